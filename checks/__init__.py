@@ -1,0 +1,1 @@
+"""The built-in checks: one file a check, one value named ``check`` in each."""

@@ -1,0 +1,277 @@
+"""Is cluster DNS configured to answer?
+
+## What it looks at
+The DNS Service (kube-dns), its workload, its ready endpoints and their spread over nodes, its pods' restarts, and the
+Corefile: server blocks, the `kubernetes` plugin, and where everything else is forwarded to.
+
+## Why it matters
+Nearly every connection begins with a lookup. A Corefile that forwards to its own address leaves CoreDNS Ready and cluster
+names fine, while every external name fails: nothing in the API looks wrong but the text itself.
+
+## What it can't see
+DNS that is not in the cluster (GKE Cloud DNS, EKS Auto Mode) or not CoreDNS: then it says so and leaves the verdict to the
+measurement (`dns_latency`). Files that a Corefile imports. Whether an upstream server works.
+
+## Sources
+CoreDNS manual, plugins forward, kubernetes and loop; failure catalogue D3, D9 and D10.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator
+from datetime import timedelta
+
+from kubectl_netdoc import clusterdns
+from kubectl_netdoc.api import (
+    COREFILE,
+    DAEMON_SET,
+    DEPLOYMENT,
+    ENDPOINT_SLICE,
+    POD,
+    SERVICE,
+    Check,
+    Cluster,
+    Code,
+    Explains,
+    Facts,
+    Finding,
+    Needs,
+    Pod,
+    Service,
+    Severity,
+    Skip,
+    Subject,
+    Unseen,
+)
+from kubectl_netdoc.corefile import Corefile, zone_and_port
+
+SETTLING = timedelta(seconds=60)
+"""A pod may take this long to become ready before that is held against it (CoreDNS's readiness probe: every 10 s)."""
+
+RECENT = timedelta(hours=1)
+"""How far back a restart is still news: as long as Events are kept by default."""
+
+RESOLVERS = frozenset(
+    {"forward", "file", "auto", "etcd", "template", "hosts", "route53", "azure", "clouddns", "secondary", "grpc", "import"}
+)
+"""Plugins that answer for names outside the cluster, or may."""
+
+LOOKUPS = Explains(("DNL001", "DNL002", "DNL003", "DNL004", "DNL005", "DNL006"), "cluster")
+SAME_SERVICE = Explains(("SVC001", "SVC002", "SVC004", "SVC005", "SVC021"), "subject")
+
+SCALED_TO_ZERO = Code(
+    id="DNC001",
+    severity=Severity.FAIL,
+    title="Cluster DNS scaled to zero",
+    message="Cluster DNS has no server: {workload} is scaled to 0, so Service {namespace}/{name} answers nobody",
+    fix="Scale {workload} up again; two replicas are the usual number.",
+    commands=("kubectl -n {namespace} scale {workload} --replicas=2",),
+    rows=("D9",),
+    explains=(LOOKUPS, SAME_SERVICE, Explains(("DNC002",), "subject")),
+)
+NO_SERVER = Code(
+    id="DNC002",
+    severity=Severity.FAIL,
+    title="No DNS server is ready",
+    message="Cluster DNS has no ready server: Service {namespace}/{name} has {pods} pods and 0 ready endpoints: {why}",
+    fix="Look at the DNS pods: their state, then their log.",
+    commands=(
+        "kubectl -n {namespace} get pods -o wide -l {selector}",
+        "kubectl -n {namespace} logs --tail=20 -l {selector}",
+    ),
+    rows=("D3", "D9"),
+    explains=(LOOKUPS, SAME_SERVICE),
+)
+FORWARDS_TO_ITSELF = Code(
+    id="DNC003",
+    severity=Severity.FAIL,
+    title="Corefile forwards to itself",
+    message="The Corefile in ConfigMap {namespace}/{name} forwards {zone} to {target}, {itself}: such lookups loop",
+    fix="Forward to the resolvers outside the cluster in the Corefile (kubeadm's default is 'forward . /etc/resolv.conf').",
+    commands=(
+        "kubectl -n {namespace} get configmap {name} -o yaml | sed {edit} | kubectl replace -f -",
+        "kubectl -n {namespace} rollout restart {workload}",
+    ),
+    rows=("D3", "D10"),
+    explains=(Explains(("DNC002", "DNC008"), "cluster"),),
+)
+NO_KUBERNETES = Code(
+    id="DNC004",
+    severity=Severity.FAIL,
+    title="Corefile without the kubernetes plugin",
+    message="No server block of the Corefile in ConfigMap {namespace}/{name} has the kubernetes plugin: no Service has a name",
+    fix="Put the kubernetes plugin back (kubeadm's line: 'kubernetes cluster.local in-addr.arpa ip6.arpa').",
+    commands=("kubectl -n {namespace} edit configmap {name}",),
+    rows=("D10",),
+    explains=(LOOKUPS,),
+)
+NO_UPSTREAM = Code(
+    id="DNC005",
+    severity=Severity.WARN,
+    title="Corefile without an upstream",
+    message="Nothing in the Corefile in ConfigMap {namespace}/{name} answers for names outside the cluster: they all fail",
+    fix="If pods should reach names outside the cluster, add 'forward . /etc/resolv.conf' to the server block '.'.",
+    commands=("kubectl -n {namespace} edit configmap {name}",),
+    rows=("D10",),
+)
+UNREADABLE = Code(
+    id="DNC006",
+    severity=Severity.FAIL,
+    title="Corefile can't be parsed",
+    message="The Corefile in ConfigMap {namespace}/{name} can't be parsed: {problem}; DNS servers that restart will not start",
+    fix="Mend the Corefile; servers that run go on with the last one they could read.",
+    commands=("kubectl -n {namespace} edit configmap {name}",),
+    rows=("D10",),
+    explains=(Explains(("DNC002", "DNC008"), "cluster"),),
+)
+RESTARTING = Code(
+    id="DNC008",
+    severity=Severity.WARN,
+    title="DNS server ended and restarted, or not ready",
+    message="DNS pod {namespace}/{name} {why}; {ready} other DNS servers are ready",
+    fix="Read what the pod said before it ended; where it was OOMKilled, raise its memory limit.",
+    commands=("kubectl -n {namespace} describe pod {name}", "kubectl -n {namespace} logs --previous --tail=20 {name}"),
+    rows=("D9",),
+)
+NOT_SPREAD = Code(
+    id="DNC010",
+    severity=Severity.INFO,
+    title="DNS servers in one place",
+    message="{servers} ready DNS server(s) of Service {namespace}/{name}, all on node {on}: that node's end is DNS's end",
+    fix="Run at least two and spread them over nodes (topologySpreadConstraints on kubernetes.io/hostname).",
+    commands=("kubectl -n {namespace} get pods -o wide -l {selector}",),
+    rows=("D9",),
+)
+
+
+def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
+    """Yield what is wrong with the DNS Service's servers and with their Corefile."""
+    cluster = facts.cluster
+    dns = clusterdns.service(cluster)
+    if dns is None:
+        if cluster.origin == "manifests" and cluster.readable(COREFILE):
+            yield from _all_corefiles(cluster)
+        raise Skip(f"no DNS Service is visible in {cluster.scope}: cluster DNS may be outside the cluster")
+    if cluster.readable(POD) and cluster.readable(ENDPOINT_SLICE):
+        yield from _servers(cluster, dns)
+    if cluster.readable(COREFILE) and (config := clusterdns.config(cluster, dns)):
+        yield from _corefile(cluster, Subject("ConfigMap", config.name, config.namespace), config.corefile, dns)
+
+
+def _all_corefiles(cluster: Cluster) -> Iterator[Finding]:
+    for config in cluster.all(COREFILE):
+        yield from _corefile(cluster, Subject("ConfigMap", config.name, config.namespace), config.corefile, None)
+
+
+def _servers(cluster: Cluster, dns: Service) -> Iterator[Finding]:
+    subject = Subject("Service", dns.name, dns.namespace)
+    ready, pods = clusterdns.endpoints(cluster, dns), clusterdns.pods(cluster, dns)
+    selector = ",".join(f"{key}={value}" for key, value in dns.spec.selector.items())
+    owner = clusterdns.workload(cluster, dns)
+    if not ready and owner and owner[0] is DEPLOYMENT and owner[1].spec.replicas == 0:
+        yield SCALED_TO_ZERO.on(subject, workload=_workload(cluster, dns), replicas=0, ready_endpoints=0)
+    elif not ready and dns.spec.selector and not (pods and all(_settling(cluster, pod) for pod in pods)):
+        why = ", ".join(sorted({f"{pod.name}: {_trouble(cluster, pod) or 'not ready'}" for pod in pods})) or "no pod is there"
+        nodes = sorted({pod.spec.node_name for pod in pods if pod.spec.node_name})
+        yield NO_SERVER.on(subject, pods=len(pods), why=why, selector=selector, nodes=nodes)
+    elif ready:
+        for pod in pods:
+            if why := _trouble(cluster, pod):
+                others = sum(name != pod.name for name, _ in ready)
+                where = [pod.spec.node_name] if pod.spec.node_name else []
+                yield RESTARTING.on(Subject("Pod", pod.name, pod.namespace), why=why, ready=others, nodes=where)
+        on = {pod.spec.node_name for pod in pods if pod.ready}
+        if len(on) == 1 and pods:
+            yield NOT_SPREAD.on(subject, servers=len(ready), on=min(on), selector=selector)
+
+
+def _settling(cluster: Cluster, pod: Pod) -> bool:
+    return cluster.age(pod.metadata.creation_timestamp) < SETTLING
+
+
+def _trouble(cluster: Cluster, pod: Pod) -> str:
+    """Say what ails a DNS pod: it waits for a reason, is long not ready, or ended badly within the hour; else nothing."""
+    for status in pod.status.container_statuses:
+        waiting, ended = status.state.waiting, status.last_state.terminated
+        if waiting and waiting.reason not in ("", "ContainerCreating", "PodInitializing"):
+            return f"waits: {waiting.reason}, {status.restart_count} restarts"
+        if ended and ended.exit_code and cluster.age(ended.finished_at) < RECENT:
+            return f"ended {ended.reason or 'badly'} (exit code {ended.exit_code}), {status.restart_count} restarts"
+    condition = pod.condition("Ready")
+    since = condition.last_transition_time if condition else pod.metadata.creation_timestamp
+    if not pod.ready and not _settling(cluster, pod) and cluster.age(since) > SETTLING:
+        return f"is not ready for {int(cluster.age(since).total_seconds())} s"
+    return ""
+
+
+def _workload(cluster: Cluster, dns: Service) -> str:
+    owner = clusterdns.workload(cluster, dns)
+    return f"{owner[0].name.lower()}/{owner[1].name}" if owner else "deployment/coredns"
+
+
+def _corefile(cluster: Cluster, subject: Subject, corefile: Corefile, dns: Service | None) -> Iterator[Finding]:
+    if corefile.problem:
+        yield UNREADABLE.on(subject, problem=corefile.problem)
+        return
+    workload = _workload(cluster, dns) if dns else "deployment/coredns"
+    for zone, target, itself in _loops(corefile, _own_addresses(cluster, dns) if dns else {}):
+        edit = f"s#forward {zone} {target}#forward {zone} /etc/resolv.conf#"
+        yield FORWARDS_TO_ITSELF.on(subject, zone=zone, target=target, itself=itself, workload=workload, edit=edit)
+    plugins = {plugin.name for server in corefile.servers for plugin in server.plugins}
+    if not plugins & {"kubernetes", "import"}:
+        yield NO_KUBERNETES.on(subject, plugins=sorted(plugins))
+    if not plugins & RESOLVERS:
+        yield NO_UPSTREAM.on(subject, plugins=sorted(plugins))
+
+
+def _own_addresses(cluster: Cluster, dns: Service) -> dict[str, str]:
+    servers = clusterdns.endpoints(cluster, dns) if cluster.readable(ENDPOINT_SLICE) else []
+    own = {address.ip: f"pod {name}" for name, address in servers}
+    return own | dict.fromkeys(
+        (dns.spec.cluster_ip, *dns.spec.cluster_ips), f"the ClusterIP of {dns.namespace}/{dns.name} itself"
+    )
+
+
+def _loops(corefile: Corefile, own: dict[str, str]) -> Iterator[tuple[str, str, str]]:
+    """Yield (zone, target, what it is) of each forward to a server's own address and port."""
+    for server in corefile.servers:
+        ports = {zone_and_port(zone)[1] for zone in server.zones}
+        for plugin in server.find("forward"):
+            zone, *targets = plugin.arguments or ("",)
+            for target in targets:
+                address, port = _address(target)
+                if address in own and port == 53:
+                    yield zone, target, own[address]
+                elif address and port in ports and ipaddress.ip_address(address).is_loopback:
+                    yield zone, target, "the DNS pod itself (its own loopback)"
+
+
+def _address(target: str) -> tuple[str, int]:
+    """Return the IP address and port of a forward's target; no address where it is a file or over TLS."""
+    plain = target.removeprefix("dns://")
+    for host, port in ((plain, "53"), plain.rsplit(":", 1) if ":" in plain else (plain, "53")):
+        try:
+            return str(ipaddress.ip_address(host.strip("[]"))), int(port)
+        except ValueError:
+            continue
+    return "", 0
+
+
+check = Check(
+    id="dns_config",
+    title="Cluster DNS is configured to answer",
+    prefix="DNC",
+    needs=Needs(kinds=(SERVICE,), optional=(POD, ENDPOINT_SLICE, DEPLOYMENT, DAEMON_SET, COREFILE)),
+    codes=(
+        SCALED_TO_ZERO,
+        NO_SERVER,
+        FORWARDS_TO_ITSELF,
+        NO_KUBERNETES,
+        NO_UPSTREAM,
+        UNREADABLE,
+        RESTARTING,
+        NOT_SPREAD,
+    ),
+    analyse=analyse,
+)

@@ -1,0 +1,164 @@
+"""Are the nodes ready, and do their pods get a network?
+
+## What it looks at
+Each Node's conditions Ready and NetworkUnavailable, whether it is cordoned, and the Events of pods that wait for their
+sandbox, the step in which the CNI plugin gives a pod its interface and address.
+
+## Why it matters
+A node that is not ready runs its pods on without anybody watching; its endpoints are taken out of Services. A node whose
+CNI plugin fails starts no new pod, though the old ones go on, so it stays unseen until something is rescheduled.
+
+## What it can't see
+A node that says Ready while its network is broken: only measuring from it tells. Events are kept for an hour by default,
+and are rate-limited by the kubelet. A node younger than two minutes may still be joining and is no finding.
+
+## Sources
+Kubernetes: Node status, conditions; failure catalogue M7 and M11.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+
+from kubectl_netdoc.api import (
+    EVENT,
+    NODE,
+    POD,
+    Check,
+    Cluster,
+    Code,
+    Explains,
+    Facts,
+    Finding,
+    Needs,
+    Node,
+    Severity,
+    Subject,
+    Unseen,
+)
+
+JOINING = timedelta(minutes=2)
+"""A new node needs its CNI agent's image and start before it is Ready."""
+
+RECENT = timedelta(minutes=10)
+"""A sandbox that fails is retried with a back-off of at most 5 minutes, so a failure that lasts shows within 10."""
+
+NETWORK_PLUGIN = re.compile(r"NetworkPluginNotReady|cni plugin not initialized|cni config uninitialized", re.I)
+NO_ADDRESS = re.compile(r"no IP addresses available in range set|failed to assign an IP address to container", re.I)
+
+UNHEALTHY_PODS = ("SVC004", "DNC001", "DNC002", "DNC008")
+
+NOT_READY = Code(
+    id="NOD001",
+    severity=Severity.FAIL,
+    title="Node not ready",
+    message="Node {name} is not ready: {reason}: {detail}",
+    fix="Look at the kubelet on {name}: it has stopped reporting or reports that it can't run pods.",
+    commands=("kubectl describe node {name}", "kubectl get events -A --field-selector involvedObject.name={name}"),
+    rows=("M11",),
+    explains=(Explains((*UNHEALTHY_PODS, "NOD003", "NOD004", "DNL001", "DNL002", "DNL003"), "node"),),
+)
+NETWORK_UNAVAILABLE = Code(
+    id="NOD002",
+    severity=Severity.FAIL,
+    title="Node's network not set up",
+    message="Node {name} has condition NetworkUnavailable: {reason}: {detail}",
+    fix="The network agent or cloud route controller has not configured {name}: look at its pod on that node.",
+    commands=("kubectl get pods -A -o wide --field-selector spec.nodeName={name}", "kubectl describe node {name}"),
+    rows=("M11",),
+    explains=(Explains((*UNHEALTHY_PODS, "NOD003", "NOD004", "DNL001", "DNL002", "DNL003"), "node"),),
+)
+NO_NETWORK_PLUGIN = Code(
+    id="NOD005",
+    severity=Severity.FAIL,
+    title="No CNI configuration on the node",
+    message="Node {name} has no working CNI configuration: {detail}",
+    fix="Install the network, or mend its agent on {name}: it writes /etc/cni/net.d there when it starts.",
+    commands=("kubectl get daemonsets -A", "kubectl get pods -A -o wide --field-selector spec.nodeName={name}"),
+    rows=("M11",),
+    explains=(Explains((*UNHEALTHY_PODS, "NOD003", "NOD004"), "node"),),
+)
+SANDBOX = Code(
+    id="NOD003",
+    severity=Severity.FAIL,
+    title="Pods get no network",
+    message="{count} pods on node {name} wait for their network, {example} among them: {detail}",
+    fix="The CNI plugin on {name} fails: read the Event, then the log of the network agent there.",
+    commands=("kubectl -n {example_namespace} describe pod {example_name}",),
+    rows=("M7",),
+    explains=(Explains(UNHEALTHY_PODS, "node"),),
+)
+NO_ADDRESSES = Code(
+    id="NOD004",
+    severity=Severity.FAIL,
+    title="No free pod address on the node",
+    message="Node {name} has no pod address left: {count} pods wait, {example} among them: {detail}",
+    fix="Free addresses that dead containers still hold on {name}, move pods away, or give nodes a larger pod range.",
+    commands=(
+        "kubectl get pods -A -o wide --field-selector spec.nodeName={name}",
+        "kubectl get node {name} -o jsonpath={{.spec.podCIDRs}}",
+    ),
+    rows=("M7",),
+    explains=(Explains(UNHEALTHY_PODS, "node"),),
+)
+CORDONED = Code(
+    id="NOD010",
+    severity=Severity.INFO,
+    title="Node cordoned",
+    message="Node {name} takes no new pods: it is cordoned",
+    fix="If its maintenance is over, let it take pods again.",
+    commands=("kubectl uncordon {name}",),
+)
+
+
+def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
+    """Yield what is wrong with each node, then the sandboxes that fail on them."""
+    for node in facts.cluster.all(NODE):
+        yield from _node(facts.cluster, node)
+    yield from _sandboxes(facts.cluster)
+
+
+def _node(cluster: Cluster, node: Node) -> Iterator[Finding]:
+    subject = Subject("Node", node.name)
+    ready, network = node.condition("Ready"), node.condition("NetworkUnavailable")
+    settled = cluster.age(node.metadata.creation_timestamp) > JOINING
+    if ready and ready.status != "True" and settled:
+        if NETWORK_PLUGIN.search(ready.message):
+            yield NO_NETWORK_PLUGIN.on(subject, detail=ready.message)
+        else:
+            yield NOT_READY.on(subject, reason=ready.reason or ready.status, detail=ready.message)
+    if network and network.status == "True" and settled:
+        yield NETWORK_UNAVAILABLE.on(subject, reason=network.reason, detail=network.message)
+    if node.spec.unschedulable:
+        yield CORDONED.on(subject)
+
+
+def _sandboxes(cluster: Cluster) -> Iterator[Finding]:
+    """Yield one finding a node on which pods still wait after a failed sandbox."""
+    if not (cluster.readable(EVENT) and cluster.readable(POD)):
+        return
+    failed: dict[tuple[str, Code], list[tuple[str, str, str]]] = {}
+    for pod in cluster.all(POD):
+        if pod.ips or pod.finished or pod.terminating or not pod.spec.node_name:
+            continue
+        events = [e for e in cluster.events_about("Pod", pod.namespace, pod.name) if e.reason == "FailedCreatePodSandBox"]
+        recent = [e.message for e in events if cluster.age(e.last_seen) < RECENT]
+        if recent:
+            code = NO_ADDRESSES if NO_ADDRESS.search(recent[-1]) else SANDBOX
+            failed.setdefault((pod.spec.node_name, code), []).append((pod.namespace, pod.name, recent[-1]))
+    for (node, code), pods in failed.items():
+        namespace, name, message = pods[0]
+        example = {"example": f"{namespace}/{name}", "example_namespace": namespace, "example_name": name}
+        yield code.on(Subject("Node", node), example, count=len(pods), detail=message[-300:])
+
+
+check = Check(
+    id="nodes_ready",
+    title="Nodes are ready and give their pods a network",
+    prefix="NOD",
+    needs=Needs(kinds=(NODE,), optional=(POD, EVENT)),
+    codes=(NOT_READY, NETWORK_UNAVAILABLE, SANDBOX, NO_ADDRESSES, NO_NETWORK_PLUGIN, CORDONED),
+    analyse=analyse,
+)

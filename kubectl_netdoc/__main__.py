@@ -1,0 +1,5 @@
+"""``python -m kubectl_netdoc``."""
+
+from kubectl_netdoc.cli.main import entry
+
+entry()

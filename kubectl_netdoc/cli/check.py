@@ -1,0 +1,67 @@
+"""``check``: the main job."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+import click
+
+from kubectl_netdoc.cli import options
+from kubectl_netdoc.cli.options import OneOf
+
+FORMATS = ("text", "json", "yaml")
+
+
+@click.command("check")
+@click.argument("checks", nargs=-1, metavar="[CHECK]...")
+@click.option("--from", "source", default="", metavar="FILE|DIR|-", help="Look at a bundle or at manifests instead of a cluster.")
+@click.option("-o", "--output", type=OneOf("format", FORMATS), default="text", show_default=True, help="Format of the report.")
+@click.option(
+    "--fail-on",
+    type=OneOf("severity", ("fail", "warn", "info", "never")),
+    default="fail",
+    show_default=True,
+    help="Exit with 1 from this severity on.",
+)
+@click.option(
+    "--show",
+    type=OneOf("severity", ("fail", "warn", "info")),
+    default="warn",
+    show_default=True,
+    help="Print findings from this severity on.",
+)
+@click.option("--strict", is_flag=True, help="Exit with 4 where something could not be looked at.")
+@options.choosing
+@options.measuring
+@options.kubectl_flags
+def command(checks: tuple[str, ...], source: str, output: str, fail_on: str, show: str, strict: bool, **flags: Any) -> int:
+    """What is wrong with the cluster's network, why, and what mends it."""
+    from kubectl_netdoc import report
+    from kubectl_netdoc.model import Severity
+    from kubectl_netdoc.run import run
+
+    registry, chosen = options.choose(checks, flags["only"], flags["skip"])
+    where = options.recorded(source) if source else options.live(flags)
+    stage, done = options.progress()
+    try:
+        result = run(where, registry, chosen, stage).report
+    finally:
+        done()
+    colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    click.echo(report.renderer(output, Severity(show), colour)(result), nl=False, color=colour)
+    if flags["verbose"]:
+        click.echo(f"kubectl-netdoc: {options.cost(where)}", err=True)
+    return exit_code(result, fail_on, strict)
+
+
+def exit_code(result: Any, fail_on: str, strict: bool) -> int:
+    """Return the exit code of a report: 4 for a crash (or, if strict, for anything unseen), 1 for findings, else 0."""
+    from kubectl_netdoc.model import Severity, State, at_least
+
+    states = {entry.state for entry in result.results}
+    if State.CRASHED in states or (strict and states & {State.UNKNOWN, State.SKIPPED}):
+        return 4
+    worst = result.worst()
+    return int(fail_on != "never" and worst is not None and at_least(worst, Severity(fail_on)))

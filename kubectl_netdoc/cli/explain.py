@@ -1,0 +1,19 @@
+"""``explain``: the page of a check or a code, from the check's own file."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command("explain")
+@click.argument("name", metavar="CODE|CHECK")
+def command(name: str) -> int:
+    """The page of a check or a code."""
+    from kubectl_netdoc import pages, registry
+
+    known = registry.load()
+    try:
+        click.echo(pages.page(known, name))
+    except registry.UnknownName as error:
+        raise click.UsageError(str(error)) from error
+    return 0

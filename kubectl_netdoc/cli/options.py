@@ -1,0 +1,166 @@
+"""Options that several verbs share: kubectl's own flags, and where to look."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from kubectl_netdoc.model import Check
+    from kubectl_netdoc.registry import Registry
+    from kubectl_netdoc.run import Progress
+    from kubectl_netdoc.sources import Source
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Seconds(click.ParamType[float]):
+    """A duration as kubectl takes it: 30, 30s, 2m, 1m30s, 500ms; 0 is none."""
+
+    name = "duration"
+    _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return seconds."""
+        if isinstance(value, (int, float)):
+            return float(value)
+        if re.fullmatch(r"\d+(\.\d+)?", value):
+            return float(value)
+        if not re.fullmatch(r"(\d+(\.\d+)?(ms|s|m|h))+", value):
+            self.fail(f"{value!r} is no duration such as 30s, 2m or 500ms", param, ctx)
+        return sum(float(n) * self._UNITS[unit] for n, _, unit in re.findall(r"(\d+(\.\d+)?)(ms|s|m|h)", value))
+
+
+class OneOf(click.ParamType[str]):
+    """One of some names; a wrong one is answered with the nearest."""
+
+    def __init__(self, what: str, names: Iterable[str]) -> None:
+        self.name = what
+        self.names = tuple(names)
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        """Show the names."""
+        return "|".join(self.names)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the name."""
+        if value not in self.names:
+            from kubectl_netdoc.registry import UnknownName
+
+            self.fail(str(UnknownName(self.name, value, self.names)), param, ctx)
+        return str(value)
+
+
+def _all(*options: Callable[[F], F]) -> Callable[[F], F]:
+    def decorate(function: F) -> F:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
+
+
+kubectl_flags = _all(
+    click.option("-n", "--namespace", "namespaces", multiple=True, help="Look at this namespace only (repeatable)."),
+    click.option("-A", "--all-namespaces", is_flag=True, help="Look at the whole cluster (the default)."),
+    click.option("--kubeconfig", default="", help="Path of the kubeconfig file."),
+    click.option("--context", default="", help="The kubeconfig context to use."),
+    click.option("--cluster", default="", help="The kubeconfig cluster to use."),
+    click.option("--user", default="", help="The kubeconfig user to use."),
+    click.option("--as", "as_user", default="", help="User to impersonate."),
+    click.option("--as-group", "as_groups", multiple=True, help="Group to impersonate (repeatable)."),
+    click.option("--request-timeout", type=Seconds(), default=0.0, show_default="none", help="Limit for each API request."),
+)
+
+measuring = _all(
+    click.option("--no-pods", is_flag=True, help="API only: run no debug pod, measure nothing."),
+    click.option(
+        "--image",
+        envvar="NETDOC_IMAGE",
+        default="",
+        show_default="python:3.13-alpine",
+        help="Image of the debug pods; needs python3.",
+    ),
+    click.option("--image-pull-secret", default="", help="Pull secret for that image, in the pods' namespace."),
+    click.option("--pod-namespace", default="", help="Run debug pods in this namespace instead of a new one."),
+    click.option("--timeout", type=Seconds(), default=60.0, show_default="60s", help="Limit for the measurements."),
+    click.option("-v", "--verbose", is_flag=True, help="Print what the run cost: API calls, bytes, seconds a stage."),
+)
+
+choosing = _all(
+    click.option("--only", multiple=True, metavar="CHECK", help="Run only this check (repeatable)."),
+    click.option("--skip", multiple=True, metavar="CHECK", help="Leave this check out (repeatable)."),
+)
+
+
+def choose(names: Iterable[str], only: Iterable[str], skip: Iterable[str]) -> tuple[Registry, tuple[Check, ...]]:
+    """Return the registry and the checks asked for; an unknown name is a usage error with the nearest one."""
+    from kubectl_netdoc import registry
+
+    known = registry.load()
+    wanted = [part for name in (*names, *only) for part in name.split(",")]
+    unwanted = [part for name in skip for part in name.split(",")]
+    try:
+        return known, known.choose(wanted, unwanted)
+    except registry.UnknownName as error:
+        raise click.UsageError(str(error)) from error
+
+
+def live(options: dict[str, Any]) -> Source:
+    """Return the live source that the flags describe."""
+    from kubectl_netdoc.sources.live import client, pods
+    from kubectl_netdoc.sources.live.source import LiveSource
+
+    if options["all_namespaces"] and options["namespaces"]:
+        raise click.UsageError("-A and -n exclude each other")
+    given = {name: options[name] for name in client.Options.__struct_fields__}
+    settings = pods.Settings(
+        image=options["image"] or pods.DEFAULT_IMAGE,
+        namespace=options["pod_namespace"],
+        pull_secret=options["image_pull_secret"],
+        timeout=options["timeout"],
+    )
+    return LiveSource(client.Client(client.Options(**given)), options["namespaces"], None if options["no_pods"] else settings)
+
+
+def recorded(path: str) -> Source:
+    """Return the source in a bundle, a manifest or a folder of manifests; ``-`` is stdin."""
+    import sys
+    from pathlib import Path
+
+    from kubectl_netdoc.sources import SourceError, bundle, manifests
+
+    place = Path(path)
+    if path != "-" and place.is_dir():
+        return manifests.read(place, manifests.warn_on_stderr)
+    try:
+        raw = sys.stdin.buffer.read() if path == "-" else place.read_bytes()
+    except OSError as error:
+        raise SourceError(f"can't read {path}: {error.strerror}", 2) from error
+    name = "stdin" if path == "-" else path
+    if bundle.is_bundle(raw):
+        return bundle.load(raw, name)
+    documents = [(name, document) for document in manifests.parse(raw, name)]
+    return manifests.ManifestSource(name, documents, manifests.warn_on_stderr)
+
+
+def progress() -> tuple[Progress, Callable[[], None]]:
+    """Return a function that shows the stage, and one that ends the show; both do nothing unless stderr is a terminal."""
+    import sys
+
+    if not sys.stderr.isatty():
+        return (lambda _: None), (lambda: None)
+    from rich.console import Console
+
+    status = Console(stderr=True).status("netdoc: starting")
+    status.start()
+    return (lambda stage: status.update(f"netdoc: {stage}")), status.stop
+
+
+def cost(source: Source) -> str:
+    """Say what a live run cost the API server."""
+    usage = getattr(getattr(source, "client", None), "usage", None)
+    return f"API: {usage.calls} calls, {usage.bytes / 1024:.0f} KiB" if usage else "API: not used"

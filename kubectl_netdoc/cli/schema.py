@@ -1,0 +1,14 @@
+"""``schema``: the JSON Schema of the report."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command("schema")
+def command() -> int:
+    """The JSON Schema of the report."""
+    from kubectl_netdoc.report import json
+
+    click.echo(json.schema(), nl=False)
+    return 0

@@ -1,0 +1,14 @@
+"""``version``: the version of netdoc."""
+
+from __future__ import annotations
+
+import click
+
+from kubectl_netdoc import __version__
+
+
+@click.command("version")
+def command() -> int:
+    """The version of netdoc."""
+    click.echo(f"kubectl-netdoc {__version__}")
+    return 0

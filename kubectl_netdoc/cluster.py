@@ -1,0 +1,227 @@
+"""What the API (or files) said: frozen records with indexed look-ups. An unreadable list is ``Unavailable``, never empty."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from copy import copy
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from typing import Any, TypeVar, cast
+
+from msgspec import Struct
+
+from kubectl_netdoc.model import Rule, Unseen
+from kubectl_netdoc.records import (
+    ENDPOINT_SLICE,
+    EVENT,
+    NODE,
+    POD,
+    EndpointSlice,
+    Event,
+    Kind,
+    Object,
+    Pod,
+    Service,
+    Workload,
+)
+
+R = TypeVar("R", bound=Object)
+
+
+class Listing(Struct, frozen=True, omit_defaults=True):
+    """The objects of one kind, and those of them that could not be decoded."""
+
+    items: tuple[Any, ...] = ()
+    undecodable: tuple[Unseen, ...] = ()
+
+
+class Unavailable(Struct, frozen=True, omit_defaults=True):
+    """A list that could not be had, why, and the rule that would grant it where that is the reason.
+
+    ``by_design``: nothing is wrong with that, there is no such list here (a folder of manifests has no Events, an
+    old server no such kind), so a check that can do without it is no less sure.
+    """
+
+    reason: str
+    grant: Rule | None = None
+    by_design: bool = False
+
+
+class Scope(Struct, frozen=True, omit_defaults=True):
+    """The namespaces looked at, none meaning all, and why it is not all."""
+
+    namespaces: tuple[str, ...] = ()
+    why: str = ""
+
+    def __str__(self) -> str:
+        if not self.namespaces:
+            return "the whole cluster"
+        return f"namespace {', '.join(self.namespaces)}" + (f" ({self.why})" if self.why else "")
+
+
+class KindUnavailable(Exception):
+    """A check asked for a kind that could not be read; the runner turns it into ``skipped``."""
+
+    def __init__(self, kind: str, unavailable: Unavailable) -> None:
+        super().__init__(f"{kind}: {unavailable.reason}")
+        self.kind = kind
+        self.unavailable = unavailable
+
+
+class UndeclaredKind(Exception):
+    """A check asked for a kind that its ``needs`` does not declare."""
+
+
+Listings = Mapping[str, Listing | Unavailable]
+
+
+class Index:
+    """Look-up tables over the listings, each made when first asked for and shared by all views."""
+
+    def __init__(self, listings: Listings) -> None:
+        self.listings = listings
+
+    def items(self, kind: Kind[R]) -> tuple[R, ...]:
+        """All objects of a kind; none where the list could not be had."""
+        listing = self.listings.get(kind.name)
+        return cast("tuple[R, ...]", listing.items) if isinstance(listing, Listing) else ()
+
+    @cached_property
+    def by_name(self) -> dict[str, dict[tuple[str, str], Any]]:
+        """Kind, then (namespace, name)."""
+        return {
+            kind: {(item.namespace, item.name): item for item in listing.items}
+            for kind, listing in self.listings.items()
+            if isinstance(listing, Listing)
+        }
+
+    @cached_property
+    def pods_by_namespace(self) -> dict[str, list[Pod]]:
+        """Pods that have not finished."""
+        return _grouped((pod.namespace, pod) for pod in self.items(POD) if not pod.finished)
+
+    @cached_property
+    def slices_by_service(self) -> dict[tuple[str, str], list[EndpointSlice]]:
+        """EndpointSlices by (namespace, Service)."""
+        return _grouped(((item.namespace, item.service), item) for item in self.items(ENDPOINT_SLICE) if item.service)
+
+    @cached_property
+    def events_by_object(self) -> dict[tuple[str, str, str], list[Event]]:
+        """Events by (kind, namespace, name) of the object they are about."""
+        return _grouped(
+            ((e.involved_object.kind, e.involved_object.namespace, e.involved_object.name), e) for e in self.items(EVENT)
+        )
+
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+def _grouped(pairs: Iterable[tuple[K, V]]) -> dict[K, list[V]]:
+    groups: defaultdict[K, list[V]] = defaultdict(list)
+    for key, value in pairs:
+        groups[key].append(value)
+    return dict(groups)
+
+
+def matches(selector: Mapping[str, str], labels: Mapping[str, str]) -> bool:
+    """Tell whether an equality selector (as a Service has) selects these labels; an empty one selects nothing."""
+    return bool(selector) and all(labels.get(key) == value for key, value in selector.items())
+
+
+class Cluster:
+    """The cluster as recorded at ``time``. A check sees it through ``view``, which notes the kinds that it touches.
+
+    ``vantages``: the nodes that carry a debug pod in this run; "" is a pod wherever the scheduler puts it.
+    """
+
+    def __init__(
+        self,
+        listings: Listings,
+        *,
+        time: datetime | None = None,
+        server: str = "",
+        origin: str = "live",
+        scope: Scope = Scope(),  # noqa: B008 - frozen
+        vantages: tuple[str, ...] = (),
+    ) -> None:
+        self.index = Index(listings)
+        self.time = time or datetime.now(UTC)
+        self.server = server
+        self.origin = origin
+        self.scope = scope
+        self.vantages = vantages
+        self.touched: set[str] = set()
+        self._allowed: frozenset[str] | None = None
+
+    def view(self, kinds: Iterable[Kind[Any]]) -> Cluster:
+        """Return this cluster limited to ``kinds``, with its own note of what was touched."""
+        other = copy(self)
+        other.touched = set()
+        other._allowed = frozenset(kind.name for kind in kinds)
+        return other
+
+    def listing(self, kind: Kind[R]) -> Listing | Unavailable:
+        """Return the listing of a kind, or why there is none; raises ``UndeclaredKind``."""
+        if self._allowed is not None and kind.name not in self._allowed:
+            raise UndeclaredKind(f"{kind.name} is not among the check's needs")
+        self.touched.add(kind.name)
+        return self.index.listings.get(kind.name) or Unavailable("not collected")
+
+    def all(self, kind: Kind[R]) -> tuple[R, ...]:
+        """Return every object of a kind; raises ``KindUnavailable`` where the list could not be had."""
+        listing = self.listing(kind)
+        if isinstance(listing, Unavailable):
+            raise KindUnavailable(kind.name, listing)
+        return cast("tuple[R, ...]", listing.items)
+
+    def readable(self, kind: Kind[Any]) -> bool:
+        """Whether the list of a kind could be had."""
+        return isinstance(self.listing(kind), Listing)
+
+    def get(self, kind: Kind[R], namespace: str, name: str) -> R | None:
+        """Return one object, or None where there is none; raises ``KindUnavailable``."""
+        self.all(kind)
+        return cast("R | None", self.index.by_name[kind.name].get((namespace, name)))
+
+    def pods_in(self, namespace: str) -> list[Pod]:
+        """Pods of a namespace that have not finished."""
+        self.all(POD)
+        return self.index.pods_by_namespace.get(namespace, [])
+
+    def pods_of(self, service: Service) -> list[Pod]:
+        """Unfinished pods that a Service's selector selects."""
+        return [pod for pod in self.pods_in(service.namespace) if matches(service.spec.selector, pod.metadata.labels)]
+
+    def slices_of(self, service: Service) -> list[EndpointSlice]:
+        """EndpointSlices of a Service."""
+        self.all(ENDPOINT_SLICE)
+        return self.index.slices_by_service.get((service.namespace, service.name), [])
+
+    def workloads_in(self, namespace: str, kinds: Iterable[Kind[Workload]]) -> list[tuple[Kind[Workload], Workload]]:
+        """Workloads of a namespace among those kinds that could be read."""
+        return [
+            (kind, item)
+            for kind in kinds
+            if self.readable(kind)
+            for item in self.index.items(kind)
+            if item.namespace == namespace
+        ]
+
+    def events_about(self, kind: str, namespace: str, name: str) -> list[Event]:
+        """Events about one object; none where Events could not be read."""
+        self.listing(EVENT)
+        return self.index.events_by_object.get((kind, namespace, name), [])
+
+    def age(self, moment: datetime | None) -> timedelta:
+        """Time passed since ``moment``; a very long time where it is not known."""
+        return self.time - moment if moment else timedelta.max
+
+    def node_names(self) -> tuple[str, ...]:
+        """Names of all nodes; none where Nodes could not be read."""
+        return tuple(sorted(node.name for node in self.index.items(NODE)))
+
+    def count(self) -> int:
+        """Number of objects read."""
+        return sum(len(item.items) for item in self.index.listings.values() if isinstance(item, Listing))

@@ -1,0 +1,56 @@
+"""Facts: the cluster and the replies, read-only. A check's whole view of the world."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+from kubectl_netdoc.cluster import Cluster
+from kubectl_netdoc.model import Check
+from kubectl_netdoc.requests import Lost, Reply, Request
+
+
+class Vantage(Struct, frozen=True, omit_defaults=True):
+    """A debug pod of this run: whether it ran, and if not why. ``throttled``: seconds that its CPU limit held it back."""
+
+    node: str
+    running: bool
+    reason: str = ""
+    message: str = ""
+    throttled: float = 0.0
+
+
+class Measured(Struct, frozen=True):
+    """What a source measured: the replies by request, and the vantages it had."""
+
+    replies: Mapping[Request, Reply] = {}
+    vantages: tuple[Vantage, ...] = ()
+    why_not: str = ""
+
+
+class Facts:
+    """Cluster + replies, limited to what one check declared."""
+
+    def __init__(self, cluster: Cluster, measured: Measured) -> None:
+        self.cluster = cluster
+        self._measured = measured
+
+    def of(self, check: Check) -> Facts:
+        """Return these facts as ``check`` may see them."""
+        return Facts(self.cluster.view(check.needs.all_kinds), self._measured)
+
+    def reply(self, request: Request) -> Reply:
+        """Return the reply to a request; ``Lost`` where nothing came back or nothing was sent."""
+        missing = Lost(self._measured.why_not or "not measured", asked=False)
+        return self._measured.replies.get(request, missing)
+
+    @property
+    def why_not(self) -> str:
+        """Why nothing was measured, where nothing was."""
+        return self._measured.why_not
+
+    @property
+    def vantages(self) -> tuple[Vantage, ...]:
+        """The debug pods of the run, running or not."""
+        return self._measured.vantages

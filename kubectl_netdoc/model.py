@@ -1,0 +1,259 @@
+"""The words of netdoc as values: Check, Code, Severity, Subject, Finding, State, Report."""
+
+from __future__ import annotations
+
+import shlex
+import string
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from msgspec import Struct
+
+if TYPE_CHECKING:
+    from kubectl_netdoc.cluster import Cluster
+    from kubectl_netdoc.facts import Facts
+    from kubectl_netdoc.records import Kind
+    from kubectl_netdoc.requests import Request
+
+Scalar = str | int | float | bool
+Evidence = dict[str, Scalar | list[str]]
+
+REPORT_VERSION = 1
+"""Version of the report's JSON; raised when a field changes its meaning or goes."""
+
+
+class Severity(StrEnum):
+    """How much a condition matters: broken now; will break or already hurts; advice."""
+
+    FAIL = "fail"
+    WARN = "warn"
+    INFO = "info"
+
+
+class State(StrEnum):
+    """What became of a check. ``unknown``: asked, no usable answer. ``skipped``: not asked, with the reason."""
+
+    PASS = "pass"
+    WARN = "warn"
+    FAIL = "fail"
+    UNKNOWN = "unknown"
+    SKIPPED = "skipped"
+    CRASHED = "crashed"
+
+
+class Tier(StrEnum):
+    """Where a check measures from, each tier a superset of the one before (design.md §4)."""
+
+    API = "api"
+    PODS = "pods"
+
+
+class Subject(Struct, frozen=True, order=True, omit_defaults=True):
+    """What a finding is about: an object, and the node it was seen from where that matters."""
+
+    kind: str
+    name: str
+    namespace: str = ""
+    node: str = ""
+
+    def __str__(self) -> str:
+        where = f"{self.namespace}/{self.name}" if self.namespace else self.name
+        return f"{self.kind} {where}" + (f" from node {self.node}" if self.node else "")
+
+
+class Rule(Struct, frozen=True, order=True, omit_defaults=True):
+    """One RBAC rule: the least that would have let netdoc look."""
+
+    verb: str
+    resource: str
+    group: str = ""
+    namespace: str = ""
+    names: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        resource = f"{self.resource}.{self.group}" if self.group else self.resource
+        names = f" named {', '.join(self.names)}" if self.names else ""
+        return f"{self.verb} {resource}{names} " + (f"in namespace {self.namespace}" if self.namespace else "cluster-wide")
+
+
+class Unseen(Struct, frozen=True, omit_defaults=True):
+    """Something that was not looked at, or gave no usable answer, and why.
+
+    ``asked``: netdoc wanted this and did not get it, so the check can't pass and is ``unknown``. Otherwise it is
+    left out by design (not applicable, not asked for), which the report says and the state does not show.
+    """
+
+    what: str
+    reason: str
+    grant: Rule | None = None
+    asked: bool = False
+
+
+class Skip(Exception):
+    """Raised by ``analyse`` where the whole question can't be put here; its text is the reason."""
+
+
+class Explains(Struct, frozen=True):
+    """Codes that a cause brings about, and how the effect is recognised as this cause's own.
+
+    ``scope``: ``cluster`` (everywhere), ``subject`` (the same object), ``node`` (seen from that node, or
+    about nothing but things on it, as the evidence ``nodes`` tells).
+    """
+
+    codes: tuple[str, ...]
+    scope: str = "subject"
+
+
+class Finding(Struct, frozen=True):
+    """A condition that holds: code, subject, evidence in numbers, and the fix with every name filled in."""
+
+    code: str
+    severity: Severity
+    subject: Subject
+    message: str
+    evidence: Evidence
+    fix: str
+    commands: tuple[str, ...]
+    check: str = ""
+    id: str = ""
+    explained_by: str = ""
+    explains: tuple[str, ...] = ()
+
+
+class Code(Struct, frozen=True, kw_only=True):
+    """A stable id of one condition. Templates take the subject's fields and the evidence as ``{name}``.
+
+    Values are quoted for the shell in ``commands`` and left as they are in ``message`` and ``fix``.
+    ``rows`` names the rows of the failure catalogue (docs/failure-modes.md) that the code detects.
+    """
+
+    id: str
+    severity: Severity
+    title: str
+    message: str
+    fix: str
+    commands: tuple[str, ...] = ()
+    rows: tuple[str, ...] = ()
+    explains: tuple[Explains, ...] = ()
+
+    def on(
+        self, subject: Subject, evidence: Mapping[str, Any] | None = None, /, try_: tuple[str, ...] | None = None, **more: Any
+    ) -> Finding:
+        """Return the finding of this code on ``subject``; raises ``KeyError`` where evidence lacks a placeholder.
+
+        ``try_``: command templates in place of the code's own, for a condition whose fix is not always known.
+        """
+        evidence = {**(evidence or {}), **more}
+        names = msgspec.structs.asdict(subject) | {key: _plain(value) for key, value in evidence.items()}
+        quoted = {key: shlex.quote(str(value)) for key, value in names.items()}
+        return Finding(
+            code=self.id,
+            severity=self.severity,
+            subject=subject,
+            message=self.message.format(**names),
+            evidence={key: _scalar(value) for key, value in evidence.items()},
+            fix=self.fix.format(**names),
+            commands=tuple(command.format(**quoted) for command in (self.commands if try_ is None else try_)),
+        )
+
+    def placeholders(self) -> frozenset[str]:
+        """Return the evidence names that the templates use, the subject's own fields left out."""
+        templates = (self.message, self.fix, *self.commands)
+        fields = {name for text in templates for _, name, _, _ in string.Formatter().parse(text) if name}
+        return frozenset(fields) - set(Subject.__struct_fields__)
+
+
+def _plain(value: Any) -> Any:
+    return ", ".join(map(str, value)) if isinstance(value, (list, tuple, set, frozenset)) else value
+
+
+def _scalar(value: Any) -> Scalar | list[str]:
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [str(item) for item in value]
+    return value if isinstance(value, (str, int, float, bool)) else str(value)
+
+
+class Needs(Struct, frozen=True, kw_only=True):
+    """What a check reads: the lists to fetch and the RBAC rules derive from it.
+
+    Without one of ``kinds`` the check is skipped; an ``optional`` kind that can't be read is for the check to say.
+    """
+
+    kinds: tuple[Kind[Any], ...] = ()
+    optional: tuple[Kind[Any], ...] = ()
+    tier: Tier = Tier.API
+
+    @property
+    def all_kinds(self) -> tuple[Kind[Any], ...]:
+        """Both the required and the optional kinds."""
+        return self.kinds + self.optional
+
+
+def no_plan(cluster: Cluster) -> Iterable[Request]:
+    """Plan of a check that measures nothing."""
+    return ()
+
+
+class Check(Struct, frozen=True, kw_only=True):
+    """One question about the network. ``title`` is the answer one hopes for; ``doc`` is the page (the module's docstring)."""
+
+    id: str
+    title: str
+    prefix: str
+    needs: Needs
+    codes: tuple[Code, ...]
+    analyse: Callable[[Facts], Iterator[Finding | Unseen]]
+    plan: Callable[[Cluster], Iterable[Request]] = no_plan
+    doc: str = ""
+
+
+class CheckResult(Struct, frozen=True):
+    """A check's state, its findings by id, what it could not see, and the error where it crashed."""
+
+    check: str
+    title: str
+    state: State
+    findings: tuple[str, ...] = ()
+    unseen: tuple[Unseen, ...] = ()
+    error: str = ""
+
+
+class Coverage(Struct, frozen=True):
+    """What the run looked at, in counts of nodes and objects, and its scope in words."""
+
+    nodes: int = 0
+    measured_nodes: tuple[str, ...] = ()
+    objects: int = 0
+    scope: str = "the whole cluster"
+
+
+class Report(Struct, frozen=True):
+    """All that a run has to say; every format renders this and nothing else."""
+
+    netdoc_report: int
+    tool: str
+    source: str
+    recorded: str
+    server: str
+    coverage: Coverage
+    results: tuple[CheckResult, ...]
+    findings: tuple[Finding, ...]
+    unseen: tuple[Unseen, ...] = ()
+    seconds: float = 0.0
+
+    def causes(self) -> list[Finding]:
+        """Findings that nothing else explains, worst first."""
+        return [finding for finding in self.findings if not finding.explained_by]
+
+    def worst(self) -> Severity | None:
+        """Return the worst severity among the findings, or None without any."""
+        present = {finding.severity for finding in self.findings}
+        return next((severity for severity in Severity if severity in present), None)
+
+
+def at_least(severity: Severity, floor: Severity) -> bool:
+    """Tell whether ``severity`` is ``floor`` or worse."""
+    order = list(Severity)
+    return order.index(severity) <= order.index(floor)

@@ -1,0 +1,95 @@
+"""Finds the checks: every module of every package that an entry point of the group names, built-in or not."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Iterable
+from difflib import get_close_matches
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+
+import msgspec
+from msgspec import Struct
+
+from kubectl_netdoc.model import Check, CheckResult, Code, State
+
+GROUP = "kubectl_netdoc.checks"
+
+RETIRED: frozenset[str] = frozenset()
+"""Ids of codes that no longer exist; never used again."""
+
+
+class Registry(Struct, frozen=True):
+    """The checks that loaded, in the order of their ids, and a row for each module that did not."""
+
+    checks: tuple[Check, ...]
+    broken: tuple[CheckResult, ...] = ()
+
+    @property
+    def codes(self) -> dict[str, tuple[Check, Code]]:
+        """Every code with its check, by id."""
+        return {code.id: (check, code) for check in self.checks for code in check.codes}
+
+    def choose(self, only: Iterable[str] = (), skip: Iterable[str] = ()) -> tuple[Check, ...]:
+        """Return the checks named in ``only`` (all where empty) less those in ``skip``; raises ``UnknownName``."""
+        known = {check.id: check for check in self.checks}
+        chosen, left_out = tuple(only), frozenset(skip)
+        for name in (*chosen, *left_out):
+            if name not in known:
+                raise UnknownName("check", name, known)
+        return tuple(c for c in self.checks if (not chosen or c.id in chosen) and c.id not in left_out)
+
+
+class UnknownName(ValueError):
+    """A name that nothing has, with the nearest one that something has."""
+
+    def __init__(self, what: str, name: str, known: Iterable[str]) -> None:
+        names = sorted(known)
+        folded = {known_name.casefold(): known_name for known_name in names}
+        near = get_close_matches(name.casefold(), folded, n=1, cutoff=0.5)
+        hint = f"did you mean {folded[near[0]]!r}?" if near else f"there are: {', '.join(names)}"
+        super().__init__(f"no {what} is called {name!r}; {hint}")
+
+
+@cache
+def load() -> Registry:
+    """Return all checks that are installed. What can't be imported is a row, never an exception."""
+    checks: dict[str, Check] = {}
+    broken: list[CheckResult] = []
+    for door in sorted(entry_points(group=GROUP), key=lambda e: (e.name != "builtin", e.name)):
+        found, bad = load_package(door)
+        for check in found:
+            if check.id in checks:
+                bad.append(_row(door, check.id, "a check of this name is there already"))
+            else:
+                checks[check.id] = check
+        broken += bad
+    return Registry(tuple(checks[name] for name in sorted(checks)), tuple(broken))
+
+
+def load_package(door: EntryPoint) -> tuple[list[Check], list[CheckResult]]:
+    """Import the package that an entry point names and each module in it."""
+    try:
+        package = door.load()
+        names = [module.name for module in pkgutil.iter_modules(package.__path__)]
+    except Exception as error:  # a plugin may do anything at import
+        return [], [_row(door, door.value, f"{type(error).__name__}: {error}")]
+    checks: list[Check] = []
+    broken: list[CheckResult] = []
+    for name in names:
+        try:
+            module = importlib.import_module(f"{package.__name__}.{name}")
+            check = getattr(module, "check", None)
+            if not isinstance(check, Check):
+                raise TypeError("no value named 'check' of type Check")
+            checks.append(msgspec.structs.replace(check, doc=inspect.getdoc(module) or ""))
+        except Exception as error:
+            broken.append(_row(door, f"{package.__name__}.{name}", f"{type(error).__name__}: {error}"))
+    return checks, broken
+
+
+def _row(door: EntryPoint, what: str, error: str) -> CheckResult:
+    distribution = door.dist.name if door.dist else door.name
+    return CheckResult(check=what, title=f"Plugin of {distribution} loads", state=State.CRASHED, error=error)

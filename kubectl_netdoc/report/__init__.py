@@ -1,0 +1,27 @@
+"""From a Report to text: one file a format, each a pure function ``Report -> str``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from kubectl_netdoc.model import Report, Severity
+
+FORMATS = ("text", "json", "yaml")
+Renderer = Callable[[Report], str]
+
+
+def renderer(name: str, show: Severity, colour: bool) -> Renderer:
+    """Return the renderer of a format, each imported only when it is used; raises ``KeyError``."""
+    if name == "text":
+        from kubectl_netdoc.report import text
+
+        return lambda report: text.render(report, show=show, colour=colour)
+    if name == "json":
+        from kubectl_netdoc.report import json
+
+        return json.render
+    if name == "yaml":
+        from kubectl_netdoc.report import yaml
+
+        return yaml.render
+    raise KeyError(name)

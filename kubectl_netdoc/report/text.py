@@ -1,0 +1,146 @@
+"""The report for the person on call: causes first, then a line a check, what was not looked at, and a summary."""
+
+from __future__ import annotations
+
+import textwrap
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+
+from tabulate import tabulate
+
+from kubectl_netdoc.model import CheckResult, Finding, Report, Severity, State, Unseen, at_least
+from kubectl_netdoc.report.terminal import safe
+
+WIDTH = 100
+Painter = Callable[[str, str], str]
+"""Colours a text by its label."""
+
+LABELS = {
+    State.PASS: "ok",
+    State.WARN: "WARN",
+    State.FAIL: "FAIL",
+    State.UNKNOWN: "unknown",
+    State.SKIPPED: "skipped",
+    State.CRASHED: "CRASHED",
+}
+COLOURS = {"FAIL": "1;31", "WARN": "1;33", "CRASHED": "1;35", "ok": "32", "info": "36", "unknown": "33", "skipped": "2"}
+MOST_EFFECTS = 5
+MOST_VALUES = 8
+
+
+def render(report: Report, show: Severity = Severity.WARN, colour: bool = False) -> str:
+    """Return the report as text. ``show``: findings less severe are only counted. ``colour``: ANSI colours."""
+    paint = _paint if colour else _plain
+    return "\n".join(_lines(report, show, paint)).rstrip() + "\n"
+
+
+def _paint(label: str, text: str) -> str:
+    code = COLOURS.get(label)
+    return f"\x1b[{code}m{text}\x1b[0m" if code else text
+
+
+def _plain(label: str, text: str) -> str:
+    return text
+
+
+def _lines(report: Report, show: Severity, paint: Painter) -> Iterator[str]:
+    by_id = {finding.id: finding for finding in report.findings}
+    for finding in report.causes():
+        if at_least(finding.severity, show):
+            yield from _finding(finding, by_id, paint)
+            yield ""
+    yield from _checks(report.results, paint)
+    yield from _not_looked_at(report)
+    yield ""
+    yield summary(report)
+
+
+def _finding(finding: Finding, by_id: dict[str, Finding], paint: Painter) -> Iterator[str]:
+    label = finding.severity.upper() if finding.severity is not Severity.INFO else "info"
+    yield from _wrapped(f"{paint(label, label)} {finding.code}  ", len(label) + len(finding.code) + 3, safe(finding.message))
+    evidence = ", ".join(f"{key}={_value(value)}" for key, value in finding.evidence.items() if _worth_showing(key, value))
+    if evidence:
+        yield from _wrapped("  evidence: ", 12, safe(evidence))
+    if finding.explains:
+        effects = [f"{by_id[effect].code} {by_id[effect].subject}" for effect in finding.explains]
+        more = f" and {len(effects) - MOST_EFFECTS} more" if len(effects) > MOST_EFFECTS else ""
+        plural = "s" if len(effects) > 1 else ""
+        yield from _wrapped(f"  explains {len(effects)} finding{plural}: ", 12, safe("; ".join(effects[:MOST_EFFECTS])) + more)
+    yield from _wrapped("  fix: ", 7, safe(finding.fix))
+    yield from (f"    {safe(command)}" for command in finding.commands)  # never wrapped: it is to be copied
+    yield f"  more: kubectl netdoc explain {finding.code}"
+
+
+def _worth_showing(key: str, value: object) -> bool:
+    # What only fills in a command is no evidence.
+    return value not in ("", []) and key not in ("patch", "edit", "first", "example_namespace", "example_name", "detail", "why")
+
+
+def _value(value: object) -> str:
+    if isinstance(value, list):
+        shown = ",".join(map(str, value[:MOST_VALUES]))
+        return shown + (f" and {len(value) - MOST_VALUES} more" if len(value) > MOST_VALUES else "")
+    return str(value)
+
+
+def _wrapped(head: str, indent: int, text: str) -> Iterator[str]:
+    lines = textwrap.wrap(text, WIDTH - indent, break_long_words=False, break_on_hyphens=False) or [""]
+    yield head + lines[0]
+    yield from (" " * indent + line for line in lines[1:])
+
+
+def _checks(results: Iterable[CheckResult], paint: Painter) -> Iterator[str]:
+    rows = [[paint(LABELS[r.state], LABELS[r.state]), safe(r.check), safe(r.title), safe(_remark(r))] for r in results]
+    if rows:
+        table = tabulate(rows, tablefmt="plain", disable_numparse=True)
+        yield from (line.rstrip() for line in table.splitlines())
+
+
+def _remark(result: CheckResult) -> str:
+    if result.error:
+        return result.error
+    if result.state is State.SKIPPED and result.unseen:
+        return result.unseen[0].reason
+    count = len(result.findings)
+    return f"{count} finding{'s' if count > 1 else ''}" if count and result.state in (State.FAIL, State.WARN) else ""
+
+
+def _not_looked_at(report: Report) -> Iterator[str]:
+    unseen = dict.fromkeys([*report.unseen, *(item for result in report.results for item in result.unseen)])
+    if unseen:
+        yield ""
+        yield "Not looked at:"
+        for item in unseen:
+            yield from _wrapped("  - ", 4, safe(_unseen(item)))
+
+
+def _unseen(item: Unseen) -> str:
+    return f"{item.what}: {item.reason}" + (f"; least rule: {item.grant}" if item.grant else "")
+
+
+def summary(report: Report) -> str:
+    """Return the last line: what was found, how long it took, and on how much that rests."""
+    causes = [finding for finding in report.causes() if finding.severity is not Severity.INFO]
+    effects = sum(bool(finding.explained_by) for finding in report.findings)
+    advice = sum(finding.severity is Severity.INFO for finding in report.findings)
+    if causes:
+        counts = Counter(cause.severity for cause in causes)
+        verdict = ", ".join(f"{counts[severity]} {severity}" for severity in Severity if counts[severity])
+        verdict += f" ({effects} more explained by them)" if effects else ""
+    else:
+        verdict = "nothing wrong found" + (" in what could be looked at" if _partial(report) else "")
+    coverage = report.coverage
+    measured = f", measured from {len(coverage.measured_nodes)}" if coverage.measured_nodes else ", nothing measured"
+    parts = [
+        verdict,
+        *([f"{advice} info (--show info)"] if advice else []),
+        f"{coverage.nodes} nodes{measured}",
+        f"{coverage.objects} objects",
+        f"{report.seconds:.1f} s",
+        safe(f"{report.source}, {coverage.scope}"),
+    ]
+    return "; ".join(parts)
+
+
+def _partial(report: Report) -> bool:
+    return any(r.state in (State.UNKNOWN, State.SKIPPED, State.CRASHED) for r in report.results)

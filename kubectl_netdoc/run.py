@@ -1,0 +1,198 @@
+"""The whole way, from a source to a report: read, plan, measure, analyse, join causes."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC
+from time import perf_counter
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from kubectl_netdoc import __version__, causes
+from kubectl_netdoc.cluster import Cluster, KindUnavailable, Listing, Unavailable
+from kubectl_netdoc.facts import Facts, Measured
+from kubectl_netdoc.model import (
+    REPORT_VERSION,
+    Check,
+    CheckResult,
+    Coverage,
+    Finding,
+    Report,
+    Severity,
+    Skip,
+    State,
+    Tier,
+    Unseen,
+)
+from kubectl_netdoc.records import NODE, Kind
+from kubectl_netdoc.registry import Registry
+from kubectl_netdoc.requests import Request
+from kubectl_netdoc.sources import Source
+
+Progress = Callable[[str], None]
+
+
+class Outcome(Struct, frozen=True):
+    """What one check came to: findings and unseen things, or the error it crashed with."""
+
+    check: Check
+    findings: tuple[Finding, ...] = ()
+    unseen: tuple[Unseen, ...] = ()
+    error: str = ""
+    ran: bool = True
+
+
+class Run(Struct, frozen=True):
+    """All of a run, enough to record it in a bundle."""
+
+    cluster: Cluster
+    measured: Measured
+    report: Report
+
+
+def run(source: Source, registry: Registry, checks: tuple[Check, ...], progress: Progress = lambda _: None) -> Run:
+    """Walk the whole way once. Raises only what ``source`` raises (``SourceError``); a check's crash is a row."""
+    started = perf_counter()
+    progress("reading the cluster")
+    cluster = source.cluster(kinds_of(checks))
+    plan_errors, requests = plan(checks, cluster)
+    progress(f"measuring: {len(requests)} requests")
+    measured = source.measure(cluster, requests) if _measures(checks) else Measured(why_not="no check measures")
+    progress("analysing")
+    facts = Facts(cluster, measured)
+    outcomes = [plan_errors.get(check.id) or analyse(check, facts) for check in checks]
+    report = sum_up(source.label, registry, cluster, measured, outcomes, perf_counter() - started)
+    return Run(cluster, measured, report)
+
+
+def kinds_of(checks: Iterable[Check]) -> tuple[Kind[Any], ...]:
+    """Return the kinds that the checks need, each once. Nodes are always read: they say where debug pods can run."""
+    kinds = {kind.name: kind for check in checks for kind in check.needs.all_kinds}
+    return tuple(({NODE.name: NODE} | kinds).values())
+
+
+def _measures(checks: Iterable[Check]) -> bool:
+    return any(check.needs.tier is not Tier.API for check in checks)
+
+
+def plan(checks: Iterable[Check], cluster: Cluster) -> tuple[dict[str, Outcome], tuple[Request, ...]]:
+    """Return the requests of all checks, equal ones once, and an outcome for each check whose plan failed."""
+    failed: dict[str, Outcome] = {}
+    requests: dict[Request, None] = {}
+    for check in checks:
+        try:
+            requests |= dict.fromkeys(check.plan(cluster.view(check.needs.all_kinds)))
+        except KindUnavailable as missing:
+            failed[check.id] = _not_run(check, missing.kind, missing.unavailable)
+        except Exception as error:  # a plugin's check may do anything
+            failed[check.id] = _crash(check, error)
+    return failed, tuple(requests)
+
+
+def analyse(check: Check, facts: Facts) -> Outcome:
+    """Run one check over the facts; a missing required kind skips it, an exception makes it ``crashed``."""
+    own = facts.of(check)
+    for kind in check.needs.kinds:
+        listing = own.cluster.listing(kind)
+        if isinstance(listing, Unavailable):
+            return _not_run(check, kind.plural, listing)
+    try:
+        said = list(_typed(check.analyse(own)))
+    except KindUnavailable as missing:
+        return _not_run(check, missing.kind, missing.unavailable)
+    except Skip as skip:
+        return Outcome(check, unseen=(Unseen(what=check.id, reason=str(skip)),), ran=False)
+    except Exception as error:
+        return _crash(check, error)
+    findings = tuple(item for item in said if isinstance(item, Finding))
+    unseen = tuple(item for item in said if isinstance(item, Unseen))
+    return Outcome(check, findings, unseen + tuple(_unread(check, own.cluster)))
+
+
+def _typed(said: Iterable[Finding | Unseen]) -> Iterator[Finding | Unseen]:
+    for item in said:
+        if not isinstance(item, (Finding, Unseen)):
+            raise TypeError(f"analyse yielded {type(item).__name__}, not Finding or Unseen")
+        yield item
+
+
+def _unread(check: Check, cluster: Cluster) -> Iterator[Unseen]:
+    """What the check wanted to read and could not: optional lists, and single objects that could not be decoded."""
+    for kind in check.needs.all_kinds:
+        listing = cluster.listing(kind)
+        if isinstance(listing, Listing):
+            yield from listing.undecodable
+        elif not listing.by_design:
+            yield Unseen(what=kind.plural, reason=listing.reason, grant=listing.grant, asked=True)
+
+
+def _not_run(check: Check, what: str, why: Unavailable) -> Outcome:
+    return Outcome(check, unseen=(Unseen(what=what, reason=why.reason, grant=why.grant),), ran=False)
+
+
+def _crash(check: Check, error: Exception) -> Outcome:
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    place = f"{frame.filename.rpartition('/')[2]}:{frame.lineno}"
+    return Outcome(check, error=f"{type(error).__name__}: {error} at {place}", ran=False)
+
+
+def state(outcome: Outcome) -> State:
+    """Return the state of a check: a failed list or a silent pod is never a pass."""
+    if outcome.error:
+        return State.CRASHED
+    severities = {finding.severity for finding in outcome.findings}
+    if Severity.FAIL in severities:
+        return State.FAIL
+    if Severity.WARN in severities:
+        return State.WARN
+    if any(unseen.asked for unseen in outcome.unseen):
+        return State.UNKNOWN
+    return State.PASS if outcome.ran else State.SKIPPED
+
+
+def sum_up(
+    label: str, registry: Registry, cluster: Cluster, measured: Measured, outcomes: list[Outcome], seconds: float
+) -> Report:
+    """Return the report of the outcomes, causes joined."""
+    codes = {code: entry[1] for code, entry in registry.codes.items()}
+    findings = causes.link((_of(outcome.check, f) for outcome in outcomes for f in outcome.findings), codes)
+    ids = {check.check.id: tuple(f.id for f in findings if f.check == check.check.id) for check in outcomes}
+    results = [
+        CheckResult(
+            check=outcome.check.id,
+            title=outcome.check.title,
+            state=state(outcome),
+            findings=ids[outcome.check.id],
+            unseen=outcome.unseen,
+            error=outcome.error,
+        )
+        for outcome in outcomes
+    ]
+    return Report(
+        netdoc_report=REPORT_VERSION,
+        tool=__version__,
+        source=label,
+        recorded=cluster.time.astimezone(UTC).isoformat(timespec="seconds"),
+        server=cluster.server,
+        coverage=coverage(cluster, measured),
+        results=(*results, *registry.broken),
+        findings=findings,
+        seconds=round(seconds, 3),
+    )
+
+
+def _of(check: Check, finding: Finding) -> Finding:
+    return msgspec.structs.replace(finding, check=check.id)
+
+
+def coverage(cluster: Cluster, measured: Measured) -> Coverage:
+    """Return what the run looked at."""
+    return Coverage(
+        nodes=len(cluster.node_names()),
+        measured_nodes=tuple(v.node for v in measured.vantages if v.running),
+        objects=cluster.count(),
+        scope=str(cluster.scope),
+    )

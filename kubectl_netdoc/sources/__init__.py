@@ -1,0 +1,35 @@
+"""Where facts come from: one interface, three kinds of source (live, bundle, manifests)."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from kubectl_netdoc.cluster import Cluster
+from kubectl_netdoc.facts import Measured
+from kubectl_netdoc.records import Kind
+from kubectl_netdoc.requests import Request
+
+
+class SourceError(Exception):
+    """The source can't be used at all. ``exit_code``: 2 where the input is bad, 3 where the cluster can't be reached."""
+
+    def __init__(self, message: str, exit_code: int = 3) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+class Source(Protocol):
+    """Reads a cluster, and measures in it where it can. ``label`` says in the report what was looked at."""
+
+    @property
+    def label(self) -> str:
+        """What this is, for the report's head."""
+        ...
+
+    def cluster(self, kinds: tuple[Kind[Any], ...]) -> Cluster:
+        """Return what can be read of these kinds; each may be ``Unavailable``. Raises ``SourceError``."""
+        ...
+
+    def measure(self, cluster: Cluster, requests: tuple[Request, ...]) -> Measured:
+        """Return the replies to the requests; what could not be measured is absent or ``Lost``."""
+        ...

@@ -1,0 +1,170 @@
+"""A run in one file: decoded records, the clock, requests and replies; enough to analyse it again anywhere."""
+
+from __future__ import annotations
+
+import gzip
+import io
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from kubectl_netdoc import __version__
+from kubectl_netdoc.cluster import Cluster, Listing, Scope, Unavailable
+from kubectl_netdoc.facts import Measured, Vantage
+from kubectl_netdoc.model import Unseen
+from kubectl_netdoc.records import KINDS, Kind
+from kubectl_netdoc.requests import Reply, Request
+from kubectl_netdoc.sources import SourceError
+
+VERSION = 1
+LARGEST = 512 * 1024 * 1024
+"""A bundle may unpack to this many bytes at most. 15,000 pods with their Services record to about 60 MB."""
+
+MARK = b'"netdoc_bundle"'
+
+
+class Stored(Struct, omit_defaults=True):
+    """A listing on disk. ``objects`` are decoded by their kind; a kind of a later version is passed over."""
+
+    objects: list[msgspec.Raw] = []
+    undecodable: tuple[Unseen, ...] = ()
+    unavailable: Unavailable | None = None
+
+
+class Exchange(Struct):
+    """A request and its reply."""
+
+    request: Request
+    reply: Reply
+
+
+class Bundle(Struct, omit_defaults=True):
+    """The file. ``note`` says in words where it comes from."""
+
+    netdoc_bundle: int
+    tool: str
+    recorded: datetime
+    label: str
+    server: str
+    note: dict[str, str] = {}
+    scope: Scope = Scope()
+    vantages: tuple[str, ...] = ()
+    listings: dict[str, Stored] = {}
+    debug_pods: tuple[Vantage, ...] = ()
+    why_not: str = ""
+    exchanges: list[Exchange] = []
+
+
+class _Version(Struct):
+    netdoc_bundle: int
+
+
+def is_bundle(head: bytes) -> bool:
+    """Tell a bundle by its first bytes, whole or cut."""
+    return head[:2] == b"\x1f\x8b" or MARK in head[:64]
+
+
+def dump(label: str, cluster: Cluster, measured: Measured, note: dict[str, str]) -> bytes:
+    """Return the bundle of a run as JSON, an object a line so that two recordings can be compared."""
+    bundle = Bundle(
+        netdoc_bundle=VERSION,
+        tool=__version__,
+        recorded=cluster.time,
+        label=label,
+        server=cluster.server,
+        note=note,
+        scope=cluster.scope,
+        vantages=cluster.vantages,
+        listings={name: _stored(listing) for name, listing in sorted(cluster.index.listings.items())},
+        debug_pods=measured.vantages,
+        why_not=measured.why_not,
+        exchanges=[Exchange(request, reply) for request, reply in measured.replies.items()],
+    )
+    return msgspec.json.format(msgspec.json.encode(bundle), indent=1) + b"\n"
+
+
+def _stored(listing: Listing | Unavailable) -> Stored:
+    if isinstance(listing, Unavailable):
+        return Stored(unavailable=listing)
+    return Stored([msgspec.Raw(msgspec.json.encode(item)) for item in listing.items], listing.undecodable)
+
+
+def save(path: Path, content: bytes) -> None:
+    """Write a bundle, packed where the name ends in .gz; raises ``SourceError``."""
+    try:
+        path.write_bytes(gzip.compress(content, mtime=0) if path.suffix == ".gz" else content)
+    except OSError as error:
+        raise SourceError(f"can't write {path}: {error.strerror}", 2) from error
+
+
+def unpack(raw: bytes, name: str) -> bytes:
+    """Return the JSON of a file that may be packed; raises ``SourceError`` where it is cut, damaged or too large."""
+    if raw[:2] != b"\x1f\x8b":
+        content = raw
+    else:
+        try:
+            with gzip.GzipFile(fileobj=io.BytesIO(raw)) as packed:
+                content = packed.read(LARGEST + 1)
+        except (OSError, EOFError) as error:
+            raise SourceError(f"{name}: the packed bundle is damaged or cut: {error}", 2) from error
+    if len(content) > LARGEST:
+        raise SourceError(f"{name}: larger than {LARGEST >> 20} MiB unpacked; not a bundle of netdoc", 2)
+    return content
+
+
+def load(raw: bytes, name: str) -> BundleSource:
+    """Return the source in a bundle's bytes; raises ``SourceError`` with exit code 2 where it can't be used."""
+    content = unpack(raw, name)
+    try:
+        version = msgspec.json.decode(content, type=_Version).netdoc_bundle
+        if version > VERSION:
+            raise SourceError(f"{name}: bundle version {version} is newer than this netdoc reads ({VERSION}): upgrade", 2)
+        return BundleSource(msgspec.json.decode(content, type=Bundle))
+    except RecursionError as error:
+        raise SourceError(f"{name}: nested too deep; not a bundle of netdoc", 2) from error
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise SourceError(f"{name}: the bundle is damaged or cut: {error}", 2) from error
+
+
+def _listing(kind: Kind[Any], stored: Stored) -> Listing | Unavailable:
+    if stored.unavailable is not None:
+        return stored.unavailable
+    items, bad = [], list(stored.undecodable)
+    for raw in stored.objects:
+        try:
+            items.append(msgspec.json.decode(raw, type=kind.record))
+        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+            bad.append(Unseen(what=f"a {kind.name} in the bundle", reason=f"can't be decoded: {error}", asked=True))
+    return Listing(tuple(items), tuple(bad))
+
+
+class BundleSource:
+    """A recorded run as a source. ``label`` is the recorded one, so that the report is the same."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        self.bundle = bundle
+
+    @property
+    def label(self) -> str:
+        """What the recording run looked at."""
+        return self.bundle.label
+
+    def cluster(self, kinds: tuple[Kind[Any], ...]) -> Cluster:
+        """Return the recorded cluster; kinds that were not recorded are ``Unavailable``."""
+        bundle = self.bundle
+        return Cluster(
+            {name: _listing(KINDS[name], stored) for name, stored in bundle.listings.items() if name in KINDS},
+            time=bundle.recorded,
+            server=bundle.server,
+            origin="bundle",
+            scope=bundle.scope,
+            vantages=bundle.vantages,
+        )
+
+    def measure(self, cluster: Cluster, requests: tuple[Request, ...]) -> Measured:
+        """Return the recorded replies; what a later version of a check would ask more was not measured."""
+        replies = {exchange.request: exchange.reply for exchange in self.bundle.exchanges}
+        return Measured(replies, self.bundle.debug_pods, self.bundle.why_not or "not in the bundle")

@@ -1,0 +1,1 @@
+"""A live cluster: lists, debug pods, exec."""

@@ -1,0 +1,191 @@
+"""Reads the API: raw pages, decoded into only the fields that are read, all lists at once; each may fail alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from kubectl_netdoc.cluster import Cluster, Listing, Scope, Unavailable
+from kubectl_netdoc.model import Rule, Unseen
+from kubectl_netdoc.records import Kind, convert
+from kubectl_netdoc.sources import SourceError
+from kubectl_netdoc.sources.live.client import ApiError, Client
+
+PAGE = 500
+"""Objects a page, as kubectl's own chunk size."""
+
+AT_ONCE = 8
+DNS_NAMESPACE = "kube-system"
+
+
+class _ListMeta(Struct, frozen=True):
+    continue_: str | None = msgspec.field(name="continue", default=None)
+
+
+class _RawList(Struct, frozen=True):
+    items: list[msgspec.Raw] | None = None
+    metadata: _ListMeta = _ListMeta()
+
+
+class _Named(Struct, frozen=True):
+    name: str = ""
+    namespace: str = ""
+
+
+class _Reference(Struct, frozen=True):
+    metadata: _Named = _Named()
+
+
+class _ServerVersion(Struct, frozen=True):
+    git_version: str = msgspec.field(name="gitVersion", default="")
+
+
+def read(client: Client, kinds: tuple[Kind[Any], ...], namespaces: tuple[str, ...]) -> Cluster:
+    """Return what can be read of ``kinds``; raises ``SourceError`` where nothing answers or every list is refused.
+
+    Namespaced kinds are read in ``namespaces``, everywhere where that is empty; where the cluster-wide list is
+    forbidden, in the context's own namespace instead.
+    """
+    server = _server_version(client)
+    narrowed = Scope(namespaces, "as asked" if namespaces else "")
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        listings = dict(zip((k.name for k in kinds), pool.map(lambda k: _list(client, k, namespaces), kinds), strict=True))
+        refused = [k for k in kinds if not namespaces and k.namespaced and not k.names and _forbidden(listings[k.name])]
+        if refused:
+            own = (client.namespace,)
+            again = dict(zip((k.name for k in refused), pool.map(lambda k: _list(client, k, own), refused), strict=True))
+            if any(isinstance(listing, Listing) for listing in again.values()):
+                narrowed = Scope(own, "cluster-wide lists are forbidden")
+            listings |= {name: listing for name, listing in again.items() if isinstance(listing, Listing)}
+    _refuse_nothing(client, listings)
+    return Cluster(listings, time=datetime.now(UTC), server=server, scope=narrowed)
+
+
+def _server_version(client: Client) -> str:
+    """Ask the server's version, which tells in one call whether anything answers and whether it lets us in."""
+    try:
+        return msgspec.json.decode(client.get("/version"), type=_ServerVersion).git_version
+    except ApiError as error:
+        if error.status == 401:
+            raise SourceError(
+                f"{client.host} says Unauthorized: the credentials of context {client.context} are expired or wrong; "
+                f"try: kubectl --context {client.context} auth whoami"
+            ) from error
+        if error.status == 0:
+            hint = "; is --request-timeout too short?" if error.timed_out and client.options.request_timeout else ""
+            raise SourceError(f"can't reach the API server {client.host} of context {client.context}: {error}{hint}") from error
+        return ""  # /version may be forbidden; the lists will tell
+    except msgspec.MsgspecError as error:
+        raise SourceError(f"{client.host} answers, but not as a Kubernetes API server") from error
+
+
+def _forbidden(listing: Listing | Unavailable) -> bool:
+    return isinstance(listing, Unavailable) and listing.grant is not None
+
+
+def _refuse_nothing(client: Client, listings: dict[str, Listing | Unavailable]) -> None:
+    failed = {name: listing for name, listing in listings.items() if isinstance(listing, Unavailable)}
+    if listings and len(failed) == len(listings):
+        name, first = next(iter(failed.items()))
+        grant = f"; least rule: {first.grant}" if first.grant else ""
+        raise SourceError(f"nothing could be read from {client.host} as context {client.context}: {name}: {first.reason}{grant}")
+
+
+def _list(client: Client, kind: Kind[Any], namespaces: tuple[str, ...]) -> Listing | Unavailable:
+    """Return one kind's listing; a refusal, a timeout and an unknown kind each become ``Unavailable``."""
+    try:
+        raws = list(_objects(client, kind, namespaces))
+    except ApiError as error:
+        return unavailable(kind, error, namespaces)
+    except msgspec.MsgspecError as error:
+        return Unavailable(f"error: the list can't be decoded: {error}")
+    items, bad = [], []
+    for raw in raws:
+        try:
+            items.append(decode(kind, raw))
+        except (msgspec.MsgspecError, RecursionError) as error:
+            bad.append(Unseen(what=f"{kind.name} {_name(raw)}", reason=f"can't be decoded: {error}", asked=True))
+    return Listing(tuple(items), tuple(bad))
+
+
+def decode(kind: Kind[Any], raw: msgspec.Raw | bytes) -> Any:
+    """Return the record of one object. Fast where nothing is null; null otherwise counts as absent."""
+    try:
+        return kind.keep(msgspec.json.decode(raw, type=kind.wire or kind.record))
+    except msgspec.ValidationError:
+        return convert(kind, msgspec.json.decode(raw))
+
+
+def _name(raw: msgspec.Raw) -> str:
+    try:
+        named = msgspec.json.decode(raw, type=_Reference).metadata
+    except msgspec.MsgspecError:
+        return "(no name)"
+    return f"{named.namespace}/{named.name}" if named.namespace else named.name
+
+
+def _objects(client: Client, kind: Kind[Any], namespaces: tuple[str, ...]) -> Iterator[msgspec.Raw]:
+    if kind.names:
+        yield from _by_name(client, kind)
+        return
+    wanted: list[str] = [""]
+    if kind.namespaced and namespaces:
+        # Cluster DNS belongs to everybody's network: its namespace is read too where that is permitted.
+        wanted = list(dict.fromkeys((*namespaces, DNS_NAMESPACE)))
+    for namespace in wanted:
+        for selector in kind.selectors:
+            try:
+                yield from _pages(client, kind, namespace, selector)
+            except ApiError:
+                if namespace != DNS_NAMESPACE or DNS_NAMESPACE in namespaces:
+                    raise
+
+
+def _by_name(client: Client, kind: Kind[Any]) -> Iterator[msgspec.Raw]:
+    for namespace, name in kind.names:
+        try:
+            yield msgspec.Raw(client.get(f"{kind.path}/namespaces/{namespace}/{kind.plural}/{name}"))
+        except ApiError as error:
+            if error.status != 404:
+                raise
+
+
+def _pages(client: Client, kind: Kind[Any], namespace: str, selector: str) -> Iterator[msgspec.Raw]:
+    path = f"{kind.path}/namespaces/{namespace}/{kind.plural}" if namespace else f"{kind.path}/{kind.plural}"
+    query: dict[str, Any] = {"limit": PAGE} | ({"fieldSelector": selector} if selector else {})
+    pages: list[msgspec.Raw] = []
+    expired = False
+    while True:
+        try:
+            page = msgspec.json.decode(client.get(path, query), type=_RawList)
+        except ApiError as error:
+            if error.status != 410 or expired:
+                raise
+            # The continue token is too old: once more from the start, without pages, so that it can't happen again.
+            expired, pages = True, []
+            query = {key: value for key, value in query.items() if key not in ("limit", "continue")}
+            continue
+        pages += page.items or []
+        if not page.metadata.continue_:
+            yield from pages
+            return
+        query["continue"] = page.metadata.continue_
+
+
+def unavailable(kind: Kind[Any], error: ApiError, namespaces: tuple[str, ...]) -> Unavailable:
+    """Return why a list could not be had, with the least rule that would grant it where it was refused."""
+    if error.status in (401, 403):
+        verb = "get" if kind.names else "list"
+        names = tuple(name for _, name in kind.names)
+        namespace = kind.names[0][0] if kind.names else ",".join(namespaces) if kind.namespaced else ""
+        return Unavailable("forbidden", Rule(verb, kind.plural, kind.group, namespace, names))
+    if error.status == 404:
+        return Unavailable(f"the server has no {kind.plural} in {kind.group or 'core'}/{kind.version}", by_design=True)
+    if error.timed_out:
+        return Unavailable(f"no answer in time ({error.message.removeprefix('timeout: ')})")
+    return Unavailable(f"error {error.status}: {error.message}" if error.status else f"no answer: {error.message}")

@@ -1,0 +1,163 @@
+"""A folder, a file or a stream of manifests as a cluster that is not there yet: the static part of every check."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import yaml
+
+from kubectl_netdoc.cluster import Cluster, Listing, Unavailable
+from kubectl_netdoc.facts import Measured
+from kubectl_netdoc.model import Unseen
+from kubectl_netdoc.records import KINDS, Kind, Object, ObjectMeta, convert
+from kubectl_netdoc.requests import Request
+from kubectl_netdoc.sources import SourceError
+
+Warn = Callable[[str], None]
+SUFFIXES = (".yaml", ".yml", ".json")
+LARGEST = 10_000_000
+"""Values in one file: a dump of 15,000 pods has about three million."""
+
+DEEPEST = 200
+"""Manifests nest a dozen levels; the YAML parser recurses, so a hostile file is refused before it can exhaust the stack."""
+
+
+def read(path: Path, warn: Warn) -> ManifestSource:
+    """Return the manifests under a folder (with subfolders) or in a file; raises ``SourceError`` where there are none."""
+    files = sorted(p for p in path.rglob("*") if p.suffix in SUFFIXES and p.is_file()) if path.is_dir() else [path]
+    documents: list[tuple[str, Any]] = []
+    for file in files:
+        try:
+            documents += [(str(file), document) for document in parse(file.read_bytes(), str(file))]
+        except OSError as error:
+            raise SourceError(f"can't read {file}: {error.strerror}", 2) from error
+        except SourceError as error:
+            if not path.is_dir():
+                raise
+            warn(f"passed over {error}")
+    return ManifestSource(str(path), documents, warn)
+
+
+def parse(raw: bytes, name: str) -> list[Any]:
+    """Return the documents of YAML (and so of JSON) text; raises ``SourceError`` where it is none."""
+    try:
+        text = raw.decode()
+        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+        _refuse_deep(text, name)
+        documents = [document for document in yaml.load_all(text, Loader=loader) if document is not None]
+    except UnicodeDecodeError as error:
+        raise SourceError(f"{name}: neither a bundle nor YAML: it is not text", 2) from error
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        raise SourceError(f"{name}: not YAML: {' '.join(str(error).split())}", 2) from error
+    if sum(_size(document, {}) for document in documents) > LARGEST:
+        raise SourceError(f"{name}: its YAML aliases expand to more than {LARGEST} values", 2)
+    return documents
+
+
+def _size(value: Any, seen: dict[int, int]) -> int:
+    """Number of values once aliases are expanded: they share memory until then, and may grow without bound after."""
+    if not isinstance(value, (dict, list)):
+        return 1
+    if id(value) not in seen:
+        seen[id(value)] = LARGEST  # an alias to what contains it never ends
+        seen[id(value)] = 1 + sum(_size(item, seen) for item in (value.values() if isinstance(value, dict) else value))
+    return seen[id(value)]
+
+
+def _refuse_deep(text: str, name: str) -> None:
+    depth = 0
+    for event in yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEEPEST:
+            raise SourceError(f"{name}: nested deeper than {DEEPEST} levels: no Kubernetes object is", 2)
+
+
+def _objects(document: Any) -> Iterator[dict[str, Any]]:
+    """Yield the objects in a document, those of a List (or PodList …) one by one."""
+    if not isinstance(document, dict) or not isinstance(document.get("kind"), str):
+        return
+    if document["kind"].endswith("List") and isinstance(document.get("items"), list):
+        item_kind = document["kind"].removesuffix("List")
+        for item in document["items"]:
+            if isinstance(item, dict):
+                yield from _objects({"kind": item_kind, **item} if item_kind else item)
+    else:
+        yield document
+
+
+class ManifestSource:
+    """Manifests as a source: nothing can be measured, and lists that only a cluster has are ``Unavailable``."""
+
+    def __init__(self, name: str, documents: list[tuple[str, Any]], warn: Warn) -> None:
+        self._name = name
+        self._found: dict[str, list[Any]] = {}
+        self._bad: dict[str, list[Unseen]] = {}
+        passed_over: Counter[str] = Counter()
+        for file, document in documents:
+            objects = list(_objects(document))
+            if not objects:
+                passed_over[f"a document in {file} that is no Kubernetes object"] += 1
+            for item in objects:
+                if item["kind"] in KINDS:
+                    self._add(KINDS[item["kind"]], item, file)
+                else:
+                    passed_over[f"kind {item['kind']}"] += 1
+        for what, count in sorted(passed_over.items()):
+            warn(f"passed over: {what}" + (f" ({count} times)" if count > 1 else ""))
+        if not self._found and not self._bad:
+            raise SourceError(f"{name}: no Kubernetes object that netdoc reads", 2)
+
+    def _add(self, kind: Kind[Any], item: dict[str, Any], file: str) -> None:
+        try:
+            record = _with_namespace(kind, convert(kind, _json(item)))
+        except (msgspec.MsgspecError, RecursionError) as error:
+            what = f"{kind.name} in {file}"
+            self._bad.setdefault(kind.name, []).append(Unseen(what, f"can't be decoded: {error}", asked=True))
+            return
+        if not kind.names or (record.namespace, record.name) in kind.names:
+            self._found.setdefault(kind.name, []).append(record)
+
+    @property
+    def label(self) -> str:
+        """The manifests' place."""
+        return f"manifests in {self._name}"
+
+    def cluster(self, kinds: tuple[Kind[Any], ...]) -> Cluster:
+        """Return the manifests as a cluster."""
+        return Cluster({kind.name: self._listing(kind) for kind in kinds}, server="", origin="manifests")
+
+    def _listing(self, kind: Kind[Any]) -> Listing | Unavailable:
+        if kind.name not in self._found and kind.name not in self._bad and not kind.authored:
+            return Unavailable("only a cluster has these; these are manifests", by_design=True)
+        return Listing(tuple(self._found.get(kind.name, ())), tuple(self._bad.get(kind.name, ())))
+
+    def measure(self, cluster: Cluster, requests: tuple[Request, ...]) -> Measured:
+        """Nothing can be measured in manifests."""
+        return Measured(why_not="nothing can be measured in manifests")
+
+
+def _json(value: Any) -> Any:
+    """YAML's own types as JSON has them: timestamps as text, keys as text."""
+    if isinstance(value, dict):
+        return {str(key): _json(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_json(item) for item in value]
+    return value.isoformat() if isinstance(value, date) else value
+
+
+def _with_namespace(kind: Kind[Any], record: Object) -> Object:
+    if not kind.namespaced or record.namespace:
+        return record
+    fields: ObjectMeta = msgspec.structs.replace(record.metadata, namespace="default")
+    return msgspec.structs.replace(record, metadata=fields)
+
+
+def warn_on_stderr(text: str) -> None:
+    """Print a warning line."""
+    print(f"kubectl-netdoc: {text}", file=sys.stderr)  # noqa: T201 - a warning is what this is

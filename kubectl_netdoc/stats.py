@@ -1,0 +1,14 @@
+"""Small sums over samples."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+def percentile(values: Sequence[float], percent: float) -> float:
+    """Return the nearest-rank percentile (NIST): the smallest value that ``percent`` % of all are not above; 0 of none."""
+    ordered = sorted(values)
+    if not ordered:
+        return 0.0
+    rank = max(1, -(-int(percent * len(ordered)) // 100))
+    return ordered[min(rank, len(ordered)) - 1]
