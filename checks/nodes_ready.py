@@ -132,7 +132,7 @@ def _node(cluster: Cluster, node: Node) -> Iterator[Finding]:
     if network and network.status == "True" and settled:
         yield NETWORK_UNAVAILABLE.on(subject, reason=network.reason, detail=network.message)
     if node.spec.unschedulable:
-        yield CORDONED.on(subject)
+        yield CORDONED.on(subject, unschedulable=True)
 
 
 def _sandboxes(cluster: Cluster) -> Iterator[Finding]:

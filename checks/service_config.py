@@ -121,7 +121,7 @@ SLICES_BEHIND = Code(
     id="SVC007",
     severity=Severity.FAIL,
     title="EndpointSlices miss ready pods",
-    message="Service {namespace}/{name}: {count} pods are ready for over {seconds} s and in no EndpointSlice, {missing} among them",
+    message="Service {namespace}/{name}: {count} pods, ready for over {seconds} s, are in no EndpointSlice ({missing} is one)",
     fix="The endpointslice controller does not keep up: look at kube-controller-manager.",
     commands=(
         "kubectl -n kube-system get pods -l component=kube-controller-manager",
@@ -236,13 +236,14 @@ class _Backends:
 
     def __init__(self, cluster: Cluster, service: Service) -> None:
         self.pods = [pod for pod in cluster.pods_of(service) if not pod.terminating]
-        self.neighbours = cluster.workloads_in(service.namespace, WORKLOADS)
-        self.workloads = [
+        self.neighbours = [
             (kind, item)
-            for kind, item in self.neighbours
-            if matches(service.spec.selector, item.spec.template.metadata.labels)
+            for kind, item in cluster.workloads_in(service.namespace, WORKLOADS)
             # An old ReplicaSet of a Deployment has the labels of the past.
-            and not any(owner.kind in ("Deployment", "CronJob") and owner.controller for owner in item.metadata.owner_references)
+            if not any(owner.kind in ("Deployment", "CronJob") and owner.controller for owner in item.metadata.owner_references)
+        ]
+        self.workloads = [
+            (kind, item) for kind, item in self.neighbours if matches(service.spec.selector, item.spec.template.metadata.labels)
         ]
         self.active = [(kind, item) for kind, item in self.workloads if item.spec.replicas and kind.name != "Job"]
         self.ready = [pod for pod in self.pods if pod.ready]

@@ -1,0 +1,180 @@
+"""What every check must keep to, as functions that return what is wrong; plugins test themselves with ``violations``."""
+
+from __future__ import annotations
+
+import ast
+import re
+import string
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from kubectl_netdoc.cluster import Cluster
+from kubectl_netdoc.facts import Facts, Measured
+from kubectl_netdoc.model import Check, Code, Finding
+from kubectl_netdoc.records import KINDS
+from kubectl_netdoc.requests import Request
+from kubectl_netdoc.testing import Case, make_cluster, outcome
+
+SECTIONS = ("## What it looks at", "## Why it matters", "## What it can't see", "## Sources")
+BANNED = frozenset({"kubernetes", "click", "socket", "subprocess", "os", "time", "requests", "urllib3", "threading"})
+"""Modules through which a check could see a client, a socket, a process or a clock."""
+
+Rule = Callable[[Check, Sequence[Case], str], Iterable[str]]
+
+
+def violations(check: Check, cases: Sequence[Case], source: str) -> list[str]:
+    """Return what is wrong with a check, given its test cases and the text of its file; nothing where all is well."""
+    return [f"{rule.__name__}: {problem}" for rule in RULES for problem in rule(check, cases, source)]
+
+
+def named_like_its_file(check: Check, cases: Sequence[Case], source: str) -> Iterable[str]:
+    """The id is a lower-case word; the registry test holds it against the file's name."""
+    if not re.fullmatch(r"[a-z][a-z0-9_]{2,30}", check.id):
+        yield f"id {check.id!r} is no lower_case_name"
+    if not check.title.strip() or check.title.endswith("."):
+        yield "title is empty or ends with a full stop"
+
+
+def documented(check: Check, cases: Sequence[Case], source: str) -> Iterable[str]:
+    """The module's docstring is its page, with every section filled."""
+    for section, following in zip(SECTIONS, (*SECTIONS[1:], None), strict=True):
+        _, found, rest = check.doc.partition(section)
+        text = rest.split(following)[0] if following else rest
+        if not found or len(text.split()) < 3:
+            yield f"the page lacks {section!r} or says nothing under it"
+
+
+def codes_well_formed(check: Check, cases: Sequence[Case], source: str) -> Iterable[str]:
+    """Ids are the check's prefix and three digits, once each; every code has a title, a sentence and a fix."""
+    ids = [code.id for code in check.codes]
+    for code in check.codes:
+        if not re.fullmatch(re.escape(check.prefix) + r"\d{3}", code.id) or ids.count(code.id) > 1:
+            yield f"{code.id}: not {check.prefix} and three digits, or there twice"
+        if not (code.title and code.message and code.fix):
+            yield f"{code.id}: lacks a title, a message or a fix"
+
+
+def needs_are_known(check: Check, cases: Sequence[Case], source: str) -> Iterable[str]:
+    """Every kind is one that netdoc can read, named once."""
+    names = [kind.name for kind in check.needs.all_kinds]
+    for name in sorted({name for name in names if names.count(name) > 1 or name not in KINDS}):
+        yield f"needs {name}, which is unknown or named twice"
+
+
+def needs_are_touched(check: Check, cases: Sequence[Case], source: str) -> Iterable[str]:
+    """What the check declares is what it touches in its cases: either the needs are wrong or the cases don't suffice."""
+    touched: set[str] = set()
+    for case in cases:
+        view = case.cluster.view(check.needs.all_kinds)
+        _listed(check.plan, view)
+        _listed(check.analyse, Facts(view, case.measured))
+        touched |= view.touched
+    for name in sorted({kind.name for kind in check.needs.all_kinds} - touched):
+        yield f"declares {name} and never touches it in its cases"
+
+
+def cases_do_not_crash(check: Check, cases: Sequence[Case], source: str) -> Iterable[str]:
+    """No case makes the check raise; an undeclared kind would."""
+    for case in cases:
+        error = outcome(check, case.cluster, case.measured).error
+        if error:
+            yield f"case {case.name!r}: {error}"
+
+
+def every_code_is_produced(check: Check, cases: Sequence[Case], source: str) -> Iterable[str]:
+    """Each code comes out of at least one case, and nothing comes out that the check does not list."""
+    produced = {finding.code for finding in _findings(check, cases)}
+    known = {code.id for code in check.codes}
+    for code in sorted(known ^ produced):
+        yield f"{code}: " + ("no case produces it" if code in known else "produced but not among the check's codes")
+
+
+def evidence_fits(check: Check, cases: Sequence[Case], source: str) -> Iterable[str]:
+    """Every placeholder of a code is evidence that all its findings carry, and no text is left unfilled."""
+    codes = {code.id: code for code in check.codes}
+    for finding in _findings(check, cases):
+        lacking = codes[finding.code].placeholders() - finding.evidence.keys() if finding.code in codes else set()
+        if lacking:
+            yield f"{finding.code}: evidence lacks {', '.join(sorted(lacking))}"
+        if not finding.evidence and _has_numbers(codes.get(finding.code)):
+            yield f"{finding.code}: a finding without evidence"
+
+
+def healthy_is_silent(check: Check, cases: Sequence[Case], source: str) -> Iterable[str]:
+    """At least one case expects nothing above info: a check that always speaks is no check."""
+    if not any(not [f for f in _findings(check, [case]) if f.severity != "info"] for case in cases):
+        yield "no case in which the check is silent"
+
+
+def empty_facts_are_survived(check: Check, cases: Sequence[Case], source: str) -> Iterable[str]:
+    """An empty cluster, and one in which nothing was collected, raise nothing."""
+    for name, cluster in (("empty", make_cluster()), ("uncollected", Cluster({}))):
+        error = outcome(check, cluster, Measured(why_not="nothing measured")).error
+        if error:
+            yield f"{name} facts: {error}"
+
+
+def plan_is_pure(check: Check, cases: Sequence[Case], source: str) -> Iterable[str]:
+    """The same cluster gives the same plan, and its requests are hashable and survive JSON."""
+    for case in cases:
+        plans = [_listed(check.plan, case.cluster.view(check.needs.all_kinds)) for _ in range(2)]
+        if plans[0] != plans[1]:
+            yield f"case {case.name!r}: two plans differ"
+        for request in plans[0]:
+            if not isinstance(request, Request) or _over_json(request) != request or hash(request) is None:
+                yield f"case {case.name!r}: {request!r} does not survive JSON"
+
+
+def imports_nothing_banned(check: Check, cases: Sequence[Case], source: str) -> Iterable[str]:
+    """A check sees facts: no client, no socket, no process, no clock."""
+    for node in ast.walk(ast.parse(source)):
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+        for name in names:
+            if name.split(".")[0] in BANNED:
+                yield f"imports {name}"
+
+
+def small(check: Check, cases: Sequence[Case], source: str) -> Iterable[str]:
+    """No function is longer than 40 lines."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.FunctionDef) and (node.end_lineno or 0) - node.lineno >= 40:
+            yield f"function {node.name} has {(node.end_lineno or 0) - node.lineno + 1} lines"
+
+
+RULES: tuple[Rule, ...] = (
+    named_like_its_file,
+    documented,
+    codes_well_formed,
+    needs_are_known,
+    needs_are_touched,
+    cases_do_not_crash,
+    every_code_is_produced,
+    evidence_fits,
+    healthy_is_silent,
+    empty_facts_are_survived,
+    plan_is_pure,
+    imports_nothing_banned,
+    small,
+)
+
+
+def _findings(check: Check, cases: Sequence[Case]) -> list[Finding]:
+    return [finding for case in cases for finding in outcome(check, case.cluster, case.measured).findings]
+
+
+def _has_numbers(code: Code | None) -> bool:
+    return code is not None and any(name for text in (code.message,) for _, name, _, _ in string.Formatter().parse(text) if name)
+
+
+def _over_json(request: Request) -> Any:
+    return msgspec.json.decode(msgspec.json.encode(request), type=Request)
+
+
+def _listed(function: Callable[[Any], Iterable[Any]], argument: Any) -> list[Any]:
+    try:
+        return list(function(argument))
+    except Exception:  # what raises is reported by other rules
+        return []

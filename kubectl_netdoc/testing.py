@@ -1,0 +1,325 @@
+"""Builders for tests of checks: a cluster in a line or two, and what a check says of it.
+
+Everything built is two hours old and well unless told otherwise. A test asserts codes and subjects, never sentences:
+
+    cluster = make_cluster(make_service("web", selector={"app": "web"}), make_pod("web-1", labels={"app": "web"}))
+    assert judge(check, cluster) == {("SVC004", "Service shop/web")}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from kubectl_netdoc.cluster import Cluster, Listing, Unavailable
+from kubectl_netdoc.facts import Facts, Measured, Vantage
+from kubectl_netdoc.model import Check, Finding
+from kubectl_netdoc.records import (
+    COREFILE,
+    DAEMON_SET,
+    DEPLOYMENT,
+    ENDPOINT_SLICE,
+    EVENT,
+    JOB,
+    KINDS,
+    NAMESPACE,
+    NODE,
+    POD,
+    REPLICA_SET,
+    SERVICE,
+    STATEFUL_SET,
+    Kind,
+    Object,
+    Workload,
+    convert,
+)
+from kubectl_netdoc.requests import DnsReply, DnsSample, Outcome, Reply, Request
+from kubectl_netdoc.run import Outcome as CheckOutcome
+from kubectl_netdoc.run import analyse, state
+
+NOW = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
+OLD = timedelta(hours=2)
+Built = tuple[Kind[Any], Object]
+
+
+def ago(age: timedelta | float) -> str:
+    """Return the time that was ``age`` (seconds, or a timedelta) before the test's now, as the API writes it."""
+    moment = NOW - (age if isinstance(age, timedelta) else timedelta(seconds=age))
+    return moment.isoformat().replace("+00:00", "Z")
+
+
+def _meta(name: str, namespace: str, labels: Mapping[str, str] | None, age: timedelta | float, **more: Any) -> dict[str, Any]:
+    meta = {"name": name, "namespace": namespace, "labels": dict(labels or {}), "creationTimestamp": ago(age)}
+    return meta | more
+
+
+def _built(kind: Kind[Any], **fields: Any) -> Built:
+    return kind, convert(kind, fields)
+
+
+def make_node(
+    name: str = "n1", *, ready: bool | str = True, message: str = "", age: timedelta | float = OLD, **spec: Any
+) -> Built:
+    """Return a Node; ``ready`` may be the condition's status as text."""
+    status = ready if isinstance(ready, str) else str(ready)
+    condition = {"type": "Ready", "status": status, "reason": "KubeletNotReady", "message": message}
+    return _built(NODE, metadata=_meta(name, "", {}, age), spec=spec, status={"conditions": [condition]})
+
+
+def make_node_condition(name: str, type_: str, status: str, reason: str = "", message: str = "") -> Built:
+    """Return a ready Node with one more condition."""
+    ready = {"type": "Ready", "status": "True"}
+    other = {"type": type_, "status": status, "reason": reason, "message": message}
+    return _built(NODE, metadata=_meta(name, "", {}, OLD), status={"conditions": [ready, other]})
+
+
+def make_namespace(name: str) -> Built:
+    """Return a Namespace."""
+    return _built(NAMESPACE, metadata=_meta(name, "", {}, OLD))
+
+
+def make_pod(
+    name: str = "web-1",
+    namespace: str = "shop",
+    *,
+    labels: Mapping[str, str] | None = None,
+    node: str = "n1",
+    ip: str = "10.0.0.1",
+    ready: bool = True,
+    ports: Mapping[str, int] | None = None,
+    waiting: str = "",
+    ended: str = "",
+    phase: str = "Running",
+    age: timedelta | float = OLD,
+    sidecar_ports: Mapping[str, int] | None = None,
+    **meta: Any,
+) -> Built:
+    """Return a Pod. ``ports``: declared names and numbers; ``waiting``, ``ended``: reasons of its container's state."""
+    status: dict[str, Any] = {"name": "c", "ready": ready}
+    if waiting:
+        status |= {"state": {"waiting": {"reason": waiting}}, "restartCount": 3}
+    if ended:
+        finished = {"reason": ended, "exitCode": 137, "finishedAt": ago(60)}
+        status |= {"lastState": {"terminated": finished}, "restartCount": 1}
+    return _built(
+        POD,
+        metadata=_meta(name, namespace, labels, age, **meta),
+        spec={"nodeName": node, **_containers(ports, sidecar_ports)},
+        status={
+            "phase": phase,
+            "podIPs": [{"ip": ip}] if ip else [],
+            "conditions": [{"type": "Ready", "status": str(ready), "lastTransitionTime": ago(age)}],
+            "containerStatuses": [status],
+        },
+    )
+
+
+def _containers(ports: Mapping[str, int] | None, sidecar: Mapping[str, int] | None = None) -> dict[str, Any]:
+    def declared(names: Mapping[str, int] | None) -> list[dict[str, Any]]:
+        return [{"name": key, "containerPort": value} for key, value in (names or {}).items()]
+
+    init = [{"name": "s", "restartPolicy": "Always", "ports": declared(sidecar)}] if sidecar else []
+    return {"containers": [{"name": "c", "ports": declared(ports)}], "initContainers": init}
+
+
+def make_service(
+    name: str = "web",
+    namespace: str = "shop",
+    *,
+    selector: Mapping[str, str] | None = None,
+    ports: Iterable[tuple[int, int | str]] = ((80, 8080),),
+    cluster_ip: str = "10.96.0.1",
+    labels: Mapping[str, str] | None = None,
+    addresses: Iterable[str] = (),
+    age: timedelta | float = OLD,
+    **spec: Any,
+) -> Built:
+    """Return a Service. ``ports``: port and targetPort; ``addresses``: what its load balancer has; ``spec``: as in the API."""
+    return _built(
+        SERVICE,
+        metadata=_meta(name, namespace, labels, age),
+        spec={
+            "clusterIP": cluster_ip,
+            "selector": dict(selector or {}),
+            "ports": [{"name": f"p{port}", "port": port, "targetPort": target} for port, target in ports],
+            **spec,
+        },
+        status={"loadBalancer": {"ingress": [{"ip": ip} for ip in addresses]}},
+    )
+
+
+def make_slice(
+    service: str = "web",
+    namespace: str = "shop",
+    *,
+    addresses: Mapping[str, str] | None = None,
+    not_ready: Iterable[str] = (),
+    port: int = 8080,
+    protocol: str = "TCP",
+    node: str = "n1",
+    managed_by: str = "endpointslice-controller.k8s.io",
+    name: str = "",
+) -> Built:
+    """Return an EndpointSlice. ``addresses``: address to pod name."""
+    unready = frozenset(not_ready)
+    return _built(
+        ENDPOINT_SLICE,
+        metadata=_meta(
+            name or f"{service}-abcde",
+            namespace,
+            {"kubernetes.io/service-name": service, "endpointslice.kubernetes.io/managed-by": managed_by},
+            OLD,
+        ),
+        addressType="IPv4",
+        endpoints=[
+            {
+                "addresses": [ip],
+                "conditions": {"ready": ip not in unready},
+                "targetRef": {"kind": "Pod", "namespace": namespace, "name": pod},
+                "nodeName": node,
+            }
+            for ip, pod in (addresses or {}).items()
+        ],
+        ports=[{"name": "p", "port": port, "protocol": protocol}],
+    )
+
+
+def make_workload(
+    kind: Kind[Workload],
+    name: str = "web",
+    namespace: str = "shop",
+    *,
+    labels: Mapping[str, str] | None = None,
+    replicas: int = 1,
+    ports: Mapping[str, int] | None = None,
+    owner: str = "",
+    age: timedelta | float = OLD,
+    service_name: str = "",
+) -> Built:
+    """Return a workload of ``kind`` whose pods have ``labels`` and declare ``ports``; ``owner``: its controller's kind."""
+    owners = [{"kind": owner, "name": "owner", "controller": True}] if owner else []
+    template = {"metadata": {"labels": dict(labels or {})}, "spec": _containers(ports)}
+    return _built(
+        kind,
+        metadata=_meta(name, namespace, {}, age, ownerReferences=owners),
+        spec={"replicas": replicas, "serviceName": service_name, "template": template},
+    )
+
+
+def make_event(
+    kind: str, name: str, namespace: str, reason: str, message: str, *, type_: str = "Warning", age: float = 5
+) -> Built:
+    """Return an Event about an object, last seen ``age`` seconds ago."""
+    return _built(
+        EVENT,
+        metadata=_meta(f"{name}.{reason}.{age}", namespace, {}, age),
+        involvedObject={"kind": kind, "namespace": namespace, "name": name},
+        reason=reason,
+        message=message,
+        type=type_,
+        lastTimestamp=ago(age),
+    )
+
+
+def make_corefile(text: str, name: str = "coredns", namespace: str = "kube-system") -> Built:
+    """Return the ConfigMap of a DNS server."""
+    return _built(COREFILE, metadata=_meta(name, namespace, {}, OLD), data={"Corefile": text})
+
+
+def make_cluster(
+    *objects: Built,
+    unavailable: Mapping[Kind[Any], Unavailable] | None = None,
+    vantages: tuple[str, ...] = (),
+    origin: str = "live",
+) -> Cluster:
+    """Return a cluster of these objects; kinds without any are empty lists, those in ``unavailable`` could not be read."""
+    listings: dict[str, Listing | Unavailable] = {
+        name: Listing(tuple(item for kind, item in objects if kind.name == name)) for name in KINDS
+    }
+    listings |= {kind.name: why for kind, why in (unavailable or {}).items()}
+    return Cluster(listings, time=NOW, origin=origin, vantages=vantages)
+
+
+def make_dns_reply(
+    *, ok: int = 20, ms: float = 0.5, lost: int = 0, refused: int = 0, rcode: str = "NOERROR", server: str = "10.96.0.10"
+) -> DnsReply:
+    """Return the reply to a lookup: so many samples answered, lost and refused."""
+    samples = [DnsSample(Outcome.OK, ms, rcode, 1)] * ok
+    samples += [DnsSample(Outcome.TIMEOUT, 1000.0)] * lost + [DnsSample(Outcome.REFUSED, 0.2)] * refused
+    return DnsReply(server, tuple(samples))
+
+
+Answers = Callable[[Request], Reply]
+
+
+def measured(
+    check: Check, cluster: Cluster, answers: Answers, *, down: Mapping[str, str] | None = None, throttled: float = 0
+) -> Measured:
+    """Return what ``answers`` makes of the check's own plan. ``down``: vantages without a debug pod, and why."""
+    missing = down or {}
+    requests = check.plan(cluster.view(check.needs.all_kinds))
+    replies = {request: answers(request) for request in requests if request.node not in missing}
+    vantages = tuple(Vantage(node, node not in missing, missing.get(node, ""), "", throttled) for node in cluster.vantages)
+    return Measured(replies, vantages)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One row of a check's test: a cluster, what was measured, and the (code, subject) pairs that must come out.
+
+    ``state``: the state expected, where it is not what the findings make of it.
+    """
+
+    name: str
+    cluster: Cluster
+    expect: frozenset[tuple[str, str]] = frozenset()
+    measured: Measured = field(default_factory=Measured)
+    state: str = ""
+
+
+def outcome(check: Check, cluster: Cluster, facts: Measured | None = None) -> CheckOutcome:
+    """Return what a check says of a cluster and of what was measured."""
+    return analyse(check, Facts(cluster, facts or Measured()))
+
+
+def judge(check: Check, cluster: Cluster, facts: Measured | None = None) -> set[tuple[str, str]]:
+    """Return the (code, subject) pairs that a check finds; raises ``AssertionError`` where it crashes."""
+    came = outcome(check, cluster, facts)
+    assert not came.error, came.error
+    return pairs(came.findings)
+
+
+def pairs(findings: Iterable[Finding]) -> set[tuple[str, str]]:
+    """Return (code, subject) of findings."""
+    return {(finding.code, str(finding.subject)) for finding in findings}
+
+
+__all__ = [
+    "DAEMON_SET",
+    "DEPLOYMENT",
+    "JOB",
+    "NOW",
+    "OLD",
+    "REPLICA_SET",
+    "STATEFUL_SET",
+    "Case",
+    "ago",
+    "judge",
+    "make_cluster",
+    "make_corefile",
+    "make_dns_reply",
+    "make_event",
+    "make_namespace",
+    "make_node",
+    "make_node_condition",
+    "make_pod",
+    "make_service",
+    "make_slice",
+    "make_workload",
+    "measured",
+    "outcome",
+    "pairs",
+    "state",
+]

@@ -1,0 +1,133 @@
+"""Cases of dns_config."""
+
+from kubectl_netdoc.api import COREFILE, ENDPOINT_SLICE, POD, SERVICE, Rule, Unavailable
+from kubectl_netdoc.testing import (
+    DEPLOYMENT,
+    Built,
+    Case,
+    make_cluster,
+    make_corefile,
+    make_pod,
+    make_service,
+    make_slice,
+    make_workload,
+)
+
+DNS = {"k8s-app": "kube-dns"}
+FORBIDDEN = Unavailable("forbidden", Rule("list", "pods"))
+OFFLINE = Unavailable("only a cluster has these", by_design=True)
+KUBEADM = """.:53 {
+    errors
+    health {
+       lameduck 5s
+    }
+    ready
+    kubernetes cluster.local in-addr.arpa ip6.arpa {
+       pods insecure
+       fallthrough in-addr.arpa ip6.arpa
+       ttl 30
+    }
+    prometheus :9153
+    forward . /etc/resolv.conf {
+       max_concurrent 1000
+    }
+    cache 30
+    loop
+    reload
+    loadbalance
+}
+"""
+SERVICE_OBJECT = make_service("kube-dns", "kube-system", selector=DNS, ports=[(53, 53)], cluster_ip="10.96.0.10", labels=DNS)
+SUBJECT = "Service kube-system/kube-dns"
+CONFIG = "ConfigMap kube-system/coredns"
+
+
+def _pod(name: str, ip: str, node: str, **more: object) -> Built:
+    return make_pod(name, "kube-system", labels=DNS, ip=ip, node=node, **more)  # type: ignore[arg-type]
+
+
+def _dns(*objects: Built, corefile: str = KUBEADM, addresses: dict[str, str] | None = None) -> tuple[Built, ...]:
+    slice_ = make_slice("kube-dns", "kube-system", addresses=addresses or {}, port=53, protocol="UDP")
+    return (SERVICE_OBJECT, slice_, make_corefile(corefile), *objects)
+
+
+def _two(corefile: str = KUBEADM, **first: object) -> tuple[Built, ...]:
+    """Two servers on two nodes; ``first`` changes the first one."""
+    ready = {"10.0.0.2": "dns-b"} if first.get("ready") is False else {"10.0.0.1": "dns-a", "10.0.0.2": "dns-b"}
+    pods = _pod("dns-a", "10.0.0.1", "n1", **first), _pod("dns-b", "10.0.0.2", "n2")
+    return _dns(
+        *pods, make_workload(DEPLOYMENT, "coredns", "kube-system", labels=DNS, replicas=2), corefile=corefile, addresses=ready
+    )
+
+
+def _forward(to: str) -> str:
+    return KUBEADM.replace("forward . /etc/resolv.conf", f"forward . {to}")
+
+
+def _config(name: str, corefile: str, *codes: str) -> Case:
+    return Case(name, make_cluster(*_two(corefile)), frozenset((code, CONFIG) for code in codes))
+
+
+CASES = [
+    Case("healthy", make_cluster(*_two())),
+    Case(
+        "scaled to zero",
+        make_cluster(*_dns(make_workload(DEPLOYMENT, "coredns", "kube-system", labels=DNS, replicas=0))),
+        frozenset({("DNC001", SUBJECT)}),
+    ),
+    Case(
+        "every server crashes",
+        make_cluster(*_dns(_pod("dns-a", "10.0.0.1", "n1", ready=False, waiting="CrashLoopBackOff"))),
+        frozenset({("DNC002", SUBJECT)}),
+    ),
+    Case("no server at all", make_cluster(*_dns()), frozenset({("DNC002", SUBJECT)})),
+    Case("the first server starts", make_cluster(*_dns(_pod("dns-a", "10.0.0.1", "n1", ready=False, age=10)))),
+    Case(
+        "one server not ready",
+        make_cluster(*_two(ready=False)),
+        frozenset({("DNC008", "Pod kube-system/dns-a"), ("DNC010", SUBJECT)}),
+    ),
+    Case("one server out of memory", make_cluster(*_two(ended="OOMKilled")), frozenset({("DNC008", "Pod kube-system/dns-a")})),
+    Case(
+        "both on one node is advice",
+        make_cluster(
+            *_dns(
+                _pod("dns-a", "10.0.0.1", "n1"),
+                _pod("dns-b", "10.0.0.2", "n1"),
+                addresses={"10.0.0.1": "dns-a", "10.0.0.2": "dns-b"},
+            )
+        ),
+        frozenset({("DNC010", SUBJECT)}),
+    ),
+    _config("forwards to its own ClusterIP", _forward("10.96.0.10"), "DNC003"),
+    _config("forwards to its own pod", _forward("10.0.0.1"), "DNC003"),
+    _config("forwards to its loopback", _forward("127.0.0.1"), "DNC003"),
+    _config("forwards to a sidecar on another port", _forward("127.0.0.1:5300")),
+    _config("forwards to real resolvers", _forward("192.0.2.53 [2001:db8::53]:53 tls://192.0.2.54")),
+    _config(
+        "a stub zone that comes back",
+        KUBEADM + "corp.example:53 {\n    forward . 10.96.0.10\n}\n",
+        "DNC003",
+    ),
+    _config("no kubernetes plugin", ".:53 {\n    forward . /etc/resolv.conf\n}\n", "DNC004"),
+    _config("imports what can't be seen", ".:53 {\n    import custom/*.override\n}\n"),
+    _config("no upstream", ".:53 {\n    kubernetes cluster.local\n}\n", "DNC005"),
+    _config("brace missing", ".:53 {\n    kubernetes cluster.local\n", "DNC006"),
+    Case("DNS is not in the cluster", make_cluster(make_service()), state="skipped"),
+    Case("services forbidden", make_cluster(unavailable={SERVICE: FORBIDDEN}), state="skipped"),
+    Case("pods forbidden", make_cluster(*_two(), unavailable={POD: FORBIDDEN}), state="unknown"),
+    Case(
+        "Corefile in a manifest",
+        make_cluster(
+            SERVICE_OBJECT,
+            make_corefile(_forward("10.96.0.10")),
+            unavailable={ENDPOINT_SLICE: OFFLINE},
+            origin="manifests",
+        ),
+        frozenset({("DNC003", CONFIG)}),
+    ),
+    Case(
+        "not a Corefile that is known",
+        make_cluster(*_two()[:2], *_two()[3:], unavailable={COREFILE: Unavailable("not collected", by_design=True)}),
+    ),
+]

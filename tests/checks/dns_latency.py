@@ -1,0 +1,74 @@
+"""Cases of dns_latency."""
+
+from collections.abc import Mapping
+
+from kubectl_netdoc import registry
+from kubectl_netdoc.api import Address, Check, DnsLookup, Lost, Reply, Request
+from kubectl_netdoc.facts import Measured
+from kubectl_netdoc.testing import Case, make_cluster, make_dns_reply, make_service, make_slice, measured
+
+DNS = {"k8s-app": "kube-dns"}
+SERVICE = "Service kube-system/kube-dns"
+NODES = ("n1", "n2")
+CLUSTER = make_cluster(
+    make_service("kube-dns", "kube-system", selector=DNS, ports=[(53, 53)], labels=DNS),
+    make_slice("kube-dns", "kube-system", addresses={"10.0.0.1": "dns-a", "10.0.0.2": "dns-b"}, port=53, protocol="UDP"),
+    vantages=NODES,
+)
+GOOD, SILENT = make_dns_reply(ok=10), make_dns_reply(ok=0, lost=2)
+
+
+def _check() -> Check:
+    return registry.load().choose(["dns_latency"])[0]
+
+
+def _measure(
+    service: Mapping[str, Reply] | None = None,
+    pods: Mapping[tuple[str, str], Reply] | None = None,
+    down: Mapping[str, str] | None = None,
+    throttled: float = 0,
+) -> Measured:
+    """Replies by node, and by (node, DNS pod's address); all others are good."""
+
+    def answer(request: Request) -> Reply:
+        assert isinstance(request, DnsLookup)
+        if isinstance(request.server, Address):
+            return (pods or {}).get((request.node, request.server.ip), GOOD)
+        return (service or {}).get(request.node, GOOD)
+
+    return measured(_check(), CLUSTER, answer, down=down, throttled=throttled)
+
+
+def _case(name: str, facts: Measured, *expect: tuple[str, str], numbers: tuple[str, ...] = NODES, state: str = "") -> Case:
+    """A case; ``numbers``: the nodes whose latency is reported as advice beside what is expected."""
+    return Case(name, CLUSTER, frozenset({*expect, *(("DNL010", f"Node {n} from node {n}") for n in numbers)}), facts, state)
+
+
+BOTH_PODS = {("n1", "10.0.0.1"): SILENT, ("n1", "10.0.0.2"): SILENT}
+ALL_SILENT = BOTH_PODS | {("n2", "10.0.0.1"): SILENT, ("n2", "10.0.0.2"): SILENT}
+
+CASES = [
+    _case("healthy", _measure()),
+    _case("the Service from one node", _measure({"n1": SILENT}), ("DNL001", f"{SERVICE} from node n1"), numbers=("n2",)),
+    _case("the Service from everywhere", _measure(dict.fromkeys(NODES, SILENT)), ("DNL001", SERVICE), numbers=()),
+    _case("nothing answers anybody", _measure(dict.fromkeys(NODES, SILENT), ALL_SILENT), ("DNL002", SERVICE), numbers=()),
+    _case(
+        "nothing answers one node",
+        _measure({"n1": make_dns_reply(ok=0, refused=2)}, BOTH_PODS),
+        ("DNL002", f"{SERVICE} from node n1"),
+        numbers=("n2",),
+    ),
+    _case(
+        "one deaf server",
+        _measure(pods={("n1", "10.0.0.1"): SILENT, ("n2", "10.0.0.1"): SILENT}),
+        ("DNL003", "Pod kube-system/dns-a"),
+    ),
+    _case("slow", _measure({"n1": make_dns_reply(ok=10, ms=400)}), ("DNL004", f"{SERVICE} from node n1"), numbers=("n2",)),
+    _case("loss", _measure(dict.fromkeys(NODES, make_dns_reply(ok=7, lost=3))), ("DNL005", SERVICE)),
+    _case("one lost datagram is none", _measure({"n1": make_dns_reply(ok=19, lost=1)})),
+    _case("SERVFAIL", _measure(dict.fromkeys(NODES, make_dns_reply(rcode="SERVFAIL"))), ("DNL006", SERVICE)),
+    _case("a debug pod did not run", _measure(down={"n1": "ErrImagePull"}), numbers=("n2",), state="unknown"),
+    _case("an answer was cut", _measure({"n1": Lost("cut")}), numbers=("n2",), state="unknown"),
+    _case("throttled", _measure(throttled=0.3), numbers=(), state="unknown"),
+    _case("not asked for", Measured(why_not="--no-pods"), numbers=(), state="skipped"),
+]
