@@ -1,0 +1,53 @@
+# Everything a developer runs. The two commands of the README: make demo, make test.
+SHELL := /bin/bash
+PY := .venv/bin/python
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+IMAGE := docker.io/lab/base:1
+NAME := netdoc
+
+.DEFAULT_GOAL := check
+.PHONY: demo check test e2e lab lab-down record bench clean
+
+.venv/ready: pyproject.toml
+	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed; python3 is $$(python3 -V)"; exit 1; }
+	python3 -m venv .venv
+	$(PY) -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+demo: .venv/ready  ## the main job on a bundle recorded from a real broken cluster; no cluster needed
+	@echo '$$ kubectl netdoc check --from demo/coredns-zero.json'
+	@kubectl netdoc check --from demo/coredns-zero.json; code=$$?; echo; \
+	echo "(exit code $$code: 1 means that something is wrong. Your own cluster: kubectl netdoc check)"; [ $$code = 1 ]
+
+check: .venv/ready  ## all day: lint, types and the quick tests
+	ruff check --quiet
+	ruff format --check --quiet
+	mypy
+	pytest -n 2 -m "not e2e and not slow"
+
+test: .venv/ready  ## everything that needs no cluster
+	ruff check --quiet
+	ruff format --check --quiet
+	mypy
+	pytest -n 2 -m "not e2e"
+
+# lab/lab ends with 75 and one line that says why where a cluster can't be had at all.
+e2e: .venv/ready  ## the same on a real cluster, which is brought up by itself
+	@set -o pipefail; kubeconfig=$$(lab/lab up $(NAME) | tail -n 1); code=$$?; \
+	if [ $$code = 75 ] && [ "$$CI" != true ]; then exit 0; elif [ $$code != 0 ]; then exit $$code; fi; \
+	NETDOC_LAB=$$kubeconfig NETDOC_IMAGE=$(IMAGE) pytest -m e2e -v --durations=0 tests/e2e
+
+lab:  ## a three-node cluster by hand; the last line printed is the path of its kubeconfig
+	@lab/lab up $(NAME)
+
+lab-down:
+	@lab/lab down $(NAME)
+
+record: .venv/ready  ## record the bundles in demo/ and tests/bundles again, on the lab
+	NETDOC_LAB=$$(lab/lab up $(NAME) | tail -n 1) NETDOC_IMAGE=$(IMAGE) $(PY) -m lab.record
+
+bench: .venv/ready  ## the figures, on the lab with nothing else running
+	NETDOC_LAB=$$(lab/lab up $(NAME) | tail -n 1) NETDOC_IMAGE=$(IMAGE) $(PY) -m bench
+
+clean:
+	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

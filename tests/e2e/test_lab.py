@@ -1,0 +1,88 @@
+"""netdoc on the real lab: silent when healthy, right under each fault, silent again after, and nothing left behind."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from kubectl_netdoc.cluster import Listing
+from kubectl_netdoc.records import EVENT, KINDS, POD
+from kubectl_netdoc.sources.live import lists
+from kubectl_netdoc.sources.live.client import Client, Options
+from lab.faults.runner import Fault, Lab, all_faults
+from tests.e2e.conftest import DEADLINE, Netdoc
+from tests.faults import found, judge
+
+FAULTS = [fault for fault in all_faults() if fault.expect]
+
+
+def test_healthy_is_silent(netdoc: Netdoc) -> None:
+    done = netdoc("check", "-o", "json")
+    report = json.loads(done.stdout)
+    assert found(report) == set()
+    assert {result["check"]: result["state"] for result in report["results"]} == dict.fromkeys(
+        (result["check"] for result in report["results"]), "pass"
+    )
+    assert done.returncode == 0
+    assert len(report["coverage"]["measured_nodes"]) == 3
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+def test_fault(netdoc: Netdoc, lab: Lab, fault: Fault) -> None:
+    with lab.broken(fault):
+        done = netdoc("check", "-o", "json")
+    judge(json.loads(done.stdout), fault)
+    assert done.returncode == 1
+    assert found(netdoc.report()) == set()
+    assert netdoc.namespaces() == set()
+
+
+def test_a_bundle_gives_the_same_report(netdoc: Netdoc, lab: Lab, tmp_path: Path) -> None:
+    fault = next(fault for fault in FAULTS if fault.name == "coredns-zero")
+    with lab.broken(fault):
+        assert netdoc("collect", str(tmp_path / "bundle.json.gz")).returncode == 0
+        live = netdoc.report()
+    again = netdoc.report("--from", str(tmp_path / "bundle.json.gz"))
+    replayed = netdoc.report("--from", str(tmp_path / "bundle.json.gz"))
+    assert {**again, "seconds": 0} == {**replayed, "seconds": 0}
+    assert found(again) == found(live)
+    judge(again, fault)
+
+
+def test_lists_continue_over_pages(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The API server itself pages: two objects a page bring the same as all at once."""
+    client = Client(Options(kubeconfig=str(lab.kubeconfig)))
+    kinds = tuple(kind for kind in KINDS.values() if kind is not EVENT)
+    whole = lists.read(client, kinds, ())
+    monkeypatch.setattr(lists, "PAGE", 2)
+    calls = client.usage.calls
+    paged = lists.read(client, kinds, ())
+    assert client.usage.calls - calls > len(kinds) + len(whole.all(POD)) // 2
+    for kind in kinds:
+        one, other = whole.listing(kind), paged.listing(kind)
+        assert isinstance(one, Listing)
+        assert isinstance(other, Listing)
+        assert {(item.namespace, item.name) for item in one.items} == {(item.namespace, item.name) for item in other.items}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
+def test_a_signal_cleans_up(netdoc: Netdoc, number: signal.Signals) -> None:
+    process = subprocess.Popen(
+        ["kubectl-netdoc", "check"], env=netdoc.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + DEADLINE
+    while not netdoc.namespaces() and process.poll() is None:
+        assert time.monotonic() < deadline
+    assert process.poll() is None, "the run ended before it could be interrupted"
+    process.send_signal(number)
+    output, errors = process.communicate(timeout=DEADLINE)
+    assert process.returncode == 130
+    assert output == ""
+    assert len(errors.splitlines()) == 1
+    assert netdoc.namespaces() == set()

@@ -1,0 +1,35 @@
+"""What a fault of lab/faults is expected to bring about, judged from a report's JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lab.faults.model import Fault
+
+ABOVE_INFO = ("fail", "warn")
+
+
+def found(report: dict[str, Any]) -> set[tuple[str, str]]:
+    """(code, subject) of all findings above info."""
+    return {(f["code"], subject(f["subject"])) for f in report["findings"] if f["severity"] in ABOVE_INFO}
+
+
+def causes(report: dict[str, Any]) -> set[str]:
+    """Codes of the findings above info that nothing else explains."""
+    return {f["code"] for f in report["findings"] if f["severity"] in ABOVE_INFO and not f["explained_by"]}
+
+
+def expected(fault: Fault) -> set[tuple[str, str]]:
+    """(code, subject) that a fault's file expects."""
+    return {(e.code, subject(vars(e.subject))) for e in fault.expect}
+
+
+def subject(fields: dict[str, Any]) -> str:
+    """One text for a subject, from a report or from a fault's file."""
+    return "/".join(filter(None, (fields["kind"], fields.get("namespace"), fields["name"], fields.get("node"))))
+
+
+def judge(report: dict[str, Any], fault: Fault) -> None:
+    """Assert that the report has what the fault's file expects, names its cause, and no cause besides."""
+    assert expected(fault) <= found(report)
+    assert causes(report) == {fault.cause}
