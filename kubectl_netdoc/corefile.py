@@ -48,7 +48,7 @@ def zone_and_port(zone: str) -> tuple[str, int]:
     name, _, port = zone.rpartition(":")
     if not name and not zone.startswith(":"):
         return zone, 53
-    return (name or ".", int(port)) if port.isdigit() else (zone, 53)
+    return (name or ".", int(port)) if re.fullmatch("[0-9]{1,5}", port) else (zone, 53)
 
 
 _TOKEN = re.compile(r'"(?:\\.|[^"\\])*"|`[^`]*`|\n|[^\s]+')
@@ -62,7 +62,7 @@ def _lines(text: str) -> list[list[str]]:
         for token in _TOKEN.findall(raw):
             if token.startswith("#"):
                 break
-            tokens.append(token[1:-1] if token[0] in '"`' and len(token) > 1 else token)
+            tokens.append(token[1:-1] if token[0] in '"`' and token[-1] == token[0] and len(token) > 1 else token)
         if tokens:
             lines.append(tokens)
     return lines

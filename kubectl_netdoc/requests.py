@@ -34,7 +34,21 @@ class Address(Struct, frozen=True, tag="address"):
     port: int = 53
 
 
-Place = ResolvConfNameserver | Address
+class Peer(Struct, frozen=True, tag="peer"):
+    """The echo server of this run's debug pod on ``node``; ``twin``: of the second one there, for the same-node path.
+
+    ``closed``: a port of that pod on which nothing listens, as a control.
+    """
+
+    node: str
+    twin: bool = False
+    closed: bool = False
+
+
+class OwnService(Struct, frozen=True, tag="own service"):
+    """A Service of this run in front of all its echo servers; ``empty``: one without endpoints, as a control."""
+
+    empty: bool = False
 
 
 class DnsLookup(Struct, frozen=True, tag="dns"):
@@ -42,18 +56,54 @@ class DnsLookup(Struct, frozen=True, tag="dns"):
 
     ``timeout`` is per sample, in seconds; there is no retry, so that a lost packet is seen as one. A server that
     leaves the first ``give_up`` samples unanswered is not asked further: the rest would only cost time.
+    ``parallel``: A and AAAA leave together from one socket, as a resolver sends them, and count as one sample.
     """
 
     node: str
-    server: Place
+    server: ResolvConfNameserver | Address
     name: str
     rtype: str = "A"
     samples: int = 10
     timeout: float = 1.0
     give_up: int = 2
+    parallel: bool = False
 
 
-Request = DnsLookup
+class Connect(Struct, frozen=True, tag="connect"):
+    """Open a TCP connection and close it again: nothing is sent, and an accept proves only that something accepts."""
+
+    node: str
+    to: Address
+    timeout: float = 2.0
+
+
+class Echo(Struct, frozen=True, tag="echo"):
+    """Reach an echo server of this run and have it prove itself by its nonce, ``samples`` times.
+
+    TCP: ``size`` bytes come back after the proof. UDP: datagrams of ``size`` bytes go there and come back.
+    ``wait``: seconds to go on trying for a first success, for a Service that is only just being set up.
+    """
+
+    node: str
+    to: Peer | OwnService
+    protocol: str = "TCP"
+    size: int = 0
+    samples: int = 1
+    timeout: float = 1.0
+    wait: float = 0.0
+
+
+class Certificate(Struct, frozen=True, tag="certificate"):
+    """Make a TLS handshake and verify the server's certificate for ``name`` against the cluster's CA ``authority`` (PEM)."""
+
+    node: str
+    to: Address
+    name: str
+    authority: str
+    timeout: float = 2.0
+
+
+Request = DnsLookup | Connect | Echo | Certificate
 
 
 class DnsSample(Struct, frozen=True, omit_defaults=True):
@@ -72,8 +122,45 @@ class DnsReply(Struct, frozen=True, tag="dns", omit_defaults=True):
     samples: tuple[DnsSample, ...]
 
 
+class ConnectReply(Struct, frozen=True, tag="connect", omit_defaults=True):
+    """What became of a connection, and milliseconds until that was known."""
+
+    outcome: Outcome
+    ms: float
+
+
+class EchoSample(Struct, frozen=True, omit_defaults=True):
+    """One try: ``who`` is the node whose echo proved itself, ``source`` the address it saw us come from.
+
+    ``impostor``: something answered, but not with the nonce. ``got``: bytes that came after the proof.
+    """
+
+    outcome: Outcome
+    ms: float
+    who: str = ""
+    source: str = ""
+    got: int = 0
+    impostor: bool = False
+
+
+class EchoReply(Struct, frozen=True, tag="echo", omit_defaults=True):
+    """All samples of an echo, and the address that was tried."""
+
+    address: str
+    samples: tuple[EchoSample, ...]
+
+
+class CertificateReply(Struct, frozen=True, tag="certificate", omit_defaults=True):
+    """Whether the handshake was made and the certificate verified; ``problem`` says why not."""
+
+    outcome: Outcome
+    ms: float
+    verified: bool = False
+    problem: str = ""
+
+
 class Lost(Struct, frozen=True, tag="lost", omit_defaults=True):
-    """No reply: the debug pod did not run, the exec failed, or the answer was cut. Says nothing about the network asked about.
+    """No reply: the debug pod did not run, the exec failed, or the answer was cut. Says nothing about the network.
 
     ``asked``: whether the question was sent at all.
     """
@@ -82,4 +169,4 @@ class Lost(Struct, frozen=True, tag="lost", omit_defaults=True):
     asked: bool = True
 
 
-Reply = DnsReply | Lost
+Reply = DnsReply | ConnectReply | EchoReply | CertificateReply | Lost

@@ -1,4 +1,4 @@
-"""What runs in the debug pod: ``agent.py`` alone, sent as text over exec."""
+"""What runs in the debug pods: ``agent.py``, sent as text over exec, and ``echo.py``, in the pod's own command."""
 
 from __future__ import annotations
 
@@ -8,3 +8,8 @@ from importlib.resources import files
 def source() -> bytes:
     """Return the agent's program text."""
     return files(__name__).joinpath("agent.py").read_bytes()
+
+
+def echo_source() -> str:
+    """Return the echo server's program text."""
+    return files(__name__).joinpath("echo.py").read_text()

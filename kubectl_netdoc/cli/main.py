@@ -59,7 +59,8 @@ def main() -> None:
 
 def entry() -> NoReturn:
     """Run the command line; the only place where an exception becomes an exit code."""
-    signal.signal(signal.SIGTERM, _terminated)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
     try:
         result = main.main(prog_name="kubectl netdoc", standalone_mode=False)
         code = result if isinstance(result, int) else 0
@@ -68,7 +69,7 @@ def entry() -> NoReturn:
         code = error.exit_code
     except click.ClickException as error:
         code = _complain(error.format_message(), 2)
-    except (KeyboardInterrupt, click.Abort):
+    except Interrupted:
         code = _complain("interrupted; what was made in the cluster is removed", 130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -78,8 +79,14 @@ def entry() -> NoReturn:
     sys.exit(code)
 
 
-def _terminated(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+class Interrupted(BaseException):
+    """SIGINT or SIGTERM: unwinds everything, so that what was made in the cluster is removed on the way."""
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    for again in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(again, signal.SIG_IGN)  # a second one must not stop the removal
+    raise Interrupted
 
 
 def _complain(text: str, code: int) -> int:

@@ -134,9 +134,9 @@ def recorded(path: str) -> Source:
     from kubectl_netdoc.sources import SourceError, bundle, manifests
 
     place = Path(path)
-    if path != "-" and place.is_dir():
-        return manifests.read(place, manifests.warn_on_stderr)
     try:
+        if path != "-" and place.is_dir():
+            return manifests.read(place, manifests.warn_on_stderr)
         raw = sys.stdin.buffer.read() if path == "-" else place.read_bytes()
     except OSError as error:
         raise SourceError(f"can't read {path}: {error.strerror}", 2) from error

@@ -2,14 +2,32 @@
 
 from __future__ import annotations
 
+import json
+import re
+
 import msgspec
 
 from kubectl_netdoc.model import Report
+from kubectl_netdoc.report.terminal import safe
 
 
 def render(report: Report) -> str:
     """Return the whole report as indented JSON."""
-    return msgspec.json.format(msgspec.json.encode(report), indent=2).decode() + "\n"
+    return printable(msgspec.json.format(msgspec.json.encode(report), indent=2).decode()) + "\n"
+
+
+def printable(document: str) -> str:
+    """Return a JSON document with every character escaped that a terminal might act on; all such stand inside strings."""
+    return _NOT_PLAIN.sub(lambda match: _escaped(match[0]), document)
+
+
+_NOT_PLAIN = re.compile(r"[^\n\x20-\x7e]")
+
+
+def _escaped(char: str) -> str:
+    if safe(char) == char:
+        return char
+    return f"\\u{ord(char):04x}" if ord(char) < 0x10000 else json.dumps(char)[1:-1]
 
 
 def schema() -> str:

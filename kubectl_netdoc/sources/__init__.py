@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+import msgspec
+
 from kubectl_netdoc.cluster import Cluster
 from kubectl_netdoc.facts import Measured
 from kubectl_netdoc.records import Kind
 from kubectl_netdoc.requests import Request
+
+UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises on JSON that is broken, not of the type asked for, not UTF-8, or nested too deep."""
 
 
 class SourceError(Exception):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import gzip
 import io
+import zlib
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Struct
@@ -17,7 +18,7 @@ from kubectl_netdoc.facts import Measured, Vantage
 from kubectl_netdoc.model import Unseen
 from kubectl_netdoc.records import KINDS, Kind
 from kubectl_netdoc.requests import Reply, Request
-from kubectl_netdoc.sources import SourceError
+from kubectl_netdoc.sources import UNREADABLE, SourceError
 
 VERSION = 1
 LARGEST = 512 * 1024 * 1024
@@ -46,7 +47,7 @@ class Bundle(Struct, omit_defaults=True):
 
     netdoc_bundle: int
     tool: str
-    recorded: datetime
+    recorded: Annotated[datetime, msgspec.Meta(tz=True)]
     label: str
     server: str
     note: dict[str, str] = {}
@@ -108,7 +109,7 @@ def unpack(raw: bytes, name: str) -> bytes:
         try:
             with gzip.GzipFile(fileobj=io.BytesIO(raw)) as packed:
                 content = packed.read(LARGEST + 1)
-        except (OSError, EOFError) as error:
+        except (OSError, EOFError, zlib.error) as error:
             raise SourceError(f"{name}: the packed bundle is damaged or cut: {error}", 2) from error
     if len(content) > LARGEST:
         raise SourceError(f"{name}: larger than {LARGEST >> 20} MiB unpacked; not a bundle of netdoc", 2)
@@ -136,7 +137,7 @@ def _listing(kind: Kind[Any], stored: Stored) -> Listing | Unavailable:
     for raw in stored.objects:
         try:
             items.append(msgspec.json.decode(raw, type=kind.record))
-        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+        except UNREADABLE as error:
             bad.append(Unseen(what=f"a {kind.name} in the bundle", reason=f"can't be decoded: {error}", asked=True))
     return Listing(tuple(items), tuple(bad))
 

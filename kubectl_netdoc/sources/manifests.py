@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from kubectl_netdoc.cluster import Cluster, Listing, Unavailable
 from kubectl_netdoc.facts import Measured
 from kubectl_netdoc.model import Unseen
 from kubectl_netdoc.records import KINDS, Kind, Object, ObjectMeta, convert
+from kubectl_netdoc.report.terminal import safe
 from kubectl_netdoc.requests import Request
 from kubectl_netdoc.sources import SourceError
 
@@ -44,18 +45,32 @@ def read(path: Path, warn: Warn) -> ManifestSource:
     return ManifestSource(str(path), documents, warn)
 
 
+NOT_YAML = (yaml.YAMLError, RecursionError, ValueError, LookupError, AttributeError, TypeError, OverflowError)
+"""What PyYAML raises: its own error, and whatever its constructors meet in a scalar that is not of the type its tag says."""
+
+
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """Loads plain values only. Keys merged by ``<<`` are kept once each, so that merges of merges don't multiply."""
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        """Merge, then drop what later pairs override."""
+        super().flatten_mapping(node)
+        last = {(key.tag, key.value) if isinstance(key, yaml.ScalarNode) else id(key): (key, value) for key, value in node.value}
+        node.value = list(last.values())
+
+
 def parse(raw: bytes, name: str) -> list[Any]:
     """Return the documents of YAML (and so of JSON) text; raises ``SourceError`` where it is none."""
     try:
         text = raw.decode()
-        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
         _refuse_deep(text, name)
-        documents = [document for document in yaml.load_all(text, Loader=loader) if document is not None]
+        documents = [document for document in yaml.load_all(text, Loader=_Loader) if document is not None]
+        size = sum(_size(document, {}) for document in documents)
     except UnicodeDecodeError as error:
         raise SourceError(f"{name}: neither a bundle nor YAML: it is not text", 2) from error
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise SourceError(f"{name}: not YAML: {' '.join(str(error).split())}", 2) from error
-    if sum(_size(document, {}) for document in documents) > LARGEST:
+    except NOT_YAML as error:
+        raise SourceError(f"{name}: not YAML: {' '.join(str(error).split()) or type(error).__name__}", 2) from error
+    if size > LARGEST:
         raise SourceError(f"{name}: its YAML aliases expand to more than {LARGEST} values", 2)
     return documents
 
@@ -72,7 +87,7 @@ def _size(value: Any, seen: dict[int, int]) -> int:
 
 def _refuse_deep(text: str, name: str) -> None:
     depth = 0
-    for event in yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+    for event in yaml.parse(text, Loader=_Loader):
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > DEEPEST:
             raise SourceError(f"{name}: nested deeper than {DEEPEST} levels: no Kubernetes object is", 2)
@@ -104,8 +119,9 @@ class ManifestSource:
             if not objects:
                 passed_over[f"a document in {file} that is no Kubernetes object"] += 1
             for item in objects:
-                if item["kind"] in KINDS:
-                    self._add(KINDS[item["kind"]], item, file)
+                kind = KINDS.get(item["kind"])
+                if kind and _of_group(kind, item):
+                    self._add(kind, item, file)
                 else:
                     passed_over[f"kind {item['kind']}"] += 1
         for what, count in sorted(passed_over.items()):
@@ -142,12 +158,20 @@ class ManifestSource:
         return Measured(why_not="nothing can be measured in manifests")
 
 
+def _of_group(kind: Kind[Any], item: dict[str, Any]) -> bool:
+    """Tell a Service from, say, Knative's; items of a PodList and the like have no apiVersion of their own."""
+    version = item.get("apiVersion")
+    return not isinstance(version, str) or version.rpartition("/")[0] == kind.group
+
+
 def _json(value: Any) -> Any:
-    """YAML's own types as JSON has them: timestamps as text, keys as text."""
+    """YAML's own types as JSON has them: timestamps as text, UTC where they name no zone, and keys as text."""
     if isinstance(value, dict):
         return {str(key): _json(item) for key, item in value.items()}
     if isinstance(value, list):
         return [_json(item) for item in value]
+    if isinstance(value, datetime):
+        return (value if value.tzinfo else value.replace(tzinfo=UTC)).isoformat()
     return value.isoformat() if isinstance(value, date) else value
 
 
@@ -160,4 +184,4 @@ def _with_namespace(kind: Kind[Any], record: Object) -> Object:
 
 def warn_on_stderr(text: str) -> None:
     """Print a warning line."""
-    print(f"kubectl-netdoc: {text}", file=sys.stderr)  # noqa: T201 - a warning is what this is
+    print(f"kubectl-netdoc: {safe(text)}", file=sys.stderr)  # noqa: T201 - a warning is what this is

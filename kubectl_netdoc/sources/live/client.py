@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import ssl
 import threading
 import time
@@ -17,6 +18,7 @@ import certifi
 import msgspec
 import urllib3
 import websocket
+import yaml
 from kubernetes.client import Configuration  # noqa: TID251
 from kubernetes.client.rest import RESTClientObject  # noqa: TID251
 from kubernetes.config.config_exception import ConfigException  # noqa: TID251
@@ -97,7 +99,7 @@ class Client:
         """Send one request and return the body of the answer; raises ``ApiError`` for any but a 2xx."""
         response = self._send(method, path, query, body, timeout)
         if response.status == 429:
-            time.sleep(min(float(response.headers.get("Retry-After") or 1), SLOWEST_RETRY))
+            time.sleep(_retry_after(response.headers.get("Retry-After", "")))
             response = self._send(method, path, query, body, timeout)
         self.usage.add(len(response.data))
         if not 200 <= response.status < 300:
@@ -150,6 +152,8 @@ class Client:
         merged = urllib3.HTTPHeaderDict({"User-Agent": f"kubectl-netdoc/{__version__}", **headers})
         token = self._configuration.auth_settings().get("BearerToken")
         if token:
+            if not re.fullmatch(r"[\x20-\x7e]+", str(token["value"])):  # the library's own error would show it
+                raise ApiError(0, "the user's token can't be sent: it has characters that no HTTP header may have")
             merged["Authorization"] = str(token["value"])
         if self.options.as_user:
             merged["Impersonate-User"] = self.options.as_user
@@ -198,6 +202,11 @@ class Client:
         return options | {"proxy_type": proxy.scheme or "http"}
 
 
+def _retry_after(value: str) -> float:
+    """Seconds to wait for a 429; a date in the header, which no Kubernetes server sends, counts as one second."""
+    return min(float(value), SLOWEST_RETRY) if re.fullmatch(r"\d{1,9}", value.strip()) else 1.0
+
+
 def _no_answer(error: Exception) -> ApiError:
     text = " ".join(str(error).split())
     if isinstance(error, (urllib3.exceptions.TimeoutError, TimeoutError, websocket.WebSocketTimeoutException)):
@@ -234,7 +243,7 @@ def _configure(options: Options) -> tuple[str, str, Any]:
         loader.load_and_set(configuration)
     except ConfigException as error:
         raise SourceError(f"kubeconfig {paths}: {error}", 2) from error
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError) as error:
         raise SourceError(f"kubeconfig {paths} can't be read: {' '.join(str(error).split())}", 2) from error
     finally:
         root.removeHandler(complaints)

@@ -6,18 +6,21 @@ import json
 import time
 from typing import Any
 
-import msgspec
 import websocket
 from msgspec import Struct
 
 from kubectl_netdoc import agent
 from kubectl_netdoc.requests import Lost, Reply, Request
-from kubectl_netdoc.sources import wire
+from kubectl_netdoc.sources import UNREADABLE, wire
 from kubectl_netdoc.sources.live.client import ApiError, Client
+from kubectl_netdoc.sources.wire import NOWHERE, Places
 
 STDIN, STDOUT, STDERR, ERROR = 0, 1, 2, 3
 LARGEST = 32 * 1024 * 1024
 """Bytes of output at most: the largest batch measured so far answers with under 1 MB."""
+
+NOISE = 1000
+"""Lines more than there are requests that are looked at: a container may print something of its own, but not for ever."""
 
 FRAME = 60 * 1024
 """Bytes of input a frame: some proxies on the way refuse frames over 64 KiB."""
@@ -34,27 +37,46 @@ class Answer(Struct, frozen=True):
     lost: str = ""
 
 
-def run(client: Client, namespace: str, pod: str, requests: tuple[Request, ...], seconds: float) -> Answer:
+def run(
+    client: Client, namespace: str, pod: str, requests: tuple[Request, ...], seconds: float, places: Places = NOWHERE
+) -> Answer:
     """Send one batch to a debug pod and return its replies; never raises: what did not come back is ``Lost``."""
     deadline = time.monotonic() + seconds
+    requests, unresolved = resolvable(requests, places)
     try:
         channel = client.exec(namespace, pod, ["python3", "-c", BOOTSTRAP], seconds)
     except ApiError as error:
-        return _lost(requests, f"exec refused: {error.message}" if error.status else f"exec failed: {error.message}")
+        why = f"exec refused: {error.message}" if error.status else f"exec failed: {error.message}"
+        return Answer({request: Lost(why) for request in requests} | unresolved, lost=why)
+    output = bytearray()
     try:
-        _write(channel, payload(requests, seconds - 1.0))
-        output, complaint = _read(channel, deadline)
+        _write(channel, payload(requests, seconds - 1.0, places))
+        complaint = _read(channel, deadline, output)
     except (websocket.WebSocketException, OSError) as error:
-        output, complaint = b"", f"the exec stream broke: {' '.join(str(error).split())}"
+        complaint = f"the exec stream broke: {' '.join(str(error).split())}"
     finally:
         channel.shutdown()
-    return parse(requests, output, complaint)
+    answer = parse(requests, bytes(output), complaint, places)
+    return Answer(answer.replies | unresolved, answer.throttled, answer.lost)
 
 
-def payload(requests: tuple[Request, ...], budget: float) -> bytes:
+def resolvable(requests: tuple[Request, ...], places: Places) -> tuple[tuple[Request, ...], dict[Request, Reply]]:
+    """Return the requests in the order of measuring, and apart those whose place does not exist in this run."""
+    good: list[Request] = []
+    unresolved: dict[Request, Reply] = {}
+    for request in wire.ordered(requests):
+        try:
+            wire.ask(0, request, places)
+            good.append(request)
+        except wire.Unresolved as error:
+            unresolved[request] = Lost(str(error), asked=False)
+    return tuple(good), unresolved
+
+
+def payload(requests: tuple[Request, ...], budget: float, places: Places = NOWHERE) -> bytes:
     """Return the framed input of a batch: the agent's text, then its asks."""
     program = agent.source()
-    asks = [wire.ask(number, request) for number, request in enumerate(requests)]
+    asks = [wire.ask(number, request, places) for number, request in enumerate(requests)]
     batch = json.dumps({"budget": max(budget, 0.5), "asks": asks}).encode()
     return b"%d\n%s%d\n%s" % (len(program), program, len(batch), batch)
 
@@ -64,47 +86,52 @@ def _write(channel: websocket.WebSocket, data: bytes) -> None:
         channel.send_binary(bytes([STDIN]) + data[start : start + FRAME])
 
 
-def _read(channel: websocket.WebSocket, deadline: float) -> tuple[bytes, str]:
-    """Return stdout up to the end line, and a complaint where it never came."""
-    output, errors = bytearray(), bytearray()
-    while not ended(output):
+def _read(channel: websocket.WebSocket, deadline: float, output: bytearray) -> str:
+    """Gather stdout up to the end line in ``output``, and return a complaint where that never came."""
+    errors, seen = b"", 0
+    while not ended(output[seen:]):
+        seen = output.rfind(b"\n") + 1
         left = deadline - time.monotonic()
         if left <= 0:
-            return bytes(output), "no end of the answer in time"
+            return "no end of the answer in time"
         if len(output) > LARGEST:
-            return bytes(output), f"the answer is larger than {LARGEST >> 20} MiB"
+            return f"the answer is larger than {LARGEST >> 20} MiB"
         channel.settimeout(left)
         try:
             opcode, data = channel.recv_data()
         except websocket.WebSocketTimeoutException:
             continue
         if opcode == websocket.ABNF.OPCODE_CLOSE:
-            return bytes(output), _why_closed(errors)
+            return _why_closed(errors)
         if data and data[0] == STDOUT:
             output += data[1:]
         elif data and data[0] in (STDERR, ERROR):
-            errors += data[1:2000]
-    return bytes(output), ""
+            errors = (errors + data[1:])[-2000:]
+    return ""
 
 
 def ended(output: bytes | bytearray) -> bool:
-    """Whether the last whole line is the agent's end line; what comes after it is nobody's."""
-    return output.endswith(b"\n") and b'"end": true' in output[output.rfind(b"\n", 0, len(output) - 1) + 1 :]
+    """Whether the agent's end line is among the whole lines; what comes after it is nobody's.
+
+    The mark can't stand in a reply: inside a string its quotes are escaped.
+    """
+    mark = output.find(b'"end": true')
+    return mark >= 0 and output.find(b"\n", mark) >= 0
 
 
-def _why_closed(errors: bytes | bytearray) -> str:
-    text = " ".join(bytes(errors).decode("utf-8", "replace").split())
+def _why_closed(errors: bytes) -> str:
+    text = " ".join(errors.decode("utf-8", "replace").split())
     return f"the answer was cut: {text[-300:]}" if text else "the answer was cut"
 
 
-def parse(requests: tuple[Request, ...], output: bytes, complaint: str) -> Answer:
+def parse(requests: tuple[Request, ...], output: bytes, complaint: str, places: Places = NOWHERE) -> Answer:
     """Return the replies in the agent's output; a request without one is ``Lost`` with the complaint."""
     replies: dict[Request, Reply] = {}
     throttled, whole = 0.0, False
-    for line in output.split(b"\n"):
+    for line in output.split(b"\n", len(requests) + NOISE):
         try:
             decoded = wire.decode(line) if line else None
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+        except UNREADABLE:
             complaint = complaint or "a line of the answer can't be read"
             continue
         if decoded is None:
@@ -113,11 +140,7 @@ def parse(requests: tuple[Request, ...], output: bytes, complaint: str) -> Answe
             throttled, whole = decoded.throttled, True
             break
         if 0 <= decoded.id < len(requests):
-            replies[requests[decoded.id]] = wire.reply(requests[decoded.id], decoded)
+            replies.setdefault(requests[decoded.id], wire.reply(requests[decoded.id], decoded, places))
     reason = complaint or ("no reply among the answers" if whole else "the answer was cut")
     missing: dict[Request, Any] = {request: Lost(reason) for request in requests if request not in replies}
     return Answer(replies | missing, throttled, reason if missing else "")
-
-
-def _lost(requests: tuple[Request, ...], reason: str) -> Answer:
-    return Answer({request: Lost(reason) for request in requests}, lost=reason)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
@@ -13,7 +13,7 @@ from msgspec import Struct
 from kubectl_netdoc.cluster import Cluster, Listing, Scope, Unavailable
 from kubectl_netdoc.model import Rule, Unseen
 from kubectl_netdoc.records import Kind, convert
-from kubectl_netdoc.sources import SourceError
+from kubectl_netdoc.sources import UNREADABLE, SourceError
 from kubectl_netdoc.sources.live.client import ApiError, Client
 
 PAGE = 500
@@ -52,24 +52,42 @@ def read(client: Client, kinds: tuple[Kind[Any], ...], namespaces: tuple[str, ..
     forbidden, in the context's own namespace instead.
     """
     server = _server_version(client)
-    narrowed = Scope(namespaces, "as asked" if namespaces else "")
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        listings = dict(zip((k.name for k in kinds), pool.map(lambda k: _list(client, k, namespaces), kinds), strict=True))
-        refused = [k for k in kinds if not namespaces and k.namespaced and not k.names and _forbidden(listings[k.name])]
-        if refused:
-            own = (client.namespace,)
-            again = dict(zip((k.name for k in refused), pool.map(lambda k: _list(client, k, own), refused), strict=True))
-            if any(isinstance(listing, Listing) for listing in again.values()):
-                narrowed = Scope(own, "cluster-wide lists are forbidden")
-            listings |= {name: listing for name, listing in again.items() if isinstance(listing, Listing)}
+    scope = Scope(namespaces, "as asked" if namespaces else "")
+    listings, dark = _all_at_once(client, kinds, namespaces)
+    refused = [k for k in kinds if not namespaces and k.namespaced and not k.names and _forbidden(listings[k.name])]
+    if refused:
+        own = (client.namespace,)
+        again, dark = _all_at_once(client, refused, own)
+        if any(isinstance(listing, Listing) for listing in again.values()):
+            scope = Scope(own, "cluster-wide lists are forbidden")
+        listings |= {name: listing for name, listing in again.items() if isinstance(listing, Listing)}
     _refuse_nothing(client, listings)
-    return Cluster(listings, time=datetime.now(UTC), server=server, scope=narrowed)
+    if scope.namespaces:
+        listings = {k.name: _within(listings[k.name], k, (*scope.namespaces, *(() if dark else (DNS_NAMESPACE,)))) for k in kinds}
+    return Cluster(listings, time=datetime.now(UTC), server=server, scope=scope)
+
+
+def _all_at_once(
+    client: Client, kinds: Sequence[Kind[Any]], namespaces: tuple[str, ...]
+) -> tuple[dict[str, Listing | Unavailable], set[str]]:
+    """Return the listings by kind, and the kinds that could be read in ``namespaces`` but not in that of cluster DNS."""
+    dark: set[str] = set()
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        read = pool.map(lambda kind: _list(client, kind, namespaces, dark), kinds)
+        return dict(zip((kind.name for kind in kinds), read, strict=True)), dark
+
+
+def _within(listing: Listing | Unavailable, kind: Kind[Any], namespaces: tuple[str, ...]) -> Listing | Unavailable:
+    """Return a listing cut to namespaces of which every list was read: a Service whose pods were not read has none to see."""
+    if isinstance(listing, Unavailable) or not kind.namespaced or kind.names:
+        return listing
+    return Listing(tuple(item for item in listing.items if item.namespace in namespaces), listing.undecodable)
 
 
 def _server_version(client: Client) -> str:
     """Ask the server's version, which tells in one call whether anything answers and whether it lets us in."""
     try:
-        return msgspec.json.decode(client.get("/version"), type=_ServerVersion).git_version
+        version = msgspec.json.decode(client.get("/version"), type=_ServerVersion).git_version
     except ApiError as error:
         if error.status == 401:
             raise SourceError(
@@ -80,8 +98,11 @@ def _server_version(client: Client) -> str:
             hint = "; is --request-timeout too short?" if error.timed_out and client.options.request_timeout else ""
             raise SourceError(f"can't reach the API server {client.host} of context {client.context}: {error}{hint}") from error
         return ""  # /version may be forbidden; the lists will tell
-    except msgspec.MsgspecError as error:
-        raise SourceError(f"{client.host} answers, but not as a Kubernetes API server") from error
+    except UNREADABLE:
+        version = ""
+    if not version:
+        raise SourceError(f"{client.host} answers, but not as a Kubernetes API server")
+    return version
 
 
 def _forbidden(listing: Listing | Unavailable) -> bool:
@@ -96,19 +117,19 @@ def _refuse_nothing(client: Client, listings: dict[str, Listing | Unavailable]) 
         raise SourceError(f"nothing could be read from {client.host} as context {client.context}: {name}: {first.reason}{grant}")
 
 
-def _list(client: Client, kind: Kind[Any], namespaces: tuple[str, ...]) -> Listing | Unavailable:
+def _list(client: Client, kind: Kind[Any], namespaces: tuple[str, ...], dark: set[str]) -> Listing | Unavailable:
     """Return one kind's listing; a refusal, a timeout and an unknown kind each become ``Unavailable``."""
     try:
-        raws = list(_objects(client, kind, namespaces))
+        raws = list(_objects(client, kind, namespaces, dark))
     except ApiError as error:
         return unavailable(kind, error, namespaces)
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         return Unavailable(f"error: the list can't be decoded: {error}")
     items, bad = [], []
     for raw in raws:
         try:
             items.append(decode(kind, raw))
-        except (msgspec.MsgspecError, RecursionError) as error:
+        except UNREADABLE as error:
             bad.append(Unseen(what=f"{kind.name} {_name(raw)}", reason=f"can't be decoded: {error}", asked=True))
     return Listing(tuple(items), tuple(bad))
 
@@ -124,12 +145,12 @@ def decode(kind: Kind[Any], raw: msgspec.Raw | bytes) -> Any:
 def _name(raw: msgspec.Raw) -> str:
     try:
         named = msgspec.json.decode(raw, type=_Reference).metadata
-    except msgspec.MsgspecError:
+    except UNREADABLE:
         return "(no name)"
     return f"{named.namespace}/{named.name}" if named.namespace else named.name
 
 
-def _objects(client: Client, kind: Kind[Any], namespaces: tuple[str, ...]) -> Iterator[msgspec.Raw]:
+def _objects(client: Client, kind: Kind[Any], namespaces: tuple[str, ...], dark: set[str]) -> Iterator[msgspec.Raw]:
     if kind.names:
         yield from _by_name(client, kind)
         return
@@ -144,6 +165,7 @@ def _objects(client: Client, kind: Kind[Any], namespaces: tuple[str, ...]) -> It
             except ApiError:
                 if namespace != DNS_NAMESPACE or DNS_NAMESPACE in namespaces:
                     raise
+                dark.add(kind.name)
 
 
 def _by_name(client: Client, kind: Kind[Any]) -> Iterator[msgspec.Raw]:
@@ -174,6 +196,8 @@ def _pages(client: Client, kind: Kind[Any], namespace: str, selector: str) -> It
         if not page.metadata.continue_:
             yield from pages
             return
+        if page.metadata.continue_ == query.get("continue"):
+            raise ApiError(0, "a page of the list leads to itself")
         query["continue"] = page.metadata.continue_
 
 

@@ -1,0 +1,81 @@
+"""The echo server: what a debug pod runs while it lives, for its peers to prove that it was they who reached it.
+
+Standard library only, Python 3.8 syntax. Arguments: NONCE NAME PORT, the same port for TCP and UDP.
+
+TCP: sends "netdoc NONCE NAME SOURCE\\n" at once (SOURCE: the address that it saw the client come from), then reads a line
+     with a number and sends so many bytes, and closes.
+UDP: answers a datagram with the same line, padded to the datagram's own length, so that it never sends more than it got.
+"""
+
+import socket
+import socketserver
+import sys
+import threading
+
+MOST_BYTES = 262144
+SHORTEST = 128
+PATIENCE = 5.0
+
+
+def greeting(source):
+    """The line that proves who answers."""
+    return ("netdoc %s %s %s\n" % (NONCE, NAME, source[0].replace("::ffff:", ""))).encode()
+
+
+class Stream(socketserver.BaseRequestHandler):
+    """One TCP connection."""
+
+    def handle(self):
+        """Greet, then send what is asked for."""
+        self.request.settimeout(PATIENCE)
+        try:
+            self.request.sendall(greeting(self.client_address))
+            wanted = self.request.makefile("rb").readline(16)
+            self.request.sendall(b"x" * min(int(wanted or 0), MOST_BYTES))
+        except (OSError, ValueError):
+            pass
+
+
+class Datagrams(socketserver.BaseRequestHandler):
+    """One datagram."""
+
+    def handle(self):
+        """Answer with as many bytes as came."""
+        data, sock = self.request
+        if len(data) >= SHORTEST:
+            sock.sendto(greeting(self.client_address).ljust(len(data), b"x")[: len(data)], self.client_address)
+
+
+class TCP(socketserver.ThreadingTCPServer):
+    """IPv4 and IPv6 on one socket where the kernel has both."""
+
+    address_family = socket.AF_INET6 if socket.has_dualstack_ipv6() else socket.AF_INET
+    daemon_threads = True
+    allow_reuse_address = True
+    request_queue_size = 64
+
+    def server_bind(self):
+        """Bind to every family."""
+        if self.address_family == socket.AF_INET6:
+            self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        super().server_bind()
+
+
+class UDP(socketserver.UDPServer):
+    """The same for datagrams, one after the other."""
+
+    address_family = TCP.address_family
+    max_packet_size = 65535
+    server_bind = TCP.server_bind
+
+
+def main():
+    """Serve until the pod goes."""
+    stream, datagrams = TCP(("", PORT), Stream), UDP(("", PORT), Datagrams)
+    threading.Thread(target=datagrams.serve_forever, daemon=True).start()
+    stream.serve_forever()
+
+
+if __name__ == "__main__":
+    NONCE, NAME, PORT = sys.argv[1], sys.argv[2], int(sys.argv[3])
+    main()

@@ -1,0 +1,1 @@
+"""A real cluster to test on, and the faults to break it with."""

@@ -1,0 +1,43 @@
+# The words that the faults in this folder are written in. runner.py sources it before every command of a fault and sets
+# KUBECONFIG, LAB_NAME (the cluster's name), STATE (a folder that lasts from inject to restore) and FAULTS (this folder).
+# shellcheck shell=bash disable=SC2034
+set -euo pipefail
+CONTROL_PLANE=$LAB_NAME-control-plane WORKER=$LAB_NAME-worker WORKER2=$LAB_NAME-worker2
+
+on() { docker exec -i "$@"; }   # on NODE COMMAND...
+
+node_ip() { kubectl get node "$1" -o jsonpath='{.status.addresses[?(@.type=="InternalIP")].address}'; }
+pod_range() { kubectl get node "$1" -o jsonpath='{.spec.podCIDR}'; }
+pod_ip() { kubectl -n "${2:-shop}" get pod "$1" -o jsonpath='{.status.podIP}'; }
+service_ip() { kubectl -n "${2:-shop}" get service "$1" -o jsonpath='{.spec.clusterIP}'; }
+web_pod() { # web_pod NODE: the first one there
+  kubectl -n shop get pod -l app=web --field-selector "spec.nodeName=$1,status.phase=Running" -o jsonpath='{.items[0].metadata.name}'
+}
+
+# probe POD ARGUMENT...: probe.py in a pod of the namespace shop; a line that begins with "ok" or "failed"
+probe() { local pod=$1; shift; kubectl -n shop exec -i "$pod" -- python3 - "$@" <"$FAULTS/probe.py"; }
+
+# in_pod NODE NAMESPACE POD COMMAND...: the node's command in the pod's network namespace
+in_pod() {
+  local node=$1 namespace=$2 pod=$3 sandbox pid; shift 3
+  sandbox=$(on "$node" ctr -n k8s.io containers ls -q \
+    "labels.\"io.kubernetes.pod.name\"==$pod,labels.\"io.kubernetes.pod.namespace\"==$namespace,labels.\"io.cri-containerd.kind\"==sandbox" | tail -n1)
+  pid=$(on "$node" ctr -n k8s.io tasks ls | awk -v sandbox="$sandbox" '$1 == sandbox {print $2}')
+  on "$node" nsenter -t "$pid" -n "$@"
+}
+
+# patch KIND NAME YAML merges, patch_at KIND NAME PATH VALUE replaces one value; both in the namespace shop.
+patch() { kubectl -n shop patch "$1" "$2" --type merge -p "$3"; }
+patch_at() { kubectl -n shop patch "$1" "$2" --type json -p "[{op: replace, path: $3, value: $4}]"; }
+
+# rolled_out NAMESPACE KIND/NAME: waits; the runner sets the deadline
+rolled_out() { kubectl -n "$1" rollout status "$2" --timeout=120s; }
+
+corefile() { kubectl -n kube-system get configmap coredns -o jsonpath='{.data.Corefile}'; }
+set_corefile() { # set_corefile FILE: and start CoreDNS again with it
+  kubectl -n kube-system create configmap coredns --from-file=Corefile="$1" --dry-run=client -o yaml | kubectl replace -f -
+  kubectl -n kube-system delete pod -l k8s-app=kube-dns   # quicker than a rollout
+}
+
+# The rules of kube-proxy, gone; flannel's and the others' stay.
+flush_kube_proxy() { on "$1" sh -c 'iptables-save | grep -v KUBE- | iptables-restore'; }

@@ -1,0 +1,250 @@
+"""Break the lab on purpose, prove that it is broken, mend it, and prove that nothing stays.
+
+    python -m lab.faults.runner list | inject NAME | restore NAME | prove [NAME...]
+
+`model.py` says what a fault is, `fingerprint.py` what "nothing stays" means.
+"""
+
+import argparse
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from itertools import chain
+from pathlib import Path
+from typing import TypeVar
+
+from lab.faults import fingerprint
+from lab.faults.model import FOLDER, Expected, Fault, Settle, Subject, Symptom, all_faults, load
+
+__all__ = [
+    "Expected", "Fault", "Lab", "LabError", "Leaked", "NotBroken", "NotHealthy", "Settle", "Subject", "Symptom",
+    "all_faults", "load",
+]  # fmt: skip
+
+COMMAND_DEADLINE = 180.0
+SYMPTOM_DEADLINE = 45.0
+RESTORE_DEADLINE = 120.0
+
+T = TypeVar("T")
+
+
+class LabError(Exception):
+    """The lab is not in the state it has to be in."""
+
+
+class NotHealthy(LabError):
+    """The symptom of a fault shows, or something else is broken, before the fault is injected."""
+
+
+class NotBroken(LabError):
+    """A fault is injected and its symptom does not show."""
+
+
+class Leaked(LabError):
+    """A fault is restored and something of it stays."""
+
+    def __init__(self, name: str, difference: str) -> None:
+        super().__init__(f"{name} leaked:\n{difference}")
+        self.name = name
+        self.difference = difference
+
+
+class Lab:
+    """A cluster made by lab/lab."""
+
+    def __init__(self, kubeconfig: Path, name: str = "netdoc") -> None:
+        """Take the kubeconfig whose path lab/lab printed, and the cluster's name."""
+        self.kubeconfig = kubeconfig.resolve()
+        self.name = name
+        self.state = self.kubeconfig.with_suffix(".faults")  # where lab/lab finds what a killed run has left broken
+        self._env = os.environ | {
+            "KUBECONFIG": str(self.kubeconfig),
+            "KUBECACHEDIR": str(self.kubeconfig.parent / "kube-cache"),
+            "PATH": f"{self.kubeconfig.parent / 'bin'}:{os.environ['PATH']}",
+            "LAB_NAME": name,
+            "FAULTS": str(FOLDER),
+        }
+
+    def kubectl(self, *args: str) -> str:
+        """Run the lab's kubectl on the lab's cluster and return what it prints; a LabError where it fails."""
+        return self._run("kubectl", *args)
+
+    def inject(self, fault: Fault) -> None:
+        """Prove that the lab is healthy, break it, and prove that it is broken."""
+        if left := sorted(path.name for path in self.state.glob("*")):
+            raise LabError(f"the lab {self.name} is still broken by {', '.join(left)}: restore that first")
+        if wrong := self._unlike(fault, fault.symptom.healthy, fault.symptom.broken, SYMPTOM_DEADLINE):
+            raise NotHealthy(f"{fault.name}: before it is injected, {wrong}")
+        before = self._steady_fingerprint()
+        state = self.state / fault.name
+        state.mkdir(parents=True)
+        (state / "fingerprint.json").write_text(json.dumps(before))
+        self._shell(fault, *fault.inject)
+        self._settle(fault, fault.injected)
+        if wrong := self._unlike(fault, fault.symptom.broken, fault.symptom.healthy, SYMPTOM_DEADLINE):
+            raise NotBroken(f"{fault.name}: once it is injected, {wrong}")
+
+    def restore(self, fault: Fault) -> None:
+        """Mend what `inject` broke, and prove that nothing of it stays."""
+        state = self.state / fault.name
+        if not state.exists():
+            raise LabError(f"{fault.name} is not injected")
+        before = Counter[str](json.loads((state / "fingerprint.json").read_text()))
+        try:
+            self._shell(fault, *fault.restore)
+            self._settle(fault, fault.restored)
+        except LabError as error:
+            raise Leaked(fault.name, str(error)) from error
+        if wrong := self._unlike(fault, fault.symptom.healthy, fault.symptom.broken, RESTORE_DEADLINE):
+            raise Leaked(fault.name, f"once it is restored, {wrong}")
+        if lines := _until_empty(lambda: fingerprint.difference(before, self.fingerprint()), RESTORE_DEADLINE):
+            raise Leaked(fault.name, "\n".join(lines))
+        shutil.rmtree(state)
+
+    @contextmanager
+    def broken(self, fault: Fault) -> Iterator[None]:
+        """Have the fault inside the `with`; it is always restored."""
+        try:
+            self.inject(fault)
+            yield
+        finally:
+            if (self.state / fault.name).exists():
+                self.restore(fault)
+
+    def symptom(self, fault: Fault) -> str:
+        """Look at the lab without netdoc, and return what was seen."""
+        return self._shell(fault, fault.symptom.run, check=False)
+
+    def fingerprint(self) -> Counter[str]:
+        """Describe all that a fault could change, a line a fact."""
+        objects = json.loads(self.kubectl("get", fingerprint.KINDS, "-A", "-o", "json"))["items"]
+        nodes = [item["metadata"]["name"] for item in objects if item["kind"] == "Node"]
+        with ThreadPoolExecutor() as pool:
+            facts = list(pool.map(self._node_facts, nodes))
+        return Counter(chain(fingerprint.of_objects(objects), *facts))
+
+    def _node_facts(self, node: str) -> list[str]:
+        output = self._run("docker", "exec", node, "sh", "-c", fingerprint.NODE_SCRIPT)
+        return list(fingerprint.of_node(node, output))
+
+    def _steady_fingerprint(self) -> Counter[str]:
+        """Take it when two in a row are the same: a rollout may be about to end."""
+        last = self.fingerprint()
+
+        def changes() -> list[str]:
+            nonlocal last
+            previous, last = last, self.fingerprint()
+            return fingerprint.difference(previous, last)
+
+        if lines := _until_empty(changes, RESTORE_DEADLINE):
+            raise LabError("the lab does not come to rest:\n" + "\n".join(lines))
+        return last
+
+    def _unlike(self, fault: Fault, pattern: str, never: str, deadline: float) -> str:
+        """Wait for the symptom to match a pattern; say how it does not."""
+
+        def wrong() -> str:
+            output = self.symptom(fault)
+            if re.search(pattern, output) and not re.search(never, output):
+                return ""
+            return f"this should match {pattern!r}:\n{output}"
+
+        return _until_empty(wrong, deadline)
+
+    def _settle(self, fault: Fault, settle: Settle) -> None:
+        def wrong() -> str:
+            try:
+                self._shell(fault, settle.run)
+            except LabError as error:
+                return str(error)
+            return ""
+
+        if problem := _until_empty(wrong, settle.deadline):
+            raise LabError(f"{fault.name} did not settle in {settle.deadline:g} s: {problem}")
+
+    def _shell(self, fault: Fault, *lines: str, check: bool = True) -> str:
+        script = "\n".join(["exec 2>&1", 'source "$FAULTS/lib.sh"', *lines])
+        return self._run("bash", "-c", script, check=check, state=str(self.state / fault.name))
+
+    def _run(self, *command: str, check: bool = True, state: str = "") -> str:
+        """Run a command; at its deadline, end it and all that it has started."""
+        process = subprocess.Popen(
+            command,
+            env=self._env | {"STATE": state},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        try:
+            output, errors = process.communicate(timeout=COMMAND_DEADLINE)
+        except BaseException as error:
+            os.killpg(process.pid, signal.SIGKILL)
+            if isinstance(error, subprocess.TimeoutExpired):
+                raise LabError(f"{command[-1]}\ndid not end in {COMMAND_DEADLINE:g} s") from None
+            raise
+        if check and process.returncode:
+            raise LabError(f"{command[-1]}\nended with {process.returncode}: {output}{errors}")
+        return output
+
+
+def _until_empty(look: Callable[[], T], deadline: float) -> T:
+    """Look until there is nothing to see, or the deadline has passed; return what was seen last."""
+    end = time.monotonic() + deadline
+    while (seen := look()) and time.monotonic() < end:
+        time.sleep(0.5)
+    return seen
+
+
+def prove(lab: Lab, faults: list[Fault]) -> None:
+    """Inject and restore each fault, with every proof."""
+    for fault in faults:
+        started = time.monotonic()
+        with lab.broken(fault):
+            injected = time.monotonic()
+            seen = " | ".join(lab.symptom(fault).splitlines()[-3:])
+        ended = time.monotonic()
+        times = f"broken {injected - started:3.0f} s  mended {ended - injected:3.0f} s"
+        print(f"ok  {fault.name:<28} {fault.row:<4} {times}  {seen}", flush=True)
+
+
+def main(args: list[str]) -> int:
+    """Run the command line."""
+    home = Path(os.environ.get("LAB_HOME", "~/.cache/kubectl-netdoc/lab")).expanduser()
+    parser = argparse.ArgumentParser(prog="python -m lab.faults.runner", description="Break the lab on purpose.")
+    parser.add_argument("action", choices=["list", "inject", "restore", "prove"])
+    parser.add_argument("fault", nargs="*")
+    parser.add_argument("--name", default="netdoc", help="the cluster's name")
+    parser.add_argument("--kubeconfig", type=Path, help="the path that lab/lab printed")
+    options = parser.parse_args(args)
+    lab = Lab(options.kubeconfig or home / f"{options.name}.kubeconfig", options.name)
+    try:
+        faults = list(map(load, options.fault) if options.fault else all_faults())
+        if options.action == "list":
+            print("\n".join(f"{fault.name:<28} {fault.row:<4} {fault.title}" for fault in faults))
+        elif options.action == "prove":
+            prove(lab, faults)
+        elif len(options.fault) != 1:
+            parser.error(f"{options.action} takes the name of one fault")
+        elif options.action == "inject":
+            lab.inject(faults[0])
+        else:
+            lab.restore(faults[0])
+    except (LabError, ValueError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
