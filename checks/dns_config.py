@@ -57,7 +57,7 @@ RESOLVERS = frozenset(
 )
 """Plugins that answer for names outside the cluster, or may."""
 
-LOOKUPS = Explains(("DNL001", "DNL002", "DNL003", "DNL004", "DNL005", "DNL006"), "cluster")
+LOOKUPS = Explains(("DNL001", "DNL002", "DNL003", "DNL004", "DNL005", "DNL006", "DNL007"), "cluster")
 SAME_SERVICE = Explains(("SVC001", "SVC002", "SVC004", "SVC005", "SVC021"), "subject")
 
 SCALED_TO_ZERO = Code(
@@ -178,7 +178,7 @@ def _servers(cluster: Cluster, dns: Service) -> Iterator[Finding]:
     elif ready:
         for pod in pods:
             if why := _trouble(cluster, pod):
-                others = sum(name != pod.name for name, _ in ready)
+                others = sum(name != pod.name for name, _, _ in ready)
                 where = [pod.spec.node_name] if pod.spec.node_name else []
                 yield RESTARTING.on(Subject("Pod", pod.name, pod.namespace), why=why, ready=others, nodes=where)
         on = {pod.spec.node_name for pod in pods if pod.ready}
@@ -227,7 +227,7 @@ def _corefile(cluster: Cluster, subject: Subject, corefile: Corefile, dns: Servi
 
 def _own_addresses(cluster: Cluster, dns: Service) -> dict[str, str]:
     servers = clusterdns.endpoints(cluster, dns) if cluster.readable(ENDPOINT_SLICE) else []
-    own = {address.ip: f"pod {name}" for name, address in servers}
+    own = {address.ip: f"pod {name}" for name, address, _ in servers}
     return own | dict.fromkeys(
         (dns.spec.cluster_ip, *dns.spec.cluster_ips), f"the ClusterIP of {dns.namespace}/{dns.name} itself"
     )

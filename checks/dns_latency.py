@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from typing import cast
 
 from kubectl_netdoc import clusterdns
 from kubectl_netdoc.api import (
@@ -39,6 +40,7 @@ from kubectl_netdoc.api import (
     Lost,
     Needs,
     Outcome,
+    Reply,
     ResolvConfNameserver,
     Severity,
     Skip,
@@ -57,6 +59,9 @@ SLOW_MS = 250.0
 
 LOSSY = 0.1
 """Share of unanswered lookups from which loss is reported: two of 20, so that a single lost datagram is none."""
+
+RACING = 0.2
+"""Share of paired lookups lost, with none lost one by one, from which the conntrack race is named: two of ten."""
 
 THROTTLED = 0.05
 """Seconds that the CPU limit may hold a debug pod back before its times say nothing about the network."""
@@ -120,6 +125,15 @@ WRONG_ANSWER = Code(
     commands=("kubectl -n kube-system logs --tail=20 -l k8s-app=kube-dns", "kubectl netdoc explain dns_config"),
     rows=("D9", "D10"),
 )
+RACE = Code(
+    id="DNL007",
+    severity=Severity.WARN,
+    title="Lookups sent in pairs are lost",
+    message="From {nodes}, {lost} of {sent} lookups through {server} are lost when A and AAAA leave together, none one by one",
+    fix="Packets of one socket race in conntrack: a node-local DNS cache, or 'options single-request-reopen' (glibc).",
+    commands=("kubectl netdoc explain DNL007",),
+    rows=("D1",),
+)
 MEASURED = Code(
     id="DNL010",
     severity=Severity.INFO,
@@ -133,7 +147,8 @@ def plan(cluster: Cluster) -> Iterator[DnsLookup]:
     """Ask from each vantage: the resolv.conf's server for A and AAAA, each DNS pod for A."""
     for node in cluster.vantages:
         yield from _through_service(cluster, node)
-        for _, address in _servers(cluster):
+        yield _together(cluster, node)
+        for _, address, _ in _servers(cluster):
             yield DnsLookup(node, address, _name(cluster), "A", SAMPLES)
 
 
@@ -141,16 +156,22 @@ def _through_service(cluster: Cluster, node: str) -> list[DnsLookup]:
     return [DnsLookup(node, ResolvConfNameserver(), _name(cluster), rtype, SAMPLES) for rtype in ("A", "AAAA")]
 
 
+def _together(cluster: Cluster, node: str) -> DnsLookup:
+    """A and AAAA from one socket at once, as resolvers send them (D1); compared with the same one by one."""
+    return DnsLookup(node, ResolvConfNameserver(), _name(cluster), samples=SAMPLES, parallel=True)
+
+
 def _name(cluster: Cluster) -> str:
     return f"kubernetes.default.svc.{clusterdns.domain(cluster)}."
 
 
-def _servers(cluster: Cluster) -> list[tuple[Subject, Address]]:
+def _servers(cluster: Cluster) -> list[tuple[Subject, Address, str]]:
+    """The DNS pods: which, where they take queries, and their nodes."""
     dns = clusterdns.service(cluster)
     if dns is None or not cluster.readable(ENDPOINT_SLICE):
         return []
     found = clusterdns.endpoints(cluster, dns)[:MOST_SERVERS]
-    return [(Subject("Pod", name, dns.namespace), address) for name, address in found]
+    return [(Subject("Pod", name, dns.namespace), address, node) for name, address, node in found]
 
 
 def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
@@ -175,7 +196,8 @@ Judged = tuple[Code, Subject, dict[str, object]]
 
 def _merge(code: Code, subject: Subject, places: list[tuple[str, dict[str, object]]], everywhere: bool) -> Iterator[Finding]:
     if everywhere:
-        yield code.on(subject, places[0][1], nodes=[node for node, _ in places])
+        paths = sorted({path for _, evidence in places for path in cast("list[str]", evidence.get("paths", []))})
+        yield code.on(subject, places[0][1], nodes=[node for node, _ in places], paths=paths)
         return
     for node, evidence in places:
         yield code.on(Subject(subject.kind, subject.name, subject.namespace, node), evidence, nodes=[node])
@@ -192,23 +214,25 @@ def _judge(facts: Facts, vantage: Vantage) -> Iterator[Judged | Unseen]:
     if lost:
         yield Unseen(where, lost.reason, asked=True)
         return
-    through = _Tally([reply for reply in replies if isinstance(reply, DnsReply)])
-    direct = {subject: _direct(facts, vantage.node, address) for subject, address in _servers(facts.cluster)}
-    direct = {subject: tally for subject, tally in direct.items() if tally.sent}
-    yield from _verdict(facts, through, direct, vantage)
-
-
-def _direct(facts: Facts, node: str, address: Address) -> _Tally:
-    reply = facts.reply(DnsLookup(node, address, _name(facts.cluster), "A", SAMPLES))
-    return _Tally([reply] if isinstance(reply, DnsReply) else [])
+    through = _Tally(replies)
+    direct: dict[Subject, _Tally] = {}
+    for subject, address, on in _servers(facts.cluster):
+        tally = _Tally([facts.reply(DnsLookup(vantage.node, address, _name(facts.cluster), "A", SAMPLES))])
+        tally.path = f"{vantage.node} -> {on}"
+        if tally.sent:
+            direct[subject] = tally
+    together = _Tally([facts.reply(_together(facts.cluster, vantage.node))])
+    yield from _verdict(facts, through, direct, together, vantage)
 
 
 class _Tally:
     """The samples of some replies, summed up."""
 
-    def __init__(self, replies: list[DnsReply]) -> None:
-        samples = [sample for reply in replies for sample in reply.samples]
-        self.server = replies[0].server if replies else ""
+    def __init__(self, replies: list[Reply]) -> None:
+        dns = [reply for reply in replies if isinstance(reply, DnsReply)]
+        samples = [sample for reply in dns for sample in reply.samples]
+        self.server = dns[0].server if dns else ""
+        self.path = ""
         self.sent = len(samples)
         self.times = [sample.ms for sample in samples if sample.outcome is Outcome.OK]
         self.lost = self.sent - len(self.times)
@@ -222,16 +246,19 @@ class _Tally:
         return {"server": self.server, "sent": self.sent, "lost": self.lost, "outcomes": counted, **times}
 
 
-def _verdict(facts: Facts, through: _Tally, direct: dict[Subject, _Tally], vantage: Vantage) -> Iterator[Judged | Unseen]:
+def _verdict(
+    facts: Facts, through: _Tally, direct: dict[Subject, _Tally], together: _Tally, vantage: Vantage
+) -> Iterator[Judged | Unseen]:
     dns = clusterdns.service(facts.cluster)
     service = Subject("Service", dns.name, dns.namespace) if dns else Subject("Nameserver", through.server)
     answering = [subject for subject, tally in direct.items() if tally.times]
-    counts = {**through.evidence(), "servers": len(direct), "answering": len(answering)}
+    silent = sorted(tally.path for tally in direct.values() if not tally.times)
+    counts = {**through.evidence(), "servers": len(direct), "answering": len(answering), "paths": silent}
     if not through.times:
         yield (NO_PATH if answering else NO_ANSWER), service, counts
     for subject, tally in direct.items():
         if not tally.times and (answering or through.times):
-            yield DEAF_SERVER, subject, tally.evidence()
+            yield DEAF_SERVER, subject, {**tally.evidence(), "paths": [tally.path]}
     if not through.times:
         return
     wrong = [rcode for rcode in through.rcodes if rcode != "NOERROR"]
@@ -239,6 +266,8 @@ def _verdict(facts: Facts, through: _Tally, direct: dict[Subject, _Tally], vanta
         yield WRONG_ANSWER, service, {**counts, "rcode": wrong[0], "query": _name(facts.cluster)}
     if through.lost / through.sent >= LOSSY:
         yield LOSS, service, counts
+    elif not through.lost and together.sent and together.lost / together.sent >= RACING:
+        yield RACE, service, {**together.evidence(), "paths": []}
     if vantage.throttled > THROTTLED:
         why = f"its CPU limit held the debug pod back for {vantage.throttled:.2f} s, so its times say nothing"
         yield Unseen(f"DNS latency from node {vantage.node}", why, asked=True)
@@ -253,7 +282,7 @@ check = Check(
     title="Cluster DNS answers every node, fast",
     prefix="DNL",
     needs=Needs(kinds=(SERVICE,), optional=(ENDPOINT_SLICE, COREFILE), tier=Tier.PODS),
-    codes=(NO_PATH, NO_ANSWER, DEAF_SERVER, SLOW, LOSS, WRONG_ANSWER, MEASURED),
+    codes=(NO_PATH, NO_ANSWER, DEAF_SERVER, SLOW, LOSS, WRONG_ANSWER, RACE, MEASURED),
     plan=plan,
     analyse=analyse,
 )

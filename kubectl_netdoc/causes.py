@@ -59,7 +59,9 @@ def _same(cause: Finding, effect: Finding, explains: Explains) -> bool:
     if explains.scope == "cluster":
         return True
     if explains.scope == "node":
-        return bool(_node(cause)) and {_node(cause)} == _nodes(effect)
+        return bool(_nodes(effect)) and _nodes(effect) <= _nodes(cause)
+    if explains.scope == "path":
+        return bool(_paths(effect)) and _paths(effect) <= _paths(cause)
     a, b = cause.subject, effect.subject
     return (a.kind, a.namespace, a.name) == (b.kind, b.namespace, b.name)
 
@@ -73,6 +75,12 @@ def _nodes(finding: Finding) -> set[str]:
     named = finding.evidence.get("nodes", [])
     own = _node(finding)
     return {own} if own else set(named) if isinstance(named, list) else set()
+
+
+def _paths(finding: Finding) -> set[str]:
+    """The paths "from -> to" between nodes that a finding is about, as its evidence names them."""
+    named = finding.evidence.get("paths", [])
+    return set(named) if isinstance(named, list) else set()
 
 
 def _root(finding_id: str, parent: Mapping[str, str]) -> str:

@@ -58,10 +58,14 @@ def domain(cluster: Cluster) -> str:
     return zones[0] if zones else DEFAULT_DOMAIN
 
 
-def endpoints(cluster: Cluster, dns: Service) -> list[tuple[str, Address]]:
-    """Return the ready DNS servers behind the Service: pod name (or address) and where it takes UDP queries."""
+def endpoints(cluster: Cluster, dns: Service) -> list[tuple[str, Address, str]]:
+    """Return the ready DNS servers behind the Service: pod name (or address), where it takes UDP queries, and its node."""
     return [
-        (endpoint.target_ref.name if endpoint.target_ref else endpoint.addresses[0], Address(endpoint.addresses[0], port.port))
+        (
+            endpoint.target_ref.name if endpoint.target_ref else endpoint.addresses[0],
+            Address(endpoint.addresses[0], port.port),
+            endpoint.node_name,
+        )
         for item in cluster.slices_of(dns)
         for endpoint in item.endpoints
         if endpoint.addresses and endpoint.conditions.ready

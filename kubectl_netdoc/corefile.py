@@ -13,6 +13,10 @@ KEPT = frozenset({"forward", "kubernetes", "loop", "cache", "reload", "ready", "
 """Plugins whose arguments are kept. Others (``route53``, ``etcd``, ``tls`` …) may hold secrets: only their names are."""
 
 
+MOST = 10_000
+"""Plugins of a block, imported ones included: snippets that import snippets can multiply without bound."""
+
+
 class Plugin(Struct, frozen=True, omit_defaults=True):
     """A plugin of a server block, with its arguments where they are kept."""
 
@@ -90,8 +94,10 @@ def parse(text: str) -> Corefile:
             continue
         if depth == 0:
             zones += [zone.strip(",") for zone in (line[:-1] if opens else line) if zone.strip(",")]
-        elif depth == 1:
-            plugins += _plugin(line[:-1] if opens else line, snippets)
+        elif depth == 1 and (words := line[:-1] if opens else line):
+            plugins += _plugin(words, snippets)
+            if len(plugins) > MOST:
+                return Corefile(problem=f"more than {MOST} plugins in one block")
         depth += opens
     if depth:
         return Corefile(problem=f"{depth} brace{'s' if depth > 1 else ''} not closed")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from enum import StrEnum
 
 from msgspec import Struct
 
@@ -11,14 +12,37 @@ from kubectl_netdoc.model import Check
 from kubectl_netdoc.requests import Lost, Reply, Request
 
 
+class Trouble(StrEnum):
+    """Why a debug pod is of no use."""
+
+    IMAGE = "ImagePull"
+    QUOTA = "QuotaExceeded"
+    ADMISSION = "AdmissionRefused"
+    FORBIDDEN = "Forbidden"
+    SANDBOX = "SandboxFailed"
+    NODE = "NodeNotReady"
+    CONTAINER = "ContainerFailed"
+    ENDED = "Ended"
+    LATE = "NotStarted"
+    API = "ApiError"
+    EXEC = "ExecFailed"
+
+
 class Vantage(Struct, frozen=True, omit_defaults=True):
-    """A debug pod of this run: whether it ran, and if not why. ``throttled``: seconds that its CPU limit held it back."""
+    """A debug pod of this run: whether it ran, and if not why.
+
+    ``reason`` is one word of ``Trouble`` where the pod did not run, or could not be used though it did (``ExecFailed``).
+    ``ip``: its address. ``probed``: whether the kubelet's readiness probe reached it, so the node its pod; None where that
+    was not seen. ``throttled``: seconds that its CPU limit held it back.
+    """
 
     node: str
     running: bool
     reason: str = ""
     message: str = ""
     throttled: float = 0.0
+    ip: str = ""
+    probed: bool | None = None
 
 
 class Measured(Struct, frozen=True):

@@ -99,7 +99,8 @@ class Explains(Struct, frozen=True):
     """Codes that a cause brings about, and how the effect is recognised as this cause's own.
 
     ``scope``: ``cluster`` (everywhere), ``subject`` (the same object), ``node`` (seen from that node, or
-    about nothing but things on it, as the evidence ``nodes`` tells).
+    about nothing but things on it, as the evidence ``nodes`` tells), ``path`` (about nothing but the node-to-node
+    paths that the cause names in its evidence ``paths``).
     """
 
     codes: tuple[str, ...]

@@ -130,6 +130,14 @@ class Node(Object, frozen=True):
         """Return the condition of that type, or None."""
         return next((c for c in self.status.conditions if c.type == type_), None)
 
+    @property
+    def unfit(self) -> str:
+        """Why the node can't run a Linux pod by its nature, or nothing."""
+        if self.status.node_info.operating_system == "windows":
+            return "a Windows node"
+        virtual = any(taint.key.startswith("virtual-kubelet.io/") for taint in self.spec.taints)
+        return "a virtual node" if virtual or self.metadata.labels.get("type") == "virtual-kubelet" else ""
+
 
 class ContainerPort(Record, frozen=True):
     """A declared port of a container."""
@@ -419,6 +427,22 @@ class CorefileMap(Object, frozen=True):
     corefile: corefile.Corefile = corefile.Corefile()
 
 
+class CertificateData(Record, frozen=True):
+    """The one key of kube-root-ca.crt."""
+
+    pem: str = field(name="ca.crt", default="")
+
+
+class RootCertificate(Object, frozen=True):
+    """The ConfigMap kube-root-ca.crt: the public certificate by which pods know the API server."""
+
+    data: CertificateData = CertificateData()
+
+
+class Policy(Object, frozen=True):
+    """Any kind of network policy: that it is there, and where."""
+
+
 def _corefile_map(raw: ConfigMap) -> CorefileMap:
     return CorefileMap(metadata=raw.metadata, corefile=corefile.parse(raw.data.corefile))
 
@@ -482,9 +506,29 @@ COREFILE = Kind(
     reduce=_corefile_map,
 )
 
+ROOT_CERTIFICATE = Kind(
+    "RootCertificate",
+    "",
+    "v1",
+    "configmaps",
+    RootCertificate,
+    authored=False,
+    names=(("default", "kube-root-ca.crt"),),
+)
+NETWORK_POLICY = Kind("NetworkPolicy", "networking.k8s.io", "v1", "networkpolicies", Policy)
+NATIVE_POLICIES = (
+    Kind("CiliumNetworkPolicy", "cilium.io", "v2", "ciliumnetworkpolicies", Policy),
+    Kind("CiliumClusterwideNetworkPolicy", "cilium.io", "v2", "ciliumclusterwidenetworkpolicies", Policy, namespaced=False),
+    Kind("CalicoNetworkPolicy", "crd.projectcalico.org", "v1", "networkpolicies", Policy),
+    Kind("GlobalNetworkPolicy", "crd.projectcalico.org", "v1", "globalnetworkpolicies", Policy, namespaced=False),
+    Kind("AdminNetworkPolicy", "policy.networking.k8s.io", "v1alpha1", "adminnetworkpolicies", Policy, namespaced=False),
+)
+"""Policies that netdoc can't evaluate yet; a server without them answers 404 in a millisecond."""
+
 WORKLOADS = (DEPLOYMENT, STATEFUL_SET, DAEMON_SET, REPLICA_SET, JOB)
+OTHERS = (ROOT_CERTIFICATE, NETWORK_POLICY, *NATIVE_POLICIES)
 KINDS: dict[str, Kind[Any]] = {
-    kind.name: kind for kind in (NAMESPACE, NODE, POD, SERVICE, ENDPOINT_SLICE, EVENT, *WORKLOADS, COREFILE)
+    kind.name: kind for kind in (NAMESPACE, NODE, POD, SERVICE, ENDPOINT_SLICE, EVENT, *WORKLOADS, COREFILE, *OTHERS)
 }
 
 

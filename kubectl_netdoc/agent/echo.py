@@ -46,13 +46,11 @@ class Datagrams(socketserver.BaseRequestHandler):
             sock.sendto(greeting(self.client_address).ljust(len(data), b"x")[: len(data)], self.client_address)
 
 
-class TCP(socketserver.ThreadingTCPServer):
+class EveryFamily:
     """IPv4 and IPv6 on one socket where the kernel has both."""
 
     address_family = socket.AF_INET6 if socket.has_dualstack_ipv6() else socket.AF_INET
-    daemon_threads = True
     allow_reuse_address = True
-    request_queue_size = 64
 
     def server_bind(self):
         """Bind to every family."""
@@ -61,12 +59,17 @@ class TCP(socketserver.ThreadingTCPServer):
         super().server_bind()
 
 
-class UDP(socketserver.UDPServer):
-    """The same for datagrams, one after the other."""
+class TCP(EveryFamily, socketserver.ThreadingTCPServer):
+    """A thread a connection."""
 
-    address_family = TCP.address_family
+    daemon_threads = True
+    request_queue_size = 64
+
+
+class UDP(EveryFamily, socketserver.UDPServer):
+    """One datagram after the other."""
+
     max_packet_size = 65535
-    server_bind = TCP.server_bind
 
 
 def main():

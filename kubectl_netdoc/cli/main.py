@@ -13,6 +13,7 @@ import click
 
 VERBS = {
     "check": "What is wrong with the cluster's network, why, and what mends it.",
+    "clean": "Delete what killed runs left behind.",
     "collect": "Record a run in a bundle, to be analysed anywhere.",
     "explain": "The page of a check or a code.",
     "list": "Every check and its codes.",
@@ -67,6 +68,9 @@ def entry() -> NoReturn:
         sys.stdout.flush()
     except click.exceptions.Exit as error:
         code = error.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        code = 2
     except click.ClickException as error:
         code = _complain(error.format_message(), 2)
     except Interrupted:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from kubectl_netdoc.registry import Registry
     from kubectl_netdoc.run import Progress
     from kubectl_netdoc.sources import Source
+    from kubectl_netdoc.sources.live.client import Options
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -109,6 +110,13 @@ def choose(names: Iterable[str], only: Iterable[str], skip: Iterable[str]) -> tu
         raise click.UsageError(str(error)) from error
 
 
+def connection(options: dict[str, Any]) -> Options:
+    """Return kubectl's own flags as the client takes them."""
+    from kubectl_netdoc.sources.live import client
+
+    return client.Options(**{name: options[name] for name in client.Options.__struct_fields__})
+
+
 def live(options: dict[str, Any]) -> Source:
     """Return the live source that the flags describe."""
     from kubectl_netdoc.sources.live import client, pods
@@ -116,14 +124,13 @@ def live(options: dict[str, Any]) -> Source:
 
     if options["all_namespaces"] and options["namespaces"]:
         raise click.UsageError("-A and -n exclude each other")
-    given = {name: options[name] for name in client.Options.__struct_fields__}
     settings = pods.Settings(
         image=options["image"] or pods.DEFAULT_IMAGE,
         namespace=options["pod_namespace"],
         pull_secret=options["image_pull_secret"],
         timeout=options["timeout"],
     )
-    return LiveSource(client.Client(client.Options(**given)), options["namespaces"], None if options["no_pods"] else settings)
+    return LiveSource(client.Client(connection(options)), options["namespaces"], None if options["no_pods"] else settings)
 
 
 def recorded(path: str) -> Source:

@@ -137,13 +137,13 @@ class Lab:
         return list(fingerprint.of_node(node, output))
 
     def _steady_fingerprint(self) -> Counter[str]:
-        """Take it when two in a row are the same: a rollout may be about to end."""
+        """Take it when two in a row are the same and no pod is on its way out: a rollout may be about to end."""
         last = self.fingerprint()
 
         def changes() -> list[str]:
             nonlocal last
             previous, last = last, self.fingerprint()
-            return fingerprint.difference(previous, last)
+            return fingerprint.difference(previous, last) or [line for line in last if "being deleted" in line]
 
         if lines := _until_empty(changes, RESTORE_DEADLINE):
             raise LabError("the lab does not come to rest:\n" + "\n".join(lines))

@@ -27,11 +27,14 @@ def _measure(
     pods: Mapping[tuple[str, str], Reply] | None = None,
     down: Mapping[str, str] | None = None,
     throttled: float = 0,
+    together: Reply | None = None,
 ) -> Measured:
-    """Replies by node, and by (node, DNS pod's address); all others are good."""
+    """Replies by node, and by (node, DNS pod's address); all others are good. ``together``: to paired lookups."""
 
     def answer(request: Request) -> Reply:
         assert isinstance(request, DnsLookup)
+        if request.parallel and together is not None:
+            return together
         if isinstance(request.server, Address):
             return (pods or {}).get((request.node, request.server.ip), GOOD)
         return (service or {}).get(request.node, GOOD)
@@ -66,6 +69,7 @@ CASES = [
     _case("slow", _measure({"n1": make_dns_reply(ok=10, ms=400)}), ("DNL004", f"{SERVICE} from node n1"), numbers=("n2",)),
     _case("loss", _measure(dict.fromkeys(NODES, make_dns_reply(ok=7, lost=3))), ("DNL005", SERVICE)),
     _case("one lost datagram is none", _measure({"n1": make_dns_reply(ok=19, lost=1)})),
+    _case("pairs race in conntrack", _measure(together=make_dns_reply(ok=7, lost=3)), ("DNL007", SERVICE)),
     _case("SERVFAIL", _measure(dict.fromkeys(NODES, make_dns_reply(rcode="SERVFAIL"))), ("DNL006", SERVICE)),
     _case("a debug pod did not run", _measure(down={"n1": "ErrImagePull"}), numbers=("n2",), state="unknown"),
     _case("an answer was cut", _measure({"n1": Lost("cut")}), numbers=("n2",), state="unknown"),

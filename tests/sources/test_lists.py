@@ -248,6 +248,12 @@ def test_nothing_listens(tmp_path: Path) -> None:
     assert caught.value.exit_code == 3
 
 
+def test_refused_connection_is_no_timeout(tmp_path: Path) -> None:
+    with pytest.raises(ApiError) as caught:
+        client(tmp_path, "http://127.0.0.1:1", request_timeout=9).get("/version")
+    assert (caught.value.status, caught.value.timed_out) == (0, False)
+
+
 def test_request_timeout_ends_a_slow_version(api: FakeApi, read: Read) -> None:
     api.answer("/version", api.never)
     error = refused(read, NODE, request_timeout=0.2)

@@ -10,6 +10,9 @@ import ssl
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -29,6 +32,12 @@ from kubectl_netdoc import __version__
 from kubectl_netdoc.sources import SourceError
 
 EXEC_PROTOCOLS = ["v5.channel.k8s.io", "v4.channel.k8s.io"]
+UNANSWERED = 60.0
+"""Seconds after which a request without an answer is given up where --request-timeout sets no limit."""
+
+CONNECTING = 10.0
+"""Seconds for the TCP connection to the API server."""
+
 SLOWEST_RETRY = 5.0
 """Longest wait in seconds that a 429's Retry-After is honoured for, so that a run stays bounded."""
 
@@ -79,12 +88,36 @@ class Usage:
             self.bytes += size
 
 
+class Watch:
+    """An open watch. ``lines`` blocks in one thread until ``stop`` is called in another, or the server ends it."""
+
+    def __init__(self, response: urllib3.BaseHTTPResponse) -> None:
+        self._response = response
+
+    def lines(self) -> Iterator[bytes]:
+        """Yield each change as a line of JSON; ends quietly whatever ends the watch."""
+        buffer = b""
+        with suppress(urllib3.exceptions.HTTPError, OSError, ValueError):
+            for chunk in self._response.stream(None):
+                buffer += chunk
+                *lines, buffer = buffer.split(b"\n")
+                yield from (line for line in lines if line)
+
+    def stop(self) -> None:
+        """End it: no watch of ours stays open."""
+        with suppress(urllib3.exceptions.HTTPError, OSError, ValueError, RuntimeError):
+            self._response.shutdown()
+        with suppress(urllib3.exceptions.HTTPError, OSError, ValueError):
+            self._response.close()
+
+
 class Client:
     """Talks to one API server as one user. Safe for use by several threads at once."""
 
     def __init__(self, options: Options) -> None:
         self.options = options
         self.usage = Usage()
+        self._ahead = timedelta()
         self.context, self.namespace, self._configuration = _configure(options)
         self._rest = RESTClientObject(self._configuration)
         self.host: str = self._configuration.host
@@ -106,23 +139,14 @@ class Client:
             raise ApiError(response.status, _message(response.data) or response.reason or "")
         return bytes(response.data)
 
-    def watch(self, path: str, query: Mapping[str, Any], seconds: float) -> Iterator[bytes]:
-        """Yield the lines of a watch until the server ends it after ``seconds``; raises ``ApiError``."""
+    def watch(self, path: str, query: Mapping[str, Any], seconds: float) -> Watch:
+        """Open a watch that the server ends after ``seconds``; raises ``ApiError``."""
         query = {**query, "watch": "true", "timeoutSeconds": max(1, int(seconds))}
         response = self._send("GET", path, query, None, seconds + 1, preload=False)
         self.usage.add(0)
-        try:
-            if response.status != 200:
-                raise ApiError(response.status, _message(response.read()) or response.reason or "")
-            buffer = b""
-            for chunk in response.stream(None):
-                buffer += chunk
-                *lines, buffer = buffer.split(b"\n")
-                yield from (line for line in lines if line)
-        except urllib3.exceptions.HTTPError as error:
-            raise _no_answer(error) from error
-        finally:
-            response.close()
+        if response.status != 200:
+            raise ApiError(response.status, _message(response.read()) or response.reason or "")
+        return Watch(response)
 
     def _send(
         self,
@@ -134,19 +158,29 @@ class Client:
         preload: bool = True,
     ) -> urllib3.BaseHTTPResponse:
         url = f"{self.host}{path}" + (f"?{urlencode(query)}" if query else "")
-        limit = timeout or self.options.request_timeout or None
+        limit = timeout or self.options.request_timeout or UNANSWERED
         try:
-            return self._rest.pool_manager.request(
+            response = self._rest.pool_manager.request(
                 method,
                 url,
                 headers=self._headers({"Accept": "application/json", "Content-Type": "application/json"}),
                 body=json.dumps(body) if body is not None else None,
-                timeout=urllib3.Timeout(total=limit) if limit else urllib3.Timeout(connect=10),
+                timeout=urllib3.Timeout(connect=min(limit, CONNECTING), total=limit),
                 retries=False,
                 preload_content=preload,
             )
         except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             raise _no_answer(error) from error
+        self._note_time(response.headers.get("Date", ""))
+        return response
+
+    def _note_time(self, date: str) -> None:
+        with suppress(ValueError, TypeError):
+            self._ahead = parsedate_to_datetime(date) - datetime.now(UTC)
+
+    def now(self) -> datetime:
+        """Return the time by the API server's clock, as its last answer told it: a laptop's may be off."""
+        return datetime.now(UTC) + self._ahead
 
     def _headers(self, headers: dict[str, str]) -> urllib3.HTTPHeaderDict:
         merged = urllib3.HTTPHeaderDict({"User-Agent": f"kubectl-netdoc/{__version__}", **headers})
@@ -209,7 +243,8 @@ def _retry_after(value: str) -> float:
 
 def _no_answer(error: Exception) -> ApiError:
     text = " ".join(str(error).split())
-    if isinstance(error, (urllib3.exceptions.TimeoutError, TimeoutError, websocket.WebSocketTimeoutException)):
+    refused = isinstance(error, urllib3.exceptions.NewConnectionError)  # one of urllib3's timeouts, by its class
+    if isinstance(error, (urllib3.exceptions.TimeoutError, TimeoutError, websocket.WebSocketTimeoutException)) and not refused:
         return ApiError(0, f"timeout: {text}")
     cause = error.__cause__ or error.__context__
     if isinstance(cause, ssl.SSLError):
@@ -249,6 +284,9 @@ def _configure(options: Options) -> tuple[str, str, Any]:
         root.removeHandler(complaints)
     if complaints.lines:
         raise SourceError(f"no credentials for context {context}: {complaints.lines[0]}")
+    if "://" not in configuration.host:  # client-go's rule
+        secure = configuration.ssl_ca_cert or configuration.cert_file or not configuration.verify_ssl
+        configuration.host = f"{'https' if secure else 'http'}://{configuration.host}"
     configuration.connection_pool_maxsize = 16
     chosen = merged.config["contexts"].get_with_name(context)["context"]
     return context, chosen.safe_get("namespace") or "default", configuration
@@ -287,8 +325,11 @@ def _choose(merged: Any, options: Options) -> str:
     names = [entry["name"] for entry in config.value["contexts"]]
     if context not in names:
         raise ConfigException(f"no context is called {context!r}; there are: {', '.join(names) or 'none'}")
+    base = config["contexts"].get_with_name(context)["context"]
+    user = options.user or base.safe_get("user") or ""
+    if user and user not in [entry["name"] for entry in config.safe_get("users") or []]:
+        raise ConfigException(f"no user is called {user!r}")  # the library would go on without credentials
     if options.cluster or options.user:
-        base = config["contexts"].get_with_name(context)["context"]
         wanted = {"cluster": options.cluster, "user": options.user}
         entry = {**base.value, **{key: value for key, value in wanted.items() if value}}
         context = f"{context} (--cluster/--user)"

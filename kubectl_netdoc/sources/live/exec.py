@@ -30,11 +30,15 @@ BOOTSTRAP = "import sys; n = int(sys.stdin.buffer.readline()); exec(compile(sys.
 
 
 class Answer(Struct, frozen=True):
-    """What one batch brought: the reply to each request, and how long the CPU limit held the agent back (seconds)."""
+    """What one batch brought: the reply to each request, and how long the CPU limit held the agent back (seconds).
+
+    ``lost``: why replies are missing. ``refused``: nothing came at all, so it is exec itself that does not work.
+    """
 
     replies: dict[Request, Reply]
     throttled: float = 0.0
     lost: str = ""
+    refused: bool = False
 
 
 def run(
@@ -47,7 +51,7 @@ def run(
         channel = client.exec(namespace, pod, ["python3", "-c", BOOTSTRAP], seconds)
     except ApiError as error:
         why = f"exec refused: {error.message}" if error.status else f"exec failed: {error.message}"
-        return Answer({request: Lost(why) for request in requests} | unresolved, lost=why)
+        return Answer({request: Lost(why) for request in requests} | unresolved, lost=why, refused=True)
     output = bytearray()
     try:
         _write(channel, payload(requests, seconds - 1.0, places))
@@ -57,7 +61,7 @@ def run(
     finally:
         channel.shutdown()
     answer = parse(requests, bytes(output), complaint, places)
-    return Answer(answer.replies | unresolved, answer.throttled, answer.lost)
+    return Answer(answer.replies | unresolved, answer.throttled, answer.lost, refused=bool(requests) and not output)
 
 
 def resolvable(requests: tuple[Request, ...], places: Places) -> tuple[tuple[Request, ...], dict[Request, Reply]]:

@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 import secrets
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
 from msgspec import Struct, field
 
+from kubectl_netdoc import agent
 from kubectl_netdoc.cluster import Cluster
-from kubectl_netdoc.facts import Vantage
+from kubectl_netdoc.facts import Trouble, Vantage
 from kubectl_netdoc.model import Rule
-from kubectl_netdoc.records import NODE, Node
-from kubectl_netdoc.sources.live.client import ApiError, Client
+from kubectl_netdoc.records import NODE
+from kubectl_netdoc.sources.live.client import ApiError, Client, Watch
+from kubectl_netdoc.sources.wire import Places, Server
 
 DEFAULT_IMAGE = "docker.io/library/python:3.13-alpine"
 OWNER = "app.kubernetes.io/managed-by"
+NAME = "kubectl-netdoc"
 RUN = "netdoc/run"
 EXPIRES = "netdoc/expires"
+ECHO_PORT = 19376
+"""TCP and UDP; the next port is left closed, as a control. Registered to nobody (IANA) and below the ephemeral range."""
+
 MOST_NODES = 30
 """Nodes that carry a debug pod at most; more are sampled evenly over the names, and the report says so."""
 
@@ -30,19 +37,17 @@ START = 20.0
 """Seconds that debug pods get to start. Three started 1.6 s after the create call on the idle lab (design.md §8);
 an image pull of 20 MB takes several seconds more."""
 
-HOPELESS = frozenset(
-    {
-        "ErrImagePull",
-        "ImagePullBackOff",
-        "ErrImageNeverPull",
-        "InvalidImageName",
-        "ImageInspectError",
-        "CreateContainerConfigError",
-        "CreateContainerError",
-        "RunContainerError",
-        "CrashLoopBackOff",
-    }
-)
+SECOND_THOUGHTS = 2.0
+"""Seconds after a Warning Event in which a pod may still come up: the kubelet tries a failed sandbox again at once."""
+
+PROBE = 3.0
+"""Seconds after the measurement in which a readiness probe (every second) may still succeed."""
+
+MARGIN = 30
+"""Seconds beyond the run's limit after which a pod ends by itself, and what is left may be swept."""
+
+IMAGE_REASONS = frozenset({"ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName", "ImageInspectError"})
+CONTAINER_REASONS = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError", "CrashLoopBackOff"})
 """Reasons of a waiting container that waiting does not mend within a run (kubelet, pkg/kubelet/images and container)."""
 
 
@@ -62,253 +67,399 @@ class NoPods(Exception):
         super().__init__(f"{reason}; least rule: {grant}" if grant else reason)
 
 
-class _State(Struct, rename="camel"):
+class _Wire(Struct, rename="camel"):
+    """What is read of objects on the watch."""
+
+
+class _State(_Wire):
     reason: str = ""
     message: str = ""
+    exit_code: int = 0
 
 
-class _States(Struct, rename="camel"):
+class _States(_Wire):
     waiting: _State | None = None
     running: dict[str, Any] | None = None
     terminated: _State | None = None
 
 
-class _ContainerStatus(Struct, rename="camel"):
+class _ContainerStatus(_Wire):
     state: _States = field(default_factory=_States)
 
 
-class _PodStatus(Struct, rename="camel"):
+class _Condition(_Wire):
+    type: str = ""
+    status: str = ""
+
+
+class _PodStatus(_Wire):
     phase: str = ""
     reason: str = ""
     message: str = ""
+    pod_ip: str = field(name="podIP", default="")
+    conditions: list[_Condition] = []
     container_statuses: list[_ContainerStatus] = []
 
 
-class _Meta(Struct, rename="camel"):
+class _Meta(_Wire):
     name: str = ""
+    annotations: dict[str, str] = {}
 
 
-class _Spec(Struct, rename="camel"):
+class _Spec(_Wire):
     node_name: str = ""
 
 
-class _PodSeen(Struct, rename="camel"):
+class _Seen(_Wire):
+    """A Pod, or an Event about one."""
+
     metadata: _Meta = field(default_factory=_Meta)
     spec: _Spec = field(default_factory=_Spec)
     status: _PodStatus = field(default_factory=_PodStatus)
+    involved_object: _Meta = field(default_factory=_Meta)
+    reason: str = ""
+    message: str = ""
 
 
 class _Change(Struct):
     type: str
-    object: _PodSeen
+    object: _Seen
 
 
 class DebugPod(Struct):
-    """One of this run's pods. ``settled``: runs, or is known not to."""
+    """One of this run's pods. ``suspect``: since when (monotonic) an Event says that it may not come up."""
 
     name: str
     node: str
+    twin: bool = False
+    nonce: str = ""
+    ip: str = ""
     running: bool = False
+    ready: bool = False
     reason: str = ""
     message: str = ""
+    suspect: float = 0.0
 
     @property
     def settled(self) -> bool:
         """Whether there is nothing to wait for."""
-        return self.running or bool(self.reason)
+        return (self.running and bool(self.ip)) or bool(self.reason)
+
+    def fail(self, reason: str, message: str) -> None:
+        """Note why this pod is of no use."""
+        self.reason, self.message = reason, " ".join(message.split())[:400]
 
     def vantage(self, throttled: float = 0.0) -> Vantage:
         """Return this pod as a vantage."""
-        return Vantage(self.node, self.running, self.reason, self.message, throttled)
+        usable = self.running and self.reason in ("", Trouble.EXEC)
+        probed = self.ready if usable else None
+        return Vantage(self.node, usable, self.reason, self.message, throttled, self.ip, probed)
+
+
+class Session(Struct):
+    """The debug pods of a run while they are there: their namespace, and what symbolic places mean."""
+
+    namespace: str
+    pods: list[DebugPod]
+    places: Places
 
 
 def choose_nodes(cluster: Cluster) -> tuple[str, ...]:
     """Return the nodes that are to carry a debug pod; "" (wherever it lands) where Nodes can't be read."""
-    nodes = sorted(node.name for node in cluster.index.items(NODE) if not unfit(node))
+    nodes = sorted(node.name for node in cluster.index.items(NODE) if not node.unfit)
     if not cluster.readable(NODE):
         return ("",)
     step = max(1, -(-len(nodes) // MOST_NODES))
     return tuple(nodes[::step])
 
 
-def unfit(node: Node) -> str:
-    """Return why a node can't run a debug pod by its nature, or nothing."""
-    if node.status.node_info.operating_system == "windows":
-        return "Windows node"
-    if node.metadata.labels.get("type") == "virtual-kubelet" or any(
-        taint.key.startswith("virtual-kubelet.io/") for taint in node.spec.taints
-    ):
-        return "virtual node"
-    return ""
-
-
-def _not_ready(node: Node | None) -> str:
-    condition = node.condition("Ready") if node else None
-    return "" if condition is None or condition.status == "True" else condition.reason or "NotReady"
-
-
 @contextmanager
-def debug_pods(client: Client, settings: Settings, cluster: Cluster) -> Iterator[tuple[str, list[DebugPod]]]:
-    """Give the namespace and the pods, settled, one for each of the cluster's vantages; remove them at the end.
+def debug_pods(client: Client, settings: Settings, cluster: Cluster) -> Iterator[Session]:
+    """Give the settled pods, one for each of the cluster's vantages, with the run's Services; remove them at the end.
 
     Raises ``NoPods`` where none can be made. On any way out, a signal included, what was made is deleted.
     """
-    run = secrets.token_hex(3)
-    namespace = settings.namespace or f"netdoc-{run}"
-    expires = (datetime.now(UTC) + timedelta(seconds=settings.timeout + 30)).isoformat(timespec="seconds")
-    made: list[str] = []
+    run = _Run(client, settings, cluster)
     try:
-        if not settings.namespace:
-            made.append(f"/api/v1/namespaces/{namespace}")
-            _create_namespace(client, namespace, run, expires)
-        pods = [DebugPod(f"netdoc-{run}-{number}", node) for number, node in enumerate(cluster.vantages)]
-        if settings.namespace:
-            made += [f"/api/v1/namespaces/{namespace}/pods/{pod.name}" for pod in pods]
-        nodes = {node.name: node for node in cluster.index.items(NODE)}
-        with ThreadPoolExecutor(8) as pool:
-            list(pool.map(lambda pod: _create(client, settings, namespace, pod, run, expires, nodes.get(pod.node)), pods))
-        _settle(client, namespace, run, pods, min(START, settings.timeout))
-        yield namespace, pods
+        run.make()
+        with run.watching():
+            run.settle(min(START, settings.timeout))
+            yield Session(run.namespace, run.pods, run.places())
+            run.wait(lambda: all(pod.ready or pod.reason for pod in run.pods), PROBE)
     finally:
-        _remove(client, made)
+        run.remove()
 
 
-def _labels(run: str) -> dict[str, str]:
-    mesh = {"istio.io/dataplane-mode": "none", "sidecar.istio.io/inject": "false"}
-    return {OWNER: "kubectl-netdoc", RUN: run, **mesh}
+class _Run:
+    """What one run has in the cluster."""
 
+    def __init__(self, client: Client, settings: Settings, cluster: Cluster) -> None:
+        self.client = client
+        self.settings = settings
+        self.nodes = {node.name: node for node in cluster.index.items(NODE)}
+        self.id = secrets.token_hex(3)
+        self.namespace = settings.namespace or f"netdoc-{self.id}"
+        self.expires = (client.now() + timedelta(seconds=settings.timeout + MARGIN)).isoformat(timespec="seconds")
+        self.pods = [DebugPod(f"netdoc-{self.id}-{n}", node) for n, node in enumerate(cluster.vantages)]
+        first = next((node for node in cluster.vantages if not self._not_ready(node)), None)
+        if first is not None:
+            self.pods.append(DebugPod(f"netdoc-{self.id}-twin", first, twin=True))
+        for pod in self.pods:
+            pod.nonce = secrets.token_hex(8)
+        self.services: dict[str, str] = {}
+        self.why_no_service = ""
+        self._changed = threading.Condition()
+        self._made: list[str] = []
 
-def _create_namespace(client: Client, name: str, run: str, expires: str) -> None:
-    labels = _labels(run) | {"pod-security.kubernetes.io/enforce": "restricted", "istio-injection": "disabled"}
-    body = {"metadata": {"name": name, "labels": labels, "annotations": {EXPIRES: expires}}}
-    try:
-        client.request("POST", "/api/v1/namespaces", body=body)
-    except ApiError as error:
-        if error.status == 403:
-            raise NoPods(
-                "you may not create a namespace for debug pods: name one of yours with --pod-namespace, or leave them out "
-                "with --no-pods",
-                Rule("create", "namespaces"),
-            ) from error
-        raise NoPods(f"the namespace for debug pods can't be created: {error.message}") from error
+    def _path(self, plural: str, name: str = "") -> str:
+        return f"/api/v1/namespaces/{self.namespace}/{plural}" + (f"/{name}" if name else "")
 
+    def make(self) -> None:
+        """Create the namespace where none is given, then the Services and the pods together; raises ``NoPods``."""
+        if not self.settings.namespace:
+            self._made = [f"/api/v1/namespaces/{self.namespace}"]
+            self._create_namespace()
+        else:
+            names = [("services", f"netdoc-{self.id}{end}") for end in ("", "-empty")]
+            self._made = [self._path(*name) for name in (*names, *(("pods", pod.name) for pod in self.pods))]
+        calls: list[Callable[[], None]] = [lambda: self._create_service(False), lambda: self._create_service(True)]
+        calls += [lambda pod=pod: self._create(pod) for pod in self.pods]  # type: ignore[misc]
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(lambda call: call(), calls))
 
-def manifest(settings: Settings, name: str, node: str, run: str, expires: str) -> dict[str, Any]:
-    """Return the pod: meets Pod Security *restricted*, holds no token, goes nowhere near a mesh, ends by itself."""
-    container = {
-        "name": "agent",
-        "image": settings.image,
-        "imagePullPolicy": "IfNotPresent",
-        "command": ["python3", "-c", "import time; time.sleep(86400)"],
-        "resources": {
-            "requests": {"cpu": "10m", "memory": "32Mi"},
-            "limits": {"cpu": "1", "memory": "128Mi"},
-        },
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "capabilities": {"drop": ["ALL"]},
-            "readOnlyRootFilesystem": True,
-        },
-    }
-    spec: dict[str, Any] = {
-        "restartPolicy": "Never",
-        "activeDeadlineSeconds": int(settings.timeout + 30),
-        "terminationGracePeriodSeconds": 0,
-        "automountServiceAccountToken": False,
-        "enableServiceLinks": False,
-        "tolerations": [{"operator": "Exists"}],
-        "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": 65534,
-            "runAsGroup": 65534,
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
-        "containers": [container],
-    }
-    if node:
-        spec["nodeName"] = node
-    if settings.pull_secret:
-        spec["imagePullSecrets"] = [{"name": settings.pull_secret}]
-    annotations = {
-        EXPIRES: expires,
-        "linkerd.io/inject": "disabled",
-        "cluster-autoscaler.kubernetes.io/safe-to-evict": "true",
-    }
-    return {"metadata": {"name": name, "labels": _labels(run), "annotations": annotations}, "spec": spec}
+    def _labels(self) -> dict[str, str]:
+        mesh = {"istio.io/dataplane-mode": "none", "sidecar.istio.io/inject": "false"}
+        return {OWNER: NAME, RUN: self.id, **mesh}
 
+    def _meta(self, name: str) -> dict[str, Any]:
+        return {"name": name, "labels": self._labels(), "annotations": {EXPIRES: self.expires}}
 
-def _create(client: Client, settings: Settings, namespace: str, pod: DebugPod, run: str, expires: str, node: Node | None) -> None:
-    pod.reason = _not_ready(node)
-    if pod.reason:
-        pod.message = "the node is not ready, so no debug pod was started on it"
-        return
-    body = manifest(settings, pod.name, pod.node, run, expires)
-    deadline = time.monotonic() + 2
-    while True:
+    def _create_namespace(self) -> None:
+        meta = self._meta(self.namespace)
+        meta["labels"] |= {"pod-security.kubernetes.io/enforce": "restricted", "istio-injection": "disabled"}
         try:
-            client.request("POST", f"/api/v1/namespaces/{namespace}/pods", body=body)
-            return
+            self.client.request("POST", "/api/v1/namespaces", body={"metadata": meta})
         except ApiError as error:
-            # The default ServiceAccount of a new namespace is made a moment after it.
-            if "serviceaccount" in error.message and "not found" in error.message and time.monotonic() < deadline:
-                time.sleep(0.05)
+            if error.status == 403:
+                raise NoPods(
+                    "you may not create a namespace for debug pods: name one of yours with --pod-namespace, "
+                    "or leave them out with --no-pods",
+                    Rule("create", "namespaces"),
+                ) from error
+            raise NoPods(f"the namespace for debug pods can't be created: {error.message}") from error
+
+    def _create_service(self, empty: bool) -> None:
+        """Create the Service in front of all echo servers, or the control that has no endpoint."""
+        name = f"netdoc-{self.id}" + ("-empty" if empty else "")
+        ports = [{"name": p.lower(), "port": ECHO_PORT, "protocol": p} for p in ("TCP", "UDP")]
+        # Its endpoints must not wait for the readiness probe, which is a measurement of its own.
+        spec = {"selector": {RUN: "nobody" if empty else self.id}, "ports": ports, "publishNotReadyAddresses": True}
+        try:
+            made = self.client.request("POST", self._path("services"), body={"metadata": self._meta(name), "spec": spec})
+            self.services["empty" if empty else "own"] = msgspec.json.decode(made)["spec"]["clusterIP"]
+        except (ApiError, msgspec.MsgspecError, KeyError) as error:
+            self.why_no_service = f"netdoc's own Service can't be made: {error}"
+
+    def _not_ready(self, name: str) -> str:
+        node = self.nodes.get(name)
+        condition = node.condition("Ready") if node else None
+        return "" if condition is None or condition.status == "True" else condition.reason or "NotReady"
+
+    def _create(self, pod: DebugPod) -> None:
+        why = self._not_ready(pod.node)
+        if why:
+            pod.fail(Trouble.NODE, f"the node is not ready ({why}), so no debug pod was started on it")
+            return
+        deadline = time.monotonic() + 2
+        while True:
+            try:
+                self.client.request("POST", self._path("pods"), body=self._manifest(pod))
+                return
+            except ApiError as error:
+                # The default ServiceAccount of a new namespace is made a moment after it.
+                if "serviceaccount" in error.message and "not found" in error.message and time.monotonic() < deadline:
+                    time.sleep(0.05)
+                    continue
+                pod.fail(refusal(error), error.message)
+                return
+
+    def _manifest(self, pod: DebugPod) -> dict[str, Any]:
+        """Return the pod: meets Pod Security *restricted*, holds no token, goes nowhere near a mesh, ends by itself."""
+        meta = self._meta(pod.name)
+        meta["annotations"] |= {"linkerd.io/inject": "disabled", "cluster-autoscaler.kubernetes.io/safe-to-evict": "true"}
+        container = {
+            "name": "agent",
+            "image": self.settings.image,
+            "imagePullPolicy": "IfNotPresent",
+            "command": ["python3", "-c", agent.echo_source(), pod.nonce, pod.name, str(ECHO_PORT)],
+            "readinessProbe": {"tcpSocket": {"port": ECHO_PORT}, "periodSeconds": 1, "failureThreshold": 1},
+            "resources": {
+                "requests": {"cpu": "10m", "memory": "32Mi"},
+                "limits": {"cpu": "1", "memory": "128Mi"},
+            },
+            "securityContext": {
+                "allowPrivilegeEscalation": False,
+                "capabilities": {"drop": ["ALL"]},
+                "readOnlyRootFilesystem": True,
+            },
+        }
+        spec: dict[str, Any] = {
+            "restartPolicy": "Never",
+            "activeDeadlineSeconds": int(self.settings.timeout + MARGIN),
+            "terminationGracePeriodSeconds": 0,
+            "automountServiceAccountToken": False,
+            "enableServiceLinks": False,
+            "tolerations": [{"operator": "Exists"}],
+            "securityContext": {
+                "runAsNonRoot": True,
+                "runAsUser": 65534,
+                "runAsGroup": 65534,
+                "seccompProfile": {"type": "RuntimeDefault"},
+            },
+            "containers": [container],
+        }
+        if pod.node:
+            spec["nodeName"] = pod.node
+        if self.settings.pull_secret:
+            spec["imagePullSecrets"] = [{"name": self.settings.pull_secret}]
+        return {"metadata": meta, "spec": spec}
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Follow the pods and the Warning Events about them, each in a thread, and stop both at the end."""
+        seconds = self.settings.timeout + PROBE
+        queries = {"pods": {"labelSelector": f"{RUN}={self.id}"}, "events": {"fieldSelector": "type=Warning"}}
+        watches: list[Watch] = []
+        for plural, query in queries.items():
+            try:
+                # Without a resourceVersion a watch begins with what is there.
+                watch = self.client.watch(self._path(plural), query, seconds)
+            except ApiError as error:
+                if plural == "pods":
+                    self._give_up(Trouble.FORBIDDEN if error.status == 403 else Trouble.API, error.message)
                 continue
-            pod.reason, pod.message = "Forbidden" if error.status == 403 else f"error {error.status}", error.message
-            return
-
-
-def _settle(client: Client, namespace: str, run: str, pods: list[DebugPod], seconds: float) -> None:
-    """Watch the pods until each runs or can't, for at most ``seconds``."""
-    deadline = time.monotonic() + seconds
-    by_name = {pod.name: pod for pod in pods}
-    while not all(pod.settled for pod in pods) and (left := deadline - time.monotonic()) > 0:
+            watches.append(watch)
+            threading.Thread(target=self._follow, args=(watch, plural == "events"), daemon=True).start()
         try:
-            # Without a resourceVersion a watch begins with what is there.
-            for line in client.watch(f"/api/v1/namespaces/{namespace}/pods", {"labelSelector": f"{RUN}={run}"}, left):
-                _note(by_name, line)
-                if all(pod.settled for pod in pods) or time.monotonic() > deadline:
-                    break
-        except ApiError as error:
-            if error.status in (401, 403):
-                _give_up(pods, "Forbidden", error.message)
-            time.sleep(0.1)
-    _give_up(pods, "NotStarted", f"not running {seconds:.0f} s after it was created")
+            yield
+        finally:
+            for watch in watches:
+                watch.stop()
+
+    def _follow(self, watch: Watch, events: bool) -> None:
+        by_name = {pod.name: pod for pod in self.pods}
+        for line in watch.lines():
+            try:
+                change = msgspec.json.decode(line, type=_Change)
+            except (msgspec.MsgspecError, RecursionError):
+                continue
+            with self._changed:
+                pod = by_name.get((change.object.involved_object if events else change.object.metadata).name)
+                if pod is not None:
+                    (note_event if events else note)(pod, change)
+                    self._changed.notify_all()
+
+    def wait(self, done: Callable[[], bool], seconds: float) -> None:
+        """Wait for something to become true of the pods, for at most ``seconds``."""
+        with self._changed:
+            self._changed.wait_for(done, seconds)
+
+    def settle(self, seconds: float) -> None:
+        """Wait until each pod runs or can't, for at most ``seconds``."""
+        deadline = time.monotonic() + seconds
+        while not all(pod.settled for pod in self.pods) and (left := deadline - time.monotonic()) > 0:
+            suspects = [pod.suspect + SECOND_THOUGHTS for pod in self.pods if pod.suspect and not pod.settled]
+            self.wait(self._all_settled, min([left, *(max(0.05, at - time.monotonic()) for at in suspects)]))
+            for pod in self.pods:
+                if pod.suspect and not pod.settled and time.monotonic() > pod.suspect + SECOND_THOUGHTS:
+                    pod.fail(Trouble.SANDBOX, pod.message)
+        self._give_up(Trouble.LATE, f"not running {seconds:.0f} s after it was created")
+
+    def _all_settled(self) -> bool:
+        return all(pod.settled or pod.suspect for pod in self.pods)
+
+    def _give_up(self, reason: str, message: str) -> None:
+        for pod in self.pods:
+            if not pod.settled:
+                pod.fail(reason, f"{message}; {pod.message}" if pod.message else message)
+
+    def places(self) -> Places:
+        """Return what symbolic places mean now."""
+        servers = {(pod.node, pod.twin): Server(pod.ip, pod.nonce) for pod in self.pods if pod.running and pod.ip}
+        own, empty = self.services.get("own", ""), self.services.get("empty", "")
+        return Places(servers, own, empty, ECHO_PORT, self.why_no_service)
+
+    def remove(self) -> None:
+        """Delete what was made; what does not go now ends by its deadline and is swept by the next run."""
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(lambda path: delete(self.client, path), self._made))
 
 
-def _give_up(pods: list[DebugPod], reason: str, message: str) -> None:
-    for pod in pods:
-        if not pod.settled:
-            pod.reason, pod.message = reason, message
-
-
-def _note(pods: dict[str, DebugPod], line: bytes) -> None:
+def delete(client: Client, path: str) -> bool:
+    """Delete an object at once; tell whether the server took it."""
     try:
-        change = msgspec.json.decode(line, type=_Change)
-    except msgspec.MsgspecError:
-        return
-    pod = pods.get(change.object.metadata.name)
-    if pod is None or pod.settled:
-        return
-    pod.node = pod.node or change.object.spec.node_name
-    status = change.object.status
+        client.request("DELETE", path, {"gracePeriodSeconds": 0, "propagationPolicy": "Background"}, timeout=5)
+    except ApiError as error:
+        return error.status == 404
+    return True
+
+
+def refusal(error: ApiError) -> Trouble:
+    """Return why the API server did not take a pod: all of these are 403, and only the text tells them apart."""
+    if "exceeded quota" in error.message or "failed quota" in error.message:
+        return Trouble.QUOTA
+    if "violates PodSecurity" in error.message or "admission" in error.message or "denied the request" in error.message:
+        return Trouble.ADMISSION
+    return Trouble.FORBIDDEN if error.status == 403 else Trouble.API
+
+
+def note(pod: DebugPod, change: _Change) -> None:
+    """Note a change of a pod."""
+    seen = change.object
+    pod.node = pod.node or seen.spec.node_name
+    pod.ip = seen.status.pod_ip or pod.ip
+    pod.ready = any(c.type == "Ready" and c.status == "True" for c in seen.status.conditions)
     if change.type == "DELETED":
-        pod.reason, pod.message = "Deleted", "somebody deleted it"
-    elif status.phase in ("Failed", "Succeeded"):
-        pod.reason, pod.message = status.reason or status.phase, status.message
-    for container in status.container_statuses:
+        pod.fail(Trouble.ENDED, "somebody deleted it")
+    elif seen.status.phase in ("Failed", "Succeeded"):
+        pod.fail(Trouble.ENDED, f"{seen.status.reason or seen.status.phase}: {seen.status.message}")
+    for container in seen.status.container_statuses:
         state = container.state
+        if state.terminated is not None:
+            pod.fail(Trouble.ENDED, f"its container ended: {state.terminated.reason}, exit code {state.terminated.exit_code}")
         if state.running is not None:
             pod.running = True
-        elif state.waiting is not None and state.waiting.reason in HOPELESS:
-            pod.reason, pod.message = state.waiting.reason, state.waiting.message
+        elif state.waiting is not None and state.waiting.reason in IMAGE_REASONS:
+            pod.fail(Trouble.IMAGE, f"{state.waiting.reason}: {state.waiting.message}")
+        elif state.waiting is not None and state.waiting.reason in CONTAINER_REASONS:
+            pod.fail(Trouble.CONTAINER, f"{state.waiting.reason}: {state.waiting.message}")
 
 
-def _remove(client: Client, paths: list[str]) -> None:
-    """Delete what was made; what does not go now ends by its deadline and is swept by the next run."""
+def note_event(pod: DebugPod, change: _Change) -> None:
+    """Note a Warning Event about a pod that does not run yet."""
+    if not pod.settled and change.object.reason in ("FailedCreatePodSandBox", "NetworkNotReady", "FailedScheduling"):
+        pod.suspect = pod.suspect or time.monotonic()
+        pod.message = f"{change.object.reason}: {change.object.message}"
 
-    def delete(path: str) -> None:
-        with suppress(ApiError):
-            client.request("DELETE", path, {"gracePeriodSeconds": 0, "propagationPolicy": "Background"}, timeout=5)
 
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(delete, paths))
+class _Listed(_Wire):
+    items: list[_Seen] = []
+
+
+def sweep(client: Client, namespace: str = "") -> list[str]:
+    """Delete what earlier runs left behind and whose time is up by the server's clock; return the paths.
+
+    Never what belongs to a run that may still go on. Looks at namespaces, and at pods and Services in ``namespace``.
+    Raises ``ApiError`` where it may not look.
+    """
+    places = (
+        [f"/api/v1/namespaces/{namespace}/{plural}" for plural in ("pods", "services")] if namespace else ["/api/v1/namespaces"]
+    )
+    expired = []
+    for path in places:
+        answer = client.get(path, {"labelSelector": f"{OWNER}={NAME}", "limit": 500})
+        for item in msgspec.json.decode(answer, type=_Listed).items:
+            with suppress(ValueError):
+                if datetime.fromisoformat(item.metadata.annotations.get(EXPIRES, "")) < client.now():
+                    expired.append(f"{path}/{item.metadata.name}")
+    return [path for path in expired if delete(client, path)]

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 from kubectl_netdoc.cluster import Cluster
-from kubectl_netdoc.facts import Measured, Vantage
+from kubectl_netdoc.facts import Measured, Trouble
 from kubectl_netdoc.records import Kind
-from kubectl_netdoc.requests import Reply, Request
+from kubectl_netdoc.requests import Lost, Reply, Request
 from kubectl_netdoc.sources.live import exec as agent_exec
 from kubectl_netdoc.sources.live import lists, pods
-from kubectl_netdoc.sources.live.client import Client
+from kubectl_netdoc.sources.live.client import ApiError, Client
+
+LEAST = 1.0
+"""Seconds below which asking a debug pod is not worth while: starting the agent takes a few tenths on a busy node."""
 
 
 class LiveSource:
@@ -36,31 +40,36 @@ class LiveSource:
         return cluster
 
     def measure(self, cluster: Cluster, requests: tuple[Request, ...]) -> Measured:
-        """Run the debug pods, send each its batch in parallel, and remove them."""
+        """Sweep what has expired, run the debug pods, send each its batch in parallel, and remove them."""
         if self.settings is None:
             return Measured(why_not="not asked for: --no-pods")
-        if not requests:
-            return Measured(why_not="nothing to measure")
+        if not cluster.vantages:
+            return Measured(why_not="no node can run a debug pod")
+        with suppress(ApiError):  # who may not list namespaces has made none
+            pods.sweep(self.client, self.settings.namespace)
         try:
-            with pods.debug_pods(self.client, self.settings, cluster) as (namespace, made):
-                return self._measure(namespace, made, requests)
+            with pods.debug_pods(self.client, self.settings, cluster) as session:
+                replies, throttled = self._measure(session, requests)
         except pods.NoPods as error:
             return Measured(why_not=str(error))
+        vantages = (pod.vantage(throttled.get(pod.name, 0.0)) for pod in session.pods if not pod.twin)
+        return Measured(replies, tuple(sorted(vantages, key=lambda vantage: vantage.node)))
 
-    def _measure(self, namespace: str, made: list[pods.DebugPod], requests: tuple[Request, ...]) -> Measured:
+    def _measure(self, session: pods.Session, requests: tuple[Request, ...]) -> tuple[dict[Request, Reply], dict[str, float]]:
         replies: dict[Request, Reply] = {}
-        vantages: list[Vantage] = [pod.vantage() for pod in made if not pod.running]
-        running = [pod for pod in made if pod.running]
+        throttled: dict[str, float] = {}
+        running = [pod for pod in session.pods if pod.running and not pod.twin]
         with ThreadPoolExecutor(max(1, len(running))) as pool:
-            for pod, answer in zip(running, pool.map(lambda p: self._ask(namespace, p, requests), running), strict=True):
+            for pod, answer in zip(running, pool.map(lambda p: self._ask(session, p, requests), running), strict=True):
                 replies |= answer.replies
-                vantages.append(pod.vantage(answer.throttled))
-        why_not = "; ".join(f"{v.node or 'any node'}: {v.reason}" for v in vantages if not v.running)
-        return Measured(
-            replies, tuple(sorted(vantages, key=lambda v: v.node)), f"no debug pod ran ({why_not})" if why_not else ""
-        )
+                throttled[pod.name] = answer.throttled
+                if answer.refused:
+                    pod.fail(Trouble.EXEC, answer.lost)
+        return replies, throttled
 
-    def _ask(self, namespace: str, pod: pods.DebugPod, requests: tuple[Request, ...]) -> agent_exec.Answer:
+    def _ask(self, session: pods.Session, pod: pods.DebugPod, requests: tuple[Request, ...]) -> agent_exec.Answer:
         own = tuple(request for request in requests if request.node in (pod.node, ""))
-        left = max(self._deadline - time.monotonic(), 2.0)
-        return agent_exec.run(self.client, namespace, pod.name, own, left)
+        left = self._deadline - time.monotonic()
+        if left < LEAST:
+            return agent_exec.Answer({request: Lost("the run's time was up", asked=False) for request in own})
+        return agent_exec.run(self.client, session.namespace, pod.name, own, left, session.places)

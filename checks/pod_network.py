@@ -1,0 +1,363 @@
+"""Do pods reach each other, as the Kubernetes network model promises?
+
+## What it looks at
+The mesh between netdoc's own echo pods: every pair of measured nodes in both directions (a ring of neighbours where there
+are many), and one pair on the same node; a small payload over TCP and UDP, then 64 KiB. Each echo proves itself by a nonce
+and tells the address it saw. The kubelet's readiness probe shows whether a node reaches its own pods.
+
+## Why it matters
+Pods must reach pods on every node without NAT, and a node its own pods. What breaks this (a firewall between nodes, a lost
+route, an MTU too large) shows in applications as time-outs that come and go with the pods' places.
+
+## What it can't see
+A policy that isolates netdoc's own namespace from itself looks like a broken mesh. Nodes without a debug pod. Whether the
+loss is in the node, the tunnel or the underlay: only the nodes tier tells.
+
+## Sources
+Kubernetes: The Kubernetes network model; failure catalogue M1, M3 and the table "From a probe matrix to a cause".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from ipaddress import ip_address, ip_network
+
+from kubectl_netdoc.api import (
+    NODE,
+    Check,
+    Cluster,
+    Code,
+    Echo,
+    EchoReply,
+    Explains,
+    Facts,
+    Finding,
+    Lost,
+    Needs,
+    Outcome,
+    Peer,
+    Severity,
+    Skip,
+    Subject,
+    Tier,
+    Unseen,
+    Vantage,
+)
+from kubectl_netdoc.stats import percentile
+
+FULL_MESH = 8
+"""Up to so many nodes every pair is measured: 56 ordered pairs; more are measured as a ring."""
+
+NEIGHBOURS = 3
+"""Nodes that each node of a ring measures to."""
+
+BULK = 65536
+"""Bytes of the large payload: some forty full-size segments, and no load to speak of."""
+
+SMALL_TRIES = 3
+CHAIN = Explains(
+    ("DNL001", "DNL002", "DNL003", "DNL005", "DNL007", "SVR002", "SVR003", "SVR004", "SVR005", "SVR006", "PNW006"), "path"
+)
+
+NO_CROSSING = Code(
+    id="PNW001",
+    severity=Severity.FAIL,
+    title="No pod traffic between nodes",
+    message="No pod reaches a pod on another node ({failed} of {asked} paths fail: {outcomes}); on the same node: {same_node}",
+    fix="Look for what all nodes share: a firewall on the tunnel's port (VXLAN UDP 8472 or 4789, Geneve UDP 6081, WireGuard UDP "
+    "51820, IPIP protocol 4, BGP TCP 179), or the network agent.",
+    commands=("kubectl get daemonsets -A", "kubectl get nodes -o wide"),
+    rows=("M3",),
+    explains=(CHAIN,),
+)
+NODE_CUT_OFF = Code(
+    id="PNW002",
+    severity=Severity.FAIL,
+    title="A node is cut off from the pod network",
+    message="No pod traffic gets {direction} node {name}, on all {failed} paths that were measured ({outcomes})",
+    fix="Look at {name}: its network agent, its route or tunnel to the other nodes' pod ranges, its firewall.",
+    commands=("kubectl get pods -A -o wide --field-selector spec.nodeName={name}", "kubectl describe node {name}"),
+    rows=("M3",),
+    explains=(CHAIN,),
+)
+LINK = Code(
+    id="PNW003",
+    severity=Severity.FAIL,
+    title="Pods on two nodes can't reach each other",
+    message="Pods do not get through between {one} and {other} ({direction}: {outcomes}), while both reach other nodes",
+    fix="Look at what is between just these two: the route or tunnel entry for the other's pod range, a firewall rule.",
+    commands=(
+        "kubectl get nodes {one} {other} -o wide",
+        "kubectl get nodes {one} {other} -o custom-columns=NAME:.metadata.name,PODS:.spec.podCIDR",
+    ),
+    rows=("M3",),
+    explains=(CHAIN,),
+)
+NO_UDP = Code(
+    id="PNW004",
+    severity=Severity.FAIL,
+    title="TCP passes between nodes, UDP does not",
+    message="Between {one} and {other} TCP passes and UDP does not ({outcomes}): DNS and QUIC between them fail",
+    fix="Look for a firewall rule or policy on UDP between these nodes' pod ranges.",
+    commands=("kubectl get nodes {one} {other} -o wide",),
+    rows=("M3",),
+    explains=(Explains(("DNL001", "DNL002", "DNL003", "DNL005", "DNL007"), "path"),),
+)
+SAME_NODE = Code(
+    id="PNW005",
+    severity=Severity.FAIL,
+    title="Pods on one node can't reach each other",
+    message="Two pods on node {name} do not reach each other: {outcomes}",
+    fix="Look at the node's bridge or CNI plugin: br_netfilter, the FORWARD chain, hairpin settings.",
+    commands=("kubectl get pods -A -o wide --field-selector spec.nodeName={name}",),
+    rows=("K13",),
+)
+BLACK_HOLE = Code(
+    id="PNW006",
+    severity=Severity.FAIL,
+    title="Small packets pass, large ones do not",
+    message="Between {one} and {other} connections open, and of {size} bytes only {got} arrive: an MTU black hole",
+    fix="Lower the CNI's MTU to the underlay's less the encapsulation (VXLAN 50), recreate the pods; let ICMP 3/4 pass.",
+    commands=("kubectl get nodes -o wide",),
+    rows=("M1",),
+)
+NAT = Code(
+    id="PNW007",
+    severity=Severity.WARN,
+    title="Pod traffic is translated on its way to pods",
+    message="Pods on {nodes} arrive at other pods as {source} instead of {own}: the network model promises no NAT between pods",
+    fix="Exempt the pod ranges from masquerading: policies and logs see the wrong source.",
+    commands=("kubectl get nodes -o custom-columns=NAME:.metadata.name,PODS:.spec.podCIDR",),
+)
+PROBES = Code(
+    id="PNW008",
+    severity=Severity.FAIL,
+    title="A node does not reach its own pods",
+    message="The kubelet on {name} does not reach netdoc's pod there ({ip}), though other nodes' pods do: readiness probes fail",
+    fix="Look at the route from the node to its own pods and at host firewalls or policies that leave out the node itself.",
+    commands=("kubectl describe node {name}", "kubectl get pods -A -o wide --field-selector spec.nodeName={name}"),
+)
+DOUBLED = Code(
+    id="PNW009",
+    severity=Severity.FAIL,
+    title="Two pods have one address",
+    message="Pods on {nodes} have the same address {ip}: replies go to one of them",
+    fix="The address management gives addresses twice: look at the nodes' pod ranges and at left-over CNI configuration.",
+    commands=("kubectl get pods -A -o wide",),
+    rows=("M8",),
+)
+FOREIGN_RANGE = Code(
+    id="PNW011",
+    severity=Severity.FAIL,
+    title="New pods get addresses of a foreign range",
+    message="A new pod on {name} got {ip}, which is outside its range {ranges}; new pods on other nodes are inside theirs",
+    fix="Another CNI configuration sorts before the right one in /etc/cni/net.d on {name}: remove it, recreate pods made since.",
+    commands=(
+        "kubectl get pods -A -o wide --field-selector spec.nodeName={name}",
+        "kubectl get nodes -o wide",
+    ),
+    rows=("M8",),
+    explains=(Explains(("PNW002", "PNW003", "PNW007", "PNW008"), "node"), Explains(("PNW003",), "path"), CHAIN),
+)
+MEASURED = Code(
+    id="PNW010",
+    severity=Severity.INFO,
+    title="The mesh as measured",
+    message="{asked} paths between {nodes}: connect and proof take p50 {p50_ms} ms, at most {max_ms} ms",
+    fix="Nothing to mend: these are the numbers.",
+)
+
+
+def pairs(nodes: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    """Yield the ordered pairs to measure: all of a few nodes, else each with its neighbours on a ring."""
+    for index, one in enumerate(nodes):
+        if len(nodes) <= FULL_MESH:
+            yield from ((one, other) for other in nodes if other != one)
+        else:
+            yield from ((one, nodes[(index + step) % len(nodes)]) for step in range(1, NEIGHBOURS + 1))
+
+
+def small(one: str, other: str) -> Echo:
+    """The small payload over TCP."""
+    return Echo(one, Peer(other), samples=SMALL_TRIES)
+
+
+def udp(one: str, other: str) -> Echo:
+    """The small payload over UDP."""
+    return Echo(one, Peer(other), "UDP", samples=SMALL_TRIES)
+
+
+def plan(cluster: Cluster) -> Iterator[Echo]:
+    """Ask along every pair, and on the same node where there are two pods."""
+    nodes = tuple(node for node in cluster.vantages if node)
+    for one, other in pairs(nodes):
+        yield small(one, other)
+        yield udp(one, other)
+        yield Echo(one, Peer(other), size=BULK)
+    for node in nodes:
+        yield Echo(node, Peer(node, twin=True))
+
+
+class _Mesh:
+    """Outcomes by path. A path is good when its echo proved itself at least once."""
+
+    def __init__(self, facts: Facts) -> None:
+        self.usable = {vantage.node: vantage for vantage in facts.vantages if vantage.running and vantage.node}
+        self.unknown: dict[tuple[str, str], str] = {}
+        self.replies: dict[tuple[str, str], EchoReply] = {}
+        self.large: dict[tuple[str, str], EchoReply] = {}
+        self.no_udp: dict[tuple[str, str], EchoReply] = {}
+        for pair in pairs(tuple(node for node in facts.cluster.vantages if node)):
+            if not self.usable.keys() >= set(pair):
+                continue
+            reply, large = facts.reply(small(*pair)), facts.reply(Echo(pair[0], Peer(pair[1]), size=BULK))
+            datagrams = facts.reply(udp(*pair))
+            if isinstance(reply, EchoReply):
+                self.replies[pair] = reply
+            elif isinstance(reply, Lost):
+                self.unknown[pair] = reply.reason
+            if isinstance(large, EchoReply):
+                self.large[pair] = large
+            if isinstance(datagrams, EchoReply) and not any(s.who for s in datagrams.samples):
+                self.no_udp[pair] = datagrams
+        self.bad = {pair for pair, reply in self.replies.items() if not any(s.who for s in reply.samples)}
+
+    def evidence(self, paths: set[tuple[str, str]]) -> dict[str, object]:
+        """The numbers of a finding about these paths."""
+        outcomes = {"impostor" if s.impostor else str(s.outcome) for pair in paths for s in self.replies[pair].samples}
+        return {"failed": len(paths), "outcomes": sorted(outcomes), "paths": sorted(f"{a} -> {b}" for a, b in paths)}
+
+
+def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
+    """Name what is broken by the pattern of the paths that fail."""
+    if not facts.vantages:
+        raise Skip(facts.why_not)
+    mesh = _Mesh(facts)
+    reasons = sorted(set(mesh.unknown.values()))
+    if reasons:
+        yield Unseen(f"{len(mesh.unknown)} paths between pods", "; ".join(reasons), asked=True)
+    if len(mesh.usable) < 2 and not reasons:
+        yield Unseen("paths between nodes", "fewer than two nodes carry a debug pod", asked=len(facts.cluster.vantages) > 1)
+    same = _same_node(facts, mesh)
+    yield from (SAME_NODE.on(Subject("Node", node), outcomes=words) for node, words in same.items() if words)
+    yield from _patterns(mesh, same)
+    yield from _no_udp(mesh)
+    yield from _black_holes(mesh)
+    yield from _principles(mesh)
+    yield from _ranges(facts, mesh)
+    times = [sample.ms for reply in mesh.replies.values() for sample in reply.samples if sample.who]
+    if times and not mesh.bad:
+        numbers = {"p50_ms": round(percentile(times, 50), 1), "max_ms": round(max(times), 1)}
+        yield MEASURED.on(Subject("Cluster", "pod network"), numbers, asked=len(mesh.replies), nodes=sorted(mesh.usable))
+
+
+def _same_node(facts: Facts, mesh: _Mesh) -> dict[str, list[str]]:
+    """Return for each node with two pods what failed between them; nothing failed where the list is empty."""
+    found: dict[str, list[str]] = {}
+    for node in mesh.usable:
+        reply = facts.reply(Echo(node, Peer(node, twin=True)))
+        if isinstance(reply, EchoReply):
+            found[node] = [] if any(s.who for s in reply.samples) else sorted({str(s.outcome) for s in reply.samples})
+    return found
+
+
+def _patterns(mesh: _Mesh, same: dict[str, list[str]]) -> Iterator[Finding]:
+    """Everything, else whole nodes, else pairs."""
+    if mesh.bad and mesh.bad == mesh.replies.keys():
+        works = "works" if same and not any(same.values()) else "not seen to work"
+        evidence = mesh.evidence(mesh.bad)
+        yield NO_CROSSING.on(Subject("Cluster", "pod network"), evidence, asked=len(mesh.replies), same_node=works)
+        return
+    left = set(mesh.bad)
+    for node in sorted(mesh.usable):
+        into = {pair for pair in mesh.replies if pair[1] == node}
+        out = {pair for pair in mesh.replies if pair[0] == node}
+        for direction, paths in (("into or out of", into | out), ("into", into), ("out of", out)):
+            if len(paths) > 1 and paths <= mesh.bad and paths & left and (direction != "into or out of" or len(paths) > 2):
+                yield NODE_CUT_OFF.on(Subject("Node", node), mesh.evidence(paths), nodes=[node], direction=direction)
+                left -= paths
+    for one, other in sorted({tuple(sorted(pair)) for pair in left}):
+        paths = left & {(one, other), (other, one)}
+        measured = mesh.replies.keys() & {(one, other), (other, one)}
+        direction = "both ways" if len(paths) == len(measured) > 1 else f"from {next(iter(paths))[0]}"
+        yield LINK.on(_link(one, other), mesh.evidence(paths), one=one, other=other, direction=direction)
+
+
+def _link(one: str, other: str) -> Subject:
+    return Subject("NodePair", f"{one}--{other}")
+
+
+def _no_udp(mesh: _Mesh) -> Iterator[Finding]:
+    for one, other in sorted({tuple(sorted(pair)) for pair in mesh.no_udp.keys() - mesh.bad}):
+        replies = {pair: mesh.no_udp[pair] for pair in ((one, other), (other, one)) if pair in mesh.no_udp}
+        outcomes = sorted({str(sample.outcome) for reply in replies.values() for sample in reply.samples})
+        paths = sorted(f"{a} -> {b}" for a, b in replies)
+        yield NO_UDP.on(_link(one, other), one=one, other=other, outcomes=outcomes, paths=paths)
+
+
+def _black_holes(mesh: _Mesh) -> Iterator[Finding]:
+    """A node whose every path loses what is large, else the pairs that do."""
+    holes: dict[tuple[str, str], int] = {}
+    for pair, reply in mesh.large.items():
+        got = [sample.got for sample in reply.samples if sample.who]
+        if got and pair not in mesh.bad and max(got) < BULK:
+            holes[pair] = max(got)
+    for node in sorted(mesh.usable):
+        paths = {pair for pair in mesh.large if node in pair}
+        others = {name for pair in paths for name in pair} - {node}
+        # What is asked for comes from the other end: either direction of a pair shows that the link is narrow.
+        if len(others) > 1 and all({(node, o), (o, node)} & holes.keys() for o in others):
+            yield _hole(Subject("Node", node), node, "every other node", {p: holes.pop(p) for p in paths & holes.keys()})
+    for one, other in sorted({tuple(sorted(pair)) for pair in holes}):
+        paths = holes.keys() & {(one, other), (other, one)}
+        yield _hole(_link(one, other), one, other, {pair: holes[pair] for pair in paths})
+
+
+def _hole(subject: Subject, one: str, other: str, holes: dict[tuple[str, str], int]) -> Finding:
+    paths = sorted(f"{a} -> {b}" for a, b in holes)
+    return BLACK_HOLE.on(subject, one=one, other=other, size=BULK, got=max(holes.values()), paths=paths)
+
+
+def _principles(mesh: _Mesh) -> Iterator[Finding]:
+    """No NAT, one address a pod, and every node reaches its own pods."""
+    seen: dict[str, list[str]] = {}
+    for node, vantage in mesh.usable.items():
+        seen.setdefault(vantage.ip, []).append(node)
+        sources = {s.source for pair, reply in mesh.replies.items() if pair[0] == node for s in reply.samples if s.source}
+        foreign = sorted(source for source in sources - {vantage.ip} if (":" in source) == (":" in vantage.ip))
+        if vantage.ip and foreign:
+            yield NAT.on(Subject("Node", node), nodes=[node], source=foreign[0], own=vantage.ip)
+        if vantage.probed is False and _reached(mesh, vantage):
+            yield PROBES.on(Subject("Node", node), ip=vantage.ip, nodes=[node])
+    for ip, nodes in seen.items():
+        if ip and len(nodes) > 1:
+            yield DOUBLED.on(Subject("Cluster", "pod network"), ip=ip, nodes=nodes)
+
+
+def _ranges(facts: Facts, mesh: _Mesh) -> Iterator[Finding]:
+    """A new pod outside its node's range counts only where those of all other nodes are inside theirs (design §6)."""
+    if not facts.cluster.readable(NODE):
+        return
+    ranges = {n.name: n.spec.pod_cidrs for n in facts.cluster.all(NODE) if n.spec.pod_cidrs}
+    judged = {node: v.ip for node, v in mesh.usable.items() if v.ip and node in ranges}
+    outside = [node for node, ip in judged.items() if not any(ip_address(ip) in ip_network(r, False) for r in ranges[node])]
+    if 0 < len(outside) < len(judged) and len(outside) == 1:
+        node = outside[0]
+        paths = sorted(f"{a} -> {b}" for a, b in mesh.replies if node in (a, b))
+        yield FOREIGN_RANGE.on(Subject("Node", node), ip=judged[node], ranges=ranges[node], nodes=[node], paths=paths)
+
+
+def _reached(mesh: _Mesh, vantage: Vantage) -> bool:
+    to = [reply for pair, reply in mesh.replies.items() if pair[1] == vantage.node]
+    return any(s.who and s.outcome is Outcome.OK for reply in to for s in reply.samples)
+
+
+check = Check(
+    id="pod_network",
+    title="Pods reach pods on every node",
+    prefix="PNW",
+    needs=Needs(optional=(NODE,), tier=Tier.PODS),
+    codes=(NO_CROSSING, NODE_CUT_OFF, LINK, NO_UDP, SAME_NODE, BLACK_HOLE, NAT, PROBES, DOUBLED, FOREIGN_RANGE, MEASURED),
+    plan=plan,
+    analyse=analyse,
+)

@@ -1,0 +1,380 @@
+"""Does each Service answer from every node?
+
+## What it looks at
+From each debug pod: a TCP connect to each Service port by ClusterIP and to its ready endpoints directly, opened and closed
+again. kube-proxy's part (or its replacement's) is proven on a Service of netdoc's own, behind which each echo answers with
+its nonce, and by the certificate of `kubernetes.default`. Controls: a Service without endpoints, and a closed port.
+
+## Why it matters
+The endpoint refuses, or the ClusterIP leads nowhere, or only one node can't use it: three faults, three people to call, and
+the same error in the application.
+
+## What it can't see
+An accepted connect proves that something accepts, not who: meshes and proxies accept everything. UDP Services other than
+DNS. A policy on the pods behind a Service makes a time-out ambiguous: then it is unknown. At most 60 ports, 4 endpoints each.
+
+## Sources
+Kubernetes: Virtual IPs and Service Proxies; failure catalogue K2 to K4, K8 and the table "From a probe matrix to a cause".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kubectl_netdoc import policies
+from kubectl_netdoc.api import (
+    ENDPOINT_SLICE,
+    NATIVE_POLICIES,
+    NETWORK_POLICY,
+    POD,
+    ROOT_CERTIFICATE,
+    SERVICE,
+    Address,
+    Certificate,
+    CertificateReply,
+    Check,
+    Cluster,
+    Code,
+    ConnectReply,
+    Echo,
+    EchoReply,
+    Explains,
+    Facts,
+    Finding,
+    Lost,
+    Needs,
+    Outcome,
+    OwnService,
+    Peer,
+    Request,
+    Severity,
+    Skip,
+    Subject,
+    Tier,
+    Unseen,
+)
+from kubectl_netdoc.targets import Endpoint, Target, targets
+
+TRIES = 6
+"""Connects to netdoc's own Service for each echo behind it: one of N random backends is missed by chance in 1 of 400."""
+
+SYNC = 4.0
+"""Seconds for a new Service to work everywhere: kube-proxy syncs at most once a second, and 2.7 s were measured in all."""
+
+NO_PROXYING = Code(
+    id="SVR001",
+    severity=Severity.FAIL,
+    title="Service addresses do not work on a node",
+    message="On {nodes} no Service address works: netdoc's own Service {outcomes}, though its endpoints answer directly; "
+    "kubernetes.default: {certificate}",
+    fix="kube-proxy (or what replaces it) does not do its work on {nodes}, whatever its pod says: restart it there.",
+    commands=(
+        "kubectl -n kube-system get pods -o wide -l k8s-app=kube-proxy",
+        "kubectl -n kube-system delete pod -l k8s-app=kube-proxy --field-selector spec.nodeName={first}",
+    ),
+    rows=("K8", "K13"),
+    explains=(Explains(("DNL001", "DNL005", "DNL007", "SVR002", "SVR006", "SVR007"), "node"),),
+)
+MISSED = Code(
+    id="SVR002",
+    severity=Severity.FAIL,
+    title="A Service address leads to some endpoints only",
+    message="From {nodes}, {tries} connects to netdoc's own Service never reached its endpoint on {missed}; direct ones do",
+    fix="The rules of kube-proxy on {nodes} are behind the EndpointSlices: restart it there.",
+    commands=("kubectl -n kube-system delete pod -l k8s-app=kube-proxy --field-selector spec.nodeName={first}",),
+    rows=("K8",),
+)
+WRONG_PORT = Code(
+    id="SVR003",
+    severity=Severity.FAIL,
+    title="targetPort on which nothing listens",
+    message="Every endpoint of Service {namespace}/{name} refuses port {port}; its pods declare {declared}",
+    fix="Point targetPort to the port that the application listens on.",
+    commands=("kubectl -n {namespace} patch service {name} --type json -p {patch}",),
+    rows=("K3",),
+)
+NOT_LISTENING = Code(
+    id="SVR004",
+    severity=Severity.FAIL,
+    title="Nothing listens behind a Service",
+    message="Every endpoint of Service {namespace}/{name} refuses port {port}, the one that its pods declare",
+    fix="The application is not listening there, or on 127.0.0.1 only: have it bind 0.0.0.0 or ::.",
+    commands=("kubectl -n {namespace} logs {first} --tail=20", "kubectl -n {namespace} exec {first} -- cat /proc/net/tcp"),
+    rows=("K4",),
+)
+BAD_ENDPOINT = Code(
+    id="SVR005",
+    severity=Severity.FAIL,
+    title="A ready endpoint does not answer",
+    message="{kind} {namespace}/{name} is a ready endpoint of {services} and does not answer: {address} {outcomes} from {nodes}",
+    fix="Its share of the connections fails: look at that pod; deleting it has it made anew.",
+    commands=("kubectl -n {namespace} describe pod {name}", "kubectl -n {namespace} delete pod {name}"),
+    rows=("K2", "M3"),
+)
+ONLY_DIRECT = Code(
+    id="SVR006",
+    severity=Severity.FAIL,
+    title="Endpoints answer, the ClusterIP does not",
+    message="From {nodes}, {address} of Service {namespace}/{name} does not answer ({outcomes}) while all its endpoints do",
+    fix="kube-proxy on {nodes} has no rule, or a wrong one, for this Service.",
+    commands=("kubectl -n kube-system delete pod -l k8s-app=kube-proxy --field-selector spec.nodeName={first}",),
+    rows=("K8",),
+)
+NOT_THE_API = Code(
+    id="SVR007",
+    severity=Severity.FAIL,
+    title="Something else answers as kubernetes.default",
+    message="From {nodes}, {address} answers as kubernetes.default with a certificate that is not the cluster's: {problem}",
+    fix="Find what answers there: a proxy that takes all connections, or an address range that is used twice.",
+    commands=("kubectl -n default get service kubernetes -o wide",),
+)
+LENIENT = Code(
+    id="SVR010",
+    severity=Severity.INFO,
+    title="Endpoint on the host network refuses",
+    message="Service {namespace}/{name} has an endpoint {address} that refuses: a host's process, often on 127.0.0.1 by design",
+    fix="Nothing to mend unless something should answer there.",
+)
+ACCEPTS_ALL = Code(
+    id="SVR011",
+    severity=Severity.INFO,
+    title="Something accepts every connection",
+    message="From {nodes} even the Service without endpoints and the closed port accept: a proxy or mesh answers for others",
+    fix="An accepted connect proves nothing here; only netdoc's own echo and the certificate do.",
+)
+
+
+def plan(cluster: Cluster) -> Iterator[Request]:
+    """Ask from each vantage: the proofs and the controls, then each Service port and its endpoints."""
+    for node in cluster.vantages:
+        yield own(cluster, node)
+        yield Echo(node, OwnService(empty=True))
+        yield Echo(node, Peer(node, closed=True))
+        yield from _certificate(cluster, node)
+        yield from (Echo(node, Peer(other), samples=3) for other in cluster.vantages if other != node)
+        if cluster.readable(ENDPOINT_SLICE):
+            for target in targets(cluster):
+                through = target.through_ip(node)
+                yield from [through] if through else []
+                yield from (connect for _, connect in target.direct(node))
+
+
+def own(cluster: Cluster, node: str) -> Echo:
+    """The proof of kube-proxy's part: netdoc's own Service, often enough to meet every echo behind it."""
+    return Echo(node, OwnService(), samples=min(60, TRIES * (len(cluster.vantages) + 1)), wait=SYNC)
+
+
+def _certificate(cluster: Cluster, node: str) -> list[Certificate]:
+    api = cluster.get(SERVICE, "default", "kubernetes")
+    if api is None or not cluster.readable(ROOT_CERTIFICATE):
+        return []
+    found = [root.data.pem for root in cluster.all(ROOT_CERTIFICATE) if root.data.pem]
+    return [Certificate(node, Address(api.spec.cluster_ip, 443), "kubernetes.default.svc", pem) for pem in found[:1]]
+
+
+def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
+    """Judge kube-proxy's part on each node, then each Service."""
+    if not facts.vantages:
+        raise Skip(facts.why_not)
+    nodes = [vantage.node for vantage in facts.vantages if vantage.running]
+    for vantage in facts.vantages:
+        if not vantage.running:
+            yield Unseen(f"Services from node {vantage.node}", f"no debug pod ran there: {vantage.reason}", asked=True)
+    yield from _proxying(facts, nodes)
+    if facts.cluster.readable(ENDPOINT_SLICE):
+        yield from _services(facts, nodes)
+
+
+def _proxying(facts: Facts, nodes: list[str]) -> Iterator[Finding | Unseen]:
+    broken: dict[str, list[str]] = {}
+    for node in nodes:
+        reply = facts.reply(own(facts.cluster, node))
+        if isinstance(reply, Lost):
+            yield Unseen(f"kube-proxy's part on node {node}", reply.reason, asked=True)
+        elif isinstance(reply, EchoReply):
+            reached = {sample.who for sample in reply.samples if sample.who}
+            direct = {other for other in nodes if other != node and _proved(facts, node, other)}
+            if not reached:
+                broken[node] = sorted({"impostor" if s.impostor else str(s.outcome) for s in reply.samples})
+            elif missed := sorted(direct - reached):
+                yield MISSED.on(
+                    Subject("Node", node), nodes=[node], first=node, tries=len(reply.samples), missed=missed, paths=[]
+                )
+    yield from _broken(facts, broken, nodes)
+    accepting = [node for node in nodes if _accepts_all(facts, node)]
+    if accepting:
+        yield ACCEPTS_ALL.on(Subject("Cluster", "connections"), nodes=accepting)
+    yield from _impostors(facts, nodes)
+
+
+def _proved(facts: Facts, node: str, other: str) -> bool:
+    reply = facts.reply(Echo(node, Peer(other), samples=3))
+    return isinstance(reply, EchoReply) and any(sample.who for sample in reply.samples)
+
+
+def _broken(facts: Facts, broken: dict[str, list[str]], nodes: list[str]) -> Iterator[Finding]:
+    if not broken:
+        return
+    everywhere = len(broken) == len(nodes) > 1
+    groups = [sorted(broken)] if everywhere else [[node] for node in sorted(broken)]
+    for group in groups:
+        subject = Subject("Cluster", "service addresses") if everywhere else Subject("Node", group[0])
+        words = sorted({word for node in group for word in broken[node]})
+        shown = sorted({_certified(facts, node) for node in group})
+        yield NO_PROXYING.on(subject, nodes=group, first=group[0], outcomes=words, certificate=shown)
+
+
+def _certified(facts: Facts, node: str) -> str:
+    for request in _certificate(facts.cluster, node):
+        reply = facts.reply(request)
+        if isinstance(reply, CertificateReply):
+            return "verified" if reply.verified else reply.problem or str(reply.outcome)
+    return "not asked"
+
+
+def _impostors(facts: Facts, nodes: list[str]) -> Iterator[Finding]:
+    found: dict[tuple[str, str], list[str]] = {}
+    for node in nodes:
+        for request in _certificate(facts.cluster, node):
+            reply = facts.reply(request)
+            if isinstance(reply, CertificateReply) and reply.outcome is Outcome.OK and not reply.verified:
+                found.setdefault((request.to.ip, reply.problem), []).append(node)
+    for (ip, problem), where in found.items():
+        yield NOT_THE_API.on(Subject("Service", "kubernetes", "default"), nodes=where, address=ip, problem=problem)
+
+
+def _accepts_all(facts: Facts, node: str) -> bool:
+    controls = (facts.reply(Echo(node, OwnService(empty=True))), facts.reply(Echo(node, Peer(node, closed=True))))
+    return any(isinstance(r, EchoReply) and any(s.outcome is Outcome.OK for s in r.samples) for r in controls)
+
+
+class _Row:
+    """What became of one Service port: outcomes of the ClusterIP by node, and of each endpoint by node."""
+
+    def __init__(self, facts: Facts, target: Target, nodes: list[str]) -> None:
+        self.target = target
+        self.through: dict[str, Outcome] = {}
+        self.direct: dict[Endpoint, dict[str, Outcome]] = {}
+        self.lost: set[str] = set()
+        for node in nodes:
+            through = target.through_ip(node)
+            reply = facts.reply(through) if through else None
+            if isinstance(reply, ConnectReply):
+                self.through[node] = reply.outcome
+            for endpoint, connect in target.direct(node):
+                answer = facts.reply(connect)
+                if isinstance(answer, ConnectReply):
+                    self.direct.setdefault(endpoint, {})[node] = answer.outcome
+                elif isinstance(answer, Lost):
+                    self.lost.add(answer.reason)
+
+    @property
+    def subject(self) -> Subject:
+        """The Service."""
+        return Subject("Service", self.target.service.name, self.target.service.namespace)
+
+    def refusing(self) -> list[Endpoint]:
+        """Endpoints that refuse every node."""
+        return [e for e, seen in self.direct.items() if set(seen.values()) == {Outcome.REFUSED}]
+
+
+def _services(facts: Facts, nodes: list[str]) -> Iterator[Finding | Unseen]:
+    rows = [_Row(facts, target, nodes) for target in targets(facts.cluster)]
+    lost = sorted({reason for row in rows for reason in row.lost})
+    if lost:
+        yield Unseen("Services", "; ".join(lost), asked=True)
+    refused: dict[frozenset[Address], list[_Row]] = {}
+    silent: dict[tuple[str, Endpoint], list[_Row]] = {}
+    for row in rows:
+        strict = [endpoint for endpoint in row.refusing() if not endpoint.lenient]
+        if strict and len(strict) == len(row.direct):
+            refused.setdefault(frozenset(e.address for e in strict), []).append(row)
+            continue
+        for endpoint in row.direct:
+            silent.setdefault((row.target.service.namespace, endpoint), []).append(row)
+        yield from (LENIENT.on(row.subject, address=_text(e.address)) for e in row.refusing() if e.lenient)
+        yield from _only_direct(row)
+    for same in refused.values():
+        yield _refused(facts, same)
+    for (namespace, endpoint), same in silent.items():
+        yield from _silent(facts, namespace, endpoint, same)
+
+
+def _text(address: Address) -> str:
+    return f"[{address.ip}]:{address.port}" if ":" in address.ip else f"{address.ip}:{address.port}"
+
+
+def _refused(facts: Facts, rows: list[_Row]) -> Finding:
+    """One finding for all Services whose endpoints are the same and refuse; the cause is told by what the pods declare."""
+    row = rows[0]
+    endpoints = list(row.direct)
+    port = endpoints[0].address.port
+    pods = [facts.cluster.get(POD, row.subject.namespace, e.pod) for e in endpoints] if facts.cluster.readable(POD) else []
+    declared = sorted({p.container_port for pod in pods if pod for c in pod.spec.containers for p in c.ports})
+    common = {"port": port, "services": [r.target.name for r in rows], "first": endpoints[0].pod, "declared": declared}
+    common |= {"nodes": sorted({node for seen in row.direct.values() for node in seen})}
+    if not declared or port in declared:
+        return NOT_LISTENING.on(row.subject, common)
+    index = row.target.service.spec.ports.index(row.target.port)
+    patch = f'[{{"op":"replace","path":"/spec/ports/{index}/targetPort","value":{declared[0]}}}]'
+    return WRONG_PORT.on(row.subject, common, patch=patch)
+
+
+def _silent(facts: Facts, namespace: str, endpoint: Endpoint, rows: list[_Row]) -> Iterator[Finding | Unseen]:
+    """An endpoint that some or all nodes get no answer from, while its Service has others or other nodes reach it."""
+    seen = rows[0].direct[endpoint]
+    bad = {node: outcome for node, outcome in seen.items() if outcome is not Outcome.OK}
+    if not bad or endpoint.lenient:
+        return
+    dropped = any(outcome is not Outcome.REFUSED for outcome in bad.values())
+    doubt = policies.ambiguity(facts.cluster, namespace) if dropped else ""
+    if doubt:
+        yield Unseen(f"{namespace}/{endpoint.pod} on {_text(endpoint.address)} from {', '.join(sorted(bad))}", doubt, asked=True)
+        return
+    paths = sorted(f"{node} -> {endpoint.node}" for node in bad) if endpoint.node else []
+    yield BAD_ENDPOINT.on(
+        Subject("Pod", endpoint.pod, namespace),
+        services=[row.target.name for row in rows],
+        address=_text(endpoint.address),
+        outcomes=sorted({str(outcome) for outcome in bad.values()}),
+        nodes=sorted(bad),
+        paths=paths,
+    )
+
+
+def _only_direct(row: _Row) -> Iterator[Finding]:
+    """The ClusterIP fails on nodes from which every endpoint answers: that is not the endpoints' doing."""
+    bad = [
+        node
+        for node, outcome in row.through.items()
+        if outcome is not Outcome.OK and all(seen.get(node) is Outcome.OK for seen in row.direct.values())
+    ]
+    if bad and row.target.cluster_ip:
+        outcomes = sorted({str(row.through[node]) for node in bad})
+        address = _text(row.target.cluster_ip)
+        yield ONLY_DIRECT.on(row.subject, nodes=bad, first=bad[0], outcomes=outcomes, address=address)
+
+
+check = Check(
+    id="service_reachability",
+    title="Services answer from every node",
+    prefix="SVR",
+    needs=Needs(
+        kinds=(SERVICE,),
+        optional=(ENDPOINT_SLICE, POD, ROOT_CERTIFICATE, NETWORK_POLICY, *NATIVE_POLICIES),
+        tier=Tier.PODS,
+    ),
+    codes=(
+        NO_PROXYING,
+        MISSED,
+        WRONG_PORT,
+        NOT_LISTENING,
+        BAD_ENDPOINT,
+        ONLY_DIRECT,
+        NOT_THE_API,
+        LENIENT,
+        ACCEPTS_ALL,
+    ),
+    plan=plan,
+    analyse=analyse,
+)

@@ -1,0 +1,40 @@
+"""Cases of debug_pods."""
+
+from kubectl_netdoc.api import Trouble
+from kubectl_netdoc.facts import Measured, Vantage
+from kubectl_netdoc.testing import Case, make_cluster, make_node
+
+CLUSTER = make_cluster(make_node("n1"), make_node("n2"), vantages=("n1", "n2"))
+RUNNING = Vantage("n2", True)
+
+
+def _case(name: str, trouble: Trouble, code: str, *, running: bool = False) -> Case:
+    measured = Measured({}, (Vantage("n1", running, trouble, "because"), RUNNING))
+    return Case(name, CLUSTER, frozenset({(code, "Node n1")}), measured)
+
+
+def _both(trouble: Trouble) -> Measured:
+    return Measured({}, (Vantage("n1", False, trouble, "because"), Vantage("n2", False, trouble, "because")))
+
+
+CASES = [
+    Case("healthy", CLUSTER, measured=Measured({}, (Vantage("n1", True), RUNNING))),
+    _case("image", Trouble.IMAGE, "POD001"),
+    _case("quota", Trouble.QUOTA, "POD002"),
+    _case("admission", Trouble.ADMISSION, "POD002"),
+    _case("no right", Trouble.FORBIDDEN, "POD002"),
+    _case("server error", Trouble.API, "POD002"),
+    _case("sandbox", Trouble.SANDBOX, "POD003"),
+    _case("container", Trouble.CONTAINER, "POD004"),
+    _case("ended", Trouble.ENDED, "POD004"),
+    _case("late", Trouble.LATE, "POD004"),
+    _case("node not ready", Trouble.NODE, "POD005"),
+    _case("exec", Trouble.EXEC, "POD006", running=True),
+    Case("everywhere is one finding", CLUSTER, frozenset({("POD001", "Cluster debug pods")}), _both(Trouble.IMAGE)),
+    Case("not asked for", CLUSTER, measured=Measured(why_not="--no-pods"), state="skipped"),
+    Case(
+        "a Windows node is left out by design",
+        make_cluster(make_node("n1"), make_node("win"), vantages=("n1",)),
+        measured=Measured({}, (Vantage("n1", True),)),
+    ),
+]

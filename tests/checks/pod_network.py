@@ -1,0 +1,114 @@
+"""Cases of pod_network: the outcome of each path is given, the broken place must be named."""
+
+from collections.abc import Callable
+
+from kubectl_netdoc import registry
+from kubectl_netdoc.api import Echo, EchoReply, EchoSample, Lost, Outcome, Peer, Reply, Request
+from kubectl_netdoc.facts import Measured, Vantage
+from kubectl_netdoc.testing import Case, make_cluster, make_node, measured
+
+NODES = ("n1", "n2", "n3")
+CLUSTER = make_cluster(*(make_node(n, podCIDRs=[f"10.0.{n[1]}.0/24"]) for n in NODES), vantages=NODES)
+IPS = {"n1": "10.0.1.9", "n2": "10.0.2.9", "n3": "10.0.3.9"}
+NETWORK = "Cluster pod network"
+Path = tuple[str, str]
+
+
+def _good(request: Echo, source: str = "") -> EchoReply:
+    assert isinstance(request.to, Peer)
+    own = source or IPS[request.node]
+    return EchoReply(IPS[request.to.node], (EchoSample(Outcome.OK, 0.5, request.to.node, own, request.size),))
+
+
+SILENCE = EchoReply("10.0.0.0", (EchoSample(Outcome.TIMEOUT, 1000.0),))
+
+
+def _mesh(
+    bad: Callable[[str, str], bool] = lambda a, b: False,
+    *,
+    large: frozenset[Path] = frozenset(),
+    no_udp: frozenset[Path] = frozenset(),
+    masqueraded: str = "",
+    lost: str = "",
+    unprobed: str = "",
+    ips: dict[str, str] | None = None,
+    down: tuple[str, ...] = (),
+) -> Measured:
+    """``bad``: whether the path from one node to another is silent; the others: nodes or paths with that trouble."""
+
+    def answer(request: Request) -> Reply:
+        assert isinstance(request, Echo)
+        assert isinstance(request.to, Peer)
+        path = request.node, request.to.node
+        if lost == request.node:
+            return Lost("cut")
+        if bad(*path) or (request.protocol == "UDP" and path in no_udp):
+            return SILENCE
+        if request.size and path in large:
+            return EchoReply("x", (EchoSample(Outcome.OK, 0.5, path[1], IPS[path[0]], 0),))
+        return _good(request, "10.0.1.0" if masqueraded == request.node else "")
+
+    check = registry.load().choose(["pod_network"])[0]
+    replies = measured(check, CLUSTER, answer).replies
+    vantages = tuple(
+        Vantage(n, n not in down, "NotStarted" if n in down else "", ip=(ips or IPS)[n], probed=n != unprobed) for n in NODES
+    )
+    return Measured({r: a for r, a in replies.items() if r.node not in down}, vantages)
+
+
+def _case(name: str, facts: Measured, *expect: tuple[str, str], numbers: bool = False, state: str = "") -> Case:
+    """A case; ``numbers``: whether the mesh's latency is reported as advice beside what is expected."""
+    extra = {("PNW010", NETWORK)} if numbers else set()
+    return Case(name, CLUSTER, frozenset({*expect, *extra}), facts, state)
+
+
+def _link(*nodes: str) -> Callable[[str, str], bool]:
+    return lambda a, b: {a, b} == set(nodes)
+
+
+CASES = [
+    _case("healthy", _mesh(), numbers=True),
+    _case("nothing crosses", _mesh(lambda a, b: a != b), ("PNW001", NETWORK)),
+    _case("one node is cut off", _mesh(lambda a, b: a != b and "n2" in (a, b)), ("PNW002", "Node n2")),
+    _case("one node can't be reached", _mesh(lambda a, b: a != b == "n2"), ("PNW002", "Node n2")),
+    _case("one node can't reach others", _mesh(lambda a, b: b != a == "n2"), ("PNW002", "Node n2")),
+    _case("two nodes, both ways", _mesh(_link("n1", "n3")), ("PNW003", "NodePair n1--n3")),
+    _case("two nodes, one way", _mesh(lambda a, b: (a, b) == ("n3", "n1")), ("PNW003", "NodePair n1--n3")),
+    _case("on one node", _mesh(lambda a, b: a == b == "n1"), ("PNW005", "Node n1"), numbers=True),
+    _case("no UDP", _mesh(no_udp=frozenset({("n1", "n2")})), ("PNW004", "NodePair n1--n2"), numbers=True),
+    _case(
+        "large lost to and from one node",
+        _mesh(large=frozenset({("n1", "n2"), ("n2", "n1"), ("n3", "n2")})),
+        ("PNW006", "Node n2"),
+        numbers=True,
+    ),
+    _case("large lost", _mesh(large=frozenset({("n1", "n2"), ("n2", "n1")})), ("PNW006", "NodePair n1--n2"), numbers=True),
+    _case("masqueraded", _mesh(masqueraded="n1"), ("PNW007", "Node n1"), numbers=True),
+    _case("probes fail", _mesh(unprobed="n1"), ("PNW008", "Node n1"), numbers=True),
+    _case("no probe seen, and nobody else reaches it", _mesh(lambda a, b: a != b == "n1", unprobed="n1"), ("PNW002", "Node n1")),
+    _case(
+        "one address twice",
+        _mesh(ips=IPS | {"n2": "10.0.1.9"}),
+        ("PNW009", NETWORK),
+        ("PNW007", "Node n2"),
+        ("PNW011", "Node n2"),
+        numbers=True,
+    ),
+    _case(
+        "a foreign range",
+        _mesh(lambda a, b: a != b == "n2", ips=IPS | {"n2": "10.99.0.2"}, masqueraded="n2"),
+        ("PNW011", "Node n2"),
+        ("PNW002", "Node n2"),
+        ("PNW007", "Node n2"),
+    ),
+    _case(
+        "pods of VPC addresses are no foreign range",
+        _mesh(ips={"n1": "172.16.0.1", "n2": "172.16.0.2", "n3": "172.16.0.3"}),
+        *(("PNW007", f"Node {n}") for n in NODES),
+        numbers=True,
+    ),
+    _case("an answer was cut", _mesh(lost="n1"), numbers=True, state="unknown"),
+    _case("a debug pod did not run", _mesh(down=("n1",)), numbers=True),
+    _case("only one ran", _mesh(down=("n1", "n2")), state="unknown"),
+    _case("not asked for", Measured(why_not="--no-pods"), state="skipped"),
+]

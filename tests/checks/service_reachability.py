@@ -1,0 +1,151 @@
+"""Cases of service_reachability: who is at fault is told by who answers whom."""
+
+from collections.abc import Callable
+
+import msgspec
+
+from kubectl_netdoc import registry
+from kubectl_netdoc.api import (
+    NETWORK_POLICY,
+    Certificate,
+    CertificateReply,
+    Connect,
+    ConnectReply,
+    Echo,
+    EchoReply,
+    EchoSample,
+    Lost,
+    Outcome,
+    OwnService,
+    Reply,
+    Request,
+    Rule,
+    Unavailable,
+)
+from kubectl_netdoc.cluster import Cluster
+from kubectl_netdoc.facts import Measured
+from kubectl_netdoc.records import POD, ROOT_CERTIFICATE, PodSpec, convert
+from kubectl_netdoc.testing import Built, Case, make_cluster, make_pod, make_service, make_slice, measured
+
+NODES = ("n1", "n2")
+WEB = "Service shop/web"
+ENDS = {"10.0.1.1": "web-1", "10.0.2.1": "web-2"}
+CA: Built = (
+    ROOT_CERTIFICATE,
+    convert(ROOT_CERTIFICATE, {"metadata": {"name": "kube-root-ca.crt", "namespace": "default"}, "data": {"ca.crt": "PEM"}}),
+)
+POLICY: Built = (NETWORK_POLICY, convert(NETWORK_POLICY, {"metadata": {"name": "deny", "namespace": "shop"}}))
+
+
+def _slice(number: int) -> Built:
+    """The endpoints of web on their nodes, all with one port."""
+    kind, item = make_slice("web", addresses=ENDS, port=number)
+    ports = tuple(msgspec.structs.replace(port, name="p80") for port in item.ports)  # type: ignore[attr-defined]
+    placed = tuple(
+        msgspec.structs.replace(endpoint, node_name=node)
+        for endpoint, node in zip(item.endpoints, NODES, strict=True)  # type: ignore[attr-defined]
+    )
+    return kind, msgspec.structs.replace(item, ports=ports, endpoints=placed)
+
+
+def _cluster(*more: Built, port: int = 8080, host: bool = False, unavailable: bool = False, **service: object) -> Cluster:
+    pods = [make_pod(name, labels={"app": "web"}, ip=ip, ports={"http": 8080}) for ip, name in ENDS.items()]
+    if host:
+        pods = [(POD, msgspec.structs.replace(pod, spec=PodSpec(host_network=True))) for _, pod in pods]
+    web = make_service("web", selector={"app": "web"}, ports=[(80, port)], cluster_ip="10.96.0.1", **service)  # type: ignore[arg-type]
+    api = make_service("kubernetes", "default", cluster_ip="10.96.0.99", ports=[(443, 6443)])
+    refused = {NETWORK_POLICY: Unavailable("forbidden", Rule("list", "networkpolicies"))} if unavailable else None
+    return make_cluster(web, api, CA, *pods, _slice(port), *more, vantages=NODES, unavailable=refused)
+
+
+Bad = Callable[[str, str], Outcome | None]
+
+
+def _measure(
+    cluster: Cluster,
+    bad: Bad = lambda node, ip: None,
+    *,
+    own: dict[str, EchoReply | Lost] | None = None,
+    accepting: bool = False,
+    certificate: str = "",
+) -> Measured:
+    """``bad``: what becomes of a connect from a node to an address where it is not ok."""
+
+    def answer(request: Request) -> Reply:
+        if isinstance(request, Connect):
+            return ConnectReply(bad(request.node, request.to.ip) or Outcome.OK, 0.5)
+        if isinstance(request, Certificate):
+            return CertificateReply(Outcome.OK, 1.0, not certificate, certificate)
+        assert isinstance(request, Echo)
+        if request.to == OwnService():
+            return (own or {}).get(request.node, _seen(*NODES))
+        if isinstance(request.to, OwnService) or request.to.closed:
+            return EchoReply("x", (EchoSample(Outcome.OK, 1, impostor=True) if accepting else EchoSample(Outcome.REFUSED, 1),))
+        return _seen(request.to.node)
+
+    return measured(registry.load().choose(["service_reachability"])[0], cluster, answer)
+
+
+def _seen(*who: str) -> EchoReply:
+    return EchoReply("10.96.0.50", tuple(EchoSample(Outcome.OK, 1.0, node) for node in who))
+
+
+NOTHING = EchoReply("10.96.0.50", (EchoSample(Outcome.TIMEOUT, 1000.0),))
+IMPOSTOR = EchoReply("10.96.0.50", (EchoSample(Outcome.OK, 1.0, impostor=True),))
+
+
+def _from(node: str, *ips: str, outcome: Outcome = Outcome.TIMEOUT) -> Bad:
+    return lambda n, ip: outcome if n == node and ip in ips else None
+
+
+def _everywhere(*ips: str, outcome: Outcome = Outcome.TIMEOUT) -> Bad:
+    return lambda n, ip: outcome if ip in ips else None
+
+
+def _case(name: str, cluster: Cluster, facts: Measured, *expect: tuple[str, str], state: str = "") -> Case:
+    return Case(name, cluster, frozenset(expect), facts, state)
+
+
+C = _cluster()
+ALL = ("10.96.0.1", *ENDS)
+REFUSED = _everywhere(*ALL, outcome=Outcome.REFUSED)
+
+CASES = [
+    _case("healthy", C, _measure(C)),
+    _case("no rules on one node", C, _measure(C, own={"n1": NOTHING}), ("SVR001", "Node n1")),
+    _case("somebody else answers on one node", C, _measure(C, own={"n1": IMPOSTOR}), ("SVR001", "Node n1")),
+    _case(
+        "no rules anywhere",
+        C,
+        _measure(C, own=dict.fromkeys(NODES, NOTHING)),
+        ("SVR001", "Cluster service addresses"),
+    ),
+    _case("rules of yesterday", C, _measure(C, own={"n1": _seen("n1")}), ("SVR002", "Node n1")),
+    _case("application on 127.0.0.1", C, _measure(C, REFUSED), ("SVR004", WEB)),
+    _case("wrong targetPort", _cluster(port=8081), _measure(_cluster(port=8081), REFUSED), ("SVR003", WEB)),
+    _case("one deaf endpoint", C, _measure(C, _everywhere("10.0.1.1")), ("SVR005", "Pod shop/web-1")),
+    _case("one endpoint refuses", C, _measure(C, _everywhere("10.0.1.1", outcome=Outcome.REFUSED)), ("SVR005", "Pod shop/web-1")),
+    _case("the ClusterIP from one node", C, _measure(C, _from("n2", "10.96.0.1")), ("SVR006", WEB)),
+    _case("a proxy plays the API", C, _measure(C, certificate="self-signed"), ("SVR007", "Service default/kubernetes")),
+    _case(
+        "a host's process refuses",
+        _cluster(host=True),
+        _measure(_cluster(host=True), _everywhere(*ENDS, outcome=Outcome.REFUSED)),
+        ("SVR010", WEB),
+    ),
+    _case("a mesh accepts everything", C, _measure(C, accepting=True), ("SVR011", "Cluster connections")),
+    _case("a policy may forbid it", _cluster(POLICY), _measure(_cluster(POLICY), _everywhere("10.0.1.1")), state="unknown"),
+    _case(
+        "policies can't be read",
+        _cluster(unavailable=True),
+        _measure(_cluster(unavailable=True), _everywhere("10.0.1.1")),
+        state="unknown",
+    ),
+    _case("an answer was cut", C, _measure(C, own={"n1": Lost("cut")}), state="unknown"),
+    _case(
+        "a Local policy leaves a node out",
+        _cluster(internalTrafficPolicy="Local"),
+        _measure(_cluster(internalTrafficPolicy="Local")),
+    ),
+    _case("not asked for", C, Measured(why_not="--no-pods"), state="skipped"),
+]

@@ -1,0 +1,155 @@
+"""Objects as an API server really sends them, with a mark in every place that must never get into a bundle."""
+
+from __future__ import annotations
+
+from typing import Any
+
+SECRET = "LEAKED"
+"""Stands in everything private: no file that netdoc writes may hold it."""
+
+COREFILE = f"""
+.:53 {{
+    errors
+    kubernetes cluster.local in-addr.arpa ip6.arpa {{
+        pods insecure
+    }}
+    route53 example.org.:Z1{SECRET} {{
+        aws_access_key AKIA{SECRET} {SECRET}
+    }}
+    etcd {{
+        credentials user {SECRET}
+    }}
+    tls /etc/{SECRET}.pem
+    forward . 10.0.0.53 {{
+        tls_servername {SECRET}
+    }}
+}}
+"""
+
+
+def meta(name: str, namespace: str = "shop") -> dict[str, Any]:
+    """Return metadata with everything that kubectl and controllers leave in it."""
+    return {
+        "name": name,
+        "namespace": namespace,
+        "uid": f"{SECRET}-uid",
+        "labels": {"app": "web"},
+        "creationTimestamp": "2026-01-01T10:00:00Z",
+        "annotations": {
+            "kubectl.kubernetes.io/last-applied-configuration": f'{{"env": "{SECRET}"}}',
+            "vault.hashicorp.com/token": SECRET,
+            "endpoints.kubernetes.io/last-change-trigger-time": "2026-01-01T10:00:00Z",
+        },
+        "managedFields": [{"manager": "kubectl", "fieldsV1": {f"f:{SECRET}": {}}}],
+        "finalizers": [f"{SECRET}/finalizer"],
+        "ownerReferences": [{"kind": "ReplicaSet", "name": "web-1", "controller": True, "uid": SECRET}],
+    }
+
+
+def container(name: str) -> dict[str, Any]:
+    """Return a container with secrets in all its usual places."""
+    return {
+        "name": name,
+        "image": "registry.example/web:1",
+        "command": ["sh", "-c", f"login {SECRET}"],
+        "args": [f"--password={SECRET}"],
+        "env": [
+            {"name": "PASSWORD", "value": SECRET},
+            {"name": "FROM", "valueFrom": {"secretKeyRef": {"name": f"{SECRET}-ref", "key": "k"}}},
+        ],
+        "envFrom": [{"secretRef": {"name": SECRET}}],
+        "ports": [{"name": "http", "containerPort": 8080, "protocol": "TCP"}],
+        "livenessProbe": {"httpGet": {"path": f"/?token={SECRET}", "httpHeaders": [{"name": "A", "value": SECRET}]}},
+        "lifecycle": {"postStart": {"exec": {"command": [SECRET]}}},
+        "volumeMounts": [{"name": "s", "mountPath": f"/{SECRET}"}],
+    }
+
+
+def pod_spec() -> dict[str, Any]:
+    """Return a pod's spec."""
+    return {
+        "nodeName": "n1",
+        "containers": [container("web")],
+        "initContainers": [container("init")],
+        "volumes": [{"name": "s", "secret": {"secretName": SECRET}}],
+        "imagePullSecrets": [{"name": SECRET}],
+        "serviceAccountName": SECRET,
+        "hostAliases": [{"ip": "10.0.0.1", "hostnames": [SECRET]}],
+    }
+
+
+def workload(name: str) -> dict[str, Any]:
+    """Return a workload of any kind."""
+    return {
+        "metadata": meta(name),
+        "spec": {"replicas": 2, "template": {"metadata": meta("template"), "spec": pod_spec()}, "selector": {"matchLabels": {}}},
+        "status": {"readyReplicas": 2, "conditions": [{"type": "Available", "message": SECRET}]},
+    }
+
+
+def terminated(word: str) -> dict[str, Any]:
+    """Return a container status whose state tells more than its reason."""
+    state = {word: {"reason": "Error", "message": SECRET, "exitCode": 1}}
+    return {"name": "web", "ready": True, "restartCount": 1, "state": {"running": {}}, "lastState": state, "imageID": SECRET}
+
+
+OBJECTS: dict[str, list[dict[str, Any]]] = {
+    "Namespace": [{"metadata": meta("shop", ""), "spec": {"finalizers": [SECRET]}}],
+    "Node": [
+        {
+            "metadata": meta("n1", ""),
+            "spec": {"podCIDRs": ["10.244.0.0/24"], "providerID": SECRET},
+            "status": {
+                "conditions": [{"type": "Ready", "status": "True", "reason": "KubeletReady"}],
+                "addresses": [{"type": "InternalIP", "address": "192.0.2.1"}],
+                "nodeInfo": {"kubeletVersion": "v1.34.0", "machineID": SECRET, "bootID": SECRET},
+                "images": [{"names": [SECRET]}],
+            },
+        }
+    ],
+    "Pod": [
+        {
+            "metadata": meta("web-1"),
+            "spec": pod_spec(),
+            "status": {"phase": "Running", "podIPs": [{"ip": "10.0.0.1"}], "containerStatuses": [terminated("terminated")]},
+        }
+    ],
+    "Service": [
+        {
+            "metadata": meta("web"),
+            "spec": {
+                "clusterIP": "10.96.0.1",
+                "selector": {"app": "web"},
+                "ports": [{"port": 80}],
+                "loadBalancerSourceRanges": [SECRET],
+            },
+        }
+    ],
+    "EndpointSlice": [
+        {
+            "metadata": meta("web-abc"),
+            "addressType": "IPv4",
+            "endpoints": [{"addresses": ["10.0.0.1"], "hostname": SECRET, "deprecatedTopology": {SECRET: SECRET}}],
+            "ports": [{"port": 8080, "appProtocol": SECRET}],
+        }
+    ],
+    "Event": [
+        {
+            "metadata": meta("web-1.x"),
+            "involvedObject": {"kind": "Pod", "namespace": "shop", "name": "web-1", "fieldPath": SECRET},
+            "reason": "Failed",
+            "message": "no route",
+            "reportingComponent": SECRET,
+            "source": {"component": SECRET},
+        }
+    ],
+    **{kind: [workload("web")] for kind in ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job")},
+    "ConfigMap": [
+        {
+            "metadata": meta("coredns", "kube-system"),
+            "data": {"Corefile": COREFILE, "password": SECRET},
+            "binaryData": {"key": SECRET},
+        }
+    ],
+}
+"""Objects by kind, one for each kind that netdoc reads."""

@@ -1,0 +1,161 @@
+"""Causes: which finding explains which, and that none is ever lost."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kubectl_netdoc.causes import link
+from kubectl_netdoc.model import Code, Explains, Finding, Severity, Subject
+
+WEB = Subject("Service", "web", "shop")
+OTHER = Subject("Service", "other", "shop")
+NODE1 = Subject("Node", "n1")
+NODE2 = Subject("Node", "n2")
+
+
+def code(id_: str, *explains: Explains, severity: Severity = Severity.FAIL) -> Code:
+    """Return a code that explains others."""
+    return Code(id=id_, severity=severity, title=id_, message=id_, fix=id_, explains=explains)
+
+
+def linked(findings: list[Finding], *codes: Code) -> dict[str, Finding]:
+    """Return the findings by id, linked."""
+    return {finding.id: finding for finding in link(findings, {entry.id: entry for entry in codes})}
+
+
+def explained(findings: list[Finding], *codes: Code) -> dict[str, str]:
+    """Return the explained findings with what explains them, each by its code."""
+    by_id = linked(findings, *codes)
+    return {finding.code: by_id[finding.explained_by].code for finding in by_id.values() if finding.explained_by}
+
+
+def test_effect_is_linked_both_ways() -> None:
+    cause, effect = code("A", Explains(("B",), "cluster")), code("B")
+    by_id = linked([effect.on(WEB), cause.on(NODE1)], cause, effect)
+    assert by_id["B:Service:shop:web"].explained_by == "A:Node:n1"
+    assert by_id["A:Node:n1"].explains == ("B:Service:shop:web",)
+    assert by_id["A:Node:n1"].explained_by == ""
+
+
+def test_code_that_is_not_declared_explains_nothing() -> None:
+    cause, other = code("A", Explains(("B",), "cluster")), code("C")
+    assert explained([cause.on(WEB), other.on(WEB)], cause, other) == {}
+
+
+def test_subject_scope_is_the_same_object_from_wherever_it_is_seen() -> None:
+    cause, effect = code("A", Explains(("B",), "subject")), code("B")
+    seen = Subject("Service", "web", "shop", node="n2")
+    assert explained([cause.on(WEB), effect.on(seen)], cause, effect) == {"B": "A"}
+    assert explained([cause.on(WEB), effect.on(OTHER)], cause, effect) == {}
+    assert explained([cause.on(WEB), effect.on(Subject("Pod", "web", "shop"))], cause, effect) == {}
+    assert explained([cause.on(WEB), effect.on(Subject("Service", "web", "bank"))], cause, effect) == {}
+
+
+def test_node_scope_is_what_is_seen_from_that_node() -> None:
+    cause, effect = code("A", Explains(("B",), "node")), code("B")
+    for subject in (Subject("Service", "web", "shop", node="n1"), NODE1):
+        assert explained([cause.on(NODE1), effect.on(subject)], cause, effect) == {"B": "A"}
+    for subject in (Subject("Service", "web", "shop", node="n2"), NODE2, WEB):
+        assert explained([cause.on(NODE1), effect.on(subject)], cause, effect) == {}
+
+
+def test_node_scope_is_what_stands_on_nothing_but_that_node() -> None:
+    cause, effect = code("A", Explains(("B",), "node")), code("B")
+    assert explained([cause.on(NODE1), effect.on(WEB, nodes=["n1"])], cause, effect) == {"B": "A"}
+    assert explained([cause.on(NODE1), effect.on(WEB, nodes=["n1", "n2"])], cause, effect) == {}
+    assert explained([cause.on(NODE1), effect.on(WEB, nodes=[])], cause, effect) == {}
+
+
+def test_path_scope_is_nothing_but_the_paths_of_the_cause() -> None:
+    cause, effect = code("A", Explains(("B",), "path")), code("B")
+    broken = cause.on(NODE1, paths=["n1 -> n2", "n1 -> n3"])
+    assert explained([broken, effect.on(WEB, paths=["n1 -> n3"])], cause, effect) == {"B": "A"}
+    assert explained([broken, effect.on(WEB, paths=["n1 -> n3", "n2 -> n3"])], cause, effect) == {}
+    assert explained([broken, effect.on(WEB)], cause, effect) == {}
+
+
+def test_chain_goes_to_its_root() -> None:
+    first, second, third = code("A", Explains(("B",), "cluster")), code("B", Explains(("C",), "cluster")), code("C")
+    for order in ([first, second, third], [third, second, first], [second, third, first], [second, first, third]):
+        by_id = linked([entry.on(WEB) for entry in order], first, second, third)
+        root = by_id["A:Service:shop:web"]
+        assert set(root.explains) == {"B:Service:shop:web", "C:Service:shop:web"}
+        assert {finding.explained_by for finding in by_id.values()} == {"", root.id}
+
+
+def test_circle_keeps_one_cause_and_loses_nothing() -> None:
+    first, second = code("A", Explains(("B",), "cluster")), code("B", Explains(("A",), "cluster"))
+    assert explained([first.on(WEB), second.on(WEB)], first, second) == {"B": "A"}
+    assert explained([second.on(WEB), first.on(WEB)], first, second) == {"A": "B"}
+
+
+def test_code_that_explains_itself_does_so_for_other_subjects_only() -> None:
+    own = code("A", Explains(("A",), "cluster"))
+    by_id = linked([own.on(WEB), own.on(OTHER)], own)
+    assert [finding.explained_by for finding in by_id.values()] == ["", "A:Service:shop:web"]
+
+
+def test_first_of_two_causes_has_the_effect() -> None:
+    first, second, effect = code("A", Explains(("C",), "cluster")), code("B", Explains(("C",), "cluster")), code("C")
+    assert explained([effect.on(WEB), second.on(WEB), first.on(WEB)], first, second, effect) == {"C": "B"}
+
+
+def test_advice_brings_nothing_about() -> None:
+    advice, effect = code("A", Explains(("B",), "cluster"), severity=Severity.INFO), code("B")
+    assert explained([advice.on(WEB), effect.on(WEB)], advice, effect) == {}
+
+
+def test_causes_come_first_then_the_worst_then_those_with_most_effects() -> None:
+    warn, mild = code("W", severity=Severity.WARN), code("I", severity=Severity.INFO)
+    small, large = code("S", Explains(("E",), "subject")), code("L", Explains(("F",), "cluster"))
+    one, two = code("E"), code("F")
+    findings = [mild.on(WEB), warn.on(WEB), one.on(WEB), small.on(WEB), two.on(WEB), two.on(OTHER), large.on(WEB)]
+    order = [finding.code for finding in link(findings, {c.id: c for c in (warn, mild, small, large, one, two)})]
+    assert order[:4] == ["L", "S", "W", "I"]
+    assert sorted(order[4:]) == ["E", "F", "F"]
+
+
+def test_same_condition_twice_has_two_ids() -> None:
+    twice = code("A")
+    assert list(linked([twice.on(WEB), twice.on(WEB)], twice)) == ["A:Service:shop:web", "A:Service:shop:web#2"]
+
+
+def test_ids_tell_nodes_apart() -> None:
+    seen = code("A")
+    assert len(linked([seen.on(Subject("Service", "web", "shop", node=node)) for node in ("n1", "n2")], seen)) == 2
+
+
+NAMES = st.sampled_from("ABCDE")
+CODES = st.fixed_dictionaries(
+    {
+        name: st.builds(
+            lambda severity, explains, name=name: code(name, *explains, severity=severity),
+            st.sampled_from(Severity),
+            st.lists(
+                st.builds(Explains, st.lists(NAMES, max_size=3).map(tuple), st.sampled_from(["cluster", "subject", "node"])),
+                max_size=2,
+            ),
+        )
+        for name in "ABCDE"
+    }
+)
+FOUND = st.lists(st.tuples(NAMES, st.sampled_from([WEB, OTHER, NODE1, NODE2])), max_size=12)
+
+
+@given(CODES, FOUND)
+def test_whatever_explains_what_every_finding_is_there_and_effects_hang_on_causes(
+    codes: dict[str, Code], found: list[tuple[str, Subject]]
+) -> None:
+    findings = link((codes[name].on(subject) for name, subject in found), codes)
+    by_id = {finding.id: finding for finding in findings}
+    assert sorted((f.code, f.subject) for f in findings) == sorted(found)
+    assert len(by_id) == len(found)
+    for finding in findings:
+        if finding.explained_by:
+            assert by_id[finding.explained_by].explained_by == ""
+            assert finding.id in by_id[finding.explained_by].explains
+            assert finding.explains == ()
+        assert all(by_id[effect].explained_by == finding.id for effect in finding.explains)
+        assert not (finding.explains and finding.severity is Severity.INFO)
+    assert [bool(f.explained_by) for f in findings] == sorted(bool(f.explained_by) for f in findings)
