@@ -52,13 +52,13 @@ from kubectl_netdoc.api import (
 from kubectl_netdoc.stats import percentile
 
 SAMPLES = 10
-"""Lookups a server and record type: enough for a p95 that one slow answer does not make, few enough for 5 s in all."""
+"""Lookups a server and record type, fewer where two are lost: enough for a p95 that one slow answer does not make."""
 
 SLOW_MS = 250.0
 """p95 above which DNS is slow: half-way in the field's alert rules for CoreDNS (0.05 to 1 s; coredns-mixin's 4 s is critical)."""
 
 LOSSY = 0.1
-"""Share of unanswered lookups from which loss is reported: two of 20, so that a single lost datagram is none."""
+"""Share of unanswered lookups from which loss is reported, two at least: a single lost datagram is none."""
 
 RACING = 0.2
 """Share of paired lookups lost, with none lost one by one, from which the conntrack race is named: two of ten."""
@@ -264,9 +264,9 @@ def _verdict(
     wrong = [rcode for rcode in through.rcodes if rcode != "NOERROR"]
     if wrong:
         yield WRONG_ANSWER, service, {**counts, "rcode": wrong[0], "query": _name(facts.cluster)}
-    if through.lost / through.sent >= LOSSY:
+    if through.lost > 1 and through.lost / through.sent >= LOSSY:
         yield LOSS, service, counts
-    elif not through.lost and together.sent and together.lost / together.sent >= RACING:
+    elif not through.lost and together.lost > 1 and together.lost / together.sent >= RACING:
         yield RACE, service, {**together.evidence(), "paths": []}
     if vantage.throttled > THROTTLED:
         why = f"its CPU limit held the debug pod back for {vantage.throttled:.2f} s, so its times say nothing"

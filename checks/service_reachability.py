@@ -58,7 +58,7 @@ from kubectl_netdoc.targets import Endpoint, Target, targets
 TRIES = 6
 """Connects to netdoc's own Service for each echo behind it: one of N random backends is missed by chance in 1 of 400."""
 
-SYNC = 4.0
+SYNC = 5.0
 """Seconds for a new Service to work everywhere: kube-proxy syncs at most once a second, and 2.7 s were measured in all."""
 
 NO_PROXYING = Code(

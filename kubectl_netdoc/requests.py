@@ -55,7 +55,7 @@ class DnsLookup(Struct, frozen=True, tag="dns"):
     """Ask ``server`` for ``name`` up to ``samples`` times over UDP, one after the other, from the debug pod on ``node``.
 
     ``timeout`` is per sample, in seconds; there is no retry, so that a lost packet is seen as one. A server that
-    leaves the first ``give_up`` samples unanswered is not asked further: the rest would only cost time.
+    leaves ``give_up`` samples unanswered is not asked further: more would only cost time.
     ``parallel``: A and AAAA leave together from one socket, as a resolver sends them, and count as one sample.
     """
 
@@ -81,7 +81,8 @@ class Echo(Struct, frozen=True, tag="echo"):
     """Reach an echo server of this run and have it prove itself by its nonce, ``samples`` times.
 
     TCP: ``size`` bytes come back after the proof. UDP: datagrams of ``size`` bytes go there and come back.
-    ``wait``: seconds to go on trying for a first success, for a Service that is only just being set up.
+    ``wait``: seconds to go on for a first success, and on ``OwnService`` until every echo behind it has answered: such a
+    Service is only just being set up.
     """
 
     node: str

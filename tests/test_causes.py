@@ -108,11 +108,11 @@ def test_advice_brings_nothing_about() -> None:
 
 def test_causes_come_first_then_the_worst_then_those_with_most_effects() -> None:
     warn, mild = code("W", severity=Severity.WARN), code("I", severity=Severity.INFO)
-    small, large = code("S", Explains(("E",), "subject")), code("L", Explains(("F",), "cluster"))
+    small, large = code("S", Explains(("E",), "subject")), code("Z", Explains(("F",), "cluster"))
     one, two = code("E"), code("F")
     findings = [mild.on(WEB), warn.on(WEB), one.on(WEB), small.on(WEB), two.on(WEB), two.on(OTHER), large.on(WEB)]
     order = [finding.code for finding in link(findings, {c.id: c for c in (warn, mild, small, large, one, two)})]
-    assert order[:4] == ["L", "S", "W", "I"]
+    assert order[:4] == ["Z", "S", "W", "I"]
     assert sorted(order[4:]) == ["E", "F", "F"]
 
 

@@ -206,11 +206,14 @@ def test_wrong_context_names_those_there_are(netdoc: Netdoc, tmp_path: Path) -> 
         b"current-context: lab\ncontexts: [{name: lab, context: {cluster: c, user: u}}]",
         b"current-context: lab\ncontexts: [{name: lab, context: {cluster: c, user: u}}]\nclusters: []\nusers: []",
         b"contexts: [{name: lab, context: {cluster: c, user: u}}]\nclusters: [{name: c, cluster: {server: x}}]\nusers: []",
+        f"users: [{{name: u, user: {{token: {TOKEN}: x}}}}]".encode(),
+        f"users: [{{name: u, user: {{token: !!int {TOKEN}}}}}]".encode(),
+        f"token: !{TOKEN} x".encode(),
     ],
     ids=repr,
 )
 def test_kubeconfig_that_is_none(netdoc: Netdoc, file: Any, content: bytes) -> None:
-    complaint(netdoc("check", "--kubeconfig", file(content, "kubeconfig")), 2)
+    assert TOKEN not in complaint(netdoc("check", "--kubeconfig", file(content, "kubeconfig")), 2)
 
 
 def test_kubeconfig_that_is_a_folder(netdoc: Netdoc, tmp_path: Path) -> None:

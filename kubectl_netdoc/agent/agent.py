@@ -7,12 +7,13 @@ Output on stdout: one JSON line a reply, in any order, then {"end": true, "repli
 Operations
     udp   {"to": ["10.96.0.10", 53] or "resolv.conf", "payloads": [base64...], "timeout": seconds, "give_up": N}
           sends each payload from a socket of its own, one after the other, and waits for one datagram;
-          stops where the first N are unanswered (the first one, where an earlier ask found this target silent)
+          stops when N are unanswered (one, where an earlier ask stopped like this with this target)
           -> {"to": "10.96.0.10", "samples": [["ok", ms, base64] or ["timeout", ms], ...]}
     pair  as udp, but payloads go two by two from one socket at once, as a resolver sends A and AAAA
           -> the same; a sample is "ok" when both are answered, and carries the first answer
     tcp   {"to": [host, port], "timeout": seconds}: connect and close -> {"to": host, "samples": [["ok", ms]]}
-    echo  {"to": [host, port], "protocol": "TCP" or "UDP", "size": bytes, "samples": N, "timeout": s, "wait": s}
+    echo  {"to": [host, port], "protocol": "TCP" or "UDP", "size": bytes, "samples": N, "timeout": s, "wait": s, "distinct": N}
+          goes on for "wait" seconds until one try succeeds, and until so many different first lines have come
           -> {"to": host, "samples": [["ok", ms, first line in base64, bytes after it], ...]}
     tls   {"to": [host, port], "name": server name, "authority": PEM, "timeout": s}
           -> {"to": host, "samples": [["ok", ms, "" or what is wrong with the certificate]]}
@@ -104,7 +105,7 @@ def udp(ask, deadline):
         samples.append(exchange(host, port, base64.b64decode(payload), min(ask["timeout"], left)))
         if samples[-1][0] == "timeout" and left < ask["timeout"]:
             raise OutOfTime  # it might have been answered within its own time: no loss
-        if len(samples) == patience and all(sample[0] != "ok" for sample in samples):
+        if sum(sample[0] != "ok" for sample in samples) >= patience:
             SILENT.add((host, port))
             break
     return {"to": host, "samples": samples}
@@ -146,12 +147,13 @@ def pair(ask, deadline):
     host, port = (resolv_conf_nameserver(), 53) if ask["to"] == "resolv.conf" else ask["to"]
     payloads = [base64.b64decode(payload) for payload in ask["payloads"]]
     samples = []
+    patience = 1 if (host, port) in SILENT else ask["give_up"]
     for first in range(0, len(payloads), 2):
         left = deadline - time.monotonic()
         if left <= ask["timeout"]:
             raise OutOfTime
         samples.append(exchange_pair(host, port, payloads[first : first + 2], ask["timeout"]))
-        if (host, port) in SILENT:
+        if sum(sample[0] != "ok" for sample in samples) >= patience:
             break
     return {"to": host, "samples": samples}
 
@@ -226,20 +228,25 @@ def echoed_udp(timeout, host, port, size):
 
 
 def echo(ask, deadline):
-    """Operation ``echo``; stops where two tries in a row fail."""
+    """Operation ``echo``; stops where two tries in a row fail, or when the time for waiting is over."""
     host, port = ask["to"]
     function = echoed_udp if ask["protocol"] == "UDP" else echoed_tcp
     end = time.monotonic() + ask["wait"]
-    samples = []  # type: ignore[var-annotated]
-    while len(samples) < ask["samples"]:
+    samples, different = [], {}  # type: ignore[var-annotated]
+    while len(samples) < ask["samples"] or (len(different) < ask["distinct"] and time.monotonic() < end):
         sample = tried(function, deadline, ask["timeout"], host, port, ask["size"])
-        if sample[0] != "ok" and not any(s[0] == "ok" for s in samples) and time.monotonic() < end:
+        if sample[0] == "ok":
+            different.setdefault(sample[2], sample)
+        elif not different and time.monotonic() < end:
             time.sleep(0.1)
             continue
         samples.append(sample)
-        if len(samples) > 1 and samples[-1][0] != "ok" and samples[-2][0] != "ok":
+        if len(samples) >= ask["samples"]:
+            time.sleep(0.05)
+        if time.monotonic() >= end and (ask["wait"] or [s[0] == "ok" for s in samples[-2:]] == [False, False]):
             break
-    return {"to": host, "samples": samples}
+    proofs = list(different.values())
+    return {"to": host, "samples": (proofs + [s for s in samples if s not in proofs])[: ask["samples"]]}
 
 
 def handshaken(timeout, host, port, name, authority):

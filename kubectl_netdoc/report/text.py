@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -49,7 +50,7 @@ def _lines(report: Report, show: Severity, paint: Painter) -> Iterator[str]:
         if at_least(finding.severity, show):
             yield from _finding(finding, by_id, paint)
             yield ""
-    yield from _checks(report.results, paint)
+    yield from _checks(report.results, by_id, paint)
     yield from _not_looked_at(report)
     yield ""
     yield summary(report)
@@ -73,7 +74,16 @@ def _finding(finding: Finding, by_id: dict[str, Finding], paint: Painter) -> Ite
 
 def _worth_showing(key: str, value: object) -> bool:
     # What only fills in a command is no evidence.
-    return value not in ("", []) and key not in ("patch", "edit", "first", "example_namespace", "example_name", "detail", "why")
+    return value not in ("", []) and key not in (
+        "patch",
+        "edit",
+        "first",
+        "paths",
+        "example_namespace",
+        "example_name",
+        "detail",
+        "why",
+    )
 
 
 def _value(value: object) -> str:
@@ -84,24 +94,33 @@ def _value(value: object) -> str:
 
 
 def _wrapped(head: str, indent: int, text: str) -> Iterator[str]:
-    lines = textwrap.wrap(text, WIDTH - indent, break_long_words=False, break_on_hyphens=False) or [""]
-    yield head + lines[0]
-    yield from (" " * indent + line for line in lines[1:])
+    """Wrap ``text`` behind ``head``, whose colour codes take no room; further lines are indented."""
+    room = re.sub(r"\x1b\[[0-9;]*m", "", head)
+    lines = textwrap.wrap(
+        text,
+        WIDTH,
+        initial_indent="_" * len(room),
+        subsequent_indent=" " * indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    yield head + (lines[0][len(room) :] if lines else "")
+    yield from lines[1:]
 
 
-def _checks(results: Iterable[CheckResult], paint: Painter) -> Iterator[str]:
-    rows = [[paint(LABELS[r.state], LABELS[r.state]), safe(r.check), safe(r.title), safe(_remark(r))] for r in results]
+def _checks(results: Iterable[CheckResult], by_id: dict[str, Finding], paint: Painter) -> Iterator[str]:
+    rows = [[paint(LABELS[r.state], LABELS[r.state]), safe(r.check), safe(r.title), safe(_remark(r, by_id))] for r in results]
     if rows:
         table = tabulate(rows, tablefmt="plain", disable_numparse=True)
         yield from (line.rstrip() for line in table.splitlines())
 
 
-def _remark(result: CheckResult) -> str:
+def _remark(result: CheckResult, by_id: dict[str, Finding]) -> str:
     if result.error:
         return result.error
     if result.state is State.SKIPPED and result.unseen:
         return result.unseen[0].reason
-    count = len(result.findings)
+    count = sum(by_id[finding].severity is not Severity.INFO for finding in result.findings)
     return f"{count} finding{'s' if count > 1 else ''}" if count and result.state in (State.FAIL, State.WARN) else ""
 
 

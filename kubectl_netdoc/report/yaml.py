@@ -7,7 +7,10 @@ import yaml
 
 from kubectl_netdoc.model import Report
 
+_Dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+"""libyaml's, where PyYAML has it: ten times as fast."""
+
 
 def render(report: Report) -> str:
     """Return the whole report as YAML; control characters come out escaped."""
-    return yaml.safe_dump(msgspec.to_builtins(report, str_keys=True), sort_keys=False, width=120)
+    return yaml.dump(msgspec.to_builtins(report, str_keys=True), Dumper=_Dumper, sort_keys=False, width=120)

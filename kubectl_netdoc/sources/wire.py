@@ -114,6 +114,7 @@ def ask(number: int, request: Request, places: Places = NOWHERE) -> dict[str, An
     if isinstance(request, Certificate):
         return {**common, "op": "tls", "to": to, "name": request.name, "authority": request.authority}
     tries = {"protocol": request.protocol, "size": request.size, "samples": request.samples, "wait": request.wait}
+    tries["distinct"] = len(places.servers) if isinstance(request.to, OwnService) and not request.to.empty else 0
     return {**common, "op": "echo", "to": to, **tries}
 
 

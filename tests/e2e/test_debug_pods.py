@@ -83,22 +83,15 @@ def test_an_admission_policy_that_refuses(netdoc: Netdoc, lab: Lab, space: str) 
 @pytest.fixture
 def no_exec(lab: Lab, tmp_path: Path) -> Iterator[Path]:
     """The kubeconfig of a user who may do all that netdoc does but exec."""
+    role, resources = f"{USER}-no-exec", "namespaces,nodes,pods,services,events"
     lab.kubectl("-n", "shop", "create", "serviceaccount", USER)
-    lab.kubectl(
-        "create", "clusterrolebinding", f"{USER}-view", "--clusterrole=cluster-reader-e2e", f"--serviceaccount=shop:{USER}"
-    )
-    lab.kubectl(
-        "create",
-        "clusterrole",
-        "cluster-reader-e2e",
-        "--verb=get,list,watch,create,delete",
-        "--resource=namespaces,pods,services,events",
-    )
+    lab.kubectl("create", "clusterrole", role, "--verb=get,list,watch,create,delete", f"--resource={resources}")
+    lab.kubectl("create", "clusterrolebinding", role, f"--clusterrole={role}", f"--serviceaccount=shop:{USER}")
     try:
         yield kubeconfig_of(lab, lab.kubectl("-n", "shop", "create", "token", USER).strip(), tmp_path / "kubeconfig")
     finally:
-        lab.kubectl("delete", "clusterrolebinding", f"{USER}-view")
-        lab.kubectl("delete", "clusterrole", "cluster-reader-e2e")
+        lab.kubectl("delete", "clusterrolebinding", role)
+        lab.kubectl("delete", "clusterrole", role)
         lab.kubectl("-n", "shop", "delete", "serviceaccount", USER)
 
 

@@ -21,7 +21,8 @@ from tests.faults import found, judge
 FAULTS = [fault for fault in all_faults() if fault.expect]
 
 
-def test_healthy_is_silent(netdoc: Netdoc) -> None:
+@pytest.mark.parametrize("run", range(5))
+def test_healthy_is_silent(netdoc: Netdoc, run: int) -> None:
     done = netdoc("check", "-o", "json")
     report = json.loads(done.stdout)
     assert found(report) == set()

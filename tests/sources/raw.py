@@ -93,6 +93,19 @@ def terminated(word: str) -> dict[str, Any]:
     return {"name": "web", "ready": True, "restartCount": 1, "state": {"running": {}}, "lastState": state, "imageID": SECRET}
 
 
+def policy(name: str) -> dict[str, Any]:
+    """Return a network policy of any kind."""
+    return {"metadata": meta(name), "spec": {"podSelector": {"matchLabels": {"app": "web"}}, "description": SECRET}}
+
+
+POLICIES = (
+    "NetworkPolicy",
+    "CiliumNetworkPolicy",
+    "CiliumClusterwideNetworkPolicy",
+    "CalicoNetworkPolicy",
+    "GlobalNetworkPolicy",
+    "AdminNetworkPolicy",
+)
 OBJECTS: dict[str, list[dict[str, Any]]] = {
     "Namespace": [{"metadata": meta("shop", ""), "spec": {"finalizers": [SECRET]}}],
     "Node": [
@@ -151,5 +164,13 @@ OBJECTS: dict[str, list[dict[str, Any]]] = {
             "binaryData": {"key": SECRET},
         }
     ],
+    "RootCertificate": [
+        {
+            "metadata": meta("kube-root-ca.crt", "default"),
+            "data": {"ca.crt": "-----BEGIN CERTIFICATE-----", "key": SECRET},
+            "binaryData": {"key": SECRET},
+        }
+    ],
+    **{kind: [policy("deny")] for kind in POLICIES},
 }
 """Objects by kind, one for each kind that netdoc reads."""

@@ -279,7 +279,7 @@ def _configure(options: Options) -> tuple[str, str, Any]:
     except ConfigException as error:
         raise SourceError(f"kubeconfig {paths}: {error}", 2) from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError) as error:
-        raise SourceError(f"kubeconfig {paths} can't be read: {' '.join(str(error).split())}", 2) from error
+        raise SourceError(f"kubeconfig {paths} can't be read: {_without_content(error)}", 2) from error
     finally:
         root.removeHandler(complaints)
     if complaints.lines:
@@ -290,6 +290,15 @@ def _configure(options: Options) -> tuple[str, str, Any]:
     configuration.connection_pool_maxsize = 16
     chosen = merged.config["contexts"].get_with_name(context)["context"]
     return context, chosen.safe_get("namespace") or "default", configuration
+
+
+def _without_content(error: Exception) -> str:
+    """Say what is wrong with a kubeconfig without quoting from it: it holds credentials."""
+    if isinstance(error, OSError):
+        return error.strerror or "can't be opened"
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
+        return f"line {error.problem_mark.line + 1} is not YAML"
+    return f"no {error} in it" if isinstance(error, KeyError) else "it is not YAML, or not a kubeconfig"
 
 
 class _Complaints(logging.Handler):

@@ -20,6 +20,7 @@ PAGE = 500
 """Objects a page, as kubectl's own chunk size."""
 
 AT_ONCE = 8
+OWNER, OURS = "app.kubernetes.io/managed-by", "kubectl-netdoc"
 DNS_NAMESPACE = "kube-system"
 
 
@@ -128,7 +129,9 @@ def _list(client: Client, kind: Kind[Any], namespaces: tuple[str, ...], dark: se
     items, bad = [], []
     for raw in raws:
         try:
-            items.append(decode(kind, raw))
+            item = decode(kind, raw)
+            if item.metadata.labels.get(OWNER) != OURS:  # what another run of netdoc has there is not the cluster's
+                items.append(item)
         except UNREADABLE as error:
             bad.append(Unseen(what=f"{kind.name} {_name(raw)}", reason=f"can't be decoded: {error}", asked=True))
     return Listing(tuple(items), tuple(bad))

@@ -20,11 +20,10 @@ from kubectl_netdoc.facts import Trouble, Vantage
 from kubectl_netdoc.model import Rule
 from kubectl_netdoc.records import NODE
 from kubectl_netdoc.sources.live.client import ApiError, Client, Watch
+from kubectl_netdoc.sources.live.lists import OURS, OWNER
 from kubectl_netdoc.sources.wire import Places, Server
 
 DEFAULT_IMAGE = "docker.io/library/python:3.13-alpine"
-OWNER = "app.kubernetes.io/managed-by"
-NAME = "kubectl-netdoc"
 RUN = "netdoc/run"
 EXPIRES = "netdoc/expires"
 ECHO_PORT = 19376
@@ -229,7 +228,7 @@ class _Run:
 
     def _labels(self) -> dict[str, str]:
         mesh = {"istio.io/dataplane-mode": "none", "sidecar.istio.io/inject": "false"}
-        return {OWNER: NAME, RUN: self.id, **mesh}
+        return {OWNER: OURS, RUN: self.id, **mesh}
 
     def _meta(self, name: str) -> dict[str, Any]:
         return {"name": name, "labels": self._labels(), "annotations": {EXPIRES: self.expires}}
@@ -457,7 +456,7 @@ def sweep(client: Client, namespace: str = "") -> list[str]:
     )
     expired = []
     for path in places:
-        answer = client.get(path, {"labelSelector": f"{OWNER}={NAME}", "limit": 500})
+        answer = client.get(path, {"labelSelector": f"{OWNER}={OURS}", "limit": 500})
         for item in msgspec.json.decode(answer, type=_Listed).items:
             with suppress(ValueError):
                 if datetime.fromisoformat(item.metadata.annotations.get(EXPIRES, "")) < client.now():

@@ -1,0 +1,208 @@
+"""The renderers, given the worst that a cluster can hold."""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from typing import Any
+
+import msgspec
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kubectl_netdoc import report
+from kubectl_netdoc.model import (
+    CheckResult,
+    Coverage,
+    Evidence,
+    Finding,
+    Report,
+    Rule,
+    Severity,
+    State,
+    Subject,
+    Unseen,
+)
+from kubectl_netdoc.report.terminal import safe
+
+EVIL = (
+    "\x1b[2J\x1b]0;owned\x07 a\tb\nFAIL X\r\x08\x00\x7f\x9b31m "
+    "\u202egnp.exe\u202c \u2066x\u2069 \u200b\u2028\ufeff\U000e0041 日本語 é"
+)
+LONG = "x" * 253
+ACTING = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def finding(number: int = 0, text: str = EVIL, severity: Severity = Severity.FAIL, **more: Any) -> Finding:
+    """Return a finding with one text in every place that a cluster fills."""
+    evidence: Evidence = {"text": text, "list": [text] * 9, "none": [], "count": number, "share": 0.5, "why": text}
+    subject = Subject("Service", text or "x", text, text)
+    return Finding(f"T{number:05}", severity, subject, text, evidence, text, (f"kubectl {text}",), "check", f"id{number}", **more)
+
+
+def result(state: State, text: str = EVIL, findings: tuple[str, ...] = ()) -> CheckResult:
+    """Return a row with that text wherever there is one."""
+    unseen = (Unseen(text, text, Rule("list", text, text, text, (text,)), asked=True),)
+    return CheckResult(text, text, state, findings, unseen, text if state is State.CRASHED else "")
+
+
+def nasty(findings: tuple[Finding, ...], text: str = EVIL) -> Report:
+    """Return a report of these findings with a text in all its other places."""
+    return Report(
+        netdoc_report=1,
+        tool="0.1.0",
+        source=text,
+        recorded="2026-01-01T12:00:00+00:00",
+        server=text,
+        coverage=Coverage(3, (text,), 7, text),
+        results=tuple(result(state, text, tuple(f.id for f in findings) if state is State.FAIL else ()) for state in State),
+        findings=findings,
+        unseen=(Unseen(text, text),),
+    )
+
+
+EVERYTHING = nasty(
+    (
+        finding(0, explains=("id1",)),
+        finding(1, explained_by="id0"),
+        finding(2, LONG, Severity.WARN),
+        finding(3, "日本語" * 80, Severity.INFO),
+        finding(4, "\n\n\n", Severity.INFO),
+        finding(5, "", Severity.WARN),
+    )
+)
+
+
+def render(name: str, of: Report = EVERYTHING, *, show: Severity = Severity.INFO, colour: bool = False) -> str:
+    """Return a report in a format."""
+    return report.renderer(name, show, colour)(of)
+
+
+def acting(text: str) -> set[str]:
+    """Return the characters, line ends apart, that a terminal might act on."""
+    return {char for char in set(text) - {"\n"} if unicodedata.category(char) in ACTING}
+
+
+@pytest.mark.parametrize("name", report.FORMATS)
+def test_nothing_that_acts_on_a_terminal_gets_out(name: str) -> None:
+    assert acting(render(name)) == set()
+
+
+def test_colours_are_the_only_escapes() -> None:
+    coloured = render("text", colour=True)
+    assert COLOUR.search(coloured)
+    assert acting(COLOUR.sub("", coloured)) == set()
+    assert COLOUR.sub("", coloured) == render("text")
+
+
+def test_no_line_of_the_text_is_forged() -> None:
+    lines = render("text").splitlines()
+    assert not [line for line in lines if line.startswith("FAIL X")]
+    assert len([line for line in lines if re.match(r"(FAIL|WARN|info) T\d+ ", line)]) == len(EVERYTHING.causes())
+
+
+def test_what_can_be_read_stays_as_it_is() -> None:
+    for name in report.FORMATS:
+        assert LONG in render(name)
+    assert "日本語" in render("text")
+    assert "日本語 é" in render("json")
+
+
+def test_json_is_the_report() -> None:
+    assert msgspec.json.decode(render("json"), type=Report) == EVERYTHING
+
+
+def test_yaml_is_the_report() -> None:
+    assert yaml.safe_load(render("yaml")) == json.loads(render("json"))
+
+
+def test_every_character_outlives_json() -> None:
+    every = "".join(chr(number) for number in [*range(0x500), *range(0x2000, 0x2100), 0xFEFF, 0xFFFF, 0x1F600, 0xE0041, 0x10FFFF])
+    text = render("json", nasty((finding(0, every),)))
+    assert json.loads(text)["findings"][0]["message"] == every
+    assert acting(text) == set()
+
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
+
+
+@given(TEXT)
+def test_any_text_is_safe_on_one_line_and_safe_again(text: str) -> None:
+    assert acting(safe(text)) == set()
+    assert "\n" not in safe(text)
+    assert safe(safe(text)) == safe(text)
+
+
+def test_lone_surrogate_is_shown_as_its_code() -> None:
+    assert safe("\ud800") == "\\ud800"
+
+
+@given(TEXT)
+def test_any_text_goes_through_every_renderer(text: str) -> None:
+    of = nasty((finding(0, text),), text)
+    for name in report.FORMATS:
+        assert acting(render(name, of)) == set()
+    assert msgspec.json.decode(render("json", of), type=Report) == of
+    assert yaml.safe_load(render("yaml", of)) == json.loads(render("json", of))
+
+
+MANY = 10_000
+
+
+@pytest.mark.parametrize("name", report.FORMATS)
+def test_ten_thousand_findings(name: str) -> None:
+    cause = finding(0, LONG, explains=tuple(f"id{number}" for number in range(1, MANY // 2)))
+    effects = tuple(finding(number, "effect", explained_by="id0") for number in range(1, MANY // 2))
+    others = tuple(finding(number, f"cause {number}") for number in range(MANY // 2, MANY))
+    lean = tuple(msgspec.structs.replace(found, evidence={"count": 1}) for found in (cause, *effects, *others))
+    text = render(name, nasty(lean, "x"))
+    assert f"T{MANY - 1:05}" in text
+    assert acting(text) == set()
+
+
+def test_effects_stand_under_their_cause_and_not_beside_it() -> None:
+    text = render("text", nasty((finding(0, "cause", explains=("id1",)), finding(1, "effect", explained_by="id0")), "x"))
+    lines = text.splitlines()
+    assert [line for line in lines if line.startswith("FAIL T00000")]
+    assert not [line for line in lines if line.startswith("FAIL T00001")]
+    assert [line for line in lines if "T00001" in line]
+
+
+@pytest.mark.parametrize(("show", "codes"), [("fail", "0"), ("warn", "02"), ("info", "023")])
+def test_less_severe_findings_are_only_counted(show: str, codes: str) -> None:
+    findings = (finding(0, "x"), finding(2, "x", Severity.WARN), finding(3, "x", Severity.INFO))
+    text = render("text", nasty(findings, "x"), show=Severity(show))
+    assert re.findall(r"^\w+ T0000(\d)", text, re.M) == list(codes)
+    assert "1 info" in text
+
+
+def test_all_findings_are_in_machine_formats_whatever_is_shown() -> None:
+    for name in ("json", "yaml"):
+        assert render(name, show=Severity.FAIL) == render(name, show=Severity.INFO)
+
+
+def test_command_is_never_wrapped_for_it_is_to_be_copied() -> None:
+    command = "kubectl -n shop patch service web -p " + "'x y' " * 60
+    found = msgspec.structs.replace(finding(0, "x"), commands=(command,))
+    assert command in render("text", nasty((found,), "x"))
+
+
+def test_every_state_has_its_row_and_refusals_their_rule() -> None:
+    text = render("text", nasty((), "name"))
+    assert all(label in text for label in ("ok", "WARN", "FAIL", "unknown", "skipped", "CRASHED"))
+    assert str(Rule("list", "name", "name", "name", ("name",))) in text
+
+
+def test_empty_report_is_one_line_of_verdict() -> None:
+    empty = Report(1, "0.1.0", "x", "2026-01-01T12:00:00+00:00", "", Coverage(), (), ())
+    assert render("text", empty).count("\n") <= 2
+    assert json.loads(render("json", empty))["findings"] == []
+
+
+def test_unknown_format_is_an_error() -> None:
+    with pytest.raises(KeyError):
+        report.renderer("xml", Severity.WARN, False)
