@@ -15,8 +15,8 @@ NAME := netdoc
 	@touch $@
 
 demo: .venv/ready  ## the main job on a bundle recorded from a real broken cluster; no cluster needed
-	@echo '$$ kubectl netdoc check --from demo/coredns-zero.json'
-	@kubectl netdoc check --from demo/coredns-zero.json; code=$$?; echo; \
+	@echo '$$ kubectl netdoc check --from demo/kube-proxy-hung.json'
+	@kubectl netdoc check --from demo/kube-proxy-hung.json; code=$$?; echo; \
 	echo "(exit code $$code: 1 means that something is wrong. Your own cluster: kubectl netdoc check)"; [ $$code = 1 ]
 
 check: .venv/ready  ## all day: lint, types and the quick tests

@@ -1,4 +1,7 @@
-"""The figures of issue 3, measured: medians and ratios in a table. NETDOC_LAB is the kubeconfig of an idle lab."""
+"""The figures, measured: medians and ratios in a table. NETDOC_LAB is the kubeconfig of an idle lab.
+
+`python -m bench faults` also times a full check under each fault of the lab (one run each, some ten minutes in all).
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,8 @@ import time
 from pathlib import Path
 
 from tabulate import tabulate
+
+from lab.faults.runner import Lab, all_faults
 
 ROOT = Path(__file__).parent.parent
 PYTHON = str(ROOT / ".venv" / "bin" / "python")
@@ -34,14 +39,36 @@ def peak(command: list[str]) -> float:
     return os.wait4(pid, 0)[2].ru_maxrss / 1024
 
 
+def gone(lab: Lab) -> float:
+    """Seconds from the end of a full check until nothing of it is left in the cluster; at most 60."""
+    subprocess.run([NETDOC, "check"], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+    started = time.monotonic()
+    while time.monotonic() - started < 60:
+        if not lab.kubectl("get", "namespaces,pods", "-A", "-l", "app.kubernetes.io/managed-by=kubectl-netdoc", "-o", "name"):
+            break
+        time.sleep(0.2)
+    return time.monotonic() - started
+
+
+def under_faults(lab: Lab) -> list[list[object]]:
+    """Seconds of one full check under each fault that has a verdict."""
+    rows: list[list[object]] = []
+    for fault in all_faults():
+        if fault.expect:
+            with lab.broken(fault):
+                rows.append([fault.name, fault.row, timed([NETDOC, "check"], runs=1)[0]])
+    return rows
+
+
 def main() -> None:
     """Measure and print."""
+    lab = Lab(Path(os.environ["NETDOC_LAB"]))
     os.environ["KUBECONFIG"] = os.environ["NETDOC_LAB"]
     full = [NETDOC, "check"]
     commands = {
         "python -c 'import click'": [PYTHON, "-c", "import click"],
         "--help": [NETDOC, "--help"],
-        "check --from demo": [NETDOC, "check", "--from", "demo/coredns-zero.json"],
+        "check --from demo": [NETDOC, "check", "--from", "demo/kube-proxy-hung.json"],
         "check --no-pods": [NETDOC, "check", "--no-pods"],
         "check": full,
     }
@@ -55,8 +82,11 @@ def main() -> None:
     headers = ["command", "median s", "min", "max", "x click", "goal"]
     print(tabulate(rows, headers=headers, floatfmt=".3f"))
     print(f"\npeak memory of a full check: {peak(full):.0f} MiB (goal <= 130 MB)")
-    cost = subprocess.run([*full, "-v"], capture_output=True, text=True, check=False).stderr.strip()
+    cost = subprocess.run([*full, "-v"], capture_output=True, text=True, check=False).stderr.strip().splitlines()[-1]
     print(f"cost of a full check: {cost}")
+    print(f"nothing of it is left after {gone(lab):.1f} s (goal <= 30 s)")
+    if "faults" in sys.argv:
+        print("\n" + tabulate(under_faults(lab), headers=["fault", "row", "check s (goal <= 15)"], floatfmt=".1f"))
     print(
         f"{RUNS} runs each; {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, Python {sys.version.split()[0]}, "
         f"children's CPU {resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime:.1f} s"

@@ -163,7 +163,7 @@ MEASURED = Code(
     id="PNW010",
     severity=Severity.INFO,
     title="The mesh as measured",
-    message="{asked} paths between {nodes}: connect and proof take p50 {p50_ms} ms, at most {max_ms} ms",
+    message="{good} of {asked} paths between {nodes} work: connect and proof take p50 {p50_ms} ms, at most {max_ms} ms",
     fix="Nothing to mend: these are the numbers.",
 )
 
@@ -222,10 +222,27 @@ class _Mesh:
                 self.no_udp[pair] = datagrams
         self.bad = {pair for pair, reply in self.replies.items() if not any(s.who for s in reply.samples)}
 
+    def numbers(self) -> dict[str, object]:
+        """The whole mesh in numbers, and path by path."""
+        times = [sample.ms for reply in self.replies.values() for sample in reply.samples if sample.who]
+        return {
+            "asked": len(self.replies),
+            "good": len(self.replies) - len(self.bad),
+            "nodes": sorted(self.usable),
+            "p50_ms": round(percentile(times, 50), 1),
+            "max_ms": round(percentile(times, 100), 1),
+            "matrix": [f"{a} -> {b}: {_cell(reply)}" for (a, b), reply in sorted(self.replies.items())],
+        }
+
     def evidence(self, paths: set[tuple[str, str]]) -> dict[str, object]:
         """The numbers of a finding about these paths."""
         outcomes = {"impostor" if s.impostor else str(s.outcome) for pair in paths for s in self.replies[pair].samples}
         return {"failed": len(paths), "outcomes": sorted(outcomes), "paths": sorted(f"{a} -> {b}" for a, b in paths)}
+
+
+def _cell(reply: EchoReply) -> str:
+    times = [sample.ms for sample in reply.samples if sample.who]
+    return f"{percentile(times, 50):.1f} ms" if times else str(reply.samples[-1].outcome)
 
 
 def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
@@ -245,10 +262,8 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     yield from _black_holes(mesh)
     yield from _principles(mesh)
     yield from _ranges(facts, mesh)
-    times = [sample.ms for reply in mesh.replies.values() for sample in reply.samples if sample.who]
-    if times and not mesh.bad:
-        numbers = {"p50_ms": round(percentile(times, 50), 1), "max_ms": round(max(times), 1)}
-        yield MEASURED.on(Subject("Cluster", "pod network"), numbers, asked=len(mesh.replies), nodes=sorted(mesh.usable))
+    if mesh.replies:
+        yield MEASURED.on(Subject("Cluster", "pod network"), mesh.numbers())
 
 
 def _same_node(facts: Facts, mesh: _Mesh) -> dict[str, list[str]]:

@@ -295,7 +295,7 @@ def _stateful(backends: _Backends) -> list[Workload]:
 
 
 def _readiness(cluster: Cluster, service: Service, backends: _Backends) -> Iterator[Finding]:
-    if backends.ready or service.spec.publish_not_ready_addresses:
+    if backends.ready or service.spec.publish_not_ready_addresses or cluster.origin == "manifests":
         return
     why = ", ".join(f"{pod.name} {_why_not_ready(pod)}" for pod in backends.pods[:3])
     if all(cluster.age(pod.metadata.creation_timestamp) < SETTLING for pod in backends.pods):

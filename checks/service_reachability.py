@@ -78,10 +78,14 @@ NO_PROXYING = Code(
 MISSED = Code(
     id="SVR002",
     severity=Severity.FAIL,
-    title="A Service address leads to some endpoints only",
-    message="From {nodes}, {tries} connects to netdoc's own Service never reached its endpoint on {missed}; direct ones do",
-    fix="The rules of kube-proxy on {nodes} are behind the EndpointSlices: restart it there.",
-    commands=("kubectl -n kube-system delete pod -l k8s-app=kube-proxy --field-selector spec.nodeName={first}",),
+    title="kube-proxy's rules are behind",
+    message="From {nodes}, {tries} connects to netdoc's new Service in {seconds} s never reached its endpoint on {missed}; "
+    "older Services work, and that endpoint answers directly",
+    fix="kube-proxy on {nodes} does not get, or does not apply, what is new: look at its log and its way to the API server.",
+    commands=(
+        "kubectl -n kube-system logs --tail=20 -l k8s-app=kube-proxy --prefix",
+        "kubectl -n kube-system delete pod -l k8s-app=kube-proxy --field-selector spec.nodeName={first}",
+    ),
     rows=("K8",),
 )
 WRONG_PORT = Code(
@@ -194,12 +198,12 @@ def _proxying(facts: Facts, nodes: list[str]) -> Iterator[Finding | Unseen]:
         elif isinstance(reply, EchoReply):
             reached = {sample.who for sample in reply.samples if sample.who}
             direct = {other for other in nodes if other != node and _proved(facts, node, other)}
-            if not reached:
+            works = _certified(facts, node) == "verified"
+            if not reached and not (works and direct):
                 broken[node] = sorted({"impostor" if s.impostor else str(s.outcome) for s in reply.samples})
             elif missed := sorted(direct - reached):
-                yield MISSED.on(
-                    Subject("Node", node), nodes=[node], first=node, tries=len(reply.samples), missed=missed, paths=[]
-                )
+                numbers = {"tries": len(reply.samples), "seconds": SYNC, "missed": missed}
+                yield MISSED.on(Subject("Node", node), numbers, nodes=[node], first=node)
     yield from _broken(facts, broken, nodes)
     accepting = [node for node in nodes if _accepts_all(facts, node)]
     if accepting:

@@ -16,11 +16,18 @@ def link(findings: Iterable[Finding], codes: Mapping[str, Code]) -> tuple[Findin
     declared explanations would run in a circle, the one met first stays a cause.
     """
     named = _with_ids(findings)
+    by_code: dict[str, list[Finding]] = {}
+    for finding in named:
+        by_code.setdefault(finding.code, []).append(finding)
     parent: dict[str, str] = {}
     for cause in named:
-        for effect in named:
-            if _explains(cause, effect, codes) and _root(cause.id, parent) != effect.id:
-                parent.setdefault(effect.id, cause.id)
+        code = codes.get(cause.code)
+        if code is None or cause.severity is Severity.INFO:  # advice brings nothing about
+            continue
+        for explains in code.explains:
+            for effect in (effect for name in explains.codes for effect in by_code.get(name, ())):
+                if cause.id != effect.id and _same(cause, effect, explains) and _root(cause.id, parent) != effect.id:
+                    parent.setdefault(effect.id, cause.id)
     effects: dict[str, list[str]] = {}
     for finding in named:
         if finding.id in parent:
@@ -46,13 +53,6 @@ def _with_ids(findings: Iterable[Finding]) -> list[Finding]:
             name, number = f"{base}#{number}", number + 1
         named[name] = msgspec.structs.replace(finding, id=name)
     return list(named.values())
-
-
-def _explains(cause: Finding, effect: Finding, codes: Mapping[str, Code]) -> bool:
-    if cause.id == effect.id or cause.severity is Severity.INFO:  # advice brings nothing about
-        return False
-    code = codes.get(cause.code)
-    return code is not None and any(effect.code in e.codes and _same(cause, effect, e) for e in code.explains)
 
 
 def _same(cause: Finding, effect: Finding, explains: Explains) -> bool:

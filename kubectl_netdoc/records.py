@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
 from msgspec import Struct, field
@@ -18,6 +18,8 @@ from msgspec import Struct, field
 from kubectl_netdoc import corefile
 
 R = TypeVar("R", bound="Object")
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+"""A time with its zone, as the API writes it; one without can't be compared and is not decoded."""
 
 
 class Record(Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
@@ -46,8 +48,8 @@ class ObjectMeta(Record, frozen=True):
     labels: dict[str, str] = {}
     annotations: Annotations = Annotations()
     owner_references: tuple[OwnerReference, ...] = ()
-    creation_timestamp: datetime | None = None
-    deletion_timestamp: datetime | None = None
+    creation_timestamp: Moment | None = None
+    deletion_timestamp: Moment | None = None
 
 
 class Object(Record, frozen=True):
@@ -73,7 +75,7 @@ class Condition(Record, frozen=True):
     status: str = ""
     reason: str = ""
     message: str = ""
-    last_transition_time: datetime | None = None
+    last_transition_time: Moment | None = None
 
 
 class Namespace(Object, frozen=True):
@@ -181,7 +183,7 @@ class Terminated(Record, frozen=True):
 
     reason: str = ""
     exit_code: int = 0
-    finished_at: datetime | None = None
+    finished_at: Moment | None = None
 
 
 class ContainerState(Record, frozen=True):
@@ -360,7 +362,7 @@ class EventSeries(Record, frozen=True):
     """Repetitions of an Event."""
 
     count: int = 0
-    last_observed_time: datetime | None = None
+    last_observed_time: Moment | None = None
 
 
 class Event(Object, frozen=True):
@@ -371,8 +373,8 @@ class Event(Object, frozen=True):
     message: str = ""
     type: str = ""
     count: int = 0
-    last_timestamp: datetime | None = None
-    event_time: datetime | None = None
+    last_timestamp: Moment | None = None
+    event_time: Moment | None = None
     series: EventSeries = EventSeries()
 
     @property

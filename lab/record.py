@@ -14,7 +14,7 @@ from lab.faults.runner import Fault, Lab, all_faults
 
 ROOT = Path(__file__).parent.parent
 BUNDLES = ROOT / "tests" / "bundles"
-DEMO = "coredns-zero"
+DEMO = "kube-proxy-hung"
 
 
 def collect(lab: Lab, path: Path, fault: str) -> None:

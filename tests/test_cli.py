@@ -360,7 +360,6 @@ def test_good_manifests_are_exit_0(netdoc: Netdoc, file: Any) -> None:
     assert netdoc("check", "--from", file(GOOD)).code == 0
 
 
-@pytest.mark.xfail(strict=True, reason="service_config judges the readiness of a Pod that is only a manifest")
 def test_pod_in_a_manifest_is_not_held_to_be_unready(netdoc: Netdoc, file: Any) -> None:
     pod = "---\nkind: Pod\nmetadata: {name: web-1, namespace: shop, labels: {app: web}}\nspec: {containers: [{name: web}]}\n"
     assert netdoc("check", "--from", file(GOOD.partition("---")[0] + pod)).code == 0

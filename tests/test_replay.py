@@ -46,13 +46,13 @@ def test_a_healthy_and_a_broken_cluster_are_among_the_bundles() -> None:
 
 
 def test_the_demo_is_one_of_the_recorded_bundles() -> None:
-    demo = ROOT / "demo" / "coredns-zero.json"
-    assert demo.read_bytes() == (ROOT / "tests" / "bundles" / "coredns-zero.json").read_bytes()
+    demo = ROOT / "demo" / "kube-proxy-hung.json"
+    assert demo.read_bytes() == (ROOT / "tests" / "bundles" / "kube-proxy-hung.json").read_bytes()
 
 
 def test_the_demo_command() -> None:
-    command = [sys.executable, "-m", "kubectl_netdoc", "check", "--from", "demo/coredns-zero.json"]
+    command = [sys.executable, "-m", "kubectl_netdoc", "check", "--from", "demo/kube-proxy-hung.json"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert done.returncode == 1
     assert done.stderr == ""
-    assert done.stdout.startswith("FAIL DNC001")
+    assert done.stdout.startswith("FAIL SVR001")

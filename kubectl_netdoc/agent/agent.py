@@ -9,8 +9,8 @@ Operations
           sends each payload from a socket of its own, one after the other, and waits for one datagram;
           stops when N are unanswered (one, where an earlier ask stopped like this with this target)
           -> {"to": "10.96.0.10", "samples": [["ok", ms, base64] or ["timeout", ms], ...]}
-    pair  as udp, but payloads go two by two from one socket at once, as a resolver sends A and AAAA
-          -> the same; a sample is "ok" when both are answered, and carries the first answer
+          "group": 2 sends them two by two from one socket at once, as a resolver sends A and AAAA: a sample is then
+          "ok" when both are answered, and carries the first answer
     tcp   {"to": [host, port], "timeout": seconds}: connect and close -> {"to": host, "samples": [["ok", ms]]}
     echo  {"to": [host, port], "protocol": "TCP" or "UDP", "size": bytes, "samples": N, "timeout": s, "wait": s, "distinct": N}
           goes on for "wait" seconds until one try succeeds, and until so many different first lines have come
@@ -66,94 +66,52 @@ def resolv_conf_nameserver(path="/etc/resolv.conf"):
     raise ValueError("no nameserver in " + path)
 
 
-def exchange(host, port, payload, timeout):
-    """Send one datagram from a new socket; returns [outcome, milliseconds] and the answer in base64 where there is one."""
+def exchange(host, port, payloads, timeout):
+    """Send all payloads from one new socket at once and wait until each has its answer: one sample, with the first answer."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     start = time.perf_counter()
     try:
         with socket.socket(family, socket.SOCK_DGRAM) as sock:
             sock.connect((host, port))  # so that an ICMP error comes back, and only this peer's datagrams
             start = time.perf_counter()
-            sock.send(payload)
-            answer = own_answer(sock, payload[:2], start + timeout)
-        return ["ok", (time.perf_counter() - start) * 1000, base64.b64encode(answer).decode()]
-    except OSError as error:
-        return [outcome(error), (time.perf_counter() - start) * 1000]
-
-
-def own_answer(sock, own_id, deadline):
-    """The first datagram with the question's id; a peer that sends others without end does not hold this up."""
-    while True:
-        left = deadline - time.perf_counter()
-        if left <= 0:
-            raise socket.timeout()
-        sock.settimeout(left)
-        answer = sock.recv(LARGEST)
-        if answer[:2] == own_id:
-            return answer
-
-
-def udp(ask, deadline):
-    """Operation ``udp``."""
-    host, port = (resolv_conf_nameserver(), 53) if ask["to"] == "resolv.conf" else ask["to"]
-    samples = []
-    patience = 1 if (host, port) in SILENT else ask["give_up"]
-    for payload in ask["payloads"]:
-        left = deadline - time.monotonic()
-        if left <= 0:
-            raise OutOfTime
-        samples.append(exchange(host, port, base64.b64decode(payload), min(ask["timeout"], left)))
-        if samples[-1][0] == "timeout" and left < ask["timeout"]:
-            raise OutOfTime  # it might have been answered within its own time: no loss
-        if sum(sample[0] != "ok" for sample in samples) >= patience:
-            SILENT.add((host, port))
-            break
-    return {"to": host, "samples": samples}
-
-
-def exchange_pair(host, port, payloads, timeout):
-    """Send all payloads from one socket at once; the sample is ok when each has its answer."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    start = time.perf_counter()
-    try:
-        with socket.socket(family, socket.SOCK_DGRAM) as sock:
-            sock.connect((host, port))
-            start = time.perf_counter()
-            answers = {}  # type: ignore[var-annotated]
             for payload in payloads:
                 sock.send(payload)
-            while len(answers) < len(payloads):
-                answers.update(one_answer(sock, {payload[:2] for payload in payloads}, start + timeout))
-        first = base64.b64encode(answers[payloads[0][:2]]).decode()
-        return ["ok", (time.perf_counter() - start) * 1000, first]
+            answers = own_answers(sock, {payload[:2] for payload in payloads}, start + timeout)
+        return ["ok", (time.perf_counter() - start) * 1000, base64.b64encode(answers[payloads[0][:2]]).decode()]
     except OSError as error:
         return [outcome(error), (time.perf_counter() - start) * 1000]
 
 
-def one_answer(sock, ids, deadline):
-    """The next datagram with one of these ids."""
-    while True:
+def own_answers(sock, ids, deadline):
+    """The datagrams with the questions' ids; a peer that sends others without end does not hold this up."""
+    answers = {}  # type: ignore[var-annotated]
+    while len(answers) < len(ids):
         left = deadline - time.perf_counter()
         if left <= 0:
             raise socket.timeout()
         sock.settimeout(left)
         answer = sock.recv(LARGEST)
         if answer[:2] in ids:
-            return {answer[:2]: answer}
+            answers[answer[:2]] = answer
+    return answers
 
 
-def pair(ask, deadline):
-    """Operation ``pair``."""
+def udp(ask, deadline):
+    """Operation ``udp``."""
     host, port = (resolv_conf_nameserver(), 53) if ask["to"] == "resolv.conf" else ask["to"]
     payloads = [base64.b64decode(payload) for payload in ask["payloads"]]
+    group = ask.get("group", 1)
     samples = []
     patience = 1 if (host, port) in SILENT else ask["give_up"]
-    for first in range(0, len(payloads), 2):
+    for first in range(0, len(payloads), group):
         left = deadline - time.monotonic()
-        if left <= ask["timeout"]:
+        if left <= 0:
             raise OutOfTime
-        samples.append(exchange_pair(host, port, payloads[first : first + 2], ask["timeout"]))
+        samples.append(exchange(host, port, payloads[first : first + group], min(ask["timeout"], left)))
+        if samples[-1][0] == "timeout" and left < ask["timeout"]:
+            raise OutOfTime  # it might have been answered within its own time: no loss
         if sum(sample[0] != "ok" for sample in samples) >= patience:
+            SILENT.add((host, port))
             break
     return {"to": host, "samples": samples}
 
@@ -269,7 +227,7 @@ def tls(ask, deadline):
     return {"to": host, "samples": [sample]}
 
 
-OPERATIONS = {"udp": udp, "pair": pair, "tcp": tcp, "echo": echo, "tls": tls}
+OPERATIONS = {"udp": udp, "tcp": tcp, "echo": echo, "tls": tls}
 AT_ONCE = 16
 
 

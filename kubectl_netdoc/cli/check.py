@@ -40,19 +40,22 @@ def command(checks: tuple[str, ...], source: str, output: str, fail_on: str, sho
     """What is wrong with the cluster's network, why, and what mends it."""
     from kubectl_netdoc import report
     from kubectl_netdoc.model import Severity
+    from kubectl_netdoc.report import text
     from kubectl_netdoc.run import run
 
     registry, chosen = options.choose(checks, flags["only"], flags["skip"])
     where = options.recorded(source) if source else options.live(flags)
     stage, done = options.progress()
     try:
-        result = run(where, registry, chosen, stage).report
+        whole = run(where, registry, chosen, stage)
     finally:
         done()
+    result = whole.report
     colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     click.echo(report.renderer(output, Severity(show), colour)(result), nl=False, color=colour)
     if flags["verbose"]:
-        click.echo(f"kubectl-netdoc: {options.cost(where)}", err=True)
+        mesh = text.matrix(result)
+        click.echo((f"{mesh}\n" if mesh else "") + f"kubectl-netdoc: {options.cost(where, whole.measured)}", err=True)
     return exit_code(result, fail_on, strict)
 
 

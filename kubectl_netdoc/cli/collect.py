@@ -44,7 +44,7 @@ def command(file: str, notes: tuple[str, ...], **flags: Any) -> int:
     size = path.stat().st_size // 1024
     click.echo(f"{path}: {result.report.coverage.objects} objects, {len(result.measured.replies)} replies, {size} KiB")
     if flags["verbose"]:
-        click.echo(f"kubectl-netdoc: {options.cost(source)}", err=True)
+        click.echo(f"kubectl-netdoc: {options.cost(source, result.measured)}", err=True)
     return 0
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
+    from kubectl_netdoc.facts import Measured
     from kubectl_netdoc.model import Check
     from kubectl_netdoc.registry import Registry
     from kubectl_netdoc.run import Progress
@@ -88,7 +89,7 @@ measuring = _all(
     click.option("--image-pull-secret", default="", help="Pull secret for that image, in the pods' namespace."),
     click.option("--pod-namespace", default="", help="Run debug pods in this namespace instead of a new one."),
     click.option("--timeout", type=Seconds(), default=60.0, show_default="60s", help="Limit for the measurements."),
-    click.option("-v", "--verbose", is_flag=True, help="Print what the run cost: API calls, bytes, seconds a stage."),
+    click.option("-v", "--verbose", is_flag=True, help="Print the mesh between nodes, and what the run cost."),
 )
 
 choosing = _all(
@@ -167,7 +168,9 @@ def progress() -> tuple[Progress, Callable[[], None]]:
     return (lambda stage: status.update(f"netdoc: {stage}")), status.stop
 
 
-def cost(source: Source) -> str:
-    """Say what a live run cost the API server."""
+def cost(source: Source, measured: Measured) -> str:
+    """Say what a run cost the API server and the network."""
     usage = getattr(getattr(source, "client", None), "usage", None)
-    return f"API: {usage.calls} calls, {usage.bytes / 1024:.0f} KiB" if usage else "API: not used"
+    api = f"API: {usage.calls} calls, {usage.bytes / 1024:.0f} KiB" if usage else "API: not used"
+    probes = sum(len(getattr(reply, "samples", (None,))) for reply in measured.replies.values())
+    return f"{api}; measured: {len(measured.replies)} requests, {probes} probes from {len(measured.vantages)} nodes"

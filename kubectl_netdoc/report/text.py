@@ -137,6 +137,20 @@ def _unseen(item: Unseen) -> str:
     return f"{item.what}: {item.reason}" + (f"; least rule: {item.grant}" if item.grant else "")
 
 
+def matrix(report: Report) -> str:
+    """Return the mesh between nodes, a row a source and a column a target, or nothing where it was not measured."""
+    cells: dict[tuple[str, str], str] = {}
+    for finding in report.findings:
+        entries = finding.evidence.get("matrix", [])
+        for entry in entries if isinstance(entries, list) else []:
+            path, _, value = entry.partition(": ")
+            one, _, other = path.partition(" -> ")
+            cells[one, other] = value
+    nodes = sorted({node for pair in cells for node in pair})
+    rows = [[safe(one), *(safe(cells.get((one, other), "")) for other in nodes)] for one in nodes]
+    return tabulate(rows, headers=["from \\ to", *map(safe, nodes)], disable_numparse=True) if rows else ""
+
+
 def summary(report: Report) -> str:
     """Return the last line: what was found, how long it took, and on how much that rests."""
     causes = [finding for finding in report.causes() if finding.severity is not Severity.INFO]

@@ -106,8 +106,8 @@ def ask(number: int, request: Request, places: Places = NOWHERE) -> dict[str, An
     common = {"id": number, "timeout": request.timeout, "together": _stage(request) == 2}
     if isinstance(request, DnsLookup):
         to = list(address(request.server, places)) if isinstance(request.server, Address) else "resolv.conf"
-        op = "pair" if request.parallel else "udp"
-        return {**common, "op": op, "to": to, "payloads": _queries(request), "give_up": request.give_up}
+        group = 2 if request.parallel else 1
+        return {**common, "op": "udp", "to": to, "payloads": _queries(request), "group": group, "give_up": request.give_up}
     to = list(address(request.to, places))
     if isinstance(request, Connect):
         return {**common, "op": "tcp", "to": to}

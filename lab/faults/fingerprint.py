@@ -106,7 +106,9 @@ def of_node(name: str, output: str) -> Iterator[str]:
                 yield f"{name} {section}: {rule}"
         elif fact := {"route": _route, "link": _link, "nftables": _table, "sysctl": _sysctl}.get(section, str)(line):
             yield f"{name} {section}: {fact}"
-    yield from sorted({f"{name} kube-proxy serves {service}" for service in _SERVICE.findall(output)})
+    yield from sorted(
+        {f"{name} kube-proxy serves {service}" for service in _SERVICE.findall(output) if not service.startswith("netdoc-")}
+    )
 
 
 _GENERATED = re.compile(r"KUBE-|FLANNEL|flanneld|CNI-|^#|^\*|^COMMIT|^:\S+ ACCEPT")

@@ -44,7 +44,7 @@ def test_lost_datagrams_are_seen_one_by_one_and_not_asked_again() -> None:
         return healthy(datagram, number) if number % 2 == 0 else []
 
     with udp_server(lossy) as place:
-        reply, _ = run_agent([ask(0, place, samples=4, timeout=SHORT)])
+        reply, _ = run_agent([ask(0, place, samples=4, timeout=SHORT, give_up=9)])
     assert outcomes(reply) == ["ok", "timeout", "ok", "timeout"]
     assert all(len(sample) == 2 for sample in reply["samples"] if sample[0] == "timeout")
 

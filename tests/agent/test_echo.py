@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import base64
 import socket
 import ssl
@@ -21,6 +22,8 @@ from kubectl_netdoc.requests import (
     CertificateReply,
     Connect,
     ConnectReply,
+    DnsLookup,
+    DnsReply,
     Echo,
     EchoReply,
     EchoSample,
@@ -34,6 +37,7 @@ from kubectl_netdoc.requests import (
 from kubectl_netdoc.sources import wire
 from kubectl_netdoc.sources.live.exec import parse, payload, resolvable
 from kubectl_netdoc.sources.wire import Places, Server
+from tests.agent.udp import healthy, udp_server
 
 NONCE = "0123456789abcdef"
 DEADLINE = 10
@@ -214,6 +218,24 @@ def test_datagrams_are_never_answered_with_more_than_came(echo: int) -> None:
         sock.settimeout(DEADLINE)
         sock.send(b"x" * 200)
         assert len(sock.recv(70000)) == 200
+
+
+def test_the_echo_server_keeps_to_python_38() -> None:
+    ast.parse(agent.echo_source(), feature_version=(3, 8))
+
+
+def test_paired_lookups_count_as_one_sample() -> None:
+    with udp_server(healthy) as (host, port):
+        reply = asked(DnsLookup("n1", Address(host, port), "example.", samples=4, parallel=True), Places())
+    assert isinstance(reply, DnsReply)
+    assert [s.outcome for s in reply.samples] == [Outcome.OK] * 4
+
+
+def test_a_pair_is_lost_when_one_of_it_is() -> None:
+    with udp_server(lambda datagram, number: healthy(datagram, number) if number % 2 else []) as (host, port):
+        reply = asked(DnsLookup("n1", Address(host, port), "example.", samples=4, timeout=0.2, parallel=True), Places())
+    assert isinstance(reply, DnsReply)
+    assert [s.outcome for s in reply.samples] == [Outcome.TIMEOUT] * 2
 
 
 def test_the_greeting_is_base64_on_the_wire() -> None:

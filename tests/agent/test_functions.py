@@ -102,7 +102,7 @@ def test_socket_errors_have_a_word(agent: ModuleType, monkeypatch: pytest.Monkey
         recv = fail if step == "recv" else lambda *_: b"ab"
 
     monkeypatch.setattr(agent.socket, "socket", Fake)
-    assert agent.exchange("fd00::1", 53, b"ab", 1.0)[0] == word
+    assert agent.exchange("fd00::1", 53, [b"ab"], 1.0)[0] == word
 
 
 def test_other_peoples_answers_do_not_hold_up_the_end_of_a_sample(agent: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,7 +116,7 @@ def test_other_peoples_answers_do_not_hold_up_the_end_of_a_sample(agent: ModuleT
     clock, received = itertools.count(0.0, 0.1), itertools.count()
     monkeypatch.setattr(agent.time, "perf_counter", lambda: next(clock))
     with pytest.raises(socket.timeout):
-        agent.own_answer(Flood(), b"ab", 1.0)
+        agent.own_answers(Flood(), {b"ab"}, 1.0)
 
 
 def test_timeout_is_told_from_other_errors(agent: ModuleType) -> None:

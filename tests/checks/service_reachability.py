@@ -68,12 +68,15 @@ def _measure(
     own: dict[str, EchoReply | Lost] | None = None,
     accepting: bool = False,
     certificate: str = "",
+    no_api: tuple[str, ...] = (),
 ) -> Measured:
     """``bad``: what becomes of a connect from a node to an address where it is not ok."""
 
     def answer(request: Request) -> Reply:
         if isinstance(request, Connect):
             return ConnectReply(bad(request.node, request.to.ip) or Outcome.OK, 0.5)
+        if isinstance(request, Certificate) and request.node in no_api:
+            return CertificateReply(Outcome.TIMEOUT, 2000.0)
         if isinstance(request, Certificate):
             return CertificateReply(Outcome.OK, 1.0, not certificate, certificate)
         assert isinstance(request, Echo)
@@ -112,14 +115,15 @@ REFUSED = _everywhere(*ALL, outcome=Outcome.REFUSED)
 
 CASES = [
     _case("healthy", C, _measure(C)),
-    _case("no rules on one node", C, _measure(C, own={"n1": NOTHING}), ("SVR001", "Node n1")),
-    _case("somebody else answers on one node", C, _measure(C, own={"n1": IMPOSTOR}), ("SVR001", "Node n1")),
+    _case("no rules on one node", C, _measure(C, own={"n1": NOTHING}, no_api=("n1",)), ("SVR001", "Node n1")),
+    _case("somebody else answers on one node", C, _measure(C, own={"n1": IMPOSTOR}, no_api=("n1",)), ("SVR001", "Node n1")),
     _case(
         "no rules anywhere",
         C,
-        _measure(C, own=dict.fromkeys(NODES, NOTHING)),
+        _measure(C, own=dict.fromkeys(NODES, NOTHING), no_api=NODES),
         ("SVR001", "Cluster service addresses"),
     ),
+    _case("nothing new gets through to kube-proxy", C, _measure(C, own={"n1": NOTHING}), ("SVR002", "Node n1")),
     _case("rules of yesterday", C, _measure(C, own={"n1": _seen("n1")}), ("SVR002", "Node n1")),
     _case("application on 127.0.0.1", C, _measure(C, REFUSED), ("SVR004", WEB)),
     _case("wrong targetPort", _cluster(port=8081), _measure(_cluster(port=8081), REFUSED), ("SVR003", WEB)),

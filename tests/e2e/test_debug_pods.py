@@ -68,16 +68,30 @@ def test_a_given_namespace(netdoc: Netdoc, lab: Lab, space: str) -> None:
     assert _left(lab, space) == []
 
 
+def _quota(lab: Lab, space: str, hard: str) -> None:
+    """Make a quota and wait until it holds: admission enforces it once its status is written."""
+    lab.kubectl("-n", space, "create", "quota", "limit", f"--hard={hard}")
+    lab.kubectl("-n", space, "wait", "quota/limit", "--for=jsonpath={.status.hard}", "--timeout=30s")
+
+
 def test_a_quota_of_zero(netdoc: Netdoc, lab: Lab, space: str) -> None:
-    lab.kubectl("-n", space, "create", "quota", "none", "--hard=pods=0")
+    _quota(lab, space, "pods=0")
     report = netdoc.report("--pod-namespace", space)
     assert _codes(report, "debug_pods") == {"POD002"}
 
 
 def test_an_admission_policy_that_refuses(netdoc: Netdoc, lab: Lab, space: str) -> None:
     """A quota on an extended resource makes admission demand limits that the pod does not have."""
-    lab.kubectl("-n", space, "create", "quota", "storage", "--hard=limits.ephemeral-storage=1Gi")
+    _quota(lab, space, "limits.ephemeral-storage=1Gi")
     assert _codes(netdoc.report("--pod-namespace", space), "debug_pods") == {"POD002"}
+
+
+def test_what_is_known_when_the_time_is_up_is_reported(netdoc: Netdoc) -> None:
+    states = _states(netdoc.report("--timeout", "1s"))
+    assert {states["service_config"], states["dns_config"], states["nodes_ready"]} == {"pass"}
+    assert states["pod_network"] in ("unknown", "pass")
+    assert "crashed" not in states.values()
+    assert netdoc.namespaces() == set()
 
 
 @pytest.fixture

@@ -67,7 +67,9 @@ def test_lists_continue_over_pages(lab: Lab, monkeypatch: pytest.MonkeyPatch) ->
     assert client.usage.calls - calls > len(kinds) + len(whole.all(POD)) // 2
     for kind in kinds:
         one, other = whole.listing(kind), paged.listing(kind)
-        assert isinstance(one, Listing)
+        if not isinstance(one, Listing):
+            assert one.by_design  # a policy kind that this server does not have
+            continue
         assert isinstance(other, Listing)
         assert {(item.namespace, item.name) for item in one.items} == {(item.namespace, item.name) for item in other.items}
 

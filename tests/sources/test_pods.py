@@ -1,0 +1,123 @@
+"""What the watch says of a debug pod, and why the API server refuses one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from kubectl_netdoc.facts import Trouble
+from kubectl_netdoc.sources.live.client import ApiError
+from kubectl_netdoc.sources.live.pods import MOST_NODES, DebugPod, _Change, choose_nodes, note, note_event, refusal
+from kubectl_netdoc.testing import make_cluster, make_node
+
+
+def change(type_: str = "MODIFIED", **fields: Any) -> _Change:
+    return msgspec.convert({"type": type_, "object": fields}, _Change)
+
+
+def pod_change(*, phase: str = "Pending", ip: str = "", ready: bool = False, type_: str = "MODIFIED", **state: Any) -> _Change:
+    """A change of the pod; ``state``: its container's state, as in the API."""
+    statuses = [{"name": "agent", "state": state}] if state else []
+    conditions = [{"type": "Ready", "status": str(ready)}]
+    status = {"phase": phase, "podIP": ip, "conditions": conditions, "containerStatuses": statuses}
+    return change(type_, metadata={"name": "p"}, spec={"nodeName": "n1"}, status=status)
+
+
+def seen(*changes: _Change) -> DebugPod:
+    pod = DebugPod("p", "")
+    for item in changes:
+        note(pod, item)
+    return pod
+
+
+def test_a_pod_that_runs_is_settled_once_it_has_an_address() -> None:
+    waiting = seen(pod_change(phase="Running", running={}))
+    assert (waiting.settled, waiting.node) == (False, "n1")
+    running = seen(pod_change(phase="Running", running={}, ip="10.0.0.1", ready=True))
+    assert (running.settled, running.ready, running.ip) == (True, True, "10.0.0.1")
+
+
+@pytest.mark.parametrize(
+    ("reason", "trouble"),
+    [
+        ("ErrImagePull", Trouble.IMAGE),
+        ("ImagePullBackOff", Trouble.IMAGE),
+        ("InvalidImageName", Trouble.IMAGE),
+        ("ErrImageNeverPull", Trouble.IMAGE),
+        ("CreateContainerConfigError", Trouble.CONTAINER),
+        ("RunContainerError", Trouble.CONTAINER),
+    ],
+)
+def test_reasons_that_waiting_does_not_mend(reason: str, trouble: Trouble) -> None:
+    assert seen(pod_change(waiting={"reason": reason, "message": "m"})).reason == trouble
+
+
+def test_creating_is_no_trouble() -> None:
+    assert not seen(pod_change(waiting={"reason": "ContainerCreating"})).settled
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        pod_change(phase="Failed"),
+        pod_change(phase="Running", terminated={"reason": "Error", "exitCode": 1}),
+        pod_change(type_="DELETED"),
+    ],
+    ids=["failed", "container ended", "deleted"],
+)
+def test_an_end(item: _Change) -> None:
+    assert seen(item).reason == Trouble.ENDED
+
+
+def test_a_failed_sandbox_makes_a_pod_suspect_until_it_runs() -> None:
+    event = change(involvedObject={"name": "p"}, reason="FailedCreatePodSandBox", message="no address")
+    pod = DebugPod("p", "n1")
+    note_event(pod, event)
+    assert pod.suspect
+    assert not pod.settled
+    note(pod, pod_change(phase="Running", running={}, ip="10.0.0.1"))
+    assert pod.vantage().running
+
+
+def test_an_event_about_a_pod_that_runs_is_nothing() -> None:
+    pod = seen(pod_change(phase="Running", running={}, ip="10.0.0.1"))
+    note_event(pod, change(involvedObject={"name": "p"}, reason="FailedCreatePodSandBox", message="old"))
+    assert pod.suspect == 0
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "trouble"),
+    [
+        (403, 'pods "x" is forbidden: exceeded quota: q, requested: pods=1', Trouble.QUOTA),
+        (403, 'pods "x" is forbidden: failed quota: q: must specify limits.cpu', Trouble.QUOTA),
+        (403, 'pods "x" is forbidden: violates PodSecurity "restricted:latest"', Trouble.ADMISSION),
+        (400, 'admission webhook "policy.example" denied the request: no', Trouble.ADMISSION),
+        (403, 'User "u" cannot create resource "pods" in API group ""', Trouble.FORBIDDEN),
+        (500, "etcd is gone", Trouble.API),
+    ],
+)
+def test_refusals_are_told_apart_by_their_text(status: int, message: str, trouble: Trouble) -> None:
+    assert refusal(ApiError(status, message)) is trouble
+
+
+def test_exec_that_fails_leaves_a_vantage_that_ran() -> None:
+    pod = seen(pod_change(phase="Running", running={}, ip="10.0.0.1"))
+    pod.fail(Trouble.EXEC, "forbidden")
+    assert (pod.vantage().running, pod.vantage().reason) == (True, Trouble.EXEC)
+
+
+def test_many_nodes_are_sampled_evenly() -> None:
+    names = [f"n{number:03}" for number in range(100)]
+    chosen = choose_nodes(make_cluster(*(make_node(name) for name in names)))
+    assert len(chosen) <= MOST_NODES
+    assert set(chosen) <= set(names)
+    assert {name[1] for name in chosen} == {"0"}
+    assert len({name[2] for name in chosen}) == 10
+
+
+def test_where_nodes_cannot_be_read_the_scheduler_chooses() -> None:
+    from kubectl_netdoc.api import NODE, Unavailable
+
+    assert choose_nodes(make_cluster(unavailable={NODE: Unavailable("forbidden")})) == ("",)
