@@ -152,7 +152,8 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     if dns is None:
         if cluster.origin == "manifests" and cluster.readable(COREFILE):
             yield from _all_corefiles(cluster)
-        raise Skip(f"no DNS Service is visible in {cluster.scope}: cluster DNS may be outside the cluster")
+        where = "these files" if cluster.origin == "manifests" else f"{cluster.scope}: cluster DNS may be outside the cluster"
+        raise Skip(f"there is no DNS Service in {where}")
     if cluster.readable(POD) and cluster.readable(ENDPOINT_SLICE):
         yield from _servers(cluster, dns)
     if cluster.readable(COREFILE) and (config := clusterdns.config(cluster, dns)):

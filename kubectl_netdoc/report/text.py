@@ -118,23 +118,23 @@ def _checks(results: Iterable[CheckResult], by_id: dict[str, Finding], paint: Pa
 def _remark(result: CheckResult, by_id: dict[str, Finding]) -> str:
     if result.error:
         return result.error
-    if result.state is State.SKIPPED and result.unseen:
-        return result.unseen[0].reason
     count = sum(by_id[finding].severity is not Severity.INFO for finding in result.findings)
     return f"{count} finding{'s' if count > 1 else ''}" if count and result.state in (State.FAIL, State.WARN) else ""
 
 
 def _not_looked_at(report: Report) -> Iterator[str]:
-    unseen = dict.fromkeys([*report.unseen, *(item for result in report.results for item in result.unseen)])
-    if unseen:
+    why: dict[str, dict[str, None]] = {}
+    for item in (*report.unseen, *(item for result in report.results for item in result.unseen)):
+        why.setdefault(_unseen(item), {})[item.what] = None
+    if why:
         yield ""
         yield "Not looked at:"
-        for item in unseen:
-            yield from _wrapped("  - ", 4, safe(_unseen(item)))
+        for reason, whats in why.items():
+            yield from _wrapped("  - ", 4, safe(f"{', '.join(whats)}: {reason}"))
 
 
 def _unseen(item: Unseen) -> str:
-    return f"{item.what}: {item.reason}" + (f"; least rule: {item.grant}" if item.grant else "")
+    return item.reason + (f"; least rule: {item.grant}" if item.grant else "")
 
 
 def matrix(report: Report) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from lab.faults.runner import Lab
+from lab.faults.runner import Lab, LabError
 from tests.e2e.conftest import DEADLINE, Netdoc
 from tests.e2e.test_rights import USER, kubeconfig_of
 from tests.faults import found
@@ -80,10 +80,51 @@ def test_a_quota_of_zero(netdoc: Netdoc, lab: Lab, space: str) -> None:
     assert _codes(report, "debug_pods") == {"POD002"}
 
 
-def test_an_admission_policy_that_refuses(netdoc: Netdoc, lab: Lab, space: str) -> None:
-    """A quota on an extended resource makes admission demand limits that the pod does not have."""
-    _quota(lab, space, "limits.ephemeral-storage=1Gi")
-    assert _codes(netdoc.report("--pod-namespace", space), "debug_pods") == {"POD002"}
+ADMISSION = """
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicy
+metadata: {name: netdoc-e2e}
+spec:
+  matchConstraints:
+    resourceRules: [{apiGroups: [""], apiVersions: [v1], operations: [CREATE], resources: [pods]}]
+  validations: [{expression: "has(object.metadata.labels.team)", message: every pod has a team}]
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata: {name: netdoc-e2e}
+spec:
+  policyName: netdoc-e2e
+  validationActions: [Deny]
+  matchResources: {namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: netdoc-e2e-space}}}
+"""
+
+
+def _admits(lab: Lab, space: str) -> bool:
+    try:
+        lab.kubectl("-n", space, "run", "probe", "--image=x", "--dry-run=server")
+    except LabError as error:
+        return "every pod has a team" not in str(error)
+    return True
+
+
+@pytest.fixture
+def admission(lab: Lab, space: str, tmp_path: Path) -> Iterator[str]:
+    """A namespace whose pods need a label that ours do not have; in force once a pod without it is refused."""
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(ADMISSION)
+    lab.kubectl("apply", "-f", str(policy))
+    try:
+        deadline = time.monotonic() + DEADLINE
+        while _admits(lab, space):
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+        yield space
+    finally:
+        lab.kubectl("delete", "-f", str(policy))
+
+
+def test_an_admission_policy_that_refuses(netdoc: Netdoc, admission: str) -> None:
+    assert _codes(netdoc.report("--pod-namespace", admission), "debug_pods") == {"POD002"}
 
 
 def test_what_is_known_when_the_time_is_up_is_reported(netdoc: Netdoc) -> None:

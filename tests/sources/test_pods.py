@@ -94,6 +94,7 @@ def test_an_event_about_a_pod_that_runs_is_nothing() -> None:
         (403, 'pods "x" is forbidden: failed quota: q: must specify limits.cpu', Trouble.QUOTA),
         (403, 'pods "x" is forbidden: violates PodSecurity "restricted:latest"', Trouble.ADMISSION),
         (400, 'admission webhook "policy.example" denied the request: no', Trouble.ADMISSION),
+        (422, "ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no team", Trouble.ADMISSION),
         (403, 'User "u" cannot create resource "pods" in API group ""', Trouble.FORBIDDEN),
         (500, "etcd is gone", Trouble.API),
     ],

@@ -404,10 +404,11 @@ def delete(client: Client, path: str) -> bool:
 
 
 def refusal(error: ApiError) -> Trouble:
-    """Return why the API server did not take a pod: all of these are 403, and only the text tells them apart."""
-    if "exceeded quota" in error.message or "failed quota" in error.message:
+    """Return why the API server did not take a pod: most of these are 403, and only the text tells them apart."""
+    text = error.message.lower()
+    if "exceeded quota" in text or "failed quota" in text:
         return Trouble.QUOTA
-    if "violates PodSecurity" in error.message or "admission" in error.message or "denied the request" in error.message:
+    if "violates podsecurity" in text or "admission" in text or "denied the request" in text:
         return Trouble.ADMISSION
     return Trouble.FORBIDDEN if error.status == 403 else Trouble.API
 
