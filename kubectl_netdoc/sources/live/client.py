@@ -97,7 +97,7 @@ class Watch:
     def lines(self) -> Iterator[bytes]:
         """Yield each change as a line of JSON; ends quietly whatever ends the watch."""
         buffer = b""
-        with suppress(urllib3.exceptions.HTTPError, OSError, ValueError):
+        with suppress(Exception):  # closed under its reader, http.client raises whatever its state makes of that
             for chunk in self._response.stream(None):
                 buffer += chunk
                 *lines, buffer = buffer.split(b"\n")
