@@ -26,7 +26,7 @@ echo "== nftables"; nft list tables
 echo "== file"; cd /etc/cni/net.d && md5sum * /etc/hosts /etc/resolv.conf
 echo "== stopped"; ps -eo stat=,comm= | sed -n 's/^T\S* *//p'
 echo "== sysctl"; cd /proc/sys/net
-grep -s . ipv4/ip_forward ipv4/conf/*/forwarding ipv4/conf/*/rp_filter ipv6/conf/all/forwarding || true   # a pod's link may just go
+grep -s . ipv4/ip_forward ipv4/conf/*/forwarding ipv4/conf/*/rp_filter ipv6/conf/all/forwarding || true   # a link may just go
 """
 
 
