@@ -18,7 +18,25 @@ from lab.faults.runner import Fault, Lab, all_faults
 from tests.e2e.conftest import DEADLINE, Netdoc
 from tests.faults import found, judge
 
+IN_CI = frozenset(
+    {
+        "app-on-localhost",
+        "coredns-zero",
+        "corefile-self-forward",
+        "kube-proxy-hung",
+        "loadbalancer-pending",
+        "overlay-port-dropped",
+        "pod-link-down",
+        "service-named-port-missing",
+        "service-port-wrong",
+        "service-selector-nothing",
+        "traffic-policy-local",
+    }
+)
+"""Faults of `make e2e`; the others are slow, and run with `make e2e-all`."""
+
 FAULTS = [fault for fault in all_faults() if fault.expect]
+ROWS = [pytest.param(f, id=f.name, marks=() if f.name in IN_CI else pytest.mark.slow) for f in FAULTS]
 
 
 @pytest.mark.parametrize("run", range(5))
@@ -34,7 +52,7 @@ def test_healthy_is_silent(netdoc: Netdoc, run: int) -> None:
     assert done.stderr == ""
 
 
-@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+@pytest.mark.parametrize("fault", ROWS)
 def test_fault(netdoc: Netdoc, lab: Lab, fault: Fault) -> None:
     with lab.broken(fault):
         done = netdoc("check", "-o", "json")
