@@ -206,7 +206,7 @@ def _merge(code: Code, subject: Subject, places: list[tuple[str, dict[str, objec
 def _judge(facts: Facts, vantage: Vantage) -> Iterator[Judged | Unseen]:
     where = f"DNS from node {vantage.node}" if vantage.node else "DNS"
     if not vantage.running:
-        yield Unseen(where, f"no debug pod ran there: {vantage.reason}: {vantage.message}", asked=True)
+        yield Unseen(where, f"no debug pod ran there: {vantage.reason}", asked=True)
         return
     requests = _through_service(facts.cluster, vantage.node)
     replies = [facts.reply(request) for request in requests]
