@@ -86,6 +86,7 @@ measuring = _all(
         show_default="python:3.13-alpine",
         help="Image of the debug pods; needs python3.",
     ),
+    click.option("--nodes", default="", metavar="all|N|SELECTOR", show_default="30 at most", help="Nodes to measure from."),
     click.option("--image-pull-secret", default="", help="Pull secret for that image, in the pods' namespace."),
     click.option("--pod-namespace", default="", help="Run debug pods in this namespace instead of a new one."),
     click.option("--timeout", type=Seconds(), default=60.0, show_default="60s", help="Limit for the measurements."),
@@ -125,7 +126,10 @@ def live(options: dict[str, Any]) -> Source:
 
     if options["all_namespaces"] and options["namespaces"]:
         raise click.UsageError("-A and -n exclude each other")
+    if options["nodes"].isdigit() and int(options["nodes"]) < 1:
+        raise click.UsageError("--nodes takes all, a number from 1 on, or a label selector; --no-pods measures from none")
     settings = pods.Settings(
+        nodes=options["nodes"],
         image=options["image"] or pods.DEFAULT_IMAGE,
         namespace=options["pod_namespace"],
         pull_secret=options["image_pull_secret"],

@@ -7,7 +7,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from kubectl_netdoc.api import NODE, Unavailable
 from kubectl_netdoc.facts import Trouble
+from kubectl_netdoc.records import convert
 from kubectl_netdoc.sources.live.client import ApiError
 from kubectl_netdoc.sources.live.pods import MOST_NODES, DebugPod, _Change, choose_nodes, note, note_event, refusal
 from kubectl_netdoc.testing import make_cluster, make_node
@@ -118,7 +120,25 @@ def test_many_nodes_are_sampled_evenly() -> None:
     assert len({name[2] for name in chosen}) == 10
 
 
-def test_where_nodes_cannot_be_read_the_scheduler_chooses() -> None:
-    from kubectl_netdoc.api import NODE, Unavailable
+@pytest.mark.parametrize(
+    ("wanted", "names"),
+    [
+        ("", {"a", "b", "c"}),
+        ("all", {"a", "b", "c"}),
+        ("1", {"a"}),
+        ("2", {"a", "c"}),
+        ("9", {"a", "b", "c"}),
+        ("pool=edge", {"b", "c"}),
+        ("pool==edge,zone=z2", {"c"}),
+        ("zone", {"c"}),
+        ("pool=none", set()),
+    ],
+)
+def test_nodes_as_asked_for(wanted: str, names: set[str]) -> None:
+    labels = {"a": {}, "b": {"pool": "edge"}, "c": {"pool": "edge", "zone": "z2"}}
+    nodes = [(NODE, convert(NODE, {"metadata": {"name": name, "labels": own}})) for name, own in labels.items()]
+    assert set(choose_nodes(make_cluster(*nodes), wanted)) == names
 
+
+def test_where_nodes_cannot_be_read_the_scheduler_chooses() -> None:
     assert choose_nodes(make_cluster(unavailable={NODE: Unavailable("forbidden")})) == ("",)

@@ -51,8 +51,12 @@ CONTAINER_REASONS = frozenset({"CreateContainerConfigError", "CreateContainerErr
 
 
 class Settings(Struct, frozen=True, kw_only=True):
-    """How to run debug pods. ``timeout``: seconds for the whole run, after which a pod of ours ends by itself."""
+    """How to run debug pods. ``timeout``: seconds for the whole run, after which a pod of ours ends by itself.
 
+    ``nodes``: which nodes carry one, as in ``choose_nodes``.
+    """
+
+    nodes: str = ""
     image: str = DEFAULT_IMAGE
     namespace: str = ""
     pull_secret: str = ""
@@ -163,13 +167,21 @@ class Session(Struct):
     places: Places
 
 
-def choose_nodes(cluster: Cluster) -> tuple[str, ...]:
-    """Return the nodes that are to carry a debug pod; "" (wherever it lands) where Nodes can't be read."""
-    nodes = sorted(node.name for node in cluster.index.items(NODE) if not node.unfit)
+def choose_nodes(cluster: Cluster, wanted: str = "") -> tuple[str, ...]:
+    """Return the nodes that are to carry a debug pod; "" (wherever it lands) where Nodes can't be read.
+
+    ``wanted``: ``all``, a number, or a label selector such as ``pool=edge,zone``; else ``MOST_NODES`` at most.
+    """
     if not cluster.readable(NODE):
         return ("",)
-    step = max(1, -(-len(nodes) // MOST_NODES))
-    return tuple(nodes[::step])
+    fit = [node for node in cluster.index.items(NODE) if not node.unfit]
+    most = len(fit) if wanted == "all" else int(wanted) if wanted.isdigit() else MOST_NODES
+    if wanted and wanted != "all" and not wanted.isdigit():
+        pairs = [part.partition("=") for part in wanted.replace("==", "=").split(",")]
+        fit = [n for n in fit if all(k in n.metadata.labels and (not eq or n.metadata.labels[k] == v) for k, eq, v in pairs)]
+    names = sorted(node.name for node in fit)
+    step = max(1, -(-len(names) // max(1, most)))
+    return tuple(names[::step])
 
 
 @contextmanager

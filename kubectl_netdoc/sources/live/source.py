@@ -36,7 +36,7 @@ class LiveSource:
     def cluster(self, kinds: tuple[Kind[Any], ...]) -> Cluster:
         """Read the lists, all at once; raises ``SourceError``."""
         cluster = lists.read(self.client, kinds, self.namespaces)
-        cluster.vantages = pods.choose_nodes(cluster) if self.settings else ()
+        cluster.vantages = pods.choose_nodes(cluster, self.settings.nodes) if self.settings else ()
         return cluster
 
     def measure(self, cluster: Cluster, requests: tuple[Request, ...]) -> Measured:
@@ -44,7 +44,7 @@ class LiveSource:
         if self.settings is None:
             return Measured(why_not="not asked for: --no-pods")
         if not cluster.vantages:
-            return Measured(why_not="no node can run a debug pod")
+            return Measured(why_not=f"no node that can run a debug pod matches --nodes {self.settings.nodes or 'all'}")
         with suppress(ApiError):  # who may not list namespaces has made none
             pods.sweep(self.client, self.settings.namespace)
         try:
