@@ -168,13 +168,25 @@ MEASURED = Code(
 )
 
 
-def pairs(nodes: tuple[str, ...]) -> Iterator[tuple[str, str]]:
-    """Yield the ordered pairs to measure: all of a few nodes, else each with its neighbours on a ring."""
-    for index, one in enumerate(nodes):
-        if len(nodes) <= FULL_MESH:
-            yield from ((one, other) for other in nodes if other != one)
-        else:
-            yield from ((one, nodes[(index + step) % len(nodes)]) for step in range(1, NEIGHBOURS + 1))
+def pairs(cluster: Cluster) -> list[tuple[str, str]]:
+    """Return the ordered pairs to measure: all of a few nodes, else each with its neighbours on a ring and every zone pair."""
+    nodes = tuple(node for node in cluster.vantages if node)
+    if len(nodes) <= FULL_MESH:
+        return [(one, other) for one in nodes for other in nodes if other != one]
+    ring = [(one, nodes[(i + step) % len(nodes)]) for i, one in enumerate(nodes) for step in range(1, NEIGHBOURS + 1)]
+    zones = _zones(cluster)
+    first = {zones[node]: node for node in reversed(nodes) if node in zones}
+    covered = {(zones.get(one), zones.get(other)) for one, other in ring}
+    missing = [(first[a], first[b]) for a in sorted(first) for b in sorted(first) if a != b and (a, b) not in covered]
+    return ring + missing
+
+
+def _zones(cluster: Cluster) -> dict[str, str]:
+    """Zone of each node that has one (well-known label topology.kubernetes.io/zone)."""
+    if not cluster.readable(NODE):
+        return {}
+    label = "topology.kubernetes.io/zone"
+    return {node.name: node.metadata.labels[label] for node in cluster.all(NODE) if label in node.metadata.labels}
 
 
 def small(one: str, other: str) -> Echo:
@@ -189,12 +201,11 @@ def udp(one: str, other: str) -> Echo:
 
 def plan(cluster: Cluster) -> Iterator[Echo]:
     """Ask along every pair, and on the same node where there are two pods."""
-    nodes = tuple(node for node in cluster.vantages if node)
-    for one, other in pairs(nodes):
+    for one, other in pairs(cluster):
         yield small(one, other)
         yield udp(one, other)
         yield Echo(one, Peer(other), size=BULK)
-    for node in nodes:
+    for node in filter(None, cluster.vantages):
         yield Echo(node, Peer(node, twin=True))
 
 
@@ -207,7 +218,7 @@ class _Mesh:
         self.replies: dict[tuple[str, str], EchoReply] = {}
         self.large: dict[tuple[str, str], EchoReply] = {}
         self.no_udp: dict[tuple[str, str], EchoReply] = {}
-        for pair in pairs(tuple(node for node in facts.cluster.vantages if node)):
+        for pair in pairs(facts.cluster):
             if not self.usable.keys() >= set(pair):
                 continue
             reply, large = facts.reply(small(*pair)), facts.reply(Echo(pair[0], Peer(pair[1]), size=BULK))
