@@ -44,6 +44,7 @@ from kubectl_netdoc.api import (
     Vantage,
 )
 from kubectl_netdoc.stats import percentile
+from kubectl_netdoc.targets import PROOFS, proof
 
 FULL_MESH = 8
 """Up to so many nodes every pair is measured: 56 ordered pairs; more are measured as a ring."""
@@ -54,7 +55,6 @@ NEIGHBOURS = 3
 BULK = 65536
 """Bytes of the large payload: some forty full-size segments, and no load to speak of."""
 
-SMALL_TRIES = 3
 CHAIN = Explains(("DNL001", "DNL002", "DNL003", "DNL005", "DNL007", "SVR002", "SVR003", "SVR004", "SVR005", "SVR006"), "path")
 
 NO_CROSSING = Code(
@@ -189,20 +189,15 @@ def _zones(cluster: Cluster) -> dict[str, str]:
     return {node.name: node.metadata.labels[label] for node in cluster.all(NODE) if label in node.metadata.labels}
 
 
-def small(one: str, other: str) -> Echo:
-    """The small payload over TCP."""
-    return Echo(one, Peer(other), samples=SMALL_TRIES)
-
-
 def udp(one: str, other: str) -> Echo:
     """The small payload over UDP."""
-    return Echo(one, Peer(other), "UDP", samples=SMALL_TRIES)
+    return Echo(one, Peer(other), "UDP", samples=PROOFS)
 
 
 def plan(cluster: Cluster) -> Iterator[Echo]:
     """Ask along every pair, and on the same node where there are two pods."""
     for one, other in pairs(cluster):
-        yield small(one, other)
+        yield proof(one, other)
         yield udp(one, other)
         yield Echo(one, Peer(other), size=BULK)
     for node in filter(None, cluster.vantages):
@@ -221,7 +216,7 @@ class _Mesh:
         for pair in pairs(facts.cluster):
             if not self.usable.keys() >= set(pair):
                 continue
-            reply, large = facts.reply(small(*pair)), facts.reply(Echo(pair[0], Peer(pair[1]), size=BULK))
+            reply, large = facts.reply(proof(*pair)), facts.reply(Echo(pair[0], Peer(pair[1]), size=BULK))
             datagrams = facts.reply(udp(*pair))
             if isinstance(reply, EchoReply):
                 self.replies[pair] = reply

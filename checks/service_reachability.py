@@ -53,7 +53,7 @@ from kubectl_netdoc.api import (
     Tier,
     Unseen,
 )
-from kubectl_netdoc.targets import Endpoint, Target, targets
+from kubectl_netdoc.targets import Endpoint, Target, proof, targets
 
 TRIES = 6
 """Connects to netdoc's own Service for each echo behind it: one of N random backends is missed by chance in 1 of 400."""
@@ -155,7 +155,7 @@ def plan(cluster: Cluster) -> Iterator[Request]:
         yield Echo(node, OwnService(empty=True))
         yield Echo(node, Peer(node, closed=True))
         yield from _certificate(cluster, node)
-        yield from (Echo(node, Peer(other), samples=3) for other in cluster.vantages if other != node)
+        yield from (proof(node, other) for other in cluster.vantages if other != node)
         if cluster.readable(ENDPOINT_SLICE):
             for target in targets(cluster):
                 through = target.through_ip(node)
@@ -212,7 +212,7 @@ def _proxying(facts: Facts, nodes: list[str]) -> Iterator[Finding | Unseen]:
 
 
 def _proved(facts: Facts, node: str, other: str) -> bool:
-    reply = facts.reply(Echo(node, Peer(other), samples=3))
+    reply = facts.reply(proof(node, other))
     return isinstance(reply, EchoReply) and any(sample.who for sample in reply.samples)
 
 

@@ -8,13 +8,22 @@ from msgspec import Struct
 
 from kubectl_netdoc.cluster import Cluster
 from kubectl_netdoc.records import POD, SERVICE, Service, ServicePort
-from kubectl_netdoc.requests import Address, Connect
+from kubectl_netdoc.requests import Address, Connect, Echo, Peer
 
 MOST_ENDPOINTS = 4
 """Endpoints of a Service port that each node connects to at most."""
 
 MOST_PORTS = 60
 """Service ports that are measured at most: with their endpoints some 300 connects a node, 16 at a time."""
+
+
+PROOFS = 3
+"""Tries of a path between two debug pods: a single lost packet does not break it."""
+
+
+def proof(node: str, other: str) -> Echo:
+    """The small request along a path between two nodes; checks that need it share it, so that it is measured once."""
+    return Echo(node, Peer(other), samples=PROOFS)
 
 
 class Endpoint(Struct, frozen=True):

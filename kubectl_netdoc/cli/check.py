@@ -10,8 +10,7 @@ import click
 
 from kubectl_netdoc.cli import options
 from kubectl_netdoc.cli.options import OneOf
-
-FORMATS = ("text", "json", "yaml")
+from kubectl_netdoc.report import FORMATS
 
 
 @click.command("check")
