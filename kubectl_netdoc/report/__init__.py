@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from kubectl_netdoc.model import Report, Severity
+if TYPE_CHECKING:
+    from kubectl_netdoc.model import Report, Severity
+
+    Renderer = Callable[[Report], str]
 
 FORMATS = ("text", "json", "yaml")
-Renderer = Callable[[Report], str]
 
 
 def renderer(name: str, show: Severity, colour: bool) -> Renderer:
