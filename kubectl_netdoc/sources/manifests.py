@@ -49,14 +49,27 @@ NOT_YAML = (yaml.YAMLError, RecursionError, ValueError, LookupError, AttributeEr
 """What PyYAML raises: its own error, and whatever its constructors meet in a scalar that is not of the type its tag says."""
 
 
+MERGE = "tag:yaml.org,2002:merge"
+
+
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
     """Loads plain values only. Keys merged by ``<<`` are kept once each, so that merges of merges don't multiply."""
 
     def flatten_mapping(self, node: yaml.MappingNode) -> None:
-        """Merge, then drop what later pairs override."""
-        super().flatten_mapping(node)
-        last = {(key.tag, key.value) if isinstance(key, yaml.ScalarNode) else id(key): (key, value) for key, value in node.value}
+        """Resolve ``<<`` as YAML defines it, whatever PyYAML's release does: own keys win, then the first source named."""
+        own = [pair for pair in node.value if pair[0].tag != MERGE]
+        merged: list[tuple[yaml.Node, yaml.Node]] = []
+        for key, value in node.value:
+            if key.tag == MERGE:
+                for source in value.value if isinstance(value, yaml.SequenceNode) else (value,):
+                    if not isinstance(source, yaml.MappingNode):
+                        raise yaml.constructor.ConstructorError("in a merge", node.start_mark, "a mapping is wanted")
+                    self.flatten_mapping(source)
+                    merged += source.value
+        pairs = (*reversed(merged), *own)
+        last = {(key.tag, key.value) if isinstance(key, yaml.ScalarNode) else id(key): (key, value) for key, value in pairs}
         node.value = list(last.values())
+        super().flatten_mapping(node)
 
 
 def parse(raw: bytes, name: str) -> list[Any]:
