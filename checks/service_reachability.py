@@ -24,9 +24,8 @@ from collections.abc import Iterator
 from kubectl_netdoc import policies
 from kubectl_netdoc.api import (
     ENDPOINT_SLICE,
-    NATIVE_POLICIES,
-    NETWORK_POLICY,
     POD,
+    POLICIES,
     ROOT_CERTIFICATE,
     SERVICE,
     Address,
@@ -365,7 +364,7 @@ check = Check(
     prefix="SVR",
     needs=Needs(
         kinds=(SERVICE,),
-        optional=(ENDPOINT_SLICE, POD, ROOT_CERTIFICATE, NETWORK_POLICY, *NATIVE_POLICIES),
+        optional=(ENDPOINT_SLICE, POD, ROOT_CERTIFICATE, *POLICIES),
         tier=Tier.PODS,
     ),
     codes=(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from kubectl_netdoc.cluster import Cluster
-from kubectl_netdoc.records import NATIVE_POLICIES, NETWORK_POLICY
+from typing import Any
 
-KINDS = (NETWORK_POLICY, *NATIVE_POLICIES)
+from kubectl_netdoc.cluster import Cluster
+from kubectl_netdoc.records import POLICIES, Kind
+
+KINDS: tuple[Kind[Any], ...] = POLICIES
 
 
 def ambiguity(cluster: Cluster, namespace: str) -> str:

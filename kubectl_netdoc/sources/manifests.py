@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -132,8 +132,8 @@ class ManifestSource:
             if not objects:
                 passed_over[f"a document in {file} that is no Kubernetes object"] += 1
             for item in objects:
-                kind = KINDS.get(item["kind"])
-                if kind and _of_group(kind, item):
+                kind = _kind(item)
+                if kind:
                     self._add(kind, item, file)
                 else:
                     passed_over[f"kind {item['kind']}"] += 1
@@ -171,10 +171,21 @@ class ManifestSource:
         return Measured(why_not="nothing can be measured in manifests")
 
 
-def _of_group(kind: Kind[Any], item: dict[str, Any]) -> bool:
+BY_WRITTEN_KIND: defaultdict[str, list[Kind[Any]]] = defaultdict(list)
+for _known in KINDS.values():
+    BY_WRITTEN_KIND[_known.written or _known.name].append(_known)
+ALIASES = {"projectcalico.org": "crd.projectcalico.org"}
+"""The group in which people write what the API server keeps under another."""
+
+
+def _kind(item: dict[str, Any]) -> Kind[Any] | None:
     """Tell a Service from, say, Knative's; items of a PodList and the like have no apiVersion of their own."""
     version = item.get("apiVersion")
-    return not isinstance(version, str) or version.rpartition("/")[0] == kind.group
+    kinds = BY_WRITTEN_KIND.get(item["kind"], [])
+    if not isinstance(version, str):
+        return kinds[0] if kinds else None
+    group = version.rpartition("/")[0]
+    return next((kind for kind in kinds if kind.group == ALIASES.get(group, group)), None)
 
 
 def _json(value: Any) -> Any:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from kubectl_netdoc import records
+
 SECRET = "LEAKED"
 """Stands in everything private: no file that netdoc writes may hold it."""
 
@@ -98,14 +100,8 @@ def policy(name: str) -> dict[str, Any]:
     return {"metadata": meta(name), "spec": {"podSelector": {"matchLabels": {"app": "web"}}, "description": SECRET}}
 
 
-POLICIES = (
-    "NetworkPolicy",
-    "CiliumNetworkPolicy",
-    "CiliumClusterwideNetworkPolicy",
-    "CalicoNetworkPolicy",
-    "GlobalNetworkPolicy",
-    "AdminNetworkPolicy",
-)
+POLICIES = tuple(kind.name for kind in records.POLICIES)
+OWNERS = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job", "ReplicationController")
 OBJECTS: dict[str, list[dict[str, Any]]] = {
     "Namespace": [{"metadata": meta("shop", ""), "spec": {"finalizers": [SECRET]}}],
     "Node": [
@@ -156,7 +152,7 @@ OBJECTS: dict[str, list[dict[str, Any]]] = {
             "source": {"component": SECRET},
         }
     ],
-    **{kind: [workload("web")] for kind in ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job")},
+    **{kind: [workload("web")] for kind in OWNERS},
     "ConfigMap": [
         {
             "metadata": meta("coredns", "kube-system"),
@@ -172,5 +168,12 @@ OBJECTS: dict[str, list[dict[str, Any]]] = {
         }
     ],
     **{kind: [policy("deny")] for kind in POLICIES},
+    "CronJob": [{"metadata": meta("nightly"), "spec": {"jobTemplate": {"spec": workload("nightly")["spec"]}}}],
+    "Ingress": [{"metadata": meta("web"), "spec": {"tls": [{"secretName": SECRET}], "rules": [{"host": "web.example"}]}}],
+    "Gateway": [{"metadata": meta("web"), "spec": {"listeners": [{"tls": {"certificateRefs": [{"name": SECRET}]}}]}}],
+    **{
+        kind.name: [{"metadata": meta("web"), "spec": {"rules": [{"backendRefs": [{"name": "web"}], "filters": [SECRET]}]}}]
+        for kind in records.ROUTES
+    },
 }
 """Objects by kind, one for each kind that netdoc reads."""

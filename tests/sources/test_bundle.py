@@ -155,7 +155,7 @@ def test_kind_that_was_not_recorded_is_unavailable() -> None:
 
 def test_kind_of_a_later_version_is_passed_over() -> None:
     changed = json.loads(BUNDLE)
-    changed["listings"]["Gateway"] = {"objects": [{"metadata": {"name": "x"}}]}
+    changed["listings"]["FutureKind"] = {"objects": [{"metadata": {"name": "x"}}]}
     changed["later"] = {"field": [1, 2]}
     assert without_time(analysed(json.dumps(changed).encode())) == without_time(analysed(BUNDLE))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
@@ -42,6 +42,18 @@ class _Reference(Struct, frozen=True):
     metadata: _Named = _Named()
 
 
+class _Version(Struct, frozen=True):
+    group_version: str = msgspec.field(name="groupVersion", default="")
+
+
+class _Group(Struct, frozen=True):
+    versions: list[_Version] | None = None
+
+
+class _Groups(Struct, frozen=True):
+    groups: list[_Group] | None = None
+
+
 class _ServerVersion(Struct, frozen=True):
     git_version: str = msgspec.field(name="gitVersion", default="")
 
@@ -54,6 +66,8 @@ def read(client: Client, kinds: tuple[Kind[Any], ...], namespaces: tuple[str, ..
     """
     server = _server_version(client)
     scope = Scope(namespaces, "as asked" if namespaces else "")
+    missing = _missing(client, kinds)
+    kinds = tuple(kind for kind in kinds if kind.name not in missing)
     listings, dark = _all_at_once(client, kinds, namespaces)
     refused = [k for k in kinds if not namespaces and k.namespaced and not k.names and _forbidden(listings[k.name])]
     if refused:
@@ -65,7 +79,26 @@ def read(client: Client, kinds: tuple[Kind[Any], ...], namespaces: tuple[str, ..
     _refuse_nothing(client, listings)
     if scope.namespaces:
         listings = {k.name: _within(listings[k.name], k, (*scope.namespaces, *(() if dark else (DNS_NAMESPACE,)))) for k in kinds}
-    return Cluster(listings, time=datetime.now(UTC), server=server, scope=scope)
+    return Cluster(listings | missing, time=datetime.now(UTC), server=server, scope=scope)
+
+
+def _missing(client: Client, kinds: Iterable[Kind[Any]]) -> dict[str, Listing | Unavailable]:
+    """Return the extensions that the server hasn't got. Asked for all the same, they would be refused to who may not list
+    them, as if they were there. Where discovery fails nothing is known to be missing.
+    """
+    wanted = [kind for kind in kinds if kind.extension]
+    if not wanted:
+        return {}
+    try:
+        groups = msgspec.json.decode(client.get("/apis"), type=_Groups).groups or []
+    except (ApiError, *UNREADABLE):
+        return {}
+    served = {version.group_version for group in groups for version in group.versions or []}
+    return {kind.name: _not_served(kind) for kind in wanted if f"{kind.group}/{kind.version}" not in served}
+
+
+def _not_served(kind: Kind[Any]) -> Unavailable:
+    return Unavailable(f"the server has no {kind.plural} in {kind.group or 'core'}/{kind.version}", by_design=True)
 
 
 def _all_at_once(
@@ -212,7 +245,7 @@ def unavailable(kind: Kind[Any], error: ApiError, namespaces: tuple[str, ...]) -
         namespace = kind.names[0][0] if kind.names else ",".join(namespaces) if kind.namespaced else ""
         return Unavailable("forbidden", Rule(verb, kind.plural, kind.group, namespace, names))
     if error.status == 404:
-        return Unavailable(f"the server has no {kind.plural} in {kind.group or 'core'}/{kind.version}", by_design=True)
+        return _not_served(kind)
     if error.timed_out:
         return Unavailable(f"no answer in time ({error.message.removeprefix('timeout: ')})")
     return Unavailable(f"error {error.status}: {error.message}" if error.status else f"no answer: {error.message}")

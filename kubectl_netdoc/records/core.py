@@ -1,81 +1,13 @@
-"""What netdoc reads of each Kubernetes kind, and no more.
-
-A record declares only the fields that checks read: what is not declared is never decoded, so it can't reach a
-report or a bundle. There is no Secret here, no container environment or arguments, and only the annotations that
-``Annotations`` names.
-"""
+"""Pods, Services, nodes, workloads and what else the core of Kubernetes has."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any, Generic, TypeVar
 
-import msgspec
-from msgspec import Struct, field
+from msgspec import field
 
 from kubectl_netdoc import corefile
-
-R = TypeVar("R", bound="Object")
-Moment = Annotated[datetime, msgspec.Meta(tz=True)]
-"""A time with its zone, as the API writes it; one without can't be compared and is not decoded."""
-
-
-class Record(Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
-    """Base of all records: frozen, camelCase in JSON, defaults left out."""
-
-
-class OwnerReference(Record, frozen=True):
-    """Who made the object."""
-
-    kind: str = ""
-    name: str = ""
-    controller: bool = False
-
-
-class Annotations(Record, frozen=True):
-    """The allow-list of annotations."""
-
-    trigger_time: str = field(name="endpoints.kubernetes.io/last-change-trigger-time", default="")
-
-
-class ObjectMeta(Record, frozen=True):
-    """The part of metadata that checks read."""
-
-    name: str = ""
-    namespace: str = ""
-    labels: dict[str, str] = {}
-    annotations: Annotations = Annotations()
-    owner_references: tuple[OwnerReference, ...] = ()
-    creation_timestamp: Moment | None = None
-    deletion_timestamp: Moment | None = None
-
-
-class Object(Record, frozen=True):
-    """Anything with metadata."""
-
-    metadata: ObjectMeta = ObjectMeta()
-
-    @property
-    def name(self) -> str:
-        """metadata.name."""
-        return self.metadata.name
-
-    @property
-    def namespace(self) -> str:
-        """metadata.namespace, empty for cluster-scoped objects."""
-        return self.metadata.namespace
-
-
-class Condition(Record, frozen=True):
-    """A status condition, of whatever object."""
-
-    type: str = ""
-    status: str = ""
-    reason: str = ""
-    message: str = ""
-    last_transition_time: Moment | None = None
+from kubectl_netdoc.records.base import Condition, Moment, Object, ObjectMeta, Record
 
 
 class Namespace(Object, frozen=True):
@@ -166,10 +98,14 @@ class PodSpec(Record, frozen=True):
     containers: tuple[Container, ...] = ()
     init_containers: tuple[Container, ...] = ()
 
-    def port_names(self) -> frozenset[str]:
-        """Names of all declared ports, those of restartable init containers (sidecars) included."""
+    def ports(self) -> list[ContainerPort]:
+        """All declared ports, those of restartable init containers (sidecars) included."""
         sidecars = tuple(c for c in self.init_containers if c.restart_policy == "Always")
-        return frozenset(port.name for container in self.containers + sidecars for port in container.ports if port.name)
+        return [port for container in self.containers + sidecars for port in container.ports]
+
+    def port_names(self) -> frozenset[str]:
+        """Names of all declared ports."""
+        return frozenset(port.name for port in self.ports() if port.name)
 
 
 class Waiting(Record, frozen=True):
@@ -276,7 +212,7 @@ class ServiceSpec(Record, frozen=True):
     load_balancer_class: str = ""
 
 
-class Ingress(Record, frozen=True):
+class LoadBalancerIngress(Record, frozen=True):
     """An address that a load balancer gave."""
 
     ip: str = ""
@@ -286,7 +222,7 @@ class Ingress(Record, frozen=True):
 class LoadBalancerStatus(Record, frozen=True):
     """The addresses of a load balancer."""
 
-    ingress: tuple[Ingress, ...] = ()
+    ingress: tuple[LoadBalancerIngress, ...] = ()
 
 
 class ServiceStatus(Record, frozen=True):
@@ -410,6 +346,34 @@ class Workload(Object, frozen=True):
     spec: WorkloadSpec = WorkloadSpec()
     status: WorkloadStatus = WorkloadStatus()
 
+    @property
+    def template(self) -> PodTemplate:
+        """The pods that it makes."""
+        return self.spec.template
+
+
+class JobTemplate(Record, frozen=True):
+    """The Jobs that a CronJob makes."""
+
+    spec: WorkloadSpec = WorkloadSpec()
+
+
+class CronJobSpec(Record, frozen=True):
+    """The template of a CronJob's Jobs."""
+
+    job_template: JobTemplate = JobTemplate()
+
+
+class CronJob(Object, frozen=True):
+    """A CronJob."""
+
+    spec: CronJobSpec = CronJobSpec()
+
+    @property
+    def template(self) -> PodTemplate:
+        """The pods that it makes, by way of its Jobs."""
+        return self.spec.job_template.spec.template
+
 
 class CorefileData(Record, frozen=True):
     """The one key of a DNS server's ConfigMap that is read."""
@@ -441,108 +405,6 @@ class RootCertificate(Object, frozen=True):
     data: CertificateData = CertificateData()
 
 
-class Policy(Object, frozen=True):
-    """Any kind of network policy: that it is there, and where."""
-
-
-def _corefile_map(raw: ConfigMap) -> CorefileMap:
+def corefile_map(raw: ConfigMap) -> CorefileMap:
+    """Return what is kept of a DNS server's ConfigMap."""
     return CorefileMap(metadata=raw.metadata, corefile=corefile.parse(raw.data.corefile))
-
-
-@dataclass(frozen=True)
-class Kind(Generic[R]):
-    """A kind of the API: where to list it, and the record it decodes to.
-
-    ``names``: only these objects are read, one by one. ``selectors``: one list for each field selector.
-    ``wire`` and ``reduce``: decoded as ``wire``, kept as what ``reduce`` makes of it.
-    ``authored``: people write it in manifests, so a folder without one means there is none.
-    """
-
-    name: str
-    group: str
-    version: str
-    plural: str
-    record: type[R]
-    namespaced: bool = True
-    authored: bool = True
-    names: tuple[tuple[str, str], ...] = ()
-    selectors: tuple[str, ...] = ("",)
-    wire: type[Object] | None = None
-    reduce: Callable[[Any], R] | None = None
-
-    @property
-    def path(self) -> str:
-        """The API group's path, such as ``/apis/apps/v1``."""
-        return f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
-
-    def keep(self, decoded: Any) -> R:
-        """Return the record that is kept of a decoded object."""
-        return self.reduce(decoded) if self.reduce else decoded
-
-
-NAMESPACE = Kind("Namespace", "", "v1", "namespaces", Namespace, namespaced=False)
-NODE = Kind("Node", "", "v1", "nodes", Node, namespaced=False, authored=False)
-POD = Kind("Pod", "", "v1", "pods", Pod)
-SERVICE = Kind("Service", "", "v1", "services", Service)
-ENDPOINT_SLICE = Kind("EndpointSlice", "discovery.k8s.io", "v1", "endpointslices", EndpointSlice, authored=False)
-EVENT = Kind(
-    "Event", "", "v1", "events", Event, authored=False, selectors=("type=Warning", "involvedObject.kind=Service,type=Normal")
-)
-DEPLOYMENT = Kind("Deployment", "apps", "v1", "deployments", Workload)
-STATEFUL_SET = Kind("StatefulSet", "apps", "v1", "statefulsets", Workload)
-DAEMON_SET = Kind("DaemonSet", "apps", "v1", "daemonsets", Workload)
-REPLICA_SET = Kind("ReplicaSet", "apps", "v1", "replicasets", Workload)
-JOB = Kind("Job", "batch", "v1", "jobs", Workload)
-COREFILE = Kind(
-    "ConfigMap",
-    "",
-    "v1",
-    "configmaps",
-    CorefileMap,
-    names=(
-        ("kube-system", "coredns"),
-        ("kube-system", "rke2-coredns-rke2-coredns"),
-        ("openshift-dns", "dns-default"),
-    ),
-    wire=ConfigMap,
-    reduce=_corefile_map,
-)
-
-ROOT_CERTIFICATE = Kind(
-    "RootCertificate",
-    "",
-    "v1",
-    "configmaps",
-    RootCertificate,
-    authored=False,
-    names=(("default", "kube-root-ca.crt"),),
-)
-NETWORK_POLICY = Kind("NetworkPolicy", "networking.k8s.io", "v1", "networkpolicies", Policy)
-NATIVE_POLICIES = (
-    Kind("CiliumNetworkPolicy", "cilium.io", "v2", "ciliumnetworkpolicies", Policy),
-    Kind("CiliumClusterwideNetworkPolicy", "cilium.io", "v2", "ciliumclusterwidenetworkpolicies", Policy, namespaced=False),
-    Kind("CalicoNetworkPolicy", "crd.projectcalico.org", "v1", "networkpolicies", Policy),
-    Kind("GlobalNetworkPolicy", "crd.projectcalico.org", "v1", "globalnetworkpolicies", Policy, namespaced=False),
-    Kind("AdminNetworkPolicy", "policy.networking.k8s.io", "v1alpha1", "adminnetworkpolicies", Policy, namespaced=False),
-)
-"""Policies that netdoc can't evaluate yet; a server without them answers 404 in a millisecond."""
-
-WORKLOADS = (DEPLOYMENT, STATEFUL_SET, DAEMON_SET, REPLICA_SET, JOB)
-OTHERS = (ROOT_CERTIFICATE, NETWORK_POLICY, *NATIVE_POLICIES)
-KINDS: dict[str, Kind[Any]] = {
-    kind.name: kind for kind in (NAMESPACE, NODE, POD, SERVICE, ENDPOINT_SLICE, EVENT, *WORKLOADS, COREFILE, *OTHERS)
-}
-
-
-def without_nulls(value: Any) -> Any:
-    """Return ``value`` with null members of objects left out: in the API null and absent are the same."""
-    if isinstance(value, dict):
-        return {key: without_nulls(item) for key, item in value.items() if item is not None}
-    if isinstance(value, list):
-        return [without_nulls(item) for item in value]
-    return value
-
-
-def convert(kind: Kind[R], value: Any) -> R:
-    """Return the record of a decoded JSON or YAML object; raises ``msgspec.ValidationError``."""
-    return kind.keep(msgspec.convert(without_nulls(value), kind.wire or kind.record, strict=True))

@@ -1,0 +1,320 @@
+"""What netdoc reads of each Kubernetes kind, and no more.
+
+A record declares only the fields that checks read: what is not declared is never decoded, so it can't reach a
+report or a bundle. There is no Secret here, no container environment or arguments, and only the annotations that
+``Annotations`` names.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kubectl_netdoc.records.base import (
+    Annotations,
+    Condition,
+    Kind,
+    Moment,
+    Object,
+    ObjectMeta,
+    OwnerReference,
+    R,
+    Record,
+    convert,
+    without_nulls,
+)
+from kubectl_netdoc.records.core import (
+    CertificateData,
+    ConfigMap,
+    Container,
+    ContainerPort,
+    ContainerState,
+    ContainerStatus,
+    CorefileData,
+    CorefileMap,
+    CronJob,
+    CronJobSpec,
+    Endpoint,
+    EndpointConditions,
+    EndpointPort,
+    EndpointSlice,
+    Event,
+    EventSeries,
+    JobTemplate,
+    LoadBalancerIngress,
+    LoadBalancerStatus,
+    Namespace,
+    Node,
+    NodeAddress,
+    NodeInfo,
+    NodeSpec,
+    NodeStatus,
+    Pod,
+    PodIP,
+    PodSpec,
+    PodStatus,
+    PodTemplate,
+    RootCertificate,
+    Service,
+    ServicePort,
+    ServiceSpec,
+    ServiceStatus,
+    Taint,
+    TargetRef,
+    Terminated,
+    Waiting,
+    Workload,
+    WorkloadSpec,
+    WorkloadStatus,
+    corefile_map,
+)
+from kubectl_netdoc.records.policies import (
+    AdminPeer,
+    AdminPolicy,
+    AdminPolicySpec,
+    AdminPort,
+    AdminProtocol,
+    AdminRule,
+    DestinationPort,
+    IPBlock,
+    LabelSelector,
+    LabelSelectorRequirement,
+    NamespacedPod,
+    NativePolicy,
+    NetworkPolicy,
+    NetworkPolicyPeer,
+    NetworkPolicyPort,
+    NetworkPolicyRule,
+    NetworkPolicySpec,
+    PortNumber,
+    PortRange,
+    ProtocolPorts,
+)
+from kubectl_netdoc.records.routes import (
+    Gateway,
+    Ingress,
+    IngressBackend,
+    IngressHTTP,
+    IngressPath,
+    IngressRule,
+    IngressService,
+    IngressSpec,
+    Reference,
+    Route,
+    RouteRule,
+    RouteSpec,
+)
+
+__all__ = [
+    "ADMIN_NETWORK_POLICY",
+    "ADMIN_POLICIES",
+    "BASELINE_ADMIN_NETWORK_POLICY",
+    "CLUSTER_NETWORK_POLICY",
+    "COREFILE",
+    "CRON_JOB",
+    "DAEMON_SET",
+    "DEPLOYMENT",
+    "ENDPOINT_SLICE",
+    "EVENT",
+    "GATEWAY",
+    "INGRESS",
+    "JOB",
+    "KINDS",
+    "NAMESPACE",
+    "NATIVE_POLICIES",
+    "NETWORK_POLICY",
+    "NODE",
+    "OTHERS",
+    "OWNERS",
+    "POD",
+    "POLICIES",
+    "REPLICATION_CONTROLLER",
+    "REPLICA_SET",
+    "ROOT_CERTIFICATE",
+    "ROUTES",
+    "SERVICE",
+    "STATEFUL_SET",
+    "WORKLOADS",
+    "AdminPeer",
+    "AdminPolicy",
+    "AdminPolicySpec",
+    "AdminPort",
+    "AdminProtocol",
+    "AdminRule",
+    "Annotations",
+    "CertificateData",
+    "Condition",
+    "ConfigMap",
+    "Container",
+    "ContainerPort",
+    "ContainerState",
+    "ContainerStatus",
+    "CorefileData",
+    "CorefileMap",
+    "CronJob",
+    "CronJobSpec",
+    "DestinationPort",
+    "Endpoint",
+    "EndpointConditions",
+    "EndpointPort",
+    "EndpointSlice",
+    "Event",
+    "EventSeries",
+    "Gateway",
+    "IPBlock",
+    "Ingress",
+    "IngressBackend",
+    "IngressHTTP",
+    "IngressPath",
+    "IngressRule",
+    "IngressService",
+    "IngressSpec",
+    "JobTemplate",
+    "Kind",
+    "LabelSelector",
+    "LabelSelectorRequirement",
+    "LoadBalancerIngress",
+    "LoadBalancerStatus",
+    "Moment",
+    "Namespace",
+    "NamespacedPod",
+    "NativePolicy",
+    "NetworkPolicy",
+    "NetworkPolicyPeer",
+    "NetworkPolicyPort",
+    "NetworkPolicyRule",
+    "NetworkPolicySpec",
+    "Node",
+    "NodeAddress",
+    "NodeInfo",
+    "NodeSpec",
+    "NodeStatus",
+    "Object",
+    "ObjectMeta",
+    "OwnerReference",
+    "Pod",
+    "PodIP",
+    "PodSpec",
+    "PodStatus",
+    "PodTemplate",
+    "PortNumber",
+    "PortRange",
+    "ProtocolPorts",
+    "R",
+    "Record",
+    "Reference",
+    "RootCertificate",
+    "Route",
+    "RouteRule",
+    "RouteSpec",
+    "Service",
+    "ServicePort",
+    "ServiceSpec",
+    "ServiceStatus",
+    "Taint",
+    "TargetRef",
+    "Terminated",
+    "Waiting",
+    "Workload",
+    "WorkloadSpec",
+    "WorkloadStatus",
+    "convert",
+    "without_nulls",
+]
+
+NAMESPACE = Kind("Namespace", "", "v1", "namespaces", Namespace, namespaced=False)
+NODE = Kind("Node", "", "v1", "nodes", Node, namespaced=False, authored=False)
+POD = Kind("Pod", "", "v1", "pods", Pod)
+SERVICE = Kind("Service", "", "v1", "services", Service)
+ENDPOINT_SLICE = Kind("EndpointSlice", "discovery.k8s.io", "v1", "endpointslices", EndpointSlice, authored=False)
+EVENT = Kind(
+    "Event", "", "v1", "events", Event, authored=False, selectors=("type=Warning", "involvedObject.kind=Service,type=Normal")
+)
+DEPLOYMENT = Kind("Deployment", "apps", "v1", "deployments", Workload)
+STATEFUL_SET = Kind("StatefulSet", "apps", "v1", "statefulsets", Workload)
+DAEMON_SET = Kind("DaemonSet", "apps", "v1", "daemonsets", Workload)
+REPLICA_SET = Kind("ReplicaSet", "apps", "v1", "replicasets", Workload)
+JOB = Kind("Job", "batch", "v1", "jobs", Workload)
+COREFILE = Kind(
+    "ConfigMap",
+    "",
+    "v1",
+    "configmaps",
+    CorefileMap,
+    names=(
+        ("kube-system", "coredns"),
+        ("kube-system", "rke2-coredns-rke2-coredns"),
+        ("openshift-dns", "dns-default"),
+    ),
+    wire=ConfigMap,
+    reduce=corefile_map,
+)
+
+ROOT_CERTIFICATE = Kind(
+    "RootCertificate",
+    "",
+    "v1",
+    "configmaps",
+    RootCertificate,
+    authored=False,
+    names=(("default", "kube-root-ca.crt"),),
+)
+REPLICATION_CONTROLLER = Kind("ReplicationController", "", "v1", "replicationcontrollers", Workload)
+CRON_JOB = Kind("CronJob", "batch", "v1", "cronjobs", CronJob)
+
+NETWORK_POLICY = Kind("NetworkPolicy", "networking.k8s.io", "v1", "networkpolicies", NetworkPolicy)
+_SIG = "policy.networking.k8s.io"
+ADMIN_NETWORK_POLICY = Kind(
+    "AdminNetworkPolicy", _SIG, "v1alpha1", "adminnetworkpolicies", AdminPolicy, namespaced=False, extension=True
+)
+BASELINE_ADMIN_NETWORK_POLICY = Kind(
+    "BaselineAdminNetworkPolicy", _SIG, "v1alpha1", "baselineadminnetworkpolicies", AdminPolicy, namespaced=False, extension=True
+)
+CLUSTER_NETWORK_POLICY = Kind(
+    "ClusterNetworkPolicy", _SIG, "v1alpha2", "clusternetworkpolicies", AdminPolicy, namespaced=False, extension=True
+)
+
+
+def _native(name: str, api: str, plural: str, *, namespaced: bool = True, written: str = "") -> Kind[NativePolicy]:
+    group, _, version = api.partition("/")
+    return Kind(name, group, version, plural, NativePolicy, namespaced=namespaced, extension=True, written=written)
+
+
+NATIVE_POLICIES = (
+    _native("CiliumNetworkPolicy", "cilium.io/v2", "ciliumnetworkpolicies"),
+    _native("CiliumClusterwideNetworkPolicy", "cilium.io/v2", "ciliumclusterwidenetworkpolicies", namespaced=False),
+    _native("CalicoNetworkPolicy", "crd.projectcalico.org/v1", "networkpolicies", written="NetworkPolicy"),
+    _native("GlobalNetworkPolicy", "crd.projectcalico.org/v1", "globalnetworkpolicies", namespaced=False),
+    _native("AntreaNetworkPolicy", "crd.antrea.io/v1beta1", "networkpolicies", written="NetworkPolicy"),
+    _native(
+        "AntreaClusterNetworkPolicy",
+        "crd.antrea.io/v1beta1",
+        "clusternetworkpolicies",
+        namespaced=False,
+        written="ClusterNetworkPolicy",
+    ),
+    _native("EgressFirewall", "k8s.ovn.org/v1", "egressfirewalls"),
+)
+"""Policies of the CNIs' own: they are listed, and make each verdict that they could change incomplete."""
+
+ADMIN_POLICIES = (ADMIN_NETWORK_POLICY, BASELINE_ADMIN_NETWORK_POLICY, CLUSTER_NETWORK_POLICY)
+POLICIES = (NETWORK_POLICY, *ADMIN_POLICIES, *NATIVE_POLICIES)
+
+INGRESS = Kind("Ingress", "networking.k8s.io", "v1", "ingresses", Ingress)
+_GATEWAY = "gateway.networking.k8s.io"
+GATEWAY = Kind("Gateway", _GATEWAY, "v1", "gateways", Gateway, extension=True)
+ROUTES = (
+    Kind("HTTPRoute", _GATEWAY, "v1", "httproutes", Route, extension=True),
+    Kind("GRPCRoute", _GATEWAY, "v1", "grpcroutes", Route, extension=True),
+    Kind("TLSRoute", _GATEWAY, "v1alpha2", "tlsroutes", Route, extension=True),
+    Kind("TCPRoute", _GATEWAY, "v1alpha2", "tcproutes", Route, extension=True),
+    Kind("UDPRoute", _GATEWAY, "v1alpha2", "udproutes", Route, extension=True),
+)
+
+WORKLOADS = (DEPLOYMENT, STATEFUL_SET, DAEMON_SET, REPLICA_SET, JOB)
+OWNERS = (*WORKLOADS, REPLICATION_CONTROLLER, CRON_JOB)
+"""Every kind that makes pods."""
+
+OTHERS = (ROOT_CERTIFICATE, *POLICIES, INGRESS, GATEWAY, *ROUTES)
+KINDS: dict[str, Kind[Any]] = {
+    kind.name: kind for kind in (NAMESPACE, NODE, POD, SERVICE, ENDPOINT_SLICE, EVENT, *OWNERS, COREFILE, *OTHERS)
+}

@@ -1,0 +1,120 @@
+"""What all records have in common, and what a kind of the API is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any, Generic, TypeVar
+
+import msgspec
+from msgspec import Struct, field
+
+R = TypeVar("R", bound="Object")
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+"""A time with its zone, as the API writes it; one without can't be compared and is not decoded."""
+
+
+class Record(Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
+    """Base of all records: frozen, camelCase in JSON, defaults left out."""
+
+
+class OwnerReference(Record, frozen=True):
+    """Who made the object."""
+
+    kind: str = ""
+    name: str = ""
+    controller: bool = False
+
+
+class Annotations(Record, frozen=True):
+    """The allow-list of annotations."""
+
+    trigger_time: str = field(name="endpoints.kubernetes.io/last-change-trigger-time", default="")
+
+
+class ObjectMeta(Record, frozen=True):
+    """The part of metadata that checks read."""
+
+    name: str = ""
+    namespace: str = ""
+    labels: dict[str, str] = {}
+    annotations: Annotations = Annotations()
+    owner_references: tuple[OwnerReference, ...] = ()
+    creation_timestamp: Moment | None = None
+    deletion_timestamp: Moment | None = None
+
+
+class Object(Record, frozen=True):
+    """Anything with metadata."""
+
+    metadata: ObjectMeta = ObjectMeta()
+
+    @property
+    def name(self) -> str:
+        """metadata.name."""
+        return self.metadata.name
+
+    @property
+    def namespace(self) -> str:
+        """metadata.namespace, empty for cluster-scoped objects."""
+        return self.metadata.namespace
+
+
+class Condition(Record, frozen=True):
+    """A status condition, of whatever object."""
+
+    type: str = ""
+    status: str = ""
+    reason: str = ""
+    message: str = ""
+    last_transition_time: Moment | None = None
+
+
+@dataclass(frozen=True)
+class Kind(Generic[R]):
+    """A kind of the API: where to list it, and the record it decodes to.
+
+    ``names``: only these objects are read, one by one. ``selectors``: one list for each field selector.
+    ``wire`` and ``reduce``: decoded as ``wire``, kept as what ``reduce`` makes of it.
+    ``authored``: people write it in manifests, so a folder without one means there is none.
+    ``extension``: a server may lack its API group. ``written``: the kind as objects give it where ``name`` is another, to
+    tell two of different groups apart.
+    """
+
+    name: str
+    group: str
+    version: str
+    plural: str
+    record: type[R]
+    namespaced: bool = True
+    authored: bool = True
+    names: tuple[tuple[str, str], ...] = ()
+    selectors: tuple[str, ...] = ("",)
+    extension: bool = False
+    written: str = ""
+    wire: type[Object] | None = None
+    reduce: Callable[[Any], R] | None = None
+
+    @property
+    def path(self) -> str:
+        """The API group's path, such as ``/apis/apps/v1``."""
+        return f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
+
+    def keep(self, decoded: Any) -> R:
+        """Return the record that is kept of a decoded object."""
+        return self.reduce(decoded) if self.reduce else decoded
+
+
+def without_nulls(value: Any) -> Any:
+    """Return ``value`` with null members of objects left out: in the API null and absent are the same."""
+    if isinstance(value, dict):
+        return {key: without_nulls(item) for key, item in value.items() if item is not None}
+    if isinstance(value, list):
+        return [without_nulls(item) for item in value]
+    return value
+
+
+def convert(kind: Kind[R], value: Any) -> R:
+    """Return the record of a decoded JSON or YAML object; raises ``msgspec.ValidationError``."""
+    return kind.keep(msgspec.convert(without_nulls(value), kind.wire or kind.record, strict=True))
