@@ -17,6 +17,7 @@ VERBS = {
     "collect": "Record a run in a bundle, to be analysed anywhere.",
     "explain": "The page of a check or a code.",
     "list": "Every check and its codes.",
+    "policy": "What the network policies allow, whom they protect, and what a change would do.",
     "schema": "The JSON Schema of the report.",
     "version": "The version of netdoc.",
 }

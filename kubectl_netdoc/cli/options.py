@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
+    from kubectl_netdoc.cluster import Cluster
     from kubectl_netdoc.facts import Measured
     from kubectl_netdoc.model import Check
+    from kubectl_netdoc.policy.engine import Engine
+    from kubectl_netdoc.records import Kind
     from kubectl_netdoc.registry import Registry
     from kubectl_netdoc.run import Progress
     from kubectl_netdoc.sources import Source
@@ -157,6 +160,50 @@ def recorded(path: str) -> Source:
         return bundle.load(raw, name)
     documents = [(name, document) for document in manifests.parse(raw, name)]
     return manifests.ManifestSource(name, documents, manifests.warn_on_stderr)
+
+
+def read(source: str, flags: dict[str, Any], kinds: Iterable[Kind[Any]]) -> Cluster:
+    """Return the cluster that ``--from`` or the flags describe, all namespaces of it, with a line on stderr for what is missing.
+
+    Raises ``SourceError`` where nothing can be read.
+    """
+    from kubectl_netdoc.sources.manifests import warn_on_stderr
+
+    if flags["all_namespaces"] and flags["namespaces"]:
+        raise click.UsageError("-A and -n exclude each other")
+    place = recorded(source) if source else live({**flags, **NO_PODS, "namespaces": ()})
+    stage, done = progress()
+    try:
+        stage("reading the cluster")
+        cluster = place.cluster(tuple(kinds))
+    finally:
+        done()
+    if cluster.scope.namespaces:
+        warn_on_stderr(f"only {cluster.scope} could be read: what concerns others is not there")
+    for kind in kinds:
+        listing = cluster.listing(kind)
+        if not cluster.readable(kind) and not getattr(listing, "by_design", False):
+            grant = getattr(listing, "grant", None)
+            warn_on_stderr(f"{kind.plural}: {getattr(listing, 'reason', '')}" + (f"; least rule: {grant}" if grant else ""))
+    return cluster
+
+
+NO_PODS = {"nodes": "", "no_pods": True, "image": "", "pod_namespace": "", "image_pull_secret": "", "timeout": 0.0}
+
+
+def engine(source: str, flags: dict[str, Any], kinds: Iterable[Kind[Any]] = ()) -> Engine:
+    """Return the policies of that cluster, compiled. Raises ``SourceError`` where pods or NetworkPolicies can't be read."""
+    from kubectl_netdoc.cluster import KindUnavailable
+    from kubectl_netdoc.policy import engine as policies
+    from kubectl_netdoc.records import NAMESPACE, NODE, OWNERS, POD
+    from kubectl_netdoc.sources import SourceError
+
+    cluster = read(source, flags, dict.fromkeys((NAMESPACE, NODE, POD, *OWNERS, *policies.KINDS, *kinds)))
+    try:
+        return policies.Engine(cluster)
+    except KindUnavailable as missing:
+        grant = f"; least rule: {missing.unavailable.grant}" if missing.unavailable.grant else ""
+        raise SourceError(f"without {missing.kind} nothing can be said: {missing.unavailable.reason}{grant}") from missing
 
 
 def progress() -> tuple[Progress, Callable[[], None]]:

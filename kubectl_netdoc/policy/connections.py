@@ -1,0 +1,275 @@
+"""All connections that the policies allow, between workloads and to and from the outside."""
+
+from __future__ import annotations
+
+import ipaddress
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import product
+
+from kubectl_netdoc.cluster import matches
+from kubectl_netdoc.policy import ports
+from kubectl_netdoc.policy.engine import End, Engine, Reading
+from kubectl_netdoc.policy.ports import Ports
+from kubectl_netdoc.policy.rules import Address, Network
+from kubectl_netdoc.policy.selection import PodClass
+from kubectl_netdoc.policy.workloads import Peer, WorkloadRef, peers
+from kubectl_netdoc.records import GATEWAY, INGRESS, ROUTES, SERVICE, Route, Service
+
+EVERYWHERE = {4: ipaddress.ip_network("0.0.0.0/0"), 6: ipaddress.ip_network("::/0")}
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Addresses outside, ``first`` to ``last``, both included."""
+
+    first: Address
+    last: Address
+
+    def networks(self) -> Iterator[Network]:
+        """Yield the CIDRs that make up the range."""
+        return ipaddress.summarize_address_range(self.first, self.last)
+
+    def __str__(self) -> str:
+        networks = list(self.networks())
+        return str(networks[0]) if len(networks) == 1 else f"{self.first}-{self.last}"
+
+
+Place = WorkloadRef | Range
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """What may go from one place to another."""
+
+    source: Place
+    destination: Place
+    ports: Ports
+
+
+@dataclass(frozen=True, slots=True)
+class Exposure:
+    """What leads to a workload: a Service, an Ingress or a route, and how it is reached."""
+
+    workload: WorkloadRef
+    kind: str
+    namespace: str
+    name: str
+    by: str
+    ports: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Connections:
+    """Every allowed connection between different peers; the ranges of addresses among those are disjoint.
+
+    ``depends``: connections that some CNIs allow besides, as their ipBlock matches pods' addresses.
+    ``incomplete``: policies that are not evaluated.
+    """
+
+    allowed: tuple[Connection, ...]
+    exposed: tuple[Exposure, ...] = ()
+    depends: tuple[Connection, ...] = ()
+    incomplete: tuple[str, ...] = ()
+    peers: tuple[Peer, ...] = ()
+
+    def within(self, namespaces: tuple[str, ...]) -> Connections:
+        """Return what concerns workloads of these namespaces; all of it where none is given."""
+
+        def here(*places: Place) -> bool:
+            return not namespaces or any(isinstance(p, WorkloadRef) and p.namespace in namespaces for p in places)
+
+        return replace(
+            self,
+            allowed=tuple(c for c in self.allowed if here(c.source, c.destination)),
+            exposed=tuple(e for e in self.exposed if here(e.workload)),
+            depends=tuple(c for c in self.depends if here(c.source, c.destination)),
+            peers=tuple(peer for peer in self.peers if here(peer.ref)),
+        )
+
+
+def connections(engine: Engine) -> Connections:
+    """Return what is allowed between all workloads, and between them and the outside.
+
+    ipBlock is read as the API describes it, for addresses outside the cluster. That a node reaches its own pods whatever the
+    policies say goes without saying and is left out, as are connections of a workload with itself.
+    """
+    found = peers(engine)
+    table = _Table(engine)
+    between = [Connection(a.ref, b.ref, p) for a in found for b in found if a.ref != b.ref and (p := table.between(a, b))]
+    depends = tuple(_by_address(engine, found, table))
+    outside = table.outside(found)
+    return Connections((*between, *outside), tuple(exposures(engine, found)), depends, tuple(engine.native), tuple(found))
+
+
+class _Table:
+    """Verdicts by pair of classes: equal pods are judged once."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.reading = Reading(blocks_match_pods=False)
+        self._known: dict[tuple[PodClass | None, PodClass | None], Ports] = {}
+        self._ranges = list(elementary(engine))
+
+    def between(self, source: Peer, destination: Peer) -> Ports:
+        found = ports.NONE
+        for one in source.ends:
+            for other in destination.ends:
+                found |= self._pair(one, other)
+                if found is ports.ALL:
+                    return found
+        return found
+
+    def _pair(self, one: End, other: End) -> Ports:
+        pair = (one.pod_class, other.pod_class)
+        if pair not in self._known:
+            egress, ingress = self.engine.sides(one, other, ports.ALL, self.reading)
+            self._known[pair] = egress.allowed & ingress.allowed
+        return self._known[pair]
+
+    def addressed(self, peer: Peer) -> Iterator[End]:
+        """Yield an end for each class and range of addresses among the peer's pods: no policy tells more of them apart."""
+        starts = [(first.version, int(first)) for first, _ in self._ranges]
+        seen = set()
+        for end in map(self.engine.pod, peer.pods):
+            for address in end.addresses[:1]:
+                index = bisect_right(starts, (address.version, int(address))) - 1
+                if (end.pod_class, index) not in seen:
+                    seen.add((end.pod_class, index))
+                    yield End("", end.pod_class, addresses=(self._ranges[index][0],))
+
+    def outside(self, found: list[Peer]) -> Iterator[Connection]:
+        """Yield all connections from and to ranges of addresses; neighbours that no workload tells apart are one range."""
+        runs: list[tuple[Range, tuple[Ports, ...]]] = []
+        for first, last in self._ranges:
+            row = tuple(self._with(peer, first, incoming) for peer in found for incoming in (True, False))
+            if runs and runs[-1][1] == row and runs[-1][0].first.version == first.version:
+                runs[-1] = (Range(runs[-1][0].first, last), row)
+            else:
+                runs.append((Range(first, last), row))
+        for number, peer in enumerate(found):
+            for outside, row in runs:
+                if row[2 * number]:
+                    yield Connection(outside, peer.ref, row[2 * number])
+            for outside, row in runs:
+                if row[2 * number + 1]:
+                    yield Connection(peer.ref, outside, row[2 * number + 1])
+
+    def _with(self, peer: Peer, address: Address, incoming: bool) -> Ports:
+        outside = End(str(address), addresses=(address,))
+        reading = Reading(address.version, blocks_match_pods=False)
+        found = ports.NONE
+        for end in peer.ends:
+            source, destination = (outside, end) if incoming else (end, outside)
+            egress, ingress = self.engine.sides(source, destination, ports.ALL, reading)
+            found |= egress.allowed & ingress.allowed
+        return found
+
+
+def joined(found: Iterable[Connection]) -> Iterator[Connection]:
+    """Yield the connections with neighbouring ranges of the same peer and ports as one."""
+    last: Connection | None = None
+    for one in found:
+        more = _joined(last, one) if last else None
+        if more is None and last is not None:
+            yield last
+        last = more or one
+    if last is not None:
+        yield last
+
+
+def _joined(a: Connection, b: Connection) -> Connection | None:
+    if a.ports != b.ports:
+        return None
+    if a.destination == b.destination and (source := _one_range(a.source, b.source)):
+        return Connection(source, b.destination, b.ports)
+    if a.source == b.source and (destination := _one_range(a.destination, b.destination)):
+        return Connection(b.source, destination, b.ports)
+    return None
+
+
+def _one_range(a: Place, b: Place) -> Range | None:
+    both = isinstance(a, Range) and isinstance(b, Range)
+    if both and a.last.version == b.first.version and int(a.last) + 1 == int(b.first):  # type: ignore[union-attr]
+        return Range(a.first, b.last)  # type: ignore[union-attr]
+    return None
+
+
+def elementary(engine: Engine) -> Iterator[tuple[Address, Address]]:
+    """Yield the ranges of addresses that no policy tells apart, ascending: IPv6 only where something has to do with it."""
+    rules = [rule for policy in engine.policies for rule in policy.rules]
+    blocks = {block for rule in rules for block in rule.peers.blocks + rule.peers.networks}
+    networks = {network for block in blocks for network in (block.network, *block.without)}
+    for version, whole in EVERYWHERE.items():
+        mine = [network for network in networks if network.version == version]
+        if version == 6 and not mine and not engine.dual_stack:
+            continue
+        end = int(whole.broadcast_address) + 1
+        starts = {int(whole.network_address)}
+        for network in mine:
+            starts |= {int(network.network_address), int(network.broadcast_address) + 1}
+        ordered = sorted(starts - {end})
+        make = type(whole.network_address)
+        for start, following in zip(ordered, [*ordered[1:], end], strict=True):
+            yield make(start), make(following - 1)
+
+
+def _by_address(engine: Engine, found: list[Peer], table: _Table) -> Iterator[Connection]:
+    """Yield what is allowed besides where ipBlock matches pods by their addresses."""
+    if not engine.has_blocks:
+        return
+    ends = {peer.ref: list(table.addressed(peer)) for peer in found}
+    known: dict[tuple[End, End], Ports] = {}
+    for a in found:
+        for b in found:
+            if a.ref == b.ref or table.between(a, b) == ports.ALL:
+                continue
+            more = ports.NONE
+            for pair in product(ends[a.ref], ends[b.ref]):
+                if pair not in known:
+                    sides = engine.sides(*pair, ports.ALL, Reading(pair[1].addresses[0].version))
+                    known[pair] = sides[0].allowed & sides[1].allowed
+                more |= known[pair]
+            if more := more - table.between(a, b):
+                yield Connection(a.ref, b.ref, more)
+
+
+def exposures(engine: Engine, found: Iterable[Peer]) -> Iterator[Exposure]:
+    """Yield the Services that select a workload, and the Ingresses and Gateway routes that lead to one of them."""
+    cluster = engine.cluster
+    if not cluster.readable(SERVICE):
+        return
+    by_service: dict[tuple[str, str], list[WorkloadRef]] = {}
+    found = list(found)
+    for service in cluster.all(SERVICE):
+        for peer in found:
+            if peer.ref.namespace == service.namespace and any(matches(service.spec.selector, labels) for labels in peer.labels):
+                by_service.setdefault((service.namespace, service.name), []).append(peer.ref)
+                yield Exposure(peer.ref, "Service", service.namespace, service.name, _reach(service), _service_ports(service))
+    for ingress in cluster.all(INGRESS) if cluster.readable(INGRESS) else ():
+        for name, hosts in ingress.services().items():
+            for ref in by_service.get((ingress.namespace, name), ()):
+                yield Exposure(ref, "Ingress", ingress.namespace, ingress.name, f"{', '.join(hosts)} by Service {name}")
+    for kind in ROUTES:
+        for route in cluster.all(kind) if cluster.readable(kind) else ():
+            for (namespace, name), hosts in route.services().items():
+                by = f"{', '.join(hosts)} of {_gateways(route)} by Service {name}"
+                for ref in by_service.get((namespace, name), ()):
+                    yield Exposure(ref, kind.name, route.namespace, route.name, by)
+
+
+def _gateways(route: Route) -> str:
+    parents = [parent for parent in route.spec.parent_refs if parent.kind in ("", GATEWAY.name)]
+    return ", ".join(f"Gateway {parent.namespace or route.namespace}/{parent.name}" for parent in parents) or "no Gateway"
+
+
+def _reach(service: Service) -> str:
+    if service.headless:
+        return "headless"
+    addresses = [entry.ip or entry.hostname for entry in service.status.load_balancer.ingress]
+    return " ".join([service.spec.type, *addresses])
+
+
+def _service_ports(service: Service) -> tuple[str, ...]:
+    return tuple(f"{p.protocol} {p.port}" + (f" (NodePort {p.node_port})" if p.node_port else "") for p in service.spec.ports)

@@ -1,0 +1,441 @@
+"""Who may talk to whom, as the policies are written.
+
+A connection needs both ends: the source's egress and the destination's ingress. It is judged after Service translation: the
+other end is a pod and its targetPort, never a ClusterIP. Nothing here knows whether anything enforces the policies; that is
+for the canary to tell (check policy_enforcement).
+
+Where the API leaves a thing to the CNI, the common way is taken and the verdict says so (``Verdict.depends``):
+ipBlock on pods' addresses (as Calico, kube-router and the e2e tests of Kubernetes have it: matched by address; Cilium never
+matches pods so), and hostNetwork pods (as most do: their traffic is their node's, no selector selects them).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+from kubectl_netdoc.cluster import Cluster
+from kubectl_netdoc.policy import ports
+from kubectl_netdoc.policy.ports import Ports
+from kubectl_netdoc.policy.rules import (
+    Action,
+    Address,
+    Compiler,
+    Direction,
+    Peers,
+    Policy,
+    PolicyRef,
+    Rule,
+    Tier,
+    mentioned,
+)
+from kubectl_netdoc.policy.selection import PodClass, Selection, members
+from kubectl_netdoc.records import (
+    ADMIN_POLICIES,
+    NAMESPACE,
+    NATIVE_POLICIES,
+    NETWORK_POLICY,
+    NODE,
+    OWNERS,
+    POD,
+    AdminPolicy,
+    CronJob,
+    Kind,
+    Node,
+    Pod,
+    PodTemplate,
+    Workload,
+)
+
+KINDS: tuple[Kind[Any], ...] = (NETWORK_POLICY, *ADMIN_POLICIES, *NATIVE_POLICIES)
+"""What the engine reads to judge; pods, namespaces and nodes besides."""
+
+BLOCK_ON_POD = "ipBlock on a pod's address: whether it matches depends on the CNI"
+HOST_NETWORK_AS_POD = "hostNetwork pod: whether policies see it as a pod depends on the CNI"
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How the things are read that the API leaves to the CNI; ``family``: the IP version that the connection uses."""
+
+    family: int = 4
+    blocks_match_pods: bool = True
+    host_network_as_pods: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """One end of a connection: a pod (or what a template makes), a node, or an address outside.
+
+    ``pod``: (namespace, name), for traffic within a pod. ``node``: the node that it is, or where it runs; "" if not known.
+    """
+
+    label: str
+    pod_class: PodClass | None = None
+    pod: tuple[str, str] = ("", "")
+    addresses: tuple[Address, ...] = ()
+    node: str = ""
+
+    @property
+    def host(self) -> bool:
+        """Whether its traffic is that of a node."""
+        return self.pod_class.host_network if self.pod_class else bool(self.node)
+
+    def __str__(self) -> str:
+        return self.label
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """What one end's policies make of what was asked: the ports allowed, and by whom.
+
+    ``by``: the policies that allow (some of) it, or that deny it where nothing is allowed; empty where none has a say.
+    ``isolated``: whether a NetworkPolicy isolates this end in this direction.
+    """
+
+    allowed: Ports
+    by: tuple[PolicyRef, ...] = ()
+    isolated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Both sides, and what could change the verdict.
+
+    ``depends``: why another CNI may see it otherwise. ``incomplete``: policies that are not evaluated and might.
+    """
+
+    egress: Side
+    ingress: Side
+    depends: tuple[str, ...] = ()
+    incomplete: tuple[str, ...] = ()
+
+    @property
+    def ports(self) -> Ports:
+        """The ports that both ends allow."""
+        return self.egress.allowed & self.ingress.allowed
+
+    @property
+    def allowed(self) -> bool:
+        """Whether anything of what was asked is allowed."""
+        return bool(self.ports)
+
+    @property
+    def by(self) -> tuple[PolicyRef, ...]:
+        """The policies that stop it; none where it is allowed."""
+        if self.allowed:
+            return ()
+        sides = (side for side in (self.egress, self.ingress) if not side.allowed)
+        found = dict.fromkeys(ref for side in sides for ref in side.by)
+        return tuple(found) or tuple(dict.fromkeys((*self.egress.by, *self.ingress.by)))
+
+
+@dataclass(slots=True)
+class Selecting:
+    """The policies that select one class, in one direction, by tier."""
+
+    admin: list[Policy]
+    namespace: list[Policy]
+    baseline: list[Policy]
+
+
+class Engine:
+    """The policies of a cluster, compiled. Build it once; every question is then cheap.
+
+    ``strangers``: pods that are not in the cluster's lists, as (namespace, labels), such as netdoc's own.
+    Raises ``KindUnavailable`` where pods, namespaces or NetworkPolicies can't be read.
+    """
+
+    def __init__(self, cluster: Cluster, strangers: Iterable[tuple[str, Mapping[str, str]]] = ()) -> None:
+        self.cluster = cluster
+        written = cluster.all(NETWORK_POLICY)
+        admin: list[tuple[Kind[AdminPolicy], AdminPolicy]]
+        admin = [(kind, item) for kind in ADMIN_POLICIES if cluster.readable(kind) for item in cluster.all(kind)]
+        labels = {item.name: item.metadata.labels for item in cluster.all(NAMESPACE)} if cluster.readable(NAMESPACE) else {}
+        for policy in written:
+            labels.setdefault(policy.namespace, {})
+        self.selection = Selection(labels, mentioned(written, (item for _, item in admin)))
+        self._class_of: dict[tuple[str, str], PodClass] = {}
+        self._classify(cluster, strangers)
+        nodes = {node.name: node.metadata.labels for node in self._nodes} if cluster.readable(NODE) else None
+        self.compiler = Compiler(self.selection, nodes)
+        self.policies: list[Policy] = [self.compiler.namespaced(policy) for policy in written]
+        self.policies += [self.compiler.cluster_wide(kind.name, item) for kind, item in admin]
+        self._selecting = {direction: self._index(direction) for direction in Direction}
+        self.has_blocks = any(rule.peers.blocks for policy in self.policies for rule in policy.rules)
+
+    def _classify(self, cluster: Cluster, strangers: Iterable[tuple[str, Mapping[str, str]]]) -> None:
+        for pod in cluster.all(POD):
+            self._class_of[pod.namespace, pod.name] = self.selection.classify(pod.namespace, pod.metadata.labels, pod.spec)
+        kinds: tuple[Kind[Any], ...] = OWNERS
+        for kind in kinds:
+            if cluster.readable(kind):
+                for item in cluster.all(kind):
+                    self._of_template(item)
+        for namespace, labels in strangers:
+            self.selection.classify(namespace, labels, Pod().spec)
+
+    def _of_template(self, item: Workload | CronJob) -> PodClass:
+        template = item.template
+        return self.selection.classify(item.namespace, template.metadata.labels, template.spec)
+
+    def _index(self, direction: Direction) -> dict[int, Selecting]:
+        """Return the policies that have a say about a class in a direction, by the class's number."""
+        found: defaultdict[int, list[Policy]] = defaultdict(list)
+        for policy in self.policies:
+            if (policy.tier is Tier.NAMESPACE and direction in policy.isolates) or any(policy.of(direction)):
+                for number in members(policy.subject):
+                    found[number].append(policy)
+        return {number: _by_tier(policies) for number, policies in found.items()}
+
+    @cached_property
+    def _nodes(self) -> tuple[Node, ...]:
+        return self.cluster.all(NODE) if self.cluster.readable(NODE) else ()
+
+    @cached_property
+    def _node_of(self) -> dict[Address, str]:
+        return {address: node.name for node in self._nodes for address in node_addresses(node)}
+
+    @cached_property
+    def _pod_of(self) -> dict[Address, Pod]:
+        """The unfinished pod that has an address of the pod network."""
+        pods = (pod for pod in self.cluster.all(POD) if not pod.finished and not pod.spec.host_network)
+        return {address: pod for pod in pods for address in addresses(pod.ips)}
+
+    @cached_property
+    def dual_stack(self) -> bool:
+        """Whether a pod or a node has an IPv6 address."""
+        texts = (address for pod in self.cluster.all(POD) for address in pod.ips)
+        return any(":" in text for text in texts) or any(a.version == 6 for node in self._nodes for a in node_addresses(node))
+
+    # Ends
+
+    def pod(self, pod: Pod) -> End:
+        """Return a pod as an end."""
+        own = addresses(pod.ips)
+        if pod.spec.host_network and not own:
+            own = tuple(address for address, name in self._node_of.items() if name == pod.spec.node_name)
+        known = self._class_of.get((pod.namespace, pod.name))
+        return End(
+            label=f"Pod {pod.namespace}/{pod.name}",
+            pod_class=known or self.selection.classify(pod.namespace, pod.metadata.labels, pod.spec),
+            pod=(pod.namespace, pod.name),
+            addresses=own,
+            node=pod.spec.node_name,
+        )
+
+    def template(self, label: str, namespace: str, template: PodTemplate) -> End:
+        """Return what a template makes as an end: a pod somewhere, with an address that nobody knows yet."""
+        return End(label, self.selection.classify(namespace, template.metadata.labels, template.spec))
+
+    def stranger(self, label: str, namespace: str, labels: Mapping[str, str], node: str = "") -> End:
+        """Return a pod that is not in the lists as an end; it must have been among the constructor's ``strangers``."""
+        return End(label, self.selection.classify(namespace, labels, Pod().spec), node=node)
+
+    def address(self, text: str) -> End:
+        """Return an address as an end: a pod's, a node's, or one outside. Raises ``ValueError`` where it is none."""
+        address = ipaddress.ip_address(text)
+        if address in self._pod_of:
+            return self.pod(self._pod_of[address])
+        node = self._node_of.get(address, "")
+        return End(f"Node {node}" if node else str(address), addresses=(address,), node=node)
+
+    # Verdicts
+
+    def verdict(self, source: End, destination: End, asked: Ports = ports.ALL, family: int = 4) -> Verdict:
+        """Return what the policies make of connections from ``source`` to ``asked`` on ``destination``."""
+        common = Reading(family)
+        egress, ingress = self.sides(source, destination, asked, common)
+        allowed = egress.allowed & ingress.allowed
+        depends = []
+        for why, reading in self._readings(common, source, destination):
+            other = self.sides(source, destination, asked, reading)
+            if other[0].allowed & other[1].allowed != allowed:
+                depends.append(why)
+        return Verdict(egress, ingress, tuple(depends), self.incomplete(source, destination))
+
+    def sides(self, source: End, destination: End, asked: Ports, reading: Reading) -> tuple[Side, Side]:
+        """Return the egress of the source and the ingress of the destination."""
+        return (
+            self.side(Direction.EGRESS, source, destination, asked, reading),
+            self.side(Direction.INGRESS, destination, source, asked, reading),
+        )
+
+    def _readings(self, common: Reading, source: End, destination: End) -> Iterator[tuple[str, Reading]]:
+        both = (source, destination)
+        if self.has_blocks and all(end.pod_class for end in both) and any(end.addresses for end in both):
+            yield "ipBlock on a pod's address: whether it matches depends on the CNI", replace(common, blocks_match_pods=False)
+        if any(end.pod_class and end.pod_class.host_network for end in both):
+            yield (
+                "hostNetwork pod: whether policies see it as a pod depends on the CNI",
+                replace(common, host_network_as_pods=True),
+            )
+
+    def side(self, direction: Direction, subject: End, other: End, asked: Ports, reading: Reading) -> Side:
+        """Return what the policies of ``subject`` make of traffic with ``other``."""
+        own = subject.pod_class
+        if own is None or (own.host_network and not reading.host_network_as_pods) or _same(subject, other):
+            return Side(asked)
+        selecting = self._selecting[direction].get(own.id)
+        if selecting is None:
+            return Side(asked)
+        destination = other.pod_class if direction is Direction.EGRESS else own
+        if destination is not None and destination.host_network and not reading.host_network_as_pods:
+            destination = None  # the node's address, which has no named ports
+        return _Judging(self, direction, selecting, other, destination, reading).judge(asked, _on_own_node(subject, other))
+
+    def matches(self, peers: Peers, other: End, reading: Reading) -> bool:
+        """Tell whether ``other`` is among the peers."""
+        if peers.everyone:
+            return True
+        known = other.pod_class
+        ordinary = known is not None and (reading.host_network_as_pods or not known.host_network)
+        if ordinary and known is not None and peers.pods >> known.id & 1:
+            return True
+        if peers.nodes and other.host and other.node in peers.nodes:
+            return True
+        blocks = peers.networks if ordinary and not reading.blocks_match_pods else peers.networks + peers.blocks
+        return any(a.version == reading.family and any(block.has(a) for block in blocks) for a in other.addresses)
+
+    def incomplete(self, source: End, destination: End) -> tuple[str, ...]:
+        """Return what might change a verdict about these two and is not evaluated."""
+        places = {end.pod_class.namespace for end in (source, destination) if end.pod_class} | {""}
+        found = [text for namespace, text in self._unevaluated if namespace in places]
+        for end, direction in ((source, Direction.EGRESS), (destination, Direction.INGRESS)):
+            selecting = self._selecting[direction].get(end.pod_class.id) if end.pod_class else None
+            for policy in (*selecting.admin, *selecting.baseline) if selecting else ():
+                found += (f"{policy.ref}: {what}" for rule in policy.of(direction) for what in rule.peers.unresolved)
+        return tuple(dict.fromkeys(found))
+
+    @cached_property
+    def _unevaluated(self) -> list[tuple[str, str]]:
+        """Policies of a CNI's own and lists that can't be read, with the namespace they matter in ("" is everywhere)."""
+        found = []
+        for kind in KINDS[1:]:
+            listing = self.cluster.listing(kind)
+            if self.cluster.readable(kind):
+                if kind in NATIVE_POLICIES:
+                    items = self.cluster.all(kind)
+                    found += [(item.namespace, str(PolicyRef(kind.name, item.namespace, item.name))) for item in items]
+            elif not getattr(listing, "by_design", False):
+                found.append(("", f"{kind.plural} can't be read"))
+        return found
+
+    @property
+    def native(self) -> list[str]:
+        """All that is not evaluated."""
+        return [text for _, text in self._unevaluated]
+
+    # Policies by pod
+
+    def selecting(self, end: End, direction: Direction) -> list[Policy]:
+        """Return the policies that have a say about an end, in the order in which they are asked."""
+        found = self._selecting[direction].get(end.pod_class.id) if end.pod_class else None
+        return [*found.admin, *found.namespace, *found.baseline] if found else []
+
+    def isolated(self, known: PodClass, direction: Direction) -> bool:
+        """Whether a NetworkPolicy isolates a class."""
+        found = self._selecting[direction].get(known.id)
+        return bool(found and found.namespace) and not known.host_network
+
+
+class _Judging:
+    """One side being judged: what is left to decide goes from tier to tier."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        direction: Direction,
+        selecting: Selecting,
+        other: End,
+        destination: PodClass | None,
+        reading: Reading,
+    ) -> None:
+        self.engine, self.direction, self.selecting = engine, direction, selecting
+        self.other, self.destination, self.reading = other, destination, reading
+        self.allowed = ports.NONE
+        self.allowing: list[PolicyRef] = []
+        self.denying: list[PolicyRef] = []
+
+    def judge(self, asked: Ports, own_node: bool) -> Side:
+        left = self._ordered(self.selecting.admin, asked)
+        isolated = bool(self.selecting.namespace)
+        if isolated and not own_node:
+            self._additive(left)
+        elif not isolated:
+            left = self._ordered(self.selecting.baseline, left)
+        if own_node or not isolated:
+            self.allowed |= left
+        by = self.allowing if self.allowed else self.denying
+        return Side(self.allowed, tuple(dict.fromkeys(by)), isolated)
+
+    def _hit(self, rule: Rule, left: Ports) -> Ports:
+        hit = left & rule.ports.on(self.destination)
+        return hit if hit and self.engine.matches(rule.peers, self.other, self.reading) else ports.NONE
+
+    def _ordered(self, policies: list[Policy], left: Ports) -> Ports:
+        """Ask rules in order, the first that matches decides; return what goes on to the next tier."""
+        passed = ports.NONE
+        for policy in policies:
+            for rule in policy.of(self.direction):
+                hit = self._hit(rule, left)
+                if not hit:
+                    continue
+                left -= hit
+                if rule.action is Action.PASS:
+                    passed |= hit
+                elif rule.action is Action.ALLOW:
+                    self.allowed |= hit
+                    self.allowing.append(policy.ref)
+                else:
+                    self.denying.append(policy.ref)
+        return left | passed
+
+    def _additive(self, left: Ports) -> None:
+        """Ask NetworkPolicies: what any rule allows is allowed, the rest is not."""
+        granted = ports.NONE
+        for policy in self.selecting.namespace:
+            hits = [hit for rule in policy.of(self.direction) if (hit := self._hit(rule, left))]
+            if hits:
+                self.allowing.append(policy.ref)
+                for hit in hits:
+                    granted |= hit
+        self.allowed |= granted
+        if left - granted:
+            self.denying += (policy.ref for policy in self.selecting.namespace)
+
+
+def _by_tier(policies: list[Policy]) -> Selecting:
+    by = {tier: [policy for policy in policies if policy.tier is tier] for tier in Tier}
+    ordered = {tier: sorted(by[tier], key=lambda policy: policy.precedence) for tier in (Tier.ADMIN, Tier.BASELINE)}
+    return Selecting(ordered[Tier.ADMIN], by[Tier.NAMESPACE], ordered[Tier.BASELINE])
+
+
+def _same(one: End, other: End) -> bool:
+    """Whether both are one pod: traffic within a pod meets no policy."""
+    return one.pod == other.pod != ("", "")
+
+
+def _on_own_node(subject: End, other: End) -> bool:
+    """Whether ``other`` is the node where ``subject`` runs: it always reaches its pods, and they it."""
+    return other.host and other.node != "" and other.node == subject.node
+
+
+def addresses(texts: Iterable[str]) -> tuple[Address, ...]:
+    """Return the addresses among texts; what is none is left out."""
+    found = []
+    for text in texts:
+        try:
+            found.append(ipaddress.ip_address(text))
+        except ValueError:
+            continue
+    return tuple(found)
+
+
+def node_addresses(node: Node) -> tuple[Address, ...]:
+    """Return a node's addresses."""
+    return addresses(item.address for item in node.status.addresses if item.type in ("InternalIP", "ExternalIP"))

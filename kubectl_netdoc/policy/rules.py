@@ -1,0 +1,355 @@
+"""Policies of every kind as one: tier, subject, and rules of peers and ports.
+
+Tiers are asked in their order: cluster-wide Admin rules (AdminNetworkPolicy, ClusterNetworkPolicy of tier Admin), then
+NetworkPolicy, then cluster-wide Baseline rules. Texts that decide: the Go types of networking.k8s.io/v1 and of
+policy.networking.k8s.io/v1alpha1 and v1alpha2.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from kubectl_netdoc.policy import ports
+from kubectl_netdoc.policy.ports import Ports
+from kubectl_netdoc.policy.selection import Mentioned, PodClass, PodSet, Selection
+from kubectl_netdoc.records import (
+    AdminPeer,
+    AdminPolicy,
+    AdminProtocol,
+    AdminRule,
+    IPBlock,
+    LabelSelector,
+    NetworkPolicy,
+    NetworkPolicyPeer,
+    NetworkPolicyPort,
+    NetworkPolicyRule,
+)
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+class Direction(StrEnum):
+    """Which end of a connection a rule is about."""
+
+    INGRESS = "Ingress"
+    EGRESS = "Egress"
+
+
+class Tier(StrEnum):
+    """Who is asked first."""
+
+    ADMIN = "Admin"
+    NAMESPACE = "NetworkPolicy"
+    BASELINE = "Baseline"
+
+
+class Action(StrEnum):
+    """What a rule does with what it matches; ``PASS`` leaves it to the next tier."""
+
+    ALLOW = "Allow"
+    DENY = "Deny"
+    PASS = "Pass"
+
+
+ACTIONS = {"Allow": Action.ALLOW, "Accept": Action.ALLOW, "Deny": Action.DENY, "Pass": Action.PASS}
+"""As v1alpha1 and v1alpha2 call them."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class PolicyRef:
+    """A policy by name."""
+
+    kind: str
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.namespace}/{self.name}" if self.namespace else f"{self.kind} {self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A CIDR without its exceptions."""
+
+    network: Network
+    without: tuple[Network, ...] = ()
+
+    def has(self, address: Address) -> bool:
+        """Whether the address is of the block; an address of the other family never is."""
+        return address in self.network and not any(address in part for part in self.without)
+
+    @property
+    def whole(self) -> bool:
+        """Whether it is every address of its family."""
+        return self.network.prefixlen == 0 and not self.without
+
+
+@dataclass(frozen=True, slots=True)
+class Peers:
+    """Who is on the other end.
+
+    ``blocks`` (ipBlock) are meant for addresses outside; whether they match pods' addresses depends on the CNI.
+    ``networks`` (cluster-wide policies) match pods' addresses by the API's own words. ``nodes``: names of nodes;
+    ``unresolved``: what can't be known here (nodes where the Nodes can't be read, domain names).
+    """
+
+    everyone: bool = False
+    pods: PodSet = 0
+    blocks: tuple[Block, ...] = ()
+    networks: tuple[Block, ...] = ()
+    nodes: frozenset[str] = frozenset()
+    unresolved: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PortRule:
+    """Ports by number, and by (name, protocol) as the destination pod declares them; no protocol is any."""
+
+    fixed: Ports = ports.ALL
+    names: tuple[tuple[str, str], ...] = ()
+
+    def on(self, destination: PodClass | None) -> Ports:
+        """Return the ports that are meant on a destination; names mean nothing where there is no pod."""
+        found = self.fixed
+        if self.names and destination is not None:
+            for name, protocol in self.names:
+                for kind, number in destination.numbers(name, protocol):
+                    found |= ports.of(kind, number)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule of a policy, by its position there."""
+
+    policy: PolicyRef
+    direction: Direction
+    index: int
+    action: Action
+    peers: Peers
+    ports: PortRule
+
+    @property
+    def place(self) -> str:
+        """Where it stands, as kubectl's jsonpath has it."""
+        return f"spec.{self.direction.lower()}[{self.index}]"
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """One policy: whom it is for, which directions it isolates (NetworkPolicy only), and its rules."""
+
+    ref: PolicyRef
+    tier: Tier
+    priority: int
+    subject: PodSet
+    isolates: frozenset[Direction]
+    rules: tuple[Rule, ...]
+
+    def of(self, direction: Direction) -> Iterator[Rule]:
+        """Yield the rules of a direction, in order."""
+        return (rule for rule in self.rules if rule.direction == direction)
+
+    @property
+    def precedence(self) -> tuple[int, str, str]:
+        """Lower is asked first; the API leaves open who of two equal priorities wins, the name decides here."""
+        return self.priority, self.ref.kind, self.ref.name
+
+
+def mentioned(policies: Iterable[NetworkPolicy], admin: Iterable[AdminPolicy]) -> Mentioned:
+    """Return all label keys and port names by which these policies tell pods apart."""
+    found = Mentioned()
+    for policy in policies:
+        found.note(policy.spec.pod_selector)
+        for rule in policy.spec.ingress + policy.spec.egress:
+            for peer in rule.from_ + rule.to:
+                found.note(peer.pod_selector)
+            found.ports.update(port.port for port in rule.ports if isinstance(port.port, str))
+    for cluster_wide in admin:
+        spec = cluster_wide.spec
+        every_rule = spec.ingress + spec.egress
+        for subject in (spec.subject, *(peer for one in every_rule for peer in one.from_ + one.to)):
+            found.note(subject.pods.pod_selector if subject.pods else None)
+        for one in every_rule:
+            found.ports.update(port.named_port for port in one.ports if port.named_port)
+            found.ports.update(p.destination_named_port for p in one.protocols if p.destination_named_port)
+    return found
+
+
+def directions(policy: NetworkPolicy) -> frozenset[Direction]:
+    """Return what a NetworkPolicy isolates: without policyTypes ingress, and egress where it has egress rules."""
+    if policy.spec.policy_types:
+        return frozenset(direction for direction in Direction if direction in policy.spec.policy_types)
+    return frozenset(Direction if policy.spec.egress else (Direction.INGRESS,))
+
+
+class Compiler:
+    """Turns the records of policies into ``Policy``. ``nodes``: labels by name, None where they can't be read."""
+
+    def __init__(self, selection: Selection, nodes: dict[str, dict[str, str]] | None) -> None:
+        self.selection = selection
+        self.nodes = nodes
+        self.invalid: list[tuple[PolicyRef, str]] = []
+
+    def namespaced(self, policy: NetworkPolicy) -> Policy:
+        """Return a NetworkPolicy."""
+        ref = PolicyRef("NetworkPolicy", policy.namespace, policy.name)
+        spec, select = policy.spec, self.selection
+        isolates = directions(policy)
+        rules = (
+            Rule(ref, direction, index, Action.ALLOW, self._peers(ref, rule.from_ + rule.to), _ports(rule))
+            for direction, written in ((Direction.INGRESS, spec.ingress), (Direction.EGRESS, spec.egress))
+            if direction in isolates
+            for index, rule in enumerate(written)
+        )
+        subject = select.in_namespace(policy.namespace) & select.pods(spec.pod_selector)
+        return Policy(ref, Tier.NAMESPACE, 0, subject, isolates, tuple(rules))
+
+    def _peers(self, ref: PolicyRef, written: tuple[NetworkPolicyPeer, ...]) -> Peers:
+        if not written:
+            return Peers(everyone=True)
+        blocks = (self._block(ref, peer.ip_block) for peer in written if peer.ip_block)
+        pods: PodSet = 0
+        for peer in written:
+            pods |= self._selected(ref.namespace, peer)
+        return Peers(pods=pods, blocks=tuple(block for block in blocks if block))
+
+    def _selected(self, namespace: str, peer: NetworkPolicyPeer) -> PodSet:
+        if peer.pod_selector is None and peer.namespace_selector is None:
+            return 0
+        select = self.selection
+        where = select.in_namespace(namespace)
+        if peer.namespace_selector is not None:
+            where = select.in_namespaces(peer.namespace_selector)
+        return where & select.pods(peer.pod_selector) if peer.pod_selector is not None else where
+
+    def _block(self, ref: PolicyRef, block: IPBlock) -> Block | None:
+        try:
+            without = tuple(ipaddress.ip_network(part, strict=False) for part in block.except_)
+            return Block(ipaddress.ip_network(block.cidr, strict=False), without)
+        except ValueError as error:
+            self.invalid.append((ref, str(error)))
+            return None
+
+    def cluster_wide(self, kind: str, policy: AdminPolicy) -> Policy:
+        """Return a policy of one of the cluster-wide kinds."""
+        ref = PolicyRef(kind, "", policy.name)
+        baseline = kind == "BaselineAdminNetworkPolicy" or policy.spec.tier == Tier.BASELINE
+        rules = (
+            self._admin_rule(ref, direction, index, rule)
+            for direction, written in ((Direction.INGRESS, policy.spec.ingress), (Direction.EGRESS, policy.spec.egress))
+            for index, rule in enumerate(written)
+        )
+        return Policy(
+            ref=ref,
+            tier=Tier.BASELINE if baseline else Tier.ADMIN,
+            priority=policy.spec.priority,
+            subject=self._members(policy.spec.subject),
+            isolates=frozenset(),
+            rules=tuple(rules),
+        )
+
+    def _admin_rule(self, ref: PolicyRef, direction: Direction, index: int, rule: AdminRule) -> Rule:
+        action = ACTIONS.get(rule.action, Action.DENY)
+        peers = rule.from_ + rule.to
+        if any(peer == AdminPeer() for peer in peers):
+            # A field of a later version: fail closed, as the types demand.
+            if action is not Action.ALLOW:
+                return Rule(ref, direction, index, Action.DENY, Peers(everyone=True), PortRule())
+            peers = tuple(peer for peer in peers if peer != AdminPeer())
+        return Rule(ref, direction, index, action, self._admin_peers(ref, peers), _admin_ports(rule))
+
+    def _members(self, peer: AdminPeer) -> PodSet:
+        select = self.selection
+        if peer.namespaces is not None:
+            return select.in_namespaces(peer.namespaces)
+        if peer.pods is not None:
+            return select.in_namespaces(peer.pods.namespace_selector) & select.pods(peer.pods.pod_selector)
+        return 0
+
+    def _admin_peers(self, ref: PolicyRef, written: Iterable[AdminPeer]) -> Peers:
+        pods: PodSet = 0
+        networks: list[Block] = []
+        nodes: set[str] = set()
+        unresolved: list[str] = []
+        for peer in written:
+            pods |= self._members(peer)
+            networks += filter(None, (self._block(ref, IPBlock(cidr=cidr)) for cidr in peer.networks))
+            unresolved += (f"domain name {name}" for name in peer.domain_names)
+            if peer.nodes is not None and self.nodes is None:
+                unresolved.append(f"nodes with {peer.nodes or 'any label'}")
+            elif peer.nodes is not None:
+                nodes |= {name for name, labels in (self.nodes or {}).items() if selects(peer.nodes, labels)}
+        return Peers(pods=pods, networks=tuple(networks), nodes=frozenset(nodes), unresolved=tuple(unresolved))
+
+
+def _ports(rule: NetworkPolicyRule) -> PortRule:
+    if not rule.ports:
+        return PortRule()
+    fixed = ports.NONE
+    names = []
+    for port in rule.ports:
+        if isinstance(port.port, str):
+            names.append((port.port, port.protocol))
+        else:
+            fixed |= _numbers(port)
+    return PortRule(fixed, tuple(names))
+
+
+def _numbers(port: NetworkPolicyPort) -> Ports:
+    if port.port is None:
+        return ports.every(port.protocol)
+    return ports.of(port.protocol, int(port.port), port.end_port)
+
+
+def _admin_ports(rule: AdminRule) -> PortRule:
+    if not rule.ports and not rule.protocols:
+        return PortRule()
+    fixed = ports.NONE
+    names = []
+    for port in rule.ports:
+        if port.port_number:
+            fixed |= ports.of(port.port_number.protocol, port.port_number.port)
+        if port.port_range:
+            fixed |= ports.of(port.port_range.protocol, port.port_range.start, port.port_range.end)
+        if port.named_port:
+            names.append((port.named_port, ""))
+    for protocol in rule.protocols:
+        fixed |= _of_protocol(protocol)
+        if protocol.destination_named_port:
+            names.append((protocol.destination_named_port, ""))
+    return PortRule(fixed, tuple(names))
+
+
+def _of_protocol(written: AdminProtocol) -> Ports:
+    found = ports.NONE
+    for name, one in (("TCP", written.tcp), ("UDP", written.udp), ("SCTP", written.sctp)):
+        if one is None:
+            continue
+        port = one.destination_port
+        if port is None:
+            found |= ports.every(name)
+        elif port.range is not None:
+            found |= ports.of(name, port.range.start, port.range.end)
+        else:
+            found |= ports.of(name, port.number)
+    return found
+
+
+def selects(selector: LabelSelector, labels: dict[str, str]) -> bool:
+    """Tell whether a selector selects these labels."""
+    for requirement in selector.match_expressions:
+        value = labels.get(requirement.key)
+        fits = {
+            "In": value is not None and value in requirement.values,
+            "NotIn": value not in requirement.values,
+            "Exists": value is not None,
+            "DoesNotExist": value is None,
+        }
+        if not fits.get(requirement.operator, False):
+            return False
+    return all(labels.get(key) == value for key, value in selector.match_labels.items())

@@ -1,0 +1,206 @@
+"""Which pods a label selector selects, asked once for all pods that no policy tells apart.
+
+Two pods are of one class where they share the namespace, the network (pod or host), and of their labels and port names those
+that any policy mentions. A set of classes is an integer with a bit for each, so that selectors are a few ANDs and ORs however
+many pods there are.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from kubectl_netdoc.records import ContainerPort, LabelSelector, PodSpec
+
+NAME_LABEL = "kubernetes.io/metadata.name"
+"""The API server gives it to every namespace (Kubernetes docs, Well-Known Labels)."""
+
+PodSet = int
+Labels = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PodClass:
+    """Pods that no policy tells apart. ``ports``: (name, protocol, number) of the declared ports that policies name."""
+
+    id: int
+    namespace: str
+    labels: Labels
+    ports: tuple[tuple[str, str, int], ...]
+    host_network: bool
+
+    def numbers(self, name: str, protocol: str = "") -> Iterator[tuple[str, int]]:
+        """Yield (protocol, number) of the ports of that name, of one protocol where it is given."""
+        return ((kind, number) for known, kind, number in self.ports if known == name and protocol in ("", kind))
+
+
+class Labelled:
+    """Things with labels, numbered in the order they were added, and the sets of them that selectors select."""
+
+    def __init__(self) -> None:
+        self._having: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
+        self._with_key: defaultdict[str, list[int]] = defaultdict(list)
+        self._count = 0
+        self._cache: dict[object, int] = {}
+
+    def add(self, labels: Iterable[tuple[str, str]]) -> int:
+        """Add a thing and return its number."""
+        number = self._count
+        for key, value in labels:
+            self._having[key, value].append(number)
+            self._with_key[key].append(number)
+        self._count += 1
+        self._cache.clear()
+        return number
+
+    @property
+    def all(self) -> int:
+        """The set of all things."""
+        return (1 << self._count) - 1
+
+    def _once(self, key: object, make: Callable[[], int]) -> int:
+        if key not in self._cache:
+            self._cache[key] = make()
+        return self._cache[key]
+
+    def _equal(self, key: str, value: str) -> int:
+        return self._once((key, value), lambda: as_set(self._having.get((key, value), ())))
+
+    def _present(self, key: str) -> int:
+        return self._once(key, lambda: as_set(self._with_key.get(key, ())))
+
+    def select(self, selector: LabelSelector) -> int:
+        """Return the set that a selector selects: an empty one selects all, an invalid requirement nothing."""
+        chosen = self.all
+        for key, value in selector.match_labels.items():
+            chosen &= self._equal(key, value)
+        for requirement in selector.match_expressions:
+            key, values = requirement.key, requirement.values
+            match requirement.operator:
+                case "In":
+                    chosen &= union(self._equal(key, value) for value in values)
+                case "NotIn":
+                    chosen &= ~union(self._equal(key, value) for value in values)
+                case "Exists":
+                    chosen &= self._present(key)
+                case "DoesNotExist":
+                    chosen &= ~self._present(key)
+                case _:
+                    return 0
+        return chosen
+
+
+def as_set(numbers: Iterable[int]) -> int:
+    """Return the set of these numbers, in time linear in the highest of them."""
+    found = tuple(numbers)
+    if not found:
+        return 0
+    bits = bytearray(max(found) // 8 + 1)
+    for number in found:
+        bits[number // 8] |= 1 << number % 8
+    return int.from_bytes(bits, "little")
+
+
+def members(of: int) -> Iterator[int]:
+    """Yield the numbers in a set, ascending."""
+    for index, byte in enumerate(of.to_bytes((of.bit_length() + 7) // 8, "little")):
+        if byte:
+            yield from (index * 8 + bit for bit in range(8) if byte >> bit & 1)
+
+
+def union(sets: Iterable[int]) -> int:
+    """Return the union of sets."""
+    result = 0
+    for one in sets:
+        result |= one
+    return result
+
+
+@dataclass
+class Mentioned:
+    """Label keys and port names that policies mention: nothing else can tell pods apart."""
+
+    keys: set[str] = field(default_factory=set)
+    ports: set[str] = field(default_factory=set)
+
+    def note(self, selector: LabelSelector | None) -> None:
+        """Add the keys of a selector of pods."""
+        if selector is not None:
+            self.keys.update(selector.match_labels, (r.key for r in selector.match_expressions))
+
+
+class Selection:
+    """All classes of pods, and the sets of them that selectors select."""
+
+    def __init__(self, namespaces: Mapping[str, Mapping[str, str]], mentioned: Mentioned) -> None:
+        self.classes: list[PodClass] = []
+        self._mentioned = mentioned
+        self._known: dict[tuple[object, ...], PodClass] = {}
+        self._pods, self._namespaces = Labelled(), Labelled()
+        self._namespace_names: list[str] = []
+        self._members: defaultdict[str, list[int]] = defaultdict(list)
+        self._labels = dict(namespaces)
+        self._cache: dict[object, PodSet] = {}
+        for name in sorted(namespaces):
+            self._add_namespace(name)
+
+    def _add_namespace(self, name: str) -> None:
+        labels = {**self._labels.get(name, {}), NAME_LABEL: name}
+        self._namespaces.add(labels.items())
+        self._namespace_names.append(name)
+        self._labels[name] = labels
+
+    def classify(self, namespace: str, labels: Mapping[str, str], spec: PodSpec) -> PodClass:
+        """Return the class of a pod; a namespace that is only mentioned here exists."""
+        kept = tuple(sorted((key, value) for key, value in labels.items() if key in self._mentioned.keys))
+        ports = self._ports(spec.ports()) if self._mentioned.ports else ()
+        identity = (namespace, kept, ports, spec.host_network)
+        if identity not in self._known:
+            if namespace not in self._labels:
+                self._add_namespace(namespace)
+            self._cache.clear()
+            number = self._pods.add(kept)
+            self._known[identity] = PodClass(number, namespace, kept, ports, spec.host_network)
+            self._members[namespace].append(number)
+            self.classes.append(self._known[identity])
+        return self._known[identity]
+
+    def _ports(self, ports: Iterable[ContainerPort]) -> tuple[tuple[str, str, int], ...]:
+        named = {(p.name, p.protocol or "TCP", p.container_port) for p in ports if p.name in self._mentioned.ports}
+        return tuple(sorted(named))
+
+    def _once(self, key: object, make: Callable[[], PodSet]) -> PodSet:
+        if key not in self._cache:
+            self._cache[key] = make()
+        return self._cache[key]
+
+    @property
+    def host_network(self) -> PodSet:
+        """The classes of hostNetwork pods."""
+        return self._once("host", lambda: as_set(c.id for c in self.classes if c.host_network))
+
+    def namespace_labels(self, name: str) -> Mapping[str, str]:
+        """Labels of a namespace."""
+        return self._labels.get(name, {})
+
+    def namespaces(self, selector: LabelSelector) -> list[str]:
+        """Names of the namespaces that a selector selects."""
+        return [self._namespace_names[number] for number in members(self._namespaces.select(selector))]
+
+    def in_namespace(self, name: str) -> PodSet:
+        """All classes of a namespace."""
+        return self._once(("in", name), lambda: as_set(self._members.get(name, ())))
+
+    def in_namespaces(self, selector: LabelSelector) -> PodSet:
+        """All classes of the namespaces that a selector selects."""
+        return self._once(("all in", key(selector)), lambda: union(map(self.in_namespace, self.namespaces(selector))))
+
+    def pods(self, selector: LabelSelector) -> PodSet:
+        """All classes that a selector of pods selects, of whatever namespace."""
+        return self._once(("pods", key(selector)), lambda: self._pods.select(selector))
+
+
+def key(selector: LabelSelector) -> tuple[object, ...]:
+    """Return what makes two selectors equal, as a value that can be hashed."""
+    return tuple(selector.match_labels.items()), tuple((r.key, r.operator, r.values) for r in selector.match_expressions)

@@ -1,0 +1,136 @@
+"""Workloads: pods by their top owner, as far as the objects at hand tell.
+
+A pod whose ReplicaSet is not there is that ReplicaSet. A workload that has no pod yet is what its template makes.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from kubectl_netdoc.cluster import Cluster
+from kubectl_netdoc.policy.engine import End, Engine
+from kubectl_netdoc.policy.rules import Address
+from kubectl_netdoc.policy.selection import PodClass
+from kubectl_netdoc.records import OWNERS, POD, CronJob, Kind, Object, ObjectMeta, Pod, Workload
+
+KINDS: tuple[Kind[Any], ...] = OWNERS
+MADE_ONCE = ("Job",)
+"""A workload of this kind whose pods have all finished makes no more."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class WorkloadRef:
+    """A workload by kind, namespace and name."""
+
+    kind: str
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """A workload as one peer: an end for each class among its pods, their label sets, and the pods themselves.
+
+    Where a workload has no pods, its template stands for them. The ends of pods on the pod network have no addresses: those
+    come and go. Those of hostNetwork pods have their nodes'.
+    """
+
+    ref: WorkloadRef
+    ends: tuple[End, ...]
+    labels: tuple[Mapping[str, str], ...]
+    pods: tuple[Pod, ...] = ()
+
+
+class Owners:
+    """Who owns whom, from the owner references of the objects at hand."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self.cluster = cluster
+        self.objects: dict[WorkloadRef, Workload | CronJob] = {
+            WorkloadRef(kind.name, item.namespace, item.name): item
+            for kind in KINDS
+            if cluster.readable(kind)
+            for item in cluster.all(kind)
+        }
+        self._tops: dict[WorkloadRef, WorkloadRef] = {}
+
+    def top(self, ref: WorkloadRef, item: Object) -> WorkloadRef:
+        """Return the top owner of an object; itself where nothing owns it."""
+        if ref not in self._tops:
+            self._tops[ref] = self._climb(ref, item)
+        return self._tops[ref]
+
+    def _climb(self, ref: WorkloadRef, item: Object | None) -> WorkloadRef:
+        seen = {ref}
+        while item is not None and (above := _controller(item.metadata)) is not None:
+            ref = WorkloadRef(above[0], item.namespace, above[1])
+            if ref in seen:
+                break
+            seen.add(ref)
+            item = self.objects.get(ref)
+        return ref
+
+    def of(self, pod: Pod) -> WorkloadRef:
+        """Return the workload of a pod."""
+        above = _controller(pod.metadata)
+        if above is None:
+            return WorkloadRef("Pod", pod.namespace, pod.name)
+        ref = WorkloadRef(above[0], pod.namespace, above[1])
+        item = self.objects.get(ref)
+        return self.top(ref, item) if item is not None else ref
+
+
+def _controller(metadata: ObjectMeta) -> tuple[str, str] | None:
+    """Return (kind, name) of the controller among the owners, else of the only owner; None where there is none."""
+    owners = metadata.owner_references
+    found = next((owner for owner in owners if owner.controller), owners[0] if len(owners) == 1 else None)
+    # A static pod is owned by its node, which is no workload.
+    return None if found is None or found.kind == "Node" else (found.kind, found.name)
+
+
+def peers(engine: Engine) -> list[Peer]:
+    """Return every workload of the cluster, in the order of namespace, kind and name."""
+    cluster = engine.cluster
+    owners = Owners(cluster)
+    pods: defaultdict[WorkloadRef, list[Pod]] = defaultdict(list)
+    finished: set[WorkloadRef] = set()
+    for pod in cluster.all(POD):
+        ref = owners.of(pod)
+        if pod.finished:
+            finished.add(ref)
+        else:
+            pods[ref].append(pod)
+    found = {ref: _of_pods(engine, ref, mine) for ref, mine in pods.items()}
+    templates: defaultdict[WorkloadRef, list[tuple[WorkloadRef, Workload | CronJob]]] = defaultdict(list)
+    for ref, item in owners.objects.items():
+        top = owners.top(ref, item)
+        if top not in found and not (top in finished and top.kind in MADE_ONCE):
+            templates[top].append((ref, item))
+    found |= {top: _of_templates(engine, top, made_by) for top, made_by in templates.items()}
+    return sorted(found.values(), key=lambda peer: (peer.ref.namespace, peer.ref.kind, peer.ref.name))
+
+
+def _of_pods(engine: Engine, ref: WorkloadRef, pods: Iterable[Pod]) -> Peer:
+    hosts: defaultdict[PodClass, dict[Address, None]] = defaultdict(dict)
+    labels: dict[tuple[tuple[str, str], ...], Mapping[str, str]] = {}
+    for pod in pods:
+        end = engine.pod(pod)
+        known = end.pod_class
+        if known is not None:
+            hosts[known] |= dict.fromkeys(end.addresses if known.host_network else ())
+        labels[tuple(sorted(pod.metadata.labels.items()))] = pod.metadata.labels
+    ends = (End(str(ref), known, addresses=tuple(own)) for known, own in hosts.items())
+    return Peer(ref, tuple(ends), tuple(labels.values()), tuple(pods))
+
+
+def _of_templates(engine: Engine, top: WorkloadRef, made_by: list[tuple[WorkloadRef, Workload | CronJob]]) -> Peer:
+    """The top owner's own template counts; where it is not at hand, those of what it owns."""
+    own = [item for ref, item in made_by if ref == top] or [item for _, item in made_by]
+    ends = {end.pod_class: end for item in own for end in (engine.template(str(top), item.namespace, item.template),)}
+    return Peer(top, tuple(ends.values()), tuple(item.template.metadata.labels for item in own))
