@@ -337,6 +337,10 @@ class Engine:
         found = self._selecting[direction].get(end.pod_class.id) if end.pod_class else None
         return [*found.admin, *found.namespace, *found.baseline] if found else []
 
+    def class_of(self, pod: Pod) -> PodClass:
+        """Return the class of a pod of the cluster."""
+        return self._class_of[pod.namespace, pod.name]
+
     def isolated(self, known: PodClass, direction: Direction) -> bool:
         """Whether a NetworkPolicy isolates a class."""
         found = self._selecting[direction].get(known.id)

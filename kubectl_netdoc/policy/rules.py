@@ -141,7 +141,10 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """One policy: whom it is for, which directions it isolates (NetworkPolicy only), and its rules."""
+    """One policy: whom it is for, which directions it isolates (NetworkPolicy only), and its rules.
+
+    ``selects_all``: its podSelector is empty, so that it is for all pods of the namespace, those to come too.
+    """
 
     ref: PolicyRef
     tier: Tier
@@ -149,6 +152,7 @@ class Policy:
     subject: PodSet
     isolates: frozenset[Direction]
     rules: tuple[Rule, ...]
+    selects_all: bool = False
 
     def of(self, direction: Direction) -> Iterator[Rule]:
         """Yield the rules of a direction, in order."""
@@ -207,7 +211,7 @@ class Compiler:
             for index, rule in enumerate(written)
         )
         subject = select.in_namespace(policy.namespace) & select.pods(spec.pod_selector)
-        return Policy(ref, Tier.NAMESPACE, 0, subject, isolates, tuple(rules))
+        return Policy(ref, Tier.NAMESPACE, 0, subject, isolates, tuple(rules), selects_all=spec.pod_selector == LabelSelector())
 
     def _peers(self, ref: PolicyRef, written: tuple[NetworkPolicyPeer, ...]) -> Peers:
         if not written:
@@ -215,10 +219,11 @@ class Compiler:
         blocks = (self._block(ref, peer.ip_block) for peer in written if peer.ip_block)
         pods: PodSet = 0
         for peer in written:
-            pods |= self._selected(ref.namespace, peer)
+            pods |= self.selected(ref.namespace, peer)
         return Peers(pods=pods, blocks=tuple(block for block in blocks if block))
 
-    def _selected(self, namespace: str, peer: NetworkPolicyPeer) -> PodSet:
+    def selected(self, namespace: str, peer: NetworkPolicyPeer) -> PodSet:
+        """Return the pods that a peer of a policy in ``namespace`` selects; none for an ipBlock."""
         if peer.pod_selector is None and peer.namespace_selector is None:
             return 0
         select = self.selection

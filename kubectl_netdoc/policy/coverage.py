@@ -1,0 +1,147 @@
+"""Who is protected: isolation each way, default deny, and what a workload is exposed to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+
+from kubectl_netdoc.policy import ports
+from kubectl_netdoc.policy.connections import elementary
+from kubectl_netdoc.policy.engine import End, Engine, Reading
+from kubectl_netdoc.policy.ports import Ports
+from kubectl_netdoc.policy.rules import Direction, Policy, PolicyRef, Tier
+from kubectl_netdoc.policy.selection import PodClass
+from kubectl_netdoc.policy.workloads import Peer, WorkloadRef, peers
+
+STRANGERS = "netdoc-nobody"
+"""Namespace of a pod that no policy has heard of: who lets it in lets in the whole cluster."""
+
+
+class Exposure(StrEnum):
+    """From where connections are let in, as the policies are written."""
+
+    WORLD = "the world"
+    CLUSTER = "the whole cluster"
+    CHOSEN = "chosen peers"
+    NOBODY = "nobody"
+
+
+@dataclass(frozen=True, slots=True)
+class WorkloadCoverage:
+    """A workload: which way its pods are isolated (all, some or none of them), and from where they let connections in."""
+
+    ref: WorkloadRef
+    pods: int
+    ingress: str
+    egress: str
+    exposure: Exposure
+    ports: Ports
+    policies: tuple[PolicyRef, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NamespaceCoverage:
+    """A namespace: its pods, those isolated each way, and the directions that it denies by default."""
+
+    name: str
+    pods: int
+    isolated: Mapping[Direction, int]
+    default_deny: tuple[Direction, ...]
+    workloads: tuple[WorkloadCoverage, ...]
+
+
+class Coverage:
+    """The coverage of a cluster; every class of pods is looked at once."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.peers = peers(engine)
+        self._exposures: dict[PodClass, tuple[Exposure, Ports]] = {}
+
+    @cached_property
+    def namespaces(self) -> tuple[NamespaceCoverage, ...]:
+        """Coverage of each namespace that has workloads, by name."""
+        by_namespace: dict[str, list[Peer]] = {}
+        for peer in self.peers:
+            by_namespace.setdefault(peer.ref.namespace, []).append(peer)
+        return tuple(self._namespace(name, found) for name, found in sorted(by_namespace.items()))
+
+    def _namespace(self, name: str, found: list[Peer]) -> NamespaceCoverage:
+        isolated = dict.fromkeys(Direction, 0)
+        for peer in found:
+            for pod in peer.pods:
+                known = self.engine.class_of(pod)
+                for direction in Direction:
+                    isolated[direction] += self.engine.isolated(known, direction)
+        return NamespaceCoverage(
+            name=name,
+            pods=sum(len(peer.pods) for peer in found),
+            isolated=isolated,
+            default_deny=tuple(d for d in Direction if any(denies_by_default(p, d) for p in self._selecting_all.get(name, ()))),
+            workloads=tuple(map(self._workload, found)),
+        )
+
+    @cached_property
+    def _selecting_all(self) -> dict[str, list[Policy]]:
+        found: dict[str, list[Policy]] = {}
+        for policy in self.engine.policies:
+            if policy.tier is Tier.NAMESPACE and policy.selects_all:
+                found.setdefault(policy.ref.namespace, []).append(policy)
+        return found
+
+    def _workload(self, peer: Peer) -> WorkloadCoverage:
+        classes = [end.pod_class for end in peer.ends if end.pod_class]
+        exposures = [self.exposure(known) for known in classes]
+        worst = min(exposures, key=lambda pair: list(Exposure).index(pair[0]), default=(Exposure.NOBODY, ports.NONE))
+        refs = (policy.ref for end in peer.ends for direction in Direction for policy in self.engine.selecting(end, direction))
+        return WorkloadCoverage(
+            ref=peer.ref,
+            pods=len(peer.pods),
+            ingress=self._share(classes, Direction.INGRESS),
+            egress=self._share(classes, Direction.EGRESS),
+            exposure=worst[0],
+            ports=worst[1],
+            policies=tuple(dict.fromkeys(refs)),
+        )
+
+    def _share(self, classes: list[PodClass], direction: Direction) -> str:
+        if any(known.host_network for known in classes):
+            return "node's"
+        isolated = [self.engine.isolated(known, direction) for known in classes]
+        return "isolated" if all(isolated) else "partly" if any(isolated) else "open"
+
+    def exposure(self, known: PodClass) -> tuple[Exposure, Ports]:
+        """Return from where a class lets connections in at most, and on which ports."""
+        if known not in self._exposures:
+            self._exposures[known] = next(self._judged(known))
+        return self._exposures[known]
+
+    def _judged(self, known: PodClass) -> Iterator[tuple[Exposure, Ports]]:
+        end, reading = End("", known), Reading(blocks_match_pods=False)
+        for exposure, other in ((Exposure.WORLD, self._anywhere), (Exposure.CLUSTER, self._stranger)):
+            side = self.engine.side(Direction.INGRESS, end, other, ports.ALL, reading) if other else None
+            if side and side.allowed:
+                yield exposure, side.allowed
+        rules = (rule for policy in self.engine.selecting(end, Direction.INGRESS) for rule in policy.of(Direction.INGRESS))
+        yield (Exposure.CHOSEN if any(rules) else Exposure.NOBODY), ports.NONE
+
+    @cached_property
+    def _stranger(self) -> End:
+        return self.engine.stranger("a pod that no policy has heard of", STRANGERS, {})
+
+    @cached_property
+    def _anywhere(self) -> End | None:
+        """An address that no policy names: not even a part of the address space that has it."""
+        named = [b.network for p in self.engine.policies for rule in p.rules for b in rule.peers.blocks + rule.peers.networks]
+        special = {network for network in named if network.prefixlen > 0}
+        for first, _ in elementary(self.engine):
+            if not any(first in network for network in special):
+                return End(str(first), addresses=(first,))
+        return None
+
+
+def denies_by_default(policy: Policy, direction: Direction) -> bool:
+    """Whether a NetworkPolicy isolates in a direction and has no rule there."""
+    return direction in policy.isolates and not any(policy.of(direction))

@@ -1,0 +1,191 @@
+"""Policies that don't do what they look like: they select nothing, allow nobody, name what isn't there, say a thing twice."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from kubectl_netdoc.policy import ports
+from kubectl_netdoc.policy.engine import End, Engine, Reading
+from kubectl_netdoc.policy.rules import Block, Direction, Peers, Policy, PolicyRef, PortRule, Rule, Tier
+from kubectl_netdoc.policy.selection import PodSet, members
+from kubectl_netdoc.records import NETWORK_POLICY, NetworkPolicy, NetworkPolicyPeer
+
+PAIRS = 2_000
+"""Classes of destinations that the one-sided rules of one cluster are held against at most, so that the time is bounded."""
+
+
+class Fault(StrEnum):
+    """What is wrong with a policy or a rule."""
+
+    SELECTS_NOTHING = "selects nothing"
+    PEER_MATCHES_NOTHING = "peer matches nothing"
+    UNDEFINED_PORT = "undefined named port"
+    SHADOWED = "shadowed"
+    ONE_SIDED = "one-sided"
+    INVALID = "invalid"
+
+
+@dataclass(frozen=True, slots=True)
+class Flaw:
+    """A fault at a place: the policy, the field in it (as jsonpath has it), and what it is about in words."""
+
+    fault: Fault
+    policy: PolicyRef
+    place: str
+    detail: str
+    other: PolicyRef | None = None
+
+
+def flaws(engine: Engine) -> Iterator[Flaw]:
+    """Yield every flaw of every policy."""
+    written = {(item.namespace, item.name): item for item in engine.cluster.all(NETWORK_POLICY)}
+    for ref, error in engine.compiler.invalid:
+        yield Flaw(Fault.INVALID, ref, "spec", error)
+    for policy in engine.policies:
+        if not policy.subject:
+            # Nothing else matters of a policy that is for nobody.
+            yield Flaw(Fault.SELECTS_NOTHING, policy.ref, "spec.podSelector", _selector(written, policy))
+            continue
+        source = written.get((policy.ref.namespace, policy.ref.name)) if policy.tier is Tier.NAMESPACE else None
+        for rule in policy.rules:
+            yield from _nobody(engine, rule, source)
+            yield from _undefined(engine, policy, rule)
+    yield from _shadowed(engine)
+    yield from _one_sided(engine)
+
+
+def _selector(written: dict[tuple[str, str], NetworkPolicy], policy: Policy) -> str:
+    item = written.get((policy.ref.namespace, policy.ref.name)) if policy.tier is Tier.NAMESPACE else None
+    return str(item.spec.pod_selector) if item else "its subject"
+
+
+def _nobody(engine: Engine, rule: Rule, source: NetworkPolicy | None) -> Iterator[Flaw]:
+    """Peers of a NetworkPolicy are looked at one by one, those of a cluster-wide policy together."""
+    if source is None:
+        if not rule.peers.pods and rule.peers == Peers(pods=0):
+            yield Flaw(Fault.PEER_MATCHES_NOTHING, rule.policy, rule.place, "its peers")
+        return
+    written = source.spec.ingress if rule.direction is Direction.INGRESS else source.spec.egress
+    end = "from" if rule.direction is Direction.INGRESS else "to"
+    for number, peer in enumerate(written[rule.index].from_ + written[rule.index].to):
+        if peer.ip_block is None and not engine.compiler.selected(rule.policy.namespace, peer):
+            yield Flaw(Fault.PEER_MATCHES_NOTHING, rule.policy, f"{rule.place}.{end}[{number}]", describe(peer))
+
+
+def describe(peer: NetworkPolicyPeer) -> str:
+    """Return a peer in words."""
+    if peer.ip_block:
+        return f"{peer.ip_block.cidr}" + (f" except {', '.join(peer.ip_block.except_)}" if peer.ip_block.except_ else "")
+    pods = f"pods with {peer.pod_selector}" if peer.pod_selector and str(peer.pod_selector) else "all pods"
+    if peer.namespace_selector is None:
+        return f"{pods} of its namespace"
+    return pods + (f" in namespaces with {peer.namespace_selector}" if str(peer.namespace_selector) else " of all namespaces")
+
+
+def _undefined(engine: Engine, policy: Policy, rule: Rule) -> Iterator[Flaw]:
+    """A named port is looked up on the destination: the policy's own pods on ingress, the peers on egress."""
+    if not rule.ports.names:
+        return
+    everyone = (1 << len(engine.selection.classes)) - 1
+    where = policy.subject if rule.direction is Direction.INGRESS else everyone if rule.peers.everyone else rule.peers.pods
+    classes = [engine.selection.classes[number] for number in members(where & ~engine.selection.host_network)]
+    for name, protocol in rule.ports.names:
+        if classes and not any(any(known.numbers(name, protocol)) for known in classes):
+            yield Flaw(Fault.UNDEFINED_PORT, rule.policy, f"{rule.place}.ports", f"{protocol or 'any protocol'} {name}")
+
+
+def _shadowed(engine: Engine) -> Iterator[Flaw]:
+    """A rule adds nothing where another, for at least the same pods, allows at least as much."""
+    by_place: defaultdict[tuple[str, Direction], list[tuple[Policy, Rule]]] = defaultdict(list)
+    for policy in engine.policies:
+        for rule in policy.rules if policy.tier is Tier.NAMESPACE and policy.subject else ():
+            by_place[policy.ref.namespace, rule.direction].append((policy, rule))
+    for entries in by_place.values():
+        for number, (policy, rule) in enumerate(entries):
+            for other, (wider, cover) in enumerate(entries):
+                if other == number or policy.subject & ~wider.subject or not _covers(cover, rule):
+                    continue
+                if other > number and policy.subject == wider.subject and _covers(rule, cover):
+                    continue  # equal ones: the first stays
+                yield Flaw(Fault.SHADOWED, rule.policy, rule.place, f"{cover.place} of {cover.policy}", cover.policy)
+                break
+
+
+def _covers(wide: Rule, narrow: Rule) -> bool:
+    return _peers_cover(wide.peers, narrow.peers) and _ports_cover(wide.ports, narrow.ports)
+
+
+def _ports_cover(wide: PortRule, narrow: PortRule) -> bool:
+    return not narrow.fixed - wide.fixed and (wide.fixed == ports.ALL or set(narrow.names) <= set(wide.names))
+
+
+def _peers_cover(wide: Peers, narrow: Peers) -> bool:
+    if wide.everyone or narrow.everyone:
+        return wide.everyone
+    blocks = all(any(_block_covers(b, a) for b in wide.blocks) for a in narrow.blocks)
+    return blocks and not narrow.pods & ~wide.pods and (bool(narrow.pods) or bool(narrow.blocks))
+
+
+def _block_covers(wide: Block, narrow: Block) -> bool:
+    if wide.network.version != narrow.network.version or not narrow.network.subnet_of(wide.network):  # type: ignore[arg-type]
+        return False
+    return all(any(part.subnet_of(cut) for cut in narrow.without) or not part.overlaps(narrow.network) for part in wide.without)  # type: ignore[arg-type]
+
+
+def _one_sided(engine: Engine) -> Iterator[Flaw]:
+    """An egress rule that names pods, of which some let none of the rule's senders in on any of its ports.
+
+    Rules that name whole namespaces are not looked at: they don't say that each pod there is to be reached.
+    """
+    open_ingress = ~_isolated(engine, Direction.INGRESS)
+    looked_at = 0
+    written = {(item.namespace, item.name): item for item in engine.cluster.all(NETWORK_POLICY)}
+    for policy in engine.policies:
+        if policy.tier is not Tier.NAMESPACE or not policy.subject:
+            continue
+        source = written[policy.ref.namespace, policy.ref.name]
+        senders = list(members(policy.subject & ~engine.selection.host_network))
+        for rule in policy.of(Direction.EGRESS):
+            named = _named_pods(engine, rule, source) & ~open_ingress
+            for number in members(named):
+                looked_at += 1
+                if looked_at > PAIRS:
+                    return
+                refused = _refused(engine, rule, number, senders)
+                if refused:
+                    yield Flaw(Fault.ONE_SIDED, rule.policy, rule.place, refused[0], refused[1])
+                    break
+
+
+def _isolated(engine: Engine, direction: Direction) -> PodSet:
+    found: PodSet = 0
+    for policy in engine.policies:
+        if policy.tier is Tier.NAMESPACE and direction in policy.isolates:
+            found |= policy.subject
+    return found & ~engine.selection.host_network
+
+
+def _named_pods(engine: Engine, rule: Rule, source: NetworkPolicy) -> PodSet:
+    found: PodSet = 0
+    for peer in source.spec.egress[rule.index].to:
+        if peer.pod_selector is not None and str(peer.pod_selector):
+            found |= engine.compiler.selected(rule.policy.namespace, peer)
+    return found
+
+
+def _refused(engine: Engine, rule: Rule, number: int, senders: list[int]) -> tuple[str, PolicyRef | None] | None:
+    """Return who lets none of the senders in, and by which policy; None where one of them gets through."""
+    receiver = engine.selection.classes[number]
+    end, reading = End("", receiver), Reading(blocks_match_pods=False)
+    asked = rule.ports.on(receiver)
+    by: PolicyRef | None = None
+    for sender in senders:
+        side = engine.side(Direction.INGRESS, end, End("", engine.selection.classes[sender]), asked, reading)
+        if side.allowed or not asked:
+            return None
+        by = side.by[0] if side.by else by
+    labels = ", ".join(f"{key}={value}" for key, value in receiver.labels) or "no labels that policies mention"
+    return (f"pods of namespace {receiver.namespace} with {labels}", by) if senders else None
