@@ -51,9 +51,6 @@ from kubectl_netdoc.api import (
 )
 from kubectl_netdoc.stats import percentile
 
-SAMPLES = 10
-"""Lookups a server and record type, fewer where two are lost: enough for a p95 that one slow answer does not make."""
-
 SLOW_MS = 250.0
 """p95 above which DNS is slow: half-way in the field's alert rules for CoreDNS (0.05 to 1 s; coredns-mixin's 4 s is critical)."""
 
@@ -149,20 +146,16 @@ def plan(cluster: Cluster) -> Iterator[DnsLookup]:
         yield from _through_service(cluster, node)
         yield _together(cluster, node)
         for _, address, _ in _servers(cluster):
-            yield DnsLookup(node, address, _name(cluster), "A", SAMPLES)
+            yield clusterdns.lookup(cluster, node, server=address)
 
 
 def _through_service(cluster: Cluster, node: str) -> list[DnsLookup]:
-    return [DnsLookup(node, ResolvConfNameserver(), _name(cluster), rtype, SAMPLES) for rtype in ("A", "AAAA")]
+    return [clusterdns.lookup(cluster, node, rtype) for rtype in ("A", "AAAA")]
 
 
 def _together(cluster: Cluster, node: str) -> DnsLookup:
     """A and AAAA from one socket at once, as resolvers send them (D1); compared with the same one by one."""
-    return DnsLookup(node, ResolvConfNameserver(), _name(cluster), samples=SAMPLES, parallel=True)
-
-
-def _name(cluster: Cluster) -> str:
-    return f"kubernetes.default.svc.{clusterdns.domain(cluster)}."
+    return DnsLookup(node, ResolvConfNameserver(), clusterdns.api_server_name(cluster), samples=clusterdns.SAMPLES, parallel=True)
 
 
 def _servers(cluster: Cluster) -> list[tuple[Subject, Address, str]]:
@@ -217,7 +210,7 @@ def _judge(facts: Facts, vantage: Vantage) -> Iterator[Judged | Unseen]:
     through = _Tally(replies)
     direct: dict[Subject, _Tally] = {}
     for subject, address, on in _servers(facts.cluster):
-        tally = _Tally([facts.reply(DnsLookup(vantage.node, address, _name(facts.cluster), "A", SAMPLES))])
+        tally = _Tally([facts.reply(clusterdns.lookup(facts.cluster, vantage.node, server=address))])
         tally.path = f"{vantage.node} -> {on}"
         if tally.sent:
             direct[subject] = tally
@@ -263,7 +256,7 @@ def _verdict(
         return
     wrong = [rcode for rcode in through.rcodes if rcode != "NOERROR"]
     if wrong:
-        yield WRONG_ANSWER, service, {**counts, "rcode": wrong[0], "query": _name(facts.cluster)}
+        yield WRONG_ANSWER, service, {**counts, "rcode": wrong[0], "query": clusterdns.api_server_name(facts.cluster)}
     if through.lost > 1 and through.lost / through.sent >= LOSSY:
         yield LOSS, service, counts
     elif not through.lost and together.lost > 1 and together.lost / together.sent >= RACING:

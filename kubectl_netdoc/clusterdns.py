@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from kubectl_netdoc.cluster import Cluster
 from kubectl_netdoc.records import COREFILE, DAEMON_SET, DEPLOYMENT, SERVICE, CorefileMap, Kind, Pod, Service, Workload
-from kubectl_netdoc.requests import Address
+from kubectl_netdoc.requests import Address, DnsLookup, ResolvConfNameserver
 
 KNOWN = frozenset({("kube-system", "kube-dns"), ("kube-system", "coredns"), ("openshift-dns", "dns-default")})
 LABELS = frozenset({"kube-dns", "coredns"})
 DEFAULT_DOMAIN = "cluster.local"
+SAMPLES = 10
+"""Lookups a server and record type, fewer where two are lost: enough for a p95 that one slow answer does not make."""
 
 
 def service(cluster: Cluster) -> Service | None:
@@ -77,3 +79,13 @@ def endpoints(cluster: Cluster, dns: Service) -> list[tuple[str, Address, str]]:
 def pods(cluster: Cluster, dns: Service) -> list[Pod]:
     """Return the unfinished, undeleted pods behind the DNS Service."""
     return [pod for pod in cluster.pods_of(dns) if not pod.terminating]
+
+
+def api_server_name(cluster: Cluster) -> str:
+    """Return the name that every cluster has, in full."""
+    return f"kubernetes.default.svc.{domain(cluster)}."
+
+
+def lookup(cluster: Cluster, node: str, rtype: str = "A", server: Address | None = None) -> DnsLookup:
+    """Return the lookup of that name, of whom pods ask or of one server; checks share it, so that it is measured once."""
+    return DnsLookup(node, server or ResolvConfNameserver(), api_server_name(cluster), rtype, SAMPLES)

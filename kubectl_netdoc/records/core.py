@@ -95,6 +95,7 @@ class PodSpec(Record, frozen=True):
 
     node_name: str = ""
     host_network: bool = False
+    dns_policy: str = ""
     containers: tuple[Container, ...] = ()
     init_containers: tuple[Container, ...] = ()
 

@@ -1,0 +1,105 @@
+"""The least YAML that mends a policy and keeps the rest as it is.
+
+NetworkPolicies add up, so what is missing is best added as a policy of its own, or as one rule at the end of an existing one;
+nothing that is allowed now is taken away.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from kubectl_netdoc.policy.names import Servers
+from kubectl_netdoc.policy.ports import Ports
+from kubectl_netdoc.policy.rules import Direction, PolicyRef
+from kubectl_netdoc.policy.selection import NAME_LABEL
+from kubectl_netdoc.records import NetworkPolicy
+
+FLEETING = (
+    "pod-template-hash",
+    "controller-revision-hash",
+    "pod-template-generation",
+    "statefulset.kubernetes.io/pod-name",
+    "apps.kubernetes.io/pod-index",
+    "batch.kubernetes.io/controller-uid",
+    "controller-uid",
+)
+"""Labels that controllers give and take: no policy should select by them."""
+
+Manifest = dict[str, Any]
+
+
+def lasting(labels: Mapping[str, str]) -> dict[str, str]:
+    """Return the labels by which a policy can select a workload for good."""
+    return {key: value for key, value in sorted(labels.items()) if key not in FLEETING}
+
+
+def port_entries(of: Ports) -> list[Manifest]:
+    """Return ports as a rule has them; none where all are meant."""
+    found: list[Manifest] = []
+    for protocol, low, high in of.ranges():
+        if (low, high) == (1, 65535):
+            found.append({"protocol": protocol})
+        else:
+            found.append({"protocol": protocol, "port": low} | ({"endPort": high} if high > low else {}))
+    return found if str(of) != "all ports" else []
+
+
+def peer(namespace: str, labels: Mapping[str, str], own_namespace: str) -> Manifest:
+    """Return pods as a peer of a policy in ``own_namespace``."""
+    pods: Manifest = {"podSelector": {"matchLabels": lasting(labels)} if labels else {}}
+    return pods if namespace == own_namespace else {"namespaceSelector": {"matchLabels": {NAME_LABEL: namespace}}} | pods
+
+
+def dns_rule(dns: Servers, own_namespace: str, local: str = "") -> Manifest:
+    """Return the egress rule that lets pods ask cluster DNS, over UDP and TCP, on the port that its pods listen on."""
+    to = [peer(dns.service.namespace, dns.service.spec.selector, own_namespace)]
+    addresses = (local,) if local else dns.node_local
+    to += ({"ipBlock": {"cidr": f"{address}/{128 if ':' in address else 32}"}} for address in addresses)
+    listening = port_entries(dns.udp | dns.tcp)
+    if addresses and {"protocol": "UDP", "port": 53} not in listening:
+        listening += ({"protocol": protocol, "port": 53} for protocol in ("UDP", "TCP"))
+    return {"to": to, "ports": listening}
+
+
+def patch(policy: NetworkPolicy, direction: Direction, rule: Manifest) -> str:
+    """Return the JSON patch that adds a rule at the end of a policy."""
+    field = direction.lower()
+    there = policy.spec.egress if direction is Direction.EGRESS else policy.spec.ingress
+    operation = {"op": "add", "path": f"/spec/{field}/-" if there else f"/spec/{field}", "value": rule if there else [rule]}
+    return json.dumps([operation], separators=(",", ":"))
+
+
+def removal(direction: Direction, index: int) -> str:
+    """Return the JSON patch that takes a rule out of a policy."""
+    return json.dumps([{"op": "remove", "path": f"/spec/{direction.lower()}/{index}"}], separators=(",", ":"))
+
+
+def policy(name: str, namespace: str, labels: Mapping[str, str] | Manifest, direction: Direction, rule: Manifest) -> Manifest:
+    """Return a NetworkPolicy that allows one thing more, for the pods with these labels."""
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {
+            "podSelector": {"matchLabels": lasting(labels)} if labels else {},
+            "policyTypes": [direction.value],
+            direction.lower(): [rule],
+        },
+    }
+
+
+def as_yaml(manifest: Manifest) -> str:
+    """Return a manifest as kubectl apply takes it."""
+    import yaml
+
+    return str(yaml.safe_dump(manifest, sort_keys=False, default_flow_style=False))
+
+
+def command(ref: PolicyRef, change: str) -> str:
+    """Return the kubectl command that applies a JSON patch; quote it with shlex where names may need it."""
+    import shlex
+
+    where = f"-n {shlex.quote(ref.namespace)} " if ref.namespace else ""
+    return f"kubectl {where}patch {ref.kind.lower()} {shlex.quote(ref.name)} --type json -p {shlex.quote(change)}"

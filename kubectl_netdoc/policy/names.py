@@ -1,0 +1,117 @@
+"""Can a pod that policies isolate still ask cluster DNS?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from kubectl_netdoc import clusterdns
+from kubectl_netdoc.policy import ports
+from kubectl_netdoc.policy.engine import End, Engine
+from kubectl_netdoc.policy.ports import Ports
+from kubectl_netdoc.policy.rules import Direction, PolicyRef
+from kubectl_netdoc.policy.selection import PodClass
+from kubectl_netdoc.policy.workloads import Peer, WorkloadRef
+from kubectl_netdoc.records import DAEMON_SET, Pod, Service, ServicePort
+
+NODE_LOCAL = "node-local-dns"
+"""Name of the DaemonSet in Kubernetes' own add-on, which the distributions keep."""
+
+NODE_LOCAL_ADDRESSES = ("169.254.20.10", "169.254.25.10")
+"""Where NodeLocal DNSCache listens: Kubernetes' add-on, and kubespray."""
+
+OWN_RESOLVER = ("Default", "None")
+"""dnsPolicy of pods that don't ask cluster DNS."""
+
+
+@dataclass(frozen=True, slots=True)
+class Servers:
+    """Cluster DNS as policies see it: its pods, and the ports that port 53 of the Service leads to there."""
+
+    service: Service
+    ends: tuple[End, ...]
+    udp: Ports
+    tcp: Ports
+    node_local: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Deaf:
+    """A workload that policies keep from cluster DNS, over UDP or only over TCP.
+
+    ``by``: the policies that stop it, at the end that ``direction`` tells. ``talks``: whether its egress is allowed anything,
+    so that it is meant to reach something. ``local``: the NodeLocal address that is all it can't reach.
+    """
+
+    workload: WorkloadRef
+    direction: Direction
+    by: tuple[PolicyRef, ...]
+    protocol: str
+    talks: bool
+    local: str = ""
+
+
+def servers(engine: Engine) -> Servers | None:
+    """Return cluster DNS; None where there are no DNS pods to see."""
+    cluster = engine.cluster
+    service = clusterdns.service(cluster)
+    pods = clusterdns.pods(cluster, service) if service else []
+    if service is None or not pods:
+        return None
+    udp, tcp = (_target(service, protocol, pods) for protocol in ("UDP", "TCP"))
+    there = cluster.readable(DAEMON_SET) and any(item.name == NODE_LOCAL for item in cluster.all(DAEMON_SET))
+    return Servers(service, tuple(map(engine.pod, pods)), udp, tcp, NODE_LOCAL_ADDRESSES[:1] if there else ())
+
+
+def _target(service: Service, protocol: str, pods: list[Pod]) -> Ports:
+    found = ports.NONE
+    for port in service.spec.ports:
+        if port.port == 53 and port.protocol == protocol:
+            for number in target_numbers(port, pods):
+                found |= ports.of(protocol, number)
+    return found
+
+
+def target_numbers(port: ServicePort, pods: list[Pod]) -> set[int]:
+    """Return the port numbers on the pods that a Service port leads to."""
+    if isinstance(port.target_port, int):
+        return {port.target_port or port.port}
+    return {
+        declared.container_port
+        for pod in pods
+        for declared in pod.spec.ports()
+        if declared.name == port.target_port and declared.protocol == port.protocol
+    }
+
+
+def deaf(engine: Engine, found: list[Peer], dns: Servers, local: str = "") -> Iterator[Deaf]:
+    """Yield the workloads that can't ask cluster DNS. ``local``: the NodeLocal address that pods are known to ask."""
+    known: dict[PodClass, Deaf | None] = {}
+    for peer in found:
+        if any(pod.spec.dns_policy in OWN_RESOLVER for pod in peer.pods):
+            continue
+        for end in peer.ends:
+            if end.pod_class is None or end.host:
+                continue
+            if end.pod_class not in known:
+                known[end.pod_class] = _judge(engine, peer.ref, end, dns, local)
+            verdict = known[end.pod_class]
+            if verdict:
+                yield Deaf(peer.ref, verdict.direction, verdict.by, verdict.protocol, verdict.talks, verdict.local)
+
+
+def _judge(engine: Engine, ref: WorkloadRef, end: End, dns: Servers, local: str) -> Deaf | None:
+    if not engine.selecting(end, Direction.EGRESS) and not any(engine.selecting(e, Direction.INGRESS) for e in dns.ends):
+        return None
+    talks = any(rule.action != "Deny" for p in engine.selecting(end, Direction.EGRESS) for rule in p.of(Direction.EGRESS))
+    for protocol, asked in (("UDP", dns.udp), ("TCP", dns.tcp)):
+        for server in dns.ends if asked else ():
+            verdict = engine.verdict(end, server, asked)
+            if not verdict.allowed and not verdict.depends and not verdict.incomplete:
+                direction = Direction.INGRESS if verdict.egress.allowed else Direction.EGRESS
+                return Deaf(ref, direction, verdict.by, protocol, talks)
+    for address in (local,) if local else dns.node_local:
+        verdict = engine.verdict(end, engine.address(address), ports.of("UDP", 53))
+        if not verdict.allowed and not verdict.incomplete:
+            return Deaf(ref, Direction.EGRESS, verdict.by, "UDP", talks, address)
+    return None
