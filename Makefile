@@ -4,6 +4,8 @@ PY := .venv/bin/python
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 IMAGE := docker.io/lab/base:1
 NAME := netdoc
+NETWORK ?=
+LAB = $(if $(filter command line,$(origin NAME)),$(NAME),$(or $(NETWORK:flannel=),$(NAME)))
 E2E := e2e and not slow
 
 .DEFAULT_GOAL := check
@@ -41,11 +43,11 @@ e2e: .venv/ready  ## the same on a real cluster, which is brought up by itself
 e2e-all:  ## with every fault that has a verdict
 	@$(MAKE) e2e E2E=e2e
 
-lab:  ## a three-node cluster by hand; the last line printed is the path of its kubeconfig
-	@lab/lab up $(NAME)
+lab:  ## a three-node cluster by hand, also with NETWORK=canal|cilium; the last line printed is the path of its kubeconfig
+	@NETWORK=$(NETWORK) lab/lab up $(LAB)
 
 lab-down:
-	@lab/lab down $(NAME)
+	@lab/lab down $(LAB)
 
 record: .venv/ready  ## record the bundles in demo/ and tests/bundles again, on the lab
 	NETDOC_LAB=$$(lab/lab up $(NAME) | tail -n 1) NETDOC_IMAGE=$(IMAGE) $(PY) -m lab.record

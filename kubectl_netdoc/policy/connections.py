@@ -13,7 +13,6 @@ from kubectl_netdoc.policy import ports
 from kubectl_netdoc.policy.engine import End, Engine, Reading
 from kubectl_netdoc.policy.ports import Ports
 from kubectl_netdoc.policy.rules import Address, Network
-from kubectl_netdoc.policy.selection import PodClass
 from kubectl_netdoc.policy.workloads import Peer, WorkloadRef, peers
 from kubectl_netdoc.records import GATEWAY, INGRESS, ROUTES, SERVICE, Route, Service
 
@@ -96,7 +95,7 @@ def connections(engine: Engine) -> Connections:
     policies say goes without saying and is left out, as are connections of a workload with itself.
     """
     found = peers(engine)
-    table = _Table(engine)
+    table = _Table(engine, found)
     between = [Connection(a.ref, b.ref, p) for a in found for b in found if a.ref != b.ref and (p := table.between(a, b))]
     depends = tuple(_by_address(engine, found, table))
     outside = table.outside(found)
@@ -106,33 +105,34 @@ def connections(engine: Engine) -> Connections:
 class _Table:
     """Verdicts by pair of classes: equal pods are judged once."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, found: Iterable[Peer]) -> None:
         self.engine = engine
-        self.reading = Reading(blocks_match_pods=False)
-        self._known: dict[tuple[PodClass | None, PodClass | None], Ports] = {}
+        self._known: dict[tuple[End, End], Ports] = {}
         self._ranges = list(elementary(engine))
+        # Addresses of pods matter only to the ``networks`` of cluster-wide policies.
+        self._ends = {peer.ref: list(self.addressed(peer)) if engine.has_networks else _bare(peer) for peer in found}
 
     def between(self, source: Peer, destination: Peer) -> Ports:
+        """Return what may go from any pod of one workload to any of another."""
         found = ports.NONE
-        for one in source.ends:
-            for other in destination.ends:
-                found |= self._pair(one, other)
-                if found is ports.ALL:
-                    return found
+        for pair in product(self._ends[source.ref], self._ends[destination.ref]):
+            if pair not in self._known:
+                egress, ingress = self.engine.sides(*pair, ports.ALL, Reading(_version(pair[1]), blocks_match_pods=False))
+                self._known[pair] = egress.allowed & ingress.allowed
+            found |= self._known[pair]
+            if found is ports.ALL:
+                break
         return found
-
-    def _pair(self, one: End, other: End) -> Ports:
-        pair = (one.pod_class, other.pod_class)
-        if pair not in self._known:
-            egress, ingress = self.engine.sides(one, other, ports.ALL, self.reading)
-            self._known[pair] = egress.allowed & ingress.allowed
-        return self._known[pair]
 
     def addressed(self, peer: Peer) -> Iterator[End]:
         """Yield an end for each class and range of addresses among the peer's pods: no policy tells more of them apart."""
+        if not peer.pods:
+            yield from _bare(peer)
         starts = [(first.version, int(first)) for first, _ in self._ranges]
         seen = set()
         for end in map(self.engine.pod, peer.pods):
+            if not end.addresses:
+                yield replace(end, label="", pod=("", ""), node="")
             for address in end.addresses[:1]:
                 index = bisect_right(starts, (address.version, int(address))) - 1
                 if (end.pod_class, index) not in seen:
@@ -165,6 +165,14 @@ class _Table:
             egress, ingress = self.engine.sides(source, destination, ports.ALL, reading)
             found |= egress.allowed & ingress.allowed
         return found
+
+
+def _bare(peer: Peer) -> list[End]:
+    return [replace(end, label="") for end in peer.ends]
+
+
+def _version(end: End) -> int:
+    return end.addresses[0].version if end.addresses else 4
 
 
 def joined(found: Iterable[Connection]) -> Iterator[Connection]:
@@ -228,7 +236,7 @@ def _by_address(engine: Engine, found: list[Peer], table: _Table) -> Iterator[Co
             more = ports.NONE
             for pair in product(ends[a.ref], ends[b.ref]):
                 if pair not in known:
-                    sides = engine.sides(*pair, ports.ALL, Reading(pair[1].addresses[0].version))
+                    sides = engine.sides(*pair, ports.ALL, Reading(_version(pair[1])))
                     known[pair] = sides[0].allowed & sides[1].allowed
                 more |= known[pair]
             if more := more - table.between(a, b):

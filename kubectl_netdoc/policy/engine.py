@@ -167,6 +167,7 @@ class Engine:
         self.policies += [self.compiler.cluster_wide(kind.name, item) for kind, item in admin]
         self._selecting = {direction: self._index(direction) for direction in Direction}
         self.has_blocks = any(rule.peers.blocks for policy in self.policies for rule in policy.rules)
+        self.has_networks = any(rule.peers.networks for policy in self.policies for rule in policy.rules)
 
     def _classify(self, cluster: Cluster, strangers: Iterable[tuple[str, Mapping[str, str]]]) -> None:
         for pod in cluster.all(POD):

@@ -1,0 +1,292 @@
+"""Do the network policies, as written, protect what they seem to, and let through what the workloads need?
+
+## What it looks at
+Every NetworkPolicy, AdminNetworkPolicy, BaselineAdminNetworkPolicy and ClusterNetworkPolicy, evaluated against all pods, and
+against the templates of workloads that have none: which namespaces have a default deny, policies that select nothing, peers
+that match nothing, named ports that nobody declares, rules that another makes superfluous, egress that the other end's
+ingress refuses, and egress that forgets cluster DNS (UDP and TCP to the port that the DNS pods listen on, and the address of
+NodeLocal DNSCache). `kubectl netdoc policy coverage` prints all of it, with the YAML that mends it.
+
+## Why it matters
+A policy that selects nothing protects nothing, and looks as if it did. An egress policy without DNS breaks every name that
+its pods look up: the first time-out is 5 s away, and nothing in it says "policy".
+
+## What it can't see
+Whether anything enforces the policies: only the canary of policy_enforcement tells. Policies of a CNI's own (Calico, Cilium,
+Antrea) are counted, not evaluated. All of this is advice, but for DNS that a workload with other egress can't ask: a workload
+that needs no names is a false alarm there. The NodeLocal address is a warning only where a debug pod was seen to ask it.
+
+## Sources
+Kubernetes: Network Policies; the types of networking.k8s.io/v1 and policy.networking.k8s.io; failure catalogue D4, D5, P3, P4,
+P7.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Iterator
+
+from kubectl_netdoc import clusterdns
+from kubectl_netdoc.api import (
+    NAMESPACE,
+    NETWORK_POLICY,
+    NODE,
+    OWNERS,
+    POD,
+    POLICIES,
+    SERVICE,
+    Check,
+    Cluster,
+    Code,
+    DnsLookup,
+    DnsReply,
+    Facts,
+    Finding,
+    Needs,
+    Severity,
+    Subject,
+    Unseen,
+)
+from kubectl_netdoc.policy import fixes, names
+from kubectl_netdoc.policy.coverage import STRANGERS, Coverage
+from kubectl_netdoc.policy.engine import Engine
+from kubectl_netdoc.policy.flaws import Fault, flaws
+from kubectl_netdoc.policy.names import Deaf, Servers
+from kubectl_netdoc.policy.rules import Direction, PolicyRef
+
+SYSTEM = "kube-"
+"""Namespaces of Kubernetes' own: their workloads are meant for the whole cluster."""
+
+NAMED = 5
+"""Workloads or places that a sentence names at most; the evidence has all."""
+
+FORGETS_DNS = Code(
+    id="POL001",
+    severity=Severity.WARN,
+    title="Egress policy forgets cluster DNS",
+    message="{kind} {namespace}/{name} lets {workloads} reach other things, but not cluster DNS over {protocol} ({dns})",
+    fix="Allow egress to the DNS pods, UDP and TCP, on the port they listen on: {listening}.",
+    commands=("kubectl -n {namespace} patch networkpolicy {name} --type json -p {patch}",),
+    rows=("D4",),
+)
+FORGETS_NODE_LOCAL = Code(
+    id="POL002",
+    severity=Severity.WARN,
+    title="Egress policy forgets NodeLocal DNSCache, which pods ask",
+    message="Pods ask {address} for names, and {kind} {namespace}/{name} does not let {workloads} reach it",
+    fix="Allow egress to {address}, ports 53 UDP and TCP.",
+    commands=("kubectl -n {namespace} patch networkpolicy {name} --type json -p {patch}",),
+    rows=("D5",),
+)
+SILENT = Code(
+    id="POL003",
+    severity=Severity.INFO,
+    title="Workload may not ask cluster DNS",
+    message="{kind} {name} keeps {workloads} from cluster DNS over {protocol}",
+    fix="Nothing, if they need no names (or no TCP, which only long answers do); else allow egress to {dns}.",
+    commands=("kubectl netdoc policy coverage",),
+    rows=("D4", "D5"),
+)
+NO_DEFAULT_DENY = Code(
+    id="POL010",
+    severity=Severity.INFO,
+    title="Namespace without a default deny",
+    message="Namespace {name} denies no {missing} by default: {open} of its {pods} pods let in the whole cluster",
+    fix="Deny by default and allow what is needed; netdoc policy diff --with FILE shows what that would close.",
+    commands=("kubectl netdoc policy coverage -n {name}",),
+)
+NO_POLICY = Code(
+    id="POL011",
+    severity=Severity.INFO,
+    title="No network policy at all",
+    message="There is no network policy: all {pods} pods of {namespaces} namespaces let in the whole cluster",
+    fix="Nothing, if that is meant; else begin with a default deny in the namespaces that hold data.",
+    commands=("kubectl netdoc policy coverage",),
+)
+SELECTS_NOTHING = Code(
+    id="POL020",
+    severity=Severity.INFO,
+    title="Policy selects no pod",
+    message="{policy} selects no pod ({detail})",
+    fix="Compare its podSelector with the pods' labels; delete it if its workload is gone.",
+    commands=("kubectl -n {where} get pods --show-labels",),
+    rows=("P3",),
+)
+PEER_MATCHES_NOTHING = Code(
+    id="POL021",
+    severity=Severity.INFO,
+    title="Rule names peers that are not there",
+    message="{policy}, {place}: {detail} match no pod",
+    fix="Compare the selector with the labels of the namespaces and pods that are meant.",
+    commands=("kubectl get pods -A --show-labels", "kubectl get namespaces --show-labels"),
+    rows=("P3",),
+)
+UNDEFINED_PORT = Code(
+    id="POL022",
+    severity=Severity.INFO,
+    title="Rule names a port that no pod declares",
+    message="{policy}, {place}: no pod that it is about declares a port {detail}, so the rule allows nothing there",
+    fix="Name the port in the destination pods' containers, or use its number in the policy.",
+    commands=("kubectl -n {where} get pods -o jsonpath={jsonpath}",),
+    rows=("P3",),
+)
+SHADOWED = Code(
+    id="POL023",
+    severity=Severity.INFO,
+    title="Rule that another makes superfluous",
+    message="{policy}, {place}: all that it allows, {detail} allows too",
+    fix="Take it out; nothing changes.",
+    commands=("kubectl -n {where} patch networkpolicy {name} --type json -p {patch}",),
+    rows=("P3",),
+)
+ONE_SIDED = Code(
+    id="POL024",
+    severity=Severity.INFO,
+    title="Allowed to send, not to be received",
+    message="{policy}, {place} lets its pods reach {detail}, whose own policies let none of them in ({by})",
+    fix="Allow the ingress on the other side, or take the egress rule out.",
+    commands=("kubectl netdoc policy coverage",),
+    rows=("P4",),
+)
+INVALID = Code(
+    id="POL025",
+    severity=Severity.INFO,
+    title="Policy with an address that is none",
+    message="{policy}: {detail}",
+    fix="Mend the CIDR; the API server of this version would refuse it.",
+    rows=("P3",),
+)
+NATIVE = Code(
+    id="POL030",
+    severity=Severity.INFO,
+    title="Policies that netdoc does not evaluate",
+    message="{count} policies of the CNI's own are not evaluated: {policies}; each verdict that they could change says so",
+    fix="Nothing; ask the CNI's own tool about them.",
+    rows=("P7",),
+)
+FLAWS = {
+    Fault.SELECTS_NOTHING: SELECTS_NOTHING,
+    Fault.PEER_MATCHES_NOTHING: PEER_MATCHES_NOTHING,
+    Fault.UNDEFINED_PORT: UNDEFINED_PORT,
+    Fault.SHADOWED: SHADOWED,
+    Fault.ONE_SIDED: ONE_SIDED,
+    Fault.INVALID: INVALID,
+}
+
+
+def plan(cluster: Cluster) -> Iterator[DnsLookup]:
+    """The lookup that dns_latency makes too: it tells which nameserver pods are given."""
+    if cluster.vantages and cluster.readable(NETWORK_POLICY) and cluster.all(NETWORK_POLICY):
+        yield clusterdns.lookup(cluster, cluster.vantages[0])
+
+
+def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
+    """Compile the policies once and ask them everything."""
+    engine = Engine(facts.cluster, strangers=((STRANGERS, {}),))
+    coverage = Coverage(engine)
+    if engine.native:
+        subject = Subject(kind="Cluster", name="policies")
+        yield NATIVE.on(subject, count=len(engine.native), policies=_some(engine.native))
+    if not engine.policies:
+        yield from _no_policy(engine, coverage)
+        return
+    yield from _default_deny(coverage)
+    yield from _flaws(engine)
+    dns = names.servers(engine)
+    if dns:
+        yield from _dns(engine, coverage, dns, _node_local(facts))
+
+
+def _some(of: Iterable[object]) -> str:
+    texts = list(dict.fromkeys(map(str, of)))
+    return ", ".join(texts[:NAMED]) + (f" and {len(texts) - NAMED} more" if len(texts) > NAMED else "")
+
+
+def _no_policy(engine: Engine, coverage: Coverage) -> Iterator[Finding]:
+    pods = sum(space.pods for space in coverage.namespaces)
+    if pods and not engine.native:
+        yield NO_POLICY.on(Subject(kind="Cluster", name="policies"), pods=pods, namespaces=len(coverage.namespaces))
+
+
+def _default_deny(coverage: Coverage) -> Iterator[Finding]:
+    for space in coverage.namespaces:
+        open_pods = space.pods - space.isolated[Direction.INGRESS]
+        if open_pods and not space.name.startswith(SYSTEM):
+            missing = " and no ".join(d.lower() for d in Direction if d not in space.default_deny)
+            yield NO_DEFAULT_DENY.on(Subject("Namespace", space.name), missing=missing, open=open_pods, pods=space.pods)
+
+
+def _subject(ref: PolicyRef) -> Subject:
+    return Subject(kind=ref.kind, name=ref.name, namespace=ref.namespace)
+
+
+def _flaws(engine: Engine) -> Iterator[Finding]:
+    for flaw in flaws(engine):
+        index = flaw.place.partition("[")[2].partition("]")[0]
+        direction = Direction.EGRESS if flaw.place.startswith("spec.egress") else Direction.INGRESS
+        yield FLAWS[flaw.fault].on(
+            _subject(flaw.policy),
+            policy=str(flaw.policy),
+            place=flaw.place,
+            detail=flaw.detail,
+            where=flaw.policy.namespace or "default",
+            by=str(flaw.other or "no policy that is evaluated"),
+            patch=fixes.removal(direction, int(index)) if index else "",
+            jsonpath="{range .items[*]}{.metadata.name}: {.spec.containers[*].ports[*].name}{'\\n'}{end}",
+        )
+
+
+def _node_local(facts: Facts) -> str:
+    """The link-local nameserver that a debug pod was given, or nothing."""
+    for request in plan(facts.cluster):
+        reply = facts.reply(request)
+        if isinstance(reply, DnsReply) and reply.server and ipaddress.ip_address(reply.server).is_link_local:
+            return reply.server
+    return ""
+
+
+def _dns(engine: Engine, coverage: Coverage, dns: Servers, local: str) -> Iterator[Finding]:
+    groups: dict[tuple[PolicyRef, str, bool, str], list[Deaf]] = {}
+    for one in names.deaf(engine, coverage.peers, dns, local):
+        for ref in one.by[:1]:
+            groups.setdefault((ref, one.protocol, one.talks, one.local), []).append(one)
+    policies = {(item.namespace, item.name): item for item in engine.cluster.all(NETWORK_POLICY)}
+    for (ref, protocol, talks, address), those in groups.items():
+        written = policies.get((ref.namespace, ref.name)) if ref.kind == NETWORK_POLICY.name else None
+        rule = fixes.dns_rule(dns, ref.namespace, address if address == local else "")
+        evidence = {
+            "workloads": _some(one.workload for one in those),
+            "protocol": protocol,
+            "dns": f"Service {dns.service.namespace}/{dns.service.name}",
+            "listening": str(dns.udp | dns.tcp),
+            "address": address,
+            "patch": fixes.patch(written, Direction.EGRESS, rule) if written else "",
+        }
+        egress = written is not None and talks and those[0].direction is Direction.EGRESS and protocol == "UDP"
+        code = SILENT if not egress or (address and address != local) else FORGETS_NODE_LOCAL if address else FORGETS_DNS
+        yield code.on(_subject(ref), evidence)
+
+
+check = Check(
+    id="policy_coverage",
+    title="Network policies protect what they seem to",
+    prefix="POL",
+    needs=Needs(kinds=(POD, NETWORK_POLICY), optional=(NAMESPACE, NODE, SERVICE, *OWNERS, *POLICIES[1:])),
+    codes=(
+        FORGETS_DNS,
+        FORGETS_NODE_LOCAL,
+        SILENT,
+        NO_DEFAULT_DENY,
+        NO_POLICY,
+        SELECTS_NOTHING,
+        PEER_MATCHES_NOTHING,
+        UNDEFINED_PORT,
+        SHADOWED,
+        ONE_SIDED,
+        INVALID,
+        NATIVE,
+    ),
+    plan=plan,
+    analyse=analyse,
+    doc=__doc__ or "",
+)
