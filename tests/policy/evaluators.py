@@ -10,16 +10,15 @@ from typing import Any
 import msgspec
 
 from kubectl_netdoc.cluster import Cluster, Listing
-from kubectl_netdoc.policy import ports
+from kubectl_netdoc.policy import engine as engine_module
+from kubectl_netdoc.policy import ports as ports_module
 from kubectl_netdoc.policy.connections import Range, connections
-from kubectl_netdoc.policy.engine import End as EngineEnd
-from kubectl_netdoc.policy.engine import Engine, Reading
+from kubectl_netdoc.policy.engine import Engine
 from kubectl_netdoc.records import KINDS, POD, Object, convert
 from tests.policy import naive
 from tests.policy.naive import End, Raw, Side, Verdict
 
 Evaluator = Callable[..., Verdict]
-_engines: OrderedDict[int, tuple[list[Raw], Engine]] = OrderedDict()
 
 
 def cluster(objects: list[Raw]) -> Cluster:
@@ -34,17 +33,42 @@ def cluster(objects: list[Raw]) -> Cluster:
     return Cluster({name: Listing(tuple(items)) for name, items in listings.items()})
 
 
-def engine_of(objects: list[Raw]) -> Engine:
-    """Return the engine of a world; the last few are kept."""
-    known = _engines.get(id(objects))
-    if known is None or known[0] is not objects:
-        known = _engines[id(objects)] = (objects, Engine(cluster(objects)))
-        if len(_engines) > 8:
-            _engines.popitem(last=False)
-    return known[1]
+class OfEngine:
+    """An evaluator made of the engine's modules: its own, or a mutant's. The engines of the last few worlds are kept."""
+
+    def __init__(self, engine: Any, ports: Any) -> None:
+        self.engine, self.ports = engine, ports
+        self._known: OrderedDict[int, tuple[list[Raw], Any]] = OrderedDict()
+
+    def _of(self, objects: list[Raw]) -> Any:
+        known = self._known.get(id(objects))
+        if known is None or known[0] is not objects:
+            known = self._known[id(objects)] = (objects, self.engine.Engine(cluster(objects)))
+            if len(self._known) > 8:
+                self._known.popitem(last=False)
+        return known[1]
+
+    def __call__(
+        self,
+        objects: list[Raw],
+        source: End,
+        destination: End,
+        protocol: str,
+        port: int,
+        *,
+        family: int = 4,
+        ip_blocks_match_pods: bool = True,
+        host_network_as_pods: bool = False,
+    ) -> Verdict:
+        """The engine's verdict in the words of the naive one."""
+        engine = self._of(objects)
+        reading = self.engine.Reading(family, ip_blocks_match_pods, host_network_as_pods)
+        sides = engine.sides(_end(engine, source), _end(engine, destination), self.ports.of(protocol, port), reading)
+        egress, ingress = (Side(bool(s.allowed), frozenset((r.kind, r.namespace, r.name) for r in s.by)) for s in sides)
+        return Verdict(egress, ingress)
 
 
-def _end(engine: Engine, end: End) -> EngineEnd:
+def _end(engine: Any, end: End) -> Any:
     if end.ip:
         return engine.address(end.ip)
     pod = engine.cluster.get(POD, end.namespace, end.pod)
@@ -52,25 +76,7 @@ def _end(engine: Engine, end: End) -> EngineEnd:
     return engine.pod(pod)
 
 
-def of_engine(
-    objects: list[Raw],
-    source: End,
-    destination: End,
-    protocol: str,
-    port: int,
-    *,
-    family: int = 4,
-    ip_blocks_match_pods: bool = True,
-    host_network_as_pods: bool = False,
-) -> Verdict:
-    """The engine's verdict in the words of the naive one."""
-    engine = engine_of(objects)
-    reading = Reading(family, ip_blocks_match_pods, host_network_as_pods)
-    sides = engine.sides(_end(engine, source), _end(engine, destination), ports.of(protocol, port), reading)
-    egress, ingress = (Side(bool(s.allowed), frozenset((ref.kind, ref.namespace, ref.name) for ref in s.by)) for s in sides)
-    return Verdict(egress, ingress)
-
-
+of_engine = OfEngine(engine_module, ports_module)
 EVALUATORS: dict[str, Evaluator] = {"naive": naive.verdict, "engine": of_engine}
 
 

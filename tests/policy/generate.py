@@ -82,7 +82,7 @@ class World:
             )
         for number in range(random.randint(3, 8)):
             self.objects.append(self.workload(number) if templates and self.chance(0.5) else self.pod(number))
-        for number in range(random.choice((0, 1, 2, 2, 3, 4, 6))):
+        for number in range(random.choice((0, 0, 1, 2, 2, 3, 4, 6))):
             self.objects.append(self.network_policy(number))
         self.cluster_wide()
 
@@ -251,7 +251,7 @@ class World:
         if style == "v1alpha1":
             for number in range(self.random.randint(0, 3)):
                 self.admin("AdminNetworkPolicy", number, priorities.pop(), ("Allow", "Deny", "Pass"))
-            if self.chance(0.8):
+            if self.chance(0.95):
                 self.admin("BaselineAdminNetworkPolicy", 0, None, ("Allow", "Deny"), name="default")
         elif style == "v1alpha2":
             for number in range(self.random.randint(1, 3)):
@@ -339,11 +339,22 @@ class World:
             return End(ip=f"172.18.0.{self.random.randint(2, 3)}")
         return End(ip=self.random.choice(OUTSIDE))
 
+    def declared(self, end: End) -> list[Raw]:
+        """Ports that a pod declares, whether policies may name them or not."""
+        for pod in naive.of_kind(self.objects, "Pod"):
+            if (naive.namespace_of(pod), pod["metadata"]["name"]) == (end.namespace, end.pod):
+                containers = pod["spec"]["containers"] + pod["spec"].get("initContainers", [])
+                return [port for container in containers for port in container["ports"]]
+        return []
+
     def questions(self) -> Iterator[Case]:
         """Questions at and beside the ports that somebody mentions."""
         for _ in range(QUESTIONS):
             source, destination = self.end(), self.end()
             number = min(65535, max(1, self.random.choice(NUMBERS) + self.random.choice((0, 0, 0, 1, -1, 10, 11))))
+            declared = [port["containerPort"] for port in self.declared(destination)]
+            if declared and self.chance(0.5):
+                number = self.random.choice(declared)
             protocol = self.random.choice(PROTOCOLS[:2] if self.chance(0.8) else PROTOCOLS)
             texts = [end.ip for end in (source, destination) if end.ip]
             family = 6 if any(":" in text for text in texts) else 4 if texts else self.random.choice((4, 4, 6))
