@@ -28,6 +28,7 @@ from collections.abc import Iterable, Iterator
 
 from kubectl_netdoc import clusterdns
 from kubectl_netdoc.api import (
+    COREFILE,
     NAMESPACE,
     NETWORK_POLICY,
     NODE,
@@ -271,7 +272,7 @@ check = Check(
     id="policy_coverage",
     title="Network policies protect what they seem to",
     prefix="POL",
-    needs=Needs(kinds=(POD, NETWORK_POLICY), optional=(NAMESPACE, NODE, SERVICE, *OWNERS, *POLICIES[1:])),
+    needs=Needs(kinds=(POD, NETWORK_POLICY), optional=(NAMESPACE, NODE, SERVICE, COREFILE, *OWNERS, *POLICIES[1:])),
     codes=(
         FORGETS_DNS,
         FORGETS_NODE_LOCAL,

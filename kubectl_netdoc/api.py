@@ -21,6 +21,7 @@ from kubectl_netdoc.model import (
     no_plan,
 )
 from kubectl_netdoc.records import (
+    ADMIN_NETWORK_POLICY,
     COREFILE,
     DAEMON_SET,
     DEPLOYMENT,
@@ -49,6 +50,8 @@ from kubectl_netdoc.records import (
 )
 from kubectl_netdoc.requests import (
     Address,
+    Canary,
+    CanaryReply,
     Certificate,
     CertificateReply,
     Connect,
@@ -66,9 +69,11 @@ from kubectl_netdoc.requests import (
     Reply,
     Request,
     ResolvConfNameserver,
+    Trial,
 )
 
 __all__ = [
+    "ADMIN_NETWORK_POLICY",
     "COREFILE",
     "DAEMON_SET",
     "DEPLOYMENT",
@@ -88,6 +93,8 @@ __all__ = [
     "STATEFUL_SET",
     "WORKLOADS",
     "Address",
+    "Canary",
+    "CanaryReply",
     "Certificate",
     "CertificateReply",
     "Check",
@@ -125,6 +132,7 @@ __all__ = [
     "State",
     "Subject",
     "Tier",
+    "Trial",
     "Trouble",
     "Unavailable",
     "Unseen",

@@ -134,6 +134,7 @@ class Cluster:
     """The cluster as recorded at ``time``. A check sees it through ``view``, which notes the kinds that it touches.
 
     ``vantages``: the nodes that carry a debug pod in this run; "" is a pod wherever the scheduler puts it.
+    ``asked``: the checks that were asked for by name.
     """
 
     def __init__(
@@ -145,6 +146,7 @@ class Cluster:
         origin: str = "live",
         scope: Scope = Scope(),  # noqa: B008 - frozen
         vantages: tuple[str, ...] = (),
+        asked: tuple[str, ...] = (),
     ) -> None:
         self.index = Index(listings)
         self.time = time or datetime.now(UTC)
@@ -152,6 +154,7 @@ class Cluster:
         self.origin = origin
         self.scope = scope
         self.vantages = vantages
+        self.asked = asked
         self.touched: set[str] = set()
         self._allowed: frozenset[str] | None = None
 

@@ -104,7 +104,21 @@ class Certificate(Struct, frozen=True, tag="certificate"):
     timeout: float = 2.0
 
 
-Request = DnsLookup | Connect | Echo | Certificate
+class Canary(Struct, frozen=True, tag="canary"):
+    """Find out whether policies are enforced on ``node``: allowed, then denied, then allowed again, each way.
+
+    The subject is a pod of its own on that node; the other ends are debug pods, there and on node ``other`` ("": none). A
+    NetworkPolicy that selects the subjects alone denies everything to and from them, for a while.
+    """
+
+    node: str
+    other: str = ""
+
+
+Probe = DnsLookup | Connect | Echo | Certificate
+"""What the agent in a debug pod can be asked."""
+
+Request = Probe | Canary
 
 
 class DnsSample(Struct, frozen=True, omit_defaults=True):
@@ -160,6 +174,29 @@ class CertificateReply(Struct, frozen=True, tag="certificate", omit_defaults=Tru
     problem: str = ""
 
 
+class Trial(Struct, frozen=True, tag="trial", omit_defaults=True):
+    """One way through the canary: ``Ingress`` is the other end to the subject, ``Egress`` the subject to it.
+
+    ``before``: whether the proof came through before the policy. ``stopped``: seconds from the policy's creation until it no
+    longer did, -1 where it never stopped, and ``how`` it was stopped. ``again``: seconds from the policy's removal until it
+    came through again, -1 where it never did.
+    """
+
+    direction: str
+    other: str
+    before: bool
+    stopped: float = -1.0
+    how: str = ""
+    again: float = -1.0
+
+
+class CanaryReply(Struct, frozen=True, tag="canary", omit_defaults=True):
+    """All ways through the canary of one node, and how long (seconds) an engine was given to stop or to pass them."""
+
+    trials: tuple[Trial, ...]
+    waited: float = 0.0
+
+
 class Lost(Struct, frozen=True, tag="lost", omit_defaults=True):
     """No reply: the debug pod did not run, the exec failed, or the answer was cut. Says nothing about the network.
 
@@ -170,4 +207,4 @@ class Lost(Struct, frozen=True, tag="lost", omit_defaults=True):
     asked: bool = True
 
 
-Reply = DnsReply | ConnectReply | EchoReply | CertificateReply | Lost
+Reply = DnsReply | ConnectReply | EchoReply | CertificateReply | CanaryReply | Lost

@@ -53,11 +53,21 @@ class Run(Struct, frozen=True):
     report: Report
 
 
-def run(source: Source, registry: Registry, checks: tuple[Check, ...], progress: Progress = lambda _: None) -> Run:
-    """Walk the whole way once. Raises only what ``source`` raises (``SourceError``); a check's crash is a row."""
+def run(
+    source: Source,
+    registry: Registry,
+    checks: tuple[Check, ...],
+    progress: Progress = lambda _: None,
+    asked: tuple[str, ...] = (),
+) -> Run:
+    """Walk the whole way once; ``asked``: checks that were asked for by name.
+
+    Raises only what ``source`` raises (``SourceError``); a check's crash is a row.
+    """
     started = perf_counter()
     progress("reading the cluster")
     cluster = source.cluster(kinds_of(checks))
+    cluster.asked = asked
     plan_errors, requests = plan(checks, cluster)
     progress(f"measuring: {len(requests)} requests")
     measured = source.measure(cluster, requests) if _measures(checks) else Measured(why_not="no check measures")

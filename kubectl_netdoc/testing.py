@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import yaml
+
 from kubectl_netdoc.cluster import Cluster, Listing, Unavailable
 from kubectl_netdoc.facts import Facts, Measured, Vantage
 from kubectl_netdoc.model import Check, Finding
@@ -25,6 +27,7 @@ from kubectl_netdoc.records import (
     JOB,
     KINDS,
     NAMESPACE,
+    NETWORK_POLICY,
     NODE,
     POD,
     REPLICA_SET,
@@ -133,17 +136,29 @@ def make_service(
     cluster_ip: str = "10.96.0.1",
     labels: Mapping[str, str] | None = None,
     addresses: Iterable[str] = (),
+    protocols: Iterable[str] = ("TCP",),
     age: timedelta | float = OLD,
     **spec: Any,
 ) -> Built:
-    """Return a Service. ``ports``: port and targetPort; ``addresses``: what its load balancer has; ``spec``: as in the API."""
+    """Return a Service. ``ports``: port and targetPort, each for all ``protocols``; ``addresses``: what its load balancer has;
+    ``spec``: as in the API.
+    """
+    both = [(protocol, *pair) for pair in ports for protocol in protocols]
     return _built(
         SERVICE,
         metadata=_meta(name, namespace, labels, age),
         spec={
             "clusterIP": cluster_ip,
             "selector": dict(selector or {}),
-            "ports": [{"name": f"p{port}", "port": port, "targetPort": target} for port, target in ports],
+            "ports": [
+                {
+                    "name": f"p{port}" if protocol == "TCP" else f"p{port}-udp",
+                    "protocol": protocol,
+                    "port": port,
+                    "targetPort": to,
+                }
+                for protocol, port, to in both
+            ],
             **spec,
         },
         status={"loadBalancer": {"ingress": [{"ip": ip} for ip in addresses]}},
@@ -228,18 +243,25 @@ def make_corefile(text: str, name: str = "coredns", namespace: str = "kube-syste
     return _built(COREFILE, metadata=_meta(name, namespace, {}, OLD), data={"Corefile": text})
 
 
+def make_policy(spec: str, name: str = "policy", namespace: str = "shop", *, kind: Kind[Any] = NETWORK_POLICY) -> Built:
+    """Return a policy of any kind; ``spec`` is YAML, ``namespace`` is left out where the kind has none."""
+    metadata = _meta(name, namespace if kind.namespaced else "", {}, OLD)
+    return _built(kind, metadata=metadata, spec=yaml.safe_load(spec))
+
+
 def make_cluster(
     *objects: Built,
     unavailable: Mapping[Kind[Any], Unavailable] | None = None,
     vantages: tuple[str, ...] = (),
     origin: str = "live",
+    asked: tuple[str, ...] = (),
 ) -> Cluster:
     """Return a cluster of these objects; kinds without any are empty lists, those in ``unavailable`` could not be read."""
     listings: dict[str, Listing | Unavailable] = {
         name: Listing(tuple(item for kind, item in objects if kind.name == name)) for name in KINDS
     }
     listings |= {kind.name: why for kind, why in (unavailable or {}).items()}
-    return Cluster(listings, time=NOW, origin=origin, vantages=vantages)
+    return Cluster(listings, time=NOW, origin=origin, vantages=vantages, asked=asked)
 
 
 def make_dns_reply(
@@ -315,6 +337,7 @@ __all__ = [
     "make_node",
     "make_node_condition",
     "make_pod",
+    "make_policy",
     "make_service",
     "make_slice",
     "make_workload",

@@ -46,7 +46,7 @@ def command(checks: tuple[str, ...], source: str, output: str, fail_on: str, sho
     where = options.recorded(source) if source else options.live(flags)
     stage, done = options.progress()
     try:
-        whole = run(where, registry, chosen, stage)
+        whole = run(where, registry, chosen, stage, options.named(checks, flags["only"]))
     finally:
         done()
     result = whole.report

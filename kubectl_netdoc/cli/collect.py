@@ -32,7 +32,7 @@ def command(file: str, notes: tuple[str, ...], **flags: Any) -> int:
     source = options.live(flags)
     stage, done = options.progress()
     try:
-        result = run(source, registry, chosen, stage)
+        result = run(source, registry, chosen, stage, options.named((), flags["only"]))
     finally:
         done()
     content = bundle.dump(source.label, result.cluster, result.measured, note)

@@ -107,12 +107,17 @@ def choose(names: Iterable[str], only: Iterable[str], skip: Iterable[str]) -> tu
     from kubectl_netdoc import registry
 
     known = registry.load()
-    wanted = [part for name in (*names, *only) for part in name.split(",")]
-    unwanted = [part for name in skip for part in name.split(",")]
+    wanted = named(names, only)
+    unwanted = named(skip)
     try:
         return known, known.choose(wanted, unwanted)
     except registry.UnknownName as error:
         raise click.UsageError(str(error)) from error
+
+
+def named(*several: Iterable[str]) -> tuple[str, ...]:
+    """Return the names in arguments and options, which may hold several each."""
+    return tuple(part for names in several for name in names for part in name.split(","))
 
 
 def connection(options: dict[str, Any]) -> Options:

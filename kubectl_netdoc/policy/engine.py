@@ -146,11 +146,14 @@ class Selecting:
 class Engine:
     """The policies of a cluster, compiled. Build it once; every question is then cheap.
 
-    ``strangers``: pods that are not in the cluster's lists, as (namespace, labels), such as netdoc's own.
+    ``strangers``: pods that are not in the cluster's lists, as (namespace, labels), such as netdoc's own. ``templates``:
+    whether workloads are read too, for what they would make.
     Raises ``KindUnavailable`` where pods, namespaces or NetworkPolicies can't be read.
     """
 
-    def __init__(self, cluster: Cluster, strangers: Iterable[tuple[str, Mapping[str, str]]] = ()) -> None:
+    def __init__(
+        self, cluster: Cluster, strangers: Iterable[tuple[str, Mapping[str, str]]] = (), *, templates: bool = True
+    ) -> None:
         self.cluster = cluster
         written = cluster.all(NETWORK_POLICY)
         admin: list[tuple[Kind[AdminPolicy], AdminPolicy]]
@@ -160,7 +163,7 @@ class Engine:
             labels.setdefault(policy.namespace, {})
         self.selection = Selection(labels, mentioned(written, (item for _, item in admin)))
         self._class_of: dict[tuple[str, str], PodClass] = {}
-        self._classify(cluster, strangers)
+        self._classify(cluster, strangers, OWNERS if templates else ())
         nodes = {node.name: node.metadata.labels for node in self._nodes} if cluster.readable(NODE) else None
         self.compiler = Compiler(self.selection, nodes)
         self.policies: list[Policy] = [self.compiler.namespaced(policy) for policy in written]
@@ -169,10 +172,11 @@ class Engine:
         self.has_blocks = any(rule.peers.blocks for policy in self.policies for rule in policy.rules)
         self.has_networks = any(rule.peers.networks for policy in self.policies for rule in policy.rules)
 
-    def _classify(self, cluster: Cluster, strangers: Iterable[tuple[str, Mapping[str, str]]]) -> None:
+    def _classify(
+        self, cluster: Cluster, strangers: Iterable[tuple[str, Mapping[str, str]]], kinds: tuple[Kind[Any], ...]
+    ) -> None:
         for pod in cluster.all(POD):
             self._class_of[pod.namespace, pod.name] = self.selection.classify(pod.namespace, pod.metadata.labels, pod.spec)
-        kinds: tuple[Kind[Any], ...] = OWNERS
         for kind in kinds:
             if cluster.readable(kind):
                 for item in cluster.all(kind):

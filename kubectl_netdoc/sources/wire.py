@@ -30,8 +30,8 @@ from kubectl_netdoc.requests import (
     Outcome,
     OwnService,
     Peer,
+    Probe,
     Reply,
-    Request,
 )
 
 
@@ -90,18 +90,18 @@ def address(place: Peer | OwnService | Address, places: Places) -> tuple[str, in
     return server.ip, places.port + place.closed
 
 
-def ordered(requests: tuple[Request, ...]) -> tuple[Request, ...]:
+def ordered(requests: tuple[Probe, ...]) -> tuple[Probe, ...]:
     """Return the requests in the order of measuring: latency alone, then connects at once, then what loads the path."""
     return tuple(sorted(requests, key=_stage))
 
 
-def _stage(request: Request) -> int:
+def _stage(request: Probe) -> int:
     if isinstance(request, DnsLookup):
         return 1 if request.parallel else 0
     return 3 if isinstance(request, Echo) and request.size else 2
 
 
-def ask(number: int, request: Request, places: Places = NOWHERE) -> dict[str, Any]:
+def ask(number: int, request: Probe, places: Places = NOWHERE) -> dict[str, Any]:
     """Return the agent's ask for a request; raises ``Unresolved``."""
     common = {"id": number, "timeout": request.timeout, "together": _stage(request) == 2}
     if isinstance(request, DnsLookup):
@@ -127,7 +127,7 @@ def _queries(request: DnsLookup) -> list[str]:
     return [base64.b64encode(query.to_wire()).decode() for query in queries]
 
 
-def reply(request: Request, line: AgentReply, places: Places = NOWHERE) -> Reply:
+def reply(request: Probe, line: AgentReply, places: Places = NOWHERE) -> Reply:
     """Return the typed reply in an agent's line; what does not fit its request is ``Lost``."""
     if line.error:
         return Lost(f"the agent reports: {line.error[:200]}")
@@ -140,7 +140,7 @@ def reply(request: Request, line: AgentReply, places: Places = NOWHERE) -> Reply
         return Lost(f"the agent's reply can't be read: {error}")
 
 
-def _reply(request: Request, line: AgentReply, places: Places) -> Reply:
+def _reply(request: Probe, line: AgentReply, places: Places) -> Reply:
     if isinstance(request, DnsLookup):
         return DnsReply(server=line.to, samples=tuple(_dns_sample(raw) for raw in line.samples))
     if isinstance(request, Echo):

@@ -31,8 +31,8 @@ from kubectl_netdoc.requests import (
     Outcome,
     OwnService,
     Peer,
+    Probe,
     Reply,
-    Request,
 )
 from kubectl_netdoc.sources import wire
 from kubectl_netdoc.sources.live.exec import parse, payload, resolvable
@@ -62,7 +62,7 @@ def echo() -> Iterator[int]:
     process.wait(timeout=DEADLINE)
 
 
-def asked(request: Request, places: Places) -> Reply:
+def asked(request: Probe, places: Places) -> Reply:
     """The reply to one request, over the whole way: framed, run by the agent as a process, parsed."""
     requests, unresolved = resolvable((request,), places)
     if unresolved:

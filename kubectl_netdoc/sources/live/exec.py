@@ -10,7 +10,7 @@ import websocket
 from msgspec import Struct
 
 from kubectl_netdoc import agent
-from kubectl_netdoc.requests import Lost, Reply, Request
+from kubectl_netdoc.requests import Lost, Probe, Reply, Request
 from kubectl_netdoc.sources import UNREADABLE, wire
 from kubectl_netdoc.sources.live.client import ApiError, Client
 from kubectl_netdoc.sources.wire import NOWHERE, Places
@@ -42,7 +42,7 @@ class Answer(Struct, frozen=True):
 
 
 def run(
-    client: Client, namespace: str, pod: str, requests: tuple[Request, ...], seconds: float, places: Places = NOWHERE
+    client: Client, namespace: str, pod: str, requests: tuple[Probe, ...], seconds: float, places: Places = NOWHERE
 ) -> Answer:
     """Send one batch to a debug pod and return its replies; never raises: what did not come back is ``Lost``."""
     deadline = time.monotonic() + seconds
@@ -51,7 +51,7 @@ def run(
         channel = client.exec(namespace, pod, ["python3", "-c", BOOTSTRAP], seconds)
     except ApiError as error:
         why = f"exec refused: {error.message}" if error.status else f"exec failed: {error.message}"
-        return Answer({request: Lost(why) for request in requests} | unresolved, lost=why, refused=True)
+        return Answer(unresolved | {request: Lost(why) for request in requests}, lost=why, refused=True)
     output = bytearray()
     try:
         _write(channel, payload(requests, seconds - 1.0, places))
@@ -64,9 +64,9 @@ def run(
     return Answer(answer.replies | unresolved, answer.throttled, answer.lost, refused=bool(requests) and not output)
 
 
-def resolvable(requests: tuple[Request, ...], places: Places) -> tuple[tuple[Request, ...], dict[Request, Reply]]:
+def resolvable(requests: tuple[Probe, ...], places: Places) -> tuple[tuple[Probe, ...], dict[Request, Reply]]:
     """Return the requests in the order of measuring, and apart those whose place does not exist in this run."""
-    good: list[Request] = []
+    good: list[Probe] = []
     unresolved: dict[Request, Reply] = {}
     for request in wire.ordered(requests):
         try:
@@ -77,7 +77,7 @@ def resolvable(requests: tuple[Request, ...], places: Places) -> tuple[tuple[Req
     return tuple(good), unresolved
 
 
-def payload(requests: tuple[Request, ...], budget: float, places: Places = NOWHERE) -> bytes:
+def payload(requests: tuple[Probe, ...], budget: float, places: Places = NOWHERE) -> bytes:
     """Return the framed input of a batch: the agent's text, then its asks."""
     program = agent.source()
     asks = [wire.ask(number, request, places) for number, request in enumerate(requests)]
@@ -128,7 +128,7 @@ def _why_closed(errors: bytes) -> str:
     return f"the answer was cut: {text[-300:]}" if text else "the answer was cut"
 
 
-def parse(requests: tuple[Request, ...], output: bytes, complaint: str, places: Places = NOWHERE) -> Answer:
+def parse(requests: tuple[Probe, ...], output: bytes, complaint: str, places: Places = NOWHERE) -> Answer:
     """Return the replies in the agent's output; a request without one is ``Lost`` with the complaint."""
     replies: dict[Request, Reply] = {}
     throttled, whole = 0.0, False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
@@ -23,8 +23,11 @@ from kubectl_netdoc.sources.live.client import ApiError, Client, Watch
 from kubectl_netdoc.sources.live.lists import OURS, OWNER
 from kubectl_netdoc.sources.wire import Places, Server
 
+POLICIES = "/apis/networking.k8s.io/v1"
 DEFAULT_IMAGE = "docker.io/library/python:3.13-alpine"
 RUN = "netdoc/run"
+ROLE = "netdoc/role"
+CANARY = "netdoc/canary"
 EXPIRES = "netdoc/expires"
 ECHO_PORT = 19376
 """TCP and UDP; the next port is left closed, as a control. Registered to nobody (IANA) and below the ephemeral range."""
@@ -130,11 +133,15 @@ class _Change(Struct):
 
 
 class DebugPod(Struct):
-    """One of this run's pods. ``suspect``: since when (monotonic) an Event says that it may not come up."""
+    """One of this run's pods. ``suspect``: since when (monotonic) an Event says that it may not come up.
+
+    ``twin``: the second one on a node. ``canary``: one that the canary's policy selects, and that measures nothing else.
+    """
 
     name: str
     node: str
     twin: bool = False
+    canary: bool = False
     nonce: str = ""
     ip: str = ""
     running: bool = False
@@ -142,6 +149,11 @@ class DebugPod(Struct):
     reason: str = ""
     message: str = ""
     suspect: float = 0.0
+
+    @property
+    def measures(self) -> bool:
+        """Whether it is a vantage."""
+        return not (self.twin or self.canary)
 
     @property
     def settled(self) -> bool:
@@ -165,6 +177,7 @@ class Session(Struct):
     namespace: str
     pods: list[DebugPod]
     places: Places
+    run: _Run
 
 
 def choose_nodes(cluster: Cluster, wanted: str = "") -> tuple[str, ...]:
@@ -185,17 +198,18 @@ def choose_nodes(cluster: Cluster, wanted: str = "") -> tuple[str, ...]:
 
 
 @contextmanager
-def debug_pods(client: Client, settings: Settings, cluster: Cluster) -> Iterator[Session]:
+def debug_pods(client: Client, settings: Settings, cluster: Cluster, canaries: Iterable[str] = ()) -> Iterator[Session]:
     """Give the settled pods, one for each of the cluster's vantages, with the run's Services; remove them at the end.
 
+    ``canaries``: nodes that carry a canary besides.
     Raises ``NoPods`` where none can be made. On any way out, a signal included, what was made is deleted.
     """
-    run = _Run(client, settings, cluster)
+    run = _Run(client, settings, cluster, canaries)
     try:
         run.make()
         with run.watching():
             run.settle(min(START, settings.timeout))
-            yield Session(run.namespace, run.pods, run.places())
+            yield Session(run.namespace, run.pods, run.places(), run)
             run.wait(lambda: all(pod.ready or pod.reason for pod in run.pods), PROBE)
     finally:
         run.remove()
@@ -204,7 +218,7 @@ def debug_pods(client: Client, settings: Settings, cluster: Cluster) -> Iterator
 class _Run:
     """What one run has in the cluster."""
 
-    def __init__(self, client: Client, settings: Settings, cluster: Cluster) -> None:
+    def __init__(self, client: Client, settings: Settings, cluster: Cluster, canaries: Iterable[str] = ()) -> None:
         self.client = client
         self.settings = settings
         self.nodes = {node.name: node for node in cluster.index.items(NODE)}
@@ -215,6 +229,7 @@ class _Run:
         first = next((node for node in cluster.vantages if not self._not_ready(node)), None)
         if first is not None:
             self.pods.append(DebugPod(f"netdoc-{self.id}-twin", first, twin=True))
+        self.pods += (DebugPod(f"netdoc-{self.id}-canary-{n}", node, canary=True) for n, node in enumerate(canaries))
         for pod in self.pods:
             pod.nonce = secrets.token_hex(8)
         self.services: dict[str, str] = {}
@@ -233,6 +248,8 @@ class _Run:
         else:
             names = [("services", f"netdoc-{self.id}{end}") for end in ("", "-empty")]
             self._made = [self._path(*name) for name in (*names, *(("pods", pod.name) for pod in self.pods))]
+            if any(pod.canary for pod in self.pods):
+                self._made.insert(0, self.policy_path)
         calls: list[Callable[[], None]] = [lambda: self._create_service(False), lambda: self._create_service(True)]
         calls += [lambda pod=pod: self._create(pod) for pod in self.pods]  # type: ignore[misc]
         with ThreadPoolExecutor(8) as pool:
@@ -241,6 +258,22 @@ class _Run:
     def _labels(self) -> dict[str, str]:
         mesh = {"istio.io/dataplane-mode": "none", "sidecar.istio.io/inject": "false"}
         return {OWNER: OURS, RUN: self.id, **mesh}
+
+    @property
+    def policy_path(self) -> str:
+        """Path of the canary's policy."""
+        return f"{POLICIES}/namespaces/{self.namespace}/networkpolicies/netdoc-{self.id}-canary"
+
+    def deny(self) -> None:
+        """Create the policy that denies the canaries everything, and nobody else anything; raises ``ApiError``."""
+        meta = self._meta(self.policy_path.rpartition("/")[2])
+        spec = {"podSelector": {"matchLabels": {CANARY: self.id}}, "policyTypes": ["Ingress", "Egress"]}
+        body = {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": meta, "spec": spec}
+        self.client.request("POST", self.policy_path.rpartition("/")[0], body=body)
+
+    def allow(self) -> bool:
+        """Take that policy away again; tell whether the server took it."""
+        return delete(self.client, self.policy_path)
 
     def _meta(self, name: str) -> dict[str, Any]:
         return {"name": name, "labels": self._labels(), "annotations": {EXPIRES: self.expires}}
@@ -264,7 +297,7 @@ class _Run:
         name = f"netdoc-{self.id}" + ("-empty" if empty else "")
         ports = [{"name": p.lower(), "port": ECHO_PORT, "protocol": p} for p in ("TCP", "UDP")]
         # Its endpoints must not wait for the readiness probe, which is a measurement of its own.
-        spec = {"selector": {RUN: "nobody" if empty else self.id}, "ports": ports, "publishNotReadyAddresses": True}
+        spec = {"selector": {RUN: "nobody" if empty else self.id, ROLE: "echo"}, "ports": ports, "publishNotReadyAddresses": True}
         try:
             made = self.client.request("POST", self._path("services"), body={"metadata": self._meta(name), "spec": spec})
             self.services["empty" if empty else "own"] = msgspec.json.decode(made)["spec"]["clusterIP"]
@@ -297,6 +330,7 @@ class _Run:
     def _manifest(self, pod: DebugPod) -> dict[str, Any]:
         """Return the pod: meets Pod Security *restricted*, holds no token, goes nowhere near a mesh, ends by itself."""
         meta = self._meta(pod.name)
+        meta["labels"] |= {CANARY: self.id} if pod.canary else {ROLE: "echo"}
         meta["annotations"] |= {"linkerd.io/inject": "disabled", "cluster-autoscaler.kubernetes.io/safe-to-evict": "true"}
         container = {
             "name": "agent",
@@ -396,7 +430,9 @@ class _Run:
 
     def places(self) -> Places:
         """Return what symbolic places mean now."""
-        servers = {(pod.node, pod.twin): Server(pod.ip, pod.nonce) for pod in self.pods if pod.running and pod.ip}
+        servers = {
+            (pod.node, pod.twin): Server(pod.ip, pod.nonce) for pod in self.pods if pod.running and pod.ip and not pod.canary
+        }
         own, empty = self.services.get("own", ""), self.services.get("empty", "")
         return Places(servers, own, empty, ECHO_PORT, self.why_no_service)
 
@@ -461,15 +497,21 @@ class _Listed(_Wire):
 def sweep(client: Client, namespace: str = "") -> list[str]:
     """Delete what earlier runs left behind and whose time is up by the server's clock; return the paths.
 
-    Never what belongs to a run that may still go on. Looks at namespaces, and at pods and Services in ``namespace``.
-    Raises ``ApiError`` where it may not look.
+    Never what belongs to a run that may still go on. Looks at namespaces, and at pods, Services and policies in ``namespace``.
+    Raises ``ApiError`` where it may not look; whoever may not see policies has made none.
     """
     places = (
         [f"/api/v1/namespaces/{namespace}/{plural}" for plural in ("pods", "services")] if namespace else ["/api/v1/namespaces"]
     )
+    policies = f"{POLICIES}/namespaces/{namespace}/networkpolicies"
     expired = []
-    for path in places:
-        answer = client.get(path, {"labelSelector": f"{OWNER}={OURS}", "limit": 500})
+    for path in (*places, *((policies,) if namespace else ())):
+        try:
+            answer = client.get(path, {"labelSelector": f"{OWNER}={OURS}", "limit": 500})
+        except ApiError as error:
+            if path == policies and error.status == 403:
+                continue
+            raise
         for item in msgspec.json.decode(answer, type=_Listed).items:
             with suppress(ValueError):
                 if datetime.fromisoformat(item.metadata.annotations.get(EXPIRES, "")) < client.now():

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from kubectl_netdoc.cluster import Cluster
 from kubectl_netdoc.facts import Measured, Trouble
 from kubectl_netdoc.records import Kind
-from kubectl_netdoc.requests import Lost, Reply, Request
+from kubectl_netdoc.requests import Canary, Lost, Probe, Reply, Request
 from kubectl_netdoc.sources.live import exec as agent_exec
 from kubectl_netdoc.sources.live import lists, pods
+from kubectl_netdoc.sources.live.canary import Flight
 from kubectl_netdoc.sources.live.client import ApiError, Client
 
 LEAST = 1.0
@@ -48,17 +50,37 @@ class LiveSource:
         with suppress(ApiError):  # who may not list namespaces has made none
             pods.sweep(self.client, self.settings.namespace)
         try:
-            with pods.debug_pods(self.client, self.settings, cluster) as session:
-                replies, throttled = self._measure(session, requests)
+            canaries = tuple(request for request in requests if isinstance(request, Canary))
+            nodes = [request.node for request in canaries]
+            with (
+                pods.debug_pods(self.client, self.settings, cluster, nodes) as session,
+                self._flying(session, canaries) as flight,
+            ):
+                replies, throttled = self._measure(session, tuple(r for r in requests if not isinstance(r, Canary)))
+                replies |= flight()
         except pods.NoPods as error:
             return Measured(why_not=str(error))
-        vantages = (pod.vantage(throttled.get(pod.name, 0.0)) for pod in session.pods if not pod.twin)
+        vantages = (pod.vantage(throttled.get(pod.name, 0.0)) for pod in session.pods if pod.measures)
         return Measured(replies, tuple(sorted(vantages, key=lambda vantage: vantage.node)))
 
-    def _measure(self, session: pods.Session, requests: tuple[Request, ...]) -> tuple[dict[Request, Reply], dict[str, float]]:
+    @contextmanager
+    def _flying(self, session: pods.Session, canaries: tuple[Canary, ...]) -> Iterator[Callable[[], dict[Request, Reply]]]:
+        """Run the canary beside what is done meanwhile; give what waits for its replies."""
+        if not canaries:
+            yield dict
+            return
+        flight = Flight(self.client, session, canaries, self._deadline - LEAST)
+        with ThreadPoolExecutor(1) as beside:
+            future = beside.submit(flight.fly)
+            try:
+                yield future.result
+            finally:
+                flight.stop()
+
+    def _measure(self, session: pods.Session, requests: tuple[Probe, ...]) -> tuple[dict[Request, Reply], dict[str, float]]:
         replies: dict[Request, Reply] = {}
         throttled: dict[str, float] = {}
-        running = [pod for pod in session.pods if pod.running and not pod.twin]
+        running = [pod for pod in session.pods if pod.running and pod.measures]
         with ThreadPoolExecutor(max(1, len(running))) as pool:
             for pod, answer in zip(running, pool.map(lambda p: self._ask(session, p, requests), running), strict=True):
                 replies |= answer.replies
@@ -67,7 +89,7 @@ class LiveSource:
                     pod.fail(Trouble.EXEC, answer.lost)
         return replies, throttled
 
-    def _ask(self, session: pods.Session, pod: pods.DebugPod, requests: tuple[Request, ...]) -> agent_exec.Answer:
+    def _ask(self, session: pods.Session, pod: pods.DebugPod, requests: tuple[Probe, ...]) -> agent_exec.Answer:
         own = tuple(request for request in requests if request.node in (pod.node, ""))
         left = self._deadline - time.monotonic()
         if left < LEAST:

@@ -1,0 +1,224 @@
+"""Does anything enforce network policies, on every node and both ways?
+
+## What it looks at
+A canary: a pod of netdoc's own on each node, which debug pods there and on another node reach, and which reaches them. Then a
+NetworkPolicy that selects the canaries alone denies them everything: nothing may pass any more. Then the policy goes, and all
+must pass again. It flies where the cluster has a network policy of any kind, or when asked for by name:
+`kubectl netdoc check policy_enforcement`. Refused and dropped both count as stopped: some engines reject, some drop.
+
+## Why it matters
+The API server takes policies whether or not anything enforces them. Plain flannel does not, nor does a cloud's CNI whose
+agent is not switched on; and an engine is a program on each node, which may be down on one of them. The name of the CNI
+proves nothing either way: flannel runs beside engines (k3s, canal), and only the canary tells.
+
+## What it can't see
+Whether the policies say what was meant (policy_coverage), and policies of a CNI's own kinds. Connections that were open
+before a policy came: some engines cut them, some don't. An engine that takes longer than 10 s counts as none.
+
+## Sources
+Kubernetes: Network Policies, prerequisites; failure catalogue P1, P2, P5. Time-outs: cyclonus lets 5 s pass after a policy,
+Cilium's connectivity test waits 15 s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from kubectl_netdoc.api import (
+    NAMESPACE,
+    NETWORK_POLICY,
+    NODE,
+    POD,
+    POLICIES,
+    Canary,
+    CanaryReply,
+    Check,
+    Cluster,
+    Code,
+    Facts,
+    Finding,
+    Kind,
+    Lost,
+    Needs,
+    Severity,
+    Subject,
+    Tier,
+    Trial,
+    Unseen,
+)
+from kubectl_netdoc.policy import own
+
+ID = "policy_enforcement"
+NAMED = 5
+"""Policies that a sentence names at most; the evidence has all."""
+
+SLOW = 5.0
+"""Seconds after which a policy is late: cyclonus gives an engine 5 s to settle before it looks."""
+
+NOTHING_ENFORCES = Code(
+    id="ENF001",
+    severity=Severity.FAIL,
+    title="Network policies are not enforced",
+    message="{count} network policies do nothing: {policies}. Denied everything, netdoc's own pods were reached all the same, "
+    "on all {nodes} nodes that were tried, for {seconds:g} s",
+    fix="Install a policy engine beside the CNI (kube-network-policies, Calico's Felix as in canal, kube-router), or switch on "
+    "the one that the CNI has; until then nothing that these policies forbid is forbidden.",
+    commands=(
+        "kubectl get networkpolicies -A",
+        "kubectl get pods -n kube-system -o wide",
+        "kubectl netdoc check policy_enforcement",
+    ),
+    rows=("P1", "P2"),
+)
+NODE_DOES_NOT = Code(
+    id="ENF002",
+    severity=Severity.FAIL,
+    title="A node enforces no network policy",
+    message="Node {name} does not enforce network policies ({ways} of {tried} ways stayed open for {seconds:g} s), "
+    "and {others} other nodes do",
+    fix="Look at the CNI's or policy engine's agent on {name}: it is down, or does not get the policies.",
+    commands=("kubectl get pods -A -o wide --field-selector spec.nodeName={name}",),
+    rows=("P1",),
+)
+ONE_WAY = Code(
+    id="ENF003",
+    severity=Severity.FAIL,
+    title="Policies are enforced one way only",
+    message="{direction} policies are not enforced on {names}, the other direction is: denied traffic passed for {seconds:g} s",
+    fix="Use an engine that enforces both directions, or don't rely on {direction} policies.",
+    commands=("kubectl get networkpolicies -A",),
+    rows=("P1",),
+)
+NOT_LIFTED = Code(
+    id="ENF004",
+    severity=Severity.FAIL,
+    title="A policy that was deleted still denies",
+    message="On node {name} a policy was still in force {seconds:g} s after it was deleted ({ways} of {tried} ways)",
+    fix="Look at the policy engine's agent on {name}: it does not follow changes.",
+    commands=("kubectl get pods -A -o wide --field-selector spec.nodeName={name}",),
+    rows=("P1",),
+)
+WOULD_NOT = Code(
+    id="ENF010",
+    severity=Severity.INFO,
+    title="A network policy would do nothing here",
+    message="Nothing enforces network policies on the {nodes} nodes that were tried: one would do nothing",
+    fix="Nothing, as there is no policy; install an engine before relying on one.",
+    commands=("kubectl get networkpolicies -A",),
+    rows=("P1",),
+)
+LATE = Code(
+    id="ENF011",
+    severity=Severity.INFO,
+    title="Policies are enforced late",
+    message="On node {name} a new policy took {seconds:g} s to be enforced",
+    fix="Pods are unprotected for that long after a policy is made; look at the load of the engine's agent.",
+    commands=("kubectl get pods -A -o wide --field-selector spec.nodeName={name}",),
+)
+
+
+def plan(cluster: Cluster) -> Iterator[Canary]:
+    """One canary a vantage, and another node as its counterpart, where there is something to enforce or it was asked for."""
+    if ID not in cluster.asked and not _policies(cluster):
+        return
+    nodes = cluster.vantages
+    for number, node in enumerate(nodes):
+        following = nodes[(number + 1) % len(nodes)]
+        yield Canary(node, following if following != node else "")
+
+
+def _policies(cluster: Cluster) -> list[str]:
+    """All policies of the cluster, of whatever kind, in words."""
+    kinds: tuple[Kind[Any], ...] = POLICIES
+    return [
+        f"{kind.name} {item.namespace}/{item.name}" if item.namespace else f"{kind.name} {item.name}"
+        for kind in kinds
+        if cluster.readable(kind)
+        for item in cluster.all(kind)
+    ]
+
+
+def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
+    """Sort the canaries by what they found."""
+    policies = _policies(facts.cluster)
+    requests = {request.node: request for request in plan(facts.cluster)}
+    if not requests and not policies:
+        yield Unseen("enforcement", f"there is no network policy; to try it all the same: kubectl netdoc check {ID}")
+        return
+    flown: dict[str, CanaryReply] = {}
+    for node, request in requests.items():
+        reply = facts.reply(request)
+        if isinstance(reply, CanaryReply):
+            flown[node] = reply
+        elif isinstance(reply, Lost):
+            asked = not facts.why_not
+            yield Unseen(f"enforcement on node {node or 'any'}", reply.reason, asked=asked)
+    if not requests:
+        yield Unseen("enforcement", facts.why_not or "no node carries a debug pod", asked=not facts.why_not)
+    live = {node: [trial for trial in reply.trials if trial.before] for node, reply in flown.items()}
+    yield from _grounded(facts.cluster, live)
+    waited = max((reply.waited for reply in flown.values()), default=0.0)
+    yield from _verdict({node: trials for node, trials in live.items() if trials}, policies, waited)
+
+
+def _grounded(cluster: Cluster, live: dict[str, list[Trial]]) -> Iterator[Unseen]:
+    """Canaries that reached nobody before there was a policy: that says nothing of enforcement."""
+    why = own.isolated(cluster)
+    for node, trials in live.items():
+        if not trials:
+            reason = "netdoc's own pods could not reach each other before the policy" + (f": {why}" if why else "")
+            yield Unseen(f"enforcement on node {node}", reason, asked=True)
+
+
+def _verdict(live: dict[str, list[Trial]], policies: list[str], waited: float) -> Iterator[Finding]:
+    open_ways = {node: [trial for trial in trials if trial.stopped < 0] for node, trials in live.items()}
+    nowhere = [node for node, ways in open_ways.items() if len(ways) == len(live[node])]
+    if live and len(nowhere) == len(live):
+        everything = {"nodes": len(live), "seconds": waited, "node_names": sorted(live)}
+        if policies:
+            shown = ", ".join(policies[:NAMED]) + (f" and {len(policies) - NAMED} more" if len(policies) > NAMED else "")
+            evidence = {**everything, "count": len(policies), "policies": shown, "names": policies}
+            yield NOTHING_ENFORCES.on(Subject("Cluster", "network policies"), evidence)
+        else:
+            yield WOULD_NOT.on(Subject("Cluster", "network policies"), everything)
+        return
+    one_way = _one_way(live)
+    if one_way:
+        evidence = {"direction": one_way, "names": ", ".join(sorted(live)), "seconds": waited}
+        yield ONE_WAY.on(Subject("Cluster", "network policies"), evidence)
+    for node, ways in open_ways.items():
+        if ways and not one_way:
+            counts = {"ways": len(ways), "tried": len(live[node]), "others": sum(not w for w in open_ways.values())}
+            yield NODE_DOES_NOT.on(Subject("Node", node), counts, seconds=waited)
+    for node, trials in live.items():
+        yield from _times(node, [trial for trial in trials if trial.stopped >= 0], waited)
+
+
+def _one_way(live: dict[str, list[Trial]]) -> str:
+    """The direction that is enforced on no node while the other is on all."""
+    trials = [trial for those in live.values() for trial in those]
+    by_way = [(way, {trial.stopped >= 0 for trial in trials if trial.direction == way}) for way in ("Ingress", "Egress")]
+    never = [way for way, stopped in by_way if stopped == {False}]
+    return never[0] if never and any(stopped == {True} for _, stopped in by_way) else ""
+
+
+def _times(node: str, stopped: list[Trial], waited: float) -> Iterator[Finding]:
+    stuck = [trial for trial in stopped if trial.again < 0]
+    if stuck:
+        yield NOT_LIFTED.on(Subject("Node", node), ways=len(stuck), tried=len(stopped), seconds=waited)
+    slowest = max((trial.stopped for trial in stopped), default=0.0)
+    if slowest > SLOW:
+        yield LATE.on(Subject("Node", node), seconds=slowest)
+
+
+check = Check(
+    id=ID,
+    title="Network policies are enforced on every node",
+    prefix="ENF",
+    needs=Needs(kinds=(NETWORK_POLICY,), optional=(NODE, NAMESPACE, POD, *POLICIES[1:]), tier=Tier.PODS),
+    codes=(NOTHING_ENFORCES, NODE_DOES_NOT, ONE_WAY, NOT_LIFTED, WOULD_NOT, LATE),
+    plan=plan,
+    analyse=analyse,
+    doc=__doc__ or "",
+)

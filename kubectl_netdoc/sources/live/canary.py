@@ -1,0 +1,157 @@
+"""The canary: does a policy stop anything, on each node and each way, and does taking it away let it pass again?
+
+allowed → a policy denies the canary pods everything → nothing may pass → the policy goes → all must pass.
+
+The policy selects the canary pods of this run by a label that nothing else has, never by ``{}``. Success is the nonce of our
+own echo; a refusal and a silence both count as stopped (P5: some engines reject, some drop). Runs beside the other
+measurements: a handful of small connections a second.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+
+from msgspec import Struct
+
+from kubectl_netdoc.requests import Canary, CanaryReply, Echo, EchoReply, Lost, Outcome, Peer, Reply, Request, Trial
+from kubectl_netdoc.sources.live import exec as agent_exec
+from kubectl_netdoc.sources.live.client import ApiError, Client
+from kubectl_netdoc.sources.live.pods import DebugPod, Session
+from kubectl_netdoc.sources.wire import Places, Server
+
+ENFORCED = 10.0
+"""Seconds that an engine gets to enforce a new policy: cyclonus settles for 5, Cilium's connectivity test waits 15 for its own.
+On the lab Felix was seen to enforce at the first look, 1.9 s after the policy, most of which is the look's own length."""
+
+LIFTED = 10.0
+"""Seconds that it gets to forget one that was taken away."""
+
+PATIENCE = 0.7
+"""Seconds that a try waits for the proof: a pod of the same cluster answers in milliseconds."""
+
+PAUSE = 0.3
+"""Seconds between two polls."""
+
+
+class Way(Struct):
+    """One way through: from ``source`` to ``target``, of the node's canary, with what was seen of it so far."""
+
+    canary: Canary
+    direction: str
+    other: str
+    source: DebugPod
+    target: DebugPod
+    before: bool = False
+    stopped: float = -1.0
+    how: str = ""
+    again: float = -1.0
+
+    def trial(self) -> Trial:
+        """Return it as it is reported."""
+        return Trial(self.direction, self.other, self.before, self.stopped, self.how, self.again)
+
+
+Note = Callable[[Way, Outcome | None, float], bool]
+"""Takes what a try came to at a time; tells whether that settles the way."""
+
+
+class Flight:
+    """One run of the canary on all its nodes at once."""
+
+    def __init__(self, client: Client, session: Session, requests: Iterable[Canary], deadline: float) -> None:
+        self.client, self.session, self.deadline = client, session, deadline
+        self.pods = {(pod.node, pod.canary): pod for pod in session.pods if pod.running and pod.ip and not pod.twin}
+        self.requests = tuple(requests)
+        self.ways = [way for request in self.requests for way in self._ways(request)]
+
+    def _ways(self, request: Canary) -> list[Way]:
+        subject = self.pods.get((request.node, True))
+        others = [(node, self.pods.get((node, False))) for node in dict.fromkeys((request.node, request.other)) if node]
+        found = []
+        for node, other in others:
+            if subject is not None and other is not None:
+                found += [Way(request, "Ingress", node, other, subject), Way(request, "Egress", node, subject, other)]
+        return found
+
+    def stop(self) -> None:
+        """End it at the next step: the run is over."""
+        self.deadline = 0.0
+
+    def fly(self) -> dict[Request, Reply]:
+        """Return the reply to each request; never raises."""
+        if not self.ways:
+            return {request: Lost("no canary pod ran there", asked=False) for request in self.requests}
+        complaint = self._phases()
+        replies: dict[Request, Reply] = {}
+        for request in self.requests:
+            trials = tuple(way.trial() for way in self.ways if way.canary == request)
+            seen = any(trial.before for trial in trials)
+            usable = trials and not (complaint and seen)
+            replies[request] = CanaryReply(trials, ENFORCED) if usable else Lost(complaint or "no canary pod ran there")
+        return replies
+
+    def _phases(self) -> str:
+        """Go through the phases; return why they could not all be gone through, or nothing."""
+        for way, outcome in self._try(self.ways, samples=3):
+            way.before = outcome is Outcome.OK
+        alive = [way for way in self.ways if way.before]
+        if not alive:
+            return ""
+        try:
+            self.session.run.deny()
+        except ApiError as error:
+            return f"the canary's policy can't be made: {error.message}"
+        self._until(alive, ENFORCED, _note_stopped)
+        if not self.session.run.allow():
+            return "the canary's policy can't be taken away"
+        stopped = [way for way in alive if way.stopped >= 0]
+        self._until(stopped, LIFTED, _note_again)
+        return "" if time.monotonic() < self.deadline else "the run's time was up"
+
+    def _until(self, ways: list[Way], seconds: float, note: Note) -> None:
+        """Poll until ``note`` has accepted every way, for at most ``seconds``."""
+        start = time.monotonic()
+        end = min(start + seconds, self.deadline)
+        left = ways
+        while left and time.monotonic() < end:
+            left = [way for way, outcome in self._try(left, samples=2) if not note(way, outcome, time.monotonic() - start)]
+            if left:
+                time.sleep(PAUSE)
+
+    def _try(self, ways: list[Way], samples: int) -> list[tuple[Way, Outcome | None]]:
+        """Try ways, each source with one exec, all at once. OK is the proof; None where nothing is known of the network."""
+        sources = {way.source.name: way.source for way in ways}
+        with ThreadPoolExecutor(max(1, len(sources))) as pool:
+            batches = pool.map(lambda pod: self._ask(pod, [way for way in ways if way.source is pod], samples), sources.values())
+            return [pair for batch in batches for pair in batch]
+
+    def _ask(self, pod: DebugPod, ways: list[Way], samples: int) -> list[tuple[Way, Outcome | None]]:
+        servers = {(way.target.name, False): Server(way.target.ip, way.target.nonce) for way in ways}
+        places = Places(servers, port=self.session.places.port)
+        asks = {way.target.name: Echo(pod.node, Peer(way.target.name), samples=samples, timeout=PATIENCE) for way in ways}
+        left = self.deadline - time.monotonic()
+        answer = agent_exec.run(self.client, self.session.namespace, pod.name, tuple(asks.values()), max(left, 1.0), places)
+        return [(way, _outcome(answer.replies.get(asks[way.target.name]))) for way in ways]
+
+
+def _outcome(reply: Reply | None) -> Outcome | None:
+    if not isinstance(reply, EchoReply):
+        return None
+    outcomes = [Outcome.MALFORMED if sample.impostor else sample.outcome for sample in reply.samples]
+    return Outcome.OK if Outcome.OK in outcomes else outcomes[-1]
+
+
+def _note_stopped(way: Way, outcome: Outcome | None, at: float) -> bool:
+    if outcome in (None, Outcome.OK):
+        return False
+    way.stopped, way.how = round(at, 1), str(outcome)
+    return True
+
+
+def _note_again(way: Way, outcome: Outcome | None, at: float) -> bool:
+    if outcome is not Outcome.OK:
+        return False
+    way.again = round(at, 1)
+    return True

@@ -1,0 +1,141 @@
+"""Cases of policy_coverage."""
+
+from typing import Any
+
+from kubectl_netdoc import clusterdns
+from kubectl_netdoc.api import (
+    DAEMON_SET,
+    NATIVE_POLICIES,
+    NETWORK_POLICY,
+    DnsReply,
+    DnsSample,
+    Kind,
+    Outcome,
+    Reply,
+    Request,
+    Rule,
+    Unavailable,
+)
+from kubectl_netdoc.facts import Measured
+from kubectl_netdoc.records import POLICIES
+from kubectl_netdoc.testing import (
+    Built,
+    Case,
+    make_cluster,
+    make_namespace,
+    make_node,
+    make_pod,
+    make_policy,
+    make_service,
+    make_workload,
+)
+
+DNS_LABELS = {"k8s-app": "kube-dns"}
+DNS = (
+    make_namespace("kube-system"),
+    make_service(
+        "kube-dns", "kube-system", selector=DNS_LABELS, cluster_ip="10.96.0.10", protocols=("UDP", "TCP"), ports=((53, 5353),)
+    ),
+    make_pod("coredns-1", "kube-system", labels=DNS_LABELS, ip="10.0.9.9"),
+)
+WEB, DB = {"app": "web"}, {"app": "db"}
+PODS = (make_namespace("shop"), make_pod("web-1", labels=WEB), make_pod("db-1", labels=DB, ip="10.0.0.2", ports={"sql": 5432}))
+DENY = make_policy("{podSelector: {}, policyTypes: [Ingress]}", "deny")
+TO_DB = "to: [{podSelector: {matchLabels: {app: db}}}]"
+EGRESS = "{podSelector: {matchLabels: {app: web}}, policyTypes: [Egress], egress: [{%s}%s]}"
+TO_DNS = ", {to: [{namespaceSelector: {}, podSelector: {matchLabels: {k8s-app: kube-dns}}}], ports: [%s]}"
+BOTH = "{protocol: UDP, port: 5353}, {protocol: TCP, port: 5353}"
+NODE_LOCAL = make_workload(DAEMON_SET, "node-local-dns", "kube-system")
+LOCAL = "169.254.20.10"
+OPEN = ("POL010", "Namespace shop")
+
+
+def _case(name: str, *objects: Built, expect: frozenset[tuple[str, str]] = frozenset(), state: str = "") -> Case:
+    return Case(name, make_cluster(*PODS, *objects), expect, state=state)
+
+
+def _policy(
+    name: str, spec: str, *codes: str, more: tuple[Built, ...] = (DENY,), found: frozenset[tuple[str, str]] = frozenset()
+) -> Case:
+    expect = frozenset((code, "NetworkPolicy shop/policy") for code in codes) | found
+    return _case(name, make_policy(spec), *more, expect=expect)
+
+
+def _dns(name: str, spec: str, *codes: str, more: tuple[Built, ...] = ()) -> Case:
+    return _policy(name, spec, *codes, more=(*DNS, DENY, make_policy("{podSelector: {}, ingress: [{}]}", "open"), *more))
+
+
+def _asked(name: str, nameserver: str, *codes: str) -> Case:
+    objects = (*PODS, *DNS, DENY, make_policy("{podSelector: {}, ingress: [{}]}", "open"), NODE_LOCAL, make_node())
+    cluster = make_cluster(*objects, make_policy(EGRESS % (TO_DB, TO_DNS % BOTH)), vantages=("n1",))
+    replies: dict[Request, Reply] = {
+        clusterdns.lookup(cluster, "n1"): DnsReply(nameserver, (DnsSample(Outcome.OK, 1.0, "NOERROR", 1),))
+    }
+    return Case(name, cluster, frozenset((code, "NetworkPolicy shop/policy") for code in codes), Measured(replies))
+
+
+def _native(kind: Kind[Any]) -> Built:
+    return make_policy("{}", "native", kind=kind)
+
+
+CASES = [
+    _case("no policy", expect=frozenset({("POL011", "Cluster policies")})),
+    _case("default deny", DENY),
+    _case("one pod isolated", make_policy("{podSelector: {matchLabels: {app: db}}}"), expect=frozenset({OPEN})),
+    Case("nothing in the namespace", make_cluster(DENY), frozenset({("POL020", "NetworkPolicy shop/deny")})),
+    _policy("selects nothing", "{podSelector: {matchLabels: {app: gone}}}", "POL020"),
+    _policy(
+        "selects a workload without pods",
+        "{podSelector: {matchLabels: {app: job}}}",
+        more=(DENY, make_workload(DAEMON_SET, labels={"app": "job"})),
+    ),
+    _policy(
+        "peer that is not there", "{podSelector: {}, ingress: [{from: [{podSelector: {matchLabels: {app: gone}}}]}]}", "POL021"
+    ),
+    _policy("peer that is an address", "{podSelector: {}, ingress: [{from: [{ipBlock: {cidr: 192.0.2.0/24}}]}]}"),
+    _policy("peer that is there", "{podSelector: {}, ingress: [{from: [{podSelector: {matchLabels: {app: web}}}]}]}"),
+    _policy("port that nobody declares", "{podSelector: {matchLabels: {app: db}}, ingress: [{ports: [{port: http}]}]}", "POL022"),
+    _policy("port that is declared", "{podSelector: {matchLabels: {app: db}}, ingress: [{ports: [{port: sql}]}]}"),
+    _policy(
+        "egress to a port that is declared",
+        "{podSelector: {}, policyTypes: [Egress], egress: [{to: [{podSelector: {}}], ports: [{port: sql}]}]}",
+    ),
+    _policy("rule twice", "{podSelector: {}, ingress: [{ports: [{port: 80}]}, {ports: [{port: 80}]}]}", "POL023"),
+    _policy("rule within a wider one", "{podSelector: {}, ingress: [{ports: [{port: 80}]}, {}]}", "POL023"),
+    _policy(
+        "ranges that overlap",
+        "{podSelector: {}, ingress: [{ports: [{port: 80, endPort: 90}]}, {ports: [{port: 85, endPort: 95}]}]}",
+    ),
+    _policy("egress that is not received", EGRESS % (TO_DB, ""), "POL024"),
+    _policy(
+        "egress that is received",
+        EGRESS % (TO_DB, ""),
+        more=(DENY, make_policy("{podSelector: {matchLabels: {app: db}}, ingress: [{from: [{podSelector: {}}]}]}", "in")),
+    ),
+    _policy("address that is none", "{podSelector: {}, ingress: [{from: [{ipBlock: {cidr: 10.0.0.300/8}}]}]}", "POL025"),
+    _dns("egress forgets DNS", EGRESS % (TO_DB, ""), "POL001"),
+    _dns("egress with DNS", EGRESS % (TO_DB, TO_DNS % BOTH)),
+    _dns("egress with DNS on the Service's port", EGRESS % (TO_DB, TO_DNS % "{protocol: UDP, port: 53}, {port: 53}"), "POL001"),
+    _dns("egress with DNS over UDP only", EGRESS % (TO_DB, TO_DNS % "{protocol: UDP, port: 5353}"), "POL003"),
+    _dns("egress denied to all", "{podSelector: {matchLabels: {app: web}}, policyTypes: [Egress]}", "POL003"),
+    _dns("NodeLocal DNSCache that nobody is known to ask", EGRESS % (TO_DB, TO_DNS % BOTH), "POL003", more=(NODE_LOCAL,)),
+    _asked("NodeLocal DNSCache that pods ask", LOCAL, "POL002"),
+    _asked("NodeLocal DNSCache beside what pods ask", "10.96.0.10", "POL003"),
+    _policy(
+        "a CNI's own policy",
+        "{podSelector: {}}",
+        more=(DENY, _native(NATIVE_POLICIES[0])),
+        found=frozenset({("POL030", "Cluster policies")}),
+    ),
+    Case(
+        "policies forbidden",
+        make_cluster(*PODS, unavailable={NETWORK_POLICY: Unavailable("forbidden", Rule("list", "networkpolicies"))}),
+        state="skipped",
+    ),
+    Case(
+        "cluster-wide policies forbidden",
+        make_cluster(*PODS, DENY, unavailable={POLICIES[1]: Unavailable("forbidden", Rule("list", "adminnetworkpolicies"))}),
+        frozenset({("POL030", "Cluster policies")}),
+        state="unknown",
+    ),
+]
