@@ -49,6 +49,7 @@ from kubectl_netdoc.api import (
     Unseen,
     Vantage,
 )
+from kubectl_netdoc.policy import own as policies
 from kubectl_netdoc.stats import percentile
 
 SLOW_MS = 250.0
@@ -208,6 +209,10 @@ def _judge(facts: Facts, vantage: Vantage) -> Iterator[Judged | Unseen]:
         yield Unseen(where, lost.reason, asked=True)
         return
     through = _Tally(replies)
+    forbidden = _forbidden(facts, vantage.node)
+    if forbidden and not through.times:
+        yield Unseen(where, forbidden, asked=True)
+        return
     direct: dict[Subject, _Tally] = {}
     for subject, address, on in _servers(facts.cluster):
         tally = _Tally([facts.reply(clusterdns.lookup(facts.cluster, vantage.node, server=address))])
@@ -216,6 +221,13 @@ def _judge(facts: Facts, vantage: Vantage) -> Iterator[Judged | Unseen]:
             direct[subject] = tally
     together = _Tally([facts.reply(_together(facts.cluster, vantage.node))])
     yield from _verdict(facts, through, direct, together, vantage)
+
+
+def _forbidden(facts: Facts, node: str) -> str:
+    """The policies that keep a debug pod from every DNS server, as written."""
+    doubts = [policies.doubt(facts, node, address.ip, address.port, "UDP") for _, address, _ in _servers(facts.cluster)]
+    certain = [doubt.reason for doubt in doubts if doubt and doubt.certain]
+    return certain[0] if certain and len(certain) == len(doubts) else ""
 
 
 class _Tally:
@@ -274,7 +286,7 @@ check = Check(
     id="dns_latency",
     title="Cluster DNS answers every node, fast",
     prefix="DNL",
-    needs=Needs(kinds=(SERVICE,), optional=(ENDPOINT_SLICE, COREFILE), tier=Tier.PODS),
+    needs=Needs(kinds=(SERVICE,), optional=(ENDPOINT_SLICE, COREFILE), hints=policies.KINDS, tier=Tier.PODS),
     codes=(NO_PATH, NO_ANSWER, DEAF_SERVER, SLOW, LOSS, WRONG_ANSWER, RACE, MEASURED),
     plan=plan,
     analyse=analyse,

@@ -43,6 +43,7 @@ from kubectl_netdoc.api import (
     Unseen,
     Vantage,
 )
+from kubectl_netdoc.policy import own as policies
 from kubectl_netdoc.stats import percentile
 from kubectl_netdoc.targets import PROOFS, proof
 
@@ -262,6 +263,10 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     if len(mesh.usable) < 2 and not reasons:
         yield Unseen("paths between nodes", "fewer than two nodes carry a debug pod", asked=len(facts.cluster.vantages) > 1)
     same = _same_node(facts, mesh)
+    nothing_works = bool(mesh.bad) and mesh.bad == mesh.replies.keys() and all(same.values())
+    if nothing_works and (why := policies.isolated(facts.cluster)):
+        yield Unseen("paths between pods", f"netdoc's own pods can't reach each other at all: {why}", asked=True)
+        return
     yield from (SAME_NODE.on(Subject("Node", node), outcomes=words) for node, words in same.items() if words)
     yield from _patterns(mesh, same)
     yield from _no_udp(mesh)
@@ -378,7 +383,7 @@ check = Check(
     id="pod_network",
     title="Pods reach pods on every node",
     prefix="PNW",
-    needs=Needs(optional=(NODE,), tier=Tier.PODS),
+    needs=Needs(optional=(NODE,), hints=policies.KINDS, tier=Tier.PODS),
     codes=(NO_CROSSING, NODE_CUT_OFF, LINK, NO_UDP, SAME_NODE, BLACK_HOLE, NAT, PROBES, DOUBLED, FOREIGN_RANGE, MEASURED),
     plan=plan,
     analyse=analyse,

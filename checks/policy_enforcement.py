@@ -122,10 +122,7 @@ def plan(cluster: Cluster) -> Iterator[Canary]:
     """One canary a vantage, and another node as its counterpart, where there is something to enforce or it was asked for."""
     if ID not in cluster.asked and not _policies(cluster):
         return
-    nodes = cluster.vantages
-    for number, node in enumerate(nodes):
-        following = nodes[(number + 1) % len(nodes)]
-        yield Canary(node, following if following != node else "")
+    yield from own.canaries(cluster)
 
 
 def _policies(cluster: Cluster) -> list[str]:

@@ -21,11 +21,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kubectl_netdoc import policies
 from kubectl_netdoc.api import (
     ENDPOINT_SLICE,
     POD,
-    POLICIES,
     ROOT_CERTIFICATE,
     SERVICE,
     Address,
@@ -52,6 +50,7 @@ from kubectl_netdoc.api import (
     Tier,
     Unseen,
 )
+from kubectl_netdoc.policy import own as policies
 from kubectl_netdoc.targets import Endpoint, Target, proof, targets
 
 TRIES = 6
@@ -198,7 +197,9 @@ def _proxying(facts: Facts, nodes: list[str]) -> Iterator[Finding | Unseen]:
             reached = {sample.who for sample in reply.samples if sample.who}
             direct = {other for other in nodes if other != node and _proved(facts, node, other)}
             works = _certified(facts, node) == "verified"
-            if not reached and not (works and direct):
+            if not reached and not direct and works and (why := policies.isolated(facts.cluster)):
+                yield Unseen(f"kube-proxy's part on node {node}", f"netdoc's own pods can't reach each other: {why}", asked=True)
+            elif not reached and not (works and direct):
                 broken[node] = sorted({"impostor" if s.impostor else str(s.outcome) for s in reply.samples})
             elif missed := sorted(direct - reached):
                 numbers = {"tries": len(reply.samples), "seconds": SYNC, "missed": missed}
@@ -290,7 +291,7 @@ def _services(facts: Facts, nodes: list[str]) -> Iterator[Finding | Unseen]:
     silent: dict[tuple[str, Endpoint], list[_Row]] = {}
     for row in rows:
         strict = [endpoint for endpoint in row.refusing() if not endpoint.lenient]
-        if strict and len(strict) == len(row.direct):
+        if strict and len(strict) == len(row.direct) and not _rejected(facts, strict, nodes):
             refused.setdefault(frozenset(e.address for e in strict), []).append(row)
             continue
         for endpoint in row.direct:
@@ -301,6 +302,12 @@ def _services(facts: Facts, nodes: list[str]) -> Iterator[Finding | Unseen]:
         yield _refused(facts, same)
     for (namespace, endpoint), same in silent.items():
         yield from _silent(facts, namespace, endpoint, same)
+
+
+def _rejected(facts: Facts, refusing: list[Endpoint], nodes: list[str]) -> bool:
+    """Whether policies forbid all of this: some engines refuse what they stop (P5)."""
+    doubts = [policies.doubt(facts, node, e.address.ip, e.address.port) for e in refusing for node in nodes]
+    return all(doubt and doubt.certain for doubt in doubts)
 
 
 def _text(address: Address) -> str:
@@ -329,10 +336,13 @@ def _silent(facts: Facts, namespace: str, endpoint: Endpoint, rows: list[_Row]) 
     bad = {node: outcome for node, outcome in seen.items() if outcome is not Outcome.OK}
     if not bad or endpoint.lenient:
         return
-    dropped = any(outcome is not Outcome.REFUSED for outcome in bad.values())
-    doubt = policies.ambiguity(facts.cluster, namespace) if dropped else ""
-    if doubt:
-        yield Unseen(f"{namespace}/{endpoint.pod} on {_text(endpoint.address)} from {', '.join(sorted(bad))}", doubt, asked=True)
+    what = f"{namespace}/{endpoint.pod} on {_text(endpoint.address)}"
+    doubts = {node: doubt for node in bad if (doubt := policies.doubt(facts, node, endpoint.address.ip, endpoint.address.port))}
+    for reason in sorted({doubt.reason for doubt in doubts.values()}):
+        nodes = sorted(node for node, doubt in doubts.items() if doubt.reason == reason)
+        yield Unseen(f"{what} from {', '.join(nodes)}", reason, asked=not doubts[nodes[0]].certain)
+    bad = {node: outcome for node, outcome in bad.items() if node not in doubts}
+    if not bad:
         return
     paths = sorted(f"{node} -> {endpoint.node}" for node in bad) if endpoint.node else []
     yield BAD_ENDPOINT.on(
@@ -364,7 +374,8 @@ check = Check(
     prefix="SVR",
     needs=Needs(
         kinds=(SERVICE,),
-        optional=(ENDPOINT_SLICE, POD, ROOT_CERTIFICATE, *POLICIES),
+        optional=(ENDPOINT_SLICE, ROOT_CERTIFICATE),
+        hints=policies.KINDS,
         tier=Tier.PODS,
     ),
     codes=(

@@ -134,7 +134,8 @@ class Cluster:
     """The cluster as recorded at ``time``. A check sees it through ``view``, which notes the kinds that it touches.
 
     ``vantages``: the nodes that carry a debug pod in this run; "" is a pod wherever the scheduler puts it.
-    ``asked``: the checks that were asked for by name.
+    ``asked``: the checks that were asked for by name. ``own_namespace``: where netdoc's own pods run; a name that stands for
+    any where each run makes a new one, as no policy can know it.
     """
 
     def __init__(
@@ -147,6 +148,7 @@ class Cluster:
         scope: Scope = Scope(),  # noqa: B008 - frozen
         vantages: tuple[str, ...] = (),
         asked: tuple[str, ...] = (),
+        own_namespace: str = "netdoc",
     ) -> None:
         self.index = Index(listings)
         self.time = time or datetime.now(UTC)
@@ -155,6 +157,7 @@ class Cluster:
         self.scope = scope
         self.vantages = vantages
         self.asked = asked
+        self.own_namespace = own_namespace
         self.touched: set[str] = set()
         self._allowed: frozenset[str] | None = None
 

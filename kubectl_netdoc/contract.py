@@ -58,7 +58,8 @@ def codes_well_formed(check: Check, cases: Sequence[Case], source: str) -> Itera
 
 def needs_are_known(check: Check, cases: Sequence[Case], source: str) -> Iterable[str]:
     """Every kind is one that netdoc can read, named once."""
-    names = [kind.name for kind in check.needs.all_kinds]
+    names = [kind.name for kind in check.needs.kinds + check.needs.optional]
+    names += (kind.name for kind in check.needs.hints if kind.name not in KINDS)
     for name in sorted({name for name in names if names.count(name) > 1 or name not in KINDS}):
         yield f"needs {name}, which is unknown or named twice"
 
@@ -71,7 +72,7 @@ def needs_are_touched(check: Check, cases: Sequence[Case], source: str) -> Itera
         _listed(check.plan, view)
         _listed(check.analyse, Facts(view, case.measured))
         touched |= view.touched
-    for name in sorted({kind.name for kind in check.needs.all_kinds} - touched):
+    for name in sorted({kind.name for kind in check.needs.kinds + check.needs.optional} - touched):
         yield f"declares {name} and never touches it in its cases"
 
 

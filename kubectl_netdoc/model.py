@@ -180,16 +180,18 @@ class Needs(Struct, frozen=True, kw_only=True):
     """What a check reads: the lists to fetch and the RBAC rules derive from it.
 
     Without one of ``kinds`` the check is skipped; an ``optional`` kind that can't be read is for the check to say.
+    ``hints`` are read where they can be, to tell why something failed: without them the check is no less sure of what works.
     """
 
     kinds: tuple[Kind[Any], ...] = ()
     optional: tuple[Kind[Any], ...] = ()
+    hints: tuple[Kind[Any], ...] = ()
     tier: Tier = Tier.API
 
     @property
     def all_kinds(self) -> tuple[Kind[Any], ...]:
-        """Both the required and the optional kinds."""
-        return self.kinds + self.optional
+        """The required kinds, the optional ones and the hints, each once."""
+        return tuple(dict.fromkeys(self.kinds + self.optional + self.hints))
 
 
 def no_plan(cluster: Cluster) -> Iterable[Request]:

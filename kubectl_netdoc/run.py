@@ -67,7 +67,7 @@ def run(
     started = perf_counter()
     progress("reading the cluster")
     cluster = source.cluster(kinds_of(checks))
-    cluster.asked = asked
+    cluster.asked = asked or cluster.asked  # a bundle tells what was
     plan_errors, requests = plan(checks, cluster)
     progress(f"measuring: {len(requests)} requests")
     measured = source.measure(cluster, requests) if _measures(checks) else Measured(why_not="no check measures")
@@ -131,7 +131,7 @@ def _typed(said: Iterable[Finding | Unseen]) -> Iterator[Finding | Unseen]:
 
 def _unread(check: Check, cluster: Cluster) -> Iterator[Unseen]:
     """What the check wanted to read and could not: optional lists, and single objects that could not be decoded."""
-    for kind in check.needs.all_kinds:
+    for kind in dict.fromkeys(check.needs.kinds + check.needs.optional):
         listing = cluster.listing(kind)
         if isinstance(listing, Listing):
             yield from listing.undecodable

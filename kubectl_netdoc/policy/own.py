@@ -2,29 +2,83 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
 from kubectl_netdoc.cluster import Cluster
+from kubectl_netdoc.facts import Facts
 from kubectl_netdoc.policy import ports
 from kubectl_netdoc.policy.engine import End, Engine
 from kubectl_netdoc.policy.rules import PolicyRef
-from kubectl_netdoc.records import ADMIN_POLICIES, NATIVE_POLICIES, POD
+from kubectl_netdoc.records import NAMESPACE, NATIVE_POLICIES, NETWORK_POLICY, NODE, POD, POLICIES, Kind
+from kubectl_netdoc.requests import Canary, CanaryReply
 
-NAMESPACE = "netdoc"
-"""Stands for the namespace that a run makes for itself: its name is random, and no policy can know it."""
+KINDS: tuple[Kind[Any], ...] = (POD, NAMESPACE, NODE, *POLICIES)
+"""What is read to tell a policy's doing from a fault."""
 
 LABELS = {"app.kubernetes.io/managed-by": "kubectl-netdoc", "netdoc/role": "echo"}
-STRANGER = (NAMESPACE, LABELS)
 
 
-def end(engine: Engine, node: str = "") -> End:
-    """Return a debug pod as an end; the engine must have been built with ``strangers=(own.STRANGER,)``."""
-    return engine.stranger(f"netdoc's debug pod on {node}" if node else "netdoc's debug pod", NAMESPACE, LABELS, node)
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """Why a time-out of a debug pod may be no fault. ``certain``: a policy forbids it, as written."""
+
+    reason: str
+    certain: bool
+
+
+def engine(cluster: Cluster) -> Engine:
+    """Return the policies, compiled for questions about netdoc's pods; raises ``KindUnavailable``."""
+    return Engine(cluster, strangers=((cluster.own_namespace, LABELS),), templates=False)
+
+
+def end(policies: Engine, node: str = "") -> End:
+    """Return a debug pod as an end."""
+    label = f"netdoc's debug pod on {node}" if node else "netdoc's debug pod"
+    return policies.stranger(label, policies.cluster.own_namespace, LABELS, node)
+
+
+def any_policy(cluster: Cluster) -> bool:
+    """Whether there is a policy of any kind, or a list of them that can't be read."""
+    return any(not _absent(cluster, kind) for kind in POLICIES)
+
+
+def _absent(cluster: Cluster, kind: Kind[Any]) -> bool:
+    if cluster.readable(kind):
+        return not cluster.all(kind)
+    return bool(getattr(cluster.listing(kind), "by_design", False))
+
+
+def doubt(facts: Facts, node: str, address: str, port: int, protocol: str = "TCP") -> Doubt | None:
+    """Return what a policy has to do with a debug pod on ``node`` not reaching a port; None where it has nothing.
+
+    Policies that the canary saw to be idle on the other end's node, and on the debug pod's own, are no excuse.
+    """
+    cluster = facts.cluster
+    if not any_policy(cluster):
+        return None
+    for kind in (NETWORK_POLICY, POD):
+        if not cluster.readable(kind):
+            return Doubt(f"{kind.plural} can't be read", certain=False)
+    policies = engine(cluster)
+    other = policies.address(address)
+    verdict = policies.verdict(end(policies, node), other, ports.of(protocol, port))
+    if not verdict.allowed and not verdict.depends:
+        idle = enforced(facts, node, "Egress") is False if not verdict.egress.allowed else False
+        idle = idle or (not verdict.ingress.allowed and enforced(facts, other.node, "Ingress") is False)
+        return None if idle else Doubt(f"blocked by {', '.join(map(str, verdict.by))}, as written", certain=True)
+    maybe = (*verdict.depends, *verdict.incomplete)
+    return Doubt(f"may be forbidden: {', '.join(maybe[:3])}", certain=False) if maybe else None
 
 
 def isolated(cluster: Cluster) -> str:
-    """Return which cluster-wide policies keep netdoc's own pods apart, or may; nothing where none does."""
-    denying = _as_written(cluster)
-    if denying:
-        return f"{', '.join(map(str, denying))} forbids it, as written"
+    """Return which policies keep netdoc's own pods apart, or may; nothing where none does."""
+    if cluster.readable(POD) and cluster.readable(NETWORK_POLICY):
+        policies = engine(cluster)
+        verdict = policies.verdict(end(policies), end(policies), ports.every("TCP"))
+        if not verdict.allowed:
+            return f"{', '.join(map(str, verdict.by))} forbids it, as written"
     native = [
         str(PolicyRef(kind.name, "", item.name))
         for kind in NATIVE_POLICIES
@@ -34,10 +88,19 @@ def isolated(cluster: Cluster) -> str:
     return f"{', '.join(native)} may forbid it" if native else ""
 
 
-def _as_written(cluster: Cluster) -> tuple[PolicyRef, ...]:
-    if not any(cluster.readable(kind) and cluster.all(kind) for kind in ADMIN_POLICIES) or not cluster.readable(POD):
-        return ()
-    engine = Engine(cluster, strangers=(STRANGER,), templates=False)
-    own = end(engine)
-    verdict = engine.verdict(own, own, ports.every("TCP"))
-    return () if verdict.allowed else verdict.by
+def canaries(cluster: Cluster) -> Iterator[Canary]:
+    """Yield one canary a vantage, each with another node for its counterpart."""
+    nodes = cluster.vantages
+    for number, node in enumerate(nodes):
+        following = nodes[(number + 1) % len(nodes)]
+        yield Canary(node, following if following != node else "")
+
+
+def enforced(facts: Facts, node: str, direction: str) -> bool | None:
+    """Return whether the canary saw policies of a direction enforced on a node; None where none flew there."""
+    for request in canaries(facts.cluster):
+        reply = facts.reply(request)
+        if request.node == node and isinstance(reply, CanaryReply):
+            stopped = [trial.stopped >= 0 for trial in reply.trials if trial.before and trial.direction == direction]
+            return any(stopped) if stopped else None
+    return None

@@ -53,6 +53,8 @@ class Bundle(Struct, omit_defaults=True):
     note: dict[str, str] = {}
     scope: Scope = Scope()
     vantages: tuple[str, ...] = ()
+    asked: tuple[str, ...] = ()
+    own_namespace: str = "netdoc"
     listings: dict[str, Stored] = {}
     debug_pods: tuple[Vantage, ...] = ()
     why_not: str = ""
@@ -79,6 +81,8 @@ def dump(label: str, cluster: Cluster, measured: Measured, note: dict[str, str])
         note=note,
         scope=cluster.scope,
         vantages=cluster.vantages,
+        asked=cluster.asked,
+        own_namespace=cluster.own_namespace,
         listings={name: _stored(listing) for name, listing in sorted(cluster.index.listings.items())},
         debug_pods=measured.vantages,
         why_not=measured.why_not,
@@ -163,6 +167,8 @@ class BundleSource:
             origin="bundle",
             scope=bundle.scope,
             vantages=bundle.vantages,
+            asked=bundle.asked,
+            own_namespace=bundle.own_namespace,
         )
 
     def measure(self, cluster: Cluster, requests: tuple[Request, ...]) -> Measured:

@@ -5,16 +5,16 @@ from collections.abc import Mapping
 from kubectl_netdoc import registry
 from kubectl_netdoc.api import Address, Check, DnsLookup, Lost, Reply, Request
 from kubectl_netdoc.facts import Measured
-from kubectl_netdoc.testing import Case, make_cluster, make_dns_reply, make_service, make_slice, measured
+from kubectl_netdoc.testing import Case, make_cluster, make_dns_reply, make_pod, make_policy, make_service, make_slice, measured
 
 DNS = {"k8s-app": "kube-dns"}
 SERVICE = "Service kube-system/kube-dns"
 NODES = ("n1", "n2")
-CLUSTER = make_cluster(
+THINGS = (
     make_service("kube-dns", "kube-system", selector=DNS, ports=[(53, 53)], labels=DNS),
     make_slice("kube-dns", "kube-system", addresses={"10.0.0.1": "dns-a", "10.0.0.2": "dns-b"}, port=53, protocol="UDP"),
-    vantages=NODES,
 )
+CLUSTER = make_cluster(*THINGS, vantages=NODES)
 GOOD, SILENT = make_dns_reply(ok=10), make_dns_reply(ok=0, lost=2)
 
 
@@ -50,7 +50,18 @@ def _case(name: str, facts: Measured, *expect: tuple[str, str], numbers: tuple[s
 BOTH_PODS = {("n1", "10.0.0.1"): SILENT, ("n1", "10.0.0.2"): SILENT}
 ALL_SILENT = BOTH_PODS | {("n2", "10.0.0.1"): SILENT, ("n2", "10.0.0.2"): SILENT}
 
+DENY = make_policy("{podSelector: {}}", namespace="kube-system")
+SERVERS = [make_pod(name, "kube-system", ip=ip, labels=DNS) for ip, name in (("10.0.0.1", "dns-a"), ("10.0.0.2", "dns-b"))]
+WALLED = make_cluster(*THINGS, *SERVERS, DENY, vantages=NODES)
+
 CASES = [
+    Case(
+        "policies keep debug pods from every server",
+        WALLED,
+        frozenset(),
+        _measure(dict.fromkeys(NODES, SILENT), ALL_SILENT),
+        "unknown",
+    ),
     _case("healthy", _measure()),
     _case("the Service from one node", _measure({"n1": SILENT}), ("DNL001", f"{SERVICE} from node n1"), numbers=("n2",)),
     _case("the Service from everywhere", _measure(dict.fromkeys(NODES, SILENT)), ("DNL001", SERVICE), numbers=()),

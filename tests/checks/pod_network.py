@@ -1,11 +1,13 @@
 """Cases of pod_network: the outcome of each path is given, the broken place must be named."""
 
 from collections.abc import Callable
+from typing import Any
 
 from kubectl_netdoc import registry
 from kubectl_netdoc.api import Echo, EchoReply, EchoSample, Lost, Outcome, Peer, Reply, Request
 from kubectl_netdoc.facts import Measured, Vantage
-from kubectl_netdoc.testing import Case, make_cluster, make_node, measured
+from kubectl_netdoc.records import ADMIN_NETWORK_POLICY, CLUSTER_NETWORK_POLICY, NATIVE_POLICIES, Kind
+from kubectl_netdoc.testing import Case, make_cluster, make_node, make_policy, measured
 
 NODES = ("n1", "n2", "n3")
 CLUSTER = make_cluster(*(make_node(n, podCIDRs=[f"10.0.{n[1]}.0/24"]) for n in NODES), vantages=NODES)
@@ -54,6 +56,15 @@ def _mesh(
         Vantage(n, n not in down, "NotStarted" if n in down else "", ip=(ips or IPS)[n], probed=n != unprobed) for n in NODES
     )
     return Measured({r: a for r, a in replies.items() if r.node not in down}, vantages)
+
+
+def _walled(kind: Kind[Any], spec: str, bad: Callable[[str, str], bool]) -> Case:
+    nodes = [make_node(n, podCIDRs=[f"10.0.{n[1]}.0/24"]) for n in NODES]
+    cluster = make_cluster(*nodes, make_policy(spec, "wall", kind=kind), vantages=NODES)
+    return Case(f"{kind.name} keeps netdoc's own pods apart", cluster, frozenset(), _mesh(bad), "unknown")
+
+
+DENY_ALL = "{priority: 1, tier: Admin, subject: {namespaces: {}}, ingress: [{action: Deny, from: [{namespaces: {}}]}]}"
 
 
 def _case(name: str, facts: Measured, *expect: tuple[str, str], numbers: bool = True, state: str = "") -> Case:
@@ -107,5 +118,8 @@ CASES = [
     _case("an answer was cut", _mesh(lost="n1"), state="unknown"),
     _case("a debug pod did not run", _mesh(down=("n1",))),
     _case("only one ran", _mesh(down=("n1", "n2")), numbers=False, state="unknown"),
+    _walled(ADMIN_NETWORK_POLICY, DENY_ALL, lambda a, b: True),
+    _walled(CLUSTER_NETWORK_POLICY, DENY_ALL, lambda a, b: True),
+    _walled(NATIVE_POLICIES[3], "{}", lambda a, b: True),
     _case("not asked for", Measured(why_not="--no-pods"), numbers=False, state="skipped"),
 ]

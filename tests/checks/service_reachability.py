@@ -6,7 +6,10 @@ import msgspec
 
 from kubectl_netdoc import registry
 from kubectl_netdoc.api import (
+    ADMIN_NETWORK_POLICY,
+    NATIVE_POLICIES,
     NETWORK_POLICY,
+    CanaryReply,
     Certificate,
     CertificateReply,
     Connect,
@@ -17,15 +20,18 @@ from kubectl_netdoc.api import (
     Lost,
     Outcome,
     OwnService,
+    Peer,
     Reply,
     Request,
     Rule,
+    Trial,
     Unavailable,
 )
 from kubectl_netdoc.cluster import Cluster
 from kubectl_netdoc.facts import Measured
+from kubectl_netdoc.policy.own import canaries
 from kubectl_netdoc.records import POD, ROOT_CERTIFICATE, PodSpec, convert
-from kubectl_netdoc.testing import Built, Case, make_cluster, make_pod, make_service, make_slice, measured
+from kubectl_netdoc.testing import Built, Case, make_cluster, make_pod, make_policy, make_service, make_slice, measured
 
 NODES = ("n1", "n2")
 WEB = "Service shop/web"
@@ -34,7 +40,13 @@ CA: Built = (
     ROOT_CERTIFICATE,
     convert(ROOT_CERTIFICATE, {"metadata": {"name": "kube-root-ca.crt", "namespace": "default"}, "data": {"ca.crt": "PEM"}}),
 )
-POLICY: Built = (NETWORK_POLICY, convert(NETWORK_POLICY, {"metadata": {"name": "deny", "namespace": "shop"}}))
+CLOSED = make_policy("{podSelector: {}}")
+ALLOWS = make_policy("{podSelector: {}, ingress: [{ports: [{port: 8080}]}]}")
+ELSEWHERE = make_policy("{podSelector: {}}", namespace="other")
+NATIVE = make_policy("{}", kind=NATIVE_POLICIES[0])
+NOBODY = "{priority: 1, subject: {namespaces: {}}, ingress: [{action: Deny, from: [{namespaces: {}}]}]}"
+WALL = make_policy(NOBODY, kind=ADMIN_NETWORK_POLICY)
+DEAF = ("SVR005", "Pod shop/web-1")
 
 
 def _slice(number: int) -> Built:
@@ -109,7 +121,25 @@ def _case(name: str, cluster: Cluster, facts: Measured, *expect: tuple[str, str]
     return Case(name, cluster, frozenset(expect), facts, state)
 
 
+def _flown(cluster: Cluster, stopped: float) -> Measured:
+    """One endpoint is silent, and this is what the canary found on every node."""
+    facts = _measure(cluster, _everywhere("10.0.1.1"))
+    trials = tuple(Trial(way, "n1", True, stopped) for way in ("Ingress", "Egress"))
+    return Measured({**facts.replies, **{canary: CanaryReply(trials, 10.0) for canary in canaries(cluster)}}, facts.vantages)
+
+
+def _apart(cluster: Cluster) -> Measured:
+    """No debug pod reaches another, nor an echo through the Service."""
+    facts = _measure(cluster, own=dict.fromkeys(NODES, NOTHING))
+    silent: dict[Request, Reply] = {
+        r: NOTHING for r in facts.replies if isinstance(r, Echo) and isinstance(r.to, Peer) and not r.to.closed
+    }
+    return Measured({**facts.replies, **silent}, facts.vantages)
+
+
 C = _cluster()
+DENIED = _cluster(CLOSED)
+OTHERS = _cluster(NATIVE)
 ALL = ("10.96.0.1", *ENDS)
 REFUSED = _everywhere(*ALL, outcome=Outcome.REFUSED)
 
@@ -138,7 +168,21 @@ CASES = [
         ("SVR010", WEB),
     ),
     _case("a mesh accepts everything", C, _measure(C, accepting=True), ("SVR011", "Cluster connections")),
-    _case("a policy may forbid it", _cluster(POLICY), _measure(_cluster(POLICY), _everywhere("10.0.1.1")), state="unknown"),
+    _case("a policy forbids it, as written", DENIED, _measure(DENIED, _everywhere("10.0.1.1")), state="pass"),
+    _case("a policy forbids all of it, and rejects", DENIED, _measure(DENIED, REFUSED), state="pass"),
+    _case("a policy is of another namespace", _cluster(ELSEWHERE), _measure(_cluster(ELSEWHERE), _everywhere("10.0.1.1")), DEAF),
+    _case("a policy allows it", _cluster(ALLOWS), _measure(_cluster(ALLOWS), _everywhere("10.0.1.1")), DEAF),
+    _case("a policy forbids it, and is not enforced", DENIED, _flown(DENIED, -1.0), DEAF),
+    _case("a policy forbids it, and is enforced", DENIED, _flown(DENIED, 1.0), state="pass"),
+    _case(
+        "a CNI's own policy may forbid it", _cluster(NATIVE), _measure(_cluster(NATIVE), _everywhere("10.0.1.1")), state="unknown"
+    ),
+    _case(
+        "a cluster-wide policy keeps netdoc's own pods apart",
+        _cluster(WALL),
+        _apart(_cluster(WALL)),
+        state="unknown",
+    ),
     _case(
         "policies can't be read",
         _cluster(unavailable=True),

@@ -38,7 +38,9 @@ class LiveSource:
     def cluster(self, kinds: tuple[Kind[Any], ...]) -> Cluster:
         """Read the lists, all at once; raises ``SourceError``."""
         cluster = lists.read(self.client, kinds, self.namespaces)
-        cluster.vantages = pods.choose_nodes(cluster, self.settings.nodes) if self.settings else ()
+        if self.settings:
+            cluster.vantages = pods.choose_nodes(cluster, self.settings.nodes)
+            cluster.own_namespace = self.settings.namespace or cluster.own_namespace
         return cluster
 
     def measure(self, cluster: Cluster, requests: tuple[Request, ...]) -> Measured:
