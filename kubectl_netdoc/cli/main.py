@@ -20,6 +20,7 @@ VERBS = {
     "policy": "What the network policies allow, whom they protect, and what a change would do.",
     "schema": "The JSON Schema of the report.",
     "version": "The version of netdoc.",
+    "why": "Can A reach B? Every hop, the one that stops it, and its fix.",
 }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -167,16 +167,16 @@ def recorded(path: str) -> Source:
     return manifests.ManifestSource(name, documents, manifests.warn_on_stderr)
 
 
-def read(source: str, flags: dict[str, Any], kinds: Iterable[Kind[Any]]) -> Cluster:
-    """Return the cluster that ``--from`` or the flags describe, all namespaces of it, with a line on stderr for what is missing.
+NO_PODS = {"nodes": "", "no_pods": True, "image": "", "pod_namespace": "", "image_pull_secret": "", "timeout": 0.0}
+
+
+def read_from(place: Source, kinds: Iterable[Kind[Any]]) -> Cluster:
+    """Return the cluster of a source, with a line on stderr for each list that is missing.
 
     Raises ``SourceError`` where nothing can be read.
     """
     from kubectl_netdoc.sources.manifests import warn_on_stderr
 
-    if flags["all_namespaces"] and flags["namespaces"]:
-        raise click.UsageError("-A and -n exclude each other")
-    place = recorded(source) if source else live({**flags, **NO_PODS, "namespaces": ()})
     stage, done = progress()
     try:
         stage("reading the cluster")
@@ -193,22 +193,37 @@ def read(source: str, flags: dict[str, Any], kinds: Iterable[Kind[Any]]) -> Clus
     return cluster
 
 
-NO_PODS = {"nodes": "", "no_pods": True, "image": "", "pod_namespace": "", "image_pull_secret": "", "timeout": 0.0}
+def policy_kinds(*more: Kind[Any]) -> tuple[Kind[Any], ...]:
+    """Return what is read to evaluate policies, and more."""
+    from kubectl_netdoc.records import NAMESPACE, NODE, OWNERS, POD, POLICIES
+
+    return tuple(dict.fromkeys((NAMESPACE, NODE, POD, *OWNERS, *POLICIES, *more)))
 
 
-def engine(source: str, flags: dict[str, Any], kinds: Iterable[Kind[Any]] = ()) -> Engine:
-    """Return the policies of that cluster, compiled. Raises ``SourceError`` where pods or NetworkPolicies can't be read."""
+def compiled(cluster: Cluster, strangers: Iterable[tuple[str, Mapping[str, str]]] = ()) -> Engine:
+    """Return a cluster's policies, compiled. Raises ``SourceError`` where pods or NetworkPolicies can't be read."""
     from kubectl_netdoc.cluster import KindUnavailable
-    from kubectl_netdoc.policy import engine as policies
-    from kubectl_netdoc.records import NAMESPACE, NODE, OWNERS, POD
+    from kubectl_netdoc.policy.engine import Engine
     from kubectl_netdoc.sources import SourceError
 
-    cluster = read(source, flags, dict.fromkeys((NAMESPACE, NODE, POD, *OWNERS, *policies.KINDS, *kinds)))
     try:
-        return policies.Engine(cluster)
+        return Engine(cluster, strangers)
     except KindUnavailable as missing:
         grant = f"; least rule: {missing.unavailable.grant}" if missing.unavailable.grant else ""
         raise SourceError(f"without {missing.kind} nothing can be said: {missing.unavailable.reason}{grant}") from missing
+
+
+def engine(source: str, flags: dict[str, Any], *kinds: Kind[Any]) -> Engine:
+    """Return the policies that ``--from`` or the flags describe, of all namespaces: one alone would not tell who may come in.
+
+    Raises ``SourceError`` where pods or NetworkPolicies can't be read.
+    """
+    from kubectl_netdoc.policy.coverage import STRANGERS
+
+    if flags["all_namespaces"] and flags["namespaces"]:
+        raise click.UsageError("-A and -n exclude each other")
+    place = recorded(source) if source else live({**flags, **NO_PODS, "namespaces": ()})
+    return compiled(read_from(place, policy_kinds(*kinds)), ((STRANGERS, {}),))
 
 
 def progress() -> tuple[Progress, Callable[[], None]]:

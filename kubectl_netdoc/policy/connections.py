@@ -75,17 +75,19 @@ class Connections:
 
     def within(self, namespaces: tuple[str, ...]) -> Connections:
         """Return what concerns workloads of these namespaces; all of it where none is given."""
-
-        def here(*places: Place) -> bool:
-            return not namespaces or any(isinstance(p, WorkloadRef) and p.namespace in namespaces for p in places)
-
         return replace(
             self,
-            allowed=tuple(c for c in self.allowed if here(c.source, c.destination)),
-            exposed=tuple(e for e in self.exposed if here(e.workload)),
-            depends=tuple(c for c in self.depends if here(c.source, c.destination)),
-            peers=tuple(peer for peer in self.peers if here(peer.ref)),
+            allowed=tuple(c for c in self.allowed if concerns(c, namespaces)),
+            exposed=tuple(e for e in self.exposed if not namespaces or e.workload.namespace in namespaces),
+            depends=tuple(c for c in self.depends if concerns(c, namespaces)),
+            peers=tuple(peer for peer in self.peers if not namespaces or peer.ref.namespace in namespaces),
         )
+
+
+def concerns(connection: Connection, namespaces: tuple[str, ...]) -> bool:
+    """Whether one of the ends is a workload of these namespaces; always where none is given."""
+    ends = (connection.source, connection.destination)
+    return not namespaces or any(isinstance(end, WorkloadRef) and end.namespace in namespaces for end in ends)
 
 
 def connections(engine: Engine) -> Connections:

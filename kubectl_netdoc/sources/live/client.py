@@ -59,6 +59,10 @@ class _Status(Struct):
     reason: str = ""
 
 
+CONTENT = {"PATCH": "application/strategic-merge-patch+json"}
+"""Content types of bodies that are not plain JSON."""
+
+
 class ApiError(Exception):
     """The API server refused or failed a request. ``status`` is the HTTP status, 0 where no answer came."""
 
@@ -163,7 +167,7 @@ class Client:
             response = self._rest.pool_manager.request(
                 method,
                 url,
-                headers=self._headers({"Accept": "application/json", "Content-Type": "application/json"}),
+                headers=self._headers({"Accept": "application/json", "Content-Type": CONTENT.get(method, "application/json")}),
                 body=json.dumps(body) if body is not None else None,
                 timeout=urllib3.Timeout(connect=min(limit, CONNECTING), total=limit),
                 retries=False,
@@ -195,9 +199,13 @@ class Client:
             merged.add("Impersonate-Group", group)
         return merged
 
-    def exec(self, namespace: str, pod: str, command: list[str], timeout: float) -> websocket.WebSocket:
-        """Open an exec with stdin, stdout and stderr; frames are a channel byte and data. Raises ``ApiError``."""
+    def exec(self, namespace: str, pod: str, command: list[str], timeout: float, container: str = "") -> websocket.WebSocket:
+        """Open an exec with stdin, stdout and stderr; frames are a channel byte and data. Raises ``ApiError``.
+
+        ``container``: which of the pod's, where it has several.
+        """
         query = [("command", word) for word in command] + [(name, "true") for name in ("stdin", "stdout", "stderr")]
+        query += [("container", container)] if container else []
         url = f"{self.host}/api/v1/namespaces/{namespace}/pods/{pod}/exec?{urlencode(query)}"
         headers = [f"{name}: {value}" for name, value in self._headers({}).items()]
         self.usage.add(0)

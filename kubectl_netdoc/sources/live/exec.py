@@ -42,13 +42,19 @@ class Answer(Struct, frozen=True):
 
 
 def run(
-    client: Client, namespace: str, pod: str, requests: tuple[Probe, ...], seconds: float, places: Places = NOWHERE
+    client: Client,
+    namespace: str,
+    pod: str,
+    requests: tuple[Probe, ...],
+    seconds: float,
+    places: Places = NOWHERE,
+    container: str = "",
 ) -> Answer:
     """Send one batch to a debug pod and return its replies; never raises: what did not come back is ``Lost``."""
     deadline = time.monotonic() + seconds
     requests, unresolved = resolvable(requests, places)
     try:
-        channel = client.exec(namespace, pod, ["python3", "-c", BOOTSTRAP], seconds)
+        channel = client.exec(namespace, pod, ["python3", "-c", BOOTSTRAP], seconds, container)
     except ApiError as error:
         why = f"exec refused: {error.message}" if error.status else f"exec failed: {error.message}"
         return Answer(unresolved | {request: Lost(why) for request in requests}, lost=why, refused=True)

@@ -1,0 +1,90 @@
+"""What to do about the coverage: each thing in words, with the least YAML or command that mends it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from kubectl_netdoc.policy import fixes, names
+from kubectl_netdoc.policy.coverage import Coverage, NamespaceCoverage
+from kubectl_netdoc.policy.engine import Engine
+from kubectl_netdoc.policy.flaws import Fault, Flaw, flaws
+from kubectl_netdoc.policy.rules import Direction
+from kubectl_netdoc.records import NETWORK_POLICY
+
+SYSTEM = "kube-"
+"""Namespaces of Kubernetes' own: their workloads are meant for the whole cluster."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One piece of advice about a namespace ("" is the cluster)."""
+
+    namespace: str
+    text: str
+    yaml: str = ""
+    command: str = ""
+
+    @property
+    def parts(self) -> tuple[str, str, str]:
+        """Text, YAML and command."""
+        return self.text, self.yaml, self.command
+
+
+def advice(engine: Engine, coverage: Coverage) -> Iterator[Item]:
+    """Yield all advice: default deny, flawed policies, DNS."""
+    for space in coverage.namespaces:
+        yield from _default_deny(space)
+    yield from map(_flaw, flaws(engine))
+    yield from _dns(engine, coverage)
+
+
+def _default_deny(space: NamespaceCoverage) -> Iterator[Item]:
+    open_pods = space.pods - space.isolated[Direction.INGRESS]
+    if not open_pods or space.name.startswith(SYSTEM):
+        return
+    spec = {"podSelector": {}, "policyTypes": ["Ingress"]}
+    metadata = {"name": "default-deny-ingress", "namespace": space.name}
+    manifest = {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": metadata, "spec": spec}
+    text = (
+        f"Namespace {space.name}: {open_pods} of {space.pods} pods let in the whole cluster. A default deny closes that, "
+        "and with it all that no other policy allows: see first what it closes with kubectl netdoc policy diff --with FILE"
+    )
+    yield Item(space.name, text, fixes.as_yaml(manifest))
+
+
+def _flaw(flaw: Flaw) -> Item:
+    text = f"{flaw.policy}, {flaw.place}: {flaw.fault}: {flaw.detail}"
+    command = ""
+    index = flaw.place.partition("[")[2].partition("]")[0]
+    if flaw.fault is Fault.SHADOWED and index:
+        direction = Direction.EGRESS if flaw.place.startswith("spec.egress") else Direction.INGRESS
+        command = fixes.command(flaw.policy, fixes.removal(direction, int(index)))
+    elif flaw.fault is Fault.SELECTS_NOTHING:
+        command = f"kubectl -n {flaw.policy.namespace or 'default'} get pods --show-labels"
+    if flaw.fault is Fault.ONE_SIDED and flaw.other:
+        text += f" ({flaw.other} lets none of them in)"
+    return Item(flaw.policy.namespace, text, command=command)
+
+
+def _dns(engine: Engine, coverage: Coverage) -> Iterator[Item]:
+    dns = names.servers(engine)
+    written = {(item.namespace, item.name): item for item in engine.cluster.all(NETWORK_POLICY)}
+    seen = set()
+    for one in names.deaf(engine, coverage.peers, dns) if dns else ():
+        ref = one.by[0] if one.by else None
+        policy = written.get((ref.namespace, ref.name)) if ref and ref.kind == NETWORK_POLICY.name else None
+        if ref is None or (ref, one.protocol, one.local) in seen:
+            continue
+        seen.add((ref, one.protocol, one.local))
+        what = f"the NodeLocal address {one.local}" if one.local else f"cluster DNS over {one.protocol}"
+        text = f"{ref} keeps {one.workload} from {what}" + (
+            "" if one.talks else " (it allows no egress at all, which may be meant)"
+        )
+        manifest = ""
+        if policy is not None and one.direction is Direction.EGRESS and dns is not None:
+            labels = policy.spec.pod_selector.match_labels
+            rule = fixes.dns_rule(dns, ref.namespace, one.local)
+            if not policy.spec.pod_selector.match_expressions:
+                manifest = fixes.as_yaml(fixes.policy(f"{ref.name}-dns", ref.namespace, labels, Direction.EGRESS, rule))
+        yield Item(ref.namespace, text, manifest)
