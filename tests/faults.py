@@ -26,7 +26,7 @@ def subject(fields: dict[str, Any]) -> str:
 
 
 def judge(report: dict[str, Any], fault: Fault) -> None:
-    """Assert that the report has what the fault's file expects, names its cause, and no cause besides.
+    """Assert that the report has what the fault's file expects, names its cause, and no cause but what is true beside it.
 
     An expected name may be a pattern (a pod of a Deployment); an expected code may be advice.
     """
@@ -34,4 +34,4 @@ def judge(report: dict[str, Any], fault: Fault) -> None:
     for expected in fault.expect:
         wanted = subject(vars(expected.subject))
         assert any(code == expected.code and fnmatchcase(name, wanted) for code, name in seen), (expected, sorted(seen))
-    assert causes(report) == ({fault.cause} if fault.cause else set())
+    assert causes(report) == ({fault.cause, *fault.beside} if fault.cause else set())

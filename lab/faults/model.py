@@ -5,6 +5,7 @@
 - `symptom`: a command that shows the fault without netdoc, and what its output matches when `healthy` and when `broken`
 - `settle`: what to wait for once `injected` and once `restored`: a command that succeeds, and a deadline in seconds
 - `cause`, `expect`: the code netdoc is to name as the cause, and the findings it is to report
+- `beside`: codes of other causes that are as true of the lab while the fault is there
 """
 
 from dataclasses import dataclass
@@ -66,6 +67,7 @@ class Fault:
     restored: Settle
     cause: str
     expect: tuple[Expected, ...]
+    beside: tuple[str, ...]
 
 
 def names() -> list[str]:
@@ -97,6 +99,7 @@ def _fault(
     restore: list[str],
     symptom: dict[str, str],
     expect: list[dict[str, Any]],
+    beside: list[str] | None = None,
     settle: dict[str, dict[str, Any]] | None = None,
     **rest: str,
 ) -> Fault:
@@ -106,6 +109,7 @@ def _fault(
     return Fault(
         inject=tuple(inject),
         restore=tuple(restore),
+        beside=tuple(beside or ()),
         symptom=Symptom(**symptom),
         injected=Settle(**settle.get("injected", {})),
         restored=Settle(**settle.get("restored", {})),

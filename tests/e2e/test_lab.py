@@ -27,6 +27,8 @@ IN_CI = frozenset(
         "loadbalancer-pending",
         "overlay-port-dropped",
         "pod-link-down",
+        "policy-forgets-dns",
+        "policy-not-enforced",
         "service-named-port-missing",
         "service-port-wrong",
         "service-selector-nothing",
