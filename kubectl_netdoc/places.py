@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from kubectl_netdoc import clusterdns
 from kubectl_netdoc.cluster import Cluster, matches
+from kubectl_netdoc.policy import workloads
 from kubectl_netdoc.policy.engine import End, Engine
 from kubectl_netdoc.policy.workloads import Peer, WorkloadRef
-from kubectl_netdoc.records import NODE, POD, SERVICE, Node, Pod, Service
+from kubectl_netdoc.records import ENDPOINT_SLICE, NODE, POD, SERVICE, Node, Service
 
 KINDS = {
     "Pod": ("pod", "pods", "po"),
@@ -57,17 +58,17 @@ def split_port(text: str) -> tuple[str, str]:
     return name, port
 
 
-def find(engine: Engine, peers: list[Peer], text: str, namespace: str) -> Place:
+def find(engine: Engine, text: str, namespace: str) -> Place:
     """Return what a text names; ``[NAMESPACE/]KIND/NAME``, an address, or a name. Raises ``NoSuchPlace``."""
     parts = text.split("/")
     if len(parts) in (2, 3):
-        return _object(engine, peers, parts[-2].lower(), parts[-1], parts[0] if len(parts) == 3 else namespace)
+        return _object(engine, parts[-2].lower(), parts[-1], parts[0] if len(parts) == 3 else namespace)
     if len(parts) > 3 or not text:
         raise NoSuchPlace(f"{text!r} is no [NAMESPACE/]KIND/NAME, no address and no name")
     try:
         end = engine.address(text)
     except ValueError:
-        return _name(engine, peers, text, namespace)
+        return _name(engine, text, namespace)
     return Place(text if end.label == text else f"{text} ({end})", _namespace(end), (end,), _labels(engine, end))
 
 
@@ -80,20 +81,21 @@ def _labels(engine: Engine, end: End) -> tuple[tuple[str, str], ...]:
     return tuple(sorted(pod.metadata.labels.items())) if pod else ()
 
 
-def _object(engine: Engine, peers: list[Peer], word: str, name: str, namespace: str) -> Place:
+def _object(engine: Engine, word: str, name: str, namespace: str) -> Place:
     kind = next((kind for kind, words in KINDS.items() if word in words), "")
     if not kind:
         raise NoSuchPlace(f"{word!r} is no kind that can be an end: {', '.join(words[-1] for words in KINDS.values())}")
     if kind == "Node":
         return _node(engine, name)
     if kind == "Service":
-        return of_service(engine, peers, _service(engine.cluster, name, namespace))
+        return of_service(engine, _service(engine.cluster, name, namespace))
     if kind == "Pod":
         pod = engine.cluster.get(POD, namespace, name)
         if pod is None:
             raise NoSuchPlace(f"there is no Pod {namespace}/{name}{_others(p.name for p in engine.cluster.pods_in(namespace))}")
         return Place(f"Pod {namespace}/{name}", namespace, (engine.pod(pod),), tuple(sorted(pod.metadata.labels.items())))
     ref = WorkloadRef(kind, namespace, name)
+    peers = workloads.peers(engine, namespace)
     peer = next((peer for peer in peers if peer.ref == ref), None) or _below(peers, ref)
     if peer is None:
         raise NoSuchPlace(f"there is no {ref} with pods or a template{_others(p.ref.name for p in peers if p.ref.kind == kind)}")
@@ -136,24 +138,21 @@ def _others(names: object) -> str:
     return f"; there is {', '.join(found)}" if found else ""
 
 
-def of_service(engine: Engine, peers: list[Peer], service: Service, by_name: str = "") -> Place:
+def of_service(engine: Engine, service: Service, by_name: str = "") -> Place:
     """Return a Service with the ends behind it: ready endpoints, else the pods or templates that it selects."""
     cluster, text = engine.cluster, f"Service {service.namespace}/{service.name}"
     if service.spec.external_name:
         return Place(text, service.namespace, service=service, outside=service.spec.external_name, by_name=by_name)
-    selected = [peer for peer in peers if peer.ref.namespace == service.namespace]
-    selected = [peer for peer in selected if any(matches(service.spec.selector, labels) for labels in peer.labels)]
-    ends = _ready(engine, service)
+    ends = _ready(engine, service) or tuple(map(engine.pod, cluster.pods_of(service)))
     if not ends:
-        pods: list[Pod] = cluster.pods_of(service)
-        ends = tuple(map(engine.pod, pods)) or tuple(end for peer in selected for end in peer.ends)
+        there = workloads.peers(engine, service.namespace)
+        selected = [peer for peer in there if any(matches(service.spec.selector, labels) for labels in peer.labels)]
+        ends = tuple(end for peer in selected for end in peer.ends)
     labels = tuple(sorted(service.spec.selector.items()))
     return Place(text, service.namespace, ends, labels, service, by_name=by_name)
 
 
 def _ready(engine: Engine, service: Service) -> tuple[End, ...]:
-    from kubectl_netdoc.records import ENDPOINT_SLICE
-
     if not engine.cluster.readable(ENDPOINT_SLICE):
         return ()
     addresses = {
@@ -174,7 +173,7 @@ def _is_address(text: str) -> bool:
     return True
 
 
-def _name(engine: Engine, peers: list[Peer], text: str, namespace: str) -> Place:
+def _name(engine: Engine, text: str, namespace: str) -> Place:
     """A name of the cluster's is its Service (or the pod of a headless one); any other is outside."""
     domain = clusterdns.domain(engine.cluster)
     words = text.rstrip(".").removesuffix(f".{domain}").split(".")
@@ -182,9 +181,9 @@ def _name(engine: Engine, peers: list[Peer], text: str, namespace: str) -> Place
     if "svc" in words:
         end = words.index("svc")
         if end >= 2:
-            return of_service(engine, peers, _service(engine.cluster, words[end - 2], words[end - 1]), text)
+            return of_service(engine, _service(engine.cluster, words[end - 2], words[end - 1]), text)
     if len(words) == 2 and (words[1], words[0]) in services:
-        return of_service(engine, peers, services[words[1], words[0]], text)
+        return of_service(engine, services[words[1], words[0]], text)
     if len(words) == 1:
-        return of_service(engine, peers, _service(engine.cluster, text, namespace), text)
+        return of_service(engine, _service(engine.cluster, text, namespace), text)
     return Place(text, outside=text, by_name=text)

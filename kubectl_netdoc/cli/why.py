@@ -38,7 +38,6 @@ def command(source: str, destination: str, protocol: str, origin: str, output: s
     from kubectl_netdoc.facts import Facts, Measured
     from kubectl_netdoc.places import NoSuchPlace, find, split_port
     from kubectl_netdoc.policy import own
-    from kubectl_netdoc.policy.workloads import peers
     from kubectl_netdoc.records import COREFILE, ENDPOINT_SLICE, SERVICE
     from kubectl_netdoc.report.why import render
     from kubectl_netdoc.why import Question, why
@@ -50,12 +49,11 @@ def command(source: str, destination: str, protocol: str, origin: str, output: s
     place = options.recorded(origin) if origin else options.live({**flags, "no_pods": not flags["probe"], "namespaces": ()})
     cluster = options.read_from(place, options.policy_kinds(SERVICE, ENDPOINT_SLICE, COREFILE))
     engine = options.compiled(cluster, ((cluster.own_namespace, own.LABELS),))
-    found = peers(engine)
     namespace = flags["namespaces"][0] if flags["namespaces"] else getattr(getattr(place, "client", None), "namespace", "default")
     facts = Facts(cluster, place.measure(cluster, ()) if origin else Measured())
     name, port = split_port(destination)
     try:
-        ends = find(engine, found, source, namespace), find(engine, found, name, namespace)
+        ends = find(engine, source, namespace), find(engine, name, namespace)
         story = why(engine, facts, Question(*ends, port, protocol))
     except NoSuchPlace as error:
         raise click.UsageError(str(error)) from error

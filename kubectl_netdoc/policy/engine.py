@@ -12,7 +12,6 @@ matches pods so), and hostNetwork pods (as most do: their traffic is their node'
 from __future__ import annotations
 
 import ipaddress
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -142,6 +141,10 @@ class Selecting:
     namespace: list[Policy]
     baseline: list[Policy]
 
+    def of(self, tier: Tier) -> list[Policy]:
+        """Return those of a tier."""
+        return self.namespace if tier is Tier.NAMESPACE else self.admin if tier is Tier.ADMIN else self.baseline
+
 
 class Engine:
     """The policies of a cluster, compiled. Build it once; every question is then cheap.
@@ -190,12 +193,12 @@ class Engine:
 
     def _index(self, direction: Direction) -> dict[int, Selecting]:
         """Return the policies that have a say about a class in a direction, by the class's number."""
-        found: defaultdict[int, list[Policy]] = defaultdict(list)
-        for policy in self.policies:
+        found: dict[int, Selecting] = {}
+        for policy in sorted(self.policies, key=lambda policy: policy.precedence):
             if (policy.tier is Tier.NAMESPACE and direction in policy.isolates) or any(policy.of(direction)):
                 for number in members(policy.subject):
-                    found[number].append(policy)
-        return {number: _by_tier(policies) for number, policies in found.items()}
+                    found.setdefault(number, Selecting([], [], [])).of(policy.tier).append(policy)
+        return found
 
     @cached_property
     def _nodes(self) -> tuple[Node, ...]:
@@ -206,10 +209,10 @@ class Engine:
         return {address: node.name for node in self._nodes for address in node_addresses(node)}
 
     @cached_property
-    def _pod_of(self) -> dict[Address, Pod]:
-        """The unfinished pod that has an address of the pod network."""
+    def _pod_of(self) -> dict[str, Pod]:
+        """The unfinished pod that has an address of the pod network, by its text; IPv6 can be written in several ways."""
         pods = (pod for pod in self.cluster.all(POD) if not pod.finished and not pod.spec.host_network)
-        return {address: pod for pod in pods for address in addresses(pod.ips)}
+        return {text if ":" not in text else str(ipaddress.ip_address(text)): pod for pod in pods for text in pod.ips}
 
     @cached_property
     def dual_stack(self) -> bool:
@@ -244,8 +247,8 @@ class Engine:
     def address(self, text: str) -> End:
         """Return an address as an end: a pod's, a node's, or one outside. Raises ``ValueError`` where it is none."""
         address = ipaddress.ip_address(text)
-        if address in self._pod_of:
-            return self.pod(self._pod_of[address])
+        if str(address) in self._pod_of:
+            return self.pod(self._pod_of[str(address)])
         node = self._node_of.get(address, "")
         return End(f"Node {node}" if node else str(address), addresses=(address,), node=node)
 
@@ -416,12 +419,6 @@ class _Judging:
         self.allowed |= granted
         if left - granted:
             self.denying += (policy.ref for policy in self.selecting.namespace)
-
-
-def _by_tier(policies: list[Policy]) -> Selecting:
-    by = {tier: [policy for policy in policies if policy.tier is tier] for tier in Tier}
-    ordered = {tier: sorted(by[tier], key=lambda policy: policy.precedence) for tier in (Tier.ADMIN, Tier.BASELINE)}
-    return Selecting(ordered[Tier.ADMIN], by[Tier.NAMESPACE], ordered[Tier.BASELINE])
 
 
 def _same(one: End, other: End) -> bool:

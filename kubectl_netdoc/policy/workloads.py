@@ -50,13 +50,14 @@ class Peer:
 class Owners:
     """Who owns whom, from the owner references of the objects at hand."""
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: Cluster, namespace: str = "") -> None:
         self.cluster = cluster
         self.objects: dict[WorkloadRef, Workload | CronJob] = {
             WorkloadRef(kind.name, item.namespace, item.name): item
             for kind in KINDS
             if cluster.readable(kind)
             for item in cluster.all(kind)
+            if namespace in ("", item.namespace)
         }
         self._tops: dict[WorkloadRef, WorkloadRef] = {}
 
@@ -94,13 +95,15 @@ def _controller(metadata: ObjectMeta) -> tuple[str, str] | None:
     return None if found is None or found.kind == "Node" else (found.kind, found.name)
 
 
-def peers(engine: Engine) -> list[Peer]:
-    """Return every workload of the cluster, in the order of namespace, kind and name."""
+def peers(engine: Engine, namespace: str = "") -> list[Peer]:
+    """Return every workload of the cluster, or of one namespace, in the order of namespace, kind and name."""
     cluster = engine.cluster
-    owners = Owners(cluster)
+    owners = Owners(cluster, namespace)
     pods: defaultdict[WorkloadRef, list[Pod]] = defaultdict(list)
     finished: set[WorkloadRef] = set()
     for pod in cluster.all(POD):
+        if namespace not in ("", pod.namespace):
+            continue
         ref = owners.of(pod)
         if pod.finished:
             finished.add(ref)
@@ -120,10 +123,8 @@ def _of_pods(engine: Engine, ref: WorkloadRef, pods: Iterable[Pod]) -> Peer:
     hosts: defaultdict[PodClass, dict[Address, None]] = defaultdict(dict)
     labels: dict[tuple[tuple[str, str], ...], Mapping[str, str]] = {}
     for pod in pods:
-        end = engine.pod(pod)
-        known = end.pod_class
-        if known is not None:
-            hosts[known] |= dict.fromkeys(end.addresses if known.host_network else ())
+        known = engine.class_of(pod)
+        hosts[known] |= dict.fromkeys(engine.pod(pod).addresses if known.host_network else ())
         labels[tuple(sorted(pod.metadata.labels.items()))] = pod.metadata.labels
     ends = (End(str(ref), known, addresses=tuple(own)) for known, own in hosts.items())
     return Peer(ref, tuple(ends), tuple(labels.values()), tuple(pods))

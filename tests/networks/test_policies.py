@@ -1,0 +1,181 @@
+"""Policies on a real engine: what netdoc predicts is what happens, and refused and timed out are told apart."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+from collections.abc import Iterator
+
+import pytest
+import yaml
+
+from kubectl_netdoc.policy import ports
+from kubectl_netdoc.policy.engine import End, Engine
+from kubectl_netdoc.records import NAMESPACE, NODE, POD, POLICIES
+from kubectl_netdoc.sources.live import lists
+from kubectl_netdoc.sources.live.client import Client, Options
+from lab.faults.runner import Lab
+from tests.e2e.conftest import Netdoc
+from tests.networks.observe import CLOSED, OPEN, OTHER, WAYS, Way, apply, furnish, remove, until
+
+SERVER = "podSelector: {matchLabels: {app: server}}"
+NEAR = "podSelector: {matchLabels: {where: near}}"
+TO_SERVER = "to: [{podSelector: {matchLabels: {app: server}}}]"
+CLIENTS = "podSelector: {matchLabels: {app: client}}"
+
+TABLE: dict[str, str | tuple[str, ...]] = {
+    "deny all": "{podSelector: {}, policyTypes: [Ingress]}",
+    "deny the server": f"{{{SERVER}}}",
+    "allow all by an empty rule": "{podSelector: {}, ingress: [{}]}",
+    "by pod": f"{{{SERVER}, ingress: [{{from: [{{{NEAR}}}]}}]}}",
+    "by pod and port": f"{{{SERVER}, ingress: [{{from: [{{{CLIENTS}}}], ports: [{{port: {OPEN}}}]}}]}}",
+    "a closed port is allowed": f"{{{SERVER}, ingress: [{{ports: [{{port: {CLOSED}}}]}}]}}",
+    "by namespace": f"{{{SERVER}, ingress: [{{from: [{{namespaceSelector: {{matchLabels: {{team: b}}}}}}]}}]}}",
+    "by the namespace's name": f"{{{SERVER}, ingress: [{{from: [{{namespaceSelector: {{matchLabels: {{kubernetes.io/metadata.name: pol-b}}}}}}]}}]}}",
+    "by pod in a namespace": f"{{{SERVER}, ingress: [{{from: [{{namespaceSelector: {{matchLabels: {{team: b}}}}, {CLIENTS}}}]}}]}}",
+    "by pod in a namespace, nobody": f"{{{SERVER}, ingress: [{{from: [{{namespaceSelector: {{matchLabels: {{team: b}}}}, {NEAR}}}]}}]}}",
+    "by pod or namespace": f"{{{SERVER}, ingress: [{{from: [{{namespaceSelector: {{matchLabels: {{team: b}}}}}}, {{{NEAR}}}]}}]}}",
+    "all namespaces": f"{{{SERVER}, ingress: [{{from: [{{namespaceSelector: {{}}}}]}}]}}",
+    "all pods here": f"{{{SERVER}, ingress: [{{from: [{{podSelector: {{}}}}]}}]}}",
+    "NotIn": f"{{{SERVER}, ingress: [{{from: [{{podSelector: {{matchExpressions: [{{key: where, operator: NotIn, values: [far]}}]}}}}]}}]}}",
+    "DoesNotExist": "{podSelector: {matchExpressions: [{key: where, operator: DoesNotExist}]}}",
+    "Exists selects others": "{podSelector: {matchExpressions: [{key: where, operator: Exists}]}}",
+    "named port": f"{{{SERVER}, ingress: [{{ports: [{{port: web}}]}}]}}",
+    "undefined named port": f"{{{SERVER}, ingress: [{{ports: [{{port: nothing}}]}}]}}",
+    "UDP only": f"{{{SERVER}, ingress: [{{ports: [{{protocol: UDP, port: {OPEN}}}]}}]}}",
+    "all of TCP": f"{{{SERVER}, ingress: [{{ports: [{{protocol: TCP}}]}}]}}",
+    "two ports": f"{{{SERVER}, ingress: [{{ports: [{{port: {OPEN}}}, {{port: {CLOSED}}}]}}]}}",
+    "egress denied": f"{{{CLIENTS}, policyTypes: [Egress]}}",
+    "egress to the server's port": f"{{{CLIENTS}, policyTypes: [Egress], egress: [{{{TO_SERVER}, ports: [{{port: {OTHER}}}]}}]}}",
+    "egress by named port": f"{{{CLIENTS}, policyTypes: [Egress], egress: [{{{TO_SERVER}, ports: [{{port: web}}]}}]}}",
+    "egress outside only": f"{{{CLIENTS}, policyTypes: [Egress], egress: [{{to: [{{ipBlock: {{cidr: 192.0.2.0/24}}}}]}}]}}",
+    "egress rules without policyTypes": f"{{{NEAR}, egress: [{{{TO_SERVER}}}]}}",
+    "two policies add up": (
+        f"{{{SERVER}, ingress: [{{from: [{{{NEAR}}}]}}]}}",
+        f"{{{SERVER}, ingress: [{{ports: [{{port: {OTHER}}}]}}]}}",
+    ),
+    "both ends": (
+        f"{{{SERVER}, ingress: [{{ports: [{{port: {OPEN}}}, {{port: {OTHER}}}]}}]}}",
+        f"{{{NEAR}, policyTypes: [Egress], egress: [{{{TO_SERVER}, ports: [{{port: {OTHER}}}, {{port: {CLOSED}}}]}}]}}",
+    ),
+    "endPort": f"{{{SERVER}, ingress: [{{ports: [{{port: {OPEN}, endPort: {OTHER}}}]}}]}}",
+}
+LACKS = {("cilium", "endPort"): "Cilium has ranges of ports since 1.16; the lab has 1.15"}
+
+
+@pytest.fixture(scope="module")
+def address(lab: Lab) -> Iterator[str]:
+    """The server's address; the pods are there and no policy is."""
+    furnish(lab)
+    remove(lab)
+    yield lab.kubectl("-n", "pol-a", "get", "pod", "server", "-o", "jsonpath={.status.podIP}")
+    lab.kubectl("delete", "namespace", "pol-a", "pol-b", "--wait=false")
+
+
+@pytest.fixture
+def clean(lab: Lab, address: str) -> Iterator[str]:
+    yield address
+    remove(lab)
+
+
+def engine(lab: Lab) -> Engine:
+    """The policies that the cluster has now, as netdoc reads them."""
+    client = Client(Options(kubeconfig=str(lab.kubeconfig)))
+    return Engine(lists.read(client, (POD, NAMESPACE, NODE, *POLICIES), ()), templates=False)
+
+
+def source(of: Engine, lab: Lab, name: str) -> End:
+    """A pod, or a node by its address."""
+    namespace, slash, pod = name.partition("/")
+    if slash:
+        record = of.cluster.get(POD, namespace, pod)
+        assert record is not None
+        return of.pod(record)
+    node = of.cluster.get(NODE, "", f"{lab.name}-{name}")
+    assert node is not None
+    return of.address(next(a.address for a in node.status.addresses if a.type == "InternalIP"))
+
+
+def predicted(lab: Lab, address: str) -> dict[Way, str]:
+    """What netdoc says of each way: denied is a time-out even to a closed port, allowed and closed is refused."""
+    of = engine(lab)
+    found = {}
+    for way in WAYS:
+        verdict = of.verdict(source(of, lab, way.source), of.address(address), ports.of("TCP", way.port))
+        assert not verdict.incomplete
+        if not verdict.depends:
+            found[way] = "timeout" if not verdict.allowed else "refused" if way.port == CLOSED else "ok"
+    return found
+
+
+def policies(specs: str | tuple[str, ...]) -> dict[str, object]:
+    """The manifests of a row."""
+    texts = (specs,) if isinstance(specs, str) else specs
+    items = [
+        {
+            "apiVersion": "networking.k8s.io/v1",
+            "kind": "NetworkPolicy",
+            "metadata": {"name": f"p{n}", "namespace": "pol-a"},
+            "spec": yaml.safe_load(text),
+        }
+        for n, text in enumerate(texts)
+    ]
+    return {"apiVersion": "v1", "kind": "List", "items": items}
+
+
+def test_without_a_policy_all_is_open(lab: Lab, clean: str) -> None:
+    wanted = {way: "refused" if way.port == CLOSED else "ok" for way in WAYS}
+    assert predicted(lab, clean) == wanted
+    assert until(lab, clean, wanted) == {}
+
+
+@pytest.mark.parametrize("name", list(TABLE))
+def test_policy_does_what_is_predicted(lab: Lab, clean: str, network: str, name: str) -> None:
+    if (network, name) in LACKS:
+        pytest.skip(LACKS[network, name])
+    apply(lab, policies(TABLE[name]))
+    wanted = predicted(lab, clean)
+    assert len(wanted) == len(WAYS)
+    assert until(lab, clean, wanted) == {}
+
+
+def test_there_are_enough_policies() -> None:
+    assert len(TABLE) >= 20
+
+
+def test_the_table_sees_every_outcome(lab: Lab, clean: str) -> None:
+    apply(lab, policies(TABLE["by pod and port"]))
+    assert set(predicted(lab, clean).values()) == {"ok", "timeout"}
+    apply(lab, policies(TABLE["a closed port is allowed"]))
+    assert set(predicted(lab, clean).values()) == {"ok", "refused", "timeout"}
+
+
+def test_the_canary_sees_the_engine(netdoc: Netdoc, network: str) -> None:
+    report = netdoc.report("policy_enforcement")
+    assert [result["state"] for result in report["results"]] == ["pass"]
+    assert report["findings"] == []
+    assert len(report["coverage"]["measured_nodes"]) == 3
+
+
+def test_a_healthy_cluster_with_policies_is_silent(lab: Lab, netdoc: Netdoc, clean: str) -> None:
+    apply(lab, policies((TABLE["deny all"], TABLE["by pod and port"])))  # type: ignore[arg-type]
+    report = netdoc.report()
+    assert [f["code"] for f in report["findings"] if f["severity"] != "info"] == []
+    assert {result["state"] for result in report["results"]} == {"pass"}
+
+
+def test_why_tries_it_and_agrees(lab: Lab, netdoc: Netdoc, clean: str) -> None:
+    apply(lab, policies(TABLE["by pod and port"]))
+    predicted(lab, clean)
+    for destination, answer, code in ((f"pod/server:{OPEN}", "yes", 0), (f"pod/server:{OTHER}", "no", 1)):
+        arguments = ("why", "pod/far", destination, "-n", "pol-a", "--probe", "--target", "--yes", "-o", "json")
+        done = netdoc(*arguments)
+        story = json.loads(done.stdout)
+        assert story["answer"] == answer
+        assert [one["agrees"] for one in story["tried"]] == [True, True], story["tried"]
+        assert done.returncode == code
+    assert "ephemeral container" in done.stderr
+
+
+def test_pods_have_addresses_that_no_block_names(address: str) -> None:
+    assert ipaddress.ip_address(address) not in ipaddress.ip_network("192.0.2.0/24")
