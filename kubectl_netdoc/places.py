@@ -10,7 +10,7 @@ from kubectl_netdoc.cluster import Cluster, matches
 from kubectl_netdoc.policy import workloads
 from kubectl_netdoc.policy.engine import End, Engine
 from kubectl_netdoc.policy.workloads import Peer, WorkloadRef
-from kubectl_netdoc.records import ENDPOINT_SLICE, NODE, POD, SERVICE, Node, Service
+from kubectl_netdoc.records import ENDPOINT_SLICE, NODE, POD, SERVICE, Node, PodSpec, Service
 
 KINDS = {
     "Pod": ("pod", "pods", "po"),
@@ -35,7 +35,8 @@ class NoSuchPlace(Exception):
 class Place:
     """An end as it was named: the ends that are meant, and the Service or the name outside that leads to them.
 
-    ``labels``: by which a policy can select it. ``outside``: a name that only DNS can resolve.
+    ``labels``: by which a policy can select it. ``specs``: of the pods or templates behind a Service. ``outside``: a name that
+    only DNS can resolve.
     """
 
     text: str
@@ -43,6 +44,7 @@ class Place:
     ends: tuple[End, ...] = ()
     labels: tuple[tuple[str, str], ...] = ()
     service: Service | None = None
+    specs: tuple[PodSpec, ...] = ()
     outside: str = ""
     by_name: str = ""
 
@@ -143,13 +145,15 @@ def of_service(engine: Engine, service: Service, by_name: str = "") -> Place:
     cluster, text = engine.cluster, f"Service {service.namespace}/{service.name}"
     if service.spec.external_name:
         return Place(text, service.namespace, service=service, outside=service.spec.external_name, by_name=by_name)
-    ends = _ready(engine, service) or tuple(map(engine.pod, cluster.pods_of(service)))
+    pods = cluster.pods_of(service)
+    ends, specs = _ready(engine, service) or tuple(map(engine.pod, pods)), tuple(pod.spec for pod in pods)
     if not ends:
         there = workloads.peers(engine, service.namespace)
         selected = [peer for peer in there if any(matches(service.spec.selector, labels) for labels in peer.labels)]
         ends = tuple(end for peer in selected for end in peer.ends)
+        specs = tuple(template.spec for peer in selected for template in peer.templates)
     labels = tuple(sorted(service.spec.selector.items()))
-    return Place(text, service.namespace, ends, labels, service, by_name=by_name)
+    return Place(text, service.namespace, ends, labels, service, specs, by_name=by_name)
 
 
 def _ready(engine: Engine, service: Service) -> tuple[End, ...]:

@@ -159,7 +159,7 @@ class _Teller:
             return set()
         if service.headless and isinstance(entry.target_port, int):
             return {entry.port} if not entry.target_port else {entry.target_port}
-        found = names.target_numbers(entry, self.engine.cluster.pods_of(service))
+        found = names.target_numbers(entry, self.destination.specs)
         if found or not self.engine.cluster.readable(ENDPOINT_SLICE):
             return found
         slices = self.engine.cluster.slices_of(service)

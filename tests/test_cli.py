@@ -427,7 +427,7 @@ def test_schema_is_one_of_the_report(netdoc: Netdoc) -> None:
     assert "Report" in json.loads(netdoc("schema").out)["$ref"]
 
 
-@pytest.mark.parametrize("verb", ["check", "collect", "explain", "list", "schema", "version"])
+@pytest.mark.parametrize("verb", ["check", "collect", "explain", "list", "policy", "schema", "version", "why"])
 def test_every_verb_has_help(netdoc: Netdoc, verb: str) -> None:
     done = netdoc(verb, "--help")
     assert (done.code, done.err) == (0, "")
@@ -451,7 +451,18 @@ def imported(*arguments: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["version"], ["list"], ["explain", "DNC001"], ["schema"], ["check", "--help"]], ids=repr
+    "arguments",
+    [
+        ["--help"],
+        ["version"],
+        ["list"],
+        ["explain", "DNC001"],
+        ["schema"],
+        ["check", "--help"],
+        ["policy", "diff", "--help"],
+        ["why", "--help"],
+    ],
+    ids=repr,
 )
 def test_what_needs_no_cluster_does_not_import_a_client(arguments: list[str]) -> None:
     modules = imported(*arguments)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from kubectl_netdoc import clusterdns
@@ -12,7 +12,7 @@ from kubectl_netdoc.policy.ports import Ports
 from kubectl_netdoc.policy.rules import Direction, PolicyRef
 from kubectl_netdoc.policy.selection import PodClass
 from kubectl_netdoc.policy.workloads import Peer, WorkloadRef
-from kubectl_netdoc.records import DAEMON_SET, Pod, Service, ServicePort
+from kubectl_netdoc.records import DAEMON_SET, Pod, PodSpec, Service, ServicePort
 
 NODE_LOCAL = "node-local-dns"
 """Name of the DaemonSet in Kubernetes' own add-on, which the distributions keep."""
@@ -67,19 +67,19 @@ def _target(service: Service, protocol: str, pods: list[Pod]) -> Ports:
     found = ports.NONE
     for port in service.spec.ports:
         if port.port == 53 and port.protocol == protocol:
-            for number in target_numbers(port, pods):
+            for number in target_numbers(port, (pod.spec for pod in pods)):
                 found |= ports.of(protocol, number)
     return found
 
 
-def target_numbers(port: ServicePort, pods: list[Pod]) -> set[int]:
+def target_numbers(port: ServicePort, specs: Iterable[PodSpec]) -> set[int]:
     """Return the port numbers on the pods that a Service port leads to."""
     if isinstance(port.target_port, int):
         return {port.target_port or port.port}
     return {
         declared.container_port
-        for pod in pods
-        for declared in pod.spec.ports()
+        for spec in specs
+        for declared in spec.ports()
         if declared.name == port.target_port and declared.protocol == port.protocol
     }
 

@@ -14,7 +14,7 @@ from kubectl_netdoc.cluster import Cluster
 from kubectl_netdoc.policy.engine import End, Engine
 from kubectl_netdoc.policy.rules import Address
 from kubectl_netdoc.policy.selection import PodClass
-from kubectl_netdoc.records import OWNERS, POD, CronJob, Kind, Object, ObjectMeta, Pod, Workload
+from kubectl_netdoc.records import OWNERS, POD, CronJob, Kind, Object, ObjectMeta, Pod, PodTemplate, Workload
 
 KINDS: tuple[Kind[Any], ...] = OWNERS
 MADE_ONCE = ("Job",)
@@ -45,6 +45,7 @@ class Peer:
     ends: tuple[End, ...]
     labels: tuple[Mapping[str, str], ...]
     pods: tuple[Pod, ...] = ()
+    templates: tuple[PodTemplate, ...] = ()
 
 
 class Owners:
@@ -134,4 +135,9 @@ def _of_templates(engine: Engine, top: WorkloadRef, made_by: list[tuple[Workload
     """The top owner's own template counts; where it is not at hand, those of what it owns."""
     own = [item for ref, item in made_by if ref == top] or [item for _, item in made_by]
     ends = {end.pod_class: end for item in own for end in (engine.template(str(top), item.namespace, item.template),)}
-    return Peer(top, tuple(ends.values()), tuple(item.template.metadata.labels for item in own))
+    return Peer(
+        top,
+        tuple(ends.values()),
+        tuple(item.template.metadata.labels for item in own),
+        templates=tuple(item.template for item in own),
+    )
