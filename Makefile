@@ -36,7 +36,7 @@ test: .venv/ready  ## everything that needs no cluster
 
 # lab/lab ends with 75 and one line that says why where a cluster can't be had at all.
 e2e: .venv/ready  ## the same on a real cluster, which is brought up by itself
-	@set -o pipefail; kubeconfig=$$(lab/lab up $(NAME) | tail -n 1); code=$$?; \
+	@set -o pipefail; kubeconfig=$$(NETWORK=flannel lab/lab up $(NAME) | tail -n 1); code=$$?; \
 	if [ $$code = 75 ] && [ "$$CI" != true ]; then exit 0; elif [ $$code != 0 ]; then exit $$code; fi; \
 	NETDOC_LAB=$$kubeconfig NETDOC_IMAGE=$(IMAGE) pytest -m "$(E2E)" -v --durations=10 tests/e2e
 
@@ -49,7 +49,7 @@ e2e-networks: .venv/ready  ## twenty-odd policies on canal and Cilium observed a
 	  kubeconfig=$$(NETWORK=$$network lab/lab up $$network | tail -n 1); \
 	  NETDOC_LAB=$$kubeconfig NETDOC_NETWORK=$$network NETDOC_IMAGE=$(IMAGE) pytest -m "e2e" -v --durations=5 tests/networks; \
 	done; \
-	NETDOC_LAB=$$(lab/lab up $(NAME) | tail -n 1) NETDOC_IMAGE=$(IMAGE) pytest -m e2e -v tests/e2e -k "policy"
+	NETDOC_LAB=$$(NETWORK=flannel lab/lab up $(NAME) | tail -n 1) NETDOC_IMAGE=$(IMAGE) pytest -m e2e -v tests/e2e -k "policy"
 
 lab:  ## a three-node cluster by hand, also with NETWORK=canal|cilium; the last line printed is the path of its kubeconfig
 	@NETWORK=$(NETWORK) lab/lab up $(LAB)
@@ -58,10 +58,10 @@ lab-down:
 	@lab/lab down $(LAB)
 
 record: .venv/ready  ## record the bundles in demo/ and tests/bundles again, on the lab
-	NETDOC_LAB=$$(lab/lab up $(NAME) | tail -n 1) NETDOC_IMAGE=$(IMAGE) $(PY) -m lab.record
+	NETDOC_LAB=$$(NETWORK=flannel lab/lab up $(NAME) | tail -n 1) NETDOC_IMAGE=$(IMAGE) $(PY) -m lab.record
 
 bench: .venv/ready  ## the figures, on the lab with nothing else running
-	NETDOC_LAB=$$(lab/lab up $(NAME) | tail -n 1) NETDOC_IMAGE=$(IMAGE) $(PY) -m bench
+	NETDOC_LAB=$$(NETWORK=flannel lab/lab up $(NAME) | tail -n 1) NETDOC_IMAGE=$(IMAGE) $(PY) -m bench
 
 clean:
 	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
