@@ -60,7 +60,8 @@ lab-down:
 record: .venv/ready  ## record the bundles in demo/ and tests/bundles again, on the lab
 	NETDOC_LAB=$$(NETWORK=flannel lab/lab up $(NAME) | tail -n 1) NETDOC_IMAGE=$(IMAGE) $(PY) -m lab.record
 
-bench: .venv/ready  ## the figures, on the lab with nothing else running
+bench: .venv/ready  ## the figures: policies on a synthetic cluster, then a full check on the lab with nothing else running
+	$(PY) -m bench.policies
 	NETDOC_LAB=$$(NETWORK=flannel lab/lab up $(NAME) | tail -n 1) NETDOC_IMAGE=$(IMAGE) $(PY) -m bench
 
 clean:

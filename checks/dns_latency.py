@@ -209,8 +209,7 @@ def _judge(facts: Facts, vantage: Vantage) -> Iterator[Judged | Unseen]:
         yield Unseen(where, lost.reason, asked=True)
         return
     through = _Tally(replies)
-    forbidden = _forbidden(facts, vantage.node)
-    if forbidden and not through.times:
+    if not through.times and (forbidden := _forbidden(facts, vantage.node) or policies.walled(facts)):
         yield Unseen(where, forbidden, asked=True)
         return
     direct: dict[Subject, _Tally] = {}

@@ -263,8 +263,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     if len(mesh.usable) < 2 and not reasons:
         yield Unseen("paths between nodes", "fewer than two nodes carry a debug pod", asked=len(facts.cluster.vantages) > 1)
     same = _same_node(facts, mesh)
-    nothing_works = bool(mesh.bad) and mesh.bad == mesh.replies.keys() and all(same.values())
-    if nothing_works and (why := policies.isolated(facts.cluster)):
+    if (mesh.bad or any(same.values())) and (why := policies.walled(facts)):
         yield Unseen("paths between pods", f"netdoc's own pods can't reach each other at all: {why}", asked=True)
         return
     yield from (SAME_NODE.on(Subject("Node", node), outcomes=words) for node, words in same.items() if words)

@@ -182,6 +182,9 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     for vantage in facts.vantages:
         if not vantage.running:
             yield Unseen(f"Services from node {vantage.node}", f"no debug pod ran there: {vantage.reason}", asked=True)
+    if nodes and (why := policies.walled(facts)):
+        yield Unseen("Services", f"netdoc's own pods reach nobody, not even each other: {why}", asked=True)
+        return
     yield from _proxying(facts, nodes)
     if facts.cluster.readable(ENDPOINT_SLICE):
         yield from _services(facts, nodes)
@@ -197,9 +200,7 @@ def _proxying(facts: Facts, nodes: list[str]) -> Iterator[Finding | Unseen]:
             reached = {sample.who for sample in reply.samples if sample.who}
             direct = {other for other in nodes if other != node and _proved(facts, node, other)}
             works = _certified(facts, node) == "verified"
-            if not reached and not direct and works and (why := policies.isolated(facts.cluster)):
-                yield Unseen(f"kube-proxy's part on node {node}", f"netdoc's own pods can't reach each other: {why}", asked=True)
-            elif not reached and not (works and direct):
+            if not reached and not (works and direct):
                 broken[node] = sorted({"impostor" if s.impostor else str(s.outcome) for s in reply.samples})
             elif missed := sorted(direct - reached):
                 numbers = {"tries": len(reply.samples), "seconds": SYNC, "missed": missed}

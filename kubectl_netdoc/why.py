@@ -236,7 +236,9 @@ class _Teller:
             return Hop("egress", Answer.UNKNOWN, text, refs)
         rule = {"to": [{"ipBlock": {"cidr": "0.0.0.0/0"}}], "ports": fixes.port_entries(self.asked)}
         labels = dict(self.source.labels)
-        manifest = fixes.policy(_policy_name(self.source, "out"), self.source.namespace, labels, Direction.EGRESS, _tidy(rule))
+        manifest = fixes.policy(
+            _policy_name(self.source, "out"), self.source.namespace, labels, Direction.EGRESS, fixes.tidy(rule)
+        )
         fix = Fix("Allow it to leave the cluster on that port (narrow the CIDR if you know it):", yaml=fixes.as_yaml(manifest))
         return self._stop("egress", f"{', '.join(refs)} lets {self.source.text} reach no address outside", fix, refs)
 
@@ -286,7 +288,7 @@ class _Teller:
             "ports": fixes.port_entries(self.asked),
         }
         name = _policy_name(mine, "to" if direction is Direction.EGRESS else "from", theirs)
-        manifest = fixes.policy(name, mine.namespace, dict(mine.labels), direction, _tidy(rule))
+        manifest = fixes.policy(name, mine.namespace, dict(mine.labels), direction, fixes.tidy(rule))
         return Fix(f"Allow it at {mine.text}, and nothing else:", yaml=fixes.as_yaml(manifest))
 
     def _path(self) -> Hop:
@@ -346,10 +348,6 @@ def _as_peers(place: Place, own_namespace: str) -> list[fixes.Manifest]:
         return [{"namespaceSelector": {"matchLabels": {NAME_LABEL: place.namespace}}}]
     addresses = dict.fromkeys(address for end in place.ends for address in end.addresses[:1])
     return [{"ipBlock": {"cidr": f"{address}/{address.max_prefixlen}"}} for address in addresses]
-
-
-def _tidy(rule: fixes.Manifest) -> fixes.Manifest:
-    return {key: value for key, value in rule.items() if value}
 
 
 def _denying(policy: Policy, direction: Direction) -> str:

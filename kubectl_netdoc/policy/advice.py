@@ -35,7 +35,7 @@ def advice(engine: Engine, coverage: Coverage) -> Iterator[Item]:
     """Yield all advice: default deny, flawed policies, DNS."""
     for space in coverage.namespaces:
         yield from _default_deny(space)
-    yield from map(_flaw, flaws(engine))
+    yield from (_flaw(engine, flaw) for flaw in flaws(engine))
     yield from _dns(engine, coverage)
 
 
@@ -53,7 +53,7 @@ def _default_deny(space: NamespaceCoverage) -> Iterator[Item]:
     yield Item(space.name, text, fixes.as_yaml(manifest))
 
 
-def _flaw(flaw: Flaw) -> Item:
+def _flaw(engine: Engine, flaw: Flaw) -> Item:
     text = f"{flaw.policy}, {flaw.place}: {flaw.fault}: {flaw.detail}"
     command = ""
     index = flaw.place.partition("[")[2].partition("]")[0]
@@ -64,7 +64,19 @@ def _flaw(flaw: Flaw) -> Item:
         command = f"kubectl -n {flaw.policy.namespace or 'default'} get pods --show-labels"
     if flaw.fault is Fault.ONE_SIDED and flaw.other:
         text += f" ({flaw.other} lets none of them in)"
-    return Item(flaw.policy.namespace, text, command=command)
+    return Item(flaw.policy.namespace, text, _receiving(engine, flaw), command)
+
+
+def _receiving(engine: Engine, flaw: Flaw) -> str:
+    """The policy at the other end that a one-sided rule lacks."""
+    sender = engine.cluster.get(NETWORK_POLICY, flaw.policy.namespace, flaw.policy.name)
+    if flaw.receiver is None or sender is None or sender.spec.pod_selector.match_expressions or not flaw.receiver.labels:
+        return ""
+    peer = fixes.peer(sender.namespace, sender.spec.pod_selector.match_labels, flaw.receiver.namespace)
+    rule = {"from": [peer], "ports": fixes.port_entries(flaw.ports)}
+    labels = dict(flaw.receiver.labels)
+    name = f"from-{sender.name}"
+    return fixes.as_yaml(fixes.policy(name, flaw.receiver.namespace, labels, Direction.INGRESS, fixes.tidy(rule)))
 
 
 def _dns(engine: Engine, coverage: Coverage) -> Iterator[Item]:

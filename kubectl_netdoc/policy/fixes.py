@@ -90,6 +90,11 @@ def policy(name: str, namespace: str, labels: Mapping[str, str] | Manifest, dire
     }
 
 
+def tidy(rule: Manifest) -> Manifest:
+    """Return a rule without its empty fields, which mean the same as none."""
+    return {key: value for key, value in rule.items() if value}
+
+
 def as_yaml(manifest: Manifest) -> str:
     """Return a manifest as kubectl apply takes it."""
     import yaml

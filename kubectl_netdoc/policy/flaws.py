@@ -9,8 +9,9 @@ from enum import StrEnum
 
 from kubectl_netdoc.policy import ports
 from kubectl_netdoc.policy.engine import End, Engine, Reading
+from kubectl_netdoc.policy.ports import Ports
 from kubectl_netdoc.policy.rules import Block, Direction, Peers, Policy, PolicyRef, PortRule, Rule, Tier
-from kubectl_netdoc.policy.selection import PodSet, members
+from kubectl_netdoc.policy.selection import PodClass, PodSet, members
 from kubectl_netdoc.records import NETWORK_POLICY, NetworkPolicy, NetworkPolicyPeer
 
 PAIRS = 2_000
@@ -30,13 +31,18 @@ class Fault(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Flaw:
-    """A fault at a place: the policy, the field in it (as jsonpath has it), and what it is about in words."""
+    """A fault at a place: the policy, the field in it (as jsonpath has it), and what it is about in words.
+
+    ``receiver`` and ``ports``: of a one-sided rule, who does not let its senders in.
+    """
 
     fault: Fault
     policy: PolicyRef
     place: str
     detail: str
     other: PolicyRef | None = None
+    receiver: PodClass | None = None
+    ports: Ports = ports.NONE
 
 
 def flaws(engine: Engine) -> Iterator[Flaw]:
@@ -156,7 +162,9 @@ def _one_sided(engine: Engine) -> Iterator[Flaw]:
                     return
                 refused = _refused(engine, rule, number, senders)
                 if refused:
-                    yield Flaw(Fault.ONE_SIDED, rule.policy, rule.place, refused[0], refused[1])
+                    receiver = engine.selection.classes[number]
+                    asked = rule.ports.on(receiver)
+                    yield Flaw(Fault.ONE_SIDED, rule.policy, rule.place, refused[0], refused[1], receiver, asked)
                     break
 
 

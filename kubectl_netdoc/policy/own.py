@@ -12,7 +12,8 @@ from kubectl_netdoc.policy import ports
 from kubectl_netdoc.policy.engine import End, Engine
 from kubectl_netdoc.policy.rules import PolicyRef
 from kubectl_netdoc.records import NAMESPACE, NATIVE_POLICIES, NETWORK_POLICY, NODE, POD, POLICIES, Kind
-from kubectl_netdoc.requests import Canary, CanaryReply
+from kubectl_netdoc.requests import Canary, CanaryReply, Echo, EchoReply, Peer
+from kubectl_netdoc.targets import proof
 
 KINDS: tuple[Kind[Any], ...] = (POD, NAMESPACE, NODE, *POLICIES)
 """What is read to tell a policy's doing from a fault."""
@@ -86,6 +87,18 @@ def isolated(cluster: Cluster) -> str:
         for item in cluster.all(kind)
     ]
     return f"{', '.join(native)} may forbid it" if native else ""
+
+
+def walled(facts: Facts) -> str:
+    """Return which policies keep netdoc's own pods apart, where no two of them reached each other, on one node included.
+
+    Nothing where a single proof came through: then it is no policy about netdoc's own namespace.
+    """
+    nodes = [vantage.node for vantage in facts.vantages if vantage.running]
+    asked = [proof(a, b) for a in nodes for b in nodes if a != b] + [Echo(node, Peer(node, twin=True)) for node in nodes]
+    replies = [reply for request in asked if isinstance(reply := facts.reply(request), EchoReply)]
+    came = any(sample.who for reply in replies for sample in reply.samples)
+    return "" if came else isolated(facts.cluster)
 
 
 def canaries(cluster: Cluster) -> Iterator[Canary]:

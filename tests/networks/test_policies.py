@@ -162,6 +162,38 @@ def test_a_healthy_cluster_with_policies_is_silent(lab: Lab, netdoc: Netdoc, cle
     assert {result["state"] for result in report["results"]} == {"pass"}
 
 
+WALLS = {
+    "canal": {
+        "apiVersion": "crd.projectcalico.org/v1",
+        "kind": "GlobalNetworkPolicy",
+        "spec": {"selector": 'app.kubernetes.io/managed-by == "kubectl-netdoc"', "types": ["Ingress", "Egress"]},
+    },
+    "cilium": {
+        "apiVersion": "cilium.io/v2",
+        "kind": "CiliumClusterwideNetworkPolicy",
+        "spec": {
+            "endpointSelector": {"matchLabels": {"app.kubernetes.io/managed-by": "kubectl-netdoc"}},
+            "ingress": [{}],
+            "egress": [{}],
+        },
+    },
+}
+
+
+def test_a_wall_around_netdoc_is_named_and_is_no_broken_network(lab: Lab, netdoc: Netdoc, network: str) -> None:
+    wall = WALLS[network] | {"metadata": {"name": "wall"}}
+    apply(lab, wall)
+    try:
+        report = netdoc.report()
+    finally:
+        lab.kubectl("delete", f"{wall['kind']}.{str(wall['apiVersion']).partition('/')[0]}", "wall")
+    assert [f["code"] for f in report["findings"] if f["severity"] != "info"] == []
+    states = {result["check"]: result["state"] for result in report["results"]}
+    assert {states[name] for name in ("dns_latency", "pod_network", "service_reachability", "policy_enforcement")} == {"unknown"}
+    reasons = [unseen["reason"] for result in report["results"] for unseen in result["unseen"]]
+    assert all("wall" in reason for reason in reasons), reasons
+
+
 def test_why_tries_it_and_agrees(lab: Lab, netdoc: Netdoc, clean: str) -> None:
     apply(lab, policies(TABLE["by pod and port"]))
     predicted(lab, clean)

@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from msgspec import Struct
 
+from kubectl_netdoc.model import Rule
 from kubectl_netdoc.requests import Canary, CanaryReply, Echo, EchoReply, Lost, Outcome, Peer, Reply, Request, Trial
 from kubectl_netdoc.sources.live import exec as agent_exec
 from kubectl_netdoc.sources.live.client import ApiError, Client
@@ -102,7 +103,9 @@ class Flight:
         try:
             self.session.run.deny()
         except ApiError as error:
-            return f"the canary's policy can't be made: {error.message}"
+            rule = Rule("create", "networkpolicies", "networking.k8s.io", self.session.namespace)
+            grant = f"; least rule: {rule}, and delete" if error.status == 403 else ""
+            return f"the canary's policy can't be made: {error.message}{grant}"
         self._until(alive, ENFORCED, _note_stopped)
         if not self.session.run.allow():
             return "the canary's policy can't be taken away"
