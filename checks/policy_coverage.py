@@ -49,14 +49,11 @@ from kubectl_netdoc.api import (
     Unseen,
 )
 from kubectl_netdoc.policy import fixes, names
-from kubectl_netdoc.policy.coverage import STRANGERS, Coverage
+from kubectl_netdoc.policy.coverage import STRANGERS, SYSTEM, Coverage
 from kubectl_netdoc.policy.engine import Engine
 from kubectl_netdoc.policy.flaws import Fault, flaws
 from kubectl_netdoc.policy.names import Deaf, Servers
 from kubectl_netdoc.policy.rules import Direction, PolicyRef
-
-SYSTEM = "kube-"
-"""Namespaces of Kubernetes' own: their workloads are meant for the whole cluster."""
 
 NAMED = 5
 """Workloads or places that a sentence names at most; the evidence has all."""

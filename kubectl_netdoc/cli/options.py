@@ -80,8 +80,7 @@ kubectl_flags = _all(
     click.option("--request-timeout", type=Seconds(), default=0.0, show_default="none", help="Limit for each API request."),
 )
 
-measuring = _all(
-    click.option("--no-pods", is_flag=True, help="API only: run no debug pod, measure nothing."),
+debug_pods = _all(
     click.option(
         "--image",
         envvar="NETDOC_IMAGE",
@@ -89,10 +88,15 @@ measuring = _all(
         show_default="python:3.13-alpine",
         help="Image of the debug pods; needs python3.",
     ),
-    click.option("--nodes", default="", metavar="all|N|SELECTOR", show_default="30 at most", help="Nodes to measure from."),
     click.option("--image-pull-secret", default="", help="Pull secret for that image, in the pods' namespace."),
     click.option("--pod-namespace", default="", help="Run debug pods in this namespace instead of a new one."),
     click.option("--timeout", type=Seconds(), default=60.0, show_default="60s", help="Limit for the measurements."),
+)
+
+measuring = _all(
+    click.option("--no-pods", is_flag=True, help="API only: run no debug pod, measure nothing."),
+    click.option("--nodes", default="", metavar="all|N|SELECTOR", show_default="30 at most", help="Nodes to measure from."),
+    debug_pods,
     click.option("-v", "--verbose", is_flag=True, help="Print the mesh between nodes, and what the run cost."),
 )
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 @click.option("--probe", is_flag=True, help="Try it too, from a debug pod on the source's node.")
 @click.option("--target", is_flag=True, help="With --probe: also from inside the source pod, by a container that stays.")
 @click.option("-y", "--yes", is_flag=True, help="Don't ask before an ephemeral container is put into the source pod.")
-@options.measuring
+@options.debug_pods
 @options.kubectl_flags
 def command(source: str, destination: str, protocol: str, origin: str, output: str, **flags: Any) -> int:
     """Can SOURCE reach DEST? Every hop with its verdict, the first that stops it, and the smallest fix.
@@ -46,7 +46,11 @@ def command(source: str, destination: str, protocol: str, origin: str, output: s
         raise click.UsageError("--probe needs a cluster: it can't be had with --from")
     if flags["target"] and not flags["probe"]:
         raise click.UsageError("--target goes with --probe")
-    place = options.recorded(origin) if origin else options.live({**flags, "no_pods": not flags["probe"], "namespaces": ()})
+    place = (
+        options.recorded(origin)
+        if origin
+        else options.live({**flags, "no_pods": not flags["probe"], "nodes": "", "namespaces": ()})
+    )
     cluster = options.read_from(place, options.policy_kinds(SERVICE, ENDPOINT_SLICE, COREFILE))
     engine = options.compiled(cluster, ((cluster.own_namespace, own.LABELS),))
     namespace = flags["namespaces"][0] if flags["namespaces"] else getattr(getattr(place, "client", None), "namespace", "default")

@@ -6,14 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from kubectl_netdoc.policy import fixes, names
-from kubectl_netdoc.policy.coverage import Coverage, NamespaceCoverage
+from kubectl_netdoc.policy.coverage import SYSTEM, Coverage, NamespaceCoverage
 from kubectl_netdoc.policy.engine import Engine
 from kubectl_netdoc.policy.flaws import Fault, Flaw, flaws
 from kubectl_netdoc.policy.rules import Direction
 from kubectl_netdoc.records import NETWORK_POLICY
-
-SYSTEM = "kube-"
-"""Namespaces of Kubernetes' own: their workloads are meant for the whole cluster."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,10 @@ STRANGERS = "netdoc-nobody"
 """Namespace of a pod that no policy has heard of: who lets it in lets in the whole cluster."""
 
 
+SYSTEM = "kube-"
+"""Namespaces of Kubernetes' own begin so: their workloads are meant for the whole cluster."""
+
+
 class Exposure(StrEnum):
     """From where connections are let in, as the policies are written."""
 

@@ -12,11 +12,13 @@ import pytest
 from kubectl_netdoc.cluster import Cluster, Listing, Unavailable
 from kubectl_netdoc.model import Rule
 from kubectl_netdoc.records import (
+    CLUSTER_NETWORK_POLICY,
     COREFILE,
     ENDPOINT_SLICE,
     EVENT,
     JOB,
     KINDS,
+    NATIVE_POLICIES,
     NODE,
     POD,
     SERVICE,
@@ -214,6 +216,39 @@ def test_unknown_kind_of_an_old_server_is_by_design(api: FakeApi, read: Read) ->
 
 
 # Servers that can't be used
+
+
+def _serves(*versions: str) -> dict[str, Any]:
+    return {"groups": [{"versions": [{"groupVersion": version} for version in versions]}]}
+
+
+CILIUM, CALICO = NATIVE_POLICIES[0], NATIVE_POLICIES[2]
+
+
+def test_extension_that_is_not_served_is_by_design_and_is_not_asked_for(api: FakeApi, read: Read) -> None:
+    api.answer("/apis", _serves("apps/v1", f"{CALICO.group}/{CALICO.version}"))
+    api.refuse(f"{CILIUM.path}/{CILIUM.plural}")
+    cluster = read(NODE, CILIUM, CALICO)
+    assert why(cluster, CILIUM).by_design
+    assert cluster.readable(CALICO)
+    assert api.seen(f"{CILIUM.path}/{CILIUM.plural}") == []
+
+
+def test_extension_of_another_version_is_not_served(api: FakeApi, read: Read) -> None:
+    api.answer("/apis", _serves(f"{CLUSTER_NETWORK_POLICY.group}/v1alpha1"))
+    assert why(read(NODE, CLUSTER_NETWORK_POLICY), CLUSTER_NETWORK_POLICY).by_design
+
+
+@pytest.mark.parametrize("answer", [403, 500, b"no json"])
+def test_where_discovery_fails_extensions_are_asked_for(api: FakeApi, read: Read, answer: Any) -> None:
+    api.answer("/apis", answer)
+    api.refuse(f"{CILIUM.path}/{CILIUM.plural}")
+    assert why(read(NODE, CILIUM), CILIUM).grant is not None
+
+
+def test_discovery_is_not_asked_where_nothing_needs_it(api: FakeApi, read: Read) -> None:
+    read(NODE)
+    assert api.seen("/apis") == []
 
 
 def test_unauthorized_is_the_end_with_exit_code_3(api: FakeApi, read: Read) -> None:
