@@ -9,7 +9,7 @@ from kubectl_netdoc import clusterdns
 from kubectl_netdoc.policy import ports
 from kubectl_netdoc.policy.engine import End, Engine
 from kubectl_netdoc.policy.ports import Ports
-from kubectl_netdoc.policy.rules import Direction, PolicyRef
+from kubectl_netdoc.policy.rules import Action, Direction, PolicyRef
 from kubectl_netdoc.policy.selection import PodClass
 from kubectl_netdoc.policy.workloads import Peer, WorkloadRef
 from kubectl_netdoc.records import DAEMON_SET, Pod, PodSpec, Service, ServicePort
@@ -101,17 +101,33 @@ def deaf(engine: Engine, found: list[Peer], dns: Servers, local: str = "") -> It
 
 
 def _judge(engine: Engine, ref: WorkloadRef, end: End, dns: Servers, local: str) -> Deaf | None:
-    if not engine.selecting(end, Direction.EGRESS) and not any(engine.selecting(e, Direction.INGRESS) for e in dns.ends):
+    """Where pods are known to ask the NodeLocal address only that matters; where it is there, either will do."""
+    isolated = engine.selecting(end, Direction.EGRESS)
+    if not isolated and not any(engine.selecting(e, Direction.INGRESS) for e in dns.ends):
         return None
-    talks = any(rule.action != "Deny" for p in engine.selecting(end, Direction.EGRESS) for rule in p.of(Direction.EGRESS))
+    talks = any(rule.action is not Action.DENY for policy in isolated for rule in policy.of(Direction.EGRESS))
+    addresses = (local,) if local else dns.node_local
+    unreached = next(filter(None, (_unreached(engine, ref, end, address, talks) for address in addresses)), None)
+    if local:
+        return unreached
+    missed = _missed(engine, ref, end, dns, talks)
+    if missed and missed.protocol == "UDP":
+        return None if addresses and not unreached else missed
+    return unreached or missed
+
+
+def _unreached(engine: Engine, ref: WorkloadRef, end: End, address: str, talks: bool) -> Deaf | None:
+    verdict = engine.verdict(end, engine.address(address), ports.of("UDP", 53))
+    if verdict.allowed or verdict.incomplete:
+        return None
+    return Deaf(ref, Direction.EGRESS, verdict.by, "UDP", talks, address)
+
+
+def _missed(engine: Engine, ref: WorkloadRef, end: End, dns: Servers, talks: bool) -> Deaf | None:
     for protocol, asked in (("UDP", dns.udp), ("TCP", dns.tcp)):
         for server in dns.ends if asked else ():
             verdict = engine.verdict(end, server, asked)
             if not verdict.allowed and not verdict.depends and not verdict.incomplete:
                 direction = Direction.INGRESS if verdict.egress.allowed else Direction.EGRESS
                 return Deaf(ref, direction, verdict.by, protocol, talks)
-    for address in (local,) if local else dns.node_local:
-        verdict = engine.verdict(end, engine.address(address), ports.of("UDP", 53))
-        if not verdict.allowed and not verdict.incomplete:
-            return Deaf(ref, Direction.EGRESS, verdict.by, "UDP", talks, address)
     return None

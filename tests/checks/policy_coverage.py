@@ -65,9 +65,12 @@ def _dns(name: str, spec: str, *codes: str, more: tuple[Built, ...] = ()) -> Cas
     return _policy(name, spec, *codes, more=(*DNS, DENY, make_policy("{podSelector: {}, ingress: [{}]}", "open"), *more))
 
 
-def _asked(name: str, nameserver: str, *codes: str) -> Case:
+TO_LOCAL = ", {to: [{ipBlock: {cidr: 169.254.20.10/32}}], ports: [{protocol: UDP, port: 53}]}"
+
+
+def _asked(name: str, nameserver: str, *codes: str, policy: str = EGRESS % (TO_DB, TO_DNS % BOTH)) -> Case:
     objects = (*PODS, *DNS, DENY, make_policy("{podSelector: {}, ingress: [{}]}", "open"), NODE_LOCAL, make_node())
-    cluster = make_cluster(*objects, make_policy(EGRESS % (TO_DB, TO_DNS % BOTH)), vantages=("n1",))
+    cluster = make_cluster(*objects, make_policy(policy), vantages=("n1",))
     replies: dict[Request, Reply] = {
         clusterdns.lookup(cluster, "n1"): DnsReply(nameserver, (DnsSample(Outcome.OK, 1.0, "NOERROR", 1),))
     }
@@ -120,6 +123,8 @@ CASES = [
     _dns("egress denied to all", "{podSelector: {matchLabels: {app: web}}, policyTypes: [Egress]}", "POL003"),
     _dns("NodeLocal DNSCache that nobody is known to ask", EGRESS % (TO_DB, TO_DNS % BOTH), "POL003", more=(NODE_LOCAL,)),
     _asked("NodeLocal DNSCache that pods ask", LOCAL, "POL002"),
+    _dns("NodeLocal DNSCache, and that alone is allowed", EGRESS % (TO_DB, TO_LOCAL), more=(NODE_LOCAL,)),
+    _asked("NodeLocal DNSCache that pods ask, and that alone is allowed", LOCAL, policy=EGRESS % (TO_DB, TO_LOCAL)),
     _asked("NodeLocal DNSCache beside what pods ask", "10.96.0.10", "POL003"),
     _policy(
         "a CNI's own policy",
