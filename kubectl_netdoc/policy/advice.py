@@ -9,7 +9,8 @@ from kubectl_netdoc.policy import fixes, names
 from kubectl_netdoc.policy.coverage import SYSTEM, Coverage, NamespaceCoverage
 from kubectl_netdoc.policy.engine import Engine
 from kubectl_netdoc.policy.flaws import Fault, Flaw, flaws
-from kubectl_netdoc.policy.rules import Direction
+from kubectl_netdoc.policy.names import Deaf
+from kubectl_netdoc.policy.rules import Direction, PolicyRef
 from kubectl_netdoc.records import NETWORK_POLICY
 
 
@@ -77,23 +78,21 @@ def _receiving(engine: Engine, flaw: Flaw) -> str:
 
 
 def _dns(engine: Engine, coverage: Coverage) -> Iterator[Item]:
+    """One item for each policy and what it keeps its workloads from."""
     dns = names.servers(engine)
-    written = {(item.namespace, item.name): item for item in engine.cluster.all(NETWORK_POLICY)}
-    seen = set()
+    groups: dict[tuple[PolicyRef, str, str], list[Deaf]] = {}
     for one in names.deaf(engine, coverage.peers, dns) if dns else ():
-        ref = one.by[0] if one.by else None
-        policy = written.get((ref.namespace, ref.name)) if ref and ref.kind == NETWORK_POLICY.name else None
-        if ref is None or (ref, one.protocol, one.local) in seen:
-            continue
-        seen.add((ref, one.protocol, one.local))
-        what = f"the NodeLocal address {one.local}" if one.local else f"cluster DNS over {one.protocol}"
-        text = f"{ref} keeps {one.workload} from {what}" + (
-            "" if one.talks else " (it allows no egress at all, which may be meant)"
-        )
+        for ref in one.by[:1]:
+            groups.setdefault((ref, one.protocol, one.local), []).append(one)
+    for (ref, protocol, local), those in groups.items():
+        what = f"the NodeLocal address {local}" if local else f"cluster DNS over {protocol}"
+        meant = "" if any(one.talks for one in those) else " (they are allowed no egress at all, which may be meant)"
+        text = f"{ref} keeps {', '.join(str(one.workload) for one in those)} from {what}{meant}"
+        policy = engine.cluster.get(NETWORK_POLICY, ref.namespace, ref.name) if ref.kind == NETWORK_POLICY.name else None
         manifest = ""
-        if policy is not None and one.direction is Direction.EGRESS and dns is not None:
-            labels = policy.spec.pod_selector.match_labels
-            rule = fixes.dns_rule(dns, ref.namespace, one.local)
+        if policy is not None and those[0].direction is Direction.EGRESS and dns is not None:
+            rule = fixes.dns_rule(dns, ref.namespace, local)
             if not policy.spec.pod_selector.match_expressions:
+                labels = policy.spec.pod_selector.match_labels
                 manifest = fixes.as_yaml(fixes.policy(f"{ref.name}-dns", ref.namespace, labels, Direction.EGRESS, rule))
         yield Item(ref.namespace, text, manifest)
