@@ -211,7 +211,7 @@ def _times(node: str, stopped: list[Trial], waited: float) -> Iterator[Finding]:
 
 check = Check(
     id=ID,
-    title="Network policies are enforced on every node",
+    title="Network policies, where there are any, are enforced",
     prefix="ENF",
     needs=Needs(kinds=(NETWORK_POLICY,), optional=(NODE, NAMESPACE, POD, *POLICIES[1:]), tier=Tier.PODS),
     codes=(NOTHING_ENFORCES, NODE_DOES_NOT, ONE_WAY, NOT_LIFTED, WOULD_NOT, LATE),
