@@ -42,6 +42,7 @@ from kubectl_netdoc.api import (
     Lost,
     Needs,
     Severity,
+    Skip,
     Subject,
     Tier,
     Trial,
@@ -143,16 +144,15 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     if not requests and not policies:
         yield Unseen("enforcement", f"there is no network policy; to try it all the same: kubectl netdoc check {ID}")
         return
+    if not facts.vantages:
+        raise Skip(facts.why_not or "no debug pod ran")
     flown: dict[str, CanaryReply] = {}
     for node, request in requests.items():
         reply = facts.reply(request)
         if isinstance(reply, CanaryReply):
             flown[node] = reply
         elif isinstance(reply, Lost):
-            asked = not facts.why_not
-            yield Unseen(f"enforcement on node {node or 'any'}", reply.reason, asked=asked)
-    if not requests:
-        yield Unseen("enforcement", facts.why_not or "no node carries a debug pod", asked=not facts.why_not)
+            yield Unseen(f"enforcement on node {node or 'any'}", reply.reason, asked=True)
     live = {node: [trial for trial in reply.trials if trial.before] for node, reply in flown.items()}
     yield from _grounded(facts.cluster, live)
     waited = max((reply.waited for reply in flown.values()), default=0.0)

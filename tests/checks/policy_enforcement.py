@@ -13,7 +13,7 @@ from kubectl_netdoc.api import (
     Trial,
     Unavailable,
 )
-from kubectl_netdoc.facts import Measured
+from kubectl_netdoc.facts import Measured, Vantage
 from kubectl_netdoc.testing import Built, Case, make_cluster, make_node, make_pod, make_policy
 
 NODES = ("n1", "n2", "n3")
@@ -48,7 +48,7 @@ def _case(
     for number, node in enumerate(NODES):
         trials = (odd or {}).get(node, _trials(node)) if not isinstance(odd, tuple) else odd
         replies[Canary(node, NODES[(number + 1) % 3])] = Lost(lost) if lost else CanaryReply(trials, 10.0)
-    return Case(name, cluster, expect, Measured(replies), state)
+    return Case(name, cluster, expect, Measured(replies, tuple(Vantage(node, True) for node in NODES)), state)
 
 
 def _all(**trial: object) -> dict[str, tuple[Trial, ...]]:
@@ -93,7 +93,12 @@ CASES = [
         state="unknown",
     ),
     _case("policy can't be made", lost="the canary's policy can't be made: forbidden", state="unknown"),
-    Case("nothing measured", make_cluster(*THINGS, DENY, vantages=NODES), measured=Measured(why_not="not asked for: --no-pods")),
+    Case(
+        "nothing measured",
+        make_cluster(*THINGS, DENY, vantages=NODES),
+        measured=Measured(why_not="not asked for: --no-pods"),
+        state="skipped",
+    ),
     Case(
         "policies forbidden",
         make_cluster(*THINGS, unavailable={NETWORK_POLICY: Unavailable("forbidden", Rule("list", "networkpolicies"))}),
