@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import subprocess
 from collections.abc import Iterator
 
 import pytest
 import yaml
 
+from kubectl_netdoc.cli import options
 from kubectl_netdoc.policy import ports
 from kubectl_netdoc.policy.engine import End, Engine
 from kubectl_netdoc.records import NAMESPACE, NODE, POD, POLICIES
-from kubectl_netdoc.sources.live import lists
+from kubectl_netdoc.run import run
+from kubectl_netdoc.sources.live import lists, pods
 from kubectl_netdoc.sources.live.client import Client, Options
+from kubectl_netdoc.sources.live.source import LiveSource
 from lab.faults.runner import Lab
-from tests.e2e.conftest import Netdoc
+from tests.e2e.conftest import IMAGE, Netdoc
 from tests.networks.observe import CLOSED, OPEN, OTHER, WAYS, Way, apply, furnish, remove, until
 
 SERVER = "podSelector: {matchLabels: {app: server}}"
@@ -153,6 +157,30 @@ def test_the_canary_sees_the_engine(netdoc: Netdoc, network: str) -> None:
     assert [result["state"] for result in report["results"]] == ["pass"]
     assert report["findings"] == []
     assert len(report["coverage"]["measured_nodes"]) == 3
+
+
+def test_the_canary_names_the_node_whose_engine_stops(lab: Lab, network: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if network != "canal":
+        pytest.skip("only Felix is a process that can be stopped while its rules stay")
+    deny = pods._Run.deny
+
+    def stop_and_deny(run: pods._Run) -> None:
+        _felix("STOP")
+        deny(run)
+
+    monkeypatch.setattr(pods._Run, "deny", stop_and_deny)
+    known, checks = options.choose(("policy_enforcement",), (), ())
+    settings = pods.Settings(image=IMAGE)
+    source = LiveSource(Client(Options(kubeconfig=str(lab.kubeconfig))), (), settings)
+    try:
+        report = run(source, known, checks, asked=("policy_enforcement",)).report
+    finally:
+        _felix("CONT")
+    assert [(f.code, str(f.subject)) for f in report.findings] == [("ENF002", "Node canal-worker")]
+
+
+def _felix(signal: str) -> None:
+    subprocess.run(["docker", "exec", "canal-worker", "pkill", f"-{signal}", "-f", "calico-node -felix"], check=True, timeout=30)
 
 
 def test_a_healthy_cluster_with_policies_is_silent(lab: Lab, netdoc: Netdoc, clean: str) -> None:
