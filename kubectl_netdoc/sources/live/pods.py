@@ -45,6 +45,9 @@ SECOND_THOUGHTS = 2.0
 PROBE = 3.0
 """Seconds after the measurement in which a readiness probe (every second) may still succeed."""
 
+AGAIN = 10.0
+"""Seconds for a second try to delete what an API server that is overloaded did not take in 5."""
+
 MARGIN = 30
 """Seconds beyond the run's limit after which a pod ends by itself, and what is left may be swept."""
 
@@ -439,13 +442,13 @@ class _Run:
     def remove(self) -> None:
         """Delete what was made; what does not go now ends by its deadline and is swept by the next run."""
         with ThreadPoolExecutor(8) as pool:
-            list(pool.map(lambda path: delete(self.client, path), self._made))
+            list(pool.map(lambda path: delete(self.client, path) or delete(self.client, path, AGAIN), self._made))
 
 
-def delete(client: Client, path: str) -> bool:
+def delete(client: Client, path: str, seconds: float = 5) -> bool:
     """Delete an object at once; tell whether the server took it."""
     try:
-        client.request("DELETE", path, {"gracePeriodSeconds": 0, "propagationPolicy": "Background"}, timeout=5)
+        client.request("DELETE", path, {"gracePeriodSeconds": 0, "propagationPolicy": "Background"}, timeout=seconds)
     except ApiError as error:
         return error.status == 404
     return True
