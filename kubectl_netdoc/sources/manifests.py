@@ -31,7 +31,7 @@ DEEPEST = 200
 
 def read(path: Path, warn: Warn) -> ManifestSource:
     """Return the manifests under a folder (with subfolders) or in a file; raises ``SourceError`` where there are none."""
-    files = sorted(p for p in path.rglob("*") if p.suffix in SUFFIXES and p.is_file()) if path.is_dir() else [path]
+    files = _files(path, warn) if path.is_dir() else [path]
     documents: list[tuple[str, Any]] = []
     for file in files:
         try:
@@ -44,6 +44,24 @@ def read(path: Path, warn: Warn) -> ManifestSource:
             warn(f"passed over {error}")
     return ManifestSource(str(path), documents, warn)
 
+
+def _files(folder: Path, warn: Warn) -> list[Path]:
+    """Return the manifests in a folder; one line tells of files that are none by their names, hidden ones left out."""
+    files: list[Path] = []
+    others: list[str] = []
+    for file in sorted(folder.rglob("*")):
+        if file.suffix in SUFFIXES and file.is_file():
+            files.append(file)
+        elif file.is_file() and not any(part.startswith(".") for part in file.relative_to(folder).parts):
+            others.append(str(file.relative_to(folder)))
+    if others:
+        shown = ", ".join(others[:NAMED]) + (f" and {len(others) - NAMED} more" if len(others) > NAMED else "")
+        warn(f"passed over: no {', '.join(SUFFIXES)}: {shown}")
+    return files
+
+
+NAMED = 3
+"""Files that a line names at most."""
 
 NOT_YAML = (yaml.YAMLError, RecursionError, ValueError, LookupError, AttributeError, TypeError, OverflowError)
 """What PyYAML raises: its own error, and whatever its constructors meet in a scalar that is not of the type its tag says."""
@@ -82,10 +100,18 @@ def parse(raw: bytes, name: str) -> list[Any]:
     except UnicodeDecodeError as error:
         raise SourceError(f"{name}: neither a bundle nor YAML: it is not text", 2) from error
     except NOT_YAML as error:
-        raise SourceError(f"{name}: not YAML: {' '.join(str(error).split()) or type(error).__name__}", 2) from error
+        raise SourceError(f"{name}: not YAML: {_what_is_wrong(error)}", 2) from error
     if size > LARGEST:
         raise SourceError(f"{name}: its YAML aliases expand to more than {LARGEST} values", 2)
     return documents
+
+
+def _what_is_wrong(error: Exception) -> str:
+    """Return an error of the parser in one line, with the place where it has one."""
+    mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
+    if mark is not None and problem:
+        return f"line {mark.line + 1}, column {mark.column + 1}: {' '.join(str(problem).split())}"
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def _size(value: Any, seen: dict[int, int]) -> int:
@@ -126,6 +152,8 @@ class ManifestSource:
         self._name = name
         self._found: dict[str, list[Any]] = {}
         self._bad: dict[str, list[Unseen]] = {}
+        self._place: dict[tuple[str, str, str], tuple[int, str]] = {}
+        self._warn = warn
         passed_over: Counter[str] = Counter()
         for file, document in documents:
             objects = list(_objects(document))
@@ -146,11 +174,21 @@ class ManifestSource:
         try:
             record = _with_namespace(kind, convert(kind, _json(item)))
         except (msgspec.MsgspecError, RecursionError) as error:
-            what = f"{kind.name} in {file}"
+            what = f"{kind.name} {_name(item)}in {file}"
             self._bad.setdefault(kind.name, []).append(Unseen(what, f"can't be decoded: {error}", asked=True))
+            self._warn(f"passed over: {what}: can't be decoded: {error}")
             return
         if not kind.names or (record.namespace, record.name) in kind.names:
-            self._found.setdefault(kind.name, []).append(record)
+            identity = kind.name, record.namespace, record.name
+            if record.name and identity in self._place:
+                where = f"{kind.name} {record.namespace}/{record.name}".replace(" /", " ")
+                self._warn(f"{where} is there twice, in {self._place[identity][1]} and in {file}: the last counts")
+                self._found[kind.name][self._place[identity][0]] = record
+                self._place[identity] = self._place[identity][0], file
+                return
+            found = self._found.setdefault(kind.name, [])
+            self._place[identity] = len(found), file
+            found.append(record)
 
     @property
     def label(self) -> str:
@@ -186,6 +224,13 @@ def _kind(item: dict[str, Any]) -> Kind[Any] | None:
         return kinds[0] if kinds else None
     group = version.rpartition("/")[0]
     return next((kind for kind in kinds if kind.group == ALIASES.get(group, group)), None)
+
+
+def _name(item: dict[str, Any]) -> str:
+    """The name of an object that may be anything, with a space behind it; nothing where it has none."""
+    metadata = item.get("metadata")
+    name = metadata.get("name") if isinstance(metadata, dict) else None
+    return f"{name} " if isinstance(name, str) and name else ""
 
 
 def _json(value: Any) -> Any:

@@ -34,10 +34,10 @@ def source(text: str | bytes) -> tuple[manifests.ManifestSource, list[str]]:
     return manifests.ManifestSource("x.yaml", documents, warnings.append), warnings
 
 
-def cluster(text: str | bytes) -> Cluster:
-    """Return the cluster in a text that nothing is to be said about."""
+def cluster(text: str | bytes, said: int = 0) -> Cluster:
+    """Return the cluster in a text that nothing is to be said about, or so many things."""
     found, warnings = source(text)
-    assert warnings == []
+    assert len(warnings) == said
     return found.cluster(tuple(KINDS.values()))
 
 
@@ -162,7 +162,7 @@ def test_nothing_is_measured() -> None:
 
 
 def test_object_of_the_wrong_types_is_unseen_and_the_others_are_there() -> None:
-    read = cluster(SERVICE_YAML + "---\nkind: Service\nmetadata: {name: bad}\nspec: {ports: [{port: eighty}]}\n")
+    read = cluster(SERVICE_YAML + "---\nkind: Service\nmetadata: {name: bad}\nspec: {ports: [{port: eighty}]}\n", said=1)
     assert names(read, SERVICE) == [("shop", "web")]
     assert undecodable(read, SERVICE) == 1
 
@@ -171,7 +171,7 @@ def test_object_of_the_wrong_types_is_unseen_and_the_others_are_there() -> None:
     "metadata", ["{name: 5}", "{name: yes}", "{name: web, labels: {a: 1}}", "[]", "web", "{name: !!binary aGVsbG8=}"]
 )
 def test_name_or_label_that_is_no_text_is_unseen(metadata: str) -> None:
-    assert undecodable(cluster(f"kind: Pod\nmetadata: {metadata}\n"), POD) == 1
+    assert undecodable(cluster(f"kind: Pod\nmetadata: {metadata}\n", said=1), POD) == 1
 
 
 @pytest.mark.parametrize(
@@ -190,7 +190,7 @@ def test_timestamps_are_read_and_have_a_zone(written: str, meant: datetime | Non
 
 
 def test_date_is_no_timestamp() -> None:
-    assert undecodable(cluster("kind: Pod\nmetadata: {name: p, creationTimestamp: 2026-01-01}\n"), POD) == 1
+    assert undecodable(cluster("kind: Pod\nmetadata: {name: p, creationTimestamp: 2026-01-01}\n", said=1), POD) == 1
 
 
 def test_anchors_and_merges_mean_what_they_mean_in_yaml() -> None:
@@ -220,13 +220,24 @@ def test_folder_is_read_with_its_subfolders_and_only_manifests(tmp_path: Path) -
     (tmp_path / "sub" / "b.yml").write_text(SERVICE_YAML.replace("web", "b"))
     (tmp_path / "sub" / "c.json").write_text(json.dumps({"kind": "Pod", "metadata": {"name": "p"}}))
     (tmp_path / "README.md").write_text("kind: Pod\nmetadata: {name: readme}\n")
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".git" / "config").write_text("[core]\n")
     (tmp_path / "gone.yaml").symlink_to(tmp_path / "nowhere")
     (tmp_path / "folder.yaml").mkdir()
     warnings: list[str] = []
     read = manifests.read(tmp_path, warnings.append).cluster((SERVICE, POD))
     assert sorted(name for _, name in names(read, SERVICE)) == ["b", "web"]
     assert names(read, POD) == [("default", "p")]
-    assert warnings == []
+    assert ["README.md" in warning for warning in warnings] == [True]
+
+
+def test_object_that_is_there_twice_is_told_and_the_last_counts(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(SERVICE_YAML + "---\n" + SERVICE_YAML.replace("web}", "other}").replace("web", "b"))
+    (tmp_path / "b.yaml").write_text(SERVICE_YAML.replace("app: web", "app: late"))
+    warnings: list[str] = []
+    read = manifests.read(tmp_path, warnings.append).cluster((SERVICE,))
+    assert {(item.name, item.spec.selector["app"]) for item in read.all(SERVICE)} == {("web", "late"), ("b", "other")}
+    assert len(warnings) == 1
 
 
 def test_file_in_a_folder_that_is_no_yaml_is_passed_over(tmp_path: Path) -> None:
