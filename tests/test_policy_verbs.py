@@ -155,6 +155,42 @@ def test_diff_with_what_is_no_policy(netdoc: Netdoc, tmp_path: Path) -> None:
     complaint(netdoc("policy", "diff", "--from", place, "--with", place), 2)
 
 
+BAD = "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: bad}\nspec: {podSelector: {matchLabels: {a: 1}}}\n"
+CILIUM = "apiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nmetadata: {name: x, namespace: shop}\nspec: {}\n"
+
+
+def test_policy_that_can_not_be_decoded_makes_it_incomplete(netdoc: Netdoc, tmp_path: Path) -> None:
+    done = netdoc("policy", "connections", "--from", folder(tmp_path, more=BAD), "-o", "json")
+    assert any("NetworkPolicy bad" in text for text in json.loads(done.out)["incomplete"])
+    assert "NetworkPolicy bad" in done.err
+
+
+def test_diff_with_a_policy_that_can_not_be_decoded_is_an_error(netdoc: Netdoc, tmp_path: Path) -> None:
+    (tmp_path / "new").mkdir()
+    folder(tmp_path / "new", DENY, more=BAD)
+    done = netdoc("policy", "diff", "--from", folder(tmp_path), "--with", tmp_path / "new")
+    assert (done.code, done.out) == (2, "")
+
+
+def test_diff_with_a_native_policy_is_incomplete(netdoc: Netdoc, tmp_path: Path) -> None:
+    (tmp_path / "new.yaml").write_text(
+        f"{CILIUM}---\napiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {{name: y}}\nspec: {{podSelector: {{}}}}\n"
+    )
+    (tmp_path / "world").mkdir()
+    place = folder(tmp_path / "world")
+    whole = json.loads(netdoc("policy", "diff", "--from", place, "--with", tmp_path / "new.yaml", "-o", "json").out)
+    assert whole["incomplete"] == ["CiliumNetworkPolicy shop/x"]
+
+
+@pytest.mark.parametrize("verb", ["connections", "coverage", "diff"])
+def test_namespace_that_is_not_there_is_no_empty_answer(netdoc: Netdoc, tmp_path: Path, verb: str) -> None:
+    place = folder(tmp_path, DENY)
+    more = ("--with", place) if verb == "diff" else ()
+    done = netdoc("policy", verb, "--from", place, *more, "-n", "shopp")
+    assert (done.code, done.out) == (2, "")
+    assert "'shop'" in done.err
+
+
 def test_coverage_counts_and_advises(netdoc: Netdoc, tmp_path: Path) -> None:
     pods = "\n---\n".join(
         f"apiVersion: v1\nkind: Pod\nmetadata: {{name: {name}, namespace: shop, labels: {{app: {name}}}}}\nspec: {{containers: [{{name: c}}]}}"

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from kubectl_netdoc.cli import options
 from kubectl_netdoc.cli.options import OneOf
+
+SHOWN = 8
+"""Namespaces that a line names at most."""
+
+if TYPE_CHECKING:
+    from kubectl_netdoc.policy.engine import Engine
+    from kubectl_netdoc.records import Kind
 
 
 @click.group("policy")
@@ -24,6 +32,39 @@ def _from(function: Any) -> Any:
     )(function)
 
 
+def _engine(source: str, flags: dict[str, Any], *kinds: Kind[Any]) -> Engine:
+    """Return the policies that are meant, with a line on stderr for each object that could not be decoded."""
+    found = options.engine(source, flags, *kinds)
+    undecodable(found, options.policy_kinds(*kinds))
+    return found
+
+
+def undecodable(engine: Engine, kinds: Collection[Kind[Any]]) -> None:
+    """Say on stderr which objects are missing as they could not be decoded; manifests have said so already."""
+    from kubectl_netdoc.sources.manifests import warn_on_stderr
+
+    if engine.cluster.origin == "manifests":
+        return
+    for kind in kinds:
+        for item in getattr(engine.cluster.listing(kind), "undecodable", ()):
+            warn_on_stderr(f"passed over: {item.what}: {item.reason}")
+
+
+def _known(engine: Engine, wanted: Collection[str], also: Collection[str] = ()) -> None:
+    """Refuse a namespace that is not there: nothing about it would look like nothing being allowed, opened or closed."""
+    from difflib import get_close_matches
+
+    from kubectl_netdoc.policy.coverage import STRANGERS
+    from kubectl_netdoc.records import NAMESPACE
+    from kubectl_netdoc.registry import UnknownName
+
+    there = (*(name for name in engine.selection.namespace_names if name != STRANGERS), *also)
+    for name in wanted:
+        if name not in there and engine.cluster.readable(NAMESPACE):
+            near = get_close_matches(name, there, n=1, cutoff=0.5) or sorted(there)[:SHOWN]
+            raise click.UsageError(str(UnknownName("namespace", name, near)))
+
+
 @command.command("connections")
 @_from
 @click.option(
@@ -36,7 +77,8 @@ def connections(source: str, output: str, **flags: Any) -> int:
     from kubectl_netdoc.records import GATEWAY, INGRESS, ROUTES, SERVICE
     from kubectl_netdoc.report.connections import render
 
-    engine = options.engine(source, flags, SERVICE, INGRESS, GATEWAY, *ROUTES)
+    engine = _engine(source, flags, SERVICE, INGRESS, GATEWAY, *ROUTES)
+    _known(engine, flags["namespaces"])
     found = find(engine)
     click.echo(render(found.within(flags["namespaces"]), output), nl=False)
     return 0
@@ -53,7 +95,8 @@ def coverage(source: str, output: str, **flags: Any) -> int:
     from kubectl_netdoc.records import COREFILE, SERVICE
     from kubectl_netdoc.report import policies
 
-    engine = options.engine(source, flags, SERVICE, COREFILE)
+    engine = _engine(source, flags, SERVICE, COREFILE)
+    _known(engine, flags["namespaces"])
     found = Coverage(engine)
     wanted = flags["namespaces"]
     spaces = [space for space in found.namespaces if not wanted or space.name in wanted]
@@ -76,14 +119,35 @@ def coverage(source: str, output: str, **flags: Any) -> int:
 @options.kubectl_flags
 def diff(source: str, new: str, output: str, fail_on: str, **flags: Any) -> int:
     """What new or changed policies open and close, before they are applied."""
-    from kubectl_netdoc.policy.change import KINDS, compare
+    from kubectl_netdoc.policy.change import compare
     from kubectl_netdoc.report import policies
-    from kubectl_netdoc.sources import SourceError
 
-    engine = options.engine(source, flags)
-    coming = options.recorded(new).cluster(KINDS)
-    if not any(coming.all(kind) for kind in KINDS if coming.readable(kind)):
-        raise SourceError(f"{new}: no network policy that netdoc can evaluate", 2)
+    if source == new == "-":
+        raise click.UsageError("--from and --with can't both be stdin")
+    engine = _engine(source, flags)
+    coming = _coming(new)
+    named = {item.namespace for items in coming.values() for item in items}
+    _known(engine, flags["namespaces"], named)
     found = compare(engine.cluster, coming).within(flags["namespaces"])
     click.echo(policies.change(found, output), nl=False)
     return int(bool((found.opened and fail_on in ("opened", "any")) or (found.closed and fail_on in ("closed", "any"))))
+
+
+def _coming(new: str) -> dict[str, tuple[Any, ...]]:
+    """Return the policies in a file by kind. Raises ``SourceError``: what can't be judged must not look like no change."""
+    from kubectl_netdoc.policy.change import ALL, EVALUATED
+    from kubectl_netdoc.records import KINDS
+    from kubectl_netdoc.sources import SourceError
+    from kubectl_netdoc.sources.manifests import warn_on_stderr
+
+    cluster = options.recorded(new).cluster(tuple(KINDS.values()))
+    for kind in ALL:
+        if getattr(cluster.listing(kind), "undecodable", ()):
+            raise SourceError(f"{new}: nothing is judged while a {kind.name} in it can't be decoded", 2)
+    found = {kind.name: cluster.all(kind) for kind in ALL if cluster.readable(kind) and cluster.all(kind)}
+    if not any(kind.name in found for kind in EVALUATED):
+        raise SourceError(f"{new}: no network policy that netdoc can evaluate", 2)
+    others = [kind.name for kind in KINDS.values() if kind not in ALL and cluster.readable(kind) and cluster.all(kind)]
+    if others:
+        warn_on_stderr(f"passed over: only policies are taken from {new}, not its {', '.join(others)}")
+    return found

@@ -11,11 +11,16 @@ from kubectl_netdoc.cluster import Cluster, Listing
 from kubectl_netdoc.policy.connections import Connection, Connections, Place, Range, concerns, connections
 from kubectl_netdoc.policy.engine import Engine
 from kubectl_netdoc.policy.ports import NONE, Ports
-from kubectl_netdoc.policy.rules import Address
-from kubectl_netdoc.records import ADMIN_POLICIES, NETWORK_POLICY, Kind, Object
+from kubectl_netdoc.policy.rules import Address, PolicyRef
+from kubectl_netdoc.records import ADMIN_POLICIES, NETWORK_POLICY, POLICIES, Kind, Object
 
-KINDS: tuple[Kind[Any], ...] = (NETWORK_POLICY, *ADMIN_POLICIES)
-"""The kinds whose change can be judged."""
+EVALUATED: tuple[Kind[Any], ...] = (NETWORK_POLICY, *ADMIN_POLICIES)
+"""The kinds whose change can be judged; of a CNI's own it is told that they come."""
+
+ALL: tuple[Kind[Any], ...] = POLICIES
+
+New = Mapping[str, tuple[Object, ...]]
+"""The policies to come, by the name of their kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,28 +41,30 @@ class Change:
         )
 
 
-def with_policies(cluster: Cluster, new: Cluster) -> tuple[Cluster, tuple[str, ...]]:
+def with_policies(cluster: Cluster, new: New) -> tuple[Cluster, tuple[str, ...]]:
     """Return the cluster with the policies of ``new`` in place of those of the same name, and what changes in words."""
     listings = dict(cluster.index.listings)
     words = []
-    for kind in KINDS:
-        coming: Mapping[tuple[str, str], Object] = {(i.namespace, i.name): i for i in new.all(kind)} if new.readable(kind) else {}
+    for kind in ALL:
+        coming = {(item.namespace, item.name): item for item in new.get(kind.name, ())}
         if not coming:
             continue
         there = {(item.namespace, item.name): item for item in cluster.all(kind)} if cluster.readable(kind) else {}
         for (namespace, name), item in coming.items():
             before = there.get((namespace, name))
-            change = "new" if before is None else "as it is" if _spec(before) == _spec(item) else "changed"
-            words.append(f"{kind.name} {namespace}/{name}".replace(" /", " ") + f": {change}")
-        listings[kind.name] = Listing(tuple({**there, **coming}.values()))
+            words.append(f"{PolicyRef(kind.name, namespace, name)}: {_change(kind, before, item)}")
+        lost = getattr(cluster.listing(kind), "undecodable", ())
+        listings[kind.name] = Listing(tuple({**there, **coming}.values()), lost)
     return Cluster(listings, time=cluster.time, server=cluster.server, origin=cluster.origin, scope=cluster.scope), tuple(words)
 
 
-def _spec(item: Any) -> Any:
-    return item.spec
+def _change(kind: Kind[Any], before: Any, after: Any) -> str:
+    if kind not in EVALUATED:
+        return "not evaluated"
+    return "new" if before is None else "as it is" if before.spec == after.spec else "changed"
 
 
-def compare(cluster: Cluster, new: Cluster) -> Change:
+def compare(cluster: Cluster, new: New) -> Change:
     """Return what the policies of ``new`` open and close in the cluster. Raises ``KindUnavailable``."""
     after, words = with_policies(cluster, new)
     old, later = connections(Engine(cluster)), connections(Engine(after))

@@ -321,11 +321,12 @@ class Engine:
 
     @cached_property
     def _unevaluated(self) -> list[tuple[str, str]]:
-        """Policies of a CNI's own and lists that can't be read, with the namespace they matter in ("" is everywhere)."""
+        """What might change verdicts: the CNI's own policies, what can't be read; with the namespace it is about ("" is all)."""
         found = []
-        for kind in KINDS[1:]:
+        for kind in KINDS:
             listing = self.cluster.listing(kind)
             if self.cluster.readable(kind):
+                found += [("", f"{item.what}: {item.reason}") for item in getattr(listing, "undecodable", ())]
                 if kind in NATIVE_POLICIES:
                     items = self.cluster.all(kind)
                     found += [(item.namespace, str(PolicyRef(kind.name, item.namespace, item.name))) for item in items]

@@ -182,6 +182,11 @@ class Selection:
         """The classes of hostNetwork pods."""
         return self._once("host", lambda: as_set(c.id for c in self.classes if c.host_network))
 
+    @property
+    def namespace_names(self) -> tuple[str, ...]:
+        """All namespaces, those that are only mentioned among them."""
+        return tuple(self._namespace_names)
+
     def namespace_labels(self, name: str) -> Mapping[str, str]:
         """Labels of a namespace."""
         return self._labels.get(name, {})

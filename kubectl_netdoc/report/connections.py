@@ -56,6 +56,8 @@ def _json(found: Connections) -> str:
 
 def _text(found: Connections) -> str:
     parts = ["Nothing is allowed between any two of the workloads, nor to or from the outside.\n"]
+    if not found.peers:
+        parts = ["There are no workloads to connect.\n"]
     if found.allowed:
         parts = [_allowed(found.allowed)]
     if found.exposed:
