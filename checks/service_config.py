@@ -206,7 +206,7 @@ STARTING = Code(
 def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     """Judge each Service that is not being deleted."""
     cluster = facts.cluster
-    for service in cluster.all(SERVICE):
+    for service in cluster.services():
         if service.metadata.deletion_timestamp is None:
             yield from _judge(cluster, service)
 

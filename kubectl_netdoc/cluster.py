@@ -17,6 +17,7 @@ from kubectl_netdoc.records import (
     EVENT,
     NODE,
     POD,
+    SERVICE,
     EndpointSlice,
     Event,
     Kind,
@@ -58,6 +59,26 @@ class Scope(Struct, frozen=True, omit_defaults=True):
         if not self.namespaces:
             return "the whole cluster"
         return f"namespace {', '.join(self.namespaces)}" + (f" ({self.why})" if self.why else "")
+
+
+class Wishes(Struct, frozen=True, omit_defaults=True):
+    """What the user asked for beyond the default. ``checks``: by name. ``external``: names and addresses outside the cluster.
+
+    ``services``: names of Services, with or without ``NAMESPACE/``, and ``labels``: pairs (key, value) that Services carry, a
+    value of None meaning any: only those are targets.
+    """
+
+    checks: tuple[str, ...] = ()
+    external: tuple[str, ...] = ()
+    services: tuple[str, ...] = ()
+    labels: tuple[tuple[str, str | None], ...] = ()
+
+    def want(self, service: Service) -> bool:
+        """Whether a Service is to be looked at."""
+        names = {service.name, f"{service.namespace}/{service.name}"}
+        labels = service.metadata.labels
+        carried = all(key in labels and value in (None, labels[key]) for key, value in self.labels)
+        return carried and (not self.services or not names.isdisjoint(self.services))
 
 
 class KindUnavailable(Exception):
@@ -134,7 +155,7 @@ class Cluster:
     """The cluster as recorded at ``time``. A check sees it through ``view``, which notes the kinds that it touches.
 
     ``vantages``: the nodes that carry a debug pod in this run; "" is a pod wherever the scheduler puts it.
-    ``asked``: the checks that were asked for by name. ``own_namespace``: where netdoc's own pods run; a name that stands for
+    ``wishes``: what the user asked for. ``own_namespace``: where netdoc's own pods run; a name that stands for
     any where each run makes a new one, as no policy can know it.
     """
 
@@ -147,7 +168,7 @@ class Cluster:
         origin: str = "live",
         scope: Scope = Scope(),  # noqa: B008 - frozen
         vantages: tuple[str, ...] = (),
-        asked: tuple[str, ...] = (),
+        wishes: Wishes = Wishes(),  # noqa: B008 - frozen
         own_namespace: str = "netdoc",
     ) -> None:
         self.index = Index(listings)
@@ -156,7 +177,7 @@ class Cluster:
         self.origin = origin
         self.scope = scope
         self.vantages = vantages
-        self.asked = asked
+        self.wishes = wishes
         self.own_namespace = own_namespace
         self.touched: set[str] = set()
         self._allowed: frozenset[str] | None = None
@@ -190,6 +211,10 @@ class Cluster:
         """Return one object, or None where there is none; raises ``KindUnavailable``."""
         self.all(kind)
         return cast("R | None", self.index.by_name[kind.name].get((namespace, name)))
+
+    def services(self) -> list[Service]:
+        """Return the Services that are to be looked at: all, or those that the user named; raises ``KindUnavailable``."""
+        return [service for service in self.all(SERVICE) if self.wishes.want(service)]
 
     def pods_in(self, namespace: str) -> list[Pod]:
         """Pods of a namespace that have not finished."""

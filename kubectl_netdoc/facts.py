@@ -33,7 +33,7 @@ class Vantage(Struct, frozen=True, omit_defaults=True):
 
     ``reason`` is one word of ``Trouble`` where the pod did not run, or could not be used though it did (``ExecFailed``).
     ``ip``: its address. ``probed``: whether the kubelet's readiness probe reached it, so the node its pod; None where that
-    was not seen. ``throttled``: seconds that its CPU limit held it back.
+    was not seen. ``throttled``: seconds that its CPU limit held it back. ``more_ips``: its addresses of other families.
     """
 
     node: str
@@ -43,6 +43,7 @@ class Vantage(Struct, frozen=True, omit_defaults=True):
     throttled: float = 0.0
     ip: str = ""
     probed: bool | None = None
+    more_ips: tuple[str, ...] = ()
 
 
 class Measured(Struct, frozen=True):

@@ -21,6 +21,7 @@ class Outcome(StrEnum):
     UNREACHABLE = "unreachable"
     PERMISSION = "permission"
     MALFORMED = "malformed"
+    TOO_BIG = "too big"
 
 
 class ResolvConfNameserver(Struct, frozen=True, tag="resolv.conf"):
@@ -32,6 +33,9 @@ class Address(Struct, frozen=True, tag="address"):
 
     ip: str
     port: int = 53
+
+    def __str__(self) -> str:
+        return f"[{self.ip}]:{self.port}" if ":" in self.ip else f"{self.ip}:{self.port}"
 
 
 class Peer(Struct, frozen=True, tag="peer"):
@@ -46,27 +50,51 @@ class Peer(Struct, frozen=True, tag="peer"):
 
 
 class OwnService(Struct, frozen=True, tag="own service"):
-    """A Service of this run in front of all its echo servers; ``empty``: one without endpoints, as a control."""
+    """A Service of this run in front of all its echo servers; ``empty``: one without endpoints, as a control.
+
+    ``sticky``: another one in front of them, with sessionAffinity ClientIP.
+    """
 
     empty: bool = False
+    sticky: bool = False
+
+
+class OwnName(Struct, frozen=True, tag="own name"):
+    """The DNS name of a Service of this run, in the cluster domain ``domain``."""
+
+    service: OwnService
+    domain: str
 
 
 class DnsLookup(Struct, frozen=True, tag="dns"):
-    """Ask ``server`` for ``name`` up to ``samples`` times over UDP, one after the other, from the debug pod on ``node``.
+    """Ask ``server`` for ``name`` up to ``samples`` times, one after the other, from the debug pod on ``node``.
 
     ``timeout`` is per sample, in seconds; there is no retry, so that a lost packet is seen as one. A server that
     leaves ``give_up`` samples unanswered is not asked further: more would only cost time.
     ``parallel``: A and AAAA leave together from one socket, as a resolver sends them, and count as one sample.
+    ``protocol``: UDP, or TCP with a connection for each sample. ``edns``: the size (bytes) that an OPT record offers, 0 for
+    a query without one (RFC 6891). ``interval``: seconds from one sample to the next, which then does not wait for an answer
+    and is asked beside other measurements: a server that stalls for a moment is met.
     """
 
     node: str
     server: ResolvConfNameserver | Address
-    name: str
+    name: str | OwnName
     rtype: str = "A"
     samples: int = 10
     timeout: float = 1.0
     give_up: int = 2
     parallel: bool = False
+    protocol: str = "UDP"
+    edns: int = 0
+    interval: float = 0.0
+
+
+class ResolvConf(Struct, frozen=True, tag="read resolv.conf"):
+    """Read the debug pod's own resolv.conf, which the kubelet makes for dnsPolicy ClusterFirst."""
+
+    node: str
+    timeout: float = 1.0
 
 
 class Connect(Struct, frozen=True, tag="connect"):
@@ -82,7 +110,7 @@ class Echo(Struct, frozen=True, tag="echo"):
 
     TCP: ``size`` bytes come back after the proof. UDP: datagrams of ``size`` bytes go there and come back.
     ``wait``: seconds to go on for a first success, and on ``OwnService`` until every echo behind it has answered: such a
-    Service is only just being set up.
+    Service is only just being set up. ``family``: ``IPv4`` or ``IPv6``; where it is not given, the place's first address.
     """
 
     node: str
@@ -92,6 +120,47 @@ class Echo(Struct, frozen=True, tag="echo"):
     samples: int = 1
     timeout: float = 1.0
     wait: float = 0.0
+    family: str = ""
+
+
+class PathMtu(Struct, frozen=True, tag="path MTU"):
+    """Find the largest packet that gets from the debug pod on ``node`` to a peer whole, up to the pod's own MTU.
+
+    UDP with IP_PMTUDISC_PROBE (ip(7)): packets leave unfragmented whatever the kernel believes of the path. One way: the
+    peer's answers are small.
+    """
+
+    node: str
+    to: Peer
+    timeout: float = 0.5
+    family: str = ""
+
+
+class Burst(Struct, frozen=True, tag="burst"):
+    """Send ``count`` small datagrams to a peer, one every ``interval`` seconds, and see how many come back and how fast.
+
+    A round in which one gets lost is repeated once, so that what was lost by chance is told from what is lost again.
+    """
+
+    node: str
+    to: Peer
+    count: int = 40
+    interval: float = 0.005
+    timeout: float = 0.5
+    family: str = ""
+
+
+class HttpGet(Struct, frozen=True, tag="http"):
+    """GET a page, and bring back those of its lines that begin with one of ``prefixes``.
+
+    For the endpoints of the cluster's own machinery alone (CoreDNS's metrics, kube-proxy's health checks), never a workload.
+    """
+
+    node: str
+    to: Address
+    path: str = "/"
+    prefixes: tuple[str, ...] = ()
+    timeout: float = 2.0
 
 
 class Certificate(Struct, frozen=True, tag="certificate"):
@@ -115,7 +184,7 @@ class Canary(Struct, frozen=True, tag="canary"):
     other: str = ""
 
 
-Probe = DnsLookup | Connect | Echo | Certificate
+Probe = DnsLookup | ResolvConf | Connect | Echo | Certificate | PathMtu | Burst | HttpGet
 """What the agent in a debug pod can be asked."""
 
 Request = Probe | Canary
@@ -131,10 +200,31 @@ class DnsSample(Struct, frozen=True, omit_defaults=True):
 
 
 class DnsReply(Struct, frozen=True, tag="dns", omit_defaults=True):
-    """All samples of one lookup, and the server's address where the request named it symbolically."""
+    """All samples of one lookup, and the server's address where the request named it symbolically.
+
+    Of the first answer: its ``records`` (sorted texts of the answer section's data, owner names left out), its size in bytes,
+    and whether it was ``truncated`` (the TC bit).
+    """
 
     server: str
     samples: tuple[DnsSample, ...]
+    records: tuple[str, ...] = ()
+    size: int = 0
+    truncated: bool = False
+
+
+class ResolvConfReply(Struct, frozen=True, tag="read resolv.conf", omit_defaults=True):
+    """What a resolv.conf says: nameservers, search domains and options, in their order."""
+
+    nameservers: tuple[str, ...] = ()
+    search: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
+
+    @property
+    def ndots(self) -> int:
+        """Dots from which on a name is tried as it is first; 1 where no option says so (resolv.conf(5))."""
+        found = [option.partition(":")[2] for option in self.options if option.startswith("ndots:")]
+        return int(found[-1]) if found and found[-1].isdigit() else 1
 
 
 class ConnectReply(Struct, frozen=True, tag="connect", omit_defaults=True):
@@ -148,6 +238,7 @@ class EchoSample(Struct, frozen=True, omit_defaults=True):
     """One try: ``who`` is the node whose echo proved itself, ``source`` the address it saw us come from.
 
     ``impostor``: something answered, but not with the nonce. ``got``: bytes that came after the proof.
+    ``itself``: it was the very pod that asked.
     """
 
     outcome: Outcome
@@ -156,6 +247,7 @@ class EchoSample(Struct, frozen=True, omit_defaults=True):
     source: str = ""
     got: int = 0
     impostor: bool = False
+    itself: bool = False
 
 
 class EchoReply(Struct, frozen=True, tag="echo", omit_defaults=True):
@@ -172,6 +264,47 @@ class CertificateReply(Struct, frozen=True, tag="certificate", omit_defaults=Tru
     ms: float
     verified: bool = False
     problem: str = ""
+
+
+class PathMtuReply(Struct, frozen=True, tag="path MTU", omit_defaults=True):
+    """The pod's ``own`` MTU and the largest packet that was ``carried``, in bytes with IP header; 0: none of any size.
+
+    ``told``: the MTU that an ICMP "fragmentation needed" (or "packet too big") gave, 0 where none came. ``impostor``:
+    something answered, but not the peer.
+    """
+
+    outcome: Outcome
+    own: int
+    carried: int = 0
+    told: int = 0
+    impostor: bool = False
+
+
+class Round(Struct, frozen=True, omit_defaults=True):
+    """Datagrams sent, and milliseconds of each that came back, in ascending order."""
+
+    sent: int
+    times: tuple[float, ...] = ()
+
+    @property
+    def lost(self) -> int:
+        """How many did not come back."""
+        return self.sent - len(self.times)
+
+
+class BurstReply(Struct, frozen=True, tag="burst", omit_defaults=True):
+    """The rounds of a burst: one, or two where something was lost in the first."""
+
+    rounds: tuple[Round, ...]
+
+
+class HttpReply(Struct, frozen=True, tag="http", omit_defaults=True):
+    """What became of a GET: the HTTP status, and the lines that were asked for."""
+
+    outcome: Outcome
+    ms: float
+    status: int = 0
+    lines: tuple[str, ...] = ()
 
 
 class Trial(Struct, frozen=True, tag="trial", omit_defaults=True):
@@ -207,4 +340,15 @@ class Lost(Struct, frozen=True, tag="lost", omit_defaults=True):
     asked: bool = True
 
 
-Reply = DnsReply | ConnectReply | EchoReply | CertificateReply | CanaryReply | Lost
+Reply = (
+    DnsReply
+    | ResolvConfReply
+    | ConnectReply
+    | EchoReply
+    | CertificateReply
+    | PathMtuReply
+    | BurstReply
+    | HttpReply
+    | CanaryReply
+    | Lost
+)

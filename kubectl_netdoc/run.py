@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from kubectl_netdoc import __version__, causes
-from kubectl_netdoc.cluster import Cluster, KindUnavailable, Listing, Unavailable
+from kubectl_netdoc.cluster import Cluster, KindUnavailable, Listing, Unavailable, Wishes
 from kubectl_netdoc.facts import Facts, Measured
 from kubectl_netdoc.model import (
     REPORT_VERSION,
@@ -58,16 +58,16 @@ def run(
     registry: Registry,
     checks: tuple[Check, ...],
     progress: Progress = lambda _: None,
-    asked: tuple[str, ...] = (),
+    wishes: Wishes | None = None,
 ) -> Run:
-    """Walk the whole way once; ``asked``: checks that were asked for by name.
+    """Walk the whole way once; ``wishes``: what the user asked for, where not what the source tells (a bundle does).
 
     Raises only what ``source`` raises (``SourceError``); a check's crash is a row.
     """
     started = perf_counter()
     progress("reading the cluster")
     cluster = source.cluster(kinds_of(checks))
-    cluster.asked = asked or cluster.asked  # a bundle tells what was
+    cluster.wishes = wishes or cluster.wishes
     plan_errors, requests = plan(checks, cluster)
     progress(f"measuring: {len(requests)} requests")
     measured = source.measure(cluster, requests) if _measures(checks) else Measured(why_not="no check measures")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 from kubectl_netdoc.cluster import Cluster
-from kubectl_netdoc.records import POD, SERVICE, Service, ServicePort
+from kubectl_netdoc.records import POD, Service, ServicePort
 from kubectl_netdoc.requests import Address, Connect, Echo, Peer
 
 MOST_ENDPOINTS = 4
@@ -62,7 +62,7 @@ class Target(Struct, frozen=True):
 
 def targets(cluster: Cluster) -> list[Target]:
     """Return the TCP ports of Services in scope that have ready endpoints, at most ``MOST_PORTS``, evenly sampled."""
-    found = [target for service in cluster.all(SERVICE) for target in _of(cluster, service)]
+    found = [target for service in cluster.services() for target in _of(cluster, service)]
     step = max(1, -(-len(found) // MOST_PORTS))
     return found[::step]
 

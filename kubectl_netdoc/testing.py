@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from kubectl_netdoc.cluster import Cluster, Listing, Unavailable
+from kubectl_netdoc.cluster import Cluster, Listing, Unavailable, Wishes
 from kubectl_netdoc.facts import Facts, Measured, Vantage
 from kubectl_netdoc.model import Check, Finding
 from kubectl_netdoc.records import (
@@ -254,14 +254,14 @@ def make_cluster(
     unavailable: Mapping[Kind[Any], Unavailable] | None = None,
     vantages: tuple[str, ...] = (),
     origin: str = "live",
-    asked: tuple[str, ...] = (),
+    wishes: Wishes = Wishes(),  # noqa: B008 - frozen
 ) -> Cluster:
     """Return a cluster of these objects; kinds without any are empty lists, those in ``unavailable`` could not be read."""
     listings: dict[str, Listing | Unavailable] = {
         name: Listing(tuple(item for kind, item in objects if kind.name == name)) for name in KINDS
     }
     listings |= {kind.name: why for kind, why in (unavailable or {}).items()}
-    return Cluster(listings, time=NOW, origin=origin, vantages=vantages, asked=asked)
+    return Cluster(listings, time=NOW, origin=origin, vantages=vantages, wishes=wishes)
 
 
 def make_dns_reply(
@@ -327,6 +327,7 @@ __all__ = [
     "REPLICA_SET",
     "STATEFUL_SET",
     "Case",
+    "Wishes",
     "ago",
     "judge",
     "make_cluster",

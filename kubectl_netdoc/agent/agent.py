@@ -1,7 +1,8 @@
 """The agent: a dumb instrument that runs in a debug pod. Standard library only, Python 3.8 syntax, glibc and musl.
 
 Input on stdin: one line with the length of a JSON document in bytes, then the document
-    {"budget": seconds, "asks": [{"id": 0, "op": "udp", ...}, ...]}
+    {"budget": seconds, "spacing": seconds, "target_spacing": seconds, "asks": [{"id": 0, "op": "udp", ...}, ...]}
+    spacing: between two packets that begin something, whatever it is; target_spacing: the same for one host and port
 Output on stdout: one JSON line a reply, in any order, then {"end": true, "replies": N, ...}. It judges nothing.
 
 Operations
@@ -11,22 +12,36 @@ Operations
           -> {"to": "10.96.0.10", "samples": [["ok", ms, base64] or ["timeout", ms], ...]}
           "group": 2 sends them two by two from one socket at once, as a resolver sends A and AAAA: a sample is then
           "ok" when both are answered, and carries the first answer
+          "interval": seconds from one payload to the next, from one socket and without waiting for answers
+          "stream": true sends each over a TCP connection of its own, two bytes of length before it (RFC 1035, 4.2.2)
+    resolv  {}: the text of /etc/resolv.conf -> {"to": "", "samples": [["ok", 0, base64]]}
     tcp   {"to": [host, port], "timeout": seconds}: connect and close -> {"to": host, "samples": [["ok", ms]]}
     echo  {"to": [host, port], "protocol": "TCP" or "UDP", "size": bytes, "samples": N, "timeout": s, "wait": s, "distinct": N}
           goes on for "wait" seconds until one try succeeds, and until so many different first lines have come
           -> {"to": host, "samples": [["ok", ms, first line in base64, bytes after it], ...]}
     tls   {"to": [host, port], "name": server name, "authority": PEM, "timeout": s}
           -> {"to": host, "samples": [["ok", ms, "" or what is wrong with the certificate]]}
+    http {"to": [host, port], "path": text, "prefixes": [text...], "timeout": s}
+          -> {"to": host, "samples": [["ok", ms, status, [lines that begin with a prefix...]]]}
+    pmtu {"to": [host, port], "timeout": s}: the largest datagram that gets to an echo server whole, in bytes with IP header
+          -> {"to": host, "samples": [["ok", ms, own MTU, largest carried, MTU that ICMP told or 0, greeting in base64]]}
+    burst {"to": [host, port], "count": N, "interval": s, "timeout": s}: small datagrams to an echo server; once more if one
+          is lost -> {"to": host, "samples": [["ok", ms of the round, sent, [ms...]], ...]}
 Asks are run in order and alone, so that nothing else loads the path while latency is measured; those in a row that have
 "together": true are run at once, at most 16.
 """
 
 import base64
 import errno
+import fcntl
+import http.client
 import json
+import select
 import socket
 import ssl
+import struct
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
@@ -40,6 +55,7 @@ ERRORS = {
     errno.EAFNOSUPPORT: "unreachable",
     errno.EPERM: "permission",
     errno.EACCES: "permission",
+    errno.EMSGSIZE: "too big",
 }
 
 SILENT = set()  # type: ignore[var-annotated]
@@ -47,6 +63,24 @@ SILENT = set()  # type: ignore[var-annotated]
 
 class OutOfTime(Exception):
     """The batch's budget is used up."""
+
+
+class Pace:
+    """Keeps what begins apart: so many seconds between any two, and between two to one target."""
+
+    def __init__(self, spacing=0.0, target_spacing=0.0):
+        self.spacing, self.target_spacing = spacing, target_spacing
+        self.following, self.targets, self.lock = 0.0, {}, threading.Lock()
+
+    def wait(self, host, port):
+        """Wait for one's turn."""
+        with self.lock:
+            at = max(time.monotonic(), self.following, self.targets.get((host, port), 0.0))
+            self.following, self.targets[host, port] = at + self.spacing, at + self.target_spacing
+        time.sleep(max(0.0, at - time.monotonic()))
+
+
+PACE = Pace()
 
 
 def outcome(error):
@@ -66,12 +100,17 @@ def resolv_conf_nameserver(path="/etc/resolv.conf"):
     raise ValueError("no nameserver in " + path)
 
 
+def family_of(host):
+    """The address family of an IP address."""
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
+
+
 def exchange(host, port, payloads, timeout):
     """Send all payloads from one new socket at once and wait until each has its answer: one sample, with the first answer."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    PACE.wait(host, port)
     start = time.perf_counter()
     try:
-        with socket.socket(family, socket.SOCK_DGRAM) as sock:
+        with socket.socket(family_of(host), socket.SOCK_DGRAM) as sock:
             sock.connect((host, port))  # so that an ICMP error comes back, and only this peer's datagrams
             start = time.perf_counter()
             for payload in payloads:
@@ -100,14 +139,16 @@ def udp(ask, deadline):
     """Operation ``udp``."""
     host, port = (resolv_conf_nameserver(), 53) if ask["to"] == "resolv.conf" else ask["to"]
     payloads = [base64.b64decode(payload) for payload in ask["payloads"]]
-    group = ask.get("group", 1)
+    if ask.get("interval"):
+        return {"to": host, "samples": trickle(host, port, payloads, ask["interval"], ask["timeout"], deadline)}
+    group, one = ask.get("group", 1), asked_over_tcp if ask.get("stream") else exchange
     samples = []
     patience = 1 if (host, port) in SILENT else ask["give_up"]
     for first in range(0, len(payloads), group):
         left = deadline - time.monotonic()
         if left <= 0:
             raise OutOfTime
-        samples.append(exchange(host, port, payloads[first : first + group], min(ask["timeout"], left)))
+        samples.append(one(host, port, payloads[first : first + group], min(ask["timeout"], left)))
         if samples[-1][0] == "timeout" and left < ask["timeout"]:
             raise OutOfTime  # it might have been answered within its own time: no loss
         if sum(sample[0] != "ok" for sample in samples) >= patience:
@@ -116,8 +157,69 @@ def udp(ask, deadline):
     return {"to": host, "samples": samples}
 
 
+def asked_over_tcp(host, port, payloads, timeout):
+    """Send one payload over a TCP connection of its own and take one answer; the milliseconds are those of both."""
+    PACE.wait(host, port)
+    start = time.perf_counter()
+    try:
+        with socket.create_connection((host, port), timeout) as sock:
+            sock.sendall(struct.pack("!H", len(payloads[0])) + payloads[0])
+            data = b""
+            while len(data) < 2 or len(data) < 2 + struct.unpack("!H", data[:2])[0]:
+                data += received(sock, start + timeout)
+        return ["ok", (time.perf_counter() - start) * 1000, base64.b64encode(data[2:]).decode()]
+    except OSError as error:
+        return [outcome(error), (time.perf_counter() - start) * 1000]
+
+
+def trickle(host, port, payloads, interval, timeout, deadline):
+    """Send a payload every so many seconds without waiting for answers; each has its own time for one."""
+    sent, samples = {}, {}  # type: ignore[var-annotated]
+    with socket.socket(family_of(host), socket.SOCK_DGRAM) as sock:
+        errors_pass(sock.connect, (host, port))
+        start = time.perf_counter()
+        end = start + interval * (len(payloads) - 1) + timeout
+        while len(samples) < len(payloads) and time.perf_counter() < end:
+            if time.monotonic() > deadline:
+                raise OutOfTime
+            answer = turn(sock, payloads, sent, start + interval * len(sent), end)
+            if answer[:2] in sent and answer[:2] not in samples:
+                ms = (time.perf_counter() - sent[answer[:2]]) * 1000
+                in_time = ["ok", ms, base64.b64encode(answer).decode()]
+                samples[answer[:2]] = in_time if ms <= timeout * 1000 else ["timeout", ms]
+    return [samples.get(payload[:2], ["timeout", timeout * 1000]) for payload in payloads]
+
+
+def turn(sock, payloads, sent, due, end):
+    """Send the next payload when it is due, note when, and return what came until the one after it is."""
+    if len(sent) < len(payloads) and time.perf_counter() >= due:
+        payload = payloads[len(sent)]
+        sent[payload[:2]] = time.perf_counter()
+        errors_pass(sock.send, payload)
+        return b""
+    until = due if len(sent) < len(payloads) else end
+    if select.select([sock], [], [], max(0.0, until - time.perf_counter()))[0]:
+        return errors_pass(sock.recv, LARGEST) or b""
+    return b""
+
+
+def errors_pass(function, argument):
+    """Call it; an ICMP error is no answer, and the next datagram may still get one."""
+    try:
+        return function(argument)
+    except OSError:
+        return None
+
+
+def resolv(ask, deadline):
+    """Operation ``resolv``."""
+    with open("/etc/resolv.conf", "rb") as file:
+        return {"to": "", "samples": [["ok", 0.0, base64.b64encode(file.read(LARGEST)).decode()]]}
+
+
 def tried(function, deadline, timeout, *arguments):
     """Run one try that returns what follows "ok" and the milliseconds; a socket error becomes its word."""
+    PACE.wait(*arguments[:2])
     left = deadline - time.monotonic()
     if left <= 0:
         raise OutOfTime
@@ -174,8 +276,7 @@ def received(sock, end):
 
 def echoed_udp(timeout, host, port, size):
     """Send a datagram of ``size`` bytes and take the one that comes back."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_DGRAM) as sock:
+    with socket.socket(family_of(host), socket.SOCK_DGRAM) as sock:
         sock.settimeout(timeout)
         sock.connect((host, port))
         start = time.perf_counter()
@@ -227,7 +328,171 @@ def tls(ask, deadline):
     return {"to": host, "samples": [sample]}
 
 
-OPERATIONS = {"udp": udp, "tcp": tcp, "echo": echo, "tls": tls}
+MOST_PAGE, MOST_LINES = 4 * 1024 * 1024, 3000
+
+
+def page(timeout, host, port, path, prefixes):
+    """GET a page and keep some of its lines."""
+    connection = http.client.HTTPConnection(host, port, timeout=timeout)
+    try:
+        connection.request("GET", path, headers={"User-Agent": "kubectl-netdoc"})
+        answer = connection.getresponse()
+        lines = answer.read(MOST_PAGE).decode(errors="replace").splitlines()
+        return [None, answer.status, [line[:500] for line in lines if line.startswith(tuple(prefixes))][:MOST_LINES]]
+    except http.client.HTTPException as error:
+        raise ConnectionResetError(errno.EPROTO, str(error)) from None
+    finally:
+        connection.close()
+
+
+def http_get(ask, deadline):
+    """Operation ``http``."""
+    host, port = ask["to"]
+    start = time.perf_counter()
+    sample = tried(page, deadline, ask["timeout"], host, port, ask["path"], ask["prefixes"])
+    sample[1] = (time.perf_counter() - start) * 1000
+    return {"to": host, "samples": [sample]}
+
+
+SMALLEST = {socket.AF_INET: 576, socket.AF_INET6: 1280}
+HEADERS = {socket.AF_INET: 28, socket.AF_INET6: 48}
+LADDER = 16
+SHORTEST = 128
+# linux/in.h and linux/in6.h; the socket module has names for few of them.
+MTU_DISCOVER = {socket.AF_INET: (socket.IPPROTO_IP, 10, 14), socket.AF_INET6: (socket.IPPROTO_IPV6, 23, 24)}
+PROBE = 3
+SIOCGIFMTU, SIOCGIFADDR = 0x8921, 0x8915
+
+
+def interface_mtu(family, address):
+    """The MTU of the interface that has an address; needs no privilege."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        for _, name in socket.if_nameindex():
+            if address in addresses(sock, family, name):
+                request = struct.pack("256s", name.encode()[:15])
+                return struct.unpack_from("i", fcntl.ioctl(sock, SIOCGIFMTU, request), 16)[0]
+    raise ValueError("no interface has " + address)
+
+
+def addresses(sock, family, name):
+    """The addresses of an interface: the first one of IPv4, all of IPv6."""
+    if family == socket.AF_INET:
+        try:
+            return [socket.inet_ntoa(fcntl.ioctl(sock, SIOCGIFADDR, struct.pack("256s", name.encode()[:15]))[20:24])]
+        except OSError:
+            return []
+    with open("/proc/net/if_inet6") as lines:
+        rows = [line.split() for line in lines]
+    return [socket.inet_ntop(socket.AF_INET6, bytes.fromhex(row[0])) for row in rows if row[5] == name]
+
+
+class Prober:
+    """A socket that sends datagrams of given sizes whole to an echo server and learns which of them arrived."""
+
+    def __init__(self, host, port):
+        self.family = family_of(host)
+        self.level, discover, self.mtu = MTU_DISCOVER[self.family]
+        self.sock = socket.socket(self.family, socket.SOCK_DGRAM)
+        self.sock.setsockopt(self.level, discover, PROBE)
+        self.sock.connect((host, port))
+        self.own = interface_mtu(self.family, self.sock.getsockname()[0])
+        self.told, self.line = 0, b""
+
+    def arrived(self, sizes, timeout, enough=0):
+        """Send each size twice, wait, and return those that the server got; at once when ``enough`` is among them."""
+        found, end = set(), time.perf_counter() + timeout  # type: ignore[var-annotated]
+        for size in list(sizes) * 2:
+            self.tolerant(self.sock.send, b"s" * (size - HEADERS[self.family]))
+            time.sleep(PACE.spacing)
+        while len(found) < len(sizes) and (not enough or enough not in found) and time.perf_counter() < end:
+            if select.select([self.sock], [], [], max(0.0, end - time.perf_counter()))[0]:
+                words = (self.tolerant(self.sock.recv, LARGEST) or b"").split()
+                if len(words) > 4 and words[4].isdigit():
+                    self.line = b" ".join(words[:4])
+                    found.add(int(words[4]) + HEADERS[self.family])
+        return found
+
+    def tolerant(self, function, argument):
+        """Call it; note what an ICMP message told of the path's MTU."""
+        try:
+            return function(argument)
+        except OSError as error:
+            if error.errno == errno.EMSGSIZE:
+                self.told = self.sock.getsockopt(self.level, self.mtu)
+            return None
+
+
+def pmtu(ask, deadline):
+    """Operation ``pmtu``: the whole MTU first; where that does not arrive, narrow it down sixteen sizes at a time."""
+    host, port = ask["to"]
+    start = time.perf_counter()
+    try:
+        prober = Prober(host, port)
+    except OSError as error:
+        return {"to": host, "samples": [[outcome(error), (time.perf_counter() - start) * 1000]]}
+    with prober.sock:
+        low, high = SMALLEST[prober.family], prober.own
+        found = prober.arrived([high, low], ask["timeout"], enough=high)
+        carried = max(found or {0})
+        while 0 < carried < high - 1 and carried < prober.own:
+            if deadline - time.monotonic() < ask["timeout"]:
+                raise OutOfTime
+            step = max(1, (high - carried) // LADDER)
+            sizes = list(range(carried + step, high, step))[:LADDER]
+            best = max(prober.arrived(sizes, ask["timeout"]) | {carried})
+            high = min([size for size in sizes if size > best] + [high])
+            carried = best
+    word = "ok" if carried else "timeout"
+    line = base64.b64encode(prober.line).decode()
+    return {"to": host, "samples": [[word, (time.perf_counter() - start) * 1000, prober.own, carried, prober.told, line]]}
+
+
+def burst(ask, deadline):
+    """Operation ``burst``."""
+    host, port = ask["to"]
+    rounds = []  # type: ignore[var-annotated]
+    while not rounds or (len(rounds) < 2 and len(rounds[0][3]) < ask["count"]):
+        if deadline - time.monotonic() < ask["count"] * ask["interval"] + ask["timeout"]:
+            raise OutOfTime
+        start = time.perf_counter()
+        times = volley(host, port, ask["count"], ask["interval"], ask["timeout"])
+        rounds.append(["ok", (time.perf_counter() - start) * 1000, ask["count"], sorted(times)])
+    return {"to": host, "samples": rounds}
+
+
+def volley(host, port, count, interval, timeout):
+    """Send datagrams, each by its size told from the others, and return the milliseconds of those that came back."""
+    payloads = [b"s" * (SHORTEST + number) for number in range(count)]
+    sent, times = [], {}  # type: ignore[var-annotated]
+    with socket.socket(family_of(host), socket.SOCK_DGRAM) as sock:
+        errors_pass(sock.connect, (host, port))
+        start = time.perf_counter()
+        end = start + count * interval + timeout
+        while len(times) < count and time.perf_counter() < end:
+            due = start + interval * len(sent)
+            if len(sent) < count and time.perf_counter() >= due:
+                sent.append(time.perf_counter())
+                errors_pass(sock.send, payloads[len(sent) - 1])
+                continue
+            until = due if len(sent) < count else end
+            if select.select([sock], [], [], max(0.0, until - time.perf_counter()))[0]:
+                words = (errors_pass(sock.recv, LARGEST) or b"").split()
+                number = int(words[4]) - SHORTEST if len(words) > 4 and words[4].isdigit() else -1
+                if 0 <= number < len(sent):
+                    times.setdefault(number, (time.perf_counter() - sent[number]) * 1000)
+    return list(times.values())
+
+
+OPERATIONS = {
+    "udp": udp,
+    "resolv": resolv,
+    "tcp": tcp,
+    "echo": echo,
+    "tls": tls,
+    "http": http_get,
+    "pmtu": pmtu,
+    "burst": burst,
+}
 AT_ONCE = 16
 
 
@@ -272,6 +537,7 @@ def main() -> None:
     length = int(sys.stdin.buffer.readline())
     batch = json.loads(sys.stdin.buffer.read(length).decode())
     before, deadline = throttled(), time.monotonic() + batch["budget"]
+    PACE.spacing, PACE.target_spacing = batch.get("spacing", 0.0), batch.get("target_spacing", 0.0)
     for reply in replies(batch["asks"], deadline):
         print(json.dumps(reply), flush=True)
     print(json.dumps({"end": True, "replies": len(batch["asks"]), "throttled": throttled() - before}), flush=True)

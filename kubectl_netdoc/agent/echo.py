@@ -5,6 +5,7 @@ Standard library only, Python 3.8 syntax. Arguments: NONCE NAME PORT, the same p
 TCP: sends "netdoc NONCE NAME SOURCE\\n" at once (SOURCE: the address that it saw the client come from), then reads a line
      with a number and sends so many bytes, and closes.
 UDP: answers a datagram with the same line, padded to the datagram's own length, so that it never sends more than it got.
+     One that begins with "s" gets a short answer, whose fifth word is the length of what came: so one way is measured alone.
 """
 
 import socket
@@ -42,8 +43,12 @@ class Datagrams(socketserver.BaseRequestHandler):
     def handle(self):
         """Answer with as many bytes as came."""
         data, sock = self.request
-        if len(data) >= SHORTEST:
-            sock.sendto(greeting(self.client_address).ljust(len(data), b"x")[: len(data)], self.client_address)
+        if len(data) < SHORTEST:
+            return
+        line, room = greeting(self.client_address), len(data)
+        if data[:1] == b"s":
+            line, room = line.rstrip() + b" %d\n" % len(data), SHORTEST
+        sock.sendto(line.ljust(room, b"x")[:room], self.client_address)
 
 
 class EveryFamily:

@@ -33,6 +33,7 @@ from kubectl_netdoc.report import FORMATS
 )
 @click.option("--strict", is_flag=True, help="Exit with 4 where something could not be looked at.")
 @options.choosing
+@options.targets
 @options.measuring
 @options.kubectl_flags
 def command(checks: tuple[str, ...], source: str, output: str, fail_on: str, show: str, strict: bool, **flags: Any) -> int:
@@ -46,7 +47,7 @@ def command(checks: tuple[str, ...], source: str, output: str, fail_on: str, sho
     where = options.recorded(source) if source else options.live(flags)
     stage, done = options.progress()
     try:
-        whole = run(where, registry, chosen, stage, options.named(checks, flags["only"]))
+        whole = run(where, registry, chosen, stage, options.wishes(checks, flags))
     finally:
         done()
     result = whole.report

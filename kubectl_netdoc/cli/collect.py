@@ -14,6 +14,7 @@ from kubectl_netdoc.cli import options
 @click.argument("file", default="", required=False)
 @click.option("--note", "notes", multiple=True, metavar="KEY=VALUE", help="A remark to keep in the bundle (repeatable).")
 @options.choosing
+@options.targets
 @options.measuring
 @options.kubectl_flags
 def command(file: str, notes: tuple[str, ...], **flags: Any) -> int:
@@ -32,7 +33,7 @@ def command(file: str, notes: tuple[str, ...], **flags: Any) -> int:
     source = options.live(flags)
     stage, done = options.progress()
     try:
-        result = run(source, registry, chosen, stage, options.named((), flags["only"]))
+        result = run(source, registry, chosen, stage, options.wishes((), flags))
     finally:
         done()
     content = bundle.dump(source.label, result.cluster, result.measured, note)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from kubectl_netdoc.cluster import Cluster
+    from kubectl_netdoc.cluster import Cluster, Wishes
     from kubectl_netdoc.facts import Measured
     from kubectl_netdoc.model import Check
     from kubectl_netdoc.policy.engine import Engine
@@ -104,6 +104,31 @@ choosing = _all(
     click.option("--only", multiple=True, metavar="CHECK", help="Run only this check (repeatable)."),
     click.option("--skip", multiple=True, metavar="CHECK", help="Leave this check out (repeatable)."),
 )
+
+
+targets = _all(
+    click.option("--external", multiple=True, metavar="NAME|IP", help="Measure this name or address outside too (repeatable)."),
+    click.option("--service", "services", multiple=True, metavar="[NS/]NAME", help="Look at this Service only (repeatable)."),
+    click.option("-l", "--selector", default="", metavar="LABELS", help="Look only at Services with these labels."),
+)
+
+
+def wishes(checks: Iterable[str], flags: Mapping[str, Any]) -> Wishes | None:
+    """Return what the user asked for beyond the default; None where nothing was, so that a bundle's own wishes count."""
+    from kubectl_netdoc.cluster import Wishes
+
+    labels = tuple((key, value if equals else None) for key, equals, value in pairs(flags["selector"]))
+    wanted = Wishes(named(checks, flags["only"]), named(flags["external"]), named(flags["services"]), labels)
+    return None if wanted == Wishes() else wanted
+
+
+def pairs(selector: str) -> list[tuple[str, str, str]]:
+    """Return the parts of a label selector, equality and existence alone; anything else is a usage error."""
+    parts = [part.strip() for part in selector.replace("==", "=").split(",") if part.strip()]
+    for part in parts:
+        if not re.fullmatch(r"[A-Za-z0-9][\w./-]*(=[\w.-]*)?", part):
+            raise click.UsageError(f"-l takes key=value and key, separated by commas; {part!r} is neither")
+    return [part.partition("=") for part in parts]
 
 
 def choose(names: Iterable[str], only: Iterable[str], skip: Iterable[str]) -> tuple[Registry, tuple[Check, ...]]:

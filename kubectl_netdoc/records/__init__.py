@@ -33,6 +33,7 @@ from kubectl_netdoc.records.core import (
     CorefileMap,
     CronJob,
     CronJobSpec,
+    DnsLog,
     Endpoint,
     EndpointConditions,
     EndpointPort,
@@ -42,6 +43,7 @@ from kubectl_netdoc.records.core import (
     JobTemplate,
     LoadBalancerIngress,
     LoadBalancerStatus,
+    LogText,
     Namespace,
     Node,
     NodeAddress,
@@ -66,6 +68,7 @@ from kubectl_netdoc.records.core import (
     WorkloadSpec,
     WorkloadStatus,
     corefile_map,
+    dns_log,
 )
 from kubectl_netdoc.records.policies import (
     AdminPeer,
@@ -113,6 +116,7 @@ __all__ = [
     "CRON_JOB",
     "DAEMON_SET",
     "DEPLOYMENT",
+    "DNS_LOG",
     "ENDPOINT_SLICE",
     "EVENT",
     "GATEWAY",
@@ -153,6 +157,7 @@ __all__ = [
     "CronJob",
     "CronJobSpec",
     "DestinationPort",
+    "DnsLog",
     "Endpoint",
     "EndpointConditions",
     "EndpointPort",
@@ -174,6 +179,7 @@ __all__ = [
     "LabelSelectorRequirement",
     "LoadBalancerIngress",
     "LoadBalancerStatus",
+    "LogText",
     "Moment",
     "Namespace",
     "NamespacedPod",
@@ -249,6 +255,19 @@ COREFILE = Kind(
     reduce=corefile_map,
 )
 
+DNS_LOG = Kind(
+    "DnsLog",
+    "",
+    "v1",
+    "pods/log",
+    DnsLog,
+    authored=False,
+    logs=(("kube-system", "k8s-app=kube-dns"), ("openshift-dns", "dns.operator.openshift.io/daemonset-dns=default")),
+    wire=LogText,
+    reduce=dns_log,
+)
+"""The logs of cluster DNS. CoreDNS carries the label k8s-app=kube-dns wherever kubeadm's or a distribution's manifest made it."""
+
 ROOT_CERTIFICATE = Kind(
     "RootCertificate",
     "",
@@ -314,7 +333,7 @@ WORKLOADS = (DEPLOYMENT, STATEFUL_SET, DAEMON_SET, REPLICA_SET, JOB)
 OWNERS = (*WORKLOADS, REPLICATION_CONTROLLER, CRON_JOB)
 """Every kind that makes pods."""
 
-OTHERS = (ROOT_CERTIFICATE, *POLICIES, INGRESS, GATEWAY, *ROUTES)
+OTHERS = (DNS_LOG, ROOT_CERTIFICATE, *POLICIES, INGRESS, GATEWAY, *ROUTES)
 KINDS: dict[str, Kind[Any]] = {
     kind.name: kind for kind in (NAMESPACE, NODE, POD, SERVICE, ENDPOINT_SLICE, EVENT, *OWNERS, COREFILE, *OTHERS)
 }

@@ -77,6 +77,7 @@ class Kind(Generic[R]):
 
     ``names``: only these objects are read, one by one. ``selectors``: one list for each field selector.
     ``wire`` and ``reduce``: decoded as ``wire``, kept as what ``reduce`` makes of it.
+    ``logs``: (namespace, label selector) of the pods whose logs are read, each as an object with its ``text``.
     ``authored``: people write it in manifests, so a folder without one means there is none.
     ``extension``: a server may lack its API group. ``written``: the kind as objects give it where ``name`` is another, to
     tell two of different groups apart.
@@ -92,6 +93,7 @@ class Kind(Generic[R]):
     names: tuple[tuple[str, str], ...] = ()
     selectors: tuple[str, ...] = ("",)
     extension: bool = False
+    logs: tuple[tuple[str, str], ...] = ()
     written: str = ""
     wire: type[Object] | None = None
     reduce: Callable[[Any], R] | None = None

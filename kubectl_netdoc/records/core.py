@@ -6,7 +6,7 @@ from datetime import datetime
 
 from msgspec import field
 
-from kubectl_netdoc import corefile
+from kubectl_netdoc import corefile, dnslog
 from kubectl_netdoc.records.base import Condition, Moment, Object, ObjectMeta, Record
 
 
@@ -211,6 +211,10 @@ class ServiceSpec(Record, frozen=True):
     external_traffic_policy: str = ""
     publish_not_ready_addresses: bool = False
     load_balancer_class: str = ""
+    ip_families: tuple[str, ...] = ()
+    ip_family_policy: str = ""
+    session_affinity: str = ""
+    health_check_node_port: int = 0
 
 
 class LoadBalancerIngress(Record, frozen=True):
@@ -400,6 +404,18 @@ class CertificateData(Record, frozen=True):
     pem: str = field(name="ca.crt", default="")
 
 
+class LogText(Object, frozen=True):
+    """A container's log as it was read; only its digest is kept."""
+
+    text: str = ""
+
+
+class DnsLog(Object, frozen=True):
+    """What the log of a DNS server's pod says went wrong; ``metadata`` names the pod. No line of it is kept."""
+
+    causes: tuple[dnslog.Cause, ...] = ()
+
+
 class RootCertificate(Object, frozen=True):
     """The ConfigMap kube-root-ca.crt: the public certificate by which pods know the API server."""
 
@@ -409,3 +425,8 @@ class RootCertificate(Object, frozen=True):
 def corefile_map(raw: ConfigMap) -> CorefileMap:
     """Return what is kept of a DNS server's ConfigMap."""
     return CorefileMap(metadata=raw.metadata, corefile=corefile.parse(raw.data.corefile))
+
+
+def dns_log(raw: LogText) -> DnsLog:
+    """Return what is kept of a DNS server's log."""
+    return DnsLog(metadata=raw.metadata, causes=dnslog.digest(raw.text))

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from kubectl_netdoc import __version__
-from kubectl_netdoc.cluster import Cluster, Listing, Scope, Unavailable
+from kubectl_netdoc.cluster import Cluster, Listing, Scope, Unavailable, Wishes
 from kubectl_netdoc.facts import Measured, Vantage
 from kubectl_netdoc.model import Unseen
 from kubectl_netdoc.records import KINDS, Kind
@@ -53,7 +53,7 @@ class Bundle(Struct, omit_defaults=True):
     note: dict[str, str] = {}
     scope: Scope = Scope()
     vantages: tuple[str, ...] = ()
-    asked: tuple[str, ...] = ()
+    wishes: Wishes = Wishes()
     own_namespace: str = "netdoc"
     listings: dict[str, Stored] = {}
     debug_pods: tuple[Vantage, ...] = ()
@@ -81,7 +81,7 @@ def dump(label: str, cluster: Cluster, measured: Measured, note: dict[str, str])
         note=note,
         scope=cluster.scope,
         vantages=cluster.vantages,
-        asked=cluster.asked,
+        wishes=cluster.wishes,
         own_namespace=cluster.own_namespace,
         listings={name: _stored(listing) for name, listing in sorted(cluster.index.listings.items())},
         debug_pods=measured.vantages,
@@ -167,7 +167,7 @@ class BundleSource:
             origin="bundle",
             scope=bundle.scope,
             vantages=bundle.vantages,
-            asked=bundle.asked,
+            wishes=bundle.wishes,
             own_namespace=bundle.own_namespace,
         )
 

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import dns.exception
 import dns.flags
 import dns.message
 import dns.rcode
+import dns.rdatatype
 import msgspec
 from msgspec import Struct
 
+from kubectl_netdoc import load
 from kubectl_netdoc.requests import (
     Address,
+    Burst,
+    BurstReply,
     Certificate,
     CertificateReply,
     Connect,
@@ -26,13 +30,24 @@ from kubectl_netdoc.requests import (
     Echo,
     EchoReply,
     EchoSample,
+    HttpGet,
+    HttpReply,
     Lost,
     Outcome,
+    OwnName,
     OwnService,
+    PathMtu,
+    PathMtuReply,
     Peer,
     Probe,
     Reply,
+    ResolvConf,
+    ResolvConfReply,
+    Round,
 )
+
+MOST_RECORDS = 500
+"""Records of a DNS answer that are kept: the API puts at most 1,000 addresses into a headless Service's answer."""
 
 
 class AgentReply(Struct):
@@ -48,24 +63,44 @@ class AgentReply(Struct):
 
 
 class Server(Struct, frozen=True):
-    """An echo server of this run: where it is, and the nonce that only it knows."""
+    """An echo server of this run: its addresses, primary first, and the nonce that only it knows."""
 
-    ip: str
+    ips: tuple[str, ...]
     nonce: str
+
+
+class OwnServices(Struct, frozen=True):
+    """A Service of this run: its ClusterIPs, primary first, and its DNS name without the cluster domain."""
+
+    ips: tuple[str, ...] = ()
+    name: str = ""
 
 
 class Places(Struct, frozen=True):
     """What symbolic places mean in this run. ``why_no_service``: why the Services could not be made, where so."""
 
     servers: Mapping[tuple[str, bool], Server] = {}
-    service: str = ""
-    empty: str = ""
+    services: Mapping[OwnService, OwnServices] = {}
     port: int = 0
     why_no_service: str = ""
 
     def nodes(self) -> dict[str, str]:
         """Node of each nonce."""
         return {server.nonce: node for (node, _), server in self.servers.items()}
+
+    def service(self, place: OwnService) -> OwnServices:
+        """Return a Service of this run; raises ``Unresolved``."""
+        found = self.services.get(place)
+        if found is None or not found.ips:
+            raise Unresolved(self.why_no_service or "this run has no Service of its own")
+        return found
+
+    def server(self, place: Peer) -> Server:
+        """Return an echo server of this run; raises ``Unresolved``."""
+        found = self.servers.get((place.node, place.twin))
+        if found is None:
+            raise Unresolved(f"no echo server ran on node {place.node}")
+        return found
 
 
 NOWHERE = Places()
@@ -75,19 +110,20 @@ class Unresolved(Exception):
     """A request's symbolic place does not exist in this run; the text says why."""
 
 
-def address(place: Peer | OwnService | Address, places: Places) -> tuple[str, int]:
+def address(place: Peer | OwnService | Address, places: Places, family: str = "") -> tuple[str, int]:
     """Return what a place means in this run; raises ``Unresolved``."""
     if isinstance(place, Address):
         return place.ip, place.port
     if isinstance(place, OwnService):
-        ip = places.empty if place.empty else places.service
-        if not ip:
-            raise Unresolved(places.why_no_service or "this run has no Service of its own")
-        return ip, places.port
-    server = places.servers.get((place.node, place.twin))
-    if server is None:
-        raise Unresolved(f"no echo server ran on node {place.node}")
-    return server.ip, places.port + place.closed
+        return _of_family(places.service(place).ips, family, "netdoc's own Service"), places.port
+    return _of_family(places.server(place).ips, family, f"netdoc's pod on node {place.node}"), places.port + place.closed
+
+
+def _of_family(ips: tuple[str, ...], family: str, what: str) -> str:
+    found = [ip for ip in ips if not family or (":" in ip) == (family == "IPv6")]
+    if not found:
+        raise Unresolved(f"{what} has no {family} address")
+    return found[0]
 
 
 def ordered(requests: tuple[Probe, ...]) -> tuple[Probe, ...]:
@@ -96,42 +132,89 @@ def ordered(requests: tuple[Probe, ...]) -> tuple[Probe, ...]:
 
 
 def _stage(request: Probe) -> int:
-    if isinstance(request, DnsLookup):
-        return 1 if request.parallel else 0
-    return 3 if isinstance(request, Echo) and request.size else 2
+    """0 and 1: latency, alone. 2: at once, what is short or waits most of its time. 3: one by one, what loads the path."""
+    if isinstance(request, DnsLookup) and not request.interval:
+        return int(request.parallel or request.protocol == "TCP")
+    if isinstance(request, (Burst, PathMtu)):
+        return 3
+    return 4 if isinstance(request, Echo) and request.size else 2
 
 
 def ask(number: int, request: Probe, places: Places = NOWHERE) -> dict[str, Any]:
     """Return the agent's ask for a request; raises ``Unresolved``."""
     common = {"id": number, "timeout": request.timeout, "together": _stage(request) == 2}
-    if isinstance(request, DnsLookup):
-        to = list(address(request.server, places)) if isinstance(request.server, Address) else "resolv.conf"
-        group = 2 if request.parallel else 1
-        return {**common, "op": "udp", "to": to, "payloads": _queries(request), "group": group, "give_up": request.give_up}
-    to = list(address(request.to, places))
-    if isinstance(request, Connect):
-        return {**common, "op": "tcp", "to": to}
-    if isinstance(request, Certificate):
-        return {**common, "op": "tls", "to": to, "name": request.name, "authority": request.authority}
-    tries = {"protocol": request.protocol, "size": request.size, "samples": request.samples, "wait": request.wait}
-    tries["distinct"] = len(places.servers) if isinstance(request.to, OwnService) and not request.to.empty else 0
-    return {**common, "op": "echo", "to": to, **tries}
+    return common | _ASKS[type(request)](request, places)
 
 
-def _queries(request: DnsLookup) -> list[str]:
+def _ask_dns(request: DnsLookup, places: Places) -> dict[str, Any]:
+    to = list(address(request.server, places)) if isinstance(request.server, Address) else "resolv.conf"
+    group = 2 if request.parallel else 1
+    asked = {"op": "udp", "to": to, "payloads": _queries(request, places), "group": group, "give_up": request.give_up}
+    return asked | {"stream": request.protocol == "TCP", "interval": request.interval}
+
+
+def _queries(request: DnsLookup, places: Places) -> list[str]:
     types = ("A", "AAAA") if request.parallel else (request.rtype,)
+    name, edns = request.name, {"use_edns": 0, "payload": request.edns} if request.edns else {}
+    if isinstance(name, OwnName):
+        name = f"{places.service(name.service).name}.{name.domain}."
     try:
-        queries = [dns.message.make_query(request.name, rtype) for _ in range(request.samples) for rtype in types]
+        queries = [dns.message.make_query(name, rtype, **edns) for _ in range(request.samples) for rtype in types]  # type: ignore[arg-type]
     except dns.exception.DNSException:
         return []  # a Corefile may hold what is no domain name: nothing is sent, and the reply without samples is Lost
     return [base64.b64encode(query.to_wire()).decode() for query in queries]
+
+
+def _ask_resolv_conf(request: ResolvConf, places: Places) -> dict[str, Any]:
+    return {"op": "resolv"}
+
+
+def _ask_connect(request: Connect, places: Places) -> dict[str, Any]:
+    return {"op": "tcp", "to": list(address(request.to, places))}
+
+
+def _ask_certificate(request: Certificate, places: Places) -> dict[str, Any]:
+    return {"op": "tls", "to": list(address(request.to, places)), "name": request.name, "authority": request.authority}
+
+
+def _ask_http(request: HttpGet, places: Places) -> dict[str, Any]:
+    return {"op": "http", "to": list(address(request.to, places)), "path": request.path, "prefixes": list(request.prefixes)}
+
+
+def _ask_path_mtu(request: PathMtu, places: Places) -> dict[str, Any]:
+    return {"op": "pmtu", "to": list(address(request.to, places, request.family))}
+
+
+def _ask_burst(request: Burst, places: Places) -> dict[str, Any]:
+    to = list(address(request.to, places, request.family))
+    return {"op": "burst", "to": to, "count": request.count, "interval": max(request.interval, load.spacing(places.nodes()))}
+
+
+def _ask_echo(request: Echo, places: Places) -> dict[str, Any]:
+    every = len(places.servers) if isinstance(request.to, OwnService) and not request.to.empty else 0
+    tries = {"protocol": request.protocol, "size": request.size, "samples": request.samples, "wait": request.wait}
+    # One backend is all that a Service with affinity shows.
+    distinct = min(every, 1) if isinstance(request.to, OwnService) and request.to.sticky else every
+    return {"op": "echo", "to": list(address(request.to, places, request.family)), "distinct": distinct, **tries}
+
+
+_ASKS: dict[type[Probe], Callable[[Any, Places], dict[str, Any]]] = {
+    DnsLookup: _ask_dns,
+    ResolvConf: _ask_resolv_conf,
+    Connect: _ask_connect,
+    Echo: _ask_echo,
+    Certificate: _ask_certificate,
+    PathMtu: _ask_path_mtu,
+    Burst: _ask_burst,
+    HttpGet: _ask_http,
+}
 
 
 def reply(request: Probe, line: AgentReply, places: Places = NOWHERE) -> Reply:
     """Return the typed reply in an agent's line; what does not fit its request is ``Lost``."""
     if line.error:
         return Lost(f"the agent reports: {line.error[:200]}")
-    most = request.samples if isinstance(request, (DnsLookup, Echo)) else 1
+    most = request.samples if isinstance(request, (DnsLookup, Echo)) else 2 if isinstance(request, Burst) else 1
     if not 0 < len(line.samples) <= most:
         return Lost(f"{len(line.samples)} samples came back of {most}")
     try:
@@ -142,15 +225,54 @@ def reply(request: Probe, line: AgentReply, places: Places = NOWHERE) -> Reply:
 
 def _reply(request: Probe, line: AgentReply, places: Places) -> Reply:
     if isinstance(request, DnsLookup):
-        return DnsReply(server=line.to, samples=tuple(_dns_sample(raw) for raw in line.samples))
+        return _dns_reply(line)
     if isinstance(request, Echo):
-        nodes = places.nodes()
-        return EchoReply(line.to, tuple(_echo_sample(request, raw, nodes) for raw in line.samples))
-    outcome, ms = _measured(line.samples[0])
+        nodes, own = places.nodes(), places.servers.get((request.node, False))
+        return EchoReply(line.to, tuple(_echo_sample(request, raw, nodes, own.nonce if own else "") for raw in line.samples))
+    if isinstance(request, Burst):
+        return BurstReply(tuple(_round(raw) for raw in line.samples))
+    raw = line.samples[0]
+    outcome, ms = _measured(raw)
+    if isinstance(request, ResolvConf):
+        return _resolv_conf(base64.b64decode(raw[2]).decode(errors="replace"))
     if isinstance(request, Connect):
         return ConnectReply(outcome, ms)
-    problem = str(line.samples[0][2]) if outcome is Outcome.OK else ""
+    if isinstance(request, PathMtu):
+        return _path_mtu(request, outcome, raw, places)
+    if isinstance(request, HttpGet):
+        return HttpReply(outcome, ms, int(raw[2]), tuple(map(str, raw[3]))) if outcome is Outcome.OK else HttpReply(outcome, ms)
+    problem = str(raw[2]) if outcome is Outcome.OK else ""
     return CertificateReply(outcome, ms, outcome is Outcome.OK and not problem, problem[:200])
+
+
+def _round(raw: list[Any]) -> Round:
+    times = tuple(round(float(ms), 3) for ms in raw[3])
+    if not all(math.isfinite(ms) and ms >= 0 for ms in times) or len(times) > int(raw[2]):
+        raise ValueError("times of a burst")
+    return Round(int(raw[2]), times)
+
+
+def _path_mtu(request: PathMtu, outcome: Outcome, raw: list[Any], places: Places) -> PathMtuReply:
+    if len(raw) < 6:
+        return PathMtuReply(outcome, 0)
+    impostor = outcome is Outcome.OK and _who(raw[5], places.nodes())[0] != request.to.node
+    return PathMtuReply(outcome, int(raw[2]), int(raw[3]), int(raw[4]), impostor)
+
+
+def _resolv_conf(text: str) -> ResolvConfReply:
+    """Read it as resolv.conf(5) has it: all nameservers, the last search (or domain) line, all options."""
+    nameservers: list[str] = []
+    search: tuple[str, ...] = ()
+    options: list[str] = []
+    for line in text.splitlines():
+        words = line.split("#")[0].split(";")[0].split()
+        if len(words) > 1 and words[0] == "nameserver":
+            nameservers.append(words[1].split("%")[0])
+        elif words and words[0] in ("search", "domain"):
+            search = tuple(words[1:])
+        elif words and words[0] == "options":
+            options += words[1:]
+    return ResolvConfReply(tuple(nameservers), search, tuple(options))
 
 
 def _measured(raw: list[Any]) -> tuple[Outcome, float]:
@@ -160,30 +282,47 @@ def _measured(raw: list[Any]) -> tuple[Outcome, float]:
     return outcome, ms
 
 
-def _dns_sample(raw: list[Any]) -> DnsSample:
+def _dns_reply(line: AgentReply) -> DnsReply:
+    both = [_dns_sample(raw) for raw in line.samples]
+    first = next((message for _, message in both if message is not None), None)
+    samples = tuple(sample for sample, _ in both)
+    if first is None:
+        return DnsReply(line.to, samples)
+    size = next(len(base64.b64decode(raw[2])) for raw in line.samples if raw[0] == "ok")
+    records = sorted(f"{dns.rdatatype.to_text(rrset.rdtype)} {data}" for rrset in first.answer for data in rrset)
+    return DnsReply(line.to, samples, tuple(records[:MOST_RECORDS]), size, bool(first.flags & dns.flags.TC))
+
+
+def _dns_sample(raw: list[Any]) -> tuple[DnsSample, dns.message.Message | None]:
     outcome, ms = _measured(raw)
     if outcome is not Outcome.OK:
-        return DnsSample(outcome, ms)
+        return DnsSample(outcome, ms), None
     try:
         message = dns.message.from_wire(base64.b64decode(raw[2]), ignore_trailing=True)
     except (dns.exception.DNSException, ValueError):
-        return DnsSample(Outcome.MALFORMED, ms)
+        return DnsSample(Outcome.MALFORMED, ms), None
     if not message.flags & dns.flags.QR:
-        return DnsSample(Outcome.MALFORMED, ms)  # something that sends back what it gets is no DNS server
+        return DnsSample(Outcome.MALFORMED, ms), None  # something that sends back what it gets is no DNS server
     answers = sum(len(rrset) for rrset in message.answer)
-    return DnsSample(Outcome.OK, ms, dns.rcode.to_text(message.rcode()), answers)
+    return DnsSample(Outcome.OK, ms, dns.rcode.to_text(message.rcode()), answers), message
 
 
-def _echo_sample(request: Echo, raw: list[Any], nodes: Mapping[str, str]) -> EchoSample:
-    """Judge who answered: the greeting "netdoc NONCE NAME SOURCE" with a nonce of this run, of the peer asked for."""
+def _who(encoded: str, nodes: Mapping[str, str]) -> tuple[str, str, str]:
+    """Return who proved itself by the greeting "netdoc NONCE NAME SOURCE": node, nonce and the source that it saw."""
+    words = base64.b64decode(encoded).decode("ascii", "replace").split()
+    known = len(words) >= 4 and words[0] == "netdoc" and words[1] in nodes
+    return (nodes[words[1]], words[1], words[3]) if known else ("", "", "")
+
+
+def _echo_sample(request: Echo, raw: list[Any], nodes: Mapping[str, str], own: str) -> EchoSample:
+    """Judge who answered: a nonce of this run, of the peer asked for."""
     outcome, ms = _measured(raw)
     if outcome is not Outcome.OK:
         return EchoSample(outcome, ms)
-    words = base64.b64decode(raw[2]).decode("ascii", "replace").split()
-    who = nodes.get(words[1], "") if len(words) == 4 and words[0] == "netdoc" else ""
+    who, nonce, source = _who(raw[2], nodes)
     if not who or (isinstance(request.to, Peer) and who != request.to.node):
         return EchoSample(outcome, ms, impostor=True)
-    return EchoSample(outcome, ms, who, words[3], int(raw[3]))
+    return EchoSample(outcome, ms, who, source, int(raw[3]), itself=nonce == own)
 
 
 def decode(line: bytes) -> AgentReply:

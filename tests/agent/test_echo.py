@@ -36,7 +36,7 @@ from kubectl_netdoc.requests import (
 )
 from kubectl_netdoc.sources import wire
 from kubectl_netdoc.sources.live.exec import parse, payload, resolvable
-from kubectl_netdoc.sources.wire import Places, Server
+from kubectl_netdoc.sources.wire import OwnServices, Places, Server
 from tests.agent.udp import healthy, udp_server
 
 NONCE = "0123456789abcdef"
@@ -74,7 +74,7 @@ def asked(request: Probe, places: Places) -> Reply:
 
 
 def places(port: int, ip: str = "127.0.0.1", nonce: str = NONCE) -> Places:
-    return Places({("n2", False): Server(ip, nonce)}, "127.0.0.1", "127.0.0.1", port)
+    return Places({("n2", False): Server((ip,), nonce)}, {OwnService(): OwnServices(("127.0.0.1",))}, port)
 
 
 def sample(reply: Reply) -> EchoSample:
@@ -100,7 +100,7 @@ def test_a_wrong_nonce_is_an_impostor(echo: int) -> None:
 
 
 def test_another_peer_than_asked_for_is_an_impostor(echo: int) -> None:
-    both = Places({("n2", False): Server("127.0.0.1", "f" * 16), ("n3", False): Server("127.0.0.9", NONCE)}, port=echo)
+    both = Places({("n2", False): Server(("127.0.0.1",), "f" * 16), ("n3", False): Server(("127.0.0.9",), NONCE)}, port=echo)
     assert sample(asked(Echo("n1", Peer("n2")), both)).impostor
 
 

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from kubectl_netdoc.cli import options
+from kubectl_netdoc.cluster import Wishes
 from kubectl_netdoc.policy import ports
 from kubectl_netdoc.policy.engine import End, Engine
 from kubectl_netdoc.records import NAMESPACE, NODE, POD, POLICIES
@@ -173,7 +174,7 @@ def test_the_canary_names_the_node_whose_engine_stops(lab: Lab, network: str, mo
     settings = pods.Settings(image=IMAGE)
     source = LiveSource(Client(Options(kubeconfig=str(lab.kubeconfig))), (), settings)
     try:
-        report = run(source, known, checks, asked=("policy_enforcement",)).report
+        report = run(source, known, checks, wishes=Wishes(checks=("policy_enforcement",))).report
     finally:
         _felix("CONT")
     assert [(f.code, str(f.subject)) for f in report.findings] == [("ENF002", "Node canal-worker")]

@@ -160,6 +160,12 @@ OBJECTS: dict[str, list[dict[str, Any]]] = {
             "binaryData": {"key": SECRET},
         }
     ],
+    "DnsLog": [
+        {
+            "metadata": meta("coredns-1", "kube-system"),
+            "text": f"[ERROR] plugin/errors: 2 {SECRET}.example. A: read udp 10.0.0.7:40931->10.0.0.53:53: i/o timeout\n{SECRET}",
+        }
+    ],
     "RootCertificate": [
         {
             "metadata": meta("kube-root-ca.crt", "default"),

@@ -131,7 +131,7 @@ class Flight:
             return [pair for batch in batches for pair in batch]
 
     def _ask(self, pod: DebugPod, ways: list[Way], samples: int) -> list[tuple[Way, Outcome | None]]:
-        servers = {(way.target.name, False): Server(way.target.ip, way.target.nonce) for way in ways}
+        servers = {(way.target.name, False): Server((way.target.ip,), way.target.nonce) for way in ways}
         places = Places(servers, port=self.session.places.port)
         asks = {way.target.name: Echo(pod.node, Peer(way.target.name), samples=samples, timeout=PATIENCE) for way in ways}
         left = self.deadline - time.monotonic()

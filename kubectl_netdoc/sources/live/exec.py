@@ -9,7 +9,7 @@ from typing import Any
 import websocket
 from msgspec import Struct
 
-from kubectl_netdoc import agent
+from kubectl_netdoc import agent, load
 from kubectl_netdoc.requests import Lost, Probe, Reply, Request
 from kubectl_netdoc.sources import UNREADABLE, wire
 from kubectl_netdoc.sources.live.client import ApiError, Client
@@ -87,7 +87,8 @@ def payload(requests: tuple[Probe, ...], budget: float, places: Places = NOWHERE
     """Return the framed input of a batch: the agent's text, then its asks."""
     program = agent.source()
     asks = [wire.ask(number, request, places) for number, request in enumerate(requests)]
-    batch = json.dumps({"budget": max(budget, 0.5), "asks": asks}).encode()
+    spacing = {"spacing": 1 / load.PER_NODE, "target_spacing": load.spacing(places.nodes())}
+    batch = json.dumps({"budget": max(budget, 0.5), **spacing, "asks": asks}).encode()
     return b"%d\n%s%d\n%s" % (len(program), program, len(batch), batch)
 
 

@@ -19,6 +19,10 @@ from kubectl_netdoc.sources.live.client import ApiError, Client
 PAGE = 500
 """Objects a page, as kubectl's own chunk size."""
 
+MOST_LOGS = 8
+LOG_END = {"tailLines": 500, "limitBytes": 256 * 1024, "sinceSeconds": 3600}
+"""Of at most ``MOST_LOGS`` DNS pods, the end of the log, no older than Events are kept by default."""
+
 AT_ONCE = 8
 OWNER, OURS = "app.kubernetes.io/managed-by", "kubectl-netdoc"
 DNS_NAMESPACE = "kube-system"
@@ -40,6 +44,10 @@ class _Named(Struct, frozen=True):
 
 class _Reference(Struct, frozen=True):
     metadata: _Named = _Named()
+
+
+class _Pods(Struct, frozen=True):
+    items: list[_Reference] | None = None
 
 
 class _Version(Struct, frozen=True):
@@ -69,7 +77,7 @@ def read(client: Client, kinds: tuple[Kind[Any], ...], namespaces: tuple[str, ..
     missing = _missing(client, kinds)
     kinds = tuple(kind for kind in kinds if kind.name not in missing)
     listings, dark = _all_at_once(client, kinds, namespaces)
-    refused = [k for k in kinds if not namespaces and k.namespaced and not k.names and _forbidden(listings[k.name])]
+    refused = [k for k in kinds if not namespaces and k.namespaced and not (k.names or k.logs) and _forbidden(listings[k.name])]
     if refused:
         own = (client.namespace,)
         again, dark = _all_at_once(client, refused, own)
@@ -113,7 +121,7 @@ def _all_at_once(
 
 def _within(listing: Listing | Unavailable, kind: Kind[Any], namespaces: tuple[str, ...]) -> Listing | Unavailable:
     """Return a listing cut to namespaces of which every list was read: a Service whose pods were not read has none to see."""
-    if isinstance(listing, Unavailable) or not kind.namespaced or kind.names:
+    if isinstance(listing, Unavailable) or not kind.namespaced or kind.names or kind.logs:
         return listing
     return Listing(tuple(item for item in listing.items if item.namespace in namespaces), listing.undecodable)
 
@@ -190,6 +198,9 @@ def _objects(client: Client, kind: Kind[Any], namespaces: tuple[str, ...], dark:
     if kind.names:
         yield from _by_name(client, kind)
         return
+    if kind.logs:
+        yield from _logs(client, kind)
+        return
     wanted: list[str] = [""]
     if kind.namespaced and namespaces:
         # Cluster DNS belongs to everybody's network: its namespace is read too where that is permitted.
@@ -211,6 +222,23 @@ def _by_name(client: Client, kind: Kind[Any]) -> Iterator[msgspec.Raw]:
         except ApiError as error:
             if error.status != 404:
                 raise
+
+
+def _logs(client: Client, kind: Kind[Any]) -> Iterator[msgspec.Raw]:
+    """Yield the end of each pod's log as an object; a pod that has none yet, or is gone by now, has nothing to say."""
+    for namespace, selector in kind.logs:
+        pods = f"{kind.path}/namespaces/{namespace}/pods"
+        found = msgspec.json.decode(client.get(pods, {"labelSelector": selector, "limit": MOST_LOGS}), type=_Pods)
+        for pod in found.items or ():
+            name = pod.metadata.name
+            try:
+                text = client.get(f"{pods}/{name}/log", LOG_END)
+            except ApiError as error:
+                if error.status not in (400, 404):
+                    raise
+                continue
+            metadata = {"name": name, "namespace": namespace}
+            yield msgspec.Raw(msgspec.json.encode({"metadata": metadata, "text": text.decode(errors="replace")}))
 
 
 def _pages(client: Client, kind: Kind[Any], namespace: str, selector: str) -> Iterator[msgspec.Raw]:
@@ -240,9 +268,10 @@ def _pages(client: Client, kind: Kind[Any], namespace: str, selector: str) -> It
 def unavailable(kind: Kind[Any], error: ApiError, namespaces: tuple[str, ...]) -> Unavailable:
     """Return why a list could not be had, with the least rule that would grant it where it was refused."""
     if error.status in (401, 403):
-        verb = "get" if kind.names else "list"
+        verb = "get" if kind.names or kind.logs else "list"
         names = tuple(name for _, name in kind.names)
-        namespace = kind.names[0][0] if kind.names else ",".join(namespaces) if kind.namespaced else ""
+        own = kind.names or kind.logs
+        namespace = own[0][0] if own else ",".join(namespaces) if kind.namespaced else ""
         return Unavailable("forbidden", Rule(verb, kind.plural, kind.group, namespace, names))
     if error.status == 404:
         return _not_served(kind)

@@ -19,9 +19,10 @@ from kubectl_netdoc.cluster import Cluster
 from kubectl_netdoc.facts import Trouble, Vantage
 from kubectl_netdoc.model import Rule
 from kubectl_netdoc.records import NODE
+from kubectl_netdoc.requests import Canary, DnsLookup, Echo, OwnName, OwnService, Request
 from kubectl_netdoc.sources.live.client import ApiError, Client, Watch
 from kubectl_netdoc.sources.live.lists import OURS, OWNER
-from kubectl_netdoc.sources.wire import Places, Server
+from kubectl_netdoc.sources.wire import OwnServices, Places, Server
 
 POLICIES = "/apis/networking.k8s.io/v1"
 DEFAULT_IMAGE = "docker.io/library/python:3.13-alpine"
@@ -31,6 +32,9 @@ CANARY = "netdoc/canary"
 EXPIRES = "netdoc/expires"
 ECHO_PORT = 19376
 """TCP and UDP; the next port is left closed, as a control. Registered to nobody (IANA) and below the ephemeral range."""
+
+EXTRA_PORTS = 12
+"""Ports of the control Service besides the two of the echo: its SRV answer takes some 900 bytes."""
 
 MOST_NODES = 30
 """Nodes that carry a debug pod at most; more are sampled evenly over the names, and the report says so."""
@@ -101,11 +105,16 @@ class _Condition(_Wire):
     status: str = ""
 
 
+class _PodIP(_Wire):
+    ip: str = ""
+
+
 class _PodStatus(_Wire):
     phase: str = ""
     reason: str = ""
     message: str = ""
     pod_ip: str = field(name="podIP", default="")
+    pod_ips: list[_PodIP] = field(name="podIPs", default_factory=list)
     conditions: list[_Condition] = []
     container_statuses: list[_ContainerStatus] = []
 
@@ -130,6 +139,15 @@ class _Seen(_Wire):
     message: str = ""
 
 
+class _ServiceSpec(_Wire):
+    cluster_ip: str = field(name="clusterIP", default="")
+    cluster_ips: tuple[str, ...] = field(name="clusterIPs", default=())
+
+
+class _Service(_Wire):
+    spec: _ServiceSpec
+
+
 class _Change(Struct):
     type: str
     object: _Seen
@@ -147,6 +165,7 @@ class DebugPod(Struct):
     canary: bool = False
     nonce: str = ""
     ip: str = ""
+    ips: tuple[str, ...] = ()
     running: bool = False
     ready: bool = False
     reason: str = ""
@@ -171,7 +190,7 @@ class DebugPod(Struct):
         """Return this pod as a vantage."""
         usable = self.running and self.reason in ("", Trouble.EXEC)
         probed = self.ready if usable else None
-        return Vantage(self.node, usable, self.reason, self.message, throttled, self.ip, probed)
+        return Vantage(self.node, usable, self.reason, self.message, throttled, self.ip, probed, self.ips[1:])
 
 
 class Session(Struct):
@@ -181,6 +200,13 @@ class Session(Struct):
     pods: list[DebugPod]
     places: Places
     run: _Run
+
+
+def _own_services(requests: Iterable[Request]) -> set[OwnService]:
+    """The Services that requests speak of."""
+    to = {request.to for request in requests if isinstance(request, Echo)}
+    to |= {request.name.service for request in requests if isinstance(request, DnsLookup) and isinstance(request.name, OwnName)}
+    return {place for place in to if isinstance(place, OwnService)}
 
 
 def choose_nodes(cluster: Cluster, wanted: str = "") -> tuple[str, ...]:
@@ -201,13 +227,13 @@ def choose_nodes(cluster: Cluster, wanted: str = "") -> tuple[str, ...]:
 
 
 @contextmanager
-def debug_pods(client: Client, settings: Settings, cluster: Cluster, canaries: Iterable[str] = ()) -> Iterator[Session]:
+def debug_pods(client: Client, settings: Settings, cluster: Cluster, requests: Iterable[Request] = ()) -> Iterator[Session]:
     """Give the settled pods, one for each of the cluster's vantages, with the run's Services; remove them at the end.
 
-    ``canaries``: nodes that carry a canary besides.
+    ``requests``: what is going to be asked tells which Services there have to be, and which nodes carry a canary besides.
     Raises ``NoPods`` where none can be made. On any way out, a signal included, what was made is deleted.
     """
-    run = _Run(client, settings, cluster, canaries)
+    run = _Run(client, settings, cluster, tuple(requests))
     try:
         run.make()
         with run.watching():
@@ -221,7 +247,7 @@ def debug_pods(client: Client, settings: Settings, cluster: Cluster, canaries: I
 class _Run:
     """What one run has in the cluster."""
 
-    def __init__(self, client: Client, settings: Settings, cluster: Cluster, canaries: Iterable[str] = ()) -> None:
+    def __init__(self, client: Client, settings: Settings, cluster: Cluster, requests: tuple[Request, ...] = ()) -> None:
         self.client = client
         self.settings = settings
         self.nodes = {node.name: node for node in cluster.index.items(NODE)}
@@ -232,10 +258,13 @@ class _Run:
         first = next((node for node in cluster.vantages if not self._not_ready(node)), None)
         if first is not None:
             self.pods.append(DebugPod(f"netdoc-{self.id}-twin", first, twin=True))
-        self.pods += (DebugPod(f"netdoc-{self.id}-canary-{n}", node, canary=True) for n, node in enumerate(canaries))
+        self.pods += (
+            DebugPod(f"netdoc-{self.id}-canary-{n}", node, canary=True)
+            for n, node in enumerate(r.node for r in requests if isinstance(r, Canary))
+        )
         for pod in self.pods:
             pod.nonce = secrets.token_hex(8)
-        self.services: dict[str, str] = {}
+        self.services: dict[OwnService, OwnServices] = {place: OwnServices() for place in _own_services(requests)}
         self.why_no_service = ""
         self._changed = threading.Condition()
         self._made: list[str] = []
@@ -249,11 +278,11 @@ class _Run:
             self._made = [f"/api/v1/namespaces/{self.namespace}"]
             self._create_namespace()
         else:
-            names = [("services", f"netdoc-{self.id}{end}") for end in ("", "-empty")]
+            names = [("services", self._service_name(place)) for place in self.services]
             self._made = [self._path(*name) for name in (*names, *(("pods", pod.name) for pod in self.pods))]
             if any(pod.canary for pod in self.pods):
                 self._made.insert(0, self.policy_path)
-        calls: list[Callable[[], None]] = [lambda: self._create_service(False), lambda: self._create_service(True)]
+        calls: list[Callable[[], None]] = [lambda place=place: self._create_service(place) for place in self.services]  # type: ignore[misc]
         calls += [lambda pod=pod: self._create(pod) for pod in self.pods]  # type: ignore[misc]
         with ThreadPoolExecutor(8) as pool:
             list(pool.map(lambda call: call(), calls))
@@ -295,16 +324,28 @@ class _Run:
                 ) from error
             raise NoPods(f"the namespace for debug pods can't be created: {error.message}") from error
 
-    def _create_service(self, empty: bool) -> None:
-        """Create the Service in front of all echo servers, or the control that has no endpoint."""
-        name = f"netdoc-{self.id}" + ("-empty" if empty else "")
+    def _service_name(self, place: OwnService) -> str:
+        return f"netdoc-{self.id}" + ("-empty" if place.empty else "-sticky" if place.sticky else "")
+
+    def _create_service(self, place: OwnService) -> None:
+        """Create the Service in front of all echo servers, or the control that has no endpoint.
+
+        The control has many ports, so that the answer with all its SRV records does not fit into 512 bytes.
+        """
+        name = self._service_name(place)
         ports = [{"name": p.lower(), "port": ECHO_PORT, "protocol": p} for p in ("TCP", "UDP")]
+        if place.empty:
+            ports += [{"name": f"unused-{n}", "port": ECHO_PORT + n, "protocol": "TCP"} for n in range(1, EXTRA_PORTS + 1)]
         # Its endpoints must not wait for the readiness probe, which is a measurement of its own.
-        spec = {"selector": {RUN: "nobody" if empty else self.id, ROLE: "echo"}, "ports": ports, "publishNotReadyAddresses": True}
+        spec: dict[str, Any] = {"selector": {RUN: "nobody" if place.empty else self.id, ROLE: "echo"}, "ports": ports}
+        spec |= {"publishNotReadyAddresses": True, "ipFamilyPolicy": "PreferDualStack"}
+        if place.sticky:
+            spec["sessionAffinity"] = "ClientIP"
         try:
-            made = self.client.request("POST", self._path("services"), body={"metadata": self._meta(name), "spec": spec})
-            self.services["empty" if empty else "own"] = msgspec.json.decode(made)["spec"]["clusterIP"]
-        except (ApiError, msgspec.MsgspecError, KeyError) as error:
+            answer = self.client.request("POST", self._path("services"), body={"metadata": self._meta(name), "spec": spec})
+            made = msgspec.json.decode(answer, type=_Service).spec
+            self.services[place] = OwnServices(made.cluster_ips or (made.cluster_ip,), f"{name}.{self.namespace}.svc")
+        except (ApiError, msgspec.MsgspecError) as error:
             self.why_no_service = f"netdoc's own Service can't be made: {error}"
 
     def _not_ready(self, name: str) -> str:
@@ -434,10 +475,9 @@ class _Run:
     def places(self) -> Places:
         """Return what symbolic places mean now."""
         servers = {
-            (pod.node, pod.twin): Server(pod.ip, pod.nonce) for pod in self.pods if pod.running and pod.ip and not pod.canary
+            (pod.node, pod.twin): Server(pod.ips, pod.nonce) for pod in self.pods if pod.running and pod.ip and not pod.canary
         }
-        own, empty = self.services.get("own", ""), self.services.get("empty", "")
-        return Places(servers, own, empty, ECHO_PORT, self.why_no_service)
+        return Places(servers, self.services, ECHO_PORT, self.why_no_service)
 
     def remove(self) -> None:
         """Delete what was made; what does not go now ends by its deadline and is swept by the next run."""
@@ -469,6 +509,7 @@ def note(pod: DebugPod, change: _Change) -> None:
     seen = change.object
     pod.node = pod.node or seen.spec.node_name
     pod.ip = seen.status.pod_ip or pod.ip
+    pod.ips = tuple(item.ip for item in seen.status.pod_ips) or pod.ips or ((pod.ip,) if pod.ip else ())
     pod.ready = any(c.type == "Ready" and c.status == "True" for c in seen.status.conditions)
     if change.type == "DELETED":
         pod.fail(Trouble.ENDED, "somebody deleted it")

@@ -53,9 +53,8 @@ class LiveSource:
             pods.sweep(self.client, self.settings.namespace)
         try:
             canaries = tuple(request for request in requests if isinstance(request, Canary))
-            nodes = [request.node for request in canaries]
             with (
-                pods.debug_pods(self.client, self.settings, cluster, nodes) as session,
+                pods.debug_pods(self.client, self.settings, cluster, requests) as session,
                 self._flying(session, canaries) as flight,
             ):
                 replies, throttled = self._measure(session, tuple(r for r in requests if not isinstance(r, Canary)))

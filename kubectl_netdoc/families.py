@@ -1,0 +1,30 @@
+"""Which IP families pods have here, so that every path is measured in each of them."""
+
+from __future__ import annotations
+
+from kubectl_netdoc.cluster import Cluster
+from kubectl_netdoc.records import NODE, POD
+
+IPV4, IPV6 = "IPv4", "IPv6"
+
+
+def of(address: str) -> str:
+    """Return the family of an IP address or a range, as the API writes it."""
+    return IPV6 if ":" in address else IPV4
+
+
+def of_pods(cluster: Cluster) -> tuple[str, ...]:
+    """Return the families of pods' addresses, primary first; nothing where it can't be seen.
+
+    From the ranges of the nodes, else (an IPAM that does not use those) from the pods that have most addresses. Reads NODE and
+    POD where the check may.
+    """
+    ranges = [node.spec.pod_cidrs for node in cluster.all(NODE) if node.spec.pod_cidrs] if cluster.readable(NODE) else []
+    addresses = [pod.ips for pod in cluster.all(POD) if not pod.spec.host_network] if cluster.readable(POD) else []
+    longest = max(ranges or addresses, key=len, default=())
+    return tuple(dict.fromkeys(of(address) for address in longest))
+
+
+def further(cluster: Cluster) -> tuple[str, ...]:
+    """Return the families that pods have besides their primary one."""
+    return of_pods(cluster)[1:]
