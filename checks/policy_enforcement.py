@@ -121,7 +121,7 @@ LATE = Code(
 
 def plan(cluster: Cluster) -> Iterator[Canary]:
     """One canary a vantage, and another node as its counterpart, where there is something to enforce or it was asked for."""
-    if ID not in cluster.asked and not _policies(cluster):
+    if ID not in cluster.wishes.checks and not _policies(cluster):
         return
     yield from own.canaries(cluster)
 

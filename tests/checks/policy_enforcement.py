@@ -14,7 +14,7 @@ from kubectl_netdoc.api import (
     Unavailable,
 )
 from kubectl_netdoc.facts import Measured, Vantage
-from kubectl_netdoc.testing import Built, Case, make_cluster, make_node, make_pod, make_policy
+from kubectl_netdoc.testing import Built, Case, Wishes, make_cluster, make_node, make_pod, make_policy
 
 NODES = ("n1", "n2", "n3")
 DENY = make_policy("{podSelector: {}}", "deny")
@@ -43,7 +43,7 @@ def _case(
     lost: str = "",
     state: str = "",
 ) -> Case:
-    cluster = make_cluster(*THINGS, *objects, vantages=NODES, asked=asked)
+    cluster = make_cluster(*THINGS, *objects, vantages=NODES, wishes=Wishes(checks=asked))
     replies: dict[Request, Reply] = {}
     for number, node in enumerate(NODES):
         trials = (odd or {}).get(node, _trials(node)) if not isinstance(odd, tuple) else odd
