@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kubectl_netdoc import clusterdns
 from kubectl_netdoc.cluster import Cluster, matches
 from kubectl_netdoc.policy import workloads
-from kubectl_netdoc.policy.engine import End, Engine
+from kubectl_netdoc.policy.engine import End, Engine, addresses
+from kubectl_netdoc.policy.rules import Address
 from kubectl_netdoc.policy.workloads import Peer, WorkloadRef
 from kubectl_netdoc.records import ENDPOINT_SLICE, NODE, POD, SERVICE, Node, PodSpec, Service
 
@@ -36,7 +37,7 @@ class Place:
     """An end as it was named: the ends that are meant, and the Service or the name outside that leads to them.
 
     ``labels``: by which a policy can select it. ``specs``: of the pods or templates behind a Service. ``outside``: a name that
-    only DNS can resolve.
+    only DNS can resolve. ``by_name``: the name that was asked for; ``by_address``: whether it was an address.
     """
 
     text: str
@@ -47,10 +48,13 @@ class Place:
     specs: tuple[PodSpec, ...] = ()
     outside: str = ""
     by_name: str = ""
+    by_address: bool = False
 
 
 def split_port(text: str) -> tuple[str, str]:
-    """Split DEST:PORT; no port is "". An IPv6 address with a port stands in brackets."""
+    """Split DEST:PORT; no port is "". An IPv6 address with a port stands in brackets. Raises ``NoSuchPlace`` for a URL."""
+    if "://" in text:
+        raise NoSuchPlace(f"{text} is a URL: a name and a port are wanted, as in example.com:443")
     if text.startswith("["):
         address, _, rest = text[1:].partition("]")
         return address, rest.removeprefix(":")
@@ -68,10 +72,24 @@ def find(engine: Engine, text: str, namespace: str) -> Place:
     if len(parts) > 3 or not text:
         raise NoSuchPlace(f"{text!r} is no [NAMESPACE/]KIND/NAME, no address and no name")
     try:
-        end = engine.address(text)
+        address = ipaddress.ip_address(text)
     except ValueError:
         return _name(engine, text, namespace)
+    service = _service_at(engine.cluster, address)
+    if service is not None:
+        place = of_service(engine, service)
+        return replace(place, text=f"{text} ({place.text})", by_address=True)
+    end = engine.address(text)
     return Place(text if end.label == text else f"{text} ({end})", _namespace(end), (end,), _labels(engine, end))
+
+
+def _service_at(cluster: Cluster, address: Address) -> Service | None:
+    """The Service that has this ClusterIP, or this address of a load balancer: the cluster translates both for its pods."""
+    for service in cluster.all(SERVICE) if cluster.readable(SERVICE) else ():
+        mine = (service.spec.cluster_ip, *service.spec.cluster_ips, *(i.ip for i in service.status.load_balancer.ingress))
+        if address in addresses(mine):
+            return service
+    return None
 
 
 def _namespace(end: End) -> str:
@@ -94,13 +112,17 @@ def _object(engine: Engine, word: str, name: str, namespace: str) -> Place:
     if kind == "Pod":
         pod = engine.cluster.get(POD, namespace, name)
         if pod is None:
-            raise NoSuchPlace(f"there is no Pod {namespace}/{name}{_others(p.name for p in engine.cluster.pods_in(namespace))}")
+            there = (pod.name for pod in engine.cluster.pods_in(namespace))
+            raise NoSuchPlace(f"there is no Pod {namespace}/{name}{_elsewhere(engine.cluster, kind, name) or _others(there)}")
+        if pod.finished:
+            raise NoSuchPlace(f"Pod {namespace}/{name} has ended ({pod.status.phase}): it has no network any more")
         return Place(f"Pod {namespace}/{name}", namespace, (engine.pod(pod),), tuple(sorted(pod.metadata.labels.items())))
     ref = WorkloadRef(kind, namespace, name)
     peers = workloads.peers(engine, namespace)
     peer = next((peer for peer in peers if peer.ref == ref), None) or _below(peers, ref)
     if peer is None:
-        raise NoSuchPlace(f"there is no {ref} with pods or a template{_others(p.ref.name for p in peers if p.ref.kind == kind)}")
+        hint = _elsewhere(engine.cluster, kind, name) or _others(p.ref.name for p in peers if p.ref.kind == kind)
+        raise NoSuchPlace(f"there is no {ref} with pods or a template{hint}")
     return _of_peer(engine, peer)
 
 
@@ -121,18 +143,24 @@ def _of_peer(engine: Engine, peer: Peer) -> Place:
 
 def _node(engine: Engine, name: str) -> Place:
     node: Node | None = engine.cluster.get(NODE, "", name) if engine.cluster.readable(NODE) else None
-    addresses = [item.address for item in node.status.addresses if item.type == "InternalIP"] if node else []
-    if not addresses:
+    found = [item.address for item in node.status.addresses if item.type == "InternalIP"] if node else []
+    if not found:
         raise NoSuchPlace(f"there is no Node {name} with an address{_others(engine.cluster.node_names())}")
-    return Place(f"Node {name}", "", (engine.address(addresses[0]),))
+    return Place(f"Node {name}", "", (engine.address(found[0]),))
 
 
 def _service(cluster: Cluster, name: str, namespace: str) -> Service:
     found = cluster.get(SERVICE, namespace, name) if cluster.readable(SERVICE) else None
     if found is None:
         there = (item.name for item in cluster.index.items(SERVICE) if item.namespace == namespace)
-        raise NoSuchPlace(f"there is no Service {namespace}/{name}{_others(there)}")
+        raise NoSuchPlace(f"there is no Service {namespace}/{name}{_elsewhere(cluster, 'Service', name) or _others(there)}")
     return found
+
+
+def _elsewhere(cluster: Cluster, kind: str, name: str) -> str:
+    """Tell the namespaces that have it: the usual reason why it is not there is a forgotten -n."""
+    found = sorted({namespace for namespace, known in cluster.index.by_name.get(kind, {}) if known == name})[:6]
+    return f"; it is in namespace {', '.join(found)} (-n {found[0]})" if found else ""
 
 
 def _others(names: object) -> str:
@@ -159,14 +187,14 @@ def of_service(engine: Engine, service: Service, by_name: str = "") -> Place:
 def _ready(engine: Engine, service: Service) -> tuple[End, ...]:
     if not engine.cluster.readable(ENDPOINT_SLICE):
         return ()
-    addresses = {
+    found = {
         address: None
         for item in engine.cluster.slices_of(service)
         for endpoint in item.endpoints
         if endpoint.conditions.ready
         for address in endpoint.addresses
     }
-    return tuple(engine.address(address) for address in addresses if _is_address(address))
+    return tuple(engine.address(address) for address in found if _is_address(address))
 
 
 def _is_address(text: str) -> bool:
@@ -179,6 +207,8 @@ def _is_address(text: str) -> bool:
 
 def _name(engine: Engine, text: str, namespace: str) -> Place:
     """A name of the cluster's is its Service (or the pod of a headless one); any other is outside."""
+    if not text.strip("0123456789.") or ":" in text:
+        raise NoSuchPlace(f"{text} is no address")
     domain = clusterdns.domain(engine.cluster)
     words = text.rstrip(".").removesuffix(f".{domain}").split(".")
     services = engine.cluster.index.by_name.get(SERVICE.name, {})

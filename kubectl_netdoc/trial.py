@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kubectl_netdoc.policy import own, ports
-from kubectl_netdoc.policy.engine import End, Engine
+from kubectl_netdoc.policy.engine import End, Engine, Verdict
+from kubectl_netdoc.policy.ports import Ports
 from kubectl_netdoc.requests import Address, Connect, ConnectReply, Lost, Outcome, Reply
-from kubectl_netdoc.why import Question, Story
+from kubectl_netdoc.why import MOST_ENDS, Story, family
 
 MOST = 3
 """Endpoints that are tried."""
@@ -15,7 +16,10 @@ MOST = 3
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """One try: from where, to what, the outcome ("" where there is none), what was predicted, and what that comes to."""
+    """One try: from where, to what, the outcome ("" where there is none), what was predicted, and what that comes to.
+
+    ``allowed`` is the prediction; None where there is none.
+    """
 
     vantage: str
     address: str
@@ -23,6 +27,7 @@ class Tried:
     predicted: str
     meaning: str
     agrees: bool | None = None
+    allowed: bool | None = None
 
 
 def requests(story: Story, node: str) -> list[tuple[Connect, End | None]]:
@@ -39,35 +44,53 @@ def requests(story: Story, node: str) -> list[tuple[Connect, End | None]]:
     return found
 
 
-def from_node(engine: Engine, question: Question, node: str, request: Connect, end: End | None, reply: Reply) -> Tried:
+def from_node(engine: Engine, story: Story, node: str, request: Connect, end: End | None, reply: Reply) -> Tried:
     """Judge a try of a debug pod: it has its own labels, so it is held against what the policies say of itself."""
-    vantage = f"netdoc's pod on node {node}"
-    ends = (end,) if end else question.destination.ends[:MOST]
-    asked = ports.of("TCP", request.to.port) if end else ports.every("TCP")
-    verdicts = [engine.verdict(own.end(engine, node), one, asked) for one in ends]
-    unsure = [text for verdict in verdicts for text in (*verdict.depends, *verdict.incomplete)]
-    allowed = None if unsure else any(verdict.allowed for verdict in verdicts) if verdicts else True
-    by = ", ".join(dict.fromkeys(str(ref) for verdict in verdicts for ref in verdict.by))
-    return _judge(vantage, request, reply, allowed, by)
+    found = _judge(f"netdoc's pod on node {node}", request, reply, _predicted(engine, own.end(engine, node), story, request, end))
+    meant = next((one for one in story.question.source.ends if one.node == node), None)
+    if meant is None or _predicted(engine, meant, story, request, end).allowed == found.allowed:
+        return found
+    return replace(found, meaning=f"{found.meaning}; policies treat {meant} otherwise: --target tries it from inside")
 
 
-def from_inside(story: Story, pod: str, request: Connect, reply: Reply) -> Tried:
+def from_inside(engine: Engine, story: Story, source: End, request: Connect, end: End | None, reply: Reply) -> Tried:
     """Judge a try from inside the source itself."""
-    policies = [hop for hop in story.hops if hop.name in ("egress", "ingress")]
-    unsure = any(hop.answer == "unknown" for hop in policies)
-    stopped = [hop for hop in policies if hop.answer == "STOPS"]
-    by = ", ".join(dict.fromkeys(text for hop in stopped for text in hop.policies))
-    return _judge(f"inside {pod}", request, reply, None if unsure else not stopped, by)
+    return _judge(f"inside {source}", request, reply, _predicted(engine, source, story, request, end))
 
 
-def _judge(vantage: str, request: Connect, reply: Reply, allowed: bool | None, by: str) -> Tried:
+@dataclass(frozen=True, slots=True)
+class _Prediction:
+    """``allowed`` is None where it can't be told: a policy that is not evaluated, or endpoints that differ."""
+
+    allowed: bool | None
+    by: str = ""
+
+
+def _predicted(engine: Engine, source: End, story: Story, request: Connect, end: End | None) -> _Prediction:
+    """What policies say of one source and one endpoint, or all that a ClusterIP may lead to; on the pods' ports."""
+    ends = (end,) if end else story.question.destination.ends[:MOST_ENDS]
+    asked = ports.of("TCP", request.to.port) if end else story.asked
+    verdicts = [engine.verdict(source, one, asked, family(one)) for one in ends]
+    by = ", ".join(dict.fromkeys(str(ref) for verdict in verdicts for ref in verdict.by))
+    said = {_said(verdict, asked) for verdict in verdicts}
+    return _Prediction(said.pop() if len(said) == 1 else None if said else True, by)
+
+
+def _said(verdict: Verdict, asked: Ports) -> bool | None:
+    if verdict.depends or verdict.incomplete or verdict.ports not in (asked, ports.NONE):
+        return None
+    return verdict.allowed
+
+
+def _judge(vantage: str, request: Connect, reply: Reply, prediction: _Prediction) -> Tried:
     address = f"[{request.to.ip}]:{request.to.port}" if ":" in request.to.ip else f"{request.to.ip}:{request.to.port}"
-    predicted = "not judged" if allowed is None else "allowed" if allowed else f"denied by {by}"
+    allowed = prediction.allowed
+    predicted = "not judged" if allowed is None else "allowed" if allowed else f"denied by {prediction.by}"
     if not isinstance(reply, ConnectReply):
         why = reply.reason if isinstance(reply, Lost) else "no usable answer"
-        return Tried(vantage, address, "", predicted, f"not tried: {why}")
+        return Tried(vantage, address, "", predicted, f"not tried: {why}", allowed=allowed)
     agrees, meaning = _meaning(reply.outcome, allowed)
-    return Tried(vantage, address, str(reply.outcome), predicted, meaning, agrees)
+    return Tried(vantage, address, str(reply.outcome), predicted, meaning, agrees, allowed)
 
 
 def _meaning(outcome: Outcome, allowed: bool | None) -> tuple[bool | None, str]:

@@ -7,15 +7,17 @@ from dataclasses import dataclass
 from enum import StrEnum
 from itertools import product
 
+from kubectl_netdoc.cluster import matches
 from kubectl_netdoc.facts import Facts
 from kubectl_netdoc.places import NoSuchPlace, Place
 from kubectl_netdoc.policy import fixes, names, ports
 from kubectl_netdoc.policy.connections import elementary
 from kubectl_netdoc.policy.engine import End, Engine, Side, Verdict
-from kubectl_netdoc.policy.ports import Ports
-from kubectl_netdoc.policy.rules import Action, Direction, Policy, PolicyRef
+from kubectl_netdoc.policy.ports import FIRST, LAST, Ports
+from kubectl_netdoc.policy.rules import Action, Direction, Policy, PolicyRef, Tier
 from kubectl_netdoc.policy.selection import NAME_LABEL
-from kubectl_netdoc.records import ENDPOINT_SLICE, ServicePort
+from kubectl_netdoc.policy.workloads import peers
+from kubectl_netdoc.records import ENDPOINT_SLICE, NETWORK_POLICY, ServicePort
 from kubectl_netdoc.requests import EchoReply
 from kubectl_netdoc.targets import proof
 
@@ -88,7 +90,11 @@ class Story:
 
 
 def why(engine: Engine, facts: Facts, question: Question) -> Story:
-    """Return the story of a connection. Raises ``NoSuchPlace`` for a port that the Service hasn't got."""
+    """Return the story of a connection. Raises ``NoSuchPlace`` for a source or a port that can't be."""
+    if question.source.outside:
+        raise NoSuchPlace(f"{question.source.text} is outside: as a source it is to be an address, not a name")
+    if question.port.isdigit() and not FIRST <= int(question.port) <= LAST:
+        raise NoSuchPlace(f"{question.port} is no port: {FIRST} to {LAST}")
     teller = _Teller(engine, facts, question)
     hops = tuple(teller.hops())
     return Story(question, hops, teller.asked, teller.fix)
@@ -103,7 +109,7 @@ class _Teller:
         self.fix: Fix | None = None
         self.asked, self.mapping = self._translate()
         both = product(self.source.ends[:MOST_ENDS], self.destination.ends[:MOST_ENDS])
-        self.pairs = [(a, b, engine.verdict(a, b, self.asked, _family(b))) for a, b in both]
+        self.pairs = [(a, b, engine.verdict(a, b, self.asked, family(b))) for a, b in both]
 
     def hops(self) -> Iterator[Hop]:
         """Yield each hop in the order in which a packet meets them."""
@@ -113,12 +119,14 @@ class _Teller:
             )
             return
         yield Hop("source", Answer.OK, _several(self.source))
-        if self.destination.service is not None or self.destination.outside:
+        if (self.destination.service is not None and not self.destination.by_address) or self.destination.outside:
             yield self._name()
         if self.destination.service is not None:
             yield self._service()
             if not self.destination.outside:
                 yield self._endpoints()
+        if not self.asked:
+            return
         if self.destination.outside:
             yield self._outside()
             return
@@ -182,14 +190,21 @@ class _Teller:
         if not denied:
             return Hop("name", Answer.OK, f"{self.source.text} may ask cluster DNS ({dns.service.namespace}/{dns.service.name})")
         by = tuple(dict.fromkeys(ref for verdict in denied for ref in verdict.by))
-        text = f"{_named(by)} keeps {self.source.text} from cluster DNS over UDP"
+        text = f"{_named(by)} {'keep' if len(by) > 1 else 'keeps'} {self.source.text} from cluster DNS over UDP"
         if not self.destination.by_name and not self.destination.outside:
             return Hop("name", Answer.NOTE, f"{text}: it can reach the Service by address only", tuple(map(str, by)))
-        rule = fixes.dns_rule(dns, self.source.namespace)
-        labels = dict(self.source.labels)
-        manifest = fixes.policy(_policy_name(self.source, "dns"), self.source.namespace, labels, Direction.EGRESS, rule)
-        fix = Fix("Let it ask cluster DNS, UDP and TCP:", yaml=fixes.as_yaml(manifest))
-        return self._stop("name", text, fix, tuple(map(str, by)))
+        return self._stop("name", text, self._dns_fix(dns, denied, by), tuple(map(str, by)))
+
+    def _dns_fix(self, dns: names.Servers, denied: list[Verdict], by: tuple[PolicyRef, ...]) -> Fix:
+        """At the source, if its egress forbids it; else at the DNS pods."""
+        text = "Let it ask cluster DNS, UDP and TCP"
+        if not all(verdict.egress.allowed for verdict in denied):
+            rule = fixes.dns_rule(dns, self.source.namespace)
+            return self._mend(text, self.source, Direction.EGRESS, rule, by, _policy_name(self.source, "dns"))
+        selector = tuple(sorted(dns.service.spec.selector.items()))
+        servers = Place(f"Service {dns.service.namespace}/{dns.service.name}", dns.service.namespace, dns.ends, selector)
+        rule = {"from": _as_peers(self.source, servers.namespace), "ports": fixes.port_entries(dns.udp | dns.tcp)}
+        return self._mend(text, servers, Direction.INGRESS, rule, by, _policy_name(servers, "from", self.source))
 
     def _service(self) -> Hop:
         service = self.destination.service
@@ -229,20 +244,19 @@ class _Teller:
     def _outside(self) -> Hop:
         """A name outside: its address is not known here, so egress is judged for all addresses."""
         end_of = [End(str(first), addresses=(first,)) for first, _ in elementary(self.engine)]
-        sides = [self.engine.verdict(a, b, self.asked, _family(b)).egress for a in self.source.ends[:MOST_ENDS] for b in end_of]
-        refs = tuple(dict.fromkeys(str(ref) for side in sides for ref in side.by))
+        sides = [self.engine.verdict(a, b, self.asked, family(b)).egress for a in self.source.ends[:MOST_ENDS] for b in end_of]
+        by = tuple(dict.fromkeys(ref for side in sides for ref in side.by))
+        refs = tuple(map(str, by))
         if all(side.allowed for side in sides):
             return Hop("egress", Answer.OK, f"{self.source.text} may reach every address", refs)
         if any(side.allowed for side in sides):
             text = f"whether {self.source.text} may depends on the address of {self.destination.outside}: ask again with that"
             return Hop("egress", Answer.UNKNOWN, text, refs)
         rule = {"to": [{"ipBlock": {"cidr": "0.0.0.0/0"}}], "ports": fixes.port_entries(self.asked)}
-        labels = dict(self.source.labels)
-        manifest = fixes.policy(
-            _policy_name(self.source, "out"), self.source.namespace, labels, Direction.EGRESS, fixes.tidy(rule)
-        )
-        fix = Fix("Allow it to leave the cluster on that port (narrow the CIDR if you know it):", yaml=fixes.as_yaml(manifest))
-        return self._stop("egress", f"{', '.join(refs)} lets {self.source.text} reach no address outside", fix, refs)
+        words = "Allow it to leave the cluster on that port (narrow the CIDR if you know it)"
+        fix = self._mend(words, self.source, Direction.EGRESS, rule, by, _policy_name(self.source, "out"))
+        text = f"{_named(by)} {'let' if len(by) > 1 else 'lets'} {self.source.text} reach no address outside"
+        return self._stop("egress", text, fix, refs)
 
     def _policies(self, direction: Direction) -> Hop:
         sides = [(a, b, v.egress if direction is Direction.EGRESS else v.ingress, v) for a, b, v in self.pairs]
@@ -252,14 +266,16 @@ class _Teller:
             return self._allowed(direction, whose, good, [verdict for *_, verdict in sides])
         bad = [(a, b, side) for a, b, side, _ in sides if not side.allowed]
         by = tuple(dict.fromkeys(ref for *_, side in bad for ref in side.by))
-        unsure = tuple(dict.fromkeys(text for *_, verdict in sides for text in verdict.depends))
+        unsure = tuple(dict.fromkeys(text for *_, verdict in sides for text in (*verdict.depends, *verdict.incomplete)))
         text = f"{_named(by)} {'isolate' if len(by) > 1 else 'isolates'} {whose.text}, and nothing allows {self.asked}"
         if any(ref.kind != "NetworkPolicy" for ref in by):
             text = f"{_named(by)} denies {self.asked} {'to' if direction is Direction.INGRESS else 'from'} {whose.text}"
         if good:
             text += f" ({len(bad)} of {len(sides)} pairs of pods)"
         if unsure:
-            return Hop(direction.lower(), Answer.UNKNOWN, f"{text}, but: {'; '.join(unsure)}", tuple(map(str, by)))
+            self.fix = self.fix or self._allowing(direction, by)
+            text += f"; not evaluated, or left to the CNI: {'; '.join(unsure[:4])}"
+            return Hop(direction.lower(), Answer.UNKNOWN, text, tuple(map(str, by)))
         return self._stop(direction.lower(), text, self._allowing(direction, by), tuple(map(str, by)))
 
     def _allowed(self, direction: Direction, whose: Place, good: list[Side], verdicts: list[Verdict]) -> Hop:
@@ -276,22 +292,45 @@ class _Teller:
         return Hop(direction.lower(), Answer.OK, text, refs)
 
     def _allowing(self, direction: Direction, by: tuple[PolicyRef, ...]) -> Fix:
-        """Return the NetworkPolicy that allows this and nothing more; where a cluster-wide policy denies it, its rule."""
-        for policy in self.engine.policies:
-            if policy.ref in by and policy.ref.kind != "NetworkPolicy":
-                place = _denying(policy, direction)
-                command = f"kubectl get {policy.ref.kind.lower()} {policy.ref.name} -o yaml"
-                return Fix(
-                    f"Only a change of {policy.ref} helps, which outranks NetworkPolicies: look at {place}.", command=command
-                )
+        """Return what allows this at the end that stops it."""
         mine, theirs = (self.source, self.destination) if direction is Direction.EGRESS else (self.destination, self.source)
-        rule = {
-            "to" if direction is Direction.EGRESS else "from": _as_peers(theirs, mine.namespace),
-            "ports": fixes.port_entries(self.asked),
-        }
-        name = _policy_name(mine, "to" if direction is Direction.EGRESS else "from", theirs)
-        manifest = fixes.policy(name, mine.namespace, dict(mine.labels), direction, fixes.tidy(rule))
-        return Fix(f"Allow it at {mine.text}, and nothing else:", yaml=fixes.as_yaml(manifest))
+        word = "to" if direction is Direction.EGRESS else "from"
+        rule = {word: _as_peers(theirs, mine.namespace), "ports": fixes.port_entries(self.asked)}
+        text = f"Allow it at {mine.text}"
+        if not fixes.lasting(dict(theirs.labels)) and theirs.namespace:
+            text += f", for all of namespace {theirs.namespace}, as no label tells {theirs.text} apart"
+        return self._mend(text, mine, direction, rule, by, _policy_name(mine, word, theirs))
+
+    def _mend(
+        self, text: str, mine: Place, direction: Direction, rule: fixes.Manifest, by: tuple[PolicyRef, ...], name: str
+    ) -> Fix:
+        """Return a NetworkPolicy that adds the rule; where one would do more than that, what to do to those that stop it."""
+        for policy in self.engine.policies:
+            if policy.ref in by and policy.tier is not Tier.NAMESPACE:
+                return _of_cluster_wide(policy, direction)
+        labels = fixes.lasting(dict(mine.labels))
+        if labels and not self._isolates_more(mine.namespace, labels, direction):
+            return Fix(
+                f"{text}, and nothing else:",
+                yaml=fixes.as_yaml(fixes.policy(name, mine.namespace, labels, direction, fixes.tidy(rule))),
+            )
+        written = next((item for ref in by if (item := self.engine.cluster.get(NETWORK_POLICY, ref.namespace, ref.name))), None)
+        if written is None:
+            return Fix(f"{text}: change {_named(by)}.")
+        ref = PolicyRef(NETWORK_POLICY.name, written.namespace, written.name)
+        why = "as a new policy would isolate other pods" if labels else f"as no label tells {mine.text} apart"
+        words = f"{text}. This adds a rule to {ref}, for all pods that it selects, {why}:"
+        return Fix(words, command=fixes.command(ref, fixes.patch(written, direction, fixes.tidy(rule))))
+
+    def _isolates_more(self, namespace: str, labels: dict[str, str], direction: Direction) -> bool:
+        """Whether a policy for these labels would isolate a pod that none isolates now."""
+        return any(
+            not self.engine.isolated(end.pod_class, direction)
+            for peer in peers(self.engine, namespace)
+            if any(matches(labels, having) for having in peer.labels)
+            for end in peer.ends
+            if end.pod_class and not end.pod_class.host_network
+        )
 
     def _path(self) -> Hop:
         nodes = {(a.node, b.node) for a, b, _ in self.pairs if a.node and b.node}
@@ -314,7 +353,8 @@ class _Teller:
         return Hop("path", Answer.NOTE, f"{shown}: not measured; --probe tries it")
 
 
-def _family(end: End) -> int:
+def family(end: End) -> int:
+    """Return the IP version by which an end is reached."""
     return end.addresses[0].version if end.addresses else 4
 
 
@@ -344,7 +384,7 @@ def _policy_name(place: Place, word: str, other: Place | None = None) -> str:
 
 def _as_peers(place: Place, own_namespace: str) -> list[fixes.Manifest]:
     """Return a place as peers of a rule: pods by their labels, everything else by address."""
-    if place.labels and place.namespace:
+    if fixes.lasting(dict(place.labels)) and place.namespace:
         return [fixes.peer(place.namespace, dict(place.labels), own_namespace)]
     if place.namespace and any(end.pod_class and not end.host for end in place.ends):
         return [{"namespaceSelector": {"matchLabels": {NAME_LABEL: place.namespace}}}]
@@ -352,6 +392,10 @@ def _as_peers(place: Place, own_namespace: str) -> list[fixes.Manifest]:
     return [{"ipBlock": {"cidr": f"{address}/{address.max_prefixlen}"}} for address in addresses]
 
 
-def _denying(policy: Policy, direction: Direction) -> str:
+def _of_cluster_wide(policy: Policy, direction: Direction) -> Fix:
     rule = next((rule for rule in policy.of(direction) if rule.action is Action.DENY), None)
-    return rule.place if rule else "spec"
+    command = f"kubectl get {policy.ref.kind.lower()} {policy.ref.name} -o yaml"
+    text = f"Only a change of {policy.ref} helps, which outranks NetworkPolicies"
+    if policy.tier is Tier.BASELINE:
+        text = f"Change {policy.ref}, or isolate the pods with a NetworkPolicy that allows all that they need: it goes before"
+    return Fix(f"{text}: look at {rule.place if rule else 'spec'}.", command=command)

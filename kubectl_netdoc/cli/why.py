@@ -44,6 +44,8 @@ def command(source: str, destination: str, protocol: str, origin: str, output: s
 
     if origin and flags["probe"]:
         raise click.UsageError("--probe needs a cluster: it can't be had with --from")
+    if len(flags["namespaces"]) > 1:
+        raise click.UsageError("why takes one -n; NAMESPACE/KIND/NAME names what is elsewhere")
     if flags["target"] and not flags["probe"]:
         raise click.UsageError("--target goes with --probe")
     place = (
@@ -55,8 +57,8 @@ def command(source: str, destination: str, protocol: str, origin: str, output: s
     engine = options.compiled(cluster, ((cluster.own_namespace, own.LABELS),))
     namespace = flags["namespaces"][0] if flags["namespaces"] else getattr(getattr(place, "client", None), "namespace", "default")
     facts = Facts(cluster, place.measure(cluster, ()) if origin else Measured())
-    name, port = split_port(destination)
     try:
+        name, port = split_port(destination)
         ends = find(engine, source, namespace), find(engine, name, namespace)
         story = why(engine, facts, Question(*ends, port, protocol))
     except NoSuchPlace as error:
@@ -85,11 +87,11 @@ def _probe(place: Source, engine: Engine, story: Story, flags: dict[str, Any]) -
     engine.cluster.vantages = (end.node,)
     measured = place.measure(engine.cluster, tuple(request for request, _ in attempts))
     facts = Facts(engine.cluster, measured)
-    tried = [trial.from_node(engine, story.question, end.node, request, to, facts.reply(request)) for request, to in attempts]
-    return tried + _inside(place, story, attempts, pod) if pod is not None else tried
+    tried = [trial.from_node(engine, story, end.node, request, to, facts.reply(request)) for request, to in attempts]
+    return tried + _inside(place, engine, story, attempts, pod) if pod is not None else tried
 
 
-def _inside(place: LiveSource, story: Story, attempts: list[Any], pod: Any) -> list[Tried]:
+def _inside(place: LiveSource, engine: Engine, story: Story, attempts: list[Any], pod: Any) -> list[Tried]:
     from kubectl_netdoc import trial
     from kubectl_netdoc.requests import Lost
     from kubectl_netdoc.sources.live import inside
@@ -98,8 +100,8 @@ def _inside(place: LiveSource, story: Story, attempts: list[Any], pod: Any) -> l
     image = place.settings.image if place.settings else DEFAULT_IMAGE
     asked = tuple(request for request, _ in attempts)
     replies = inside.measure(place.client, pod, image, asked, seconds=30.0)
-    name = f"Pod {pod.namespace}/{pod.name}"
-    return [trial.from_inside(story, name, request, replies.get(request, Lost("no reply"))) for request in asked]
+    source = engine.pod(pod)
+    return [trial.from_inside(engine, story, source, r, to, replies.get(r, Lost("no reply"))) for r, to in attempts]
 
 
 def _agree(label: str, is_pod: bool, yes: bool) -> None:
