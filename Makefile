@@ -5,6 +5,10 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 IMAGE := docker.io/lab/base:1
 NAME := netdoc
 NETWORK ?=
+FAMILY ?=
+ifeq ($(FAMILY),dual)
+NETWORK := dual
+endif
 LAB = $(if $(filter command line,$(origin NAME)),$(NAME),$(or $(NETWORK:flannel=),$(NAME)))
 E2E := e2e and not slow
 
@@ -51,7 +55,7 @@ e2e-networks: .venv/ready  ## twenty-odd policies on canal and Cilium observed a
 	done; \
 	NETDOC_LAB=$$(NETWORK=flannel lab/lab up $(NAME) | tail -n 1) NETDOC_IMAGE=$(IMAGE) pytest -m e2e -v tests/e2e -k "policy"
 
-lab:  ## a three-node cluster by hand, also with NETWORK=canal|cilium; the last line printed is the path of its kubeconfig
+lab:  ## a three-node cluster by hand, also with NETWORK=canal|cilium or FAMILY=dual; the last line printed is the path of its kubeconfig
 	@NETWORK=$(NETWORK) lab/lab up $(LAB)
 
 lab-down:
