@@ -17,11 +17,11 @@ BUNDLES = ROOT / "tests" / "bundles"
 DEMO = "kube-proxy-hung"
 
 
-def collect(lab: Lab, path: Path, fault: str) -> None:
+def collect(lab: Lab, path: Path, fault: str, *flags: str) -> None:
     """Record one bundle of the lab as it is."""
-    shown = f"kubectl netdoc collect {path.relative_to(ROOT)}"
+    shown = " ".join(["kubectl netdoc collect", str(path.relative_to(ROOT)), *flags])
     notes = {"fault": fault, "lab": version(lab), "command": shown}
-    command = ["kubectl-netdoc", "collect", str(path), *(f"--note={key}={value}" for key, value in notes.items())]
+    command = ["kubectl-netdoc", "collect", str(path), *flags, *(f"--note={key}={value}" for key, value in notes.items())]
     subprocess.run(command, env=os.environ | {"KUBECONFIG": str(lab.kubeconfig)}, check=True)
 
 
@@ -35,7 +35,7 @@ def version(lab: Lab) -> str:
 def record(lab: Lab, fault: Fault) -> None:
     """Record one bundle with the lab broken by a fault."""
     with lab.broken(fault):
-        collect(lab, BUNDLES / f"{fault.name}.json", fault.name)
+        collect(lab, BUNDLES / f"{fault.name}.json", fault.name, *fault.flags)
 
 
 def main() -> None:

@@ -57,10 +57,10 @@ def test_healthy_is_silent(netdoc: Netdoc, run: int) -> None:
 @pytest.mark.parametrize("fault", ROWS)
 def test_fault(netdoc: Netdoc, lab: Lab, fault: Fault) -> None:
     with lab.broken(fault):
-        done = netdoc("check", "-o", "json")
+        done = netdoc("check", "-o", "json", *fault.flags)
     judge(json.loads(done.stdout), fault)
     assert done.returncode == bool(fault.cause)
-    assert found(netdoc.report()) == set()
+    assert found(netdoc.report(*fault.flags)) == set()
     assert netdoc.namespaces() == set()
 
 
