@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from kubectl_netdoc import families
 from kubectl_netdoc.api import (
     ENDPOINT_SLICE,
     POD,
@@ -51,13 +52,7 @@ from kubectl_netdoc.api import (
     Unseen,
 )
 from kubectl_netdoc.policy import own as policies
-from kubectl_netdoc.targets import Endpoint, Target, proof, targets
-
-TRIES = 6
-"""Connects to netdoc's own Service for each echo behind it: one of N random backends is missed by chance in 1 of 400."""
-
-SYNC = 5.0
-"""Seconds for a new Service to work everywhere: kube-proxy syncs at most once a second, and 2.7 s were measured in all."""
+from kubectl_netdoc.targets import SYNC, Endpoint, Target, all_targets, own, proof, targets
 
 NO_PROXYING = Code(
     id="SVR001",
@@ -130,6 +125,20 @@ NOT_THE_API = Code(
     fix="Find what answers there: a proxy that takes all connections, or an address range that is used twice.",
     commands=("kubectl -n default get service kubernetes -o wide",),
 )
+GONE = Code(
+    id="SVR008",
+    severity=Severity.FAIL,
+    title="Endpoint of a pod that is not there",
+    message="Service {namespace}/{name} sends traffic to {address}, for pod {pod}, which is not there and does not answer "
+    "({outcomes} from {nodes}); EndpointSlice {slice} still has it as ready",
+    fix="The endpointslice controller does not keep up: see whether kube-controller-manager runs; a deleted slice is made anew.",
+    commands=(
+        "kubectl -n kube-system get pods -l component=kube-controller-manager",
+        "kubectl -n {namespace} get endpointslice {slice} -o yaml",
+        "kubectl -n {namespace} delete endpointslice {slice}",
+    ),
+    rows=("K14",),
+)
 LENIENT = Code(
     id="SVR010",
     severity=Severity.INFO,
@@ -156,14 +165,8 @@ def plan(cluster: Cluster) -> Iterator[Request]:
         yield from (proof(node, other) for other in cluster.vantages if other != node)
         if cluster.readable(ENDPOINT_SLICE):
             for target in targets(cluster):
-                through = target.through_ip(node)
-                yield from [through] if through else []
+                yield from target.through(node)
                 yield from (connect for _, connect in target.direct(node))
-
-
-def own(cluster: Cluster, node: str) -> Echo:
-    """The proof of kube-proxy's part: netdoc's own Service, often enough to meet every echo behind it."""
-    return Echo(node, OwnService(), samples=min(60, TRIES * (len(cluster.vantages) + 1)), wait=SYNC)
 
 
 def _certificate(cluster: Cluster, node: str) -> list[Certificate]:
@@ -254,21 +257,25 @@ def _accepts_all(facts: Facts, node: str) -> bool:
 
 
 class _Row:
-    """What became of one Service port: outcomes of the ClusterIP by node, and of each endpoint by node."""
+    """What became of one Service port: outcomes of each ClusterIP by node, and of each endpoint by node.
+
+    An address of a family that a debug pod does not have is not judged from there.
+    """
 
     def __init__(self, facts: Facts, target: Target, nodes: list[str]) -> None:
         self.target = target
-        self.through: dict[str, Outcome] = {}
+        self.through: dict[tuple[Address, str], Outcome] = {}
         self.direct: dict[Endpoint, dict[str, Outcome]] = {}
         self.lost: set[str] = set()
+        speaks = {v.node: {families.of(ip) for ip in (v.ip, *v.more_ips) if ip} for v in facts.vantages}
         for node in nodes:
-            through = target.through_ip(node)
-            reply = facts.reply(through) if through else None
-            if isinstance(reply, ConnectReply):
-                self.through[node] = reply.outcome
+            for through in target.through(node):
+                reply = facts.reply(through)
+                if isinstance(reply, ConnectReply) and _speaks(speaks[node], through.to):
+                    self.through[through.to, node] = reply.outcome
             for endpoint, connect in target.direct(node):
                 answer = facts.reply(connect)
-                if isinstance(answer, ConnectReply):
+                if isinstance(answer, ConnectReply) and _speaks(speaks[node], endpoint.address):
                     self.direct.setdefault(endpoint, {})[node] = answer.outcome
                 elif isinstance(answer, Lost):
                     self.lost.add(answer.reason)
@@ -283,36 +290,39 @@ class _Row:
         return [e for e, seen in self.direct.items() if set(seen.values()) == {Outcome.REFUSED}]
 
 
+def _speaks(own_families: set[str], address: Address) -> bool:
+    """Whether a debug pod has the family of an address; one whose addresses were not seen is taken to."""
+    return not own_families or families.of(address.ip) in own_families
+
+
 def _services(facts: Facts, nodes: list[str]) -> Iterator[Finding | Unseen]:
     rows = [_Row(facts, target, nodes) for target in targets(facts.cluster)]
+    if (every := len(all_targets(facts.cluster))) > len(rows):
+        yield Unseen("Services", f"{len(rows)} of {every} Service ports were measured: a sample (--service and -n choose)")
     lost = sorted({reason for row in rows for reason in row.lost})
     if lost:
         yield Unseen("Services", "; ".join(lost), asked=True)
     refused: dict[frozenset[Address], list[_Row]] = {}
-    silent: dict[tuple[str, Endpoint], list[_Row]] = {}
+    silent: dict[tuple[str, str, Address], list[tuple[_Row, Endpoint]]] = {}
     for row in rows:
         strict = [endpoint for endpoint in row.refusing() if not endpoint.lenient]
         if strict and len(strict) == len(row.direct) and not _rejected(facts, strict, nodes):
             refused.setdefault(frozenset(e.address for e in strict), []).append(row)
             continue
         for endpoint in row.direct:
-            silent.setdefault((row.target.service.namespace, endpoint), []).append(row)
-        yield from (LENIENT.on(row.subject, address=_text(e.address)) for e in row.refusing() if e.lenient)
+            silent.setdefault((row.target.service.namespace, endpoint.pod, endpoint.address), []).append((row, endpoint))
+        yield from (LENIENT.on(row.subject, address=str(e.address)) for e in row.refusing() if e.lenient)
         yield from _only_direct(row)
     for same in refused.values():
         yield _refused(facts, same)
-    for (namespace, endpoint), same in silent.items():
-        yield from _silent(facts, namespace, endpoint, same)
+    for ends in silent.values():
+        yield from _silent(facts, ends[0][1], [row for row, _ in ends])
 
 
 def _rejected(facts: Facts, refusing: list[Endpoint], nodes: list[str]) -> bool:
     """Whether policies forbid all of this: some engines refuse what they stop (P5)."""
     doubts = [policies.doubt(facts, node, e.address.ip, e.address.port) for e in refusing for node in nodes]
     return all(doubt and doubt.certain for doubt in doubts)
-
-
-def _text(address: Address) -> str:
-    return f"[{address.ip}]:{address.port}" if ":" in address.ip else f"{address.ip}:{address.port}"
 
 
 def _refused(facts: Facts, rows: list[_Row]) -> Finding:
@@ -331,13 +341,13 @@ def _refused(facts: Facts, rows: list[_Row]) -> Finding:
     return WRONG_PORT.on(row.subject, common, patch=patch)
 
 
-def _silent(facts: Facts, namespace: str, endpoint: Endpoint, rows: list[_Row]) -> Iterator[Finding | Unseen]:
+def _silent(facts: Facts, endpoint: Endpoint, rows: list[_Row]) -> Iterator[Finding | Unseen]:
     """An endpoint that some or all nodes get no answer from, while its Service has others or other nodes reach it."""
-    seen = rows[0].direct[endpoint]
+    seen, namespace = rows[0].direct[endpoint], rows[0].subject.namespace
     bad = {node: outcome for node, outcome in seen.items() if outcome is not Outcome.OK}
     if not bad or endpoint.lenient:
         return
-    what = f"{namespace}/{endpoint.pod} on {_text(endpoint.address)}"
+    what = f"{namespace}/{endpoint.pod} on {endpoint.address}"
     doubts = {node: doubt for node in bad if (doubt := policies.doubt(facts, node, endpoint.address.ip, endpoint.address.port))}
     for reason in sorted({doubt.reason for doubt in doubts.values()}):
         nodes = sorted(node for node, doubt in doubts.items() if doubt.reason == reason)
@@ -346,27 +356,26 @@ def _silent(facts: Facts, namespace: str, endpoint: Endpoint, rows: list[_Row]) 
     if not bad:
         return
     paths = sorted(f"{node} -> {endpoint.node}" for node in bad) if endpoint.node else []
-    yield BAD_ENDPOINT.on(
-        Subject("Pod", endpoint.pod, namespace),
-        services=[row.target.name for row in rows],
-        address=_text(endpoint.address),
-        outcomes=sorted({str(outcome) for outcome in bad.values()}),
-        nodes=sorted(bad),
-        paths=paths,
-    )
+    common = {"services": [row.target.name for row in rows], "address": str(endpoint.address), "nodes": sorted(bad)}
+    common |= {"outcomes": sorted({str(outcome) for outcome in bad.values()}), "paths": paths}
+    if endpoint.gone and bad.keys() == seen.keys():
+        yield GONE.on(rows[0].subject, common, pod=endpoint.pod, slice=endpoint.slice)
+    else:
+        yield BAD_ENDPOINT.on(Subject("Pod", endpoint.pod, namespace), common)
 
 
 def _only_direct(row: _Row) -> Iterator[Finding]:
-    """The ClusterIP fails on nodes from which every endpoint answers: that is not the endpoints' doing."""
-    bad = [
-        node
-        for node, outcome in row.through.items()
-        if outcome is not Outcome.OK and all(seen.get(node) is Outcome.OK for seen in row.direct.values())
-    ]
-    if bad and row.target.cluster_ip:
-        outcomes = sorted({str(row.through[node]) for node in bad})
-        address = _text(row.target.cluster_ip)
-        yield ONLY_DIRECT.on(row.subject, nodes=bad, first=bad[0], outcomes=outcomes, address=address)
+    """A ClusterIP fails on nodes from which every endpoint of its family answers: that is not the endpoints' doing."""
+    bad: dict[tuple[Address, str], Outcome] = {}
+    for (ip, node), outcome in row.through.items():
+        ends = [seen.get(node) for e, seen in row.direct.items() if families.of(e.address.ip) == families.of(ip.ip)]
+        if outcome is not Outcome.OK and ends and all(end is Outcome.OK for end in ends):
+            bad[ip, node] = outcome
+    if bad:
+        nodes = sorted({node for _, node in bad})
+        addresses = sorted({str(ip) for ip, _ in bad})
+        outcomes = sorted({str(outcome) for outcome in bad.values()})
+        yield ONLY_DIRECT.on(row.subject, nodes=nodes, first=nodes[0], outcomes=outcomes, address=addresses)
 
 
 check = Check(
@@ -387,6 +396,7 @@ check = Check(
         BAD_ENDPOINT,
         ONLY_DIRECT,
         NOT_THE_API,
+        GONE,
         LENIENT,
         ACCEPTS_ALL,
     ),

@@ -6,41 +6,71 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
+from kubectl_netdoc import families
 from kubectl_netdoc.cluster import Cluster
 from kubectl_netdoc.records import POD, Service, ServicePort
-from kubectl_netdoc.requests import Address, Connect, Echo, Peer
+from kubectl_netdoc.requests import Address, Connect, Echo, OwnService, Peer
+
+CONTROLLER = "endpointslice-controller.k8s.io"
+"""Who writes the EndpointSlices of Services with a selector."""
 
 MOST_ENDPOINTS = 4
-"""Endpoints of a Service port that each node connects to at most."""
+"""Endpoints of a Service port that each node connects to at most, in each family."""
 
 MOST_PORTS = 60
 """Service ports that are measured at most: with their endpoints some 300 connects a node, 16 at a time."""
 
-
 PROOFS = 3
 """Tries of a path between two debug pods: a single lost packet does not break it."""
+
+PATIENCE = 2.0
+"""Seconds for a try: one whose first SYN gets lost succeeds after 1 s (RFC 6298, 2.1), and is to be told from a dead path."""
+
+TRIES = 6
+"""Connects to netdoc's own Service for each echo behind it: one of N random backends is missed by chance in 1 of 400."""
+
+MOST_TRIES = 60
+"""Connects to netdoc's own Service at most."""
+
+SYNC = 5.0
+"""Seconds for a new Service to work everywhere: kube-proxy syncs at most once a second, and 2.7 s were measured in all."""
 
 
 def proof(node: str, other: str) -> Echo:
     """The small request along a path between two nodes; checks that need it share it, so that it is measured once."""
-    return Echo(node, Peer(other), samples=PROOFS)
+    return Echo(node, Peer(other), samples=PROOFS, timeout=PATIENCE)
+
+
+def twin(node: str) -> Echo:
+    """The small request along the path between two debug pods of one node; there is no reply where there is one pod only."""
+    return Echo(node, Peer(node, twin=True))
+
+
+def own(cluster: Cluster, node: str) -> Echo:
+    """The proof of kube-proxy's part: netdoc's own Service, often enough to meet every echo behind it."""
+    return Echo(node, OwnService(), samples=min(MOST_TRIES, TRIES * (len(cluster.vantages) + 1)), wait=SYNC)
 
 
 class Endpoint(Struct, frozen=True):
-    """One backend of a Service port. ``lenient``: refusing is no fault (host network, or nobody's pod)."""
+    """One backend of a Service port. ``lenient``: refusing is no fault (host network, or nobody's pod).
+
+    ``gone``: its slice names a pod that is not there. ``slice``: the EndpointSlice that it stands in.
+    """
 
     address: Address
     pod: str
     node: str
     lenient: bool
+    gone: bool = False
+    slice: str = ""
 
 
 class Target(Struct, frozen=True):
-    """A Service port with its ClusterIP (None where headless) and its ready endpoints."""
+    """A Service port with its ClusterIPs (none where headless) and its ready endpoints, in the families that pods have."""
 
     service: Service
     port: ServicePort
-    cluster_ip: Address | None
+    cluster_ips: tuple[Address, ...]
     endpoints: tuple[Endpoint, ...]
 
     @property
@@ -48,12 +78,15 @@ class Target(Struct, frozen=True):
         """Namespace, name and port."""
         return f"{self.service.namespace}/{self.service.name}:{self.port.port}"
 
-    def through_ip(self, node: str) -> Connect | None:
-        """The connect to the ClusterIP from a node; None where there is none, or a Local policy leaves the node out."""
+    def through(self, node: str) -> list[Connect]:
+        """The connects to the ClusterIPs from a node; none where a Local policy leaves the node out.
+
+        A family without a ready endpoint is not asked: that is plain from the slices.
+        """
         local = self.service.spec.internal_traffic_policy == "Local"
-        if self.cluster_ip is None or (local and node not in {endpoint.node for endpoint in self.endpoints}):
-            return None
-        return Connect(node, self.cluster_ip)
+        near = [endpoint for endpoint in self.endpoints if not local or endpoint.node == node]
+        alive = {families.of(endpoint.address.ip) for endpoint in near}
+        return [Connect(node, ip) for ip in self.cluster_ips if families.of(ip.ip) in alive]
 
     def direct(self, node: str) -> list[tuple[Endpoint, Connect]]:
         """The connects to each endpoint from a node."""
@@ -62,31 +95,43 @@ class Target(Struct, frozen=True):
 
 def targets(cluster: Cluster) -> list[Target]:
     """Return the TCP ports of Services in scope that have ready endpoints, at most ``MOST_PORTS``, evenly sampled."""
-    found = [target for service in cluster.services() for target in _of(cluster, service)]
+    found = all_targets(cluster)
     step = max(1, -(-len(found) // MOST_PORTS))
     return found[::step]
 
 
-def _of(cluster: Cluster, service: Service) -> Iterator[Target]:
+def all_targets(cluster: Cluster) -> list[Target]:
+    """Return all of them."""
+    known = families.of_pods(cluster)
+    return [target for service in cluster.services() for target in _of(cluster, service, known)]
+
+
+def _of(cluster: Cluster, service: Service, known: tuple[str, ...]) -> Iterator[Target]:
     spec = service.spec
     if spec.type == "ExternalName" or service.metadata.deletion_timestamp is not None:
         return
-    ip = spec.cluster_ip
+    ips = () if service.headless else spec.cluster_ips or ((spec.cluster_ip,) if spec.cluster_ip else ())
     for port in spec.ports:
-        endpoints = tuple(_endpoints(cluster, service, port)) if port.protocol == "TCP" else ()
-        if endpoints:
-            headless = service.headless or not ip
-            yield Target(service, port, None if headless else Address(ip, port.port), endpoints[:MOST_ENDPOINTS])
+        found = list(_endpoints(cluster, service, port)) if port.protocol == "TCP" else []
+        mine = known or tuple(dict.fromkeys(families.of(endpoint.address.ip) for endpoint in found))[:1]
+        kept = [e for family in mine for e in [e for e in found if families.of(e.address.ip) == family][:MOST_ENDPOINTS]]
+        if kept:
+            addresses = tuple(Address(ip, port.port) for ip in ips if families.of(ip) in mine)
+            yield Target(service, port, addresses, tuple(kept))
 
 
 def _endpoints(cluster: Cluster, service: Service, port: ServicePort) -> Iterator[Endpoint]:
+    pods = cluster.readable(POD)
     for item in cluster.slices_of(service):
         numbers = [p.port for p in item.ports if p.name == port.name and p.protocol == port.protocol and p.port]
         for endpoint in item.endpoints:
-            if not (numbers and endpoint.addresses and endpoint.conditions.ready):
+            if not (numbers and endpoint.addresses and endpoint.conditions.ready) or item.address_type == "FQDN":
                 continue
             reference = endpoint.target_ref
             name = reference.name if reference and reference.kind == "Pod" else ""
-            pod = cluster.get(POD, service.namespace, name) if name and cluster.readable(POD) else None
-            lenient = not name or (pod is not None and pod.spec.host_network)
-            yield Endpoint(Address(endpoint.addresses[0], numbers[0]), name, endpoint.node_name, lenient)
+            pod = cluster.get(POD, service.namespace, name) if name and pods else None
+            gone = bool(name) and pods and pod is None and item.managed_by == CONTROLLER
+            # What others write may point to the pods of another cluster.
+            stranger = not name or (pods and pod is None and not gone)
+            lenient = stranger or (pod is not None and pod.spec.host_network)
+            yield Endpoint(Address(endpoint.addresses[0], numbers[0]), name, endpoint.node_name, lenient, gone, item.name)

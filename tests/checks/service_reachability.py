@@ -31,6 +31,7 @@ from kubectl_netdoc.cluster import Cluster
 from kubectl_netdoc.facts import Measured
 from kubectl_netdoc.policy.own import canaries
 from kubectl_netdoc.records import POD, ROOT_CERTIFICATE, PodSpec, convert
+from kubectl_netdoc.records.core import PodIP
 from kubectl_netdoc.testing import Built, Case, make_cluster, make_pod, make_policy, make_service, make_slice, measured
 
 NODES = ("n1", "n2")
@@ -137,6 +138,41 @@ def _apart(cluster: Cluster) -> Measured:
     return Measured({**facts.replies, **silent}, facts.vantages)
 
 
+def _without(pod: str) -> Cluster:
+    """One pod is not there any more, and its endpoint still is."""
+    kept = [make_pod(name, labels={"app": "web"}, ip=ip) for ip, name in ENDS.items() if name != pod]
+    return make_cluster(make_service("web", selector={"app": "web"}, ports=[(80, 8080)]), *kept, _slice(8080), vantages=NODES)
+
+
+SIX = {"fd00::11": "web-1", "fd00::21": "web-2"}
+
+
+def _also(pod: Built, six: str) -> Built:
+    """A pod with one more address."""
+    kind, item = pod
+    status = msgspec.structs.replace(item.status, pod_ips=(*item.status.pod_ips, PodIP(ip=six)))  # type: ignore[attr-defined]
+    return kind, msgspec.structs.replace(item, status=status)
+
+
+def _dual() -> Cluster:
+    """Pods and Service have both families, and a slice for each."""
+    pods = [make_pod(name, labels={"app": "web"}, ip=ip, ports={"http": 8080}) for ip, name in ENDS.items()]
+    both = [_also(pod, six) for pod, six in zip(pods, SIX, strict=True)]
+    kind, item = make_slice("web", addresses=SIX, name="web-six")
+    ports = tuple(msgspec.structs.replace(port, name="p80") for port in item.ports)  # type: ignore[attr-defined]
+    six = kind, msgspec.structs.replace(item, ports=ports, address_type="IPv6")
+    web = make_service("web", selector={"app": "web"}, clusterIPs=["10.96.0.1", "fd00:96::1"])
+    return make_cluster(web, *both, _slice(8080), six, vantages=NODES)
+
+
+def _with_ips(facts: Measured, **ips: tuple[str, ...]) -> Measured:
+    """The debug pods' addresses, by node."""
+    vantages = tuple(msgspec.structs.replace(v, ip=ips[v.node][0], more_ips=ips[v.node][1:]) for v in facts.vantages)
+    return Measured(facts.replies, vantages)
+
+
+DUAL = _dual()
+GONE = _without("web-1")
 C = _cluster()
 DENIED = _cluster(CLOSED)
 OTHERS = _cluster(NATIVE)
@@ -159,6 +195,22 @@ CASES = [
     _case("wrong targetPort", _cluster(port=8081), _measure(_cluster(port=8081), REFUSED), ("SVR003", WEB)),
     _case("one deaf endpoint", C, _measure(C, _everywhere("10.0.1.1")), ("SVR005", "Pod shop/web-1")),
     _case("one endpoint refuses", C, _measure(C, _everywhere("10.0.1.1", outcome=Outcome.REFUSED)), ("SVR005", "Pod shop/web-1")),
+    _case(
+        "an endpoint of a pod that is not there", GONE, _measure(GONE, _everywhere("10.0.1.1")), ("SVR008", "Service shop/web")
+    ),
+    _case("a pod that is not in the list, and answers", GONE, _measure(GONE)),
+    _case("dual-stack, healthy", DUAL, _measure(DUAL)),
+    _case("dual-stack, IPv6 ClusterIP dead", DUAL, _measure(DUAL, _everywhere("fd00:96::1")), ("SVR006", WEB)),
+    _case("dual-stack, one endpoint deaf by IPv6", DUAL, _measure(DUAL, _everywhere("fd00::11")), DEAF),
+    _case(
+        "dual-stack, a debug pod without IPv6",
+        DUAL,
+        _with_ips(
+            _measure(DUAL, _from("n1", *SIX, "fd00:96::1", outcome=Outcome.UNREACHABLE)),
+            n1=("10.0.1.9",),
+            n2=("10.0.2.9", "fd00::29"),
+        ),
+    ),
     _case("the ClusterIP from one node", C, _measure(C, _from("n2", "10.96.0.1")), ("SVR006", WEB)),
     _case("a proxy plays the API", C, _measure(C, certificate="self-signed"), ("SVR007", "Service default/kubernetes")),
     _case(
