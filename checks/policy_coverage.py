@@ -2,10 +2,10 @@
 
 ## What it looks at
 Every NetworkPolicy, AdminNetworkPolicy, BaselineAdminNetworkPolicy and ClusterNetworkPolicy, evaluated against all pods, and
-against the templates of workloads that have none: which namespaces have a default deny, policies that select nothing, peers
-that match nothing, named ports that nobody declares, rules that another makes superfluous, egress that the other end's
-ingress refuses, and egress that forgets cluster DNS (UDP and TCP to the port that the DNS pods listen on, and the address of
-NodeLocal DNSCache). `kubectl netdoc policy coverage` prints all of it, with the YAML that mends it.
+against the templates of workloads that have none: which namespaces have a default deny, which policies let in everybody or
+select nothing, peers that match nothing, named ports that nobody declares, rules that another makes superfluous, egress that
+the other end's ingress refuses, and egress that forgets cluster DNS (UDP and TCP to the port that the DNS pods listen on, and
+the address of NodeLocal DNSCache). `kubectl netdoc policy coverage` prints all of it, with the YAML that mends it.
 
 ## Why it matters
 A policy that selects nothing protects nothing, and looks as if it did. An egress policy without DNS breaks every name that
@@ -49,7 +49,7 @@ from kubectl_netdoc.api import (
     Unseen,
 )
 from kubectl_netdoc.policy import fixes, names
-from kubectl_netdoc.policy.coverage import STRANGERS, SYSTEM, Coverage
+from kubectl_netdoc.policy.coverage import STRANGERS, SYSTEM, WIDE, Coverage
 from kubectl_netdoc.policy.engine import Engine
 from kubectl_netdoc.policy.flaws import Fault, flaws
 from kubectl_netdoc.policy.names import Deaf, Servers
@@ -89,15 +89,23 @@ NO_DEFAULT_DENY = Code(
     id="POL010",
     severity=Severity.INFO,
     title="Namespace without a default deny",
-    message="Namespace {name} denies no {missing} by default: {open} of its {pods} pods let in the whole cluster",
+    message="Namespace {name} denies no {missing} by default: {open} of its {pods} let in the whole cluster",
     fix="Deny by default and allow what is needed; netdoc policy diff --with FILE shows what that would close.",
+    commands=("kubectl netdoc policy coverage -n {name}",),
+)
+LETS_IN_ALL = Code(
+    id="POL012",
+    severity=Severity.INFO,
+    title="Policies let in the whole cluster, or the world",
+    message="Policies of namespace {name} isolate {count} workloads and let in anybody all the same: {workloads}",
+    fix="Nothing, where that is meant (an ingress controller); else name the peers in those policies.",
     commands=("kubectl netdoc policy coverage -n {name}",),
 )
 NO_POLICY = Code(
     id="POL011",
     severity=Severity.INFO,
     title="No network policy at all",
-    message="There is no network policy: all {pods} pods of {namespaces} namespaces let in the whole cluster",
+    message="There is no network policy: all {pods} of {namespaces} namespaces let in the whole cluster",
     fix="Nothing, if that is meant; else begin with a default deny in the namespaces that hold data.",
     commands=("kubectl netdoc policy coverage",),
 )
@@ -158,8 +166,8 @@ NATIVE = Code(
     id="POL030",
     severity=Severity.INFO,
     title="Policies that netdoc does not evaluate",
-    message="{count} policies of the CNI's own are not evaluated: {policies}; each verdict that they could change says so",
-    fix="Nothing; ask the CNI's own tool about them.",
+    message="{count} policies, or lists of them, are not evaluated: {policies}; each verdict that they could change says so",
+    fix="Nothing about policies of the CNI's own: ask its own tool about them.",
     rows=("P7",),
 )
 FLAWS = {
@@ -193,6 +201,8 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     dns = names.servers(engine)
     if dns:
         yield from _dns(engine, coverage, dns, _node_local(facts))
+    elif names.isolating(engine):
+        yield Unseen("DNS through the policies", names.NOT_THERE)
 
 
 def _some(of: Iterable[object]) -> str:
@@ -201,17 +211,23 @@ def _some(of: Iterable[object]) -> str:
 
 
 def _no_policy(engine: Engine, coverage: Coverage) -> Iterator[Finding]:
-    pods = sum(space.pods for space in coverage.namespaces)
-    if pods and not engine.native:
-        yield NO_POLICY.on(Subject(kind="Cluster", name="policies"), pods=pods, namespaces=len(coverage.namespaces))
+    pods, unmade = (sum(getattr(space, what) for space in coverage.namespaces) for what in ("pods", "unmade"))
+    if pods + unmade and not engine.native:
+        all_of_them = f"{pods} pods" if pods else f"{unmade} workloads (which have no pods yet)"
+        yield NO_POLICY.on(Subject(kind="Cluster", name="policies"), pods=all_of_them, namespaces=len(coverage.namespaces))
 
 
 def _default_deny(coverage: Coverage) -> Iterator[Finding]:
     for space in coverage.namespaces:
-        open_pods = space.pods - space.isolated[Direction.INGRESS]
-        if open_pods and not space.name.startswith(SYSTEM):
+        if space.name.startswith(SYSTEM):
+            continue
+        subject = Subject("Namespace", space.name)
+        if space.open:
             missing = " and no ".join(d.lower() for d in Direction if d not in space.default_deny)
-            yield NO_DEFAULT_DENY.on(Subject("Namespace", space.name), missing=missing, open=open_pods, pods=space.pods)
+            yield NO_DEFAULT_DENY.on(subject, missing=missing or "direction", open=space.open, pods=space.counted)
+        wide = [w for w in space.workloads if w.ingress == "isolated" and w.exposure in WIDE]
+        if wide:
+            yield LETS_IN_ALL.on(subject, workloads=_some(f"{w.ref} ({w.exposure}, {w.ports})" for w in wide), count=len(wide))
 
 
 def _subject(ref: PolicyRef) -> Subject:
@@ -220,8 +236,6 @@ def _subject(ref: PolicyRef) -> Subject:
 
 def _flaws(engine: Engine) -> Iterator[Finding]:
     for flaw in flaws(engine):
-        index = flaw.place.partition("[")[2].partition("]")[0]
-        direction = Direction.EGRESS if flaw.place.startswith("spec.egress") else Direction.INGRESS
         yield FLAWS[flaw.fault].on(
             _subject(flaw.policy),
             policy=str(flaw.policy),
@@ -229,7 +243,7 @@ def _flaws(engine: Engine) -> Iterator[Finding]:
             detail=flaw.detail,
             where=flaw.policy.namespace or "default",
             by=str(flaw.other or "no policy that is evaluated"),
-            patch=fixes.removal(direction, int(index)) if index else "",
+            patch=fixes.removal(flaw.superfluous),
             jsonpath="{range .items[*]}{.metadata.name}: {.spec.containers[*].ports[*].name}{'\\n'}{end}",
         )
 
@@ -275,6 +289,7 @@ check = Check(
         FORGETS_NODE_LOCAL,
         SILENT,
         NO_DEFAULT_DENY,
+        LETS_IN_ALL,
         NO_POLICY,
         SELECTS_NOTHING,
         PEER_MATCHES_NOTHING,

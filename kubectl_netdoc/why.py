@@ -310,10 +310,9 @@ class _Teller:
                 return _of_cluster_wide(policy, direction)
         labels = fixes.lasting(dict(mine.labels))
         if labels and not self._isolates_more(mine.namespace, labels, direction):
-            return Fix(
-                f"{text}, and nothing else:",
-                yaml=fixes.as_yaml(fixes.policy(name, mine.namespace, labels, direction, fixes.tidy(rule))),
-            )
+            name = fixes.free_name(self.engine.cluster, mine.namespace, name)
+            manifest = fixes.policy(name, mine.namespace, fixes.labelled(labels), direction, fixes.tidy(rule))
+            return Fix(f"{text}, and nothing else:", yaml=fixes.as_yaml(manifest))
         written = next((item for ref in by if (item := self.engine.cluster.get(NETWORK_POLICY, ref.namespace, ref.name))), None)
         if written is None:
             return Fix(f"{text}: change {_named(by)}.")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.commandline import Netdoc, complaint, in_process
 from tests.test_why import DENY, DENY_OUT, folder
@@ -210,3 +211,57 @@ def test_secure_namespace_has_no_advice(netdoc: Netdoc, tmp_path: Path) -> None:
     whole = json.loads(netdoc("policy", "coverage", "--from", folder(tmp_path, DENY), "-n", "shop", "-o", "json").out)
     assert [space["default_deny"] for space in whole["namespaces"]] == [["ingress"]]
     assert whole["advice"] == []
+
+
+def advised(netdoc: Netdoc, place: Path) -> list[dict[str, str]]:
+    items: list[dict[str, str]] = json.loads(netdoc("policy", "coverage", "--from", place, "-o", "json").out)["advice"]
+    return items
+
+
+def test_superfluous_rules_are_taken_out_together_the_last_first(netdoc: Netdoc, tmp_path: Path) -> None:
+    """One after the other each removal would move up the rules behind it."""
+    twice = (
+        "twice",
+        "{podSelector: {}, ingress: [{ports: [{port: 1}]}, {ports: [{port: 1}]}, {ports: [{port: 2}]}, {ports: [{port: 1}]}]}",
+    )
+    commands = [item["command"] for item in advised(netdoc, folder(tmp_path, twice)) if "patch" in item["command"]]
+    assert len(commands) == 1
+    assert [step["path"] for step in json.loads(commands[0].split("'")[1])] == ["/spec/ingress/3", "/spec/ingress/1"]
+
+
+def test_no_fix_has_the_name_of_a_policy_that_is_there(netdoc: Netdoc, tmp_path: Path) -> None:
+    there = ("deny-out-dns", "{podSelector: {matchLabels: {app: gone}}}")
+    found = [
+        yaml.safe_load(item["yaml"])["metadata"]["name"]
+        for item in advised(netdoc, folder(tmp_path, DENY_OUT, there))
+        if item["yaml"]
+    ]
+    assert "deny-out-dns-2" in found
+    assert "deny-out-dns" not in found
+
+
+def test_dns_fix_keeps_the_selector_of_the_policy(netdoc: Netdoc, tmp_path: Path) -> None:
+    pods = {"matchExpressions": [{"key": "app", "operator": "In", "values": ["web"]}]}
+    place = folder(tmp_path, ("out", json.dumps({"podSelector": pods, "policyTypes": ["Egress"]})))
+    found = [
+        yaml.safe_load(item["yaml"])["spec"]["podSelector"] for item in advised(netdoc, place) if "cluster DNS" in item["text"]
+    ]
+    assert found == [pods]
+
+
+def test_dns_that_is_not_there_is_said_to_be_left_out(netdoc: Netdoc, tmp_path: Path) -> None:
+    place = folder(tmp_path, DENY_OUT)
+    text = (place / "world.yaml").read_text()
+    (place / "world.yaml").write_text(text.replace("kube-dns", "other"))
+    assert any("Not looked at" in item["text"] for item in advised(netdoc, place))
+    (place / "world.yaml").write_text(text)
+    assert not any("Not looked at" in item["text"] for item in advised(netdoc, place))
+
+
+def test_workloads_without_pods_are_advised_a_default_deny(netdoc: Netdoc, tmp_path: Path) -> None:
+    found = {
+        (one["kind"], one["metadata"]["namespace"])
+        for item in advised(netdoc, folder(tmp_path))
+        if (one := yaml.safe_load(item["yaml"] or "{}"))
+    }
+    assert found == {("NetworkPolicy", "lab"), ("NetworkPolicy", "shop")}

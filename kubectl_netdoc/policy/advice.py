@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from kubectl_netdoc.policy import fixes, names
 from kubectl_netdoc.policy.coverage import SYSTEM, Coverage, NamespaceCoverage
 from kubectl_netdoc.policy.engine import Engine
-from kubectl_netdoc.policy.flaws import Fault, Flaw, flaws
+from kubectl_netdoc.policy.flaws import Fault, Flaw, flaws, isolates_more
 from kubectl_netdoc.policy.names import Deaf
 from kubectl_netdoc.policy.rules import Direction, PolicyRef
 from kubectl_netdoc.records import NETWORK_POLICY
@@ -31,55 +31,55 @@ class Item:
 
 def advice(engine: Engine, coverage: Coverage) -> Iterator[Item]:
     """Yield all advice: default deny, flawed policies, DNS."""
+    taken: set[tuple[str, str]] = set()
     for space in coverage.namespaces:
-        yield from _default_deny(space)
-    yield from (_flaw(engine, flaw) for flaw in flaws(engine))
-    yield from _dns(engine, coverage)
+        yield from _default_deny(engine, space, taken)
+    yield from (_flaw(engine, flaw, taken) for flaw in flaws(engine))
+    yield from _dns(engine, coverage, taken)
 
 
-def _default_deny(space: NamespaceCoverage) -> Iterator[Item]:
-    open_pods = space.pods - space.isolated[Direction.INGRESS]
-    if not open_pods or space.name.startswith(SYSTEM):
+def _default_deny(engine: Engine, space: NamespaceCoverage, taken: set[tuple[str, str]]) -> Iterator[Item]:
+    if not space.open or space.name.startswith(SYSTEM):
         return
     spec = {"podSelector": {}, "policyTypes": ["Ingress"]}
-    metadata = {"name": "default-deny-ingress", "namespace": space.name}
+    metadata = {"name": fixes.free_name(engine.cluster, space.name, "default-deny-ingress", taken), "namespace": space.name}
     manifest = {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": metadata, "spec": spec}
     text = (
-        f"Namespace {space.name}: {open_pods} of {space.pods} pods let in the whole cluster. A default deny closes that, "
+        f"Namespace {space.name}: {space.open} of {space.counted} let in the whole cluster. A default deny closes that, "
         "and with it all that no other policy allows: see first what it closes with kubectl netdoc policy diff --with FILE"
     )
     yield Item(space.name, text, fixes.as_yaml(manifest))
 
 
-def _flaw(engine: Engine, flaw: Flaw) -> Item:
+def _flaw(engine: Engine, flaw: Flaw, taken: set[tuple[str, str]]) -> Item:
     text = f"{flaw.policy}, {flaw.place}: {flaw.fault}: {flaw.detail}"
     command = ""
-    index = flaw.place.partition("[")[2].partition("]")[0]
-    if flaw.fault is Fault.SHADOWED and index:
-        direction = Direction.EGRESS if flaw.place.startswith("spec.egress") else Direction.INGRESS
-        command = fixes.command(flaw.policy, fixes.removal(direction, int(index)))
+    if flaw.fault is Fault.SHADOWED:
+        command = fixes.command(flaw.policy, fixes.removal(flaw.superfluous))
     elif flaw.fault is Fault.SELECTS_NOTHING:
         command = f"kubectl -n {flaw.policy.namespace or 'default'} get pods --show-labels"
     if flaw.fault is Fault.ONE_SIDED and flaw.other:
         text += f" ({flaw.other} lets none of them in)"
-    return Item(flaw.policy.namespace, text, _receiving(engine, flaw), command)
+    return Item(flaw.policy.namespace, text, _receiving(engine, flaw, taken), command)
 
 
-def _receiving(engine: Engine, flaw: Flaw) -> str:
+def _receiving(engine: Engine, flaw: Flaw, taken: set[tuple[str, str]]) -> str:
     """The policy at the other end that a one-sided rule lacks."""
     sender = engine.cluster.get(NETWORK_POLICY, flaw.policy.namespace, flaw.policy.name)
-    if flaw.receiver is None or sender is None or sender.spec.pod_selector.match_expressions or not flaw.receiver.labels:
+    if flaw.receiver is None or sender is None or not flaw.receiver.labels or isolates_more(engine, flaw.receiver):
         return ""
-    peer = fixes.peer(sender.namespace, sender.spec.pod_selector.match_labels, flaw.receiver.namespace)
+    peer = fixes.peer_of(sender.namespace, fixes.selector(sender.spec.pod_selector), flaw.receiver.namespace)
     rule = {"from": [peer], "ports": fixes.port_entries(flaw.ports)}
-    labels = dict(flaw.receiver.labels)
-    name = f"from-{sender.name}"
-    return fixes.as_yaml(fixes.policy(name, flaw.receiver.namespace, labels, Direction.INGRESS, fixes.tidy(rule)))
+    pods = {"matchLabels": dict(flaw.receiver.labels)}
+    name = fixes.free_name(engine.cluster, flaw.receiver.namespace, f"from-{sender.name}", taken)
+    return fixes.as_yaml(fixes.policy(name, flaw.receiver.namespace, pods, Direction.INGRESS, fixes.tidy(rule)))
 
 
-def _dns(engine: Engine, coverage: Coverage) -> Iterator[Item]:
+def _dns(engine: Engine, coverage: Coverage, taken: set[tuple[str, str]]) -> Iterator[Item]:
     """One item for each policy and what it keeps its workloads from."""
     dns = names.servers(engine)
+    if dns is None and names.isolating(engine):
+        yield Item("", f"Not looked at: whether policies let through cluster DNS, as {names.NOT_THERE}")
     groups: dict[tuple[PolicyRef, str, str], list[Deaf]] = {}
     for one in names.deaf(engine, coverage.peers, dns) if dns else ():
         for ref in one.by[:1]:
@@ -87,12 +87,13 @@ def _dns(engine: Engine, coverage: Coverage) -> Iterator[Item]:
     for (ref, protocol, local), those in groups.items():
         what = f"the NodeLocal address {local}" if local else f"cluster DNS over {protocol}"
         meant = "" if any(one.talks for one in those) else " (they are allowed no egress at all, which may be meant)"
-        text = f"{ref} keeps {', '.join(str(one.workload) for one in those)} from {what}{meant}"
+        workloads = dict.fromkeys(str(one.workload) for one in those)
+        text = f"{ref} keeps {', '.join(workloads)} from {what}{meant}"
         policy = engine.cluster.get(NETWORK_POLICY, ref.namespace, ref.name) if ref.kind == NETWORK_POLICY.name else None
         manifest = ""
         if policy is not None and those[0].direction is Direction.EGRESS and dns is not None:
             rule = fixes.dns_rule(dns, ref.namespace, local)
-            if not policy.spec.pod_selector.match_expressions:
-                labels = policy.spec.pod_selector.match_labels
-                manifest = fixes.as_yaml(fixes.policy(f"{ref.name}-dns", ref.namespace, labels, Direction.EGRESS, rule))
+            name = fixes.free_name(engine.cluster, ref.namespace, f"{ref.name}-dns", taken)
+            pods = fixes.selector(policy.spec.pod_selector)
+            manifest = fixes.as_yaml(fixes.policy(name, ref.namespace, pods, Direction.EGRESS, rule))
         yield Item(ref.namespace, text, manifest)

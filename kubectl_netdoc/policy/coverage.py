@@ -32,6 +32,10 @@ class Exposure(StrEnum):
     NOBODY = "nobody"
 
 
+WIDE = (Exposure.WORLD, Exposure.CLUSTER)
+"""More than anybody chose by name."""
+
+
 @dataclass(frozen=True, slots=True)
 class WorkloadCoverage:
     """A workload: which way its pods are isolated (all, some or none of them), and from where they let connections in."""
@@ -47,13 +51,31 @@ class WorkloadCoverage:
 
 @dataclass(frozen=True, slots=True)
 class NamespaceCoverage:
-    """A namespace: its pods, those isolated each way, and the directions that it denies by default."""
+    """A namespace: its pods, those isolated each way, and the directions that it denies by default.
+
+    ``unmade``: workloads that have no pods; ``covered``: pods and those that are isolated each way.
+    ``open``: pods and those that no NetworkPolicy isolates and that let in the whole cluster; hostNetwork is left out.
+    """
 
     name: str
     pods: int
     isolated: Mapping[Direction, int]
     default_deny: tuple[Direction, ...]
     workloads: tuple[WorkloadCoverage, ...]
+    covered: Mapping[Direction, int]
+    unmade: int = 0
+    open: int = 0
+
+    @property
+    def units(self) -> int:
+        """Pods, and workloads without pods."""
+        return self.pods + self.unmade
+
+    @property
+    def counted(self) -> str:
+        """The units in words."""
+        both = (f"{self.pods} pods" if self.pods else "", f"{self.unmade} workloads without pods" if self.unmade else "")
+        return " and ".join(filter(None, both))
 
 
 class Coverage:
@@ -63,6 +85,7 @@ class Coverage:
         self.engine = engine
         self.peers = peers(engine)
         self._exposures: dict[PodClass, tuple[Exposure, Ports]] = {}
+        self._opens: dict[PodClass, bool] = {}
 
     @cached_property
     def namespaces(self) -> tuple[NamespaceCoverage, ...]:
@@ -73,19 +96,30 @@ class Coverage:
         return tuple(self._namespace(name, found) for name, found in sorted(by_namespace.items()))
 
     def _namespace(self, name: str, found: list[Peer]) -> NamespaceCoverage:
-        isolated = dict.fromkeys(Direction, 0)
-        for peer in found:
-            for pod in peer.pods:
-                known = self.engine.class_of(pod)
-                for direction in Direction:
-                    isolated[direction] += self.engine.isolated(known, direction)
+        made = [self.engine.class_of(pod) for peer in found for pod in peer.pods]
+        unmade = [peer.ends[0].pod_class for peer in found if not peer.pods and peer.ends]
+        units = [known for known in (*made, *unmade) if known]
+        isolated = {d: sum(self.engine.isolated(known, d) for known in made) for d in Direction}
         return NamespaceCoverage(
             name=name,
             pods=sum(len(peer.pods) for peer in found),
             isolated=isolated,
             default_deny=tuple(d for d in Direction if any(denies_by_default(p, d) for p in self._selecting_all.get(name, ()))),
             workloads=tuple(map(self._workload, found)),
+            covered={d: sum(self.engine.isolated(known, d) for known in units) for d in Direction},
+            unmade=len(unmade),
+            open=sum(map(self._open, units)),
         )
+
+    def _open(self, known: PodClass) -> bool:
+        """Whether no NetworkPolicy isolates it and a stranger in the cluster may come in."""
+        if known not in self._opens:
+            shielded = known.host_network or self.engine.isolated(known, Direction.INGRESS)
+            side = self.engine.side(
+                Direction.INGRESS, End("", known), self._stranger, ports.ALL, Reading(blocks_match_pods=False)
+            )
+            self._opens[known] = not shielded and bool(side.allowed)
+        return self._opens[known]
 
     @cached_property
     def _selecting_all(self) -> dict[str, list[Policy]]:
@@ -123,10 +157,12 @@ class Coverage:
         return self._exposures[known]
 
     def _judged(self, known: PodClass) -> Iterator[tuple[Exposure, Ports]]:
-        end, reading = End("", known), Reading(blocks_match_pods=False)
-        for exposure, other in ((Exposure.WORLD, self._anywhere), (Exposure.CLUSTER, self._stranger)):
-            side = self.engine.side(Direction.INGRESS, end, other, ports.ALL, reading) if other else None
-            if side and side.allowed:
+        end = End("", known)
+        asked = [(Exposure.WORLD, other) for other in self._anywhere] + [(Exposure.CLUSTER, self._stranger)]
+        for exposure, other in asked:
+            reading = Reading(other.addresses[0].version if other.addresses else 4, blocks_match_pods=False)
+            side = self.engine.side(Direction.INGRESS, end, other, ports.ALL, reading)
+            if side.allowed:
                 yield exposure, side.allowed
         rules = (rule for policy in self.engine.selecting(end, Direction.INGRESS) for rule in policy.of(Direction.INGRESS))
         yield (Exposure.CHOSEN if any(rules) else Exposure.NOBODY), ports.NONE
@@ -136,14 +172,13 @@ class Coverage:
         return self.engine.stranger("a pod that no policy has heard of", STRANGERS, {})
 
     @cached_property
-    def _anywhere(self) -> End | None:
-        """An address that no policy names: not even a part of the address space that has it."""
+    def _anywhere(self) -> tuple[End, ...]:
+        """An address of each family that no policy names: not even a part of the address space that has it."""
         named = [b.network for p in self.engine.policies for rule in p.rules for b in rule.peers.blocks + rule.peers.networks]
         special = {network for network in named if network.prefixlen > 0}
-        for first, _ in elementary(self.engine):
-            if not any(first in network for network in special):
-                return End(str(first), addresses=(first,))
-        return None
+        firsts = [first for first, _ in elementary(self.engine) if not any(first in network for network in special)]
+        by_family = {first.version: End(str(first), addresses=(first,)) for first in reversed(firsts)}
+        return tuple(by_family[version] for version in sorted(by_family))
 
 
 def denies_by_default(policy: Policy, direction: Direction) -> bool:

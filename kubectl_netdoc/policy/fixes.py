@@ -7,14 +7,15 @@ nothing that is allowed now is taken away.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, MutableSet
 from typing import Any
 
+from kubectl_netdoc.cluster import Cluster
 from kubectl_netdoc.policy.names import Servers
 from kubectl_netdoc.policy.ports import Ports
 from kubectl_netdoc.policy.rules import Direction, PolicyRef
 from kubectl_netdoc.policy.selection import NAME_LABEL
-from kubectl_netdoc.records import NetworkPolicy
+from kubectl_netdoc.records import NETWORK_POLICY, LabelSelector, NetworkPolicy
 
 FLEETING = (
     "pod-template-hash",
@@ -26,6 +27,9 @@ FLEETING = (
     "controller-uid",
 )
 """Labels that controllers give and take: no policy should select by them."""
+
+LONGEST_NAME = 240
+"""A policy's name may have 253 characters (RFC 1123 subdomain); some are left for a number."""
 
 Manifest = dict[str, Any]
 
@@ -48,7 +52,12 @@ def port_entries(of: Ports) -> list[Manifest]:
 
 def peer(namespace: str, labels: Mapping[str, str], own_namespace: str) -> Manifest:
     """Return pods as a peer of a policy in ``own_namespace``."""
-    pods: Manifest = {"podSelector": {"matchLabels": lasting(labels)} if labels else {}}
+    return peer_of(namespace, labelled(labels), own_namespace)
+
+
+def peer_of(namespace: str, selected: Manifest, own_namespace: str) -> Manifest:
+    """Return pods by a selector as a peer of a policy in ``own_namespace``."""
+    pods: Manifest = {"podSelector": selected}
     return pods if namespace == own_namespace else {"namespaceSelector": {"matchLabels": {NAME_LABEL: namespace}}} | pods
 
 
@@ -71,19 +80,46 @@ def patch(policy: NetworkPolicy, direction: Direction, rule: Manifest) -> str:
     return json.dumps([operation], separators=(",", ":"))
 
 
-def removal(direction: Direction, index: int) -> str:
-    """Return the JSON patch that takes a rule out of a policy."""
-    return json.dumps([{"op": "remove", "path": f"/spec/{direction.lower()}/{index}"}], separators=(",", ":"))
+def removal(rules: Iterable[tuple[Direction, int]]) -> str:
+    """Return the JSON patch that takes rules out of a policy: the last first, as those behind one move up."""
+    paths = (f"/spec/{direction.lower()}/{index}" for direction, index in sorted(rules, reverse=True))
+    return json.dumps([{"op": "remove", "path": path} for path in paths], separators=(",", ":"))
 
 
-def policy(name: str, namespace: str, labels: Mapping[str, str] | Manifest, direction: Direction, rule: Manifest) -> Manifest:
-    """Return a NetworkPolicy that allows one thing more, for the pods with these labels."""
+def free_name(cluster: Cluster, namespace: str, name: str, taken: MutableSet[tuple[str, str]] | None = None) -> str:
+    """Return a name that no NetworkPolicy has, as applying it would replace that one; ``taken``: those given before."""
+    given = set() if taken is None else taken
+    name, number = name[:LONGEST_NAME].strip("-."), 1
+    found = name
+    while (namespace, found) in given or cluster.get(NETWORK_POLICY, namespace, found) is not None:
+        number += 1
+        found = f"{name}-{number}"
+    given.add((namespace, found))
+    return found
+
+
+def selector(of: LabelSelector) -> Manifest:
+    """Return a selector as it was written."""
+    labels = {"matchLabels": dict(of.match_labels)} if of.match_labels else {}
+    expressions = [
+        {"key": r.key, "operator": r.operator} | ({"values": list(r.values)} if r.values else {}) for r in of.match_expressions
+    ]
+    return labels | ({"matchExpressions": expressions} if expressions else {})
+
+
+def labelled(labels: Mapping[str, str]) -> Manifest:
+    """Return the selector of the pods with these labels, but for those that come and go."""
+    return {"matchLabels": lasting(labels)} if labels else {}
+
+
+def policy(name: str, namespace: str, pods: Manifest, direction: Direction, rule: Manifest) -> Manifest:
+    """Return a NetworkPolicy that allows one thing more, for the pods that a selector selects."""
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
         "metadata": {"name": name, "namespace": namespace},
         "spec": {
-            "podSelector": {"matchLabels": lasting(labels)} if labels else {},
+            "podSelector": pods,
             "policyTypes": [direction.value],
             direction.lower(): [rule],
         },

@@ -12,7 +12,7 @@ from kubectl_netdoc.policy.engine import End, Engine, Reading
 from kubectl_netdoc.policy.ports import Ports
 from kubectl_netdoc.policy.rules import Block, Direction, Peers, Policy, PolicyRef, PortRule, Rule, Tier
 from kubectl_netdoc.policy.selection import PodClass, PodSet, members
-from kubectl_netdoc.records import NETWORK_POLICY, NetworkPolicy, NetworkPolicyPeer
+from kubectl_netdoc.records import NETWORK_POLICY, LabelSelector, NetworkPolicy, NetworkPolicyPeer
 
 PAIRS = 2_000
 """Classes of destinations that the one-sided rules of one cluster are held against at most, so that the time is bounded."""
@@ -33,7 +33,8 @@ class Fault(StrEnum):
 class Flaw:
     """A fault at a place: the policy, the field in it (as jsonpath has it), and what it is about in words.
 
-    ``receiver`` and ``ports``: of a one-sided rule, who does not let its senders in.
+    ``receiver`` and ``ports``: of a one-sided rule, who does not let its senders in. ``superfluous``: the rules of the policy
+    that others make so.
     """
 
     fault: Fault
@@ -43,6 +44,7 @@ class Flaw:
     other: PolicyRef | None = None
     receiver: PodClass | None = None
     ports: Ports = ports.NONE
+    superfluous: tuple[tuple[Direction, int], ...] = ()
 
 
 def flaws(engine: Engine) -> Iterator[Flaw]:
@@ -65,7 +67,7 @@ def flaws(engine: Engine) -> Iterator[Flaw]:
 
 def _selector(written: dict[tuple[str, str], NetworkPolicy], policy: Policy) -> str:
     item = written.get((policy.ref.namespace, policy.ref.name)) if policy.tier is Tier.NAMESPACE else None
-    return str(item.spec.pod_selector) if item else "its subject"
+    return (str(item.spec.pod_selector) or "all pods of its namespace") if item else "its subject"
 
 
 def _nobody(engine: Engine, rule: Rule, source: NetworkPolicy | None) -> Iterator[Flaw]:
@@ -104,7 +106,19 @@ def _undefined(engine: Engine, policy: Policy, rule: Rule) -> Iterator[Flaw]:
 
 
 def _shadowed(engine: Engine) -> Iterator[Flaw]:
-    """A rule adds nothing where another, for at least the same pods, allows at least as much."""
+    """One flaw a policy: its rules that add nothing, so that they can be taken out together."""
+    found: defaultdict[PolicyRef, list[tuple[Rule, Rule]]] = defaultdict(list)
+    for rule, cover in _covered(engine):
+        found[rule.policy].append((rule, cover))
+    for ref, those in found.items():
+        place = ", ".join(rule.place for rule, _ in those)
+        detail = ", ".join(dict.fromkeys(f"{cover.place} of {cover.policy}" for _, cover in those))
+        out = tuple((rule.direction, rule.index) for rule, _ in those)
+        yield Flaw(Fault.SHADOWED, ref, place, detail, those[0][1].policy, superfluous=out)
+
+
+def _covered(engine: Engine) -> Iterator[tuple[Rule, Rule]]:
+    """A rule adds nothing where another, for at least the same pods, allows at least as much; yield both."""
     by_place: defaultdict[tuple[str, Direction], list[tuple[Policy, Rule]]] = defaultdict(list)
     for policy in engine.policies:
         for rule in policy.rules if policy.tier is Tier.NAMESPACE and policy.subject else ():
@@ -116,7 +130,7 @@ def _shadowed(engine: Engine) -> Iterator[Flaw]:
                     continue
                 if other > number and policy.subject == wider.subject and _covers(rule, cover):
                     continue  # equal ones: the first stays
-                yield Flaw(Fault.SHADOWED, rule.policy, rule.place, f"{cover.place} of {cover.policy}", cover.policy)
+                yield rule, cover
                 break
 
 
@@ -166,6 +180,12 @@ def _one_sided(engine: Engine) -> Iterator[Flaw]:
                     asked = rule.ports.on(receiver)
                     yield Flaw(Fault.ONE_SIDED, rule.policy, rule.place, refused[0], refused[1], receiver, asked)
                     break
+
+
+def isolates_more(engine: Engine, known: PodClass) -> bool:
+    """Whether a policy for the labels of a class would isolate the ingress of pods that none isolates now."""
+    selected = engine.selection.pods(LabelSelector(dict(known.labels))) & engine.selection.in_namespace(known.namespace)
+    return bool(selected & ~_isolated(engine, Direction.INGRESS) & ~engine.selection.host_network)
 
 
 def _isolated(engine: Engine, direction: Direction) -> PodSet:

@@ -6,19 +6,22 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from kubectl_netdoc import clusterdns
+from kubectl_netdoc.cluster import matches
 from kubectl_netdoc.policy import ports
 from kubectl_netdoc.policy.engine import End, Engine
 from kubectl_netdoc.policy.ports import Ports
 from kubectl_netdoc.policy.rules import Action, Direction, PolicyRef
 from kubectl_netdoc.policy.selection import PodClass
-from kubectl_netdoc.policy.workloads import Peer, WorkloadRef
-from kubectl_netdoc.records import DAEMON_SET, Pod, PodSpec, Service, ServicePort
+from kubectl_netdoc.policy.workloads import Peer, WorkloadRef, peers
+from kubectl_netdoc.records import DAEMON_SET, SERVICE, PodSpec, Service, ServicePort
 
 NODE_LOCAL = "node-local-dns"
 """Name of the DaemonSet in Kubernetes' own add-on, which the distributions keep."""
 
 NODE_LOCAL_ADDRESSES = ("169.254.20.10", "169.254.25.10")
 """Where NodeLocal DNSCache listens: Kubernetes' add-on, and kubespray."""
+
+NOT_THERE = "there are no DNS pods to see"
 
 OWN_RESOLVER = ("Default", "None")
 """dnsPolicy of pods that don't ask cluster DNS."""
@@ -52,22 +55,36 @@ class Deaf:
 
 
 def servers(engine: Engine) -> Servers | None:
-    """Return cluster DNS; None where there are no DNS pods to see."""
+    """Return cluster DNS: its pods, or the templates of what makes them; None where there are none to see."""
     cluster = engine.cluster
-    service = clusterdns.service(cluster)
-    pods = clusterdns.pods(cluster, service) if service else []
-    if service is None or not pods:
+    service = clusterdns.service(cluster) if cluster.readable(SERVICE) else None
+    if service is None:
         return None
-    udp, tcp = (_target(service, protocol, pods) for protocol in ("UDP", "TCP"))
+    pods = clusterdns.pods(cluster, service)
+    ends, specs = tuple(map(engine.pod, pods)), tuple(pod.spec for pod in pods)
+    if not pods:
+        selector = service.spec.selector
+        made = [peer for peer in peers(engine, service.namespace) if any(matches(selector, having) for having in peer.labels)]
+        ends = tuple(end for peer in made for end in peer.ends)
+        specs = tuple(template.spec for peer in made for template in peer.templates)
+    if not ends:
+        return None
+    udp, tcp = (_target(service, protocol, specs) for protocol in ("UDP", "TCP"))
     there = cluster.readable(DAEMON_SET) and any(item.name == NODE_LOCAL for item in cluster.all(DAEMON_SET))
-    return Servers(service, tuple(map(engine.pod, pods)), udp, tcp, NODE_LOCAL_ADDRESSES[:1] if there else ())
+    return Servers(service, ends, udp, tcp, NODE_LOCAL_ADDRESSES[:1] if there else ())
 
 
-def _target(service: Service, protocol: str, pods: list[Pod]) -> Ports:
+def isolating(engine: Engine) -> bool:
+    """Whether a policy restricts the egress of a pod that is there."""
+    restricting = (p for p in engine.policies if Direction.EGRESS in p.isolates or any(p.of(Direction.EGRESS)))
+    return any(policy.subject for policy in restricting)
+
+
+def _target(service: Service, protocol: str, specs: tuple[PodSpec, ...]) -> Ports:
     found = ports.NONE
     for port in service.spec.ports:
         if port.port == 53 and port.protocol == protocol:
-            for number in target_numbers(port, (pod.spec for pod in pods)):
+            for number in target_numbers(port, specs):
                 found |= ports.of(protocol, number)
     return found
 

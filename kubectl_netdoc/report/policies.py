@@ -37,7 +37,7 @@ def coverage(namespaces: Iterable[NamespaceCoverage], advice: list[Advice], inco
         }
         return _json(whole)
     rows = [
-        (space.name, str(space.pods), *(f"{space.isolated[d]} of {space.pods}" for d in Direction), _deny(space))
+        (space.name, str(space.pods), *(f"{space.covered[d]} of {space.units}" for d in Direction), _deny(space))
         for space in spaces
     ]
     parts = [table(("NAMESPACE", "PODS", "INGRESS ISOLATED", "EGRESS ISOLATED", "DENIED BY DEFAULT"), rows)]
@@ -78,6 +78,7 @@ def _space(space: NamespaceCoverage) -> dict[str, Any]:
         "namespace": space.name,
         "pods": space.pods,
         "isolated": {direction.lower(): space.isolated[direction] for direction in Direction},
+        "open": space.open,
         "default_deny": [direction.lower() for direction in space.default_deny],
         "workloads": [
             {

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import msgspec
+
 from kubectl_netdoc import clusterdns
 from kubectl_netdoc.api import (
     DAEMON_SET,
@@ -17,7 +19,7 @@ from kubectl_netdoc.api import (
     Unavailable,
 )
 from kubectl_netdoc.facts import Measured
-from kubectl_netdoc.records import POLICIES
+from kubectl_netdoc.records import BASELINE_ADMIN_NETWORK_POLICY, POD, POLICIES, PodSpec
 from kubectl_netdoc.testing import (
     Built,
     Case,
@@ -47,6 +49,24 @@ TO_DNS = ", {to: [{namespaceSelector: {}, podSelector: {matchLabels: {k8s-app: k
 BOTH = "{protocol: UDP, port: 5353}, {protocol: TCP, port: 5353}"
 NODE_LOCAL = make_workload(DAEMON_SET, "node-local-dns", "kube-system")
 LOCAL = "169.254.20.10"
+AGENT = (POD, msgspec.structs.replace(make_pod("agent")[1], spec=PodSpec(host_network=True)))
+WIDE = ("POL012", "Namespace shop")
+WORKLOAD = make_workload(DAEMON_SET, "later", labels={"app": "later"})
+ELSEWHERE = make_policy("{podSelector: {}}", "deny", "b")
+BASELINE = make_policy(
+    "{subject: {namespaces: {}}, ingress: [{action: Deny, from: [{namespaces: {}}]}]}",
+    "default",
+    kind=BASELINE_ADMIN_NETWORK_POLICY,
+)
+
+
+def _here(*ports: str, pods: str = "{}") -> str:
+    """A policy that lets in the namespace's own pods: a rule for each of the ports, "" being all."""
+    rules = ("{from: [{podSelector: {}}]" + (f", ports: [{port}]" if port else "") + "}" for port in ports)
+    return f"{{podSelector: {pods}, ingress: [{', '.join(rules)}]}}"
+
+
+INSIDE = make_policy(_here(""), "inside")
 OPEN = ("POL010", "Namespace shop")
 
 
@@ -62,14 +82,14 @@ def _policy(
 
 
 def _dns(name: str, spec: str, *codes: str, more: tuple[Built, ...] = ()) -> Case:
-    return _policy(name, spec, *codes, more=(*DNS, DENY, make_policy("{podSelector: {}, ingress: [{}]}", "open"), *more))
+    return _policy(name, spec, *codes, more=(*DNS, DENY, INSIDE, *more))
 
 
 TO_LOCAL = ", {to: [{ipBlock: {cidr: 169.254.20.10/32}}], ports: [{protocol: UDP, port: 53}]}"
 
 
 def _asked(name: str, nameserver: str, *codes: str, policy: str = EGRESS % (TO_DB, TO_DNS % BOTH)) -> Case:
-    objects = (*PODS, *DNS, DENY, make_policy("{podSelector: {}, ingress: [{}]}", "open"), NODE_LOCAL, make_node())
+    objects = (*PODS, *DNS, DENY, INSIDE, NODE_LOCAL, make_node())
     cluster = make_cluster(*objects, make_policy(policy), vantages=("n1",))
     replies: dict[Request, Reply] = {
         clusterdns.lookup(cluster, "n1"): DnsReply(nameserver, (DnsSample(Outcome.OK, 1.0, "NOERROR", 1),))
@@ -84,6 +104,26 @@ def _native(kind: Kind[Any]) -> Built:
 CASES = [
     _case("no policy", expect=frozenset({("POL011", "Cluster policies")})),
     _case("default deny", DENY),
+    Case("no policy, and no pods yet", make_cluster(WORKLOAD), frozenset({("POL011", "Cluster policies")})),
+    Case("a workload without pods", make_cluster(WORKLOAD, ELSEWHERE, make_pod(namespace="b")), frozenset({OPEN})),
+    Case(
+        "hostNetwork pods, which no default deny would isolate",
+        make_cluster(AGENT, DENY, make_pod("web-1", labels=WEB)),
+    ),
+    _case("a default deny for the cluster", BASELINE),
+    _case("everybody is let in", DENY, make_policy("{podSelector: {}, ingress: [{}]}", "open"), expect=frozenset({WIDE})),
+    _case(
+        "the cluster is let in",
+        DENY,
+        make_policy("{podSelector: {}, ingress: [{from: [{namespaceSelector: {}}]}]}", "open"),
+        expect=frozenset({WIDE}),
+    ),
+    _case(
+        "the world is let in over IPv6",
+        DENY,
+        make_policy("{podSelector: {}, ingress: [{from: [{ipBlock: {cidr: '::/0'}}]}]}", "open"),
+        expect=frozenset({WIDE}),
+    ),
     _case("one pod isolated", make_policy("{podSelector: {matchLabels: {app: db}}}"), expect=frozenset({OPEN})),
     Case("nothing in the namespace", make_cluster(DENY), frozenset({("POL020", "NetworkPolicy shop/deny")})),
     _policy("selects nothing", "{podSelector: {matchLabels: {app: gone}}}", "POL020"),
@@ -98,16 +138,24 @@ CASES = [
     _policy("peer that is an address", "{podSelector: {}, ingress: [{from: [{ipBlock: {cidr: 192.0.2.0/24}}]}]}"),
     _policy("peer that is there", "{podSelector: {}, ingress: [{from: [{podSelector: {matchLabels: {app: web}}}]}]}"),
     _policy("port that nobody declares", "{podSelector: {matchLabels: {app: db}}, ingress: [{ports: [{port: http}]}]}", "POL022"),
-    _policy("port that is declared", "{podSelector: {matchLabels: {app: db}}, ingress: [{ports: [{port: sql}]}]}"),
+    _policy("port that is declared", _here("{port: sql}", pods="{matchLabels: {app: db}}")),
     _policy(
         "egress to a port that is declared",
         "{podSelector: {}, policyTypes: [Egress], egress: [{to: [{podSelector: {}}], ports: [{port: sql}]}]}",
     ),
-    _policy("rule twice", "{podSelector: {}, ingress: [{ports: [{port: 80}]}, {ports: [{port: 80}]}]}", "POL023"),
-    _policy("rule within a wider one", "{podSelector: {}, ingress: [{ports: [{port: 80}]}, {}]}", "POL023"),
+    _policy(
+        "rule twice",
+        _here("{port: 80}", "{port: 80}"),
+        "POL023",
+    ),
+    _policy(
+        "rule within a wider one",
+        _here("{port: 80}", ""),
+        "POL023",
+    ),
     _policy(
         "ranges that overlap",
-        "{podSelector: {}, ingress: [{ports: [{port: 80, endPort: 90}]}, {ports: [{port: 85, endPort: 95}]}]}",
+        _here("{port: 80, endPort: 90}", "{port: 85, endPort: 95}"),
     ),
     _policy("egress that is not received", EGRESS % (TO_DB, ""), "POL024"),
     _policy(
