@@ -1,29 +1,33 @@
 """Does cluster DNS answer every node, and how fast?
 
 ## What it looks at
-From a debug pod on each node, A and AAAA lookups of `kubernetes.default.svc` in the cluster domain, one after the other:
-through the nameserver that the pod's resolv.conf names (the DNS Service, or a node-local cache), and to each DNS pod
-directly. So the path (kube-proxy, the route to another node) and the server are told apart.
+From a debug pod on each node, lookups of `kubernetes.default.svc` in the cluster domain, one after the other: A and AAAA
+through the nameserver that the pod's resolv.conf names (the DNS Service, or a node-local cache), A through the DNS Service's
+address, through its address of a second IP family where pods have that, and from each DNS pod directly. So the cache, the path
+(kube-proxy, the route to another node) and the server are told apart, each with its p50, p95 and maximum.
+Then A and AAAA in pairs from one socket: what is lost so and not one by one races in conntrack.
 
 ## Why it matters
 A resolver retries a lost query after 5 s (glibc) or 2.5 s (musl), and by default multiplies each external name by the
 search list. What is a little loss here is seconds in every application.
 
 ## What it can't see
-Names outside the cluster, and what an application's own resolver settings or policies do to it: a debug pod is not the
-application. Answers that come after the time-out of 1 s count as lost.
+What an application's own resolver settings or policies do to it: a debug pod is not the application. Answers that come after
+the time-out of 1 s count as lost. A node-local cache that has taken over the Service's own address looks like the Service.
+Names outside the cluster are `dns_upstream`, single servers that stall or lose are `dns_servers`.
 
 ## Sources
-RFC 1035; resolv.conf(5) for the retry times; failure catalogue D1, D4 and D9. The thresholds stand beside the code.
+RFC 1035; resolv.conf(5) for the retry times; Kubernetes: Using NodeLocal DNSCache; failure catalogue D1, D4, D7 and D9. The
+thresholds stand beside the code.
 """
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator
 from typing import cast
 
-from kubectl_netdoc import clusterdns
+from kubectl_netdoc import clusterdns, families
 from kubectl_netdoc.api import (
     COREFILE,
     ENDPOINT_SLICE,
@@ -33,14 +37,11 @@ from kubectl_netdoc.api import (
     Cluster,
     Code,
     DnsLookup,
-    DnsReply,
     Explains,
     Facts,
     Finding,
     Lost,
     Needs,
-    Outcome,
-    Reply,
     ResolvConfNameserver,
     Severity,
     Skip,
@@ -49,23 +50,16 @@ from kubectl_netdoc.api import (
     Unseen,
     Vantage,
 )
+from kubectl_netdoc.clusterdns import SLOW_MS, THROTTLED, Tally
 from kubectl_netdoc.policy import own as policies
 from kubectl_netdoc.stats import percentile
-
-SLOW_MS = 250.0
-"""p95 above which DNS is slow: half-way in the field's alert rules for CoreDNS (0.05 to 1 s; coredns-mixin's 4 s is critical)."""
 
 LOSSY = 0.1
 """Share of unanswered lookups from which loss is reported, two at least: a single lost datagram is none."""
 
 RACING = 0.2
-"""Share of paired lookups lost, with none lost one by one, from which the conntrack race is named: two of ten."""
-
-THROTTLED = 0.05
-"""Seconds that the CPU limit may hold a debug pod back before its times say nothing about the network."""
-
-MOST_SERVERS = 8
-"""DNS pods asked directly from each node at most."""
+"""Share of paired lookups lost, with none lost one by one or on the way to a single server, from which the conntrack race is
+named: two of ten."""
 
 NO_PATH = Code(
     id="DNL001",
@@ -100,8 +94,9 @@ SLOW = Code(
     id="DNL004",
     severity=Severity.WARN,
     title="Cluster DNS is slow",
-    message="From {nodes}, lookups through {server} take p50 {p50_ms} ms, p95 {p95_ms} ms, at most {max_ms} ms",
-    fix="Compare the DNS pods' CPU use with their limits, and their number with the load; see also the upstream's answer times.",
+    message="From {nodes}, lookups through {server} take p50 {p50_ms} ms, p95 {p95_ms} ms, at most {max_ms} ms; by part: {parts}",
+    fix="Where every DNS pod is slow, compare their CPU use with their limits, and their number with the load; where only the "
+    "Service or the cache is, look at kube-proxy and conntrack on {nodes}.",
     commands=("kubectl -n kube-system top pods -l k8s-app=kube-dns",),
     rows=("D9",),
 )
@@ -109,10 +104,15 @@ LOSS = Code(
     id="DNL005",
     severity=Severity.WARN,
     title="Some DNS lookups are lost",
-    message="From {nodes}, {lost} of {sent} lookups through {server} get no answer within 1 s",
-    fix="Each lost lookup costs an application 2.5 to 5 s: look at the DNS pods one by one, then at conntrack on {nodes}.",
-    commands=("kubectl -n kube-system get pods -o wide -l k8s-app=kube-dns",),
-    rows=("D1", "D9"),
+    message="From {nodes}, {lost} of {sent} lookups through {server} get no answer within 1 s; asked directly, the DNS "
+    "pods leave {direct_lost} of {direct_sent} unanswered",
+    fix="Each lost lookup costs an application 2.5 to 5 s. Where the pods lose some too, look at them one by one; where only the "
+    "Service does, it leads to a server that is gone: look at kube-proxy and at conntrack on {nodes}.",
+    commands=(
+        "kubectl netdoc check dns_servers pod_network",
+        "kubectl -n kube-system get pods -o wide -l k8s-app=kube-dns",
+    ),
+    rows=("D1", "D7", "D9"),
 )
 WRONG_ANSWER = Code(
     id="DNL006",
@@ -132,25 +132,59 @@ RACE = Code(
     commands=("kubectl netdoc explain DNL007",),
     rows=("D1",),
 )
+NO_CACHE = Code(
+    id="DNL008",
+    severity=Severity.FAIL,
+    title="Node-local DNS cache does not answer",
+    message="On {nodes}, pods are told to ask {server}, which does not answer ({outcomes}); the DNS Service at {service_ip}: "
+    "{service}; {answering} of {servers} DNS pods answer directly",
+    fix="Restart the node-local cache there; until it runs, pods on {nodes} have no DNS.",
+    commands=("kubectl -n kube-system get pods -o wide -l k8s-app=node-local-dns",),
+    rows=("D9",),
+)
+ONLY_CACHE = Code(
+    id="DNL009",
+    severity=Severity.WARN,
+    title="DNS answers from the node-local cache alone",
+    message="From {nodes}, the cache {server} answers, while the DNS Service behind it ({service_ip}) does not and "
+    "{answering} of {servers} DNS pods answer directly",
+    fix="The path to the Service is broken: look at kube-proxy (or what replaces it) on {nodes}, before the cache runs out.",
+    commands=("kubectl -n kube-system get pods -o wide -l k8s-app=kube-proxy",),
+    rows=("D9", "K8"),
+)
+NO_FAMILY = Code(
+    id="DNL011",
+    severity=Severity.WARN,
+    title="DNS Service deaf over its second IP family",
+    message="From {nodes}, the DNS Service answers over {family} and not at its other address {other} ({outcomes})",
+    fix="Look at kube-proxy's rules of that family, and whether the DNS Service has endpoints of it.",
+    commands=("kubectl -n {namespace} get endpointslices -l kubernetes.io/service-name={name} -o wide",),
+    rows=("D9",),
+)
 MEASURED = Code(
     id="DNL010",
     severity=Severity.INFO,
     title="DNS latency as measured",
-    message="From {nodes}, {sent} lookups through {server}: p50 {p50_ms} ms, p95 {p95_ms} ms, max {max_ms} ms, {lost} lost",
+    message="From {nodes}, {sent} lookups through {server}: p50 {p50_ms} ms, p95 {p95_ms} ms, max {max_ms} ms, {lost} lost; "
+    "by part: {parts}",
     fix="Nothing to mend: these are the numbers.",
 )
 
 
 def plan(cluster: Cluster) -> Iterator[DnsLookup]:
-    """Ask from each vantage: the resolv.conf's server for A and AAAA, each DNS pod for A."""
+    """Ask from each vantage: the resolv.conf's server for A and AAAA and for pairs, the DNS Service and each DNS pod for A."""
     for node in cluster.vantages:
-        yield from _through_service(cluster, node)
+        yield from _through(cluster, node)
         yield _together(cluster, node)
-        for _, address, _ in _servers(cluster):
-            yield clusterdns.lookup(cluster, node, server=address)
+        for ip in _service_ips(cluster):
+            yield clusterdns.lookup(cluster, node, server=Address(ip))
+        for server in clusterdns.servers(cluster):
+            yield clusterdns.lookup(cluster, node, server=server.address)
+            if node in clusterdns.witnesses(cluster, server):
+                yield clusterdns.trickle(cluster, node, server)
 
 
-def _through_service(cluster: Cluster, node: str) -> list[DnsLookup]:
+def _through(cluster: Cluster, node: str) -> list[DnsLookup]:
     return [clusterdns.lookup(cluster, node, rtype) for rtype in ("A", "AAAA")]
 
 
@@ -159,13 +193,10 @@ def _together(cluster: Cluster, node: str) -> DnsLookup:
     return DnsLookup(node, ResolvConfNameserver(), clusterdns.api_server_name(cluster), samples=clusterdns.SAMPLES, parallel=True)
 
 
-def _servers(cluster: Cluster) -> list[tuple[Subject, Address, str]]:
-    """The DNS pods: which, where they take queries, and their nodes."""
+def _service_ips(cluster: Cluster) -> tuple[str, ...]:
+    """The DNS Service's addresses, primary first."""
     dns = clusterdns.service(cluster)
-    if dns is None or not cluster.readable(ENDPOINT_SLICE):
-        return []
-    found = clusterdns.endpoints(cluster, dns)[:MOST_SERVERS]
-    return [(Subject("Pod", name, dns.namespace), address, node) for name, address, node in found]
+    return tuple(dict.fromkeys(ip for ip in (dns.spec.cluster_ip, *dns.spec.cluster_ips) if ip)) if dns else ()
 
 
 def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
@@ -197,88 +228,128 @@ def _merge(code: Code, subject: Subject, places: list[tuple[str, dict[str, objec
         yield code.on(Subject(subject.kind, subject.name, subject.namespace, node), evidence, nodes=[node])
 
 
+class _Seen:
+    """All that one vantage saw: through resolv.conf's server, in pairs, the Service's addresses, each DNS pod."""
+
+    def __init__(self, facts: Facts, vantage: Vantage) -> None:
+        cluster, node = facts.cluster, vantage.node
+        self.through = Tally(facts.reply(request) for request in _through(cluster, node))
+        self.together = Tally([facts.reply(_together(cluster, node))])
+        self.ips = _service_ips(cluster)
+        self.services = {ip: Tally([facts.reply(clusterdns.lookup(cluster, node, server=Address(ip)))]) for ip in self.ips}
+        self.direct: dict[clusterdns.Server, Tally] = {}
+        self.watched = Tally([])
+        for server in clusterdns.servers(cluster):
+            tally = Tally([facts.reply(clusterdns.lookup(cluster, node, server=server.address))])
+            watched = Tally([facts.reply(clusterdns.trickle(cluster, node, server))])
+            self.watched = Tally([*self.watched.replies, *watched.replies])
+            if tally.sent:
+                self.direct[server] = tally if tally.times or not watched.times else watched
+        self.node = node
+        self.cached = bool(self.ips) and self.through.server not in self.ips
+        """Whether pods are told to ask something else than the Service: a node-local cache."""
+        if not self.cached and self.ips:
+            self.through = Tally([*self.through.replies, *self.services[self.through.server].replies])
+
+    @property
+    def answering(self) -> int:
+        """How many DNS pods answer."""
+        return sum(bool(tally.times) for tally in self.direct.values())
+
+    def evidence(self) -> dict[str, object]:
+        """The numbers of a finding, by part, and the paths to servers that are silent."""
+        service = self.services.get(self.ips[0], Tally([])) if self.ips else Tally([])
+        parts = [f"Service {ip}: {tally}" for ip, tally in self.services.items() if tally.sent]
+        parts += [f"pod {server.subject.name}: {tally}" for server, tally in self.direct.items()]
+        lost = [sum(getattr(tally, word) for tally in self.direct.values()) for word in ("lost", "sent")]
+        return {
+            **self.through.evidence(),
+            "servers": len(self.direct),
+            "answering": self.answering,
+            "paths": sorted(f"{self.node} -> {server.node}" for server, tally in self.direct.items() if not tally.times),
+            "parts": parts,
+            "service_ip": self.ips[0] if self.ips else "",
+            "service": str(service),
+            "direct_lost": lost[0],
+            "direct_sent": lost[1],
+        }
+
+
 def _judge(facts: Facts, vantage: Vantage) -> Iterator[Judged | Unseen]:
     where = f"DNS from node {vantage.node}" if vantage.node else "DNS"
     if not vantage.running:
         yield Unseen(where, f"no debug pod ran there: {vantage.reason}", asked=True)
         return
-    requests = _through_service(facts.cluster, vantage.node)
-    replies = [facts.reply(request) for request in requests]
+    replies = [facts.reply(request) for request in _through(facts.cluster, vantage.node)]
     lost = next((reply for reply in replies if isinstance(reply, Lost)), None)
     if lost:
         yield Unseen(where, lost.reason, asked=True)
         return
-    through = _Tally(replies)
-    if not through.times and (forbidden := _forbidden(facts, vantage.node) or policies.walled(facts)):
+    seen = _Seen(facts, vantage)
+    if not seen.through.times and (forbidden := _forbidden(facts, vantage.node) or policies.walled(facts)):
         yield Unseen(where, forbidden, asked=True)
         return
-    direct: dict[Subject, _Tally] = {}
-    for subject, address, on in _servers(facts.cluster):
-        tally = _Tally([facts.reply(clusterdns.lookup(facts.cluster, vantage.node, server=address))])
-        tally.path = f"{vantage.node} -> {on}"
-        if tally.sent:
-            direct[subject] = tally
-    together = _Tally([facts.reply(_together(facts.cluster, vantage.node))])
-    yield from _verdict(facts, through, direct, together, vantage)
+    dns = clusterdns.service(facts.cluster)
+    service = Subject("Service", dns.name, dns.namespace) if dns else Subject("Nameserver", seen.through.server)
+    yield from _deaf(seen, service, _forbidden(facts, vantage.node))
+    if seen.through.times:
+        yield from _families(seen, service, vantage)
+        yield from _answers(facts, seen, service, vantage)
 
 
 def _forbidden(facts: Facts, node: str) -> str:
     """The policies that keep a debug pod from every DNS server, as written."""
-    doubts = [policies.doubt(facts, node, address.ip, address.port, "UDP") for _, address, _ in _servers(facts.cluster)]
+    servers = [server.address for server in clusterdns.servers(facts.cluster)]
+    doubts = [policies.doubt(facts, node, address.ip, address.port, "UDP") for address in servers]
     certain = [doubt.reason for doubt in doubts if doubt and doubt.certain]
     return certain[0] if certain and len(certain) == len(doubts) else ""
 
 
-class _Tally:
-    """The samples of some replies, summed up."""
-
-    def __init__(self, replies: list[Reply]) -> None:
-        dns = [reply for reply in replies if isinstance(reply, DnsReply)]
-        samples = [sample for reply in dns for sample in reply.samples]
-        self.server = dns[0].server if dns else ""
-        self.path = ""
-        self.sent = len(samples)
-        self.times = [sample.ms for sample in samples if sample.outcome is Outcome.OK]
-        self.lost = self.sent - len(self.times)
-        self.outcomes = Counter(str(sample.outcome) for sample in samples)
-        self.rcodes = Counter(sample.rcode for sample in samples if sample.rcode)
-
-    def evidence(self) -> dict[str, object]:
-        """The numbers of a finding."""
-        times = {key: round(percentile(self.times, p), 1) for key, p in (("p50_ms", 50), ("p95_ms", 95), ("max_ms", 100))}
-        counted = [f"{count} {word}" for word, count in sorted(self.outcomes.items())]
-        return {"server": self.server, "sent": self.sent, "lost": self.lost, "outcomes": counted, **times}
+def _deaf(seen: _Seen, service: Subject, forbidden: str) -> Iterator[Judged]:
+    """What does not answer at all: the cache, the Service, single servers, everything."""
+    evidence, cache = seen.evidence(), Subject("Nameserver", seen.through.server)
+    behind = seen.services[seen.ips[0]] if seen.ips else Tally([])
+    if not seen.through.times:
+        if seen.cached and (behind.times or seen.answering):
+            yield NO_CACHE, cache, {**evidence, "paths": []}
+        elif seen.answering:
+            yield NO_PATH, service, evidence
+        else:
+            yield NO_ANSWER, service, evidence
+    elif seen.cached and behind.sent and not behind.times and seen.answering and not forbidden:
+        yield ONLY_CACHE, service, evidence
+    for server, tally in seen.direct.items():
+        if not tally.times and (seen.answering or seen.through.times):
+            yield DEAF_SERVER, server.subject, {**tally.evidence(), "paths": [f"{seen.node} -> {server.node}"]}
 
 
-def _verdict(
-    facts: Facts, through: _Tally, direct: dict[Subject, _Tally], together: _Tally, vantage: Vantage
-) -> Iterator[Judged | Unseen]:
-    dns = clusterdns.service(facts.cluster)
-    service = Subject("Service", dns.name, dns.namespace) if dns else Subject("Nameserver", through.server)
-    answering = [subject for subject, tally in direct.items() if tally.times]
-    silent = sorted(tally.path for tally in direct.values() if not tally.times)
-    counts = {**through.evidence(), "servers": len(direct), "answering": len(answering), "paths": silent}
-    if not through.times:
-        yield (NO_PATH if answering else NO_ANSWER), service, counts
-    for subject, tally in direct.items():
-        if not tally.times and (answering or through.times):
-            yield DEAF_SERVER, subject, {**tally.evidence(), "paths": [tally.path]}
-    if not through.times:
-        return
+def _families(seen: _Seen, service: Subject, vantage: Vantage) -> Iterator[Judged]:
+    """The Service's further addresses, in families that the debug pod itself has."""
+    own = {families.of(ip) for ip in (vantage.ip, *vantage.more_ips) if ip}
+    for ip in seen.ips[1:]:
+        tally = seen.services[ip]
+        if families.of(ip) in own and tally.sent and not tally.times and seen.services[seen.ips[0]].times:
+            numbers = {**tally.evidence(), "family": families.of(seen.ips[0]), "other": ip}
+            yield NO_FAMILY, service, numbers
+
+
+def _answers(facts: Facts, seen: _Seen, service: Subject, vantage: Vantage) -> Iterator[Judged | Unseen]:
+    """What the answers are worth: errors, loss, the race, slowness; else their times."""
+    through, together, evidence = seen.through, seen.together, seen.evidence()
     wrong = [rcode for rcode in through.rcodes if rcode != "NOERROR"]
     if wrong:
-        yield WRONG_ANSWER, service, {**counts, "rcode": wrong[0], "query": clusterdns.api_server_name(facts.cluster)}
+        yield WRONG_ANSWER, service, {**evidence, "rcode": wrong[0], "query": clusterdns.api_server_name(facts.cluster)}
     if through.lost > 1 and through.lost / through.sent >= LOSSY:
-        yield LOSS, service, counts
-    elif not through.lost and together.lost > 1 and together.lost / together.sent >= RACING:
+        yield LOSS, service, evidence
+    elif not through.lost and not seen.watched.lost and together.lost > 1 and together.lost / together.sent >= RACING:
         yield RACE, service, {**together.evidence(), "paths": []}
     if vantage.throttled > THROTTLED:
         why = f"its CPU limit held the debug pod back for {vantage.throttled:.2f} s, so its times say nothing"
         yield Unseen(f"DNS latency from node {vantage.node}", why, asked=True)
     elif percentile(through.times, 95) > SLOW_MS:
-        yield SLOW, service, counts
+        yield SLOW, service, evidence
     else:
-        yield MEASURED, Subject("Node", vantage.node or "any"), counts
+        yield MEASURED, Subject("Node", vantage.node or "any"), evidence
 
 
 check = Check(
@@ -286,7 +357,19 @@ check = Check(
     title="Cluster DNS answers every node, fast",
     prefix="DNL",
     needs=Needs(kinds=(SERVICE,), optional=(ENDPOINT_SLICE, COREFILE), hints=policies.KINDS, tier=Tier.PODS),
-    codes=(NO_PATH, NO_ANSWER, DEAF_SERVER, SLOW, LOSS, WRONG_ANSWER, RACE, MEASURED),
+    codes=(
+        NO_PATH,
+        NO_ANSWER,
+        DEAF_SERVER,
+        SLOW,
+        LOSS,
+        WRONG_ANSWER,
+        RACE,
+        NO_CACHE,
+        ONLY_CACHE,
+        NO_FAMILY,
+        MEASURED,
+    ),
     plan=plan,
     analyse=analyse,
 )

@@ -1,16 +1,89 @@
-"""Finds the cluster's DNS among the objects, for the checks that look at it."""
+"""Finds the cluster's DNS among the objects, says how it is asked, and sums up its answers, for the checks that look at it."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
+
+from msgspec import Struct
+
 from kubectl_netdoc.cluster import Cluster
-from kubectl_netdoc.records import COREFILE, DAEMON_SET, DEPLOYMENT, SERVICE, CorefileMap, Kind, Pod, Service, Workload
-from kubectl_netdoc.requests import Address, DnsLookup, ResolvConfNameserver
+from kubectl_netdoc.model import Subject
+from kubectl_netdoc.records import (
+    COREFILE,
+    DAEMON_SET,
+    DEPLOYMENT,
+    DNS_LOG,
+    ENDPOINT_SLICE,
+    SERVICE,
+    CorefileMap,
+    DnsLog,
+    Kind,
+    Pod,
+    Service,
+    Workload,
+)
+from kubectl_netdoc.requests import Address, DnsLookup, DnsReply, Outcome, Reply, ResolvConfNameserver
+from kubectl_netdoc.stats import percentile
 
 KNOWN = frozenset({("kube-system", "kube-dns"), ("kube-system", "coredns"), ("openshift-dns", "dns-default")})
 LABELS = frozenset({"kube-dns", "coredns"})
 DEFAULT_DOMAIN = "cluster.local"
 SAMPLES = 10
 """Lookups a server and record type, fewer where two are lost: enough for a p95 that one slow answer does not make."""
+
+MOST_SERVERS = 8
+"""DNS pods asked directly from each node at most."""
+
+SLOW_MS = 250.0
+"""Answers above this are slow: half-way in the field's alert rules for CoreDNS (0.05 to 1 s; coredns-mixin's 4 s is critical)."""
+
+THROTTLED = 0.05
+"""Seconds that the CPU limit may hold a debug pod back before its times say nothing about the network."""
+
+WITNESSES = 3
+"""Nodes that watch each server for a while: its own where it carries a debug pod, and two more to tell the path from it."""
+
+TRICKLE, TRICKLE_EVERY = 15, 0.1
+"""Lookups in a trickle and seconds between two: a server that stands still for half a second is met, with 10 queries a second."""
+
+
+class Server(Struct, frozen=True):
+    """A DNS pod: which, where it takes UDP queries, and its node."""
+
+    subject: Subject
+    address: Address
+    node: str
+
+
+class Tally:
+    """The samples of some replies to lookups, summed up; other replies count nothing."""
+
+    def __init__(self, replies: Iterable[Reply]) -> None:
+        self.replies = [reply for reply in replies if isinstance(reply, DnsReply)]
+        self.samples = [sample for reply in self.replies for sample in reply.samples]
+        self.server = self.replies[0].server if self.replies else ""
+        self.sent = len(self.samples)
+        self.times = [sample.ms for sample in self.samples if sample.outcome is Outcome.OK]
+        self.lost = self.sent - len(self.times)
+        self.slow = sum(ms > SLOW_MS for ms in self.times)
+        self.outcomes = Counter(str(sample.outcome) for sample in self.samples)
+        self.rcodes = Counter(sample.rcode for sample in self.samples if sample.rcode)
+
+    def counted(self) -> list[str]:
+        """How often what came of it, in words."""
+        return [f"{count} {word}" for word, count in sorted(self.outcomes.items())]
+
+    def evidence(self) -> dict[str, object]:
+        """The numbers of a finding."""
+        times = {key: round(percentile(self.times, p), 1) for key, p in (("p50_ms", 50), ("p95_ms", 95), ("max_ms", 100))}
+        return {"server": self.server, "sent": self.sent, "lost": self.lost, "outcomes": self.counted(), **times}
+
+    def __str__(self) -> str:
+        """Its latency in words."""
+        if not self.times:
+            return "no answer"
+        return "p50 {:.1f}, p95 {:.1f}, max {:.1f} ms".format(*(percentile(self.times, p) for p in (50, 95, 100)))
 
 
 def service(cluster: Cluster) -> Service | None:
@@ -89,3 +162,41 @@ def api_server_name(cluster: Cluster) -> str:
 def lookup(cluster: Cluster, node: str, rtype: str = "A", server: Address | None = None) -> DnsLookup:
     """Return the lookup of that name, of whom pods ask or of one server; checks share it, so that it is measured once."""
     return DnsLookup(node, server or ResolvConfNameserver(), api_server_name(cluster), rtype, SAMPLES)
+
+
+def servers(cluster: Cluster) -> list[Server]:
+    """Return the ready DNS pods, ``MOST_SERVERS`` at most."""
+    dns = service(cluster)
+    if dns is None or not cluster.readable(ENDPOINT_SLICE):
+        return []
+    found = endpoints(cluster, dns)[:MOST_SERVERS]
+    return [Server(Subject("Pod", name, dns.namespace), address, node) for name, address, node in found]
+
+
+def witnesses(cluster: Cluster, server: Server) -> tuple[str, ...]:
+    """Return the nodes that watch a server, its own first where it carries a debug pod."""
+    nodes = cluster.vantages
+    start = nodes.index(server.node) if server.node in nodes else 0
+    return tuple(nodes[(start + step) % len(nodes)] for step in range(min(WITNESSES, len(nodes))))
+
+
+def trickle(cluster: Cluster, node: str, server: Server) -> DnsLookup:
+    """Return the lookups that watch one server for 1.4 s, without waiting for answers; checks share them."""
+    name = api_server_name(cluster)
+    return DnsLookup(node, server.address, name, samples=TRICKLE, interval=TRICKLE_EVERY)
+
+
+def logs(cluster: Cluster) -> dict[str, DnsLog]:
+    """Return what the DNS pods' logs complain of, by pod; nothing where they can't be read."""
+    return {item.name: item for item in cluster.all(DNS_LOG)} if cluster.readable(DNS_LOG) else {}
+
+
+def logged(cluster: Cluster, names: Iterable[str] = ()) -> list[str]:
+    """Return the complaints in all DNS pods' logs, in words, a pod each; of these ``names`` where some are given."""
+    wanted = frozenset(names)
+    return [
+        f"{pod}: {cause}"
+        for pod, log in sorted(logs(cluster).items())
+        for cause in log.causes
+        if not wanted or cause.name in wanted
+    ]

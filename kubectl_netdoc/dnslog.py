@@ -6,8 +6,8 @@ import re
 
 from msgspec import Struct
 
-_UPSTREAM = r"plugin/errors: .*: (?:read|dial) \w+ \S*->(?P<detail>[\d.:\[\]a-f]+): "
-_WATCH = r"plugin/kubernetes: .*(?:Failed to (?:list|watch)|failed to list)[^:]*: (?P<detail>.{0,120})"
+_UPSTREAM = r"plugin/errors: .*: (?:read|dial) \w+ (?:\S*->)?(?P<detail>[\d.:\[\]a-f]+): "
+_WATCH = r"plugin/kubernetes: .*(?:[Ff]ailed to (?:list|watch)|API connection failure)[^:]*: (?P<detail>.{0,120})"
 
 PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("loop", re.compile(r"plugin/loop: Loop \((?P<detail>[^)]*)\) detected")),
@@ -25,6 +25,10 @@ class Cause(Struct, frozen=True, omit_defaults=True):
     name: str
     count: int
     detail: str = ""
+
+    def __str__(self) -> str:
+        """One clause: name, what it concerns, how often."""
+        return f"{self.name}{f' ({self.detail})' if self.detail else ''} x{self.count}"
 
 
 def digest(text: str) -> tuple[Cause, ...]:

@@ -5,6 +5,7 @@
 - `symptom`: a command that shows the fault without netdoc, and what its output matches when `healthy` and when `broken`
 - `settle`: what to wait for once `injected` and once `restored`: a command that succeeds, and a deadline in seconds
 - `cause`, `expect`: the code netdoc is to name as the cause, and the findings it is to report
+- `flags`: what `netdoc check` is to be told besides, such as `[--external, example.test]`
 - `beside`: codes of other causes that are as true of the lab while the fault is there
 """
 
@@ -68,6 +69,7 @@ class Fault:
     cause: str
     expect: tuple[Expected, ...]
     beside: tuple[str, ...]
+    flags: tuple[str, ...] = ()
 
 
 def names() -> list[str]:
@@ -100,6 +102,7 @@ def _fault(
     symptom: dict[str, str],
     expect: list[dict[str, Any]],
     beside: list[str] | None = None,
+    flags: list[str] | None = None,
     settle: dict[str, dict[str, Any]] | None = None,
     **rest: str,
 ) -> Fault:
@@ -110,6 +113,7 @@ def _fault(
         inject=tuple(inject),
         restore=tuple(restore),
         beside=tuple(beside or ()),
+        flags=tuple(flags or ()),
         symptom=Symptom(**symptom),
         injected=Settle(**settle.get("injected", {})),
         restored=Settle(**settle.get("restored", {})),
