@@ -58,11 +58,7 @@ def _case(name: str, facts: Measured, *expect: tuple[str, str], cluster: Cluster
     return Case(name, cluster, frozenset(expect), facts, state)
 
 
-ALL_UNKNOWN = {
-    "edns": dict.fromkeys(NODES, UNKNOWN),
-    "tcp": dict.fromkeys(NODES, UNKNOWN),
-    "plain": dict.fromkeys(NODES, UNKNOWN),
-}
+ALL_UNKNOWN: dict[str, Reply] = dict.fromkeys(NODES, UNKNOWN)
 
 CASES = [
     _case("healthy", _measure()),
