@@ -2,8 +2,8 @@
 
 ## What it looks at
 The mesh between netdoc's own echo pods: every pair of measured nodes in both directions (a ring of neighbours where there
-are many), and one pair on the same node; a small payload over TCP and UDP, then 64 KiB. Each echo proves itself by a nonce
-and tells the address it saw. The kubelet's readiness probe shows whether a node reaches its own pods.
+are many), and one pair on the same node, in each family that pods have; a small payload over TCP and UDP, then 64 KiB. Each
+echo proves itself by a nonce and tells the address it saw. The kubelet's readiness probe shows whether a node reaches its own.
 
 ## Why it matters
 Pods must reach pods on every node without NAT, and a node its own pods. What breaks this (a firewall between nodes, a lost
@@ -11,7 +11,9 @@ route, an MTU too large) shows in applications as time-outs that come and go wit
 
 ## What it can't see
 A policy that isolates netdoc's own namespace from itself looks like a broken mesh. Nodes without a debug pod. Whether the
-loss is in the node, the tunnel or the underlay: only the nodes tier tells.
+loss is in the node, the tunnel or the underlay: only the nodes tier tells. Loss now and then is path_quality's question, the
+size that still passes mtu_mismatch's. Loss now and then is path_quality's question, the
+size that still passes mtu_mismatch's.
 
 ## Sources
 Kubernetes: The Kubernetes network model; failure catalogue M1, M3 and the table "From a probe matrix to a cause".
@@ -22,6 +24,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from ipaddress import ip_address, ip_network
 
+import msgspec
+
+from kubectl_netdoc import families
 from kubectl_netdoc.api import (
     NODE,
     Check,
@@ -43,15 +48,10 @@ from kubectl_netdoc.api import (
     Unseen,
     Vantage,
 )
+from kubectl_netdoc.mesh import Pair, arrows, link, pairs, places
 from kubectl_netdoc.policy import own as policies
 from kubectl_netdoc.stats import percentile
 from kubectl_netdoc.targets import PROOFS, proof
-
-FULL_MESH = 8
-"""Up to so many nodes every pair is measured: 56 ordered pairs; more are measured as a ring."""
-
-NEIGHBOURS = 3
-"""Nodes that each node of a ring measures to."""
 
 BULK = 65536
 """Bytes of the large payload: some forty full-size segments, and no load to speak of."""
@@ -115,7 +115,7 @@ BLACK_HOLE = Code(
     id="PNW006",
     severity=Severity.FAIL,
     title="Small packets pass, large ones do not",
-    message="Between {one} and {other} connections open, and of {size} bytes only {got} arrive: an MTU black hole",
+    message="Between {between} connections open, and of {size} bytes only {got} arrive: an MTU black hole",
     fix="Lower the CNI's MTU to the underlay's less the encapsulation (VXLAN 50), recreate the pods; let ICMP 3/4 pass.",
     commands=("kubectl get nodes -o wide",),
     rows=("M1",),
@@ -160,6 +160,26 @@ FOREIGN_RANGE = Code(
     rows=("M8",),
     explains=(Explains(("PNW002", "PNW003", "PNW007", "PNW008"), "node"), Explains(("PNW003",), "path"), CHAIN),
 )
+FAMILY = Code(
+    id="PNW012",
+    severity=Severity.FAIL,
+    title="One address family does not work between nodes",
+    message="Between {between}, {family} does not get through ({failed} of {asked} paths: {outcomes}), the primary family does",
+    fix="Look at what only {family} needs: forwarding of it on the nodes, the nodes' {family} addresses, routes or tunnel, and "
+    "ip6tables or firewall rules.",
+    commands=(
+        "kubectl get nodes -o custom-columns=NAME:.metadata.name,ADDRESSES:.status.addresses[*].address,PODS:.spec.podCIDRs",
+    ),
+    rows=("M3",),
+)
+NO_ADDRESS = Code(
+    id="PNW013",
+    severity=Severity.WARN,
+    title="Pods on a node lack an address family",
+    message="New pods on {name} get no {family} address; those on {others} do",
+    fix="Compare the CNI configuration on {name} with the others': pods there are out of reach for {family} clients.",
+    commands=("kubectl get node {name} -o jsonpath={{.spec.podCIDRs}}", "kubectl describe node {name}"),
+)
 MEASURED = Code(
     id="PNW010",
     severity=Severity.INFO,
@@ -169,56 +189,46 @@ MEASURED = Code(
 )
 
 
-def pairs(cluster: Cluster) -> list[tuple[str, str]]:
-    """Return the ordered pairs to measure: all of a few nodes, else each with its neighbours on a ring and every zone pair."""
-    nodes = tuple(node for node in cluster.vantages if node)
-    if len(nodes) <= FULL_MESH:
-        return [(one, other) for one in nodes for other in nodes if other != one]
-    ring = [(one, nodes[(i + step) % len(nodes)]) for i, one in enumerate(nodes) for step in range(1, NEIGHBOURS + 1)]
-    zones = _zones(cluster)
-    first = {zones[node]: node for node in reversed(nodes) if node in zones}
-    covered = {(zones.get(one), zones.get(other)) for one, other in ring}
-    missing = [(first[a], first[b]) for a in sorted(first) for b in sorted(first) if a != b and (a, b) not in covered]
-    return ring + missing
+def small(pair: Pair, family: str = "") -> Echo:
+    """The small payload over TCP."""
+    return msgspec.structs.replace(proof(*pair), family=family)
 
 
-def _zones(cluster: Cluster) -> dict[str, str]:
-    """Zone of each node that has one (well-known label topology.kubernetes.io/zone)."""
-    if not cluster.readable(NODE):
-        return {}
-    label = "topology.kubernetes.io/zone"
-    return {node.name: node.metadata.labels[label] for node in cluster.all(NODE) if label in node.metadata.labels}
-
-
-def udp(one: str, other: str) -> Echo:
+def udp(pair: Pair, family: str = "") -> Echo:
     """The small payload over UDP."""
-    return Echo(one, Peer(other), "UDP", samples=PROOFS)
+    return Echo(pair[0], Peer(pair[1]), "UDP", samples=PROOFS, family=family)
+
+
+def bulk(pair: Pair, family: str = "") -> Echo:
+    """The large payload over TCP."""
+    return Echo(pair[0], Peer(pair[1]), size=BULK, family=family)
 
 
 def plan(cluster: Cluster) -> Iterator[Echo]:
-    """Ask along every pair, and on the same node where there are two pods."""
-    for one, other in pairs(cluster):
-        yield proof(one, other)
-        yield udp(one, other)
-        yield Echo(one, Peer(other), size=BULK)
+    """Ask along every pair in each family, and on the same node where there are two pods."""
+    for family in ("", *families.further(cluster)):
+        for pair in pairs(cluster):
+            yield small(pair, family)
+            yield udp(pair, family)
+            yield bulk(pair, family)
     for node in filter(None, cluster.vantages):
         yield Echo(node, Peer(node, twin=True))
 
 
 class _Mesh:
-    """Outcomes by path. A path is good when its echo proved itself at least once."""
+    """Outcomes by path, in one family. A path is good when its echo proved itself at least once."""
 
-    def __init__(self, facts: Facts) -> None:
-        self.usable = {vantage.node: vantage for vantage in facts.vantages if vantage.running and vantage.node}
-        self.unknown: dict[tuple[str, str], str] = {}
-        self.replies: dict[tuple[str, str], EchoReply] = {}
-        self.large: dict[tuple[str, str], EchoReply] = {}
-        self.no_udp: dict[tuple[str, str], EchoReply] = {}
+    def __init__(self, facts: Facts, family: str = "") -> None:
+        ran = [vantage for vantage in facts.vantages if vantage.running and vantage.node]
+        self.usable = {vantage.node: vantage for vantage in ran if not family or _has(vantage, family)}
+        self.unknown: dict[Pair, str] = {}
+        self.replies: dict[Pair, EchoReply] = {}
+        self.large: dict[Pair, EchoReply] = {}
+        self.no_udp: dict[Pair, EchoReply] = {}
         for pair in pairs(facts.cluster):
             if not self.usable.keys() >= set(pair):
                 continue
-            reply, large = facts.reply(proof(*pair)), facts.reply(Echo(pair[0], Peer(pair[1]), size=BULK))
-            datagrams = facts.reply(udp(*pair))
+            reply, large, datagrams = (facts.reply(ask(pair, family)) for ask in (small, bulk, udp))
             if isinstance(reply, EchoReply):
                 self.replies[pair] = reply
             elif isinstance(reply, Lost):
@@ -241,10 +251,15 @@ class _Mesh:
             "matrix": [f"{a} -> {b}: {_cell(reply)}" for (a, b), reply in sorted(self.replies.items())],
         }
 
-    def evidence(self, paths: set[tuple[str, str]]) -> dict[str, object]:
+    def evidence(self, paths: set[Pair]) -> dict[str, object]:
         """The numbers of a finding about these paths."""
-        outcomes = {"impostor" if s.impostor else str(s.outcome) for pair in paths for s in self.replies[pair].samples}
-        return {"failed": len(paths), "outcomes": sorted(outcomes), "paths": sorted(f"{a} -> {b}" for a, b in paths)}
+        replies = [self.replies[pair] if pair in self.bad else self.no_udp.get(pair, self.replies[pair]) for pair in paths]
+        outcomes = {"impostor" if s.impostor else str(s.outcome) for reply in replies for s in reply.samples}
+        return {"failed": len(paths), "outcomes": sorted(outcomes), "paths": arrows(paths)}
+
+
+def _has(vantage: Vantage, family: str) -> bool:
+    return any(ip and families.of(ip) == family for ip in (vantage.ip, *vantage.more_ips))
 
 
 def _cell(reply: EchoReply) -> str:
@@ -270,6 +285,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     yield from _patterns(mesh, same)
     yield from _no_udp(mesh)
     yield from _black_holes(mesh)
+    yield from _further(facts, mesh)
     yield from _principles(mesh)
     yield from _ranges(facts, mesh)
     if mesh.replies:
@@ -305,43 +321,46 @@ def _patterns(mesh: _Mesh, same: dict[str, list[str]]) -> Iterator[Finding]:
         paths = left & {(one, other), (other, one)}
         measured = mesh.replies.keys() & {(one, other), (other, one)}
         direction = "both ways" if len(paths) == len(measured) > 1 else f"from {next(iter(paths))[0]}"
-        yield LINK.on(_link(one, other), mesh.evidence(paths), one=one, other=other, direction=direction)
-
-
-def _link(one: str, other: str) -> Subject:
-    return Subject("NodePair", f"{one}--{other}")
+        yield LINK.on(link(one, other), mesh.evidence(paths), one=one, other=other, direction=direction)
 
 
 def _no_udp(mesh: _Mesh) -> Iterator[Finding]:
     for one, other in sorted({tuple(sorted(pair)) for pair in mesh.no_udp.keys() - mesh.bad}):
         replies = {pair: mesh.no_udp[pair] for pair in ((one, other), (other, one)) if pair in mesh.no_udp}
         outcomes = sorted({str(sample.outcome) for reply in replies.values() for sample in reply.samples})
-        paths = sorted(f"{a} -> {b}" for a, b in replies)
-        yield NO_UDP.on(_link(one, other), one=one, other=other, outcomes=outcomes, paths=paths)
+        paths = arrows(replies)
+        yield NO_UDP.on(link(one, other), one=one, other=other, outcomes=outcomes, paths=paths)
 
 
-def _black_holes(mesh: _Mesh) -> Iterator[Finding]:
+def _black_holes(mesh: _Mesh, family: str = "") -> Iterator[Finding]:
     """A node whose every path loses what is large, else the pairs that do."""
-    holes: dict[tuple[str, str], int] = {}
+    holes: dict[Pair, int] = {}
     for pair, reply in mesh.large.items():
         got = [sample.got for sample in reply.samples if sample.who]
         if got and pair not in mesh.bad and max(got) < BULK:
             holes[pair] = max(got)
-    for node in sorted(mesh.usable):
-        paths = {pair for pair in mesh.large if node in pair}
-        others = {name for pair in paths for name in pair} - {node}
-        # What is asked for comes from the other end: either direction of a pair shows that the link is narrow.
-        if len(others) > 1 and all({(node, o), (o, node)} & holes.keys() for o in others):
-            yield _hole(Subject("Node", node), node, "every other node", {p: holes.pop(p) for p in paths & holes.keys()})
-    for one, other in sorted({tuple(sorted(pair)) for pair in holes}):
-        paths = holes.keys() & {(one, other), (other, one)}
-        yield _hole(_link(one, other), one, other, {pair: holes[pair] for pair in paths})
+    for place in places(holes, mesh.large):
+        got_most = max(holes[pair] for pair in place.paths)
+        numbers = place.evidence() | {"size": BULK, "got": got_most, "family": family, "paths": arrows(place.paths)}
+        yield BLACK_HOLE.on(place.subject, numbers)
 
 
-def _hole(subject: Subject, one: str, other: str, holes: dict[tuple[str, str], int]) -> Finding:
-    paths = sorted(f"{a} -> {b}" for a, b in holes)
-    nodes = [one] if subject.kind == "Node" else [one, other]
-    return BLACK_HOLE.on(subject, one=one, other=other, size=BULK, got=max(holes.values()), paths=paths, nodes=nodes)
+def _further(facts: Facts, primary: _Mesh) -> Iterator[Finding | Unseen]:
+    """What does not work in a further family of pods' addresses, and does in the primary one."""
+    for family in families.further(facts.cluster):
+        mesh = _Mesh(facts, family)
+        if not mesh.usable:
+            yield Unseen(f"{family} between pods", f"no debug pod has an {family} address, though nodes have a range of it")
+            continue
+        for node in sorted(primary.usable.keys() - mesh.usable.keys()):
+            yield NO_ADDRESS.on(Subject("Node", node), family=family, others=sorted(mesh.usable), nodes=[node])
+        if mesh.unknown:
+            yield Unseen(f"{len(mesh.unknown)} {family} paths", "; ".join(sorted(set(mesh.unknown.values()))), asked=True)
+        fails = (mesh.bad | mesh.no_udp.keys()) - primary.bad - primary.no_udp.keys()
+        for place in places(fails & mesh.replies.keys(), mesh.replies):
+            numbers = place.evidence() | mesh.evidence(place.paths) | {"asked": len(mesh.replies), "family": family}
+            yield FAMILY.on(place.subject, numbers)
+        yield from _black_holes(mesh, family)
 
 
 def _principles(mesh: _Mesh) -> Iterator[Finding]:
@@ -383,7 +402,21 @@ check = Check(
     title="Pods reach pods on every node",
     prefix="PNW",
     needs=Needs(optional=(NODE,), hints=policies.KINDS, tier=Tier.PODS),
-    codes=(NO_CROSSING, NODE_CUT_OFF, LINK, NO_UDP, SAME_NODE, BLACK_HOLE, NAT, PROBES, DOUBLED, FOREIGN_RANGE, MEASURED),
+    codes=(
+        NO_CROSSING,
+        NODE_CUT_OFF,
+        LINK,
+        NO_UDP,
+        SAME_NODE,
+        BLACK_HOLE,
+        NAT,
+        PROBES,
+        DOUBLED,
+        FOREIGN_RANGE,
+        FAMILY,
+        NO_ADDRESS,
+        MEASURED,
+    ),
     plan=plan,
     analyse=analyse,
 )

@@ -31,6 +31,12 @@ class Annotations(Record, frozen=True):
     """The allow-list of annotations."""
 
     trigger_time: str = field(name="endpoints.kubernetes.io/last-change-trigger-time", default="")
+    flannel_backend: str = field(name="flannel.alpha.coreos.com/backend-type", default="")
+    calico_address: str = field(name="projectcalico.org/IPv4Address", default="")
+    calico_vxlan: str = field(name="projectcalico.org/IPv4VXLANTunnelAddr", default="")
+    calico_ipip: str = field(name="projectcalico.org/IPv4IPIPTunnelAddr", default="")
+    calico_wireguard: str = field(name="projectcalico.org/WireguardPublicKey", default="")
+    ovn_subnets: str = field(name="k8s.ovn.org/node-subnets", default="")
 
 
 class ObjectMeta(Record, frozen=True):

@@ -11,6 +11,7 @@ from kubectl_netdoc.testing import Case, make_cluster, make_node, make_policy, m
 
 NODES = ("n1", "n2", "n3")
 CLUSTER = make_cluster(*(make_node(n, podCIDRs=[f"10.0.{n[1]}.0/24"]) for n in NODES), vantages=NODES)
+DUAL = make_cluster(*(make_node(n, podCIDRs=[f"10.0.{n[1]}.0/24", f"fd00:0:0:{n[1]}::/64"]) for n in NODES), vantages=NODES)
 IPS = {"n1": "10.0.1.9", "n2": "10.0.2.9", "n3": "10.0.3.9"}
 NETWORK = "Cluster pod network"
 Path = tuple[str, str]
@@ -67,6 +68,33 @@ def _walled(kind: Kind[Any], spec: str, bad: Callable[[str, str], bool]) -> Case
 DENY_ALL = "{priority: 1, tier: Admin, subject: {namespaces: {}}, ingress: [{action: Deny, from: [{namespaces: {}}]}]}"
 
 
+def _dual(
+    bad: frozenset[Path] = frozenset(), *, no_udp: Path | None = None, large: Path | None = None, without: tuple[str, ...] = ()
+) -> Measured:
+    """IPv4 works, and IPv6 but for the paths given; ``without``: nodes whose pods have no IPv6 address."""
+
+    def answer(request: Request) -> Reply:
+        assert isinstance(request, Echo)
+        assert isinstance(request.to, Peer)
+        path = request.node, request.to.node
+        if not request.family:
+            return _good(request)
+        if set(without) & set(path):
+            return Lost("no IPv6 address", asked=False)
+        if path in bad or (request.protocol == "UDP" and path == no_udp):
+            return SILENCE
+        got = 0 if request.size and path == large else request.size
+        return EchoReply("fd00::1", (EchoSample(Outcome.OK, 0.5, path[1], "fd00::9", got),))
+
+    check = registry.load().choose(["pod_network"])[0]
+    vantages = (Vantage(n, True, ip=IPS[n], probed=True, more_ips=() if n in without else (f"fd00::{n[1]}",)) for n in NODES)
+    return Measured(measured(check, DUAL, answer).replies, tuple(vantages))
+
+
+def _six(name: str, facts: Measured, *expect: tuple[str, str], state: str = "") -> Case:
+    return Case(f"IPv6: {name}", DUAL, frozenset({*expect, ("PNW010", NETWORK)}), facts, state)
+
+
 def _case(name: str, facts: Measured, *expect: tuple[str, str], numbers: bool = True, state: str = "") -> Case:
     """A case; ``numbers``: whether the mesh's latency is reported as advice beside what is expected."""
     extra = {("PNW010", NETWORK)} if numbers else set()
@@ -115,6 +143,15 @@ CASES = [
         _mesh(ips={"n1": "172.16.0.1", "n2": "172.16.0.2", "n3": "172.16.0.3"}),
         *(("PNW007", f"Node {n}") for n in NODES),
     ),
+    _six("works", _dual()),
+    _six("nowhere", _dual(frozenset((a, b) for a in NODES for b in NODES if a != b)), ("PNW012", NETWORK)),
+    _six("not to and from a node", _dual(frozenset({("n1", "n2"), ("n2", "n3")})), ("PNW012", "Node n2")),
+    _six("not between two", _dual(frozenset({("n1", "n2")})), ("PNW012", "NodePair n1--n2")),
+    _six("no UDP", _dual(no_udp=("n1", "n2")), ("PNW012", "NodePair n1--n2")),
+    _six("large lost", _dual(large=("n1", "n2")), ("PNW006", "NodePair n1--n2")),
+    _six("a node without", _dual(without=("n2",)), ("PNW013", "Node n2")),
+    _six("no pod has it", _dual(without=NODES)),
+    _case("large lost everywhere", _mesh(large=frozenset((a, b) for a in NODES for b in NODES)), ("PNW006", NETWORK)),
     _case("an answer was cut", _mesh(lost="n1"), state="unknown"),
     _case("a debug pod did not run", _mesh(down=("n1",))),
     _case("only one ran", _mesh(down=("n1", "n2")), numbers=False, state="unknown"),

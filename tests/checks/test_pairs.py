@@ -1,4 +1,4 @@
-"""Which pairs of nodes the mesh of pod_network measures."""
+"""Which pairs of nodes are measured, and how bad paths are put into places."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from types import ModuleType
 
 import pytest
 
+from kubectl_netdoc import mesh
 from kubectl_netdoc.records import NODE, convert
 from kubectl_netdoc.testing import make_cluster
 
@@ -15,9 +16,7 @@ LABEL = "topology.kubernetes.io/zone"
 
 @pytest.fixture
 def module() -> ModuleType:
-    from importlib import import_module
-
-    return import_module("netdoc_checks.pod_network")
+    return mesh
 
 
 def test_a_few_nodes_are_a_full_mesh(module: ModuleType) -> None:
@@ -36,3 +35,26 @@ def test_many_nodes_are_a_ring_and_every_zone_pair_is_covered(module: ModuleType
 
 def test_a_place_that_the_scheduler_chose_has_no_pairs(module: ModuleType) -> None:
     assert module.pairs(make_cluster(vantages=("",))) == []
+
+
+def placed(bad: set[tuple[str, str]], names: str = "abc") -> list[str]:
+    return [str(place.subject) for place in mesh.places(bad, permutations(names, 2))]
+
+
+def test_all_links_of_a_mesh_are_the_network() -> None:
+    assert placed({("a", "b"), ("c", "a"), ("b", "c")}) == ["Cluster pod network"]
+
+
+def test_all_links_of_a_node_are_the_node_whichever_way_they_fail() -> None:
+    assert placed({("a", "b"), ("c", "a")}) == ["Node a"]
+
+
+def test_some_links_of_a_node_are_links() -> None:
+    assert placed({("a", "b"), ("c", "a")}, "abcd") == ["NodePair a--b", "NodePair a--c"]
+    assert placed({("a", "b"), ("b", "a")}, "ab") == ["NodePair a--b"]
+
+
+def test_a_path_is_told_once() -> None:
+    found = mesh.places({("a", "b"), ("b", "a"), ("a", "c"), ("a", "d"), ("b", "c"), ("b", "d")}, permutations("abcd", 2))
+    assert [str(place.subject) for place in found] == ["Node a", "Node b"]
+    assert not found[0].paths & found[1].paths

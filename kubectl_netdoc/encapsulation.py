@@ -1,0 +1,105 @@
+"""What the pod network wraps packets in between nodes, as the nodes' annotations tell, and the bytes that costs."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from kubectl_netdoc import families
+from kubectl_netdoc.cluster import Cluster
+from kubectl_netdoc.records import NODE, Node
+
+
+class Encapsulation(Struct, frozen=True):
+    """One way to wrap a pod's packet: its name, and the bytes that it adds where the outer packet is IPv4 or IPv6."""
+
+    name: str
+    over_ipv4: int
+    over_ipv6: int
+
+    def overhead(self, family: str) -> int:
+        """Return the bytes that are added between nodes that talk in ``family``."""
+        return self.over_ipv6 if family == families.IPV6 else self.over_ipv4
+
+
+VXLAN = Encapsulation("VXLAN", 50, 70)
+IPIP = Encapsulation("IPIP", 20, 40)
+WIREGUARD = Encapsulation("WireGuard", 60, 80)
+GENEVE = Encapsulation("Geneve", 50, 70)
+UDP = Encapsulation("flannel's UDP backend", 28, 48)
+NONE = Encapsulation("no encapsulation", 0, 0)
+
+KNOWN = (VXLAN, IPIP, WIREGUARD, GENEVE)
+"""Outer IP 20 or 40; VXLAN and Geneve: UDP 8, their header 8, inner Ethernet 14 (RFC 7348, RFC 8926; Geneve's options come on
+top); WireGuard: UDP 8, header and tag 32 (wireguard.com/protocol); the sums are those of Calico's page on MTU."""
+
+BACKENDS = {"vxlan": VXLAN, "wireguard": WIREGUARD, "ipip": IPIP, "udp": UDP, "host-gw": NONE}
+"""What flannel writes into backend-type, where it tells the encapsulation."""
+
+
+def _of(node: Node) -> Encapsulation | None:
+    """The encapsulation that a node's annotations tell; WireGuard before the tunnel whose place it takes."""
+    notes = node.metadata.annotations
+    if notes.flannel_backend:
+        return BACKENDS.get(notes.flannel_backend)
+    if notes.calico_wireguard:
+        return WIREGUARD
+    if notes.calico_vxlan or notes.calico_ipip:
+        return VXLAN if notes.calico_vxlan else IPIP
+    if notes.ovn_subnets:
+        return GENEVE
+    return NONE if notes.calico_address else None
+
+
+def of(cluster: Cluster) -> Encapsulation | None:
+    """Return the encapsulation that all nodes tell alike; None where they do not, or can't be read. Reads NODE."""
+    if not cluster.readable(NODE):
+        return None
+    found = {_of(node) for node in cluster.all(NODE) if not node.unfit}
+    return found.pop() if len(found) == 1 else None
+
+
+def underlay_family(cluster: Cluster, family: str) -> str:
+    """Return the family in which nodes talk to each other to carry pods' packets of ``family``.
+
+    Tunnels of flannel and Calico carry a family in its own; nodes that have no address of that family use what they have.
+    """
+    if not cluster.readable(NODE):
+        return family
+    have = {
+        families.of(address.address)
+        for node in cluster.all(NODE)
+        for address in node.status.addresses
+        if address.type == "InternalIP"
+    }
+    return have.pop() if len(have) == 1 else family
+
+
+def arithmetic(cluster: Cluster, carried: int, own: int, family: str) -> str:
+    """Say what an underlay that carries pods' packets of ``carried`` bytes seems to carry itself, and what ``own`` would need."""
+    used, outer = of(cluster), underlay_family(cluster, family)
+    if used is None:
+        sums = ", ".join(f"{each.name} {each.overhead(outer)}" for each in KNOWN)
+        return f"the nodes do not tell their encapsulation; add what it takes ({sums}, none 0) for the underlay's MTU"
+    extra = used.overhead(outer)
+    return f"with {used.name} ({extra} bytes) the underlay seems to carry {carried + extra}, and {own} would take {own + extra}"
+
+
+FLANNEL = ("kubectl get configmap -A -l app=flannel -o yaml",)
+CALICO = (
+    "kubectl patch installation.operator.tigera.io default --type merge -p {patch}",
+    "kubectl -n kube-system get configmap calico-config -o yaml",
+)
+OTHERS = ("kubectl get daemonsets -A",)
+
+
+def commands(cluster: Cluster) -> tuple[str, ...]:
+    """Return command templates for the place where the CNI's MTU is set; ``{patch}`` is ``mtu_patch``."""
+    notes = [node.metadata.annotations for node in cluster.all(NODE)] if cluster.readable(NODE) else []
+    if any(note.flannel_backend for note in notes):
+        return FLANNEL
+    return CALICO if any(note.calico_address for note in notes) else OTHERS
+
+
+def mtu_patch(mtu: int) -> str:
+    """Return the patch that sets an MTU in the Tigera operator's Installation."""
+    return f'{{"spec":{{"calicoNetwork":{{"mtu":{mtu}}}}}}}'
