@@ -153,7 +153,7 @@ def _verdict(
     facts: Facts, node: str, small: _Tally, plain: _Tally, edns: _Tally, tcp: _Tally
 ) -> Iterator[tuple[Code, dict[str, object]] | Unseen]:
     if edns.lost > 1 and edns.lost / edns.sent >= LOSSY:
-        size = max(tcp.reply.size, edns.reply.size) or f"over {CLASSIC}"
+        size = edns.reply.size or min(tcp.reply.size, EDNS) or f"over {CLASSIC}"
         yield LARGE_LOST, {"lost": edns.lost, "sent": edns.sent, "small": small.sent, "size": size}
     if plain.reply.truncated and tcp.sent and tcp.lost == tcp.sent:
         if forbidden := _forbidden(facts, node):
