@@ -2,7 +2,9 @@
 
 ## What it looks at
 The DNS Service (kube-dns), its workload, its ready endpoints and their spread over nodes, its pods' restarts, and the
-Corefile: server blocks, the `kubernetes` plugin, and where everything else is forwarded to.
+Corefile: server blocks, the `kubernetes` plugin, and where everything else is forwarded to. Where pods/log may be read: the last
+hour of the DNS pods' logs, for a loop, a panic, upstreams that do not answer, an API server that can't be reached; counts and
+addresses are kept, no name that was asked for. And the Events by which the kubelet tells that a pod's resolv.conf was cut.
 
 ## Why it matters
 Nearly every connection begins with a lookup. A Corefile that forwards to its own address leaves CoreDNS Ready and cluster
@@ -10,10 +12,11 @@ names fine, while every external name fails: nothing in the API looks wrong but 
 
 ## What it can't see
 DNS that is not in the cluster (GKE Cloud DNS, EKS Auto Mode) or not CoreDNS: then it says so and leaves the verdict to the
-measurement (`dns_latency`). Files that a Corefile imports. Whether an upstream server works.
+measurement (`dns_latency`). Files that a Corefile imports. Whether an upstream server works (`dns_upstream`).
 
 ## Sources
-CoreDNS manual, plugins forward, kubernetes and loop; failure catalogue D3, D9 and D10.
+CoreDNS manual, plugins errors, forward, kubernetes and loop; Kubernetes: pkg/kubelet/network/dns/dns.go for the Events and
+the limits (3 nameservers, 32 search domains, 2048 characters); failure catalogue D3, D9 and D10.
 """
 
 from __future__ import annotations
@@ -27,7 +30,9 @@ from kubectl_netdoc.api import (
     COREFILE,
     DAEMON_SET,
     DEPLOYMENT,
+    DNS_LOG,
     ENDPOINT_SLICE,
+    EVENT,
     POD,
     SERVICE,
     Check,
@@ -42,9 +47,12 @@ from kubectl_netdoc.api import (
     Severity,
     Skip,
     Subject,
+    Unavailable,
     Unseen,
 )
 from kubectl_netdoc.corefile import Corefile, zone_and_port
+from kubectl_netdoc.dnslog import Cause
+from kubectl_netdoc.records import DnsLog
 
 SETTLING = timedelta(seconds=60)
 """A pod may take this long to become ready before that is held against it (CoreDNS's readiness probe: every 10 s)."""
@@ -52,12 +60,17 @@ SETTLING = timedelta(seconds=60)
 RECENT = timedelta(hours=1)
 """How far back a restart is still news: as long as Events are kept by default."""
 
+MOST_NAMED = 3
+"""Pods of one owner that are named."""
+
 RESOLVERS = frozenset(
     {"forward", "file", "auto", "etcd", "template", "hosts", "route53", "azure", "clouddns", "secondary", "grpc", "import"}
 )
 """Plugins that answer for names outside the cluster, or may."""
 
-LOOKUPS = Explains(("DNL001", "DNL002", "DNL003", "DNL004", "DNL005", "DNL006", "DNL007"), "cluster")
+LOOKUPS = Explains(
+    ("DNL001", "DNL002", "DNL003", "DNL004", "DNL005", "DNL006", "DNL007", "DNL008", "DNL009", "DNL011", "DSV001"), "cluster"
+)
 SAME_SERVICE = Explains(("SVC001", "SVC002", "SVC004", "SVC005", "SVC021"), "subject")
 
 SCALED_TO_ZERO = Code(
@@ -94,7 +107,7 @@ FORWARDS_TO_ITSELF = Code(
         "kubectl -n {namespace} rollout restart {workload}",
     ),
     rows=("D3", "D10"),
-    explains=(Explains(("DNC002", "DNC008"), "cluster"),),
+    explains=(Explains(("DNC002", "DNC008", "DNC011", "DNM001", "DNU001", "DNU003"), "cluster"),),
 )
 NO_KUBERNETES = Code(
     id="DNC004",
@@ -114,6 +127,7 @@ NO_UPSTREAM = Code(
     fix="If pods should reach names outside the cluster, add 'forward . /etc/resolv.conf' to the server block '.'.",
     commands=("kubectl -n {namespace} edit configmap {name}",),
     rows=("D10",),
+    explains=(Explains(("DNU001",), "cluster"),),
 )
 UNREADABLE = Code(
     id="DNC006",
@@ -133,6 +147,61 @@ RESTARTING = Code(
     fix="Read what the pod said before it ended; where it was OOMKilled, raise its memory limit.",
     commands=("kubectl -n {namespace} describe pod {name}", "kubectl -n {namespace} logs --previous --tail=20 {name}"),
     rows=("D9",),
+)
+LOOP = Code(
+    id="DNC011",
+    severity=Severity.FAIL,
+    title="DNS server stops itself: its lookups come back to it",
+    message="DNS pods {pods} found a loop ({detail}) and ended, as their logs tell: whom they forward to leads back to them",
+    fix="The kubelet on {on} gives them a resolv.conf with a stub resolver (127.0.0.53): point its resolvConf to the real one "
+    "(systemd-resolved: /run/systemd/resolve/resolv.conf) and recreate the pods; or have the Corefile forward to real ones.",
+    commands=(
+        "kubectl get --raw /api/v1/nodes/{first}/proxy/configz",
+        "kubectl -n {namespace} edit configmap coredns",
+        "kubectl -n {namespace} delete pod {pod}",
+    ),
+    rows=("D3",),
+    explains=(Explains(("DNC002", "DNC008"), "cluster"), LOOKUPS, SAME_SERVICE),
+)
+COMPLAINTS = Code(
+    id="DNC012",
+    severity=Severity.INFO,
+    title="DNS servers complain of their upstreams",
+    message="In the last hour of the DNS pods' logs: {log}",
+    fix="Where pods should reach names outside, see whether the servers' nodes reach that address (UDP and TCP 53); in a cluster "
+    "without a way out this is as it should be.",
+    commands=(
+        "kubectl -n {namespace} logs --since=1h --prefix -l {selector}",
+        "kubectl netdoc explain dns_upstream",
+    ),
+    rows=("D6", "D9"),
+)
+PANICKED = Code(
+    id="DNC013",
+    severity=Severity.WARN,
+    title="A DNS server panicked within the hour",
+    message="DNS pod {namespace}/{name} panicked {count} times within the last hour, as its log tells",
+    fix="Each is a lookup that failed, and a bug: read the log, then upgrade CoreDNS or leave out the plugin that it names.",
+    commands=("kubectl -n {namespace} logs --since=1h {name} | grep -i -A12 panic",),
+    rows=("D9",),
+)
+SEARCH_CUT = Code(
+    id="DNC014",
+    severity=Severity.WARN,
+    title="Search domains of pods left out",
+    message="{kind} {namespace}/{name}: the kubelet left out search domains beyond its limits for {pods} (short names of "
+    "those do not resolve); in force: {applied}",
+    fix="Keep to 32 search domains and 2048 characters, 253 a domain: in the pods' dnsConfig and in their nodes' resolv.conf.",
+    commands=("kubectl -n {namespace} get pod {first} -o jsonpath='{{.spec.dnsConfig}}'",),
+    rows=("D2",),
+)
+SERVERS_CUT = Code(
+    id="DNC015",
+    severity=Severity.INFO,
+    title="Nameservers of pods left out",
+    message="{kind} {namespace}/{name}: the kubelet left out nameservers beyond the third for {pods}; in force: {applied}",
+    fix="A resolver asks three nameservers at most: keep to those in the pods' dnsConfig and in their nodes' resolv.conf.",
+    commands=("kubectl -n {namespace} get pod {first} -o jsonpath='{{.spec.dnsConfig}}'",),
 )
 NOT_SPREAD = Code(
     id="DNC010",
@@ -155,7 +224,10 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
         where = "these files" if cluster.origin == "manifests" else f"{cluster.scope}: cluster DNS may be outside the cluster"
         raise Skip(f"there is no DNS Service in {where}")
     if cluster.readable(POD) and cluster.readable(ENDPOINT_SLICE):
-        yield from _servers(cluster, dns)
+        found = list(_servers(cluster, dns))
+        yield from found
+        yield from _logs(cluster, dns, troubled=any(item.code in (NO_SERVER.id, RESTARTING.id) for item in found))
+    yield from _cut(cluster)
     if cluster.readable(COREFILE) and (config := clusterdns.config(cluster, dns)):
         yield from _corefile(cluster, Subject("ConfigMap", config.name, config.namespace), config.corefile, dns)
 
@@ -174,6 +246,8 @@ def _servers(cluster: Cluster, dns: Service) -> Iterator[Finding]:
         yield SCALED_TO_ZERO.on(subject, workload=_workload(cluster, dns), replicas=0, ready_endpoints=0)
     elif not ready and dns.spec.selector and not (pods and all(_settling(cluster, pod) for pod in pods)):
         why = ", ".join(sorted({f"{pod.name}: {_trouble(cluster, pod) or 'not ready'}" for pod in pods})) or "no pod is there"
+        if log := clusterdns.logged(cluster):
+            why += f"; in the logs: {'; '.join(log)}"
         nodes = sorted({pod.spec.node_name for pod in pods if pod.spec.node_name})
         yield NO_SERVER.on(subject, pods=len(pods), why=why, selector=selector, nodes=nodes)
     elif ready:
@@ -185,6 +259,52 @@ def _servers(cluster: Cluster, dns: Service) -> Iterator[Finding]:
         on = {pod.spec.node_name for pod in pods if pod.ready}
         if len(on) == 1 and pods:
             yield NOT_SPREAD.on(subject, servers=len(ready), on=min(on), selector=selector)
+
+
+def _logs(cluster: Cluster, dns: Service, *, troubled: bool) -> Iterator[Finding | Unseen]:
+    """What the servers' logs name as a cause. Where they can't be read, that is told where they might have named one."""
+    listing = cluster.listing(DNS_LOG)
+    if isinstance(listing, Unavailable):
+        if troubled and not listing.by_design:
+            yield Unseen("logs of the DNS pods, which may name the cause", listing.reason, listing.grant)
+        return
+    subject, logs = Subject("Service", dns.name, dns.namespace), clusterdns.logs(cluster)
+    looping = [pod for pod in clusterdns.pods(cluster, dns) if _cause(logs, pod, "loop")]
+    if looping:
+        nodes = sorted({pod.spec.node_name for pod in looping})
+        detail = _cause(logs, looping[0], "loop")[0].detail
+        names = {"pods": [pod.name for pod in looping], "pod": looping[0].name, "detail": detail}
+        yield LOOP.on(subject, names, on=nodes, nodes=nodes, first=nodes[0])
+    for pod in clusterdns.pods(cluster, dns):
+        for cause in _cause(logs, pod, "panic"):
+            yield PANICKED.on(Subject("Pod", pod.name, pod.namespace), count=cause.count)
+    if log := clusterdns.logged(cluster, ("upstream timeout", "upstream refused")):
+        selector = ",".join(f"{key}={value}" for key, value in dns.spec.selector.items())
+        yield COMPLAINTS.on(subject, log=log, selector=selector)
+
+
+def _cause(logs: dict[str, DnsLog], pod: Pod, name: str) -> list[Cause]:
+    return [cause for cause in logs[pod.name].causes if cause.name == name] if pod.name in logs else []
+
+
+def _cut(cluster: Cluster) -> Iterator[Finding]:
+    """Pods whose resolv.conf the kubelet had to cut within the hour, by their owner."""
+    if not (cluster.readable(EVENT) and cluster.readable(POD)):
+        return
+    cut: dict[tuple[Code, Subject], dict[str, str]] = {}
+    for event in cluster.all(EVENT):
+        about = event.involved_object
+        pod = cluster.get(POD, about.namespace, about.name) if about.kind == "Pod" else None
+        if pod is None or event.reason != "DNSConfigForming" or cluster.age(event.last_seen) > RECENT:
+            continue
+        code = SEARCH_CUT if event.message.startswith("Search Line limits") else SERVERS_CUT
+        owner = next((owner for owner in pod.metadata.owner_references if owner.controller), None)
+        subject = Subject(owner.kind if owner else "Pod", owner.name if owner else pod.name, pod.namespace)
+        cut.setdefault((code, subject), {})[pod.name] = event.message.rpartition(" line is: ")[2]
+    for (code, subject), lines in sorted(cut.items(), key=lambda item: (item[0][0].id, item[0][1])):
+        names = sorted(lines)
+        shown = names if len(names) <= MOST_NAMED else [*names[:MOST_NAMED], f"{len(names) - MOST_NAMED} more"]
+        yield code.on(subject, pods=shown, applied=lines[names[0]], first=names[0])
 
 
 def _settling(cluster: Cluster, pod: Pod) -> bool:
@@ -263,7 +383,7 @@ check = Check(
     id="dns_config",
     title="Cluster DNS is configured to answer",
     prefix="DNC",
-    needs=Needs(kinds=(SERVICE,), optional=(POD, ENDPOINT_SLICE, DEPLOYMENT, DAEMON_SET, COREFILE)),
+    needs=Needs(kinds=(SERVICE,), optional=(POD, ENDPOINT_SLICE, DEPLOYMENT, DAEMON_SET, COREFILE), hints=(DNS_LOG, EVENT)),
     codes=(
         SCALED_TO_ZERO,
         NO_SERVER,
@@ -272,6 +392,11 @@ check = Check(
         NO_UPSTREAM,
         UNREADABLE,
         RESTARTING,
+        LOOP,
+        COMPLAINTS,
+        PANICKED,
+        SEARCH_CUT,
+        SERVERS_CUT,
         NOT_SPREAD,
     ),
     analyse=analyse,

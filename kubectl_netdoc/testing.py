@@ -22,6 +22,7 @@ from kubectl_netdoc.records import (
     COREFILE,
     DAEMON_SET,
     DEPLOYMENT,
+    DNS_LOG,
     ENDPOINT_SLICE,
     EVENT,
     JOB,
@@ -243,6 +244,11 @@ def make_corefile(text: str, name: str = "coredns", namespace: str = "kube-syste
     return _built(COREFILE, metadata=_meta(name, namespace, {}, OLD), data={"Corefile": text})
 
 
+def make_dns_log(pod: str, text: str, namespace: str = "kube-system") -> Built:
+    """Return the log of a DNS server's pod."""
+    return _built(DNS_LOG, metadata=_meta(pod, namespace, {}, OLD), text=text)
+
+
 def make_policy(spec: str, name: str = "policy", namespace: str = "shop", *, kind: Kind[Any] = NETWORK_POLICY) -> Built:
     """Return a policy of any kind; ``spec`` is YAML, ``namespace`` is left out where the kind has none."""
     metadata = _meta(name, namespace if kind.namespaced else "", {}, OLD)
@@ -332,6 +338,7 @@ __all__ = [
     "judge",
     "make_cluster",
     "make_corefile",
+    "make_dns_log",
     "make_dns_reply",
     "make_event",
     "make_namespace",

@@ -1,12 +1,14 @@
 """Cases of dns_config."""
 
-from kubectl_netdoc.api import COREFILE, ENDPOINT_SLICE, POD, SERVICE, Rule, Unavailable
+from kubectl_netdoc.api import COREFILE, DNS_LOG, ENDPOINT_SLICE, EVENT, POD, SERVICE, Cluster, Rule, Unavailable
 from kubectl_netdoc.testing import (
     DEPLOYMENT,
     Built,
     Case,
     make_cluster,
     make_corefile,
+    make_dns_log,
+    make_event,
     make_pod,
     make_service,
     make_slice,
@@ -68,7 +70,50 @@ def _config(name: str, corefile: str, *codes: str) -> Case:
     return Case(name, make_cluster(*_two(corefile)), frozenset((code, CONFIG) for code in codes))
 
 
+LOOPS = '[FATAL] plugin/loop: Loop (127.0.0.1:57423 -> :53) detected for zone ".", see https://coredns.io/plugins/loop\n'
+TIMEOUT = "[ERROR] plugin/errors: 2 shop.example.com. A: read udp 10.0.0.1:35423->192.0.2.53:53: i/o timeout\n"
+PANIC = '[ERROR] Recovered from panic in server: "dns://:53" runtime error\n'
+SEARCH = "Search Line limits were exceeded, some search paths have been omitted, the applied search line is: a b c"
+SERVERS = "Nameserver limits were exceeded, some nameservers have been omitted, the applied nameserver line is: 10.0.0.1 10.0.0.2"
+CRASHING = _pod("dns-a", "10.0.0.1", "n1", ready=False, waiting="CrashLoopBackOff")
+OWNED = [{"kind": "ReplicaSet", "name": "web-1", "controller": True}]
+
+
+def _formed(message: str, *, age: float = 60, **pod: object) -> Cluster:
+    """A healthy cluster's DNS beside a pod that an Event DNSConfigForming is about."""
+    event = make_event("Pod", "web-1-a", "shop", "DNSConfigForming", message, age=age)
+    return make_cluster(*_two(), make_pod("web-1-a", **pod), event)  # type: ignore[arg-type]
+
+
 CASES = [
+    Case(
+        "every server stops for a loop",
+        make_cluster(*_dns(CRASHING), make_dns_log("dns-a", LOOPS)),
+        frozenset({("DNC002", SUBJECT), ("DNC011", SUBJECT)}),
+    ),
+    Case(
+        "one server stops for a loop",
+        make_cluster(*_two(ready=False, waiting="CrashLoopBackOff"), make_dns_log("dns-a", LOOPS)),
+        frozenset({("DNC008", "Pod kube-system/dns-a"), ("DNC010", SUBJECT), ("DNC011", SUBJECT)}),
+    ),
+    Case(
+        "upstreams that do not answer are advice",
+        make_cluster(*_two(), make_dns_log("dns-a", TIMEOUT * 9)),
+        frozenset({("DNC012", SUBJECT)}),
+    ),
+    Case("a panic", make_cluster(*_two(), make_dns_log("dns-b", PANIC)), frozenset({("DNC013", "Pod kube-system/dns-b")})),
+    Case("the log of a pod that is gone", make_cluster(*_two(), make_dns_log("dns-c", LOOPS + PANIC))),
+    Case("logs forbidden", make_cluster(*_two(), unavailable={DNS_LOG: FORBIDDEN}), state="pass"),
+    Case(
+        "logs forbidden, and a server restarts",
+        make_cluster(*_two(ended="Error"), unavailable={DNS_LOG: FORBIDDEN}),
+        frozenset({("DNC008", "Pod kube-system/dns-a")}),
+        state="warn",
+    ),
+    Case("search domains left out", _formed(SEARCH, ownerReferences=OWNED), frozenset({("DNC014", "ReplicaSet shop/web-1")})),
+    Case("nameservers left out", _formed(SERVERS), frozenset({("DNC015", "Pod shop/web-1-a")})),
+    Case("search domains were left out long ago", _formed(SEARCH, age=7200)),
+    Case("events forbidden", make_cluster(*_two(), unavailable={EVENT: FORBIDDEN}), state="pass"),
     Case("healthy", make_cluster(*_two())),
     Case(
         "scaled to zero",
