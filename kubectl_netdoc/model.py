@@ -107,8 +107,23 @@ class Explains(Struct, frozen=True):
     scope: str = "subject"
 
 
+class Recent(Struct, frozen=True):
+    """Something that changed ``seconds`` before the recording, about an object that a cause names: told, not judged."""
+
+    seconds: int
+    subject: Subject
+    what: str
+
+    def __str__(self) -> str:
+        ago = f"{self.seconds} s" if self.seconds < 60 else f"{self.seconds // 60} min"
+        return f"{ago} before: {self.subject} {self.what}"
+
+
 class Finding(Struct, frozen=True):
-    """A condition that holds: code, subject, evidence in numbers, and the fix with every name filled in."""
+    """A condition that holds: code, subject, evidence in numbers, and the fix with every name filled in.
+
+    ``recent``: of a cause, what changed in the hour before about the objects it names, newest first.
+    """
 
     code: str
     severity: Severity
@@ -121,6 +136,7 @@ class Finding(Struct, frozen=True):
     id: str = ""
     explained_by: str = ""
     explains: tuple[str, ...] = ()
+    recent: tuple[Recent, ...] = ()
 
 
 class Code(Struct, frozen=True, kw_only=True):

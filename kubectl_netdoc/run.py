@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from kubectl_netdoc import __version__, causes
+from kubectl_netdoc import __version__, causes, recent
 from kubectl_netdoc.cluster import Cluster, KindUnavailable, Listing, Unavailable, Wishes
 from kubectl_netdoc.facts import Facts, Measured
 from kubectl_netdoc.model import (
@@ -168,7 +168,8 @@ def sum_up(
 ) -> Report:
     """Return the report of the outcomes, causes joined."""
     codes = {code: entry[1] for code, entry in registry.codes.items()}
-    findings = causes.link((_of(outcome.check, f) for outcome in outcomes for f in outcome.findings), codes)
+    linked = causes.link((_of(outcome.check, f) for outcome in outcomes for f in outcome.findings), codes)
+    findings = recent.beside(linked, cluster)
     ids = {check.check.id: tuple(f.id for f in findings if f.check == check.check.id) for check in outcomes}
     results = [
         CheckResult(

@@ -13,12 +13,15 @@ from kubectl_netdoc.records.base import (
     Annotations,
     Condition,
     Kind,
+    ManagedFields,
     Moment,
     Object,
     ObjectMeta,
     OwnerReference,
     R,
     Record,
+    Traced,
+    TracedMeta,
     convert,
     without_nulls,
 )
@@ -63,6 +66,7 @@ from kubectl_netdoc.records.core import (
     Taint,
     TargetRef,
     Terminated,
+    TracedWorkload,
     Waiting,
     Workload,
     WorkloadSpec,
@@ -180,6 +184,7 @@ __all__ = [
     "LoadBalancerIngress",
     "LoadBalancerStatus",
     "LogText",
+    "ManagedFields",
     "Moment",
     "Namespace",
     "NamespacedPod",
@@ -219,6 +224,9 @@ __all__ = [
     "Taint",
     "TargetRef",
     "Terminated",
+    "Traced",
+    "TracedMeta",
+    "TracedWorkload",
     "Waiting",
     "Workload",
     "WorkloadSpec",
@@ -235,9 +243,9 @@ ENDPOINT_SLICE = Kind("EndpointSlice", "discovery.k8s.io", "v1", "endpointslices
 EVENT = Kind(
     "Event", "", "v1", "events", Event, authored=False, selectors=("type=Warning", "involvedObject.kind=Service,type=Normal")
 )
-DEPLOYMENT = Kind("Deployment", "apps", "v1", "deployments", Workload)
-STATEFUL_SET = Kind("StatefulSet", "apps", "v1", "statefulsets", Workload)
-DAEMON_SET = Kind("DaemonSet", "apps", "v1", "daemonsets", Workload)
+DEPLOYMENT: Kind[Workload] = Kind("Deployment", "apps", "v1", "deployments", TracedWorkload)
+STATEFUL_SET: Kind[Workload] = Kind("StatefulSet", "apps", "v1", "statefulsets", TracedWorkload)
+DAEMON_SET: Kind[Workload] = Kind("DaemonSet", "apps", "v1", "daemonsets", TracedWorkload)
 REPLICA_SET = Kind("ReplicaSet", "apps", "v1", "replicasets", Workload)
 JOB = Kind("Job", "batch", "v1", "jobs", Workload)
 COREFILE = Kind(

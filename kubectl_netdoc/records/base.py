@@ -51,6 +51,21 @@ class ObjectMeta(Record, frozen=True):
     deletion_timestamp: Moment | None = None
 
 
+class ManagedFields(Record, frozen=True):
+    """Who wrote an object, how and when; what was written (``fieldsV1``) is never decoded."""
+
+    manager: str = ""
+    operation: str = ""
+    subresource: str = ""
+    time: Moment | None = None
+
+
+class TracedMeta(ObjectMeta, frozen=True):
+    """Metadata of a kind of which it is worth knowing who changed it last."""
+
+    managed_fields: tuple[ManagedFields, ...] = ()
+
+
 class Object(Record, frozen=True):
     """Anything with metadata."""
 
@@ -65,6 +80,12 @@ class Object(Record, frozen=True):
     def namespace(self) -> str:
         """metadata.namespace, empty for cluster-scoped objects."""
         return self.metadata.namespace
+
+
+class Traced(Object, frozen=True):
+    """An object that people and their tools change: who did and when is read too. Not so of what there is most of (pods)."""
+
+    metadata: TracedMeta = TracedMeta()
 
 
 class Condition(Record, frozen=True):

@@ -7,7 +7,7 @@ from datetime import datetime
 from msgspec import field
 
 from kubectl_netdoc import corefile, dnslog
-from kubectl_netdoc.records.base import Condition, Moment, Object, ObjectMeta, Record
+from kubectl_netdoc.records.base import Condition, Moment, Object, ObjectMeta, Record, Traced, TracedMeta
 
 
 class Namespace(Object, frozen=True):
@@ -54,7 +54,7 @@ class NodeStatus(Record, frozen=True):
     node_info: NodeInfo = NodeInfo()
 
 
-class Node(Object, frozen=True):
+class Node(Traced, frozen=True):
     """A Node."""
 
     spec: NodeSpec = NodeSpec()
@@ -236,7 +236,7 @@ class ServiceStatus(Record, frozen=True):
     load_balancer: LoadBalancerStatus = LoadBalancerStatus()
 
 
-class Service(Object, frozen=True):
+class Service(Traced, frozen=True):
     """A Service."""
 
     spec: ServiceSpec = ServiceSpec()
@@ -357,6 +357,12 @@ class Workload(Object, frozen=True):
         return self.spec.template
 
 
+class TracedWorkload(Workload, frozen=True):
+    """A workload that people change themselves: a Deployment, StatefulSet or DaemonSet."""
+
+    metadata: TracedMeta = TracedMeta()
+
+
 class JobTemplate(Record, frozen=True):
     """The Jobs that a CronJob makes."""
 
@@ -386,13 +392,13 @@ class CorefileData(Record, frozen=True):
     corefile: str = field(name="Corefile", default="")
 
 
-class ConfigMap(Object, frozen=True):
+class ConfigMap(Traced, frozen=True):
     """A ConfigMap as it comes over the wire; only its reduced form is kept."""
 
     data: CorefileData = CorefileData()
 
 
-class CorefileMap(Object, frozen=True):
+class CorefileMap(Traced, frozen=True):
     """A ConfigMap with a Corefile, parsed; arguments of plugins that may hold secrets are gone."""
 
     corefile: corefile.Corefile = corefile.Corefile()

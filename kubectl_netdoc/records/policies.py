@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from msgspec import field
 
-from kubectl_netdoc.records.base import Object, Record
+from kubectl_netdoc.records.base import Object, Record, Traced
 
 
 class LabelSelectorRequirement(Record, frozen=True):
@@ -80,7 +80,7 @@ class NetworkPolicySpec(Record, frozen=True):
     egress: tuple[NetworkPolicyRule, ...] = ()
 
 
-class NetworkPolicy(Object, frozen=True):
+class NetworkPolicy(Traced, frozen=True):
     """A NetworkPolicy of networking.k8s.io/v1."""
 
     spec: NetworkPolicySpec = NetworkPolicySpec()

@@ -42,7 +42,17 @@ def meta(name: str, namespace: str = "shop") -> dict[str, Any]:
             "vault.hashicorp.com/token": SECRET,
             "endpoints.kubernetes.io/last-change-trigger-time": "2026-01-01T10:00:00Z",
         },
-        "managedFields": [{"manager": "kubectl", "fieldsV1": {f"f:{SECRET}": {}}}],
+        "managedFields": [
+            {
+                "manager": "kubectl",
+                "operation": "Update",
+                "apiVersion": SECRET,
+                "time": "2026-01-01T10:00:00Z",
+                "subresource": "scale",
+                "fieldsType": SECRET,
+                "fieldsV1": {f"f:{SECRET}": {}},
+            }
+        ],
         "finalizers": [f"{SECRET}/finalizer"],
         "ownerReferences": [{"kind": "ReplicaSet", "name": "web-1", "controller": True, "uid": SECRET}],
     }
