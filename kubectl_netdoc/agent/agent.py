@@ -410,9 +410,10 @@ class Prober:
         while len(found) < len(sizes) and (not enough or enough not in found) and time.perf_counter() < end:
             if select.select([self.sock], [], [], max(0.0, end - time.perf_counter()))[0]:
                 words = (self.tolerant(self.sock.recv, LARGEST) or b"").split()
-                if len(words) > 4 and words[4].isdigit():
+                size = int(words[4]) + HEADERS[self.family] if len(words) > 4 and words[4].isdigit() else 0
+                if size in sizes:  # and no late answer to what was sent before
                     self.line = b" ".join(words[:4])
-                    found.add(int(words[4]) + HEADERS[self.family])
+                    found.add(size)
         return found
 
     def tolerant(self, function, argument):
