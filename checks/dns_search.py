@@ -87,6 +87,7 @@ WILDCARD = Code(
     "upstream with one. Until then a trailing dot helps.",
     commands=("kubectl -n kube-system get configmap coredns -o yaml",),
     rows=("D2", "D10"),
+    explains=(Explains(("DNR002", "DNR003", "DNR004", "EXN001"), "cluster"),),
 )
 NO_NEGATIVE = Code(
     id="DSE002",
@@ -113,7 +114,7 @@ NOT_OURS = Code(
         "kubectl get events -A --field-selector reason=MissingClusterDNS",
     ),
     rows=("D2",),
-    explains=(Explains(("DNL006", "DSE001", "DSE002"), "node"),),
+    explains=(Explains(("DNL006", "DSE001", "DSE002", "DNR002", "DNR003", "DNR004", "EXN001"), "node"),),
 )
 COST = Code(
     id="DSE020",
