@@ -6,19 +6,21 @@ Everything that begins (a datagram, a connection) waits for its turn in the agen
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sized
+from collections.abc import Iterable, Mapping, Sized
 
-from msgspec import Struct
-
+from kubectl_netdoc.model import Load
 from kubectl_netdoc.requests import (
     Address,
     Burst,
     Canary,
     DnsLookup,
+    DnsReply,
     Echo,
+    Lost,
     OwnService,
     PathMtu,
     Peer,
+    Reply,
     Request,
     ResolvConf,
     ResolvConfNameserver,
@@ -37,27 +39,41 @@ MTU_DATAGRAMS = 4
 """Datagrams that a path MTU takes where the whole MTU is carried; up to 100 where it has to be narrowed down."""
 
 
-class Load(Struct, frozen=True, omit_defaults=True):
-    """What a plan comes to: datagrams and connections in all, and the target that gets most of them, with its share."""
-
-    total: int = 0
-    most: int = 0
-    target: str = ""
-
-
 def spacing(nodes: Sized) -> float:
     """Return the seconds between two beginnings of one node to one target."""
     return max(1 / PER_TARGET_AND_NODE, len(nodes) / PER_TARGET)
 
 
-def of(requests: Iterable[Request]) -> Load:
-    """Return what requests come to, each asked for as often as it says at most."""
+def of(requests: Iterable[Request], nameserver: str = "the nameserver of resolv.conf") -> Load:
+    """Return what requests come to, each asked for as often as it says at most. ``nameserver``: what that turned out to be."""
     counted = Counter[str]()
     for request in requests:
-        counted[_target(request)] += _begun(request)
+        counted[_target(request, nameserver)] += _begun(request)
     counted.pop("", None)
     target, most = max(counted.items(), key=lambda pair: (pair[1], pair[0]), default=("", 0))
-    return Load(sum(counted.values()), most, target)
+    return Load(sum(counted.values()), most, target, PER_NODE, PER_TARGET, PER_TARGET_AND_NODE)
+
+
+def sent(replies: Mapping[Request, Reply]) -> Load:
+    """Return what was really asked of the network, the nameserver called by its address where that is known."""
+    asked = [request for request, reply in replies.items() if not (isinstance(reply, Lost) and not reply.asked)]
+    symbolic = (
+        str(Address(reply.server))
+        for request, reply in replies.items()
+        if isinstance(request, DnsLookup) and isinstance(request.server, ResolvConfNameserver)
+        if isinstance(reply, DnsReply) and reply.server
+    )
+    known = next(symbolic, "")
+    return of(asked, known) if known else of(asked)
+
+
+def in_words(load: Load) -> str:
+    """Return the line that says what a run put on the network, and what bounded it."""
+    most = f"; most to one: {load.target} with {load.most:,}" if load.most else ""
+    return (
+        f"load: {load.total:,} datagrams and connections in all, at most {load.per_node:,.0f}/s from a node, "
+        f"{load.per_target_and_node:,.0f}/s from it to one target and {load.per_target:,.0f}/s to one target from all{most}"
+    )
 
 
 def _begun(request: Request) -> int:
@@ -70,7 +86,7 @@ def _begun(request: Request) -> int:
     return request.samples if isinstance(request, Echo) else 1
 
 
-def _target(request: Request) -> str:
+def _target(request: Request, nameserver: str) -> str:
     """Name what a request goes to; nothing where it goes nowhere, or counts itself (the canary)."""
     if isinstance(request, (Canary, ResolvConf)):
         return ""
@@ -78,7 +94,7 @@ def _target(request: Request) -> str:
     if isinstance(to, Address):
         return str(to)
     if isinstance(to, ResolvConfNameserver):
-        return "the nameserver of resolv.conf"
+        return nameserver
     if isinstance(to, Peer):
         return f"netdoc's pod on {to.node}"
     assert isinstance(to, OwnService)

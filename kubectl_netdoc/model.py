@@ -239,13 +239,28 @@ class CheckResult(Struct, frozen=True):
     error: str = ""
 
 
+class Load(Struct, frozen=True):
+    """What netdoc put on the network: datagrams and connections in all, and the target that got most of them, with its share.
+
+    What bounds it, in datagrams and connections a second: from a node, to one target, and from a node to one target.
+    """
+
+    total: int = 0
+    most: int = 0
+    target: str = ""
+    per_node: float = 0.0
+    per_target: float = 0.0
+    per_target_and_node: float = 0.0
+
+
 class Coverage(Struct, frozen=True):
-    """What the run looked at, in counts of nodes and objects, and its scope in words."""
+    """What the run looked at, in counts of nodes and objects, its scope in words, and what that put on the network."""
 
     nodes: int = 0
     measured_nodes: tuple[str, ...] = ()
     objects: int = 0
     scope: str = "the whole cluster"
+    load: Load = Load()
 
 
 class Report(Struct, frozen=True):

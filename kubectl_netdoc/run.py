@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from kubectl_netdoc import __version__, causes, recent
+from kubectl_netdoc import __version__, causes, load, recent
 from kubectl_netdoc.cluster import Cluster, KindUnavailable, Listing, Unavailable, Wishes
 from kubectl_netdoc.facts import Facts, Measured
 from kubectl_netdoc.model import (
@@ -206,4 +206,5 @@ def coverage(cluster: Cluster, measured: Measured) -> Coverage:
         measured_nodes=tuple(v.node for v in measured.vantages if v.running),
         objects=cluster.count(),
         scope=str(cluster.scope),
+        load=load.sent(measured.replies),
     )

@@ -73,12 +73,16 @@ class Pace:
         self.spacing, self.target_spacing = spacing, target_spacing
         self.following, self.targets, self.lock = 0.0, {}, threading.Lock()
 
-    def wait(self, host, port):
-        """Wait for one's turn."""
+    def turn(self, host, port, count=1):
+        """Book the next turn, to begin so many at once, and return when that is by time.perf_counter."""
         with self.lock:
-            at = max(time.monotonic(), self.following, self.targets.get((host, port), 0.0))
-            self.following, self.targets[host, port] = at + self.spacing, at + self.target_spacing
-        time.sleep(max(0.0, at - time.monotonic()))
+            at = max(time.perf_counter(), self.following, self.targets.get((host, port), 0.0))
+            self.following, self.targets[host, port] = at + count * self.spacing, at + count * self.target_spacing
+        return at
+
+    def wait(self, host, port, count=1):
+        """Wait for one's turn."""
+        time.sleep(max(0.0, self.turn(host, port, count) - time.perf_counter()))
 
 
 PACE = Pace()
@@ -108,7 +112,7 @@ def family_of(host):
 
 def exchange(host, port, payloads, timeout):
     """Send all payloads from one new socket at once and wait until each has its answer: one sample, with the first answer."""
-    PACE.wait(host, port)
+    PACE.wait(host, port, len(payloads))
     start = time.perf_counter()
     try:
         with socket.socket(family_of(host), socket.SOCK_DGRAM) as sock:
@@ -175,15 +179,23 @@ def asked_over_tcp(host, port, payloads, timeout):
 
 def trickle(host, port, payloads, interval, timeout, deadline):
     """Send a payload every so many seconds without waiting for answers; each has its own time for one."""
-    sent, samples = {}, {}  # type: ignore[var-annotated]
+    rest = list({payload[:2]: payload for payload in payloads}.values())  # two with one id could not be told apart
+    sent, samples, booked = {}, {}, None  # type: ignore[var-annotated]
     with socket.socket(family_of(host), socket.SOCK_DGRAM) as sock:
         errors_pass(sock.connect, (host, port))
-        start = time.perf_counter()
-        end = start + interval * (len(payloads) - 1) + timeout
-        while len(samples) < len(payloads) and time.perf_counter() < end:
+        start = due = last = time.perf_counter()
+        while rest or (len(samples) < len(sent) and time.perf_counter() < last + timeout):
             if time.monotonic() > deadline:
                 raise OutOfTime
-            answer = turn(sock, payloads, sent, start + interval * len(sent), end)
+            if rest and time.perf_counter() >= due:
+                if booked is None:
+                    booked = due = PACE.turn(host, port)
+                    continue
+                payload = rest.pop(0)
+                sent[payload[:2]] = last = time.perf_counter()
+                errors_pass(sock.send, payload)
+                booked, due = None, start + interval * len(sent)
+            answer = received_until(sock, due if rest else last + timeout)
             if answer[:2] in sent and answer[:2] not in samples:
                 ms = (time.perf_counter() - sent[answer[:2]]) * 1000
                 in_time = ["ok", ms, base64.b64encode(answer).decode()]
@@ -191,15 +203,9 @@ def trickle(host, port, payloads, interval, timeout, deadline):
     return [samples.get(payload[:2], ["timeout", timeout * 1000]) for payload in payloads]
 
 
-def turn(sock, payloads, sent, due, end):
-    """Send the next payload when it is due, note when, and return what came until the one after it is."""
-    if len(sent) < len(payloads) and time.perf_counter() >= due:
-        payload = payloads[len(sent)]
-        sent[payload[:2]] = time.perf_counter()
-        errors_pass(sock.send, payload)
-        return b""
-    until = due if len(sent) < len(payloads) else end
-    if select.select([sock], [], [], max(0.0, until - time.perf_counter()))[0]:
+def received_until(sock, end):
+    """A datagram that comes before ``end``, or nothing."""
+    if select.select([sock], [], [], max(0.0, end - time.perf_counter()))[0]:
         return errors_pass(sock.recv, LARGEST) or b""
     return b""
 
@@ -395,7 +401,8 @@ class Prober:
         self.level, discover, self.mtu = MTU_DISCOVER[self.family]
         self.sock = socket.socket(self.family, socket.SOCK_DGRAM)
         self.sock.setsockopt(self.level, discover, PROBE)
-        self.sock.connect((host, port))
+        self.to = host, port
+        self.sock.connect(self.to)
         # A route may allow less than the interface: so Cilium sets what pods use. PROBE ignores that, applications do not.
         route = self.sock.getsockopt(self.level, self.mtu)
         self.own = min(interface_mtu(self.family, self.sock.getsockname()[0]), route)
@@ -403,10 +410,11 @@ class Prober:
 
     def arrived(self, sizes, timeout, enough=0):
         """Send each size twice, wait, and return those that the server got; at once when ``enough`` is among them."""
-        found, end = set(), time.perf_counter() + timeout  # type: ignore[var-annotated]
+        found = set()  # type: ignore[var-annotated]
         for size in list(sizes) * 2:
+            PACE.wait(*self.to)
             self.tolerant(self.sock.send, b"s" * (size - HEADERS[self.family]))
-            time.sleep(PACE.spacing)
+        end = time.perf_counter() + timeout
         while len(found) < len(sizes) and (not enough or enough not in found) and time.perf_counter() < end:
             if select.select([self.sock], [], [], max(0.0, end - time.perf_counter()))[0]:
                 words = (self.tolerant(self.sock.recv, LARGEST) or b"").split()
