@@ -288,7 +288,7 @@ def _dns_reply(line: AgentReply) -> DnsReply:
     samples = tuple(sample for sample, _ in both)
     if first is None:
         return DnsReply(line.to, samples)
-    size = next(len(base64.b64decode(raw[2])) for raw in line.samples if raw[0] == "ok")
+    size = next(len(base64.b64decode(raw[2])) for raw, (_, message) in zip(line.samples, both, strict=True) if message is first)
     records = sorted(f"{dns.rdatatype.to_text(rrset.rdtype)} {data}" for rrset in first.answer for data in rrset)
     return DnsReply(line.to, samples, tuple(records[:MOST_RECORDS]), size, bool(first.flags & dns.flags.TC))
 
