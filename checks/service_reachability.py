@@ -66,7 +66,7 @@ NO_PROXYING = Code(
         "kubectl -n kube-system delete pod -l k8s-app=kube-proxy --field-selector spec.nodeName={first}",
     ),
     rows=("K8", "K13"),
-    explains=(Explains(("DNL001", "DNL005", "DNL007", "SVR002", "SVR006", "SVR007"), "node"),),
+    explains=(Explains(("DNL001", "DNL005", "DNL007", "SVR002", "SVR006", "SVR007", "NPT001", "NPT002", "NPT003"), "node"),),
 )
 MISSED = Code(
     id="SVR002",
@@ -80,6 +80,7 @@ MISSED = Code(
         "kubectl -n kube-system delete pod -l k8s-app=kube-proxy --field-selector spec.nodeName={first}",
     ),
     rows=("K8",),
+    explains=(Explains(("NPT002", "NPT003"), "node"),),
 )
 WRONG_PORT = Code(
     id="SVR003",
