@@ -58,8 +58,8 @@ EDNS = 1232
 CLASSIC = 512
 """Bytes of a UDP answer without EDNS at most (RFC 1035, 4.2.1)."""
 
-LOSSY = 0.4
-"""Share of large answers lost, with no small one lost, from which size is the reason: two of five."""
+LOSSES = 2
+"""Large answers of five lost, with no small one lost, from which size is the reason: a single lost datagram is none."""
 
 LARGE_LOST = Code(
     id="DTR001",
@@ -152,7 +152,7 @@ def _judge(facts: Facts, node: str) -> Iterator[tuple[Code, dict[str, object]] |
 def _verdict(
     facts: Facts, node: str, small: _Tally, plain: _Tally, edns: _Tally, tcp: _Tally
 ) -> Iterator[tuple[Code, dict[str, object]] | Unseen]:
-    if edns.lost > 1 and edns.lost / edns.sent >= LOSSY:
+    if edns.lost >= LOSSES:
         size = edns.reply.size or min(tcp.reply.size, EDNS) or f"over {CLASSIC}"
         yield LARGE_LOST, {"lost": edns.lost, "sent": edns.sent, "small": small.sent, "size": size}
     if plain.reply.truncated and tcp.sent and tcp.lost == tcp.sent:

@@ -145,6 +145,20 @@ DUAL = make_cluster(
 )
 DUAL_TRUE = TRUE | {"web.shop": ("10.96.0.20", "fd00::20")}
 YOUNG_POD = make_cluster(COREFILE, *SERVERS, DB, SET, SLICE, PODS[0], _db("db-1", "10.0.1.2", age=50), vantages=NODES)
+GOING = make_cluster(
+    COREFILE, *SERVERS, DB, SET, SLICE, PODS[0], _db("db-1", "10.0.1.2", deletionTimestamp=ago(2)), vantages=NODES
+)
+METRICS = make_service("metrics", selector={"app": "db"}, cluster_ip="None")
+TWO_SERVICES = make_cluster(
+    *SERVERS,
+    DB,
+    METRICS,
+    SET,
+    SLICE,
+    make_slice("metrics", addresses={"10.0.1.1": "db-0", "10.0.1.2": "db-1"}),
+    *PODS,
+    vantages=NODES,
+)
 LONELY = make_workload(STATEFUL_SET, "queue", service_name="queue")
 NO_SERVICE = make_cluster(COREFILE, *SERVERS, LONELY, vantages=NODES)
 NEW_SET = make_cluster(*SERVERS, make_workload(STATEFUL_SET, "queue", service_name="queue", age=5), vantages=NODES)
@@ -203,6 +217,16 @@ CASES = [
         _measure({(A, "db-1.db.shop"): NONE}, {A: UNKNOWN}, YOUNG_POD),
         NOT_LEARNING,
         cluster=YOUNG_POD,
+    ),
+    _case("a pod that goes", _measure({(A, "db-1.db.shop"): NONE}, cluster=GOING), cluster=GOING),
+    _case(
+        "a second headless Service gives the pods no names",
+        _measure(cluster=TWO_SERVICES, true=TRUE | {"metrics.shop": ("10.0.1.1", "10.0.1.2")}),
+        cluster=TWO_SERVICES,
+    ),
+    _case(
+        "an alias on the way",
+        _measure({(A, "web.shop"): DnsReply(A, _reply("10.96.0.20").samples, ("A 10.96.0.20", "CNAME x."))}),
     ),
     _case("endpoints changed just now", _measure({(A, "db.shop"): (OTHER,)}, cluster=_changed(50)), cluster=_changed(50)),
     _case(

@@ -29,6 +29,7 @@ SEARCH = ("netdoc.svc.cluster.local", "svc.cluster.local", "cluster.local")
 USUAL = ResolvConfReply(("10.96.0.10",), SEARCH, OPTIONS)
 NO = make_dns_reply(ok=3, rcode="NXDOMAIN")
 WRONG = DnsReply("10.96.0.10", (DnsSample(Outcome.OK, 1.0, "NOERROR", 1),), ("A 192.0.2.1",))
+ALIAS = DnsReply("10.96.0.10", (DnsSample(Outcome.OK, 1.0, "NOERROR", 1),), ("CNAME x.",))
 NODATA = DnsReply("10.96.0.10", (DnsSample(Outcome.OK, 1.0, "NOERROR"),))
 SILENT = make_dns_reply(ok=0, lost=2)
 RESOLV, LIST = "Cluster resolv.conf", "Cluster search list"
@@ -45,15 +46,18 @@ def _measure(
     positive: Mapping[str, Reply] | None = None,
     down: Mapping[str, str] | None = None,
     throttled: float = 0,
+    only: str = "",
 ) -> Measured:
-    """Replies by node: its resolv.conf, names that can't exist, names that do; all others are well."""
+    """Replies by node: its resolv.conf, names that can't exist (in the domain ``only``), names that do; all others are well."""
 
     def answer(request: Request) -> Reply:
         if isinstance(request, ResolvConf):
             return (files or {}).get(request.node, USUAL)
         assert isinstance(request, DnsLookup)
-        if "invalid" in str(request.name):
+        if "invalid" in str(request.name) and (only in str(request.name)):
             return (negative or {}).get(request.node, NO)
+        if "invalid" in str(request.name):
+            return NO
         return (positive or {}).get(request.node, make_dns_reply(ok=10))
 
     return measured(_check(), cluster, answer, down=down, throttled=throttled)
@@ -83,12 +87,13 @@ EVENTS = make_cluster(
     make_event("Pod", "web-1", "shop", "DNSConfigForming", LIMITS),
     make_event("Pod", "web-2", "shop", "DNSConfigForming", LIMITS),
     make_event("Pod", "old", "shop", "DNSConfigForming", "Nameserver limits were exceeded", age=7200),
-    make_event("Pod", "web-1", "shop", "Failed", "Error"),
+    make_event("Pod", "other", "shop", "Failed", "Error"),
     vantages=NODES,
 )
+TWO = make_cluster(COREFILE, vantages=NODES[:2])
 BLIND = make_cluster(COREFILE, vantages=NODES, unavailable={EVENT: Unavailable("forbidden")})
 FEW = tuple(f"zone{n}.corp.example" for n in range(15))
-MANY = tuple(f"{n}.example" for n in range(33))
+MANY = tuple(f"d{n}" for n in range(33))
 
 CASES = [
     _case("healthy", _measure()),
@@ -97,6 +102,7 @@ CASES = [
     _case("a wildcard", _measure(negative=_all(WRONG)), ("DSE001", LIST), cost=False),
     _case("a wildcard from one node", _measure(negative={"n2": WRONG}), ("DSE001", f"{LIST} from node n2")),
     _case("no data is no wildcard", _measure(negative=_all(NODATA))),
+    _case("an alias without an address is none either", _measure(negative=_all(ALIAS))),
     _case("autopath answers for others", _measure(AUTOPATH, negative=_all(WRONG)), cluster=AUTOPATH, cost=False),
     _case("negative answers time out", _measure(negative=_all(SILENT)), ("DSE002", LIST), cost=False),
     _case(
@@ -114,6 +120,8 @@ CASES = [
         ("DSE003", "Node n3"),
         ("DSE023", RESOLV),
     ),
+    _case("one of two", _measure(TWO, files={"n2": _file(search=("svc.a.b",))}), ("DSE023", RESOLV), cluster=TWO),
+    _case("silent in one domain alone", _measure(negative=_all(SILENT), only=".svc.cluster.local"), cost=False),
     _case(
         "the node's own resolver",
         _measure(files={"n3": _file(("192.0.2.53",), (), ())}),
@@ -124,7 +132,7 @@ CASES = [
     _case("four nameservers", _measure(files=_all(_file(nameservers=("10.96.0.10", "::1", "::2", "::3")))), ("DSE021", RESOLV)),
     _case("33 search domains", _measure(files=_all(_file(search=MANY))), ("DSE021", RESOLV)),
     _case("too long for musl", _measure(files=_all(_file(search=(*SEARCH, *FEW)))), ("DSE021", RESOLV)),
-    _case("32 short search domains", _measure(files=_all(_file(search=MANY[:20])))),
+    _case("32 short search domains", _measure(files=_all(_file(search=MANY[:32])))),
     _case("the kubelet left something out", _measure(EVENTS), ("DSE022", "Pod shop/web-1"), cluster=EVENTS),
     _case("nodes differ", _measure(files={"n1": _file(search=(*SEARCH, "zone-a.internal"))}), ("DSE023", RESOLV)),
     _case("no ndots", _measure(files=_all(_file(options=()))), ("DSE024", RESOLV), cost=False),
