@@ -41,3 +41,11 @@ set_corefile() { # set_corefile FILE: and start CoreDNS again with it
 
 # The rules of kube-proxy, gone; flannel's and the others' stay.
 flush_kube_proxy() { on "$1" sh -c 'iptables-save | grep -v KUBE- | iptables-restore'; }
+
+fake_node() { # fake_node NAME PODCIDR: a Ready Node object without a machine, to which nothing is scheduled
+  kubectl create -f - <<YAML
+{apiVersion: v1, kind: Node, metadata: {name: $1}, spec: {podCIDR: $2, podCIDRs: [$2], unschedulable: true}}
+YAML
+  kubectl patch node "$1" --subresource=status --type merge \
+    -p '{"status": {"conditions": [{"type": "Ready", "status": "True", "reason": "KubeletReady", "lastHeartbeatTime": "'"$(date -u +%FT%TZ)"'"}]}}'
+}

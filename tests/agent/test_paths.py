@@ -102,6 +102,13 @@ def test_the_size_that_passes_over_ipv6(agent: ModuleType, limit: int) -> None:
         assert path_mtu(agent, port, "::1")[3] == limit
 
 
+def test_the_last_two_sizes_are_told_apart(agent: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From 576 to 610 it goes in steps of two, which leaves one size between the two that are known."""
+    monkeypatch.setattr(agent, "interface_mtu", lambda family, address: 610)
+    with echoes(lambda size, before: int(size <= 577)) as (port, _):
+        assert path_mtu(agent, port)[3] == 577
+
+
 @pytest.mark.parametrize(("host", "least"), [("127.0.0.1", 576), ("::1", 1280)])
 def test_below_the_least_size_nothing_is_carried(agent: ModuleType, host: str, least: int) -> None:
     with echoes(lambda size, before: int(size < least), host) as (port, _):
