@@ -206,9 +206,22 @@ STARTING = Code(
 def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     """Judge each Service that is not being deleted."""
     cluster = facts.cluster
+    yield from _wanted(cluster)
     for service in cluster.services():
         if service.metadata.deletion_timestamp is None:
             yield from _judge(cluster, service)
+
+
+def _wanted(cluster: Cluster) -> Iterator[Unseen]:
+    """Services that were asked for by name and are not there, and labels that none carries."""
+    names = {name for s in cluster.all(SERVICE) for name in (s.name, f"{s.namespace}/{s.name}")}
+    for wish in cluster.wishes.services:
+        if wish not in names:
+            close = nearest_name(wish, {name for name in names if ("/" in name) == ("/" in wish)})
+            meant = f"; is it {close}?" if close else ""
+            yield Unseen(f"Service {wish}", f"there is no such Service in {cluster.scope}{meant}", asked=True)
+    if cluster.wishes.labels and not cluster.wishes.services and not cluster.services():
+        yield Unseen("Services", f"none in {cluster.scope} carries these labels", asked=True)
 
 
 def _judge(cluster: Cluster, service: Service) -> Iterator[Finding]:

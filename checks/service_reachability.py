@@ -54,6 +54,9 @@ from kubectl_netdoc.api import (
 from kubectl_netdoc.policy import own as policies
 from kubectl_netdoc.targets import SYNC, Endpoint, Target, all_targets, own, proof, targets
 
+DNS, SHOWN = 53, 3
+"""The port of DNS, which other checks measure; names that a remark shows."""
+
 NO_PROXYING = Code(
     id="SVR001",
     severity=Severity.FAIL,
@@ -300,6 +303,8 @@ def _services(facts: Facts, nodes: list[str]) -> Iterator[Finding | Unseen]:
     rows = [_Row(facts, target, nodes) for target in targets(facts.cluster)]
     if (every := len(all_targets(facts.cluster))) > len(rows):
         yield Unseen("Services", f"{len(rows)} of {every} Service ports were measured: a sample (--service and -n choose)")
+    if other := _not_tcp(facts.cluster):
+        yield Unseen(f"{len(other)} UDP and SCTP ports of Services", f"not measured, nothing is sent to them: {_some(other)}")
     lost = sorted({reason for row in rows for reason in row.lost})
     if lost:
         yield Unseen("Services", "; ".join(lost), asked=True)
@@ -318,6 +323,21 @@ def _services(facts: Facts, nodes: list[str]) -> Iterator[Finding | Unseen]:
         yield _refused(facts, same)
     for ends in silent.values():
         yield from _silent(facts, ends[0][1], [row for row, _ in ends])
+
+
+def _not_tcp(cluster: Cluster) -> list[str]:
+    """Ports of Services that a connect can't try; those of cluster DNS have checks of their own."""
+    return [
+        f"{service.namespace}/{service.name}:{port.port}/{port.protocol}"
+        for service in cluster.services()
+        if service.spec.type != "ExternalName"
+        for port in service.spec.ports
+        if port.protocol != "TCP" and port.port != DNS
+    ]
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:SHOWN]) + (" ..." if len(names) > SHOWN else "")
 
 
 def _rejected(facts: Facts, refusing: list[Endpoint], nodes: list[str]) -> bool:

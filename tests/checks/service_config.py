@@ -3,6 +3,7 @@
 from typing import Any
 
 from kubectl_netdoc.api import ENDPOINT_SLICE, EVENT, NODE, POD, SERVICE, Kind, Rule, Unavailable, Workload
+from kubectl_netdoc.records import LabelSelectorRequirement
 from kubectl_netdoc.testing import (
     DAEMON_SET,
     DEPLOYMENT,
@@ -11,6 +12,7 @@ from kubectl_netdoc.testing import (
     STATEFUL_SET,
     Built,
     Case,
+    Wishes,
     ago,
     make_cluster,
     make_event,
@@ -215,6 +217,23 @@ def _alias(target: str, name: str = "web", namespace: str = "shop") -> Built:
     return make_service(name, namespace, type="ExternalName", externalName=target, cluster_ip="", ports=[(443, 443)])
 
 
+def _wished(name: str, wishes: Wishes, state: str) -> Case:
+    return Case(name, make_cluster(*_serving(), wishes=wishes), state=state)
+
+
+WISHES = [
+    _wished("a Service that is there", Wishes(services=("web",)), "pass"),
+    _wished("a Service by its full name", Wishes(services=("shop/web",)), "pass"),
+    _wished("a Service that is not there", Wishes(services=("wbe",)), "unknown"),
+    _wished("a Service of another namespace", Wishes(services=("pay/web",)), "unknown"),
+    _wished(
+        "labels that no Service carries",
+        Wishes(labels=(LabelSelectorRequirement(key="app", operator="In", values=("none",)),)),
+        "unknown",
+    ),
+]
+
+
 ALIASES = [
     Case("alias of the outside", make_cluster(_alias("db.example.org"))),
     Case("alias of a Service", make_cluster(_alias("api.pay.svc.cluster.local"), make_service("api", "pay"))),
@@ -251,4 +270,4 @@ SOURCES = [
     Case("pods forbidden", make_cluster(make_service(selector={"app": "x"}), unavailable={POD: FORBIDDEN}), state="unknown"),
 ]
 
-CASES = SELECTORS + PORTS + READINESS + SLICES + BALANCERS + ALIASES + SOURCES
+CASES = SELECTORS + PORTS + READINESS + SLICES + BALANCERS + ALIASES + WISHES + SOURCES
