@@ -11,6 +11,7 @@ from typing import Any, TypeVar, cast
 
 from msgspec import Struct
 
+from kubectl_netdoc import selector
 from kubectl_netdoc.model import Rule, Unseen
 from kubectl_netdoc.records import (
     ENDPOINT_SLICE,
@@ -21,6 +22,7 @@ from kubectl_netdoc.records import (
     EndpointSlice,
     Event,
     Kind,
+    LabelSelectorRequirement,
     Object,
     Pod,
     Service,
@@ -64,21 +66,21 @@ class Scope(Struct, frozen=True, omit_defaults=True):
 class Wishes(Struct, frozen=True, omit_defaults=True):
     """What the user asked for beyond the default. ``checks``: by name. ``external``: names and addresses outside the cluster.
 
-    ``services``: names of Services, with or without ``NAMESPACE/``, and ``labels``: pairs (key, value) that Services carry, a
-    value of None meaning any: only those are targets.
+    ``services``: names of Services, with or without ``NAMESPACE/``, and ``labels``: what their labels meet: only those are
+    targets.
     """
 
     checks: tuple[str, ...] = ()
     external: tuple[str, ...] = ()
     services: tuple[str, ...] = ()
-    labels: tuple[tuple[str, str | None], ...] = ()
+    labels: tuple[LabelSelectorRequirement, ...] = ()
 
     def want(self, service: Service) -> bool:
         """Whether a Service is to be looked at."""
         names = {service.name, f"{service.namespace}/{service.name}"}
-        labels = service.metadata.labels
-        carried = all(key in labels and value in (None, labels[key]) for key, value in self.labels)
-        return carried and (not self.services or not names.isdisjoint(self.services))
+        return selector.matches(self.labels, service.metadata.labels) and (
+            not self.services or not names.isdisjoint(self.services)
+        )
 
 
 class KindUnavailable(Exception):
@@ -213,8 +215,12 @@ class Cluster:
         return cast("R | None", self.index.by_name[kind.name].get((namespace, name)))
 
     def services(self) -> list[Service]:
-        """Return the Services that are to be looked at: all, or those that the user named; raises ``KindUnavailable``."""
-        return [service for service in self.all(SERVICE) if self.wishes.want(service)]
+        """Return the Services that are to be looked at: all in scope, or those that the user named; raises ``KindUnavailable``.
+
+        What of other namespaces was read for the sake of cluster DNS is not in scope.
+        """
+        spaces = self.scope.namespaces
+        return [item for item in self.all(SERVICE) if self.wishes.want(item) and (not spaces or item.namespace in spaces)]
 
     def pods_in(self, namespace: str) -> list[Pod]:
         """Pods of a namespace that have not finished."""

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from kubectl_netdoc import __version__, causes, load, recent
+from kubectl_netdoc import __version__, causes, load, recent, scope
 from kubectl_netdoc.cluster import Cluster, KindUnavailable, Listing, Unavailable, Wishes
 from kubectl_netdoc.facts import Facts, Measured
 from kubectl_netdoc.model import (
@@ -62,19 +62,20 @@ def run(
 ) -> Run:
     """Walk the whole way once; ``wishes``: what the user asked for, where not what the source tells (a bundle does).
 
-    Raises only what ``source`` raises (``SourceError``); a check's crash is a row.
+    Raises ``SourceError`` as ``source`` does, and where what the user asked for is not there; a check's crash is a row.
     """
     started = perf_counter()
     progress("reading the cluster")
     cluster = source.cluster(kinds_of(checks))
-    cluster.wishes = wishes or cluster.wishes
+    missing = scope.settle(cluster, wishes)
     plan_errors, requests = plan(checks, cluster)
     progress(f"measuring: {len(requests)} requests")
     measured = source.measure(cluster, requests) if _measures(checks) else Measured(why_not="no check measures")
     progress("analysing")
     facts = Facts(cluster, measured)
     outcomes = [plan_errors.get(check.id) or analyse(check, facts) for check in checks]
-    report = sum_up(source.label, registry, cluster, measured, outcomes, perf_counter() - started)
+    unseen = (*missing, *scope.left_out(cluster, measured.replies))
+    report = sum_up(source.label, registry, cluster, measured, outcomes, unseen, perf_counter() - started)
     return Run(cluster, measured, report)
 
 
@@ -164,9 +165,15 @@ def state(outcome: Outcome) -> State:
 
 
 def sum_up(
-    label: str, registry: Registry, cluster: Cluster, measured: Measured, outcomes: list[Outcome], seconds: float
+    label: str,
+    registry: Registry,
+    cluster: Cluster,
+    measured: Measured,
+    outcomes: list[Outcome],
+    unseen: tuple[Unseen, ...],
+    seconds: float,
 ) -> Report:
-    """Return the report of the outcomes, causes joined."""
+    """Return the report of the outcomes, causes joined, with what the whole run did not look at."""
     codes = {code: entry[1] for code, entry in registry.codes.items()}
     linked = causes.link((_of(outcome.check, f) for outcome in outcomes for f in outcome.findings), codes)
     findings = recent.beside(linked, cluster)
@@ -191,6 +198,7 @@ def sum_up(
         coverage=coverage(cluster, measured),
         results=(*results, *registry.broken),
         findings=findings,
+        unseen=unseen,
         seconds=round(seconds, 3),
     )
 
@@ -205,6 +213,6 @@ def coverage(cluster: Cluster, measured: Measured) -> Coverage:
         nodes=len(cluster.node_names()),
         measured_nodes=tuple(v.node for v in measured.vantages if v.running),
         objects=cluster.count(),
-        scope=str(cluster.scope),
+        scope=scope.in_words(cluster),
         load=load.sent(measured.replies),
     )

@@ -162,7 +162,10 @@ def test_file_that_can_not_be_read(netdoc: Netdoc, tmp_path: Path, name: str) ->
 
 def test_folder_without_objects(netdoc: Netdoc, tmp_path: Path) -> None:
     (tmp_path / "README.md").write_text("nothing")
-    complaint(netdoc("check", "--from", tmp_path), 2)
+    done = netdoc("check", "--from", tmp_path)
+    told, last = done.err.splitlines(keepends=True)
+    assert "README.md" in told
+    complaint(Done(done.code, done.out, last), 2)
 
 
 def test_bundle_and_manifests_come_on_stdin(netdoc: Netdoc) -> None:
@@ -496,3 +499,86 @@ def test_reader_that_goes_away_is_no_error(file: Any) -> None:
     finally:
         os.close(write)
     assert done.stderr == b""
+
+
+# What is asked for by name
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--external", ""],
+        ["--external", "https://example.com"],
+        ["--external", "example.com:443"],
+        ["--external", "example.com/x"],
+        ["--external", "exa mple.com"],
+        ["--external", "-x.example"],
+        ["--external", "a..b"],
+        ["--external", "256.1.1.1"],
+        ["--external", "10.0.0"],
+        ["--external", "10.0.0.0/8"],
+        ["--external", "fe80::1%eth0"],
+        ["--external", "x" * 64 + ".example"],
+        ["--external", ".".join(["x" * 60] * 5)],
+        ["--external", "bücher.example"],
+        ["--external", "example.com,"],
+        ["--service", ""],
+        ["--service", "a/b/c"],
+        ["--service", "shop/"],
+        ["--service", "/web"],
+        ["--service", "Web"],
+        ["--service", "svc web"],
+        ["-l", "app in web"],
+        ["-l", "app=web,"],
+        ["-l", "="],
+        ["--nodes", "pool in edge"],
+        ["--nodes", "-1"],
+        ["--nodes", "0"],
+        ["--nodes", "\u00b2"],
+    ],
+    ids=repr,
+)
+@pytest.mark.parametrize("verb", ["check", "collect"])
+def test_what_can_not_be_meant_is_one_line(netdoc: Netdoc, verb: str, arguments: list[str]) -> None:
+    assert arguments[0] in complaint(netdoc(verb, *arguments), 2)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["example.com", "example.com.", "EXAMPLE.com", "_sip._tcp.example.com", "localhost", "192.0.2.1", "2001:db8::1", "a.b,c.d"],
+)
+def test_what_is_outside(netdoc: Netdoc, file: Any, name: str) -> None:
+    done = netdoc("check", "--from", file(recorded()), "--external", name, "-o", "json")
+    assert done.code == 0
+    unseen = [item["what"] for item in json.loads(done.out)["unseen"]]
+    assert unseen == [f"--external {part}" for part in name.split(",")]
+
+
+SHOP = (make_service("web", labels={"app": "web"}), make_service("db"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (["--service", "wbe"], "shop/web"),
+        (["--service", "shop/wbe"], "shop/web"),
+        (["-l", "app=nothing"], "app=nothing"),
+        (["-n", "other", "--service", "web"], "namespace other"),
+    ],
+)
+def test_service_that_is_not_there(netdoc: Netdoc, file: Any, arguments: list[str], hint: str) -> None:
+    assert hint in complaint(netdoc("check", "--from", file(recorded(*SHOP)), *arguments), 2)
+
+
+def test_live_service_that_is_not_there(live: Netdoc, api: FakeApi) -> None:
+    api.lists("/api/v1/services", thing("web", "shop", spec={"ports": [{"port": 80}]}))
+    assert "shop/web" in complaint(live("--service", "wbe"), 2)
+    assert "Service shop/web only" in live("--service", "web").out
+
+
+def test_scope_of_a_bundle_is_as_the_flags_say(netdoc: Netdoc, file: Any) -> None:
+    path = file(recorded(*SHOP))
+    assert "Service shop/web only" in netdoc("check", "--from", path, "--service", "web").out
+    assert "Services with app!=x only" in netdoc("check", "--from", path, "-l", "app!=x").out
+    assert "namespace shop" in netdoc("check", "--from", path, "-n", "shop").out
+    complaint(netdoc("check", "--from", path, "-n", "shop", "-A"), 2)

@@ -44,10 +44,11 @@ def command(checks: tuple[str, ...], source: str, output: str, fail_on: str, sho
     from kubectl_netdoc.run import run
 
     registry, chosen = options.choose(checks, flags["only"], flags["skip"])
-    where = options.recorded(source) if source else options.live(flags)
+    wanted = options.wishes(checks, flags)
+    where = options.offline(source, flags) if source else options.live(flags)
     stage, done = options.progress()
     try:
-        whole = run(where, registry, chosen, stage, options.wishes(checks, flags))
+        whole = run(where, registry, chosen, stage, wanted)
     finally:
         done()
     result = whole.report
@@ -55,7 +56,7 @@ def command(checks: tuple[str, ...], source: str, output: str, fail_on: str, sho
     click.echo(report.renderer(output, Severity(show), colour)(result), nl=False, color=colour)
     if flags["verbose"]:
         mesh = text.matrix(result)
-        click.echo((f"{mesh}\n" if mesh else "") + f"kubectl-netdoc: {options.cost(where, whole.measured)}", err=True)
+        click.echo((f"{mesh}\n" if mesh else "") + options.cost(where, whole.measured), err=True)
     return exit_code(result, fail_on, strict)
 
 

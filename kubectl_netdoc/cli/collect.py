@@ -30,10 +30,11 @@ def command(file: str, notes: tuple[str, ...], **flags: Any) -> int:
 
     note = dict(_pair(text) for text in notes)
     registry, chosen = options.choose((), flags["only"], flags["skip"])
+    wanted = options.wishes((), flags)
     source = options.live(flags)
     stage, done = options.progress()
     try:
-        result = run(source, registry, chosen, stage, options.wishes((), flags))
+        result = run(source, registry, chosen, stage, wanted)
     finally:
         done()
     content = bundle.dump(source.label, result.cluster, result.measured, note)
@@ -45,7 +46,7 @@ def command(file: str, notes: tuple[str, ...], **flags: Any) -> int:
     size = path.stat().st_size // 1024
     click.echo(f"{path}: {result.report.coverage.objects} objects, {len(result.measured.replies)} replies, {size} KiB")
     if flags["verbose"]:
-        click.echo(f"kubectl-netdoc: {options.cost(source, result.measured)}", err=True)
+        click.echo(options.cost(source, result.measured), err=True)
     return 0
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from kubectl_netdoc.records import Kind
     from kubectl_netdoc.registry import Registry
     from kubectl_netdoc.run import Progress
+    from kubectl_netdoc.selector import Requirements
     from kubectl_netdoc.sources import Source
     from kubectl_netdoc.sources.live.client import Options
 
@@ -97,7 +98,7 @@ measuring = _all(
     click.option("--no-pods", is_flag=True, help="API only: run no debug pod, measure nothing."),
     click.option("--nodes", default="", metavar="all|N|SELECTOR", show_default="30 at most", help="Nodes to measure from."),
     debug_pods,
-    click.option("-v", "--verbose", is_flag=True, help="Print the mesh between nodes, and what the run cost."),
+    click.option("-v", "--verbose", is_flag=True, help="Print the mesh between nodes, what the run cost, and its load."),
 )
 
 choosing = _all(
@@ -107,9 +108,15 @@ choosing = _all(
 
 
 targets = _all(
-    click.option("--external", multiple=True, metavar="NAME|IP", help="Measure this name or address outside too (repeatable)."),
-    click.option("--service", "services", multiple=True, metavar="[NS/]NAME", help="Look at this Service only (repeatable)."),
-    click.option("-l", "--selector", default="", metavar="LABELS", help="Look only at Services with these labels."),
+    click.option(
+        "--external", multiple=True, metavar="NAME|IP", help="Measure this DNS name or IP address outside too (repeatable)."
+    ),
+    click.option(
+        "--service", "services", multiple=True, metavar="[NS/]NAME", help="Of the Services, look at this one only (repeatable)."
+    ),
+    click.option(
+        "-l", "--selector", default="", metavar="LABELS", help="Of the Services, look at those with these labels, as in kubectl."
+    ),
 )
 
 
@@ -117,18 +124,43 @@ def wishes(checks: Iterable[str], flags: Mapping[str, Any]) -> Wishes | None:
     """Return what the user asked for beyond the default; None where nothing was, so that a bundle's own wishes count."""
     from kubectl_netdoc.cluster import Wishes
 
-    labels = tuple((key, value if equals else None) for key, equals, value in pairs(flags["selector"]))
-    wanted = Wishes(named(checks, flags["only"]), named(flags["external"]), named(flags["services"]), labels)
+    external, services = named(flags["external"]), named(flags["services"])
+    for name in external:
+        if not _outside(name):
+            raise click.UsageError(f"--external takes a DNS name or an IP address, without port or path; {name!r} is neither")
+    for name in services:
+        if not re.fullmatch(rf"({_LABEL}/)?{_LABEL}", name):
+            raise click.UsageError(f"--service takes [NAMESPACE/]NAME; {name!r} is no name of a Service")
+    wanted = Wishes(named(checks, flags["only"]), external, services, requirements("-l", flags["selector"]))
     return None if wanted == Wishes() else wanted
 
 
-def pairs(selector: str) -> list[tuple[str, str, str]]:
-    """Return the parts of a label selector, equality and existence alone; anything else is a usage error."""
-    parts = [part.strip() for part in selector.replace("==", "=").split(",") if part.strip()]
-    for part in parts:
-        if not re.fullmatch(r"[A-Za-z0-9][\w./-]*(=[\w.-]*)?", part):
-            raise click.UsageError(f"-l takes key=value and key, separated by commas; {part!r} is neither")
-    return [part.partition("=") for part in parts]
+_LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
+
+
+def _outside(name: str) -> bool:
+    """Whether a text is an IP address or a DNS name: labels of at most 63 characters, 253 in all (RFC 1035, 2.3.4)."""
+    from ipaddress import ip_address
+
+    try:
+        ip_address(name)
+        return "%" not in name
+    except ValueError:
+        pass
+    name = name.removesuffix(".")
+    labels = name.split(".")
+    label = r"[A-Za-z0-9_]([-A-Za-z0-9_]{0,61}[A-Za-z0-9_])?"
+    return len(name) <= 253 and all(re.fullmatch(label, part, re.ASCII) for part in labels) and not labels[-1].isdigit()
+
+
+def requirements(flag: str, selector: str) -> Requirements:
+    """Return the requirements of a label selector; what is none is a usage error."""
+    from kubectl_netdoc.selector import BadSelector, parse
+
+    try:
+        return parse(selector)
+    except BadSelector as error:
+        raise click.UsageError(f"{flag}: {error}") from error
 
 
 def choose(names: Iterable[str], only: Iterable[str], skip: Iterable[str]) -> tuple[Registry, tuple[Check, ...]]:
@@ -161,18 +193,34 @@ def live(options: dict[str, Any]) -> Source:
     from kubectl_netdoc.sources.live import client, pods
     from kubectl_netdoc.sources.live.source import LiveSource
 
-    if options["all_namespaces"] and options["namespaces"]:
-        raise click.UsageError("-A and -n exclude each other")
-    if options["nodes"].isdigit() and int(options["nodes"]) < 1:
+    _one_scope(options)
+    nodes = options["nodes"]
+    if nodes.isdecimal() and int(nodes) < 1:
         raise click.UsageError("--nodes takes all, a number from 1 on, or a label selector; --no-pods measures from none")
+    if nodes != "all" and not nodes.isdecimal():
+        requirements("--nodes", nodes)
     settings = pods.Settings(
-        nodes=options["nodes"],
+        nodes=nodes,
         image=options["image"] or pods.DEFAULT_IMAGE,
         namespace=options["pod_namespace"],
         pull_secret=options["image_pull_secret"],
         timeout=options["timeout"],
     )
     return LiveSource(client.Client(connection(options)), options["namespaces"], None if options["no_pods"] else settings)
+
+
+def _one_scope(options: Mapping[str, Any]) -> None:
+    if options["all_namespaces"] and options["namespaces"]:
+        raise click.UsageError("-A and -n exclude each other")
+
+
+def offline(path: str, options: Mapping[str, Any]) -> Source:
+    """Return the source in a bundle or in manifests, cut to the namespaces that the flags name."""
+    from kubectl_netdoc.sources.within import Within
+
+    _one_scope(options)
+    source = recorded(path)
+    return Within(source, options["namespaces"]) if options["namespaces"] else source
 
 
 def recorded(path: str) -> Source:
@@ -269,8 +317,12 @@ def progress() -> tuple[Progress, Callable[[], None]]:
 
 
 def cost(source: Source, measured: Measured) -> str:
-    """Say what a run cost the API server and the network."""
+    """Say what a run cost the API server and the network, a line each."""
+    from kubectl_netdoc import load
+
     usage = getattr(getattr(source, "client", None), "usage", None)
     api = f"API: {usage.calls} calls, {usage.bytes / 1024:.0f} KiB" if usage else "API: not used"
     probes = sum(len(getattr(reply, "samples", (None,))) for reply in measured.replies.values())
-    return f"{api}; measured: {len(measured.replies)} requests, {probes} probes from {len(measured.vantages)} nodes"
+    asked = f"{api}; measured: {len(measured.replies)} requests, {probes} probes from {len(measured.vantages)} nodes"
+    put = load.sent(measured.replies)
+    return f"kubectl-netdoc: {asked}" + (f"\nkubectl-netdoc: {load.in_words(put)}" if put.total else "")

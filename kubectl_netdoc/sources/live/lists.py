@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -87,7 +86,7 @@ def read(client: Client, kinds: tuple[Kind[Any], ...], namespaces: tuple[str, ..
     _refuse_nothing(client, listings)
     if scope.namespaces:
         listings = {k.name: _within(listings[k.name], k, (*scope.namespaces, *(() if dark else (DNS_NAMESPACE,)))) for k in kinds}
-    return Cluster(listings | missing, time=datetime.now(UTC), server=server, scope=scope)
+    return Cluster(listings | missing, time=client.now(), server=server, scope=scope)
 
 
 def _missing(client: Client, kinds: Iterable[Kind[Any]]) -> dict[str, Listing | Unavailable]:

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct, field
 
-from kubectl_netdoc import agent
+from kubectl_netdoc import agent, selector
 from kubectl_netdoc.cluster import Cluster
 from kubectl_netdoc.facts import Trouble, Vantage
 from kubectl_netdoc.model import Rule
@@ -212,15 +212,16 @@ def _own_services(requests: Iterable[Request]) -> set[OwnService]:
 def choose_nodes(cluster: Cluster, wanted: str = "") -> tuple[str, ...]:
     """Return the nodes that are to carry a debug pod; "" (wherever it lands) where Nodes can't be read.
 
-    ``wanted``: ``all``, a number, or a label selector such as ``pool=edge,zone``; else ``MOST_NODES`` at most.
+    ``wanted``: ``all``, a number, or a label selector such as ``pool=edge,zone``; else ``MOST_NODES`` at most. Raises
+    ``BadSelector``.
     """
     if not cluster.readable(NODE):
         return ("",)
     fit = [node for node in cluster.index.items(NODE) if not node.unfit]
     most = len(fit) if wanted == "all" else int(wanted) if wanted.isdigit() else MOST_NODES
     if wanted and wanted != "all" and not wanted.isdigit():
-        pairs = [part.partition("=") for part in wanted.replace("==", "=").split(",")]
-        fit = [n for n in fit if all(k in n.metadata.labels and (not eq or n.metadata.labels[k] == v) for k, eq, v in pairs)]
+        requirements = selector.parse(wanted)
+        fit = [node for node in fit if selector.matches(requirements, node.metadata.labels)]
     names = sorted(node.name for node in fit)
     step = max(1, -(-len(names) // max(1, most)))
     return tuple(names[::step])
