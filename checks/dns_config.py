@@ -244,7 +244,11 @@ def _servers(cluster: Cluster, dns: Service) -> Iterator[Finding]:
     owner = clusterdns.workload(cluster, dns)
     if not ready and owner and owner[0] is DEPLOYMENT and owner[1].spec.replicas == 0:
         yield SCALED_TO_ZERO.on(subject, workload=_workload(cluster, dns), replicas=0, ready_endpoints=0)
-    elif not ready and dns.spec.selector and not (pods and all(_settling(cluster, pod) for pod in pods)):
+    elif (
+        not ready
+        and dns.spec.selector
+        and not (pods and all(_settling(cluster, pod) and not _trouble(cluster, pod) for pod in pods))
+    ):
         why = ", ".join(sorted({f"{pod.name}: {_trouble(cluster, pod) or 'not ready'}" for pod in pods})) or "no pod is there"
         if log := clusterdns.logged(cluster):
             why += f"; in the logs: {'; '.join(log)}"

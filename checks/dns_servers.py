@@ -63,7 +63,7 @@ AILING = Code(
     severity=Severity.WARN,
     title="A DNS server stalls or loses lookups",
     message="DNS pod {namespace}/{name} leaves {lost} of {sent} lookups unanswered and answers {slow} after more than 250 ms "
-    "(p50 {p50_ms}, max {max_ms} ms; from {nodes}, none of it from {clean}); the other servers spoil {others} of {others_sent}",
+    "(p50 {p50_ms}, max {max_ms} ms; from {nodes}; no trouble from: {clean}); the other servers spoil {others} of {others_sent}",
     fix="Its share of all lookups takes seconds. Where its own node sees it too, it is the server: look at its CPU limit and its "
     "log, or delete it and it is made anew; else look at the path between {nodes} and its node {on}.",
     commands=(
@@ -73,7 +73,7 @@ AILING = Code(
     ),
     rows=("D9",),
     explains=(
-        Explains(("DNL003", "DNL004", "DNL005", "DNL007", "DNU001", "DNU003"), "cluster"),
+        Explains(("DNL003", "DNL004", "DNL005", "DNL007", "DNU001", "DNU003", "DTR001", "DTR002"), "cluster"),
         Explains(("DSV003", "SVR005"), "subject"),
     ),
 )
@@ -86,7 +86,7 @@ NO_TCP = Code(
     fix="Allow TCP 53 wherever UDP 53 is allowed (firewall, policy, the Service's ports), and have the servers listen on it.",
     commands=("kubectl -n {namespace} get service {name} -o yaml", "kubectl get networkpolicies -A"),
     rows=("D8",),
-    explains=(Explains(("DSV003",), "cluster"), Explains(("SVR003", "SVR004", "SVR006"), "subject")),
+    explains=(Explains(("DSV003", "DTR002"), "cluster"), Explains(("SVR003", "SVR004", "SVR006"), "subject")),
 )
 SERVER_NO_TCP = Code(
     id="DSV003",
@@ -96,7 +96,7 @@ SERVER_NO_TCP = Code(
     fix="Look for what stops TCP 53 to it: a firewall on {on}, a policy, or a server that does not listen.",
     commands=("kubectl -n {namespace} get pod {name} -o wide", "kubectl -n {namespace} logs --tail=20 {name}"),
     rows=("D8",),
-    explains=(Explains(("SVR005",), "subject"),),
+    explains=(Explains(("SVR005",), "subject"), Explains(("DTR002",), "cluster")),
 )
 
 
@@ -180,7 +180,7 @@ def _named(watched: _Watched, others: int, others_sent: int) -> Finding:
     subject = Subject("Pod", server.subject.name, server.subject.namespace, bad[0] if clean and len(bad) == 1 else "")
     paths = [f"{node} -> {server.node}" for node in bad]
     numbers = {**tally.evidence(), "slow": tally.slow, "others": others, "others_sent": others_sent}
-    return AILING.on(subject, numbers, nodes=bad, clean=clean or ["no node"], paths=paths, on=server.node or "unknown")
+    return AILING.on(subject, numbers, nodes=bad, clean=clean or ["none"], paths=paths, on=server.node or "unknown")
 
 
 def _tcp(facts: Facts, nodes: list[str], dns: Service, ailing: set[str]) -> Iterator[Finding | Unseen]:

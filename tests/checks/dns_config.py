@@ -126,6 +126,11 @@ CASES = [
         frozenset({("DNC002", SUBJECT)}),
     ),
     Case("no server at all", make_cluster(*_dns()), frozenset({("DNC002", SUBJECT)})),
+    Case(
+        "the first server crashes at once",
+        make_cluster(*_dns(_pod("dns-a", "10.0.0.1", "n1", ready=False, age=10, waiting="CrashLoopBackOff"))),
+        frozenset({("DNC002", SUBJECT)}),
+    ),
     Case("the first server starts", make_cluster(*_dns(_pod("dns-a", "10.0.0.1", "n1", ready=False, age=10)))),
     Case(
         "one server not ready",
