@@ -143,6 +143,22 @@ GONE = Code(
     ),
     rows=("K14",),
 )
+NOTHING_NEW = Code(
+    id="SVR009",
+    severity=Severity.FAIL,
+    title="New Services do not come to life",
+    message="From no node does netdoc's new Service lead anywhere within {seconds} s, though its endpoints answer directly and "
+    "older Services work: what changes in Services gets to nobody",
+    fix="Endpoints of new Services are made by kube-controller-manager: see whether it runs, with its endpointslice controller; "
+    "else kube-proxy does not get what is new on any node.",
+    commands=(
+        "kubectl -n kube-system get pods -l component=kube-controller-manager",
+        "kubectl -n kube-system logs --tail=20 -l component=kube-controller-manager",
+        "kubectl -n kube-system logs --tail=20 -l k8s-app=kube-proxy --prefix",
+    ),
+    rows=("K8", "K14"),
+    explains=(Explains(("SVR002", "SVR008", "SVC007", "NPT002", "NPT003", "EPS004"), "cluster"),),
+)
 LENIENT = Code(
     id="SVR010",
     severity=Severity.INFO,
@@ -199,6 +215,8 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
 
 def _proxying(facts: Facts, nodes: list[str]) -> Iterator[Finding | Unseen]:
     broken: dict[str, list[str]] = {}
+    behind: dict[str, Finding] = {}
+    cold: set[str] = set()
     for node in nodes:
         reply = facts.reply(own(facts.cluster, node))
         if isinstance(reply, Lost):
@@ -211,7 +229,12 @@ def _proxying(facts: Facts, nodes: list[str]) -> Iterator[Finding | Unseen]:
                 broken[node] = sorted({"impostor" if s.impostor else str(s.outcome) for s in reply.samples})
             elif missed := sorted(direct - reached):
                 numbers = {"tries": len(reply.samples), "seconds": SYNC, "missed": missed}
-                yield MISSED.on(Subject("Node", node), numbers, nodes=[node], first=node)
+                behind[node] = MISSED.on(Subject("Node", node), numbers, nodes=[node], first=node)
+                cold |= set() if reached else {node}
+    if len(cold) == len(nodes) > 1:
+        yield NOTHING_NEW.on(Subject("Cluster", "new Services"), seconds=SYNC, nodes=sorted(cold))
+    else:
+        yield from behind.values()
     yield from _broken(facts, broken, nodes)
     accepting = [node for node in nodes if _accepts_all(facts, node)]
     if accepting:
@@ -275,7 +298,7 @@ class _Row:
         for node in nodes:
             for through in target.through(node):
                 reply = facts.reply(through)
-                if isinstance(reply, ConnectReply) and _speaks(speaks[node], through.to):
+                if isinstance(reply, ConnectReply):
                     self.through[through.to, node] = reply.outcome
             for endpoint, connect in target.direct(node):
                 answer = facts.reply(connect)
@@ -418,6 +441,7 @@ check = Check(
         ONLY_DIRECT,
         NOT_THE_API,
         GONE,
+        NOTHING_NEW,
         LENIENT,
         ACCEPTS_ALL,
     ),

@@ -40,6 +40,6 @@ CASES = [
     _case("nobody does", _measure(n1=_met("n1", "n2"), n2=_met("n2", "n1")), ("SVA001", "Cluster session affinity")),
     _case("nothing answers", _measure(n1=NOTHING), state="unknown"),
     _case("an answer was cut", _measure(n1=Lost("cut")), state="unknown"),
-    _case("nobody relies on it", Measured(), affinity="None", state="skipped"),
+    _case("nobody relies on it", _measure(), affinity="None", state="skipped"),
     _case("not asked for", Measured(why_not="--no-pods"), state="skipped"),
 ]

@@ -44,6 +44,8 @@ def _case(name: str, facts: Measured, *expect: tuple[str, str], state: str = "")
 CASES = [
     _case("healthy", _measure(own={})),
     _case("a lost packet", _measure(own={"n2": _own("n2", "itself", "n1", late=1)})),
+    _case("missed by chance beside a lost packet", _measure(own={"n2": _own("n2", "n1", late=1)})),
+    _case("another node is met through the Service alone", _measure(own={"n2": _own("n2", "n1", late=3)}, dead=("n1",))),
     _case("missed by chance, and nothing timed out", _measure(own={"n2": _own("n2", "n1", "n1")})),
     _case("no hairpin on one node", _measure(own={"n2": _own("n2", "n1", late=3)}), ("SVH001", "Node n2")),
     _case("no hairpin beside a neighbour", _measure(own={"n1": _own("n1", "n1", "n2", late=3)}), ("SVH001", "Node n1")),

@@ -190,6 +190,16 @@ CASES = [
         ("SVR001", "Cluster service addresses"),
     ),
     _case("nothing new gets through to kube-proxy", C, _measure(C, own={"n1": NOTHING}), ("SVR002", "Node n1")),
+    _case(
+        "nothing new gets through anywhere", C, _measure(C, own=dict.fromkeys(NODES, NOTHING)), ("SVR009", "Cluster new Services")
+    ),
+    _case(
+        "rules of yesterday everywhere",
+        C,
+        _measure(C, own={node: _seen(node) for node in NODES}),
+        ("SVR002", "Node n1"),
+        ("SVR002", "Node n2"),
+    ),
     _case("rules of yesterday", C, _measure(C, own={"n1": _seen("n1")}), ("SVR002", "Node n1")),
     _case("application on 127.0.0.1", C, _measure(C, REFUSED), ("SVR004", WEB)),
     _case("wrong targetPort", _cluster(port=8081), _measure(_cluster(port=8081), REFUSED), ("SVR003", WEB)),
@@ -201,6 +211,13 @@ CASES = [
     _case("a pod that is not in the list, and answers", GONE, _measure(GONE)),
     _case("dual-stack, healthy", DUAL, _measure(DUAL)),
     _case("dual-stack, IPv6 ClusterIP dead", DUAL, _measure(DUAL, _everywhere("fd00:96::1")), ("SVR006", WEB)),
+    _case(
+        "dual-stack, IPv6 ClusterIP dead and an IPv4 endpoint deaf",
+        DUAL,
+        _measure(DUAL, _everywhere("fd00:96::1", "10.0.1.1")),
+        DEAF,
+        ("SVR006", WEB),
+    ),
     _case("dual-stack, one endpoint deaf by IPv6", DUAL, _measure(DUAL, _everywhere("fd00::11")), DEAF),
     _case(
         "dual-stack, a debug pod without IPv6",
