@@ -50,7 +50,9 @@ LEAST_IPV6 = 1280
 
 # A kube-proxy whose watch of the API goes through the hole misses the updates that fill a packet.
 HANGS = Explains(("SVR002", "SVR006", "DNL005"), "node")
-BULK = Explains(("PNW006",), "path")
+BULK = Explains(("PNW006", "PNW014"), "path")  # the kernel's own probing (tcp_mtu_probing) may get something through
+# A large answer over TCP hangs wherever the way to a DNS pod goes through the hole; through the Service no path tells.
+ANSWERS = Explains(("DTR002",), "cluster")
 
 BLACK_HOLE = Code(
     id="MTU001",
@@ -61,7 +63,7 @@ BLACK_HOLE = Code(
     "more; and let ICMP 'fragmentation needed' (IPv6: 'packet too big') pass.",
     commands=encapsulation.OTHERS,
     rows=("M1",),
-    explains=(HANGS, BULK),
+    explains=(HANGS, BULK, ANSWERS),
 )
 ON_NODE = Code(
     id="MTU002",
@@ -71,7 +73,7 @@ ON_NODE = Code(
     fix="Look at the MTU of the node's bridge and of the host's ends of the pods' links: the least of them is {carried}.",
     commands=("kubectl get pods -A -o wide --field-selector spec.nodeName={name}",),
     rows=("M1",),
-    explains=(HANGS, Explains(("MTU001", "MTU003"), "node"), BULK),
+    explains=(HANGS, Explains(("MTU001", "MTU003"), "node"), BULK, ANSWERS),
 )
 BELOW_IPV6 = Code(
     id="MTU003",
@@ -81,7 +83,7 @@ BELOW_IPV6 = Code(
     fix="Raise the MTU between the nodes, or take less for encapsulation; nothing that pods can be set to mends this.",
     commands=("kubectl get nodes -o wide",),
     rows=("M1",),
-    explains=(Explains(("PNW006",), "path"),),
+    explains=(BULK, ANSWERS),
 )
 TOLD = Code(
     id="MTU010",
@@ -145,7 +147,7 @@ class _Paths:
                 continue
             if isinstance(reply, Lost):
                 self.lost |= {pair: reply.reason} if pair[0] != pair[1] else {}
-            elif mesh.lossy(rounds):
+            elif mesh.lossy(rounds) or mesh.queued(rounds):
                 self.lossy.add(pair)
             elif isinstance(reply, PathMtuReply) and reply.own and not reply.impostor:
                 # What carries nothing at all is no matter of size; pod_network tells of it. A size may be below the least tried.
@@ -198,7 +200,7 @@ def _unseen(paths: _Paths, primary: bool) -> Iterator[Unseen]:
         why = "; ".join(sorted(set(paths.lost.values())))
         yield Unseen(f"{paths.family} path MTU of {len(paths.lost)} paths", why, asked=primary)
     if paths.lossy:
-        why = "they lose small datagrams too, so what is lost says nothing of sizes: see path_quality"
+        why = "they lose or delay small datagrams too, so what is lost says nothing of sizes: see path_quality"
         yield Unseen(f"{paths.family} path MTU of {', '.join(mesh.arrows(paths.lossy))}", why)
 
 

@@ -56,19 +56,37 @@ COMPARED = 2
 STEADY = 0.5
 """A best time of so much of the p50 is distance, which a path without zone labels may have by design, and no queue."""
 
-EFFECTS = ("DNL004", "DNL005", "DNL007", "SVR002", "SVR005", "SVR006", "PNW003", "PNW004", "PNW006", "PNW012")
+DNS = ("DNL001", "DNL002", "DNL003", "DNL004", "DNL005", "DNL007", "DSV001", "DSV002", "DSV003", "DTR001", "DTR002")
+SEEN = (*DNS, "SVR002", "SVR005", "SVR006")
+EFFECTS = (*SEEN, "PNW003", "PNW004", "PNW006", "PNW012", "PNW014")
+
+LOST = (
+    "Between {between}, {lost} of {sent} small datagrams got lost, in both rounds (worst path {worst}); on the same node "
+    "{same_node}"
+)
 
 LOSSY = Code(
     id="PTQ001",
     severity=Severity.WARN,
-    title="Packets between nodes get lost now and then",
-    message="Between {between}, {lost} of {sent} small datagrams got lost, in both rounds (worst path {worst}); on the same node "
-    "{same_node}",
+    title="Packets between two nodes get lost now and then",
+    message=LOST,
     fix="Look at what is there: errors and drops of the interfaces, a full queue, a rate limit or firewall rule, a duplex or "
     "cabling fault, two hosts with one address.",
     commands=("kubectl get nodes -o wide", "kubectl netdoc check path_quality --show info"),
     rows=("M3", "M6"),
-    explains=(Explains(EFFECTS, "path"), Explains(EFFECTS, "node")),
+    explains=(Explains((*EFFECTS, "PTQ003"), "path"), Explains((*EFFECTS, "PTQ003"), "node")),
+)
+LOSSY_NODE = Code(
+    id="PTQ004",
+    severity=Severity.WARN,
+    title="All paths of a node lose packets now and then",
+    message=LOST,
+    fix="Look at the node that all these paths have in common: errors and drops of its interfaces, a full queue, a rate limit or "
+    "firewall rule, its CPU. Where it is every node, look at what is between them.",
+    commands=("kubectl get nodes -o wide", "kubectl netdoc check path_quality --show info"),
+    rows=("M3", "M6"),
+    # Through a Service any node may get to a pod of that one, or answer by way of it: what is lost is seen from everywhere.
+    explains=(Explains((*EFFECTS, "PTQ003"), "path"), Explains(SEEN, "cluster")),
 )
 ON_NODE = Code(
     id="PTQ002",
@@ -77,7 +95,7 @@ ON_NODE = Code(
     message="Between two pods on node {name}, {lost} of {sent} small datagrams got lost, in both rounds",
     fix="Look at that node itself: its CPU, softirq drops, connection tracking, the bridge or CNI plugin.",
     commands=("kubectl describe node {name}", "kubectl top node {name}"),
-    explains=(Explains(("PTQ001", "PTQ003", *EFFECTS), "node"),),
+    explains=(Explains(("PTQ001", "PTQ003", "PTQ004", *EFFECTS), "node"),),
 )
 SLOW = Code(
     id="PTQ003",
@@ -87,7 +105,7 @@ SLOW = Code(
     "elsewhere {others_ms} ms",
     fix="Look for a full link or queue there: interface statistics, rate limits, a busy or throttled node.",
     commands=("kubectl top nodes", "kubectl get nodes -o wide"),
-    explains=(Explains(("DNL004",), "path"), Explains(("DNL004",), "node")),
+    explains=(Explains(("DNL004", "PNW014"), "path"), Explains(("DNL004", "PNW014"), "node")),
 )
 MEASURED = Code(
     id="PTQ010",
@@ -196,7 +214,8 @@ def _losses(bursts: _Bursts) -> Iterator[Finding]:
         lost = [each for pair in place.paths for each in bursts.across[pair]]
         worst = max(place.paths, key=lambda pair: (sum(each.lost for each in bursts.across[pair]), pair))
         more = {"worst": mesh.arrows([worst])[0], "same_node": ", ".join(same) or "not measured"}
-        yield LOSSY.on(place.subject, place.evidence() | _sums(lost) | more)
+        code = LOSSY if place.subject.kind == "NodePair" else LOSSY_NODE
+        yield code.on(place.subject, place.evidence() | _sums(lost) | more)
 
 
 def _slowness(bursts: _Bursts) -> Iterator[Finding]:
@@ -246,7 +265,7 @@ check = Check(
     title="Paths between pods lose and delay nothing",
     prefix="PTQ",
     needs=Needs(optional=(NODE,), hints=policies.KINDS, tier=Tier.PODS),
-    codes=(LOSSY, ON_NODE, SLOW, MEASURED),
+    codes=(LOSSY, LOSSY_NODE, ON_NODE, SLOW, MEASURED),
     plan=plan,
     analyse=analyse,
 )

@@ -56,6 +56,9 @@ from kubectl_netdoc.targets import PROOFS, proof
 BULK = 65536
 """Bytes of the large payload: some forty full-size segments, and no load to speak of."""
 
+SEGMENT = 1024
+"""Bytes of the large payload from which on full-size segments do pass: a hole lets none through, at any MTU that is in use."""
+
 CHAIN = Explains(("DNL001", "DNL002", "DNL003", "DNL005", "DNL007", "SVR002", "SVR003", "SVR004", "SVR005", "SVR006"), "path")
 
 NO_CROSSING = Code(
@@ -121,6 +124,14 @@ BLACK_HOLE = Code(
     rows=("M1",),
     # A kube-proxy whose watch of the API goes through the hole misses the updates that fill a packet.
     explains=(Explains(("SVR002", "SVR006", "DNL005"), "node"),),
+)
+CRAWLS = Code(
+    id="PNW014",
+    severity=Severity.WARN,
+    title="Transfers between nodes crawl",
+    message="Between {between}, {got} of {size} bytes arrive within 1 s at worst: large packets pass, and slowly",
+    fix="Look for loss, a full link or a rate limit there; check path_quality measures loss and delay.",
+    commands=("kubectl netdoc check path_quality --show info", "kubectl get nodes -o wide"),
 )
 NAT = Code(
     id="PNW007",
@@ -339,10 +350,12 @@ def _black_holes(mesh: _Mesh, family: str = "") -> Iterator[Finding]:
         got = [sample.got for sample in reply.samples if sample.who]
         if got and pair not in mesh.bad and max(got) < BULK:
             holes[pair] = max(got)
-    for place in places(holes, mesh.large):
-        got_most = max(holes[pair] for pair in place.paths)
-        numbers = place.evidence() | {"size": BULK, "got": got_most, "family": family, "paths": arrows(place.paths)}
-        yield BLACK_HOLE.on(place.subject, numbers)
+    silent = {pair for pair, got in holes.items() if got < SEGMENT}
+    for code, paths in ((BLACK_HOLE, silent), (CRAWLS, holes.keys() - silent)):
+        for place in places(paths, mesh.large):
+            extreme = max if code is BLACK_HOLE else min
+            numbers = {"size": BULK, "got": extreme(holes[pair] for pair in place.paths), "family": family}
+            yield code.on(place.subject, place.evidence() | numbers, paths=arrows(place.paths))
 
 
 def _further(facts: Facts, primary: _Mesh) -> Iterator[Finding | Unseen]:
@@ -415,6 +428,7 @@ check = Check(
         FOREIGN_RANGE,
         FAMILY,
         NO_ADDRESS,
+        CRAWLS,
         MEASURED,
     ),
     plan=plan,

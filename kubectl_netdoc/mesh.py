@@ -26,6 +26,10 @@ five segments under way (Mathis et al. 1997: 1.22 / sqrt(p)); a path that loses 
 THROTTLED = 0.05
 """Seconds that its CPU limit may hold a debug pod back before times and losses of its paths say nothing; as for DNS."""
 
+QUEUE_MS = 100.0
+"""Milliseconds between the fastest and the slowest datagram of a path that only a queue explains, and that large packets, five
+times as long, would wait in for all of the 500 ms that a path MTU waits for its answers."""
+
 NETWORK = Subject("Cluster", "pod network")
 
 
@@ -70,6 +74,12 @@ def lossy(rounds: Iterable[Round]) -> bool:
     both = tuple(rounds)
     some = any(each.times for each in both)
     return some and len(both) > 1 and all(each.lost >= max(LOST_A_ROUND, LOSSY * each.sent) for each in both)
+
+
+def queued(rounds: Iterable[Round]) -> bool:
+    """Whether datagrams wait in a queue for so long that an answer may come too late to count."""
+    times = [ms for each in rounds for ms in each.times]
+    return bool(times) and max(times) - min(times) > QUEUE_MS
 
 
 def rounds(facts: Facts, pair: Pair) -> tuple[Round, ...]:

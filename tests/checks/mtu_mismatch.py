@@ -31,6 +31,7 @@ def _cluster(notes: dict[str, str] | None = None, *more: Any, dual: bool = False
 
 SMALL = BurstReply((Round(40, (0.2,) * 40),))
 LOSES = BurstReply((Round(40, (0.2,) * 30), Round(40, (0.2,) * 31)))
+QUEUED = BurstReply((Round(40, (0.2,) * 20 + (180.0,) * 20),))
 NOTHING = BurstReply((Round(40), Round(40)))
 
 
@@ -135,6 +136,7 @@ CASES = [
         "pods without the second family", _sizes(DUAL, v6={(a, b): Lost("no IPv6", asked=False) for a, b in ALL}), cluster=DUAL
     ),
     _case("a lossy path proves nothing", _sizes(FLAT, {("n1", "n2"): _hole(1432)}, bursts={("n1", "n2"): LOSES})),
+    _case("nor does one with a queue", _sizes(FLAT, {("n1", "n2"): _hole(1432)}, bursts={("n1", "n2"): QUEUED})),
     _case("an answer was cut", _sizes(FLAT, {("n1", "n2"): Lost("cut")}), state="unknown"),
     _case("somebody else answered", _sizes(FLAT, {("n1", "n2"): PathMtuReply(Outcome.OK, OWN, 900, impostor=True)})),
     _case("a debug pod did not run", _sizes(FLAT, down=("n3",))),

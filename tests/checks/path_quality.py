@@ -65,8 +65,8 @@ ACROSS = {(a, b): _burst(40.0, best=0.3) for a in ("n1", "n2") for b in ("n3", "
 CASES = [
     _case("healthy", _bursts()),
     _case("lossy between two", _bursts({("n1", "n2"): _burst(lost=(8, 9))}), ("PTQ001", "NodePair n1--n2")),
-    _case("lossy to and from one node", _bursts(_of("n2", _burst(lost=(3, 3)))), ("PTQ001", "Node n2")),
-    _case("lossy everywhere", _bursts({p: _burst(lost=(8, 9)) for p in GONE if p[0] != p[1]}), ("PTQ001", NETWORK)),
+    _case("lossy to and from one node", _bursts(_of("n2", _burst(lost=(3, 3)))), ("PTQ004", "Node n2")),
+    _case("lossy everywhere", _bursts({p: _burst(lost=(8, 9)) for p in GONE if p[0] != p[1]}), ("PTQ004", NETWORK)),
     _case("lost once, not again", _bursts({("n1", "n2"): _burst(lost=(12, 0))})),
     _case("two of forty are chance", _bursts({("n1", "n2"): _burst(lost=(2, 2))})),
     _case("much once and two again are chance", _bursts({("n1", "n2"): _burst(lost=(9, 2))})),

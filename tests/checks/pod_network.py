@@ -30,6 +30,7 @@ def _mesh(
     bad: Callable[[str, str], bool] = lambda a, b: False,
     *,
     large: frozenset[Path] = frozenset(),
+    got: int = 0,
     no_udp: frozenset[Path] = frozenset(),
     masqueraded: str = "",
     lost: str = "",
@@ -48,7 +49,7 @@ def _mesh(
         if bad(*path) or (request.protocol == "UDP" and path in no_udp):
             return SILENCE
         if request.size and path in large:
-            return EchoReply("x", (EchoSample(Outcome.OK, 0.5, path[1], IPS[path[0]], 0),))
+            return EchoReply("x", (EchoSample(Outcome.OK, 0.5, path[1], IPS[path[0]], got),))
         return _good(request, "10.0.1.0" if masqueraded == request.node else "")
 
     check = registry.load().choose(["pod_network"])[0]
@@ -121,6 +122,7 @@ CASES = [
         ("PNW006", "Node n2"),
     ),
     _case("large lost", _mesh(large=frozenset({("n1", "n2"), ("n2", "n1")})), ("PNW006", "NodePair n1--n2")),
+    _case("large slow", _mesh(large=frozenset({("n1", "n2")}), got=9000), ("PNW014", "NodePair n1--n2")),
     _case("masqueraded", _mesh(masqueraded="n1"), ("PNW007", "Node n1")),
     _case("probes fail", _mesh(unprobed="n1"), ("PNW008", "Node n1")),
     _case("no probe seen, and nobody else reaches it", _mesh(lambda a, b: a != b == "n1", unprobed="n1"), ("PNW002", "Node n1")),
