@@ -167,6 +167,17 @@ def test_trickles_at_once_share_the_pace(agent: ModuleType, sink: tuple[int, lis
     assert came[-1] - start >= 15 * APART
 
 
+def test_probes_of_a_path_mtu_keep_to_the_pace(agent: ModuleType, sink: tuple[int, list[float]]) -> None:
+    port, came = sink
+    agent.PACE.target_spacing = APART
+    start = time.perf_counter()
+    prober = agent.Prober("127.0.0.1", port)
+    with prober.sock:
+        prober.arrived([600, 601, 602, 603], 0.3)
+    assert len(came) == 8
+    assert came[-1] - start >= 7 * APART
+
+
 def test_two_queries_of_one_id_are_sent_once(agent: ModuleType, sink: tuple[int, list[float]]) -> None:
     port, came = sink
     samples = agent.trickle("127.0.0.1", port, [b"aa1", b"bb2", b"aa3"], 0.001, 2, 1e9)

@@ -19,6 +19,7 @@ from kubectl_netdoc.model import (
     Coverage,
     Evidence,
     Finding,
+    Recent,
     Report,
     Rule,
     Severity,
@@ -26,6 +27,7 @@ from kubectl_netdoc.model import (
     Subject,
     Unseen,
 )
+from kubectl_netdoc.report.json import schema
 from kubectl_netdoc.report.terminal import safe
 
 EVIL = (
@@ -41,7 +43,8 @@ def finding(number: int = 0, text: str = EVIL, severity: Severity = Severity.FAI
     """Return a finding with one text in every place that a cluster fills."""
     evidence: Evidence = {"text": text, "list": [text] * 9, "none": [], "count": number, "share": 0.5, "why": text}
     subject = Subject("Service", text or "x", text, text)
-    return Finding(f"T{number:05}", severity, subject, text, evidence, text, (f"kubectl {text}",), "check", f"id{number}", **more)
+    words = (subject, text, evidence, text, (f"kubectl {text}",), "check", f"id{number}")
+    return Finding(f"T{number:05}", severity, *words, recent=(Recent(number, subject, text),), **more)
 
 
 def result(state: State, text: str = EVIL, findings: tuple[str, ...] = ()) -> CheckResult:
@@ -183,6 +186,20 @@ def test_less_severe_findings_are_only_counted(show: str, codes: str) -> None:
 def test_all_findings_are_in_machine_formats_whatever_is_shown() -> None:
     for name in ("json", "yaml"):
         assert render(name, show=Severity.FAIL) == render(name, show=Severity.INFO)
+
+
+def test_recent_changes_stand_beside_their_cause_a_line_each() -> None:
+    changes = tuple(Recent(seconds, Subject("ConfigMap", "coredns", "kube-system"), "changed by x") for seconds in (9, 180))
+    found = msgspec.structs.replace(finding(0, "x"), recent=changes)
+    lines = render("text", nasty((found,), "x")).splitlines()
+    assert [line for line in lines if line.startswith("  recent: ")] == [f"  recent: {change}" for change in changes]
+
+
+def test_recent_changes_are_in_the_schema_and_in_json() -> None:
+    defined = json.loads(schema())["$defs"]
+    assert defined["Finding"]["properties"]["recent"]["items"] == {"$ref": "#/$defs/Recent"}
+    assert {"total", "most", "target", "per_node", "per_target"} <= defined["Load"]["properties"].keys()
+    assert json.loads(render("json"))["findings"][1]["recent"][0]["seconds"] == 1
 
 
 def test_command_is_never_wrapped_for_it_is_to_be_copied() -> None:
