@@ -61,8 +61,8 @@ DOUBLED = Code(
 NODE_INSIDE = Code(
     id="ADR002",
     severity=Severity.FAIL,
-    title="A node's address lies in a pod range",
-    message="{name} has the address {ip}, which lies in the pod range {range} of {owner}: what goes to the node goes to its pods",
+    title="Nodes have addresses in another node's pod range",
+    message="{count} nodes have addresses in the pod range {range} of {name} ({inside}): what goes to them goes to its pods",
     fix="Give pods or nodes another range: neither can be renumbered in place, so nodes are replaced one by one.",
     commands=(
         "kubectl get nodes -o wide",
@@ -162,11 +162,14 @@ def _overlaps(ranges: list[Range]) -> Iterator[Finding]:
 
 def _nodes(cluster: Cluster, owners: _Owners) -> Iterator[Finding]:
     """Nodes in the ranges of other nodes: what is in its own range is sent to that node anyhow (GKE's IPv6 is made so)."""
-    for node in sorted(cluster.all(NODE), key=lambda node: node.name):
+    found: dict[Range, list[str]] = {}
+    for node in cluster.all(NODE):
         for ip in (each.address for each in node.status.addresses if each.type == "InternalIP"):
-            for network, owner in owners.of(ip):
-                if owner != node.name:
-                    yield NODE_INSIDE.on(Subject("Node", node.name), ip=ip, range=str(network), owner=owner)
+            for each in owners.of(ip):
+                if each[1] != node.name:
+                    found.setdefault(each, []).append(f"{node.name} {ip}")
+    for (network, owner), nodes in found.items():
+        yield NODE_INSIDE.on(Subject("Node", owner), range=str(network), count=len(nodes), inside=sorted(nodes)[:NAMED])
 
 
 def _services(cluster: Cluster, owners: _Owners) -> Iterator[Finding]:

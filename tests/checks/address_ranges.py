@@ -45,9 +45,9 @@ CASES = [
         _node("n1", "10.0.1.0/24", "10.0.2.9"),
         N2,
         *PODS,
-        expect=frozenset({("ADR002", "Node n1")}),
+        expect=frozenset({("ADR002", "Node n2")}),
     ),
-    _case("a node in another's IPv6 range", *DUAL, _node("n2", "", "fd00:1::9"), expect=frozenset({("ADR002", "Node n2")})),
+    _case("a node in another's IPv6 range", *DUAL, _node("n2", "", "fd00:1::9"), expect=frozenset({("ADR002", "Node n1")})),
     _case("a node in its own range", _node("n1", "10.0.1.0/24", "10.0.1.9"), N2, *PODS),
     _case(
         "Services in a pod range",
