@@ -74,7 +74,7 @@ CASES = [
     _case("mended by an address, not asked since", _page(SELF), cluster=_cluster("192.0.2.53")),
     _case("panics", _page(OUT, panics=2), "DNM002"),
     _case("no metrics there", HttpReply(Outcome.REFUSED, 0.2), numbers=False),
-    _case("metrics over TLS", HttpReply(Outcome.OK, 0.2, 400), numbers=False),
+    _case("metrics over TLS", HttpReply(Outcome.OK, 0.2, 400, ("coredns_panics_total 3",)), numbers=False),
     _case("an answer was cut", Lost("cut"), numbers=False),
     Case("not asked for", _cluster(), measured=Measured(why_not="--no-pods"), state="skipped"),
     Case(

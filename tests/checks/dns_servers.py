@@ -63,6 +63,7 @@ NO_TCP = _all("10.0.0.1", SILENT) | _all("10.0.0.2", SILENT) | _all("", SILENT)
 CASES = [
     _case("healthy", _measure()),
     _case("one server stalls", _measure(_all("10.0.0.1", STALLS)), ("DSV001", A)),
+    _case("one server stalls and loses none", _measure(_all("10.0.0.1", make_dns_reply(ok=15, ms=700))), ("DSV001", A)),
     _case("one server loses", _measure(_all("10.0.0.2", LOSSY)), ("DSV001", B)),
     _case("the only server loses", _measure(_all("10.0.0.1", LOSSY), cluster=SINGLE), ("DSV001", A), cluster=SINGLE),
     _case("seen from one node alone", _measure(_all("10.0.0.1", LOSSY, ("n2",))), ("DSV001", f"{A} from node n2")),
