@@ -116,17 +116,19 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     dns = clusterdns.service(facts.cluster)
     if dns is None:
         raise Skip(f"there is no DNS Service in {facts.cluster.scope}: cluster DNS may be outside the cluster")
+    if not clusterdns.servers(facts.cluster) and facts.cluster.readable(ENDPOINT_SLICE):
+        raise Skip("no DNS server is ready: see dns_config")
     pages: dict[Server, Metrics] = {}
-    silent: list[tuple[str, str]] = []
+    silent: list[tuple[str, bool, str]] = []
     for server in clusterdns.servers(facts.cluster):
         for node in clusterdns.witnesses(facts.cluster, server)[:1]:
             reply = facts.reply(_metrics(node, server))
             if isinstance(reply, HttpReply) and reply.status == 200 and reply.lines:
                 pages[server] = Metrics(reply.lines)
             else:
-                silent.append((_why(reply), server.subject.name))
-    for why, group in groupby(sorted(silent), key=lambda pair: pair[0]):
-        yield Unseen(f"metrics of DNS pods {', '.join(name for _, name in group)}", why)
+                silent.append((_why(reply), isinstance(reply, Lost), server.subject.name))
+    for (why, lost), group in groupby(sorted(silent), key=lambda row: row[:2]):
+        yield Unseen(f"metrics of DNS pods {', '.join(name for *_, name in group)}", why, asked=lost)
     yield from _loops(facts.cluster, dns, pages)
     for server, metrics in pages.items():
         started = metrics.total("process_start_time_seconds")

@@ -19,7 +19,7 @@ RFC 7766; resolv.conf(5) for the retry times; failure catalogue D8 and D9. The t
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from kubectl_netdoc import clusterdns
@@ -35,6 +35,7 @@ from kubectl_netdoc.api import (
     Explains,
     Facts,
     Finding,
+    Lost,
     Needs,
     ResolvConfNameserver,
     Service,
@@ -43,6 +44,7 @@ from kubectl_netdoc.api import (
     Subject,
     Tier,
     Unseen,
+    Vantage,
 )
 from kubectl_netdoc.clusterdns import THROTTLED, Server, Tally
 from kubectl_netdoc.policy import own as policies
@@ -128,10 +130,34 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     if not running:
         yield Unseen("DNS servers", "no debug pod ran", asked=True)
         return
+    yield from _unseen(facts, running)
     steady = {node for node, vantage in running.items() if vantage.throttled <= THROTTLED}
     ailing = list(_ailing(facts, steady))
     yield from ailing
     yield from _tcp(facts, list(running), dns, {finding.subject.name for finding in ailing})
+
+
+def _unseen(facts: Facts, running: Mapping[str, Vantage]) -> Iterator[Unseen]:
+    """What was wanted and not had: servers, replies, times of debug pods that ran free."""
+    cluster = facts.cluster
+    servers = clusterdns.servers(cluster)
+    if not servers and cluster.readable(ENDPOINT_SLICE):
+        yield Unseen("DNS servers", "none is ready: see dns_config", asked=True)
+    asked = [_over_tcp(cluster, node) for node in running]
+    for server in servers:
+        nodes = [node for node in clusterdns.witnesses(cluster, server) if node in running]
+        asked += [clusterdns.trickle(cluster, node, server) for node in nodes]
+        asked += [_over_tcp(cluster, node, server.address) for node in nodes]
+    lost: dict[str, set[str]] = {}
+    for request in asked:
+        if isinstance(reply := facts.reply(request), Lost):
+            lost.setdefault(reply.reason, set()).add(request.node)
+    for reason, where in sorted(lost.items()):
+        yield Unseen(f"DNS servers from {', '.join(sorted(where))}", reason, asked=True)
+    held = sorted(node for node, vantage in running.items() if vantage.throttled > THROTTLED)
+    if held:
+        why = "their CPU limit held the debug pods back, so their times say nothing"
+        yield Unseen(f"how fast DNS servers are from {', '.join(held)}", why, asked=True)
 
 
 @dataclass

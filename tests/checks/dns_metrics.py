@@ -20,6 +20,7 @@ def _cluster(forward: str = "/etc/resolv.conf") -> Cluster:
     return make_cluster(*THINGS, corefile, vantages=("n1", "n2"))
 
 
+EMPTY = make_cluster(THINGS[0], vantages=("n1",))
 UNREAD = make_cluster(*THINGS, unavailable=FORBIDDEN, vantages=("n1", "n2"))
 
 
@@ -52,12 +53,12 @@ def _measure(reply: Reply, cluster: Cluster) -> Measured:
     return measured(registry.load().choose(["dns_metrics"])[0], cluster, answer)
 
 
-def _case(name: str, reply: Reply, *codes: str, cluster: Cluster | None = None, numbers: bool = True) -> Case:
+def _case(name: str, reply: Reply, *codes: str, cluster: Cluster | None = None, numbers: bool = True, state: str = "") -> Case:
     """A case in which one of two servers replies so; ``codes``: DNM001 is about the Service, others about that pod."""
     cluster = cluster or _cluster()
     found = {(code, SERVICE if code == "DNM001" else "Pod kube-system/dns-a") for code in codes}
     found |= {("DNM010", f"Pod kube-system/{pod}") for pod in ("dns-a", "dns-b") if numbers or pod == "dns-b"}
-    return Case(name, cluster, frozenset(found), _measure(reply, cluster))
+    return Case(name, cluster, frozenset(found), _measure(reply, cluster), state)
 
 
 SELF, POD, OUT = "10.96.0.10:53", "10.0.0.2:53", "192.0.2.53:53"
@@ -75,7 +76,8 @@ CASES = [
     _case("panics", _page(OUT, panics=2), "DNM002"),
     _case("no metrics there", HttpReply(Outcome.REFUSED, 0.2), numbers=False),
     _case("metrics over TLS", HttpReply(Outcome.OK, 0.2, 400, ("coredns_panics_total 3",)), numbers=False),
-    _case("an answer was cut", Lost("cut"), numbers=False),
+    _case("an answer was cut", Lost("cut"), numbers=False, state="unknown"),
+    Case("no server is ready", EMPTY, measured=_measure(Lost(""), EMPTY), state="skipped"),
     Case("not asked for", _cluster(), measured=Measured(why_not="--no-pods"), state="skipped"),
     Case(
         "DNS is not in the cluster",

@@ -15,6 +15,7 @@ SERVICE_OBJECT = make_service("kube-dns", "kube-system", selector=DNS, ports=[(5
 SLICE = make_slice("kube-dns", "kube-system", addresses={"10.0.0.1": "dns-a", "10.0.0.2": "dns-b"}, port=53, protocol="UDP")
 CLUSTER = make_cluster(SERVICE_OBJECT, SLICE, vantages=NODES)
 ONE_SLICE = make_slice("kube-dns", "kube-system", addresses={"10.0.0.1": "dns-a"}, port=53, protocol="UDP")
+EMPTY = make_cluster(SERVICE_OBJECT, vantages=NODES)
 SINGLE = make_cluster(SERVICE_OBJECT, ONE_SLICE, vantages=NODES)
 WALLED = make_cluster(
     SERVICE_OBJECT,
@@ -73,14 +74,16 @@ CASES = [
     _case("one node loses to all servers", _measure({("n2", "10.0.0.1"): LOSSY, ("n2", "10.0.0.2"): LOSSY})),
     _case("half a second of the debug pods' own", _measure(_all("10.0.0.1", make_dns_reply(ok=15, ms=240)))),
     _case("a silent path is not the server's doing", _measure({("n2", "10.0.0.1"): NOTHING})),
-    _case("throttled debug pods judge nobody", _measure(_all("10.0.0.1", STALLS), throttled=0.3)),
+    _case("throttled debug pods judge nobody", _measure(_all("10.0.0.1", STALLS), throttled=0.3), state="unknown"),
     _case("no TCP", _measure(tcp=NO_TCP), ("DSV002", SERVICE), ("DSV003", A), ("DSV003", B)),
     _case("no TCP through the Service", _measure(tcp=_all("", make_dns_reply(ok=0, refused=2))), ("DSV002", SERVICE)),
     _case("one server without TCP", _measure(tcp=_all("10.0.0.1", SILENT)), ("DSV003", A)),
     _case("TCP of one that stalls", _measure(_all("10.0.0.1", STALLS), _all("10.0.0.1", SILENT)), ("DSV001", A)),
     _case("neither UDP nor TCP", _measure(_all("10.0.0.1", NOTHING) | _all("10.0.0.2", NOTHING), NO_TCP, udp=SILENT)),
     _case("a policy forbids TCP", _measure(tcp=NO_TCP, cluster=WALLED), cluster=WALLED),
-    _case("answers were cut", _measure(_all("10.0.0.1", Lost("cut")), _all("", Lost("cut")))),
+    _case("answers were cut", _measure(_all("10.0.0.1", Lost("cut")), _all("", Lost("cut"))), state="unknown"),
+    _case("one answer was cut", _measure(tcp={("n1", "10.0.0.2"): Lost("cut")}), state="unknown"),
+    _case("no server is ready", _measure(cluster=EMPTY), cluster=EMPTY, state="unknown"),
     _case("no debug pod ran", _measure(down=dict.fromkeys(NODES, "ErrImagePull")), state="unknown"),
     _case("not asked for", Measured(why_not="--no-pods"), state="skipped"),
     _case("DNS is not in the cluster", _measure(), cluster=make_cluster(make_service(), vantages=NODES), state="skipped"),
