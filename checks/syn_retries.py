@@ -148,6 +148,13 @@ def _seen(facts: Facts) -> Iterator[_Seen]:
                 yield seen._replace(ms=reply.ms)
 
 
+def _failing(facts: Facts) -> set[str]:
+    """Nodes from which an endpoint does not answer directly: a retry through its Service may then have met another one."""
+    ends = {(node, c) for node in facts.cluster.vantages for t in targets(facts.cluster) for _, c in t.direct(node)}
+    replies = ((node, facts.reply(connect)) for node, connect in ends)
+    return {node for node, reply in replies if isinstance(reply, ConnectReply) and reply.outcome is not Outcome.OK}
+
+
 def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     """Find where retries gather: on paths, else at a pod, else at the Service addresses of a node."""
     if not facts.vantages:
@@ -172,6 +179,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
         own = [each for each in seen if (each.source, each.node) in place.paths]
         yield PATH.on(place.subject, place.evidence() | _numbers(own) | numbers)
     hurt = {node for pair in bad for node in pair}
+    hurt |= _failing(facts) if _services(facts.cluster) else set()
     for node in sorted({each.source for each in retried} - hurt):
         through = [each for each in seen if each.source == node and not each.node]
         if _gathered(through) and not pods:

@@ -46,7 +46,7 @@ C = make_cluster(
     vantages=NODES,
 )
 Took = Callable[[str, str], float]
-"""Milliseconds from a node to a node or an address; 0 for the usual time."""
+"""Milliseconds from a node to a node or an address; 0 for the usual time, less for none at all."""
 
 
 def _measure(took: Took = lambda node, to: 0.0, *, lost: int = 0, throttled: float = 0) -> Measured:
@@ -54,7 +54,8 @@ def _measure(took: Took = lambda node, to: 0.0, *, lost: int = 0, throttled: flo
 
     def answer(request: Request) -> Reply:
         if isinstance(request, Connect):
-            return ConnectReply(Outcome.OK, took(request.node, request.to.ip) or 0.5)
+            late = took(request.node, request.to.ip)
+            return ConnectReply(Outcome.TIMEOUT if late < 0 else Outcome.OK, late or 0.5)
         assert isinstance(request, (Echo, Burst))
         assert isinstance(request.to, Peer)
         if isinstance(request, Burst):
@@ -96,6 +97,10 @@ CASES = [
         "through Services of one node",
         _measure(lambda node, to: LATE if node == "n1" and to.startswith("10.96") else 0.0),
         ("SYN003", "Node n1"),
+    ),
+    _case(
+        "an endpoint that n1 can't reach, and retries that meet another one",
+        _measure(lambda node, to: 0.0 if node != "n1" else LATE if to.startswith("10.96") else -1.0 if to == "10.0.3.1" else 0.0),
     ),
     _case("one lost packet to a Service", _measure(lambda node, to: LATE if (node, to) == ("n1", "10.96.0.1") else 0.0)),
     _case(
