@@ -89,11 +89,11 @@ def analyse(facts: Facts) -> Iterator[Finding]:
     cluster = facts.cluster
     ranges = list(_ranges(cluster))
     if not ranges:
-        raise Skip("no node has a pod range (spec.podCIDRs): the CNI's own IPAM gives the addresses")
+        raise Skip("no node has a pod range (spec.podCIDRs): the CNI's own IPAM gives the addresses", moot=True)
     inside, outside = _pods(cluster, ranges)
     if outside or not inside:
         why = f"{outside[0]} has an address outside of its node's" if outside else "no pod shows that its address is from there"
-        raise Skip(f"the nodes' spec.podCIDRs may not be what pods get addresses from: {why}")
+        raise Skip(f"the nodes' spec.podCIDRs may not be what pods get addresses from: {why}", moot=True)
     owners = _Owners(ranges)
     yield from _overlaps(ranges)
     yield from _nodes(cluster, owners)

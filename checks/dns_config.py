@@ -222,7 +222,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
         if cluster.origin == "manifests" and cluster.readable(COREFILE):
             yield from _all_corefiles(cluster)
         where = "these files" if cluster.origin == "manifests" else f"{cluster.scope}: cluster DNS may be outside the cluster"
-        raise Skip(f"there is no DNS Service in {where}")
+        raise Skip(f"there is no DNS Service in {where}", moot=True)
     if cluster.readable(POD) and cluster.readable(ENDPOINT_SLICE):
         found = list(_servers(cluster, dns))
         yield from found

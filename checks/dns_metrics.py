@@ -115,7 +115,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
         raise Skip(facts.why_not)
     dns = clusterdns.service(facts.cluster)
     if dns is None:
-        raise Skip(f"there is no DNS Service in {facts.cluster.scope}: cluster DNS may be outside the cluster")
+        raise Skip(f"there is no DNS Service in {facts.cluster.scope}: cluster DNS may be outside the cluster", moot=True)
     if not clusterdns.servers(facts.cluster) and facts.cluster.readable(ENDPOINT_SLICE):
         raise Skip("no DNS server is ready: see dns_config")
     pages: dict[Server, Metrics] = {}

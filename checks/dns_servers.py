@@ -125,7 +125,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
         raise Skip(facts.why_not)
     dns = clusterdns.service(facts.cluster)
     if dns is None:
-        raise Skip(f"there is no DNS Service in {facts.cluster.scope}: cluster DNS may be outside the cluster")
+        raise Skip(f"there is no DNS Service in {facts.cluster.scope}: cluster DNS may be outside the cluster", moot=True)
     running = {vantage.node: vantage for vantage in facts.vantages if vantage.running}
     if not running:
         yield Unseen("DNS servers", "no debug pod ran", asked=True)

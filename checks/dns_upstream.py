@@ -151,7 +151,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     """Judge each name from where the cluster's own names resolve."""
     names = _names(facts.cluster)
     if not names:
-        raise Skip("no name outside the cluster was given (--external NAME)")
+        raise Skip("no name outside the cluster was given (--external NAME)", moot=True)
     if not facts.vantages:
         raise Skip(facts.why_not)
     if len(names) > MOST_NAMES:

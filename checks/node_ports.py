@@ -217,7 +217,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
         return
     ports, checked = _ports(cluster), list(_health_checks(cluster))
     if not ports and not checked:
-        raise Skip("no Service with ready endpoints has a node port")
+        raise Skip("no Service with ready endpoints has a node port", moot=True)
     if not facts.vantages:
         raise Skip(facts.why_not)
     nodes = [vantage.node for vantage in facts.vantages if vantage.running]

@@ -28,11 +28,13 @@ from kubectl_netdoc.api import (
     Check,
     Cluster,
     Code,
+    EchoReply,
     Explains,
     Facts,
     Finding,
     Lost,
     Needs,
+    Reply,
     Request,
     Round,
     Severity,
@@ -43,12 +45,14 @@ from kubectl_netdoc.api import (
 )
 from kubectl_netdoc.policy import own as policies
 from kubectl_netdoc.stats import percentile
+from kubectl_netdoc.targets import proof
 
 SLOW_MS = 10.0
 """p50 from which a path may be called slow: more than two zones of a region are apart (single-digit ms, AWS and Google)."""
 
 SLOWER = 5.0
-"""Times the median of the other paths between the same zones: a queue, not the spread of a healthy network."""
+"""Times the median of the other paths between the same zones: a queue, not the spread of a healthy network. The path's proofs
+over TCP must take ``SLOW_MS`` too: a burst alone may meet a machine that is busy just then (49 ms on a healthy, loaded lab)."""
 
 COMPARED = 2
 """Other paths that a path or node is compared with at least."""
@@ -118,8 +122,9 @@ MEASURED = Code(
 
 
 def plan(cluster: Cluster) -> Iterator[Request]:
-    """Send a burst along every pair, and on each node."""
+    """Send a burst along every pair, and on each node; the proofs of pod_network are its second witness."""
     yield from (mesh.burst(*pair) for pair in mesh.pairs(cluster))
+    yield from (proof(*pair) for pair in mesh.pairs(cluster))
     yield from (mesh.burst(node, node) for node in cluster.vantages if node)
 
 
@@ -142,6 +147,7 @@ class _Bursts:
                 self.across[pair] = mesh.rounds(facts, pair)
         on_one = {node: mesh.rounds(facts, (node, node)) for node in sorted(ran - starved)}
         self.same = {node: rounds for node, rounds in on_one.items() if rounds}
+        self.proven = {pair: _best(facts.reply(proof(*pair))) for pair in self.across}
         zones = mesh.zones(facts.cluster)
         self.relation = {pair: tuple(sorted(zones.get(node, "") for node in pair)) for pair in self.across}
 
@@ -161,6 +167,8 @@ class _Bursts:
         others, times = self.others(pair, node), _times(self.across[pair])
         if len(others) < COMPARED or self.p50(pair) < max(SLOW_MS, SLOWER * median(others)):
             return False
+        if self.proven[pair] < SLOW_MS:  # a machine that was busy just then, at one end of the burst
+            return False
         return "" not in self.relation[pair] or min(times) < STEADY * self.p50(pair)
 
     def others(self, pair: mesh.Pair, node: str = "") -> list[float]:
@@ -173,6 +181,12 @@ class _Bursts:
             and (not node or node not in each)
             and self.p50(each)
         ]
+
+
+def _best(reply: Reply) -> float:
+    """The best time of a path's proofs over TCP, measured at another moment than its burst, in milliseconds; 0 without one."""
+    times = [sample.ms for sample in reply.samples if sample.who] if isinstance(reply, EchoReply) else []
+    return min(times, default=0.0)
 
 
 def _times(rounds: tuple[Round, ...]) -> list[float]:

@@ -83,16 +83,25 @@ class Unseen(Struct, frozen=True, omit_defaults=True):
 
     ``asked``: netdoc wanted this and did not get it, so the check can't pass and is ``unknown``. Otherwise it is
     left out by design (not applicable, not asked for), which the report says and the state does not show.
+    ``moot``: there was nothing to look at, so that nobody is less sure of the rest.
     """
 
     what: str
     reason: str
     grant: Rule | None = None
     asked: bool = False
+    moot: bool = False
 
 
 class Skip(Exception):
-    """Raised by ``analyse`` where the whole question can't be put here; its text is the reason."""
+    """Raised by ``analyse`` where the whole question can't be put here; its text is the reason.
+
+    ``moot``: the cluster has nothing that the question is about, or it was not asked for: no gap in what was looked at.
+    """
+
+    def __init__(self, reason: str, moot: bool = False) -> None:
+        super().__init__(reason)
+        self.moot = moot
 
 
 class Explains(Struct, frozen=True):
@@ -276,6 +285,14 @@ class Report(Struct, frozen=True):
     findings: tuple[Finding, ...]
     unseen: tuple[Unseen, ...] = ()
     seconds: float = 0.0
+
+    def partial(self) -> bool:
+        """Whether something that could have been looked at was not."""
+        return any(
+            result.state in (State.UNKNOWN, State.CRASHED)
+            or (result.state is State.SKIPPED and not all(unseen.moot for unseen in result.unseen))
+            for result in self.results
+        )
 
     def causes(self) -> list[Finding]:
         """Findings that nothing else explains, worst first."""

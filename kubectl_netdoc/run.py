@@ -115,7 +115,7 @@ def analyse(check: Check, facts: Facts) -> Outcome:
     except KindUnavailable as missing:
         return _not_run(check, missing.kind, missing.unavailable)
     except Skip as skip:
-        return Outcome(check, unseen=(Unseen(what=check.id, reason=str(skip)),), ran=False)
+        return Outcome(check, unseen=(Unseen(what=check.id, reason=str(skip), moot=skip.moot),), ran=False)
     except Exception as error:
         return _crash(check, error)
     findings = tuple(item for item in said if isinstance(item, Finding))

@@ -65,7 +65,7 @@ def exit_code(result: Any, fail_on: str, strict: bool) -> int:
     from kubectl_netdoc.model import Severity, State, at_least
 
     states = {entry.state for entry in result.results}
-    if State.CRASHED in states or (strict and states & {State.UNKNOWN, State.SKIPPED}):
+    if State.CRASHED in states or (strict and result.partial()):
         return 4
     worst = result.worst()
     return int(fail_on != "never" and worst is not None and at_least(worst, Severity(fail_on)))

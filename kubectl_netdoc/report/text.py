@@ -163,7 +163,7 @@ def summary(report: Report) -> str:
         verdict = ", ".join(f"{counts[severity]} {severity}" for severity in Severity if counts[severity])
         verdict += f" ({effects} more explained by them)" if effects else ""
     else:
-        verdict = "nothing wrong found" + (" in what could be looked at" if _partial(report) else "")
+        verdict = "nothing wrong found" + (" in what could be looked at" if report.partial() else "")
     coverage = report.coverage
     measured = f", measured from {len(coverage.measured_nodes)}" if coverage.measured_nodes else ", nothing measured"
     parts = [
@@ -175,7 +175,3 @@ def summary(report: Report) -> str:
         safe(f"{report.source}, {coverage.scope}"),
     ]
     return "; ".join(parts)
-
-
-def _partial(report: Report) -> bool:
-    return any(r.state in (State.UNKNOWN, State.SKIPPED, State.CRASHED) for r in report.results)

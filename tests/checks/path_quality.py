@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from kubectl_netdoc import registry
-from kubectl_netdoc.api import Burst, BurstReply, Lost, Reply, Request, Round
+from kubectl_netdoc.api import Burst, BurstReply, Echo, EchoReply, EchoSample, Lost, Outcome, Peer, Reply, Request, Round
 from kubectl_netdoc.cluster import Cluster
 from kubectl_netdoc.facts import Measured, Vantage
 from kubectl_netdoc.records import ADMIN_NETWORK_POLICY, NODE, convert
@@ -29,9 +29,24 @@ def _burst(ms: float = 0.2, lost: tuple[int, ...] = (), best: float = 0.0) -> Bu
 
 
 def _bursts(
-    paths: Mapping[Path, Reply] | None = None, cluster: Cluster | None = None, *, down: tuple[str, ...] = (), throttled: str = ""
+    paths: Mapping[Path, Reply] | None = None,
+    cluster: Cluster | None = None,
+    *,
+    down: tuple[str, ...] = (),
+    throttled: str = "",
+    proven: float = 0.0,
 ) -> Measured:
+    """``proven``: milliseconds of every path's proof; where it is not given, the typical time of its burst."""
+
     def answer(request: Request) -> Reply:
+        if isinstance(request, Echo):
+            assert isinstance(request.to, Peer)
+            burst = (paths or {}).get((request.node, request.to.node), _burst())
+            times = burst.rounds[0].times if isinstance(burst, BurstReply) else ()
+            if not times:
+                return EchoReply("10.0.0.9", (EchoSample(Outcome.TIMEOUT, 1000.0),))
+            ms = proven or sorted(times)[len(times) // 2]
+            return EchoReply("10.0.0.9", (EchoSample(Outcome.OK, ms, request.to.node, "10.0.0.1"),))
         assert isinstance(request, Burst)
         return (paths or {}).get((request.node, request.to.node), _burst())
 
@@ -76,6 +91,7 @@ CASES = [
     _case("a slow node of a zone, constantly", _bursts(_of("n2", FAR), ZONED), ("PTQ003", "Node n2"), cluster=ZONED),
     _case("a node far away by design", _bursts(_of("n2", FAR))),
     _case("a slow path", _bursts({("n1", "n2"): QUEUE}), ("PTQ003", "NodePair n1--n2")),
+    _case("a burst that met a busy machine", _bursts({("n1", "n2"): QUEUE}, proven=0.6)),
     _case("slower than others and below the floor", _bursts({("n1", "n2"): _burst(9.0, best=0.3)})),
     _case("all are slow: a slow network, no outlier", _bursts(dict.fromkeys(GONE, QUEUE))),
     _case("zones far apart", _bursts(ACROSS | {(b, a): r for (a, b), r in ACROSS.items()}, SPREAD), cluster=SPREAD),
