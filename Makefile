@@ -13,7 +13,7 @@ LAB = $(if $(filter command line,$(origin NAME)),$(NAME),$(or $(NETWORK:flannel=
 E2E := e2e and not slow
 
 .DEFAULT_GOAL := check
-.PHONY: demo check test e2e e2e-all e2e-networks lab lab-down record bench clean
+.PHONY: demo check test e2e e2e-all e2e-networks e2e-dual lab lab-down record bench clean
 
 .venv/ready: pyproject.toml
 	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed; python3 is $$(python3 -V)"; exit 1; }
@@ -54,6 +54,10 @@ e2e-networks: .venv/ready  ## twenty-odd policies on canal and Cilium observed a
 	  NETDOC_LAB=$$kubeconfig NETDOC_NETWORK=$$network NETDOC_IMAGE=$(IMAGE) pytest -m "e2e" -v --durations=5 tests/networks; \
 	done; \
 	NETDOC_LAB=$$(NETWORK=flannel lab/lab up $(NAME) | tail -n 1) NETDOC_IMAGE=$(IMAGE) pytest -m e2e -v tests/e2e -k "policy"
+
+e2e-dual: .venv/ready  ## a cluster with IPv4 and IPv6: silent, every path in both, a dead family named
+	@set -eo pipefail; kubeconfig=$$(NETWORK=dual lab/lab up dual | tail -n 1); \
+	NETDOC_DUAL=$$kubeconfig NETDOC_IMAGE=$(IMAGE) pytest -m e2e -v tests/families
 
 lab:  ## a three-node cluster by hand, also with NETWORK=canal|cilium or FAMILY=dual; the last line printed is the path of its kubeconfig
 	@NETWORK=$(NETWORK) lab/lab up $(LAB)

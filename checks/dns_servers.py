@@ -236,9 +236,15 @@ def _tcp(facts: Facts, nodes: list[str], dns: Service, ailing: set[str]) -> Iter
 
 
 def _through_tcp(facts: Facts, node: str) -> Tally:
-    """What TCP through the nameserver came to, where UDP through it works; else nothing."""
-    udp = Tally([facts.reply(clusterdns.lookup(facts.cluster, node))])
-    return Tally([facts.reply(_over_tcp(facts.cluster, node))] if udp.times else [])
+    """What TCP through the nameserver came to, where UDP through it works and reaches every server; else nothing.
+
+    Both connections may have met a server that the node can't reach at all, and that is no question of TCP.
+    """
+    cluster = facts.cluster
+    udp = Tally([facts.reply(clusterdns.lookup(cluster, node))])
+    direct = [Tally([facts.reply(clusterdns.lookup(cluster, node, server=each.address))]) for each in clusterdns.servers(cluster)]
+    whole = udp.times and all(tally.times for tally in direct if tally.sent)
+    return Tally([facts.reply(_over_tcp(cluster, node))] if whole else [])
 
 
 def _server_tcp(facts: Facts, server: Server, seen: dict[str, Tally]) -> Iterator[Finding | Unseen]:

@@ -60,6 +60,8 @@ SEGMENT = 1024
 """Bytes of the large payload from which on full-size segments do pass: a hole lets none through, at any MTU that is in use."""
 
 CHAIN = Explains(("DNL001", "DNL002", "DNL003", "DNL005", "DNL007", "SVR002", "SVR003", "SVR004", "SVR005", "SVR006"), "path")
+TCP_DNS = Explains(("DSV001", "DSV002", "DSV003", "DTR001", "DTR002"), "node")
+"""A lookup through the Service may go to either end: no path tells, the node it was seen from does."""
 
 NO_CROSSING = Code(
     id="PNW001",
@@ -80,7 +82,7 @@ NODE_CUT_OFF = Code(
     fix="Look at {name}: its network agent, its route or tunnel to the other nodes' pod ranges, its firewall.",
     commands=("kubectl get pods -A -o wide --field-selector spec.nodeName={name}", "kubectl describe node {name}"),
     rows=("M3",),
-    explains=(CHAIN,),
+    explains=(CHAIN, TCP_DNS),
 )
 LINK = Code(
     id="PNW003",
@@ -93,7 +95,7 @@ LINK = Code(
         "kubectl get nodes {one} {other} -o custom-columns=NAME:.metadata.name,PODS:.spec.podCIDR",
     ),
     rows=("M3",),
-    explains=(CHAIN,),
+    explains=(CHAIN, TCP_DNS),
 )
 NO_UDP = Code(
     id="PNW004",
@@ -169,7 +171,11 @@ FOREIGN_RANGE = Code(
         "kubectl get nodes -o wide",
     ),
     rows=("M8",),
-    explains=(Explains(("PNW002", "PNW003", "PNW007", "PNW008"), "node"), Explains(("PNW003",), "path"), CHAIN),
+    explains=(
+        Explains(("PNW002", "PNW003", "PNW007", "PNW008", "MTU001", "MTU002", "MTU010"), "node"),
+        Explains(("PNW003", "MTU001"), "path"),
+        CHAIN,
+    ),
 )
 FAMILY = Code(
     id="PNW012",
@@ -332,7 +338,7 @@ def _patterns(mesh: _Mesh, same: dict[str, list[str]]) -> Iterator[Finding]:
         paths = left & {(one, other), (other, one)}
         measured = mesh.replies.keys() & {(one, other), (other, one)}
         direction = "both ways" if len(paths) == len(measured) > 1 else f"from {next(iter(paths))[0]}"
-        yield LINK.on(link(one, other), mesh.evidence(paths), one=one, other=other, direction=direction)
+        yield LINK.on(link(one, other), mesh.evidence(paths), nodes=[one, other], one=one, other=other, direction=direction)
 
 
 def _no_udp(mesh: _Mesh) -> Iterator[Finding]:

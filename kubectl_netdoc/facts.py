@@ -67,8 +67,12 @@ class Facts:
 
     def reply(self, request: Request) -> Reply:
         """Return the reply to a request; ``Lost`` where nothing came back or nothing was sent."""
-        missing = Lost(self._measured.why_not or "not measured", asked=False)
-        return self._measured.replies.get(request, missing)
+        found = self._measured.replies.get(request)
+        if found is not None:
+            return found
+        if any(vantage.node == request.node and not vantage.running for vantage in self.vantages):
+            return Lost(f"no debug pod ran on node {request.node}", asked=False)
+        return Lost(self._measured.why_not or "not measured", asked=False)
 
     @property
     def why_not(self) -> str:

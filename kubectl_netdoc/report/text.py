@@ -75,7 +75,7 @@ def _finding(finding: Finding, by_id: dict[str, Finding], paint: Painter) -> Ite
 
 
 def _worth_showing(key: str, value: object) -> bool:
-    # What only fills in a command is no evidence.
+    # What only fills in a command, or stands in the message already, is no evidence.
     return value not in ("", []) and key not in (
         "patch",
         "edit",
@@ -85,6 +85,10 @@ def _worth_showing(key: str, value: object) -> bool:
         "example_name",
         "detail",
         "why",
+        "parts",
+        "matrix",
+        "jsonpath",
+        "slice",
     )
 
 
@@ -141,15 +145,15 @@ def _unseen(item: Unseen) -> str:
 
 def matrix(report: Report) -> str:
     """Return the mesh between nodes, a row a source and a column a target, or nothing where it was not measured."""
-    cells: dict[tuple[str, str], str] = {}
+    cells: dict[tuple[str, str], list[str]] = {}
     for finding in report.findings:
         entries = finding.evidence.get("matrix", [])
         for entry in entries if isinstance(entries, list) else []:
             path, _, value = entry.partition(": ")
             one, _, other = path.partition(" -> ")
-            cells[one, other] = value
+            cells.setdefault((one, other), []).append(value)
     nodes = sorted({node for pair in cells for node in pair})
-    rows = [[safe(one), *(safe(cells.get((one, other), "")) for other in nodes)] for one in nodes]
+    rows = [[safe(one), *(safe("; ".join(cells.get((one, other), ()))) for other in nodes)] for one in nodes]
     return tabulate(rows, headers=["from \\ to", *map(safe, nodes)], disable_numparse=True) if rows else ""
 
 
