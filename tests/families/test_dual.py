@@ -1,4 +1,4 @@
-"""netdoc on a cluster whose pods, nodes and Services have IPv4 and IPv6: every path in both, and a family that is dead is named."""
+"""netdoc where pods, nodes and Services have IPv4 and IPv6: every path in both, and a family that is dead is named."""
 
 from __future__ import annotations
 
