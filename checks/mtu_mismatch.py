@@ -45,6 +45,9 @@ from kubectl_netdoc.api import (
 )
 from kubectl_netdoc.policy import own as policies
 
+LEAST_IPV4 = 576
+"""Bytes of the smallest packet that is tried over IPv4, which every host takes (RFC 791, section 3.1)."""
+
 LEAST_IPV6 = 1280
 """Bytes that every IPv6 path carries (RFC 8200, section 5)."""
 
@@ -58,7 +61,7 @@ BLACK_HOLE = Code(
     id="MTU001",
     severity=Severity.FAIL,
     title="Large packets between nodes get lost without a word",
-    message="Between {between}, {family} packets over {carried} bytes vanish, no ICMP tells, and pods send up to {own}: {sums}",
+    message="Between {between}, {family} packets of {lost} bytes vanish, no ICMP tells, and pods send up to {own}: {sums}",
     fix="Set the CNI's MTU so that pods have {carried} at most and make the pods anew, or have what is between the nodes carry "
     "more; and let ICMP 'fragmentation needed' (IPv6: 'packet too big') pass.",
     commands=encapsulation.OTHERS,
@@ -217,8 +220,9 @@ def _numbers(cluster: Cluster, paths: _Paths, place: mesh.Place) -> dict[str, ob
     replies = [paths.replies[pair] for pair in place.paths]
     carried, own = min(reply.carried for reply in replies), max(reply.own for reply in replies)
     told = sorted({str(reply.told) for reply in replies if reply.told})
-    sums = encapsulation.arithmetic(cluster, carried, own, paths.family)
-    numbers = {"family": paths.family, "carried": carried, "own": own, "told": told, "sums": sums}
+    least = LEAST_IPV4 if not carried else carried + 1
+    sums = encapsulation.arithmetic(cluster, carried, own, paths.family) if carried else "that is too little for any setting"
+    numbers = {"family": paths.family, "carried": carried, "own": own, "told": told, "sums": sums, "lost": f"{least} to {own}"}
     return place.evidence() | numbers | {"patch": encapsulation.mtu_patch(carried)}
 
 

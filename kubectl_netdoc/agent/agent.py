@@ -413,7 +413,7 @@ class Prober:
         found = set()  # type: ignore[var-annotated]
         for size in list(sizes) * 2:
             PACE.wait(*self.to)
-            self.tolerant(self.sock.send, b"s" * (size - HEADERS[self.family]))
+            self.sent(b"s" * (size - HEADERS[self.family]))
         end = time.perf_counter() + timeout
         while len(found) < len(sizes) and (not enough or enough not in found) and time.perf_counter() < end:
             if select.select([self.sock], [], [], max(0.0, end - time.perf_counter()))[0]:
@@ -423,6 +423,12 @@ class Prober:
                     self.line = b" ".join(words[:4])
                     found.add(size)
         return found
+
+    def sent(self, data):
+        """Send it; an ICMP message about an earlier datagram stops the send that it is told by, so that one is made again."""
+        for _ in range(3):
+            if self.tolerant(self.sock.send, data) is not None:
+                return
 
     def tolerant(self, function, argument):
         """Call it; note what an ICMP message told of the path's MTU."""
