@@ -278,19 +278,27 @@ class _History:
                 yield from self._new_pods(subject, here)
 
     def _events(self, named: Iterable[Key]) -> Iterator[Recent]:
-        """Warnings about the objects, of one reason and kind once: the last of them."""
-        groups: defaultdict[tuple[str, str, str], list[tuple[int, Event]]] = defaultdict(list)
+        """Warnings about the objects, the last of each reason and kind; and other Events that are news, of each object."""
+        groups: defaultdict[tuple[str, str, str, str], list[tuple[int, Event]]] = defaultdict(list)
         for key in named:
             for event in self.index.events_by_object.get(key, ()):
                 seconds = self._since(event.last_seen)
                 if seconds is not None and (event.type == "Warning" or event.reason in NORMAL):
-                    groups[key[0], key[1], event.reason].append((seconds, event))
-        for (kind, namespace, reason), found in groups.items():
+                    name = "" if event.type == "Warning" else key[2]
+                    groups[key[0], key[1], name, event.reason].append((seconds, event))
+        for (kind, namespace, _, _), found in groups.items():
             seconds, event = min(found, key=lambda pair: (pair[0], pair[1].involved_object.name))
             times = sum(max(1, each.count, each.series.count) for _, each in found)
-            message = event.message if len(event.message) <= LONGEST else f"{event.message[:LONGEST]}..."
-            what = f"had {event.type} {reason}" + (f" ({times} times)" if times > 1 else "") + (f": {message}" if message else "")
-            yield Recent(seconds, Subject(kind, event.involved_object.name, namespace), what)
+            yield Recent(seconds, Subject(kind, event.involved_object.name, namespace), _in_words(event, times))
+
+
+def _in_words(event: Event, times: int) -> str:
+    """What a Normal Event's message says as the object's deed (Scaled down replica set x from 2 to 0), else the Warning."""
+    message = event.message.removeprefix("(combined from similar events): ")
+    message = message if len(message) <= LONGEST else f"{message[:LONGEST]}..."
+    if event.type != "Warning" and message:
+        return message[0].lower() + message[1:]
+    return f"had {event.type} {event.reason}" + (f" ({times} times)" if times > 1 else "") + (f": {message}" if message else "")
 
 
 def _by_owner(items: Iterable[Any]) -> dict[Key, list[Any]]:

@@ -209,10 +209,12 @@ def test_warnings_of_one_reason_are_one_line_with_their_number() -> None:
 
 
 def test_normal_events_are_told_only_where_they_are_news() -> None:
-    scaling = make_event("Deployment", "web", "shop", "ScalingReplicaSet", "to 0", type_="Normal", age=9)
+    text = "Scaled down replica set web-1 from 2 to 0"
+    before = make_event("Deployment", "web", "shop", "ScalingReplicaSet", "Scaled up", type_="Normal", age=99)
+    scaling = make_event("Deployment", "web", "shop", "ScalingReplicaSet", text, type_="Normal", age=9)
     other = make_event("Deployment", "web", "shop", "Whatever", "", type_="Normal", age=9)
-    assert told(SERVICE_WEB, web(), deployment(), scaling, other) == [
-        (9, "Deployment shop/web", "had Normal ScalingReplicaSet: to 0")
+    assert told(SERVICE_WEB, web(), deployment(), before, scaling, other) == [
+        (9, "Deployment shop/web", "scaled down replica set web-1 from 2 to 0")
     ]
 
 

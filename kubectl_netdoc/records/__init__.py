@@ -241,8 +241,16 @@ POD = Kind("Pod", "", "v1", "pods", Pod)
 SERVICE = Kind("Service", "", "v1", "services", Service)
 ENDPOINT_SLICE = Kind("EndpointSlice", "discovery.k8s.io", "v1", "endpointslices", EndpointSlice, authored=False)
 EVENT = Kind(
-    "Event", "", "v1", "events", Event, authored=False, selectors=("type=Warning", "involvedObject.kind=Service,type=Normal")
+    "Event",
+    "",
+    "v1",
+    "events",
+    Event,
+    authored=False,
+    selectors=("type=Warning", "involvedObject.kind=Service,type=Normal", "reason=ScalingReplicaSet,type=Normal"),
 )
+"""Scaling is read from Events: Kubernetes 1.34 notes it in no managedFields."""
+
 DEPLOYMENT: Kind[Workload] = Kind("Deployment", "apps", "v1", "deployments", TracedWorkload)
 STATEFUL_SET: Kind[Workload] = Kind("StatefulSet", "apps", "v1", "statefulsets", TracedWorkload)
 DAEMON_SET: Kind[Workload] = Kind("DaemonSet", "apps", "v1", "daemonsets", TracedWorkload)
