@@ -393,6 +393,24 @@ def addresses(sock, family, name):
     return [socket.inet_ntop(socket.AF_INET6, bytes.fromhex(row[0])) for row in rows if row[5] == name]
 
 
+ROUTES = {}  # type: ignore[var-annotated]
+
+
+def note_routes(asks):
+    """Note what the routes to be measured allow before anything large is sent: what ICMP tells later is no setting."""
+    for ask in asks:
+        if not (isinstance(ask, dict) and ask.get("op") == "pmtu"):
+            continue
+        host, port = ask["to"]
+        level, _, mtu = MTU_DISCOVER[family_of(host)]
+        try:
+            with socket.socket(family_of(host), socket.SOCK_DGRAM) as sock:
+                sock.connect((host, port))
+                ROUTES[host] = sock.getsockopt(level, mtu)
+        except OSError:
+            continue
+
+
 class Prober:
     """A socket that sends datagrams of given sizes whole to an echo server and learns which of them arrived."""
 
@@ -404,7 +422,7 @@ class Prober:
         self.to = host, port
         self.sock.connect(self.to)
         # A route may allow less than the interface: so Cilium sets what pods use. PROBE ignores that, applications do not.
-        route = self.sock.getsockopt(self.level, self.mtu)
+        route = ROUTES.get(host) or self.sock.getsockopt(self.level, self.mtu)
         self.own = min(interface_mtu(self.family, self.sock.getsockname()[0]), route)
         self.told, self.line = 0, b""
 
@@ -558,6 +576,7 @@ def main() -> None:
     batch = json.loads(sys.stdin.buffer.read(length).decode())
     before, deadline = throttled(), time.monotonic() + batch["budget"]
     PACE.spacing, PACE.target_spacing = batch.get("spacing", 0.0), batch.get("target_spacing", 0.0)
+    note_routes(batch["asks"])
     for reply in replies(batch["asks"], deadline):
         print(json.dumps(reply), flush=True)
     print(json.dumps({"end": True, "replies": len(batch["asks"]), "throttled": throttled() - before}), flush=True)
