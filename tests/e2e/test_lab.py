@@ -21,10 +21,16 @@ from tests.faults import found, judge, looked_at_all
 IN_CI = frozenset(
     {
         "app-on-localhost",
+        "coredns-stalls",
         "coredns-zero",
         "corefile-self-forward",
+        "dns-record-large-dropped",
+        "dns-server-no-tcp",
+        "externalname-not-there",
         "kube-proxy-hung",
         "loadbalancer-pending",
+        "mtu-black-hole",
+        "node-port-blocked",
         "overlay-port-dropped",
         "pod-link-down",
         "policy-forgets-dns",
