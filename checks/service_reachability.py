@@ -142,7 +142,7 @@ GONE = Code(
         "kubectl -n {namespace} delete endpointslice {slice}",
     ),
     rows=("K14",),
-    explains=(Explains(("SVR009", "NPT001"), "cluster"),),
+    explains=(Explains(("NPT001",), "cluster"),),
 )
 NOTHING_NEW = Code(
     id="SVR009",

@@ -61,7 +61,7 @@ SMEARED = 0.05
 AT_LEAST, SHARE = 2, 0.25
 """Retries, and their share, from which they are held against a path, a pod or a node: a single one is a lost packet."""
 
-LATE = ("DSV002", "PNW014", "SVR002", "SVR005", "SVR006", "SVH001", "NPT001", "SYN003", "DSV001", "DSV003")
+LATE = ("DSV002", "PNW014", "SVR002", "SVR005", "SVR006", "SVH001", "NPT001", "SYN003", "DSV003")
 
 PATH = Code(
     id="SYN001",
