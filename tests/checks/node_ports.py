@@ -77,16 +77,24 @@ Bad = Callable[[str, str], Outcome | None]
 
 
 def _measure(
-    cluster: Cluster = C, bad: Bad = lambda node, to: None, *, apart: tuple[str, ...] = (), health: dict[str, int] | None = None
+    cluster: Cluster = C,
+    bad: Bad = lambda node, to: None,
+    *,
+    apart: tuple[str, ...] = (),
+    health: dict[str, int] | None = None,
+    unheard: str = "",
 ) -> Measured:
-    """``apart``: nodes whose pods nobody reaches. ``health``: what nodes say of web, 0 for nothing; 200 beside an endpoint."""
+    """``apart``: nodes whose pods nobody reaches. ``health``: what nodes say of web, 0 for nothing; 200 beside an endpoint.
+
+    ``unheard``: from that node no health check is heard.
+    """
     said = {"n1": 200, "n2": 200, "n3": 503} | (health or {})
 
     def answer(request: Request) -> Reply:
         if isinstance(request, Connect):
             return ConnectReply(bad(request.node, IPS.get(request.to.ip, request.to.ip)) or Outcome.OK, 0.5)
         if isinstance(request, HttpGet):
-            status = said[IPS[request.to.ip]]
+            status = 0 if request.node == unheard else said[IPS[request.to.ip]]
             return HttpReply(Outcome.OK, 1.0, status) if status else HttpReply(Outcome.TIMEOUT, 2000.0)
         assert isinstance(request, Echo)
         if request.to.node in apart:  # type: ignore[union-attr]
@@ -137,6 +145,10 @@ CASES = [
     _case("health checks agree", BALANCED, _measure(BALANCED)),
     _case("a black hole", BALANCED, _measure(BALANCED, health={"n3": 200}), ("NPT002", WEB)),
     _case("a good node says no", BALANCED, _measure(BALANCED, health={"n1": 503}), ("NPT003", WEB)),
+    _case("from one node no health check is heard", BALANCED, _measure(BALANCED, unheard="n1")),
+    _case(
+        "from one node none is heard, nor its own", BALANCED, _measure(BALANCED, unheard="n1", health={"n1": 0}), ("NPT003", WEB)
+    ),
     _case("a good node says nothing", BALANCED, _measure(BALANCED, health={"n1": 0}), ("NPT003", WEB)),
     _case("no node says anything", BALANCED, _measure(BALANCED, health=dict.fromkeys(NODES, 0))),
     _case("endpoints changed a moment ago", FRESH, _measure(FRESH, health={"n3": 200})),
