@@ -3,7 +3,8 @@
 ## What it looks at
 TCP connects from each debug pod to the node ports of Services with ready endpoints, on the InternalIP of every ready node (at
 most 6 ports; each node up to 8, else each vantage's neighbours on a ring). A node is held against the others, and only from
-debug pods on other nodes: a pod's traffic to its own node never leaves it. For load balancers with externalTrafficPolicy Local,
+debug pods on other nodes: a pod's traffic to its own node never leaves it. One connect meets one endpoint, so a node is held to
+nothing by a Service one of whose endpoints does not answer directly. For load balancers with externalTrafficPolicy Local,
 the health check port of every node is read and held against the EndpointSlices.
 
 ## Why it matters
@@ -205,6 +206,7 @@ def plan(cluster: Cluster) -> Iterator[Request]:
         for port in ports:
             yield from port.target.through(node)
             yield from (port.connect(node, to) for to in _tried(port, node))
+            yield from (connect for _, connect in port.target.direct(node))
         yield from (proof(node, other) for other in cluster.vantages if ports and other != node)
     for _, _, requests in _health_checks(cluster):
         yield from requests
@@ -235,7 +237,10 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     reasons = sorted({reason for row in free for reason in row.lost})
     if reasons:
         yield Unseen("node ports", "; ".join(reasons), asked=True)
-    yield from _judge(facts, [row for row in free if row.works])
+    for row in free:
+        if row.silent and any(outcome is not Outcome.OK for outcome in row.across.values()):
+            yield Unseen(f"node port {row.port.number} of {row.port.target.name}", f"its endpoint {row.silent} does not answer")
+    yield from _judge(facts, [row for row in free if row.works and not row.silent])
     yield from _health(facts, checked)
 
 
@@ -255,13 +260,19 @@ def _guarded(facts: Facts, port: _Port) -> str:
 
 
 class _Row:
-    """What became of one node port: outcomes by (from, to), those of a node with itself apart; whether its ClusterIP works."""
+    """What became of one node port: outcomes by (from, to), those of a node with itself apart; whether its ClusterIP works.
+
+    ``silent``: an endpoint behind it that some debug pod gets no answer from, so that a connect that fails accuses no node.
+    """
 
     def __init__(self, facts: Facts, port: _Port, nodes: list[str]) -> None:
         self.port = port
         self.across: dict[tuple[str, str], Outcome] = {}
         self.itself: dict[str, Outcome] = {}
         self.lost: set[str] = set()
+        direct = [(end, facts.reply(connect)) for node in nodes for end, connect in port.target.direct(node)]
+        bad = [str(end.address) for end, r in direct if isinstance(r, ConnectReply) and r.outcome is not Outcome.OK]
+        self.silent = min(bad, default="")
         through = {node: [facts.reply(request) for request in port.target.through(node)] for node in nodes}
         self.works = any(isinstance(r, ConnectReply) and r.outcome is Outcome.OK for replies in through.values() for r in replies)
         for node in nodes:

@@ -131,6 +131,8 @@ BLIND = _cluster(no_slices=True)
 CASES = [
     _case("healthy", C, _measure()),
     _case("one node is deaf", C, _measure(bad=_deaf("n3")), ("NPT001", "Node n3")),
+    # One connect meets one endpoint, so a node that answers nothing may have met the dead one.
+    _case("an endpoint is dead too", C, _measure(bad=_deaf("n3", "10.0.1.1"))),
     _case(
         "one node refuses others", C, _measure(bad=lambda n, to: _across(n, to) if to == "n3" else None), ("NPT001", "Node n3")
     ),
