@@ -12,7 +12,7 @@ from typing import Any, TypeVar, cast
 from msgspec import Struct
 
 from kubectl_netdoc import selector
-from kubectl_netdoc.model import Rule, Unseen
+from kubectl_netdoc.model import Rule, Tier, Unseen
 from kubectl_netdoc.records import (
     ENDPOINT_SLICE,
     EVENT,
@@ -156,6 +156,7 @@ def matches(selector: Mapping[str, str], labels: Mapping[str, str]) -> bool:
 class Cluster:
     """The cluster as recorded at ``time``. A check sees it through ``view``, which notes the kinds that it touches.
 
+    ``tier``: the furthest from which this run measures; ``hosts`` are the nodes that then carry a pod on the host network too.
     ``vantages``: the nodes that carry a debug pod in this run; "" is a pod wherever the scheduler puts it.
     ``wishes``: what the user asked for. ``own_namespace``: where netdoc's own pods run; a name that stands for
     any where each run makes a new one, as no policy can know it.
@@ -170,6 +171,7 @@ class Cluster:
         origin: str = "live",
         scope: Scope = Scope(),  # noqa: B008 - frozen
         vantages: tuple[str, ...] = (),
+        tier: Tier = Tier.PODS,
         wishes: Wishes = Wishes(),  # noqa: B008 - frozen
         own_namespace: str = "netdoc",
     ) -> None:
@@ -179,10 +181,16 @@ class Cluster:
         self.origin = origin
         self.scope = scope
         self.vantages = vantages
+        self.tier = tier
         self.wishes = wishes
         self.own_namespace = own_namespace
         self.touched: set[str] = set()
         self._allowed: frozenset[str] | None = None
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """Nodes that carry a pod on the host network in this run; none below the nodes tier."""
+        return tuple(filter(None, self.vantages)) if self.tier.covers(Tier.NODES) else ()
 
     def view(self, kinds: Iterable[Kind[Any]]) -> Cluster:
         """Return this cluster limited to ``kinds``, with its own note of what was touched."""

@@ -8,8 +8,11 @@ from enum import StrEnum
 from msgspec import Struct
 
 from kubectl_netdoc.cluster import Cluster
-from kubectl_netdoc.model import Check
-from kubectl_netdoc.requests import Lost, Reply, Request
+from kubectl_netdoc.model import Check, Tier
+from kubectl_netdoc.requests import Lost, Reply, Request, on_host
+
+FLAGS = {Tier.API: "", Tier.PODS: "run without --no-pods", Tier.NODES: "--node-checks", Tier.PRIVILEGED: "--privileged"}
+"""What a user says to have a tier measured."""
 
 
 class Trouble(StrEnum):
@@ -47,10 +50,11 @@ class Vantage(Struct, frozen=True, omit_defaults=True):
 
 
 class Measured(Struct, frozen=True):
-    """What a source measured: the replies by request, and the vantages it had."""
+    """What a source measured: the replies by request, the vantages it had, and those of them on the host network."""
 
     replies: Mapping[Request, Reply] = {}
     vantages: tuple[Vantage, ...] = ()
+    hosts: tuple[Vantage, ...] = ()
     why_not: str = ""
 
 
@@ -70,8 +74,10 @@ class Facts:
         found = self._measured.replies.get(request)
         if found is not None:
             return found
-        if any(vantage.node == request.node and not vantage.running for vantage in self.vantages):
-            return Lost(f"no debug pod ran on node {request.node}", asked=False)
+        host = on_host(request)
+        for vantage in self.hosts if host else self.vantages:
+            if vantage.node == request.node and not vantage.running:
+                return Lost(f"no {'pod on the host network' if host else 'debug pod'} ran on node {request.node}", asked=False)
         return Lost(self._measured.why_not or "not measured", asked=False)
 
     @property
@@ -83,3 +89,14 @@ class Facts:
     def vantages(self) -> tuple[Vantage, ...]:
         """The debug pods of the run, running or not."""
         return self._measured.vantages
+
+    @property
+    def hosts(self) -> tuple[Vantage, ...]:
+        """The pods on the host network, running or not; none below the nodes tier."""
+        return self._measured.hosts
+
+    def beyond(self, tier: Tier) -> str:
+        """Return why nothing was measured from ``tier``, with the flag that would; nothing where something was."""
+        if not self.cluster.tier.covers(tier):
+            return f"not asked for: {FLAGS[tier]}"
+        return "" if self.hosts or tier is Tier.PODS else self.why_not or "no node carries a pod on the host network"

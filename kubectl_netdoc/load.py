@@ -13,9 +13,12 @@ from kubectl_netdoc.requests import (
     Address,
     Burst,
     Canary,
+    CniConfig,
+    Conntrack,
     DnsLookup,
     DnsReply,
     Echo,
+    Kernel,
     Lost,
     OwnService,
     PathMtu,
@@ -24,6 +27,8 @@ from kubectl_netdoc.requests import (
     Request,
     ResolvConf,
     ResolvConfNameserver,
+    Rtnetlink,
+    ServiceRules,
 )
 
 PER_NODE = 500.0
@@ -88,7 +93,7 @@ def _begun(request: Request) -> int:
 
 def _target(request: Request, nameserver: str) -> str:
     """Name what a request goes to; nothing where it goes nowhere, or counts itself (the canary)."""
-    if isinstance(request, (Canary, ResolvConf)):
+    if isinstance(request, (Canary, ResolvConf, Rtnetlink, Kernel, Conntrack, ServiceRules, CniConfig)):
         return ""
     to = request.server if isinstance(request, DnsLookup) else request.to
     if isinstance(to, Address):

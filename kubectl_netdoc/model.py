@@ -48,6 +48,13 @@ class Tier(StrEnum):
 
     API = "api"
     PODS = "pods"
+    NODES = "nodes"
+    PRIVILEGED = "privileged"
+
+    def covers(self, other: Tier) -> bool:
+        """Whether this is ``other`` or a superset of it."""
+        order = list(Tier)
+        return order.index(self) >= order.index(other)
 
 
 class Subject(Struct, frozen=True, order=True, omit_defaults=True):

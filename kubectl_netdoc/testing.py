@@ -17,7 +17,7 @@ import yaml
 
 from kubectl_netdoc.cluster import Cluster, Listing, Unavailable, Wishes
 from kubectl_netdoc.facts import Facts, Measured, Vantage
-from kubectl_netdoc.model import Check, Finding
+from kubectl_netdoc.model import Check, Finding, Tier
 from kubectl_netdoc.records import (
     COREFILE,
     DAEMON_SET,
@@ -259,6 +259,7 @@ def make_cluster(
     *objects: Built,
     unavailable: Mapping[Kind[Any], Unavailable] | None = None,
     vantages: tuple[str, ...] = (),
+    tier: Tier = Tier.PODS,
     origin: str = "live",
     wishes: Wishes = Wishes(),  # noqa: B008 - frozen
 ) -> Cluster:
@@ -267,7 +268,7 @@ def make_cluster(
         name: Listing(tuple(item for kind, item in objects if kind.name == name)) for name in KINDS
     }
     listings |= {kind.name: why for kind, why in (unavailable or {}).items()}
-    return Cluster(listings, time=NOW, origin=origin, vantages=vantages, wishes=wishes)
+    return Cluster(listings, time=NOW, origin=origin, vantages=vantages, tier=tier, wishes=wishes)
 
 
 def make_dns_reply(
@@ -290,7 +291,8 @@ def measured(
     requests = check.plan(cluster.view(check.needs.all_kinds))
     replies = {request: answers(request) for request in requests if request.node not in missing}
     vantages = tuple(Vantage(node, node not in missing, missing.get(node, ""), "", throttled) for node in cluster.vantages)
-    return Measured(replies, vantages)
+    hosts = tuple(Vantage(node, node not in missing, missing.get(node, "")) for node in cluster.hosts)
+    return Measured(replies, vantages, hosts)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from msgspec import Struct
 from kubectl_netdoc import __version__
 from kubectl_netdoc.cluster import Cluster, Listing, Scope, Unavailable, Wishes
 from kubectl_netdoc.facts import Measured, Vantage
-from kubectl_netdoc.model import Unseen
+from kubectl_netdoc.model import Tier, Unseen
 from kubectl_netdoc.records import KINDS, Kind
 from kubectl_netdoc.requests import Reply, Request
 from kubectl_netdoc.sources import UNREADABLE, SourceError
@@ -53,10 +53,12 @@ class Bundle(Struct, omit_defaults=True):
     note: dict[str, str] = {}
     scope: Scope = Scope()
     vantages: tuple[str, ...] = ()
+    tier: Tier = Tier.PODS
     wishes: Wishes = Wishes()
     own_namespace: str = "netdoc"
     listings: dict[str, Stored] = {}
     debug_pods: tuple[Vantage, ...] = ()
+    host_pods: tuple[Vantage, ...] = ()
     why_not: str = ""
     exchanges: list[Exchange] = []
 
@@ -81,10 +83,12 @@ def dump(label: str, cluster: Cluster, measured: Measured, note: dict[str, str])
         note=note,
         scope=cluster.scope,
         vantages=cluster.vantages,
+        tier=cluster.tier,
         wishes=cluster.wishes,
         own_namespace=cluster.own_namespace,
         listings={name: _stored(listing) for name, listing in sorted(cluster.index.listings.items())},
         debug_pods=measured.vantages,
+        host_pods=measured.hosts,
         why_not=measured.why_not,
         exchanges=[Exchange(request, reply) for request, reply in measured.replies.items()],
     )
@@ -167,6 +171,7 @@ class BundleSource:
             origin="bundle",
             scope=bundle.scope,
             vantages=bundle.vantages,
+            tier=bundle.tier,
             wishes=bundle.wishes,
             own_namespace=bundle.own_namespace,
         )
@@ -174,4 +179,5 @@ class BundleSource:
     def measure(self, cluster: Cluster, requests: tuple[Request, ...]) -> Measured:
         """Return the recorded replies; what a later version of a check would ask more was not measured."""
         replies = {exchange.request: exchange.reply for exchange in self.bundle.exchanges}
-        return Measured(replies, self.bundle.debug_pods, self.bundle.why_not or "not in the bundle")
+        bundle = self.bundle
+        return Measured(replies, bundle.debug_pods, bundle.host_pods, bundle.why_not or "not in the bundle")
