@@ -25,6 +25,23 @@ from kubectl_netdoc.records.base import (
     convert,
     without_nulls,
 )
+from kubectl_netdoc.records.control import (
+    API_SERVICE,
+    CONTROL_KINDS,
+    DEFINITION,
+    MUTATING_WEBHOOKS,
+    PEER_AUTHENTICATION,
+    VALIDATING_WEBHOOKS,
+    APIService,
+    Called,
+    CalledService,
+    Dates,
+    Definition,
+    PeerAuthentication,
+    Webhook,
+    WebhookConfiguration,
+    WebhookRule,
+)
 from kubectl_netdoc.records.core import (
     CertificateData,
     ConfigMap,
@@ -114,11 +131,14 @@ from kubectl_netdoc.records.routes import (
 __all__ = [
     "ADMIN_NETWORK_POLICY",
     "ADMIN_POLICIES",
+    "API_SERVICE",
     "BASELINE_ADMIN_NETWORK_POLICY",
     "CLUSTER_NETWORK_POLICY",
+    "CONTROL_KINDS",
     "COREFILE",
     "CRON_JOB",
     "DAEMON_SET",
+    "DEFINITION",
     "DEPLOYMENT",
     "DNS_LOG",
     "ENDPOINT_SLICE",
@@ -127,12 +147,14 @@ __all__ = [
     "INGRESS",
     "JOB",
     "KINDS",
+    "MUTATING_WEBHOOKS",
     "NAMESPACE",
     "NATIVE_POLICIES",
     "NETWORK_POLICY",
     "NODE",
     "OTHERS",
     "OWNERS",
+    "PEER_AUTHENTICATION",
     "POD",
     "POLICIES",
     "REPLICATION_CONTROLLER",
@@ -141,7 +163,9 @@ __all__ = [
     "ROUTES",
     "SERVICE",
     "STATEFUL_SET",
+    "VALIDATING_WEBHOOKS",
     "WORKLOADS",
+    "APIService",
     "AdminPeer",
     "AdminPolicy",
     "AdminPolicySpec",
@@ -149,6 +173,8 @@ __all__ = [
     "AdminProtocol",
     "AdminRule",
     "Annotations",
+    "Called",
+    "CalledService",
     "CertificateData",
     "Condition",
     "ConfigMap",
@@ -160,6 +186,8 @@ __all__ = [
     "CorefileMap",
     "CronJob",
     "CronJobSpec",
+    "Dates",
+    "Definition",
     "DestinationPort",
     "DnsLog",
     "Endpoint",
@@ -202,6 +230,7 @@ __all__ = [
     "Object",
     "ObjectMeta",
     "OwnerReference",
+    "PeerAuthentication",
     "Pod",
     "PodIP",
     "PodSpec",
@@ -228,6 +257,9 @@ __all__ = [
     "TracedMeta",
     "TracedWorkload",
     "Waiting",
+    "Webhook",
+    "WebhookConfiguration",
+    "WebhookRule",
     "Workload",
     "WorkloadSpec",
     "WorkloadStatus",
@@ -349,7 +381,7 @@ WORKLOADS = (DEPLOYMENT, STATEFUL_SET, DAEMON_SET, REPLICA_SET, JOB)
 OWNERS = (*WORKLOADS, REPLICATION_CONTROLLER, CRON_JOB)
 """Every kind that makes pods."""
 
-OTHERS = (DNS_LOG, ROOT_CERTIFICATE, *POLICIES, INGRESS, GATEWAY, *ROUTES)
+OTHERS = (DNS_LOG, ROOT_CERTIFICATE, *POLICIES, INGRESS, GATEWAY, *ROUTES, *CONTROL_KINDS)
 KINDS: dict[str, Kind[Any]] = {
     kind.name: kind for kind in (NAMESPACE, NODE, POD, SERVICE, ENDPOINT_SLICE, EVENT, *OWNERS, COREFILE, *OTHERS)
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 from kubectl_netdoc import records
@@ -112,6 +113,11 @@ def policy(name: str) -> dict[str, Any]:
 
 POLICIES = tuple(kind.name for kind in records.POLICIES)
 OWNERS = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job", "ReplicationController")
+PRIVATE_CLIENT = {
+    "url": f"https://{SECRET}/",
+    "caBundle": base64.b64encode(f"-----BEGIN CERTIFICATE-----\n{SECRET}\n-----END CERTIFICATE-----".encode()).decode(),
+}
+
 OBJECTS: dict[str, list[dict[str, Any]]] = {
     "Namespace": [{"metadata": meta("shop", ""), "spec": {"finalizers": [SECRET]}}],
     "Node": [
@@ -191,5 +197,25 @@ OBJECTS: dict[str, list[dict[str, Any]]] = {
         kind.name: [{"metadata": meta("web"), "spec": {"rules": [{"backendRefs": [{"name": "web"}], "filters": [SECRET]}]}}]
         for kind in records.ROUTES
     },
+    **{
+        kind: [
+            {
+                "metadata": meta("guard", ""),
+                "webhooks": [{"name": "guard", "clientConfig": PRIVATE_CLIENT, "matchConditions": [SECRET]}],
+            }
+        ]
+        for kind in ("ValidatingWebhookConfiguration", "MutatingWebhookConfiguration")
+    },
+    "APIService": [{"metadata": meta("v1.x", ""), "spec": {"caBundle": PRIVATE_CLIENT["caBundle"], "group": SECRET}}],
+    "CustomResourceDefinition": [
+        {
+            "metadata": meta("x.example", ""),
+            "spec": {
+                "versions": [{"schema": SECRET}],
+                "conversion": {"strategy": "Webhook", "webhook": {"clientConfig": PRIVATE_CLIENT}},
+            },
+        }
+    ],
+    "PeerAuthentication": [{"metadata": meta("default"), "spec": {"mtls": {"mode": "STRICT", "note": SECRET}}}],
 }
 """Objects by kind, one for each kind that netdoc reads."""

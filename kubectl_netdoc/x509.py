@@ -1,0 +1,64 @@
+"""When the certificates of a PEM text are valid: the two dates of each and nothing else is read of it.
+
+DER as X.690 has it, and only the way to ``validity`` in RFC 5280, 4.1: no signature, no key, no name is looked at.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from msgspec import Struct
+
+_PEM = re.compile(rb"-----BEGIN CERTIFICATE-----(.*?)-----END CERTIFICATE-----", re.DOTALL)
+_VERSION, _UTC_TIME, _GENERALIZED_TIME = 0xA0, 0x17, 0x18
+
+
+class Validity(Struct, frozen=True):
+    """From when until when a certificate is valid."""
+
+    begins: datetime
+    ends: datetime
+
+
+def validities(pem: bytes) -> tuple[Validity, ...]:
+    """Return the validity of each certificate in a PEM text; what is none, or can't be read, is passed over."""
+    return tuple(found for block in _PEM.findall(pem) if (found := _of(block)) is not None)
+
+
+def _of(block: bytes) -> Validity | None:
+    try:
+        (_, certificate), *_ = _parts(base64.b64decode(block))
+        (_, signed), *_ = _parts(certificate)
+        fields = [body for tag, body in _parts(signed) if tag != _VERSION]
+        begins, ends = (_moment(tag, body) for tag, body in _parts(fields[3]))  # after serial, algorithm and issuer
+    except (ValueError, IndexError, binascii.Error):
+        return None
+    return Validity(begins, ends)
+
+
+def _parts(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield tag and contents of the values in DER data."""
+    at = 0
+    while at < len(data):
+        tag, length, at = data[at], data[at + 1], at + 2
+        if length & 0x80:
+            size = length & 0x7F
+            length, at = int.from_bytes(data[at : at + size], "big"), at + size
+        if at + length > len(data):
+            raise ValueError("cut")
+        yield tag, data[at : at + length]
+        at += length
+
+
+def _moment(tag: int, body: bytes) -> datetime:
+    """Read a time as RFC 5280, 4.1.2.5 has it: two digits of a year are of 1950 to 2049."""
+    text = body.decode("ascii")
+    if tag == _UTC_TIME:
+        text = ("19" if int(text[:2]) >= 50 else "20") + text
+    elif tag != _GENERALIZED_TIME:
+        raise ValueError("no time")
+    return datetime.strptime(text, "%Y%m%d%H%M%SZ").replace(tzinfo=UTC)
