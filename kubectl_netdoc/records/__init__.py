@@ -91,6 +91,18 @@ from kubectl_netdoc.records.core import (
     corefile_map,
     dns_log,
 )
+from kubectl_netdoc.records.networks import (
+    CALICO_FELIX,
+    CALICO_INSTALLATION,
+    CALICO_POOL,
+    CILIUM_NODE,
+    NETWORK_AGENT,
+    NETWORK_CONFIG,
+    NETWORK_KINDS,
+    NETWORK_LOG,
+    NetworkLog,
+    NetworkSettings,
+)
 from kubectl_netdoc.records.policies import (
     AdminPeer,
     AdminPolicy,
@@ -133,6 +145,10 @@ __all__ = [
     "ADMIN_POLICIES",
     "API_SERVICE",
     "BASELINE_ADMIN_NETWORK_POLICY",
+    "CALICO_FELIX",
+    "CALICO_INSTALLATION",
+    "CALICO_POOL",
+    "CILIUM_NODE",
     "CLUSTER_NETWORK_POLICY",
     "CONTROL_KINDS",
     "COREFILE",
@@ -150,6 +166,10 @@ __all__ = [
     "MUTATING_WEBHOOKS",
     "NAMESPACE",
     "NATIVE_POLICIES",
+    "NETWORK_AGENT",
+    "NETWORK_CONFIG",
+    "NETWORK_KINDS",
+    "NETWORK_LOG",
     "NETWORK_POLICY",
     "NODE",
     "OTHERS",
@@ -217,11 +237,13 @@ __all__ = [
     "Namespace",
     "NamespacedPod",
     "NativePolicy",
+    "NetworkLog",
     "NetworkPolicy",
     "NetworkPolicyPeer",
     "NetworkPolicyPort",
     "NetworkPolicyRule",
     "NetworkPolicySpec",
+    "NetworkSettings",
     "Node",
     "NodeAddress",
     "NodeInfo",
@@ -381,7 +403,7 @@ WORKLOADS = (DEPLOYMENT, STATEFUL_SET, DAEMON_SET, REPLICA_SET, JOB)
 OWNERS = (*WORKLOADS, REPLICATION_CONTROLLER, CRON_JOB)
 """Every kind that makes pods."""
 
-OTHERS = (DNS_LOG, ROOT_CERTIFICATE, *POLICIES, INGRESS, GATEWAY, *ROUTES, *CONTROL_KINDS)
+OTHERS = (DNS_LOG, ROOT_CERTIFICATE, *POLICIES, INGRESS, GATEWAY, *ROUTES, *CONTROL_KINDS, *NETWORK_KINDS)
 KINDS: dict[str, Kind[Any]] = {
     kind.name: kind for kind in (NAMESPACE, NODE, POD, SERVICE, ENDPOINT_SLICE, EVENT, *OWNERS, COREFILE, *OTHERS)
 }

@@ -37,6 +37,7 @@ class Annotations(Record, frozen=True):
     calico_ipip: str = field(name="projectcalico.org/IPv4IPIPTunnelAddr", default="")
     calico_wireguard: str = field(name="projectcalico.org/WireguardPublicKey", default="")
     ovn_subnets: str = field(name="k8s.ovn.org/node-subnets", default="")
+    kube_router: str = field(name="kube-router.io/pod-cidrs", default="")
 
 
 class ObjectMeta(Record, frozen=True):
@@ -105,6 +106,7 @@ class Kind(Generic[R]):
     ``names``: only these objects are read, one by one. ``selectors``: one list for each field selector.
     ``wire`` and ``reduce``: decoded as ``wire``, kept as what ``reduce`` makes of it.
     ``logs``: (namespace, label selector) of the pods whose logs are read, each as an object with its ``text``.
+    ``troubled``: only of containers that are not ready, one object each.
     ``authored``: people write it in manifests, so a folder without one means there is none.
     ``extension``: a server may lack its API group. ``written``: the kind as objects give it where ``name`` is another, to
     tell two of different groups apart.
@@ -121,6 +123,7 @@ class Kind(Generic[R]):
     selectors: tuple[str, ...] = ("",)
     extension: bool = False
     logs: tuple[tuple[str, str], ...] = ()
+    troubled: bool = False
     written: str = ""
     wire: type[Object] | None = None
     reduce: Callable[[Any], R] | None = None

@@ -46,12 +46,19 @@ class NodeInfo(Record, frozen=True):
     container_runtime_version: str = ""
 
 
+class Allocatable(Record, frozen=True):
+    """How many pods a node takes."""
+
+    pods: str = ""
+
+
 class NodeStatus(Record, frozen=True):
     """A node's conditions, addresses and versions."""
 
     conditions: tuple[Condition, ...] = ()
     addresses: tuple[NodeAddress, ...] = ()
     node_info: NodeInfo = NodeInfo()
+    allocatable: Allocatable = Allocatable()
 
 
 class Node(Traced, frozen=True):
@@ -154,6 +161,7 @@ class PodStatus(Record, frozen=True):
     pod_ips: tuple[PodIP, ...] = field(name="podIPs", default=())
     conditions: tuple[Condition, ...] = ()
     container_statuses: tuple[ContainerStatus, ...] = ()
+    init_container_statuses: tuple[ContainerStatus, ...] = ()
 
 
 class Pod(Object, frozen=True):
@@ -343,6 +351,7 @@ class WorkloadStatus(Record, frozen=True):
     """Replicas there."""
 
     ready_replicas: int = 0
+    desired_number_scheduled: int = 0
 
 
 class Workload(Object, frozen=True):

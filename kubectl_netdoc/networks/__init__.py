@@ -1,0 +1,41 @@
+"""Which pod network a cluster has, by the images of its agents, and how it carries packets. One file a network.
+
+To add one: its file here with a ``Network``, named in ``ALL`` below; what it reads of ConfigMaps, resources, variables and
+flags in ``records/networks.py``; its objects, from the published manifest, in ``tests/networks_objects.py``.
+"""
+
+from __future__ import annotations
+
+from kubectl_netdoc.cluster import Cluster
+from kubectl_netdoc.networks.base import Found, Image, Network, Part, Seen, Traits, daemon_sets
+from kubectl_netdoc.networks.calico import CALICO, CANAL
+from kubectl_netdoc.networks.cilium import CILIUM, DATAPLANE_V2
+from kubectl_netdoc.networks.flannel import FLANNEL
+from kubectl_netdoc.networks.weave import WEAVE
+from kubectl_netdoc.records import Workload
+
+ALL: tuple[Network, ...] = (CANAL, CALICO, FLANNEL, DATAPLANE_V2, CILIUM, WEAVE)
+"""Every network, the one that is told by more first: a DaemonSet is of the first that it fits."""
+
+
+def recognise(cluster: Cluster) -> tuple[Found, ...]:
+    """Return the networks whose agents are there, in the order of ``ALL``."""
+    agents: dict[str, list[Workload]] = {}
+    for workload in daemon_sets(cluster):
+        network = next((each for each in ALL if each.is_agent(workload)), None)
+        if network and _in_use(cluster, workload):
+            agents.setdefault(network.name, []).append(workload)
+    found = [
+        Found(network, tuple(agents[network.name]), network.traits(Seen(cluster, tuple(agents[network.name]))))
+        for network in ALL
+        if network.name in agents
+    ]
+    return tuple(found)
+
+
+def _in_use(cluster: Cluster, workload: Workload) -> bool:
+    """A DaemonSet that wants a pod on no node is switched off; of manifests nothing is known of that."""
+    return cluster.origin == "manifests" or workload.status.desired_number_scheduled > 0
+
+
+__all__ = ["ALL", "Found", "Image", "Network", "Part", "Seen", "Traits", "recognise"]
