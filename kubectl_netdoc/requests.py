@@ -388,7 +388,7 @@ class Link(Struct, frozen=True, omit_defaults=True):
     local: str = ""
 
 
-class Route(Struct, frozen=True, omit_defaults=True):
+class KernelRoute(Struct, frozen=True, omit_defaults=True):
     """A route that is not the kernel's own for local addresses. ``to``: a prefix, such as ``10.244.2.0/24`` or ``0.0.0.0/0``.
 
     ``type``: ``unicast``, ``blackhole``, ``unreachable``, ``prohibit`` or ``throw``. ``table``: 254 is main. ``mtu``: 0 is the
@@ -430,7 +430,7 @@ class RtnetlinkReply(Struct, frozen=True, tag="rtnetlink", omit_defaults=True):
     outcome: Outcome
     ms: float
     links: tuple[Link, ...] = ()
-    routes: tuple[Route, ...] = ()
+    routes: tuple[KernelRoute, ...] = ()
     neighbours: tuple[Neighbour, ...] = ()
     forwarding: tuple[Forwarding, ...] = ()
     cut: bool = False

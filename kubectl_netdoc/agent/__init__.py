@@ -1,13 +1,17 @@
-"""What runs in the debug pods: ``agent.py``, sent as text over exec, and ``echo.py``, in the pod's own command."""
+"""What runs in the debug pods: ``agent.py``, sent as text over exec, and ``echo.py``, in the pod's own command.
+
+To pods on the host network ``host.py`` is sent with it.
+"""
 
 from __future__ import annotations
 
 from importlib.resources import files
 
 
-def source() -> bytes:
-    """Return the agent's program text."""
-    return files(__name__).joinpath("agent.py").read_bytes()
+def source(host: bool = False) -> bytes:
+    """Return the agent's program text; ``host``: with the operations on a node's own network."""
+    names = ("host.py", "agent.py") if host else ("agent.py",)
+    return b"\n".join(files(__name__).joinpath(name).read_bytes() for name in names)
 
 
 def echo_source() -> str:

@@ -2,6 +2,7 @@
 
 Input on stdin: one line with the length of a JSON document in bytes, then the document
     {"budget": seconds, "spacing": seconds, "target_spacing": seconds, "asks": [{"id": 0, "op": "udp", ...}, ...]}
+    "capabilities": [numbers of those that this batch needs]: the others are given up first (host.py)
     spacing: between two packets that begin something, whatever it is; target_spacing: the same for one host and port
 Output on stdout: one JSON line a reply, in any order, then {"end": true, "replies": N, ...}. It judges nothing.
 
@@ -530,6 +531,7 @@ OPERATIONS = {
     "http": http_get,
     "pmtu": pmtu,
     "burst": burst,
+    **globals().get("HOST", {}),
 }
 AT_ONCE = 16
 
@@ -576,10 +578,15 @@ def main() -> None:
     batch = json.loads(sys.stdin.buffer.read(length).decode())
     before, deadline = throttled(), time.monotonic() + batch["budget"]
     PACE.spacing, PACE.target_spacing = batch.get("spacing", 0.0), batch.get("target_spacing", 0.0)
+    if "capabilities" in batch:
+        globals()["keep"](batch["capabilities"])
     note_routes(batch["asks"])
     for reply in replies(batch["asks"], deadline):
         print(json.dumps(reply), flush=True)
-    print(json.dumps({"end": True, "replies": len(batch["asks"]), "throttled": throttled() - before}), flush=True)
+    print(
+        json.dumps({"end": True, "replies": len(batch["asks"]), "throttled": throttled() - before, "now": time.time()}),
+        flush=True,
+    )
 
 
 if __name__ == "__main__":

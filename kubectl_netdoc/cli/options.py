@@ -97,6 +97,8 @@ debug_pods = _all(
 measuring = _all(
     click.option("--no-pods", is_flag=True, help="API only: run no debug pod, measure nothing."),
     click.option("--nodes", default="", metavar="all|N|SELECTOR", show_default="30 at most", help="Nodes to measure from."),
+    click.option("--node-checks", is_flag=True, help="Run a pod on each node's own network too: kernel, routes, kube-proxy."),
+    click.option("--privileged", is_flag=True, help="With NET_ADMIN there: rules, tracked flows, CNI files (and --node-checks)."),
     debug_pods,
     click.option("-v", "--verbose", is_flag=True, help="Print the mesh between nodes, what the run cost, and its load."),
 )
@@ -190,10 +192,13 @@ def connection(options: dict[str, Any]) -> Options:
 
 def live(options: dict[str, Any]) -> Source:
     """Return the live source that the flags describe."""
+    from kubectl_netdoc.model import Tier
     from kubectl_netdoc.sources.live import client, pods
     from kubectl_netdoc.sources.live.source import LiveSource
 
     _one_scope(options)
+    if options["no_pods"] and (options["node_checks"] or options["privileged"]):
+        raise click.UsageError("--no-pods excludes --node-checks and --privileged, which run pods")
     nodes = options["nodes"]
     if nodes.isdecimal() and int(nodes) < 1:
         raise click.UsageError("--nodes takes all, a number from 1 on, or a label selector; --no-pods measures from none")
@@ -205,6 +210,7 @@ def live(options: dict[str, Any]) -> Source:
         namespace=options["pod_namespace"],
         pull_secret=options["image_pull_secret"],
         timeout=options["timeout"],
+        tier=Tier.PRIVILEGED if options["privileged"] else Tier.NODES if options["node_checks"] else Tier.PODS,
     )
     return LiveSource(client.Client(connection(options)), options["namespaces"], None if options["no_pods"] else settings)
 
@@ -244,7 +250,16 @@ def recorded(path: str) -> Source:
     return manifests.ManifestSource(name, documents, manifests.warn_on_stderr)
 
 
-NO_PODS = {"nodes": "", "no_pods": True, "image": "", "pod_namespace": "", "image_pull_secret": "", "timeout": 0.0}
+NO_PODS = {
+    "nodes": "",
+    "no_pods": True,
+    "node_checks": False,
+    "privileged": False,
+    "image": "",
+    "pod_namespace": "",
+    "image_pull_secret": "",
+    "timeout": 0.0,
+}
 
 
 def read_from(place: Source, kinds: Iterable[Kind[Any]]) -> Cluster:

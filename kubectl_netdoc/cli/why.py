@@ -51,7 +51,9 @@ def command(source: str, destination: str, protocol: str, origin: str, output: s
     place = (
         options.recorded(origin)
         if origin
-        else options.live({**flags, "no_pods": not flags["probe"], "nodes": "", "namespaces": ()})
+        else options.live(
+            {**flags, "no_pods": not flags["probe"], "nodes": "", "node_checks": False, "privileged": False, "namespaces": ()}
+        )
     )
     cluster = options.read_from(place, options.policy_kinds(SERVICE, ENDPOINT_SLICE, COREFILE))
     engine = options.compiled(cluster, ((cluster.own_namespace, own.LABELS),))

@@ -22,16 +22,24 @@ from kubectl_netdoc.requests import (
     BurstReply,
     Certificate,
     CertificateReply,
+    CniConfig,
+    CniConfigReply,
+    CniFile,
     Connect,
     ConnectReply,
+    Conntrack,
+    ConntrackReply,
     DnsLookup,
     DnsReply,
     DnsSample,
     Echo,
     EchoReply,
     EchoSample,
+    Flow,
     HttpGet,
     HttpReply,
+    Kernel,
+    KernelReply,
     Lost,
     Outcome,
     OwnName,
@@ -44,7 +52,11 @@ from kubectl_netdoc.requests import (
     ResolvConf,
     ResolvConfReply,
     Round,
+    Rtnetlink,
+    ServiceRules,
+    ServiceRulesReply,
 )
+from kubectl_netdoc.sources import kernel, rtnetlink
 
 MOST_RECORDS = 500
 """Records of a DNS answer that are kept: the API puts at most 1,000 addresses into a headless Service's answer."""
@@ -60,6 +72,7 @@ class AgentReply(Struct):
     end: bool = False
     replies: int = 0
     throttled: float = 0.0
+    now: float = 0.0
 
 
 class Server(Struct, frozen=True):
@@ -198,6 +211,27 @@ def _ask_echo(request: Echo, places: Places) -> dict[str, Any]:
     return {"op": "echo", "to": list(address(request.to, places, request.family)), "distinct": distinct, **tries}
 
 
+def _ask_rtnetlink(request: Rtnetlink, places: Places) -> dict[str, Any]:
+    return {"op": "netlink"}
+
+
+def _ask_kernel(request: Kernel, places: Places) -> dict[str, Any]:
+    once = [kernel.ROOT + pattern for pattern in kernel.SETTINGS]
+    return {"op": "files", "once": once, "twice": list(kernel.COUNTERS), "seconds": request.seconds}
+
+
+def _ask_conntrack(request: Conntrack, places: Places) -> dict[str, Any]:
+    return {"op": "flows", "to": list(request.to)}
+
+
+def _ask_service_rules(request: ServiceRules, places: Places) -> dict[str, Any]:
+    return {"op": "nat"}
+
+
+def _ask_cni_config(request: CniConfig, places: Places) -> dict[str, Any]:
+    return {"op": "cni"}
+
+
 _ASKS: dict[type[Probe], Callable[[Any, Places], dict[str, Any]]] = {
     DnsLookup: _ask_dns,
     ResolvConf: _ask_resolv_conf,
@@ -207,7 +241,19 @@ _ASKS: dict[type[Probe], Callable[[Any, Places], dict[str, Any]]] = {
     PathMtu: _ask_path_mtu,
     Burst: _ask_burst,
     HttpGet: _ask_http,
+    Rtnetlink: _ask_rtnetlink,
+    Kernel: _ask_kernel,
+    Conntrack: _ask_conntrack,
+    ServiceRules: _ask_service_rules,
+    CniConfig: _ask_cni_config,
 }
+
+NET_ADMIN = 12
+
+
+def capabilities(requests: tuple[Probe, ...]) -> list[int]:
+    """Return the capabilities that asking these takes, by their numbers (capabilities(7)), where the pod has any."""
+    return [NET_ADMIN] if any(isinstance(request, (Conntrack, ServiceRules)) for request in requests) else []
 
 
 def reply(request: Probe, line: AgentReply, places: Places = NOWHERE) -> Reply:
@@ -239,10 +285,40 @@ def _reply(request: Probe, line: AgentReply, places: Places) -> Reply:
         return ConnectReply(outcome, ms)
     if isinstance(request, PathMtu):
         return _path_mtu(request, outcome, raw, places)
+    if isinstance(request, _OF_A_NODE):
+        return _node_reply(request, ms, raw)
     if isinstance(request, HttpGet):
         return HttpReply(outcome, ms, int(raw[2]), tuple(map(str, raw[3]))) if outcome is Outcome.OK else HttpReply(outcome, ms)
     problem = str(raw[2]) if outcome is Outcome.OK else ""
     return CertificateReply(outcome, ms, outcome is Outcome.OK and not problem, problem[:200])
+
+
+_OF_A_NODE = (Rtnetlink, Kernel, Conntrack, ServiceRules, CniConfig)
+
+
+def _node_reply(request: Probe, ms: float, raw: list[Any]) -> Reply:
+    """Return what a node said of itself; the agent has no failure for it but an error."""
+    if isinstance(request, Rtnetlink):
+        return rtnetlink.parse([base64.b64decode(text) for text in raw[2]], ms, bool(raw[3]))
+    if isinstance(request, Kernel):
+        before, after = kernel.counters(raw[4]), kernel.counters(raw[5])
+        return KernelReply(Outcome.OK, ms, round(float(raw[2]), 3), kernel.settings(raw[3]), before, after, str(raw[6])[:80])
+    if isinstance(request, Conntrack):
+        return ConntrackReply(Outcome.OK, ms, tuple(_flow(line) for line in raw[2]), bool(raw[3]))
+    if isinstance(request, ServiceRules):
+        found = {name: tuple(map(str, raw[2][name])) for name in ("iptables", "legacy", "nftables")}
+        return ServiceRulesReply(Outcome.OK, ms, **found, cut=bool(raw[3]))
+    files = (CniFile(str(name), str(network), tuple(map(str, plugins)), str(why)) for name, network, plugins, why in raw[2])
+    return CniConfigReply(Outcome.OK, ms, tuple(files))
+
+
+def _flow(line: str) -> Flow:
+    """Read a line of /proc/net/nf_conntrack: the tuple as it came, then that of the answers."""
+    words = line.split()
+    ends = [word.partition("=")[2] for word in words if word.startswith(("src=", "dst=", "sport=", "dport="))]
+    source, to, port, to_port, answers, _, answers_port, _ = ends[:8]
+    way = (Address(source, int(port)), Address(to, int(to_port)), Address(answers, int(answers_port)))
+    return Flow(*way, replied="[UNREPLIED]" not in words, left=int(words[4]) if words[4].isdigit() else 0)
 
 
 def _round(raw: list[Any]) -> Round:

@@ -6,11 +6,12 @@ import json
 import time
 from typing import Any
 
+import msgspec
 import websocket
 from msgspec import Struct
 
 from kubectl_netdoc import agent, load
-from kubectl_netdoc.requests import Lost, Probe, Reply, Request
+from kubectl_netdoc.requests import KernelReply, Lost, Probe, Reply, Request, on_host
 from kubectl_netdoc.sources import UNREADABLE, wire
 from kubectl_netdoc.sources.live.client import ApiError, Client
 from kubectl_netdoc.sources.wire import NOWHERE, Places
@@ -66,7 +67,7 @@ def run(
         complaint = f"the exec stream broke: {' '.join(str(error).split())}"
     finally:
         channel.shutdown()
-    answer = parse(requests, bytes(output), complaint, places)
+    answer = parse(requests, bytes(output), complaint, places, client.now().timestamp())
     return Answer(answer.replies | unresolved, answer.throttled, answer.lost, refused=bool(requests) and not output)
 
 
@@ -85,10 +86,12 @@ def resolvable(requests: tuple[Probe, ...], places: Places) -> tuple[tuple[Probe
 
 def payload(requests: tuple[Probe, ...], budget: float, places: Places = NOWHERE) -> bytes:
     """Return the framed input of a batch: the agent's text, then its asks."""
-    program = agent.source()
+    host = any(on_host(request) for request in requests)
+    program = agent.source(host)
     asks = [wire.ask(number, request, places) for number, request in enumerate(requests)]
     spacing = {"spacing": 1 / load.PER_NODE, "target_spacing": load.spacing(places.nodes())}
-    batch = json.dumps({"budget": max(budget, 0.5), **spacing, "asks": asks}).encode()
+    keep = {"capabilities": wire.capabilities(requests)} if host else {}
+    batch = json.dumps({"budget": max(budget, 0.5), **spacing, **keep, "asks": asks}).encode()
     return b"%d\n%s%d\n%s" % (len(program), program, len(batch), batch)
 
 
@@ -135,8 +138,11 @@ def _why_closed(errors: bytes) -> str:
     return f"the answer was cut: {text[-300:]}" if text else "the answer was cut"
 
 
-def parse(requests: tuple[Probe, ...], output: bytes, complaint: str, places: Places = NOWHERE) -> Answer:
-    """Return the replies in the agent's output; a request without one is ``Lost`` with the complaint."""
+def parse(requests: tuple[Probe, ...], output: bytes, complaint: str, places: Places = NOWHERE, moment: float = 0.0) -> Answer:
+    """Return the replies in the agent's output; a request without one is ``Lost`` with the complaint.
+
+    ``moment``: when it ended, in seconds by the API server's clock.
+    """
     replies: dict[Request, Reply] = {}
     throttled, whole = 0.0, False
     for line in output.split(b"\n", len(requests) + NOISE):
@@ -149,9 +155,15 @@ def parse(requests: tuple[Probe, ...], output: bytes, complaint: str, places: Pl
             continue
         if decoded.end:
             throttled, whole = decoded.throttled, True
+            replies |= {request: _timed(reply, decoded.now - moment) for request, reply in replies.items()}
             break
         if 0 <= decoded.id < len(requests):
             replies.setdefault(requests[decoded.id], wire.reply(requests[decoded.id], decoded, places))
     reason = complaint or ("no reply among the answers" if whole else "the answer was cut")
     missing: dict[Request, Any] = {request: Lost(reason) for request in requests if request not in replies}
     return Answer(replies | missing, throttled, reason if missing else "")
+
+
+def _timed(reply: Reply, ahead: float) -> Reply:
+    """Return a reply with how far the node's clock is ahead, where it tells that."""
+    return msgspec.structs.replace(reply, clock=round(ahead, 3)) if isinstance(reply, KernelReply) else reply

@@ -17,7 +17,7 @@ from msgspec import Struct, field
 from kubectl_netdoc import agent, selector
 from kubectl_netdoc.cluster import Cluster
 from kubectl_netdoc.facts import Trouble, Vantage
-from kubectl_netdoc.model import Rule
+from kubectl_netdoc.model import Rule, Tier
 from kubectl_netdoc.records import NODE
 from kubectl_netdoc.requests import Canary, DnsLookup, Echo, OwnName, OwnService, Request
 from kubectl_netdoc.sources.live.client import ApiError, Client, Watch
@@ -30,6 +30,9 @@ RUN = "netdoc/run"
 ROLE = "netdoc/role"
 CANARY = "netdoc/canary"
 EXPIRES = "netdoc/expires"
+CNI = "/etc/cni/net.d"
+"""Where runtimes look for CNI configuration, unless they are told otherwise (as k3s does)."""
+
 ECHO_PORT = 19376
 """TCP and UDP; the next port is left closed, as a control. Registered to nobody (IANA) and below the ephemeral range."""
 
@@ -63,7 +66,7 @@ CONTAINER_REASONS = frozenset({"CreateContainerConfigError", "CreateContainerErr
 class Settings(Struct, frozen=True, kw_only=True):
     """How to run debug pods. ``timeout``: seconds for the whole run, after which a pod of ours ends by itself.
 
-    ``nodes``: which nodes carry one, as in ``choose_nodes``.
+    ``nodes``: which nodes carry one, as in ``choose_nodes``. ``tier``: from ``nodes`` on, each has one on its own network too.
     """
 
     nodes: str = ""
@@ -71,6 +74,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     namespace: str = ""
     pull_secret: str = ""
     timeout: float = 60.0
+    tier: Tier = Tier.PODS
 
 
 class NoPods(Exception):
@@ -156,12 +160,14 @@ class _Change(Struct):
 class DebugPod(Struct):
     """One of this run's pods. ``suspect``: since when (monotonic) an Event says that it may not come up.
 
-    ``twin``: the second one on a node. ``canary``: one that the canary's policy selects, and that measures nothing else.
+    ``twin``: the second one on a node. ``host``: one on the node's own network.
+    ``canary``: one that the canary's policy selects, and that measures nothing else.
     """
 
     name: str
     node: str
     twin: bool = False
+    host: bool = False
     canary: bool = False
     nonce: str = ""
     ip: str = ""
@@ -174,8 +180,8 @@ class DebugPod(Struct):
 
     @property
     def measures(self) -> bool:
-        """Whether it is a vantage."""
-        return not (self.twin or self.canary)
+        """Whether it is a vantage on the pod network."""
+        return not (self.twin or self.canary or self.host)
 
     @property
     def settled(self) -> bool:
@@ -189,7 +195,7 @@ class DebugPod(Struct):
     def vantage(self, throttled: float = 0.0) -> Vantage:
         """Return this pod as a vantage."""
         usable = self.running and self.reason in ("", Trouble.EXEC)
-        probed = self.ready if usable else None
+        probed = self.ready if usable and not self.host else None
         return Vantage(self.node, usable, self.reason, self.message, throttled, self.ip, probed, self.ips[1:])
 
 
@@ -240,7 +246,7 @@ def debug_pods(client: Client, settings: Settings, cluster: Cluster, requests: I
         with run.watching():
             run.settle(min(START, settings.timeout))
             yield Session(run.namespace, run.pods, run.places(), run)
-            run.wait(lambda: all(pod.ready or pod.reason for pod in run.pods), PROBE)
+            run.wait(lambda: all(pod.ready or pod.reason or pod.host for pod in run.pods), PROBE)
     finally:
         run.remove()
 
@@ -259,6 +265,7 @@ class _Run:
         first = next((node for node in cluster.vantages if not self._not_ready(node)), None)
         if first is not None:
             self.pods.append(DebugPod(f"netdoc-{self.id}-twin", first, twin=True))
+        self.pods += (DebugPod(f"netdoc-{self.id}-host-{n}", node, host=True) for n, node in enumerate(cluster.hosts))
         self.pods += (
             DebugPod(f"netdoc-{self.id}-canary-{n}", node, canary=True)
             for n, node in enumerate(r.node for r in requests if isinstance(r, Canary))
@@ -313,7 +320,8 @@ class _Run:
 
     def _create_namespace(self) -> None:
         meta = self._meta(self.namespace)
-        meta["labels"] |= {"pod-security.kubernetes.io/enforce": "restricted", "istio-injection": "disabled"}
+        level = "privileged" if any(pod.host for pod in self.pods) else "restricted"
+        meta["labels"] |= {"pod-security.kubernetes.io/enforce": level, "istio-injection": "disabled"}
         try:
             self.client.request("POST", "/api/v1/namespaces", body={"metadata": meta})
         except ApiError as error:
@@ -373,9 +381,12 @@ class _Run:
                 return
 
     def _manifest(self, pod: DebugPod) -> dict[str, Any]:
-        """Return the pod: meets Pod Security *restricted*, holds no token, goes nowhere near a mesh, ends by itself."""
+        """Return the pod: meets Pod Security *restricted*, holds no token, goes nowhere near a mesh, ends by itself.
+
+        One on the node's network meets *privileged* alone, for that very network; without ``--privileged`` it may do no more.
+        """
         meta = self._meta(pod.name)
-        meta["labels"] |= {CANARY: self.id} if pod.canary else {ROLE: "echo"}
+        meta["labels"] |= {CANARY: self.id} if pod.canary else {ROLE: "host" if pod.host else "echo"}
         meta["annotations"] |= {"linkerd.io/inject": "disabled", "cluster-autoscaler.kubernetes.io/safe-to-evict": "true"}
         container = {
             "name": "agent",
@@ -408,11 +419,28 @@ class _Run:
             },
             "containers": [container],
         }
+        if pod.host:
+            self._on_host(spec)
         if pod.node:
             spec["nodeName"] = pod.node
         if self.settings.pull_secret:
             spec["imagePullSecrets"] = [{"name": self.settings.pull_secret}]
         return {"metadata": meta, "spec": spec}
+
+    def _on_host(self, spec: dict[str, Any]) -> None:
+        """Put a pod on the node's network: no echo there, as it would listen on the node's own addresses."""
+        container = spec["containers"][0]
+        seconds = spec["activeDeadlineSeconds"]
+        container["command"] = ["python3", "-c", f"import time; time.sleep({seconds})"]
+        del container["readinessProbe"]
+        spec |= {"hostNetwork": True, "dnsPolicy": "Default"}
+        # The tracked flows are for root's group to read, where the kernel shows them at all.
+        spec["securityContext"]["runAsGroup"] = 0
+        if self.settings.tier is Tier.PRIVILEGED:
+            spec["securityContext"] |= {"runAsNonRoot": False, "runAsUser": 0}
+            container["securityContext"]["capabilities"]["add"] = ["NET_ADMIN", "NET_RAW"]
+            container["volumeMounts"] = [{"name": "cni", "mountPath": CNI, "readOnly": True}]
+            spec["volumes"] = [{"name": "cni", "hostPath": {"path": CNI}}]
 
     @contextmanager
     def watching(self) -> Iterator[None]:
@@ -476,7 +504,9 @@ class _Run:
     def places(self) -> Places:
         """Return what symbolic places mean now."""
         servers = {
-            (pod.node, pod.twin): Server(pod.ips, pod.nonce) for pod in self.pods if pod.running and pod.ip and not pod.canary
+            (pod.node, pod.twin): Server(pod.ips, pod.nonce)
+            for pod in self.pods
+            if pod.running and pod.ip and not (pod.canary or pod.host)
         }
         return Places(servers, self.services, ECHO_PORT, self.why_no_service)
 

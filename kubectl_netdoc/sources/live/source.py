@@ -11,7 +11,7 @@ from typing import Any
 from kubectl_netdoc.cluster import Cluster
 from kubectl_netdoc.facts import Measured, Trouble
 from kubectl_netdoc.records import Kind
-from kubectl_netdoc.requests import Canary, Lost, Probe, Reply, Request
+from kubectl_netdoc.requests import Canary, Lost, Probe, Reply, Request, on_host
 from kubectl_netdoc.sources.live import exec as agent_exec
 from kubectl_netdoc.sources.live import lists, pods
 from kubectl_netdoc.sources.live.canary import Flight
@@ -40,6 +40,7 @@ class LiveSource:
         cluster = lists.read(self.client, kinds, self.namespaces)
         if self.settings:
             cluster.vantages = pods.choose_nodes(cluster, self.settings.nodes)
+            cluster.tier = self.settings.tier
             cluster.own_namespace = self.settings.namespace or cluster.own_namespace
         return cluster
 
@@ -61,8 +62,11 @@ class LiveSource:
                 replies |= flight()
         except pods.NoPods as error:
             return Measured(why_not=str(error))
-        vantages = (pod.vantage(throttled.get(pod.name, 0.0)) for pod in session.pods if pod.measures)
-        return Measured(replies, tuple(sorted(vantages, key=lambda vantage: vantage.node)))
+        vantages, hosts = (
+            tuple(sorted((pod.vantage(throttled.get(pod.name, 0.0)) for pod in some), key=lambda vantage: vantage.node))
+            for some in ([p for p in session.pods if p.measures], [p for p in session.pods if p.host])
+        )
+        return Measured(replies, vantages, hosts)
 
     @contextmanager
     def _flying(self, session: pods.Session, canaries: tuple[Canary, ...]) -> Iterator[Callable[[], dict[Request, Reply]]]:
@@ -81,7 +85,7 @@ class LiveSource:
     def _measure(self, session: pods.Session, requests: tuple[Probe, ...]) -> tuple[dict[Request, Reply], dict[str, float]]:
         replies: dict[Request, Reply] = {}
         throttled: dict[str, float] = {}
-        running = [pod for pod in session.pods if pod.running and pod.measures]
+        running = [pod for pod in session.pods if pod.running and (pod.measures or pod.host)]
         with ThreadPoolExecutor(max(1, len(running))) as pool:
             for pod, answer in zip(running, pool.map(lambda p: self._ask(session, p, requests), running), strict=True):
                 replies |= answer.replies
@@ -91,7 +95,7 @@ class LiveSource:
         return replies, throttled
 
     def _ask(self, session: pods.Session, pod: pods.DebugPod, requests: tuple[Probe, ...]) -> agent_exec.Answer:
-        own = tuple(request for request in requests if request.node in (pod.node, ""))
+        own = tuple(request for request in requests if request.node in (pod.node, "") and on_host(request) == pod.host)
         left = self._deadline - time.monotonic()
         if left < LEAST:
             return agent_exec.Answer({request: Lost("the run's time was up", asked=False) for request in own})

@@ -1,0 +1,303 @@
+"""The agent's operations on a node's own network, sent before ``agent.py`` to pods on the host network. It judges nothing.
+
+Standard library only, Python 3.8 syntax, as the agent; what is said there of asks and replies holds here.
+
+Operations
+    netlink  {}: what rtnetlink tells of links, addresses, routes, neighbours and the bridges' forwarding database
+             -> {"samples": [["ok", ms, [base64 of the messages of each dump...], cut]]}
+    files    {"once": [patterns...], "twice": [paths...], "seconds": s}: files' texts, some again after so many seconds
+             -> {"samples": [["ok", ms, seconds between, {path: text}, {path: text}, {path: text}, kernel release]]}
+    flows    {"to": [addresses...]}: the tracked UDP flows to addresses, a line each as in /proc/net/nf_conntrack
+             -> {"samples": [["ok", ms, [line...], cut]]}
+    nat      {}: where kube-proxy's rules send traffic
+             -> {"samples": [["ok", ms, {"iptables": ["tcp 10.244.1.5:8080"...], "legacy": [...], "nftables": [...]}, cut]]}
+    cni      {}: of each file in /etc/cni/net.d -> {"samples": [["ok", ms, [[name, network, [plugin types...], problem]...]]]}
+"""
+
+import base64
+import ctypes
+import errno
+import glob
+import json
+import os
+import socket
+import struct
+import time
+
+ROUTE, NETFILTER = 0, 12
+DUMP, ERROR, DONE = 0x301, 2, 3
+MOST_BYTES = 8 * 1024 * 1024
+MOST_FLOWS = 5000
+MOST_RULES = 100000
+MOST_FILE = 1024 * 1024
+
+
+class Full(Exception):
+    """There is more than is taken."""
+
+
+def dumped(protocol, message, body):
+    """The messages of a netlink dump one by one, header and all."""
+    taken = 0
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, protocol) as sock:
+        sock.settimeout(2)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+        sock.bind((0, 0))
+        sock.send(struct.pack("=IHHII", 16 + len(body), message, DUMP, 1, 0) + body)
+        while True:
+            data = sock.recv(1 << 18)
+            at = 0
+            while at + 16 <= len(data):
+                length, kind = struct.unpack_from("=IH", data, at)
+                if kind == DONE:
+                    return
+                if kind == ERROR:
+                    number = -struct.unpack_from("=i", data, at + 16)[0]
+                    raise OSError(number, os.strerror(number))
+                taken += length
+                if taken > MOST_BYTES:
+                    raise Full
+                yield data[at : at + length]
+                at += (length + 3) & ~3
+
+
+# linux/rtnetlink.h: RTM_GETLINK, GETADDR, GETROUTE, GETNEIGH, and the last for AF_BRIDGE, with the sizes of their headers.
+DUMPS = ((18, bytes(16)), (22, bytes(8)), (26, bytes(12)), (30, bytes(12)), (30, b"\x07" + bytes(11)))
+
+
+def netlink(ask, deadline):
+    """Operation ``netlink``."""
+    start, texts, cut = time.perf_counter(), [], False
+    for message, header in DUMPS:
+        found = b""
+        try:
+            for one in dumped(ROUTE, message, header):
+                found += one + bytes(-len(one) % 4)
+        except Full:
+            cut = True
+        texts.append(base64.b64encode(found).decode())
+    return {"samples": [["ok", (time.perf_counter() - start) * 1000, texts, cut]]}
+
+
+def text(path):
+    """What a file holds; nothing where it can't be read."""
+    try:
+        with open(path, errors="replace") as file:
+            return file.read(MOST_FILE)
+    except OSError:
+        return None
+
+
+def texts(paths):
+    """Of each file that can be read, what it holds."""
+    return {path: found for path in paths for found in [text(path)] if found is not None}
+
+
+def files(ask, deadline):
+    """Operation ``files``."""
+    start = time.perf_counter()
+    before = texts(ask["twice"])
+    once = texts(sorted(path for pattern in ask["once"] for path in glob.glob(pattern)))
+    time.sleep(max(0.0, min(ask["seconds"], deadline - time.monotonic() - 0.5) - (time.perf_counter() - start)))
+    after, took = texts(ask["twice"]), time.perf_counter() - start
+    return {"samples": [["ok", took * 1000, took, once, before, after, os.uname().release]]}
+
+
+def attributes(data, at=0):
+    """The netlink attributes from a place on, by type; of a type that comes again the last."""
+    return dict(each_attribute(data, at))
+
+
+def each_attribute(data, at=0):
+    """The netlink attributes from a place on, as (type, value)."""
+    while at + 4 <= len(data):
+        length, kind = struct.unpack_from("=HH", data, at)
+        if length < 4:
+            return
+        yield kind & 0x3FFF, data[at + 4 : at + length]
+        at += (length + 3) & ~3
+
+
+def ip(packed):
+    """The text of an address."""
+    return socket.inet_ntop(socket.AF_INET if len(packed) == 4 else socket.AF_INET6, packed)
+
+
+def ends(tuple_):
+    """Protocol and ends of a connection tracking tuple: protocol, source, destination, their ports."""
+    parts = attributes(tuple_)
+    addresses, protocol = attributes(parts.get(1, b"")), attributes(parts.get(2, b""))
+    port = lambda kind: struct.unpack("!H", protocol.get(kind, b"\0\0")[:2])[0]  # noqa: E731
+    source, to = addresses.get(1) or addresses.get(3), addresses.get(2) or addresses.get(4)
+    return protocol.get(1, b"\0")[0], ip(source), ip(to), port(2), port(3)
+
+
+def tracked():
+    """All tracked flows as lines of /proc/net/nf_conntrack, from there or by netlink, which takes NET_ADMIN."""
+    try:
+        with open("/proc/net/nf_conntrack", errors="replace") as lines:
+            yield from lines
+        return
+    except OSError:
+        pass
+    for family in (socket.AF_INET, socket.AF_INET6):
+        for message in dumped(NETFILTER, 0x101, struct.pack("=BBH", family, 0, 0)):
+            found = attributes(message, 20)
+            if 1 not in found or 2 not in found:
+                continue
+            protocol, source, to, port, to_port = ends(found[1])
+            _, answers, back, answers_port, back_port = ends(found[2])
+            left = struct.unpack("!I", found.get(7, bytes(4)))[0]
+            mark = "" if struct.unpack("!I", found.get(3, bytes(4)))[0] & 2 else "[UNREPLIED] "
+            yield "x 0 %s %d %d src=%s dst=%s sport=%d dport=%d %ssrc=%s dst=%s sport=%d dport=%d" % (
+                ("udp" if protocol == 17 else "other", protocol, left, source, to, port, to_port, mark)
+                + (answers, back, answers_port, back_port)
+            )
+
+
+def flows(ask, deadline):
+    """Operation ``flows``."""
+    start, lines, cut = time.perf_counter(), [], False
+    wanted = {"dst=" + address for address in ask["to"]}
+    try:
+        for line in tracked():
+            words = line.split()
+            if "udp" in words[:3] and next((word for word in words if word.startswith("dst=")), "") in wanted:
+                lines.append(" ".join(words))
+                if len(lines) >= MOST_FLOWS:
+                    raise Full
+    except Full:
+        cut = True
+    return {"samples": [["ok", (time.perf_counter() - start) * 1000, lines, cut]]}
+
+
+PROTOCOLS = {6: "tcp", 17: "udp", 132: "sctp"}
+
+
+def endpoint(protocol, address, port):
+    """One endpoint as text, IPv6 in brackets."""
+    host = ip(address)
+    return "%s %s:%d" % (PROTOCOLS.get(protocol, str(protocol)), "[" + host + "]" if ":" in host else host, port)
+
+
+def translated(target, revision, family):
+    """Address and port that a DNAT target's parameters name: nf_nat_range(2), or of revision 0 the IPv4 form."""
+    if revision == 0:
+        return target[8:12], struct.unpack_from("!H", target, 16)[0]
+    return target[4:8] if family == socket.AF_INET else target[4:20], struct.unpack_from("!H", target, 36)[0]
+
+
+def nf_tables(found):
+    """Gather the endpoints in kube-proxy's chains of nf_tables, those of iptables-nft and its own."""
+    for number, message in enumerate(dumped(NETFILTER, 0xA07, bytes(4))):
+        if number > MOST_RULES:
+            raise Full
+        rule, family = attributes(message, 20), message[16]
+        table, chain = (rule.get(kind, b"").rstrip(b"\0").decode(errors="replace") for kind in (1, 2))
+        own = table == "kube-proxy" and chain.startswith("endpoint-")
+        if not own and not (table == "nat" and chain.startswith("KUBE-SEP-")):
+            continue
+        protocol, address, port = 0, b"", 0
+        for _, element in each_attribute(rule.get(4, b"")):
+            parts = attributes(element)
+            name, data = parts.get(1, b"").rstrip(b"\0"), attributes(parts.get(2, b""))
+            if name == b"cmp" and len(attributes(data.get(3, b"")).get(1, b"")) == 1:
+                protocol = attributes(data[3])[1][0]
+            elif name == b"target" and data.get(1, b"").rstrip(b"\0") == b"DNAT":
+                address, port = translated(data[3], struct.unpack("!I", data[2])[0], family)
+            elif name == b"immediate":
+                value = attributes(data.get(2, b"")).get(1, b"")
+                address = value if len(value) in (4, 16) else address
+                port = struct.unpack("!H", value)[0] if len(value) == 2 else port
+        if address and port:
+            found["nftables" if own else "iptables"].add(endpoint(protocol, address, port))
+
+
+IP_TABLES = ((socket.AF_INET, socket.IPPROTO_IP, 80, 112), (socket.AF_INET6, socket.IPPROTO_IPV6, 132, 168))
+"""Level of the socket options of the old tables, and where an entry has its protocol and its first match or target."""
+
+
+def ip_tables(found):
+    """Gather the endpoints in kube-proxy's chains of the old tables (linux/netfilter_ipv4/ip_tables.h)."""
+    for (family, level, protocol_at, head), names in zip(IP_TABLES, ("ip_tables_names", "ip6_tables_names")):  # noqa: B905 - Python 3.8
+        if "nat" not in (text("/proc/net/" + names) or "").split():
+            continue
+        with socket.socket(family, socket.SOCK_RAW, socket.IPPROTO_RAW) as sock:
+            info = option(sock, level, 64, b"nat".ljust(84, b"\0"))
+            size = struct.unpack_from("=I", info, 80)[0]
+            entries = option(sock, level, 65, b"nat".ljust(32, b"\0") + struct.pack("=I", size) + bytes(4 + size))[40:]
+        at, chain = 0, b""
+        while at + head <= size:
+            target_at, following = struct.unpack_from("=HH", entries, at + head - 24)
+            target = entries[at + target_at : at + following]
+            name, data = target[2:31].split(b"\0")[0], target[32:]
+            if name == b"ERROR":
+                chain = data.split(b"\0")[0]
+            elif name == b"DNAT" and chain.startswith(b"KUBE-SEP-"):
+                address, port = translated(data, target[31], family)
+                protocol = struct.unpack_from("=H", entries, at + protocol_at)[0]
+                found["legacy"].add(endpoint(protocol, address, port))
+            at += max(following, head)
+
+
+def option(sock, level, name, data):
+    """Get a socket option that reads what it is given."""
+    buffer, length = ctypes.create_string_buffer(data, len(data)), ctypes.c_uint(len(data))
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.getsockopt(sock.fileno(), level, name, buffer, ctypes.byref(length)) < 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    return buffer.raw
+
+
+def nat(ask, deadline):
+    """Operation ``nat``."""
+    start, cut = time.perf_counter(), False
+    found = {"iptables": set(), "legacy": set(), "nftables": set()}  # type: ignore[var-annotated]
+    try:
+        nf_tables(found)
+    except Full:
+        cut = True
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP, errno.EPROTONOSUPPORT):  # a kernel without nf_tables
+            raise
+    ip_tables(found)
+    return {"samples": [["ok", (time.perf_counter() - start) * 1000, {k: sorted(v) for k, v in found.items()}, cut]]}
+
+
+CNI = "/etc/cni/net.d"
+
+
+def cni(ask, deadline):
+    """Operation ``cni``."""
+    start = time.perf_counter()
+    rows = []
+    for name in sorted(os.listdir(CNI)):
+        if name.endswith((".conf", ".conflist", ".json")):
+            rows += [described(name)]
+    return {"samples": [["ok", (time.perf_counter() - start) * 1000, rows]]}
+
+
+def described(name):
+    """What is kept of a CNI configuration: its name, its network's and its plugins' types, or what is wrong with it."""
+    try:
+        with open(os.path.join(CNI, name), errors="replace") as file:
+            found = json.loads(file.read(MOST_FILE))
+        plugins = found["plugins"] if name.endswith(".conflist") else [found]
+        return [name, str(found.get("name", "")), [str(plugin["type"]) for plugin in plugins], ""]
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        return [name, "", [], "%s: %s" % (type(error).__name__, error)]
+
+
+def keep(capabilities):
+    """Give up all capabilities but these, for good (capset(2), version 3). Before any thread: each has its own."""
+    owned = next(line.split()[1] for line in (text("/proc/self/status") or "").splitlines() if line.startswith("CapPrm"))
+    bits = sum(1 << number for number in capabilities) & int(owned, 16)
+    header = (ctypes.c_uint32 * 2)(0x20080522, 0)
+    low, high = bits & 0xFFFFFFFF, bits >> 32
+    sets = (ctypes.c_uint32 * 6)(low, low, 0, high, high, 0)
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.capset(header, sets) < 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+
+
+HOST = {"netlink": netlink, "files": files, "flows": flows, "nat": nat, "cni": cni}

@@ -1,0 +1,177 @@
+"""Reads the messages of rtnetlink(7) that a node's kernel gave: links, addresses, routes, neighbours, forwarding database.
+
+Sources: linux/rtnetlink.h, if_link.h, if_addr.h, neighbour.h. Byte order is that of the node; all that Kubernetes runs on
+but s390x is little endian.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+from collections.abc import Iterator
+
+import msgspec
+
+from kubectl_netdoc.requests import Forwarding, KernelRoute, Link, Neighbour, Outcome, RtnetlinkReply
+
+MOST = 20_000
+"""Entries of a kind that are kept."""
+
+UP = 1
+LOCAL_TABLE = 255
+UNICAST = 1
+TYPES = {1: "unicast", 6: "blackhole", 7: "unreachable", 8: "prohibit", 9: "throw"}
+"""Types of routes that are kept (RTN_*): local, broadcast, anycast and multicast ones are the kernel's own."""
+
+ON_LINK = 4
+STATES = {1: "incomplete", 2: "reachable", 4: "stale", 8: "delay", 16: "probe", 32: "failed", 64: "noarp", 128: "permanent"}
+"""States of a neighbour (NUD_*)."""
+
+_Attributes = dict[int, bytes]
+
+
+def parse(dumps: list[bytes], ms: float, cut: bool) -> RtnetlinkReply:
+    """Return the reply in the five dumps; raises ``ValueError`` where they can't be read."""
+    if len(dumps) != 5:
+        raise ValueError(f"{len(dumps)} dumps of 5")
+    try:
+        links = dict(_links(dumps[0]))
+        names = {index: link.name for index, link in links.items()}
+        addresses = _addresses(dumps[1])
+        whole = [msgspec.structs.replace(link, addresses=tuple(addresses.get(i, ()))) for i, link in links.items()]
+        routes = list(_routes(dumps[2], names))
+        neighbours = list(_neighbours(dumps[3], names))
+        forwarding = list(_forwarding(dumps[4], names))
+    except (struct.error, OSError) as error:
+        raise ValueError(f"rtnetlink: {error}") from error
+    return RtnetlinkReply(
+        Outcome.OK,
+        ms,
+        links=tuple(whole[:MOST]),
+        routes=tuple(routes[:MOST]),
+        neighbours=tuple(neighbours[:MOST]),
+        forwarding=tuple(forwarding[:MOST]),
+        cut=cut or any(len(rows) > MOST for rows in (whole, routes, neighbours, forwarding)),
+    )
+
+
+def _messages(data: bytes, head: int) -> Iterator[tuple[bytes, _Attributes]]:
+    """The messages of a dump: the fixed part of ``head`` bytes, and the attributes."""
+    at = 0
+    while at + 16 <= len(data):
+        (length,) = struct.unpack_from("<I", data, at)
+        if length < 16 + head or at + length > len(data):
+            raise ValueError("a message of rtnetlink is cut")
+        yield data[at + 16 : at + 16 + head], _attributes(data[at + 16 + head : at + length])
+        at += (length + 3) & ~3
+
+
+def _attributes(data: bytes) -> _Attributes:
+    found: _Attributes = {}
+    at = 0
+    while at + 4 <= len(data):
+        length, kind = struct.unpack_from("<HH", data, at)
+        if length < 4:
+            break
+        found[kind & 0x3FFF] = data[at + 4 : at + length]
+        at += (length + 3) & ~3
+    return found
+
+
+def _number(raw: bytes | None, form: str = "<I") -> int:
+    return int(struct.unpack_from(form, raw)[0]) if raw else 0
+
+
+def _text(raw: bytes | None) -> str:
+    return (raw or b"").split(b"\0")[0].decode(errors="replace")
+
+
+def _ip(raw: bytes | None) -> str:
+    if raw is None or len(raw) not in (4, 16):
+        return ""
+    return socket.inet_ntop(socket.AF_INET if len(raw) == 4 else socket.AF_INET6, raw)
+
+
+def _mac(raw: bytes | None) -> str:
+    return (raw or b"").hex(":")
+
+
+def _links(data: bytes) -> Iterator[tuple[int, Link]]:
+    rows = list(_messages(data, 16))
+    names = {_number(head[4:8]): _text(found.get(3)) for head, found in rows}
+    for head, found in rows:
+        info = _attributes(found.get(18, b""))
+        own = _attributes(info.get(2, b"")) if _text(info.get(1)) == "vxlan" else {}
+        yield (
+            _number(head[4:8]),
+            Link(
+                name=_text(found.get(3)),
+                kind=_text(info.get(1)),
+                mtu=_number(found.get(4)),
+                up=bool(_number(head[8:12]) & UP),
+                mac=_mac(found.get(1)),
+                master=names.get(_number(found.get(10)), ""),
+                vni=_number(own.get(1)),
+                port=_number(own.get(15), ">H"),
+                local=_ip(own.get(4)) or _ip(own.get(17)),
+            ),
+        )
+
+
+def _addresses(data: bytes) -> dict[int, list[str]]:
+    found: dict[int, list[str]] = {}
+    for head, attributes in _messages(data, 8):
+        # Of a point-to-point link IFA_ADDRESS is the other end's; IFA_LOCAL is always its own where it is there.
+        text = _ip(attributes.get(2)) or _ip(attributes.get(1))
+        if text:
+            found.setdefault(_number(head[4:8]), []).append(f"{text}/{head[1]}")
+    return found
+
+
+def _routes(data: bytes, names: dict[int, str]) -> Iterator[KernelRoute]:
+    for head, found in _messages(data, 12):
+        family, bits, kind, protocol = head[0], head[1], head[7], head[5]
+        table = _number(found.get(15)) or head[4]
+        flags = _number(head[8:12])
+        if kind not in TYPES or table == LOCAL_TABLE or flags & 0x200:  # RTM_F_CLONED: what a lookup left
+            continue
+        everything = "0.0.0.0" if family == socket.AF_INET else "::"
+        first, hop_flags, via = _first_hop(found.get(9, b""))
+        yield KernelRoute(
+            to=f"{_ip(found.get(1)) or everything}/{bits}",
+            via=_ip(found.get(5)) or via,
+            dev=names.get(_number(found.get(4)) or first, ""),
+            type=TYPES[kind],
+            table=table,
+            metric=_number(found.get(6)),
+            mtu=_number(_attributes(found.get(8, b"")).get(2)),
+            protocol=protocol,
+            on_link=bool((flags | hop_flags) & ON_LINK),
+        )
+
+
+def _first_hop(data: bytes) -> tuple[int, int, str]:
+    """Link, flags and gateway of the first of several next hops (struct rtnexthop)."""
+    if len(data) < 8:
+        return 0, 0, ""
+    length, flags = struct.unpack_from("<HB", data)
+    return _number(data[4:8]), flags, _ip(_attributes(data[8:length]).get(5))
+
+
+def _state(head: bytes) -> str:
+    state = _number(head[8:10], "<H")
+    return next((word for bit, word in STATES.items() if state & bit), "none")
+
+
+def _neighbours(data: bytes, names: dict[int, str]) -> Iterator[Neighbour]:
+    for head, found in _messages(data, 12):
+        ip, state = _ip(found.get(1)), _state(head)
+        if ip and state != "noarp":
+            yield Neighbour(ip, _mac(found.get(2)), names.get(_number(head[4:8]), ""), state)
+
+
+def _forwarding(data: bytes, names: dict[int, str]) -> Iterator[Forwarding]:
+    for head, found in _messages(data, 12):
+        mac = _mac(found.get(2))
+        if mac and not mac.startswith(("33:33:", "01:00:5e:")):  # groups of multicast, which every link has
+            yield Forwarding(mac, names.get(_number(head[4:8]), ""), _ip(found.get(1)), _state(head))
