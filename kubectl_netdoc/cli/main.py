@@ -18,6 +18,7 @@ VERBS = {
     "explain": "The page of a check or a code.",
     "list": "Every check and its codes.",
     "policy": "What the network policies allow, whom they protect, and what a change would do.",
+    "rbac": "The least rights that netdoc needs, and which of them you lack.",
     "schema": "The JSON Schema of the report.",
     "version": "The version of netdoc.",
     "why": "Can A reach B? Every hop, the one that stops it, and its fix.",

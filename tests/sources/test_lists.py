@@ -14,6 +14,7 @@ from kubectl_netdoc.model import Rule
 from kubectl_netdoc.records import (
     CLUSTER_NETWORK_POLICY,
     COREFILE,
+    DNS_LOG,
     ENDPOINT_SLICE,
     EVENT,
     JOB,
@@ -206,6 +207,27 @@ def test_every_list_refused_is_the_end_with_exit_code_3(api: FakeApi, read: Read
     error = refused(read, NODE, POD)
     assert error.exit_code == 3
     assert str(Rule("list", "nodes")) in str(error)
+
+
+OTHER = "openshift-dns"
+
+
+@pytest.mark.parametrize(("there", "readable"), [((), True), ((OTHER,), False), (None, False)], ids=["absent", "there", "?"])
+@pytest.mark.parametrize(("kind", "path"), [(COREFILE, "configmaps/dns-default"), (DNS_LOG, "pods")], ids=["object", "log"])
+def test_refusal_in_a_namespace_that_is_not_there_is_none(
+    api: FakeApi, read: Read, monkeypatch: pytest.MonkeyPatch, kind: Kind[Any], path: str, there: Any, readable: bool
+) -> None:
+    """RBAC refuses before it looks: who has a role in kube-system only is refused in a namespace of other distributions too."""
+    known = frozenset(there) if there is not None else None
+    monkeypatch.setattr(lists, "existing", lambda *_: known)  # kmock can't serve /api/v1/namespaces
+    api.lists(within("kube-system"), thing("coredns-1", "kube-system"))
+    api.answer(within("kube-system", "pods/coredns-1/log"), b"[INFO] all is well")
+    api.answer(within("kube-system", "configmaps/coredns"), thing("coredns", "kube-system", data={"Corefile": ".:53 {}"}))
+    api.refuse(within(OTHER, path))
+    cluster = read(NODE, kind)
+    assert cluster.readable(kind) is readable
+    if not readable:
+        assert why(cluster, kind).grant is not None
 
 
 def test_unknown_kind_of_an_old_server_is_by_design(api: FakeApi, read: Read) -> None:

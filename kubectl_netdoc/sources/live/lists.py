@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -11,9 +11,11 @@ from msgspec import Struct
 
 from kubectl_netdoc.cluster import Cluster, Listing, Scope, Unavailable
 from kubectl_netdoc.model import Rule, Unseen
-from kubectl_netdoc.records import Kind, convert
+from kubectl_netdoc.records import NAMESPACE, Kind, convert
 from kubectl_netdoc.sources import UNREADABLE, SourceError
+from kubectl_netdoc.sources.live import rights
 from kubectl_netdoc.sources.live.client import ApiError, Client
+from kubectl_netdoc.sources.live.rights import DNS_NAMESPACE
 
 PAGE = 500
 """Objects a page, as kubectl's own chunk size."""
@@ -24,7 +26,6 @@ LOG_END = {"tailLines": 500, "limitBytes": 256 * 1024, "sinceSeconds": 3600}
 
 AT_ONCE = 8
 OWNER, OURS = "app.kubernetes.io/managed-by", "kubectl-netdoc"
-DNS_NAMESPACE = "kube-system"
 
 
 class _ListMeta(Struct, frozen=True):
@@ -71,10 +72,13 @@ def read(client: Client, kinds: tuple[Kind[Any], ...], namespaces: tuple[str, ..
     Namespaced kinds are read in ``namespaces``, everywhere where that is empty; where the cluster-wide list is
     forbidden, in the context's own namespace instead.
     """
-    server = _server_version(client)
+    server = server_version(client)
     scope = Scope(namespaces, "as asked" if namespaces else "")
-    missing = _missing(client, kinds)
-    kinds = tuple(kind for kind in kinds if kind.name not in missing)
+    versions = api_versions(client) if any(kind.extension for kind in kinds) else None
+    there = {kind.name: rights.served(kind, versions) for kind in kinds}
+    # Asked for all the same, what is not served would be refused to who may not list it, as if it were there.
+    missing: dict[str, Listing | Unavailable] = {k.name: _not_served(k) for k in kinds if there[k.name] is None}
+    kinds = tuple(kind for kind in there.values() if kind is not None)
     listings, dark = _all_at_once(client, kinds, namespaces)
     refused = [k for k in kinds if not namespaces and k.namespaced and not (k.names or k.logs) and _forbidden(listings[k.name])]
     if refused:
@@ -89,19 +93,13 @@ def read(client: Client, kinds: tuple[Kind[Any], ...], namespaces: tuple[str, ..
     return Cluster(listings | missing, time=client.now(), server=server, scope=scope)
 
 
-def _missing(client: Client, kinds: Iterable[Kind[Any]]) -> dict[str, Listing | Unavailable]:
-    """Return the extensions that the server hasn't got. Asked for all the same, they would be refused to who may not list
-    them, as if they were there. Where discovery fails nothing is known to be missing.
-    """
-    wanted = [kind for kind in kinds if kind.extension]
-    if not wanted:
-        return {}
+def api_versions(client: Client) -> frozenset[str] | None:
+    """Return the API versions that the server serves, such as ``apps/v1``; None where discovery fails."""
     try:
         groups = msgspec.json.decode(client.get("/apis"), type=_Groups).groups or []
     except (ApiError, *UNREADABLE):
-        return {}
-    served = {version.group_version for group in groups for version in group.versions or []}
-    return {kind.name: _not_served(kind) for kind in wanted if f"{kind.group}/{kind.version}" not in served}
+        return None
+    return frozenset(version.group_version for group in groups for version in group.versions or [])
 
 
 def _not_served(kind: Kind[Any]) -> Unavailable:
@@ -125,8 +123,11 @@ def _within(listing: Listing | Unavailable, kind: Kind[Any], namespaces: tuple[s
     return Listing(tuple(item for item in listing.items if item.namespace in namespaces), listing.undecodable)
 
 
-def _server_version(client: Client) -> str:
-    """Ask the server's version, which tells in one call whether anything answers and whether it lets us in."""
+def server_version(client: Client) -> str:
+    """Ask the server's version, which tells in one call whether anything answers and whether it lets us in.
+
+    Raises ``SourceError`` where not.
+    """
     try:
         version = msgspec.json.decode(client.get("/version"), type=_ServerVersion).git_version
     except ApiError as error:
@@ -219,15 +220,34 @@ def _by_name(client: Client, kind: Kind[Any]) -> Iterator[msgspec.Raw]:
         try:
             yield msgspec.Raw(client.get(f"{kind.path}/namespaces/{namespace}/{kind.plural}/{name}"))
         except ApiError as error:
-            if error.status != 404:
+            if error.status != 404 and not _refused_nothing(client, error, namespace):
                 raise
+
+
+def _refused_nothing(client: Client, error: ApiError, namespace: str) -> bool:
+    """Whether what was refused is of a namespace that is known not to be there: a role for it could not even be made."""
+    return error.status == 403 and namespace not in rights.STANDARD and existing(client, namespace) == frozenset()
+
+
+def existing(client: Client, *wanted: str) -> frozenset[str] | None:
+    """Return which of some namespaces are there; None where the server does not tell."""
+    try:
+        pages = (_pages(client, NAMESPACE, "", f"metadata.name={name}") for name in wanted)
+        return frozenset(_name(raw) for page in pages for raw in page)
+    except (ApiError, *UNREADABLE):
+        return None
 
 
 def _logs(client: Client, kind: Kind[Any]) -> Iterator[msgspec.Raw]:
     """Yield the end of each pod's log as an object; a pod that has none yet, or is gone by now, has nothing to say."""
     for namespace, selector in kind.logs:
         pods = f"{kind.path}/namespaces/{namespace}/pods"
-        found = msgspec.json.decode(client.get(pods, {"labelSelector": selector, "limit": MOST_LOGS}), type=_Pods)
+        try:
+            found = msgspec.json.decode(client.get(pods, {"labelSelector": selector, "limit": MOST_LOGS}), type=_Pods)
+        except ApiError as error:
+            if not _refused_nothing(client, error, namespace):
+                raise
+            continue
         for pod in found.items or ():
             name = pod.metadata.name
             try:
@@ -267,11 +287,10 @@ def _pages(client: Client, kind: Kind[Any], namespace: str, selector: str) -> It
 def unavailable(kind: Kind[Any], error: ApiError, namespaces: tuple[str, ...]) -> Unavailable:
     """Return why a list could not be had, with the least rule that would grant it where it was refused."""
     if error.status in (401, 403):
-        verb = "get" if kind.names or kind.logs else "list"
-        names = tuple(name for _, name in kind.names)
-        own = kind.names or kind.logs
-        namespace = own[0][0] if own else ",".join(namespaces) if kind.namespaced else ""
-        return Unavailable("forbidden", Rule(verb, kind.plural, kind.group, namespace, names))
+        if kind.names or kind.logs:
+            return Unavailable("forbidden", next(rule for rule in rights.reading(kind) if rule.resource == kind.plural))
+        namespace = ",".join(namespaces) if kind.namespaced else ""
+        return Unavailable("forbidden", Rule("list", kind.plural, kind.group, namespace))
     if error.status == 404:
         return _not_served(kind)
     if error.timed_out:

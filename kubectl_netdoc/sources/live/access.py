@@ -1,0 +1,70 @@
+"""Asks the API server what its user may do, one small question a rule; anybody who is logged in may ask that.
+
+Not the list of all rules (SelfSubjectRulesReview): it is incomplete where a webhook decides, as on most managed clusters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from concurrent.futures import ThreadPoolExecutor
+
+import msgspec
+from msgspec import Struct, field
+
+from kubectl_netdoc.model import Rule
+from kubectl_netdoc.sources import UNREADABLE, SourceError
+from kubectl_netdoc.sources.live.client import ApiError, Client
+
+REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+WHOAMI = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
+AT_ONCE = 8
+
+
+class _Verdict(Struct):
+    allowed: bool = False
+
+
+class _Review(Struct):
+    status: _Verdict = field(default_factory=_Verdict)
+
+
+class _User(Struct):
+    username: str = ""
+
+
+class _UserInfo(Struct):
+    user: _User = field(name="userInfo", default_factory=_User)
+
+
+class _Whoami(Struct):
+    status: _UserInfo = field(default_factory=_UserInfo)
+
+
+def allowed(client: Client, rules: Collection[Rule]) -> dict[Rule, bool]:
+    """Return for each rule whether the user may do all it says; raises ``SourceError`` where the server does not tell."""
+    asked = [(rule, name) for rule in rules for name in rule.names or ("",)]
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        verdicts = list(pool.map(lambda question: _ask(client, *question), asked))
+    answers = dict.fromkeys(rules, True)
+    for (rule, _), verdict in zip(asked, verdicts, strict=True):
+        answers[rule] &= verdict
+    return answers
+
+
+def _ask(client: Client, rule: Rule, name: str) -> bool:
+    resource, _, subresource = rule.resource.partition("/")
+    attributes = {"verb": rule.verb, "group": rule.group, "resource": resource, "subresource": subresource}
+    attributes |= {"namespace": rule.namespace, "name": name}
+    body = {"spec": {"resourceAttributes": {key: value for key, value in attributes.items() if value}}}
+    try:
+        return msgspec.json.decode(client.request("POST", REVIEWS, body=body), type=_Review).status.allowed
+    except (ApiError, *UNREADABLE) as error:
+        raise SourceError(f"{client.host} does not tell what context {client.context} may do: {error}") from error
+
+
+def username(client: Client) -> str:
+    """Return the user's name as the server knows it; "" where it does not say (before Kubernetes 1.28)."""
+    try:
+        return msgspec.json.decode(client.request("POST", WHOAMI, body={}), type=_Whoami).status.user.username
+    except (ApiError, *UNREADABLE):
+        return ""

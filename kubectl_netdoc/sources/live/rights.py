@@ -1,0 +1,150 @@
+"""What the live source asks of the API server, as RBAC rules: the one place that says so.
+
+``tests/sources/test_rights.py`` holds this against the requests that a run makes. What everybody may ask (/version and /apis, by
+the ClusterRoles system:public-info-viewer and system:discovery) is not among it, and where that was taken away, a run does
+without.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import replace
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from kubectl_netdoc.model import Rule
+from kubectl_netdoc.records import Kind
+from kubectl_netdoc.requests import Canary, OwnName, OwnService, Request
+
+DNS_NAMESPACE = "kube-system"
+"""Where cluster DNS runs: read besides the namespaces that are asked for, where that is permitted."""
+
+STANDARD = frozenset({"default", DNS_NAMESPACE})
+"""Namespaces that every cluster has. What is read of others is asked for in vain, and a role for them can't be made, where they
+are not there."""
+
+
+class Loss(StrEnum):
+    """What becomes of a check without a right."""
+
+    SKIPPED = "skipped"
+    UNKNOWN = "unknown"
+    LESS = "says less"
+
+
+class Made(StrEnum):
+    """What a run makes in the namespace of its debug pods."""
+
+    PODS = "pods"
+    SERVICES = "services"
+    POLICIES = "networkpolicies"
+
+
+class Use(Struct, frozen=True):
+    """A right that measuring takes. ``made``: it is needed where the requests of a check have such a thing made.
+
+    ``loss``: what becomes of those checks without it, None where nothing does. ``stays``: without it things stay in the cluster.
+    ``since``: the server's version from which it is asked for.
+    """
+
+    rule: Rule
+    why: str
+    made: Made = Made.PODS
+    loss: Loss | None = Loss.UNKNOWN
+    since: tuple[int, int] = (0, 0)
+    stays: bool = False
+
+
+def reading(kind: Kind[Any], namespaces: Collection[str] = ()) -> tuple[Rule, ...]:
+    """Return the rules that reading a kind takes; ``namespaces``: only there, where the kind has any.
+
+    None for what others point at (Secrets with certificates): which ones they are, each cluster tells, and all are too many.
+    """
+    if kind.names:
+        spaces = dict.fromkeys(space for space, _ in kind.names)
+        return tuple(Rule("get", kind.plural, kind.group, space, _named(kind, space)) for space in spaces)
+    if kind.pointed:  # TLS Secrets: read one by one where that is permitted, and no run asks for the right
+        return ()
+    if kind.logs:
+        asked = (("list", kind.plural.partition("/")[0]), ("get", kind.plural))
+        return tuple(Rule(verb, plural, kind.group, space) for space, _ in kind.logs for verb, plural in asked)
+    if getattr(kind, "pointed", None):
+        return ()
+    spaces = dict.fromkeys(namespaces if kind.namespaced and namespaces else ("",))
+    return tuple(Rule("list", kind.plural, kind.group, space) for space in spaces)
+
+
+def _named(kind: Kind[Any], namespace: str) -> tuple[str, ...]:
+    return tuple(sorted(name for space, name in kind.names if space == namespace))
+
+
+def served(kind: Kind[Any], versions: Collection[str] | None, spaces: Collection[str] | None = None) -> Kind[Any] | None:
+    """Return what of a kind can be read where the server serves these API versions and has these namespaces, None for nothing.
+
+    Where either is not known (None), it is as if all were there.
+    """
+    if kind.extension and versions is not None and f"{kind.group}/{kind.version}" not in versions:
+        return None
+    if spaces is None or not (kind.names or kind.logs):
+        return kind
+    there = STANDARD | set(spaces)
+    names, logs = (tuple(pair for pair in pairs if pair[0] in there) for pairs in (kind.names, kind.logs))
+    return replace(kind, names=names, logs=logs) if names or logs else None
+
+
+def elsewhere(kinds: Iterable[Kind[Any]]) -> tuple[str, ...]:
+    """Return the namespaces in which single things are read and that not every cluster has."""
+    return tuple(sorted({space for kind in kinds for space, _ in (*kind.names, *kind.logs)} - STANDARD))
+
+
+def measuring(namespace: str) -> tuple[Use, ...]:
+    """Return what debug pods take: in a namespace that is there, or ("") with one made for each run, so cluster-wide."""
+    return (*_running(namespace), *(_in_ours(namespace) if namespace else _ours()))
+
+
+def _running(namespace: str) -> Iterable[Use]:
+    def rule(verb: str, resource: str, group: str = "") -> Rule:
+        return Rule(verb, resource, group, namespace)
+
+    policies = "networking.k8s.io"
+    yield Use(rule("create", "pods"), "runs the debug pods", loss=Loss.SKIPPED)
+    yield Use(rule("watch", "pods"), "sees them start", loss=Loss.SKIPPED)
+    yield Use(rule("get", "pods/exec"), "measures in them")
+    # The websocket is a GET; from 1.35 on it takes create as well (AuthorizePodWebsocketUpgradeCreatePermission, KEP-4006).
+    yield Use(rule("create", "pods/exec"), "the same, from Kubernetes 1.35 on", since=(1, 35))
+    yield Use(rule("watch", "events"), "why one does not start", loss=Loss.LESS)
+    yield Use(rule("create", "services"), "netdoc's own Service", Made.SERVICES)
+    yield Use(rule("create", "networkpolicies", policies), "the canary's policy, on netdoc's own pods", Made.POLICIES)
+    yield Use(rule("delete", "networkpolicies", policies), "takes it away again", Made.POLICIES, stays=True)
+
+
+def _in_ours(namespace: str) -> Iterable[Use]:
+    for made, resource, group in ((Made.PODS, "pods", ""), (Made.SERVICES, "services", "")):
+        yield Use(Rule("delete", resource, group, namespace), "removes what was made", made, None, stays=True)
+    for made, resource, group in (
+        (Made.PODS, "pods", ""),
+        (Made.SERVICES, "services", ""),
+        (Made.POLICIES, "networkpolicies", "networking.k8s.io"),
+    ):
+        yield Use(Rule("list", resource, group, namespace), "sweeps what killed runs left", made, None)
+
+
+def _ours() -> Iterable[Use]:
+    yield Use(Rule("create", "namespaces"), "a namespace for each run", loss=Loss.SKIPPED)
+    yield Use(Rule("delete", "namespaces"), "removes it again", loss=None, stays=True)
+    yield Use(Rule("list", "namespaces"), "sweeps what killed runs left", loss=None)
+
+
+def makes(requests: Iterable[Request]) -> frozenset[Made]:
+    """Return what the live source makes in the cluster for these requests."""
+    made = set()
+    for request in requests:
+        made.add(Made.PODS)
+        if isinstance(request, Canary):
+            made.add(Made.POLICIES)
+        if any(isinstance(part, (OwnService, OwnName)) for part in msgspec.structs.astuple(request)):
+            made.add(Made.SERVICES)
+    return frozenset(made)

@@ -1,0 +1,222 @@
+"""What the live source says that it asks of the API server, held against what a run asks of a recording one."""
+
+from __future__ import annotations
+
+import json
+import queue
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any, cast
+
+import msgspec
+import pytest
+
+from kubectl_netdoc import rbac, registry
+from kubectl_netdoc.model import Rule, Tier
+from kubectl_netdoc.records import COREFILE, DNS_LOG, KINDS, NODE, POD, Kind
+from kubectl_netdoc.requests import Echo, EchoReply, EchoSample, Lost, Outcome, Peer, Reply, Request
+from kubectl_netdoc.run import run
+from kubectl_netdoc.sources.live import canary, client, pods, rights
+from kubectl_netdoc.sources.live import exec as agent_exec
+from kubectl_netdoc.sources.live.source import LiveSource
+
+ELSEWHERE = rights.elsewhere(KINDS.values())
+BY_PATH = {(kind.group, kind.plural): kind for kind in KINDS.values() if not (kind.names or kind.logs)}
+PUBLIC = ("/version", "/apis")
+"""What everybody may ask: system:public-info-viewer, system:discovery."""
+
+
+class Watching:
+    """A watch of the recorder: each pod that is made runs at once."""
+
+    def __init__(self) -> None:
+        self.changes: queue.Queue[bytes] = queue.Queue()
+
+    def lines(self) -> Iterator[bytes]:
+        while line := self.changes.get():
+            yield line
+
+    def stop(self) -> None:
+        self.changes.put(b"")
+
+
+class Recorder:
+    """Stands for the client: notes each request as the rule that would grant it, and plays a small cluster."""
+
+    def __init__(self) -> None:
+        self.asked: set[Rule] = set()
+        self.made: list[dict[str, Any]] = []
+        self.watches: list[Watching] = []
+        self.host, self.context, self.namespace, self.options = "host", "lab", "shop", client.Options()
+        self.usage = client.Usage()
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def get(self, path: str, query: Any = None) -> bytes:
+        return self.request("GET", path, query)
+
+    def request(self, method: str, path: str, query: Any = None, body: Any = None, timeout: float = 0) -> bytes:
+        if path in PUBLIC:
+            return json.dumps(PUBLIC_ANSWERS[path]).encode()
+        rule = granted(method, path)
+        self.asked.add(rule)
+        if rule.verb == "create" and rule.resource == "pods":
+            self.run(body)
+        if rule.verb == "create" and rule.resource == "services":
+            return b'{"spec": {"clusterIP": "10.96.7.7"}}'
+        if rule.resource == "pods/log":
+            return b"[INFO] all is well"
+        return json.dumps({"items": self.items(path, query or {})}).encode() if rule.verb == "list" else b"{}"
+
+    def items(self, path: str, query: Any) -> list[Any]:
+        if "labelSelector" in query:
+            return [{"metadata": {"name": "one", "namespace": "x"}, "status": {"containerStatuses": [{"name": "c"}]}}]
+        rule = granted("GET", path)
+        kind = BY_PATH.get((rule.group, rule.resource))
+        listing = rbac._sample().listing(kind) if kind else None
+        items = [item for item in getattr(listing, "items", ()) if rule.namespace in ("", item.namespace)]
+        return [msgspec.to_builtins(item) for item in items]
+
+    def watch(self, path: str, query: Any, seconds: float) -> Watching:
+        self.asked.add(msgspec.structs.replace(granted("GET", path), verb="watch"))
+        watch = Watching()
+        if path.endswith("/pods"):
+            self.watches.append(watch)
+            for body in self.made:
+                watch.changes.put(running(body))
+        return watch
+
+    def run(self, body: dict[str, Any]) -> None:
+        self.made.append(body)
+        for watch in self.watches:
+            watch.changes.put(running(body))
+
+    def exec(self, namespace: str, pod: str, *more: Any) -> None:
+        self.asked.add(Rule("get", "pods/exec", "", namespace))
+
+
+def granted(method: str, path: str) -> Rule:
+    """Return the rule that grants a request, by its path: /api/v1/… or /apis/GROUP/VERSION/…"""
+    _, api, *parts = path.split("/")
+    group, parts = ("", parts[1:]) if api == "api" else (parts[0], parts[2:])
+    namespace = ""
+    if parts[0] == "namespaces" and len(parts) > 2:
+        namespace, parts = parts[1], parts[2:]
+    name, sub = (*parts[1:], "", "")[:2]
+    verb = {"POST": "create", "DELETE": "delete", "PATCH": "patch", "GET": "get" if name else "list"}[method]
+    exact = (name,) if parts[0] == "configmaps" else ()
+    return Rule(verb, "/".join(filter(None, (parts[0], sub))), group, namespace, exact)
+
+
+def running(body: dict[str, Any]) -> bytes:
+    status = {
+        "phase": "Running",
+        "podIP": "10.0.0.1",
+        "conditions": [{"type": "Ready", "status": "True"}],
+        "containerStatuses": [{"state": {"running": {}}}],
+    }
+    return json.dumps(
+        {"type": "MODIFIED", "object": {"metadata": body["metadata"], "spec": body["spec"], "status": status}}
+    ).encode()
+
+
+VERSIONS = frozenset(f"{kind.group}/{kind.version}" for kind in KINDS.values() if kind.group)
+PUBLIC_ANSWERS = {
+    "/version": {"gitVersion": "v1.34.0"},
+    "/apis": {"groups": [{"versions": [{"groupVersion": version} for version in VERSIONS]}]},
+}
+
+
+def answered(client: Recorder, namespace: str, pod: str, requests: tuple[Request, ...], *more: Any, **named: Any) -> Any:
+    """Stands for the agent: every echo is answered, so that the canary goes on to its policy."""
+    client.exec(namespace, pod)
+    replies: dict[Request, Reply] = {request: Lost("not played") for request in requests}
+    for request in requests:
+        if isinstance(request, Echo) and isinstance(request.to, Peer):
+            replies[request] = EchoReply("x", (EchoSample(Outcome.OK, 1.0, request.to.node),))
+    return agent_exec.Answer(replies)
+
+
+@pytest.fixture
+def recorder(monkeypatch: pytest.MonkeyPatch) -> Recorder:
+    monkeypatch.setattr(agent_exec, "run", answered)
+    for name in ("ENFORCED", "LIFTED", "PAUSE"):
+        monkeypatch.setattr(canary, name, 0.01)
+    return Recorder()
+
+
+def each(rules: set[Rule]) -> set[Rule]:
+    """Rules with one name each."""
+    return {msgspec.structs.replace(rule, names=(name,) if name else ()) for rule in rules for name in rule.names or ("",)}
+
+
+def covers(wide: Rule, rule: Rule) -> bool:
+    return rule in (wide, msgspec.structs.replace(wide, namespace=rule.namespace)) and wide.namespace in ("", rule.namespace)
+
+
+def asked_for(recorder: Recorder, namespaces: tuple[str, ...], settings: pods.Settings | None) -> set[Rule]:
+    """Everything that a run of all checks asks."""
+    known = registry.load()
+    run(LiveSource(cast("client.Client", recorder), namespaces, settings), known, known.checks)
+    return recorder.asked
+
+
+def declared(**wanted: Any) -> set[Rule]:
+    """The least rights where everything is there, on a server before 1.35."""
+    whole = rbac.Wanted(checks=registry.load().checks, versions=VERSIONS, spaces=ELSEWHERE, **wanted)
+    return each({right.rule for right in rbac.for_server(rbac.least(whole), "v1.34.0")})
+
+
+SCOPES = pytest.mark.parametrize("namespaces", [(), ("shop", "bank")], ids=["everywhere", "two namespaces"])
+
+
+@SCOPES
+@pytest.mark.parametrize("pod_namespace", ["netdoc", ""], ids=["fixed namespace", "new namespace"])
+def test_a_run_asks_for_what_is_declared_and_for_nothing_else(
+    recorder: Recorder, namespaces: tuple[str, ...], pod_namespace: str
+) -> None:
+    asked = asked_for(recorder, namespaces, pods.Settings(namespace=pod_namespace))
+    said = declared(namespaces=namespaces, pod_namespace=pod_namespace)
+    assert {rule for rule in asked if not any(covers(wide, rule) for wide in said)} == set()
+    assert {wide for wide in said if not any(covers(wide, rule) for rule in asked)} == set()
+
+
+@SCOPES
+def test_a_run_without_pods_only_reads(recorder: Recorder, namespaces: tuple[str, ...]) -> None:
+    asked = asked_for(recorder, namespaces, None)
+    assert {rule.verb for rule in asked} == {"get", "list"}
+    said = declared(namespaces=namespaces, tier=Tier.API)
+    assert {wide for wide in said if not any(covers(wide, rule) for rule in asked)} == set()
+
+
+def test_exec_takes_create_from_the_version_on_that_asks_for_it() -> None:
+    uses = [use for use in rights.measuring("x") if use.since]
+    assert {use.rule for use in uses if use.since >= (1, 35)} == {Rule("create", "pods/exec", "", "x")}
+
+
+def test_nothing_is_taken_that_a_run_does_not_make() -> None:
+    assert rights.makes(()) == frozenset()
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=list(KINDS))
+def test_reading_only_reads(kind: Kind[Any]) -> None:
+    rules = rights.reading(kind)
+    assert rules or kind.plural == "secrets"
+    assert {rule.verb for rule in rules} <= {"get", "list"}
+    assert all("*" not in (rule.resource, rule.group) and rule.resource != "secrets" for rule in rules)
+    assert all(rule.names and rule.namespace for rule in rules if rule.resource == "configmaps")
+
+
+def test_single_things_are_asked_for_where_they_are() -> None:
+    assert {rule.namespace for rule in rights.reading(COREFILE)} == {"kube-system", "openshift-dns"}
+    here = rights.served(COREFILE, None, ())
+    assert here is not None
+    assert {rule.namespace for rule in rights.reading(here)} == {"kube-system"}
+    assert rights.served(COREFILE, None, None) is COREFILE
+    assert rights.served(DNS_LOG, None, ("openshift-dns",)) == DNS_LOG
+
+
+def test_namespaces_asked_for_bound_what_has_one() -> None:
+    assert rights.reading(POD, ("a", "b")) == (Rule("list", "pods", "", "a"), Rule("list", "pods", "", "b"))
+    assert rights.reading(NODE, ("a", "b")) == (Rule("list", "nodes"),)
