@@ -188,6 +188,7 @@ FAMILY = Code(
         "kubectl get nodes -o custom-columns=NAME:.metadata.name,ADDRESSES:.status.addresses[*].address,PODS:.spec.podCIDRs",
     ),
     rows=("M3",),
+    explains=(CHAIN, Explains(("MTU001", "MTU002", "MTU003"), "path"), Explains(("MTU001", "MTU002", "MTU003"), "node")),
 )
 NO_ADDRESS = Code(
     id="PNW013",
@@ -377,7 +378,8 @@ def _further(facts: Facts, primary: _Mesh) -> Iterator[Finding | Unseen]:
             yield Unseen(f"{len(mesh.unknown)} {family} paths", "; ".join(sorted(set(mesh.unknown.values()))), asked=True)
         fails = (mesh.bad | mesh.no_udp.keys()) - primary.bad - primary.no_udp.keys()
         for place in places(fails & mesh.replies.keys(), mesh.replies):
-            numbers = place.evidence() | mesh.evidence(place.paths) | {"asked": len(mesh.replies), "family": family}
+            # What is asked for along a path comes back along the other: both are in the evidence.
+            numbers = mesh.evidence(place.paths) | place.evidence() | {"asked": len(mesh.replies), "family": family}
             yield FAMILY.on(place.subject, numbers)
         yield from _black_holes(mesh, family)
 
