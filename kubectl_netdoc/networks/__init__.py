@@ -7,14 +7,35 @@ flags in ``records/networks.py``; its objects, from the published manifest, in `
 from __future__ import annotations
 
 from kubectl_netdoc.cluster import Cluster
+from kubectl_netdoc.networks import k3s
+from kubectl_netdoc.networks.antrea import ANTREA
 from kubectl_netdoc.networks.base import Found, Image, Network, Part, Seen, Traits, daemon_sets
 from kubectl_netdoc.networks.calico import CALICO, CANAL
 from kubectl_netdoc.networks.cilium import CILIUM, DATAPLANE_V2
+from kubectl_netdoc.networks.cloud import AWS_VPC_CNI, AZURE_CNI
 from kubectl_netdoc.networks.flannel import FLANNEL
+from kubectl_netdoc.networks.kindnet import KINDNET
+from kubectl_netdoc.networks.kube_router import KUBE_ROUTER
+from kubectl_netdoc.networks.multus import MULTUS
+from kubectl_netdoc.networks.ovn_kubernetes import OVN_KUBERNETES
 from kubectl_netdoc.networks.weave import WEAVE
 from kubectl_netdoc.records import Workload
 
-ALL: tuple[Network, ...] = (CANAL, CALICO, FLANNEL, DATAPLANE_V2, CILIUM, WEAVE)
+ALL: tuple[Network, ...] = (
+    CANAL,
+    CALICO,
+    FLANNEL,
+    DATAPLANE_V2,
+    CILIUM,
+    WEAVE,
+    KINDNET,
+    KUBE_ROUTER,
+    ANTREA,
+    OVN_KUBERNETES,
+    AWS_VPC_CNI,
+    AZURE_CNI,
+    MULTUS,
+)
 """Every network, the one that is told by more first: a DaemonSet is of the first that it fits."""
 
 
@@ -30,7 +51,8 @@ def recognise(cluster: Cluster) -> tuple[Found, ...]:
         for network in ALL
         if network.name in agents
     ]
-    return tuple(found)
+    part = None if any(each.primary for each in found) else k3s.embedded(cluster)
+    return (part, *found) if part else tuple(found)
 
 
 def _in_use(cluster: Cluster, workload: Workload) -> bool:
@@ -38,4 +60,4 @@ def _in_use(cluster: Cluster, workload: Workload) -> bool:
     return cluster.origin == "manifests" or workload.status.desired_number_scheduled > 0
 
 
-__all__ = ["ALL", "Found", "Image", "Network", "Part", "Seen", "Traits", "recognise"]
+__all__ = ["ALL", "Found", "Image", "Network", "Part", "Seen", "Traits", "Workload", "recognise"]

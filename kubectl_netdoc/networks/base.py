@@ -42,18 +42,23 @@ class Traits(Struct, frozen=True, omit_defaults=True):
     node_ranges: bool = False
     beside: bool = False
 
+    def named(self) -> dict[str, str]:
+        """What is told, by name."""
+        named = {
+            "backend": self.backend,
+            "encapsulation": self.encapsulation,
+            "encryption": self.encryption,
+            "ipam": self.ipam,
+            "mtu_set": self.mtu,
+            "services": self.kube_proxy,
+            "policy_engine": self.policy,
+        }
+        return {name: value for name, value in named.items() if value}
+
     def told(self) -> list[str]:
         """What is told, a clause each."""
-        named = (
-            ("backend", self.backend),
-            ("encapsulation", self.encapsulation),
-            ("encryption", self.encryption),
-            ("IPAM", self.ipam),
-            ("MTU set", self.mtu),
-            ("Services", self.kube_proxy),
-            ("policy engine", self.policy),
-        )
-        return [f"{name} {value}" for name, value in named if value]
+        words = {"ipam": "addresses by", "mtu_set": "MTU set", "policy_engine": "policy engine"}
+        return [f"{words.get(name, name)} {value}" for name, value in self.named().items()]
 
 
 class Image(Struct, frozen=True):
@@ -107,6 +112,10 @@ class Seen(Struct, frozen=True):
         found = {item.name: item.settings for item in self._all(NETWORK_CONFIG)}
         return next((found[name] for name in names if name in found), {})
 
+    def has_config(self, name: str) -> bool:
+        """Whether the ConfigMap of that name is there."""
+        return any(item.name == name for item in self._all(NETWORK_CONFIG))
+
     @property
     def flags(self) -> dict[str, str]:
         """Settings in variables and flags of its agents' containers."""
@@ -146,7 +155,7 @@ class Network(Struct, frozen=True):
     one repository). ``traits``: reads what it is set to. ``parts``: its controllers. ``trace``: whether a node shows that the
     agent has been there. ``configs``: its ConfigMaps, which stay when only the agent is removed. ``needs_all``: further images
     that have to be in the same DaemonSet. ``meta``: it only calls other networks. ``advice``: what everybody who has it should
-    know. ``log``: the log of its agent in a pod, as kubectl is asked for it.
+    know.
     """
 
     name: str

@@ -8,9 +8,8 @@ disabled before. GKE Dataplane V2: DaemonSet anetd, gke.gcr.io/cilium/cilium. Ra
 from __future__ import annotations
 
 from kubectl_netdoc.networks.base import Network, Part, Seen, Traits, repository, yes
-from kubectl_netdoc.records import CILIUM_NODE
 
-IMAGE = repository("cilium/cilium", "cilium/cilium-ci", "lab/cilium")
+IMAGE = repository("cilium", "cilium-ci")
 PARTS = (Part(repository("cilium/operator", "operator-generic", "operator-aws", "operator-azure"), "new nodes get no addresses"),)
 NODE_RANGES = ("kubernetes",)
 """Values of ipam with which pods get addresses from spec.podCIDRs; cluster-pool has ranges of its own in CiliumNode."""
@@ -68,11 +67,6 @@ def _kube_proxy(config: dict[str, str]) -> str:
 
 def _mtu(text: str) -> str:
     return "" if text == "0" else text
-
-
-def has_run_on(seen: Seen) -> frozenset[str]:
-    """Return the nodes that Cilium has ever had an agent on."""
-    return frozenset(item.name for item in seen.resources(CILIUM_NODE))
 
 
 CILIUM = Network(name="Cilium", agent=IMAGE, traits=traits, parts=PARTS, configs=("cilium-config",))

@@ -1,0 +1,385 @@
+"""Which network do pods have, and do its agents do their part on every node?
+
+## What it looks at
+The DaemonSets whose images are agents of a pod network (Flannel, Calico, Canal, Cilium, Weave Net, kindnet, kube-router,
+Antrea, OVN-Kubernetes, the networks of EKS, AKS and GKE, k3s' own, and Multus): their pods on each node, the log lines of
+those that are not ready, their controllers; and what the network is set to, by its ConfigMap, custom resources, variables and
+flags, of which only settings named in netdoc are read.
+
+## Why it matters
+What agents have set up goes on without them, so an agent that is gone is often first missed when a node restarts or a pod moves.
+A DaemonSet says 2 of 2 while a third node has none: what counts is the nodes.
+
+## What it can't see
+An agent that says it is ready and does nothing. A network that is a program on the nodes (GKE without Dataplane V2, EKS Auto
+Mode, Azure CNI without CNS) or comes from an image that netdoc does not know: none recognised is no fault while pods have
+addresses. What a network is set to is not always what it does: the MTU in use stands beside the MTU set where pods measured.
+
+## Sources
+The published manifests that each recognition was made from are named in kubectl_netdoc/networks/. Kubernetes: Network Plugins,
+DaemonSet; Calico: Troubleshooting (BGP); weaveworks/weave, archived June 2024; failure catalogue M7, M8, M10 and M11.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+
+from kubectl_netdoc import mesh, networks
+from kubectl_netdoc.api import (
+    DAEMON_SET,
+    DEPLOYMENT,
+    EVENT,
+    NETWORK_KINDS,
+    NODE,
+    POD,
+    Check,
+    Cluster,
+    Code,
+    Explains,
+    Facts,
+    Finding,
+    Needs,
+    PathMtu,
+    PathMtuReply,
+    Peer,
+    Severity,
+    Subject,
+    Unseen,
+)
+from kubectl_netdoc.networks import Found
+from kubectl_netdoc.networks.agents import SETTLED, Agents, Trouble, without_plugin
+
+ROLLING = timedelta(minutes=15)
+"""A rollout in which no pod became younger for that long has stopped: a DaemonSet takes one node after the other by default."""
+
+NAMED = 5
+"""Nodes and peers that a sentence names at most; the evidence has all."""
+
+NETWORK = Subject("Cluster", "pod network")
+BGP = re.compile(r"BGP not established with ([\d.,:a-f ]+)")
+"""What calico-node's readiness says (node/pkg/health): the peers without a session."""
+
+NODES_WITHOUT = ("NOD002", "NOD003", "NOD005", "POD003", "PNW002", "PNW003", "PNW008", "PNW012")
+"""What a node without a working agent shows sooner or later: no network for new pods, no paths for old ones."""
+
+LOOK = (
+    "kubectl -n {namespace} get pods -o wide --field-selector spec.nodeName={first}",
+    "kubectl -n {namespace} logs {pod} -c {container} --tail=50",
+    "kubectl -n {namespace} describe pod {pod}",
+)
+
+MISSING = Code(
+    id="CNI001",
+    severity=Severity.FAIL,
+    title="The network's agent is missing on nodes",
+    message="{network} has no agent on {count} of {all} nodes ({shown}): its DaemonSet {name} has {ready} of {desired} ready",
+    fix="Its DaemonSet does not want these nodes, or could not place its pod: look for a nodeSelector or affinity that they "
+    "don't meet, a taint it does not tolerate, or a node without room.",
+    commands=(
+        "kubectl -n {namespace} describe daemonset {name}",
+        "kubectl -n {namespace} get daemonset {name} -o jsonpath={{.spec.template.spec}}",
+        "kubectl describe node {first}",
+    ),
+    rows=("M11",),
+    explains=(Explains(NODES_WITHOUT, "node"),),
+)
+CRASHES = Code(
+    id="CNI002",
+    severity=Severity.FAIL,
+    title="The network's agent crashes",
+    message="{network}'s agent crashes again and again on {shown} (container {container}): {why}",
+    fix="Its log says why; where all agents crash since its configuration changed, put that back.",
+    commands=("kubectl -n {namespace} logs {pod} -c {container} --previous --tail=50", *LOOK[2:]),
+    rows=("M11",),
+    explains=(Explains((*NODES_WITHOUT, "CNI005"), "node"),),
+)
+CANT_START = Code(
+    id="CNI003",
+    severity=Severity.FAIL,
+    title="The network's agent can't start",
+    message="{network}'s agent can't start on {shown} (container {container}): {why}",
+    fix="Make its image and configuration available to {shown}: the registry, the pull secret, the tag, the ConfigMap it mounts.",
+    commands=(LOOK[2], "kubectl -n {namespace} get daemonset {name} -o wide"),
+    rows=("M11",),
+    explains=(Explains((*NODES_WITHOUT, "CNI005"), "node"),),
+)
+NOT_READY = Code(
+    id="CNI004",
+    severity=Severity.WARN,
+    title="The network's agent is not ready",
+    message="{network}'s agent runs on {shown} and is not ready (container {container}): {why}",
+    fix="What it says it waits for is what to mend.",
+    commands=LOOK,
+    rows=("M11",),
+    explains=(Explains(NODES_WITHOUT, "node"),),
+)
+NO_BGP = Code(
+    id="CNI005",
+    severity=Severity.FAIL,
+    title="BGP sessions are not established",
+    message="{network} has no BGP session between {shown} and {peers}: routes to the pods there are not exchanged",
+    fix="Let TCP 179 pass between the nodes; where a peer is no address of a node, Calico has taken the wrong interface: set "
+    "IP_AUTODETECTION_METHOD (operator: nodeAddressAutodetectionV4), such as to kubernetes-internal-ip.",
+    commands=(
+        "kubectl get nodes -o wide",
+        "kubectl -n {namespace} logs {pod} -c {container} --tail=50",
+        "kubectl get nodes -o custom-columns=NAME:.metadata.name,ADDRESS:.metadata.annotations.projectcalico\\.org/IPv4Address",
+    ),
+    rows=("M10",),
+    explains=(Explains(("PNW001",), "cluster"), Explains(NODES_WITHOUT, "node")),
+)
+TWO = Code(
+    id="CNI006",
+    severity=Severity.WARN,
+    title="Two networks on the same nodes",
+    message="{networks} both have agents on {count} nodes ({shown}): pods get the one whose file is first in /etc/cni/net.d",
+    fix="Finish the migration, or remove the one that was not meant: its DaemonSet, its file in /etc/cni/net.d, its links; then "
+    "recreate the pods that have an address of it.",
+    commands=("kubectl get daemonsets -A -o wide", "kubectl get pods -A -o wide --field-selector spec.nodeName={first}"),
+    rows=("M8",),
+)
+NONE_INSTALLED = Code(
+    id="CNI007",
+    severity=Severity.FAIL,
+    title="No pod network is installed",
+    message="No network's agent is in the cluster, and {count} nodes wait for one ({shown})",
+    fix="Install a pod network; kubeadm does not bring one.",
+    commands=("kubectl get daemonsets -A -o wide", "kubectl describe node {first}"),
+    rows=("M11",),
+    explains=(Explains((*NODES_WITHOUT, "NOD001"), "node"),),
+)
+SKEW = Code(
+    id="CNI008",
+    severity=Severity.WARN,
+    title="Versions of the network's agent differ",
+    message="{network}'s agents have different versions for over {minutes} minutes: {versions}",
+    fix="Finish the rollout: see what holds it up; with updateStrategy OnDelete, delete the old pods, one node after the other.",
+    commands=("kubectl -n {namespace} rollout status daemonset {name}", "kubectl -n {namespace} get pods -o wide"),
+)
+CONTROLLER = Code(
+    id="CNI009",
+    severity=Severity.WARN,
+    title="A controller of the network is down",
+    message="{namespace}/{name} of {network} has none of {replicas} replicas ready: {undone} meanwhile",
+    fix="Look at its pods.",
+    commands=("kubectl -n {namespace} describe deployment {name}", "kubectl -n {namespace} logs deployment/{name} --tail=50"),
+)
+IDENTITY = Code(
+    id="CNI010",
+    severity=Severity.INFO,
+    title="The pod network",
+    message="{network} {version}: {carries}; agents ready: {ready} of {agents}",
+    fix="Nothing to mend: this is what the cluster has.",
+)
+UNKNOWN = Code(
+    id="CNI011",
+    severity=Severity.INFO,
+    title="No pod network recognised",
+    message="None of {daemonsets} DaemonSets is the agent of a network that netdoc knows{traces}",
+    fix="Nothing to mend where a cloud's own network, or a program on the nodes, gives the pods their addresses.",
+)
+END_OF_LIFE = Code(
+    id="CNI012",
+    severity=Severity.INFO,
+    title="The network is no longer maintained",
+    message="{network} {version} is no longer maintained",
+    fix="{advice}",
+    commands=("kubectl get daemonsets -A -o wide", "kubectl get networkpolicies -A"),
+)
+REMOVED = Code(
+    id="CNI013",
+    severity=Severity.WARN,
+    title="The network's agent has been removed",
+    message="{network} has set up {count} nodes ({shown}) and its configuration is there, but no DaemonSet runs its agent",
+    fix="Install {network} again, or finish the move to another: what it set up lasts until a node restarts; new nodes get none.",
+    commands=("kubectl get daemonsets -A -o wide", "kubectl get configmaps -A --field-selector metadata.name={config}"),
+    rows=("M11",),
+    explains=(Explains(NODES_WITHOUT, "node"),),
+)
+PERHAPS = Code(
+    id="CNI014",
+    severity=Severity.INFO,
+    title="Nodes that the network's agent has never been on",
+    message="{network} has no agent on {count} of {all} nodes ({shown}), and nothing shows that they miss one",
+    fix="Nothing to mend where these nodes have a network of their own.",
+)
+
+
+def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
+    """Name the networks, then what is wrong with their agents."""
+    cluster = facts.cluster
+    found = networks.recognise(cluster)
+    agents = {each.name: Agents(cluster, each) for each in found}
+    if not any(each.primary for each in found):
+        yield from _none(cluster)
+    for each in found:
+        yield from _identity(facts, each, agents[each.name])
+    if cluster.origin == "manifests":
+        return
+    yield from _two(found, agents)
+    for each in found:
+        elsewhere = frozenset(node for name, other in agents.items() if name != each.name for node in other.by_node)
+        yield from _missing(cluster, each, agents[each.name], frozenset() if each.network.meta else elsewhere)
+        yield from _troubles(cluster, each, agents[each.name])
+        yield from _skew(cluster, each, agents[each.name])
+        yield from _controllers(cluster, each)
+
+
+def _none(cluster: Cluster) -> Iterator[Finding | Unseen]:
+    """No network that gives pods addresses is recognised: no fault in itself."""
+    if cluster.scope.namespaces:
+        yield Unseen("the pod network", f"only {cluster.scope} is looked at")
+        return
+    nodes = [node for node in cluster.all(NODE) if not node.unfit] if cluster.readable(NODE) else []
+    waits = sorted(
+        node.name for node in nodes if without_plugin(node) and cluster.age(node.metadata.creation_timestamp) > SETTLED
+    )
+    for network in networks.ALL:
+        traced = sorted(node.name for node in nodes if network.trace(node))
+        config = next((name for name in network.configs if networks.Seen(cluster).has_config(name)), "")
+        if traced and config:
+            yield REMOVED.on(NETWORK, _nodes(traced), network=network.name, config=config)
+            return
+    if waits:
+        yield NONE_INSTALLED.on(NETWORK, _nodes(waits))
+        return
+    traces = sorted({network.name for network in networks.ALL for node in nodes if network.trace(node)})
+    said = f"; nodes have annotations of {' or '.join(traces)}" if traces else ""
+    yield UNKNOWN.on(NETWORK, daemonsets=len(cluster.all(DAEMON_SET)), traces=said)
+
+
+def _identity(facts: Facts, found: Found, agents: Agents) -> Iterator[Finding]:
+    versions = found.network.versions(c.image for agent in found.agents for c in agent.template.spec.containers)
+    told = found.traits.told()
+    seen = sorted(_mtu_seen(facts)) if found.primary else []
+    told += [f"MTU seen {' and '.join(map(str, seen))}"] if seen else []
+    numbers = {
+        "network": found.name,
+        "version": ", ".join(sorted(versions)) or "(version not told)",
+        "carries": "; ".join(told) or "how it carries packets is not told",
+        "ready": sum(pod.ready for _, pod in agents.pods),
+        "agents": len(agents.pods),
+        "daemonsets": [f"{agent.namespace}/{agent.name}" for agent in found.agents],
+        "mtu_seen": list(map(str, seen)),
+    } | found.traits.named()
+    yield IDENTITY.on(Subject("Cluster", found.name), numbers)
+    if found.network.advice:
+        yield END_OF_LIFE.on(Subject("Cluster", found.name), numbers, advice=found.network.advice)
+
+
+def _mtu_seen(facts: Facts) -> set[int]:
+    """The MTUs that pods were seen to have, where mtu_mismatch measured in this run."""
+    asked = [facts.reply(PathMtu(one, Peer(other, twin=one == other), family="")) for one, other in mesh.pairs(facts.cluster)]
+    return {reply.own for reply in asked if isinstance(reply, PathMtuReply) and reply.own}
+
+
+def _nodes(names: list[str]) -> dict[str, object]:
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return {"nodes": names, "count": len(names), "first": names[0], "shown": ", ".join(names[:NAMED]) + more}
+
+
+def _two(found: tuple[Found, ...], agents: dict[str, Agents]) -> Iterator[Finding]:
+    """Networks that both give addresses, as far as their settings tell, on the same nodes."""
+    sure = [each for each in found if each.primary and each.traits.ipam and each.agents]
+    for number, one in enumerate(sure):
+        for other in sure[number + 1 :]:
+            if both := sorted((agents[one.name].by_node.keys() & agents[other.name].by_node.keys()) - {""}):
+                yield TWO.on(NETWORK, _nodes(both), networks=f"{one.name} and {other.name}")
+
+
+def _missing(cluster: Cluster, found: Found, agents: Agents, elsewhere: frozenset[str]) -> Iterator[Finding]:
+    if not found.agents or not cluster.readable(POD):
+        return
+    for code, nodes in zip((MISSING, PERHAPS), agents.missing(elsewhere), strict=True):
+        if not nodes:
+            continue
+        agent = found.agents[0]
+        numbers = {
+            "network": found.name,
+            "all": sum(not node.unfit for node in cluster.all(NODE)),
+            "ready": sum(pod.ready for _, pod in agents.pods),
+            "desired": sum(item.status.desired_number_scheduled for item in found.agents),
+        }
+        yield code.on(_subject(agent), _nodes(sorted(node.name for node in nodes)) | numbers)
+
+
+def _subject(workload: networks.Workload, kind: str = "DaemonSet") -> Subject:
+    return Subject(kind, workload.name, workload.namespace)
+
+
+def _troubles(cluster: Cluster, found: Found, agents: Agents) -> Iterator[Finding]:
+    """One finding for each DaemonSet and kind of trouble, with all the nodes that have it."""
+    makers = {(pod.namespace, pod.name): agent for agent, pod in agents.pods}
+    groups: dict[tuple[Code, str, str], list[Trouble]] = {}
+    for trouble in agents.troubles():
+        code = {"crashes": CRASHES, "start": CANT_START}.get(trouble.what, NO_BGP if BGP.search(trouble.why) else NOT_READY)
+        agent = makers[trouble.pod.namespace, trouble.pod.name]
+        groups.setdefault((code, agent.namespace, agent.name), []).append(trouble)
+    for (code, namespace, name), troubles in groups.items():
+        first = troubles[0]
+        numbers = {
+            "network": found.name,
+            "container": first.container,
+            "why": first.why,
+            "pod": first.pod.name,
+            "peers": sorted({peer for each in troubles for peer in _peers(each.why)}),
+        }
+        nodes = sorted({each.pod.spec.node_name for each in troubles})
+        yield code.on(Subject("DaemonSet", name, namespace), _nodes(nodes) | numbers)
+
+
+def _peers(why: str) -> list[str]:
+    found = BGP.search(why)
+    return [peer for peer in re.split(r"[,\s]+", found[1]) if peer] if found else []
+
+
+def _skew(cluster: Cluster, found: Found, agents: Agents) -> Iterator[Finding]:
+    """Agents of one DaemonSet that differ in version, and no rollout that is under way."""
+    for agent in found.agents:
+        pods = [pod for maker, pod in agents.pods if maker is agent]
+        versions: dict[str, list[str]] = {}
+        for pod in pods:
+            for version in found.network.versions(container.image for container in pod.spec.containers):
+                versions.setdefault(version, []).append(pod.spec.node_name)
+        moving = any(cluster.age(pod.metadata.creation_timestamp) < ROLLING for pod in pods)
+        if len(versions) > 1 and not moving:
+            said = [
+                f"{version} on {len(nodes)} ({', '.join(sorted(nodes)[:NAMED])})" for version, nodes in sorted(versions.items())
+            ]
+            minutes = int(ROLLING.total_seconds() // 60)
+            yield SKEW.on(_subject(agent), network=found.name, versions="; ".join(said), minutes=minutes)
+
+
+def _controllers(cluster: Cluster, found: Found) -> Iterator[Finding]:
+    for part, item in found.controllers(cluster):
+        settled = cluster.age(item.metadata.creation_timestamp) > SETTLED
+        if item.spec.replicas and not item.status.ready_replicas and settled:
+            numbers = {"network": found.name, "replicas": item.spec.replicas, "undone": part.undone}
+            yield CONTROLLER.on(_subject(item, "Deployment"), numbers)
+
+
+check = Check(
+    id="cni_health",
+    title="The pod network's agents run on every node",
+    prefix="CNI",
+    needs=Needs(kinds=(DAEMON_SET,), optional=(NODE, POD, DEPLOYMENT), hints=(EVENT, *NETWORK_KINDS)),
+    codes=(
+        MISSING,
+        CRASHES,
+        CANT_START,
+        NOT_READY,
+        NO_BGP,
+        TWO,
+        NONE_INSTALLED,
+        SKEW,
+        CONTROLLER,
+        IDENTITY,
+        UNKNOWN,
+        END_OF_LIFE,
+        REMOVED,
+        PERHAPS,
+    ),
+    analyse=analyse,
+)

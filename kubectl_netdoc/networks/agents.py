@@ -1,0 +1,186 @@
+"""The pods of a network's agents: which nodes they are on, which they should be on, and what is wrong with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import timedelta
+from ipaddress import ip_address, ip_network
+
+from msgspec import Struct
+
+from kubectl_netdoc.cluster import Cluster
+from kubectl_netdoc.networks.base import Found
+from kubectl_netdoc.records import CILIUM_NODE, EVENT, NETWORK_LOG, NODE, POD, ContainerStatus, Node, Pod, Workload
+
+SETTLED = timedelta(minutes=2)
+"""A new node, or an agent that was just started, needs its image and start before it counts; as nodes_ready counts."""
+
+RECENT = timedelta(minutes=10)
+"""Events of what still fails come again within that: the kubelet's back-off is five minutes at most."""
+
+OTHERWISE = {"eks.amazonaws.com/compute-type": ("fargate", "auto", "hybrid")}
+"""Labels of nodes whose network is none of the cluster's DaemonSets (EKS: Fargate, Auto Mode, hybrid nodes)."""
+
+CANT_START = frozenset(
+    {
+        "CreateContainerConfigError",
+        "CreateContainerError",
+        "ErrImageNeverPull",
+        "ErrImagePull",
+        "ImageInspectError",
+        "ImagePullBackOff",
+        "InvalidImageName",
+        "RegistryUnavailable",
+        "RunContainerError",
+    }
+)
+"""Reasons of the kubelet's for a container that waits and will wait on."""
+
+NO_PLUGIN = ("networkpluginnotready", "cni plugin not initialized", "cni config uninitialized")
+"""What a kubelet says of itself that finds no CNI configuration."""
+
+
+class Trouble(Struct, frozen=True):
+    """What is wrong with an agent's pod: ``crashes``, ``start`` (can't be) or ``ready`` (not), and in whose words why."""
+
+    what: str
+    pod: Pod
+    container: str
+    why: str
+
+
+class Agents:
+    """The agents of one network in a cluster."""
+
+    def __init__(self, cluster: Cluster, found: Found) -> None:
+        self.cluster = cluster
+        self.found = found
+        self.by_node: dict[str, list[tuple[Workload, Pod]]] = {}
+        own = {(agent.namespace, agent.name): agent for agent in found.agents}
+        for pod in cluster.all(POD) if cluster.readable(POD) and own else ():
+            maker = next((owner.name for owner in pod.metadata.owner_references if owner.kind == "DaemonSet"), "")
+            if (pod.namespace, maker) in own and not pod.finished and not pod.terminating:
+                self.by_node.setdefault(pod.spec.node_name, []).append((own[pod.namespace, maker], pod))
+
+    @property
+    def pods(self) -> list[tuple[Workload, Pod]]:
+        """All pods of its DaemonSets, with their DaemonSet."""
+        return [pair for node in sorted(self.by_node) for pair in self.by_node[node]]
+
+    def missing(self, elsewhere: frozenset[str]) -> tuple[list[Node], list[Node]]:
+        """Return the nodes without an agent: those that show they had one or need one, and the others.
+
+        ``elsewhere``: nodes that another network's agents are on.
+        """
+        needed: list[Node] = []
+        perhaps: list[Node] = []
+        for node in self.cluster.all(NODE) if self.cluster.readable(NODE) else ():
+            new = self.cluster.age(node.metadata.creation_timestamp) <= SETTLED
+            if new or node.unfit or otherwise(node) or node.name in self.by_node or node.name in elsewhere:
+                continue
+            (needed if self._needed(node) else perhaps).append(node)
+        return needed, perhaps
+
+    def _needed(self, node: Node) -> bool:
+        """Whether a node shows that this network's agent was there, or that its pods wait for one."""
+        was_there = self.found.network.trace(node) or node.name in self._cilium_nodes()
+        return was_there or without_plugin(node) or self._served(node) or bool(waiting(self.cluster, node.name))
+
+    def _cilium_nodes(self) -> frozenset[str]:
+        if not self.found.network.name.startswith("Cilium") or not self.cluster.readable(CILIUM_NODE):
+            return frozenset()
+        return frozenset(item.name for item in self.cluster.all(CILIUM_NODE))
+
+    def _served(self, node: Node) -> bool:
+        """Whether pods have addresses from the node's range, which such a network's agent (or plugin) gave them."""
+        if not self.found.traits.node_ranges:
+            return False
+        pods = self.cluster.all(POD) if self.cluster.readable(POD) else ()
+        mine = [pod for pod in pods if pod.spec.node_name == node.name and not pod.spec.host_network and not pod.finished]
+        return any(inside(ip, node.spec.pod_cidrs) for pod in mine for ip in pod.ips)
+
+    def troubles(self) -> Iterator[Trouble]:
+        """Yield what is wrong with each agent's pod; a node that is not ready for other reasons says nothing of its pods."""
+        gone = {node.name for node in self.cluster.all(NODE) if silent(node)} if self.cluster.readable(NODE) else set()
+        for _, pod in self.pods:
+            if pod.spec.node_name and pod.spec.node_name not in gone and (found := self._trouble(pod)):
+                yield found
+
+    def _trouble(self, pod: Pod) -> Trouble | None:
+        statuses = (*pod.status.init_container_statuses, *pod.status.container_statuses)
+        for status in statuses:
+            if status.ready:
+                continue
+            waits = status.state.waiting.reason if status.state.waiting else ""
+            if waits in CANT_START:
+                return Trouble("start", pod, status.name, f"{waits}{self._event(pod, 'Failed')}")
+            if self._crashes(status, waits):
+                return Trouble("crashes", pod, status.name, self._why(pod, status))
+        ready = pod.condition("Ready")
+        if pod.ready or ready is None or self.cluster.age(ready.last_transition_time) <= SETTLED:
+            return None
+        last = next((status.name for status in statuses if not status.ready), "")
+        return Trouble("ready", pod, last, self._event(pod, "Unhealthy").removeprefix(": ") or ready.message or ready.reason)
+
+    def _crashes(self, status: ContainerStatus, waits: str) -> bool:
+        ended = status.state.terminated or status.last_state.terminated
+        if waits == "CrashLoopBackOff":
+            return True
+        failed = ended is not None and ended.exit_code != 0 and self.cluster.age(ended.finished_at) < RECENT
+        return failed and status.restart_count > 1
+
+    def _why(self, pod: Pod, status: ContainerStatus) -> str:
+        """The line of its log with which it gave up; where that can't be read, how it ended."""
+        ended = status.last_state.terminated or status.state.terminated
+        how = f"{ended.reason or 'ended'} with exit code {ended.exit_code}" if ended else "it ends again and again"
+        logs = self.cluster.all(NETWORK_LOG) if self.cluster.readable(NETWORK_LOG) else ()
+        said = [item.last_words for item in logs if (item.namespace, item.name) == (pod.namespace, pod.name)]
+        line = next(filter(None, said), "")
+        return f"{how}; its log: {line}" if line else how
+
+    def _event(self, pod: Pod, reason: str) -> str:
+        """The last message of an Event about a pod, with a colon before it; nothing where there is none."""
+        if not self.cluster.readable(EVENT):
+            return ""
+        events = self.cluster.events_about("Pod", pod.namespace, pod.name)
+        recent = [event for event in events if event.reason == reason and self.cluster.age(event.last_seen) < RECENT]
+        texts = sorted(recent, key=lambda event: (self.cluster.age(event.last_seen), -len(event.message)))
+        return f": {' '.join(texts[0].message.split())[:300]}" if texts else ""
+
+
+def otherwise(node: Node) -> bool:
+    """Whether a node's label says that its network is another's affair."""
+    return any(node.metadata.labels.get(label) in values for label, values in OTHERWISE.items())
+
+
+def without_plugin(node: Node) -> bool:
+    """Whether the kubelet says that it has no CNI configuration."""
+    ready = node.condition("Ready")
+    return ready is not None and ready.status != "True" and any(words in ready.message.lower() for words in NO_PLUGIN)
+
+
+def silent(node: Node) -> bool:
+    """Whether a node is not ready for other reasons than its network: what is known of its pods is old."""
+    ready = node.condition("Ready")
+    return ready is not None and ready.status != "True" and not without_plugin(node)
+
+
+def waiting(cluster: Cluster, node: str) -> list[str]:
+    """Return the pods of a node that wait after a failed sandbox."""
+    if not (cluster.readable(POD) and cluster.readable(EVENT)):
+        return []
+    pods = [pod for pod in cluster.all(POD) if pod.spec.node_name == node and not (pod.ips or pod.finished or pod.terminating)]
+    return [
+        f"{pod.namespace}/{pod.name}"
+        for pod in pods
+        for event in cluster.events_about("Pod", pod.namespace, pod.name)
+        if event.reason == "FailedCreatePodSandBox" and cluster.age(event.last_seen) < RECENT
+    ]
+
+
+def inside(ip: str, ranges: Iterable[str]) -> bool:
+    """Whether an address lies in one of these ranges; what is none of either does not."""
+    try:
+        return any(ip_address(ip) in ip_network(text, strict=False) for text in ranges)
+    except ValueError:
+        return False

@@ -1,0 +1,238 @@
+"""Cases of cni_health: each network from its published manifest, healthy, broken, imitated; then what can befall any."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from kubectl_netdoc.api import DAEMON_SET, POD, Rule, Unavailable
+from kubectl_netdoc.cluster import Cluster
+from kubectl_netdoc.testing import Built, Case, make_cluster, make_event, make_pod
+from tests.networks_objects import (
+    MULTUS,
+    NODES,
+    OPENSHIFT,
+    PUBLISHED,
+    Published,
+    agent_log,
+    config,
+    controller,
+    daemon_set,
+    node,
+)
+
+FLANNEL, CALICO, CILIUM = PUBLISHED["flannel vxlan"], PUBLISHED["calico ipip"], PUBLISHED["cilium tunnel"]
+SET = "DaemonSet kube-flannel/kube-flannel-ds"
+FORBIDDEN = Unavailable("forbidden", Rule("list", "daemonsets", "apps"))
+CRASHED = {
+    "restartCount": 4,
+    "state": {"waiting": {"reason": "CrashLoopBackOff"}},
+    "lastState": {"terminated": {"reason": "Error", "exitCode": 1, "finishedAt": "2026-01-01T11:59:00Z"}},
+}
+PULL = {"state": {"waiting": {"reason": "ImagePullBackOff"}}}
+
+
+def _said(network: Published, *more: tuple[str, str]) -> frozenset[tuple[str, str]]:
+    """Its identity, and what else is expected."""
+    own = {("CNI010", f"Cluster {network.network}"), *more}
+    return frozenset(own | ({("CNI012", f"Cluster {network.network}")} if network.network == "Weave Net" else set()))
+
+
+def _each(published: Published, name: str) -> list[Case]:
+    """One network healthy, with no agent on a node that waits for one, crashing, and imitated by another image."""
+    subject = f"DaemonSet {published.namespace}/{published.daemon_set}"
+    crashing = [*published.nodes(), *published.agents(), published.pod("n1", ready=False, status=CRASHED)]
+    imitated = frozenset({("CNI011", "Cluster pod network")})
+    return [
+        Case(f"{name}: healthy", make_cluster(*published.healthy()), _said(published)),
+        Case(f"{name}: missing on n2", make_cluster(*published.without("n2")), _said(published, ("CNI001", subject))),
+        Case(
+            f"{name}: crashes",
+            make_cluster(*crashing, published.pod("n2"), published.pod("n3")),
+            _said(published, ("CNI002", subject)),
+        ),
+        Case(f"{name}: another image", make_cluster(*published.imitated()), imitated),
+    ]
+
+
+def _flannel(name: str, *changes: Built, pods: Any = (), nodes: Any = None, **more: Any) -> Case:
+    """Flannel on three nodes with these pods of its agents."""
+    expect = _said(FLANNEL, *more.pop("expect", ()))
+    objects = (*(nodes or FLANNEL.nodes()), *FLANNEL.agents(), *(pods or map(FLANNEL.pod, NODES)), *changes)
+    return Case(name, make_cluster(*objects, **more), expect)
+
+
+def _pods(**first: Any) -> list[Built]:
+    """Flannel's agents, that on n1 as told."""
+    return [FLANNEL.pod("n1", **first), FLANNEL.pod("n2"), FLANNEL.pod("n3")]
+
+
+def _event(reason: str, message: str, pod: str = "kube-flannel-ds-n1", namespace: str = "kube-flannel") -> Built:
+    return make_event("Pod", pod, namespace, reason, message)
+
+
+def _bgp() -> Cluster:
+    """Calico on three nodes, of which n1 has no session to the others."""
+    why = "Readiness probe failed: calico/node is not ready: BIRD is not ready: BGP not established with 172.17.0.2,172.17.0.3"
+    pods = (CALICO.pod("n1", ready=False, since=600), CALICO.pod("n2"), CALICO.pod("n3"))
+    return make_cluster(*CALICO.nodes(), *CALICO.agents(), *pods, _event("Unhealthy", why, "calico-node-n1", "kube-system"))
+
+
+def _beside(extra: Published, **more: Any) -> Cluster:
+    """Flannel and another network's agents on the same nodes."""
+    return make_cluster(*FLANNEL.healthy(), *extra.agents(**more), *(extra.pod(on) for on in NODES))
+
+
+def _old(version: str) -> dict[str, str]:
+    return {"kube-flannel": f"docker.io/flannel/flannel:{version}"}
+
+
+K3S = [node(name, {"flannel.alpha.coreos.com/backend-type": "vxlan"}, kubelet="v1.30.4+k3s1") for name in NODES]
+BARE: dict[str, Any] = {"ready": "False", "message": "container runtime network not ready: cni plugin not initialized"}
+POLICY_ONLY = Published(
+    "Calico",
+    "projectcalico/calico manifests/calico-policy-only.yaml (92352e3a)",
+    "kube-system",
+    "calico-node",
+    {"calico-node": "quay.io/calico/node:v3.30.2"},
+    {},
+    env={"CALICO_NETWORKING_BACKEND": "none"},
+)
+ADDRESS = make_pod("web-1", node="n2", ip="10.244.2.7")
+
+CASES = [
+    *(case for name, published in PUBLISHED.items() for case in _each(published, name)),
+    Case("OpenShift's", make_cluster(*OPENSHIFT.healthy()), _said(OPENSHIFT)),
+    _flannel(
+        "Multus beside it",
+        *MULTUS.agents(),
+        *map(MULTUS.pod, NODES),
+        expect=[("CNI010", "Cluster Multus")],
+    ),
+    _flannel(
+        "Multus missing on a node where pods wait",
+        *MULTUS.agents(),
+        MULTUS.pod("n1"),
+        MULTUS.pod("n2"),
+        make_pod("late", node="n3", ip="", ready=False, phase="Pending"),
+        make_event("Pod", "late", "shop", "FailedCreatePodSandBox", "no /etc/cni/net.d/00-multus.conf"),
+        expect=[("CNI010", "Cluster Multus"), ("CNI001", "DaemonSet kube-system/kube-multus-ds")],
+    ),
+    Case(
+        "the right image under another name",
+        make_cluster(*FLANNEL.nodes(), *daemon_set("net", "our-network", FLANNEL.images, wanted=3)),
+        _said(FLANNEL, ("CNI001", "DaemonSet net/our-network")),
+    ),
+    Case("part of k3s", make_cluster(*K3S), frozenset({("CNI010", "Cluster Flannel (part of k3s)")})),
+    # Missing
+    _flannel("2 of 2 on three nodes", pods=[FLANNEL.pod("n1"), FLANNEL.pod("n3")], expect=[("CNI001", SET)]),
+    _flannel(
+        "missing, told by the address of a pod",
+        ADDRESS,
+        nodes=[node(name) for name in NODES],
+        pods=[FLANNEL.pod("n1"), FLANNEL.pod("n3")],
+        expect=[("CNI001", SET)],
+    ),
+    _flannel(
+        "no trace of it on the third node",
+        nodes=[*FLANNEL.nodes()[:2], node("n3")],
+        pods=[FLANNEL.pod("n1"), FLANNEL.pod("n2")],
+        expect=[("CNI014", SET)],
+    ),
+    _flannel("a Windows node", node("n4", os="windows")),
+    _flannel("a Fargate node", node("n4", labels={"eks.amazonaws.com/compute-type": "fargate"})),
+    _flannel("a node that joins", node("n4", age=60, **BARE)),
+    Case(
+        "Cilium, whose nodes are in its own resources",
+        make_cluster(*CILIUM.nodes(), *CILIUM.agents(), CILIUM.pod("n1"), CILIUM.pod("n2")),
+        _said(CILIUM, ("CNI001", "DaemonSet kube-system/cilium")),
+    ),
+    # Crashing, not starting, not ready
+    _flannel(
+        "its log says why",
+        agent_log("kube-flannel", "kube-flannel-ds-n1", "E0101 11:59:00.1 1 main.go:377] error parsing backend config"),
+        pods=_pods(ready=False, status=CRASHED),
+        expect=[("CNI002", SET)],
+    ),
+    _flannel(
+        "up again for the moment",
+        pods=_pods(ready=False, since=5, status=CRASHED | {"state": {}}),
+        expect=[("CNI002", SET)],
+    ),
+    _flannel(
+        "no image",
+        _event("Failed", "Failed to pull image: not found"),
+        pods=_pods(ready=False, since=30, status=PULL),
+        expect=[("CNI003", SET)],
+    ),
+    _flannel("not ready", pods=_pods(ready=False, since=600), expect=[("CNI004", SET)]),
+    _flannel("just started", pods=_pods(ready=False, since=60)),
+    _flannel(
+        "not ready on a node that has stopped",
+        nodes=[node("n1", FLANNEL.annotations, ready="Unknown", message="Kubelet stopped"), *FLANNEL.nodes()[1:]],
+        pods=_pods(ready=False, since=600),
+    ),
+    Case("no BGP session", _bgp(), _said(CALICO, ("CNI005", "DaemonSet kube-system/calico-node"))),
+    # Two, none, removed
+    Case(
+        "two networks",
+        _beside(PUBLISHED["kindnet"]),
+        _said(FLANNEL, ("CNI010", "Cluster kindnet"), ("CNI006", "Cluster pod network")),
+    ),
+    Case(
+        "one that is switched off",
+        make_cluster(*FLANNEL.healthy(), *PUBLISHED["kindnet"].agents(wanted=0)),
+        _said(FLANNEL),
+    ),
+    Case("policies of Calico's beside it", _beside(POLICY_ONLY), _said(FLANNEL, ("CNI010", "Cluster Calico"))),
+    Case(
+        "Cilium chained to EKS's",
+        make_cluster(
+            *PUBLISHED["aws vpc cni"].healthy(),
+            *daemon_set("kube-system", "cilium", CILIUM.images),
+            *map(CILIUM.pod, NODES),
+            config("kube-system", "cilium-config", cni_chaining_mode="aws-cni", ipam="cluster-pool"),
+        ),
+        _said(PUBLISHED["aws vpc cni"], ("CNI010", "Cluster Cilium")),
+    ),
+    Case(
+        "none recognised", make_cluster(*(node(name) for name in NODES), ADDRESS), frozenset({("CNI011", "Cluster pod network")})
+    ),
+    Case(
+        "none installed",
+        make_cluster(*(node(name, **BARE) for name in NODES)),
+        frozenset({("CNI007", "Cluster pod network")}),
+    ),
+    Case(
+        "its DaemonSet deleted",
+        make_cluster(*FLANNEL.nodes(), *FLANNEL.configs),
+        frozenset({("CNI013", "Cluster pod network")}),
+    ),
+    Case("run by the host, not by a DaemonSet", make_cluster(*FLANNEL.nodes()), frozenset({("CNI011", "Cluster pod network")})),
+    # Versions and controllers
+    _flannel("versions differ", pods=_pods(images=_old("v0.21.0")), expect=[("CNI008", SET)]),
+    _flannel("a rollout under way", pods=_pods(images=_old("v0.27.0"), age=timedelta(minutes=5))),
+    Case(
+        "the operator of Cilium is down",
+        make_cluster(
+            *CILIUM.healthy(), controller("kube-system", "cilium-operator", "quay.io/cilium/operator-generic:v1.18.2", 0)
+        ),
+        _said(CILIUM, ("CNI009", "Deployment kube-system/cilium-operator")),
+    ),
+    Case(
+        "a controller that is up",
+        make_cluster(
+            *CALICO.healthy(), controller("kube-system", "calico-kube-controllers", "quay.io/calico/kube-controllers:v3.30.2")
+        ),
+        _said(CALICO),
+    ),
+    # What can't be read
+    Case("DaemonSets forbidden", make_cluster(*FLANNEL.nodes(), unavailable={DAEMON_SET: FORBIDDEN}), state="skipped"),
+    Case(
+        "pods forbidden",
+        make_cluster(*FLANNEL.nodes(), *FLANNEL.agents(), unavailable={POD: FORBIDDEN}),
+        _said(FLANNEL),
+        state="unknown",
+    ),
+    Case("manifests", make_cluster(*FLANNEL.agents(wanted=0), origin="manifests"), _said(FLANNEL)),
+]

@@ -1,0 +1,82 @@
+"""How each network carries packets, from its published objects; images, settings and log lines taken apart."""
+
+from __future__ import annotations
+
+import pytest
+
+from kubectl_netdoc import networks
+from kubectl_netdoc.agentlog import LONGEST, last_words
+from kubectl_netdoc.networks.base import Image, repository
+from kubectl_netdoc.records import NETWORK_AGENT, NETWORK_CONFIG, convert
+from kubectl_netdoc.testing import make_cluster
+from tests.networks_objects import MULTUS, OPENSHIFT, PUBLISHED, Published
+
+ALL = [*PUBLISHED.items(), ("openshift", OPENSHIFT), ("multus", MULTUS)]
+
+
+@pytest.mark.parametrize(("name", "published"), ALL, ids=[name for name, _ in ALL])
+def test_carries(name: str, published: Published) -> None:
+    (found,) = networks.recognise(make_cluster(*published.healthy()))
+    assert found.name == published.network
+    named = found.traits.named()
+    assert {key: named.get(key) for key in published.carries} == dict(published.carries)
+
+
+@pytest.mark.parametrize(
+    ("text", "repository_", "version"),
+    [
+        ("flannel/flannel:v1", "flannel/flannel", "v1"),
+        ("host:5000/flannel/flannel", "host:5000/flannel/flannel", ""),
+        ("host:5000/a/b:v1@sha256:abc", "host:5000/a/b", "v1"),
+        ("a/b@sha256:abc", "a/b", "sha256:abc"),
+    ],
+)
+def test_image(text: str, repository_: str, version: str) -> None:
+    assert Image.parse(text) == Image(repository_, version)
+
+
+@pytest.mark.parametrize(
+    ("image", "fits"),
+    [
+        ("quay.io/calico/node", True),
+        ("rancher/mirrored-calico-node", True),
+        ("registry.example/mirror/quay.io/calico/node", True),
+        ("registry.example/calico_node", True),
+        ("quay.io/calico/node-driver-registrar", False),
+        ("quay.io/calico/cni", False),
+        ("example/node", False),
+    ],
+)
+def test_repository(image: str, fits: bool) -> None:
+    assert bool(repository("calico/node").search(image)) is fits
+
+
+def test_values_that_are_not_named_are_not_kept() -> None:
+    env = [{"name": "WEAVE_PASSWORD", "value": "hunter2"}, {"name": "AWS_SECRET", "value": "hunter2"}]
+    spec = {"template": {"spec": {"containers": [{"env": env, "args": ["--token=hunter2", "--run-router=true"]}]}}}
+    kept = convert(NETWORK_AGENT, {"metadata": {"name": "a"}, "spec": spec})
+    assert kept.settings == {"WEAVE_PASSWORD": "set", "run-router": "true"}
+
+
+def test_a_config_map_that_is_no_json() -> None:
+    kept = convert(NETWORK_CONFIG, {"metadata": {"name": "kube-flannel-cfg"}, "data": {"net-conf.json": "{", "x": "secret"}})
+    assert kept.settings == {"unreadable": "net-conf.json"}
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("I0101 1:2:3.4 1 a.go:1] fine\n", ""),
+        (
+            "I0101 10:00:00.1 1 main.go:1] x\nE0101 10:00:00.123456       1 main.go:377] Error parsing subnet config: bad\n",
+            "main.go:377] Error parsing subnet config: bad",
+        ),
+        ("F0101 10:00:00.1 1 a.go:1] no\nE0101 10:00:00.1 1 a.go:2] later error\n", "a.go:1] no"),
+        ('time="2026-01-01T00:00:00Z" level=fatal msg="no etcd" subsys=daemon', 'level=fatal msg="no etcd" subsys=daemon'),
+        ("2026-01-01 10:00:00.000 [FATAL][9] startup.go 1: no node", "[FATAL][9] startup.go 1: no node"),
+        ("error: Authorization: Bearer abc.def", "error: Authorization: Bearer ***"),
+        ("error " + "x" * 1000, ("error " + "x" * 1000)[:LONGEST]),
+    ],
+)
+def test_last_words(text: str, line: str) -> None:
+    assert last_words(text) == line
