@@ -20,6 +20,7 @@ from kubectl_netdoc.records import (
     JOB,
     KINDS,
     NATIVE_POLICIES,
+    NETWORK_LOG,
     NODE,
     POD,
     SERVICE,
@@ -210,6 +211,20 @@ def test_every_list_refused_is_the_end_with_exit_code_3(api: FakeApi, read: Read
 
 
 OTHER = "openshift-dns"
+
+
+def test_of_network_agents_only_the_logs_of_containers_that_are_not_ready_are_read(api: FakeApi, read: Read) -> None:
+    for namespace in {namespace for namespace, _ in NETWORK_LOG.logs} - {"kube-flannel"}:
+        api.lists(within(namespace))
+    well, ill = [{"name": "agent", "ready": True}], [{"name": "agent", "ready": False}, {"name": "beside", "ready": True}]
+    pods = [thing(name, "kube-flannel", status={"containerStatuses": each}) for name, each in (("well", well), ("ill", ill))]
+    api.lists(within("kube-flannel"), *pods)
+    api.answer(within("kube-flannel", "pods/ill/log"), b"E0101 10:00:00.1 1 main.go:1] no such backend")
+    cluster = read(NETWORK_LOG)
+    assert names(cluster, NETWORK_LOG) == ["ill"]
+    (request,) = api.seen(within("kube-flannel", "pods/ill/log"))
+    assert request.params["container"] == "agent"
+    assert [item.last_words for item in cluster.all(NETWORK_LOG)] == ["main.go:1] no such backend"]
 
 
 @pytest.mark.parametrize(("there", "readable"), [((), True), ((OTHER,), False), (None, False)], ids=["absent", "there", "?"])

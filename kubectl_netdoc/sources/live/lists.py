@@ -46,8 +46,27 @@ class _Reference(Struct, frozen=True):
     metadata: _Named = _Named()
 
 
+class _Container(Struct, frozen=True):
+    name: str = ""
+    ready: bool = False
+
+
+class _Containers(Struct, frozen=True, rename="camel"):
+    init_container_statuses: list[_Container] | None = None
+    container_statuses: list[_Container] | None = None
+
+
+class _Logged(_Reference, frozen=True):
+    status: _Containers = _Containers()
+
+    def containers(self, troubled: bool) -> list[str]:
+        """Return the containers whose logs are read: those not ready, or the pod's only one."""
+        both = [*(self.status.init_container_statuses or ()), *(self.status.container_statuses or ())]
+        return [each.name for each in both if not each.ready] if troubled else [""]
+
+
 class _Pods(Struct, frozen=True):
-    items: list[_Reference] | None = None
+    items: list[_Logged] | None = None
 
 
 class _Version(Struct, frozen=True):
@@ -242,16 +261,17 @@ def _logs(client: Client, kind: Kind[Any]) -> Iterator[msgspec.Raw]:
     """Yield the end of each pod's log as an object; a pod that has none yet, or is gone by now, has nothing to say."""
     for namespace, selector in kind.logs:
         pods = f"{kind.path}/namespaces/{namespace}/pods"
+        most = PAGE if kind.troubled else MOST_LOGS
         try:
-            found = msgspec.json.decode(client.get(pods, {"labelSelector": selector, "limit": MOST_LOGS}), type=_Pods)
+            found = msgspec.json.decode(client.get(pods, {"labelSelector": selector, "limit": most}), type=_Pods)
         except ApiError as error:
             if not _refused_nothing(client, error, namespace):
                 raise
             continue
-        for pod in found.items or ():
-            name = pod.metadata.name
+        wanted = [(pod.metadata.name, each) for pod in found.items or () for each in pod.containers(kind.troubled)]
+        for name, container in wanted[:MOST_LOGS]:
             try:
-                text = client.get(f"{pods}/{name}/log", LOG_END)
+                text = client.get(f"{pods}/{name}/log", LOG_END | ({"container": container} if container else {}))
             except ApiError as error:
                 if error.status not in (400, 404):
                     raise
