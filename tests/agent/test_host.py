@@ -1,0 +1,155 @@
+"""The operations on a node's own network, run as on a node: a process with the program as it is sent."""
+
+from __future__ import annotations
+
+import base64
+import importlib.util
+import json
+import os
+import socket
+import struct
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from kubectl_netdoc import agent as package
+from tests.agent.process import LONGEST
+
+SETUP = "set -e; ip link set lo up; ip link add t0 type dummy; ip link set t0 up mtu 1400; ip addr add 10.9.0.1/24 dev t0; "
+SETUP += "ip route add blackhole 10.9.8.0/24; exec "
+
+
+@pytest.fixture
+def host() -> ModuleType:
+    """The operations as a module."""
+    spec = importlib.util.spec_from_file_location("netdoc_host", Path(package.__file__).with_name("host.py"))
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def run(asks: list[dict[str, Any]], *before: str, **more: object) -> list[dict[str, Any]]:
+    """Return the agent's replies; ``before``: a command that runs it."""
+    document = json.dumps({"budget": 20, "asks": asks, **more}).encode()
+    command = [*before, sys.executable, "-c", package.source(host=True).decode()]
+    done = subprocess.run(command, input=b"%d\n%s" % (len(document), document), capture_output=True, timeout=LONGEST, check=True)
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_netlink_in_a_namespace_of_its_own() -> None:
+    command = ("unshare", "-rn", "sh", "-c", SETUP + '"$@"', "sh")
+    try:
+        subprocess.run([*command, "true"], check=True, capture_output=True, timeout=LONGEST)
+    except (OSError, subprocess.CalledProcessError) as error:
+        pytest.skip(f"no network namespace can be made here: {error}")
+    from kubectl_netdoc.sources import rtnetlink
+
+    sample = run([{"id": 0, "op": "netlink"}], *command)[0]["samples"][0]
+    found = rtnetlink.parse([base64.b64decode(text) for text in sample[2]], 1.0, sample[3])
+    link = next(link for link in found.links if link.name == "t0")
+    assert (link.mtu, link.up, link.addresses[0]) == (1400, True, "10.9.0.1/24")
+    assert {(route.to, route.type) for route in found.routes} >= {("10.9.0.0/24", "unicast"), ("10.9.8.0/24", "blackhole")}
+
+
+def test_files_once_and_twice(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("1\n")
+    asks = [{"id": 0, "op": "files", "once": [f"{tmp_path}/*"], "twice": [f"{tmp_path}/a", f"{tmp_path}/no"], "seconds": 0.1}]
+    sample = run(asks)[0]["samples"][0]
+    assert sample[2] >= 0.1
+    assert sample[3:6] == [{f"{tmp_path}/a": "1\n"}] * 3
+    assert sample[6] == os.uname().release
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "row"),
+    [
+        ("10-a.conflist", '{"name": "a", "plugins": [{"type": "x"}, {"type": "portmap"}]}', ["a", ["x", "portmap"], ""]),
+        ("20-b.conf", '{"name": "b", "type": "y", "key": "secret"}', ["b", ["y"], ""]),
+        ("30-c.conf", "{", ["", [], "JSONDecodeError"]),
+        ("40-d.conflist", '{"name": "d"}', ["", [], "KeyError"]),
+        ("50-e.conf", "[]", ["", [], "AttributeError"]),
+    ],
+)
+def test_cni_file(
+    host: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, text: str, row: list[Any]
+) -> None:
+    (tmp_path / name).write_text(text)
+    (tmp_path / "calico-kubeconfig").write_text("secret")
+    monkeypatch.setattr(host, "CNI", str(tmp_path))
+    rows = host.cni({}, 0)["samples"][0][2]
+    assert [[*found[:3], found[3].partition(":")[0]] for found in rows] == [[name, *row]]
+    assert "secret" not in json.dumps(rows)
+
+
+FLOWS = """\
+ipv4     2 udp      17 27 src=10.1.0.5 dst=10.96.0.10 sport=4 dport=53 src=10.1.0.3 dst=10.1.0.5 sport=53 dport=4 mark=0
+ipv4     2 udp      17 27 src=10.96.0.10 dst=10.1.0.9 sport=4 dport=53 src=10.1.0.3 dst=10.96.0.10 sport=53 dport=4 mark=0
+ipv4     2 tcp      6 27 ESTABLISHED src=10.1.0.5 dst=10.96.0.10 sport=4 dport=53 src=10.1.0.3 dst=10.1.0.5 sport=53 dport=4
+"""
+
+
+def test_only_udp_flows_to_the_addresses(host: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(host, "tracked", FLOWS.splitlines)
+    assert [line.split()[5] for line in host.flows({"to": ["10.96.0.10"]}, 0)["samples"][0][2]] == ["src=10.1.0.5"]
+    monkeypatch.setattr(host, "MOST_FLOWS", 1)
+    assert host.flows({"to": ["10.96.0.10", "10.1.0.9"]}, 0)["samples"][0][3] is True
+
+
+def attribute(kind: int, value: bytes) -> bytes:
+    return struct.pack("=HH", 4 + len(value), kind) + value + bytes(-len(value) % 4)
+
+
+def rule(family: int, table: str, chain: str, *expressions: tuple[str, bytes]) -> bytes:
+    """A rule as nf_tables dumps it (linux/netfilter/nf_tables.h)."""
+    elements = b"".join(attribute(1, attribute(1, n.encode() + b"\0") + attribute(2, data)) for n, data in expressions)
+    body = attribute(1, table.encode() + b"\0") + attribute(2, chain.encode() + b"\0") + attribute(4, elements)
+    return bytes(16) + struct.pack("=BBH", family, 0, 0) + body
+
+
+def protocol(number: int) -> tuple[str, bytes]:
+    return "cmp", attribute(1, bytes(4)) + attribute(2, bytes(4)) + attribute(3, attribute(1, bytes([number])))
+
+
+def immediate(value: bytes) -> tuple[str, bytes]:
+    return "immediate", attribute(1, bytes(4)) + attribute(2, attribute(1, value))
+
+
+def dnat(address: str, port: int) -> tuple[str, bytes]:
+    packed = socket.inet_pton(socket.AF_INET6 if ":" in address else socket.AF_INET, address)
+    range2 = bytes(4) + packed.ljust(16, b"\0") * 2 + struct.pack("!HHH", port, port, 0)
+    return "target", attribute(1, b"DNAT\0") + attribute(2, struct.pack("!I", 2)) + attribute(3, range2)
+
+
+def test_endpoints_in_the_rules_of_nf_tables(host: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    rules = [
+        rule(2, "nat", "KUBE-SEP-A", ("comment", b"")),
+        rule(2, "nat", "KUBE-SEP-A", protocol(6), dnat("10.1.0.5", 8080)),
+        rule(10, "nat", "KUBE-SEP-B", protocol(17), dnat("fd00::5", 53)),
+        rule(2, "nat", "CNI-DN-C", protocol(6), dnat("10.1.0.6", 80)),  # a hostPort of the portmap plugin
+        rule(
+            2,
+            "kube-proxy",
+            "endpoint-X-shop/web/tcp/__10.1.0.7/80",
+            protocol(6),
+            immediate(b"\x0a\x01\0\7"),
+            immediate(b"\0\x50"),
+        ),
+        rule(2, "kube-proxy", "service-X-shop/web/tcp/", protocol(6)),
+    ]
+    monkeypatch.setattr(host, "dumped", lambda *_: iter(rules))
+    monkeypatch.setattr(host, "text", lambda _: None)
+    found, cut = host.nat({}, 0)["samples"][0][2:]
+    assert found == {"iptables": ["tcp 10.1.0.5:8080", "udp [fd00::5]:53"], "legacy": [], "nftables": ["tcp 10.1.0.7:80"]}
+    assert cut is False
+
+
+def test_capabilities_are_given_up() -> None:
+    asks = [{"id": 0, "op": "files", "once": ["/proc/self/status"], "twice": [], "seconds": 0}]
+    status = run(asks, capabilities=[])[0]["samples"][0][3]["/proc/self/status"]
+    assert {line.split()[1] for line in status.splitlines() if line.startswith(("CapPrm", "CapEff"))} == {"0" * 16}

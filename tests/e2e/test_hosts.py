@@ -1,0 +1,162 @@
+"""What the nodes and privileged tiers read on real nodes, held against what the nodes' own tools say there."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import time
+from typing import Any, TypeVar
+
+import pytest
+
+from kubectl_netdoc.facts import Measured
+from kubectl_netdoc.model import Tier
+from kubectl_netdoc.records import NODE
+from kubectl_netdoc.requests import (
+    Address,
+    CniConfig,
+    CniConfigReply,
+    Conntrack,
+    ConntrackReply,
+    HttpGet,
+    HttpReply,
+    Kernel,
+    KernelReply,
+    Lost,
+    Request,
+    Rtnetlink,
+    RtnetlinkReply,
+    ServiceRules,
+    ServiceRulesReply,
+)
+from kubectl_netdoc.sources.live.client import Client, Options
+from kubectl_netdoc.sources.live.pods import ECHO_PORT, Settings
+from kubectl_netdoc.sources.live.source import LiveSource
+from lab.faults.runner import Lab
+from tests.e2e.conftest import DEADLINE, IMAGE, Netdoc
+
+R = TypeVar("R")
+DNS = "10.96.0.10"
+
+
+def on(node: str, *command: str) -> str:
+    """Return what a command prints on a node."""
+    return subprocess.run(["docker", "exec", node, *command], check=True, capture_output=True, text=True, timeout=60).stdout
+
+
+def measure(lab: Lab, tier: Tier) -> tuple[Measured, tuple[str, ...]]:
+    """Ask every node everything that the tiers of the host network know."""
+    source = LiveSource(Client(Options(kubeconfig=str(lab.kubeconfig))), (), Settings(image=IMAGE, tier=tier))
+    cluster = source.cluster((NODE,))
+    requests: list[Request] = []
+    for node in cluster.hosts:
+        requests += [Rtnetlink(node), Kernel(node), Conntrack(node, (DNS,)), ServiceRules(node), CniConfig(node)]
+        requests.append(HttpGet(node, Address("127.0.0.1", 10249), "/proxyMode", ("",), host=True))
+    return source.measure(cluster, tuple(requests)), cluster.hosts
+
+
+def got(measured: Measured, kind: type[R], node: str) -> R:
+    """Return the reply of a type from a node."""
+    found = [reply for request, reply in measured.replies.items() if request.node == node and isinstance(reply, kind)]
+    assert len(found) == 1, [reply for reply in measured.replies.values() if isinstance(reply, Lost)]
+    return found[0]
+
+
+@pytest.fixture(scope="module")
+def privileged(lab: Lab) -> tuple[Measured, tuple[str, ...]]:
+    # Something is tracked on each node: one of its own pods asks cluster DNS.
+    lab.kubectl("-n", "shop", "exec", "client", "--", "python3", "-c", f"import socket; {ASK}")
+    return measure(lab, Tier.PRIVILEGED)
+
+
+ASK = f"s = socket.socket(2, 2); s.connect(('{DNS}', 53)); s.send(b'netdoc')"
+
+
+def test_links_are_those_of_the_node(privileged: tuple[Measured, tuple[str, ...]]) -> None:
+    measured, nodes = privileged
+    assert len(nodes) == 3
+    for node in nodes:
+        rows: list[dict[str, Any]] = json.loads(on(node, "ip", "-json", "-details", "link"))
+        links = {link.name: link for link in got(measured, RtnetlinkReply, node).links if link.kind != "veth"}
+        wanted = {row["ifname"]: row for row in rows if row.get("linkinfo", {}).get("info_kind") != "veth"}
+        assert {n: (x.mtu, x.mac) for n, x in links.items()} == {n: (r["mtu"], r["address"]) for n, r in wanted.items()}
+        vxlan = wanted["flannel.1"]["linkinfo"]["info_data"]
+        own = links["flannel.1"]
+        assert (own.vni, own.port, own.local) == (vxlan["id"], vxlan["port"], vxlan["local"])
+
+
+def test_routes_are_those_of_the_node(privileged: tuple[Measured, tuple[str, ...]]) -> None:
+    measured, nodes = privileged
+    for node in nodes:
+        rows = json.loads(on(node, "ip", "-4", "-json", "route"))
+        found = {(r.to, r.via, r.dev) for r in got(measured, RtnetlinkReply, node).routes if r.table == 254 and ":" not in r.to}
+        wanted = {("0.0.0.0/0" if r["dst"] == "default" else r["dst"], r.get("gateway", ""), r["dev"]) for r in rows}
+        assert found == {(to if "/" in to else f"{to}/32", via, dev) for to, via, dev in wanted}
+
+
+def test_the_tunnels_entries_are_those_of_the_node(privileged: tuple[Measured, tuple[str, ...]]) -> None:
+    measured, nodes = privileged
+    for node in nodes:
+        reply = got(measured, RtnetlinkReply, node)
+        rows = [line.split() for line in on(node, "bridge", "fdb", "show", "dev", "flannel.1").splitlines()]
+        assert {(f.mac, f.to) for f in reply.forwarding if f.dev == "flannel.1"} == {(r[0], r[r.index("dst") + 1]) for r in rows}
+        lines = [line.split() for line in on(node, "ip", "neigh", "show", "dev", "flannel.1").splitlines()]
+        found = {(n.ip, n.mac) for n in reply.neighbours if n.dev == "flannel.1"}
+        assert found == {(r[0], r[r.index("lladdr") + 1]) for r in lines if "lladdr" in r}
+        assert len(found) == len(nodes) - 1
+
+
+def test_settings_and_counters_are_those_of_the_node(privileged: tuple[Measured, tuple[str, ...]]) -> None:
+    measured, nodes = privileged
+    for node in nodes:
+        reply = got(measured, KernelReply, node)
+        for name in ("net/ipv4/ip_forward", "net/ipv4/conf/eth0/rp_filter", "net/netfilter/nf_conntrack_max"):
+            assert reply.settings[name] == on(node, "cat", f"/proc/sys/{name}").strip()
+        assert reply.release == on(node, "uname", "-r").strip()
+        assert reply.after["eth0.rx_bytes"] >= reply.before["eth0.rx_bytes"] > 0
+        assert reply.after["Tcp.OutSegs"] > reply.before["Tcp.OutSegs"] > 0
+        assert {"conntrack.drop", "softnet.dropped", "TcpExt.ListenOverflows", "sockets.TCP.tw"} <= reply.after.keys()
+        assert abs(reply.clock - (float(on(node, "date", "+%s.%N")) - time.time())) < 5
+
+
+def test_rules_are_those_of_the_node(privileged: tuple[Measured, tuple[str, ...]]) -> None:
+    measured, nodes = privileged
+    for node in nodes:
+        text = on(node, "iptables-save", "-t", "nat")
+        wanted = set(re.findall(r"-A KUBE-SEP-\S+ -p (\S+) .*--to-destination (\S+)", text))
+        reply = got(measured, ServiceRulesReply, node)
+        assert wanted
+        # Endpoints of netdoc's own Services, of this run and of others, come and go meanwhile.
+        assert {rule for rule in map(tuple, map(str.split, reply.iptables)) if not rule[1].endswith(f":{ECHO_PORT}")} == {
+            rule for rule in wanted if not rule[1].endswith(f":{ECHO_PORT}")
+        }
+        assert (reply.legacy, reply.nftables) == ((), ())
+
+
+def test_flows_and_cni_files_are_those_of_the_node(privileged: tuple[Measured, tuple[str, ...]], lab: Lab) -> None:
+    measured, nodes = privileged
+    client = lab.kubectl("-n", "shop", "get", "pod", "client", "-o", "jsonpath={.spec.nodeName} {.status.podIP}").split()
+    flows = [flow for flow in got(measured, ConntrackReply, client[0]).flows if flow.source.ip == client[1]]
+    assert flows
+    assert {(flow.to, flow.answers.port) for flow in flows} == {(Address(DNS, 53), 53)}
+    assert all(flow.answers.ip != DNS for flow in flows)
+    for node in nodes:
+        assert [file.plugins for file in got(measured, CniConfigReply, node).files] == [("flannel", "portmap")]
+        assert got(measured, HttpReply, node).lines == ("iptables",)
+
+
+def test_without_privileges_the_rules_are_not_read(lab: Lab) -> None:
+    measured, nodes = measure(lab, Tier.NODES)
+    for node in nodes:
+        assert got(measured, RtnetlinkReply, node).links
+        assert got(measured, HttpReply, node).lines == ("iptables",)
+        refused = [r for r in measured.replies.items() if r[0].node == node and isinstance(r[1], Lost)]
+        assert {type(request) for request, _ in refused} >= {ServiceRules, CniConfig}
+
+
+def test_nothing_is_left(netdoc: Netdoc, privileged: tuple[Measured, tuple[str, ...]]) -> None:
+    deadline = time.monotonic() + DEADLINE
+    while netdoc.namespaces() and time.monotonic() < deadline:
+        time.sleep(0.5)
+    assert netdoc.namespaces() == set()
