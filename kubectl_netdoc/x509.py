@@ -1,12 +1,13 @@
-"""When the certificates of a PEM text are valid: the two dates of each and nothing else is read of it.
+"""When the certificates of a PEM text are valid, and for which hosts: nothing else is read of it.
 
-DER as X.690 has it, and only the way to ``validity`` in RFC 5280, 4.1: no signature, no key, no name is looked at.
+DER as X.690 has it, and only the way to ``validity`` and ``subjectAltName`` in RFC 5280: no signature and no key is looked at.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+import ipaddress
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -62,3 +63,39 @@ def _moment(tag: int, body: bytes) -> datetime:
     elif tag != _GENERALIZED_TIME:
         raise ValueError("no time")
     return datetime.strptime(text, "%Y%m%d%H%M%SZ").replace(tzinfo=UTC)
+
+
+_EXTENSIONS, _SUBJECT_ALT_NAME = 0xA3, bytes.fromhex("551d11")
+_DNS_NAME, _IP_ADDRESS = 0x82, 0x87
+"""Tags of RFC 5280, 4.1 and 4.2.1.6, and the object identifier 2.5.29.17."""
+
+
+def names(pem: bytes) -> tuple[str, ...]:
+    """Return the host names and addresses (subjectAltName) of the first certificate in a PEM text, the server's own."""
+    block = _PEM.search(pem)
+    try:
+        return tuple(_names(base64.b64decode(block[1]))) if block else ()
+    except (ValueError, IndexError, binascii.Error):
+        return ()
+
+
+def _names(der: bytes) -> Iterator[str]:
+    (_, certificate), *_ = _parts(der)
+    (_, signed), *_ = _parts(certificate)
+    for extensions in (body for tag, body in _parts(signed) if tag == _EXTENSIONS):
+        (_, listed), *_ = _parts(extensions)
+        for _, extension in _parts(listed):
+            (_, identifier), *_, (_, value) = _parts(extension)
+            if identifier == _SUBJECT_ALT_NAME:
+                (_, found), *_ = _parts(value)
+                yield from (_general(tag, body) for tag, body in _parts(found) if tag in (_DNS_NAME, _IP_ADDRESS))
+
+
+def _general(tag: int, body: bytes) -> str:
+    return body.decode("ascii").lower() if tag == _DNS_NAME else str(ipaddress.ip_address(body))
+
+
+def covers(named: tuple[str, ...], host: str) -> bool:
+    """Whether a certificate for these names is good for a host: ``*.`` stands for one label (RFC 6125, 6.4.3)."""
+    host = host.lower().rstrip(".")
+    return host in named or f"*.{host.partition('.')[2]}" in named

@@ -91,6 +91,17 @@ from kubectl_netdoc.records.core import (
     corefile_map,
     dns_log,
 )
+from kubectl_netdoc.records.ingress import (
+    ENTRY_KINDS,
+    GATEWAY_CLASS,
+    INGRESS_CLASS,
+    REFERENCE_GRANT,
+    TLS_SECRET,
+    GatewayClass,
+    IngressClass,
+    ReferenceGrant,
+    TlsCertificate,
+)
 from kubectl_netdoc.records.networks import (
     CALICO_FELIX,
     CALICO_INSTALLATION,
@@ -158,9 +169,12 @@ __all__ = [
     "DEPLOYMENT",
     "DNS_LOG",
     "ENDPOINT_SLICE",
+    "ENTRY_KINDS",
     "EVENT",
     "GATEWAY",
+    "GATEWAY_CLASS",
     "INGRESS",
+    "INGRESS_CLASS",
     "JOB",
     "KINDS",
     "MUTATING_WEBHOOKS",
@@ -177,12 +191,14 @@ __all__ = [
     "PEER_AUTHENTICATION",
     "POD",
     "POLICIES",
+    "REFERENCE_GRANT",
     "REPLICATION_CONTROLLER",
     "REPLICA_SET",
     "ROOT_CERTIFICATE",
     "ROUTES",
     "SERVICE",
     "STATEFUL_SET",
+    "TLS_SECRET",
     "VALIDATING_WEBHOOKS",
     "WORKLOADS",
     "APIService",
@@ -217,9 +233,11 @@ __all__ = [
     "Event",
     "EventSeries",
     "Gateway",
+    "GatewayClass",
     "IPBlock",
     "Ingress",
     "IngressBackend",
+    "IngressClass",
     "IngressHTTP",
     "IngressPath",
     "IngressRule",
@@ -264,6 +282,7 @@ __all__ = [
     "R",
     "Record",
     "Reference",
+    "ReferenceGrant",
     "RootCertificate",
     "Route",
     "RouteRule",
@@ -275,6 +294,7 @@ __all__ = [
     "Taint",
     "TargetRef",
     "Terminated",
+    "TlsCertificate",
     "Traced",
     "TracedMeta",
     "TracedWorkload",
@@ -403,7 +423,7 @@ WORKLOADS = (DEPLOYMENT, STATEFUL_SET, DAEMON_SET, REPLICA_SET, JOB)
 OWNERS = (*WORKLOADS, REPLICATION_CONTROLLER, CRON_JOB)
 """Every kind that makes pods."""
 
-OTHERS = (DNS_LOG, ROOT_CERTIFICATE, *POLICIES, INGRESS, GATEWAY, *ROUTES, *CONTROL_KINDS, *NETWORK_KINDS)
+OTHERS = (DNS_LOG, ROOT_CERTIFICATE, *POLICIES, INGRESS, GATEWAY, *ROUTES, *CONTROL_KINDS, *NETWORK_KINDS, *ENTRY_KINDS)
 KINDS: dict[str, Kind[Any]] = {
     kind.name: kind for kind in (NAMESPACE, NODE, POD, SERVICE, ENDPOINT_SLICE, EVENT, *OWNERS, COREFILE, *OTHERS)
 }

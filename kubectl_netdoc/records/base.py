@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Generic, TypeVar
@@ -41,6 +41,9 @@ class Annotations(Record, frozen=True):
 
 
 class ObjectMeta(Record, frozen=True):
+    ingress_class: str = field(name="kubernetes.io/ingress.class", default="")
+    default_class: str = field(name="ingressclass.kubernetes.io/is-default-class", default="")
+    canary: str = field(name="nginx.ingress.kubernetes.io/canary", default="")
     """The part of metadata that checks read."""
 
     name: str = ""
@@ -111,6 +114,7 @@ class Kind(Generic[R]):
     ``extension``: a server may lack its API group. ``written``: the kind as objects give it where ``name`` is another, to
     tell two of different groups apart.
     """
+    ``pointed``: only the objects that others name, by (namespace, name), told from the lists of those by kind.
 
     name: str
     group: str
@@ -128,6 +132,7 @@ class Kind(Generic[R]):
     wire: type[Object] | None = None
     reduce: Callable[[Any], R] | None = None
 
+    pointed: Callable[[Mapping[str, Iterable[Any]]], tuple[tuple[str, str], ...]] | None = None
     @property
     def path(self) -> str:
         """The API group's path, such as ``/apis/apps/v1``."""

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-from kubectl_netdoc.records.base import Object, Record
+from kubectl_netdoc.records.base import Condition, Object, Record
+from kubectl_netdoc.records.core import LoadBalancerStatus
+
+
+class IngressPort(Record, frozen=True):
+    """A port of a Service, by name or by number."""
+
+    name: str = ""
+    number: int = 0
+
+    def __str__(self) -> str:
+        return self.name or str(self.number)
 
 
 class IngressService(Record, frozen=True):
     """The Service of an Ingress backend."""
 
     name: str = ""
+    port: IngressPort = IngressPort()
 
 
 class IngressBackend(Record, frozen=True):
-    """Where an Ingress sends requests."""
+    """Where an Ingress sends requests; neither a Service where it is a resource of the controller's own."""
 
     service: IngressService | None = None
 
@@ -21,6 +33,7 @@ class IngressPath(Record, frozen=True):
     """A path of a host."""
 
     path: str = ""
+    path_type: str = ""
     backend: IngressBackend = IngressBackend()
 
 
@@ -37,17 +50,33 @@ class IngressRule(Record, frozen=True):
     http: IngressHTTP = IngressHTTP()
 
 
-class IngressSpec(Record, frozen=True):
-    """The backends of an Ingress."""
+class IngressTLS(Record, frozen=True):
+    """Hosts served with TLS, and the name of the Secret with the certificate."""
 
+    hosts: tuple[str, ...] = ()
+    secret_name: str = ""
+
+
+class IngressSpec(Record, frozen=True):
+    """The class and the backends of an Ingress."""
+
+    ingress_class_name: str = ""
     default_backend: IngressBackend | None = None
     rules: tuple[IngressRule, ...] = ()
+    tls: tuple[IngressTLS, ...] = ()
+
+
+class IngressStatus(Record, frozen=True):
+    """The addresses at which its controller serves it."""
+
+    load_balancer: LoadBalancerStatus = LoadBalancerStatus()
 
 
 class Ingress(Object, frozen=True):
     """An Ingress of networking.k8s.io/v1."""
 
     spec: IngressSpec = IngressSpec()
+    status: IngressStatus = IngressStatus()
 
     def services(self) -> dict[str, tuple[str, ...]]:
         """Names of the Services it leads to, with the hosts that do."""
@@ -68,6 +97,9 @@ class Reference(Record, frozen=True):
     kind: str = ""
     name: str = ""
     namespace: str = ""
+    section_name: str = ""
+    port: int = 0
+    weight: int = 1
 
 
 class RouteRule(Record, frozen=True):
@@ -84,10 +116,25 @@ class RouteSpec(Record, frozen=True):
     rules: tuple[RouteRule, ...] = ()
 
 
+class RouteParent(Record, frozen=True):
+    """What a controller says of a route at one of its parents."""
+
+    parent_ref: Reference = Reference()
+    controller_name: str = ""
+    conditions: tuple[Condition, ...] = ()
+
+
+class RouteStatus(Record, frozen=True):
+    """What controllers say of a route."""
+
+    parents: tuple[RouteParent, ...] = ()
+
+
 class Route(Object, frozen=True):
     """A route of the Gateway API, of whatever protocol."""
 
     spec: RouteSpec = RouteSpec()
+    status: RouteStatus = RouteStatus()
 
     def services(self) -> dict[tuple[str, str], tuple[str, ...]]:
         """(namespace, name) of the Services it leads to, with its hosts; an absent kind of a backend is Service."""
@@ -96,5 +143,52 @@ class Route(Object, frozen=True):
         return {(r.namespace or self.namespace, r.name): hosts for r in references if r.kind in ("", "Service")}
 
 
+class ListenerTLS(Record, frozen=True):
+    """Where a listener has its certificates from."""
+
+    mode: str = ""
+    certificate_refs: tuple[Reference, ...] = ()
+
+
+class Listener(Record, frozen=True):
+    """A port of a Gateway, and for which host names."""
+
+    name: str = ""
+    hostname: str = ""
+    port: int = 0
+    protocol: str = ""
+    tls: ListenerTLS = ListenerTLS()
+
+    def secrets(self, namespace: str) -> list[tuple[str, str]]:
+        """(namespace, name) of its Secrets; ``namespace``: that of its Gateway."""
+        references = [r for r in self.tls.certificate_refs if r.kind in ("", "Secret") and not r.group and r.name]
+        return [(reference.namespace or namespace, reference.name) for reference in references]
+
+
+class ListenerStatus(Record, frozen=True):
+    """What a controller says of a listener."""
+
+    name: str = ""
+    attached_routes: int = 0
+    conditions: tuple[Condition, ...] = ()
+
+
+class GatewaySpec(Record, frozen=True):
+    """The class and the listeners of a Gateway."""
+
+    gateway_class_name: str = ""
+    listeners: tuple[Listener, ...] = ()
+
+
+class GatewayStatus(Record, frozen=True):
+    """What a controller says of a Gateway."""
+
+    conditions: tuple[Condition, ...] = ()
+    listeners: tuple[ListenerStatus, ...] = ()
+
+
 class Gateway(Object, frozen=True):
-    """A Gateway: that it is there."""
+    """A Gateway."""
+
+    spec: GatewaySpec = GatewaySpec()
+    status: GatewayStatus = GatewayStatus()

@@ -191,8 +191,20 @@ OBJECTS: dict[str, list[dict[str, Any]]] = {
     ],
     **{kind: [policy("deny")] for kind in POLICIES},
     "CronJob": [{"metadata": meta("nightly"), "spec": {"jobTemplate": {"spec": workload("nightly")["spec"]}}}],
-    "Ingress": [{"metadata": meta("web"), "spec": {"tls": [{"secretName": SECRET}], "rules": [{"host": "web.example"}]}}],
-    "Gateway": [{"metadata": meta("web"), "spec": {"listeners": [{"tls": {"certificateRefs": [{"name": SECRET}]}}]}}],
+    "Ingress": [
+        {"metadata": meta("web"), "spec": {"tls": [{"secretName": "tls", "key": SECRET}], "rules": [{"host": "x.example"}]}}
+    ],
+    "IngressClass": [{"metadata": meta("web", ""), "spec": {"controller": "x.example/y", "parameters": {"name": SECRET}}}],
+    "Gateway": [{"metadata": meta("web"), "spec": {"listeners": [{"tls": {"options": {"a": SECRET}}}]}}],
+    "GatewayClass": [{"metadata": meta("web", ""), "spec": {"controllerName": "x.example/y", "description": SECRET}}],
+    "ReferenceGrant": [{"metadata": meta("web"), "spec": {"from": [{"kind": "HTTPRoute"}], "to": [{"kind": "Service"}]}}],
+    "TlsSecret": [
+        {
+            "metadata": meta("tls"),
+            "type": "kubernetes.io/tls",
+            "data": {"tls.crt": base64.b64encode(SECRET.encode()).decode(), "tls.key": SECRET, "ca.crt": SECRET},
+        }
+    ],
     **{
         kind.name: [{"metadata": meta("web"), "spec": {"rules": [{"backendRefs": [{"name": "web"}], "filters": [SECRET]}]}}]
         for kind in records.ROUTES

@@ -20,7 +20,7 @@ from kubectl_netdoc import registry
 from kubectl_netdoc.cluster import Cluster, Listing, Scope, Unavailable
 from kubectl_netdoc.facts import Measured, Vantage
 from kubectl_netdoc.model import Report, Rule, Unseen
-from kubectl_netdoc.records import COREFILE, EVENT, JOB, KINDS, NODE, SERVICE, Kind
+from kubectl_netdoc.records import COREFILE, EVENT, JOB, KINDS, NODE, SERVICE, TLS_SECRET, Kind
 from kubectl_netdoc.requests import DnsLookup, Lost, Reply, Request
 from kubectl_netdoc.run import run
 from kubectl_netdoc.sources import SourceError, bundle
@@ -229,8 +229,11 @@ def test_only_the_annotation_that_is_read_is_kept() -> None:
     }
 
 
-def test_there_is_no_kind_that_holds_secrets_by_nature() -> None:
-    assert not {kind.plural for kind in KINDS.values()} & {"secrets", "serviceaccounts", "certificatesigningrequests"}
+def test_no_kind_that_holds_secrets_by_nature_is_listed_or_kept() -> None:
+    kinds = [kind for kind in KINDS.values() if kind.plural in ("secrets", "serviceaccounts", "certificatesigningrequests")]
+    assert kinds == [TLS_SECRET], "Secrets with certificates alone"
+    assert TLS_SECRET.pointed, "read by name, never listed"
+    assert {field.name for field in msgspec.structs.fields(TLS_SECRET.record)} == {"metadata", "not_before", "not_after", "names"}
     assert COREFILE.names, "ConfigMaps are read by name, never listed"
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -97,7 +98,8 @@ def read(client: Client, kinds: tuple[Kind[Any], ...], namespaces: tuple[str, ..
     there = {kind.name: rights.served(kind, versions) for kind in kinds}
     # Asked for all the same, what is not served would be refused to who may not list it, as if it were there.
     missing: dict[str, Listing | Unavailable] = {k.name: _not_served(k) for k in kinds if there[k.name] is None}
-    kinds = tuple(kind for kind in there.values() if kind is not None)
+    pointed = [kind for kind in there.values() if kind is not None and kind.pointed]
+    kinds = tuple(kind for kind in there.values() if kind is not None and not kind.pointed)
     listings, dark = _all_at_once(client, kinds, namespaces)
     refused = [k for k in kinds if not namespaces and k.namespaced and not (k.names or k.logs) and _forbidden(listings[k.name])]
     if refused:
@@ -109,7 +111,15 @@ def read(client: Client, kinds: tuple[Kind[Any], ...], namespaces: tuple[str, ..
     _refuse_nothing(client, listings)
     if scope.namespaces:
         listings = {k.name: _within(listings[k.name], k, (*scope.namespaces, *(() if dark else (DNS_NAMESPACE,)))) for k in kinds}
+    listings |= {kind.name: _pointed(client, kind, listings) for kind in pointed}
     return Cluster(listings | missing, time=client.now(), server=server, scope=scope)
+
+
+def _pointed(client: Client, kind: Kind[Any], listings: Mapping[str, Listing | Unavailable]) -> Listing | Unavailable:
+    """Read the objects that others name, one by one: never a list."""
+    there = {name: listing.items for name, listing in listings.items() if isinstance(listing, Listing)}
+    names = kind.pointed(there) if kind.pointed else ()
+    return _list(client, replace(kind, names=names), (), set()) if names else Listing()
 
 
 def api_versions(client: Client) -> frozenset[str] | None:

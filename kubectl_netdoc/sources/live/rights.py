@@ -66,12 +66,10 @@ def reading(kind: Kind[Any], namespaces: Collection[str] = ()) -> tuple[Rule, ..
     if kind.names:
         spaces = dict.fromkeys(space for space, _ in kind.names)
         return tuple(Rule("get", kind.plural, kind.group, space, _named(kind, space)) for space in spaces)
-    if kind.pointed:  # TLS Secrets: read one by one where that is permitted, and no run asks for the right
-        return ()
     if kind.logs:
         asked = (("list", kind.plural.partition("/")[0]), ("get", kind.plural))
         return tuple(Rule(verb, plural, kind.group, space) for space, _ in kind.logs for verb, plural in asked)
-    if getattr(kind, "pointed", None):
+    if kind.pointed:
         return ()
     spaces = dict.fromkeys(namespaces if kind.namespaced and namespaces else ("",))
     return tuple(Rule("list", kind.plural, kind.group, space) for space in spaces)
