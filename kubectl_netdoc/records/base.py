@@ -37,13 +37,13 @@ class Annotations(Record, frozen=True):
     calico_ipip: str = field(name="projectcalico.org/IPv4IPIPTunnelAddr", default="")
     calico_wireguard: str = field(name="projectcalico.org/WireguardPublicKey", default="")
     ovn_subnets: str = field(name="k8s.ovn.org/node-subnets", default="")
+    ingress_class: str = field(name="kubernetes.io/ingress.class", default="")
+    default_class: str = field(name="ingressclass.kubernetes.io/is-default-class", default="")
+    canary: str = field(name="nginx.ingress.kubernetes.io/canary", default="")
     kube_router: str = field(name="kube-router.io/pod-cidrs", default="")
 
 
 class ObjectMeta(Record, frozen=True):
-    ingress_class: str = field(name="kubernetes.io/ingress.class", default="")
-    default_class: str = field(name="ingressclass.kubernetes.io/is-default-class", default="")
-    canary: str = field(name="nginx.ingress.kubernetes.io/canary", default="")
     """The part of metadata that checks read."""
 
     name: str = ""
@@ -110,11 +110,11 @@ class Kind(Generic[R]):
     ``wire`` and ``reduce``: decoded as ``wire``, kept as what ``reduce`` makes of it.
     ``logs``: (namespace, label selector) of the pods whose logs are read, each as an object with its ``text``.
     ``troubled``: only of containers that are not ready, one object each.
+    ``pointed``: only the objects that others name, by (namespace, name), told from the lists of those by kind.
     ``authored``: people write it in manifests, so a folder without one means there is none.
     ``extension``: a server may lack its API group. ``written``: the kind as objects give it where ``name`` is another, to
     tell two of different groups apart.
     """
-    ``pointed``: only the objects that others name, by (namespace, name), told from the lists of those by kind.
 
     name: str
     group: str
@@ -128,11 +128,11 @@ class Kind(Generic[R]):
     extension: bool = False
     logs: tuple[tuple[str, str], ...] = ()
     troubled: bool = False
+    pointed: Callable[[Mapping[str, Iterable[Any]]], tuple[tuple[str, str], ...]] | None = None
     written: str = ""
     wire: type[Object] | None = None
     reduce: Callable[[Any], R] | None = None
 
-    pointed: Callable[[Mapping[str, Iterable[Any]]], tuple[tuple[str, str], ...]] | None = None
     @property
     def path(self) -> str:
         """The API group's path, such as ``/apis/apps/v1``."""
