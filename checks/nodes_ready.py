@@ -48,7 +48,7 @@ RECENT = timedelta(minutes=10)
 NETWORK_PLUGIN = re.compile(r"NetworkPluginNotReady|cni plugin not initialized|cni config uninitialized", re.I)
 NO_ADDRESS = re.compile(r"no IP addresses available in range set|failed to assign an IP address to container", re.I)
 
-UNHEALTHY_PODS = ("SVC004", "DNC001", "DNC002", "DNC008", "POD003")
+UNHEALTHY_PODS = ("SVC004", "INC001", "DNC001", "DNC002", "DNC008", "POD003")
 
 NOT_READY = Code(
     id="NOD001",

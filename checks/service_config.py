@@ -36,6 +36,7 @@ from kubectl_netdoc.api import (
     Cluster,
     Code,
     Endpoint,
+    Explains,
     Facts,
     Finding,
     Kind,
@@ -62,6 +63,9 @@ UNCLAIMED = timedelta(seconds=20)
 CONTROLLER = "endpointslice-controller.k8s.io"
 MIRROR = "endpointslicemirroring-controller.k8s.io"
 
+ENTERED = Explains(("ING003",), "subject")
+"""What an Ingress leads to is the Service."""
+
 NEAR_MISS = Code(
     id="SVC001",
     severity=Severity.FAIL,
@@ -70,6 +74,7 @@ NEAR_MISS = Code(
     fix="Make the selector match the pods' labels (or the labels the selector, if those are wrong).",
     commands=("kubectl -n {namespace} patch service {name} --type merge -p {patch}",),
     rows=("K2",),
+    explains=(ENTERED,),
 )
 NOTHING_SELECTED = Code(
     id="SVC002",
@@ -79,6 +84,7 @@ NOTHING_SELECTED = Code(
     fix="Deploy what it is for, correct the selector, or delete the Service if it is left over.",
     commands=("kubectl -n {namespace} get pods --show-labels", "kubectl -n {namespace} get service {name} -o yaml"),
     rows=("K2",),
+    explains=(ENTERED,),
 )
 NO_SUCH_PORT = Code(
     id="SVC003",
@@ -98,6 +104,7 @@ NONE_READY = Code(
     fix="Look at the pods: why they wait, or what their readiness probe says.",
     commands=("kubectl -n {namespace} get pods -o wide -l {selector}", "kubectl -n {namespace} describe pod {first}"),
     rows=("K2",),
+    explains=(ENTERED,),
 )
 NO_PODS_MADE = Code(
     id="SVC005",
@@ -107,6 +114,7 @@ NO_PODS_MADE = Code(
     fix="See what keeps the controller from making pods: a quota, an admission webhook, the controller itself.",
     commands=("kubectl -n {namespace} describe {workload}",),
     rows=("K2",),
+    explains=(ENTERED,),
 )
 PENDING = Code(
     id="SVC006",
@@ -128,6 +136,7 @@ SLICES_BEHIND = Code(
         "kubectl -n {namespace} get endpointslices -l kubernetes.io/service-name={name}",
     ),
     rows=("K14",),
+    explains=(ENTERED,),
 )
 FOREIGN_SLICE = Code(
     id="SVC008",

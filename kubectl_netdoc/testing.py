@@ -8,6 +8,7 @@ Everything built is two hours old and well unless told otherwise. A test asserts
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -25,6 +26,8 @@ from kubectl_netdoc.records import (
     DNS_LOG,
     ENDPOINT_SLICE,
     EVENT,
+    INGRESS,
+    INGRESS_CLASS,
     JOB,
     KINDS,
     NAMESPACE,
@@ -34,6 +37,7 @@ from kubectl_netdoc.records import (
     REPLICA_SET,
     SERVICE,
     STATEFUL_SET,
+    TLS_SECRET,
     Kind,
     Object,
     Workload,
@@ -255,6 +259,54 @@ def make_policy(spec: str, name: str = "policy", namespace: str = "shop", *, kin
     return _built(kind, metadata=metadata, spec=yaml.safe_load(spec))
 
 
+def make_ingress_class(name: str = "nginx", controller: str = "k8s.io/ingress-nginx", *, default: bool = False) -> Built:
+    """Return an IngressClass."""
+    annotations = {"ingressclass.kubernetes.io/is-default-class": "true"} if default else {}
+    return _built(INGRESS_CLASS, metadata=_meta(name, "", {}, OLD, annotations=annotations), spec={"controller": controller})
+
+
+def make_ingress(
+    name: str = "web",
+    namespace: str = "shop",
+    *,
+    cls: str = "nginx",
+    routes: Mapping[str, str] | None = None,
+    secrets: Mapping[str, str] | None = None,
+    address: str = "192.0.2.10",
+    age: timedelta | float = OLD,
+    path_type: str = "Prefix",
+    labels: Mapping[str, str] | None = None,
+    annotations: Mapping[str, str] | None = None,
+    **spec: Any,
+) -> Built:
+    """Return an Ingress. ``routes``: ``host/path`` to ``service:port``; ``secrets``: TLS Secret to the host it is for."""
+    rules = []
+    for route, to in ({"shop.example/": "web:80"} if routes is None else routes).items():
+        host, _, path = route.partition("/")
+        service, _, port = to.partition(":")
+        backend = {"service": {"name": service, "port": {"number": int(port)} if port.isdigit() else {"name": port}}}
+        rules.append({"host": host, "http": {"paths": [{"path": f"/{path}", "pathType": path_type, "backend": backend}]}})
+    tls = [{"secretName": secret, "hosts": [host] if host else []} for secret, host in (secrets or {}).items()]
+    return _built(
+        INGRESS,
+        metadata=_meta(name, namespace, labels, age, annotations=dict(annotations or {})),
+        spec={"ingressClassName": cls, "rules": rules, "tls": tls, **spec},
+        status={"loadBalancer": {"ingress": [{"ip": address}] if address else []}},
+    )
+
+
+def make_tls_secret(name: str, pem: str = "", namespace: str = "shop") -> Built:
+    """Return a TLS Secret, of which only the dates and names of the certificate ``pem`` are kept."""
+    data = {"tls.crt": base64.b64encode(pem.encode()).decode()}
+    return _built(TLS_SECRET, metadata=_meta(name, namespace, {}, OLD), type="kubernetes.io/tls", data=data)
+
+
+def make_gateway_object(kind: Kind[Any], name: str, text: str, namespace: str = "shop", *, age: timedelta | float = OLD) -> Built:
+    """Return an object of the Gateway API, with ``spec`` and ``status`` as YAML."""
+    metadata = _meta(name, namespace if kind.namespaced else "", {}, age)
+    return _built(kind, metadata=metadata, **yaml.safe_load(text))
+
+
 def make_cluster(
     *objects: Built,
     unavailable: Mapping[Kind[Any], Unavailable] | None = None,
@@ -343,6 +395,9 @@ __all__ = [
     "make_dns_log",
     "make_dns_reply",
     "make_event",
+    "make_gateway_object",
+    "make_ingress",
+    "make_ingress_class",
     "make_namespace",
     "make_node",
     "make_node_condition",
@@ -350,6 +405,7 @@ __all__ = [
     "make_policy",
     "make_service",
     "make_slice",
+    "make_tls_secret",
     "make_workload",
     "measured",
     "outcome",

@@ -1,0 +1,282 @@
+"""Does anybody serve the Ingresses?
+
+## What it looks at
+The class of each Ingress (spec.ingressClassName, the annotation kubernetes.io/ingress.class, else the default IngressClass) and
+the controller of that class: its pods, where it is one that runs in the cluster and is known. Measured: a TCP connect from each
+debug pod to the controller's own Service.
+
+## Why it matters
+The API server takes an Ingress that nobody serves as it takes any other, and all that comes in by a controller fails with it.
+
+## What it can't see
+What stands before the cluster: DNS, the load balancer. Controllers that run outside of it (GKE, EKS Auto Mode, OpenShift's
+routes), or that netdoc does not know: of those only what the status says. That the controller's Service accepts says that
+something listens, not that it routes. Two installations of one controller are taken for one.
+
+## Sources
+Kubernetes: Ingress Controllers, IngressClass; https://kubernetes.io/blog/2025/11/11/ingress-nginx-retirement/. Failure catalogue
+K2.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+
+from kubectl_netdoc import controllers
+from kubectl_netdoc.api import (
+    DAEMON_SET,
+    DEPLOYMENT,
+    ENDPOINT_SLICE,
+    INGRESS,
+    INGRESS_CLASS,
+    POD,
+    SERVICE,
+    Check,
+    Cluster,
+    Code,
+    ConnectReply,
+    Explains,
+    Facts,
+    Finding,
+    Kind,
+    Lost,
+    Needs,
+    Outcome,
+    Pod,
+    Request,
+    Severity,
+    Skip,
+    Subject,
+    Tier,
+    Unseen,
+    Workload,
+)
+from kubectl_netdoc.controllers import Classed, Controller
+from kubectl_netdoc.entry import SETTLING
+from kubectl_netdoc.policy import own as policies
+from kubectl_netdoc.similar import nearest_name
+from kubectl_netdoc.targets import Target, all_targets
+
+ADDRESS = timedelta(minutes=5)
+"""Load balancers of clouds take some minutes for an Ingress; one without an address after that may have none."""
+
+MOST = 4
+"""Ports of controllers' Services that are connected to."""
+
+NOT_READY = Code(
+    id="INC001",
+    severity=Severity.FAIL,
+    title="No pod of an ingress controller is ready",
+    message="{controller}: none of its {pods} pods is ready ({first}), so nobody serves the {ingresses} Ingresses of class {cls}",
+    fix="See what keeps the controller's pods from being ready.",
+    commands=("kubectl -n {space} describe pod {first}", "kubectl -n {space} logs {first} --tail=20"),
+    rows=("K2",),
+    explains=(Explains(("SVC004", "SVC007", "INC003"), "subject"),),
+)
+NO_CONTROLLER = Code(
+    id="INC002",
+    severity=Severity.FAIL,
+    title="Class without a controller",
+    message="Nobody serves the {ingresses} Ingresses of class {name} ({first}, ...): {controller} has no pod; {why}",
+    fix="Install the controller or scale it up, or move the Ingresses to a class that is served.",
+    commands=("kubectl get ingressclass {name} -o yaml", "kubectl get deployments,daemonsets -A"),
+)
+SILENT = Code(
+    id="INC003",
+    severity=Severity.FAIL,
+    title="An ingress controller does not answer",
+    message="Service {namespace}/{name} of {controller} answers from no node: {address} {outcomes} from {nodes}",
+    fix="Whatever comes in by it fails: see whether the controller listens, and what its log says.",
+    commands=("kubectl -n {namespace} describe service {name}", "kubectl -n {namespace} logs {first} --tail=20"),
+    explains=(Explains(("SVR003", "SVR004", "SVR006"), "subject"),),
+)
+NO_CLASS = Code(
+    id="INC004",
+    severity=Severity.FAIL,
+    title="Ingress of a class that is not there",
+    message="Ingress {namespace}/{name} is of class {cls}, which is not there (there are: {there}), and has no address: "
+    "no controller takes it up",
+    fix="Name a class that is there, or install the controller of this one.",
+    commands=("kubectl get ingressclasses", "kubectl -n {namespace} patch ingress {name} --type merge -p {patch}"),
+)
+CLASSLESS = Code(
+    id="INC005",
+    severity=Severity.WARN,
+    title="Ingress without a class",
+    message="Ingress {namespace}/{name} names no class, no IngressClass is the default, and it has no address: most controllers "
+    "pass it over (classes: {there})",
+    fix="Name the class in spec.ingressClassName.",
+    commands=("kubectl get ingressclasses", "kubectl -n {namespace} patch ingress {name} --type merge -p {patch}"),
+)
+NO_ADDRESS = Code(
+    id="INC020",
+    severity=Severity.INFO,
+    title="Ingress without an address",
+    message="Ingress {namespace}/{name} (class {cls}) has no address after {minutes} minutes",
+    fix="Nothing where the controller writes none (Traefik and NGINX unless told to); else see whether it has taken this one up.",
+    commands=("kubectl -n {namespace} describe ingress {name}",),
+)
+RETIRED = Code(
+    id="INC021",
+    severity=Severity.INFO,
+    title="ingress-nginx is retired",
+    message="{ingresses} Ingresses are served by ingress-nginx (class {name}), which gets no releases and no "
+    "security fixes since March 2026",
+    fix="Move to the Gateway API or to another controller: https://kubernetes.io/blog/2025/11/11/ingress-nginx-retirement/",
+    commands=("kubectl get pods -A -l app.kubernetes.io/name=ingress-nginx",),
+)
+
+
+def plan(cluster: Cluster) -> Iterator[Request]:
+    """Connect to the controllers' Services, as other checks do."""
+    for node in cluster.vantages:
+        for _, target in _entrances(cluster):
+            yield from target.through(node)
+
+
+def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
+    """Judge the class of each Ingress, then each class with what serves it."""
+    cluster = facts.cluster
+    routes = controllers.ingresses(cluster)
+    if not routes:
+        raise Skip("there is no Ingress to look at", moot=True)
+    for route in routes:
+        yield from _class(cluster, route)
+    for name in sorted({route.cls for route in routes if route.controller}):
+        yield from _controller(cluster, name, [route for route in routes if route.cls == name])
+    yield from _live(facts)
+
+
+def _class(cluster: Cluster, route: Classed) -> Iterator[Finding]:
+    """A class that is not there matters where no controller has written an address: some go by the name alone."""
+    age = cluster.age(route.ingress.metadata.creation_timestamp)
+    if route.addressed or age < SETTLING or cluster.origin == "manifests" or not cluster.readable(INGRESS_CLASS):
+        return
+    there = sorted(item.name for item in cluster.all(INGRESS_CLASS))
+    meant = nearest_name(route.cls, there) if route.cls else there[0] if len(there) == 1 else ""
+    patch = json.dumps({"spec": {"ingressClassName": meant}}, separators=(",", ":")) if meant else ""
+    try_ = None if meant else (NO_CLASS.commands[0],)
+    if route.ingress.spec.ingress_class_name and route.found is None:
+        yield NO_CLASS.on(_subject(route), try_=try_, cls=route.cls, there=there or ["none"], patch=patch)
+    elif not route.cls and age > ADDRESS:
+        yield CLASSLESS.on(_subject(route), try_=try_, there=there or ["none"], patch=patch)
+    elif route.cls and age > ADDRESS:
+        yield NO_ADDRESS.on(_subject(route), cls=route.cls, minutes=int(age.total_seconds() // 60))
+
+
+def _controller(cluster: Cluster, name: str, routes: list[Classed]) -> Iterator[Finding | Unseen]:
+    """Whether the controller of a class is there and ready, as far as it can be seen."""
+    controller = routes[0].controller
+    subject = Subject("IngressClass", name)
+    if controller is controllers.INGRESS_NGINX:
+        yield RETIRED.on(subject, ingresses=len(routes))
+    if controller is None or not controller.inside or cluster.origin == "manifests":
+        return
+    if cluster.scope.namespaces or not cluster.readable(POD):
+        yield Unseen(f"{controller.name}", "its pods can't be seen: only some namespaces, or no pods, were read")
+        return
+    pods = controller.pods(cluster)
+    old = [pod for pod in pods if cluster.age(pod.metadata.creation_timestamp) > SETTLING]
+    if pods and old and not any(pod.ready for pod in pods):
+        yield _not_ready(cluster, controller, name, pods, len(routes))
+    workloads = controller.workloads(cluster)
+    if pods or all(cluster.age(route.ingress.metadata.creation_timestamp) < SETTLING for route in routes):
+        return
+    if workloads or not any(route.addressed for route in routes):
+        first = f"{routes[0].ingress.namespace}/{routes[0].ingress.name}"
+        yield NO_CONTROLLER.on(subject, ingresses=len(routes), first=first, controller=controller.name, why=_why(workloads))
+    else:
+        yield Unseen(controller.name, f"no pod of it was recognised, though Ingresses of class {name} have an address")
+
+
+def _why(workloads: list[tuple[Kind[Workload], Workload]]) -> str:
+    if not workloads:
+        return "nor is there a Deployment or DaemonSet of it, and none of these Ingresses has an address"
+    kind, item = workloads[0]
+    return f"{kind.name} {item.namespace}/{item.name} " + (
+        f"wants {item.spec.replicas}" if kind is DEPLOYMENT else "fits no node, or makes none"
+    )
+
+
+def _not_ready(cluster: Cluster, controller: Controller, cls: str, pods: list[Pod], ingresses: int) -> Finding:
+    services = controllers.services_of(cluster, pods)
+    subject = Subject("Service", services[0].name, services[0].namespace) if services else Subject("IngressClass", cls)
+    nodes = sorted({pod.spec.node_name for pod in pods if pod.spec.node_name})
+    first = {"first": pods[0].name, "space": pods[0].namespace}
+    return NOT_READY.on(subject, first, controller=controller.name, pods=len(pods), cls=cls, ingresses=ingresses, nodes=nodes)
+
+
+def _entrances(cluster: Cluster) -> list[tuple[Controller, Target]]:
+    """The controllers that Ingresses use, with the ports of their Services that requests come in by."""
+    if not all(cluster.readable(kind) for kind in (INGRESS, SERVICE, POD, ENDPOINT_SLICE)):
+        return []
+    used = {route.controller.name: route.controller for route in controllers.ingresses(cluster) if route.controller}
+    owned: dict[tuple[str, str], Controller] = {}
+    for controller in used.values():
+        found = controllers.services_of(cluster, controller.pods(cluster)) if controller.inside else []
+        owned |= {(service.namespace, service.name): controller for service in found}
+    entrances = [
+        (owned[target.service.namespace, target.service.name], target)
+        for target in (all_targets(cluster) if owned else ())
+        if (target.service.namespace, target.service.name) in owned and controllers.serves(target.port.name, target.port.port)
+    ]
+    return entrances[:MOST]
+
+
+def _live(facts: Facts) -> Iterator[Finding | Unseen]:
+    """An entrance that no node gets an answer from; where some do, the fault is on the way, and others name it."""
+    entrances = _entrances(facts.cluster)
+    nodes = [vantage.node for vantage in facts.vantages if vantage.running]
+    if entrances and not nodes:
+        yield Unseen("whether the controllers answer", facts.why_not or "no debug pod ran")
+        return
+    if entrances and (why := policies.walled(facts)):
+        yield Unseen("whether the controllers answer", f"netdoc's own pods reach nobody: {why}", asked=True)
+        return
+    for controller, target in entrances:
+        requests = [request for node in nodes for request in target.through(node)]
+        replies = [(request, reply) for r in requests if isinstance(reply := facts.reply(request := r), ConnectReply)]
+        lost = sorted({reply.reason for request in requests if isinstance(reply := facts.reply(request), Lost)})
+        if requests and not replies:
+            yield Unseen(f"Service {target.name}", "; ".join(lost), asked=True)
+        elif replies and not any(reply.outcome is Outcome.OK for _, reply in replies):
+            yield from _silent(facts, controller, target, [(request.node, reply.outcome) for request, reply in replies])
+
+
+def _silent(facts: Facts, controller: Controller, target: Target, bad: list[tuple[str, Outcome]]) -> Iterator[Finding | Unseen]:
+    """A policy that keeps debug pods out is no fault."""
+    for node, _ in bad:
+        for endpoint in target.endpoints:
+            if doubt := policies.doubt(facts, node, endpoint.address.ip, endpoint.address.port):
+                yield Unseen(f"Service {target.name}", doubt.reason, asked=not doubt.certain)
+                return
+    yield SILENT.on(
+        Subject("Service", target.service.name, target.service.namespace),
+        controller=controller.name,
+        address=str(target.cluster_ips[0]) if target.cluster_ips else target.name,
+        outcomes=sorted({str(outcome) for _, outcome in bad}),
+        nodes=sorted({node for node, _ in bad}),
+        first=target.endpoints[0].pod,
+    )
+
+
+def _subject(route: Classed) -> Subject:
+    return Subject("Ingress", route.ingress.name, route.ingress.namespace)
+
+
+check = Check(
+    id="ingress_controllers",
+    title="Ingresses have a controller that is ready",
+    prefix="INC",
+    needs=Needs(
+        kinds=(INGRESS, SERVICE),
+        optional=(INGRESS_CLASS, ENDPOINT_SLICE, POD),
+        hints=tuple(dict.fromkeys((DEPLOYMENT, DAEMON_SET, *policies.KINDS))),
+        tier=Tier.PODS,
+    ),
+    codes=(NOT_READY, NO_CONTROLLER, SILENT, NO_CLASS, CLASSLESS, NO_ADDRESS, RETIRED),
+    plan=plan,
+    analyse=analyse,
+)

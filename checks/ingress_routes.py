@@ -1,0 +1,216 @@
+"""Does each Ingress lead to something?
+
+## What it looks at
+The Service and port of each backend of each Ingress, and whether anybody is behind it; hosts and paths that two Ingresses of one
+class claim. Who serves them is `ingress_controllers`, their certificates are `tls_secrets`.
+
+## Why it matters
+The API server takes an Ingress that leads nowhere as it takes any other: clients see 404 or 503, and nothing in the cluster says
+so.
+
+## What it can't see
+What annotations of a controller change about a route. Backends that are no Service (resource:), which are the controller's own
+affair. Of an ExternalName, whether anything answers there. Ingresses of cert-manager's HTTP-01 solvers, which stay for minutes,
+are left out.
+
+## Sources
+Kubernetes: Ingress; ingress-nginx: Canary, and "the oldest rule wins" in Ingress path matching; cert-manager: HTTP01. Failure
+catalogue K2, K3.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+
+from kubectl_netdoc import controllers, entry
+from kubectl_netdoc.api import (
+    ENDPOINT_SLICE,
+    INGRESS,
+    INGRESS_CLASS,
+    POD,
+    SERVICE,
+    WORKLOADS,
+    Check,
+    Cluster,
+    Code,
+    Facts,
+    Finding,
+    Ingress,
+    Needs,
+    Severity,
+    Skip,
+    Subject,
+    Unseen,
+)
+from kubectl_netdoc.controllers import Classed
+from kubectl_netdoc.entry import SETTLING, Backend
+from kubectl_netdoc.similar import nearest_name
+
+SHOWN = 5
+"""Routes that a message names."""
+
+ACTION = "use-annotation"
+"""As a port's name it means an annotation of the AWS Load Balancer Controller, not a Service."""
+
+NO_SERVICE = Code(
+    id="ING001",
+    severity=Severity.FAIL,
+    title="Ingress leads to a Service that is not there",
+    message="Ingress {namespace}/{name} leads to a Service that is not there: {routes}",
+    fix="Name the Service that is meant, or create it.",
+    commands=("kubectl -n {namespace} get services", "kubectl -n {namespace} edit ingress {name}"),
+    rows=("K2",),
+)
+NO_PORT = Code(
+    id="ING002",
+    severity=Severity.FAIL,
+    title="Ingress leads to a port that its Service does not have",
+    message="Ingress {namespace}/{name} leads to a port that its Service does not have: {routes}; {service} has {ports}",
+    fix="Name a port of the Service (port, not targetPort).",
+    commands=("kubectl -n {namespace} get service {service}", "kubectl -n {namespace} edit ingress {name}"),
+    rows=("K3",),
+)
+NOBODY = Code(
+    id="ING003",
+    severity=Severity.FAIL,
+    title="Nobody is behind a Service that an Ingress leads to",
+    message="Service {namespace}/{name} has no ready endpoint ({why}), and these requests go to it: {routes}",
+    fix="Clients get 502 or 503: bring up the pods behind the Service.",
+    commands=(
+        "kubectl -n {namespace} get endpointslices -l kubernetes.io/service-name={name}",
+        "kubectl -n {namespace} get pods",
+    ),
+    rows=("K2",),
+)
+CONFLICT = Code(
+    id="ING004",
+    severity=Severity.WARN,
+    title="Two Ingresses claim one path",
+    message="Ingress {namespace}/{name} claims what {others} has with another backend: {routes}; only one of them is served",
+    fix="Give one of them another path or host, or remove it; ingress-nginx serves the older one.",
+    commands=("kubectl -n {namespace} get ingress {name} -o yaml", "kubectl get ingresses -A"),
+)
+RESTING = Code(
+    id="ING020",
+    severity=Severity.INFO,
+    title="Ingress leads to what is scaled to zero",
+    message="Service {namespace}/{name}: {workload} is scaled to zero, so these requests are answered by nobody: {routes}",
+    fix="Scale it up when it is to serve, or remove the Ingress.",
+)
+_PATCH = "kubectl -n {namespace} patch ingress {name} --type json -p {patch}"
+
+
+def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
+    """Judge each Ingress, each Service that some lead to, and what they claim."""
+    cluster = facts.cluster
+    routes = controllers.ingresses(cluster)
+    if not routes:
+        raise Skip("there is no Ingress to look at", moot=True)
+    for route in routes:
+        yield from _missing(cluster, route.ingress)
+    yield from _behind(cluster, routes)
+    yield from _conflicts(routes)
+
+
+def _backends(ingress: Ingress) -> Iterator[Backend]:
+    """The Services that an Ingress leads to; what is no Service is the controller's own affair."""
+    default = ingress.spec.default_backend
+    if default and default.service:
+        port = default.service.port
+        where = "/spec/defaultBackend/service"
+        yield Backend(ingress.namespace, default.service.name, port.number, port.name, "anything else", where)
+    for number, rule in enumerate(ingress.spec.rules):
+        for index, path in enumerate(rule.http.paths):
+            service = path.backend.service
+            if service and service.port.name != ACTION:
+                route, where = f"{rule.host or '*'}{path.path or '/'}", f"/spec/rules/{number}/http/paths/{index}/backend/service"
+                yield Backend(ingress.namespace, service.name, service.port.number, service.port.name, route, where)
+
+
+def _some(backends: Iterable[Backend]) -> str:
+    shown = [str(backend) for backend in backends]
+    return ", ".join(shown[:SHOWN]) + (f" and {len(shown) - SHOWN} more" if len(shown) > SHOWN else "")
+
+
+def _patch(pointer: str, value: object) -> str:
+    return json.dumps([{"op": "replace", "path": pointer, "value": value}], separators=(",", ":"))
+
+
+def _missing(cluster: Cluster, ingress: Ingress) -> Iterator[Finding]:
+    """Services that are not there, and ports that they don't have."""
+    if cluster.age(ingress.metadata.creation_timestamp) < SETTLING:
+        return
+    subject = Subject("Ingress", ingress.name, ingress.namespace)
+    backends = list(_backends(ingress))
+    gone = [backend for backend in backends if cluster.get(SERVICE, backend.namespace, backend.service) is None]
+    if gone:
+        there = [item.name for item in cluster.all(SERVICE) if item.namespace == ingress.namespace]
+        meant = nearest_name(gone[0].service, there)
+        try_ = (NO_SERVICE.commands[0], _PATCH) if meant else None
+        patch = _patch(f"{gone[0].where}/name", meant) if meant else ""
+        yield NO_SERVICE.on(subject, try_=try_, routes=_some(gone), patch=patch)
+    for name in sorted({backend.service for backend in backends}):
+        service = cluster.get(SERVICE, ingress.namespace, name)
+        wrong = [b for b in backends if b.service == name and service and not entry.has_port(service, b)]
+        if service and wrong:
+            only = service.spec.ports[0].port if len(service.spec.ports) == 1 else 0
+            try_ = (NO_PORT.commands[0], _PATCH) if only else None
+            patch = _patch(f"{wrong[0].where}/port", {"number": only}) if only else ""
+            yield NO_PORT.on(subject, try_=try_, routes=_some(wrong), service=name, ports=entry.ports(service), patch=patch)
+
+
+def _behind(cluster: Cluster, routes: list[Classed]) -> Iterator[Finding]:
+    """Services with nobody behind them, each once with all that leads to it."""
+    leading: dict[tuple[str, str], list[Backend]] = {}
+    for route in routes:
+        for backend in _backends(route.ingress):
+            leading.setdefault((backend.namespace, backend.service), []).append(backend)
+    for pair, backends in sorted(leading.items()):
+        service = cluster.get(SERVICE, *pair)
+        if service is None or not (why := entry.nobody(cluster, service)):
+            continue
+        subject = Subject("Service", service.name, service.namespace)
+        if workload := entry.resting(cluster, service):
+            yield RESTING.on(subject, workload=workload, routes=_some(backends))
+        else:
+            yield NOBODY.on(subject, why=why, routes=_some(backends))
+
+
+def _conflicts(routes: list[Classed]) -> Iterator[Finding]:
+    """Canaries, and controllers with a load balancer for each Ingress, may claim one path more than once."""
+    claims: dict[tuple[str, str, str, str], list[tuple[Ingress, Backend]]] = {}
+    for route in sorted(routes, key=lambda r: (str(r.ingress.metadata.creation_timestamp), r.ingress.namespace, r.ingress.name)):
+        if route.ingress.metadata.annotations.canary == "true" or (route.controller and route.controller.own):
+            continue
+        types = {b.where: p for b, p in zip(_ruled(route.ingress), _types(route.ingress), strict=True)}
+        for backend in _ruled(route.ingress):
+            path = backend.route.rstrip("/") if types[backend.where] == "Prefix" else backend.route
+            claims.setdefault((route.cls, path, types[backend.where], ""), []).append((route.ingress, backend))
+    found: dict[tuple[str, str], list[tuple[Ingress, Backend]]] = {}
+    for (first, winner), *rest in claims.values():
+        for ingress, backend in rest:
+            if (backend.namespace, backend.service, backend.port) != (winner.namespace, winner.service, winner.port):
+                found.setdefault((ingress.namespace, ingress.name), []).append((first, backend))
+    for (namespace, name), losers in sorted(found.items()):
+        others = sorted({f"{first.namespace}/{first.name}" for first, _ in losers})
+        yield CONFLICT.on(Subject("Ingress", name, namespace), others=others, routes=_some(backend for _, backend in losers))
+
+
+def _ruled(ingress: Ingress) -> list[Backend]:
+    return [backend for backend in _backends(ingress) if backend.where.startswith("/spec/rules")]
+
+
+def _types(ingress: Ingress) -> list[str]:
+    paths = [path for rule in ingress.spec.rules for path in rule.http.paths]
+    return [path.path_type for path in paths if path.backend.service and path.backend.service.port.name != ACTION]
+
+
+check = Check(
+    id="ingress_routes",
+    title="Ingresses lead to Services that serve",
+    prefix="ING",
+    needs=Needs(kinds=(INGRESS, SERVICE), optional=(INGRESS_CLASS, ENDPOINT_SLICE, POD), hints=WORKLOADS),
+    codes=(NO_SERVICE, NO_PORT, NOBODY, CONFLICT, RESTING),
+    analyse=analyse,
+)

@@ -1,0 +1,117 @@
+"""What lets requests in from outside: what stands behind an Ingress or a route, and which certificate it shows.
+
+Shared by the checks of Ingress and of the Gateway API.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+
+from msgspec import Struct
+
+from kubectl_netdoc import x509
+from kubectl_netdoc.cluster import Cluster, matches
+from kubectl_netdoc.records import ENDPOINT_SLICE, POD, SERVICE, WORKLOADS, Service, TlsCertificate
+
+SETTLING = timedelta(seconds=60)
+"""How long a controller, pods and endpoints may take to follow a change before that is held against them."""
+
+SOON = timedelta(days=14)
+SHARE = 6
+"""A certificate ends soon where fewer days are left, or a smaller share (1/6) of its life where that is shorter. cert-manager
+renews at a third of its life (Certificate, spec.renewBefore) and certbot 30 days of 90 before: half of that has gone by."""
+
+
+class Backend(Struct, frozen=True):
+    """Where requests go: a port (by number or name) of a Service, and which requests. ``where``: the JSON pointer."""
+
+    namespace: str
+    service: str
+    number: int = 0
+    port_name: str = ""
+    route: str = ""
+    where: str = ""
+
+    @property
+    def port(self) -> str:
+        """The port as it is written."""
+        return self.port_name or str(self.number)
+
+    def __str__(self) -> str:
+        return f"{self.route} -> {self.namespace}/{self.service}:{self.port}"
+
+
+def in_scope(cluster: Cluster, namespace: str) -> bool:
+    """Whether a namespace was looked at."""
+    return not cluster.scope.namespaces or namespace in cluster.scope.namespaces
+
+
+def wanted(cluster: Cluster, leads_to: Iterable[tuple[str, str]]) -> bool:
+    """Whether something that leads to these Services (namespace, name) is to be looked at: the user may have chosen some."""
+    wishes = cluster.wishes
+    return not (wishes.services or wishes.labels) or any(
+        service is not None and wishes.want(service) for service in (cluster.get(SERVICE, *pair) for pair in leads_to)
+    )
+
+
+def has_port(service: Service, backend: Backend) -> bool:
+    """Whether a Service has the port that a backend names."""
+    if service.spec.type == "ExternalName":  # maps no port, and a name is for the controller to make out
+        return True
+    return any(
+        port.name == backend.port_name if backend.port_name else port.port == backend.number for port in service.spec.ports
+    )
+
+
+def ports(service: Service) -> list[str]:
+    """The ports of a Service, with their names."""
+    return [f"{port.name}:{port.port}" if port.name else str(port.port) for port in service.spec.ports]
+
+
+def nobody(cluster: Cluster, service: Service) -> str:
+    """Return why nobody is behind a Service, nothing where somebody is, where that can't be known or is too new to be judged."""
+    if service.spec.type == "ExternalName" or cluster.origin == "manifests" or not cluster.readable(ENDPOINT_SLICE):
+        return ""
+    if cluster.age(service.metadata.creation_timestamp) < SETTLING or service.metadata.deletion_timestamp is not None:
+        return ""
+    states = [endpoint.conditions for item in cluster.slices_of(service) for endpoint in item.endpoints]
+    if any(state.ready or (state.serving and state.terminating) for state in states):
+        return ""
+    pods = cluster.pods_of(service) if cluster.readable(POD) else []
+    if pods and all(cluster.age(pod.metadata.creation_timestamp) < SETTLING for pod in pods):
+        return ""
+    return f"none of {len(pods)} pods is ready" if pods else "it has no pod" if service.spec.selector else "it has no endpoint"
+
+
+def resting(cluster: Cluster, service: Service) -> str:
+    """Return the workload behind a Service that is scaled to zero, by wish; nothing where none is."""
+    if not cluster.readable(POD) or cluster.pods_of(service):
+        return ""
+    behind = [
+        (kind, item)
+        for kind, item in cluster.workloads_in(service.namespace, WORKLOADS)
+        if matches(service.spec.selector, item.template.metadata.labels)
+        and not any(owner.controller for owner in item.metadata.owner_references)
+    ]
+    if not behind or any(item.spec.replicas for _, item in behind):
+        return ""
+    return f"{behind[0][0].name} {behind[0][1].name}"
+
+
+def expiry(cluster: Cluster, certificate: TlsCertificate) -> tuple[str, int]:
+    """Return ``over``, ``not yet`` or ``soon`` (nothing where a certificate is well) and the days that are left, or missing."""
+    begins, ends = certificate.not_before, certificate.not_after
+    if begins is None or ends is None:
+        return "", 0
+    left = ends - cluster.time
+    if left < timedelta(0):
+        return "over", -left.days
+    if begins > cluster.time:
+        return "not yet", (begins - cluster.time).days
+    return ("soon", left.days) if left < min(SOON, (ends - begins) / SHARE) else ("", left.days)
+
+
+def uncovered(certificate: TlsCertificate, hosts: Iterable[str]) -> list[str]:
+    """Return the hosts that a certificate is not for; a host ``*.x`` is covered by that very name."""
+    return [host for host in hosts if host and not x509.covers(certificate.names, host)]
