@@ -1,7 +1,7 @@
 """Do large DNS answers get through?
 
 ## What it looks at
-The SRV records of a Service of netdoc's own with 14 ports, an answer of about 1 KB, from each debug pod through the nameserver
+The SRV records of a Service of netdoc's own with 8 ports, an answer of about 1 KB, from each debug pod through the nameserver
 of resolv.conf in three ways: plain UDP (which has to come cut, with the TC bit), UDP with EDNS and 1232 bytes, and TCP.
 
 ## Why it matters

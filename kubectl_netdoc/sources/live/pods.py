@@ -36,7 +36,7 @@ CNI = "/etc/cni/net.d"
 ECHO_PORT = 19376
 """TCP and UDP; the next port is left closed, as a control. Registered to nobody (IANA) and below the ephemeral range."""
 
-EXTRA_PORTS = 12
+EXTRA_PORTS = 6
 """Ports of the control Service besides the two of the echo: its SRV answer takes some 900 bytes."""
 
 MOST_NODES = 30
