@@ -136,6 +136,7 @@ from kubectl_netdoc.records.policies import (
     PortRange,
     ProtocolPorts,
 )
+from kubectl_netdoc.records.proxy import PROXY_CONFIG
 from kubectl_netdoc.records.routes import (
     Gateway,
     Ingress,
@@ -191,6 +192,7 @@ __all__ = [
     "PEER_AUTHENTICATION",
     "POD",
     "POLICIES",
+    "PROXY_CONFIG",
     "REFERENCE_GRANT",
     "REPLICATION_CONTROLLER",
     "REPLICA_SET",
@@ -423,7 +425,18 @@ WORKLOADS = (DEPLOYMENT, STATEFUL_SET, DAEMON_SET, REPLICA_SET, JOB)
 OWNERS = (*WORKLOADS, REPLICATION_CONTROLLER, CRON_JOB)
 """Every kind that makes pods."""
 
-OTHERS = (DNS_LOG, ROOT_CERTIFICATE, *POLICIES, INGRESS, GATEWAY, *ROUTES, *CONTROL_KINDS, *NETWORK_KINDS, *ENTRY_KINDS)
+OTHERS = (
+    DNS_LOG,
+    ROOT_CERTIFICATE,
+    *POLICIES,
+    INGRESS,
+    GATEWAY,
+    *ROUTES,
+    *CONTROL_KINDS,
+    *NETWORK_KINDS,
+    *ENTRY_KINDS,
+    PROXY_CONFIG,
+)
 KINDS: dict[str, Kind[Any]] = {
     kind.name: kind for kind in (NAMESPACE, NODE, POD, SERVICE, ENDPOINT_SLICE, EVENT, *OWNERS, COREFILE, *OTHERS)
 }

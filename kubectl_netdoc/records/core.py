@@ -272,6 +272,19 @@ class EndpointConditions(Record, frozen=True):
     terminating: bool = False
 
 
+class Hint(Record, frozen=True):
+    """A zone or a node that an endpoint is meant for."""
+
+    name: str = ""
+
+
+class EndpointHints(Record, frozen=True):
+    """Whose traffic an endpoint is to get, where topology-aware routing or a trafficDistribution says so."""
+
+    for_zones: tuple[Hint, ...] = ()
+    for_nodes: tuple[Hint, ...] = ()
+
+
 class Endpoint(Record, frozen=True):
     """One backend."""
 
@@ -279,6 +292,7 @@ class Endpoint(Record, frozen=True):
     conditions: EndpointConditions = EndpointConditions()
     target_ref: TargetRef | None = None
     node_name: str = ""
+    hints: EndpointHints = EndpointHints()
 
 
 class EndpointPort(Record, frozen=True):

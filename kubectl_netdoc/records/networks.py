@@ -93,9 +93,10 @@ FLAGS = frozenset(
         "enable-network-policies",
         "gateway-mode",
         "mtu",
+        "proxy-mode",
     }
 )
-"""Flags in the arguments of containers (kube-router, the agents of AWS and of OVN-Kubernetes)."""
+"""Flags in the arguments of containers (kube-router, kube-proxy, the agents of AWS and of OVN-Kubernetes)."""
 
 
 class NetworkSettings(Object, frozen=True):

@@ -228,6 +228,15 @@ OBJECTS: dict[str, list[dict[str, Any]]] = {
             },
         }
     ],
+    "ProxyConfig": [
+        {
+            "metadata": meta("kube-proxy", "kube-system"),
+            "data": {
+                "config.conf": f"kind: KubeProxyConfiguration\nmode: ipvs\nclientConnection:\n  kubeconfig: {SECRET}\n",
+                "kubeconfig.conf": SECRET,
+            },
+        }
+    ],
     "PeerAuthentication": [{"metadata": meta("default"), "spec": {"mtls": {"mode": "STRICT", "note": SECRET}}}],
 }
 """Objects by kind, one for each kind that netdoc reads."""

@@ -1,0 +1,282 @@
+"""Does exactly one thing turn Service addresses into pods' on each node?
+
+## What it looks at
+The kube-proxy pods of each ready Linux node and their images' versions, and the networks that are set to do kube-proxy's work
+themselves (Cilium, Calico's eBPF data plane, kube-router, OVN-Kubernetes, Antrea's proxyAll, GKE Dataplane V2): without
+kube-proxy is then as it should be. Where a node seems to have neither, netdoc's own Service tells, measured from there.
+
+## Why it matters
+Without kube-proxy a node keeps the rules that it had, and every Service that changes is wrong there. Two that write the same
+rules undo each other's, and a version that the API server does not know drifts off at the next upgrade.
+
+## What it can't see
+A kube-proxy that is no pod: k3s, MicroK8s and EKS Auto Mode have it within the node's own software; those are told by the nodes'
+labels and versions. Elsewhere, with none in sight and Services working, something does its work that netdoc does not know.
+
+## Sources
+Kubernetes: Version Skew Policy (kube-proxy); kube-proxy; Cilium: Kubernetes without kube-proxy; Calico: Enable the eBPF data
+plane; failure catalogue K15.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from kubectl_netdoc import kubeproxy
+from kubectl_netdoc.api import (
+    NODE,
+    POD,
+    Check,
+    Cluster,
+    Code,
+    Echo,
+    EchoReply,
+    Explains,
+    Facts,
+    Finding,
+    Needs,
+    Node,
+    Pod,
+    Request,
+    Severity,
+    Skip,
+    Subject,
+    Tier,
+    Unseen,
+)
+from kubectl_netdoc.policy import own as policies
+from kubectl_netdoc.targets import own, proof, twin
+
+SETTLED = timedelta(minutes=1)
+"""Two pods on a node for less than that may be one that takes the other's place."""
+
+OLDER, APART, SINCE = 3, 3, 25
+"""Minor versions that kube-proxy may be older than the API server, and older or newer than the kubelet beside it, from its own
+1.25 on; before, one less (Version Skew Policy)."""
+
+BEHIND = ("SVR001", "SVR002", "SVR006", "KPX001", "KPX002", "KPX003")
+
+ABSENT = Code(
+    id="KPP001",
+    severity=Severity.FAIL,
+    title="No kube-proxy at work on a node",
+    message="On {nodes} no kube-proxy is at work ({state}), and netdoc's own Service does not answer there; it runs on {others}",
+    fix="See why no pod of kube-proxy runs on {first}: what new and changed Services need is not set up there.",
+    commands=(
+        "kubectl -n {space} get pods -o wide --field-selector spec.nodeName={first}",
+        "kubectl -n {space} describe daemonset {owner}",
+    ),
+    rows=("K15",),
+    explains=(Explains(BEHIND, "node"),),
+)
+ABSENT_UNPROVEN = Code(
+    id="KPP002",
+    severity=Severity.WARN,
+    title="A node without kube-proxy",
+    message="On {nodes} no kube-proxy is at work ({state}), while it runs on {others}; what that does was not measured",
+    fix="See why no pod of kube-proxy runs on {first}, unless something else does its work there.",
+    commands=(
+        "kubectl -n {space} get pods -o wide --field-selector spec.nodeName={first}",
+        "kubectl -n {space} describe daemonset {owner}",
+    ),
+    rows=("K15",),
+    explains=(Explains(BEHIND, "node"),),
+)
+NEITHER = Code(
+    id="KPP003",
+    severity=Severity.FAIL,
+    title="Nobody does kube-proxy's work",
+    message="No node runs kube-proxy, {network}, and netdoc's own Service answers from no node",
+    fix="Install kube-proxy again, or have the network take its place (Cilium: kubeProxyReplacement=true, with "
+    "k8sServiceHost and k8sServicePort of the API server).",
+    commands=("kubectl get daemonsets -A", "kubeadm init phase addon kube-proxy"),
+    rows=("K15",),
+    explains=(Explains(("SVR001", "SVR002", "SVR009", "DNL001"), "cluster"),),
+)
+DOUBLED = Code(
+    id="KPP004",
+    severity=Severity.WARN,
+    title="Two kube-proxies on a node",
+    message="On {nodes} more than one kube-proxy runs: {pods}: they write the same rules, and only one gets the ports for health "
+    "and metrics",
+    fix="Keep the one that your installation brings, delete what makes the other: {owners}.",
+    commands=("kubectl get pods -A -o wide --field-selector spec.nodeName={first}", "kubectl get daemonsets -A"),
+    rows=("K15",),
+)
+SKEW = Code(
+    id="KPP005",
+    severity=Severity.WARN,
+    title="kube-proxy's version is not supported here",
+    message="kube-proxy {version} on {nodes} is {what}",
+    fix="Bring kube-proxy to the API server's minor version: with kubeadm upgrade it comes along, else set its image.",
+    commands=("kubectl -n {space} get daemonset {owner} -o wide", "kubectl get nodes -o wide", "kubectl version"),
+)
+BOTH = Code(
+    id="KPP010",
+    severity=Severity.INFO,
+    title="kube-proxy beside its replacement",
+    message="{network} is set to do kube-proxy's work, and kube-proxy runs all the same, on {count} nodes",
+    fix="Unless you are on the way from one to the other: kube-proxy costs rules that nobody needs. Delete it, and its rules on "
+    "each node (kube-proxy --cleanup, or a restart of the node).",
+    commands=("kubectl -n {space} get daemonset {owner} -o wide",),
+    rows=("K15",),
+)
+
+
+def plan(cluster: Cluster) -> Iterator[Request]:
+    """Ask for netdoc's own Service from each vantage, as service_reachability does, and for its pods without it."""
+    for node in cluster.vantages:
+        yield own(cluster, node)
+        yield from _direct(cluster, node)
+
+
+def _direct(cluster: Cluster, node: str) -> list[Echo]:
+    """The ways to netdoc's own pods that need no kube-proxy."""
+    return [proof(node, other) for other in cluster.vantages if other != node] + [twin(node)]
+
+
+def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
+    """Tell who does the work on each node."""
+    cluster = facts.cluster
+    proxies, network = kubeproxy.pods(cluster), kubeproxy.replaced_by(cluster)
+    if network:
+        if shown := [pod for pods in proxies.values() for pod in pods if kubeproxy.runs(pod)]:
+            yield BOTH.on(Subject("Cluster", "kube-proxy"), _owner(shown), network=network, count=len(proxies))
+        return
+    nodes = [node for node in kubeproxy.bearing(cluster) if not kubeproxy.embedded(node)]
+    if not nodes:
+        within = sorted({kubeproxy.embedded(node) for node in cluster.all(NODE)} - {""})
+        raise Skip(f"kube-proxy is part of {' and '.join(within)}" if within else "no node is to run kube-proxy", moot=True)
+    if proxies:
+        yield from _absent(facts, nodes, proxies)
+        yield from _doubled(cluster, proxies)
+        yield from _skew(cluster, proxies)
+    else:
+        yield from _nowhere(facts)
+
+
+def _owner(pods: list[Pod]) -> dict[str, str]:
+    """The namespace of these pods, and the object that most of them belong to (static pods: their node)."""
+    names = [reference.name for pod in pods for reference in pod.metadata.owner_references if reference.kind == "DaemonSet"]
+    return {"space": pods[0].namespace, "owner": max(sorted(set(names)), key=names.count, default="kube-proxy")}
+
+
+def _works(facts: Facts, node: str) -> bool | None:
+    """Whether netdoc's own Service leads somewhere from a node; None where that was not measured, or its pods don't answer."""
+    reply = facts.reply(own(facts.cluster, node))
+    if not isinstance(reply, EchoReply):
+        return None
+    if any(sample.who for sample in reply.samples):
+        return True
+    replies = [reply for request in _direct(facts.cluster, node) if isinstance(reply := facts.reply(request), EchoReply)]
+    return False if any(sample.who for reply in replies for sample in reply.samples) else None
+
+
+def _absent(facts: Facts, nodes: list[Node], proxies: dict[str, list[Pod]]) -> Iterator[Finding | Unseen]:
+    states = {node.name: _state(facts.cluster, proxies.get(node.name, [])) for node in nodes}
+    others = sorted(name for name, state in states.items() if not state)
+    shown = [pod for pods in proxies.values() for pod in pods]
+    measured = {vantage.node for vantage in facts.vantages}
+    walled = policies.walled(facts) if measured else ""
+    for name, state in sorted(states.items()):
+        works = _works(facts, name)
+        numbers = {"nodes": [name], "first": name, "state": state, "others": _some(others), **_owner(shown)}
+        if not state:
+            continue
+        if works:
+            yield Unseen(f"kube-proxy on node {name}", f"{state}, and Services work there all the same: something else does them")
+        elif walled or (works is None and name in measured):
+            reason = f"{state}, and what that does could not be measured: {walled or 'no answer'}"
+            yield Unseen(f"kube-proxy on node {name}", reason, asked=True)
+        else:
+            yield (ABSENT_UNPROVEN if works is None else ABSENT).on(Subject("Node", name), numbers)
+
+
+def _some(names: list[str]) -> str:
+    return f"{', '.join(names[:3])}{f' and {len(names) - 3} more' if len(names) > 3 else ''}" if names else "no other node"
+
+
+def _state(cluster: Cluster, pods: list[Pod]) -> str:
+    """Why a node's kube-proxy is not at work; nothing where it is, or is only just starting."""
+    if not pods:
+        return "it has no pod there"
+    if any(kubeproxy.runs(pod) or cluster.age(pod.metadata.creation_timestamp) < kubeproxy.STARTING for pod in pods):
+        return ""
+    waiting = [s.state.waiting.reason for pod in pods for s in pod.status.container_statuses if s.state.waiting]
+    return f"pod {pods[0].name} is {waiting[0] if waiting else pods[0].status.phase}"
+
+
+def _doubled(cluster: Cluster, proxies: dict[str, list[Pod]]) -> Iterator[Finding]:
+    found = {
+        node: [p for p in pods if kubeproxy.runs(p) and cluster.age(p.metadata.creation_timestamp) > SETTLED]
+        for node, pods in sorted(proxies.items())
+    }
+    found = {node: pods for node, pods in found.items() if len(pods) > 1}
+    if found:
+        pods = sorted({f"{pod.namespace}/{pod.name}" for pods in found.values() for pod in pods})
+        owners = {
+            f"{reference.kind} {pod.namespace}/{reference.name}"
+            for pods in found.values()
+            for pod in pods
+            for reference in pod.metadata.owner_references
+        }
+        nodes = list(found)
+        subject = Subject("Node", nodes[0]) if len(nodes) == 1 else Subject("Cluster", "kube-proxy")
+        yield DOUBLED.on(subject, nodes=nodes, first=nodes[0], pods=pods[:6], owners=sorted(owners))
+
+
+def _skew(cluster: Cluster, proxies: dict[str, list[Pod]]) -> Iterator[Finding]:
+    kubelets = {node.name: node.status.node_info.kubelet_version for node in cluster.all(NODE)}
+    found: dict[tuple[str, str], list[str]] = {}
+    for node, pods in sorted(proxies.items()):
+        for pod in pods[:1]:
+            if what := _unsupported(kubeproxy.version(pod), cluster.server, kubelets.get(node, "")):
+                found.setdefault((kubeproxy.version(pod), what), []).append(node)
+    shown = [pod for pods in proxies.values() for pod in pods]
+    for (version, what), nodes in found.items():
+        yield SKEW.on(Subject("Cluster", "kube-proxy"), _owner(shown), version=version, what=what, nodes=nodes)
+
+
+def _unsupported(proxy: str, server: str, kubelet: str) -> str:
+    """Say how the policy is broken; nothing where it is kept, or a version is not known."""
+    own_, api, beside = kubeproxy.minor(proxy), kubeproxy.minor(server), kubeproxy.minor(kubelet)
+    less = 0 if own_ >= SINCE else 1
+    if own_ and api and own_ > api:
+        return f"newer than the API server ({server}), which it must not be"
+    if own_ and api and api - own_ > OLDER - less:
+        return f"{api - own_} minor versions older than the API server ({server}); {OLDER - less} are supported"
+    if own_ and beside and abs(own_ - beside) > APART - less:
+        return f"{abs(own_ - beside)} minor versions from the kubelet beside it ({kubelet}); {APART - less} are supported"
+    return ""
+
+
+def _nowhere(facts: Facts) -> Iterator[Finding | Unseen]:
+    """Without a kube-proxy in sight only measuring tells whether somebody does its work."""
+    if facts.cluster.scope.namespaces:
+        yield Unseen("kube-proxy", "its pods are not in the namespaces that were looked at")
+        return
+    measured = [vantage.node for vantage in facts.vantages if vantage.running]
+    works = [_works(facts, node) for node in measured]
+    if measured and (why := policies.walled(facts)):
+        yield Unseen("kube-proxy", f"there is none to be seen, and Services could not be measured: {why}", asked=True)
+    elif measured and not any(works) and None not in works:
+        yield NEITHER.on(Subject("Cluster", "kube-proxy"), network="no network that is known does its work", nodes=measured)
+    else:
+        said = "Services work, so something does its work that netdoc does not know" if any(works) else "nothing was measured"
+        yield Unseen("kube-proxy", f"no pod of it is to be seen; {said}")
+
+
+check = Check(
+    id="kube_proxy_presence",
+    title="One thing does Services on each node",
+    prefix="KPP",
+    needs=Needs(
+        kinds=(NODE, POD),
+        hints=tuple(dict.fromkeys((*kubeproxy.HINTS, *policies.KINDS))),
+        tier=Tier.PODS,
+    ),
+    codes=(ABSENT, ABSENT_UNPROVEN, NEITHER, DOUBLED, SKEW, BOTH),
+    plan=plan,
+    analyse=analyse,
+)

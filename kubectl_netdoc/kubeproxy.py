@@ -1,0 +1,122 @@
+"""Who turns Services' addresses into pods' on each node: kube-proxy and its mode, or something in its place."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+from kubectl_netdoc import networks
+from kubectl_netdoc.cluster import Cluster
+from kubectl_netdoc.networks import Image
+from kubectl_netdoc.records import DAEMON_SET, NETWORK_AGENT, NETWORK_KINDS, NODE, POD, PROXY_CONFIG, Node, Pod
+from kubectl_netdoc.requests import Address, HttpGet, Rtnetlink
+
+HINTS = (DAEMON_SET, PROXY_CONFIG, *NETWORK_KINDS)
+"""Kinds that tell what is set; without them there is less to say."""
+
+IMAGE = re.compile(r"(?:^|[/_.-])kube-proxy(?:-(?:amd64|arm64|s390x|ppc64le|windows))?$")
+"""kube-proxy's image: registry.k8s.io/kube-proxy (kubeadm, kops, Talos, k0s), eks/kube-proxy, gke.gcr.io/kube-proxy-amd64,
+oss/kubernetes/kube-proxy (AKS). RKE2 and OpenShift run it from an image of more; there its container is called kube-proxy."""
+
+PARTS = {"+k3s": "k3s"}
+"""Distributions in whose agent kube-proxy is a thread, by what their kubelets add to their version."""
+
+LABELS = {
+    ("eks.amazonaws.com/compute-type", "auto"): "EKS Auto Mode",
+    ("eks.amazonaws.com/compute-type", "fargate"): "Fargate",
+    ("microk8s.io/cluster", "true"): "MicroK8s",
+}
+"""Labels of nodes on which kube-proxy is no pod: part of the node's own software, or of the kubelite process."""
+
+MODES = ("iptables", "ipvs", "nftables", "kernelspace", "userspace")
+"""What /proxyMode answers."""
+
+METRICS_PORT, HEALTH_PORT = 10249, 10256
+"""kube-proxy's defaults of metricsBindAddress (127.0.0.1) and healthzBindAddress (0.0.0.0)."""
+
+JOINING = timedelta(minutes=5)
+"""A new node's kube-proxy may have its image to pull first."""
+
+STARTING = timedelta(minutes=1)
+"""A pod younger than that is being replaced or has just been."""
+
+_MINOR = re.compile(r"^v?1\.(\d+)(?:\D|$)")
+
+
+def minor(version: str) -> int:
+    """Return the minor version in ``v1.34.4`` and the like, 0 where there is none."""
+    found = _MINOR.match(version)
+    return int(found[1]) if found else 0
+
+
+def is_proxy(pod: Pod) -> bool:
+    """Whether a pod is kube-proxy."""
+    return pod.spec.host_network and any(
+        c.name == "kube-proxy" or IMAGE.search(Image.parse(c.image).repository) for c in pod.spec.containers
+    )
+
+
+def version(pod: Pod) -> str:
+    """Return the version of kube-proxy's image, nothing where its tag is none."""
+    tags = [Image.parse(c.image).version for c in pod.spec.containers if c.name == "kube-proxy" or "kube-proxy" in c.image]
+    return next((tag for tag in tags if minor(tag)), "")
+
+
+def pods(cluster: Cluster) -> dict[str, list[Pod]]:
+    """Return the kube-proxy pods of each node that has any, without those on their way out. Reads POD."""
+    found: dict[str, list[Pod]] = {}
+    for pod in cluster.all(POD) if cluster.readable(POD) else ():
+        if is_proxy(pod) and pod.spec.node_name and not (pod.finished or pod.terminating):
+            found.setdefault(pod.spec.node_name, []).append(pod)
+    return found
+
+
+def runs(pod: Pod) -> bool:
+    """Whether all containers of a pod are up."""
+    return pod.status.phase == "Running" and all(status.ready for status in pod.status.container_statuses)
+
+
+def embedded(node: Node) -> str:
+    """Return what kube-proxy is a part of on a node, so that it is no pod there; else nothing."""
+    labels = node.metadata.labels
+    named = next((name for (key, value), name in LABELS.items() if labels.get(key) == value), "")
+    return named or next((name for mark, name in PARTS.items() if mark in node.status.node_info.kubelet_version), "")
+
+
+def bearing(cluster: Cluster) -> list[Node]:
+    """Return the nodes on which kube-proxy or something in its place should be at work: ready, grown up Linux ones."""
+    return [
+        node
+        for node in cluster.all(NODE)
+        if (ready := node.condition("Ready")) is not None
+        and ready.status == "True"
+        and not node.unfit
+        and cluster.age(node.metadata.creation_timestamp) > JOINING
+    ]
+
+
+def replaced_by(cluster: Cluster) -> str:
+    """Return the network that is set to do kube-proxy's work, nothing where none is or where that can't be read."""
+    found = networks.recognise(cluster)
+    return next((each.name for each in found if each.traits.kube_proxy.startswith("in place of")), "")
+
+
+def configured(cluster: Cluster) -> tuple[str, str]:
+    """Return the mode that kube-proxy is set to and where that stands; nothing where nobody says, "" for the default mode."""
+    for item in cluster.all(NETWORK_AGENT) if cluster.readable(NETWORK_AGENT) else ():
+        if "proxy-mode" in item.settings and "kube-proxy" in item.name:
+            return item.settings["proxy-mode"], f"DaemonSet {item.namespace}/{item.name}"
+    for config in cluster.all(PROXY_CONFIG) if cluster.readable(PROXY_CONFIG) else ():
+        if "mode" in config.settings:
+            return config.settings["mode"], f"ConfigMap {config.namespace}/{config.name}"
+    return "", ""
+
+
+def mode_of(node: str) -> HttpGet:
+    """The question which mode a node's kube-proxy is in."""
+    return HttpGet(node, Address("127.0.0.1", METRICS_PORT), "/proxyMode", MODES, host=True)
+
+
+def links_of(node: str) -> Rtnetlink:
+    """The question which links a node has, as others ask it too."""
+    return Rtnetlink(node)
