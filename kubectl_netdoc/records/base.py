@@ -32,6 +32,10 @@ class Annotations(Record, frozen=True):
 
     trigger_time: str = field(name="endpoints.kubernetes.io/last-change-trigger-time", default="")
     flannel_backend: str = field(name="flannel.alpha.coreos.com/backend-type", default="")
+    flannel_data: str = field(name="flannel.alpha.coreos.com/backend-data", default="")
+    flannel_data6: str = field(name="flannel.alpha.coreos.com/backend-v6-data", default="")
+    flannel_ip: str = field(name="flannel.alpha.coreos.com/public-ip", default="")
+    flannel_ip6: str = field(name="flannel.alpha.coreos.com/public-ipv6", default="")
     calico_address: str = field(name="projectcalico.org/IPv4Address", default="")
     calico_vxlan: str = field(name="projectcalico.org/IPv4VXLANTunnelAddr", default="")
     calico_ipip: str = field(name="projectcalico.org/IPv4IPIPTunnelAddr", default="")

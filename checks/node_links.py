@@ -1,0 +1,218 @@
+"""Are the links of the pod network up on each node, with the addresses that others were told and room for what pods send?
+
+## What it looks at
+On every measured node (`--node-checks`), over rtnetlink: tunnels that most nodes have (or that the Node object tells of) and the
+bridge of its pods; whether the node has the addresses that its Node object and its tunnel name; the tunnel's link address
+against what flannel told the others; and the MTU of the link that the tunnel's packets leave by, against what pods send.
+
+## Why it matters
+A tunnel that is down takes its routes along. An address or a link address that changed under the network agent makes others
+send to nobody. A link that has less room than pods' packets and their wrapping is where MTU black holes begin.
+
+## What it can't see
+MTUs of what lies between the nodes (mtu_mismatch measures the path). Where netdoc's own pods prove that a node is reached, its
+links and addresses are taken as right, whatever they say (addresses behind NAT).
+
+## Sources
+rtnetlink(7), ip-link(8); systemd.link(5), MACAddressPolicy; flannel issue 1155; kubelet --node-ip; the overheads stand in
+kubectl_netdoc/encapsulation.py; failure catalogue M1, M3, M11.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from msgspec import Struct
+
+from kubectl_netdoc import encapsulation, families, hosts, routing
+from kubectl_netdoc.api import (
+    NODE,
+    POD,
+    Check,
+    Code,
+    Explains,
+    Facts,
+    Finding,
+    Link,
+    Needs,
+    RtnetlinkReply,
+    Severity,
+    Skip,
+    Subject,
+    Tier,
+    Unseen,
+)
+from kubectl_netdoc.routing import AGENTS, BROKEN, Hop, Network, Tables
+
+OVERHEADS = {"vxlan": encapsulation.VXLAN, "ipip": encapsulation.IPIP, "wireguard": encapsulation.WIREGUARD}
+"""What each kind of tunnel adds."""
+
+EFFECTS = (Explains(BROKEN, "path"), Explains(("PNW008",), "node"))
+
+DOWN = Code(
+    id="NLK001",
+    severity=Severity.FAIL,
+    title="A link of the pod network is down or gone",
+    message="On node {name}, {link} is {how}, and pods there reach none on other nodes",
+    fix="Bring it up on the node, then restart the network agent there: a link that goes down takes its routes along.",
+    rows=("M3", "M11"),
+    explains=(*EFFECTS, Explains(("PNW005", "NRT001", "NRT003", "NRT004", "NRT005"), "node")),
+)
+TOO_LARGE = Code(
+    id="NLK002",
+    severity=Severity.WARN,
+    title="Pods' packets and their wrapping do not fit the node's link",
+    message="On {nodes} pods send up to {sent} bytes, {tunnel} adds {extra}, and {underlay} carries {mtu}: {over} too many",
+    fix="Raise the MTU of {underlay} to {needed}, or set the CNI's to {fits} and make the pods anew.",
+    rows=("M1",),
+    explains=(Explains(("MTU001", "MTU003", "PNW006", "PNW014"), "path"), Explains(("DTR001", "DTR002"), "node")),
+)
+NO_ADDRESS = Code(
+    id="NLK003",
+    severity=Severity.FAIL,
+    title="A node lacks the address that its pods' packets need",
+    message="No link of node {name} has {ip} ({role}), and its pods are out of reach",
+    fix="Give the node that address back, or have the kubelet (--node-ip) and the network agent take the one it has: {has}.",
+    commands=("kubectl get node {name} -o wide", AGENTS),
+    explains=EFFECTS,
+)
+OTHER_END = Code(
+    id="NLK004",
+    severity=Severity.FAIL,
+    title="A tunnel's link address is not the one that others were told",
+    message="Others are told to send to {told} on node {name}, and its {link} is {mac}: it drops what they send",
+    fix="Set the link address back on the node, and keep systemd-udevd from changing it (MACAddressPolicy=none for this link).",
+    commands=("ip link set {link} address {told}  # on node {name}", AGENTS),
+    rows=("M3",),
+    explains=EFFECTS,
+)
+
+plan = routing.plan
+
+
+def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
+    """Name links that are down, too small, or not at the address that others were told."""
+    if why := facts.beyond(Tier.NODES):
+        raise Skip(f"{why}; it would look at the state, addresses and MTU of each node's tunnels and bridge", moot=True)
+    replies, unseen = hosts.read(facts, hosts.tables, RtnetlinkReply, "links")
+    yield from unseen
+    network = Network(facts, replies)
+    used = _used(network)
+    for node, table in network.tables.items():
+        if not network.any_works(node) and not table.cut:
+            yield from _down(network, node, used)
+            yield from _ends(network, node, used)
+    yield from _sizes(network, used)
+
+
+def _used(network: Network) -> set[str]:
+    """Tunnels that most nodes have up and that routes to other nodes' pods go by."""
+    ways = {way.route.dev for way in network.ways.values() if way.hop in (Hop.PEER, Hop.DEVICE)}
+    counted = Counter(link.name for table in network.tables.values() for link in table.tunnels if link.up)
+    return {name for name, count in counted.items() if 2 * count > len(network.tables) and name in ways}
+
+
+def _down(network: Network, node: str, used: set[str]) -> Iterator[Finding]:
+    links = network.tables[node].links
+    bridges = {link.name for link in links.values() if link.kind == "bridge" and _carries_pods(network, node, link)}
+    for name in sorted(used | _written(network, node) | bridges):
+        link = links.get(name)
+        if link is None or not link.up:
+            line = (routing.on(node, f"ip link set {name} up"),) if link else ()
+            how = "down" if link else "not there"
+            yield DOWN.on(Subject("Node", node), try_=(*line, AGENTS), link=name, how=how, paths=network.around(node))
+
+
+def _written(network: Network, node: str) -> set[str]:
+    """The tunnels that a Node object tells of."""
+    found = network.nodes.get(node)
+    ends = ((name, routing.flannel(found, family)) for name, family in FLANNEL) if found else ()
+    return {f"{name}.{end.vni}" for name, end in ends if end.mac}
+
+
+FLANNEL = (("flannel", families.IPV4), ("flannel-v6", families.IPV6))
+"""What flannel calls its VXLAN, before the VNI."""
+
+
+def _carries_pods(network: Network, node: str, link: Link) -> bool:
+    """Whether a bridge has an address of the node's pod range."""
+    ranges = network.nodes[node].spec.pod_cidrs if node in network.nodes and network.by_node else ()
+    return any(routing.contains(to, address.partition("/")[0]) for to in ranges for address in link.addresses)
+
+
+class _Size(Struct, frozen=True):
+    """What pods send, and the links it leaves by."""
+
+    tunnel: str
+    underlay: str
+    sent: int
+    extra: int
+    mtu: int
+
+
+def _sizes(network: Network, used: set[str]) -> Iterator[Finding]:
+    """One finding for all nodes that have the same numbers."""
+    found: dict[_Size, list[str]] = {}
+    for node, table in sorted(network.tables.items()):
+        for size in _sent(table, used | _written(network, node)):
+            if size.sent + size.extra > size.mtu:
+                found.setdefault(size, []).append(node)
+    for size, nodes in found.items():
+        needed = size.sent + size.extra
+        numbers = {"sent": size.sent, "extra": size.extra, "mtu": size.mtu, "over": needed - size.mtu, "needed": needed}
+        names = {"tunnel": size.tunnel, "underlay": size.underlay, "fits": size.mtu - size.extra, "nodes": nodes}
+        paths = sorted({path for node in nodes for path in network.around(node)})
+        subject = Subject("Node", nodes[0]) if len(nodes) == 1 else Subject("Cluster", f"links of {len(nodes)} nodes")
+        lines = tuple(routing.on(node, f"ip link set {size.underlay} mtu {needed}") for node in nodes[:3])
+        yield TOO_LARGE.on(subject, numbers | names, try_=(*lines, *encapsulation.OTHERS), paths=paths)
+
+
+def _sent(table: Tables, used: set[str]) -> Iterator[_Size]:
+    """For each tunnel in use, the largest packet that pods put into it and the link that it leaves by."""
+    pods = [link.mtu for link in table.links.values() if link.kind == "veth" and not _numbered(link)]
+    default = table.lookup("0.0.0.0/0") or table.lookup("::/0")
+    for link in table.tunnels:
+        under = table.links.get(table.addresses.get(link.local, "") or (default.dev if default else ""))
+        if pods and under and under.mtu and link.name in used and link.kind in OVERHEADS:
+            extra = OVERHEADS[link.kind].overhead(families.of(link.local))
+            yield _Size(link.name, under.name, min(link.mtu, max(pods)), extra, under.mtu)
+
+
+def _numbered(link: Link) -> bool:
+    """Whether a link has an address of more than its own segment: then it is no pod's."""
+    return any(not address.startswith("fe80:") for address in link.addresses)
+
+
+def _ends(network: Network, name: str, used: set[str]) -> Iterator[Finding]:
+    """Addresses of a node and of its tunnel that others were told and that it does not have."""
+    node, table = network.nodes.get(name), network.tables[name]
+    if node is None:
+        return
+    paths, names = network.around(name), used | _written(network, name)
+    roles = {link.local: f"what {link.name} sends from" for link in table.tunnels if link.local and link.name in names}
+    if network.any_works(name) is False:
+        notes = node.metadata.annotations
+        roles |= {each.address: "its InternalIP" for each in node.status.addresses if each.type == "InternalIP"}
+        roles |= {ip: "where flannel told others to send" for ip in (notes.flannel_ip, notes.flannel_ip6) if ip}
+    lacking = {ip: role for ip, role in roles.items() if ip not in table.addresses}
+    if lacking:
+        has = sorted(ip for ip, dev in table.addresses.items() if dev != "lo" and not ip.startswith("fe80:"))
+        words = {"ip": sorted(lacking), "role": "; ".join(dict.fromkeys(lacking.values())), "has": has or ["none"]}
+        yield NO_ADDRESS.on(Subject("Node", name), words, paths=paths)
+    for link, family in FLANNEL:
+        told = routing.flannel(node, family)
+        own = table.links.get(f"{link}.{told.vni}")
+        if told.mac and own and own.mac and own.mac != told.mac:
+            yield OTHER_END.on(Subject("Node", name), told=told.mac, link=own.name, mac=own.mac, paths=paths)
+
+
+check = Check(
+    id="node_links",
+    title="Nodes' tunnels are up, fit their links and are where others were told",
+    prefix="NLK",
+    needs=Needs(kinds=(NODE,), hints=(POD,), tier=Tier.NODES),
+    codes=(DOWN, TOO_LARGE, NO_ADDRESS, OTHER_END),
+    plan=plan,
+    analyse=analyse,
+)
