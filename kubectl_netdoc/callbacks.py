@@ -1,0 +1,121 @@
+"""Whom the API server calls: webhooks of admission and conversion, and the APIs that others serve."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from typing import Any
+
+from msgspec import Struct
+
+from kubectl_netdoc import selector
+from kubectl_netdoc.cluster import Cluster, matches
+from kubectl_netdoc.model import Subject
+from kubectl_netdoc.records import (
+    API_SERVICE,
+    DEFINITION,
+    MUTATING_WEBHOOKS,
+    NAMESPACE,
+    VALIDATING_WEBHOOKS,
+    Called,
+    CalledService,
+    Kind,
+    LabelSelector,
+    Webhook,
+    WebhookRule,
+)
+
+KINDS: tuple[Kind[Any], ...] = (VALIDATING_WEBHOOKS, MUTATING_WEBHOOKS, API_SERVICE, DEFINITION)
+
+NAMESPACED = frozenset(
+    {
+        *("pods", "services", "endpoints", "endpointslices", "configmaps", "secrets", "serviceaccounts", "events", "leases"),
+        *("deployments", "statefulsets", "daemonsets", "replicasets", "replicationcontrollers", "jobs", "cronjobs"),
+        *("ingresses", "networkpolicies", "roles", "rolebindings", "persistentvolumeclaims", "poddisruptionbudgets"),
+    }
+)
+"""Resources of Kubernetes itself that live in namespaces: of a custom one its rule must say so (``scope: Namespaced``)."""
+
+SHOWN = 3
+"""Things that a list in words shows."""
+
+
+class Caller(Struct, frozen=True):
+    """One reason for the API server to call somebody: an object, what is asked there, and what comes of no answer.
+
+    ``strict``: without an answer the request fails. ``idle``: nothing that is there now is asked about.
+    """
+
+    subject: Subject
+    called: Called
+    asked: str
+    webhook: str = ""
+    strict: bool = True
+    idle: bool = False
+
+
+def callers(cluster: Cluster) -> Iterator[Caller]:
+    """Yield them all, of the kinds that could be read."""
+    for kind in (VALIDATING_WEBHOOKS, MUTATING_WEBHOOKS):
+        for item in cluster.all(kind) if cluster.readable(kind) else ():
+            yield from (_of_webhook(cluster, Subject(kind.name, item.name), hook) for hook in item.webhooks)
+    for definition in cluster.all(DEFINITION) if cluster.readable(DEFINITION) else ():
+        if definition.called != Called():
+            subject = Subject(DEFINITION.name, definition.name)
+            yield Caller(subject, definition.called, f"{definition.name} in versions that are not stored")
+    for api in cluster.all(API_SERVICE) if cluster.readable(API_SERVICE) else ():
+        if api.called.service:
+            yield Caller(Subject(API_SERVICE.name, api.name), api.called, f"all of API {api.name}")
+
+
+def by_service(found: Iterable[Caller]) -> dict[CalledService, list[Caller]]:
+    """Return callers by the Service and port that they call."""
+    groups: dict[CalledService, list[Caller]] = {}
+    for caller in found:
+        if caller.called.service:
+            groups.setdefault(caller.called.service, []).append(caller)
+    return groups
+
+
+def _of_webhook(cluster: Cluster, subject: Subject, hook: Webhook) -> Caller:
+    idle = bool(hook.rules) and all(map(_only_namespaced, hook.rules)) and _no_namespace(cluster, hook.namespace_selector)
+    return Caller(subject, hook.called, _asked(hook.rules), hook.name, hook.failure_policy != "Ignore", idle)
+
+
+def _only_namespaced(rule: WebhookRule) -> bool:
+    known = all(resource.partition("/")[0] in NAMESPACED for resource in rule.resources)
+    return rule.scope == "Namespaced" or (bool(rule.resources) and known)
+
+
+def _no_namespace(cluster: Cluster, wanted: LabelSelector) -> bool:
+    spaces = cluster.all(NAMESPACE) if cluster.readable(NAMESPACE) else ()
+    return bool(spaces) and not any(selects(wanted, space.metadata.labels) for space in spaces)
+
+
+def selects(wanted: LabelSelector, labels: dict[str, str]) -> bool:
+    """Whether a label selector selects these labels; an empty one selects everything."""
+    return (not wanted.match_labels or matches(wanted.match_labels, labels)) and selector.matches(
+        wanted.match_expressions, labels
+    )
+
+
+def _asked(rules: Iterable[WebhookRule]) -> str:
+    """What the rules of a webhook are about, in words such as "CREATE of pods"."""
+    by_operation: dict[str, dict[str, None]] = {}
+    for rule in rules:
+        verbs = "every request" if "*" in rule.operations else ", ".join(rule.operations)
+        groups = {"" if group in ("", "*") else f".{group}" for group in rule.api_groups}
+        what = ["everything" if name == "*" else name + (min(groups) if groups else "") for name in rule.resources]
+        by_operation.setdefault(verbs, {}).update(dict.fromkeys(what))
+    return "; ".join(f"{verbs} of {some(what)}" for verbs, what in by_operation.items()) or "nothing"
+
+
+def some(names: Iterable[str]) -> str:
+    """Return the first few names of a list, each once."""
+    every = list(dict.fromkeys(names))
+    return ", ".join(every[:SHOWN]) + (f" and {len(every) - SHOWN} more" if len(every) > SHOWN else "")
+
+
+def asked(found: Iterable[Caller]) -> str:
+    """What several callers ask for, in words."""
+    return some(chain.from_iterable(caller.asked.split("; ") for caller in found))
