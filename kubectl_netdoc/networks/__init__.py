@@ -19,7 +19,7 @@ from kubectl_netdoc.networks.kube_router import KUBE_ROUTER
 from kubectl_netdoc.networks.multus import MULTUS
 from kubectl_netdoc.networks.ovn_kubernetes import OVN_KUBERNETES
 from kubectl_netdoc.networks.weave import WEAVE
-from kubectl_netdoc.records import Workload
+from kubectl_netdoc.records import POD, Workload
 
 ALL: tuple[Network, ...] = (
     CANAL,
@@ -56,8 +56,14 @@ def recognise(cluster: Cluster) -> tuple[Found, ...]:
 
 
 def _in_use(cluster: Cluster, workload: Workload) -> bool:
-    """A DaemonSet that wants a pod on no node is switched off; of manifests nothing is known of that."""
-    return cluster.origin == "manifests" or workload.status.desired_number_scheduled > 0
+    """A DaemonSet that wants a pod on no node, and has none, is switched off; of manifests nothing is known of that."""
+    if cluster.origin == "manifests" or workload.status.desired_number_scheduled > 0:
+        return True
+    return any(
+        owner.kind == "DaemonSet" and owner.name == workload.name
+        for pod in (cluster.pods_in(workload.namespace) if cluster.readable(POD) else ())
+        for owner in pod.metadata.owner_references
+    )
 
 
 __all__ = ["ALL", "Found", "Image", "Network", "Part", "Seen", "Traits", "Workload", "recognise"]
