@@ -1,6 +1,6 @@
 """A fault as data: one YAML file of this folder, its commands written in the words of lib.sh.
 
-- `name`, `row` (of failure-modes.md), `title`, `tier` (`api` or `pods`: the least that can see it)
+- `name`, `row` (of failure-modes.md), `title`, `tier` (`api`, `pods`, `nodes`, `privileged`: the least that can see it)
 - `inject`, `restore`: lines of shell
 - `symptom`: a command that shows the fault without netdoc, and what its output matches when `healthy` and when `broken`
 - `settle`: what to wait for once `injected` and once `restored`: a command that succeeds, and a deadline in seconds
@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 FOLDER = Path(__file__).parent
+TIERS = ("api", "pods", "nodes", "privileged")
 
 
 @dataclass(frozen=True)
@@ -85,8 +86,8 @@ def load(name: str) -> Fault:
         fault = _fault(**yaml.safe_load((FOLDER / f"{name}.yaml").read_text()))
     except (TypeError, KeyError, AttributeError) as error:
         raise ValueError(f"{name}.yaml: {error!r}") from None
-    if fault.name != name or fault.tier not in ("api", "pods"):
-        raise ValueError(f"{name}.yaml: its name has to be {name!r}, its tier api or pods")
+    if fault.name != name or fault.tier not in TIERS:
+        raise ValueError(f"{name}.yaml: its name has to be {name!r}, its tier one of {', '.join(TIERS)}")
     return fault
 
 
