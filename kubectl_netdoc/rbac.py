@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
 from shlex import quote
 from typing import Any
 
@@ -11,7 +12,7 @@ from msgspec import Struct, field, structs
 
 from kubectl_netdoc.cluster import Cluster
 from kubectl_netdoc.model import Check, Needs, Rule, Tier
-from kubectl_netdoc.records import Kind
+from kubectl_netdoc.records import NODE, Kind
 from kubectl_netdoc.run import kinds_of
 from kubectl_netdoc.sources.live import rights as live
 from kubectl_netdoc.sources.live.rights import DNS_NAMESPACE, Loss, Made, Use
@@ -31,7 +32,7 @@ class Right(Struct, frozen=True, kw_only=True):
 
     rule: Rule
     skipped: tuple[str, ...] = ()
-    unknown: tuple[str, ...] = ()
+    held_back: tuple[str, ...] = ()
     less: tuple[str, ...] = ()
     why: tuple[str, ...] = ()
     stays: bool = False
@@ -41,12 +42,13 @@ class Right(Struct, frozen=True, kw_only=True):
     @property
     def optional(self) -> bool:
         """Whether a run without it judges as much, and leaves nothing."""
-        return not (self.skipped or self.unknown or self.stays)
+        return not (self.skipped or self.held_back or self.stays)
 
 
 class Wanted(Struct, frozen=True, kw_only=True):
     """The run that rights are for. ``namespaces``: what is looked at, none meaning all. ``pod_namespace``: where its debug pods
     run; "" is a new namespace for each run. ``versions``: API versions that the server serves, where known, else all.
+    ``pointed``: of kinds of which only those objects are read that others name, by the kind's name: (namespace, name) of them.
     ``spaces``: of the namespaces in which single things are read, those that are there besides the standard ones; where they are
     not known, none.
     """
@@ -57,6 +59,7 @@ class Wanted(Struct, frozen=True, kw_only=True):
     pod_namespace: str = OWN_NAMESPACE
     versions: Collection[str] | None = None
     spaces: Collection[str] | None = None
+    pointed: Mapping[str, tuple[tuple[str, str], ...]] = {}
 
     @property
     def seen(self) -> tuple[Check, ...]:
@@ -100,14 +103,14 @@ class _Draft(Struct):
         """Return the right; each check stands once, under the worst that becomes of it."""
         worse: set[str] = set()
         by_loss: list[tuple[str, ...]] = []
-        for loss in (Loss.SKIPPED, Loss.UNKNOWN, Loss.LESS):
+        for loss in (Loss.SKIPPED, Loss.HELD, Loss.LESS):
             by_loss.append(tuple(sorted(set(self.losses[loss]) - worse)))
             worse |= set(self.losses[loss])
-        skipped, unknown, less = by_loss
+        skipped, held_back, less = by_loss
         return Right(
             rule=rule,
             skipped=skipped,
-            unknown=unknown,
+            held_back=held_back,
             less=less,
             why=tuple(self.why),
             stays=self.stays,
@@ -135,6 +138,8 @@ def _reading(wanted: Wanted) -> Iterator[tuple[Rule, _Draft]]:
         kind = live.served(asked, wanted.versions, wanted.spaces or ())
         if kind is None:
             continue
+        if kind.pointed:
+            kind = replace(kind, names=wanted.pointed.get(kind.name, ()))
         for rule in live.reading(kind, wanted.namespaces):
             yield rule, _reader(wanted, asked, everywhere=kind.namespaced and not rule.namespace)
         if wanted.namespaces and kind.namespaced and not (kind.names or kind.logs):
@@ -150,14 +155,14 @@ def _reader(wanted: Wanted, kind: Kind[Any], everywhere: bool = False) -> _Draft
         loss = _loss(check.needs, kind)
         if loss is not None:
             draft.add(loss, (check.id,))
-    if not any(draft.losses.values()):
-        draft.add(Loss.LESS, wanted.measuring)
-        draft.why["tells which nodes there are"] = None
+    if kind is NODE:
+        draft.add(Loss.HELD, wanted.measuring)
+        draft.why["tells where debug pods can run"] = None
     return draft
 
 
 def _loss(needs: Needs, kind: Kind[Any]) -> Loss | None:
-    for kinds, loss in ((needs.kinds, Loss.SKIPPED), (needs.optional, Loss.UNKNOWN), (needs.hints, Loss.LESS)):
+    for kinds, loss in ((needs.kinds, Loss.SKIPPED), (needs.optional, Loss.HELD), (needs.hints, Loss.LESS)):
         if kind.name in {own.name for own in kinds}:
             return loss
     return None
@@ -173,22 +178,23 @@ def _measuring(wanted: Wanted) -> Iterator[tuple[Rule, _Draft]]:
             makers[made].append(check.id)
     for use in live.measuring(wanted.pod_namespace):
         if makers[use.made]:
-            yield use.rule, _user(use, makers[use.made])
+            yield use.rule, _user(use, makers[use.made], wanted.measuring)
 
 
-def _user(use: Use, checks: Iterable[str]) -> _Draft:
+def _user(use: Use, checks: Collection[str], measuring: Collection[str]) -> _Draft:
+    """Return a right that measuring takes. A check of the first tier that has something measured too only says less without."""
     draft = _Draft(why={use.why: None}, stays=use.stays, since=use.since)
     if use.loss is not None:
-        draft.add(use.loss, checks)
+        draft.add(use.loss, (check for check in checks if check in measuring))
+        draft.add(Loss.LESS, (check for check in checks if check not in measuring))
     return draft
 
 
 def _makes(check: Check, sample: Cluster) -> Collection[Made]:
     """Return what a check has made: as its plan for the sample tells. One whose plan fails may have anything made."""
-    if check.needs.tier is Tier.API:
-        return ()
+    own = frozenset() if check.needs.tier is Tier.API else {Made.PODS}
     try:
-        return live.makes(check.plan(sample.view(check.needs.all_kinds))) | {Made.PODS}
+        return live.makes(check.plan(sample.view(check.needs.all_kinds))) | own
     except Exception:  # a plugin's check may do anything
         return tuple(Made)
 
@@ -269,9 +275,9 @@ class Answer(Struct, frozen=True):
         return {check for lack in self.lacks if not lack.only for check in lack.right.skipped}
 
     @property
-    def unknown(self) -> set[str]:
-        """The checks that are at best unknown."""
-        return {check for lack in self.lacks if not lack.only for check in lack.right.unknown} - self.skipped
+    def held_back(self) -> set[str]:
+        """The checks that run, and are at best unknown where there is something to ask."""
+        return {check for lack in self.lacks if not lack.only for check in lack.right.held_back} - self.skipped
 
 
 Allowed = Callable[[Collection[Rule]], dict[Rule, bool]]

@@ -29,6 +29,7 @@ NAMESPACE = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 )
 @click.option("--pod-namespace", default="", show_default="netdoc", help="The namespace that debug pods run in.")
 @click.option("--new-namespaces", is_flag=True, help="Let each run make a namespace of its own: far wider rights.")
+@click.option("--tls-secrets", is_flag=True, help="With the Secrets that Ingresses and Gateways name today, each by its name.")
 @click.option("--offline", is_flag=True, help="For any cluster: look at none to see which APIs and namespaces it has.")
 @click.option("-o", "--output", type=OneOf("format", ("text", "yaml", "json")), default="text", show_default=True, help="Format.")
 @options.choosing
@@ -64,6 +65,8 @@ def _wanted(flags: dict[str, Any]) -> Wanted:
 
     if flags["all_namespaces"] and flags["namespaces"]:
         raise click.UsageError("-A and -n exclude each other")
+    if flags["offline"] and flags["tls_secrets"]:
+        raise click.UsageError("--tls-secrets asks the cluster for the names: --offline does not go with it")
     if flags["pod_namespace"] and flags["new_namespaces"]:
         raise click.UsageError("--pod-namespace and --new-namespaces exclude each other")
     for flag, name in (("--pod-namespace", flags["pod_namespace"] or "x"), *(("-n", name) for name in flags["namespaces"])):
@@ -99,12 +102,15 @@ def _of_cluster(wanted: Wanted, flags: dict[str, Any]) -> tuple[Wanted, Client, 
     """
     from msgspec.structs import replace
 
+    from kubectl_netdoc.run import kinds_of
     from kubectl_netdoc.sources.live import client, lists
 
     connection = client.Client(options.connection(flags))
     version = lists.server_version(connection)
     spaces = lists.existing(connection, *wanted.elsewhere)
-    return replace(wanted, versions=lists.api_versions(connection), spaces=spaces), connection, version
+    pointed = lists.pointed(connection, kinds_of(wanted.seen), wanted.namespaces) if flags["tls_secrets"] else {}
+    here = replace(wanted, versions=lists.api_versions(connection), spaces=spaces, pointed=pointed)
+    return here, connection, version
 
 
 def _check(wanted: Wanted, subjects: list[Subject], output: str, flags: dict[str, Any]) -> int:
@@ -135,5 +141,6 @@ def _flags(flags: dict[str, Any]) -> str:
     given += [("-n", name) for name in flags["namespaces"]]
     given += [(f"--{key}", name) for key in ("only", "skip") for name in flags[key]]
     given += [("--pod-namespace", flags["pod_namespace"])] if flags["pod_namespace"] else []
+    given += [("--tls-secrets", "")] if flags["tls_secrets"] else []
     given += [("--new-namespaces", "")] if flags["new_namespaces"] else []
     return "".join(f"{shlex.quote(word)} " for pair in given for word in pair if word)

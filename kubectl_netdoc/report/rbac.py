@@ -14,6 +14,7 @@ from kubectl_netdoc import __version__
 from kubectl_netdoc.model import Tier
 from kubectl_netdoc.rbac import GROUP, OWN_NAMESPACE, Answer, Right, Subject, Wanted
 from kubectl_netdoc.report.terminal import safe
+from kubectl_netdoc.run import kinds_of
 
 NAME = "kubectl-netdoc"
 WIDTH = 110
@@ -96,7 +97,7 @@ def said(right: Right, wanted: Wanted) -> tuple[str, ...]:
     lines = [", ".join(about)] if about else []
     if right.stays:
         lines.append("without it what a run makes stays in the cluster")
-    for what, checks in (("skipped", right.skipped), ("unknown", right.unknown), ("says less", right.less)):
+    for what, checks in (("skipped", right.skipped), ("held back", right.held_back), ("says less", right.less)):
         if checks:
             lines.append(f"{what} without it: {_checks(checks, wanted)}")
     return tuple(lines)
@@ -131,6 +132,10 @@ def as_yaml(wanted: Wanted, rights: Collection[Right], subjects: Collection[Subj
         head.append(f"Namespace {wanted.pod_namespace} has to be there, and to admit {pod_security(wanted.tier)} pods.")
     if wanted.spaces is None and wanted.elsewhere:
         head.append(f"Without what is read in namespaces that not every cluster has: {', '.join(wanted.elsewhere)}.")
+    if not wanted.pointed and any(kind.pointed for kind in kinds_of(wanted.seen)):
+        head.append(
+            "Without Secrets with certificates, of which netdoc keeps dates and names: --tls-secrets adds each by its name."
+        )
     if not subjects:
         head.append("Nobody gets them yet: --for-user, --for-group and --for-serviceaccount add the bindings.")
     documents = ["\n".join(_document(*manifest)) for manifest in manifests(wanted, rights, subjects)]
@@ -192,8 +197,11 @@ def as_text(wanted: Wanted, answer: Answer, flags: str) -> str:
             lines += textwrap.wrap(
                 safe(line), WIDTH, initial_indent="      ", subsequent_indent="        ", break_on_hyphens=False
             )
-    whole = len(wanted.seen) - len(answer.skipped) - len(answer.unknown)
-    lines += ["", f"{len(answer.skipped)} checks are skipped, {len(answer.unknown)} at best unknown, {whole} not held back."]
+    whole = len(wanted.seen) - len(answer.skipped) - len(answer.held_back)
+    lines += [
+        "",
+        f"{len(answer.skipped)} checks are skipped, {len(answer.held_back)} held back (at best unknown), {whole} run in full.",
+    ]
     who = answer.who.flag if answer.who else "--for-user NAME"
     lines.append(f"Somebody with these rights grants them: kubectl netdoc rbac {flags}{who} | kubectl apply -f -")
     return "\n".join(lines) + "\n"
@@ -207,12 +215,12 @@ def data(wanted: Wanted, answer: Answer) -> dict[str, Any]:
         "asked": answer.asked,
         "lacking": [
             msgspec.to_builtins(lack.right.rule)
-            | {name: list(getattr(lack.right, name)) for name in ("skipped", "unknown", "less", "why")}
+            | {name: list(getattr(lack.right, name)) for name in ("skipped", "held_back", "less", "why")}
             | {"optional": lack.right.optional, "only_namespace": lack.only}
             for lack in answer.lacks
         ],
         "skipped": sorted(answer.skipped),
-        "unknown": sorted(answer.unknown),
+        "held_back": sorted(answer.held_back),
     }
 
 

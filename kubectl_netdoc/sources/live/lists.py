@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -24,6 +24,9 @@ PAGE = 500
 MOST_LOGS = 8
 LOG_END = {"tailLines": 500, "limitBytes": 256 * 1024, "sinceSeconds": 3600}
 """Of at most ``MOST_LOGS`` DNS pods, the end of the log, no older than Events are kept by default."""
+
+POINTING = frozenset({"Ingress", "Gateway"})
+"""Kinds whose objects name others that are read one by one."""
 
 AT_ONCE = 8
 OWNER, OURS = "app.kubernetes.io/managed-by", "kubectl-netdoc"
@@ -120,6 +123,16 @@ def _pointed(client: Client, kind: Kind[Any], listings: Mapping[str, Listing | U
     there = {name: listing.items for name, listing in listings.items() if isinstance(listing, Listing)}
     names = kind.pointed(there) if kind.pointed else ()
     return _list(client, replace(kind, names=names), (), set()) if names else Listing()
+
+
+def pointed(
+    client: Client, kinds: Collection[Kind[Any]], namespaces: tuple[str, ...] = ()
+) -> dict[str, tuple[tuple[str, str], ...]]:
+    """Return which objects others name now, by kind: (namespace, name). Raises ``SourceError`` where nothing can be read."""
+    wanted = [kind for kind in kinds if kind.pointed]
+    cluster = read(client, tuple(kind for kind in kinds if kind.name in POINTING), namespaces) if wanted else None
+    there = {kind.name: cluster.all(kind) for kind in kinds if cluster and kind.name in POINTING and cluster.readable(kind)}
+    return {kind.name: kind.pointed(there) for kind in wanted if kind.pointed}
 
 
 def api_versions(client: Client) -> frozenset[str] | None:

@@ -28,10 +28,10 @@ are not there."""
 
 
 class Loss(StrEnum):
-    """What becomes of a check without a right."""
+    """What becomes of a check without a right: not run; at best unknown where there is something to ask; as sure, but shorter."""
 
     SKIPPED = "skipped"
-    UNKNOWN = "unknown"
+    HELD = "held back"
     LESS = "says less"
 
 
@@ -53,7 +53,7 @@ class Use(Struct, frozen=True):
     rule: Rule
     why: str
     made: Made = Made.PODS
-    loss: Loss | None = Loss.UNKNOWN
+    loss: Loss | None = Loss.HELD
     since: tuple[int, int] = (0, 0)
     stays: bool = False
 
@@ -108,8 +108,8 @@ def _running(namespace: str) -> Iterable[Use]:
         return Rule(verb, resource, group, namespace)
 
     policies = "networking.k8s.io"
-    yield Use(rule("create", "pods"), "runs the debug pods", loss=Loss.SKIPPED)
-    yield Use(rule("watch", "pods"), "sees them start", loss=Loss.SKIPPED)
+    yield Use(rule("create", "pods"), "runs the debug pods")
+    yield Use(rule("watch", "pods"), "sees them start")
     yield Use(rule("get", "pods/exec"), "measures in them")
     # The websocket is a GET; from 1.35 on it takes create as well (AuthorizePodWebsocketUpgradeCreatePermission, KEP-4006).
     yield Use(rule("create", "pods/exec"), "the same, from Kubernetes 1.35 on", since=(1, 35))
@@ -131,7 +131,7 @@ def _in_ours(namespace: str) -> Iterable[Use]:
 
 
 def _ours() -> Iterable[Use]:
-    yield Use(Rule("create", "namespaces"), "a namespace for each run", loss=Loss.SKIPPED)
+    yield Use(Rule("create", "namespaces"), "a namespace for each run")
     yield Use(Rule("delete", "namespaces"), "removes it again", loss=None, stays=True)
     yield Use(Rule("list", "namespaces"), "sweeps what killed runs left", loss=None)
 
