@@ -206,6 +206,16 @@ PERHAPS = Code(
     fix="Nothing to mend where these nodes have a network of their own.",
 )
 
+OTHER_MTU = Code(
+    id="CNI015",
+    severity=Severity.INFO,
+    title="Pods have another MTU than the network is set to",
+    message="{network} is set to give pods an MTU of {mtu_set}; pods made just now have {mtu_seen}",
+    fix="The agents have not taken up the setting: restart them, then make the pods anew; or set what is really wanted.",
+    commands=("kubectl get daemonsets -A -o wide",),
+    rows=("M1",),
+)
+
 
 def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     """Name the networks, then what is wrong with their agents."""
@@ -265,6 +275,8 @@ def _identity(facts: Facts, found: Found, agents: Agents) -> Iterator[Finding]:
         "mtu_seen": list(map(str, seen)),
     } | found.traits.named()
     yield IDENTITY.on(Subject("Cluster", found.name), numbers)
+    if found.traits.mtu_of_pods and found.traits.mtu.isdecimal() and set(seen) - {int(found.traits.mtu)}:
+        yield OTHER_MTU.on(Subject("Cluster", found.name), numbers)
     if found.network.advice:
         yield END_OF_LIFE.on(Subject("Cluster", found.name), numbers, advice=found.network.advice)
 
@@ -380,6 +392,7 @@ check = Check(
         END_OF_LIFE,
         REMOVED,
         PERHAPS,
+        OTHER_MTU,
     ),
     analyse=analyse,
 )

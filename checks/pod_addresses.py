@@ -117,7 +117,7 @@ def _counts(pod: Pod, nodes: dict[str, Node]) -> bool:
     """A running pod of its own network on a node that is ready: what is on others may be gone, and its address with it."""
     node = nodes.get(pod.spec.node_name)
     ready = node and node.condition("Ready")
-    if pod.spec.host_network or pod.finished or pod.terminating or ready is None:
+    if pod.spec.host_network or pod.terminating or ready is None:
         return False
     return ready.status == "True" and pod.status.phase == "Running" and bool(pod.ips)
 

@@ -86,6 +86,7 @@ def agent_pod(
     since: timedelta | float = OLD,
     age: timedelta | float = OLD,
     status: Mapping[str, Any] | None = None,
+    phase: str = "Running",
 ) -> Built:
     """Return the pod of a DaemonSet on a node; ``status``: of its first container, beside its name."""
     names = list(images)
@@ -106,7 +107,7 @@ def agent_pod(
                 "containers": [{"name": name, "image": image} for name, image in images.items()],
             },
             "status": {
-                "phase": "Running",
+                "phase": phase,
                 "podIPs": [{"ip": f"192.168.0.{on.strip('n')}"}],
                 "conditions": [{"type": "Ready", "status": str(ready), "lastTransitionTime": ago(since)}],
                 "containerStatuses": statuses,

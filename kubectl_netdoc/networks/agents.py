@@ -36,6 +36,9 @@ CANT_START = frozenset(
 )
 """Reasons of the kubelet's for a container that waits and will wait on."""
 
+LONGEST = 300
+"""Characters of an Event's message that are shown."""
+
 NO_PLUGIN = ("networkpluginnotready", "cni plugin not initialized", "cni config uninitialized")
 """What a kubelet says of itself that finds no CNI configuration."""
 
@@ -113,14 +116,16 @@ class Agents:
                 continue
             waits = status.state.waiting.reason if status.state.waiting else ""
             if waits in CANT_START:
-                return Trouble("start", pod, status.name, f"{waits}{self._event(pod, 'Failed')}")
+                said = max(self._events(pod, waits, "Failed"), key=len, default="")
+                return Trouble("start", pod, status.name, f"{waits}: {said}" if said else waits)
             if self._crashes(status, waits):
                 return Trouble("crashes", pod, status.name, self._why(pod, status))
         ready = pod.condition("Ready")
         if pod.ready or ready is None or self.cluster.age(ready.last_transition_time) <= SETTLED:
             return None
         last = next((status.name for status in statuses if not status.ready), "")
-        return Trouble("ready", pod, last, self._event(pod, "Unhealthy").removeprefix(": ") or ready.message or ready.reason)
+        said = next(iter(self._events(pod, "Unhealthy")), "")
+        return Trouble("ready", pod, last, said or ready.message or ready.reason)
 
     def _crashes(self, status: ContainerStatus, waits: str) -> bool:
         ended = status.state.terminated or status.last_state.terminated
@@ -138,14 +143,12 @@ class Agents:
         line = next(filter(None, said), "")
         return f"{how}; its log: {line}" if line else how
 
-    def _event(self, pod: Pod, reason: str) -> str:
-        """The last message of an Event about a pod, with a colon before it; nothing where there is none."""
-        if not self.cluster.readable(EVENT):
-            return ""
-        events = self.cluster.events_about("Pod", pod.namespace, pod.name)
-        recent = [event for event in events if event.reason == reason and self.cluster.age(event.last_seen) < RECENT]
-        texts = sorted(recent, key=lambda event: (self.cluster.age(event.last_seen), -len(event.message)))
-        return f": {' '.join(texts[0].message.split())[:300]}" if texts else ""
+    def _events(self, pod: Pod, *reasons: str) -> list[str]:
+        """What recent Events of these reasons say about a pod, the latest first."""
+        events = self.cluster.events_about("Pod", pod.namespace, pod.name) if self.cluster.readable(EVENT) else []
+        recent = [event for event in events if event.reason in reasons and self.cluster.age(event.last_seen) < RECENT]
+        recent.sort(key=lambda event: self.cluster.age(event.last_seen))
+        return [" ".join(event.message.split())[:LONGEST] for event in recent]
 
 
 def otherwise(node: Node) -> bool:

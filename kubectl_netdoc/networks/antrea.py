@@ -24,6 +24,7 @@ def traits(seen: Seen) -> Traits:
         encryption={"wireGuard": "WireGuard", "ipsec": "IPsec"}.get(encrypted, "none"),
         ipam="from each node's podCIDRs" if own else "",
         mtu="" if config.get("defaultMTU", "0") == "0" else config["defaultMTU"],
+        mtu_of_pods=True,
         kube_proxy="in place of kube-proxy" if yes(config.get("proxyAll", "")) else "left to kube-proxy",
         policy="Antrea",
         node_ranges=own and not yes(config.get("enableBridgingMode", "")),

@@ -29,7 +29,7 @@ class Traits(Struct, frozen=True, omit_defaults=True):
     """How a network carries packets, in its own words; what neither API nor configuration tells is empty.
 
     ``node_ranges``: pods get addresses from spec.podCIDRs of their node. ``beside``: it gives pods no addresses here, but
-    works beside a network that does (policy only, chained).
+    works beside a network that does (policy only, chained). ``mtu_of_pods``: the MTU set is that of pods.
     """
 
     backend: str = NOT_TOLD
@@ -41,6 +41,7 @@ class Traits(Struct, frozen=True, omit_defaults=True):
     policy: str = NOT_TOLD
     node_ranges: bool = False
     beside: bool = False
+    mtu_of_pods: bool = False
 
     def named(self) -> dict[str, str]:
         """What is told, by name."""

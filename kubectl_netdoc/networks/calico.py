@@ -37,6 +37,7 @@ def traits(seen: Seen) -> Traits:
         encryption="WireGuard" if _wireguard(seen) else "none",
         ipam=ipam,
         mtu=_set_mtu(installation.get("calicoNetwork.mtu") or config.get("veth_mtu", "")),
+        mtu_of_pods=True,
         kube_proxy="in place of kube-proxy (eBPF)" if ebpf else "left to kube-proxy",
         policy="Calico (Felix)",
         node_ranges=ipam.lower() in ("host-local", "hostlocal"),

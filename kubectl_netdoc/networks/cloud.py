@@ -24,6 +24,7 @@ def aws(seen: Seen) -> Traits:
         encapsulation="none",
         ipam="aws-node (ipamd)" + (", a /28 at a time (prefix delegation)" if prefixes else ""),
         mtu=flags.get("AWS_VPC_ENI_MTU", ""),
+        mtu_of_pods=True,
         kube_proxy="left to kube-proxy",
         policy="" if enforces is None else "aws-network-policy-agent" if yes(enforces) else "none (switched off)",
     )

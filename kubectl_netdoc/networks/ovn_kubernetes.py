@@ -18,6 +18,7 @@ def traits(seen: Seen) -> Traits:
         encapsulation="Geneve",
         ipam="OVN's own, a range for each node in its annotation",
         mtu=seen.config("ovn-config").get("mtu", seen.flags.get("mtu", "")),
+        mtu_of_pods=True,
         kube_proxy="in place of kube-proxy",
         policy="OVN",
     )

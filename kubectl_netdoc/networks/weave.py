@@ -20,6 +20,7 @@ def traits(seen: Seen) -> Traits:
         encryption="set by password" if "WEAVE_PASSWORD" in flags else "none",
         ipam="Weave's own, shared out between the nodes",
         mtu=flags.get("WEAVE_MTU", ""),
+        mtu_of_pods=True,
         kube_proxy="left to kube-proxy",
         policy="Weave (weave-npc)" if seen.runs(POLICY) else "none",
     )

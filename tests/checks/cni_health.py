@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from kubectl_netdoc.api import DAEMON_SET, POD, Rule, Unavailable
+from kubectl_netdoc.api import DAEMON_SET, POD, Outcome, PathMtu, PathMtuReply, Peer, Rule, Unavailable
 from kubectl_netdoc.cluster import Cluster
+from kubectl_netdoc.facts import Measured
 from kubectl_netdoc.testing import Built, Case, make_cluster, make_event, make_pod
 from tests.networks_objects import (
+    CALICO_CNI,
     MULTUS,
     NODES,
     OPENSHIFT,
@@ -87,6 +89,16 @@ def _old(version: str) -> dict[str, str]:
     return {"kube-flannel": f"docker.io/flannel/flannel:{version}"}
 
 
+def _mtu(own: int) -> Case:
+    """Calico by the operator, set to 1440, on two nodes whose debug pods have ``own``."""
+    published = PUBLISHED["calico by the operator"]
+    reply = PathMtuReply(Outcome.OK, own=own, carried=own)
+    both = [("n1", "n2"), ("n2", "n1")]
+    facts = Measured({PathMtu(one, Peer(other), family=""): reply for one, other in both})
+    expect = _said(published, *([("CNI015", "Cluster Calico")] if own != 1440 else []))
+    return Case(f"pods have {own}", make_cluster(*published.healthy(), vantages=("n1", "n2")), expect, facts)
+
+
 K3S = [node(name, {"flannel.alpha.coreos.com/backend-type": "vxlan"}, kubelet="v1.30.4+k3s1") for name in NODES]
 BARE: dict[str, Any] = {"ready": "False", "message": "container runtime network not ready: cni plugin not initialized"}
 POLICY_ONLY = Published(
@@ -96,6 +108,7 @@ POLICY_ONLY = Published(
     "calico-node",
     {"calico-node": "quay.io/calico/node:v3.30.2"},
     {},
+    (config("kube-system", "calico-config", cni__network__config=CALICO_CNI),),
     env={"CALICO_NETWORKING_BACKEND": "none"},
 )
 ADDRESS = make_pod("web-1", node="n2", ip="10.244.2.7")
@@ -133,6 +146,14 @@ CASES = [
         pods=[FLANNEL.pod("n1"), FLANNEL.pod("n3")],
         expect=[("CNI001", SET)],
     ),
+    _flannel("evicted on a node", pods=_pods(ready=False, phase="Failed"), expect=[("CNI001", SET)]),
+    _flannel(
+        "a node that was moved to another network",
+        *CILIUM.agents(wanted=1),
+        CILIUM.pod("n3"),
+        pods=[FLANNEL.pod("n1"), FLANNEL.pod("n2")],
+        expect=[("CNI010", "Cluster Cilium")],
+    ),
     _flannel(
         "no trace of it on the third node",
         nodes=[*FLANNEL.nodes()[:2], node("n3")],
@@ -152,6 +173,11 @@ CASES = [
         "its log says why",
         agent_log("kube-flannel", "kube-flannel-ds-n1", "E0101 11:59:00.1 1 main.go:377] error parsing backend config"),
         pods=_pods(ready=False, status=CRASHED),
+        expect=[("CNI002", SET)],
+    ),
+    _flannel(
+        "crashed for the first time",
+        pods=_pods(ready=False, since=5, status={"restartCount": 1, "state": CRASHED["state"]}),
         expect=[("CNI002", SET)],
     ),
     _flannel(
@@ -226,6 +252,8 @@ CASES = [
         ),
         _said(CALICO),
     ),
+    _mtu(1440),
+    _mtu(1450),
     # What can't be read
     Case("DaemonSets forbidden", make_cluster(*FLANNEL.nodes(), unavailable={DAEMON_SET: FORBIDDEN}), state="skipped"),
     Case(
@@ -234,5 +262,5 @@ CASES = [
         _said(FLANNEL),
         state="unknown",
     ),
-    Case("manifests", make_cluster(*FLANNEL.agents(wanted=0), origin="manifests"), _said(FLANNEL)),
+    Case("manifests", make_cluster(*FLANNEL.nodes(), *FLANNEL.agents(wanted=0), origin="manifests"), _said(FLANNEL)),
 ]
