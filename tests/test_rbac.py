@@ -15,7 +15,7 @@ from kubectl_netdoc import rbac, registry
 from kubectl_netdoc.cluster import Cluster
 from kubectl_netdoc.model import Check, Needs, Rule, Tier
 from kubectl_netdoc.rbac import Right, Subject, Wanted, ask, for_server, least
-from kubectl_netdoc.records import COREFILE, EVENT, NODE, POD, SERVICE
+from kubectl_netdoc.records import COREFILE, DNS_LOG, EVENT, NODE, POD, SERVICE
 from kubectl_netdoc.report import rbac as report
 from kubectl_netdoc.requests import Canary, Echo, OwnService, Request
 from kubectl_netdoc.sources.live import rights as live
@@ -140,6 +140,11 @@ def test_nothing_is_wider_than_it_has_to_be(tier: Tier) -> None:
 def test_no_rule_is_there_that_another_one_includes() -> None:
     found = set(rights(*ALL))
     assert not {rule for rule in found if rule.namespace and msgspec.structs.replace(rule, namespace="") in found}
+
+
+def test_a_rule_that_includes_another_tells_for_which_checks_that_was() -> None:
+    found = rights(check("reader", kinds=(POD,)), check("logs", kinds=(DNS_LOG,)))
+    assert found[Rule("list", "pods")].skipped == ("logs", "reader")
 
 
 def test_apis_that_are_not_served_take_no_right() -> None:

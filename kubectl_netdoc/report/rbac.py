@@ -104,9 +104,10 @@ def said(right: Right, wanted: Wanted) -> tuple[str, ...]:
 
 
 def _checks(names: Collection[str], wanted: Wanted) -> str:
-    if len(names) > 1 and set(names) == set(wanted.measuring):
-        return "every check that measures"
-    return ", ".join(names)
+    measuring = set(wanted.measuring)
+    if len(measuring) < 2 or not measuring <= set(names):
+        return ", ".join(names)
+    return ", ".join(("every check that measures", *(name for name in names if name not in measuring)))
 
 
 def command(wanted: Wanted) -> str:
