@@ -49,7 +49,7 @@ from kubectl_netdoc.api import (
     Unseen,
 )
 from kubectl_netdoc.networks import Found
-from kubectl_netdoc.networks.agents import SETTLED, Agents, Trouble, without_plugin
+from kubectl_netdoc.networks.agents import SETTLED, Agents, Trouble, gone, outsiders, without_plugin
 
 ROLLING = timedelta(minutes=15)
 """A rollout in which no pod became younger for that long has stopped: a DaemonSet takes one node after the other by default."""
@@ -248,8 +248,9 @@ def _none(cluster: Cluster) -> Iterator[Finding | Unseen]:
     )
     for network in networks.ALL:
         traced = sorted(node.name for node in nodes if network.trace(node))
-        config = next((name for name in network.configs if networks.Seen(cluster).has_config(name)), "")
-        if traced and config:
+        seen = networks.Seen(cluster)
+        config = next((name for name in network.configs if seen.has_config(name)), "")
+        if traced and config and network.traits(seen).node_ranges and not outsiders(cluster):
             yield REMOVED.on(NETWORK, _nodes(traced), network=network.name, config=config)
             return
     if waits:
@@ -325,8 +326,12 @@ def _troubles(cluster: Cluster, found: Found, agents: Agents) -> Iterator[Findin
     """One finding for each DaemonSet and kind of trouble, with all the nodes that have it."""
     makers = {(pod.namespace, pod.name): agent for agent, pod in agents.pods}
     groups: dict[tuple[Code, str, str], list[Trouble]] = {}
+    down = gone(cluster)
     for trouble in agents.troubles():
-        code = {"crashes": CRASHES, "start": CANT_START}.get(trouble.what, NO_BGP if BGP.search(trouble.why) else NOT_READY)
+        peers = _peers(trouble.why)
+        if peers and down.issuperset(peers):
+            continue
+        code = {"crashes": CRASHES, "start": CANT_START}.get(trouble.what, NO_BGP if peers else NOT_READY)
         agent = makers[trouble.pod.namespace, trouble.pod.name]
         groups.setdefault((code, agent.namespace, agent.name), []).append(trouble)
     for (code, namespace, name), troubles in groups.items():
@@ -336,7 +341,7 @@ def _troubles(cluster: Cluster, found: Found, agents: Agents) -> Iterator[Findin
             "container": first.container,
             "why": first.why,
             "pod": first.pod.name,
-            "peers": sorted({peer for each in troubles for peer in _peers(each.why)}),
+            "peers": sorted({peer for each in troubles for peer in _peers(each.why)} - down),
         }
         nodes = sorted({each.pod.spec.node_name for each in troubles})
         yield code.on(Subject("DaemonSet", name, namespace), _nodes(nodes) | numbers)

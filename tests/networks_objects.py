@@ -46,6 +46,7 @@ def node(name: str, annotations: Mapping[str, str] | None = None, **more: Any) -
             "spec": {"podCIDRs": [f"10.244.{number}.0/24"]},
             "status": {
                 "conditions": [ready],
+                "addresses": [{"type": "InternalIP", "address": f"192.168.0.{number}"}],
                 "nodeInfo": {"kubeletVersion": more.get("kubelet", "v1.34.4"), "operatingSystem": more.get("os", "linux")},
             },
         },
@@ -87,6 +88,7 @@ def agent_pod(
     age: timedelta | float = OLD,
     status: Mapping[str, Any] | None = None,
     phase: str = "Running",
+    leaving: bool = False,
 ) -> Built:
     """Return the pod of a DaemonSet on a node; ``status``: of its first container, beside its name."""
     names = list(images)
@@ -100,6 +102,7 @@ def agent_pod(
                 "namespace": namespace,
                 "ownerReferences": [{"kind": "DaemonSet", "name": maker, "controller": True}],
                 "creationTimestamp": ago(age),
+                "deletionTimestamp": ago(5) if leaving else None,
             },
             "spec": {
                 "nodeName": on,

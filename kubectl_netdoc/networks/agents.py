@@ -59,10 +59,15 @@ class Agents:
         self.cluster = cluster
         self.found = found
         self.by_node: dict[str, list[tuple[Workload, Pod]]] = {}
+        self.leaving: set[str] = set()
         own = {(agent.namespace, agent.name): agent for agent in found.agents}
         for pod in cluster.all(POD) if cluster.readable(POD) and own else ():
             maker = next((owner.name for owner in pod.metadata.owner_references if owner.kind == "DaemonSet"), "")
-            if (pod.namespace, maker) in own and not pod.finished and not pod.terminating:
+            if (pod.namespace, maker) not in own or pod.finished:
+                continue
+            if pod.terminating:  # its successor comes when it is gone
+                self.leaving.add(pod.spec.node_name)
+            else:
                 self.by_node.setdefault(pod.spec.node_name, []).append((own[pod.namespace, maker], pod))
 
     @property
@@ -77,9 +82,10 @@ class Agents:
         """
         needed: list[Node] = []
         perhaps: list[Node] = []
+        covered = self.by_node.keys() | self.leaving | elsewhere
         for node in self.cluster.all(NODE) if self.cluster.readable(NODE) else ():
             new = self.cluster.age(node.metadata.creation_timestamp) <= SETTLED
-            if new or node.unfit or otherwise(node) or node.name in self.by_node or node.name in elsewhere:
+            if new or node.unfit or otherwise(node) or silent(node) or node.name in covered:
                 continue
             (needed if self._needed(node) else perhaps).append(node)
         return needed, perhaps
@@ -179,6 +185,21 @@ def waiting(cluster: Cluster, node: str) -> list[str]:
         for event in cluster.events_about("Pod", pod.namespace, pod.name)
         if event.reason == "FailedCreatePodSandBox" and cluster.age(event.last_seen) < RECENT
     ]
+
+
+def gone(cluster: Cluster) -> frozenset[str]:
+    """Return the addresses of nodes that are not ready for other reasons than their network: nobody has a session to them."""
+    nodes = cluster.all(NODE) if cluster.readable(NODE) else ()
+    return frozenset(each.address for node in nodes if silent(node) for each in node.status.addresses)
+
+
+def outsiders(cluster: Cluster) -> bool:
+    """Whether a pod has an address outside its node's range: then something else than the node's range gives addresses."""
+    if not (cluster.readable(POD) and cluster.readable(NODE)):
+        return False
+    ranges = {node.name: node.spec.pod_cidrs for node in cluster.all(NODE)}
+    pods = [pod for pod in cluster.all(POD) if pod.ips and not (pod.spec.host_network or pod.finished)]
+    return any(not inside(ip, ranges.get(pod.spec.node_name, ())) for pod in pods for ip in pod.ips[:1])
 
 
 def inside(ip: str, ranges: Iterable[str]) -> bool:

@@ -73,11 +73,12 @@ def _event(reason: str, message: str, pod: str = "kube-flannel-ds-n1", namespace
     return make_event("Pod", pod, namespace, reason, message)
 
 
-def _bgp() -> Cluster:
-    """Calico on three nodes, of which n1 has no session to the others."""
-    why = "Readiness probe failed: calico/node is not ready: BIRD is not ready: BGP not established with 172.17.0.2,172.17.0.3"
+def _bgp(peers: str, **third: Any) -> Cluster:
+    """Calico on three nodes, of which n1 has no session to ``peers``."""
+    why = f"Readiness probe failed: calico/node is not ready: BIRD is not ready: BGP not established with {peers}"
+    nodes = (*CALICO.nodes()[:2], node("n3", CALICO.annotations, **third))
     pods = (CALICO.pod("n1", ready=False, since=600), CALICO.pod("n2"), CALICO.pod("n3"))
-    return make_cluster(*CALICO.nodes(), *CALICO.agents(), *pods, _event("Unhealthy", why, "calico-node-n1", "kube-system"))
+    return make_cluster(*nodes, *CALICO.agents(), *pods, _event("Unhealthy", why, "calico-node-n1", "kube-system"))
 
 
 def _beside(extra: Published, **more: Any) -> Cluster:
@@ -146,6 +147,12 @@ CASES = [
         pods=[FLANNEL.pod("n1"), FLANNEL.pod("n3")],
         expect=[("CNI001", SET)],
     ),
+    _flannel("a rollout's old pod is leaving", pods=_pods(leaving=True)),
+    _flannel(
+        "missing on a node that has stopped",
+        nodes=[*FLANNEL.nodes()[:2], node("n3", FLANNEL.annotations, ready="Unknown")],
+        pods=[FLANNEL.pod("n1"), FLANNEL.pod("n2")],
+    ),
     _flannel("evicted on a node", pods=_pods(ready=False, phase="Failed"), expect=[("CNI001", SET)]),
     _flannel(
         "a node that was moved to another network",
@@ -198,7 +205,8 @@ CASES = [
         nodes=[node("n1", FLANNEL.annotations, ready="Unknown", message="Kubelet stopped"), *FLANNEL.nodes()[1:]],
         pods=_pods(ready=False, since=600),
     ),
-    Case("no BGP session", _bgp(), _said(CALICO, ("CNI005", "DaemonSet kube-system/calico-node"))),
+    Case("no BGP session", _bgp("172.17.0.2,172.17.0.3"), _said(CALICO, ("CNI005", "DaemonSet kube-system/calico-node"))),
+    Case("no BGP session to a node that is down", _bgp("192.168.0.3", ready="Unknown"), _said(CALICO)),
     # Two, none, removed
     Case(
         "two networks",
@@ -233,6 +241,11 @@ CASES = [
         "its DaemonSet deleted",
         make_cluster(*FLANNEL.nodes(), *FLANNEL.configs),
         frozenset({("CNI013", "Cluster pod network")}),
+    ),
+    Case(
+        "its DaemonSet deleted for a network that is not known",
+        make_cluster(*FLANNEL.nodes(), *FLANNEL.configs, make_pod("web-1", node="n2", ip="10.99.0.7")),
+        frozenset({("CNI011", "Cluster pod network")}),
     ),
     Case("run by the host, not by a DaemonSet", make_cluster(*FLANNEL.nodes()), frozenset({("CNI011", "Cluster pod network")})),
     # Versions and controllers
