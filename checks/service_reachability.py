@@ -57,6 +57,9 @@ from kubectl_netdoc.targets import SYNC, Endpoint, Target, all_targets, own, pro
 DNS, SHOWN = 53, 3
 """The port of DNS, which other checks measure; names that a remark shows."""
 
+PROXY_SAYS = ("KPX001", "KPX002", "KPX003", "SRL001", "SRL002", "SRL003")
+"""What is seen of the same from further tiers: kube-proxy hangs or lags, and the rules of its node."""
+
 NO_PROXYING = Code(
     id="SVR001",
     severity=Severity.FAIL,
@@ -69,7 +72,10 @@ NO_PROXYING = Code(
         "kubectl -n kube-system delete pod -l k8s-app=kube-proxy --field-selector spec.nodeName={first}",
     ),
     rows=("K8", "K13"),
-    explains=(Explains(("DNL001", "DNL005", "DNL007", "SVR002", "SVR006", "SVR007", "NPT001", "NPT002", "NPT003"), "node"),),
+    explains=(
+        Explains(("DNL001", "DNL005", "DNL007", "SVR002", "SVR006", "SVR007", "NPT001", "NPT002", "NPT003"), "node"),
+        Explains(PROXY_SAYS, "node"),
+    ),
 )
 MISSED = Code(
     id="SVR002",
@@ -83,7 +89,7 @@ MISSED = Code(
         "kubectl -n kube-system delete pod -l k8s-app=kube-proxy --field-selector spec.nodeName={first}",
     ),
     rows=("K8",),
-    explains=(Explains(("NPT002", "NPT003"), "node"),),
+    explains=(Explains(("NPT002", "NPT003", *PROXY_SAYS), "node"),),
 )
 WRONG_PORT = Code(
     id="SVR003",

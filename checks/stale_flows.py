@@ -1,0 +1,212 @@
+"""Do tracked UDP flows still lead to endpoints that are there?
+
+## What it looks at
+With `--node-checks`, where the kernel shows /proc/net/nf_conntrack to it, else with `--privileged`: the flows that each node
+tracks to the ClusterIPs of UDP Services, and where their answers are to come from, held against the EndpointSlices.
+
+## Why it matters
+The way of a flow is chosen once. A client that goes on sending from one port (DNS forwarders, syslog, SIP, QUIC) keeps the
+entry alive and its datagrams go to a pod that is gone, for hours, while every new flow works.
+
+## What it can't see
+Whether somebody still sends: an entry that outlives the time-out of an idle one is taken for that, and counts only where
+the Service's endpoints have not changed for longer. Flows to node ports and load balancers. eBPF data planes track their own.
+
+## Sources
+kubernetes#139628, #139629, #141371, #125467, #59368; nf_conntrack-sysctl.rst (UDP: 30 s, 120 s for streams); conntrack(8);
+failure catalogue K1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from kubectl_netdoc import kubeproxy
+from kubectl_netdoc.api import (
+    ENDPOINT_SLICE,
+    NODE,
+    POD,
+    SERVICE,
+    Address,
+    Check,
+    Cluster,
+    Code,
+    Conntrack,
+    ConntrackReply,
+    Facts,
+    Finding,
+    Flow,
+    Kernel,
+    KernelReply,
+    Lost,
+    Needs,
+    Outcome,
+    Request,
+    Service,
+    Severity,
+    Skip,
+    Subject,
+    Tier,
+    Unseen,
+)
+
+MOST = 60
+"""ClusterIPs of UDP Services that are asked for at most."""
+
+IDLE = 180
+"""Seconds after which an idle entry of a UDP stream is gone, unless the node's settings say later: 120 (180 before Linux 5.1)."""
+
+TIMEOUTS = ("net/netfilter/nf_conntrack_udp_timeout", "net/netfilter/nf_conntrack_udp_timeout_stream")
+
+STALE = Code(
+    id="STF001",
+    severity=Severity.FAIL,
+    title="UDP flows to an endpoint that is gone",
+    message="On {nodes} {count} UDP flows of {clients} to Service {namespace}/{name} ({address}) are still sent to {gone}, "
+    "which is none of its endpoints; those that begin now work",
+    fix="Delete the entries: the next datagram finds an endpoint. kube-proxy should have: Kubernetes 1.32 and later miss some "
+    "(kubernetes#139628), so see whether a newer patch version is out.",
+    commands=(
+        "kubectl debug node/{first} -it --profile=sysadmin --image=busybox -- chroot /host "
+        "conntrack -D -p udp --orig-dst {ip} --orig-port-dst {port} --reply-src {dead}",
+    ),
+    rows=("K1",),
+)
+UNTRANSLATED = Code(
+    id="STF002",
+    severity=Severity.FAIL,
+    title="UDP flows that no Service takes up",
+    message="On {nodes} {count} UDP flows of {clients} to Service {namespace}/{name} ({address}) began when it had no endpoint "
+    "or no rule there, and are sent to its own address for as long as the client goes on; those that begin now work",
+    fix="Delete the entries: the next datagram finds an endpoint.",
+    commands=(
+        "kubectl debug node/{first} -it --profile=sysadmin --image=busybox -- chroot /host "
+        "conntrack -D -p udp --orig-dst {ip} --orig-port-dst {port} --reply-src {ip}",
+    ),
+    rows=("K1",),
+)
+
+
+def _udp(cluster: Cluster) -> dict[Address, Service]:
+    """UDP Services by each address and port that they have."""
+    found: dict[Address, Service] = {}
+    for service in cluster.all(SERVICE):
+        spec = service.spec
+        if service.headless or not spec.cluster_ip or spec.type == "ExternalName":
+            continue
+        ports = [port.port for port in spec.ports if port.protocol == "UDP"]
+        found |= {Address(ip, port): service for ip in spec.cluster_ips or (spec.cluster_ip,) for port in ports}
+    return dict(sorted(found.items(), key=lambda pair: (pair[0].ip, pair[0].port)))
+
+
+def _asked(cluster: Cluster, node: str) -> list[Conntrack]:
+    addresses = tuple(sorted({address.ip for address in _udp(cluster)}))
+    return [Conntrack(node, addresses[:MOST])] if addresses else []
+
+
+def plan(cluster: Cluster) -> Iterator[Request]:
+    """Ask each node for its flows to UDP Services, and for its time-outs."""
+    if cluster.readable(ENDPOINT_SLICE):
+        for node in cluster.hosts:
+            for request in _asked(cluster, node):
+                yield request
+                yield Kernel(node)
+
+
+def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
+    """Hold the flows against the slices."""
+    cluster = facts.cluster
+    services = _udp(cluster)
+    if not services:
+        raise Skip("no Service with an address speaks UDP", moot=True)
+    if network := kubeproxy.replaced_by(cluster):
+        raise Skip(f"{network} does kube-proxy's work, and may track flows of its own", moot=True)
+    if why := facts.beyond(Tier.NODES):
+        raise Skip(f"{why}; it would hold tracked UDP flows against EndpointSlices", moot=True)
+    bad: dict[tuple[str, Address, bool], dict[str, list[Flow]]] = {}
+    for node in cluster.hosts:
+        reply = next((facts.reply(request) for request in _asked(cluster, node)), None)
+        if not isinstance(reply, ConntrackReply) or reply.outcome is not Outcome.OK:
+            yield _unread(facts, node, reply)
+            continue
+        if reply.cut:
+            yield Unseen(f"tracked flows of node {node}", f"{len(reply.flows)} were looked at, there are more")
+        for flow in reply.flows:
+            if (service := services.get(flow.to)) and (kind := _stale(facts, node, service, flow)):
+                key = (f"{service.namespace}/{service.name}", flow.to, kind == "untranslated")
+                bad.setdefault(key, {}).setdefault(node, []).append(flow)
+    for (_, to, untranslated), by_node in sorted(bad.items(), key=str):
+        yield _finding(services[to], to, untranslated, by_node)
+    if len({address.ip for address in services}) > MOST:
+        yield Unseen("tracked flows", f"to {MOST} Services' addresses only")
+
+
+def _unread(facts: Facts, node: str, reply: object) -> Unseen:
+    """Below the privileged tier a kernel may show nothing, by design."""
+    reason = reply.reason if isinstance(reply, Lost) else "refused"
+    hidden = isinstance(reply, Lost) and reply.asked and not facts.cluster.tier.covers(Tier.PRIVILEGED)
+    return Unseen(f"tracked flows of node {node}", f"{reason}{'; see --privileged' if hidden else ''}", asked=not hidden)
+
+
+def _stale(facts: Facts, node: str, service: Service, flow: Flow) -> str:
+    """Return how a flow leads nowhere: ``gone``, ``untranslated``, or not at all."""
+    cluster = facts.cluster
+    slices = cluster.slices_of(service)
+    names = {port.name for port in service.spec.ports if port.port == flow.to.port and port.protocol == "UDP"}
+    ends = [
+        (Address(address, port.port), end)
+        for item in slices
+        for port in item.ports
+        if port.name in names and port.protocol == "UDP"
+        for end in item.endpoints
+        for address in end.addresses
+    ]
+    if not any(end.conditions.ready for _, end in ends):  # nobody is there to send to: service_config says so
+        return ""
+    reply = facts.reply(Kernel(node))
+    settings = reply.settings if isinstance(reply, KernelReply) else {}
+    idle = max([IDLE, *(int(settings[name]) for name in TIMEOUTS if settings.get(name, "").isdigit())])
+    if any(_recent(cluster, item.metadata.annotations.trigger_time, idle) for item in slices):
+        return ""
+    if flow.answers == flow.to:
+        return (
+            "" if flow.replied else "untranslated"
+        )  # answered: a cache on the node has the Service's address (NodeLocal DNSCache)
+    return "" if flow.answers in {address for address, _ in ends} else "gone"
+
+
+def _recent(cluster: Cluster, moment: str, seconds: int) -> bool:
+    try:
+        return cluster.age(datetime.fromisoformat(moment.replace("Z", "+00:00"))) < timedelta(seconds=seconds)
+    except (ValueError, TypeError):  # not written, or written by somebody else
+        return False
+
+
+def _finding(service: Service, to: Address, untranslated: bool, by_node: dict[str, list[Flow]]) -> Finding:
+    nodes = sorted(by_node)
+    flows = [flow for node in nodes for flow in by_node[node]]
+    clients = sorted({flow.source.ip for flow in flows})
+    numbers = {
+        "nodes": nodes,
+        "first": nodes[0],
+        "count": len(flows),
+        "clients": f"{', '.join(clients[:3])}{f' and {len(clients) - 3} more' if len(clients) > 3 else ''}",
+        "address": str(to),
+        "ip": to.ip,
+        "port": to.port,
+        "dead": by_node[nodes[0]][0].answers.ip,
+        "gone": sorted({str(flow.answers) for flow in flows})[:4],
+    }
+    return (UNTRANSLATED if untranslated else STALE).on(Subject("Service", service.name, service.namespace), numbers)
+
+
+check = Check(
+    id="stale_flows",
+    title="Tracked UDP flows lead to living endpoints",
+    prefix="STF",
+    needs=Needs(kinds=(SERVICE, ENDPOINT_SLICE), hints=(NODE, POD, *kubeproxy.HINTS), tier=Tier.NODES),
+    codes=(STALE, UNTRANSLATED),
+    plan=plan,
+    analyse=analyse,
+)
