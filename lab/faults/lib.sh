@@ -39,6 +39,11 @@ set_corefile() { # set_corefile FILE: and start CoreDNS again with it
   kubectl -n kube-system delete pod -l k8s-app=kube-dns   # quicker than a rollout
 }
 
+set_net_conf() { # set_net_conf JSON: flannel's configuration, read by agents that start from now on
+  python3 -c 'import json, sys; print(json.dumps({"data": {"net-conf.json": sys.argv[1]}}))' "$1" >"$STATE/net-conf.patch"
+  kubectl -n kube-flannel patch configmap kube-flannel-cfg --type merge --patch-file "$STATE/net-conf.patch"
+}
+
 # The rules of kube-proxy, gone; flannel's and the others' stay.
 flush_kube_proxy() { on "$1" sh -c 'iptables-save | grep -v KUBE- | iptables-restore'; }
 
