@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
+from functools import cached_property
 from ipaddress import ip_address, ip_network
 
 from msgspec import Struct
@@ -92,21 +93,33 @@ class Agents:
 
     def _needed(self, node: Node) -> bool:
         """Whether a node shows that this network's agent was there, or that its pods wait for one."""
-        was_there = self.found.network.trace(node) or node.name in self._cilium_nodes()
-        return was_there or without_plugin(node) or self._served(node) or bool(waiting(self.cluster, node.name))
+        was_there = self.found.network.trace(node) or node.name in self._cilium_nodes
+        return was_there or without_plugin(node) or self._served(node) or self._waits(node)
 
+    @cached_property
     def _cilium_nodes(self) -> frozenset[str]:
         if not self.found.network.name.startswith("Cilium") or not self.cluster.readable(CILIUM_NODE):
             return frozenset()
         return frozenset(item.name for item in self.cluster.all(CILIUM_NODE))
 
+    @cached_property
+    def _pods_on(self) -> dict[str, list[Pod]]:
+        """Pods of the pod network, by their node."""
+        pods: dict[str, list[Pod]] = {}
+        for pod in self.cluster.all(POD) if self.cluster.readable(POD) else ():
+            if not (pod.spec.host_network or pod.finished or pod.terminating):
+                pods.setdefault(pod.spec.node_name, []).append(pod)
+        return pods
+
     def _served(self, node: Node) -> bool:
         """Whether pods have addresses from the node's range, which such a network's agent (or plugin) gave them."""
-        if not self.found.traits.node_ranges:
-            return False
-        pods = self.cluster.all(POD) if self.cluster.readable(POD) else ()
-        mine = [pod for pod in pods if pod.spec.node_name == node.name and not pod.spec.host_network and not pod.finished]
+        mine = self._pods_on.get(node.name, []) if self.found.traits.node_ranges else []
         return any(inside(ip, node.spec.pod_cidrs) for pod in mine for ip in pod.ips)
+
+    def _waits(self, node: Node) -> bool:
+        """Whether pods of the node wait after a failed sandbox."""
+        waiting = [pod for pod in self._pods_on.get(node.name, []) if not pod.ips]
+        return any(self._events(pod, "FailedCreatePodSandBox") for pod in waiting)
 
     def troubles(self) -> Iterator[Trouble]:
         """Yield what is wrong with each agent's pod; a node that is not ready for other reasons says nothing of its pods."""
@@ -172,19 +185,6 @@ def silent(node: Node) -> bool:
     """Whether a node is not ready for other reasons than its network: what is known of its pods is old."""
     ready = node.condition("Ready")
     return ready is not None and ready.status != "True" and not without_plugin(node)
-
-
-def waiting(cluster: Cluster, node: str) -> list[str]:
-    """Return the pods of a node that wait after a failed sandbox."""
-    if not (cluster.readable(POD) and cluster.readable(EVENT)):
-        return []
-    pods = [pod for pod in cluster.all(POD) if pod.spec.node_name == node and not (pod.ips or pod.finished or pod.terminating)]
-    return [
-        f"{pod.namespace}/{pod.name}"
-        for pod in pods
-        for event in cluster.events_about("Pod", pod.namespace, pod.name)
-        if event.reason == "FailedCreatePodSandBox" and cluster.age(event.last_seen) < RECENT
-    ]
 
 
 def gone(cluster: Cluster) -> frozenset[str]:
