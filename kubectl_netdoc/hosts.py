@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from kubectl_netdoc.facts import Facts
@@ -34,3 +34,41 @@ def read(facts: Facts, ask: Callable[[str], Request], kind: type[R], what: str) 
             why = reply.reason if isinstance(reply, Lost) else str(getattr(reply, "outcome", "no such answer"))
             unseen.append(Unseen(f"{what} of node {node}", why, asked=True))
     return found, unseen
+
+
+def risen(reply: KernelReply, counter: str) -> int:
+    """Return by how much a counter rose during the run; what it had gathered since the node started says nothing."""
+    return max(0, reply.after.get(counter, 0) - reply.before.get(counter, 0))
+
+
+def rate(reply: KernelReply, counter: str) -> float:
+    """Return how much a counter rises in a second."""
+    return round(risen(reply, counter) / (reply.seconds or 1.0), 1)
+
+
+def number(reply: KernelReply, setting: str) -> int | None:
+    """Return a setting that is one number; None where it is not there."""
+    text = reply.settings.get(setting, "")
+    return int(text) if text.lstrip("-").isdigit() else None
+
+
+def differing(values: Mapping[str, object]) -> str:
+    """Say which nodes have which value, by node; nothing where all have the same."""
+    nodes: dict[object, list[str]] = {}
+    for node, value in sorted(values.items()):
+        nodes.setdefault(value, []).append(node)
+    if len(nodes) < 2:
+        return ""
+    rare = sorted(nodes.items(), key=lambda item: (len(item[1]), str(item[0])))
+    return "; ".join(f"{value} on {_few(names)}" for value, names in rare)
+
+
+def _few(names: list[str]) -> str:
+    return ", ".join(names) if len(names) <= MOST_NAMED else f"{', '.join(names[:MOST_NAMED])} and {len(names) - MOST_NAMED} more"
+
+
+MOST_NAMED = 4
+"""Nodes that a list names at most."""
+
+BURST = 3
+"""Events in the run's two seconds from which on a counter tells of a fault: one or two come and go on healthy nodes."""

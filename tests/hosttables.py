@@ -18,6 +18,8 @@ from kubectl_netdoc.api import (
     EchoReply,
     EchoSample,
     Forwarding,
+    Kernel,
+    KernelReply,
     Link,
     Lost,
     Neighbour,
@@ -185,6 +187,56 @@ def replaced(**fields: object) -> Change:
     return lambda reply: msgspec.structs.replace(reply, **fields)
 
 
+SETTINGS = {
+    "net/ipv4/ip_forward": "1",
+    "net/ipv4/conf/all/forwarding": "1",
+    "net/ipv4/conf/all/rp_filter": "0",
+    "net/ipv4/conf/eth0/rp_filter": "2",
+    "net/ipv4/conf/flannel.1/forwarding": "1",
+    "net/ipv4/conf/cni0/forwarding": "1",
+    "net/ipv6/conf/all/forwarding": "1",
+    "net/ipv4/ip_local_port_range": "32768 60999",
+    "net/bridge/bridge-nf-call-iptables": "1",
+    "net/netfilter/nf_conntrack_count": "900",
+    "net/netfilter/nf_conntrack_max": "262144",
+    "net/netfilter/nf_conntrack_tcp_be_liberal": "0",
+    "net/ipv4/neigh/default/gc_thresh3": "1024",
+    "net/core/somaxconn": "4096",
+}
+BEFORE = {
+    "TcpExt.IPReversePathFilter": 50_000,
+    "TcpExt.ListenOverflows": 50_000,
+    "TcpExt.TCPTimeWaitOverflow": 50_000,
+    "Tcp.OutSegs": 1_000_000,
+    "Tcp.RetransSegs": 500_000,
+    "Udp.RcvbufErrors": 50_000,
+    "conntrack.drop": 50_000,
+    "conntrack.insert_failed": 50_000,
+    "conntrack.invalid": 50_000,
+    "softnet.processed": 1_000_000,
+    "softnet.dropped": 50_000,
+    "softnet.time_squeeze": 50_000,
+    "arp_cache.entries": 40,
+    "arp_cache.table_fulls": 50_000,
+    "eth0.rx_packets": 100_000,
+    "eth0.rx_errors": 50_000,
+    "eth0.rx_dropped": 50_000,
+    "eth0.tx_packets": 100_000,
+    "flannel.1.tx_packets": 100,
+    "flannel.1.tx_errors": 50_000,
+    "sockets.TCP.tw": 90,
+    "sockets.TCP.inuse": 70,
+}
+"""Totals of a node that had much trouble once: none of it is today's."""
+
+
+def kernel(settings: Mapping[str, str] | None = None, rises: Mapping[str, int] | None = None, clock: float = 0.3) -> KernelReply:
+    """Return a node's settings (an empty one is not there) and counters, of which some rise in two seconds."""
+    after = {name: value + (rises or {}).get(name, 0) for name, value in BEFORE.items()}
+    kept = {path: value for path, value in (SETTINGS | dict(settings or {})).items() if value}
+    return KernelReply(Outcome.OK, 2003.0, 2.0, kept, BEFORE, after, "6.18.44", clock)
+
+
 def network(*built: Built, nodes: tuple[str, ...] = NODES, tier: Tier = Tier.NODES) -> Cluster:
     """Return a cluster of the nodes tier."""
     return make_cluster(*built, vantages=nodes, tier=tier)
@@ -199,13 +251,19 @@ def read(
     dead: tuple[tuple[str, str], ...] = (),
     pods: str = "10.244.{}.5",
     unproven: bool = False,
+    kernels: Mapping[str, Reply] | None = None,
+    next_door: bool = False,
 ) -> Measured:
     """Return what is measured where nodes have tables ``like`` that, some with ``changes``, and the paths ``dead`` fail."""
     broken = {frozenset(pair) for pair in dead}
 
     def answer(request: Request) -> Reply:
+        if isinstance(request, Kernel):
+            return (kernels or {}).get(request.node, kernel())
         if isinstance(request, Echo):
-            assert isinstance(request.to, Peer)
+            if not isinstance(request.to, Peer):
+                who = request.node if next_door else ""
+                return EchoReply("10.96.7.7", (EchoSample(Outcome.OK if who else Outcome.TIMEOUT, 1.0, who),))
             if unproven:
                 return Lost("cut")
             good = frozenset((request.node, request.to.node)) not in broken
