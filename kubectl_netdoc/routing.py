@@ -61,13 +61,10 @@ class Way(Struct, frozen=True):
             return "nowhere: no route matches"
         if self.hop is Hop.REFUSED:
             return f"into the route {route.type} {route.to}"
+        which = "the default route" if route.to.endswith("/0") else f"the route {route.to}"
+        gateway = f" to {route.via}" if route.via else ""
         link = f" out of {route.dev}" if route.dev else ""
-        return (
-            f"by the route {route.to}"
-            + (f" to {route.via}" if route.via else "")
-            + link
-            + (f" ({self.node})" if self.node else "")
-        )
+        return f"by {which}{gateway}{link}" + (f" ({self.node})" if self.node else "")
 
 
 Key = tuple[int, int, int]

@@ -1,4 +1,4 @@
-"""Cases of node_tables. None of it can be made on the lab, whose nodes are containers: all hand-made."""
+"""Cases of node_tables. On the lab is made: NDT006; the other tables are the machine's there: hand-made."""
 
 from __future__ import annotations
 
