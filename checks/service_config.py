@@ -63,8 +63,8 @@ UNCLAIMED = timedelta(seconds=20)
 CONTROLLER = "endpointslice-controller.k8s.io"
 MIRROR = "endpointslicemirroring-controller.k8s.io"
 
-ENTERED = Explains(("ING003",), "subject")
-"""What an Ingress leads to is the Service."""
+ENTERED = Explains(("ING003", "GWR010"), "subject")
+"""What an Ingress or a route leads to is the Service."""
 
 NEAR_MISS = Code(
     id="SVC001",

@@ -1,0 +1,366 @@
+"""Do Gateways serve, and do their routes lead to something?
+
+## What it looks at
+What the controllers of the Gateway API say in the status of GatewayClasses, Gateways, listeners and routes (HTTP, GRPC, TLS, TCP,
+UDP); whether the class and the Gateway that an object names are there; the Services and ports that routes lead to, whether a
+ReferenceGrant allows those of other namespaces, and whether anybody is behind them. Certificates are `tls_secrets`'.
+
+## Why it matters
+The API server takes all of these whatever they name. What is wrong with one stands in conditions that nobody looks at, and
+clients see 404, 500 or no answer.
+
+## What it can't see
+What comes before the cluster. Whether a controller that once wrote a status still runs. Routes in a version that netdoc does not
+read (TLS, TCP and UDP: v1alpha2). Backends other than Services, routes of a mesh (with a Service as parent), ListenerSets.
+
+## Sources
+Gateway API: GatewayClass, Gateway (conditions Accepted, Programmed; listeners: Conflicted, ResolvedRefs), HTTPRoute (Accepted,
+ResolvedRefs), ReferenceGrant. Failure catalogue K2, K3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import timedelta
+
+from kubectl_netdoc import entry
+from kubectl_netdoc.api import (
+    ENDPOINT_SLICE,
+    GATEWAY,
+    GATEWAY_CLASS,
+    POD,
+    REFERENCE_GRANT,
+    ROUTES,
+    SERVICE,
+    WORKLOADS,
+    Check,
+    Cluster,
+    Code,
+    Facts,
+    Finding,
+    Gateway,
+    Needs,
+    Severity,
+    Skip,
+    Subject,
+    Unavailable,
+    Unseen,
+)
+from kubectl_netdoc.entry import SETTLING, Backend
+from kubectl_netdoc.records import Condition, Reference, Route
+
+PROGRAMMING = timedelta(minutes=5)
+"""Load balancers of clouds take some minutes for a Gateway."""
+
+SHOWN, LONGEST = 5, 200
+"""Backends that a message names, and characters of a controller's own words."""
+
+NO_CLASS = Code(
+    id="GWR001",
+    severity=Severity.FAIL,
+    title="Gateway of a class that is not there",
+    message="Gateway {namespace}/{name} is of class {cls}, which is not there (there are: {there})",
+    fix="Name a GatewayClass that is there, or install the controller that brings this one.",
+    commands=("kubectl get gatewayclasses", "kubectl -n {namespace} edit gateway {name}"),
+)
+CLASS_REFUSED = Code(
+    id="GWR002",
+    severity=Severity.FAIL,
+    title="GatewayClass that no controller serves",
+    message="GatewayClass {name} ({controller}) is not accepted: {why}; Gateways of it: {gateways}",
+    fix="See whether its controller runs, and what its log says.",
+    commands=("kubectl get gatewayclass {name} -o yaml",),
+)
+GATEWAY_DOWN = Code(
+    id="GWR003",
+    severity=Severity.FAIL,
+    title="Gateway that is not served",
+    message="Gateway {namespace}/{name} is not served: {why}",
+    fix="See what its controller says of it, and whether its pods and its Service have what they need.",
+    commands=("kubectl -n {namespace} describe gateway {name}",),
+)
+LISTENER_DOWN = Code(
+    id="GWR004",
+    severity=Severity.FAIL,
+    title="Listener of a Gateway that does not work",
+    message="Gateway {namespace}/{name} has listeners that do not work: {listeners}",
+    fix="Mend what the reason names: a Secret (and its ReferenceGrant), a port or host that two listeners claim, a protocol.",
+    commands=("kubectl -n {namespace} describe gateway {name}",),
+)
+NO_GATEWAY = Code(
+    id="GWR005",
+    severity=Severity.FAIL,
+    title="Route of a Gateway that is not there",
+    message="{kind} {namespace}/{name} belongs to a Gateway that is not there: {parents}",
+    fix="Name a Gateway that is there (parentRefs has a namespace where it is not the route's own).",
+    commands=("kubectl get gateways -A", "kubectl -n {namespace} get {kind} {name} -o yaml"),
+)
+REFUSED = Code(
+    id="GWR006",
+    severity=Severity.FAIL,
+    title="Route that no Gateway accepts",
+    message="{kind} {namespace}/{name} is accepted by none of its Gateways: {why}",
+    fix="Have the listener allow it (allowedRoutes, hostname), or the route name a listener that is there.",
+    commands=("kubectl -n {namespace} describe {kind} {name}",),
+)
+UNTAKEN = Code(
+    id="GWR007",
+    severity=Severity.WARN,
+    title="Route that no controller has taken up",
+    message="{kind} {namespace}/{name} has no status after {minutes} minutes: no controller has taken it up for {parents}",
+    fix="See whether the Gateway's controller runs and serves routes of this kind.",
+    commands=("kubectl -n {namespace} get {kind} {name} -o yaml",),
+)
+BAD_BACKEND = Code(
+    id="GWR008",
+    severity=Severity.FAIL,
+    title="Route leads nowhere",
+    message="{kind} {namespace}/{name} leads to what it can't reach: {backends}",
+    fix="Name a Service and port that are there; for one of another namespace, have a ReferenceGrant made there.",
+    commands=("kubectl -n {space} get services", "kubectl -n {namespace} edit {kind} {name}"),
+    rows=("K2", "K3"),
+)
+UNRESOLVED = Code(
+    id="GWR009",
+    severity=Severity.FAIL,
+    title="Route with a reference that its controller can't follow",
+    message="{kind} {namespace}/{name} has a reference that its controller can't follow: {why}",
+    fix="Mend what the reason names.",
+    commands=("kubectl -n {namespace} describe {kind} {name}",),
+)
+NOBODY = Code(
+    id="GWR010",
+    severity=Severity.FAIL,
+    title="Nobody is behind a Service that a route leads to",
+    message="Service {namespace}/{name} has no ready endpoint ({why}), and these routes lead to it: {routes}",
+    fix="Clients get 500 or 503: bring up the pods behind the Service.",
+    commands=(
+        "kubectl -n {namespace} get endpointslices -l kubernetes.io/service-name={name}",
+        "kubectl -n {namespace} get pods",
+    ),
+    rows=("K2",),
+)
+RESTING = Code(
+    id="GWR020",
+    severity=Severity.INFO,
+    title="Route leads to what is scaled to zero",
+    message="Service {namespace}/{name}: {workload} is scaled to zero, and these routes lead to it: {routes}",
+    fix="Scale it up when it is to serve, or remove the route.",
+)
+PARTLY = Code(
+    id="GWR021",
+    severity=Severity.INFO,
+    title="Route that one of its Gateways refuses",
+    message="{kind} {namespace}/{name} is accepted by one of its Gateways and refused by another: {why}",
+    fix="Nothing where that is meant; else remove the parent or have it allow the route.",
+)
+NO_ROUTES = Code(
+    id="GWR022",
+    severity=Severity.INFO,
+    title="Gateway without routes",
+    message="Gateway {namespace}/{name} has {listeners} listeners, and no route is attached to any",
+    fix="Nothing where routes are still to come; else see whether they name it, and whether it allows their namespaces.",
+)
+
+Loads = dict[tuple[str, str], list[str]]
+
+
+def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
+    """Judge the classes, then the Gateways, then the routes, then what is behind them."""
+    cluster = facts.cluster
+    missing = cluster.listing(GATEWAY)
+    if isinstance(missing, Unavailable) and missing.by_design:
+        raise Skip("there is no Gateway API here", moot=True)
+    gateways = [g for g in cluster.all(GATEWAY) if entry.in_scope(cluster, g.namespace) and g.metadata.deletion_timestamp is None]
+    routes = list(_routes(cluster))
+    if not (gateways or routes):
+        raise Skip("there is no Gateway and no route to look at", moot=True)
+    dead: set[tuple[str, str]] = set()
+    if cluster.origin != "manifests":
+        yield from _classes(cluster, gateways, dead)
+        for gateway in gateways:
+            if (gateway.namespace, gateway.name) not in dead:
+                yield from _gateway(cluster, gateway)
+    leading: Loads = {}
+    for kind, route in routes:
+        if cluster.age(route.metadata.creation_timestamp) > SETTLING:
+            yield from _attached(cluster, kind, route, dead)
+            yield from _backends(cluster, kind, route, leading)
+    yield from _behind(cluster, leading)
+
+
+def _routes(cluster: Cluster) -> Iterator[tuple[str, Route]]:
+    for kind in ROUTES:
+        for route in cluster.all(kind) if cluster.readable(kind) else ():
+            here = entry.in_scope(cluster, route.namespace) and route.metadata.deletion_timestamp is None
+            if here and _parents(route) and entry.wanted(cluster, route.services()):
+                yield kind.name, route
+
+
+def _parents(route: Route) -> list[Reference]:
+    """The Gateways among a route's parents."""
+    return [parent for parent in route.spec.parent_refs if parent.kind in ("", "Gateway")]
+
+
+def _of(conditions: Iterable[Condition], type_: str) -> Condition | None:
+    return next((condition for condition in conditions if condition.type == type_), None)
+
+
+def _says(condition: Condition) -> str:
+    """A condition in the controller's own words."""
+    return f"{condition.type}={condition.status} {condition.reason}: {condition.message[:LONGEST]}".rstrip(": ")
+
+
+def _classes(cluster: Cluster, gateways: list[Gateway], dead: set[tuple[str, str]]) -> Iterator[Finding]:
+    """Classes that are not there or not served; ``dead`` takes the Gateways of them, which are judged no further."""
+    if not cluster.readable(GATEWAY_CLASS):
+        return
+    classes = {item.name: item for item in cluster.all(GATEWAY_CLASS)}
+    users: dict[str, list[Gateway]] = {}
+    for gateway in gateways:
+        users.setdefault(gateway.spec.gateway_class_name, []).append(gateway)
+    for name, mine in sorted(users.items()):
+        own = classes.get(name)
+        if own is None:
+            dead |= {(gateway.namespace, gateway.name) for gateway in mine}
+            for gateway in mine:
+                subject = Subject("Gateway", gateway.name, gateway.namespace)
+                yield NO_CLASS.on(subject, cls=name, there=sorted(classes) or ["none"])
+            continue
+        accepted = _of(own.status.conditions, "Accepted")
+        if accepted and accepted.status == "True":
+            continue
+        dead |= {(gateway.namespace, gateway.name) for gateway in mine}
+        if cluster.age(own.metadata.creation_timestamp) > SETTLING:
+            why = _says(accepted) if accepted else "no controller has written its status"
+            shown = [f"{gateway.namespace}/{gateway.name}" for gateway in mine]
+            yield CLASS_REFUSED.on(Subject("GatewayClass", name), controller=own.spec.controller_name, why=why, gateways=shown)
+
+
+def _gateway(cluster: Cluster, gateway: Gateway) -> Iterator[Finding]:
+    """A Gateway is told from its listeners where one of those is the reason."""
+    subject, age = Subject("Gateway", gateway.name, gateway.namespace), cluster.age(gateway.metadata.creation_timestamp)
+    if age < SETTLING:
+        return
+    bad = [
+        f"{listener.name} ({_says(condition)})"
+        for listener in gateway.status.listeners
+        for condition in listener.conditions
+        if condition.status == ("True" if condition.type == "Conflicted" else "False")
+        and condition.type in ("Accepted", "Conflicted", "ResolvedRefs")
+    ]
+    conditions = [c for c in gateway.status.conditions if c.type in ("Accepted", "Programmed") and c.status != "True"]
+    pending = [c for c in conditions if c.status == "Unknown" or c.reason in ("Pending", "AddressNotAssigned")]
+    wrong = conditions if age > PROGRAMMING else [c for c in conditions if c not in pending]
+    if bad:
+        yield LISTENER_DOWN.on(subject, listeners=bad[:SHOWN])
+    elif wrong:
+        yield GATEWAY_DOWN.on(subject, why="; ".join(map(_says, wrong)))
+    elif not gateway.status.conditions and age > PROGRAMMING:
+        yield GATEWAY_DOWN.on(subject, why="no controller has written its status")
+    elif gateway.status.listeners and not any(listener.attached_routes for listener in gateway.status.listeners):
+        yield NO_ROUTES.on(subject, listeners=len(gateway.status.listeners))
+
+
+def _attached(cluster: Cluster, kind: str, route: Route, dead: set[tuple[str, str]]) -> Iterator[Finding]:
+    """What the Gateways of a route say of it. Of those that are down themselves nothing is expected."""
+    subject = Subject(kind, route.name, route.namespace)
+    named = {(parent.namespace or route.namespace, parent.name) for parent in _parents(route)}
+    gone = {pair for pair in named if entry.in_scope(cluster, pair[0]) and cluster.get(GATEWAY, *pair) is None}
+    if cluster.origin == "manifests":  # Gateways are often kept elsewhere
+        return
+    if gone:
+        yield NO_GATEWAY.on(subject, parents=sorted("/".join(pair) for pair in gone))
+    alive = named - gone - dead
+    if not alive:
+        return
+    said = [
+        condition
+        for parent in route.status.parents
+        if (parent.parent_ref.namespace or route.namespace, parent.parent_ref.name) in alive
+        for condition in parent.conditions
+        if condition.type == "Accepted"
+    ]
+    refused = [condition for condition in said if condition.status == "False"]
+    minutes = int(cluster.age(route.metadata.creation_timestamp).total_seconds() // 60)
+    if refused:
+        code = PARTLY if any(condition.status == "True" for condition in said) else REFUSED
+        yield code.on(subject, why="; ".join(dict.fromkeys(map(_says, refused))))
+    elif not said and cluster.age(route.metadata.creation_timestamp) > PROGRAMMING:
+        yield UNTAKEN.on(subject, minutes=minutes, parents=sorted("/".join(pair) for pair in alive))
+
+
+def _backends(cluster: Cluster, kind: str, route: Route, leading: Loads) -> Iterator[Finding]:
+    """Services that are not there, have no such port, or may not be referred to; ``leading`` takes those that are."""
+    subject = Subject(kind, route.name, route.namespace)
+    bad: dict[str, str] = {}
+    references = [reference for rule in route.spec.rules for reference in rule.backend_refs]
+    for reference in references:
+        space = reference.namespace or route.namespace
+        if reference.kind not in ("", "Service") or reference.group or not (reference.weight and entry.in_scope(cluster, space)):
+            continue
+        backend = Backend(space, reference.name, number=reference.port)
+        service = cluster.get(SERVICE, space, reference.name)
+        shown = f"{space}/{reference.name}:{reference.port}"
+        if service is None:
+            bad[f"Service {shown} is not there"] = space
+        elif reference.port and not entry.has_port(service, backend):
+            bad[f"Service {shown} has no such port (it has {', '.join(entry.ports(service))})"] = space
+        elif space != route.namespace and not _granted(cluster, kind, route, reference):
+            bad[f"no ReferenceGrant in {space} lets it refer to Service {shown}"] = space
+        else:
+            leading.setdefault((space, reference.name), []).append(f"{kind} {route.namespace}/{route.name}")
+    told = [c for parent in route.status.parents for c in parent.conditions if c.type == "ResolvedRefs" and c.status == "False"]
+    if bad:
+        yield BAD_BACKEND.on(subject, backends=list(bad)[:SHOWN], space=next(iter(bad.values())))
+    elif told and cluster.origin != "manifests":
+        yield UNRESOLVED.on(subject, why="; ".join(dict.fromkeys(map(_says, told))))
+
+
+def _granted(cluster: Cluster, kind: str, route: Route, reference: Reference) -> bool:
+    """Whether a ReferenceGrant allows it; taken to where those can't be read."""
+    if not cluster.readable(REFERENCE_GRANT):
+        return True
+    grants = [grant for grant in cluster.all(REFERENCE_GRANT) if grant.namespace == reference.namespace]
+    return any(grant.allows(kind, route.namespace, ("Service", reference.name)) for grant in grants)
+
+
+def _behind(cluster: Cluster, leading: Loads) -> Iterator[Finding]:
+    """Services with nobody behind them, each once with all that leads to it."""
+    for (namespace, name), routes in sorted(leading.items()):
+        service = cluster.get(SERVICE, namespace, name)
+        if service is None or not (why := entry.nobody(cluster, service)):
+            continue
+        subject, shown = Subject("Service", name, namespace), list(dict.fromkeys(routes))[:SHOWN]
+        if workload := entry.resting(cluster, service):
+            yield RESTING.on(subject, workload=workload, routes=shown)
+        else:
+            yield NOBODY.on(subject, why=why, routes=shown)
+
+
+check = Check(
+    id="gateway_routes",
+    title="Gateways serve, and their routes lead to Services that do",
+    prefix="GWR",
+    needs=Needs(
+        kinds=(SERVICE,),
+        optional=(GATEWAY, GATEWAY_CLASS, *ROUTES, REFERENCE_GRANT, ENDPOINT_SLICE, POD),
+        hints=WORKLOADS,
+    ),
+    codes=(
+        NO_CLASS,
+        CLASS_REFUSED,
+        GATEWAY_DOWN,
+        LISTENER_DOWN,
+        NO_GATEWAY,
+        REFUSED,
+        UNTAKEN,
+        BAD_BACKEND,
+        UNRESOLVED,
+        NOBODY,
+        RESTING,
+        PARTLY,
+        NO_ROUTES,
+    ),
+    analyse=analyse,
+)
