@@ -115,7 +115,7 @@ def _used(network: Network) -> set[str]:
 
 def _down(network: Network, node: str, used: set[str]) -> Iterator[Finding]:
     links = network.tables[node].links
-    bridges = {link.name for link in links.values() if link.kind == "bridge" and _carries_pods(network, node, link)}
+    bridges = {link.name for link in network.bridges(node)}
     for name in sorted(used | _written(network, node) | bridges):
         link = links.get(name)
         if link is None or not link.up:
@@ -133,12 +133,6 @@ def _written(network: Network, node: str) -> set[str]:
 
 FLANNEL = (("flannel", families.IPV4), ("flannel-v6", families.IPV6))
 """What flannel calls its VXLAN, before the VNI."""
-
-
-def _carries_pods(network: Network, node: str, link: Link) -> bool:
-    """Whether a bridge has an address of the node's pod range."""
-    ranges = network.nodes[node].spec.pod_cidrs if node in network.nodes and network.by_node else ()
-    return any(routing.contains(to, address.partition("/")[0]) for to in ranges for address in link.addresses)
 
 
 class _Size(Struct, frozen=True):

@@ -36,7 +36,6 @@ from kubectl_netdoc.api import (
     Facts,
     Finding,
     KernelReply,
-    Link,
     Needs,
     Request,
     RtnetlinkReply,
@@ -159,15 +158,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
 def _ways_in(network: Network, node: str) -> list[str]:
     """Interfaces that pods' packets come in by: tunnels and the pods' bridge."""
     table = network.tables.get(node)
-    return [link.name for link in (*table.tunnels, *_bridges(network, node))] if table else []
-
-
-def _bridges(network: Network, node: str) -> list[Link]:
-    """Bridges with an address of the node's pod range."""
-    ranges = network.nodes[node].spec.pod_cidrs if node in network.nodes and network.by_node else ()
-    links = network.tables[node].links.values() if node in network.tables else ()
-    own = [(link, [address.partition("/")[0] for address in link.addresses]) for link in links if link.kind == "bridge"]
-    return [link for link, addresses in own if any(routing.contains(to, ip) for to in ranges for ip in addresses)]
+    return [link.name for link in (*table.tunnels, *network.bridges(node))] if table else []
 
 
 def _forwarding(facts: Facts, network: Network, node: str, reply: KernelReply) -> Iterator[Finding]:
@@ -212,7 +203,7 @@ def _next_door(facts: Facts, node: str) -> bool:
 
 def _bridge(network: Network, node: str, reply: KernelReply) -> Iterator[Finding]:
     setting = "net/bridge/bridge-nf-call-iptables"
-    bridges = _bridges(network, node)
+    bridges = network.bridges(node)
     value = hosts.number(reply, setting)
     if bridges and value != 1:
         known = "not there" if value is None else value

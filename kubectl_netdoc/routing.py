@@ -324,6 +324,13 @@ class Network:
         found = dict.fromkeys([flannel(self.nodes[node], family).to, *known, *own])
         return [ip for ip in found if ip and families.of(ip) == family]
 
+    def bridges(self, node: str) -> list[Link]:
+        """Return the bridges that pods of a node hang on: those with an address of its pod range."""
+        ranges = self.nodes[node].spec.pod_cidrs if node in self.nodes and self.by_node else ()
+        links = self.tables[node].links.values() if node in self.tables else ()
+        own = [(link, [address.partition("/")[0] for address in link.addresses]) for link in links if link.kind == "bridge"]
+        return [link for link, addresses in own if any(contains(to, ip) for to in ranges for ip in addresses)]
+
     def around(self, node: str) -> list[str]:
         """All paths from and to a node, as evidence names them."""
         return arrows(both_ways((node, other) for other in self.nodes if other != node))
