@@ -58,7 +58,7 @@ NAMED = 5
 """Nodes and peers that a sentence names at most; the evidence has all."""
 
 NETWORK = Subject("Cluster", "pod network")
-BGP = re.compile(r"BGP not established with ([\d.,:a-f ]+)")
+BGP = re.compile(r"BGP not established with ([\da-f][\da-f.:,]*)")
 """What calico-node's readiness says (node/pkg/health): the peers without a session."""
 
 NODES_WITHOUT = ("NOD002", "NOD003", "NOD005", "POD003", "PNW002", "PNW003", "PNW008", "PNW012")
@@ -349,7 +349,7 @@ def _troubles(cluster: Cluster, found: Found, agents: Agents) -> Iterator[Findin
 
 def _peers(why: str) -> list[str]:
     found = BGP.search(why)
-    return [peer for peer in re.split(r"[,\s]+", found[1]) if peer] if found else []
+    return [peer for peer in found[1].split(",") if peer] if found else []
 
 
 def _skew(cluster: Cluster, found: Found, agents: Agents) -> Iterator[Finding]:

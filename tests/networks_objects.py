@@ -401,7 +401,7 @@ PUBLISHED: dict[str, Published] = {
     ),
     "ovn-kubernetes": Published(
         "OVN-Kubernetes",
-        "ovn-kubernetes/ovn-kubernetes dist/templates/ovnkube-node.yaml.j2 v1.0",
+        "ovn-kubernetes/ovn-kubernetes dist/templates/ovnkube-node.yaml.j2 of release 1.0 (95f9efd5)",
         "ovn-kubernetes",
         "ovnkube-node",
         {"ovnkube-controller": "ghcr.io/ovn-kubernetes/ovn-kubernetes/ovn-kube-ubuntu:release-1.0"},
@@ -424,10 +424,10 @@ PUBLISHED: dict[str, Published] = {
     ),
     "azure cni": Published(
         "Azure CNI",
-        "Azure/azure-container-networking cns/azure-cns.yaml v1.5.5",
+        "Azure/azure-container-networking cns/azure-cns.yaml v1.4.7 (94a8e2db)",
         "kube-system",
         "azure-cns",
-        {"cns-container": "mcr.microsoft.com/containernetworking/azure-cns:v1.5.5"},
+        {"cns-container": "mcr.microsoft.com/containernetworking/azure-cns:v1.4.7"},
         {"ipam": "CNS"},
     ),
     "gke dataplane v2": Published(
@@ -442,7 +442,7 @@ PUBLISHED: dict[str, Published] = {
 
 OPENSHIFT = Published(
     "OVN-Kubernetes",
-    "openshift/cluster-network-operator bindata/network/ovn-kubernetes/managed/ovnkube-node.yaml, release 4.16",
+    "openshift/cluster-network-operator bindata/network/ovn-kubernetes/managed/ovnkube-node.yaml (4cd41cee)",
     "openshift-ovn-kubernetes",
     "ovnkube-node",
     {"ovnkube-controller": "quay.io/openshift-release-dev/ocp-v4.0-art-dev@sha256:" + "b" * 64},
@@ -452,7 +452,7 @@ OPENSHIFT = Published(
 
 MULTUS = Published(
     "Multus",
-    "k8snetworkplumbingwg/multus-cni deployments/multus-daemonset-thick.yml v4.1.0",
+    "k8snetworkplumbingwg/multus-cni deployments/multus-daemonset-thick.yml (05517e26), image of v4.1.0",
     "kube-system",
     "kube-multus-ds",
     {"kube-multus": "ghcr.io/k8snetworkplumbingwg/multus-cni:v4.1.0-thick"},

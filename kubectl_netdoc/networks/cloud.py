@@ -2,8 +2,9 @@
 
 Recognition made from: aws/amazon-vpc-cni-k8s, config/master/aws-k8s-cni.yaml v1.14.0 at commit f3efb24f
 (602401143452.dkr.ecr.REGION.amazonaws.com/amazon-k8s-cni, with aws-network-policy-agent in the same DaemonSet) and
-Azure/azure-container-networking, cns/azure-cns.yaml v1.5 (mcr.microsoft.com/containernetworking/azure-cns). Azure CNI without
-CNS is a program on the nodes that leaves nothing in the API, as is EKS Auto Mode's network.
+Azure/azure-container-networking, cns/azure-cns.yaml v1.4.7 at commit 94a8e2db
+(mcr.microsoft.com/containernetworking/azure-cns). Azure CNI without CNS is a program on the nodes that leaves nothing in the
+API, as is EKS Auto Mode's network.
 """
 
 from __future__ import annotations

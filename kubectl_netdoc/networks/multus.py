@@ -1,8 +1,8 @@
 """Multus: it calls the network that gives pods their eth0, and others for further interfaces.
 
-Recognition made from: k8snetworkplumbingwg/multus-cni, deployments/multus-daemonset-thick.yml v4 (kube-system/kube-multus-ds,
-ghcr.io/k8snetworkplumbingwg/multus-cni); rancher/hardened-multus-cni; OpenShift's openshift-multus/multus, whose image tells
-nothing.
+Recognition made from: k8snetworkplumbingwg/multus-cni, deployments/multus-daemonset-thick.yml at commit 05517e26
+(kube-system/kube-multus-ds, ghcr.io/k8snetworkplumbingwg/multus-cni); rancher/hardened-multus-cni; OpenShift's
+openshift-multus/multus, whose image tells nothing.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """OVN-Kubernetes: Geneve over Open vSwitch, in place of kube-proxy; the network of OpenShift 4.12 and later.
 
-Recognition made from: ovn-kubernetes/ovn-kubernetes, dist/templates/ovnkube-node.yaml.j2 and ovs-node.yaml.j2 (v1.0; images
-ovn-kube-ubuntu, ovn-kube-fedora) and openshift/cluster-network-operator, bindata/network/ovn-kubernetes (release 4.16): there all
+Recognition made from: ovn-kubernetes/ovn-kubernetes, dist/templates/ovnkube-node.yaml.j2 and ovs-node.yaml.j2 (release 1.0 at
+commit 95f9efd5; images ovn-kube-ubuntu, ovn-kube-fedora, before that ovn-kube-u, ovn-kube-f) and
+openshift/cluster-network-operator, bindata/network/ovn-kubernetes/managed/ovnkube-node.yaml at commit 4cd41cee: there all
 images are of one repository, so that the DaemonSet's namespace and name tell, which nobody but OpenShift may use.
 """
 

@@ -205,8 +205,12 @@ CASES = [
         nodes=[node("n1", FLANNEL.annotations, ready="Unknown", message="Kubelet stopped"), *FLANNEL.nodes()[1:]],
         pods=_pods(ready=False, since=600),
     ),
-    Case("no BGP session", _bgp("172.17.0.2,172.17.0.3"), _said(CALICO, ("CNI005", "DaemonSet kube-system/calico-node"))),
-    Case("no BGP session to a node that is down", _bgp("192.168.0.3", ready="Unknown"), _said(CALICO)),
+    Case(
+        "no BGP session",
+        _bgp("172.17.0.2,172.17.0.3 felix is ready"),
+        _said(CALICO, ("CNI005", "DaemonSet kube-system/calico-node")),
+    ),
+    Case("no BGP session to a node that is down", _bgp("192.168.0.3 felix is ready", ready="Unknown"), _said(CALICO)),
     # Two, none, removed
     Case(
         "two networks",
