@@ -222,6 +222,7 @@ BEFORE = {
     "eth0.rx_errors": 50_000,
     "eth0.rx_dropped": 50_000,
     "eth0.tx_packets": 100_000,
+    "flannel.1.rx_packets": 100,
     "flannel.1.tx_packets": 100,
     "flannel.1.tx_errors": 50_000,
     "sockets.TCP.tw": 90,
