@@ -28,7 +28,7 @@ def subject(fields: dict[str, Any]) -> str:
 def looked_at_all(report: dict[str, Any]) -> bool:
     """Whether every check passed, but those that the cluster has nothing for and those that were not asked for."""
     return all(
-        r["state"] == "pass" or (r["state"] == "skipped" and all(u["moot"] for u in r["unseen"])) for r in report["results"]
+        r["state"] == "pass" or (r["state"] == "skipped" and all(u.get("moot") for u in r["unseen"])) for r in report["results"]
     )
 
 
