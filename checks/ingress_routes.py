@@ -179,14 +179,14 @@ def _behind(cluster: Cluster, routes: list[Classed]) -> Iterator[Finding]:
 
 def _conflicts(routes: list[Classed]) -> Iterator[Finding]:
     """Canaries, and controllers with a load balancer for each Ingress, may claim one path more than once."""
-    claims: dict[tuple[str, str, str, str], list[tuple[Ingress, Backend]]] = {}
+    claims: dict[tuple[str, str, str], list[tuple[Ingress, Backend]]] = {}
     for route in sorted(routes, key=lambda r: (str(r.ingress.metadata.creation_timestamp), r.ingress.namespace, r.ingress.name)):
         if route.ingress.metadata.annotations.canary == "true" or (route.controller and route.controller.own):
             continue
         types = {b.where: p for b, p in zip(_ruled(route.ingress), _types(route.ingress), strict=True)}
         for backend in _ruled(route.ingress):
             path = backend.route.rstrip("/") if types[backend.where] == "Prefix" else backend.route
-            claims.setdefault((route.cls, path, types[backend.where], ""), []).append((route.ingress, backend))
+            claims.setdefault((route.cls, path, types[backend.where]), []).append((route.ingress, backend))
     found: dict[tuple[str, str], list[tuple[Ingress, Backend]]] = {}
     for (first, winner), *rest in claims.values():
         for ingress, backend in rest:

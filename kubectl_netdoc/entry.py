@@ -114,4 +114,4 @@ def expiry(cluster: Cluster, certificate: TlsCertificate) -> tuple[str, int]:
 
 def uncovered(certificate: TlsCertificate, hosts: Iterable[str]) -> list[str]:
     """Return the hosts that a certificate is not for; a host ``*.x`` is covered by that very name."""
-    return [host for host in hosts if host and not x509.covers(certificate.names, host)]
+    return [host for host in hosts if not x509.covers(certificate.names, host)]

@@ -71,6 +71,7 @@ def _pod(ready: bool = True, **more: Any) -> Built:
 HOOK = make_pod("admission-create", NS, labels=LABELS | {"app.kubernetes.io/component": "admission-webhook"}, ip="10.0.0.9")
 _SELECTED = {"selector": LABELS, "clusterIP": "10.96.0.8"}
 _OPEN = [{"name": "http", "port": 80, "targetPort": "http"}, {"name": "https", "port": 443, "targetPort": "https"}]
+_OPEN += [{"name": "metrics", "port": 10254, "targetPort": 10254}]
 _BEHIND = {"addresses": ["10.0.0.8"], "targetRef": {"kind": "Pod", "namespace": NS, "name": "ingress-nginx-controller-1"}}
 ENTRANCE = (
     _object(SERVICE_KIND, "ingress-nginx-controller", spec={"ports": _OPEN, **_SELECTED}),
@@ -81,7 +82,7 @@ ENTRANCE = (
         labels={"kubernetes.io/service-name": "ingress-nginx-controller"},
         addressType="IPv4",
         endpoints=[_BEHIND],
-        ports=[{"name": "http", "port": 80}, {"name": "https", "port": 443}],
+        ports=[{"name": "http", "port": 80}, {"name": "https", "port": 443}, {"name": "metrics", "port": 10254}],
     ),
 )
 CLASS = make_ingress_class()
@@ -145,7 +146,11 @@ CASES = [
     _case("no class", make_cluster(OTHER, make_ingress(cls="", address="")), ("INC005", WEB)),
     _case("no class, and served", make_cluster(OTHER, make_ingress(cls=""))),
     _case("no class, a cloud takes minutes", make_cluster(OTHER, make_ingress(cls="", address="", age=240))),
-    _case("the default class", make_cluster(make_ingress_class("other", "example.org/x", default=True), make_ingress(cls=""))),
+    _case(
+        "the default class",
+        make_cluster(make_ingress_class("other", "example.org/x", default=True), make_ingress(cls="", address="")),
+        ("INC020", WEB),
+    ),
     _case("the annotation, without a class", make_cluster(make_ingress(cls="", annotations=GCE))),
     _case("the annotation, without an address", make_cluster(make_ingress(cls="", address="", annotations=GCE)), ("INC020", WEB)),
     _case("the annotation of ingress-nginx", make_cluster(_pod(), make_ingress(cls="", annotations=CLASSIC)), RETIRED),

@@ -98,7 +98,10 @@ CASES = [
         CONFLICT,
     ),
     _case("the same backend", _two(make_ingress("api", age=600))),
-    _case("another type of path", _two(make_ingress("api", routes=OTHER, path_type="Exact", age=600))),
+    _case(
+        "another type of path",
+        _two(make_ingress("api", routes={"x/a": "api:80"}, path_type="Exact", age=60), make_ingress(routes={"x/a": "web:80"})),
+    ),
     _case("another host", _two(make_ingress("api", routes={"api.example/": "api:80"}, age=600))),
     _case("another class", _two(make_ingress("api", routes=OTHER, cls="other", age=600))),
     _case("a canary", _two(make_ingress("api", routes=OTHER, age=600, annotations={CANARY: "true"}))),

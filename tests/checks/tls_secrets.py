@@ -43,7 +43,7 @@ def _gateway(hostname: str = HOST, refs: str = "[{name: tls}]") -> Built:
 
 REFUSED = Unavailable("forbidden", Rule("get", "secrets", "", "shop", ("tls",)))
 ALB = make_ingress_class("alb", "ingress.k8s.aws/alb")
-MANY = make_ingress(secrets={f"s{number}": HOST for number in range(MOST_SECRETS + 5)}, age=60)
+MANY = make_ingress(secrets={f"s{number}": HOST for number in range(MOST_SECRETS + 5)})
 WILD = make_ingress(secrets={"tls": "a.shop.example"})
 
 CASES = [
@@ -54,7 +54,7 @@ CASES = [
     _case("not there", _cluster(None), ("TLS001", SECRET)),
     _case("not there yet", _cluster(None, make_ingress(secrets=TLS, age=300))),
     _case("not there, of AWS", _cluster(None, make_ingress(secrets=TLS, cls="alb"), ALB), state="skipped"),
-    _case("more than are read", make_cluster(MANY)),
+    _case("more than are read", make_cluster(MANY, *(make_tls_secret(f"s{n}", _pem()) for n in range(MOST_SECRETS)))),
     _case("no certificate", _cluster("nothing"), ("TLS002", SECRET)),
     _case("expired", _cluster(_pem(-90, -1)), ("TLS003", SECRET)),
     _case("not yet", _cluster(_pem(1, 90)), ("TLS003", SECRET)),
