@@ -79,7 +79,7 @@ OUTSIDE = Code(
     rows=("M8",),
     explains=(
         Explains(("PNW011", "PNW002", "PNW003", "PNW007", "PNW008", "MTU001", "MTU002", "MTU010"), "node"),
-        Explains(("SVR002", "SVR005"), "node"),
+        Explains(("SVR002", "SVR005", "SVH001"), "node"),
     ),
 )
 NEARLY_USED = Code(
