@@ -131,6 +131,9 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     replies, unseen = hosts.read(facts, hosts.tables, RtnetlinkReply, "routes and tunnels")
     yield from unseen
     network = Network(facts, replies)
+    if network.young:
+        why = "joined less than 2 minutes ago: routes to and from new nodes are on their way"
+        yield Unseen(f"routes of {', '.join(network.young[:8])}", why)
     for node, table in network.tables.items():
         if table.cut:
             yield Unseen(f"a part of the tables of node {node}", "there is more in them than netdoc takes")

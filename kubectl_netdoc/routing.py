@@ -237,14 +237,17 @@ def _proof(pair: Pair, family: str) -> Echo:
 class Network:
     """The nodes' tables, and for each range of each node the way that every measured node has to it.
 
-    ``nodes``: those that are to be led to. ``by_node``: pods have addresses of their node's podCIDRs. ``usual``: how most ways
+    ``nodes``: those that are to be led to. ``by_node``: pods have addresses of their node's podCIDRs. ``young``: those that
+    have just joined. ``usual``: how most ways
     lead there, where they are for one node each; None where tables do not tell (routes of a cloud, eBPF).
     """
 
     def __init__(self, facts: Facts, replies: Mapping[str, RtnetlinkReply]) -> None:
         cluster = facts.cluster
         self.tables = {node: Tables(reply) for node, reply in replies.items()}
-        self.nodes = {node.name: node for node in cluster.all(NODE) if not node.unfit and _settled(cluster, node)}
+        fit = [node for node in cluster.all(NODE) if not node.unfit]
+        self.nodes = {node.name: node for node in fit if _settled(cluster, node)}
+        self.young = sorted(node.name for node in fit if node.name not in self.nodes)
         self.owner = owners(cluster.all(NODE), self.tables)
         self.proven = _proven(facts)
         self.by_node = self._ranges_in_use(facts)
