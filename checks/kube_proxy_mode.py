@@ -25,7 +25,7 @@ import re
 from collections.abc import Iterator
 from datetime import datetime
 
-from kubectl_netdoc import kubeproxy
+from kubectl_netdoc import hosts, kubeproxy
 from kubectl_netdoc.api import (
     ENDPOINT_SLICE,
     NODE,
@@ -193,7 +193,7 @@ def _metrics(node: str) -> HttpGet:
 def plan(cluster: Cluster) -> Iterator[Request]:
     """Ask kube-proxy on each node, and for the node's links."""
     for node in cluster.hosts:
-        yield from (kubeproxy.mode_of(node), _health(cluster, node), _metrics(node), kubeproxy.links_of(node))
+        yield from (kubeproxy.mode_of(node), _health(cluster, node), _metrics(node), hosts.tables(node))
 
 
 class _Seen:
@@ -350,7 +350,7 @@ def _modes(seen: _Seen) -> Iterator[Finding]:
 def _leftovers(facts: Facts, seen: _Seen) -> Iterator[Finding]:
     found: dict[str, dict[str, int]] = {}
     for node, mode in seen.modes.items():
-        reply = facts.reply(kubeproxy.links_of(node))
+        reply = facts.reply(hosts.tables(node))
         links = [link for link in reply.links if link.name == "kube-ipvs0"] if isinstance(reply, RtnetlinkReply) else []
         if links and mode != "ipvs" and links[0].addresses:
             found.setdefault(mode, {})[node] = len(links[0].addresses)

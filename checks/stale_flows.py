@@ -22,7 +22,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from kubectl_netdoc import kubeproxy
+from kubectl_netdoc import hosts, kubeproxy
 from kubectl_netdoc.api import (
     ENDPOINT_SLICE,
     NODE,
@@ -37,7 +37,6 @@ from kubectl_netdoc.api import (
     Facts,
     Finding,
     Flow,
-    Kernel,
     KernelReply,
     Lost,
     Needs,
@@ -111,7 +110,7 @@ def plan(cluster: Cluster) -> Iterator[Request]:
         for node in cluster.hosts:
             for request in _asked(cluster, node):
                 yield request
-                yield Kernel(node)
+                yield hosts.kernel(node)
 
 
 def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
@@ -164,7 +163,7 @@ def _stale(facts: Facts, node: str, service: Service, flow: Flow) -> str:
     ]
     if not any(end.conditions.ready for _, end in ends):  # nobody is there to send to: service_config says so
         return ""
-    reply = facts.reply(Kernel(node))
+    reply = facts.reply(hosts.kernel(node))
     settings = reply.settings if isinstance(reply, KernelReply) else {}
     idle = max([IDLE, *(int(settings[name]) for name in TIMEOUTS if settings.get(name, "").isdigit())])
     if any(_recent(cluster, item.metadata.annotations.trigger_time, idle) for item in slices):

@@ -9,7 +9,7 @@ from kubectl_netdoc import networks
 from kubectl_netdoc.cluster import Cluster
 from kubectl_netdoc.networks import Image
 from kubectl_netdoc.records import DAEMON_SET, NETWORK_AGENT, NETWORK_KINDS, NODE, POD, PROXY_CONFIG, Node, Pod
-from kubectl_netdoc.requests import Address, HttpGet, Rtnetlink
+from kubectl_netdoc.requests import Address, HttpGet
 
 HINTS = (DAEMON_SET, PROXY_CONFIG, *NETWORK_KINDS)
 """Kinds that tell what is set; without them there is less to say."""
@@ -115,8 +115,3 @@ def configured(cluster: Cluster) -> tuple[str, str]:
 def mode_of(node: str) -> HttpGet:
     """The question which mode a node's kube-proxy is in."""
     return HttpGet(node, Address("127.0.0.1", METRICS_PORT), "/proxyMode", MODES, host=True)
-
-
-def links_of(node: str) -> Rtnetlink:
-    """The question which links a node has, as others ask it too."""
-    return Rtnetlink(node)

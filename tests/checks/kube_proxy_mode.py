@@ -142,6 +142,11 @@ CASES = [
         facts=_measure(UNKNOWN, {"n1": "iptables", "n2": "nftables", "n3": "iptables"}),
     ),
     _case("one hangs", SET, ("KPX001", NODE_2), facts=_measure(SET, of_n2=HUNG)),
+    _case(
+        "one hangs on a node that is only just joining",
+        (young := _cluster(_config("iptables"), nodes=[node("n1"), node("n2", age=60), node("n3")])),
+        facts=_measure(young, of_n2=HUNG),
+    ),
     _case("one is slow to tell its mode alone", SET, facts=_measure(SET, of_n2={"/proxyMode": SILENT})),
     _case("metrics and health on other addresses: refused", SET, facts=_measure(SET, everywhere=REFUSED)),
     _case(

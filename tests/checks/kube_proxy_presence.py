@@ -157,7 +157,11 @@ CASES = [
     _case("none on one node, policies between us", WALLED, facts=_measure(WALLED, *NAMES, apart=True), state="unknown"),
     _case("none on one node, Services work: something else", MISSING),
     _case("crash loop on one node, Services dead", CRASHING, ("KPP001", "Node n3"), facts=_measure(CRASHING, "n3")),
-    _case("a pod is just starting", _cluster((*SOME, proxy("n3", waiting="ContainerCreating", age=10)))),
+    _case(
+        "a pod is just starting",
+        (begun := _cluster((*SOME, proxy("n3", waiting="ContainerCreating", age=10)))),
+        facts=_measure(begun, "n3"),
+    ),
     _case(
         "on its way out counts for nothing",
         (gone := _cluster((*SOME, proxy("n3", deletionTimestamp=ago(5))))),

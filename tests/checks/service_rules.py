@@ -152,6 +152,11 @@ CASES = [
     _case("what came after the lists is everywhere", X, facts=_measure(X, everywhere=_rules((*FULL, C)))),
     _case("what came after the lists, on most nodes", X, facts=_measure(X, everywhere=_rules((*FULL, C)), n2=_rules(FULL))),
     _case("what went after the lists is gone everywhere", X, facts=_measure(X, everywhere=_rules((A,)))),
+    _case(
+        "endpoints change faster than nodes are asked",
+        X,
+        facts=_measure(X, n1=_rules((A,)), n2=_rules((B,)), n3=_rules((*FULL, C))),
+    ),
     _case("netdoc's own endpoints, of any run", X, facts=_measure(X, n2=_rules((*FULL, OWN)))),
     _case("an only node lacks one", ONE, ("SRL002", "Node n1"), facts=_measure(ONE, n1=_rules((A,)))),
     _case("an only node has one too many: it may be new", ONE, facts=_measure(ONE, n1=_rules((*FULL, DEAD)))),
@@ -161,7 +166,7 @@ CASES = [
     _case(
         "one that is not ready may be there",
         (drain := _cluster(ends=_slice(waiting=("10.244.3.3",)))),
-        facts=_measure(drain, n2=_rules((*FULL, C))),
+        facts=_measure(drain, everywhere=_rules((*FULL, C)), n2=_rules(FULL)),
     ),
     _case("hints: each zone has its own", (zones := _cluster(ends=_slice(zone="a"))), facts=_measure(zones, n2=_rules((A,)))),
     _case(
@@ -189,6 +194,7 @@ CASES = [
     _case(
         "slices of a family that the Service does not have",
         (single := _cluster(_slice(ready=("2001:db8::1",), family="IPv6"))),
+        facts=_measure(single, everywhere=_rules((*FULL, V6)), n2=_rules(FULL)),
     ),
     _case(
         "one namespace was read: others' rules are nobody's",
@@ -209,7 +215,7 @@ CASES = [
         facts=_measure(X, "nftables", _rules(nftables=FULL), n2=_rules((A,), nftables=FULL)),
     ),
     _case("rules of nftables mode in iptables mode", X, ("SRL005", "Node n2"), facts=_measure(X, n2=_rules(FULL, nftables=(A,)))),
-    _case("ipvs keeps them elsewhere", X, facts=_measure(X, "ipvs", _rules())),
+    _case("ipvs keeps them elsewhere", X, facts=_measure(X, "ipvs", n2=_rules())),
     _case("cut off on one node", X, facts=_measure(X, n2=Lost("cut")), state="unknown"),
     _case("more than are read", X, facts=_measure(X, n2=msgspec.structs.replace(_rules(FULL), cut=True)), state="unknown"),
     _case(
