@@ -171,7 +171,7 @@ def _loss(needs: Needs, kind: Kind[Any]) -> Loss | None:
 def _measuring(wanted: Wanted) -> Iterator[tuple[Rule, _Draft]]:
     if not wanted.measuring:
         return
-    sample = _sample()
+    sample = _sample(wanted.tier)
     makers: dict[Made, list[str]] = {made: [] for made in Made}
     for check in wanted.seen:
         for made in _makes(check, sample):
@@ -199,7 +199,7 @@ def _makes(check: Check, sample: Cluster) -> Collection[Made]:
         return tuple(Made)
 
 
-def _sample() -> Cluster:
+def _sample(tier: Tier = list(Tier)[-1]) -> Cluster:
     """Return a small cluster that has one of everything that makes a check ask for something of netdoc's own."""
     from kubectl_netdoc.testing import make_cluster, make_corefile, make_node, make_pod, make_policy, make_service, make_slice
 
@@ -218,6 +218,7 @@ def _sample() -> Cluster:
         make_pod("web-1", labels={"app": "web"}),
         make_policy("podSelector: {}"),
         vantages=("n1", "n2"),
+        tier=tier,
     )
 
 
