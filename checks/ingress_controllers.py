@@ -142,6 +142,8 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     routes = controllers.ingresses(cluster)
     if not routes:
         raise Skip("there is no Ingress to look at", moot=True)
+    if cluster.origin == "manifests":
+        raise Skip("who serves Ingresses only a cluster tells; these are manifests")
     for route in routes:
         yield from _class(cluster, route)
     for name in sorted({route.cls for route in routes if route.controller}):
@@ -152,7 +154,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
 def _class(cluster: Cluster, route: Classed) -> Iterator[Finding]:
     """A class that is not there matters where no controller has written an address: some go by the name alone."""
     age = cluster.age(route.ingress.metadata.creation_timestamp)
-    if route.addressed or age < SETTLING or cluster.origin == "manifests" or not cluster.readable(INGRESS_CLASS):
+    if route.addressed or age < SETTLING or not cluster.readable(INGRESS_CLASS):
         return
     there = sorted(item.name for item in cluster.all(INGRESS_CLASS))
     meant = nearest_name(route.cls, there) if route.cls else there[0] if len(there) == 1 else ""
@@ -172,7 +174,7 @@ def _controller(cluster: Cluster, name: str, routes: list[Classed]) -> Iterator[
     subject = Subject("IngressClass", name)
     if controller is controllers.INGRESS_NGINX:
         yield RETIRED.on(subject, ingresses=len(routes))
-    if controller is None or not controller.inside or cluster.origin == "manifests":
+    if controller is None or not controller.inside:
         return
     if cluster.scope.namespaces or not cluster.readable(POD):
         yield Unseen(f"{controller.name}", "its pods can't be seen: only some namespaces, or no pods, were read")

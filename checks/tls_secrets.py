@@ -114,7 +114,8 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
         raise Skip("no Ingress or Gateway names a TLS Secret", moot=True)
     listing = cluster.listing(TLS_SECRET)
     if isinstance(listing, Unavailable):
-        raise Skip(f"{len(uses)} TLS Secrets are named, and are not read: {listing.reason}", moot=True)
+        hint = " (kubectl netdoc rbac --tls-secrets: the rights)" if listing.grant else ""
+        raise Skip(f"the TLS Secrets that are named ({len(uses)}) are not read: {listing.reason}{hint}", moot=True)
     gateways = cluster.all(GATEWAY) if cluster.readable(GATEWAY) else ()
     asked = set(tls_secrets({"Ingress": cluster.all(INGRESS), "Gateway": gateways}))
     for (namespace, name), use in sorted(uses.items()):
