@@ -48,7 +48,8 @@ from kubectl_netdoc.routing import AGENTS, BROKEN, Hop, Network, Way
 MOST_LINES = 12
 """Commands of a finding at most; the rest is of the same form."""
 
-EFFECTS = (Explains(BROKEN, "path"), Explains(("PNW008",), "node"))
+EFFECTS = (Explains(BROKEN, "path"), Explains(("PNW007", "PNW008"), "node"))
+"""A node that passes on what is not for its pods may put its own address on it (flannel's masquerading)."""
 
 MISSING = Code(
     id="NRT001",
@@ -102,7 +103,7 @@ DETOUR = Code(
     message="{on} sends packets for the pods of {peers} ({ranges}) by way of another node: {words}",
     fix="Put the right route in its place: {lines}. As it is, it works for as long as that other node does.",
     rows=("M3",),
-    explains=(Explains(("PTQ003", "MTU001"), "path"),),
+    explains=(Explains(("PTQ003", "MTU001"), "path"), Explains(("PNW007",), "node")),
 )
 MEASURED = Code(
     id="NRT010",

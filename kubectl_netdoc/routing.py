@@ -238,8 +238,7 @@ class Network:
     """The nodes' tables, and for each range of each node the way that every measured node has to it.
 
     ``nodes``: those that are to be led to. ``by_node``: pods have addresses of their node's podCIDRs. ``young``: those that
-    have just joined. ``usual``: how most ways
-    lead there, where they are for one node each; None where tables do not tell (routes of a cloud, eBPF).
+    have just joined. ``usual``: how most ways lead there, where they are for one node each; None where tables do not tell (routes of a cloud, eBPF).
     """
 
     def __init__(self, facts: Facts, replies: Mapping[str, RtnetlinkReply]) -> None:
@@ -295,9 +294,9 @@ class Network:
         return sum(any(_covers(way.route.to, to) for to in ranges) for ranges in self.ranges.values()) > 1
 
     def works(self, one: str, other: str, family: str) -> bool | None:
-        """Whether pods on two nodes reach each other in a family, asked either way round; None where that was not measured."""
+        """Whether pods on two nodes reach each other in a family, whoever asks; None where that was not measured."""
         found = [self.proven[key] for key in ((one, other, family), (other, one, family)) if key in self.proven]
-        return any(found) if found else None
+        return all(found) if found else None
 
     def any_works(self, node: str) -> bool | None:
         """Whether pods on a node reach those on any other; None where that was not measured."""

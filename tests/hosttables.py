@@ -252,10 +252,11 @@ def read(
     dead: tuple[tuple[str, str], ...] = (),
     pods: str = "10.244.{}.5",
     unproven: bool = False,
+    half: tuple[tuple[str, str], ...] = (),
     kernels: Mapping[str, Reply] | None = None,
     next_door: bool = False,
 ) -> Measured:
-    """Return what is measured where nodes have tables ``like`` that, some with ``changes``, and the paths ``dead`` fail."""
+    """Return what is measured where nodes have tables ``like`` that, some with ``changes``; the paths ``dead`` fail, ``half`` one way."""
     broken = {frozenset(pair) for pair in dead}
 
     def answer(request: Request) -> Reply:
@@ -267,7 +268,8 @@ def read(
                 return EchoReply("10.96.7.7", (EchoSample(Outcome.OK if who else Outcome.TIMEOUT, 1.0, who),))
             if unproven:
                 return Lost("cut")
-            good = frozenset((request.node, request.to.node)) not in broken
+            pair = (request.node, request.to.node)
+            good = frozenset(pair) not in broken and pair not in half
             sample = EchoSample(Outcome.OK, 0.4, request.to.node) if good else EchoSample(Outcome.TIMEOUT, 2000.0)
             return EchoReply("10.244.9.9", (sample,))
         change = (changes or {}).get(request.node)

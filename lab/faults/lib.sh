@@ -8,6 +8,8 @@ on() { docker exec -i "$@"; }   # on NODE COMMAND...
 
 node_ip() { kubectl get node "$1" -o jsonpath='{.status.addresses[?(@.type=="InternalIP")].address}'; }
 pod_range() { kubectl get node "$1" -o jsonpath='{.spec.podCIDR}'; }
+tunnel_end() { pod_range "$1" | sed 's,/.*,,'; }   # the address of flannel's end on a node
+tunnel_mac() { kubectl get node "$1" -o jsonpath='{.metadata.annotations}' | grep -oE '([0-9a-f]{2}:){5}[0-9a-f]{2}'; }   # as told
 pod_ip() { kubectl -n "${2:-shop}" get pod "$1" -o jsonpath='{.status.podIP}'; }
 service_ip() { kubectl -n "${2:-shop}" get service "$1" -o jsonpath='{.spec.clusterIP}'; }
 web_pod() { # web_pod NODE: the first one there

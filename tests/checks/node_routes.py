@@ -130,6 +130,12 @@ CASES = [
     _bad("to another node, which does not pass it on", "NRT003", with_route(_route("10.244.3.0"))),
     _bad("into the own bridge", "NRT003", with_route(_route(dev="cni0"))),
     _bad("to another node where the network is not known", "NRT003", with_route(_route("172.18.0.3", "eth0")), cluster=UNKNOWN),
+    _case(
+        "by another node, which drops the answers that it has not seen the question of",
+        "NRT003 Node n1",
+        changes={"n1": with_route(_route("10.244.3.0"))},
+        half=(("n2", "n1"),),
+    ),
     _case("by another node, which passes it on", "NRT006 Node n1", changes={"n1": with_route(_route("10.244.3.0"))}),
     _bad("no neighbour", "NRT004", replaced(neighbours=_neighbours(""))),
     _bad("another's link address", "NRT004", replaced(neighbours=_neighbours("aa:bb:cc:00:00:99"))),
