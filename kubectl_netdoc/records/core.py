@@ -88,6 +88,19 @@ class ContainerPort(Record, frozen=True):
     protocol: str = "TCP"
 
 
+class Quantities(Record, frozen=True):
+    """The CPU of a container, as it is written."""
+
+    cpu: str | int | float = ""
+
+
+class Resources(Record, frozen=True):
+    """What a container asks for and may use at most."""
+
+    limits: Quantities = Quantities()
+    requests: Quantities = Quantities()
+
+
 class Container(Record, frozen=True):
     """A container's declared ports; no environment, no arguments."""
 
@@ -95,6 +108,7 @@ class Container(Record, frozen=True):
     image: str = ""
     ports: tuple[ContainerPort, ...] = ()
     restart_policy: str = ""
+    resources: Resources = Resources()
 
 
 class PodSpec(Record, frozen=True):
@@ -223,6 +237,7 @@ class ServiceSpec(Record, frozen=True):
     ip_family_policy: str = ""
     session_affinity: str = ""
     health_check_node_port: int = 0
+    traffic_distribution: str = ""
 
 
 class LoadBalancerIngress(Record, frozen=True):
