@@ -69,7 +69,7 @@ NOT_READY = Code(
     id="INC001",
     severity=Severity.FAIL,
     title="No pod of an ingress controller is ready",
-    message="{controller}: none of its {pods} pods is ready ({first}), so nobody serves the {ingresses} Ingresses of class {cls}",
+    message="{controller}: none of its {pods} pods is ready ({first}), so nobody serves the Ingresses of class {cls} ({ingresses})",
     fix="See what keeps the controller's pods from being ready.",
     commands=("kubectl -n {space} describe pod {first}", "kubectl -n {space} logs {first} --tail=20"),
     rows=("K2",),
@@ -79,7 +79,7 @@ NO_CONTROLLER = Code(
     id="INC002",
     severity=Severity.FAIL,
     title="Class without a controller",
-    message="Nobody serves the {ingresses} Ingresses of class {name} ({first}, ...): {controller} has no pod; {why}",
+    message="Nobody serves the Ingresses of class {name} ({ingresses}, such as {first}): {controller} has no pod; {why}",
     fix="Install the controller or scale it up, or move the Ingresses to a class that is served.",
     commands=("kubectl get ingressclass {name} -o yaml", "kubectl get deployments,daemonsets -A"),
 )
@@ -122,7 +122,7 @@ RETIRED = Code(
     id="INC021",
     severity=Severity.INFO,
     title="ingress-nginx is retired",
-    message="{ingresses} Ingresses are served by ingress-nginx (class {name}), which gets no releases and no "
+    message="Class {name} ({ingresses} Ingresses) is that of ingress-nginx, which gets no releases and no "
     "security fixes since March 2026",
     fix="Move to the Gateway API or to another controller: https://kubernetes.io/blog/2025/11/11/ingress-nginx-retirement/",
     commands=("kubectl get pods -A -l app.kubernetes.io/name=ingress-nginx",),
