@@ -69,7 +69,8 @@ NOT_READY = Code(
     id="INC001",
     severity=Severity.FAIL,
     title="No pod of an ingress controller is ready",
-    message="{controller}: none of its {pods} pods is ready ({first}), so nobody serves the Ingresses of class {cls} ({ingresses})",
+    message="{controller}: none of its {pods} pods is ready ({first}), so nobody serves the Ingresses of class {cls} "
+    "({ingresses})",
     fix="See what keeps the controller's pods from being ready.",
     commands=("kubectl -n {space} describe pod {first}", "kubectl -n {space} logs {first} --tail=20"),
     rows=("K2",),
