@@ -237,8 +237,9 @@ def _proof(pair: Pair, family: str) -> Echo:
 class Network:
     """The nodes' tables, and for each range of each node the way that every measured node has to it.
 
-    ``nodes``: those that are to be led to. ``by_node``: pods have addresses of their node's podCIDRs. ``young``: those that
-    have just joined. ``usual``: how most ways lead there, where they are for one node each; None where tables do not tell (routes of a cloud, eBPF).
+    ``nodes``: those that are to be led to; ``young``: those that have just joined. ``by_node``: pods have addresses of their
+    node's podCIDRs. ``usual``: how most ways lead there, where they are for one node each; None where tables do not tell
+    (routes of a cloud, eBPF).
     """
 
     def __init__(self, facts: Facts, replies: Mapping[str, RtnetlinkReply]) -> None:

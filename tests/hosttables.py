@@ -256,7 +256,10 @@ def read(
     kernels: Mapping[str, Reply] | None = None,
     next_door: bool = False,
 ) -> Measured:
-    """Return what is measured where nodes have tables ``like`` that, some with ``changes``; the paths ``dead`` fail, ``half`` one way."""
+    """Return what is measured where nodes have tables ``like`` that, some with ``changes``.
+
+    The paths ``dead`` fail both ways, the paths ``half`` one way.
+    """
     broken = {frozenset(pair) for pair in dead}
 
     def answer(request: Request) -> Reply:
