@@ -29,7 +29,7 @@ from kubectl_netdoc.model import (
 )
 from kubectl_netdoc.records import NODE, Kind
 from kubectl_netdoc.registry import Registry
-from kubectl_netdoc.requests import Request
+from kubectl_netdoc.requests import Lost, Request
 from kubectl_netdoc.sources import Source
 
 Progress = Callable[[str], None]
@@ -73,7 +73,7 @@ def run(
     measured = source.measure(cluster, requests) if _measures(checks) else Measured(why_not="no check measures")
     progress("analysing")
     facts = Facts(cluster, measured)
-    outcomes = [plan_errors.get(check.id) or analyse(check, facts) for check in checks]
+    outcomes = [plan_errors.get(check.id) or _heard(analyse(check, facts), facts, cluster) for check in checks]
     unseen = (*missing, *scope.left_out(cluster, measured.replies))
     report = sum_up(source.label, registry, cluster, measured, outcomes, unseen, perf_counter() - started)
     return Run(cluster, measured, report)
@@ -121,6 +121,26 @@ def analyse(check: Check, facts: Facts) -> Outcome:
     findings = tuple(item for item in said if isinstance(item, Finding))
     unseen = tuple(item for item in said if isinstance(item, Unseen))
     return Outcome(check, findings, unseen + tuple(_unread(check, own.cluster)))
+
+
+def _heard(outcome: Outcome, facts: Facts, cluster: Cluster) -> Outcome:
+    """Return the outcome, with what was not seen where none of its questions was answered and the check says nothing of that.
+
+    That the user wanted no pods, or that a recording has no such replies, is no silence.
+    """
+    if state(outcome) is not State.PASS:
+        return outcome
+    silent = {vantage.node: vantage for vantage in (*facts.vantages, *facts.hosts) if not vantage.running}
+    why = ""
+    for request in outcome.check.plan(cluster.view(outcome.check.needs.all_kinds)):
+        reply = facts.reply(request)
+        if not isinstance(reply, Lost) or not (reply.asked or request.node in silent):
+            return outcome
+        why = why or reply.reason
+    if not why:
+        return outcome
+    unseen = Unseen(what="what is measured", reason=f"not one answer: {why}", asked=True)
+    return msgspec.structs.replace(outcome, unseen=(*outcome.unseen, unseen))
 
 
 def _typed(said: Iterable[Finding | Unseen]) -> Iterator[Finding | Unseen]:

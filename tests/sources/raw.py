@@ -182,6 +182,40 @@ OBJECTS: dict[str, list[dict[str, Any]]] = {
             "text": f"[ERROR] plugin/errors: 2 {SECRET}.example. A: read udp 10.0.0.7:40931->10.0.0.53:53: i/o timeout\n{SECRET}",
         }
     ],
+    "NetworkConfig": [
+        {
+            "metadata": meta("kube-flannel-cfg", "kube-flannel"),
+            "data": {"net-conf.json": f'{{"Backend": {{"Type": "vxlan", "PSK": "{SECRET}"}}}}', "password": SECRET},
+            "binaryData": {"key": SECRET},
+        }
+    ],
+    "NetworkAgent": [
+        {
+            "metadata": meta("weave-net", "kube-system"),
+            "spec": {
+                "template": {
+                    "spec": {
+                        "containers": [
+                            {
+                                "name": "weave",
+                                "image": "weaveworks/weave-kube:2.8.1",
+                                "args": [f"--password={SECRET}"],
+                                "env": [
+                                    {"name": "WEAVE_PASSWORD", "value": SECRET},
+                                    {"name": "IPALLOC_RANGE", "value": "10.32.0.0/12"},
+                                ],
+                            }
+                        ]
+                    }
+                }
+            },
+        }
+    ],
+    "NetworkLog": [{"metadata": meta("flannel-1", "kube-flannel"), "text": f"E0101 1:2:3.4 1 x.go:1] failed: token={SECRET} in https://u:{SECRET}@x\n{SECRET}\n"}],
+    "CalicoPool": [{"metadata": meta("default", ""), "spec": {"cidr": "10.244.0.0/16", "nodeSelector": SECRET}}],
+    "CalicoFelix": [{"metadata": meta("default", ""), "spec": {"bpfEnabled": True, "prometheusMetricsHost": SECRET}}],
+    "CalicoInstallation": [{"metadata": meta("default", ""), "spec": {"calicoNetwork": {"bgp": "Enabled"}, "registry": SECRET}}],
+    "CiliumNode": [{"metadata": meta("n1", ""), "spec": {"ipam": {"podCIDRs": ["10.0.0.0/24"]}, "instance-id": SECRET}}],
     "RootCertificate": [
         {
             "metadata": meta("kube-root-ca.crt", "default"),

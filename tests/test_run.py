@@ -1,0 +1,77 @@
+"""The one way through: what a run makes of checks that got no answer at all, and what a wheel takes along."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kubectl_netdoc import registry, run
+from kubectl_netdoc.cluster import Cluster
+from kubectl_netdoc.facts import Measured, Vantage
+from kubectl_netdoc.model import Tier
+from kubectl_netdoc.records import Kind
+from kubectl_netdoc.requests import EchoReply, EchoSample, Lost, Outcome, Reply, Request
+from kubectl_netdoc.testing import make_cluster, make_node, make_pod, make_service, make_slice
+
+ROOT = Path(__file__).parent.parent
+NODES = ("n1", "n2")
+WEB = (make_service("web", selector={"app": "web"}), make_slice("web"), make_pod("web", labels={"app": "web"}))
+
+
+class Source:
+    """A cluster and what becomes of each request there."""
+
+    label = "made up"
+
+    def __init__(self, reply: Reply | None, *, running: bool = True, why_not: str = "") -> None:
+        self.reply, self.running, self.why_not = reply, running, why_not
+
+    def cluster(self, kinds: tuple[Kind[Any], ...]) -> Cluster:
+        return make_cluster(*map(make_node, NODES), *WEB, vantages=NODES)
+
+    def measure(self, cluster: Cluster, requests: Iterable[Request]) -> Measured:
+        if self.why_not:
+            return Measured(why_not=self.why_not)
+        replies = {request: self.reply for request in requests if self.reply is not None}
+        return Measured(replies, tuple(Vantage(node, self.running, "" if self.running else "Forbidden") for node in NODES))
+
+
+def states(source: Source) -> dict[str, str]:
+    """Return the states of the checks that ask something here."""
+    known = registry.load()
+    cluster = source.cluster(())
+    asking = [c for c in known.checks if c.needs.tier is Tier.PODS and any(c.plan(cluster.view(c.needs.all_kinds)))]
+    report = run.run(source, known, tuple(asking)).report
+    return {result.check: str(result.state) for result in report.results}
+
+
+@pytest.mark.parametrize("source", [Source(Lost("exec refused")), Source(None, running=False)], ids=["lost", "no pod"])
+def test_a_check_without_one_answer_does_not_pass(source: Source) -> None:
+    found = states(source)
+    assert len(found) > 5
+    assert "pass" not in found.values(), found
+
+
+def test_what_nobody_wanted_measured_is_no_silence() -> None:
+    assert "unknown" not in states(Source(None, why_not="not asked for: --no-pods")).values()
+
+
+def test_one_answer_is_enough_to_judge_by() -> None:
+    source = Source(Lost("cut"))
+    cluster = source.cluster(())
+    check = registry.load().choose(["syn_retries"])[0]
+    requests = list(check.plan(cluster.view(check.needs.all_kinds)))
+    replies: dict[Request, Reply] = dict.fromkeys(requests, Lost("cut"))
+    replies[requests[0]] = EchoReply("10.0.0.1", (EchoSample(Outcome.OK, 1.0, "n2"),))
+    source.measure = lambda *_: Measured(replies, tuple(Vantage(node, True) for node in NODES))  # type: ignore[method-assign]
+    assert [str(result.state) for result in run.run(source, registry.load(), (check,)).report.results] == ["pass"]
+
+
+def test_a_wheel_takes_every_package_along() -> None:
+    listed = set(tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"])
+    there = {".".join(path.parent.relative_to(ROOT).parts) for path in (ROOT / "kubectl_netdoc").rglob("__init__.py")}
+    assert listed == there | {"netdoc_checks"}
