@@ -157,7 +157,7 @@ class _Want:
         ends = [end for item in slices for end in item.endpoints]
         if any(end.hints.for_zones or end.hints.for_nodes for end in ends):  # which of them, depends on the node's zone
             return
-        if any(_recent(self.cluster, item.metadata.annotations.trigger_time) for item in slices):
+        if any(_recent(self.cluster, item) for item in slices):
             return
         ports = {(port.name, port.protocol) for port in service.spec.ports}
         mine = {families.of(ip) for ip in service.spec.cluster_ips or (service.spec.cluster_ip,)}
@@ -196,9 +196,11 @@ def _proxied(service: Service) -> bool:
     )
 
 
-def _recent(cluster: Cluster, moment: str) -> bool:
+def _recent(cluster: Cluster, item: EndpointSlice) -> bool:
+    if cluster.age(item.metadata.creation_timestamp) < SETTLED:
+        return True
     try:
-        return cluster.age(datetime.fromisoformat(moment.replace("Z", "+00:00"))) < SETTLED
+        return cluster.age(datetime.fromisoformat(item.metadata.annotations.trigger_time.replace("Z", "+00:00"))) < SETTLED
     except (ValueError, TypeError):  # not written, or written by somebody else
         return False
 

@@ -52,6 +52,7 @@ def _slice(
     ready: tuple[str, ...] = ("10.244.1.1", "10.244.2.2"),
     waiting: tuple[str, ...] = (),
     changed: float = 7200,
+    age: float = 7200,
     zone: str = "",
     family: str = "IPv4",
     port: str = "http",
@@ -73,6 +74,7 @@ def _slice(
                 "namespace": "shop",
                 "labels": {"kubernetes.io/service-name": name, **(labels or {})},
                 "annotations": notes,
+                "creationTimestamp": ago(age),
             },
             "addressType": family,
             "endpoints": [end(ip) for ip in (*ready, *waiting)],
@@ -161,6 +163,7 @@ CASES = [
     _case("an only node lacks one", ONE, ("SRL002", "Node n1"), facts=_measure(ONE, n1=_rules((A,)))),
     _case("an only node has one too many: it may be new", ONE, facts=_measure(ONE, n1=_rules((*FULL, DEAD)))),
     _case("endpoints changed a moment ago", (fresh := _cluster(ends=_slice(changed=20))), facts=_measure(fresh, n2=_rules((A,)))),
+    _case("the slice is new", (made := _cluster(ends=_slice(age=20))), facts=_measure(made, n2=_rules((A,)))),
     _case("the Service is new", (young := _cluster(service=_service(age=20))), facts=_measure(young, n2=_rules((A,)))),
     _case("an endpoint that is not ready need not be there", _cluster(ends=_slice(waiting=("10.244.3.3",)))),
     _case(
