@@ -222,7 +222,7 @@ def ip_tables(found):
     for (family, level, protocol_at, head), names in zip(IP_TABLES, ("ip_tables_names", "ip6_tables_names")):  # noqa: B905 - Python 3.8
         if "nat" not in (text("/proc/net/" + names) or "").split():
             continue
-        with socket.socket(family, socket.SOCK_RAW, socket.IPPROTO_RAW) as sock:
+        with socket.socket(family, socket.SOCK_DGRAM) as sock:  # iptables itself takes a raw one, which needs NET_RAW
             info = option(sock, level, 64, b"nat".ljust(84, b"\0"))
             size = struct.unpack_from("=I", info, 80)[0]
             entries = option(sock, level, 65, b"nat".ljust(32, b"\0") + struct.pack("=I", size) + bytes(4 + size))[40:]
