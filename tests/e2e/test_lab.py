@@ -21,6 +21,7 @@ from tests.faults import found, judge, looked_at_all
 IN_CI = frozenset(
     {
         "app-on-localhost",
+        "cni-config-doubled",
         "coredns-stalls",
         "coredns-zero",
         "corefile-self-forward",
@@ -30,15 +31,20 @@ IN_CI = frozenset(
         "kube-proxy-hung",
         "loadbalancer-pending",
         "mtu-black-hole",
+        "network-agent-missing",
         "node-port-blocked",
+        "node-route-missing",
         "overlay-port-dropped",
         "pod-link-down",
         "policy-forgets-dns",
         "policy-not-enforced",
         "service-named-port-missing",
         "service-port-wrong",
+        "service-rule-missing",
         "service-selector-nothing",
         "traffic-policy-local",
+        "tunnel-wrong-node",
+        "webhook-unserved",
     }
 )
 """Faults of `make e2e`; the others are slow, and run with `make e2e-all`."""
@@ -47,9 +53,10 @@ FAULTS = [fault for fault in all_faults() if fault.expect]
 ROWS = [pytest.param(f, id=f.name, marks=() if f.name in IN_CI else pytest.mark.slow) for f in FAULTS]
 
 
-@pytest.mark.parametrize("run", range(5))
-def test_healthy_is_silent(netdoc: Netdoc, run: int) -> None:
-    done = netdoc("check", "-o", "json")
+@pytest.mark.parametrize("run", range(4))
+@pytest.mark.parametrize("flags", [(), ("--privileged",)], ids=["pods", "privileged"])
+def test_healthy_is_silent(netdoc: Netdoc, flags: tuple[str, ...], run: int) -> None:
+    done = netdoc("check", "-o", "json", *flags)
     report = json.loads(done.stdout)
     assert found(report) == set()
     assert looked_at_all(report), {result["check"]: result["state"] for result in report["results"]}
