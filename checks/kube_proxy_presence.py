@@ -55,7 +55,7 @@ OLDER, APART, SINCE = 3, 3, 25
 """Minor versions that kube-proxy may be older than the API server, and older or newer than the kubelet beside it, from its own
 1.25 on; before, one less (Version Skew Policy)."""
 
-BEHIND = ("SVR001", "SVR002", "SVR006", "KPX001", "KPX002", "KPX003")
+BEHIND = ("SVR001", "SVR002", "SVR006", "KPX001", "KPX002", "KPX003", "STF001", "STF002")
 
 ABSENT = Code(
     id="KPP001",

@@ -78,7 +78,7 @@ NO_RULES = Code(
         "kubectl -n {space} delete pod {pod}",
     ),
     rows=("K8",),
-    explains=(Explains(("SVR006", "DNL001", "DNL005", "DNL007", "NPT001"), "node"),),
+    explains=(Explains(("SVR006", "DNL001", "DNL005", "DNL007", "NPT001", "STF002"), "node"),),
 )
 MISSING = Code(
     id="SRL002",
@@ -93,7 +93,7 @@ MISSING = Code(
         "kubectl -n {space} delete pod {pod}",
     ),
     rows=("K8",),
-    explains=(Explains(("SVR006", "NPT001"), "node"),),
+    explains=(Explains(("SVR006", "NPT001", "STF002"), "node"),),
 )
 STALE = Code(
     id="SRL003",

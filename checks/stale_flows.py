@@ -116,7 +116,8 @@ def plan(cluster: Cluster) -> Iterator[Request]:
 def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     """Hold the flows against the slices."""
     cluster = facts.cluster
-    services = _udp(cluster)
+    services, young = _udp(cluster), _young(cluster)
+    ours = {ip for vantage in facts.vantages for ip in (vantage.ip, *vantage.more_ips)}
     if not services:
         raise Skip("no Service with an address speaks UDP", moot=True)
     if network := kubeproxy.replaced_by(cluster):
@@ -132,13 +133,20 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
         if reply.cut:
             yield Unseen(f"tracked flows of node {node}", f"{len(reply.flows)} were looked at, there are more")
         for flow in reply.flows:
-            if (service := services.get(flow.to)) and (kind := _stale(facts, node, service, flow)):
+            service = services.get(flow.to) if flow.source.ip not in ours and node not in young else None
+            if service and (kind := _stale(facts, node, service, flow)):
                 key = (f"{service.namespace}/{service.name}", flow.to, kind == "untranslated")
                 bad.setdefault(key, {}).setdefault(node, []).append(flow)
     for (_, to, untranslated), by_node in sorted(bad.items(), key=str):
         yield _finding(services[to], to, untranslated, by_node)
     if len({address.ip for address in services}) > MOST:
         yield Unseen("tracked flows", f"to {MOST} Services' addresses only")
+
+
+def _young(cluster: Cluster) -> set[str]:
+    """Nodes whose kube-proxy has only just started: flows from before it did are not forgotten yet."""
+    pods = kubeproxy.pods(cluster).items() if cluster.readable(POD) else ()
+    return {node for node, found in pods if any(cluster.age(p.metadata.creation_timestamp) < kubeproxy.STARTING for p in found)}
 
 
 def _unread(facts: Facts, node: str, reply: object) -> Unseen:

@@ -43,10 +43,16 @@ def _cluster(
     changed: float = 7200,
     ready: bool = True,
     protocols: tuple[str, ...] = ("UDP",),
+    fresh: str = "",
     **spec: object,
 ) -> Cluster:
     service = make_service("dns", ports=((53, 5353),), protocols=protocols, cluster_ip=IP, **spec)  # type: ignore[arg-type]
-    objects = (service, _slice(changed, ready), *map(node, NAMES), *map(proxy, NAMES))
+    objects = (
+        service,
+        _slice(changed, ready),
+        *map(node, NAMES),
+        *(proxy(name, age=20 if name == fresh else 7200) for name in NAMES),
+    )
     return make_cluster(*objects, *more, vantages=NAMES, tier=tier)
 
 
@@ -90,6 +96,14 @@ CASES = [
         C,
         facts=_measure(C, msgspec.structs.replace(BARE, replied=True)),
     ),
+    _case(
+        "netdoc's own lookups",
+        C,
+        facts=msgspec.structs.replace(
+            (own := _measure(C, BARE)), vantages=tuple(msgspec.structs.replace(each, ip=CLIENT.ip) for each in own.vantages)
+        ),
+    ),
+    _case("kube-proxy has only just started there", (young := _cluster(fresh="n2")), facts=_measure(young, BARE, GONE)),
     _case("to another port of the address", C, facts=_measure(C, msgspec.structs.replace(GONE, to=Address(IP, 54)))),
     _case("endpoints changed a moment ago", FRESH, facts=_measure(FRESH, GONE)),
     _case("nobody noted when endpoints changed", UNTOLD, ("STF001", SERVICE), facts=_measure(UNTOLD, GONE)),
