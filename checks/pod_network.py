@@ -60,7 +60,7 @@ SEGMENT = 1024
 """Bytes of the large payload from which on full-size segments do pass: a hole lets none through, at any MTU that is in use."""
 
 CHAIN = Explains(("DNL001", "DNL002", "DNL003", "DNL005", "DNL007", "SVR002", "SVR003", "SVR004", "SVR005", "SVR006"), "path")
-TCP_DNS = Explains(("DSV001", "DSV002", "DSV003", "DTR001", "DTR002"), "node")
+TCP_DNS = Explains(("DSV001", "DSV002", "DSV003", "DTR001", "DTR002", "CPL007"), "node")
 """A lookup through the Service may go to either end: no path tells, the node it was seen from does."""
 
 NO_CROSSING = Code(

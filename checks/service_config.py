@@ -63,7 +63,7 @@ UNCLAIMED = timedelta(seconds=20)
 CONTROLLER = "endpointslice-controller.k8s.io"
 MIRROR = "endpointslicemirroring-controller.k8s.io"
 
-ENTERED = Explains(("ING003", "GWR010"), "subject")
+ENTERED = Explains(("ING003", "GWR010", "CPL001", "CPL002"), "subject")
 """What an Ingress or a route leads to is the Service."""
 
 NEAR_MISS = Code(

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kubectl_netdoc import families
+from kubectl_netdoc import families, meshes
 from kubectl_netdoc.api import (
     ENDPOINT_SLICE,
     POD,
@@ -73,7 +73,8 @@ NO_PROXYING = Code(
     ),
     rows=("K8", "K13"),
     explains=(
-        Explains(("DNL001", "DNL005", "DNL007", "SVR002", "SVR006", "SVR007", "NPT001", "NPT002", "NPT003"), "node"),
+        Explains(("DNL001", "DNL005", "DNL007", "SVR002", "SVR006", "SVR007", "NPT001", "NPT002", "NPT003", "INC003"), "node"),
+        Explains(("CNI002", "CNI004"), "node"),
         Explains(PROXY_SAYS, "node"),
     ),
 )
@@ -134,6 +135,7 @@ NOT_THE_API = Code(
     message="From {nodes}, {address} answers as kubernetes.default with a certificate that is not the cluster's: {problem}",
     fix="Find what answers there: a proxy that takes all connections, or an address range that is used twice.",
     commands=("kubectl -n default get service kubernetes -o wide",),
+    explains=(Explains(("CPL008",), "cluster"),),
 )
 GONE = Code(
     id="SVR008",
@@ -335,6 +337,7 @@ def _services(facts: Facts, nodes: list[str]) -> Iterator[Finding | Unseen]:
         yield Unseen("Services", f"{len(rows)} of {every} Service ports were measured: a sample (--service and -n choose)")
     if other := _not_tcp(facts.cluster):
         yield Unseen(f"{len(other)} UDP and SCTP ports of Services", f"not measured, nothing is sent to them: {_some(other)}")
+    yield from _proxied(facts, rows)
     lost = sorted({reason for row in rows for reason in row.lost})
     if lost:
         yield Unseen("Services", "; ".join(lost), asked=True)
@@ -353,6 +356,20 @@ def _services(facts: Facts, nodes: list[str]) -> Iterator[Finding | Unseen]:
         yield _refused(facts, same)
     for ends in silent.values():
         yield from _silent(facts, ends[0][1], [row for row, _ in ends])
+
+
+def _proxied(facts: Facts, rows: list[_Row]) -> Iterator[Unseen]:
+    """Endpoints that answered for themselves, where a mesh's proxy accepts whatever the application does."""
+    if not facts.cluster.readable(POD):
+        return
+    mesh, found = meshes.Meshes(facts.cluster), dict[str, dict[str, None]]()
+    for row in rows:
+        for endpoint, seen in row.direct.items():
+            pod = facts.cluster.get(POD, row.subject.namespace, endpoint.pod) if Outcome.OK in seen.values() else None
+            if pod is not None and (proxy := mesh.proxy(pod)):
+                found.setdefault(proxy, {})[f"{pod.namespace}/{pod.name}"] = None
+    for proxy, pods in found.items():
+        yield Unseen(f"the applications in {len(pods)} pods", f"proxy accepts ({proxy}), whatever is behind: {_some(list(pods))}")
 
 
 def _not_tcp(cluster: Cluster) -> list[str]:
@@ -436,7 +453,7 @@ check = Check(
     needs=Needs(
         kinds=(SERVICE,),
         optional=(ENDPOINT_SLICE, ROOT_CERTIFICATE),
-        hints=policies.KINDS,
+        hints=tuple(dict.fromkeys((*policies.KINDS, *meshes.KINDS))),
         tier=Tier.PODS,
     ),
     codes=(
