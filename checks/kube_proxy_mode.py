@@ -260,10 +260,10 @@ def _unasked(facts: Facts, seen: _Seen) -> Iterator[Unseen]:
         yield Unseen("kube-proxy's mode and health on the nodes", f"{why}{guess}")
         return
     lost = {v.node: f"no pod on the host network ran there: {v.reason}" for v in facts.hosts if not v.running}
-    lost |= {
-        node: reply.reason for node in facts.cluster.hosts if isinstance(reply := facts.reply(kubeproxy.mode_of(node)), Lost)
-    }
-    silent = [node for node in facts.cluster.hosts if node not in seen.modes and node not in lost and node in seen.nodes]
+    replies = {node: facts.reply(kubeproxy.mode_of(node)) for node in facts.cluster.hosts}
+    lost |= {node: reply.reason for node, reply in replies.items() if isinstance(reply, Lost)}
+    told = {node for node, reply in replies.items() if isinstance(reply, HttpReply) and reply.outcome is Outcome.TIMEOUT}
+    silent = [node for node in facts.cluster.hosts if node in seen.nodes and node not in {*seen.modes, *lost, *told}]
     for node, reason in sorted(lost.items()):
         yield Unseen(f"kube-proxy on node {node}", reason, asked=True)
     if silent:

@@ -57,7 +57,7 @@ from kubectl_netdoc.targets import SYNC, Endpoint, Target, all_targets, own, pro
 DNS, SHOWN = 53, 3
 """The port of DNS, which other checks measure; names that a remark shows."""
 
-PROXY_SAYS = ("KPX001", "KPX002", "KPX003", "SRL001", "SRL002", "SRL003", "STF001", "STF002")
+PROXY_SAYS = ("KPX001", "KPX002", "KPX003", "SRL001", "SRL002", "SRL003", "SRL006", "STF001", "STF002")
 """What is seen of the same from further tiers: kube-proxy hangs or lags, its rules, the flows that they left."""
 
 NO_PROXYING = Code(

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
+from typing import Any
 
 from kubectl_netdoc import families, kubeproxy
 from kubectl_netdoc.api import (
@@ -83,9 +84,24 @@ NO_RULES = Code(
 MISSING = Code(
     id="SRL002",
     severity=Severity.FAIL,
+    title="Services without a rule on a node",
+    message="On {name} no rule leads to any endpoint of {services}: {endpoints}, endpoints for longer than {settled} s; the "
+    "rules of {others} have them",
+    fix="kube-proxy on {name} did not write them, or somebody took them out, and it writes all again within the hour only: "
+    "restart it there.",
+    commands=(
+        "kubectl -n {space} logs {pod} --tail=50",
+        "kubectl -n {space} delete pod {pod}",
+    ),
+    rows=("K8",),
+    explains=(Explains(("SVR006", "NPT001", "STF002"), "node"),),
+)
+SOME_MISSING = Code(
+    id="SRL006",
+    severity=Severity.WARN,
     title="Endpoints without a rule on a node",
     message="On {name} no rule leads to {endpoints} of {services}, endpoints for longer than {settled} s; the rules of {others} "
-    "have them",
+    "have them. Their share goes to the Service's other endpoints, or nowhere",
     fix="kube-proxy on {name} did not write them, or somebody took them out, and it writes all again within the hour only: "
     "restart it there.",
     commands=(
@@ -283,11 +299,20 @@ def _findings(
     if missing and missing == set(each.must):
         yield NO_RULES.on(subject, numbers, count=len(missing))
     elif missing:
-        services = sorted({service for text in missing for service in each.must[text]})
-        seconds = int(SETTLED.total_seconds())
-        yield MISSING.on(subject, numbers, endpoints=_some(missing), services=_some(services), settled=seconds)
+        yield from _missing(subject, numbers, each, missing)
     if extra:
         yield STALE.on(subject, numbers, endpoints=_some(extra), are="are" if len(extra) > 1 else "is")
+
+
+def _missing(subject: Subject, numbers: dict[str, Any], each: _Held, missing: set[str]) -> Iterator[Finding]:
+    """Services that have no rule left, then those that have some."""
+    left = {service for text, services in each.must.items() if text not in missing for service in services}
+    of = {service for text in missing for service in each.must[text]}
+    for code, services in ((MISSING, of - left), (SOME_MISSING, of & left)):
+        texts = [text for text in missing if each.must[text] & services]
+        if texts:
+            seconds = int(SETTLED.total_seconds())
+            yield code.on(subject, numbers, endpoints=_some(texts), services=_some(services), settled=seconds)
 
 
 def _some(items: Iterable[str]) -> str:
@@ -330,7 +355,7 @@ check = Check(
     title="Each node's rules follow the EndpointSlices",
     prefix="SRL",
     needs=Needs(kinds=(NODE, POD, SERVICE, ENDPOINT_SLICE), hints=kubeproxy.HINTS, tier=Tier.PRIVILEGED),
-    codes=(NO_RULES, MISSING, STALE, TWO_SETS, OTHER_MODE),
+    codes=(NO_RULES, MISSING, SOME_MISSING, STALE, TWO_SETS, OTHER_MODE),
     plan=plan,
     analyse=analyse,
 )

@@ -77,7 +77,7 @@ UNTRANSLATED = Code(
     severity=Severity.FAIL,
     title="UDP flows that no Service takes up",
     message="On {nodes} {count} UDP flows of {clients} to Service {namespace}/{name} ({address}) began when it had no endpoint "
-    "or no rule there, and are sent to its own address for as long as the client goes on; those that begin now work",
+    "or no rule there, and are sent to its own address for as long as the client goes on",
     fix="Delete the entries: the next datagram finds an endpoint.",
     commands=(
         "kubectl debug node/{first} -it --profile=sysadmin --image=busybox -- chroot /host "

@@ -136,7 +136,13 @@ CASES = [
     _case("in nftables mode", X, facts=_measure(X, "nftables", _rules(nftables=FULL))),
     _case("in the old tables", X, facts=_measure(X, "iptables", _rules(legacy=FULL))),
     _case("nobody tells the mode", X, facts=_measure(X, "", _rules(nftables=FULL))),
-    _case("one endpoint lacks its rule on a node", X, ("SRL002", "Node n2"), facts=_measure(X, n2=_rules((A,)))),
+    _case("one endpoint lacks its rule on a node", X, ("SRL006", "Node n2"), facts=_measure(X, n2=_rules((A,)))),
+    _case(
+        "a Service lacks its only rule on a node",
+        (two := _cluster(_service("api", ip="10.96.0.2"), _slice("api", ready=("10.244.3.3",)))),
+        ("SRL002", "Node n2"),
+        facts=_measure(two, everywhere=_rules((*FULL, C)), n2=_rules(FULL)),
+    ),
     _case("a node has no rule at all", X, ("SRL001", "Node n2"), facts=_measure(X, n2=_rules())),
     _case(
         "a node has none, and no kube-proxy",
@@ -147,7 +153,7 @@ CASES = [
     _case(
         "behind: the old one there, the new one not",
         X,
-        ("SRL002", "Node n2"),
+        ("SRL006", "Node n2"),
         ("SRL003", "Node n2"),
         facts=_measure(X, n2=_rules((A, DEAD))),
     ),
@@ -160,7 +166,7 @@ CASES = [
         facts=_measure(X, n1=_rules((A,)), n2=_rules((B,)), n3=_rules((*FULL, C))),
     ),
     _case("netdoc's own endpoints, of any run", X, facts=_measure(X, n2=_rules((*FULL, OWN)))),
-    _case("an only node lacks one", ONE, ("SRL002", "Node n1"), facts=_measure(ONE, n1=_rules((A,)))),
+    _case("an only node lacks one", ONE, ("SRL006", "Node n1"), facts=_measure(ONE, n1=_rules((A,)))),
     _case("an only node has one too many: it may be new", ONE, facts=_measure(ONE, n1=_rules((*FULL, DEAD)))),
     _case("endpoints changed a moment ago", (fresh := _cluster(ends=_slice(changed=20))), facts=_measure(fresh, n2=_rules((A,)))),
     _case("the slice is new", (made := _cluster(ends=_slice(age=20))), facts=_measure(made, n2=_rules((A,)))),
@@ -193,7 +199,7 @@ CASES = [
         "a port that the Service does not have", (port := _cluster(ends=_slice(port="other"))), facts=_measure(port, n2=_rules())
     ),
     _case("both families", DUAL, facts=_measure(DUAL, everywhere=_rules((*FULL, V6)))),
-    _case("IPv6 is missing", DUAL, ("SRL002", "Node n2"), facts=_measure(DUAL, everywhere=_rules((*FULL, V6)), n2=_rules(FULL))),
+    _case("IPv6 is missing", DUAL, ("SRL006", "Node n2"), facts=_measure(DUAL, everywhere=_rules((*FULL, V6)), n2=_rules(FULL))),
     _case(
         "slices of a family that the Service does not have",
         (single := _cluster(_slice(ready=("2001:db8::1",), family="IPv6"))),
