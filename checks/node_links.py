@@ -48,6 +48,9 @@ from kubectl_netdoc.routing import AGENTS, BROKEN, Hop, Network, Tables
 OVERHEADS = {"vxlan": encapsulation.VXLAN, "ipip": encapsulation.IPIP, "wireguard": encapsulation.WIREGUARD}
 """What each kind of tunnel adds."""
 
+MOST_LINES = 12
+"""Commands of a finding at most; the rest is of the same form."""
+
 EFFECTS = (Explains(BROKEN, "path"), Explains(("PNW008",), "node"))
 
 DOWN = Code(
@@ -82,10 +85,10 @@ OTHER_END = Code(
     severity=Severity.FAIL,
     title="A tunnel's link address is not the one that others were told",
     message="Others are told to send to {told} on node {name}, and its {link} is {mac}: it drops what they send",
-    fix="Set the link address back on the node, and keep systemd-udevd from changing it (MACAddressPolicy=none for this link).",
-    commands=("ip link set {link} address {told}  # on node {name}", AGENTS),
+    fix="Set the link address back on the node, and its neighbours, which the kernel forgets with each change; keep systemd-udevd"
+    " from changing it (MACAddressPolicy=none for this link).",
     rows=("M3",),
-    explains=EFFECTS,
+    explains=(*EFFECTS, Explains(("NRT004",), "node")),
 )
 
 plan = routing.plan
@@ -198,7 +201,18 @@ def _ends(network: Network, name: str, used: set[str]) -> Iterator[Finding]:
         told = routing.flannel(node, family)
         own = table.links.get(f"{link}.{told.vni}")
         if told.mac and own and own.mac and own.mac != told.mac:
-            yield OTHER_END.on(Subject("Node", name), told=told.mac, link=own.name, mac=own.mac, paths=paths)
+            lines = (routing.on(name, f"ip link set {own.name} address {told.mac}"), *_neighbours(network, name, own, family))
+            numbers = {"told": told.mac, "link": own.name, "mac": own.mac, "paths": paths}
+            yield OTHER_END.on(Subject("Node", name), numbers, try_=(*lines[:MOST_LINES], AGENTS))
+
+
+def _neighbours(network: Network, name: str, link: Link, family: str) -> Iterator[str]:
+    """The lines for the other nodes' ends."""
+    for other, node in sorted(network.nodes.items()):
+        ranges = [to for to in node.spec.pod_cidrs if families.of(to) == family]
+        if other != name and ranges:
+            macs = network.macs(other, link, family)
+            yield from routing.tunnel_lines(name, link.name, routing.first(ranges[0]), macs, network.outer(other, family))
 
 
 check = Check(

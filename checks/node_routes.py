@@ -123,6 +123,8 @@ class Flaw(Struct, frozen=True):
     range: str
     words: str
     lines: tuple[str, ...]
+    at: str = ""
+    """The node that is to be mended, where it is not the one that sends."""
 
 
 def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
@@ -142,10 +144,23 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     for (one, other, to), way in network.ways.items():
         if flaw := _route(network, one, other, to, way) or _tunnel(network, one, other, to, way):
             flaws.setdefault((one, other), flaw)
+    flaws = _followed(network, flaws)
     for code in (MISSING, REFUSED, ASTRAY, NO_NEIGHBOUR, NO_FORWARDING, DETOUR):
         yield from _placed(network, code, {pair: flaw for pair, flaw in flaws.items() if flaw.code is code})
     if network.tables:
         yield _measured(network, flaws)
+
+
+def _followed(network: Network, flaws: dict[Pair, Flaw]) -> dict[Pair, Flaw]:
+    """A node that sends by way of another whose own way is wrong follows it, as BGP tells bad routes on: that one is to mend."""
+    found = {}
+    for (one, other), flaw in flaws.items():
+        by = network.ways[one, other, flaw.range]
+        led = flaws.get((by.node, other)) if by.hop is Hop.PEER and by.node not in (one, other) else None
+        if led and led.range == flaw.range and flaw.code is ASTRAY:
+            flaw = Flaw(led.code, flaw.range, f"{led.words} on {by.node}, where {one} sends its own too", led.lines, by.node)
+        found[one, other] = flaw
+    return found
 
 
 def _route(network: Network, one: str, other: str, to: str, way: Way) -> Flaw | None:
@@ -181,9 +196,9 @@ def _tunnel(network: Network, one: str, other: str, to: str, way: Way) -> Flaw |
         return None
     macs, ends = network.macs(other, link, families.of(to)), network.outer(other, families.of(link.local or to))
     neighbour = table.neighbour(link.name, via)
-    lines = _tunnel_lines(one, link.name, via, macs, ends)
+    lines = routing.tunnel_lines(one, link.name, via, macs, ends)
     if neighbour is None:  # where none is set by hand, they are learnt
-        return Flaw(NO_NEIGHBOUR, to, f"{via} on {link.name} has no entry", lines) if table.sets(link.name) else None
+        return Flaw(NO_NEIGHBOUR, to, f"{via} on {link.name} has no entry", lines) if network.sets(link.name) else None
     if macs and neighbour.mac not in macs:
         return Flaw(NO_NEIGHBOUR, to, f"{via} on {link.name} is {neighbour.mac}, not {macs[0]}", lines)
     sent = {entry.to for entry in table.forwarding(link.name, neighbour.mac)}
@@ -196,18 +211,6 @@ def _tunnel(network: Network, one: str, other: str, to: str, way: Way) -> Flaw |
     return None
 
 
-def _ip(to: str) -> str:
-    return "ip -6" if families.of(to) == families.IPV6 else "ip"
-
-
-def _tunnel_lines(node: str, dev: str, via: str, macs: list[str], ends: list[str]) -> tuple[str, ...]:
-    if not macs:
-        return ()
-    neighbour = routing.on(node, f"{_ip(via)} neigh replace {via} lladdr {macs[0]} dev {dev} nud permanent")
-    forwarding = [routing.on(node, f"bridge fdb replace {macs[0]} dev {dev} dst {end} self permanent") for end in ends[:1]]
-    return (neighbour, *forwarding)
-
-
 def _route_lines(network: Network, one: str, other: str, to: str) -> tuple[str, ...]:
     """The lines that make the way: as flannel makes it, else as another node has it."""
     family = families.of(to)
@@ -216,15 +219,17 @@ def _route_lines(network: Network, one: str, other: str, to: str) -> tuple[str, 
         vni = routing.flannel(network.nodes[one], family).vni or end.vni
         dev = f"flannel-v6.{vni}" if family == families.IPV6 else f"flannel.{vni}"
         via = routing.first(to)
-        line = routing.on(one, f"{_ip(to)} route replace {to} via {via} dev {dev} onlink")
-        return (line, *_tunnel_lines(one, dev, via, [end.mac], network.outer(other, family)))
+        line = routing.on(one, f"{routing.ip(to)} route replace {to} via {via} dev {dev} onlink")
+        return (line, *routing.tunnel_lines(one, dev, via, [end.mac], network.outer(other, family)))
     others = [way.route for (_, at, range_), way in network.ways.items() if (at, range_) == (other, to) and way.node == other]
     own = [way.route for (at, whose, _), way in network.ways.items() if at == one and way.hop is Hop.PEER and way.node == whose]
     via = others[0].via if others else next(iter(network.outer(other, family)), "")
     form = (own or others)[:1]
     if not via or not form or not form[0].dev:
         return ()
-    return (routing.on(one, f"{_ip(to)} route replace {to} via {via} dev {form[0].dev}{' onlink' if form[0].on_link else ''}"),)
+    return (
+        routing.on(one, f"{routing.ip(to)} route replace {to} via {via} dev {form[0].dev}{' onlink' if form[0].on_link else ''}"),
+    )
 
 
 def _placed(network: Network, code: Code, flaws: dict[Pair, Flaw]) -> Iterator[Finding]:
@@ -237,16 +242,17 @@ def _placed(network: Network, code: Code, flaws: dict[Pair, Flaw]) -> Iterator[F
     for other in sorted({other for _, other in flaws}):
         to_it = {pair: flaw for pair, flaw in sorted(left.items()) if pair[1] == other}
         alone = all(sum(one == pair[0] for pair in flaws) == 1 for one, _ in to_it)
+        alone = alone and not any(flaw.at for flaw in to_it.values())
         if len(to_it) > 1 and {one for one, _ in to_it} == measured - {other} and alone:
             yield _finding(code, Subject("Node", other), "Every other node", to_it)
             left = {pair: flaw for pair, flaw in left.items() if pair not in to_it}
-    for one in sorted({one for one, _ in left}):
-        own = {pair: flaw for pair, flaw in sorted(left.items()) if pair[0] == one}
+    for one in sorted({flaw.at or pair[0] for pair, flaw in left.items()}):
+        own = {pair: flaw for pair, flaw in sorted(left.items()) if (flaw.at or pair[0]) == one}
         yield _finding(code, Subject("Node", one), f"Node {one}", own)
 
 
 def _finding(code: Code, subject: Subject, on: str, flaws: dict[Pair, Flaw]) -> Finding:
-    lines = [line for flaw in flaws.values() for line in flaw.lines][:MOST_LINES]
+    lines = list(dict.fromkeys(line for flaw in flaws.values() for line in flaw.lines))[:MOST_LINES]
     numbers = {
         "on": on,
         "peers": sorted({other for _, other in flaws}),

@@ -18,7 +18,7 @@ from kubectl_netdoc import families, hosts
 from kubectl_netdoc.cluster import Cluster
 from kubectl_netdoc.facts import Facts
 from kubectl_netdoc.mesh import Pair, arrows, both_ways, pairs
-from kubectl_netdoc.records import NODE, Node
+from kubectl_netdoc.records import NODE, POD, Node
 from kubectl_netdoc.requests import Echo, EchoReply, Forwarding, KernelRoute, Link, Neighbour, Request, RtnetlinkReply
 from kubectl_netdoc.targets import proof
 
@@ -113,7 +113,7 @@ class Tables:
         return [link for link in self.links.values() if link.kind in TUNNELS]
 
     def sets(self, dev: str) -> bool:
-        """Whether neighbours on a link are set by an agent, not learnt."""
+        """Whether there are neighbours on a link that an agent has set."""
         return dev in self._set
 
     def lookup(self, to: str) -> KernelRoute | None:
@@ -251,7 +251,7 @@ class Network:
         self.owner = owners(cluster.all(NODE), self.tables)
         self.proven = _proven(facts)
         self.by_node = self._ranges_in_use(facts)
-        self.ranges = {name: node.spec.pod_cidrs for name, node in self.nodes.items()} if self.by_node else self._blocks()
+        self.ranges = {name: node.spec.pod_cidrs for name, node in self.nodes.items()} if self.by_node else self._blocks(facts)
         self.ways = {
             (one, other, to): way(table, to, self.owner)
             for one, table in self.tables.items()
@@ -270,8 +270,11 @@ class Network:
         mine = [(v.node, v.ip) for v in facts.vantages if v.ip and v.node in self.nodes]
         return all(any(contains(to, ip) for to in self.nodes[node].spec.pod_cidrs) for node, ip in mine)
 
-    def _blocks(self) -> dict[str, tuple[str, ...]]:
-        """The blocks of each node where IPAM cuts its own: Calico's node drops what is left of its block, the others route it."""
+    def _blocks(self, facts: Facts) -> dict[str, tuple[str, ...]]:
+        """The blocks of each node where IPAM cuts its own: Calico's node drops what is left of its block, the others route it.
+
+        Whose a block is, the pods in it tell first: a blackhole made by hand is told to the other nodes too, by BIRD.
+        """
         claims: dict[str, set[str]] = {}
         votes: dict[str, Counter[str]] = {}
         for name, table in self.tables.items():
@@ -281,8 +284,10 @@ class Network:
                 elif owner := self.owner.get(route.via, ""):
                     votes.setdefault(route.to, Counter())[owner] += 1
         found: dict[str, tuple[str, ...]] = {}
+        lodged = _lodged(facts)
         for to, names in sorted(claims.items()):
-            led = votes.get(to, Counter())
+            here = Counter(node for ip, node in lodged.items() if not to.endswith("/0") and contains(to, ip))
+            led = here or votes.get(to, Counter())
             named = [name for name in led if led[name] == max(led.values())] or sorted(names)
             if len(named) == 1 and named[0] in self.nodes and not to.endswith("/0"):
                 found[named[0]] = (*found.get(named[0], ()), to)
@@ -327,6 +332,10 @@ class Network:
         found = dict.fromkeys([flannel(self.nodes[node], family).to, *known, *own])
         return [ip for ip in found if ip and families.of(ip) == family]
 
+    def sets(self, dev: str) -> bool:
+        """Whether an agent sets the neighbours on a link of that name, on whatever node; else they are learnt."""
+        return any(table.sets(dev) for table in self.tables.values())
+
     def bridges(self, node: str) -> list[Link]:
         """Return the bridges that pods of a node hang on: those with an address of its pod range."""
         ranges = self.nodes[node].spec.pod_cidrs if node in self.nodes and self.by_node else ()
@@ -337,6 +346,14 @@ class Network:
     def around(self, node: str) -> list[str]:
         """All paths from and to a node, as evidence names them."""
         return arrows(both_ways((node, other) for other in self.nodes if other != node))
+
+
+def _lodged(facts: Facts) -> dict[str, str]:
+    """The addresses of pods of the pod network, netdoc's own too, and the node of each."""
+    pods = facts.cluster.all(POD) if facts.cluster.readable(POD) else ()
+    living = (pod for pod in pods if not (pod.spec.host_network or pod.finished or pod.terminating))
+    found = {ip: pod.spec.node_name for pod in living for ip in pod.ips}
+    return found | {vantage.ip: vantage.node for vantage in facts.vantages if vantage.ip}
 
 
 def _settled(cluster: Cluster, node: Node) -> bool:
@@ -362,6 +379,20 @@ def _proven(facts: Facts) -> dict[tuple[str, str, str], bool]:
 def on(node: str, line: str) -> str:
     """Return a line for a node's shell as a command."""
     return f"{line}  # on node {node}"
+
+
+def ip(to: str) -> str:
+    """Return the command for a family."""
+    return "ip -6" if families.of(to) == families.IPV6 else "ip"
+
+
+def tunnel_lines(node: str, dev: str, via: str, macs: list[str], ends: list[str]) -> tuple[str, ...]:
+    """Return the lines that tell a node's tunnel of another node's end, as far as it is known."""
+    if not macs:
+        return ()
+    neighbour = on(node, f"{ip(via)} neigh replace {via} lladdr {macs[0]} dev {dev} nud permanent")
+    forwarding = [on(node, f"bridge fdb replace {macs[0]} dev {dev} dst {end} self permanent") for end in ends[:1]]
+    return (neighbour, *forwarding)
 
 
 BROKEN = (

@@ -138,6 +138,8 @@ CASES = [
     ),
     _case("by another node, which passes it on", "NRT006 Node n1", changes={"n1": with_route(_route("10.244.3.0"))}),
     _bad("no neighbour", "NRT004", replaced(neighbours=_neighbours(""))),
+    _bad("no neighbours at all", "NRT004", replaced(neighbours=()), dead=N1),
+    _case("neighbours that are learnt", like=lambda node: replaced(neighbours=())(vxlan(node)), dead=DEAD),
     _bad("another's link address", "NRT004", replaced(neighbours=_neighbours("aa:bb:cc:00:00:99"))),
     _bad(
         "a neighbour that was asked for in vain",
