@@ -11,7 +11,8 @@ work. From outside both look like an application that fails now and then, from s
 ## What it can't see
 ipvs mode's table, and what eBPF data planes do instead. Rules are a few seconds behind by design, and lists are read before
 them: endpoints that changed in the minute before are left out, as is what differs on most nodes alike. Where a Service keeps its
-traffic on a node or in a zone, only what must be there is held against the rules. Which Service a stale rule is of, is not read.
+traffic on a node or in a zone, only what must be there is held against the rules. Which Service a rule
+is of is not read, so an endpoint of two Services counts as there when one of them has it.
 
 ## Sources
 Kubernetes: Virtual IPs and Service Proxies; kube-proxy writes all rules again at least once an hour (iptables mode, since 1.28);
