@@ -44,7 +44,10 @@ from kubectl_netdoc.api import (
 AGREE = 2
 """Nodes that have to use one and the same configuration before another node is held to it."""
 
-EFFECTS = ("PNW002", "PNW003", "PNW007", "PNW008", "PNW011", "PAD002", "SVH001", "MTU001", "MTU002", "MTU010", "NOD003", "POD003")
+EFFECTS = (
+    *("PNW002", "PNW003", "PNW007", "PNW008", "PNW011", "PAD002", "SVH001", "MTU001", "MTU002", "MTU010", "NOD003"),
+    *("POD003", "PNW015"),
+)
 
 FOREIGN = Code(
     id="CNF001",

@@ -61,8 +61,8 @@ NETWORK = Subject("Cluster", "pod network")
 BGP = re.compile(r"BGP not established with ([\da-f][\da-f.:,]*)")
 """What calico-node's readiness says (node/pkg/health): the peers without a session."""
 
-NODES_WITHOUT = ("NOD002", "NOD003", "NOD005", "POD003", "PNW002", "PNW003", "PNW008", "PNW012")
-"""What a node without a working agent shows sooner or later: no network for new pods, no paths for old ones."""
+NODES_WITHOUT = ("NOD002", "NOD003", "NOD005", "POD003", "PNW002", "PNW003", "PNW008", "PNW012", "PNW015", "NRT001", "NRT003")
+"""What a node without a working agent shows sooner or later: no network for new pods, no routes and no paths for old ones."""
 
 LOOK = (
     "kubectl -n {namespace} get pods -o wide --field-selector spec.nodeName={first}",
@@ -120,11 +120,13 @@ NO_BGP = Code(
     severity=Severity.FAIL,
     title="BGP sessions are not established",
     message="{network} has no BGP session between {shown} and {peers}: routes to the pods there are not exchanged",
-    fix="Let TCP 179 pass between the nodes; where a peer is no address of a node, Calico has taken the wrong interface: set "
-    "IP_AUTODETECTION_METHOD (operator: nodeAddressAutodetectionV4), such as to kubernetes-internal-ip.",
+    fix="See in which state BIRD has the sessions, and let TCP 179 pass between the nodes; where a peer is "
+    "no address of a node, Calico has taken the wrong interface: set IP_AUTODETECTION_METHOD (operator: "
+    "nodeAddressAutodetectionV4), such as to kubernetes-internal-ip.",
     commands=(
-        "kubectl get nodes -o wide",
+        "kubectl -n {namespace} exec {pod} -c {container} -- birdcl -s /var/run/calico/bird.ctl show protocols",
         "kubectl -n {namespace} logs {pod} -c {container} --tail=50",
+        "kubectl get nodes -o wide",
         "kubectl get nodes -o custom-columns=NAME:.metadata.name,ADDRESS:.metadata.annotations.projectcalico\\.org/IPv4Address",
     ),
     rows=("M10",),
@@ -335,16 +337,30 @@ def _troubles(cluster: Cluster, found: Found, agents: Agents) -> Iterator[Findin
         agent = makers[trouble.pod.namespace, trouble.pod.name]
         groups.setdefault((code, agent.namespace, agent.name), []).append(trouble)
     for (code, namespace, name), troubles in groups.items():
-        first = troubles[0]
+        centre, peers = _sessions(cluster, troubles) if code is NO_BGP else ("", [])
+        first = next((each for each in troubles if each.pod.spec.node_name == centre), troubles[0])
         numbers = {
             "network": found.name,
             "container": first.container,
             "why": first.why,
             "pod": first.pod.name,
-            "peers": sorted({peer for each in troubles for peer in _peers(each.why)} - down),
+            "peers": peers,
         }
         nodes = sorted({each.pod.spec.node_name for each in troubles})
-        yield code.on(Subject("DaemonSet", name, namespace), _nodes(nodes) | numbers)
+        yield code.on(Subject("DaemonSet", name, namespace), _nodes(nodes) | numbers | ({"shown": centre} if centre else {}))
+
+
+def _sessions(cluster: Cluster, troubles: list[Trouble]) -> tuple[str, list[str]]:
+    """The one node that all missing sessions have in common, if there is one, and the peers: both ends of each are not ready."""
+    owners = {each.address: node.name for node in cluster.all(NODE) for each in node.status.addresses}
+    down = gone(cluster)
+    missing = [(each.pod.spec.node_name, peer) for each in troubles for peer in _peers(each.why) if peer not in down]
+    ends = [{node, owners.get(peer, peer)} for node, peer in missing]
+    common = set.intersection(*ends) & set(owners.values()) if len(set(map(frozenset, ends))) > 1 else set()
+    centre = common.pop() if len(common) == 1 else ""
+    if not centre:
+        return "", sorted({peer for _, peer in missing})
+    return centre, sorted({*(node for node, _ in missing), *(owners.get(peer, peer) for _, peer in missing)} - {centre})
 
 
 def _peers(why: str) -> list[str]:

@@ -4,6 +4,7 @@
 The mesh between netdoc's own echo pods: every pair of measured nodes in both directions (a ring of neighbours where there
 are many), and one pair on the same node, in each family that pods have; a small payload over TCP and UDP, then 64 KiB. Each
 echo proves itself by a nonce and tells the address it saw. The kubelet's readiness probe shows whether a node reaches its own.
+Of each node, two pods behind Services too: where they answer, only what is new on the node is cut off.
 
 ## Why it matters
 Pods must reach pods on every node without NAT, and a node its own pods. What breaks this (a firewall between nodes, a lost
@@ -12,7 +13,6 @@ route, an MTU too large) shows in applications as time-outs that come and go wit
 ## What it can't see
 A policy that isolates netdoc's own namespace from itself looks like a broken mesh. Nodes without a debug pod. Whether the
 loss is in the node, the tunnel or the underlay: only the nodes tier tells. Loss now and then is path_quality's question, the
-size that still passes mtu_mismatch's. Loss now and then is path_quality's question, the
 size that still passes mtu_mismatch's.
 
 ## Sources
@@ -26,9 +26,11 @@ from ipaddress import ip_address, ip_network
 
 import msgspec
 
-from kubectl_netdoc import families
+from kubectl_netdoc import elders, families
 from kubectl_netdoc.api import (
+    ENDPOINT_SLICE,
     NODE,
+    SERVICE,
     Check,
     Cluster,
     Code,
@@ -41,6 +43,7 @@ from kubectl_netdoc.api import (
     Needs,
     Outcome,
     Peer,
+    Request,
     Severity,
     Skip,
     Subject,
@@ -172,7 +175,7 @@ FOREIGN_RANGE = Code(
     ),
     rows=("M8",),
     explains=(
-        Explains(("PNW002", "PNW003", "PNW007", "PNW008", "MTU001", "MTU002", "MTU010"), "node"),
+        Explains(("PNW002", "PNW003", "PNW007", "PNW008", "PNW015", "MTU001", "MTU002", "MTU010"), "node"),
         Explains(("PNW003", "MTU001"), "path"),
         CHAIN,
     ),
@@ -198,6 +201,18 @@ NO_ADDRESS = Code(
     fix="Compare the CNI configuration on {name} with the others': pods there are out of reach for {family} clients.",
     commands=("kubectl get node {name} -o jsonpath={{.spec.podCIDRs}}", "kubectl describe node {name}"),
 )
+NEWCOMERS = Code(
+    id="PNW015",
+    severity=Severity.FAIL,
+    title="New pods on a node get no network",
+    message="netdoc's new pod on {name} reaches nothing, not even pods of its own node, and nothing reaches it ({failed} paths: "
+    "{outcomes}); pods that were there before answer ({elders})",
+    fix="The network agent on {name} does not set up new pods: it hangs or is behind. Restart it there; until then every pod "
+    "that is made or moved there has no network, so keep them away.",
+    commands=("kubectl cordon {name}", "kubectl get pods -A -o wide --field-selector spec.nodeName={name}"),
+    rows=("M11",),
+    explains=(CHAIN, TCP_DNS, Explains(("SVR002", "DNL001", "DNL002", "DNL005", "PNW005"), "node")),
+)
 MEASURED = Code(
     id="PNW010",
     severity=Severity.INFO,
@@ -222,8 +237,8 @@ def bulk(pair: Pair, family: str = "") -> Echo:
     return Echo(pair[0], Peer(pair[1]), size=BULK, family=family)
 
 
-def plan(cluster: Cluster) -> Iterator[Echo]:
-    """Ask along every pair in each family, and on the same node where there are two pods."""
+def plan(cluster: Cluster) -> Iterator[Request]:
+    """Ask along every pair in each family, on the same node where there are two pods, and pods that were there before."""
     for family in ("", *families.further(cluster)):
         for pair in pairs(cluster):
             yield small(pair, family)
@@ -231,6 +246,7 @@ def plan(cluster: Cluster) -> Iterator[Echo]:
             yield bulk(pair, family)
     for node in filter(None, cluster.vantages):
         yield Echo(node, Peer(node, twin=True))
+    yield from elders.plan(cluster)
 
 
 class _Mesh:
@@ -300,7 +316,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
         yield Unseen("paths between pods", f"netdoc's own pods can't reach each other at all: {why}", asked=True)
         return
     yield from (SAME_NODE.on(Subject("Node", node), outcomes=words) for node, words in same.items() if words)
-    yield from _patterns(mesh, same)
+    yield from _patterns(facts, mesh, same)
     yield from _no_udp(mesh)
     yield from _black_holes(mesh)
     yield from _further(facts, mesh)
@@ -320,7 +336,7 @@ def _same_node(facts: Facts, mesh: _Mesh) -> dict[str, list[str]]:
     return found
 
 
-def _patterns(mesh: _Mesh, same: dict[str, list[str]]) -> Iterator[Finding]:
+def _patterns(facts: Facts, mesh: _Mesh, same: dict[str, list[str]]) -> Iterator[Finding]:
     """Everything, else whole nodes, else pairs."""
     if mesh.bad and mesh.bad == mesh.replies.keys():
         works = "works" if same and not any(same.values()) else "not seen to work"
@@ -333,7 +349,10 @@ def _patterns(mesh: _Mesh, same: dict[str, list[str]]) -> Iterator[Finding]:
         out = {pair for pair in mesh.replies if pair[0] == node}
         for direction, paths in (("into or out of", into | out), ("into", into), ("out of", out)):
             if len(paths) > 1 and paths <= mesh.bad and paths & left and (direction != "into or out of" or len(paths) > 2):
-                yield NODE_CUT_OFF.on(Subject("Node", node), mesh.evidence(paths), nodes=[node], direction=direction)
+                older = elders.reached(facts, node) if direction == "into or out of" else []
+                numbers = mesh.evidence(paths) | {"nodes": [node], "direction": direction, "elders": older}
+                numbers["paths"] = [*arrows(paths), *([f"{node} -> {node}"] if older else [])]
+                yield (NEWCOMERS if older else NODE_CUT_OFF).on(Subject("Node", node), numbers)
                 left -= paths
     for one, other in sorted({tuple(sorted(pair)) for pair in left}):
         paths = left & {(one, other), (other, one)}
@@ -422,7 +441,7 @@ check = Check(
     id="pod_network",
     title="Pods reach pods on every node",
     prefix="PNW",
-    needs=Needs(optional=(NODE,), hints=policies.KINDS, tier=Tier.PODS),
+    needs=Needs(optional=(NODE,), hints=(SERVICE, ENDPOINT_SLICE, *policies.KINDS), tier=Tier.PODS),
     codes=(
         NO_CROSSING,
         NODE_CUT_OFF,
@@ -437,6 +456,7 @@ check = Check(
         FAMILY,
         NO_ADDRESS,
         CRAWLS,
+        NEWCOMERS,
         MEASURED,
     ),
     plan=plan,

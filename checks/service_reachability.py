@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kubectl_netdoc import families, meshes
+from kubectl_netdoc import elders, families, meshes
 from kubectl_netdoc.api import (
     ENDPOINT_SLICE,
     POD,
@@ -234,7 +234,9 @@ def _proxying(facts: Facts, nodes: list[str]) -> Iterator[Finding | Unseen]:
             reached = {sample.who for sample in reply.samples if sample.who}
             direct = {other for other in nodes if other != node and _proved(facts, node, other)}
             works = _certified(facts, node) == "verified"
-            if not reached and not (works and direct):
+            if not (reached or works or direct) and elders.reached(facts, node):
+                yield Unseen(f"kube-proxy's part on node {node}", "netdoc's new pod there reaches no pod at all", asked=True)
+            elif not reached and not (works and direct):
                 broken[node] = sorted({"impostor" if s.impostor else str(s.outcome) for s in reply.samples})
             elif missed := sorted(direct - reached):
                 numbers = {"tries": len(reply.samples), "seconds": SYNC, "missed": missed}

@@ -284,10 +284,9 @@ class Network:
                 elif owner := self.owner.get(route.via, ""):
                     votes.setdefault(route.to, Counter())[owner] += 1
         found: dict[str, tuple[str, ...]] = {}
-        lodged = _lodged(facts)
+        lodgers = _lodgers(facts, claims)
         for to, names in sorted(claims.items()):
-            here = Counter(node for ip, node in lodged.items() if not to.endswith("/0") and contains(to, ip))
-            led = here or votes.get(to, Counter())
+            led = lodgers.get(_numbers(to)) or votes.get(to, Counter())
             named = [name for name in led if led[name] == max(led.values())] or sorted(names)
             if len(named) == 1 and named[0] in self.nodes and not to.endswith("/0"):
                 found[named[0]] = (*found.get(named[0], ()), to)
@@ -348,12 +347,19 @@ class Network:
         return arrows(both_ways((node, other) for other in self.nodes if other != node))
 
 
-def _lodged(facts: Facts) -> dict[str, str]:
-    """The addresses of pods of the pod network, netdoc's own too, and the node of each."""
+def _lodgers(facts: Facts, ranges: Iterable[str]) -> dict[Key, Counter[str]]:
+    """How many pods of each node have an address in each range, netdoc's own among them."""
     pods = facts.cluster.all(POD) if facts.cluster.readable(POD) else ()
     living = (pod for pod in pods if not (pod.spec.host_network or pod.finished or pod.terminating))
-    found = {ip: pod.spec.node_name for pod in living for ip in pod.ips}
-    return found | {vantage.ip: vantage.node for vantage in facts.vantages if vantage.ip}
+    homes = {ip: pod.spec.node_name for pod in living for ip in pod.ips}
+    homes |= {vantage.ip: vantage.node for vantage in facts.vantages if vantage.ip}
+    lengths = {key[:2] for key in map(_numbers, ranges) if key[1]}
+    found: dict[Key, Counter[str]] = {}
+    for text, node in homes.items():
+        version, most, bits = _numbers(text)
+        for length in (length for other, length in lengths if other == version):
+            found.setdefault((version, length, bits >> (most - length)), Counter())[node] += 1
+    return found
 
 
 def _settled(cluster: Cluster, node: Node) -> bool:

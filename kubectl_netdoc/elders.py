@@ -1,0 +1,51 @@
+"""Pods that were there before netdoc's own: where they answer and a new pod on their node gets nowhere, only new pods suffer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kubectl_netdoc.cluster import Cluster
+from kubectl_netdoc.facts import Facts
+from kubectl_netdoc.records import ENDPOINT_SLICE, SERVICE
+from kubectl_netdoc.requests import Connect, ConnectReply, Outcome
+from kubectl_netdoc.targets import Endpoint, targets
+
+MOST = 2
+"""Pods of a node that are asked; service_reachability asks the same, so that nothing is asked twice."""
+
+
+def _of(cluster: Cluster) -> dict[str, list[Endpoint]]:
+    """Some ready endpoints of Services for each vantage's node."""
+    found: dict[str, list[Endpoint]] = {node: [] for node in cluster.vantages if node}
+    if not (cluster.readable(SERVICE) and cluster.readable(ENDPOINT_SLICE)):
+        return {}
+    for target in targets(cluster):
+        for endpoint in target.endpoints:
+            known = found.get(endpoint.node)
+            pods = {each.pod for each in known or ()}
+            if known is not None and endpoint.pod not in pods and len(known) < MOST and not (endpoint.lenient or endpoint.gone):
+                known.append(endpoint)
+    return found
+
+
+def plan(cluster: Cluster) -> Iterator[Connect]:
+    """Ask the pods of each node from it and from the next vantage's."""
+    nodes = [node for node in cluster.vantages if node]
+    for node, endpoints in _of(cluster).items():
+        following = nodes[(nodes.index(node) + 1) % len(nodes)]
+        for endpoint in endpoints:
+            yield from (Connect(asker, endpoint.address) for asker in dict.fromkeys((node, following)))
+
+
+def reached(facts: Facts, node: str) -> list[str]:
+    """The pods of a node that another node's new pod reaches while the node's own reaches none of those that were asked."""
+    found, own = [], []
+    for endpoint in _of(facts.cluster).get(node, []):
+        for asker in facts.cluster.vantages:
+            reply = facts.reply(Connect(asker, endpoint.address))
+            good = isinstance(reply, ConnectReply) and reply.outcome is Outcome.OK
+            if asker == node and isinstance(reply, ConnectReply):
+                own.append(good)
+            elif good:
+                found.append(endpoint.pod)
+    return list(dict.fromkeys(found)) if own and not any(own) else []
