@@ -118,6 +118,16 @@ CASES = [
     _bad(
         "a blackhole for a block of Calico's", "NRT002", with_route(_route("", "", "10.100.2.64/26", "blackhole")), cluster=CALICO
     ),
+    _case(
+        "a blackhole for a block of Calico's, which BGP has told on",
+        "NRT002 Node n1",
+        cluster=CALICO,
+        changes={
+            "n1": with_route(_route("", "", "10.100.2.64/26", "blackhole")),
+            "n3": with_route(_route("172.18.0.1", "eth0", "10.100.2.64/26")),
+        },
+        dead=(*DEAD, ("n2", "n3")),
+    ),
     _bad("a blackhole, and no debug pod tells", "NRT002", with_route(_route("", "", TO_2, "prohibit")), dead=(), unproven=True),
     _case(
         "own blocks of Calico's inside others' podCIDRs, and no debug pod tells",
