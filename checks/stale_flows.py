@@ -10,7 +10,9 @@ entry alive and its datagrams go to a pod that is gone, for hours, while every n
 
 ## What it can't see
 Whether somebody still sends: an entry that outlives the time-out of an idle one is taken for that, and counts only where
-the Service's endpoints have not changed for longer. Flows to node ports and load balancers. eBPF data planes track their own.
+the Service's endpoints have not changed for longer. Flows to node ports and load
+balancers. What eBPF data planes track. kube-proxy from Kubernetes 1.32 on looks for stale flows itself when a UDP Service
+changes, and netdoc's own Services are such: a whole run may mend what `kubectl netdoc check stale_flows --node-checks` shows.
 
 ## Sources
 kubernetes#139628, #139629, #141371, #125467, #59368; nf_conntrack-sysctl.rst (UDP: 30 s, 120 s for streams); conntrack(8);
