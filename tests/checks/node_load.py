@@ -1,4 +1,4 @@
-"""Cases of node_load. On the lab are made: NDL003 and NDL004; the kernel's backlog is the machine's there: hand-made, as is the rest."""
+"""Cases of node_load. The lab makes NDL003 and NDL004; the kernel's backlog is the machine's there, so the rest is made by hand."""
 
 from __future__ import annotations
 

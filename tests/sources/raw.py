@@ -211,7 +211,12 @@ OBJECTS: dict[str, list[dict[str, Any]]] = {
             },
         }
     ],
-    "NetworkLog": [{"metadata": meta("flannel-1", "kube-flannel"), "text": f"E0101 1:2:3.4 1 x.go:1] failed: token={SECRET} in https://u:{SECRET}@x\n{SECRET}\n"}],
+    "NetworkLog": [
+        {
+            "metadata": meta("flannel-1", "kube-flannel"),
+            "text": f"E0101 1:2:3.4 1 x.go:1] failed: token={SECRET} in https://u:{SECRET}@x\n{SECRET}\n",
+        }
+    ],
     "CalicoPool": [{"metadata": meta("default", ""), "spec": {"cidr": "10.244.0.0/16", "nodeSelector": SECRET}}],
     "CalicoFelix": [{"metadata": meta("default", ""), "spec": {"bpfEnabled": True, "prometheusMetricsHost": SECRET}}],
     "CalicoInstallation": [{"metadata": meta("default", ""), "spec": {"calicoNetwork": {"bgp": "Enabled"}, "registry": SECRET}}],
