@@ -237,32 +237,36 @@ def _placed(network: Network, code: Code, flaws: dict[Pair, Flaw]) -> Iterator[F
     left = dict(flaws)
     measured = network.tables.keys() & network.nodes.keys()
     if len(measured) > 2 and {(one, other) for one, other, _ in network.ways} == flaws.keys():
-        yield _finding(code, NETWORK, "Every node", flaws)
+        yield _finding(network, code, NETWORK, "Every node", flaws)
         return
     for other in sorted({other for _, other in flaws}):
         to_it = {pair: flaw for pair, flaw in sorted(left.items()) if pair[1] == other}
         alone = all(sum(one == pair[0] for pair in flaws) == 1 for one, _ in to_it)
         alone = alone and not any(flaw.at for flaw in to_it.values())
         if len(to_it) > 1 and {one for one, _ in to_it} == measured - {other} and alone:
-            yield _finding(code, Subject("Node", other), "Every other node", to_it)
+            yield _finding(network, code, Subject("Node", other), "Every other node", to_it)
             left = {pair: flaw for pair, flaw in left.items() if pair not in to_it}
     for one in sorted({flaw.at or pair[0] for pair, flaw in left.items()}):
         own = {pair: flaw for pair, flaw in sorted(left.items()) if (flaw.at or pair[0]) == one}
-        yield _finding(code, Subject("Node", one), f"Node {one}", own)
+        yield _finding(network, code, Subject("Node", one), f"Node {one}", own)
 
 
-def _finding(code: Code, subject: Subject, on: str, flaws: dict[Pair, Flaw]) -> Finding:
+def _finding(network: Network, code: Code, subject: Subject, on: str, flaws: dict[Pair, Flaw]) -> Finding:
     lines = list(dict.fromkeys(line for flaw in flaws.values() for line in flaw.lines))[:MOST_LINES]
+    shown = "run the commands on the node that each names" if lines else "what it should be can't be told from here"
+    session = network.sessions.get(subject.name, "") if code in (MISSING, ASTRAY) else ""
+    if session:
+        shown = f"routes come by BGP here, so look at the sessions first; only to bridge the time, {shown}"
     numbers = {
         "on": on,
         "peers": sorted({other for _, other in flaws}),
         "ranges": sorted({flaw.range for flaw in flaws.values()}),
         "words": "; ".join(dict.fromkeys(flaw.words for flaw in flaws.values())),
-        "lines": "run the commands on the node that each names" if lines else "what it should be can't be told from here",
+        "lines": shown,
         "paths": arrows(both_ways(flaws)),
     }
     agents = () if subject == NETWORK else (AGENTS,)
-    return code.on(subject, numbers, try_=(*lines, *agents))
+    return code.on(subject, numbers, try_=(*filter(None, (session,)), *lines, *agents))
 
 
 def _measured(network: Network, flaws: dict[Pair, Flaw]) -> Finding:

@@ -25,6 +25,9 @@ from kubectl_netdoc.targets import proof
 MAIN = 254
 """The main routing table (rt_tables(5)); rules may lead to others first, and which rules there are is not read."""
 
+BIRD = 12
+"""The protocol of routes that BIRD makes, as Calico with BGP has them (rt_protos)."""
+
 REFUSING = frozenset({"blackhole", "unreachable", "prohibit"})
 """Types of routes that drop what they match (ip-route(8))."""
 
@@ -238,8 +241,8 @@ class Network:
     """The nodes' tables, and for each range of each node the way that every measured node has to it.
 
     ``nodes``: those that are to be led to; ``young``: those that have just joined. ``by_node``: pods have addresses of their
-    node's podCIDRs. ``usual``: how most ways lead there, where they are for one node each; None where tables do not tell
-    (routes of a cloud, eBPF).
+    node's podCIDRs. ``sessions``: the command that shows a node's BGP sessions, where BIRD makes routes. ``usual``: how most ways
+    lead there, where they are for one node each; None where tables do not tell (routes of a cloud, eBPF).
     """
 
     def __init__(self, facts: Facts, replies: Mapping[str, RtnetlinkReply]) -> None:
@@ -260,6 +263,8 @@ class Network:
             if other != one
             for to in ranges
         }
+        bird = any(route.protocol == BIRD for table in self.tables.values() for route in table.routes.values())
+        self.sessions = _sessions(facts) if bird else {}
         hops = Counter(each.hop for each in self.ways.values() if not self._whole(each))
         self.usual = next((hop for hop, count in hops.items() if 2 * count > len(self.ways)), None)
 
@@ -360,6 +365,17 @@ def _lodgers(facts: Facts, ranges: Iterable[str]) -> dict[Key, Counter[str]]:
         for length in (length for other, length in lengths if other == version):
             found.setdefault((version, length, bits >> (most - length)), Counter())[node] += 1
     return found
+
+
+def _sessions(facts: Facts) -> dict[str, str]:
+    """For each node with Calico's agent, the command that shows its BGP sessions."""
+    pods = facts.cluster.all(POD) if facts.cluster.readable(POD) else ()
+    return {
+        pod.spec.node_name: f"kubectl -n {pod.namespace} exec {pod.name} -c calico-node -- "
+        "birdcl -s /var/run/calico/bird.ctl show protocols"
+        for pod in pods
+        if any(container.name == "calico-node" for container in pod.spec.containers)
+    }
 
 
 def _settled(cluster: Cluster, node: Node) -> bool:
