@@ -47,11 +47,13 @@ e2e: .venv/ready  ## the same on a real cluster, which is brought up by itself
 e2e-all:  ## with every fault that has a verdict
 	@$(MAKE) e2e E2E=e2e
 
-# Real policy engines; then flannel, which has none.
-e2e-networks: .venv/ready  ## twenty-odd policies on canal and Cilium observed as predicted, the canary right; on flannel, nothing enforced
-	@set -eo pipefail; for network in $(or $(NETWORK),canal cilium); do \
+# Real policy engines (canal, cilium) and machinery broken on purpose, one network after the other; then flannel, which has no engine.
+e2e-networks: .venv/ready  ## policies on canal and Cilium as predicted; Calico (VXLAN, BGP) and nftables: silent, and each fault's cause named
+	@set -eo pipefail; for network in $(or $(NETWORK),canal cilium nftables calico-vxlan calico-bgp); do \
+	  case $$network in canal|cilium) tests=tests/networks ;; *) tests=tests/networks/test_machinery.py ;; esac; \
 	  kubeconfig=$$(NETWORK=$$network lab/lab up $$network | tail -n 1); \
-	  NETDOC_LAB=$$kubeconfig NETDOC_NETWORK=$$network NETDOC_IMAGE=$(IMAGE) pytest -m "e2e" -v --durations=5 tests/networks; \
+	  NETDOC_LAB=$$kubeconfig NETDOC_NETWORK=$$network NETDOC_IMAGE=$(IMAGE) pytest -m "e2e" -v --durations=5 $$tests; \
+	  case $$network in canal|cilium) ;; *) lab/lab down $$network ;; esac; \
 	done; \
 	NETDOC_LAB=$$(NETWORK=flannel lab/lab up $(NAME) | tail -n 1) NETDOC_IMAGE=$(IMAGE) pytest -m e2e -v tests/e2e -k "policy"
 

@@ -1,0 +1,384 @@
+"""Each network as netdoc knows it, silent while healthy, and its machinery broken on purpose: one outage, one cause.
+
+By hand, with the whole report printed: ``python -m tests.networks.test_machinery NETWORK [FAULT...]``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kubectl_netdoc.cli import options
+from kubectl_netdoc.cluster import Wishes
+from kubectl_netdoc.run import run
+from kubectl_netdoc.sources.live import pods
+from kubectl_netdoc.sources.live.client import Client, Options
+from kubectl_netdoc.sources.live.source import LiveSource
+from lab.faults.model import FOLDER
+from lab.faults.runner import Lab
+from tests.e2e.conftest import IMAGE, Netdoc
+from tests.faults import ABOVE_INFO, causes
+
+HEALTHY_RUNS = 3
+DEADLINE = 150.0
+"""Seconds that a cluster is given to be as it was: an agent that was stopped may have to be restarted by the kubelet."""
+
+IDENTITY: dict[str, dict[str, str]] = {
+    "nftables": {
+        "network": "Flannel",
+        "backend": "vxlan",
+        "encapsulation": "VXLAN",
+        "ipam": "host-local (spec.podCIDR)",
+        "policy_engine": "none",
+    },
+    "calico-bgp": {
+        "network": "Calico",
+        "backend": "BGP",
+        "encapsulation": "none",
+        "ipam": "calico-ipam",
+        "policy_engine": "Calico (Felix)",
+    },
+    "calico-vxlan": {
+        "network": "Calico",
+        "backend": "VXLAN",
+        "encapsulation": "VXLAN",
+        "ipam": "calico-ipam",
+        "policy_engine": "Calico (Felix)",
+    },
+}
+"""What CNI010 has to say of each network."""
+
+
+@dataclass(frozen=True)
+class Break:
+    """A fault in the words of lab/faults/lib.sh: what makes it, what undoes it, and the codes of its causes."""
+
+    name: str
+    causes: frozenset[str]
+    inject: str
+    restore: str
+    flags: tuple[str, ...] = ("--node-checks",)
+    wait: float = 3.0
+    """Seconds for it to take effect."""
+
+
+def of(name: str, cause: str, inject: str, restore: str, *flags: str, wait: float = 3.0) -> Break:
+    """Make a fault; ``cause``: codes with spaces between."""
+    return Break(name, frozenset(cause.split()), inject, restore, flags or ("--node-checks",), wait)
+
+
+AGENT = "agent() { kubectl -n kube-system get pods -l k8s-app=calico-node -o name --field-selector spec.nodeName=$1; }\n"
+SIGNAL = "on $WORKER pkill -{} -f '{}'"
+DOUBLED = """on $WORKER sh -c 'cat >/etc/cni/net.d/00-old.conflist' <<'END'
+{"name": "old", "cniVersion": "0.3.1", "plugins": [{"type": "bridge", "bridge": "oldbr0", "isGateway": true, "ipMasq": true,
+  "ipam": {"type": "host-local", "subnet": "10.99.0.0/24", "routes": [{"dst": "0.0.0.0/0"}]}}]}
+END"""
+SINGLE = """on $WORKER rm -f /etc/cni/net.d/00-old.conflist; sleep 3
+on $WORKER sh -c 'rm -rf /var/lib/cni/networks/old; ip link del oldbr0 2>/dev/null || true'"""
+CNI_DOUBLED = of("CNI configuration doubled", "CNF001", DOUBLED, SINGLE, "--privileged")
+PEER_BLOCK = "block() { on $WORKER ip route | grep -v blackhole | awk -v to=$(node_ip $WORKER2) '$3 == to {print $1; exit}'; }\n"
+FELIX = "calico-node -felix"
+EVERYTHING = "^calico-node|^bird "
+FELIX_GONE = of(
+    "Felix stopped on a node",
+    "PNW015",
+    SIGNAL.format("STOP", FELIX),
+    SIGNAL.format("CONT", FELIX),
+)
+
+AGAIN = """on $WORKER pkill -CONT -x kube-proxy || true
+kubectl -n kube-system delete pod -l k8s-app=kube-proxy --field-selector spec.nodeName=$WORKER
+rolled_out kube-system ds/kube-proxy"""
+HUNG = "on $WORKER pkill -STOP -x kube-proxy\n"
+TUNNEL_UP = """on $WORKER ip link set flannel.1 up
+for node in $CONTROL_PLANE $WORKER2; do
+  on $WORKER ip route replace $(pod_range $node) via $(tunnel_end $node) dev flannel.1 onlink
+  on $WORKER ip neigh replace $(tunnel_end $node) lladdr $(tunnel_mac $node) dev flannel.1 nud permanent
+  on $WORKER bridge fdb replace $(tunnel_mac $node) dev flannel.1 dst $(node_ip $node) self permanent
+done"""
+KEEP_OFF = """kubectl -n kube-system patch ds kube-proxy --type json -p '[{"op": "add", "path": "/spec/template/spec/affinity", "value":
+  {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [{"matchExpressions":
+  [{"key": "kubernetes.io/hostname", "operator": "NotIn", "values": ["'$WORKER'"]}]}]}}}}]'
+rolled_out kube-system ds/kube-proxy
+"""
+LET_ON = """kubectl -n kube-system patch ds kube-proxy --type json -p '[{"op": "remove", "path": "/spec/template/spec/affinity"}]'
+rolled_out kube-system ds/kube-proxy"""
+DROP = "for node in $WORKER; do on $node iptables -{} {} -p udp --dport {} -j DROP; done"
+NFT = "on $WORKER nft "
+CALICO_FDB = """mac() { on $1 cat /sys/class/net/vxlan.calico/address; }
+"""
+
+FAULTS: dict[str, tuple[Break, ...]] = {
+    "calico-bgp": (
+        of(
+            "BGP disabled on a node, just now",
+            "NRT001",
+            AGENT + "kubectl -n kube-system exec $(agent $WORKER) -- birdcl -s /var/run/calico/bird.ctl disable all",
+            AGENT + "kubectl -n kube-system exec $(agent $WORKER) -- birdcl -s /var/run/calico/bird.ctl enable all",
+        ),
+        of(
+            "BGP disabled on a node, for 3 minutes",
+            "CNI005",
+            AGENT + "kubectl -n kube-system exec $(agent $WORKER) -- birdcl -s /var/run/calico/bird.ctl disable all",
+            AGENT + "kubectl -n kube-system exec $(agent $WORKER) -- birdcl -s /var/run/calico/bird.ctl enable all",
+            wait=165,
+        ),
+        of(
+            "the agent hangs on a node, just now",
+            "PNW015",
+            SIGNAL.format("STOP", EVERYTHING),
+            SIGNAL.format("CONT", EVERYTHING),
+        ),
+        of(
+            "a blackhole for a peer's block",
+            "NRT002",
+            PEER_BLOCK + "block >$STATE/block; on $WORKER ip route replace blackhole $(cat $STATE/block)",
+            "on $WORKER ip route replace $(cat $STATE/block) via $(node_ip $WORKER2) dev eth0 proto bird",
+            wait=20,
+        ),
+        of(
+            "a peer's block led elsewhere",
+            "NRT003",
+            PEER_BLOCK + "block >$STATE/block; on $WORKER ip route replace $(cat $STATE/block) via 172.18.255.250 dev eth0",
+            "on $WORKER ip route replace $(cat $STATE/block) via $(node_ip $WORKER2) dev eth0 proto bird",
+            wait=20,
+        ),
+        of(
+            "MTU of a node's own link is 1400",
+            "NLK002",
+            "on $WORKER ip link set eth0 mtu 1400",
+            "on $WORKER ip link set eth0 mtu 1500",
+            wait=25,
+        ),
+        CNI_DOUBLED,
+        FELIX_GONE,
+    ),
+    "nftables": (
+        of("kube-proxy hangs and its table is gone", "SVR001", HUNG + NFT + "delete table ip kube-proxy", AGAIN),
+        of("no kube-proxy on a node, its table is gone", "KPP001", KEEP_OFF + NFT + "delete table ip kube-proxy", LET_ON),
+        of(
+            "kube-proxy hangs while endpoints change",
+            "SVR002",
+            HUNG + "kubectl -n shop delete pod $(web_pod $WORKER2); rolled_out shop deploy/web",
+            AGAIN,
+            "--privileged",
+            wait=62,
+        ),
+        of(
+            "the rules of one endpoint are gone",
+            "SRL006",
+            """to=$(pod_ip $(web_pod $WORKER2))
+            chain=$(on $WORKER nft list table ip kube-proxy | awk -v to=$to:8080 '/chain endpoint-/ {c = $2} $0 ~ "dnat to " to {print c}' | head -1)
+            on $WORKER nft flush chain ip kube-proxy "$chain" """,
+            AGAIN,
+            "--privileged",
+        ),
+        of(
+            "the overlay's port is dropped on a node",
+            "PNW002",
+            DROP.format("I", "INPUT", 8472),
+            DROP.format("D", "INPUT", 8472),
+        ),
+        of("the tunnel is down on a node", "NLK001", "on $WORKER ip link set flannel.1 down", TUNNEL_UP),
+        CNI_DOUBLED,
+    ),
+    "calico-vxlan": (
+        of(
+            "a forwarding entry leads elsewhere",
+            "NRT005",
+            CALICO_FDB + "on $WORKER bridge fdb replace $(mac $WORKER2) dev vxlan.calico dst 172.18.255.250 self permanent",
+            CALICO_FDB + "on $WORKER bridge fdb replace $(mac $WORKER2) dev vxlan.calico dst $(node_ip $WORKER2) self permanent",
+        ),
+        of(
+            "a neighbour entry is gone",
+            "NRT004",
+            CALICO_FDB
+            + "on $WORKER ip neigh show dev vxlan.calico | awk -v mac=$(mac $WORKER2) '$3 == mac {print $1}' >$STATE/ip\n"
+            "on $WORKER ip neigh del $(cat $STATE/ip) dev vxlan.calico",
+            CALICO_FDB + "on $WORKER ip neigh replace $(cat $STATE/ip) lladdr $(mac $WORKER2) dev vxlan.calico nud permanent",
+        ),
+        of(
+            "UDP 4789 is dropped on a node",
+            "PNW002",
+            DROP.format("I", "INPUT", 4789),
+            DROP.format("D", "INPUT", 4789),
+        ),
+        of(
+            "the tunnel is down on a node, and its agent hangs",
+            "NLK001",
+            SIGNAL.format("STOP", FELIX) + "; on $WORKER ip link set vxlan.calico down",
+            "on $WORKER ip link set vxlan.calico up; " + SIGNAL.format("CONT", FELIX),
+        ),
+        of(
+            "the agent hangs on a node, just now",
+            "PNW015",
+            SIGNAL.format("STOP", EVERYTHING),
+            SIGNAL.format("CONT", EVERYTHING),
+        ),
+        of(
+            "MTU of a node's own link is 1400",
+            "NLK002",
+            "on $WORKER ip link set eth0 mtu 1400",
+            "on $WORKER ip link set eth0 mtu 1500",
+            wait=25,
+        ),
+        CNI_DOUBLED,
+    ),
+}
+"""At least six for each network."""
+
+
+def shell(lab: Lab, state: Path, script: str) -> None:
+    """Run a fault's commands."""
+    environment = {
+        **os.environ,
+        "KUBECONFIG": str(lab.kubeconfig),
+        "LAB_NAME": lab.name,
+        "FAULTS": str(FOLDER),
+        "STATE": str(state),
+    }
+    environment["PATH"] = f"{lab.kubeconfig.parent / 'bin'}:{environment['PATH']}"
+    script = f". {FOLDER / 'lib.sh'}\n{script}"
+    done = subprocess.run(["bash", "-c", script], env=environment, capture_output=True, text=True, timeout=90)
+    assert done.returncode == 0, f"{script}\n{done.stderr}"
+
+
+@contextmanager
+def broken(lab: Lab, state: Path, fault: Break) -> Iterator[None]:
+    """Have the fault inside the ``with``; it is always undone."""
+    try:
+        shell(lab, state, fault.inject)
+        time.sleep(fault.wait)
+        yield
+    finally:
+        shell(lab, state, fault.restore)
+
+
+def above(report: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """Code, node or name, and what is said, of each finding above info."""
+    return [(f["code"], f["subject"]["name"], f["message"]) for f in report["findings"] if f["severity"] in ABOVE_INFO]
+
+
+def silent(netdoc: Netdoc, *flags: str) -> list[tuple[str, str, str]]:
+    """What is still said when a cluster has had its time to be well again; nothing is what there should be."""
+    deadline = time.monotonic() + DEADLINE
+    while (left := above(netdoc.report(*flags))) and time.monotonic() < deadline:
+        time.sleep(5)
+    return left
+
+
+@pytest.fixture(autouse=True)
+def known(network: str) -> None:
+    if network not in IDENTITY:
+        pytest.skip("a network of test_policies.py")
+
+
+def test_the_network_is_known(netdoc: Netdoc, network: str) -> None:
+    report = netdoc.report("cni_health", "kube_proxy_mode", "--show", "info")
+    evidence = next(f["evidence"] for f in report["findings"] if f["code"] == "CNI010")
+    assert {key: evidence[key] for key in IDENTITY[network]} == IDENTITY[network]
+    assert (evidence["ready"], evidence["agents"]) == (3, 3)
+
+
+def test_a_healthy_cluster_is_silent(netdoc: Netdoc) -> None:
+    for _ in range(HEALTHY_RUNS):
+        report = netdoc.report("--privileged")
+        assert above(report) == []
+        assert [r["check"] for r in report["results"] if r["state"] not in ("pass", "skipped")] == []
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """One test for each fault of the network that there is."""
+    if "fault" in metafunc.fixturenames:
+        faults = FAULTS.get(os.environ.get("NETDOC_NETWORK", ""), ())
+        metafunc.parametrize("fault", faults, ids=[fault.name for fault in faults])
+
+
+def test_a_fault_has_one_cause_and_leaves_nothing(lab: Lab, netdoc: Netdoc, tmp_path: Path, fault: Break) -> None:
+    with broken(lab, tmp_path, fault):
+        report = netdoc.report(*fault.flags)
+    left = silent(netdoc, *fault.flags)
+    assert causes(report) == fault.causes, above(report)
+    assert left == []
+
+
+def test_the_canary_names_the_node_whose_engine_stops(lab: Lab, network: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Felix stops when the canaries are up: pods that are made without it have no network, which is PNW015."""
+    if not network.startswith("calico"):
+        pytest.skip("flannel has no policy engine")
+    assert _canary(lab, monkeypatch) == [("ENF002", f"Node {lab.name}-worker")]
+
+
+def _canary(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
+    deny = pods._Run.deny
+
+    def felix(signal: str) -> None:
+        subprocess.run(["docker", "exec", f"{lab.name}-worker", "pkill", f"-{signal}", "-f", FELIX], check=True, timeout=30)
+
+    def stop_and_deny(running: pods._Run) -> None:
+        felix("STOP")
+        deny(running)
+
+    monkeypatch.setattr(pods._Run, "deny", stop_and_deny)
+    known, checks = options.choose(("policy_enforcement",), (), ())
+    source = LiveSource(Client(Options(kubeconfig=str(lab.kubeconfig))), (), pods.Settings(image=IMAGE))
+    try:
+        report = run(source, known, checks, wishes=Wishes(checks=("policy_enforcement",))).report
+    finally:
+        felix("CONT")
+    return [(f.code, str(f.subject)) for f in report.findings]
+
+
+def test_there_are_enough_faults() -> None:
+    assert {network for network, faults in FAULTS.items() if len(faults) < 6} == set()
+
+
+def _by_hand(network: str, *names: str) -> None:
+    lab = Lab(Path.home() / f".cache/kubectl-netdoc/lab/{network}.kubeconfig", network)
+    netdoc, state = Netdoc(lab), Path("/tmp/machinery")
+    state.mkdir(exist_ok=True)
+    for fault in FAULTS[network]:
+        if names and not any(name in fault.name for name in names):
+            continue
+        with broken(lab, state, fault):
+            report = netdoc.report(*fault.flags)
+        Path(state, "report.json").write_text(json.dumps(report))
+        begun = time.monotonic()
+        left = silent(netdoc, *fault.flags)
+        took = time.monotonic() - begun
+        found = causes(report)
+        print(f"=== {fault.name}: {'RIGHT' if found == fault.causes else f'WRONG {sorted(found)}, not {sorted(fault.causes)}'}; "
+              f"{report.get('seconds', '')}; silent after {took:.0f} s: {not left} {left or ''}")  # fmt: skip
+        for f in report["findings"]:
+            if f["severity"] in ABOVE_INFO:
+                cause = f["explained_by"]
+                print(
+                    f"  {'   under ' + str(cause) if cause else f['severity']} {f['code']} {f['subject']['name']}: {f['message'][:420]}"
+                )
+                if not cause:
+                    print("      fix:", f["fix"][:300], "|", f.get("commands"))
+        for r in report["results"]:
+            if r["state"] not in ("pass", "skipped"):
+                print(
+                    "  ",
+                    r["state"],
+                    r["check"],
+                    [u["what"] + ": " + u["reason"] for u in r["unseen"]][:3]
+                    if "what" in (r["unseen"] or [{}])[0]
+                    else r["unseen"][:3],
+                )
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    _by_hand(*sys.argv[1:])
