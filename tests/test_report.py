@@ -223,3 +223,10 @@ def test_empty_report_is_one_line_of_verdict() -> None:
 def test_unknown_format_is_an_error() -> None:
     with pytest.raises(KeyError):
         report.renderer("xml", Severity.WARN, False)
+
+
+def test_a_flag_is_named_once_for_all_that_it_would_show() -> None:
+    unseen = [Unseen(what, f"not asked for: --node-checks; it would count {what}", moot=True) for what in ("one", "two")]
+    results = tuple(CheckResult(item.what, item.what, State.SKIPPED, unseen=(item,)) for item in unseen)
+    of = msgspec.structs.replace(EVERYTHING, results=results, findings=(), unseen=())
+    assert render("text", of).count("--node-checks") == 1

@@ -128,6 +128,9 @@ def _remark(result: CheckResult, by_id: dict[str, Finding]) -> str:
     return f"{count} finding{'s' if count > 1 else ''}" if count and result.state in (State.FAIL, State.WARN) else ""
 
 
+NOT_ASKED = re.compile(r"not asked for: --[a-z-]+")
+
+
 def _not_looked_at(report: Report) -> Iterator[str]:
     why: dict[str, dict[str, None]] = {}
     for item in (*report.unseen, *(item for result in report.results for item in result.unseen)):
@@ -140,6 +143,9 @@ def _not_looked_at(report: Report) -> Iterator[str]:
 
 
 def _unseen(item: Unseen) -> str:
+    """Return the reason as lines share it: a flag is named once for all that it would show, which the checks' titles tell."""
+    if flag := NOT_ASKED.match(item.reason):
+        return flag[0]
     return item.reason + (f"; least rule: {item.grant}" if item.grant else "")
 
 

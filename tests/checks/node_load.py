@@ -1,4 +1,4 @@
-"""Cases of node_load. The lab makes NDL003 and NDL004; the kernel's backlog is the machine's there, so the rest is made by hand."""
+"""Cases of node_load. The lab makes NDL003 and NDL004. The rest is made by hand: the kernel's backlog is the machine's."""
 
 from __future__ import annotations
 
