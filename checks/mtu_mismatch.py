@@ -254,7 +254,9 @@ def _own(cluster: Cluster, paths: _Paths) -> Iterator[Finding]:
     values = sorted(own)
     if len(own) > 1:
         which = [f"{value} on {', '.join(own[value])}" for value in values]
-        yield DIFFERENT.on(subject, values=values, which="; ".join(which), try_=_commands(cluster))
+        yield DIFFERENT.on(
+            subject, values=values, which="; ".join(which), patch=encapsulation.mtu_patch(values[0]), try_=_commands(cluster)
+        )
     whole = sum(not _narrow(paths.replies[pair]) for pair in paths.between)
     used = encapsulation.of(cluster)
     numbers = {"whole": whole, "asked": len(paths.between), "values": values, "used": used.name if used else "not told"}

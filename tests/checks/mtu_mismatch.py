@@ -111,6 +111,13 @@ CASES = [
         ("MTU011", "Cluster IPv4 path MTU"),
     ),
     _case(
+        "Calico: two MTUs, and ICMP tells",
+        _sizes(CALICO, {("n1", "n2"): _hole(1450, 1450, 8950), ("n1", "n3"): _hole(1450, 1450, 8950)}, own={"n1": 8950}),
+        ("MTU010", "Node n1"),
+        ("MTU011", "Cluster IPv4 path MTU"),
+        cluster=CALICO,
+    ),
+    _case(
         "two MTUs, and nothing tells",
         _sizes(FLAT, {("n1", "n2"): _hole(1450, 0, 8950), ("n1", "n3"): _hole(1450, 0, 8950)}, own={"n1": 8950}),
         ("MTU001", "Node n1"),
