@@ -236,7 +236,10 @@ def _proxying(facts: Facts, nodes: list[str]) -> Iterator[Finding | Unseen]:
             works = _certified(facts, node) == "verified"
             if not (reached or works or direct) and elders.reached(facts, node):
                 yield Unseen(f"kube-proxy's part on node {node}", "netdoc's new pod there reaches no pod at all", asked=True)
-            elif not reached and not (works and direct):
+            elif not reached and works and not direct:
+                why = "its pods can't be reached from there, and another Service works"
+                yield Unseen(f"netdoc's own Service from node {node}", why, asked=True)
+            elif not reached and not works:
                 broken[node] = sorted({"impostor" if s.impostor else str(s.outcome) for s in reply.samples})
             elif missed := sorted(direct - reached):
                 numbers = {"tries": len(reply.samples), "seconds": SYNC, "missed": missed}
