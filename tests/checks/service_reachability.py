@@ -138,6 +138,15 @@ def _apart(cluster: Cluster) -> Measured:
     return Measured({**facts.replies, **silent}, facts.vantages)
 
 
+def _cut_off(cluster: Cluster) -> Measured:
+    """No debug pod is reached from n1, other Services are."""
+    facts = _measure(cluster, own={"n1": NOTHING})
+    silent: dict[Request, Reply] = {
+        r: NOTHING for r in facts.replies if isinstance(r, Echo) and isinstance(r.to, Peer) and r.node == "n1" and not r.to.closed
+    }
+    return Measured({**facts.replies, **silent}, facts.vantages)
+
+
 def _without(pod: str) -> Cluster:
     """One pod is not there any more, and its endpoint still is."""
     kept = [make_pod(name, labels={"app": "web"}, ip=ip) for ip, name in ENDS.items() if name != pod]
@@ -200,6 +209,7 @@ CASES = [
         ("SVR002", "Node n1"),
         ("SVR002", "Node n2"),
     ),
+    _case("a node without a way to others, and Services work", C, _cut_off(C), state="unknown"),
     _case("rules of yesterday", C, _measure(C, own={"n1": _seen("n1")}), ("SVR002", "Node n1")),
     _case("application on 127.0.0.1", C, _measure(C, REFUSED), ("SVR004", WEB)),
     _case("wrong targetPort", _cluster(port=8081), _measure(_cluster(port=8081), REFUSED), ("SVR003", WEB)),
