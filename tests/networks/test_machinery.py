@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,9 @@ from tests.faults import ABOVE_INFO, causes
 HEALTHY_RUNS = 3
 DEADLINE = 150.0
 """Seconds that a cluster is given to be as it was: an agent that was stopped may have to be restarted by the kubelet."""
+
+GROWN = 310.0
+"""Seconds until all checks judge a node (kubeproxy.JOINING, routing.SETTLED)."""
 
 IDENTITY: dict[str, dict[str, str]] = {
     "nftables": {
@@ -171,8 +175,8 @@ FAULTS: dict[str, tuple[Break, ...]] = {
             "the rules of one endpoint are gone",
             "SRL006",
             """to=$(pod_ip $(web_pod $WORKER2))
-            chain=$(on $WORKER nft list table ip kube-proxy | awk -v to=$to:8080 '/chain endpoint-/ {c = $2} $0 ~ "dnat to " to {print c}' | head -1)
-            on $WORKER nft flush chain ip kube-proxy "$chain" """,
+            on $WORKER nft list table ip kube-proxy | awk -v to=$to:8080 '/chain endpoint-/ {c = $2} $0 ~ "dnat to " to {print c}' >$STATE/chains
+            while read -r chain; do on $WORKER nft flush chain ip kube-proxy "$chain" </dev/null; done <$STATE/chains""",
             AGAIN,
             "--privileged",
         ),
@@ -276,6 +280,14 @@ def known(network: str) -> None:
         pytest.skip("a network of test_policies.py")
 
 
+@pytest.fixture(scope="module")
+def grown(lab: Lab) -> None:
+    """A node that has just joined is not judged."""
+    nodes = json.loads(lab.kubectl("get", "nodes", "-o", "json"))["items"]
+    youngest = max(datetime.fromisoformat(node["metadata"]["creationTimestamp"]) for node in nodes)
+    time.sleep(max(0.0, GROWN - (datetime.now(UTC) - youngest).total_seconds()))
+
+
 def test_the_network_is_known(netdoc: Netdoc, network: str) -> None:
     report = netdoc.report("cni_health", "kube_proxy_mode", "--show", "info")
     evidence = next(f["evidence"] for f in report["findings"] if f["code"] == "CNI010")
@@ -297,6 +309,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("fault", faults, ids=[fault.name for fault in faults])
 
 
+@pytest.mark.usefixtures("grown")
 def test_a_fault_has_one_cause_and_leaves_nothing(lab: Lab, netdoc: Netdoc, tmp_path: Path, fault: Break) -> None:
     with broken(lab, tmp_path, fault):
         report = netdoc.report(*fault.flags)
