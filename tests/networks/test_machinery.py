@@ -54,7 +54,7 @@ IDENTITY: dict[str, dict[str, str]] = {
     },
     "calico-vxlan": {
         "network": "Calico",
-        "backend": "VXLAN",
+        "backend": "VXLAN routes",
         "encapsulation": "VXLAN",
         "ipam": "calico-ipam",
         "policy_engine": "Calico (Felix)",
