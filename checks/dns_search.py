@@ -169,7 +169,9 @@ def plan(cluster: Cluster) -> Iterator[Request]:
         yield ResolvConf(node)
         yield clusterdns.lookup(cluster, node)
         yield from (_nobody(node, suffix) for suffix in _suffixes(cluster))
-        yield from (_external(node, name) for name in _names(cluster))
+        yield from (
+            clusterdns.outside(node, name) for name in _names(cluster) if node in cluster.vantages[: clusterdns.WITNESSES]
+        )
 
 
 def _suffixes(cluster: Cluster) -> tuple[str, ...]:
@@ -185,10 +187,6 @@ def _nobody(node: str, suffix: str) -> DnsLookup:
 def _names(cluster: Cluster) -> list[str]:
     names = [name.rstrip(".") for name in cluster.wishes.external if ":" not in name and not name[-1:].isdigit()]
     return names[:MOST_EXTERNAL]
-
-
-def _external(node: str, name: str) -> DnsLookup:
-    return DnsLookup(node, ResolvConfNameserver(), f"{name}.", samples=SAMPLES, parallel=True)
 
 
 def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
@@ -379,7 +377,7 @@ def _cost(facts: Facts, files: dict[str, ResolvConfReply]) -> Iterator[Finding]:
 
 
 def _told(facts: Facts, name: str, nodes: list[str]) -> str:
-    replies = [reply for node in nodes if isinstance(reply := facts.reply(_external(node, name)), DnsReply)]
+    replies = [reply for node in nodes if isinstance(reply := facts.reply(clusterdns.outside(node, name)), DnsReply)]
     samples = [sample for reply in replies for sample in reply.samples]
     times = [sample.ms for sample in samples if sample.outcome is Outcome.OK]
     if not times:

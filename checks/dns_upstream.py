@@ -39,7 +39,6 @@ from kubectl_netdoc.api import (
     Lost,
     Needs,
     Reply,
-    ResolvConfNameserver,
     Severity,
     Skip,
     Subject,
@@ -52,9 +51,6 @@ from kubectl_netdoc.stats import percentile
 
 MOST_NAMES = 5
 """Names that are asked for at most: the load on somebody else's server stays some 100 lookups."""
-
-PATIENCE = 7.0
-"""Seconds for an answer: the plugin forward tries for 5 s, and its last try may take 2 s more."""
 
 SLOW_UPSTREAM_MS = 1000.0
 """Answers above this are slow: the upper end of the field's alert rules for CoreDNS (0.05 to 1 s)."""
@@ -143,8 +139,7 @@ def _nodes(cluster: Cluster) -> tuple[str, ...]:
 
 
 def _ask(node: str, name: str, rtype: str = "A", samples: int = 5, server: Server | None = None) -> DnsLookup:
-    to = server.address if server else ResolvConfNameserver()
-    return DnsLookup(node, to, name.rstrip(".") + ".", rtype, samples, timeout=PATIENCE, interval=0.2)
+    return clusterdns.outside(node, name, rtype, samples, server.address if server else None)
 
 
 def analyse(facts: Facts) -> Iterator[Finding | Unseen]:

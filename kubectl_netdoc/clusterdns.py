@@ -29,6 +29,9 @@ from kubectl_netdoc.stats import percentile
 KNOWN = frozenset({("kube-system", "kube-dns"), ("kube-system", "coredns"), ("openshift-dns", "dns-default")})
 LABELS = frozenset({"kube-dns", "coredns"})
 DEFAULT_DOMAIN = "cluster.local"
+PATIENCE = 7.0
+"""Seconds for an answer from outside: the plugin forward tries for 5 s, and its last try may take 2 s more."""
+
 SAMPLES = 10
 """Lookups a server and record type, fewer where two are lost: enough for a p95 that one slow answer does not make."""
 
@@ -162,6 +165,13 @@ def api_server_name(cluster: Cluster) -> str:
 def lookup(cluster: Cluster, node: str, rtype: str = "A", server: Address | None = None) -> DnsLookup:
     """Return the lookup of that name, of whom pods ask or of one server; checks share it, so that it is measured once."""
     return DnsLookup(node, server or ResolvConfNameserver(), api_server_name(cluster), rtype, SAMPLES)
+
+
+def outside(node: str, name: str, rtype: str = "A", samples: int = 5, server: Address | None = None) -> DnsLookup:
+    """Return the lookup of a name outside the cluster; checks share it, as whoever asks again is answered from the cache."""
+    return DnsLookup(
+        node, server or ResolvConfNameserver(), name.rstrip(".") + ".", rtype, samples, timeout=PATIENCE, interval=0.2
+    )
 
 
 def servers(cluster: Cluster) -> list[Server]:
