@@ -22,6 +22,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+from kubectl_netdoc import hosts
 from kubectl_netdoc.api import (
     NODE,
     Check,
@@ -32,7 +33,6 @@ from kubectl_netdoc.api import (
     Explains,
     Facts,
     Finding,
-    Lost,
     Needs,
     Severity,
     Skip,
@@ -106,14 +106,8 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     """Hold each node's first file against what the others have."""
     if why := facts.beyond(Tier.PRIVILEGED):
         raise Skip(f"{why}: it would hold the CNI configuration of each node against the others'", moot=True)
-    found: dict[str, CniConfigReply] = {}
-    for vantage in facts.hosts:
-        reply = facts.reply(CniConfig(vantage.node))
-        if isinstance(reply, CniConfigReply):
-            found[vantage.node] = reply
-        else:
-            reason = reply.reason if isinstance(reply, Lost) else "no usable answer"
-            yield Unseen(f"/etc/cni/net.d of node {vantage.node}", reason, asked=True)
+    found, unseen = hosts.read(facts, CniConfig, CniConfigReply, "/etc/cni/net.d")
+    yield from unseen
     filled = {node: reply.files for node, reply in found.items() if reply.files}
     if found and not filled:
         yield Unseen("/etc/cni/net.d", "empty on every node: the runtime looks elsewhere")

@@ -50,6 +50,7 @@ from kubectl_netdoc.api import (
 )
 from kubectl_netdoc.networks import Found
 from kubectl_netdoc.networks.agents import SETTLED, Agents, Trouble, gone, outsiders, without_plugin
+from kubectl_netdoc.words import some
 
 ROLLING = timedelta(minutes=15)
 """A rollout in which no pod became younger for that long has stopped: a DaemonSet takes one node after the other by default."""
@@ -291,8 +292,7 @@ def _mtu_seen(facts: Facts) -> set[int]:
 
 
 def _nodes(names: list[str]) -> dict[str, object]:
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return {"nodes": names, "count": len(names), "first": names[0], "shown": ", ".join(names[:NAMED]) + more}
+    return {"nodes": names, "count": len(names), "first": names[0], "shown": some(names, NAMED)}
 
 
 def _two(found: tuple[Found, ...], agents: dict[str, Agents]) -> Iterator[Finding]:

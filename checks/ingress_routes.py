@@ -21,7 +21,7 @@ catalogue K2, K3.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from kubectl_netdoc import controllers, entry
 from kubectl_netdoc.api import (
@@ -46,6 +46,7 @@ from kubectl_netdoc.api import (
 from kubectl_netdoc.controllers import Classed
 from kubectl_netdoc.entry import SETTLING, Backend
 from kubectl_netdoc.similar import nearest_name
+from kubectl_netdoc.words import some
 
 SHOWN = 5
 """Routes that a message names."""
@@ -128,11 +129,6 @@ def _backends(ingress: Ingress) -> Iterator[Backend]:
                 yield Backend(ingress.namespace, service.name, service.port.number, service.port.name, route, where)
 
 
-def _some(backends: Iterable[Backend]) -> str:
-    shown = [str(backend) for backend in backends]
-    return ", ".join(shown[:SHOWN]) + (f" and {len(shown) - SHOWN} more" if len(shown) > SHOWN else "")
-
-
 def _patch(pointer: str, value: object) -> str:
     return json.dumps([{"op": "replace", "path": pointer, "value": value}], separators=(",", ":"))
 
@@ -149,7 +145,7 @@ def _missing(cluster: Cluster, ingress: Ingress) -> Iterator[Finding]:
         meant = nearest_name(gone[0].service, there)
         try_ = (NO_SERVICE.commands[0], _PATCH) if meant else None
         patch = _patch(f"{gone[0].where}/name", meant) if meant else ""
-        yield NO_SERVICE.on(subject, try_=try_, routes=_some(gone), patch=patch)
+        yield NO_SERVICE.on(subject, try_=try_, routes=some(gone, SHOWN), patch=patch)
     for name in sorted({backend.service for backend in backends}):
         service = cluster.get(SERVICE, ingress.namespace, name)
         wrong = [b for b in backends if b.service == name and service and not entry.has_port(service, b)]
@@ -157,7 +153,7 @@ def _missing(cluster: Cluster, ingress: Ingress) -> Iterator[Finding]:
             only = service.spec.ports[0].port if len(service.spec.ports) == 1 else 0
             try_ = (NO_PORT.commands[0], _PATCH) if only else None
             patch = _patch(f"{wrong[0].where}/port", {"number": only}) if only else ""
-            yield NO_PORT.on(subject, try_=try_, routes=_some(wrong), service=name, ports=entry.ports(service), patch=patch)
+            yield NO_PORT.on(subject, try_=try_, routes=some(wrong, SHOWN), service=name, ports=entry.ports(service), patch=patch)
 
 
 def _behind(cluster: Cluster, routes: list[Classed]) -> Iterator[Finding]:
@@ -172,9 +168,9 @@ def _behind(cluster: Cluster, routes: list[Classed]) -> Iterator[Finding]:
             continue
         subject = Subject("Service", service.name, service.namespace)
         if workload := entry.resting(cluster, service):
-            yield RESTING.on(subject, workload=workload, routes=_some(backends))
+            yield RESTING.on(subject, workload=workload, routes=some(backends, SHOWN))
         else:
-            yield NOBODY.on(subject, why=why, routes=_some(backends))
+            yield NOBODY.on(subject, why=why, routes=some(backends, SHOWN))
 
 
 def _conflicts(routes: list[Classed]) -> Iterator[Finding]:
@@ -194,7 +190,8 @@ def _conflicts(routes: list[Classed]) -> Iterator[Finding]:
                 found.setdefault((ingress.namespace, ingress.name), []).append((first, backend))
     for (namespace, name), losers in sorted(found.items()):
         others = sorted({f"{first.namespace}/{first.name}" for first, _ in losers})
-        yield CONFLICT.on(Subject("Ingress", name, namespace), others=others, routes=_some(backend for _, backend in losers))
+        claimed = some((backend for _, backend in losers), SHOWN)
+        yield CONFLICT.on(Subject("Ingress", name, namespace), others=others, routes=claimed)
 
 
 def _ruled(ingress: Ingress) -> list[Backend]:

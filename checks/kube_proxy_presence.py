@@ -47,6 +47,7 @@ from kubectl_netdoc.api import (
 )
 from kubectl_netdoc.policy import own as policies
 from kubectl_netdoc.targets import own, proof, twin
+from kubectl_netdoc.words import some
 
 SETTLED = timedelta(minutes=1)
 """Two pods on a node for less than that may be one that takes the other's place."""
@@ -194,7 +195,7 @@ def _absent(facts: Facts, nodes: list[Node], proxies: dict[str, list[Pod]]) -> I
 
 
 def _some(names: list[str]) -> str:
-    return f"{', '.join(names[:3])}{f' and {len(names) - 3} more' if len(names) > 3 else ''}" if names else "no other node"
+    return some(names, 3) or "no other node"
 
 
 def _state(cluster: Cluster, pods: list[Pod]) -> str:

@@ -44,6 +44,7 @@ from kubectl_netdoc.api import (
     Subject,
     Unseen,
 )
+from kubectl_netdoc.words import some
 
 NEARLY = 0.9
 """Share of a range from which it is nearly used (k8s-netinspect, POD-005)."""
@@ -133,10 +134,6 @@ def _ranges(node: Node) -> list[IPv4Network | IPv6Network]:
     return ranges
 
 
-def _shown(names: list[str]) -> str:
-    return ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
-
-
 def _doubled(pods: list[Pod]) -> Iterator[Finding]:
     owners: defaultdict[str, list[Pod]] = defaultdict(list)
     for pod in pods:
@@ -146,7 +143,7 @@ def _doubled(pods: list[Pod]) -> Iterator[Finding]:
         if len(several) > 1:
             names = sorted(f"{pod.namespace}/{pod.name} on {pod.spec.node_name}" for pod in several)
             nodes = sorted({pod.spec.node_name for pod in several})
-            yield DOUBLED.on(Subject("Address", ip), ip=ip, count=len(names), shown=_shown(names), pods=names, nodes=nodes)
+            yield DOUBLED.on(Subject("Address", ip), ip=ip, count=len(names), shown=some(names, NAMED), pods=names, nodes=nodes)
 
 
 def _outside(pods: list[Pod], nodes: dict[str, Node]) -> Iterator[Finding | Unseen]:
@@ -164,7 +161,7 @@ def _outside(pods: list[Pod], nodes: dict[str, Node]) -> Iterator[Finding | Unse
         yield Unseen("addresses against the nodes' ranges", "most pods have theirs from elsewhere")
         return
     for name, names in sorted(found.items()):
-        numbers = {"count": len(names), "ranges": list(nodes[name].spec.pod_cidrs), "shown": _shown(sorted(names))}
+        numbers = {"count": len(names), "ranges": list(nodes[name].spec.pod_cidrs), "shown": some(sorted(names), NAMED)}
         yield OUTSIDE.on(Subject("Node", name), numbers, nodes=[name], pods=sorted(names))
 
 

@@ -54,6 +54,7 @@ from kubectl_netdoc.policy.engine import Engine
 from kubectl_netdoc.policy.flaws import Fault, flaws
 from kubectl_netdoc.policy.names import Deaf, Servers
 from kubectl_netdoc.policy.rules import Direction, PolicyRef
+from kubectl_netdoc.words import some
 
 NAMED = 5
 """Workloads or places that a sentence names at most; the evidence has all."""
@@ -206,8 +207,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
 
 
 def _some(of: Iterable[object]) -> str:
-    texts = list(dict.fromkeys(map(str, of)))
-    return ", ".join(texts[:NAMED]) + (f" and {len(texts) - NAMED} more" if len(texts) > NAMED else "")
+    return some(dict.fromkeys(map(str, of)), NAMED)
 
 
 def _no_policy(engine: Engine, coverage: Coverage) -> Iterator[Finding]:

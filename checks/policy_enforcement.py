@@ -49,6 +49,7 @@ from kubectl_netdoc.api import (
     Unseen,
 )
 from kubectl_netdoc.policy import own
+from kubectl_netdoc.words import some
 
 ID = "policy_enforcement"
 NAMED = 5
@@ -174,7 +175,7 @@ def _verdict(live: dict[str, list[Trial]], policies: list[str], waited: float) -
     if live and len(nowhere) == len(live):
         everything = {"nodes": len(live), "seconds": waited, "node_names": sorted(live)}
         if policies:
-            shown = ", ".join(policies[:NAMED]) + (f" and {len(policies) - NAMED} more" if len(policies) > NAMED else "")
+            shown = some(policies, NAMED)
             evidence = {**everything, "count": len(policies), "policies": shown, "names": policies}
             yield NOTHING_ENFORCES.on(Subject("Cluster", "network policies"), evidence)
         else:

@@ -55,6 +55,7 @@ from kubectl_netdoc.api import (
     Unseen,
 )
 from kubectl_netdoc.targets import ECHO_PORTS
+from kubectl_netdoc.words import some
 
 SETTLED = timedelta(seconds=60)
 """Endpoints that changed since are not held against rules, as in node_ports."""
@@ -317,8 +318,7 @@ def _missing(subject: Subject, numbers: dict[str, Any], each: _Held, missing: se
 
 
 def _some(items: Iterable[str]) -> str:
-    found = sorted(items)
-    return ", ".join(found[:SHOWN]) + (f" and {len(found) - SHOWN} more" if len(found) > SHOWN else "")
+    return some(sorted(items), SHOWN)
 
 
 def _pod(proxies: dict[str, list[Pod]], node: str) -> dict[str, str]:

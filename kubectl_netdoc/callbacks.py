@@ -8,8 +8,8 @@ from typing import Any
 
 from msgspec import Struct
 
-from kubectl_netdoc import selector
-from kubectl_netdoc.cluster import Cluster, matches
+from kubectl_netdoc import words
+from kubectl_netdoc.cluster import Cluster
 from kubectl_netdoc.model import Subject
 from kubectl_netdoc.records import (
     API_SERVICE,
@@ -24,6 +24,7 @@ from kubectl_netdoc.records import (
     Webhook,
     WebhookRule,
 )
+from kubectl_netdoc.selector import selects
 
 KINDS: tuple[Kind[Any], ...] = (VALIDATING_WEBHOOKS, MUTATING_WEBHOOKS, API_SERVICE, DEFINITION)
 
@@ -92,13 +93,6 @@ def _no_namespace(cluster: Cluster, wanted: LabelSelector) -> bool:
     return bool(spaces) and not any(selects(wanted, space.metadata.labels) for space in spaces)
 
 
-def selects(wanted: LabelSelector, labels: dict[str, str]) -> bool:
-    """Whether a label selector selects these labels; an empty one selects everything."""
-    return (not wanted.match_labels or matches(wanted.match_labels, labels)) and selector.matches(
-        wanted.match_expressions, labels
-    )
-
-
 def _asked(rules: Iterable[WebhookRule]) -> str:
     """What the rules of a webhook are about, in words such as "CREATE of pods"."""
     by_operation: dict[str, dict[str, None]] = {}
@@ -112,8 +106,7 @@ def _asked(rules: Iterable[WebhookRule]) -> str:
 
 def some(names: Iterable[str]) -> str:
     """Return the first few names of a list, each once."""
-    every = list(dict.fromkeys(names))
-    return ", ".join(every[:SHOWN]) + (f" and {len(every) - SHOWN} more" if len(every) > SHOWN else "")
+    return words.some(dict.fromkeys(names), SHOWN)
 
 
 def asked(found: Iterable[Caller]) -> str:

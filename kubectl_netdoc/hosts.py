@@ -7,9 +7,10 @@ from typing import TypeVar
 
 from kubectl_netdoc.facts import Facts
 from kubectl_netdoc.model import Unseen
-from kubectl_netdoc.requests import Kernel, KernelReply, Lost, Outcome, Request, Rtnetlink, RtnetlinkReply
+from kubectl_netdoc.requests import CniConfigReply, Kernel, KernelReply, Lost, Outcome, Request, Rtnetlink, RtnetlinkReply
+from kubectl_netdoc.words import some
 
-R = TypeVar("R", KernelReply, RtnetlinkReply)
+R = TypeVar("R", KernelReply, RtnetlinkReply, CniConfigReply)
 
 
 def tables(node: str) -> Rtnetlink:
@@ -60,11 +61,7 @@ def differing(values: Mapping[str, object]) -> str:
     if len(nodes) < 2:
         return ""
     rare = sorted(nodes.items(), key=lambda item: (len(item[1]), str(item[0])))
-    return "; ".join(f"{value} on {_few(names)}" for value, names in rare)
-
-
-def _few(names: list[str]) -> str:
-    return ", ".join(names) if len(names) <= MOST_NAMED else f"{', '.join(names[:MOST_NAMED])} and {len(names) - MOST_NAMED} more"
+    return "; ".join(f"{value} on {some(names, MOST_NAMED)}" for value, names in rare)
 
 
 MOST_NAMED = 4

@@ -10,15 +10,13 @@ from collections.abc import Iterable, Mapping, Sized
 
 from kubectl_netdoc.model import Load
 from kubectl_netdoc.requests import (
+    OF_A_NODE,
     Address,
     Burst,
     Canary,
-    CniConfig,
-    Conntrack,
     DnsLookup,
     DnsReply,
     Echo,
-    Kernel,
     Lost,
     OwnService,
     PathMtu,
@@ -27,8 +25,6 @@ from kubectl_netdoc.requests import (
     Request,
     ResolvConf,
     ResolvConfNameserver,
-    Rtnetlink,
-    ServiceRules,
 )
 
 PER_NODE = 500.0
@@ -93,7 +89,7 @@ def _begun(request: Request) -> int:
 
 def _target(request: Request, nameserver: str) -> str:
     """Name what a request goes to; nothing where it goes nowhere, or counts itself (the canary)."""
-    if isinstance(request, (Canary, ResolvConf, Rtnetlink, Kernel, Conntrack, ServiceRules, CniConfig)):
+    if isinstance(request, (Canary, ResolvConf, *OF_A_NODE)):
         return ""
     to = request.server if isinstance(request, DnsLookup) else request.to
     if isinstance(to, Address):

@@ -11,7 +11,6 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any
 
-from kubectl_netdoc.callbacks import selects
 from kubectl_netdoc.cluster import Cluster
 from kubectl_netdoc.records import (
     NAMESPACE,
@@ -23,6 +22,7 @@ from kubectl_netdoc.records import (
     PeerAuthentication,
     Pod,
 )
+from kubectl_netdoc.selector import selects
 
 KINDS: tuple[Kind[Any], ...] = (POD, NAMESPACE, PEER_AUTHENTICATION)
 """What is read where it can be."""

@@ -245,9 +245,13 @@ Probe = (
 """What the agent in a debug pod can be asked."""
 
 
+OF_A_NODE = (Rtnetlink, Kernel, Conntrack, ServiceRules, CniConfig)
+"""What a node is asked of itself, over no network."""
+
+
 def on_host(request: Probe | Canary) -> bool:
     """Whether it is asked from a node's own network namespace, by the pod of the nodes tier there."""
-    return isinstance(request, (Rtnetlink, Kernel, Conntrack, ServiceRules, CniConfig)) or getattr(request, "host", False)
+    return isinstance(request, OF_A_NODE) or getattr(request, "host", False)
 
 
 Request = Probe | Canary

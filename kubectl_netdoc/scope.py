@@ -13,6 +13,7 @@ from kubectl_netdoc.model import Unseen
 from kubectl_netdoc.records import ENDPOINT_SLICE, NAMESPACE, SERVICE, Service
 from kubectl_netdoc.requests import Address, Connect, Request
 from kubectl_netdoc.sources import SourceError
+from kubectl_netdoc.words import some
 
 SHOWN = 5
 """Names that are told where there may be many."""
@@ -78,11 +79,7 @@ def _nearest(name: str, there: Iterable[str], bare: dict[str, str] | None = None
     near = near if not bare else [bare[n] for n in get_close_matches(name.rpartition("/")[2], bare, n=1, cutoff=0.6)] or near
     if near:
         return f"did you mean {near[0]!r}?"
-    return f"there are: {_some(known)}" if known else "there is none at all"
-
-
-def _some(names: list[str]) -> str:
-    return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
+    return f"there are: {some(known, SHOWN)}" if known else "there is none at all"
 
 
 def in_words(cluster: Cluster) -> str:
@@ -93,7 +90,7 @@ def in_words(cluster: Cluster) -> str:
     chosen = [f"{item.namespace}/{item.name}" for item in _chosen(cluster)] or list(wishes.services)
     what = f"Services with {selector.text(wishes.labels)} only"
     if wishes.services:
-        what = f"Service{'s' if len(chosen) > 1 else ''} {_some(chosen)} only"
+        what = f"Service{'s' if len(chosen) > 1 else ''} {some(chosen, SHOWN)} only"
     return f"{cluster.scope}, {what}" if cluster.scope.namespaces else what
 
 

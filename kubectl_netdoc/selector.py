@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
-from kubectl_netdoc.records import LabelSelectorRequirement
+from kubectl_netdoc.records import LabelSelector, LabelSelectorRequirement
 
 Requirements = tuple[LabelSelectorRequirement, ...]
 
@@ -61,6 +61,13 @@ def matches(requirements: Iterable[LabelSelectorRequirement], labels: Mapping[st
     return all(_met(requirement, labels) for requirement in requirements)
 
 
+def selects(selector: LabelSelector, labels: Mapping[str, str]) -> bool:
+    """Tell whether a label selector of an object selects these labels; an empty one selects everything."""
+    return all(labels.get(key) == value for key, value in selector.match_labels.items()) and matches(
+        selector.match_expressions, labels
+    )
+
+
 def _met(requirement: LabelSelectorRequirement, labels: Mapping[str, str]) -> bool:
     value = labels.get(requirement.key)
     match requirement.operator:
@@ -70,7 +77,9 @@ def _met(requirement: LabelSelectorRequirement, labels: Mapping[str, str]) -> bo
             return value is None or value not in requirement.values
         case "Exists":
             return value is not None
-    return value is None
+        case "DoesNotExist":
+            return value is None
+    return False
 
 
 def text(requirements: Iterable[LabelSelectorRequirement]) -> str:

@@ -27,6 +27,7 @@ from kubectl_netdoc.records import (
     NetworkPolicyPort,
     NetworkPolicyRule,
 )
+from kubectl_netdoc.selector import selects
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -343,18 +344,3 @@ def _of_protocol(written: AdminProtocol) -> Ports:
         else:
             found |= ports.of(name, port.number)
     return found
-
-
-def selects(selector: LabelSelector, labels: dict[str, str]) -> bool:
-    """Tell whether a selector selects these labels."""
-    for requirement in selector.match_expressions:
-        value = labels.get(requirement.key)
-        fits = {
-            "In": value is not None and value in requirement.values,
-            "NotIn": value not in requirement.values,
-            "Exists": value is not None,
-            "DoesNotExist": value is None,
-        }
-        if not fits.get(requirement.operator, False):
-            return False
-    return all(labels.get(key) == value for key, value in selector.match_labels.items())

@@ -19,6 +19,7 @@ from kubectl_netdoc.records import KINDS, Kind, Object, ObjectMeta, convert
 from kubectl_netdoc.report.terminal import safe
 from kubectl_netdoc.requests import Request
 from kubectl_netdoc.sources import SourceError
+from kubectl_netdoc.words import some
 
 Warn = Callable[[str], None]
 SUFFIXES = (".yaml", ".yml", ".json")
@@ -55,8 +56,7 @@ def _files(folder: Path, warn: Warn) -> list[Path]:
         elif file.is_file() and not any(part.startswith(".") for part in file.relative_to(folder).parts):
             others.append(str(file.relative_to(folder)))
     if others:
-        shown = ", ".join(others[:NAMED]) + (f" and {len(others) - NAMED} more" if len(others) > NAMED else "")
-        warn(f"passed over: no {', '.join(SUFFIXES)}: {shown}")
+        warn(f"passed over: no {', '.join(SUFFIXES)}: {some(others, NAMED)}")
     return files
 
 

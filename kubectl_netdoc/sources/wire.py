@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from kubectl_netdoc import load
 from kubectl_netdoc.requests import (
+    OF_A_NODE,
     Address,
     Burst,
     BurstReply,
@@ -285,15 +286,12 @@ def _reply(request: Probe, line: AgentReply, places: Places) -> Reply:
         return ConnectReply(outcome, ms)
     if isinstance(request, PathMtu):
         return _path_mtu(request, outcome, raw, places)
-    if isinstance(request, _OF_A_NODE):
+    if isinstance(request, OF_A_NODE):
         return _node_reply(request, ms, raw)
     if isinstance(request, HttpGet):
         return HttpReply(outcome, ms, int(raw[2]), tuple(map(str, raw[3]))) if outcome is Outcome.OK else HttpReply(outcome, ms)
     problem = str(raw[2]) if outcome is Outcome.OK else ""
     return CertificateReply(outcome, ms, outcome is Outcome.OK and not problem, problem[:200])
-
-
-_OF_A_NODE = (Rtnetlink, Kernel, Conntrack, ServiceRules, CniConfig)
 
 
 def _node_reply(request: Probe, ms: float, raw: list[Any]) -> Reply:

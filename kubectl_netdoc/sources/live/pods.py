@@ -23,6 +23,7 @@ from kubectl_netdoc.requests import Canary, DnsLookup, Echo, OwnName, OwnService
 from kubectl_netdoc.sources.live.client import ApiError, Client, Watch
 from kubectl_netdoc.sources.live.lists import OURS, OWNER
 from kubectl_netdoc.sources.wire import OwnServices, Places, Server
+from kubectl_netdoc.targets import ECHO_PORTS
 
 POLICIES = "/apis/networking.k8s.io/v1"
 DEFAULT_IMAGE = "docker.io/library/python:3.13-alpine"
@@ -33,7 +34,7 @@ EXPIRES = "netdoc/expires"
 CNI = "/etc/cni/net.d"
 """Where runtimes look for CNI configuration, unless they are told otherwise (as k3s does)."""
 
-ECHO_PORT = 19376
+ECHO_PORT = ECHO_PORTS.start
 """TCP and UDP; the next port is left closed, as a control. Registered to nobody (IANA) and below the ephemeral range."""
 
 EXTRA_PORTS = 6
