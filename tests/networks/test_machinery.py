@@ -42,8 +42,8 @@ IDENTITY: dict[str, dict[str, str]] = {
         "network": "Flannel",
         "backend": "vxlan",
         "encapsulation": "VXLAN",
-        "ipam": "host-local (spec.podCIDR)",
-        "policy_engine": "none",
+        "ipam": "host-local, from each node's podCIDRs",
+        "policy_engine": "none of its own",
     },
     "calico-bgp": {
         "network": "Calico",
@@ -105,6 +105,7 @@ AGAIN = """on $WORKER pkill -CONT -x kube-proxy || true
 kubectl -n kube-system delete pod -l k8s-app=kube-proxy --field-selector spec.nodeName=$WORKER
 rolled_out kube-system ds/kube-proxy"""
 HUNG = "on $WORKER pkill -STOP -x kube-proxy\n"
+PROXY_MODE = "kubectl -n kube-system get configmap kube-proxy -o yaml | sed 's/^\\( *mode:\\).*/\\1 {}/' | kubectl replace -f -"
 TUNNEL_UP = """on $WORKER ip link set flannel.1 up
 for node in $CONTROL_PLANE $WORKER2; do
   on $WORKER ip route replace $(pod_range $node) via $(tunnel_end $node) dev flannel.1 onlink
@@ -161,6 +162,7 @@ FAULTS: dict[str, tuple[Break, ...]] = {
         FELIX_GONE,
     ),
     "nftables": (
+        of("another mode is set, and nothing restarted", "KPX004", PROXY_MODE.format("iptables"), PROXY_MODE.format("nftables")),
         of("kube-proxy hangs and its table is gone", "SVR001", HUNG + NFT + "delete table ip kube-proxy", AGAIN),
         of("no kube-proxy on a node, its table is gone", "KPP001", KEEP_OFF + NFT + "delete table ip kube-proxy", LET_ON),
         of(
@@ -293,6 +295,23 @@ def test_the_network_is_known(netdoc: Netdoc, network: str) -> None:
     evidence = next(f["evidence"] for f in report["findings"] if f["code"] == "CNI010")
     assert {key: evidence[key] for key in IDENTITY[network]} == IDENTITY[network]
     assert (evidence["ready"], evidence["agents"]) == (3, 3)
+
+
+@pytest.mark.usefixtures("grown")
+def test_the_mode_of_kube_proxy_is_what_it_says_not_what_is_set(lab: Lab, netdoc: Netdoc, network: str, tmp_path: Path) -> None:
+    if network != "nftables":
+        pytest.skip("kube-proxy is in its default mode")
+    asked = ("kube_proxy_mode", "--node-checks", "--show", "info")
+    unasked = netdoc.report("kube_proxy_mode", "--show", "info")["results"][0]["unseen"]
+    assert [u["reason"] for u in unasked if "nftables is inferred from ConfigMap kube-system/kube-proxy" in u["reason"]]
+    assert netdoc.report(*asked)["results"][0]["unseen"] == []
+    with broken(lab, tmp_path, next(fault for fault in FAULTS[network] if fault.causes == {"KPX004"})):
+        report = netdoc.report(*asked)
+    said = [
+        (f["code"], f["evidence"]["configured"], f["evidence"]["effective"], len(f["evidence"]["nodes"]))
+        for f in report["findings"]
+    ]
+    assert said == [("KPX004", "iptables", ["nftables"], 3)]
 
 
 def test_a_healthy_cluster_is_silent(netdoc: Netdoc) -> None:
