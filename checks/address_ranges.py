@@ -32,6 +32,7 @@ from kubectl_netdoc.api import (
     Facts,
     Finding,
     Needs,
+    Risk,
     Severity,
     Skip,
     Subject,
@@ -47,6 +48,7 @@ NAMED = 20
 DOUBLED = Code(
     id="ADR001",
     severity=Severity.FAIL,
+    risk=Risk.NODE,
     title="Two nodes have overlapping pod ranges",
     message="The pod ranges of {one} ({one_range}) and {other} ({other_range}) overlap: other nodes send both to one of them",
     fix="Take the younger node out of the cluster and let it register anew, for a range of its own; then look for what "
@@ -61,6 +63,7 @@ DOUBLED = Code(
 NODE_INSIDE = Code(
     id="ADR002",
     severity=Severity.FAIL,
+    risk=Risk.NODE,
     title="Nodes have addresses in another node's pod range",
     message="{count} nodes have addresses in the pod range {range} of {name} ({inside}): what goes to them goes to its pods",
     fix="Give pods or nodes another range: neither can be renumbered in place, so nodes are replaced one by one.",
@@ -73,6 +76,7 @@ NODE_INSIDE = Code(
 SERVICE_INSIDE = Code(
     id="ADR003",
     severity=Severity.WARN,
+    risk=Risk.NODE,
     title="Services have addresses in a pod range",
     message="{count} Services have addresses in the pod range {range} of {name} ({services}): a pod with one can't be reached",
     fix="Separate the Service range (kube-apiserver --service-cluster-ip-range, or a ServiceCIDR) from that of the pods.",

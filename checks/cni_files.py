@@ -34,11 +34,13 @@ from kubectl_netdoc.api import (
     Facts,
     Finding,
     Needs,
+    Risk,
     Severity,
     Skip,
     Subject,
     Tier,
     Unseen,
+    on_node,
 )
 
 AGREE = 2
@@ -52,12 +54,13 @@ EFFECTS = (
 FOREIGN = Code(
     id="CNF001",
     severity=Severity.FAIL,
+    risk=Risk.NODE,
     title="A node uses another network's CNI configuration",
     message="On {name} /etc/cni/net.d/{file} sorts first and is in use: network {network} ({plugins}); on {others} it is "
     "{usual_file}: network {usual} ({usual_plugins})",
     fix="Move {file} out of /etc/cni/net.d on {name}, then make the pods anew that were made there since.",
     commands=(
-        "kubectl debug node/{name} -it --image=busybox -- mv /host/etc/cni/net.d/{file} /host/root/",
+        on_node("{name}", "mv /etc/cni/net.d/{file} /root/"),
         "kubectl get pods -A -o wide --field-selector spec.nodeName={name}",
     ),
     rows=("M8",),
@@ -66,11 +69,12 @@ FOREIGN = Code(
 UNUSABLE = Code(
     id="CNF002",
     severity=Severity.FAIL,
+    risk=Risk.NODE,
     title="The CNI configuration of a node can't be used",
     message="On {name} /etc/cni/net.d/{file} sorts first and can't be used: {problem}",
     fix="Move it away, or have the network's agent write it anew: new pods on {name} get no network.",
     commands=(
-        "kubectl debug node/{name} -it --image=busybox -- cat /host/etc/cni/net.d/{file}",
+        on_node("{name}", "cat /etc/cni/net.d/{file}"),
         "kubectl get pods -A -o wide --field-selector spec.nodeName={name}",
     ),
     rows=("M8",),
@@ -79,6 +83,7 @@ UNUSABLE = Code(
 MISSING = Code(
     id="CNF003",
     severity=Severity.FAIL,
+    risk=Risk.NODE,
     title="A node has no CNI configuration",
     message="On {name} /etc/cni/net.d is empty; on {others} it is {usual_file}: network {usual}",
     fix="The network's agent on {name} writes it: look at that pod, and delete it to have it done again.",
@@ -89,10 +94,11 @@ MISSING = Code(
 LEFTOVER = Code(
     id="CNF010",
     severity=Severity.INFO,
+    risk=Risk.SAFE,
     title="CNI configuration that is not in use",
     message="On {nodes} {unused} lies behind {file}, which is in use: it takes over should that go",
     fix="Where another network was removed, remove what it left.",
-    commands=("kubectl debug node/{first} -it --image=busybox -- ls -l /host/etc/cni/net.d",),
+    commands=(on_node("{first}", "ls -l /etc/cni/net.d"),),
 )
 
 

@@ -50,6 +50,7 @@ from kubectl_netdoc.api import (
     Outcome,
     Pod,
     Request,
+    Risk,
     Severity,
     Subject,
     Tier,
@@ -76,6 +77,7 @@ API_NAME = "kubernetes.default.svc"
 UNSERVED = Code(
     id="CPL001",
     severity=Severity.FAIL,
+    risk=Risk.RESTARTS,
     title="Nobody serves what the API server must call",
     message="The API server gets no answer for {callers}: Service {namespace}/{name} {trouble}. So it refuses {asked}",
     fix="Bring back what serves it. Until then failurePolicy Ignore, or deleting the webhook, lets requests through unchecked.",
@@ -86,6 +88,7 @@ UNSERVED = Code(
 UNSERVED_IGNORED = Code(
     id="CPL002",
     severity=Severity.WARN,
+    risk=Risk.SAFE,
     title="Nobody serves a webhook that may be passed over",
     message="The API server gets no answer for {callers}: Service {namespace}/{name} {trouble}. {asked}: {consequence}",
     fix="Bring back what serves it, or delete what is left over of it.",
@@ -95,6 +98,7 @@ UNSERVED_IGNORED = Code(
 UNAVAILABLE = Code(
     id="CPL003",
     severity=Severity.FAIL,
+    risk=Risk.SAFE,
     title="Aggregated API not available",
     message="The API server finds {name} not available ({reason}): {detail}",
     fix="Look at the pods of Service {service}, and at the way from the API server to them (policies, firewalls, konnectivity). "
@@ -105,6 +109,7 @@ UNAVAILABLE = Code(
 CA_INVALID = Code(
     id="CPL004",
     severity=Severity.FAIL,
+    risk=Risk.RESTARTS,
     title="caBundle expired",
     message="The caBundle of {kind} {name} {detail}: the API server trusts no answer of {who}, and refuses {asked}",
     fix="Have it written anew by what made it (cert-manager's cainjector, an operator, a Helm hook), with the serving "
@@ -116,6 +121,7 @@ CA_INVALID = Code(
 CA_ENDING = Code(
     id="CPL005",
     severity=Severity.WARN,
+    risk=Risk.SAFE,
     title="caBundle about to expire, or of a webhook that may be passed over",
     message="The caBundle of {kind} {name} {detail} ({who}; {asked})",
     fix="Look at what renews it (cert-manager's cainjector, an operator, a Helm hook): it should have done so.",
@@ -125,6 +131,7 @@ CA_ENDING = Code(
 DEAD_API = Code(
     id="CPL006",
     severity=Severity.FAIL,
+    risk=Risk.SAFE,
     title="An API server endpoint is dead",
     message="API server endpoint {address}, one of {count} of Service default/kubernetes, works from no node ({outcomes})",
     fix="Its share of the connections to kubernetes.default fails: look at that API server, its load, and what stands before it.",
@@ -134,6 +141,7 @@ DEAD_API = Code(
 API_UNREACHED = Code(
     id="CPL007",
     severity=Severity.FAIL,
+    risk=Risk.SAFE,
     title="A node's pods don't reach an API server",
     message="From {nodes}, API server endpoints {addresses} do not answer ({outcomes}); other nodes reach them",
     fix="Look for what is special about the way from there: routes, firewalls, masquerading of what leaves the pod network.",
@@ -146,6 +154,7 @@ API_UNREACHED = Code(
 FOREIGN_CERTIFICATE = Code(
     id="CPL008",
     severity=Severity.WARN,
+    risk=Risk.SAFE,
     title="An API server shows a certificate that is not the cluster's",
     message="API server endpoint {address} shows a certificate that does not verify ({problem}); other endpoints' do",
     fix="Renew it on that server (kubeadm certs check-expiration), or see who else has the address.",
@@ -155,6 +164,7 @@ FOREIGN_CERTIFICATE = Code(
 NO_KONNECTIVITY = Code(
     id="CPL009",
     severity=Severity.FAIL,
+    risk=Risk.SAFE,
     title="No konnectivity agent is ready",
     message="None of {count} konnectivity agents is ready ({shown}): the API server reaches neither kubelets nor webhooks",
     fix="Look at the agents' logs: they connect to the konnectivity server of the control plane.",
@@ -165,6 +175,7 @@ NO_KONNECTIVITY = Code(
 FEW_KONNECTIVITY = Code(
     id="CPL010",
     severity=Severity.WARN,
+    risk=Risk.SAFE,
     title="Konnectivity agents not ready",
     message="{bad} of {count} konnectivity agents are not ready: {shown}",
     fix="The others carry their load; look at the agents' logs.",

@@ -25,6 +25,7 @@ from kubectl_netdoc.api import (
     Facts,
     Finding,
     Needs,
+    Risk,
     Severity,
     Skip,
     Subject,
@@ -36,22 +37,25 @@ from kubectl_netdoc.api import (
 IMAGE = Code(
     id="POD001",
     severity=Severity.WARN,
+    risk=Risk.SAFE,
     title="Image of the debug pods can't be pulled",
     message="The image of netdoc's debug pods can't be had on {nodes}: {detail}",
     fix="Name an image that your nodes can pull and that has python3 (--image, or NETDOC_IMAGE; --image-pull-secret).",
-    commands=("kubectl netdoc check --image REGISTRY/python:3", "kubectl netdoc check --no-pods"),
+    commands=("kubectl netdoc check --no-pods",),
 )
 REFUSED = Code(
     id="POD002",
     severity=Severity.WARN,
+    risk=Risk.SAFE,
     title="Debug pods are refused",
     message="The API server refuses netdoc's debug pods ({reason}) on {nodes}: {detail}",
     fix="Use a namespace that admits a restricted pod and has quota for it (--pod-namespace).",
-    commands=("kubectl netdoc check --pod-namespace NAMESPACE", "kubectl netdoc check --no-pods"),
+    commands=("kubectl netdoc rbac --check", "kubectl netdoc check --no-pods"),
 )
 SANDBOX = Code(
     id="POD003",
     severity=Severity.FAIL,
+    risk=Risk.SAFE,
     title="A debug pod gets no network",
     message="A pod that netdoc started on {nodes} gets no network: {detail}",
     fix="New pods on that node start no more: read the Event, then the log of the network agent there.",
@@ -61,6 +65,7 @@ SANDBOX = Code(
 NOT_STARTED = Code(
     id="POD004",
     severity=Severity.WARN,
+    risk=Risk.SAFE,
     title="A debug pod did not start, or ended",
     message="netdoc's debug pod on {nodes} is of no use ({reason}): {detail}",
     fix="Look at the node: its kubelet, its container runtime, its load.",
@@ -69,6 +74,7 @@ NOT_STARTED = Code(
 NODE_NOT_READY = Code(
     id="POD005",
     severity=Severity.INFO,
+    risk=Risk.SAFE,
     title="No debug pod on a node that is not ready",
     message="No debug pod was started on {nodes}: {detail}",
     fix="See nodes_ready for the node itself.",
@@ -77,6 +83,7 @@ NODE_NOT_READY = Code(
 EXEC = Code(
     id="POD006",
     severity=Severity.FAIL,
+    risk=Risk.SAFE,
     title="Exec into a running pod fails",
     message="Exec into netdoc's running debug pod on {nodes} fails: {detail}",
     fix="Exec goes from the API server to the kubelet (port 10250), or through konnectivity; kubectl exec and logs take the same "

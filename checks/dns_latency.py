@@ -43,6 +43,7 @@ from kubectl_netdoc.api import (
     Lost,
     Needs,
     ResolvConfNameserver,
+    Risk,
     Severity,
     Skip,
     Subject,
@@ -64,6 +65,7 @@ named: two of ten."""
 NO_PATH = Code(
     id="DNL001",
     severity=Severity.FAIL,
+    risk=Risk.SAFE,
     title="DNS Service unreachable though its servers answer",
     message="From {nodes}, lookups through {server} fail ({outcomes}) while {answering} of {servers} DNS pods answer directly",
     fix="The path to the Service is broken, not the servers: look at kube-proxy (or what replaces it) on {nodes}.",
@@ -73,6 +75,7 @@ NO_PATH = Code(
 NO_ANSWER = Code(
     id="DNL002",
     severity=Severity.FAIL,
+    risk=Risk.SAFE,
     title="Cluster DNS does not answer",
     message="From {nodes}, no lookup is answered: through {server} {outcomes}, directly 0 of {servers} DNS pods",
     fix="Look at the DNS pods first; if they are well, at the path from {nodes} to theirs.",
@@ -83,6 +86,7 @@ NO_ANSWER = Code(
 DEAF_SERVER = Code(
     id="DNL003",
     severity=Severity.FAIL,
+    risk=Risk.RESTARTS,
     title="A DNS server does not answer",
     message="DNS pod {namespace}/{name} answers no lookup from {nodes} ({outcomes}), other servers do",
     fix="Look at that pod, or at the path from {nodes} to its node; deleting it has it made anew.",
@@ -93,6 +97,7 @@ DEAF_SERVER = Code(
 SLOW = Code(
     id="DNL004",
     severity=Severity.WARN,
+    risk=Risk.SAFE,
     title="Cluster DNS is slow",
     message="From {nodes}, lookups through {server} take p50 {p50_ms} ms, p95 {p95_ms} ms, at most {max_ms} ms; by part: {parts}",
     fix="Where every DNS pod is slow, compare their CPU use with their limits, and their number with the load; where only the "
@@ -103,6 +108,7 @@ SLOW = Code(
 LOSS = Code(
     id="DNL005",
     severity=Severity.WARN,
+    risk=Risk.SAFE,
     title="Some DNS lookups are lost",
     message="From {nodes}, {lost} of {sent} lookups through {server} get no answer within 1 s; asked directly, the DNS "
     "pods leave {direct_lost} of {direct_sent} unanswered",
@@ -117,6 +123,7 @@ LOSS = Code(
 WRONG_ANSWER = Code(
     id="DNL006",
     severity=Severity.FAIL,
+    risk=Risk.SAFE,
     title="Cluster DNS answers with an error",
     message="From {nodes}, {server} answers {rcode} for {query}",
     fix="The server is there but does not know the cluster's names: read its log and its Corefile.",
@@ -126,6 +133,7 @@ WRONG_ANSWER = Code(
 RACE = Code(
     id="DNL007",
     severity=Severity.WARN,
+    risk=Risk.SAFE,
     title="Lookups sent in pairs are lost",
     message="From {nodes}, {lost} of {sent} lookups through {server} are lost when A and AAAA leave together, none one by one",
     fix="Packets of one socket race in conntrack: a node-local DNS cache, or 'options single-request-reopen' (glibc).",
@@ -135,6 +143,7 @@ RACE = Code(
 NO_CACHE = Code(
     id="DNL008",
     severity=Severity.FAIL,
+    risk=Risk.RESTARTS,
     title="Node-local DNS cache does not answer",
     message="On {nodes}, pods are told to ask {server}, which does not answer ({outcomes}); the DNS Service at {service_ip}: "
     "{service}; {answering} of {servers} DNS pods answer directly",
@@ -145,6 +154,7 @@ NO_CACHE = Code(
 ONLY_CACHE = Code(
     id="DNL009",
     severity=Severity.WARN,
+    risk=Risk.SAFE,
     title="DNS answers from the node-local cache alone",
     message="From {nodes}, the cache {server} answers, while the DNS Service behind it ({service_ip}) does not and "
     "{answering} of {servers} DNS pods answer directly",
@@ -155,6 +165,7 @@ ONLY_CACHE = Code(
 NO_FAMILY = Code(
     id="DNL011",
     severity=Severity.WARN,
+    risk=Risk.SAFE,
     title="DNS Service deaf over its second IP family",
     message="From {nodes}, the DNS Service answers over {family} and not at its other address {other} ({outcomes})",
     fix="Look at kube-proxy's rules of that family, and whether the DNS Service has endpoints of it.",
@@ -164,6 +175,7 @@ NO_FAMILY = Code(
 MEASURED = Code(
     id="DNL010",
     severity=Severity.INFO,
+    risk=Risk.SAFE,
     title="DNS latency as measured",
     message="From {nodes}, {sent} lookups through {server}: p50 {p50_ms} ms, p95 {p95_ms} ms, max {max_ms} ms, {lost} lost; "
     "by part: {parts}",

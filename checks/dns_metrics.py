@@ -39,6 +39,7 @@ from kubectl_netdoc.api import (
     Lost,
     Needs,
     Outcome,
+    Risk,
     Service,
     Severity,
     Skip,
@@ -71,6 +72,7 @@ OTHERS = (
 LOOPS = Code(
     id="DNM001",
     severity=Severity.FAIL,
+    risk=Risk.SAFE,
     title="DNS servers forward to themselves",
     message="DNS pods {pods} have forwarded {requests} lookups to {target}, {itself}, since they started: such lookups loop",
     fix="Forward to the resolvers outside the cluster in the Corefile (kubeadm's default is 'forward . /etc/resolv.conf').",
@@ -81,6 +83,7 @@ LOOPS = Code(
 PANICS = Code(
     id="DNM002",
     severity=Severity.INFO,
+    risk=Risk.SAFE,
     title="A DNS server has panicked",
     message="DNS pod {namespace}/{name} has recovered from {panics} panics in the {hours} h since it started",
     fix="Each is a lookup that got SERVFAIL, and a bug in CoreDNS or a plugin; 'debug' in the Corefile logs the stack.",
@@ -90,6 +93,7 @@ PANICS = Code(
 MEASURED = Code(
     id="DNM010",
     severity=Severity.INFO,
+    risk=Risk.SAFE,
     title="A DNS server's own numbers",
     message="DNS pod {namespace}/{name} ({version}) gave {answers} answers in {hours} h: SERVFAIL {servfail} %, NXDOMAIN "
     "{nxdomain} %, cache hits {hits} %; upstreams: {upstreams}; all upstreams down {broken} times, {rejected} lookups rejected",

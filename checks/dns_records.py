@@ -51,6 +51,7 @@ from kubectl_netdoc.api import (
     Reply,
     Request,
     ResolvConfNameserver,
+    Risk,
     Service,
     Severity,
     Skip,
@@ -80,6 +81,7 @@ OWN_SAMPLES, OWN_EVERY = 3, 0.6
 NOT_LEARNING = Code(
     id="DNR001",
     severity=Severity.FAIL,
+    risk=Risk.RESTARTS,
     title="A DNS server does not learn of changes",
     message="DNS pod {namespace}/{name} knows neither netdoc's own new Service nor what else changed: {wrong}",
     fix="Its watch of the API has ended or hangs (it stays Ready all the same): see its log and its way to the API server; "
@@ -90,6 +92,7 @@ NOT_LEARNING = Code(
 WRONG_ADDRESS = Code(
     id="DNR002",
     severity=Severity.FAIL,
+    risk=Risk.SAFE,
     title="The name of a Service has another address",
     message="{fqdn} is {got} where {servers} are asked, and the Service's address is {want}",
     fix="Find what answers in the Service's place: hosts, rewrite, template or file in the Corefile, a server that lags.",
@@ -99,6 +102,7 @@ WRONG_ADDRESS = Code(
 NOT_AS_ENDPOINTS = Code(
     id="DNR003",
     severity=Severity.WARN,
+    risk=Risk.RESTARTS,
     title="A headless Service's answer is not its endpoints",
     message="{fqdn} is {got} where {servers} are asked; ready are {want}",
     fix="Compare that server with the others, which may know better: see its log, or delete its pod; else see the Corefile.",
@@ -111,6 +115,7 @@ NOT_AS_ENDPOINTS = Code(
 NO_POD_RECORD = Code(
     id="DNR004",
     severity=Severity.WARN,
+    risk=Risk.SAFE,
     title="A StatefulSet's pod has no name in DNS",
     message="{fqdn} is {got} where {servers} are asked, though the pod is ready at {want} and in its Service's own answer",
     fix="See that the pod's hostname and subdomain are its own name and the StatefulSet's serviceName; recreating it sets them.",
@@ -120,6 +125,7 @@ NO_POD_RECORD = Code(
 BEHIND = Code(
     id="DNR005",
     severity=Severity.WARN,
+    risk=Risk.SAFE,
     title="A DNS server is behind the API",
     message="DNS pod {namespace}/{name} does not know a Service that netdoc made some seconds before; {known} other servers do",
     fix="It lags, or its watch of the API has just ended: ask again in a minute, and see its log and CPU use.",
@@ -129,6 +135,7 @@ BEHIND = Code(
 NO_SUCH_SERVICE = Code(
     id="DNR020",
     severity=Severity.INFO,
+    risk=Risk.SAFE,
     title="StatefulSet without its Service",
     message="StatefulSet {namespace}/{name} has the serviceName {service}, and no such Service is there: its pods have no names",
     fix="If its pods are to be found by name, make a headless Service {service} that selects them.",

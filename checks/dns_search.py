@@ -42,6 +42,7 @@ from kubectl_netdoc.api import (
     ResolvConf,
     ResolvConfNameserver,
     ResolvConfReply,
+    Risk,
     Severity,
     Skip,
     Subject,
@@ -80,6 +81,7 @@ RECENT = timedelta(hours=1)
 WILDCARD = Code(
     id="DSE001",
     severity=Severity.FAIL,
+    risk=Risk.SAFE,
     title="A search domain answers for any name",
     message="From {nodes}, {server} answers {query}, which can't exist, with {answer}: every external name with fewer dots "
     "than ndots is taken for one in {domains}",
@@ -92,6 +94,7 @@ WILDCARD = Code(
 NO_NEGATIVE = Code(
     id="DSE002",
     severity=Severity.WARN,
+    risk=Risk.SAFE,
     title="DNS does not say that a name does not exist",
     message="From {nodes}, {server} answers the names that exist, and {outcomes} for {query} and its like in {domains}",
     fix="Each external name waits for these first, and musl gives up at the first SERVFAIL: see to what upstream the Corefile's "
@@ -105,6 +108,7 @@ NO_NEGATIVE = Code(
 NOT_OURS = Code(
     id="DSE003",
     severity=Severity.WARN,
+    risk=Risk.RESTARTS,
     title="Pods of a node do not search the cluster's names",
     message="On {nodes}, resolv.conf of a pod has nameserver {nameservers} and search {search}, not svc.{domain} as elsewhere",
     fix="The kubelet there lacks clusterDNS or clusterDomain, or has another: make its configuration like the others', "
@@ -119,6 +123,7 @@ NOT_OURS = Code(
 COST = Code(
     id="DSE020",
     severity=Severity.INFO,
+    risk=Risk.SAFE,
     title="What the search list costs",
     message="From {nodes}, an external name with fewer than {ndots} dots takes {queries} queries ({searched} search domains and "
     "itself, A and AAAA): {ms} ms of negative answers in the cluster's own domains. {external}",
@@ -130,6 +135,7 @@ COST = Code(
 TOO_LONG = Code(
     id="DSE021",
     severity=Severity.INFO,
+    risk=Risk.SAFE,
     title="resolv.conf says more than resolvers read",
     message="On {nodes}, resolv.conf of a pod has {problems}",
     fix="Shorten the node's resolv.conf (the kubelet's resolvConf), of which pods inherit the search domains.",
@@ -138,6 +144,7 @@ TOO_LONG = Code(
 LEFT_OUT = Code(
     id="DSE022",
     severity=Severity.INFO,
+    risk=Risk.SAFE,
     title="The kubelet leaves out a part of resolv.conf",
     message="{pods} pods in the last hour, {namespace}/{name} is one: {text}",
     fix="Shorten the node's resolv.conf (the kubelet's resolvConf), or the pod's dnsConfig.",
@@ -147,6 +154,7 @@ LEFT_OUT = Code(
 DIFFERENT = Code(
     id="DSE023",
     severity=Severity.INFO,
+    risk=Risk.SAFE,
     title="resolv.conf differs from node to node",
     message="Pods get another resolv.conf on {nodes} than elsewhere: {variants}",
     fix="If that is not meant, make the kubelets' clusterDNS, clusterDomain and resolvConf alike: short names resolve on some "
@@ -156,6 +164,7 @@ DIFFERENT = Code(
 NDOTS = Code(
     id="DSE024",
     severity=Severity.INFO,
+    risk=Risk.SAFE,
     title="Unusual ndots",
     message="On {nodes}, pods get ndots {ndots}, where the kubelet writes 5",
     fix="With less than 2, names such as 'web.shop' are asked for outside first; with more than 5, longer names are searched.",

@@ -38,6 +38,7 @@ from kubectl_netdoc.api import (
     Lost,
     Needs,
     ResolvConfNameserver,
+    Risk,
     Service,
     Severity,
     Skip,
@@ -63,6 +64,7 @@ TCP_SAMPLES = 2
 AILING = Code(
     id="DSV001",
     severity=Severity.WARN,
+    risk=Risk.RESTARTS,
     title="A DNS server stalls or loses lookups",
     message="DNS pod {namespace}/{name} leaves {lost} of {sent} lookups unanswered and answers {slow} after more than 250 ms "
     "(p50 {p50_ms}, max {max_ms} ms; from {nodes}; no trouble from: {clean}); the other servers spoil {others} of {others_sent}",
@@ -82,6 +84,7 @@ AILING = Code(
 NO_TCP = Code(
     id="DSV002",
     severity=Severity.FAIL,
+    risk=Risk.SAFE,
     title="DNS over TCP fails",
     message="From {nodes}, no lookup over TCP is answered through {server} ({outcomes}), while UDP works; directly {answering} "
     "of {servers} DNS pods answer over TCP: answers that do not fit a datagram fail",
@@ -93,6 +96,7 @@ NO_TCP = Code(
 SERVER_NO_TCP = Code(
     id="DSV003",
     severity=Severity.FAIL,
+    risk=Risk.SAFE,
     title="A DNS server does not answer over TCP",
     message="DNS pod {namespace}/{name} answers over UDP and not over TCP ({outcomes} from {nodes})",
     fix="Look for what stops TCP 53 to it: a firewall on {on}, a policy, or a server that does not listen.",

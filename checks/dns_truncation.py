@@ -41,6 +41,7 @@ from kubectl_netdoc.api import (
     OwnService,
     Request,
     ResolvConfNameserver,
+    Risk,
     Severity,
     Skip,
     Subject,
@@ -64,6 +65,7 @@ LOSSES = 2
 LARGE_LOST = Code(
     id="DTR001",
     severity=Severity.WARN,
+    risk=Risk.SAFE,
     title="Large DNS answers over UDP get lost",
     message="From {nodes}, {lost} of {sent} answers of {size} bytes over UDP (EDNS) get lost, and none of {small} small ones",
     fix="Find what drops UDP from port 53 by its size between {nodes} and the DNS pods: a firewall rule, an MTU. "
@@ -74,6 +76,7 @@ LARGE_LOST = Code(
 NO_WAY = Code(
     id="DTR002",
     severity=Severity.WARN,
+    risk=Risk.SAFE,
     title="Cut DNS answers can't be had over TCP",
     message="From {nodes}, an answer of {server} comes cut (TC), and over TCP, where it is whole, {outcomes}",
     fix="Open TCP 53 to the DNS pods wherever UDP 53 is open: Service, NetworkPolicies, firewalls.",

@@ -39,6 +39,7 @@ from kubectl_netdoc.api import (
     Lost,
     Needs,
     Reply,
+    Risk,
     Severity,
     Skip,
     Subject,
@@ -63,6 +64,7 @@ LOGGED = ("upstream timeout", "upstream refused", "loop")
 BROKEN = Code(
     id="DNU001",
     severity=Severity.FAIL,
+    risk=Risk.SAFE,
     title="Names outside the cluster do not resolve",
     message="From {nodes}, {names} gets {failures} from {server} after up to {max_ms} ms, while the cluster's own names resolve; "
     "directly {failing} of {servers} DNS pods fail; in their logs: {log}",
@@ -78,6 +80,7 @@ BROKEN = Code(
 NO_SUCH_NAME = Code(
     id="DNU002",
     severity=Severity.WARN,
+    risk=Risk.SAFE,
     title="A name outside the cluster has no address",
     message="From {nodes}, {name} has no address: {server} answers {answered}",
     fix="Look for a spelling mistake in --external, then ask the name's own servers; a resolver inside may serve another view.",
@@ -87,6 +90,7 @@ NO_SUCH_NAME = Code(
 SLOW = Code(
     id="DNU003",
     severity=Severity.WARN,
+    risk=Risk.SAFE,
     title="The upstream of cluster DNS is slow",
     message="From {nodes}, {names} takes up to {max_ms} ms through cluster DNS (p50 {p50_ms} ms), while the cluster's own names "
     "take p95 {own_ms} ms: the time is the upstream's",
@@ -97,6 +101,7 @@ SLOW = Code(
 NO_IPV6 = Code(
     id="DNU004",
     severity=Severity.INFO,
+    risk=Risk.SAFE,
     title="AAAA answers where pods have no IPv6",
     message="{name} has {count} AAAA records, and pods here have IPv4 addresses alone",
     fix="Clients that try IPv6 first and do not fall back fail: have them prefer IPv4, or answer AAAA with none in the Corefile "
@@ -106,6 +111,7 @@ NO_IPV6 = Code(
 MEASURED = Code(
     id="DNU010",
     severity=Severity.INFO,
+    risk=Risk.SAFE,
     title="External names as measured",
     message="From {nodes}, {name} resolves through {server}: the slowest answer (the upstream's) {max_ms} ms, p50 {p50_ms} ms",
     fix="Nothing to mend: these are the numbers.",

@@ -37,6 +37,7 @@ from kubectl_netdoc.api import (
     Finding,
     Needs,
     Pod,
+    Risk,
     Service,
     Severity,
     Subject,
@@ -57,6 +58,7 @@ OURS = ("", CONTROLLER, "endpointslicemirroring-controller.k8s.io")
 PRIMARY_MISSING = Code(
     id="EPS001",
     severity=Severity.FAIL,
+    risk=Risk.SAFE,
     title="A Service's own family has no endpoint",
     message="Service {namespace}/{name} has the ClusterIP {ip} ({family}) first, and no ready endpoint in {family}; it has "
     "{count} in {other}",
@@ -71,6 +73,7 @@ PRIMARY_MISSING = Code(
 SECONDARY_MISSING = Code(
     id="EPS002",
     severity=Severity.WARN,
+    risk=Risk.RESTARTS,
     title="A Service's second family has no endpoint",
     message="Service {namespace}/{name} also has the ClusterIP {ip} ({family}), and no ready endpoint in {family}; it has "
     "{count} in {other}",
@@ -85,6 +88,7 @@ SECONDARY_MISSING = Code(
 DOUBLED = Code(
     id="EPS003",
     severity=Severity.WARN,
+    risk=Risk.SAFE,
     title="Two controllers write one endpoint",
     message="Service {namespace}/{name} has {addresses} in slices of different managers ({slices}): when one of them takes it "
     "out, the other still sends traffic there",
@@ -98,6 +102,7 @@ DOUBLED = Code(
 ORPHANED = Code(
     id="EPS010",
     severity=Severity.INFO,
+    risk=Risk.SAFE,
     title="EndpointSlice of no Service",
     message="EndpointSlice {namespace}/{name} ({manager}) is of Service {service}, which is not there",
     fix="Delete it if it is left over: a Service of that name, made one day, would send traffic to its {count} endpoints.",
@@ -107,6 +112,7 @@ ORPHANED = Code(
 STALE = Code(
     id="EPS011",
     severity=Severity.INFO,
+    risk=Risk.SAFE,
     title="Endpoints that do not fit the pods",
     message="Service {namespace}/{name} has {count} ready endpoints that do not fit: {endpoints}",
     fix="Check again in a moment: lists are read one after the other. If it stays, see whether kube-controller-manager runs.",
@@ -119,6 +125,7 @@ STALE = Code(
 NOT_READY = Code(
     id="EPS012",
     severity=Severity.INFO,
+    risk=Risk.SAFE,
     title="Not all pods of a Service are ready",
     message="Service {namespace}/{name}: {ready} of {all} endpoints are ready; not: {waiting}",
     fix="The others carry its load: look at why these wait.",
@@ -128,6 +135,7 @@ NOT_READY = Code(
 OVERDUE_POD = Code(
     id="EPS004",
     severity=Severity.WARN,
+    risk=Risk.RESTARTS,
     title="A pod does not end",
     message="Pod {namespace}/{name}, an endpoint of {services}, should have ended {minutes} minutes ago and is still there, on "
     "{node}",

@@ -36,6 +36,7 @@ from kubectl_netdoc.api import (
     Outcome,
     Request,
     ResolvConfNameserver,
+    Risk,
     Service,
     Severity,
     Subject,
@@ -55,6 +56,7 @@ SAMPLES, EVERY, TIMEOUT = 2, 0.3, 2.0
 NOT_THERE = Code(
     id="EXN001",
     severity=Severity.WARN,
+    risk=Risk.SAFE,
     title="ExternalName leads to a name that does not exist",
     message="Service {namespace}/{name} is an alias of {target}: DNS says {answer} to it, from {nodes}",
     fix="Correct the externalName, or have the name made where its zone is kept; a name of a private zone needs a Corefile that "
@@ -65,6 +67,7 @@ NOT_THERE = Code(
 PORTS = Code(
     id="EXN020",
     severity=Severity.INFO,
+    risk=Risk.SAFE,
     title="Ports of an ExternalName",
     message="Service {namespace}/{name} is an alias of {target} and has ports {ports}: DNS maps no port, clients get to "
     "the port that they ask for",

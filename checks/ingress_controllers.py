@@ -46,6 +46,7 @@ from kubectl_netdoc.api import (
     Outcome,
     Pod,
     Request,
+    Risk,
     Severity,
     Skip,
     Subject,
@@ -68,6 +69,7 @@ MOST = 4
 NOT_READY = Code(
     id="INC001",
     severity=Severity.FAIL,
+    risk=Risk.SAFE,
     title="No pod of an ingress controller is ready",
     message="{controller}: none of its {pods} pods is ready ({first}), so nobody serves the Ingresses of class {cls} "
     "({ingresses})",
@@ -79,6 +81,7 @@ NOT_READY = Code(
 NO_CONTROLLER = Code(
     id="INC002",
     severity=Severity.FAIL,
+    risk=Risk.SAFE,
     title="Class without a controller",
     message="Nobody serves the Ingresses of class {name} ({ingresses}, such as {first}): {controller} has no pod; {why}",
     fix="Install the controller or scale it up, or move the Ingresses to a class that is served.",
@@ -87,6 +90,7 @@ NO_CONTROLLER = Code(
 SILENT = Code(
     id="INC003",
     severity=Severity.FAIL,
+    risk=Risk.SAFE,
     title="An ingress controller does not answer",
     message="Service {namespace}/{name} of {controller} answers from no node: {address} {outcomes} from {nodes}",
     fix="Whatever comes in by it fails: see whether the controller listens, and what its log says.",
@@ -96,6 +100,7 @@ SILENT = Code(
 NO_CLASS = Code(
     id="INC004",
     severity=Severity.FAIL,
+    risk=Risk.SAFE,
     title="Ingress of a class that is not there",
     message="Ingress {namespace}/{name} is of class {cls}, which is not there (there are: {there}), and has no address: "
     "no controller takes it up",
@@ -105,6 +110,7 @@ NO_CLASS = Code(
 CLASSLESS = Code(
     id="INC005",
     severity=Severity.WARN,
+    risk=Risk.SAFE,
     title="Ingress without a class",
     message="Ingress {namespace}/{name} names no class, no IngressClass is the default, and it has no address: most controllers "
     "pass it over (classes: {there})",
@@ -114,6 +120,7 @@ CLASSLESS = Code(
 NO_ADDRESS = Code(
     id="INC020",
     severity=Severity.INFO,
+    risk=Risk.SAFE,
     title="Ingress without an address",
     message="Ingress {namespace}/{name} (class {cls}) has no address after {minutes} minutes",
     fix="Nothing where the controller writes none (Traefik and NGINX unless told to); else see whether it has taken this one up.",
@@ -122,6 +129,7 @@ NO_ADDRESS = Code(
 RETIRED = Code(
     id="INC021",
     severity=Severity.INFO,
+    risk=Risk.SAFE,
     title="ingress-nginx is retired",
     message="Class {name} ({ingresses} Ingresses) is that of ingress-nginx, which gets no releases and no "
     "security fixes since March 2026",

@@ -38,6 +38,7 @@ from kubectl_netdoc.api import (
     Finding,
     Ingress,
     Needs,
+    Risk,
     Severity,
     Skip,
     Subject,
@@ -57,6 +58,7 @@ ACTION = "use-annotation"
 NO_SERVICE = Code(
     id="ING001",
     severity=Severity.FAIL,
+    risk=Risk.SAFE,
     title="Ingress leads to a Service that is not there",
     message="Ingress {namespace}/{name} leads to a Service that is not there: {routes}",
     fix="Name the Service that is meant, or create it.",
@@ -66,6 +68,7 @@ NO_SERVICE = Code(
 NO_PORT = Code(
     id="ING002",
     severity=Severity.FAIL,
+    risk=Risk.SAFE,
     title="Ingress leads to a port that its Service does not have",
     message="Ingress {namespace}/{name} leads to a port that its Service does not have: {routes}; {service} has {ports}",
     fix="Name a port of the Service (port, not targetPort).",
@@ -75,6 +78,7 @@ NO_PORT = Code(
 NOBODY = Code(
     id="ING003",
     severity=Severity.FAIL,
+    risk=Risk.SAFE,
     title="Nobody is behind a Service that an Ingress leads to",
     message="Service {namespace}/{name} has no ready endpoint ({why}), and these requests go to it: {routes}",
     fix="Clients get 502 or 503: bring up the pods behind the Service.",
@@ -87,6 +91,7 @@ NOBODY = Code(
 CONFLICT = Code(
     id="ING004",
     severity=Severity.WARN,
+    risk=Risk.SAFE,
     title="Two Ingresses claim one path",
     message="Ingress {namespace}/{name} claims what {others} has with another backend: {routes}; only one of them is served",
     fix="Give one of them another path or host, or remove it; ingress-nginx serves the older one.",
@@ -95,6 +100,7 @@ CONFLICT = Code(
 RESTING = Code(
     id="ING020",
     severity=Severity.INFO,
+    risk=Risk.SAFE,
     title="Ingress leads to what is scaled to zero",
     message="Service {namespace}/{name}: {workload} is scaled to zero, so these requests are answered by nobody: {routes}",
     fix="Scale it up when it is to serve, or remove the Ingress.",

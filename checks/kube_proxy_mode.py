@@ -44,12 +44,14 @@ from kubectl_netdoc.api import (
     Outcome,
     Reply,
     Request,
+    Risk,
     RtnetlinkReply,
     Severity,
     Skip,
     Subject,
     Tier,
     Unseen,
+    on_node,
 )
 from kubectl_netdoc.openmetrics import Metrics
 
@@ -77,6 +79,7 @@ LAST, QUEUED = (
 HUNG = Code(
     id="KPX001",
     severity=Severity.FAIL,
+    risk=Risk.RESTARTS,
     title="kube-proxy hangs",
     message="kube-proxy on {name} takes connections and answers none on its ports {ports} within {seconds:g} s, though its pod "
     "{pod} is Running: rules there stay as they are",
@@ -90,6 +93,7 @@ HUNG = Code(
 UNWELL = Code(
     id="KPX002",
     severity=Severity.FAIL,
+    risk=Risk.RESTARTS,
     title="kube-proxy says that it does not keep up",
     message="kube-proxy on {name} calls itself unhealthy ({path}: HTTP {status}, last update {updated}): it has changes that it "
     "does not get into the rules",
@@ -103,6 +107,7 @@ UNWELL = Code(
 LAGS = Code(
     id="KPX003",
     severity=Severity.WARN,
+    risk=Risk.SAFE,
     title="Changes wait for kube-proxy",
     message="On {name} changes of Services have waited {seconds} s for their rules ({family}); an update takes {mean} s on "
     "average, {pending} changes of endpoints are pending",
@@ -114,6 +119,7 @@ LAGS = Code(
 OTHER_MODE = Code(
     id="KPX004",
     severity=Severity.WARN,
+    risk=Risk.RESTARTS,
     title="kube-proxy is not in the mode that is set",
     message="{place} sets kube-proxy to {configured}, and on {nodes} it is in {effective}",
     fix="It reads its configuration when it starts: restart it node by node, or take the change back. Where it was restarted "
@@ -127,6 +133,7 @@ OTHER_MODE = Code(
 MIXED = Code(
     id="KPX005",
     severity=Severity.INFO,
+    risk=Risk.SAFE,
     title="kube-proxy's mode differs between nodes",
     message="kube-proxy is in {modes}",
     fix="Meant while you move from one to the other; else set all alike.",
@@ -136,16 +143,18 @@ MIXED = Code(
 LEFT_BEHIND = Code(
     id="KPX006",
     severity=Severity.WARN,
+    risk=Risk.NODE,
     title="Interface of ipvs mode left behind",
     message="On {nodes} kube-proxy is in {mode}, and the interface kube-ipvs0 of ipvs mode is still there with {count} "
     "addresses: what is sent to one of them without a rule ends at the node",
     fix="Remove it on {first}, with ipvs's own table (ipvsadm --clear), or restart the node.",
-    commands=("kubectl debug node/{first} -it --profile=sysadmin --image=busybox -- chroot /host ip link delete kube-ipvs0",),
+    commands=(on_node("{first}", "ip link delete kube-ipvs0"),),
     rows=("K7",),
 )
 IPVS_ENDS = Code(
     id="KPX007",
     severity=Severity.WARN,
+    risk=Risk.RESTARTS,
     title="The next version does not start in ipvs mode",
     message="kube-proxy is in ipvs mode ({how}), and this is {server}: from 1.40 on it does not start in it unless the gate "
     "KubeProxyIPVS is set, from 1.43 on not at all",
@@ -156,6 +165,7 @@ IPVS_ENDS = Code(
 IPVS = Code(
     id="KPX010",
     severity=Severity.INFO,
+    risk=Risk.SAFE,
     title="ipvs mode is on its way out",
     message="kube-proxy is in ipvs mode ({how}): deprecated since 1.35, off by default from 1.40 on, gone in 1.43; this is "
     "{server}",
@@ -166,6 +176,7 @@ IPVS = Code(
 MOVE = Code(
     id="KPX011",
     severity=Severity.INFO,
+    risk=Risk.RESTARTS,
     title="nftables mode would pay",
     message="kube-proxy is in iptables mode ({how}) with {services} Services and {endpoints} endpoints: a new connection is held "
     "against a rule for each Service, one after the other; in nftables mode against one. Every node's kernel ({kernels}) and "

@@ -39,6 +39,7 @@ from kubectl_netdoc.api import (
     Node,
     Pod,
     Request,
+    Risk,
     Severity,
     Skip,
     Subject,
@@ -61,6 +62,7 @@ BEHIND = ("SVR001", "SVR002", "SVR006", "KPX001", "KPX002", "KPX003", "STF001", 
 ABSENT = Code(
     id="KPP001",
     severity=Severity.FAIL,
+    risk=Risk.SAFE,
     title="No kube-proxy at work on a node",
     message="On {nodes} no kube-proxy is at work ({state}), and netdoc's own Service does not answer there; it runs on {others}",
     fix="See why no pod of kube-proxy runs on {first}: what new and changed Services need is not set up there.",
@@ -74,6 +76,7 @@ ABSENT = Code(
 ABSENT_UNPROVEN = Code(
     id="KPP002",
     severity=Severity.WARN,
+    risk=Risk.SAFE,
     title="A node without kube-proxy",
     message="On {nodes} no kube-proxy is at work ({state}), while it runs on {others}; what that does was not measured",
     fix="See why no pod of kube-proxy runs on {first}, unless something else does its work there.",
@@ -87,17 +90,20 @@ ABSENT_UNPROVEN = Code(
 NEITHER = Code(
     id="KPP003",
     severity=Severity.FAIL,
+    risk=Risk.NODE,
     title="Nobody does kube-proxy's work",
     message="No node runs kube-proxy, {network}, and netdoc's own Service answers from no node",
-    fix="Install kube-proxy again, or have the network take its place (Cilium: kubeProxyReplacement=true, with "
+    fix="Install kube-proxy again (kubeadm: 'kubeadm init phase addon kube-proxy' on a control plane node), "
+    "or have the network take its place (Cilium: kubeProxyReplacement=true, with "
     "k8sServiceHost and k8sServicePort of the API server).",
-    commands=("kubectl get daemonsets -A", "kubeadm init phase addon kube-proxy"),
+    commands=("kubectl get daemonsets -A",),
     rows=("K15",),
     explains=(Explains(("SVR001", "SVR002", "SVR009", "DNL001"), "cluster"),),
 )
 DOUBLED = Code(
     id="KPP004",
     severity=Severity.WARN,
+    risk=Risk.SAFE,
     title="Two kube-proxies on a node",
     message="On {nodes} more than one kube-proxy runs: {pods}: they write the same rules, and only one gets the ports for health "
     "and metrics",
@@ -108,6 +114,7 @@ DOUBLED = Code(
 SKEW = Code(
     id="KPP005",
     severity=Severity.WARN,
+    risk=Risk.RESTARTS,
     title="kube-proxy's version is not supported here",
     message="kube-proxy {version} on {nodes} is {what}",
     fix="Bring kube-proxy to the API server's minor version: with kubeadm upgrade it comes along, else set its image.",
@@ -116,6 +123,7 @@ SKEW = Code(
 BOTH = Code(
     id="KPP010",
     severity=Severity.INFO,
+    risk=Risk.SAFE,
     title="kube-proxy beside its replacement",
     message="{network} is set to do kube-proxy's work, and kube-proxy runs all the same, on {count} nodes",
     fix="Unless you are on the way from one to the other: kube-proxy costs rules that nobody needs. Delete it, and its rules on "

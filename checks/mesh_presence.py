@@ -39,6 +39,7 @@ from kubectl_netdoc.api import (
     Finding,
     Needs,
     Pod,
+    Risk,
     Severity,
     Skip,
     Subject,
@@ -58,6 +59,7 @@ LINKERD_PARTS = ("destination", "identity", "proxy-injector")
 CONTROL_DOWN = Code(
     id="MSH001",
     severity=Severity.FAIL,
+    risk=Risk.SAFE,
     title="Control plane of the mesh is down",
     message="{mesh}: no replica of {namespace}/{name} is ready ({replicas} wanted); {meshed} pods depend on it",
     fix="Bring it back: running proxies go on with what they know, until their certificates end; new pods get none.",
@@ -67,6 +69,7 @@ CONTROL_DOWN = Code(
 NO_ZTUNNEL = Code(
     id="MSH002",
     severity=Severity.FAIL,
+    risk=Risk.SAFE,
     title="No working ztunnel on a node with ambient pods",
     message="Node {name} has {count} ambient pods ({shown}), and its ztunnel {trouble}: their connections go nowhere",
     fix="Look at the ztunnel there, and at istio-cni-node, which hands pods to it.",
@@ -75,6 +78,7 @@ NO_ZTUNNEL = Code(
 PROXY_DOWN = Code(
     id="MSH003",
     severity=Severity.WARN,
+    risk=Risk.SAFE,
     title="Proxies not ready",
     message="{mesh}: the proxy of {count} pods of namespace {name} is not ready: {shown}",
     fix="Such a pod gets no traffic: the proxy's log says what it waits for (its certificate, or its configuration).",
@@ -83,6 +87,7 @@ PROXY_DOWN = Code(
 PRESENT = Code(
     id="MSH010",
     severity=Severity.INFO,
+    risk=Risk.SAFE,
     title="Service mesh",
     message="{mesh} {version} carries the connections of {count} pods in {namespaces}: there it is the proxy that accepts",
     fix="Nothing to mend: an accepted connect to such a pod proves its proxy, not its application.",
@@ -90,6 +95,7 @@ PRESENT = Code(
 STRICT = Code(
     id="MSH011",
     severity=Severity.INFO,
+    risk=Risk.SAFE,
     title="Mutual TLS is demanded",
     message="{count} pods in {namespaces} accept no connection from outside the mesh (mTLS STRICT), netdoc's included",
     fix="By design. What must reach them from outside (probes of monitoring, an ingress controller) has to join the mesh.",
@@ -98,6 +104,7 @@ STRICT = Code(
 NOT_INJECTED = Code(
     id="MSH012",
     severity=Severity.INFO,
+    risk=Risk.SAFE,
     title="Pods without a proxy in a meshed namespace",
     message="{count} pods of namespace {name}, which Istio injects, have no proxy: {shown}",
     fix="If they should have one, make them anew: they are older than the label, or say that they want none.",

@@ -37,6 +37,7 @@ from kubectl_netdoc.api import (
     PathMtuReply,
     Peer,
     Request,
+    Risk,
     Severity,
     Skip,
     Subject,
@@ -60,6 +61,7 @@ ANSWERS = Explains(("DTR002",), "cluster")
 BLACK_HOLE = Code(
     id="MTU001",
     severity=Severity.FAIL,
+    risk=Risk.NODE,
     title="Large packets between nodes get lost without a word",
     message="Between {between}, {family} packets of {lost} bytes vanish, no ICMP tells, and pods send up to {own}: {sums}",
     fix="Set the CNI's MTU so that pods have {carried} at most and make the pods anew, or have what is between the nodes carry "
@@ -71,6 +73,7 @@ BLACK_HOLE = Code(
 ON_NODE = Code(
     id="MTU002",
     severity=Severity.FAIL,
+    risk=Risk.NODE,
     title="Large packets between pods on one node get lost",
     message="Between two pods on node {name}, {family} packets over {carried} bytes vanish, while pods send up to {own}",
     fix="Look at the MTU of the node's bridge and of the host's ends of the pods' links: the least of them is {carried}.",
@@ -81,6 +84,7 @@ ON_NODE = Code(
 BELOW_IPV6 = Code(
     id="MTU003",
     severity=Severity.FAIL,
+    risk=Risk.NODE,
     title="A path carries less than IPv6 needs",
     message="Between {between}, IPv6 packets of 1280 bytes do not arrive, though small ones do: IPv6 paths have to carry them",
     fix="Raise the MTU between the nodes, or take less for encapsulation; nothing that pods can be set to mends this.",
@@ -91,6 +95,7 @@ BELOW_IPV6 = Code(
 TOLD = Code(
     id="MTU010",
     severity=Severity.INFO,
+    risk=Risk.SAFE,
     title="Paths carry less than pods send, and say so",
     message="Between {between}, {family} carries {carried} bytes of pods' {own}, and ICMP tells: connections adapt; {sums}",
     fix="It works for as long as nothing stops ICMP. With an MTU of {carried} for pods nothing would have to be learnt.",
@@ -100,6 +105,7 @@ TOLD = Code(
 DIFFERENT = Code(
     id="MTU011",
     severity=Severity.INFO,
+    risk=Risk.SAFE,
     title="Pods' MTU differs between nodes",
     message="Pods use MTU {values}: {which}",
     fix="If no change of the CNI's MTU is being rolled out, find out why: TCP takes the smaller one, UDP depends on ICMP.",
@@ -109,6 +115,7 @@ DIFFERENT = Code(
 MEASURED = Code(
     id="MTU012",
     severity=Severity.INFO,
+    risk=Risk.SAFE,
     title="Path MTU as measured",
     message="{whole} of {asked} paths carry pods' own MTU of {values} whole; encapsulation: {used}",
     fix="Nothing to mend: these are the numbers.",

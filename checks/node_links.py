@@ -36,6 +36,7 @@ from kubectl_netdoc.api import (
     Finding,
     Link,
     Needs,
+    Risk,
     RtnetlinkReply,
     Severity,
     Skip,
@@ -56,6 +57,7 @@ EFFECTS = (Explains(BROKEN, "path"), Explains(("PNW008",), "node"))
 DOWN = Code(
     id="NLK001",
     severity=Severity.FAIL,
+    risk=Risk.NODE,
     title="A link of the pod network is down or gone",
     message="On node {name}, {link} is {how}, and pods there reach none on other nodes",
     fix="Bring it up on the node, then restart the network agent there: a link that goes down takes its routes along.",
@@ -65,6 +67,7 @@ DOWN = Code(
 TOO_LARGE = Code(
     id="NLK002",
     severity=Severity.WARN,
+    risk=Risk.NODE,
     title="Pods' packets and their wrapping do not fit the node's link",
     message="On {nodes} pods send up to {sent} bytes, {tunnel} adds {extra}, and {underlay} carries {mtu}: {over} too many",
     fix="Raise the MTU of {underlay} to {needed}, or set the CNI's to {fits} and make the pods anew.",
@@ -74,6 +77,7 @@ TOO_LARGE = Code(
 NO_ADDRESS = Code(
     id="NLK003",
     severity=Severity.FAIL,
+    risk=Risk.NODE,
     title="A node lacks the address that its pods' packets need",
     message="No link of node {name} has {ip} ({role}), and its pods are out of reach",
     fix="Give the node that address back, or have the kubelet (--node-ip) and the network agent take the one it has: {has}.",
@@ -83,6 +87,7 @@ NO_ADDRESS = Code(
 OTHER_END = Code(
     id="NLK004",
     severity=Severity.FAIL,
+    risk=Risk.NODE,
     title="A tunnel's link address is not the one that others were told",
     message="Others are told to send to {told} on node {name}, and its {link} is {mac}: it drops what they send",
     fix="Set the link address back on the node, and its neighbours, which the kernel forgets with each change; keep systemd-udevd"

@@ -34,12 +34,14 @@ from kubectl_netdoc.api import (
     KernelReply,
     Needs,
     Request,
+    Risk,
     RtnetlinkReply,
     Severity,
     Skip,
     Subject,
     Tier,
     Unseen,
+    on_node,
 )
 
 SHARE = 0.01
@@ -82,52 +84,58 @@ BY_NODE = (
 NO_TIME = Code(
     id="NDL001",
     severity=Severity.WARN,
+    risk=Risk.NODE,
     title="A node's kernel has no time for packets",
     message="Node {name} dropped {dropped} packets in {seconds} s unseen: its backlog was full ({rate} packets a second)",
     fix="Raise net.core.netdev_max_backlog and netdev_budget, spread the work over CPUs (RPS, more queues), or move pods away.",
     commands=(
-        "sysctl net.core.netdev_max_backlog net.core.netdev_budget  # on node {name}",
-        "mpstat -P ALL 1 5  # on node {name}",
+        on_node("{name}", "sysctl net.core.netdev_max_backlog net.core.netdev_budget"),
+        on_node("{name}", "cat /proc/net/softnet_stat"),
     ),
     explains=BY_NODE,
 )
 LINK_LOSES = Code(
     id="NDL002",
     severity=Severity.WARN,
+    risk=Risk.NODE,
     title="A node's link has errors or drops packets",
     message="On node {name}, {link} counts {lost} {what} in {seconds} s, {share} % of its packets",
     fix="Errors: cable, port, driver, duplex. Drops: the ring is too small (ethtool -G) or the link is full.",
-    commands=("ip -s -s link show {link}  # on node {name}", "ethtool -S {link}  # on node {name}"),
+    commands=(on_node("{name}", "ip -s -s link show {link}"), on_node("{name}", "ethtool -S {link}")),
     explains=BY_NODE,
 )
 LISTEN = Code(
     id="NDL003",
     severity=Severity.WARN,
+    risk=Risk.NODE,
     title="A listen queue on a node is full",
     message="Node {name} turned {refused} connections away in {seconds} s: a listening process on the host has a full queue",
     fix="Find the socket whose Recv-Q is at its Send-Q: it is served too slowly, or net.core.somaxconn ({most}) is too small.",
-    commands=("ss -lnt  # on node {name}",),
+    commands=(on_node("{name}", "ss -lnt"),),
 )
 BUFFER = Code(
     id="NDL004",
     severity=Severity.WARN,
+    risk=Risk.NODE,
     title="A UDP socket on a node loses datagrams",
     message="Node {name} lost {lost} datagrams in {seconds} s to full socket buffers of processes on its own network",
     fix="Find the socket with drops: that process (NodeLocal DNSCache?) reads too slowly, or net.core.rmem_max is too small.",
-    commands=("ss -lnum  # on node {name}",),
+    commands=(on_node("{name}", "ss -lnum"),),
     explains=(Explains(("DNL008", "DNL004", "DNL005"), "node"),),
 )
 SENT_AGAIN = Code(
     id="NDL005",
     severity=Severity.WARN,
+    risk=Risk.NODE,
     title="A node's own connections lose segments",
     message="On its own connections node {name} sent {resent} of {sent} TCP segments again in {seconds} s ({share} %)",
     fix="Look at the link to the other nodes and to the API server: path_quality measures it for pods.",
-    commands=("ss -ti state established | grep -B1 retrans  # on node {name}",),
+    commands=(on_node("{name}", "ss -ti state established | grep -B1 retrans"),),
 )
 MEASURED = Code(
     id="NDL010",
     severity=Severity.INFO,
+    risk=Risk.SAFE,
     title="Overhead, load and loss of nodes' network stacks",
     message="Of the chain overlay overhead, kernel load, loss: {stages}",
     fix="Nothing to mend: the next link of the chain is what more traffic brings.",

@@ -38,12 +38,14 @@ from kubectl_netdoc.api import (
     KernelReply,
     Needs,
     Request,
+    Risk,
     RtnetlinkReply,
     Severity,
     Skip,
     Subject,
     Tier,
     Unseen,
+    on_node,
 )
 from kubectl_netdoc.routing import BROKEN, Network
 
@@ -78,6 +80,7 @@ CUT_OFF = Explains(
 NO_FORWARDING = Code(
     id="NDN001",
     severity=Severity.FAIL,
+    risk=Risk.NODE,
     title="A node does not forward packets",
     message="Node {name} does not forward {family} packets {scope}: its pods reach nothing beyond it",
     fix="Set {settings} to 1 on the node, and have it persist (/etc/sysctl.d): something set it back after the kubelet started.",
@@ -87,6 +90,7 @@ NO_FORWARDING = Code(
 STRICT_FILTER = Code(
     id="NDN002",
     severity=Severity.WARN,
+    risk=Risk.NODE,
     title="Reverse path filtering drops packets",
     message="Node {name} dropped {dropped} packets in {seconds} s for the way they came: strict rp_filter on {links}",
     fix="Set rp_filter to 2 (loose) on these interfaces and on `all`, in a file of /etc/sysctl.d that sorts last; the way back "
@@ -97,24 +101,27 @@ STRICT_FILTER = Code(
 BRIDGE_SKIPS = Code(
     id="NDN003",
     severity=Severity.WARN,
+    risk=Risk.NODE,
     title="Bridged packets pass a node's iptables by",
     message="On node {name}, {setting} is {value}, while pods hang on the bridge {bridge}: Services fail to backends next door",
     fix="Load br_netfilter, set the setting to 1, and have both persist (/etc/modules-load.d, /etc/sysctl.d).",
-    commands=("modprobe br_netfilter && sysctl -w net.bridge.bridge-nf-call-iptables=1  # on node {name}",),
+    commands=(on_node("{name}", "modprobe br_netfilter && sysctl -w net.bridge.bridge-nf-call-iptables=1"),),
     rows=("K13",),
     explains=(Explains(("SVH002", "DNL001", "DNL002", "DNL003", "DNL005", "DNL007", "DSV002", "SVR002", "SVR006"), "node"),),
 )
 CLOCK = Code(
     id="NDN004",
     severity=Severity.WARN,
+    risk=Risk.NODE,
     title="A node's clock is wrong",
     message="The clock of {nodes} is {seconds} s {direction} the API server's: tokens and certificates are refused from 60 s on",
     fix="Look at time synchronisation there.",
-    commands=("timedatectl  # on node {first}", "chronyc tracking  # on node {first}"),
+    commands=(on_node("{first}", "timedatectl"), on_node("{first}", "chronyc tracking")),
 )
 CLOCK_OFF = Code(
     id="NDN011",
     severity=Severity.INFO,
+    risk=Risk.SAFE,
     title="A node's clock differs",
     message="The clock of {nodes} is {seconds} s {direction} the API server's",
     fix="Look at time synchronisation there: logs of several nodes can't be put side by side.",
@@ -122,6 +129,7 @@ CLOCK_OFF = Code(
 DIFFERENT = Code(
     id="NDN012",
     severity=Severity.INFO,
+    risk=Risk.SAFE,
     title="Nodes are set differently",
     message="{what} differs between nodes: {which}",
     fix="If that is not meant, find out who set it: a node that was set up by another hand shows faults that others do not.",

@@ -50,6 +50,7 @@ from kubectl_netdoc.api import (
     Node,
     Outcome,
     Request,
+    Risk,
     Service,
     Severity,
     Skip,
@@ -73,6 +74,7 @@ SETTLED = timedelta(seconds=60)
 DEAF = Code(
     id="NPT001",
     severity=Severity.FAIL,
+    risk=Risk.RESTARTS,
     title="A node does not answer on node ports",
     message="On {name} ({ip}) node port {ports} does not answer from {nodes_from} ({outcomes}), which reach its pods; on "
     "{answering} it does; from a pod on {name} itself: {from_itself}",
@@ -86,6 +88,7 @@ DEAF = Code(
 CLOSED = Code(
     id="NPT010",
     severity=Severity.INFO,
+    risk=Risk.SAFE,
     title="Node ports answer on no node",
     message="Node port {ports} answers on no other node ({outcomes}), while the ClusterIPs do",
     fix="Often meant: firewalls between nodes, or kube-proxy's --nodeport-addresses. Else allow that range (30000-32767).",
@@ -94,6 +97,7 @@ CLOSED = Code(
 CONTROL_PLANE = Code(
     id="NPT011",
     severity=Severity.INFO,
+    risk=Risk.NODE,
     title="A control plane keeps its node ports shut",
     message="On the control-plane node {name} node port {ports} does not answer from other nodes ({outcomes})",
     fix="Often meant: control planes have a firewall of their own. Load balancers must then leave this node out.",
@@ -102,6 +106,7 @@ CONTROL_PLANE = Code(
 BLACK_HOLE = Code(
     id="NPT002",
     severity=Severity.FAIL,
+    risk=Risk.RESTARTS,
     title="Health check says yes without a backend",
     message="Health check port {port} of Service {namespace}/{name} says 200 on {nodes}, where no ready endpoint is: with "
     "externalTrafficPolicy Local load balancers lose what they send there",
@@ -112,6 +117,7 @@ BLACK_HOLE = Code(
 LEFT_OUT = Code(
     id="NPT003",
     severity=Severity.FAIL,
+    risk=Risk.RESTARTS,
     title="Health check says no beside a backend",
     message="Health check port {port} of Service {namespace}/{name} says {said} on {nodes}, where a ready endpoint is: load "
     "balancers leave these nodes out",

@@ -35,6 +35,7 @@ from kubectl_netdoc.api import (
     Facts,
     Finding,
     Needs,
+    Risk,
     RtnetlinkReply,
     Severity,
     Skip,
@@ -54,6 +55,7 @@ EFFECTS = (Explains(BROKEN, "path"), Explains(("PNW007", "PNW008"), "node"))
 MISSING = Code(
     id="NRT001",
     severity=Severity.FAIL,
+    risk=Risk.NODE,
     title="A route to another node's pods is missing",
     message="{on} has no route to the pods of {peers} ({ranges}): packets for them go {words}",
     fix="Add it: {lines}. Restarting the network agent does not always bring it back.",
@@ -63,6 +65,7 @@ MISSING = Code(
 REFUSED = Code(
     id="NRT002",
     severity=Severity.FAIL,
+    risk=Risk.NODE,
     title="A route drops what is for another node's pods",
     message="{on} drops packets for the pods of {peers} ({ranges}): they go {words}",
     fix="Put the right route in its place: {lines}. Find out who made the other one.",
@@ -72,6 +75,7 @@ REFUSED = Code(
 ASTRAY = Code(
     id="NRT003",
     severity=Severity.FAIL,
+    risk=Risk.NODE,
     title="A route to another node's pods leads elsewhere",
     message="{on} sends packets for the pods of {peers} ({ranges}) elsewhere: {words}",
     fix="Put the right route in its place: {lines}.",
@@ -81,6 +85,7 @@ ASTRAY = Code(
 NO_NEIGHBOUR = Code(
     id="NRT004",
     severity=Severity.FAIL,
+    risk=Risk.NODE,
     title="A tunnel does not know the other node's end",
     message="{on} does not know the tunnel's end on {peers} ({ranges}): {words}",
     fix="Put the entries right: {lines}. Restarting the network agent does not always do that.",
@@ -90,6 +95,7 @@ NO_NEIGHBOUR = Code(
 NO_FORWARDING = Code(
     id="NRT005",
     severity=Severity.FAIL,
+    risk=Risk.NODE,
     title="A tunnel sends to the wrong address, or to none",
     message="{on} does not send through the tunnel to {peers} ({ranges}): {words}",
     fix="Put the entries right: {lines}. Restarting the network agent does not always do that.",
@@ -99,6 +105,7 @@ NO_FORWARDING = Code(
 DETOUR = Code(
     id="NRT006",
     severity=Severity.WARN,
+    risk=Risk.NODE,
     title="Packets for a node's pods take a detour",
     message="{on} sends packets for the pods of {peers} ({ranges}) by way of another node: {words}",
     fix="Put the right route in its place: {lines}. As it is, it works for as long as that other node does.",
@@ -108,6 +115,7 @@ DETOUR = Code(
 MEASURED = Code(
     id="NRT010",
     severity=Severity.INFO,
+    risk=Risk.SAFE,
     title="Routes between nodes as read",
     message="{good} of {asked} ways to the ranges of other nodes' pods lead there; {unjudged} are not judged; tunnels: {links}",
     fix="Nothing to mend: this is what the nodes' tables say.",

@@ -36,12 +36,14 @@ from kubectl_netdoc.api import (
     KernelReply,
     Needs,
     Request,
+    Risk,
     RtnetlinkReply,
     Severity,
     Skip,
     Subject,
     Tier,
     Unseen,
+    on_node,
 )
 
 TRACKED = 0.75
@@ -68,25 +70,28 @@ BY_NODE = (Explains(LOSES, "node"),)
 FULL = Code(
     id="NDT001",
     severity=Severity.FAIL,
+    risk=Risk.NODE,
     title="Connection tracking is full",
     message="Node {name} turned away {dropped} packets in {seconds} s, with {entries} of {most} connections tracked ({share} %)",
     fix="Raise the table's size: kube-proxy's conntrack.maxPerCore, or {setting}; then find out which pods open so many.",
-    commands=("sysctl -w net.netfilter.nf_conntrack_max={more}  # on node {name}",),
+    commands=(on_node("{name}", "sysctl -w net.netfilter.nf_conntrack_max={more}"),),
     rows=("K11",),
     explains=BY_NODE,
 )
 NEARLY_FULL = Code(
     id="NDT002",
     severity=Severity.WARN,
+    risk=Risk.NODE,
     title="Connection tracking is nearly full",
     message="Node {name} tracks {entries} connections of {most} at most ({share} %)",
     fix="Raise the table's size: kube-proxy's conntrack.maxPerCore, or {setting}; then find out which pods open so many.",
-    commands=("sysctl -w net.netfilter.nf_conntrack_max={more}  # on node {name}",),
+    commands=(on_node("{name}", "sysctl -w net.netfilter.nf_conntrack_max={more}"),),
     rows=("K11",),
 )
 NOT_INSERTED = Code(
     id="NDT003",
     severity=Severity.WARN,
+    risk=Risk.NODE,
     title="Connection tracking loses first packets",
     message="On node {name}, {failed} packets in {seconds} s were dropped because another of the same flow came first",
     fix="Mostly these are A and AAAA lookups that leave together: NodeLocal DNSCache, or single-request-reopen for glibc.",
@@ -96,33 +101,37 @@ NOT_INSERTED = Code(
 OVERFLOW = Code(
     id="NDT004",
     severity=Severity.FAIL,
+    risk=Risk.NODE,
     title="The neighbour table is full",
     message="Node {name} refused {refused} new {family} neighbours in {seconds} s, with {entries} of {most}: it can't reach them",
     fix="Raise the thresholds on all nodes, and have them persist.",
-    commands=("sysctl -w {tree}.gc_thresh1={low} {tree}.gc_thresh2={middle} {tree}.gc_thresh3={high}  # on node {name}",),
+    commands=(on_node("{name}", "sysctl -w {tree}.gc_thresh1={low} {tree}.gc_thresh2={middle} {tree}.gc_thresh3={high}"),),
     rows=("M6",),
     explains=BY_NODE,
 )
 CROWDED = Code(
     id="NDT005",
     severity=Severity.WARN,
+    risk=Risk.NODE,
     title="The neighbour table is nearly full",
     message="Node {name} has {entries} {family} neighbours of {most} at most ({share} %)",
     fix="Raise the thresholds on all nodes, and have them persist: at {most} new ones are refused.",
-    commands=("sysctl -w {tree}.gc_thresh1={low} {tree}.gc_thresh2={middle} {tree}.gc_thresh3={high}  # on node {name}",),
+    commands=(on_node("{name}", "sysctl -w {tree}.gc_thresh1={low} {tree}.gc_thresh2={middle} {tree}.gc_thresh3={high}"),),
     rows=("M6",),
 )
 TOO_MANY_WAITING = Code(
     id="NDT006",
     severity=Severity.WARN,
+    risk=Risk.NODE,
     title="Closed connections are forgotten too early",
     message="Node {name} has no room for closed connections: {refused} were forgotten at once in {seconds} s, {waiting} wait",
     fix="Raise net.ipv4.tcp_max_tw_buckets, or keep connections open: late packets of the old ones reset new ones.",
-    commands=("ss -tan state time-wait | awk '{{print $4}}' | sort | uniq -c | sort -rn | head  # on node {name}",),
+    commands=(on_node("{name}", "ss -tan state time-wait | awk '{{print $4}}' | sort | uniq -c | sort -rn | head"),),
 )
 MEASURED = Code(
     id="NDT010",
     severity=Severity.INFO,
+    risk=Risk.SAFE,
     title="Nodes' tables as read",
     message="Fullest: connection tracking {tracked} on {busiest}, outgoing ports {ports}, neighbours {neighbours}",
     fix="Nothing to mend: these are the numbers.",
@@ -130,14 +139,16 @@ MEASURED = Code(
 PORTS_USED = Code(
     id="NDT011",
     severity=Severity.INFO,
+    risk=Risk.NODE,
     title="Many of a node's ports may be in use",
     message="Node {name} has {used} TCP sockets open or waiting, for {ports} ports ({range}) to one destination",
     fix="If they go to one destination, the next connect fails: keep connections open, or widen the range.",
-    commands=("ss -tan | awk '{{print $5}}' | sort | uniq -c | sort -rn | head  # on node {name}",),
+    commands=(on_node("{name}", "ss -tan | awk '{{print $5}}' | sort | uniq -c | sort -rn | head"),),
 )
 INVALID_PACKETS = Code(
     id="NDT012",
     severity=Severity.INFO,
+    risk=Risk.SAFE,
     title="Packets that belong to no connection",
     message="Node {name} saw {invalid} packets in {seconds} s that connection tracking takes for invalid; "
     "nf_conntrack_tcp_be_liberal is {liberal}",

@@ -34,6 +34,7 @@ from kubectl_netdoc.api import (
     Finding,
     Needs,
     Node,
+    Risk,
     Severity,
     Subject,
     Unseen,
@@ -53,6 +54,7 @@ UNHEALTHY_PODS = ("SVC004", "INC001", "DNC001", "DNC002", "DNC008", "POD003")
 NOT_READY = Code(
     id="NOD001",
     severity=Severity.FAIL,
+    risk=Risk.NODE,
     title="Node not ready",
     message="Node {name} is not ready: {reason}: {detail}",
     fix="Look at the kubelet on {name}: it has stopped reporting or reports that it can't run pods.",
@@ -63,6 +65,7 @@ NOT_READY = Code(
 NETWORK_UNAVAILABLE = Code(
     id="NOD002",
     severity=Severity.FAIL,
+    risk=Risk.NODE,
     title="Node's network not set up",
     message="Node {name} has condition NetworkUnavailable: {reason}: {detail}",
     fix="The network agent or cloud route controller has not configured {name}: look at its pod on that node.",
@@ -73,6 +76,7 @@ NETWORK_UNAVAILABLE = Code(
 NO_NETWORK_PLUGIN = Code(
     id="NOD005",
     severity=Severity.FAIL,
+    risk=Risk.NODE,
     title="No CNI configuration on the node",
     message="Node {name} has no working CNI configuration: {detail}",
     fix="Install the network, or mend its agent on {name}: it writes /etc/cni/net.d there when it starts.",
@@ -83,6 +87,7 @@ NO_NETWORK_PLUGIN = Code(
 SANDBOX = Code(
     id="NOD003",
     severity=Severity.FAIL,
+    risk=Risk.NODE,
     title="Pods get no network",
     message="{count} pods on node {name} wait for their network, {example} among them: {detail}",
     fix="The CNI plugin on {name} fails: read the Event, then the log of the network agent there.",
@@ -93,6 +98,7 @@ SANDBOX = Code(
 NO_ADDRESSES = Code(
     id="NOD004",
     severity=Severity.FAIL,
+    risk=Risk.NODE,
     title="No free pod address on the node",
     message="Node {name} has no pod address left: {count} pods wait, {example} among them: {detail}",
     fix="Free addresses that dead containers still hold on {name}, move pods away, or give nodes a larger pod range.",
@@ -106,6 +112,7 @@ NO_ADDRESSES = Code(
 CORDONED = Code(
     id="NOD010",
     severity=Severity.INFO,
+    risk=Risk.NODE,
     title="Node cordoned",
     message="Node {name} takes no new pods: it is cordoned",
     fix="If its maintenance is over, let it take pods again.",

@@ -36,6 +36,7 @@ from kubectl_netdoc.api import (
     Needs,
     Reply,
     Request,
+    Risk,
     Round,
     Severity,
     Skip,
@@ -72,6 +73,7 @@ LOST = (
 LOSSY = Code(
     id="PTQ001",
     severity=Severity.WARN,
+    risk=Risk.SAFE,
     title="Packets between two nodes get lost now and then",
     message=LOST,
     fix="Look at what is there: errors and drops of the interfaces, a full queue, a rate limit or firewall rule, a duplex or "
@@ -83,6 +85,7 @@ LOSSY = Code(
 LOSSY_NODE = Code(
     id="PTQ004",
     severity=Severity.WARN,
+    risk=Risk.SAFE,
     title="All paths of a node lose packets now and then",
     message=LOST,
     fix="Look at the node that all these paths have in common: errors and drops of its interfaces, a full queue, a rate limit or "
@@ -95,6 +98,7 @@ LOSSY_NODE = Code(
 ON_NODE = Code(
     id="PTQ002",
     severity=Severity.WARN,
+    risk=Risk.SAFE,
     title="Packets between pods on one node get lost now and then",
     message="Between two pods on node {name}, {lost} of {sent} small datagrams got lost, in both rounds",
     fix="Look at that node itself: its CPU, softirq drops, connection tracking, the bridge or CNI plugin.",
@@ -104,6 +108,7 @@ ON_NODE = Code(
 SLOW = Code(
     id="PTQ003",
     severity=Severity.WARN,
+    risk=Risk.SAFE,
     title="Paths are slow where others are not",
     message="Between {between}, half of the datagrams take over {p50_ms} ms (best {best_ms} ms), between the same zones "
     "elsewhere {others_ms} ms",
@@ -114,6 +119,7 @@ SLOW = Code(
 MEASURED = Code(
     id="PTQ010",
     severity=Severity.INFO,
+    risk=Risk.SAFE,
     title="Loss and latency of the mesh as measured",
     message="{lost} of {sent} datagrams between nodes got lost; p50 {p50_ms} ms, p95 {p95_ms} ms, at most {max_ms} ms; on one "
     "node p50 {same_node_ms} ms",

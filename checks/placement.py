@@ -42,6 +42,7 @@ from kubectl_netdoc.api import (
     Kind,
     Needs,
     Pod,
+    Risk,
     Service,
     Severity,
     Skip,
@@ -60,6 +61,7 @@ KEEPS_AWAY = ("NoSchedule", "NoExecute")
 SINGLE = Code(
     id="PLC001",
     severity=Severity.INFO,
+    risk=Risk.SAFE,
     title="Single point of failure",
     message="{what} {namespace}/{name} has one replica: it is gone for a while whenever its node or its pod is",
     fix="Run two or more, spread over nodes.",
@@ -69,6 +71,7 @@ SINGLE = Code(
 ONE_PLACE = Code(
     id="PLC002",
     severity=Severity.INFO,
+    risk=Risk.SAFE,
     title="All replicas in one place",
     message="All {count} pods of {what} {namespace}/{name} are in one {place} ({where}) of {places}",
     fix="Spread them, where its nodeSelector and affinity leave a choice: the stanza below, in what the manifest is made from.",
@@ -78,6 +81,7 @@ ONE_PLACE = Code(
 NO_HINTS = Code(
     id="PLC003",
     severity=Severity.INFO,
+    risk=Risk.SAFE,
     title="Traffic does not stay in its zone",
     message="Service {namespace}/{name} wants trafficDistribution {wanted}, and none of its {count} endpoints has a hint",
     fix="Endpoints get hints where their nodes have zone labels and the server knows the field (1.31 and later).",
@@ -86,6 +90,7 @@ NO_HINTS = Code(
 LIMITED = Code(
     id="PLC004",
     severity=Severity.INFO,
+    risk=Risk.SAFE,
     title="CPU limit on the data path",
     message="{what} {namespace}/{name} may use at most {limits} CPU: at that it is stopped until the next 100 ms begin",
     fix="Leave the CPU limit out, and ask for what it needs (requests); a memory limit is no such trouble.",
@@ -95,6 +100,7 @@ LIMITED = Code(
 NO_REQUEST = Code(
     id="PLC005",
     severity=Severity.INFO,
+    risk=Risk.SAFE,
     title="No CPU request on the data path",
     message="{what} {namespace}/{name} asks for no CPU (containers {containers}): on a busy node it gets next to none",
     fix="Give it a CPU request, as its published manifest does.",

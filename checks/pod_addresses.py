@@ -39,6 +39,7 @@ from kubectl_netdoc.api import (
     Needs,
     Node,
     Pod,
+    Risk,
     Severity,
     Skip,
     Subject,
@@ -58,6 +59,7 @@ NAMED = 5
 DOUBLED = Code(
     id="PAD001",
     severity=Severity.FAIL,
+    risk=Risk.RESTARTS,
     title="Pods have the same address",
     message="{count} running pods have the address {ip} ({shown}): what is sent to it reaches one of them",
     fix="Delete the younger pod, so that it gets another address; then find out what lost count: leases removed by hand on the "
@@ -69,6 +71,7 @@ DOUBLED = Code(
 OUTSIDE = Code(
     id="PAD002",
     severity=Severity.FAIL,
+    risk=Risk.NODE,
     title="Pods have addresses outside their node's range",
     message="{count} pods on node {name} have addresses outside its range {ranges} ({shown}): other nodes have no route to them",
     fix="A second CNI configuration on {name} sorts before the right one in /etc/cni/net.d, or its range was changed: remove "
@@ -86,6 +89,7 @@ OUTSIDE = Code(
 NEARLY_USED = Code(
     id="PAD003",
     severity=Severity.WARN,
+    risk=Risk.SAFE,
     title="A node's pod range is nearly used",
     message="{used} of {usable} addresses of {range} on node {name} are used, and it may run {pods} pods",
     fix="Let the node run no more pods than it has addresses for (kubelet maxPods), or give nodes a larger range: it is set "

@@ -41,6 +41,7 @@ from kubectl_netdoc.api import (
     Kind,
     Lost,
     Needs,
+    Risk,
     Severity,
     Skip,
     Subject,
@@ -61,6 +62,7 @@ SLOW = 5.0
 NOTHING_ENFORCES = Code(
     id="ENF001",
     severity=Severity.FAIL,
+    risk=Risk.POLICY,
     title="Network policies are not enforced",
     message="{count} network policies do nothing: {policies}. Denied everything, netdoc's own pods were reached all the same, "
     "on all {nodes} nodes that were tried, for {seconds:g} s",
@@ -76,6 +78,7 @@ NOTHING_ENFORCES = Code(
 NODE_DOES_NOT = Code(
     id="ENF002",
     severity=Severity.FAIL,
+    risk=Risk.POLICY,
     title="A node enforces no network policy",
     message="Node {name} does not enforce network policies ({ways} of {tried} ways stayed open for {seconds:g} s), "
     "and {others} other nodes do",
@@ -86,6 +89,7 @@ NODE_DOES_NOT = Code(
 ONE_WAY = Code(
     id="ENF003",
     severity=Severity.FAIL,
+    risk=Risk.POLICY,
     title="Policies are enforced one way only",
     message="{direction} policies are not enforced on {names}, the other direction is: denied traffic passed for {seconds:g} s",
     fix="Use an engine that enforces both directions, or don't rely on {direction} policies.",
@@ -95,6 +99,7 @@ ONE_WAY = Code(
 NOT_LIFTED = Code(
     id="ENF004",
     severity=Severity.FAIL,
+    risk=Risk.POLICY,
     title="A policy that was deleted still denies",
     message="On node {name} a policy was still in force {seconds:g} s after it was deleted ({ways} of {tried} ways)",
     fix="Look at the policy engine's agent on {name}: it does not follow changes.",
@@ -104,6 +109,7 @@ NOT_LIFTED = Code(
 WOULD_NOT = Code(
     id="ENF010",
     severity=Severity.INFO,
+    risk=Risk.SAFE,
     title="A network policy would do nothing here",
     message="Nothing enforces network policies on the {nodes} nodes that were tried: one would do nothing",
     fix="Nothing, as there is no policy; install an engine before relying on one.",
@@ -113,6 +119,7 @@ WOULD_NOT = Code(
 LATE = Code(
     id="ENF011",
     severity=Severity.INFO,
+    risk=Risk.SAFE,
     title="Policies are enforced late",
     message="On node {name} a new policy took {seconds:g} s to be enforced",
     fix="Pods are unprotected for that long after a policy is made; look at the load of the engine's agent.",

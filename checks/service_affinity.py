@@ -31,6 +31,7 @@ from kubectl_netdoc.api import (
     Lost,
     Needs,
     OwnService,
+    Risk,
     Severity,
     Skip,
     Subject,
@@ -46,6 +47,7 @@ CONNECTS = 8
 NOT_KEPT = Code(
     id="SVA001",
     severity=Severity.WARN,
+    risk=Risk.SAFE,
     title="Session affinity is not kept",
     message="From {nodes}, {connects} connects of one client to a Service with sessionAffinity ClientIP met {backends} backends; "
     "{services} rely on it",

@@ -36,11 +36,13 @@ from kubectl_netdoc.api import (
     Lost,
     Needs,
     Outcome,
+    Risk,
     Severity,
     Skip,
     Subject,
     Tier,
     Unseen,
+    on_node,
 )
 from kubectl_netdoc.policy import own as policies
 from kubectl_netdoc.targets import own, proof, twin
@@ -51,6 +53,7 @@ TIMEOUTS = 2
 HAIRPIN = Code(
     id="SVH001",
     severity=Severity.WARN,
+    risk=Risk.NODE,
     title="Pods can't reach themselves through their Service",
     message="On {nodes} a new pod never reaches itself through a Service of its own: {timeouts} of {tries} connects had no "
     "answer within a second, all other backends answered",
@@ -64,14 +67,12 @@ HAIRPIN = Code(
 NEIGHBOUR = Code(
     id="SVH002",
     severity=Severity.FAIL,
+    risk=Risk.NODE,
     title="Service addresses fail to backends on the same node",
     message="On {nodes} the pod next door never answers through a Service ({timeouts} of {tries} connects timed out), though it "
     "answers directly, and all other backends answer: bridged replies pass kube-proxy's translation by",
     fix="Load br_netfilter on {nodes}, set net.bridge.bridge-nf-call-iptables to 1 there, and have both persist.",
-    commands=(
-        "kubectl debug node/{first} -it --profile=sysadmin --image=busybox -- chroot /host sh -c "
-        "'modprobe br_netfilter; sysctl -w net.bridge.bridge-nf-call-iptables=1'",
-    ),
+    commands=(on_node("{first}", "modprobe br_netfilter; sysctl -w net.bridge.bridge-nf-call-iptables=1"),),
     rows=("K13",),
     explains=(Explains(("DNL001", "DNL002", "DNL003", "DNL005", "DNL007", "DSV002", "SVR002", "SVR006", "SVH001"), "node"),),
 )

@@ -45,6 +45,7 @@ from kubectl_netdoc.api import (
     OwnService,
     Peer,
     Request,
+    Risk,
     Severity,
     Skip,
     Subject,
@@ -63,6 +64,7 @@ PROXY_SAYS = ("KPX001", "KPX002", "KPX003", "SRL001", "SRL002", "SRL003", "SRL00
 NO_PROXYING = Code(
     id="SVR001",
     severity=Severity.FAIL,
+    risk=Risk.RESTARTS,
     title="Service addresses do not work on a node",
     message="On {nodes} no Service address works: netdoc's own Service {outcomes}, though its endpoints answer directly; "
     "kubernetes.default: {certificate}",
@@ -81,6 +83,7 @@ NO_PROXYING = Code(
 MISSED = Code(
     id="SVR002",
     severity=Severity.FAIL,
+    risk=Risk.RESTARTS,
     title="kube-proxy's rules are behind",
     message="From {nodes}, {tries} connects to netdoc's new Service in {seconds} s never reached its endpoint on {missed}; "
     "older Services work, and that endpoint answers directly",
@@ -95,6 +98,7 @@ MISSED = Code(
 WRONG_PORT = Code(
     id="SVR003",
     severity=Severity.FAIL,
+    risk=Risk.SAFE,
     title="targetPort on which nothing listens",
     message="Every endpoint of Service {namespace}/{name} refuses port {port}; its pods declare {declared}",
     fix="Point targetPort to the port that the application listens on.",
@@ -104,6 +108,7 @@ WRONG_PORT = Code(
 NOT_LISTENING = Code(
     id="SVR004",
     severity=Severity.FAIL,
+    risk=Risk.SAFE,
     title="Nothing listens behind a Service",
     message="Every endpoint of Service {namespace}/{name} refuses port {port}, the one that its pods declare",
     fix="The application is not listening there, or on 127.0.0.1 only: have it bind 0.0.0.0 or ::.",
@@ -113,6 +118,7 @@ NOT_LISTENING = Code(
 BAD_ENDPOINT = Code(
     id="SVR005",
     severity=Severity.FAIL,
+    risk=Risk.RESTARTS,
     title="A ready endpoint does not answer",
     message="{kind} {namespace}/{name} is a ready endpoint of {services} and does not answer: {address} {outcomes} from {nodes}",
     fix="Its share of the connections fails: look at that pod; deleting it has it made anew.",
@@ -122,6 +128,7 @@ BAD_ENDPOINT = Code(
 ONLY_DIRECT = Code(
     id="SVR006",
     severity=Severity.FAIL,
+    risk=Risk.RESTARTS,
     title="Endpoints answer, the ClusterIP does not",
     message="From {nodes}, {address} of Service {namespace}/{name} does not answer ({outcomes}) while all its endpoints do",
     fix="kube-proxy on {nodes} has no rule, or a wrong one, for this Service.",
@@ -131,6 +138,7 @@ ONLY_DIRECT = Code(
 NOT_THE_API = Code(
     id="SVR007",
     severity=Severity.FAIL,
+    risk=Risk.SAFE,
     title="Something else answers as kubernetes.default",
     message="From {nodes}, {address} answers as kubernetes.default with a certificate that is not the cluster's: {problem}",
     fix="Find what answers there: a proxy that takes all connections, or an address range that is used twice.",
@@ -140,6 +148,7 @@ NOT_THE_API = Code(
 GONE = Code(
     id="SVR008",
     severity=Severity.FAIL,
+    risk=Risk.RESTARTS,
     title="Endpoint of a pod that is not there",
     message="Service {namespace}/{name} sends traffic to {address}, for pod {pod}, which is not there and does not answer "
     "({outcomes} from {nodes}); EndpointSlice {slice} still has it as ready",
@@ -155,6 +164,7 @@ GONE = Code(
 NOTHING_NEW = Code(
     id="SVR009",
     severity=Severity.FAIL,
+    risk=Risk.SAFE,
     title="New Services do not come to life",
     message="From no node does netdoc's new Service lead anywhere within {seconds} s, though its endpoints answer directly and "
     "older Services work: what changes in Services gets to nobody",
@@ -171,6 +181,7 @@ NOTHING_NEW = Code(
 LENIENT = Code(
     id="SVR010",
     severity=Severity.INFO,
+    risk=Risk.SAFE,
     title="Endpoint on the host network refuses",
     message="Service {namespace}/{name} has an endpoint {address} that refuses: a host's process, often on 127.0.0.1 by design",
     fix="Nothing to mend unless something should answer there.",
@@ -178,6 +189,7 @@ LENIENT = Code(
 ACCEPTS_ALL = Code(
     id="SVR011",
     severity=Severity.INFO,
+    risk=Risk.SAFE,
     title="Something accepts every connection",
     message="From {nodes} even the Service without endpoints and the closed port accept: a proxy or mesh answers for others",
     fix="An accepted connect proves nothing here; only netdoc's own echo and the certificate do.",

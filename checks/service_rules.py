@@ -45,6 +45,7 @@ from kubectl_netdoc.api import (
     Outcome,
     Pod,
     Request,
+    Risk,
     Service,
     ServiceRules,
     ServiceRulesReply,
@@ -53,6 +54,7 @@ from kubectl_netdoc.api import (
     Subject,
     Tier,
     Unseen,
+    on_node,
 )
 from kubectl_netdoc.targets import ECHO_PORTS
 from kubectl_netdoc.words import some
@@ -71,6 +73,7 @@ TABLES = ("iptables", "legacy", "nftables")
 NO_RULES = Code(
     id="SRL001",
     severity=Severity.FAIL,
+    risk=Risk.RESTARTS,
     title="A node holds no rules of Services",
     message="On {name} no rule leads to any of the {count} endpoints that every node should have, though kube-proxy's pod "
     "runs there",
@@ -86,6 +89,7 @@ NO_RULES = Code(
 MISSING = Code(
     id="SRL002",
     severity=Severity.FAIL,
+    risk=Risk.RESTARTS,
     title="Services without a rule on a node",
     message="On {name} no rule leads to any endpoint of {services}: {endpoints}, endpoints for longer than {settled} s; the "
     "rules of {others} have them",
@@ -101,6 +105,7 @@ MISSING = Code(
 SOME_MISSING = Code(
     id="SRL006",
     severity=Severity.WARN,
+    risk=Risk.RESTARTS,
     title="Endpoints without a rule on a node",
     message="On {name} no rule leads to {endpoints} of {services}, endpoints for longer than {settled} s; the rules of {others} "
     "have them. Their share goes to the Service's other endpoints, or nowhere",
@@ -116,6 +121,7 @@ SOME_MISSING = Code(
 STALE = Code(
     id="SRL003",
     severity=Severity.FAIL,
+    risk=Risk.RESTARTS,
     title="Rules for endpoints that are gone",
     message="On {name} rules still lead to {endpoints}, which {are} in no EndpointSlice; the rules of {others} do not have them",
     fix="Their share of the connections is lost: restart kube-proxy on {name}.",
@@ -129,19 +135,19 @@ STALE = Code(
 TWO_SETS = Code(
     id="SRL004",
     severity=Severity.WARN,
+    risk=Risk.NODE,
     title="Both sets of iptables hold rules of Services",
     message="On {nodes} kube-proxy's rules stand in the old tables ({legacy} endpoints) as well as in nf_tables ({nft}); those "
     "in {stale} are not kept up any more, and the kernel goes through both",
     fix="Take the set away that kube-proxy does not write (iptables-legacy, or iptables-nft), or restart the node; have all that "
     "runs iptables there use one.",
-    commands=(
-        "kubectl debug node/{first} -it --profile=sysadmin --image=busybox -- chroot /host {tool} -t nat -S KUBE-SERVICES",
-    ),
+    commands=(on_node("{first}", "{tool} -t nat -S KUBE-SERVICES"),),
     rows=("K9",),
 )
 OTHER_MODE = Code(
     id="SRL005",
     severity=Severity.WARN,
+    risk=Risk.NODE,
     title="Rules of another mode left behind",
     message="On {nodes} kube-proxy's rules stand in {table} ({count} endpoints), and those of another mode in {other} ({left}): "
     "nobody keeps them up any more",

@@ -44,12 +44,14 @@ from kubectl_netdoc.api import (
     Needs,
     Outcome,
     Request,
+    Risk,
     Service,
     Severity,
     Skip,
     Subject,
     Tier,
     Unseen,
+    on_node,
 )
 
 MOST = 60
@@ -63,28 +65,24 @@ TIMEOUTS = ("net/netfilter/nf_conntrack_udp_timeout", "net/netfilter/nf_conntrac
 STALE = Code(
     id="STF001",
     severity=Severity.FAIL,
+    risk=Risk.NODE,
     title="UDP flows to an endpoint that is gone",
     message="On {nodes} {count} UDP flows of {clients} to Service {namespace}/{name} ({address}) are still sent to {gone}, "
     "which is none of its endpoints; those that begin now work",
     fix="Delete the entries: the next datagram finds an endpoint. kube-proxy should have: Kubernetes 1.32 and later miss some "
     "(kubernetes#139628), so see whether a newer patch version is out.",
-    commands=(
-        "kubectl debug node/{first} -it --profile=sysadmin --image=busybox -- chroot /host "
-        "conntrack -D -p udp --orig-dst {ip} --orig-port-dst {port} --reply-src {dead}",
-    ),
+    commands=(on_node("{first}", "conntrack -D -p udp --orig-dst {ip} --orig-port-dst {port} --reply-src {dead}"),),
     rows=("K1",),
 )
 UNTRANSLATED = Code(
     id="STF002",
     severity=Severity.FAIL,
+    risk=Risk.NODE,
     title="UDP flows that no Service takes up",
     message="On {nodes} {count} UDP flows of {clients} to Service {namespace}/{name} ({address}) began when it had no endpoint "
     "or no rule there, and are sent to its own address for as long as the client goes on",
     fix="Delete the entries: the next datagram finds an endpoint.",
-    commands=(
-        "kubectl debug node/{first} -it --profile=sysadmin --image=busybox -- chroot /host "
-        "conntrack -D -p udp --orig-dst {ip} --orig-port-dst {port} --reply-src {ip}",
-    ),
+    commands=(on_node("{first}", "conntrack -D -p udp --orig-dst {ip} --orig-port-dst {port} --reply-src {ip}"),),
     rows=("K1",),
 )
 

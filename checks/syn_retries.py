@@ -40,6 +40,7 @@ from kubectl_netdoc.api import (
     Needs,
     Outcome,
     Request,
+    Risk,
     Severity,
     Skip,
     Subject,
@@ -66,6 +67,7 @@ LATE = ("DSV002", "PNW014", "SVR002", "SVR005", "SVR006", "SVH001", "NPT001", "S
 PATH = Code(
     id="SYN001",
     severity=Severity.WARN,
+    risk=Risk.SAFE,
     title="The first packet of connections gets lost between nodes",
     message="Between {between}, {retried} of {connects} connects took {ms} ms, so their first SYN got lost and the second came "
     "through; {fast} connects elsewhere took {fast_ms} ms at most, and datagrams pass",
@@ -78,6 +80,7 @@ PATH = Code(
 POD_SLOW = Code(
     id="SYN002",
     severity=Severity.WARN,
+    risk=Risk.SAFE,
     title="A pod takes connections only at the second try",
     message="{retried} of {connects} connects to {kind} {namespace}/{name} took {ms} ms, so their first SYN got lost; other pods "
     "on the same paths answer at once",
@@ -88,6 +91,7 @@ POD_SLOW = Code(
 VIA_SERVICES = Code(
     id="SYN003",
     severity=Severity.WARN,
+    risk=Risk.SAFE,
     title="Connections to Service addresses open at the second try",
     message="On node {name}, {retried} of {connects} connects to ClusterIPs took {ms} ms, so their first SYN got lost; the "
     "endpoints answer at once when asked directly",

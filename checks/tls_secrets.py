@@ -38,6 +38,7 @@ from kubectl_netdoc.api import (
     Facts,
     Finding,
     Needs,
+    Risk,
     Severity,
     Skip,
     Subject,
@@ -53,6 +54,7 @@ ISSUING = timedelta(minutes=10)
 MISSING = Code(
     id="TLS001",
     severity=Severity.WARN,
+    risk=Risk.SAFE,
     title="TLS Secret that is not there",
     message="Secret {namespace}/{name}, with which {users} is to be served, is not there: clients get a certificate that is not "
     "for {hosts}, or none",
@@ -62,6 +64,7 @@ MISSING = Code(
 EMPTY = Code(
     id="TLS002",
     severity=Severity.WARN,
+    risk=Risk.SAFE,
     title="TLS Secret without a certificate",
     message="Secret {namespace}/{name}, with which {users} is to be served, has no certificate in tls.crt that can be read",
     fix="Create it as a TLS Secret: with the keys tls.crt (PEM, the server's certificate first) and tls.key.",
@@ -70,6 +73,7 @@ EMPTY = Code(
 NOT_VALID = Code(
     id="TLS003",
     severity=Severity.FAIL,
+    risk=Risk.SAFE,
     title="Certificate that is not valid now",
     message="The certificate in Secret {namespace}/{name} {says} ({date}); {users} is served with it",
     fix="Renew it; with cert-manager see what its Certificate says, and whether cert-manager runs.",
@@ -78,6 +82,7 @@ NOT_VALID = Code(
 SOON = Code(
     id="TLS004",
     severity=Severity.WARN,
+    risk=Risk.SAFE,
     title="Certificate that ends soon",
     message="The certificate in Secret {namespace}/{name} ends in {days} days ({date}); {users} is served with it",
     fix="Renew it; what renews by itself should have done so by now: see what cert-manager's Certificate says.",
@@ -86,6 +91,7 @@ SOON = Code(
 OTHER_NAMES = Code(
     id="TLS005",
     severity=Severity.WARN,
+    risk=Risk.SAFE,
     title="Certificate for other hosts",
     message="The certificate in Secret {namespace}/{name} is for {names}, not for {hosts}, which {users} serves with it",
     fix="Have a certificate issued for these hosts too, or name the Secret that is meant.",

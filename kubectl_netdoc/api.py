@@ -4,6 +4,7 @@ See CONTRIBUTING.md for a check from an empty file to its tests.
 """
 
 from kubectl_netdoc.cluster import Cluster, Listing, Unavailable, matches
+from kubectl_netdoc.commands import Risk, on_node
 from kubectl_netdoc.facts import Facts, Trouble, Vantage
 from kubectl_netdoc.model import (
     Check,
@@ -223,6 +224,7 @@ __all__ = [
     "ResolvConf",
     "ResolvConfNameserver",
     "ResolvConfReply",
+    "Risk",
     "Round",
     "Rtnetlink",
     "RtnetlinkReply",
@@ -246,4 +248,5 @@ __all__ = [
     "Workload",
     "matches",
     "no_plan",
+    "on_node",
 ]

@@ -10,7 +10,9 @@ from typing import Any
 
 import msgspec
 
+from kubectl_netdoc import commands
 from kubectl_netdoc.cluster import Cluster
+from kubectl_netdoc.commands import Risk
 from kubectl_netdoc.facts import Facts, Measured
 from kubectl_netdoc.model import Check, Code, Finding
 from kubectl_netdoc.records import KINDS
@@ -103,6 +105,28 @@ def evidence_fits(check: Check, cases: Sequence[Case], source: str) -> Iterable[
             yield f"{finding.code}: a finding without evidence"
 
 
+def commands_can_be_pasted(check: Check, cases: Sequence[Case], source: str) -> Iterable[str]:
+    """Each command is kubectl's or a shell pipe's, has every name filled in, and is the same in bash and in zsh."""
+    for command in sorted({command for finding in _findings(check, cases) for command in finding.commands}):
+        try:
+            words = commands.argv(command)
+        except ValueError as error:
+            yield f"{command}: {error}"
+            continue
+        if left := commands.bare(command):
+            yield f"{command}: {left!r} stands outside quotes"
+        if not command.startswith("kubectl ") or any(re.fullmatch(r"<.*>|[A-Z][A-Z_]+(/.*)?", word) for word in words):
+            yield f"{command}: not kubectl's, or a name is left to be filled in"
+
+
+def risk_is_told(check: Check, cases: Sequence[Case], source: str) -> Iterable[str]:
+    """No command of a code disturbs more than the code's risk says."""
+    for finding in _findings(check, cases):
+        worst = max(map(_risk, finding.commands), default=-1)
+        if worst > list(Risk).index(finding.risk):
+            yield f"{finding.code}: its commands are {list(Risk)[worst]!r}, not {finding.risk!r}"
+
+
 def healthy_is_silent(check: Check, cases: Sequence[Case], source: str) -> Iterable[str]:
     """At least one case expects nothing above info: a check that always speaks is no check."""
     if not any(not [f for f in _findings(check, [case]) if f.severity != "info"] for case in cases):
@@ -154,6 +178,8 @@ RULES: tuple[Rule, ...] = (
     cases_do_not_crash,
     every_code_is_produced,
     evidence_fits,
+    commands_can_be_pasted,
+    risk_is_told,
     healthy_is_silent,
     empty_facts_are_survived,
     plan_is_pure,
@@ -164,6 +190,15 @@ RULES: tuple[Rule, ...] = (
 
 def _findings(check: Check, cases: Sequence[Case]) -> list[Finding]:
     return [finding for case in cases for finding in outcome(check, case.cluster, case.measured).findings]
+
+
+def _risk(command: str) -> int:
+    """Where a command's risk stands in their order; -1 where it only looks, or can't be read."""
+    try:
+        found = commands.risk(command)
+    except ValueError:
+        return -1
+    return -1 if found is None else list(Risk).index(found)
 
 
 def _has_numbers(code: Code | None) -> bool:

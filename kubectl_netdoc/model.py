@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import Struct
 
+from kubectl_netdoc.commands import Risk, argv
+
 if TYPE_CHECKING:
     from kubectl_netdoc.cluster import Cluster
     from kubectl_netdoc.facts import Facts
@@ -138,6 +140,7 @@ class Recent(Struct, frozen=True):
 class Finding(Struct, frozen=True):
     """A condition that holds: code, subject, evidence in numbers, and the fix with every name filled in.
 
+    ``risk``: what the fix may disturb. ``argv``: each command as an argument list.
     ``recent``: of a cause, what changed in the hour before about the objects it names, newest first.
     """
 
@@ -148,6 +151,8 @@ class Finding(Struct, frozen=True):
     evidence: Evidence
     fix: str
     commands: tuple[str, ...]
+    risk: Risk = Risk.SAFE
+    argv: tuple[tuple[str, ...], ...] = ()
     check: str = ""
     id: str = ""
     explained_by: str = ""
@@ -158,12 +163,14 @@ class Finding(Struct, frozen=True):
 class Code(Struct, frozen=True, kw_only=True):
     """A stable id of one condition. Templates take the subject's fields and the evidence as ``{name}``.
 
-    Values are quoted for the shell in ``commands`` and left as they are in ``message`` and ``fix``.
+    Values are quoted for the shell in ``commands`` and left as they are in ``message`` and ``fix``. ``risk``: of the whole fix,
+    what the text asks for included.
     ``rows`` names the rows of the failure catalogue (docs/failure-modes.md) that the code detects.
     """
 
     id: str
     severity: Severity
+    risk: Risk
     title: str
     message: str
     fix: str
@@ -181,6 +188,7 @@ class Code(Struct, frozen=True, kw_only=True):
         evidence = {**(evidence or {}), **more}
         names = msgspec.structs.asdict(subject) | {key: _plain(value) for key, value in evidence.items()}
         quoted = {key: shlex.quote(str(value)) for key, value in names.items()}
+        commands = tuple(command.format(**quoted) for command in (self.commands if try_ is None else try_))
         return Finding(
             code=self.id,
             severity=self.severity,
@@ -188,7 +196,9 @@ class Code(Struct, frozen=True, kw_only=True):
             message=self.message.format(**names),
             evidence={key: _scalar(value) for key, value in evidence.items()},
             fix=self.fix.format(**names),
-            commands=tuple(command.format(**quoted) for command in (self.commands if try_ is None else try_)),
+            commands=commands,
+            risk=self.risk,
+            argv=tuple(map(argv, commands)),
         )
 
     def placeholders(self) -> frozenset[str]:

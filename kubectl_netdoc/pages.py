@@ -56,6 +56,7 @@ def _code_page(check: Check, code: Code) -> str:
         "",
         f"It says:  {code.message}",
         f"Fix:      {code.fix}",
+        f"Risk:     {code.risk}",
         *(f"          {command}" for command in code.commands),
     ]
     if code.explains:

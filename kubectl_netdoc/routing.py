@@ -5,6 +5,7 @@ Shared by the checks ``node_routes`` and ``node_links``.
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
@@ -14,7 +15,7 @@ from ipaddress import ip_address, ip_network
 import msgspec
 from msgspec import Struct
 
-from kubectl_netdoc import families, hosts
+from kubectl_netdoc import commands, families, hosts
 from kubectl_netdoc.cluster import Cluster
 from kubectl_netdoc.facts import Facts
 from kubectl_netdoc.mesh import Pair, arrows, both_ways, pairs
@@ -399,8 +400,9 @@ def _proven(facts: Facts) -> dict[tuple[str, str, str], bool]:
 
 
 def on(node: str, line: str) -> str:
-    """Return a line for a node's shell as a command."""
-    return f"{line}  # on node {node}"
+    """Return a line for a node's shell as a command template; names in it, of interfaces too, are quoted as they must be."""
+    words = shlex.join(line.split()).replace("{", "{{").replace("}", "}}")
+    return commands.on_node(node, words)
 
 
 def ip(to: str) -> str:

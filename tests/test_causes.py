@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kubectl_netdoc.causes import link
+from kubectl_netdoc.commands import Risk
 from kubectl_netdoc.model import Code, Explains, Finding, Severity, Subject
 
 WEB = Subject("Service", "web", "shop")
@@ -16,7 +17,7 @@ NODE2 = Subject("Node", "n2")
 
 def code(id_: str, *explains: Explains, severity: Severity = Severity.FAIL) -> Code:
     """Return a code that explains others."""
-    return Code(id=id_, severity=severity, title=id_, message=id_, fix=id_, explains=explains)
+    return Code(id=id_, severity=severity, risk=Risk.SAFE, title=id_, message=id_, fix=id_, explains=explains)
 
 
 def linked(findings: list[Finding], *codes: Code) -> dict[str, Finding]:

@@ -19,6 +19,7 @@ from kubectl_netdoc.api import (
     Finding,
     Needs,
     ResolvConfNameserver,
+    Risk,
     Severity,
     Subject,
     Unseen,
@@ -70,7 +71,9 @@ def test_explain_has_a_page_for_every_check_and_code() -> None:
         assert name in pages.page(known, name.lower())
 
 
-GOOD_CODE = Code(id="GOO001", severity=Severity.FAIL, title="Bad node", message="Node {name}: {reason}", fix="Mend {name}.")
+GOOD_CODE = Code(
+    id="GOO001", severity=Severity.FAIL, risk=Risk.SAFE, title="Bad node", message="Node {name}: {reason}", fix="Mend {name}."
+)
 PAGE = "\n".join(f"{section}\nsome words about it\n" for section in contract.SECTIONS)
 
 
@@ -118,6 +121,17 @@ def _bare(facts: Facts) -> Iterator[Finding | Unseen]:
         yield msgspec.structs.replace(finding, evidence={})
 
 
+def _commands(*commands: str) -> Check:
+    """The good check, whose code prints these."""
+
+    def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
+        for finding in _analyse(facts):
+            assert isinstance(finding, Finding)
+            yield msgspec.structs.replace(finding, commands=commands)
+
+    return _with(analyse=analyse)
+
+
 def _moody(cluster: Cluster) -> Iterator[DnsLookup]:
     yield DnsLookup(f"n{next(_toggle)}", ResolvConfNameserver(), "example.")
 
@@ -135,6 +149,11 @@ BROKEN: list[tuple[Callable[..., object], Check, Sequence[Case], str]] = [
     (contract.every_code_is_produced, _with(codes=(GOOD_CODE, OTHER)), CASES, SOURCE),
     (contract.every_code_is_produced, _with(codes=()), CASES, SOURCE),
     (contract.evidence_fits, _with(analyse=_bare), CASES, SOURCE),
+    (contract.commands_can_be_pasted, _commands("kubectl get nodes -o jsonpath={.items[*].metadata.name}"), CASES, SOURCE),
+    (contract.commands_can_be_pasted, _commands("kubectl describe node 'n1"), CASES, SOURCE),
+    (contract.commands_can_be_pasted, _commands("kubectl describe node NODE"), CASES, SOURCE),
+    (contract.commands_can_be_pasted, _commands("rm -rf /"), CASES, SOURCE),
+    (contract.risk_is_told, _commands("kubectl get nodes", "kubectl -n shop delete pod web-1"), CASES, SOURCE),
     (contract.healthy_is_silent, _with(analyse=_always), CASES, SOURCE),
     (contract.empty_facts_are_survived, _with(analyse=_crashing), CASES, SOURCE),
     (contract.plan_is_pure, _with(plan=_moody), CASES, SOURCE),

@@ -62,7 +62,7 @@ def owned(built: Built, kind: str, name: str) -> Built:
 def finding(kind: str, name: str, namespace: str = "", check: str = "a_check", node: str = "", **evidence: Any) -> Finding:
     """Return a cause."""
     fields: Evidence = evidence
-    return Finding("X001", Severity.FAIL, Subject(kind, name, namespace, node), "", fields, "", (), check)
+    return Finding("X001", Severity.FAIL, Subject(kind, name, namespace, node), "", fields, "", (), check=check)
 
 
 def told(found: Finding, *objects: Built, **more: Any) -> list[tuple[int, str, str]]:

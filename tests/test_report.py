@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kubectl_netdoc import report
+from kubectl_netdoc.commands import Risk
 from kubectl_netdoc.model import (
     CheckResult,
     Coverage,
@@ -43,7 +44,7 @@ def finding(number: int = 0, text: str = EVIL, severity: Severity = Severity.FAI
     """Return a finding with one text in every place that a cluster fills."""
     evidence: Evidence = {"text": text, "list": [text] * 9, "none": [], "count": number, "share": 0.5, "why": text}
     subject = Subject("Service", text or "x", text, text)
-    words = (subject, text, evidence, text, (f"kubectl {text}",), "check", f"id{number}")
+    words = (subject, text, evidence, text, (f"kubectl {text}",), Risk.NODE, (("kubectl", text),), "check", f"id{number}")
     return Finding(f"T{number:05}", severity, *words, recent=(Recent(number, subject, text),), **more)
 
 

@@ -69,7 +69,7 @@ def _finding(finding: Finding, by_id: dict[str, Finding], paint: Painter) -> Ite
         yield from _wrapped(f"  explains {len(effects)} finding{plural}: ", 12, safe("; ".join(effects[:MOST_EFFECTS])) + more)
     for change in finding.recent:
         yield from _wrapped("  recent: ", 10, safe(str(change)))
-    yield from _wrapped("  fix: ", 7, safe(finding.fix))
+    yield from _wrapped(f"  fix ({finding.risk}): ", 7, safe(finding.fix))
     yield from (f"    {safe(command)}" for command in finding.commands)  # never wrapped: it is to be copied
     yield f"  more: kubectl netdoc explain {finding.code}"
 
