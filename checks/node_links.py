@@ -44,9 +44,14 @@ from kubectl_netdoc.api import (
     Tier,
     Unseen,
 )
-from kubectl_netdoc.routing import AGENTS, BROKEN, Hop, Network, Tables
+from kubectl_netdoc.routing import AGENTS, BROKEN, Hop, Network
 
-OVERHEADS = {"vxlan": encapsulation.VXLAN, "ipip": encapsulation.IPIP, "wireguard": encapsulation.WIREGUARD}
+OVERHEADS = {
+    "vxlan": encapsulation.VXLAN,
+    "ipip": encapsulation.IPIP,
+    "wireguard": encapsulation.WIREGUARD,
+    "geneve": encapsulation.GENEVE,
+}
 """What each kind of tunnel adds."""
 
 MOST_LINES = 12
@@ -115,10 +120,10 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
 
 
 def _used(network: Network) -> set[str]:
-    """Tunnels that most nodes have up and that routes to other nodes' pods go by."""
+    """Tunnels that most nodes have up and that routes to other nodes' pods go by, or that eBPF uses beside such a route."""
     ways = {way.route.dev for way in network.ways.values() if way.hop in (Hop.PEER, Hop.DEVICE)}
     counted = Counter(link.name for table in network.tables.values() for link in table.tunnels if link.up)
-    return {name for name, count in counted.items() if 2 * count > len(network.tables) and name in ways}
+    return {name for name, count in counted.items() if 2 * count > len(network.tables) and routing.EBPF.get(name, name) in ways}
 
 
 def _down(network: Network, node: str, used: set[str]) -> Iterator[Finding]:
@@ -156,8 +161,8 @@ class _Size(Struct, frozen=True):
 def _sizes(network: Network, used: set[str]) -> Iterator[Finding]:
     """One finding for all nodes that have the same numbers."""
     found: dict[_Size, list[str]] = {}
-    for node, table in sorted(network.tables.items()):
-        for size in _sent(table, used | _written(network, node)):
+    for node in sorted(network.tables):
+        for size in _sent(network, node, used | _written(network, node)):
             if size.sent + size.extra > size.mtu:
                 found.setdefault(size, []).append(node)
     for size, nodes in found.items():
@@ -170,15 +175,21 @@ def _sizes(network: Network, used: set[str]) -> Iterator[Finding]:
         yield TOO_LARGE.on(subject, numbers | names, try_=(*lines, *encapsulation.OTHERS), paths=paths)
 
 
-def _sent(table: Tables, used: set[str]) -> Iterator[_Size]:
-    """For each tunnel in use, the largest packet that pods put into it and the link that it leaves by."""
+def _sent(network: Network, node: str, used: set[str]) -> Iterator[_Size]:
+    """For each tunnel in use, the largest packet that pods put into it and the link that it leaves by.
+
+    Cilium's pods have links of the underlay's size, and routes that hold them to less, as the node's own do.
+    """
+    table = network.tables[node]
+    routes = [way.route for (one, _, _), way in network.ways.items() if one == node and way.route.mtu]
     pods = [link.mtu for link in table.links.values() if link.kind == "veth" and not _numbered(link)]
     default = table.lookup("0.0.0.0/0") or table.lookup("::/0")
     for link in table.tunnels:
         under = table.links.get(table.addresses.get(link.local, "") or (default.dev if default else ""))
         if pods and under and under.mtu and link.name in used and link.kind in OVERHEADS:
             extra = OVERHEADS[link.kind].overhead(families.of(link.local))
-            yield _Size(link.name, under.name, min(link.mtu, max(pods)), extra, under.mtu)
+            held = [route.mtu for route in routes if route.dev == routing.EBPF.get(link.name, link.name)]
+            yield _Size(link.name, under.name, min(link.mtu, max(pods), *held), extra, under.mtu)
 
 
 def _numbered(link: Link) -> bool:

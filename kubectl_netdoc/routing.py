@@ -39,8 +39,12 @@ GROUND = frozenset({"failed", "incomplete", "none", ""})
 """States of a neighbour of which no link address is known."""
 
 
+EBPF = {"cilium_vxlan": "cilium_host", "cilium_geneve": "cilium_host"}
+"""Tunnels that eBPF puts packets into, whatever routes say, and the link that routes to other nodes' pods go by meanwhile."""
+
+
 class Hop(StrEnum):
-    """Where a route leads: to a node, out of a link without a gateway, to an unknown gateway, by the default route, nowhere."""
+    """Where a route leads: to a node, out of a link (by no gateway, or by itself), to an unknown one, by the default, nowhere."""
 
     PEER = "peer"
     DEVICE = "device"
@@ -205,7 +209,7 @@ def way(tables: Tables, to: str, owner: Mapping[str, str]) -> Way:
         return Way(Hop.NONE if default else Hop.REFUSED, route)
     if default:
         return Way(Hop.FAR, route)
-    if not route.via:
+    if not route.via or route.via in tables.addresses:
         return Way(Hop.DEVICE, route)
     node = owner.get(route.via, "")
     return Way(Hop.PEER if node else Hop.STRAY, route, node)

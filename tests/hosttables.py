@@ -124,6 +124,19 @@ def ebpf(node: str) -> RtnetlinkReply:
     return base(node, Link("cilium_vxlan", "vxlan", 1500, True), routes=(Route("10.244.0.0/16", "10.244.1.77", "cilium_host"),))
 
 
+def cilium(node: str) -> RtnetlinkReply:
+    """What Cilium 1.15 with VXLAN leaves on a node (read on the lab): routes to the others' ranges by way of its own address."""
+    own = f"10.244.{number(node)}.77"
+    links = (
+        Link("cilium_net", "veth", 1500, True),
+        Link("cilium_host", "veth", 1500, True, addresses=(f"{own}/32",)),
+        Link("cilium_vxlan", "vxlan", 1500, True, port=8472),
+        Link("lxc1", "veth", 1500, True),
+    )
+    routes = tuple(Route(range_of(other), own, "cilium_host", protocol=2, mtu=1450) for other in others(node))
+    return base(node, *links, routes=(Route(range_of(node), own, "cilium_host", protocol=2), *routes))
+
+
 def block(node: str) -> str:
     """A block of Calico's IPAM."""
     return f"10.100.{number(node)}.64/26"

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from kubectl_netdoc import registry
-from kubectl_netdoc.api import Cluster, Lost, Tier
+from kubectl_netdoc.api import Cluster, Link, Lost, RtnetlinkReply, Tier
 from kubectl_netdoc.facts import Measured
 from kubectl_netdoc.testing import Case
 from tests.hosttables import (
     NODES,
     bgp,
     calico_vxlan,
-    ebpf,
+    cilium,
     make_host,
     network,
     read,
@@ -32,6 +34,11 @@ def _case(name: str, *expect: str, cluster: Cluster = FLANNEL, state: str = "", 
     return Case(name, cluster, pairs, read(CHECK, cluster, **how), state)
 
 
+def _left_over(node: str) -> RtnetlinkReply:
+    reply = bgp(node)
+    return msgspec.structs.replace(reply, links=(*reply.links, Link("cilium_vxlan", "vxlan", 1500, True)))
+
+
 def _small(mtu: int) -> dict[str, Any]:
     return {"n1": with_link("eth0", mtu=mtu)}
 
@@ -41,12 +48,23 @@ CASES = [
     _case("healthy: Calico with VXLAN", cluster=UNKNOWN, like=calico_vxlan, pods="10.100.{}.70"),
     _case("healthy: no tunnel", cluster=UNKNOWN, like=bgp, pods="10.100.{}.70"),
     _case(
-        "healthy: a tunnel that no route goes by",
+        "healthy: a tunnel that no route goes by, left by a network that was there before",
         cluster=UNKNOWN,
-        like=ebpf,
+        like=_left_over,
         changes={"n1": without_link("cilium_vxlan")},
+        pods="10.100.{}.70",
         dead=N1,
     ),
+    _case("healthy: Cilium, whose pods' links are as large as the underlay", cluster=UNKNOWN, like=cilium),
+    _case(
+        "Cilium's tunnel is down, which no route goes by",
+        "NLK001 Node n1",
+        cluster=UNKNOWN,
+        like=cilium,
+        changes={"n1": with_link("cilium_vxlan", up=False)},
+        dead=N1,
+    ),
+    _case("no room for Cilium's wrapping", "NLK002 Node n1", cluster=UNKNOWN, like=cilium, changes=_small(1499)),
     _case("the tunnel is down", "NLK001 Node n1", changes={"n1": with_link("flannel.1", up=False)}, dead=N1),
     _case("the tunnel is gone", "NLK001 Node n1", changes={"n1": without_link("flannel.1")}, dead=N1),
     _case(
