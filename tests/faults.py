@@ -1,13 +1,14 @@
-"""What a fault of lab/faults is expected to bring about, judged from a report's JSON."""
+"""What a report says above info, and what is asserted of it under a fault."""
 
 from __future__ import annotations
 
-from fnmatch import fnmatchcase
 from typing import Any
 
+from lab.faults import verdict
 from lab.faults.model import Fault
+from lab.faults.verdict import ABOVE_INFO, subject
 
-ABOVE_INFO = ("fail", "warn")
+__all__ = ["ABOVE_INFO", "causes", "found", "judge", "looked_at_all"]
 
 
 def found(report: dict[str, Any]) -> set[tuple[str, str]]:
@@ -17,12 +18,7 @@ def found(report: dict[str, Any]) -> set[tuple[str, str]]:
 
 def causes(report: dict[str, Any]) -> set[str]:
     """Codes of the findings above info that nothing else explains."""
-    return {f["code"] for f in report["findings"] if f["severity"] in ABOVE_INFO and not f["explained_by"]}
-
-
-def subject(fields: dict[str, Any]) -> str:
-    """One text for a subject, from a report or from a fault's file."""
-    return "/".join(filter(None, (fields["kind"], fields.get("namespace"), fields["name"], fields.get("node"))))
+    return set(verdict.judge(report, ()).causes)
 
 
 def looked_at_all(report: dict[str, Any]) -> bool:
@@ -32,13 +28,7 @@ def looked_at_all(report: dict[str, Any]) -> bool:
     )
 
 
-def judge(report: dict[str, Any], fault: Fault) -> None:
-    """Assert that the report has what the fault's file expects, names its cause, and no cause but what is true beside it.
-
-    An expected name may be a pattern (a pod of a Deployment); an expected code may be advice.
-    """
-    seen = {(f["code"], subject(f["subject"])) for f in report["findings"]}
-    for expected in fault.expect:
-        wanted = subject(vars(expected.subject))
-        assert any(code == expected.code and fnmatchcase(name, wanted) for code, name in seen), (expected, sorted(seen))
-    assert causes(report) == ({fault.cause, *fault.beside} if fault.cause else set())
+def judge(report: dict[str, Any], *faults: Fault) -> None:
+    """Assert that the report is right about the lab with these faults."""
+    judged = verdict.judge(report, faults)
+    assert judged.right, (judged, sorted(found(report)))

@@ -6,7 +6,11 @@
 - `settle`: what to wait for once `injected` and once `restored`: a command that succeeds, and a deadline in seconds
 - `cause`, `expect`: the code netdoc is to name as the cause, and the findings it is to report
 - `flags`: what `netdoc check` is to be told besides, such as `[--external, example.test]`
-- `beside`: codes of other causes that are as true of the lab while the fault is there
+- `acceptable`: at most two codes of other causes that may stand beside it, each with the mechanism (`why`) that makes it true
+- `not_applied`: why the commands that netdoc prints are not run to prove the fix
+
+A healthy variant (lab/healthy) is the same without `symptom`, `cause` and `expect`. A pair (lab/pairs.yaml) is two faults at
+once.
 """
 
 from dataclasses import dataclass
@@ -16,6 +20,9 @@ from typing import Any
 import yaml
 
 FOLDER = Path(__file__).parent
+HEALTHY = FOLDER.parent / "healthy"
+PAIRS = FOLDER.parent / "pairs.yaml"
+MOST_ACCEPTABLE = 2
 TIERS = ("api", "pods", "nodes", "privileged")
 
 
@@ -35,6 +42,14 @@ class Expected:
 
     code: str
     subject: Subject
+
+
+@dataclass(frozen=True)
+class Acceptable:
+    """A code that may be named as a cause too, and why it is as true."""
+
+    code: str
+    why: str
 
 
 @dataclass(frozen=True)
@@ -63,31 +78,42 @@ class Fault:
     title: str
     tier: str
     inject: tuple[str, ...]
-    symptom: Symptom
+    symptom: Symptom | None
     restore: tuple[str, ...]
     injected: Settle
     restored: Settle
     cause: str
     expect: tuple[Expected, ...]
-    beside: tuple[str, ...]
+    acceptable: tuple[Acceptable, ...] = ()
     flags: tuple[str, ...] = ()
+    not_applied: str = ""
 
 
-def names() -> list[str]:
-    """List the faults there are."""
-    return sorted(path.stem for path in FOLDER.glob("*.yaml"))
+@dataclass(frozen=True)
+class Pair:
+    """Two faults at once, each of which is to be named as a cause."""
+
+    name: str
+    faults: tuple[Fault, ...]
 
 
-def load(name: str) -> Fault:
+def names(folder: Path = FOLDER) -> list[str]:
+    """List the faults, or the healthy variants, that there are."""
+    return sorted(path.stem for path in folder.glob("*.yaml"))
+
+
+def load(name: str, folder: Path = FOLDER) -> Fault:
     """Read one fault; a ValueError says what is wrong with the name or the file."""
-    if name not in names():
-        raise ValueError(f"no fault {name!r}; there are: {', '.join(names())}")
+    if name not in names(folder):
+        raise ValueError(f"no fault {name!r}; there are: {', '.join(names(folder))}")
     try:
-        fault = _fault(**yaml.safe_load((FOLDER / f"{name}.yaml").read_text()))
+        fault = _fault(**yaml.safe_load((folder / f"{name}.yaml").read_text()))
     except (TypeError, KeyError, AttributeError) as error:
         raise ValueError(f"{name}.yaml: {error!r}") from None
     if fault.name != name or fault.tier not in TIERS:
         raise ValueError(f"{name}.yaml: its name has to be {name!r}, its tier one of {', '.join(TIERS)}")
+    if len(fault.acceptable) > MOST_ACCEPTABLE:
+        raise ValueError(f"{name}.yaml: more than {MOST_ACCEPTABLE} acceptable codes")
     return fault
 
 
@@ -96,13 +122,24 @@ def all_faults() -> tuple[Fault, ...]:
     return tuple(map(load, names()))
 
 
+def variants() -> tuple[Fault, ...]:
+    """Read every healthy variant."""
+    return tuple(load(name, HEALTHY) for name in names(HEALTHY))
+
+
+def pairs() -> tuple[Pair, ...]:
+    """Read every pair."""
+    rows = yaml.safe_load(PAIRS.read_text()) if PAIRS.exists() else []
+    return tuple(Pair(row["name"], tuple(map(load, row["faults"]))) for row in rows)
+
+
 def _fault(
     *,
     inject: list[str],
     restore: list[str],
-    symptom: dict[str, str],
-    expect: list[dict[str, Any]],
-    beside: list[str] | None = None,
+    symptom: dict[str, str] | None = None,
+    expect: list[dict[str, Any]] | None = None,
+    acceptable: list[dict[str, str]] | None = None,
     flags: list[str] | None = None,
     settle: dict[str, dict[str, Any]] | None = None,
     **rest: str,
@@ -113,11 +150,11 @@ def _fault(
     return Fault(
         inject=tuple(inject),
         restore=tuple(restore),
-        beside=tuple(beside or ()),
+        acceptable=tuple(Acceptable(**item) for item in acceptable or ()),
         flags=tuple(flags or ()),
-        symptom=Symptom(**symptom),
+        symptom=Symptom(**symptom) if symptom else None,
         injected=Settle(**settle.get("injected", {})),
         restored=Settle(**settle.get("restored", {})),
-        expect=tuple(Expected(code=item["code"], subject=Subject(**item["subject"])) for item in expect),
-        **rest,
+        expect=tuple(Expected(code=item["code"], subject=Subject(**item["subject"])) for item in expect or ()),
+        **{"row": "", "tier": "api", "cause": "", **rest},
     )

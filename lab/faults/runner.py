@@ -17,7 +17,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from itertools import chain
 from pathlib import Path
 from typing import TypeVar
@@ -78,11 +78,11 @@ class Lab:
         """Run the lab's kubectl on the lab's cluster and return what it prints; a LabError where it fails."""
         return self._run("kubectl", *args)
 
-    def inject(self, fault: Fault) -> None:
-        """Prove that the lab is healthy, break it, and prove that it is broken."""
-        if left := sorted(path.name for path in self.state.glob("*")):
+    def inject(self, fault: Fault, beside: tuple[Fault, ...] = ()) -> None:
+        """Prove that the lab is healthy, break it, and prove that it is broken; ``beside``: what it is broken by already."""
+        if left := sorted({path.name for path in self.state.glob("*")} - {other.name for other in beside}):
             raise LabError(f"the lab {self.name} is still broken by {', '.join(left)}: restore that first")
-        if wrong := self._unlike(fault, fault.symptom.healthy, fault.symptom.broken, SYMPTOM_DEADLINE):
+        if wrong := self._unlike(fault, False, SYMPTOM_DEADLINE):
             raise NotHealthy(f"{fault.name}: before it is injected, {wrong}")
         before = self._steady_fingerprint()
         state = self.state / fault.name
@@ -90,7 +90,7 @@ class Lab:
         (state / "fingerprint.json").write_text(json.dumps(before))
         self._shell(fault, *fault.inject)
         self._settle(fault, fault.injected)
-        if wrong := self._unlike(fault, fault.symptom.broken, fault.symptom.healthy, SYMPTOM_DEADLINE):
+        if wrong := self._unlike(fault, True, SYMPTOM_DEADLINE):
             raise NotBroken(f"{fault.name}: once it is injected, {wrong}")
 
     def restore(self, fault: Fault) -> None:
@@ -104,25 +104,28 @@ class Lab:
             self._settle(fault, fault.restored)
         except LabError as error:
             raise Leaked(fault.name, str(error)) from error
-        if wrong := self._unlike(fault, fault.symptom.healthy, fault.symptom.broken, RESTORE_DEADLINE):
+        if wrong := self._unlike(fault, False, RESTORE_DEADLINE):
             raise Leaked(fault.name, f"once it is restored, {wrong}")
         if lines := _until_empty(lambda: fingerprint.difference(before, self.fingerprint()), RESTORE_DEADLINE):
             raise Leaked(fault.name, "\n".join(lines))
         shutil.rmtree(state)
 
     @contextmanager
-    def broken(self, fault: Fault) -> Iterator[None]:
-        """Have the fault inside the `with`; it is always restored."""
-        try:
-            self.inject(fault)
+    def broken(self, *faults: Fault) -> Iterator[None]:
+        """Have the faults inside the `with`, one after the other; they are always restored, the last one first."""
+        with ExitStack() as stack:
+            for number, fault in enumerate(faults):
+                stack.callback(self._restore_if_broken, fault)
+                self.inject(fault, faults[:number])
             yield
-        finally:
-            if (self.state / fault.name).exists():
-                self.restore(fault)
+
+    def _restore_if_broken(self, fault: Fault) -> None:
+        if (self.state / fault.name).exists():
+            self.restore(fault)
 
     def symptom(self, fault: Fault) -> str:
         """Look at the lab without netdoc, and return what was seen."""
-        return self._shell(fault, fault.symptom.run, check=False)
+        return self._shell(fault, fault.symptom.run, check=False) if fault.symptom else ""
 
     def fingerprint(self) -> Counter[str]:
         """Describe all that a fault could change, a line a fact."""
@@ -149,8 +152,13 @@ class Lab:
             raise LabError("the lab does not come to rest:\n" + "\n".join(lines))
         return last
 
-    def _unlike(self, fault: Fault, pattern: str, never: str, deadline: float) -> str:
-        """Wait for the symptom to match a pattern; say how it does not."""
+    def _unlike(self, fault: Fault, broken: bool, deadline: float) -> str:
+        """Wait for the symptom to be there, or not to be there; say how it is otherwise."""
+        if fault.symptom is None:
+            return ""
+        pattern, never = fault.symptom.healthy, fault.symptom.broken
+        if broken:
+            pattern, never = never, pattern
 
         def wrong() -> str:
             output = self.symptom(fault)
