@@ -1,0 +1,256 @@
+"""The fault matrix: what netdoc, and its peers, say of each fault of the lab, written down one file a fault.
+
+    python -m bench.matrix [--name CLUSTER] [--peers] [NAME…]
+
+NAME: faults, pairs and healthy variants; all of them without one. For each: healthy → inject → symptom proven without netdoc →
+check → judge → apply the printed fix → check again → restore → healthy again. ``bench/verdicts/netdoc`` has the current verdict
+of each, ``bench/verdicts/first`` the first one that was ever written down, which is never written again. ``bench.score`` counts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from kubectl_netdoc import commands
+from lab.faults.model import Fault, pairs, variants
+from lab.faults.runner import Lab, LabError, all_faults
+from lab.faults.verdict import ABOVE_INFO, judge, subject
+
+ROOT = Path(__file__).parent.parent
+VERDICTS = ROOT / "bench" / "verdicts"
+HOME = Path(os.environ.get("LAB_HOME", "~/.cache/kubectl-netdoc/lab")).expanduser()
+IMAGE = os.environ.get("NETDOC_IMAGE", "docker.io/lab/base:1")
+DEADLINE = 170.0
+"""Seconds for one run of a tool."""
+
+COMMAND_DEADLINE = 90.0
+MENDED = 120.0
+"""Seconds for a fix to take effect: the kubelet kills a stopped process after 30, kube-proxy's rules follow."""
+
+
+class Fix(Struct, frozen=True):
+    """What became of the printed fix. ``state``: mended, not mended, nothing to run, by hand, not applied."""
+
+    state: str
+    commands: tuple[str, ...] = ()
+    why: str = ""
+
+
+class Verdict(Struct, frozen=True, kw_only=True):
+    """What one run of netdoc said of the lab in one state."""
+
+    name: str
+    kind: str
+    """``fault``, ``pair`` or ``healthy``."""
+    commit: str
+    when: str
+    seconds: float
+    right: bool
+    missing: tuple[str, ...] = ()
+    causes: tuple[str, ...] = ()
+    unnamed: tuple[str, ...] = ()
+    wrong: tuple[str, ...] = ()
+    first: bool = True
+    left: int = 0
+    """Objects of netdoc's in the cluster once the run has ended."""
+    fix: Fix = Fix("nothing to run")
+    after: tuple[str, ...] = ()
+    """What was said above info once the fault was restored: a false alarm each."""
+    after_seconds: float = 0.0
+
+
+class Scene(Struct, frozen=True):
+    """One state of the lab: faults at once, or a healthy variant."""
+
+    name: str
+    kind: str
+    faults: tuple[Fault, ...]
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """What ``check`` is to be told besides."""
+        return tuple(dict.fromkeys(flag for fault in self.faults for flag in fault.flags))
+
+
+def scenes() -> Iterator[Scene]:
+    """All there are."""
+    yield from (Scene(fault.name, "fault", (fault,)) for fault in all_faults() if fault.expect)
+    yield from (Scene(pair.name, "pair", pair.faults) for pair in pairs())
+    yield from (Scene(variant.name, "healthy", (variant,)) for variant in variants())
+
+
+class Runner:
+    """Runs the matrix on one lab."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+        self.env = os.environ | {"KUBECONFIG": str(lab.kubeconfig), "NETDOC_IMAGE": IMAGE}
+        self.env["PATH"] = f"{ROOT / '.venv' / 'bin'}:{lab.kubeconfig.parent / 'bin'}:{os.environ['PATH']}"
+
+    def check(self, *args: str) -> tuple[dict[str, Any], float]:
+        """Return the report of one run of `kubectl netdoc check`, and the seconds that it took."""
+        started = time.monotonic()
+        done = subprocess.run(
+            ["kubectl", "netdoc", "check", "-o", "json", *args], env=self.env, capture_output=True, text=True, timeout=DEADLINE
+        )
+        seconds = time.monotonic() - started
+        if not done.stdout:
+            raise LabError(f"netdoc ended with {done.returncode}: {done.stderr}")
+        report: dict[str, Any] = json.loads(done.stdout)
+        return report, seconds
+
+    def left(self) -> int:
+        """Count objects of netdoc's that are still there and not on their way out."""
+        listed = self.lab.kubectl(
+            "get",
+            "namespaces,pods,services,networkpolicies",
+            "-A",
+            "-l",
+            "app.kubernetes.io/managed-by=kubectl-netdoc",
+            "-o",
+            "json",
+        )
+        return sum("deletionTimestamp" not in item["metadata"] for item in json.loads(listed)["items"])
+
+    def run(self, scene: Scene) -> Verdict:
+        """Go the whole way for one scene."""
+        with self.lab.broken(*scene.faults):
+            report, seconds = self.check(*scene.flags)
+            left = self.left()
+            judged = judge(report, scene.faults)
+            fix = self.fix(report, scene) if scene.kind != "healthy" else Fix("nothing to run")
+        after, after_seconds = self.check(*scene.flags)
+        return Verdict(
+            name=scene.name,
+            kind=scene.kind,
+            commit=commit(),
+            when=datetime.now(UTC).strftime("%Y-%m-%d %H:%M"),
+            seconds=round(seconds, 1),
+            right=judged.right,
+            missing=judged.missing,
+            causes=judged.causes,
+            unnamed=judged.unnamed,
+            wrong=judged.wrong,
+            first=judged.first,
+            left=left,
+            fix=fix,
+            after=tuple(f"{f['code']} {subject(f['subject'])}" for f in after["findings"] if f["severity"] in ABOVE_INFO),
+            after_seconds=round(after_seconds, 1),
+        )
+
+    def fix(self, report: dict[str, Any], scene: Scene) -> Fix:
+        """Apply what the causes' commands change, in the order in which they are printed, and look again."""
+        if why := "; ".join(fault.not_applied for fault in scene.faults if fault.not_applied):
+            return Fix("not applied", why=why)
+        true = {fault.cause for fault in scene.faults}
+        named = [f for f in report["findings"] if f["code"] in true and not f["explained_by"]]
+        lines = [
+            (line, argv) for f in named for line, argv in zip(f["commands"], f["argv"], strict=True) if commands.changes(line)
+        ]
+        shown = tuple(dict.fromkeys(line for line, _ in lines))
+        if not lines:
+            return Fix("nothing to run")
+        if any(" edit " in line for line in shown):
+            return Fix("by hand", shown)
+        try:
+            for argv in dict.fromkeys(tuple(argv) for _, argv in lines):
+                self.paste(argv)
+        except LabError as error:
+            return Fix("not mended", shown, str(error))
+        finally:
+            self.sweep()
+        checks = {f["check"] for f in named}
+        deadline = time.monotonic() + MENDED
+        while True:
+            again, _ = self.check(*checks, *scene.flags)
+            still = {f["code"] for f in again["findings"] if f["severity"] in ABOVE_INFO} & true
+            if not still:
+                return Fix("mended", shown)
+            if time.monotonic() > deadline:
+                return Fix("not mended", shown, f"{', '.join(sorted(still))} was still there after {MENDED:g} s")
+
+    def paste(self, argv: Sequence[str]) -> None:
+        """Run a printed command. The lab can't pull busybox, and nobody sits at its terminal: nothing else is changed."""
+        told = [word.replace("--image=busybox", f"--image={IMAGE}") for word in argv if word != "-it"]
+        if told[1:2] == ["debug"]:
+            told[2:2] = ["-i"]
+        try:
+            done = subprocess.run(
+                told, env=self.env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=COMMAND_DEADLINE
+            )
+        except subprocess.TimeoutExpired:
+            raise LabError(f"{' '.join(told)} did not end in {COMMAND_DEADLINE:g} s") from None
+        if done.returncode:
+            raise LabError(f"{' '.join(told)} ended with {done.returncode}: {done.stderr.strip()[-300:]}")
+
+    def sweep(self) -> None:
+        """Delete the pods that `kubectl debug` leaves."""
+        pods = self.lab.kubectl("-n", "default", "get", "pods", "-o", "name").split()
+        if ours := [pod for pod in pods if pod.startswith("pod/node-debugger-")]:
+            self.lab.kubectl("-n", "default", "delete", "--wait", "--grace-period=1", *ours)
+
+
+def commit() -> str:
+    """Name what is checked out; ``+`` where files differ from it."""
+    git = ["git", "-C", str(ROOT)]
+    name = subprocess.run([*git, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
+    changed = subprocess.run([*git, "status", "--porcelain", "kubectl_netdoc", "checks"], capture_output=True, text=True).stdout
+    return name + ("+" if changed else "")
+
+
+def write(verdict: Verdict) -> None:
+    """Write the current verdict, and the first one where there is none."""
+    text = msgspec.json.format(msgspec.json.encode(verdict), indent=1)
+    for folder in ("netdoc", "first"):
+        path = VERDICTS / folder / f"{verdict.name}.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if folder == "netdoc" or not path.exists():
+            path.write_bytes(text + b"\n")
+
+
+def line(verdict: Verdict) -> str:
+    """Say a verdict in one line."""
+    said = "right" if verdict.right else f"WRONG: missing {verdict.missing}, unnamed {verdict.unnamed}, wrong {verdict.wrong}"
+    why = f" ({verdict.fix.why})" if verdict.fix.why else ""
+    after = f", afterwards {', '.join(verdict.after)}" if verdict.after else ""
+    return f"{verdict.name:<28} {verdict.seconds:5.1f} s  {said}, fix: {verdict.fix.state}{why}{after}"
+
+
+def main(args: list[str]) -> int:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(prog="python -m bench.matrix", description="Run the fault matrix.")
+    parser.add_argument("scene", nargs="*")
+    parser.add_argument("--name", default="netdoc", help="the cluster's name")
+    parser.add_argument("--kubeconfig", type=Path, help="the path that lab/lab printed")
+    options = parser.parse_args(args)
+    known = {scene.name: scene for scene in scenes()}
+    if unknown := set(options.scene) - known.keys():
+        parser.error(f"there is no {', '.join(sorted(unknown))}")
+    runner = Runner(Lab(options.kubeconfig or HOME / f"{options.name}.kubeconfig", options.name))
+    failed = 0
+    for name in options.scene or known:
+        try:
+            verdict = runner.run(known[name])
+        except (LabError, subprocess.TimeoutExpired, ValueError) as error:
+            failed += 1
+            print(f"{name:<28} could not be judged: {type(error).__name__}: {error}", flush=True)
+            continue
+        write(verdict)
+        print(line(verdict), flush=True)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
