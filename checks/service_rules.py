@@ -70,6 +70,15 @@ NOT_OURS = ("service.kubernetes.io/service-proxy-name", "service.kubernetes.io/h
 
 TABLES = ("iptables", "legacy", "nftables")
 
+HOURLY = "it writes all again within the hour only"
+NEVER = (
+    "in nftables mode it does not fill a chain that is there, started again or not, but makes its whole table where it is gone"
+)
+"""What kube-proxy does about rules that somebody took out: proxyutil.FullSyncPeriod; epChainSkipUpdate of the nftables mode."""
+
+LOG, RESTART = "kubectl -n {space} logs {pod} --tail=50", "kubectl -n {space} delete pod {pod}"
+TABLES_GONE = {family: f"kubectl -n {{space}} exec {{pod}} -- nft delete table {family} kube-proxy" for family in ("ip", "ip6")}
+
 NO_RULES = Code(
     id="SRL001",
     severity=Severity.FAIL,
@@ -77,12 +86,9 @@ NO_RULES = Code(
     title="A node holds no rules of Services",
     message="On {name} no rule leads to any of the {count} endpoints that every node should have, though kube-proxy's pod "
     "runs there",
-    fix="Somebody flushed them, or kube-proxy does not write: restart it on {name}, then find what flushes (firewalld, a "
-    "script).",
-    commands=(
-        "kubectl -n {space} logs {pod} --tail=50",
-        "kubectl -n {space} delete pod {pod}",
-    ),
+    fix="Somebody flushed them, or kube-proxy does not write, and {again}: restart it on {name}, then find what flushes "
+    "(firewalld, a script).",
+    commands=(LOG, RESTART),
     rows=("K8",),
     explains=(Explains(("SVR006", "DNL001", "DNL005", "DNL007", "NPT001", "STF002"), "node"),),
 )
@@ -93,12 +99,8 @@ MISSING = Code(
     title="Services without a rule on a node",
     message="On {name} no rule leads to any endpoint of {services}: {endpoints}, endpoints for longer than {settled} s; the "
     "rules of {others} have them",
-    fix="kube-proxy on {name} did not write them, or somebody took them out, and it writes all again within the hour only: "
-    "restart it there.",
-    commands=(
-        "kubectl -n {space} logs {pod} --tail=50",
-        "kubectl -n {space} delete pod {pod}",
-    ),
+    fix="kube-proxy on {name} did not write them, or somebody took them out, and {again}: restart it there.",
+    commands=(LOG, RESTART),
     rows=("K8",),
     explains=(Explains(("SVR006", "NPT001", "STF002"), "node"),),
 )
@@ -109,12 +111,8 @@ SOME_MISSING = Code(
     title="Endpoints without a rule on a node",
     message="On {name} no rule leads to {endpoints} of {services}, endpoints for longer than {settled} s; the rules of {others} "
     "have them. Their share goes to the Service's other endpoints, or nowhere",
-    fix="kube-proxy on {name} did not write them, or somebody took them out, and it writes all again within the hour only: "
-    "restart it there.",
-    commands=(
-        "kubectl -n {space} logs {pod} --tail=50",
-        "kubectl -n {space} delete pod {pod}",
-    ),
+    fix="kube-proxy on {name} did not write them, or somebody took them out, and {again}: restart it there.",
+    commands=(LOG, RESTART),
     rows=("K8",),
     explains=(Explains(("SVR006", "NPT001", "STF002"), "node"),),
 )
@@ -125,10 +123,7 @@ STALE = Code(
     title="Rules for endpoints that are gone",
     message="On {name} rules still lead to {endpoints}, which {are} in no EndpointSlice; the rules of {others} do not have them",
     fix="Their share of the connections is lost: restart kube-proxy on {name}.",
-    commands=(
-        "kubectl -n {space} logs {pod} --tail=50",
-        "kubectl -n {space} delete pod {pod}",
-    ),
+    commands=(LOG, RESTART),
     rows=("K8",),
     explains=(Explains(("SVR006", "NPT001"), "node"),),
 )
@@ -305,7 +300,7 @@ def _findings(
     subject = Subject("Node", each.node)
     numbers = {"nodes": [each.node], "others": others[:3] or ["no other node"], **_pod(proxies, each.node)}
     if missing and missing == set(each.must):
-        yield NO_RULES.on(subject, numbers, count=len(missing))
+        yield NO_RULES.on(subject, numbers, **_mend(each, missing), count=len(missing))
     elif missing:
         yield from _missing(subject, numbers, each, missing)
     if extra:
@@ -320,7 +315,16 @@ def _missing(subject: Subject, numbers: dict[str, Any], each: _Held, missing: se
         texts = [text for text in missing if each.must[text] & services]
         if texts:
             seconds = int(SETTLED.total_seconds())
-            yield code.on(subject, numbers, endpoints=_some(texts), services=_some(services), settled=seconds)
+            names = {"endpoints": _some(texts), "services": _some(services), "settled": seconds}
+            yield code.on(subject, numbers | names, **_mend(each, texts))
+
+
+def _mend(each: _Held, missing: Iterable[str]) -> dict[str, Any]:
+    """What the fix says of a restart, and what is to be done before it."""
+    if each.table != "nftables":
+        return {"again": HOURLY}
+    gone = sorted({TABLES_GONE["ip6" if "[" in text else "ip"] for text in missing})
+    return {"again": NEVER, "try_": (LOG, *gone, RESTART)}
 
 
 def _some(items: Iterable[str]) -> str:

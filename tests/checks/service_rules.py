@@ -166,6 +166,12 @@ CASES = [
         facts=_measure(X, n1=_rules((A,)), n2=_rules((B,)), n3=_rules((*FULL, C))),
     ),
     _case("netdoc's own endpoints, of any run", X, facts=_measure(X, n2=_rules((*FULL, OWN)))),
+    _case(
+        "an endpoint's chain was emptied in nftables mode",
+        X,
+        ("SRL006", "Node n2"),
+        facts=_measure(X, "nftables", _rules(nftables=FULL), n2=_rules(nftables=(A,))),
+    ),
     _case("an only node lacks one", ONE, ("SRL006", "Node n1"), facts=_measure(ONE, n1=_rules((A,)))),
     _case("an only node has one too many: it may be new", ONE, facts=_measure(ONE, n1=_rules((*FULL, DEAD)))),
     _case("endpoints changed a moment ago", (fresh := _cluster(ends=_slice(changed=20))), facts=_measure(fresh, n2=_rules((A,)))),
