@@ -14,6 +14,7 @@ from kubectl_netdoc.cluster import Listing
 from kubectl_netdoc.records import EVENT, KINDS, POD
 from kubectl_netdoc.sources.live import lists
 from kubectl_netdoc.sources.live.client import Client, Options
+from lab.faults.model import Pair, pairs
 from lab.faults.runner import Fault, Lab, all_faults
 from tests.e2e.conftest import DEADLINE, Netdoc
 from tests.faults import found, judge, looked_at_all
@@ -22,32 +23,21 @@ IN_CI = frozenset(
     {
         "app-on-localhost",
         "cni-config-doubled",
-        "coredns-stalls",
         "coredns-zero",
         "corefile-self-forward",
-        "dns-record-large-dropped",
-        "dns-server-no-tcp",
-        "externalname-not-there",
         "kube-proxy-hung",
-        "loadbalancer-pending",
         "mtu-black-hole",
         "network-agent-missing",
-        "node-port-blocked",
         "node-route-missing",
         "overlay-port-dropped",
         "pod-link-down",
         "policy-forgets-dns",
-        "policy-not-enforced",
-        "service-named-port-missing",
         "service-port-wrong",
         "service-rule-missing",
-        "service-selector-nothing",
-        "traffic-policy-local",
-        "tunnel-wrong-node",
         "webhook-unserved",
     }
 )
-"""Faults of `make e2e`; the others are slow, and run with `make e2e-all`."""
+"""Faults of `make e2e`: one of each kind. The others run with `make e2e-all`; `make score` also proves their fixes."""
 
 FAULTS = [fault for fault in all_faults() if fault.expect]
 ROWS = [pytest.param(f, id=f.name, marks=() if f.name in IN_CI else pytest.mark.slow) for f in FAULTS]
@@ -74,6 +64,15 @@ def test_fault(netdoc: Netdoc, lab: Lab, fault: Fault) -> None:
     assert done.returncode == any(finding["severity"] == "fail" for finding in report["findings"])
     assert found(netdoc.report(*fault.flags)) == set()
     assert netdoc.namespaces() == set()
+
+
+@pytest.mark.parametrize("pair", [pytest.param(pair, id=pair.name, marks=pytest.mark.slow) for pair in pairs()])
+def test_two_faults_at_once(netdoc: Netdoc, lab: Lab, pair: Pair) -> None:
+    flags = dict.fromkeys(flag for fault in pair.faults for flag in fault.flags)
+    with lab.broken(*pair.faults):
+        report = netdoc.report(*flags)
+    judge(report, *pair.faults)
+    assert found(netdoc.report(*flags)) == set()
 
 
 def test_a_bundle_gives_the_same_report(netdoc: Netdoc, lab: Lab, tmp_path: Path) -> None:

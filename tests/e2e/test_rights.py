@@ -110,9 +110,15 @@ class Granted:
 
 
 @pytest.fixture
-def exact(lab: Lab, netdoc: Netdoc, powerless: Path) -> Iterator[Granted]:
-    """A user with exactly what ``netdoc rbac`` prints."""
-    granted = Granted(lab, powerless, netdoc("rbac", "--for-serviceaccount", f"shop:{USER}").stdout)
+def tier() -> str:
+    """How far the runs go."""
+    return "pods"
+
+
+@pytest.fixture
+def exact(lab: Lab, netdoc: Netdoc, powerless: Path, tier: str) -> Iterator[Granted]:
+    """A user with exactly what ``netdoc rbac --tier`` prints."""
+    granted = Granted(lab, powerless, netdoc("rbac", "--tier", tier, "--for-serviceaccount", f"shop:{USER}").stdout)
     try:
         granted.give()
         yield granted
@@ -130,15 +136,17 @@ def unseen(report: dict[str, Any]) -> set[tuple[str, str, str]]:
     return {(result["check"], item["what"], item["reason"]) for result in report["results"] for item in result["unseen"]}
 
 
-def test_exactly_the_rights_that_rbac_prints_are_enough(netdoc: Netdoc, lab: Lab, exact: Granted) -> None:
+@pytest.mark.parametrize("tier", ["pods", "nodes", "privileged"])
+def test_exactly_the_rights_that_rbac_prints_are_enough(netdoc: Netdoc, lab: Lab, exact: Granted, tier: str) -> None:
     """Nothing is skipped or unknown that is not so for an administrator, and nothing is left in the namespace."""
-    mine, administrators = netdoc.report(*PODS, kubeconfig=exact.kubeconfig), netdoc.report(*PODS)
+    flags = (*PODS, *{"nodes": ["--node-checks"], "privileged": ["--privileged"]}.get(tier, []))
+    mine, administrators = netdoc.report(*flags, kubeconfig=exact.kubeconfig), netdoc.report(*flags)
     assert states(mine) == states(administrators)
     assert unseen(mine) == unseen(administrators)
     assert looked_at_all(mine)
     made = lab.kubectl("-n", "netdoc", "get", "pods,services,networkpolicies", "-o", "name").split()
     assert made == []
-    told = netdoc("rbac", "--check", kubeconfig=exact.kubeconfig)
+    told = netdoc("rbac", "--check", "--tier", tier, kubeconfig=exact.kubeconfig)
     assert (told.returncode, told.stderr) == (0, "")
 
 
