@@ -25,6 +25,8 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
+from msgspec.structs import replace
+
 from kubectl_netdoc import families, kubeproxy
 from kubectl_netdoc.api import (
     ENDPOINT_SLICE,
@@ -70,10 +72,8 @@ NOT_OURS = ("service.kubernetes.io/service-proxy-name", "service.kubernetes.io/h
 
 TABLES = ("iptables", "legacy", "nftables")
 
-HOURLY = "it writes all again within the hour only"
-NEVER = (
-    "in nftables mode it does not fill a chain that is there, started again or not, but makes its whole table where it is gone"
-)
+HOURLY = "it writes all again within the hour only: restart it there"
+NEVER = "in nftables mode it fills no chain that is there, started again or not: delete its table, then restart it there"
 """What kube-proxy does about rules that somebody took out: proxyutil.FullSyncPeriod; epChainSkipUpdate of the nftables mode."""
 
 LOG, RESTART = "kubectl -n {space} logs {pod} --tail=50", "kubectl -n {space} delete pod {pod}"
@@ -86,8 +86,7 @@ NO_RULES = Code(
     title="A node holds no rules of Services",
     message="On {name} no rule leads to any of the {count} endpoints that every node should have, though kube-proxy's pod "
     "runs there",
-    fix="Somebody flushed them, or kube-proxy does not write, and {again}: restart it on {name}, then find what flushes "
-    "(firewalld, a script).",
+    fix="Somebody flushed them, or kube-proxy does not write, and {again}. Then find what flushes (firewalld, a script).",
     commands=(LOG, RESTART),
     rows=("K8",),
     explains=(Explains(("SVR006", "DNL001", "DNL005", "DNL007", "NPT001", "STF002"), "node"),),
@@ -99,7 +98,7 @@ MISSING = Code(
     title="Services without a rule on a node",
     message="On {name} no rule leads to any endpoint of {services}: {endpoints}, endpoints for longer than {settled} s; the "
     "rules of {others} have them",
-    fix="kube-proxy on {name} did not write them, or somebody took them out, and {again}: restart it there.",
+    fix="kube-proxy on {name} did not write them, or somebody took them out, and {again}.",
     commands=(LOG, RESTART),
     rows=("K8",),
     explains=(Explains(("SVR006", "NPT001", "STF002"), "node"),),
@@ -111,7 +110,7 @@ SOME_MISSING = Code(
     title="Endpoints without a rule on a node",
     message="On {name} no rule leads to {endpoints} of {services}, endpoints for longer than {settled} s; the rules of {others} "
     "have them. Their share goes to the Service's other endpoints, or nowhere",
-    fix="kube-proxy on {name} did not write them, or somebody took them out, and {again}: restart it there.",
+    fix="kube-proxy on {name} did not write them, or somebody took them out, and {again}.",
     commands=(LOG, RESTART),
     rows=("K8",),
     explains=(Explains(("SVR006", "NPT001", "STF002"), "node"),),
@@ -300,7 +299,7 @@ def _findings(
     subject = Subject("Node", each.node)
     numbers = {"nodes": [each.node], "others": others[:3] or ["no other node"], **_pod(proxies, each.node)}
     if missing and missing == set(each.must):
-        yield NO_RULES.on(subject, numbers, **_mend(each, missing), count=len(missing))
+        yield _mended(NO_RULES, subject, numbers | {"count": len(missing)}, each, missing)
     elif missing:
         yield from _missing(subject, numbers, each, missing)
     if extra:
@@ -316,15 +315,15 @@ def _missing(subject: Subject, numbers: dict[str, Any], each: _Held, missing: se
         if texts:
             seconds = int(SETTLED.total_seconds())
             names = {"endpoints": _some(texts), "services": _some(services), "settled": seconds}
-            yield code.on(subject, numbers | names, **_mend(each, texts))
+            yield _mended(code, subject, numbers | names, each, texts)
 
 
-def _mend(each: _Held, missing: Iterable[str]) -> dict[str, Any]:
-    """What the fix says of a restart, and what is to be done before it."""
+def _mended(code: Code, subject: Subject, numbers: dict[str, Any], each: _Held, missing: Iterable[str]) -> Finding:
+    """A finding with what has to be done before a restart, where that alone would not bring the rules back."""
     if each.table != "nftables":
-        return {"again": HOURLY}
+        return code.on(subject, numbers, again=HOURLY)
     gone = sorted({TABLES_GONE["ip6" if "[" in text else "ip"] for text in missing})
-    return {"again": NEVER, "try_": (LOG, *gone, RESTART)}
+    return replace(code.on(subject, numbers, try_=(LOG, *gone, RESTART), again=NEVER), risk=Risk.NODE)
 
 
 def _some(items: Iterable[str]) -> str:

@@ -59,6 +59,14 @@ IDENTITY: dict[str, dict[str, str]] = {
         "ipam": "calico-ipam",
         "policy_engine": "Calico (Felix)",
     },
+    "cilium": {
+        "network": "Cilium",
+        "backend": "tunnel",
+        "encapsulation": "VXLAN",
+        "ipam": "kubernetes",
+        "services": "left to kube-proxy",
+        "policy_engine": "Cilium",
+    },
 }
 """What CNI010 has to say of each network."""
 
@@ -123,6 +131,14 @@ DROP = "for node in $WORKER; do on $node iptables -{} {} -p udp --dport {} -j DR
 NFT = "on $WORKER nft "
 CALICO_FDB = """mac() { on $1 cat /sys/class/net/vxlan.calico/address; }
 """
+CILIUM = """agent() { kubectl -n kube-system get pods -l k8s-app=cilium -o name --field-selector spec.nodeName=$1; }
+config() { kubectl -n kube-system patch configmap cilium-config --type merge -p "{\\"data\\": {\\"$1\\": \\"$2\\"}}"; }
+again() { kubectl -n kube-system delete $(agent $1) --wait=true --grace-period=1; }
+"""
+CILIUM_KEEP_OFF = KEEP_OFF.replace("ds kube-proxy", "ds cilium").replace("ds/kube-proxy", "ds/cilium")
+CILIUM_LET_ON = LET_ON.replace("ds kube-proxy", "ds cilium").replace("ds/kube-proxy", "ds/cilium")
+FLUSHED = """on $WORKER sh -c 'iptables-save | grep -v KUBE- | iptables-restore'
+"""
 
 FAULTS: dict[str, tuple[Break, ...]] = {
     "calico-bgp": (
@@ -179,7 +195,7 @@ FAULTS: dict[str, tuple[Break, ...]] = {
             """to=$(pod_ip $(web_pod $WORKER2))
             on $WORKER nft list table ip kube-proxy | awk -v to=$to:8080 '/chain endpoint-/ {c = $2} $0 ~ "dnat to " to {print c}' >$STATE/chains
             while read -r chain; do on $WORKER nft flush chain ip kube-proxy "$chain" </dev/null; done <$STATE/chains""",
-            AGAIN,
+            NFT + "delete table ip kube-proxy; " + AGAIN,  # which does not fill a chain that is there
             "--privileged",
         ),
         of(
@@ -232,6 +248,60 @@ FAULTS: dict[str, tuple[Break, ...]] = {
             wait=25,
         ),
         CNI_DOUBLED,
+    ),
+    "cilium": (
+        of(
+            "the agent hangs on a node, just now",
+            "PNW015",
+            SIGNAL.format("STOP", "^cilium-agent"),
+            SIGNAL.format("CONT", "^cilium-agent"),
+        ),
+        of(
+            "the agent hangs on a node for some minutes",
+            "CNI004",
+            SIGNAL.format("STOP", "^cilium-agent"),
+            SIGNAL.format("CONT", "^cilium-agent"),
+            wait=160,
+        ),
+        of(
+            "the tunnel is down on a node",
+            "NLK001",
+            "on $WORKER ip link set cilium_vxlan down",
+            "on $WORKER ip link set cilium_vxlan up",
+        ),
+        of(
+            "UDP 8472 is dropped on a node",
+            "PNW002",
+            DROP.format("I", "INPUT", 8472),
+            DROP.format("D", "INPUT", 8472),
+        ),
+        of(
+            "a blackhole for a peer's own address",
+            "PNW003",
+            "on $WORKER ip route add blackhole $(node_ip $WORKER2)",
+            "on $WORKER ip route del blackhole $(node_ip $WORKER2)",
+        ),
+        of(
+            "MTU of a node's own link is 1400",
+            "NLK002",
+            "on $WORKER ip link set eth0 mtu 1400",
+            "on $WORKER ip link set eth0 mtu 1500",
+        ),
+        of(
+            "CNI configuration doubled",
+            "CNF001",
+            CILIUM + "config cni-exclusive false; again $WORKER; rolled_out kube-system ds/cilium; sleep 5\n" + DOUBLED,
+            SINGLE + "\n" + CILIUM + "config cni-exclusive true; again $WORKER; rolled_out kube-system ds/cilium",
+            "--privileged",
+        ),
+        of("no agent on a node", "CNI001", CILIUM_KEEP_OFF, CILIUM_LET_ON),
+        of(
+            "a setting that the agent refuses, met by one that was started again",
+            "CNI002",
+            CILIUM + "config tunnel-protocol vxlann; again $WORKER; sleep 45",
+            CILIUM + "config tunnel-protocol vxlan; again $WORKER; rolled_out kube-system ds/cilium",
+        ),
+        of("no kube-proxy on a node, its rules are gone", "KPP001", KEEP_OFF + FLUSHED, LET_ON),
     ),
 }
 """At least six for each network."""
@@ -370,8 +440,8 @@ def test_there_are_enough_faults() -> None:
 
 def _by_hand(network: str, *names: str) -> None:
     lab = Lab(Path.home() / f".cache/kubectl-netdoc/lab/{network}.kubeconfig", network)
-    netdoc, state = Netdoc(lab), Path("/tmp/machinery")
-    state.mkdir(exist_ok=True)
+    netdoc, state = Netdoc(lab), Path("/tmp/machinery", network)
+    state.mkdir(exist_ok=True, parents=True)
     for fault in FAULTS[network]:
         if names and not any(name in fault.name for name in names):
             continue
