@@ -10,7 +10,8 @@ All replicas on one node are one replica when that node goes. A CPU limit stops 
 the node idles; without a request it gets next to nothing when the node is busy.
 
 ## What it can't see
-nodeSelector, affinity and taints that leave no other place. Throttling as it happens: dns_latency shows what it does. The
+nodeSelector, affinity and taints that leave no other place. Throttling where no metrics are served (metrics.k8s.io), or shorter
+than their window: dns_latency shows what it does. The
 annotation service.kubernetes.io/topology-mode. It is advice: nothing here is broken. Clusters of one node get none of it.
 
 ## Sources
@@ -32,6 +33,7 @@ from kubectl_netdoc.api import (
     ENDPOINT_SLICE,
     NODE,
     POD,
+    POD_METRICS,
     SERVICE,
     STATEFUL_SET,
     Check,
@@ -51,9 +53,14 @@ from kubectl_netdoc.api import (
     Workload,
     matches,
 )
+from kubectl_netdoc.quantity import cores
 
 MOST = 10
 """Workloads that advice is given for at most; the rest is counted."""
+
+NEAR = 0.9
+"""Share of its CPU limit from which on a container's mean use (metrics-server: over 10 to 60 s) means that it is throttled: what
+serves requests is never evenly busy, and is stopped in each 100 ms in which the limit is used up (kernel: CFS Bandwidth Control)."""
 
 HOST, ZONE = "kubernetes.io/hostname", "topology.kubernetes.io/zone"
 KEEPS_AWAY = ("NoSchedule", "NoExecute")
@@ -97,6 +104,17 @@ LIMITED = Code(
     commands=("kubectl -n {namespace} get {kind_} {name} -o yaml",),
     rows=("D9",),
 )
+AT_LIMIT = Code(
+    id="PLC006",
+    severity=Severity.INFO,
+    risk=Risk.SAFE,
+    title="Throttled on the data path",
+    message="{what} {namespace}/{name}: container {container} of pod {pod} used {used} of the {limit} CPU that it may use, "
+    "{share} %: it is being stopped again and again",
+    fix="Raise its CPU limit, or leave it out; where it is busy for a reason, run more replicas.",
+    commands=("kubectl -n {namespace} top pod {pod} --containers", "kubectl -n {namespace} get {kind_} {name} -o yaml"),
+    rows=("D9",),
+)
 NO_REQUEST = Code(
     id="PLC005",
     severity=Severity.INFO,
@@ -132,6 +150,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     vital = list(_vital(cluster))
     for placed in vital:
         yield from _resources(placed)
+        yield from _throttled(cluster, placed)
     if cluster.origin == "manifests":
         return
     nodes = _eligible(cluster)
@@ -250,11 +269,30 @@ def _resources(placed: Placed) -> Iterator[Finding]:
         yield NO_REQUEST.on(placed.subject, placed.common(), containers=bare, first=",".join(bare))
 
 
+def _throttled(cluster: Cluster, placed: Placed) -> Iterator[Finding]:
+    """The pod's container that is nearest to its CPU limit, where metrics are served."""
+    if not cluster.readable(POD_METRICS):
+        return
+    used = {(m.namespace, m.name, c.name): cores(c.usage.cpu) for m in cluster.all(POD_METRICS) for c in m.containers}
+    near = []
+    for pod in _pods(cluster, placed.item):
+        for container in pod.spec.containers:
+            limit, usage = cores(container.resources.limits.cpu), used.get((pod.namespace, pod.name, container.name))
+            if limit and usage is not None and usage >= NEAR * limit:
+                near.append((usage / limit, pod.name, container.name, usage, limit))
+    if near:
+        share, pod_name, name, usage, limit = max(near)
+        numbers = {"used": round(usage, 3), "limit": limit, "share": round(100 * share)}
+        yield AT_LIMIT.on(placed.subject, placed.common() | numbers, pod=pod_name, container=name)
+
+
 check = Check(
     id="placement",
     title="Replicas are spread, and the data path is not starved",
     prefix="PLC",
-    needs=Needs(kinds=(NODE, SERVICE), optional=(POD, DEPLOYMENT, STATEFUL_SET, DAEMON_SET, ENDPOINT_SLICE)),
-    codes=(SINGLE, ONE_PLACE, NO_HINTS, LIMITED, NO_REQUEST),
+    needs=Needs(
+        kinds=(NODE, SERVICE), optional=(POD, DEPLOYMENT, STATEFUL_SET, DAEMON_SET, ENDPOINT_SLICE), hints=(POD_METRICS,)
+    ),
+    codes=(SINGLE, ONE_PLACE, NO_HINTS, LIMITED, NO_REQUEST, AT_LIMIT),
     analyse=analyse,
 )

@@ -72,6 +72,7 @@ from kubectl_netdoc.records.core import (
     NodeStatus,
     Pod,
     PodIP,
+    PodMetrics,
     PodSpec,
     PodStatus,
     PodTemplate,
@@ -191,6 +192,7 @@ __all__ = [
     "OWNERS",
     "PEER_AUTHENTICATION",
     "POD",
+    "POD_METRICS",
     "POLICIES",
     "PROXY_CONFIG",
     "REFERENCE_GRANT",
@@ -275,6 +277,7 @@ __all__ = [
     "PeerAuthentication",
     "Pod",
     "PodIP",
+    "PodMetrics",
     "PodSpec",
     "PodStatus",
     "PodTemplate",
@@ -314,6 +317,7 @@ __all__ = [
 NAMESPACE = Kind("Namespace", "", "v1", "namespaces", Namespace, namespaced=False)
 NODE = Kind("Node", "", "v1", "nodes", Node, namespaced=False, authored=False)
 POD = Kind("Pod", "", "v1", "pods", Pod)
+POD_METRICS = Kind("PodMetrics", "metrics.k8s.io", "v1beta1", "pods", PodMetrics, authored=False, extension=True)
 SERVICE = Kind("Service", "", "v1", "services", Service)
 ENDPOINT_SLICE = Kind("EndpointSlice", "discovery.k8s.io", "v1", "endpointslices", EndpointSlice, authored=False)
 EVENT = Kind(
@@ -436,6 +440,7 @@ OTHERS = (
     *NETWORK_KINDS,
     *ENTRY_KINDS,
     PROXY_CONFIG,
+    POD_METRICS,
 )
 KINDS: dict[str, Kind[Any]] = {
     kind.name: kind for kind in (NAMESPACE, NODE, POD, SERVICE, ENDPOINT_SLICE, EVENT, *OWNERS, COREFILE, *OTHERS)

@@ -101,6 +101,19 @@ class Resources(Record, frozen=True):
     requests: Quantities = Quantities()
 
 
+class ContainerUsage(Record, frozen=True):
+    """What a container used over the window of its PodMetrics."""
+
+    name: str = ""
+    usage: Quantities = Quantities()
+
+
+class PodMetrics(Object, frozen=True):
+    """What the containers of a pod use, as metrics-server or another adapter last saw it; named like the pod."""
+
+    containers: tuple[ContainerUsage, ...] = ()
+
+
 class Container(Record, frozen=True):
     """A container's declared ports; no environment, no arguments."""
 

@@ -7,7 +7,18 @@ from typing import Any
 import msgspec
 import yaml
 
-from kubectl_netdoc.api import DAEMON_SET, DEPLOYMENT, ENDPOINT_SLICE, NODE, STATEFUL_SET, Kind, Unavailable, Workload
+from kubectl_netdoc.api import (
+    DAEMON_SET,
+    DEPLOYMENT,
+    ENDPOINT_SLICE,
+    NODE,
+    POD,
+    POD_METRICS,
+    STATEFUL_SET,
+    Kind,
+    Unavailable,
+    Workload,
+)
 from kubectl_netdoc.records import convert
 from kubectl_netdoc.testing import OLD, Built, Case, ago, make_cluster, make_node, make_pod, make_service
 
@@ -51,6 +62,17 @@ def _workload(
 def _dns(*nodes: str) -> list[Built]:
     labels = {"k8s-app": "kube-dns", "pod-template-hash": "x"}
     return [make_pod(f"coredns-{i}", "kube-system", labels=labels, node=node) for i, node in enumerate(nodes)]
+
+
+def _busy(used: str, limit: str) -> list[Built]:
+    """DNS pods on two nodes, the first of which uses so much of its limit, as metrics-server writes it."""
+    container = {"name": "c", "resources": {"limits": {"cpu": limit}}}
+    pods: list[Built] = []
+    for number, node in enumerate(("n1", "n2")):
+        metadata = {"name": f"coredns-{number}", "namespace": "kube-system", "labels": {"k8s-app": "kube-dns"}}
+        pods.append((POD, convert(POD, {"metadata": metadata, "spec": {"nodeName": node, "containers": [container]}})))
+    usage = {"metadata": {"name": "coredns-0", "namespace": "kube-system"}, "containers": [{"name": "c", "usage": {"cpu": used}}]}
+    return [*pods, (POD_METRICS, convert(POD_METRICS, usage))]
 
 
 def _web(*nodes: str) -> list[Built]:
@@ -117,6 +139,11 @@ CASES = [
     _case("hints are not asked for", *ZONES, WEB, _slice()),
     _case("hints without zones", *TWO, NEAR, _slice()),
     _case("a CPU limit on DNS", *TWO, DNS, _workload(resources="{limits: {cpu: 100m}}"), expect=(("PLC004", CORE),)),
+    _case("DNS at its limit", *TWO, DNS, _workload(), *_busy("95123456n", "100m"), expect=(("PLC006", CORE),)),
+    _case("DNS at its limit of whole cores", *TWO, DNS, _workload(), *_busy("1900m", "2"), expect=(("PLC006", CORE),)),
+    _case("DNS far from its limit", *TWO, DNS, _workload(), *_busy("40m", "100m")),
+    _case("DNS without a limit", *TWO, DNS, _workload(), *_busy("900m", "")),
+    _case("metrics that can't be read", *TWO, DNS, _workload(), unavailable={POD_METRICS: Unavailable("forbidden")}),
     _case("an agent that asks for nothing", *TWO, _agent("{}"), expect=(("PLC005", AGENT),)),
     _case("an agent that asks", *TWO, _agent(REQUESTS)),
     _case("of that name, another image", *TWO, _agent("{}", image="shop/web:1")),

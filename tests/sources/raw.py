@@ -276,6 +276,14 @@ OBJECTS: dict[str, list[dict[str, Any]]] = {
             },
         }
     ],
+    "PodMetrics": [
+        {
+            "metadata": meta("web-1"),
+            "timestamp": "2026-01-01T10:00:00Z",
+            "window": SECRET,
+            "containers": [{"name": "web", "usage": {"cpu": "1234567n", "memory": SECRET}}],
+        }
+    ],
     "PeerAuthentication": [{"metadata": meta("default"), "spec": {"mtls": {"mode": "STRICT", "note": SECRET}}}],
 }
 """Objects by kind, one for each kind that netdoc reads."""
