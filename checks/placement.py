@@ -60,7 +60,8 @@ MOST = 10
 
 NEAR = 0.9
 """Share of its CPU limit from which on a container's mean use (metrics-server: over 10 to 60 s) means that it is throttled: what
-serves requests is never evenly busy, and is stopped in each 100 ms in which it has used up the limit (kernel: CFS Bandwidth Control)."""
+serves requests is never evenly busy, and is stopped for the rest of each 100 ms in which it reaches the limit (kernel: CFS
+Bandwidth Control)."""
 
 HOST, ZONE = "kubernetes.io/hostname", "topology.kubernetes.io/zone"
 KEEPS_AWAY = ("NoSchedule", "NoExecute")
