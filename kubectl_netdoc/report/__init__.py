@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     Renderer = Callable[[Report], str]
 
-FORMATS = ("text", "json", "yaml")
+FORMATS = ("text", "json", "yaml", "markdown", "junit", "sarif")
 
 
 def renderer(name: str, show: Severity, colour: bool) -> Renderer:
@@ -27,4 +27,16 @@ def renderer(name: str, show: Severity, colour: bool) -> Renderer:
         from kubectl_netdoc.report import yaml
 
         return yaml.render
+    if name == "markdown":
+        from kubectl_netdoc.report import markdown
+
+        return markdown.render
+    if name == "junit":
+        from kubectl_netdoc.report import junit
+
+        return junit.render
+    if name == "sarif":
+        from kubectl_netdoc.report import sarif
+
+        return sarif.render
     raise KeyError(name)

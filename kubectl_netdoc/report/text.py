@@ -59,7 +59,7 @@ def _lines(report: Report, show: Severity, paint: Painter) -> Iterator[str]:
 def _finding(finding: Finding, by_id: dict[str, Finding], paint: Painter) -> Iterator[str]:
     label = finding.severity.upper() if finding.severity is not Severity.INFO else "info"
     yield from _wrapped(f"{paint(label, label)} {finding.code}  ", len(label) + len(finding.code) + 3, safe(finding.message))
-    evidence = ", ".join(f"{key}={_value(value)}" for key, value in finding.evidence.items() if _worth_showing(key, value))
+    evidence = ", ".join(f"{key}={_value(value)}" for key, value in finding.evidence.items() if worth_showing(key, value))
     if evidence:
         yield from _wrapped("  evidence: ", 12, safe(evidence))
     if finding.explains:
@@ -74,8 +74,8 @@ def _finding(finding: Finding, by_id: dict[str, Finding], paint: Painter) -> Ite
     yield f"  more: kubectl netdoc explain {finding.code}"
 
 
-def _worth_showing(key: str, value: object) -> bool:
-    # What only fills in a command, or stands in the message already, is no evidence.
+def worth_showing(key: str, value: object) -> bool:
+    """Tell whether evidence is to be read: what only fills in a command, or stands in the message already, is not."""
     return value not in ("", []) and key not in (
         "patch",
         "edit",

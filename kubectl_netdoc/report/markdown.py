@@ -1,0 +1,113 @@
+"""The report as Markdown (GitHub's), for a pull request or an incident ticket: causes first, the rest folded away."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from kubectl_netdoc.model import Finding, Report, Severity, State, Unseen
+from kubectl_netdoc.report.terminal import safe
+from kubectl_netdoc.report.text import summary, worth_showing
+
+MARKS = {State.PASS: "✅", State.WARN: "⚠️", State.FAIL: "❌", State.UNKNOWN: "❔", State.SKIPPED: "➖", State.CRASHED: "💥"}
+MOST = 200
+"""Findings and rows written out at most: a comment on GitHub holds 65,536 characters."""
+
+_ACTS = re.compile(r"[\\`*_{}\[\]#!|<>~$@&]|:(?=//)")
+"""What GitHub's Markdown gives a meaning: marks, HTML, tables, mentions of people, links."""
+
+
+ENTITIES = {"<": "&lt;", ">": "&gt;", "&": "&amp;", "@": "&#64;"}
+
+
+def render(report: Report) -> str:
+    """Return the report as Markdown."""
+    return "\n".join(_lines(report)).rstrip() + "\n"
+
+
+def _lines(report: Report) -> Iterator[str]:
+    yield "## kubectl netdoc"
+    yield ""
+    yield f"**{text(summary(report))}**"
+    yield ""
+    by_id = {finding.id: finding for finding in report.findings}
+    causes = [finding for finding in report.causes() if finding.severity is not Severity.INFO]
+    for finding in causes[:MOST]:
+        yield from _finding(finding, by_id)
+    if len(causes) > MOST:
+        yield f"and {len(causes) - MOST} more, which `-o json` has"
+        yield ""
+    yield from _folded("Checks", _checks(report))
+    yield from _folded("Not looked at", _unseen(report))
+    advice = [finding for finding in report.causes() if finding.severity is Severity.INFO]
+    yield from _folded("Advice", [f"- **{finding.code}** {text(finding.message)}" for finding in advice[:MOST]])
+    yield f"<sub>kubectl netdoc {text(report.tool)}, {text(report.recorded)}, server {text(report.server)}</sub>"
+
+
+def _finding(finding: Finding, by_id: dict[str, Finding]) -> Iterator[str]:
+    mark = MARKS[State.FAIL if finding.severity is Severity.FAIL else State.WARN]
+    yield f"### {mark} {finding.code}: {text(finding.message)}"
+    yield ""
+    evidence = {key: value for key, value in finding.evidence.items() if worth_showing(key, value)}
+    if evidence:
+        yield "| Evidence | |"
+        yield "| --- | --- |"
+        for key, value in evidence.items():
+            yield f"| {text(key)} | {text(', '.join(map(str, value)) if isinstance(value, list) else str(value))} |"
+        yield ""
+    yield f"**Fix** ({finding.risk}): {text(finding.fix)}"
+    yield ""
+    if finding.commands:
+        yield from _code(map(safe, finding.commands))
+        yield ""
+    for change in finding.recent:
+        yield f"- recent: {text(str(change))}"
+    if finding.recent:
+        yield ""
+    if finding.explains:
+        effects = [by_id[effect] for effect in finding.explains]
+        yield from _folded(
+            f"Explains {len(effects)} finding{'s' if len(effects) > 1 else ''}",
+            [f"- **{effect.code}** {text(effect.message)}" for effect in effects[:MOST]],
+        )
+
+
+def _code(lines: Iterable[str]) -> Iterator[str]:
+    """A fence that nothing inside can end."""
+    block = list(lines)
+    longest = max((len(run) for line in block for run in re.findall("`+", line)), default=0)
+    fence = "`" * max(3, longest + 1)
+    yield f"{fence}sh"
+    yield from block
+    yield fence
+
+
+def _checks(report: Report) -> list[str]:
+    rows = [f"| {MARKS[row.state]} {row.state} | {text(row.check)} | {text(row.title)} |" for row in report.results]
+    return ["| State | Check | Question |", "| --- | --- | --- |", *rows] if rows else []
+
+
+def _unseen(report: Report) -> list[str]:
+    told: dict[str, dict[str, None]] = {}
+    for item in (*report.unseen, *(item for result in report.results for item in result.unseen)):
+        told.setdefault(_reason(item), {})[item.what] = None
+    return [f"- {text(', '.join(whats))}: {text(reason)}" for reason, whats in list(told.items())[:MOST]]
+
+
+def _reason(item: Unseen) -> str:
+    return item.reason + (f"; least rule: {item.grant}" if item.grant else "")
+
+
+def _folded(title: str, lines: list[str]) -> Iterator[str]:
+    if lines:
+        yield f"<details><summary>{title}</summary>"
+        yield ""
+        yield from lines
+        yield ""
+        yield "</details>"
+        yield ""
+
+
+def text(value: str) -> str:
+    """Return a text from a cluster as Markdown shows it: on one line, with no mark, tag, link or mention in it."""
+    return _ACTS.sub(lambda match: ENTITIES.get(match[0], f"\\{match[0]}"), safe(value))

@@ -1,0 +1,68 @@
+"""The report as SARIF 2.1.0, for code scanning and dashboards: a rule a code, a result a finding.
+
+A finding is about an object of the API, no line of a file, so its place is a logical location (SARIF 2.1.0, 3.33).
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from kubectl_netdoc.model import Finding, Report, Severity, State
+from kubectl_netdoc.report.json import printable
+from kubectl_netdoc.report.terminal import safe
+
+SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+LEVELS = {Severity.FAIL: "error", Severity.WARN: "warning", Severity.INFO: "note"}
+
+
+def render(report: Report) -> str:
+    """Return the report as SARIF."""
+    codes = sorted({finding.code for finding in report.findings})
+    run = {
+        "tool": {"driver": {"name": "kubectl-netdoc", "version": report.tool, "rules": [_rule(code, report) for code in codes]}},
+        "invocations": [_invocation(report)],
+        "results": [_result(finding, codes) for finding in report.findings],
+        "columnKind": "unicodeCodePoints",
+    }
+    log = {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
+    return printable(json.dumps(log, indent=2, ensure_ascii=False)) + "\n"
+
+
+def _rule(code: str, report: Report) -> dict[str, Any]:
+    example = next(finding for finding in report.findings if finding.code == code)
+    return {
+        "id": code,
+        "defaultConfiguration": {"level": LEVELS[example.severity]},
+        "shortDescription": {"text": f"{code}, found by check {safe(example.check)}"},
+        "help": {"text": f"kubectl netdoc explain {code}"},
+    }
+
+
+def _invocation(report: Report) -> dict[str, Any]:
+    """Whether the run went well, and what it could not look at."""
+    unseen = [item for result in report.results for item in result.unseen]
+    notes = [{"level": "note", "message": {"text": safe(f"{item.what}: {item.reason}")}} for item in (*report.unseen, *unseen)]
+    crashed = [result for result in report.results if result.state is State.CRASHED]
+    notes += [{"level": "error", "message": {"text": safe(f"{result.check} crashed: {result.error}")}} for result in crashed]
+    return {"executionSuccessful": not crashed, "toolExecutionNotifications": notes}
+
+
+def _result(finding: Finding, codes: list[str]) -> dict[str, Any]:
+    subject = finding.subject
+    name = "/".join(filter(None, (subject.kind, subject.namespace, subject.name, subject.node)))
+    steps = "\n".join((f"Fix ({finding.risk}): {safe(finding.fix)}", *map(safe, finding.commands)))
+    return {
+        "ruleId": finding.code,
+        "ruleIndex": codes.index(finding.code),
+        "level": LEVELS[finding.severity],
+        "message": {"text": f"{safe(finding.message)}\n{steps}"},
+        "locations": [{"logicalLocations": [{"name": safe(subject.name), "fullyQualifiedName": safe(name), "kind": "resource"}]}],
+        "partialFingerprints": {"netdoc/v1": safe(finding.id)},
+        "properties": {
+            "risk": finding.risk,
+            "evidence": finding.evidence,
+            "explainedBy": finding.explained_by,
+            "explains": list(finding.explains),
+        },
+    }
