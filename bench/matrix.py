@@ -24,7 +24,7 @@ import msgspec
 from msgspec import Struct
 
 from kubectl_netdoc import commands
-from lab.faults.model import Fault, pairs, variants
+from lab.faults.model import Fault, on, pairs, variants
 from lab.faults.runner import Lab, LabError, all_faults
 from lab.faults.verdict import ABOVE_INFO, judge, subject
 
@@ -87,10 +87,10 @@ class Scene(Struct, frozen=True):
         return tuple(dict.fromkeys(flag for fault in self.faults for flag in fault.flags))
 
 
-def scenes() -> Iterator[Scene]:
-    """All there are."""
-    yield from (Scene(fault.name, "fault", (fault,)) for fault in all_faults() if fault.expect)
-    yield from (Scene(pair.name, "pair", pair.faults) for pair in pairs())
+def scenes(lab: str = "netdoc") -> Iterator[Scene]:
+    """All there are, as they are on a lab of that name."""
+    yield from (Scene(fault.name, "fault", (on(fault, lab),)) for fault in all_faults() if fault.expect)
+    yield from (Scene(pair.name, "pair", tuple(on(fault, lab) for fault in pair.faults)) for pair in pairs())
     yield from (Scene(variant.name, "healthy", (variant,)) for variant in variants())
 
 
@@ -249,7 +249,7 @@ def main(args: list[str]) -> int:
     parser.add_argument("--name", default="netdoc", help="the cluster's name")
     parser.add_argument("--kubeconfig", type=Path, help="the path that lab/lab printed")
     options = parser.parse_args(args)
-    known = {scene.name: scene for scene in scenes()}
+    known = {scene.name: scene for scene in scenes(options.name)}
     if unknown := set(options.scene) - known.keys():
         parser.error(f"there is no {', '.join(sorted(unknown))}")
     runner = Runner(Lab(options.kubeconfig or HOME / f"{options.name}.kubeconfig", options.name))

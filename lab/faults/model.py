@@ -13,7 +13,8 @@ A healthy variant (lab/healthy) is the same without `symptom`, `cause` and `expe
 once.
 """
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,20 @@ class Pair:
 
     name: str
     faults: tuple[Fault, ...]
+
+
+def on(fault: Fault, lab: str) -> Fault:
+    """Return the fault as it is on a lab of another name: the files name the nodes of the lab ``netdoc``."""
+
+    def named(expected: Expected) -> Expected:
+        subject = replace(expected.subject, name=_renamed(expected.subject.name, lab), node=_renamed(expected.subject.node, lab))
+        return replace(expected, subject=subject)
+
+    return replace(fault, expect=tuple(map(named, fault.expect)))
+
+
+def _renamed(name: str, lab: str) -> str:
+    return re.sub(r"^netdoc-(?=control-plane|worker)", f"{lab}-", name)
 
 
 def names(folder: Path = FOLDER) -> list[str]:
