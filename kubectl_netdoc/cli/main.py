@@ -15,6 +15,7 @@ VERBS = {
     "check": "What is wrong with the cluster's network, why, and what mends it.",
     "clean": "Delete what killed runs left behind.",
     "collect": "Record a run in a bundle, to be analysed anywhere.",
+    "diff": "What got better or worse between two runs.",
     "explain": "The page of a check or a code.",
     "list": "Every check and its codes.",
     "policy": "What the network policies allow, whom they protect, and what a change would do.",

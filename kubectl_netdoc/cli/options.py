@@ -234,7 +234,7 @@ def recorded(path: str) -> Source:
     import sys
     from pathlib import Path
 
-    from kubectl_netdoc.sources import SourceError, bundle, manifests
+    from kubectl_netdoc.sources import SourceError, manifests
 
     place = Path(path)
     try:
@@ -243,7 +243,13 @@ def recorded(path: str) -> Source:
         raw = sys.stdin.buffer.read() if path == "-" else place.read_bytes()
     except OSError as error:
         raise SourceError(f"can't read {path}: {error.strerror}", 2) from error
-    name = "stdin" if path == "-" else path
+    return read(raw, "stdin" if path == "-" else path)
+
+
+def read(raw: bytes, name: str) -> Source:
+    """Return the source in the bytes of a bundle or of manifests; ``name`` is for messages."""
+    from kubectl_netdoc.sources import bundle, manifests
+
     if bundle.is_bundle(raw):
         return bundle.load(raw, name)
     documents = [(name, document) for document in manifests.parse(raw, name)]

@@ -1,0 +1,67 @@
+"""``diff``: what got better or worse between two runs."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from kubectl_netdoc.cli import options
+from kubectl_netdoc.cli.options import OneOf
+
+if TYPE_CHECKING:
+    from kubectl_netdoc.model import Check, Report
+    from kubectl_netdoc.registry import Registry
+
+
+@click.command("diff")
+@click.argument("old", metavar="OLD")
+@click.argument("new", metavar="NEW")
+@click.option("-o", "--output", type=OneOf("format", ("text", "json")), default="text", show_default=True, help="Format.")
+@options.choosing
+def command(old: str, new: str, output: str, **flags: Any) -> int:
+    """What is new, gone, worse or better between two runs: bundles, reports (check -o json) or manifests, - for one on stdin.
+
+    A condition is the same where its code and its subject are. What a check did not look at in the newer run is never gone.
+    Exit code 1: a failure is new, or something has become one, and is no other finding's effect.
+    """
+    from kubectl_netdoc import difference
+    from kubectl_netdoc.report import difference as report
+
+    if old == new == "-":
+        raise click.UsageError("only one of OLD and NEW can be stdin")
+    registry, chosen = options.choose((), flags["only"], flags["skip"])
+    found = difference.between(_report(old, registry, chosen), _report(new, registry, chosen))
+    click.echo((report.as_json if output == "json" else report.as_text)(found), nl=False)
+    return int(found.worse())
+
+
+def _report(path: str, registry: Registry, chosen: tuple[Check, ...]) -> Report:
+    """Return the report in a file, or the one that a bundle or manifests come to; raises ``SourceError``."""
+    import msgspec
+
+    from kubectl_netdoc.model import REPORT_VERSION, Report
+    from kubectl_netdoc.run import run
+    from kubectl_netdoc.sources import SourceError
+
+    place = Path(path)
+    try:
+        raw = b"" if path == "-" or place.is_dir() else place.read_bytes()
+    except OSError as error:
+        raise SourceError(f"can't read {path}: {error.strerror}", 2) from error
+    if path == "-":
+        raw = sys.stdin.buffer.read()
+    if b'"netdoc_report"' not in raw[:64]:
+        source = options.recorded(path) if path != "-" else options.read(raw, "stdin")
+        return run(source, registry, chosen).report
+    try:
+        report = msgspec.json.decode(raw, type=Report)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise SourceError(f"{path}: the report is damaged or cut: {error}", 2) from error
+    if report.netdoc_report > REPORT_VERSION:
+        raise SourceError(f"{path}: report version {report.netdoc_report} is newer than this netdoc reads: upgrade", 2)
+    ids = {check.id for check in chosen}
+    kept = tuple(finding for finding in report.findings if finding.check in ids)
+    return msgspec.structs.replace(report, findings=kept, results=tuple(r for r in report.results if r.check in ids))
