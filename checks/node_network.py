@@ -105,7 +105,7 @@ BRIDGE_SKIPS = Code(
     title="Bridged packets pass a node's iptables by",
     message="On node {name}, {setting} is {value}, while pods hang on the bridge {bridge}: Services fail to backends next door",
     fix="Load br_netfilter, set the setting to 1, and have both persist (/etc/modules-load.d, /etc/sysctl.d).",
-    commands=(on_node("{name}", "modprobe br_netfilter && sysctl -w net.bridge.bridge-nf-call-iptables=1"),),
+    commands=(on_node("{name}", "modprobe br_netfilter; sysctl -w net.bridge.bridge-nf-call-iptables=1"),),
     rows=("K13",),
     explains=(Explains(("SVH002", "DNL001", "DNL002", "DNL003", "DNL005", "DNL007", "DSV002", "SVR002", "SVR006"), "node"),),
 )
