@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import re
 import unicodedata
+from html.parser import HTMLParser
 from typing import Any
 from xml.etree import ElementTree
 
@@ -270,3 +273,72 @@ def test_sarif_has_a_result_a_finding_and_a_rule_a_code() -> None:
     assert all(rules[result["ruleIndex"]] == result["ruleId"] for result in run["results"])
     assert {result["level"] for result in run["results"]} == {"error", "warning", "note"}
     assert run["invocations"][0]["executionSuccessful"] is False
+
+
+class Page(HTMLParser):
+    """What an HTML file holds: tags with their attributes, and the text outside scripts and styles."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self._raw = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        self._raw = tag if tag in ("script", "style") else self._raw
+
+    def handle_endtag(self, tag: str) -> None:
+        self._raw = "" if tag == self._raw else self._raw
+
+    def handle_data(self, data: str) -> None:
+        self.text += "" if self._raw else data
+
+
+def test_html_takes_no_markup_from_a_cluster_and_loads_nothing() -> None:
+    evil = "<script>x()</script><img src=http://a onerror=y>\"' style=z {{ 7*7 }} </style></script>"
+    clean, dirty = Page(render("html", nasty((finding(0, "x"),), "x"))), Page(render("html", nasty((finding(0, evil),), evil)))
+    assert [tag for tag, _ in dirty.tags] == [tag for tag, _ in clean.tags]
+    assert evil in dirty.text
+    for tag, attributes in dirty.tags:
+        assert tag not in ("img", "link", "iframe", "object")
+        assert "src" not in attributes
+        assert not [name for name in attributes if name.startswith("on") or name == "style"], attributes
+        assert (attributes.get("href") or "#").startswith("#")
+
+
+def test_html_allows_its_own_script_alone() -> None:
+    page = render("html")
+    (script,) = re.findall(r"<script>(.*?)</script>", page, re.S)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    (policy,) = [attributes["content"] for tag, attributes in Page(page).tags if "http-equiv" in attributes]
+    assert policy
+    assert f"script-src 'sha256-{digest}'" in policy
+    assert "default-src 'none'" in policy
+
+
+def test_html_draws_each_path_and_each_vantage() -> None:
+    mesh: Evidence = {"matrix": ["a -> b: 1.0 ms", "b -> a: 9.0 ms", "b -> c: fails"]}
+    latency: Evidence = {"p50_ms": 1.0, "p95_ms": 2.0, "max_ms": 4.0, "lost": 0, "sent": 30}
+    paths = msgspec.structs.replace(finding(0, "x", Severity.INFO), evidence=mesh)
+    dns = msgspec.structs.replace(
+        finding(1, "x", Severity.INFO), check="dns_latency", subject=Subject("Node", "a", node="a"), evidence=latency
+    )
+    tags = Page(render("html", nasty((paths, dns), "x"))).tags
+    cells = [attributes.get("class") for tag, attributes in tags if tag == "td" and "class" in attributes]
+    assert [name for name in cells if name and name.startswith("heat")] == ["heat0", "heat2", "heat4"]
+    assert cells.count("none") == 6
+    assert [attributes["width"] for tag, attributes in tags if tag == "rect"] == ["100.0", "50.0", "25.0"]
+
+
+def test_html_names_what_it_points_to() -> None:
+    """Each label, button and heading that a reader's software follows leads to something that is there, once."""
+    tags = Page(render("html")).tags
+    ids = [attributes["id"] for _, attributes in tags if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    pointed = [attributes[key] for _, attributes in tags for key in ("data-copy", "aria-labelledby") if key in attributes]
+    assert pointed
+    assert set(pointed) <= set(ids)
+    assert all(attributes.get("scope") for tag, attributes in tags if tag == "th")
+    assert all(attributes.get("aria-label") for tag, attributes in tags if tag == "button")

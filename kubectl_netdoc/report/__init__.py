@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     Renderer = Callable[[Report], str]
 
-FORMATS = ("text", "json", "yaml", "markdown", "junit", "sarif")
+FORMATS = ("text", "json", "yaml", "markdown", "junit", "sarif", "html")
 
 
 def renderer(name: str, show: Severity, colour: bool) -> Renderer:
@@ -39,4 +39,8 @@ def renderer(name: str, show: Severity, colour: bool) -> Renderer:
         from kubectl_netdoc.report import sarif
 
         return sarif.render
+    if name == "html":
+        from kubectl_netdoc.report import html
+
+        return html.render
     raise KeyError(name)

@@ -1,0 +1,132 @@
+"""The report as one HTML file that opens anywhere: nothing in it is loaded from elsewhere, and no text of a cluster is markup."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Iterable
+from importlib.resources import files
+
+from jinja2 import Environment, StrictUndefined
+from msgspec import Struct
+
+from kubectl_netdoc.model import Finding, Report, Severity, Unseen
+from kubectl_netdoc.report.terminal import safe
+from kubectl_netdoc.report.text import summary, worth_showing
+
+SHADES = 5
+"""Steps of a heatmap, from the least value to the greatest."""
+
+_NUMBER = re.compile(r"\d+(?:\.\d+)?")
+
+
+class Cell(Struct, frozen=True):
+    """A path of the mesh: what was measured, in words, and how dark it is drawn, from 0 (the least value) to ``SHADES`` - 1."""
+
+    text: str
+    shade: int
+
+
+class Mesh(Struct, frozen=True):
+    """What one finding measured between nodes: a row a source, a column a target; None where nothing was asked."""
+
+    title: str
+    message: str
+    nodes: tuple[str, ...]
+    rows: tuple[tuple[str, tuple[Cell | None, ...]], ...]
+
+
+class Bar(Struct, frozen=True):
+    """DNS latency from one node: p50, p95 and the most in milliseconds, and each as a share of the greatest of all (0 to 100)."""
+
+    node: str
+    lost: str
+    values: tuple[float, ...]
+    widths: tuple[float, ...]
+
+
+def render(report: Report) -> str:
+    """Return the report as HTML."""
+    folder = files("kubectl_netdoc.report")
+    script = (folder / "report.js").read_text()
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["safe_text"] = safe
+    template = environment.from_string((folder / "report.html").read_text())
+    by_id = {finding.id: finding for finding in report.findings}
+    return template.render(
+        report=report,
+        summary=summary(report),
+        causes=[finding for finding in report.causes() if finding.severity is not Severity.INFO],
+        advice=[finding for finding in report.causes() if finding.severity is Severity.INFO],
+        policies=[finding for finding in report.findings if finding.check == "policy_coverage"],
+        by_id=by_id,
+        evidence=evidence,
+        meshes=[mesh for finding in report.findings if (mesh := _mesh(finding))],
+        bars=bars(report.findings),
+        unseen=unseen(report),
+        worst=report.worst() or "info",
+        style=(folder / "report.css").read_text(),
+        script=script,
+        digest=digest,
+    )
+
+
+def evidence(finding: Finding) -> list[tuple[str, str]]:
+    """Return the evidence that is to be read, as words."""
+    shown = {key: value for key, value in finding.evidence.items() if worth_showing(key, value)}
+    return [(key, ", ".join(map(str, value)) if isinstance(value, list) else str(value)) for key, value in shown.items()]
+
+
+def _mesh(finding: Finding) -> Mesh | None:
+    entries = finding.evidence.get("matrix", [])
+    cells: dict[tuple[str, str], str] = {}
+    for entry in entries if isinstance(entries, list) else []:
+        path, _, value = entry.partition(": ")
+        one, arrow, other = path.partition(" -> ")
+        if arrow:
+            cells[one, other] = value
+    if not cells:
+        return None
+    nodes = tuple(sorted({node for pair in cells for node in pair}))
+    values = sorted({_value(value) for value in cells.values()})
+    rows = tuple((one, tuple(_cell(cells.get((one, other)), values) for other in nodes)) for one in nodes)
+    return Mesh(f"{finding.check} ({finding.code})", finding.message, nodes, rows)
+
+
+def _value(text: str) -> float:
+    """The number that a cell's words begin with; what has none, such as a path that fails, counts as the most."""
+    found = _NUMBER.match(text)
+    return float(found[0]) if found else float("inf")
+
+
+def _cell(text: str | None, values: list[float]) -> Cell | None:
+    if text is None:
+        return None
+    place = values.index(_value(text)) / (len(values) - 1) if len(values) > 1 else 0.0
+    return Cell(text, round(place * (SHADES - 1)))
+
+
+def bars(findings: Iterable[Finding]) -> list[Bar]:
+    """Return the DNS latency of each node that the report has numbers of, slowest first."""
+    told: dict[str, tuple[str, list[float]]] = {}
+    for finding in findings:
+        numbers = [n for key in ("p50_ms", "p95_ms", "max_ms") if isinstance(n := finding.evidence.get(key), (int, float))]
+        if finding.check == "dns_latency" and finding.subject.node and len(numbers) == 3:
+            told[finding.subject.node] = (f"{finding.evidence.get('lost', 0)} of {finding.evidence.get('sent', 0)}", numbers)
+    most = max((max(numbers) for _, numbers in told.values()), default=0.0) or 1.0
+    ordered = sorted(told.items(), key=lambda item: -item[1][1][1])
+    return [Bar(node, lost, tuple(numbers), tuple(100 * n / most for n in numbers)) for node, (lost, numbers) in ordered]
+
+
+def unseen(report: Report) -> list[tuple[str, str]]:
+    """Return what was not looked at, and why: a line a reason."""
+    told: dict[str, dict[str, None]] = {}
+    for item in (*report.unseen, *(item for result in report.results for item in result.unseen)):
+        told.setdefault(_reason(item), {})[item.what] = None
+    return [(", ".join(whats), reason) for reason, whats in told.items()]
+
+
+def _reason(item: Unseen) -> str:
+    return item.reason + (f"; least rule: {item.grant}" if item.grant else "")
