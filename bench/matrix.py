@@ -25,7 +25,7 @@ from msgspec import Struct
 
 from kubectl_netdoc import commands
 from lab.faults.model import Fault, on, pairs, variants
-from lab.faults.runner import Lab, LabError, all_faults
+from lab.faults.runner import Lab, LabError, Leaked, all_faults
 from lab.faults.verdict import ABOVE_INFO, judge, subject
 
 ROOT = Path(__file__).parent.parent
@@ -135,11 +135,19 @@ class Runner:
 
     def run(self, scene: Scene) -> Verdict:
         """Go the whole way for one scene."""
-        with self.lab.broken(*scene.faults):
-            report, seconds = self.check(*scene.flags)
-            left = self.left()
-            judged = judge(report, scene.faults)
-            fix = self.fix(report, scene) if scene.kind != "healthy" else Fix("nothing to run")
+        fix = Fix("nothing to run")
+        try:
+            with self.lab.broken(*scene.faults):
+                report, seconds = self.check(*scene.flags)
+                left = self.left()
+                judged = judge(report, scene.faults)
+                if scene.kind != "healthy":
+                    fix = self.fix(report, scene)
+        except Leaked as error:
+            if fix.state not in ("mended", "not mended"):
+                raise
+            print(f"after the fix of {scene.name} the lab is made anew: {error}", flush=True)
+            self.mend()
         after, after_seconds = self.check(*scene.flags)
         return Verdict(
             name=scene.name,
