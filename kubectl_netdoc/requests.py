@@ -336,8 +336,8 @@ class CertificateReply(Struct, frozen=True, tag="certificate", omit_defaults=Tru
 class PathMtuReply(Struct, frozen=True, tag="path MTU", omit_defaults=True):
     """The pod's ``own`` MTU and the largest packet that was ``carried``, in bytes with IP header; 0: none of any size.
 
-    ``told``: the MTU that an ICMP "fragmentation needed" (or "packet too big") gave, 0 where none came. ``impostor``:
-    something answered, but not the peer.
+    ``told``: the MTU that an ICMP "fragmentation needed" (or "packet too big") gave, 0 where none came of packets as large as
+    ``own``. ``impostor``: something answered, but not the peer.
     """
 
     outcome: Outcome

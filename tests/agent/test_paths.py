@@ -142,6 +142,22 @@ def test_what_icmp_tells_is_noted(agent: ModuleType) -> None:
             assert prober.told == IPV4
 
 
+@pytest.mark.parametrize(("largest_told", "told"), [(OWN, 1400), (OWN - 1, 0), (1404, 0)])
+def test_icmp_about_smaller_packets_alone_tells_nothing(
+    agent: ModuleType, monkeypatch: pytest.MonkeyPatch, largest_told: int, told: int
+) -> None:
+    """A link swallows what is larger than it carries; what tells behind it sees the rest only (Calico's veths)."""
+    sent = agent.Prober.sent
+
+    def some_told(prober: Any, data: bytes) -> None:
+        sent(prober, data)
+        prober.told = 1400 if 1400 < len(data) + HEADERS["127.0.0.1"] <= largest_told else prober.told
+
+    monkeypatch.setattr(agent.Prober, "sent", some_told)
+    with echoes(lambda size, before: int(size <= 1400)) as (port, _):
+        assert path_mtu(agent, port)[2:5] == [OWN, 1400, told]
+
+
 def test_nobody_there(agent: ModuleType) -> None:
     """An ICMP error to one datagram is no end: the path's other sizes are still tried."""
     with closed_port() as (host, port):
