@@ -37,7 +37,7 @@ class Netdoc:
     def report(self, *args: str, kubeconfig: Path | None = None) -> dict[str, Any]:
         """The JSON report of a check."""
         done = self("check", "-o", "json", *args, kubeconfig=kubeconfig)
-        assert done.stdout, done.stderr
+        assert done.stdout, f"exit code {done.returncode}: {done.stderr}"
         report: dict[str, Any] = json.loads(done.stdout)
         return report
 
