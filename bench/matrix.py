@@ -38,6 +38,9 @@ DEADLINE = 170.0
 GONE = 30.0
 """Seconds that the API server is given to delete a namespace with all that is in it."""
 
+GROWN = 310.0
+"""Seconds until all checks judge a node (kubeproxy.JOINING, routing.SETTLED)."""
+
 COMMAND_DEADLINE = 90.0
 MENDED = 120.0
 """Seconds for a fix to take effect: the kubelet kills a stopped process after 30, kube-proxy's rules follow."""
@@ -171,6 +174,13 @@ class Runner:
         """Have the lab made anew where a fault could not be restored: the next verdict is not to suffer from it."""
         if any(self.lab.state.glob("*")):
             subprocess.run([str(ROOT / "lab" / "lab"), "up", self.lab.name], check=True, stdout=subprocess.DEVNULL)
+        self.grow()
+
+    def grow(self) -> None:
+        """Wait until all checks judge the nodes: one that has just joined is given time."""
+        nodes = json.loads(self.lab.kubectl("get", "nodes", "-o", "json"))["items"]
+        youngest = max(datetime.fromisoformat(node["metadata"]["creationTimestamp"]) for node in nodes)
+        time.sleep(max(0.0, GROWN - (datetime.now(UTC) - youngest).total_seconds()))
 
     def fix(self, report: dict[str, Any], scene: Scene) -> Fix:
         """Apply what the causes' commands change, in the order in which they are printed, and look again."""
