@@ -22,10 +22,13 @@ _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 
 
 class Cell(Struct, frozen=True):
-    """A path of the mesh: what was measured, in words, and how dark it is drawn, from 0 (the least value) to ``SHADES`` - 1."""
+    """A path of the mesh: what was measured, in words, and its class.
+
+    ``heat0`` (the least value) to ``heat4``; ``broken`` where there is no value, as nothing came through.
+    """
 
     text: str
-    shade: int
+    look: str
 
 
 class Mesh(Struct, frozen=True):
@@ -90,22 +93,25 @@ def _mesh(finding: Finding) -> Mesh | None:
     if not cells:
         return None
     nodes = tuple(sorted({node for pair in cells for node in pair}))
-    values = sorted({_value(value) for value in cells.values()})
+    values = sorted({number for value in cells.values() if (number := _value(value)) is not None})
     rows = tuple((one, tuple(_cell(cells.get((one, other)), values) for other in nodes)) for one in nodes)
     return Mesh(f"{finding.check} ({finding.code})", finding.message, nodes, rows)
 
 
-def _value(text: str) -> float:
-    """The number that a cell's words begin with; what has none, such as a path that fails, counts as the most."""
+def _value(text: str) -> float | None:
+    """The number that a cell's words begin with."""
     found = _NUMBER.match(text)
-    return float(found[0]) if found else float("inf")
+    return float(found[0]) if found else None
 
 
 def _cell(text: str | None, values: list[float]) -> Cell | None:
     if text is None:
         return None
-    place = values.index(_value(text)) / (len(values) - 1) if len(values) > 1 else 0.0
-    return Cell(text, round(place * (SHADES - 1)))
+    value = _value(text)
+    if value is None:
+        return Cell(text, "broken")
+    place = values.index(value) / (len(values) - 1) if len(values) > 1 else 0.0
+    return Cell(text, f"heat{round(place * (SHADES - 1))}")
 
 
 def bars(findings: Iterable[Finding]) -> list[Bar]:
