@@ -41,6 +41,9 @@ GONE = 30.0
 GROWN = 310.0
 """Seconds until all checks judge a node (kubeproxy.JOINING, routing.SETTLED)."""
 
+CALM, BUSY = 300.0, 3.0
+"""Seconds that other work on the machine is given to end, and the load a CPU below which it has: the lab alone makes 1 to 2."""
+
 COMMAND_DEADLINE = 90.0
 MENDED = 120.0
 """Seconds for a fix to take effect: the kubelet kills a stopped process after 30, kube-proxy's rules follow."""
@@ -69,6 +72,8 @@ class Verdict(Struct, frozen=True, kw_only=True):
     unnamed: tuple[str, ...] = ()
     wrong: tuple[str, ...] = ()
     first: bool = True
+    load: float = 0.0
+    """The machine's load average when the run began, in tasks a CPU."""
     left: int = 0
     """Objects of netdoc's in the cluster once the run has ended."""
     fix: Fix = Fix("nothing to run")
@@ -139,6 +144,7 @@ class Runner:
     def run(self, scene: Scene) -> Verdict:
         """Go the whole way for one scene."""
         fix = Fix("nothing to run")
+        load = os.getloadavg()[0] / (os.cpu_count() or 1)
         try:
             with self.lab.broken(*scene.faults):
                 report, seconds = self.check(*scene.flags)
@@ -158,6 +164,7 @@ class Runner:
             commit=commit(),
             when=datetime.now(UTC).strftime("%Y-%m-%d %H:%M"),
             seconds=round(seconds, 1),
+            load=round(load, 1),
             right=judged.right,
             missing=judged.missing,
             causes=judged.causes,
@@ -175,6 +182,13 @@ class Runner:
         if any(self.lab.state.glob("*")):
             subprocess.run([str(ROOT / "lab" / "lab"), "up", self.lab.name], check=True, stdout=subprocess.DEVNULL)
         self.grow()
+
+    @staticmethod
+    def calm() -> None:
+        """Wait, for some minutes at most, until the machine has no more to do than its CPUs can: else netdoc measures that."""
+        deadline = time.monotonic() + CALM
+        while os.getloadavg()[0] > BUSY * (os.cpu_count() or 1) and time.monotonic() < deadline:
+            time.sleep(2)
 
     def grow(self) -> None:
         """Wait until all checks judge the nodes: one that has just joined is given time."""
@@ -274,6 +288,7 @@ def main(args: list[str]) -> int:
     failed = 0
     for name in options.scene or known:
         runner.mend()
+        runner.calm()
         try:
             verdict = runner.run(known[name])
         except (LabError, subprocess.TimeoutExpired, ValueError) as error:
