@@ -160,6 +160,19 @@ class Finding(Struct, frozen=True):
     recent: tuple[Recent, ...] = ()
 
 
+class Ignored(Struct, frozen=True, omit_defaults=True):
+    """A finding that is not told: by whose wish (a flag, a file, an annotation, its ignored cause), and why."""
+
+    code: str
+    severity: Severity
+    subject: Subject
+    by: str
+    why: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.code} {self.subject}: {self.by}" + (f" ({self.why})" if self.why else "")
+
+
 class Code(Struct, frozen=True, kw_only=True):
     """A stable id of one condition. Templates take the subject's fields and the evidence as ``{name}``.
 
@@ -301,6 +314,7 @@ class Report(Struct, frozen=True):
     results: tuple[CheckResult, ...]
     findings: tuple[Finding, ...]
     unseen: tuple[Unseen, ...] = ()
+    ignored: tuple[Ignored, ...] = ()
     seconds: float = 0.0
 
     def partial(self) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from kubectl_netdoc import __version__, causes, load, recent, scope
+from kubectl_netdoc import __version__, causes, load, recent, scope, suppress
 from kubectl_netdoc.cluster import Cluster, KindUnavailable, Listing, Unavailable, Wishes
 from kubectl_netdoc.facts import Facts, Measured
 from kubectl_netdoc.model import (
@@ -59,6 +59,7 @@ def run(
     checks: tuple[Check, ...],
     progress: Progress = lambda _: None,
     wishes: Wishes | None = None,
+    ignore: tuple[suppress.Wish, ...] = (),
 ) -> Run:
     """Walk the whole way once; ``wishes``: what the user asked for, where not what the source tells (a bundle does).
 
@@ -75,7 +76,8 @@ def run(
     facts = Facts(cluster, measured)
     outcomes = [plan_errors.get(check.id) or _heard(analyse(check, facts), facts, cluster) for check in checks]
     unseen = (*missing, *scope.left_out(cluster, measured.replies))
-    report = sum_up(source.label, registry, cluster, measured, outcomes, unseen, perf_counter() - started)
+    report = sum_up(source.label, registry, cluster, measured, outcomes, unseen, ignore)
+    report = msgspec.structs.replace(report, seconds=round(perf_counter() - started, 3))
     return Run(cluster, measured, report)
 
 
@@ -191,18 +193,19 @@ def sum_up(
     measured: Measured,
     outcomes: list[Outcome],
     unseen: tuple[Unseen, ...],
-    seconds: float,
+    ignore: tuple[suppress.Wish, ...] = (),
 ) -> Report:
-    """Return the report of the outcomes, causes joined, with what the whole run did not look at."""
+    """Return the report of the outcomes, causes joined, without what is ignored, with what the whole run did not look at."""
     codes = {code: entry[1] for code, entry in registry.codes.items()}
     linked = causes.link((_of(outcome.check, f) for outcome in outcomes for f in outcome.findings), codes)
-    findings = recent.beside(linked, cluster)
+    told, ignored = suppress.apply(linked, ignore, cluster)
+    findings = recent.beside(told, cluster)
     ids = {check.check.id: tuple(f.id for f in findings if f.check == check.check.id) for check in outcomes}
     results = [
         CheckResult(
             check=outcome.check.id,
             title=outcome.check.title,
-            state=state(outcome),
+            state=state(_told(outcome, findings)),
             findings=ids[outcome.check.id],
             unseen=outcome.unseen,
             error=outcome.error,
@@ -219,8 +222,13 @@ def sum_up(
         results=(*results, *registry.broken),
         findings=findings,
         unseen=unseen,
-        seconds=round(seconds, 3),
+        ignored=ignored,
     )
+
+
+def _told(outcome: Outcome, findings: tuple[Finding, ...]) -> Outcome:
+    """The outcome with the findings that are told."""
+    return msgspec.structs.replace(outcome, findings=tuple(f for f in findings if f.check == outcome.check.id))
 
 
 def _of(check: Check, finding: Finding) -> Finding:

@@ -24,6 +24,7 @@ from kubectl_netdoc.model import (
     Coverage,
     Evidence,
     Finding,
+    Ignored,
     Recent,
     Report,
     Rule,
@@ -71,6 +72,7 @@ def nasty(findings: tuple[Finding, ...], text: str = EVIL) -> Report:
         results=tuple(result(state, text, tuple(f.id for f in findings) if state is State.FAIL else ()) for state in State),
         findings=findings,
         unseen=(Unseen(text, text),),
+        ignored=(Ignored("T99999", Severity.FAIL, Subject("Service", text, text), text, text),),
     )
 
 

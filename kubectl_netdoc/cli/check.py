@@ -33,6 +33,7 @@ from kubectl_netdoc.report import FORMATS
 )
 @click.option("--strict", is_flag=True, help="Exit with 4 where something could not be looked at.")
 @options.choosing
+@options.ignoring
 @options.targets
 @options.measuring
 @options.kubectl_flags
@@ -45,10 +46,11 @@ def command(checks: tuple[str, ...], source: str, output: str, fail_on: str, sho
 
     registry, chosen = options.choose(checks, flags["only"], flags["skip"])
     wanted = options.wishes(checks, flags)
+    ignore = options.ignored(flags, registry)
     where = options.offline(source, flags) if source else options.live(flags)
     stage, done = options.progress()
     try:
-        whole = run(where, registry, chosen, stage, wanted)
+        whole = run(where, registry, chosen, stage, wanted, ignore)
     finally:
         done()
     result = whole.report

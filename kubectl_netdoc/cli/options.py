@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from kubectl_netdoc.selector import Requirements
     from kubectl_netdoc.sources import Source
     from kubectl_netdoc.sources.live.client import Options
+    from kubectl_netdoc.suppress import Wish
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -109,6 +110,13 @@ choosing = _all(
 )
 
 
+ignoring = _all(
+    click.option(
+        "--ignore", multiple=True, metavar="CODE[=SUBJECT]", help="Leave this finding out, on subjects like shop/* (repeatable)."
+    ),
+    click.option("--config", default="", envvar="NETDOC_CONFIG", show_default=".netdoc.yaml", help="A file of what to ignore."),
+)
+
 targets = _all(
     click.option(
         "--external", multiple=True, metavar="NAME|IP", help="Measure this DNS name or IP address outside too (repeatable)."
@@ -181,6 +189,26 @@ def choose(names: Iterable[str], only: Iterable[str], skip: Iterable[str]) -> tu
 def named(*several: Iterable[str]) -> tuple[str, ...]:
     """Return the names in arguments and options, which may hold several each."""
     return tuple(part for names in several for name in names for part in name.split(","))
+
+
+def ignored(flags: Mapping[str, Any], registry: Registry) -> tuple[Wish, ...]:
+    """Return what the flags and the file of wishes want left out; what can't be understood is a usage error."""
+    from datetime import UTC, datetime
+    from pathlib import Path
+
+    from kubectl_netdoc import suppress
+
+    codes = registry.codes.keys()
+    path = Path(flags["config"] or suppress.FILE)
+    try:
+        wishes = tuple(suppress.from_flag(text, codes) for text in flags["ignore"])
+        if flags["config"] or path.is_file():
+            wishes += suppress.from_file(path.read_text(), str(path), codes, datetime.now(UTC).date())
+    except suppress.BadWish as error:
+        raise click.UsageError(str(error)) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise click.UsageError(f"can't read {path}: {getattr(error, 'strerror', None) or error}") from error
+    return wishes
 
 
 def connection(options: dict[str, Any]) -> Options:

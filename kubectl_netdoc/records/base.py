@@ -30,6 +30,7 @@ class OwnerReference(Record, frozen=True):
 class Annotations(Record, frozen=True):
     """The allow-list of annotations."""
 
+    ignore: str = field(name="netdoc/ignore", default="")
     trigger_time: str = field(name="endpoints.kubernetes.io/last-change-trigger-time", default="")
     flannel_backend: str = field(name="flannel.alpha.coreos.com/backend-type", default="")
     flannel_data: str = field(name="flannel.alpha.coreos.com/backend-data", default="")

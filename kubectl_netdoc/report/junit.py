@@ -26,7 +26,12 @@ def render(report: Report) -> str:
     suite.set("skipped", str(sum(state in SKIPPED for state in states)))
     suite.set("timestamp", report.recorded[:19])
     properties = ET.SubElement(suite, "properties")
-    for name, value in (("tool", report.tool), ("server", report.server), ("scope", report.coverage.scope)):
+    for name, value in (
+        ("tool", report.tool),
+        ("server", report.server),
+        ("scope", report.coverage.scope),
+        ("ignored", str(len(report.ignored))),
+    ):
         ET.SubElement(properties, "property", name=name, value=safe(value))
     for result in report.results:
         _case(suite, result, [by_id[finding] for finding in result.findings])

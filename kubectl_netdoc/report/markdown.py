@@ -39,6 +39,7 @@ def _lines(report: Report) -> Iterator[str]:
         yield ""
     yield from _folded("Checks", _checks(report))
     yield from _folded("Not looked at", _unseen(report))
+    yield from _folded("Ignored", [f"- {text(str(item))}" for item in report.ignored[:MOST]])
     advice = [finding for finding in report.causes() if finding.severity is Severity.INFO]
     yield from _folded("Advice", [f"- **{finding.code}** {text(finding.message)}" for finding in advice[:MOST]])
     yield f"<sub>kubectl netdoc {text(report.tool)}, {text(report.recorded)}, server {text(report.server)}</sub>"

@@ -52,6 +52,7 @@ def _lines(report: Report, show: Severity, paint: Painter) -> Iterator[str]:
             yield ""
     yield from _checks(report.results, by_id, paint)
     yield from _not_looked_at(report)
+    yield from _ignored(report)
     yield ""
     yield summary(report)
 
@@ -142,6 +143,14 @@ def _not_looked_at(report: Report) -> Iterator[str]:
             yield from _wrapped("  - ", 4, safe(f"{', '.join(whats)}: {reason}"))
 
 
+def _ignored(report: Report) -> Iterator[str]:
+    if report.ignored:
+        yield ""
+        yield "Ignored:"
+        for item in report.ignored:
+            yield from _wrapped("  - ", 4, safe(str(item)))
+
+
 def _unseen(item: Unseen) -> str:
     """Return the reason as lines share it: a flag is named once for all that it would show, which the checks' titles tell."""
     if flag := NOT_ASKED.match(item.reason):
@@ -179,6 +188,7 @@ def summary(report: Report) -> str:
     parts = [
         verdict,
         *([f"{advice} info (--show info)"] if advice else []),
+        *([f"{len(report.ignored)} ignored"] if report.ignored else []),
         f"{coverage.nodes} nodes{measured}",
         f"{coverage.objects} objects",
         f"{report.seconds:.1f} s",
