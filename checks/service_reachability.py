@@ -53,7 +53,7 @@ from kubectl_netdoc.api import (
     Unseen,
 )
 from kubectl_netdoc.policy import own as policies
-from kubectl_netdoc.targets import SYNC, Endpoint, Target, all_targets, own, proof, targets
+from kubectl_netdoc.targets import SYNC, Endpoint, Target, all_targets, own, proof, targets, twin
 
 DNS, SHOWN = 53, 3
 """The port of DNS, which other checks measure; names that a remark shows."""
@@ -204,6 +204,7 @@ def plan(cluster: Cluster) -> Iterator[Request]:
         yield Echo(node, Peer(node, closed=True))
         yield from _certificate(cluster, node)
         yield from (proof(node, other) for other in cluster.vantages if other != node)
+        yield twin(node)
         if cluster.readable(ENDPOINT_SLICE):
             for target in targets(cluster):
                 yield from target.through(node)
@@ -246,7 +247,7 @@ def _proxying(facts: Facts, nodes: list[str]) -> Iterator[Finding | Unseen]:
             reached = {sample.who for sample in reply.samples if sample.who}
             direct = {other for other in nodes if other != node and _proved(facts, node, other)}
             works = _certified(facts, node) == "verified"
-            if not (reached or works or direct) and elders.reached(facts, node):
+            if not (reached or works or direct) and (elders.reached(facts, node) or _nowhere(facts, node)):
                 yield Unseen(f"kube-proxy's part on node {node}", "netdoc's new pod there reaches no pod at all", asked=True)
             elif not reached and works and not direct:
                 why = "its pods can't be reached from there, and another Service works"
@@ -266,6 +267,16 @@ def _proxying(facts: Facts, nodes: list[str]) -> Iterator[Finding | Unseen]:
     if accepting:
         yield ACCEPTS_ALL.on(Subject("Cluster", "connections"), nodes=accepting)
     yield from _impostors(facts, nodes)
+
+
+def _nowhere(facts: Facts, node: str) -> bool:
+    """Whether all that a node's new pod asked without a Service was silent: its own Service's silence says nothing then."""
+    readable = facts.cluster.readable(ENDPOINT_SLICE)
+    connects = [connect for target in targets(facts.cluster) for _, connect in target.direct(node)] if readable else []
+    replies = [reply for connect in connects if isinstance(reply := facts.reply(connect), ConnectReply)]
+    beside = facts.reply(twin(node))
+    near = isinstance(beside, EchoReply) and any(sample.who for sample in beside.samples)
+    return bool(replies) and not near and not any(reply.outcome in (Outcome.OK, Outcome.REFUSED) for reply in replies)
 
 
 def _proved(facts: Facts, node: str, other: str) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from kubectl_netdoc.cluster import Cluster
 from kubectl_netdoc.facts import Facts
+from kubectl_netdoc.policy import own as policies
 from kubectl_netdoc.records import ENDPOINT_SLICE, SERVICE
 from kubectl_netdoc.requests import Connect, ConnectReply, Outcome
 from kubectl_netdoc.targets import Endpoint, targets
@@ -29,23 +30,32 @@ def _of(cluster: Cluster) -> dict[str, list[Endpoint]]:
 
 
 def plan(cluster: Cluster) -> Iterator[Connect]:
-    """Ask the pods of each node from it and from the next vantage's."""
+    """Ask the pods of each node from it, from the next vantage's, and from its host network where netdoc is there."""
     nodes = [node for node in cluster.vantages if node]
     for node, endpoints in _of(cluster).items():
         following = nodes[(nodes.index(node) + 1) % len(nodes)]
         for endpoint in endpoints:
             yield from (Connect(asker, endpoint.address) for asker in dict.fromkeys((node, following)))
+            if node in cluster.hosts:
+                yield Connect(node, endpoint.address, host=True)
 
 
 def reached(facts: Facts, node: str) -> list[str]:
-    """The pods of a node that another node's new pod reaches while the node's own reaches none of those that were asked."""
+    """The pods of a node that another node's new pod or the node itself reaches while the node's own new pod reaches none.
+
+    What a node is always let do, a policy may forbid to a pod: where there is any, the node's own word does not count.
+    """
     found, own = [], []
     for endpoint in _of(facts.cluster).get(node, []):
-        for asker in facts.cluster.vantages:
-            reply = facts.reply(Connect(asker, endpoint.address))
-            good = isinstance(reply, ConnectReply) and reply.outcome is Outcome.OK
-            if asker == node and isinstance(reply, ConnectReply):
-                own.append(good)
-            elif good:
-                found.append(endpoint.pod)
+        asked = [Connect(asker, endpoint.address) for asker in facts.cluster.vantages if asker != node]
+        asked += [Connect(node, endpoint.address, host=True)] if not policies.any_policy(facts.cluster) else []
+        if any(_answered(facts, each) for each in asked):
+            found.append(endpoint.pod)
+        if isinstance(facts.reply(Connect(node, endpoint.address)), ConnectReply):
+            own.append(_answered(facts, Connect(node, endpoint.address)))
     return list(dict.fromkeys(found)) if own and not any(own) else []
+
+
+def _answered(facts: Facts, request: Connect) -> bool:
+    reply = facts.reply(request)
+    return isinstance(reply, ConnectReply) and reply.outcome is Outcome.OK

@@ -8,6 +8,7 @@ import msgspec
 from kubectl_netdoc import registry
 from kubectl_netdoc.api import Connect, ConnectReply, Echo, EchoReply, EchoSample, Lost, Outcome, Peer, Reply, Request
 from kubectl_netdoc.facts import Measured, Vantage
+from kubectl_netdoc.model import Tier
 from kubectl_netdoc.records import ADMIN_NETWORK_POLICY, CLUSTER_NETWORK_POLICY, NATIVE_POLICIES, Kind
 from kubectl_netdoc.testing import Case, make_cluster, make_node, make_pod, make_policy, make_service, make_slice, measured
 
@@ -68,25 +69,24 @@ def _walled(kind: Kind[Any], spec: str, bad: Callable[[str, str], bool]) -> Case
     return Case(f"{kind.name} keeps netdoc's own pods apart", cluster, frozenset(), _mesh(bad), "unknown")
 
 
-def _new_pods(*, elders_too: bool) -> Case:
-    """Nothing of netdoc's on n2 works, and a pod behind a Service there answers n3, or does not (``elders_too``)."""
+def _new_pods(name: str, *, answers: Callable[[Connect], bool], cause: str, policy: bool = False) -> Case:
+    """Nothing of netdoc's on n2 works; ``answers``: whether the pods behind a Service there do."""
     ends = {f"10.0.2.{n}": f"web-{n}" for n in (3, 4)}
     pods = [make_pod(name, "shop", node="n2", ip=ip) for ip, name in ends.items()]
     nodes = [make_node(n, podCIDRs=[f"10.0.{n[1]}.0/24"]) for n in NODES]
     slices = make_slice(addresses=ends, node="n2")
     ports = tuple(msgspec.structs.replace(port, name="p80") for port in slices[1].ports)  # type: ignore[attr-defined]
     shop = (make_service(), (slices[0], msgspec.structs.replace(slices[1], ports=ports)), *pods)
-    cluster = make_cluster(*nodes, *shop, vantages=NODES)
+    wall = [make_policy("{podSelector: {}, policyTypes: [Ingress]}", "wall", "shop")] if policy else []
+    cluster = make_cluster(*nodes, *shop, *wall, vantages=NODES, tier=Tier.NODES)
     replies = dict(_mesh(lambda a, b: "n2" in (a, b)).replies)
     for request in registry.load().choose(["pod_network"])[0].plan(cluster):
         if isinstance(request, Connect):
-            silent = elders_too or request.node == "n2"
-            replies[request] = ConnectReply(Outcome.TIMEOUT if silent else Outcome.OK, 1.0)
+            replies[request] = ConnectReply(Outcome.OK if answers(request) else Outcome.TIMEOUT, 1.0)
     assert len(replies) > len(_mesh().replies)
-    cut = ("PNW002" if elders_too else "PNW015", "Node n2")
-    found = frozenset({cut, ("PNW005", "Node n2"), ("PNW010", NETWORK)})
+    found = frozenset({(cause, "Node n2"), ("PNW005", "Node n2"), ("PNW010", NETWORK)})
     vantages = tuple(Vantage(n, True, ip=IPS[n], probed=True) for n in NODES)
-    return Case(f"{'all' if elders_too else 'new'} pods of a node are cut off", cluster, found, Measured(replies, vantages))
+    return Case(name, cluster, found, Measured(replies, vantages))
 
 
 DENY_ALL = "{priority: 1, tier: Admin, subject: {namespaces: {}}, ingress: [{action: Deny, from: [{namespaces: {}}]}]}"
@@ -183,7 +183,9 @@ CASES = [
     _walled(ADMIN_NETWORK_POLICY, DENY_ALL, lambda a, b: True),
     _walled(CLUSTER_NETWORK_POLICY, DENY_ALL, lambda a, b: True),
     _walled(NATIVE_POLICIES[3], "{}", lambda a, b: True),
-    _new_pods(elders_too=False),
-    _new_pods(elders_too=True),
+    _new_pods("new pods of a node are cut off", answers=lambda ask: ask.node != "n2", cause="PNW015"),
+    _new_pods("all pods of a node are cut off", answers=lambda ask: False, cause="PNW002"),
+    _new_pods("a node is cut off, and its new pods from its own too", answers=lambda ask: ask.host, cause="PNW015"),
+    _new_pods("a policy lets the node in and no pod", answers=lambda ask: ask.host, cause="PNW002", policy=True),
     _case("not asked for", Measured(why_not="--no-pods"), numbers=False, state="skipped"),
 ]

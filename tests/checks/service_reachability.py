@@ -147,6 +147,15 @@ def _cut_off(cluster: Cluster) -> Measured:
     return Measured({**facts.replies, **silent}, facts.vantages)
 
 
+def _nowhere(cluster: Cluster) -> Measured:
+    """Nothing at all is reached from n1, with a Service or without."""
+    facts = _measure(cluster, lambda node, _: Outcome.TIMEOUT if node == "n1" else None, own={"n1": NOTHING}, no_api=("n1",))
+    silent: dict[Request, Reply] = {
+        r: NOTHING for r in facts.replies if isinstance(r, Echo) and isinstance(r.to, Peer) and r.node == "n1" and not r.to.closed
+    }
+    return Measured({**facts.replies, **silent}, facts.vantages)
+
+
 def _without(pod: str) -> Cluster:
     """One pod is not there any more, and its endpoint still is."""
     kept = [make_pod(name, labels={"app": "web"}, ip=ip) for ip, name in ENDS.items() if name != pod]
@@ -188,9 +197,12 @@ OTHERS = _cluster(NATIVE)
 ALL = ("10.96.0.1", *ENDS)
 REFUSED = _everywhere(*ALL, outcome=Outcome.REFUSED)
 
+NEAR_N1 = (("SVR005", "Pod shop/web-1"), ("SVR005", "Pod shop/web-2"))
+
 CASES = [
     _case("healthy", C, _measure(C)),
     _case("no rules on one node", C, _measure(C, own={"n1": NOTHING}, no_api=("n1",)), ("SVR001", "Node n1")),
+    _case("a new pod that reaches nothing says nothing of kube-proxy", C, _nowhere(C), *NEAR_N1, state="fail"),
     _case("somebody else answers on one node", C, _measure(C, own={"n1": IMPOSTOR}, no_api=("n1",)), ("SVR001", "Node n1")),
     _case(
         "no rules anywhere",

@@ -243,7 +243,7 @@ FAULTS: dict[str, tuple[Break, ...]] = {
         ),
         of(
             "the tunnel is down on a node, and its agent hangs",
-            "NLK001",
+            "NLK001 PNW015",
             SIGNAL.format("STOP", FELIX) + "; on $WORKER ip link set vxlan.calico down",
             "on $WORKER ip link set vxlan.calico up; " + SIGNAL.format("CONT", FELIX),
         ),
