@@ -41,8 +41,8 @@ GONE = 30.0
 GROWN = 310.0
 """Seconds until all checks judge a node (kubeproxy.JOINING, routing.SETTLED)."""
 
-CALM, BUSY = 300.0, 3.0
-"""Seconds that other work on the machine is given to end, and the load a CPU below which it has: the lab alone makes 1 to 2."""
+CALM, BUSY = 90.0, 5.0
+"""Seconds that other work on the machine is given to end, and the load a CPU below which it has: a run alone makes 2 to 4."""
 
 COMMAND_DEADLINE = 90.0
 MENDED = 120.0
