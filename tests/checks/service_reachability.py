@@ -148,8 +148,9 @@ def _cut_off(cluster: Cluster) -> Measured:
 
 
 def _nowhere(cluster: Cluster) -> Measured:
-    """Nothing at all is reached from n1, with a Service or without."""
-    facts = _measure(cluster, lambda node, _: Outcome.TIMEOUT if node == "n1" else None, own={"n1": NOTHING}, no_api=("n1",))
+    """Nothing at all is reached from n1, with a Service or without, and its pods from nowhere."""
+    dead: Bad = lambda node, ip: Outcome.TIMEOUT if node == "n1" or ip == "10.0.1.1" else None  # noqa: E731
+    facts = _measure(cluster, dead, own={"n1": NOTHING}, no_api=("n1",))
     silent: dict[Request, Reply] = {
         r: NOTHING for r in facts.replies if isinstance(r, Echo) and isinstance(r.to, Peer) and r.node == "n1" and not r.to.closed
     }
