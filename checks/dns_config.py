@@ -122,7 +122,7 @@ NO_KUBERNETES = Code(
     fix="Put the kubernetes plugin back (kubeadm's line: 'kubernetes cluster.local in-addr.arpa ip6.arpa').",
     commands=("kubectl -n {namespace} edit configmap {name}",),
     rows=("D10",),
-    explains=(LOOKUPS,),
+    explains=(LOOKUPS, Explains(("DSE001", "DSE002"), "cluster")),
 )
 NO_UPSTREAM = Code(
     id="DNC005",
