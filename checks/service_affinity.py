@@ -39,7 +39,7 @@ from kubectl_netdoc.api import (
     Unseen,
 )
 from kubectl_netdoc.policy import own as policies
-from kubectl_netdoc.targets import SYNC
+from kubectl_netdoc.targets import sync
 
 CONNECTS = 8
 """Connects of each client: without affinity all of them meet one of only two backends once in 128 times."""
@@ -60,9 +60,9 @@ NOT_KEPT = Code(
 )
 
 
-def sticky(node: str) -> Echo:
+def sticky(cluster: Cluster, node: str) -> Echo:
     """Several connects to netdoc's own Service with affinity."""
-    return Echo(node, OwnService(sticky=True), samples=CONNECTS, wait=SYNC)
+    return Echo(node, OwnService(sticky=True), samples=CONNECTS, wait=sync(cluster))
 
 
 def _wanting(cluster: Cluster) -> list[str]:
@@ -73,7 +73,7 @@ def _wanting(cluster: Cluster) -> list[str]:
 def plan(cluster: Cluster) -> Iterator[Echo]:
     """Ask from each vantage, where anybody relies on affinity and there are two backends to tell apart."""
     if _wanting(cluster):
-        yield from (sticky(node) for node in cluster.vantages)
+        yield from (sticky(cluster, node) for node in cluster.vantages)
 
 
 def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
@@ -89,7 +89,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
         return
     met: dict[str, int] = {}
     for node in nodes:
-        reply = facts.reply(sticky(node))
+        reply = facts.reply(sticky(facts.cluster, node))
         if isinstance(reply, Lost):
             yield Unseen(f"session affinity from node {node}", reply.reason, asked=reply.asked)
         elif isinstance(reply, EchoReply):

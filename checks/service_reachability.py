@@ -53,7 +53,7 @@ from kubectl_netdoc.api import (
     Unseen,
 )
 from kubectl_netdoc.policy import own as policies
-from kubectl_netdoc.targets import SYNC, Endpoint, Target, all_targets, own, proof, targets, twin
+from kubectl_netdoc.targets import Endpoint, Target, all_targets, own, proof, sync, targets, twin
 
 DNS, SHOWN = 53, 3
 """The port of DNS, which other checks measure; names that a remark shows."""
@@ -255,11 +255,11 @@ def _proxying(facts: Facts, nodes: list[str]) -> Iterator[Finding | Unseen]:
             elif not reached and not works:
                 broken[node] = sorted({"impostor" if s.impostor else str(s.outcome) for s in reply.samples})
             elif missed := sorted(direct - reached):
-                numbers = {"tries": len(reply.samples), "seconds": SYNC, "missed": missed}
+                numbers = {"tries": len(reply.samples), "seconds": sync(facts.cluster), "missed": missed}
                 behind[node] = MISSED.on(Subject("Node", node), numbers, nodes=[node], first=node)
                 cold |= set() if reached else {node}
     if len(cold) == len(nodes) > 1:
-        yield NOTHING_NEW.on(Subject("Cluster", "new Services"), seconds=SYNC, nodes=sorted(cold))
+        yield NOTHING_NEW.on(Subject("Cluster", "new Services"), seconds=sync(facts.cluster), nodes=sorted(cold))
     else:
         yield from behind.values()
     yield from _broken(facts, broken, nodes)

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from kubectl_netdoc import families
 from kubectl_netdoc.cluster import Cluster
-from kubectl_netdoc.records import POD, Service, ServicePort
+from kubectl_netdoc.records import NODE, POD, Service, ServicePort
 from kubectl_netdoc.requests import Address, Connect, Echo, OwnService, Peer
 
 CONTROLLER = "endpointslice-controller.k8s.io"
@@ -40,6 +40,17 @@ SYNC = 5.0
 """Seconds for a new Service to work everywhere: kube-proxy syncs at most once a second, and 2.7 s were measured in all."""
 
 
+SLOW_SYNC = 15.0
+"""The same where kube-proxy syncs at most every 10 s: GKE starts it so (kubernetes/kubernetes, cluster/gce/gci/configure-helper.sh,
+--iptables-min-sync-period=10s), and a kubelet of GKE's tells that by its version."""
+
+
+def sync(cluster: Cluster) -> float:
+    """Return the seconds that a new Service is given to work everywhere."""
+    gke = any("-gke." in node.status.node_info.kubelet_version for node in cluster.all(NODE))
+    return SLOW_SYNC if gke else SYNC
+
+
 def proof(node: str, other: str) -> Echo:
     """The small request along a path between two nodes; checks that need it share it, so that it is measured once."""
     return Echo(node, Peer(other), samples=PROOFS, timeout=PATIENCE)
@@ -52,7 +63,7 @@ def twin(node: str) -> Echo:
 
 def own(cluster: Cluster, node: str) -> Echo:
     """The proof of kube-proxy's part: netdoc's own Service, often enough to meet every echo behind it."""
-    return Echo(node, OwnService(), samples=min(MOST_TRIES, TRIES * (len(cluster.vantages) + 1)), wait=SYNC)
+    return Echo(node, OwnService(), samples=min(MOST_TRIES, TRIES * (len(cluster.vantages) + 1)), wait=sync(cluster))
 
 
 class Endpoint(Struct, frozen=True):
