@@ -41,8 +41,8 @@ SYNC = 5.0
 
 
 SLOW_SYNC = 15.0
-"""The same where kube-proxy syncs at most every 10 s: GKE starts it so (kubernetes/kubernetes, cluster/gce/gci/configure-helper.sh,
---iptables-min-sync-period=10s), and a kubelet of GKE's tells that by its version."""
+"""The same where kube-proxy syncs at most every 10 s: GKE starts it so (--iptables-min-sync-period=10s in kubernetes/kubernetes,
+cluster/gce/gci/configure-helper.sh), and a kubelet of GKE's is told by its version."""
 
 
 def sync(cluster: Cluster) -> float:
