@@ -58,7 +58,8 @@ SANDBOX = Code(
     risk=Risk.SAFE,
     title="A debug pod gets no network",
     message="A pod that netdoc started on {nodes} gets no network: {detail}",
-    fix="New pods on that node start no more: read the Event, then the log of the network agent there.",
+    fix="New pods on that node start no more. Read the log of the network agent there; one that hangs comes back when its pod is "
+    "deleted.",
     commands=("kubectl get pods -A -o wide --field-selector spec.nodeName={first}", "kubectl describe node {first}"),
     rows=("M7",),
 )
@@ -68,8 +69,8 @@ NOT_STARTED = Code(
     risk=Risk.SAFE,
     title="A debug pod did not start, or ended",
     message="netdoc's debug pod on {nodes} is of no use ({reason}): {detail}",
-    fix="Look at the node: its kubelet, its container runtime, its load.",
-    commands=("kubectl describe node {first}",),
+    fix="Look at the node: its network agent, its kubelet, its container runtime, its load.",
+    commands=("kubectl get pods -A -o wide --field-selector spec.nodeName={first}", "kubectl describe node {first}"),
 )
 NODE_NOT_READY = Code(
     id="POD005",

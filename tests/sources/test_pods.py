@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import msgspec
@@ -11,7 +12,16 @@ from kubectl_netdoc.api import NODE, Unavailable
 from kubectl_netdoc.facts import Trouble
 from kubectl_netdoc.records import convert
 from kubectl_netdoc.sources.live.client import ApiError
-from kubectl_netdoc.sources.live.pods import MOST_NODES, DebugPod, _Change, choose_nodes, note, note_event, refusal
+from kubectl_netdoc.sources.live.pods import (
+    MOST_NODES,
+    DebugPod,
+    _Change,
+    choose_nodes,
+    judge_sandboxes,
+    note,
+    note_event,
+    refusal,
+)
 from kubectl_netdoc.testing import make_cluster, make_node
 
 
@@ -81,6 +91,28 @@ def test_a_failed_sandbox_makes_a_pod_suspect_until_it_runs() -> None:
     assert not pod.settled
     note(pod, pod_change(phase="Running", running={}, ip="10.0.0.1"))
     assert pod.vantage().running
+
+
+@pytest.mark.parametrize(
+    ("before", "trouble"), [(15.0, Trouble.SANDBOX), (3.0, ""), (None, "")], ids=["the plugin", "slow", "no host pod"]
+)
+def test_a_pod_without_a_sandbox_waits_for_the_plugin_where_one_on_the_nodes_network_has_long_begun(
+    before: float | None, trouble: str
+) -> None:
+    pod, host = DebugPod("p", "n1"), DebugPod("h", "n1", host=True)
+    bare = {"conditions": [{"type": "PodReadyToStartContainers", "status": "False"}]}
+    note(pod, change("MODIFIED", metadata={"name": "p"}, status=bare))
+    if before is not None:
+        host.running, host.began = True, time.monotonic() - before
+    judge_sandboxes([pod, host], 20)
+    assert (pod.reason, "sandbox" in pod.message) == (trouble, True)
+
+
+def test_a_pod_whose_image_is_pulled_has_its_sandbox() -> None:
+    pod = seen(pod_change(waiting={"reason": "ContainerCreating"}))
+    host = DebugPod("h", "n1", host=True, running=True, began=time.monotonic() - 15)
+    judge_sandboxes([pod, host], 20)
+    assert (pod.reason, pod.message) == ("", "")
 
 
 def test_an_event_about_a_pod_that_runs_is_nothing() -> None:

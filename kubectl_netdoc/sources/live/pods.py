@@ -47,6 +47,10 @@ START = 20.0
 """Seconds that debug pods get to start. Three started 1.6 s after the create call on the idle lab (design.md §8);
 an image pull of 20 MB takes several seconds more."""
 
+ALIKE = 10.0
+"""Seconds that a pod's sandbox may take longer than that of a pod on the same node's own network, which needs no CNI plugin: on
+the lab they are a second apart. A hanging agent shows so long before the kubelet says it (Cilium: after 90 s)."""
+
 SECOND_THOUGHTS = 2.0
 """Seconds after a Warning Event in which a pod may still come up: the kubelet tries a failed sandbox again at once."""
 
@@ -161,6 +165,7 @@ class _Change(Struct):
 class DebugPod(Struct):
     """One of this run's pods. ``suspect``: since when (monotonic) an Event says that it may not come up.
 
+    ``began``: since when (monotonic) it runs. ``bare``: the kubelet has taken it, and it has no sandbox, so no network, yet.
     ``twin``: the second one on a node. ``host``: one on the node's own network.
     ``canary``: one that the canary's policy selects, and that measures nothing else.
     """
@@ -178,6 +183,8 @@ class DebugPod(Struct):
     reason: str = ""
     message: str = ""
     suspect: float = 0.0
+    began: float = 0.0
+    bare: bool = False
 
     @property
     def measures(self) -> bool:
@@ -492,6 +499,7 @@ class _Run:
             for pod in self.pods:
                 if pod.suspect and not pod.settled and time.monotonic() > pod.suspect + SECOND_THOUGHTS:
                     pod.fail(Trouble.SANDBOX, pod.message)
+        judge_sandboxes(self.pods, seconds)
         self._give_up(Trouble.LATE, f"not running {seconds:.0f} s after it was created")
 
     def _all_settled(self) -> bool:
@@ -543,6 +551,7 @@ def note(pod: DebugPod, change: _Change) -> None:
     pod.ip = seen.status.pod_ip or pod.ip
     pod.ips = tuple(item.ip for item in seen.status.pod_ips) or pod.ips or ((pod.ip,) if pod.ip else ())
     pod.ready = any(c.type == "Ready" and c.status == "True" for c in seen.status.conditions)
+    pod.bare = any(c.type == "PodReadyToStartContainers" and c.status == "False" for c in seen.status.conditions)
     if change.type == "DELETED":
         pod.fail(Trouble.ENDED, "somebody deleted it")
     elif seen.status.phase in ("Failed", "Succeeded"):
@@ -552,6 +561,7 @@ def note(pod: DebugPod, change: _Change) -> None:
         if state.terminated is not None:
             pod.fail(Trouble.ENDED, f"its container ended: {state.terminated.reason}, exit code {state.terminated.exit_code}")
         if state.running is not None:
+            pod.began = pod.began or time.monotonic()
             pod.running = True
         elif state.waiting is not None and state.waiting.reason in IMAGE_REASONS:
             pod.fail(Trouble.IMAGE, f"{state.waiting.reason}: {state.waiting.message}")
@@ -564,6 +574,22 @@ def note_event(pod: DebugPod, change: _Change) -> None:
     if not pod.settled and change.object.reason in ("FailedCreatePodSandBox", "NetworkNotReady", "FailedScheduling"):
         pod.suspect = pod.suspect or time.monotonic()
         pod.message = f"{change.object.reason}: {change.object.message}"
+
+
+def judge_sandboxes(pods: Iterable[DebugPod], seconds: float) -> None:
+    """Tell of the pods that have no sandbox after ``seconds`` whether it is the CNI plugin that keeps them waiting."""
+    hosts = {pod.node: pod.began for pod in pods if pod.host and pod.running}
+    for pod in pods:
+        if pod.settled or pod.host or not pod.bare:
+            continue
+        if pod.node in hosts and hosts[pod.node] + ALIKE < time.monotonic():
+            why = "a pod on the node's own network soon had one: the CNI plugin gets no answer from its agent, or hangs itself"
+            pod.fail(
+                Trouble.SANDBOX, f"it has no sandbox {seconds:.0f} s after it was created, and {why}; {pod.message}".rstrip("; ")
+            )
+        else:
+            why = "it has no sandbox yet: the CNI plugin, its agent or the container runtime does not answer"
+            pod.message = f"{why}; {pod.message}".rstrip("; ")
 
 
 class _Listed(_Wire):
