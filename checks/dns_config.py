@@ -244,6 +244,8 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     yield from _cut(cluster)
     if cluster.readable(COREFILE) and (config := clusterdns.config(cluster, dns)):
         yield from _corefile(cluster, Subject("ConfigMap", config.name, config.namespace), config.corefile, dns)
+        if not config.corefile.problem:
+            yield from _refused(cluster, Subject("ConfigMap", config.name, config.namespace), dns)
 
 
 def _all_corefiles(cluster: Cluster) -> Iterator[Finding]:
@@ -299,6 +301,19 @@ def _logs(cluster: Cluster, dns: Service, *, troubled: bool) -> Iterator[Finding
     if log := clusterdns.logged(cluster, ("upstream timeout", "upstream refused")):
         selector = ",".join(f"{key}={value}" for key, value in dns.spec.selector.items())
         yield COMPLAINTS.on(subject, log=log, selector=selector)
+
+
+def _refused(cluster: Cluster, subject: Subject, dns: Service) -> Iterator[Finding]:
+    """A Corefile that reads well and that CoreDNS does not take: a plugin that it lacks, an argument that a plugin refuses.
+
+    Only servers that are not ready count: what a running one logged may be about a Corefile that has been mended since.
+    """
+    logs = clusterdns.logs(cluster) if cluster.readable(DNS_LOG) and cluster.readable(POD) else {}
+    stopped = [pod for pod in clusterdns.pods(cluster, dns) if not pod.ready] if logs else []
+    for pod in stopped:
+        for cause in _cause(logs, pod, "Corefile refused"):
+            yield UNREADABLE.on(subject, problem=f"{cause.detail}, as the log of DNS pod {pod.name} says")
+            return
 
 
 def _cause(logs: dict[str, DnsLog], pod: Pod, name: str) -> list[Cause]:

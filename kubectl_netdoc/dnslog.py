@@ -9,14 +9,17 @@ from msgspec import Struct
 _UPSTREAM = r"plugin/errors: .*: (?:read|dial) \w+ (?:\S*->)?(?P<detail>[\d.:\[\]a-f]+): "
 _WATCH = r"plugin/kubernetes: .*(?:[Ff]ailed to (?:list|watch)|API connection failure)[^:]*: (?P<detail>.{0,120})"
 
+_REFUSED = r"Corefile:\d+ - Error during parsing: (?P<detail>.{1,100})"
+
 PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = (
+    ("Corefile refused", re.compile(_REFUSED)),
     ("loop", re.compile(r"plugin/loop: Loop \((?P<detail>[^)]*)\) detected")),
     ("upstream timeout", re.compile(_UPSTREAM + "i/o timeout")),
     ("upstream refused", re.compile(_UPSTREAM + ".*connection refused")),
     ("API unreachable", re.compile(_WATCH)),
     ("panic", re.compile(r"(?P<detail>panic:|Recovered from panic)")),
 )
-"""What CoreDNS writes (plugins loop, errors, kubernetes; core/dnsserver/server.go for panics), and what it is called here."""
+"""What CoreDNS writes (plugins loop, errors, kubernetes; core/dnsserver/server.go for panics; caddyfile/parse.go), and what it is called here."""
 
 
 class Cause(Struct, frozen=True, omit_defaults=True):

@@ -13,6 +13,10 @@ LINES = [
         Cause("loop", 1, "127.0.0.1:57423 -> :53"),
     ),
     (
+        "/etc/coredns/Corefile:15 - Error during parsing: Unknown directive 'loadbalnce'",
+        Cause("Corefile refused", 1, "Unknown directive 'loadbalnce'"),
+    ),
+    (
         "[ERROR] plugin/errors: 2 shop.example.com. A: read udp 10.244.0.2:57423->172.18.0.5:53: i/o timeout",
         Cause("upstream timeout", 1, "172.18.0.5:53"),
     ),

@@ -25,7 +25,7 @@ def test_a_new_service_is_given_the_time_that_kube_proxy_may_take(version: str, 
         request.wait
         for check in registry.load().checks
         for request in check.plan(cluster.view(check.needs.all_kinds))
-        if isinstance(request, Echo) and isinstance(request.to, OwnService)
+        if isinstance(request, Echo) and isinstance(request.to, OwnService) and request.wait
     ]
     assert len(waits) == 4
     assert set(waits) == {seconds} == {targets.sync(cluster)}

@@ -72,6 +72,7 @@ def _config(name: str, corefile: str, *codes: str) -> Case:
 
 LOOPS = '[FATAL] plugin/loop: Loop (127.0.0.1:57423 -> :53) detected for zone ".", see https://coredns.io/plugins/loop\n'
 TIMEOUT = "[ERROR] plugin/errors: 2 shop.example.com. A: read udp 10.0.0.1:35423->192.0.2.53:53: i/o timeout\n"
+REFUSED = "/etc/coredns/Corefile:15 - Error during parsing: Unknown directive 'loadbalnce'\n"
 PANIC = '[ERROR] Recovered from panic in server: "dns://:53" runtime error\n'
 SEARCH = "Search Line limits were exceeded, some search paths have been omitted, the applied search line is: a b c"
 SERVERS = "Nameserver limits were exceeded, some nameservers have been omitted, the applied nameserver line is: 10.0.0.1 10.0.0.2"
@@ -96,6 +97,12 @@ CASES = [
         make_cluster(*_two(ready=False, waiting="CrashLoopBackOff"), make_dns_log("dns-a", LOOPS)),
         frozenset({("DNC008", "Pod kube-system/dns-a"), ("DNC010", SUBJECT), ("DNC011", SUBJECT)}),
     ),
+    Case(
+        "no server takes the Corefile",
+        make_cluster(*_dns(CRASHING), make_dns_log("dns-a", REFUSED)),
+        frozenset({("DNC002", SUBJECT), ("DNC006", CONFIG)}),
+    ),
+    Case("a Corefile that was refused before it was mended", make_cluster(*_two(), make_dns_log("dns-a", REFUSED))),
     Case(
         "upstreams that do not answer are advice",
         make_cluster(*_two(), make_dns_log("dns-a", TIMEOUT * 9)),
