@@ -61,7 +61,7 @@ def test_the_names_that_were_asked_for_are_not_kept() -> None:
 
 def test_counts_come_first_and_the_last_line_tells_whom_it_concerns() -> None:
     first, *rest = digest("\n".join(line for line, _ in LINES))
-    assert (first, len(rest)) == (Cause("upstream timeout", 3, "172.18.0.5:53"), 4)
+    assert (first, len(rest)) == (Cause("upstream timeout", 3, "172.18.0.5:53"), 5)
 
 
 def test_what_a_healthy_server_writes_is_no_cause() -> None:
