@@ -57,6 +57,9 @@ OVERHEADS = {
 MOST_LINES = 12
 """Commands of a finding at most; the rest is of the same form."""
 
+BEHIND = ("PNW015", "POD003", "CPL007")
+"""What a node shows whose agent or kubelet waits for large answers of the API server that its link drops (seen with Cilium)."""
+
 EFFECTS = (Explains(BROKEN, "path"), Explains(("PNW008",), "node"))
 
 DOWN = Code(
@@ -77,7 +80,7 @@ TOO_LARGE = Code(
     message="On {nodes} pods send up to {sent} bytes, {tunnel} adds {extra}, and {underlay} carries {mtu}: {over} too many",
     fix="Raise the MTU of {underlay} to {needed}, or set the CNI's to {fits} and make the pods anew.",
     rows=("M1",),
-    explains=(Explains(("MTU001", "MTU003", "PNW006", "PNW014"), "path"), Explains(("DTR001", "DTR002"), "node")),
+    explains=(Explains(("MTU001", "MTU003", "PNW006", "PNW014"), "path"), Explains(("DTR001", "DTR002", *BEHIND), "node")),
 )
 NO_ADDRESS = Code(
     id="NLK003",
