@@ -19,8 +19,8 @@ PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("API unreachable", re.compile(_WATCH)),
     ("panic", re.compile(r"(?P<detail>panic:|Recovered from panic)")),
 )
-"""What CoreDNS writes (plugins loop, errors, kubernetes; core/dnsserver/server.go for panics; caddy's caddyfile/parse.go), and what
-it is called here."""
+"""What CoreDNS writes (plugins loop, errors, kubernetes; core/dnsserver/server.go for panics; caddy's parse.go), and what it is
+called here."""
 
 
 class Cause(Struct, frozen=True, omit_defaults=True):

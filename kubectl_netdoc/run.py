@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC
 from time import perf_counter
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 from msgspec import Struct
@@ -32,7 +32,28 @@ from kubectl_netdoc.registry import Registry
 from kubectl_netdoc.requests import Lost, Request
 from kubectl_netdoc.sources import Source
 
-Progress = Callable[[str], None]
+
+class Progress(Protocol):
+    """Is told how far a run is."""
+
+    def stage(self, text: str) -> None:
+        """A stage of the way begins."""
+
+    def settled(self, check: str, state: State) -> None:
+        """A check has come to its state."""
+
+
+class Silent:
+    """Tells nobody."""
+
+    def stage(self, text: str) -> None:
+        """A stage of the way begins."""
+
+    def settled(self, check: str, state: State) -> None:
+        """A check has come to its state."""
+
+
+SILENT = Silent()
 
 
 class Outcome(Struct, frozen=True):
@@ -57,7 +78,7 @@ def run(
     source: Source,
     registry: Registry,
     checks: tuple[Check, ...],
-    progress: Progress = lambda _: None,
+    progress: Progress = SILENT,
     wishes: Wishes | None = None,
     ignore: tuple[suppress.Wish, ...] = (),
 ) -> Run:
@@ -66,17 +87,24 @@ def run(
     Raises ``SourceError`` as ``source`` does, and where what the user asked for is not there; a check's crash is a row.
     """
     started = perf_counter()
-    progress("reading the cluster")
+    progress.stage("reading the cluster")
     cluster = source.cluster(kinds_of(checks))
     missing = scope.settle(cluster, wishes)
     plan_errors, requests = plan(checks, cluster)
-    progress(f"measuring: {len(requests)} requests")
+    outcomes = dict(plan_errors)
+
+    def settle(facts: Facts, some: Iterable[Check]) -> None:
+        for check in some:
+            outcomes[check.id] = plan_errors.get(check.id) or _heard(analyse(check, facts), facts, cluster)
+            progress.settled(check.id, state(outcomes[check.id]))
+
+    settle(Facts(cluster, Measured(why_not="not measured yet")), (check for check in checks if check.needs.tier is Tier.API))
+    progress.stage(f"measuring: {len(requests)} requests")
     measured = source.measure(cluster, requests) if _measures(checks) else Measured(why_not="no check measures")
-    progress("analysing")
-    facts = Facts(cluster, measured)
-    outcomes = [plan_errors.get(check.id) or _heard(analyse(check, facts), facts, cluster) for check in checks]
+    progress.stage("analysing")
+    settle(Facts(cluster, measured), (check for check in checks if check.needs.tier is not Tier.API))
     unseen = (*missing, *scope.left_out(cluster, measured.replies))
-    report = sum_up(source.label, registry, cluster, measured, outcomes, unseen, ignore)
+    report = sum_up(source.label, registry, cluster, measured, [outcomes[check.id] for check in checks], unseen, ignore)
     report = msgspec.structs.replace(report, seconds=round(perf_counter() - started, 3))
     return Run(cluster, measured, report)
 

@@ -48,11 +48,8 @@ def command(checks: tuple[str, ...], source: str, output: str, fail_on: str, sho
     wanted = options.wishes(checks, flags)
     ignore = options.ignored(flags, registry)
     where = options.offline(source, flags) if source else options.live(flags)
-    stage, done = options.progress()
-    try:
-        whole = run(where, registry, chosen, stage, wanted, ignore)
-    finally:
-        done()
+    with options.progress() as progress:
+        whole = run(where, registry, chosen, progress, wanted, ignore)
     result = whole.report
     colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     click.echo(report.renderer(output, Severity(show), colour)(result), nl=False, color=colour)

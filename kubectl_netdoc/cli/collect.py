@@ -32,11 +32,8 @@ def command(file: str, notes: tuple[str, ...], **flags: Any) -> int:
     registry, chosen = options.choose((), flags["only"], flags["skip"])
     wanted = options.wishes((), flags)
     source = options.live(flags)
-    stage, done = options.progress()
-    try:
-        result = run(source, registry, chosen, stage, wanted)
-    finally:
-        done()
+    with options.progress() as progress:
+        result = run(source, registry, chosen, progress, wanted)
     content = bundle.dump(source.label, result.cluster, result.measured, note)
     if file == "-":
         sys.stdout.buffer.write(content)

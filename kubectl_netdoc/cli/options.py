@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -303,12 +304,9 @@ def read_from(place: Source, kinds: Iterable[Kind[Any]]) -> Cluster:
     """
     from kubectl_netdoc.sources.manifests import warn_on_stderr
 
-    stage, done = progress()
-    try:
-        stage("reading the cluster")
+    with progress() as shown:
+        shown.stage("reading the cluster")
         cluster = place.cluster(tuple(kinds))
-    finally:
-        done()
     if cluster.scope.namespaces:
         warn_on_stderr(f"only {cluster.scope} could be read: what concerns others is not there")
     for kind in kinds:
@@ -352,17 +350,20 @@ def engine(source: str, flags: dict[str, Any], *kinds: Kind[Any]) -> Engine:
     return compiled(read_from(place, policy_kinds(*kinds)), ((STRANGERS, {}),))
 
 
-def progress() -> tuple[Progress, Callable[[], None]]:
-    """Return a function that shows the stage, and one that ends the show; both do nothing unless stderr is a terminal."""
+@contextmanager
+def progress() -> Iterator[Progress]:
+    """Show how far a run is, on stderr, while the block runs: a terminal sees it, a pipe or a file not a byte of it."""
     import sys
 
     if not sys.stderr.isatty():
-        return (lambda _: None), (lambda: None)
-    from rich.console import Console
+        from kubectl_netdoc.run import SILENT
 
-    status = Console(stderr=True).status("netdoc: starting")
-    status.start()
-    return (lambda stage: status.update(f"netdoc: {stage}")), status.stop
+        yield SILENT
+        return
+    from kubectl_netdoc.cli.show import Show
+
+    with Show() as show:
+        yield show
 
 
 def cost(source: Source, measured: Measured) -> str:

@@ -1,0 +1,55 @@
+"""What a terminal shows while a run is under way: a line a stage, a line a check as it settles; gone when the report comes."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.spinner import Spinner
+from rich.text import Text
+
+from kubectl_netdoc.model import State
+from kubectl_netdoc.report.terminal import safe
+
+STYLES = {State.PASS: "green", State.WARN: "yellow", State.FAIL: "bold red", State.CRASHED: "magenta", State.UNKNOWN: "yellow"}
+FEWEST = 5
+"""Lines that are shown at least, however low the terminal is."""
+
+
+class Show:
+    """A view of the run, drawn in place on stderr; as many of the last lines as the terminal has room for."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        self.console = console or Console(stderr=True)
+        self.lines: list[Text] = []
+        self.spinner = Spinner("dots", text="starting")
+        self._began = time.monotonic()
+        self._stage = ""
+        self._live = Live(self._view(), console=self.console, transient=True, refresh_per_second=8)
+
+    def __enter__(self) -> Show:
+        self._live.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._live.stop()
+
+    def stage(self, text: str) -> None:
+        """End the stage before with its seconds, and begin another."""
+        now = time.monotonic()
+        if self._stage:
+            self.lines.append(Text(f"{self._stage}: {now - self._began:.1f} s", "dim"))
+        self._stage, self._began = safe(text), now
+        self.spinner.update(text=Text(f"netdoc: {self._stage}"))
+        self._live.update(self._view())
+
+    def settled(self, check: str, state: State) -> None:
+        """Add the line of a check."""
+        self.lines.append(Text.assemble((f"{state:<8} ", STYLES.get(state, "dim")), safe(check)))
+        self._live.update(self._view())
+
+    def _view(self) -> Group:
+        room = max(FEWEST, self.console.height - 2)
+        return Group(*self.lines[-room:], self.spinner)
