@@ -1,6 +1,6 @@
 """The fault matrix: what netdoc, and its peers, say of each fault of the lab, written down one file a fault.
 
-    python -m bench.matrix [--name CLUSTER] [--peers] [NAME…]
+    python -m bench.matrix [--name CLUSTER] [--peers|--only-peers] [NAME…]
 
 NAME: faults, pairs and healthy variants; all of them without one. For each: healthy → inject → symptom proven without netdoc →
 check → judge → apply the printed fix → check again → restore → healthy again. ``bench/verdicts/netdoc`` has the current verdict
@@ -23,6 +23,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from bench.peers.panel import Panel
 from kubectl_netdoc import commands
 from lab.faults.model import Fault, on, pairs, variants
 from lab.faults.runner import Lab, LabError, Leaked, all_faults
@@ -105,8 +106,9 @@ def scenes(lab: str = "netdoc") -> Iterator[Scene]:
 class Runner:
     """Runs the matrix on one lab."""
 
-    def __init__(self, lab: Lab) -> None:
+    def __init__(self, lab: Lab, panel: Panel | None = None) -> None:
         self.lab = lab
+        self.panel = panel
         self.env = os.environ | {"KUBECONFIG": str(lab.kubeconfig), "NETDOC_IMAGE": IMAGE}
         self.env["PATH"] = f"{ROOT / '.venv' / 'bin'}:{lab.kubeconfig.parent / 'bin'}:{os.environ['PATH']}"
 
@@ -121,6 +123,13 @@ class Runner:
             raise LabError(f"netdoc ended with {done.returncode}: {done.stderr}")
         report: dict[str, Any] = json.loads(done.stdout)
         return report, seconds
+
+    @staticmethod
+    def keep(name: str, report: dict[str, Any]) -> None:
+        """Keep the whole report, to be read where the verdict is wrong."""
+        folder = HOME / "reports"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{name}.json").write_text(json.dumps(report, indent=1))
 
     def left(self) -> int:
         """Count objects of netdoc's that are still there half a minute after the run has ended."""
@@ -145,10 +154,15 @@ class Runner:
         """Go the whole way for one scene."""
         fix = Fix("nothing to run")
         load = os.getloadavg()[0] / (os.cpu_count() or 1)
+        if self.panel:
+            self.panel.before()
         try:
             with self.lab.broken(*scene.faults):
                 report, seconds = self.check(*scene.flags)
+                self.keep(scene.name, report)
                 left = self.left()
+                if self.panel:
+                    self.panel.ask(scene, commit())
                 judged = judge(report, scene.faults)
                 if scene.kind != "healthy":
                     fix = self.fix(report, scene)
@@ -280,11 +294,20 @@ def main(args: list[str]) -> int:
     parser.add_argument("scene", nargs="*")
     parser.add_argument("--name", default="netdoc", help="the cluster's name")
     parser.add_argument("--kubeconfig", type=Path, help="the path that lab/lab printed")
+    parser.add_argument("--peers", action="store_true", help="ask the peers too (bench/peers)")
+    parser.add_argument("--only-peers", action="store_true", help="ask the peers and not netdoc, and apply no fix")
+    parser.add_argument("--peer", action="append", help="only these peers, also one that is slow")
     options = parser.parse_args(args)
     known = {scene.name: scene for scene in scenes(options.name)}
     if unknown := set(options.scene) - known.keys():
         parser.error(f"there is no {', '.join(sorted(unknown))}")
-    runner = Runner(Lab(options.kubeconfig or HOME / f"{options.name}.kubeconfig", options.name))
+    lab = Lab(options.kubeconfig or HOME / f"{options.name}.kubeconfig", options.name)
+    panel = Panel(lab, options.peer) if options.peers or options.only_peers else None
+    if panel:
+        panel.healthy(commit())
+    runner = Runner(lab, panel)
+    if options.only_peers and panel:
+        return panel.run([known[name] for name in options.scene or known], commit(), runner.mend)
     failed = 0
     for name in options.scene or known:
         runner.mend()
