@@ -13,7 +13,7 @@ LAB = $(if $(filter command line,$(origin NAME)),$(NAME),$(or $(NETWORK:flannel=
 E2E := e2e and not slow
 
 .DEFAULT_GOAL := check
-.PHONY: demo check test e2e e2e-all e2e-networks e2e-dual lab lab-down record score bench clean
+.PHONY: demo check test e2e e2e-all e2e-networks e2e-dual lab lab-down record score peers bench clean
 
 .venv/ready: pyproject.toml
 	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed; python3 is $$(python3 -V)"; exit 1; }
@@ -73,6 +73,10 @@ record: .venv/ready  ## record the bundles in demo/ and tests/bundles again, on 
 score: .venv/ready  ## how often netdoc is right: every fault, pair and healthy variant (FAULTS="a b": only these), then docs/accuracy.md
 	@set -o pipefail; kubeconfig=$$(NETWORK=flannel lab/lab up $(NAME) | tail -n 1) || exit $$?; \
 	$(PY) -m bench.matrix --name $(NAME) --kubeconfig $$kubeconfig $(FAULTS); code=$$?; $(PY) -m bench.score; exit $$code
+
+peers: .venv/ready  ## other tools on the same faults: builds them (half an hour the first time), then asks them about every fault (FAULTS="a b")
+	@set -o pipefail; $(PY) -m bench.peers; kubeconfig=$$(NETWORK=flannel lab/lab up $(NAME) | tail -n 1) || exit $$?; \
+	$(PY) -m bench.matrix --name $(NAME) --kubeconfig $$kubeconfig --only-peers $(FAULTS)
 
 bench: .venv/ready  ## the figures: policies on a synthetic cluster, then a full check on the lab with nothing else running
 	$(PY) -m bench.policies

@@ -307,7 +307,7 @@ def main(args: list[str]) -> int:
         panel.healthy(commit())
     runner = Runner(lab, panel)
     if options.only_peers and panel:
-        return panel.run([known[name] for name in options.scene or known], commit(), runner.mend)
+        return panel.run([known[name] for name in options.scene or known], commit())
     failed = 0
     for name in options.scene or known:
         runner.mend()

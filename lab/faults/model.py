@@ -109,7 +109,7 @@ def on(fault: Fault, lab: str) -> Fault:
 
 
 def _renamed(name: str, lab: str) -> str:
-    return re.sub(r"^netdoc-(?=control-plane|worker)", f"{lab}-", name)
+    return re.sub(r"\bnetdoc-(?=control-plane|worker)", f"{lab}-", name)
 
 
 def names(folder: Path = FOLDER) -> list[str]:
