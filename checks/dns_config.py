@@ -22,6 +22,7 @@ the limits (3 nameservers, 32 search domains, 2048 characters); failure catalogu
 from __future__ import annotations
 
 import ipaddress
+import json
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -58,6 +59,7 @@ from kubectl_netdoc.records import DnsLog
 SETTLING = timedelta(seconds=60)
 """A pod may take this long to become ready before that is held against it (CoreDNS's readiness probe: every 10 s)."""
 
+DNS_PORT = 53
 RECENT = timedelta(hours=1)
 """How far back a restart is still news: as long as Events are kept by default."""
 
@@ -216,6 +218,17 @@ SERVERS_CUT = Code(
     fix="A resolver asks three nameservers at most: keep to those in the pods' dnsConfig and in their nodes' resolv.conf.",
     commands=("kubectl -n {namespace} get pod {first} -o jsonpath='{{.spec.dnsConfig}}'",),
 )
+NO_UDP_PORT = Code(
+    id="DNC016",
+    severity=Severity.FAIL,
+    risk=Risk.SAFE,
+    title="The DNS Service has no UDP port",
+    message="Service {namespace}/{name} has port 53 of TCP alone, and {ready} servers ready behind it: resolvers ask over UDP",
+    fix="Give it UDP 53 as well.",
+    commands=("kubectl -n {namespace} patch service {name} --type json -p {patch}",),
+    rows=("K3",),
+    explains=(LOOKUPS, SAME_SERVICE),
+)
 NOT_SPREAD = Code(
     id="DNC010",
     severity=Severity.INFO,
@@ -260,6 +273,11 @@ def _servers(cluster: Cluster, dns: Service) -> Iterator[Finding]:
     owner = clusterdns.workload(cluster, dns)
     if not ready and owner and owner[0] is DEPLOYMENT and owner[1].spec.replicas == 0:
         yield SCALED_TO_ZERO.on(subject, workload=_workload(cluster, dns), replicas=0, ready_endpoints=0)
+    elif not ready and (over_tcp := _over_tcp_alone(cluster, dns)):
+        beside = next(port.target_port for port in dns.spec.ports if port.port == DNS_PORT)
+        port = {"name": "dns", "port": DNS_PORT, "protocol": "UDP", "targetPort": beside or DNS_PORT}
+        patch = json.dumps([{"op": "add", "path": "/spec/ports/-", "value": port}])
+        yield NO_UDP_PORT.on(subject, ready=over_tcp, patch=patch)
     elif (
         not ready
         and dns.spec.selector
@@ -279,6 +297,18 @@ def _servers(cluster: Cluster, dns: Service) -> Iterator[Finding]:
         on = {pod.spec.node_name for pod in pods if pod.ready}
         if len(on) == 1 and pods:
             yield NOT_SPREAD.on(subject, servers=len(ready), on=min(on), selector=selector)
+
+
+def _over_tcp_alone(cluster: Cluster, dns: Service) -> int:
+    """How many servers are ready behind a DNS Service that has no port of UDP."""
+    if any(port.protocol == "UDP" for port in dns.spec.ports):
+        return 0
+    return sum(
+        bool(endpoint.addresses and endpoint.conditions.ready)
+        for item in cluster.slices_of(dns)
+        if item.ports
+        for endpoint in item.endpoints
+    )
 
 
 def _logs(cluster: Cluster, dns: Service, *, troubled: bool) -> Iterator[Finding | Unseen]:
@@ -430,6 +460,7 @@ check = Check(
         PANICKED,
         SEARCH_CUT,
         SERVERS_CUT,
+        NO_UDP_PORT,
         NOT_SPREAD,
     ),
     analyse=analyse,

@@ -76,6 +76,7 @@ REFUSED = "/etc/coredns/Corefile:15 - Error during parsing: Unknown directive 'l
 PANIC = '[ERROR] Recovered from panic in server: "dns://:53" runtime error\n'
 SEARCH = "Search Line limits were exceeded, some search paths have been omitted, the applied search line is: a b c"
 SERVERS = "Nameserver limits were exceeded, some nameservers have been omitted, the applied nameserver line is: 10.0.0.1 10.0.0.2"
+DNS_A = _pod("dns-a", "10.0.0.1", "n1")
 CRASHING = _pod("dns-a", "10.0.0.1", "n1", ready=False, waiting="CrashLoopBackOff")
 OWNED = [{"kind": "ReplicaSet", "name": "web-1", "controller": True}]
 
@@ -96,6 +97,11 @@ CASES = [
         "one server stops for a loop",
         make_cluster(*_two(ready=False, waiting="CrashLoopBackOff"), make_dns_log("dns-a", LOOPS)),
         frozenset({("DNC008", "Pod kube-system/dns-a"), ("DNC010", SUBJECT), ("DNC011", SUBJECT)}),
+    ),
+    Case(
+        "the DNS Service has no UDP port",
+        make_cluster(SERVICE_OBJECT, make_slice("kube-dns", "kube-system", addresses={"10.0.0.1": "dns-a"}, port=53), DNS_A),
+        frozenset({("DNC016", SUBJECT)}),
     ),
     Case(
         "no server takes the Corefile",
