@@ -275,7 +275,9 @@ def _servers(cluster: Cluster, dns: Service) -> Iterator[Finding]:
         yield SCALED_TO_ZERO.on(subject, workload=_workload(cluster, dns), replicas=0, ready_endpoints=0)
     elif not ready and (over_tcp := _over_tcp_alone(cluster, dns)):
         beside = next(port.target_port for port in dns.spec.ports if port.port == DNS_PORT)
-        port = {"name": "dns", "port": DNS_PORT, "protocol": "UDP", "targetPort": beside or DNS_PORT}
+        name = "dns-udp" if any(port.name == "dns" for port in dns.spec.ports) else "dns"
+        target = beside if beside and isinstance(beside, int) else DNS_PORT  # a name would be that of a TCP port
+        port = {"name": name, "port": DNS_PORT, "protocol": "UDP", "targetPort": target}
         patch = json.dumps([{"op": "add", "path": "/spec/ports/-", "value": port}])
         yield NO_UDP_PORT.on(subject, ready=over_tcp, patch=patch)
     elif (
