@@ -65,7 +65,8 @@ BGP = re.compile(r"BGP not established with ([\da-f][\da-f.:,]*)")
 
 NODES_WITHOUT = (
     *("NOD002", "NOD003", "NOD005", "POD003", "POD004"),
-    *("PNW002", "PNW003", "PNW008", "PNW012", "PNW015", "NRT001", "NRT003"),
+    *("PNW002", "PNW003", "PNW008", "PNW012", "PNW015"),
+    *("NRT001", "NRT003", "NRT004", "NRT005"),
 )
 """What a node without a working agent shows sooner or later: no network for new pods, no routes and no paths for old ones."""
 
