@@ -28,7 +28,7 @@ from datetime import datetime, timedelta
 
 from msgspec import Struct
 
-from kubectl_netdoc import families
+from kubectl_netdoc import families, kubeproxy
 from kubectl_netdoc.api import (
     ENDPOINT_SLICE,
     NODE,
@@ -140,13 +140,14 @@ class _Port(Struct, frozen=True):
 
 
 def _nodes(cluster: Cluster) -> list[Node]:
-    """Nodes that are ready and that can run kube-proxy; ones that an autoscaler drains say no by design."""
+    """Ready nodes that can run kube-proxy and had time to start it; ones that an autoscaler drains say no by design."""
     return [
         node
         for node in cluster.all(NODE)
         if (ready := node.condition("Ready")) is not None
         and ready.status == "True"
         and not node.unfit
+        and cluster.age(node.metadata.creation_timestamp) > kubeproxy.JOINING
         and not any(taint.key == "ToBeDeletedByClusterAutoscaler" for taint in node.spec.taints)
     ]
 

@@ -190,7 +190,8 @@ def _tracking(node: str, reply: KernelReply) -> Iterator[Finding]:
     seconds = round(reply.seconds, 1)
     numbers = {"entries": entries, "most": most, "share": _share(entries, most), "more": 2 * most, "seconds": seconds}
     words = {"dropped": dropped, "nodes": [node], "setting": "net.netfilter.nf_conntrack_max"}
-    if dropped >= hosts.BURST:
+    # A packet that lost the race of a first one is counted as dropped too, however empty the table is.
+    if dropped >= hosts.BURST and (not most or entries > TRACKED * most):
         yield FULL.on(Subject("Node", node), numbers | words)
     elif most and entries > TRACKED * most:
         yield NEARLY_FULL.on(Subject("Node", node), numbers | words)

@@ -34,12 +34,12 @@ WEB = "Service shop/web"
 NATIVE = make_policy("{}", kind=NATIVE_POLICIES[0])
 
 
-def _node(ip: str, name: str, *, role: str = "worker", ready: str = "True", drained: bool = False) -> Built:
+def _node(ip: str, name: str, *, role: str = "worker", ready: str = "True", drained: bool = False, age: float = 7200) -> Built:
     taints = [{"key": "ToBeDeletedByClusterAutoscaler"}] if drained else []
     return NODE, convert(
         NODE,
         {
-            "metadata": {"name": name, "labels": {f"node-role.kubernetes.io/{role}": ""}},
+            "metadata": {"name": name, "creationTimestamp": ago(age), "labels": {f"node-role.kubernetes.io/{role}": ""}},
             "spec": {"taints": taints},
             "status": {
                 "conditions": [{"type": "Ready", "status": ready}],
@@ -120,6 +120,7 @@ def _case(name: str, cluster: Cluster, facts: Measured, *expect: tuple[str, str]
 LOCAL = _cluster(externalTrafficPolicy="Local")
 BALANCED = _cluster(externalTrafficPolicy="Local", healthCheckNodePort=31000)
 MASTER = _cluster(first=_node("192.0.2.1", "n1", role="control-plane"))
+YOUNG = _cluster(first=_node("192.0.2.1", "n1", age=60))
 DOWN = _cluster(first=_node("192.0.2.1", "n1", ready="False"))
 DRAINED = _cluster(first=_node("192.0.2.1", "n1", drained=True), externalTrafficPolicy="Local", healthCheckNodePort=31000)
 FRESH = _cluster(externalTrafficPolicy="Local", healthCheckNodePort=31000, changed=20)
@@ -140,6 +141,7 @@ CASES = [
     _case("from one node only", C, _measure(bad=lambda n, to: Outcome.TIMEOUT if (n, to) == ("n1", "n3") else None)),
     _case("firewalls between all nodes", C, _measure(bad=_across), ("NPT010", "Cluster node ports")),
     _case("a control plane with a firewall", MASTER, _measure(MASTER, _deaf("n1")), ("NPT011", "Node n1")),
+    _case("a node that is only just joining", YOUNG, _measure(YOUNG, _deaf("n1"))),
     _case("a node that is not ready", DOWN, _measure(DOWN, _deaf("n1"))),
     _case("the Service does not answer at all", C, _measure(bad=lambda n, to: Outcome.TIMEOUT)),
     _case("Local: a node without an endpoint drops", LOCAL, _measure(LOCAL, _deaf("n3"))),
