@@ -110,7 +110,7 @@ NOT_LISTENING = Code(
     severity=Severity.FAIL,
     risk=Risk.SAFE,
     title="Nothing listens behind a Service",
-    message="Every endpoint of Service {namespace}/{name} refuses port {port}, the one that its pods declare",
+    message="Every endpoint of Service {namespace}/{name} refuses port {port}; its pods declare {ports}",
     fix="The application is not listening there, or on 127.0.0.1 only: have it bind 0.0.0.0 or ::.",
     commands=("kubectl -n {namespace} logs {first} --tail=20", "kubectl -n {namespace} exec {first} -- cat /proc/net/tcp"),
     rows=("K4",),
@@ -429,12 +429,14 @@ def _refused(facts: Facts, rows: list[_Row]) -> Finding:
     pods = [facts.cluster.get(POD, row.subject.namespace, e.pod) for e in endpoints] if facts.cluster.readable(POD) else []
     declared = sorted({p.container_port for pod in pods if pod for c in pod.spec.containers for p in c.ports})
     common = {"port": port, "services": [r.target.name for r in rows], "first": endpoints[0].pod, "declared": declared}
+    common |= {"ports": declared or "none"}
     common |= {"nodes": sorted({node for seen in row.direct.values() for node in seen})}
     if not declared or port in declared:
         return NOT_LISTENING.on(row.subject, common)
     index = row.target.service.spec.ports.index(row.target.port)
     patch = f'[{{"op":"replace","path":"/spec/ports/{index}/targetPort","value":{declared[0]}}}]'
-    return WRONG_PORT.on(row.subject, common, patch=patch)
+    look = ("kubectl -n {namespace} get service {name} -o yaml", "kubectl -n {namespace} exec {first} -- cat /proc/net/tcp")
+    return WRONG_PORT.on(row.subject, common, patch=patch, try_=look if len(declared) > 1 else None)  # which one is not known
 
 
 def _silent(facts: Facts, endpoint: Endpoint, rows: list[_Row]) -> Iterator[Finding | Unseen]:
