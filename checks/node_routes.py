@@ -244,7 +244,7 @@ def _placed(network: Network, code: Code, flaws: dict[Pair, Flaw]) -> Iterator[F
     """One finding for all nodes, or for a node that all others have wrong, else one for each node that has others wrong."""
     left = dict(flaws)
     measured = network.tables.keys() & network.nodes.keys()
-    if len(measured) > 2 and {(one, other) for one, other, _ in network.ways} == flaws.keys():
+    if flaws and len(measured) > 2 and {(one, other) for one, other, _ in network.ways} == flaws.keys():
         yield _finding(network, code, NETWORK, "Every node", flaws)
         return
     for other in sorted({other for _, other in flaws}):

@@ -87,6 +87,7 @@ CASES = [
     _case("healthy: the cloud routes", cluster=UNKNOWN, like=cloud),
     _case("healthy: eBPF", cluster=UNKNOWN, like=ebpf),
     _case("healthy: Cilium, whose routes go by way of the node itself", cluster=UNKNOWN, like=cilium),
+    _case("healthy: Cilium with ranges of its own, of which no table tells", cluster=UNKNOWN, like=ebpf, pods="10.0.{}.5"),
     _case("Cilium: a node is cut off, and its routes are as they were", cluster=UNKNOWN, like=cilium, dead=N1),
     _case("flannel's direct routing in one segment", like=gateway),
     _bad("no route", "NRT001", without(TO_2)),
