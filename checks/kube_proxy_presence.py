@@ -57,7 +57,10 @@ OLDER, APART, SINCE = 3, 3, 25
 """Minor versions that kube-proxy may be older than the API server, and older or newer than the kubelet beside it, from its own
 1.25 on; before, one less (Version Skew Policy)."""
 
-BEHIND = ("SVR001", "SVR002", "SVR006", "KPX001", "KPX002", "KPX003", "STF001", "STF002")
+UNMEASURED = "what that does was not measured"
+
+BEHIND = ("NPT001", "SVR001", "SVR002", "SVR006", "KPX001", "KPX002", "KPX003", "STF001", "STF002")
+"""What a node without kube-proxy shows."""
 
 ABSENT = Code(
     id="KPP001",
@@ -78,7 +81,7 @@ ABSENT_UNPROVEN = Code(
     severity=Severity.WARN,
     risk=Risk.SAFE,
     title="A node without kube-proxy",
-    message="On {nodes} no kube-proxy is at work ({state}), while it runs on {others}; what that does was not measured",
+    message="On {nodes} no kube-proxy is at work ({state}), while it runs on {others}; {what}",
     fix="See why no pod of kube-proxy runs on {first}, unless something else does its work there.",
     commands=(
         "kubectl -n {space} get pods -o wide --field-selector spec.nodeName={first}",
@@ -188,18 +191,22 @@ def _absent(facts: Facts, nodes: list[Node], proxies: dict[str, list[Pod]]) -> I
     shown = [pod for pods in proxies.values() for pod in pods]
     measured = {vantage.node for vantage in facts.vantages}
     walled = policies.walled(facts) if measured else ""
+    beside = kubeproxy.beside(facts.cluster)
+    shared = f"{beside} leads its pods to Services there, node ports and the node itself lack them" if beside else ""
     for name, state in sorted(states.items()):
         works = _works(facts, name)
         numbers = {"nodes": [name], "first": name, "state": state, "others": _some(others), **_owner(shown)}
         if not state:
             continue
-        if works:
+        if works and shared:
+            yield ABSENT_UNPROVEN.on(Subject("Node", name), numbers | {"what": shared})
+        elif works:
             yield Unseen(f"kube-proxy on node {name}", f"{state}, and Services work there all the same: something else does them")
         elif walled or (works is None and name in measured):
             reason = f"{state}, and what that does could not be measured: {walled or 'no answer'}"
             yield Unseen(f"kube-proxy on node {name}", reason, asked=True)
         else:
-            yield (ABSENT_UNPROVEN if works is None else ABSENT).on(Subject("Node", name), numbers)
+            yield (ABSENT_UNPROVEN if works is None else ABSENT).on(Subject("Node", name), numbers | {"what": UNMEASURED})
 
 
 def _some(names: list[str]) -> str:

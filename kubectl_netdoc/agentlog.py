@@ -20,5 +20,11 @@ def last_words(text: str) -> str:
     lines = [line.strip() for line in text.splitlines()]
     for pattern in (FATAL, ERROR):
         if found := [line for line in lines if pattern.search(line)]:
-            return _SECRET.sub(lambda match: (match[1] or "") + "***", _WHEN.sub("", found[-1]))[:LONGEST]
+            return _shortened(_SECRET.sub(lambda match: (match[1] or "") + "***", _WHEN.sub("", found[-1])))
     return ""
+
+
+def _shortened(line: str) -> str:
+    """Leave out the middle of a long line: programs in Go put the reason last, after all the steps that failed with it."""
+    head = LONGEST // 3
+    return line if len(line) <= LONGEST else f"{line[:head]} ... {line[head + 5 - LONGEST :]}"

@@ -101,6 +101,16 @@ def replaced_by(cluster: Cluster) -> str:
     return next((each.name for each in found if each.traits.kube_proxy.startswith("in place of")), "")
 
 
+def beside(cluster: Cluster) -> str:
+    """Return the network that leads pods to ClusterIPs itself, though it leaves the rest to kube-proxy (Cilium, without its
+    replacement: per-packet load balancing by eBPF); nothing where none does.
+    """
+    found = networks.recognise(cluster)
+    return next(
+        (each.name for each in found if each.name == "Cilium" and each.traits.kube_proxy.startswith(("left to", "beside"))), ""
+    )
+
+
 def configured(cluster: Cluster) -> tuple[str, str]:
     """Return the mode that kube-proxy is set to and where that stands; nothing where nobody says, "" for the default mode."""
     for item in cluster.all(NETWORK_AGENT) if cluster.readable(NETWORK_AGENT) else ():

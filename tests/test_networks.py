@@ -75,7 +75,10 @@ def test_a_config_map_that_is_no_json() -> None:
         ('time="2026-01-01T00:00:00Z" level=fatal msg="no etcd" subsys=daemon', 'level=fatal msg="no etcd" subsys=daemon'),
         ("2026-01-01 10:00:00.000 [FATAL][9] startup.go 1: no node", "[FATAL][9] startup.go 1: no node"),
         ("error: Authorization: Bearer abc.def", "error: Authorization: Bearer ***"),
-        ("error " + "x" * 1000, ("error " + "x" * 1000)[:LONGEST]),
+        (
+            "error " + "x" * 1000 + ": why",
+            "error " + "x" * (LONGEST // 3 - 6) + " ... " + "x" * (2 * LONGEST // 3 - 10) + ": why",
+        ),
     ],
 )
 def test_last_words(text: str, line: str) -> None:

@@ -197,6 +197,7 @@ CASES = [
     _case("Cilium in its place", _cluster((), *cilium("true"))),
     _case("Cilium in its place, and kube-proxy too", _cluster(ALL, *cilium("true")), ("KPP010", CLUSTER)),
     _case("Cilium leaves it to kube-proxy", _cluster(ALL, *cilium("false"))),
+    _case("none on one node, Cilium leads its pods to Services", _cluster(SOME, *cilium("false")), ("KPP002", "Node n3")),
     _case(
         "Cilium leaves it to a kube-proxy that is not there",
         (half := _cluster((), *cilium("false"))),

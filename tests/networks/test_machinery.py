@@ -315,7 +315,7 @@ FAULTS: dict[str, tuple[Break, ...]] = {
             CILIUM + "config tunnel-protocol vxlann; again $WORKER; sleep 45",
             CILIUM + "config tunnel-protocol vxlan; again $WORKER; rolled_out kube-system ds/cilium",
         ),
-        of("no kube-proxy on a node, its rules are gone", "KPP001", KEEP_OFF + FLUSHED, LET_ON),
+        of("no kube-proxy on a node, its rules are gone", "KPP002", KEEP_OFF + FLUSHED, LET_ON),
     ),
 }
 """At least six for each network."""

@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import ipaddress
 import json
-import subprocess
 from collections.abc import Iterator
 
 import pytest
 import yaml
 
-from kubectl_netdoc.cli import options
-from kubectl_netdoc.cluster import Wishes
 from kubectl_netdoc.policy import ports
 from kubectl_netdoc.policy.engine import End, Engine
 from kubectl_netdoc.records import NAMESPACE, NODE, POD, POLICIES
-from kubectl_netdoc.run import run
-from kubectl_netdoc.sources.live import lists, pods
+from kubectl_netdoc.sources.live import lists
 from kubectl_netdoc.sources.live.client import Client, Options
-from kubectl_netdoc.sources.live.source import LiveSource
 from lab.faults.runner import Lab
-from tests.e2e.conftest import IMAGE, Netdoc
+from tests.e2e.conftest import Netdoc
 from tests.networks.observe import CLOSED, OPEN, OTHER, WAYS, Way, apply, furnish, remove, until
 
 SERVER = "podSelector: {matchLabels: {app: server}}"
@@ -113,14 +108,14 @@ def predicted(lab: Lab, address: str) -> dict[Way, str]:
     return found
 
 
-def policies(specs: str | tuple[str, ...]) -> dict[str, object]:
+def policies(specs: str | tuple[str, ...], namespace: str = "pol-a") -> dict[str, object]:
     """The manifests of a row."""
     texts = (specs,) if isinstance(specs, str) else specs
     items = [
         {
             "apiVersion": "networking.k8s.io/v1",
             "kind": "NetworkPolicy",
-            "metadata": {"name": f"p{n}", "namespace": "pol-a"},
+            "metadata": {"name": f"p{n}", "namespace": namespace},
             "spec": yaml.safe_load(text),
         }
         for n, text in enumerate(texts)
@@ -160,35 +155,31 @@ def test_the_canary_sees_the_engine(netdoc: Netdoc, network: str) -> None:
     assert len(report["coverage"]["measured_nodes"]) == 3
 
 
-def test_the_canary_names_the_node_whose_engine_stops(lab: Lab, network: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    if network != "canal":
-        pytest.skip("only Felix is a process that can be stopped while its rules stay")
-    deny = pods._Run.deny
-
-    def stop_and_deny(run: pods._Run) -> None:
-        _felix("STOP")
-        deny(run)
-
-    monkeypatch.setattr(pods._Run, "deny", stop_and_deny)
-    known, checks = options.choose(("policy_enforcement",), (), ())
-    settings = pods.Settings(image=IMAGE)
-    source = LiveSource(Client(Options(kubeconfig=str(lab.kubeconfig))), (), settings)
-    try:
-        report = run(source, known, checks, wishes=Wishes(checks=("policy_enforcement",))).report
-    finally:
-        _felix("CONT")
-    assert [(f.code, str(f.subject)) for f in report.findings] == [("ENF002", "Node canal-worker")]
-
-
-def _felix(signal: str) -> None:
-    subprocess.run(["docker", "exec", "canal-worker", "pkill", f"-{signal}", "-f", "calico-node -felix"], check=True, timeout=30)
-
-
 def test_a_healthy_cluster_with_policies_is_silent(lab: Lab, netdoc: Netdoc, clean: str) -> None:
     apply(lab, policies((TABLE["deny all"], TABLE["by pod and port"])))  # type: ignore[arg-type]
     report = netdoc.report()
     assert [f["code"] for f in report["findings"] if f["severity"] != "info"] == []
     assert {result["state"] for result in report["results"]} == {"pass"}
+
+
+DENY_ALL_BUT_DNS = (
+    "{podSelector: {}, policyTypes: [Ingress, Egress]}",
+    "{podSelector: {}, policyTypes: [Egress], egress: [{to: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: "
+    "kube-system}}}], ports: [{protocol: UDP, port: 53}, {protocol: TCP, port: 53}]}]}",
+)
+
+
+@pytest.mark.parametrize("flags", [(), ("--privileged",)], ids=["default tier", "privileged"])
+def test_a_workload_that_may_do_nothing_but_dns_is_no_broken_network(
+    lab: Lab, netdoc: Netdoc, network: str, flags: tuple[str, ...]
+) -> None:
+    apply(lab, policies(DENY_ALL_BUT_DNS, "shop"))
+    try:
+        report = netdoc.report(*flags)
+    finally:
+        lab.kubectl("-n", "shop", "delete", "networkpolicies", "--all")
+    assert [f["code"] for f in report["findings"] if f["severity"] != "info"] == []
+    assert [result["check"] for result in report["results"] if result["state"] not in ("pass", "skipped")] == []
 
 
 WALLS = {
