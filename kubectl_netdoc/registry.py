@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
+from types import ModuleType
 
 import msgspec
 from msgspec import Struct
@@ -61,8 +62,11 @@ def load() -> Registry:
     for door in sorted(entry_points(group=GROUP), key=lambda e: (e.name != "builtin", e.name)):
         found, bad = load_package(door)
         for check in found:
+            taken = {code.id for known in checks.values() for code in known.codes} & {code.id for code in check.codes}
             if check.id in checks:
                 bad.append(_row(door, check.id, "a check of this name is there already"))
+            elif taken:
+                bad.append(_row(door, check.id, f"codes of other checks: {', '.join(sorted(taken))}"))
             else:
                 checks[check.id] = check
         broken += bad
@@ -74,20 +78,24 @@ def load_package(door: EntryPoint) -> tuple[list[Check], list[CheckResult]]:
     try:
         package = door.load()
         names = [module.name for module in pkgutil.iter_modules(package.__path__)]
-    except Exception as error:  # a plugin may do anything at import
+    except (Exception, SystemExit) as error:  # a plugin may do anything at import
         return [], [_row(door, door.value, f"{type(error).__name__}: {error}")]
     checks: list[Check] = []
     broken: list[CheckResult] = []
     for name in names:
         try:
-            module = importlib.import_module(f"{package.__name__}.{name}")
-            check = getattr(module, "check", None)
-            if not isinstance(check, Check):
-                raise TypeError("no value named 'check' of type Check")
-            checks.append(msgspec.structs.replace(check, doc=inspect.getdoc(module) or ""))
-        except Exception as error:
+            checks.append(described(importlib.import_module(f"{package.__name__}.{name}")))
+        except (Exception, SystemExit) as error:
             broken.append(_row(door, f"{package.__name__}.{name}", f"{type(error).__name__}: {error}"))
     return checks, broken
+
+
+def described(module: ModuleType) -> Check:
+    """Return a module's check, with the module's docstring as its page; raises ``TypeError`` where it has none."""
+    check = getattr(module, "check", None)
+    if not isinstance(check, Check):
+        raise TypeError("no value named 'check' of type Check")
+    return msgspec.structs.replace(check, doc=inspect.getdoc(module) or "")
 
 
 def _row(door: EntryPoint, what: str, error: str) -> CheckResult:

@@ -43,6 +43,7 @@ from kubectl_netdoc.records import (
     Workload,
     convert,
 )
+from kubectl_netdoc.registry import described as described
 from kubectl_netdoc.requests import DnsReply, DnsSample, Outcome, Reply, Request
 from kubectl_netdoc.run import Outcome as CheckOutcome
 from kubectl_netdoc.run import analyse, state

@@ -1,0 +1,1 @@
+"""Checks for kubectl netdoc: every module of this package."""
