@@ -15,7 +15,7 @@ from ipaddress import ip_address, ip_network
 import msgspec
 from msgspec import Struct
 
-from kubectl_netdoc import commands, families, hosts
+from kubectl_netdoc import commands, families, hosts, typed
 from kubectl_netdoc.cluster import Cluster
 from kubectl_netdoc.facts import Facts
 from kubectl_netdoc.mesh import Pair, arrows, both_ways, pairs
@@ -168,7 +168,7 @@ def flannel(node: Node, family: str) -> Tunnel:
     notes = node.metadata.annotations
     text, to = (notes.flannel_data6, notes.flannel_ip6) if family == families.IPV6 else (notes.flannel_data, notes.flannel_ip)
     try:
-        data = msgspec.json.decode(text, type=_Data) if text and text != "null" else _Data()
+        data = typed.decode(text, _Data) if text and text != "null" else _Data()
     except msgspec.MsgspecError:
         data = _Data()
     return Tunnel(data.vni, data.mac.lower(), to)

@@ -10,6 +10,8 @@ from typing import Annotated, Any, Generic, TypeVar
 import msgspec
 from msgspec import Struct, field
 
+from kubectl_netdoc import typed
+
 R = TypeVar("R", bound="Object")
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 """A time with its zone, as the API writes it; one without can't be compared and is not decoded."""
@@ -159,4 +161,4 @@ def without_nulls(value: Any) -> Any:
 
 def convert(kind: Kind[R], value: Any) -> R:
     """Return the record of a decoded JSON or YAML object; raises ``msgspec.ValidationError``."""
-    return kind.keep(msgspec.convert(without_nulls(value), kind.wire or kind.record, strict=True))
+    return kind.keep(typed.convert(without_nulls(value), kind.wire or kind.record))

@@ -12,10 +12,9 @@ import dns.flags
 import dns.message
 import dns.rcode
 import dns.rdatatype
-import msgspec
 from msgspec import Struct
 
-from kubectl_netdoc import load
+from kubectl_netdoc import load, typed
 from kubectl_netdoc.requests import (
     OF_A_NODE,
     Address,
@@ -401,4 +400,4 @@ def _echo_sample(request: Echo, raw: list[Any], nodes: Mapping[str, str], own: s
 
 def decode(line: bytes) -> AgentReply:
     """Return one line of the agent; raises ``msgspec.MsgspecError`` where it is none."""
-    return msgspec.json.decode(line, type=AgentReply)
+    return typed.decode(line, AgentReply)

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 
-import msgspec
 from msgspec import Struct, field
 
+from kubectl_netdoc import typed
 from kubectl_netdoc.model import Rule
 from kubectl_netdoc.sources import UNREADABLE, SourceError
 from kubectl_netdoc.sources.live.client import ApiError, Client
@@ -57,7 +57,7 @@ def _ask(client: Client, rule: Rule, name: str) -> bool:
     attributes |= {"namespace": rule.namespace, "name": name}
     body = {"spec": {"resourceAttributes": {key: value for key, value in attributes.items() if value}}}
     try:
-        return msgspec.json.decode(client.request("POST", REVIEWS, body=body), type=_Review).status.allowed
+        return typed.decode(client.request("POST", REVIEWS, body=body), _Review).status.allowed
     except (ApiError, *UNREADABLE) as error:
         raise SourceError(f"{client.host} does not tell what context {client.context} may do: {error}") from error
 
@@ -65,6 +65,6 @@ def _ask(client: Client, rule: Rule, name: str) -> bool:
 def username(client: Client) -> str:
     """Return the user's name as the server knows it; "" where it does not say (before Kubernetes 1.28)."""
     try:
-        return msgspec.json.decode(client.request("POST", WHOAMI, body={}), type=_Whoami).status.user.username
+        return typed.decode(client.request("POST", WHOAMI, body={}), _Whoami).status.user.username
     except (ApiError, *UNREADABLE):
         return ""

@@ -28,7 +28,7 @@ from kubernetes.config.config_exception import ConfigException  # noqa: TID251
 from kubernetes.config.kube_config import KubeConfigLoader, KubeConfigMerger  # noqa: TID251
 from msgspec import Struct
 
-from kubectl_netdoc import __version__
+from kubectl_netdoc import __version__, typed
 from kubectl_netdoc.sources import SourceError
 
 EXEC_PROTOCOLS = ["v5.channel.k8s.io", "v4.channel.k8s.io"]
@@ -265,7 +265,7 @@ def _no_answer(error: Exception) -> ApiError:
 def _message(body: bytes) -> str:
     """The message of a Status object; a short plain text as it is (an old server, a proxy's page)."""
     try:
-        return msgspec.json.decode(body, type=_Status).message
+        return typed.decode(body, _Status).message
     except msgspec.MsgspecError:
         return " ".join(body[:200].decode("utf-8", "replace").split())
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 import secrets
 import time
 
-import msgspec
 from msgspec import Struct, field
 
+from kubectl_netdoc import typed
 from kubectl_netdoc.records import Pod
 from kubectl_netdoc.requests import Lost, Probe, Reply, Request
 from kubectl_netdoc.sources.live import exec as agent_exec
@@ -81,7 +81,7 @@ def _started(client: Client, path: str, name: str) -> str:
     """Wait for the container; return why it does not run, or nothing."""
     deadline, last = time.monotonic() + START, "nothing was seen of it"
     while time.monotonic() < deadline:
-        found = msgspec.json.decode(client.get(path), type=_Pod).status.ephemeral
+        found = typed.decode(client.get(path), _Pod).status.ephemeral
         state = next((container.state for container in found if container.name == name), None)
         if state is not None and state.running is not None:
             return ""

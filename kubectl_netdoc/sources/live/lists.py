@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from kubectl_netdoc import typed
 from kubectl_netdoc.cluster import Cluster, Listing, Scope, Unavailable
 from kubectl_netdoc.model import Rule, Unseen
 from kubectl_netdoc.records import NAMESPACE, Kind, convert
@@ -138,7 +139,7 @@ def pointed(
 def api_versions(client: Client) -> frozenset[str] | None:
     """Return the API versions that the server serves, such as ``apps/v1``; None where discovery fails."""
     try:
-        groups = msgspec.json.decode(client.get("/apis"), type=_Groups).groups or []
+        groups = typed.decode(client.get("/apis"), _Groups).groups or []
     except (ApiError, *UNREADABLE):
         return None
     return frozenset(version.group_version for group in groups for version in group.versions or [])
@@ -171,7 +172,7 @@ def server_version(client: Client) -> str:
     Raises ``SourceError`` where not.
     """
     try:
-        version = msgspec.json.decode(client.get("/version"), type=_ServerVersion).git_version
+        version = typed.decode(client.get("/version"), _ServerVersion).git_version
     except ApiError as error:
         if error.status == 401:
             raise SourceError(
@@ -223,14 +224,14 @@ def _list(client: Client, kind: Kind[Any], namespaces: tuple[str, ...], dark: se
 def decode(kind: Kind[Any], raw: msgspec.Raw | bytes) -> Any:
     """Return the record of one object. Fast where nothing is null; null otherwise counts as absent."""
     try:
-        return kind.keep(msgspec.json.decode(raw, type=kind.wire or kind.record))
+        return kind.keep(typed.decode(raw, kind.wire or kind.record))
     except msgspec.ValidationError:
         return convert(kind, msgspec.json.decode(raw))
 
 
 def _name(raw: msgspec.Raw) -> str:
     try:
-        named = msgspec.json.decode(raw, type=_Reference).metadata
+        named = typed.decode(raw, _Reference).metadata
     except UNREADABLE:
         return "(no name)"
     return f"{named.namespace}/{named.name}" if named.namespace else named.name
@@ -286,7 +287,7 @@ def _logs(client: Client, kind: Kind[Any]) -> Iterator[msgspec.Raw]:
         pods = f"{kind.path}/namespaces/{namespace}/pods"
         most = PAGE if kind.troubled else MOST_LOGS
         try:
-            found = msgspec.json.decode(client.get(pods, {"labelSelector": selector, "limit": most}), type=_Pods)
+            found = typed.decode(client.get(pods, {"labelSelector": selector, "limit": most}), _Pods)
         except ApiError as error:
             if not _refused_nothing(client, error, namespace):
                 raise
@@ -310,7 +311,7 @@ def _pages(client: Client, kind: Kind[Any], namespace: str, selector: str) -> It
     expired = False
     while True:
         try:
-            page = msgspec.json.decode(client.get(path, query), type=_RawList)
+            page = typed.decode(client.get(path, query), _RawList)
         except ApiError as error:
             if error.status != 410 or expired:
                 raise

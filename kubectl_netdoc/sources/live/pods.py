@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct, field
 
-from kubectl_netdoc import agent, selector
+from kubectl_netdoc import agent, selector, typed
 from kubectl_netdoc.cluster import Cluster
 from kubectl_netdoc.facts import Trouble, Vantage
 from kubectl_netdoc.model import Rule, Tier
@@ -360,7 +360,7 @@ class _Run:
             spec["sessionAffinity"] = "ClientIP"
         try:
             answer = self.client.request("POST", self._path("services"), body={"metadata": self._meta(name), "spec": spec})
-            made = msgspec.json.decode(answer, type=_Service).spec
+            made = typed.decode(answer, _Service).spec
             self.services[place] = OwnServices(made.cluster_ips or (made.cluster_ip,), f"{name}.{self.namespace}.svc")
         except (ApiError, msgspec.MsgspecError) as error:
             self.why_no_service = f"netdoc's own Service can't be made: {error}"
@@ -476,7 +476,7 @@ class _Run:
         by_name = {pod.name: pod for pod in self.pods}
         for line in watch.lines():
             try:
-                change = msgspec.json.decode(line, type=_Change)
+                change = typed.decode(line, _Change)
             except (msgspec.MsgspecError, RecursionError):
                 continue
             with self._changed:
@@ -614,7 +614,7 @@ def sweep(client: Client, namespace: str = "") -> list[str]:
             if path == policies and error.status == 403:
                 continue
             raise
-        for item in msgspec.json.decode(answer, type=_Listed).items:
+        for item in typed.decode(answer, _Listed).items:
             with suppress(ValueError):
                 if datetime.fromisoformat(item.metadata.annotations.get(EXPIRES, "")) < client.now():
                     expired.append(f"{path}/{item.metadata.name}")
