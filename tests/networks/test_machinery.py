@@ -62,6 +62,13 @@ IDENTITY: dict[str, dict[str, str]] = {
         "ipam": "calico-ipam",
         "policy_engine": "Calico (Felix)",
     },
+    "canal": {
+        "network": "Canal (Flannel and Calico's policies)",
+        "backend": "vxlan",
+        "encapsulation": "VXLAN",
+        "ipam": "host-local, from each node's podCIDRs",
+        "policy_engine": "Calico (Felix)",
+    },
     "cilium": {
         "network": "Cilium",
         "backend": "tunnel",
@@ -155,6 +162,8 @@ again() { kubectl -n kube-system delete $(agent $1) --wait=true --grace-period=1
 """
 CILIUM_KEEP_OFF = KEEP_OFF.replace("ds kube-proxy", "ds cilium").replace("ds/kube-proxy", "ds/cilium")
 CILIUM_LET_ON = LET_ON.replace("ds kube-proxy", "ds cilium").replace("ds/kube-proxy", "ds/cilium")
+CANAL_KEEP_OFF = KEEP_OFF.replace("ds kube-proxy", "ds canal").replace("ds/kube-proxy", "ds/canal")
+CANAL_LET_ON = LET_ON.replace("ds kube-proxy", "ds canal").replace("ds/kube-proxy", "ds/canal")
 FLUSHED = """on $WORKER sh -c 'iptables-save | grep -v KUBE- | iptables-restore'
 """
 
@@ -262,6 +271,37 @@ FAULTS: dict[str, tuple[Break, ...]] = {
         of("MTU of a node's own link is 1400, just now", "NLK002", LINK_MTU, LINK_MTU_BACK),
         of("MTU of a node's own link is 1400, and Felix has followed", "MTU001", LINK_MTU + tunnel_mtu(1350), LINK_MTU_BACK),
         CNI_DOUBLED,
+    ),
+    "canal": (
+        of(
+            "the agents hang on a node, just now",
+            "PNW015",
+            SIGNAL.format("STOP", "^calico-node|^/opt/bin/flanneld"),
+            SIGNAL.format("CONT", "^calico-node|^/opt/bin/flanneld"),
+        ),
+        FELIX_GONE,
+        of("the tunnel is down on a node", "NLK001", "on $WORKER ip link set flannel.1 down", TUNNEL_UP),
+        of(
+            "a forwarding entry leads elsewhere",
+            "NRT005",
+            "on $WORKER bridge fdb replace $(tunnel_mac $WORKER2) dev flannel.1 dst 172.18.255.250 self permanent",
+            "on $WORKER bridge fdb replace $(tunnel_mac $WORKER2) dev flannel.1 dst $(node_ip $WORKER2) self permanent",
+        ),
+        of(
+            "the overlay's port is dropped on a node",
+            "PNW002",
+            DROP.format("I", "INPUT", 8472),
+            DROP.format("D", "INPUT", 8472),
+        ),
+        of(
+            "MTU of a node's own link is 1400",
+            "NLK002",
+            "on $WORKER ip link set eth0 mtu 1400",
+            "on $WORKER ip link set eth0 mtu 1500",
+        ),
+        CNI_DOUBLED,
+        of("no agent on a node", "CNI001", CANAL_KEEP_OFF, CANAL_LET_ON),
+        of("no kube-proxy on a node, its rules are gone", "KPP001", KEEP_OFF + FLUSHED, LET_ON),
     ),
     "cilium": (
         of(

@@ -60,7 +60,7 @@ class Network:
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, seconds in (("ENFORCED", 0.2), ("LIFTED", 0.2), ("PAUSE", 0.01)):
+    for name, seconds in (("ENFORCED", 0.2), ("LIFTED", 0.2), ("LATE", 0.4), ("PAUSE", 0.01)):
         monkeypatch.setattr(canary, name, seconds)
 
 
@@ -110,6 +110,25 @@ def test_engine_that_knows_ingress_only(monkeypatch: pytest.MonkeyPatch) -> None
 def test_engine_that_does_not_forget(monkeypatch: pytest.MonkeyPatch) -> None:
     for reply in flown(monkeypatch, Network(lambda a, b: True, forgets=False)).values():
         assert all(t.stopped >= 0 and t.again == -1 for t in trials(reply))
+
+
+def test_engine_that_is_late_on_one_node_gets_more_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun = time.monotonic()
+    found = flown(monkeypatch, Network(lambda a, b: ends(a, b)[0].node == "n1" or time.monotonic() > begun + 0.3))
+    assert all(t.stopped >= 0 for reply in found.values() for t in trials(reply))
+
+
+def test_a_look_without_an_answer_is_no_open_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = Network(lambda a, b: True)
+    run = network.run
+
+    def cut(client: Client, namespace: str, pod: str, requests: tuple[Echo, ...], *more: Any) -> agent_exec.Answer:
+        deaf = network.ever and pod.endswith("n2")
+        return agent_exec.Answer(dict.fromkeys(requests, Lost("cut"))) if deaf else run(client, namespace, pod, requests, *more)
+
+    monkeypatch.setattr(network, "run", cut)
+    for reply in flown(monkeypatch, network).values():
+        assert all(t.stopped >= 0 for t in trials(reply))
 
 
 def test_where_nothing_passes_before_no_policy_is_made(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,6 +29,10 @@ On the lab Felix was seen to enforce at the first look, 1.9 s after the policy, 
 LIFTED = 10.0
 """Seconds that it gets to forget one that was taken away."""
 
+LATE = 25.0
+"""Seconds in all that an engine gets for the rest where it has done a part: Cilium was seen to need more than 10 on a loaded
+machine. Where it does nothing at all, nothing is waited for."""
+
 PATIENCE = 0.7
 """Seconds that a try waits for the proof: a pod of the same cluster answers in milliseconds."""
 
@@ -48,6 +52,12 @@ class Way(Struct):
     stopped: float = -1.0
     how: str = ""
     again: float = -1.0
+    last: Outcome | None = None
+
+    @property
+    def known(self) -> bool:
+        """Whether it is known to have been stopped or to be open: of a look that got no answer nothing is."""
+        return self.stopped >= 0 or self.last is not None
 
     def trial(self) -> Trial:
         """Return it as it is reported."""
@@ -65,6 +75,7 @@ class Flight:
         self.client, self.session, self.deadline = client, session, deadline
         self.pods = {(pod.node, pod.canary): pod for pod in session.pods if pod.running and pod.ip and not pod.twin}
         self.requests = tuple(requests)
+        self.waited = ENFORCED
         self.ways = [way for request in self.requests for way in self._ways(request)]
 
     def _ways(self, request: Canary) -> list[Way]:
@@ -87,16 +98,17 @@ class Flight:
         complaint = self._phases()
         replies: dict[Request, Reply] = {}
         for request in self.requests:
-            trials = tuple(way.trial() for way in self.ways if way.canary == request)
-            seen = any(trial.before for trial in trials)
-            usable = trials and not (complaint and seen)
-            replies[request] = CanaryReply(trials, ENFORCED) if usable else Lost(complaint or "no canary pod ran there")
+            ways = [way for way in self.ways if way.canary == request]
+            trials = tuple(way.trial() for way in ways if way.known)
+            seen = any(way.before for way in ways)
+            why = complaint or ("its pods gave no answer while the policy was there" if ways else "no canary pod ran there")
+            replies[request] = CanaryReply(trials, self.waited) if trials and not (complaint and seen) else Lost(why)
         return replies
 
     def _phases(self) -> str:
         """Go through the phases; return why they could not all be gone through, or nothing."""
         for way, outcome in self._try(self.ways, samples=3):
-            way.before = outcome is Outcome.OK
+            way.before, way.last = outcome is Outcome.OK, outcome
         alive = [way for way in self.ways if way.before]
         if not alive:
             return ""
@@ -114,14 +126,17 @@ class Flight:
         return "" if time.monotonic() < self.deadline else "the run's time was up"
 
     def _until(self, ways: list[Way], seconds: float, note: Note) -> None:
-        """Poll until ``note`` has accepted every way, for at most ``seconds``."""
+        """Poll until ``note`` has accepted every way, for at most ``seconds``, or ``LATE`` where it has accepted some."""
         start = time.monotonic()
-        end = min(start + seconds, self.deadline)
         left = ways
-        while left and time.monotonic() < end:
-            left = [way for way, outcome in self._try(left, samples=2) if not note(way, outcome, time.monotonic() - start)]
+        while left and time.monotonic() < min(start + (seconds if len(left) == len(ways) else max(seconds, LATE)), self.deadline):
+            looked = self._try(left, samples=2)
+            for way, outcome in looked:
+                way.last = outcome
+            left = [way for way, outcome in looked if not note(way, outcome, time.monotonic() - start)]
             if left:
                 time.sleep(PAUSE)
+        self.waited = round(max(self.waited, time.monotonic() - start), 1) if left else self.waited
 
     def _try(self, ways: list[Way], samples: int) -> list[tuple[Way, Outcome | None]]:
         """Try ways, each source with one exec, all at once. OK is the proof; None where nothing is known of the network."""
