@@ -24,6 +24,8 @@ from collections.abc import Iterator
 
 from kubectl_netdoc import encapsulation, families, mesh
 from kubectl_netdoc.api import (
+    DAEMON_SET,
+    NETWORK_KINDS,
     NODE,
     Check,
     Cluster,
@@ -275,7 +277,7 @@ check = Check(
     id="mtu_mismatch",
     title="Packets of the pods' own size get through",
     prefix="MTU",
-    needs=Needs(optional=(NODE,), hints=policies.KINDS, tier=Tier.PODS),
+    needs=Needs(optional=(NODE,), hints=(*policies.KINDS, DAEMON_SET, *NETWORK_KINDS), tier=Tier.PODS),
     codes=(BLACK_HOLE, ON_NODE, BELOW_IPV6, TOLD, DIFFERENT, MEASURED),
     plan=plan,
     analyse=analyse,

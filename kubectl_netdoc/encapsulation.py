@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from kubectl_netdoc import families
+from kubectl_netdoc import families, networks
 from kubectl_netdoc.cluster import Cluster
-from kubectl_netdoc.records import NODE, Node
+from kubectl_netdoc.records import DAEMON_SET, NODE, Node
 
 
 class Encapsulation(Struct, frozen=True):
@@ -32,6 +32,9 @@ KNOWN = (VXLAN, IPIP, WIREGUARD, GENEVE)
 """Outer IP 20 or 40; VXLAN and Geneve: UDP 8, their header 8, inner Ethernet 14 (RFC 7348, RFC 8926; Geneve's options come on
 top); WireGuard: UDP 8, header and tag 32 (wireguard.com/protocol); the sums are those of Calico's page on MTU."""
 
+SET_TO = {"VXLAN": VXLAN, "IPIP": IPIP, "Geneve": GENEVE, "none": NONE}
+"""What networks call the encapsulation that they are set to."""
+
 BACKENDS = {"vxlan": VXLAN, "wireguard": WIREGUARD, "ipip": IPIP, "udp": UDP, "host-gw": NONE}
 """What flannel writes into backend-type, where it tells the encapsulation."""
 
@@ -51,11 +54,23 @@ def _of(node: Node) -> Encapsulation | None:
 
 
 def of(cluster: Cluster) -> Encapsulation | None:
-    """Return the encapsulation that all nodes tell alike; None where they do not, or can't be read. Reads NODE."""
+    """Return the encapsulation that all nodes tell alike, or that the network is set to where none tells any; else None.
+
+    Reads NODE and, where the check may, what networks are recognised by.
+    """
     if not cluster.readable(NODE):
         return None
     found = {_of(node) for node in cluster.all(NODE) if not node.unfit}
+    if found == {None}:
+        return _configured(cluster)
     return found.pop() if len(found) == 1 else None
+
+
+def _configured(cluster: Cluster) -> Encapsulation | None:
+    """What the one network that gives addresses is set to, where it does not encrypt besides."""
+    traits = [each.traits for each in networks.recognise(cluster) if each.primary] if cluster.readable(DAEMON_SET) else []
+    plain = [each for each in traits if each.encryption in ("none", "")]
+    return SET_TO.get(plain[0].encapsulation) if len(traits) == 1 and plain else None
 
 
 def underlay_family(cluster: Cluster, family: str) -> str:
@@ -89,6 +104,7 @@ CALICO = (
     "kubectl patch installation.operator.tigera.io default --type merge -p {patch}",
     "kubectl -n kube-system get configmap calico-config -o yaml",
 )
+CILIUM = ("kubectl -n kube-system get configmap cilium-config -o yaml",)
 OTHERS = ("kubectl get daemonsets -A",)
 
 
@@ -97,7 +113,10 @@ def commands(cluster: Cluster) -> tuple[str, ...]:
     notes = [node.metadata.annotations for node in cluster.all(NODE)] if cluster.readable(NODE) else []
     if any(note.flannel_backend for note in notes):
         return FLANNEL
-    return CALICO if any(note.calico_address for note in notes) else OTHERS
+    if any(note.calico_address for note in notes):
+        return CALICO
+    found = networks.recognise(cluster) if cluster.readable(DAEMON_SET) else ()
+    return CILIUM if any(each.name == "Cilium" for each in found) else OTHERS
 
 
 def mtu_patch(mtu: int) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kubectl_netdoc import networks
+from kubectl_netdoc import encapsulation, networks
 from kubectl_netdoc.agentlog import LONGEST, last_words
 from kubectl_netdoc.networks.base import Image, repository
 from kubectl_netdoc.records import NETWORK_AGENT, NETWORK_CONFIG, convert
@@ -83,3 +83,9 @@ def test_a_config_map_that_is_no_json() -> None:
 )
 def test_last_words(text: str, line: str) -> None:
     assert last_words(text) == line
+
+
+def test_the_encapsulation_is_what_the_network_is_set_to_where_no_node_tells() -> None:
+    told = {name: encapsulation.of(make_cluster(*PUBLISHED[name].healthy())) for name in PUBLISHED}
+    assert (told["cilium tunnel"], told["flannel vxlan"]) == (encapsulation.VXLAN, encapsulation.VXLAN)
+    assert encapsulation.commands(make_cluster(*PUBLISHED["cilium tunnel"].healthy())) == encapsulation.CILIUM
