@@ -186,7 +186,8 @@ def _works(facts: Facts, node: str) -> bool | None:
 
 
 def _absent(facts: Facts, nodes: list[Node], proxies: dict[str, list[Pod]]) -> Iterator[Finding | Unseen]:
-    states = {node.name: _state(facts.cluster, proxies.get(node.name, [])) for node in nodes}
+    replaced = _replaced(facts.cluster)
+    states = {n.name: "" if n.name in replaced else _state(facts.cluster, proxies.get(n.name, [])) for n in nodes}
     others = sorted(name for name, state in states.items() if not state)
     shown = [pod for pods in proxies.values() for pod in pods]
     measured = {vantage.node for vantage in facts.vantages}
@@ -211,6 +212,14 @@ def _absent(facts: Facts, nodes: list[Node], proxies: dict[str, list[Pod]]) -> I
 
 def _some(names: list[str]) -> str:
     return some(names, 3) or "no other node"
+
+
+def _replaced(cluster: Cluster) -> set[str]:
+    """Nodes whose kube-proxy was only just told to end: in a rollout the next one comes when it is gone. A pod's
+    deletionTimestamp is the end of its grace period.
+    """
+    ending = [pod for pod in cluster.all(POD) if pod.terminating and kubeproxy.is_proxy(pod)]
+    return {pod.spec.node_name for pod in ending if cluster.age(pod.metadata.deletion_timestamp) < kubeproxy.STARTING}
 
 
 def _state(cluster: Cluster, pods: list[Pod]) -> str:

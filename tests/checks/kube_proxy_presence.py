@@ -163,11 +163,17 @@ CASES = [
         facts=_measure(begun, "n3"),
     ),
     _case(
-        "on its way out counts for nothing",
-        (gone := _cluster((*SOME, proxy("n3", deletionTimestamp=ago(5))))),
+        "one that should have ended long ago counts for nothing",
+        (gone := _cluster((*SOME, proxy("n3", deletionTimestamp=ago(90))))),
         ("KPP001", "Node n3"),
         facts=_measure(gone, "n3"),
     ),
+    _case(
+        "a rollout: the old one has its grace period, the next one is not made yet",
+        (rolled := _cluster((*SOME, proxy("n3", deletionTimestamp=ago(-20))))),
+        facts=_measure(rolled, "n3"),
+    ),
+    _case("a rollout, nothing measured", _cluster((*SOME, proxy("n3", deletionTimestamp=ago(5))), vantages=()), facts=Measured()),
     _case("a node that is new", (new := _cluster(SOME, nodes=[*map(node, NAMES[:2]), node("n3", age=60)])), facts=_measure(new)),
     _case(
         "a node that is not ready is nodes_ready's",
