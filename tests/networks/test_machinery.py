@@ -63,7 +63,7 @@ IDENTITY: dict[str, dict[str, str]] = {
         "policy_engine": "Calico (Felix)",
     },
     "canal": {
-        "network": "Canal (Flannel and Calico's policies)",
+        "network": "Canal",
         "backend": "vxlan",
         "encapsulation": "VXLAN",
         "ipam": "host-local, from each node's podCIDRs",
@@ -485,7 +485,7 @@ def _canary(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
         report = run(source, known, checks, wishes=Wishes(checks=("policy_enforcement",))).report
     finally:
         send("CONT")
-    return [(f.code, str(f.subject)) for f in report.findings]
+    return [(f.code, str(f.subject)) for f in report.findings if f.severity in ABOVE_INFO]  # a loaded node may be late: advice
 
 
 def test_there_are_enough_faults() -> None:
