@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from kubectl_netdoc import hosts, kubeproxy
 from kubectl_netdoc.api import (
@@ -62,12 +62,18 @@ SLOW = 30.0
 """Seconds that a change may wait for its rules: half of what /livez allows (twice the sync period of 30 s), and the SLO of
 SIG Scalability for network programming."""
 
+ROLLING = timedelta(minutes=5)
+"""A DaemonSet replaces one pod after the other: while the last one is younger than this, the change is still being rolled out."""
+
 LEAVES, OFF, GONE = 35, 40, 43
 """Minor versions in which ipvs is deprecated, does not start unless the gate KubeProxyIPVS is set, and is gone (KEP-5495)."""
 
 NFTABLES, KERNEL, MANY = 33, (5, 13), 1000
 """Minor version in which nftables mode is stable (KEP-3866), the kernel that it needs, and the number of Services from which a
 new connection feels iptables mode (EKS Best Practices Guide; the blog measured 5,000 to 30,000)."""
+
+SHOWN = 3
+"""Nodes that a finding gives a command for at most; it is the same on the others."""
 
 DEFAULTS = {"iptables", "nftables", "kernelspace"}
 """What a mode left empty may mean, by version and system; never ipvs."""
@@ -107,7 +113,7 @@ UNWELL = Code(
 LAGS = Code(
     id="KPX003",
     severity=Severity.WARN,
-    risk=Risk.SAFE,
+    risk=Risk.RESTARTS,
     title="Changes wait for kube-proxy",
     message="On {name} changes of Services have waited {seconds} s for their rules ({family}); an update takes {mean} s on "
     "average, {pending} changes of endpoints are pending",
@@ -125,8 +131,8 @@ OTHER_MODE = Code(
     fix="It reads its configuration when it starts: restart it node by node, or take the change back. Where it was restarted "
     "since, its log tells why it did not take {configured}.",
     commands=(
-        "kubectl -n {space} rollout restart daemonset {owner}",
         "kubectl -n {space} logs {pod} --tail=50",
+        "kubectl -n {space} rollout restart daemonset {owner}",
     ),
     rows=("K7",),
 )
@@ -147,8 +153,7 @@ LEFT_BEHIND = Code(
     title="Interface of ipvs mode left behind",
     message="On {nodes} kube-proxy is in {mode}, and the interface kube-ipvs0 of ipvs mode is still there with {count} "
     "addresses: what is sent to one of them without a rule ends at the node",
-    fix="Remove it on {first}, with ipvs's own table (ipvsadm --clear), or restart the node.",
-    commands=(on_node("{first}", "ip link delete kube-ipvs0"),),
+    fix="Remove it on each of them, with ipvs's own table (ipvsadm --clear), or restart the node.",
     rows=("K7",),
 )
 IPVS_ENDS = Code(
@@ -178,9 +183,9 @@ MOVE = Code(
     severity=Severity.INFO,
     risk=Risk.RESTARTS,
     title="nftables mode would pay",
-    message="kube-proxy is in iptables mode ({how}) with {services} Services and {endpoints} endpoints: a new connection is held "
-    "against a rule for each Service, one after the other; in nftables mode against one. Every node's kernel ({kernels}) and "
-    "Kubernetes {server} have it",
+    message="kube-proxy is in iptables mode ({how}) with {services} Services and {endpoints} endpoints: for each new "
+    "connection the kernel tries the rules of all Services one after the other; nftables mode takes one look-up. Every node's "
+    "kernel ({kernels}) and Kubernetes {server} have it",
     fix="See that the network works with it, then set mode: nftables and restart kube-proxy node by node. Node ports then answer "
     "on nodes' first addresses only, not on 127.0.0.1.",
     commands=("kubectl -n {space} edit configmap kube-proxy", "kubectl -n {space} rollout restart daemonset {owner}"),
@@ -339,11 +344,11 @@ def _now(reply: Reply) -> float:
 
 
 def _modes(seen: _Seen) -> Iterator[Finding]:
-    """Hold the modes against what is set, else against each other."""
+    """Hold the modes against what is set, else (and while a change is being rolled out) against each other."""
     subject = Subject("Cluster", "kube-proxy")
     wanted = {seen.configured} if seen.configured else DEFAULTS if seen.place else set(kubeproxy.MODES)
     other = sorted(node for node, mode in seen.modes.items() if mode not in wanted and node in seen.pods)
-    if other:
+    if other and not _rolling(seen, wanted):
         numbers = {
             "place": seen.place,
             "configured": seen.configured or "the default mode",
@@ -358,6 +363,12 @@ def _modes(seen: _Seen) -> Iterator[Finding]:
         yield MIXED.on(subject, modes=[f"{mode} on {', '.join(nodes[:3])}" for mode, nodes in by_mode.items()])
 
 
+def _rolling(seen: _Seen, wanted: set[str]) -> bool:
+    """Whether kube-proxies are being restarted for the mode that is set: one that came just now is in it already."""
+    in_it = [node for node, mode in seen.modes.items() if mode in wanted and node in seen.pods and node in seen.nodes]
+    return any(seen.cluster.age(seen.pods[node].metadata.creation_timestamp) < ROLLING for node in in_it)
+
+
 def _leftovers(facts: Facts, seen: _Seen) -> Iterator[Finding]:
     found: dict[str, dict[str, int]] = {}
     for node, mode in seen.modes.items():
@@ -368,7 +379,8 @@ def _leftovers(facts: Facts, seen: _Seen) -> Iterator[Finding]:
     for mode, counts in found.items():
         nodes = sorted(counts)
         subject = Subject("Node", nodes[0]) if len(nodes) == 1 else Subject("Cluster", "kube-proxy")
-        yield LEFT_BEHIND.on(subject, nodes=nodes, first=nodes[0], mode=mode, count=max(counts.values()))
+        lines = tuple(on_node(node, "ip link delete kube-ipvs0") for node in nodes[:SHOWN])
+        yield LEFT_BEHIND.on(subject, try_=lines, nodes=nodes, mode=mode, count=max(counts.values()))
 
 
 def _advice(cluster: Cluster, seen: _Seen) -> Iterator[Finding]:

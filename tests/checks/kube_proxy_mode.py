@@ -141,6 +141,28 @@ CASES = [
         ("KPX005", CLUSTER),
         facts=_measure(UNKNOWN, {"n1": "iptables", "n2": "nftables", "n3": "iptables"}),
     ),
+    _case(
+        "a change is being rolled out",
+        (rolling := _cluster(_config("nftables"), proxies=(*ALL[:2], proxy("n3", age=40)))),
+        ("KPX005", CLUSTER),
+        facts=_measure(rolling, {"n1": "iptables", "n2": "iptables", "n3": "nftables"}),
+    ),
+    _case(
+        "a restart did not bring the mode that is set",
+        rolling,
+        ("KPX004", CLUSTER),
+        facts=_measure(rolling, "iptables"),
+    ),
+    _case(
+        "a node that joined has the mode that is set, the others were never restarted",
+        (
+            grown := _cluster(
+                _config("nftables"), proxies=(*ALL[:2], proxy("n3", age=40)), nodes=[node("n1"), node("n2"), node("n3", age=60)]
+            )
+        ),
+        ("KPX004", CLUSTER),
+        facts=_measure(grown, {"n1": "iptables", "n2": "iptables", "n3": "nftables"}),
+    ),
     _case("one hangs", SET, ("KPX001", NODE_2), facts=_measure(SET, of_n2=HUNG)),
     _case(
         "one hangs on a node that is only just joining",
