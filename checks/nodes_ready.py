@@ -10,10 +10,11 @@ CNI plugin fails starts no new pod, though the old ones go on, so it stays unsee
 
 ## What it can't see
 A node that says Ready while its network is broken: only measuring from it tells. Events are kept for an hour by default,
-and are rate-limited by the kubelet. A node younger than two minutes may still be joining and is no finding.
+and are rate-limited by the kubelet. A node younger than two minutes may still be joining and is no finding, nor is one that is
+being removed; a sandbox that failed once, a moment ago, is none either, unless its message says that trying again won't help.
 
 ## Sources
-Kubernetes: Node status, conditions; failure catalogue M7 and M11.
+Kubernetes: Node status, conditions; cluster-autoscaler and Karpenter: their taints; failure catalogue M7 and M11.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from kubectl_netdoc.api import (
     Finding,
     Needs,
     Node,
+    Pod,
     Risk,
     Severity,
     Subject,
@@ -46,8 +48,19 @@ JOINING = timedelta(minutes=2)
 RECENT = timedelta(minutes=10)
 """A sandbox that fails is retried with a back-off of at most 5 minutes, so a failure that lasts shows within 10."""
 
+LASTS = timedelta(minutes=1)
+"""A sandbox that fails for longer is no passing trouble; the AWS CNI attaches another interface for addresses in seconds."""
+
+LEAVING = frozenset({"ToBeDeletedByClusterAutoscaler", "karpenter.sh/disrupted", "karpenter.sh/disruption"})
+"""Taints of nodes that an autoscaler is removing."""
+
 NETWORK_PLUGIN = re.compile(r"NetworkPluginNotReady|cni plugin not initialized|cni config uninitialized", re.I)
 NO_ADDRESS = re.compile(r"no IP addresses available in range set|failed to assign an IP address to container", re.I)
+ATTACHING = re.compile(r"failed to assign an IP address to container", re.I)
+"""What the AWS CNI says for as long as it attaches addresses, however often."""
+
+SURE = re.compile(r"failed to find plugin|no IP addresses available in range set|already has an IP address different from", re.I)
+"""Messages of a sandbox that trying again does not help: one of them is enough."""
 
 UNHEALTHY_PODS = ("SVC004", "INC001", "DNC001", "DNC002", "DNC008", "POD003")
 
@@ -56,8 +69,9 @@ NOT_READY = Code(
     severity=Severity.FAIL,
     risk=Risk.NODE,
     title="Node not ready",
-    message="Node {name} is not ready: {reason}: {detail}",
-    fix="Look at the kubelet on {name}: it has stopped reporting or reports that it can't run pods.",
+    message="Node {name} is not ready: {why}",
+    fix="Look at the kubelet on {name}: it has stopped reporting or reports that it can't run pods. Log in on the node itself "
+    "(ssh, the provider's console) for `journalctl -u kubelet`: kubectl debug needs a kubelet that runs.",
     commands=("kubectl describe node {name}", "kubectl get events -A --field-selector involvedObject.name={name}"),
     rows=("M11",),
     explains=(Explains((*UNHEALTHY_PODS, "NOD003", "NOD004", "DNL001", "DNL002", "DNL003"), "node"),),
@@ -67,7 +81,7 @@ NETWORK_UNAVAILABLE = Code(
     severity=Severity.FAIL,
     risk=Risk.NODE,
     title="Node's network not set up",
-    message="Node {name} has condition NetworkUnavailable: {reason}: {detail}",
+    message="Node {name} has condition NetworkUnavailable: {why}",
     fix="The network agent or cloud route controller has not configured {name}: look at its pod on that node.",
     commands=("kubectl get pods -A -o wide --field-selector spec.nodeName={name}", "kubectl describe node {name}"),
     rows=("M11",),
@@ -130,16 +144,21 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
 def _node(cluster: Cluster, node: Node) -> Iterator[Finding]:
     subject = Subject("Node", node.name)
     ready, network = node.condition("Ready"), node.condition("NetworkUnavailable")
-    settled = cluster.age(node.metadata.creation_timestamp) > JOINING
+    settled = cluster.age(node.metadata.creation_timestamp) > JOINING and not _leaving(node)
     if ready and ready.status != "True" and settled:
         if NETWORK_PLUGIN.search(ready.message):
             yield NO_NETWORK_PLUGIN.on(subject, detail=ready.message)
         else:
-            yield NOT_READY.on(subject, reason=ready.reason or ready.status, detail=ready.message)
+            yield NOT_READY.on(subject, why=": ".join(filter(None, (ready.reason or ready.status, ready.message))))
     if network and network.status == "True" and settled:
-        yield NETWORK_UNAVAILABLE.on(subject, reason=network.reason, detail=network.message)
+        yield NETWORK_UNAVAILABLE.on(subject, why=": ".join(filter(None, (network.reason, network.message))) or "no reason told")
     if node.spec.unschedulable:
         yield CORDONED.on(subject, unschedulable=True)
+
+
+def _leaving(node: Node) -> bool:
+    """Whether a node is being removed: it is not ready by design then."""
+    return node.metadata.deletion_timestamp is not None or any(taint.key in LEAVING for taint in node.spec.taints)
 
 
 def _sandboxes(cluster: Cluster) -> Iterator[Finding]:
@@ -147,18 +166,29 @@ def _sandboxes(cluster: Cluster) -> Iterator[Finding]:
     if not (cluster.readable(EVENT) and cluster.readable(POD)):
         return
     failed: dict[tuple[str, Code], list[tuple[str, str, str]]] = {}
+    joining = {node.name for node in cluster.all(NODE) if cluster.age(node.metadata.creation_timestamp) <= JOINING}
     for pod in cluster.all(POD):
-        if pod.ips or pod.finished or pod.terminating or not pod.spec.node_name:
+        if pod.ips or pod.finished or pod.terminating or pod.spec.node_name in {"", *joining}:
             continue
-        events = [e for e in cluster.events_about("Pod", pod.namespace, pod.name) if e.reason == "FailedCreatePodSandBox"]
-        recent = [e.message for e in events if cluster.age(e.last_seen) < RECENT]
-        if recent:
-            code = NO_ADDRESSES if NO_ADDRESS.search(recent[-1]) else SANDBOX
-            failed.setdefault((pod.spec.node_name, code), []).append((pod.namespace, pod.name, recent[-1]))
+        if message := _failing(cluster, pod):
+            code = NO_ADDRESSES if NO_ADDRESS.search(message) else SANDBOX
+            failed.setdefault((pod.spec.node_name, code), []).append((pod.namespace, pod.name, message))
     for (node, code), pods in failed.items():
         namespace, name, message = pods[0]
         example = {"example": f"{namespace}/{name}", "example_namespace": namespace, "example_name": name}
         yield code.on(Subject("Node", node), example, count=len(pods), detail=message[-300:])
+
+
+def _failing(cluster: Cluster, pod: Pod) -> str:
+    """What the last failed sandbox of a pod said, where it failed twice, for long, or for good."""
+    about = cluster.events_about("Pod", pod.namespace, pod.name)
+    failed = [e for e in about if e.reason == "FailedCreatePodSandBox" and cluster.age(e.last_seen) < RECENT]
+    if not failed:
+        return ""
+    message = failed[-1].message
+    long = max(cluster.age(event.metadata.creation_timestamp) for event in failed) > LASTS
+    again = sum(max(event.count, 1) for event in failed) > 1 and not ATTACHING.search(message)
+    return message if long or again or SURE.search(message) else ""
 
 
 check = Check(

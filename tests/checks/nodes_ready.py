@@ -1,18 +1,32 @@
 """Cases of nodes_ready."""
 
 from datetime import timedelta
+from typing import Any
 
-from kubectl_netdoc.api import EVENT, NODE, Rule, Unavailable
-from kubectl_netdoc.testing import Case, make_cluster, make_event, make_node, make_node_condition, make_pod
+from msgspec.structs import replace
+
+from kubectl_netdoc.api import EVENT, NODE, Cluster, Node, Rule, Unavailable
+from kubectl_netdoc.testing import NOW, Built, Case, make_cluster, make_event, make_node, make_node_condition, make_pod
 
 WAITING = {"ip": "", "ready": False, "phase": "Pending"}
 IPAM = 'plugin type="host-local" failed (add): no IP addresses available in range set: 10.244.1.1-10.244.1.254'
 
 
-def _sandbox(message: str, age: float = 30) -> Case:
+EKS = 'plugin type="aws-cni" name="aws-cni" failed (add): add cmd: failed to assign an IP address to container'
+
+
+def _sandbox(message: str, *ages: float, node: Built | None = None) -> Cluster:
+    """A pod that waits on n1; ``ages``: seconds since each of its sandboxes failed."""
     pod = make_pod("late", **WAITING)  # type: ignore[arg-type]
-    event = make_event("Pod", "late", "shop", "FailedCreatePodSandBox", message, age=age)
-    return Case("sandbox", make_cluster(make_node(), pod, event))
+    events = [make_event("Pod", "late", "shop", "FailedCreatePodSandBox", message, age=age) for age in ages]
+    return make_cluster(node or make_node(), pod, *events)
+
+
+def _leaving(**spec: Any) -> Cluster:
+    kind, node = make_node("n1", ready="Unknown", **spec)
+    assert isinstance(node, Node)
+    meta = node.metadata if spec else replace(node.metadata, deletion_timestamp=NOW - timedelta(seconds=20))
+    return make_cluster((kind, replace(node, metadata=meta)))
 
 
 FORBIDDEN = Unavailable("forbidden", Rule("list", "nodes"))
@@ -34,9 +48,23 @@ CASES = [
     ),
     Case("network available", make_cluster(make_node_condition("n1", "NetworkUnavailable", "False", "FlannelIsUp"))),
     Case("cordoned is advice", make_cluster(make_node("n1", unschedulable=True)), frozenset({("NOD010", "Node n1")})),
-    Case("sandbox fails", _sandbox("failed to set up pod network").cluster, frozenset({("NOD003", "Node n1")})),
-    Case("no addresses left", _sandbox(IPAM).cluster, frozenset({("NOD004", "Node n1")})),
-    Case("sandbox failed long ago", _sandbox("failed", age=900).cluster),
+    Case("being deleted", _leaving()),
+    Case("an autoscaler removes it", _leaving(taints=[{"key": "ToBeDeletedByClusterAutoscaler", "effect": "NoSchedule"}])),
+    Case("Karpenter removes it", _leaving(taints=[{"key": "karpenter.sh/disrupted", "effect": "NoSchedule"}])),
+    Case(
+        "another taint excuses nothing",
+        _leaving(taints=[{"key": "node.kubernetes.io/unreachable", "effect": "NoSchedule"}]),
+        frozenset({("NOD001", "Node n1")}),
+    ),
+    Case("sandbox fails", _sandbox("failed to set up pod network", 30, 15), frozenset({("NOD003", "Node n1")})),
+    Case("sandbox failed over a minute ago, and still waits", _sandbox("failed", 80), frozenset({("NOD003", "Node n1")})),
+    Case("sandbox failed once, just now", _sandbox("failed to set up pod network", 5)),
+    Case("the plugin is gone: once is enough", _sandbox("failed to find plugin", 5), frozenset({("NOD003", "Node n1")})),
+    Case("no addresses left", _sandbox(IPAM, 5), frozenset({("NOD004", "Node n1")})),
+    Case("EKS attaches addresses", _sandbox(EKS, 30, 15, 5)),
+    Case("EKS has none to attach", _sandbox(EKS, 80, 30, 5), frozenset({("NOD004", "Node n1")})),
+    Case("sandboxes fail while the node joins", _sandbox("failed to find plugin", 30, 15, node=make_node("n1", age=90))),
+    Case("sandbox failed long ago", _sandbox("failed", 900)),
     Case(
         "sandbox failed, then came",
         make_cluster(make_node(), make_pod("late"), make_event("Pod", "late", "shop", "FailedCreatePodSandBox", "x")),
