@@ -150,7 +150,11 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
             yield Unseen(f"a part of the tables of node {node}", "there is more in them than netdoc takes")
     flaws: dict[Pair, Flaw] = {}
     for (one, other, to), way in network.ways.items():
-        if flaw := _route(network, one, other, to, way) or _tunnel(network, one, other, to, way):
+        if (
+            flaw := _route(network, one, other, to, way)
+            or _tunnel(network, one, other, to, way)
+            or _outer(network, one, other, to)
+        ):
             flaws.setdefault((one, other), flaw)
     flaws = _followed(network, flaws)
     for code in (MISSING, REFUSED, ASTRAY, NO_NEIGHBOUR, NO_FORWARDING, DETOUR):
@@ -216,6 +220,18 @@ def _tunnel(network: Network, one: str, other: str, to: str, way: Way) -> Flaw |
         return Flaw(
             NO_FORWARDING, to, f"{neighbour.mac} on {link.name} is sent to {', '.join(sorted(sent))}, not {ends[0]}", lines
         )
+    return None
+
+
+def _outer(network: Network, one: str, other: str, to: str) -> Flaw | None:
+    """A route that drops what is for the other node itself, whatever wraps it."""
+    if network.works(one, other, families.of(to)):
+        return None
+    for ip in (each.address for each in network.nodes[other].status.addresses if each.type == "InternalIP"):
+        way = routing.way(network.tables[one], f"{ip}/{128 if ':' in ip else 32}", network.owner)
+        if way.hop is Hop.REFUSED:
+            line = routing.on(one, f"{routing.ip(ip)} route del {way.route.type} {way.route.to}")
+            return Flaw(REFUSED, to, f"{way.words}, which takes the address {ip} of {other} itself", (line,))
     return None
 
 

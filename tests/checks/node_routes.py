@@ -90,6 +90,18 @@ CASES = [
     _case("healthy: Cilium with ranges of its own, of which no table tells", cluster=UNKNOWN, like=ebpf, pods="10.0.{}.5"),
     _case("Cilium: a node is cut off, and its routes are as they were", cluster=UNKNOWN, like=cilium, dead=N1),
     _case("flannel's direct routing in one segment", like=gateway),
+    _bad("the other node itself is dropped", "NRT002", with_route(_route(dev="", to="172.18.0.2/32", type_="blackhole"))),
+    _bad(
+        "Cilium: the other node itself is dropped",
+        "NRT002",
+        with_route(_route(dev="", to="172.18.0.2/32", type_="blackhole")),
+        cluster=UNKNOWN,
+        like=cilium,
+    ),
+    _case(
+        "the other node itself is dropped, and pods get through",
+        changes={"n1": with_route(_route(dev="", to="172.18.0.2/32", type_="blackhole"))},
+    ),
     _bad("no route", "NRT001", without(TO_2)),
     _bad("no routes at all", "NRT001", _none, dead=N1),
     _bad("no route, and no debug pod tells", "NRT001", without(TO_2), dead=(), unproven=True),

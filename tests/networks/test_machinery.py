@@ -110,6 +110,12 @@ on $WORKER sh -c 'rm -rf /var/lib/cni/networks/old; ip link del oldbr0 2>/dev/nu
 CNI_DOUBLED = of("CNI configuration doubled", "CNF001", DOUBLED, SINGLE, "--privileged")
 # proto kernel: what somebody puts in by hand otherwise, BIRD learns and tells to the other nodes.
 PEER_BLOCK = "block() { on $WORKER ip route | grep -v blackhole | awk -v to=$(node_ip $WORKER2) '$3 == to {print $1; exit}'; }\n"
+PEER_DROPPED = of(
+    "a blackhole for a peer's own address",
+    "NRT002",
+    "on $WORKER ip route add blackhole $(node_ip $WORKER2)",
+    "on $WORKER ip route del blackhole $(node_ip $WORKER2)",
+)
 FELIX = "calico-node -felix"
 EVERYTHING = "^calico-node|^bird "
 ENGINES = {"calico-bgp": FELIX, "calico-vxlan": FELIX, "canal": FELIX, "cilium": "^cilium-agent"}
@@ -299,6 +305,7 @@ FAULTS: dict[str, tuple[Break, ...]] = {
             "on $WORKER ip link set eth0 mtu 1400",
             "on $WORKER ip link set eth0 mtu 1500",
         ),
+        PEER_DROPPED,
         CNI_DOUBLED,
         of("no agent on a node", "CNI001", CANAL_KEEP_OFF, CANAL_LET_ON),
         of("no kube-proxy on a node, its rules are gone", "KPP001", KEEP_OFF + FLUSHED, LET_ON),
@@ -329,12 +336,7 @@ FAULTS: dict[str, tuple[Break, ...]] = {
             DROP.format("I", "INPUT", 8472),
             DROP.format("D", "INPUT", 8472),
         ),
-        of(
-            "a blackhole for a peer's own address",
-            "PNW003",
-            "on $WORKER ip route add blackhole $(node_ip $WORKER2)",
-            "on $WORKER ip route del blackhole $(node_ip $WORKER2)",
-        ),
+        PEER_DROPPED,
         of(
             "MTU of a node's own link is 1400",
             "NLK002",
