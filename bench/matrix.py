@@ -155,7 +155,7 @@ class Runner:
         fix = Fix("nothing to run")
         load = os.getloadavg()[0] / (os.cpu_count() or 1)
         if self.panel:
-            self.panel.before()
+            self.panel.before(commit())
         try:
             with self.lab.broken(*scene.faults):
                 report, seconds = self.check(*scene.flags)

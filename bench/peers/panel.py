@@ -90,17 +90,17 @@ class Panel:
         """``only``: names of peers; else all that are not slow."""
         self.lab = lab
         known = {peer.name: peer for peer in (*PEERS, *SLOW)}
-        wanted: list[Peer] = [known[name] for name in only] if only else list(PEERS)
-        self.peers = [peer for peer in wanted if peer.path.exists()]
-        for peer in wanted:
-            if peer not in self.peers:
-                print(f"{peer.name} {peer.version} is not built: python -m bench.peers", flush=True)
+        self.wanted: list[Peer] = [known[name] for name in only] if only else list(PEERS)
+        self.peers: list[Peer] = []
         self.baseline: dict[str, frozenset[str]] = {}
         self.last: dict[str, frozenset[str]] = {}
 
     def healthy(self, commit: str) -> None:
-        """Ask about the healthy lab, a few times each."""
-        for peer in self.peers:
+        """Ask about the healthy lab, a few times each; a peer that is still being built joins later."""
+        for peer in self.wanted:
+            if peer in self.peers or not peer.path.is_file():
+                continue
+            self.peers.append(peer)
             before = self._objects()
             answers = [peer.ask(self.lab.kubeconfig)]
             left = self._objects() - before
@@ -128,8 +128,9 @@ class Panel:
                 f"{peer.name:<16} healthy {verdict.seconds:5.1f} s  {verdict.alarms:g} complaints, left {list(left)}", flush=True
             )
 
-    def before(self) -> None:
+    def before(self, commit: str) -> None:
         """Ask once more, right before a fault: what an earlier one has left to be said is no news of this one."""
+        self.healthy(commit)
         self.last = {peer.name: keys([peer.ask(self.lab.kubeconfig)]) for peer in self.peers}
 
     def ask(self, scene: Scene, commit: str) -> None:
@@ -168,7 +169,7 @@ class Panel:
             try:
                 if any(self.lab.state.glob("*")):
                     subprocess.run([str(LAB), "up", self.lab.name], check=True, stdout=subprocess.DEVNULL)
-                self.before()
+                self.before(commit)
                 with self.lab.broken(*scene.faults):
                     self.ask(scene, commit)
             except (LabError, subprocess.SubprocessError) as error:

@@ -62,7 +62,7 @@ class Go:
         shutil.rmtree(source, ignore_errors=True)
         shutil.copytree(json.loads(found)["Dir"], source)
         subprocess.run(["chmod", "-R", "u+w", str(source)], check=True)
-        _run(["nice", "go", "build", "-trimpath", "-ldflags=-s -w", "-o", str(target), self.package], env, source)
+        _run(["nice", "-n", "5", "go", "build", "-trimpath", "-ldflags=-s -w", "-o", str(target), self.package], env, source)
         shutil.rmtree(source)
 
     def __str__(self) -> str:
@@ -79,7 +79,7 @@ class Crate:
         """Make ``target``."""
         root = target.parent / "src" / target.name
         env = os.environ | {"CARGO_TARGET_DIR": str(target.parent / "src" / "target")}
-        _run(["nice", "cargo", "install", "--locked", "--root", str(root), f"{self.name}@{version}"], env, Path("/"))
+        _run(["nice", "-n", "5", "cargo", "install", "--locked", "--root", str(root), f"{self.name}@{version}"], env, Path("/"))
         shutil.move(root / "bin" / self.name, target)
         shutil.rmtree(target.parent / "src")
 
@@ -121,7 +121,7 @@ class Peer:
 
     def build(self) -> None:
         """Build it unless that is done."""
-        if self.path.exists():
+        if self.path.is_file():
             return
         CACHE.mkdir(parents=True, exist_ok=True)
         self.source.build(self.version, self.path)
