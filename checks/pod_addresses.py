@@ -20,6 +20,7 @@ k8s-netinspect warns of.
 
 from __future__ import annotations
 
+import shlex
 from collections import defaultdict
 from collections.abc import Iterator
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
@@ -44,6 +45,7 @@ from kubectl_netdoc.api import (
     Skip,
     Subject,
     Unseen,
+    on_node,
 )
 from kubectl_netdoc.words import some
 
@@ -53,8 +55,18 @@ NEARLY = 0.9
 TAKEN = {4: 3, 6: 1}
 """Addresses of a range that no pod gets, by IP version: the network's, the gateway's, and the broadcast address of IPv4."""
 
+SANDBOX = "PodReadyToStartContainers"
+"""The condition that says whether a pod has its sandbox and addresses (KEP-3085, on since Kubernetes 1.29)."""
+
 NAMED = 5
 """Pods that a sentence names at most."""
+
+BY_IP = "kubectl get pods -A -o wide --field-selector status.podIP={ip}"
+DELETE = "kubectl -n {namespace} delete pod {name}"
+"""For a pod that its controller makes anew."""
+
+REPLACE = "kubectl -n {namespace} get pod {name} -o yaml | kubectl replace --force -f -"
+"""For a pod that nobody would make anew."""
 
 DOUBLED = Code(
     id="PAD001",
@@ -62,9 +74,10 @@ DOUBLED = Code(
     risk=Risk.RESTARTS,
     title="Pods have the same address",
     message="{count} running pods have the address {ip} ({shown}): what is sent to it reaches one of them",
-    fix="Delete the younger pod, so that it gets another address; then find out what lost count: leases removed by hand on the "
-    "node (/var/lib/cni/networks), a restored backup, two networks that give out one range.",
-    commands=("kubectl get pods -A -o wide --field-selector status.podIP={ip}",),
+    fix="Make {younger} anew, so that it gets another address; {oldest} had this one first. Make that anew too when it can be "
+    "spared: its address may be booked for nobody by then, and be given out again. Then find out what lost count: leases removed "
+    "by hand on the node (/var/lib/cni/networks), a restored backup, two networks that give out one range.",
+    commands=(BY_IP,),
     rows=("M7", "M8"),
     explains=(Explains(("PNW009",), "cluster"), Explains(("SVR005", "DSV001", "DSV002"), "node")),
 )
@@ -73,12 +86,13 @@ OUTSIDE = Code(
     severity=Severity.FAIL,
     risk=Risk.NODE,
     title="Pods have addresses outside their node's range",
-    message="{count} pods on node {name} have addresses outside its range {ranges} ({shown}): other nodes have no route to them",
+    message="Pods on node {name} have addresses outside its range {ranges} ({count}: {shown}): other nodes have no route to them",
     fix="A second CNI configuration on {name} sorts before the right one in /etc/cni/net.d, or its range was changed: remove "
     "what is wrong, then delete these pods so that they get new addresses.",
     commands=(
         "kubectl get pods -A -o wide --field-selector spec.nodeName={name}",
         "kubectl get node {name} -o jsonpath={{.spec.podCIDRs}}",
+        on_node("{name}", "ls -l /etc/cni/net.d"),
     ),
     rows=("M8",),
     explains=(
@@ -89,7 +103,7 @@ OUTSIDE = Code(
 NEARLY_USED = Code(
     id="PAD003",
     severity=Severity.WARN,
-    risk=Risk.SAFE,
+    risk=Risk.NODE,
     title="A node's pod range is nearly used",
     message="{used} of {usable} addresses of {range} on node {name} are used, and it may run {pods} pods",
     fix="Let the node run no more pods than it has addresses for (kubelet maxPods), or give nodes a larger range: it is set "
@@ -119,12 +133,21 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
 
 
 def _counts(pod: Pod, nodes: dict[str, Node]) -> bool:
-    """A running pod of its own network on a node that is ready: what is on others may be gone, and its address with it."""
+    """A running pod that has its sandbox, on a node that is ready: an address is told for longer than it is kept.
+
+    When a node restarts, its pods are Running with the addresses that they had, until each has its new sandbox. Virtual nodes'
+    pods run elsewhere.
+    """
     node = nodes.get(pod.spec.node_name)
-    ready = node and node.condition("Ready")
-    if pod.spec.host_network or pod.terminating or ready is None:
+    ready, sandbox = node and node.condition("Ready"), pod.condition(SANDBOX)
+    if pod.spec.host_network or pod.terminating or node is None or ready is None or _virtual(node):
         return False
-    return ready.status == "True" and pod.status.phase == "Running" and bool(pod.ips)
+    held = sandbox is None or sandbox.status == "True"
+    return ready.status == "True" and held and pod.status.phase == "Running" and bool(pod.ips)
+
+
+def _virtual(node: Node) -> bool:
+    return "virtual" in node.unfit
 
 
 def _ranges(node: Node) -> list[IPv4Network | IPv6Network]:
@@ -147,7 +170,19 @@ def _doubled(pods: list[Pod]) -> Iterator[Finding]:
         if len(several) > 1:
             names = sorted(f"{pod.namespace}/{pod.name} on {pod.spec.node_name}" for pod in several)
             nodes = sorted({pod.spec.node_name for pod in several})
-            yield DOUBLED.on(Subject("Address", ip), ip=ip, count=len(names), shown=some(names, NAMED), pods=names, nodes=nodes)
+            numbers = {"ip": ip, "count": len(names), "shown": some(names, NAMED), "pods": names, "nodes": nodes}
+            oldest, *younger = sorted(several, key=lambda pod: (pod.metadata.creation_timestamp, pod.namespace, pod.name))
+            numbers |= {"oldest": f"{oldest.namespace}/{oldest.name}", "younger": [f"{p.namespace}/{p.name}" for p in younger]}
+            yield DOUBLED.on(Subject("Address", ip), numbers, try_=(BY_IP, *filter(None, map(_anew, younger))))
+
+
+def _anew(pod: Pod) -> str:
+    """The command that makes a pod anew; none for a static pod, which its node's kubelet makes from a file."""
+    owners = pod.metadata.owner_references
+    if any(owner.kind == "Node" for owner in owners):
+        return ""
+    names = {"namespace": shlex.quote(pod.namespace), "name": shlex.quote(pod.name)}
+    return (DELETE if owners else REPLACE).format(**names)
 
 
 def _outside(pods: list[Pod], nodes: dict[str, Node]) -> Iterator[Finding | Unseen]:
@@ -174,11 +209,12 @@ def _used(cluster: Cluster, node: Node) -> Iterator[Finding]:
     allowed = int(node.status.allocatable.pods) if node.status.allocatable.pods.isdecimal() else 0
     for network in _ranges(node):
         usable = network.num_addresses - TAKEN[network.version]
-        if allowed <= usable or usable < 1:
+        if allowed <= usable or usable < 1 or _virtual(node):
             continue
-        mine = [
-            pod for pod in cluster.all(POD) if pod.spec.node_name == node.name and not (pod.finished or pod.spec.host_network)
-        ]
+        on_it = [pod for pod in cluster.all(POD) if pod.spec.node_name == node.name and not pod.finished]
+        mine = [pod for pod in on_it if not pod.spec.host_network]
+        if allowed - (len(on_it) - len(mine)) <= usable:  # the others of the pods it may run have no address from there
+            continue
         used = sum(any(ip_address(ip) in network for ip in pod.ips) for pod in mine)
         if used >= NEARLY * usable:
             yield NEARLY_USED.on(

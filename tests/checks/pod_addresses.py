@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from kubectl_netdoc.api import NODE, Rule, Unavailable
-from kubectl_netdoc.records import Node
+from kubectl_netdoc.records import Node, Pod
 from kubectl_netdoc.records.core import Allocatable
 from kubectl_netdoc.testing import Built, Case, make_cluster, make_pod
 from tests.networks_objects import NODES, PUBLISHED, node
@@ -36,9 +36,20 @@ def _case(name: str, *more: Built, expect: Any = (), network: Any = FLANNEL) -> 
     return Case(name, make_cluster(*network.healthy(), *more), frozenset(expect))
 
 
+def _without_sandbox(ip: str) -> Built:
+    """Return a pod that is still told to be running, with the address that it had."""
+    kind, built = make_pod("old", node="n1", ip=ip)
+    assert isinstance(built, Pod)
+    gone = msgspec.structs.replace(built.status.conditions[0], type="PodReadyToStartContainers", status="False")
+    return kind, msgspec.structs.replace(
+        built, status=msgspec.structs.replace(built.status, conditions=(*built.status.conditions, gone))
+    )
+
+
 DOUBLE = make_pod("late", node="n2", ip="10.244.1.7")
 LEFT_OVER = make_pod("late", node="n1", ip="10.99.0.2")
 DEAD = make_pod("late", node="n9", ip="10.244.1.7")
+VIRTUAL = node("n9", labels={"type": "virtual-kubelet"})
 FULL = frozenset({("PAD003", "Node n1")})
 
 CASES = [
@@ -58,6 +69,16 @@ CASES = [
     _case("a pod that has ended keeps its address", *WEB, make_pod("job", node="n1", ip="10.244.1.7", phase="Succeeded")),
     _case("a pod that is being deleted", *WEB, make_pod("old", ip="10.244.1.7", deletionTimestamp="2026-01-01T11:59:00Z")),
     _case("a pod on a node that is gone", *WEB, DEAD),
+    _case("a pod that has no sandbox since its node restarted", *WEB, _without_sandbox("10.244.1.7")),
+    _case("its address is outside too", *WEB, _without_sandbox("10.99.0.2")),
+    _case("a virtual node, whose pods run elsewhere", *WEB, VIRTUAL, make_pod("away", node="n9", ip="10.244.1.7")),
+    _case(
+        "pods of controllers and a static one",
+        *WEB,
+        make_pod("late", node="n1", ip="10.244.1.7", age=60, ownerReferences=[{"kind": "ReplicaSet", "name": "late"}]),
+        make_pod("late-n1", node="n1", ip="10.244.1.7", age=60, ownerReferences=[{"kind": "Node", "name": "n1"}]),
+        expect=[("PAD001", "Address 10.244.1.7")],
+    ),
     _case("a pod on a node that is not ready", *WEB, node("n9", ready="Unknown"), DEAD),
     _case("outside its node's range", *WEB, LEFT_OVER, expect=[("PAD002", "Node n1")]),
     _case("most are outside", LEFT_OVER, make_pod("later", node="n2", ip="10.99.0.3")),
@@ -68,6 +89,7 @@ CASES = [
     _crowded(11),
     Case("a /25 and 110 pods, which never fill it", _crowded(110, 25).cluster),
     Case("no more pods than addresses", _crowded(12, 28, "13").cluster),
+    Case("no more than addresses and pods on the host network", _crowded(12, 28, "14").cluster),
     Case("a network that netdoc does not know", make_cluster(*map(node, NODES), *WEB, DOUBLE), state="skipped"),
     Case("nodes forbidden", make_cluster(unavailable={NODE: Unavailable("forbidden", Rule("list", "nodes"))}), state="skipped"),
 ]
