@@ -13,6 +13,7 @@ left; then packets get lost for all pods of the node at once, and it looks like 
 ## What it can't see
 Sockets of pods: the host's socket counters (listen queues, buffers, retransmissions) do not see pods, each of which has a network
 of its own. What was before the run: totals since the node started raise nothing here. Rings of the hardware (ethtool -S).
+What bonds and their links drop of what they receive: a link that stands by drops all broadcasts.
 
 ## Sources
 Kernel: Documentation/networking/scaling.rst, admin-guide/sysctl/net.rst (netdev_max_backlog, netdev_budget), net-procfs.c;
@@ -72,8 +73,17 @@ INNER = (
     "dummy",
     "weave",
     "virbr",
+    "ovs",
+    "ovn",
+    "genev",
+    "antrea",
+    "wg",
+    "wireguard",
 )
-"""Beginnings of names of links that lead to no other machine by themselves."""
+"""Beginnings of names of links that lead to no other machine by themselves; those of pods are left out when counters are read."""
+
+BONDS = ("bond", "team")
+"""Kinds of links that join others. One that is not in use drops each broadcast that it gets (bonding.rst), and is well."""
 
 BY_NODE = (
     Explains(
@@ -126,7 +136,7 @@ BUFFER = Code(
 SENT_AGAIN = Code(
     id="NDL005",
     severity=Severity.WARN,
-    risk=Risk.NODE,
+    risk=Risk.SAFE,
     title="A node's own connections lose segments",
     message="On its own connections node {name} sent {resent} of {sent} TCP segments again in {seconds} s ({share} %)",
     fix="Look at the link to the other nodes and to the API server: path_quality measures it for pods.",
@@ -157,7 +167,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     yield from unseen
     lossy: set[str] = set()
     for node, reply in replies.items():
-        for finding in (*_stack(node, reply), *_links(node, reply), *_sockets(node, reply)):
+        for finding in (*_stack(node, reply), *_links(facts, node, reply), *_sockets(node, reply)):
             lossy.add(node)
             yield finding
     if replies:
@@ -171,15 +181,26 @@ def _stack(node: str, reply: KernelReply) -> Iterator[Finding]:
         yield NO_TIME.on(Subject("Node", node), numbers, nodes=[node])
 
 
-def _links(node: str, reply: KernelReply) -> Iterator[Finding]:
+def _joined(facts: Facts, node: str) -> set[str]:
+    """A node's bonds and the links that are joined in them."""
+    reply = facts.reply(hosts.tables(node))
+    links = reply.links if isinstance(reply, RtnetlinkReply) else ()
+    bonds = {link.name for link in links if link.kind in BONDS}
+    return bonds | {link.name for link in links if link.master in bonds}
+
+
+def _links(facts: Facts, node: str, reply: KernelReply) -> Iterator[Finding]:
     """Errors and drops of links to other machines; a tunnel also drops what it has no entry for, which node_routes judges."""
     names = {name.rpartition(".")[0] for name in reply.after if name.endswith(".rx_packets")}
+    joined = _joined(facts, node)
     for link in sorted(name for name in names if not name.startswith(INNER)):
         for way, words in (("rx", "received"), ("tx", "sent")):
             packets = hosts.risen(reply, f"{link}.{way}_packets")
             for counter, what in (("errors", f"errors in packets {words}"), ("dropped", f"drops of packets {words}")):
                 lost = hosts.risen(reply, f"{link}.{way}_{counter}")
                 share = lost / (packets + lost or 1)
+                if (way, counter) == ("rx", "dropped") and link in joined:
+                    continue
                 if lost >= LEAST[counter] and share >= SHARE:
                     numbers = {"link": link, "lost": lost, "what": what, "share": round(100 * share, 1)}
                     yield LINK_LOSES.on(Subject("Node", node), numbers, seconds=round(reply.seconds, 1), nodes=[node])

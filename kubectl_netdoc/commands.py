@@ -97,6 +97,8 @@ def _parts(command: str) -> Iterator[list[str]]:
 def _risk(words: list[str]) -> Risk | None:
     if not words or words[0] in FILTERS:
         return None
+    if words[0] == "ss" and not {"-K", "--kill"} & set(words):
+        return None
     if words[0] != "kubectl":
         return None if SHOWS & set(words) else Risk.NODE
     own, inside = (words[1 : words.index("--")], words[words.index("--") + 1 :]) if "--" in words else (words[1:], [])

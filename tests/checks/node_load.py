@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from msgspec.structs import replace
+
 from kubectl_netdoc import registry
-from kubectl_netdoc.api import KernelReply, Lost, Tier
+from kubectl_netdoc.api import KernelReply, Link, Lost, RtnetlinkReply, Tier
 from kubectl_netdoc.facts import Measured
 from kubectl_netdoc.testing import Case
-from tests.hosttables import NODES, gateway, kernel, make_host, network, read
+from tests.hosttables import NODES, base, gateway, kernel, make_host, network, read, with_link
 
 CHECK = registry.load().choose(["node_load"])[0]
 FLANNEL = network(*map(make_host, NODES))
@@ -24,6 +26,22 @@ def _n1(**rises: int) -> dict[str, KernelReply]:
     return {"n1": kernel(None, {name.replace("__", "."): by for name, by in rises.items()})}
 
 
+IDLE = _n1(eth0__rx_packets=5_000, eth0__rx_dropped=600)
+
+
+def _counted(link: str) -> KernelReply:
+    """A node with one more link, which drops."""
+    reply, none = kernel(), {f"{link}.rx_packets": 0, f"{link}.rx_dropped": 0}
+    counted = {f"{link}.rx_packets": 5_000, f"{link}.rx_dropped": 600}
+    return replace(reply, before={**reply.before, **none}, after={**reply.after, **counted})
+
+
+def _bonded(node: str) -> RtnetlinkReply:
+    """A node whose eth0 stands by in a bond."""
+    bond = Link("bond0", "bond", 1500, True)
+    return with_link("eth0", master="bond0")(base(node, bond))
+
+
 CASES = [
     _case("healthy, with much behind it"),
     _case("healthy, without a tunnel", like=gateway),
@@ -34,6 +52,10 @@ CASES = [
     _case("few errors", kernels=_n1(eth0__rx_packets=500, eth0__rx_errors=9)),
     _case("errors that are a small share", kernels=_n1(eth0__rx_packets=50_000, eth0__rx_errors=20)),
     _case("a link that drops", "NDL002 n1", kernels=_n1(eth0__rx_packets=5_000, eth0__rx_dropped=600)),
+    _case("a bond's idle link drops broadcasts", kernels=IDLE, like=_bonded),
+    _case("a bond with errors", "NDL002 n1", kernels=_n1(eth0__rx_packets=500, eth0__rx_errors=20), like=_bonded),
+    _case("a bridge of Open vSwitch that drops", kernels={"n1": _counted("ovs-system")}),
+    _case("another link that drops", "NDL002 n1", kernels={"n1": _counted("ens5")}),
     _case("packets of unknown protocols on an idle link", kernels=_n1(eth0__rx_packets=60, eth0__rx_dropped=20)),
     _case("a tunnel without an entry", kernels=_n1(**{"flannel.1__tx_errors": 50})),
     _case("a listen queue is full", "NDL003 n1", kernels=_n1(TcpExt__ListenOverflows=40)),
