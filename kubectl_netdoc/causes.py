@@ -62,6 +62,10 @@ def _same(cause: Finding, effect: Finding, explains: Explains) -> bool:
         return bool(_nodes(effect)) and _nodes(effect) <= _nodes(cause)
     if explains.scope == "path":
         return bool(_paths(effect)) and _paths(effect) <= _paths(cause)
+    if explains.scope == "services":
+        named = cause.evidence.get("services", [])
+        name = f"{effect.subject.namespace}/{effect.subject.name}"
+        return effect.subject.kind == "Service" and isinstance(named, list) and name in named
     a, b = cause.subject, effect.subject
     return (a.kind, a.namespace, a.name) == (b.kind, b.namespace, b.name)
 

@@ -118,7 +118,8 @@ class Explains(Struct, frozen=True):
 
     ``scope``: ``cluster`` (everywhere), ``subject`` (the same object), ``node`` (seen from that node, or
     about nothing but things on it, as the evidence ``nodes`` tells), ``path`` (about nothing but the node-to-node
-    paths that the cause names in its evidence ``paths``).
+    paths that the cause names in its evidence ``paths``), ``services`` (about a Service, "namespace/name", that the cause names
+    in its evidence ``services``).
     """
 
     codes: tuple[str, ...]

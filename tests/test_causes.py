@@ -76,6 +76,15 @@ def test_path_scope_is_nothing_but_the_paths_of_the_cause() -> None:
     assert explained([broken, effect.on(WEB)], cause, effect) == {}
 
 
+def test_services_scope_is_the_services_that_the_cause_names() -> None:
+    cause, effect = code("A", Explains(("B",), "services")), code("B")
+    down = cause.on(NODE1, services=["shop/web"])
+    assert explained([down, effect.on(WEB)], cause, effect) == {"B": "A"}
+    assert explained([down, effect.on(OTHER)], cause, effect) == {}
+    assert explained([down, effect.on(Subject("Pod", "web", "shop"))], cause, effect) == {}
+    assert explained([cause.on(NODE1), effect.on(WEB)], cause, effect) == {}
+
+
 def test_chain_goes_to_its_root() -> None:
     first, second, third = code("A", Explains(("B",), "cluster")), code("B", Explains(("C",), "cluster")), code("C")
     for order in ([first, second, third], [third, second, first], [second, third, first], [second, first, third]):
