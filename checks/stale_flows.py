@@ -10,7 +10,7 @@ entry alive and its datagrams go to a pod that is gone, for hours, while every n
 
 ## What it can't see
 Whether somebody still sends: an entry that outlives the time-out of an idle one is taken for that, and counts only where
-the Service's endpoints have not changed for longer. Flows to node ports and load
+the Service's endpoints have not changed for longer, and none is leaving. Flows to node ports and load
 balancers. What eBPF data planes track. kube-proxy from Kubernetes 1.32 on looks for stale flows itself when a UDP Service
 changes, and netdoc's own Services are such: a whole run may mend what `kubectl netdoc check stale_flows --node-checks` shows.
 
@@ -62,6 +62,10 @@ IDLE = 180
 
 TIMEOUTS = ("net/netfilter/nf_conntrack_udp_timeout", "net/netfilter/nf_conntrack_udp_timeout_stream")
 
+DELETE = "conntrack -D -p udp --orig-dst {ip} --orig-port-dst {port}"
+MOST_LINES = 6
+"""Commands of a finding at most; the rest is of the same form."""
+
 STALE = Code(
     id="STF001",
     severity=Severity.FAIL,
@@ -71,7 +75,6 @@ STALE = Code(
     "which is none of its endpoints; those that begin now work",
     fix="Delete the entries: the next datagram finds an endpoint. kube-proxy should have: Kubernetes 1.32 and later miss some "
     "(kubernetes#139628), so see whether a newer patch version is out.",
-    commands=(on_node("{first}", "conntrack -D -p udp --orig-dst {ip} --orig-port-dst {port} --reply-src {dead}"),),
     rows=("K1",),
 )
 UNTRANSLATED = Code(
@@ -82,7 +85,6 @@ UNTRANSLATED = Code(
     message="On {nodes} {count} UDP flows of {clients} to Service {namespace}/{name} ({address}) began when it had no endpoint "
     "or no rule there, and are sent to its own address for as long as the client goes on",
     fix="Delete the entries: the next datagram finds an endpoint.",
-    commands=(on_node("{first}", "conntrack -D -p udp --orig-dst {ip} --orig-port-dst {port} --reply-src {ip}"),),
     rows=("K1",),
 )
 
@@ -174,7 +176,9 @@ def _stale(facts: Facts, node: str, service: Service, flow: Flow) -> str:
     reply = facts.reply(hosts.kernel(node))
     settings = reply.settings if isinstance(reply, KernelReply) else {}
     idle = max([IDLE, *(int(settings[name]) for name in TIMEOUTS if settings.get(name, "").isdigit())])
-    if any(_recent(cluster, item.metadata.annotations.trigger_time, idle) for item in slices):
+    # When the last change is a pod that goes, nothing notes its time.
+    leaving = any(end.conditions.terminating for _, end in ends)
+    if leaving or any(_recent(cluster, item.metadata.annotations.trigger_time, idle) for item in slices):
         return ""
     if flow.answers == flow.to:
         return (
@@ -192,20 +196,22 @@ def _recent(cluster: Cluster, moment: str, seconds: int) -> bool:
 
 def _finding(service: Service, to: Address, untranslated: bool, by_node: dict[str, list[Flow]]) -> Finding:
     nodes = sorted(by_node)
+    # One address that is gone after the other on a node, then the next node.
+    pairs = [(node, ip) for node in nodes for ip in sorted({flow.answers.ip for flow in by_node[node]})]
+    lines = tuple(on_node(node, f"{DELETE} --reply-src {ip}") for node, ip in pairs[:MOST_LINES])
     flows = [flow for node in nodes for flow in by_node[node]]
     clients = sorted({flow.source.ip for flow in flows})
     numbers = {
         "nodes": nodes,
-        "first": nodes[0],
         "count": len(flows),
         "clients": f"{', '.join(clients[:3])}{f' and {len(clients) - 3} more' if len(clients) > 3 else ''}",
         "address": str(to),
         "ip": to.ip,
         "port": to.port,
-        "dead": by_node[nodes[0]][0].answers.ip,
         "gone": sorted({str(flow.answers) for flow in flows})[:4],
     }
-    return (UNTRANSLATED if untranslated else STALE).on(Subject("Service", service.name, service.namespace), numbers)
+    code, subject = UNTRANSLATED if untranslated else STALE, Subject("Service", service.name, service.namespace)
+    return code.on(subject, numbers, try_=lines)
 
 
 check = Check(

@@ -20,6 +20,7 @@ from kubectl_netdoc.api import (
 )
 from kubectl_netdoc.facts import Measured
 from kubectl_netdoc.model import Tier
+from kubectl_netdoc.records.core import Endpoint, EndpointConditions
 from kubectl_netdoc.testing import Built, Case, ago, make_cluster, make_service, make_slice, measured
 from tests.checks.kube_proxy_presence import NAMES, cilium, node, proxy
 
@@ -28,13 +29,17 @@ CLIENT = Address("10.244.1.9", 5555)
 TO, LIVE, DEAD = Address(IP, 53), Address("10.244.1.5", 5353), Address("10.244.9.250", 5353)
 
 
-def _slice(changed: float = 7200, ready: bool = True, protocol: str = "UDP") -> Built:
+def _slice(changed: float = 7200, ready: bool = True, protocol: str = "UDP", leaving: str = "") -> Built:
+    """``leaving``: the address of one more endpoint, whose pod ends."""
     kind, item = make_slice(
         "dns", addresses={LIVE.ip: "dns-1"}, port=LIVE.port, protocol=protocol, not_ready=[] if ready else [LIVE.ip]
     )
+    ending = Endpoint((leaving,), EndpointConditions(ready=False, terminating=True))
+    ends = (*item.endpoints, *((ending,) if leaving else ()))  # type: ignore[attr-defined]
     ports = tuple(msgspec.structs.replace(port, name="p53-udp") for port in item.ports)  # type: ignore[attr-defined]
     notes = msgspec.structs.replace(item.metadata.annotations, trigger_time=ago(changed) if changed else "")
-    return kind, msgspec.structs.replace(item, ports=ports, metadata=msgspec.structs.replace(item.metadata, annotations=notes))
+    meta = msgspec.structs.replace(item.metadata, annotations=notes)
+    return kind, msgspec.structs.replace(item, ports=ports, endpoints=ends, metadata=meta)
 
 
 def _cluster(
@@ -44,12 +49,13 @@ def _cluster(
     ready: bool = True,
     protocols: tuple[str, ...] = ("UDP",),
     fresh: str = "",
+    leaving: str = "",
     **spec: object,
 ) -> Cluster:
     service = make_service("dns", ports=((53, 5353),), protocols=protocols, cluster_ip=IP, **spec)  # type: ignore[arg-type]
     objects = (
         service,
-        _slice(changed, ready),
+        _slice(changed, ready, leaving=leaving),
         *map(node, NAMES),
         *(proxy(name, age=20 if name == fresh else 7200) for name in NAMES),
     )
@@ -79,6 +85,7 @@ BARE = Flow(CLIENT, TO, TO, left=25)
 C = _cluster()
 FRESH, UNTOLD, EMPTY = _cluster(changed=100), _cluster(changed=0), _cluster(ready=False)
 SLOW = _cluster(changed=250)
+LEAVING = _cluster(changed=0, leaving="10.244.1.6")
 
 CASES = [
     _case("all lead to endpoints", C),
@@ -106,6 +113,7 @@ CASES = [
     _case("kube-proxy has only just started there", (young := _cluster(fresh="n2")), facts=_measure(young, BARE, GONE)),
     _case("to another port of the address", C, facts=_measure(C, msgspec.structs.replace(GONE, to=Address(IP, 54)))),
     _case("endpoints changed a moment ago", FRESH, facts=_measure(FRESH, GONE)),
+    _case("an endpoint is leaving: that changed a moment ago too", LEAVING, facts=_measure(LEAVING, GONE)),
     _case("nobody noted when endpoints changed", UNTOLD, ("STF001", SERVICE), facts=_measure(UNTOLD, GONE)),
     _case("idle flows are kept for long there", SLOW, facts=_measure(SLOW, GONE, timeout=300)),
     _case("they are not", SLOW, ("STF001", SERVICE), facts=_measure(SLOW, GONE)),
