@@ -58,7 +58,7 @@ MOST_LINES = 12
 """Commands of a finding at most; the rest is of the same form."""
 
 BEHIND = ("PNW015", "POD003", "CPL007")
-"""What a node shows whose agent or kubelet waits for large answers of the API server that its link drops (seen with Cilium)."""
+"""What a node shows whose agent waits for large answers of the API server that its link drops (seen with Cilium and Canal)."""
 
 EFFECTS = (Explains(BROKEN, "path"), Explains(("PNW008",), "node"))
 
@@ -80,7 +80,21 @@ TOO_LARGE = Code(
     message="On {nodes} pods send up to {sent} bytes, {tunnel} adds {extra}, and {underlay} carries {mtu}: {over} too many",
     fix="Raise the MTU of {underlay} to {needed}, or set the CNI's to {fits} and make the pods anew.",
     rows=("M1",),
-    explains=(Explains(("MTU001", "MTU003", "PNW006", "PNW014"), "path"), Explains(("DTR001", "DTR002", *BEHIND), "node")),
+    explains=(Explains(("MTU001", "MTU003", "PNW006", "PNW014"), "path"), Explains(("DTR001", "DTR002"), "node")),
+)
+SMALLER = Code(
+    id="NLK005",
+    severity=Severity.WARN,
+    risk=Risk.NODE,
+    title="A node's link carries less than the other nodes' do",
+    message="On {nodes} {underlay} carries {mtu} bytes, on the other nodes {wide}: pods there send up to {sent}, {tunnel} adds "
+    "{extra}, {over} too many; what others send in full size is lost too, answers of the API server to the agents among it",
+    fix="Set the MTU of {underlay} to {wide} as on the other nodes, and where the node's network is set up, or it comes back.",
+    rows=("M1",),
+    explains=(
+        Explains(("MTU001", "MTU003", "PNW006", "PNW014", "PNW002", "PNW003", "PTQ001"), "path"),
+        Explains(("DTR001", "DTR002", *BEHIND), "node"),
+    ),
 )
 NO_ADDRESS = Code(
     id="NLK003",
@@ -174,8 +188,17 @@ def _sizes(network: Network, used: set[str]) -> Iterator[Finding]:
         names = {"tunnel": size.tunnel, "underlay": size.underlay, "fits": size.mtu - size.extra, "nodes": nodes}
         paths = sorted({path for node in nodes for path in network.around(node)})
         subject = Subject("Node", nodes[0]) if len(nodes) == 1 else Subject("Cluster", f"links of {len(nodes)} nodes")
-        lines = tuple(routing.on(node, f"ip link set {size.underlay} mtu {needed}") for node in nodes[:3])
-        yield TOO_LARGE.on(subject, numbers | names, try_=(*lines, *encapsulation.OTHERS), paths=paths)
+        wide = _elsewhere(network, nodes, size.underlay)
+        small = wide > size.mtu and 2 * len(nodes) < len(network.tables)
+        code, mtu, more = (SMALLER, wide, ()) if small else (TOO_LARGE, needed, encapsulation.OTHERS)
+        lines = tuple(routing.on(node, f"ip link set {size.underlay} mtu {mtu}") for node in nodes[:3])
+        yield code.on(subject, numbers | names | {"wide": wide}, try_=(*lines, *more), paths=paths)
+
+
+def _elsewhere(network: Network, nodes: list[str], link: str) -> int:
+    """What a link of that name carries on the other nodes, at least; 0 where none has one."""
+    others = [table.links[link].mtu for name, table in network.tables.items() if name not in nodes and link in table.links]
+    return min(others, default=0)
 
 
 def _sent(network: Network, node: str, used: set[str]) -> Iterator[_Size]:
@@ -239,7 +262,7 @@ check = Check(
     title="Nodes' tunnels are up, fit their links and are where others were told",
     prefix="NLK",
     needs=Needs(kinds=(NODE,), hints=(POD,), tier=Tier.NODES),
-    codes=(DOWN, TOO_LARGE, NO_ADDRESS, OTHER_END),
+    codes=(DOWN, TOO_LARGE, NO_ADDRESS, OTHER_END, SMALLER),
     plan=plan,
     analyse=analyse,
 )

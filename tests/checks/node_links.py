@@ -1,4 +1,4 @@
-"""Cases of node_links: the nodes' tables are given. On the lab are made: NLK001 (down), NLK002 and NLK004."""
+"""Cases of node_links: the nodes' tables are given. On the lab are made: NLK001 (down), NLK004 and NLK005."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ CASES = [
         changes={"n1": with_link("cilium_vxlan", up=False)},
         dead=N1,
     ),
-    _case("no room for Cilium's wrapping", "NLK002 Node n1", cluster=UNKNOWN, like=cilium, changes=_small(1499)),
+    _case("no room for Cilium's wrapping", "NLK005 Node n1", cluster=UNKNOWN, like=cilium, changes=_small(1499)),
     _case("the tunnel is down", "NLK001 Node n1", changes={"n1": with_link("flannel.1", up=False)}, dead=N1),
     _case("the tunnel is gone", "NLK001 Node n1", changes={"n1": without_link("flannel.1")}, dead=N1),
     _case(
@@ -81,7 +81,12 @@ CASES = [
     ),
     _case("the bridge is down", "NLK001 Node n1", changes={"n1": with_link("cni0", up=False)}, dead=N1),
     _case("a tunnel is said to be down, and pods get through", changes={"n1": with_link("flannel.1", up=False)}),
-    _case("no room for the wrapping on one node", "NLK002 Node n1", changes=_small(1499)),
+    _case("no room for the wrapping on one node, the others have it", "NLK005 Node n1", changes=_small(1499)),
+    _case(
+        "no room on two of three",
+        "NLK002 Cluster links of 2 nodes",
+        changes={n: with_link("eth0", mtu=1400) for n in ("n1", "n2")},
+    ),
     _case("no room on any", "NLK002 Cluster links of 3 nodes", changes={n: with_link("eth0", mtu=1400) for n in NODES}),
     _case("just room", changes=_small(1500)),
     _case("pods send less than the tunnel takes", changes={"n1": lambda r: with_link("veth1", mtu=1300)(_small(1400)["n1"](r))}),

@@ -274,7 +274,7 @@ FAULTS: dict[str, tuple[Break, ...]] = {
             SIGNAL.format("STOP", EVERYTHING),
             SIGNAL.format("CONT", EVERYTHING),
         ),
-        of("MTU of a node's own link is 1400, just now", "NLK002", LINK_MTU, LINK_MTU_BACK),
+        of("MTU of a node's own link is 1400, just now", "NLK005", LINK_MTU, LINK_MTU_BACK),
         of("MTU of a node's own link is 1400, and Felix has followed", "MTU001", LINK_MTU + tunnel_mtu(1350), LINK_MTU_BACK),
         CNI_DOUBLED,
     ),
@@ -301,7 +301,7 @@ FAULTS: dict[str, tuple[Break, ...]] = {
         ),
         of(
             "MTU of a node's own link is 1400",
-            "NLK002",
+            "NLK005",
             "on $WORKER ip link set eth0 mtu 1400",
             "on $WORKER ip link set eth0 mtu 1500",
         ),
@@ -339,7 +339,7 @@ FAULTS: dict[str, tuple[Break, ...]] = {
         PEER_DROPPED,
         of(
             "MTU of a node's own link is 1400",
-            "NLK002",
+            "NLK005",
             "on $WORKER ip link set eth0 mtu 1400",
             "on $WORKER ip link set eth0 mtu 1500",
         ),
