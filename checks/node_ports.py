@@ -41,6 +41,7 @@ from kubectl_netdoc.api import (
     Connect,
     ConnectReply,
     EchoReply,
+    EndpointSlice,
     Facts,
     Finding,
     HttpGet,
@@ -57,10 +58,15 @@ from kubectl_netdoc.api import (
     Subject,
     Tier,
     Unseen,
+    on_node,
 )
 from kubectl_netdoc.policy import own as policies
 from kubectl_netdoc.policy.rules import Direction
 from kubectl_netdoc.targets import Target, all_targets, proof
+
+RESTART = "kubectl -n kube-system delete pod -l k8s-app=kube-proxy --field-selector spec.nodeName="
+SHOWN = 3
+"""Nodes that a finding gives a command for at most; it is the same on the others."""
 
 MOST_PORTS = 6
 """Node ports that are measured at most: kube-proxy writes all of them alike."""
@@ -78,10 +84,13 @@ DEAF = Code(
     title="A node does not answer on node ports",
     message="On {name} ({ip}) node port {ports} does not answer from {nodes_from} ({outcomes}), which reach its pods; on "
     "{answering} it does; from a pod on {name} itself: {from_itself}",
-    fix="Look at kube-proxy (or what replaces it) on {name}, and at a host firewall there that other nodes don't have.",
+    fix="Look for a host firewall on {name} that other nodes don't have, then at kube-proxy (or what replaces it) there: its "
+    "log, --nodeport-addresses. Restart its pod only if its log says that it is stuck.",
     commands=(
+        on_node("{name}", "iptables -S"),
+        on_node("{name}", "iptables -t raw -S"),
         "kubectl -n kube-system get pods -o wide --field-selector spec.nodeName={name}",
-        "kubectl -n kube-system delete pod -l k8s-app=kube-proxy --field-selector spec.nodeName={name}",
+        "kubectl -n kube-system logs --tail=20 -l k8s-app=kube-proxy --prefix",
     ),
     rows=("K8",),
 )
@@ -111,7 +120,6 @@ BLACK_HOLE = Code(
     message="Health check port {port} of Service {namespace}/{name} says 200 on {nodes}, where no ready endpoint is: with "
     "externalTrafficPolicy Local load balancers lose what they send there",
     fix="kube-proxy on {nodes} is behind: look at its log and its way to the API server.",
-    commands=("kubectl -n kube-system delete pod -l k8s-app=kube-proxy --field-selector spec.nodeName={first}",),
     rows=("K5",),
 )
 LEFT_OUT = Code(
@@ -122,7 +130,6 @@ LEFT_OUT = Code(
     message="Health check port {port} of Service {namespace}/{name} says {said} on {nodes}, where a ready endpoint is: load "
     "balancers leave these nodes out",
     fix="See what answers there and whether kube-proxy on {nodes} is healthy and up to date.",
-    commands=("kubectl -n kube-system delete pod -l k8s-app=kube-proxy --field-selector spec.nodeName={first}",),
     rows=("K5",),
 )
 
@@ -364,8 +371,7 @@ def _health(facts: Facts, checked: list[tuple[Service, str, list[HttpGet]]]) -> 
             reason = f"answers on no node: {', '.join(sorted(set(answers.values())))}"
             yield Unseen(f"health check port of Service {key[0]}/{key[1]}", reason)
             continue
-        changed = [item.metadata.annotations.trigger_time for item in facts.cluster.slices_of(service)]
-        if any(_recent(facts.cluster, moment) for moment in changed):
+        if any(_changing(facts.cluster, item) for item in facts.cluster.slices_of(service)):
             yield Unseen(f"health check port of Service {key[0]}/{key[1]}", "its endpoints changed a moment ago")
             continue
         near = _with_endpoint(facts.cluster, service)
@@ -377,13 +383,21 @@ def _disagreeing(service: Service, answers: dict[str, str], near: set[str]) -> I
     holes = sorted(node for node, word in answers.items() if word == "200" and node not in near)
     left_out = {node: word for node, word in answers.items() if word != "200" and node in near}
     if holes:
-        yield BLACK_HOLE.on(subject, port=port, nodes=holes, first=holes[0])
+        yield BLACK_HOLE.on(subject, try_=_restarts(holes), port=port, nodes=holes)
     if left_out:
         nodes = sorted(left_out)
-        yield LEFT_OUT.on(subject, port=port, nodes=nodes, first=nodes[0], said=sorted(set(left_out.values())))
+        yield LEFT_OUT.on(subject, try_=_restarts(nodes), port=port, nodes=nodes, said=sorted(set(left_out.values())))
 
 
-def _recent(cluster: Cluster, moment: str) -> bool:
+def _restarts(nodes: list[str]) -> tuple[str, ...]:
+    return ("kubectl -n kube-system logs --tail=20 -l k8s-app=kube-proxy --prefix", *(RESTART + node for node in nodes[:SHOWN]))
+
+
+def _changing(cluster: Cluster, item: EndpointSlice) -> bool:
+    """Whether a slice changed a moment ago; nothing notes when the last change was a pod that goes, while it goes."""
+    if any(end.conditions.terminating for end in item.endpoints):
+        return True
+    moment = item.metadata.annotations.trigger_time
     try:
         return cluster.age(datetime.fromisoformat(moment.replace("Z", "+00:00"))) < SETTLED
     except (ValueError, TypeError):  # not written, or written by somebody else

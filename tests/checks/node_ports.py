@@ -25,6 +25,7 @@ from kubectl_netdoc.api import (
 from kubectl_netdoc.cluster import Cluster
 from kubectl_netdoc.facts import Measured
 from kubectl_netdoc.records import convert
+from kubectl_netdoc.records.core import Endpoint, EndpointConditions
 from kubectl_netdoc.testing import Built, Case, ago, make_cluster, make_pod, make_policy, make_service, make_slice, measured
 
 NODES = ("n1", "n2", "n3")
@@ -49,18 +50,26 @@ def _node(ip: str, name: str, *, role: str = "worker", ready: str = "True", drai
     )
 
 
-def _slice(changed: float = 3600) -> Built:
-    """web-1 on n1, web-2 on n2."""
+def _slice(changed: float = 3600, leaving: bool = False) -> Built:
+    """web-1 on n1, web-2 on n2; ``leaving``: one on n3 ends, as after scaling down."""
     kind, item = make_slice("web", addresses=ENDS)
     ports = tuple(msgspec.structs.replace(port, name="p80") for port in item.ports)  # type: ignore[attr-defined]
     placed = tuple(msgspec.structs.replace(e, node_name=f"n{e.addresses[0][5]}") for e in item.endpoints)  # type: ignore[attr-defined]
+    if leaving:
+        placed += (Endpoint(("10.0.3.1",), EndpointConditions(ready=False, terminating=True), node_name="n3"),)
     annotations = msgspec.structs.replace(item.metadata.annotations, trigger_time=ago(changed))
     meta = msgspec.structs.replace(item.metadata, annotations=annotations)
     return kind, msgspec.structs.replace(item, metadata=meta, ports=ports, endpoints=placed)
 
 
 def _cluster(
-    *more: Built, first: Built | None = None, changed: float = 3600, no_slices: bool = False, number: int = 30080, **spec: object
+    *more: Built,
+    first: Built | None = None,
+    changed: float = 3600,
+    leaving: bool = False,
+    no_slices: bool = False,
+    number: int = 30080,
+    **spec: object,
 ) -> Cluster:
     kind, web = make_service("web", selector={"app": "web"}, type="NodePort", **spec)  # type: ignore[arg-type]
     ports = tuple(msgspec.structs.replace(port, node_port=number) for port in web.spec.ports)  # type: ignore[attr-defined]
@@ -68,7 +77,7 @@ def _cluster(
     pods = [make_pod(name, ip=ip, labels={"app": "web"}) for ip, name in ENDS.items()]
     nodes = [_node(ip, name) for ip, name in IPS.items() if not (first and name == "n1")] + ([first] if first else [])
     missing = {ENDPOINT_SLICE: Unavailable("forbidden")} if no_slices else None
-    return make_cluster((kind, web), *pods, *nodes, _slice(changed), *more, vantages=NODES, unavailable=missing)
+    return make_cluster((kind, web), *pods, *nodes, _slice(changed, leaving), *more, vantages=NODES, unavailable=missing)
 
 
 C = _cluster()
@@ -124,6 +133,7 @@ YOUNG = _cluster(first=_node("192.0.2.1", "n1", age=60))
 DOWN = _cluster(first=_node("192.0.2.1", "n1", ready="False"))
 DRAINED = _cluster(first=_node("192.0.2.1", "n1", drained=True), externalTrafficPolicy="Local", healthCheckNodePort=31000)
 FRESH = _cluster(externalTrafficPolicy="Local", healthCheckNodePort=31000, changed=20)
+LEAVING = _cluster(externalTrafficPolicy="Local", healthCheckNodePort=31000, leaving=True)
 GUARDED = _cluster(make_policy("{podSelector: {}, ingress: [{from: [{namespaceSelector: {}}]}]}"))
 OTHERS = _cluster(NATIVE)
 PLAIN = _cluster(number=0)
@@ -156,6 +166,7 @@ CASES = [
     _case("a good node says nothing", BALANCED, _measure(BALANCED, health={"n1": 0}), ("NPT003", WEB)),
     _case("no node says anything", BALANCED, _measure(BALANCED, health=dict.fromkeys(NODES, 0))),
     _case("endpoints changed a moment ago", FRESH, _measure(FRESH, health={"n3": 200})),
+    _case("scaled down a moment ago", LEAVING, _measure(LEAVING, health={"n3": 200})),
     _case("an autoscaler drains a node", DRAINED, _measure(DRAINED, health={"n1": 503})),
     _case("a policy guards the pods", GUARDED, _measure(GUARDED, _deaf("n3")), state="pass"),
     _case("a CNI's own policy may guard the pods", OTHERS, _measure(OTHERS, _deaf("n3")), state="pass"),
