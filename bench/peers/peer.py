@@ -117,7 +117,10 @@ class Peer:
     @property
     def shown(self) -> str:
         """Its commands, as somebody would type them."""
-        return "; ".join(" ".join((self.binary or self.name, *command)) for command in self.commands)
+        told = ["; ".join(" ".join((self.binary or self.name, *command)) for command in self.commands)]
+        if self.prepare:
+            told.append(f"(once before: {' '.join(self.prepare)})")
+        return " ".join(told)
 
     def build(self) -> None:
         """Build it unless that is done."""
