@@ -8,7 +8,8 @@ Where a debug pod can't start, other pods often can't either: an image registry 
 gives no address, an admission policy. And what was not measured must not be taken for healthy.
 
 ## What it can't see
-Why a registry does not answer. Nodes that can't run a Linux pod (Windows, virtual) are not looked at, and it says so.
+Why a registry does not answer. Nodes that can't run a Linux pod (Windows, virtual) are not looked at, and it says so. On a node
+that is younger than two minutes a pod may have no network yet, and from one that is drained it is taken away: both are advice.
 
 ## Sources
 Kubernetes: Pod lifecycle, Pod Security Standards, Images; failure catalogue M7.
@@ -17,6 +18,7 @@ Kubernetes: Pod lifecycle, Pod Security Standards, Images; failure catalogue M7.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 from kubectl_netdoc.api import (
     NODE,
@@ -32,6 +34,7 @@ from kubectl_netdoc.api import (
     Tier,
     Trouble,
     Unseen,
+    Vantage,
 )
 
 IMAGE = Code(
@@ -39,7 +42,7 @@ IMAGE = Code(
     severity=Severity.WARN,
     risk=Risk.SAFE,
     title="Image of the debug pods can't be pulled",
-    message="The image of netdoc's debug pods can't be had on {nodes}: {detail}",
+    message="{nodes} can't pull the image of netdoc's debug pods: {detail}",
     fix="Name an image that your nodes can pull and that has python3 (--image, or NETDOC_IMAGE; --image-pull-secret).",
     commands=("kubectl netdoc check --no-pods",),
 )
@@ -55,11 +58,10 @@ REFUSED = Code(
 SANDBOX = Code(
     id="POD003",
     severity=Severity.FAIL,
-    risk=Risk.SAFE,
+    risk=Risk.RESTARTS,
     title="A debug pod gets no network",
-    message="A pod that netdoc started on {nodes} gets no network: {detail}",
-    fix="New pods on that node start no more. Read the log of the network agent there; one that hangs comes back when its pod is "
-    "deleted.",
+    message="The new pod that netdoc started on {nodes} gets no network, nor will other new pods there: {detail}",
+    fix="Read the log of the network agent's pod on {first}; where the agent hangs, delete that pod. Pods that run keep running.",
     commands=("kubectl get pods -A -o wide --field-selector spec.nodeName={first}", "kubectl describe node {first}"),
     rows=("M7",),
 )
@@ -68,18 +70,18 @@ NOT_STARTED = Code(
     severity=Severity.WARN,
     risk=Risk.SAFE,
     title="A debug pod did not start, or ended",
-    message="netdoc's debug pod on {nodes} is of no use ({reason}): {detail}",
-    fix="Look at the node: its network agent, its kubelet, its container runtime, its load.",
+    message="netdoc's debug pod on {nodes} could not be used ({reason}): {detail}",
+    fix="Look at {first}: its kubelet, container runtime and load, its network agent. Nothing is measured from it until then.",
     commands=("kubectl get pods -A -o wide --field-selector spec.nodeName={first}", "kubectl describe node {first}"),
 )
 NODE_NOT_READY = Code(
     id="POD005",
     severity=Severity.INFO,
     risk=Risk.SAFE,
-    title="No debug pod on a node that is not ready",
-    message="No debug pod was started on {nodes}: {detail}",
-    fix="See nodes_ready for the node itself.",
-    commands=("kubectl describe node {first}",),
+    title="No debug pod on a node that is not ready, joins or is drained",
+    message="Nothing was measured from {nodes}: {detail}",
+    fix="Run netdoc again when the node is ready and stays; check nodes_ready tells of the node itself.",
+    commands=("kubectl netdoc check nodes_ready", "kubectl describe node {first}"),
 )
 EXEC = Code(
     id="POD006",
@@ -87,9 +89,9 @@ EXEC = Code(
     risk=Risk.SAFE,
     title="Exec into a running pod fails",
     message="Exec into netdoc's running debug pod on {nodes} fails: {detail}",
-    fix="Exec goes from the API server to the kubelet (port 10250), or through konnectivity; kubectl exec and logs take the same "
-    "way. Where it says forbidden, you lack create on pods/exec.",
-    commands=("kubectl auth can-i create pods/exec -A", "kubectl get node {first} -o wide"),
+    fix="kubectl exec and logs fail there too: let the API server reach the kubelet (TCP 10250 of {first}), or mend "
+    "konnectivity. Where it says forbidden, you lack create on pods/exec.",
+    commands=("kubectl get node {first} -o wide", "kubectl auth can-i create pods/exec -A"),
 )
 
 CODES = {
@@ -106,22 +108,40 @@ CODES = {
     Trouble.EXEC: EXEC,
 }
 
+JOINING = timedelta(minutes=2)
+"""A node younger than this may still start its network agent and pull images; nodes_ready waits as long."""
+
+TOLD = 2
+"""Nodes' own words that a message repeats at most."""
+
 
 def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     """Yield one finding a reason, with all the nodes that have it, then the nodes that were left out."""
     if not facts.vantages:
         raise Skip(facts.why_not)
-    by_reason: dict[tuple[str, str], list[str]] = {}
+    found: dict[tuple[Code, str], list[Vantage]] = {}
     for vantage in facts.vantages:
         if vantage.reason:
-            by_reason.setdefault((vantage.reason, vantage.message), []).append(vantage.node)
-    merged: dict[str, tuple[str, list[str]]] = {}
-    for (reason, message), nodes in by_reason.items():
-        merged.setdefault(reason, (message, []))[1].extend(nodes)
-    for reason, (message, nodes) in merged.items():
+            found.setdefault((_code(facts, vantage), vantage.reason), []).append(vantage)
+    for (code, reason), those in found.items():
+        nodes = [vantage.node for vantage in those]
         subject = Subject("Node", nodes[0]) if len(nodes) == 1 else Subject("Cluster", "debug pods")
-        yield CODES[Trouble(reason)].on(subject, reason=reason, detail=message, nodes=nodes, first=nodes[0])
+        detail = "; ".join(list(dict.fromkeys(vantage.message for vantage in those))[:TOLD])
+        yield code.on(subject, reason=reason, detail=detail, nodes=nodes, first=nodes[0])
     yield from _left_out(facts)
+
+
+def _code(facts: Facts, vantage: Vantage) -> Code:
+    """What a debug pod's trouble means; on a node that comes or goes it means less."""
+    trouble, cluster = Trouble(vantage.reason), facts.cluster
+    node = cluster.get(NODE, "", vantage.node) if cluster.readable(NODE) else None
+    if node is not None:
+        joins = cluster.age(node.metadata.creation_timestamp) <= JOINING
+        if trouble in (Trouble.SANDBOX, Trouble.LATE, Trouble.ENDED) and joins:
+            return NODE_NOT_READY
+        if trouble is Trouble.ENDED and (node.spec.unschedulable or node.metadata.deletion_timestamp):
+            return NODE_NOT_READY
+    return CODES[trouble]
 
 
 def _left_out(facts: Facts) -> Iterator[Unseen]:

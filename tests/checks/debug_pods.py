@@ -2,7 +2,7 @@
 
 from kubectl_netdoc.api import Trouble
 from kubectl_netdoc.facts import Measured, Vantage
-from kubectl_netdoc.testing import Case, make_cluster, make_node
+from kubectl_netdoc.testing import Built, Case, make_cluster, make_node
 
 CLUSTER = make_cluster(make_node("n1"), make_node("n2"), vantages=("n1", "n2"))
 RUNNING = Vantage("n2", True)
@@ -17,6 +17,12 @@ def _both(trouble: Trouble) -> Measured:
     return Measured({}, (Vantage("n1", False, trouble, "because"), Vantage("n2", False, trouble, "because")))
 
 
+def _on(name: str, node: Built, trouble: Trouble, code: str) -> Case:
+    facts = Measured({}, (Vantage("n1", False, trouble, "because"), RUNNING))
+    return Case(name, make_cluster(node, make_node("n2"), vantages=("n1", "n2")), frozenset({(code, "Node n1")}), facts)
+
+
+JOINS, DRAINS = make_node("n1", age=60), make_node("n1", unschedulable=True)
 CASES = [
     Case("healthy", CLUSTER, measured=Measured({}, (Vantage("n1", True), RUNNING))),
     _case("image", Trouble.IMAGE, "POD001"),
@@ -29,6 +35,11 @@ CASES = [
     _case("ended", Trouble.ENDED, "POD004"),
     _case("late", Trouble.LATE, "POD004"),
     _case("node not ready", Trouble.NODE, "POD005"),
+    _on("a node that joins has no network for a moment", JOINS, Trouble.SANDBOX, "POD005"),
+    _on("a node that joins is slow", JOINS, Trouble.LATE, "POD005"),
+    _on("the image is not there, on a node that joins too", JOINS, Trouble.IMAGE, "POD001"),
+    _on("a node that is drained", DRAINS, Trouble.ENDED, "POD005"),
+    _on("no network on a cordoned node", DRAINS, Trouble.SANDBOX, "POD003"),
     _case("exec", Trouble.EXEC, "POD006", running=True),
     Case("everywhere is one finding", CLUSTER, frozenset({("POD001", "Cluster debug pods")}), _both(Trouble.IMAGE)),
     Case("not asked for", CLUSTER, measured=Measured(why_not="--no-pods"), state="skipped"),
