@@ -16,7 +16,8 @@ webhooks' own certificates; matchConditions; whether anything meets an objectSel
 
 ## Sources
 Kubernetes: Dynamic Admission Control, Aggregation Layer, Konnectivity; Go crypto/x509 (an expired root verifies nothing);
-labels of the agents: kubernetes-sigs/apiserver-network-proxy, examples/kind/konnectivity-agent-ds.yaml.
+labels of the agents: kubernetes-sigs/apiserver-network-proxy, examples/kind/konnectivity-agent-ds.yaml (k8s-app; so has GKE's
+Deployment), learn.microsoft.com: AKS, Troubleshoot tunnel connectivity (app).
 """
 
 from __future__ import annotations
@@ -72,15 +73,20 @@ MOST_API_SERVERS = 8
 """Endpoints of `kubernetes` that each node tries at most."""
 
 KONNECTIVITY = "konnectivity-agent"
+LABELS = ("k8s-app", "app")
+"""Name of the agents' workload, and value of their label ``k8s-app`` (upstream, GKE) or ``app`` (AKS, OpenShift's hosted
+control planes, IBM Cloud)."""
+
 API_NAME = "kubernetes.default.svc"
 
 UNSERVED = Code(
     id="CPL001",
     severity=Severity.FAIL,
-    risk=Risk.RESTARTS,
+    risk=Risk.SAFE,
     title="Nobody serves what the API server must call",
-    message="The API server gets no answer for {callers}: Service {namespace}/{name} {trouble}. So it refuses {asked}",
-    fix="Bring back what serves it. Until then failurePolicy Ignore, or deleting the webhook, lets requests through unchecked.",
+    message="Service {namespace}/{name} {trouble}, so the API server gets no answer for {callers}, and refuses {asked}",
+    fix="Bring back what serves it. What is in a hurry: failurePolicy Ignore, or the webhook deleted, lets requests through "
+    "unchecked.",
     commands=("kubectl -n {namespace} get service,endpointslices,pods -o wide", "kubectl get {object} -o yaml"),
     explains=(Explains(("CPL002",), "subject"),),
     rows=("C1",),
@@ -90,7 +96,7 @@ UNSERVED_IGNORED = Code(
     severity=Severity.WARN,
     risk=Risk.SAFE,
     title="Nobody serves a webhook that may be passed over",
-    message="The API server gets no answer for {callers}: Service {namespace}/{name} {trouble}. {asked}: {consequence}",
+    message="Service {namespace}/{name} {trouble}, so the API server gets no answer for {callers}: {consequence}",
     fix="Bring back what serves it, or delete what is left over of it.",
     commands=("kubectl -n {namespace} get service,endpointslices,pods -o wide", "kubectl get {object} -o yaml"),
     rows=("C1",),
@@ -100,9 +106,9 @@ UNAVAILABLE = Code(
     severity=Severity.FAIL,
     risk=Risk.SAFE,
     title="Aggregated API not available",
-    message="The API server finds {name} not available ({reason}): {detail}",
-    fix="Look at the pods of Service {service}, and at the way from the API server to them (policies, firewalls, konnectivity). "
-    "Namespaces can't be deleted meanwhile.",
+    message="The API server gets no answer from Service {service} for API {name} ({reason}): {detail}",
+    fix="Look at the pods of Service {service} and their logs, then at the way from the API server to them (policies, firewalls, "
+    "konnectivity). Namespaces can't be deleted meanwhile.",
     commands=("kubectl get apiservice {name} -o yaml", "kubectl -n {service_namespace} get pods -o wide"),
     rows=("C1",),
 )
@@ -112,8 +118,8 @@ CA_INVALID = Code(
     risk=Risk.RESTARTS,
     title="caBundle expired",
     message="The caBundle of {kind} {name} {detail}: the API server trusts no answer of {who}, and refuses {asked}",
-    fix="Have it written anew by what made it (cert-manager's cainjector, an operator, a Helm hook), with the serving "
-    "certificate: restarting that often does.",
+    fix="Have what made it (cert-manager's cainjector, an operator, a Helm hook) write it anew, together with the certificate "
+    "that {who} shows: restarting what made it often does that.",
     commands=("kubectl get {object} -o yaml",),
     explains=(Explains(("CPL003",), "subject"),),
     rows=("C2",),
@@ -123,7 +129,7 @@ CA_ENDING = Code(
     severity=Severity.WARN,
     risk=Risk.SAFE,
     title="caBundle about to expire, or of a webhook that may be passed over",
-    message="The caBundle of {kind} {name} {detail} ({who}; {asked})",
+    message="The caBundle of {kind} {name} {detail}: {consequence}",
     fix="Look at what renews it (cert-manager's cainjector, an operator, a Helm hook): it should have done so.",
     commands=("kubectl get {object} -o yaml",),
     rows=("C2",),
@@ -133,9 +139,15 @@ DEAD_API = Code(
     severity=Severity.FAIL,
     risk=Risk.SAFE,
     title="An API server endpoint is dead",
-    message="API server endpoint {address}, one of {count} of Service default/kubernetes, works from no node ({outcomes})",
-    fix="Its share of the connections to kubernetes.default fails: look at that API server, its load, and what stands before it.",
-    commands=("kubectl -n default get endpointslices -l kubernetes.io/service-name=kubernetes -o yaml",),
+    message="API server endpoint {address}, one of {count} of Service default/kubernetes, works from none of {tried} nodes "
+    "({outcomes})",
+    fix="Its share of the connections to kubernetes.default fails: look at that API server, its load, and what stands before it. "
+    "Where none of them works from any pod while kubectl works, what is broken is the way from the pods: a firewall, a policy, "
+    "masquerading.",
+    commands=(
+        "kubectl -n default get endpointslices -l kubernetes.io/service-name=kubernetes -o yaml",
+        "kubectl --server=https://{address} get --raw /readyz",
+    ),
     rows=("C3",),
 )
 API_UNREACHED = Code(
@@ -154,10 +166,10 @@ API_UNREACHED = Code(
 FOREIGN_CERTIFICATE = Code(
     id="CPL008",
     severity=Severity.WARN,
-    risk=Risk.SAFE,
+    risk=Risk.NODE,
     title="An API server shows a certificate that is not the cluster's",
     message="API server endpoint {address} shows a certificate that does not verify ({problem}); other endpoints' do",
-    fix="Renew it on that server (kubeadm certs check-expiration), or see who else has the address.",
+    fix="Renew it on that server (kubeadm: certs check-expiration, certs renew apiserver), or see who else has the address.",
     commands=("kubectl -n default get endpointslices -l kubernetes.io/service-name=kubernetes -o yaml",),
     rows=("C3",),
 )
@@ -167,8 +179,9 @@ NO_KONNECTIVITY = Code(
     risk=Risk.SAFE,
     title="No konnectivity agent is ready",
     message="None of {count} konnectivity agents is ready ({shown}): the API server reaches neither kubelets nor webhooks",
-    fix="Look at the agents' logs: they connect to the konnectivity server of the control plane.",
-    commands=("kubectl -n {namespace} logs --tail=20 {first}", "kubectl -n {namespace} describe pod {first}"),
+    fix="See what keeps them from being ready: they connect to the konnectivity server of the control plane. kubectl logs and "
+    "exec go the same way and fail too: read the agents' logs on the nodes (crictl logs).",
+    commands=("kubectl -n {namespace} get pods -o wide -l {label}", "kubectl -n {namespace} describe pod {first}"),
     explains=(Explains(("POD006", "CPL003"), "cluster"),),
     rows=("C4",),
 )
@@ -291,8 +304,9 @@ def _unserved(cluster: Cluster, called: CalledService, trouble: str, group: list
         common |= {"object": f"{first.kind.lower()}/{first.name}", "webhooks": [c.webhook for c in some_of if c.webhook]}
         if code is UNSERVED_IGNORED:
             idle = all(caller.strict for caller in some_of)
-            common["consequence"] = "refused once a namespace meets the selector" if idle else "goes through without it"
-        yield code.on(subject, common, try_=(*_scale(cluster, called), *code.commands))
+            late = "no namespace meets its selector now; in one that does, it would refuse {asked}"
+            common["consequence"] = (late if idle else "it lets {asked} through unchecked").format(**common)
+        yield code.on(subject, common, try_=(*code.commands, *_scale(cluster, called)))
 
 
 def _scale(cluster: Cluster, called: CalledService) -> list[str]:
@@ -328,6 +342,9 @@ def _certificates(cluster: Cluster, found: list[Caller]) -> Iterator[Finding]:
         if detail:
             who = str(called.service or "what is called by URL")
             common = {"asked": callbacks.asked(group), "who": who, "object": f"{subject.kind.lower()}/{subject.name}"}
+            then = "" if invalid else "then "
+            does = f"refuses {common['asked']}" if strict else f"lets {common['asked']} through unchecked"
+            common["consequence"] = f"the API server {then}trusts no answer of {who}, and {does}"
             yield (CA_INVALID if invalid and strict else CA_ENDING).on(subject, common, detail=detail)
 
 
@@ -370,7 +387,7 @@ def _api_servers(facts: Facts) -> Iterator[Finding | Unseen]:
                     f"API server {row.address}", "it does not answer, and yet the ClusterIP of kubernetes does", asked=True
                 )
             else:
-                common = {"address": str(row.address), "count": len(servers), "nodes": sorted(row.bad)}
+                common = {"address": str(row.address), "count": len(servers), "nodes": sorted(row.bad), "tried": len(row.bad)}
                 yield DEAD_API.on(Subject("APIServer", str(row.address)), common, outcomes=sorted(set(row.bad.values())))
         for node in row.bad if row.good else ():
             partly.setdefault(node, []).append(row)
@@ -424,11 +441,13 @@ def _konnectivity(cluster: Cluster) -> Iterator[Finding]:
     common = {"count": len(pods), "bad": len(bad), "shown": shown, "first": bad[0].name}
     common["nodes"] = sorted({pod.spec.node_name for pod in bad if pod.spec.node_name})
     code = NO_KONNECTIVITY if len(bad) == len(pods) else FEW_KONNECTIVITY
-    yield code.on(Subject("DaemonSet", KONNECTIVITY, "kube-system"), common)
+    common["label"] = next(label for label in LABELS if pods[0].metadata.labels.get(label) == KONNECTIVITY) + f"={KONNECTIVITY}"
+    kind = "DaemonSet" if any(owner.kind == "DaemonSet" for owner in pods[0].metadata.owner_references) else "Deployment"
+    yield code.on(Subject(kind, KONNECTIVITY, "kube-system"), common)
 
 
 def _is_agent(pod: Pod) -> bool:
-    return KONNECTIVITY in (pod.metadata.labels.get("k8s-app"), pod.metadata.labels.get("app"))
+    return any(pod.metadata.labels.get(label) == KONNECTIVITY for label in LABELS)
 
 
 check = Check(

@@ -80,7 +80,9 @@ def by_service(found: Iterable[Caller]) -> dict[CalledService, list[Caller]]:
 
 def _of_webhook(cluster: Cluster, subject: Subject, hook: Webhook) -> Caller:
     idle = bool(hook.rules) and all(map(_only_namespaced, hook.rules)) and _no_namespace(cluster, hook.namespace_selector)
-    return Caller(subject, hook.called, _asked(hook.rules), hook.name, hook.failure_policy != "Ignore", idle)
+    some_only = hook.object_selector != LabelSelector()
+    asked = _asked(hook.rules, " that its objectSelector selects" if some_only else "")
+    return Caller(subject, hook.called, asked, hook.name, hook.failure_policy != "Ignore", idle)
 
 
 def _only_namespaced(rule: WebhookRule) -> bool:
@@ -93,7 +95,7 @@ def _no_namespace(cluster: Cluster, wanted: LabelSelector) -> bool:
     return bool(spaces) and not any(selects(wanted, space.metadata.labels) for space in spaces)
 
 
-def _asked(rules: Iterable[WebhookRule]) -> str:
+def _asked(rules: Iterable[WebhookRule], which: str) -> str:
     """What the rules of a webhook are about, in words such as "CREATE of pods"."""
     by_operation: dict[str, dict[str, None]] = {}
     for rule in rules:
@@ -101,7 +103,7 @@ def _asked(rules: Iterable[WebhookRule]) -> str:
         groups = {"" if group in ("", "*") else f".{group}" for group in rule.api_groups}
         what = ["everything" if name == "*" else name + (min(groups) if groups else "") for name in rule.resources]
         by_operation.setdefault(verbs, {}).update(dict.fromkeys(what))
-    return "; ".join(f"{verbs} of {some(what)}" for verbs, what in by_operation.items()) or "nothing"
+    return "; ".join(f"{verbs} of {some(what)}{which}" for verbs, what in by_operation.items()) or "nothing"
 
 
 def some(names: Iterable[str]) -> str:

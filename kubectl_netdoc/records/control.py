@@ -133,10 +133,17 @@ class Conversion(Record, frozen=True):
     webhook: ConversionWebhook = ConversionWebhook()
 
 
+class DefinedVersion(Record, frozen=True):
+    """A version of a custom resource, as it comes over the wire."""
+
+    name: str = ""
+
+
 class RawDefinitionSpec(Record, frozen=True):
     """The part of a CustomResourceDefinition that is read, as it comes over the wire; no schema."""
 
     conversion: Conversion = Conversion()
+    versions: tuple[DefinedVersion, ...] = ()
 
 
 class RawDefinition(Object, frozen=True):
@@ -195,7 +202,8 @@ def api_service(raw: RawAPIService) -> APIService:
 def definition(raw: RawDefinition) -> Definition:
     """Return what is kept of a CustomResourceDefinition."""
     conversion = raw.spec.conversion
-    config = conversion.webhook.client_config if conversion.strategy == "Webhook" else ClientConfig()
+    converts = conversion.strategy == "Webhook" and len(raw.spec.versions) != 1  # one version is never converted
+    config = conversion.webhook.client_config if converts else ClientConfig()
     return Definition(metadata=raw.metadata, called=called(config))
 
 

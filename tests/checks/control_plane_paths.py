@@ -88,10 +88,10 @@ def _hook(more: str = "", *, kind: Kind[Any] = VALIDATING_WEBHOOKS, port: int = 
     return _object(kind, "guard", f"webhooks: [{{name: guard.example, {client}, {rules}{more and ', '}{more}}}]")
 
 
-def _conversion(client: str = "{service: {namespace: guard, name: guard}}") -> Built:
-    return _object(
-        DEFINITION, "things.example", f"spec: {{conversion: {{strategy: Webhook, webhook: {{clientConfig: {client}}}}}}}"
-    )
+def _conversion(versions: str = "[{name: v1}, {name: v2}]") -> Built:
+    webhook = "{clientConfig: {service: {namespace: guard, name: guard}}}"
+    text = f"spec: {{versions: {versions}, conversion: {{strategy: Webhook, webhook: {webhook}}}}}"
+    return _object(DEFINITION, "things.example", text)
 
 
 def _api(status: str, reason: str, age: float = 120) -> Built:
@@ -139,13 +139,16 @@ def _measured(cluster: Cluster, answer: Answer) -> Measured:
     return measured(registry.load().choose(["control_plane_paths"])[0], cluster, reply)
 
 
-def _agent(node: str, *, ready: bool = True, age: float = 600, label: str = "k8s-app") -> Built:
+def _agent(node: str, *, owner: str = "DaemonSet", label: str = "k8s-app", **more: Any) -> Built:
     """As examples/kind/konnectivity-agent-ds.yaml of kubernetes-sigs/apiserver-network-proxy labels it."""
+    owners = [{"kind": owner, "name": "konnectivity-agent", "controller": True}]
     labels = {label: "konnectivity-agent"}
-    return make_pod(f"konnectivity-agent-{node}", "kube-system", labels=labels, node=node, ready=ready, age=age)
+    return make_pod(f"konnectivity-agent-{node}", "kube-system", labels=labels, node=node, ownerReferences=owners, **more)
 
 
 DAEMON_SET = "DaemonSet kube-system/konnectivity-agent"
+ON_AKS: dict[str, Any] = {"owner": "ReplicaSet", "label": "app"}
+"""There the agents are a Deployment's, with this label (learn.microsoft.com: Troubleshoot tunnel connectivity)."""
 UNSERVED, IGNORED = ("CPL001", GUARD), ("CPL002", GUARD)
 
 CASES = [
@@ -200,6 +203,7 @@ CASES = [
         expect=(UNSERVED,),
     ),
     _static("a conversion", SERVICE, EMPTY, _conversion(), expect=(UNSERVED,)),
+    _static("one version is never converted", SERVICE, EMPTY, _conversion("[{name: v1}]")),
     _static("no conversion by webhook", _object(DEFINITION, "a.example", "spec: {conversion: {strategy: None}}")),
     _static(
         "called by URL", _object(VALIDATING_WEBHOOKS, "cloud", "webhooks: [{name: a, clientConfig: {url: 'https://a.example'}}]")
@@ -261,7 +265,19 @@ CASES = [
     _static("slices can't be read", SERVICE, _hook(), unavailable={ENDPOINT_SLICE: Unavailable("forbidden")}, state="unknown"),
     _static("agents are ready", _agent("n1"), _agent("n2")),
     _static("an agent is not", _agent("n1"), _agent("n2", ready=False), expect=(("CPL010", DAEMON_SET),)),
-    _static("no agent is", _agent("n1", ready=False, label="app"), expect=(("CPL009", DAEMON_SET),)),
+    _static("no agent is", _agent("n1", ready=False), expect=(("CPL009", DAEMON_SET),)),
+    _static(
+        "no agent is, on AKS",
+        _agent("n1", ready=False, **ON_AKS),
+        expect=(("CPL009", "Deployment kube-system/konnectivity-agent"),),
+    ),
+    _static("an agent whose node was taken away", _agent("n1", phase="Failed", ready=False), _agent("n2")),
+    _static(
+        "the autoscaler of the agents is none",
+        make_pod(
+            "konnectivity-agent-autoscaler-1", "kube-system", labels={"k8s-app": "konnectivity-agent-autoscaler"}, ready=False
+        ),
+    ),
     _static("an agent starts", _agent("n1"), _agent("n2", ready=False, age=5)),
     _live("all answer", lambda node, ip: "ok"),
     _live("one is dead", lambda node, ip: "timeout" if ip == "192.0.2.2" else "ok", expect=(DEAD_2,)),
