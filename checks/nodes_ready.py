@@ -62,7 +62,11 @@ ATTACHING = re.compile(r"failed to assign an IP address to container", re.I)
 SURE = re.compile(r"failed to find plugin|no IP addresses available in range set|already has an IP address different from", re.I)
 """Messages of a sandbox that trying again does not help: one of them is enough."""
 
-UNHEALTHY_PODS = ("SVC004", "INC001", "DNC001", "DNC002", "DNC008", "POD003")
+UNHEALTHY_PODS = (
+    *("SVC004", "INC001", "DNC001", "DNC002", "DNC008", "POD003"),
+    *("CPL009", "CPL010", "MSH002", "MSH003"),
+)
+"""What is said of pods because of the nodes they are on."""
 
 NOT_READY = Code(
     id="NOD001",
