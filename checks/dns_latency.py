@@ -81,7 +81,7 @@ NO_ANSWER = Code(
     fix="Look at the DNS pods first; if they are well, at the path from {nodes} to theirs.",
     commands=("kubectl -n kube-system get pods -o wide -l k8s-app=kube-dns", "kubectl netdoc check nodes_ready dns_config"),
     rows=("D4", "D9"),
-    explains=(Explains(("DNL003",), "cluster"),),
+    explains=(Explains(("DNL003",), "cluster"), Explains(("SVR005",), "path")),
 )
 DEAF_SERVER = Code(
     id="DNL003",
