@@ -48,6 +48,7 @@ from kubectl_netdoc.api import (
     on_node,
 )
 from kubectl_netdoc.routing import BROKEN, Network
+from kubectl_netdoc.words import some
 
 SKEWED = 60.0
 """Seconds between a node's clock and the API server's from which on service account tokens are refused (go-jose's leeway)."""
@@ -55,14 +56,18 @@ SKEWED = 60.0
 NOTICED = 5.0
 """Seconds from which on it is worth telling: the Date that it is held against has whole seconds, and exec takes its time."""
 
+SHOWN = 6
+"""Interfaces that a message names at most."""
+
 STRICT = 1
 """rp_filter that drops what would not be answered by the interface it came in by (RFC 3704)."""
 
+BRIDGED = "net/bridge/bridge-nf-call-iptables"
 COMPARED = (
     "net/ipv4/ip_forward",
     "net/ipv4/conf/all/rp_filter",
     "net/ipv4/ip_local_port_range",
-    "net/bridge/bridge-nf-call-iptables",
+    BRIDGED,
     "net/netfilter/nf_conntrack_max",
     "net/netfilter/nf_conntrack_tcp_be_liberal",
     "net/core/somaxconn",
@@ -92,9 +97,11 @@ STRICT_FILTER = Code(
     severity=Severity.WARN,
     risk=Risk.NODE,
     title="Reverse path filtering drops packets",
-    message="Node {name} dropped {dropped} packets in {seconds} s for the way they came: strict rp_filter on {links}",
-    fix="Set rp_filter to 2 (loose) on these interfaces and on `all`, in a file of /etc/sysctl.d that sorts last; the way back "
-    "differs from the way there, so look at the routes too.",
+    message="Node {name} dropped {dropped} packets in {seconds} s because answers to their senders would leave by another "
+    "link than they came in by: strict reverse path filtering (rp_filter 1) on {links}",
+    fix="Set net.ipv4.conf.all.rp_filter to 2 (loose; of `all` and the link the larger one counts), in a file of "
+    "/etc/sysctl.d that sorts last; the way back differs from the way there, so look at the routes too.",
+    commands=(on_node("{name}", "sysctl -w net.ipv4.conf.all.rp_filter=2"),),
     rows=("M4",),
     explains=(Explains(BROKEN, "path"),),
 )
@@ -153,11 +160,11 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     links, unread = hosts.read(facts, hosts.tables, RtnetlinkReply, "links")
     yield from (*unseen, *unread)
     network = Network(facts, links)
+    harmless = {_bridged(replies[node]) for node in replies if network.bridges(node) and _next_door(facts, node)}
     for node, reply in replies.items():
-        if not network.any_works(node):
-            yield from _forwarding(facts, network, node, reply)
+        yield from _forwarding(facts, network, node, reply)
         yield from _filter(network, node, reply)
-        if not _next_door(facts, node):
+        if not _next_door(facts, node) and _bridged(reply) not in harmless - {1}:
             yield from _bridge(network, node, reply)
     yield from _clocks(replies)
     yield from _compared(replies, links)
@@ -172,6 +179,9 @@ def _ways_in(network: Network, node: str) -> list[str]:
 def _forwarding(facts: Facts, network: Network, node: str, reply: KernelReply) -> Iterator[Finding]:
     """Forwarding is what the interface that a packet comes in by says; `all` is what new ones get."""
     for family in families.of_pods(facts.cluster) or (families.IPV4,):
+        works = network.any_works(node, family)
+        if network.any_works(node) if works is None else works:
+            continue
         tree = "ipv6" if family == families.IPV6 else "ipv4"
         path = "net/ipv4/ip_forward" if tree == "ipv4" else "net/ipv6/conf/all/forwarding"
         off = [name for name in _ways_in(network, node) if hosts.number(reply, f"net/{tree}/conf/{name}/forwarding") == 0]
@@ -198,9 +208,13 @@ def _filter(network: Network, node: str, reply: KernelReply) -> Iterator[Finding
     ]
     if dropped < hosts.BURST or not strict:
         return
-    numbers = {"dropped": dropped, "seconds": round(reply.seconds, 1), "links": sorted(strict), "paths": network.around(node)}
-    lines = tuple(routing.on(node, f"sysctl -w {prefix}{name}{suffix}=2") for name in ["all", *sorted(strict)][:6])
-    yield STRICT_FILTER.on(Subject("Node", node), numbers, nodes=[node], try_=lines)
+    numbers = {
+        "dropped": dropped,
+        "seconds": round(reply.seconds, 1),
+        "links": some(sorted(strict), SHOWN),
+        "paths": network.around(node),
+    }
+    yield STRICT_FILTER.on(Subject("Node", node), numbers, nodes=[node])
 
 
 def _next_door(facts: Facts, node: str) -> bool:
@@ -209,13 +223,16 @@ def _next_door(facts: Facts, node: str) -> bool:
     return isinstance(reply, EchoReply) and any(sample.who == node and not sample.itself for sample in reply.samples)
 
 
+def _bridged(reply: KernelReply) -> int | None:
+    return hosts.number(reply, BRIDGED)
+
+
 def _bridge(network: Network, node: str, reply: KernelReply) -> Iterator[Finding]:
-    setting = "net/bridge/bridge-nf-call-iptables"
-    bridges = network.bridges(node)
-    value = hosts.number(reply, setting)
+    """A node with one debug pod proves nothing itself; where another one is set the same and is well, so is this one."""
+    bridges, value = network.bridges(node), _bridged(reply)
     if bridges and value != 1:
         known = "not there" if value is None else value
-        yield BRIDGE_SKIPS.on(Subject("Node", node), setting=setting, value=known, bridge=bridges[0].name, nodes=[node])
+        yield BRIDGE_SKIPS.on(Subject("Node", node), setting=BRIDGED, value=known, bridge=bridges[0].name, nodes=[node])
 
 
 def _clocks(replies: dict[str, KernelReply]) -> Iterator[Finding]:

@@ -313,9 +313,9 @@ class Network:
         found = [self.proven[key] for key in ((one, other, family), (other, one, family)) if key in self.proven]
         return all(found) if found else None
 
-    def any_works(self, node: str) -> bool | None:
-        """Whether pods on a node reach those on any other; None where that was not measured."""
-        found = [good for (one, other, _), good in self.proven.items() if node in (one, other)]
+    def any_works(self, node: str, family: str = "") -> bool | None:
+        """Whether pods on a node reach those on any other, in a family or in any; None where that was not measured."""
+        found = [good for (one, other, of), good in self.proven.items() if node in (one, other) and family in ("", of)]
         return any(found) if found else None
 
     def told(self, one: str, other: str, family: str) -> bool:

@@ -266,12 +266,15 @@ def read(
     pods: str = "10.244.{}.5",
     unproven: bool = False,
     half: tuple[tuple[str, str], ...] = (),
+    only: str = "",
     kernels: Mapping[str, Reply] | None = None,
     next_door: bool = False,
+    next_to: str = "",
 ) -> Measured:
     """Return what is measured where nodes have tables ``like`` that, some with ``changes``.
 
-    The paths ``dead`` fail both ways, the paths ``half`` one way.
+    The paths ``dead`` fail both ways, the paths ``half`` one way; ``only``: in this family alone. A Service
+    leads to the neighbour on the node ``next_to``, or everywhere.
     """
     broken = {frozenset(pair) for pair in dead}
 
@@ -280,12 +283,12 @@ def read(
             return (kernels or {}).get(request.node, kernel())
         if isinstance(request, Echo):
             if not isinstance(request.to, Peer):
-                who = request.node if next_door else ""
+                who = request.node if next_door or request.node == next_to else ""
                 return EchoReply("10.96.7.7", (EchoSample(Outcome.OK if who else Outcome.TIMEOUT, 1.0, who),))
             if unproven:
                 return Lost("cut")
             pair = (request.node, request.to.node)
-            good = frozenset(pair) not in broken and pair not in half
+            good = (frozenset(pair) not in broken and pair not in half) or only not in ("", request.family)
             sample = EchoSample(Outcome.OK, 0.4, request.to.node) if good else EchoSample(Outcome.TIMEOUT, 2000.0)
             return EchoReply("10.244.9.9", (sample,))
         change = (changes or {}).get(request.node)

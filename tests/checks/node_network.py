@@ -48,6 +48,15 @@ CASES = [
     _case("no forwarding, and pods get through (eBPF)", FORWARD, kernels=_n1({"net/ipv4/ip_forward": "0"})),
     _case("no forwarding between links that are none of pods'", kernels=_n1({"net/ipv4/conf/eth1/forwarding": "0"}), dead=N1),
     _case("no forwarding of IPv6", "NDN001 Node n1", cluster=DUAL, kernels=_n1({"net/ipv6/conf/all/forwarding": "0"}), dead=N1),
+    _case(
+        "no forwarding of IPv6, while IPv4 works",
+        "NDN001 Node n1",
+        cluster=DUAL,
+        kernels=_n1({"net/ipv6/conf/all/forwarding": "0"}),
+        dead=N1,
+        only="IPv6",
+    ),
+    _case("no forwarding of IPv6, and pods get through (eBPF)", cluster=DUAL, kernels=_n1({"net/ipv6/conf/all/forwarding": "0"})),
     _case("no forwarding of IPv6 that pods do not have", kernels=_n1({"net/ipv6/conf/all/forwarding": "0"}), dead=N1),
     _case("strict filtering that drops", "NDN002 Node n1", kernels=_n1({"net/ipv4/conf/eth0/rp_filter": "1"}, FILTERED)),
     _case(
@@ -70,6 +79,17 @@ CASES = [
     _case("bridged packets pass iptables by", "NDN003 Node n1", DIFFERS, kernels=_n1({BRIDGE: "0"})),
     _case("no br_netfilter", "NDN003 Node n1", DIFFERS, kernels=_n1({BRIDGE: ""})),
     _case("no br_netfilter, and a Service works next door", DIFFERS, kernels=_n1({BRIDGE: ""}), next_door=True),
+    _case(
+        "no br_netfilter anywhere, and a Service works next door on one node", kernels=_all(kernel({BRIDGE: ""})), next_to="n2"
+    ),
+    _case(
+        "no br_netfilter on two nodes, a Service works next door on the third, which has it",
+        "NDN003 Node n1",
+        "NDN003 Node n2",
+        DIFFERS,
+        kernels={"n1": kernel({BRIDGE: ""}), "n2": kernel({BRIDGE: ""})},
+        next_to="n3",
+    ),
     _case("no br_netfilter where pods hang on no bridge", cluster=UNKNOWN, like=gateway, kernels=_all(kernel({BRIDGE: ""}))),
     _case("a clock ahead", "NDN004 Node n1", kernels={"n1": kernel(clock=75.0)}),
     _case("a clock behind, a little", "NDN011 Node n1", kernels={"n1": kernel(clock=-7.0)}),
