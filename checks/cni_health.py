@@ -50,7 +50,7 @@ from kubectl_netdoc.api import (
     Unseen,
 )
 from kubectl_netdoc.networks import Found
-from kubectl_netdoc.networks.agents import SETTLED, Agents, Trouble, gone, outsiders, without_plugin
+from kubectl_netdoc.networks.agents import SETTLED, Agents, Trouble, gone, outsiders, silent, without_plugin
 from kubectl_netdoc.words import some
 
 ROLLING = timedelta(minutes=15)
@@ -79,7 +79,7 @@ LOOK = (
 MISSING = Code(
     id="CNI001",
     severity=Severity.FAIL,
-    risk=Risk.SAFE,
+    risk=Risk.RESTARTS,
     title="The network's agent is missing on nodes",
     message="{network} has no agent on {count} of {all} nodes ({shown}): its DaemonSet {name} has {ready} of {desired} ready",
     fix="Its DaemonSet does not want these nodes, or could not place its pod: look for a nodeSelector or affinity that they "
@@ -95,7 +95,7 @@ MISSING = Code(
 CRASHES = Code(
     id="CNI002",
     severity=Severity.FAIL,
-    risk=Risk.SAFE,
+    risk=Risk.RESTARTS,
     title="The network's agent crashes",
     message="{network}'s agent crashes again and again on {shown} (container {container}): {why}",
     fix="Its log says why; where all agents crash since its configuration changed, put that back.",
@@ -106,7 +106,7 @@ CRASHES = Code(
 CANT_START = Code(
     id="CNI003",
     severity=Severity.FAIL,
-    risk=Risk.SAFE,
+    risk=Risk.RESTARTS,
     title="The network's agent can't start",
     message="{network}'s agent can't start on {shown} (container {container}): {why}",
     fix="Make its image and configuration available to {shown}: the registry, the pull secret, the tag, the ConfigMap it mounts.",
@@ -128,7 +128,7 @@ NOT_READY = Code(
 NO_BGP = Code(
     id="CNI005",
     severity=Severity.FAIL,
-    risk=Risk.SAFE,
+    risk=Risk.NODE,
     title="BGP sessions are not established",
     message="{network} has no BGP session between {shown} and {peers}: routes to the pods there are not exchanged",
     fix="See in which state BIRD has the sessions, and let TCP 179 pass between the nodes; where a peer is "
@@ -146,7 +146,7 @@ NO_BGP = Code(
 TWO = Code(
     id="CNI006",
     severity=Severity.WARN,
-    risk=Risk.RESTARTS,
+    risk=Risk.NODE,
     title="Two networks on the same nodes",
     message="{networks} both have agents on {count} nodes ({shown}): pods get the one whose file is first in /etc/cni/net.d",
     fix="Finish the migration, or remove the one that was not meant: its DaemonSet, its file in /etc/cni/net.d, its links; then "
@@ -168,7 +168,7 @@ NONE_INSTALLED = Code(
 SKEW = Code(
     id="CNI008",
     severity=Severity.WARN,
-    risk=Risk.SAFE,
+    risk=Risk.RESTARTS,
     title="Versions of the network's agent differ",
     message="{network}'s agents have different versions for over {minutes} minutes: {versions}",
     fix="Finish the rollout: see what holds it up; with updateStrategy OnDelete, delete the old pods, one node after the other.",
@@ -202,7 +202,7 @@ UNKNOWN = Code(
 END_OF_LIFE = Code(
     id="CNI012",
     severity=Severity.INFO,
-    risk=Risk.SAFE,
+    risk=Risk.NODE,
     title="The network is no longer maintained",
     message="{network} {version} is no longer maintained",
     fix="{advice}",
@@ -231,7 +231,7 @@ PERHAPS = Code(
 OTHER_MTU = Code(
     id="CNI015",
     severity=Severity.INFO,
-    risk=Risk.SAFE,
+    risk=Risk.RESTARTS,
     title="Pods have another MTU than the network is set to",
     message="{network} is set to give pods an MTU of {mtu_set}; pods made just now have {mtu_seen}",
     fix="The agents have not taken up the setting: restart them, then make the pods anew; or set what is really wanted.",
@@ -362,7 +362,7 @@ def _troubles(cluster: Cluster, found: Found, agents: Agents) -> Iterator[Findin
         numbers = {
             "network": found.name,
             "container": first.container,
-            "why": first.why,
+            "why": first.why or "nothing says why",
             "pod": first.pod.name,
             "peers": peers,
         }
@@ -389,9 +389,10 @@ def _peers(why: str) -> list[str]:
 
 
 def _skew(cluster: Cluster, found: Found, agents: Agents) -> Iterator[Finding]:
-    """Agents of one DaemonSet that differ in version, and no rollout that is under way."""
+    """Agents of one DaemonSet that differ in version, and no rollout that is under way; on a node that is down none gets on."""
+    down = {node.name for node in cluster.all(NODE) if silent(node)} if cluster.readable(NODE) else set()
     for agent in found.agents:
-        pods = [pod for maker, pod in agents.pods if maker is agent]
+        pods = [pod for maker, pod in agents.pods if maker is agent and pod.spec.node_name not in down]
         versions: dict[str, list[str]] = {}
         for pod in pods:
             for version in found.network.versions(container.image for container in pod.spec.containers):
@@ -407,10 +408,22 @@ def _skew(cluster: Cluster, found: Found, agents: Agents) -> Iterator[Finding]:
 
 def _controllers(cluster: Cluster, found: Found) -> Iterator[Finding]:
     for part, item in found.controllers(cluster):
-        settled = cluster.age(item.metadata.creation_timestamp) > SETTLED
+        settled = cluster.age(item.metadata.creation_timestamp) > SETTLED and not _moves(cluster, item)
         if item.spec.replicas and not item.status.ready_replicas and settled:
             numbers = {"network": found.name, "replicas": item.spec.replicas, "undone": part.undone}
             yield CONTROLLER.on(_subject(item, "Deployment"), numbers)
+
+
+def _moves(cluster: Cluster, item: networks.Workload) -> bool:
+    """Whether a pod of it was just made, or is on its way out: its node drains, or it is rolled out."""
+    pods = cluster.all(POD) if cluster.readable(POD) else ()
+    own = [
+        pod
+        for pod in pods
+        if pod.namespace == item.namespace
+        and any(o.kind == "ReplicaSet" and o.name.rpartition("-")[0] == item.name for o in pod.metadata.owner_references)
+    ]
+    return any(pod.terminating or cluster.age(pod.metadata.creation_timestamp) <= SETTLED for pod in own)
 
 
 check = Check(

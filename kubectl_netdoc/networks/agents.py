@@ -37,6 +37,9 @@ CANT_START = frozenset(
 )
 """Reasons of the kubelet's for a container that waits and will wait on."""
 
+LOST = frozenset({"Unknown", "ContainerStatusUnknown"})
+"""Why a container ended that went down with its node: the runtime (containerd) or the kubelet found it gone, and no crash."""
+
 LONGEST = 300
 """Characters of an Event's message that are shown."""
 
@@ -150,7 +153,12 @@ class Agents:
         ended = status.state.terminated or status.last_state.terminated
         if waits == "CrashLoopBackOff":
             return True
-        failed = ended is not None and ended.exit_code != 0 and self.cluster.age(ended.finished_at) < RECENT
+        failed = (
+            ended is not None
+            and ended.exit_code != 0
+            and ended.reason not in LOST
+            and self.cluster.age(ended.finished_at) < RECENT
+        )
         return failed and status.restart_count > 1
 
     def _why(self, pod: Pod, status: ContainerStatus) -> str:

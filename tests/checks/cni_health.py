@@ -31,6 +31,7 @@ CRASHED = {
     "state": {"waiting": {"reason": "CrashLoopBackOff"}},
     "lastState": {"terminated": {"reason": "Error", "exitCode": 1, "finishedAt": "2026-01-01T11:59:00Z"}},
 }
+REBOOTED = {"terminated": {"reason": "Unknown", "exitCode": 255, "finishedAt": "2026-01-01T11:59:00Z"}}
 PULL = {"state": {"waiting": {"reason": "ImagePullBackOff"}}}
 
 
@@ -88,6 +89,14 @@ def _beside(extra: Published, **more: Any) -> Cluster:
 
 def _old(version: str) -> dict[str, str]:
     return {"kube-flannel": f"docker.io/flannel/flannel:{version}"}
+
+
+def _operator(age: float) -> Cluster:
+    """Cilium's operator, whose one pod is not ready."""
+    owner = [{"kind": "ReplicaSet", "name": "cilium-operator-7d9c", "controller": True}]
+    pod = make_pod("cilium-operator-7d9c-x", "kube-system", node="n2", ready=False, age=age, ownerReferences=owner)
+    down = controller("kube-system", "cilium-operator", "quay.io/cilium/operator-generic:v1.18.2", 0)
+    return make_cluster(*CILIUM.healthy(), down, pod)
 
 
 def _mtu(own: int) -> Case:
@@ -193,6 +202,10 @@ CASES = [
         expect=[("CNI002", SET)],
     ),
     _flannel(
+        "its node has just restarted, not for the first time",
+        pods=_pods(ready=False, since=5, status=CRASHED | {"state": {}, "lastState": REBOOTED}),
+    ),
+    _flannel(
         "no image",
         _event("Failed", "Failed to pull image: not found"),
         pods=_pods(ready=False, since=30, status=PULL),
@@ -254,6 +267,11 @@ CASES = [
     Case("run by the host, not by a DaemonSet", make_cluster(*FLANNEL.nodes()), frozenset({("CNI011", "Cluster pod network")})),
     # Versions and controllers
     _flannel("versions differ", pods=_pods(images=_old("v0.21.0")), expect=[("CNI008", SET)]),
+    _flannel(
+        "versions differ on a node that is down, which the rollout passed over",
+        nodes=[node("n1", FLANNEL.annotations, ready="Unknown", message="Kubelet stopped"), *FLANNEL.nodes()[1:]],
+        pods=_pods(images=_old("v0.21.0")),
+    ),
     _flannel("a rollout under way", pods=_pods(images=_old("v0.27.0"), age=timedelta(minutes=5))),
     Case(
         "the operator of Cilium is down",
@@ -262,6 +280,8 @@ CASES = [
         ),
         _said(CILIUM, ("CNI009", "Deployment kube-system/cilium-operator")),
     ),
+    Case("its one pod is moved to another node", _operator(age=20), _said(CILIUM)),
+    Case("its pod does not get ready", _operator(age=600), _said(CILIUM, ("CNI009", "Deployment kube-system/cilium-operator"))),
     Case(
         "a controller that is up",
         make_cluster(
