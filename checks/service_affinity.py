@@ -18,6 +18,7 @@ Kubernetes: Virtual IPs and Service Proxies, "Session affinity"; failure catalog
 from __future__ import annotations
 
 from collections.abc import Iterator
+from operator import ne
 
 from kubectl_netdoc.api import (
     SERVICE,
@@ -42,7 +43,10 @@ from kubectl_netdoc.policy import own as policies
 from kubectl_netdoc.targets import sync
 
 CONNECTS = 8
-"""Connects of each client: without affinity all of them meet one of only two backends once in 128 times."""
+"""Connects of each client: without affinity they meet only two backends with at most one switch between once in 16 times."""
+
+SWITCHES = 2
+"""Changes of the backend that tell: one comes while the new Service settles, when a backend is added or taken away."""
 
 NOT_KEPT = Code(
     id="SVA001",
@@ -87,19 +91,19 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     if nodes and (why := policies.walled(facts)):
         yield Unseen("session affinity", f"netdoc's own pods reach nobody: {why}", asked=True)
         return
-    met: dict[str, int] = {}
+    met: dict[str, list[tuple[str, bool]]] = {}
     for node in nodes:
         reply = facts.reply(sticky(facts.cluster, node))
         if isinstance(reply, Lost):
             yield Unseen(f"session affinity from node {node}", reply.reason, asked=reply.asked)
         elif isinstance(reply, EchoReply):
-            met[node] = len({(sample.who, sample.itself) for sample in reply.samples if sample.who})
+            met[node] = [(sample.who, sample.itself) for sample in reply.samples if sample.who]
             if not met[node]:
                 yield Unseen(f"session affinity from node {node}", "no backend of the Service answered", asked=True)
-    loose = sorted(node for node, backends in met.items() if backends > 1)
+    loose = sorted(node for node, found in met.items() if sum(map(ne, found, found[1:])) >= SWITCHES)
     if loose:
         subject = Subject("Cluster", "session affinity") if len(loose) > 1 else Subject("Node", loose[0])
-        most = max(met.values())
+        most = max(len(set(met[node])) for node in loose)
         yield NOT_KEPT.on(subject, nodes=loose, connects=CONNECTS, backends=most, services=services[:5])
 
 

@@ -15,8 +15,8 @@ def _cluster(affinity: str = "ClientIP") -> Cluster:
 
 
 def _met(*who: str, itself: bool = False) -> EchoReply:
-    last = (EchoSample(Outcome.OK, 1.0, who[-1], itself=True),) if itself else ()
-    return EchoReply("10.96.0.51", (*(EchoSample(Outcome.OK, 1.0, node) for node in who), *last))
+    found = [EchoSample(Outcome.OK, 1.0, node, itself=itself and number % 2 == 1) for number, node in enumerate(who)]
+    return EchoReply("10.96.0.51", tuple(found))
 
 
 def _measure(**met: Reply) -> Measured:
@@ -35,9 +35,10 @@ def _case(name: str, facts: Measured, *expect: tuple[str, str], state: str = "",
 CASES = [
     _case("healthy", _measure()),
     _case("two clients may have two backends", _measure(n1=_met("n1", "n1"), n2=_met("n2", "n2"))),
-    _case("one node does not keep its client", _measure(n1=_met("n1", "n2")), ("SVA001", "Node n1")),
-    _case("the pod itself and its neighbour are two", _measure(n1=_met("n1", itself=True)), ("SVA001", "Node n1")),
-    _case("nobody does", _measure(n1=_met("n1", "n2"), n2=_met("n2", "n1")), ("SVA001", "Cluster session affinity")),
+    _case("one node does not keep its client", _measure(n1=_met("n1", "n2", "n1")), ("SVA001", "Node n1")),
+    _case("one switch, while the new Service settles", _measure(n1=_met("n1", "n2", "n2", "n2"))),
+    _case("the pod itself and its neighbour are two", _measure(n1=_met("n1", "n1", "n1", itself=True)), ("SVA001", "Node n1")),
+    _case("nobody does", _measure(n1=_met("n1", "n2", "n1"), n2=_met("n2", "n1", "n2")), ("SVA001", "Cluster session affinity")),
     _case("nothing answers", _measure(n1=NOTHING), state="unknown"),
     _case("an answer was cut", _measure(n1=Lost("cut")), state="unknown"),
     _case("nobody relies on it", _measure(), affinity="None", state="skipped"),
