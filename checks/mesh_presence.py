@@ -29,8 +29,10 @@ from kubectl_netdoc import meshes
 from kubectl_netdoc.api import (
     DEPLOYMENT,
     NAMESPACE,
+    NODE,
     PEER_AUTHENTICATION,
     POD,
+    SERVICE,
     Check,
     Cluster,
     Code,
@@ -45,6 +47,7 @@ from kubectl_netdoc.api import (
     Subject,
     Unseen,
     Workload,
+    matches,
 )
 from kubectl_netdoc.callbacks import some
 from kubectl_netdoc.meshes import AMBIENT, ISTIO, LINKERD, Meshes
@@ -56,6 +59,11 @@ SETTLING = timedelta(seconds=60)
 LINKERD_LABEL = "linkerd.io/control-plane-component"
 LINKERD_PARTS = ("destination", "identity", "proxy-injector")
 
+FARGATE = ("eks.amazonaws.com/compute-type", "fargate")
+"""Label of a node that runs no DaemonSet (AWS: EKS, Fargate), so no ztunnel."""
+
+SCALE = "kubectl -n {namespace} scale deployment {name} --replicas=1"
+
 CONTROL_DOWN = Code(
     id="MSH001",
     severity=Severity.FAIL,
@@ -64,7 +72,10 @@ CONTROL_DOWN = Code(
     message="{mesh}: no replica of {namespace}/{name} is ready ({replicas} wanted); {meshed} pods depend on it",
     fix="Bring it back: running proxies go on with what they know, until their certificates end; new pods get none.",
     commands=("kubectl -n {namespace} get pods -o wide", "kubectl -n {namespace} describe deployment {name}"),
-    explains=(Explains(("MSH002", "MSH003"), "cluster"),),
+    explains=(
+        Explains(("MSH002", "MSH003"), "cluster"),
+        Explains(("SVC004", "SVC005", "SVC007", "CPL001", "CPL002"), "services"),
+    ),
 )
 NO_ZTUNNEL = Code(
     id="MSH002",
@@ -73,7 +84,10 @@ NO_ZTUNNEL = Code(
     title="No working ztunnel on a node with ambient pods",
     message="Node {name} has {count} ambient pods ({shown}), and its ztunnel {trouble}: their connections go nowhere",
     fix="Look at the ztunnel there, and at istio-cni-node, which hands pods to it.",
-    commands=("kubectl -n {root} get pods -o wide --field-selector spec.nodeName={name}",),
+    commands=(
+        "kubectl -n {root} get pods -o wide --field-selector spec.nodeName={name}",
+        "kubectl -n {root} get events --field-selector type=Warning",
+    ),
 )
 PROXY_DOWN = Code(
     id="MSH003",
@@ -104,7 +118,7 @@ STRICT = Code(
 NOT_INJECTED = Code(
     id="MSH012",
     severity=Severity.INFO,
-    risk=Risk.SAFE,
+    risk=Risk.RESTARTS,
     title="Pods without a proxy in a meshed namespace",
     message="{count} pods of namespace {name}, which Istio injects, have no proxy: {shown}",
     fix="If they should have one, make them anew: they are older than the label, or say that they want none.",
@@ -149,18 +163,32 @@ def _all(item: Workload) -> list[Container]:
 
 
 def _control_plane(cluster: Cluster, mesh: str, part: Workload, members: int, parts: list[Workload]) -> Iterator[Finding]:
-    """A part that is down; of Istio's revisions one that is ready is enough."""
+    """A part that is down; of Istio's revisions one that is ready is enough, and what nobody depends on may rest."""
     others = mesh == "Istio" and any(other.status.ready_replicas for other in parts)
-    if part.status.ready_replicas or others or cluster.age(part.metadata.creation_timestamp) < SETTLING:
+    pods = [pod for pod in cluster.pods_in(part.namespace) if matches(part.template.metadata.labels, pod.metadata.labels)]
+    young = any(cluster.age(item.metadata.creation_timestamp) < SETTLING for item in (part, *pods))
+    if part.status.ready_replicas or others or young or not (part.spec.replicas or members):
         return
-    subject = Subject("Deployment", part.name, part.namespace)
-    yield CONTROL_DOWN.on(subject, mesh=mesh, replicas=part.spec.replicas, meshed=members)
+    try_ = CONTROL_DOWN.commands if part.spec.replicas else (*CONTROL_DOWN.commands, SCALE)
+    common = {"mesh": mesh, "replicas": part.spec.replicas, "meshed": members, "services": _services(cluster, part)}
+    common["nodes"] = sorted({pod.spec.node_name for pod in pods if pod.spec.node_name})
+    yield CONTROL_DOWN.on(Subject("Deployment", part.name, part.namespace), common, try_=try_)
+
+
+def _services(cluster: Cluster, part: Workload) -> list[str]:
+    """The Services that lead to a part: with it down, nobody is behind them."""
+    labels = part.template.metadata.labels
+    services = cluster.all(SERVICE) if cluster.readable(SERVICE) else ()
+    found = (s for s in services if s.namespace == part.namespace and matches(s.spec.selector, labels))
+    return sorted(f"{service.namespace}/{service.name}" for service in found)
 
 
 def _ztunnels(cluster: Cluster, found: Meshes, members: list[Pod]) -> Iterator[Finding]:
     by_node: dict[str, list[Pod]] = {}
+    nodes = {node.name: node for node in cluster.all(NODE)} if cluster.readable(NODE) else {}
+    without = {name for name, node in nodes.items() if node.unfit or FARGATE in node.metadata.labels.items()}
     for pod in members:
-        if pod.spec.node_name and pod.ips and cluster.age(pod.metadata.creation_timestamp) > SETTLING:
+        if pod.spec.node_name not in ("", *without) and pod.ips and cluster.age(pod.metadata.creation_timestamp) > SETTLING:
             by_node.setdefault(pod.spec.node_name, []).append(pod)
     for node, pods in sorted(by_node.items()):
         mine = [pod for pod in found.ztunnels if pod.spec.node_name == node]
@@ -223,7 +251,7 @@ check = Check(
     id="mesh_presence",
     title="The service mesh, where there is one, runs",
     prefix="MSH",
-    needs=Needs(kinds=(POD,), optional=(DEPLOYMENT, NAMESPACE, PEER_AUTHENTICATION)),
+    needs=Needs(kinds=(POD,), optional=(DEPLOYMENT, NAMESPACE, PEER_AUTHENTICATION), hints=(NODE, SERVICE)),
     codes=(CONTROL_DOWN, NO_ZTUNNEL, PROXY_DOWN, PRESENT, STRICT, NOT_INJECTED),
     analyse=analyse,
 )

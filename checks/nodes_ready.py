@@ -64,7 +64,7 @@ SURE = re.compile(r"failed to find plugin|no IP addresses available in range set
 
 UNHEALTHY_PODS = (
     *("SVC004", "INC001", "DNC001", "DNC002", "DNC008", "POD003"),
-    *("CPL009", "CPL010", "MSH002", "MSH003"),
+    *("CPL009", "CPL010", "MSH001", "MSH002", "MSH003"),
 )
 """What is said of pods because of the nodes they are on."""
 

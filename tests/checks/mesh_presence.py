@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from kubectl_netdoc.api import DEPLOYMENT, NAMESPACE, PEER_AUTHENTICATION, POD, Kind, Rule, Unavailable
+from kubectl_netdoc.api import DEPLOYMENT, NAMESPACE, NODE, PEER_AUTHENTICATION, POD, Kind, Rule, Unavailable
 from kubectl_netdoc.records import convert
 from kubectl_netdoc.testing import OLD, Built, Case, ago, make_cluster, make_pod
 
@@ -104,9 +104,14 @@ def _case(name: str, *objects: Built, expect: tuple[tuple[str, str], ...] = (), 
 
 WEB = _pod("web-1", f"{APP}, {ISTIO_PROXY}")
 PLAIN = make_pod("plain-1", labels={"app": "plain"})
-PILOT = _pod(
-    "istiod-1", "{name: discovery, image: 'docker.io/istio/pilot:1.24.0'}", labels={"app": "istiod"}, namespace="istio-system"
-)
+
+
+def _pilot(age: float | timedelta = OLD) -> Built:
+    container = "{name: discovery, image: 'docker.io/istio/pilot:1.24.0'}"
+    return _pod("istiod-1", container, labels={"app": "istiod"}, namespace="istio-system", age=age)
+
+
+PILOT = _pilot()
 SELECTS = "{matchLabels: {app: web}}"
 LABELS = {"app": "web"}
 
@@ -123,6 +128,9 @@ CASES = [
     _case("one that wants none of it", make_pod(labels={"istio.io/dataplane-mode": "none"}), _space(AMBIENT), _ztunnel()),
     _case("one alone that wants it", make_pod(labels=AMBIENT), _space({}), _ztunnel(), expect=(IN_AMBIENT,)),
     _case("istiod is down", WEB, _istiod(ready=0), expect=(HERE, NO_ISTIOD)),
+    _case("istiod is made anew", WEB, _istiod(ready=0), _pilot(age=9), expect=(HERE,)),
+    _case("istiod has been down", WEB, _istiod(ready=0), PILOT, expect=(HERE, NO_ISTIOD)),
+    _case("istiod rests, and nobody needs it", _istiod(ready=0, replicas=0)),
     _case("istiod is scaled to nothing", WEB, _istiod(ready=0, replicas=0), expect=(HERE, NO_ISTIOD)),
     _case("an old revision rests", WEB, _istiod(ready=0, replicas=0, name="istiod-1-20"), _istiod(), expect=(HERE,)),
     _case("istiod starts", WEB, _istiod(ready=0, age=9), expect=(HERE,)),
@@ -135,6 +143,14 @@ CASES = [
         _space(AMBIENT),
         _ztunnel(),
         expect=(IN_AMBIENT, ("MSH002", "Node n2")),
+    ),
+    _case(
+        "Fargate has no ztunnel",
+        make_pod(node="fargate-1"),
+        _space(AMBIENT),
+        _ztunnel(),
+        _object(NODE, "fargate-1", "", "", {"eks.amazonaws.com/compute-type": "fargate"}),
+        expect=(IN_AMBIENT,),
     ),
     _case("ztunnel starts", make_pod(), _space(AMBIENT), _ztunnel(ready=False, age=9), expect=(IN_AMBIENT,)),
     _case("a proxy is not ready", _pod("web-1", f"{APP}, {ISTIO_PROXY}", proxy_ready=False), expect=(HERE, PROXY_DOWN)),
