@@ -23,6 +23,7 @@ Cilium's connectivity test waits 15 s.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 from kubectl_netdoc.api import (
@@ -59,13 +60,16 @@ NAMED = 5
 SLOW = 5.0
 """Seconds after which a policy is late: cyclonus gives an engine 5 s to settle before it looks."""
 
+JOINING = timedelta(minutes=2)
+"""A node younger than this may still start its policy engine; nodes_ready waits as long."""
+
 NOTHING_ENFORCES = Code(
     id="ENF001",
     severity=Severity.FAIL,
     risk=Risk.POLICY,
     title="Network policies are not enforced",
-    message="{count} network policies do nothing: {policies}. Denied everything, netdoc's own pods were reached all the same, "
-    "on all {nodes} nodes that were tried, for {seconds:g} s",
+    message="Nothing enforces this cluster's network policies ({count}: {policies}): netdoc's own pods, which a policy denied "
+    "everything, were reached all the same for {seconds:g} s, on all {nodes} nodes that were tried",
     fix="Install a policy engine beside the CNI (kube-network-policies, Calico's Felix as in canal, kube-router), or switch on "
     "the one that the CNI has; until then nothing that these policies forbid is forbidden.",
     commands=(
@@ -82,8 +86,9 @@ NODE_DOES_NOT = Code(
     title="A node enforces no network policy",
     message="Node {name} does not enforce network policies ({ways} of {tried} ways stayed open for {seconds:g} s), "
     "and {others} other nodes do",
-    fix="Look at the CNI's or policy engine's agent on {name}: it is down, or does not get the policies.",
-    commands=("kubectl get pods -A -o wide --field-selector spec.nodeName={name}",),
+    fix="Find the pod of the policy engine (or of the CNI that has one) on {name}: it is missing or down, or it hangs and gets "
+    "no policies. Read its log, then delete it, so that it starts anew; what policies forbid is stopped there from then on.",
+    commands=("kubectl get pods -A -o wide --field-selector spec.nodeName={name}", "kubectl netdoc check cni_health"),
     rows=("P1",),
 )
 ONE_WAY = Code(
@@ -91,7 +96,8 @@ ONE_WAY = Code(
     severity=Severity.FAIL,
     risk=Risk.POLICY,
     title="Policies are enforced one way only",
-    message="{direction} policies are not enforced on {names}, the other direction is: denied traffic passed for {seconds:g} s",
+    message="{direction} policies do nothing on {names}: what netdoc's own policy denied passed for {seconds:g} s; the "
+    "other direction is enforced",
     fix="Use an engine that enforces both directions, or don't rely on {direction} policies.",
     commands=("kubectl get networkpolicies -A",),
     rows=("P1",),
@@ -101,8 +107,9 @@ NOT_LIFTED = Code(
     severity=Severity.FAIL,
     risk=Risk.POLICY,
     title="A policy that was deleted still denies",
-    message="On node {name} a policy was still in force {seconds:g} s after it was deleted ({ways} of {tried} ways)",
-    fix="Look at the policy engine's agent on {name}: it does not follow changes.",
+    message="Node {name} still enforces netdoc's own policy {seconds:g} s after it was deleted ({ways} of {tried} ways are shut)",
+    fix="The policy engine on {name} does not follow changes: new policies and new pods are not seen there either. Read the log "
+    "of its pod, then delete it, so that it starts anew.",
     commands=("kubectl get pods -A -o wide --field-selector spec.nodeName={name}",),
     rows=("P1",),
 )
@@ -111,7 +118,7 @@ WOULD_NOT = Code(
     severity=Severity.INFO,
     risk=Risk.SAFE,
     title="A network policy would do nothing here",
-    message="Nothing enforces network policies on the {nodes} nodes that were tried: one would do nothing",
+    message="Nothing enforces network policies on the {nodes} nodes that were tried: a policy would do nothing here",
     fix="Nothing, as there is no policy; install an engine before relying on one.",
     commands=("kubectl get networkpolicies -A",),
     rows=("P1",),
@@ -163,6 +170,12 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
             yield Unseen(f"enforcement on node {node or 'any'}", reply.reason, asked=True)
     live = {node: [trial for trial in reply.trials if trial.before] for node, reply in flown.items()}
     yield from _grounded(facts.cluster, live)
+    if any(trial.stopped >= 0 for trials in live.values() for trial in trials):
+        for node in sorted(node for node in live if _behind(facts.cluster, node, live[node])):
+            yield Unseen(
+                f"enforcement on node {node}", "it has just joined, and its policy engine may still be starting", asked=True
+            )
+            del live[node]
     waited = max((reply.waited for reply in flown.values()), default=0.0)
     yield from _verdict({node: trials for node, trials in live.items() if trials}, policies, waited)
 
@@ -174,6 +187,13 @@ def _grounded(cluster: Cluster, live: dict[str, list[Trial]]) -> Iterator[Unseen
         if not trials:
             reason = "netdoc's own pods could not reach each other before the policy" + (f": {why}" if why else "")
             yield Unseen(f"enforcement on node {node}", reason, asked=True)
+
+
+def _behind(cluster: Cluster, node: str, trials: list[Trial]) -> bool:
+    """Whether a node that has just joined does not follow policies yet."""
+    item = cluster.get(NODE, "", node) if cluster.readable(NODE) else None
+    joins = item is not None and cluster.age(item.metadata.creation_timestamp) <= JOINING
+    return joins and any(trial.stopped < 0 or trial.again < 0 for trial in trials)
 
 
 def _verdict(live: dict[str, list[Trial]], policies: list[str], waited: float) -> Iterator[Finding]:

@@ -42,8 +42,10 @@ def _case(
     asked: tuple[str, ...] = (),
     lost: str = "",
     state: str = "",
+    joins: str = "",
 ) -> Case:
-    cluster = make_cluster(*THINGS, *objects, vantages=NODES, wishes=Wishes(checks=asked))
+    things = (make_node(joins, age=30), *(built for built in THINGS if built[1].name != joins))
+    cluster = make_cluster(*(things if joins else THINGS), *objects, vantages=NODES, wishes=Wishes(checks=asked))
     replies: dict[Request, Reply] = {}
     for number, node in enumerate(NODES):
         trials = (odd or {}).get(node, _trials(node)) if not isinstance(odd, tuple) else odd
@@ -80,6 +82,8 @@ CASES = [
     ),
     _case("enforced, and no policy", objects=(), asked=("policy_enforcement",)),
     _case("one node does not", {"n2": _trials("n2", -1)}, expect=frozenset({("ENF002", "Node n2")})),
+    _case("one node does not, and joins just now", {"n2": _trials("n2", -1)}, joins="n2", state="unknown"),
+    _case("not enforced, by a node that joins either", _all(stopped=-1), joins="n2", expect=EVERYWHERE),
     _case("no ingress", _one_way("Ingress"), expect=frozenset({("ENF003", "Cluster network policies")})),
     _case("no egress", _one_way("Egress"), expect=frozenset({("ENF003", "Cluster network policies")})),
     _case("never lifted", {"n3": _trials("n3", again=-1)}, expect=frozenset({("ENF004", "Node n3")})),
