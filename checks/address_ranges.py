@@ -19,6 +19,7 @@ Kubernetes: The Kubernetes network model (addresses of pods, Services and nodes 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 from kubectl_netdoc.api import (
@@ -32,30 +33,37 @@ from kubectl_netdoc.api import (
     Facts,
     Finding,
     Needs,
+    Node,
     Risk,
     Severity,
     Skip,
     Subject,
 )
+from kubectl_netdoc.words import some
 
 Network = IPv4Network | IPv6Network
 Range = tuple[Network, str]
 """A pod range and its node."""
 
 NAMED = 20
-"""Addresses that a finding lists at most."""
+"""Addresses that the evidence lists at most."""
+
+SHOWN = 5
+"""Addresses that a sentence names at most."""
 
 DOUBLED = Code(
     id="ADR001",
     severity=Severity.FAIL,
     risk=Risk.NODE,
     title="Two nodes have overlapping pod ranges",
-    message="The pod ranges of {one} ({one_range}) and {other} ({other_range}) overlap: other nodes send both to one of them",
-    fix="Take the younger node out of the cluster and let it register anew, for a range of its own; then look for what "
-    "gave the range twice: a second allocator, a node restored from a backup, ranges written by hand.",
+    message="The pod ranges of {one} ({one_range}) and {other} ({other_range}) overlap: what is sent to one's pods may reach the "
+    "other's",
+    fix="Take {younger}, the younger of them, out of the cluster: drain it, delete the Node object, restart its kubelet. It gets "
+    "a range of its own when it registers anew. Then look for what gave the range twice: a second allocator, a node restored "
+    "from a backup, ranges written by hand.",
     commands=(
         "kubectl get nodes -o custom-columns=NAME:.metadata.name,AGE:.metadata.creationTimestamp,PODS:.spec.podCIDRs",
-        "kubectl get pods -A -o wide --field-selector spec.nodeName={other}",
+        "kubectl get pods -A -o wide --field-selector spec.nodeName={younger}",
     ),
     rows=("M9",),
     explains=(Explains(("PNW002", "PNW003", "PNW007", "PNW009", "PNW012"), "node"), Explains(("PNW003", "PNW012"), "path")),
@@ -65,8 +73,9 @@ NODE_INSIDE = Code(
     severity=Severity.FAIL,
     risk=Risk.NODE,
     title="Nodes have addresses in another node's pod range",
-    message="{count} nodes have addresses in the pod range {range} of {name} ({inside}): what goes to them goes to its pods",
-    fix="Give pods or nodes another range: neither can be renumbered in place, so nodes are replaced one by one.",
+    message="Addresses of other nodes lie in the pod range {range} of {name} ({count}: {shown}): what is sent to them goes to "
+    "its pods",
+    fix="Give pods or nodes another range. Neither can be renumbered in place: replace the nodes one by one.",
     commands=(
         "kubectl get nodes -o wide",
         "kubectl get nodes -o custom-columns=NAME:.metadata.name,PODS:.spec.podCIDRs",
@@ -78,8 +87,9 @@ SERVICE_INSIDE = Code(
     severity=Severity.WARN,
     risk=Risk.NODE,
     title="Services have addresses in a pod range",
-    message="{count} Services have addresses in the pod range {range} of {name} ({services}): a pod with one can't be reached",
-    fix="Separate the Service range (kube-apiserver --service-cluster-ip-range, or a ServiceCIDR) from that of the pods.",
+    message="Services have addresses in the pod range {range} of {name} ({count}: {shown}): a pod that gets one can't be reached",
+    fix="Separate the Service range (kube-apiserver --service-cluster-ip-range, or a ServiceCIDR) from that of the pods, then "
+    "make these Services anew. Until then, cordon {name}, so that no new pod gets such an address.",
     commands=(
         "kubectl get nodes {name} -o custom-columns=NAME:.metadata.name,PODS:.spec.podCIDRs",
         "kubectl get services -A -o wide",
@@ -99,20 +109,26 @@ def analyse(facts: Facts) -> Iterator[Finding]:
         why = f"{outside[0]} has an address outside of its node's" if outside else "no pod shows that its address is from there"
         raise Skip(f"the nodes' spec.podCIDRs may not be what pods get addresses from: {why}", moot=True)
     owners = _Owners(ranges)
-    yield from _overlaps(ranges)
+    ages = {node.name: cluster.age(node.metadata.creation_timestamp) for node in cluster.all(NODE)}
+    yield from _overlaps(ranges, ages)
     yield from _nodes(cluster, owners)
     if cluster.readable(SERVICE):
         yield from _services(cluster, owners)
 
 
 def _ranges(cluster: Cluster) -> Iterator[Range]:
-    """The pod ranges of all nodes; what is no range (nothing in the API forbids it) is left out."""
-    for node in sorted(cluster.all(NODE), key=lambda node: node.name):
+    """The pod ranges of all nodes but virtual ones; what is no range (nothing in the API forbids it) is left out."""
+    for node in sorted(filter(_real, cluster.all(NODE)), key=lambda node: node.name):
         for text in node.spec.pod_cidrs:
             try:
                 yield ip_network(text, strict=False), node.name
             except ValueError:
                 continue
+
+
+def _real(node: Node) -> bool:
+    """Whether its pods run on the node: those of virtual nodes have addresses from elsewhere."""
+    return "virtual" not in node.unfit
 
 
 class _Owners:
@@ -138,7 +154,7 @@ class _Owners:
 
 def _pods(cluster: Cluster, ranges: list[Range]) -> tuple[int, list[str]]:
     """Return how many pods have all their addresses from their own node's ranges, and which do not."""
-    owners, nodes = _Owners(ranges), {node.name for node in cluster.all(NODE)}
+    owners, nodes = _Owners(ranges), {node.name for node in cluster.all(NODE) if _real(node)}
     inside, outside = 0, []
     for pod in cluster.all(POD):
         if pod.spec.host_network or pod.finished or not pod.ips or pod.spec.node_name not in nodes:
@@ -150,7 +166,7 @@ def _pods(cluster: Cluster, ranges: list[Range]) -> tuple[int, list[str]]:
     return inside, sorted(outside)
 
 
-def _overlaps(ranges: list[Range]) -> Iterator[Finding]:
+def _overlaps(ranges: list[Range], ages: dict[str, timedelta]) -> Iterator[Finding]:
     """Every two ranges of different nodes that overlap: sorted, a range can only overlap those that begin before its end."""
     ordered = sorted(ranges, key=lambda each: (each[0].version, int(each[0].network_address), each[1]))
     for number, (network, node) in enumerate(ordered):
@@ -161,6 +177,7 @@ def _overlaps(ranges: list[Range]) -> Iterator[Finding]:
                 one, two = sorted([(node, str(network)), (owner, str(other))])
                 paths = [f"{a} -> {b}" for a, b in ((node, owner), (owner, node))]
                 names = {"one": one[0], "one_range": one[1], "other": two[0], "other_range": two[1]}
+                names["younger"] = min(one[0], two[0], key=lambda name: ages[name])
                 yield DOUBLED.on(Subject("NodePair", f"{one[0]}--{two[0]}"), names, nodes=[one[0], two[0]], paths=paths)
 
 
@@ -173,7 +190,13 @@ def _nodes(cluster: Cluster, owners: _Owners) -> Iterator[Finding]:
                 if each[1] != node.name:
                     found.setdefault(each, []).append(f"{node.name} {ip}")
     for (network, owner), nodes in found.items():
-        yield NODE_INSIDE.on(Subject("Node", owner), range=str(network), count=len(nodes), inside=sorted(nodes)[:NAMED])
+        yield NODE_INSIDE.on(
+            Subject("Node", owner),
+            range=str(network),
+            count=len(nodes),
+            inside=sorted(nodes)[:NAMED],
+            shown=some(sorted(nodes), SHOWN),
+        )
 
 
 def _services(cluster: Cluster, owners: _Owners) -> Iterator[Finding]:
@@ -183,8 +206,8 @@ def _services(cluster: Cluster, owners: _Owners) -> Iterator[Finding]:
             for each in owners.of(ip):
                 found.setdefault(each, []).append(f"{service.namespace}/{service.name} {ip}")
     for (network, node), services in found.items():
-        shown = sorted(services)[:NAMED]
-        yield SERVICE_INSIDE.on(Subject("Node", node), range=str(network), count=len(services), services=shown)
+        numbers = {"range": str(network), "count": len(services), "shown": some(sorted(services), SHOWN)}
+        yield SERVICE_INSIDE.on(Subject("Node", node), numbers, services=sorted(services)[:NAMED])
 
 
 check = Check(

@@ -7,10 +7,11 @@ from kubectl_netdoc.records import NODE, POD, SERVICE, convert
 from kubectl_netdoc.testing import OLD, Built, Case, ago, make_cluster, make_pod, make_service
 
 
-def _node(name: str, ranges: str, *addresses: str) -> Built:
+def _node(name: str, ranges: str, *addresses: str, virtual: bool = False) -> Built:
     """A node with its pod ranges and InternalIPs."""
+    labels = {"type": "virtual-kubelet"} if virtual else {}
     status = {"addresses": [{"type": "InternalIP", "address": ip} for ip in addresses]}
-    fields: dict[str, Any] = {"metadata": {"name": name, "creationTimestamp": ago(OLD)}, "status": status}
+    fields: dict[str, Any] = {"metadata": {"name": name, "labels": labels, "creationTimestamp": ago(OLD)}, "status": status}
     return NODE, convert(NODE, fields | {"spec": {"podCIDRs": ranges.split()}})
 
 
@@ -21,6 +22,7 @@ def _pod(node: str, *ips: str, host: bool = False) -> Built:
 
 
 N1, N2 = _node("n1", "10.0.1.0/24", "192.168.0.1"), _node("n2", "10.0.2.0/24", "192.168.0.2")
+AWAY = (_node("v1", "10.0.2.0/24", virtual=True), _pod("v1", "172.31.0.9"))
 PODS = (_pod("n1", "10.0.1.7"), _pod("n2", "10.0.2.7"))
 DUAL = (
     _node("n1", "10.0.1.0/24 fd00:1::/64", "192.168.0.1", "fd01::1"),
@@ -38,6 +40,10 @@ CASES = [
     _case("healthy", N1, N2, *PODS, *SERVICES),
     _case("the same range", N1, _node("n2", "10.0.1.0/24"), _pod("n1", "10.0.1.7"), expect=PAIR),
     _case("a range in another", N1, _node("n2", "10.0.0.0/16"), _pod("n1", "10.0.1.7"), expect=PAIR),
+    _case(
+        "the same range, beside a virtual node's pods", N1, _node("n2", "10.0.1.0/24"), _pod("n1", "10.0.1.7"), *AWAY, expect=PAIR
+    ),
+    _case("a virtual node's range, which nobody uses", N1, N2, *PODS, *AWAY),
     _case("ranges side by side", N1, _node("n2", "10.0.0.0/24"), _node("n3", "10.0.2.0/23"), _pod("n1", "10.0.1.7")),
     _case("the same IPv6 range", *DUAL, _node("n2", "10.0.2.0/24 fd00:1::/65"), expect=PAIR),
     _case(
