@@ -72,8 +72,8 @@ NOT_OURS = ("service.kubernetes.io/service-proxy-name", "service.kubernetes.io/h
 
 TABLES = ("iptables", "legacy", "nftables")
 
-HOURLY = "it writes all again within the hour only: restart it there"
-NEVER = "in nftables mode it fills no chain that is there, started again or not: delete its table, then restart it there"
+HOURLY = "By itself it writes missing rules again only once an hour: restart its pod to have them now"
+NEVER = "In nftables mode it never fills a chain that is there, not even after a restart: delete its table, then restart its pod"
 """What kube-proxy does about rules that somebody took out: proxyutil.FullSyncPeriod; epChainSkipUpdate of the nftables mode."""
 
 LOG, RESTART = "kubectl -n {space} logs {pod} --tail=50", "kubectl -n {space} delete pod {pod}"
@@ -86,7 +86,7 @@ NO_RULES = Code(
     title="A node holds no rules of Services",
     message="On {name} no rule leads to any of the {count} endpoints that every node should have, though kube-proxy's pod "
     "runs there",
-    fix="Somebody flushed them, or kube-proxy does not write, and {again}. Then find what flushes (firewalld, a script).",
+    fix="Somebody flushed them, or kube-proxy does not write any. {again}. Then find what flushes (firewalld, a script).",
     commands=(LOG, RESTART),
     rows=("K8",),
     explains=(Explains(("SVR006", "DNL001", "DNL005", "DNL007", "NPT001", "STF002"), "node"),),
@@ -98,7 +98,7 @@ MISSING = Code(
     title="Services without a rule on a node",
     message="On {name} no rule leads to any endpoint of {services}: {endpoints}, endpoints for longer than {settled} s; the "
     "rules of {others} have them",
-    fix="kube-proxy on {name} did not write them, or somebody took them out, and {again}.",
+    fix="kube-proxy on {name} did not write them, or somebody took them out. {again}.",
     commands=(LOG, RESTART),
     rows=("K8",),
     explains=(Explains(("SVR006", "NPT001", "STF002"), "node"),),
@@ -110,7 +110,7 @@ SOME_MISSING = Code(
     title="Endpoints without a rule on a node",
     message="On {name} no rule leads to {endpoints} of {services}, endpoints for longer than {settled} s; the rules of {others} "
     "have them. Their share goes to the Service's other endpoints, or nowhere",
-    fix="kube-proxy on {name} did not write them, or somebody took them out, and {again}.",
+    fix="kube-proxy on {name} did not write them, or somebody took them out. {again}.",
     commands=(LOG, RESTART),
     rows=("K8",),
     explains=(Explains(("SVR006", "NPT001", "STF002"), "node"),),
@@ -131,11 +131,10 @@ TWO_SETS = Code(
     severity=Severity.WARN,
     risk=Risk.NODE,
     title="Both sets of iptables hold rules of Services",
-    message="On {nodes} kube-proxy's rules stand in the old tables ({legacy} endpoints) as well as in nf_tables ({nft}); those "
-    "in {stale} are not kept up any more, and the kernel goes through both",
+    message="On {nodes} kube-proxy's rules stand in the old tables ({legacy} endpoints) as well as in nf_tables ({nft}); "
+    "{stale} not kept up any more, and the kernel goes through both",
     fix="Take the set away that kube-proxy does not write (iptables-legacy, or iptables-nft), or restart the node; have all that "
     "runs iptables there use one.",
-    commands=(on_node("{first}", "{tool} -t nat -S KUBE-SERVICES"),),
     rows=("K9",),
 )
 OTHER_MODE = Code(
@@ -145,8 +144,9 @@ OTHER_MODE = Code(
     title="Rules of another mode left behind",
     message="On {nodes} kube-proxy's rules stand in {table} ({count} endpoints), and those of another mode in {other} ({left}): "
     "nobody keeps them up any more",
-    fix="Take them away on {first} (kube-proxy --cleanup, then restart its pod), or restart the node.",
-    commands=("kubectl -n {space} delete pod {pod}",),
+    fix="Take them away on {first} with kube-proxy --cleanup, which takes away all rules of Services there, and restart its pod "
+    "at once, which writes those of its mode again; or restart the node.",
+    commands=("kubectl -n {space} exec {pod} -- kube-proxy --cleanup", RESTART),
     rows=("K7",),
 )
 
@@ -233,6 +233,7 @@ class _Held:
         self.mode = mode.lines[0] if isinstance(mode, HttpReply) and mode.lines else ""
         candidates = {"nftables": ("nftables",), "iptables": ("iptables", "legacy")}.get(self.mode, TABLES)
         self.table = max(candidates, key=lambda table: len(self.sets[table] & want.allowed))
+        self.tied = len(self.sets["iptables"] & want.allowed) == len(self.sets["legacy"] & want.allowed)
         held = self.sets[self.table]
         self.must = want.of(node)
         self.missing = set(self.must) - held
@@ -340,10 +341,13 @@ def _left(held: list[_Held], proxies: dict[str, list[Pod]]) -> Iterator[Finding]
     twice = [each for each in held if each.sets["legacy"] and each.sets["iptables"] and each.table != "nftables"]
     if twice:
         first = twice[0]
-        stale = "the old tables" if first.table == "iptables" else "nf_tables"
-        tool = "iptables-legacy" if first.table == "iptables" else "iptables-nft"
+        stale = "those in the old tables are" if first.table == "iptables" else "those in nf_tables are"
+        stale = "one of the two is" if first.tied else stale  # which one, nothing tells
+        tools = ("iptables-legacy",) if first.table == "iptables" else ("iptables-nft",)
+        tools = ("iptables-legacy", "iptables-nft") if first.tied else tools
+        lines = tuple(on_node(first.node, f"{tool} -t nat -S KUBE-SERVICES") for tool in tools)
         counts = {"legacy": len(first.sets["legacy"]), "nft": len(first.sets["iptables"])}
-        yield TWO_SETS.on(_subject(twice), counts, nodes=_nodes(twice), first=first.node, stale=stale, tool=tool)
+        yield TWO_SETS.on(_subject(twice), counts, try_=lines, nodes=_nodes(twice), stale=stale)
     other = [each for each in held if each.sets["nftables"] and (each.sets["iptables"] or each.sets["legacy"])]
     if other:
         first = other[0]

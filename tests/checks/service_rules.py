@@ -217,6 +217,7 @@ CASES = [
         facts=_measure(narrow, n2=_rules((*FULL, DEAD))),
     ),
     _case("old tables beside nf_tables", X, ("SRL004", "Node n2"), facts=_measure(X, n2=BOTH_SETS)),
+    _case("both sets are the same", X, ("SRL004", "Node n2"), facts=_measure(X, n2=_rules(FULL, legacy=FULL))),
     _case(
         "nf_tables beside the old tables, everywhere",
         X,
