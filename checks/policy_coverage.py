@@ -65,7 +65,7 @@ FORGETS_DNS = Code(
     severity=Severity.WARN,
     risk=Risk.POLICY,
     title="Egress policy forgets cluster DNS",
-    message="{kind} {namespace}/{name} lets {workloads} reach other things, but not cluster DNS over {protocol} ({dns})",
+    message="{policy} lets {workloads} send, but not to cluster DNS over {protocol} ({dns}): they can look up no name",
     fix="Allow egress to the DNS pods, UDP and TCP, on the port they listen on: {listening}.",
     commands=("kubectl -n {namespace} patch networkpolicy {name} --type json -p {patch}",),
     rows=("D4",),
@@ -75,7 +75,7 @@ FORGETS_NODE_LOCAL = Code(
     severity=Severity.WARN,
     risk=Risk.POLICY,
     title="Egress policy forgets NodeLocal DNSCache, which pods ask",
-    message="Pods ask {address} for names, and {kind} {namespace}/{name} does not let {workloads} reach it",
+    message="{policy} does not let {workloads} reach {address}, which pods ask for names: they can look up none",
     fix="Allow egress to {address}, ports 53 UDP and TCP.",
     commands=("kubectl -n {namespace} patch networkpolicy {name} --type json -p {patch}",),
     rows=("D5",),
@@ -85,8 +85,8 @@ SILENT = Code(
     severity=Severity.INFO,
     risk=Risk.SAFE,
     title="Workload may not ask cluster DNS",
-    message="{kind} {name} keeps {workloads} from cluster DNS over {protocol}",
-    fix="Nothing, if they need no names (or no TCP, which only long answers do); else allow egress to {dns}.",
+    message="{policy} keeps {workloads} from cluster DNS over {protocol} ({dns})",
+    fix="Nothing, if they need no names (TCP: no long answers); else allow egress to the DNS pods, {listening}.",
     commands=("kubectl netdoc policy coverage",),
     rows=("D4", "D5"),
 )
@@ -132,7 +132,7 @@ PEER_MATCHES_NOTHING = Code(
     severity=Severity.INFO,
     risk=Risk.SAFE,
     title="Rule names peers that are not there",
-    message="{policy}, {place}: {detail} match no pod",
+    message="{policy}, {place}: nothing matches {detail}",
     fix="Compare the selector with the labels of the namespaces and pods that are meant.",
     commands=("kubectl get pods -A --show-labels", "kubectl get namespaces --show-labels"),
     rows=("P3",),
@@ -142,9 +142,9 @@ UNDEFINED_PORT = Code(
     severity=Severity.INFO,
     risk=Risk.SAFE,
     title="Rule names a port that no pod declares",
-    message="{policy}, {place}: no pod that it is about declares a port {detail}, so the rule allows nothing there",
+    message="{policy}, {place}: no pod that the rule is about declares a port {detail}, so it allows nothing",
     fix="Name the port in the destination pods' containers, or use its number in the policy.",
-    commands=("kubectl -n {where} get pods -o jsonpath={jsonpath}",),
+    commands=("kubectl -n {where} get pods -o custom-columns='NAME:.metadata.name,PORTS:.spec.containers[*].ports[*].name'",),
     rows=("P3",),
 )
 SHADOWED = Code(
@@ -258,7 +258,6 @@ def _flaws(engine: Engine) -> Iterator[Finding]:
             where=flaw.policy.namespace or "default",
             by=str(flaw.other or "no policy that is evaluated"),
             patch=fixes.removal(flaw.superfluous),
-            jsonpath="{range .items[*]}{.metadata.name}: {.spec.containers[*].ports[*].name}{'\\n'}{end}",
         )
 
 
@@ -281,6 +280,7 @@ def _dns(engine: Engine, coverage: Coverage, dns: Servers, local: str) -> Iterat
         written = policies.get((ref.namespace, ref.name)) if ref.kind == NETWORK_POLICY.name else None
         rule = fixes.dns_rule(dns, ref.namespace, address if address == local else "")
         evidence = {
+            "policy": str(ref),
             "workloads": _some(one.workload for one in those),
             "protocol": protocol,
             "dns": f"Service {dns.service.namespace}/{dns.service.name}",
