@@ -108,7 +108,7 @@ WRONG_PORT = Code(
 NOT_LISTENING = Code(
     id="SVR004",
     severity=Severity.FAIL,
-    risk=Risk.SAFE,
+    risk=Risk.RESTARTS,
     title="Nothing listens behind a Service",
     message="Every endpoint of Service {namespace}/{name} refuses port {port}; its pods declare {ports}",
     fix="The application is not listening there, or on 127.0.0.1 only: have it bind 0.0.0.0 or ::.",
@@ -145,6 +145,9 @@ NOT_THE_API = Code(
     commands=("kubectl -n default get service kubernetes -o wide",),
     explains=(Explains(("CPL008",), "cluster"),),
 )
+CONTROLLER = "endpointslice-controller.k8s.io"
+REMAKE = "kubectl -n {namespace} delete endpointslice {slice}"
+
 GONE = Code(
     id="SVR008",
     severity=Severity.FAIL,
@@ -152,11 +155,11 @@ GONE = Code(
     title="Endpoint of a pod that is not there",
     message="Service {namespace}/{name} sends traffic to {address}, for pod {pod}, which is not there and does not answer "
     "({outcomes} from {nodes}); EndpointSlice {slice} still has it as ready",
-    fix="The endpointslice controller does not keep up: see whether kube-controller-manager runs; a deleted slice is made anew.",
+    fix="The endpointslice controller does not keep up: see whether kube-controller-manager runs. Only while it does is a "
+    "deleted slice made anew.",
     commands=(
         "kubectl -n kube-system get pods -l component=kube-controller-manager",
         "kubectl -n {namespace} get endpointslice {slice} -o yaml",
-        "kubectl -n {namespace} delete endpointslice {slice}",
     ),
     rows=("K14",),
     explains=(Explains(("NPT001",), "cluster"),),
@@ -457,9 +460,18 @@ def _silent(facts: Facts, endpoint: Endpoint, rows: list[_Row]) -> Iterator[Find
     common = {"services": [row.target.name for row in rows], "address": str(endpoint.address), "nodes": sorted(bad)}
     common |= {"outcomes": sorted({str(outcome) for outcome in bad.values()}), "paths": paths}
     if endpoint.gone and bad.keys() == seen.keys():
-        yield GONE.on(rows[0].subject, common, pod=endpoint.pod, slice=endpoint.slice)
+        lines = (*GONE.commands, *((REMAKE,) if _remade(facts, namespace, endpoint.slice) else ()))
+        yield GONE.on(rows[0].subject, common, try_=lines, pod=endpoint.pod, slice=endpoint.slice)
     else:
         yield BAD_ENDPOINT.on(Subject("Pod", endpoint.pod, namespace), common)
+
+
+def _remade(facts: Facts, namespace: str, name: str) -> bool:
+    """Whether a slice would be made anew: it is the controller's, which works, as netdoc's new Service has endpoints."""
+    found = facts.cluster.get(ENDPOINT_SLICE, namespace, name)
+    replies = [facts.reply(own(facts.cluster, vantage.node)) for vantage in facts.vantages]
+    works = any(sample.who for reply in replies if isinstance(reply, EchoReply) for sample in reply.samples)
+    return works and found is not None and found.managed_by == CONTROLLER
 
 
 def _only_direct(row: _Row) -> Iterator[Finding]:

@@ -1,6 +1,7 @@
 """Cases of service_reachability: who is at fault is told by who answers whom."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 import msgspec
 
@@ -61,8 +62,16 @@ def _slice(number: int) -> Built:
     return kind, msgspec.structs.replace(item, ports=ports, endpoints=placed)
 
 
-def _cluster(*more: Built, port: int = 8080, host: bool = False, unavailable: bool = False, **service: object) -> Cluster:
-    pods = [make_pod(name, labels={"app": "web"}, ip=ip, ports={"http": 8080}) for ip, name in ENDS.items()]
+def _cluster(
+    *more: Built,
+    port: int = 8080,
+    host: bool = False,
+    unavailable: bool = False,
+    ports: Mapping[str, int] = MappingProxyType({"http": 8080}),
+    **service: object,
+) -> Cluster:
+    """``ports``: what the pods declare."""
+    pods = [make_pod(name, labels={"app": "web"}, ip=ip, ports=ports) for ip, name in ENDS.items()]
     if host:
         pods = [(POD, msgspec.structs.replace(pod, spec=PodSpec(host_network=True))) for _, pod in pods]
     web = make_service("web", selector={"app": "web"}, ports=[(80, port)], cluster_ip="10.96.0.1", **service)  # type: ignore[arg-type]
@@ -193,6 +202,7 @@ def _with_ips(facts: Measured, **ips: tuple[str, ...]) -> Measured:
 DUAL = _dual()
 GONE = _without("web-1")
 C = _cluster()
+UNTOLD, TWO_PORTS = _cluster(ports={}), _cluster(port=8081, ports={"http": 8080, "admin": 9090})
 DENIED = _cluster(CLOSED)
 OTHERS = _cluster(NATIVE)
 ALL = ("10.96.0.1", *ENDS)
@@ -225,11 +235,20 @@ CASES = [
     _case("a node without a way to others, and Services work", C, _cut_off(C), state="unknown"),
     _case("rules of yesterday", C, _measure(C, own={"n1": _seen("n1")}), ("SVR002", "Node n1")),
     _case("application on 127.0.0.1", C, _measure(C, REFUSED), ("SVR004", WEB)),
+    _case("pods that declare no port refuse", UNTOLD, _measure(UNTOLD, REFUSED), ("SVR004", WEB)),
+    _case("wrong targetPort, and the pods declare two", TWO_PORTS, _measure(TWO_PORTS, REFUSED), ("SVR003", WEB)),
     _case("wrong targetPort", _cluster(port=8081), _measure(_cluster(port=8081), REFUSED), ("SVR003", WEB)),
     _case("one deaf endpoint", C, _measure(C, _everywhere("10.0.1.1")), ("SVR005", "Pod shop/web-1")),
     _case("one endpoint refuses", C, _measure(C, _everywhere("10.0.1.1", outcome=Outcome.REFUSED)), ("SVR005", "Pod shop/web-1")),
     _case(
         "an endpoint of a pod that is not there", GONE, _measure(GONE, _everywhere("10.0.1.1")), ("SVR008", "Service shop/web")
+    ),
+    _case(
+        "an endpoint of a pod that is not there, and the controller is down",
+        GONE,
+        _measure(GONE, _everywhere("10.0.1.1"), own=dict.fromkeys(NODES, NOTHING)),
+        ("SVR008", "Service shop/web"),
+        ("SVR001", "Cluster service addresses"),
     ),
     _case("a pod that is not in the list, and answers", GONE, _measure(GONE)),
     _case("dual-stack, healthy", DUAL, _measure(DUAL)),
