@@ -93,7 +93,7 @@ ABSENT_UNPROVEN = Code(
 NEITHER = Code(
     id="KPP003",
     severity=Severity.FAIL,
-    risk=Risk.NODE,
+    risk=Risk.RESTARTS,
     title="Nobody does kube-proxy's work",
     message="No node runs kube-proxy, {network}, and netdoc's own Service answers from no node",
     fix="Install kube-proxy again (kubeadm: 'kubeadm init phase addon kube-proxy' on a control plane node), "
@@ -106,7 +106,7 @@ NEITHER = Code(
 DOUBLED = Code(
     id="KPP004",
     severity=Severity.WARN,
-    risk=Risk.SAFE,
+    risk=Risk.RESTARTS,
     title="Two kube-proxies on a node",
     message="On {nodes} more than one kube-proxy runs: {pods}: they write the same rules, and only one gets the ports for health "
     "and metrics",

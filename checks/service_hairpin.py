@@ -59,8 +59,8 @@ HAIRPIN = Code(
     "answer within a second, all other backends answered",
     fix='Set "hairpinMode": true in the CNI configuration on {nodes} (flannel: in its delegate), then recreate the pods there.',
     commands=(
+        on_node("{first}", "grep -r hairpinMode /etc/cni/net.d"),
         "kubectl get pods -A -o wide --field-selector spec.nodeName={first}",
-        "kubectl -n kube-flannel get configmap kube-flannel-cfg -o yaml",
     ),
     rows=("K12",),
 )
