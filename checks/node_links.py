@@ -67,8 +67,8 @@ DOWN = Code(
     severity=Severity.FAIL,
     risk=Risk.NODE,
     title="A link of the pod network is down or gone",
-    message="On node {name}, {link} is {how}, and pods there reach none on other nodes",
-    fix="Bring it up on the node, then restart the network agent there: a link that goes down takes its routes along.",
+    message="On node {name} the link {link} is {how}: pods there do not reach those on other nodes",
+    fix="{way}.",
     rows=("M3", "M11"),
     explains=(*EFFECTS, Explains(("PNW005", "NRT001", "NRT003", "NRT004", "NRT005"), "node")),
 )
@@ -78,7 +78,8 @@ TOO_LARGE = Code(
     risk=Risk.NODE,
     title="Pods' packets and their wrapping do not fit the node's link",
     message="On {nodes} pods send up to {sent} bytes, {tunnel} adds {extra}, and {underlay} carries {mtu}: {over} too many",
-    fix="Raise the MTU of {underlay} to {needed}, or set the CNI's to {fits} and make the pods anew.",
+    fix="Raise the MTU of {underlay} to {needed} where the network between the nodes carries that, here and where the node sets it "
+    "when it starts; else set the CNI's to {fits}, and make the pods anew.",
     rows=("M1",),
     explains=(Explains(("MTU001", "MTU003", "PNW006", "PNW014"), "path"), Explains(("DTR001", "DTR002"), "node")),
 )
@@ -149,9 +150,25 @@ def _down(network: Network, node: str, used: set[str]) -> Iterator[Finding]:
     for name in sorted(used | _written(network, node) | bridges):
         link = links.get(name)
         if link is None or not link.up:
-            line = (routing.on(node, f"ip link set {name} up"),) if link else ()
-            how = "down" if link else "not there"
-            yield DOWN.on(Subject("Node", node), try_=(*line, AGENTS), link=name, how=how, paths=network.around(node))
+            how, way, lines = "not there", "Delete the pod of the network's agent on {node}: the next one makes the link anew", ()
+            if link:
+                how, way, lines = "down", *_up(network, node, link)
+            numbers = {"link": name, "how": how, "way": way.format(node=node), "paths": network.around(node)}
+            yield DOWN.on(Subject("Node", node), numbers, try_=(*lines, AGENTS))
+
+
+def _up(network: Network, node: str, link: Link) -> tuple[str, tuple[str, ...]]:
+    """How a link is brought up, and given back what went with it."""
+    up = routing.on(node, f"ip link set {link.name} up")
+    if link.kind == "bridge":
+        return "Bring it up on the node", (up,)
+    family = next((family for name, family in FLANNEL if link.name.startswith(f"{name}.")), "")
+    lines = (up, *(_neighbours(network, node, link, family, routed=True) if family else ()))
+    if 1 < len(lines) <= MOST_LINES:
+        return "Bring it up on the node, and give it the routes and entries back that went with it", lines
+    return "Bring it up, then delete the pod of the network's agent on {node}: the next one sets the routes that went with it", (
+        up,
+    )
 
 
 def _written(network: Network, node: str) -> set[str]:
@@ -191,7 +208,9 @@ def _sizes(network: Network, used: set[str]) -> Iterator[Finding]:
         wide = _elsewhere(network, nodes, size.underlay)
         small = wide > size.mtu and 2 * len(nodes) < len(network.tables)
         code, mtu, more = (SMALLER, wide, ()) if small else (TOO_LARGE, needed, encapsulation.OTHERS)
-        lines = tuple(routing.on(node, f"ip link set {size.underlay} mtu {mtu}") for node in nodes[:3])
+        # what no other node's link carries, the network between them may not either
+        raised = nodes[:MOST_LINES] if mtu <= wide else ()
+        lines = tuple(routing.on(node, f"ip link set {size.underlay} mtu {mtu}") for node in raised)
         yield code.on(subject, numbers | names | {"wide": wide}, try_=(*lines, *more), paths=paths)
 
 
@@ -248,13 +267,16 @@ def _ends(network: Network, name: str, used: set[str]) -> Iterator[Finding]:
             yield OTHER_END.on(Subject("Node", name), numbers, try_=(*lines[:MOST_LINES], AGENTS))
 
 
-def _neighbours(network: Network, name: str, link: Link, family: str) -> Iterator[str]:
-    """The lines for the other nodes' ends."""
+def _neighbours(network: Network, name: str, link: Link, family: str, *, routed: bool = False) -> Iterator[str]:
+    """The lines for the other nodes' ends; ``routed``: and for the routes to them."""
     for other, node in sorted(network.nodes.items()):
         ranges = [to for to in node.spec.pod_cidrs if families.of(to) == family]
         if other != name and ranges:
-            macs = network.macs(other, link, family)
-            yield from routing.tunnel_lines(name, link.name, routing.first(ranges[0]), macs, network.outer(other, family))
+            macs, via = network.macs(other, link, family), routing.first(ranges[0])
+            if routed and macs:
+                line = f"{routing.ip(via)} route replace {ranges[0]} via {via} dev {link.name} onlink"
+                yield routing.on(name, line)
+            yield from routing.tunnel_lines(name, link.name, via, macs, network.outer(other, family))
 
 
 check = Check(
