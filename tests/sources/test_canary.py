@@ -112,6 +112,14 @@ def test_engine_that_does_not_forget(monkeypatch: pytest.MonkeyPatch) -> None:
         assert all(t.stopped >= 0 and t.again == -1 for t in trials(reply))
 
 
+def test_pods_on_the_nodes_own_network_are_no_counterparts(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = Network(lambda a, b: not (a.host or b.host))
+    hosts = [DebugPod(f"host-{node}", node, host=True, nonce="x", ip="192.0.2.1", running=True) for node in NODES]
+    network.pods |= {pod.name: pod for pod in hosts}
+    network.session.pods += hosts
+    assert all(t.stopped >= 0 for reply in flown(monkeypatch, network).values() for t in trials(reply))
+
+
 def test_engine_that_is_late_on_one_node_gets_more_time(monkeypatch: pytest.MonkeyPatch) -> None:
     begun = time.monotonic()
     found = flown(monkeypatch, Network(lambda a, b: ends(a, b)[0].node == "n1" or time.monotonic() > begun + 0.3))

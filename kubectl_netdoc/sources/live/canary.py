@@ -73,7 +73,7 @@ class Flight:
 
     def __init__(self, client: Client, session: Session, requests: Iterable[Canary], deadline: float) -> None:
         self.client, self.session, self.deadline = client, session, deadline
-        self.pods = {(pod.node, pod.canary): pod for pod in session.pods if pod.running and pod.ip and not pod.twin}
+        self.pods = {(pod.node, pod.canary): pod for pod in session.pods if pod.running and pod.ip and not (pod.twin or pod.host)}
         self.requests = tuple(requests)
         self.waited = ENFORCED
         self.ways = [way for request in self.requests for way in self._ways(request)]
