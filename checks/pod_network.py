@@ -22,13 +22,16 @@ Kubernetes: The Kubernetes network model; failure catalogue M1, M3 and the table
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from ipaddress import ip_address, ip_network
 
 import msgspec
 
-from kubectl_netdoc import elders, families
+from kubectl_netdoc import elders, families, networks
 from kubectl_netdoc.api import (
+    DAEMON_SET,
     ENDPOINT_SLICE,
+    NETWORK_KINDS,
     NODE,
     SERVICE,
     Check,
@@ -59,6 +62,9 @@ from kubectl_netdoc.targets import PROOFS, proof
 
 BULK = 65536
 """Bytes of the large payload: some forty full-size segments, and no load to speak of."""
+
+JOINING = timedelta(minutes=2)
+"""A node younger than this may still get its routes or tunnels; nodes_ready waits as long."""
 
 SEGMENT = 1024
 """Bytes of the large payload from which on full-size segments do pass: a hole lets none through, at any MTU that is in use."""
@@ -269,6 +275,7 @@ class _Mesh:
     """Outcomes by path, in one family. A path is good when its echo proved itself at least once."""
 
     def __init__(self, facts: Facts, family: str = "") -> None:
+        joining = _joining(facts)
         ran = [vantage for vantage in facts.vantages if vantage.running and vantage.node]
         self.usable = {vantage.node: vantage for vantage in ran if not family or _has(vantage, family)}
         self.unknown: dict[Pair, str] = {}
@@ -279,6 +286,9 @@ class _Mesh:
             if not self.usable.keys() >= set(pair):
                 continue
             reply, large, datagrams = (facts.reply(ask(pair, family)) for ask in (small, bulk, udp))
+            if isinstance(reply, EchoReply) and not any(s.who for s in reply.samples) and (new := joining & set(pair)):
+                self.unknown[pair] = f"{', '.join(sorted(new))} has just joined the cluster, and may not have its routes yet"
+                continue
             if isinstance(reply, EchoReply):
                 self.replies[pair] = reply
             elif isinstance(reply, Lost):
@@ -306,6 +316,12 @@ class _Mesh:
         replies = [self.replies[pair] if pair in self.bad else self.no_udp.get(pair, self.replies[pair]) for pair in paths]
         outcomes = {"impostor" if s.impostor else str(s.outcome) for reply in replies for s in reply.samples}
         return {"failed": len(paths), "outcomes": sorted(outcomes), "paths": arrows(paths)}
+
+
+def _joining(facts: Facts) -> set[str]:
+    cluster = facts.cluster
+    nodes = cluster.all(NODE) if cluster.readable(NODE) else ()
+    return {node.name for node in nodes if cluster.age(node.metadata.creation_timestamp) <= JOINING}
 
 
 def _has(vantage: Vantage, family: str) -> bool:
@@ -345,7 +361,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
 def _same_node(facts: Facts, mesh: _Mesh) -> dict[str, list[str]]:
     """Return for each node with two pods what failed between them; nothing failed where the list is empty."""
     found: dict[str, list[str]] = {}
-    for node in mesh.usable:
+    for node in sorted(mesh.usable.keys() - _joining(facts)):
         reply = facts.reply(Echo(node, Peer(node, twin=True)))
         if isinstance(reply, EchoReply):
             found[node] = [] if any(s.who for s in reply.samples) else sorted({str(s.outcome) for s in reply.samples})
@@ -436,8 +452,11 @@ def _principles(mesh: _Mesh) -> Iterator[Finding]:
 
 
 def _ranges(facts: Facts, mesh: _Mesh) -> Iterator[Finding]:
-    """A new pod outside its node's range counts only where those of all other nodes are inside theirs (design §6)."""
-    if not facts.cluster.readable(NODE):
+    """A new pod outside its node's range counts only where those of all other nodes are inside theirs (design §6).
+
+    Not at all where the network is known to give addresses from ranges of its own: they may be inside by chance.
+    """
+    if not facts.cluster.readable(NODE) or _own_ranges(facts.cluster):
         return
     ranges = {n.name: n.spec.pod_cidrs for n in facts.cluster.all(NODE) if n.spec.pod_cidrs}
     judged = {node: v.ip for node, v in mesh.usable.items() if v.ip and node in ranges}
@@ -446,6 +465,11 @@ def _ranges(facts: Facts, mesh: _Mesh) -> Iterator[Finding]:
         node = outside[0]
         paths = sorted(f"{a} -> {b}" for a, b in mesh.replies if node in (a, b))
         yield FOREIGN_RANGE.on(Subject("Node", node), ip=judged[node], ranges=ranges[node], nodes=[node], paths=paths)
+
+
+def _own_ranges(cluster: Cluster) -> bool:
+    primary = [found for found in networks.recognise(cluster) if found.primary] if cluster.readable(DAEMON_SET) else []
+    return bool(primary) and not any(found.traits.node_ranges for found in primary)
 
 
 def _reached(mesh: _Mesh, vantage: Vantage) -> bool:
@@ -457,7 +481,7 @@ check = Check(
     id="pod_network",
     title="Pods reach pods on every node",
     prefix="PNW",
-    needs=Needs(optional=(NODE,), hints=(SERVICE, ENDPOINT_SLICE, *policies.KINDS), tier=Tier.PODS),
+    needs=Needs(optional=(NODE,), hints=(SERVICE, ENDPOINT_SLICE, *policies.KINDS, DAEMON_SET, *NETWORK_KINDS), tier=Tier.PODS),
     codes=(
         NO_CROSSING,
         NODE_CUT_OFF,

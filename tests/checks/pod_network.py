@@ -11,9 +11,18 @@ from kubectl_netdoc.facts import Measured, Vantage
 from kubectl_netdoc.model import Tier
 from kubectl_netdoc.records import ADMIN_NETWORK_POLICY, CLUSTER_NETWORK_POLICY, NATIVE_POLICIES, Kind
 from kubectl_netdoc.testing import Case, make_cluster, make_node, make_pod, make_policy, make_service, make_slice, measured
+from tests.networks_objects import daemon_set
 
 NODES = ("n1", "n2", "n3")
 CLUSTER = make_cluster(*(make_node(n, podCIDRs=[f"10.0.{n[1]}.0/24"]) for n in NODES), vantages=NODES)
+JOINS = make_cluster(
+    *(make_node(n, podCIDRs=[f"10.0.{n[1]}.0/24"], age=30 if n == "n2" else 7200) for n in NODES), vantages=NODES
+)
+CALICO = make_cluster(
+    *(make_node(n, podCIDRs=[f"10.0.{n[1]}.0/24"]) for n in NODES),
+    *daemon_set("kube-system", "calico-node", {"calico-node": "quay.io/calico/node:v3.30.0"})[:1],
+    vantages=NODES,
+)
 DUAL = make_cluster(*(make_node(n, podCIDRs=[f"10.0.{n[1]}.0/24", f"fd00:0:0:{n[1]}::/64"]) for n in NODES), vantages=NODES)
 IPS = {"n1": "10.0.1.9", "n2": "10.0.2.9", "n3": "10.0.3.9"}
 NETWORK = "Cluster pod network"
@@ -39,6 +48,7 @@ def _mesh(
     lost: str = "",
     unprobed: str = "",
     ips: dict[str, str] | None = None,
+    own: dict[str, str] | None = None,
     down: tuple[str, ...] = (),
 ) -> Measured:
     """``bad``: whether the path from one node to another is silent; the others: nodes or paths with that trouble."""
@@ -53,7 +63,7 @@ def _mesh(
             return SILENCE
         if request.size and path in large:
             return EchoReply("x", (EchoSample(Outcome.OK, 0.5, path[1], IPS[path[0]], got),))
-        return _good(request, "10.0.1.0" if masqueraded == request.node else "")
+        return _good(request, "10.0.1.0" if masqueraded == request.node else (own or {}).get(request.node, ""))
 
     check = registry.load().choose(["pod_network"])[0]
     replies = measured(check, CLUSTER, answer).replies
@@ -137,6 +147,20 @@ CASES = [
     _case("one node can't reach others", _mesh(lambda a, b: b != a == "n2"), ("PNW002", "Node n2")),
     _case("two nodes, both ways", _mesh(_link("n1", "n3")), ("PNW003", "NodePair n1--n3")),
     _case("two nodes, one way", _mesh(lambda a, b: (a, b) == ("n3", "n1")), ("PNW003", "NodePair n1--n3")),
+    Case("a node that has just joined", JOINS, frozenset({("PNW010", NETWORK)}), _mesh(lambda a, b: "n2" in (a, b)), "unknown"),
+    Case("a node that has just joined, and works", JOINS, frozenset({("PNW010", NETWORK)}), _mesh()),
+    Case(
+        "a node that has just joined, and nothing works anywhere",
+        JOINS,
+        frozenset({("PNW001", NETWORK), ("PNW010", NETWORK)}),
+        _mesh(lambda a, b: a != b),
+    ),
+    Case(
+        "Calico's own blocks, one of two by chance within the node's range",
+        CALICO,
+        frozenset({("PNW010", NETWORK)}),
+        _mesh(ips=IPS | {"n2": "10.0.9.9"}, own={"n2": "10.0.9.9"}),
+    ),
     _case("on one node", _mesh(lambda a, b: a == b == "n1"), ("PNW005", "Node n1")),
     _case("no UDP", _mesh(no_udp=frozenset({("n1", "n2")})), ("PNW004", "NodePair n1--n2")),
     _case(
