@@ -78,8 +78,8 @@ TOO_LARGE = Code(
     risk=Risk.NODE,
     title="Pods' packets and their wrapping do not fit the node's link",
     message="On {nodes} pods send up to {sent} bytes, {tunnel} adds {extra}, and {underlay} carries {mtu}: {over} too many",
-    fix="Raise the MTU of {underlay} to {needed} where the network between the nodes carries that, here and where the node sets it "
-    "when it starts; else set the CNI's to {fits}, and make the pods anew.",
+    fix="Where the network between the nodes carries it, raise the MTU of {underlay} to {needed}, also in what sets it when the "
+    "node starts; else set the CNI's to {fits}, and make the pods anew.",
     rows=("M1",),
     explains=(Explains(("MTU001", "MTU003", "PNW006", "PNW014"), "path"), Explains(("DTR001", "DTR002"), "node")),
 )
@@ -150,10 +150,10 @@ def _down(network: Network, node: str, used: set[str]) -> Iterator[Finding]:
     for name in sorted(used | _written(network, node) | bridges):
         link = links.get(name)
         if link is None or not link.up:
-            how, way, lines = "not there", "Delete the pod of the network's agent on {node}: the next one makes the link anew", ()
-            if link:
-                how, way, lines = "down", *_up(network, node, link)
-            numbers = {"link": name, "how": how, "way": way.format(node=node), "paths": network.around(node)}
+            gone = f"Delete the pod of the network's agent on {node}: the next one makes the link anew"
+            way, lines = _up(network, node, link) if link else (gone, ())
+            how = "down" if link else "not there"
+            numbers = {"link": name, "how": how, "way": way, "paths": network.around(node)}
             yield DOWN.on(Subject("Node", node), numbers, try_=(*lines, AGENTS))
 
 
@@ -166,9 +166,7 @@ def _up(network: Network, node: str, link: Link) -> tuple[str, tuple[str, ...]]:
     lines = (up, *(_neighbours(network, node, link, family, routed=True) if family else ()))
     if 1 < len(lines) <= MOST_LINES:
         return "Bring it up on the node, and give it the routes and entries back that went with it", lines
-    return "Bring it up, then delete the pod of the network's agent on {node}: the next one sets the routes that went with it", (
-        up,
-    )
+    return f"Bring it up, then delete the pod of the network's agent on {node}: the next one sets the routes that it lost", (up,)
 
 
 def _written(network: Network, node: str) -> set[str]:
