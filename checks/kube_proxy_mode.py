@@ -151,7 +151,7 @@ LEFT_BEHIND = Code(
     severity=Severity.WARN,
     risk=Risk.NODE,
     title="Interface of ipvs mode left behind",
-    message="On {nodes} kube-proxy is in {mode}, and the interface kube-ipvs0 of ipvs mode is still there with {count} "
+    message="On {nodes} kube-proxy is in {mode} mode, and the interface kube-ipvs0 of ipvs mode is still there with {count} "
     "addresses: what is sent to one of them without a rule ends at the node",
     fix="Remove it on each of them, with ipvs's own table (ipvsadm --clear), or restart the node.",
     rows=("K7",),

@@ -343,8 +343,8 @@ def _left(held: list[_Held], proxies: dict[str, list[Pod]]) -> Iterator[Finding]
         first = twice[0]
         stale = "those in the old tables are" if first.table == "iptables" else "those in nf_tables are"
         stale = "one of the two is" if first.tied else stale  # which one, nothing tells
-        tools = ("iptables-legacy",) if first.table == "iptables" else ("iptables-nft",)
-        tools = ("iptables-legacy", "iptables-nft") if first.tied else tools
+        tools = ["iptables-legacy"] if first.table == "iptables" else ["iptables-nft"]
+        tools = ["iptables-legacy", "iptables-nft"] if first.tied else tools
         lines = tuple(on_node(first.node, f"{tool} -t nat -S KUBE-SERVICES") for tool in tools)
         counts = {"legacy": len(first.sets["legacy"]), "nft": len(first.sets["iptables"])}
         yield TWO_SETS.on(_subject(twice), counts, try_=lines, nodes=_nodes(twice), stale=stale)
