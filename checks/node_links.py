@@ -131,7 +131,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     network = Network(facts, replies)
     used = _used(network)
     for node, table in network.tables.items():
-        if not network.any_works(node) and not table.cut:
+        if node not in network.young and not network.any_works(node) and not table.cut:
             yield from _down(network, node, used)
             yield from _ends(network, node, used)
     yield from _sizes(network, used)

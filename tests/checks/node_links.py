@@ -25,6 +25,7 @@ from tests.hosttables import (
 CHECK = registry.load().choose(["node_links"])[0]
 FLANNEL = network(*map(make_host, NODES))
 UNKNOWN = network(*(make_host(node, "") for node in NODES))
+YOUNG = network(make_host("n1"), make_host("n2"), make_host("n3", age=30))
 N1 = (("n1", "n2"), ("n1", "n3"))
 ADDRESSES = ("172.18.0.77/16",)
 
@@ -78,6 +79,12 @@ CASES = [
         changes={"n1": without_link("vxlan.calico")},
         pods="10.100.{}.70",
         dead=N1,
+    ),
+    _case(
+        "no tunnel yet on a node that has just joined",
+        cluster=YOUNG,
+        changes={"n3": without_link("flannel.1")},
+        dead=(("n1", "n3"), ("n2", "n3")),
     ),
     _case("the bridge is down", "NLK001 Node n1", changes={"n1": with_link("cni0", up=False)}, dead=N1),
     _case("a tunnel is said to be down, and pods get through", changes={"n1": with_link("flannel.1", up=False)}),
