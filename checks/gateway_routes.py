@@ -20,6 +20,7 @@ ResolvedRefs), ReferenceGrant. Failure catalogue K2, K3.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
 
@@ -49,9 +50,13 @@ from kubectl_netdoc.api import (
 )
 from kubectl_netdoc.entry import SETTLING, Backend
 from kubectl_netdoc.records import Condition, Reference, Route
+from kubectl_netdoc.similar import typo
 
 PROGRAMMING = timedelta(minutes=5)
 """Load balancers of clouds take some minutes for a Gateway."""
+
+UNADDRESSED = "AddressNotAssigned"
+"""Reason of Programmed=False where a Gateway has no address (Gateway API: GatewayReasonAddressNotAssigned)."""
 
 SHOWN, LONGEST = 5, 200
 """Backends that a message names, and characters of a controller's own words."""
@@ -177,6 +182,7 @@ NO_ROUTES = Code(
 )
 
 Loads = dict[tuple[str, str], list[str]]
+_PATCH = "kubectl -n {namespace} patch {kind} {name} --type json -p {patch}"
 
 
 def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
@@ -225,6 +231,15 @@ def _says(condition: Condition) -> str:
     return f"{condition.type}={condition.status} {condition.reason}: {condition.message[:LONGEST]}".rstrip(": ")
 
 
+def _lasts(cluster: Cluster, condition: Condition) -> bool:
+    """Whether a condition has stood for so long that it is no step on the way."""
+    return cluster.age(condition.last_transition_time) > SETTLING
+
+
+def _patch(pointer: str, value: str) -> str:
+    return json.dumps([{"op": "replace", "path": pointer, "value": value}], separators=(",", ":"))
+
+
 def _classes(cluster: Cluster, gateways: list[Gateway], dead: set[tuple[str, str]]) -> Iterator[Finding]:
     """Classes that are not there or not served; ``dead`` takes the Gateways of them, which are judged no further."""
     if not cluster.readable(GATEWAY_CLASS):
@@ -239,7 +254,10 @@ def _classes(cluster: Cluster, gateways: list[Gateway], dead: set[tuple[str, str
             dead |= {(gateway.namespace, gateway.name) for gateway in mine}
             for gateway in mine:
                 subject = Subject("Gateway", gateway.name, gateway.namespace)
-                yield NO_CLASS.on(subject, cls=name, there=sorted(classes) or ["none"])
+                meant = typo(name, classes)
+                patch = _patch("/spec/gatewayClassName", meant) if meant else ""
+                try_ = (NO_CLASS.commands[0], _PATCH) if meant else None
+                yield NO_CLASS.on(subject, try_=try_, cls=name, there=sorted(classes) or ["none"], patch=patch)
             continue
         accepted = _of(own.status.conditions, "Accepted")
         if accepted and accepted.status == "True":
@@ -262,9 +280,17 @@ def _gateway(cluster: Cluster, gateway: Gateway) -> Iterator[Finding]:
         for condition in listener.conditions
         if condition.status == ("True" if condition.type == "Conflicted" else "False")
         and condition.type in ("Accepted", "Conflicted", "ResolvedRefs")
+        and _lasts(cluster, condition)
     ]
-    conditions = [c for c in gateway.status.conditions if c.type in ("Accepted", "Programmed") and c.status != "True"]
-    pending = [c for c in conditions if c.status == "Unknown" or c.reason in ("Pending", "AddressNotAssigned")]
+    conditions = [
+        c
+        for c in gateway.status.conditions
+        if c.type in ("Accepted", "Programmed")
+        and c.status != "True"
+        and _lasts(cluster, c)
+        and not (c.reason == UNADDRESSED and _pending(cluster, gateway))
+    ]
+    pending = [c for c in conditions if c.status == "Unknown" or c.reason in ("Pending", UNADDRESSED)]
     wrong = conditions if age > PROGRAMMING else [c for c in conditions if c not in pending]
     if bad:
         yield LISTENER_DOWN.on(subject, listeners=bad[:SHOWN])
@@ -274,6 +300,16 @@ def _gateway(cluster: Cluster, gateway: Gateway) -> Iterator[Finding]:
         yield GATEWAY_DOWN.on(subject, why="no controller has written its status")
     elif gateway.status.listeners and not any(listener.attached_routes for listener in gateway.status.listeners):
         yield NO_ROUTES.on(subject, listeners=len(gateway.status.listeners))
+
+
+def _pending(cluster: Cluster, gateway: Gateway) -> bool:
+    """Whether a load balancer that was made for a Gateway has no address: service_config tells that of its Service."""
+    return any(
+        service.spec.type == "LoadBalancer"
+        and not service.status.load_balancer.ingress
+        and any("gateway" in key and value == gateway.name for key, value in service.metadata.labels.items())
+        for service in cluster.all(SERVICE)
+    )
 
 
 def _attached(cluster: Cluster, kind: str, route: Route, dead: set[tuple[str, str]]) -> Iterator[Finding]:
@@ -295,7 +331,7 @@ def _attached(cluster: Cluster, kind: str, route: Route, dead: set[tuple[str, st
         for condition in parent.conditions
         if condition.type == "Accepted"
     ]
-    refused = [condition for condition in said if condition.status == "False"]
+    refused = [condition for condition in said if condition.status == "False" and _lasts(cluster, condition)]
     minutes = int(cluster.age(route.metadata.creation_timestamp).total_seconds() // 60)
     if refused:
         code = PARTLY if any(condition.status == "True" for condition in said) else REFUSED
@@ -308,8 +344,8 @@ def _backends(cluster: Cluster, kind: str, route: Route, leading: Loads) -> Iter
     """Services that are not there, have no such port, or may not be referred to; ``leading`` takes those that are."""
     subject = Subject(kind, route.name, route.namespace)
     bad: dict[str, str] = {}
-    references = [reference for rule in route.spec.rules for reference in rule.backend_refs]
-    for reference in references:
+    patches: list[str] = []
+    for pointer, reference in _references(route):
         space = reference.namespace or route.namespace
         if reference.kind not in ("", "Service") or reference.group or not (reference.weight and entry.in_scope(cluster, space)):
             continue
@@ -318,6 +354,8 @@ def _backends(cluster: Cluster, kind: str, route: Route, leading: Loads) -> Iter
         shown = f"{space}/{reference.name}:{reference.port}"
         if service is None:
             bad[f"Service {shown} is not there"] = space
+            meant = typo(reference.name, [item.name for item in cluster.all(SERVICE) if item.namespace == space])
+            patches += [_patch(f"{pointer}/name", meant)] if meant else []
         elif reference.port and not entry.has_port(service, backend):
             bad[f"Service {shown} has no such port (it has {', '.join(entry.ports(service))})"] = space
         elif space != route.namespace and not _granted(cluster, kind, route, reference):
@@ -326,9 +364,18 @@ def _backends(cluster: Cluster, kind: str, route: Route, leading: Loads) -> Iter
             leading.setdefault((space, reference.name), []).append(f"{kind} {route.namespace}/{route.name}")
     told = [c for parent in route.status.parents for c in parent.conditions if c.type == "ResolvedRefs" and c.status == "False"]
     if bad:
-        yield BAD_BACKEND.on(subject, backends=list(bad)[:SHOWN], space=next(iter(bad.values())))
-    elif told and cluster.origin != "manifests":
-        yield UNRESOLVED.on(subject, why="; ".join(dict.fromkeys(map(_says, told))))
+        try_ = (BAD_BACKEND.commands[0], _PATCH) if patches else None
+        common = {"backends": list(bad)[:SHOWN], "space": next(iter(bad.values())), "patch": "".join(patches[:1])}
+        yield BAD_BACKEND.on(subject, common, try_=try_)
+    elif (lasting := [c for c in told if _lasts(cluster, c)]) and cluster.origin != "manifests":
+        yield UNRESOLVED.on(subject, why="; ".join(dict.fromkeys(map(_says, lasting))))
+
+
+def _references(route: Route) -> Iterator[tuple[str, Reference]]:
+    """A route's backends, each with its JSON pointer."""
+    for number, rule in enumerate(route.spec.rules):
+        for index, reference in enumerate(rule.backend_refs):
+            yield f"/spec/rules/{number}/backendRefs/{index}", reference
 
 
 def _granted(cluster: Cluster, kind: str, route: Route, reference: Reference) -> bool:

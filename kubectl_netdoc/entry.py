@@ -92,11 +92,11 @@ def resting(cluster: Cluster, service: Service) -> str:
         (kind, item)
         for kind, item in cluster.workloads_in(service.namespace, WORKLOADS)
         if matches(service.spec.selector, item.template.metadata.labels)
-        and not any(owner.controller for owner in item.metadata.owner_references)
     ]
     if not behind or any(item.spec.replicas for _, item in behind):
         return ""
-    return f"{behind[0][0].name} {behind[0][1].name}"
+    kind, item = min(behind, key=lambda pair: len(pair[1].metadata.owner_references))  # an owner rather than what it owns
+    return f"{kind.name} {item.name}"
 
 
 def expiry(cluster: Cluster, certificate: TlsCertificate) -> tuple[str, int]:

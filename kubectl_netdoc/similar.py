@@ -39,6 +39,11 @@ def selector_patch(selector: Mapping[str, str], labels: Mapping[str, str]) -> st
     return json.dumps({"spec": {"selector": changes}}, separators=(",", ":"))
 
 
+def typo(name: str, names: Iterable[str]) -> str:
+    """Return the name that ``name`` is all but equal to, or nothing: the only other one there is may be quite another thing."""
+    return next(iter(get_close_matches(name, sorted(set(names)), n=1, cutoff=NEAR)), "")
+
+
 def nearest_name(name: str, names: Iterable[str]) -> str:
     """Return the name most like ``name``, the only one there is, or nothing."""
     known = sorted(set(names))

@@ -2,13 +2,25 @@
 
 from typing import Any
 
-from kubectl_netdoc.api import DEPLOYMENT, GATEWAY, GATEWAY_CLASS, REFERENCE_GRANT, ROUTES, Cluster, Kind, Rule, Unavailable
+from kubectl_netdoc.api import (
+    DEPLOYMENT,
+    GATEWAY,
+    GATEWAY_CLASS,
+    REFERENCE_GRANT,
+    REPLICA_SET,
+    ROUTES,
+    Cluster,
+    Kind,
+    Rule,
+    Unavailable,
+)
 from kubectl_netdoc.cluster import Scope
 from kubectl_netdoc.testing import (
     OLD,
     Built,
     Case,
     Wishes,
+    ago,
     make_cluster,
     make_gateway_object,
     make_pod,
@@ -63,8 +75,8 @@ status: {{parents: [{", ".join(said)}]}}
     return make_gateway_object(HTTP, "web", text, **more)
 
 
-def _no(type_: str, reason: str) -> str:
-    return f"{{type: {type_}, status: 'False', reason: {reason}, message: why}}"
+def _no(type_: str, reason: str, age: float = 600) -> str:
+    return f"{{type: {type_}, status: 'False', reason: {reason}, message: why, lastTransitionTime: '{ago(age)}'}}"
 
 
 def _cluster(*objects: Built, **options: Any) -> Cluster:
@@ -99,6 +111,8 @@ NOT_SERVED: dict[Kind[Any], Unavailable] = dict.fromkeys((GATEWAY, GATEWAY_CLASS
 GATE, ROUTE, SERVICE = "Gateway shop/gate", "HTTPRoute shop/web", "Service shop/web"
 UNREADY = (WEB, make_slice(addresses={"10.0.0.1": "web-1"}, not_ready=["10.0.0.1"]), _class(), _gateway(), _route())
 MINUTES = 240
+BALANCER = make_service("gate-istio", type="LoadBalancer", labels={"gateway.networking.k8s.io/gateway-name": "gate"})
+"""As Istio makes one for a Gateway (Gateway API, GEP-1762: the label)."""
 
 CASES = [
     _case("healthy", _cluster()),
@@ -123,6 +137,10 @@ CASES = [
     # Gateways
     _case("not accepted", _cluster(_gateway(_no("Accepted", "Invalid"))), ("GWR003", GATE)),
     _case("not programmed", _cluster(_gateway(f"{YES}, {_no('Programmed', 'AddressNotAssigned')}")), ("GWR003", GATE)),
+    _case(
+        "no address, which its Service's load balancer lacks",
+        _cluster(_gateway(f"{YES}, {_no('Programmed', 'AddressNotAssigned')}"), BALANCER),
+    ),
     _case("not programmed yet", _cluster(_gateway(f"{YES}, {_no('Programmed', 'AddressNotAssigned')}", age=MINUTES))),
     _case("no status at all", _cluster(_gateway("", "", 0)), ("GWR003", GATE)),
     _case(
@@ -135,6 +153,9 @@ CASES = [
         _cluster(_gateway(listener="{type: Conflicted, status: 'True', reason: HostnameConflict}")),
         ("GWR004", GATE),
     ),
+    _case(
+        "a certificate is being issued", _cluster(_gateway(listener=f"{YES}, {_no('ResolvedRefs', 'InvalidCertificateRef', 9)}"))
+    ),
     _case("no conflict", _cluster(_gateway(listener=f"{YES}, {_no('Conflicted', 'NoConflicts')}"))),
     _case("no route attached", _cluster(_gateway(attached=0)), ("GWR022", GATE)),
     # routes
@@ -146,6 +167,7 @@ CASES = [
         state="skipped",
     ),
     _case("not allowed", _cluster(_route(conditions=_no("Accepted", "NotAllowedByListeners"))), ("GWR006", ROUTE)),
+    _case("not allowed a moment ago", _cluster(_route(conditions=_no("Accepted", "NotAllowedByListeners", 9)))),
     _case(
         "not allowed by one of two",
         _cluster(_route(second=_no("Accepted", "NoMatchingParent")), _gateway(), OTHER),
@@ -168,10 +190,16 @@ CASES = [
     _case("another namespace's, granted", _cluster(ACROSS, *PAY, _grant())),
     _case("another namespace's, grants not served", _cluster(ACROSS, *PAY, unavailable={REFERENCE_GRANT: ABSENT})),
     _case("not resolved", _cluster(_route(conditions=f"{YES}, {_no('ResolvedRefs', 'InvalidKind')}")), ("GWR009", ROUTE)),
+    _case("not resolved a moment ago", _cluster(_route(conditions=f"{YES}, {_no('ResolvedRefs', 'InvalidKind', 9)}"))),
     _case("nobody behind", make_cluster(*UNREADY), ("GWR010", SERVICE)),
     _case(
         "scaled to zero",
         make_cluster(WEB, make_workload(DEPLOYMENT, labels=APP, replicas=0), _class(), _gateway(), _route()),
+        ("GWR020", SERVICE),
+    ),
+    _case(
+        "scaled to zero by an operator (Argo Rollouts, Knative)",
+        make_cluster(WEB, make_workload(REPLICA_SET, labels=APP, replicas=0, owner="Rollout"), _class(), _gateway(), _route()),
         ("GWR020", SERVICE),
     ),
     _case("manifests have no status", make_cluster(*BEHIND, _gateway("", "", 0), _route(conditions=None), origin="manifests")),
