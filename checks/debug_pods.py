@@ -24,6 +24,7 @@ from kubectl_netdoc.api import (
     NODE,
     Check,
     Code,
+    Explains,
     Facts,
     Finding,
     Needs,
@@ -54,6 +55,23 @@ REFUSED = Code(
     message="The API server refuses netdoc's debug pods ({reason}) on {nodes}: {detail}",
     fix="Use a namespace that admits a restricted pod and has quota for it (--pod-namespace).",
     commands=("kubectl netdoc rbac --check", "kubectl netdoc check --no-pods"),
+)
+NO_ACCOUNT = Code(
+    id="POD007",
+    severity=Severity.FAIL,
+    risk=Risk.SAFE,
+    title="kube-controller-manager does not do its work",
+    message="netdoc's new namespace got no ServiceAccount in 10 s, so no pod may run in it, on {nodes}: kube-controller-manager, "
+    "which makes it, is not at work; nor does it make endpoints, or pods of Deployments",
+    fix="Look whether kube-controller-manager runs and who holds its lease; where it is a static pod, at its manifest on the "
+    "control plane node.",
+    commands=(
+        "kubectl -n kube-system get lease kube-controller-manager -o yaml",
+        "kubectl -n kube-system get pods -o wide -l component=kube-controller-manager",
+        "kubectl netdoc check --no-pods",
+    ),
+    rows=("K14",),
+    explains=(Explains(("SVC004", "SVC005", "SVC007", "SVR008", "SVR009", "EPS004"), "cluster"),),
 )
 SANDBOX = Code(
     id="POD003",
@@ -99,6 +117,7 @@ CODES = {
     Trouble.QUOTA: REFUSED,
     Trouble.ADMISSION: REFUSED,
     Trouble.FORBIDDEN: REFUSED,
+    Trouble.ACCOUNT: NO_ACCOUNT,
     Trouble.API: REFUSED,
     Trouble.SANDBOX: SANDBOX,
     Trouble.CONTAINER: NOT_STARTED,
@@ -158,6 +177,6 @@ check = Check(
     title="Debug pods run on every node",
     prefix="POD",
     needs=Needs(optional=(NODE,), tier=Tier.PODS),
-    codes=(IMAGE, REFUSED, SANDBOX, NOT_STARTED, NODE_NOT_READY, EXEC),
+    codes=(IMAGE, REFUSED, NO_ACCOUNT, SANDBOX, NOT_STARTED, NODE_NOT_READY, EXEC),
     analyse=analyse,
 )

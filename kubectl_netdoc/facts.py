@@ -22,6 +22,7 @@ class Trouble(StrEnum):
     QUOTA = "QuotaExceeded"
     ADMISSION = "AdmissionRefused"
     FORBIDDEN = "Forbidden"
+    ACCOUNT = "NoServiceAccount"
     SANDBOX = "SandboxFailed"
     NODE = "NodeNotReady"
     CONTAINER = "ContainerFailed"

@@ -28,6 +28,7 @@ CASES = [
     _case("image", Trouble.IMAGE, "POD001"),
     _case("quota", Trouble.QUOTA, "POD002"),
     _case("admission", Trouble.ADMISSION, "POD002"),
+    _case("kube-controller-manager is away", Trouble.ACCOUNT, "POD007"),
     _case("no right", Trouble.FORBIDDEN, "POD002"),
     _case("server error", Trouble.API, "POD002"),
     _case("sandbox", Trouble.SANDBOX, "POD003"),

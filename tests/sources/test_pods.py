@@ -130,6 +130,11 @@ def test_an_event_about_a_pod_that_runs_is_nothing() -> None:
         (400, 'admission webhook "policy.example" denied the request: no', Trouble.ADMISSION),
         (422, "ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no team", Trouble.ADMISSION),
         (403, 'User "u" cannot create resource "pods" in API group ""', Trouble.FORBIDDEN),
+        (
+            403,
+            'pods "x" is forbidden: error looking up service account n/default: serviceaccount "default" not found',
+            Trouble.ACCOUNT,
+        ),
         (500, "etcd is gone", Trouble.API),
     ],
 )

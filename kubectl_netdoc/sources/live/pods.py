@@ -54,6 +54,9 @@ the lab they are a second apart. A hanging agent shows so long before the kubele
 SECOND_THOUGHTS = 2.0
 """Seconds after a Warning Event in which a pod may still come up: the kubelet tries a failed sandbox again at once."""
 
+ACCOUNT = 10.0
+"""Seconds for a new namespace's default ServiceAccount: kube-controller-manager makes it within 0.1 s on the lab."""
+
 PROBE = 3.0
 """Seconds after the measurement in which a readiness probe (every second) may still succeed."""
 
@@ -375,7 +378,7 @@ class _Run:
         if why:
             pod.fail(Trouble.NODE, f"the node is not ready ({why}), so no debug pod was started on it")
             return
-        deadline = time.monotonic() + 2
+        deadline = time.monotonic() + ACCOUNT
         while True:
             try:
                 self.client.request("POST", self._path("pods"), body=self._manifest(pod))
@@ -539,6 +542,8 @@ def refusal(error: ApiError) -> Trouble:
     text = error.message.lower()
     if "exceeded quota" in text or "failed quota" in text:
         return Trouble.QUOTA
+    if "serviceaccount" in text and "not found" in text:
+        return Trouble.ACCOUNT
     if "violates podsecurity" in text or "admission" in text or "denied the request" in text:
         return Trouble.ADMISSION
     return Trouble.FORBIDDEN if error.status == 403 else Trouble.API
