@@ -183,7 +183,10 @@ def _route(network: Network, one: str, other: str, to: str, way: Way) -> Flaw | 
     part = network.tables[one].refused_within(to) if network.by_node and routed and not works else None
     if part:
         return Flaw(
-            REFUSED, to, f"into the route {part.type} {part.to}", (routing.on(one, f"ip route del {part.type} {part.to}"),)
+            REFUSED,
+            to,
+            f"into the route {part.type} {part.to}",
+            (routing.on(one, f"{routing.ip(to)} route del {part.type} {part.to}"),),
         )
     if way.hop is Hop.PEER and way.node == other:
         return None
@@ -277,10 +280,10 @@ def _placed(network: Network, code: Code, flaws: dict[Pair, Flaw]) -> Iterator[F
 
 def _finding(network: Network, code: Code, subject: Subject, on: str, flaws: dict[Pair, Flaw]) -> Finding:
     lines = list(dict.fromkeys(line for flaw in flaws.values() for line in flaw.lines))[:MOST_LINES]
-    shown = "run the commands on the node that each names" if lines else "what it should be can't be told from here"
+    shown = "the commands here do it, each on the node that it names" if lines else "what it should be can't be told from here"
     session = network.sessions.get(subject.name, "") if code in (MISSING, ASTRAY) else ""
     if session:
-        shown = f"routes come by BGP here, so look at the sessions first; only to bridge the time, {shown}"
+        shown = f"routes come by BGP here, so look at the sessions first; until they are back, {shown}"
     numbers = {
         "on": on,
         "peers": sorted({other for _, other in flaws}),
