@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from bench.peers import PEERS, SLOW, Answer, Complaint
+from bench.peers import PEERS, SLOW, Answer, Complaint, Peer
 from bench.peers.judge import Judged, judge, key, keys
+from bench.peers.table import habit
 from lab.faults.model import Expected, Fault, Subject, load, on, pairs
 
 RECORDED = Path(__file__).parent / "peers"
@@ -142,3 +143,36 @@ def test_every_name_that_is_taken_besides_is_of_a_fault_that_there_is() -> None:
     for name in ACCEPT:
         load(name)
     assert all(pair.faults for pair in pairs())
+
+
+def recorded(peer: Peer, name: str) -> Answer:
+    return answer(*peer.parse((RECORDED / f"{peer.name}.{name}.json").read_text()))
+
+
+@pytest.mark.parametrize("peer", [peer for peer in PEERS if list(RECORDED.glob(f"{peer.name}.*"))], ids=lambda peer: peer.name)
+def test_recorded_on_the_lab_without_the_selector(peer: Peer) -> None:
+    fault = load("service-selector-nothing")
+    said = recorded(peer, fault.name)
+    about_web = [complaint for complaint in said.complaints if judged(complaint, fault).right]
+    assert {"POP-1100", "SVC-001", "service-endpoints"} & {complaint.check for complaint in about_web}
+    others = [complaint for complaint in said.complaints if complaint not in about_web]
+    habits = keys([answer(*others)])
+    got = judge(said, habits, [fault])
+    assert (got.right, got.first, got.wrong, got.new) == (True, True, 0, len(about_web))
+    assert not judge(answer(*others), frozenset(), [fault]).right
+    assert not judge(said, habits, [load("coredns-zero")]).right
+
+
+def test_recorded_severities() -> None:
+    said = {peer.name: recorded(peer, "service-selector-nothing") for peer in PEERS if peer.name != "k8sgpt"}
+    assert {name: {complaint.severity for complaint in one.complaints} for name, one in said.items()} == {
+        "popeye": {"error", "warning", "info"},
+        "k8s-netinspect": {"warning"},
+        "cluster-probe": {"warning"},
+    }
+
+
+def test_a_check_that_fires_on_the_healthy_lab_as_well_is_told_apart() -> None:
+    assert habit("POP-106 pods/shop/guard: No limits", frozenset({"POP-106 pods/shop/web-* No limits"}))
+    assert not habit("SVC-001 service/shop/web: m", frozenset({"POP-106 pods/shop/web-* No limits"}))
+    assert not habit("", frozenset({"POP-106 pods/shop/web-* No limits"}))

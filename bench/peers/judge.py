@@ -42,7 +42,7 @@ class Judged(Struct, frozen=True, kw_only=True):
 
 def key(complaint: Complaint) -> str:
     """What a complaint is, the same for the pod that takes another's place."""
-    return re.sub(r"\d+", "#", _plain(f"{complaint.check} {complaint.subject} {complaint.message}"))
+    return f"{complaint.check} {re.sub(r'[0-9]+', '#', _plain(f'{complaint.subject} {complaint.message}'))}"
 
 
 def _plain(text: str) -> str:

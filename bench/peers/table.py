@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import msgspec
@@ -28,14 +28,20 @@ def broken(peer: str, folder: Path = VERDICTS) -> dict[str, Verdict]:
     return {verdict.name: verdict for verdict in read if verdict.kind != "healthy"}
 
 
+def habit(by: str, baseline: Collection[str]) -> bool:
+    """Whether what named the subject is a check that fires on the healthy lab as well, about other objects."""
+    return bool(by) and by.split(" ", 1)[0] in {said.split(" ", 1)[0] for said in baseline}
+
+
 def row(verdicts: Mapping[str, Verdict], calm: Healthy) -> list[str]:
     """One peer's line."""
     every, count = list(verdicts.values()), len(verdicts) or 1
     right, first = sum(verdict.right for verdict in every), sum(verdict.first for verdict in every)
+    habits = sum(verdict.right and habit(verdict.by, calm.baseline) for verdict in every)
     return [
         f"{calm.peer} {calm.version}",
         str(len(every)),
-        f"{right} ({right / count:.0%})",
+        f"{right} ({right / count:.0%}), {habits} by a check that fires on the healthy lab too",
         f"{first} ({first / count:.0%})",
         f"{sum(verdict.wrong for verdict in every) / count:.2f}",
         f"{calm.alarms:g} complaints",
