@@ -54,6 +54,7 @@ from kubectl_netdoc.api import (
     Tier,
     Unseen,
     Vantage,
+    on_node,
 )
 from kubectl_netdoc.mesh import Pair, arrows, link, pairs, places
 from kubectl_netdoc.policy import own as policies
@@ -76,7 +77,7 @@ TCP_DNS = Explains(("DSV001", "DSV002", "DSV003", "DTR001", "DTR002", "CPL007"),
 NO_CROSSING = Code(
     id="PNW001",
     severity=Severity.FAIL,
-    risk=Risk.SAFE,
+    risk=Risk.NODE,
     title="No pod traffic between nodes",
     message="No pod reaches a pod on another node ({failed} of {asked} paths fail: {outcomes}); on the same node: {same_node}",
     fix="Look for what all nodes share: a firewall on the tunnel's port (VXLAN UDP 8472 or 4789, Geneve UDP 6081, WireGuard UDP "
@@ -127,8 +128,12 @@ SAME_NODE = Code(
     risk=Risk.SAFE,
     title="Pods on one node can't reach each other",
     message="Two pods on node {name} do not reach each other: {outcomes}",
-    fix="Look at the node's bridge or CNI plugin: br_netfilter, the FORWARD chain, hairpin settings.",
-    commands=("kubectl get pods -A -o wide --field-selector spec.nodeName={name}",),
+    fix="Look on {name} at the pods' bridge or links, the FORWARD chain and br_netfilter, and read its network agent's log.",
+    commands=(
+        on_node("{name}", "ip -brief link show"),
+        on_node("{name}", "iptables -S"),
+        "kubectl get pods -A -o wide --field-selector spec.nodeName={name}",
+    ),
     rows=("K13",),
 )
 BLACK_HOLE = Code(
@@ -136,9 +141,10 @@ BLACK_HOLE = Code(
     severity=Severity.FAIL,
     risk=Risk.RESTARTS,
     title="Small packets pass, large ones do not",
-    message="Between {between} connections open, and of {size} bytes only {got} arrive: an MTU black hole",
-    fix="Lower the CNI's MTU to the underlay's less the encapsulation (VXLAN 50), recreate the pods; let ICMP 3/4 pass.",
-    commands=("kubectl get nodes -o wide",),
+    message="Between {between} connections open, but of {size} bytes sent only {got} arrive: an MTU black hole",
+    fix="Set the CNI's MTU to that of the nodes' links less the encapsulation (VXLAN 50) and recreate the pods; let ICMP type 3 "
+    "code 4 pass. Check mtu_mismatch measures the size that fits.",
+    commands=("kubectl netdoc check mtu_mismatch --show info", "kubectl get nodes -o wide"),
     rows=("M1",),
     # A kube-proxy whose watch of the API goes through the hole misses the updates that fill a packet.
     explains=(Explains(("SVR002", "SVR006", "DNL005"), "node"),),
@@ -155,11 +161,14 @@ CRAWLS = Code(
 NAT = Code(
     id="PNW007",
     severity=Severity.WARN,
-    risk=Risk.SAFE,
+    risk=Risk.NODE,
     title="Pod traffic is translated on its way to pods",
-    message="Pods on {nodes} arrive at other pods as {source} instead of {own}: the network model promises no NAT between pods",
-    fix="Exempt the pod ranges from masquerading: policies and logs see the wrong source.",
-    commands=("kubectl get nodes -o custom-columns=NAME:.metadata.name,PODS:.spec.podCIDR",),
+    message="Other pods see {source} where a pod on {nodes} has {own}: its source is translated, so policies and logs are wrong",
+    fix="Exempt the pod ranges from masquerading on {name}: a rule of the CNI, ip-masq-agent or the host does it.",
+    commands=(
+        on_node("{name}", "iptables -t nat -S"),
+        "kubectl get nodes -o custom-columns=NAME:.metadata.name,PODS:.spec.podCIDR",
+    ),
 )
 PROBES = Code(
     id="PNW008",
@@ -176,9 +185,13 @@ DOUBLED = Code(
     risk=Risk.SAFE,
     title="Two pods have one address",
     message="Pods on {nodes} have the same address {ip}: replies go to one of them",
-    fix="The address management gives addresses twice: look at the nodes' pod ranges and at left-over CNI configuration.",
-    commands=("kubectl get pods -A -o wide",),
+    fix="Addresses are given twice: compare the nodes' pod ranges, and look for left-over CNI configuration on these nodes.",
+    commands=(
+        "kubectl get nodes -o custom-columns='NAME:.metadata.name,PODS:.spec.podCIDRs'",
+        "kubectl get pods -A -o wide --field-selector status.podIP={ip}",
+    ),
     rows=("M8",),
+    explains=(Explains(("PNW002", "PNW003", "PNW007", "PNW008"), "node"),),
 )
 FOREIGN_RANGE = Code(
     id="PNW011",
@@ -203,7 +216,7 @@ FAMILY = Code(
     severity=Severity.FAIL,
     risk=Risk.SAFE,
     title="One address family does not work between nodes",
-    message="Between {between}, {family} does not get through ({failed} of {asked} paths: {outcomes}), the primary family does",
+    message="Between {between}, {family} does not get through ({failed} of {asked} paths: {outcomes}); the other family does",
     fix="Look at what only {family} needs: forwarding of it on the nodes, the nodes' {family} addresses, routes or tunnel, and "
     "ip6tables or firewall rules.",
     commands=(
@@ -226,8 +239,8 @@ NEWCOMERS = Code(
     severity=Severity.FAIL,
     risk=Risk.NODE,
     title="New pods on a node get no network",
-    message="netdoc's new pod on {name} reaches nothing, not even pods of its own node, and nothing reaches it ({failed} paths: "
-    "{outcomes}); pods that were there before answer ({elders})",
+    message="A new pod on {name} has no network: nothing reaches it and it reaches nothing, not even pods of its node ({failed} "
+    "paths: {outcomes}); pods that were there before answer ({elders})",
     fix="The network agent on {name} does not set up new pods: it hangs or is behind. Restart it there; until then every pod "
     "that is made or moved there has no network, so keep them away.",
     commands=("kubectl cordon {name}", "kubectl get pods -A -o wide --field-selector spec.nodeName={name}"),
