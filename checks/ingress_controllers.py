@@ -53,11 +53,12 @@ from kubectl_netdoc.api import (
     Tier,
     Unseen,
     Workload,
+    matches,
 )
 from kubectl_netdoc.controllers import Classed, Controller
 from kubectl_netdoc.entry import SETTLING
 from kubectl_netdoc.policy import own as policies
-from kubectl_netdoc.similar import nearest_name
+from kubectl_netdoc.similar import typo
 from kubectl_netdoc.targets import Target, all_targets
 
 ADDRESS = timedelta(minutes=5)
@@ -76,7 +77,10 @@ NOT_READY = Code(
     fix="See what keeps the controller's pods from being ready.",
     commands=("kubectl -n {space} describe pod {first}", "kubectl -n {space} logs {first} --tail=20"),
     rows=("K2",),
-    explains=(Explains(("SVC004", "SVC007", "INC003"), "subject"),),
+    explains=(
+        Explains(("SVC004", "SVC007", "INC003"), "subject"),
+        Explains(("SVC004", "SVC007", "CPL001", "CPL002"), "services"),
+    ),
 )
 NO_CONTROLLER = Code(
     id="INC002",
@@ -166,15 +170,21 @@ def _class(cluster: Cluster, route: Classed) -> Iterator[Finding]:
     if route.addressed or age < SETTLING or not cluster.readable(INGRESS_CLASS):
         return
     there = sorted(item.name for item in cluster.all(INGRESS_CLASS))
-    meant = nearest_name(route.cls, there) if route.cls else there[0] if len(there) == 1 else ""
+    meant = typo(route.cls, there) if route.cls else there[0] if len(there) == 1 else ""
     patch = json.dumps({"spec": {"ingressClassName": meant}}, separators=(",", ":")) if meant else ""
     try_ = None if meant else (NO_CLASS.commands[0],)
     if route.ingress.spec.ingress_class_name and route.found is None:
         yield NO_CLASS.on(_subject(route), try_=try_, cls=route.cls, there=there or ["none"], patch=patch)
-    elif not route.cls and age > ADDRESS:
+    elif not (route.cls or _takes_classless(cluster)) and age > ADDRESS:
         yield CLASSLESS.on(_subject(route), try_=try_, there=there or ["none"], patch=patch)
-    elif route.cls and age > ADDRESS:
-        yield NO_ADDRESS.on(_subject(route), cls=route.cls, minutes=int(age.total_seconds() // 60))
+    elif age > ADDRESS:
+        yield NO_ADDRESS.on(_subject(route), cls=route.cls or "none", minutes=int(age.total_seconds() // 60))
+
+
+def _takes_classless(cluster: Cluster) -> bool:
+    """Whether a controller here serves what names no class, and may write no address."""
+    known = (controllers.by_class(item.spec.controller) for item in cluster.all(INGRESS_CLASS))
+    return any(controller is not None and controller.classless for controller in known)
 
 
 def _controller(cluster: Cluster, name: str, routes: list[Classed]) -> Iterator[Finding | Unseen]:
@@ -195,11 +205,21 @@ def _controller(cluster: Cluster, name: str, routes: list[Classed]) -> Iterator[
     workloads = controller.workloads(cluster)
     if pods or all(cluster.age(route.ingress.metadata.creation_timestamp) < SETTLING for route in routes):
         return
-    if workloads or not any(route.addressed for route in routes):
+    if not workloads and (like := controller.like(cluster)):
+        yield Unseen(controller.name, f"no pod of it was recognised for certain; pod {like} may be one")
+    elif workloads or not any(route.addressed for route in routes):
         first = f"{routes[0].ingress.namespace}/{routes[0].ingress.name}"
-        yield NO_CONTROLLER.on(subject, ingresses=len(routes), first=first, controller=controller.name, why=_why(workloads))
+        common = {"first": first, "controller": controller.name, "why": _why(workloads)}
+        yield NO_CONTROLLER.on(subject, common, try_=_bring_back(workloads), ingresses=len(routes))
     else:
         yield Unseen(controller.name, f"no pod of it was recognised, though Ingresses of class {name} have an address")
+
+
+def _bring_back(workloads: list[tuple[Kind[Workload], Workload]]) -> tuple[str, ...]:
+    """The commands that look, and the one that scales up what rests."""
+    resting = [item for kind, item in workloads[:1] if kind is DEPLOYMENT and not item.spec.replicas]
+    scale = (f"kubectl -n {item.namespace} scale deployment {item.name} --replicas=1" for item in resting)
+    return (*NO_CONTROLLER.commands, *scale)
 
 
 def _why(workloads: list[tuple[Kind[Workload], Workload]]) -> str:
@@ -215,8 +235,17 @@ def _not_ready(cluster: Cluster, controller: Controller, cls: str, pods: list[Po
     services = controllers.services_of(cluster, pods)
     subject = Subject("Service", services[0].name, services[0].namespace) if services else Subject("IngressClass", cls)
     nodes = sorted({pod.spec.node_name for pod in pods if pod.spec.node_name})
-    first = {"first": pods[0].name, "space": pods[0].namespace}
+    first = {"first": pods[0].name, "space": pods[0].namespace, "services": _all_services(cluster, pods)}
     return NOT_READY.on(subject, first, controller=controller.name, pods=len(pods), cls=cls, ingresses=ingresses, nodes=nodes)
+
+
+def _all_services(cluster: Cluster, pods: list[Pod]) -> list[str]:
+    """The Services that lead to any port of these pods, its admission webhook's among them."""
+    return sorted(
+        f"{service.namespace}/{service.name}"
+        for service in cluster.all(SERVICE)
+        if any(pod.namespace == service.namespace and matches(service.spec.selector, pod.metadata.labels) for pod in pods)
+    )
 
 
 def _entrances(cluster: Cluster) -> list[tuple[Controller, Target]]:

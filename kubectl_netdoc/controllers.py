@@ -38,7 +38,8 @@ class Controller(Struct, frozen=True, kw_only=True):
 
     ``names`` (the label app.kubernetes.io/name) and ``images`` (a part of the image's name) tell its pods; one without them
     runs outside of the cluster, or may. ``own``: each Ingress has a load balancer of its own, so no two claim one path.
-    ``secrets``: it serves the certificates of the Secrets that spec.tls names.
+    ``secrets``: it serves the certificates of the Secrets that spec.tls names. ``classless``: it takes Ingresses that name no
+    class, unless told otherwise.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Controller(Struct, frozen=True, kw_only=True):
     images: tuple[str, ...] = ()
     own: bool = False
     secrets: bool = True
+    classless: bool = False
 
     @property
     def inside(self) -> bool:
@@ -64,6 +66,21 @@ class Controller(Struct, frozen=True, kw_only=True):
     def pods(self, cluster: Cluster) -> list[Pod]:
         """Its pods that have not ended."""
         return [pod for pod in cluster.all(POD) if not pod.finished and self.runs(pod.metadata.labels, pod.spec)]
+
+    def like(self, cluster: Cluster) -> str:
+        """A pod that may be its own by name or image (of a mirror, by a manifest of one's own), though not by what is known."""
+        return next(
+            (
+                f"{pod.namespace}/{pod.name}"
+                for pod in cluster.all(POD)
+                if not pod.finished and pod.metadata.labels.get(COMPONENT) not in ELSEWHERE and self._resembles(pod)
+            ),
+            "",
+        )
+
+    def _resembles(self, pod: Pod) -> bool:
+        texts = (pod.name, *(container.image for container in pod.spec.containers))
+        return any(name in text for name in self.names for text in texts)
 
     def workloads(self, cluster: Cluster) -> list[tuple[Kind[Workload], Workload]]:
         """The Deployments and DaemonSets that make its pods."""
@@ -90,7 +107,12 @@ KNOWN = (
         name="NGINX Ingress Controller", classes=("nginx.org/",), names=("nginx-ingress",), images=("nginx/nginx-ingress",)
     ),
     Controller(
-        name="Traefik", classes=("traefik.io/",), annotations=("traefik",), names=("traefik",), images=("traefik:", "traefik@")
+        name="Traefik",
+        classes=("traefik.io/",),
+        annotations=("traefik",),
+        names=("traefik",),
+        images=("traefik:", "traefik@"),
+        classless=True,  # doc.traefik.io: Kubernetes Ingress, ingressClass
     ),
     Controller(
         name="HAProxy",
@@ -118,6 +140,7 @@ KNOWN = (
         annotations=("contour",),
         names=("contour",),
         images=("projectcontour/contour",),
+        classless=True,  # projectcontour.io: Ingress, without --ingress-class-name
     ),
     Controller(name="Cilium", classes=("cilium.io/",), annotations=("cilium",)),
     Controller(name="Istio", classes=("istio.io/",), annotations=("istio",)),
@@ -141,7 +164,7 @@ KNOWN = (
         annotations=("azure/application-gateway",),
         secrets=False,  # certificates may be those of the gateway itself
     ),
-    Controller(name="OpenShift", classes=("openshift.io/",), secrets=False),
+    Controller(name="OpenShift", classes=("openshift.io/",), secrets=False, classless=True),  # its routes are made all the same
 )
 """From the controllers' own documents: spec.controller of the IngressClass in each project's manifest or chart, with the labels
 and images there. ingress-nginx: deploy/static/provider/kind/deploy.yaml of v1.11.2."""

@@ -130,6 +130,8 @@ REFUSED = dict.fromkeys(NODES, Outcome.REFUSED)
 SILENCE = dict.fromkeys(NODES, Outcome.TIMEOUT)
 SCALED = make_workload(DEPLOYMENT, "ingress-nginx-controller", NS, labels=LABELS, replicas=0)
 UNPLACED = make_workload(DAEMON_SET, "ingress-nginx-controller", NS, labels=LABELS)
+TRAEFIK = make_ingress_class("traefik", "traefik.io/ingress-controller")
+MIRRORED = make_pod("traefik-1", "edge", labels={"app": "edge-router"})
 GCE = {"kubernetes.io/ingress.class": "gce"}
 CLASSIC = {"kubernetes.io/ingress.class": "nginx"}
 
@@ -144,6 +146,7 @@ CASES = [
     _case("served by its class's name alone", make_cluster(CLASS, make_ingress(cls="contour"))),
     _case("class not there, just made", make_cluster(CLASS, make_ingress(cls="x", address="", age=30))),
     _case("no class", make_cluster(OTHER, make_ingress(cls="", address="")), ("INC005", WEB)),
+    _case("no class, which Traefik takes", make_cluster(TRAEFIK, make_ingress(cls="", address="")), ("INC020", WEB)),
     _case("no class, and served", make_cluster(OTHER, make_ingress(cls=""))),
     _case("no class, a cloud takes minutes", make_cluster(OTHER, make_ingress(cls="", address="", age=240))),
     _case(
@@ -169,6 +172,11 @@ CASES = [
         RETIRED,
     ),
     _case("gone", make_cluster(CLASS, make_ingress(address="")), ("INC002", NGINX), ("INC020", WEB), RETIRED),
+    _case(
+        "from a mirror, by another manifest",
+        make_cluster(TRAEFIK, make_ingress(cls="traefik", address=""), MIRRORED),
+        ("INC020", WEB),
+    ),
     _case("gone, or called otherwise", make_cluster(CLASS, make_ingress()), RETIRED),
     _case("scaled to zero", make_cluster(CLASS, make_ingress(), SCALED), ("INC002", NGINX), RETIRED),
     _case("fits no node", make_cluster(CLASS, make_ingress(), UNPLACED), ("INC002", NGINX), RETIRED),
