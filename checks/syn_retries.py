@@ -67,10 +67,10 @@ LATE = ("DSV002", "PNW014", "SVR002", "SVR005", "SVR006", "SVH001", "NPT001", "S
 PATH = Code(
     id="SYN001",
     severity=Severity.WARN,
-    risk=Risk.SAFE,
+    risk=Risk.NODE,
     title="The first packet of connections gets lost between nodes",
-    message="Between {between}, {retried} of {connects} connects took {ms} ms, so their first SYN got lost and the second came "
-    "through; {fast} connects elsewhere took {fast_ms} ms at most, and datagrams pass",
+    message="Between {between}, {retried} of {connects} connects took {ms} ms: their first SYN got lost and the second, 1 s "
+    "later, came through; {fast} connects elsewhere took {fast_ms} ms at most, and datagrams pass",
     fix="Look for what treats the first packet of a flow differently: a firewall's rate limit on new connections, connection "
     "tracking, or the tunnel's checksum offload (try: ethtool -K flannel.1 tx-checksum-ip-generic off).",
     commands=("kubectl get nodes -o wide", "kubectl netdoc check path_quality --show info"),
@@ -80,18 +80,19 @@ PATH = Code(
 POD_SLOW = Code(
     id="SYN002",
     severity=Severity.WARN,
-    risk=Risk.SAFE,
+    risk=Risk.RESTARTS,
     title="A pod takes connections only at the second try",
     message="{retried} of {connects} connects to {kind} {namespace}/{name} took {ms} ms, so their first SYN got lost; other pods "
     "on the same paths answer at once",
-    fix="Its accept queue is full or it is starved: look at its load, its limits and its listen backlog (net.core.somaxconn).",
+    fix="Its accept queue is full, or it gets too little CPU: raise its CPU limit, its replicas or its listen backlog "
+    "(net.core.somaxconn).",
     commands=("kubectl -n {namespace} top pod {name}", "kubectl -n {namespace} describe pod {name}"),
     rows=("M2",),
 )
 VIA_SERVICES = Code(
     id="SYN003",
     severity=Severity.WARN,
-    risk=Risk.SAFE,
+    risk=Risk.NODE,
     title="Connections to Service addresses open at the second try",
     message="On node {name}, {retried} of {connects} connects to ClusterIPs took {ms} ms, so their first SYN got lost; the "
     "endpoints answer at once when asked directly",
