@@ -110,8 +110,8 @@ SLOW = Code(
     severity=Severity.WARN,
     risk=Risk.SAFE,
     title="Paths are slow where others are not",
-    message="Between {between}, half of the datagrams take over {p50_ms} ms (best {best_ms} ms), between the same zones "
-    "elsewhere {others_ms} ms",
+    message="Between {between}, half of the datagrams take over {p50_ms} ms there and back (best {best_ms} ms); other paths "
+    "between the same zones take {others_ms} ms",
     fix="Look for a full link or queue there: interface statistics, rate limits, a busy or throttled node.",
     commands=("kubectl top nodes", "kubectl get nodes -o wide"),
     explains=(Explains(("DNL004", "PNW014"), "path"), Explains(("DNL004", "PNW014"), "node")),
