@@ -45,6 +45,7 @@ from kubectl_netdoc.api import (
     Subject,
     Tier,
     Unseen,
+    on_node,
 )
 from kubectl_netdoc.policy import own as policies
 
@@ -65,8 +66,8 @@ BLACK_HOLE = Code(
     severity=Severity.FAIL,
     risk=Risk.NODE,
     title="Large packets between nodes get lost without a word",
-    message="Between {between}, {family} packets of {lost} bytes vanish, no ICMP tells, and pods send up to {own}: {sums}",
-    fix="Set the CNI's MTU so that pods have {carried} at most and make the pods anew, or have what is between the nodes carry "
+    message="Between {between}, {family} packets of {lost} bytes vanish, ICMP does not tell, and pods send up to {own}: {sums}",
+    fix="Set the CNI's MTU so that pods have {carried} at most and recreate the pods, or have what is between the nodes carry "
     "more; and let ICMP 'fragmentation needed' (IPv6: 'packet too big') pass.",
     commands=encapsulation.OTHERS,
     rows=("M1",),
@@ -78,8 +79,11 @@ ON_NODE = Code(
     risk=Risk.NODE,
     title="Large packets between pods on one node get lost",
     message="Between two pods on node {name}, {family} packets over {carried} bytes vanish, while pods send up to {own}",
-    fix="Look at the MTU of the node's bridge and of the host's ends of the pods' links: the least of them is {carried}.",
-    commands=("kubectl get pods -A -o wide --field-selector spec.nodeName={name}",),
+    fix="Compare the MTU of the node's bridge and of the host's ends of the pods' links: raise the one that has {carried}.",
+    commands=(
+        on_node("{name}", "ip link show"),
+        "kubectl get pods -A -o wide --field-selector spec.nodeName={name}",
+    ),
     rows=("M1",),
     explains=(HANGS, Explains(("MTU001", "MTU003"), "node"), BULK, ANSWERS),
 )
@@ -99,7 +103,8 @@ TOLD = Code(
     severity=Severity.INFO,
     risk=Risk.SAFE,
     title="Paths carry less than pods send, and say so",
-    message="Between {between}, {family} carries {carried} bytes of pods' {own}, and ICMP tells: connections adapt; {sums}",
+    message="Between {between}, {family} carries packets of {carried} bytes and pods send up to {own}; ICMP tells "
+    "them, so connections adapt; {sums}",
     fix="It works for as long as nothing stops ICMP. With an MTU of {carried} for pods nothing would have to be learnt.",
     commands=encapsulation.OTHERS,
     rows=("M1",),
