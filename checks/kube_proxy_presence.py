@@ -159,7 +159,8 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     nodes = [node for node in kubeproxy.bearing(cluster) if not kubeproxy.embedded(node)]
     if not nodes:
         within = sorted({kubeproxy.embedded(node) for node in cluster.all(NODE)} - {""})
-        raise Skip(f"kube-proxy is part of {' and '.join(within)}" if within else "no node is to run kube-proxy", moot=True)
+        young = "no node is to run kube-proxy, or none has joined more than five minutes ago"
+        raise Skip(f"kube-proxy is part of {' and '.join(within)}" if within else young, moot=True)
     if proxies:
         yield from _absent(facts, nodes, proxies)
         yield from _doubled(cluster, proxies)
