@@ -46,7 +46,7 @@ from kubectl_netdoc.api import (
 )
 from kubectl_netdoc.controllers import Classed
 from kubectl_netdoc.entry import SETTLING, Backend
-from kubectl_netdoc.similar import nearest_name
+from kubectl_netdoc.similar import typo
 from kubectl_netdoc.words import some
 
 SHOWN = 5
@@ -135,8 +135,10 @@ def _backends(ingress: Ingress) -> Iterator[Backend]:
                 yield Backend(ingress.namespace, service.name, service.port.number, service.port.name, route, where)
 
 
-def _patch(pointer: str, value: object) -> str:
-    return json.dumps([{"op": "replace", "path": pointer, "value": value}], separators=(",", ":"))
+def _patch(values: dict[str, object]) -> str:
+    """The JSON patch that puts values where the pointers say; nothing without any."""
+    steps = [{"op": "replace", "path": pointer, "value": value} for pointer, value in values.items()]
+    return json.dumps(steps, separators=(",", ":")) if steps else ""
 
 
 def _missing(cluster: Cluster, ingress: Ingress) -> Iterator[Finding]:
@@ -148,17 +150,16 @@ def _missing(cluster: Cluster, ingress: Ingress) -> Iterator[Finding]:
     gone = [backend for backend in backends if cluster.get(SERVICE, backend.namespace, backend.service) is None]
     if gone:
         there = [item.name for item in cluster.all(SERVICE) if item.namespace == ingress.namespace]
-        meant = nearest_name(gone[0].service, there)
-        try_ = (NO_SERVICE.commands[0], _PATCH) if meant else None
-        patch = _patch(f"{gone[0].where}/name", meant) if meant else ""
+        patch = _patch({f"{backend.where}/name": meant for backend in gone if (meant := typo(backend.service, there))})
+        try_ = (NO_SERVICE.commands[0], _PATCH) if patch else None
         yield NO_SERVICE.on(subject, try_=try_, routes=some(gone, SHOWN), patch=patch)
     for name in sorted({backend.service for backend in backends}):
         service = cluster.get(SERVICE, ingress.namespace, name)
         wrong = [b for b in backends if b.service == name and service and not entry.has_port(service, b)]
         if service and wrong:
-            only = service.spec.ports[0].port if len(service.spec.ports) == 1 else 0
-            try_ = (NO_PORT.commands[0], _PATCH) if only else None
-            patch = _patch(f"{wrong[0].where}/port", {"number": only}) if only else ""
+            only = [{"number": port.port} for port in service.spec.ports] if len(service.spec.ports) == 1 else []
+            patch = _patch({f"{backend.where}/port": port for backend in wrong for port in only})
+            try_ = (NO_PORT.commands[0], _PATCH) if patch else None
             yield NO_PORT.on(subject, try_=try_, routes=some(wrong, SHOWN), service=name, ports=entry.ports(service), patch=patch)
 
 
@@ -180,10 +181,13 @@ def _behind(cluster: Cluster, routes: list[Classed]) -> Iterator[Finding]:
 
 
 def _conflicts(routes: list[Classed]) -> Iterator[Finding]:
-    """Canaries, and controllers with a load balancer for each Ingress, may claim one path more than once."""
+    """Canaries, and controllers with a load balancer for each Ingress, may claim one path more than once; one that is not known
+    may tell them apart by annotations.
+    """
     claims: dict[tuple[str, str, str], list[tuple[Ingress, Backend]]] = {}
     for route in sorted(routes, key=lambda r: (str(r.ingress.metadata.creation_timestamp), r.ingress.namespace, r.ingress.name)):
-        if route.ingress.metadata.annotations.canary == "true" or (route.controller and route.controller.own):
+        apart = route.controller.own if route.controller else route.found is not None
+        if route.ingress.metadata.annotations.canary == "true" or apart:
             continue
         types = {b.where: p for b, p in zip(_ruled(route.ingress), _types(route.ingress), strict=True)}
         for backend in _ruled(route.ingress):

@@ -107,6 +107,10 @@ CASES = [
     _case("a canary", _two(make_ingress("api", routes=OTHER, age=600, annotations={CANARY: "true"}))),
     _case("no canary", _two(make_ingress("api", routes=OTHER, age=600, annotations={CANARY: "false"})), CONFLICT),
     _case(
+        "a controller that may tell them apart by annotations",
+        _two(make_ingress("api", routes=OTHER, age=600), cls=make_ingress_class("nginx", "skipper.example/x")),
+    ),
+    _case(
         "a load balancer each",
         _two(make_ingress("api", routes=OTHER, age=600), cls=make_ingress_class("nginx", "ingress.k8s.aws/alb")),
     ),
