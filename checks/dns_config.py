@@ -218,6 +218,20 @@ SERVERS_CUT = Code(
     fix="A resolver asks three nameservers at most: keep to those in the pods' dnsConfig and in their nodes' resolv.conf.",
     commands=("kubectl -n {namespace} get pod {first} -o jsonpath='{{.spec.dnsConfig}}'",),
 )
+WRONG_SELECTOR = Code(
+    id="DNC017",
+    severity=Severity.FAIL,
+    risk=Risk.SAFE,
+    title="The DNS Service selects no DNS server",
+    message="Service {namespace}/{name} selects {selector}, which no pod has, while {servers} DNS pods are there with {label}",
+    fix="Have it select them.",
+    commands=(
+        "kubectl -n {namespace} get pods --show-labels -l {label}",
+        "kubectl -n {namespace} patch service {name} -p {patch}",
+    ),
+    rows=("K2",),
+    explains=(LOOKUPS, SAME_SERVICE),
+)
 NO_UDP_PORT = Code(
     id="DNC016",
     severity=Severity.FAIL,
@@ -273,6 +287,10 @@ def _servers(cluster: Cluster, dns: Service) -> Iterator[Finding]:
     owner = clusterdns.workload(cluster, dns)
     if not ready and owner and owner[0] is DEPLOYMENT and owner[1].spec.replicas == 0:
         yield SCALED_TO_ZERO.on(subject, workload=_workload(cluster, dns), replicas=0, ready_endpoints=0)
+    elif dns.spec.selector and not pods and (astray := _unselected(cluster, dns)):
+        label = astray[0].metadata.labels["k8s-app"]
+        patch = json.dumps({"spec": {"selector": dict.fromkeys(dns.spec.selector) | {"k8s-app": label}}})
+        yield WRONG_SELECTOR.on(subject, servers=len(astray), selector=selector, label=f"k8s-app={label}", patch=patch)
     elif not ready and (over_tcp := _over_tcp_alone(cluster, dns)):
         beside = next(port.target_port for port in dns.spec.ports if port.port == DNS_PORT)
         name = "dns-udp" if any(port.name == "dns" for port in dns.spec.ports) else "dns"
@@ -299,6 +317,15 @@ def _servers(cluster: Cluster, dns: Service) -> Iterator[Finding]:
         on = {pod.spec.node_name for pod in pods if pod.ready}
         if len(on) == 1 and pods:
             yield NOT_SPREAD.on(subject, servers=len(ready), on=min(on), selector=selector)
+
+
+def _unselected(cluster: Cluster, dns: Service) -> list[Pod]:
+    """DNS servers beside a DNS Service that selects none: ready pods with the label by which distributions name theirs."""
+    return [
+        pod
+        for pod in cluster.pods_in(dns.namespace)
+        if pod.metadata.labels.get("k8s-app") in clusterdns.LABELS and pod.ready and not pod.terminating
+    ]
 
 
 def _over_tcp_alone(cluster: Cluster, dns: Service) -> int:
@@ -463,6 +490,7 @@ check = Check(
         SEARCH_CUT,
         SERVERS_CUT,
         NO_UDP_PORT,
+        WRONG_SELECTOR,
         NOT_SPREAD,
     ),
     analyse=analyse,

@@ -99,6 +99,11 @@ CASES = [
         frozenset({("DNC008", "Pod kube-system/dns-a"), ("DNC010", SUBJECT), ("DNC011", SUBJECT)}),
     ),
     Case(
+        "the DNS Service selects no server",
+        make_cluster(make_service("kube-dns", "kube-system", selector={"k8s-app": "coredns"}, ports=[(53, 53)]), DNS_A),
+        frozenset({("DNC017", SUBJECT)}),
+    ),
+    Case(
         "the DNS Service has no UDP port",
         make_cluster(SERVICE_OBJECT, make_slice("kube-dns", "kube-system", addresses={"10.0.0.1": "dns-a"}, port=53), DNS_A),
         frozenset({("DNC016", SUBJECT)}),
