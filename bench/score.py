@@ -18,6 +18,7 @@ import msgspec
 from tabulate import tabulate
 
 from bench.matrix import ROOT, VERDICTS, Scene, Verdict, scenes
+from bench.peers.table import table
 from kubectl_netdoc import registry
 from kubectl_netdoc.model import Check
 from kubectl_netdoc.testing import Case, outcome, pairs
@@ -198,7 +199,7 @@ def page() -> str:
         fixes=fixes(now),
         acceptable=acceptable(broken),
         by_hand=by_hand(made),
-        peers="Not run yet.",
+        peers=table(),
         first_commit=BEGUN,
         commits=", ".join(sorted({verdict.commit for verdict in now.values()})),
         days=", ".join(sorted({verdict.when[:10] for verdict in now.values()})),
