@@ -50,7 +50,7 @@ from kubectl_netdoc.api import (
     Workload,
     matches,
 )
-from kubectl_netdoc.similar import nearest_labels, nearest_name, selector_patch, text
+from kubectl_netdoc.similar import nearest_labels, nearest_name, selector_patch, text, typo
 
 SETTLING = timedelta(seconds=60)
 """How long pods, endpoints and workloads may take to follow a change before that is held against them."""
@@ -63,6 +63,10 @@ UNCLAIMED = timedelta(seconds=20)
 
 CONTROLLER = "endpointslice-controller.k8s.io"
 MIRROR = "endpointslicemirroring-controller.k8s.io"
+
+LEADING = frozenset({"primary", "master", "leader", "active", "writer", "true"})
+"""Values of a role that some pod always has: without one nobody writes. (CloudNativePG cnpg.io/instanceRole, Patroni role and
+spilo-role, Vault vault-active.)"""
 
 ENTERED = Explains(("ING003", "GWR010", "CPL001", "CPL002"), "subject")
 """What an Ingress or a route leads to is the Service."""
@@ -226,6 +230,17 @@ STARTING = Code(
     fix="Wait a moment and check again.",
     rows=("K2", "K17"),
 )
+NO_SUCH_ROLE = Code(
+    id="SVC024",
+    severity=Severity.INFO,
+    risk=Risk.SAFE,
+    title="Service of a role that no pod has",
+    message="Service {namespace}/{name} selects {role}, a label that pods are given while they run: none has it now ({example}: "
+    "{other})",
+    fix="Nothing to mend where no pod is to have that role (a database without replicas); else see what gives pods the label.",
+    commands=("kubectl -n {namespace} get pods -L {key}",),
+    rows=("K2",),
+)
 
 
 def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
@@ -318,6 +333,8 @@ def _nothing_selected(cluster: Cluster, service: Service, backends: _Backends, s
     nearest = nearest_labels(service.spec.selector, labels)
     if cluster.age(service.metadata.creation_timestamp) < SETTLING:
         yield STARTING.on(_subject(service), what="pod", why=f"nothing has {selector}")
+    elif role := _role(cluster, service):
+        yield NO_SUCH_ROLE.on(_subject(service), role)
     elif nearest is not None:
         shown = {key: nearest[key] for key in service.spec.selector if key in nearest}
         patch = selector_patch(service.spec.selector, nearest)
@@ -326,6 +343,26 @@ def _nothing_selected(cluster: Cluster, service: Service, backends: _Backends, s
         yield SELECTS_NOTHING_HEADLESS.on(_subject(service), selector=selector)
     else:
         yield NOTHING_SELECTED.on(_subject(service), selector=selector)
+
+
+def _role(cluster: Cluster, service: Service) -> dict[str, str]:
+    """The label that sets a Service apart from pods that it all but selects, where their template has no such label: whoever
+    runs them (an operator of a database, Patroni, Vault) gives it, and a single pod has the leading role.
+    """
+    wanted = service.spec.selector
+    templates = {(kind.name, item.name): item for kind, item in cluster.workloads_in(service.namespace, WORKLOADS)}
+    for pod in cluster.pods_in(service.namespace):
+        labels = pod.metadata.labels
+        missed = [key for key, value in wanted.items() if labels.get(key) != value]
+        owner = next((owner for owner in pod.metadata.owner_references if owner.controller), None)
+        if owner is None or len(missed) != 1 or len(wanted) == 1 or missed[0] not in labels:
+            continue
+        key, template = missed[0], templates.get((owner.kind, owner.name))
+        known = any(kind.name == owner.kind for kind in WORKLOADS)
+        given = key not in template.template.metadata.labels if template else not known
+        if given and wanted[key].lower() not in LEADING and not typo(wanted[key], [labels[key]]):
+            return {"role": f"{key}={wanted[key]}", "example": pod.name, "other": f"{key}={labels[key]}", "key": key}
+    return {}
 
 
 def _stateful(backends: _Backends) -> list[Workload]:
@@ -367,7 +404,7 @@ def _named_ports(service: Service, backends: _Backends) -> Iterator[Finding]:
     for index, port in enumerate(service.spec.ports):
         if not isinstance(port.target_port, str) or port.target_port in declared:
             continue
-        meant = nearest_name(port.target_port, declared)
+        meant = typo(port.target_port, declared) or (min(declared) if len(declared) == len(service.spec.ports) == 1 else "")
         patch = json.dumps([{"op": "replace", "path": f"/spec/ports/{index}/targetPort", "value": meant}], separators=(",", ":"))
         yield NO_SUCH_PORT.on(
             _subject(service),
@@ -496,6 +533,7 @@ check = Check(
         SCALED_TO_ZERO,
         LOCAL_ONLY,
         STARTING,
+        NO_SUCH_ROLE,
     ),
     analyse=analyse,
 )

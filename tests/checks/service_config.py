@@ -57,7 +57,35 @@ def _balancer(name: str, *codes: str, age: float = 3600, events: tuple[Built, ..
 ENSURING = make_event("Service", "web", "shop", "EnsuringLoadBalancer", "Ensuring load balancer", type_="Normal")
 FAILED = make_event("Service", "web", "shop", "SyncLoadBalancerFailed", "no free address")
 
+POSTGRES = {"cnpg.io/cluster": "pg", "cnpg.io/podRole": "instance"}
+"""Labels of a single instance of CloudNativePG; its Services -rw and -ro select by cnpg.io/instanceRole (hand-made)."""
+
+VAULT = {"app.kubernetes.io/name": "vault"}
+
+
+def _of_role(name: str, role: str, *codes: str) -> Case:
+    """A Service of a role, and a CloudNativePG database of one pod, which is the primary unless that is what is looked for."""
+    key, has = "cnpg.io/instanceRole", "replica" if role == "primary" else "primary"
+    owner = [{"kind": "Cluster", "name": "pg", "controller": True}]
+    pod = make_pod("pg-1", labels={**POSTGRES, key: has}, ownerReferences=owner)
+    return Case(name, make_cluster(make_service(selector={"cnpg.io/cluster": "pg", key: role}), pod), _expect(*codes))
+
+
+def _standby(name: str, code: str, template: dict[str, str]) -> Case:
+    """Vault's Service for standbys, and one Vault, which is active: it says so by a label that its template lacks."""
+    owner = [{"kind": "StatefulSet", "name": "vault", "controller": True}]
+    pod = make_pod("vault-0", labels={**VAULT, "vault-active": "true"}, ownerReferences=owner)
+    service = make_service(selector={**VAULT, "vault-active": "false"})
+    made = make_workload(STATEFUL_SET, "vault", labels={**VAULT, **template})
+    return Case(name, make_cluster(service, pod, made), _expect(code))
+
+
 SELECTORS = [
+    _of_role("a database without replicas", "replica", "SVC024"),
+    _of_role("a role with a typo", "primay", "SVC001"),
+    _of_role("a database without a primary", "primary", "SVC002"),
+    _standby("a Vault without standbys", "SVC024", {}),
+    _standby("a label that the template has is none of a role", "SVC002", {"vault-active": "true"}),
     Case("healthy", make_cluster(*_serving())),
     Case("typo", make_cluster(make_service(selector={"app": "webb"}), make_pod(labels=WEB)), _expect("SVC001")),
     Case(
@@ -125,6 +153,13 @@ PORTS = [
     Case(
         "named port missing and none declared",
         make_cluster(make_service(selector=WEB, ports=[(80, "http")]), make_pod(labels=WEB)),
+        _expect("SVC003"),
+    ),
+    Case(
+        "a second named port, quite another",
+        make_cluster(
+            make_service(selector=WEB, ports=[(80, "http"), (90, "metrics")]), make_pod(labels=WEB, ports={"http": 8080})
+        ),
         _expect("SVC003"),
     ),
     Case("named port there", make_cluster(*_serving(ports=[(80, "http")]))),
