@@ -63,6 +63,9 @@ DNS_PORT = 53
 RECENT = timedelta(hours=1)
 """How far back a restart is still news: as long as Events are kept by default."""
 
+LOST_TRACK = "Unknown"
+"""Reason with which a container has ended that was there before its node restarted (containerd: unknownExitReason)."""
+
 MOST_NAMED = 3
 """Pods of one owner that are named."""
 
@@ -161,14 +164,14 @@ RESTARTING = Code(
 LOOP = Code(
     id="DNC011",
     severity=Severity.FAIL,
-    risk=Risk.RESTARTS,
+    risk=Risk.NODE,
     title="DNS server stops itself: its lookups come back to it",
     message="DNS pods {pods} found a loop ({detail}) and ended, as their logs tell: whom they forward to leads back to them",
     fix="The kubelet on {on} gives them a resolv.conf with a stub resolver (127.0.0.53): point its resolvConf to the real one "
     "(systemd-resolved: /run/systemd/resolve/resolv.conf) and recreate the pods; or have the Corefile forward to real ones.",
     commands=(
         "kubectl get --raw /api/v1/nodes/{first}/proxy/configz",
-        "kubectl -n {namespace} edit configmap coredns",
+        "kubectl -n {namespace} edit configmap {config}",
         "kubectl -n {namespace} delete pod {pod}",
     ),
     rows=("D3",),
@@ -353,6 +356,7 @@ def _logs(cluster: Cluster, dns: Service, *, troubled: bool) -> Iterator[Finding
         nodes = sorted({pod.spec.node_name for pod in looping})
         detail = _cause(logs, looping[0], "loop")[0].detail
         names = {"pods": [pod.name for pod in looping], "pod": looping[0].name, "detail": detail}
+        names["config"] = clusterdns.config_name(cluster, dns)
         yield LOOP.on(subject, names, on=nodes, nodes=nodes, first=nodes[0])
     for pod in clusterdns.pods(cluster, dns):
         for cause in _cause(logs, pod, "panic"):
@@ -409,7 +413,8 @@ def _trouble(cluster: Cluster, pod: Pod) -> str:
         waiting, ended = status.state.waiting, status.last_state.terminated
         if waiting and waiting.reason not in ("", "ContainerCreating", "PodInitializing"):
             return f"waits: {waiting.reason}, {status.restart_count} restarts"
-        if ended and ended.exit_code and cluster.age(ended.finished_at) < RECENT:
+        rebooted = ended and ended.reason == LOST_TRACK and pod.ready
+        if ended and ended.exit_code and not rebooted and cluster.age(ended.finished_at) < RECENT:
             return f"ended {ended.reason or 'badly'} (exit code {ended.exit_code}), {status.restart_count} restarts"
     condition = pod.condition("Ready")
     since = condition.last_transition_time if condition else pod.metadata.creation_timestamp

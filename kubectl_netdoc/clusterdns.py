@@ -122,6 +122,12 @@ def config(cluster: Cluster, dns: Service) -> CorefileMap | None:
     return next((item for item in cluster.all(COREFILE) if item.namespace == dns.namespace), None)
 
 
+def config_name(cluster: Cluster, dns: Service) -> str:
+    """Return the name of the ConfigMap that has the Corefile, where it can be seen; else kubeadm's."""
+    found = config(cluster, dns) if cluster.readable(COREFILE) else None
+    return found.name if found else "coredns"
+
+
 def domain(cluster: Cluster) -> str:
     """Return the cluster domain: the first zone of the Corefile's ``kubernetes`` plugin, else cluster.local."""
     if not cluster.readable(COREFILE):

@@ -155,6 +155,7 @@ CASES = [
         make_cluster(*_two(ready=False)),
         frozenset({("DNC008", "Pod kube-system/dns-a"), ("DNC010", SUBJECT)}),
     ),
+    Case("one server's node was restarted", make_cluster(*_two(ended="Unknown"))),
     Case("one server out of memory", make_cluster(*_two(ended="OOMKilled")), frozenset({("DNC008", "Pod kube-system/dns-a")})),
     Case(
         "both on one node is advice",
