@@ -92,6 +92,8 @@ def parse(text: str) -> Corefile:
                     servers.append(Server(tuple(zones), tuple(plugins)))
                 zones, plugins = [], []
             continue
+        if depth == 0 and line[0] == "import" and not opens:
+            continue  # files of server blocks (AKS, k3s): not to be seen from here
         if depth == 0:
             zones += [zone.strip(",") for zone in (line[:-1] if opens else line) if zone.strip(",")]
         elif depth == 1 and (words := line[:-1] if opens else line):

@@ -121,6 +121,12 @@ def test_import_of_a_file_stays() -> None:
     ]
 
 
+def test_import_of_server_blocks_is_no_server_block() -> None:
+    read = parse(".:53 {\n  errors\n  import custom/*.override\n}\nimport custom/*.server\n")  # AKS; k3s with a path
+    assert (read.problem, names(read)) == ("", [["errors", "import"]])
+    assert parse("import a\n.:53\n").problem
+
+
 def test_snippet_that_imports_itself_ends() -> None:
     assert names(parse("(a) {\n  import a\n}\n. {\n  import a\n}\n")) == [["import"]]
 
