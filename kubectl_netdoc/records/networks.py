@@ -226,7 +226,7 @@ class Keep(Struct, frozen=True):
         return NetworkSettings(metadata=raw.metadata, settings=_picked(raw.spec, self.paths))
 
 
-def resource(name: str, api: str, plural: str, *paths: str) -> Kind[NetworkSettings]:
+def resource(name: str, api: str, plural: str, *paths: str, written: str = "") -> Kind[NetworkSettings]:
     """Return the kind of a network's own resource, cluster-wide, of which the settings at ``paths`` of its spec are kept."""
     group, _, version = api.partition("/")
     return Kind(
@@ -238,6 +238,7 @@ def resource(name: str, api: str, plural: str, *paths: str) -> Kind[NetworkSetti
         namespaced=False,
         authored=False,
         extension=True,
+        written=written,
         wire=RawResource,
         reduce=Keep(frozenset(paths)),
     )
@@ -268,9 +269,17 @@ NETWORK_CONFIG = Kind(
 NETWORK_AGENT = Kind("NetworkAgent", "apps", "v1", "daemonsets", NetworkSettings, authored=False, wire=RawAgent, reduce=agent)
 """DaemonSets once more, for the settings that a network takes as variables and flags of its agent."""
 
-CALICO_POOL = resource("CalicoPool", "crd.projectcalico.org/v1", "ippools", "cidr", "ipipMode", "vxlanMode", "disabled")
+CALICO_POOL = resource(
+    "CalicoPool", "crd.projectcalico.org/v1", "ippools", "cidr", "ipipMode", "vxlanMode", "disabled", written="IPPool"
+)
 CALICO_FELIX = resource(
-    "CalicoFelix", "crd.projectcalico.org/v1", "felixconfigurations", "bpfEnabled", "wireguardEnabled", "wireguardEnabledV6"
+    "CalicoFelix",
+    "crd.projectcalico.org/v1",
+    "felixconfigurations",
+    "bpfEnabled",
+    "wireguardEnabled",
+    "wireguardEnabledV6",
+    written="FelixConfiguration",
 )
 CALICO_INSTALLATION = resource(
     "CalicoInstallation",
@@ -283,6 +292,7 @@ CALICO_INSTALLATION = resource(
     "cni.ipam.type",
     "kubernetesProvider",
     "variant",
+    written="Installation",
 )
 CILIUM_NODE = resource("CiliumNode", "cilium.io/v2", "ciliumnodes")
 """Nodes that Cilium has ever had an agent on: only their names are kept."""

@@ -163,6 +163,7 @@ class ManifestSource:
                 kind = _kind(item)
                 if kind:
                     self._add(kind, item, file)
+                    self._settings(kind, item)
                 else:
                     passed_over[f"kind {item['kind']}"] += 1
         for what, count in sorted(passed_over.items()):
@@ -174,14 +175,14 @@ class ManifestSource:
         try:
             record = _with_namespace(kind, convert(kind, _json(item)))
         except (msgspec.MsgspecError, RecursionError) as error:
-            what = f"{kind.name} {_name(item)}in {file}"
+            what = f"{kind.written or kind.name} {_name(item)}in {file}"
             self._bad.setdefault(kind.name, []).append(Unseen(what, f"can't be decoded: {error}", asked=True))
             self._warn(f"passed over: {what}: can't be decoded: {error}")
             return
         if not kind.names or (record.namespace, record.name) in kind.names:
             identity = kind.name, record.namespace, record.name
             if record.name and identity in self._place:
-                where = f"{kind.name} {record.namespace}/{record.name}".replace(" /", " ")
+                where = f"{kind.written or kind.name} {record.namespace}/{record.name}".replace(" /", " ")
                 self._warn(f"{where} is there twice, in {self._place[identity][1]} and in {file}: the last counts")
                 self._found[kind.name][self._place[identity][0]] = record
                 self._place[identity] = self._place[identity][0], file
@@ -189,6 +190,18 @@ class ManifestSource:
             found = self._found.setdefault(kind.name, [])
             self._place[identity] = len(found), file
             found.append(record)
+
+    def _settings(self, kind: Kind[Any], item: dict[str, Any]) -> None:
+        """Keep what other kinds read of the same object; what is wrong with it is told once."""
+        for other in BESIDE[kind.name]:
+            try:
+                record = _with_namespace(other, convert(other, _json(item)))
+            except (msgspec.MsgspecError, RecursionError):
+                continue
+            if not other.names or (record.namespace, record.name) in other.names:
+                found = self._found.setdefault(other.name, [])
+                found[:] = [known for known in found if (known.namespace, known.name) != (record.namespace, record.name)]
+                found.append(record)
 
     @property
     def label(self) -> str:
@@ -212,6 +225,11 @@ class ManifestSource:
 BY_WRITTEN_KIND: defaultdict[str, list[Kind[Any]]] = defaultdict(list)
 for _known in KINDS.values():
     BY_WRITTEN_KIND[_known.written or _known.name].append(_known)
+BESIDE = {
+    kind.name: tuple(o for o in KINDS.values() if (o.group, o.plural) == (kind.group, kind.plural) and o is not kind)
+    for kind in KINDS.values()
+}
+"""What more is read of the objects of a kind: of ConfigMaps and DaemonSets the settings of networks and of kube-proxy."""
 ALIASES = {"projectcalico.org": "crd.projectcalico.org"}
 """The group in which people write what the API server keeps under another."""
 

@@ -13,7 +13,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kubectl_netdoc.cluster import Cluster, Listing, Unavailable
-from kubectl_netdoc.records import COREFILE, DEPLOYMENT, EVENT, KINDS, NODE, POD, SERVICE, Kind
+from kubectl_netdoc.records import (
+    CALICO_POOL,
+    COREFILE,
+    DEPLOYMENT,
+    EVENT,
+    KINDS,
+    NETWORK_AGENT,
+    NETWORK_CONFIG,
+    NODE,
+    POD,
+    PROXY_CONFIG,
+    SERVICE,
+    Kind,
+)
 from kubectl_netdoc.sources import SourceError, manifests
 
 SERVICE_YAML = """
@@ -406,3 +419,31 @@ def test_depth_of_a_real_manifest_is_fine() -> None:
 def test_warning_can_not_act_on_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     manifests.warn_on_stderr("passed over: kind \x1b]0;evil\x07\n\u202e")
     assert [char for char in capsys.readouterr().err if not char.isprintable()] == ["\n"]
+
+
+def test_what_more_is_read_of_one_object() -> None:
+    text = """
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: cilium-config, namespace: kube-system}
+data: {kube-proxy-replacement: "true", password: hunter2}
+---
+apiVersion: apps/v1
+kind: DaemonSet
+metadata: {name: kube-proxy, namespace: kube-system}
+spec: {template: {spec: {containers: [{name: kube-proxy, command: [kube-proxy, --proxy-mode=nftables]}]}}}
+---
+apiVersion: crd.projectcalico.org/v1
+kind: IPPool
+metadata: {name: v4}
+spec: {cidr: 10.0.0.0/16, vxlanMode: Always}
+"""
+    found = cluster(text)
+    assert {item.name: item.settings for item in found.all(NETWORK_CONFIG)} == {
+        "cilium-config": {"kube-proxy-replacement": "true"}
+    }
+    assert [item.settings for item in found.all(NETWORK_AGENT)] == [{"proxy-mode": "nftables"}]
+    assert [item.settings["vxlanMode"] for item in found.all(CALICO_POOL)] == ["Always"]
+    assert not found.readable(PROXY_CONFIG)
+    twice = cluster(text + "---" + text, 2)
+    assert (len(twice.all(NETWORK_CONFIG)), len(twice.all(NETWORK_AGENT))) == (1, 1)
