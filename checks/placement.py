@@ -211,9 +211,9 @@ def _spread(cluster: Cluster, placed: Placed, nodes: dict[str, str]) -> Iterator
     if placed.vital and placed.item.spec.replicas == 1:
         yield SINGLE.on(placed.subject, placed.common())
     pods = _pods(cluster, placed.item)
-    if len(pods) < 2:
-        return
     on = {pod.spec.node_name for pod in pods}
+    if len(pods) < 2 or any(node.unfit for name in on if (node := cluster.get(NODE, "", name))):  # virtual: no one machine
+        return
     zones = mesh.zones(cluster)
     every = {zone for zone in nodes.values() if zone}
     within = {zones.get(node, "") for node in on}
