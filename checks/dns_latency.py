@@ -79,7 +79,7 @@ NO_ANSWER = Code(
     title="Cluster DNS does not answer",
     message="From {nodes}, no lookup is answered: through {server} {outcomes}, directly 0 of {servers} DNS pods",
     fix="Look at the DNS pods first; if they are well, at the path from {nodes} to theirs.",
-    commands=("kubectl -n kube-system get pods -o wide -l k8s-app=kube-dns", "kubectl netdoc check nodes_ready dns_config"),
+    commands=("kubectl -n {dns_space} get pods -o wide -l {dns_pods}", "kubectl netdoc check nodes_ready dns_config"),
     rows=("D4", "D9"),
     explains=(Explains(("DNL003",), "cluster"), Explains(("SVR005",), "path")),
 )
@@ -102,7 +102,7 @@ SLOW = Code(
     message="From {nodes}, lookups through {server} take p50 {p50_ms} ms, p95 {p95_ms} ms, at most {max_ms} ms; by part: {parts}",
     fix="Where every DNS pod is slow, compare their CPU use with their limits, and their number with the load; where only the "
     "Service or the cache is, look at kube-proxy and conntrack on {nodes}.",
-    commands=("kubectl -n kube-system top pods -l k8s-app=kube-dns",),
+    commands=("kubectl -n {dns_space} top pods -l {dns_pods}",),
     rows=("D9",),
 )
 LOSS = Code(
@@ -116,7 +116,7 @@ LOSS = Code(
     "Service does, it leads to a server that is gone: look at kube-proxy and at conntrack on {nodes}.",
     commands=(
         "kubectl netdoc check dns_servers pod_network",
-        "kubectl -n kube-system get pods -o wide -l k8s-app=kube-dns",
+        "kubectl -n {dns_space} get pods -o wide -l {dns_pods}",
     ),
     rows=("D1", "D7", "D9"),
 )
@@ -127,16 +127,17 @@ WRONG_ANSWER = Code(
     title="Cluster DNS answers with an error",
     message="From {nodes}, {server} answers {rcode} for {query}",
     fix="The server is there but does not know the cluster's names: read its log and its Corefile.",
-    commands=("kubectl -n kube-system logs --tail=20 -l k8s-app=kube-dns", "kubectl netdoc explain dns_config"),
+    commands=("kubectl -n {dns_space} logs --tail=20 -l {dns_pods}", "kubectl netdoc explain dns_config"),
     rows=("D9", "D10"),
 )
 RACE = Code(
     id="DNL007",
     severity=Severity.WARN,
-    risk=Risk.SAFE,
+    risk=Risk.RESTARTS,
     title="Lookups sent in pairs are lost",
     message="From {nodes}, {lost} of {sent} lookups through {server} are lost when A and AAAA leave together, none one by one",
-    fix="Packets of one socket race in conntrack: a node-local DNS cache, or 'options single-request-reopen' (glibc).",
+    fix="Packets of one socket race in conntrack. Put a node-local DNS cache on the nodes, or have the pods that suffer use "
+    "'options single-request-reopen' (dnsConfig; glibc heeds it, musl does not).",
     commands=("kubectl netdoc explain DNL007",),
     rows=("D1",),
 )
@@ -234,10 +235,18 @@ Judged = tuple[Code, Subject, dict[str, object]]
 def _merge(code: Code, subject: Subject, places: list[tuple[str, dict[str, object]]], everywhere: bool) -> Iterator[Finding]:
     if everywhere:
         paths = sorted({path for _, evidence in places for path in cast("list[str]", evidence.get("paths", []))})
-        yield code.on(subject, places[0][1], nodes=[node for node, _ in places], paths=paths)
+        nodes = [node for node, _ in places]
+        yield code.on(subject, places[0][1], try_=_commands(code, nodes), nodes=nodes, paths=paths)
         return
     for node, evidence in places:
-        yield code.on(Subject(subject.kind, subject.name, subject.namespace, node), evidence, nodes=[node])
+        seen_from = Subject(subject.kind, subject.name, subject.namespace, node)
+        yield code.on(seen_from, evidence, try_=_commands(code, [node]), nodes=[node])
+
+
+def _commands(code: Code, nodes: list[str]) -> tuple[str, ...]:
+    """A cache is made anew on each node where it is deaf."""
+    anew = "kubectl -n kube-system delete pods -l k8s-app=node-local-dns --field-selector "
+    return (*code.commands, *(f"{anew}spec.nodeName={node}" for node in nodes if node and code is NO_CACHE))
 
 
 class _Seen:
@@ -258,6 +267,7 @@ class _Seen:
             if tally.sent:
                 self.direct[server] = tally if tally.times or not watched.times else watched
         self.node = node
+        self.place = clusterdns.where(cluster)
         self.cached = bool(self.ips) and self.through.server not in self.ips
         """Whether pods are told to ask something else than the Service: a node-local cache."""
         if not self.cached and self.ips:
@@ -275,6 +285,7 @@ class _Seen:
         parts += [f"pod {server.subject.name}: {tally}" for server, tally in self.direct.items()]
         lost = [sum(getattr(tally, word) for tally in self.direct.values()) for word in ("lost", "sent")]
         return {
+            **self.place,
             **self.through.evidence(),
             "servers": len(self.direct),
             "answering": self.answering,

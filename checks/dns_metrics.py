@@ -76,7 +76,7 @@ LOOPS = Code(
     title="DNS servers forward to themselves",
     message="DNS pods {pods} have forwarded {requests} lookups to {target}, {itself}, since they started: such lookups loop",
     fix="Forward to the resolvers outside the cluster in the Corefile (kubeadm's default is 'forward . /etc/resolv.conf').",
-    commands=("kubectl -n {namespace} get configmap coredns -o yaml", "kubectl -n {namespace} edit configmap coredns"),
+    commands=("kubectl -n {namespace} get configmap {config} -o yaml", "kubectl -n {namespace} edit configmap {config}"),
     rows=("D3", "D10"),
     explains=(Explains(("DNC002", "DNC008", "DNU001", "DNU003"), "cluster"),),
 )
@@ -162,6 +162,7 @@ def _loops(cluster: Cluster, dns: Service, pages: dict[Server, Metrics]) -> Iter
                 counted.setdefault(to, {})[server.subject.name] = count
     for to, by_pod in counted.items():
         numbers = {"pods": sorted(by_pod), "requests": int(sum(by_pod.values())), "target": to, "itself": own[_host(to)]}
+        numbers["config"] = clusterdns.config_name(cluster, dns)
         yield LOOPS.on(Subject("Service", dns.name, dns.namespace), numbers)
 
 

@@ -96,7 +96,7 @@ WRONG_ADDRESS = Code(
     title="The name of a Service has another address",
     message="{fqdn} is {got} where {servers} are asked, and the Service's address is {want}",
     fix="Find what answers in the Service's place: hosts, rewrite, template or file in the Corefile, a server that lags.",
-    commands=("kubectl -n kube-system get configmap coredns -o yaml", "kubectl -n {namespace} get service {name} -o wide"),
+    commands=("kubectl -n {dns_space} get configmap {dns_config} -o yaml", "kubectl -n {namespace} get service {name} -o wide"),
     rows=("D9", "D10"),
 )
 NOT_AS_ENDPOINTS = Code(
@@ -108,14 +108,14 @@ NOT_AS_ENDPOINTS = Code(
     fix="Compare that server with the others, which may know better: see its log, or delete its pod; else see the Corefile.",
     commands=(
         "kubectl -n {namespace} get endpointslices -l kubernetes.io/service-name={name}",
-        "kubectl -n kube-system logs --tail=20 -l k8s-app=kube-dns --prefix",
+        "kubectl -n {dns_space} logs --tail=20 -l {dns_pods} --prefix",
     ),
     rows=("D9",),
 )
 NO_POD_RECORD = Code(
     id="DNR004",
     severity=Severity.WARN,
-    risk=Risk.SAFE,
+    risk=Risk.RESTARTS,
     title="A StatefulSet's pod has no name in DNS",
     message="{fqdn} is {got} where {servers} are asked, though the pod is ready at {want} and in its Service's own answer",
     fix="See that the pod's hostname and subdomain are its own name and the StatefulSet's serviceName; recreating it sets them.",
@@ -399,7 +399,7 @@ def _others(cluster: Cluster, seen: _Seen, stale: set[Server]) -> Iterator[Findi
         if not answer.got and not _serves(seen, server, name):
             left_out.add(name.subject.namespace)
         elif _certain(seen, name, server, answer):
-            evidence = {"fqdn": name.fqdn, "got": str(answer), "want": sorted(name.want)}
+            evidence = {"fqdn": name.fqdn, "got": str(answer), "want": sorted(name.want), **clusterdns.where(cluster)}
             where = [str(who.subject) for who in bad]
             nodes = sorted({_lookup(cluster, who, name).node for who in bad})
             yield name.code.on(name.subject, evidence, servers=where, nodes=nodes)

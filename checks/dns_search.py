@@ -27,6 +27,7 @@ from kubectl_netdoc import clusterdns
 from kubectl_netdoc.api import (
     COREFILE,
     EVENT,
+    SERVICE,
     Check,
     Cluster,
     Code,
@@ -87,7 +88,7 @@ WILDCARD = Code(
     "than ndots is taken for one in {domains}",
     fix="Find the wildcard: a template, rewrite or file in the Corefile, or a kubernetes plugin that falls through to an "
     "upstream with one. Until then a trailing dot helps.",
-    commands=("kubectl -n kube-system get configmap coredns -o yaml",),
+    commands=("kubectl -n {dns_space} get configmap {dns_config} -o yaml",),
     rows=("D2", "D10"),
     explains=(Explains(("DNR002", "DNR003", "DNR004", "EXN001"), "cluster"),),
 )
@@ -100,15 +101,15 @@ NO_NEGATIVE = Code(
     fix="Each external name waits for these first, and musl gives up at the first SERVFAIL: see to what upstream the Corefile's "
     "kubernetes plugin falls through.",
     commands=(
-        "kubectl -n kube-system get configmap coredns -o yaml",
-        "kubectl -n kube-system logs --tail=20 -l k8s-app=kube-dns",
+        "kubectl -n {dns_space} get configmap {dns_config} -o yaml",
+        "kubectl -n {dns_space} logs --tail=20 -l {dns_pods}",
     ),
     rows=("D2", "D9"),
 )
 NOT_OURS = Code(
     id="DSE003",
     severity=Severity.WARN,
-    risk=Risk.RESTARTS,
+    risk=Risk.NODE,
     title="Pods of a node do not search the cluster's names",
     message="On {nodes}, resolv.conf of a pod has nameserver {nameservers} and search {search}, not svc.{domain} as elsewhere",
     fix="The kubelet there lacks clusterDNS or clusterDomain, or has another: make its configuration like the others', "
@@ -351,13 +352,13 @@ def _negative(facts: Facts, nodes: list[str]) -> Iterator[Finding | Unseen]:
         elif answered:
             suffix, records = next(iter(answered.items()))
             numbers: dict[str, object] = {"answer": records[0], "query": f"{NOBODY}.{suffix}.", "domains": list(answered)}
-            seen[WILDCARD].append((node, numbers | {"server": walk.server}))
+            seen[WILDCARD].append((node, numbers | {"server": walk.server} | clusterdns.where(facts.cluster)))
         elif why := walk.useless(len(failed) == len(walk.replies)):
             yield Unseen(f"negative answers from node {node}", why, asked=True)
         elif len(failed) == len(walk.replies):
             suffix, outcome = next(iter(failed.items()))
             numbers = {"outcomes": outcome, "query": f"{NOBODY}.{suffix}.", "domains": list(failed)}
-            seen[NO_NEGATIVE].append((node, numbers | {"server": walk.server}))
+            seen[NO_NEGATIVE].append((node, numbers | {"server": walk.server} | clusterdns.where(facts.cluster)))
     for code, places in seen.items():
         if len(places) == len(nodes) > 1:
             yield code.on(Subject("Cluster", "search list"), places[0][1], nodes=[node for node, _ in places])
@@ -399,7 +400,7 @@ check = Check(
     id="dns_search",
     title="The search list of pods leads where it should",
     prefix="DSE",
-    needs=Needs(optional=(COREFILE,), hints=(EVENT,), tier=Tier.PODS),
+    needs=Needs(optional=(COREFILE,), hints=(EVENT, SERVICE), tier=Tier.PODS),
     codes=(WILDCARD, NO_NEGATIVE, NOT_OURS, COST, TOO_LONG, LEFT_OUT, DIFFERENT, NDOTS),
     plan=plan,
     analyse=analyse,

@@ -19,6 +19,7 @@ RFC 7766; resolv.conf(5) for the retry times; failure catalogue D8 and D9. The t
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -61,6 +62,8 @@ APART = 2
 """A server is worse than the others where its share is so many times theirs: what holds up all is not this server's doing."""
 
 TCP_SAMPLES = 2
+DNS_PORT = 53
+PATCH = "kubectl -n {namespace} patch service {name} --type json -p {patch}"
 AILING = Code(
     id="DSV001",
     severity=Severity.WARN,
@@ -84,7 +87,7 @@ AILING = Code(
 NO_TCP = Code(
     id="DSV002",
     severity=Severity.FAIL,
-    risk=Risk.SAFE,
+    risk=Risk.POLICY,
     title="DNS over TCP fails",
     message="From {nodes}, no lookup over TCP is answered through {server} ({outcomes}), while UDP works; directly {answering} "
     "of {servers} DNS pods answer over TCP: answers that do not fit a datagram fail",
@@ -236,7 +239,18 @@ def _tcp(facts: Facts, nodes: list[str], dns: Service, ailing: set[str]) -> Iter
         name = next(iter(through.values())).server
         words = sorted({word for tally in through.values() for word in tally.counted()})
         numbers = {"server": name, "outcomes": words, "answering": len(good), "servers": len(servers), "nodes": sorted(through)}
-        yield NO_TCP.on(Subject("Service", dns.name, dns.namespace), numbers)
+        try_ = (*NO_TCP.commands, PATCH) if (patch := _without_tcp(dns)) else None
+        yield NO_TCP.on(Subject("Service", dns.name, dns.namespace), numbers | {"patch": patch}, try_=try_)
+
+
+def _without_tcp(dns: Service) -> str:
+    """The patch that gives the DNS Service the port of TCP that it lacks beside that of UDP; nothing where it has one."""
+    ports = {port.protocol: port.target_port for port in dns.spec.ports if port.port == DNS_PORT}
+    target = ports.get("UDP")
+    if "TCP" in ports or not isinstance(target, int):  # a name would be that of a port of UDP
+        return ""
+    port = {"name": "dns-tcp", "port": DNS_PORT, "protocol": "TCP", "targetPort": target or DNS_PORT}
+    return json.dumps([{"op": "add", "path": "/spec/ports/-", "value": port}], separators=(",", ":"))
 
 
 def _through_tcp(facts: Facts, node: str) -> Tally:

@@ -70,17 +70,17 @@ LARGE_LOST = Code(
     message="From {nodes}, {lost} of {sent} answers of {size} bytes over UDP (EDNS) get lost, and none of {small} small ones",
     fix="Find what drops UDP from port 53 by its size between {nodes} and the DNS pods: a firewall rule, an MTU. "
     "Resolvers wait 5 s before they ask again with less.",
-    commands=("kubectl netdoc check pod_network", "kubectl -n kube-system get pods -o wide -l k8s-app=kube-dns"),
+    commands=("kubectl netdoc check pod_network", "kubectl -n {dns_space} get pods -o wide -l {dns_pods}"),
     rows=("D8", "M1"),
 )
 NO_WAY = Code(
     id="DTR002",
     severity=Severity.WARN,
-    risk=Risk.SAFE,
+    risk=Risk.POLICY,
     title="Cut DNS answers can't be had over TCP",
     message="From {nodes}, an answer of {server} comes cut (TC), and over TCP, where it is whole, {outcomes}",
     fix="Open TCP 53 to the DNS pods wherever UDP 53 is open: Service, NetworkPolicies, firewalls.",
-    commands=("kubectl -n kube-system get service kube-dns -o yaml", "kubectl netdoc check dns_servers policy_coverage"),
+    commands=("kubectl -n {dns_space} get service {dns_service} -o yaml", "kubectl netdoc check dns_servers policy_coverage"),
     rows=("D8",),
 )
 
@@ -128,13 +128,14 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
                 yield item
             else:
                 seen[item[0]].append((vantage.node, item[1]))
+    place = clusterdns.where(facts.cluster)
     everywhere = sum(vantage.running for vantage in facts.vantages)
     for code, places in seen.items():
         if len(places) == everywhere > 1:
-            yield code.on(Subject("Cluster", "large DNS answers"), places[0][1], nodes=[node for node, _ in places])
+            yield code.on(Subject("Cluster", "large DNS answers"), places[0][1] | place, nodes=[node for node, _ in places])
             continue
         for node, evidence in places:
-            yield code.on(Subject("Cluster", "large DNS answers", node=node), evidence, nodes=[node])
+            yield code.on(Subject("Cluster", "large DNS answers", node=node), evidence | place, nodes=[node])
 
 
 def _judge(facts: Facts, node: str) -> Iterator[tuple[Code, dict[str, object]] | Unseen]:

@@ -71,8 +71,8 @@ BROKEN = Code(
     fix="The servers are well, whom they forward to is not: see whom (the Corefile's 'forward', or their nodes' resolv.conf), "
     "and whether the servers' nodes reach that (UDP and TCP 53; on AWS at most 1024 packets a second and interface).",
     commands=(
-        "kubectl -n {namespace} get configmap coredns -o yaml",
-        "kubectl -n {namespace} logs --tail=20 -l k8s-app=kube-dns --prefix",
+        "kubectl -n {dns_space} get configmap {dns_config} -o yaml",
+        "kubectl -n {dns_space} logs --tail=20 -l {dns_pods} --prefix",
         "kubectl netdoc check dns_metrics dns_config --show info",
     ),
     rows=("D6", "D9"),
@@ -95,7 +95,7 @@ SLOW = Code(
     message="From {nodes}, {names} takes up to {max_ms} ms through cluster DNS (p50 {p50_ms} ms), while the cluster's own names "
     "take p95 {own_ms} ms: the time is the upstream's",
     fix="Look at whom the servers forward to; a second upstream, and 'policy sequential', keep a slow one out of the way.",
-    commands=("kubectl netdoc check dns_metrics --show info", "kubectl -n {namespace} get configmap coredns -o yaml"),
+    commands=("kubectl netdoc check dns_metrics --show info", "kubectl -n {dns_space} get configmap {dns_config} -o yaml"),
     rows=("D6", "D9"),
 )
 NO_IPV6 = Code(
@@ -220,6 +220,7 @@ def _judge(facts: Facts, nodes: list[str], seen: list[_Seen]) -> Iterator[Findin
         own = Tally(facts.reply(clusterdns.lookup(facts.cluster, node)) for node in nodes)
         worst = Tally(reply for name in slow for reply in (*name.through.replies, *_replies(name)))
         numbers = {**worst.evidence(), "own_ms": round(percentile(own.times, 95), 1), "names": [name.name for name in slow]}
+        numbers |= clusterdns.where(facts.cluster)
         yield SLOW.on(subject, numbers, nodes=nodes)
     for name in good:
         about = Subject("Name", name.name)
@@ -247,7 +248,11 @@ def _broken(facts: Facts, subject: Subject, broken: list[_Seen]) -> Iterator[Fin
     times = Tally(reply for name in broken for reply in (*name.through.replies, *_replies(name)))
     yield BROKEN.on(
         subject,
-        {**times.evidence(), "max_ms": round(max((sample.ms for sample in times.samples), default=0.0), 1)},
+        {
+            **clusterdns.where(facts.cluster),
+            **times.evidence(),
+            "max_ms": round(max((sample.ms for sample in times.samples), default=0.0), 1),
+        },
         names=[name.name for name in broken],
         nodes=sorted({node for name in broken for node in name.bad}) or ["the nodes of the failing servers"],
         failures=sorted({word for name in broken for word in name.failures}),

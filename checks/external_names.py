@@ -61,7 +61,7 @@ NOT_THERE = Code(
     message="Service {namespace}/{name} is an alias of {target}: DNS says {answer} to it, from {nodes}",
     fix="Correct the externalName, or have the name made where its zone is kept; a name of a private zone needs a Corefile that "
     "forwards that zone to the server that knows it.",
-    commands=("kubectl -n {namespace} get service {name} -o yaml", "kubectl -n kube-system get configmap coredns -o yaml"),
+    commands=("kubectl -n {namespace} get service {name} -o yaml", "kubectl -n {dns_space} get configmap {dns_config} -o yaml"),
     rows=("K16",),
 )
 PORTS = Code(
@@ -161,7 +161,8 @@ def _judge(facts: Facts, service: Service) -> Iterator[Finding | Unseen]:
             reasons.add(target)
     if missing and not exists:
         answer = sorted(set(missing.values()))
-        yield NOT_THERE.on(_subject(service), target=_target(service), answer=answer, nodes=sorted(missing))
+        place = clusterdns.where(facts.cluster)
+        yield NOT_THERE.on(_subject(service), place, target=_target(service), answer=answer, nodes=sorted(missing))
     elif reasons and not exists:
         yield Unseen(what, f"no answer to be used ({', '.join(sorted(reasons))}): no way out of the cluster, or no upstream")
 

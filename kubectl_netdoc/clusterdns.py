@@ -128,6 +128,16 @@ def config_name(cluster: Cluster, dns: Service) -> str:
     return found.name if found else "coredns"
 
 
+def where(cluster: Cluster) -> dict[str, object]:
+    """Return where cluster DNS is, for commands: namespace, Service, selector, ConfigMap; where it is not seen, kubeadm's."""
+    dns = service(cluster) if cluster.readable(SERVICE) else None
+    if dns is None:
+        return {"dns_space": "kube-system", "dns_service": "kube-dns", "dns_pods": "k8s-app=kube-dns", "dns_config": "coredns"}
+    selector = ",".join(f"{key}={value}" for key, value in dns.spec.selector.items())
+    names: dict[str, object] = {"dns_space": dns.namespace, "dns_service": dns.name, "dns_config": config_name(cluster, dns)}
+    return names | {"dns_pods": selector or "k8s-app=kube-dns"}
+
+
 def domain(cluster: Cluster) -> str:
     """Return the cluster domain: the first zone of the Corefile's ``kubernetes`` plugin, else cluster.local."""
     if not cluster.readable(COREFILE):

@@ -16,6 +16,10 @@ SLICE = make_slice("kube-dns", "kube-system", addresses={"10.0.0.1": "dns-a", "1
 CLUSTER = make_cluster(SERVICE_OBJECT, SLICE, vantages=NODES)
 ONE_SLICE = make_slice("kube-dns", "kube-system", addresses={"10.0.0.1": "dns-a"}, port=53, protocol="UDP")
 EMPTY = make_cluster(SERVICE_OBJECT, vantages=NODES)
+UDP_ALONE = make_service(
+    "kube-dns", "kube-system", selector=DNS, ports=[(53, 53)], protocols=["UDP"], cluster_ip="10.96.0.10", labels=DNS
+)
+WITHOUT_TCP = make_cluster(UDP_ALONE, SLICE, vantages=NODES)
 SINGLE = make_cluster(SERVICE_OBJECT, ONE_SLICE, vantages=NODES)
 WALLED = make_cluster(
     SERVICE_OBJECT,
@@ -77,6 +81,12 @@ CASES = [
     _case("throttled debug pods judge nobody", _measure(_all("10.0.0.1", STALLS), throttled=0.3), state="unknown"),
     _case("no TCP", _measure(tcp=NO_TCP), ("DSV002", SERVICE), ("DSV003", A), ("DSV003", B)),
     _case("no TCP through the Service", _measure(tcp=_all("", make_dns_reply(ok=0, refused=2))), ("DSV002", SERVICE)),
+    _case(
+        "the Service has no port of TCP",
+        _measure(tcp=_all("", make_dns_reply(ok=0, refused=2)), cluster=WITHOUT_TCP),
+        ("DSV002", SERVICE),
+        cluster=WITHOUT_TCP,
+    ),
     _case("one server without TCP", _measure(tcp=_all("10.0.0.1", SILENT)), ("DSV003", A)),
     _case("TCP of one that stalls", _measure(_all("10.0.0.1", STALLS), _all("10.0.0.1", SILENT)), ("DSV001", A)),
     _case("neither UDP nor TCP", _measure(_all("10.0.0.1", NOTHING) | _all("10.0.0.2", NOTHING), NO_TCP, udp=SILENT)),
