@@ -58,7 +58,7 @@ OURS = ("", CONTROLLER, "endpointslicemirroring-controller.k8s.io")
 PRIMARY_MISSING = Code(
     id="EPS001",
     severity=Severity.FAIL,
-    risk=Risk.SAFE,
+    risk=Risk.RESTARTS,
     title="A Service's own family has no endpoint",
     message="Service {namespace}/{name} has the ClusterIP {ip} ({family}) first, and no ready endpoint in {family}; it has "
     "{count} in {other}",
@@ -132,6 +132,8 @@ NOT_READY = Code(
     commands=("kubectl -n {namespace} describe pod {first}",),
     rows=("K2",),
 )
+BY_FORCE = "kubectl -n {namespace} delete pod {name} --force --grace-period=0"
+
 OVERDUE_POD = Code(
     id="EPS004",
     severity=Severity.WARN,
@@ -139,11 +141,11 @@ OVERDUE_POD = Code(
     title="A pod does not end",
     message="Pod {namespace}/{name}, an endpoint of {services}, should have ended {minutes} minutes ago and is still there, on "
     "{node}",
-    fix="Look at the kubelet on {node} and at the pod's finalizers; if the node is gone for good, delete the pod by force.",
+    fix="Look at the kubelet on {node} and at the pod's finalizers. Only where the node is gone for good, delete the pod by force: "
+    "else its containers may run on, and a StatefulSet makes a second one beside them.",
     commands=(
         "kubectl -n {namespace} describe pod {name}",
         "kubectl describe node {node}",
-        "kubectl -n {namespace} delete pod {name} --force --grace-period=0",
     ),
     rows=("K2",),
 )
@@ -166,7 +168,10 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
         late = cluster.get(POD, namespace, name)
         assert late is not None
         minutes = int(cluster.age(late.metadata.deletion_timestamp).total_seconds() / 60)
-        yield OVERDUE_POD.on(Subject("Pod", name, namespace), services=services, minutes=minutes, node=late.spec.node_name)
+        gone = cluster.readable(NODE) and cluster.get(NODE, "", late.spec.node_name) is None
+        try_ = (*OVERDUE_POD.commands, BY_FORCE) if gone else None
+        numbers = {"services": services, "minutes": minutes, "node": late.spec.node_name}
+        yield OVERDUE_POD.on(Subject("Pod", name, namespace), numbers, try_=try_)
     if not cluster.wishes.services and not cluster.wishes.labels:
         yield from _orphans(cluster)
 

@@ -86,6 +86,9 @@ CASES = [
     ),
     _case("none is ready", _web(_slice(FOUR, not_ready=["10.0.0.1"]))),
     _case("a pod does not end", _web(_slice(FOUR), ENDING, make_node("n1"), pod=False), "EPS004", subject="Pod shop/web-1"),
+    _case(
+        "a pod of a node that is gone", _web(_slice(FOUR), ENDING, make_node("n2"), pod=False), "EPS004", subject="Pod shop/web-1"
+    ),
     _case("a pod does not end on a node that is down", _web(_slice(FOUR), ENDING, make_node("n1", ready=False), pod=False)),
     _case("a pod is ending", _web(make_pod("web-1", labels=WEB, deletionTimestamp=ago(30)), pod=False)),
     _case("a slice of no Service", _orphan(), "EPS010", subject="EndpointSlice shop/web-a"),
