@@ -97,7 +97,8 @@ NO_NEGATIVE = Code(
     severity=Severity.WARN,
     risk=Risk.SAFE,
     title="DNS does not say that a name does not exist",
-    message="From {nodes}, {server} answers the names that exist, and {outcomes} for {query} and its like in {domains}",
+    message="From {nodes}, {server} answers for names that exist, and for one that does not, {query}, comes "
+    "{outcomes}; so it is in {domains}",
     fix="Each external name waits for these first, and musl gives up at the first SERVFAIL: see to what upstream the Corefile's "
     "kubernetes plugin falls through.",
     commands=(

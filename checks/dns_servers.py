@@ -70,7 +70,8 @@ AILING = Code(
     risk=Risk.RESTARTS,
     title="A DNS server stalls or loses lookups",
     message="DNS pod {namespace}/{name} leaves {lost} of {sent} lookups unanswered and answers {slow} after more than 250 ms "
-    "(p50 {p50_ms}, max {max_ms} ms; from {nodes}; no trouble from: {clean}); the other servers spoil {others} of {others_sent}",
+    "(p50 {p50_ms}, max {max_ms} ms; from {nodes}; nodes without trouble: {clean}); the other servers do so "
+    "with {others} of {others_sent}",
     fix="Its share of all lookups takes seconds. Where its own node sees it too, it is the server: look at its CPU limit and its "
     "log, or delete it and it is made anew; else look at the path between {nodes} and its node {on}.",
     commands=(

@@ -78,7 +78,8 @@ NO_WAY = Code(
     severity=Severity.WARN,
     risk=Risk.POLICY,
     title="Cut DNS answers can't be had over TCP",
-    message="From {nodes}, an answer of {server} comes cut (TC), and over TCP, where it is whole, {outcomes}",
+    message="From {nodes}, a large answer of {server} comes cut (TC bit), and asking again over TCP, as resolvers do, "
+    "ends in {outcomes}",
     fix="Open TCP 53 to the DNS pods wherever UDP 53 is open: Service, NetworkPolicies, firewalls.",
     commands=("kubectl -n {dns_space} get service {dns_service} -o yaml", "kubectl netdoc check dns_servers policy_coverage"),
     rows=("D8",),

@@ -141,7 +141,7 @@ OVERDUE_POD = Code(
     title="A pod does not end",
     message="Pod {namespace}/{name}, an endpoint of {services}, should have ended {minutes} minutes ago and is still there, on "
     "{node}",
-    fix="Look at the kubelet on {node} and at the pod's finalizers. Only where the node is gone for good, delete the pod by force: "
+    fix="Look at the kubelet on {node} and at the pod's finalizers. Delete the pod by force only if the node is gone for good: "
     "else its containers may run on, and a StatefulSet makes a second one beside them.",
     commands=(
         "kubectl -n {namespace} describe pod {name}",

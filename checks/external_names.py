@@ -58,7 +58,7 @@ NOT_THERE = Code(
     severity=Severity.WARN,
     risk=Risk.SAFE,
     title="ExternalName leads to a name that does not exist",
-    message="Service {namespace}/{name} is an alias of {target}: DNS says {answer} to it, from {nodes}",
+    message="Service {namespace}/{name} is an alias of {target}, for which DNS says {answer} (asked from {nodes})",
     fix="Correct the externalName, or have the name made where its zone is kept; a name of a private zone needs a Corefile that "
     "forwards that zone to the server that knows it.",
     commands=("kubectl -n {namespace} get service {name} -o yaml", "kubectl -n {dns_space} get configmap {dns_config} -o yaml"),
