@@ -433,8 +433,8 @@ def _corefile(cluster: Cluster, subject: Subject, corefile: Corefile, dns: Servi
         yield UNREADABLE.on(subject, problem=corefile.problem)
         return
     workload = _workload(cluster, dns) if dns else "deployment/coredns"
-    for zone, target, itself in _loops(corefile, _own_addresses(cluster, dns) if dns else {}):
-        edit = f"s#forward {zone} {target}#forward {zone} /etc/resolv.conf#"
+    for zone, target, itself, alone in _loops(corefile, _own_addresses(cluster, dns) if dns else {}):
+        edit = f"s#forward {zone} {target}#forward {zone} /etc/resolv.conf#" if alone else f"\\#forward {zone} #s# {target}##"
         yield FORWARDS_TO_ITSELF.on(subject, zone=zone, target=target, itself=itself, workload=workload, edit=edit)
     plugins = {plugin.name for server in corefile.servers for plugin in server.plugins}
     if not plugins & {"kubernetes", "import"}:
@@ -451,8 +451,8 @@ def _own_addresses(cluster: Cluster, dns: Service) -> dict[str, str]:
     )
 
 
-def _loops(corefile: Corefile, own: dict[str, str]) -> Iterator[tuple[str, str, str]]:
-    """Yield (zone, target, what it is) of each forward to a server's own address and port."""
+def _loops(corefile: Corefile, own: dict[str, str]) -> Iterator[tuple[str, str, str, bool]]:
+    """Yield (zone, target, what it is, whether there is no other) of each forward to a server's own address and port."""
     for server in corefile.servers:
         ports = {zone_and_port(zone)[1] for zone in server.zones}
         for plugin in server.find("forward"):
@@ -460,9 +460,9 @@ def _loops(corefile: Corefile, own: dict[str, str]) -> Iterator[tuple[str, str, 
             for target in targets:
                 address, port = _address(target)
                 if address in own and port == 53:
-                    yield zone, target, own[address]
+                    yield zone, target, own[address], len(targets) == 1
                 elif address and port in ports and ipaddress.ip_address(address).is_loopback:
-                    yield zone, target, "the DNS pod itself (its own loopback)"
+                    yield zone, target, "the DNS pod itself (its own loopback)", len(targets) == 1
 
 
 def _address(target: str) -> tuple[str, int]:

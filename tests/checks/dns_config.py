@@ -170,6 +170,7 @@ CASES = [
     ),
     _config("forwards to its own ClusterIP", _forward("10.96.0.10"), "DNC003"),
     _config("forwards to its own pod", _forward("10.0.0.1"), "DNC003"),
+    _config("forwards to its own ClusterIP among others", _forward("192.0.2.53 10.96.0.10"), "DNC003"),
     _config("forwards to its loopback", _forward("127.0.0.1"), "DNC003"),
     _config("forwards to a sidecar on another port", _forward("127.0.0.1:5300")),
     _config("forwards to real resolvers", _forward("192.0.2.53 [2001:db8::53]:53 tls://192.0.2.54")),
