@@ -253,8 +253,9 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
         return
     yield from _two(found, agents)
     for each in found:
-        elsewhere = frozenset(node for name, other in agents.items() if name != each.name for node in other.by_node)
-        yield from _missing(cluster, each, agents[each.name], frozenset() if each.network.meta else elsewhere)
+        rivals = [other.name for other in found if each.primary and other.primary and other.name != each.name]
+        elsewhere = frozenset(node for name in rivals for node in agents[name].by_node)
+        yield from _missing(cluster, each, agents[each.name], elsewhere)
         yield from _troubles(cluster, each, agents[each.name])
         yield from _skew(cluster, each, agents[each.name])
         yield from _controllers(cluster, each)

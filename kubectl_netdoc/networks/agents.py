@@ -82,7 +82,7 @@ class Agents:
     def missing(self, elsewhere: frozenset[str]) -> tuple[list[Node], list[Node]]:
         """Return the nodes without an agent: those that show they had one or need one, and the others.
 
-        ``elsewhere``: nodes that another network's agents are on.
+        ``elsewhere``: nodes that the agents of a network are on that gives addresses in its place; not of one beside it.
         """
         needed: list[Node] = []
         perhaps: list[Node] = []
