@@ -61,6 +61,9 @@ stopped for 1.9 s of every 2.3 s has at least half; a busy machine that holds ev
 APART = 2
 """A server is worse than the others where its share is so many times theirs: what holds up all is not this server's doing."""
 
+CHANCE = 0.01
+"""How likely it may be at most that all lookups through the Service met servers that are deaf over TCP, for it to be accused."""
+
 TCP_SAMPLES = 2
 DNS_PORT = 53
 PATCH = "kubectl -n {namespace} patch service {name} --type json -p {patch}"
@@ -236,7 +239,8 @@ def _tcp(facts: Facts, nodes: list[str], dns: Service, ailing: set[str]) -> Iter
     for each, seen in bad.items():
         yield from _server_tcp(facts, each, seen)
     through = {node: tcp for node in nodes if (tcp := _through_tcp(facts, node)).sent and not tcp.times}
-    if through and not ailing and not _doubts(facts, set(through), [server.address for server in servers]):
+    by_chance = (len(bad) / len(servers)) ** sum(tally.sent for tally in through.values()) if bad and good else 0.0
+    if through and by_chance < CHANCE and not ailing and not _doubts(facts, set(through), [server.address for server in servers]):
         name = next(iter(through.values())).server
         words = sorted({word for tally in through.values() for word in tally.counted()})
         numbers = {"server": name, "outcomes": words, "answering": len(good), "servers": len(servers), "nodes": sorted(through)}

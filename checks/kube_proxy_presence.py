@@ -227,10 +227,19 @@ def _state(cluster: Cluster, pods: list[Pod]) -> str:
     """Why a node's kube-proxy is not at work; nothing where it is, or is only just starting."""
     if not pods:
         return "it has no pod there"
-    if any(kubeproxy.runs(pod) or cluster.age(pod.metadata.creation_timestamp) < kubeproxy.STARTING for pod in pods):
+    if any(kubeproxy.runs(pod) or (_young(cluster, pod) and not _crashes(pod)) for pod in pods):
         return ""
     waiting = [s.state.waiting.reason for pod in pods for s in pod.status.container_statuses if s.state.waiting]
     return f"pod {pods[0].name} is {waiting[0] if waiting else pods[0].status.phase}"
+
+
+def _young(cluster: Cluster, pod: Pod) -> bool:
+    return cluster.age(pod.metadata.creation_timestamp) < kubeproxy.STARTING
+
+
+def _crashes(pod: Pod) -> bool:
+    """Whether a container waits after it has crashed: no start that only takes its time."""
+    return any(s.state.waiting and s.state.waiting.reason == "CrashLoopBackOff" for s in pod.status.container_statuses)
 
 
 def _doubled(cluster: Cluster, proxies: dict[str, list[Pod]]) -> Iterator[Finding]:

@@ -159,7 +159,21 @@ class Agents:
             and ended.reason not in LOST
             and self.cluster.age(ended.finished_at) < RECENT
         )
-        return failed and status.restart_count > 1
+        return failed and status.restart_count >= (1 if self._all_ended else 2)
+
+    @cached_property
+    def _all_ended(self) -> bool:
+        """Whether no agent is well and each has ended badly of late: one may at its start, all of them have what they share."""
+        pods = [pod for _, pod in self.pods]
+        return len(pods) > 1 and not any(pod.ready for pod in pods) and all(map(self._ended_badly, pods))
+
+    def _ended_badly(self, pod: Pod) -> bool:
+        ended = [s.state.terminated or s.last_state.terminated for s in pod.status.container_statuses if not s.ready]
+        return any(
+            each.exit_code != 0 and each.reason not in LOST and self.cluster.age(each.finished_at) < RECENT
+            for each in ended
+            if each
+        )
 
     def _why(self, pod: Pod, status: ContainerStatus) -> str:
         """The line of its log with which it gave up; where that can't be read, how it ended."""

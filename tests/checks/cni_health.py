@@ -32,6 +32,7 @@ CRASHED = {
     "lastState": {"terminated": {"reason": "Error", "exitCode": 1, "finishedAt": "2026-01-01T11:59:00Z"}},
 }
 REBOOTED = {"terminated": {"reason": "Unknown", "exitCode": 255, "finishedAt": "2026-01-01T11:59:00Z"}}
+ONCE = {"restartCount": 1, "state": {}, "lastState": CRASHED["lastState"]}
 PULL = {"state": {"waiting": {"reason": "ImagePullBackOff"}}}
 
 
@@ -194,6 +195,15 @@ CASES = [
     _flannel(
         "crashed for the first time",
         pods=_pods(ready=False, since=5, status={"restartCount": 1, "state": CRASHED["state"]}),
+        expect=[("CNI002", SET)],
+    ),
+    _flannel(
+        "one ended once, and is up again",
+        pods=_pods(ready=False, since=5, status=ONCE),
+    ),
+    _flannel(
+        "all ended once, and are up again for the moment",
+        pods=[FLANNEL.pod(name, ready=False, since=5, status=ONCE) for name in ("n1", "n2", "n3")],
         expect=[("CNI002", SET)],
     ),
     _flannel(

@@ -64,6 +64,7 @@ def _case(name: str, facts: Measured, *expect: tuple[str, str], cluster: Cluster
 
 
 BOTH = _all("10.0.0.1", LOSSY) | _all("10.0.0.2", LOSSY)
+MET: dict[tuple[str, str], Reply] = {("n1", ""): SILENT}
 NO_TCP = _all("10.0.0.1", SILENT) | _all("10.0.0.2", SILENT) | _all("", SILENT)
 CASES = [
     _case("healthy", _measure()),
@@ -88,6 +89,7 @@ CASES = [
         cluster=WITHOUT_TCP,
     ),
     _case("one server without TCP", _measure(tcp=_all("10.0.0.1", SILENT)), ("DSV003", A)),
+    _case("one server without TCP, which a node met twice", _measure(tcp=_all("10.0.0.1", SILENT) | MET), ("DSV003", A)),
     _case("TCP of one that stalls", _measure(_all("10.0.0.1", STALLS), _all("10.0.0.1", SILENT)), ("DSV001", A)),
     _case("neither UDP nor TCP", _measure(_all("10.0.0.1", NOTHING) | _all("10.0.0.2", NOTHING), NO_TCP, udp=SILENT)),
     _case("a policy forbids TCP", _measure(tcp=NO_TCP, cluster=WALLED), cluster=WALLED),

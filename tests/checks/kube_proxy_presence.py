@@ -158,6 +158,12 @@ CASES = [
     _case("none on one node, Services work: something else", MISSING),
     _case("crash loop on one node, Services dead", CRASHING, ("KPP001", "Node n3"), facts=_measure(CRASHING, "n3")),
     _case(
+        "a pod that has only just begun to crash",
+        (crashed := _cluster((*SOME, proxy("n3", waiting="CrashLoopBackOff", age=10)))),
+        ("KPP001", "Node n3"),
+        facts=_measure(crashed, "n3"),
+    ),
+    _case(
         "a pod is just starting",
         (begun := _cluster((*SOME, proxy("n3", waiting="ContainerCreating", age=10)))),
         facts=_measure(begun, "n3"),
