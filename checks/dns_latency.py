@@ -23,6 +23,7 @@ thresholds stand beside the code.
 
 from __future__ import annotations
 
+import ipaddress
 from collections import defaultdict
 from collections.abc import Iterator
 from typing import cast
@@ -151,6 +152,22 @@ NO_CACHE = Code(
     fix="Restart the node-local cache there; until it runs, pods on {nodes} have no DNS.",
     commands=("kubectl -n kube-system get pods -o wide -l k8s-app=node-local-dns",),
     rows=("D9",),
+)
+WRONG_SERVER = Code(
+    id="DNL012",
+    severity=Severity.FAIL,
+    risk=Risk.NODE,
+    title="New pods are told a nameserver that does not answer",
+    message="On {nodes}, new pods are told to ask {server}, which does not answer ({outcomes}) and is not the DNS Service at "
+    "{service_ip}: {service}",
+    fix="The kubelet's clusterDNS on {nodes} is not the DNS Service: set it to {service_ip}, restart the kubelet, and recreate "
+    "the pods that were made since.",
+    commands=(
+        "kubectl get --raw /api/v1/nodes/{first}/proxy/configz",
+        "kubectl get pods -A -o wide --field-selector spec.nodeName={first}",
+    ),
+    rows=("D9",),
+    explains=(Explains(("DSE003", "DTR001", "DTR002"), "node"),),
 )
 ONLY_CACHE = Code(
     id="DNL009",
@@ -328,13 +345,20 @@ def _forbidden(facts: Facts, node: str) -> str:
     return certain[0] if certain and len(certain) == len(doubts) else ""
 
 
+def _is_cache(address: str) -> bool:
+    """Whether an address may be a node-local cache's: link-local (NodeLocal DNSCache, AKS), or any that IPv6 leaves open."""
+    server = ipaddress.ip_address(address)
+    return server.version == 6 or server.is_link_local
+
+
 def _deaf(seen: _Seen, service: Subject, forbidden: str) -> Iterator[Judged]:
     """What does not answer at all: the cache, the Service, single servers, everything."""
     evidence, cache = seen.evidence(), Subject("Nameserver", seen.through.server)
     behind = seen.services[seen.ips[0]] if seen.ips else Tally([])
     if not seen.through.times:
         if seen.cached and (behind.times or seen.answering):
-            yield NO_CACHE, cache, {**evidence, "paths": []}
+            code = NO_CACHE if _is_cache(seen.through.server) else WRONG_SERVER
+            yield code, cache, {**evidence, "paths": [], "first": seen.node}
         elif seen.answering:
             yield NO_PATH, service, evidence
         else:
@@ -389,6 +413,7 @@ check = Check(
         WRONG_ANSWER,
         RACE,
         NO_CACHE,
+        WRONG_SERVER,
         ONLY_CACHE,
         NO_FAMILY,
         MEASURED,

@@ -135,6 +135,12 @@ CASES = [
         numbers=(),
     ),
     _case(
+        "pods are told an address that is nobody's",
+        _measure({"n1": make_dns_reply(ok=0, lost=2, server="10.96.99.10")}, behind=GOOD),
+        ("DNL012", "Nameserver 10.96.99.10 from node n1"),
+        numbers=("n2",),
+    ),
+    _case(
         "a node-local cache is dead, and so is the Service",
         _measure({"n1": NO_CACHE["n1"]}, behind=SILENT),
         ("DNL008", f"Nameserver {CACHE} from node n1"),
