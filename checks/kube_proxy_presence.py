@@ -88,7 +88,7 @@ ABSENT_UNPROVEN = Code(
         "kubectl -n {space} describe daemonset {owner}",
     ),
     rows=("K15",),
-    explains=(Explains(BEHIND, "node"),),
+    explains=(Explains((*BEHIND, "POD003", "POD004"), "node"),),
 )
 NEITHER = Code(
     id="KPP003",
@@ -191,7 +191,7 @@ def _absent(facts: Facts, nodes: list[Node], proxies: dict[str, list[Pod]]) -> I
     states = {n.name: "" if n.name in replaced else _state(facts.cluster, proxies.get(n.name, [])) for n in nodes}
     others = sorted(name for name, state in states.items() if not state)
     shown = [pod for pods in proxies.values() for pod in pods]
-    measured = {vantage.node for vantage in facts.vantages}
+    measured = {vantage.node for vantage in facts.vantages if vantage.running}
     walled = policies.walled(facts) if measured else ""
     beside = kubeproxy.beside(facts.cluster)
     shared = f"{beside} leads its pods to Services there, node ports and the node itself lack them" if beside else ""

@@ -94,7 +94,7 @@ SMALLER = Code(
     rows=("M1",),
     explains=(
         Explains(("MTU001", "MTU003", "PNW006", "PNW014", "PNW002", "PNW003", "PTQ001"), "path"),
-        Explains(("DTR001", "DTR002", *BEHIND), "node"),
+        Explains(("DTR001", "DTR002", "DNL001", "DNL004", "DNL005", *BEHIND), "node"),
     ),
 )
 NO_ADDRESS = Code(
