@@ -6,7 +6,7 @@ import traceback
 from collections.abc import Iterable, Iterator
 from datetime import UTC
 from time import perf_counter
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -33,8 +33,8 @@ from kubectl_netdoc.requests import Lost, Request
 from kubectl_netdoc.sources import Source
 
 
-class Progress(Protocol):
-    """Is told how far a run is."""
+class Progress:
+    """Is told how far a run is; this one keeps it to itself."""
 
     def stage(self, text: str) -> None:
         """A stage of the way begins."""
@@ -42,18 +42,6 @@ class Progress(Protocol):
     def settled(self, check: str, state: State) -> None:
         """A check has come to its state."""
 
-
-class Silent:
-    """Tells nobody."""
-
-    def stage(self, text: str) -> None:
-        """A stage of the way begins."""
-
-    def settled(self, check: str, state: State) -> None:
-        """A check has come to its state."""
-
-
-SILENT = Silent()
 
 T = TypeVar("T")
 
@@ -83,7 +71,7 @@ def run(
     source: Source,
     registry: Registry,
     checks: tuple[Check, ...],
-    progress: Progress = SILENT,
+    progress: Progress | None = None,
     wishes: Wishes | None = None,
     ignore: tuple[suppress.Wish, ...] = (),
 ) -> Run:
@@ -92,24 +80,21 @@ def run(
     Raises ``SourceError`` as ``source`` does, and where what the user asked for is not there; a check's crash is a row.
     """
     started = perf_counter()
+    progress = progress or Progress()
     progress.stage("reading the cluster")
     cluster = source.cluster(kinds_of(checks))
     missing = scope.settle(cluster, wishes)
     plan_errors, requests = plan(checks, cluster)
-    outcomes = dict(plan_errors)
-
-    def settle(facts: Facts, some: Iterable[Check]) -> None:
-        for check in some:
-            outcomes[check.id] = plan_errors.get(check.id) or _heard(analyse(check, facts), facts, cluster)
-            progress.settled(check.id, state(outcomes[check.id]))
-
-    settle(Facts(cluster, Measured(why_not="not measured yet")), (check for check in checks if check.needs.tier is Tier.API))
     progress.stage(f"measuring: {len(requests)} requests")
     measured = source.measure(cluster, requests) if _measures(checks) else Measured(why_not="no check measures")
     progress.stage("analysing")
-    settle(Facts(cluster, measured), (check for check in checks if check.needs.tier is not Tier.API))
+    facts = Facts(cluster, measured)
+    outcomes = []
+    for check in checks:
+        outcomes.append(plan_errors.get(check.id) or _heard(analyse(check, facts), facts, cluster))
+        progress.settled(check.id, state(outcomes[-1]))
     unseen = (*missing, *scope.left_out(cluster, measured.replies))
-    report = sum_up(source.label, registry, cluster, measured, [outcomes[check.id] for check in checks], unseen, ignore)
+    report = sum_up(source.label, registry, cluster, measured, outcomes, unseen, ignore)
     report = msgspec.structs.replace(report, seconds=round(perf_counter() - started, 3))
     return Run(cluster, measured, report)
 
@@ -249,17 +234,20 @@ def sum_up(
     linked = causes.link((_of(outcome.check, f) for outcome in outcomes for f in outcome.findings), codes)
     told, ignored = suppress.apply(linked, ignore, cluster)
     findings = recent.beside(told, cluster)
-    ids = {check.check.id: tuple(f.id for f in findings if f.check == check.check.id) for check in outcomes}
+    by_check: dict[str, tuple[Finding, ...]] = {}
+    for finding in findings:
+        by_check[finding.check] = (*by_check.get(finding.check, ()), finding)
+    heard = [msgspec.structs.replace(outcome, findings=by_check.get(outcome.check.id, ())) for outcome in outcomes]
     results = [
         CheckResult(
             check=outcome.check.id,
             title=outcome.check.title,
-            state=state(_told(outcome, findings)),
-            findings=ids[outcome.check.id],
+            state=state(outcome),
+            findings=tuple(finding.id for finding in outcome.findings),
             unseen=outcome.unseen,
             error=outcome.error,
         )
-        for outcome in outcomes
+        for outcome in heard
     ]
     return Report(
         netdoc_report=REPORT_VERSION,
@@ -273,11 +261,6 @@ def sum_up(
         unseen=unseen,
         ignored=ignored,
     )
-
-
-def _told(outcome: Outcome, findings: tuple[Finding, ...]) -> Outcome:
-    """The outcome with the findings that are told."""
-    return msgspec.structs.replace(outcome, findings=tuple(f for f in findings if f.check == outcome.check.id))
 
 
 def _of(check: Check, finding: Finding) -> Finding:

@@ -15,6 +15,7 @@ from kubectl_netdoc.facts import Measured, Vantage
 from kubectl_netdoc.model import Tier
 from kubectl_netdoc.records import Kind
 from kubectl_netdoc.requests import EchoReply, EchoSample, Lost, Outcome, Reply, Request
+from kubectl_netdoc.sources import bundle
 from kubectl_netdoc.testing import make_cluster, make_node, make_pod, make_service, make_slice
 
 ROOT = Path(__file__).parent.parent
@@ -75,3 +76,13 @@ def test_a_wheel_takes_every_package_along() -> None:
     listed = set(tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"])
     there = {".".join(path.parent.relative_to(ROOT).parts) for path in (ROOT / "kubectl_netdoc").rglob("__init__.py")}
     assert listed == there | {"netdoc_checks"}
+
+
+def test_a_check_that_needs_the_api_alone_judges_after_measuring() -> None:
+    """cni_health asks nothing itself and reads what mtu_mismatch measured; policy_coverage has a plan of its own."""
+    known = registry.load()
+    source = bundle.load((ROOT / "tests" / "bundles" / "healthy.json").read_bytes(), "healthy.json")
+    report = run.run(source, known, known.checks).report
+    coverage = next(check for check in known.checks if check.id == "policy_coverage")
+    assert {coverage.needs.tier, known.choose(["cni_health"])[0].needs.tier} == {Tier.API}
+    assert [finding.evidence["mtu_seen"] for finding in report.findings if finding.code == "CNI010"] == [["1450"]]

@@ -356,9 +356,9 @@ def progress() -> Iterator[Progress]:
     import sys
 
     if not sys.stderr.isatty():
-        from kubectl_netdoc.run import SILENT
+        from kubectl_netdoc.run import Progress
 
-        yield SILENT
+        yield Progress()
         return
     from kubectl_netdoc.cli.show import Show
 

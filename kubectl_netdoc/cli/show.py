@@ -12,13 +12,14 @@ from rich.text import Text
 
 from kubectl_netdoc.model import State
 from kubectl_netdoc.report.terminal import safe
+from kubectl_netdoc.run import Progress
 
 STYLES = {State.PASS: "green", State.WARN: "yellow", State.FAIL: "bold red", State.CRASHED: "magenta", State.UNKNOWN: "yellow"}
 FEWEST = 5
 """Lines that are shown at least, however low the terminal is."""
 
 
-class Show:
+class Show(Progress):
     """A view of the run, drawn in place on stderr; as many of the last lines as the terminal has room for."""
 
     def __init__(self, console: Console | None = None) -> None:
