@@ -16,13 +16,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import msgspec
 from msgspec import Struct
 
+from bench import store
 from bench.peers.panel import Panel
 from kubectl_netdoc import commands
 from lab.faults.model import Fault, on, pairs, variants
@@ -30,17 +29,10 @@ from lab.faults.runner import Lab, LabError, Leaked, all_faults
 from lab.faults.verdict import ABOVE_INFO, judge, subject
 
 ROOT = Path(__file__).parent.parent
-VERDICTS = ROOT / "bench" / "verdicts"
 HOME = Path(os.environ.get("LAB_HOME", "~/.cache/kubectl-netdoc/lab")).expanduser()
 IMAGE = os.environ.get("NETDOC_IMAGE", "docker.io/lab/base:1")
-DEADLINE = 170.0
-"""Seconds for one run of a tool."""
-
 GONE = 30.0
 """Seconds that the API server is given to delete a namespace with all that is in it."""
-
-GROWN = 310.0
-"""Seconds until all checks judge a node (kubeproxy.JOINING, routing.SETTLED)."""
 
 CALM, BUSY = 90.0, 5.0
 """Seconds that other work on the machine is given to end, and the load a CPU below which it has: a run alone makes 2 to 4."""
@@ -116,7 +108,11 @@ class Runner:
         """Return the report of one run of `kubectl netdoc check`, and the seconds that it took."""
         started = time.monotonic()
         done = subprocess.run(
-            ["kubectl", "netdoc", "check", "-o", "json", *args], env=self.env, capture_output=True, text=True, timeout=DEADLINE
+            ["kubectl", "netdoc", "check", "-o", "json", *args],
+            env=self.env,
+            capture_output=True,
+            text=True,
+            timeout=store.DEADLINE,
         )
         seconds = time.monotonic() - started
         if not done.stdout:
@@ -153,7 +149,7 @@ class Runner:
     def run(self, scene: Scene) -> Verdict:
         """Go the whole way for one scene."""
         fix = Fix("nothing to run")
-        load = os.getloadavg()[0] / (os.cpu_count() or 1)
+        load = store.load()
         if self.panel:
             self.panel.before(commit())
         try:
@@ -176,15 +172,11 @@ class Runner:
             name=scene.name,
             kind=scene.kind,
             commit=commit(),
-            when=datetime.now(UTC).strftime("%Y-%m-%d %H:%M"),
+            when=store.now(),
             seconds=round(seconds, 1),
             load=round(load, 1),
             right=judged.right,
-            missing=judged.missing,
-            causes=judged.causes,
-            unnamed=judged.unnamed,
-            wrong=judged.wrong,
-            first=judged.first,
+            **vars(judged),
             left=left,
             fix=fix,
             after=tuple(f"{f['code']} {subject(f['subject'])}" for f in after["findings"] if f["severity"] in ABOVE_INFO),
@@ -193,22 +185,15 @@ class Runner:
 
     def mend(self) -> None:
         """Have the lab made anew where a fault could not be restored: the next verdict is not to suffer from it."""
-        if any(self.lab.state.glob("*")):
-            subprocess.run([str(ROOT / "lab" / "lab"), "up", self.lab.name], check=True, stdout=subprocess.DEVNULL)
-        self.grow()
+        self.lab.remake()
+        self.lab.grow()
 
     @staticmethod
     def calm() -> None:
         """Wait, for some minutes at most, until the machine has no more to do than its CPUs can: else netdoc measures that."""
         deadline = time.monotonic() + CALM
-        while os.getloadavg()[0] > BUSY * (os.cpu_count() or 1) and time.monotonic() < deadline:
+        while store.load() > BUSY and time.monotonic() < deadline:
             time.sleep(2)
-
-    def grow(self) -> None:
-        """Wait until all checks judge the nodes: one that has just joined is given time."""
-        nodes = json.loads(self.lab.kubectl("get", "nodes", "-o", "json"))["items"]
-        youngest = max(datetime.fromisoformat(node["metadata"]["creationTimestamp"]) for node in nodes)
-        time.sleep(max(0.0, GROWN - (datetime.now(UTC) - youngest).total_seconds()))
 
     def fix(self, report: dict[str, Any], scene: Scene) -> Fix:
         """Apply what the causes' commands change, in the order in which they are printed, and look again."""
@@ -272,12 +257,9 @@ def commit() -> str:
 
 def write(verdict: Verdict) -> None:
     """Write the current verdict, and the first one where there is none."""
-    text = msgspec.json.format(msgspec.json.encode(verdict), indent=1)
-    for folder in ("netdoc", "first"):
-        path = VERDICTS / folder / f"{verdict.name}.json"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if folder == "netdoc" or not path.exists():
-            path.write_bytes(text + b"\n")
+    store.write("netdoc", verdict.name, verdict)
+    if not store.has("first", verdict.name):
+        store.write("first", verdict.name, verdict)
 
 
 def line(verdict: Verdict) -> str:

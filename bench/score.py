@@ -17,7 +17,8 @@ from pathlib import Path
 import msgspec
 from tabulate import tabulate
 
-from bench.matrix import ROOT, VERDICTS, Scene, Verdict, scenes
+from bench import store
+from bench.matrix import ROOT, Scene, Verdict, scenes
 from bench.peers.table import table
 from kubectl_netdoc import registry
 from kubectl_netdoc.model import Check
@@ -33,7 +34,7 @@ BEGUN = "96583ec"
 
 def read(folder: str) -> dict[str, Verdict]:
     """Return the verdicts of a folder by name."""
-    paths = sorted((VERDICTS / folder).glob("*.json"))
+    paths = sorted((store.VERDICTS / folder).glob("*.json"))
     return {path.stem: msgspec.json.decode(path.read_bytes(), type=Verdict) for path in paths}
 
 
@@ -189,7 +190,7 @@ def page() -> str:
     made = {row.strip() for scene in broken for fault in scene.faults for row in fault.row.split(",")}
     known = {scene.name for scene in every}
     now = {name: verdict for name, verdict in now.items() if name in known}
-    blind = {name: verdict for name, verdict in first.items() if name in known and name in BLIND}
+    blind = {name: verdict for name, verdict in first.items() if name in known & store.blind()}
     text = (ROOT / "bench" / "accuracy.md.in").read_text()
     return text.format(
         score=tabulate(list(Score(now.values()).rows()), ["", "netdoc"], tablefmt="github"),
@@ -204,15 +205,6 @@ def page() -> str:
         commits=", ".join(sorted({verdict.commit for verdict in now.values()})),
         days=", ".join(sorted({verdict.when[:10] for verdict in now.values()})),
     )
-
-
-def blind_faults() -> frozenset[str]:
-    """Names of the faults and pairs written by somebody who had not read the checks: bench/verdicts/blind."""
-    path = VERDICTS / "blind"
-    return frozenset(path.read_text().split()) if path.exists() else frozenset()
-
-
-BLIND = blind_faults()
 
 
 def main() -> int:

@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from bench import score
-from bench.matrix import VERDICTS, Verdict, scenes
+from bench import score, store
+from bench.matrix import Verdict, scenes
 from kubectl_netdoc import registry
 from lab.faults import model
 from lab.faults.verdict import judge
@@ -98,7 +98,7 @@ def test_figures() -> None:
 
 def test_every_verdict_is_of_something_that_is_there_and_the_page_has_a_line_for_each() -> None:
     names = {scene.name for scene in scenes()}
-    stored = {path.stem for folder in ("netdoc", "first") for path in (VERDICTS / folder).glob("*.json")}
+    stored = {path.stem for folder in ("netdoc", "first") for path in (store.VERDICTS / folder).glob("*.json")}
     assert stored <= names
     page = score.page()
     assert {name for name in names if f"`{name}`" not in page} == set()

@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import json
-import os
 import statistics
 import subprocess
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Protocol
 
 import msgspec
 from msgspec import Struct
 
+from bench import store
 from bench.peers import PEERS, SLOW
 from bench.peers.judge import SHOWN, judge, key, keys
 from bench.peers.peer import ABOVE_INFO, Answer, Complaint, Peer
 from lab.faults.model import Fault
 from lab.faults.runner import Lab, LabError
 
-VERDICTS = Path(__file__).parent.parent / "verdicts"
-LAB = Path(__file__).parents[2] / "lab" / "lab"
 TIMES = 3
 """Healthy answers that make a baseline."""
 
@@ -114,7 +110,7 @@ class Panel:
                 source=str(peer.source),
                 command=peer.shown,
                 commit=commit,
-                when=_now(),
+                when=store.now(),
                 seconds=statistics.median(answer.seconds for answer in answers),
                 exit=answers[0].exit,
                 alarms=statistics.median(alarms),
@@ -123,7 +119,7 @@ class Panel:
                 complaints=_distinct(answers[0])[:SHOWN],
                 baseline=tuple(sorted(self.baseline[peer.name])),
             )
-            _write(peer, "healthy", verdict)
+            store.write(peer.name, "healthy", verdict)
             print(
                 f"{peer.name:<16} healthy {verdict.seconds:5.1f} s  {verdict.alarms:g} complaints, left {list(left)}", flush=True
             )
@@ -136,7 +132,7 @@ class Panel:
     def ask(self, scene: Scene, commit: str) -> None:
         """Ask each about the broken lab, judge and write."""
         for peer in self.peers:
-            load = os.getloadavg()[0] / (os.cpu_count() or 1)
+            load = store.load()
             answer = peer.ask(self.lab.kubeconfig)
             judged = judge(answer, self.baseline[peer.name] | self.last.get(peer.name, frozenset()), scene.faults)
             verdict = Verdict(
@@ -145,18 +141,13 @@ class Panel:
                 peer=peer.name,
                 version=peer.version,
                 commit=commit,
-                when=_now(),
+                when=store.now(),
                 seconds=answer.seconds,
                 exit=answer.exit,
                 load=round(load, 1),
-                right=judged.right,
-                first=judged.first,
-                wrong=judged.wrong,
-                new=judged.new,
-                by=judged.by,
-                complaints=judged.complaints,
+                **msgspec.structs.asdict(judged),
             )
-            _write(peer, scene.name, verdict)
+            store.write(peer.name, scene.name, verdict)
             said = "right" + (" and first" if judged.first else "") if judged.right else "not named"
             print(
                 f"{scene.name:<28} {peer.name:<16} {answer.seconds:5.1f} s  {said}, {judged.wrong} wrong. {judged.by}", flush=True
@@ -167,8 +158,7 @@ class Panel:
         failed = 0
         for scene in scenes:
             try:
-                if any(self.lab.state.glob("*")):
-                    subprocess.run([str(LAB), "up", self.lab.name], check=True, stdout=subprocess.DEVNULL)
+                self.lab.remake()
                 self.before(commit)
                 with self.lab.broken(*scene.faults):
                     self.ask(scene, commit)
@@ -184,15 +174,5 @@ class Panel:
         }
 
 
-def _now() -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%d %H:%M")
-
-
 def _distinct(answer: Answer) -> tuple[Complaint, ...]:
     return tuple({key(complaint): complaint for complaint in answer.complaints}.values())
-
-
-def _write(peer: Peer, name: str, verdict: Struct) -> None:
-    path = VERDICTS / peer.name / f"{name}.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(msgspec.json.format(msgspec.json.encode(verdict), indent=1) + b"\n")

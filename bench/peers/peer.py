@@ -14,10 +14,9 @@ from pathlib import Path
 
 from msgspec import Struct
 
-CACHE = Path(os.environ.get("LAB_HOME", "~/.cache/kubectl-netdoc/lab")).expanduser().parent / "peers"
-DEADLINE = 170.0
-"""Seconds for one command of a tool: what netdoc has too."""
+from bench import store
 
+CACHE = Path(os.environ.get("LAB_HOME", "~/.cache/kubectl-netdoc/lab")).expanduser().parent / "peers"
 BUILD_DEADLINE = 3600.0
 RANKS = ("critical", "error", "warning", "info")
 """The severities that all peers' own ones are turned into, the worst first."""
@@ -158,7 +157,7 @@ class Peer:
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,
-                timeout=DEADLINE,
+                timeout=store.DEADLINE,
             )
         except subprocess.TimeoutExpired:
-            return subprocess.CompletedProcess(command, 124, "", f"no answer in {DEADLINE:g} s")
+            return subprocess.CompletedProcess(command, 124, "", f"no answer in {store.DEADLINE:g} s")

@@ -9,7 +9,8 @@ from pathlib import Path
 import msgspec
 from tabulate import tabulate
 
-from bench.peers.panel import VERDICTS, Healthy, Verdict
+from bench.peers.panel import Healthy, Verdict
+from bench.store import VERDICTS
 
 HEADS = ("", "faults", "named", "named first", "wrong per fault", "on the healthy lab", "seconds", "left behind")
 COMMANDS = ("", "built from", "asked")

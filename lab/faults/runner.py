@@ -18,6 +18,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
 from typing import TypeVar
@@ -33,6 +34,9 @@ __all__ = [
 COMMAND_DEADLINE = 180.0
 SYMPTOM_DEADLINE = 45.0
 RESTORE_DEADLINE = 120.0
+LAB = Path(__file__).parents[1] / "lab"
+GROWN = 310.0
+"""Seconds until all checks judge a node (kubeproxy.JOINING, routing.SETTLED)."""
 
 T = TypeVar("T")
 
@@ -77,6 +81,17 @@ class Lab:
     def kubectl(self, *args: str) -> str:
         """Run the lab's kubectl on the lab's cluster and return what it prints; a LabError where it fails."""
         return self._run("kubectl", *args)
+
+    def remake(self) -> None:
+        """Have the lab made anew where a fault could not be restored."""
+        if any(self.state.glob("*")):
+            subprocess.run([str(LAB), "up", self.name], check=True, stdout=subprocess.DEVNULL)
+
+    def grow(self) -> None:
+        """Wait until all checks judge the nodes: one that has just joined is given time."""
+        nodes = json.loads(self.kubectl("get", "nodes", "-o", "json"))["items"]
+        youngest = max(datetime.fromisoformat(node["metadata"]["creationTimestamp"]) for node in nodes)
+        time.sleep(max(0.0, GROWN - (datetime.now(UTC) - youngest).total_seconds()))
 
     def inject(self, fault: Fault, beside: tuple[Fault, ...] = ()) -> None:
         """Prove that the lab is healthy, break it, and prove that it is broken; ``beside``: what it is broken by already."""

@@ -13,7 +13,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -36,9 +35,6 @@ DEADLINE = 150.0
 
 SHELL = 240.0
 """Seconds for a fault's commands: an agent of Cilium's was seen to need more than 90 to start on a loaded machine."""
-
-GROWN = 310.0
-"""Seconds until all checks judge a node (kubeproxy.JOINING, routing.SETTLED)."""
 
 IDENTITY: dict[str, dict[str, str]] = {
     "nftables": {
@@ -412,9 +408,7 @@ def known(network: str) -> None:
 @pytest.fixture(scope="module")
 def grown(lab: Lab) -> None:
     """A node that has just joined is not judged."""
-    nodes = json.loads(lab.kubectl("get", "nodes", "-o", "json"))["items"]
-    youngest = max(datetime.fromisoformat(node["metadata"]["creationTimestamp"]) for node in nodes)
-    time.sleep(max(0.0, GROWN - (datetime.now(UTC) - youngest).total_seconds()))
+    lab.grow()
 
 
 def test_the_network_is_known(netdoc: Netdoc, network: str) -> None:
