@@ -90,6 +90,7 @@ class Score:
         seconds = sorted(verdict.seconds for verdict in self.broken)
         yield "faults and pairs judged", str(faults)
         yield "recall: every expected code on its subject, and the cause named", share(self.recalled, faults)
+        yield "right: no wrong cause beside it either", share(sum(verdict.right for verdict in self.broken), faults)
         yield "cause named first", share(self.first, faults)
         yield "wrong causes named beside it, per fault", f"{self.wrong / faults:.2f}" if faults else "-"
         yield "healthy runs with a false alarm", f"{alarms} of {runs} (at most {at_most(alarms, runs):.1%})" if runs else "-"
@@ -181,6 +182,12 @@ def acceptable(known: Sequence[Scene]) -> str:
     return tabulate(rows, ["Fault", "May stand beside it", "Why it is as true"], tablefmt="github")
 
 
+def revised(known: Sequence[Scene]) -> str:
+    """Which faults' files were changed after the first verdict."""
+    rows = [[f"`{f.name}`", f.revised] for s in known if s.kind == "fault" for f in s.faults if f.revised]
+    return tabulate(rows, ["Fault", "What was changed in what is expected, and why"], tablefmt="github")
+
+
 def page() -> str:
     """Return docs/accuracy.md."""
     every = list(scenes())
@@ -200,6 +207,9 @@ def page() -> str:
         fixes=fixes(now),
         acceptable=acceptable(broken),
         by_hand=by_hand(made),
+        revised=revised(broken),
+        again=sum(now[name].when != verdict.when for name, verdict in first.items() if name in now),
+        stored=len(now),
         peers=table(),
         first_commit=BEGUN,
         commits=", ".join(sorted({verdict.commit for verdict in now.values()})),

@@ -8,6 +8,7 @@
 - `flags`: what `netdoc check` is to be told besides, such as `[--external, example.test]`
 - `acceptable`: at most two codes of other causes that may stand beside it, each with the mechanism (`why`) that makes it true
 - `not_applied`: why the commands that netdoc prints are not run to prove the fix
+- `revised`: what was changed in the file after netdoc's first verdict, and why
 
 A healthy variant (lab/healthy) is the same without `symptom`, `cause` and `expect`. A pair (lab/pairs.yaml) is two faults at
 once.
@@ -88,6 +89,7 @@ class Fault:
     acceptable: tuple[Acceptable, ...] = ()
     flags: tuple[str, ...] = ()
     not_applied: str = ""
+    revised: str = ""
 
 
 @dataclass(frozen=True)
