@@ -161,6 +161,7 @@ API_UNREACHED = Code(
         "kubectl get node {first} -o wide",
         "kubectl -n kube-system get pods -o wide --field-selector spec.nodeName={first}",
     ),
+    explains=(Explains(("DNR001", "DNR005"), "node"),),
     rows=("C3",),
 )
 FOREIGN_CERTIFICATE = Code(

@@ -71,8 +71,9 @@ SEGMENT = 1024
 """Bytes of the large payload from which on full-size segments do pass: a hole lets none through, at any MTU that is in use."""
 
 CHAIN = Explains(("DNL001", "DNL002", "DNL003", "DNL005", "DNL007", "SVR002", "SVR003", "SVR004", "SVR005", "SVR006"), "path")
-TCP_DNS = Explains(("DSV001", "DSV002", "DSV003", "DTR001", "DTR002", "CPL007"), "node")
-"""A lookup through the Service may go to either end: no path tells, the node it was seen from does."""
+FROM_NODE = Explains(("DSV001", "DSV002", "DSV003", "DTR001", "DTR002", "CPL007", "DNR001", "DNR005"), "node")
+"""A lookup through the Service may go to either end: no path tells, the node it was seen from does; a DNS server there hears
+nothing of the API either."""
 
 NO_CROSSING = Code(
     id="PNW001",
@@ -95,7 +96,7 @@ NODE_CUT_OFF = Code(
     fix="Look at {name}: its network agent, its route or tunnel to the other nodes' pod ranges, its firewall.",
     commands=("kubectl get pods -A -o wide --field-selector spec.nodeName={name}", "kubectl describe node {name}"),
     rows=("M3",),
-    explains=(CHAIN, TCP_DNS),
+    explains=(CHAIN, FROM_NODE),
 )
 LINK = Code(
     id="PNW003",
@@ -109,7 +110,7 @@ LINK = Code(
         "kubectl get nodes {one} {other} -o custom-columns=NAME:.metadata.name,PODS:.spec.podCIDR",
     ),
     rows=("M3",),
-    explains=(CHAIN, TCP_DNS),
+    explains=(CHAIN, FROM_NODE),
 )
 NO_UDP = Code(
     id="PNW004",
@@ -245,7 +246,7 @@ NEWCOMERS = Code(
     "that is made or moved there has no network, so keep them away.",
     commands=("kubectl cordon {name}", "kubectl get pods -A -o wide --field-selector spec.nodeName={name}"),
     rows=("M11",),
-    explains=(CHAIN, TCP_DNS, Explains(("SVR002", "DNL001", "DNL002", "DNL005", "PNW005"), "node")),
+    explains=(CHAIN, FROM_NODE, Explains(("SVR002", "DNL001", "DNL002", "DNL005", "PNW005"), "node")),
 )
 MEASURED = Code(
     id="PNW010",

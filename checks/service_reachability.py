@@ -19,6 +19,7 @@ Kubernetes: Virtual IPs and Service Proxies; failure catalogue K2 to K4, K8 and 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 from kubectl_netdoc import elders, families, meshes
@@ -53,7 +54,7 @@ from kubectl_netdoc.api import (
     Unseen,
 )
 from kubectl_netdoc.policy import own as policies
-from kubectl_netdoc.targets import Endpoint, Target, all_targets, own, proof, sync, targets, twin
+from kubectl_netdoc.targets import Endpoint, Target, all_targets, own, proof, sync, targets
 
 DNS, SHOWN = 53, 3
 """The port of DNS, which other checks measure; names that a remark shows."""
@@ -99,9 +100,9 @@ WRONG_PORT = Code(
     id="SVR003",
     severity=Severity.FAIL,
     risk=Risk.SAFE,
-    title="targetPort on which nothing listens",
-    message="Every endpoint of Service {namespace}/{name} refuses port {port}; its pods declare {declared}",
-    fix="Point targetPort to the port that the application listens on.",
+    title="Port or protocol on which nothing listens",
+    message="Every endpoint of Service {namespace}/{name} refuses port {port} over TCP; its pods declare {declared}",
+    fix="Have the Service send to what the application listens on: its port, and its protocol.",
     commands=("kubectl -n {namespace} patch service {name} --type json -p {patch}",),
     rows=("K3",),
 )
@@ -207,7 +208,6 @@ def plan(cluster: Cluster) -> Iterator[Request]:
         yield Echo(node, Peer(node, closed=True))
         yield from _certificate(cluster, node)
         yield from (proof(node, other) for other in cluster.vantages if other != node)
-        yield twin(node)
         if cluster.readable(ENDPOINT_SLICE):
             for target in targets(cluster):
                 yield from target.through(node)
@@ -250,8 +250,9 @@ def _proxying(facts: Facts, nodes: list[str]) -> Iterator[Finding | Unseen]:
             reached = {sample.who for sample in reply.samples if sample.who}
             direct = {other for other in nodes if other != node and _proved(facts, node, other)}
             works = _certified(facts, node) == "verified"
-            if not (reached or works or direct) and (elders.reached(facts, node) or _nowhere(facts, node)):
-                yield Unseen(f"kube-proxy's part on node {node}", "netdoc's new pod there reaches no pod at all", asked=True)
+            if not (reached or works or direct) and (elders.reached(facts, node) or _enclosed(facts, node)):
+                why = "netdoc's new pod there reaches nothing beyond its node, with a Service or without"
+                yield Unseen(f"kube-proxy's part on node {node}", why, asked=True)
             elif not reached and works and not direct:
                 why = "its pods can't be reached from there, and another Service works"
                 yield Unseen(f"netdoc's own Service from node {node}", why, asked=True)
@@ -272,14 +273,13 @@ def _proxying(facts: Facts, nodes: list[str]) -> Iterator[Finding | Unseen]:
     yield from _impostors(facts, nodes)
 
 
-def _nowhere(facts: Facts, node: str) -> bool:
-    """Whether all that a node's new pod asked without a Service was silent: its own Service's silence says nothing then."""
+def _enclosed(facts: Facts, node: str) -> bool:
+    """Whether all beyond the node that its new pod asked without a Service was silent: its own Service's silence says nothing."""
     readable = facts.cluster.readable(ENDPOINT_SLICE)
-    connects = [connect for target in targets(facts.cluster) for _, connect in target.direct(node)] if readable else []
-    replies = [reply for connect in connects if isinstance(reply := facts.reply(connect), ConnectReply)]
-    beside = facts.reply(twin(node))
-    near = isinstance(beside, EchoReply) and any(sample.who for sample in beside.samples)
-    return bool(replies) and not near and not any(reply.outcome in (Outcome.OK, Outcome.REFUSED) for reply in replies)
+    ends = [end for target in targets(facts.cluster) for end in target.direct(node)] if readable else []
+    beyond = [facts.reply(connect) for endpoint, connect in ends if endpoint.node != node]
+    outcomes = {reply.outcome for reply in beyond if isinstance(reply, ConnectReply)}
+    return bool(outcomes) and not outcomes & {Outcome.OK, Outcome.REFUSED}
 
 
 def _proved(facts: Facts, node: str, other: str) -> bool:
@@ -427,19 +427,33 @@ def _rejected(facts: Facts, refusing: list[Endpoint], nodes: list[str]) -> bool:
 def _refused(facts: Facts, rows: list[_Row]) -> Finding:
     """One finding for all Services whose endpoints are the same and refuse; the cause is told by what the pods declare."""
     row = rows[0]
-    endpoints = list(row.direct)
-    port = endpoints[0].address.port
-    pods = [facts.cluster.get(POD, row.subject.namespace, e.pod) for e in endpoints] if facts.cluster.readable(POD) else []
-    declared = sorted({p.container_port for pod in pods if pod for c in pod.spec.containers for p in c.ports})
-    common = {"port": port, "services": [r.target.name for r in rows], "first": endpoints[0].pod, "declared": declared}
-    common |= {"ports": declared or "none"}
+    first, declared = next(iter(row.direct)), _declared(facts, row)
+    port, over = first.address.port, {protocol for _, protocol in declared}
+    told = [str(number) if protocol == "TCP" else f"{number}/{protocol}" for number, protocol in declared]
+    common = {
+        "port": port,
+        "services": [r.target.name for r in rows],
+        "first": first.pod,
+        "declared": told,
+        "ports": told or "none",
+    }
     common |= {"nodes": sorted({node for seen in row.direct.values() for node in seen})}
-    if not declared or port in declared:
+    if not declared or (port, "TCP") in declared:
         return NOT_LISTENING.on(row.subject, common)
+    number, protocol = declared[0]
+    changed: list[tuple[str, object]] = [("targetPort", number)] if number != port else []
+    changed += [("protocol", protocol)] if over == {protocol} != {"TCP"} else []
     index = row.target.service.spec.ports.index(row.target.port)
-    patch = f'[{{"op":"replace","path":"/spec/ports/{index}/targetPort","value":{declared[0]}}}]'
+    patch = json.dumps([{"op": "replace", "path": f"/spec/ports/{index}/{key}", "value": value} for key, value in changed])
     look = ("kubectl -n {namespace} get service {name} -o yaml", "kubectl -n {namespace} exec {first} -- cat /proc/net/tcp")
     return WRONG_PORT.on(row.subject, common, patch=patch, try_=look if len(declared) > 1 else None)  # which one is not known
+
+
+def _declared(facts: Facts, row: _Row) -> list[tuple[int, str]]:
+    """The ports that a Service's pods declare, each with its protocol."""
+    names = {endpoint.pod for endpoint in row.direct} if facts.cluster.readable(POD) else set()
+    pods = [facts.cluster.get(POD, row.subject.namespace, name) for name in names]
+    return sorted({(p.container_port, p.protocol) for pod in pods if pod for c in pod.spec.containers for p in c.ports})
 
 
 def _silent(facts: Facts, endpoint: Endpoint, rows: list[_Row]) -> Iterator[Finding | Unseen]:

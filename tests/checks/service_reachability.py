@@ -32,7 +32,7 @@ from kubectl_netdoc.cluster import Cluster
 from kubectl_netdoc.facts import Measured
 from kubectl_netdoc.policy.own import canaries
 from kubectl_netdoc.records import POD, ROOT_CERTIFICATE, PodSpec, convert
-from kubectl_netdoc.records.core import PodIP
+from kubectl_netdoc.records.core import Pod, PodIP
 from kubectl_netdoc.testing import Built, Case, make_cluster, make_pod, make_policy, make_service, make_slice, measured
 
 NODES = ("n1", "n2")
@@ -66,12 +66,15 @@ def _cluster(
     *more: Built,
     port: int = 8080,
     host: bool = False,
+    udp: bool = False,
     unavailable: bool = False,
     ports: Mapping[str, int] = MappingProxyType({"http": 8080}),
     **service: object,
 ) -> Cluster:
     """``ports``: what the pods declare."""
     pods = [make_pod(name, labels={"app": "web"}, ip=ip, ports=ports) for ip, name in ENDS.items()]
+    if udp:
+        pods = [(POD, _over_udp(pod)) for _, pod in pods]  # type: ignore[arg-type]
     if host:
         pods = [(POD, msgspec.structs.replace(pod, spec=PodSpec(host_network=True))) for _, pod in pods]
     web = make_service("web", selector={"app": "web"}, ports=[(80, port)], cluster_ip="10.96.0.1", **service)  # type: ignore[arg-type]
@@ -81,6 +84,15 @@ def _cluster(
 
 
 Bad = Callable[[str, str], Outcome | None]
+
+
+def _over_udp(pod: Pod) -> Pod:
+    """The pod, its ports declared for UDP."""
+    containers = [
+        msgspec.structs.replace(c, ports=tuple(msgspec.structs.replace(p, protocol="UDP") for p in c.ports))
+        for c in pod.spec.containers
+    ]
+    return msgspec.structs.replace(pod, spec=msgspec.structs.replace(pod.spec, containers=tuple(containers)))
 
 
 def _measure(
@@ -156,9 +168,14 @@ def _cut_off(cluster: Cluster) -> Measured:
     return Measured({**facts.replies, **silent}, facts.vantages)
 
 
-def _nowhere(cluster: Cluster) -> Measured:
-    """Nothing at all is reached from n1, with a Service or without, and its pods from nowhere."""
-    dead: Bad = lambda node, ip: Outcome.TIMEOUT if node == "n1" or ip == "10.0.1.1" else None  # noqa: E731
+def _nowhere(cluster: Cluster, near: bool = False) -> Measured:
+    """Nothing is reached from n1, with a Service or without, and its pods from nowhere; ``near``: pods of n1 reach each other."""
+
+    def dead(node: str, ip: str) -> Outcome | None:
+        if near and node == "n1" and ip == "10.0.1.1":
+            return None
+        return Outcome.TIMEOUT if node == "n1" or ip == "10.0.1.1" else None
+
     facts = _measure(cluster, dead, own={"n1": NOTHING}, no_api=("n1",))
     silent: dict[Request, Reply] = {
         r: NOTHING for r in facts.replies if isinstance(r, Echo) and isinstance(r.to, Peer) and r.node == "n1" and not r.to.closed
@@ -202,6 +219,7 @@ def _with_ips(facts: Measured, **ips: tuple[str, ...]) -> Measured:
 DUAL = _dual()
 GONE = _without("web-1")
 C = _cluster()
+UDP = _cluster(udp=True)
 UNTOLD, TWO_PORTS = _cluster(ports={}), _cluster(port=8081, ports={"http": 8080, "admin": 9090})
 DENIED = _cluster(CLOSED)
 OTHERS = _cluster(NATIVE)
@@ -214,6 +232,7 @@ CASES = [
     _case("healthy", C, _measure(C)),
     _case("no rules on one node", C, _measure(C, own={"n1": NOTHING}, no_api=("n1",)), ("SVR001", "Node n1")),
     _case("a new pod that reaches nothing says nothing of kube-proxy", C, _nowhere(C), *NEAR_N1, state="fail"),
+    _case("nor does one that reaches its own node alone", C, _nowhere(C, near=True), *NEAR_N1, state="fail"),
     _case("somebody else answers on one node", C, _measure(C, own={"n1": IMPOSTOR}, no_api=("n1",)), ("SVR001", "Node n1")),
     _case(
         "no rules anywhere",
@@ -237,6 +256,7 @@ CASES = [
     _case("application on 127.0.0.1", C, _measure(C, REFUSED), ("SVR004", WEB)),
     _case("pods that declare no port refuse", UNTOLD, _measure(UNTOLD, REFUSED), ("SVR004", WEB)),
     _case("wrong targetPort, and the pods declare two", TWO_PORTS, _measure(TWO_PORTS, REFUSED), ("SVR003", WEB)),
+    _case("wrong protocol", UDP, _measure(UDP, REFUSED), ("SVR003", WEB)),
     _case("wrong targetPort", _cluster(port=8081), _measure(_cluster(port=8081), REFUSED), ("SVR003", WEB)),
     _case("one deaf endpoint", C, _measure(C, _everywhere("10.0.1.1")), ("SVR005", "Pod shop/web-1")),
     _case("one endpoint refuses", C, _measure(C, _everywhere("10.0.1.1", outcome=Outcome.REFUSED)), ("SVR005", "Pod shop/web-1")),
