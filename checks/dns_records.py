@@ -58,6 +58,7 @@ from kubectl_netdoc.api import (
     Subject,
     Tier,
     Unseen,
+    matches,
 )
 
 MOST = 6
@@ -68,6 +69,9 @@ MOST_SERVERS = 4
 
 SETTLED = timedelta(seconds=60)
 """How long endpoints, caches (CoreDNS: 30 s at most) and servers may take to follow a change."""
+
+TOGETHER = timedelta(seconds=10)
+"""How long objects that belong together may take to be applied, one after the other."""
 
 STALE = timedelta(seconds=35)
 """The same for a server that does not know netdoc's own Service either: the 30 s of its cache, and a margin."""
@@ -130,6 +134,21 @@ BEHIND = Code(
     message="DNS pod {namespace}/{name} does not know a Service that netdoc made some seconds before; {known} other servers do",
     fix="It lags, or its watch of the API has just ended: ask again in a minute, and see its log and CPU use.",
     commands=("kubectl -n {namespace} logs --tail=20 {name}", "kubectl -n {namespace} top pod {name}"),
+    rows=("D9",),
+)
+MISNAMED = Code(
+    id="DNR006",
+    severity=Severity.WARN,
+    risk=Risk.SAFE,
+    title="A StatefulSet does not name the Service that it has",
+    message="StatefulSet {namespace}/{name} has the serviceName {service}, which is not there, while the headless Service "
+    "{headless} selects its pods: {name}-0.{headless} does not exist in DNS",
+    fix="serviceName can't be changed in place. Either make a headless Service {service} too, or delete the StatefulSet with "
+    "--cascade=orphan, apply it with the serviceName {headless}, and have its pods made anew.",
+    commands=(
+        "kubectl -n {namespace} create service clusterip {service} --clusterip=None",
+        "kubectl -n {namespace} set selector service {service} {selector}",
+    ),
     rows=("D9",),
 )
 NO_SUCH_SERVICE = Code(
@@ -432,9 +451,16 @@ def _certain(seen: _Seen, name: Name, server: Server, answer: Answer) -> bool:
 def _without_service(cluster: Cluster) -> Iterator[Finding]:
     for item in cluster.all(STATEFUL_SET) if cluster.readable(STATEFUL_SET) else ():
         wanted = item.spec.service_name
-        young = cluster.age(item.metadata.creation_timestamp) < SETTLED
-        if wanted and not young and cluster.get(SERVICE, item.namespace, wanted) is None:
-            yield NO_SUCH_SERVICE.on(Subject("StatefulSet", item.name, item.namespace), service=wanted)
+        young = cluster.age(item.metadata.creation_timestamp) < TOGETHER
+        if not wanted or young or cluster.get(SERVICE, item.namespace, wanted) is not None:
+            continue
+        subject, labels = Subject("StatefulSet", item.name, item.namespace), item.template.metadata.labels
+        there = [s for s in cluster.services() if s.namespace == item.namespace and s.headless and s.spec.selector]
+        if headless := [s for s in there if matches(s.spec.selector, labels)]:
+            selector = ",".join(f"{key}={value}" for key, value in sorted(headless[0].spec.selector.items()))
+            yield MISNAMED.on(subject, service=wanted, headless=headless[0].name, selector=selector)
+        else:
+            yield NO_SUCH_SERVICE.on(subject, service=wanted)
 
 
 check = Check(
@@ -442,7 +468,7 @@ check = Check(
     title="DNS knows what the API knows",
     prefix="DNR",
     needs=Needs(kinds=(SERVICE,), optional=(ENDPOINT_SLICE, COREFILE), hints=(POD, STATEFUL_SET, DNS_LOG), tier=Tier.PODS),
-    codes=(NOT_LEARNING, WRONG_ADDRESS, NOT_AS_ENDPOINTS, NO_POD_RECORD, BEHIND, NO_SUCH_SERVICE),
+    codes=(NOT_LEARNING, WRONG_ADDRESS, NOT_AS_ENDPOINTS, NO_POD_RECORD, BEHIND, MISNAMED, NO_SUCH_SERVICE),
     plan=plan,
     analyse=analyse,
 )

@@ -160,6 +160,9 @@ TWO_SERVICES = make_cluster(
     vantages=NODES,
 )
 LONELY = make_workload(STATEFUL_SET, "queue", service_name="queue")
+HEADLESS = make_service("queue-pods", selector={"app": "queue"}, cluster_ip="None")
+OTHER_NAME = make_workload(STATEFUL_SET, "queue", service_name="queue", labels={"app": "queue"})
+MISNAMED = make_cluster(COREFILE, *SERVERS, OTHER_NAME, HEADLESS, vantages=NODES)
 NO_SERVICE = make_cluster(COREFILE, *SERVERS, LONELY, vantages=NODES)
 NEW_SET = make_cluster(*SERVERS, make_workload(STATEFUL_SET, "queue", service_name="queue", age=5), vantages=NODES)
 BEHIND_A = ("DNR005", "Pod kube-system/dns-a")
@@ -246,6 +249,7 @@ CASES = [
     _case("an answer was cut off", _measure({(A, "web.shop"): Lost("cut")}), state="unknown"),
     _case("a debug pod did not run", _measure(down={"n1": "ErrImagePull"}), state="unknown"),
     _case("no Service for a StatefulSet", _measure(cluster=NO_SERVICE), ("DNR020", "StatefulSet shop/queue"), cluster=NO_SERVICE),
+    _case("another Service", _measure(cluster=MISNAMED), ("DNR006", "StatefulSet shop/queue"), cluster=MISNAMED),
     _case("not yet a Service", _measure(cluster=NEW_SET), cluster=NEW_SET),
     _case("as written", Measured(why_not="--no-pods"), ("DNR020", "StatefulSet shop/queue"), cluster=make_cluster(LONELY)),
     _case("not asked for", Measured(why_not="--no-pods"), cluster=make_cluster(WEB), state="skipped"),
