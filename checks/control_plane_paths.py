@@ -91,6 +91,18 @@ UNSERVED = Code(
     explains=(Explains(("CPL002",), "subject"),),
     rows=("C1",),
 )
+NO_SLICES = Code(
+    id="CPL011",
+    severity=Severity.FAIL,
+    risk=Risk.SAFE,
+    title="Nobody serves a webhook without which Services get no endpoints",
+    message="Service {namespace}/{name} {trouble}, so the API server gets no answer for {callers}, and refuses {asked}: a new "
+    "Service leads nowhere, and a pod that comes or goes changes nothing in the older ones",
+    fix=UNSERVED.fix,
+    commands=UNSERVED.commands,
+    explains=(Explains(("CPL002",), "subject"), Explains(("SVR002", "SVR008", "SVR009", "SVC007"), "cluster")),
+    rows=("C1",),
+)
 UNSERVED_IGNORED = Code(
     id="CPL002",
     severity=Severity.WARN,
@@ -297,7 +309,8 @@ def _trouble(cluster: Cluster, called: CalledService) -> str | Unseen:
 def _unserved(cluster: Cluster, called: CalledService, trouble: str, group: list[Caller]) -> Iterator[Finding]:
     subject = Subject("Service", called.name, called.namespace)
     strict = [caller for caller in group if caller.strict and not caller.idle]
-    for code, some_of in ((UNSERVED, strict), (UNSERVED_IGNORED, [caller for caller in group if caller not in strict])):
+    refused = NO_SLICES if any(caller.slices for caller in strict) else UNSERVED
+    for code, some_of in ((refused, strict), (UNSERVED_IGNORED, [caller for caller in group if caller not in strict])):
         if not some_of:
             continue
         first = some_of[0].subject
@@ -472,6 +485,7 @@ check = Check(
         FOREIGN_CERTIFICATE,
         NO_KONNECTIVITY,
         FEW_KONNECTIVITY,
+        NO_SLICES,
     ),
     plan=plan,
     analyse=analyse,

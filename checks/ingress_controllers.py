@@ -79,7 +79,7 @@ NOT_READY = Code(
     rows=("K2",),
     explains=(
         Explains(("SVC004", "SVC007", "INC003"), "subject"),
-        Explains(("SVC004", "SVC007", "CPL001", "CPL002"), "services"),
+        Explains(("SVC004", "SVC007", "CPL001", "CPL002", "CPL011"), "services"),
     ),
 )
 NO_CONTROLLER = Code(

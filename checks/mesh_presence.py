@@ -74,7 +74,7 @@ CONTROL_DOWN = Code(
     commands=("kubectl -n {namespace} get pods -o wide", "kubectl -n {namespace} describe deployment {name}"),
     explains=(
         Explains(("MSH002", "MSH003"), "cluster"),
-        Explains(("SVC004", "SVC005", "SVC007", "CPL001", "CPL002"), "services"),
+        Explains(("SVC004", "SVC005", "SVC007", "CPL001", "CPL002", "CPL011"), "services"),
     ),
 )
 NO_ZTUNNEL = Code(

@@ -37,6 +37,9 @@ NAMESPACED = frozenset(
 )
 """Resources of Kubernetes itself that live in namespaces: of a custom one its rule must say so (``scope: Namespaced``)."""
 
+NEW = {"kubernetes.io/metadata.name": "netdoc"}
+"""The labels of a namespace that has just been made, such as that of netdoc's own run."""
+
 SHOWN = 3
 """Things that a list in words shows."""
 
@@ -44,7 +47,8 @@ SHOWN = 3
 class Caller(Struct, frozen=True):
     """One reason for the API server to call somebody: an object, what is asked there, and what comes of no answer.
 
-    ``strict``: without an answer the request fails. ``idle``: nothing that is there now is asked about.
+    ``strict``: without an answer the request fails. ``idle``: nothing that is there now is asked about. ``slices``: every
+    EndpointSlice of a new namespace is.
     """
 
     subject: Subject
@@ -53,6 +57,7 @@ class Caller(Struct, frozen=True):
     webhook: str = ""
     strict: bool = True
     idle: bool = False
+    slices: bool = False
 
 
 def callers(cluster: Cluster) -> Iterator[Caller]:
@@ -82,7 +87,19 @@ def _of_webhook(cluster: Cluster, subject: Subject, hook: Webhook) -> Caller:
     idle = bool(hook.rules) and all(map(_only_namespaced, hook.rules)) and _no_namespace(cluster, hook.namespace_selector)
     some_only = hook.object_selector != LabelSelector()
     asked = _asked(hook.rules, " that its objectSelector selects" if some_only else "")
-    return Caller(subject, hook.called, asked, hook.name, hook.failure_policy != "Ignore", idle)
+    slices = not some_only and selects(hook.namespace_selector, NEW) and any(map(_of_slices, hook.rules))
+    return Caller(subject, hook.called, asked, hook.name, hook.failure_policy != "Ignore", idle, slices)
+
+
+def _of_slices(rule: WebhookRule) -> bool:
+    return all(
+        {"*", name} & set(named)
+        for name, named in (
+            ("CREATE", rule.operations),
+            ("discovery.k8s.io", rule.api_groups),
+            ("endpointslices", rule.resources),
+        )
+    )
 
 
 def _only_namespaced(rule: WebhookRule) -> bool:

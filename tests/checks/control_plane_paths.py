@@ -81,6 +81,7 @@ SERVED, EMPTY = _slice("guard", "guard", ["10.0.0.9"]), _slice("guard", "guard",
 RESTING = make_workload(DEPLOYMENT, "guard", "guard", labels={"app": "guard"}, replicas=0)
 SPACES = (make_namespace("guard"), make_namespace("shop"))
 RULES = "rules: [{operations: [CREATE], apiGroups: [''], resources: [pods], scope: Namespaced}]"
+SLICES = "rules: [{operations: ['*'], apiGroups: ['*'], apiVersions: ['*'], resources: ['*']}]"
 
 
 def _hook(more: str = "", *, kind: Kind[Any] = VALIDATING_WEBHOOKS, port: int = 443, rules: str = RULES) -> Built:
@@ -154,6 +155,7 @@ UNSERVED, IGNORED = ("CPL001", GUARD), ("CPL002", GUARD)
 CASES = [
     _static("healthy", SERVICE, SERVED, _hook(), _conversion(), _api("True", "Passed"), *SPACES),
     _static("the Service is not there", _hook(), expect=(UNSERVED,)),
+    _static("nobody says yes to slices", _hook(rules=SLICES), expect=(("CPL011", GUARD),)),
     _static("it has another port", SERVICE, SERVED, _hook(port=9443), expect=(UNSERVED,)),
     _static("nothing is behind it", SERVICE, EMPTY, RESTING, _hook(), expect=(UNSERVED,)),
     _static("a new Service of what rests", NEW, EMPTY, RESTING, _hook(), expect=(UNSERVED,)),
