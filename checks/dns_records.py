@@ -70,7 +70,7 @@ MOST_SERVERS = 4
 SETTLED = timedelta(seconds=60)
 """How long endpoints, caches (CoreDNS: 30 s at most) and servers may take to follow a change."""
 
-TOGETHER = timedelta(seconds=10)
+TOGETHER = timedelta(seconds=5)
 """How long objects that belong together may take to be applied, one after the other."""
 
 STALE = timedelta(seconds=35)

@@ -164,7 +164,7 @@ HEADLESS = make_service("queue-pods", selector={"app": "queue"}, cluster_ip="Non
 OTHER_NAME = make_workload(STATEFUL_SET, "queue", service_name="queue", labels={"app": "queue"})
 MISNAMED = make_cluster(COREFILE, *SERVERS, OTHER_NAME, HEADLESS, vantages=NODES)
 NO_SERVICE = make_cluster(COREFILE, *SERVERS, LONELY, vantages=NODES)
-NEW_SET = make_cluster(*SERVERS, make_workload(STATEFUL_SET, "queue", service_name="queue", age=5), vantages=NODES)
+NEW_SET = make_cluster(*SERVERS, make_workload(STATEFUL_SET, "queue", service_name="queue", age=2), vantages=NODES)
 BEHIND_A = ("DNR005", "Pod kube-system/dns-a")
 NOT_LEARNING = ("DNR001", "Pod kube-system/dns-a")
 WEB_WRONG, DB_WRONG, POD_WRONG = ("DNR002", "Service shop/web"), ("DNR003", "Service shop/db"), ("DNR004", "Pod shop/db-1")
