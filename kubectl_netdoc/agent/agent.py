@@ -141,9 +141,14 @@ def own_answers(sock, ids, deadline):
     return answers
 
 
+def destination(ask):
+    """Address and port of the server that a lookup goes to."""
+    return (resolv_conf_nameserver(), 53) if ask["to"] == "resolv.conf" else tuple(ask["to"])
+
+
 def udp(ask, deadline):
     """Operation ``udp``."""
-    host, port = (resolv_conf_nameserver(), 53) if ask["to"] == "resolv.conf" else ask["to"]
+    host, port = destination(ask)
     payloads = [base64.b64decode(payload) for payload in ask["payloads"]]
     if ask.get("interval"):
         return {"to": host, "samples": trickle(host, port, payloads, ask["interval"], ask["timeout"], deadline)}
@@ -561,6 +566,8 @@ def answer(ask, deadline):
     """Run one ask; an error is a reply too."""
     try:
         reply = OPERATIONS[ask["op"]](ask, deadline)
+        if "to" in ask and {sample[0] for sample in reply["samples"]} == {"timeout"}:
+            SILENT.add(destination(ask))
     except OutOfTime:
         reply = {"error": "the time for this batch was used up"}
     except Exception as error:
@@ -570,10 +577,24 @@ def answer(ask, deadline):
 
 
 def replies(asks, deadline):
-    """Answer in order, those in a row that may run together at once."""
+    """Answer in order, those in a row that may run together at once; of the others, what goes to who is silent together last."""
     with ThreadPoolExecutor(AT_ONCE) as pool:
         for together, group in groupby(asks, lambda ask: isinstance(ask, dict) and bool(ask.get("together"))):
-            yield from (pool.map if together else map)(lambda ask: answer(ask, deadline), group)
+            later = []
+            for ask in group:
+                if together or to_silent(ask):
+                    later.append(ask)
+                else:
+                    yield answer(ask, deadline)
+            yield from pool.map(lambda ask: answer(ask, deadline), later)
+
+
+def to_silent(ask):
+    """Whether an ask goes to who was given up before: it will wait, and there is no latency to disturb."""
+    try:
+        return destination(ask) in SILENT
+    except Exception:
+        return False  # a malformed ask is an error of its own
 
 
 def main() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import socket
 import time
 from threading import Event
 from typing import Any
@@ -52,10 +53,41 @@ def test_lost_datagrams_are_seen_one_by_one_and_not_asked_again() -> None:
 def test_silent_server_is_given_up_and_the_next_ask_knows() -> None:
     with udp_server(silent) as place, udp_server(healthy) as other:
         asks = [ask(0, place, samples=9, timeout=SHORT), ask(1, place, samples=9, timeout=SHORT), ask(2, other)]
-        first, second, third, _ = run_agent(asks)
+        first, third, second, _ = run_agent(asks)
+    assert [reply["id"] for reply in (first, second, third)] == [0, 1, 2]
     assert outcomes(first) == ["timeout", "timeout"]
     assert outcomes(second) == ["timeout"]
     assert outcomes(third) == ["ok"] * 3
+
+
+def test_asks_to_a_silent_server_wait_together() -> None:
+    """It answers once all that are left have come, which they would not if each waited for the one before."""
+    left, all_there = 4, Event()
+
+    def at_last(datagram: bytes, number: int) -> list[bytes]:
+        if number < 2:
+            return []
+        if number == 1 + left:
+            all_there.set()
+        return healthy(datagram, number) if all_there.wait(10) else []
+
+    with udp_server(at_last) as place:
+        asks = [ask(0, place, timeout=SHORT), *(ask(number, place, samples=1, timeout=5.0) for number in range(1, left + 1))]
+        first, *others, _ = run_agent(asks)
+    assert outcomes(first) == ["timeout", "timeout"]
+    assert [outcomes(reply) for reply in others] == [["ok"]] * left
+
+
+def test_who_was_silent_when_connected_to_is_given_up_too() -> None:
+    """Nobody takes connections from a full queue, and Linux answers none beyond it."""
+    with socket.socket() as full, udp_server(silent) as place:
+        full.bind(place)
+        full.listen(0)
+        with socket.create_connection(place):
+            connect = {"id": 0, "op": "tcp", "to": list(place), "timeout": SHORT}
+            second = dict(connect, id=1)
+            replies = run_agent([connect, second, ask(2, place, samples=9, timeout=SHORT)])
+    assert [outcomes(reply) for reply in replies[:-1]] == [["timeout"]] * 3
 
 
 def test_server_is_given_up_after_two_lost_whatever_it_answers_between() -> None:
