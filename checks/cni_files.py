@@ -50,7 +50,8 @@ from kubectl_netdoc.api import (
     Unseen,
     on_node,
 )
-from kubectl_netdoc.networks.agents import SETTLED, Agents
+from kubectl_netdoc.joining import joining
+from kubectl_netdoc.networks.agents import Agents
 from kubectl_netdoc.requests import CniFile
 
 AGREE = 2
@@ -162,8 +163,7 @@ def _judge(cluster: Cluster, node: str, found: dict[str, CniConfigReply], agents
     first = found[others[0]].files[0] if others else CniFile("")
     common = {"others": others, "usual": first.network, "usual_plugins": first.plugins, "usual_file": first.name, "nodes": [node]}
     own = agents.get(node, {})
-    joins = any(each.name == node and cluster.age(each.metadata.creation_timestamp) <= SETTLED for each in cluster.all(NODE))
-    if joins or (agreed and own.keys() - {name for other in others for name in agents.get(other, {})}):
+    if node in joining(cluster) or (agreed and own.keys() - {name for other in others for name in agents.get(other, {})}):
         return
     if not files:
         if agreed:

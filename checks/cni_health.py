@@ -49,6 +49,7 @@ from kubectl_netdoc.api import (
     Subject,
     Unseen,
 )
+from kubectl_netdoc.joining import joins
 from kubectl_netdoc.networks import Found
 from kubectl_netdoc.networks.agents import SETTLED, Agents, Trouble, gone, outsiders, silent, without_plugin
 from kubectl_netdoc.words import some
@@ -267,9 +268,7 @@ def _none(cluster: Cluster) -> Iterator[Finding | Unseen]:
         yield Unseen("the pod network", f"only {cluster.scope} is looked at")
         return
     nodes = [node for node in cluster.all(NODE) if not node.unfit] if cluster.readable(NODE) else []
-    waits = sorted(
-        node.name for node in nodes if without_plugin(node) and cluster.age(node.metadata.creation_timestamp) > SETTLED
-    )
+    waits = sorted(node.name for node in nodes if without_plugin(node) and not joins(cluster, node))
     for network in networks.ALL:
         traced = sorted(node.name for node in nodes if network.trace(node))
         seen = networks.Seen(cluster)

@@ -18,7 +18,6 @@ Kubernetes: Pod lifecycle, Pod Security Standards, Images; failure catalogue M7.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
 
 from kubectl_netdoc.api import (
     NODE,
@@ -37,6 +36,7 @@ from kubectl_netdoc.api import (
     Unseen,
     Vantage,
 )
+from kubectl_netdoc.joining import joins
 
 IMAGE = Code(
     id="POD001",
@@ -127,9 +127,6 @@ CODES = {
     Trouble.EXEC: EXEC,
 }
 
-JOINING = timedelta(minutes=2)
-"""A node younger than this may still start its network agent and pull images; nodes_ready waits as long."""
-
 TOLD = 2
 """Nodes' own words that a message repeats at most."""
 
@@ -155,8 +152,7 @@ def _code(facts: Facts, vantage: Vantage) -> Code:
     trouble, cluster = Trouble(vantage.reason), facts.cluster
     node = cluster.get(NODE, "", vantage.node) if cluster.readable(NODE) else None
     if node is not None:
-        joins = cluster.age(node.metadata.creation_timestamp) <= JOINING
-        if trouble in (Trouble.SANDBOX, Trouble.LATE, Trouble.ENDED) and joins:
+        if trouble in (Trouble.SANDBOX, Trouble.LATE, Trouble.ENDED) and joins(cluster, node):
             return NODE_NOT_READY
         if trouble is Trouble.ENDED and (node.spec.unschedulable or node.metadata.deletion_timestamp):
             return NODE_NOT_READY

@@ -41,9 +41,7 @@ from kubectl_netdoc.api import (
     Subject,
     Unseen,
 )
-
-JOINING = timedelta(minutes=2)
-"""A new node needs its CNI agent's image and start before it is Ready."""
+from kubectl_netdoc.joining import joining, joins
 
 RECENT = timedelta(minutes=10)
 """A sandbox that fails is retried with a back-off of at most 5 minutes, so a failure that lasts shows within 10."""
@@ -148,7 +146,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
 def _node(cluster: Cluster, node: Node) -> Iterator[Finding]:
     subject = Subject("Node", node.name)
     ready, network = node.condition("Ready"), node.condition("NetworkUnavailable")
-    settled = cluster.age(node.metadata.creation_timestamp) > JOINING and not _leaving(node)
+    settled = not (joins(cluster, node) or _leaving(node))
     if ready and ready.status != "True" and settled:
         if NETWORK_PLUGIN.search(ready.message):
             yield NO_NETWORK_PLUGIN.on(subject, detail=ready.message)
@@ -170,9 +168,9 @@ def _sandboxes(cluster: Cluster) -> Iterator[Finding]:
     if not (cluster.readable(EVENT) and cluster.readable(POD)):
         return
     failed: dict[tuple[str, Code], list[tuple[str, str, str]]] = {}
-    joining = {node.name for node in cluster.all(NODE) if cluster.age(node.metadata.creation_timestamp) <= JOINING}
+    new = joining(cluster)
     for pod in cluster.all(POD):
-        if pod.ips or pod.finished or pod.terminating or pod.spec.node_name in {"", *joining}:
+        if pod.ips or pod.finished or pod.terminating or pod.spec.node_name in {"", *new}:
             continue
         if message := _failing(cluster, pod):
             code = NO_ADDRESSES if NO_ADDRESS.search(message) else SANDBOX

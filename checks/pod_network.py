@@ -22,7 +22,6 @@ Kubernetes: The Kubernetes network model; failure catalogue M1, M3 and the table
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
 from ipaddress import ip_address, ip_network
 
 import msgspec
@@ -56,6 +55,7 @@ from kubectl_netdoc.api import (
     Vantage,
     on_node,
 )
+from kubectl_netdoc.joining import joining
 from kubectl_netdoc.mesh import Pair, arrows, link, pairs, places
 from kubectl_netdoc.policy import own as policies
 from kubectl_netdoc.stats import percentile
@@ -63,9 +63,6 @@ from kubectl_netdoc.targets import PROOFS, proof
 
 BULK = 65536
 """Bytes of the large payload: some forty full-size segments, and no load to speak of."""
-
-JOINING = timedelta(minutes=2)
-"""A node younger than this may still get its routes or tunnels; nodes_ready waits as long."""
 
 SEGMENT = 1024
 """Bytes of the large payload from which on full-size segments do pass: a hole lets none through, at any MTU that is in use."""
@@ -289,7 +286,7 @@ class _Mesh:
     """Outcomes by path, in one family. A path is good when its echo proved itself at least once."""
 
     def __init__(self, facts: Facts, family: str = "") -> None:
-        joining = _joining(facts)
+        young = joining(facts.cluster)
         ran = [vantage for vantage in facts.vantages if vantage.running and vantage.node]
         self.usable = {vantage.node: vantage for vantage in ran if not family or _has(vantage, family)}
         self.unknown: dict[Pair, str] = {}
@@ -300,7 +297,7 @@ class _Mesh:
             if not self.usable.keys() >= set(pair):
                 continue
             reply, large, datagrams = (facts.reply(ask(pair, family)) for ask in (small, bulk, udp))
-            if isinstance(reply, EchoReply) and not any(s.who for s in reply.samples) and (new := joining & set(pair)):
+            if isinstance(reply, EchoReply) and not any(s.who for s in reply.samples) and (new := young & set(pair)):
                 self.unknown[pair] = f"{', '.join(sorted(new))} has just joined the cluster, and may not have its routes yet"
                 continue
             if isinstance(reply, EchoReply):
@@ -330,12 +327,6 @@ class _Mesh:
         replies = [self.replies[pair] if pair in self.bad else self.no_udp.get(pair, self.replies[pair]) for pair in paths]
         outcomes = {"impostor" if s.impostor else str(s.outcome) for reply in replies for s in reply.samples}
         return {"failed": len(paths), "outcomes": sorted(outcomes), "paths": arrows(paths)}
-
-
-def _joining(facts: Facts) -> set[str]:
-    cluster = facts.cluster
-    nodes = cluster.all(NODE) if cluster.readable(NODE) else ()
-    return {node.name for node in nodes if cluster.age(node.metadata.creation_timestamp) <= JOINING}
 
 
 def _has(vantage: Vantage, family: str) -> bool:
@@ -375,7 +366,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
 def _same_node(facts: Facts, mesh: _Mesh) -> dict[str, list[str]]:
     """Return for each node with two pods what failed between them; nothing failed where the list is empty."""
     found: dict[str, list[str]] = {}
-    for node in sorted(mesh.usable.keys() - _joining(facts)):
+    for node in sorted(mesh.usable.keys() - joining(facts.cluster)):
         reply = facts.reply(Echo(node, Peer(node, twin=True)))
         if isinstance(reply, EchoReply):
             found[node] = [] if any(s.who for s in reply.samples) else sorted({str(s.outcome) for s in reply.samples})

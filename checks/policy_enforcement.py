@@ -23,7 +23,6 @@ Cilium's connectivity test waits 15 s.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
 from typing import Any
 
 from kubectl_netdoc.api import (
@@ -50,6 +49,7 @@ from kubectl_netdoc.api import (
     Trial,
     Unseen,
 )
+from kubectl_netdoc.joining import joining
 from kubectl_netdoc.policy import own
 from kubectl_netdoc.words import some
 
@@ -59,9 +59,6 @@ NAMED = 5
 
 SLOW = 5.0
 """Seconds after which a policy is late: cyclonus gives an engine 5 s to settle before it looks."""
-
-JOINING = timedelta(minutes=2)
-"""A node younger than this may still start its policy engine; nodes_ready waits as long."""
 
 NOTHING_ENFORCES = Code(
     id="ENF001",
@@ -191,9 +188,7 @@ def _grounded(cluster: Cluster, live: dict[str, list[Trial]]) -> Iterator[Unseen
 
 def _behind(cluster: Cluster, node: str, trials: list[Trial]) -> bool:
     """Whether a node that has just joined does not follow policies yet."""
-    item = cluster.get(NODE, "", node) if cluster.readable(NODE) else None
-    joins = item is not None and cluster.age(item.metadata.creation_timestamp) <= JOINING
-    return joins and any(trial.stopped < 0 or trial.again < 0 for trial in trials)
+    return node in joining(cluster) and any(trial.stopped < 0 or trial.again < 0 for trial in trials)
 
 
 def _verdict(live: dict[str, list[Trial]], policies: list[str], waited: float) -> Iterator[Finding]:

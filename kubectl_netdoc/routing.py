@@ -18,6 +18,7 @@ from msgspec import Struct
 from kubectl_netdoc import commands, families, hosts, typed
 from kubectl_netdoc.cluster import Cluster
 from kubectl_netdoc.facts import Facts
+from kubectl_netdoc.joining import joins
 from kubectl_netdoc.mesh import Pair, arrows, both_ways, pairs
 from kubectl_netdoc.records import NODE, POD, Node
 from kubectl_netdoc.requests import Echo, EchoReply, Forwarding, KernelRoute, Link, Neighbour, Request, RtnetlinkReply
@@ -221,10 +222,6 @@ def contains(range_: str, address: str) -> bool:
     return one.version == other.version and other in one
 
 
-SETTLED = 120.0
-"""Seconds that a new node, its network agent and its peers are given: agents watch, and take one or two."""
-
-
 def plan(cluster: Cluster) -> Iterator[Request]:
     """Read the tables of each node; the proofs between pods tell what works whatever the tables say."""
     if not cluster.hosts:
@@ -254,7 +251,7 @@ class Network:
         cluster = facts.cluster
         self.tables = {node: Tables(reply) for node, reply in replies.items()}
         fit = [node for node in cluster.all(NODE) if not node.unfit]
-        self.nodes = {node.name: node for node in fit if _settled(cluster, node)}
+        self.nodes = {node.name: node for node in fit if not joins(cluster, node)}
         self.young = sorted(node.name for node in fit if node.name not in self.nodes)
         self.owner = owners(cluster.all(NODE), self.tables)
         self.proven = _proven(facts)
@@ -381,10 +378,6 @@ def _sessions(facts: Facts) -> dict[str, str]:
         for pod in pods
         if any(container.name == "calico-node" for container in pod.spec.containers)
     }
-
-
-def _settled(cluster: Cluster, node: Node) -> bool:
-    return cluster.age(node.metadata.creation_timestamp).total_seconds() > SETTLED
 
 
 def _covers(range_: str, other: str) -> bool:

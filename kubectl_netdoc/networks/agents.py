@@ -10,11 +10,12 @@ from ipaddress import ip_address, ip_network
 from msgspec import Struct
 
 from kubectl_netdoc.cluster import Cluster
+from kubectl_netdoc.joining import joins
 from kubectl_netdoc.networks.base import Found
 from kubectl_netdoc.records import CILIUM_NODE, EVENT, NETWORK_LOG, NODE, POD, ContainerStatus, Node, Pod, Workload
 
 SETTLED = timedelta(minutes=2)
-"""A new node, or an agent that was just started, needs its image and start before it counts; as nodes_ready counts."""
+"""An agent that was just started, or whose pods come and go, is given that time before it counts."""
 
 RECENT = timedelta(minutes=10)
 """Events of what still fails come again within that: the kubelet's back-off is five minutes at most."""
@@ -88,8 +89,7 @@ class Agents:
         perhaps: list[Node] = []
         covered = self.by_node.keys() | self.leaving | elsewhere
         for node in self.cluster.all(NODE) if self.cluster.readable(NODE) else ():
-            new = self.cluster.age(node.metadata.creation_timestamp) <= SETTLED
-            if new or node.unfit or otherwise(node) or silent(node) or node.name in covered:
+            if joins(self.cluster, node) or node.unfit or otherwise(node) or silent(node) or node.name in covered:
                 continue
             (needed if self._needed(node) else perhaps).append(node)
         return needed, perhaps
