@@ -22,11 +22,10 @@ the limits (3 nameservers, 32 search domains, 2048 characters); failure catalogu
 from __future__ import annotations
 
 import ipaddress
-import json
 from collections.abc import Iterator
 from datetime import timedelta
 
-from kubectl_netdoc import clusterdns
+from kubectl_netdoc import clusterdns, patches
 from kubectl_netdoc.api import (
     COREFILE,
     DAEMON_SET,
@@ -292,14 +291,14 @@ def _servers(cluster: Cluster, dns: Service) -> Iterator[Finding]:
         yield SCALED_TO_ZERO.on(subject, workload=_workload(cluster, dns), replicas=0, ready_endpoints=0)
     elif dns.spec.selector and not pods and (astray := _unselected(cluster, dns)):
         label = astray[0].metadata.labels["k8s-app"]
-        patch = json.dumps({"spec": {"selector": dict.fromkeys(dns.spec.selector) | {"k8s-app": label}}})
+        patch = patches.merge({"spec": {"selector": dict.fromkeys(dns.spec.selector) | {"k8s-app": label}}})
         yield WRONG_SELECTOR.on(subject, servers=len(astray), selector=selector, label=f"k8s-app={label}", patch=patch)
     elif not ready and (over_tcp := _over_tcp_alone(cluster, dns)):
         beside = next(port.target_port for port in dns.spec.ports if port.port == DNS_PORT)
         name = "dns-udp" if any(port.name == "dns" for port in dns.spec.ports) else "dns"
         target = beside if beside and isinstance(beside, int) else DNS_PORT  # a name would be that of a TCP port
         port = {"name": name, "port": DNS_PORT, "protocol": "UDP", "targetPort": target}
-        patch = json.dumps([{"op": "add", "path": "/spec/ports/-", "value": port}])
+        patch = patches.append("/spec/ports", port)
         yield NO_UDP_PORT.on(subject, ready=over_tcp, patch=patch)
     elif (
         not ready

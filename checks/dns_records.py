@@ -58,7 +58,6 @@ from kubectl_netdoc.api import (
     Subject,
     Tier,
     Unseen,
-    matches,
 )
 
 MOST = 6
@@ -272,12 +271,8 @@ def _moments(item: EndpointSlice) -> Iterator[datetime]:
     """When a slice was made, and when what it follows changed last."""
     if item.metadata.creation_timestamp:
         yield item.metadata.creation_timestamp
-    try:
-        moment = datetime.fromisoformat(item.metadata.annotations.trigger_time.replace("Z", "+00:00"))
-    except ValueError:
-        return
-    if moment.tzinfo:
-        yield moment
+    if item.changed:
+        yield item.changed
 
 
 def _stateful_pod(cluster: Cluster, service: Service, name: str) -> Pod | None:
@@ -455,8 +450,7 @@ def _without_service(cluster: Cluster) -> Iterator[Finding]:
         if not wanted or young or cluster.get(SERVICE, item.namespace, wanted) is not None:
             continue
         subject, labels = Subject("StatefulSet", item.name, item.namespace), item.template.metadata.labels
-        there = [s for s in cluster.services() if s.namespace == item.namespace and s.headless and s.spec.selector]
-        if headless := [s for s in there if matches(s.spec.selector, labels)]:
+        if headless := [service for service in cluster.leading_to(item.namespace, labels) if service.headless]:
             selector = ",".join(f"{key}={value}" for key, value in sorted(headless[0].spec.selector.items()))
             yield MISNAMED.on(subject, service=wanted, headless=headless[0].name, selector=selector)
         else:

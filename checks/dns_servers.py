@@ -19,11 +19,10 @@ RFC 7766; resolv.conf(5) for the retry times; failure catalogue D8 and D9. The t
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
-from kubectl_netdoc import clusterdns
+from kubectl_netdoc import clusterdns, patches
 from kubectl_netdoc.api import (
     COREFILE,
     ENDPOINT_SLICE,
@@ -255,7 +254,7 @@ def _without_tcp(dns: Service) -> str:
     if "TCP" in ports or not isinstance(target, int):  # a name would be that of a port of UDP
         return ""
     port = {"name": "dns-tcp", "port": DNS_PORT, "protocol": "TCP", "targetPort": target or DNS_PORT}
-    return json.dumps([{"op": "add", "path": "/spec/ports/-", "value": port}], separators=(",", ":"))
+    return patches.append("/spec/ports", port)
 
 
 def _through_tcp(facts: Facts, node: str) -> Tally:

@@ -20,11 +20,10 @@ ResolvedRefs), ReferenceGrant. Failure catalogue K2, K3.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
 
-from kubectl_netdoc import entry
+from kubectl_netdoc import entry, patches
 from kubectl_netdoc.api import (
     ENDPOINT_SLICE,
     GATEWAY,
@@ -236,10 +235,6 @@ def _lasts(cluster: Cluster, condition: Condition) -> bool:
     return cluster.age(condition.last_transition_time) > SETTLING
 
 
-def _patch(pointer: str, value: str) -> str:
-    return json.dumps([{"op": "replace", "path": pointer, "value": value}], separators=(",", ":"))
-
-
 def _classes(cluster: Cluster, gateways: list[Gateway], dead: set[tuple[str, str]]) -> Iterator[Finding]:
     """Classes that are not there or not served; ``dead`` takes the Gateways of them, which are judged no further."""
     if not cluster.readable(GATEWAY_CLASS):
@@ -255,7 +250,7 @@ def _classes(cluster: Cluster, gateways: list[Gateway], dead: set[tuple[str, str
             for gateway in mine:
                 subject = Subject("Gateway", gateway.name, gateway.namespace)
                 meant = typo(name, classes)
-                patch = _patch("/spec/gatewayClassName", meant) if meant else ""
+                patch = patches.replace({"/spec/gatewayClassName": meant}) if meant else ""
                 try_ = (NO_CLASS.commands[0], _PATCH) if meant else None
                 yield NO_CLASS.on(subject, try_=try_, cls=name, there=sorted(classes) or ["none"], patch=patch)
             continue
@@ -344,7 +339,7 @@ def _backends(cluster: Cluster, kind: str, route: Route, leading: Loads) -> Iter
     """Services that are not there, have no such port, or may not be referred to; ``leading`` takes those that are."""
     subject = Subject(kind, route.name, route.namespace)
     bad: dict[str, str] = {}
-    patches: list[str] = []
+    steps: list[str] = []
     for pointer, reference in _references(route):
         space = reference.namespace or route.namespace
         if reference.kind not in ("", "Service") or reference.group or not (reference.weight and entry.in_scope(cluster, space)):
@@ -355,7 +350,7 @@ def _backends(cluster: Cluster, kind: str, route: Route, leading: Loads) -> Iter
         if service is None:
             bad[f"Service {shown} is not there"] = space
             meant = typo(reference.name, [item.name for item in cluster.all(SERVICE) if item.namespace == space])
-            patches += [_patch(f"{pointer}/name", meant)] if meant else []
+            steps += [patches.replace({f"{pointer}/name": meant})] if meant else []
         elif reference.port and not entry.has_port(service, backend):
             bad[f"Service {shown} has no such port (it has {', '.join(entry.ports(service))})"] = space
         elif space != route.namespace and not _granted(cluster, kind, route, reference):
@@ -364,8 +359,8 @@ def _backends(cluster: Cluster, kind: str, route: Route, leading: Loads) -> Iter
             leading.setdefault((space, reference.name), []).append(f"{kind} {route.namespace}/{route.name}")
     told = [c for parent in route.status.parents for c in parent.conditions if c.type == "ResolvedRefs" and c.status == "False"]
     if bad:
-        try_ = (BAD_BACKEND.commands[0], _PATCH) if patches else None
-        common = {"backends": list(bad)[:SHOWN], "space": next(iter(bad.values())), "patch": "".join(patches[:1])}
+        try_ = (BAD_BACKEND.commands[0], _PATCH) if steps else None
+        common = {"backends": list(bad)[:SHOWN], "space": next(iter(bad.values())), "patch": "".join(steps[:1])}
         yield BAD_BACKEND.on(subject, common, try_=try_)
     elif (lasting := [c for c in told if _lasts(cluster, c)]) and cluster.origin != "manifests":
         yield UNRESOLVED.on(subject, why="; ".join(dict.fromkeys(map(_says, lasting))))

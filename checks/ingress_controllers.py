@@ -20,11 +20,10 @@ K2.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from datetime import timedelta
 
-from kubectl_netdoc import controllers
+from kubectl_netdoc import controllers, patches
 from kubectl_netdoc.api import (
     DAEMON_SET,
     DEPLOYMENT,
@@ -53,7 +52,6 @@ from kubectl_netdoc.api import (
     Tier,
     Unseen,
     Workload,
-    matches,
 )
 from kubectl_netdoc.controllers import Classed, Controller
 from kubectl_netdoc.entry import SETTLING
@@ -171,7 +169,7 @@ def _class(cluster: Cluster, route: Classed) -> Iterator[Finding]:
         return
     there = sorted(item.name for item in cluster.all(INGRESS_CLASS))
     meant = typo(route.cls, there) if route.cls else there[0] if len(there) == 1 else ""
-    patch = json.dumps({"spec": {"ingressClassName": meant}}, separators=(",", ":")) if meant else ""
+    patch = patches.merge({"spec": {"ingressClassName": meant}}) if meant else ""
     try_ = None if meant else (NO_CLASS.commands[0],)
     if route.ingress.spec.ingress_class_name and route.found is None:
         yield NO_CLASS.on(_subject(route), try_=try_, cls=route.cls, there=there or ["none"], patch=patch)
@@ -241,11 +239,8 @@ def _not_ready(cluster: Cluster, controller: Controller, cls: str, pods: list[Po
 
 def _all_services(cluster: Cluster, pods: list[Pod]) -> list[str]:
     """The Services that lead to any port of these pods, its admission webhook's among them."""
-    return sorted(
-        f"{service.namespace}/{service.name}"
-        for service in cluster.all(SERVICE)
-        if any(pod.namespace == service.namespace and matches(service.spec.selector, pod.metadata.labels) for pod in pods)
-    )
+    found = (service for pod in pods for service in cluster.leading_to(pod.namespace, pod.metadata.labels))
+    return sorted({f"{service.namespace}/{service.name}" for service in found})
 
 
 def _entrances(cluster: Cluster) -> list[tuple[Controller, Target]]:

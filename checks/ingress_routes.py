@@ -20,10 +20,9 @@ catalogue K2, K3.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 
-from kubectl_netdoc import controllers, entry
+from kubectl_netdoc import controllers, entry, patches
 from kubectl_netdoc.api import (
     ENDPOINT_SLICE,
     INGRESS,
@@ -135,12 +134,6 @@ def _backends(ingress: Ingress) -> Iterator[Backend]:
                 yield Backend(ingress.namespace, service.name, service.port.number, service.port.name, route, where)
 
 
-def _patch(values: dict[str, object]) -> str:
-    """The JSON patch that puts values where the pointers say; nothing without any."""
-    steps = [{"op": "replace", "path": pointer, "value": value} for pointer, value in values.items()]
-    return json.dumps(steps, separators=(",", ":")) if steps else ""
-
-
 def _missing(cluster: Cluster, ingress: Ingress) -> Iterator[Finding]:
     """Services that are not there, and ports that they don't have."""
     if cluster.age(ingress.metadata.creation_timestamp) < SETTLING:
@@ -150,7 +143,7 @@ def _missing(cluster: Cluster, ingress: Ingress) -> Iterator[Finding]:
     gone = [backend for backend in backends if cluster.get(SERVICE, backend.namespace, backend.service) is None]
     if gone:
         there = [item.name for item in cluster.all(SERVICE) if item.namespace == ingress.namespace]
-        patch = _patch({f"{backend.where}/name": meant for backend in gone if (meant := typo(backend.service, there))})
+        patch = patches.replace({f"{backend.where}/name": meant for backend in gone if (meant := typo(backend.service, there))})
         try_ = (NO_SERVICE.commands[0], _PATCH) if patch else None
         yield NO_SERVICE.on(subject, try_=try_, routes=some(gone, SHOWN), patch=patch)
     for name in sorted({backend.service for backend in backends}):
@@ -158,7 +151,7 @@ def _missing(cluster: Cluster, ingress: Ingress) -> Iterator[Finding]:
         wrong = [b for b in backends if b.service == name and service and not entry.has_port(service, b)]
         if service and wrong:
             only = [{"number": port.port} for port in service.spec.ports] if len(service.spec.ports) == 1 else []
-            patch = _patch({f"{backend.where}/port": port for backend in wrong for port in only})
+            patch = patches.replace({f"{backend.where}/port": port for backend in wrong for port in only})
             try_ = (NO_PORT.commands[0], _PATCH) if patch else None
             yield NO_PORT.on(subject, try_=try_, routes=some(wrong, SHOWN), service=name, ports=entry.ports(service), patch=patch)
 

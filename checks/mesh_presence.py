@@ -177,9 +177,7 @@ def _control_plane(cluster: Cluster, mesh: str, part: Workload, members: int, pa
 
 def _services(cluster: Cluster, part: Workload) -> list[str]:
     """The Services that lead to a part: with it down, nobody is behind them."""
-    labels = part.template.metadata.labels
-    services = cluster.all(SERVICE) if cluster.readable(SERVICE) else ()
-    found = (s for s in services if s.namespace == part.namespace and matches(s.spec.selector, labels))
+    found = cluster.leading_to(part.namespace, part.template.metadata.labels) if cluster.readable(SERVICE) else ()
     return sorted(f"{service.namespace}/{service.name}" for service in found)
 
 

@@ -24,7 +24,7 @@ K5, K8; kubernetes#93456.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from msgspec import Struct
 
@@ -397,11 +397,7 @@ def _changing(cluster: Cluster, item: EndpointSlice) -> bool:
     """Whether a slice changed a moment ago; nothing notes when the last change was a pod that goes, while it goes."""
     if any(end.conditions.terminating for end in item.endpoints):
         return True
-    moment = item.metadata.annotations.trigger_time
-    try:
-        return cluster.age(datetime.fromisoformat(moment.replace("Z", "+00:00"))) < SETTLED
-    except (ValueError, TypeError):  # not written, or written by somebody else
-        return False
+    return cluster.age(item.changed) < SETTLED
 
 
 check = Check(

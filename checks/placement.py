@@ -21,12 +21,11 @@ failure catalogue D9.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 
 from msgspec import Struct
 
-from kubectl_netdoc import clusterdns, controllers, mesh, networks
+from kubectl_netdoc import clusterdns, controllers, mesh, networks, patches
 from kubectl_netdoc.api import (
     DAEMON_SET,
     DEPLOYMENT,
@@ -226,7 +225,7 @@ def _spread(cluster: Cluster, placed: Placed, nodes: dict[str, str]) -> Iterator
 def _one_place(placed: Placed, pods: list[Pod], place: str, where: str, places: str, key: str) -> Finding:
     labels = {name: value for name, value in placed.item.template.metadata.labels.items() if name != "pod-template-hash"}
     rule = {"maxSkew": 1, "topologyKey": key, "whenUnsatisfiable": "ScheduleAnyway", "labelSelector": {"matchLabels": labels}}
-    stanza = json.dumps({"spec": {"template": {"spec": {"topologySpreadConstraints": [rule]}}}}, separators=(",", ":"))
+    stanza = patches.merge({"spec": {"template": {"spec": {"topologySpreadConstraints": [rule]}}}})
     common = {"count": len(pods), "place": place, "where": where, "places": places, "stanza": stanza}
     return ONE_PLACE.on(placed.subject, placed.common() | common)
 

@@ -20,10 +20,10 @@ Kubernetes: Service, EndpointSlice, Virtual IPs; failure catalogue K2, K3, K6, K
 from __future__ import annotations
 
 import ipaddress
-import json
 from collections.abc import Iterator
 from datetime import timedelta
 
+from kubectl_netdoc import patches
 from kubectl_netdoc.api import (
     ENDPOINT_SLICE,
     EVENT,
@@ -405,7 +405,7 @@ def _named_ports(service: Service, backends: _Backends) -> Iterator[Finding]:
         if not isinstance(port.target_port, str) or port.target_port in declared:
             continue
         meant = typo(port.target_port, declared) or (min(declared) if len(declared) == len(service.spec.ports) == 1 else "")
-        patch = json.dumps([{"op": "replace", "path": f"/spec/ports/{index}/targetPort", "value": meant}], separators=(",", ":"))
+        patch = patches.replace({f"/spec/ports/{index}/targetPort": meant})
         yield NO_SUCH_PORT.on(
             _subject(service),
             try_=None if meant else ("kubectl -n {namespace} edit service {name}",),

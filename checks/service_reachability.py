@@ -19,10 +19,9 @@ Kubernetes: Virtual IPs and Service Proxies; failure catalogue K2 to K4, K8 and 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 
-from kubectl_netdoc import elders, families, meshes
+from kubectl_netdoc import elders, families, meshes, patches
 from kubectl_netdoc.api import (
     ENDPOINT_SLICE,
     POD,
@@ -54,7 +53,7 @@ from kubectl_netdoc.api import (
     Unseen,
 )
 from kubectl_netdoc.policy import own as policies
-from kubectl_netdoc.targets import Endpoint, Target, all_targets, own, proof, sync, targets
+from kubectl_netdoc.targets import CONTROLLER, Endpoint, Target, all_targets, own, proof, sync, targets
 
 DNS, SHOWN = 53, 3
 """The port of DNS, which other checks measure; names that a remark shows."""
@@ -146,7 +145,6 @@ NOT_THE_API = Code(
     commands=("kubectl -n default get service kubernetes -o wide",),
     explains=(Explains(("CPL008",), "cluster"),),
 )
-CONTROLLER = "endpointslice-controller.k8s.io"
 REMAKE = "kubectl -n {namespace} delete endpointslice {slice}"
 
 GONE = Code(
@@ -444,7 +442,7 @@ def _refused(facts: Facts, rows: list[_Row]) -> Finding:
     changed: list[tuple[str, object]] = [("targetPort", number)] if number != port else []
     changed += [("protocol", protocol)] if over == {protocol} != {"TCP"} else []
     index = row.target.service.spec.ports.index(row.target.port)
-    patch = json.dumps([{"op": "replace", "path": f"/spec/ports/{index}/{key}", "value": value} for key, value in changed])
+    patch = patches.replace({f"/spec/ports/{index}/{key}": value for key, value in changed})
     look = ("kubectl -n {namespace} get service {name} -o yaml", "kubectl -n {namespace} exec {first} -- cat /proc/net/tcp")
     return WRONG_PORT.on(row.subject, common, patch=patch, try_=look if len(declared) > 1 else None)  # which one is not known
 

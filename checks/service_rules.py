@@ -22,7 +22,7 @@ kubernetes#71305, #109811, #112477 (two sets of iptables); failure catalogue K8 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from msgspec.structs import replace
@@ -215,12 +215,7 @@ def _proxied(service: Service) -> bool:
 
 
 def _recent(cluster: Cluster, item: EndpointSlice) -> bool:
-    if cluster.age(item.metadata.creation_timestamp) < SETTLED:
-        return True
-    try:
-        return cluster.age(datetime.fromisoformat(item.metadata.annotations.trigger_time.replace("Z", "+00:00"))) < SETTLED
-    except (ValueError, TypeError):  # not written, or written by somebody else
-        return False
+    return min(cluster.age(item.metadata.creation_timestamp), cluster.age(item.changed)) < SETTLED
 
 
 class _Held:

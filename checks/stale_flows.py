@@ -22,7 +22,7 @@ failure catalogue K1.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from kubectl_netdoc import hosts, kubeproxy
 from kubectl_netdoc.api import (
@@ -178,20 +178,13 @@ def _stale(facts: Facts, node: str, service: Service, flow: Flow) -> str:
     idle = max([IDLE, *(int(settings[name]) for name in TIMEOUTS if settings.get(name, "").isdigit())])
     # When the last change is a pod that goes, nothing notes its time.
     leaving = any(end.conditions.terminating for _, end in ends)
-    if leaving or any(_recent(cluster, item.metadata.annotations.trigger_time, idle) for item in slices):
+    if leaving or any(cluster.age(item.changed) < timedelta(seconds=idle) for item in slices):
         return ""
     if flow.answers == flow.to:
         return (
             "" if flow.replied else "untranslated"
         )  # answered: a cache on the node has the Service's address (NodeLocal DNSCache)
     return "" if flow.answers in {address for address, _ in ends} else "gone"
-
-
-def _recent(cluster: Cluster, moment: str, seconds: int) -> bool:
-    try:
-        return cluster.age(datetime.fromisoformat(moment.replace("Z", "+00:00"))) < timedelta(seconds=seconds)
-    except (ValueError, TypeError):  # not written, or written by somebody else
-        return False
 
 
 def _finding(service: Service, to: Address, untranslated: bool, by_node: dict[str, list[Flow]]) -> Finding:

@@ -235,6 +235,10 @@ class Cluster:
         self.all(POD)
         return self.index.pods_by_namespace.get(namespace, [])
 
+    def leading_to(self, namespace: str, labels: Mapping[str, str]) -> list[Service]:
+        """Services whose selector selects pods of a namespace with these labels; raises ``KindUnavailable``."""
+        return [item for item in self.all(SERVICE) if item.namespace == namespace and matches(item.spec.selector, labels)]
+
     def pods_of(self, service: Service) -> list[Pod]:
         """Unfinished pods that a Service's selector selects."""
         return [pod for pod in self.pods_in(service.namespace) if matches(service.spec.selector, pod.metadata.labels)]

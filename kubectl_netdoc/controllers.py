@@ -7,14 +7,13 @@ from collections.abc import Iterable, Mapping
 from msgspec import Struct
 
 from kubectl_netdoc import entry
-from kubectl_netdoc.cluster import Cluster, matches
+from kubectl_netdoc.cluster import Cluster
 from kubectl_netdoc.records import (
     DAEMON_SET,
     DEPLOYMENT,
     INGRESS,
     INGRESS_CLASS,
     POD,
-    SERVICE,
     Ingress,
     IngressClass,
     Kind,
@@ -216,11 +215,11 @@ def _classed(ingress: Ingress, classes: Iterable[IngressClass]) -> Classed:
 
 def services_of(cluster: Cluster, pods: list[Pod]) -> list[Service]:
     """Return the Services that lead to these pods by TCP port 80 or 443, or by ports called http and https."""
+    found = (service for pod in pods for service in cluster.leading_to(pod.namespace, pod.metadata.labels))
     return [
         service
-        for service in cluster.all(SERVICE)
-        if any(pod.namespace == service.namespace and matches(service.spec.selector, pod.metadata.labels) for pod in pods)
-        and any(port.protocol == "TCP" and serves(port.name, port.port) for port in service.spec.ports)
+        for service in {(service.namespace, service.name): service for service in found}.values()
+        if any(port.protocol == "TCP" and serves(port.name, port.port) for port in service.spec.ports)
     ]
 
 

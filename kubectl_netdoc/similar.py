@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from difflib import SequenceMatcher, get_close_matches
+
+from kubectl_netdoc import patches
 
 NEAR = 0.6
 """difflib's own cutoff for close matches, and close to a typo or two in a short word."""
@@ -36,7 +37,7 @@ def _score(selector: Mapping[str, str], labels: Mapping[str, str]) -> float:
 def selector_patch(selector: Mapping[str, str], labels: Mapping[str, str]) -> str:
     """Return the merge patch that makes a Service's selector select ``labels``; a key they lack is removed."""
     changes = {key: labels.get(key) for key, value in selector.items() if labels.get(key) != value}
-    return json.dumps({"spec": {"selector": changes}}, separators=(",", ":"))
+    return patches.merge({"spec": {"selector": changes}})
 
 
 def typo(name: str, names: Iterable[str]) -> str:

@@ -348,6 +348,15 @@ class EndpointSlice(Object, frozen=True):
         """Who writes the slice."""
         return self.metadata.labels.get("endpointslice.kubernetes.io/managed-by", "")
 
+    @property
+    def changed(self) -> datetime | None:
+        """When what the slice follows changed last; None where nobody, or somebody else, has written that."""
+        try:
+            moment = datetime.fromisoformat(self.metadata.annotations.trigger_time.replace("Z", "+00:00"))
+        except ValueError:
+            return None
+        return moment if moment.tzinfo else None
+
 
 class EventSeries(Record, frozen=True):
     """Repetitions of an Event."""
