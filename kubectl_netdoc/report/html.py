@@ -11,9 +11,10 @@ from importlib.resources import files
 from jinja2 import Environment, StrictUndefined
 from msgspec import Struct
 
-from kubectl_netdoc.model import Finding, Report, Severity, Unseen
+from kubectl_netdoc.model import Finding, Report, Severity
+from kubectl_netdoc.report import parts
 from kubectl_netdoc.report.terminal import safe
-from kubectl_netdoc.report.text import summary, worth_showing
+from kubectl_netdoc.report.text import summary
 
 SHADES = 5
 """Steps of a heatmap, from the least value to the greatest."""
@@ -65,10 +66,10 @@ def render(report: Report) -> str:
         advice=[finding for finding in report.causes() if finding.severity is Severity.INFO],
         policies=[finding for finding in report.findings if finding.check == "policy_coverage"],
         by_id=by_id,
-        evidence=evidence,
+        evidence=parts.evidence,
         meshes=[mesh for finding in report.findings if (mesh := _mesh(finding))],
         bars=bars(report.findings),
-        unseen=unseen(report),
+        unseen=parts.unseen(report),
         worst=report.worst() or "info",
         style=(folder / "report.css").read_text(),
         script=script,
@@ -76,20 +77,8 @@ def render(report: Report) -> str:
     )
 
 
-def evidence(finding: Finding) -> list[tuple[str, str]]:
-    """Return the evidence that is to be read, as words."""
-    shown = {key: value for key, value in finding.evidence.items() if worth_showing(key, value)}
-    return [(key, ", ".join(map(str, value)) if isinstance(value, list) else str(value)) for key, value in shown.items()]
-
-
 def _mesh(finding: Finding) -> Mesh | None:
-    entries = finding.evidence.get("matrix", [])
-    cells: dict[tuple[str, str], str] = {}
-    for entry in entries if isinstance(entries, list) else []:
-        path, _, value = entry.partition(": ")
-        one, arrow, other = path.partition(" -> ")
-        if arrow:
-            cells[one, other] = value
+    cells = parts.paths(finding)
     if not cells:
         return None
     nodes = tuple(sorted({node for pair in cells for node in pair}))
@@ -124,15 +113,3 @@ def bars(findings: Iterable[Finding]) -> list[Bar]:
     most = max((max(numbers) for _, numbers in told.values()), default=0.0) or 1.0
     ordered = sorted(told.items(), key=lambda item: -item[1][1][1])
     return [Bar(node, lost, tuple(numbers), tuple(100 * n / most for n in numbers)) for node, (lost, numbers) in ordered]
-
-
-def unseen(report: Report) -> list[tuple[str, str]]:
-    """Return what was not looked at, and why: a line a reason."""
-    told: dict[str, dict[str, None]] = {}
-    for item in (*report.unseen, *(item for result in report.results for item in result.unseen)):
-        told.setdefault(_reason(item), {})[item.what] = None
-    return [(", ".join(whats), reason) for reason, whats in told.items()]
-
-
-def _reason(item: Unseen) -> str:
-    return item.reason + (f"; least rule: {item.grant}" if item.grant else "")

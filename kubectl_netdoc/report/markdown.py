@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from kubectl_netdoc.model import Finding, Report, Severity, State, Unseen
+from kubectl_netdoc.model import Finding, Report, Severity, State
+from kubectl_netdoc.report import parts
 from kubectl_netdoc.report.terminal import safe
-from kubectl_netdoc.report.text import summary, worth_showing
+from kubectl_netdoc.report.text import summary
 
 MARKS = {State.PASS: "✅", State.WARN: "⚠️", State.FAIL: "❌", State.UNKNOWN: "❔", State.SKIPPED: "➖", State.CRASHED: "💥"}
 MOST = 200
@@ -38,7 +39,7 @@ def _lines(report: Report) -> Iterator[str]:
         yield f"and {len(causes) - MOST} more, which `-o json` has"
         yield ""
     yield from _folded("Checks", _checks(report))
-    yield from _folded("Not looked at", _unseen(report))
+    yield from _folded("Not looked at", [f"- {text(what)}: {text(reason)}" for what, reason in parts.unseen(report)[:MOST]])
     yield from _folded("Ignored", [f"- {text(str(item))}" for item in report.ignored[:MOST]])
     advice = [finding for finding in report.causes() if finding.severity is Severity.INFO]
     yield from _folded("Advice", [f"- **{finding.code}** {text(finding.message)}" for finding in advice[:MOST]])
@@ -49,12 +50,10 @@ def _finding(finding: Finding, by_id: dict[str, Finding]) -> Iterator[str]:
     mark = MARKS[State.FAIL if finding.severity is Severity.FAIL else State.WARN]
     yield f"### {mark} {finding.code}: {text(finding.message)}"
     yield ""
-    evidence = {key: value for key, value in finding.evidence.items() if worth_showing(key, value)}
-    if evidence:
+    if evidence := parts.evidence(finding):
         yield "| Evidence | |"
         yield "| --- | --- |"
-        for key, value in evidence.items():
-            yield f"| {text(key)} | {text(', '.join(map(str, value)) if isinstance(value, list) else str(value))} |"
+        yield from (f"| {text(key)} | {text(value)} |" for key, value in evidence)
         yield ""
     yield f"**Fix** ({finding.risk}): {text(finding.fix)}"
     yield ""
@@ -86,17 +85,6 @@ def _code(lines: Iterable[str]) -> Iterator[str]:
 def _checks(report: Report) -> list[str]:
     rows = [f"| {MARKS[row.state]} {row.state} | {text(row.check)} | {text(row.title)} |" for row in report.results]
     return ["| State | Check | Question |", "| --- | --- | --- |", *rows] if rows else []
-
-
-def _unseen(report: Report) -> list[str]:
-    told: dict[str, dict[str, None]] = {}
-    for item in (*report.unseen, *(item for result in report.results for item in result.unseen)):
-        told.setdefault(_reason(item), {})[item.what] = None
-    return [f"- {text(', '.join(whats))}: {text(reason)}" for reason, whats in list(told.items())[:MOST]]
-
-
-def _reason(item: Unseen) -> str:
-    return item.reason + (f"; least rule: {item.grant}" if item.grant else "")
 
 
 def _folded(title: str, lines: list[str]) -> Iterator[str]:

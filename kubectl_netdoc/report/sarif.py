@@ -18,24 +18,25 @@ LEVELS = {Severity.FAIL: "error", Severity.WARN: "warning", Severity.INFO: "note
 
 def render(report: Report) -> str:
     """Return the report as SARIF."""
-    codes = sorted({finding.code for finding in report.findings})
+    examples = {finding.code: finding for finding in reversed(report.findings)}
+    rules = {code: number for number, code in enumerate(sorted(examples))}
+    driver = {"name": "kubectl-netdoc", "version": report.tool, "rules": [_rule(examples[code]) for code in rules]}
     run = {
-        "tool": {"driver": {"name": "kubectl-netdoc", "version": report.tool, "rules": [_rule(code, report) for code in codes]}},
+        "tool": {"driver": driver},
         "invocations": [_invocation(report)],
-        "results": [_result(finding, codes) for finding in report.findings],
+        "results": [_result(finding, rules[finding.code]) for finding in report.findings],
         "columnKind": "unicodeCodePoints",
     }
     log = {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
     return printable(json.dumps(log, indent=2, ensure_ascii=False)) + "\n"
 
 
-def _rule(code: str, report: Report) -> dict[str, Any]:
-    example = next(finding for finding in report.findings if finding.code == code)
+def _rule(example: Finding) -> dict[str, Any]:
     return {
-        "id": code,
+        "id": example.code,
         "defaultConfiguration": {"level": LEVELS[example.severity]},
-        "shortDescription": {"text": f"{code}, found by check {safe(example.check)}"},
-        "help": {"text": f"kubectl netdoc explain {code}"},
+        "shortDescription": {"text": f"{example.code}, found by check {safe(example.check)}"},
+        "help": {"text": f"kubectl netdoc explain {example.code}"},
     }
 
 
@@ -48,13 +49,13 @@ def _invocation(report: Report) -> dict[str, Any]:
     return {"executionSuccessful": not crashed, "toolExecutionNotifications": notes}
 
 
-def _result(finding: Finding, codes: list[str]) -> dict[str, Any]:
+def _result(finding: Finding, rule: int) -> dict[str, Any]:
     subject = finding.subject
     name = "/".join(filter(None, (subject.kind, subject.namespace, subject.name, subject.node)))
     steps = "\n".join((f"Fix ({finding.risk}): {safe(finding.fix)}", *map(safe, finding.commands)))
     return {
         "ruleId": finding.code,
-        "ruleIndex": codes.index(finding.code),
+        "ruleIndex": rule,
         "level": LEVELS[finding.severity],
         "message": {"text": f"{safe(finding.message)}\n{steps}"},
         "locations": [{"logicalLocations": [{"name": safe(subject.name), "fullyQualifiedName": safe(name), "kind": "resource"}]}],

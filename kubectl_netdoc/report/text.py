@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable, Iterator
 
 from tabulate import tabulate
 
-from kubectl_netdoc.model import CheckResult, Finding, Report, Severity, State, Unseen, at_least
+from kubectl_netdoc.model import CheckResult, Finding, Report, Severity, State, at_least
+from kubectl_netdoc.report import parts
 from kubectl_netdoc.report.terminal import safe
 
 WIDTH = 100
@@ -60,8 +61,7 @@ def _lines(report: Report, show: Severity, paint: Painter) -> Iterator[str]:
 def _finding(finding: Finding, by_id: dict[str, Finding], paint: Painter) -> Iterator[str]:
     label = finding.severity.upper() if finding.severity is not Severity.INFO else "info"
     yield from _wrapped(f"{paint(label, label)} {finding.code}  ", len(label) + len(finding.code) + 3, safe(finding.message))
-    evidence = ", ".join(f"{key}={_value(value)}" for key, value in finding.evidence.items() if worth_showing(key, value))
-    if evidence:
+    if evidence := ", ".join(f"{key}={value}" for key, value in parts.evidence(finding, MOST_VALUES, ",")):
         yield from _wrapped("  evidence: ", 12, safe(evidence))
     if finding.explains:
         effects = [f"{by_id[effect].code} {by_id[effect].subject}" for effect in finding.explains]
@@ -73,31 +73,6 @@ def _finding(finding: Finding, by_id: dict[str, Finding], paint: Painter) -> Ite
     yield from _wrapped(f"  fix ({finding.risk}): ", 7, safe(finding.fix))
     yield from (f"    {safe(command)}" for command in finding.commands)  # never wrapped: it is to be copied
     yield f"  more: kubectl netdoc explain {finding.code}"
-
-
-def worth_showing(key: str, value: object) -> bool:
-    """Tell whether evidence is to be read: what only fills in a command, or stands in the message already, is not."""
-    return value not in ("", []) and key not in (
-        "patch",
-        "edit",
-        "first",
-        "paths",
-        "example_namespace",
-        "example_name",
-        "detail",
-        "why",
-        "parts",
-        "matrix",
-        "jsonpath",
-        "slice",
-    )
-
-
-def _value(value: object) -> str:
-    if isinstance(value, list):
-        shown = ",".join(map(str, value[:MOST_VALUES]))
-        return shown + (f" and {len(value) - MOST_VALUES} more" if len(value) > MOST_VALUES else "")
-    return str(value)
 
 
 def _wrapped(head: str, indent: int, text: str) -> Iterator[str]:
@@ -129,18 +104,12 @@ def _remark(result: CheckResult, by_id: dict[str, Finding]) -> str:
     return f"{count} finding{'s' if count > 1 else ''}" if count and result.state in (State.FAIL, State.WARN) else ""
 
 
-NOT_ASKED = re.compile(r"not asked for: --[a-z-]+")
-
-
 def _not_looked_at(report: Report) -> Iterator[str]:
-    why: dict[str, dict[str, None]] = {}
-    for item in (*report.unseen, *(item for result in report.results for item in result.unseen)):
-        why.setdefault(_unseen(item), {})[item.what] = None
-    if why:
+    if told := parts.unseen(report):
         yield ""
         yield "Not looked at:"
-        for reason, whats in why.items():
-            yield from _wrapped("  - ", 4, safe(f"{', '.join(whats)}: {reason}"))
+        for what, reason in told:
+            yield from _wrapped("  - ", 4, safe(f"{what}: {reason}"))
 
 
 def _ignored(report: Report) -> Iterator[str]:
@@ -151,22 +120,12 @@ def _ignored(report: Report) -> Iterator[str]:
             yield from _wrapped("  - ", 4, safe(str(item)))
 
 
-def _unseen(item: Unseen) -> str:
-    """Return the reason as lines share it: a flag is named once for all that it would show, which the checks' titles tell."""
-    if flag := NOT_ASKED.match(item.reason):
-        return flag[0]
-    return item.reason + (f"; least rule: {item.grant}" if item.grant else "")
-
-
 def matrix(report: Report) -> str:
     """Return the mesh between nodes, a row a source and a column a target, or nothing where it was not measured."""
     cells: dict[tuple[str, str], list[str]] = {}
     for finding in report.findings:
-        entries = finding.evidence.get("matrix", [])
-        for entry in entries if isinstance(entries, list) else []:
-            path, _, value = entry.partition(": ")
-            one, _, other = path.partition(" -> ")
-            cells.setdefault((one, other), []).append(value)
+        for path, value in parts.paths(finding).items():
+            cells.setdefault(path, []).append(value)
     nodes = sorted({node for pair in cells for node in pair})
     rows = [[safe(one), *(safe("; ".join(cells.get((one, other), ()))) for other in nodes)] for one in nodes]
     return tabulate(rows, headers=["from \\ to", *map(safe, nodes)], disable_numparse=True) if rows else ""
