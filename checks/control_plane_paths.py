@@ -54,6 +54,7 @@ from kubectl_netdoc.api import (
     Risk,
     Severity,
     Subject,
+    Threshold,
     Tier,
     Unseen,
     matches,
@@ -65,9 +66,16 @@ from kubectl_netdoc.records import Called, CalledService
 SETTLING = timedelta(seconds=60)
 """What is younger is still being set up, as for Services and their slices."""
 
-SPENT, SOON = 0.9, timedelta(days=30)
-"""Share of its lifetime after which a certificate that ends within so long should have been renewed: cert-manager does it at
-two thirds, Knative at six sevenths of a week."""
+SOON = Threshold(
+    name="ca_days",
+    default=30.0,
+    unit="days that a caBundle has left",
+    source="a month to act in; shorter-lived ones are told of in their last tenth",
+)
+
+SPENT = 0.9
+"""Share of its lifetime after which a certificate should have been renewed: cert-manager does it at two thirds, Knative at six
+sevenths of a week."""
 
 MOST_API_SERVERS = 8
 """Endpoints of `kubernetes` that each node tries at most."""
@@ -245,7 +253,7 @@ def _cluster_ip(cluster: Cluster) -> list[Address]:
 def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     """Judge what the API server calls, then the ways to the API servers."""
     found = list(callbacks.callers(facts.cluster))
-    yield from _certificates(facts.cluster, found)
+    yield from _certificates(facts, found)
     if facts.cluster.origin != "manifests":
         yield from _called(facts.cluster, found)
         if facts.cluster.readable(POD):
@@ -347,12 +355,12 @@ def _unavailable(cluster: Cluster, told: set[Subject]) -> Iterator[Finding]:
 # The certificates by which it trusts them
 
 
-def _certificates(cluster: Cluster, found: list[Caller]) -> Iterator[Finding]:
+def _certificates(facts: Facts, found: list[Caller]) -> Iterator[Finding]:
     groups: dict[tuple[Subject, Called, bool], list[Caller]] = {}
     for caller in found:
         groups.setdefault((caller.subject, caller.called, caller.strict and not caller.idle), []).append(caller)
     for (subject, called, strict), group in groups.items():
-        detail, invalid = _dates(cluster, called)
+        detail, invalid = _dates(facts.cluster, called, timedelta(days=facts.threshold(SOON)))
         if detail:
             who = str(called.service or "what is called by URL")
             common = {"asked": callbacks.asked(group), "who": who, "object": f"{subject.kind.lower()}/{subject.name}"}
@@ -362,7 +370,7 @@ def _certificates(cluster: Cluster, found: list[Caller]) -> Iterator[Finding]:
             yield (CA_INVALID if invalid and strict else CA_ENDING).on(subject, common, detail=detail)
 
 
-def _dates(cluster: Cluster, called: Called) -> tuple[str, bool]:
+def _dates(cluster: Cluster, called: Called, soon: timedelta) -> tuple[str, bool]:
     """Return what is wrong with the dates of a caBundle, if something is, and whether it is of no use now."""
     if not called.certificates:
         return "", False
@@ -373,7 +381,7 @@ def _dates(cluster: Cluster, called: Called) -> tuple[str, bool]:
     first = min(dates.begins for dates in called.certificates)
     if first > cluster.time:
         return f"is not valid before {first:%Y-%m-%d %H:%M} UTC", True
-    spent = left < SOON and left < life * (1 - SPENT)
+    spent = left < soon and left < life * (1 - SPENT)
     return (f"ends on {last.ends:%Y-%m-%d %H:%M} UTC, in {_span(left)}", False) if spent else ("", False)
 
 
@@ -489,4 +497,5 @@ check = Check(
     ),
     plan=plan,
     analyse=analyse,
+    thresholds=(SOON,),
 )

@@ -48,6 +48,7 @@ from kubectl_netdoc.api import (
     Severity,
     Skip,
     Subject,
+    Threshold,
     Tier,
     Unseen,
     Vantage,
@@ -56,8 +57,20 @@ from kubectl_netdoc.clusterdns import SLOW_MS, THROTTLED, Tally
 from kubectl_netdoc.policy import own as policies
 from kubectl_netdoc.stats import percentile
 
-LOSSY = 0.1
-"""Share of unanswered lookups from which loss is reported, two at least: a single lost datagram is none."""
+LOSSY = Threshold(
+    name="lost_percent",
+    default=10.0,
+    unit="% of lookups",
+    source="two lookups at least: a single lost datagram is no loss",
+    most=100,
+)
+
+LATE = Threshold(
+    name="slow_ms",
+    default=SLOW_MS,
+    unit="ms at p95",
+    source="half-way in the field's alert rules for CoreDNS (0.05 to 1 s)",
+)
 
 RACING = 0.2
 """Share of paired lookups lost, with none lost one by one or on the way to a single server, from which the conntrack race is
@@ -386,14 +399,14 @@ def _answers(facts: Facts, seen: _Seen, service: Subject, vantage: Vantage) -> I
     wrong = [rcode for rcode in through.rcodes if rcode != "NOERROR"]
     if wrong:
         yield WRONG_ANSWER, service, {**evidence, "rcode": wrong[0], "query": clusterdns.api_server_name(facts.cluster)}
-    if through.lost > 1 and through.lost / through.sent >= LOSSY:
+    if through.lost > 1 and 100 * through.lost / through.sent >= facts.threshold(LOSSY):
         yield LOSS, service, evidence
     elif not through.lost and not seen.watched.lost and together.lost > 1 and together.lost / together.sent >= RACING:
         yield RACE, service, {**together.evidence(), "paths": []}
     if vantage.throttled > THROTTLED:
         why = f"its CPU limit held the debug pod back for {vantage.throttled:.2f} s, so its times say nothing"
         yield Unseen(f"DNS latency from node {vantage.node}", why, asked=True)
-    elif percentile(through.times, 95) > SLOW_MS:
+    elif percentile(through.times, 95) > facts.threshold(LATE):
         yield SLOW, service, evidence
     else:
         yield MEASURED, Subject("Node", vantage.node or "any"), evidence
@@ -420,4 +433,8 @@ check = Check(
     ),
     plan=plan,
     analyse=analyse,
+    thresholds=(
+        LATE,
+        LOSSY,
+    ),
 )

@@ -43,6 +43,7 @@ from kubectl_netdoc.api import (
     Severity,
     Skip,
     Subject,
+    Threshold,
     Tier,
     Unseen,
     Vantage,
@@ -50,8 +51,14 @@ from kubectl_netdoc.api import (
 from kubectl_netdoc.clusterdns import THROTTLED, Server, Tally
 from kubectl_netdoc.policy import own as policies
 
-LOST_SHARE, LOST_LEAST = 0.1, 3
-"""Share of unanswered lookups from which a server loses some, and how many at least: one or two of 45 are chance."""
+LOSSY = Threshold(
+    name="lost_percent",
+    default=10.0,
+    unit="% of lookups to a server",
+    source="three lookups at least: one or two of 45 are chance",
+    most=100,
+)
+LOST_LEAST = 3
 
 SLOW_SHARE = 1 / 3
 """Share of slow or unanswered lookups from which a server stalls: it stood still for over 0.7 s of the 1.4 s. A server that is
@@ -197,7 +204,7 @@ def _ailing(facts: Facts, steady: set[str]) -> Iterator[Finding]:
     for watched in all_watched:
         seen = set(watched.seen)
         sent, lost, spoilt = watched.add("sent", seen), watched.add("lost", seen), watched.spoilt(seen)
-        loses = lost >= LOST_LEAST and lost >= LOST_SHARE * sent
+        loses = lost >= LOST_LEAST and 100 * lost >= facts.threshold(LOSSY) * sent
         if not loses and not (sent and spoilt >= SLOW_SHARE * sent):
             continue
         others = [other for other in all_watched if other is not watched]
@@ -295,4 +302,5 @@ check = Check(
     codes=(AILING, NO_TCP, SERVER_NO_TCP),
     plan=plan,
     analyse=analyse,
+    thresholds=(LOSSY,),
 )

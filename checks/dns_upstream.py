@@ -43,6 +43,7 @@ from kubectl_netdoc.api import (
     Severity,
     Skip,
     Subject,
+    Threshold,
     Tier,
     Unseen,
 )
@@ -53,8 +54,12 @@ from kubectl_netdoc.stats import percentile
 MOST_NAMES = 5
 """Names that are asked for at most: the load on somebody else's server stays some 100 lookups."""
 
-SLOW_UPSTREAM_MS = 1000.0
-"""Answers above this are slow: the upper end of the field's alert rules for CoreDNS (0.05 to 1 s)."""
+LATE = Threshold(
+    name="slow_ms",
+    default=1000.0,
+    unit="ms",
+    source="the upper end of the field's alert rules for CoreDNS (0.05 to 1 s)",
+)
 
 SLOW_LEAST = 2
 """Places where it has to be slow: what one lost datagram costs (2 s) is no slow upstream."""
@@ -190,7 +195,8 @@ class _Seen:
         self.failing = [server for server, tally in self.direct.items() if _fails(tally)]
         answers = sum(sample.answers for sample in self.through.samples)
         self.addresses, self.v6 = answers, max((sample.answers for sample in self.aaaa.samples), default=0)
-        self.slow_places = sum(_slow(Tally([reply])) for reply in replies.values()) + sum(map(_slow, self.direct.values()))
+        places = (*(Tally([reply]) for reply in replies.values()), *self.direct.values())
+        self.slow_places = sum(any(ms > facts.threshold(LATE) for ms in tally.times) for tally in places)
 
     @property
     def failures(self) -> list[str]:
@@ -203,10 +209,6 @@ def _fails(tally: Tally) -> bool:
     """Whether half of the lookups or more get no answer, or an error (a name that does not exist is an answer)."""
     good = sum(sample.rcode in ("NOERROR", "NXDOMAIN") for sample in tally.samples)
     return 0 < tally.sent >= 2 * good
-
-
-def _slow(tally: Tally) -> bool:
-    return any(ms > SLOW_UPSTREAM_MS for ms in tally.times)
 
 
 def _judge(facts: Facts, nodes: list[str], seen: list[_Seen]) -> Iterator[Finding]:
@@ -275,4 +277,5 @@ check = Check(
     codes=(BROKEN, NO_SUCH_NAME, SLOW, NO_IPV6, MEASURED),
     plan=plan,
     analyse=analyse,
+    thresholds=(LATE,),
 )

@@ -41,6 +41,7 @@ from kubectl_netdoc.api import (
     Service,
     Severity,
     Subject,
+    Threshold,
     Unseen,
 )
 from kubectl_netdoc.targets import CONTROLLER
@@ -48,9 +49,12 @@ from kubectl_netdoc.targets import CONTROLLER
 SETTLING = timedelta(seconds=60)
 """How long slices may take to follow Services and pods, as in service_config."""
 
-OVERDUE = timedelta(minutes=5)
-"""Past the end of its grace period (deletionTimestamp is that end) a pod is gone within seconds; five minutes mean that the
-kubelet or a finalizer holds it."""
+OVERDUE = Threshold(
+    name="terminating_s",
+    default=300.0,
+    unit="s that a pod of a Service has been going",
+    source="past the end of its grace period a pod is gone within seconds: the kubelet or a finalizer holds it",
+)
 
 OURS = ("", CONTROLLER, "endpointslicemirroring-controller.k8s.io")
 """Managers whose slices must have a Service; what others write may be of another cluster."""
@@ -162,7 +166,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
         yield from _doubled(cluster, service)
         if cluster.readable(POD) and service.spec.selector:
             yield from _pods(cluster, service)
-            for pod in _overdue(cluster, service):
+            for pod in _overdue(cluster, service, timedelta(seconds=facts.threshold(OVERDUE))):
                 overdue.setdefault((pod.namespace, pod.name), []).append(f"{service.namespace}/{service.name}")
     for (namespace, name), services in overdue.items():
         late = cluster.get(POD, namespace, name)
@@ -264,12 +268,12 @@ def _why(pod: Pod | None) -> str:
     return f"({reasons[0] if reasons else (ready.reason if ready and ready.reason else 'not ready')})"
 
 
-def _overdue(cluster: Cluster, service: Service) -> Iterator[Pod]:
+def _overdue(cluster: Cluster, service: Service, long: timedelta) -> Iterator[Pod]:
     """Pods of a Service that should have been gone long ago, on nodes that are ready: a node that is not explains them."""
     nodes = cluster.all(NODE) if cluster.readable(NODE) else ()
     down = {node.name for node in nodes if (ready := node.condition("Ready")) is not None and ready.status != "True"}
     for pod in cluster.pods_of(service):
-        if pod.terminating and cluster.age(pod.metadata.deletion_timestamp) > OVERDUE and pod.spec.node_name not in down:
+        if pod.terminating and cluster.age(pod.metadata.deletion_timestamp) > long and pod.spec.node_name not in down:
             yield pod
 
 
@@ -291,4 +295,5 @@ check = Check(
     needs=Needs(kinds=(SERVICE, ENDPOINT_SLICE), optional=(POD,), hints=(NODE,)),
     codes=(PRIMARY_MISSING, SECONDARY_MISSING, DOUBLED, OVERDUE_POD, ORPHANED, STALE, NOT_READY),
     analyse=analyse,
+    thresholds=(OVERDUE,),
 )

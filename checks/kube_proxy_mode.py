@@ -49,6 +49,7 @@ from kubectl_netdoc.api import (
     Severity,
     Skip,
     Subject,
+    Threshold,
     Tier,
     Unseen,
     on_node,
@@ -58,9 +59,12 @@ from kubectl_netdoc.openmetrics import Metrics
 LIVEZ_SINCE = 28
 """Minor version that brought /livez (kubernetes#116470); before it /healthz also says no while an autoscaler drains the node."""
 
-SLOW = 30.0
-"""Seconds that a change may wait for its rules: half of what /livez allows (twice the sync period of 30 s), and the SLO of
-SIG Scalability for network programming."""
+LAG = Threshold(
+    name="lag_s",
+    default=30.0,
+    unit="s that a change waits for its rules",
+    source="half of what /livez allows, and the SLO of SIG Scalability for network programming",
+)
 
 ROLLING = timedelta(minutes=5)
 """A DaemonSet replaces one pod after the other: while the last one is younger than this, the change is still being rolled out."""
@@ -315,7 +319,7 @@ def _drained(cluster: Cluster, name: str) -> bool:
 
 
 def _lag(facts: Facts, seen: _Seen, node: str) -> Iterator[Finding]:
-    """Changes that wait: queued after the last update, longer than ``SLOW`` before the time that kube-proxy itself tells."""
+    """Changes that wait: queued after the last update, longer than ``LAG`` before the time that kube-proxy itself tells."""
     reply, now = facts.reply(_metrics(node)), _now(facts.reply(_health(facts.cluster, node)))
     if not isinstance(reply, HttpReply):
         return
@@ -323,7 +327,7 @@ def _lag(facts: Facts, seen: _Seen, node: str) -> Iterator[Finding]:
     last, queued = metrics.by("ip_family", LAST), metrics.by("ip_family", QUEUED)
     for family, moment in queued.items():
         waited = round(now - moment)
-        if moment <= last.get(family, 0.0) or waited < SLOW:
+        if moment <= last.get(family, 0.0) or waited < facts.threshold(LAG):
             continue
         total = metrics.total("kubeproxy_sync_proxy_rules_duration_seconds_sum")
         count = metrics.total("kubeproxy_sync_proxy_rules_duration_seconds_count")
@@ -412,4 +416,5 @@ check = Check(
     codes=(HUNG, UNWELL, LAGS, OTHER_MODE, MIXED, LEFT_BEHIND, IPVS_ENDS, IPVS, MOVE),
     plan=plan,
     analyse=analyse,
+    thresholds=(LAG,),
 )

@@ -40,20 +40,34 @@ from kubectl_netdoc.api import (
     Severity,
     Skip,
     Subject,
+    Threshold,
     Tier,
     Unseen,
     on_node,
 )
 
-SHARE = 0.01
-"""Share of a link's packets with errors from which on node-exporter's mixin warns."""
+LINK_LOSS = Threshold(
+    name="link_lost_percent",
+    default=1.0,
+    unit="% of a link's packets",
+    source="node-exporter's mixin warns from there on",
+    most=100,
+)
 
 LEAST = {"errors": 10, "dropped": 100}
 """Packets a run that a link has to lose: a share of few says nothing, and packets of protocols that the kernel does not know
 (LLDP, spanning tree) count as dropped, some a second."""
 
-RESENT, SEGMENTS = 0.05, 200
-"""Share of segments sent again from which on TCP crawls (as for paths), and segments a run that it is a share of."""
+RESENT = Threshold(
+    name="resent_percent",
+    default=5.0,
+    unit="% of TCP segments",
+    source="TCP crawls from there on, as for paths",
+    most=100,
+)
+
+SEGMENTS = 200
+"""Segments a run that are enough for a share of them."""
 
 SQUEEZED = 50.0
 """Times a second that the kernel had to leave packets for later (netdev_budget): a busy stack, no loss yet."""
@@ -167,7 +181,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     yield from unseen
     lossy: set[str] = set()
     for node, reply in replies.items():
-        for finding in (*_stack(node, reply), *_links(facts, node, reply), *_sockets(node, reply)):
+        for finding in (*_stack(node, reply), *_links(facts, node, reply), *_sockets(facts, node, reply)):
             lossy.add(node)
             yield finding
     if replies:
@@ -201,12 +215,12 @@ def _links(facts: Facts, node: str, reply: KernelReply) -> Iterator[Finding]:
                 share = lost / (packets + lost or 1)
                 if (way, counter) == ("rx", "dropped") and link in joined:
                     continue
-                if lost >= LEAST[counter] and share >= SHARE:
+                if lost >= LEAST[counter] and 100 * share >= facts.threshold(LINK_LOSS):
                     numbers = {"link": link, "lost": lost, "what": what, "share": round(100 * share, 1)}
                     yield LINK_LOSES.on(Subject("Node", node), numbers, seconds=round(reply.seconds, 1), nodes=[node])
 
 
-def _sockets(node: str, reply: KernelReply) -> Iterator[Finding]:
+def _sockets(facts: Facts, node: str, reply: KernelReply) -> Iterator[Finding]:
     """Counters of sockets of the node's own network; pods' sockets are not among them."""
     subject, seconds = Subject("Node", node), round(reply.seconds, 1)
     refused = max(hosts.risen(reply, "TcpExt.ListenOverflows"), hosts.risen(reply, "TcpExt.TCPReqQFullDrop"))
@@ -218,7 +232,7 @@ def _sockets(node: str, reply: KernelReply) -> Iterator[Finding]:
     if lost >= hosts.BURST:
         yield BUFFER.on(subject, lost=lost, seconds=seconds, nodes=[node])
     sent, resent = hosts.risen(reply, "Tcp.OutSegs"), hosts.risen(reply, "Tcp.RetransSegs")
-    if sent >= SEGMENTS and resent >= RESENT * sent:
+    if sent >= SEGMENTS and 100 * resent >= facts.threshold(RESENT) * sent:
         yield SENT_AGAIN.on(subject, sent=sent, resent=resent, share=round(100 * resent / sent, 1), seconds=seconds, nodes=[node])
 
 
@@ -265,4 +279,8 @@ check = Check(
     codes=(NO_TIME, LINK_LOSES, LISTEN, BUFFER, SENT_AGAIN, MEASURED),
     plan=plan,
     analyse=analyse,
+    thresholds=(
+        LINK_LOSS,
+        RESENT,
+    ),
 )

@@ -43,6 +43,7 @@ from kubectl_netdoc.api import (
     Severity,
     Skip,
     Subject,
+    Threshold,
     Tier,
     Unseen,
     on_node,
@@ -53,8 +54,13 @@ from kubectl_netdoc.words import some
 SKEWED = 60.0
 """Seconds between a node's clock and the API server's from which on service account tokens are refused (go-jose's leeway)."""
 
-NOTICED = 5.0
-"""Seconds from which on it is worth telling: the Date that it is held against has whole seconds, and exec takes its time."""
+NOTICED = Threshold(
+    name="clock_s",
+    default=5.0,
+    unit="s between a node and the API server",
+    source="the Date that it is held against has whole seconds, and exec takes its time",
+    most=SKEWED,
+)
 
 SHOWN = 6
 """Interfaces that a message names at most."""
@@ -166,7 +172,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
         yield from _filter(network, node, reply)
         if not _next_door(facts, node) and _bridged(reply) not in harmless - {1}:
             yield from _bridge(network, node, reply)
-    yield from _clocks(replies)
+    yield from _clocks(replies, facts.threshold(NOTICED))
     yield from _compared(replies, links)
 
 
@@ -235,9 +241,9 @@ def _bridge(network: Network, node: str, reply: KernelReply) -> Iterator[Finding
         yield BRIDGE_SKIPS.on(Subject("Node", node), setting=BRIDGED, value=known, bridge=bridges[0].name, nodes=[node])
 
 
-def _clocks(replies: dict[str, KernelReply]) -> Iterator[Finding]:
+def _clocks(replies: dict[str, KernelReply], noticed: float) -> Iterator[Finding]:
     """One finding where most nodes are off the same way: then it is the API server's clock that is off."""
-    for code, least, most in ((CLOCK, SKEWED, float("inf")), (CLOCK_OFF, NOTICED, SKEWED)):
+    for code, least, most in ((CLOCK, SKEWED, float("inf")), (CLOCK_OFF, noticed, SKEWED)):
         for direction, sign in (("ahead of", 1), ("behind", -1)):
             off = {node: sign * reply.clock for node, reply in replies.items() if least <= sign * reply.clock < most}
             everywhere = len(off) > 1 and 2 * len(off) > len(replies)
@@ -275,4 +281,5 @@ check = Check(
     codes=(NO_FORWARDING, STRICT_FILTER, BRIDGE_SKIPS, CLOCK, CLOCK_OFF, DIFFERENT),
     plan=plan,
     analyse=analyse,
+    thresholds=(NOTICED,),
 )

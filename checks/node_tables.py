@@ -41,25 +41,51 @@ from kubectl_netdoc.api import (
     Severity,
     Skip,
     Subject,
+    Threshold,
     Tier,
     Unseen,
     on_node,
 )
 
-TRACKED = 0.75
-"""Share of connection tracking from which on node-exporter's mixin warns."""
+TRACKED = Threshold(
+    name="tracked_percent",
+    default=75.0,
+    unit="% of nf_conntrack_max",
+    source="node-exporter's mixin warns from there on",
+    most=100,
+)
 
-NEIGHBOURS = 0.80
-"""Share of gc_thresh3 from which on neighbours are many: beyond gc_thresh2 the kernel collects, at gc_thresh3 it refuses."""
+NEIGHBOURS = Threshold(
+    name="neighbours_percent",
+    default=80.0,
+    unit="% of gc_thresh3",
+    source="beyond gc_thresh2 the kernel collects, at gc_thresh3 it refuses",
+    most=100,
+)
 
-PORTS = 0.75
-"""Share of the ports for outgoing connections: beside it connect(2) has to search, and to one destination it fails at the end."""
+PORTS = Threshold(
+    name="ports_percent",
+    default=75.0,
+    unit="% of ip_local_port_range",
+    source="connect(2) has to search, and to one destination it fails at the end",
+    most=100,
+)
 
-FAILED_INSERTS = 10
-"""Failed insertions a run (5 a second) that are more than the race of paired DNS lookups brings about, and netdoc makes such."""
+FAILED_INSERTS = Threshold(
+    name="failed_inserts",
+    default=10.0,
+    unit="flows a run",
+    source="more than the race of paired DNS lookups brings about, and netdoc makes such",
+    least=1,
+)
 
-INVALID = 20
-"""Packets a run (10 a second) that belong to no known connection: late answers and scans bring some everywhere."""
+INVALID = Threshold(
+    name="invalid_packets",
+    default=20.0,
+    unit="packets a run",
+    source="late answers and scans bring some everywhere",
+    least=1,
+)
 
 LOSES = (
     *("DNL001", "DNL003", "DNL004", "DNL005", "DNL007", "DSV001", "DSV002", "DTR001", "SYN001", "SYN002", "SYN003", "PTQ004"),
@@ -172,10 +198,10 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     yield from unseen
     for node, reply in replies.items():
         tables = facts.reply(hosts.tables(node))
-        yield from _tracking(node, reply)
+        yield from _tracking(facts, node, reply)
         for each in _neighbours(reply, tables if isinstance(tables, RtnetlinkReply) else None):
-            yield from _crowded(node, reply, each)
-        yield from _ports(node, reply)
+            yield from _crowded(facts, node, reply, each)
+        yield from _ports(facts, node, reply)
     if replies:
         yield _measured(replies)
 
@@ -184,21 +210,22 @@ def _share(used: int, most: int) -> int:
     return round(100 * used / most) if most else 0
 
 
-def _tracking(node: str, reply: KernelReply) -> Iterator[Finding]:
+def _tracking(facts: Facts, node: str, reply: KernelReply) -> Iterator[Finding]:
     entries, most = (hosts.number(reply, f"net/netfilter/nf_conntrack_{name}") or 0 for name in ("count", "max"))
     dropped = hosts.risen(reply, "conntrack.drop")
+    crowded = 100 * entries > facts.threshold(TRACKED) * most
     seconds = round(reply.seconds, 1)
     numbers = {"entries": entries, "most": most, "share": _share(entries, most), "more": 2 * most, "seconds": seconds}
     words = {"dropped": dropped, "nodes": [node], "setting": "net.netfilter.nf_conntrack_max"}
     # A packet that lost the race of a first one is counted as dropped too, however empty the table is.
-    if dropped >= hosts.BURST and (not most or entries > TRACKED * most):
+    if dropped >= hosts.BURST and (not most or crowded):
         yield FULL.on(Subject("Node", node), numbers | words)
-    elif most and entries > TRACKED * most:
+    elif most and crowded:
         yield NEARLY_FULL.on(Subject("Node", node), numbers | words)
     failed, invalid = (hosts.risen(reply, f"conntrack.{name}") for name in ("insert_failed", "invalid"))
-    if failed >= FAILED_INSERTS:
+    if failed >= facts.threshold(FAILED_INSERTS):
         yield NOT_INSERTED.on(Subject("Node", node), failed=failed, seconds=seconds, nodes=[node])
-    if invalid >= INVALID:
+    if invalid >= facts.threshold(INVALID):
         liberal = hosts.number(reply, "net/netfilter/nf_conntrack_tcp_be_liberal") or 0
         yield INVALID_PACKETS.on(Subject("Node", node), invalid=invalid, seconds=seconds, liberal=liberal)
 
@@ -224,14 +251,14 @@ def _neighbours(reply: KernelReply, tables: RtnetlinkReply | None) -> Iterator[_
             yield _Table(family, f"net.{tree}.neigh.default", cache, entries, most)
 
 
-def _crowded(node: str, reply: KernelReply, table: _Table) -> Iterator[Finding]:
+def _crowded(facts: Facts, node: str, reply: KernelReply, table: _Table) -> Iterator[Finding]:
     refused = hosts.risen(reply, f"{table.cache}.table_fulls")
     sizes = {"low": 2 * table.most, "middle": 4 * table.most, "high": 8 * table.most}
     numbers = {"entries": table.entries, "most": table.most, "share": _share(table.entries, table.most), "refused": refused}
     names = {"family": table.family, "tree": table.tree, "seconds": round(reply.seconds, 1), "nodes": [node]}
     if refused >= hosts.BURST:
         yield OVERFLOW.on(Subject("Node", node), numbers | sizes | names)
-    elif table.entries >= NEIGHBOURS * table.most:
+    elif 100 * table.entries >= facts.threshold(NEIGHBOURS) * table.most:
         yield CROWDED.on(Subject("Node", node), numbers | sizes | names)
 
 
@@ -246,13 +273,13 @@ def _used(reply: KernelReply) -> int:
     return reply.after.get("sockets.TCP.tw", 0) + reply.after.get("sockets.TCP.inuse", 0)
 
 
-def _ports(node: str, reply: KernelReply) -> Iterator[Finding]:
+def _ports(facts: Facts, node: str, reply: KernelReply) -> Iterator[Finding]:
     refused, waiting = hosts.risen(reply, "TcpExt.TCPTimeWaitOverflow"), reply.after.get("sockets.TCP.tw", 0)
     if refused >= hosts.BURST:
         numbers = {"refused": refused, "seconds": round(reply.seconds, 1), "waiting": waiting}
         yield TOO_MANY_WAITING.on(Subject("Node", node), numbers)
     ports, which = _range(reply)
-    if ports and _used(reply) > PORTS * ports:
+    if ports and 100 * _used(reply) > facts.threshold(PORTS) * ports:
         yield PORTS_USED.on(Subject("Node", node), used=_used(reply), ports=ports, range=which)
 
 
@@ -289,4 +316,11 @@ check = Check(
     ),
     plan=plan,
     analyse=analyse,
+    thresholds=(
+        TRACKED,
+        NEIGHBOURS,
+        PORTS,
+        FAILED_INSERTS,
+        INVALID,
+    ),
 )

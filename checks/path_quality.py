@@ -41,6 +41,7 @@ from kubectl_netdoc.api import (
     Severity,
     Skip,
     Subject,
+    Threshold,
     Tier,
     Unseen,
 )
@@ -48,12 +49,22 @@ from kubectl_netdoc.policy import own as policies
 from kubectl_netdoc.stats import percentile
 from kubectl_netdoc.targets import proof
 
-SLOW_MS = 10.0
-"""p50 from which a path may be called slow: more than two zones of a region are apart (single-digit ms, AWS and Google)."""
+LATE = Threshold(
+    name="slow_ms",
+    default=10.0,
+    unit="ms at p50",
+    source="more than two zones of a region are apart (single-digit ms, AWS and Google)",
+)
+"""The path's proofs over TCP must take as long too: a burst alone may meet a machine that is busy just then (49 ms on a healthy,
+loaded lab)."""
 
-SLOWER = 5.0
-"""Times the median of the other paths between the same zones: a queue, not the spread of a healthy network. The path's proofs
-over TCP must take ``SLOW_MS`` too: a burst alone may meet a machine that is busy just then (49 ms on a healthy, loaded lab)."""
+SLOWER = Threshold(
+    name="slower_times",
+    default=5.0,
+    unit="times the median of the other paths between the same zones",
+    source="a queue, not the spread of a healthy network",
+    least=1,
+)
 
 COMPARED = 2
 """Other paths that a path or node is compared with at least."""
@@ -138,6 +149,7 @@ class _Bursts:
     """The rounds by path, between nodes and on them; ``unknown``: why those are missing that were asked for."""
 
     def __init__(self, facts: Facts) -> None:
+        self.late, self.slower = facts.threshold(LATE), facts.threshold(SLOWER)
         ran, starved = set(mesh.usable(facts)), mesh.starved(facts)
         self.unknown: dict[mesh.Pair, str] = {}
         self.across: dict[mesh.Pair, tuple[Round, ...]] = {}
@@ -171,9 +183,9 @@ class _Bursts:
 
     def _slow(self, pair: mesh.Pair, node: str) -> bool:
         others, times = self.others(pair, node), _times(self.across[pair])
-        if len(others) < COMPARED or self.p50(pair) < max(SLOW_MS, SLOWER * median(others)):
+        if len(others) < COMPARED or self.p50(pair) < max(self.late, self.slower * median(others)):
             return False
-        if self.proven[pair] < SLOW_MS:  # a machine that was busy just then, at one end of the burst
+        if self.proven[pair] < self.late:  # a machine that was busy just then, at one end of the burst
             return False
         return "" not in self.relation[pair] or min(times) < STEADY * self.p50(pair)
 
@@ -288,4 +300,8 @@ check = Check(
     codes=(LOSSY, LOSSY_NODE, ON_NODE, SLOW, MEASURED),
     plan=plan,
     analyse=analyse,
+    thresholds=(
+        LATE,
+        SLOWER,
+    ),
 )

@@ -44,13 +44,19 @@ from kubectl_netdoc.api import (
     Severity,
     Skip,
     Subject,
+    Threshold,
     Unseen,
     on_node,
 )
 from kubectl_netdoc.words import some
 
-NEARLY = 0.9
-"""Share of a range from which it is nearly used (k8s-netinspect, POD-005)."""
+NEARLY = Threshold(
+    name="used_percent",
+    default=90.0,
+    unit="% of a node's range",
+    source="k8s-netinspect, POD-005",
+    most=100,
+)
 
 TAKEN = {4: 3, 6: 1}
 """Addresses of a range that no pod gets, by IP version: the network's, the gateway's, and the broadcast address of IPv4."""
@@ -129,7 +135,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     if len(primary) == 1 and primary[0].traits.node_ranges:
         yield from _outside(pods, nodes)
         for node in nodes.values():
-            yield from _used(cluster, node)
+            yield from _used(cluster, node, facts.threshold(NEARLY) / 100)
 
 
 def _counts(pod: Pod, nodes: dict[str, Node]) -> bool:
@@ -204,7 +210,7 @@ def _outside(pods: list[Pod], nodes: dict[str, Node]) -> Iterator[Finding | Unse
         yield OUTSIDE.on(Subject("Node", name), numbers, nodes=[name], pods=sorted(names))
 
 
-def _used(cluster: Cluster, node: Node) -> Iterator[Finding]:
+def _used(cluster: Cluster, node: Node, nearly: float) -> Iterator[Finding]:
     """How much of a node's ranges is used, where there may be more pods than addresses."""
     allowed = int(node.status.allocatable.pods) if node.status.allocatable.pods.isdecimal() else 0
     for network in _ranges(node):
@@ -216,7 +222,7 @@ def _used(cluster: Cluster, node: Node) -> Iterator[Finding]:
         if allowed - (len(on_it) - len(mine)) <= usable:  # the others of the pods it may run have no address from there
             continue
         used = sum(any(ip_address(ip) in network for ip in pod.ips) for pod in mine)
-        if used >= NEARLY * usable:
+        if used >= nearly * usable:
             yield NEARLY_USED.on(
                 Subject("Node", node.name), used=used, usable=usable, range=str(network), pods=allowed, nodes=[node.name]
             )
@@ -229,4 +235,5 @@ check = Check(
     needs=Needs(kinds=(NODE, POD, DAEMON_SET), hints=NETWORK_KINDS),
     codes=(DOUBLED, OUTSIDE, NEARLY_USED),
     analyse=analyse,
+    thresholds=(NEARLY,),
 )

@@ -45,6 +45,7 @@ from kubectl_netdoc.api import (
     Severity,
     Skip,
     Subject,
+    Threshold,
     Tier,
     Trial,
     Unseen,
@@ -57,8 +58,12 @@ ID = "policy_enforcement"
 NAMED = 5
 """Policies that a sentence names at most; the evidence has all."""
 
-SLOW = 5.0
-"""Seconds after which a policy is late: cyclonus gives an engine 5 s to settle before it looks."""
+SLOW = Threshold(
+    name="late_s",
+    default=5.0,
+    unit="s from the policy to the first packet that it stops",
+    source="cyclonus gives an engine 5 s to settle before it looks",
+)
 
 NOTHING_ENFORCES = Code(
     id="ENF001",
@@ -174,7 +179,12 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
             )
             del live[node]
     waited = max((reply.waited for reply in flown.values()), default=0.0)
-    yield from _verdict({node: trials for node, trials in live.items() if trials}, policies, waited)
+    running = {node: trials for node, trials in live.items() if trials}
+    yield from _verdict(running, policies, waited)
+    for node, trials in running.items():
+        slowest = max((trial.stopped for trial in trials), default=0.0)
+        if slowest > facts.threshold(SLOW):
+            yield LATE.on(Subject("Node", node), seconds=slowest)
 
 
 def _grounded(cluster: Cluster, live: dict[str, list[Trial]]) -> Iterator[Unseen]:
@@ -227,9 +237,6 @@ def _times(node: str, stopped: list[Trial], waited: float) -> Iterator[Finding]:
     stuck = [trial for trial in stopped if trial.again < 0]
     if stuck:
         yield NOT_LIFTED.on(Subject("Node", node), ways=len(stuck), tried=len(stopped), seconds=waited)
-    slowest = max((trial.stopped for trial in stopped), default=0.0)
-    if slowest > SLOW:
-        yield LATE.on(Subject("Node", node), seconds=slowest)
 
 
 check = Check(
@@ -240,5 +247,6 @@ check = Check(
     codes=(NOTHING_ENFORCES, NODE_DOES_NOT, ONE_WAY, NOT_LIFTED, WOULD_NOT, LATE),
     plan=plan,
     analyse=analyse,
+    thresholds=(SLOW,),
     doc=__doc__ or "",
 )

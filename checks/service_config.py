@@ -46,6 +46,7 @@ from kubectl_netdoc.api import (
     Service,
     Severity,
     Subject,
+    Threshold,
     Unseen,
     Workload,
     matches,
@@ -55,8 +56,12 @@ from kubectl_netdoc.similar import nearest_labels, nearest_name, selector_patch,
 SETTLING = timedelta(seconds=60)
 """How long pods, endpoints and workloads may take to follow a change before that is held against them."""
 
-PROVISIONING = timedelta(minutes=3)
-"""Cloud load balancers take up to about three minutes; with a Warning Event, or no controller at all, waiting is no use."""
+PROVISIONING = Threshold(
+    name="provisioning_s",
+    default=180.0,
+    unit="s until a load balancer has its address",
+    source="clouds take up to about three minutes; with a Warning Event, or no controller at all, waiting is no use",
+)
 
 UNCLAIMED = timedelta(seconds=20)
 """A controller that handles a load balancer says so in an Event within seconds."""
@@ -249,7 +254,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     yield from _wanted(cluster)
     for service in cluster.services():
         if service.metadata.deletion_timestamp is None:
-            yield from _judge(cluster, service)
+            yield from _judge(cluster, service, timedelta(seconds=facts.threshold(PROVISIONING)))
 
 
 def _wanted(cluster: Cluster) -> Iterator[Unseen]:
@@ -264,12 +269,12 @@ def _wanted(cluster: Cluster) -> Iterator[Unseen]:
         yield Unseen("Services", f"none in {cluster.scope} carries these labels", asked=True)
 
 
-def _judge(cluster: Cluster, service: Service) -> Iterator[Finding]:
+def _judge(cluster: Cluster, service: Service, provisioning: timedelta) -> Iterator[Finding]:
     if service.spec.type == "ExternalName":
         yield from _alias(cluster, service)
         return
     if service.spec.type == "LoadBalancer" and cluster.origin != "manifests":
-        yield from _load_balancer(cluster, service)
+        yield from _load_balancer(cluster, service, provisioning)
     if not service.spec.selector or not cluster.readable(POD):
         return
     backends = _Backends(cluster, service)
@@ -452,7 +457,7 @@ def _local_policies(cluster: Cluster, service: Service) -> Iterator[Finding]:
             yield LOCAL_ONLY.on(_subject(service), policy=name, with_endpoint=sorted(on), without=without)
 
 
-def _load_balancer(cluster: Cluster, service: Service) -> Iterator[Finding]:
+def _load_balancer(cluster: Cluster, service: Service, provisioning: timedelta) -> Iterator[Finding]:
     if service.status.load_balancer.ingress:
         return
     age = cluster.age(service.metadata.creation_timestamp)
@@ -462,7 +467,7 @@ def _load_balancer(cluster: Cluster, service: Service) -> Iterator[Finding]:
         why = f"{warnings[-1].reason}: {warnings[-1].message[-300:]}"
     elif age > UNCLAIMED and not events:
         why = f"no controller has taken it up{_class(service)}"
-    elif age > PROVISIONING:
+    elif age > provisioning:
         why = f"its controller has said nothing but {events[-1].reason}"
     else:
         yield STARTING.on(_subject(service), what="address", why="its load balancer is being made")
@@ -536,4 +541,5 @@ check = Check(
         NO_SUCH_ROLE,
     ),
     analyse=analyse,
+    thresholds=(PROVISIONING,),
 )

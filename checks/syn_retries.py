@@ -59,8 +59,11 @@ FAST_MS = 300.0
 SMEARED = 0.05
 """Share of the connects that may take neither as long as one round trip nor as a retry, before none of them tells anything."""
 
-AT_LEAST, SHARE = 2, 0.25
-"""Retries, and their share, from which they are held against a path, a pod or a node: a single one is a lost packet."""
+AT_LEAST = 2
+"""Retries from which they are held against a path, a pod or a node: a single one is a lost packet."""
+
+SHARE = 0.25
+"""Their share among the connects that they are held against."""
 
 LATE = ("DSV002", "PNW014", "SVR002", "SVR005", "SVR006", "SVH001", "NPT001", "SYN003", "DSV003")
 

@@ -42,11 +42,19 @@ from kubectl_netdoc.api import (
     Severity,
     Skip,
     Subject,
+    Threshold,
     TlsCertificate,
     Unavailable,
     Unseen,
 )
 from kubectl_netdoc.records.ingress import tls_secrets
+
+LEFT = Threshold(
+    name="days",
+    default=14.0,
+    unit="days that a certificate has left",
+    source="certbot renews 30 days of 90 before the end: half of that has gone by",
+)
 
 ISSUING = timedelta(minutes=10)
 """What makes certificates may take that long for a new Ingress or Gateway: an ACME order waits for DNS and for the solver."""
@@ -128,7 +136,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
         subject = Subject("Secret", name, namespace)
         certificate = cluster.get(TLS_SECRET, namespace, name)
         if certificate is not None:
-            yield from _judge(cluster, subject, certificate, use)
+            yield from _judge(facts, subject, certificate, use)
         elif (namespace, name) in asked and not use.new and cluster.origin != "manifests" and not listing.undecodable:
             yield MISSING.on(subject, use.named)
     if left := len(uses.keys() - asked):
@@ -160,11 +168,11 @@ def _uses(cluster: Cluster) -> dict[tuple[str, str], _Use]:
     return uses
 
 
-def _judge(cluster: Cluster, subject: Subject, certificate: TlsCertificate, use: _Use) -> Iterator[Finding]:
+def _judge(facts: Facts, subject: Subject, certificate: TlsCertificate, use: _Use) -> Iterator[Finding]:
     if certificate.not_after is None or certificate.not_before is None:
         yield EMPTY.on(subject, use.named)
         return
-    state, days = entry.expiry(cluster, certificate)
+    state, days = entry.expiry(facts.cluster, certificate, facts.threshold(LEFT))
     begins, ends = (moment.isoformat(timespec="minutes") for moment in (certificate.not_before, certificate.not_after))
     if state == "over":
         yield NOT_VALID.on(subject, use.named, says=f"ended {days} days ago", date=ends, days=-days)
@@ -184,4 +192,5 @@ check = Check(
     needs=Needs(kinds=(INGRESS,), hints=(TLS_SECRET, GATEWAY, INGRESS_CLASS, SERVICE)),
     codes=(MISSING, EMPTY, NOT_VALID, SOON, OTHER_NAMES),
     analyse=analyse,
+    thresholds=(LEFT,),
 )

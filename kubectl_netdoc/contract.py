@@ -58,6 +58,18 @@ def codes_well_formed(check: Check, cases: Sequence[Case], source: str) -> Itera
             yield f"{code.id}: lacks a title, a message or a fix"
 
 
+def thresholds_well_formed(check: Check, cases: Sequence[Case], source: str) -> Iterable[str]:
+    """Names are lower-case words, once each; the default lies within the bounds; unit and source are told."""
+    names = [item.name for item in check.thresholds]
+    for item in check.thresholds:
+        if not re.fullmatch(r"[a-z][a-z0-9_]*", item.name) or names.count(item.name) > 1:
+            yield f"threshold {item.name!r}: no lower_case_name, or there twice"
+        if not item.least <= item.default <= item.most:
+            yield f"threshold {item.name}: its default {item.default:g} is not within {item.least:g} to {item.most:g}"
+        if not (item.unit and item.source):
+            yield f"threshold {item.name}: lacks a unit or a source"
+
+
 def needs_are_known(check: Check, cases: Sequence[Case], source: str) -> Iterable[str]:
     """Every kind is one that netdoc can read, named once."""
     names = [kind.name for kind in check.needs.kinds + check.needs.optional]
@@ -173,6 +185,7 @@ RULES: tuple[Rule, ...] = (
     named_like_its_file,
     documented,
     codes_well_formed,
+    thresholds_well_formed,
     needs_are_known,
     needs_are_touched,
     cases_do_not_crash,

@@ -17,10 +17,9 @@ from kubectl_netdoc.records import ENDPOINT_SLICE, POD, SERVICE, WORKLOADS, Serv
 SETTLING = timedelta(seconds=60)
 """How long a controller, pods and endpoints may take to follow a change before that is held against them."""
 
-SOON = timedelta(days=14)
 SHARE = 6
-"""A certificate ends soon where fewer days are left, or a smaller share (1/6) of its life where that is shorter. cert-manager
-renews at a third of its life (Certificate, spec.renewBefore) and certbot 30 days of 90 before: half of that has gone by."""
+"""A certificate ends soon where a smaller share (1/6) of its life is left, if that is shorter than the days given: cert-manager
+renews at a third of its life (Certificate, spec.renewBefore): half of that has gone by."""
 
 
 class Backend(Struct, frozen=True):
@@ -99,7 +98,7 @@ def resting(cluster: Cluster, service: Service) -> str:
     return f"{kind.name} {item.name}"
 
 
-def expiry(cluster: Cluster, certificate: TlsCertificate) -> tuple[str, int]:
+def expiry(cluster: Cluster, certificate: TlsCertificate, days: float) -> tuple[str, int]:
     """Return ``over``, ``not yet`` or ``soon`` (nothing where a certificate is well) and the days that are left, or missing."""
     begins, ends = certificate.not_before, certificate.not_after
     if begins is None or ends is None:
@@ -109,7 +108,7 @@ def expiry(cluster: Cluster, certificate: TlsCertificate) -> tuple[str, int]:
         return "over", -left.days
     if begins > cluster.time:
         return "not yet", (begins - cluster.time).days
-    return ("soon", left.days) if left < min(SOON, (ends - begins) / SHARE) else ("", left.days)
+    return ("soon", left.days) if left < min(timedelta(days=days), (ends - begins) / SHARE) else ("", left.days)
 
 
 def uncovered(certificate: TlsCertificate, hosts: Iterable[str]) -> list[str]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 
 from msgspec import Struct
 
 from kubectl_netdoc.cluster import Cluster
-from kubectl_netdoc.model import Check, Tier
+from kubectl_netdoc.model import Changed, Check, Threshold, Tier
 from kubectl_netdoc.requests import Lost, Reply, Request, on_host
 
 FLAGS = {Tier.API: "", Tier.PODS: "run without --no-pods", Tier.NODES: "--node-checks", Tier.PRIVILEGED: "--privileged"}
@@ -62,13 +62,22 @@ class Measured(Struct, frozen=True):
 class Facts:
     """Cluster + replies, limited to what one check declared."""
 
-    def __init__(self, cluster: Cluster, measured: Measured) -> None:
+    def __init__(
+        self, cluster: Cluster, measured: Measured, thresholds: Iterable[Changed] = (), check: Check | None = None
+    ) -> None:
+        """``check``: whose facts they are; without one nothing is limited, and no threshold is set."""
         self.cluster = cluster
         self._measured = measured
+        self._thresholds = tuple(thresholds)
+        self._set = {item.name: item.value for item in self._thresholds if check and item.check == check.id}
 
     def of(self, check: Check) -> Facts:
         """Return these facts as ``check`` may see them."""
-        return Facts(self.cluster.view(check.needs.all_kinds), self._measured)
+        return Facts(self.cluster.view(check.needs.all_kinds), self._measured, self._thresholds, check)
+
+    def threshold(self, which: Threshold) -> float:
+        """Return what a threshold of the check is set to in this run."""
+        return self._set.get(which.name, which.default)
 
     def reply(self, request: Request) -> Reply:
         """Return the reply to a request; ``Lost`` where nothing came back or nothing was sent."""

@@ -174,6 +174,34 @@ class Ignored(Struct, frozen=True, omit_defaults=True):
         return f"{self.code} {self.subject}: {self.by}" + (f" ({self.why})" if self.why else "")
 
 
+class Threshold(Struct, frozen=True, kw_only=True):
+    """A number from which on a check speaks, which a user may set (.netdoc.yaml, ``--threshold``).
+
+    ``name`` ends in the unit where it has one; ``source``: where the default is from, in a sentence.
+    """
+
+    name: str
+    default: float
+    unit: str
+    source: str
+    least: float = 0.0
+    most: float = float("inf")
+
+
+class Changed(Struct, frozen=True):
+    """A threshold that is not the check's own in a run, and by whose wish."""
+
+    check: str
+    name: str
+    value: float
+    default: float
+    unit: str
+    by: str
+
+    def __str__(self) -> str:
+        return f"{self.check}.{self.name} is {self.value:g} {self.unit} in place of {self.default:g} (by {self.by})"
+
+
 class Code(Struct, frozen=True, kw_only=True):
     """A stable id of one condition. Templates take the subject's fields and the evidence as ``{name}``.
 
@@ -265,6 +293,7 @@ class Check(Struct, frozen=True, kw_only=True):
     codes: tuple[Code, ...]
     analyse: Callable[[Facts], Iterator[Finding | Unseen]]
     plan: Callable[[Cluster], Iterable[Request]] = no_plan
+    thresholds: tuple[Threshold, ...] = ()
     doc: str = ""
 
 
@@ -316,6 +345,7 @@ class Report(Struct, frozen=True):
     findings: tuple[Finding, ...]
     unseen: tuple[Unseen, ...] = ()
     ignored: tuple[Ignored, ...] = ()
+    thresholds: tuple[Changed, ...] = ()
     seconds: float = 0.0
 
     def partial(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kubectl_netdoc.model import Check, Code
+from kubectl_netdoc.model import Check, Code, Threshold
 from kubectl_netdoc.registry import Registry, UnknownName
 
 MACHINERY = {
@@ -43,7 +43,15 @@ def _check_page(check: Check) -> str:
     codes = "\n".join(f"  {code.id}  {code.severity:4}  {code.title}" for code in check.codes)
     kinds = ", ".join(kind.plural for kind in check.needs.all_kinds)
     head = f"{check.id}: {check.title}\n\nReads: {kinds}\nMeasures from: {check.needs.tier}\n\nCodes:\n{codes}"
+    thresholds = "".join(f"\n  {_threshold(item)}" for item in check.thresholds)
+    head += f"\n\nThresholds (--threshold {check.id}.NAME=N, or .netdoc.yaml):{thresholds}" if thresholds else ""
     return f"{head}\n\n{check.doc}"
+
+
+def _threshold(item: Threshold) -> str:
+    """A line about a threshold: what it is unless it is set, what it can be, and where that is from."""
+    most = f"to {item.most:g}" if item.most != float("inf") else "or more"
+    return f"{item.name} = {item.default:g} {item.unit} ({item.least:g} {most}): {item.source}"
 
 
 def _code_page(check: Check, code: Code) -> str:

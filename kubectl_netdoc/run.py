@@ -30,6 +30,7 @@ from kubectl_netdoc.model import (
 from kubectl_netdoc.records import NODE, Kind
 from kubectl_netdoc.registry import Registry
 from kubectl_netdoc.requests import Lost, Request
+from kubectl_netdoc.settings import Settings
 from kubectl_netdoc.sources import Source
 
 
@@ -42,6 +43,8 @@ class Progress:
     def settled(self, check: str, state: State) -> None:
         """A check has come to its state."""
 
+
+PLAIN = Settings()
 
 T = TypeVar("T")
 
@@ -73,7 +76,7 @@ def run(
     checks: tuple[Check, ...],
     progress: Progress | None = None,
     wishes: Wishes | None = None,
-    ignore: tuple[suppress.Wish, ...] = (),
+    settings: Settings = PLAIN,
 ) -> Run:
     """Walk the whole way once; ``wishes``: what the user asked for, where not what the source tells (a bundle does).
 
@@ -88,13 +91,13 @@ def run(
     progress.stage(f"measuring: {len(requests)} requests")
     measured = source.measure(cluster, requests) if _measures(checks) else Measured(why_not="no check measures")
     progress.stage("analysing")
-    facts = Facts(cluster, measured)
+    facts = Facts(cluster, measured, settings.thresholds)
     outcomes = []
     for check in checks:
         outcomes.append(plan_errors.get(check.id) or _heard(analyse(check, facts), facts, cluster))
         progress.settled(check.id, state(outcomes[-1]))
     unseen = (*missing, *scope.left_out(cluster, measured.replies))
-    report = sum_up(source.label, registry, cluster, measured, outcomes, unseen, ignore)
+    report = sum_up(source.label, registry, cluster, measured, outcomes, unseen, settings)
     report = msgspec.structs.replace(report, seconds=round(perf_counter() - started, 3))
     return Run(cluster, measured, report)
 
@@ -227,12 +230,12 @@ def sum_up(
     measured: Measured,
     outcomes: list[Outcome],
     unseen: tuple[Unseen, ...],
-    ignore: tuple[suppress.Wish, ...] = (),
+    settings: Settings = PLAIN,
 ) -> Report:
     """Return the report of the outcomes, causes joined, without what is ignored, with what the whole run did not look at."""
     codes = {code: entry[1] for code, entry in registry.codes.items()}
     linked = causes.link((_of(outcome.check, f) for outcome in outcomes for f in outcome.findings), codes)
-    told, ignored = suppress.apply(linked, ignore, cluster)
+    told, ignored = suppress.apply(linked, settings.ignore, cluster)
     findings = recent.beside(told, cluster)
     by_check: dict[str, tuple[Finding, ...]] = {}
     for finding in findings:
@@ -260,6 +263,7 @@ def sum_up(
         findings=findings,
         unseen=unseen,
         ignored=ignored,
+        thresholds=settings.thresholds,
     )
 
 

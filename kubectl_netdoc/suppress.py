@@ -1,13 +1,11 @@
-"""What somebody does not want to be told: ``--ignore``, the file .netdoc.yaml, and the annotation netdoc/ignore on an object.
+"""What somebody does not want to be told: by the settings, or by the annotation netdoc/ignore on an object.
 
-A finding that is ignored leaves the report with its effects, is counted, and named with who wanted that. Codes that nobody has
-are errors, as a misspelt wish would silently stay without effect.
+A finding that is ignored leaves the report with its effects, is counted, and named with who wanted that.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import date
 from fnmatch import fnmatchcase
 
 import msgspec
@@ -15,9 +13,7 @@ from msgspec import Struct
 
 from kubectl_netdoc.cluster import Cluster, Listing
 from kubectl_netdoc.model import Finding, Ignored
-from kubectl_netdoc.registry import UnknownName
 
-FILE = ".netdoc.yaml"
 ANNOTATION = "netdoc/ignore"
 
 
@@ -38,55 +34,6 @@ class Wish(Struct, frozen=True):
         place = f"{subject.namespace}/{subject.name}" if subject.namespace else subject.name
         names = (f"{subject.kind} {place}", place, subject.name)
         return finding.code == self.code and any(fnmatchcase(name, self.subject) for name in names)
-
-
-class BadWish(ValueError):
-    """A wish that can't be understood: one line that says where and why."""
-
-
-class _Entry(Struct, forbid_unknown_fields=True):
-    code: str
-    subject: str = "*"
-    why: str = ""
-    until: date | None = None
-
-
-class _File(Struct, forbid_unknown_fields=True):
-    ignore: list[_Entry] = []
-
-
-def from_flag(text: str, known: Iterable[str]) -> Wish:
-    """Return the wish of ``--ignore CODE[=SUBJECT]``; raises ``BadWish``."""
-    code, equals, pattern = text.partition("=")
-    if equals and not pattern:
-        raise BadWish(f"--ignore {text}: after = comes a subject such as shop/web or 'Service shop/*'")
-    return Wish(_known(code, known, "--ignore"), f"--ignore {text}", pattern or "*")
-
-
-def from_file(content: str, name: str, known: Iterable[str], today: date) -> tuple[Wish, ...]:
-    """Return the wishes of a .netdoc.yaml that have not run out; raises ``BadWish``."""
-    import yaml
-
-    try:
-        file = msgspec.convert(yaml.safe_load(content) or {}, type=_File)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        raise BadWish(f"{name}: no YAML" + (f", line {mark.line + 1}" if mark else "")) from error
-    except (msgspec.ValidationError, RecursionError) as error:
-        raise BadWish(f"{name}: {error}") from error
-    codes = frozenset(known)
-    return tuple(
-        Wish(_known(entry.code, codes, name), name, entry.subject, entry.why)
-        for entry in file.ignore
-        if entry.until is None or today <= entry.until
-    )
-
-
-def _known(code: str, known: Iterable[str], where: str) -> str:
-    codes = frozenset(known)
-    if code.upper() not in codes:
-        raise BadWish(f"{where}: {UnknownName('code', code, codes)}")
-    return code.upper()
 
 
 def apply(

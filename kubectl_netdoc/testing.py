@@ -18,7 +18,7 @@ import yaml
 
 from kubectl_netdoc.cluster import Cluster, Listing, Unavailable, Wishes
 from kubectl_netdoc.facts import Facts, Measured, Vantage
-from kubectl_netdoc.model import Check, Finding, Tier
+from kubectl_netdoc.model import Changed, Check, Finding, Tier
 from kubectl_netdoc.records import (
     COREFILE,
     DAEMON_SET,
@@ -362,9 +362,15 @@ class Case:
     state: str = ""
 
 
-def outcome(check: Check, cluster: Cluster, facts: Measured | None = None) -> CheckOutcome:
-    """Return what a check says of a cluster and of what was measured."""
-    return analyse(check, Facts(cluster, facts or Measured()))
+def outcome(
+    check: Check, cluster: Cluster, facts: Measured | None = None, thresholds: Mapping[str, float] | None = None
+) -> CheckOutcome:
+    """Return what a check says of a cluster and of what was measured; ``thresholds``: those that are set, by name."""
+    own = {item.name: item for item in check.thresholds}
+    changed = [
+        Changed(check.id, name, value, own[name].default, own[name].unit, "") for name, value in (thresholds or {}).items()
+    ]
+    return analyse(check, Facts(cluster, facts or Measured(), changed))
 
 
 def judge(check: Check, cluster: Cluster, facts: Measured | None = None) -> set[tuple[str, str]]:

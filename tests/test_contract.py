@@ -22,6 +22,7 @@ from kubectl_netdoc.api import (
     Risk,
     Severity,
     Subject,
+    Threshold,
     Unseen,
 )
 from kubectl_netdoc.cluster import Cluster
@@ -102,6 +103,10 @@ SOURCE = "from kubectl_netdoc.api import Check\n"
 _toggle = iter(range(1_000_000))
 
 
+def _threshold(**more: Any) -> Threshold:
+    return Threshold(**{"name": "slow", "default": 1.0, "unit": "s", "source": "a book", **more})
+
+
 def _with(**changes: object) -> Check:
     return msgspec.structs.replace(GOOD, **changes)
 
@@ -143,6 +148,10 @@ BROKEN: list[tuple[Callable[..., object], Check, Sequence[Case], str]] = [
     (contract.documented, _with(doc="One line."), CASES, SOURCE),
     (contract.codes_well_formed, _with(prefix="BAD"), CASES, SOURCE),
     (contract.codes_well_formed, _with(codes=(msgspec.structs.replace(GOOD_CODE, fix=""),)), CASES, SOURCE),
+    (contract.thresholds_well_formed, _with(thresholds=(_threshold(name="Slow"),)), CASES, SOURCE),
+    (contract.thresholds_well_formed, _with(thresholds=(_threshold(), _threshold())), CASES, SOURCE),
+    (contract.thresholds_well_formed, _with(thresholds=(_threshold(source=""),)), CASES, SOURCE),
+    (contract.thresholds_well_formed, _with(thresholds=(_threshold(most=0.5),)), CASES, SOURCE),
     (contract.needs_are_known, _with(needs=Needs(kinds=(NODE, NODE))), CASES, SOURCE),
     (contract.needs_are_touched, _with(needs=Needs(kinds=(NODE, POD))), CASES, SOURCE),
     (contract.cases_do_not_crash, _with(needs=Needs(kinds=(POD,))), CASES, SOURCE),

@@ -10,16 +10,17 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from kubectl_netdoc import suppress
+from kubectl_netdoc import registry, suppress
 from kubectl_netdoc.cluster import Cluster
 from kubectl_netdoc.commands import Risk
 from kubectl_netdoc.model import Finding, Severity, Subject
 from kubectl_netdoc.records.base import Annotations
-from kubectl_netdoc.suppress import BadWish, Wish
+from kubectl_netdoc.settings import BadSetting, from_file, from_flags
+from kubectl_netdoc.suppress import Wish
 from kubectl_netdoc.testing import Built, make_cluster, make_service
 
 BUNDLE = str(Path(__file__).parent / "bundles" / "coredns-zero.json")
-CODES = ("SVC001", "DNC001")
+KNOWN = registry.load()
 TODAY = date(2026, 11, 25)
 
 
@@ -52,14 +53,14 @@ def ignored(found: tuple[Finding, ...], *wishes: Wish, cluster: Cluster | None =
     ],
 )
 def test_a_flag_ignores_what_it_names_and_nothing_else(flag: str, hit: bool) -> None:
-    wish = suppress.from_flag(flag, CODES)
+    wish = from_flags([flag], [], KNOWN).ignore[0]
     assert ignored((finding(),), wish) == (([], ["SVC001:web"]) if hit else (["SVC001:web"], []))
 
 
 @pytest.mark.parametrize("flag", ["SVC999", "SVC001=", "", "=x"])
 def test_what_can_not_be_meant_is_an_error(flag: str) -> None:
-    with pytest.raises(BadWish):
-        suppress.from_flag(flag, CODES)
+    with pytest.raises(BadSetting):
+        from_flags([flag], [], KNOWN)
 
 
 def test_effects_go_with_their_cause_and_a_cause_stays_without_an_effect() -> None:
@@ -97,7 +98,7 @@ FILES = [
 
 @pytest.mark.parametrize(("content", "subjects"), FILES)
 def test_a_file(content: str, subjects: list[str]) -> None:
-    assert [wish.subject for wish in suppress.from_file(content, "f", CODES, TODAY)] == subjects
+    assert [wish.subject for wish in from_file(content, "f", KNOWN, TODAY).ignore] == subjects
 
 
 @pytest.mark.parametrize(
@@ -114,8 +115,8 @@ def test_a_file(content: str, subjects: list[str]) -> None:
     ],
 )
 def test_a_file_that_can_not_be_meant_is_one_line(content: str) -> None:
-    with pytest.raises(BadWish) as error:
-        suppress.from_file(content, "f", CODES, TODAY)
+    with pytest.raises(BadSetting) as error:
+        from_file(content, "f", KNOWN, TODAY)
     assert len(str(error.value).splitlines()) == 1
 
 

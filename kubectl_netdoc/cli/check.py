@@ -46,10 +46,10 @@ def command(checks: tuple[str, ...], source: str, output: str, fail_on: str, sho
 
     registry, chosen = options.choose(checks, flags["only"], flags["skip"])
     wanted = options.wishes(checks, flags)
-    ignore = options.ignored(flags, registry)
+    settings = options.settings(flags, registry)
     where = options.offline(source, flags) if source else options.live(flags)
     with options.progress() as progress:
-        whole = run(where, registry, chosen, progress, wanted, ignore)
+        whole = run(where, registry, chosen, progress, wanted, settings)
     result = whole.report
     colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     click.echo(report.renderer(output, Severity(show), colour)(result), nl=False, color=colour)

@@ -14,7 +14,7 @@ from kubectl_netdoc.cli.options import OneOf
 if TYPE_CHECKING:
     from kubectl_netdoc.model import Check, Report
     from kubectl_netdoc.registry import Registry
-    from kubectl_netdoc.suppress import Wish
+    from kubectl_netdoc.settings import Settings
 
 
 @click.command("diff")
@@ -35,13 +35,13 @@ def command(old: str, new: str, output: str, **flags: Any) -> int:
     if old == new == "-":
         raise click.UsageError("only one of OLD and NEW can be stdin")
     registry, chosen = options.choose((), flags["only"], flags["skip"])
-    ignore = options.ignored(flags, registry)
-    found = difference.between(_report(old, registry, chosen, ignore), _report(new, registry, chosen, ignore))
+    settings = options.settings(flags, registry)
+    found = difference.between(_report(old, registry, chosen, settings), _report(new, registry, chosen, settings))
     click.echo((report.as_json if output == "json" else report.as_text)(found), nl=False)
     return int(found.worse())
 
 
-def _report(path: str, registry: Registry, chosen: tuple[Check, ...], ignore: tuple[Wish, ...]) -> Report:
+def _report(path: str, registry: Registry, chosen: tuple[Check, ...], settings: Settings) -> Report:
     """Return the report in a file, or the one that a bundle or manifests come to; raises ``SourceError``."""
     import msgspec
 
@@ -58,7 +58,7 @@ def _report(path: str, registry: Registry, chosen: tuple[Check, ...], ignore: tu
         raw = sys.stdin.buffer.read()
     if b'"netdoc_report"' not in raw[:64]:
         source = options.recorded(path) if path != "-" else options.read(raw, "stdin")
-        return run(source, registry, chosen, ignore=ignore).report
+        return run(source, registry, chosen, settings=settings).report
     try:
         report = msgspec.json.decode(raw, type=Report)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
@@ -66,5 +66,5 @@ def _report(path: str, registry: Registry, chosen: tuple[Check, ...], ignore: tu
     if report.netdoc_report > REPORT_VERSION:
         raise SourceError(f"{path}: report version {report.netdoc_report} is newer than this netdoc reads: upgrade", 2)
     ids = {check.id for check in chosen}
-    kept = tuple(f for f in report.findings if f.check in ids and not any(wish.meets(f) for wish in ignore))
+    kept = tuple(f for f in report.findings if f.check in ids and not any(wish.meets(f) for wish in settings.ignore))
     return msgspec.structs.replace(report, findings=kept, results=tuple(r for r in report.results if r.check in ids))

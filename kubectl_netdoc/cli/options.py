@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from kubectl_netdoc.registry import Registry
     from kubectl_netdoc.run import Progress
     from kubectl_netdoc.selector import Requirements
+    from kubectl_netdoc.settings import Settings
     from kubectl_netdoc.sources import Source
     from kubectl_netdoc.sources.live.client import Options
-    from kubectl_netdoc.suppress import Wish
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -115,7 +115,12 @@ ignoring = _all(
     click.option(
         "--ignore", multiple=True, metavar="CODE[=SUBJECT]", help="Leave this finding out, on subjects like shop/* (repeatable)."
     ),
-    click.option("--config", default="", envvar="NETDOC_CONFIG", show_default=".netdoc.yaml", help="A file of what to ignore."),
+    click.option(
+        "--threshold", multiple=True, metavar="CHECK.NAME=N", help="Set a threshold that explain CHECK lists (repeatable)."
+    ),
+    click.option(
+        "--config", default="", envvar="NETDOC_CONFIG", show_default=".netdoc.yaml", help="A file of what to ignore and set."
+    ),
 )
 
 targets = _all(
@@ -192,24 +197,23 @@ def named(*several: Iterable[str]) -> tuple[str, ...]:
     return tuple(part for names in several for name in names for part in name.split(","))
 
 
-def ignored(flags: Mapping[str, Any], registry: Registry) -> tuple[Wish, ...]:
-    """Return what the flags and the file of wishes want left out; what can't be understood is a usage error."""
+def settings(flags: Mapping[str, Any], registry: Registry) -> Settings:
+    """Return what the flags and the file want left out or set; flags count first, what can't be understood is a usage error."""
     from datetime import UTC, datetime
     from pathlib import Path
 
-    from kubectl_netdoc import suppress
+    from kubectl_netdoc.settings import FILE, BadSetting, from_file, from_flags
 
-    codes = registry.codes.keys()
-    path = Path(flags["config"] or suppress.FILE)
+    path = Path(flags["config"] or FILE)
     try:
-        wishes = tuple(suppress.from_flag(text, codes) for text in flags["ignore"])
+        wanted = from_flags(flags["ignore"], flags["threshold"], registry)
         if flags["config"] or path.is_file():
-            wishes += suppress.from_file(path.read_text(), str(path), codes, datetime.now(UTC).date())
-    except suppress.BadWish as error:
+            wanted = wanted.over(from_file(path.read_text(), str(path), registry, datetime.now(UTC).date()))
+    except BadSetting as error:
         raise click.UsageError(str(error)) from error
     except (OSError, UnicodeDecodeError) as error:
         raise click.UsageError(f"can't read {path}: {getattr(error, 'strerror', None) or error}") from error
-    return wishes
+    return wanted
 
 
 def connection(options: dict[str, Any]) -> Options:

@@ -30,7 +30,8 @@ def render(report: Report) -> str:
         ("tool", report.tool),
         ("server", report.server),
         ("scope", report.coverage.scope),
-        ("ignored", str(len(report.ignored))),
+        *(("ignored", str(item)) for item in report.ignored),
+        *(("threshold", str(item)) for item in report.thresholds),
     ):
         ET.SubElement(properties, "property", name=name, value=safe(value))
     for result in report.results:

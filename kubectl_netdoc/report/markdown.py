@@ -41,6 +41,7 @@ def _lines(report: Report) -> Iterator[str]:
     yield from _folded("Checks", _checks(report))
     yield from _folded("Not looked at", [f"- {text(what)}: {text(reason)}" for what, reason in parts.unseen(report)[:MOST]])
     yield from _folded("Ignored", [f"- {text(str(item))}" for item in report.ignored[:MOST]])
+    yield from _folded("Thresholds that are not the checks' own", [f"- {text(str(item))}" for item in report.thresholds])
     advice = [finding for finding in report.causes() if finding.severity is Severity.INFO]
     yield from _folded("Advice", [f"- **{finding.code}** {text(finding.message)}" for finding in advice[:MOST]])
     yield f"<sub>kubectl netdoc {text(report.tool)}, {text(report.recorded)}, server {text(report.server)}</sub>"

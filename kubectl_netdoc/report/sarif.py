@@ -44,6 +44,8 @@ def _invocation(report: Report) -> dict[str, Any]:
     """Whether the run went well, and what it could not look at."""
     unseen = [item for result in report.results for item in result.unseen]
     notes = [{"level": "note", "message": {"text": safe(f"{item.what}: {item.reason}")}} for item in (*report.unseen, *unseen)]
+    settings = [*(f"ignored: {item}" for item in report.ignored), *(f"threshold: {item}" for item in report.thresholds)]
+    notes += [{"level": "note", "message": {"text": safe(text)}} for text in settings]
     crashed = [result for result in report.results if result.state is State.CRASHED]
     notes += [{"level": "error", "message": {"text": safe(f"{result.check} crashed: {result.error}")}} for result in crashed]
     return {"executionSuccessful": not crashed, "toolExecutionNotifications": notes}

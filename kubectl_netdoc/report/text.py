@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import textwrap
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 
 from tabulate import tabulate
 
@@ -53,7 +53,8 @@ def _lines(report: Report, show: Severity, paint: Painter) -> Iterator[str]:
             yield ""
     yield from _checks(report.results, by_id, paint)
     yield from _not_looked_at(report)
-    yield from _ignored(report)
+    yield from _listed("Ignored:", report.ignored)
+    yield from _listed("Thresholds that are not the checks' own:", report.thresholds)
     yield ""
     yield summary(report)
 
@@ -112,11 +113,11 @@ def _not_looked_at(report: Report) -> Iterator[str]:
             yield from _wrapped("  - ", 4, safe(f"{what}: {reason}"))
 
 
-def _ignored(report: Report) -> Iterator[str]:
-    if report.ignored:
+def _listed(head: str, items: Collection[object]) -> Iterator[str]:
+    if items:
         yield ""
-        yield "Ignored:"
-        for item in report.ignored:
+        yield head
+        for item in items:
             yield from _wrapped("  - ", 4, safe(str(item)))
 
 
@@ -148,6 +149,7 @@ def summary(report: Report) -> str:
         verdict,
         *([f"{advice} info (--show info)"] if advice else []),
         *([f"{len(report.ignored)} ignored"] if report.ignored else []),
+        *([f"{len(report.thresholds)} thresholds set"] if report.thresholds else []),
         f"{coverage.nodes} nodes{measured}",
         f"{coverage.objects} objects",
         f"{report.seconds:.1f} s",
