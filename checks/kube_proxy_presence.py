@@ -57,6 +57,9 @@ OLDER, APART, SINCE = 3, 3, 25
 """Minor versions that kube-proxy may be older than the API server, and older or newer than the kubelet beside it, from its own
 1.25 on; before, one less (Version Skew Policy)."""
 
+AGAIN = timedelta(seconds=15)
+"""Up to this a container that came up again may be on its way to the next crash; kube-proxy ends at once where it must."""
+
 UNMEASURED = "what that does was not measured"
 
 BEHIND = ("NPT001", "SVR001", "SVR002", "SVR006", "KPX001", "KPX002", "KPX003", "STF001", "STF002")
@@ -227,19 +230,30 @@ def _state(cluster: Cluster, pods: list[Pod]) -> str:
     """Why a node's kube-proxy is not at work; nothing where it is, or is only just starting."""
     if not pods:
         return "it has no pod there"
-    if any(kubeproxy.runs(pod) or (_young(cluster, pod) and not _crashes(pod)) for pod in pods):
+    if any((kubeproxy.runs(pod) or _young(cluster, pod)) and not _crashes(cluster, pod) for pod in pods):
         return ""
     waiting = [s.state.waiting.reason for pod in pods for s in pod.status.container_statuses if s.state.waiting]
-    return f"pod {pods[0].name} is {waiting[0] if waiting else pods[0].status.phase}"
+    crashes = "crashing again and again" if any(_crashes(cluster, pod) for pod in pods) else pods[0].status.phase
+    return f"pod {pods[0].name} is {waiting[0] if waiting else crashes}"
 
 
 def _young(cluster: Cluster, pod: Pod) -> bool:
     return cluster.age(pod.metadata.creation_timestamp) < kubeproxy.STARTING
 
 
-def _crashes(pod: Pod) -> bool:
-    """Whether a container waits after it has crashed: no start that only takes its time."""
-    return any(s.state.waiting and s.state.waiting.reason == "CrashLoopBackOff" for s in pod.status.container_statuses)
+def _crashes(cluster: Cluster, pod: Pod) -> bool:
+    """Whether a container has crashed and waits, or came up again only just: no start that takes its time."""
+    return any(
+        (status.state.waiting and status.state.waiting.reason == "CrashLoopBackOff")
+        or (status.state.terminated and status.state.terminated.exit_code)
+        or (
+            status.restart_count > 1
+            and status.last_state.terminated
+            and status.last_state.terminated.exit_code
+            and cluster.age(status.last_state.terminated.finished_at) < AGAIN
+        )
+        for status in pod.status.container_statuses
+    )
 
 
 def _doubled(cluster: Cluster, proxies: dict[str, list[Pod]]) -> Iterator[Finding]:

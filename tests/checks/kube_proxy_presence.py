@@ -53,12 +53,22 @@ def proxy(
     image: str = f"{REGISTRY}:v1.34.4",
     container: str = "kube-proxy",
     waiting: str = "",
+    crashed: float | None = None,
+    restarts: int = 0,
     age: float = 7200,
     **meta: Any,
 ) -> Built:
-    """Return a kube-proxy pod on a node; ``waiting``: why its container does."""
+    """Return a kube-proxy pod on a node.
+
+    ``waiting``: why its container does. ``crashed``: seconds since it ended; after ``restarts`` it is up again, if any.
+    """
     owners = [{"kind": "DaemonSet", "name": owner, "controller": True}]
-    state = {"waiting": {"reason": waiting}} if waiting else {}
+    state: dict[str, Any] = {"waiting": {"reason": waiting}} if waiting else {}
+    last: dict[str, Any] = {}
+    if crashed is not None:
+        ended = {"terminated": {"reason": "Error", "exitCode": 1, "finishedAt": ago(crashed)}}
+        state, last = ({}, ended) if restarts else (ended, {})
+    status = {"name": container, "ready": not state, "state": state, "lastState": last, "restartCount": restarts}
     return POD, convert(
         POD,
         {
@@ -71,7 +81,7 @@ def proxy(
                 **meta,
             },
             "spec": {"nodeName": on, "hostNetwork": True, "containers": [{"name": container, "image": image}]},
-            "status": {"phase": "Running", "containerStatuses": [{"name": container, "ready": not waiting, "state": state}]},
+            "status": {"phase": "Running", "containerStatuses": [status]},
         },
     )
 
@@ -137,6 +147,7 @@ def _rke2(on: str) -> Built:
 ALL = tuple(map(proxy, NAMES))
 SOME = ALL[:2]
 CLUSTER = "Cluster kube-proxy"
+ABSENT = ("KPP001", "Node n3")
 MISSING, BARE = _cluster(SOME), _cluster(())
 CRASHING = _cluster((*SOME, proxy("n3", waiting="CrashLoopBackOff")))
 WALLED = _cluster(SOME, make_policy("{podSelector: {}, policyTypes: [Ingress]}", namespace="netdoc", kind=NETWORK_POLICY))
@@ -150,18 +161,35 @@ def _skewed(proxy_version: str, server: str, kubelet: str) -> Cluster:
 CASES = [
     _case("one on each node", _cluster(ALL)),
     _case("the API alone, one on each node", _cluster(ALL, vantages=()), facts=Measured(why_not="--no-pods")),
-    _case("none on one node, Services dead there", MISSING, ("KPP001", "Node n3"), facts=_measure(MISSING, "n3")),
+    _case("none on one node, Services dead there", MISSING, ABSENT, facts=_measure(MISSING, "n3")),
     _case("none on one node, nothing measured", _cluster(SOME, vantages=()), ("KPP002", "Node n3"), facts=Measured()),
     _case("none on one node, no answer from there", MISSING, facts=_measure(MISSING, lost=("n3",)), state="unknown"),
     _case("none on one node, its pods reach nobody", MISSING, facts=_measure(MISSING, "n3", apart=True), state="unknown"),
     _case("none on one node, policies between us", WALLED, facts=_measure(WALLED, *NAMES, apart=True), state="unknown"),
     _case("none on one node, Services work: something else", MISSING),
-    _case("crash loop on one node, Services dead", CRASHING, ("KPP001", "Node n3"), facts=_measure(CRASHING, "n3")),
+    _case("crash loop on one node, Services dead", CRASHING, ABSENT, facts=_measure(CRASHING, "n3")),
     _case(
         "a pod that has only just begun to crash",
         (crashed := _cluster((*SOME, proxy("n3", waiting="CrashLoopBackOff", age=10)))),
-        ("KPP001", "Node n3"),
+        ABSENT,
         facts=_measure(crashed, "n3"),
+    ),
+    _case(
+        "one that has just crashed",
+        (down := _cluster((*SOME, proxy("n3", crashed=1, age=10)))),
+        ABSENT,
+        facts=_measure(down, "n3"),
+    ),
+    _case(
+        "one that is up between two crashes",
+        (flaps := _cluster((*SOME, proxy("n3", crashed=5, restarts=2, age=20)))),
+        ABSENT,
+        facts=_measure(flaps, "n3"),
+    ),
+    _case(
+        "one that crashed and is up since",
+        (up := _cluster((*SOME, proxy("n3", crashed=60, restarts=2)))),
+        facts=_measure(up, "n3"),
     ),
     _case(
         "a pod is just starting",
@@ -171,7 +199,7 @@ CASES = [
     _case(
         "one that should have ended long ago counts for nothing",
         (gone := _cluster((*SOME, proxy("n3", deletionTimestamp=ago(90))))),
-        ("KPP001", "Node n3"),
+        ABSENT,
         facts=_measure(gone, "n3"),
     ),
     _case(
