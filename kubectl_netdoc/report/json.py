@@ -7,7 +7,7 @@ import re
 
 import msgspec
 
-from kubectl_netdoc.model import Report
+from kubectl_netdoc.model import REPORT_VERSION, Report
 from kubectl_netdoc.report.terminal import safe
 
 
@@ -31,5 +31,6 @@ def _escaped(char: str) -> str:
 
 
 def schema() -> str:
-    """Return the JSON Schema of the report."""
-    return msgspec.json.format(msgspec.json.encode(msgspec.json.schema(Report)), indent=2).decode() + "\n"
+    """Return the JSON Schema (2020-12) of the report; its name holds the version that a report's ``netdoc_report`` tells."""
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": f"urn:kubectl-netdoc:report:{REPORT_VERSION}"}
+    return msgspec.json.format(msgspec.json.encode(head | msgspec.json.schema(Report)), indent=2).decode() + "\n"
