@@ -19,6 +19,7 @@ Kubernetes: Virtual IPs and Service Proxies; failure catalogue K2 to K4, K8 and 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from kubectl_netdoc import elders, families, meshes, patches
@@ -54,6 +55,9 @@ from kubectl_netdoc.api import (
 )
 from kubectl_netdoc.policy import own as policies
 from kubectl_netdoc.targets import CONTROLLER, Endpoint, Target, all_targets, own, proof, sync, targets
+
+CHANCE = 0.01
+"""How likely so many endpoints may be missed by chance for their absence to tell anything."""
 
 DNS, SHOWN = 53, 3
 """The port of DNS, which other checks measure; names that a remark shows."""
@@ -256,6 +260,10 @@ def _proxying(facts: Facts, nodes: list[str]) -> Iterator[Finding | Unseen]:
                 yield Unseen(f"netdoc's own Service from node {node}", why, asked=True)
             elif not reached and not works:
                 broken[node] = sorted({"impostor" if s.impostor else str(s.outcome) for s in reply.samples})
+            elif reached and _by_chance(len(direct - reached), len(reply.samples), len(nodes) + 1):
+                few = f"{len(reply.samples)} connects in {sync(facts.cluster):g} s met not every endpoint, which may be chance"
+                cut = len(reply.samples) < own(facts.cluster, node).samples
+                yield Unseen(f"netdoc's own Service from node {node}", few, asked=cut)
             elif missed := sorted(direct - reached):
                 numbers = {"tries": len(reply.samples), "seconds": sync(facts.cluster), "missed": missed}
                 behind[node] = MISSED.on(Subject("Node", node), numbers, nodes=[node], first=node)
@@ -269,6 +277,13 @@ def _proxying(facts: Facts, nodes: list[str]) -> Iterator[Finding | Unseen]:
     if accepting:
         yield ACCEPTS_ALL.on(Subject("Cluster", "connections"), nodes=accepting)
     yield from _impostors(facts, nodes)
+
+
+def _by_chance(missed: int, tries: int, endpoints: int) -> bool:
+    """Whether connects to random ones of the endpoints may well have missed so many: their number is about Poisson's."""
+    mean = endpoints * (1 - 1 / endpoints) ** tries
+    fewer = sum(math.exp(-mean) * mean**number / math.factorial(number) for number in range(missed))
+    return missed > 0 and 1 - fewer >= CHANCE
 
 
 def _enclosed(facts: Facts, node: str) -> bool:
