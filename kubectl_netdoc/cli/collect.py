@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from pathlib import Path
 from typing import Any
 
 import click
@@ -13,18 +15,39 @@ from kubectl_netdoc.cli import options
 @click.command("collect")
 @click.argument("file", default="", required=False)
 @click.option("--note", "notes", multiple=True, metavar="KEY=VALUE", help="A remark to keep in the bundle (repeatable).")
+@click.option("--anonymize", is_flag=True, help="Put other names and addresses in place of the cluster's; notes are dropped.")
+@click.option("--from", "recorded", default="", metavar="BUNDLE", help="Anonymize this bundle; record nothing.")
+@click.option(
+    "--map", "translation", default="", metavar="FILE", help="Write what became of which name and address, for you alone."
+)
 @options.choosing
 @options.targets
 @options.measuring
 @options.kubectl_flags
-def command(file: str, notes: tuple[str, ...], **flags: Any) -> int:
+def command(file: str, notes: tuple[str, ...], anonymize: bool, recorded: str, translation: str, **flags: Any) -> int:
     """Record a run in FILE (default netdoc-TIME.json.gz; - is stdout), to be analysed with check --from FILE.
 
     The bundle holds no Secret, no environment variable, no container argument and no annotation but those that netdoc
-    reads; it does hold names, labels and addresses.
+    reads; it does hold names, labels and addresses, unless --anonymize replaces them.
     """
-    from pathlib import Path
+    if (recorded or translation) and not anonymize:
+        raise click.UsageError(f"{'--from' if recorded else '--map'} goes with --anonymize")
+    content, name, told = _read(recorded) if recorded else _recorded(notes, flags)
+    if anonymize:
+        content = _anonymous(content, translation)
+    if file == "-":
+        sys.stdout.buffer.write(content)
+        return 0
+    from kubectl_netdoc.sources import bundle
 
+    path = Path(file or name)
+    bundle.save(path, content)
+    click.echo(f"{path}: {told}{path.stat().st_size // 1024} KiB")
+    return 0
+
+
+def _recorded(notes: tuple[str, ...], flags: dict[str, Any]) -> tuple[bytes, str, str]:
+    """Run, and return the bundle, a name for its file, and how much is in it."""
     from kubectl_netdoc.run import run
     from kubectl_netdoc.sources import bundle
 
@@ -34,17 +57,42 @@ def command(file: str, notes: tuple[str, ...], **flags: Any) -> int:
     source = options.live(flags)
     with options.progress() as progress:
         result = run(source, registry, chosen, progress, wanted)
-    content = bundle.dump(source.label, result.cluster, result.measured, note)
-    if file == "-":
-        sys.stdout.buffer.write(content)
-        return 0
-    path = Path(file or f"netdoc-{result.cluster.time:%Y%m%dT%H%M%SZ}.json.gz")
-    bundle.save(path, content)
-    size = path.stat().st_size // 1024
-    click.echo(f"{path}: {result.report.coverage.objects} objects, {len(result.measured.replies)} replies, {size} KiB")
     if flags["verbose"]:
         click.echo(options.cost(source, result.measured), err=True)
-    return 0
+    name = f"netdoc-{result.cluster.time:%Y%m%dT%H%M%SZ}.json.gz"
+    told = f"{result.report.coverage.objects} objects, {len(result.measured.replies)} replies, "
+    return bundle.dump(source.label, result.cluster, result.measured, note), name, told
+
+
+def _read(recorded: str) -> tuple[bytes, str, str]:
+    """Return the JSON of a bundle, and a name for what is made of it; raises ``SourceError``."""
+    from kubectl_netdoc.sources import SourceError, bundle
+
+    path = Path(recorded)
+    try:
+        return bundle.unpack(path.read_bytes(), recorded), f"anonymous-{path.name}", ""
+    except OSError as error:
+        raise SourceError(f"can't read {recorded}: {error.strerror}", 2) from error
+
+
+def _anonymous(content: bytes, translation: str) -> bytes:
+    """Return the bundle without the cluster's names and addresses, and say what stays; raises ``SourceError``."""
+    from kubectl_netdoc.anonymous import anonymize
+    from kubectl_netdoc.sources import SourceError
+
+    done = anonymize(content, os.urandom(32))
+    click.echo(
+        f"replaced {len(done.words)} parts of names and {len(done.addresses)} addresses; kept: ports, times, versions, numbers "
+        "and the words that netdoc knows (kube-system, coredns …). Look through it before you hand it over",
+        err=True,
+    )
+    if translation:
+        try:
+            with open(os.open(translation, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+                file.write(done.map())
+        except OSError as error:
+            raise SourceError(f"can't write {translation}: {error.strerror}", 2) from error
+    return done.content
 
 
 def _pair(text: str) -> tuple[str, str]:

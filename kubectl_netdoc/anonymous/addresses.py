@@ -1,0 +1,122 @@
+"""Other addresses for addresses, so that what shares a prefix still does (as Crypto-PAn has it: Xu, Fan, Ammar, Moon, 2002).
+
+Each bit is flipped or not as a keyed hash of the bits before it says. Two things are kept, as checks judge by them: what sort
+of address it is (private, shared, link-local, multicast …; of a public one the first eight bits, or sixteen in IPv6), and the
+last eight bits (sixteen in IPv6), which tell the network, its gateway and a Service that was given a number by hand.
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+from functools import cache
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+
+V4_KEPT = tuple(
+    map(
+        IPv4Network,
+        (
+            *("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "192.0.0.0/24", "192.0.2.0/24", "198.18.0.0/15", "198.51.100.0/24"),
+            *("203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4"),
+        ),
+    )
+)
+V6_KEPT = tuple(map(IPv6Network, ("::/96", "ff00::/8", "64:ff9b::/96", "64:ff9b:1::/48", "100::/63", "2001::/23", "3fff::/20")))
+"""Ranges that are nobody's own (IANA's special-purpose registries): no address of theirs is changed."""
+
+V4_SORTS = tuple(map(IPv4Network, ("10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16")))
+V6_SORTS = tuple(map(IPv6Network, ("fe80::/64", "fc00::/7", "2001:db8::/32", "::ffff:0:0/96")))
+"""Ranges that an address stays in."""
+
+SORTS: tuple[IPv4Network | IPv6Network, ...] = (*V4_KEPT, *V4_SORTS, *V6_KEPT, *V6_SORTS)
+
+TAIL = {4: 8, 6: 16}
+HEAD = {4: 8, 6: 16}
+
+_V4 = r"(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)\.){3}(?:25[0-5]|2[0-4]\d|1?\d?\d)"
+PATTERN = re.compile(
+    rf"(?<![\w.:-])(?P<mac>(?:[0-9a-fA-F]{{2}}:){{5}}[0-9a-fA-F]{{2}})(?![\w:])"
+    rf"|(?<![\w.])(?P<v4>{_V4})(?P<v4bits>/\d\d?)?(?![\w])(?!\.\d)"
+    rf"|(?<![\w:])(?P<v6>(?:[0-9a-fA-F]{{0,4}}:){{2,7}}(?:{_V4}|[0-9a-fA-F]{{0,4}}))(?P<v6bits>/\d{{1,3}})?(?![\w:])"
+    rf"|(?<![\w])(?P<dashed>(?:\d{{1,3}}-){{3}}\d{{1,3}})(?![\w])"
+)
+"""An address in a text: MAC, IPv4 or IPv6 with or without a prefix length, or IPv4 with dashes, as in names of pods and nodes."""
+
+
+def _public(address: IPv4Address | IPv6Address) -> bool:
+    return not any(address in sort for sort in SORTS if sort.version == address.version)
+
+
+class Addresses:
+    """Replaces addresses; ``changed`` has what became of each."""
+
+    def __init__(self, key: bytes) -> None:
+        self.key = key
+        self.changed: dict[str, str] = {}
+        self._flip = cache(self._bit)
+
+    def replace(self, text: str) -> str:
+        """Return a text with all its addresses replaced."""
+        return PATTERN.sub(lambda match: self._one(match), text)
+
+    def _one(self, match: re.Match[str]) -> str:
+        kind, told = next((kind, match[kind]) for kind in ("mac", "v4", "v6", "dashed") if match[kind])
+        if kind == "mac":
+            return self._note(told, self.mac(told))
+        plain = told.replace("-", ".") if kind == "dashed" else told
+        try:
+            bits = match[f"{kind}bits"] if kind != "dashed" else None
+            if bits:
+                return self._note(plain, self.prefix(f"{plain}{bits}").partition("/")[0]) + bits
+            other = self._note(plain, str(self.address(plain)))
+        except ValueError:
+            return match[0]  # no address after all
+        return other.replace(".", "-") if kind == "dashed" else other
+
+    def _note(self, told: str, other: str) -> str:
+        if other != told:
+            self.changed[told] = other
+        return other
+
+    def mac(self, text: str) -> str:
+        """Return another hardware address, a locally administered one; nobody's and everybody's stay."""
+        plain = text.lower()
+        if plain in ("00:00:00:00:00:00", "ff:ff:ff:ff:ff:ff") or int(plain[:2], 16) & 1:
+            return text
+        digest = hmac.digest(self.key, f"mac {plain}".encode(), "sha256")
+        return ":".join(f"{byte:02x}" for byte in (digest[0] & 0xFC | 2, *digest[1:6]))
+
+    def prefix(self, text: str) -> str:
+        """Return another address or network with the same length: the host bits of a network stay zero."""
+        plain, _, length = text.partition("/")
+        moved, net = self.address(plain), ip_network(text, strict=False)
+        if str(net.network_address) == str(ip_address(plain)):
+            moved = ip_network(f"{moved}/{length}", strict=False).network_address
+        return f"{moved}/{length}"
+
+    def address(self, text: str) -> IPv4Address | IPv6Address:
+        """Return another address; raises ``ValueError`` where it is none."""
+        old = ip_address(text)
+        if isinstance(old, IPv4Address):
+            if any(old in kept for kept in V4_KEPT):
+                return old
+            head = next((sort.prefixlen for sort in V4_SORTS if old in sort), HEAD[4])
+        else:
+            if any(old in kept for kept in V6_KEPT) or int(old) < 2:
+                return old
+            head = next((max(sort.prefixlen, 8) for sort in V6_SORTS if old in sort), HEAD[6])
+        moved = self._moved(old, head)
+        while _public(old) and not _public(moved):
+            moved = self._moved(moved, head)
+        return moved
+
+    def _moved(self, old: IPv4Address | IPv6Address, head: int) -> IPv4Address | IPv6Address:
+        """Return the address with its bits between ``head`` and the tail flipped or not."""
+        size, moved = old.max_prefixlen, int(old)
+        for place in range(head, size - TAIL[old.version]):
+            if self._flip(old.version, place, int(old) >> (size - place)):
+                moved ^= 1 << (size - 1 - place)
+        return type(old)(moved)
+
+    def _bit(self, version: int, place: int, before: int) -> bool:
+        return bool(hmac.digest(self.key, f"{version} {place} {before}".encode(), "sha256")[0] & 1)
