@@ -25,7 +25,7 @@ V6_KEPT = tuple(map(IPv6Network, ("::/96", "ff00::/8", "64:ff9b::/96", "64:ff9b:
 """Ranges that are nobody's own (IANA's special-purpose registries): no address of theirs is changed."""
 
 V4_SORTS = tuple(map(IPv4Network, ("10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16")))
-V6_SORTS = tuple(map(IPv6Network, ("fe80::/64", "fc00::/7", "2001:db8::/32", "::ffff:0:0/96")))
+V6_SORTS = tuple(map(IPv6Network, ("fe80::/64", "fc00::/7", "2001:db8::/32")))
 """Ranges that an address stays in."""
 
 SORTS: tuple[IPv4Network | IPv6Network, ...] = (*V4_KEPT, *V4_SORTS, *V6_KEPT, *V6_SORTS)
@@ -102,8 +102,10 @@ class Addresses:
                 return old
             head = next((sort.prefixlen for sort in V4_SORTS if old in sort), HEAD[4])
         else:
-            if any(old in kept for kept in V6_KEPT) or int(old) < 2:
+            if any(old in kept for kept in V6_KEPT):
                 return old
+            if old.ipv4_mapped:
+                return IPv6Address(f"::ffff:{self.address(str(old.ipv4_mapped))}")
             head = next((max(sort.prefixlen, 8) for sort in V6_SORTS if old in sort), HEAD[6])
         moved = self._moved(old, head)
         while _public(old) and not _public(moved):

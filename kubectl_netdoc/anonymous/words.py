@@ -89,8 +89,8 @@ class Words:
 
 
 def _free(word: str, taken: Collection[str]) -> bool:
-    """Whether neither a word nor what it is made of is one of those that there are."""
-    return word not in taken and not any(part in taken for part in PART.findall(word) if not known(part))
+    """Whether neither a word nor what it is made of is one of those that there are; a few letters are by chance."""
+    return word not in taken and not any(part in taken for part in PART.findall(word) if len(part) > SHORTEST and not known(part))
 
 
 SHORTEST = 3
