@@ -8,14 +8,14 @@ from typing import Any
 
 import click
 
-from kubectl_netdoc.cli import options
+from kubectl_netdoc.cli import complete, options
 from kubectl_netdoc.cli.options import OneOf
 from kubectl_netdoc.report import FORMATS
 
 
 @click.command("check")
-@click.argument("checks", nargs=-1, metavar="[CHECK]...")
-@click.option("--from", "source", default="", metavar="FILE|DIR|-", help="Look at a bundle or at manifests instead of a cluster.")
+@click.argument("checks", nargs=-1, metavar="[CHECK]...", shell_complete=complete.checks)
+@options.from_file()
 @click.option("-o", "--output", type=OneOf("format", FORMATS), default="text", show_default=True, help="Format of the report.")
 @click.option(
     "--fail-on",

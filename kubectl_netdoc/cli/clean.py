@@ -6,11 +6,16 @@ from typing import Any
 
 import click
 
-from kubectl_netdoc.cli import options
+from kubectl_netdoc.cli import complete, options
 
 
 @click.command("clean")
-@click.option("--pod-namespace", default="", help="Sweep this namespace instead of those that netdoc made itself.")
+@click.option(
+    "--pod-namespace",
+    default="",
+    shell_complete=complete.namespaces,
+    help="Sweep this namespace instead of those that netdoc made itself.",
+)
 @options.kubectl_flags
 def command(pod_namespace: str, **flags: Any) -> int:
     """Delete debug pods and namespaces of runs that were killed, once their time is up by the server's clock.

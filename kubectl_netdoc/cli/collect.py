@@ -9,11 +9,11 @@ from typing import Any
 
 import click
 
-from kubectl_netdoc.cli import options
+from kubectl_netdoc.cli import complete, options
 
 
 @click.command("collect")
-@click.argument("file", default="", required=False)
+@click.argument("file", default="", required=False, shell_complete=complete.files)
 @click.option("--note", "notes", multiple=True, metavar="KEY=VALUE", help="A remark to keep in the bundle (repeatable).")
 @click.option("--anonymize", is_flag=True, help="Put other names and addresses in place of the cluster's; notes are dropped.")
 @click.option("--from", "recorded", default="", metavar="BUNDLE", help="Anonymize this bundle; record nothing.")

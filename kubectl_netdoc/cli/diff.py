@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kubectl_netdoc.cli import options
+from kubectl_netdoc.cli import complete, options
 from kubectl_netdoc.cli.options import OneOf
 
 if TYPE_CHECKING:
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 
 @click.command("diff")
-@click.argument("old", metavar="OLD")
-@click.argument("new", metavar="NEW")
+@click.argument("old", metavar="OLD", shell_complete=complete.files)
+@click.argument("new", metavar="NEW", shell_complete=complete.files)
 @click.option("-o", "--output", type=OneOf("format", ("text", "json")), default="text", show_default=True, help="Format.")
 @options.choosing
 @options.ignoring

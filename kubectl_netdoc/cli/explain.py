@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import click
 
+from kubectl_netdoc.cli import complete
+
 
 @click.command("explain")
-@click.argument("name", metavar="CODE|CHECK")
+@click.argument("name", metavar="CODE|CHECK", shell_complete=complete.pages)
 def command(name: str) -> int:
     """The page of a check or a code."""
     from kubectl_netdoc import pages, registry

@@ -10,11 +10,15 @@ from types import FrameType
 from typing import NoReturn
 
 import click
+from click.shell_completion import CompletionItem
+
+from kubectl_netdoc.cli import complete
 
 VERBS = {
     "check": "What is wrong with the cluster's network, why, and what mends it.",
     "clean": "Delete what killed runs left behind.",
     "collect": "Record a run in a bundle, to be analysed anywhere.",
+    "completion": "The script that completes kubectl-netdoc in bash, zsh or fish.",
     "diff": "What got better or worse between two runs.",
     "explain": "The page of a check or a code.",
     "list": "Every check and its codes.",
@@ -35,6 +39,8 @@ class Verbs(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return the verb's command; an unknown one is an error with the nearest name."""
+        if cmd_name not in VERBS and ctx.resilient_parsing:
+            return None
         if cmd_name not in VERBS:
             from kubectl_netdoc.registry import UnknownName
 
@@ -46,6 +52,10 @@ class Verbs(click.Group):
         """Write the verbs without importing them."""
         with formatter.section("Verbs"):
             formatter.write_dl(list(VERBS.items()))
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
+        """Complete to verbs without importing them, and to options."""
+        return complete.matching(VERBS.items(), incomplete) + click.Command.shell_complete(self, ctx, incomplete)
 
 
 @click.command(
@@ -63,7 +73,10 @@ def main() -> None:
 
 
 def entry() -> NoReturn:
-    """Run the command line; the only place where an exception becomes an exit code."""
+    """Run the command line, or complete it; the only place where an exception becomes an exit code."""
+    if complete.asked():
+        complete.answer(main)
+        sys.exit(0)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
     try:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from kubectl_netdoc.cli import complete
+
 if TYPE_CHECKING:
     from kubectl_netdoc.cluster import Cluster, Wishes
     from kubectl_netdoc.facts import Measured
@@ -61,6 +63,10 @@ class OneOf(click.ParamType[str]):
             self.fail(str(UnknownName(self.name, value, self.names)), param, ctx)
         return str(value)
 
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> complete.Items:
+        """Complete to the names."""
+        return complete.matching(((str(name), "") for name in self.names), incomplete)
+
 
 def _all(*options: Callable[[F], F]) -> Callable[[F], F]:
     def decorate(function: F) -> F:
@@ -72,12 +78,22 @@ def _all(*options: Callable[[F], F]) -> Callable[[F], F]:
 
 
 kubectl_flags = _all(
-    click.option("-n", "--namespace", "namespaces", multiple=True, help="Look at this namespace only (repeatable)."),
+    click.option(
+        "-n",
+        "--namespace",
+        "namespaces",
+        multiple=True,
+        shell_complete=complete.namespaces,
+        help="Look at this namespace only (repeatable).",
+    ),
     click.option("-A", "--all-namespaces", is_flag=True, help="Look at the whole cluster (the default)."),
-    click.option("--kubeconfig", default="", help="Path of the kubeconfig file."),
-    click.option("--context", default="", help="The kubeconfig context to use."),
-    click.option("--cluster", default="", help="The kubeconfig cluster to use."),
-    click.option("--user", default="", help="The kubeconfig user to use."),
+    click.option("--kubeconfig", default="", shell_complete=complete.files, help="Path of the kubeconfig file."),
+    *(
+        click.option(
+            f"--{name}", default="", shell_complete=complete.kubeconfig(f"{name}s"), help=f"The kubeconfig {name} to use."
+        )
+        for name in ("context", "cluster", "user")
+    ),
     click.option("--as", "as_user", default="", help="User to impersonate."),
     click.option("--as-group", "as_groups", multiple=True, help="Group to impersonate (repeatable)."),
     click.option("--request-timeout", type=Seconds(), default=0.0, show_default="none", help="Limit for each API request."),
@@ -92,7 +108,12 @@ debug_pods = _all(
         help="Image of the debug pods; needs python3.",
     ),
     click.option("--image-pull-secret", default="", help="Pull secret for that image, in the pods' namespace."),
-    click.option("--pod-namespace", default="", help="Run debug pods in this namespace instead of a new one."),
+    click.option(
+        "--pod-namespace",
+        default="",
+        shell_complete=complete.namespaces,
+        help="Run debug pods in this namespace instead of a new one.",
+    ),
     click.option("--timeout", type=Seconds(), default=60.0, show_default="60s", help="Limit for the measurements."),
 )
 
@@ -105,21 +126,47 @@ measuring = _all(
     click.option("-v", "--verbose", is_flag=True, help="Print the mesh between nodes, what the run cost, and its load."),
 )
 
+
+def from_file(name: str = "source") -> Callable[[F], F]:
+    """Return the option --from under a parameter's name."""
+    return click.option(
+        "--from",
+        name,
+        default="",
+        metavar="FILE|DIR|-",
+        shell_complete=complete.files,
+        help="Look at a bundle or at manifests instead of a cluster.",
+    )
+
+
 choosing = _all(
-    click.option("--only", multiple=True, metavar="CHECK", help="Run only this check (repeatable)."),
-    click.option("--skip", multiple=True, metavar="CHECK", help="Leave this check out (repeatable)."),
+    click.option(
+        "--only", multiple=True, metavar="CHECK", shell_complete=complete.checks, help="Run only this check (repeatable)."
+    ),
+    click.option(
+        "--skip", multiple=True, metavar="CHECK", shell_complete=complete.checks, help="Leave this check out (repeatable)."
+    ),
 )
 
 
 ignoring = _all(
     click.option(
-        "--ignore", multiple=True, metavar="CODE[=SUBJECT]", help="Leave this finding out, on subjects like shop/* (repeatable)."
+        "--ignore",
+        multiple=True,
+        metavar="CODE[=SUBJECT]",
+        shell_complete=complete.codes,
+        help="Leave this finding out, on subjects like shop/* (repeatable).",
     ),
     click.option(
         "--threshold", multiple=True, metavar="CHECK.NAME=N", help="Set a threshold that explain CHECK lists (repeatable)."
     ),
     click.option(
-        "--config", default="", envvar="NETDOC_CONFIG", show_default=".netdoc.yaml", help="A file of what to ignore and set."
+        "--config",
+        default="",
+        envvar="NETDOC_CONFIG",
+        show_default=".netdoc.yaml",
+        shell_complete=complete.files,
+        help="A file of what to ignore and set.",
     ),
 )
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kubectl_netdoc.cli import options
+from kubectl_netdoc.cli import complete, options
 from kubectl_netdoc.cli.options import OneOf
 
 SHOWN = 8
@@ -24,12 +24,6 @@ def command() -> None:
 
     Whether anything enforces them is another question: kubectl netdoc check policy_enforcement
     """
-
-
-def _from(function: Any) -> Any:
-    return click.option(
-        "--from", "source", default="", metavar="FILE|DIR|-", help="Look at a bundle or at manifests instead of a cluster."
-    )(function)
 
 
 def _engine(source: str, flags: dict[str, Any], *kinds: Kind[Any]) -> Engine:
@@ -66,7 +60,7 @@ def _known(engine: Engine, wanted: Collection[str], also: Collection[str] = ()) 
 
 
 @command.command("connections")
-@_from
+@options.from_file()
 @click.option(
     "-o", "--output", type=OneOf("format", ("text", "json", "dot", "mermaid")), default="text", show_default=True, help="Format."
 )
@@ -85,7 +79,7 @@ def connections(source: str, output: str, **flags: Any) -> int:
 
 
 @command.command("coverage")
-@_from
+@options.from_file()
 @click.option("-o", "--output", type=OneOf("format", ("text", "json")), default="text", show_default=True)
 @options.kubectl_flags
 def coverage(source: str, output: str, **flags: Any) -> int:
@@ -106,8 +100,15 @@ def coverage(source: str, output: str, **flags: Any) -> int:
 
 
 @command.command("diff")
-@_from
-@click.option("--with", "new", required=True, metavar="FILE|DIR|-", help="Manifests of the new or changed policies.")
+@options.from_file()
+@click.option(
+    "--with",
+    "new",
+    required=True,
+    metavar="FILE|DIR|-",
+    shell_complete=complete.files,
+    help="Manifests of the new or changed policies.",
+)
 @click.option("-o", "--output", type=OneOf("format", ("text", "json")), default="text", show_default=True)
 @click.option(
     "--fail-on",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kubectl_netdoc.cli import options
+from kubectl_netdoc.cli import complete, options
 from kubectl_netdoc.cli.options import OneOf
 from kubectl_netdoc.model import Tier
 
@@ -27,7 +27,13 @@ NAMESPACE = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 @click.option(
     "--for-serviceaccount", "accounts", multiple=True, metavar="NS:NAME", help="Give them to this ServiceAccount (repeatable)."
 )
-@click.option("--pod-namespace", default="", show_default="netdoc", help="The namespace that debug pods run in.")
+@click.option(
+    "--pod-namespace",
+    default="",
+    shell_complete=complete.namespaces,
+    show_default="netdoc",
+    help="The namespace that debug pods run in.",
+)
 @click.option("--new-namespaces", is_flag=True, help="Let each run make a namespace of its own: far wider rights.")
 @click.option("--tls-secrets", is_flag=True, help="With the Secrets that Ingresses and Gateways name today, each by its name.")
 @click.option("--offline", is_flag=True, help="For any cluster: look at none to see which APIs and namespaces it has.")

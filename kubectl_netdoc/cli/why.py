@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @click.argument("source")
 @click.argument("destination", metavar="DEST[:PORT]")
 @click.option("--protocol", type=OneOf("protocol", ("TCP", "UDP", "SCTP")), default="TCP", show_default=True)
-@click.option("--from", "origin", default="", metavar="FILE|DIR|-", help="Look at a bundle or at manifests instead of a cluster.")
+@options.from_file("origin")
 @click.option("-o", "--output", type=OneOf("format", ("text", "json")), default="text", show_default=True)
 @click.option("--probe", is_flag=True, help="Try it too, from a debug pod on the source's node.")
 @click.option("--target", is_flag=True, help="With --probe: also from inside the source pod, by a container that stays.")

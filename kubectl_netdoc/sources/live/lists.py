@@ -281,6 +281,11 @@ def existing(client: Client, *wanted: str) -> frozenset[str] | None:
         return None
 
 
+def namespaces(client: Client) -> list[str]:
+    """Return the names of all namespaces; raises ``ApiError``."""
+    return [_name(raw) for raw in _pages(client, NAMESPACE, "", "")]
+
+
 def _logs(client: Client, kind: Kind[Any]) -> Iterator[msgspec.Raw]:
     """Yield the end of each pod's log as an object; a pod that has none yet, or is gone by now, has nothing to say."""
     for namespace, selector in kind.logs:

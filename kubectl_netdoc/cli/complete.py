@@ -1,0 +1,159 @@
+"""Shell completion: what may stand where the cursor is, in kubectl's protocol for plugins and in click's for bash, zsh and fish.
+
+kubectl runs ``kubectl_complete-netdoc WORD...`` and reads a completion a line, then ``:N``, cobra's directive. Whatever goes
+wrong here is no completion: nothing is said, nothing waits for long, and no credential plugin gets to ask a question.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import click
+from click.shell_completion import CompletionItem, ShellComplete, get_completion_class, shell_complete
+
+Items = list[CompletionItem[str]]
+
+EXECUTABLE = "kubectl_complete-netdoc"
+"""Under this name the program speaks kubectl's protocol: the name that kubectl looks for on the PATH."""
+
+VARIABLE = "_KUBECTL_NETDOC_COMPLETE"
+"""What the scripts of ``kubectl netdoc completion SHELL`` set: click's name for the program ``kubectl-netdoc``."""
+
+SHELLS = ("bash", "zsh", "fish")
+ANY_FILE, NO_FILE = 0, 4
+"""Cobra's directives: the shell's own completion, which is files, or nothing but what is printed."""
+
+PATIENCE = 1.5
+"""Seconds that the cluster, and a credential plugin before it, are given until the names of namespaces are there."""
+
+WORD = re.compile(r"[\w.@:/+=,~%-]+")
+"""What is handed to a shell: some scripts expand what they are given, and names in a kubeconfig may be anybody's."""
+
+
+def asked() -> bool:
+    """Whether this process was started to complete a command line."""
+    return VARIABLE in os.environ or Path(sys.argv[0]).name.startswith(EXECUTABLE)
+
+
+def answer(program: click.Command) -> None:
+    """Print the completions that a shell or kubectl asks for."""
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nowhere, 0)
+    os.dup2(nowhere, 2)
+    with suppress(Exception):
+        if instruction := os.environ.get(VARIABLE):
+            shell_complete(program, {}, "kubectl-netdoc", VARIABLE, instruction)
+        else:
+            click.echo(for_kubectl(program, sys.argv[1:]), nl=False)
+
+
+def for_kubectl(program: click.Command, words: list[str]) -> str:
+    """Return the answer to kubectl. The last word is the one being typed, empty where a new one begins."""
+    *before, incomplete = words or [""]
+    items = ShellComplete(program, {}, "kubectl netdoc", VARIABLE).get_completions(before, incomplete)
+    if any(item.type != "plain" for item in items):
+        return f":{ANY_FILE}\n"
+    lines = ["\t".join(filter(None, (item.value, " ".join((item.help or "").split())))) for item in items]
+    return "".join(f"{line}\n" for line in (*lines, f":{NO_FILE}"))
+
+
+def script(shell: str, program: click.Command) -> str:
+    """Return what a shell sources to complete ``kubectl-netdoc``."""
+    kind = get_completion_class(shell)
+    assert kind is not None
+    return kind(program, {}, "kubectl-netdoc", VARIABLE).source()
+
+
+def matching(pairs: Iterable[tuple[str, str]], incomplete: str) -> Items:
+    """Return the names that begin as what is typed, with their help; names that a shell might expand are left out."""
+    return [
+        CompletionItem(name, help=text)
+        for name, text in pairs
+        if name.casefold().startswith(incomplete.casefold()) and WORD.fullmatch(name)
+    ]
+
+
+# What options and arguments complete to: their ``shell_complete``
+
+
+def files(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
+    """Complete to files and folders, which the shell knows best."""
+    return [CompletionItem(incomplete, type="file")]
+
+
+def checks(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
+    """Complete to checks; several may be written with commas between."""
+    from kubectl_netdoc import registry
+
+    done, comma, begun = incomplete.rpartition(",")
+    return matching(((f"{done}{comma}{one.id}", one.title) for one in registry.load().checks), f"{done}{comma}{begun}")
+
+
+def codes(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
+    """Complete to codes."""
+    from kubectl_netdoc import registry
+
+    return matching(((name, code.title) for name, (_, code) in registry.load().codes.items()), incomplete)
+
+
+def pages(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
+    """Complete to what has a page: checks and codes."""
+    return checks(ctx, param, incomplete) + codes(ctx, param, incomplete)
+
+
+def kubeconfig(section: str) -> Callable[[click.Context, click.Parameter, str], Items]:
+    """Return what completes to the names in a section of the kubeconfig: contexts, clusters or users. No cluster is asked."""
+
+    def names(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
+        there = dict.fromkeys(_named_in(section, ctx.params.get("kubeconfig") or ""), "")
+        return matching(there.items(), incomplete)
+
+    return names
+
+
+def _named_in(section: str, given: str) -> list[str]:
+    import yaml
+
+    paths = given or os.environ.get("KUBECONFIG") or str(Path.home() / ".kube" / "config")
+    found: list[str] = []
+    for path in filter(None, paths.split(os.pathsep)):
+        with suppress(OSError, ValueError, AttributeError, TypeError, KeyError, yaml.YAMLError):
+            content = yaml.load(Path(path).expanduser().read_bytes(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+            found += [str(entry["name"]) for entry in content[section]]
+    return found
+
+
+def namespaces(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
+    """Complete to the cluster's namespaces, as the flags so far choose it; to nothing where it does not answer soon."""
+    recorded = next((each.name for each in ctx.command.params if "--from" in each.opts), None)
+    if recorded and ctx.params.get(recorded):
+        return []
+    return matching(((name, "") for name in _soon(_namespaces, ctx.params)), incomplete)
+
+
+def _namespaces(flags: dict[str, Any]) -> list[str]:
+    from kubectl_netdoc.cli import options
+    from kubectl_netdoc.sources.live import client, lists
+
+    return sorted(lists.namespaces(client.Client(options.connection(flags | {"request_timeout": PATIENCE}))))
+
+
+def _soon(ask: Callable[[dict[str, Any]], list[str]], flags: dict[str, Any]) -> list[str]:
+    """Return what comes within ``PATIENCE``: a thread of its own, as not everything on the way takes a deadline."""
+    found: list[str] = []
+
+    def run() -> None:
+        with suppress(Exception):
+            found.extend(ask(flags))
+
+    thread = Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(PATIENCE)
+    return list(found)
