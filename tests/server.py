@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import json
 import ssl
@@ -19,6 +20,7 @@ from kubectl_netdoc.records import KINDS
 from tests.kube import accept, in_thread, thing
 
 END = b'\x01{"end": true, "replies": 0, "throttled": 0}\n'
+POLL = 0.05
 NODE = thing("n1", status={"conditions": [{"type": "Ready", "status": "True"}]})
 
 
@@ -52,7 +54,7 @@ class Server:
         self.lists: dict[str, list[Any]] = {"/api/v1/nodes": [NODE]}
         self.heard: list[Heard] = []
         self.refuse: Callable[[Heard], tuple[int, str] | None] = lambda heard: None
-        """Called with each request; returns a status and a message where it is refused."""
+        """Called with each request; returns a status and a message where it is refused. Of a 3xx the message is the Location."""
         self._groups = frozenset(f"{kind.group}/{kind.version}" for kind in KINDS.values() if kind.group)
         self._pods: list[dict[str, Any]] = []
         self._news = asyncio.Event()
@@ -78,7 +80,9 @@ class Server:
         path = heard.path.removeprefix(self.prefix)
         refused = self.refuse(heard)
         if refused:
-            return self._json({"kind": "Status", "message": refused[1]}, refused[0])
+            return self._json(
+                {"kind": "Status", "message": refused[1]}, refused[0], {"Location": refused[1]} if refused[0] < 400 else {}
+            )
         if heard.verb == "exec":
             return await self._exec(request)
         if heard.verb == "watch":
@@ -99,8 +103,8 @@ class Server:
             return {"groups": [{"versions": [{"groupVersion": each} for each in sorted(self._groups)]}]}, 200
         return {"items": self.lists.get(path, [])}, 200
 
-    def _json(self, document: Any, status: int) -> web.Response:
-        return web.json_response(document, status=status, headers=self._date())
+    def _json(self, document: Any, status: int, headers: dict[str, str] | None = None) -> web.Response:
+        return web.json_response(document, status=status, headers=self._date() | (headers or {}))
 
     def _date(self) -> dict[str, str]:
         return {"Date": format_datetime(datetime.now(UTC) + self.ahead, usegmt=True)}
@@ -122,7 +126,7 @@ class Server:
             told = len(self._pods)
             self._news.clear()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._news.wait(), 0.05)
+                await asyncio.wait_for(self._news.wait(), POLL)
         return response
 
     def end(self) -> None:
@@ -159,6 +163,7 @@ def api_server(tls: ssl.SSLContext | None = None, prefix: str = "", name: str = 
             yield server
         finally:
             server.end()
+            await asyncio.sleep(2 * POLL)  # the watches see it
             await runner.cleanup()
 
     with in_thread(serve()) as server:
@@ -166,24 +171,45 @@ def api_server(tls: ssl.SSLContext | None = None, prefix: str = "", name: str = 
 
 
 class Proxy:
-    """A proxy that only tunnels (CONNECT). It knows every name: all lead to 127.0.0.1."""
+    """A proxy that only tunnels, asked by CONNECT or by SOCKS 5. It knows every name: all lead to 127.0.0.1."""
 
-    def __init__(self) -> None:
+    def __init__(self, password: str) -> None:
         self.url = ""
-        self.asked: list[str] = []
-        """The targets, and where it came the proxy's own password behind them."""
+        self.password = base64.b64encode(password.encode()).decode()
+        self.asked: set[tuple[str, str]] = set()
+        """The targets, with the password that came (base64)."""
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Carry one connection."""
         with contextlib.suppress(OSError, asyncio.IncompleteReadError):
-            head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
-            method, target, _ = head[0].split()
-            password = [line for line in head if line.lower().startswith("proxy-authorization")]
-            self.asked.append(" ".join([method, target, *password]))
-            there = await asyncio.open_connection("127.0.0.1", int(target.rpartition(":")[2]))
-            writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
-            await asyncio.gather(_carry(reader, there[1]), _carry(there[0], writer))
+            first = await reader.readexactly(1)
+            port = await (self._socks(reader, writer) if first == b"\x05" else self._tunnel(reader, writer))
+            if port:
+                there = await asyncio.open_connection("127.0.0.1", port)
+                await asyncio.gather(_carry(reader, there[1]), _carry(there[0], writer))
         writer.close()
+
+    async def _tunnel(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> int:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
+        target = head[0].split()[1]
+        password = "".join(line.split()[-1] for line in head if line.lower().startswith("proxy-authorization"))
+        self.asked.add((target, password))
+        if self.password != password:
+            writer.write(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
+            await writer.drain()
+            return 0
+        writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        return int(target.rpartition(":")[2])
+
+    async def _socks(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> int:
+        """Greet and connect as in RFC 1928, without a password; the target is a name."""
+        await reader.readexactly((await reader.readexactly(1))[0])
+        writer.write(b"\x05\x00")
+        *_, length = await reader.readexactly(5)
+        name, port = await reader.readexactly(length), int.from_bytes(await reader.readexactly(2), "big")
+        self.asked.add((f"{name.decode()}:{port}", ""))
+        writer.write(b"\x05\x00\x00\x01\x7f\x00\x00\x01\x00\x00")
+        return port
 
 
 async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -195,12 +221,12 @@ async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
 
 
 @contextmanager
-def proxy(tls: ssl.SSLContext | None = None) -> Iterator[Proxy]:
-    """Give a proxy on 127.0.0.1."""
+def proxy(tls: ssl.SSLContext | None = None, password: str = "") -> Iterator[Proxy]:
+    """Give a proxy on 127.0.0.1; ``password``: USER:PASSWORD, without which it carries nobody."""
 
     @asynccontextmanager
     async def serve() -> AsyncIterator[Proxy]:
-        one = Proxy()
+        one = Proxy(password)
         server = await asyncio.start_server(one.serve, "127.0.0.1", 0, ssl=tls)
         one.url = f"{'https' if tls else 'http'}://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         try:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from kubectl_netdoc.selector import Requirements
     from kubectl_netdoc.settings import Settings
     from kubectl_netdoc.sources import Source
-    from kubectl_netdoc.sources.live.client import Options
+    from kubectl_netdoc.sources.live.client import Client, Options
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -95,6 +95,7 @@ kubectl_flags = _all(
         for name in ("context", "cluster", "user")
     ),
     click.option("--as", "as_user", default="", help="User to impersonate."),
+    click.option("--as-uid", default="", help="UID to impersonate."),
     click.option("--as-group", "as_groups", multiple=True, help="Group to impersonate (repeatable)."),
     click.option("--request-timeout", type=Seconds(), default=0.0, show_default="none", help="Limit for each API request."),
 )
@@ -417,13 +418,22 @@ def progress() -> Iterator[Progress]:
         yield show
 
 
+WRONG_CLOCK = 60.0
+"""Seconds that this machine's clock may differ from the API server's: tokens and certificates are made for no more."""
+
+
 def cost(source: Source, measured: Measured) -> str:
     """Say what a run cost the API server and the network, a line each."""
     from kubectl_netdoc import load
 
-    usage = getattr(getattr(source, "client", None), "usage", None)
-    api = f"API: {usage.calls} calls, {usage.bytes / 1024:.0f} KiB" if usage else "API: not used"
+    client: Client | None = getattr(source, "client", None)
+    api = f"API: {client.usage.calls} calls, {client.usage.bytes / 1024:.0f} KiB" if client else "API: not used"
     probes = sum(len(getattr(reply, "samples", (None,))) for reply in measured.replies.values())
     asked = f"{api}; measured: {len(measured.replies)} requests, {probes} probes from {len(measured.vantages)} nodes"
     put = load.sent(measured.replies)
-    return f"kubectl-netdoc: {asked}" + (f"\nkubectl-netdoc: {load.in_words(put)}" if put.total else "")
+    lines = [asked, *([load.in_words(put)] if put.total else [])]
+    ahead = client.ahead.total_seconds() if client else 0.0
+    if abs(ahead) >= WRONG_CLOCK:
+        way = "behind" if ahead > 0 else "ahead of"
+        lines.append(f"this machine's clock is {abs(ahead):.0f} s {way} the API server's, by which all ages are told")
+    return "\n".join(f"kubectl-netdoc: {line}" for line in lines)

@@ -1,11 +1,10 @@
-"""The only file that imports ``kubernetes``: kubeconfig, authentication, raw requests and the exec websocket."""
+"""Talks to the API server: raw requests, watches and the exec websocket, all by one way (``kubeconfig.py`` finds it)."""
 
 from __future__ import annotations
 
 import json
-import logging
-import os
 import re
+import socket
 import ssl
 import threading
 import time
@@ -13,23 +12,19 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
-import certifi
 import msgspec
 import urllib3
 import websocket
-import yaml
-from kubernetes.client import Configuration  # noqa: TID251
 from kubernetes.client.rest import RESTClientObject  # noqa: TID251
-from kubernetes.config.config_exception import ConfigException  # noqa: TID251
-from kubernetes.config.kube_config import KubeConfigLoader, KubeConfigMerger  # noqa: TID251
 from msgspec import Struct
 
 from kubectl_netdoc import __version__, typed
-from kubectl_netdoc.sources import SourceError
+from kubectl_netdoc.sources.live.credentials import NoCredentials
+from kubectl_netdoc.sources.live.kubeconfig import Options as Options
+from kubectl_netdoc.sources.live.kubeconfig import access
 
 EXEC_PROTOCOLS = ["v5.channel.k8s.io", "v4.channel.k8s.io"]
 UNANSWERED = 60.0
@@ -42,16 +37,8 @@ SLOWEST_RETRY = 5.0
 """Longest wait in seconds that a 429's Retry-After is honoured for, so that a run stays bounded."""
 
 
-class Options(Struct, frozen=True, kw_only=True):
-    """kubectl's own flags, with kubectl's meaning. ``request_timeout`` in seconds; 0 means none, as in kubectl."""
-
-    kubeconfig: str = ""
-    context: str = ""
-    cluster: str = ""
-    user: str = ""
-    as_user: str = ""
-    as_groups: tuple[str, ...] = ()
-    request_timeout: float = 0.0
+WRONG_TIME = (9, 10)
+"""OpenSSL's codes of a certificate that is not valid yet, or no longer (X509_V_ERR_CERT_NOT_YET_VALID, _HAS_EXPIRED)."""
 
 
 class _Status(Struct):
@@ -109,6 +96,10 @@ class Watch:
 
     def stop(self) -> None:
         """End it: no watch of ours stays open."""
+        inner = getattr(getattr(self._response.connection, "sock", None), "socket", None)
+        if inner is not None:  # TLS within a proxy's TLS, which urllib3 can't shut down under its reader
+            with suppress(OSError):
+                inner.shutdown(socket.SHUT_RDWR)
         with suppress(urllib3.exceptions.HTTPError, OSError, ValueError, RuntimeError):
             self._response.shutdown()
         with suppress(urllib3.exceptions.HTTPError, OSError, ValueError):
@@ -121,10 +112,12 @@ class Client:
     def __init__(self, options: Options) -> None:
         self.options = options
         self.usage = Usage()
-        self._ahead = timedelta()
-        self.context, self.namespace, self._configuration = _configure(options)
-        self._rest = RESTClientObject(self._configuration)
-        self.host: str = self._configuration.host
+        self.ahead = timedelta()
+        """How far the API server's clock is ahead of this machine's."""
+        self._access = access(options)
+        self.context, self.namespace = self._access.context, self._access.namespace
+        self.host: str = self._access.configuration.host
+        self._pools = RESTClientObject(self._access.configuration).pool_manager
 
     def get(self, path: str, query: Mapping[str, Any] | None = None) -> bytes:
         """GET; raises ``ApiError``."""
@@ -153,21 +146,34 @@ class Client:
         return Watch(response)
 
     def _send(
+        self, method: str, path: str, query: Mapping[str, Any] | None, body: Any, timeout: float, preload: bool = True
+    ) -> urllib3.BaseHTTPResponse:
+        """Send a request, and once more where the credentials were refused and a plugin has others."""
+        used = self._authorization()
+        response = self._once(used, method, path, query, body, timeout, preload)
+        if response.status != 401 or not self._renewed(used):
+            return response
+        response.close()
+        return self._once(self._authorization(), method, path, query, body, timeout, preload)
+
+    def _once(
         self,
+        authorization: str,
         method: str,
         path: str,
         query: Mapping[str, Any] | None,
         body: Any,
         timeout: float,
-        preload: bool = True,
+        preload: bool,
     ) -> urllib3.BaseHTTPResponse:
         url = f"{self.host}{path}" + (f"?{urlencode(query)}" if query else "")
         limit = timeout or self.options.request_timeout or UNANSWERED
+        content = {"Accept": "application/json", "Content-Type": CONTENT.get(method, "application/json")}
         try:
-            response = self._rest.pool_manager.request(
+            response = self._pools.request(
                 method,
                 url,
-                headers=self._headers({"Accept": "application/json", "Content-Type": CONTENT.get(method, "application/json")}),
+                headers=self._headers(authorization, content),
                 body=json.dumps(body) if body is not None else None,
                 timeout=urllib3.Timeout(connect=min(limit, CONNECTING), total=limit),
                 retries=False,
@@ -180,24 +186,40 @@ class Client:
 
     def _note_time(self, date: str) -> None:
         with suppress(ValueError, TypeError):
-            self._ahead = parsedate_to_datetime(date) - datetime.now(UTC)
+            self.ahead = parsedate_to_datetime(date) - datetime.now(UTC)
 
     def now(self) -> datetime:
         """Return the time by the API server's clock, as its last answer told it: a laptop's may be off."""
-        return datetime.now(UTC) + self._ahead
+        return datetime.now(UTC) + self.ahead
 
-    def _headers(self, headers: dict[str, str]) -> urllib3.HTTPHeaderDict:
+    def _headers(self, authorization: str, headers: Mapping[str, str]) -> urllib3.HTTPHeaderDict:
         merged = urllib3.HTTPHeaderDict({"User-Agent": f"kubectl-netdoc/{__version__}", **headers})
-        token = self._configuration.auth_settings().get("BearerToken")
-        if token:
-            if not re.fullmatch(r"[\x20-\x7e]+", str(token["value"])):  # the library's own error would show it
-                raise ApiError(0, "the user's token can't be sent: it has characters that no HTTP header may have")
-            merged["Authorization"] = str(token["value"])
-        if self.options.as_user:
-            merged["Impersonate-User"] = self.options.as_user
-        for group in self.options.as_groups:
-            merged.add("Impersonate-Group", group)
+        if authorization:
+            merged["Authorization"] = authorization
+        for name, value in self._access.headers:
+            merged.add(name, value)
         return merged
+
+    def _authorization(self) -> str:
+        if self._access.credentials is None:
+            setting = self._access.configuration.auth_settings().get("BearerToken")
+            value = str(setting["value"]) if setting else ""
+        else:
+            try:
+                token = self._access.credentials.valid(self.now()).token
+            except NoCredentials as error:
+                raise ApiError(0, str(error)) from error
+            value = f"Bearer {token}" if token else ""
+        if not re.fullmatch(r"[\x20-\x7e]*", value):  # the library's own error would show it
+            raise ApiError(0, "the user's token can't be sent: it has characters that no HTTP header may have")
+        return value
+
+    def _renewed(self, refused: str) -> bool:
+        """Whether a credential plugin has another token, in place of one that was refused."""
+        try:
+            return self._access.credentials is not None and self._access.credentials.refused(refused.removeprefix("Bearer "))
+        except NoCredentials as error:
+            raise ApiError(401, str(error)) from error
 
     def exec(self, namespace: str, pod: str, command: list[str], timeout: float, container: str = "") -> websocket.WebSocket:
         """Open an exec with stdin, stdout and stderr; frames are a channel byte and data. Raises ``ApiError``.
@@ -207,7 +229,7 @@ class Client:
         query = [("command", word) for word in command] + [(name, "true") for name in ("stdin", "stdout", "stderr")]
         query += [("container", container)] if container else []
         url = f"{self.host}/api/v1/namespaces/{namespace}/pods/{pod}/exec?{urlencode(query)}"
-        headers = [f"{name}: {value}" for name, value in self._headers({}).items()]
+        headers = [f"{name}: {value}" for name, value in self._headers(self._authorization(), {}).iteritems()]
         self.usage.add(0)
         try:
             return websocket.create_connection(
@@ -215,33 +237,27 @@ class Client:
                 timeout=timeout,
                 header=headers,
                 subprotocols=EXEC_PROTOCOLS,
-                sslopt=self._ssl_options(),
-                **self._proxy(),
+                suppress_origin=True,  # kubectl sends none
+                redirect_limit=0,  # whoever it leads to is not to have the user's token
+                socket=self._connection(timeout),
             )
         except websocket.WebSocketBadStatusException as error:
             body = error.resp_body or b""
             raise ApiError(error.status_code, _message(body) or str(error)) from error
-        except (websocket.WebSocketException, OSError) as error:
+        except (websocket.WebSocketException, urllib3.exceptions.HTTPError, OSError) as error:
             raise _no_answer(error) from error
 
-    def _ssl_options(self) -> dict[str, Any]:
-        c = self._configuration
-        options: dict[str, Any] = {"cert_reqs": ssl.CERT_REQUIRED if c.verify_ssl else ssl.CERT_NONE}
-        if c.verify_ssl:
-            options["ca_certs"] = c.ssl_ca_cert or certifi.where()
+    def _connection(self, timeout: float) -> Any:
+        """Return a socket to the API server, made by what makes those of all other requests: proxy, TLS, certificates."""
+        pool = self._pools.connection_from_url(self.host)
+        connection: Any = pool._new_conn()
+        connection.timeout = min(timeout, CONNECTING)
+        if pool.proxy is not None and self.host.startswith("https:"):
+            pool._prepare_proxy(connection)
         else:
-            options["check_hostname"] = False
-        given = {"certfile": c.cert_file, "keyfile": c.key_file, "server_hostname": c.tls_server_name}
-        return options | {key: value for key, value in given.items() if value}
-
-    def _proxy(self) -> dict[str, Any]:
-        if not self._configuration.proxy:
-            return {}
-        proxy = urlsplit(self._configuration.proxy)
-        options: dict[str, Any] = {"http_proxy_host": proxy.hostname, "http_proxy_port": proxy.port}
-        if proxy.username:
-            options["http_proxy_auth"] = (proxy.username, proxy.password or "")
-        return options | {"proxy_type": proxy.scheme or "http"}
+            connection.connect()
+        connection.sock.settimeout(timeout)
+        return connection.sock
 
 
 def _retry_after(value: str) -> float:
@@ -257,6 +273,8 @@ def _no_answer(error: Exception) -> ApiError:
     cause = error.__cause__ or error.__context__
     if isinstance(cause, ssl.SSLError):
         text = f"TLS: {cause}"
+        if getattr(cause, "verify_code", 0) in WRONG_TIME:
+            text += f"; by the clock of this machine it is {datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
     elif isinstance(cause, OSError) and cause.strerror:
         text = cause.strerror
     return ApiError(0, text or type(error).__name__)
@@ -268,87 +286,3 @@ def _message(body: bytes) -> str:
         return typed.decode(body, _Status).message
     except msgspec.MsgspecError:
         return " ".join(body[:200].decode("utf-8", "replace").split())
-
-
-def _configure(options: Options) -> tuple[str, str, Any]:
-    """Return the context's name, its namespace and the client configuration; raises ``SourceError``."""
-    paths = options.kubeconfig or os.environ.get("KUBECONFIG") or str(Path.home() / ".kube" / "config")
-    complaints = _Complaints()
-    root = logging.getLogger()
-    root.addHandler(complaints)  # the loader logs an exec plugin's failure and goes on without credentials
-    try:
-        merged = KubeConfigMerger(paths)
-        if merged.config is None:
-            return _in_cluster(paths)
-        context = _choose(merged, options)
-        configuration = Configuration()
-        loader = KubeConfigLoader(merged.config, active_context=context, config_base_path=None)
-        loader.load_and_set(configuration)
-    except ConfigException as error:
-        raise SourceError(f"kubeconfig {paths}: {error}", 2) from error
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError) as error:
-        raise SourceError(f"kubeconfig {paths} can't be read: {_without_content(error)}", 2) from error
-    finally:
-        root.removeHandler(complaints)
-    if complaints.lines:
-        raise SourceError(f"no credentials for context {context}: {complaints.lines[0]}")
-    if "://" not in configuration.host:  # client-go's rule
-        secure = configuration.ssl_ca_cert or configuration.cert_file or not configuration.verify_ssl
-        configuration.host = f"{'https' if secure else 'http'}://{configuration.host}"
-    configuration.connection_pool_maxsize = 16
-    chosen = merged.config["contexts"].get_with_name(context)["context"]
-    return context, chosen.safe_get("namespace") or "default", configuration
-
-
-def _without_content(error: Exception) -> str:
-    """Say what is wrong with a kubeconfig without quoting from it: it holds credentials."""
-    if isinstance(error, OSError):
-        return error.strerror or "can't be opened"
-    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
-        return f"line {error.problem_mark.line + 1} is not YAML"
-    return f"no {error} in it" if isinstance(error, KeyError) else "it is not YAML, or not a kubeconfig"
-
-
-class _Complaints(logging.Handler):
-    def __init__(self) -> None:
-        super().__init__(logging.ERROR)
-        self.lines: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.lines.append(" ".join(record.getMessage().split()))
-
-
-def _in_cluster(paths: str) -> tuple[str, str, Any]:
-    from kubernetes.config.incluster_config import InClusterConfigLoader  # noqa: TID251
-
-    folder = Path("/var/run/secrets/kubernetes.io/serviceaccount")
-    configuration = Configuration()
-    try:
-        InClusterConfigLoader(str(folder / "token"), str(folder / "ca.crt")).load_and_set(configuration)
-    except ConfigException:
-        raise SourceError(f"no kubeconfig at {paths}: set KUBECONFIG or --kubeconfig, or look at a file with --from", 2) from None
-    configuration.connection_pool_maxsize = 16
-    return "in-cluster", (folder / "namespace").read_text().strip(), configuration
-
-
-def _choose(merged: Any, options: Options) -> str:
-    """Return the context to use; with --cluster or --user, one made of it with those in their place."""
-    config = merged.config
-    files = [merged.config_files[path] for path in merged.paths]
-    current = next((name for file in files if (name := file.get("current-context"))), "")  # the first file wins, as in kubectl
-    context = options.context or current
-    if not context:
-        raise ConfigException("no current context: choose one with --context")
-    names = [entry["name"] for entry in config.value["contexts"]]
-    if context not in names:
-        raise ConfigException(f"no context is called {context!r}; there are: {', '.join(names) or 'none'}")
-    base = config["contexts"].get_with_name(context)["context"]
-    user = options.user or base.safe_get("user") or ""
-    if user and user not in [entry["name"] for entry in config.safe_get("users") or []]:
-        raise ConfigException(f"no user is called {user!r}")  # the library would go on without credentials
-    if options.cluster or options.user:
-        wanted = {"cluster": options.cluster, "user": options.user}
-        entry = {**base.value, **{key: value for key, value in wanted.items() if value}}
-        context = f"{context} (--cluster/--user)"
-        config.value["contexts"].append({"name": context, "context": entry})
-    return context

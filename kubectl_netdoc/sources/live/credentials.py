@@ -1,0 +1,172 @@
+"""Credential plugins: programs that a kubeconfig names (users[].user.exec), run as kubectl runs them.
+
+Sources: Kubernetes, client-go credential plugins (client.authentication.k8s.io/v1 and v1beta1).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from kubectl_netdoc import typed
+
+UNATTENDED, ATTENDED = 60.0, 300.0
+"""Seconds for a plugin that may not ask anything, and for one that has somebody log in."""
+
+AGAIN = 10.0
+"""Seconds in which what a plugin gave is not asked for again: it has run out by one of two clocks that disagree."""
+
+SHOWN = 300
+"""Characters of a plugin's own complaint that are shown."""
+
+
+class NoCredentials(Exception):
+    """A plugin gave nothing that can be used: one line that says why."""
+
+
+class Credential(Struct, rename="camel"):
+    """What a plugin gave: a token, or a certificate and its key (PEM); and when that runs out."""
+
+    token: str | None = None
+    client_certificate_data: str | None = None
+    client_key_data: str | None = None
+    expiration_timestamp: datetime | None = None
+
+
+class _Answer(Struct, rename="camel"):
+    api_version: str
+    status: Credential
+
+
+class Credentials:
+    """What a plugin gave, asked for again once it has run out or is refused. For use by several threads at once."""
+
+    def __init__(self, ask: Callable[[], Credential]) -> None:
+        self._ask = ask
+        self._lock = threading.Lock()
+        self._failure: NoCredentials | None = None
+        self._asked = self._refused = float("-inf")
+        self._current = Credential()
+        self._renew()
+
+    def valid(self, now: datetime) -> Credential:
+        """Return what counts at a moment of the API server's clock; raises ``NoCredentials``."""
+        with self._lock:
+            ends = self._current.expiration_timestamp
+            if ends is not None and ends <= now and time.monotonic() > self._asked + AGAIN:
+                self._renew()
+            return self._current
+
+    def refused(self, token: str) -> bool:
+        """Whether there is a token now in place of one that the server did not take; raises ``NoCredentials``."""
+        with self._lock:
+            if self._failure is not None:
+                raise self._failure
+            if token == self._current.token and time.monotonic() > self._refused + AGAIN:
+                self._refused = time.monotonic()
+                self._renew()
+            return self._current.token not in (None, "", token)
+
+    def certificate(self) -> dict[str, str]:
+        """Return the certificate and its key by their names in a kubeconfig, nothing where the plugin gave none."""
+        found = {
+            "client-certificate-data": self._current.client_certificate_data,
+            "client-key-data": self._current.client_key_data,
+        }
+        return {name: content for name, content in found.items() if content}
+
+    def _renew(self) -> None:
+        if self._failure is not None:  # the next of a hundred requests would not fare better
+            raise self._failure
+        try:
+            self._current = self._ask()
+        except NoCredentials as error:
+            self._failure = error
+            raise
+        self._asked = time.monotonic()
+
+
+def ask(plugin: Mapping[str, Any], cluster: Mapping[str, Any], folder: Path) -> Credential:
+    """Run a plugin; raises ``NoCredentials``. ``folder``: of the kubeconfig, for a command that is a relative path."""
+    command = str(plugin.get("command") or "")
+    version = str(plugin.get("apiVersion") or "")
+    interactive = _interactive(str(plugin.get("interactiveMode") or "IfAvailable"), command)
+    spec: dict[str, Any] = {"interactive": interactive}
+    if plugin.get("provideClusterInfo"):
+        spec["cluster"] = _cluster_info(cluster, folder)
+    info = {"apiVersion": version, "kind": "ExecCredential", "spec": spec}
+    more = {str(pair["name"]): str(pair["value"]) for pair in plugin.get("env") or ()}
+    program = str(folder / command) if os.path.dirname(command) else command
+    try:
+        done = subprocess.run(
+            [program, *map(str, plugin.get("args") or ())],
+            env={**os.environ, **more, "KUBERNETES_EXEC_INFO": json.dumps(info)},
+            stdin=None if interactive else subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=None if interactive else subprocess.PIPE,
+            timeout=ATTENDED if interactive else UNATTENDED,
+            check=False,
+        )
+    except FileNotFoundError as error:
+        hint = " ".join(str(plugin.get("installHint") or "").split())
+        raise NoCredentials(f"the credential plugin {command} is not installed" + (f": {hint}" if hint else "")) from error
+    except subprocess.TimeoutExpired as error:
+        raise NoCredentials(f"the credential plugin {command} gave no answer in {error.timeout:.0f} s") from error
+    except OSError as error:
+        raise NoCredentials(f"the credential plugin {command} can't be run: {error.strerror}") from error
+    if done.returncode:
+        said = " ".join((done.stderr or b"").decode("utf-8", "replace").split())[-SHOWN:]
+        raise NoCredentials(
+            f"the credential plugin {command} failed with exit code {done.returncode}" + (f": {said}" * bool(said))
+        )
+    return _understood(done.stdout, version, command)
+
+
+def _interactive(mode: str, command: str) -> bool:
+    """Whether a plugin may use the terminal; raises ``NoCredentials`` where it can't do without, and there is none."""
+    terminal = sys.stdin is not None and sys.stdin.isatty()
+    if mode == "Always" and not terminal:
+        raise NoCredentials(f"the credential plugin {command} has to ask something (interactiveMode Always): run in a terminal")
+    return terminal and mode != "Never"
+
+
+def _understood(output: bytes, version: str, command: str) -> Credential:
+    """Return what is in a plugin's answer; what is not understood is never quoted, as a token may be in it."""
+    try:
+        answer = typed.decode(output, _Answer)
+    except (msgspec.MsgspecError, RecursionError) as error:
+        raise NoCredentials(f"the credential plugin {command} did not print an ExecCredential with a status") from error
+    given = answer.status
+    if answer.api_version != version:
+        raise NoCredentials(f"the credential plugin {command} speaks {answer.api_version}, the kubeconfig wants {version}")
+    if not given.token and not (given.client_certificate_data and given.client_key_data):
+        raise NoCredentials(f"the credential plugin {command} gave neither a token nor a certificate with its key")
+    if given.expiration_timestamp is not None and given.expiration_timestamp.tzinfo is None:
+        given.expiration_timestamp = given.expiration_timestamp.replace(tzinfo=UTC)
+    return given
+
+
+def _cluster_info(cluster: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """Return what a plugin is told of the cluster (ExecCredential, spec.cluster)."""
+    names = ("server", "tls-server-name", "insecure-skip-tls-verify", "certificate-authority-data", "proxy-url")
+    info = {name: cluster[name] for name in (*names, "disable-compression") if cluster.get(name)}
+    if cluster.get("certificate-authority") and "certificate-authority-data" not in info:
+        import base64
+
+        content = (folder / str(cluster["certificate-authority"])).read_bytes()
+        info["certificate-authority-data"] = base64.b64encode(content).decode()
+    for extension in cluster.get("extensions") or ():
+        if extension.get("name") == "client.authentication.k8s.io/exec":
+            info["config"] = extension.get("extension")
+    return info

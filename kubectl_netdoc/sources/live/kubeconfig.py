@@ -1,0 +1,207 @@
+"""What a kubeconfig, the flags and the environment say about the way to an API server, and as whom it is asked."""
+
+from __future__ import annotations
+
+import base64
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, unquote, urlsplit
+
+import urllib3
+import yaml
+from kubernetes.client import Configuration  # noqa: TID251
+from kubernetes.config.config_exception import ConfigException  # noqa: TID251
+from kubernetes.config.kube_config import KubeConfigLoader, KubeConfigMerger  # noqa: TID251
+from msgspec import Struct
+
+from kubectl_netdoc.sources import SourceError
+from kubectl_netdoc.sources.live import credentials
+from kubectl_netdoc.sources.live.credentials import Credentials, NoCredentials
+
+SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+"""Where a pod finds its own credentials (Kubernetes: Accessing the API from a Pod)."""
+
+BEFORE_PLUGIN = ("token", "tokenFile", "auth-provider", "client-certificate", "client-certificate-data")
+"""What a user of a kubeconfig may have besides a credential plugin, and that counts then (client-go)."""
+
+CONNECTIONS = 16
+"""Connections to the API server that are kept open at most."""
+
+
+class Options(Struct, frozen=True, kw_only=True):
+    """kubectl's own flags, with kubectl's meaning. ``request_timeout`` in seconds; 0 means none, as in kubectl."""
+
+    kubeconfig: str = ""
+    context: str = ""
+    cluster: str = ""
+    user: str = ""
+    as_user: str = ""
+    as_uid: str = ""
+    as_groups: tuple[str, ...] = ()
+    request_timeout: float = 0.0
+
+
+class Access(Struct, frozen=True):
+    """The way to one API server as one user.
+
+    ``namespace``: the context's own. ``headers``: whom each request is made for, where that is somebody else (impersonation).
+    ``credentials``: what a credential plugin gives, where the kubeconfig names one; all else is in ``configuration``.
+    """
+
+    context: str
+    namespace: str
+    configuration: Any
+    headers: tuple[tuple[str, str], ...] = ()
+    credentials: Credentials | None = None
+
+
+def access(options: Options) -> Access:
+    """Return the way that the flags, the kubeconfig or a pod's own service account describe; raises ``SourceError``."""
+    paths = options.kubeconfig or os.environ.get("KUBECONFIG") or str(Path.home() / ".kube" / "config")
+    complaints = _Complaints()
+    root = logging.getLogger()
+    root.addHandler(complaints)  # the loader logs what it can't make out of credentials and goes on without
+    try:
+        merged = KubeConfigMerger(paths)
+        found = _in_cluster(options, paths) if merged.config is None else _of_context(merged, options)
+    except ConfigException as error:
+        raise SourceError(f"kubeconfig {paths}: {error}", 2) from error
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError) as error:
+        raise SourceError(f"kubeconfig {paths} can't be read: {_without_content(error)}", 2) from error
+    finally:
+        root.removeHandler(complaints)
+    if complaints.lines:
+        raise SourceError(f"no credentials for context {found.context}: {complaints.lines[0]}")
+    _settle(found.configuration)
+    return found
+
+
+def _of_context(merged: KubeConfigMerger, options: Options) -> Access:
+    context = _choose(merged, options)
+    chosen = merged.config["contexts"].get_with_name(context)["context"]
+    user = _entry(merged, "users", chosen.safe_get("user") or "")
+    cluster = _entry(merged, "clusters", chosen.safe_get("cluster") or "")
+    given = _ask_plugin(context, user, cluster)
+    configuration = Configuration()
+    KubeConfigLoader(merged.config, active_context=context, config_base_path=None).load_and_set(configuration)
+    return Access(context, chosen.safe_get("namespace") or "default", configuration, tuple(_as(options, user.value)), given)
+
+
+class _Entry(Struct):
+    """A user or a cluster of a kubeconfig, and the folder that the paths in it start from."""
+
+    value: dict[str, Any]
+    folder: Path = Path()
+
+
+def _entry(merged: KubeConfigMerger, section: str, name: str) -> _Entry:
+    node = merged.config[section].get_with_name(name, safe=True) if merged.config.safe_get(section) else None
+    if node is None or not node.safe_get(section[:-1]):
+        return _Entry({})
+    return _Entry(node.value[section[:-1]], Path(node.path or "").absolute().parent)
+
+
+def _ask_plugin(context: str, user: _Entry, cluster: _Entry) -> Credentials | None:
+    """Take the user's credential plugin out of the entry, as the loader need not run it too, and ask it where it is what counts.
+
+    A certificate goes where the loader finds it; like kubectl's in a long run, it is not renewed.
+    """
+    plugin = user.value.pop("exec", None)
+    if not plugin or any(user.value.get(name) for name in BEFORE_PLUGIN):
+        return None
+    try:
+        found = Credentials(lambda: credentials.ask(plugin, cluster.value, user.folder))
+    except NoCredentials as error:
+        raise SourceError(f"no credentials for context {context}: {error}") from error
+    for name, content in found.certificate().items():
+        user.value[name] = base64.b64encode(content.encode()).decode()
+    return found
+
+
+def _as(options: Options, user: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield the headers of impersonation: a user of the kubeconfig may ask for it, and a flag goes before that."""
+    if name := options.as_user or user.get("as"):
+        yield "Impersonate-User", str(name)
+    if uid := options.as_uid or user.get("as-uid"):
+        yield "Impersonate-Uid", str(uid)
+    for group in options.as_groups or user.get("as-groups") or ():
+        yield "Impersonate-Group", str(group)
+    for key, values in (user.get("as-user-extra") or {}).items():
+        for value in values:
+            yield f"Impersonate-Extra-{quote(str(key), safe='')}", str(value)
+
+
+def _settle(configuration: Any) -> None:
+    """Decide what is left open: the scheme (client-go's rule), the proxy's password, warnings."""
+    if "://" not in configuration.host:
+        secure = configuration.ssl_ca_cert or configuration.cert_file or not configuration.verify_ssl
+        configuration.host = f"{'https' if secure else 'http'}://{configuration.host}"
+    if configuration.proxy and "@" in configuration.proxy:  # urllib3 does not take a proxy's password from its URL
+        _proxy_password(configuration)
+    if not configuration.verify_ssl:  # asked for in the kubeconfig: kubectl does not warn either
+        urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
+    configuration.connection_pool_maxsize = CONNECTIONS
+
+
+def _proxy_password(configuration: Any) -> None:
+    proxy = urlsplit(configuration.proxy)
+    if proxy.scheme.startswith("http"):
+        login = f"{unquote(proxy.username or '')}:{unquote(proxy.password or '')}"
+        configuration.proxy_headers = urllib3.make_headers(proxy_basic_auth=login)
+        configuration.proxy = proxy._replace(netloc=proxy.netloc.rpartition("@")[2]).geturl()
+
+
+def _without_content(error: Exception) -> str:
+    """Say what is wrong with a kubeconfig without quoting from it: it holds credentials."""
+    if isinstance(error, OSError):
+        return error.strerror or "can't be opened"
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
+        return f"line {error.problem_mark.line + 1} is not YAML"
+    return f"no {error} in it" if isinstance(error, KeyError) else "it is not YAML, or not a kubeconfig"
+
+
+class _Complaints(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(" ".join(record.getMessage().split()))
+
+
+def _in_cluster(options: Options, paths: str) -> Access:
+    from kubernetes.config.incluster_config import InClusterConfigLoader  # noqa: TID251
+
+    configuration = Configuration()
+    try:
+        InClusterConfigLoader(str(SERVICE_ACCOUNT / "token"), str(SERVICE_ACCOUNT / "ca.crt")).load_and_set(configuration)
+    except ConfigException:
+        raise SourceError(f"no kubeconfig at {paths}: set KUBECONFIG or --kubeconfig, or look at a file with --from", 2) from None
+    namespace = (SERVICE_ACCOUNT / "namespace").read_text().strip()
+    return Access("in-cluster", namespace, configuration, tuple(_as(options, {})))
+
+
+def _choose(merged: Any, options: Options) -> str:
+    """Return the context to use; with --cluster or --user, one made of it with those in their place."""
+    config = merged.config
+    files = [merged.config_files[path] for path in merged.paths]
+    current = next((name for file in files if (name := file.get("current-context"))), "")  # the first file wins, as in kubectl
+    context = options.context or current
+    if not context:
+        raise ConfigException("no current context: choose one with --context")
+    names = [entry["name"] for entry in config.value["contexts"]]
+    if context not in names:
+        raise ConfigException(f"no context is called {context!r}; there are: {', '.join(names) or 'none'}")
+    base = config["contexts"].get_with_name(context)["context"]
+    user = options.user or base.safe_get("user") or ""
+    if user and user not in [entry["name"] for entry in config.safe_get("users") or []]:
+        raise ConfigException(f"no user is called {user!r}")  # the library would go on without credentials
+    if options.cluster or options.user:
+        wanted = {"cluster": options.cluster, "user": options.user}
+        entry = {**base.value, **{key: value for key, value in wanted.items() if value}}
+        context = f"{context} (--cluster/--user)"
+        config.value["contexts"].append({"name": context, "context": entry})
+    return context
