@@ -44,7 +44,8 @@ IMAGE = Code(
     risk=Risk.SAFE,
     title="Image of the debug pods can't be pulled",
     message="{nodes} can't pull the image of netdoc's debug pods: {detail}",
-    fix="Name an image that your nodes can pull and that has python3 (--image, or NETDOC_IMAGE; --image-pull-secret).",
+    fix="Name an image that your nodes can pull and that has python3 (--image, or NETDOC_IMAGE); where it takes a pull secret, "
+    "--pod-namespace and --image-pull-secret.",
     commands=("kubectl netdoc check --no-pods",),
 )
 REFUSED = Code(
@@ -53,7 +54,8 @@ REFUSED = Code(
     risk=Risk.SAFE,
     title="Debug pods are refused",
     message="The API server refuses netdoc's debug pods ({reason}) on {nodes}: {detail}",
-    fix="Use a namespace that admits a restricted pod and has quota for it (--pod-namespace).",
+    fix="Use a namespace that admits a restricted pod and has quota for it (--pod-namespace), or give the pods what is demanded "
+    "(--label, --pod-requests, --pod-limits, --image).",
     commands=("kubectl netdoc rbac --check", "kubectl netdoc check --no-pods"),
 )
 NO_ACCOUNT = Code(

@@ -68,6 +68,30 @@ class OneOf(click.ParamType[str]):
         return complete.matching(((str(name), "") for name in self.names), incomplete)
 
 
+_NAME = r"([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
+_LABELED = _NAME + r"=([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?"
+_AMOUNT = _NAME + r"=\d+(\.\d+)?([mkMGTPE]|[KMGTPE]i)?"
+"""A label, and an amount of a resource, as the API takes them (Kubernetes: Labels and Selectors; resource.Quantity)."""
+
+
+class Pairs(click.ParamType[dict[str, str]]):
+    """KEY=VALUE, several with commas between."""
+
+    def __init__(self, what: str, pattern: str) -> None:
+        self.name = what
+        self.pattern = pattern
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> dict[str, str]:
+        """Return the pairs."""
+        if isinstance(value, dict):
+            return value
+        parts = value.split(",")
+        for part in parts:
+            if not re.fullmatch(self.pattern, part, re.ASCII):
+                self.fail(f"{part!r} is no {self.name} as KEY=VALUE", param, ctx)
+        return dict(part.split("=", 1) for part in parts)
+
+
 def _all(*options: Callable[[F], F]) -> Callable[[F], F]:
     def decorate(function: F) -> F:
         for option in reversed(options):
@@ -108,7 +132,22 @@ debug_pods = _all(
         show_default="python:3.13-alpine",
         help="Image of the debug pods; needs python3.",
     ),
-    click.option("--image-pull-secret", default="", help="Pull secret for that image, in the pods' namespace."),
+    click.option("--image-pull-secret", default="", help="Pull secret for that image, which is in --pod-namespace."),
+    click.option(
+        "--label",
+        "labels",
+        multiple=True,
+        type=Pairs("label", _LABELED),
+        metavar="KEY=VALUE",
+        help="Label for all that netdoc makes (repeatable).",
+    ),
+    click.option("--pod-requests", type=Pairs("amount", _AMOUNT), metavar="cpu=20m,…", help="Resources that debug pods request."),
+    click.option(
+        "--pod-limits",
+        type=Pairs("amount", _AMOUNT),
+        metavar="memory=64Mi,…",
+        help="Their limits; cpu=1,memory=128Mi if not given.",
+    ),
     click.option(
         "--pod-namespace",
         default="",
@@ -291,6 +330,9 @@ def live(options: dict[str, Any]) -> Source:
         namespace=options["pod_namespace"],
         pull_secret=options["image_pull_secret"],
         timeout=options["timeout"],
+        labels={key: value for each in options["labels"] for key, value in each.items()},
+        requests=options["pod_requests"] or {},
+        limits=options["pod_limits"] or {},
         tier=Tier.PRIVILEGED if options["privileged"] else Tier.NODES if options["node_checks"] else Tier.PODS,
     )
     return LiveSource(client.Client(connection(options)), options["namespaces"], None if options["no_pods"] else settings)
@@ -345,6 +387,9 @@ NO_PODS = {
     "image": "",
     "pod_namespace": "",
     "image_pull_secret": "",
+    "labels": (),
+    "pod_requests": None,
+    "pod_limits": None,
     "timeout": 0.0,
 }
 

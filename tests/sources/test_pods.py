@@ -11,7 +11,6 @@ import pytest
 from kubectl_netdoc.api import NODE, Unavailable
 from kubectl_netdoc.facts import Trouble
 from kubectl_netdoc.records import convert
-from kubectl_netdoc.sources.live.client import ApiError
 from kubectl_netdoc.sources.live.pods import (
     MOST_NODES,
     DebugPod,
@@ -20,7 +19,6 @@ from kubectl_netdoc.sources.live.pods import (
     judge_sandboxes,
     note,
     note_event,
-    refusal,
 )
 from kubectl_netdoc.testing import make_cluster, make_node
 
@@ -119,27 +117,6 @@ def test_an_event_about_a_pod_that_runs_is_nothing() -> None:
     pod = seen(pod_change(phase="Running", running={}, ip="10.0.0.1"))
     note_event(pod, change(involvedObject={"name": "p"}, reason="FailedCreatePodSandBox", message="old"))
     assert pod.suspect == 0
-
-
-@pytest.mark.parametrize(
-    ("status", "message", "trouble"),
-    [
-        (403, 'pods "x" is forbidden: exceeded quota: q, requested: pods=1', Trouble.QUOTA),
-        (403, 'pods "x" is forbidden: failed quota: q: must specify limits.cpu', Trouble.QUOTA),
-        (403, 'pods "x" is forbidden: violates PodSecurity "restricted:latest"', Trouble.ADMISSION),
-        (400, 'admission webhook "policy.example" denied the request: no', Trouble.ADMISSION),
-        (422, "ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no team", Trouble.ADMISSION),
-        (403, 'User "u" cannot create resource "pods" in API group ""', Trouble.FORBIDDEN),
-        (
-            403,
-            'pods "x" is forbidden: error looking up service account n/default: serviceaccount "default" not found',
-            Trouble.ACCOUNT,
-        ),
-        (500, "etcd is gone", Trouble.API),
-    ],
-)
-def test_refusals_are_told_apart_by_their_text(status: int, message: str, trouble: Trouble) -> None:
-    assert refusal(ApiError(status, message)) is trouble
 
 
 def test_exec_that_fails_leaves_a_vantage_that_ran() -> None:

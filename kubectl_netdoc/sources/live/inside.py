@@ -14,9 +14,11 @@ from msgspec import Struct, field
 from kubectl_netdoc import typed
 from kubectl_netdoc.records import Pod
 from kubectl_netdoc.requests import Lost, Probe, Reply, Request
+from kubectl_netdoc.sources.live import admission
 from kubectl_netdoc.sources.live import exec as agent_exec
 from kubectl_netdoc.sources.live.client import ApiError, Client
 
+NOBODY = 65534
 LIFE = 60
 """Seconds after which the container ends by itself."""
 
@@ -52,16 +54,25 @@ def measure(client: Client, pod: Pod, image: str, requests: tuple[Probe, ...], s
     name = f"netdoc-{secrets.token_hex(3)}"
     path = f"/api/v1/namespaces/{pod.namespace}/pods/{pod.name}"
     try:
-        client.request("PATCH", f"{path}/ephemeralcontainers", body={"spec": {"ephemeralContainers": [_container(name, image)]}})
+        try:
+            _put(client, path, _container(name, image))
+        except ApiError as error:
+            if not admission.refuses_user(error.message):
+                raise
+            _put(client, path, _container(name, image, any_user=True))
         why = _started(client, path, name)
     except ApiError as error:
-        return _lost(requests, f"no ephemeral container: {error.message}")
+        return _lost(requests, f"no ephemeral container: {admission.explained(error)}")
     if why:
         return _lost(requests, why)
     return agent_exec.run(client, pod.namespace, pod.name, requests, seconds, container=name).replies
 
 
-def _container(name: str, image: str) -> dict[str, object]:
+def _put(client: Client, path: str, container: dict[str, object]) -> None:
+    client.request("PATCH", f"{path}/ephemeralcontainers", body={"spec": {"ephemeralContainers": [container]}})
+
+
+def _container(name: str, image: str, any_user: bool = False) -> dict[str, object]:
     return {
         "name": name,
         "image": image,
@@ -69,7 +80,7 @@ def _container(name: str, image: str) -> dict[str, object]:
         "command": ["python3", "-c", f"import time; time.sleep({LIFE})"],
         "securityContext": {
             "runAsNonRoot": True,
-            "runAsUser": 65534,
+            **({} if any_user else {"runAsUser": NOBODY}),
             "allowPrivilegeEscalation": False,
             "capabilities": {"drop": ["ALL"]},
             "seccompProfile": {"type": "RuntimeDefault"},

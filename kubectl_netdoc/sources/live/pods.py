@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
@@ -20,6 +20,7 @@ from kubectl_netdoc.facts import Trouble, Vantage
 from kubectl_netdoc.model import Rule, Tier
 from kubectl_netdoc.records import NODE
 from kubectl_netdoc.requests import Canary, DnsLookup, Echo, OwnName, OwnService, Request
+from kubectl_netdoc.sources.live import admission
 from kubectl_netdoc.sources.live.client import ApiError, Client, Watch
 from kubectl_netdoc.sources.live.lists import OURS, OWNER
 from kubectl_netdoc.sources.wire import OwnServices, Places, Server
@@ -33,6 +34,9 @@ CANARY = "netdoc/canary"
 EXPIRES = "netdoc/expires"
 CNI = "/etc/cni/net.d"
 """Where runtimes look for CNI configuration, unless they are told otherwise (as k3s does)."""
+
+NOBODY = 65534
+"""As whom debug pods run, unless the cluster gives out user ids itself: an image's own user may be root."""
 
 ECHO_PORT = ECHO_PORTS.start
 """TCP and UDP; the next port is left closed, as a control. Registered to nobody (IANA) and below the ephemeral range."""
@@ -75,6 +79,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     """How to run debug pods. ``timeout``: seconds for the whole run, after which a pod of ours ends by itself.
 
     ``nodes``: which nodes carry one, as in ``choose_nodes``. ``tier``: from ``nodes`` on, each has one on its own network too.
+    ``labels`` are put on all that is made; ``requests`` and ``limits`` go before those that pods have otherwise.
     """
 
     nodes: str = ""
@@ -83,6 +88,9 @@ class Settings(Struct, frozen=True, kw_only=True):
     pull_secret: str = ""
     timeout: float = 60.0
     tier: Tier = Tier.PODS
+    labels: Mapping[str, str] = {}
+    requests: Mapping[str, str] = {}
+    limits: Mapping[str, str] = {}
 
 
 class NoPods(Exception):
@@ -285,6 +293,8 @@ class _Run:
             pod.nonce = secrets.token_hex(8)
         self.services: dict[OwnService, OwnServices] = {place: OwnServices() for place in _own_services(requests)}
         self.why_no_service = ""
+        self.any_user = False
+        """Whether the pods leave it to the cluster as whom they run."""
         self._changed = threading.Condition()
         self._made: list[str] = []
 
@@ -308,7 +318,7 @@ class _Run:
 
     def _labels(self) -> dict[str, str]:
         mesh = {"istio.io/dataplane-mode": "none", "sidecar.istio.io/inject": "false"}
-        return {OWNER: OURS, RUN: self.id, **mesh}
+        return {**self.settings.labels, OWNER: OURS, RUN: self.id, **mesh}
 
     @property
     def policy_path(self) -> str:
@@ -336,6 +346,8 @@ class _Run:
         try:
             self.client.request("POST", "/api/v1/namespaces", body={"metadata": meta})
         except ApiError as error:
+            if admission.refusal(error) is Trouble.ADMISSION:
+                raise NoPods(f"the namespace for debug pods is refused: {admission.explained(error)}") from error
             if error.status == 403:
                 raise NoPods(
                     "you may not create a namespace for debug pods: name one of yours with --pod-namespace, "
@@ -380,16 +392,18 @@ class _Run:
             return
         deadline = time.monotonic() + ACCOUNT
         while True:
+            body = self._manifest(pod)
             try:
-                self.client.request("POST", self._path("pods"), body=self._manifest(pod))
+                self.client.request("POST", self._path("pods"), body=body)
                 return
             except ApiError as error:
-                # The default ServiceAccount of a new namespace is made a moment after it.
-                if "serviceaccount" in error.message and "not found" in error.message and time.monotonic() < deadline:
+                if admission.passing(error.message) and time.monotonic() < deadline:
                     time.sleep(0.05)
-                    continue
-                pod.fail(refusal(error), error.message)
-                return
+                elif admission.refuses_user(error.message) and body["spec"]["securityContext"].get("runAsUser") == NOBODY:
+                    self.any_user = True
+                else:
+                    pod.fail(admission.refusal(error), admission.explained(error))
+                    return
 
     def _manifest(self, pod: DebugPod) -> dict[str, Any]:
         """Return the pod: meets Pod Security *restricted*, holds no token, goes nowhere near a mesh, ends by itself.
@@ -406,8 +420,8 @@ class _Run:
             "command": ["python3", "-c", agent.echo_source(), pod.nonce, pod.name, str(ECHO_PORT)],
             "readinessProbe": {"tcpSocket": {"port": ECHO_PORT}, "periodSeconds": 1, "failureThreshold": 1},
             "resources": {
-                "requests": {"cpu": "10m", "memory": "32Mi"},
-                "limits": {"cpu": "1", "memory": "128Mi"},
+                "requests": {"cpu": "10m", "memory": "32Mi", **self.settings.requests},
+                "limits": {"cpu": "1", "memory": "128Mi", **self.settings.limits},
             },
             "securityContext": {
                 "allowPrivilegeEscalation": False,
@@ -424,8 +438,7 @@ class _Run:
             "tolerations": [{"operator": "Exists"}],
             "securityContext": {
                 "runAsNonRoot": True,
-                "runAsUser": 65534,
-                "runAsGroup": 65534,
+                **({} if self.any_user else {"runAsUser": NOBODY, "runAsGroup": NOBODY}),
                 "seccompProfile": {"type": "RuntimeDefault"},
             },
             "containers": [container],
@@ -535,18 +548,6 @@ def delete(client: Client, path: str, seconds: float = 5) -> bool:
     except ApiError as error:
         return error.status == 404
     return True
-
-
-def refusal(error: ApiError) -> Trouble:
-    """Return why the API server did not take a pod: most of these are 403, and only the text tells them apart."""
-    text = error.message.lower()
-    if "exceeded quota" in text or "failed quota" in text:
-        return Trouble.QUOTA
-    if "serviceaccount" in text and "not found" in text:
-        return Trouble.ACCOUNT
-    if "violates podsecurity" in text or "admission" in text or "denied the request" in text:
-        return Trouble.ADMISSION
-    return Trouble.FORBIDDEN if error.status == 403 else Trouble.API
 
 
 def note(pod: DebugPod, change: _Change) -> None:

@@ -1,0 +1,60 @@
+"""Why an API server does not take an object, told by its text alone: most refusals are 403, whoever refuses.
+
+The texts are those of RBAC, ResourceQuota, LimitRanger, Pod Security, OpenShift's SecurityContextConstraints, Kyverno, Gatekeeper
+and ValidatingAdmissionPolicy.
+"""
+
+from __future__ import annotations
+
+import re
+
+from kubectl_netdoc.facts import Trouble
+from kubectl_netdoc.sources.live.client import ApiError
+
+SHOWN = 250
+"""Characters of a refusal that are repeated: OpenShift's names each of a dozen SecurityContextConstraints."""
+
+ANSWERS = (
+    (r"\blabels?\b|metadata/labels", "--label KEY=VALUE puts a label on all that netdoc makes"),
+    (r"\b(limits?|requests|must specify|usage per)\b", "--pod-limits and --pod-requests set what is demanded"),
+    (r"\b(registry|registries|images?|repos?|repositor(y|ies))\b", "--image names an image that is allowed"),
+    (
+        r"(?<![\"\w])hostnetwork(?!-v)|host network|hostpath|host namespaces|net_admin",
+        "without --node-checks and --privileged no such pod is made",
+    ),
+    (r"security context constraint", "you need the use of an SCC that admits such a pod, in --pod-namespace or everywhere"),
+)
+"""What a refusal speaks of, and the flag that answers it."""
+
+
+def refusal(error: ApiError) -> Trouble:
+    """Return what refused a pod."""
+    text = error.message.lower()
+    if "exceeded quota" in text or "failed quota" in text:
+        return Trouble.QUOTA
+    if "serviceaccount" in text and "not found" in text:
+        return Trouble.ACCOUNT
+    words = ("violates podsecurity", "admission", "denied", "security context constraint", "usage per ")
+    if error.status != 401 and any(word in text for word in words):
+        return Trouble.ADMISSION
+    return Trouble.FORBIDDEN if error.status == 403 else Trouble.API
+
+
+def explained(error: ApiError) -> str:
+    """Return a refusal, shortened, with the flags that answer it."""
+    text = " ".join(error.message.split())
+    if refusal(error) not in (Trouble.QUOTA, Trouble.ADMISSION):
+        return text
+    answers = [flag for pattern, flag in ANSWERS if re.search(pattern, text.lower())]
+    short = text if len(text) <= SHOWN else f"{text[:SHOWN]} …"
+    return "; ".join((short, *answers))
+
+
+def passing(text: str) -> bool:
+    """Whether a new namespace only lacks what controllers give it a moment later: its ServiceAccount, OpenShift's user ids."""
+    return ("serviceaccount" in text and "not found" in text) or "unable to find annotation openshift.io/" in text
+
+
+def refuses_user(text: str) -> bool:
+    """Whether a user id that the pod names is what is refused: OpenShift gives each namespace a range, and picks one itself."""
+    return "runAsUser: Invalid value" in text
