@@ -62,6 +62,12 @@ def test_words_complete(words: list[str], expected: set[str]) -> None:
     assert (set(values), directive) == (expected, complete.NO_FILE)
 
 
+def test_a_threshold_waits_for_its_number() -> None:
+    names = {f"{one.id}.{each.name}=" for one in registry.load().checks for each in one.thresholds}
+    values, directive = completed("check", "--threshold", "")
+    assert (set(values), directive) == (names, complete.NO_FILE + complete.NO_SPACE)
+
+
 @pytest.mark.parametrize(
     "words", [["check", "--from", ""], ["collect", "x"], ["policy", "diff", "--with", "a"], ["diff", "old", ""]], ids=" ".join
 )

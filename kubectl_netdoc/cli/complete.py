@@ -27,8 +27,8 @@ VARIABLE = "_KUBECTL_NETDOC_COMPLETE"
 """What the scripts of ``kubectl netdoc completion SHELL`` set: click's name for the program ``kubectl-netdoc``."""
 
 SHELLS = ("bash", "zsh", "fish")
-ANY_FILE, NO_FILE = 0, 4
-"""Cobra's directives: the shell's own completion, which is files, or nothing but what is printed."""
+ANY_FILE, NO_FILE, NO_SPACE = 0, 4, 2
+"""Cobra's directives: the shell's own completion, which is files; nothing but what is printed; and no space after it (a sum)."""
 
 PATIENCE = 1.5
 """Seconds that the cluster, and a credential plugin before it, are given until the names of namespaces are there."""
@@ -61,7 +61,8 @@ def for_kubectl(program: click.Command, words: list[str]) -> str:
     if any(item.type != "plain" for item in items):
         return f":{ANY_FILE}\n"
     lines = ["\t".join(filter(None, (item.value, " ".join((item.help or "").split())))) for item in items]
-    return "".join(f"{line}\n" for line in (*lines, f":{NO_FILE}"))
+    open_end = items and all(item.value.endswith("=") for item in items)
+    return "".join(f"{line}\n" for line in (*lines, f":{NO_FILE + NO_SPACE if open_end else NO_FILE}"))
 
 
 def script(shell: str, program: click.Command) -> str:
@@ -101,6 +102,16 @@ def codes(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
     from kubectl_netdoc import registry
 
     return matching(((name, code.title) for name, (_, code) in registry.load().codes.items()), incomplete)
+
+
+def thresholds(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
+    """Complete to the thresholds that may be set, with what they are otherwise."""
+    from kubectl_netdoc import registry
+
+    there = (
+        (f"{one.id}.{each.name}=", f"{each.default:g} {each.unit}") for one in registry.load().checks for each in one.thresholds
+    )
+    return matching(there, incomplete)
 
 
 def pages(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:

@@ -198,7 +198,11 @@ ignoring = _all(
         help="Leave this finding out, on subjects like shop/* (repeatable).",
     ),
     click.option(
-        "--threshold", multiple=True, metavar="CHECK.NAME=N", help="Set a threshold that explain CHECK lists (repeatable)."
+        "--threshold",
+        multiple=True,
+        metavar="CHECK.NAME=N",
+        shell_complete=complete.thresholds,
+        help="Set a threshold that explain CHECK lists (repeatable).",
     ),
     click.option(
         "--config",
