@@ -55,7 +55,7 @@ class Server:
         self.heard: list[Heard] = []
         self.refuse: Callable[[Heard], tuple[int, str] | None] = lambda heard: None
         """Called with each request; returns a status and a message where it is refused. Of a 3xx the message is the Location."""
-        self._groups = frozenset(f"{kind.group}/{kind.version}" for kind in KINDS.values() if kind.group)
+        self.versions = frozenset(f"{kind.group}/{kind.version}" for kind in KINDS.values() if kind.group)
         self._pods: list[dict[str, Any]] = []
         self._news = asyncio.Event()
         self._ended = asyncio.Event()
@@ -100,7 +100,7 @@ class Server:
         if path == "/version":
             return {"gitVersion": "v1.34.0"}, 200
         if path == "/apis":
-            return {"groups": [{"versions": [{"groupVersion": each} for each in sorted(self._groups)]}]}, 200
+            return {"groups": [{"versions": [{"groupVersion": each} for each in sorted(self.versions)]}]}, 200
         return {"items": self.lists.get(path, [])}, 200
 
     def _json(self, document: Any, status: int, headers: dict[str, str] | None = None) -> web.Response:
