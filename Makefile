@@ -3,7 +3,9 @@ SHELL := /bin/bash
 PY := .venv/bin/python
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 IMAGE := docker.io/lab/base:1
-NAME := netdoc
+KUBERNETES ?=
+export KUBERNETES
+NAME := $(if $(KUBERNETES),k8s-$(subst .,-,$(KUBERNETES)),netdoc)
 NETWORK ?=
 FAMILY ?=
 ifeq ($(FAMILY),dual)
@@ -13,7 +15,7 @@ LAB = $(if $(filter command line,$(origin NAME)),$(NAME),$(or $(NETWORK:flannel=
 E2E := e2e and not slow
 
 .DEFAULT_GOAL := check
-.PHONY: demo check test e2e e2e-all e2e-networks e2e-dual lab lab-down record score peers bench clean
+.PHONY: demo check test test-python e2e e2e-all e2e-networks e2e-dual lab lab-down record score peers bench clean
 
 .venv/ready: pyproject.toml
 	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed; python3 is $$(python3 -V)"; exit 1; }
@@ -38,6 +40,14 @@ test: .venv/ready  ## everything that needs no cluster
 	mypy
 	pytest -n 2 -m "not e2e"
 
+test-python:  ## the tests that need no cluster under another Python: VERSION=3.12 (pyenv's, or one on the PATH)
+	@set -e; python=$$(ls -d ~/.pyenv/versions/$(VERSION).*/bin/python3 2>/dev/null | tail -n 1); \
+	python=$${python:-$$(type -P python$(VERSION))} || { echo "there is no Python $(VERSION) here"; exit 1; }; \
+	$$python -m venv build/python$(VERSION); export PATH=$(CURDIR)/build/python$(VERSION)/bin:$$PATH; \
+	python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'; \
+	python -m pytest -n 2 -m "not e2e"
+
+# KUBERNETES=1.31 … 1.36: on a cluster of that version, k8s-1-31 (lab/kubernetes.sh).
 # lab/lab ends with 75 and one line that says why where a cluster can't be had at all.
 e2e: .venv/ready  ## the same on a real cluster, which is brought up by itself
 	@set -o pipefail; kubeconfig=$$(NETWORK=flannel lab/lab up $(NAME) | tail -n 1); code=$$?; \
@@ -61,7 +71,7 @@ e2e-dual: .venv/ready  ## a cluster with IPv4 and IPv6: silent, every path in bo
 	@set -eo pipefail; kubeconfig=$$(NETWORK=dual lab/lab up dual | tail -n 1); \
 	NETDOC_DUAL=$$kubeconfig NETDOC_IMAGE=$(IMAGE) pytest -m e2e -v tests/families
 
-lab:  ## a three-node cluster by hand, also with NETWORK=canal|cilium or FAMILY=dual; the last line printed is the path of its kubeconfig
+lab:  ## a three-node cluster by hand, also with NETWORK=canal|cilium, FAMILY=dual or KUBERNETES=1.31; the last line printed is the path of its kubeconfig
 	@NETWORK=$(NETWORK) lab/lab up $(LAB)
 
 lab-down:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+from inspect import cleandoc
+from typing import Any
 
 import msgspec
 
@@ -33,4 +35,15 @@ def _escaped(char: str) -> str:
 def schema() -> str:
     """Return the JSON Schema (2020-12) of the report; its name holds the version that a report's ``netdoc_report`` tells."""
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": f"urn:kubectl-netdoc:report:{REPORT_VERSION}"}
-    return msgspec.json.format(msgspec.json.encode(head | msgspec.json.schema(Report)), indent=2).decode() + "\n"
+    return msgspec.json.format(msgspec.json.encode(head | _cleaned(msgspec.json.schema(Report))), indent=2).decode() + "\n"
+
+
+def _cleaned(part: Any) -> Any:
+    """Return a part of a schema with its docstrings as Python 3.13 and later have them: without the indentation of the source."""
+    if isinstance(part, list):
+        return [_cleaned(each) for each in part]
+    if not isinstance(part, dict):
+        return part
+    return {
+        key: cleandoc(each) if key == "description" and isinstance(each, str) else _cleaned(each) for key, each in part.items()
+    }

@@ -61,7 +61,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def lab() -> Lab:
     if "NETDOC_LAB" not in os.environ:
         pytest.skip("no lab: run make e2e")
-    return Lab(Path(os.environ["NETDOC_LAB"]))
+    kubeconfig = Path(os.environ["NETDOC_LAB"])
+    return Lab(kubeconfig, kubeconfig.stem)
 
 
 @pytest.fixture(scope="session")

@@ -158,13 +158,13 @@ def test_a_user_without_exec(netdoc: Netdoc, no_exec: Path) -> None:
 
 
 def test_cordoned_and_tainted_nodes_are_looked_at(netdoc: Netdoc, lab: Lab) -> None:
-    lab.kubectl("cordon", "netdoc-worker")
-    lab.kubectl("taint", "node", "netdoc-worker2", "e2e=yes:NoSchedule")
+    lab.kubectl("cordon", f"{lab.name}-worker")
+    lab.kubectl("taint", "node", f"{lab.name}-worker2", "e2e=yes:NoSchedule")
     try:
         report = netdoc.report()
     finally:
-        lab.kubectl("uncordon", "netdoc-worker")
-        lab.kubectl("taint", "node", "netdoc-worker2", "e2e-")
+        lab.kubectl("uncordon", f"{lab.name}-worker")
+        lab.kubectl("taint", "node", f"{lab.name}-worker2", "e2e-")
     assert len(report["coverage"]["measured_nodes"]) == 3
     assert found(report) == set()
 
