@@ -15,7 +15,8 @@ LAB = $(if $(filter command line,$(origin NAME)),$(NAME),$(or $(NETWORK:flannel=
 E2E := e2e and not slow
 
 .DEFAULT_GOAL := check
-.PHONY: demo check test test-python e2e e2e-all e2e-networks e2e-dual lab lab-down record score peers bench clean
+SITE := NO_MKDOCS_2_WARNING=1 mkdocs build --quiet
+.PHONY: demo docs check test test-python e2e e2e-all e2e-networks e2e-dual lab lab-down record score peers bench clean
 
 .venv/ready: pyproject.toml
 	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed; python3 is $$(python3 -V)"; exit 1; }
@@ -27,6 +28,10 @@ demo: .venv/ready  ## the main job on a bundle recorded from a real broken clust
 	@echo '$$ kubectl netdoc check --from demo/kube-proxy-hung.json'
 	@kubectl netdoc check --from demo/kube-proxy-hung.json; code=$$?; echo; \
 	echo "(exit code $$code: 1 means that something is wrong. Your own cluster: kubectl netdoc check)"; [ $$code = 1 ]
+
+docs: .venv/ready  ## the site, in build/site; fails on a warning or a broken link
+	$(PY) tools/picture.py
+	$(SITE)
 
 check: .venv/ready  ## all day: lint, types and the quick tests
 	ruff check --quiet
