@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import ssl
 import sys
 from datetime import UTC, datetime, timedelta
@@ -19,6 +20,7 @@ from kubectl_netdoc.sources.live.client import ApiError, Client, Options
 from tests.commandline import Done, Netdoc, complaint, in_process
 from tests.kube import TOKEN
 from tests.server import Server, api_server, proxy
+from tests.terminal import Terminal
 
 CALLS = {"get", "post", "watch", "exec", "delete"}
 """What a run with debug pods does: no way may leave one of them out."""
@@ -158,11 +160,11 @@ def target(server: Server) -> str:
 def test_a_proxy_carries_everything(
     netdoc: Netdoc, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, authority: trustme.CA, way: str
 ) -> None:
-    """With its own password, which stands in the URL. The environment's is not for what the kubeconfig has one for."""
+    """With its own password, which stands in the URL. What the environment says is not for what the kubeconfig has one for."""
     with api_server(tls(authority, NAME), name=NAME) as server, proxy(password="me:p@ss") as one:
         url = one.url.replace("//", "//me:p%40ss@")
         monkeypatch.setenv("HTTPS_PROXY", url if way == "environment" else "http://127.0.0.1:1")
-        monkeypatch.setenv("NO_PROXY", "localhost,.svc,10.0.0.0/8")
+        monkeypatch.setenv("NO_PROXY", "localhost,.svc,10.0.0.0/8" if way == "environment" else "*")
         works(netdoc, server, config(tmp_path, server.url, ca(authority), {"proxy-url": url} if way == "kubeconfig" else {}))
         assert one.asked == {(target(server), one.password)}
 
@@ -181,14 +183,27 @@ def test_a_socks_proxy(netdoc: Netdoc, tmp_path: Path, authority: trustme.CA) ->
         assert one.asked == {(target(server), "")}
 
 
-@pytest.mark.parametrize("excepted", ["127.0.0.1", "127.0.0.0/8", "*", "x.test, 127.0.0.1"])
-def test_no_proxy_holds_for_everything(
-    netdoc: Netdoc, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, authority: trustme.CA, excepted: str
+def test_a_server_on_this_machine_needs_no_proxy(
+    netdoc: Netdoc, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, authority: trustme.CA
 ) -> None:
+    """As kubectl has it: kind's, or one behind a tunnel of ssh."""
     with api_server(tls(authority, "127.0.0.1")) as server, proxy() as one:
         monkeypatch.setenv("https_proxy", one.url)
-        monkeypatch.setenv("no_proxy", excepted)
         works(netdoc, server, config(tmp_path, server.url, ca(authority)))
+        assert one.asked == set()
+
+
+@pytest.mark.parametrize("excepted", [NAME, "cluster.test", ".cluster.test", "*", f"x.test, {NAME}"])
+def test_no_proxy_holds_for_every_call(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, excepted: str) -> None:
+    """The proxy is not asked, and who it is for is not found without it."""
+    with proxy() as one:
+        monkeypatch.setenv("https_proxy", one.url)
+        monkeypatch.setenv("no_proxy", excepted)
+        client = Client(Options(kubeconfig=str(config(tmp_path, f"https://{NAME}:6443"))))
+        with pytest.raises(ApiError):
+            client.get("/version")
+        with pytest.raises(ApiError):
+            client.exec("shop", "web", ["true"], 10)
         assert one.asked == set()
 
 
@@ -244,10 +259,11 @@ def test_service_account_of_a_pod(netdoc: Netdoc, monkeypatch: pytest.MonkeyPatc
 def test_kubeconfig_in_several_files(
     netdoc: Netdoc, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, authority: trustme.CA
 ) -> None:
-    """Parts in three folders, paths relative to the file they are in; one file is not there; the first word on a name counts."""
-    parts: dict[str, dict[str, Any]] = {
+    """Parts in three folders, paths relative to their file; one file is not there, one empty; the first word on a name counts."""
+    parts: dict[str, dict[str, Any] | None] = {
         "one/config": {"current-context": "lab", "users": [{"name": "u", "user": {"tokenFile": "token"}}]},
         "not/there": {},
+        "empty/config": None,
         "two/config": {
             "current-context": "other",
             "contexts": [{"name": "lab", "context": {"cluster": "c", "user": "u", "namespace": "ops"}}],
@@ -260,8 +276,8 @@ def test_kubeconfig_in_several_files(
         }
         for name, content in parts.items():
             (tmp_path / name).parent.mkdir()
-            if content:
-                (tmp_path / name).write_text(yaml.safe_dump({"kind": "Config", **content}))
+            if content != {}:
+                (tmp_path / name).write_text(yaml.safe_dump({"kind": "Config", **content}) if content else "")
         (tmp_path / "one/token").write_text(TOKEN)
         (tmp_path / "three/ca.pem").write_bytes(authority.cert_pem.bytes())
         monkeypatch.setenv("KUBECONFIG", ":".join(str(tmp_path / name) for name in parts))
@@ -433,6 +449,23 @@ def test_a_plugin_beside_the_kubeconfig(netdoc: Netdoc, tmp_path: Path, monkeypa
     monkeypatch.chdir("/")
     with api_server() as server:
         works(netdoc, server, config(tmp_path, server.url, user=user))
+
+
+def test_a_plugin_may_ask_at_a_terminal(tmp_path: Path) -> None:
+    """Its questions are seen and answered, though the report goes elsewhere."""
+    program = "import sys; print('Code?', file=sys.stderr, flush=True); code = input()\n" + PLUGIN
+    user = plugin(tmp_path, program, interactiveMode="IfAvailable")
+    with api_server() as server:
+        words = f"-m kubectl_netdoc check nodes_ready --no-pods --kubeconfig {config(tmp_path, server.url, user=user)}"
+        terminal = Terminal(["sh", "-c", f"{sys.executable} {words} >{tmp_path}/report; echo ended $?"], dict(os.environ))
+        try:
+            assert terminal.shows("Code?"), terminal.screen
+            terminal.type("1234\n")
+            assert terminal.shows("ended 0"), terminal.screen
+        finally:
+            terminal.close()
+        assert json.loads((tmp_path / "asked-1").read_text())["spec"]["interactive"] is True
+        assert everywhere(server, "Authorization") == {("Bearer token-1",)}
 
 
 # Clocks

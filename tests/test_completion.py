@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import os
-import pty
-import select
 import shutil
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,6 +20,7 @@ from kubectl_netdoc.report import FORMATS
 from tests.commandline import LONGEST, complaint, process
 from tests.kube import kubeconfig, thing
 from tests.server import api_server
+from tests.terminal import Terminal
 
 PROGRAMS = Path(sys.executable).parent
 """Where pip put the programs of this environment."""
@@ -154,36 +152,6 @@ def test_a_credential_plugin_gets_no_terminal_and_not_forever(tmp_path: Path, sc
 # With real shells
 
 
-class Terminal:
-    """A shell at a terminal: what is typed, and what appears."""
-
-    def __init__(self, command: list[str]) -> None:
-        self.screen = ""
-        self._end, inner = pty.openpty()
-        self._shell = subprocess.Popen(
-            command, stdin=inner, stdout=inner, stderr=inner, env=environment(), start_new_session=True, close_fds=True
-        )
-        os.close(inner)
-
-    def type(self, text: str) -> None:
-        """Type at the end of what is there."""
-        os.write(self._end, text.encode())
-
-    def shows(self, text: str) -> bool:
-        """Whether a text appears before the deadline."""
-        deadline = time.monotonic() + LONGEST / 2
-        while text not in self.screen and time.monotonic() < deadline:
-            if select.select([self._end], [], [], 0.5)[0]:
-                self.screen += os.read(self._end, 65536).decode(errors="replace")
-        return text in self.screen
-
-    def close(self) -> None:
-        """End the shell."""
-        self._shell.kill()
-        self._shell.wait()
-        os.close(self._end)
-
-
 SHELLS: dict[str, tuple[list[str], str]] = {
     "bash": (["bash", "--norc", "--noprofile", "-i"], ""),
     "zsh": (["zsh", "-f", "-i"], "autoload -U compinit; compinit -u -D; "),
@@ -195,7 +163,7 @@ def shell(request: pytest.FixtureRequest) -> Iterator[tuple[str, Terminal]]:
     if not shutil.which(request.param):
         pytest.skip(f"no {request.param} on this machine: apt-get install {request.param}")
     command, prepare = SHELLS[request.param]
-    terminal = Terminal(command)
+    terminal = Terminal(command, environment())
     terminal.type(f"{prepare}PS1='> '; echo re''ady\n")
     assert terminal.shows("ready"), terminal.screen
     yield request.param, terminal

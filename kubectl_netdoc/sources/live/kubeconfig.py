@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import logging
 import os
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,9 @@ SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 BEFORE_PLUGIN = ("token", "tokenFile", "auth-provider", "client-certificate", "client-certificate-data")
 """What a user of a kubeconfig may have besides a credential plugin, and that counts then (client-go)."""
+
+LOOPBACK = r"(https?://)?(localhost|127\.[0-9.]+|\[::1\])(:|/|$)"
+"""A server on this machine: what the environment says of proxies is not for it (Go, net/http.ProxyFromEnvironment)."""
 
 CONNECTIONS = 16
 """Connections to the API server that are kept open at most."""
@@ -65,7 +69,7 @@ def access(options: Options) -> Access:
     root = logging.getLogger()
     root.addHandler(complaints)  # the loader logs what it can't make out of credentials and goes on without
     try:
-        merged = KubeConfigMerger(paths)
+        merged = KubeConfigMerger(os.pathsep.join(path for path in paths.split(os.pathsep) if not _empty(path)))
         found = _in_cluster(options, paths) if merged.config is None else _of_context(merged, options)
     except ConfigException as error:
         raise SourceError(f"kubeconfig {paths}: {error}", 2) from error
@@ -79,6 +83,12 @@ def access(options: Options) -> Access:
     return found
 
 
+def _empty(path: str) -> bool:
+    """Whether a file has nothing in it: to kubectl it is a kubeconfig all the same."""
+    place = Path(path).expanduser()
+    return place.is_file() and place.stat().st_size == 0
+
+
 def _of_context(merged: KubeConfigMerger, options: Options) -> Access:
     context = _choose(merged, options)
     chosen = merged.config["contexts"].get_with_name(context)["context"]
@@ -87,6 +97,10 @@ def _of_context(merged: KubeConfigMerger, options: Options) -> Access:
     given = _ask_plugin(context, user, cluster)
     configuration = Configuration()
     KubeConfigLoader(merged.config, active_context=context, config_base_path=None).load_and_set(configuration)
+    if cluster.value.get("proxy-url"):
+        configuration.no_proxy = None  # which is for the environment's proxy
+    elif re.match(LOOPBACK, configuration.host):
+        configuration.proxy = None
     return Access(context, chosen.safe_get("namespace") or "default", configuration, tuple(_as(options, user.value)), given)
 
 
