@@ -178,9 +178,13 @@ class Proxy:
         self.password = base64.b64encode(password.encode()).decode()
         self.asked: set[tuple[str, str]] = set()
         """The targets, with the password that came (base64)."""
+        self._carried: set[asyncio.Task[Any]] = set()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Carry one connection."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._carried.add(task)
         with contextlib.suppress(OSError, asyncio.IncompleteReadError):
             first = await reader.readexactly(1)
             port = await (self._socks(reader, writer) if first == b"\x05" else self._tunnel(reader, writer))
@@ -188,6 +192,12 @@ class Proxy:
                 there = await asyncio.open_connection("127.0.0.1", port)
                 await asyncio.gather(_carry(reader, there[1]), _carry(there[0], writer))
         writer.close()
+
+    async def end(self) -> None:
+        """Let go of all connections."""
+        for task in self._carried:
+            task.cancel()
+        await asyncio.gather(*self._carried, return_exceptions=True)
 
     async def _tunnel(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> int:
         head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
@@ -233,6 +243,7 @@ def proxy(tls: ssl.SSLContext | None = None, password: str = "") -> Iterator[Pro
             yield one
         finally:
             server.close()
+            await one.end()
 
     with in_thread(serve()) as one:
         yield one

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import logging
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -65,9 +64,6 @@ class Access(Struct, frozen=True):
 def access(options: Options) -> Access:
     """Return the way that the flags, the kubeconfig or a pod's own service account describe; raises ``SourceError``."""
     paths = options.kubeconfig or os.environ.get("KUBECONFIG") or str(Path.home() / ".kube" / "config")
-    complaints = _Complaints()
-    root = logging.getLogger()
-    root.addHandler(complaints)  # the loader logs what it can't make out of credentials and goes on without
     try:
         merged = KubeConfigMerger(os.pathsep.join(path for path in paths.split(os.pathsep) if not _empty(path)))
         found = _in_cluster(options, paths) if merged.config is None else _of_context(merged, options)
@@ -75,10 +71,6 @@ def access(options: Options) -> Access:
         raise SourceError(f"kubeconfig {paths}: {error}", 2) from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError) as error:
         raise SourceError(f"kubeconfig {paths} can't be read: {_without_content(error)}", 2) from error
-    finally:
-        root.removeHandler(complaints)
-    if complaints.lines:
-        raise SourceError(f"no credentials for context {found.context}: {complaints.lines[0]}")
     _settle(found.configuration)
     return found
 
@@ -175,15 +167,6 @@ def _without_content(error: Exception) -> str:
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
         return f"line {error.problem_mark.line + 1} is not YAML"
     return f"no {error} in it" if isinstance(error, KeyError) else "it is not YAML, or not a kubeconfig"
-
-
-class _Complaints(logging.Handler):
-    def __init__(self) -> None:
-        super().__init__(logging.ERROR)
-        self.lines: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.lines.append(" ".join(record.getMessage().split()))
 
 
 def _in_cluster(options: Options, paths: str) -> Access:
