@@ -20,12 +20,14 @@ SHADES = 5
 """Steps of a heatmap, from the least value to the greatest."""
 
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
+_LOST = re.compile(r"\b[1-9]\d*/\d+ lost")
 
 
 class Cell(Struct, frozen=True):
     """A path of the mesh: what was measured, in words, and its class.
 
-    ``heat0`` (the least value) to ``heat4``; ``broken`` where there is no value, as nothing came through.
+    ``heat0`` (the least value) to ``heat4``; ``broken`` where there is no value, as nothing came through; ``lossy`` beside it
+    where some was lost.
     """
 
     text: str
@@ -100,7 +102,7 @@ def _cell(text: str | None, values: list[float]) -> Cell | None:
     if value is None:
         return Cell(text, "broken")
     place = values.index(value) / (len(values) - 1) if len(values) > 1 else 0.0
-    return Cell(text, f"heat{round(place * (SHADES - 1))}")
+    return Cell(text, f"heat{round(place * (SHADES - 1))}" + (" lossy" if _LOST.search(text) else ""))
 
 
 def bars(findings: Iterable[Finding]) -> list[Bar]:

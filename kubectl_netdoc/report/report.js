@@ -5,6 +5,7 @@ document.querySelectorAll("button[data-copy]").forEach(function (button) {
     var code = document.getElementById(button.dataset.copy);
     var done = function (word) {
       button.textContent = word;
+      document.getElementById("told").textContent = word + ": " + code.textContent;
       window.setTimeout(function () { button.textContent = "Copy"; }, 2000);
     };
     var select = function () {
