@@ -16,6 +16,7 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.cells import cell_len
 
 from kubectl_netdoc import report
 from kubectl_netdoc.commands import Risk
@@ -33,7 +34,7 @@ from kubectl_netdoc.model import (
     Subject,
     Unseen,
 )
-from kubectl_netdoc.report import markdown
+from kubectl_netdoc.report import markdown, text
 from kubectl_netdoc.report.json import schema
 from kubectl_netdoc.report.terminal import safe
 
@@ -214,6 +215,18 @@ def test_command_is_never_wrapped_for_it_is_to_be_copied() -> None:
     command = "kubectl -n shop patch service web -p " + "'x y' " * 60
     found = msgspec.structs.replace(finding(0, "x"), commands=(command,))
     assert command in render("text", nasty((found,), "x"))
+
+
+@pytest.mark.parametrize(("width", "limit"), [(40, 80), (80, 80), (100, 100), (500, 120)])
+def test_no_line_is_wider_than_the_terminal_but_for_a_single_word_or_a_command(width: int, limit: int) -> None:
+    row = CheckResult("node_ports", "日本語 " * 40, State.PASS)
+    wide = msgspec.structs.replace(nasty((finding(0, "日本語 網路 故障 " * 40),), "日本語 " * 40), results=(row,))
+    for of in (msgspec.structs.replace(EVERYTHING, results=()), wide):
+        for line in text.render(of, Severity.INFO, False, width).splitlines():
+            before, _, _ = line.rpartition(" ")
+            assert line.startswith("    kubectl ") or cell_len(line) <= limit or cell_len(before) <= limit
+    told = [line for line in text.render(wide, Severity.INFO, False, width).splitlines() if "kubectl" not in line]
+    assert max(map(cell_len, told)) > limit - 8
 
 
 def test_every_state_has_its_row_and_refusals_their_rule() -> None:

@@ -22,7 +22,7 @@ from kubectl_netdoc.sources import bundle
 
 ROOT = Path(__file__).parent.parent
 DEMO = "demo/kube-proxy-hung.json"
-WIDTH = 112
+WIDTH = 104
 SHOWN = 23
 """Lines of the report's head; of the checks it shows those that found something, and the summary."""
 

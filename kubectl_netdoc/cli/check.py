@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from typing import Any
 
@@ -52,7 +53,8 @@ def command(checks: tuple[str, ...], source: str, output: str, fail_on: str, sho
         whole = run(where, registry, chosen, progress, wanted, settings)
     result = whole.report
     colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-    click.echo(report.renderer(output, Severity(show), colour)(result), nl=False, color=colour)
+    width = shutil.get_terminal_size((text.WIDTH, 0)).columns if sys.stdout.isatty() else text.WIDTH
+    click.echo(report.renderer(output, Severity(show), colour, width)(result), nl=False, color=colour)
     if flags["verbose"]:
         mesh = text.matrix(result)
         click.echo((f"{mesh}\n" if mesh else "") + options.cost(where, whole.measured), err=True)

@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 FORMATS = ("text", "json", "yaml", "markdown", "junit", "sarif", "html")
 
 
-def renderer(name: str, show: Severity, colour: bool) -> Renderer:
-    """Return the renderer of a format, each imported only when it is used; raises ``KeyError``."""
+def renderer(name: str, show: Severity, colour: bool, width: int = 100) -> Renderer:
+    """Return the renderer of a format, each imported only when it is used; raises ``KeyError``. ``width``: of the terminal."""
     if name == "text":
         from kubectl_netdoc.report import text
 
-        return lambda report: text.render(report, show=show, colour=colour)
+        return lambda report: text.render(report, show, colour, width)
     if name == "json":
         from kubectl_netdoc.report import json
 

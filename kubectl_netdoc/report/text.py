@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
-import textwrap
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
 
+from rich.cells import cell_len
 from tabulate import tabulate
 
 from kubectl_netdoc.model import CheckResult, Finding, Report, Severity, State, at_least
 from kubectl_netdoc.report import parts
 from kubectl_netdoc.report.terminal import safe
 
-WIDTH = 100
+WIDTH, LEAST, MOST = 100, 80, 120
+"""Cells of a line where there is no terminal, and on one at least and at most."""
+
 Painter = Callable[[str, str], str]
 """Colours a text by its label."""
 
@@ -26,14 +28,21 @@ LABELS = {
     State.CRASHED: "CRASHED",
 }
 COLOURS = {"FAIL": "1;31", "WARN": "1;33", "CRASHED": "1;35", "ok": "32", "info": "36", "unknown": "33", "skipped": "2"}
+NAME = 31
+"""Cells of the column of checks' ids at most: what the contract allows them."""
+
 MOST_EFFECTS = 5
 MOST_VALUES = 8
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
-def render(report: Report, show: Severity = Severity.WARN, colour: bool = False) -> str:
-    """Return the report as text. ``show``: findings less severe are only counted. ``colour``: ANSI colours."""
-    paint = _paint if colour else _plain
-    return "\n".join(_lines(report, show, paint)).rstrip() + "\n"
+def render(report: Report, show: Severity = Severity.WARN, colour: bool = False, width: int = WIDTH) -> str:
+    """Return the report as text. ``show``: findings less severe are only counted. ``colour``: ANSI colours.
+
+    ``width``: of the terminal, in cells (a Chinese character takes two); nothing but commands, which are to be copied, and
+    single words is wider.
+    """
+    return "\n".join(_Writer(report, show, _paint if colour else _plain, width).lines()).rstrip() + "\n"
 
 
 def _paint(label: str, text: str) -> str:
@@ -45,80 +54,76 @@ def _plain(label: str, text: str) -> str:
     return text
 
 
-def _lines(report: Report, show: Severity, paint: Painter) -> Iterator[str]:
-    by_id = {finding.id: finding for finding in report.findings}
-    for finding in report.causes():
-        if at_least(finding.severity, show):
-            yield from _finding(finding, by_id, paint)
+class _Writer:
+    """Writes one report, a part a method."""
+
+    def __init__(self, report: Report, show: Severity, paint: Painter, width: int) -> None:
+        self.report, self.show, self.paint = report, show, paint
+        self.width = max(LEAST, min(width, MOST))
+        self.by_id = {finding.id: finding for finding in report.findings}
+
+    def lines(self) -> Iterator[str]:
+        """All of it."""
+        for finding in self.report.causes():
+            if at_least(finding.severity, self.show):
+                yield from self._finding(finding)
+                yield ""
+        yield from self._checks()
+        yield from self._listed("Not looked at:", [f"{what}: {reason}" for what, reason in parts.unseen(self.report)])
+        yield from self._listed("Ignored:", self.report.ignored)
+        yield from self._listed("Thresholds that are not the checks' own:", self.report.thresholds)
+        yield ""
+        yield from self._wrapped("", 0, summary(self.report))
+
+    def _finding(self, finding: Finding) -> Iterator[str]:
+        label = finding.severity.upper() if finding.severity is not Severity.INFO else "info"
+        indent = len(label) + len(finding.code) + 3
+        yield from self._wrapped(f"{self.paint(label, label)} {finding.code}  ", indent, finding.message)
+        if evidence := ", ".join(f"{key}={value}" for key, value in parts.evidence(finding, MOST_VALUES, ",")):
+            yield from self._wrapped("  evidence: ", 12, evidence)
+        if finding.explains:
+            effects = [f"{self.by_id[effect].code} {self.by_id[effect].subject}" for effect in finding.explains]
+            more = f" and {len(effects) - MOST_EFFECTS} more" if len(effects) > MOST_EFFECTS else ""
+            head = f"  explains {len(effects)} finding{'s' if len(effects) > 1 else ''}: "
+            yield from self._wrapped(head, 12, "; ".join(effects[:MOST_EFFECTS]) + more)
+        for change in finding.recent:
+            yield from self._wrapped("  recent: ", 10, str(change))
+        yield from self._wrapped(f"  fix ({finding.risk}): ", 7, finding.fix)
+        yield from (f"    {safe(command)}" for command in finding.commands)
+        yield f"  more: kubectl netdoc explain {finding.code}"
+
+    def _checks(self) -> Iterator[str]:
+        wide = min(max((cell_len(safe(result.check)) for result in self.report.results), default=0), NAME)
+        for result in self.report.results:
+            label, name = LABELS[result.state], safe(result.check)
+            head = f"{self.paint(label, label)}{' ' * (9 - len(label))}{name}{' ' * (wide - cell_len(name) + 2)}"
+            yield from self._wrapped(head, 11 + wide, result.title + self._remark(result))
+
+    def _remark(self, result: CheckResult) -> str:
+        if result.error:
+            return f": {result.error}"
+        count = sum(self.by_id[finding].severity is not Severity.INFO for finding in result.findings)
+        return f": {count} finding{'s' if count > 1 else ''}" if count and result.state in (State.FAIL, State.WARN) else ""
+
+    def _listed(self, head: str, items: Collection[object]) -> Iterator[str]:
+        if items:
             yield ""
-    yield from _checks(report.results, by_id, paint)
-    yield from _not_looked_at(report)
-    yield from _listed("Ignored:", report.ignored)
-    yield from _listed("Thresholds that are not the checks' own:", report.thresholds)
-    yield ""
-    yield summary(report)
+            yield head
+            for item in items:
+                yield from self._wrapped("  - ", 4, str(item))
 
-
-def _finding(finding: Finding, by_id: dict[str, Finding], paint: Painter) -> Iterator[str]:
-    label = finding.severity.upper() if finding.severity is not Severity.INFO else "info"
-    yield from _wrapped(f"{paint(label, label)} {finding.code}  ", len(label) + len(finding.code) + 3, safe(finding.message))
-    if evidence := ", ".join(f"{key}={value}" for key, value in parts.evidence(finding, MOST_VALUES, ",")):
-        yield from _wrapped("  evidence: ", 12, safe(evidence))
-    if finding.explains:
-        effects = [f"{by_id[effect].code} {by_id[effect].subject}" for effect in finding.explains]
-        more = f" and {len(effects) - MOST_EFFECTS} more" if len(effects) > MOST_EFFECTS else ""
-        plural = "s" if len(effects) > 1 else ""
-        yield from _wrapped(f"  explains {len(effects)} finding{plural}: ", 12, safe("; ".join(effects[:MOST_EFFECTS])) + more)
-    for change in finding.recent:
-        yield from _wrapped("  recent: ", 10, safe(str(change)))
-    yield from _wrapped(f"  fix ({finding.risk}): ", 7, safe(finding.fix))
-    yield from (f"    {safe(command)}" for command in finding.commands)  # never wrapped: it is to be copied
-    yield f"  more: kubectl netdoc explain {finding.code}"
-
-
-def _wrapped(head: str, indent: int, text: str) -> Iterator[str]:
-    """Wrap ``text`` behind ``head``, whose colour codes take no room; further lines are indented."""
-    room = re.sub(r"\x1b\[[0-9;]*m", "", head)
-    lines = textwrap.wrap(
-        text,
-        WIDTH,
-        initial_indent="_" * len(room),
-        subsequent_indent=" " * indent,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
-    yield head + (lines[0][len(room) :] if lines else "")
-    yield from lines[1:]
-
-
-def _checks(results: Iterable[CheckResult], by_id: dict[str, Finding], paint: Painter) -> Iterator[str]:
-    rows = [[paint(LABELS[r.state], LABELS[r.state]), safe(r.check), safe(r.title), safe(_remark(r, by_id))] for r in results]
-    if rows:
-        table = tabulate(rows, tablefmt="plain", disable_numparse=True)
-        yield from (line.rstrip() for line in table.splitlines())
-
-
-def _remark(result: CheckResult, by_id: dict[str, Finding]) -> str:
-    if result.error:
-        return result.error
-    count = sum(by_id[finding].severity is not Severity.INFO for finding in result.findings)
-    return f"{count} finding{'s' if count > 1 else ''}" if count and result.state in (State.FAIL, State.WARN) else ""
-
-
-def _not_looked_at(report: Report) -> Iterator[str]:
-    if told := parts.unseen(report):
-        yield ""
-        yield "Not looked at:"
-        for what, reason in told:
-            yield from _wrapped("  - ", 4, safe(f"{what}: {reason}"))
-
-
-def _listed(head: str, items: Collection[object]) -> Iterator[str]:
-    if items:
-        yield ""
-        yield head
-        for item in items:
-            yield from _wrapped("  - ", 4, safe(str(item)))
+    def _wrapped(self, head: str, indent: int, text: str) -> Iterator[str]:
+        """Wrap ``text`` behind ``head``, whose colour codes take no room; further lines are indented."""
+        line, used = head, cell_len(_COLOUR.sub("", head))
+        begun = False
+        for word in safe(text).split():
+            if begun and used + 1 + cell_len(word) > self.width:
+                yield line
+                line, used, begun = " " * indent, indent, False
+            line += f" {word}" if begun else word
+            used += cell_len(word) + begun
+            begun = True
+        yield line
 
 
 def matrix(report: Report) -> str:
