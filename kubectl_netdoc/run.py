@@ -261,7 +261,7 @@ def sum_up(
         coverage=coverage(cluster, measured),
         results=(*results, *registry.broken),
         findings=findings,
-        unseen=unseen,
+        unseen=(*unseen, *suppress.unknown(cluster, registry.codes.keys())),
         ignored=ignored,
         thresholds=settings.thresholds,
     )

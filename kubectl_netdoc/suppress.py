@@ -5,14 +5,14 @@ A finding that is ignored leaves the report with its effects, is counted, and na
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from fnmatch import fnmatchcase
 
 import msgspec
 from msgspec import Struct
 
 from kubectl_netdoc.cluster import Cluster, Listing
-from kubectl_netdoc.model import Finding, Ignored
+from kubectl_netdoc.model import Finding, Ignored, Unseen
 
 ANNOTATION = "netdoc/ignore"
 
@@ -59,8 +59,18 @@ def apply(
     return kept, tuple(gone.values())
 
 
+def unknown(cluster: Cluster, codes: Collection[str]) -> tuple[Unseen, ...]:
+    """Return the codes in annotations that nobody has: no error, as who wrote them may have another version of netdoc."""
+    return tuple(
+        Unseen(f"{ANNOTATION} on {' '.join((kind, '/'.join(filter(None, (namespace, name)))))}", f"there is no code {wish.code}")
+        for (kind, namespace, name), wishes in _annotated(cluster).items()
+        for wish in wishes
+        if wish.code not in codes
+    )
+
+
 def _annotated(cluster: Cluster) -> dict[tuple[str, str, str], list[Wish]]:
-    """The wishes that objects carry. Codes that nobody has are passed over: who wrote them may have another version of netdoc."""
+    """The wishes that objects carry."""
     found: dict[tuple[str, str, str], list[Wish]] = {}
     for kind, listing in cluster.index.listings.items():
         for item in listing.items if isinstance(listing, Listing) else ():

@@ -87,6 +87,13 @@ def test_an_object_says_what_not_to_tell_of_it(codes: str, hit: bool) -> None:
     assert (kept, gone) == ((["SVC001:db"], ["SVC001:web"]) if hit else (["SVC001:web", "SVC001:db"], []))
 
 
+def test_a_code_on_an_object_that_nobody_has_is_told() -> None:
+    cluster = make_cluster(annotated("XYZ999, svc001"), make_service("db"))
+    assert [(item.what, "XYZ999" in item.reason) for item in suppress.unknown(cluster, KNOWN.codes)] == [
+        ("netdoc/ignore on Service shop/web", True)
+    ]
+
+
 FILES = [
     ("", []),
     ("ignore: []", []),
