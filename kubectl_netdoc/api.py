@@ -1,6 +1,6 @@
 """What the author of a check imports; nothing else of netdoc is meant for checks.
 
-See CONTRIBUTING.md for a check from an empty file to its tests.
+See CONTRIBUTING.md for a check from an empty file to its tests, docs/stability.md for what stays.
 """
 
 from kubectl_netdoc.cluster import Cluster, Listing, Unavailable, matches

@@ -4,6 +4,8 @@ Everything built is two hours old and well unless told otherwise. A test asserts
 
     cluster = make_cluster(make_service("web", selector={"app": "web"}), make_pod("web-1", labels={"app": "web"}))
     assert judge(check, cluster) == {("SVC004", "Service shop/web")}
+
+docs/stability.md says what stays.
 """
 
 from __future__ import annotations
