@@ -131,6 +131,14 @@ def test_kubectl_asks_the_plugin() -> None:
     assert kubectl("", "check", "--from", "") == ([":0"], "")
 
 
+def test_a_link_to_the_program_does_as_well(tmp_path: Path) -> None:
+    """Where something else than pip has installed it."""
+    link = tmp_path / complete.EXECUTABLE
+    link.symlink_to(PROGRAMS / "kubectl-netdoc")
+    done = subprocess.run([link, "check", "dns_c"], capture_output=True, text=True, timeout=LONGEST, check=True)
+    assert (done.stdout.splitlines()[-1], done.stdout.startswith("dns_config"), done.stderr) == (":4", True, "")
+
+
 def test_a_cluster_that_does_not_answer_is_silence(tmp_path: Path, deaf: int) -> None:
     for port in (deaf, 1):
         config = kubeconfig(tmp_path, f"https://127.0.0.1:{port}")

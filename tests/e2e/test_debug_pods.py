@@ -127,6 +127,11 @@ def test_an_admission_policy_that_refuses(netdoc: Netdoc, admission: str) -> Non
     assert _codes(netdoc.report("--pod-namespace", admission), "debug_pods") == {"POD002"}
 
 
+def test_an_admission_policy_that_has_what_it_demands(netdoc: Netdoc, admission: str) -> None:
+    report = netdoc.report("--pod-namespace", admission, "--label", "team=net")
+    assert looked_at_all(report), _states(report)
+
+
 def test_what_is_known_when_the_time_is_up_is_reported(netdoc: Netdoc) -> None:
     states = _states(netdoc.report("--timeout", "1s"))
     assert {states["service_config"], states["dns_config"], states["nodes_ready"]} == {"pass"}
