@@ -23,7 +23,6 @@ thresholds stand beside the code.
 
 from __future__ import annotations
 
-import ipaddress
 from collections import defaultdict
 from collections.abc import Iterator
 from typing import cast
@@ -360,8 +359,7 @@ def _forbidden(facts: Facts, node: str) -> str:
 
 def _is_cache(address: str) -> bool:
     """Whether an address may be a node-local cache's: link-local (NodeLocal DNSCache, AKS), or any that IPv6 leaves open."""
-    server = ipaddress.ip_address(address)
-    return server.version == 6 or server.is_link_local
+    return families.of(address) == families.IPV6 or families.link_local(address)
 
 
 def _deaf(seen: _Seen, service: Subject, forbidden: str) -> Iterator[Judged]:

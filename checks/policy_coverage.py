@@ -23,10 +23,9 @@ P7.
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterable, Iterator
 
-from kubectl_netdoc import clusterdns
+from kubectl_netdoc import clusterdns, families
 from kubectl_netdoc.api import (
     COREFILE,
     NAMESPACE,
@@ -265,7 +264,7 @@ def _node_local(facts: Facts) -> str:
     """The link-local nameserver that a debug pod was given, or nothing."""
     for request in plan(facts.cluster):
         reply = facts.reply(request)
-        if isinstance(reply, DnsReply) and reply.server and ipaddress.ip_address(reply.server).is_link_local:
+        if isinstance(reply, DnsReply) and families.link_local(reply.server):
             return reply.server
     return ""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
+
 from kubectl_netdoc.cluster import Cluster
 from kubectl_netdoc.records import NODE, POD
 
@@ -11,6 +13,14 @@ IPV4, IPV6 = "IPv4", "IPv6"
 def of(address: str) -> str:
     """Return the family of an IP address or a range, as the API writes it."""
     return IPV6 if ":" in address else IPV4
+
+
+def link_local(address: str) -> bool:
+    """Whether an address is link-local, as that of NodeLocal DNSCache is; what is no address is not."""
+    try:
+        return ip_address(address).is_link_local
+    except ValueError:
+        return False
 
 
 def of_pods(cluster: Cluster) -> tuple[str, ...]:

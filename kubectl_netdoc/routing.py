@@ -81,7 +81,10 @@ Key = tuple[int, int, int]
 
 
 def _numbers(text: str) -> Key:
-    network = ip_network(text, strict=False)
+    try:
+        network = ip_network(text, strict=False)
+    except ValueError:  # a node may tell anything
+        return 0, 0, 0
     length = network.prefixlen
     return network.version, length, int(network.network_address) >> (network.max_prefixlen - length)
 
@@ -176,8 +179,11 @@ def flannel(node: Node, family: str) -> Tunnel:
 
 
 def first(range_: str) -> str:
-    """Return the first address of a range, which flannel gives to the tunnel's end there."""
-    return str(ip_network(range_, strict=False).network_address)
+    """Return the first address of a range (nothing where it is none), which flannel gives to the tunnel's end there."""
+    try:
+        return str(ip_network(range_, strict=False).network_address)
+    except ValueError:
+        return ""
 
 
 def owners(nodes: Iterable[Node], tables: Mapping[str, Tables]) -> dict[str, str]:
@@ -218,7 +224,10 @@ def way(tables: Tables, to: str, owner: Mapping[str, str]) -> Way:
 
 def contains(range_: str, address: str) -> bool:
     """Whether an address is in a range, each as text."""
-    one, other = ip_network(range_, strict=False), ip_address(address)
+    try:
+        one, other = ip_network(range_, strict=False), ip_address(address)
+    except ValueError:
+        return False
     return one.version == other.version and other in one
 
 

@@ -3,11 +3,31 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import lru_cache
+from ipaddress import ip_address, ip_network
 
+import msgspec
 from msgspec import field
 
 from kubectl_netdoc import corefile, dnslog
 from kubectl_netdoc.records.base import Condition, Moment, Object, ObjectMeta, Record, Traced, TracedMeta
+
+
+@lru_cache(maxsize=1 << 16)
+def is_address(text: str) -> bool:
+    """Whether a text is an IP address."""
+    try:
+        return bool(ip_address(text))
+    except ValueError:
+        return False
+
+
+def is_range(text: str) -> bool:
+    """Whether a text is an IP range."""
+    try:
+        return bool(ip_network(text, strict=False))
+    except ValueError:
+        return False
 
 
 class Namespace(Object, frozen=True):
@@ -35,6 +55,11 @@ class NodeSpec(Record, frozen=True):
     pod_cidrs: tuple[str, ...] = field(name="podCIDRs", default=())
     unschedulable: bool = False
     taints: tuple[Taint, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Leave out what is no range: nothing in the API forbids it."""
+        if not all(map(is_range, self.pod_cidrs)):
+            msgspec.structs.force_setattr(self, "pod_cidrs", tuple(filter(is_range, self.pod_cidrs)))
 
 
 class NodeInfo(Record, frozen=True):
@@ -199,8 +224,8 @@ class Pod(Object, frozen=True):
 
     @property
     def ips(self) -> tuple[str, ...]:
-        """The pod's addresses, primary first."""
-        return tuple(p.ip for p in self.status.pod_ips if p.ip)
+        """The pod's addresses, primary first; what is none is left out."""
+        return tuple(p.ip for p in self.status.pod_ips if is_address(p.ip))
 
     @property
     def finished(self) -> bool:
