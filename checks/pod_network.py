@@ -22,11 +22,10 @@ Kubernetes: The Kubernetes network model; failure catalogue M1, M3 and the table
 from __future__ import annotations
 
 from collections.abc import Iterator
-from ipaddress import ip_address, ip_network
 
 import msgspec
 
-from kubectl_netdoc import elders, families, networks
+from kubectl_netdoc import elders, families, networks, routing
 from kubectl_netdoc.api import (
     DAEMON_SET,
     ENDPOINT_SLICE,
@@ -465,7 +464,7 @@ def _ranges(facts: Facts, mesh: _Mesh) -> Iterator[Finding]:
         return
     ranges = {n.name: n.spec.pod_cidrs for n in facts.cluster.all(NODE) if n.spec.pod_cidrs}
     judged = {node: v.ip for node, v in mesh.usable.items() if v.ip and node in ranges}
-    outside = [node for node, ip in judged.items() if not any(ip_address(ip) in ip_network(r, False) for r in ranges[node])]
+    outside = [node for node, ip in judged.items() if not any(routing.contains(r, ip) for r in ranges[node])]
     if 0 < len(outside) < len(judged) and len(outside) == 1:
         node = outside[0]
         paths = sorted(f"{a} -> {b}" for a, b in mesh.replies if node in (a, b))
