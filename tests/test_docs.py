@@ -93,3 +93,10 @@ def test_what_the_readme_leads_to_is_there() -> None:
     for name in ("README.md", "CONTRIBUTING.md"):
         for target in re.findall(r"\]\(([^)#]+)", (ROOT / name).read_text()):
             assert (ROOT / target).exists(), (name, target)
+
+
+def test_each_threat_has_a_test_that_is_there() -> None:
+    named = set(re.findall(r"`(test_\w+)`", (ROOT / "SECURITY.md").read_text()))
+    there = {name for path in (ROOT / "tests").rglob("*.py") for name in re.findall(r"def (test_\w+)\(", path.read_text())}
+    assert named
+    assert named <= there

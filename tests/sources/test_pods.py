@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -12,9 +13,11 @@ from kubectl_netdoc.api import NODE, Unavailable
 from kubectl_netdoc.facts import Trouble
 from kubectl_netdoc.records import convert
 from kubectl_netdoc.sources.live.pods import (
+    CANARY,
     MOST_NODES,
     DebugPod,
     _Change,
+    _Run,
     choose_nodes,
     judge_sandboxes,
     note,
@@ -156,3 +159,23 @@ def test_nodes_as_asked_for(wanted: str, names: set[str]) -> None:
 
 def test_where_nodes_cannot_be_read_the_scheduler_chooses() -> None:
     assert choose_nodes(make_cluster(unavailable={NODE: Unavailable("forbidden")})) == ("",)
+
+
+class _Written:
+    """Stands for the API server: keeps what is sent to it."""
+
+    def __init__(self) -> None:
+        self.bodies: list[dict[str, Any]] = []
+
+    def request(self, method: str, path: str, *, body: dict[str, Any]) -> None:
+        self.bodies.append(body)
+
+
+def test_the_canary_policy_selects_a_label_of_this_run_and_nothing_else() -> None:
+    """An empty selector would stop a namespace's workloads."""
+    written = _Written()
+    running = SimpleNamespace(id="abc123", client=written, policy_path="/x/networkpolicies/netdoc-abc123", _meta=lambda name: {})
+    _Run.deny(running)  # type: ignore[arg-type]
+    (body,) = written.bodies
+    assert body["spec"]["podSelector"] == {"matchLabels": {CANARY: "abc123"}}
+    assert CANARY.startswith("netdoc")
