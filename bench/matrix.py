@@ -200,7 +200,12 @@ class Runner:
         if why := "; ".join(fault.not_applied for fault in scene.faults if fault.not_applied):
             return Fix("not applied", why=why)
         true = {fault.cause for fault in scene.faults}
-        named = [f for f in report["findings"] if f["code"] in true and not f["explained_by"]]
+        named = [
+            f
+            for f in report["findings"]
+            if f["code"] in true and not f["explained_by"] and any(map(commands.changes, f["commands"]))
+        ]
+        meant = {f["code"] for f in named}  # of two faults, the one whose cause names what to look at is not to go away
         lines = [
             (line, argv) for f in named for line, argv in zip(f["commands"], f["argv"], strict=True) if commands.changes(line)
         ]
@@ -220,7 +225,7 @@ class Runner:
         deadline = time.monotonic() + MENDED
         while True:
             again, _ = self.check(*checks, *scene.flags)
-            still = {f["code"] for f in again["findings"] if f["severity"] in ABOVE_INFO} & true
+            still = {f["code"] for f in again["findings"] if f["severity"] in ABOVE_INFO} & meant
             if not still:
                 return Fix("mended", shown)
             if time.monotonic() > deadline:
