@@ -16,7 +16,7 @@ E2E := e2e and not slow
 
 .DEFAULT_GOAL := check
 SITE := NO_MKDOCS_2_WARNING=1 mkdocs build --quiet
-.PHONY: demo docs check test test-python e2e e2e-all e2e-networks e2e-dual lab lab-down record score peers bench clean
+.PHONY: demo docs dist dist-test check test test-python e2e e2e-all e2e-networks e2e-dual lab lab-down record score peers bench clean
 
 .venv/ready: pyproject.toml
 	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed; python3 is $$(python3 -V)"; exit 1; }
@@ -33,24 +33,30 @@ docs: .venv/ready  ## the site, in build/site; fails on a warning or a broken li
 	$(PY) tools/picture.py
 	$(SITE)
 
+dist: .venv/ready  ## wheel, sdist, an archive that needs no Python, checksums and krew's manifest, in dist/
+	$(PY) -m release.build
+
+dist-test: .venv/ready  ## the archive without this Python, krew's install, upgrade and uninstall, two builds alike; some minutes
+	pytest -m release tests/test_release.py
+
 check: .venv/ready  ## all day: lint, types and the quick tests
 	ruff check --quiet
 	ruff format --check --quiet
 	mypy
-	pytest -n 2 -m "not e2e and not slow"
+	pytest -n 2 -m "not e2e and not slow and not release"
 
 test: .venv/ready  ## everything that needs no cluster
 	ruff check --quiet
 	ruff format --check --quiet
 	mypy
-	pytest -n 2 -m "not e2e"
+	pytest -n 2 -m "not e2e and not release"
 
 test-python:  ## the tests that need no cluster under another Python: VERSION=3.12 (pyenv's, or one on the PATH)
 	@set -e; python=$$(ls -d ~/.pyenv/versions/$(VERSION).*/bin/python3 2>/dev/null | tail -n 1); \
 	python=$${python:-$$(type -P python$(VERSION))} || { echo "there is no Python $(VERSION) here"; exit 1; }; \
 	$$python -m venv build/python$(VERSION); export PATH=$(CURDIR)/build/python$(VERSION)/bin:$$PATH; \
 	python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'; \
-	python -m pytest -n 2 -m "not e2e"
+	python -m pytest -n 2 -m "not e2e and not release"
 
 # KUBERNETES=1.31 … 1.36: on a cluster of that version, k8s-1-31 (lab/kubernetes.sh).
 # lab/lab ends with 75 and one line that says why where a cluster can't be had at all.

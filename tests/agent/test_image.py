@@ -22,7 +22,7 @@ from tests.agent.process import LONGEST, ask, outcomes
 from tests.agent.test_echo import free_port
 from tests.agent.udp import healthy, udp_server
 
-DOCKERFILE = Path(__file__).parents[2] / "packaging" / "image" / "Dockerfile"
+DOCKERFILE = Path(__file__).parents[2] / "release" / "image" / "Dockerfile"
 OPENSHIFT_USER = 1000740000
 """One of those that OpenShift gives to a namespace; its group is 0. No image knows it."""
 

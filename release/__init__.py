@@ -1,0 +1,1 @@
+"""How netdoc is handed out: wheel, archives that need no Python, krew."""

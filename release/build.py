@@ -1,0 +1,133 @@
+"""Builds what a release hands out into dist/: a wheel, an sdist, an archive that needs no Python, checksums, krew's manifest.
+
+    python -m release.build [--date SECONDS] [--url URL] [--finish]
+
+Two builds of one commit are the same bytes: times are the commit's (or ``--date``), names are sorted, owners are nobody. The
+archive is for the platform that this runs on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import hashlib
+import io
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+from kubectl_netdoc import __version__
+
+ROOT = Path(__file__).parent.parent
+DIST = ROOT / "dist"
+PROGRAM = "kubectl-netdoc"
+MACHINES = {"x86_64": "amd64", "AMD64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
+DEADLINE = 1200.0
+
+
+def this_platform() -> tuple[str, str]:
+    """Return the system and the machine as Go, and so krew, names them."""
+    return platform.system().lower(), MACHINES[platform.machine()]
+
+
+def run(*command: str, env: dict[str, str]) -> None:
+    """Run a tool; its output is shown where it fails."""
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=DEADLINE)
+    if done.returncode:
+        sys.exit(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout[-3000:]}{done.stderr[-3000:]}")
+
+
+def frozen(work: Path, env: dict[str, str]) -> Path:
+    """Return the folder of the program with its own Python, made by PyInstaller."""
+    collected = [word for package in ("kubectl_netdoc", "netdoc_checks") for word in ("--collect-submodules", package)]
+    data = ["--collect-data", "kubectl_netdoc", "--copy-metadata", PROGRAM]
+    agent = f"--add-data={ROOT / 'kubectl_netdoc' / 'agent'}/*.py:kubectl_netdoc/agent"
+    places = ["--distpath", str(work / "dist"), "--workpath", str(work / "build"), "--specpath", str(work)]
+    options = ["--onedir", "--noconfirm", "--log-level", "ERROR", "--name", PROGRAM, *collected, *data, agent, *places]
+    run(sys.executable, "-m", "PyInstaller", *options, str(ROOT / "release" / "frozen.py"), env=env)
+    return work / "dist" / PROGRAM
+
+
+def packed(folder: Path, date: int) -> bytes:
+    """Return a folder as .tar.gz: names in order, every time the same, nobody's."""
+    held = io.BytesIO()
+    with tarfile.open(fileobj=held, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        for path in sorted(folder.rglob("*")):
+            info = tar.gettarinfo(str(path), str(path.relative_to(folder)))
+            info.mtime, info.uid, info.gid, info.uname, info.gname = date, 0, 0, "", ""
+            info.mode = 0o755 if path.is_dir() or os.access(path, os.X_OK) else 0o644
+            with path.open("rb") if info.isreg() else io.BytesIO() as content:
+                tar.addfile(info, content if info.isreg() else None)
+    return gzip.compress(held.getvalue(), 9, mtime=0)
+
+
+def manifest(found: dict[tuple[str, str], Path], url: str) -> str:
+    """Return krew's manifest: the template with the version, and a part for each platform's archive."""
+    template = (ROOT / "release" / "krew" / "netdoc.yaml.in").read_text()
+    head, part = template.split("# for each platform:\n")
+    parts = []
+    for (system, machine), path in sorted(found.items()):
+        checksum = hashlib.sha256(path.read_bytes()).hexdigest()
+        parts.append(part.format(url=url, os=system, arch=machine, name=path.name, sha256=checksum, version=__version__))
+    return head.format(version=__version__, url=url) + "".join(parts)
+
+
+def archives() -> dict[tuple[str, str], Path]:
+    """Return the archives in dist/ by the platform that their names tell."""
+    found = {}
+    for path in DIST.glob(f"{PROGRAM}_{__version__}_*.tar.gz"):
+        system, machine = path.name.removesuffix(".tar.gz").split("_")[-2:]
+        found[system, machine] = path
+    return found
+
+
+def finish(url: str) -> None:
+    """Write krew's manifest and the checksums of what lies in dist/, and print those."""
+    (DIST / "netdoc.yaml").write_text(manifest(archives(), url))
+    (DIST / "SHA256SUMS").write_text(sums())
+    print((DIST / "SHA256SUMS").read_text(), end="")
+
+
+def sums() -> str:
+    """Return the checksums of all that lies in dist/, as sha256sum prints them."""
+    paths = sorted(path for path in DIST.iterdir() if path.name != "SHA256SUMS")
+    return "".join(f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in paths)
+
+
+def last_commit() -> int:
+    """Return the time of the commit that is checked out, in seconds since 1970."""
+    told = subprocess.run(["git", "-C", str(ROOT), "log", "-1", "--format=%ct"], capture_output=True, text=True, check=True)
+    return int(told.stdout)
+
+
+def main(args: list[str]) -> None:
+    """Build it all."""
+    parser = argparse.ArgumentParser(prog="python -m release.build", description="Build a release into dist/.")
+    parser.add_argument("--date", type=int, help="seconds since 1970 that all files are of (default: the commit's)")
+    parser.add_argument("--url", default="https://netdoc.invalid", help="where releases will be; krew's manifest says it")
+    parser.add_argument("--finish", action="store_true", help="build nothing; manifest and checksums of what lies in dist/")
+    options = parser.parse_args(args)
+    if options.finish:
+        finish(options.url)
+        return
+    date = options.date or last_commit()
+    env = os.environ | {"SOURCE_DATE_EPOCH": str(date), "PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1"}
+    work = ROOT / "build" / "release"
+    for old in (work, DIST):
+        shutil.rmtree(old, ignore_errors=True)
+    DIST.mkdir()
+    run(sys.executable, "-m", "build", "--no-isolation", "--outdir", str(DIST), env=env)
+    folder = frozen(work, env)
+    shutil.copy(ROOT / "LICENSE", folder / "LICENSE")
+    system, machine = this_platform()
+    archive = DIST / f"{PROGRAM}_{__version__}_{system}_{machine}.tar.gz"
+    archive.write_bytes(packed(folder, date))
+    finish(options.url)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
