@@ -52,6 +52,7 @@ from kubectl_netdoc.api import (
     matches,
 )
 from kubectl_netdoc.similar import nearest_labels, nearest_name, selector_patch, text, typo
+from kubectl_netdoc.targets import CONTROLLER
 
 SETTLING = timedelta(seconds=60)
 """How long pods, endpoints and workloads may take to follow a change before that is held against them."""
@@ -66,7 +67,6 @@ PROVISIONING = Threshold(
 UNCLAIMED = timedelta(seconds=20)
 """A controller that handles a load balancer says so in an Event within seconds."""
 
-CONTROLLER = "endpointslice-controller.k8s.io"
 MIRROR = "endpointslicemirroring-controller.k8s.io"
 
 LEADING = frozenset({"primary", "master", "leader", "active", "writer", "true"})

@@ -85,11 +85,8 @@ def from_file(content: str, name: str, known: Registry, today: date) -> Settings
         raise BadSetting(f"{name}: no YAML" + (f", line {mark.line + 1}" if mark else "")) from error
     except (msgspec.ValidationError, RecursionError) as error:
         raise BadSetting(f"{name}: {error}") from error
-    wishes = tuple(
-        Wish(_known(entry.code, known, name), name, entry.subject, entry.why)
-        for entry in file.ignore
-        if entry.until is None or today <= entry.until
-    )
+    every = [(entry, Wish(_known(entry.code, known, name), name, entry.subject, entry.why)) for entry in file.ignore]
+    wishes = tuple(wish for entry, wish in every if entry.until is None or today <= entry.until)
     return Settings(wishes, tuple(item for check, own in file.thresholds.items() for item in _changed(check, own, known, name)))
 
 
@@ -106,7 +103,7 @@ def _changed(check: str, values: Mapping[str, float], known: Registry, by: str) 
             none = f"check {check} has no thresholds"
             raise BadSetting(f"{by}: {UnknownName(f'threshold of {check}', name, own) if own else none}")
         limit = own[name]
-        if not limit.least <= value <= limit.most:  # no number (nan) is neither
+        if not limit.least <= value <= limit.most or value == float("inf"):  # nan is neither
             raise BadSetting(f"{by}: {check}.{name} is {value:g}; it can be {limit.least:g} to {limit.most:g} {limit.unit}")
         yield Changed(check, name, value, limit.default, limit.unit, by)
 

@@ -41,14 +41,20 @@ def run(*command: str, env: dict[str, str]) -> None:
         sys.exit(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout[-3000:]}{done.stderr[-3000:]}")
 
 
+FREEZER = "pyinstaller==6.22.3"
+
+
 def frozen(work: Path, env: dict[str, str]) -> Path:
-    """Return the folder of the program with its own Python, made by PyInstaller."""
+    """Return the folder of the program with its own Python, made by PyInstaller of what the wheel takes along."""
+    python = work / "venv" / ("Scripts" if os.name == "nt" else "bin") / "python"
+    run(sys.executable, "-m", "venv", str(work / "venv"), env=env)
+    run(str(python), "-m", "pip", "install", "--quiet", FREEZER, *map(str, DIST.glob("*.whl")), env=env)
     collected = [word for package in ("kubectl_netdoc", "netdoc_checks") for word in ("--collect-submodules", package)]
     data = ["--collect-data", "kubectl_netdoc", "--copy-metadata", PROGRAM]
     agent = f"--add-data={ROOT / 'kubectl_netdoc' / 'agent'}/*.py:kubectl_netdoc/agent"
     places = ["--distpath", str(work / "dist"), "--workpath", str(work / "build"), "--specpath", str(work)]
     options = ["--onedir", "--noconfirm", "--log-level", "ERROR", "--name", PROGRAM, *collected, *data, agent, *places]
-    run(sys.executable, "-m", "PyInstaller", *options, str(ROOT / "release" / "frozen.py"), env=env)
+    run(str(python), "-m", "PyInstaller", *options, str(ROOT / "release" / "frozen.py"), env=env)
     return work / "dist" / PROGRAM
 
 
@@ -121,6 +127,10 @@ def main(args: list[str]) -> None:
         shutil.rmtree(old, ignore_errors=True)
     DIST.mkdir()
     run(sys.executable, "-m", "build", "--no-isolation", "--outdir", str(DIST), env=env)
+    for path in DIST.glob("*.tar.gz"):  # setuptools gives an sdist the times of this minute
+        with tarfile.open(path) as tar:
+            tar.extractall(work / "sdist", filter="data")
+        path.write_bytes(packed(work / "sdist", date))
     folder = frozen(work, env)
     shutil.copy(ROOT / "LICENSE", folder / "LICENSE")
     system, machine = this_platform()

@@ -147,6 +147,7 @@ def test_krew_installs_upgrades_and_uninstalls(krew: Path, archive: Path, tmp_pa
     env = os.environ | {"KREW_ROOT": str(home), "PATH": f"{tools}:{home}/bin:/usr/bin:/bin", "KREW_NO_UPGRADE_CHECK": "1"}
     env["KREW_DEFAULT_INDEX_URI"] = str(index(tmp_path / "index", archive, f"v{__version__}"))
     manifest = DIST / "netdoc.yaml"
+    assert run(str(krew), "update", env=env).returncode == 0
     done = run(str(krew), "install", f"--manifest={manifest}", f"--archive={archive}", env=env)
     assert done.returncode == 0, done.stderr
     checked = run("kubectl", "netdoc", "check", "--from", DEMO, env=env)

@@ -114,6 +114,7 @@ def test_a_file(content: str, subjects: list[str]) -> None:
         "- a",
         "ignore: x",
         "ignore: [{code: NOPE}]",
+        "ignore: [{code: NOPE, until: 2020-01-01}]",
         "ignore: [{subject: x}]",
         "ignore: [{code: SVC001, subjet: x}]",
         "a: [",

@@ -52,7 +52,14 @@ def test_a_flag_counts_before_the_file() -> None:
 @pytest.mark.parametrize(
     "flag",
     [
-        *("dns_latency.slow_ms", "dns_latency.slow_ms=", "dns_latency.slow_ms=fast", "dns_latency.slow_ms=nan", "slow_ms=1"),
+        *(
+            "dns_latency.slow_ms",
+            "dns_latency.slow_ms=",
+            "dns_latency.slow_ms=fast",
+            "dns_latency.slow_ms=nan",
+            "dns_latency.slow_ms=inf",
+            "slow_ms=1",
+        ),
         *("dns_latency.slow_m=1", "dns_latenc.slow_ms=1", "dns_latency.lost_percent=101", "dns_latency.slow_ms=-1", "=1", "."),
         *("dns_config.slow_ms=1", ""),
     ],

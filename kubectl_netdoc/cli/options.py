@@ -195,7 +195,7 @@ ignoring = _all(
         multiple=True,
         metavar="CODE[=SUBJECT]",
         shell_complete=complete.codes,
-        help="Leave this finding out, on subjects like shop/* (repeatable).",
+        help="Leave this finding out; on subjects like web, shop/* or 'Pod shop/*' (repeatable).",
     ),
     click.option(
         "--threshold",
