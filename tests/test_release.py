@@ -11,13 +11,15 @@ import os
 import shutil
 import subprocess
 import tarfile
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
 import yaml
-
-from kubectl_netdoc import __version__
 
 ROOT = Path(__file__).parent.parent
 DIST = ROOT / "dist"
@@ -137,7 +139,17 @@ def krew() -> Path:
     return target
 
 
-def test_krew_installs_upgrades_and_uninstalls(krew: Path, archive: Path, tmp_path: Path) -> None:
+@pytest.fixture
+def served() -> Iterator[str]:
+    """Where dist/ is served on loopback."""
+    handler = partial(SimpleHTTPRequestHandler, directory=str(DIST))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+def test_krew_installs_upgrades_and_uninstalls(krew: Path, archive: Path, served: str, tmp_path: Path) -> None:
     """From the manifest and the archive, then through an index of one's own with a newer version, by the real kubectl."""
     kubectl = Path(str(shutil.which("kubectl"))).resolve()
     tools = tmp_path / "tools"
@@ -145,7 +157,7 @@ def test_krew_installs_upgrades_and_uninstalls(krew: Path, archive: Path, tmp_pa
     (tools / "kubectl").symlink_to(kubectl)
     home = tmp_path / "krew-root"
     env = os.environ | {"KREW_ROOT": str(home), "PATH": f"{tools}:{home}/bin:/usr/bin:/bin", "KREW_NO_UPGRADE_CHECK": "1"}
-    env["KREW_DEFAULT_INDEX_URI"] = str(index(tmp_path / "index", archive, f"v{__version__}"))
+    env["KREW_DEFAULT_INDEX_URI"] = str(index(tmp_path / "index", f"{served}/{archive.name}"))
     manifest = DIST / "netdoc.yaml"
     assert run(str(krew), "update", env=env).returncode == 0
     done = run(str(krew), "install", f"--manifest={manifest}", f"--archive={archive}", env=env)
@@ -163,12 +175,11 @@ def test_krew_installs_upgrades_and_uninstalls(krew: Path, archive: Path, tmp_pa
     assert run(str(krew), "uninstall", "netdoc", env=env).returncode == 0
 
 
-def index(folder: Path, archive: Path, version: str) -> Path:
-    """An index of krew's: a git repository with the manifest, its archive a file of this machine."""
+def index(folder: Path, url: str) -> Path:
+    """An index of krew's: a git repository with the manifest, its archive at that place."""
     (folder / "plugins").mkdir(parents=True)
     document = yaml.safe_load((DIST / "netdoc.yaml").read_text())
-    document["spec"]["version"] = version
-    document["spec"]["platforms"][0]["uri"] = archive.as_uri()
+    document["spec"]["platforms"][0]["uri"] = url
     (folder / "plugins" / "netdoc.yaml").write_text(yaml.safe_dump(document))
     for command in (("init", "-q"), ("add", "."), ("commit", "-qm", "index")):
         git(folder, *command)
