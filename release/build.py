@@ -1,4 +1,5 @@
-"""Builds what a release hands out into dist/: a wheel, an sdist, an archive that needs no Python, checksums, krew's manifest.
+"""Builds what a release hands out into dist/: a wheel, an sdist, an archive that needs no Python, an SBOM, checksums,
+krew's manifest.
 
     python -m release.build [--date SECONDS] [--url URL] [--finish]
 
@@ -41,14 +42,33 @@ def run(*command: str, env: dict[str, str]) -> None:
         sys.exit(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout[-3000:]}{done.stderr[-3000:]}")
 
 
-FREEZER = "pyinstaller==6.22.3"
+FREEZER, LISTER = "pyinstaller==6.22.3", "cyclonedx-bom>=7"
+
+
+def listed(python: Path, work: Path, env: dict[str, str]) -> None:
+    """Write the SBOM (CycloneDX) of what is installed beside a Python, by a tool that is installed elsewhere."""
+    tool = work / "lister"
+    run(sys.executable, "-m", "venv", str(tool), env=env)
+    run(str(tool / python.parent.name / "python"), "-m", "pip", "install", "--quiet", LISTER, env=env)
+    out = DIST / f"{PROGRAM}_{__version__}.cdx.json"
+    command = (
+        str(tool / python.parent.name / "cyclonedx-py"),
+        "environment",
+        str(python),
+        "--output-reproducible",
+        "-o",
+        str(out),
+    )
+    run(*command, env=env)
 
 
 def frozen(work: Path, env: dict[str, str]) -> Path:
     """Return the folder of the program with its own Python, made by PyInstaller of what the wheel takes along."""
     python = work / "venv" / ("Scripts" if os.name == "nt" else "bin") / "python"
     run(sys.executable, "-m", "venv", str(work / "venv"), env=env)
-    run(str(python), "-m", "pip", "install", "--quiet", FREEZER, *map(str, DIST.glob("*.whl")), env=env)
+    run(str(python), "-m", "pip", "install", "--quiet", *map(str, DIST.glob("*.whl")), env=env)
+    listed(python, work, env)
+    run(str(python), "-m", "pip", "install", "--quiet", FREEZER, env=env)
     collected = [word for package in ("kubectl_netdoc", "netdoc_checks") for word in ("--collect-submodules", package)]
     data = ["--collect-data", "kubectl_netdoc", "--copy-metadata", PROGRAM]
     agent = f"--add-data={ROOT / 'kubectl_netdoc' / 'agent'}/*.py:kubectl_netdoc/agent"

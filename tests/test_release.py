@@ -92,6 +92,13 @@ def test_everything_works_from_it(args: tuple[str, ...], unpacked: Path) -> None
     assert len(told.stdout) > 0.9 * len(own.stdout) > 0
 
 
+def test_the_sbom_lists_what_is_in_the_archive(built: dict[str, str]) -> None:
+    (path,) = DIST.glob("*.cdx.json")
+    names = {part["name"] for part in json.loads(path.read_text())["components"]}
+    assert {"kubectl-netdoc", "kubernetes", "msgspec", "click", "dnspython"} <= names
+    assert not names & {"pytest", "mypy", "pyinstaller", "cyclonedx-bom"}
+
+
 def test_the_agent_is_in_it(unpacked: Path) -> None:
     assert {"agent.py", "echo.py", "host.py"} <= {path.name for path in unpacked.rglob("kubectl_netdoc/agent/*.py")}
 
