@@ -16,7 +16,7 @@ E2E := e2e and not slow
 
 .DEFAULT_GOAL := check
 SITE := NO_MKDOCS_2_WARNING=1 mkdocs build --quiet
-.PHONY: demo docs dist dist-test check test test-python e2e e2e-all e2e-networks e2e-dual lab lab-down record score peers bench clean
+.PHONY: demo docs dist dist-test release check test test-python e2e e2e-all e2e-networks e2e-dual lab lab-down record score peers bench clean
 
 .venv/ready: pyproject.toml
 	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed; python3 is $$(python3 -V)"; exit 1; }
@@ -38,6 +38,9 @@ dist: .venv/ready  ## wheel, sdist, an archive that needs no Python, checksums a
 
 dist-test: .venv/ready  ## the archive without this Python, krew's install, upgrade and uninstall, two builds alike; some minutes
 	pytest -m release tests/test_release.py
+
+release: .venv/ready  ## VERSION=1.2.3: tests, changelog, version, commit and tag; pushes nothing
+	@$(PY) -m release.tag "$(VERSION)"
 
 check: .venv/ready  ## all day: lint, types and the quick tests
 	ruff check --quiet
