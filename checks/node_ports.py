@@ -64,6 +64,7 @@ from kubectl_netdoc.policy import own as policies
 from kubectl_netdoc.policy.rules import Direction
 from kubectl_netdoc.targets import Target, all_targets, proof
 
+LOG = "kubectl -n kube-system logs --tail=20 -l k8s-app=kube-proxy --prefix"
 RESTART = "kubectl -n kube-system delete pod -l k8s-app=kube-proxy --field-selector spec.nodeName="
 SHOWN = 3
 """Nodes that a finding gives a command for at most; it is the same on the others."""
@@ -129,7 +130,8 @@ LEFT_OUT = Code(
     title="Health check says no beside a backend",
     message="Health check port {port} of Service {namespace}/{name} says {said} on {nodes}, where a ready endpoint is: load "
     "balancers leave these nodes out",
-    fix="See what answers there and whether kube-proxy on {nodes} is healthy and up to date.",
+    fix="Where it says 503, kube-proxy on {nodes} is behind; where nothing answers, look for a host firewall that other nodes "
+    "don't have.",
     rows=("K5",),
 )
 
@@ -385,12 +387,13 @@ def _disagreeing(service: Service, answers: dict[str, str], near: set[str]) -> I
     if holes:
         yield BLACK_HOLE.on(subject, try_=_restarts(holes), port=port, nodes=holes)
     if left_out:
-        nodes = sorted(left_out)
-        yield LEFT_OUT.on(subject, try_=_restarts(nodes), port=port, nodes=nodes, said=sorted(set(left_out.values())))
+        nodes, behind = sorted(left_out), "503" in left_out.values()  # it says no: it has not heard of the endpoint
+        lines = _restarts(nodes) if behind else (*(on_node(node, "iptables -t raw -S") for node in nodes[:SHOWN]), LOG)
+        yield LEFT_OUT.on(subject, try_=lines, port=port, nodes=nodes, said=sorted(set(left_out.values())))
 
 
 def _restarts(nodes: list[str]) -> tuple[str, ...]:
-    return ("kubectl -n kube-system logs --tail=20 -l k8s-app=kube-proxy --prefix", *(RESTART + node for node in nodes[:SHOWN]))
+    return (LOG, *(RESTART + node for node in nodes[:SHOWN]))
 
 
 def _changing(cluster: Cluster, item: EndpointSlice) -> bool:
