@@ -50,6 +50,7 @@ from kubectl_netdoc.api import (
     Unseen,
     on_node,
 )
+from kubectl_netdoc.commands import word
 from kubectl_netdoc.joining import joining
 from kubectl_netdoc.networks.agents import Agents
 from kubectl_netdoc.requests import CniFile
@@ -169,7 +170,7 @@ def _judge(cluster: Cluster, node: str, found: dict[str, CniConfigReply], agents
         if agreed:
             agent = next(iter(own.values()), None)
             shown = f"{agent.namespace}/{agent.name}" if agent else "which is none that netdoc knows"
-            delete = (f"kubectl -n {agent.namespace} delete pod {agent.name}",) if agent else ()
+            delete = (f"kubectl -n {word(agent.namespace)} delete pod {word(agent.name)}",) if agent else ()
             yield MISSING.on(subject, common, try_=(ON_IT, *delete), agent=shown)
         return
     name, right = files[0].name, len(files) > 1 and not files[1].problem and _kind(files[1]) == most and agreed

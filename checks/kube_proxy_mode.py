@@ -54,6 +54,7 @@ from kubectl_netdoc.api import (
     Unseen,
     on_node,
 )
+from kubectl_netdoc.commands import word
 from kubectl_netdoc.openmetrics import Metrics
 
 LIVEZ_SINCE = 28
@@ -383,7 +384,7 @@ def _leftovers(facts: Facts, seen: _Seen) -> Iterator[Finding]:
     for mode, counts in found.items():
         nodes = sorted(counts)
         subject = Subject("Node", nodes[0]) if len(nodes) == 1 else Subject("Cluster", "kube-proxy")
-        lines = tuple(on_node(node, "ip link delete kube-ipvs0") for node in nodes[:SHOWN])
+        lines = tuple(on_node(word(node), "ip link delete kube-ipvs0") for node in nodes[:SHOWN])
         yield LEFT_BEHIND.on(subject, try_=lines, nodes=nodes, mode=mode, count=max(counts.values()))
 
 

@@ -60,6 +60,7 @@ from kubectl_netdoc.api import (
     Unseen,
     on_node,
 )
+from kubectl_netdoc.commands import word
 from kubectl_netdoc.policy import own as policies
 from kubectl_netdoc.policy.rules import Direction
 from kubectl_netdoc.targets import Target, all_targets, proof
@@ -388,12 +389,12 @@ def _disagreeing(service: Service, answers: dict[str, str], near: set[str]) -> I
         yield BLACK_HOLE.on(subject, try_=_restarts(holes), port=port, nodes=holes)
     if left_out:
         nodes, behind = sorted(left_out), "503" in left_out.values()  # it says no: it has not heard of the endpoint
-        lines = _restarts(nodes) if behind else (*(on_node(node, "iptables -t raw -S") for node in nodes[:SHOWN]), LOG)
+        lines = _restarts(nodes) if behind else (*(on_node(word(node), "iptables -t raw -S") for node in nodes[:SHOWN]), LOG)
         yield LEFT_OUT.on(subject, try_=lines, port=port, nodes=nodes, said=sorted(set(left_out.values())))
 
 
 def _restarts(nodes: list[str]) -> tuple[str, ...]:
-    return (LOG, *(RESTART + node for node in nodes[:SHOWN]))
+    return (LOG, *(RESTART + word(node) for node in nodes[:SHOWN]))
 
 
 def _changing(cluster: Cluster, item: EndpointSlice) -> bool:

@@ -53,6 +53,7 @@ from kubectl_netdoc.api import (
     Unseen,
     on_node,
 )
+from kubectl_netdoc.commands import word
 
 MOST = 60
 """ClusterIPs of UDP Services that are asked for at most."""
@@ -191,7 +192,7 @@ def _finding(service: Service, to: Address, untranslated: bool, by_node: dict[st
     nodes = sorted(by_node)
     # One address that is gone after the other on a node, then the next node.
     pairs = [(node, ip) for node in nodes for ip in sorted({flow.answers.ip for flow in by_node[node]})]
-    lines = tuple(on_node(node, f"{DELETE} --reply-src {ip}") for node, ip in pairs[:MOST_LINES])
+    lines = tuple(on_node(word(node), f"{DELETE} --reply-src {word(ip)}") for node, ip in pairs[:MOST_LINES])
     flows = [flow for node in nodes for flow in by_node[node]]
     clients = sorted({flow.source.ip for flow in flows})
     numbers = {

@@ -61,6 +61,11 @@ def on_node(node: str, line: str) -> str:
     return f"kubectl debug node/{node} -it --profile=sysadmin --image=busybox -- chroot /host {program}"
 
 
+def word(name: str) -> str:
+    """Return a name from a cluster as one word of a command template: quoted for the shell, its braces no placeholders."""
+    return shlex.quote(name).replace("{", "{{").replace("}", "}}")
+
+
 def argv(command: str) -> tuple[str, ...]:
     """Return the command as an argument list: its words, or a shell that runs it where it is more than one command."""
     words, *more = _parts(command)

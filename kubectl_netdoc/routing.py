@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from kubectl_netdoc import commands, families, hosts, typed
 from kubectl_netdoc.cluster import Cluster
+from kubectl_netdoc.commands import word
 from kubectl_netdoc.facts import Facts
 from kubectl_netdoc.joining import joins
 from kubectl_netdoc.mesh import Pair, arrows, both_ways, pairs
@@ -382,7 +383,7 @@ def _sessions(facts: Facts) -> dict[str, str]:
     """For each node with Calico's agent, the command that shows its BGP sessions."""
     pods = facts.cluster.all(POD) if facts.cluster.readable(POD) else ()
     return {
-        pod.spec.node_name: f"kubectl -n {pod.namespace} exec {pod.name} -c calico-node -- "
+        pod.spec.node_name: f"kubectl -n {word(pod.namespace)} exec {word(pod.name)} -c calico-node -- "
         "birdcl -s /var/run/calico/bird.ctl show protocols"
         for pod in pods
         if any(container.name == "calico-node" for container in pod.spec.containers)
@@ -408,7 +409,7 @@ def _proven(facts: Facts) -> dict[tuple[str, str, str], bool]:
 def on(node: str, line: str) -> str:
     """Return a line for a node's shell as a command template; names in it, of interfaces too, are quoted as they must be."""
     words = shlex.join(line.split()).replace("{", "{{").replace("}", "}}")
-    return commands.on_node(node, words)
+    return commands.on_node(word(node), words)
 
 
 def ip(to: str) -> str:

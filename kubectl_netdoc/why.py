@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import product
+from shlex import quote
 
 from kubectl_netdoc.cluster import matches
 from kubectl_netdoc.facts import Facts
@@ -216,7 +217,7 @@ class _Teller:
         if not self.asked:
             fix = Fix(
                 f"No pod behind {self.destination.text} declares that port: name it in the pods or use its number.",
-                command=f"kubectl netdoc check service_config -n {service.namespace}",
+                command=f"kubectl netdoc check service_config -n {quote(service.namespace)}",
             )
             return self._stop("service", f"{self.destination.text} ({where}): {self.mapping}, which no pod has", fix)
         return Hop("service", Answer.OK, f"{self.destination.text} ({where}): {self.mapping}")
@@ -237,7 +238,7 @@ class _Teller:
             f"None of the pods behind {self.destination.text} is ready."
             if endpoints
             else "Its selector selects no pod that is there.",
-            command=f"kubectl -n {service.namespace} get pods -l {selector}",
+            command=f"kubectl -n {quote(service.namespace)} get pods -l {quote(selector)}",
         )
         return self._stop("endpoints", f"none of {len(endpoints)} endpoints is ready", fix)
 
@@ -370,7 +371,7 @@ def _several(place: Place) -> str:
 
 
 def _pods_of(place: Place) -> str:
-    return f"kubectl -n {place.namespace} get pods -o wide" if place.namespace else "kubectl get pods -A -o wide"
+    return f"kubectl -n {quote(place.namespace)} get pods -o wide" if place.namespace else "kubectl get pods -A -o wide"
 
 
 def _policy_name(place: Place, word: str, other: Place | None = None) -> str:
@@ -393,7 +394,7 @@ def _as_peers(place: Place, own_namespace: str) -> list[fixes.Manifest]:
 
 def _of_cluster_wide(policy: Policy, direction: Direction) -> Fix:
     rule = next((rule for rule in policy.of(direction) if rule.action is Action.DENY), None)
-    command = f"kubectl get {policy.ref.kind.lower()} {policy.ref.name} -o yaml"
+    command = f"kubectl get {quote(policy.ref.kind.lower())} {quote(policy.ref.name)} -o yaml"
     text = f"Only a change of {policy.ref} helps, which outranks NetworkPolicies"
     if policy.tier is Tier.BASELINE:
         text = f"Change {policy.ref}, or isolate the pods with a NetworkPolicy that allows all that they need: it goes before"

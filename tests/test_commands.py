@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kubectl_netdoc.commands import Risk, argv, bare, changes, on_node, risk
+from kubectl_netdoc.commands import Risk, argv, bare, changes, on_node, risk, word
 
 RISKS = [
     ("kubectl get nodes -o wide", None),
@@ -69,3 +69,8 @@ def test_a_quoted_name_is_one_argument_and_safe_to_paste(name: str) -> None:
 @pytest.mark.parametrize("command", ["ls *", "echo $HOME", "echo `id`", "echo a\\.b", "ls ~", "x a[1]", 'echo "$HOME"'])
 def test_what_a_shell_would_change_is_seen(command: str) -> None:
     assert bare(command)
+
+
+@pytest.mark.parametrize("name", ["web-1", "x; reboot #", "$(reboot)", "a'b", "{name}", "--all", ""])
+def test_a_name_is_one_word_of_a_template(name: str) -> None:
+    assert shlex.split(f"kubectl get {word(name)}".format()) == ["kubectl", "get", name]

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from kubectl_netdoc import registry, report, run
+from kubectl_netdoc import commands, registry, report, run
 from kubectl_netdoc.model import Report, Severity, State
 from kubectl_netdoc.sources import SourceError, bundle
 from tests.test_report import EVIL
@@ -149,3 +149,23 @@ def test_a_mutated_bundle_is_an_error_or_a_report(part: int) -> None:
             assert not crashed, (seed, crashed)
             for name in report.FORMATS:
                 report.renderer(name, Severity.INFO, False)(told)
+
+
+PROGRAMS = frozenset({"kubectl", "grep", "head", "tail", "sort", "awk", "sed", "for", "do", "done"})
+EVIL_NAMES = ("x; reboot #", "$(reboot)", "a'b\"c", "{name} {0}", "--all", "`reboot`|x&y")
+RENAMED = ("netdoc-worker2", "netdoc-worker", "shop", "web", "coredns", "kube-proxy")
+
+
+@pytest.mark.parametrize("evil", EVIL_NAMES)
+@pytest.mark.parametrize("path", sorted((ROOT / "tests" / "bundles").glob("*.json")), ids=lambda path: path.stem)
+def test_no_name_becomes_a_command_of_its_own(path: Path, evil: str) -> None:
+    """Names are words of the printed commands: nothing beside them is run, and each shell would take it so."""
+    text = path.read_text()
+    for name in RENAMED:
+        text = text.replace(f'"{name}"', json.dumps(evil))
+    told = looked_at(text.encode())
+    assert not isinstance(told, str), told
+    crashed = [(row.check, row.error) for row in told.results if row.state is State.CRASHED]
+    assert not crashed
+    programs = {words[0] for finding in told.findings for line in finding.commands for words in commands._parts(line) if words}
+    assert programs <= PROGRAMS
