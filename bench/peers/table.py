@@ -37,7 +37,8 @@ def habit(by: str, baseline: Collection[str]) -> bool:
 def row(verdicts: Mapping[str, Verdict], calm: Healthy) -> list[str]:
     """One peer's line."""
     every, count = list(verdicts.values()), len(verdicts) or 1
-    right, first = sum(verdict.right for verdict in every), sum(verdict.first for verdict in every)
+    right = sum(verdict.right for verdict in every)
+    first = sum(verdict.right and verdict.first for verdict in every)
     habits = sum(verdict.right and habit(verdict.by, calm.baseline) for verdict in every)
     return [
         f"{calm.peer} {calm.version}",
