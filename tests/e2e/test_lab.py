@@ -14,7 +14,7 @@ from kubectl_netdoc.cluster import Listing
 from kubectl_netdoc.records import EVENT, KINDS, POD
 from kubectl_netdoc.sources.live import lists
 from kubectl_netdoc.sources.live.client import Client, Options
-from lab.faults.model import Pair, pairs
+from lab.faults.model import Pair, on, pairs
 from lab.faults.runner import Fault, Lab, all_faults
 from tests.e2e.conftest import DEADLINE, Netdoc
 from tests.faults import found, judge, looked_at_all
@@ -60,7 +60,7 @@ def test_fault(netdoc: Netdoc, lab: Lab, fault: Fault) -> None:
     with lab.broken(fault):
         done = netdoc("check", "-o", "json", *fault.flags)
     report = json.loads(done.stdout)
-    judge(report, fault)
+    judge(report, on(fault, lab.name))
     assert done.returncode == any(finding["severity"] == "fail" for finding in report["findings"])
     assert found(netdoc.report(*fault.flags)) == set()
     assert netdoc.namespaces() == set()
@@ -71,7 +71,7 @@ def test_two_faults_at_once(netdoc: Netdoc, lab: Lab, pair: Pair) -> None:
     flags = dict.fromkeys(flag for fault in pair.faults for flag in fault.flags)
     with lab.broken(*pair.faults):
         report = netdoc.report(*flags)
-    judge(report, *pair.faults)
+    judge(report, *(on(fault, lab.name) for fault in pair.faults))
     assert found(netdoc.report(*flags)) == set()
 
 
@@ -84,7 +84,7 @@ def test_a_bundle_gives_the_same_report(netdoc: Netdoc, lab: Lab, tmp_path: Path
     replayed = netdoc.report("--from", str(tmp_path / "bundle.json.gz"))
     assert {**again, "seconds": 0} == {**replayed, "seconds": 0}
     assert found(again) == found(live)
-    judge(again, fault)
+    judge(again, on(fault, lab.name))
 
 
 def test_lists_continue_over_pages(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
