@@ -44,6 +44,13 @@ class Heard(Struct):
         return "exec" if self.path.endswith("/exec") else "watch" if self.query.get("watch") else self.method.lower()
 
 
+class Watched(Struct):
+    """A watch, and whether the client still has it open."""
+
+    path: str
+    open: bool = True
+
+
 class Server:
     """Plays one node, on which each pod that is made runs at once and each exec ends without a reply."""
 
@@ -53,6 +60,7 @@ class Server:
         self.ahead = timedelta()
         self.lists: dict[str, list[Any]] = {"/api/v1/nodes": [NODE]}
         self.heard: list[Heard] = []
+        self.watches: list[Watched] = []
         self.refuse: Callable[[Heard], tuple[int, str] | None] = lambda heard: None
         """Called with each request; returns a status and a message where it is refused. Of a 3xx the message is the Location."""
         self.versions = frozenset(f"{kind.group}/{kind.version}" for kind in KINDS.values() if kind.group)
@@ -120,7 +128,12 @@ class Server:
         response = web.StreamResponse(headers=self._date())
         await response.prepare(request)
         told = 0
+        watched = Watched(path)
+        self.watches.append(watched)
         while not self._ended.is_set():
+            if request.transport is None or request.transport.is_closing():
+                watched.open = False
+                break
             for body in self._pods[told:] if path.endswith("/pods") else []:
                 await response.write(json.dumps({"type": "MODIFIED", "object": running(body)}).encode() + b"\n")
             told = len(self._pods)

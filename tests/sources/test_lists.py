@@ -342,25 +342,6 @@ def test_request_timeout_ends_one_slow_list(api: FakeApi, read: Read) -> None:
     assert names(cluster, POD) == ["a"]
 
 
-@pytest.mark.parametrize("wait", ["0", "1", "", "-1", "soon", "nan", "Wed, 21 Oct 2015 07:28:00 GMT"])
-def test_too_many_requests_is_asked_once_more(api: FakeApi, read: Read, monkeypatch: pytest.MonkeyPatch, wait: str) -> None:
-    pauses: list[float] = []
-    monkeypatch.setattr("kubectl_netdoc.sources.live.client.time.sleep", pauses.append)
-    api.answer(NODES, [429, {"Retry-After": wait}], page(thing("n1")))
-    assert names(read(NODE), NODE) == ["n1"]
-    assert len(pauses) == 1
-    assert 0 <= pauses[0] <= 1
-
-
-def test_too_many_requests_twice_is_unavailable(api: FakeApi, read: Read, monkeypatch: pytest.MonkeyPatch) -> None:
-    pauses: list[float] = []
-    monkeypatch.setattr("kubectl_netdoc.sources.live.client.time.sleep", pauses.append)
-    api.answer(NODES, [429, {"Retry-After": "86400"}])
-    api.lists(PODS, thing("a", "shop"))
-    assert "429" in why(read(NODE, POD), NODE).reason
-    assert max(pauses) <= 5
-
-
 # Objects
 
 

@@ -7,7 +7,6 @@ import re
 import socket
 import ssl
 import threading
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -25,6 +24,7 @@ from kubectl_netdoc import __version__, typed
 from kubectl_netdoc.sources.live.credentials import NoCredentials
 from kubectl_netdoc.sources.live.kubeconfig import Options as Options
 from kubectl_netdoc.sources.live.kubeconfig import access
+from kubectl_netdoc.sources.live.pace import Pace
 
 EXEC_PROTOCOLS = ["v5.channel.k8s.io", "v4.channel.k8s.io"]
 UNANSWERED = 60.0
@@ -33,9 +33,8 @@ UNANSWERED = 60.0
 CONNECTING = 10.0
 """Seconds for the TCP connection to the API server."""
 
-SLOWEST_RETRY = 5.0
-"""Longest wait in seconds that a 429's Retry-After is honoured for, so that a run stays bounded."""
-
+TRIES = 3
+"""How often a request is sent at most to a server that says 429: with ``pace.SLOWEST_RETRY`` ten seconds' wait."""
 
 WRONG_TIME = (9, 10)
 """OpenSSL's codes of a certificate that is not valid yet, or no longer (X509_V_ERR_CERT_NOT_YET_VALID, _HAS_EXPIRED)."""
@@ -112,6 +111,7 @@ class Client:
     def __init__(self, options: Options) -> None:
         self.options = options
         self.usage = Usage()
+        self._pace = Pace()
         self.ahead = timedelta()
         """How far the API server's clock is ahead of this machine's."""
         self._access = access(options)
@@ -128,9 +128,6 @@ class Client:
     ) -> bytes:
         """Send one request and return the body of the answer; raises ``ApiError`` for any but a 2xx."""
         response = self._send(method, path, query, body, timeout)
-        if response.status == 429:
-            time.sleep(_retry_after(response.headers.get("Retry-After", "")))
-            response = self._send(method, path, query, body, timeout)
         self.usage.add(len(response.data))
         if not 200 <= response.status < 300:
             raise ApiError(response.status, _message(response.data) or response.reason or "")
@@ -147,6 +144,18 @@ class Client:
 
     def _send(
         self, method: str, path: str, query: Mapping[str, Any] | None, body: Any, timeout: float, preload: bool = True
+    ) -> urllib3.BaseHTTPResponse:
+        """Send a request, and again where the server says that it has too many."""
+        for _ in range(TRIES - 1):
+            response = self._permitted(method, path, query, body, timeout, preload)
+            if response.status != 429:
+                return response
+            response.close()
+            self._pace.hold(response.headers.get("Retry-After", ""))
+        return self._permitted(method, path, query, body, timeout, preload)
+
+    def _permitted(
+        self, method: str, path: str, query: Mapping[str, Any] | None, body: Any, timeout: float, preload: bool
     ) -> urllib3.BaseHTTPResponse:
         """Send a request, and once more where the credentials were refused and a plugin has others."""
         used = self._authorization()
@@ -166,6 +175,7 @@ class Client:
         timeout: float,
         preload: bool,
     ) -> urllib3.BaseHTTPResponse:
+        self._pace.wait()
         url = f"{self.host}{path}" + (f"?{urlencode(query)}" if query else "")
         limit = timeout or self.options.request_timeout or UNANSWERED
         content = {"Accept": "application/json", "Content-Type": CONTENT.get(method, "application/json")}
@@ -231,6 +241,7 @@ class Client:
         url = f"{self.host}/api/v1/namespaces/{namespace}/pods/{pod}/exec?{urlencode(query)}"
         headers = [f"{name}: {value}" for name, value in self._headers(self._authorization(), {}).iteritems()]
         self.usage.add(0)
+        self._pace.wait()
         try:
             return websocket.create_connection(
                 "ws" + url.removeprefix("http"),
@@ -258,11 +269,6 @@ class Client:
             connection.connect()
         connection.sock.settimeout(timeout)
         return connection.sock
-
-
-def _retry_after(value: str) -> float:
-    """Seconds to wait for a 429; a date in the header, which no Kubernetes server sends, counts as one second."""
-    return min(float(value), SLOWEST_RETRY) if re.fullmatch(r"\d{1,9}", value.strip()) else 1.0
 
 
 def _no_answer(error: Exception) -> ApiError:

@@ -123,7 +123,7 @@ def _pointed(client: Client, kind: Kind[Any], listings: Mapping[str, Listing | U
     """Read the objects that others name, one by one: never a list."""
     there = {name: listing.items for name, listing in listings.items() if isinstance(listing, Listing)}
     names = kind.pointed(there) if kind.pointed else ()
-    return _list(client, replace(kind, names=names), (), set()) if names else Listing()
+    return _list(client, [replace(kind, names=names)], (), set())[kind.name] if names else Listing()
 
 
 def pointed(
@@ -154,9 +154,13 @@ def _all_at_once(
 ) -> tuple[dict[str, Listing | Unavailable], set[str]]:
     """Return the listings by kind, and the kinds that could be read in ``namespaces`` but not in that of cluster DNS."""
     dark: set[str] = set()
+    same: dict[Any, list[Kind[Any]]] = {}  # two kinds may keep different parts of one list
+    for kind in kinds:
+        same.setdefault((kind.path, kind.plural, kind.selectors, kind.names, kind.logs, kind.troubled), []).append(kind)
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        read = pool.map(lambda kind: _list(client, kind, namespaces, dark), kinds)
-        return dict(zip((kind.name for kind in kinds), read, strict=True)), dark
+        read = pool.map(lambda alike: _list(client, alike, namespaces, dark), same.values())
+        found = {name: listing for listings in read for name, listing in listings.items()}
+    return {kind.name: found[kind.name] for kind in kinds}, dark
 
 
 def _within(listing: Listing | Unavailable, kind: Kind[Any], namespaces: tuple[str, ...]) -> Listing | Unavailable:
@@ -202,14 +206,20 @@ def _refuse_nothing(client: Client, listings: dict[str, Listing | Unavailable]) 
         raise SourceError(f"nothing could be read from {client.host} as context {client.context}: {name}: {first.reason}{grant}")
 
 
-def _list(client: Client, kind: Kind[Any], namespaces: tuple[str, ...], dark: set[str]) -> Listing | Unavailable:
-    """Return one kind's listing; a refusal, a timeout and an unknown kind each become ``Unavailable``."""
+def _list(
+    client: Client, alike: Sequence[Kind[Any]], namespaces: tuple[str, ...], dark: set[str]
+) -> dict[str, Listing | Unavailable]:
+    """Return the listings of kinds that are one list; a refusal, a timeout and an unknown kind each become ``Unavailable``."""
     try:
-        raws = list(_objects(client, kind, namespaces, dark))
+        raws = list(_objects(client, alike[0], namespaces, dark))
     except ApiError as error:
-        return unavailable(kind, error, namespaces)
+        return {kind.name: unavailable(kind, error, namespaces) for kind in alike}
     except UNREADABLE as error:
-        return Unavailable(f"error: the list can't be decoded: {error}")
+        return {kind.name: Unavailable(f"error: the list can't be decoded: {error}") for kind in alike}
+    return {kind.name: _decoded(kind, raws) for kind in alike}
+
+
+def _decoded(kind: Kind[Any], raws: Sequence[msgspec.Raw]) -> Listing:
     items, bad = [], []
     for raw in raws:
         try:
