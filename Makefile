@@ -16,7 +16,7 @@ E2E := e2e and not slow
 
 .DEFAULT_GOAL := check
 SITE := NO_MKDOCS_2_WARNING=1 mkdocs build --quiet
-.PHONY: demo docs dist dist-test release check test test-python e2e e2e-all e2e-networks e2e-dual lab lab-down record score peers bench clean
+.PHONY: audit demo docs dist dist-test locked release check test test-python e2e e2e-all e2e-networks e2e-dual lab lab-down record score peers bench clean
 
 .venv/ready: pyproject.toml
 	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed; python3 is $$(python3 -V)"; exit 1; }
@@ -38,6 +38,18 @@ dist: .venv/ready  ## wheel, sdist, an archive that needs no Python, checksums a
 
 dist-test: .venv/ready  ## the archive without this Python, krew's install, upgrade and uninstall, two builds alike; some minutes
 	pytest -m release tests/test_release.py
+
+locked:  ## what a release is built of and with, by version and hash, anew: release/locked/*.txt
+	@set -e; python3 -m venv build/uv; build/uv/bin/python -m pip install --quiet --disable-pip-version-check uv; \
+	export SSL_CERT_FILE=$${SSL_CERT_FILE:-$$PIP_CERT}; [ "$$SSL_CERT_FILE" ] || unset SSL_CERT_FILE; \
+	for pair in pyproject.toml:run release/locked/build.in:build release/locked/freeze.in:freeze; do \
+	  build/uv/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
+	    --custom-compile-command "make locked" $${pair%:*} -o release/locked/$${pair#*:}.txt; \
+	done
+
+audit:  ## known vulnerabilities of what a release is built of; fails where the data can't be had
+	@set -e; python3 -m venv build/audit; build/audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit; \
+	for file in release/locked/*.txt; do build/audit/bin/pip-audit --strict --disable-pip --require-hashes --requirement $$file; done
 
 release: .venv/ready  ## VERSION=1.2.3: tests, changelog, version, commit and tag; pushes nothing
 	@$(PY) -m release.tag "$(VERSION)"

@@ -3,6 +3,7 @@ krew's manifest.
 
     python -m release.build [--date SECONDS] [--url URL] [--finish]
 
+What it is built with and of is locked by hash (release/locked, made by `make locked`).
 Two builds of one commit are the same bytes: times are the commit's (or ``--date``), names are sorted, owners are nobody. The
 archive is for the platform that this runs on.
 """
@@ -25,6 +26,7 @@ from kubectl_netdoc import __version__
 
 ROOT = Path(__file__).parent.parent
 DIST = ROOT / "dist"
+LOCKED = ROOT / "release" / "locked"
 PROGRAM = "kubectl-netdoc"
 MACHINES = {"x86_64": "amd64", "AMD64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
 DEADLINE = 1200.0
@@ -42,33 +44,32 @@ def run(*command: str, env: dict[str, str]) -> None:
         sys.exit(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout[-3000:]}{done.stderr[-3000:]}")
 
 
-FREEZER, LISTER = "pyinstaller==6.22.3", "cyclonedx-bom>=7"
+def environment(work: Path, name: str, locked: str, env: dict[str, str]) -> Path:
+    """Make a virtual environment of just what release/locked/LOCKED.txt lists, by hash; return the folder of its programs."""
+    run(sys.executable, "-m", "venv", str(work / name), env=env)
+    programs = work / name / ("Scripts" if os.name == "nt" else "bin")
+    install(programs, "--require-hashes", "-r", str(LOCKED / f"{locked}.txt"), env=env)
+    return programs
 
 
-def listed(python: Path, work: Path, env: dict[str, str]) -> None:
-    """Write the SBOM (CycloneDX) of what is installed beside a Python, by a tool that is installed elsewhere."""
-    tool = work / "lister"
-    run(sys.executable, "-m", "venv", str(tool), env=env)
-    run(str(tool / python.parent.name / "python"), "-m", "pip", "install", "--quiet", LISTER, env=env)
+def install(programs: Path, *what: str, env: dict[str, str]) -> None:
+    """Install into a virtual environment."""
+    run(str(programs / "python"), "-m", "pip", "install", "--quiet", *what, env=env)
+
+
+def listed(tools: Path, python: Path, env: dict[str, str]) -> None:
+    """Write the SBOM (CycloneDX) of what is installed beside a Python."""
     out = DIST / f"{PROGRAM}_{__version__}.cdx.json"
-    command = (
-        str(tool / python.parent.name / "cyclonedx-py"),
-        "environment",
-        str(python),
-        "--output-reproducible",
-        "-o",
-        str(out),
-    )
-    run(*command, env=env)
+    run(str(tools / "cyclonedx-py"), "environment", str(python), "--output-reproducible", "-o", str(out), env=env)
 
 
-def frozen(work: Path, env: dict[str, str]) -> Path:
+def frozen(tools: Path, work: Path, env: dict[str, str]) -> Path:
     """Return the folder of the program with its own Python, made by PyInstaller of what the wheel takes along."""
-    python = work / "venv" / ("Scripts" if os.name == "nt" else "bin") / "python"
-    run(sys.executable, "-m", "venv", str(work / "venv"), env=env)
-    run(str(python), "-m", "pip", "install", "--quiet", *map(str, DIST.glob("*.whl")), env=env)
-    listed(python, work, env)
-    run(str(python), "-m", "pip", "install", "--quiet", FREEZER, env=env)
+    programs = environment(work, "venv", "run", env)
+    python = programs / "python"
+    install(programs, "--no-deps", *map(str, DIST.glob("*.whl")), env=env)
+    listed(tools, python, env)
+    install(programs, "--require-hashes", "-r", str(LOCKED / "freeze.txt"), env=env)
     collected = [word for package in ("kubectl_netdoc", "netdoc_checks") for word in ("--collect-submodules", package)]
     data = ["--collect-data", "kubectl_netdoc", "--copy-metadata", PROGRAM]
     agent = f"--add-data={ROOT / 'kubectl_netdoc' / 'agent'}/*.py:kubectl_netdoc/agent"
@@ -146,12 +147,13 @@ def main(args: list[str]) -> None:
     for old in (work, DIST):
         shutil.rmtree(old, ignore_errors=True)
     DIST.mkdir()
-    run(sys.executable, "-m", "build", "--no-isolation", "--outdir", str(DIST), env=env)
+    tools = environment(work, "tools", "build", env)
+    run(str(tools / "python"), "-m", "build", "--no-isolation", "--outdir", str(DIST), env=env)
     for path in DIST.glob("*.tar.gz"):  # setuptools gives an sdist the times of this minute
         with tarfile.open(path) as tar:
             tar.extractall(work / "sdist")  # our own; filter= came with 3.11.4
         path.write_bytes(packed(work / "sdist", date))
-    folder = frozen(work, env)
+    folder = frozen(tools, work, env)
     shutil.copy(ROOT / "LICENSE", folder / "LICENSE")
     system, machine = this_platform()
     archive = DIST / f"{PROGRAM}_{__version__}_{system}_{machine}.tar.gz"

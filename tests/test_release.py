@@ -133,6 +133,50 @@ def test_a_credential_plugin_gets_the_users_libraries(unpacked: Path, tmp_path: 
 
 
 @pytest.fixture(scope="module")
+def installers(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the programs pip, pipx and uv."""
+    folder = tmp_path_factory.mktemp("installers")
+    assert run("python", "-m", "venv", str(folder)).returncode == 0
+    done = run(str(folder / "bin" / "pip"), "install", "--quiet", "pipx", "uv")
+    assert done.returncode == 0, done.stderr
+    return folder / "bin"
+
+
+@pytest.mark.parametrize(
+    ("command", "remove"),
+    [
+        (("pip", "install", "--quiet"), ("pip", "uninstall", "--quiet", "--yes", "kubectl-netdoc")),
+        (("pipx", "install"), ("pipx", "uninstall", "kubectl-netdoc")),
+        (("uv", "tool", "install"), ("uv", "tool", "uninstall", "kubectl-netdoc")),
+    ],
+    ids=["pip", "pipx", "uv"],
+)
+def test_every_installer_installs_it_for_kubectl_and_removes_it(
+    installers: Path, built: dict[str, str], tmp_path: Path, command: tuple[str, ...], remove: tuple[str, ...]
+) -> None:
+    (wheel,) = DIST.glob("*.whl")
+    programs = installers if command[0] == "pip" else tmp_path / "bin"
+    own = {
+        "HOME": str(tmp_path),
+        "PIPX_HOME": str(tmp_path / "pipx"),
+        "PIPX_BIN_DIR": str(programs),
+        "UV_TOOL_DIR": str(tmp_path / "uv"),
+    }
+    own |= {"UV_TOOL_BIN_DIR": str(programs), "UV_CACHE_DIR": str(tmp_path / "cache"), "UV_PYTHON_DOWNLOADS": "never"}
+    if "PIP_CERT" in os.environ:  # pip's name for what uv calls so
+        own["SSL_CERT_FILE"] = os.environ["PIP_CERT"]
+    kubectl = Path(str(shutil.which("kubectl"))).resolve().parent
+    env = os.environ | own | {"PATH": f"{programs}:{installers}:{kubectl}:/usr/bin:/bin"}
+    done = run(str(installers / command[0]), *command[1:], str(wheel), env=env)
+    assert done.returncode == 0, done.stderr
+    assert {path.name for path in programs.glob("kubectl*netdoc")} == {"kubectl-netdoc", "kubectl_complete-netdoc"}
+    checked = run("kubectl", "netdoc", "check", "--from", DEMO, env=env)
+    assert (checked.returncode, checked.stdout.split()[:2]) == (1, ["FAIL", "SVR001"])
+    assert run(str(installers / remove[0]), *remove[1:], env=env).returncode == 0
+    assert list(programs.glob("kubectl*netdoc")) == []
+
+
+@pytest.fixture(scope="module")
 def krew() -> Path:
     """Krew itself, of the version in release/krew/go.mod."""
     if not shutil.which("go"):
