@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Everything a developer runs. The two commands of the README: make demo, make test.
 SHELL := /bin/bash
 PY := .venv/bin/python

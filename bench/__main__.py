@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The figures, measured: medians and ratios in a table. NETDOC_LAB is the kubeconfig of an idle lab.
 
 `python -m bench faults` also times a full check under each fault of the lab (one run each, some ten minutes in all).

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The fault matrix: what netdoc, and its peers, say of each fault of the lab, written down one file a fault.
 
     python -m bench.matrix [--name CLUSTER] [--peers|--only-peers] [NAME…]

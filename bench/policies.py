@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How policies scale: a seeded synthetic cluster, at a tenth, a third and the whole of its size.
 
 The whole: 10,000 policies, 150,000 pods, 500 namespaces. Each size runs in a process of its own, so that its memory is its own.

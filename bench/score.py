@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How often netdoc is right: counts the verdicts of `bench.matrix`, prints the score and writes docs/accuracy.md.
 
     python -m bench.score

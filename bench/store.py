@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where verdicts are written down: ``bench/verdicts/<folder>/<scene>.json``, and what each of them tells of its run."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Are the addresses of pods, nodes and Services kept apart?
 
 ## What it looks at

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Is the CNI configuration that each node uses the one of its network?
 
 ## What it looks at

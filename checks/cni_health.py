@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which network do pods have, and do its agents do their part on every node?
 
 ## What it looks at

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Do the control plane's own paths work: from it to the webhooks, and to it from every node?
 
 ## What it looks at

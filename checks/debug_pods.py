@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Can netdoc measure from every node?
 
 ## What it looks at

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Is cluster DNS configured to answer?
 
 ## What it looks at

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Does cluster DNS answer every node, and how fast?
 
 ## What it looks at

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What do the DNS servers count themselves?
 
 ## What it looks at

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Does DNS know what the API knows?
 
 ## What it looks at

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Does the search list of pods lead where it should, and what does it cost?
 
 ## What it looks at

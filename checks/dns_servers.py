@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Is each DNS server well, seen on its own?
 
 ## What it looks at

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Do large DNS answers get through?
 
 ## What it looks at

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Do names outside the cluster resolve through cluster DNS?
 
 ## What it looks at

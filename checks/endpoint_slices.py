@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Do EndpointSlices say what is there?
 
 ## What it looks at

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Do the aliases of type ExternalName lead to a name that exists?
 
 ## What it looks at

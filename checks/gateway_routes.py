@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Do Gateways serve, and do their routes lead to something?
 
 ## What it looks at

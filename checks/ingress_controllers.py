@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Does anybody serve the Ingresses?
 
 ## What it looks at

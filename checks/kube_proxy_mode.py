@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Is kube-proxy on each node in the mode that it is set to, and does it keep up?
 
 ## What it looks at

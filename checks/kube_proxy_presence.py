@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Does exactly one thing turn Service addresses into pods' on each node?
 
 ## What it looks at

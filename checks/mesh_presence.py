@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Is there a service mesh, and do its parts run?
 
 ## What it looks at

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Do packets as large as pods send them get through between nodes?
 
 ## What it looks at

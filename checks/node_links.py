@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Are the links of the pod network up on each node, with the addresses that others were told and room for what pods send?
 
 ## What it looks at

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Does a node's network stack keep up with what comes in?
 
 ## What it looks at

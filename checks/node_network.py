@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Is each node's kernel set to carry pods' traffic?
 
 ## What it looks at

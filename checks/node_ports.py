@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Do node ports answer on every node?
 
 ## What it looks at

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Do the nodes' routes and tunnels lead to each other's pods?
 
 ## What it looks at

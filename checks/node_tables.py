@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Is one of a node's tables full: tracked connections, neighbours, ports?
 
 ## What it looks at

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Are the nodes ready, and do their pods get a network?
 
 ## What it looks at

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Do paths between pods lose or delay packets now and then?
 
 ## What it looks at

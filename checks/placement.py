@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Does the network's machinery survive the loss of a node or a zone?
 
 ## What it looks at

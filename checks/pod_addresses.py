@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Has each pod an address of its own, from its node's range, with room for more?
 
 ## What it looks at

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Do pods reach each other, as the Kubernetes network model promises?
 
 ## What it looks at

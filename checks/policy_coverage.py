@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Do the network policies, as written, protect what they seem to, and let through what the workloads need?
 
 ## What it looks at

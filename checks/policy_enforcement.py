@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Does anything enforce network policies, on every node and both ways?
 
 ## What it looks at

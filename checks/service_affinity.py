@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Does a Service with session affinity keep its clients?
 
 ## What it looks at

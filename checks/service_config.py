@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Does each Service lead to something?
 
 ## What it looks at

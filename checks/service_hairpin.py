@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Does a Service work from the nodes and pods that stand behind it?
 
 ## What it looks at

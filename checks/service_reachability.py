@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Does each Service answer from every node?
 
 ## What it looks at

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Do each node's rules send the traffic of Services where EndpointSlices say?
 
 ## What it looks at

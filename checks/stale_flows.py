@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Do tracked UDP flows still lead to endpoints that are there?
 
 ## What it looks at

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Do connections open at the first try?
 
 ## What it looks at

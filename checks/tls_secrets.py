@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Are the certificates that Ingresses and Gateways show there, and good?
 
 ## What it looks at

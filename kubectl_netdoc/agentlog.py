@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The log of a network agent, read for the one line that says why it gave up; nothing else of it is kept."""
 
 from __future__ import annotations

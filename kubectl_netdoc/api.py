@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the author of a check imports; nothing else of netdoc is meant for checks.
 
 See CONTRIBUTING.md for a check from an empty file to its tests, docs/stability.md for what stays.

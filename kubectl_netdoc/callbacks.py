@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Whom the API server calls: webhooks of admission and conversion, and the APIs that others serve."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One outage is one finding: joins each effect to the cause that its code declares."""
 
 from __future__ import annotations

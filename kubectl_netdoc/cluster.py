@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the API (or files) said: frozen records with indexed look-ups. An unreadable list is ``Unavailable``, never empty."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Finds the cluster's DNS among the objects, says how it is asked, and sums up its answers, for the checks that look at it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a printed command does when it is pasted: as an argument list, and whether it changes anything.
 
 netdoc runs none of them. The report prints the commands, the contract test holds each code's ``risk`` against its own, and

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What every check must keep to, as functions that return what is wrong; plugins test themselves with ``violations``."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The ingress controllers that are known: how their class, their pods and their images are called, and where they run."""
 
 from __future__ import annotations

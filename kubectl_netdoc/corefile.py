@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """CoreDNS's configuration, read as CoreDNS reads it: server blocks, plugins, arguments.
 
 Grammar: the Caddyfile of coredns/caddy (tokens, quotes, ``#`` comments, ``{ }`` blocks, snippets in parentheses).

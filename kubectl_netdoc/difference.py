@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What became of a cluster's network between two reports: what is new, gone, worse and better."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """CoreDNS's log, read for the lines that name a cause; counts and what they concern are kept, never the names asked for."""
 
 from __future__ import annotations

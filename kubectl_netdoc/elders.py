@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Pods that were there before netdoc's own: where they answer and a new pod on their node gets nowhere, only new pods suffer."""
 
 from __future__ import annotations

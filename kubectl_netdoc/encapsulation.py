@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the pod network wraps packets in between nodes, as the nodes' annotations tell, and the bytes that costs."""
 
 from __future__ import annotations

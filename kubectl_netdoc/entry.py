@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What lets requests in from outside: what stands behind an Ingress or a route, and which certificate it shows.
 
 Shared by the checks of Ingress and of the Gateway API.

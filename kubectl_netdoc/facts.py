@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Facts: the cluster and the replies, read-only. A check's whole view of the world."""
 
 from __future__ import annotations

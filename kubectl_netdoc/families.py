@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which IP families pods have here, so that every path is measured in each of them."""
 
 from __future__ import annotations

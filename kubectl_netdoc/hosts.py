@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What nodes tell of their own network: the requests that the checks of the nodes tier share, and their replies."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Nodes that have just joined: what is missing there comes by itself, so nobody is told of it."""
 
 from __future__ import annotations

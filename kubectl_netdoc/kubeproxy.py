@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Who turns Services' addresses into pods' on each node: kube-proxy and its mode, or something in its place."""
 
 from __future__ import annotations

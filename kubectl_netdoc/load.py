@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How much netdoc puts on a network: what bounds it, and what a run came to.
 
 Everything that begins (a datagram, a connection) waits for its turn in the agent, so the bounds hold whatever is asked.

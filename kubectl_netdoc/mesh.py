@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The paths between netdoc's own pods: which are measured, by what, and how bad ones are put into places."""
 
 from __future__ import annotations

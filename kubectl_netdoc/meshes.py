@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which pods are in a service mesh, by what carries their connections, and what the mesh demands of who is not.
 
 Recognised by the names and images of the published manifests: Istio's injection template and charts (istio/istio,

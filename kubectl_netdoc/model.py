@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The words of netdoc as values: Check, Code, Severity, Subject, Finding, State, Report."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Reads lines of the Prometheus text format (Exposition formats, version 0.0.4)."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Pages of checks and codes, made from what stands in the check's file and nowhere else."""
 
 from __future__ import annotations

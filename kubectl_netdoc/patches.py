@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What `kubectl patch` is told, as printed commands have it: JSON without blanks."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What people call the ends of a connection: ``pod/x deploy/y svc/z node/n IP name.example``, as kubectl names things."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Amounts as the Kubernetes API writes them."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The least rights for a run: computed from what the checks need and from what the live source asks of the API server."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What changed shortly before, beside each cause: rollouts, objects that somebody wrote, nodes that joined, Events.
 
 It is told, never judged: a change just before an outage is where one looks first, and need not have caused it. Only lists that

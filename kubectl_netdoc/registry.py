@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Finds the checks: every module of every package that an entry point of the group names, built-in or not."""
 
 from __future__ import annotations

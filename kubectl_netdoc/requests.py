@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What can be asked of a place in the cluster, and what comes back.
 
 A request is a frozen value that names symbolic places; equal requests of several checks are measured once.

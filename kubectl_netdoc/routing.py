@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where the tables of a node send a packet for another node's pods: routes, neighbours and tunnels, indexed and looked up.
 
 Shared by the checks ``node_routes`` and ``node_links``.

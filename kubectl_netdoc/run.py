@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The whole way, from a source to a report: read, plan, measure, analyse, join causes."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the user asked for, held against what is there; and what of that is left out where a cluster is large."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Label selectors as kubectl takes them: equality (=, ==, !=), sets (in, notin) and presence (key, !key)."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What somebody wants otherwise: findings left out and thresholds set, by flags or by the file .netdoc.yaml.
 
 What nobody has, a code, a check or a threshold, is an error: a misspelt wish would silently stay without effect.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Finds what somebody probably meant: the labels and names nearest to ones that match nothing."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Small sums over samples."""
 
 from __future__ import annotations

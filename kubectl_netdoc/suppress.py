@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What somebody does not want to be told: by the settings, or by the annotation netdoc/ignore on an object.
 
 A finding that is ignored leaves the report with its effects, is counted, and named with who wanted that.

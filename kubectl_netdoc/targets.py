@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What to connect to behind each Service, for the checks that measure Services."""
 
 from __future__ import annotations

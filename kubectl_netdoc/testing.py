@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Builders for tests of checks: a cluster in a line or two, and what a check says of it.
 
 Everything built is two hours old and well unless told otherwise. A test asserts codes and subjects, never sentences:

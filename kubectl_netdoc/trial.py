@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a connection came to when it was tried, held against what the policies predict."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """JSON as records, from any thread.
 
 msgspec builds what it knows of a type when that is first used. It is not done when it runs Python in between, where the

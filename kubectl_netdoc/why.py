@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Can A reach B? Every hop on the way, the first that stops it, and the least that mends it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How lists are put into words."""
 
 from __future__ import annotations

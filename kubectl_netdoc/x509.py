@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """When the certificates of a PEM text are valid, and for which hosts: nothing else is read of it.
 
 DER as X.690 has it, and only the way to ``validity`` and ``subjectAltName`` in RFC 5280: no signature and no key is looked at.

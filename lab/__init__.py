@@ -1,1 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
 """A real cluster to test on, and the faults to break it with."""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # KUBERNETES=1.31: another minor version than the usual one, and what it wants besides node/build. Sourced by lab/lab.
 # A patch version counts only where each module of its staging area is served: of 1.31.14 and 1.32.13 one is not (July to November 2026).
 # CoreDNS and pause stay those of the usual version, under the names that kubeadm looks for.

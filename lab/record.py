@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Record bundles on the lab, healthy and under each fault that has a verdict: `make record`.
 
 Each bundle carries in its note the lab's version, the fault, and the command that recorded it. NETDOC_LAB is the

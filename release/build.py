@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Builds what a release hands out into dist/: a wheel, an sdist, an archive that needs no Python, an SBOM, checksums,
 krew's manifest.
 

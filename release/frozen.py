@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The program of the archives, which bring their own Python: what PyInstaller freezes.
 
 Plugins: a folder made by `pip install --target DIR DISTRIBUTION`, named by NETDOC_PLUGINS; it is code that runs as you.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Makes a release of what is checked out: `make release VERSION=1.2.3`.
 
 Nothing may be uncommitted, CHANGELOG.md must have something under Unreleased, and the tests must pass. Then the version is

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A headless Chromium behind its DevTools protocol, as far as the tests of the HTML report need it."""
 
 from __future__ import annotations

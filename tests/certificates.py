@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Certificates for tests, made without a key: what netdoc reads of one is all that is right in it."""
 
 from __future__ import annotations

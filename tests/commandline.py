@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Runs the command line: in this process, which is fast, or as a process of its own, which is the real thing."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a report says above info, and what is asserted of it under a fault."""
 
 from __future__ import annotations

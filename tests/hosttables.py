@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Nodes' tables for the cases of the nodes tier, as flannel (VXLAN, host-gw), kindnet, Calico and clouds leave them.
 
 flannel: as read on the lab (flannel 0.27, Kubernetes 1.34). Calico: as on the networks of lab/networks (3.28; routes proto bird

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A cluster that is not there: API servers in threads of the test, kubeconfigs that lead to them, and objects to serve."""
 
 from __future__ import annotations

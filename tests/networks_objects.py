@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Objects of pod networks as their published manifests make them: names, labels and images of each, and what they are set to.
 
 Each names the repository, path and version that it was reduced from. What netdoc does not read is left out.

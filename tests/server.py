@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A small cluster behind a real HTTP server that writes down each request: what was sent, which way, and as whom."""
 
 from __future__ import annotations

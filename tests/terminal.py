@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A terminal of a test's own, for what behaves otherwise where there is one."""
 
 from __future__ import annotations

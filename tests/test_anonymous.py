@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """An anonymized bundle: the same findings on renamed subjects, nothing of the old names and addresses left."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every way to an API server, on every call: proxies, TLS, prefixes, credentials, other users, clocks. With real servers."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The peers of bench/peers: what they print is read whole, and the judge takes what names the fault, and nothing else."""
 
 from dataclasses import replace

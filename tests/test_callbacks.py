@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Whom the API server calls: which webhooks keep a new Service from its endpoints, and that explain one that leads nowhere."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Causes: which finding explains which, and that none is ever lost."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The command line: exit codes, clean stdout, and one clear line for each bad input."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where cluster DNS is, as the commands of findings name it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a printed command does when it is pasted."""
 
 from __future__ import annotations

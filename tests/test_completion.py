@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Completion as people use it: kubectl's protocol asked by a real kubectl, and real shells at a terminal of their own."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The contract of every registered check, and of the contract itself: each rule rejects a check broken on purpose."""
 
 from __future__ import annotations

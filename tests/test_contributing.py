@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """CONTRIBUTING.md, followed to the letter: the check and the cases that stand there are well-formed, and find what they say."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The Corefile's grammar as CoreDNS has it, and that no text whatever upsets the reader."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a run asks of an API server, seen from the server: nothing twice, no watch that stays open, and not too fast."""
 
 from __future__ import annotations

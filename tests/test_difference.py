@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Two reports compared: what is new, gone, worse and better, and what nobody knows."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The digest of DNS logs, on lines as CoreDNS 1.12 writes them (most of them taken from the lab)."""
 
 from __future__ import annotations

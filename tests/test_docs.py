@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The site builds without a warning, has a page for all that netdoc can say, and shows what netdoc prints now."""
 
 from __future__ import annotations

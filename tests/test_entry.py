@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What lets requests in: where there is nothing of it, that is no gap."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Hostile bundles: real ones, mutated. Whatever a file holds, there is a clear error or a report, and no check of ours crashes.
 
 `NETDOC_FUZZ=100000 pytest tests/test_hostile.py` goes on for as many.

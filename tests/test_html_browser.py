@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The HTML report in a real browser: nothing is fetched, every cause shows, by keyboard and on a phone too, light and dark."""
 
 from __future__ import annotations

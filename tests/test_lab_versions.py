@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which cluster lab/lab means by KUBERNETES. Nothing is built or started: no cluster is needed for these answers."""
 
 from __future__ import annotations

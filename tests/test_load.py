@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What netdoc puts on a network: the bounds hold in the agent whatever is asked, Services get no payload, and it is all told."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a release is built of: locked by version and hash, and still what pyproject.toml asks for."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Verdicts into a service mesh: an accepted connect is the proxy's."""
 
 from __future__ import annotations

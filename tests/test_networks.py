@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How each network carries packets, from its published objects; images, settings and log lines taken apart."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Lines of the Prometheus text format."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Checks of third parties: a real distribution, installed and run, and bad ones, each a row of the report."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """policy connections, coverage and diff, from folders of manifests."""
 
 from __future__ import annotations

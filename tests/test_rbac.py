@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The least rights: computed from the checks, printed as manifests, asked for, and told."""
 
 from __future__ import annotations

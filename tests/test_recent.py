@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What changed shortly before: found about the objects that a cause names, dated by the recording, and nothing else."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is handed out: the archive runs without this machine's Python, krew installs it, and two builds are the same bytes.
 
 Slow: some minutes. `make dist-test`, which CI runs; the program itself is tested everywhere else.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Bundles recorded on the real lab, analysed again: the same verdicts as on the day."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The renderers, given the worst that a cluster can hold."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Routing: where tables lead, as the kernel reads them."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The one way through: what a run makes of checks that got no answer at all, and what a wheel takes along."""
 
 from __future__ import annotations

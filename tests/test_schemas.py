@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What machines read keeps to its schema: JSON to ours, SARIF and JUnit to what their readers document."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the user asked for: held against what is there, kept by bundles, told in the report; what is left out is said."""
 
 from __future__ import annotations

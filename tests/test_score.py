@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The judge of `make e2e` and `make score`, and the figures that are made of its verdicts."""
 
 from __future__ import annotations

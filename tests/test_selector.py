@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Label selectors are read as kubectl reads them (k8s.io/apimachinery, labels.Parse)."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What service_rules has done about a missing rule, by the mode of the kube-proxy that keeps it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The view of a run under way: on a terminal and nowhere else."""
 
 from __future__ import annotations

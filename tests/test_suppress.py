@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is ignored is counted and named, takes its effects along, and never hides anything else."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`make release`, in a repository of its own: what it refuses, what it writes, and that it pushes nothing."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is asked of netdoc's own Service."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Thresholds: each one that a check declares counts, is explained, and can be set in no way that would silently do nothing."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Types that msgspec builds while other threads decode: a race that ends the process, so it is run in processes of its own."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """why: the hop that stops a connection, and that the fix it prints mends exactly that."""
 
 from __future__ import annotations

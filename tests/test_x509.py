@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Dates of certificates, against what openssl x509 -dates says of them."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Draws docs/run.svg: what a terminal shows of `kubectl netdoc check` on the demo bundle.
 
 python tools/picture.py [FILE]

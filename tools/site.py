@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The generated pages of the site: one a check, one a code, their lists, and CONTRIBUTING.md. A hook of MkDocs (mkdocs.yml)."""
 
 from __future__ import annotations

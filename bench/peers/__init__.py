@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tools of others that look at a whole cluster: built from the registries, asked in their own most complete way.
 
     python -m bench.peers

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Builds the peers and prints what they are and how they are asked."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """cluster-probe: 21 checks of the API's objects, and, apart, connections between pods that it makes on every node.
 
 The second needs the image busybox:1.36 and the internet (github.com): `networked` gives a lab without either the image.

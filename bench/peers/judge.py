@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """When a peer is right: the one rule for all of them, more generous than netdoc's own.
 
 A complaint counts where the tool does not make it on the healthy lab as well (the generated ends of pods' names and all numbers

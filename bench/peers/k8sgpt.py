@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """k8sgpt without a model: what its analyzers find, all of them, those that are off at first too."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """k8s-netinspect: network checks over one snapshot of the API's objects."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Asks the peers about the lab, healthy and broken, and writes down what each is worth: bench/verdicts/<peer>/<scene>.json."""
 
 from __future__ import annotations

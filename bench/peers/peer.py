@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a peer is: how it is built, how it is asked, and what it answers, in one form for all."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """popeye: lints what is deployed, every linter of it, in all namespaces."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The peers' figures in the columns of netdoc's: counts bench/verdicts/<peer>, asks nobody."""
 
 from __future__ import annotations

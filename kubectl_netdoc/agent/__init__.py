@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What runs in the debug pods: ``agent.py``, sent as text over exec, and ``echo.py``, in the pod's own command.
 
 To pods on the host network ``host.py`` is sent with it.

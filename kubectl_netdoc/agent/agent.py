@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The agent: a dumb instrument that runs in a debug pod. Standard library only, Python 3.8 syntax, glibc and musl.
 
 Input on stdin: one line with the length of a JSON document in bytes, then the document

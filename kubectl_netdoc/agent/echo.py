@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The echo server: what a debug pod runs while it lives, for its peers to prove that it was they who reached it.
 
 Standard library only, Python 3.8 syntax. Arguments: NONCE NAME PORT, the same port for TCP and UDP.

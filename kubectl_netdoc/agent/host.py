@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The agent's operations on a node's own network, sent before ``agent.py`` to pods on the host network. It judges nothing.
 
 Standard library only, Python 3.8 syntax, as the agent; what is said there of asks and replies holds here.

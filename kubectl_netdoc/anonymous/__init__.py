@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A bundle that can be handed to strangers: other names and addresses, the same analysis.
 
 What is a name is the default: of every text in a bundle only what is listed here, or what netdoc knows by name, stays.

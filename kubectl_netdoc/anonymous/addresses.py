@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Other addresses for addresses, so that what shares a prefix still does (as Crypto-PAn has it: Xu, Fan, Ammar, Moon, 2002).
 
 Each bit is flipped or not as a keyed hash of the bits before it says. Two things are kept, as checks judge by them: what sort

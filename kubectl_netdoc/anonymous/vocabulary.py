@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The words that netdoc itself knows: what a check recognises by its name has to keep it, and is no secret.
 
 They are taken from the constants of netdoc's own compiled modules, those that read and judge: kube-system, k8s-app, coredns,

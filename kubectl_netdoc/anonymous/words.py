@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Other words for the parts of names: the same one wherever a part stands, as long, and in the same order.
 
 Names are taken apart (``vocabulary.PART``), so that what a name is made of still shows: the pods of a Deployment begin like it,

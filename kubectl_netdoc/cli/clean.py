@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``clean``: sweep what killed runs left behind."""
 
 from __future__ import annotations

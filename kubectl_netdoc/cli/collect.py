@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``collect``: record a run in a bundle."""
 
 from __future__ import annotations

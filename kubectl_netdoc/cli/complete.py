@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Shell completion: what may stand where the cursor is, in kubectl's protocol for plugins and in click's for bash, zsh and fish.
 
 kubectl runs ``kubectl_complete-netdoc WORD...`` and reads a completion a line, then ``:N``, cobra's directive. Whatever goes

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``completion``: the script that makes a shell complete the program's own name."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``diff``: what got better or worse between two runs."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``explain``: the page of a check or a code, from the check's own file."""
 
 from __future__ import annotations

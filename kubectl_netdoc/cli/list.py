@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``list``: every check and its codes."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The entry point: finds the verb, imports only that, and turns every error into one line and an exit code."""
 
 from __future__ import annotations

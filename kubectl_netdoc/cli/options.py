@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Options that several verbs share: kubectl's own flags, and where to look."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``policy``: what the network policies allow, whom they protect, and what a change would do."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``rbac``: the least rights for a run, and which of them its user lacks."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``schema``: the JSON Schema of the report."""
 
 from __future__ import annotations

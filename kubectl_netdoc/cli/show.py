@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a terminal shows while a run is under way: a line a stage, a line a check as it settles; gone when the report comes."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``why``: can A reach B, and what stops it?"""
 
 from __future__ import annotations

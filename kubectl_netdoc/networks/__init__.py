@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which pod network a cluster has, by the images of its agents, and how it carries packets. One file a network.
 
 To add one: its file here with a ``Network``, named in ``ALL`` below; what it reads of ConfigMaps, resources, variables and

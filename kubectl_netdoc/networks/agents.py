@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The pods of a network's agents: which nodes they are on, which they should be on, and what is wrong with them."""
 
 from __future__ import annotations

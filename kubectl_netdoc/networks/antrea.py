@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Antrea: Geneve, VXLAN or routes over Open vSwitch, WireGuard or IPsec; policies only on clouds with a network of their own.
 
 Recognition made from: antrea-io/antrea, build/yamls/antrea.yml v2 and build/yamls/base/agent.yml at commit 0321cdee

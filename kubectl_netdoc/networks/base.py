@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a pod network is to netdoc: how its agent is recognised, and how what it is set to is read."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Calico, and Canal (flannel's data path with Calico's policies in one DaemonSet); both ways to install it.
 
 Recognition made from: projectcalico/calico, manifests/calico.yaml, calico-vxlan.yaml, calico-bpf.yaml, canal.yaml at commits

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Cilium: tunnel or native routing, WireGuard or IPsec, with or without kube-proxy; Google and Azure build theirs on it.
 
 Recognition made from: cilium/cilium, install/kubernetes/cilium (chart) v1.18 as rendered, ConfigMap cilium-config: routing-mode

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The networks of EKS and AKS, whose pods have addresses of the cloud's own subnets.
 
 Recognition made from: aws/amazon-vpc-cni-k8s, config/master/aws-k8s-cni.yaml v1.14.0 at commit f3efb24f

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Flannel: VXLAN, host-gw, WireGuard, IPIP or UDP, as its ConfigMap and the nodes' annotations say.
 
 Recognition made from: flannel-io/flannel, Documentation/kube-flannel.yml, v0.11.0 (a DaemonSet for each architecture, in

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Flannel as part of k3s: no DaemonSet, the k3s process of each node is the agent. RKE2 has Canal by default, as a DaemonSet.
 
 Recognition made from: k3s-io/k3s, pkg/agent/flannel (v1.30: it writes flannel's annotations on its node), and the version that

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """kindnet, the network of kind: routes to the nodes, no encapsulation; it enforces policies since kind 0.24.
 
 Recognition made from: kubernetes-sigs/kind, images/kindnetd and the DaemonSet that its nodes hold (kube-system/kindnet,

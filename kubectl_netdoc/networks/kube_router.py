@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """kube-router: BGP between the nodes, IPIP or FoU between subnets; or only its firewall or its Services beside another network.
 
 Recognition made from: cloudnativelabs/kube-router, daemonset/kubeadm-kuberouter-all-features.yaml and

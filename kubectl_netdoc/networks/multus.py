@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Multus: it calls the network that gives pods their eth0, and others for further interfaces.
 
 Recognition made from: k8snetworkplumbingwg/multus-cni, deployments/multus-daemonset-thick.yml at commit 05517e26

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """OVN-Kubernetes: Geneve over Open vSwitch, in place of kube-proxy; the network of OpenShift 4.12 and later.
 
 Recognition made from: ovn-kubernetes/ovn-kubernetes, dist/templates/ovnkube-node.yaml.j2 and ovs-node.yaml.j2 (release 1.0 at

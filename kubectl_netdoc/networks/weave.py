@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Weave Net: fast datapath (VXLAN) or sleeve (UDP), encrypted where it has a password. Archived in June 2024.
 
 Recognition made from: weaveworks/weave, prog/weave-kube/weave-daemonset-k8s-1.11.yaml, v2.8.1 (docker.io/weaveworks/weave-kube)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What to do about the coverage: each thing in words, with the least YAML or command that mends it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a new or changed policy opens and closes, before it is applied."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """All connections that the policies allow, between workloads and to and from the outside."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Who is protected: isolation each way, default deny, and what a workload is exposed to."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Who may talk to whom, as the policies are written.
 
 A connection needs both ends: the source's egress and the destination's ingress. It is judged after Service translation: the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The least YAML that mends a policy and keeps the rest as it is.
 
 NetworkPolicies add up, so what is missing is best added as a policy of its own, or as one rule at the end of an existing one;

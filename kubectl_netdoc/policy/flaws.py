@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Policies that don't do what they look like: they select nothing, allow nobody, name what isn't there, say a thing twice."""
 
 from __future__ import annotations

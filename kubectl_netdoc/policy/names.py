@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Can a pod that policies isolate still ask cluster DNS?"""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """netdoc's own pods under the cluster's policies: a debug pod is not the application, and may be isolated itself."""
 
 from __future__ import annotations

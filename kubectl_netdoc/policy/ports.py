@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Sets of ports, over the three protocols that policies know."""
 
 from __future__ import annotations

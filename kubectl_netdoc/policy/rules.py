@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Policies of every kind as one: tier, subject, and rules of peers and ports.
 
 Tiers are asked in their order: cluster-wide Admin rules (AdminNetworkPolicy, ClusterNetworkPolicy of tier Admin), then

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which pods a label selector selects, asked once for all pods that no policy tells apart.
 
 Two pods are of one class where they share the namespace, the network (pod or host), and of their labels and port names those

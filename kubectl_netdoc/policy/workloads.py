@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Workloads: pods by their top owner, as far as the objects at hand tell.
 
 A pod whose ReplicaSet is not there is that ReplicaSet. A workload that has no pod yet is what its template makes.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What netdoc reads of each Kubernetes kind, and no more.
 
 A record declares only the fields that checks read: what is not declared is never decoded, so it can't reach a

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What all records have in common, and what a kind of the API is."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where the control plane calls back into the cluster (admission, conversion, aggregated APIs), and what a mesh demands.
 
 Of a caBundle only the dates of its certificates are kept, of a webhook's URL that there is one.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Pods, Services, nodes, workloads and what else the core of Kubernetes has."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What Ingress and the Gateway API hang on: their classes, what may be referred to, and the certificates of TLS Secrets."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What pod networks are set to: from the ConfigMaps, custom resources and DaemonSets of each, only the settings named here.
 
 All of them are kept in one form, names and values as text. A setting that is not in these tables is never kept, nor is a

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Network policies: NetworkPolicy, the cluster-wide ones of SIG Network, and the CNIs' own.
 
 Field by field as in networking.k8s.io/v1 (k8s.io/api/networking/v1/types.go) and in policy.networking.k8s.io/v1alpha1 and

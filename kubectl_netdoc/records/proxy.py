@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What kube-proxy is set to: of its ConfigMap only the mode and the addresses that it listens on for health and metrics.
 
 The same ConfigMap holds a kubeconfig (kubeadm) and, for all that netdoc knows, more: nothing else of it is kept.

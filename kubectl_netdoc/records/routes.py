@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What leads to a Service from outside: Ingress and the Gateway API."""
 
 from __future__ import annotations

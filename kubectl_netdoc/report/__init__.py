@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """From a Report to text: one file a format, each a pure function ``Report -> str``."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Allowed connections -> str: table, JSON, Graphviz and Mermaid."""
 
 from __future__ import annotations

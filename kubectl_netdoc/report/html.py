@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The report as one HTML file that opens anywhere: nothing in it is loaded from elsewhere, and no text of a cluster is markup."""
 
 from __future__ import annotations

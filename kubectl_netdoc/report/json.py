@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The report as JSON; `kubectl netdoc schema` prints its JSON Schema."""
 
 from __future__ import annotations

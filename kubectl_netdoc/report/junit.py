@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The report as JUnit XML, a test case a check, for CI systems.
 
 ``fail`` is a failure; ``warn`` is told in the case's output, as a run with warnings passes (``--fail-on``); a check that could

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The report as Markdown (GitHub's), for a pull request or an incident ticket: causes first, the rest folded away."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What several formats tell in the same words: evidence, what was not looked at, and the paths of a mesh."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Coverage and changes of policies -> str: tables and JSON."""
 
 from __future__ import annotations

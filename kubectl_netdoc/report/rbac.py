@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Rights as manifests that ``kubectl apply -f -`` takes, and as the text of what somebody lacks."""
 
 from __future__ import annotations

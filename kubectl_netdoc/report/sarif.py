@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The report as SARIF 2.1.0, for code scanning and dashboards: a rule a code, a result a finding.
 
 A finding is about an object of the API, no line of a file, so its place is a logical location (SARIF 2.1.0, 3.33).

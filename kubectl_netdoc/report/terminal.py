@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Makes strings from a cluster safe to print: no escape sequence, no control or invisible direction mark gets through."""
 
 from __future__ import annotations

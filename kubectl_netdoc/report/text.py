@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The report for the person on call: causes first, then a line a check, what was not looked at, and a summary."""
 
 from __future__ import annotations

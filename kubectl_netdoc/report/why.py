@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The story of a connection -> str."""
 
 from __future__ import annotations

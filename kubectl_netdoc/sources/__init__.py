@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where facts come from: one interface, three kinds of source (live, bundle, manifests)."""
 
 from __future__ import annotations

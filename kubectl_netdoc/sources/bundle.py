@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A run in one file: decoded records, the clock, requests and replies; enough to analyse it again anywhere."""
 
 from __future__ import annotations

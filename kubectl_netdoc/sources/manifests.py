@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A folder, a file or a stream of manifests as a cluster that is not there yet: the static part of every check."""
 
 from __future__ import annotations

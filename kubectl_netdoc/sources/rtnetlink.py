@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Reads the messages of rtnetlink(7) that a node's kernel gave: links, addresses, routes, neighbours, forwarding database.
 
 Sources: linux/rtnetlink.h, if_link.h, if_addr.h, neighbour.h. Byte order is that of the node; all that Kubernetes runs on

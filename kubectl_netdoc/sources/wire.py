@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Between requests and the agent's asks: symbolic places become addresses, DNS messages are built and parsed here."""
 
 from __future__ import annotations

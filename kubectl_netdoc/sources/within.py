@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A recorded or written cluster cut to some namespaces, as ``-n`` cuts a live one."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The state of a cluster as lines of text, a line a fact: all that a fault may change, but nothing that a rollout does.
 
 Left out are names and addresses of single pods, what kube-proxy and flannel generate, and the bridge `cni0` as long as

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # The words that the faults in this folder are written in. runner.py sources it before every command of a fault and sets
 # KUBECONFIG, LAB_NAME (the cluster's name), STATE (a folder that lasts from inject to restore) and FAULTS (this folder).
 # shellcheck shell=bash disable=SC2034

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A fault as data: one YAML file of this folder, its commands written in the words of lib.sh.
 
 - `name`, `row` (of failure-modes.md), `title`, `tier` (`api`, `pods`, `nodes`, `privileged`: the least that can see it)

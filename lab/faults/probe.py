@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The hand check of a fault, for any pod with python3; prints one line, `ok ...` or `failed ...`.
 
 Usage: probe.py http HOST PORT | dns NAME | tcp HOST PORT | udp HOST PORT [SOURCE_PORT]

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Break the lab on purpose, prove that it is broken, mend it, and prove that nothing stays.
 
     python -m lab.faults.runner list | inject NAME | restore NAME | prove [NAME...]

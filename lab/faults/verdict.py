@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a report says of a fault, as data: the one rule by which `make e2e` and `make score` judge.
 
 Right: every expected code stands on its subject, each fault's cause is among the causes named, and no other cause is named

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Runs the agent as a debug pod would: a process that reads its batch from stdin."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The agent as a process, against servers that answer well, late, sometimes, never, or with lies."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Lookups over TCP and one by one in time, pages, and resolv.conf: over the whole way, with the agent as a process."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The echo server as a process, and the agent's operations against it and against liars on loopback."""
 
 from __future__ import annotations

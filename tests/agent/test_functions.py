@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Parts of the agent that a process can't be made to show: its files under /etc and /sys, and rare socket errors."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The operations on a node's own network, run as on a node: a process with the program as it is sent."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The image for debug pods that is to be built where the default can't be had: what is in it is enough, for any user.
 
 There is no Docker in these tests: the file tree is put together from the Debian packages that the Dockerfile names, and theirs.

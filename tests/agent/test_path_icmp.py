@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What an ICMP message does to the sends that come after it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Path MTU and bursts: the agent's sums against echo servers of loopback that lose what they are told to lose."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The agent under each Python that a debug image may have; those that are not on this machine are skipped by name."""
 
 from __future__ import annotations

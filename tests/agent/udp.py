@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Local UDP servers that behave as told, each in a thread of the test."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Cases of each built-in check: a module a check, with a list called CASES."""
 
 from __future__ import annotations

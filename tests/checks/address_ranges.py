@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Cases of address_ranges: ranges and addresses as the API has them, nothing is measured."""
 
 from typing import Any

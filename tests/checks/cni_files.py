@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Cases of cni_files: a node's first file is held against those of the others."""
 
 from kubectl_netdoc import registry

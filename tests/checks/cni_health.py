@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Cases of cni_health: each network from its published manifest, healthy, broken, imitated; then what can befall any."""
 
 from __future__ import annotations

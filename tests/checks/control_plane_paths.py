@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Cases of control_plane_paths: who serves what the API server calls, and who answers as an API server."""
 
 from __future__ import annotations

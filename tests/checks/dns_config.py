@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Cases of dns_config."""
 
 from kubectl_netdoc.api import COREFILE, DNS_LOG, ENDPOINT_SLICE, EVENT, POD, SERVICE, Cluster, Rule, Unavailable

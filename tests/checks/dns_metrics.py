@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Cases of dns_metrics. The lines are those of CoreDNS 1.12.1 in the lab."""
 
 from kubectl_netdoc import registry

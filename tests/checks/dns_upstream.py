@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Cases of dns_upstream."""
 
 from collections.abc import Mapping

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Cases of endpoint_slices: slices against Services, pods and each other."""
 
 import msgspec

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Cases of gateway_routes. Conditions and reasons are those of the Gateway API's own types (apis/v1 of v1.2)."""
 
 from typing import Any

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Cases of ingress_controllers.
 
 The controller's objects are those of ingress-nginx's published manifest for kind: kubernetes/ingress-nginx,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Cases of kube_proxy_mode: what is set against what each kube-proxy says of itself, and what comes of its mode."""
 
 from __future__ import annotations

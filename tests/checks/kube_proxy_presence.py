@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Cases of kube_proxy_presence: one kube-proxy a node, or something that is known to do its work."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Cases of mesh_presence, with what the published manifests of Istio and Linkerd make of a pod."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Cases of mtu_mismatch: what each path carries is given, the narrow place must be named. IPv6 and the CNIs are hand-made."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Cases of node_links: the nodes' tables are given. On the lab are made: NLK001 (down), NLK004 and NLK005."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Cases of node_load. The lab makes NDL003 and NDL004. The rest is made by hand: the kernel's backlog is the machine's."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Cases of node_network. On the lab are made: NDN001 (IPv4), NDN002 and NDN003; clocks and IPv6 are hand-made."""
 
 from __future__ import annotations

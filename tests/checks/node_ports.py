@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Cases of node_ports: nodes are held against each other, and health checks against the slices."""
 
 from collections.abc import Callable

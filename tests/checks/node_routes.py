@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Cases of node_routes: the nodes' tables are given. On the lab are made: NRT001 to NRT006 for flannel's VXLAN."""
 
 from __future__ import annotations

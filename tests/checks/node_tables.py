@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Cases of node_tables. On the lab is made: NDT006; the other tables are the machine's there: hand-made."""
 
 from __future__ import annotations

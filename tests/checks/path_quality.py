@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Cases of path_quality: what came back of each burst is given. Slow nodes and zones are hand-made."""
 
 from __future__ import annotations

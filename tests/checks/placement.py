@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Cases of placement: advice alone, and none of it for a cluster of one node."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Cases of pod_addresses."""
 
 from __future__ import annotations

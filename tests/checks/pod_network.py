@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Cases of pod_network: the outcome of each path is given, the broken place must be named."""
 
 from collections.abc import Callable

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Cases of policy_enforcement."""
 
 from kubectl_netdoc.api import (

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Cases of service_affinity: how many backends one client meets."""
 
 from kubectl_netdoc import registry

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Cases of service_hairpin: which of the nearest backends fails."""
 
 from kubectl_netdoc import registry

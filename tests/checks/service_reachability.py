@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Cases of service_reachability: who is at fault is told by who answers whom."""
 
 from collections.abc import Callable, Mapping

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Cases of service_rules: what each node's rules hold against EndpointSlices, and against each other."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Cases of stale_flows: tracked UDP flows against the endpoints of their Services."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Cases of syn_retries: where connects gather that took just over a second."""
 
 from collections.abc import Callable

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every case of every check: exactly these codes on these subjects, and this state."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which pairs of nodes are measured, and how bad paths are put into places."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Healthy clusters of every distribution give nothing above info; the same clusters, broken in one place, give that.
 
 Each folder is what ``kubectl get -A -o yaml`` prints of such a cluster, reduced to what matters for its network; the top of each

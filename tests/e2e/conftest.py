@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The lab of `make e2e`: NETDOC_LAB is its kubeconfig. Only tests in this folder use it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Debug pods on the real cluster: why one does not start, what a killed run leaves, and what a sweep takes."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Two runs of an unchanged cluster differ in nothing, an anonymized one says the same, and a run costs no more than it says."""
 
 from __future__ import annotations

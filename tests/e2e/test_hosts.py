@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the nodes and privileged tiers read on real nodes, held against what the nodes' own tools say there."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """netdoc on the real lab: silent when healthy, right under each fault, silent again after, and nothing left behind."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Users with few rights on the real API server: what may be looked at is, the rest is named with the rule that would grant it."""
 
 from __future__ import annotations

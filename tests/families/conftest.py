@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The lab of `make e2e-dual`: NETDOC_DUAL is its kubeconfig."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """netdoc where pods, nodes and Services have IPv4 and IPv6: every path in both, and a family that is dead is named."""
 
 from __future__ import annotations

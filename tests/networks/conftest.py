@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The labs of `make e2e-networks`: NETDOC_LAB is the kubeconfig of one, NETDOC_NETWORK the network that it has."""
 
 from __future__ import annotations

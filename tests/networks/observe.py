@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Pods to try policies on, and what really becomes of connections between them."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Each network as netdoc knows it, silent while healthy, and its machinery broken on purpose: one outage, one cause.
 
 By hand, with the whole report printed: ``python -m tests.networks.test_machinery NETWORK [FAULT...]``.

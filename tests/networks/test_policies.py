@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Policies on a real engine: what netdoc predicts is what happens, and refused and timed out are told apart."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The evaluators that are compared; the only place in this folder that knows the engine."""
 
 from __future__ import annotations

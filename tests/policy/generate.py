@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Random worlds and questions, from a seed: small vocabularies, so that selectors match often and policies meet."""
 
 from __future__ import annotations

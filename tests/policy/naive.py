@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Kubernetes network policies, evaluated as slowly and plainly as can be, over raw manifests.
 
 Written from the API's texts without a look at ``kubectl_netdoc.policy``, and sharing no code with it: where both agree on

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The engine against the naive evaluator: both ends' verdicts, and the policies that decide."""
 
 from __future__ import annotations

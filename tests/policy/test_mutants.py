@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Small errors planted in the engine: the generated cases must find each of them."""
 
 from __future__ import annotations

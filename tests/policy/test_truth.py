@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Hand-worked verdicts, put to every evaluator."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Verdicts worked out by hand from the API's texts.
 
 A row: the world it is in, who asks whom, and what each end says: ``+`` allowed, ``-`` denied, with the policies that decide.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Objects as an API server really sends them, with a mark in every place that must never get into a bundle."""
 
 from __future__ import annotations

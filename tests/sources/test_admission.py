@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What refuses netdoc's pods, and what answers it. The texts are made by hand, in the form in which people quote them."""
 
 from __future__ import annotations

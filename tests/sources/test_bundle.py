@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Bundles: what is written comes back the same, nothing private gets in, and a bad file is one clear error."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The canary's sequence, with a made-up network that heeds or ignores the policy. Real engines: tests/networks."""
 
 from __future__ import annotations

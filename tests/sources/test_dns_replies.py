@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is made of a resolv.conf and of a DNS message: as resolv.conf(5) reads the one, and RFC 1035 the other."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The exec transport against scripted faults: what comes back is what was sent, or is Lost, and always in time."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The lists against an API server that answers in pages, refuses, fails, and says strange things."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Manifests: what is read of them, what is passed over with a warning, and files that mean harm."""
 
 from __future__ import annotations

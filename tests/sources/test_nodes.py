@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the tiers on the host network bring, from the bytes and texts of real nodes to typed replies."""
 
 from __future__ import annotations

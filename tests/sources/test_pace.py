@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How fast the API server is asked, by a clock of the test's own, and what becomes of a server that says 429."""
 
 from __future__ import annotations

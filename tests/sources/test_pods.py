@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the watch says of a debug pod, and why the API server refuses one."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is kept of kube-proxy's ConfigMap: its own settings at the top level, and nothing of the kubeconfig beside them."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the live source says that it asks of the API server, held against what a run asks of a recording one."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Servers that lack what others have: older versions of Kubernetes, and APIs that nobody has installed."""
 
 from __future__ import annotations

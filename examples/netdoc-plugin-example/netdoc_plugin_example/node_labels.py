@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Does each node say which zone it is in?
 
 ## What it looks at

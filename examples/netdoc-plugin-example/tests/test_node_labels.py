@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The cases of the check, and netdoc's own contract for it."""
 
 from __future__ import annotations

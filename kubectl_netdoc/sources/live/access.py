@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Asks the API server what its user may do, one small question a rule; anybody who is logged in may ask that.
 
 Not the list of all rules (SelfSubjectRulesReview): it is incomplete where a webhook decides, as on most managed clusters.

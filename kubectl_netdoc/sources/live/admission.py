@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Why an API server does not take an object, told by its text alone: most refusals are 403, whoever refuses.
 
 The texts are those of RBAC, ResourceQuota, LimitRanger, Pod Security, OpenShift's SecurityContextConstraints, Kyverno, Gatekeeper

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The canary: does a policy stop anything, on each node and each way, and does taking it away let it pass again?
 
 allowed → a policy denies the canary pods everything → nothing may pass → the policy goes → all must pass.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Talks to the API server: raw requests, watches and the exec websocket, all by one way (``kubeconfig.py`` finds it)."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Credential plugins: programs that a kubeconfig names (users[].user.exec), run as kubectl runs them.
 
 Sources: Kubernetes, client-go credential plugins (client.authentication.k8s.io/v1 and v1beta1).

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Runs the agent in a debug pod over exec, a lossy transport: framed input, one deadline, an end line or nothing."""
 
 from __future__ import annotations

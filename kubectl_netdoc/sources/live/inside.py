@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """From inside somebody's pod: an ephemeral container in it, which runs the agent once and ends.
 
 It can't be taken out again: Kubernetes keeps it in the pod's status, ended, until the pod goes. So nothing here is done unless

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a kubeconfig, the flags and the environment say about the way to an API server, and as whom it is asked."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Reads the API: raw pages, decoded into only the fields that are read, all lists at once; each may fail alone."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How fast the API server is asked: so many requests a second, and none while it says that there are too many."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Debug pods: created together, watched until they run or can't, and removed whatever happens."""
 
 from __future__ import annotations

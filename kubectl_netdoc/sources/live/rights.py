@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the live source asks of the API server, as RBAC rules: the one place that says so.
 
 ``tests/sources/test_rights.py`` holds this against the requests that a run makes. What everybody may ask (/version and /apis, by

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A live cluster as a source: the lists, then the debug pods and what they measure."""
 
 from __future__ import annotations
