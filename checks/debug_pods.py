@@ -29,6 +29,7 @@ from kubectl_netdoc.api import (
     Finding,
     Needs,
     Risk,
+    Rule,
     Severity,
     Skip,
     Subject,
@@ -111,8 +112,8 @@ EXEC = Code(
     title="Exec into a running pod fails",
     message="Exec into netdoc's running debug pod on {nodes} fails: {detail}",
     fix="kubectl exec and logs fail there too: let the API server reach the kubelet (TCP 10250 of {first}), or mend "
-    "konnectivity. Where it says forbidden, you lack create on pods/exec.",
-    commands=("kubectl get node {first} -o wide", "kubectl auth can-i create pods/exec -A"),
+    "konnectivity.",
+    commands=("kubectl get node {first} -o wide",),
 )
 
 CODES = {
@@ -130,6 +131,9 @@ CODES = {
     Trouble.EXEC: EXEC,
 }
 
+NOT_PERMITTED = {Trouble.FORBIDDEN: Rule("get", "pods/exec"), Trouble.ADMISSION: None}
+"""Why exec into a pod that runs is refused, and the right that is lacking: what may not be looked at is no fault."""
+
 TOLD = 2
 """Nodes' own words that a message repeats at most."""
 
@@ -140,7 +144,9 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
         raise Skip(facts.why_not)
     found: dict[tuple[Code, str], list[Vantage]] = {}
     for vantage in facts.vantages:
-        if vantage.reason:
+        if vantage.running and vantage.reason in NOT_PERMITTED:
+            yield Unseen(f"what {vantage.node} reaches", vantage.message, NOT_PERMITTED[Trouble(vantage.reason)], asked=True)
+        elif vantage.reason:
             found.setdefault((_code(facts, vantage), vantage.reason), []).append(vantage)
     for (code, reason), those in found.items():
         nodes = [vantage.node for vantage in those]

@@ -43,6 +43,15 @@ CASES = [
     _on("a node that is drained", DRAINS, Trouble.ENDED, "POD005"),
     _on("no network on a cordoned node", DRAINS, Trouble.SANDBOX, "POD003"),
     _case("exec", Trouble.EXEC, "POD006", running=True),
+    *(
+        Case(
+            f"exec is not permitted: {trouble}",
+            CLUSTER,
+            measured=Measured({}, (Vantage("n1", True, trouble), RUNNING)),
+            state="unknown",
+        )
+        for trouble in (Trouble.FORBIDDEN, Trouble.ADMISSION)
+    ),
     Case("everywhere is one finding", CLUSTER, frozenset({("POD001", "Cluster debug pods")}), _both(Trouble.IMAGE)),
     Case("not asked for", CLUSTER, measured=Measured(why_not="--no-pods"), state="skipped"),
     Case(

@@ -158,8 +158,9 @@ def no_exec(lab: Lab, tmp_path: Path) -> Iterator[Path]:
 
 def test_a_user_without_exec(netdoc: Netdoc, no_exec: Path) -> None:
     report = netdoc.report(kubeconfig=no_exec)
-    assert _codes(report, "debug_pods") == {"POD006"}
-    assert _states(report)["pod_network"] == "unknown"
+    assert found(report) == set()
+    assert {_states(report)[check] for check in ("debug_pods", "pod_network")} == {"unknown"}
+    assert {"verb": "get", "resource": "pods/exec"} in [u.get("grant") for r in report["results"] for u in r["unseen"]]
     assert netdoc.namespaces() == set()
 
 

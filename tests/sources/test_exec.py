@@ -20,6 +20,7 @@ from aiohttp import WSMsgType, web
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kubectl_netdoc.facts import Trouble
 from kubectl_netdoc.requests import Address, DnsLookup, DnsReply, Lost, Outcome, Reply
 from kubectl_netdoc.sources import wire
 from kubectl_netdoc.sources.live import exec as transport
@@ -458,12 +459,21 @@ def test_output_larger_than_any_answer_is_not_read_to_its_end(tmp_path: Path, mo
     assert run(tmp_path, play, seconds=LONGEST * 2).lost
 
 
-def test_refused_exec_says_what_the_server_says(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("status", "message", "trouble"),
+    [
+        (403, "pods/exec is forbidden: jane", Trouble.FORBIDDEN),
+        (403, 'admission webhook "no.exec" denied the request: not jane', Trouble.ADMISSION),
+        (500, "error dialing backend: no route for jane", Trouble.EXEC),
+    ],
+)
+def test_refused_exec_says_what_the_server_says(tmp_path: Path, status: int, message: str, trouble: Trouble) -> None:
     async def play(request: web.Request) -> web.StreamResponse:
-        return web.json_response({"kind": "Status", "message": "pods/exec is forbidden: jane"}, status=403)
+        return web.json_response({"kind": "Status", "message": message}, status=status)
 
     answer = run(tmp_path, play)
     assert "jane" in answer.lost
+    assert answer.trouble is trouble
     assert TOKEN not in answer.lost
 
 

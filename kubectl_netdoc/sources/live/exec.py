@@ -12,8 +12,10 @@ import websocket
 from msgspec import Struct
 
 from kubectl_netdoc import agent, load
+from kubectl_netdoc.facts import Trouble
 from kubectl_netdoc.requests import KernelReply, Lost, Probe, Reply, Request, on_host
 from kubectl_netdoc.sources import UNREADABLE, wire
+from kubectl_netdoc.sources.live import admission
 from kubectl_netdoc.sources.live.client import ApiError, Client
 from kubectl_netdoc.sources.wire import NOWHERE, Places
 
@@ -34,13 +36,13 @@ BOOTSTRAP = "import sys; n = int(sys.stdin.buffer.readline()); exec(compile(sys.
 class Answer(Struct, frozen=True):
     """What one batch brought: the reply to each request, and how long the CPU limit held the agent back (seconds).
 
-    ``lost``: why replies are missing. ``refused``: nothing came at all, so it is exec itself that does not work.
+    ``lost``: why replies are missing. ``trouble``: nothing came at all, so exec itself does not work or is not permitted.
     """
 
     replies: dict[Request, Reply]
     throttled: float = 0.0
     lost: str = ""
-    refused: bool = False
+    trouble: Trouble | None = None
 
 
 def run(
@@ -59,7 +61,8 @@ def run(
         channel = client.exec(namespace, pod, ["python3", "-c", BOOTSTRAP], seconds, container)
     except ApiError as error:
         why = f"exec refused: {error.message}" if error.status else f"exec failed: {error.message}"
-        return Answer(unresolved | {request: Lost(why) for request in requests}, lost=why, refused=True)
+        trouble = admission.refusal(error) if error.status == 403 else Trouble.EXEC
+        return Answer(unresolved | {request: Lost(why) for request in requests}, lost=why, trouble=trouble)
     output = bytearray()
     try:
         _write(channel, payload(requests, seconds - 1.0, places))
@@ -69,7 +72,8 @@ def run(
     finally:
         channel.shutdown()
     answer = parse(requests, bytes(output), complaint, places, client.now().timestamp())
-    return Answer(answer.replies | unresolved, answer.throttled, answer.lost, refused=bool(requests) and not output)
+    silent = Trouble.EXEC if requests and not output else None
+    return Answer(answer.replies | unresolved, answer.throttled, answer.lost, silent)
 
 
 def resolvable(requests: tuple[Probe, ...], places: Places) -> tuple[tuple[Probe, ...], dict[Request, Reply]]:

@@ -214,7 +214,7 @@ class DebugPod(Struct):
 
     def vantage(self, throttled: float = 0.0) -> Vantage:
         """Return this pod as a vantage."""
-        usable = self.running and self.reason in ("", Trouble.EXEC)
+        usable = self.running and self.reason in ("", Trouble.EXEC, Trouble.FORBIDDEN, Trouble.ADMISSION)
         probed = self.ready if usable and not self.host else None
         return Vantage(self.node, usable, self.reason, self.message, throttled, self.ip, probed, self.ips[1:])
 

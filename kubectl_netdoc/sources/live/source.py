@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from kubectl_netdoc.cluster import Cluster
-from kubectl_netdoc.facts import Measured, Trouble
+from kubectl_netdoc.facts import Measured
 from kubectl_netdoc.records import Kind
 from kubectl_netdoc.requests import Canary, Lost, Probe, Reply, Request, on_host
 from kubectl_netdoc.sources.live import exec as agent_exec
@@ -91,8 +91,8 @@ class LiveSource:
             for pod, answer in zip(running, pool.map(lambda p: self._ask(session, p, requests), running), strict=True):
                 replies |= answer.replies
                 throttled[pod.name] = answer.throttled
-                if answer.refused:
-                    pod.fail(Trouble.EXEC, answer.lost)
+                if answer.trouble:
+                    pod.fail(answer.trouble, answer.lost)
         return replies, throttled
 
     def _ask(self, session: pods.Session, pod: pods.DebugPod, requests: tuple[Probe, ...]) -> agent_exec.Answer:
