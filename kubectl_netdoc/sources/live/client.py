@@ -8,6 +8,7 @@ import re
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -33,6 +34,14 @@ UNANSWERED = 60.0
 
 CONNECTING = 10.0
 """Seconds for the TCP connection to the API server."""
+
+LARGEST = 256 << 20
+"""Bytes of an answer: a page of 500 pods has some 5 MiB, and a list that can't be had in pages 50 times that at most."""
+
+LONGEST_LINE = 16 << 20
+"""Bytes of one change that a watch tells: etcd keeps no object larger than 1.5 MiB."""
+
+CHUNK = 1 << 16
 
 TRIES = 3
 """How often a request is sent at most to a server that says 429: with ``pace.SLOWEST_RETRY`` ten seconds' wait."""
@@ -93,6 +102,8 @@ class Watch:
                 buffer += chunk
                 *lines, buffer = buffer.split(b"\n")
                 yield from (line for line in lines if line)
+                if len(buffer) > LONGEST_LINE:
+                    return
 
     def stop(self) -> None:
         """End it: no watch of ours stays open."""
@@ -129,42 +140,43 @@ class Client:
     ) -> bytes:
         """Send one request and return the body of the answer; raises ``ApiError`` for any but a 2xx."""
         response = self._send(method, path, query, body, timeout)
-        self.usage.add(len(response.data))
+        data = _body(response, self._limit(timeout))
+        self.usage.add(len(data))
         if not 200 <= response.status < 300:
-            raise ApiError(response.status, _message(response.data) or response.reason or "")
-        return bytes(response.data)
+            raise ApiError(response.status, _message(data) or response.reason or "")
+        return data
 
     def watch(self, path: str, query: Mapping[str, Any], seconds: float) -> Watch:
         """Open a watch that the server ends after ``seconds``; raises ``ApiError``."""
         query = {**query, "watch": "true", "timeoutSeconds": max(1, int(seconds))}
-        response = self._send("GET", path, query, None, seconds + 1, preload=False)
+        response = self._send("GET", path, query, None, seconds + 1)
         self.usage.add(0)
         if response.status != 200:
-            raise ApiError(response.status, _message(response.read()) or response.reason or "")
+            raise ApiError(response.status, _message(_body(response, seconds)) or response.reason or "")
         return Watch(response)
 
     def _send(
-        self, method: str, path: str, query: Mapping[str, Any] | None, body: Any, timeout: float, preload: bool = True
+        self, method: str, path: str, query: Mapping[str, Any] | None, body: Any, timeout: float
     ) -> urllib3.BaseHTTPResponse:
         """Send a request, and again where the server says that it has too many."""
         for _ in range(TRIES - 1):
-            response = self._permitted(method, path, query, body, timeout, preload)
+            response = self._permitted(method, path, query, body, timeout)
             if response.status != 429:
                 return response
             response.close()
             self._pace.hold(response.headers.get("Retry-After", ""))
-        return self._permitted(method, path, query, body, timeout, preload)
+        return self._permitted(method, path, query, body, timeout)
 
     def _permitted(
-        self, method: str, path: str, query: Mapping[str, Any] | None, body: Any, timeout: float, preload: bool
+        self, method: str, path: str, query: Mapping[str, Any] | None, body: Any, timeout: float
     ) -> urllib3.BaseHTTPResponse:
         """Send a request, and once more where the credentials were refused and a plugin has others."""
         used = self._authorization()
-        response = self._once(used, method, path, query, body, timeout, preload)
+        response = self._once(used, method, path, query, body, timeout)
         if response.status != 401 or not self._renewed(used):
             return response
         response.close()
-        return self._once(self._authorization(), method, path, query, body, timeout, preload)
+        return self._once(self._authorization(), method, path, query, body, timeout)
 
     def _once(
         self,
@@ -174,11 +186,10 @@ class Client:
         query: Mapping[str, Any] | None,
         body: Any,
         timeout: float,
-        preload: bool,
     ) -> urllib3.BaseHTTPResponse:
         self._pace.wait()
         url = f"{self.host}{path}" + (f"?{urlencode(query)}" if query else "")
-        limit = timeout or self.options.request_timeout or UNANSWERED
+        limit = self._limit(timeout)
         content = {"Accept": "application/json", "Content-Type": CONTENT.get(method, "application/json")}
         try:
             response = self._pools.request(
@@ -188,12 +199,15 @@ class Client:
                 body=json.dumps(body) if body is not None else None,
                 timeout=urllib3.Timeout(connect=min(limit, CONNECTING), total=limit),
                 retries=False,
-                preload_content=preload,
+                preload_content=False,
             )
         except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             raise _no_answer(error) from error
         self._note_time(response.headers.get("Date", ""))
         return response
+
+    def _limit(self, timeout: float) -> float:
+        return timeout or self.options.request_timeout or UNANSWERED
 
     def _note_time(self, date: str) -> None:
         with suppress(ValueError, TypeError):
@@ -270,6 +284,24 @@ class Client:
             connection.connect()
         connection.sock.settimeout(timeout)
         return connection.sock
+
+
+def _body(response: urllib3.BaseHTTPResponse, seconds: float) -> bytes:
+    """Read a body that ends in time and has a size; raises ``ApiError`` for any other."""
+    end, data = time.monotonic() + seconds, bytearray()
+    try:
+        while part := response.read1(CHUNK):
+            data += part
+            if len(data) > LARGEST:
+                raise ApiError(0, f"the answer is larger than {LARGEST >> 20} MiB")
+            if time.monotonic() > end:
+                raise ApiError(0, f"timeout: no end of the answer in {seconds:.0f} s")
+    except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+        raise _no_answer(error) from error
+    except ApiError:
+        response.close()
+        raise
+    return bytes(data)
 
 
 def _no_answer(error: Exception) -> ApiError:

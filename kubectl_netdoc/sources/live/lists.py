@@ -30,6 +30,12 @@ LOG_END = {"tailLines": 500, "limitBytes": 256 * 1024, "sinceSeconds": 3600}
 POINTING = frozenset({"Ingress", "Gateway"})
 """Kinds whose objects name others that are read one by one."""
 
+MOST_PAGES = 1000
+"""Pages of a list, 500,000 objects: Kubernetes is made for 150,000 pods at most (Considerations for large clusters)."""
+
+LARGEST = 1 << 30
+"""Bytes of a list in all, as many as 150,000 pods of 7 KB have."""
+
 AT_ONCE = 8
 OWNER, OURS = "app.kubernetes.io/managed-by", "kubectl-netdoc"
 
@@ -324,10 +330,10 @@ def _pages(client: Client, kind: Kind[Any], namespace: str, selector: str) -> It
     path = f"{kind.path}/namespaces/{namespace}/{kind.plural}" if namespace else f"{kind.path}/{kind.plural}"
     query: dict[str, Any] = {"limit": PAGE} | ({"fieldSelector": selector} if selector else {})
     pages: list[msgspec.Raw] = []
-    expired = False
-    while True:
+    expired, size = False, 0
+    for _ in range(MOST_PAGES):
         try:
-            page = typed.decode(client.get(path, query), _RawList)
+            body = client.get(path, query)
         except ApiError as error:
             if error.status != 410 or expired:
                 raise
@@ -335,6 +341,10 @@ def _pages(client: Client, kind: Kind[Any], namespace: str, selector: str) -> It
             expired, pages = True, []
             query = {key: value for key, value in query.items() if key not in ("limit", "continue")}
             continue
+        page = typed.decode(body, _RawList)
+        size += len(body)
+        if size > LARGEST:
+            break
         pages += page.items or []
         if not page.metadata.continue_:
             yield from pages
@@ -342,6 +352,7 @@ def _pages(client: Client, kind: Kind[Any], namespace: str, selector: str) -> It
         if page.metadata.continue_ == query.get("continue"):
             raise ApiError(0, "a page of the list leads to itself")
         query["continue"] = page.metadata.continue_
+    raise ApiError(0, f"the list does not end within {MOST_PAGES} pages and {LARGEST >> 20} MiB")
 
 
 def unavailable(kind: Kind[Any], error: ApiError, namespaces: tuple[str, ...]) -> Unavailable:
