@@ -6,7 +6,9 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, redirect_stdout
 from difflib import get_close_matches
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
@@ -55,7 +57,15 @@ class UnknownName(ValueError):
         super().__init__(f"no {what} is called {name!r}; {hint}")
 
 
+@contextmanager
+def plugins_run() -> Iterator[None]:
+    """While code of others runs: what it prints goes to stderr, as stdout is the report's alone."""
+    with redirect_stdout(sys.stderr):
+        yield
+
+
 @cache
+@plugins_run()
 def load() -> Registry:
     """Return all checks that are installed. What can't be imported is a row, never an exception."""
     checks: dict[str, Check] = {}

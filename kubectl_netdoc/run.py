@@ -29,7 +29,7 @@ from kubectl_netdoc.model import (
     Unseen,
 )
 from kubectl_netdoc.records import NODE, Kind
-from kubectl_netdoc.registry import Registry
+from kubectl_netdoc.registry import Registry, plugins_run
 from kubectl_netdoc.requests import Lost, Request
 from kubectl_netdoc.settings import Settings
 from kubectl_netdoc.sources import Source
@@ -71,6 +71,7 @@ class Run(Struct, frozen=True):
     report: Report
 
 
+@plugins_run()
 def run(
     source: Source,
     registry: Registry,
@@ -123,7 +124,7 @@ def plan(checks: Iterable[Check], cluster: Cluster) -> tuple[dict[str, Outcome],
             requests |= dict.fromkeys(_asked(_bounded(planned, MOST_REQUESTS, "plan")))
         except KindUnavailable as missing:
             failed[check.id] = _not_run(check, missing.kind, missing.unavailable)
-        except Exception as error:  # a plugin's check may do anything
+        except (Exception, SystemExit) as error:  # a plugin's check may do anything
             failed[check.id] = _crash(check, error)
     return failed, tuple(requests)
 
@@ -141,7 +142,7 @@ def analyse(check: Check, facts: Facts) -> Outcome:
         return _not_run(check, missing.kind, missing.unavailable)
     except Skip as skip:
         return Outcome(check, unseen=(Unseen(what=check.id, reason=str(skip), moot=skip.moot),), ran=False)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         return _crash(check, error)
     findings = tuple(item for item in said if isinstance(item, Finding))
     unseen = tuple(item for item in said if isinstance(item, Unseen))
@@ -204,7 +205,7 @@ def _not_run(check: Check, what: str, why: Unavailable) -> Outcome:
     return Outcome(check, unseen=(Unseen(what=what, reason=why.reason, grant=why.grant),), ran=False)
 
 
-def _crash(check: Check, error: Exception) -> Outcome:
+def _crash(check: Check, error: Exception | SystemExit) -> Outcome:
     frame = traceback.extract_tb(error.__traceback__)[-1]
     place = f"{frame.filename.rpartition('/')[2]}:{frame.lineno}"
     return Outcome(check, error=f"{type(error).__name__}: {error} at {place}", ran=False)

@@ -103,6 +103,11 @@ BAD = {
     "crash in plan": module(plan="raise ZeroDivisionError"),
     "wrong request": module(plan="yield 1"),
     "unhashable request": module(plan="yield []"),
+    "exit": module(analyse="raise SystemExit(0)"),
+    "exit in plan": module(plan="raise SystemExit(0)"),
+    "recursion": module(analyse="return analyse(facts)"),
+    "no memory": module(analyse="return [0] * (1 << 60)"),
+    "nothing at all": module(analyse="return None"),
     "endless plan": module(
         plan="n = 0\n    while True:\n        n += 1\n        yield DnsLookup(str(n), ResolvConfNameserver(), 'a.')"
     ),
@@ -120,3 +125,9 @@ def test_a_bad_plugin_is_a_row_and_takes_nothing_else_along(plugin: Path) -> Non
     (row,) = [row for row in told["results"] if row["state"] == "crashed"]
     assert row["error"]
     assert len(states) > 40
+
+
+@pytest.mark.parametrize("plugin", ["print('at import')\n" + module(analyse="print('gossip'); return []")], indirect=True)
+def test_what_a_plugin_prints_is_not_in_the_report(plugin: Path) -> None:
+    _code, told = report(plugin)
+    assert len(told["results"]) > 40
