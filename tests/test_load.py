@@ -41,6 +41,7 @@ from kubectl_netdoc.run import coverage, plan
 from kubectl_netdoc.sources import wire
 from kubectl_netdoc.testing import Case, make_cluster, make_dns_reply, make_service
 from tests.agent.test_functions import agent
+from tests.clock import Clock
 
 __all__ = ["agent"]
 
@@ -48,19 +49,6 @@ SERVER = Address("10.0.0.53")
 
 
 # The bounds
-
-
-class Clock:
-    """A clock that moves only while somebody sleeps, so that pacing is a sum and no race."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def perf_counter(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.now += seconds
 
 
 @pytest.fixture
