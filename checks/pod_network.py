@@ -204,7 +204,7 @@ FOREIGN_RANGE = Code(
     ),
     rows=("M8",),
     explains=(
-        Explains(("PNW002", "PNW003", "PNW007", "PNW008", "PNW015", "MTU001", "MTU002", "MTU010"), "node"),
+        Explains(("PNW002", "PNW003", "PNW007", "PNW008", "PNW015", "SVH001", "MTU001", "MTU002", "MTU010"), "node"),
         Explains(("PNW003", "MTU001"), "path"),
         CHAIN,
     ),

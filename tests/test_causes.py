@@ -6,6 +6,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kubectl_netdoc import registry
 from kubectl_netdoc.causes import link
 from kubectl_netdoc.commands import Risk
 from kubectl_netdoc.model import Code, Explains, Finding, Severity, Subject
@@ -84,6 +85,14 @@ def test_services_scope_is_the_services_that_the_cause_names() -> None:
     assert explained([down, effect.on(OTHER)], cause, effect) == {}
     assert explained([down, effect.on(Subject("Pod", "web", "shop"))], cause, effect) == {}
     assert explained([cause.on(NODE1), effect.on(WEB)], cause, effect) == {}
+
+
+def test_pods_of_a_foreign_range_explain_that_they_do_not_reach_themselves() -> None:
+    """Real codes, as a lab with a second CNI configuration had them while its node's files could not be read."""
+    codes = {entry.id: entry for check in registry.load().checks for entry in check.codes}
+    hairpin = codes["SVH001"].on(NODE2, nodes="n2", first="n2", timeouts=3, tries=3)
+    findings = [codes["PNW011"].on(NODE2, ip="10.99.0.2", ranges="10.0.2.0/24"), hairpin]
+    assert {effect.code: effect.explained_by for effect in link(findings, codes)} == {"PNW011": "", "SVH001": "PNW011:Node:n2"}
 
 
 def test_chain_goes_to_its_root() -> None:
