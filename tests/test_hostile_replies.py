@@ -132,6 +132,12 @@ def stopping(talk: Conversation) -> None:
     talk.over.wait(DEADLINE)
 
 
+def trickling(talk: Conversation) -> None:
+    talk.raw(b"HTTP/1.1 200 OK\r\n")
+    while not talk.over.wait(0.2):
+        talk.raw(b"x")
+
+
 WAYS_TO_LIE: dict[str, Say] = {
     "a page of a proxy": lambda talk: talk.body(b"<html>" + b"sign in " * 99999, "Content-Type: text/html"),
     "half of it": half,
@@ -139,6 +145,7 @@ WAYS_TO_LIE: dict[str, Say] = {
     "no HTTP": lambda talk: talk.raw(random.Random(7).randbytes(5000)),
     "headers without end": lambda talk: talk.raw(b"HTTP/1.1 200 OK\r\n" + b"X-A: b\r\n" * 100_000),
     "one long header": lambda talk: talk.raw(b"HTTP/1.1 200 OK\r\nX-A: " + b"b" * 1_000_000),
+    "headers a byte at a time": trickling,
     "a body without end": lambda talk: talk.chunks(b" " * 65536),
     "a body a byte at a time": lambda talk: talk.chunks(b" ", every=0.05),
     "a body that stops": stopping,

@@ -8,9 +8,9 @@ import base64
 import json
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from kubectl_netdoc.sources import wire
 from kubectl_netdoc.sources.live import exec as transport
 from kubectl_netdoc.sources.live.client import Client
 from tests.agent.udp import healthy, udp_server
-from tests.kube import LONGEST, TOKEN, Exec, accept, client, exec_server
+from tests.kube import LONGEST, TOKEN, Exec, accept, client, exec_server, in_thread
 
 STDOUT, STDERR, ERROR = b"\x01", b"\x02", b"\x03"
 END = b'{"end": true, "replies": 3, "throttled": 0.25}\n'
@@ -475,6 +475,29 @@ def test_refused_exec_says_what_the_server_says(tmp_path: Path, status: int, mes
     assert "jane" in answer.lost
     assert answer.trouble is trouble
     assert TOKEN not in answer.lost
+
+
+def test_a_handshake_that_never_ends_is_lost(tmp_path: Path) -> None:
+    """A byte at a time: no timeout of the socket ever comes."""
+
+    async def trickle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            writer.write(b"HTTP/1.1 101 Switching Protocols\r\n")
+            while not writer.is_closing():
+                writer.write(b"x")
+                await writer.drain()
+                await asyncio.sleep(0.1)
+
+    @asynccontextmanager
+    async def serve() -> AsyncIterator[str]:
+        server = await asyncio.start_server(trickle, "127.0.0.1", 0)
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        server.close()
+
+    with in_thread(serve()) as url:
+        answer = in_time(client(tmp_path, url), REQUESTS, 1.0)
+    assert answer.trouble is Trouble.EXEC
+    assert answer.lost
 
 
 @pytest.mark.parametrize("status", [101, 200, 302, 404, 500])

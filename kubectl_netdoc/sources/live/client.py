@@ -9,11 +9,13 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, wait
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 import msgspec
@@ -27,6 +29,8 @@ from kubectl_netdoc.sources.live.credentials import NoCredentials
 from kubectl_netdoc.sources.live.kubeconfig import Options as Options
 from kubectl_netdoc.sources.live.kubeconfig import access
 from kubectl_netdoc.sources.live.pace import Pace
+
+T = TypeVar("T")
 
 EXEC_PROTOCOLS = ["v5.channel.k8s.io", "v4.channel.k8s.io"]
 UNANSWERED = 60.0
@@ -42,6 +46,9 @@ LONGEST_LINE = 16 << 20
 """Bytes of one change that a watch tells: etcd keeps no object larger than 1.5 MiB."""
 
 CHUNK = 1 << 16
+
+GRACE = 1.0
+"""Seconds more than its own timeouts that a request has, which say better what is wrong."""
 
 TRIES = 3
 """How often a request is sent at most to a server that says 429: with ``pace.SLOWEST_RETRY`` ten seconds' wait."""
@@ -192,7 +199,8 @@ class Client:
         limit = self._limit(timeout)
         content = {"Accept": "application/json", "Content-Type": CONTENT.get(method, "application/json")}
         try:
-            response = self._pools.request(
+            send = partial(
+                self._pools.request,
                 method,
                 url,
                 headers=self._headers(authorization, content),
@@ -201,6 +209,7 @@ class Client:
                 retries=False,
                 preload_content=False,
             )
+            response: urllib3.BaseHTTPResponse = _in_time(send, limit)
         except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             raise _no_answer(error) from error
         self._note_time(response.headers.get("Date", ""))
@@ -258,7 +267,8 @@ class Client:
         self.usage.add(0)
         self._pace.wait()
         try:
-            return websocket.create_connection(
+            connect = partial(
+                websocket.create_connection,
                 "ws" + url.removeprefix("http"),
                 timeout=timeout,
                 header=headers,
@@ -267,6 +277,7 @@ class Client:
                 redirect_limit=0,  # whoever it leads to is not to have the user's token
                 socket=self._connection(timeout),
             )
+            return _in_time(connect, timeout)
         except websocket.WebSocketBadStatusException as error:
             body = error.resp_body or b""
             raise ApiError(error.status_code, _message(body) or str(error)) from error
@@ -284,6 +295,27 @@ class Client:
             connection.connect()
         connection.sock.settimeout(timeout)
         return connection.sock
+
+
+def _in_time(call: Callable[[], T], seconds: float) -> T:
+    """Return what a call returns, or raise what it raises, within its time and a little; ``TimeoutError`` where that is over.
+
+    Timeouts of sockets begin anew with each byte, so headers that trickle would last for ever: such a call is left behind
+    in its thread, which ends with the program.
+    """
+    done: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            done.set_result(call())
+        except BaseException as error:
+            done.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    wait([done], seconds + GRACE)
+    if not done.done():
+        raise TimeoutError(f"no end of the headers in {seconds:.0f} s")
+    return done.result()
 
 
 def _body(response: urllib3.BaseHTTPResponse, seconds: float) -> bytes:
