@@ -48,6 +48,7 @@ ROWS = [pytest.param(f, id=f.name, marks=() if f.name in IN_CI else pytest.mark.
 @pytest.mark.parametrize("flags", [(), ("--privileged",)], ids=["pods", "privileged"])
 def test_healthy_is_silent(netdoc: Netdoc, flags: tuple[str, ...], run: int) -> None:
     done = netdoc("check", "-o", "json", *flags)
+    assert done.stdout, (done.returncode, done.stderr)
     report = json.loads(done.stdout)
     assert found(report) == set()
     assert looked_at_all(report), {result["check"]: result["state"] for result in report["results"]}
@@ -60,6 +61,7 @@ def test_healthy_is_silent(netdoc: Netdoc, flags: tuple[str, ...], run: int) -> 
 def test_fault(netdoc: Netdoc, lab: Lab, fault: Fault) -> None:
     with lab.broken(fault):
         done = netdoc("check", "-o", "json", *fault.flags)
+    assert done.stdout, (done.returncode, done.stderr)
     report = json.loads(done.stdout)
     judge(report, on(fault, lab.name))
     assert done.returncode == any(finding["severity"] == "fail" for finding in report["findings"])
