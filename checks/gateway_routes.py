@@ -251,7 +251,7 @@ def _classes(cluster: Cluster, gateways: list[Gateway], dead: set[tuple[str, str
             for gateway in mine:
                 subject = Subject("Gateway", gateway.name, gateway.namespace)
                 meant = typo(name, classes)
-                patch = patches.replace({"/spec/gatewayClassName": meant}) if meant else ""
+                patch = patches.replace({"/spec/gatewayClassName": (name, meant)}) if meant else ""
                 try_ = (NO_CLASS.commands[0], _PATCH) if meant else None
                 yield NO_CLASS.on(subject, try_=try_, cls=name, there=sorted(classes) or ["none"], patch=patch)
             continue
@@ -351,7 +351,7 @@ def _backends(cluster: Cluster, kind: str, route: Route, leading: Loads) -> Iter
         if service is None:
             bad[f"Service {shown} is not there"] = space
             meant = typo(reference.name, [item.name for item in cluster.all(SERVICE) if item.namespace == space])
-            steps += [patches.replace({f"{pointer}/name": meant})] if meant else []
+            steps += [patches.replace({f"{pointer}/name": (reference.name, meant)})] if meant else []
         elif reference.port and not entry.has_port(service, backend):
             bad[f"Service {shown} has no such port (it has {', '.join(entry.ports(service))})"] = space
         elif space != route.namespace and not _granted(cluster, kind, route, reference):

@@ -144,7 +144,9 @@ def _missing(cluster: Cluster, ingress: Ingress) -> Iterator[Finding]:
     gone = [backend for backend in backends if cluster.get(SERVICE, backend.namespace, backend.service) is None]
     if gone:
         there = [item.name for item in cluster.all(SERVICE) if item.namespace == ingress.namespace]
-        patch = patches.replace({f"{backend.where}/name": meant for backend in gone if (meant := typo(backend.service, there))})
+        patch = patches.replace(
+            {f"{backend.where}/name": (backend.service, meant) for backend in gone if (meant := typo(backend.service, there))}
+        )
         try_ = (NO_SERVICE.commands[0], _PATCH) if patch else None
         yield NO_SERVICE.on(subject, try_=try_, routes=some(gone, SHOWN), patch=patch)
     for name in sorted({backend.service for backend in backends}):
@@ -152,9 +154,14 @@ def _missing(cluster: Cluster, ingress: Ingress) -> Iterator[Finding]:
         wrong = [b for b in backends if b.service == name and service and not entry.has_port(service, b)]
         if service and wrong:
             only = [{"number": port.port} for port in service.spec.ports] if len(service.spec.ports) == 1 else []
-            patch = patches.replace({f"{backend.where}/port": port for backend in wrong for port in only})
+            patch = patches.replace({f"{backend.where}/port": (_written(backend), port) for backend in wrong for port in only})
             try_ = (NO_PORT.commands[0], _PATCH) if patch else None
             yield NO_PORT.on(subject, try_=try_, routes=some(wrong, SHOWN), service=name, ports=entry.ports(service), patch=patch)
+
+
+def _written(backend: Backend) -> dict[str, object]:
+    """The port as the Ingress has it."""
+    return {"name": backend.port_name} if backend.port_name else {"number": backend.number}
 
 
 def _behind(cluster: Cluster, routes: list[Classed]) -> Iterator[Finding]:

@@ -411,7 +411,7 @@ def _named_ports(service: Service, backends: _Backends) -> Iterator[Finding]:
         if not isinstance(port.target_port, str) or port.target_port in declared:
             continue
         meant = typo(port.target_port, declared) or (min(declared) if len(declared) == len(service.spec.ports) == 1 else "")
-        patch = patches.replace({f"/spec/ports/{index}/targetPort": meant})
+        patch = patches.replace({f"/spec/ports/{index}/targetPort": (port.target_port, meant)})
         yield NO_SUCH_PORT.on(
             _subject(service),
             try_=None if meant else ("kubectl -n {namespace} edit service {name}",),

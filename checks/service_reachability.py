@@ -455,10 +455,13 @@ def _refused(facts: Facts, rows: list[_Row]) -> Finding:
     if not declared or (port, "TCP") in declared:
         return NOT_LISTENING.on(row.subject, common)
     number, protocol = declared[0]
-    changed: list[tuple[str, object]] = [("targetPort", number)] if number != port else []
-    changed += [("protocol", protocol)] if over == {protocol} != {"TCP"} else []
-    index = row.target.service.spec.ports.index(row.target.port)
-    patch = patches.replace({f"/spec/ports/{index}/{key}": value for key, value in changed})
+    there = row.target.port
+    changed: dict[str, tuple[object, object]] = (
+        {"targetPort": (there.target_port or there.port, number)} if number != port else {}
+    )
+    changed |= {"protocol": (there.protocol, protocol)} if over == {protocol} != {"TCP"} else {}
+    index = row.target.service.spec.ports.index(there)
+    patch = patches.replace({f"/spec/ports/{index}/{key}": pair for key, pair in changed.items()})
     look = ("kubectl -n {namespace} get service {name} -o yaml", "kubectl -n {namespace} exec {first} -- cat /proc/net/tcp")
     return WRONG_PORT.on(row.subject, common, patch=patch, try_=look if len(declared) > 1 else None)  # which one is not known
 

@@ -12,9 +12,23 @@ def merge(changes: Mapping[str, object]) -> str:
     return _compact(changes)
 
 
-def replace(values: Mapping[str, object]) -> str:
-    """Return the JSON patch (RFC 6902) that puts values where their pointers say; nothing without any."""
-    steps = [{"op": "replace", "path": pointer, "value": value} for pointer, value in values.items()]
+def replace(changes: Mapping[str, tuple[object, object]]) -> str:
+    """Return the JSON patch (RFC 6902) that turns what stands at each pointer (was, becomes) into the other; nothing without any.
+
+    A pointer goes by index, so each is tested first: where the object was edited meanwhile the patch is refused as a whole.
+    """
+    tests = [{"op": "test", "path": pointer, "value": was} for pointer, (was, _) in changes.items()]
+    steps = [{"op": "replace", "path": pointer, "value": becomes} for pointer, (_, becomes) in changes.items()]
+    return _compact(tests + steps) if steps else ""
+
+
+def remove(values: Mapping[str, object]) -> str:
+    """Return the JSON patch that removes what stands at each pointer, tested first; give the last index of a list first."""
+    steps = [
+        {"op": op, "path": pointer} | ({"value": was} if op == "test" else {})
+        for pointer, was in values.items()
+        for op in ("test", "remove")
+    ]
     return _compact(steps) if steps else ""
 
 
