@@ -337,7 +337,7 @@ def _scale(cluster: Cluster, called: CalledService) -> list[str]:
     """The command that brings back what was scaled to nothing."""
     service = cluster.get(SERVICE, called.namespace, called.name)
     return [
-        f"kubectl -n {{namespace}} scale {kind.name.lower()} {word(item.name)} --replicas=1"
+        f"kubectl -n {{namespace}} scale {kind.name.lower()} {word(item.name)} --current-replicas=0 --replicas=1"
         for kind, item in cluster.workloads_in(called.namespace, (DEPLOYMENT, STATEFUL_SET))
         if service and matches(service.spec.selector, item.template.metadata.labels) and not item.spec.replicas
     ][:1]

@@ -86,7 +86,7 @@ SCALED_TO_ZERO = Code(
     title="Cluster DNS scaled to zero",
     message="Cluster DNS has no server: {workload} is scaled to 0, so Service {namespace}/{name} answers nobody",
     fix="Scale {workload} up again; two replicas are the usual number.",
-    commands=("kubectl -n {namespace} scale {workload} --replicas=2",),
+    commands=("kubectl -n {namespace} scale {workload} --current-replicas=0 --replicas=2",),
     rows=("D9",),
     explains=(LOOKUPS, SAME_SERVICE, Explains(("DNC002",), "subject")),
 )

@@ -218,7 +218,10 @@ def _controller(cluster: Cluster, name: str, routes: list[Classed]) -> Iterator[
 def _bring_back(workloads: list[tuple[Kind[Workload], Workload]]) -> tuple[str, ...]:
     """The commands that look, and the one that scales up what rests."""
     resting = [item for kind, item in workloads[:1] if kind is DEPLOYMENT and not item.spec.replicas]
-    scale = (f"kubectl -n {word(item.namespace)} scale deployment {word(item.name)} --replicas=1" for item in resting)
+    scale = (
+        f"kubectl -n {word(item.namespace)} scale deployment {word(item.name)} --current-replicas=0 --replicas=1"
+        for item in resting
+    )
     return (*NO_CONTROLLER.commands, *scale)
 
 

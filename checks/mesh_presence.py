@@ -63,7 +63,7 @@ LINKERD_PARTS = ("destination", "identity", "proxy-injector")
 FARGATE = ("eks.amazonaws.com/compute-type", "fargate")
 """Label of a node that runs no DaemonSet (AWS: EKS, Fargate), so no ztunnel."""
 
-SCALE = "kubectl -n {namespace} scale deployment {name} --replicas=1"
+SCALE = "kubectl -n {namespace} scale deployment {name} --current-replicas=0 --replicas=1"
 
 CONTROL_DOWN = Code(
     id="MSH001",

@@ -102,7 +102,7 @@ BELOW_IPV6 = Code(
 TOLD = Code(
     id="MTU010",
     severity=Severity.INFO,
-    risk=Risk.SAFE,
+    risk=Risk.RESTARTS,
     title="Paths carry less than pods send, and say so",
     message="Between {between}, {family} carries packets of {carried} bytes and pods send up to {own}; ICMP tells "
     "them, so connections adapt; {sums}",
@@ -113,7 +113,7 @@ TOLD = Code(
 DIFFERENT = Code(
     id="MTU011",
     severity=Severity.INFO,
-    risk=Risk.SAFE,
+    risk=Risk.RESTARTS,
     title="Pods' MTU differs between nodes",
     message="Pods use MTU {values}: {which}",
     fix="If no change of the CNI's MTU is being rolled out, find out why: TCP takes the smaller one, UDP depends on ICMP.",

@@ -73,7 +73,7 @@ SINGLE = Code(
     title="Single point of failure",
     message="{what} {namespace}/{name} has one replica: it is gone for a while whenever its node or its pod is",
     fix="Run two or more, spread over nodes.",
-    commands=("kubectl -n {namespace} scale {kind_} {name} --replicas=2",),
+    commands=("kubectl -n {namespace} scale {kind_} {name} --current-replicas=1 --replicas=2",),
     rows=("D9",),
 )
 ONE_PLACE = Code(

@@ -18,13 +18,14 @@ class Risk(StrEnum):
 
     ``safe``: nothing that works, at most it changes an object that is wrong. ``restarts pods``: what they carry is cut off
     for a moment. ``changes a policy``: traffic is let through, or held back. ``changes a node``: routes, rules, files, kernel
-    settings, its place in the cluster.
+    settings, its place in the cluster. ``destroys``: takes away what nothing brings back, or nobody can tell; netdoc prints none.
     """
 
     SAFE = "safe"
     RESTARTS = "restarts pods"
     POLICY = "changes a policy"
     NODE = "changes a node"
+    DESTROYS = "destroys"
 
 
 QUOTED_OR_OPERATOR = re.compile(r"'[^']*'|\"(?:[^\"\\]|\\.)*\"|\\.|(?P<operator>[|&;<>()\n]+)", re.DOTALL)
@@ -39,18 +40,39 @@ LOOKS = frozenset(
 )
 """kubectl's verbs that leave the cluster as it is (``kubectl help``)."""
 
-FILTERS = frozenset(["awk", "cat", "cut", "grep", "head", "jq", "ls", "sed", "sort", "tail", "tee", "tr", "true", "uniq", "wc"])
-"""Programs that only read what they are given."""
+FILTERS = frozenset(["awk", "cat", "cut", "grep", "head", "jq", "ls", "sed", "sort", "tail", "tr", "true", "uniq", "wc"])
+"""Programs that only read what they are given, ``sed -i`` apart."""
 
-SHOWS = frozenset(("show", "list", "status", "-S", "-L", "--list", "--list-rules", "--show"))
+TOOLS = re.compile(
+    r"(ip6?tables(-legacy|-nft)?|ip|bridge|tc|nft|ipset|ipvsadm|conntrack|birdcl6?|systemctl|journalctl|crictl|cilium(-dbg)?)$"
+)
+"""Programs that tell or change, by the words that follow."""
+
+SHOWS = frozenset(("show", "list", "ls", "status", "get", "ps", "-S", "-L", "--list", "--list-rules", "--show"))
 """Words with which a network tool only tells: ``ip route show``, ``iptables -S``, ``birdcl show``, ``conntrack -L``."""
+
+ALTERS = frozenset(
+    {"add", "append", "change", "del", "delete", "flush", "replace", "set", "restart", "start", "stop"}
+    | {"-A", "-D", "-F", "-I", "-N", "-P", "-R", "-U", "-X", "-Z"}
+)
+"""Words with which it changes something, whatever else is said."""
+
+SERVING = frozenset(
+    {"service", "svc", "endpoints", "ep", "endpointslice", "ingress", "ing", "ingressclass", "configmap", "cm"}
+    | {"gateway", "gatewayclass", "httproute", "grpcroute", "tlsroute", "tcproute", "udproute", "referencegrant"}
+)
+"""Kinds of which an edit restarts nothing: a fix corrects an object that is wrong."""
+
+MADE_AGAIN = frozenset(("endpoints", "ep", "endpointslice", "event", "ev", "lease"))
+"""Kinds whose objects a controller makes again where they are needed."""
+
+WRITES = frozenset(("annotate", "edit", "label", "patch", "set"))
+"""kubectl's verbs that change a part of an object that is there."""
 
 VALUED = frozenset(
     ("-n", "--namespace", "--context", "-l", "-c", "-o", "-f", "--image", "--profile", "--type", "-p", "--field-selector")
 )
 """kubectl's flags that take the next word as their value."""
-
-PODS = re.compile(r"(pods?|po|daemonsets?|ds|deployments?|deploy)(/|,|$)")
 
 
 def on_node(node: str, line: str) -> str:
@@ -101,27 +123,57 @@ def _parts(command: str) -> Iterator[list[str]]:
 
 
 def _risk(words: list[str]) -> Risk | None:
-    if not words or words[0] in FILTERS:
+    """Only what is listed is safe or looks: whatever is not known is taken for the worst that it may be."""
+    if not words or (words[0] in FILTERS and not (words[0] == "sed" and {"-i", "--in-place"} & set(words))):
         return None
-    if words[0] == "ss" and not {"-K", "--kill"} & set(words):
-        return None
+    if words[0] == "ss":
+        return Risk.NODE if {"-K", "--kill"} & set(words) else None
     if words[0] != "kubectl":
-        return None if SHOWS & set(words) else Risk.NODE
+        tells = TOOLS.match(words[0]) and SHOWS & set(words) and not ALTERS & set(words)
+        return None if tells else Risk.NODE
     own, inside = (words[1 : words.index("--")], words[words.index("--") + 1 :]) if "--" in words else (words[1:], [])
     verb, *rest = _plain(own) or [""]
     if verb in ("debug", "exec"):
         return _inside(inside)
-    if verb in LOOKS or (verb == "rollout" and rest[:1] != ["restart"] and rest[:1] != ["undo"]):
+    if verb in LOOKS:
         return None
-    kinds = (rest or [""])[0].lower()
-    if verb in ("cordon", "uncordon", "drain", "taint") or re.match(r"(nodes?|no)(/|,|$)", kinds):
-        return Risk.RESTARTS if verb == "drain" else Risk.NODE
-    if "networkpolic" in kinds or kinds.startswith("netpol"):
-        return Risk.POLICY
-    restarts = verb == "rollout" or (
-        verb == "delete" and re.match(r"(pods?|po|daemonsets?|ds|deployments?|deploy)(/|,|$)", kinds)
-    )
-    return Risk.RESTARTS if restarts else Risk.SAFE
+    if verb == "rollout":
+        return {"restart": Risk.RESTARTS, "undo": Risk.RESTARTS, "status": None, "history": None}.get(
+            (rest or [""])[0], Risk.DESTROYS
+        )
+    return _change(verb, _kind(rest[1:] if verb == "set" else rest), own)
+
+
+def _kind(rest: list[str]) -> str:
+    """The kind that a command names first, in the singular and without its group: ``deploy/web`` is ``deploy``."""
+    kind = re.split(r"[/,.]", (rest or [""])[0].lower())[0]
+    if kind.endswith(("sses", "ies")):
+        return re.sub("ies$", "y", re.sub("sses$", "ss", kind))
+    return kind if kind in SERVING | MADE_AGAIN or kind.endswith("ss") else kind.removesuffix("s")
+
+
+def _change(verb: str, kind: str, own: list[str]) -> Risk:
+    """What a change to objects of a kind may disturb."""
+    if verb == "drain":
+        return Risk.RESTARTS
+    if verb in ("cordon", "uncordon", "taint") or kind in ("node", "no"):
+        return Risk.DESTROYS if verb == "delete" else Risk.NODE
+    if kind.endswith("policy") or kind == "netpol" or (kind in ("namespace", "ns", "peerauthentication") and verb in WRITES):
+        return Risk.POLICY  # policies select by the labels of namespaces too
+    if verb == "delete":
+        return Risk.SAFE if kind in MADE_AGAIN else Risk.RESTARTS if kind in ("pod", "po") else Risk.DESTROYS
+    if verb in WRITES or verb == "create":
+        return Risk.SAFE if kind in SERVING or (verb == "create" and kind in ("namespace", "ns")) else Risk.RESTARTS
+    if verb == "scale":
+        return Risk.SAFE if _grows(own) else Risk.RESTARTS
+    return {"apply": Risk.POLICY, "replace": Risk.RESTARTS}.get(verb, Risk.DESTROYS)
+
+
+def _grows(own: list[str]) -> bool:
+    """Whether ``scale`` takes no pod away: it says from how many on, and the server holds it to that."""
+    flags = dict(word.split("=", 1) for word in own if word.startswith("--") and "=" in word)
+    current, wanted = flags.get("--current-replicas", ""), flags.get("--replicas", "")
+    return current.isdigit() and wanted.isdigit() and int(current) <= int(wanted)
 
 
 def _inside(words: list[str]) -> Risk | None:
