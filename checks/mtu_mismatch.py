@@ -25,6 +25,7 @@ from collections.abc import Iterator
 
 from kubectl_netdoc import encapsulation, families, mesh
 from kubectl_netdoc.api import (
+    CAME_THROUGH,
     DAEMON_SET,
     NETWORK_KINDS,
     NODE,
@@ -57,7 +58,7 @@ LEAST_IPV6 = 1280
 """Bytes that every IPv6 path carries (RFC 8200, section 5)."""
 
 # A kube-proxy whose watch of the API goes through the hole misses the updates that fill a packet.
-HANGS = Explains(("SVR002", "SVR006", "DNL005"), "node")
+HANGS = Explains(("SVR002", "SVR006", "DNL005"), "node", CAME_THROUGH)
 BULK = Explains(("PNW006", "PNW014"), "path")  # the kernel's own probing (tcp_mtu_probing) may get something through
 # A large answer over TCP hangs wherever the way to a DNS pod goes through the hole; through the Service no path tells.
 ANSWERS = Explains(("DTR002",), "cluster")

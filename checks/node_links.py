@@ -28,6 +28,7 @@ from msgspec import Struct
 
 from kubectl_netdoc import encapsulation, families, hosts, routing
 from kubectl_netdoc.api import (
+    CAME_THROUGH,
     NODE,
     POD,
     Check,
@@ -94,8 +95,8 @@ SMALLER = Code(
     fix="Set the MTU of {underlay} to {wide} as on the other nodes, and where the node's network is set up, or it comes back.",
     rows=("M1",),
     explains=(
-        Explains(("MTU001", "MTU003", "PNW006", "PNW014", "PNW002", "PNW003", "PTQ001"), "path"),
-        Explains(("DTR001", "DTR002", "DNL001", "DNL004", "DNL005", *BEHIND), "node"),
+        Explains(("MTU001", "MTU003", "PNW006", "PNW014", "PNW002", "PNW003", "PTQ001"), "path", CAME_THROUGH),
+        Explains(("DTR001", "DTR002", "DNL001", "DNL004", "DNL005", *BEHIND), "node", CAME_THROUGH),
     ),
 )
 NO_ADDRESS = Code(

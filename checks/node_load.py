@@ -27,6 +27,7 @@ from collections.abc import Iterator, Mapping
 
 from kubectl_netdoc import encapsulation, hosts, routing
 from kubectl_netdoc.api import (
+    CAME_THROUGH,
     Check,
     Cluster,
     Code,
@@ -102,7 +103,9 @@ BONDS = ("bond", "team")
 
 BY_NODE = (
     Explains(
-        ("DNL004", "DNL005", "DNL007", "DSV001", "PTQ001", "PTQ003", "PTQ004", "SYN001", "SYN003", "PNW014", "SVR002"), "node"
+        ("DNL004", "DNL005", "DNL007", "DSV001", "PTQ001", "PTQ003", "PTQ004", "SYN001", "SYN003", "PNW014", "SVR002"),
+        "node",
+        CAME_THROUGH,
     ),
 )
 

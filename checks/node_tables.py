@@ -28,6 +28,7 @@ from msgspec import Struct
 
 from kubectl_netdoc import hosts
 from kubectl_netdoc.api import (
+    CAME_THROUGH,
     Check,
     Cluster,
     Code,
@@ -92,7 +93,7 @@ LOSES = (
     *("DNL001", "DNL003", "DNL004", "DNL005", "DNL007", "DSV001", "DSV002", "DTR001", "SYN001", "SYN002", "SYN003", "PTQ004"),
     *("PNW002", "PNW003", "SVR001", "SVR002", "SVR005", "SVR006", "NPT001"),
 )
-BY_NODE = (Explains(LOSES, "node"),)
+BY_NODE = (Explains(LOSES, "node", CAME_THROUGH),)
 
 FULL = Code(
     id="NDT001",

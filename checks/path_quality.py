@@ -25,6 +25,7 @@ from statistics import median
 
 from kubectl_netdoc import mesh
 from kubectl_netdoc.api import (
+    CAME_THROUGH,
     NODE,
     Check,
     Cluster,
@@ -92,7 +93,7 @@ LOSSY = Code(
     "cabling fault, two hosts with one address.",
     commands=("kubectl get nodes -o wide", "kubectl netdoc check path_quality --show info"),
     rows=("M3", "M6"),
-    explains=(Explains((*EFFECTS, "PTQ003"), "path"), Explains((*EFFECTS, "PTQ003"), "node")),
+    explains=(Explains((*EFFECTS, "PTQ003"), "path", CAME_THROUGH), Explains((*EFFECTS, "PTQ003"), "node", CAME_THROUGH)),
 )
 LOSSY_NODE = Code(
     id="PTQ004",
@@ -105,7 +106,7 @@ LOSSY_NODE = Code(
     commands=("kubectl get nodes -o wide", "kubectl netdoc check path_quality --show info"),
     rows=("M3", "M6"),
     # Through a Service any node may get to a pod of that one, or answer by way of it: what is lost is seen from everywhere.
-    explains=(Explains((*EFFECTS, "PTQ003"), "path"), Explains(SEEN, "cluster")),
+    explains=(Explains((*EFFECTS, "PTQ003"), "path", CAME_THROUGH), Explains(SEEN, "cluster", CAME_THROUGH)),
 )
 ON_NODE = Code(
     id="PTQ002",
@@ -115,7 +116,7 @@ ON_NODE = Code(
     message="Between two pods on node {name}, {lost} of {sent} small datagrams got lost, in both rounds",
     fix="Look at that node itself: its CPU, softirq drops, connection tracking, the bridge or CNI plugin.",
     commands=("kubectl describe node {name}", "kubectl top node {name}"),
-    explains=(Explains(("PTQ001", "PTQ003", "PTQ004", *EFFECTS), "node"),),
+    explains=(Explains(("PTQ001", "PTQ003", "PTQ004", *EFFECTS), "node", CAME_THROUGH),),
 )
 SLOW = Code(
     id="PTQ003",

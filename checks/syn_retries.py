@@ -26,6 +26,7 @@ from typing import NamedTuple
 
 from kubectl_netdoc import mesh
 from kubectl_netdoc.api import (
+    CAME_THROUGH,
     ENDPOINT_SLICE,
     NODE,
     POD,
@@ -79,7 +80,7 @@ PATH = Code(
     "tracking, or the tunnel's checksum offload (try: ethtool -K flannel.1 tx-checksum-ip-generic off).",
     commands=("kubectl get nodes -o wide", "kubectl netdoc check path_quality --show info"),
     rows=("M2",),
-    explains=(Explains(LATE, "path"), Explains(LATE, "node")),
+    explains=(Explains(LATE, "path", CAME_THROUGH), Explains(LATE, "node", CAME_THROUGH)),
 )
 POD_SLOW = Code(
     id="SYN002",

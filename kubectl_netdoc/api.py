@@ -8,6 +8,7 @@ from kubectl_netdoc.cluster import Cluster, Listing, Unavailable, matches
 from kubectl_netdoc.commands import Risk, on_node
 from kubectl_netdoc.facts import Facts, Trouble, Vantage
 from kubectl_netdoc.model import (
+    CAME_THROUGH,
     Check,
     Code,
     Explains,
@@ -132,6 +133,7 @@ from kubectl_netdoc.requests import (
 __all__ = [
     "ADMIN_NETWORK_POLICY",
     "API_SERVICE",
+    "CAME_THROUGH",
     "COREFILE",
     "DAEMON_SET",
     "DEFINITION",

@@ -1,47 +1,68 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One outage is one finding: joins each effect to the cause that its code declares."""
+"""One outage is one finding: joins each effect to the cause that its code declares, and hides nothing worse behind it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
+from msgspec import Struct
 
 from kubectl_netdoc.model import Code, Explains, Finding, Severity
+
+CLOSENESS = ("subject", "services", "path", "node", "cluster")
+"""The scopes of ``Explains``, the closest first."""
+
+
+class _Join(Struct, frozen=True):
+    """A cause that may explain an effect, and how close the two are."""
+
+    cause: Finding
+    effect: Finding
+    scope: str
 
 
 def link(findings: Iterable[Finding], codes: Mapping[str, Code]) -> tuple[Finding, ...]:
     """Return the findings with ids, each effect with its root cause and each cause with its effects.
 
-    Order: causes first, worst first, then by number of effects. Two causes never explain each other: where the
-    declared explanations would run in a circle, the one met first stays a cause.
+    Of several causes of an effect the closest takes it (subject, path, node, cluster), of those the worst, of those the earlier
+    in the chain. Two causes never explain each other: where the declared explanations run in a circle, what was joined last by
+    that order is left out.
     """
     named = _with_ids(findings)
-    by_code: dict[str, list[Finding]] = {}
-    for finding in named:
-        by_code.setdefault(finding.code, []).append(finding)
+    joins = list(_joins(named, codes))
+    levels = _levels(joins)
     parent: dict[str, str] = {}
-    for cause in named:
-        code = codes.get(cause.code)
-        if code is None or cause.severity is Severity.INFO:  # advice brings nothing about
-            continue
-        for explains in code.explains:
-            for effect in (effect for name in explains.codes for effect in by_code.get(name, ())):
-                if cause.id != effect.id and _same(cause, effect, explains) and _root(cause.id, parent) != effect.id:
-                    parent.setdefault(effect.id, cause.id)
+    for join in sorted(joins, key=lambda join: _preference(join, levels)):
+        if join.effect.id not in parent and _root(join.cause.id, parent) != join.effect.id:
+            parent[join.effect.id] = join.cause.id
     effects: dict[str, list[str]] = {}
     for finding in named:
         if finding.id in parent:
             effects.setdefault(_root(finding.id, parent), []).append(finding.id)
-    linked = [
+    return tuple(
         msgspec.structs.replace(
             finding,
             explained_by=_root(finding.id, parent) if finding.id in parent else "",
             explains=tuple(effects.get(finding.id, ())),
         )
         for finding in named
-    ]
-    return tuple(sorted(linked, key=_rank))
+    )
+
+
+def ranked(linked: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Return linked findings, each cause as severe as the worst of its group: causes first, worst first, then the most effects.
+
+    Effects of a cause are in the same order, so that the worst stands first.
+    """
+    by_id = {finding.id: finding for finding in linked}
+
+    def raised(finding: Finding) -> Finding:
+        effects = sorted((by_id[effect] for effect in finding.explains), key=_rank)
+        worst = min((finding, *effects), key=lambda each: _order(each.severity)).severity
+        return msgspec.structs.replace(finding, severity=worst, explains=tuple(effect.id for effect in effects))
+
+    return tuple(sorted(map(raised, by_id.values()), key=_rank))
 
 
 def _with_ids(findings: Iterable[Finding]) -> list[Finding]:
@@ -54,6 +75,45 @@ def _with_ids(findings: Iterable[Finding]) -> list[Finding]:
             name, number = f"{base}#{number}", number + 1
         named[name] = msgspec.structs.replace(finding, id=name)
     return list(named.values())
+
+
+def _joins(findings: list[Finding], codes: Mapping[str, Code]) -> Iterator[_Join]:
+    by_code: dict[str, list[Finding]] = {}
+    for finding in findings:
+        by_code.setdefault(finding.code, []).append(finding)
+    for cause in findings:
+        code = codes.get(cause.code)
+        if code is None or cause.severity is Severity.INFO:  # advice brings nothing about
+            continue
+        for explains in code.explains:
+            for effect in (effect for name in explains.codes for effect in by_code.get(name, ())):
+                if cause.id != effect.id and _can(cause, effect, explains):
+                    yield _Join(cause, effect, explains.scope)
+
+
+def _can(cause: Finding, effect: Finding, explains: Explains) -> bool:
+    if explains.scope == "cluster" and cause.severity is Severity.WARN and effect.severity is Severity.FAIL:
+        return False  # what only hurts somewhere does not break everywhere
+    outcomes = effect.evidence.get("outcomes", [])
+    seen = set(outcomes) if isinstance(outcomes, list) else {str(outcomes)}
+    return seen.isdisjoint(explains.unless) and _same(cause, effect, explains)
+
+
+def _levels(joins: list[_Join]) -> dict[str, int]:
+    """How many causes stand before each finding in the longest chain to it; those of a circle come after all others."""
+    before: dict[str, set[str]] = {}
+    for join in joins:
+        before.setdefault(join.cause.id, set())
+        before.setdefault(join.effect.id, set()).add(join.cause.id)
+    levels: dict[str, int] = {}
+    while ready := [name for name, causes in before.items() if name not in levels and causes <= levels.keys()]:
+        levels |= {name: 1 + max((levels[cause] for cause in before[name]), default=-1) for name in ready}
+    return {name: levels.get(name, len(before)) for name in before}
+
+
+def _preference(join: _Join, levels: Mapping[str, int]) -> tuple[int, int, int, str, str]:
+    cause = join.cause
+    return CLOSENESS.index(join.scope), _order(cause.severity), levels[cause.id], cause.id, join.effect.id
 
 
 def _same(cause: Finding, effect: Finding, explains: Explains) -> bool:
@@ -94,6 +154,9 @@ def _root(finding_id: str, parent: Mapping[str, str]) -> str:
     return finding_id
 
 
+def _order(severity: Severity) -> int:
+    return list(Severity).index(severity)
+
+
 def _rank(finding: Finding) -> tuple[bool, int, int, str]:
-    severity = list(Severity).index(finding.severity)
-    return bool(finding.explained_by), severity, -len(finding.explains), finding.id
+    return bool(finding.explained_by), _order(finding.severity), -len(finding.explains), finding.id

@@ -120,11 +120,17 @@ class Explains(Struct, frozen=True):
     ``scope``: ``cluster`` (everywhere), ``subject`` (the same object), ``node`` (seen from that node, or
     about nothing but things on it, as the evidence ``nodes`` tells), ``path`` (about nothing but the node-to-node
     paths that the cause names in its evidence ``paths``), ``services`` (about a Service, "namespace/name", that the cause names
-    in its evidence ``services``).
+    in its evidence ``services``). ``unless``: outcomes (in the effect's evidence ``outcomes``) that the cause can't have: a lost
+    packet is never a refusal.
     """
 
     codes: tuple[str, ...]
     scope: str = "subject"
+    unless: tuple[str, ...] = ()
+
+
+CAME_THROUGH = ("refused",)
+"""Outcomes of packets that came through, there and back: what only loses or delays packets explains none of them."""
 
 
 class Recent(Struct, frozen=True):

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import traceback
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from datetime import UTC
 from time import perf_counter
@@ -130,23 +131,29 @@ def plan(checks: Iterable[Check], cluster: Cluster) -> tuple[dict[str, Outcome],
 
 
 def analyse(check: Check, facts: Facts) -> Outcome:
-    """Run one check over the facts; a missing required kind skips it, an exception makes it ``crashed``."""
+    """Run one check over the facts; a missing required kind skips it, an exception makes it ``crashed``.
+
+    What it said before it could go no further is kept.
+    """
     own = facts.of(check)
     for kind in check.needs.kinds:
         listing = own.cluster.listing(kind)
         if isinstance(listing, Unavailable):
             return _not_run(check, kind.plural, listing)
+    said: list[Finding | Unseen] = []
+    ran, rest = True, tuple[Unseen, ...]()
     try:
-        said = list(_typed(_bounded(check.analyse(own), MOST_SAID, "analyse")))
+        said.extend(_typed(_bounded(check.analyse(own), MOST_SAID, "analyse")))  # what came before an exception stays
+        rest = tuple(_unread(check, own.cluster))
     except KindUnavailable as missing:
-        return _not_run(check, missing.kind, missing.unavailable)
+        ran, rest = False, (_without(missing.kind, missing.unavailable),)
     except Skip as skip:
-        return Outcome(check, unseen=(Unseen(what=check.id, reason=str(skip), moot=skip.moot),), ran=False)
+        ran, rest = False, (Unseen(what=check.id, reason=str(skip), moot=skip.moot),)
     except (Exception, SystemExit) as error:
         return _crash(check, error)
     findings = tuple(item for item in said if isinstance(item, Finding))
     unseen = tuple(item for item in said if isinstance(item, Unseen))
-    return Outcome(check, findings, unseen + tuple(_unread(check, own.cluster)))
+    return Outcome(check, findings, unseen + rest, ran=ran)
 
 
 def _heard(outcome: Outcome, facts: Facts, cluster: Cluster) -> Outcome:
@@ -202,7 +209,11 @@ def _unread(check: Check, cluster: Cluster) -> Iterator[Unseen]:
 
 
 def _not_run(check: Check, what: str, why: Unavailable) -> Outcome:
-    return Outcome(check, unseen=(Unseen(what=what, reason=why.reason, grant=why.grant),), ran=False)
+    return Outcome(check, unseen=(_without(what, why),), ran=False)
+
+
+def _without(what: str, why: Unavailable) -> Unseen:
+    return Unseen(what=what, reason=why.reason, grant=why.grant)
 
 
 def _crash(check: Check, error: Exception | SystemExit) -> Outcome:
@@ -238,11 +249,11 @@ def sum_up(
     codes = {code: entry[1] for code, entry in registry.codes.items()}
     linked = causes.link((_of(outcome.check, f) for outcome in outcomes for f in outcome.findings), codes)
     told, ignored = suppress.apply(linked, settings.ignore, cluster)
-    findings = recent.beside(told, cluster)
-    by_check: dict[str, tuple[Finding, ...]] = {}
+    findings = recent.beside(causes.ranked(told), cluster)
+    by_check: defaultdict[str, list[Finding]] = defaultdict(list)
     for finding in findings:
-        by_check[finding.check] = (*by_check.get(finding.check, ()), finding)
-    heard = [msgspec.structs.replace(outcome, findings=by_check.get(outcome.check.id, ())) for outcome in outcomes]
+        by_check[finding.check].append(finding)
+    heard = [msgspec.structs.replace(outcome, findings=tuple(by_check[outcome.check.id])) for outcome in outcomes]
     results = [
         CheckResult(
             check=outcome.check.id,

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from kubectl_netdoc.cluster import Cluster, Listing
-from kubectl_netdoc.model import Finding, Ignored, Unseen
+from kubectl_netdoc.model import Finding, Ignored, Unseen, at_least
 
 ANNOTATION = "netdoc/ignore"
 
@@ -40,7 +40,10 @@ class Wish(Struct, frozen=True):
 def apply(
     findings: tuple[Finding, ...], wishes: Iterable[Wish], cluster: Cluster
 ) -> tuple[tuple[Finding, ...], tuple[Ignored, ...]]:
-    """Return the linked findings without those that somebody ignores, and those. Of an ignored cause the effects go with it."""
+    """Return the linked findings without those that somebody ignores, and those.
+
+    Of an ignored cause the effects go with it, but for those that are worse: they are causes of their own then.
+    """
     wanted, carried = tuple(wishes), _annotated(cluster)
     gone: dict[str, Ignored] = {}
     for finding in findings:
@@ -49,15 +52,19 @@ def apply(
         if wish := next((wish for wish in (*wanted, *own) if wish.meets(finding)), None):
             gone[finding.id] = Ignored(finding.code, finding.severity, subject, wish.by, wish.why)
     for finding in findings:
-        if finding.explained_by in gone and finding.id not in gone:
+        cause = gone.get(finding.explained_by)
+        if cause and finding.id not in gone and at_least(cause.severity, finding.severity):
             by = f"an effect of {finding.explained_by}"
             gone[finding.id] = Ignored(finding.code, finding.severity, finding.subject, by)
-    kept = tuple(
-        msgspec.structs.replace(finding, explains=tuple(effect for effect in finding.explains if effect not in gone))
-        for finding in findings
-        if finding.id not in gone
+    return tuple(_without(finding, gone) for finding in findings if finding.id not in gone), tuple(gone.values())
+
+
+def _without(finding: Finding, gone: Collection[str]) -> Finding:
+    return msgspec.structs.replace(
+        finding,
+        explained_by="" if finding.explained_by in gone else finding.explained_by,
+        explains=tuple(effect for effect in finding.explains if effect not in gone),
     )
-    return kept, tuple(gone.values())
 
 
 def unknown(cluster: Cluster, codes: Collection[str]) -> tuple[Unseen, ...]:

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kubectl_netdoc import registry
-from kubectl_netdoc.causes import link
+from kubectl_netdoc.causes import CLOSENESS, link, ranked
 from kubectl_netdoc.commands import Risk
-from kubectl_netdoc.model import Code, Explains, Finding, Severity, Subject
+from kubectl_netdoc.model import CAME_THROUGH, Code, Explains, Finding, Severity, Subject
 
 WEB = Subject("Service", "web", "shop")
 OTHER = Subject("Service", "other", "shop")
@@ -107,18 +107,66 @@ def test_chain_goes_to_its_root() -> None:
 def test_circle_keeps_one_cause_and_loses_nothing() -> None:
     first, second = code("A", Explains(("B",), "cluster")), code("B", Explains(("A",), "cluster"))
     assert explained([first.on(WEB), second.on(WEB)], first, second) == {"B": "A"}
-    assert explained([second.on(WEB), first.on(WEB)], first, second) == {"A": "B"}
+    assert explained([second.on(WEB), first.on(WEB)], first, second) == {"B": "A"}
 
 
 def test_code_that_explains_itself_does_so_for_other_subjects_only() -> None:
     own = code("A", Explains(("A",), "cluster"))
     by_id = linked([own.on(WEB), own.on(OTHER)], own)
-    assert [finding.explained_by for finding in by_id.values()] == ["", "A:Service:shop:web"]
+    assert {name: finding.explained_by for name, finding in by_id.items()} == {
+        "A:Service:shop:other": "",
+        "A:Service:shop:web": "A:Service:shop:other",
+    }
 
 
-def test_first_of_two_causes_has_the_effect() -> None:
-    first, second, effect = code("A", Explains(("C",), "cluster")), code("B", Explains(("C",), "cluster")), code("C")
-    assert explained([effect.on(WEB), second.on(WEB), first.on(WEB)], first, second, effect) == {"C": "B"}
+def test_the_closest_of_several_causes_has_the_effect_whatever_the_order() -> None:
+    effect = code("E")
+    causes = {scope: code(f"A{number}", Explains(("E",), scope)) for number, scope in enumerate(reversed(CLOSENESS))}
+    evidence = {"nodes": ["n1"], "paths": ["n1 -> n2"], "services": ["shop/web"]}
+    left = [cause.on(WEB, evidence) for cause in causes.values()]
+    for scope in CLOSENESS:
+        for findings in ([effect.on(WEB, evidence), *left], [*reversed(left), effect.on(WEB, evidence)]):
+            assert explained(findings, effect, *causes.values()) == {"E": causes[scope].id}
+        left = [finding for finding in left if finding.code != causes[scope].id]
+
+
+def test_of_two_equally_close_causes_the_worse_has_the_effect() -> None:
+    mild, bad = code("A", Explains(("E",), "node"), severity=Severity.WARN), code("B", Explains(("E",), "node"))
+    effect = code("E")
+    assert explained([mild.on(NODE1), bad.on(NODE1), effect.on(NODE1)], mild, bad, effect) == {"E": "B"}
+
+
+def test_of_two_alike_the_earlier_in_the_chain_has_the_effect() -> None:
+    late, early = code("A", Explains(("E",), "node")), code("B", Explains(("E", "A"), "node"))
+    effect = code("E")
+    by_id = linked([late.on(NODE1), early.on(NODE1), effect.on(NODE1)], late, early, effect)
+    assert {finding.code: finding.explained_by for finding in by_id.values()} == {"A": "B:Node:n1", "B": "", "E": "B:Node:n1"}
+
+
+def test_what_only_hurts_does_not_explain_what_is_broken_elsewhere() -> None:
+    mild, effect = code("A", Explains(("B",), "cluster"), severity=Severity.WARN), code("B")
+    assert explained([mild.on(NODE1), effect.on(WEB)], mild, effect) == {}
+    slight = code("B", severity=Severity.WARN)
+    assert explained([mild.on(NODE1), slight.on(WEB)], mild, slight) == {"B": "A"}
+
+
+def test_an_outcome_that_the_cause_can_not_have_is_no_effect() -> None:
+    loss, effect = code("A", Explains(("B",), "cluster", CAME_THROUGH)), code("B")
+    assert explained([loss.on(NODE1), effect.on(WEB, outcomes=["timeout"])], loss, effect) == {"B": "A"}
+    for outcomes in (["refused"], ["refused", "timeout"], "refused"):
+        assert explained([loss.on(NODE1), effect.on(WEB, outcomes=outcomes)], loss, effect) == {}
+
+
+def test_a_cause_is_as_severe_as_the_worst_of_its_group() -> None:
+    mild, bad = code("A", Explains(("B", "C"), "node"), severity=Severity.WARN), code("B")
+    slight = code("C", severity=Severity.WARN)
+    findings = ranked(link([slight.on(NODE1), mild.on(NODE1), bad.on(NODE1)], {c.id: c for c in (mild, bad, slight)}))
+    assert [(finding.code, finding.severity) for finding in findings] == [
+        ("A", Severity.FAIL),
+        ("B", Severity.FAIL),
+        ("C", Severity.WARN),
+    ]
+    assert findings[0].explains == ("B:Node:n1", "C:Node:n1")
 
 
 def test_advice_brings_nothing_about() -> None:
@@ -131,7 +179,7 @@ def test_causes_come_first_then_the_worst_then_those_with_most_effects() -> None
     small, large = code("S", Explains(("E",), "subject")), code("Z", Explains(("F",), "cluster"))
     one, two = code("E"), code("F")
     findings = [mild.on(WEB), warn.on(WEB), one.on(WEB), small.on(WEB), two.on(WEB), two.on(OTHER), large.on(WEB)]
-    order = [finding.code for finding in link(findings, {c.id: c for c in (warn, mild, small, large, one, two)})]
+    order = [finding.code for finding in ranked(link(findings, {c.id: c for c in (warn, mild, small, large, one, two)}))]
     assert order[:4] == ["Z", "S", "W", "I"]
     assert sorted(order[4:]) == ["E", "F", "F"]
 
@@ -167,7 +215,7 @@ FOUND = st.lists(st.tuples(NAMES, st.sampled_from([WEB, OTHER, NODE1, NODE2])), 
 def test_whatever_explains_what_every_finding_is_there_and_effects_hang_on_causes(
     codes: dict[str, Code], found: list[tuple[str, Subject]]
 ) -> None:
-    findings = link((codes[name].on(subject) for name, subject in found), codes)
+    findings = ranked(link((codes[name].on(subject) for name, subject in found), codes))
     by_id = {finding.id: finding for finding in findings}
     assert sorted((f.code, f.subject) for f in findings) == sorted(found)
     assert len(by_id) == len(found)
@@ -178,4 +226,6 @@ def test_whatever_explains_what_every_finding_is_there_and_effects_hang_on_cause
             assert finding.explains == ()
         assert all(by_id[effect].explained_by == finding.id for effect in finding.explains)
         assert not (finding.explains and finding.severity is Severity.INFO)
+        group = {finding.severity} | {by_id[effect].severity for effect in finding.explains}
+        assert finding.severity is min(group, key=list(Severity).index)
     assert [bool(f.explained_by) for f in findings] == sorted(bool(f.explained_by) for f in findings)
