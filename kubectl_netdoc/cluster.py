@@ -106,6 +106,10 @@ class Index:
     def __init__(self, listings: Listings) -> None:
         self.listings = listings
 
+    def readable(self, kind: Kind[Any]) -> bool:
+        """Whether the list of a kind could be had."""
+        return isinstance(self.listings.get(kind.name), Listing)
+
     def items(self, kind: Kind[R]) -> tuple[R, ...]:
         """All objects of a kind; none where the list could not be had."""
         listing = self.listings.get(kind.name)
@@ -160,7 +164,7 @@ class Cluster:
     ``tier``: the furthest from which this run measures; ``hosts`` are the nodes that then carry a pod on the host network too.
     ``vantages``: the nodes that carry a debug pod in this run; "" is a pod wherever the scheduler puts it.
     ``wishes``: what the user asked for. ``own_namespace``: where netdoc's own pods run; a name that stands for
-    any where each run makes a new one, as no policy can know it.
+    any where each run makes a new one, as no policy can know it. ``image``: what the debug pods ran; "" where none did.
     """
 
     def __init__(
@@ -175,6 +179,7 @@ class Cluster:
         tier: Tier = Tier.PODS,
         wishes: Wishes = Wishes(),  # noqa: B008 - frozen
         own_namespace: str = "netdoc",
+        image: str = "",
     ) -> None:
         self.index = Index(listings)
         self.time = time or datetime.now(UTC)
@@ -185,6 +190,7 @@ class Cluster:
         self.tier = tier
         self.wishes = wishes
         self.own_namespace = own_namespace
+        self.image = image
         self.touched: set[str] = set()
         self._allowed: frozenset[str] | None = None
 
@@ -192,6 +198,12 @@ class Cluster:
     def hosts(self) -> tuple[str, ...]:
         """Nodes that carry a pod on the host network in this run; none below the nodes tier."""
         return tuple(filter(None, self.vantages)) if self.tier.covers(Tier.NODES) else ()
+
+    def holding(self, listings: Listings, scope: Scope | None = None) -> Cluster:
+        """Return this cluster with other lists, and all else as it is."""
+        other = copy(self)
+        other.index, other.scope, other.touched = Index(listings), scope or self.scope, set()
+        return other
 
     def view(self, kinds: Iterable[Kind[Any]]) -> Cluster:
         """Return this cluster limited to ``kinds``, with its own note of what was touched."""

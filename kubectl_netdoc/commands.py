@@ -75,13 +75,17 @@ VALUED = frozenset(
 """kubectl's flags that take the next word as their value."""
 
 
+DEBUG_IMAGE = "--image=busybox"
+"""What runs on a node, where no run has an image of its own that the nodes have pulled."""
+
+
 def on_node(node: str, line: str) -> str:
     """Return the command that runs a line of shell on a node, with the node's own programs (``kubectl debug``, profile sysadmin).
 
     A line of more than one command takes no names that come from a cluster: they would be quoted for one shell, and read by two.
     """
     program = f"sh -c {shlex.quote(line)}" if len(list(_parts(line))) > 1 else line
-    return f"kubectl debug node/{node} -it --profile=sysadmin --image=busybox -- chroot /host {program}"
+    return f"kubectl debug node/{node} -it --profile=sysadmin {DEBUG_IMAGE} -- chroot /host {program}"
 
 
 def word(name: str) -> str:

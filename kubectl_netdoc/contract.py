@@ -7,6 +7,7 @@ import ast
 import re
 import string
 from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -16,7 +17,7 @@ from kubectl_netdoc.cluster import Cluster
 from kubectl_netdoc.commands import Risk
 from kubectl_netdoc.facts import Facts, Measured
 from kubectl_netdoc.model import Check, Code, Finding
-from kubectl_netdoc.records import KINDS
+from kubectl_netdoc.records import KINDS, POD
 from kubectl_netdoc.requests import Request
 from kubectl_netdoc.testing import Case, make_cluster, outcome
 
@@ -132,6 +133,18 @@ def commands_can_be_pasted(check: Check, cases: Sequence[Case], source: str) -> 
             yield f"{command}: not kubectl's, or a name is left to be filled in"
 
 
+def selectors_match(check: Check, cases: Sequence[Case], source: str) -> Iterable[str]:
+    """A selector of pods in a command selects a pod of the cluster that it is printed for, where its pods could be read."""
+    for case in cases:
+        pods = list(case.cluster.index.items(POD))
+        if not case.cluster.index.readable(POD) or case.cluster.scope.namespaces:
+            continue
+        for command in sorted({c for f in outcome(check, case.cluster, case.measured).findings for c in f.commands}):
+            labels = _selected_pods(command)
+            if labels and not any(labels.items() <= pod.metadata.labels.items() for pod in pods):
+                yield f"case {case.name!r}: {command}: no pod has these labels"
+
+
 def risk_is_told(check: Check, cases: Sequence[Case], source: str) -> Iterable[str]:
     """No command of a code disturbs more than the code's risk says."""
     for finding in _findings(check, cases):
@@ -193,6 +206,7 @@ RULES: tuple[Rule, ...] = (
     every_code_is_produced,
     evidence_fits,
     commands_can_be_pasted,
+    selectors_match,
     risk_is_told,
     healthy_is_silent,
     empty_facts_are_survived,
@@ -204,6 +218,14 @@ RULES: tuple[Rule, ...] = (
 
 def _findings(check: Check, cases: Sequence[Case]) -> list[Finding]:
     return [finding for case in cases for finding in outcome(check, case.cluster, case.measured).findings]
+
+
+def _selected_pods(command: str) -> dict[str, str]:
+    """The labels by which kubectl selects pods in a command; nothing where it does not."""
+    words = command.split("|")[0].split()
+    pods = "logs" in words or {"pod", "pods"} & set(words)
+    selector = next((after.strip("'") for word, after in pairwise(words) if word == "-l"), "")
+    return dict(pair.split("=", 1) for pair in selector.split(",") if "=" in pair) if pods else {}
 
 
 def _risk(command: str) -> int:

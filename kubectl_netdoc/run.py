@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import Struct
 
-from kubectl_netdoc import __version__, causes, load, recent, scope, suppress
+from kubectl_netdoc import __version__, causes, component_names, load, recent, scope, suppress
 from kubectl_netdoc.cluster import Cluster, KindUnavailable, Listing, Unavailable, Wishes
 from kubectl_netdoc.facts import Facts, Measured
 from kubectl_netdoc.model import (
@@ -151,7 +151,7 @@ def analyse(check: Check, facts: Facts) -> Outcome:
         ran, rest = False, (Unseen(what=check.id, reason=str(skip), moot=skip.moot),)
     except (Exception, SystemExit) as error:
         return _crash(check, error)
-    findings = tuple(item for item in said if isinstance(item, Finding))
+    findings = tuple(component_names.fitted(item, facts.cluster) for item in said if isinstance(item, Finding))
     unseen = tuple(item for item in said if isinstance(item, Unseen))
     return Outcome(check, findings, unseen + rest, ran=ran)
 

@@ -28,7 +28,7 @@ from kubectl_netdoc.api import (
     Unseen,
 )
 from kubectl_netdoc.cluster import Cluster
-from kubectl_netdoc.testing import Case, make_cluster, make_node
+from kubectl_netdoc.testing import Case, make_cluster, make_node, make_pod
 from tests.checks import cases_of, registered
 
 FILES = Path(__file__).parent.parent / "checks"
@@ -101,6 +101,7 @@ GOOD = Check(
     doc=PAGE,
 )
 CASES = [Case("healthy", make_cluster(make_node())), Case("bad", make_cluster(make_node(unschedulable=True)))]
+PODS = Case("bad, with pods", make_cluster(make_node(unschedulable=True), make_pod("web-1", labels={"app": "shop"})))
 SOURCE = "from kubectl_netdoc.api import Check\n"
 _toggle = iter(range(1_000_000))
 
@@ -164,6 +165,7 @@ BROKEN: list[tuple[Callable[..., object], Check, Sequence[Case], str]] = [
     (contract.commands_can_be_pasted, _commands("kubectl describe node 'n1"), CASES, SOURCE),
     (contract.commands_can_be_pasted, _commands("kubectl describe node NODE"), CASES, SOURCE),
     (contract.commands_can_be_pasted, _commands("rm -rf /"), CASES, SOURCE),
+    (contract.selectors_match, _commands("kubectl get pods -A -l app=web,tier"), [*CASES, PODS], SOURCE),
     (contract.risk_is_told, _commands("kubectl get nodes", "kubectl -n shop delete pod web-1"), CASES, SOURCE),
     (contract.healthy_is_silent, _with(analyse=_always), CASES, SOURCE),
     (contract.empty_facts_are_survived, _with(analyse=_crashing), CASES, SOURCE),

@@ -239,6 +239,11 @@ class Pod(Object, frozen=True):
         return self.metadata.deletion_timestamp is not None
 
     @property
+    def static(self) -> bool:
+        """Whether a node's kubelet makes the pod from a file, so that deleting what the API shows of it restarts nothing."""
+        return any(owner.kind == "Node" for owner in self.metadata.owner_references)
+
+    @property
     def ready(self) -> bool:
         """Whether the Ready condition holds."""
         condition = self.condition("Ready")

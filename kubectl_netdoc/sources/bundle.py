@@ -57,6 +57,7 @@ class Bundle(Struct, omit_defaults=True):
     tier: Tier = Tier.PODS
     wishes: Wishes = Wishes()
     own_namespace: str = "netdoc"
+    image: str = ""
     listings: dict[str, Stored] = {}
     debug_pods: tuple[Vantage, ...] = ()
     host_pods: tuple[Vantage, ...] = ()
@@ -87,6 +88,7 @@ def dump(label: str, cluster: Cluster, measured: Measured, note: dict[str, str])
         tier=cluster.tier,
         wishes=cluster.wishes,
         own_namespace=cluster.own_namespace,
+        image=cluster.image,
         listings={name: _stored(listing) for name, listing in sorted(cluster.index.listings.items())},
         debug_pods=measured.vantages,
         host_pods=measured.hosts,
@@ -175,6 +177,7 @@ class BundleSource:
             tier=bundle.tier,
             wishes=bundle.wishes,
             own_namespace=bundle.own_namespace,
+            image=bundle.image,
         )
 
     def measure(self, cluster: Cluster, requests: tuple[Request, ...]) -> Measured:

@@ -30,16 +30,8 @@ class Within:
     def cluster(self, kinds: tuple[Kind[Any], ...]) -> Cluster:
         """Return the other source's cluster without the objects of other namespaces; raises ``SourceError``."""
         whole = self.source.cluster(kinds)
-        return Cluster(
-            {name: self._cut(KINDS[name], listing) for name, listing in whole.index.listings.items()},
-            time=whole.time,
-            server=whole.server,
-            origin=whole.origin,
-            scope=Scope(self.namespaces, "as asked"),
-            vantages=whole.vantages,
-            wishes=whole.wishes,
-            own_namespace=whole.own_namespace,
-        )
+        listings = {name: self._cut(KINDS[name], listing) for name, listing in whole.index.listings.items()}
+        return whole.holding(listings, Scope(self.namespaces, "as asked"))
 
     def _cut(self, kind: Kind[Any], listing: Listing | Unavailable) -> Listing | Unavailable:
         if isinstance(listing, Unavailable) or not kind.namespaced or kind.names or kind.logs:

@@ -43,6 +43,7 @@ class LiveSource:
             cluster.vantages = pods.choose_nodes(cluster, self.settings.nodes)
             cluster.tier = self.settings.tier
             cluster.own_namespace = self.settings.namespace or cluster.own_namespace
+            cluster.image = self.settings.image
         return cluster
 
     def measure(self, cluster: Cluster, requests: tuple[Request, ...]) -> Measured:

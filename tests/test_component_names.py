@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Printed commands name the parts of the cluster that they are printed for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from kubectl_netdoc.cluster import Cluster, Unavailable
+from kubectl_netdoc.commands import Risk, on_node
+from kubectl_netdoc.component_names import LEAVES, fitted
+from kubectl_netdoc.model import Finding, Severity, Subject
+from kubectl_netdoc.records import POD, Container, Kind, Object, OwnerReference, PodSpec
+from kubectl_netdoc.testing import make_cluster, make_node, make_pod
+
+LOG = "kubectl -n kube-system logs --tail=20 -l k8s-app=kube-proxy --prefix"
+RESTART = "kubectl -n kube-system delete pod -l k8s-app=kube-proxy --field-selector spec.nodeName=n1"
+KUBEADM, AKS = {"k8s-app": "kube-proxy", "controller-revision-hash": "1"}, {"component": "kube-proxy", "tier": "node"}
+
+
+def proxy(name: str, labels: dict[str, str], namespace: str = "kube-system", static: bool = False) -> tuple[Kind[Any], Object]:
+    """Return a pod of kube-proxy."""
+    kind, pod = make_pod(name, namespace, labels=labels, node="n1")
+    owner = OwnerReference(kind="Node" if static else "DaemonSet", name="n1" if static else "kube-proxy", controller=True)
+    meta = msgspec.structs.replace(pod.metadata, owner_references=(owner,))
+    spec = PodSpec(node_name="n1", host_network=True, containers=(Container(name="kube-proxy"),))
+    return kind, msgspec.structs.replace(pod, metadata=meta, spec=spec)
+
+
+def told(cluster: Cluster, *commands: str) -> Finding:
+    """Return a finding with these commands as the cluster is told them."""
+    return fitted(Finding("X001", Severity.FAIL, Subject("Node", "n1"), "m", {}, "f", commands, Risk.SAFE), cluster)
+
+
+def test_what_matches_stays() -> None:
+    cluster = make_cluster(make_node("n1"), proxy("kube-proxy-a", KUBEADM))
+    assert told(cluster, LOG, RESTART).commands == (LOG, RESTART)
+
+
+def test_another_distribution_has_its_own_labels() -> None:
+    cluster = make_cluster(make_node("n1"), proxy("kube-proxy-a", AKS), make_pod("other", "kube-system", labels={"tier": "node"}))
+    assert told(cluster, LOG, RESTART).commands == (
+        LOG.replace("k8s-app=kube-proxy", "component=kube-proxy"),
+        RESTART.replace("k8s-app=kube-proxy", "component=kube-proxy"),
+    )
+
+
+def test_another_namespace_is_named() -> None:
+    cluster = make_cluster(make_node("n1"), proxy("kube-proxy-a", {"app": "kube-proxy"}, "networking"))
+    assert told(cluster, LOG).commands == ("kubectl -n networking logs --tail=20 -l app=kube-proxy --prefix",)
+
+
+def test_a_static_pod_is_restarted_on_its_node() -> None:
+    found = told(make_cluster(make_node("n1"), proxy("kube-proxy-n1", AKS, static=True)), RESTART)
+    (command,) = found.commands
+    assert command.startswith("kubectl debug node/n1 ")
+    assert "crictl stop" in command
+    assert (found.risk, found.argv[0][:3]) == (Risk.NODE, ("kubectl", "debug", "node/n1"))
+
+
+def test_what_is_not_there_is_not_named() -> None:
+    """k3s, where kube-proxy is a part of the agent; a managed control plane."""
+    cluster = make_cluster(make_node("n1"), make_pod("web", labels={"app": "web"}))
+    manager = "kubectl -n kube-system logs --tail=20 -l component=kube-controller-manager"
+    assert told(cluster, LOG, RESTART, manager, "kubectl get nodes").commands == ("kubectl get nodes",)
+
+
+@pytest.mark.parametrize("listing", [None, Unavailable("forbidden")])
+def test_where_pods_can_not_be_read_nothing_is_changed(listing: Unavailable | None) -> None:
+    cluster = Cluster({POD.name: listing} if listing else {})
+    assert told(cluster, LOG).commands == (LOG,)
+
+
+def test_a_nodes_command_runs_the_runs_own_image_and_says_what_stays() -> None:
+    cluster = make_cluster(make_node("n1"))
+    command = on_node("n1", "ip route")
+    assert told(cluster, command).commands == (command,)
+    assert told(cluster, command).fix.endswith(LEAVES)
+    cluster.image = "registry.corp/python:3.13"
+    found = told(cluster, command)
+    assert "--image=registry.corp/python:3.13 " in found.commands[0]
+    assert found.argv[0][found.argv[0].index("--") :] == ("--", "chroot", "/host", "ip", "route")
