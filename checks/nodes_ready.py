@@ -3,7 +3,7 @@
 
 ## What it looks at
 Each Node's conditions Ready and NetworkUnavailable, whether it is cordoned, and the Events of pods that wait for their
-sandbox, the step in which the CNI plugin gives a pod its interface and address.
+sandbox, the step in which the CNI plugin gives a pod its interface and address. Of a Node without a pod range, its Events.
 
 ## Why it matters
 A node that is not ready runs its pods on without anybody watching; its endpoints are taken out of Services. A node whose
@@ -12,7 +12,9 @@ CNI plugin fails starts no new pod, though the old ones go on, so it stays unsee
 ## What it can't see
 A node that says Ready while its network is broken: only measuring from it tells. Events are kept for an hour by default,
 and are rate-limited by the kubelet. A node younger than two minutes may still be joining and is no finding, nor is one that is
-being removed; a sandbox that failed once, a moment ago, is none either, unless its message says that trying again won't help.
+being removed. A sandbox is the network's only where the Event says so: its own image comes before the network, and the container
+runtime has troubles of its own (NOD006, NOD007). A sandbox that failed once, a moment ago, is none either, unless its message
+says that trying again won't help.
 
 ## Sources
 Kubernetes: Node status, conditions; cluster-autoscaler and Karpenter: their taints; failure catalogue M7 and M11.
@@ -24,8 +26,11 @@ import re
 from collections.abc import Iterator
 from datetime import timedelta
 
+from kubectl_netdoc import networks, sandbox
 from kubectl_netdoc.api import (
+    DAEMON_SET,
     EVENT,
+    NETWORK_KINDS,
     NODE,
     POD,
     Check,
@@ -42,7 +47,9 @@ from kubectl_netdoc.api import (
     Subject,
     Unseen,
 )
+from kubectl_netdoc.commands import on_node, word
 from kubectl_netdoc.joining import joining, joins
+from kubectl_netdoc.sandbox import Failure
 
 RECENT = timedelta(minutes=10)
 """A sandbox that fails is retried with a back-off of at most 5 minutes, so a failure that lasts shows within 10."""
@@ -54,13 +61,6 @@ LEAVING = frozenset({"ToBeDeletedByClusterAutoscaler", "karpenter.sh/disrupted",
 """Taints of nodes that an autoscaler is removing."""
 
 NETWORK_PLUGIN = re.compile(r"NetworkPluginNotReady|cni plugin not initialized|cni config uninitialized", re.I)
-NO_ADDRESS = re.compile(r"no IP addresses available in range set|failed to assign an IP address to container", re.I)
-ATTACHING = re.compile(r"failed to assign an IP address to container", re.I)
-"""What the AWS CNI says for as long as it attaches addresses, however often."""
-
-SURE = re.compile(r"failed to find plugin|no IP addresses available in range set|already has an IP address different from", re.I)
-"""Messages of a sandbox that trying again does not help: one of them is enough."""
-
 UNHEALTHY_PODS = (
     *("SVC004", "INC001", "DNC001", "DNC002", "DNC008", "POD003"),
     *("CPL009", "CPL010", "MSH001", "MSH002", "MSH003"),
@@ -107,7 +107,7 @@ SANDBOX = Code(
     risk=Risk.NODE,
     title="Pods get no network",
     message="{count} pods on node {name} wait for their network, {example} among them: {detail}",
-    fix="The CNI plugin on {name} fails: read the Event, then the log of the network agent there.",
+    fix="{advice}",
     commands=("kubectl -n {example_namespace} describe pod {example_name}",),
     rows=("M7",),
     explains=(Explains(UNHEALTHY_PODS, "node"),),
@@ -118,13 +118,50 @@ NO_ADDRESSES = Code(
     risk=Risk.NODE,
     title="No free pod address on the node",
     message="Node {name} has no pod address left: {count} pods wait, {example} among them: {detail}",
-    fix="Free addresses that dead containers still hold on {name}, move pods away, or give nodes a larger pod range.",
-    commands=(
-        "kubectl get pods -A -o wide --field-selector spec.nodeName={name}",
-        "kubectl get node {name} -o jsonpath={{.spec.podCIDRs}}",
-    ),
+    fix="{advice}",
+    commands=("kubectl get pods -A -o wide --field-selector spec.nodeName={name}",),
     rows=("M7",),
     explains=(Explains(UNHEALTHY_PODS, "node"),),
+)
+NO_SANDBOX_IMAGE = Code(
+    id="NOD006",
+    severity=Severity.FAIL,
+    risk=Risk.NODE,
+    title="The image of pods' sandboxes can't be pulled",
+    message="{count} pods on node {name} don't start, {example} among them: its container runtime can't pull {image}, the "
+    "image of every pod's sandbox: {detail}",
+    fix="Let {name} reach that registry, load the image there, or set another in the container runtime's configuration "
+    "(containerd: sandbox or sandbox_image; CRI-O: pause_image).",
+    commands=("kubectl -n {example_namespace} describe pod {example_name}",),
+    explains=(Explains(UNHEALTHY_PODS, "node"),),
+)
+RUNTIME = Code(
+    id="NOD007",
+    severity=Severity.FAIL,
+    risk=Risk.NODE,
+    title="Pods' sandboxes fail, and no Event blames the network",
+    message="{count} pods on node {name} don't start, {example} among them: its container runtime can't make their "
+    "sandboxes: {detail}",
+    fix="Look at the container runtime on {name}: its log has the same moment in more words.",
+    commands=(
+        "kubectl -n {example_namespace} describe pod {example_name}",
+        on_node("{name}", "journalctl -u containerd -u crio --since=-15min -n 50"),
+    ),
+    explains=(Explains(UNHEALTHY_PODS, "node"),),
+)
+NO_RANGE = Code(
+    id="NOD008",
+    severity=Severity.FAIL,
+    risk=Risk.NODE,
+    title="No pod range left for a node",
+    message="Node {name} has no podCIDR, and so no network: kube-controller-manager has no range left to give it (Event "
+    "CIDRNotAvailable, {times} times)",
+    fix="Give the cluster a larger pod range (kube-controller-manager --cluster-cidr, and the network's own setting), or nodes "
+    "smaller ones (--node-cidr-mask-size, for new nodes only); a node that is gone for good gives its "
+    "range back when it is deleted.",
+    commands=("kubectl get nodes -o custom-columns=NAME:.metadata.name,RANGES:.spec.podCIDRs", "kubectl describe node {name}"),
+    rows=("M11",),
+    explains=(Explains((*UNHEALTHY_PODS, "NOD001", "NOD003", "NOD004", "NOD005", "CNI002", "CNI004"), "node"),),
 )
 CORDONED = Code(
     id="NOD010",
@@ -153,10 +190,26 @@ def _node(cluster: Cluster, node: Node) -> Iterator[Finding]:
             yield NO_NETWORK_PLUGIN.on(subject, detail=ready.message)
         else:
             yield NOT_READY.on(subject, why=": ".join(filter(None, (ready.reason or ready.status, ready.message))))
-    if network and network.status == "True" and settled:
+    if (times := _without_range(cluster, node)) and settled:
+        yield NO_RANGE.on(subject, times=times)
+    elif network and network.status == "True" and settled:
         yield NETWORK_UNAVAILABLE.on(subject, why=": ".join(filter(None, (network.reason, network.message))) or "no reason told")
     if node.spec.unschedulable:
         yield CORDONED.on(subject, unschedulable=True)
+
+
+def _without_range(cluster: Cluster, node: Node) -> int:
+    """How often a node was told that no pod range is left for it, where it has none and its network is not set up; else 0.
+
+    Networks with ranges of their own (Calico's pools) set nodes up without, and the Event is noise there.
+    """
+    ready, network = node.condition("Ready"), node.condition("NetworkUnavailable")
+    works = (ready and ready.status == "True") and not (network and network.status == "True")
+    if node.spec.pod_cidrs or works or not cluster.readable(EVENT):
+        return 0
+    about = [event for space in ("default", "") for event in cluster.events_about("Node", space, node.name)]
+    told = [event for event in about if event.reason == "CIDRNotAvailable" and cluster.age(event.last_seen) < RECENT]
+    return sum(max(event.count, event.series.count, 1) for event in told)
 
 
 def _leaving(node: Node) -> bool:
@@ -174,12 +227,56 @@ def _sandboxes(cluster: Cluster) -> Iterator[Finding]:
         if pod.ips or pod.finished or pod.terminating or pod.spec.node_name in {"", *new}:
             continue
         if message := _failing(cluster, pod):
-            code = NO_ADDRESSES if NO_ADDRESS.search(message) else SANDBOX
+            code = CAUSES[sandbox.failure(message)]
             failed.setdefault((pod.spec.node_name, code), []).append((pod.namespace, pod.name, message))
     for (node, code), pods in failed.items():
         namespace, name, message = pods[0]
         example = {"example": f"{namespace}/{name}", "example_namespace": namespace, "example_name": name}
-        yield code.on(Subject("Node", node), example, count=len(pods), detail=message[-300:])
+        told = {"detail": sandbox.reason(message), "image": sandbox.image(message), "advice": _advice(code, node, message)}
+        again = _agents(cluster, node) if code is SANDBOX and sandbox.CREDENTIALS.search(message) else ()
+        yield code.on(Subject("Node", node), example | told, count=len(pods), try_=(*code.commands, *again) if again else None)
+
+
+def _advice(code: Code, node: str, message: str) -> str:
+    """What mends it, by what the plugin says."""
+    called = sandbox.plugin(message) or "the CNI plugin"
+    if code is NO_ADDRESSES and sandbox.CLOUD.search(called):
+        return (
+            f"Pods' addresses come from a subnet of the cloud, which has none left for {node}: enlarge the subnet or add one, or "
+            "have fewer pods a node; what an instance may hold is a limit of its own."
+        )
+    if code is NO_ADDRESSES:
+        return f"Free addresses that dead containers still hold on {node}, move pods away, or give nodes a larger pod range."
+    if sandbox.CREDENTIALS.search(message):
+        return (
+            f"The API does not accept what {called} on {node} shows it: its kubeconfig or token there is out of date. The "
+            "network's agent writes it anew when it starts: restart that on the node, and see that the node's clock is right."
+        )
+    if "failed to find plugin" in message:
+        return f"Install the plugin's file again on {node} (/opt/cni/bin): restarting the network's agent there mostly does."
+    if sandbox.AGENT.search(message):
+        return f"On {node}, {called} gets no answer from the network's agent: read that agent's log, and restart it."
+    return f"On {node}, {called} fails: read the Event, then the log of the network's agent there."
+
+
+def _agents(cluster: Cluster, node: str) -> tuple[str, ...]:
+    """The commands that restart the network's agents on a node, as far as they can be seen."""
+    agents = [agent for found in networks.recognise(cluster) for agent in found.agents]
+    return tuple(
+        f"kubectl -n {word(pod.namespace)} delete pod {word(pod.name)}"
+        for agent in agents
+        for pod in cluster.pods_in(agent.namespace)
+        if pod.spec.node_name == node
+        and any(owner.kind == "DaemonSet" and owner.name == agent.name for owner in pod.metadata.owner_references)
+    )
+
+
+CAUSES = {
+    Failure.NETWORK: SANDBOX,
+    Failure.ADDRESSES: NO_ADDRESSES,
+    Failure.IMAGE: NO_SANDBOX_IMAGE,
+    Failure.RUNTIME: RUNTIME,
+}
 
 
 def _failing(cluster: Cluster, pod: Pod) -> str:
@@ -190,15 +287,25 @@ def _failing(cluster: Cluster, pod: Pod) -> str:
         return ""
     message = failed[-1].message
     long = max(cluster.age(event.metadata.creation_timestamp) for event in failed) > LASTS
-    again = sum(max(event.count, 1) for event in failed) > 1 and not ATTACHING.search(message)
-    return message if long or again or SURE.search(message) else ""
+    again = sum(max(event.count, 1) for event in failed) > 1 and not sandbox.ATTACHING.search(message)
+    return message if long or again or sandbox.SURE.search(message) else ""
 
 
 check = Check(
     id="nodes_ready",
     title="Nodes are ready and give their pods a network",
     prefix="NOD",
-    needs=Needs(kinds=(NODE,), optional=(POD, EVENT)),
-    codes=(NOT_READY, NETWORK_UNAVAILABLE, SANDBOX, NO_ADDRESSES, NO_NETWORK_PLUGIN, CORDONED),
+    needs=Needs(kinds=(NODE,), optional=(POD, EVENT), hints=(DAEMON_SET, *NETWORK_KINDS)),
+    codes=(
+        NOT_READY,
+        NETWORK_UNAVAILABLE,
+        SANDBOX,
+        NO_ADDRESSES,
+        NO_NETWORK_PLUGIN,
+        NO_SANDBOX_IMAGE,
+        RUNTIME,
+        NO_RANGE,
+        CORDONED,
+    ),
     analyse=analyse,
 )

@@ -80,11 +80,11 @@ def make_node(
     return _built(NODE, metadata=_meta(name, "", {}, age), spec=spec, status={"conditions": [condition]})
 
 
-def make_node_condition(name: str, type_: str, status: str, reason: str = "", message: str = "") -> Built:
-    """Return a ready Node with one more condition."""
+def make_node_condition(name: str, type_: str, status: str, reason: str = "", message: str = "", **spec: Any) -> Built:
+    """Return a ready Node with one more condition, and a spec."""
     ready = {"type": "Ready", "status": "True"}
     other = {"type": type_, "status": status, "reason": reason, "message": message}
-    return _built(NODE, metadata=_meta(name, "", {}, OLD), status={"conditions": [ready, other]})
+    return _built(NODE, metadata=_meta(name, "", {}, OLD), spec=spec, status={"conditions": [ready, other]})
 
 
 def make_namespace(name: str) -> Built:

@@ -328,7 +328,12 @@ EVENT = Kind(
     "events",
     Event,
     authored=False,
-    selectors=("type=Warning", "involvedObject.kind=Service,type=Normal", "reason=ScalingReplicaSet,type=Normal"),
+    selectors=(
+        "type=Warning",
+        "involvedObject.kind=Service,type=Normal",
+        "reason=ScalingReplicaSet,type=Normal",
+        "reason=CIDRNotAvailable,type=Normal",
+    ),
 )
 """Scaling is read from Events: Kubernetes 1.34 notes it in no managedFields."""
 

@@ -9,7 +9,7 @@ from kubectl_netdoc.model import Finding, Report, Unseen
 
 FILLS_IN = frozenset(
     {
-        *("patch", "edit", "first", "paths", "example_namespace", "example_name", "detail", "why", "parts", "matrix"),
+        *("patch", "edit", "first", "paths", "example_namespace", "example_name", "detail", "why", "parts", "matrix", "advice"),
         *("jsonpath", "slice"),
     }
 )

@@ -7,7 +7,18 @@ from typing import Any
 from msgspec.structs import replace
 
 from kubectl_netdoc.api import EVENT, NODE, Cluster, Node, Rule, Unavailable
-from kubectl_netdoc.testing import NOW, Built, Case, make_cluster, make_event, make_node, make_node_condition, make_pod
+from kubectl_netdoc.records import DAEMON_SET, Container, PodSpec, PodTemplate, Workload
+from kubectl_netdoc.testing import (
+    NOW,
+    Built,
+    Case,
+    make_cluster,
+    make_event,
+    make_node,
+    make_node_condition,
+    make_pod,
+    make_workload,
+)
 
 WAITING = {"ip": "", "ready": False, "phase": "Pending"}
 IPAM = 'plugin type="host-local" failed (add): no IP addresses available in range set: 10.244.1.1-10.244.1.254'
@@ -21,6 +32,50 @@ def _sandbox(message: str, *ages: float, node: Built | None = None) -> Cluster:
     pod = make_pod("late", **WAITING)  # type: ignore[arg-type]
     events = [make_event("Pod", "late", "shop", "FailedCreatePodSandBox", message, age=age) for age in ages]
     return make_cluster(node or make_node(), pod, *events)
+
+
+SANDBOXES = [
+    ('failed to get sandbox image "registry.k8s.io/pause:3.9": failed to pull image: dial tcp: i/o timeout', "NOD006"),
+    (
+        "Failed to create pod sandbox: rpc error: code = Unknown desc = failed pulling image k8s.gcr.io/pause:3.1: refused",
+        "NOD006",
+    ),
+    (
+        'failed to setup network for sandbox "1": plugin type="cilium-cni" failed (add): [502] postIpamFailure range is full',
+        "NOD004",
+    ),
+    ('plugin type="azure-vnet" failed (add): Failed to allocate address: No available addresses', "NOD004"),
+    ('plugin type="calico" failed (add): Assigned 0 out of 1 requested IPv4 addresses; No more free affine blocks', "NOD004"),
+    ('plugin type="whereabouts" failed (add): Could not allocate IP in range', "NOD004"),
+    ('plugin type="calico" failed (add): error getting ClusterInformation: connection is unauthorized: Unauthorized', "NOD003"),
+    ("networkPlugin cni failed to set up pod network: dial unix /var/run/agent.sock: connect: no such file", "NOD003"),
+    ('plugin type="multus" failed (add): image pull of a hook', "NOD003"),
+    ("rpc error: code = DeadlineExceeded desc = context deadline exceeded", "NOD007"),
+    (
+        "failed to create containerd task: failed to create shim task: OCI runtime create failed: no space left on device",
+        "NOD007",
+    ),
+    ('no runtime for "gvisor" is configured', "NOD007"),
+]
+"""What sandboxes fail with, and whose doing that is."""
+
+
+def _unranged(network: str = "True", about: str = "n1", ranges: list[str] | None = None) -> Cluster:
+    """A node without a pod range whose controller manager has none left."""
+    node = make_node_condition("n1", "NetworkUnavailable", network, "NoRouteCreated", podCIDRs=ranges or [])
+    return make_cluster(node, make_event("Node", about, "default", "CIDRNotAvailable", "x", age=30))
+
+
+def _stale_token() -> Cluster:
+    """A plugin that the API turns away, and the agent that would write its token anew."""
+    owner = {"kind": "DaemonSet", "name": "calico-node", "controller": True}
+    agent = make_pod("calico-node-a", "kube-system", labels={"k8s-app": "calico-node"}, ownerReferences=[owner])
+    events = make_event("Pod", "late", "shop", "FailedCreatePodSandBox", SANDBOXES[6][0], age=80)
+    kind, made = make_workload(DAEMON_SET, "calico-node", "kube-system")
+    assert isinstance(made, Workload)
+    template = PodTemplate(spec=PodSpec(containers=(Container(name="calico-node", image="docker.io/calico/node:v3.30.0"),)))
+    made = replace(made, spec=replace(made.spec, template=template))
+    return make_cluster(make_node(), make_pod("late", **WAITING), agent, (kind, made), events)  # type: ignore[arg-type]
 
 
 def _leaving(**spec: Any) -> Cluster:
@@ -58,7 +113,13 @@ CASES = [
         frozenset({("NOD001", "Node n1")}),
     ),
     Case("sandbox fails", _sandbox("failed to set up pod network", 30, 15), frozenset({("NOD003", "Node n1")})),
-    Case("sandbox failed over a minute ago, and still waits", _sandbox("failed", 80), frozenset({("NOD003", "Node n1")})),
+    Case("sandbox failed over a minute ago, and still waits", _sandbox("CNI failed", 80), frozenset({("NOD003", "Node n1")})),
+    *(Case(f"sandbox: {text[:50]}", _sandbox(text, 80), frozenset({(code, "Node n1")})) for text, code in SANDBOXES),
+    Case("no pod range is left", _unranged(), frozenset({("NOD008", "Node n1")})),
+    Case("a network with ranges of its own", _unranged(network="False")),
+    Case("no range is left for others", _unranged(about="n2"), frozenset({("NOD002", "Node n1")})),
+    Case("it has a range by now", _unranged(ranges=["10.244.0.0/24"]), frozenset({("NOD002", "Node n1")})),
+    Case("its agent's token is out of date", _stale_token(), frozenset({("NOD003", "Node n1")})),
     Case("sandbox failed once, just now", _sandbox("failed to set up pod network", 5)),
     Case("the plugin is gone: once is enough", _sandbox("failed to find plugin", 5), frozenset({("NOD003", "Node n1")})),
     Case("no addresses left", _sandbox(IPAM, 5), frozenset({("NOD004", "Node n1")})),
