@@ -9,8 +9,10 @@ Where a debug pod can't start, other pods often can't either: an image registry 
 gives no address, an admission policy. And what was not measured must not be taken for healthy.
 
 ## What it can't see
-Why a registry does not answer. Nodes that can't run a Linux pod (Windows, virtual) are not looked at, and it says so. On a node
-that is younger than two minutes a pod may have no network yet, and from one that is drained it is taken away: both are advice.
+Why a registry does not answer. A pull that goes on is waited for within --timeout. What keeps a pod from its address is told by
+an Event or a condition, or not at all: some runtimes show no address before the image is there. Nodes that can't run a Linux pod
+(Windows, virtual) are not looked at, and it says so. On a node that is younger than two minutes a pod may have no network yet,
+and from one that is drained it is taken away: both are advice.
 
 ## Sources
 Kubernetes: Pod lifecycle, Pod Security Standards, Images; failure catalogue M7.
@@ -39,16 +41,21 @@ from kubectl_netdoc.api import (
     Vantage,
 )
 from kubectl_netdoc.joining import joins
+from kubectl_netdoc.python_images import registry
+from kubectl_netdoc.words import some
+
+DEFAULT = "the default image"
 
 IMAGE = Code(
     id="POD001",
-    severity=Severity.WARN,
+    severity=Severity.FAIL,
     risk=Risk.SAFE,
     title="Image of the debug pods can't be pulled",
-    message="{nodes} can't pull the image of netdoc's debug pods: {detail}",
-    fix="Name an image that your nodes can pull and that has python3 (--image, or NETDOC_IMAGE); where it takes a pull secret, "
-    "--pod-namespace and --image-pull-secret.",
-    commands=("kubectl netdoc check --no-pods",),
+    message="{nodes} can't pull {image} from {registry}, so netdoc measures nothing there: {detail}",
+    fix="Pods that need an image from {registry} don't start there either. For netdoc, name one with python3 that the nodes have "
+    "(--image auto) or can pull (--image, NETDOC_IMAGE; with a pull secret --pod-namespace and --image-pull-secret); a slow "
+    "registry gets more time with --timeout.",
+    commands=("kubectl netdoc check --image auto", "kubectl netdoc check --no-pods"),
 )
 REFUSED = Code(
     id="POD002",
@@ -124,6 +131,9 @@ CODES = {
     Trouble.ACCOUNT: NO_ACCOUNT,
     Trouble.API: REFUSED,
     Trouble.SANDBOX: SANDBOX,
+    Trouble.RUNTIME: NOT_STARTED,
+    Trouble.VOLUME: NOT_STARTED,
+    Trouble.UNSCHEDULED: NOT_STARTED,
     Trouble.CONTAINER: NOT_STARTED,
     Trouble.ENDED: NOT_STARTED,
     Trouble.LATE: NOT_STARTED,
@@ -133,6 +143,9 @@ CODES = {
 
 NOT_PERMITTED = {Trouble.FORBIDDEN: Rule("get", "pods/exec"), Trouble.ADMISSION: None}
 """Why exec into a pod that runs is refused, and the right that is lacking: what may not be looked at is no fault."""
+
+NAMED = 5
+"""Nodes that were left out which are told by name."""
 
 TOLD = 2
 """Nodes' own words that a message repeats at most."""
@@ -152,7 +165,9 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
         nodes = [vantage.node for vantage in those]
         subject = Subject("Node", nodes[0]) if len(nodes) == 1 else Subject("Cluster", "debug pods")
         detail = "; ".join(list(dict.fromkeys(vantage.message for vantage in those))[:TOLD])
-        yield code.on(subject, reason=reason, detail=detail, nodes=nodes, first=nodes[0])
+        image = facts.cluster.image or DEFAULT
+        common = {"image": image, "registry": registry(image)} if code is IMAGE else {"reason": reason}
+        yield code.on(subject, common, detail=detail, nodes=nodes, first=nodes[0])
     yield from _left_out(facts)
 
 
@@ -172,9 +187,12 @@ def _left_out(facts: Facts) -> Iterator[Unseen]:
     if not facts.cluster.readable(NODE):
         return
     here = {vantage.node for vantage in facts.vantages}
+    left: dict[str, list[str]] = {}
     for node in facts.cluster.all(NODE):
         if node.name not in here:
-            yield Unseen(f"node {node.name} from inside", node.unfit or "not among the sampled nodes")
+            left.setdefault(node.unfit or "not among the sampled nodes", []).append(node.name)
+    for reason, nodes in left.items():
+        yield Unseen(f"{'nodes' if len(nodes) > 1 else 'node'} {some(nodes, NAMED)} from inside", reason)
 
 
 check = Check(

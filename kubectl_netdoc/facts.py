@@ -25,6 +25,9 @@ class Trouble(StrEnum):
     FORBIDDEN = "Forbidden"
     ACCOUNT = "NoServiceAccount"
     SANDBOX = "SandboxFailed"
+    RUNTIME = "RuntimeFailed"
+    VOLUME = "VolumeFailed"
+    UNSCHEDULED = "Unschedulable"
     NODE = "NodeNotReady"
     CONTAINER = "ContainerFailed"
     ENDED = "Ended"
@@ -52,12 +55,16 @@ class Vantage(Struct, frozen=True, omit_defaults=True):
 
 
 class Measured(Struct, frozen=True):
-    """What a source measured: the replies by request, the vantages it had, and those of them on the host network."""
+    """What a source measured: the replies by request, the vantages it had, and those of them on the host network.
+
+    ``why_not``: why there are no vantages; ``wanted``: whether there were to be some.
+    """
 
     replies: Mapping[Request, Reply] = {}
     vantages: tuple[Vantage, ...] = ()
     hosts: tuple[Vantage, ...] = ()
     why_not: str = ""
+    wanted: bool = False
 
 
 class Facts:

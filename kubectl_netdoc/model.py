@@ -330,13 +330,18 @@ class Load(Struct, frozen=True):
 
 
 class Coverage(Struct, frozen=True):
-    """What the run looked at, in counts of nodes and objects, its scope in words, and what that put on the network."""
+    """What the run looked at, in counts of nodes and objects, its scope in words, and what that put on the network.
+
+    ``image``: what the debug pods ran. ``unmeasured``: why nothing was measured though it was wanted; "" where something was.
+    """
 
     nodes: int = 0
     measured_nodes: tuple[str, ...] = ()
     objects: int = 0
     scope: str = "the whole cluster"
     load: Load = Load()
+    image: str = ""
+    unmeasured: str = ""
 
 
 class Report(Struct, frozen=True):

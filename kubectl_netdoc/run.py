@@ -29,22 +29,12 @@ from kubectl_netdoc.model import (
     Tier,
     Unseen,
 )
+from kubectl_netdoc.progress import Progress
 from kubectl_netdoc.records import NODE, Kind
 from kubectl_netdoc.registry import Registry, plugins_run
 from kubectl_netdoc.requests import Lost, Request
 from kubectl_netdoc.settings import Settings
 from kubectl_netdoc.sources import Source
-
-
-class Progress:
-    """Is told how far a run is; this one keeps it to itself."""
-
-    def stage(self, text: str) -> None:
-        """A stage of the way begins."""
-
-    def settled(self, check: str, state: State) -> None:
-        """A check has come to its state."""
-
 
 PLAIN = Settings()
 
@@ -292,4 +282,13 @@ def coverage(cluster: Cluster, measured: Measured) -> Coverage:
         objects=cluster.count(),
         scope=scope.in_words(cluster),
         load=load.sent(measured.replies),
+        image=cluster.image if measured.vantages else "",
+        unmeasured=_unmeasured(measured),
     )
+
+
+def _unmeasured(measured: Measured) -> str:
+    """Why nothing was measured though somebody wanted it: no debug pod could be had, or not one of them ran."""
+    if not measured.wanted or any(vantage.running for vantage in (*measured.vantages, *measured.hosts)):
+        return ""
+    return measured.why_not or next((f"{v.reason}: {v.message}" for v in measured.vantages if v.reason), "no debug pod ran")

@@ -49,8 +49,8 @@ def command(checks: tuple[str, ...], source: str, output: str, fail_on: str, sho
     registry, chosen = options.choose(checks, flags["only"], flags["skip"])
     wanted = options.wishes(checks, flags)
     settings = options.settings(flags, registry)
-    where = options.offline(source, flags) if source else options.live(flags)
     with options.progress() as progress:
+        where = options.offline(source, flags) if source else options.live(flags, progress)
         whole = run(where, registry, chosen, progress, wanted, settings)
     result = whole.report
     colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
@@ -63,11 +63,16 @@ def command(checks: tuple[str, ...], source: str, output: str, fail_on: str, sho
 
 
 def exit_code(result: Any, fail_on: str, strict: bool) -> int:
-    """Return the exit code of a report: 4 for a crash (or, if strict, for anything unseen), 1 for findings, else 0."""
+    """Return the exit code of a report: 4 for a crash (or, if strict, for anything unseen), 1 for findings, else 0.
+
+    4 also where nothing could be measured that was to be.
+    """
     from kubectl_netdoc.model import Severity, State, at_least
 
     states = {entry.state for entry in result.results}
     if State.CRASHED in states or (strict and result.partial()):
         return 4
     worst = result.worst()
-    return int(fail_on != "never" and worst is not None and at_least(worst, Severity(fail_on)))
+    if fail_on != "never" and worst is not None and at_least(worst, Severity(fail_on)):
+        return 1
+    return 4 if result.coverage.unmeasured else 0

@@ -55,8 +55,8 @@ def _recorded(notes: tuple[str, ...], flags: dict[str, Any]) -> tuple[bytes, str
     note = dict(_pair(text) for text in notes)
     registry, chosen = options.choose((), flags["only"], flags["skip"])
     wanted = options.wishes((), flags)
-    source = options.live(flags)
     with options.progress() as progress:
+        source = options.live(flags, progress)
         result = run(source, registry, chosen, progress, wanted)
     if flags["verbose"]:
         click.echo(options.cost(source, result.measured), err=True)

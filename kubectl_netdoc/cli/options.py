@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from kubectl_netdoc.facts import Measured
     from kubectl_netdoc.model import Check
     from kubectl_netdoc.policy.engine import Engine
+    from kubectl_netdoc.progress import Progress
     from kubectl_netdoc.records import Kind
     from kubectl_netdoc.registry import Registry
-    from kubectl_netdoc.run import Progress
     from kubectl_netdoc.selector import Requirements
     from kubectl_netdoc.settings import Settings
     from kubectl_netdoc.sources import Source
@@ -131,7 +131,7 @@ debug_pods = _all(
         envvar="NETDOC_IMAGE",
         default="",
         show_default="python:3.13-alpine",
-        help="Image of the debug pods; needs python3.",
+        help="Image of the debug pods; needs python3. auto: one that the nodes have.",
     ),
     click.option("--image-pull-secret", default="", help="Pull secret for that image, which is in --pod-namespace."),
     click.option(
@@ -315,8 +315,8 @@ def connection(options: dict[str, Any]) -> Options:
     return client.Options(**{name: options[name] for name in client.Options.__struct_fields__})
 
 
-def live(options: dict[str, Any]) -> Source:
-    """Return the live source that the flags describe."""
+def live(options: dict[str, Any], progress: Progress | None = None) -> Source:
+    """Return the live source that the flags describe; ``progress`` is told what it waits for."""
     from kubectl_netdoc.model import Tier
     from kubectl_netdoc.sources.live import client, pods
     from kubectl_netdoc.sources.live.source import LiveSource
@@ -331,7 +331,7 @@ def live(options: dict[str, Any]) -> Source:
         requirements("--nodes", nodes)
     settings = pods.Settings(
         nodes=nodes,
-        image=options["image"] or pods.DEFAULT_IMAGE,
+        image=options["image"],
         namespace=options["pod_namespace"],
         pull_secret=options["image_pull_secret"],
         timeout=options["timeout"],
@@ -340,7 +340,8 @@ def live(options: dict[str, Any]) -> Source:
         limits=options["pod_limits"] or {},
         tier=Tier.PRIVILEGED if options["privileged"] else Tier.NODES if options["node_checks"] else Tier.PODS,
     )
-    return LiveSource(client.Client(connection(options)), options["namespaces"], None if options["no_pods"] else settings)
+    reader = client.Client(connection(options))
+    return LiveSource(reader, options["namespaces"], None if options["no_pods"] else settings, progress)
 
 
 def _one_scope(options: Mapping[str, Any]) -> None:
@@ -454,16 +455,14 @@ def engine(source: str, flags: dict[str, Any], *kinds: Kind[Any]) -> Engine:
 
 @contextmanager
 def progress() -> Iterator[Progress]:
-    """Show how far a run is, on stderr, while the block runs: a terminal sees it, a pipe or a file not a byte of it."""
+    """Show how far a run is, on stderr, while the block runs: a terminal sees it, a pipe or a file only what takes too long."""
     import sys
 
+    from kubectl_netdoc.cli.show import Plain, Show
+
     if not sys.stderr.isatty():
-        from kubectl_netdoc.run import Progress
-
-        yield Progress()
+        yield Plain()
         return
-    from kubectl_netdoc.cli.show import Show
-
     with Show() as show:
         yield show
 

@@ -6,16 +6,20 @@ from __future__ import annotations
 import time
 from types import TracebackType
 
+import click
 from rich.console import Console, Group
 from rich.live import Live
 from rich.spinner import Spinner
 from rich.text import Text
 
 from kubectl_netdoc.model import State
+from kubectl_netdoc.progress import Progress
 from kubectl_netdoc.report.terminal import safe
-from kubectl_netdoc.run import Progress
 
 STYLES = {State.PASS: "green", State.WARN: "yellow", State.FAIL: "bold red", State.CRASHED: "magenta", State.UNKNOWN: "yellow"}
+LONG = 3.0
+"""Seconds of waiting from which on it is said where nothing else shows."""
+
 FEWEST = 5
 """Lines that are shown at least, however low the terminal is."""
 
@@ -47,6 +51,15 @@ class Show(Progress):
         self.spinner.update(text=Text(f"netdoc: {self._stage}"))
         self._live.update(self._view())
 
+    def waiting(self, text: str, seconds: float) -> None:
+        """Say in the line of the stage what it waits for."""
+        self.spinner.update(text=Text(f"netdoc: {safe(text)}, {seconds:.0f} s"))
+        self._live.update(self._view())
+
+    def note(self, text: str) -> None:
+        """Leave a line above the view that stays."""
+        self.console.print(Text(f"kubectl-netdoc: {safe(text)}"))
+
     def settled(self, check: str, state: State) -> None:
         """Add the line of a check."""
         self.lines.append(Text.assemble((f"{state:<8} ", STYLES.get(state, "dim")), safe(check)))
@@ -55,3 +68,20 @@ class Show(Progress):
     def _view(self) -> Group:
         room = max(FEWEST, self.console.height - 2)
         return Group(*self.lines[-room:], self.spinner)
+
+
+class Plain(Progress):
+    """Where stderr is no terminal: not a byte, but for what the user may want otherwise."""
+
+    def __init__(self) -> None:
+        self.told = False
+
+    def waiting(self, text: str, seconds: float) -> None:
+        """Say once what takes long."""
+        if seconds >= LONG and not self.told:
+            self.told = True
+            self.note(f"{text}; --image names one that the nodes have, or can pull sooner")
+
+    def note(self, text: str) -> None:
+        """Say it in a line."""
+        click.echo(f"kubectl-netdoc: {safe(text)}", err=True)

@@ -98,9 +98,9 @@ def _inside(place: LiveSource, engine: Engine, story: Story, attempts: list[Any]
     from kubectl_netdoc import trial
     from kubectl_netdoc.requests import Lost
     from kubectl_netdoc.sources.live import inside
-    from kubectl_netdoc.sources.live.pods import DEFAULT_IMAGE
+    from kubectl_netdoc.sources.live.images import DEFAULT
 
-    image = place.settings.image if place.settings else DEFAULT_IMAGE
+    image = place.settings.image if place.settings else DEFAULT
     asked = tuple(request for request, _ in attempts)
     replies = inside.measure(place.client, pod, image, asked, seconds=30.0)
     source = engine.pod(pod)

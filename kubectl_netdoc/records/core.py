@@ -11,6 +11,7 @@ import msgspec
 from msgspec import field
 
 from kubectl_netdoc import corefile, dnslog
+from kubectl_netdoc.python_images import has_python
 from kubectl_netdoc.records.base import Condition, Moment, Object, ObjectMeta, Record, Traced, TracedMeta
 
 
@@ -78,13 +79,25 @@ class Allocatable(Record, frozen=True):
     pods: str = ""
 
 
+class NodeImage(Record, frozen=True):
+    """An image that a node has, by its names."""
+
+    names: tuple[str, ...] = ()
+
+
 class NodeStatus(Record, frozen=True):
-    """A node's conditions, addresses and versions."""
+    """A node's conditions, addresses and versions, and of its images those that debug pods could run."""
 
     conditions: tuple[Condition, ...] = ()
     addresses: tuple[NodeAddress, ...] = ()
     node_info: NodeInfo = NodeInfo()
     allocatable: Allocatable = Allocatable()
+    images: tuple[NodeImage, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Keep the names of images that are known to have python3, and no others."""
+        known = tuple(name for image in self.images for name in image.names if has_python(name))
+        msgspec.structs.force_setattr(self, "images", tuple(NodeImage((name,)) for name in known))
 
 
 class Node(Traced, frozen=True):

@@ -62,6 +62,7 @@ class Bundle(Struct, omit_defaults=True):
     debug_pods: tuple[Vantage, ...] = ()
     host_pods: tuple[Vantage, ...] = ()
     why_not: str = ""
+    wanted: bool = False
     exchanges: list[Exchange] = []
 
 
@@ -93,6 +94,7 @@ def dump(label: str, cluster: Cluster, measured: Measured, note: dict[str, str])
         debug_pods=measured.vantages,
         host_pods=measured.hosts,
         why_not=measured.why_not,
+        wanted=measured.wanted,
         exchanges=[Exchange(request, reply) for request, reply in measured.replies.items()],
     )
     return msgspec.json.format(msgspec.json.encode(bundle), indent=1) + b"\n"
@@ -184,4 +186,4 @@ class BundleSource:
         """Return the recorded replies; what a later version of a check would ask more was not measured."""
         replies = {exchange.request: exchange.reply for exchange in self.bundle.exchanges}
         bundle = self.bundle
-        return Measured(replies, bundle.debug_pods, bundle.host_pods, bundle.why_not or "not in the bundle")
+        return Measured(replies, bundle.debug_pods, bundle.host_pods, bundle.why_not or "not in the bundle", bundle.wanted)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from types import SimpleNamespace
 from typing import Any
@@ -17,6 +18,7 @@ from kubectl_netdoc.sources.live.pods import (
     CANARY,
     MOST_NODES,
     DebugPod,
+    Settings,
     _Change,
     _Run,
     choose_nodes,
@@ -86,7 +88,7 @@ def test_an_end(item: _Change) -> None:
 
 
 def test_a_failed_sandbox_makes_a_pod_suspect_until_it_runs() -> None:
-    event = change(involvedObject={"name": "p"}, reason="FailedCreatePodSandBox", message="no address")
+    event = change(involvedObject={"name": "p"}, reason="FailedCreatePodSandBox", message="CNI: no address")
     pod = DebugPod("p", "n1")
     note_event(pod, event)
     assert pod.suspect
@@ -107,7 +109,7 @@ def test_a_pod_without_a_sandbox_waits_for_the_plugin_where_one_on_the_nodes_net
     if before is not None:
         host.running, host.began = True, time.monotonic() - before
     judge_sandboxes([pod, host], 20)
-    assert (pod.reason, "sandbox" in pod.message) == (trouble, True)
+    assert (pod.reason, "sandbox" in pod.message) == (trouble, bool(trouble))
 
 
 def test_a_pod_whose_image_is_pulled_has_its_sandbox() -> None:
@@ -115,6 +117,64 @@ def test_a_pod_whose_image_is_pulled_has_its_sandbox() -> None:
     host = DebugPod("h", "n1", host=True, running=True, began=time.monotonic() - 15)
     judge_sandboxes([pod, host], 20)
     assert (pod.reason, pod.message) == ("", "")
+
+
+def event(reason: str, message: str = "") -> _Change:
+    return change(involvedObject={"name": "p"}, reason=reason, message=message)
+
+
+@pytest.mark.parametrize(
+    ("reason", "message", "trouble"),
+    [
+        ("FailedCreatePodSandBox", 'plugin type="calico" failed (add): timeout', Trouble.SANDBOX),
+        ("FailedCreatePodSandBox", "no IP addresses available in range set", Trouble.SANDBOX),
+        ("FailedCreatePodSandBox", "failed to get sandbox image: i/o timeout", Trouble.RUNTIME),
+        ("FailedCreatePodSandBox", "OCI runtime create failed", Trouble.RUNTIME),
+        ("NetworkNotReady", "network is not ready", Trouble.SANDBOX),
+        ("FailedScheduling", "0/3 nodes are available", Trouble.UNSCHEDULED),
+        ("FailedMount", "MountVolume.SetUp failed", Trouble.VOLUME),
+        ("Pulling", "Pulling image x", ""),
+        ("Unhealthy", "Readiness probe failed", ""),
+    ],
+)
+def test_an_event_tells_whose_doing_it_is(reason: str, message: str, trouble: str) -> None:
+    pod = DebugPod("p", "n1")
+    note_event(pod, event(reason, message))
+    assert (pod.suspicion, bool(pod.suspect)) == (trouble, bool(trouble))
+
+
+def settling(*pods: DebugPod) -> _Run:
+    run = _Run.__new__(_Run)
+    run.pods, run.settings, run._changed = list(pods), Settings(image="img:1"), threading.Condition()
+    return run
+
+
+def test_a_pull_that_does_not_end_is_told_while_it_lasts_and_is_the_image() -> None:
+    """The pod's status says that it has no sandbox, as containerd 1.6 does until the image is there."""
+    pod = DebugPod("p", "n1", bare=True)
+    note_event(pod, event("Pulling"))
+    told: list[str] = []
+    settling(pod).settle(0.1, 0.3, lambda text, seconds: told.append(text))
+    assert pod.reason == Trouble.IMAGE
+    assert set(told) == {"pulling img:1 on 1 node"}
+
+
+def test_a_pull_that_ends_leaves_the_pod_its_time_to_start() -> None:
+    pod = DebugPod("p", "n1", bare=True)
+    note_event(pod, event("Pulling"))
+
+    def goes_on(text: str, seconds: float) -> None:
+        note_event(pod, event("Pulled"))
+        note(pod, pod_change(phase="Running", running={}, ip="10.0.0.1"))
+
+    settling(pod).settle(0.1, 30.0, goes_on)
+    assert (pod.running, pod.reason) == (True, "")
+
+
+def test_a_pod_that_no_event_speaks_of_is_late_and_nothing_else() -> None:
+    pod = DebugPod("p", "n1", bare=True)
+    settling(pod).settle(0.1, 0.2)
+    assert pod.reason == Trouble.LATE
 
 
 def test_an_event_about_a_pod_that_runs_is_nothing() -> None:

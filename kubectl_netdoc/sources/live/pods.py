@@ -15,20 +15,19 @@ from typing import Any
 import msgspec
 from msgspec import Struct, field
 
-from kubectl_netdoc import agent, selector, typed
+from kubectl_netdoc import agent, sandbox, selector, typed
 from kubectl_netdoc.cluster import Cluster
 from kubectl_netdoc.facts import Trouble, Vantage
 from kubectl_netdoc.model import Rule, Tier
 from kubectl_netdoc.records import NODE
 from kubectl_netdoc.requests import Canary, DnsLookup, Echo, OwnName, OwnService, Request
-from kubectl_netdoc.sources.live import admission
+from kubectl_netdoc.sources.live import admission, images
 from kubectl_netdoc.sources.live.client import ApiError, Client, Watch
 from kubectl_netdoc.sources.live.lists import OURS, OWNER
 from kubectl_netdoc.sources.wire import OwnServices, Places, Server
 from kubectl_netdoc.targets import ECHO_PORTS
 
 POLICIES = "/apis/networking.k8s.io/v1"
-DEFAULT_IMAGE = "docker.io/library/python:3.13-alpine"
 RUN = "netdoc/run"
 ROLE = "netdoc/role"
 CANARY = "netdoc/canary"
@@ -49,8 +48,11 @@ MOST_NODES = 30
 """Nodes that carry a debug pod at most; more are sampled evenly over the names, and the report says so."""
 
 START = 20.0
-"""Seconds that debug pods get to start. Three started 1.6 s after the create call on the idle lab (design.md §8);
-an image pull of 20 MB takes several seconds more."""
+"""Seconds that debug pods get to start, an image that is being pulled apart. Three started 1.6 s after the create call on the
+idle lab (design.md §8)."""
+
+RESERVE = 10.0
+"""Seconds of a run that are left for measuring when the wait for an image ends: a full run takes 5 on the lab."""
 
 ALIKE = 10.0
 """Seconds that a pod's sandbox may take longer than that of a pod on the same node's own network, which needs no CNI plugin: on
@@ -61,6 +63,9 @@ SECOND_THOUGHTS = 2.0
 
 ACCOUNT = 10.0
 """Seconds for a new namespace's default ServiceAccount: kube-controller-manager makes it within 0.1 s on the lab."""
+
+STEP = 1.0
+"""Seconds between two words about a pull that is waited for."""
 
 PROBE = 3.0
 """Seconds after the measurement in which a readiness probe (every second) may still succeed."""
@@ -76,6 +81,14 @@ CONTAINER_REASONS = frozenset({"CreateContainerConfigError", "CreateContainerErr
 """Reasons of a waiting container that waiting does not mend within a run (kubelet, pkg/kubelet/images and container)."""
 
 
+Tell = Callable[[str, float], None]
+"""Is given what is waited for, and for how many seconds by now."""
+
+
+def untold(text: str, seconds: float) -> None:
+    """Keep it to oneself."""
+
+
 class Settings(Struct, frozen=True, kw_only=True):
     """How to run debug pods. ``timeout``: seconds for the whole run, after which a pod of ours ends by itself.
 
@@ -84,7 +97,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     """
 
     nodes: str = ""
-    image: str = DEFAULT_IMAGE
+    image: str = images.DEFAULT
     namespace: str = ""
     pull_secret: str = ""
     timeout: float = 60.0
@@ -150,7 +163,7 @@ class _Spec(_Wire):
 
 
 class _Seen(_Wire):
-    """A Pod, or an Event about one."""
+    """A Pod, or an Event about one (``reason`` and ``message``)."""
 
     metadata: _Meta = field(default_factory=_Meta)
     spec: _Spec = field(default_factory=_Spec)
@@ -177,7 +190,9 @@ class _Change(Struct):
 class DebugPod(Struct):
     """One of this run's pods. ``suspect``: since when (monotonic) an Event says that it may not come up.
 
-    ``began``: since when (monotonic) it runs. ``bare``: the kubelet has taken it, and it has no sandbox, so no network, yet.
+    ``suspicion``: what that Event is about. ``pulling``: since when (monotonic) its image is being pulled, 0 while it is not;
+    ``pulled``: since when it is there. ``began``: since when it runs. ``bare``: the kubelet has taken it, and its status does not
+    say yet that it has a sandbox and network, which some runtimes say only after the pull.
     ``twin``: the second one on a node. ``host``: one on the node's own network.
     ``canary``: one that the canary's policy selects, and that measures nothing else.
     """
@@ -195,6 +210,9 @@ class DebugPod(Struct):
     reason: str = ""
     message: str = ""
     suspect: float = 0.0
+    suspicion: str = ""
+    pulling: float = 0.0
+    pulled: float = 0.0
     began: float = 0.0
     bare: bool = False
 
@@ -254,17 +272,20 @@ def choose_nodes(cluster: Cluster, wanted: str = "") -> tuple[str, ...]:
 
 
 @contextmanager
-def debug_pods(client: Client, settings: Settings, cluster: Cluster, requests: Iterable[Request] = ()) -> Iterator[Session]:
+def debug_pods(
+    client: Client, settings: Settings, cluster: Cluster, requests: Iterable[Request] = (), tell: Tell = untold
+) -> Iterator[Session]:
     """Give the settled pods, one for each of the cluster's vantages, with the run's Services; remove them at the end.
 
-    ``requests``: what is going to be asked tells which Services there have to be, and which nodes carry a canary besides.
-    Raises ``NoPods`` where none can be made. On any way out, a signal included, what was made is deleted.
+    ``tell`` is given what is waited for, again and again while it lasts. ``requests``: what is going to be asked tells which
+    Services there have to be, and which nodes carry a canary besides. Raises ``NoPods`` where none can be made. On any way out,
+    a signal included, what was made is deleted.
     """
     run = _Run(client, settings, cluster, tuple(requests))
     try:
         run.make()
         with run.watching():
-            run.settle(min(START, settings.timeout))
+            run.settle(min(START, settings.timeout), settings.timeout - RESERVE, tell)
             yield Session(run.namespace, run.pods, run.places(), run)
             run.wait(lambda: all(pod.ready or pod.reason or pod.host for pod in run.pods), PROBE)
     finally:
@@ -469,9 +490,9 @@ class _Run:
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        """Follow the pods and the Warning Events about them, each in a thread, and stop both at the end."""
+        """Follow the pods and the Events about them, each in a thread, and stop both at the end."""
         seconds = self.settings.timeout + PROBE
-        queries = {"pods": {"labelSelector": f"{RUN}={self.id}"}, "events": {"fieldSelector": "type=Warning"}}
+        queries = {"pods": {"labelSelector": f"{RUN}={self.id}"}, "events": {"fieldSelector": "involvedObject.kind=Pod"}}
         watches: list[Watch] = []
         for plural, query in queries.items():
             try:
@@ -507,17 +528,26 @@ class _Run:
         with self._changed:
             self._changed.wait_for(done, seconds)
 
-    def settle(self, seconds: float) -> None:
-        """Wait until each pod runs or can't, for at most ``seconds``."""
-        deadline = time.monotonic() + seconds
-        while not all(pod.settled for pod in self.pods) and (left := deadline - time.monotonic()) > 0:
-            suspects = [pod.suspect + SECOND_THOUGHTS for pod in self.pods if pod.suspect and not pod.settled]
-            self.wait(self._all_settled, min([left, *(max(0.05, at - time.monotonic()) for at in suspects)]))
+    def settle(self, seconds: float, pulls: float = 0.0, tell: Tell = untold) -> None:
+        """Wait until each pod runs or can't: for at most ``seconds``, not counted while its image is being pulled.
+
+        ``pulls``: seconds after which no pull is waited for either.
+        """
+        began = time.monotonic()
+        last = began + max(seconds, pulls)
+        while (open_ := [pod for pod in self.pods if not pod.settled]) and (left := _latest(open_, began + seconds, last)) > 0:
+            suspects = [pod.suspect + SECOND_THOUGHTS - time.monotonic() for pod in open_ if pod.suspect]
+            if pulled := [pod for pod in open_ if pod.pulling]:
+                tell(_pulling(self.settings.image, pulled), time.monotonic() - min(pod.pulling for pod in pulled))
+            self.wait(self._all_settled, min([left, *([STEP] if pulled else []), *(max(0.05, at) for at in suspects)]))
             for pod in self.pods:
                 if pod.suspect and not pod.settled and time.monotonic() > pod.suspect + SECOND_THOUGHTS:
-                    pod.fail(Trouble.SANDBOX, pod.message)
+                    pod.fail(pod.suspicion, pod.message)
+        for pod in self.pods:
+            if pod.pulling and not pod.settled:
+                pod.fail(Trouble.IMAGE, f"its pull goes on since {time.monotonic() - pod.pulling:.0f} s and has not ended")
         judge_sandboxes(self.pods, seconds)
-        self._give_up(Trouble.LATE, f"not running {seconds:.0f} s after it was created")
+        self._give_up(Trouble.LATE, f"not running {seconds:.0f} s after it was created, and no Event says why")
 
     def _all_settled(self) -> bool:
         return all(pod.settled or pod.suspect for pod in self.pods)
@@ -540,6 +570,17 @@ class _Run:
         """Delete what was made; what does not go now ends by its deadline and is swept by the next run."""
         with ThreadPoolExecutor(8) as pool:
             list(pool.map(lambda path: delete(self.client, path) or delete(self.client, path, AGAIN), self._made))
+
+
+def _latest(pods: Iterable[DebugPod], patience: float, last: float) -> float:
+    """Return the seconds (monotonic) that are left for the one of these pods that may take the longest."""
+    ends = (last if pod.pulling else max(patience, pod.pulled + START) for pod in pods)
+    return min(max(ends), last) - time.monotonic()
+
+
+def _pulling(image: str, pods: Iterable[DebugPod]) -> str:
+    nodes = len({pod.node for pod in pods})
+    return f"pulling {image} on {nodes} node{'s' if nodes > 1 else ''}"
 
 
 def delete(client: Client, path: str, seconds: float = 5) -> bool:
@@ -577,26 +618,41 @@ def note(pod: DebugPod, change: _Change) -> None:
 
 
 def note_event(pod: DebugPod, change: _Change) -> None:
-    """Note a Warning Event about a pod that does not run yet."""
-    if not pod.settled and change.object.reason in ("FailedCreatePodSandBox", "NetworkNotReady", "FailedScheduling"):
+    """Note an Event about a pod that does not run yet."""
+    reason, message = change.object.reason, change.object.message
+    if reason == "Pulling":
+        pod.pulling = pod.pulling or time.monotonic()
+    elif reason in ("Pulled", "Created", "Started") and pod.pulling:
+        pod.pulling, pod.pulled = 0.0, time.monotonic()
+    elif not pod.settled and (suspicion := _suspicion(reason, message)):
         pod.suspect = pod.suspect or time.monotonic()
-        pod.message = f"{change.object.reason}: {change.object.message}"
+        pod.suspicion, pod.message = suspicion, f"{reason}: {message}"
+
+
+def _suspicion(reason: str, message: str) -> str:
+    """What a pod that is told this of may have; nothing for what says nothing of it."""
+    if reason == "FailedCreatePodSandBox":
+        network = sandbox.failure(message) in (sandbox.Failure.NETWORK, sandbox.Failure.ADDRESSES)
+        return Trouble.SANDBOX if network else Trouble.RUNTIME
+    return {
+        "NetworkNotReady": Trouble.SANDBOX,
+        "FailedScheduling": Trouble.UNSCHEDULED,
+        "FailedMount": Trouble.VOLUME,
+        "FailedAttachVolume": Trouble.VOLUME,
+    }.get(reason, "")
 
 
 def judge_sandboxes(pods: Iterable[DebugPod], seconds: float) -> None:
     """Tell of the pods that have no sandbox after ``seconds`` whether it is the CNI plugin that keeps them waiting."""
     hosts = {pod.node: pod.began for pod in pods if pod.host and pod.running}
     for pod in pods:
-        if pod.settled or pod.host or not pod.bare:
+        if pod.settled or pod.host or pod.pulling or not pod.bare:
             continue
         if pod.node in hosts and hosts[pod.node] + ALIKE < time.monotonic():
             why = "a pod on the node's own network soon had one: the CNI plugin gets no answer from its agent, or hangs itself"
             pod.fail(
                 Trouble.SANDBOX, f"it has no sandbox {seconds:.0f} s after it was created, and {why}; {pod.message}".rstrip("; ")
             )
-        else:
-            why = "it has no sandbox yet: the CNI plugin, its agent or the container runtime does not answer"
-            pod.message = f"{why}; {pod.message}".rstrip("; ")
 
 
 class _Listed(_Wire):

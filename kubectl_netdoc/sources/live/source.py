@@ -9,12 +9,15 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from typing import Any
 
+import msgspec
+
 from kubectl_netdoc.cluster import Cluster
 from kubectl_netdoc.facts import Measured
+from kubectl_netdoc.progress import Progress
 from kubectl_netdoc.records import Kind
 from kubectl_netdoc.requests import Canary, Lost, Probe, Reply, Request, on_host
 from kubectl_netdoc.sources.live import exec as agent_exec
-from kubectl_netdoc.sources.live import lists, pods
+from kubectl_netdoc.sources.live import images, lists, pods
 from kubectl_netdoc.sources.live.canary import Flight
 from kubectl_netdoc.sources.live.client import ApiError, Client
 
@@ -25,8 +28,11 @@ LEAST = 1.0
 class LiveSource:
     """Reads the API as ``client`` may, and measures from debug pods unless ``settings`` is None."""
 
-    def __init__(self, client: Client, namespaces: tuple[str, ...], settings: pods.Settings | None) -> None:
+    def __init__(
+        self, client: Client, namespaces: tuple[str, ...], settings: pods.Settings | None, progress: Progress | None = None
+    ) -> None:
         self.client = client
+        self.progress = progress or Progress()
         self.namespaces = namespaces
         self.settings = settings
         self._deadline = time.monotonic() + settings.timeout if settings else 0.0
@@ -43,7 +49,10 @@ class LiveSource:
             cluster.vantages = pods.choose_nodes(cluster, self.settings.nodes)
             cluster.tier = self.settings.tier
             cluster.own_namespace = self.settings.namespace or cluster.own_namespace
-            cluster.image = self.settings.image
+            cluster.image, why = images.choose(cluster, self.settings.image)
+            self.settings = msgspec.structs.replace(self.settings, image=cluster.image)
+            if why and cluster.vantages:
+                self.progress.note(why)
         return cluster
 
     def measure(self, cluster: Cluster, requests: tuple[Request, ...]) -> Measured:
@@ -51,24 +60,25 @@ class LiveSource:
         if self.settings is None:
             return Measured(why_not="not asked for: --no-pods")
         if not cluster.vantages:
-            return Measured(why_not=f"no node that can run a debug pod matches --nodes {self.settings.nodes or 'all'}")
+            why = f"no node that can run a debug pod matches --nodes {self.settings.nodes or 'all'}"
+            return Measured(why_not=why, wanted=True)
         with suppress(ApiError):  # who may not list namespaces has made none
             pods.sweep(self.client, self.settings.namespace)
         try:
             canaries = tuple(request for request in requests if isinstance(request, Canary))
             with (
-                pods.debug_pods(self.client, self.settings, cluster, requests) as session,
+                pods.debug_pods(self.client, self.settings, cluster, requests, self.progress.waiting) as session,
                 self._flying(session, canaries) as flight,
             ):
                 replies, throttled = self._measure(session, tuple(r for r in requests if not isinstance(r, Canary)))
                 replies |= flight()
         except pods.NoPods as error:
-            return Measured(why_not=str(error))
+            return Measured(why_not=str(error), wanted=True)
         vantages, hosts = (
             tuple(sorted((pod.vantage(throttled.get(pod.name, 0.0)) for pod in some), key=lambda vantage: vantage.node))
             for some in ([p for p in session.pods if p.measures], [p for p in session.pods if p.host])
         )
-        return Measured(replies, vantages, hosts)
+        return Measured(replies, vantages, hosts, wanted=True)
 
     @contextmanager
     def _flying(self, session: pods.Session, canaries: tuple[Canary, ...]) -> Iterator[Callable[[], dict[Request, Reply]]]:

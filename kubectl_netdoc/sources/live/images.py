@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which image the debug pods run: the one that is asked for, else one that the chosen nodes have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from kubectl_netdoc.cluster import Cluster
+from kubectl_netdoc.python_images import has_python
+from kubectl_netdoc.records import NODE, POD
+
+DEFAULT = "docker.io/library/python:3.13-alpine"
+AUTO = "auto"
+
+
+def choose(cluster: Cluster, wanted: str) -> tuple[str, str]:
+    """Return the image for the debug pods, and in words why it is another than the default; nothing where it is not.
+
+    ``wanted``: an image, ``auto``, or "" where nobody asked: the default then, unless the nodes lack it and all have another that
+    is known to have python3. What a node has is what it says itself (the kubelet tells of its 50 largest images) and what its
+    pods run.
+    """
+    if wanted not in ("", AUTO):
+        return wanted, ""
+    nodes = [name for name in cluster.vantages if name]
+    having = [_images(cluster, name) for name in nodes]
+    shared = set.intersection(*having) if having else set()
+    if DEFAULT in shared and not wanted:
+        return DEFAULT, ""
+    if found := min(filter(has_python, shared), key=_preference, default=""):
+        whose = "the node" if len(nodes) == 1 else f"all {len(nodes)} chosen nodes"
+        return found, f"the debug pods run {found}, which {whose} already had; --image names another"
+    if wanted:
+        return DEFAULT, f"--image auto: no image with python3 is known to be on every chosen node, so {DEFAULT} is pulled"
+    return DEFAULT, ""
+
+
+def _preference(image: str) -> tuple[bool, bool, int, str]:
+    """Python's own images first, then the shorter name."""
+    return image != DEFAULT, "python" not in image, len(image), image
+
+
+def _images(cluster: Cluster, node: str) -> set[str]:
+    told = [item for item in cluster.index.items(NODE) if item.name == node]
+    names: Iterable[str] = (name for item in told for image in item.status.images for name in image.names)
+    run = (
+        container.image
+        for pod in cluster.index.items(POD)
+        if pod.spec.node_name == node and pod.status.phase == "Running"
+        for container in pod.spec.containers
+    )
+    return {_full(name) for name in (*names, *run) if has_python(name)}
+
+
+def _full(name: str) -> str:
+    """The name in full, as nodes tell it: Docker Hub's own images are written without their registry in manifests."""
+    first, slash, _ = name.partition("/")
+    if not slash:
+        return f"docker.io/library/{name}"
+    return name if "." in first or ":" in first or first == "localhost" else f"docker.io/{name}"
