@@ -20,6 +20,7 @@ Kubernetes: Pod lifecycle, Pod Security Standards, Images; failure catalogue M7.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from kubectl_netdoc.api import (
@@ -148,7 +149,9 @@ NAMED = 5
 """Nodes that were left out which are told by name."""
 
 TOLD = 2
-"""Nodes' own words that a message repeats at most."""
+"""Nodes' own words that a message repeats at most, those that differ in more than numbers."""
+
+_NUMBERS = re.compile(r"\d+")
 
 
 def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
@@ -164,7 +167,8 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     for (code, reason), those in found.items():
         nodes = [vantage.node for vantage in those]
         subject = Subject("Node", nodes[0]) if len(nodes) == 1 else Subject("Cluster", "debug pods")
-        detail = "; ".join(list(dict.fromkeys(vantage.message for vantage in those))[:TOLD])
+        told = {_NUMBERS.sub("", vantage.message): vantage.message for vantage in reversed(those)}
+        detail = "; ".join(list(reversed(told.values()))[:TOLD])
         image = facts.cluster.image or DEFAULT
         common = {"image": image, "registry": registry(image)} if code is IMAGE else {"reason": reason}
         yield code.on(subject, common, detail=detail, nodes=nodes, first=nodes[0])

@@ -17,7 +17,7 @@ from kubectl_netdoc.progress import Progress
 from kubectl_netdoc.report.terminal import safe
 
 STYLES = {State.PASS: "green", State.WARN: "yellow", State.FAIL: "bold red", State.CRASHED: "magenta", State.UNKNOWN: "yellow"}
-LONG = 3.0
+LONG = 2.0
 """Seconds of waiting from which on it is said where nothing else shows."""
 
 FEWEST = 5

@@ -65,7 +65,7 @@ ACCOUNT = 10.0
 """Seconds for a new namespace's default ServiceAccount: kube-controller-manager makes it within 0.1 s on the lab."""
 
 STEP = 1.0
-"""Seconds between two words about a pull that is waited for."""
+"""Seconds after which the wait for pods looks again at what it waits for, and says so."""
 
 PROBE = 3.0
 """Seconds after the measurement in which a readiness probe (every second) may still succeed."""
@@ -539,7 +539,7 @@ class _Run:
             suspects = [pod.suspect + SECOND_THOUGHTS - time.monotonic() for pod in open_ if pod.suspect]
             if pulled := [pod for pod in open_ if pod.pulling]:
                 tell(_pulling(self.settings.image, pulled), time.monotonic() - min(pod.pulling for pod in pulled))
-            self.wait(self._all_settled, min([left, *([STEP] if pulled else []), *(max(0.05, at) for at in suspects)]))
+            self.wait(self._all_settled, min([left, STEP, *(max(0.05, at) for at in suspects)]))
             for pod in self.pods:
                 if pod.suspect and not pod.settled and time.monotonic() > pod.suspect + SECOND_THOUGHTS:
                     pod.fail(pod.suspicion, pod.message)
