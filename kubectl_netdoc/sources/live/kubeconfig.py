@@ -31,6 +31,9 @@ BEFORE_PLUGIN = ("token", "tokenFile", "auth-provider", "client-certificate", "c
 LOOPBACK = r"(https?://)?(localhost|127\.[0-9.]+|\[::1\])(:|/|$)"
 """A server on this machine: what the environment says of proxies is not for it (Go, net/http.ProxyFromEnvironment)."""
 
+FILES = ("tokenFile", "client-certificate", "client-key", "certificate-authority")
+"""What a user or a cluster of a kubeconfig names a file for; but for the token it may hold the content in NAME-data instead."""
+
 CONNECTIONS = 16
 """Connections to the API server that are kept open at most."""
 
@@ -87,6 +90,8 @@ def _of_context(merged: KubeConfigMerger, options: Options) -> Access:
     chosen = merged.config["contexts"].get_with_name(context)["context"]
     user = _entry(merged, "users", chosen.safe_get("user") or "")
     cluster = _entry(merged, "clusters", chosen.safe_get("cluster") or "")
+    for section, name, entry in (("user", chosen.safe_get("user"), user), ("cluster", chosen.safe_get("cluster"), cluster)):
+        _usable(entry, f"{section} {name}")
     given = _ask_plugin(context, user, cluster)
     configuration = Configuration()
     KubeConfigLoader(merged.config, active_context=context, config_base_path=None).load_and_set(configuration)
@@ -109,6 +114,22 @@ def _entry(merged: KubeConfigMerger, section: str, name: str) -> _Entry:
     if node is None or not node.safe_get(section[:-1]):
         return _Entry({})
     return _Entry(node.value[section[:-1]], Path(node.path or "").absolute().parent)
+
+
+def _usable(entry: _Entry, whose: str) -> None:
+    """Raise ``ConfigException`` where a file that an entry names can't be read, or what it holds of one is not base64."""
+    for name in FILES:
+        data, path = entry.value.get(f"{name}-data"), entry.value.get(name)
+        if data:
+            try:
+                base64.b64decode("".join(str(data).split()), validate=True)
+            except ValueError:
+                raise ConfigException(f"{name}-data of {whose} is not base64") from None
+        elif path:
+            try:
+                (entry.folder / str(path)).open("rb").close()
+            except OSError as error:
+                raise ConfigException(f"{name} of {whose}, {path}: {error.strerror}") from None
 
 
 def _ask_plugin(context: str, user: _Entry, cluster: _Entry) -> Credentials | None:
