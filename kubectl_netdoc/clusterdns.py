@@ -140,16 +140,12 @@ def where(cluster: Cluster) -> dict[str, object]:
 
 
 def domain(cluster: Cluster) -> str:
-    """Return the cluster domain: the first zone of the Corefile's ``kubernetes`` plugin, else cluster.local."""
+    """Return the cluster domain: the first zone of the Corefile's ``kubernetes`` plugin (of its block, where it names none), else
+    cluster.local.
+    """
     if not cluster.readable(COREFILE):
         return DEFAULT_DOMAIN
-    zones = [
-        zone.rstrip(".")
-        for item in cluster.all(COREFILE)
-        for plugin in item.corefile.plugins("kubernetes")
-        for zone in plugin.arguments
-        if not zone.endswith(".arpa") and zone != "." and "/" not in zone
-    ]
+    zones = [zone for item in cluster.all(COREFILE) for zone in item.corefile.cluster_zones]
     return zones[0] if zones else DEFAULT_DOMAIN
 
 

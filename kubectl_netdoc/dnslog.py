@@ -26,16 +26,12 @@ PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("not permitted to send to upstream", re.compile(_UPSTREAM + ".*operation not permitted")),
     ("not permitted to list", re.compile(_LISTS + r"(?<![\w.-])(?P<detail>[a-z][a-z0-9.-]*) is forbidden: ")),
     ("API unreachable", re.compile(_LISTS + r"(?:[Ff]ailed to (?:list|watch)[^:]*|API connection failure): (?P<detail>.+)")),
-    (
-        "API not read yet",
-        re.compile(
-            r"(?:starting server with |plugin/ready: (?:Still waiting on|Plugins not ready): )(?P<detail>unsynced Kubernetes API|\"kubernetes\")"
-        ),
-    ),
+    ("API not read yet", re.compile(r"starting server with (?P<detail>unsynced Kubernetes API)")),
+    ("API not read yet", re.compile(r"plugin/ready: (?:Still waiting on|Plugins not ready): (?P<detail>\"kubernetes\")")),
     ("panic", re.compile(r"(?P<detail>panic:|Recovered from panic)")),
 )
-"""What CoreDNS writes and what it is called here; the first that fits counts. Plugins loop, errors, kubernetes, ready; the
-reflector of client-go, by klog or by the plugin; caddy's parse.go and plugin.Error, which begins the line only where a start fails;
+"""What CoreDNS writes and what it is called here; the first that fits counts. Plugins loop, errors, kubernetes, ready;
+client-go's reflector, by klog or by the plugin; caddy's parse.go; plugin.Error, which begins a line only where a start fails;
 core/dnsserver/server.go for panics. Of a plugin that may hold secrets (``corefile.KEPT``) no more than the name is kept."""
 
 UPSTREAM = ("upstream timeout", "upstream refused", "no route to upstream", "not permitted to send to upstream")

@@ -66,7 +66,7 @@ LINES = [
     ),
     (
         "[ERROR] plugin/kubernetes: pkg/mod/k8s.io/client-go@v0.32.3/tools/cache/reflector.go:251: "
-        'Failed to watch *v1.Namespace: failed to list *v1.Namespace: namespaces is forbidden: User "system:serviceaccount:kube-system:coredns" cannot list',
+        "Failed to watch *v1.Namespace: failed to list *v1.Namespace: namespaces is forbidden: User x cannot list",
         Cause("not permitted to list", 1, "namespaces"),
     ),
     (
