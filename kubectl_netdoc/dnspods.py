@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from kubectl_netdoc import clusterdns
 from kubectl_netdoc.cluster import Cluster
-from kubectl_netdoc.records import EVENT, NODE, ContainerStatus, Pod
+from kubectl_netdoc.records import EVENT, NODE, ContainerStatus, Node, Pod
 
 SETTLING = timedelta(seconds=60)
 """A pod may take this long to become ready before that is held against it (CoreDNS's readiness probe: every 10 s)."""
@@ -158,4 +158,11 @@ def nodes(cluster: Cluster, pods: list[Pod]) -> list[str]:
     if on or not wait or not all(any(taint in text for taint in NETWORK_TAINTS) for text in wait):
         return on
     there = cluster.all(NODE) if cluster.readable(NODE) else ()
-    return sorted(node.name for node in there if any(taint.key in NETWORK_TAINTS for taint in node.spec.taints))
+    return sorted(node.name for node in there if _without_network(node))
+
+
+def _without_network(node: Node) -> bool:
+    """Whether a node is tainted for want of a network, or about to be."""
+    conditions = {condition.type: condition.status for condition in node.status.conditions}
+    tainted = any(taint.key in NETWORK_TAINTS for taint in node.spec.taints)
+    return tainted or conditions.get("Ready") == "False" or conditions.get("NetworkUnavailable") == "True"
