@@ -41,24 +41,32 @@ from kubectl_netdoc.api import (
     Code,
     DnsLookup,
     DnsReply,
+    Explains,
     Facts,
     Finding,
     Needs,
+    Outcome,
+    Reply,
     Risk,
     Severity,
     Subject,
     Unseen,
 )
-from kubectl_netdoc.policy import fixes, names
-from kubectl_netdoc.policy.coverage import STRANGERS, SYSTEM, WIDE, Coverage
+from kubectl_netdoc.policy import enforcers, fixes, names, own
+from kubectl_netdoc.policy.coverage import SYSTEM, WIDE, Coverage
 from kubectl_netdoc.policy.engine import Engine
 from kubectl_netdoc.policy.flaws import Fault, flaws
-from kubectl_netdoc.policy.names import Deaf, Servers
+from kubectl_netdoc.policy.names import STRANGERS, CutOff, Deaf, Servers
 from kubectl_netdoc.policy.rules import Direction, PolicyRef
+from kubectl_netdoc.records import NETWORK_KINDS
 from kubectl_netdoc.words import some
 
 NAMED = 5
 """Workloads or places that a sentence names at most; the evidence has all."""
+
+LOOKUPS = Explains(
+    ("DNL001", "DNL002", "DNL003", "DNL004", "DNL005", "DNL006", "DNL007", "DNL008", "DNL009", "DNL011", "DSV001"), "cluster"
+)
 
 FORGETS_DNS = Code(
     id="POL001",
@@ -85,10 +93,41 @@ SILENT = Code(
     severity=Severity.INFO,
     risk=Risk.SAFE,
     title="Workload may not ask cluster DNS",
-    message="{policy} keeps {workloads} from cluster DNS over {protocol} ({dns})",
+    message="{policy} keeps {workloads} from cluster DNS over {protocol} ({asked})",
     fix="Nothing, if they need no names (TCP: no long answers); else allow egress to the DNS pods, {listening}.",
     commands=("kubectl netdoc policy coverage",),
     rows=("D4", "D5"),
+)
+CUT_OFF = Code(
+    id="POL004",
+    severity=Severity.FAIL,
+    risk=Risk.POLICY,
+    title="Policies keep every pod from cluster DNS",
+    message="{policies} keeps every pod from cluster DNS ({dns}) over UDP: {workloads} can look up no name",
+    fix="{mend}",
+    commands=("kubectl netdoc policy coverage",),
+    rows=("D4",),
+    explains=(LOOKUPS,),
+)
+SOME_CUT_OFF = Code(
+    id="POL005",
+    severity=Severity.WARN,
+    risk=Risk.POLICY,
+    title="Policies at the DNS servers leave workloads out",
+    message="{policies} keeps {count} of {asking} workloads from cluster DNS ({dns}) over UDP: {workloads} can look up no name",
+    fix="{mend}",
+    commands=("kubectl netdoc policy coverage",),
+    rows=("D4",),
+)
+WOULD_CUT_OFF = Code(
+    id="POL006",
+    severity=Severity.INFO,
+    risk=Risk.POLICY,
+    title="Policies would keep every pod from cluster DNS, were they enforced",
+    message="As written, {policies} keeps every pod from cluster DNS ({dns}); it works, as {idle}",
+    fix="Before something enforces it: {mend}",
+    commands=("kubectl netdoc policy coverage",),
+    rows=("D4",),
 )
 NO_DEFAULT_DENY = Code(
     id="POL010",
@@ -215,7 +254,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     yield from _flaws(engine)
     dns = names.servers(engine)
     if dns:
-        yield from _dns(engine, coverage, dns, _node_local(facts))
+        yield from _dns(facts, engine, coverage, dns)
     elif names.isolating(engine):
         yield Unseen("DNS through the policies", names.NOT_THERE)
 
@@ -270,38 +309,117 @@ def _node_local(facts: Facts) -> str:
     return ""
 
 
-def _dns(engine: Engine, coverage: Coverage, dns: Servers, local: str) -> Iterator[Finding]:
-    groups: dict[tuple[PolicyRef, str, bool, str], list[Deaf]] = {}
-    for one in names.deaf(engine, coverage.peers, dns, local):
-        for ref in one.by[:1]:
-            groups.setdefault((ref, one.protocol, one.talks, one.local), []).append(one)
-    policies = {(item.namespace, item.name): item for item in engine.cluster.all(NETWORK_POLICY)}
-    for (ref, protocol, talks, address), those in groups.items():
-        written = policies.get((ref.namespace, ref.name)) if ref.kind == NETWORK_POLICY.name else None
-        rule = fixes.dns_rule(dns, ref.namespace, address if address == local else "")
-        evidence = {
-            "policy": str(ref),
-            "workloads": _some(one.workload for one in those),
-            "protocol": protocol,
-            "dns": f"Service {dns.service.namespace}/{dns.service.name}",
-            "listening": str(dns.udp | dns.tcp),
-            "address": address,
-            "patch": fixes.patch(written, Direction.EGRESS, rule) if written else "",
-        }
-        egress = written is not None and talks and those[0].direction is Direction.EGRESS and protocol == "UDP"
-        code = SILENT if not egress or (address and address != local) else FORGETS_NODE_LOCAL if address else FORGETS_DNS
-        yield code.on(_subject(ref), evidence)
+def _dns(facts: Facts, engine: Engine, coverage: Coverage, dns: Servers) -> Iterator[Finding]:
+    local = _node_local(facts)
+    those = list(names.deaf(engine, coverage.peers, dns, local))
+    cut = list(names.cut_off(engine, coverage.peers, dns, those))
+    yield from (_cut_off(facts, engine, dns, one) for one in cut)
+    groups: dict[tuple[PolicyRef, str, bool, tuple[str, ...]], list[Deaf]] = {}
+    for one in those:
+        if not one.outage:
+            groups.setdefault((one.by[0], one.protocol, one.talks, one.local), []).append(one)
+    for (ref, protocol, talks, addresses), group in groups.items():
+        yield _forgotten(engine, dns, ref, protocol, talks and group[0].direction is Direction.EGRESS, addresses, local, group)
+
+
+def _forgotten(
+    engine: Engine,
+    dns: Servers,
+    ref: PolicyRef,
+    protocol: str,
+    talks: bool,
+    addresses: tuple[str, ...],
+    local: str,
+    those: list[Deaf],
+) -> Finding:
+    """Egress that leaves DNS out: a warning where the workload is meant to talk, and it is known whom it asks."""
+    written = engine.cluster.get(NETWORK_POLICY, ref.namespace, ref.name) if ref.kind == NETWORK_POLICY.name else None
+    rule = fixes.dns_rule(dns, ref.namespace, addresses if addresses == (local,) else ())
+    service = f"Service {dns.service.namespace}/{dns.service.name}"
+    evidence = {
+        "policy": str(ref),
+        "workloads": _some(one.workload for one in those),
+        "protocol": protocol,
+        "dns": service,
+        "asked": f"NodeLocal DNSCache on {', '.join(addresses)}" if addresses else service,
+        "listening": str(dns.udp | dns.tcp),
+        "address": ", ".join(addresses),
+        "patch": fixes.patch(written, Direction.EGRESS, rule) if written else "",
+    }
+    egress = written is not None and talks and protocol == "UDP"
+    known = not addresses or addresses == (local,)
+    code = SILENT if not egress or not known else FORGETS_NODE_LOCAL if addresses else FORGETS_DNS
+    return code.on(_subject(ref), evidence)
+
+
+def _cut_off(facts: Facts, engine: Engine, dns: Servers, cut: CutOff) -> Finding:
+    """One finding for the policies that do it together, on the one that its fix changes."""
+    evidence = {
+        "policies": _some(cut.policies),
+        "dns": f"Service {dns.service.namespace}/{dns.service.name}",
+        "workloads": _some(cut.those) or "all that are to come",
+        "count": len(cut.those),
+        "asking": cut.asking,
+    }
+    changed, patch = _admitting(engine, dns, cut)
+    what = f"-n {{where}} patch {changed.kind.lower()}" if changed.namespace else f"patch {changed.kind.lower()}"
+    look = (f"kubectl {what} {{changed}} --type json -p {{patch}}", "kubectl netdoc policy coverage")
+    where = dns.service.namespace
+    mend = f"Have {changed} let pods ask the DNS servers on {dns.udp | dns.tcp}"
+    mend += f"; 'kubectl netdoc policy coverage -n {where}' prints a policy of its own for that." if changed.namespace else "."
+    evidence |= {"changed": changed.name, "where": changed.namespace or where, "patch": patch, "mend": mend}
+    if not cut.everybody:
+        return SOME_CUT_OFF.on(_subject(changed), evidence, try_=look)
+    idle = _idle(facts, engine, dns, cut.direction)
+    code = WOULD_CUT_OFF if idle else CUT_OFF
+    return code.on(_subject(changed), evidence, try_=look, idle=idle or "nothing")
+
+
+def _admitting(engine: Engine, dns: Servers, cut: CutOff) -> tuple[PolicyRef, str]:
+    """Return which of the policies to change, and the JSON patch: the one for fewest pods, a cluster-wide one before others."""
+    wide = next((ref for ref in cut.policies if not ref.namespace), None)
+    if wide is not None:
+        return wide, fixes.dns_first(dns, wide.kind, cut.direction, baseline=engine.baseline(wide))
+    subjects = {policy.ref: policy.subject.bit_count() for policy in engine.policies}
+    ref = min(cut.policies, key=lambda ref: (subjects[ref], ref))
+    written = engine.cluster.get(NETWORK_POLICY, ref.namespace, ref.name)
+    rule = fixes.dns_ingress(dns, nodes=names.asked_from_nodes(engine, dns))
+    return ref, fixes.patch(written, Direction.INGRESS, rule) if written else ""
+
+
+def _idle(facts: Facts, engine: Engine, dns: Servers, direction: Direction) -> str:
+    """Say what shows that nothing enforces policies where it matters; nothing where nothing shows that."""
+    cluster = facts.cluster
+    if enforcers.idle(cluster):
+        return "the pod network enforces no policy"
+    answered = [node for node in cluster.vantages if _answered(facts.reply(clusterdns.lookup(cluster, node)))]
+    if answered:
+        return f"DNS answers netdoc's own pod on {', '.join(answered)} all the same"
+    on = {end.node for end in dns.ends} if direction is Direction.INGRESS else set(cluster.vantages)
+    seen = [own.enforced(facts, node, direction.value) for node in sorted(on & set(cluster.vantages))]
+    return "netdoc's own policy was not enforced either" if False in seen and True not in seen else ""
+
+
+def _answered(reply: Reply) -> bool:
+    return isinstance(reply, DnsReply) and any(sample.outcome is Outcome.OK for sample in reply.samples)
 
 
 check = Check(
     id="policy_coverage",
     title="Network policies protect what they seem to",
     prefix="POL",
-    needs=Needs(kinds=(POD, NETWORK_POLICY), optional=(NAMESPACE, NODE, SERVICE, COREFILE, *OWNERS, *POLICIES[1:])),
+    needs=Needs(
+        kinds=(POD, NETWORK_POLICY),
+        optional=(NAMESPACE, NODE, SERVICE, COREFILE, *OWNERS, *POLICIES[1:]),
+        hints=NETWORK_KINDS,
+    ),
     codes=(
         FORGETS_DNS,
         FORGETS_NODE_LOCAL,
         SILENT,
+        CUT_OFF,
+        SOME_CUT_OFF,
+        WOULD_CUT_OFF,
         NO_DEFAULT_DENY,
         LETS_IN_ALL,
         NO_POLICY,

@@ -16,7 +16,7 @@ from kubectl_netdoc.policy.names import Servers
 from kubectl_netdoc.policy.ports import Ports
 from kubectl_netdoc.policy.rules import Direction, PolicyRef
 from kubectl_netdoc.policy.selection import NAME_LABEL
-from kubectl_netdoc.records import NETWORK_POLICY, LabelSelector, NetworkPolicy
+from kubectl_netdoc.records import CLUSTER_NETWORK_POLICY, NETWORK_POLICY, LabelSelector, NetworkPolicy
 
 FLEETING = (
     "pod-template-hash",
@@ -62,15 +62,39 @@ def peer_of(namespace: str, selected: Manifest, own_namespace: str) -> Manifest:
     return pods if namespace == own_namespace else {"namespaceSelector": {"matchLabels": {NAME_LABEL: namespace}}} | pods
 
 
-def dns_rule(dns: Servers, own_namespace: str, local: str = "") -> Manifest:
+def dns_rule(dns: Servers, own_namespace: str, local: tuple[str, ...] = ()) -> Manifest:
     """Return the egress rule that lets pods ask cluster DNS, over UDP and TCP, on the port that its pods listen on."""
     to = [peer(dns.service.namespace, dns.service.spec.selector, own_namespace)]
-    addresses = (local,) if local else dns.node_local
+    addresses = local or dns.node_local
     to += ({"ipBlock": {"cidr": f"{address}/{128 if ':' in address else 32}"}} for address in addresses)
     listening = port_entries(dns.udp | dns.tcp)
     if addresses and {"protocol": "UDP", "port": 53} not in listening:
         listening += ({"protocol": protocol, "port": 53} for protocol in ("UDP", "TCP"))
     return {"to": to, "ports": listening}
+
+
+def dns_ingress(dns: Servers, *, nodes: bool) -> Manifest:
+    """Return the ingress rule by which DNS servers take queries of all pods; ``nodes``: of what runs on the nodes too."""
+    return ({} if nodes else {"from": [{"namespaceSelector": {}}]}) | {"ports": port_entries(dns.udp | dns.tcp)}
+
+
+def dns_first(dns: Servers, kind: str, direction: Direction, *, baseline: bool) -> str:
+    """Return the JSON patch that has a cluster-wide policy leave cluster DNS alone, before all of its other rules.
+
+    In the Admin tier DNS is passed on to the namespaces' own policies, in the Baseline tier, which is the last, let through.
+    """
+    newer = kind == CLUSTER_NETWORK_POLICY.name
+    action = ("Accept" if newer else "Allow") if baseline else "Pass"
+    found = [(protocol, low) for protocol, low, _ in (dns.udp | dns.tcp).ranges()]
+    if newer:
+        about: Manifest = {"protocols": [{protocol.lower(): {"destinationPort": {"number": port}}} for protocol, port in found]}
+    else:
+        about = {"ports": [{"portNumber": {"protocol": protocol, "port": port}} for protocol, port in found]}
+    space = {"namespaceSelector": {"matchLabels": {NAME_LABEL: dns.service.namespace}}}
+    pods = {"pods": space | {"podSelector": {"matchLabels": dict(dns.service.spec.selector)}}}
+    peers: Manifest = {"from": [{"namespaces": {}}]} if direction is Direction.INGRESS else {"to": [pods]}
+    rule = {"name": "cluster-dns", "action": action} | peers | about
+    return json.dumps([{"op": "add", "path": f"/spec/{direction.lower()}/0", "value": rule}], separators=(",", ":"))
 
 
 def patch(policy: NetworkPolicy, direction: Direction, rule: Manifest) -> str:

@@ -208,7 +208,7 @@ def _named_pods(engine: Engine, rule: Rule, source: NetworkPolicy) -> PodSet:
 def _refused(engine: Engine, rule: Rule, number: int, senders: list[int]) -> tuple[str, PolicyRef | None] | None:
     """Return who lets none of the senders in, and by which policy; None where one of them gets through."""
     receiver = engine.selection.classes[number]
-    end, reading = End("", receiver), Reading(blocks_match_pods=False)
+    end, reading = End("", receiver), Reading(4, blocks_match_pods=False)  # pods by their labels: no address has a say
     asked = rule.ports.on(receiver)
     by: PolicyRef | None = None
     for sender in senders:

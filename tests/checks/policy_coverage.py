@@ -20,7 +20,17 @@ from kubectl_netdoc.api import (
     Unavailable,
 )
 from kubectl_netdoc.facts import Measured
-from kubectl_netdoc.records import BASELINE_ADMIN_NETWORK_POLICY, POD, POLICIES, PodSpec
+from kubectl_netdoc.policy import own
+from kubectl_netdoc.records import (
+    ADMIN_NETWORK_POLICY,
+    BASELINE_ADMIN_NETWORK_POLICY,
+    CLUSTER_NETWORK_POLICY,
+    POD,
+    POLICIES,
+    PodSpec,
+    convert,
+)
+from kubectl_netdoc.requests import CanaryReply, Trial
 from kubectl_netdoc.testing import (
     Built,
     Case,
@@ -102,6 +112,51 @@ def _native(kind: Kind[Any]) -> Built:
     return make_policy("{}", "native", kind=kind)
 
 
+DENY_DNS = make_policy("{podSelector: {}, policyTypes: [Ingress]}", "deny", "kube-system")
+CUT = frozenset({("POL004", "NetworkPolicy kube-system/deny")})
+WOULD = frozenset({("POL006", "NetworkPolicy kube-system/deny")})
+EXTRA = make_pod("x-1", "kube-system", labels={"app": "x"}, ip="10.0.9.8")
+ADMIN_IN = make_policy(
+    "{tier: Admin, priority: 5, subject: {namespaces: {}}, ingress: [{action: Deny, from: [{namespaces: {}}]}]}",
+    "admin",
+    kind=CLUSTER_NETWORK_POLICY,
+)
+ADMIN_OUT = make_policy(
+    "{priority: 5, subject: {namespaces: {}}, egress: [{action: Deny, to: [{namespaces: {}}]}]}",
+    "admin",
+    kind=ADMIN_NETWORK_POLICY,
+)
+HOST_DNS = (
+    POD,
+    msgspec.structs.replace(
+        make_pod("coredns-1", "kube-system", labels=DNS_LABELS, ip="192.0.2.1")[1],
+        spec=PodSpec(host_network=True, node_name="n1"),
+    ),
+)
+
+
+def _daemons(name: str, image: str) -> Built:
+    spec = {"template": {"spec": {"containers": [{"name": "c", "image": image}]}}}
+    metadata = {"name": name, "namespace": "kube-system"}
+    return DAEMON_SET, convert(DAEMON_SET, {"metadata": metadata, "spec": spec, "status": {"desiredNumberScheduled": 1}})
+
+
+FLANNEL = _daemons("kube-flannel-ds", "example/flannel-io/flannel:v0.27.0")
+ENGINE = _daemons("netpol", "example/kube-network-policies:v0.8.0")
+
+
+def _allow(rule: str) -> Built:
+    """A policy that lets in something at the DNS servers."""
+    return make_policy(f"{{podSelector: {{matchLabels: {{k8s-app: kube-dns}}}}, ingress: [{rule}]}}", "allow", "kube-system")
+
+
+def _servers(name: str, *objects: Built, expect: frozenset[tuple[str, str]] = frozenset()) -> Case:
+    """Policies at the DNS servers of a cluster that is well otherwise."""
+    return _case(name, DENY, INSIDE, *DNS, *objects, expect=expect)
+
+
+ANSWERED = make_cluster(*PODS, DENY, INSIDE, *DNS, DENY_DNS, make_node(), vantages=("n1",))
+
 CASES = [
     _case("no policy", expect=frozenset({("POL011", "Cluster policies")})),
     _case("default deny", DENY),
@@ -180,6 +235,64 @@ CASES = [
         "{podSelector: {}}",
         more=(DENY, _native(NATIVE_POLICIES[0])),
         found=frozenset({("POL030", "Cluster policies")}),
+    ),
+    _servers("default deny at the DNS servers", DENY_DNS, expect=CUT),
+    _servers("default deny and the usual allow", DENY_DNS, _allow(f"{{from: [{{namespaceSelector: {{}}}}], ports: [{BOTH}]}}")),
+    _servers("default deny and an allow for everybody", DENY_DNS, _allow(f"{{ports: [{BOTH}]}}")),
+    _servers("default deny and an allow for the pods' range", DENY_DNS, _allow("{from: [{ipBlock: {cidr: 10.0.0.0/8}}]}")),
+    _servers(
+        "default deny and an allow for another range",
+        DENY_DNS,
+        _allow("{from: [{ipBlock: {cidr: 192.0.2.0/24}}]}"),
+        expect=frozenset({("POL004", "NetworkPolicy kube-system/allow")}),
+    ),
+    _servers(
+        "a deny for other pods beside them", make_policy("{podSelector: {matchLabels: {app: x}}}", "x", "kube-system"), EXTRA
+    ),
+    _servers("NodeLocal DNSCache answers in their place", DENY_DNS, NODE_LOCAL),
+    _servers(
+        "some are left out",
+        DENY_DNS,
+        _allow("{from: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: shop}}}]}"),
+        make_namespace("b"),
+        make_policy("{podSelector: {}, ingress: [{from: [{podSelector: {}}]}]}", "own", "b"),
+        make_pod("b-1", "b", ip="10.0.3.1"),
+        expect=frozenset({("POL005", "NetworkPolicy kube-system/allow")}),
+    ),
+    _servers("the Admin tier lets nobody in", ADMIN_IN, expect=frozenset({("POL004", "ClusterNetworkPolicy admin")})),
+    _servers("the Admin tier lets nobody out", ADMIN_OUT, expect=frozenset({("POL004", "AdminNetworkPolicy admin")})),
+    _servers("a pod network that enforces nothing", DENY_DNS, FLANNEL, expect=WOULD),
+    _servers("a policy engine beside it", DENY_DNS, FLANNEL, ENGINE, expect=CUT),
+    Case(
+        "DNS answers all the same",
+        ANSWERED,
+        WOULD,
+        Measured({clusterdns.lookup(ANSWERED, "n1"): DnsReply("10.96.0.10", (DnsSample(Outcome.OK, 1.0, "NOERROR", 1),))}),
+    ),
+    Case(
+        "netdoc's own policy was not enforced",
+        ANSWERED,
+        WOULD,
+        Measured({next(own.canaries(ANSWERED)): CanaryReply((Trial("Ingress", "n1", True, -1.0),), 5.0)}),
+    ),
+    Case(
+        "hostNetwork DNS servers",
+        make_cluster(*PODS, DENY, INSIDE, *DNS[:2], HOST_DNS, DENY_DNS),
+    ),
+    Case("DNS servers that are elsewhere", make_cluster(*PODS, DENY, INSIDE, *DNS[:2], DENY_DNS, EXTRA)),
+    Case(
+        "manifests: an allow for a range, before anybody knows an address",
+        make_cluster(
+            *PODS[:1],
+            make_workload(DAEMON_SET, "web", labels=WEB),
+            DENY,
+            INSIDE,
+            *DNS[:2],
+            make_workload(DAEMON_SET, "coredns", "kube-system", labels=DNS_LABELS),
+            DENY_DNS,
+            _allow("{from: [{ipBlock: {cidr: 10.0.0.0/8}}]}"),
+            origin="manifests",
+        ),
     ),
     Case(
         "policies forbidden",
