@@ -103,7 +103,7 @@ CUT_OFF = Code(
     severity=Severity.FAIL,
     risk=Risk.POLICY,
     title="Policies keep every pod from cluster DNS",
-    message="{policies} keeps every pod from cluster DNS ({dns}) over UDP: {workloads} can look up no name",
+    message="{policies} {keep} every pod from cluster DNS ({dns}) over UDP: {workloads} can look up no name",
     fix="{mend}",
     commands=("kubectl netdoc policy coverage",),
     rows=("D4",),
@@ -114,7 +114,7 @@ SOME_CUT_OFF = Code(
     severity=Severity.WARN,
     risk=Risk.POLICY,
     title="Policies at the DNS servers leave workloads out",
-    message="{policies} keeps {count} of {asking} workloads from cluster DNS ({dns}) over UDP: {workloads} can look up no name",
+    message="{policies} {keep} {count} of {asking} workloads from cluster DNS ({dns}) over UDP: {workloads} can look up no name",
     fix="{mend}",
     commands=("kubectl netdoc policy coverage",),
     rows=("D4",),
@@ -124,7 +124,7 @@ WOULD_CUT_OFF = Code(
     severity=Severity.INFO,
     risk=Risk.POLICY,
     title="Policies would keep every pod from cluster DNS, were they enforced",
-    message="As written, {policies} keeps every pod from cluster DNS ({dns}); it works, as {idle}",
+    message="As written, {policies} {keep} every pod from cluster DNS ({dns}); it works, as {idle}",
     fix="Before something enforces it: {mend}",
     commands=("kubectl netdoc policy coverage",),
     rows=("D4",),
@@ -206,13 +206,23 @@ ONE_SIDED = Code(
     commands=("kubectl netdoc policy coverage",),
     rows=("P4",),
 )
+SERVICE_PORT = Code(
+    id="POL026",
+    severity=Severity.INFO,
+    risk=Risk.SAFE,
+    title="Rule names the port of a Service, not that of its pods",
+    message="{policy}, {place}: {detail}; policies are about the ports of pods, so this lets nothing through",
+    fix="Name the port of the pods there.",
+    commands=("kubectl -n {where} get networkpolicy {name} -o yaml",),
+    rows=("P3",),
+)
 INVALID = Code(
     id="POL025",
     severity=Severity.INFO,
     risk=Risk.SAFE,
-    title="Policy with an address that is none",
+    title="Policy with an address that is none, or that is read in two ways",
     message="{policy}: {detail}",
-    fix="Mend the CIDR; the API server of this version would refuse it.",
+    fix="Mend the CIDR; API servers from Kubernetes 1.36 on refuse it.",
     rows=("P3",),
 )
 NATIVE = Code(
@@ -230,6 +240,7 @@ FLAWS = {
     Fault.UNDEFINED_PORT: UNDEFINED_PORT,
     Fault.SHADOWED: SHADOWED,
     Fault.ONE_SIDED: ONE_SIDED,
+    Fault.SERVICE_PORT: SERVICE_PORT,
     Fault.INVALID: INVALID,
 }
 
@@ -289,6 +300,7 @@ def _subject(ref: PolicyRef) -> Subject:
 
 def _flaws(engine: Engine) -> Iterator[Finding]:
     for flaw in flaws(engine):
+        written = engine.cluster.get(NETWORK_POLICY, flaw.policy.namespace, flaw.policy.name) if flaw.superfluous else None
         yield FLAWS[flaw.fault].on(
             _subject(flaw.policy),
             policy=str(flaw.policy),
@@ -296,7 +308,7 @@ def _flaws(engine: Engine) -> Iterator[Finding]:
             detail=flaw.detail,
             where=flaw.policy.namespace or "default",
             by=str(flaw.other or "no policy that is evaluated"),
-            patch=fixes.removal(flaw.superfluous),
+            patch=fixes.removal(written, flaw.superfluous) if written else "",
         )
 
 
@@ -356,6 +368,7 @@ def _cut_off(facts: Facts, engine: Engine, dns: Servers, cut: CutOff) -> Finding
     """One finding for the policies that do it together, on the one that its fix changes."""
     evidence = {
         "policies": _some(cut.policies),
+        "keep": "keep" if len(cut.policies) > 1 else "keeps",
         "dns": f"Service {dns.service.namespace}/{dns.service.name}",
         "workloads": _some(cut.those) or "all that are to come",
         "count": len(cut.those),
@@ -428,6 +441,7 @@ check = Check(
         UNDEFINED_PORT,
         SHADOWED,
         ONE_SIDED,
+        SERVICE_PORT,
         INVALID,
         NATIVE,
     ),

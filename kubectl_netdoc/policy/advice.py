@@ -55,8 +55,9 @@ def _default_deny(engine: Engine, space: NamespaceCoverage, taken: set[tuple[str
 def _flaw(engine: Engine, flaw: Flaw, taken: set[tuple[str, str]]) -> Item:
     text = f"{flaw.policy}, {flaw.place}: {flaw.fault}: {flaw.detail}"
     command = ""
-    if flaw.fault is Fault.SHADOWED:
-        command = fixes.command(flaw.policy, fixes.removal(flaw.superfluous))
+    written = engine.cluster.get(NETWORK_POLICY, flaw.policy.namespace, flaw.policy.name)
+    if flaw.fault is Fault.SHADOWED and written is not None:
+        command = fixes.command(flaw.policy, fixes.removal(written, flaw.superfluous))
     elif flaw.fault is Fault.SELECTS_NOTHING:
         command = f"kubectl -n {flaw.policy.namespace or 'default'} get pods --show-labels"
     if flaw.fault is Fault.ONE_SIDED and flaw.other:

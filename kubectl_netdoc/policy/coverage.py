@@ -169,7 +169,7 @@ class Coverage:
         """The ports on which a class lets in another end, in either family. ``unknown``: a block may hold a pod's address."""
         found = ports.NONE
         for version in {address.version for address in other.addresses} or (4, 6):
-            reading = Reading(version, blocks_match_pods=False, unknown_matches=unknown)
+            reading = Reading(version, blocks_match_pods=unknown, unknown_matches=unknown)
             found |= self.engine.side(Direction.INGRESS, End("", known), other, ports.ALL, reading).allowed
         return found
 

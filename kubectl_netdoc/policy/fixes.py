@@ -11,12 +11,20 @@ import json
 from collections.abc import Iterable, Mapping, MutableSet
 from typing import Any
 
+from kubectl_netdoc import patches
 from kubectl_netdoc.cluster import Cluster
 from kubectl_netdoc.policy.names import Servers
 from kubectl_netdoc.policy.ports import Ports
 from kubectl_netdoc.policy.rules import Direction, PolicyRef
 from kubectl_netdoc.policy.selection import NAME_LABEL
-from kubectl_netdoc.records import CLUSTER_NETWORK_POLICY, NETWORK_POLICY, LabelSelector, NetworkPolicy
+from kubectl_netdoc.records import (
+    CLUSTER_NETWORK_POLICY,
+    NETWORK_POLICY,
+    LabelSelector,
+    NetworkPolicy,
+    NetworkPolicyPeer,
+    NetworkPolicyRule,
+)
 
 FLEETING = (
     "pod-template-hash",
@@ -105,10 +113,38 @@ def patch(policy: NetworkPolicy, direction: Direction, rule: Manifest) -> str:
     return json.dumps([operation], separators=(",", ":"))
 
 
-def removal(rules: Iterable[tuple[Direction, int]]) -> str:
-    """Return the JSON patch that takes rules out of a policy: the last first, as those behind one move up."""
-    paths = (f"/spec/{direction.lower()}/{index}" for direction, index in sorted(rules, reverse=True))
-    return json.dumps([{"op": "remove", "path": path} for path in paths], separators=(",", ":"))
+def removal(policy: NetworkPolicy, rules: Iterable[tuple[Direction, int]]) -> str:
+    """Return the JSON patch that takes rules out of a policy, each tested first: the last first, as those behind move up."""
+    spec = policy.spec
+    those = {
+        f"/spec/{direction.lower()}/{index}": _as_written(
+            (spec.ingress if direction is Direction.INGRESS else spec.egress)[index]
+        )
+        for direction, index in sorted(rules, reverse=True)
+    }
+    return patches.remove(those)
+
+
+def _as_written(rule: NetworkPolicyRule) -> Manifest:
+    """Return a rule as the API server keeps it."""
+    of_ports = [
+        {"protocol": port.protocol}
+        | ({} if port.port is None else {"port": port.port})
+        | ({"endPort": port.end_port} if port.end_port else {})
+        for port in rule.ports
+    ]
+    return tidy({"from": list(map(_peer_as_written, rule.from_)), "to": list(map(_peer_as_written, rule.to)), "ports": of_ports})
+
+
+def _peer_as_written(written: NetworkPolicyPeer) -> Manifest:
+    found: Manifest = {}
+    if written.ip_block is not None:
+        found["ipBlock"] = tidy({"cidr": written.ip_block.cidr, "except": list(written.ip_block.except_)})
+    if written.namespace_selector is not None:
+        found["namespaceSelector"] = selector(written.namespace_selector)
+    if written.pod_selector is not None:
+        found["podSelector"] = selector(written.pod_selector)
+    return found
 
 
 def free_name(cluster: Cluster, namespace: str, name: str, taken: MutableSet[tuple[str, str]] | None = None) -> str:

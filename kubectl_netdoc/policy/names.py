@@ -148,7 +148,7 @@ def target_numbers(port: ServicePort, specs: Iterable[PodSpec]) -> set[int]:
 def deaf(engine: Engine, found: list[Peer], dns: Servers, local: str = "") -> Iterator[Deaf]:
     """Yield the workloads that can't ask cluster DNS. ``local``: the NodeLocal address that pods are known to ask."""
     known: dict[PodClass, Deaf | None] = {}
-    for peer in asking(found):
+    for peer in asking(found, dns):
         for pods, end in _on_pod_network(peer):
             if pods not in known:
                 known[pods] = _judge(engine, peer.ref, _placed(engine, peer, end), dns, local)
@@ -156,9 +156,14 @@ def deaf(engine: Engine, found: list[Peer], dns: Servers, local: str = "") -> It
                 yield replace(verdict, workload=peer.ref)
 
 
-def asking(found: Iterable[Peer]) -> list[Peer]:
-    """Return the workloads that ask cluster DNS over the pod network."""
-    return [peer for peer in found if not _own_resolver(peer) and any(_on_pod_network(peer))]
+def asking(found: Iterable[Peer], dns: Servers) -> list[Peer]:
+    """Return the workloads that ask cluster DNS over the pod network; its servers do not ask themselves."""
+    return [peer for peer in found if not _own_resolver(peer) and not _serves(peer, dns) and any(_on_pod_network(peer))]
+
+
+def _serves(peer: Peer, dns: Servers) -> bool:
+    selected = (matches(dns.service.spec.selector, labels) for labels in peer.labels)
+    return peer.ref.namespace == dns.service.namespace and any(selected)
 
 
 def _own_resolver(peer: Peer) -> bool:
@@ -184,8 +189,7 @@ def cut_off(engine: Engine, found: list[Peer], dns: Servers, those: Iterable[Dea
     for one in those:
         if one.outage:
             groups.setdefault((one.everywhere, one.direction), {})[one.workload] = None
-    servers_own = {peer.ref for peer in found if any(end.pod_class in {e.pod_class for e in dns.ends} for end in peer.ends)}
-    askers = {peer.ref for peer in asking(found)} - servers_own
+    askers = {peer.ref for peer in asking(found, dns)}
     cut = {ref for refs in groups.values() for ref in refs}
     stranger = engine.stranger("a pod that no policy has heard of", STRANGERS, {})
     missed = _missed(engine, WorkloadRef("Pod", STRANGERS, ""), stranger, dns, talks=True)

@@ -155,6 +155,25 @@ def _servers(name: str, *objects: Built, expect: frozenset[tuple[str, str]] = fr
     return _case(name, DENY, INSIDE, *DNS, *objects, expect=expect)
 
 
+BOTH_LABELS = make_pod("front-1", labels={"app": "web", "tier": "front"}, ip="10.0.0.3")
+
+
+def _service(**more: Any) -> Built:
+    return make_service("front", selector={"app": "front"}, **more)
+
+
+def _port(name: str, ports: str, *codes: str, service: Built | None = None, pod: dict[str, int] | None = None) -> Case:
+    """A policy that names these ports of pods on 8080, behind a Service on 80."""
+    front = make_pod("front-1", labels={"app": "front"}, ip="10.0.0.3", ports=pod or {"web": 8080})
+    rule = f"{{from: [{{podSelector: {{matchLabels: {{app: web}}}}}}], ports: [{ports}]}}"
+    return _policy(
+        name,
+        f"{{podSelector: {{matchLabels: {{app: front}}}}, ingress: [{rule}]}}",
+        *codes,
+        more=(DENY, front, service or _service()),
+    )
+
+
 ANSWERED = make_cluster(*PODS, DENY, INSIDE, *DNS, DENY_DNS, make_node(), vantages=("n1",))
 
 CASES = [
@@ -213,6 +232,37 @@ CASES = [
         "ranges that overlap",
         _here("{port: 80, endPort: 90}", "{port: 85, endPort: 95}"),
     ),
+    _policy(
+        "rule within a wider one for now: the pods of both are the same today",
+        "{podSelector: {matchLabels: {app: web}}, ingress: [{from: [{podSelector: {}}], ports: [{port: 80}]}]}",
+        more=(
+            DENY,
+            make_policy("{podSelector: {matchLabels: {tier: front}}, ingress: [{from: [{podSelector: {}}]}]}", "wide"),
+            BOTH_LABELS,
+        ),
+    ),
+    _policy(
+        "peers within wider ones for now",
+        "{podSelector: {}, ingress: [{from: [{podSelector: {matchLabels: {app: web}}}]}, "
+        "{from: [{podSelector: {matchLabels: {tier: front}}}]}]}",
+        more=(DENY, BOTH_LABELS),
+    ),
+    _policy(
+        "peers within wider ones for good",
+        "{podSelector: {}, ingress: [{from: [{podSelector: {matchLabels: {app: web, tier: front}}}]}, "
+        "{from: [{podSelector: {matchExpressions: [{key: app, operator: In, values: [web, db]}]}}]}]}",
+        "POL023",
+        more=(DENY, BOTH_LABELS),
+    ),
+    _port("the Service's port in an ingress rule", "{port: 80}", "POL026"),
+    _port("the Service's port beside the pods' own", "{port: 80}, {port: 8080}"),
+    _port("the pods' port", "{port: 8080}"),
+    _port("a range that the Service's port is in", "{port: 80, endPort: 90}"),
+    _port("the port of another protocol", "{port: 80, protocol: UDP}"),
+    _port("the Service's port, which the pods have too", "{port: 80}", pod={"web": 8080, "plain": 80}),
+    _port("the port of a headless Service", "{port: 80}", service=_service(cluster_ip="None")),
+    _port("the Service's port, and another Service leads there", "{port: 80}", service=_service(ports=((80, 8080), (81, 80)))),
+    _port("the port of a Service with a named target", "{port: 80}", "POL026", service=_service(ports=((80, "web"),))),
     _policy("egress that is not received", EGRESS % (TO_DB, ""), "POL024"),
     _policy(
         "egress that is received",
@@ -222,7 +272,7 @@ CASES = [
     _policy("address that is none", "{podSelector: {}, ingress: [{from: [{ipBlock: {cidr: 10.0.0.300/8}}]}]}", "POL025"),
     _dns("egress forgets DNS", EGRESS % (TO_DB, ""), "POL001"),
     _dns("egress with DNS", EGRESS % (TO_DB, TO_DNS % BOTH)),
-    _dns("egress with DNS on the Service's port", EGRESS % (TO_DB, TO_DNS % "{protocol: UDP, port: 53}, {port: 53}"), "POL001"),
+    _dns("egress with DNS on the Service's port", EGRESS % (TO_DB, TO_DNS % "{protocol: UDP, port: 53}"), "POL001", "POL026"),
     _dns("egress with DNS over UDP only", EGRESS % (TO_DB, TO_DNS % "{protocol: UDP, port: 5353}"), "POL003"),
     _dns("egress denied to all", "{podSelector: {matchLabels: {app: web}}, policyTypes: [Egress]}", "POL003"),
     _dns("NodeLocal DNSCache that nobody is known to ask", EGRESS % (TO_DB, TO_DNS % BOTH), "POL003", more=(NODE_LOCAL,)),
