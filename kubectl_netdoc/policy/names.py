@@ -202,9 +202,9 @@ def cut_off(engine: Engine, found: list[Peer], dns: Servers, those: Iterable[Dea
 
 
 def verdicts(engine: Engine, end: End, dns: Servers) -> list[Verdict]:
-    """Return what keeps one end from asking cluster DNS over UDP: a verdict for each server; none where NodeLocal is reached."""
+    """Return what keeps one end from asking cluster DNS over UDP: a verdict a server; none where NodeLocal may be reached."""
     asked = [engine.verdict(end, address, ports.of("UDP", 53), version) for address, version in _local(engine, dns.node_local)]
-    if any(verdict.allowed for verdict in asked):
+    if any(verdict.allowed for verdict in asked) or (dns.cached and not asked):
         return []
     found = (engine.verdict(end, server, dns.udp, dns.family) for server in dns.ends)
     return [verdict for verdict in found if not verdict.allowed]

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import pytest
+import yaml
 
 from kubectl_netdoc.cluster import Cluster
 from kubectl_netdoc.facts import Facts, Measured, Vantage
@@ -11,7 +12,7 @@ from kubectl_netdoc.policy import enforcers, names, own, ports
 from kubectl_netdoc.policy.cover import implies
 from kubectl_netdoc.policy.coverage import Coverage, Exposure
 from kubectl_netdoc.policy.engine import Engine
-from kubectl_netdoc.records import CLUSTER_NETWORK_POLICY, DAEMON_SET, NODE, POD, convert
+from kubectl_netdoc.records import CLUSTER_NETWORK_POLICY, DAEMON_SET, NETWORK_POLICY, NODE, POD, convert
 from kubectl_netdoc.testing import Built, make_cluster, make_namespace, make_pod, make_policy, make_service
 
 DNS = {"k8s-app": "kube-dns"}
@@ -160,8 +161,8 @@ def test_a_column_does_not_say_the_world_where_pods_are_denied() -> None:
     ],
 )
 def test_what_a_selector_implies(narrow: str, wide: str, implied: bool) -> None:
-    a, b = (make_policy(f"{{podSelector: {text}}}")[1].spec.pod_selector for text in (narrow, wide))
-    assert implies(a, b) is implied
+    a, b = (convert(NETWORK_POLICY, {"spec": {"podSelector": yaml.safe_load(text)}}) for text in (narrow, wide))
+    assert implies(a.spec.pod_selector, b.spec.pod_selector) is implied
 
 
 def daemons(image: str) -> Built:
