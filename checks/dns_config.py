@@ -270,16 +270,22 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
         yield from found
         yield from _logs(cluster, dns, troubled=any(item.code in (NO_SERVER.id, RESTARTING.id) for item in found))
     yield from _cut(cluster)
+    for cache in (item for item in _corefiles(cluster) if clusterdns.of_a_cache(item)):
+        yield from _corefile(cluster, cache, dns)
     if cluster.readable(COREFILE) and (config := clusterdns.config(cluster, dns)):
         yield from _corefile(cluster, config, dns)
         if not config.corefile.problem:
             yield from _refused(cluster, config, dns)
 
 
+def _corefiles(cluster: Cluster) -> tuple[CorefileMap, ...]:
+    return cluster.all(COREFILE) if cluster.readable(COREFILE) else ()
+
+
 def _without_service(cluster: Cluster) -> Iterator[Finding | Unseen]:
     """A Corefile that is kept alone is judged alone; without one there is nothing to ask."""
     manifests = cluster.origin == "manifests"
-    kept = cluster.all(COREFILE) if manifests and cluster.readable(COREFILE) else ()
+    kept = _corefiles(cluster) if manifests else ()
     where = "these files" if manifests else f"{cluster.scope}: cluster DNS may be outside the cluster"
     if not kept:
         raise Skip(f"there is no DNS Service in {where}", moot=True)
@@ -446,6 +452,7 @@ def _corefile(cluster: Cluster, config: CorefileMap, dns: Service | None) -> Ite
     subject, corefile, kept = _named(config), config.corefile, _kept(config)
     if corefile.problem:
         yield UNREADABLE.on(subject, try_=_edit(config), problem=corefile.problem, kept=kept)
+    if corefile.problem or clusterdns.of_a_cache(config):
         return
     workload = _workload(cluster, dns) if dns else "deployment/coredns"
     restart = _edit(config, "kubectl -n {namespace} rollout restart {workload}")

@@ -136,10 +136,13 @@ class Cache(Struct, frozen=True):
 def node_cache(cluster: Cluster) -> Cache | None:
     """Return NodeLocal DNSCache, whatever it is called: a DaemonSet of node-cache, by its image or its flag ``-localip``.
 
-    Where it is not on the host network (a redirect of the CNI leads to it) no address is its own.
+    Without the flag its Corefile tells where it listens, else its name. Where it is not on the host network (a redirect of the
+    CNI leads to it) no address is its own.
     """
     settings = cluster.all(NETWORK_AGENT) if cluster.readable(NETWORK_AGENT) else ()
     flags = {(item.namespace, item.name): item.settings.get("localip", "") for item in settings}
+    corefiles = cluster.all(COREFILE) if cluster.readable(COREFILE) else ()
+    bound = tuple(address for item in corefiles if item.corefile.of_a_cache for address in item.corefile.bound)
     for item in cluster.all(DAEMON_SET) if cluster.readable(DAEMON_SET) else ():
         flag, spec = flags.get((item.namespace, item.name), ""), item.template.spec
         if flag and not spec.host_network:
@@ -147,13 +150,18 @@ def node_cache(cluster: Cluster) -> Cache | None:
         images = (Image.parse(container.image).repository for container in spec.containers)
         if flag or item.name in NODE_CACHES or any(map(NODE_CACHE.search, images)):
             written = tuple(text for text in flag.split(",") if is_address(text))
-            return Cache(written or NODE_CACHES.get(item.name, ()))
-    return None
+            return Cache(written or bound or NODE_CACHES.get(item.name, ()))
+    return Cache(tuple(dict.fromkeys(bound))) if bound else None
 
 
 def config(cluster: Cluster, dns: Service) -> CorefileMap | None:
     """Return the Corefile of the DNS servers, or None where it has none that is known."""
-    return next((item for item in cluster.all(COREFILE) if item.namespace == dns.namespace), None)
+    return next((item for item in cluster.all(COREFILE) if item.namespace == dns.namespace and not of_a_cache(item)), None)
+
+
+def of_a_cache(config: CorefileMap) -> bool:
+    """Whether a Corefile is that of NodeLocal DNSCache, by its name or by what it says."""
+    return config.name in NODE_CACHES or config.corefile.of_a_cache
 
 
 def config_name(cluster: Cluster, dns: Service) -> str:

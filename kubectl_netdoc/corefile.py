@@ -76,6 +76,11 @@ class Corefile(Struct, frozen=True, omit_defaults=True):
         named = (address for plugin in self.plugins("bind") for address in plugin.arguments)
         return list(dict.fromkeys(address for address in named if _is_address(address)))
 
+    @property
+    def of_a_cache(self) -> bool:
+        """Whether it is that of NodeLocal DNSCache: it listens on a link-local address, and serves no names of its own."""
+        return any(ipaddress.ip_address(text).is_link_local for text in self.bound) and not self.plugins("kubernetes")
+
 
 def left_open(token: str) -> bool:
     """Whether the pod's environment, or node-cache, decides what a token is."""

@@ -105,6 +105,17 @@ def _pending(name: str, message: str = "", *, age: float = 600, reason: str = "U
     )
 
 
+CACHE = """cluster.local:53 {
+    bind 169.254.20.10 10.96.0.10
+    forward . __PILLAR__CLUSTER__DNS__ {
+        force_tcp
+    }
+}
+.:53 {
+    bind 169.254.20.10 10.96.0.10
+    forward . __PILLAR__UPSTREAM__SERVERS__
+}
+"""
 AKS = """.:53 {
     errors
     ready
@@ -332,6 +343,12 @@ CASES = [
     Case(
         "a Corefile alone in a folder, which is well",
         make_cluster(make_corefile(KUBEADM), unavailable={ENDPOINT_SLICE: OFFLINE}, origin="manifests"),
+    ),
+    Case("NodeLocal DNSCache beside it", make_cluster(*_two(), make_corefile(CACHE, "node-local-dns"))),
+    Case(
+        "NodeLocal DNSCache can't read its own",
+        make_cluster(*_two(), make_corefile(CACHE + "}", "node-local-dns"), make_corefile(CACHE + ". {", "nodelocaldns")),
+        frozenset({("DNC006", "ConfigMap kube-system/nodelocaldns")}),
     ),
     Case("DNS is not in the cluster", make_cluster(make_service()), state="skipped"),
     Case("services forbidden", make_cluster(unavailable={SERVICE: FORBIDDEN}), state="skipped"),

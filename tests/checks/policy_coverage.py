@@ -25,6 +25,7 @@ from kubectl_netdoc.records import (
     ADMIN_NETWORK_POLICY,
     BASELINE_ADMIN_NETWORK_POLICY,
     CLUSTER_NETWORK_POLICY,
+    NETWORK_AGENT,
     POD,
     POLICIES,
     PodSpec,
@@ -35,6 +36,7 @@ from kubectl_netdoc.testing import (
     Built,
     Case,
     make_cluster,
+    make_corefile,
     make_namespace,
     make_node,
     make_pod,
@@ -153,6 +155,17 @@ def _allow(rule: str) -> Built:
 def _servers(name: str, *objects: Built, expect: frozenset[tuple[str, str]] = frozenset()) -> Case:
     """Policies at the DNS servers of a cluster that is well otherwise."""
     return _case(name, DENY, INSIDE, *DNS, *objects, expect=expect)
+
+
+def _cache(*args: str) -> tuple[Built, ...]:
+    """A DaemonSet of node-cache, as two kinds see it."""
+    containers = [{"name": "c", "image": "example/dns/k8s-dns-node-cache:1.26", "args": list(args)}]
+    item = {
+        "metadata": {"name": "dns-cache", "namespace": "kube-system"},
+        "spec": {"template": {"spec": {"hostNetwork": True, "containers": containers}}},
+        "status": {"desiredNumberScheduled": 1},
+    }
+    return (DAEMON_SET, convert(DAEMON_SET, item)), (NETWORK_AGENT, convert(NETWORK_AGENT, item))
 
 
 BOTH_LABELS = make_pod("front-1", labels={"app": "web", "tier": "front"}, ip="10.0.0.3")
@@ -276,6 +289,33 @@ CASES = [
     _dns("egress with DNS over UDP only", EGRESS % (TO_DB, TO_DNS % "{protocol: UDP, port: 5353}"), "POL003"),
     _dns("egress denied to all", "{podSelector: {matchLabels: {app: web}}, policyTypes: [Egress]}", "POL003"),
     _dns("NodeLocal DNSCache that nobody is known to ask", EGRESS % (TO_DB, TO_DNS % BOTH), "POL003", more=(NODE_LOCAL,)),
+    _dns(
+        "NodeLocal DNSCache of another name and address, and that alone is allowed",
+        EGRESS % (TO_DB, TO_LOCAL.replace("20.10", "25.10")),
+        more=_cache("-localip", "169.254.25.10"),
+    ),
+    _dns(
+        "NodeLocal DNSCache of another name, forgotten",
+        EGRESS % (TO_DB, TO_DNS % BOTH),
+        "POL003",
+        more=_cache("-localip=169.254.1.1"),
+    ),
+    _dns(
+        "NodeLocal DNSCache on the Service's own address too, which is allowed",
+        EGRESS % (TO_DB, TO_LOCAL.replace("169.254.20.10", "10.96.0.10")),
+        more=_cache("-localip", "169.254.20.10,10.96.0.10"),
+    ),
+    _dns(
+        "NodeLocal DNSCache over IPv6",
+        EGRESS % (TO_DB, TO_LOCAL.replace("169.254.20.10/32", "'fd00::a/128'")),
+        more=_cache("-localip", "fd00::a"),
+    ),
+    _dns(
+        "NodeLocal DNSCache by its Corefile",
+        EGRESS % (TO_DB, TO_LOCAL),
+        more=(make_corefile(". {\n bind 169.254.20.10\n forward . 10.96.0.10\n}\n", "nodelocaldns"),),
+    ),
+    _dns("NodeLocal DNSCache that nobody can place", EGRESS % (TO_DB, ""), more=_cache("-conf", "/etc/Corefile")),
     _asked("NodeLocal DNSCache that pods ask", LOCAL, "POL002"),
     _dns("NodeLocal DNSCache, and that alone is allowed", EGRESS % (TO_DB, TO_LOCAL), more=(NODE_LOCAL,)),
     _asked("NodeLocal DNSCache that pods ask, and that alone is allowed", LOCAL, policy=EGRESS % (TO_DB, TO_LOCAL)),
