@@ -2,11 +2,12 @@
 """Is cluster DNS configured to answer?
 
 ## What it looks at
-The DNS Service (kube-dns), its workload, its ready endpoints and their spread over nodes, its pods' restarts and what keeps them from
-being ready (the scheduler, an image, a sandbox), and the Corefile, as CoreDNS reads it: braces, snippets, zones that are there twice,
-the `kubernetes` plugin, and where everything else is forwarded to; of NodeLocal DNSCache's own, whether it can be read. Where pods/log
-may be read: the last hour of the DNS pods' logs, for a loop, a panic, upstreams that do not answer, an API server that can't be
-reached or that forbids to list; counts, addresses and resources are kept, no name that was asked for. And the Events by which the kubelet tells that a pod's resolv.conf was cut.
+The DNS Service (kube-dns), its workload, its ready endpoints and their spread over nodes, its pods' restarts and what keeps
+them from being ready (the scheduler, an image, a sandbox), and the Corefile, as CoreDNS reads it: braces, snippets, zones that
+are there twice, the `kubernetes` plugin, and where everything else is forwarded to; of NodeLocal DNSCache's own, whether it can
+be read. Where pods/log may be read: the last hour of the DNS pods' logs, for a loop, a panic, upstreams that do not answer, an
+API server that can't be reached or that forbids to list; counts, addresses and resources are kept, no name that was asked for.
+And the Events by which the kubelet tells that a pod's resolv.conf was cut.
 
 ## Why it matters
 Nearly every connection begins with a lookup. A Corefile that forwards to its own address leaves CoreDNS Ready and cluster

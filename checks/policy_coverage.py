@@ -5,23 +5,24 @@
 Every NetworkPolicy, AdminNetworkPolicy, BaselineAdminNetworkPolicy and ClusterNetworkPolicy, evaluated against all pods, and
 against the templates of workloads that have none: which namespaces have a default deny, which policies let in everybody or
 select nothing, peers that match nothing, named ports that nobody declares, rules that another makes superfluous, egress that
-the other end's ingress refuses, rules that name the port of a Service in place of its pods', and egress that forgets cluster DNS
-(UDP and TCP to the port that the DNS pods listen on, and the addresses of NodeLocal DNSCache). And policies at the DNS servers,
-or cluster-wide ones, that keep pods from them: where they keep every pod, that is the outage of the whole cluster's DNS. `kubectl netdoc policy coverage` prints all of it, with the YAML that mends it.
+the other end's ingress refuses, rules that name the port of a Service in place of its pods', and egress that forgets cluster
+DNS (UDP and TCP to the port that the DNS pods listen on, and the addresses of NodeLocal DNSCache). And policies at the DNS
+servers, or cluster-wide ones, that keep pods from them: where they keep every pod, that is the outage of the whole cluster's
+DNS. `kubectl netdoc policy coverage` prints all of it, with the YAML that mends it.
 
 ## Why it matters
 A policy that selects nothing protects nothing, and looks as if it did. An egress policy without DNS breaks every name that
 its pods look up: the first time-out is 5 s away, and nothing in it says "policy".
 
 ## What it can't see
-Whether anything enforces the policies: only the canary of policy_enforcement tells, and DNS itself where it answers. Policies of a
-CNI's own (Calico, Cilium, Antrea) are counted, not evaluated. All of this is advice, but for DNS that is cut off at its servers, or
-that a workload with other egress can't ask: one that needs no names is a false alarm there. The NodeLocal address is a warning only where a debug pod was seen to ask it.
+Whether anything enforces the policies: only the canary of policy_enforcement tells, and DNS itself where it answers. Policies
+of a CNI's own (Calico, Cilium, Antrea) are counted, not evaluated. All of this is advice, but for DNS that is cut off at its
+servers, or that a workload with other egress can't ask: one that needs no names is a false alarm there. The NodeLocal address
+is a warning only where a debug pod was seen to ask it.
 
 ## Sources
 Kubernetes: Network Policies; the types of networking.k8s.io/v1 and policy.networking.k8s.io; failure catalogue D4, D5, P3, P4,
-P7.
-"""
+P7."""
 
 from __future__ import annotations
 
