@@ -22,7 +22,8 @@ is a warning only where a debug pod was seen to ask it.
 
 ## Sources
 Kubernetes: Network Policies; the types of networking.k8s.io/v1 and policy.networking.k8s.io; failure catalogue D4, D5, P3, P4,
-P7."""
+P7.
+"""
 
 from __future__ import annotations
 

@@ -42,11 +42,6 @@ class Server(Struct, frozen=True, omit_defaults=True):
         """All uses of a plugin in this block."""
         return [plugin for plugin in self.plugins if plugin.name == name]
 
-    @property
-    def root(self) -> bool:
-        """Whether it is for every name that no other block is for."""
-        return any(zone_and_port(zone)[0] == "." for zone in self.zones)
-
 
 class Corefile(Struct, frozen=True, omit_defaults=True):
     """All server blocks, or why CoreDNS refuses the text. ``imports``: files of further server blocks, not to be seen here."""
