@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 import pytest
 import yaml
 
@@ -12,8 +15,19 @@ from kubectl_netdoc.policy import enforcers, names, own, ports
 from kubectl_netdoc.policy.cover import implies
 from kubectl_netdoc.policy.coverage import Coverage, Exposure
 from kubectl_netdoc.policy.engine import Engine
-from kubectl_netdoc.records import CLUSTER_NETWORK_POLICY, DAEMON_SET, NETWORK_POLICY, NODE, POD, convert
-from kubectl_netdoc.testing import Built, make_cluster, make_namespace, make_pod, make_policy, make_service
+from kubectl_netdoc.records import (
+    ADMIN_NETWORK_POLICY,
+    BASELINE_ADMIN_NETWORK_POLICY,
+    CLUSTER_NETWORK_POLICY,
+    DAEMON_SET,
+    NETWORK_POLICY,
+    NODE,
+    POD,
+    Kind,
+    convert,
+)
+from kubectl_netdoc.testing import Built, make_cluster, make_namespace, make_pod, make_policy, make_service, outcome
+from tests.checks import registered
 
 DNS = {"k8s-app": "kube-dns"}
 
@@ -175,16 +189,62 @@ def daemons(image: str) -> Built:
 
 
 @pytest.mark.parametrize(
-    ("images", "idle", "drops"),
+    ("images", "idle"),
     [
-        (("flannel-io/flannel:v1",), True, False),
-        (("flannel-io/flannel:v1", "kube-network-policies:v1"), False, False),
-        (("flannel-io/flannel:v1", "cloudnativelabs/kube-router:v2"), False, False),
-        (("calico/node:v3",), False, True),
-        (("cilium/cilium:v1",), False, True),
-        (("somebody/network:v1",), False, False),
+        (("flannel-io/flannel:v1",), True),
+        (("flannel-io/flannel:v1", "kube-network-policies:v1"), False),
+        (("flannel-io/flannel:v1", "cloudnativelabs/kube-router:v2"), False),
+        (("calico/node:v3",), False),
+        (("cilium/cilium:v1",), False),
+        (("somebody/network:v1",), False),
+        ((), False),
     ],
 )
-def test_who_enforces(images: tuple[str, ...], idle: bool, drops: bool) -> None:
-    cluster = make_cluster(*map(daemons, images))
-    assert (enforcers.idle(cluster), enforcers.drops(cluster)) == (idle, drops)
+def test_whether_anything_enforces(images: tuple[str, ...], idle: bool) -> None:
+    assert enforcers.idle(make_cluster(*map(daemons, images))) is idle
+
+
+(CHECK,) = [each for each in registered() if each.id == "policy_coverage"]
+ALL = "{podSelector: {}, policyTypes: [Ingress]}"
+NOT_WEB = "{podSelector: {matchLabels: {k8s-app: kube-dns}}, ingress: [{from: [{podSelector: {}}]}]}"
+WIDE_IN = "{%ssubject: {namespaces: {}}, ingress: [{action: Deny, from: [{namespaces: {}}]}]}"
+WIDE_OUT = "{%ssubject: {namespaces: {}}, egress: [{action: Deny, to: [{namespaces: {}}]}]}"
+
+
+@pytest.mark.parametrize(
+    ("kind", "spec"),
+    [
+        (NETWORK_POLICY, ALL),
+        (NETWORK_POLICY, NOT_WEB),
+        (CLUSTER_NETWORK_POLICY, WIDE_IN % "tier: Admin, priority: 1, "),
+        (CLUSTER_NETWORK_POLICY, WIDE_OUT % "tier: Admin, priority: 1, "),
+        (CLUSTER_NETWORK_POLICY, WIDE_IN % "tier: Baseline, priority: 1, "),
+        (ADMIN_NETWORK_POLICY, WIDE_OUT % "priority: 1, "),
+        (ADMIN_NETWORK_POLICY, WIDE_IN % "priority: 1, "),
+        (BASELINE_ADMIN_NETWORK_POLICY, WIDE_IN % ""),
+    ],
+)
+def test_the_printed_patch_lets_pods_ask_again(kind: Kind[Any], spec: str) -> None:
+    """Each patch adds one rule: applied to the policy, nothing keeps anybody from cluster DNS."""
+    objects = (
+        make_namespace("shop"),
+        make_service(
+            "kube-dns", "kube-system", selector=DNS, cluster_ip="10.96.0.10", ports=((53, 5353),), protocols=("UDP", "TCP")
+        ),
+        make_pod("coredns-1", "kube-system", labels=DNS, ip="10.0.0.9"),
+        WEB,
+    )
+    written = yaml.safe_load(spec)
+    before = outcome(CHECK, make_cluster(*objects, make_policy(spec, "p", "kube-system", kind=kind))).findings
+    (cut,) = [finding for finding in before if finding.code in ("POL004", "POL005")]
+    (step,) = json.loads(cut.argv[0][cut.argv[0].index("-p") + 1])
+    _, _, field, *index = step["path"].split("/")
+    written[field] = (
+        [step["value"], *written[field]]
+        if index == ["0"]
+        else [*written.get(field, []), step["value"]]
+        if index
+        else step["value"]
+    )
+    after = outcome(CHECK, make_cluster(*objects, make_policy(json.dumps(written), "p", "kube-system", kind=kind))).findings
+    assert not {"POL003", "POL004", "POL005"} & {finding.code for finding in after}
