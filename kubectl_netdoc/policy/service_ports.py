@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from kubectl_netdoc.cluster import matches
-from kubectl_netdoc.policy.engine import Engine
+from kubectl_netdoc.policy.engine import End, Engine
 from kubectl_netdoc.policy.names import target_numbers
 from kubectl_netdoc.policy.rules import Direction, Peers, Policy, Rule, Tier
 from kubectl_netdoc.policy.selection import PodSet, members
@@ -120,13 +120,16 @@ class ServicePorts:
 
     def _allowed(self, policy: Policy, rule: Rule, destinations: PodSet, port: Port) -> bool:
         """Whether another rule for the same pods has the port that is meant, so that this one is only one too many."""
-        for other in self.engine.policies:
-            if other.tier is not Tier.NAMESPACE or not other.subject & policy.subject:
-                continue
-            for each in filter(lambda each: _meet(each.peers, rule.peers), other.of(rule.direction)):
-                if any(each.ports.on(self.engine.selection.classes[number]).has(*port) for number in members(destinations)):
-                    return True
-        return False
+        classes = self.engine.selection.classes
+        ends = (End("", classes[number]) for number in members(policy.subject))
+        others = {other.ref: other for end in ends for other in self.engine.selecting(end, rule.direction)}
+        meant = [classes[number] for number in members(destinations)]
+        return any(
+            _meet(each.peers, rule.peers) and any(each.ports.on(known).has(*port) for known in meant)
+            for other in others.values()
+            if other.tier is Tier.NAMESPACE
+            for each in other.of(rule.direction)
+        )
 
 
 def _meet(one: Peers, other: Peers) -> bool:
