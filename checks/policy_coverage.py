@@ -331,7 +331,7 @@ def _dns(facts: Facts, engine: Engine, coverage: Coverage, dns: Servers) -> Iter
     yield from (_cut_off(facts, engine, dns, one) for one in cut)
     groups: dict[tuple[PolicyRef, str, bool, tuple[str, ...]], list[Deaf]] = {}
     for one in those:
-        if not one.outage:
+        if one.by and not one.outage:
             groups.setdefault((one.by[0], one.protocol, one.talks, one.local), []).append(one)
     for (ref, protocol, talks, addresses), group in groups.items():
         yield _forgotten(engine, dns, ref, protocol, talks and group[0].direction is Direction.EGRESS, addresses, local, group)

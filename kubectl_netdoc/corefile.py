@@ -348,14 +348,18 @@ def unclosed(count: int) -> str:
     return f"{count} brace{'s' if count > 1 else ''} not closed"
 
 
+TEMPLATE = re.compile(r"^\s*\{[{%][^$]", re.M)
+"""Lines of a template (Helm, Jinja) that nobody has rendered yet, as folders of manifests have them."""
+
+
 def parse(text: str) -> Corefile:
-    """Return the parsed Corefile; one that CoreDNS refuses has a ``problem`` and no servers."""
+    """Return the parsed Corefile; one that CoreDNS refuses has a ``problem`` and no servers, but for a template."""
     parser = _Parser(text)
     try:
         parser.parse()
         _check_zones(parser.blocks)
     except _Refused as why:
-        return Corefile(problem=str(why))
+        return Corefile(imports=("what a template is rendered to",)) if TEMPLATE.search(text) else Corefile(problem=str(why))
     return Corefile(tuple(block.kept() for block in parser.blocks), imports=tuple(parser.imports))
 
 
@@ -381,7 +385,8 @@ def _is_domain(zone: str) -> bool:
     """Whether CoreDNS takes it for a zone: labels of 1 to 63 characters, of nearly whatever kind."""
     name = zone_and_port(zone)[0]
     labels = name.removesuffix(".").split(".")
-    return name == "." or (not name.endswith((":", "\\")) and len(name) < 256 and all(0 < len(label) < 64 for label in labels))
+    ends = zone.endswith(":") or name.endswith("\\")
+    return name == "." or (not ends and len(name) < 256 and all(0 < len(label) < 64 for label in labels))
 
 
 UNKNOWN = "?"

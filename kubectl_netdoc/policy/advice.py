@@ -89,7 +89,7 @@ def _dns(engine: Engine, coverage: Coverage, taken: set[tuple[str, str]]) -> Ite
     yield from (_admit(engine, dns, one, taken) for one in cut)
     groups: dict[tuple[PolicyRef, str, tuple[str, ...]], list[Deaf]] = {}
     for one in found:
-        if not one.outage:
+        if one.by and not one.outage:
             groups.setdefault((one.by[0], one.protocol, one.local), []).append(one)
     for (ref, protocol, local), those in groups.items():
         what = f"the NodeLocal address {', '.join(local)}" if local else f"cluster DNS over {protocol}"
