@@ -248,7 +248,7 @@ def test_a_block_for_all_addresses_leaves_no_room_for_another(plain: str) -> Non
 def test_a_template_is_no_corefile_yet() -> None:
     read = parse(".:53 {\n{{- range .Values.plugins }}\n  {{ .name }} {{ .parameters }}\n{{- end }}\n}\n")
     assert (read.problem, bool(read.imports)) == ("", True)
-    assert parse('. {\n template IN A {\n  answer "{{ .Name }} 60 IN A 192.0.2.1"\n }\n').problem
+    assert parse('. {\n template IN A {\n  answer "{{ .Name }} 60 IN A 192.0.2.1"\n }\n loop\n').problem
 
 
 @given(st.text(max_size=200) | st.lists(WORDS, max_size=60).map(" ".join) | st.lists(WORDS, max_size=60).map("".join))
