@@ -23,9 +23,10 @@ from kubectl_netdoc.cluster import Cluster, Listing
 from kubectl_netdoc.facts import Facts, Measured
 from kubectl_netdoc.places import find
 from kubectl_netdoc.policy import names
-from kubectl_netdoc.policy.coverage import STRANGERS, Coverage
+from kubectl_netdoc.policy.coverage import Coverage
 from kubectl_netdoc.policy.engine import Engine
 from kubectl_netdoc.policy.flaws import flaws
+from kubectl_netdoc.policy.names import STRANGERS
 from kubectl_netdoc.records import KINDS, convert
 from kubectl_netdoc.why import Question, why
 

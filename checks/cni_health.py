@@ -92,7 +92,7 @@ MISSING = Code(
         "kubectl describe node {first}",
     ),
     rows=("M11",),
-    explains=(Explains(NODES_WITHOUT, "node"),),
+    explains=(Explains((*NODES_WITHOUT, "DNC002"), "node"),),
 )
 CRASHES = Code(
     id="CNI002",
@@ -103,7 +103,7 @@ CRASHES = Code(
     fix="Its log says why; where all agents crash since its configuration changed, put that back.",
     commands=("kubectl -n {namespace} logs {pod} -c {container} --previous --tail=50", *LOOK[2:]),
     rows=("M11",),
-    explains=(Explains((*NODES_WITHOUT, "CNI005"), "node"),),
+    explains=(Explains((*NODES_WITHOUT, "CNI005", "DNC002"), "node"),),
 )
 CANT_START = Code(
     id="CNI003",
@@ -114,7 +114,7 @@ CANT_START = Code(
     fix="Make its image and configuration available to {shown}: the registry, the pull secret, the tag, the ConfigMap it mounts.",
     commands=(LOOK[2], "kubectl -n {namespace} get daemonset {name} -o wide"),
     rows=("M11",),
-    explains=(Explains((*NODES_WITHOUT, "CNI005"), "node"),),
+    explains=(Explains((*NODES_WITHOUT, "CNI005", "DNC002"), "node"),),
 )
 NOT_READY = Code(
     id="CNI004",
@@ -165,7 +165,7 @@ NONE_INSTALLED = Code(
     fix="Install a pod network; kubeadm does not bring one.",
     commands=("kubectl get daemonsets -A -o wide", "kubectl describe node {first}"),
     rows=("M11",),
-    explains=(Explains((*NODES_WITHOUT, "NOD001"), "node"),),
+    explains=(Explains((*NODES_WITHOUT, "NOD001", "DNC002"), "node"),),
 )
 SKEW = Code(
     id="CNI008",

@@ -2,10 +2,12 @@
 """Is cluster DNS configured to answer?
 
 ## What it looks at
-The DNS Service (kube-dns), its workload, its ready endpoints and their spread over nodes, its pods' restarts, and the
-Corefile: server blocks, the `kubernetes` plugin, and where everything else is forwarded to. Where pods/log may be read: the last
-hour of the DNS pods' logs, for a loop, a panic, upstreams that do not answer, an API server that can't be reached; counts and
-addresses are kept, no name that was asked for. And the Events by which the kubelet tells that a pod's resolv.conf was cut.
+The DNS Service (kube-dns), its workload, its ready endpoints and their spread over nodes, its pods' restarts and what keeps
+them from being ready (the scheduler, an image, a sandbox), and the Corefile, as CoreDNS reads it: braces, snippets, zones that
+are there twice, the `kubernetes` plugin, and where everything else is forwarded to; of NodeLocal DNSCache's own, whether it can
+be read. Where pods/log may be read: the last hour of the DNS pods' logs, for a loop, a panic, upstreams that do not answer, an
+API server that can't be reached or that forbids to list; counts, addresses and resources are kept, no name that was asked for.
+And the Events by which the kubelet tells that a pod's resolv.conf was cut.
 
 ## Why it matters
 Nearly every connection begins with a lookup. A Corefile that forwards to its own address leaves CoreDNS Ready and cluster
@@ -26,7 +28,7 @@ import ipaddress
 from collections.abc import Iterator
 from datetime import timedelta
 
-from kubectl_netdoc import clusterdns, patches
+from kubectl_netdoc import clusterdns, dnspods, patches
 from kubectl_netdoc.api import (
     COREFILE,
     DAEMON_SET,
@@ -34,6 +36,7 @@ from kubectl_netdoc.api import (
     DNS_LOG,
     ENDPOINT_SLICE,
     EVENT,
+    NODE,
     POD,
     SERVICE,
     Check,
@@ -53,26 +56,25 @@ from kubectl_netdoc.api import (
     Unseen,
 )
 from kubectl_netdoc.corefile import Corefile, zone_and_port
-from kubectl_netdoc.dnslog import Cause
-from kubectl_netdoc.records import DnsLog
-
-SETTLING = timedelta(seconds=60)
-"""A pod may take this long to become ready before that is held against it (CoreDNS's readiness probe: every 10 s)."""
+from kubectl_netdoc.dnslog import UPSTREAM, Cause
+from kubectl_netdoc.records import CorefileMap, DnsLog
 
 DNS_PORT = 53
 RECENT = timedelta(hours=1)
-"""How far back a restart is still news: as long as Events are kept by default."""
-
-LOST_TRACK = "Unknown"
-"""Reason with which a container has ended that was there before its node restarted (containerd: unknownExitReason)."""
+"""How far back an Event is still news: as long as Events are kept by default."""
 
 MOST_NAMED = 3
 """Pods of one owner that are named."""
 
-RESOLVERS = frozenset(
-    {"forward", "file", "auto", "etcd", "template", "hosts", "route53", "azure", "clouddns", "secondary", "grpc", "import"}
+NO_RESOLVERS = frozenset(
+    {
+        *("root", "metadata", "geoip", "cancel", "tls", "timeouts", "multisocket", "reload", "nsid", "bufsize", "bind", "debug"),
+        *("trace", "ready", "health", "pprof", "prometheus", "errors", "log", "dnstap", "local", "dns64", "acl", "any", "chaos"),
+        *("loadbalance", "tsig", "cache", "rewrite", "header", "dnssec", "autopath", "minimal", "transfer", "k8s_external"),
+        *("kubernetes", "loop", "whoami", "on", "sign", "view"),
+    }
 )
-"""Plugins that answer for names outside the cluster, or may."""
+"""CoreDNS's plugins that answer for no name outside the cluster (plugin.cfg); whatever else a server was built with may."""
 
 LOOKUPS = Explains(
     ("DNL001", "DNL002", "DNL003", "DNL004", "DNL005", "DNL006", "DNL007", "DNL008", "DNL009", "DNL011", "DSV001"), "cluster"
@@ -96,10 +98,10 @@ NO_SERVER = Code(
     risk=Risk.SAFE,
     title="No DNS server is ready",
     message="Cluster DNS has no ready server: Service {namespace}/{name} has {pods} pods and 0 ready endpoints: {why}",
-    fix="Look at the DNS pods: their state, then their log.",
+    fix="Mend what holds the DNS pods up. {mend}",
     commands=(
         "kubectl -n {namespace} get pods -o wide -l {selector}",
-        "kubectl -n {namespace} logs --tail=20 -l {selector}",
+        "kubectl -n {namespace} describe pods -l {selector}",
     ),
     rows=("D3", "D9"),
     explains=(LOOKUPS, SAME_SERVICE),
@@ -110,9 +112,9 @@ FORWARDS_TO_ITSELF = Code(
     risk=Risk.RESTARTS,
     title="Corefile forwards to itself",
     message="The Corefile in ConfigMap {namespace}/{name} forwards {zone} to {target}, {itself}: such lookups loop",
-    fix="Forward to the resolvers outside the cluster in the Corefile (kubeadm's default is 'forward . /etc/resolv.conf').",
+    fix="Forward to the resolvers outside the cluster in the Corefile (kubeadm's default: 'forward . /etc/resolv.conf').{kept}",
     commands=(
-        "kubectl -n {namespace} get configmap {name} -o yaml | sed {edit} | kubectl replace -f -",
+        "kubectl -n {namespace} edit configmap {name}",
         "kubectl -n {namespace} rollout restart {workload}",
     ),
     rows=("D3", "D10"),
@@ -124,7 +126,7 @@ NO_KUBERNETES = Code(
     risk=Risk.SAFE,
     title="Corefile without the kubernetes plugin",
     message="No server block of the Corefile in ConfigMap {namespace}/{name} has the kubernetes plugin: no Service has a name",
-    fix="Put the kubernetes plugin back (kubeadm's line: 'kubernetes cluster.local in-addr.arpa ip6.arpa').",
+    fix="Put the kubernetes plugin back (kubeadm's line: 'kubernetes cluster.local in-addr.arpa ip6.arpa').{kept}",
     commands=("kubectl -n {namespace} edit configmap {name}",),
     rows=("D10",),
     explains=(LOOKUPS, Explains(("DSE001", "DSE002"), "cluster")),
@@ -135,7 +137,7 @@ NO_UPSTREAM = Code(
     risk=Risk.SAFE,
     title="Corefile without an upstream",
     message="Nothing in the Corefile in ConfigMap {namespace}/{name} answers for names outside the cluster: they all fail",
-    fix="If pods should reach names outside the cluster, add 'forward . /etc/resolv.conf' to the server block '.'.",
+    fix="If pods should reach names outside the cluster, add 'forward . /etc/resolv.conf' to the server block '.'.{kept}",
     commands=("kubectl -n {namespace} edit configmap {name}",),
     rows=("D10",),
     explains=(Explains(("DNU001",), "cluster"),),
@@ -144,9 +146,9 @@ UNREADABLE = Code(
     id="DNC006",
     severity=Severity.FAIL,
     risk=Risk.SAFE,
-    title="Corefile can't be parsed",
-    message="The Corefile in ConfigMap {namespace}/{name} can't be parsed: {problem}; DNS servers that restart will not start",
-    fix="Mend the Corefile; servers that run go on with the last one they could read.",
+    title="Corefile that CoreDNS does not take",
+    message="CoreDNS does not take the Corefile in ConfigMap {namespace}/{name}: {problem}; servers that restart will not start",
+    fix="Mend the Corefile; servers that run go on with the last one they could read.{kept}",
     commands=("kubectl -n {namespace} edit configmap {name}",),
     rows=("D10",),
     explains=(Explains(("DNC002", "DNC008"), "cluster"),),
@@ -157,7 +159,7 @@ RESTARTING = Code(
     risk=Risk.SAFE,
     title="DNS server ended and restarted, or not ready",
     message="DNS pod {namespace}/{name} {why}; {ready} other DNS servers are ready",
-    fix="Read what the pod said before it ended; where it was OOMKilled, raise its memory limit.",
+    fix="Mend what holds it up: where it has ended, read what it said before; where it was OOMKilled, raise its memory limit.",
     commands=("kubectl -n {namespace} describe pod {name}", "kubectl -n {namespace} logs --previous --tail=20 {name}"),
     rows=("D9",),
 )
@@ -183,8 +185,8 @@ COMPLAINTS = Code(
     risk=Risk.SAFE,
     title="DNS servers complain of their upstreams",
     message="In the last hour of the DNS pods' logs: {log}",
-    fix="Where pods should reach names outside, see whether the servers' nodes reach that address (UDP and TCP 53); in a cluster "
-    "without a way out this is as it should be.",
+    fix="Where pods should reach names outside, see whether the servers' nodes reach that address (UDP and TCP 53; no route may "
+    "be a firewall that rejects); in a cluster without a way out this is as it should be.",
     commands=(
         "kubectl -n {namespace} logs --since=1h --prefix -l {selector}",
         "kubectl netdoc explain dns_upstream",
@@ -263,24 +265,35 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     cluster = facts.cluster
     dns = clusterdns.service(cluster)
     if dns is None:
-        if cluster.origin == "manifests" and cluster.readable(COREFILE):
-            yield from _all_corefiles(cluster)
-        where = "these files" if cluster.origin == "manifests" else f"{cluster.scope}: cluster DNS may be outside the cluster"
-        raise Skip(f"there is no DNS Service in {where}", moot=True)
+        yield from _without_service(cluster)
+        return
     if cluster.readable(POD) and cluster.readable(ENDPOINT_SLICE):
         found = list(_servers(cluster, dns))
         yield from found
         yield from _logs(cluster, dns, troubled=any(item.code in (NO_SERVER.id, RESTARTING.id) for item in found))
     yield from _cut(cluster)
+    for cache in (item for item in _corefiles(cluster) if clusterdns.of_a_cache(item)):
+        yield from _corefile(cluster, cache, dns)
     if cluster.readable(COREFILE) and (config := clusterdns.config(cluster, dns)):
-        yield from _corefile(cluster, Subject("ConfigMap", config.name, config.namespace), config.corefile, dns)
+        yield from _corefile(cluster, config, dns)
         if not config.corefile.problem:
-            yield from _refused(cluster, Subject("ConfigMap", config.name, config.namespace), dns)
+            yield from _refused(cluster, config, dns)
 
 
-def _all_corefiles(cluster: Cluster) -> Iterator[Finding]:
-    for config in cluster.all(COREFILE):
-        yield from _corefile(cluster, Subject("ConfigMap", config.name, config.namespace), config.corefile, None)
+def _corefiles(cluster: Cluster) -> tuple[CorefileMap, ...]:
+    return cluster.all(COREFILE) if cluster.readable(COREFILE) else ()
+
+
+def _without_service(cluster: Cluster) -> Iterator[Finding | Unseen]:
+    """A Corefile that is kept alone is judged alone; without one there is nothing to ask."""
+    manifests = cluster.origin == "manifests"
+    kept = _corefiles(cluster) if manifests else ()
+    where = "these files" if manifests else f"{cluster.scope}: cluster DNS may be outside the cluster"
+    if not kept:
+        raise Skip(f"there is no DNS Service in {where}", moot=True)
+    for config in kept:
+        yield from _corefile(cluster, config, None)
+    yield Unseen("the servers of cluster DNS", f"there is no DNS Service in {where}", moot=True)
 
 
 def _servers(cluster: Cluster, dns: Service) -> Iterator[Finding]:
@@ -301,25 +314,29 @@ def _servers(cluster: Cluster, dns: Service) -> Iterator[Finding]:
         port = {"name": name, "port": DNS_PORT, "protocol": "UDP", "targetPort": target}
         patch = patches.append("/spec/ports", port)
         yield NO_UDP_PORT.on(subject, ready=over_tcp, patch=patch)
-    elif (
-        not ready
-        and dns.spec.selector
-        and not (pods and all(_settling(cluster, pod) and not _trouble(cluster, pod) for pod in pods))
-    ):
-        why = ", ".join(sorted({f"{pod.name}: {_trouble(cluster, pod) or 'not ready'}" for pod in pods})) or "no pod is there"
-        if log := clusterdns.logged(cluster):
-            why += f"; in the logs: {'; '.join(log)}"
-        nodes = sorted({pod.spec.node_name for pod in pods if pod.spec.node_name})
-        yield NO_SERVER.on(subject, pods=len(pods), why=why, selector=selector, nodes=nodes)
+    elif not ready and dns.spec.selector and not (pods and all(_may_come(cluster, pod) for pod in pods)):
+        told = {"why": dnspods.why(cluster, pods), "mend": dnspods.mend(cluster, pods), "nodes": dnspods.nodes(cluster, pods)}
+        look = tuple(dnspods.commands(cluster, pods))
+        yield NO_SERVER.on(subject, told, try_=look, pods=len(pods), selector=selector)
     elif ready:
-        for pod in pods:
-            if why := _trouble(cluster, pod):
-                others = sum(name != pod.name for name, _, _ in ready)
-                where = [pod.spec.node_name] if pod.spec.node_name else []
-                yield RESTARTING.on(Subject("Pod", pod.name, pod.namespace), why=why, ready=others, nodes=where)
+        yield from _restarting(cluster, pods, [name for name, _, _ in ready])
         on = {pod.spec.node_name for pod in pods if pod.ready}
         if len(on) == 1 and pods:
             yield NOT_SPREAD.on(subject, servers=len(ready), on=min(on), selector=selector)
+
+
+def _may_come(cluster: Cluster, pod: Pod) -> bool:
+    return dnspods.settling(cluster, pod) and not dnspods.trouble(cluster, pod)
+
+
+def _restarting(cluster: Cluster, pods: list[Pod], ready: list[str]) -> Iterator[Finding]:
+    """Servers that ail beside ready ones."""
+    for pod in pods:
+        if why := dnspods.trouble(cluster, pod):
+            on = [pod.spec.node_name] if pod.spec.node_name else []
+            look = None if dnspods.has_run(pod) else RESTARTING.commands[:1]
+            others = sum(name != pod.name for name in ready)
+            yield RESTARTING.on(Subject("Pod", pod.name, pod.namespace), try_=look, why=why, ready=others, nodes=on)
 
 
 def _unselected(cluster: Cluster, dns: Service) -> list[Pod]:
@@ -361,12 +378,12 @@ def _logs(cluster: Cluster, dns: Service, *, troubled: bool) -> Iterator[Finding
     for pod in clusterdns.pods(cluster, dns):
         for cause in _cause(logs, pod, "panic"):
             yield PANICKED.on(Subject("Pod", pod.name, pod.namespace), count=cause.count)
-    if log := clusterdns.logged(cluster, ("upstream timeout", "upstream refused")):
+    if log := clusterdns.logged(cluster, UPSTREAM):
         selector = ",".join(f"{key}={value}" for key, value in dns.spec.selector.items())
         yield COMPLAINTS.on(subject, log=log, selector=selector)
 
 
-def _refused(cluster: Cluster, subject: Subject, dns: Service) -> Iterator[Finding]:
+def _refused(cluster: Cluster, config: CorefileMap, dns: Service) -> Iterator[Finding]:
     """A Corefile that reads well and that CoreDNS does not take: a plugin that it lacks, an argument that a plugin refuses.
 
     Only servers that are not ready count: what a running one logged may be about a Corefile that has been mended since.
@@ -375,7 +392,8 @@ def _refused(cluster: Cluster, subject: Subject, dns: Service) -> Iterator[Findi
     stopped = [pod for pod in clusterdns.pods(cluster, dns) if not pod.ready] if logs else []
     for pod in stopped:
         for cause in _cause(logs, pod, "Corefile refused"):
-            yield UNREADABLE.on(subject, problem=f"{cause.detail}, as the log of DNS pod {pod.name} says")
+            said = f"{cause.detail}, as the log of DNS pod {pod.name} says"
+            yield UNREADABLE.on(_named(config), try_=_edit(config), problem=said, kept=_kept(config))
             return
 
 
@@ -403,84 +421,103 @@ def _cut(cluster: Cluster) -> Iterator[Finding]:
         yield code.on(subject, pods=shown, applied=lines[names[0]], first=names[0])
 
 
-def _settling(cluster: Cluster, pod: Pod) -> bool:
-    return cluster.age(pod.metadata.creation_timestamp) < SETTLING
-
-
-def _trouble(cluster: Cluster, pod: Pod) -> str:
-    """Say what ails a DNS pod: it waits for a reason, is long not ready, or ended badly within the hour; else nothing."""
-    for status in pod.status.container_statuses:
-        waiting, ended = status.state.waiting, status.last_state.terminated
-        if waiting and waiting.reason not in ("", "ContainerCreating", "PodInitializing"):
-            return f"waits: {waiting.reason}, {status.restart_count} restarts"
-        rebooted = ended and ended.reason == LOST_TRACK and pod.ready
-        if ended and ended.exit_code and not rebooted and cluster.age(ended.finished_at) < RECENT:
-            return f"ended {ended.reason or 'badly'} (exit code {ended.exit_code}), {status.restart_count} restarts"
-    condition = pod.condition("Ready")
-    since = condition.last_transition_time if condition else pod.metadata.creation_timestamp
-    if not pod.ready and not _settling(cluster, pod) and cluster.age(since) > SETTLING:
-        return f"is not ready for {int(cluster.age(since).total_seconds())} s"
-    return ""
-
-
 def _workload(cluster: Cluster, dns: Service) -> str:
     owner = clusterdns.workload(cluster, dns)
     return f"{owner[0].name.lower()}/{owner[1].name}" if owner else "deployment/coredns"
 
 
-def _corefile(cluster: Cluster, subject: Subject, corefile: Corefile, dns: Service | None) -> Iterator[Finding]:
+def _named(config: CorefileMap) -> Subject:
+    return Subject("ConfigMap", config.name, config.namespace)
+
+
+def _kept(config: CorefileMap) -> str:
+    """Return a further sentence where somebody writes the ConfigMap who would undo what is edited there; else nothing."""
+    labels = config.metadata.labels
+    if config.namespace == "openshift-dns":
+        return " The DNS operator writes this ConfigMap: change dns.operator/default."
+    if labels.get("addonmanager.kubernetes.io/mode") == "Reconcile":
+        return (
+            "The addon manager writes this ConfigMap and undoes edits: use what it leaves to you (AKS: ConfigMap coredns-custom)."
+        )
+    if labels.get("app.kubernetes.io/managed-by") == "Helm":
+        return " Helm wrote this ConfigMap: change the chart's values as well (RKE2, k3s: a HelmChartConfig), or it comes back."
+    return ""
+
+
+def _edit(config: CorefileMap, *then: str) -> tuple[str, ...]:
+    """Return the command that changes the Corefile, and what follows."""
+    operator = config.namespace == "openshift-dns"
+    return ("kubectl edit dns.operator/default",) if operator else ("kubectl -n {namespace} edit configmap {name}", *then)
+
+
+def _corefile(cluster: Cluster, config: CorefileMap, dns: Service | None) -> Iterator[Finding]:
+    subject, corefile, kept = _named(config), config.corefile, _kept(config)
     if corefile.problem:
-        yield UNREADABLE.on(subject, problem=corefile.problem)
+        yield UNREADABLE.on(subject, try_=_edit(config), problem=corefile.problem, kept=kept)
+    if corefile.problem or clusterdns.of_a_cache(config):
         return
     workload = _workload(cluster, dns) if dns else "deployment/coredns"
-    for zone, target, itself, alone in _loops(corefile, _own_addresses(cluster, dns) if dns else {}):
-        edit = f"s#forward {zone} {target}#forward {zone} /etc/resolv.conf#" if alone else f"\\#forward {zone} #s# {target}##"
-        yield FORWARDS_TO_ITSELF.on(subject, zone=zone, target=target, itself=itself, workload=workload, edit=edit)
+    restart = _edit(config, "kubectl -n {namespace} rollout restart {workload}")
+    for zone, target, itself in _loops(corefile, _own_addresses(cluster, dns) if dns else {}):
+        where = {"zone": zone, "target": target, "itself": itself, "workload": workload, "kept": kept}
+        yield FORWARDS_TO_ITSELF.on(subject, where, try_=restart)
     plugins = {plugin.name for server in corefile.servers for plugin in server.plugins}
-    if not plugins & {"kubernetes", "import"}:
-        yield NO_KUBERNETES.on(subject, plugins=sorted(plugins))
-    if not plugins & RESOLVERS:
-        yield NO_UPSTREAM.on(subject, plugins=sorted(plugins))
+    if not plugins & {"kubernetes", "import"} and not corefile.imports:
+        yield NO_KUBERNETES.on(subject, try_=_edit(config), plugins=sorted(plugins), kept=kept)
+    if plugins <= NO_RESOLVERS and not corefile.imports:
+        yield NO_UPSTREAM.on(subject, try_=_edit(config), plugins=sorted(plugins), kept=kept)
 
 
 def _own_addresses(cluster: Cluster, dns: Service) -> dict[str, str]:
+    """What leads to the servers themselves, addresses and names, and what each is."""
     servers = clusterdns.endpoints(cluster, dns) if cluster.readable(ENDPOINT_SLICE) else []
     own = {address.ip: f"pod {name}" for name, address, _ in servers}
-    return own | dict.fromkeys(
-        (dns.spec.cluster_ip, *dns.spec.cluster_ips), f"the ClusterIP of {dns.namespace}/{dns.name} itself"
-    )
+    own |= dict.fromkeys((dns.spec.cluster_ip, *dns.spec.cluster_ips), f"the ClusterIP of {dns.namespace}/{dns.name} itself")
+    name = f"{dns.name}.{dns.namespace}.svc"
+    return own | dict.fromkeys((name, f"{name}.{clusterdns.domain(cluster)}"), f"the name of {dns.namespace}/{dns.name} itself")
 
 
-def _loops(corefile: Corefile, own: dict[str, str]) -> Iterator[tuple[str, str, str, bool]]:
-    """Yield (zone, target, what it is, whether there is no other) of each forward to a server's own address and port."""
+def _loops(corefile: Corefile, own: dict[str, str]) -> Iterator[tuple[str, str, str]]:
+    """Yield (zone, target, what it is) of each forward to a server's own address and port."""
     for server in corefile.servers:
         ports = {zone_and_port(zone)[1] for zone in server.zones}
+        bound = [address for plugin in server.find("bind") for address in plugin.arguments]
         for plugin in server.find("forward"):
             zone, *targets = plugin.arguments or ("",)
             for target in targets:
-                address, port = _address(target)
-                if address in own and port == 53:
-                    yield zone, target, own[address], len(targets) == 1
-                elif address and port in ports and ipaddress.ip_address(address).is_loopback:
-                    yield zone, target, "the DNS pod itself (its own loopback)", len(targets) == 1
+                host, port = _host(target)
+                if host in own and port == DNS_PORT:
+                    yield zone, target, own[host]
+                elif port in ports and _loopback(host) and (not bound or host in bound):
+                    yield zone, target, "the DNS pod itself (its own loopback)"
 
 
-def _address(target: str) -> tuple[str, int]:
-    """Return the IP address and port of a forward's target; no address where it is a file or over TLS."""
+def _loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _host(target: str) -> tuple[str, int]:
+    """Return the address, or the name, and the port of a forward's target; nothing where it is a file or over TLS."""
     plain = target.removeprefix("dns://")
+    if "/" in plain:
+        return "", 0
     for host, port in ((plain, "53"), plain.rsplit(":", 1) if ":" in plain else (plain, "53")):
         try:
             return str(ipaddress.ip_address(host.strip("[]"))), int(port)
         except ValueError:
             continue
-    return "", 0
+    name, _, port = plain.partition(":")
+    return name.rstrip("."), int(port) if port.isdecimal() else DNS_PORT
 
 
 check = Check(
     id="dns_config",
     title="Cluster DNS is configured to answer",
     prefix="DNC",
-    needs=Needs(kinds=(SERVICE,), optional=(POD, ENDPOINT_SLICE, DEPLOYMENT, DAEMON_SET, COREFILE), hints=(DNS_LOG, EVENT)),
+    needs=Needs(kinds=(SERVICE,), optional=(POD, ENDPOINT_SLICE, DEPLOYMENT, DAEMON_SET, COREFILE), hints=(DNS_LOG, EVENT, NODE)),
     codes=(
         SCALED_TO_ZERO,
         NO_SERVER,

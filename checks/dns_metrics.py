@@ -189,23 +189,27 @@ def _summary(metrics: Metrics) -> dict[str, object]:
     codes = metrics.by("rcode", "coredns_dns_responses_total", "coredns_dns_response_rcode_count_total")
     answers, hits = sum(codes.values()), metrics.total("coredns_cache_hits_total")
     asked = hits + metrics.total("coredns_cache_misses_total")
-    requests, seconds, unhealthy = (metrics.by("to", *names) for names in (REQUESTS, SECONDS, UNHEALTHY))
-    upstreams = [
-        f"{to} {int(count)} lookups, mean {1000 * seconds.get(to, 0) / count:.1f} ms, "
-        f"{int(unhealthy.get(to, 0))} health checks failed"
-        for to, count in sorted(requests.items())
-        if count
-    ]
     return {
         "version": next((item.labels.get("version", "?") for item in metrics.of("coredns_build_info")), "version unknown"),
         "answers": int(answers),
         "servfail": round(100 * codes.get("SERVFAIL", 0) / answers, 2) if answers else 0.0,
         "nxdomain": round(100 * codes.get("NXDOMAIN", 0) / answers, 2) if answers else 0.0,
         "hits": round(100 * hits / asked, 1) if asked else 0.0,
-        "upstreams": upstreams or ["none was asked yet"],
+        "upstreams": list(_upstreams(metrics)) or ["none was asked yet"],
         "broken": int(metrics.total("coredns_forward_healthcheck_broken_total")),
         "rejected": int(metrics.total("coredns_forward_max_concurrent_rejects_total")),
     }
+
+
+def _upstreams(metrics: Metrics) -> Iterator[str]:
+    """Each upstream in a clause: how it answered, or that it never did: then only its health checks are counted."""
+    requests, seconds, unhealthy = (metrics.by("to", *names) for names in (REQUESTS, SECONDS, UNHEALTHY))
+    for to in sorted({*requests, *unhealthy}):
+        failed = f"{int(unhealthy.get(to, 0))} health checks failed"
+        if count := requests.get(to, 0):
+            yield f"{to} {int(count)} lookups, mean {1000 * seconds.get(to, 0) / count:.1f} ms, {failed}"
+        elif unhealthy.get(to, 0):
+            yield f"{to} never answered, {failed}"
 
 
 check = Check(

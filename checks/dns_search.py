@@ -4,7 +4,7 @@
 ## What it looks at
 The resolv.conf of each debug pod, as the kubelet makes it: nameservers, search domains, options. From each node, a name that
 can't exist (under `.invalid`, RFC 6761) in each of the cluster's own search domains: how long the negative answers take, and
-whether they are negative. With `--external NAME`, that name itself. Events in which a kubelet says that it left something out.
+whether they are negative. With `--external NAME`, that name itself. What a kubelet says that it left out, `dns_config` tells.
 
 ## Why it matters
 With `ndots:5` an external name is first asked for in every search domain, as A and AAAA: ten queries in place of two. A search
@@ -22,12 +22,10 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from datetime import timedelta
 
 from kubectl_netdoc import clusterdns
 from kubectl_netdoc.api import (
     COREFILE,
-    EVENT,
     SERVICE,
     Check,
     Cluster,
@@ -76,9 +74,6 @@ MUSL_LINE = 254
 
 THROTTLED = 0.05
 """Seconds that the CPU limit may hold a debug pod back before its times say nothing about the network."""
-
-RECENT = timedelta(hours=1)
-"""Age of an Event that is still news."""
 
 WILDCARD = Code(
     id="DSE001",
@@ -144,16 +139,6 @@ TOO_LONG = Code(
     fix="Shorten the node's resolv.conf (the kubelet's resolvConf), of which pods inherit the search domains.",
     rows=("D2",),
 )
-LEFT_OUT = Code(
-    id="DSE022",
-    severity=Severity.INFO,
-    risk=Risk.NODE,
-    title="The kubelet leaves out a part of resolv.conf",
-    message="{pods} pods in the last hour, {namespace}/{name} is one: {text}",
-    fix="Shorten the node's resolv.conf (the kubelet's resolvConf), or the pod's dnsConfig.",
-    commands=("kubectl get events -A --field-selector reason=DNSConfigForming",),
-    rows=("D2",),
-)
 DIFFERENT = Code(
     id="DSE023",
     severity=Severity.INFO,
@@ -202,11 +187,9 @@ def _names(cluster: Cluster) -> list[str]:
 
 
 def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
-    """Judge what the kubelets say, the files themselves, then what the servers say to a name that can't exist."""
-    events = list(_left_out(facts.cluster))
-    if not facts.vantages and not events:
+    """Judge the files that the kubelets wrote, then what the servers say to a name that can't exist."""
+    if not facts.vantages:
         raise Skip(facts.why_not)
-    yield from events
     files: dict[str, ResolvConfReply] = {}
     for vantage in facts.vantages:
         reply = facts.reply(ResolvConf(vantage.node))
@@ -221,17 +204,6 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     yield from _ndots(files)
     yield from _negative(facts, list(files))
     yield from _cost(facts, files)
-
-
-def _left_out(cluster: Cluster) -> Iterator[Finding]:
-    seen: defaultdict[str, list[tuple[str, str]]] = defaultdict(list)
-    for event in cluster.all(EVENT) if cluster.readable(EVENT) else ():
-        if event.reason == "DNSConfigForming" and cluster.age(event.last_seen) < RECENT:
-            about = event.involved_object
-            seen[event.message[-300:]].append((about.namespace, about.name))
-    for text, pods in sorted(seen.items()):
-        namespace, name = min(pods)
-        yield LEFT_OUT.on(Subject("Pod", name, namespace), pods=len(set(pods)), text=text)
 
 
 def _domain_of(file: ResolvConfReply) -> str:
@@ -402,8 +374,8 @@ check = Check(
     id="dns_search",
     title="The search list of pods leads where it should",
     prefix="DSE",
-    needs=Needs(optional=(COREFILE,), hints=(EVENT, SERVICE), tier=Tier.PODS),
-    codes=(WILDCARD, NO_NEGATIVE, NOT_OURS, COST, TOO_LONG, LEFT_OUT, DIFFERENT, NDOTS),
+    needs=Needs(optional=(COREFILE,), hints=(SERVICE,), tier=Tier.PODS),
+    codes=(WILDCARD, NO_NEGATIVE, NOT_OURS, COST, TOO_LONG, DIFFERENT, NDOTS),
     plan=plan,
     analyse=analyse,
 )

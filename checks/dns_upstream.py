@@ -49,6 +49,7 @@ from kubectl_netdoc.api import (
     Unseen,
 )
 from kubectl_netdoc.clusterdns import Server, Tally
+from kubectl_netdoc.dnslog import UPSTREAM
 from kubectl_netdoc.policy import own as policies
 from kubectl_netdoc.stats import percentile
 
@@ -65,7 +66,7 @@ LATE = Threshold(
 SLOW_LEAST = 2
 """Places where it has to be slow: what one lost datagram costs (2 s) is no slow upstream."""
 
-LOGGED = ("upstream timeout", "upstream refused", "loop")
+LOGGED = (*UPSTREAM, "loop")
 
 BROKEN = Code(
     id="DNU001",

@@ -5,17 +5,20 @@
 Every NetworkPolicy, AdminNetworkPolicy, BaselineAdminNetworkPolicy and ClusterNetworkPolicy, evaluated against all pods, and
 against the templates of workloads that have none: which namespaces have a default deny, which policies let in everybody or
 select nothing, peers that match nothing, named ports that nobody declares, rules that another makes superfluous, egress that
-the other end's ingress refuses, and egress that forgets cluster DNS (UDP and TCP to the port that the DNS pods listen on, and
-the address of NodeLocal DNSCache). `kubectl netdoc policy coverage` prints all of it, with the YAML that mends it.
+the other end's ingress refuses, rules that name the port of a Service in place of its pods', and egress that forgets cluster
+DNS (UDP and TCP to the port that the DNS pods listen on, and the addresses of NodeLocal DNSCache). And policies at the DNS
+servers, or cluster-wide ones, that keep pods from them: where they keep every pod, that is the outage of the whole cluster's
+DNS. `kubectl netdoc policy coverage` prints all of it, with the YAML that mends it.
 
 ## Why it matters
 A policy that selects nothing protects nothing, and looks as if it did. An egress policy without DNS breaks every name that
 its pods look up: the first time-out is 5 s away, and nothing in it says "policy".
 
 ## What it can't see
-Whether anything enforces the policies: only the canary of policy_enforcement tells. Policies of a CNI's own (Calico, Cilium,
-Antrea) are counted, not evaluated. All of this is advice, but for DNS that a workload with other egress can't ask: a workload
-that needs no names is a false alarm there. The NodeLocal address is a warning only where a debug pod was seen to ask it.
+Whether anything enforces the policies: only the canary of policy_enforcement tells, and DNS itself where it answers. Policies
+of a CNI's own (Calico, Cilium, Antrea) are counted, not evaluated. All of this is advice, but for DNS that is cut off at its
+servers, or that a workload with other egress can't ask: one that needs no names is a false alarm there. The NodeLocal address
+is a warning only where a debug pod was seen to ask it.
 
 ## Sources
 Kubernetes: Network Policies; the types of networking.k8s.io/v1 and policy.networking.k8s.io; failure catalogue D4, D5, P3, P4,
@@ -41,24 +44,32 @@ from kubectl_netdoc.api import (
     Code,
     DnsLookup,
     DnsReply,
+    Explains,
     Facts,
     Finding,
     Needs,
+    Outcome,
+    Reply,
     Risk,
     Severity,
     Subject,
     Unseen,
 )
-from kubectl_netdoc.policy import fixes, names
-from kubectl_netdoc.policy.coverage import STRANGERS, SYSTEM, WIDE, Coverage
+from kubectl_netdoc.policy import enforcers, fixes, names, own
+from kubectl_netdoc.policy.coverage import SYSTEM, WIDE, Coverage
 from kubectl_netdoc.policy.engine import Engine
 from kubectl_netdoc.policy.flaws import Fault, flaws
-from kubectl_netdoc.policy.names import Deaf, Servers
+from kubectl_netdoc.policy.names import STRANGERS, CutOff, Deaf, Servers
 from kubectl_netdoc.policy.rules import Direction, PolicyRef
+from kubectl_netdoc.records import NETWORK_KINDS
 from kubectl_netdoc.words import some
 
 NAMED = 5
 """Workloads or places that a sentence names at most; the evidence has all."""
+
+LOOKUPS = Explains(
+    ("DNL001", "DNL002", "DNL003", "DNL004", "DNL005", "DNL006", "DNL007", "DNL008", "DNL009", "DNL011", "DSV001"), "cluster"
+)
 
 FORGETS_DNS = Code(
     id="POL001",
@@ -85,10 +96,41 @@ SILENT = Code(
     severity=Severity.INFO,
     risk=Risk.SAFE,
     title="Workload may not ask cluster DNS",
-    message="{policy} keeps {workloads} from cluster DNS over {protocol} ({dns})",
+    message="{policy} keeps {workloads} from cluster DNS over {protocol} ({asked})",
     fix="Nothing, if they need no names (TCP: no long answers); else allow egress to the DNS pods, {listening}.",
     commands=("kubectl netdoc policy coverage",),
     rows=("D4", "D5"),
+)
+CUT_OFF = Code(
+    id="POL004",
+    severity=Severity.FAIL,
+    risk=Risk.POLICY,
+    title="Policies keep every pod from cluster DNS",
+    message="{policies} {keep} every pod from cluster DNS ({dns}) over UDP: {workloads} can look up no name",
+    fix="{mend}",
+    commands=("kubectl netdoc policy coverage",),
+    rows=("D4",),
+    explains=(LOOKUPS,),
+)
+SOME_CUT_OFF = Code(
+    id="POL005",
+    severity=Severity.WARN,
+    risk=Risk.POLICY,
+    title="Policies at the DNS servers leave workloads out",
+    message="{policies} {keep} {count} of {asking} workloads from cluster DNS ({dns}) over UDP: {workloads} can look up no name",
+    fix="{mend}",
+    commands=("kubectl netdoc policy coverage",),
+    rows=("D4",),
+)
+WOULD_CUT_OFF = Code(
+    id="POL006",
+    severity=Severity.INFO,
+    risk=Risk.POLICY,
+    title="Policies would keep every pod from cluster DNS, were they enforced",
+    message="As written, {policies} {keep} every pod from cluster DNS ({dns}); it works, as {idle}",
+    fix="Before something enforces it: {mend}",
+    commands=("kubectl netdoc policy coverage",),
+    rows=("D4",),
 )
 NO_DEFAULT_DENY = Code(
     id="POL010",
@@ -167,13 +209,23 @@ ONE_SIDED = Code(
     commands=("kubectl netdoc policy coverage",),
     rows=("P4",),
 )
+SERVICE_PORT = Code(
+    id="POL026",
+    severity=Severity.INFO,
+    risk=Risk.SAFE,
+    title="Rule names the port of a Service, not that of its pods",
+    message="{policy}, {place}: {detail}; policies are about the ports of pods, so this lets nothing through",
+    fix="Name the port of the pods there.",
+    commands=("kubectl -n {where} get networkpolicy {name} -o yaml",),
+    rows=("P3",),
+)
 INVALID = Code(
     id="POL025",
     severity=Severity.INFO,
     risk=Risk.SAFE,
-    title="Policy with an address that is none",
+    title="Policy with an address that is none, or that is read in two ways",
     message="{policy}: {detail}",
-    fix="Mend the CIDR; the API server of this version would refuse it.",
+    fix="Mend the CIDR; API servers from Kubernetes 1.36 on refuse it.",
     rows=("P3",),
 )
 NATIVE = Code(
@@ -191,6 +243,7 @@ FLAWS = {
     Fault.UNDEFINED_PORT: UNDEFINED_PORT,
     Fault.SHADOWED: SHADOWED,
     Fault.ONE_SIDED: ONE_SIDED,
+    Fault.SERVICE_PORT: SERVICE_PORT,
     Fault.INVALID: INVALID,
 }
 
@@ -215,7 +268,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     yield from _flaws(engine)
     dns = names.servers(engine)
     if dns:
-        yield from _dns(engine, coverage, dns, _node_local(facts))
+        yield from _dns(facts, engine, coverage, dns)
     elif names.isolating(engine):
         yield Unseen("DNS through the policies", names.NOT_THERE)
 
@@ -250,6 +303,7 @@ def _subject(ref: PolicyRef) -> Subject:
 
 def _flaws(engine: Engine) -> Iterator[Finding]:
     for flaw in flaws(engine):
+        written = engine.cluster.get(NETWORK_POLICY, flaw.policy.namespace, flaw.policy.name) if flaw.superfluous else None
         yield FLAWS[flaw.fault].on(
             _subject(flaw.policy),
             policy=str(flaw.policy),
@@ -257,7 +311,7 @@ def _flaws(engine: Engine) -> Iterator[Finding]:
             detail=flaw.detail,
             where=flaw.policy.namespace or "default",
             by=str(flaw.other or "no policy that is evaluated"),
-            patch=fixes.removal(flaw.superfluous),
+            patch=fixes.removal(written, flaw.superfluous) if written else "",
         )
 
 
@@ -270,38 +324,118 @@ def _node_local(facts: Facts) -> str:
     return ""
 
 
-def _dns(engine: Engine, coverage: Coverage, dns: Servers, local: str) -> Iterator[Finding]:
-    groups: dict[tuple[PolicyRef, str, bool, str], list[Deaf]] = {}
-    for one in names.deaf(engine, coverage.peers, dns, local):
-        for ref in one.by[:1]:
-            groups.setdefault((ref, one.protocol, one.talks, one.local), []).append(one)
-    policies = {(item.namespace, item.name): item for item in engine.cluster.all(NETWORK_POLICY)}
-    for (ref, protocol, talks, address), those in groups.items():
-        written = policies.get((ref.namespace, ref.name)) if ref.kind == NETWORK_POLICY.name else None
-        rule = fixes.dns_rule(dns, ref.namespace, address if address == local else "")
-        evidence = {
-            "policy": str(ref),
-            "workloads": _some(one.workload for one in those),
-            "protocol": protocol,
-            "dns": f"Service {dns.service.namespace}/{dns.service.name}",
-            "listening": str(dns.udp | dns.tcp),
-            "address": address,
-            "patch": fixes.patch(written, Direction.EGRESS, rule) if written else "",
-        }
-        egress = written is not None and talks and those[0].direction is Direction.EGRESS and protocol == "UDP"
-        code = SILENT if not egress or (address and address != local) else FORGETS_NODE_LOCAL if address else FORGETS_DNS
-        yield code.on(_subject(ref), evidence)
+def _dns(facts: Facts, engine: Engine, coverage: Coverage, dns: Servers) -> Iterator[Finding]:
+    local = _node_local(facts)
+    those = list(names.deaf(engine, coverage.peers, dns, local))
+    cut = list(names.cut_off(engine, coverage.peers, dns, those))
+    yield from (_cut_off(facts, engine, dns, one) for one in cut)
+    groups: dict[tuple[PolicyRef, str, bool, tuple[str, ...]], list[Deaf]] = {}
+    for one in those:
+        if one.by and not one.outage:
+            groups.setdefault((one.by[0], one.protocol, one.talks, one.local), []).append(one)
+    for (ref, protocol, talks, addresses), group in groups.items():
+        yield _forgotten(engine, dns, ref, protocol, talks and group[0].direction is Direction.EGRESS, addresses, local, group)
+
+
+def _forgotten(
+    engine: Engine,
+    dns: Servers,
+    ref: PolicyRef,
+    protocol: str,
+    talks: bool,
+    addresses: tuple[str, ...],
+    local: str,
+    those: list[Deaf],
+) -> Finding:
+    """Egress that leaves DNS out: a warning where the workload is meant to talk, and it is known whom it asks."""
+    written = engine.cluster.get(NETWORK_POLICY, ref.namespace, ref.name) if ref.kind == NETWORK_POLICY.name else None
+    rule = fixes.dns_rule(dns, ref.namespace, addresses if addresses == (local,) else ())
+    service = f"Service {dns.service.namespace}/{dns.service.name}"
+    evidence = {
+        "policy": str(ref),
+        "workloads": _some(one.workload for one in those),
+        "protocol": protocol,
+        "dns": service,
+        "asked": f"NodeLocal DNSCache on {', '.join(addresses)}" if addresses else service,
+        "listening": str(dns.udp | dns.tcp),
+        "address": ", ".join(addresses),
+        "patch": fixes.patch(written, Direction.EGRESS, rule) if written else "",
+    }
+    egress = written is not None and talks and protocol == "UDP"
+    known = not addresses or addresses == (local,)
+    code = SILENT if not egress or not known else FORGETS_NODE_LOCAL if addresses else FORGETS_DNS
+    return code.on(_subject(ref), evidence)
+
+
+def _cut_off(facts: Facts, engine: Engine, dns: Servers, cut: CutOff) -> Finding:
+    """One finding for the policies that do it together, on the one that its fix changes."""
+    evidence = {
+        "policies": _some(cut.policies),
+        "keep": "keep" if len(cut.policies) > 1 else "keeps",
+        "dns": f"Service {dns.service.namespace}/{dns.service.name}",
+        "workloads": _some(cut.those) or "all that are to come",
+        "count": len(cut.those),
+        "asking": cut.asking,
+    }
+    changed, patch = _admitting(engine, dns, cut)
+    what = f"-n {{where}} patch {changed.kind.lower()}" if changed.namespace else f"patch {changed.kind.lower()}"
+    look = (f"kubectl {what} {{changed}} --type json -p {{patch}}", "kubectl netdoc policy coverage")
+    where = dns.service.namespace
+    mend = f"Have {changed} let pods ask the DNS servers on {dns.udp | dns.tcp}"
+    mend += f"; 'kubectl netdoc policy coverage -n {where}' prints a policy of its own for that." if changed.namespace else "."
+    evidence |= {"changed": changed.name, "where": changed.namespace or where, "patch": patch, "mend": mend}
+    if not cut.everybody:
+        return SOME_CUT_OFF.on(_subject(changed), evidence, try_=look)
+    idle = _idle(facts, engine, dns, cut.direction)
+    code = WOULD_CUT_OFF if idle else CUT_OFF
+    return code.on(_subject(changed), evidence, try_=look, idle=idle or "nothing")
+
+
+def _admitting(engine: Engine, dns: Servers, cut: CutOff) -> tuple[PolicyRef, str]:
+    """Return which of the policies to change, and the JSON patch: the one for fewest pods, a cluster-wide one before others."""
+    wide = next((ref for ref in cut.policies if not ref.namespace), None)
+    if wide is not None:
+        return wide, fixes.dns_first(dns, wide.kind, cut.direction, baseline=engine.baseline(wide))
+    subjects = {policy.ref: policy.subject.bit_count() for policy in engine.policies}
+    ref = min(cut.policies, key=lambda ref: (subjects[ref], ref))
+    written = engine.cluster.get(NETWORK_POLICY, ref.namespace, ref.name)
+    rule = fixes.dns_ingress(dns, nodes=names.asked_from_nodes(engine, dns))
+    return ref, fixes.patch(written, Direction.INGRESS, rule) if written else ""
+
+
+def _idle(facts: Facts, engine: Engine, dns: Servers, direction: Direction) -> str:
+    """Say what shows that nothing enforces policies where it matters; nothing where nothing shows that."""
+    cluster = facts.cluster
+    if enforcers.idle(cluster):
+        return "the pod network enforces no policy"
+    answered = [node for node in cluster.vantages if _answered(facts.reply(clusterdns.lookup(cluster, node)))]
+    if answered:
+        return f"DNS answers netdoc's own pod on {', '.join(answered)} all the same"
+    on = {end.node for end in dns.ends} if direction is Direction.INGRESS else set(cluster.vantages)
+    seen = [own.enforced(facts, node, direction.value) for node in sorted(on & set(cluster.vantages))]
+    return "netdoc's own policy was not enforced either" if False in seen and True not in seen else ""
+
+
+def _answered(reply: Reply) -> bool:
+    return isinstance(reply, DnsReply) and any(sample.outcome is Outcome.OK for sample in reply.samples)
 
 
 check = Check(
     id="policy_coverage",
     title="Network policies protect what they seem to",
     prefix="POL",
-    needs=Needs(kinds=(POD, NETWORK_POLICY), optional=(NAMESPACE, NODE, SERVICE, COREFILE, *OWNERS, *POLICIES[1:])),
+    needs=Needs(
+        kinds=(POD, NETWORK_POLICY),
+        optional=(NAMESPACE, NODE, SERVICE, COREFILE, *OWNERS, *POLICIES[1:]),
+        hints=NETWORK_KINDS,
+    ),
     codes=(
         FORGETS_DNS,
         FORGETS_NODE_LOCAL,
         SILENT,
+        CUT_OFF,
+        SOME_CUT_OFF,
+        WOULD_CUT_OFF,
         NO_DEFAULT_DENY,
         LETS_IN_ALL,
         NO_POLICY,
@@ -310,6 +444,7 @@ check = Check(
         UNDEFINED_PORT,
         SHADOWED,
         ONE_SIDED,
+        SERVICE_PORT,
         INVALID,
         NATIVE,
     ),

@@ -105,6 +105,8 @@ class Index:
 
     def __init__(self, listings: Listings) -> None:
         self.listings = listings
+        self.made: dict[object, Any] = {}
+        """What others make once of these lists and share, by a key of their own."""
 
     def readable(self, kind: Kind[Any]) -> bool:
         """Whether the list of a kind could be had."""

@@ -10,12 +10,14 @@ from msgspec import Struct
 
 from kubectl_netdoc.cluster import Cluster
 from kubectl_netdoc.model import Subject
+from kubectl_netdoc.networks.base import Image, repository
 from kubectl_netdoc.records import (
     COREFILE,
     DAEMON_SET,
     DEPLOYMENT,
     DNS_LOG,
     ENDPOINT_SLICE,
+    NETWORK_AGENT,
     SERVICE,
     CorefileMap,
     DnsLog,
@@ -24,11 +26,18 @@ from kubectl_netdoc.records import (
     Service,
     Workload,
 )
+from kubectl_netdoc.records.core import is_address
 from kubectl_netdoc.requests import Address, DnsLookup, DnsReply, Outcome, Reply, ResolvConfNameserver
 from kubectl_netdoc.stats import percentile
 
 KNOWN = frozenset({("kube-system", "kube-dns"), ("kube-system", "coredns"), ("openshift-dns", "dns-default")})
 LABELS = frozenset({"kube-dns", "coredns"})
+NODE_CACHE = repository("k8s-dns-node-cache", "dns-node-cache", "node-cache")
+"""Images of NodeLocal DNSCache: Kubernetes' add-on (dns/k8s-dns-node-cache) and RKE2's (hardened-dns-node-cache)."""
+
+NODE_CACHES = {"node-local-dns": ("169.254.20.10",), "nodelocaldns": ("169.254.25.10",)}
+"""DaemonSets of Kubernetes' add-on and of kubespray, and where each listens unless its flag says otherwise."""
+
 DEFAULT_DOMAIN = "cluster.local"
 PATIENCE = 7.0
 """Seconds for an answer from outside: the plugin forward tries for 5 s, and its last try may take 2 s more."""
@@ -118,9 +127,41 @@ def workload(cluster: Cluster, dns: Service) -> tuple[Kind[Workload], Workload] 
     )
 
 
+class Cache(Struct, frozen=True):
+    """NodeLocal DNSCache on each node: the addresses that it takes queries on; none where they can't be told."""
+
+    addresses: tuple[str, ...] = ()
+
+
+def node_cache(cluster: Cluster) -> Cache | None:
+    """Return NodeLocal DNSCache, whatever it is called: a DaemonSet of node-cache, by its image or its flag ``-localip``.
+
+    Without the flag its Corefile tells where it listens, else its name. Where it is not on the host network (a redirect of the
+    CNI leads to it) no address is its own.
+    """
+    settings = cluster.all(NETWORK_AGENT) if cluster.readable(NETWORK_AGENT) else ()
+    flags = {(item.namespace, item.name): item.settings.get("localip", "") for item in settings}
+    corefiles = cluster.all(COREFILE) if cluster.readable(COREFILE) else ()
+    bound = tuple(address for item in corefiles if item.corefile.of_a_cache for address in item.corefile.bound)
+    for item in cluster.all(DAEMON_SET) if cluster.readable(DAEMON_SET) else ():
+        flag, spec = flags.get((item.namespace, item.name), ""), item.template.spec
+        if flag and not spec.host_network:
+            return Cache()
+        images = (Image.parse(container.image).repository for container in spec.containers)
+        if flag or item.name in NODE_CACHES or any(map(NODE_CACHE.search, images)):
+            written = tuple(text for text in flag.split(",") if is_address(text))
+            return Cache(written or bound or NODE_CACHES.get(item.name, ()))
+    return Cache(tuple(dict.fromkeys(bound))) if bound else None
+
+
 def config(cluster: Cluster, dns: Service) -> CorefileMap | None:
     """Return the Corefile of the DNS servers, or None where it has none that is known."""
-    return next((item for item in cluster.all(COREFILE) if item.namespace == dns.namespace), None)
+    return next((item for item in cluster.all(COREFILE) if item.namespace == dns.namespace and not of_a_cache(item)), None)
+
+
+def of_a_cache(config: CorefileMap) -> bool:
+    """Whether a Corefile is that of NodeLocal DNSCache, by its name or by what it says."""
+    return config.name in NODE_CACHES or config.corefile.of_a_cache
 
 
 def config_name(cluster: Cluster, dns: Service) -> str:
@@ -140,16 +181,12 @@ def where(cluster: Cluster) -> dict[str, object]:
 
 
 def domain(cluster: Cluster) -> str:
-    """Return the cluster domain: the first zone of the Corefile's ``kubernetes`` plugin, else cluster.local."""
+    """Return the cluster domain: the first zone of the Corefile's ``kubernetes`` plugin (of its block, where it names none), else
+    cluster.local.
+    """
     if not cluster.readable(COREFILE):
         return DEFAULT_DOMAIN
-    zones = [
-        zone.rstrip(".")
-        for item in cluster.all(COREFILE)
-        for plugin in item.corefile.plugins("kubernetes")
-        for zone in plugin.arguments
-        if not zone.endswith(".arpa") and zone != "." and "/" not in zone
-    ]
+    zones = [zone for item in cluster.all(COREFILE) for zone in item.corefile.cluster_zones]
     return zones[0] if zones else DEFAULT_DOMAIN
 
 

@@ -21,8 +21,8 @@ from kubectl_netdoc.model import Check, CheckResult, Code, State
 
 GROUP = "kubectl_netdoc.checks"
 
-RETIRED: frozenset[str] = frozenset()
-"""Ids of codes that no longer exist; never used again."""
+RETIRED: frozenset[str] = frozenset({"DSE022"})
+"""Ids of codes that no longer exist; never used again. DSE022 told of what DNC014 and DNC015 tell."""
 
 
 class Registry(Struct, frozen=True):

@@ -186,9 +186,7 @@ class _Teller:
         for end in self.source.ends[:MOST_ENDS]:
             if end.pod_class is None or end.host:
                 continue
-            local = [self.engine.verdict(end, self.engine.address(address), ports.of("UDP", 53)) for address in dns.node_local]
-            if not any(verdict.allowed for verdict in local):
-                denied += (v for server in dns.ends if not (v := self.engine.verdict(end, server, dns.udp)).allowed)
+            denied += names.verdicts(self.engine, end, dns)
         if not denied:
             return Hop("name", Answer.OK, f"{self.source.text} may ask cluster DNS ({dns.service.namespace}/{dns.service.name})")
         by = tuple(dict.fromkeys(ref for verdict in denied for ref in verdict.by))

@@ -227,7 +227,13 @@ def test_superfluous_rules_are_taken_out_together_the_last_first(netdoc: Netdoc,
     )
     commands = [item["command"] for item in advised(netdoc, folder(tmp_path, twice)) if "patch" in item["command"]]
     assert len(commands) == 1
-    assert [step["path"] for step in json.loads(commands[0].split("'")[1])] == ["/spec/ingress/3", "/spec/ingress/1"]
+    steps = json.loads(commands[0].split("'")[1])
+    rule = {"ports": [{"protocol": "TCP", "port": 1}]}
+    assert steps == [
+        step
+        for path in ("/spec/ingress/3", "/spec/ingress/1")
+        for step in ({"op": "test", "path": path, "value": rule}, {"op": "remove", "path": path})
+    ]
 
 
 def test_no_fix_has_the_name_of_a_policy_that_is_there(netdoc: Netdoc, tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ def rights(*checks: Check, **wanted: Any) -> dict[Rule, Right]:
 
 
 READER = check("reader", kinds=(POD,), optional=(SERVICE, COREFILE), hints=(EVENT,))
-NAMES = ("coredns", "rke2-coredns-rke2-coredns")
+NAMES = ("coredns", "node-local-dns", "nodelocaldns", "rke2-coredns-rke2-coredns")
 
 
 # What is computed

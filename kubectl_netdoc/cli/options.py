@@ -445,7 +445,7 @@ def engine(source: str, flags: dict[str, Any], *kinds: Kind[Any]) -> Engine:
 
     Raises ``SourceError`` where pods or NetworkPolicies can't be read.
     """
-    from kubectl_netdoc.policy.coverage import STRANGERS
+    from kubectl_netdoc.policy.names import STRANGERS
 
     if flags["all_namespaces"] and flags["namespaces"]:
         raise click.UsageError("-A and -n exclude each other")

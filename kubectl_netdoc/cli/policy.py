@@ -49,7 +49,7 @@ def _known(engine: Engine, wanted: Collection[str], also: Collection[str] = ()) 
     """Refuse a namespace that is not there: nothing about it would look like nothing being allowed, opened or closed."""
     from difflib import get_close_matches
 
-    from kubectl_netdoc.policy.coverage import STRANGERS
+    from kubectl_netdoc.policy.names import STRANGERS
     from kubectl_netdoc.records import NAMESPACE
     from kubectl_netdoc.registry import UnknownName
 
@@ -87,16 +87,16 @@ def coverage(source: str, output: str, **flags: Any) -> int:
     """Who is isolated, from where each workload lets connections in, and policies that don't do what they look like."""
     from kubectl_netdoc.policy.advice import advice
     from kubectl_netdoc.policy.coverage import Coverage
-    from kubectl_netdoc.records import COREFILE, SERVICE
+    from kubectl_netdoc.records import COREFILE, NETWORK_AGENT, SERVICE
     from kubectl_netdoc.report import policies
 
-    engine = _engine(source, flags, SERVICE, COREFILE)
+    engine = _engine(source, flags, SERVICE, COREFILE, NETWORK_AGENT)
     _known(engine, flags["namespaces"])
     found = Coverage(engine)
     wanted = flags["namespaces"]
     spaces = [space for space in found.namespaces if not wanted or space.name in wanted]
     advised = [policies.Advice(*item.parts) for item in advice(engine, found) if not wanted or item.namespace in wanted]
-    click.echo(policies.coverage(spaces, advised, engine.native, output), nl=False)
+    click.echo(policies.coverage(spaces, advised, engine.incomplete_at_all, output), nl=False)
     return 0
 
 

@@ -39,7 +39,7 @@ def command(source: str, destination: str, protocol: str, origin: str, output: s
     from kubectl_netdoc.facts import Facts, Measured
     from kubectl_netdoc.places import NoSuchPlace, find, split_port
     from kubectl_netdoc.policy import own
-    from kubectl_netdoc.records import COREFILE, ENDPOINT_SLICE, SERVICE
+    from kubectl_netdoc.records import COREFILE, ENDPOINT_SLICE, NETWORK_AGENT, SERVICE
     from kubectl_netdoc.report.why import render
     from kubectl_netdoc.why import Question, why
 
@@ -56,7 +56,7 @@ def command(source: str, destination: str, protocol: str, origin: str, output: s
             {**flags, "no_pods": not flags["probe"], "nodes": "", "node_checks": False, "privileged": False, "namespaces": ()}
         )
     )
-    cluster = options.read_from(place, options.policy_kinds(SERVICE, ENDPOINT_SLICE, COREFILE))
+    cluster = options.read_from(place, options.policy_kinds(SERVICE, ENDPOINT_SLICE, COREFILE, NETWORK_AGENT))
     engine = options.compiled(cluster, ((cluster.own_namespace, own.LABELS),))
     namespace = flags["namespaces"][0] if flags["namespaces"] else getattr(getattr(place, "client", None), "namespace", "default")
     facts = Facts(cluster, place.measure(cluster, ()) if origin else Measured())

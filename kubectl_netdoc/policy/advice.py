@@ -10,7 +10,7 @@ from kubectl_netdoc.policy import fixes, names
 from kubectl_netdoc.policy.coverage import SYSTEM, Coverage, NamespaceCoverage
 from kubectl_netdoc.policy.engine import Engine
 from kubectl_netdoc.policy.flaws import Fault, Flaw, flaws, isolates_more
-from kubectl_netdoc.policy.names import Deaf
+from kubectl_netdoc.policy.names import CutOff, Deaf, Servers
 from kubectl_netdoc.policy.rules import Direction, PolicyRef
 from kubectl_netdoc.records import NETWORK_POLICY
 
@@ -55,8 +55,9 @@ def _default_deny(engine: Engine, space: NamespaceCoverage, taken: set[tuple[str
 def _flaw(engine: Engine, flaw: Flaw, taken: set[tuple[str, str]]) -> Item:
     text = f"{flaw.policy}, {flaw.place}: {flaw.fault}: {flaw.detail}"
     command = ""
-    if flaw.fault is Fault.SHADOWED:
-        command = fixes.command(flaw.policy, fixes.removal(flaw.superfluous))
+    written = engine.cluster.get(NETWORK_POLICY, flaw.policy.namespace, flaw.policy.name)
+    if flaw.fault is Fault.SHADOWED and written is not None:
+        command = fixes.command(flaw.policy, fixes.removal(written, flaw.superfluous))
     elif flaw.fault is Fault.SELECTS_NOTHING:
         command = f"kubectl -n {flaw.policy.namespace or 'default'} get pods --show-labels"
     if flaw.fault is Fault.ONE_SIDED and flaw.other:
@@ -81,20 +82,41 @@ def _dns(engine: Engine, coverage: Coverage, taken: set[tuple[str, str]]) -> Ite
     dns = names.servers(engine)
     if dns is None and names.isolating(engine):
         yield Item("", f"Not looked at: whether policies let through cluster DNS, as {names.NOT_THERE}")
-    groups: dict[tuple[PolicyRef, str, str], list[Deaf]] = {}
-    for one in names.deaf(engine, coverage.peers, dns) if dns else ():
-        for ref in one.by[:1]:
-            groups.setdefault((ref, one.protocol, one.local), []).append(one)
+    if dns is None:
+        return
+    found = list(names.deaf(engine, coverage.peers, dns))
+    cut = list(names.cut_off(engine, coverage.peers, dns, found))
+    yield from (_admit(engine, dns, one, taken) for one in cut)
+    groups: dict[tuple[PolicyRef, str, tuple[str, ...]], list[Deaf]] = {}
+    for one in found:
+        if one.by and not one.outage:
+            groups.setdefault((one.by[0], one.protocol, one.local), []).append(one)
     for (ref, protocol, local), those in groups.items():
-        what = f"the NodeLocal address {local}" if local else f"cluster DNS over {protocol}"
+        what = f"the NodeLocal address {', '.join(local)}" if local else f"cluster DNS over {protocol}"
         meant = "" if any(one.talks for one in those) else " (they are allowed no egress at all, which may be meant)"
         workloads = dict.fromkeys(str(one.workload) for one in those)
         text = f"{ref} keeps {', '.join(workloads)} from {what}{meant}"
         policy = engine.cluster.get(NETWORK_POLICY, ref.namespace, ref.name) if ref.kind == NETWORK_POLICY.name else None
         manifest = ""
-        if policy is not None and those[0].direction is Direction.EGRESS and dns is not None:
+        if policy is not None and those[0].direction is Direction.EGRESS:
             rule = fixes.dns_rule(dns, ref.namespace, local)
             name = fixes.free_name(engine.cluster, ref.namespace, f"{ref.name}-dns", taken)
             pods = fixes.selector(policy.spec.pod_selector)
             manifest = fixes.as_yaml(fixes.policy(name, ref.namespace, pods, Direction.EGRESS, rule))
         yield Item(ref.namespace, text, manifest)
+
+
+def _admit(engine: Engine, dns: Servers, cut: CutOff, taken: set[tuple[str, str]]) -> Item:
+    """What lets pods ask cluster DNS again: a policy of its own at the servers, or a first rule of a cluster-wide one."""
+    who = "every pod" if cut.everybody else ", ".join(map(str, cut.those))
+    text = f"{', '.join(map(str, cut.policies))}: keeps {who} from cluster DNS over UDP"
+    wide = next((ref for ref in cut.policies if not ref.namespace), None)
+    if wide is not None:
+        return Item(
+            "", text, command=fixes.command(wide, fixes.dns_first(dns, wide.kind, cut.direction, baseline=engine.baseline(wide)))
+        )
+    space = dns.service.namespace
+    name = fixes.free_name(engine.cluster, space, "allow-cluster-dns", taken)
+    rule = fixes.dns_ingress(dns, nodes=names.asked_from_nodes(engine, dns))
+    pods = fixes.labelled(dns.service.spec.selector)
+    return Item(space, text, fixes.as_yaml(fixes.policy(name, space, pods, Direction.INGRESS, rule)))

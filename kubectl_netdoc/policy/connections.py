@@ -102,7 +102,9 @@ def connections(engine: Engine) -> Connections:
     between = [Connection(a.ref, b.ref, p) for a in found for b in found if a.ref != b.ref and (p := table.between(a, b))]
     depends = tuple(_by_address(engine, found, table))
     outside = table.outside(found)
-    return Connections((*between, *outside), tuple(exposures(engine, found)), depends, tuple(engine.native), tuple(found))
+    return Connections(
+        (*between, *outside), tuple(exposures(engine, found)), depends, tuple(engine.incomplete_at_all), tuple(found)
+    )
 
 
 class _Table:

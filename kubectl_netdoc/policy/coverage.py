@@ -11,14 +11,11 @@ from functools import cached_property
 from kubectl_netdoc.policy import ports
 from kubectl_netdoc.policy.connections import elementary
 from kubectl_netdoc.policy.engine import End, Engine, Reading
+from kubectl_netdoc.policy.names import STRANGERS
 from kubectl_netdoc.policy.ports import Ports
 from kubectl_netdoc.policy.rules import Direction, Policy, PolicyRef, Tier
 from kubectl_netdoc.policy.selection import PodClass
 from kubectl_netdoc.policy.workloads import Peer, WorkloadRef, peers
-
-STRANGERS = "netdoc-nobody"
-"""Namespace of a pod that no policy has heard of: who lets it in lets in the whole cluster."""
-
 
 SYSTEM = "kube-"
 """Namespaces of Kubernetes' own begin so: their workloads are meant for the whole cluster."""
@@ -29,11 +26,12 @@ class Exposure(StrEnum):
 
     WORLD = "the world"
     CLUSTER = "the whole cluster"
+    OUTSIDE = "the world, but no pods"
     CHOSEN = "chosen peers"
     NOBODY = "nobody"
 
 
-WIDE = (Exposure.WORLD, Exposure.CLUSTER)
+WIDE = (Exposure.WORLD, Exposure.CLUSTER, Exposure.OUTSIDE)
 """More than anybody chose by name."""
 
 
@@ -116,10 +114,7 @@ class Coverage:
         """Whether no NetworkPolicy isolates it and a stranger in the cluster may come in."""
         if known not in self._opens:
             shielded = known.host_network or self.engine.isolated(known, Direction.INGRESS)
-            side = self.engine.side(
-                Direction.INGRESS, End("", known), self._stranger, ports.ALL, Reading(blocks_match_pods=False)
-            )
-            self._opens[known] = not shielded and bool(side.allowed)
+            self._opens[known] = not shielded and bool(self._lets_in(known, self._stranger))
         return self._opens[known]
 
     @cached_property
@@ -158,15 +153,25 @@ class Coverage:
         return self._exposures[known]
 
     def _judged(self, known: PodClass) -> Iterator[tuple[Exposure, Ports]]:
-        end = End("", known)
-        asked = [(Exposure.WORLD, other) for other in self._anywhere] + [(Exposure.CLUSTER, self._stranger)]
-        for exposure, other in asked:
-            reading = Reading(other.addresses[0].version if other.addresses else 4, blocks_match_pods=False)
-            side = self.engine.side(Direction.INGRESS, end, other, ports.ALL, reading)
-            if side.allowed:
-                yield exposure, side.allowed
-        rules = (rule for policy in self.engine.selecting(end, Direction.INGRESS) for rule in policy.of(Direction.INGRESS))
+        pods = self._lets_in(known, self._stranger)
+        maybe_pods = pods or self._lets_in(known, self._stranger, unknown=True)
+        for other in self._anywhere:
+            if outside := self._lets_in(known, other):
+                yield (Exposure.WORLD if maybe_pods else Exposure.OUTSIDE), outside
+        if pods:
+            yield Exposure.CLUSTER, pods
+        rules = (
+            rule for policy in self.engine.selecting(End("", known), Direction.INGRESS) for rule in policy.of(Direction.INGRESS)
+        )
         yield (Exposure.CHOSEN if any(rules) else Exposure.NOBODY), ports.NONE
+
+    def _lets_in(self, known: PodClass, other: End, *, unknown: bool = False) -> Ports:
+        """The ports on which a class lets in another end, in either family. ``unknown``: a block may hold a pod's address."""
+        found = ports.NONE
+        for version in {address.version for address in other.addresses} or (4, 6):
+            reading = Reading(version, blocks_match_pods=unknown, unknown_matches=unknown)
+            found |= self.engine.side(Direction.INGRESS, End("", known), other, ports.ALL, reading).allowed
+        return found
 
     @cached_property
     def _stranger(self) -> End:

@@ -55,16 +55,24 @@ KINDS: tuple[Kind[Any], ...] = (NETWORK_POLICY, *ADMIN_POLICIES, *NATIVE_POLICIE
 """What the engine reads to judge; pods, namespaces and nodes besides."""
 
 BLOCK_ON_POD = "ipBlock on a pod's address: whether it matches depends on the CNI"
+NO_ADDRESS = "ipBlock beside a pod whose address is not known: it may match"
 HOST_NETWORK_AS_POD = "hostNetwork pod: whether policies see it as a pod depends on the CNI"
+OWN_NODE = "egress to the pod's own node: whether policies stop it depends on the CNI"
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How the things are read that the API leaves to the CNI; ``family``: the IP version that the connection uses."""
+    """How the things are read that the API leaves to the CNI; ``family``: the IP version that the connection uses.
 
-    family: int = 4
+    ``unknown_matches``: whether blocks match pods of which no address is known. ``own_node_open``: whether pods reach their own
+    node whatever their egress policies say; the API promises only the way from the node to its pods.
+    """
+
+    family: int
     blocks_match_pods: bool = True
     host_network_as_pods: bool = False
+    unknown_matches: bool = False
+    own_node_open: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,8 +263,8 @@ class Engine:
 
     # Verdicts
 
-    def verdict(self, source: End, destination: End, asked: Ports = ports.ALL, family: int = 4) -> Verdict:
-        """Return what the policies make of connections from ``source`` to ``asked`` on ``destination``."""
+    def verdict(self, source: End, destination: End, asked: Ports, family: int) -> Verdict:
+        """Return what the policies make of connections from ``source`` to ``asked`` on ``destination``, of an IP version."""
         common = Reading(family)
         egress, ingress = self.sides(source, destination, asked, common)
         allowed = egress.allowed & ingress.allowed
@@ -277,12 +285,13 @@ class Engine:
     def _readings(self, common: Reading, source: End, destination: End) -> Iterator[tuple[str, Reading]]:
         both = (source, destination)
         if self.has_blocks and all(end.pod_class for end in both) and any(end.addresses for end in both):
-            yield "ipBlock on a pod's address: whether it matches depends on the CNI", replace(common, blocks_match_pods=False)
+            yield BLOCK_ON_POD, replace(common, blocks_match_pods=False)
+        if (self.has_blocks or self.has_networks) and any(end.pod_class and not end.addresses for end in both):
+            yield NO_ADDRESS, replace(common, unknown_matches=True)
         if any(end.pod_class and end.pod_class.host_network for end in both):
-            yield (
-                "hostNetwork pod: whether policies see it as a pod depends on the CNI",
-                replace(common, host_network_as_pods=True),
-            )
+            yield HOST_NETWORK_AS_POD, replace(common, host_network_as_pods=True)
+        if _on_own_node(source, destination):
+            yield OWN_NODE, replace(common, own_node_open=False)
 
     def side(self, direction: Direction, subject: End, other: End, asked: Ports, reading: Reading) -> Side:
         """Return what the policies of ``subject`` make of traffic with ``other``."""
@@ -295,7 +304,8 @@ class Engine:
         destination = other.pod_class if direction is Direction.EGRESS else own
         if destination is not None and destination.host_network and not reading.host_network_as_pods:
             destination = None  # the node's address, which has no named ports
-        return _Judging(self, direction, selecting, other, destination, reading).judge(asked, _on_own_node(subject, other))
+        own_node = _on_own_node(subject, other) and (direction is Direction.INGRESS or reading.own_node_open)
+        return _Judging(self, direction, selecting, other, destination, reading).judge(asked, own_node)
 
     def matches(self, peers: Peers, other: End, reading: Reading) -> bool:
         """Tell whether ``other`` is among the peers."""
@@ -308,6 +318,8 @@ class Engine:
         if peers.nodes and other.host and other.node in peers.nodes:
             return True
         blocks = peers.networks if ordinary and not reading.blocks_match_pods else peers.networks + peers.blocks
+        if reading.unknown_matches and known is not None and not other.addresses:
+            return any(block.network.version == reading.family for block in blocks)
         return any(a.version == reading.family and any(block.has(a) for block in blocks) for a in other.addresses)
 
     def incomplete(self, source: End, destination: End) -> tuple[str, ...]:
@@ -316,7 +328,7 @@ class Engine:
         found = [text for namespace, text in self._unevaluated if namespace in places]
         for end, direction in ((source, Direction.EGRESS), (destination, Direction.INGRESS)):
             selecting = self._selecting[direction].get(end.pod_class.id) if end.pod_class else None
-            for policy in (*selecting.admin, *selecting.baseline) if selecting else ():
+            for policy in (*selecting.admin, *selecting.namespace, *selecting.baseline) if selecting else ():
                 found += (f"{policy.ref}: {what}" for rule in policy.of(direction) for what in rule.peers.unresolved)
         return tuple(dict.fromkeys(found))
 
@@ -337,8 +349,14 @@ class Engine:
 
     @property
     def native(self) -> list[str]:
-        """All that is not evaluated."""
+        """All policies, and lists of them, that are not evaluated."""
         return [text for _, text in self._unevaluated]
+
+    @property
+    def incomplete_at_all(self) -> list[str]:
+        """All that is not evaluated, peers that only some read the same way among them."""
+        peers = (f"{rule.policy}: {what}" for policy in self.policies for rule in policy.rules for what in rule.peers.unresolved)
+        return [*self.native, *dict.fromkeys(peers)]
 
     # Policies by pod
 
@@ -346,6 +364,10 @@ class Engine:
         """Return the policies that have a say about an end, in the order in which they are asked."""
         found = self._selecting[direction].get(end.pod_class.id) if end.pod_class else None
         return [*found.admin, *found.namespace, *found.baseline] if found else []
+
+    def baseline(self, ref: PolicyRef) -> bool:
+        """Whether a policy is of the tier that is asked last."""
+        return any(policy.ref == ref and policy.tier is Tier.BASELINE for policy in self.policies)
 
     def class_of(self, pod: Pod) -> PodClass:
         """Return the class of a pod of the cluster."""
@@ -429,7 +451,7 @@ def _same(one: End, other: End) -> bool:
 
 
 def _on_own_node(subject: End, other: End) -> bool:
-    """Whether ``other`` is the node where ``subject`` runs: it always reaches its pods, and they it."""
+    """Whether ``other`` is the node where ``subject`` runs: it always reaches its pods, and with most CNIs they it."""
     return other.host and other.node != "" and other.node == subject.node
 
 

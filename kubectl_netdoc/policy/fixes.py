@@ -11,12 +11,20 @@ import json
 from collections.abc import Iterable, Mapping, MutableSet
 from typing import Any
 
+from kubectl_netdoc import patches
 from kubectl_netdoc.cluster import Cluster
 from kubectl_netdoc.policy.names import Servers
 from kubectl_netdoc.policy.ports import Ports
 from kubectl_netdoc.policy.rules import Direction, PolicyRef
 from kubectl_netdoc.policy.selection import NAME_LABEL
-from kubectl_netdoc.records import NETWORK_POLICY, LabelSelector, NetworkPolicy
+from kubectl_netdoc.records import (
+    CLUSTER_NETWORK_POLICY,
+    NETWORK_POLICY,
+    LabelSelector,
+    NetworkPolicy,
+    NetworkPolicyPeer,
+    NetworkPolicyRule,
+)
 
 FLEETING = (
     "pod-template-hash",
@@ -62,15 +70,39 @@ def peer_of(namespace: str, selected: Manifest, own_namespace: str) -> Manifest:
     return pods if namespace == own_namespace else {"namespaceSelector": {"matchLabels": {NAME_LABEL: namespace}}} | pods
 
 
-def dns_rule(dns: Servers, own_namespace: str, local: str = "") -> Manifest:
+def dns_rule(dns: Servers, own_namespace: str, local: tuple[str, ...] = ()) -> Manifest:
     """Return the egress rule that lets pods ask cluster DNS, over UDP and TCP, on the port that its pods listen on."""
     to = [peer(dns.service.namespace, dns.service.spec.selector, own_namespace)]
-    addresses = (local,) if local else dns.node_local
+    addresses = local or dns.node_local
     to += ({"ipBlock": {"cidr": f"{address}/{128 if ':' in address else 32}"}} for address in addresses)
     listening = port_entries(dns.udp | dns.tcp)
     if addresses and {"protocol": "UDP", "port": 53} not in listening:
         listening += ({"protocol": protocol, "port": 53} for protocol in ("UDP", "TCP"))
     return {"to": to, "ports": listening}
+
+
+def dns_ingress(dns: Servers, *, nodes: bool) -> Manifest:
+    """Return the ingress rule by which DNS servers take queries of all pods; ``nodes``: of what runs on the nodes too."""
+    return ({} if nodes else {"from": [{"namespaceSelector": {}}]}) | {"ports": port_entries(dns.udp | dns.tcp)}
+
+
+def dns_first(dns: Servers, kind: str, direction: Direction, *, baseline: bool) -> str:
+    """Return the JSON patch that has a cluster-wide policy leave cluster DNS alone, before all of its other rules.
+
+    In the Admin tier DNS is passed on to the namespaces' own policies, in the Baseline tier, which is the last, let through.
+    """
+    newer = kind == CLUSTER_NETWORK_POLICY.name
+    action = ("Accept" if newer else "Allow") if baseline else "Pass"
+    found = [(protocol, low) for protocol, low, _ in (dns.udp | dns.tcp).ranges()]
+    if newer:
+        about: Manifest = {"protocols": [{protocol.lower(): {"destinationPort": {"number": port}}} for protocol, port in found]}
+    else:
+        about = {"ports": [{"portNumber": {"protocol": protocol, "port": port}} for protocol, port in found]}
+    space = {"namespaceSelector": {"matchLabels": {NAME_LABEL: dns.service.namespace}}}
+    pods = {"pods": space | {"podSelector": {"matchLabels": dict(dns.service.spec.selector)}}}
+    peers: Manifest = {"from": [{"namespaces": {}}]} if direction is Direction.INGRESS else {"to": [pods]}
+    rule = {"name": "cluster-dns", "action": action} | peers | about
+    return json.dumps([{"op": "add", "path": f"/spec/{direction.lower()}/0", "value": rule}], separators=(",", ":"))
 
 
 def patch(policy: NetworkPolicy, direction: Direction, rule: Manifest) -> str:
@@ -81,10 +113,38 @@ def patch(policy: NetworkPolicy, direction: Direction, rule: Manifest) -> str:
     return json.dumps([operation], separators=(",", ":"))
 
 
-def removal(rules: Iterable[tuple[Direction, int]]) -> str:
-    """Return the JSON patch that takes rules out of a policy: the last first, as those behind one move up."""
-    paths = (f"/spec/{direction.lower()}/{index}" for direction, index in sorted(rules, reverse=True))
-    return json.dumps([{"op": "remove", "path": path} for path in paths], separators=(",", ":"))
+def removal(policy: NetworkPolicy, rules: Iterable[tuple[Direction, int]]) -> str:
+    """Return the JSON patch that takes rules out of a policy, each tested first: the last first, as those behind move up."""
+    spec = policy.spec
+    those = {
+        f"/spec/{direction.lower()}/{index}": _as_written(
+            (spec.ingress if direction is Direction.INGRESS else spec.egress)[index]
+        )
+        for direction, index in sorted(rules, reverse=True)
+    }
+    return patches.remove(those)
+
+
+def _as_written(rule: NetworkPolicyRule) -> Manifest:
+    """Return a rule as the API server keeps it."""
+    of_ports = [
+        {"protocol": port.protocol}
+        | ({} if port.port is None else {"port": port.port})
+        | ({"endPort": port.end_port} if port.end_port else {})
+        for port in rule.ports
+    ]
+    return tidy({"from": list(map(_peer_as_written, rule.from_)), "to": list(map(_peer_as_written, rule.to)), "ports": of_ports})
+
+
+def _peer_as_written(written: NetworkPolicyPeer) -> Manifest:
+    found: Manifest = {}
+    if written.ip_block is not None:
+        found["ipBlock"] = tidy({"cidr": written.ip_block.cidr, "except": list(written.ip_block.except_)})
+    if written.namespace_selector is not None:
+        found["namespaceSelector"] = selector(written.namespace_selector)
+    if written.pod_selector is not None:
+        found["podSelector"] = selector(written.pod_selector)
+    return found
 
 
 def free_name(cluster: Cluster, namespace: str, name: str, taken: MutableSet[tuple[str, str]] | None = None) -> str:

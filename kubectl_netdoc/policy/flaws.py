@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from kubectl_netdoc.policy import ports
+from kubectl_netdoc.policy.cover import superfluous
 from kubectl_netdoc.policy.engine import End, Engine, Reading
 from kubectl_netdoc.policy.ports import Ports
-from kubectl_netdoc.policy.rules import Block, Direction, Peers, Policy, PolicyRef, PortRule, Rule, Tier
+from kubectl_netdoc.policy.rules import Direction, Peers, Policy, PolicyRef, Rule, Tier
 from kubectl_netdoc.policy.selection import PodClass, PodSet, members
+from kubectl_netdoc.policy.service_ports import ServicePorts
 from kubectl_netdoc.records import NETWORK_POLICY, LabelSelector, NetworkPolicy, NetworkPolicyPeer
 
 PAIRS = 2_000
@@ -27,6 +29,7 @@ class Fault(StrEnum):
     UNDEFINED_PORT = "undefined named port"
     SHADOWED = "shadowed"
     ONE_SIDED = "one-sided"
+    SERVICE_PORT = "names a Service's port"
     INVALID = "invalid"
 
 
@@ -62,6 +65,7 @@ def flaws(engine: Engine) -> Iterator[Flaw]:
         for rule in policy.rules:
             yield from _nobody(engine, rule, source)
             yield from _undefined(engine, policy, rule)
+    yield from _service_ports(engine)
     yield from _shadowed(engine)
     yield from _one_sided(engine)
 
@@ -109,7 +113,7 @@ def _undefined(engine: Engine, policy: Policy, rule: Rule) -> Iterator[Flaw]:
 def _shadowed(engine: Engine) -> Iterator[Flaw]:
     """One flaw a policy: its rules that add nothing, so that they can be taken out together."""
     found: defaultdict[PolicyRef, list[tuple[Rule, Rule]]] = defaultdict(list)
-    for rule, cover in _covered(engine):
+    for rule, cover in superfluous(engine):
         found[rule.policy].append((rule, cover))
     for ref, those in found.items():
         place = ", ".join(rule.place for rule, _ in those)
@@ -118,42 +122,9 @@ def _shadowed(engine: Engine) -> Iterator[Flaw]:
         yield Flaw(Fault.SHADOWED, ref, place, detail, those[0][1].policy, superfluous=out)
 
 
-def _covered(engine: Engine) -> Iterator[tuple[Rule, Rule]]:
-    """A rule adds nothing where another, for at least the same pods, allows at least as much; yield both."""
-    by_place: defaultdict[tuple[str, Direction], list[tuple[Policy, Rule]]] = defaultdict(list)
-    for policy in engine.policies:
-        for rule in policy.rules if policy.tier is Tier.NAMESPACE and policy.subject else ():
-            by_place[policy.ref.namespace, rule.direction].append((policy, rule))
-    for entries in by_place.values():
-        for number, (policy, rule) in enumerate(entries):
-            for other, (wider, cover) in enumerate(entries):
-                if other == number or policy.subject & ~wider.subject or not _covers(cover, rule):
-                    continue
-                if other > number and policy.subject == wider.subject and _covers(rule, cover):
-                    continue  # equal ones: the first stays
-                yield rule, cover
-                break
-
-
-def _covers(wide: Rule, narrow: Rule) -> bool:
-    return _peers_cover(wide.peers, narrow.peers) and _ports_cover(wide.ports, narrow.ports)
-
-
-def _ports_cover(wide: PortRule, narrow: PortRule) -> bool:
-    return not narrow.fixed - wide.fixed and (wide.fixed == ports.ALL or set(narrow.names) <= set(wide.names))
-
-
-def _peers_cover(wide: Peers, narrow: Peers) -> bool:
-    if wide.everyone or narrow.everyone:
-        return wide.everyone
-    blocks = all(any(_block_covers(b, a) for b in wide.blocks) for a in narrow.blocks)
-    return blocks and not narrow.pods & ~wide.pods and (bool(narrow.pods) or bool(narrow.blocks))
-
-
-def _block_covers(wide: Block, narrow: Block) -> bool:
-    if wide.network.version != narrow.network.version or not narrow.network.subnet_of(wide.network):  # type: ignore[arg-type]
-        return False
-    return all(any(part.subnet_of(cut) for cut in narrow.without) or not part.overlaps(narrow.network) for part in wide.without)  # type: ignore[arg-type]
+def _service_ports(engine: Engine) -> Iterator[Flaw]:
+    for each in ServicePorts(engine).mistaken():
+        yield Flaw(Fault.SERVICE_PORT, each.rule.policy, each.place, str(each))
 
 
 def _one_sided(engine: Engine) -> Iterator[Flaw]:
@@ -208,7 +179,7 @@ def _named_pods(engine: Engine, rule: Rule, source: NetworkPolicy) -> PodSet:
 def _refused(engine: Engine, rule: Rule, number: int, senders: list[int]) -> tuple[str, PolicyRef | None] | None:
     """Return who lets none of the senders in, and by which policy; None where one of them gets through."""
     receiver = engine.selection.classes[number]
-    end, reading = End("", receiver), Reading(blocks_match_pods=False)
+    end, reading = End("", receiver), Reading(4, blocks_match_pods=False)  # pods by their labels: no address has a say
     asked = rule.ports.on(receiver)
     by: PolicyRef | None = None
     for sender in senders:

@@ -4,25 +4,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from ipaddress import ip_address
 
 from kubectl_netdoc import clusterdns
 from kubectl_netdoc.cluster import matches
 from kubectl_netdoc.policy import ports
-from kubectl_netdoc.policy.engine import End, Engine
+from kubectl_netdoc.policy.engine import End, Engine, Verdict
 from kubectl_netdoc.policy.ports import Ports
 from kubectl_netdoc.policy.rules import Action, Direction, PolicyRef
 from kubectl_netdoc.policy.selection import PodClass
 from kubectl_netdoc.policy.workloads import Peer, WorkloadRef, peers
-from kubectl_netdoc.records import DAEMON_SET, SERVICE, PodSpec, Service, ServicePort
-
-NODE_LOCAL = "node-local-dns"
-"""Name of the DaemonSet in Kubernetes' own add-on, which the distributions keep."""
-
-NODE_LOCAL_ADDRESSES = ("169.254.20.10", "169.254.25.10")
-"""Where NodeLocal DNSCache listens: Kubernetes' add-on, and kubespray."""
+from kubectl_netdoc.records import POD, SERVICE, PodSpec, Service, ServicePort
+from kubectl_netdoc.records.core import is_address
 
 NOT_THERE = "there are no DNS pods to see"
+
+STRANGERS = "netdoc-nobody"
+"""Namespace of a pod that no policy has heard of: who lets it in lets in the whole cluster."""
+
+WITH_HOST_NET = "ClusterFirstWithHostNet"
+"""dnsPolicy of hostNetwork pods that do ask cluster DNS."""
 
 OWN_RESOLVER = ("Default", "None")
 """dnsPolicy of pods that don't ask cluster DNS."""
@@ -30,13 +32,19 @@ OWN_RESOLVER = ("Default", "None")
 
 @dataclass(frozen=True, slots=True)
 class Servers:
-    """Cluster DNS as policies see it: its pods, and the ports that port 53 of the Service leads to there."""
+    """Cluster DNS as policies see it: its pods, and the ports that port 53 of the Service leads to there.
+
+    ``family``: the IP version by which it is asked. ``node_local``: where NodeLocal DNSCache takes queries on each node;
+    ``cached``: whether there is one, its addresses known or not.
+    """
 
     service: Service
     ends: tuple[End, ...]
     udp: Ports
     tcp: Ports
+    family: int
     node_local: tuple[str, ...] = ()
+    cached: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +52,8 @@ class Deaf:
     """A workload that policies keep from cluster DNS, over UDP or only over TCP.
 
     ``by``: the policies that stop it, at the end that ``direction`` tells. ``talks``: whether its egress is allowed anything,
-    so that it is meant to reach something. ``local``: the NodeLocal address that is all it can't reach.
+    so that it is meant to reach something. ``local``: the NodeLocal addresses of which it can reach none.
+    ``everywhere``: the policies that nothing in its own namespace can answer for: at the servers, or cluster-wide ones.
     """
 
     workload: WorkloadRef
@@ -52,7 +61,27 @@ class Deaf:
     by: tuple[PolicyRef, ...]
     protocol: str
     talks: bool
-    local: str = ""
+    local: tuple[str, ...] = ()
+    everywhere: tuple[PolicyRef, ...] = ()
+
+    @property
+    def outage(self) -> bool:
+        """Whether it is for ``cut_off`` to tell of it."""
+        return bool(self.everywhere) and self.protocol == "UDP" and not self.local
+
+
+@dataclass(frozen=True, slots=True)
+class CutOff:
+    """Policies, at the DNS servers or cluster-wide, that keep workloads from cluster DNS over UDP: ``those`` of ``asking``.
+
+    ``everybody``: all that there are, and every pod of a namespace to come.
+    """
+
+    policies: tuple[PolicyRef, ...]
+    direction: Direction
+    those: tuple[WorkloadRef, ...]
+    asking: int
+    everybody: bool
 
 
 def servers(engine: Engine) -> Servers | None:
@@ -71,8 +100,22 @@ def servers(engine: Engine) -> Servers | None:
     if not ends:
         return None
     udp, tcp = (_target(service, protocol, specs) for protocol in ("UDP", "TCP"))
-    there = cluster.readable(DAEMON_SET) and any(item.name == NODE_LOCAL for item in cluster.all(DAEMON_SET))
-    return Servers(service, ends, udp, tcp, NODE_LOCAL_ADDRESSES[:1] if there else ())
+    cache = clusterdns.node_cache(cluster)
+    return Servers(service, ends, udp, tcp, _family(service, ends), cache.addresses if cache else (), cache is not None)
+
+
+def _family(service: Service, ends: tuple[End, ...]) -> int:
+    """The version of the Service's first address, which pods are given; else that of its pods' addresses."""
+    given = [text for text in (service.spec.cluster_ip, *service.spec.cluster_ips) if is_address(text)]
+    known = [*map(ip_address, given), *(address for end in ends for address in end.addresses)]
+    if known:
+        return known[0].version
+    return 6 if service.spec.ip_families[:1] == ("IPv6",) else 4
+
+
+def asked_from_nodes(engine: Engine, dns: Servers) -> bool:
+    """Whether something on the nodes' own network asks the servers: NodeLocal DNSCache, or hostNetwork pods that are told to."""
+    return dns.cached or any(pod.spec.host_network and pod.spec.dns_policy == WITH_HOST_NET for pod in engine.cluster.all(POD))
 
 
 def isolating(engine: Engine) -> bool:
@@ -105,17 +148,70 @@ def target_numbers(port: ServicePort, specs: Iterable[PodSpec]) -> set[int]:
 def deaf(engine: Engine, found: list[Peer], dns: Servers, local: str = "") -> Iterator[Deaf]:
     """Yield the workloads that can't ask cluster DNS. ``local``: the NodeLocal address that pods are known to ask."""
     known: dict[PodClass, Deaf | None] = {}
-    for peer in found:
-        if any(pod.spec.dns_policy in OWN_RESOLVER for pod in peer.pods):
-            continue
-        for end in peer.ends:
-            if end.pod_class is None or end.host:
-                continue
-            if end.pod_class not in known:
-                known[end.pod_class] = _judge(engine, peer.ref, end, dns, local)
-            verdict = known[end.pod_class]
-            if verdict:
-                yield Deaf(peer.ref, verdict.direction, verdict.by, verdict.protocol, verdict.talks, verdict.local)
+    for peer in asking(found, dns):
+        for pods, end in _on_pod_network(peer):
+            if pods not in known:
+                known[pods] = _judge(engine, peer.ref, _placed(engine, peer, end), dns, local)
+            if verdict := known[pods]:
+                yield replace(verdict, workload=peer.ref)
+
+
+def asking(found: Iterable[Peer], dns: Servers) -> list[Peer]:
+    """Return the workloads that ask cluster DNS over the pod network; its servers do not ask themselves."""
+    return [peer for peer in found if not _own_resolver(peer) and not _serves(peer, dns) and any(_on_pod_network(peer))]
+
+
+def _serves(peer: Peer, dns: Servers) -> bool:
+    selected = (matches(dns.service.spec.selector, labels) for labels in peer.labels)
+    return peer.ref.namespace == dns.service.namespace and any(selected)
+
+
+def _own_resolver(peer: Peer) -> bool:
+    specs = [pod.spec for pod in peer.pods] + [template.spec for template in peer.templates]
+    return any(spec.dns_policy in OWN_RESOLVER for spec in specs)
+
+
+def _on_pod_network(peer: Peer) -> Iterator[tuple[PodClass, End]]:
+    return ((end.pod_class, end) for end in peer.ends if end.pod_class is not None and not end.host)
+
+
+def _placed(engine: Engine, peer: Peer, end: End) -> End:
+    """Return an end of a workload with the address that a pod of it has, where policies go by addresses."""
+    if not (engine.has_blocks or engine.has_networks):
+        return end
+    pods = (pod for pod in peer.pods if pod.ips and engine.class_of(pod) == end.pod_class)
+    return next((replace(end, addresses=engine.pod(pod).addresses) for pod in pods), end)
+
+
+def cut_off(engine: Engine, found: list[Peer], dns: Servers, those: Iterable[Deaf]) -> Iterator[CutOff]:
+    """Yield what policies at the servers, or cluster-wide ones, keep from them over UDP: one for policies that do it together."""
+    groups: dict[tuple[tuple[PolicyRef, ...], Direction], dict[WorkloadRef, None]] = {}
+    for one in those:
+        if one.outage:
+            groups.setdefault((one.everywhere, one.direction), {})[one.workload] = None
+    askers = {peer.ref for peer in asking(found, dns)}
+    cut = {ref for refs in groups.values() for ref in refs}
+    stranger = engine.stranger("a pod that no policy has heard of", STRANGERS, {})
+    missed = _missed(engine, WorkloadRef("Pod", STRANGERS, ""), stranger, dns, talks=True)
+    to_come = [engine.verdict(stranger, server, dns.udp, dns.family) for server in dns.ends]
+    everybody = not dns.cached and askers <= cut and not all(verdict.allowed for verdict in to_come)
+    if everybody and not askers and missed and missed.outage:
+        groups[missed.everywhere, missed.direction] = {}
+    for (refs, direction), workloads in groups.items():
+        yield CutOff(refs, direction, tuple(sorted(workloads)), len(askers), everybody)
+
+
+def verdicts(engine: Engine, end: End, dns: Servers) -> list[Verdict]:
+    """Return what keeps one end from asking cluster DNS over UDP: a verdict a server; none where NodeLocal may be reached."""
+    asked = [engine.verdict(end, address, ports.of("UDP", 53), version) for address, version in _local(engine, dns.node_local)]
+    if any(verdict.allowed for verdict in asked) or (dns.cached and not asked):
+        return []
+    found = (engine.verdict(end, server, dns.udp, dns.family) for server in dns.ends)
+    return [verdict for verdict in found if not verdict.allowed]
+
+
+def _local(engine: Engine, texts: Iterable[str]) -> Iterator[tuple[End, int]]:
+    return ((engine.address(text), ip_address(text).version) for text in texts)
 
 
 def _judge(engine: Engine, ref: WorkloadRef, end: End, dns: Servers, local: str) -> Deaf | None:
@@ -125,27 +221,35 @@ def _judge(engine: Engine, ref: WorkloadRef, end: End, dns: Servers, local: str)
         return None
     talks = any(rule.action is not Action.DENY for policy in isolated for rule in policy.of(Direction.EGRESS))
     addresses = (local,) if local else dns.node_local
-    unreached = next(filter(None, (_unreached(engine, ref, end, address, talks) for address in addresses)), None)
+    unreached = _unreached(engine, ref, end, addresses, talks)
     if local:
         return unreached
     missed = _missed(engine, ref, end, dns, talks)
-    if missed and missed.protocol == "UDP":
-        return None if addresses and not unreached else missed
+    if missed and missed.protocol == "UDP" and dns.cached:
+        return unreached and missed
     return unreached or missed
 
 
-def _unreached(engine: Engine, ref: WorkloadRef, end: End, address: str, talks: bool) -> Deaf | None:
-    verdict = engine.verdict(end, engine.address(address), ports.of("UDP", 53))
-    if verdict.allowed or verdict.incomplete:
+def _unreached(engine: Engine, ref: WorkloadRef, end: End, addresses: tuple[str, ...], talks: bool) -> Deaf | None:
+    """Tell of an end that reaches none of the addresses of NodeLocal DNSCache: a pod asks one of them, nobody knows which."""
+    found = [engine.verdict(end, other, ports.of("UDP", 53), version) for other, version in _local(engine, addresses)]
+    if not found or any(verdict.allowed or verdict.depends or verdict.incomplete for verdict in found):
         return None
-    return Deaf(ref, Direction.EGRESS, verdict.by, "UDP", talks, address)
+    return Deaf(ref, Direction.EGRESS, found[0].by, "UDP", talks, addresses)
 
 
 def _missed(engine: Engine, ref: WorkloadRef, end: End, dns: Servers, talks: bool) -> Deaf | None:
     for protocol, asked in (("UDP", dns.udp), ("TCP", dns.tcp)):
         for server in dns.ends if asked else ():
-            verdict = engine.verdict(end, server, asked)
+            verdict = engine.verdict(end, server, asked, dns.family)
             if not verdict.allowed and not verdict.depends and not verdict.incomplete:
                 direction = Direction.INGRESS if verdict.egress.allowed else Direction.EGRESS
-                return Deaf(ref, direction, verdict.by, protocol, talks)
+                return Deaf(ref, direction, verdict.by, protocol, talks, everywhere=_everywhere(verdict))
     return None
+
+
+def _everywhere(verdict: Verdict) -> tuple[PolicyRef, ...]:
+    """The policies at the servers; where the source's own egress stops it, those of them that are cluster-wide."""
+    if verdict.egress.allowed:
+        return verdict.ingress.by
+    return tuple(ref for ref in verdict.egress.by if not ref.namespace)

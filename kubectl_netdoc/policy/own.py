@@ -3,14 +3,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+import ipaddress
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any, cast
 
+from kubectl_netdoc import families
 from kubectl_netdoc.cluster import Cluster
 from kubectl_netdoc.facts import Facts
 from kubectl_netdoc.policy import ports
-from kubectl_netdoc.policy.engine import End, Engine
+from kubectl_netdoc.policy.engine import End, Engine, addresses
 from kubectl_netdoc.policy.rules import PolicyRef
 from kubectl_netdoc.records import NAMESPACE, NATIVE_POLICIES, NETWORK_POLICY, NODE, POD, POLICIES, Kind
 from kubectl_netdoc.requests import Canary, CanaryReply, Echo, EchoReply, Peer
@@ -31,14 +33,28 @@ class Doubt:
 
 
 def engine(cluster: Cluster) -> Engine:
-    """Return the policies, compiled for questions about netdoc's pods; raises ``KindUnavailable``."""
-    return Engine(cluster, strangers=((cluster.own_namespace, LABELS),), templates=False)
+    """Return the policies, compiled for questions about netdoc's pods; raises ``KindUnavailable``.
+
+    They are compiled once, however many checks ask: every view of a cluster shares them.
+    """
+    made, key = cluster.index.made, (__name__, cluster.own_namespace)
+    if key not in made:
+        made[key] = Engine(cluster.view(KINDS), strangers=((cluster.own_namespace, LABELS),), templates=False)
+    for kind in KINDS:
+        cluster.listing(kind)
+    return cast("Engine", made[key])
 
 
-def end(policies: Engine, node: str = "") -> End:
-    """Return a debug pod as an end."""
+def end(policies: Engine, node: str = "", ips: Iterable[str] = ()) -> End:
+    """Return a debug pod as an end; ``ips``: its addresses, where they are known."""
     label = f"netdoc's debug pod on {node}" if node else "netdoc's debug pod"
-    return policies.stranger(label, policies.cluster.own_namespace, LABELS, node)
+    known = policies.stranger(label, policies.cluster.own_namespace, LABELS, node)
+    return replace(known, addresses=addresses(ips))
+
+
+def _ips(facts: Facts, node: str) -> tuple[str, ...]:
+    """The addresses of the debug pod on a node; none where that is not known."""
+    return next(((vantage.ip, *vantage.more_ips) for vantage in facts.vantages if vantage.node == node), ())
 
 
 def any_policy(cluster: Cluster) -> bool:
@@ -65,7 +81,8 @@ def doubt(facts: Facts, node: str, address: str, port: int, protocol: str = "TCP
             return Doubt(f"{kind.plural} can't be read", certain=False)
     policies = engine(cluster)
     other = policies.address(address)
-    verdict = policies.verdict(end(policies, node), other, ports.of(protocol, port))
+    family = ipaddress.ip_address(address).version
+    verdict = policies.verdict(end(policies, node, _ips(facts, node)), other, ports.of(protocol, port), family)
     if not verdict.allowed and not verdict.depends:
         idle = enforced(facts, node, "Egress") is False if not verdict.egress.allowed else False
         idle = idle or (not verdict.ingress.allowed and enforced(facts, other.node, "Ingress") is False)
@@ -78,9 +95,12 @@ def isolated(cluster: Cluster) -> str:
     """Return which policies keep netdoc's own pods apart, or may; nothing where none does."""
     if cluster.readable(POD) and cluster.readable(NETWORK_POLICY):
         policies = engine(cluster)
-        verdict = policies.verdict(end(policies), end(policies), ports.every("TCP"))
-        if not verdict.allowed:
-            return f"{', '.join(map(str, verdict.by))} forbids it, as written"
+        first = {"IPv4": 4, "IPv6": 6}
+        for family in [first[name] for name in families.of_pods(cluster)[:1]] or [4, 6]:
+            verdict = policies.verdict(end(policies), end(policies), ports.every("TCP"), family)
+            if not verdict.allowed:
+                maybe = ", as written" if not verdict.depends else ", as some networks read it"
+                return f"{', '.join(map(str, verdict.by))} forbids it{maybe}"
     native = [
         str(PolicyRef(kind.name, "", item.name))
         for kind in NATIVE_POLICIES

@@ -9,6 +9,7 @@ policy.networking.k8s.io/v1alpha1 and v1alpha2.
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -96,7 +97,8 @@ class Peers:
 
     ``blocks`` (ipBlock) are meant for addresses outside; whether they match pods' addresses depends on the CNI.
     ``networks`` (cluster-wide policies) match pods' addresses by the API's own words. ``nodes``: names of nodes;
-    ``unresolved``: what can't be known here (nodes where the Nodes can't be read, domain names).
+    ``unresolved``: what can't be known here (nodes where the Nodes can't be read, domain names), and addresses that are written
+    so that not everybody reads the same.
     """
 
     everyone: bool = False
@@ -166,6 +168,27 @@ class Policy:
         return self.priority, self.ref.kind, self.ref.name
 
 
+def unlike(block: IPBlock) -> str:
+    """Say which address of a block is written so that not everybody reads the same; nothing where none is.
+
+    API servers took both before Kubernetes 1.36 (StrictIPCIDRValidation) and keep them: leading zeros, which they drop and the
+    C library takes for octal, and IPv4 addresses written as IPv6 ones.
+    """
+    for text in (block.cidr, *block.except_):
+        meant = re.sub(r"(^|[.:])0+(?=[0-9]+[./])", r"\1", text)
+        mapped = text.lower().startswith("::ffff:") and "." in text
+        if (mapped or meant != text) and _is_network(meant):
+            return f"{text} is read as {meant.lower().removeprefix('::ffff:').partition('/')[0]} by some and otherwise by others"
+    return ""
+
+
+def _is_network(text: str) -> bool:
+    try:
+        return bool(ipaddress.ip_network(text, strict=False))
+    except ValueError:
+        return False
+
+
 def mentioned(policies: Iterable[NetworkPolicy], admin: Iterable[AdminPolicy]) -> Mentioned:
     """Return all label keys and port names by which these policies tell pods apart."""
     found = Mentioned()
@@ -218,11 +241,12 @@ class Compiler:
     def _peers(self, ref: PolicyRef, written: tuple[NetworkPolicyPeer, ...]) -> Peers:
         if not written:
             return Peers(everyone=True)
-        blocks = (self._block(ref, peer.ip_block) for peer in written if peer.ip_block)
+        ranges = [peer.ip_block for peer in written if peer.ip_block]
+        blocks = tuple(block for each in ranges if (block := self._block(ref, each)))
         pods: PodSet = 0
         for peer in written:
             pods |= self.selected(ref.namespace, peer)
-        return Peers(pods=pods, blocks=tuple(block for block in blocks if block))
+        return Peers(pods=pods, blocks=blocks, unresolved=tuple(filter(None, map(unlike, ranges))))
 
     def selected(self, namespace: str, peer: NetworkPolicyPeer) -> PodSet:
         """Return the pods that a peer of a policy in ``namespace`` selects; none for an ipBlock."""
@@ -235,6 +259,10 @@ class Compiler:
         return where & select.pods(peer.pod_selector) if peer.pod_selector is not None else where
 
     def _block(self, ref: PolicyRef, block: IPBlock) -> Block | None:
+        """Return the block; None where it is none, or where Kubernetes and others read it differently: both are noted."""
+        if differently := unlike(block):
+            self.invalid.append((ref, differently))
+            return None
         try:
             without = tuple(ipaddress.ip_network(part, strict=False) for part in block.except_)
             return Block(ipaddress.ip_network(block.cidr, strict=False), without)
@@ -285,7 +313,9 @@ class Compiler:
         unresolved: list[str] = []
         for peer in written:
             pods |= self._members(peer)
-            networks += filter(None, (self._block(ref, IPBlock(cidr=cidr)) for cidr in peer.networks))
+            ranges = [IPBlock(cidr=cidr) for cidr in peer.networks]
+            networks += filter(None, (self._block(ref, each) for each in ranges))
+            unresolved += filter(None, map(unlike, ranges))
             unresolved += (f"domain name {name}" for name in peer.domain_names)
             if peer.nodes is not None and self.nodes is None:
                 unresolved.append(f"nodes with {peer.nodes or 'any label'}")

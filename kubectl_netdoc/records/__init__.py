@@ -352,6 +352,8 @@ COREFILE = Kind(
         ("kube-system", "coredns"),
         ("kube-system", "rke2-coredns-rke2-coredns"),
         ("openshift-dns", "dns-default"),
+        ("kube-system", "node-local-dns"),
+        ("kube-system", "nodelocaldns"),
     ),
     wire=ConfigMap,
     reduce=corefile_map,

@@ -164,6 +164,9 @@ class RawAgent(Object, frozen=True):
 
 
 _FLAG = re.compile(r"--([a-z][a-z-]*)(?:[= ]+\"?([^\s\"]+))?")
+_LOCAL_IP = re.compile(r"(?<![\w-])--?localip[=\s]+\"?([0-9A-Fa-f.:,]+)")
+"""node-cache's flag (kubernetes/dns, cmd/node-cache), its value in the same argument or in the next: addresses, by comma."""
+
 _IPAM = re.compile(r'"ipam"\s*:\s*\{\s*"type"\s*:\s*"([\w-]+)"')
 _YAML = re.compile(r"^\s*(\w+):[ \t]+\"?([^\s\"#]+)", re.M)
 
@@ -207,8 +210,11 @@ def agent(raw: RawAgent) -> NetworkSettings:
     for container in raw.spec.template.spec.containers:
         kept |= {each.name: each.value for each in container.env if each.name in VARIABLES}
         kept |= {each.name: "set" for each in container.env if each.name in PRESENT}
-        for name, value in _FLAG.findall("\n".join((*container.command, *container.args))):
+        words = "\n".join((*container.command, *container.args))
+        for name, value in _FLAG.findall(words):
             kept |= {name: value or "true"} if name in FLAGS else {}
+        if local := _LOCAL_IP.search(words):
+            kept["localip"] = local[1]
     return NetworkSettings(metadata=raw.metadata, settings=kept)
 
 

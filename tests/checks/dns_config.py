@@ -2,14 +2,17 @@
 """Cases of dns_config."""
 
 from kubectl_netdoc.api import COREFILE, DNS_LOG, ENDPOINT_SLICE, EVENT, POD, SERVICE, Cluster, Rule, Unavailable
+from kubectl_netdoc.records import convert
 from kubectl_netdoc.testing import (
     DEPLOYMENT,
     Built,
     Case,
+    ago,
     make_cluster,
     make_corefile,
     make_dns_log,
     make_event,
+    make_node,
     make_pod,
     make_service,
     make_slice,
@@ -80,6 +83,104 @@ SERVERS = "Nameserver limits were exceeded, some nameservers have been omitted, 
 DNS_A = _pod("dns-a", "10.0.0.1", "n1")
 CRASHING = _pod("dns-a", "10.0.0.1", "n1", ready=False, waiting="CrashLoopBackOff")
 OWNED = [{"kind": "ReplicaSet", "name": "web-1", "controller": True}]
+
+
+NO_ROUTE = "[ERROR] plugin/errors: 2 shop.example.com. A: read udp 10.0.0.1:3->192.0.2.53:53: read: no route to host\n"
+NOT_ALLOWED = (
+    "[ERROR] plugin/kubernetes: Failed to watch *v1.EndpointSlice: failed to list *v1.EndpointSlice: "
+    "endpointslices.discovery.k8s.io is forbidden: User x cannot list resource\n"
+)
+TAINT = "0/3 nodes are available: 3 node(s) had untolerated taint {node.kubernetes.io/not-ready: }. preemption: 0/3 nodes"
+
+
+def _pending(name: str, message: str = "", *, age: float = 600, reason: str = "Unschedulable") -> Built:
+    """A DNS server that has no node yet."""
+    placed = {"type": "PodScheduled", "status": "False", "reason": reason, "message": message, "lastTransitionTime": ago(age)}
+    return POD, convert(
+        POD,
+        {
+            "metadata": {"name": name, "namespace": "kube-system", "labels": DNS, "creationTimestamp": ago(age)},
+            "status": {"phase": "Pending", "conditions": [placed] if message else []},
+        },
+    )
+
+
+CACHE = """cluster.local:53 {
+    bind 169.254.20.10 10.96.0.10
+    forward . __PILLAR__CLUSTER__DNS__ {
+        force_tcp
+    }
+}
+.:53 {
+    bind 169.254.20.10 10.96.0.10
+    forward . __PILLAR__UPSTREAM__SERVERS__
+}
+"""
+AKS = """.:53 {
+    errors
+    ready
+    health {
+      lameduck 5s
+    }
+    kubernetes cluster.local in-addr.arpa ip6.arpa {
+      pods insecure
+      fallthrough in-addr.arpa ip6.arpa
+      ttl 30
+    }
+    prometheus :9153
+    forward . /etc/resolv.conf
+    cache 30
+    loop
+    reload
+    loadbalance
+    import custom/*.override
+    template ANY ANY internal.cloudapp.net {
+      match "^(?:[^.]+\\.){4,}internal\\.cloudapp\\.net\\.$"
+      rcode NXDOMAIN
+      fallthrough
+    }
+    template ANY ANY reddog.microsoft.com {
+      rcode NXDOMAIN
+    }
+}
+import custom/*.server
+"""
+OPENSHIFT = """# a zone that somebody forwards
+corp:5353 {
+    prometheus 127.0.0.1:9153
+    forward corp.example {
+        policy random
+    }
+    errors
+    bufsize 1232
+}
+.:5353 {
+    bufsize 1232
+    errors
+    log . {
+        class error
+    }
+    health {
+        lameduck 20s
+    }
+    ready
+    kubernetes cluster.local in-addr.arpa ip6.arpa {
+        pods insecure
+        fallthrough in-addr.arpa ip6.arpa
+    }
+    prometheus 127.0.0.1:9153
+    forward . /etc/resolv.conf {
+        policy sequential
+    }
+    cache 900 {
+        denial 9984 30
+    }
+    reload
+}
+hostname.bind:5353 {
+    chaos
+}
+"""
 
 
 def _formed(message: str, *, age: float = 60, **pod: object) -> Cluster:
@@ -183,7 +284,72 @@ CASES = [
     _config("no kubernetes plugin", ".:53 {\n    forward . /etc/resolv.conf\n}\n", "DNC004"),
     _config("imports what can't be seen", ".:53 {\n    import custom/*.override\n}\n"),
     _config("no upstream", ".:53 {\n    kubernetes cluster.local\n}\n", "DNC005"),
+    _config("forwards to the DNS Service by its name", _forward("kube-dns.kube-system.svc.cluster.local"), "DNC003"),
+    _config("forwards to another Service by its name", _forward("dns.infra.svc.cluster.local")),
+    _config(
+        "forwards to a resolver on its loopback, from a block that does not listen there",
+        ".:53 {\n  bind 10.0.0.1\n  kubernetes cluster.local\n  forward . 127.0.0.1\n}\n",
+    ),
+    _config("an upstream by a plugin that netdoc does not know", KUBEADM.replace("forward .", "fanout .")),
+    _config("one block without braces", ".:53\nerrors\nkubernetes cluster.local\nforward . /etc/resolv.conf\n"),
+    _config("a brace at a line's end", KUBEADM.replace("max_concurrent 1000\n    }", "max_concurrent 1000 }")),
+    _config("a block twice", KUBEADM + "a.example:53 {\n}\ndns://a.example {\n}\n", "DNC006"),
+    _config("a block a port", KUBEADM + "a.example:53 {\n}\na.example:5353 {\n}\n"),
+    _config("an address without a blank before its brace", KUBEADM.replace(".:53 {", ".:53{"), "DNC006"),
+    _config("server blocks that can't be seen", "import custom/*.server\n"),
+    _config("AKS", AKS),
+    _config("OpenShift's, in another place", OPENSHIFT),
     _config("brace missing", ".:53 {\n    kubernetes cluster.local\n", "DNC006"),
+    Case(
+        "no server is scheduled",
+        make_cluster(*_dns(_pending("dns-a", TAINT), _pending("dns-b", TAINT)), make_node("n1", taints=[{"key": "x"}])),
+        frozenset({("DNC002", SUBJECT)}),
+    ),
+    Case("the scheduler has just said no", make_cluster(*_dns(_pending("dns-a", TAINT, age=20)))),
+    Case("no scheduler", make_cluster(*_dns(_pending("dns-a"))), frozenset({("DNC002", SUBJECT)})),
+    Case(
+        "no server has its image",
+        make_cluster(*_dns(_pod("dns-a", "", "n1", ready=False, waiting="ImagePullBackOff"))),
+        frozenset({("DNC002", SUBJECT)}),
+    ),
+    Case(
+        "no server has a sandbox",
+        make_cluster(
+            *_dns(_pod("dns-a", "", "n1", ready=False, waiting="ContainerCreating", age=600)),
+            make_event("Pod", "dns-a", "kube-system", "FailedCreatePodSandBox", "plugin type flannel failed"),
+        ),
+        frozenset({("DNC002", SUBJECT)}),
+    ),
+    Case(
+        "CoreDNS may not list",
+        make_cluster(*_dns(_pod("dns-a", "10.0.0.1", "n1", ready=False, age=600)), make_dns_log("dns-a", NOT_ALLOWED)),
+        frozenset({("DNC002", SUBJECT)}),
+    ),
+    Case(
+        "no route to the upstreams is advice",
+        make_cluster(*_two(), make_dns_log("dns-a", NO_ROUTE * 9)),
+        frozenset({("DNC012", SUBJECT)}),
+    ),
+    Case(
+        "the second server finds no node",
+        make_cluster(*_dns(DNS_A, _pending("dns-b", TAINT), addresses={"10.0.0.1": "dns-a"})),
+        frozenset({("DNC008", "Pod kube-system/dns-b"), ("DNC010", SUBJECT)}),
+    ),
+    Case(
+        "a Corefile alone in a folder",
+        make_cluster(make_corefile(".:53 {\n errors\n"), unavailable={ENDPOINT_SLICE: OFFLINE}, origin="manifests"),
+        frozenset({("DNC006", CONFIG)}),
+    ),
+    Case(
+        "a Corefile alone in a folder, which is well",
+        make_cluster(make_corefile(KUBEADM), unavailable={ENDPOINT_SLICE: OFFLINE}, origin="manifests"),
+    ),
+    Case("NodeLocal DNSCache beside it", make_cluster(*_two(), make_corefile(CACHE, "node-local-dns"))),
+    Case(
+        "NodeLocal DNSCache can't read its own",
+        make_cluster(*_two(), make_corefile(CACHE + "}", "node-local-dns"), make_corefile(CACHE + ". {", "nodelocaldns")),
+        frozenset({("DNC006", "ConfigMap kube-system/nodelocaldns")}),
+    ),
     Case("DNS is not in the cluster", make_cluster(make_service()), state="skipped"),
     Case("services forbidden", make_cluster(unavailable={SERVICE: FORBIDDEN}), state="skipped"),
     Case("pods forbidden", make_cluster(*_two(), unavailable={POD: FORBIDDEN}), state="unknown"),

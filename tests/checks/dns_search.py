@@ -20,7 +20,7 @@ from kubectl_netdoc.api import (
     Unavailable,
 )
 from kubectl_netdoc.facts import Measured
-from kubectl_netdoc.testing import Case, Wishes, make_cluster, make_corefile, make_dns_reply, make_event, measured
+from kubectl_netdoc.testing import Case, Wishes, make_cluster, make_corefile, make_dns_reply, measured
 
 NODES = ("n1", "n2", "n3")
 COREFILE = make_corefile(".:53 {\n  kubernetes cluster.local in-addr.arpa\n  forward . /etc/resolv.conf\n}")
@@ -82,15 +82,6 @@ def _file(
 
 AUTOPATH = make_cluster(make_corefile(".:53 {\n  kubernetes cluster.local\n  autopath @kubernetes\n}"), vantages=NODES)
 OUTSIDE = make_cluster(COREFILE, vantages=NODES, wishes=Wishes(external=("www.example.org", "192.0.2.7", "a.", "b.", "c.")))
-LIMITS = "Search Line limits were exceeded, some search paths have been omitted, the applied search line is: a b"
-EVENTS = make_cluster(
-    COREFILE,
-    make_event("Pod", "web-1", "shop", "DNSConfigForming", LIMITS),
-    make_event("Pod", "web-2", "shop", "DNSConfigForming", LIMITS),
-    make_event("Pod", "old", "shop", "DNSConfigForming", "Nameserver limits were exceeded", age=7200),
-    make_event("Pod", "other", "shop", "Failed", "Error"),
-    vantages=NODES,
-)
 TWO = make_cluster(COREFILE, vantages=NODES[:2])
 BLIND = make_cluster(COREFILE, vantages=NODES, unavailable={EVENT: Unavailable("forbidden")})
 FEW = tuple(f"zone{n}.corp.example" for n in range(15))
@@ -134,7 +125,6 @@ CASES = [
     _case("33 search domains", _measure(files=_all(_file(search=MANY))), ("DSE021", RESOLV)),
     _case("too long for musl", _measure(files=_all(_file(search=(*SEARCH, *FEW)))), ("DSE021", RESOLV)),
     _case("32 short search domains", _measure(files=_all(_file(search=MANY[:32])))),
-    _case("the kubelet left something out", _measure(EVENTS), ("DSE022", "Pod shop/web-1"), cluster=EVENTS),
     _case("nodes differ", _measure(files={"n1": _file(search=(*SEARCH, "zone-a.internal"))}), ("DSE023", RESOLV)),
     _case("no ndots", _measure(files=_all(_file(options=()))), ("DSE024", RESOLV), cost=False),
     _case("large ndots", _measure(files=_all(_file(options=("ndots:9",)))), ("DSE024", RESOLV)),

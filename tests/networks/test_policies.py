@@ -102,7 +102,9 @@ def predicted(lab: Lab, address: str) -> dict[Way, str]:
     of = engine(lab)
     found = {}
     for way in WAYS:
-        verdict = of.verdict(source(of, lab, way.source), of.address(address), ports.of("TCP", way.port))
+        verdict = of.verdict(
+            source(of, lab, way.source), of.address(address), ports.of("TCP", way.port), 6 if ":" in address else 4
+        )
         assert not verdict.incomplete
         if not verdict.depends:
             found[way] = "timeout" if not verdict.allowed else "refused" if way.port == CLOSED else "ok"

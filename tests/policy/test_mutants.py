@@ -67,7 +67,7 @@ MUTANTS = {
         'return other.host and other.node != "" and other.node == subject.node',
         "return other.host",
     ),
-    "an empty from is nobody": ("rules", "return Peers(everyone=True)\n        blocks", "return Peers()\n        blocks"),
+    "an empty from is nobody": ("rules", "return Peers(everyone=True)\n        ranges", "return Peers()\n        ranges"),
     "ipBlock matches pods always": (
         "engine",
         "peers.networks if ordinary and not reading.blocks_match_pods else",

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rules that name the port of a Service where policies are about the ports of its pods."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from kubectl_netdoc.cluster import matches
+from kubectl_netdoc.policy.engine import End, Engine
+from kubectl_netdoc.policy.names import target_numbers
+from kubectl_netdoc.policy.rules import Direction, Peers, Policy, Rule, Tier
+from kubectl_netdoc.policy.selection import PodSet, members
+from kubectl_netdoc.policy.workloads import Peer, peers
+from kubectl_netdoc.records import NETWORK_POLICY, SERVICE, NetworkPolicy, Service
+
+Port = tuple[str, int]
+"""Protocol and number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mistaken:
+    """A port in a rule that only a Service has: of the pods behind it, ``targets`` are the ports."""
+
+    rule: Rule
+    index: int
+    protocol: str
+    port: int
+    service: Service
+    targets: tuple[int, ...]
+
+    @property
+    def place(self) -> str:
+        """Where it stands, as kubectl's jsonpath has it."""
+        return f"{self.rule.place}.ports[{self.index}]"
+
+    def __str__(self) -> str:
+        listen = " and ".join(map(str, self.targets))
+        name = f"{self.service.namespace}/{self.service.name}"
+        return f"{self.protocol} {self.port} is the port of Service {name}, whose pods listen on {listen}"
+
+
+class _Behind:
+    """A workload: its own ports, and the Services that lead to it, by their port and the ports that they lead to."""
+
+    def __init__(self, peer: Peer, services: Iterable[Service]) -> None:
+        specs = [pod.spec for pod in peer.pods] + [template.spec for template in peer.templates]
+        self.classes = sum(1 << number for number in {end.pod_class.id for end in peer.ends if end.pod_class})
+        self.declared: set[Port] = {(port.protocol or "TCP", port.container_port) for spec in specs for port in spec.ports()}
+        self.led: dict[Port, tuple[Service, frozenset[int]]] = {}
+        self.targets: set[Port] = set()
+        for service in services:
+            if not any(matches(service.spec.selector, labels) for labels in peer.labels):
+                continue
+            for port in service.spec.ports:
+                numbers = frozenset(target_numbers(port, specs))
+                self.targets |= {(port.protocol, number) for number in numbers}
+                if not service.headless and service.spec.type != "ExternalName" and numbers:
+                    self.led.setdefault((port.protocol, port.port), (service, numbers))
+
+    def listens(self, port: Port) -> bool:
+        """Whether its pods say that they listen there, or a Service leads there."""
+        return port in self.declared or port in self.targets
+
+
+class ServicePorts:
+    """The policies of a cluster held against its Services."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.written = {(item.namespace, item.name): item for item in engine.cluster.all(NETWORK_POLICY)}
+
+    @cached_property
+    def _behind(self) -> dict[int, list[_Behind]]:
+        """The workloads by the classes of their pods."""
+        cluster = self.engine.cluster
+        services: defaultdict[str, list[Service]] = defaultdict(list)
+        for service in cluster.all(SERVICE) if cluster.readable(SERVICE) else ():
+            services[service.namespace].append(service)
+        found: defaultdict[int, list[_Behind]] = defaultdict(list)
+        for peer in peers(self.engine) if services else ():
+            behind = _Behind(peer, services[peer.ref.namespace])
+            for number in members(behind.classes & ~self.engine.selection.host_network):
+                found[number].append(behind)
+        return found
+
+    def mistaken(self) -> Iterator[Mistaken]:
+        """Yield each port in a rule that is a Service's, where none of the pods in question has it."""
+        for policy in self.engine.policies:
+            source = self.written.get((policy.ref.namespace, policy.ref.name)) if policy.tier is Tier.NAMESPACE else None
+            for rule in policy.rules if source and policy.subject else ():
+                if source is not None:
+                    yield from self._in_rule(policy, rule, source)
+
+    def _in_rule(self, policy: Policy, rule: Rule, source: NetworkPolicy) -> Iterator[Mistaken]:
+        ingress = rule.direction is Direction.INGRESS
+        written = (source.spec.ingress if ingress else source.spec.egress)[rule.index]
+        destinations = policy.subject if ingress else self._named(rule, source)
+        for index, port in enumerate(written.ports):
+            if not isinstance(port.port, int) or port.end_port:
+                continue
+            asked = port.protocol, port.port
+            there = {id(one): one for number in members(destinations) for one in self._behind.get(number, ())}.values()
+            led = [one.led[asked] for one in there if asked in one.led]
+            if not led or any(one.listens(asked) for one in there):
+                continue
+            targets = {number for _, numbers in led for number in numbers}
+            if not any(self._allowed(policy, rule, destinations, (port.protocol, number)) for number in targets):
+                yield Mistaken(rule, index, port.protocol, port.port, led[0][0], tuple(sorted(targets)))
+
+    def _named(self, rule: Rule, source: NetworkPolicy) -> PodSet:
+        """The pods that an egress rule names by their labels; whole namespaces are not meant for one Service."""
+        found: PodSet = 0
+        for peer in source.spec.egress[rule.index].to:
+            if peer.pod_selector is not None and str(peer.pod_selector):
+                found |= self.engine.compiler.selected(rule.policy.namespace, peer)
+        return found
+
+    def _allowed(self, policy: Policy, rule: Rule, destinations: PodSet, port: Port) -> bool:
+        """Whether another rule for the same pods has the port that is meant, so that this one is only one too many."""
+        classes = self.engine.selection.classes
+        ends = (End("", classes[number]) for number in members(policy.subject))
+        others = {other.ref: other for end in ends for other in self.engine.selecting(end, rule.direction)}
+        meant = [classes[number] for number in members(destinations)]
+        return any(
+            _meet(each.peers, rule.peers) and any(each.ports.on(known).has(*port) for known in meant)
+            for other in others.values()
+            if other.tier is Tier.NAMESPACE
+            for each in other.of(rule.direction)
+        )
+
+
+def _meet(one: Peers, other: Peers) -> bool:
+    """Whether two rules may be about the same other end."""
+    return one.everyone or other.everyone or bool(one.pods & other.pods) or bool(one.blocks and other.blocks)
