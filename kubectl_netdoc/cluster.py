@@ -105,6 +105,7 @@ class Index:
 
     def __init__(self, listings: Listings) -> None:
         self.listings = listings
+        self._by_namespace: dict[str, dict[str, list[Any]]] = {}
 
     def readable(self, kind: Kind[Any]) -> bool:
         """Whether the list of a kind could be had."""
@@ -128,6 +129,12 @@ class Index:
     def pods_by_namespace(self) -> dict[str, list[Pod]]:
         """Pods that have not finished."""
         return _grouped((pod.namespace, pod) for pod in self.items(POD) if not pod.finished)
+
+    def in_namespace(self, kind: Kind[R], namespace: str) -> list[R]:
+        """Objects of a kind in a namespace."""
+        if kind.name not in self._by_namespace:
+            self._by_namespace[kind.name] = _grouped((item.namespace, item) for item in self.items(kind))
+        return self._by_namespace[kind.name].get(namespace, [])
 
     @cached_property
     def slices_by_service(self) -> dict[tuple[str, str], list[EndpointSlice]]:
@@ -250,7 +257,8 @@ class Cluster:
 
     def leading_to(self, namespace: str, labels: Mapping[str, str]) -> list[Service]:
         """Services whose selector selects pods of a namespace with these labels; raises ``KindUnavailable``."""
-        return [item for item in self.all(SERVICE) if item.namespace == namespace and matches(item.spec.selector, labels)]
+        self.all(SERVICE)
+        return [item for item in self.index.in_namespace(SERVICE, namespace) if matches(item.spec.selector, labels)]
 
     def pods_of(self, service: Service) -> list[Pod]:
         """Unfinished pods that a Service's selector selects."""
@@ -263,13 +271,7 @@ class Cluster:
 
     def workloads_in(self, namespace: str, kinds: Iterable[Kind[Workload]]) -> list[tuple[Kind[Workload], Workload]]:
         """Workloads of a namespace among those kinds that could be read."""
-        return [
-            (kind, item)
-            for kind in kinds
-            if self.readable(kind)
-            for item in self.index.items(kind)
-            if item.namespace == namespace
-        ]
+        return [(kind, item) for kind in kinds if self.readable(kind) for item in self.index.in_namespace(kind, namespace)]
 
     def events_about(self, kind: str, namespace: str, name: str) -> list[Event]:
         """Events about one object; none where Events could not be read."""

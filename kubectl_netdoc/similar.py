@@ -3,8 +3,8 @@
 
 A slip is one letter left out, put in twice, mistaken or swapped with the next, in one word of a name, or its case and separators:
 four of five misspellings are of that kind (F. J. Damerau, "A technique for computer detection and correction of spelling errors",
-1964). Names that differ otherwise are those of siblings (kafka-0 and kafka-2, v1 and v2, tenant-a and tenant-b, blue and green, web
-and web-canary), and what is meant for one of them is not meant for another.
+1964). Names that differ otherwise are those of siblings (kafka-0 and kafka-2, v1 and v2, tenant-a and tenant-b, blue and green,
+web and web-canary), and what is meant for one of them is not meant for another.
 """
 
 from __future__ import annotations

@@ -88,11 +88,8 @@ def test_a_further_word_makes_a_sibling(word: str, more: str) -> None:
 
 
 def test_the_objects_own_name_says_what_is_meant() -> None:
-    assert (similar.typo("wep", ["web"]), similar.typo("wep", ["web"], "web"), similar.typo("tenant-b", ["tenant-a"], "tenant-a")) == (
-        "",
-        "web",
-        "",
-    )
+    assert (similar.typo("wep", ["web"]), similar.typo("wep", ["web"], "web")) == ("", "web")
+    assert similar.typo("tenant-b", ["tenant-a"], "tenant-a") == ""
 
 
 def test_of_two_that_may_be_meant_none_is() -> None:
