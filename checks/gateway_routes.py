@@ -33,7 +33,6 @@ from kubectl_netdoc.api import (
     REFERENCE_GRANT,
     ROUTES,
     SERVICE,
-    WORKLOADS,
     Check,
     Cluster,
     Code,
@@ -48,6 +47,7 @@ from kubectl_netdoc.api import (
     Unavailable,
     Unseen,
 )
+from kubectl_netdoc.backends import KINDS as MAKERS
 from kubectl_netdoc.entry import SETTLING, Backend
 from kubectl_netdoc.records import Condition, Reference, Route
 from kubectl_netdoc.similar import typo
@@ -422,7 +422,7 @@ check = Check(
     needs=Needs(
         kinds=(SERVICE,),
         optional=(GATEWAY, GATEWAY_CLASS, *ROUTES, REFERENCE_GRANT, ENDPOINT_SLICE, POD),
-        hints=WORKLOADS,
+        hints=MAKERS,
     ),
     codes=(
         NO_CLASS,

@@ -30,7 +30,6 @@ from kubectl_netdoc.api import (
     INGRESS_CLASS,
     POD,
     SERVICE,
-    WORKLOADS,
     Check,
     Cluster,
     Code,
@@ -44,6 +43,7 @@ from kubectl_netdoc.api import (
     Subject,
     Unseen,
 )
+from kubectl_netdoc.backends import KINDS as MAKERS
 from kubectl_netdoc.controllers import Classed
 from kubectl_netdoc.entry import SETTLING, Backend
 from kubectl_netdoc.words import some
@@ -239,7 +239,7 @@ check = Check(
     id="ingress_routes",
     title="Ingresses lead to Services that serve",
     prefix="ING",
-    needs=Needs(kinds=(INGRESS, SERVICE), optional=(INGRESS_CLASS, ENDPOINT_SLICE, POD), hints=WORKLOADS),
+    needs=Needs(kinds=(INGRESS, SERVICE), optional=(INGRESS_CLASS, ENDPOINT_SLICE, POD), hints=MAKERS),
     codes=(NO_SERVICE, NO_PORT, NOBODY, CONFLICT, RESTING),
     analyse=analyse,
 )

@@ -56,7 +56,7 @@ from kubectl_netdoc.api import (
     matches,
 )
 from kubectl_netdoc.backends import Backends, closed_gate, elsewhere, waits
-from kubectl_netdoc.records import ServicePort
+from kubectl_netdoc.records import REPLICATION_CONTROLLER, ServicePort
 from kubectl_netdoc.similar import given, nearest_labels, nearest_name, selector_patch, text, typo
 from kubectl_netdoc.targets import CONTROLLER
 from kubectl_netdoc.words import some
@@ -343,7 +343,7 @@ def _judge(cluster: Cluster, service: Service, provisioning: timedelta, unmade: 
         yield Unseen(f"the backends of Service {service.namespace}/{service.name}", far)
         return
     yield from _backends(cluster, service, backends, unmade)
-    yield from _named_ports(service, backends)
+    yield from _named_ports(cluster, service, backends, unmade)
     yield from _two_workloads(cluster, service, backends)
     if cluster.readable(ENDPOINT_SLICE):
         yield from _slices(cluster, service, backends)
@@ -476,8 +476,11 @@ def _none_ready(service: Service, pods: list[Pod], why: str, mend: str) -> Findi
     return NONE_READY.on(_subject(service), common, selector=text(service.spec.selector))
 
 
-def _named_ports(service: Service, backends: Backends) -> Iterator[Finding]:
-    """Kubernetes finds a named port by its name and the protocol of the Service's port (EndpointSlice controller)."""
+def _named_ports(cluster: Cluster, service: Service, backends: Backends, unmade: list[str]) -> Iterator[Finding]:
+    """Kubernetes finds a named port by its name and the protocol of the Service's port (EndpointSlice controller).
+
+    Where kustomize is to change manifests, it may give containers that port, or the pod another container (kubebuilder's proxy).
+    """
     specs = [pod.spec for pod in backends.pods] or [item.template.spec for _, item in backends.workloads]
     if not any(spec.containers for spec in specs):
         return
@@ -485,6 +488,10 @@ def _named_ports(service: Service, backends: Backends) -> Iterator[Finding]:
     lost = [port for port in service.spec.ports if _unnamed(port, declared)]
     for port in lost:
         meant = _meant_port(service, port, declared)
+        known = meant or any(name == port.target_port for name, _ in declared)
+        if cluster.patched and not known:
+            unmade.append(f"{service.namespace}/{service.name} (port {port.target_port})")
+            continue
         code = NO_SUCH_PORT if meant or len(lost) == len(service.spec.ports) else UNRESOLVED_PORT
         pointer = f"/spec/ports/{service.spec.ports.index(port)}/targetPort"
         told = [f"{name}/{protocol}" for name, protocol in sorted(declared)]
@@ -647,7 +654,9 @@ check = Check(
     id="service_config",
     title="Services lead to pods that can serve",
     prefix="SVC",
-    needs=Needs(kinds=(SERVICE,), optional=(POD, ENDPOINT_SLICE, EVENT, NODE, *WORKLOADS), hints=(COREFILE,)),
+    needs=Needs(
+        kinds=(SERVICE,), optional=(POD, ENDPOINT_SLICE, EVENT, NODE, *WORKLOADS), hints=(COREFILE, REPLICATION_CONTROLLER)
+    ),
     codes=(
         NEAR_MISS,
         NOTHING_SELECTED,

@@ -12,6 +12,7 @@ from kubectl_netdoc.records import (
     JOB,
     POD,
     REPLICA_SET,
+    REPLICATION_CONTROLLER,
     SERVICE,
     STATEFUL_SET,
     WORKLOADS,
@@ -33,6 +34,9 @@ MESH_SERVER = "clustermesh-apiserver"
 EASTWEST = ("istio", "eastwestgateway")
 """The label of the gateway between the clusters of an Istio mesh (Istio: Install Multi-Primary on different networks)."""
 
+KINDS = (*WORKLOADS, REPLICATION_CONTROLLER)
+"""What is read of who makes pods; a DeploymentConfig (OpenShift) has ReplicationControllers."""
+
 Made = tuple[Kind[Workload], Workload]
 
 
@@ -49,7 +53,7 @@ class Backends:
         self.pods = [pod for pod in found if not pod.terminating]
         self.ending = [pod for pod in found if pod.terminating]
         self.ready = [pod for pod in self.pods if pod.ready]
-        every = cluster.workloads_in(service.namespace, WORKLOADS)
+        every = cluster.workloads_in(service.namespace, KINDS)
         self.neighbours = [(kind, item) for kind, item in every if _owner(item) not in GENERATED]
         self.workloads = [(kind, item) for kind, item in self.neighbours if _makes(kind, item, self.selector)]
         counted = cluster.origin != "manifests"

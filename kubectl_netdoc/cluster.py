@@ -172,6 +172,7 @@ class Cluster:
     ``vantages``: the nodes that carry a debug pod in this run; "" is a pod wherever the scheduler puts it.
     ``wishes``: what the user asked for. ``own_namespace``: where netdoc's own pods run; a name that stands for
     any where each run makes a new one, as no policy can know it. ``image``: what the debug pods ran; "" where none did.
+    ``patched``: manifests that kustomize is to change.
     """
 
     def __init__(
@@ -187,6 +188,7 @@ class Cluster:
         wishes: Wishes = Wishes(),  # noqa: B008 - frozen
         own_namespace: str = "netdoc",
         image: str = "",
+        patched: bool = False,
     ) -> None:
         self.index = Index(listings)
         self.time = time or datetime.now(UTC)
@@ -198,6 +200,7 @@ class Cluster:
         self.wishes = wishes
         self.own_namespace = own_namespace
         self.image = image
+        self.patched = patched
         self.touched: set[str] = set()
         self._allowed: frozenset[str] | None = None
 

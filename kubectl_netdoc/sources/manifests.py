@@ -16,7 +16,7 @@ import yaml
 from kubectl_netdoc.cluster import Cluster, Listing, Unavailable
 from kubectl_netdoc.facts import Measured
 from kubectl_netdoc.model import Unseen
-from kubectl_netdoc.records import KINDS, REPLICA_SET, Kind, Object, ObjectMeta, convert
+from kubectl_netdoc.records import KINDS, OWNERS, REPLICA_SET, Kind, Object, ObjectMeta, convert
 from kubectl_netdoc.report.terminal import safe
 from kubectl_netdoc.requests import Request
 from kubectl_netdoc.sources import SourceError
@@ -155,6 +155,7 @@ class ManifestSource:
         self._bad: dict[str, list[Unseen]] = {}
         self._place: dict[tuple[str, str, str], tuple[int, str]] = {}
         self._warn = warn
+        self._patched = any(Path(file).stem.lower() == "kustomization" for file, _ in documents)
         passed_over: Counter[str] = Counter()
         for file, document in documents:
             objects = list(_objects(document))
@@ -184,10 +185,13 @@ class ManifestSource:
             identity = kind.name, record.namespace, record.name
             if record.name and identity in self._place:
                 where = f"{kind.written or kind.name} {record.namespace}/{record.name}".replace(" /", " ")
-                self._warn(f"{where} is there twice, in {self._place[identity][1]} and in {file}: the last counts")
-                self._found[kind.name][self._place[identity][0]] = record
-                self._place[identity] = self._place[identity][0], file
-                return
+                either = kind in OWNERS  # a base and its patch, or two things that are never applied together
+                counts = "either may count" if either else "the last counts"
+                self._warn(f"{where} is there twice, in {self._place[identity][1]} and in {file}: {counts}")
+                if not either:
+                    self._found[kind.name][self._place[identity][0]] = record
+                    self._place[identity] = self._place[identity][0], file
+                    return
             found = self._found.setdefault(kind.name, [])
             self._place[identity] = len(found), file
             found.append(record)
@@ -195,7 +199,7 @@ class ManifestSource:
     def _templates(self, item: dict[str, Any]) -> bool:
         """Keep the pods that a custom resource (a Rollout, a CloneSet) writes out, as the ReplicaSets that it would have."""
         metadata = item.get("metadata")
-        if not isinstance(metadata, dict) or item["kind"] == "CustomResourceDefinition":
+        if not isinstance(metadata, dict):
             return False
         owner = {"kind": item["kind"], "name": metadata.get("name"), "controller": True}
         templates = list(_pod_templates(item.get("spec")))
@@ -227,7 +231,8 @@ class ManifestSource:
 
     def cluster(self, kinds: tuple[Kind[Any], ...]) -> Cluster:
         """Return the manifests as a cluster."""
-        return Cluster({kind.name: self._listing(kind) for kind in kinds}, server="", origin="manifests")
+        listings = {kind.name: self._listing(kind) for kind in kinds}
+        return Cluster(listings, server="", origin="manifests", patched=self._patched)
 
     def _listing(self, kind: Kind[Any]) -> Listing | Unavailable:
         if kind.name not in self._found and kind.name not in self._bad and not kind.authored:
