@@ -219,7 +219,8 @@ def _families(cluster: Cluster, service: Service) -> Iterator[Finding]:
 def _of(service: Service) -> list[tuple[str, str]]:
     """A Service's families, the first first, each with its ClusterIP."""
     ips = [ip for ip in service.spec.cluster_ips if ip != "None"]
-    return [(families.of(ip), ip) for ip in ips] or [(family, "None") for family in service.spec.ip_families]
+    known = [family for family in service.spec.ip_families if family in (families.IPV4, families.IPV6)]
+    return [(families.of(ip), ip) for ip in ips] or [(family, "None") for family in known]
 
 
 def _pods_without(cluster: Cluster, service: Service, family: str) -> int:

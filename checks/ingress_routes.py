@@ -120,7 +120,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     if unmade:
         yield Unseen(f"{len(unmade)} backends of Ingresses", f"their Services are not in these manifests: {some(unmade, SHOWN)}")
     yield from _behind(cluster, routes)
-    yield from _conflicts(routes)
+    yield from _conflicts(routes if cluster.origin != "manifests" else [route for route in routes if route.controller])
 
 
 def _backends(ingress: Ingress) -> Iterator[Backend]:
@@ -191,7 +191,7 @@ def _behind(cluster: Cluster, routes: list[Classed]) -> Iterator[Finding]:
 
 def _conflicts(routes: list[Classed]) -> Iterator[Finding]:
     """Canaries, and controllers with a load balancer for each Ingress, may claim one path more than once; one that is not known
-    may tell them apart by annotations.
+    may tell them apart by annotations. Manifests that name no controller may be samples to choose from.
     """
     claims: dict[tuple[str, ...], list[tuple[Ingress, Backend]]] = {}
     for route in sorted(routes, key=lambda r: (str(r.ingress.metadata.creation_timestamp), r.ingress.namespace, r.ingress.name)):

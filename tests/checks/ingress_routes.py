@@ -55,6 +55,7 @@ CONFLICT = ("ING004", "Ingress shop/api")
 RESOURCE = [{"http": {"paths": [{"path": "/", "backend": {"resource": {"kind": "StorageBucket", "name": "b"}}}]}}]
 DEFAULT = {"service": {"name": "nothing", "port": {"number": 80}}}
 SOLVER = {"acme.cert-manager.io/http01-solver": "true"}
+API = make_service("api", selector=APP)
 SHARED = Annotations(cilium_global="true")
 NO_RIGHT = Unavailable("forbidden", Rule("list", "ingressclasses", "networking.k8s.io"))
 
@@ -135,6 +136,12 @@ CASES = [
         _manifests(make_ingress(routes={"x/": "wbe:80"}), make_ingress("other", routes={"y/": "web:80"})),
     ),
     _case("manifests: no such port", _manifests(make_ingress(routes={"x/": "web:8080"})), ("ING002", INGRESS_WEB)),
+    _case("manifests: samples to choose from", _manifests(make_ingress("api", routes=OTHER, cls=""), make_ingress(cls=""), API)),
+    _case(
+        "manifests: two claim one path of a class that is there",
+        _manifests(make_ingress("api", routes=OTHER, age=600), make_ingress(), API, CLASS),
+        CONFLICT,
+    ),
     _case("Traefik: one path by two entry points", _traefik(_by("web", "api"), _by("websecure"))),
     _case("Traefik: one path by one entry point of each", _traefik(_by("websecure, web", "api"), _by("web")), CONFLICT),
     _case("Traefik: with TLS and without", _traefik(make_ingress("api", routes=OTHER), make_ingress(secrets={"t": ""}))),
