@@ -402,7 +402,7 @@ def _granted(cluster: Cluster, kind: str, route: Route, reference: Reference) ->
     return any(grant.allows(kind, route.namespace, ("Service", reference.name)) for grant in grants)
 
 
-def _behind(cluster: Cluster, leading: Loads) -> Iterator[Finding]:
+def _behind(cluster: Cluster, leading: Loads) -> Iterator[Finding | Unseen]:
     """Services with nobody behind them, each once with all that leads to it."""
     for (namespace, name), routes in sorted(leading.items()):
         service = cluster.get(SERVICE, namespace, name)
@@ -411,6 +411,8 @@ def _behind(cluster: Cluster, leading: Loads) -> Iterator[Finding]:
         subject, shown = Subject("Service", name, namespace), list(dict.fromkeys(routes))[:SHOWN]
         if rests := entry.resting(cluster, service):
             yield RESTING.on(subject, why=rests, routes=shown)
+        elif untold := entry.untold(cluster, service):
+            yield Unseen(f"what is behind Service {namespace}/{name}", untold)
         else:
             yield NOBODY.on(subject, why=why, routes=shown)
 

@@ -220,7 +220,7 @@ def _controller(cluster: Cluster, name: str, routes: list[Classed]) -> Iterator[
 
 def _bring_back(workloads: list[tuple[Kind[Workload], Workload]]) -> tuple[str, ...]:
     """The commands that look, and the one that scales up what rests."""
-    resting = [item for kind, item in workloads[:1] if kind is DEPLOYMENT and not item.spec.replicas]
+    resting = [item for kind, item in workloads[:1] if kind is DEPLOYMENT and not item.wanted]
     scale = (
         f"kubectl -n {word(item.namespace)} scale deployment {word(item.name)} --current-replicas=0 --replicas=1"
         for item in resting
@@ -233,7 +233,7 @@ def _why(workloads: list[tuple[Kind[Workload], Workload]]) -> str:
         return "nor is there a Deployment or DaemonSet of it, and none of these Ingresses has an address"
     kind, item = workloads[0]
     return f"{kind.name} {item.namespace}/{item.name} " + (
-        f"wants {item.spec.replicas}" if kind is DEPLOYMENT else "fits no node, or makes none"
+        f"wants {item.wanted}" if kind is DEPLOYMENT else "fits no node, or makes none"
     )
 
 

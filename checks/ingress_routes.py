@@ -172,7 +172,7 @@ def _written(backend: Backend) -> dict[str, object]:
     return {"name": backend.port_name} if backend.port_name else {"number": backend.number}
 
 
-def _behind(cluster: Cluster, routes: list[Classed]) -> Iterator[Finding]:
+def _behind(cluster: Cluster, routes: list[Classed]) -> Iterator[Finding | Unseen]:
     """Services with nobody behind them, each once with all that leads to it."""
     leading: dict[tuple[str, str], list[Backend]] = {}
     for route in routes:
@@ -185,6 +185,8 @@ def _behind(cluster: Cluster, routes: list[Classed]) -> Iterator[Finding]:
         subject = Subject("Service", service.name, service.namespace)
         if rests := entry.resting(cluster, service):
             yield RESTING.on(subject, why=rests, routes=some(backends, SHOWN))
+        elif untold := entry.untold(cluster, service):
+            yield Unseen(f"what is behind Service {service.namespace}/{service.name}", untold)
         else:
             yield NOBODY.on(subject, why=why, routes=some(backends, SHOWN))
 

@@ -55,7 +55,7 @@ from kubectl_netdoc.api import (
     Workload,
     matches,
 )
-from kubectl_netdoc.backends import Backends, closed_gate, elsewhere, waits
+from kubectl_netdoc.backends import Backends, closed_gate, elsewhere, unread, waits
 from kubectl_netdoc.records import REPLICATION_CONTROLLER, ServicePort
 from kubectl_netdoc.similar import given, nearest_labels, nearest_name, selector_patch, text, typo
 from kubectl_netdoc.targets import CONTROLLER
@@ -358,7 +358,7 @@ def _named(kind: Kind[Workload], item: Workload) -> str:
     return f"{kind.name.lower()}/{item.name}"
 
 
-def _backends(cluster: Cluster, service: Service, backends: Backends, unmade: list[str]) -> Iterator[Finding]:
+def _backends(cluster: Cluster, service: Service, backends: Backends, unmade: list[str]) -> Iterator[Finding | Unseen]:
     subject = _subject(service)
     live = cluster.origin != "manifests"
     warnings = [
@@ -373,7 +373,8 @@ def _backends(cluster: Cluster, service: Service, backends: Backends, unmade: li
         yield from _ending(cluster, service, backends)
     elif backends.active and live:
         kind, item = backends.active[0]
-        why = warnings[-1][-300:] if warnings else "no Event says why"
+        silent = "no Event says why" if cluster.readable(EVENT) else "Events, which may say why, can't be read"
+        why = warnings[-1][-300:] if warnings else silent
         if cluster.age(item.metadata.creation_timestamp) > SETTLING:
             yield NO_PODS_MADE.on(subject, workload=_named(kind, item), replicas=item.wanted, why=why)
     elif backends.resting:
@@ -399,7 +400,7 @@ def _since(age: timedelta) -> str:
     return f"overdue for {seconds} s" if seconds > 0 else f"within {-seconds} s"
 
 
-def _nothing_selected(cluster: Cluster, service: Service, backends: Backends, unmade: list[str]) -> Iterator[Finding]:
+def _nothing_selected(cluster: Cluster, service: Service, backends: Backends, unmade: list[str]) -> Iterator[Finding | Unseen]:
     selector = text(service.spec.selector)
     if cluster.age(service.metadata.creation_timestamp) < SETTLING:
         yield STARTING.on(_subject(service), what="pod", why=f"nothing has {selector}")
@@ -411,6 +412,9 @@ def _nothing_selected(cluster: Cluster, service: Service, backends: Backends, un
         unmade.append(f"{service.namespace}/{service.name} ({selector})")
     elif role := _role(cluster, service):
         yield NO_SUCH_ROLE.on(_subject(service), role)
+    elif hidden := unread(cluster):
+        reason = f"no pod has {selector}, and {', '.join(hidden)} can't be read, which may say that none is wanted"
+        yield Unseen(f"what is behind Service {service.namespace}/{service.name}", reason, asked=True)
     elif service.headless and not any(s.spec.service_name == service.name for s in _stateful(backends)):
         yield SELECTS_NOTHING_HEADLESS.on(_subject(service), selector=selector)
     else:

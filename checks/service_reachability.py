@@ -12,7 +12,8 @@ the same error in the application.
 
 ## What it can't see
 An accepted connect proves that something accepts, not who: meshes and proxies accept everything. UDP Services other than
-DNS. A policy on the pods behind a Service makes a time-out ambiguous: then it is unknown. At most 60 ports, 4 endpoints each.
+DNS. A policy on the pods behind a Service makes a time-out ambiguous: then it is unknown; a refusal only where the network's
+engine may reject. At most 60 ports, 4 endpoints each. Where pods declare other ports than they are sent, those are tried too.
 
 ## Sources
 Kubernetes: Virtual IPs and Service Proxies; failure catalogue K2 to K4, K8 and the table "From a probe matrix to a cause".

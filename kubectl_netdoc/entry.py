@@ -12,7 +12,7 @@ from datetime import timedelta
 from msgspec import Struct
 
 from kubectl_netdoc import x509
-from kubectl_netdoc.backends import Backends, elsewhere
+from kubectl_netdoc.backends import Backends, elsewhere, unread
 from kubectl_netdoc.cluster import Cluster
 from kubectl_netdoc.records import ENDPOINT_SLICE, POD, SERVICE, Service, TlsCertificate
 from kubectl_netdoc.similar import typo
@@ -89,6 +89,13 @@ def nobody(cluster: Cluster, service: Service) -> str:
 def resting(cluster: Cluster, service: Service) -> str:
     """Return why no pod is wanted behind a Service, in a clause; nothing where one is, or where that can't be known."""
     return Backends(cluster, service).resting if cluster.readable(POD) else ""
+
+
+def untold(cluster: Cluster, service: Service) -> str:
+    """Return why it can't be told whether a Service without a pod rests by wish; nothing where it can."""
+    none = cluster.readable(POD) and service.spec.selector and not cluster.pods_of(service)
+    hidden = unread(cluster) if none else []
+    return f"it has no pod, and whether one is wanted can't be seen: {', '.join(hidden)} can't be read" if hidden else ""
 
 
 def meant(cluster: Cluster, backend: Backend, led: Iterable[Backend]) -> str:

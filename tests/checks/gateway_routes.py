@@ -184,6 +184,10 @@ CASES = [
     _case("Service not there", _cluster(_route("{name: wbe, port: 80}")), ("GWR008", ROUTE)),
     _case("Service not there, just made", _cluster(_route("{name: wbe, port: 80}", age=30))),
     _case("Service not there, weight 0", _cluster(_route("{name: wbe, port: 80, weight: 0}"))),
+    _case(
+        "without a pod, and Deployments can't be read",
+        make_cluster(WEB, _class(), _gateway(), _route(), unavailable={DEPLOYMENT: REFUSED}),
+    ),
     _case("manifests: others may make the Service", _manifests(_route("{name: logs-kb-http, port: 443}"))),
     _case("manifests: its Service but for a slip", _manifests(_route("{name: wbe, port: 80}")), ("GWR008", ROUTE)),
     _case("manifests: no such port", _manifests(_route("{name: web, port: 8080}")), ("GWR008", ROUTE)),

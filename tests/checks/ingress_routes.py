@@ -146,6 +146,10 @@ CASES = [
     _case("Traefik: one path by one entry point of each", _traefik(_by("websecure, web", "api"), _by("web")), CONFLICT),
     _case("Traefik: with TLS and without", _traefik(make_ingress("api", routes=OTHER), make_ingress(secrets={"t": ""}))),
     _case("Traefik: one path with TLS", _traefik(_secret("api", OTHER), _secret("web", None)), CONFLICT),
+    _case(
+        "without a pod, and Deployments can't be read",
+        make_cluster(WEB, CLASS, make_ingress(), unavailable={DEPLOYMENT: NO_RIGHT}),
+    ),
     _case("two claim one path", _two(make_ingress("api", routes=OTHER, age=600)), CONFLICT),
     _case("the older one is served", _two(make_ingress("api", routes=OTHER), make_ingress(age=600)), ("ING004", INGRESS_WEB)),
     _case(

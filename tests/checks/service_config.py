@@ -651,6 +651,16 @@ SOURCES = [
     ),
     _manifests("manifests: load balancers are made later", make_service(type="LoadBalancer")),
     Case("services forbidden", make_cluster(unavailable={SERVICE: FORBIDDEN}), state="skipped"),
+    Case(
+        "Deployments forbidden: what is there but for them may rest",
+        make_cluster(make_service(selector=WEB), unavailable={DEPLOYMENT: FORBIDDEN}),
+        state="unknown",
+    ),
+    Case(
+        "Deployments forbidden, and a typo that pods prove",
+        make_cluster(make_service(selector={"app": "webb"}), make_pod(labels=WEB), unavailable={DEPLOYMENT: FORBIDDEN}),
+        _expect("SVC001"),
+    ),
     Case("pods forbidden", make_cluster(make_service(selector={"app": "x"}), unavailable={POD: FORBIDDEN}), state="unknown"),
 ]
 
