@@ -134,8 +134,8 @@ def elsewhere(cluster: Cluster, service: Service) -> str:
 
 
 def _cilium_mesh(cluster: Cluster) -> bool:
-    """Whether Cilium is part of a mesh of clusters; taken to where Deployments can't be read."""
-    if cluster.origin == "manifests" or not cluster.readable(DEPLOYMENT):
+    """Whether Cilium is part of a mesh of clusters; taken to where its Deployment can't be seen."""
+    if cluster.origin == "manifests" or cluster.scope.namespaces or not cluster.readable(DEPLOYMENT):
         return True
     items = (*cluster.all(DEPLOYMENT), *cluster.all(SERVICE))
     return any(item.name == MESH_SERVER for item in items)
