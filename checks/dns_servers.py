@@ -105,7 +105,7 @@ NO_TCP = Code(
     fix="Allow TCP 53 wherever UDP 53 is allowed (firewall, policy, the Service's ports), and have the servers listen on it.",
     commands=("kubectl -n {namespace} get service {name} -o yaml", "kubectl get networkpolicies -A"),
     rows=("D8",),
-    explains=(Explains(("DSV003", "DTR002"), "cluster"), Explains(("SVR003", "SVR004", "SVR006"), "subject")),
+    explains=(Explains(("DSV003", "DTR002"), "cluster"), Explains(("SVR003", "SVR004", "SVR006", "SVR012"), "subject")),
 )
 SERVER_NO_TCP = Code(
     id="DSV003",

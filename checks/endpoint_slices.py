@@ -34,6 +34,7 @@ from kubectl_netdoc.api import (
     Code,
     Endpoint,
     EndpointSlice,
+    Explains,
     Facts,
     Finding,
     Needs,
@@ -45,6 +46,7 @@ from kubectl_netdoc.api import (
     Threshold,
     Unseen,
 )
+from kubectl_netdoc.backends import waits
 from kubectl_netdoc.targets import CONTROLLER
 
 SETTLING = timedelta(seconds=60)
@@ -65,8 +67,8 @@ PRIMARY_MISSING = Code(
     severity=Severity.FAIL,
     risk=Risk.RESTARTS,
     title="A Service's own family has no endpoint",
-    message="Service {namespace}/{name} has the ClusterIP {ip} ({family}) first, and no ready endpoint in {family}; it has "
-    "{count} in {other}",
+    message="Service {namespace}/{name} is of {family} (ClusterIP {ip}) and has no ready endpoint in {family}; {count} {what} "
+    "{other} addresses",
     fix="Let the Service have the family that its pods have, or its pods both: ipFamilies can't change their first entry, so "
     "make the Service anew.",
     commands=(
@@ -74,6 +76,7 @@ PRIMARY_MISSING = Code(
         "kubectl -n {namespace} get endpointslices -l kubernetes.io/service-name={name}",
     ),
     rows=("K14",),
+    explains=(Explains(("SVC007", "ING003", "GWR010", "CPL001", "CPL002"), "subject"),),
 )
 SECONDARY_MISSING = Code(
     id="EPS002",
@@ -153,6 +156,7 @@ OVERDUE_POD = Code(
         "kubectl describe node {node}",
     ),
     rows=("K2",),
+    explains=(Explains(("SVC004",), "services"),),
 )
 
 
@@ -191,23 +195,40 @@ def _ready(items: list[EndpointSlice], family: str) -> int:
 
 
 def _families(cluster: Cluster, service: Service) -> Iterator[Finding]:
-    """A family of the Service without a ready endpoint, while another one has some."""
+    """A family of the Service without a ready endpoint, while another one has some, or all its pods have that one alone."""
     slices = [item for item in cluster.slices_of(service) if item.managed_by == CONTROLLER]
     counts = {family: _ready(slices, family) for family in (families.IPV4, families.IPV6)}
     if _young(cluster, service.metadata.creation_timestamp) or any(
         _young(cluster, s.metadata.creation_timestamp) for s in slices
     ):
         return
-    for number, ip in enumerate(ip for ip in service.spec.cluster_ips if ip != "None"):
-        family = families.of(ip)
+    for number, (family, ip) in enumerate(_of(service)):
         other = families.IPV4 if family == families.IPV6 else families.IPV6
-        if counts[family] or not counts[other]:
+        strangers = 0 if number or any(counts.values()) else _pods_without(cluster, service, family)
+        if counts[family] or not (counts[other] or strangers) or (number and service.headless):
             continue
         code = SECONDARY_MISSING if number else PRIMARY_MISSING
+        what = "pods are ready, with" if strangers else "are ready at"
         patch = (
             f'{{"spec":{{"ipFamilyPolicy":"SingleStack","ipFamilies":["{other}"],"clusterIPs":["{service.spec.cluster_ip}"]}}}}'
         )
-        yield code.on(_subject(service), ip=ip, family=family, other=other, count=counts[other], patch=patch)
+        numbers = {"ip": ip, "family": family, "other": other, "count": counts[other] or strangers, "what": what}
+        yield code.on(_subject(service), numbers, patch=patch)
+
+
+def _of(service: Service) -> list[tuple[str, str]]:
+    """A Service's families, the first first, each with its ClusterIP."""
+    ips = [ip for ip in service.spec.cluster_ips if ip != "None"]
+    known = [family for family in service.spec.ip_families if family in (families.IPV4, families.IPV6)]
+    return [(families.of(ip), ip) for ip in ips] or [(family, "None") for family in known]
+
+
+def _pods_without(cluster: Cluster, service: Service, family: str) -> int:
+    """How many ready pods a Service selects where none of them has an address of a family, for long enough; else 0."""
+    pods = cluster.pods_of(service) if service.spec.selector and cluster.readable(POD) else []
+    ready = [pod for pod in pods if pod.ready and pod.ips and not pod.terminating]
+    settled = [pod for pod in ready if not _young(cluster, pod.metadata.creation_timestamp)]
+    return 0 if any(families.of(ip) == family for pod in ready for ip in pod.ips) else len(settled)
 
 
 def _young(cluster: Cluster, moment: datetime | None) -> bool:
@@ -262,11 +283,7 @@ def _misfit(cluster: Cluster, service: Service, name: str, end: Endpoint) -> str
 
 
 def _why(pod: Pod | None) -> str:
-    if pod is None:
-        return "(not there)"
-    reasons = [s.state.waiting.reason for s in pod.status.container_statuses if s.state.waiting and s.state.waiting.reason]
-    ready = pod.condition("Ready")
-    return f"({reasons[0] if reasons else (ready.reason if ready and ready.reason else 'not ready')})"
+    return f"({waits(pod) if pod else 'not there'})"
 
 
 def _overdue(cluster: Cluster, service: Service, long: timedelta) -> Iterator[Pod]:

@@ -44,6 +44,7 @@ from kubectl_netdoc.api import (
     Tier,
     Unseen,
 )
+from kubectl_netdoc.stats import evenly
 
 MOST = 4
 """Aliases that are looked up."""
@@ -81,7 +82,7 @@ PORTS = Code(
 
 def plan(cluster: Cluster) -> Iterator[Request]:
     """Ask for each alias and for its target."""
-    for service in _outside(cluster):
+    for service in evenly(_outside(cluster), MOST):
         yield from (request for node in _nodes(cluster) for request in _lookups(cluster, service, node))
 
 
@@ -95,10 +96,9 @@ def _aliases(cluster: Cluster) -> list[Service]:
 
 
 def _outside(cluster: Cluster) -> list[Service]:
-    """The aliases of host names that are not the cluster's, evenly sampled."""
+    """The aliases of host names that are not the cluster's."""
     domain = clusterdns.domain(cluster)
-    found = [item for item in _aliases(cluster) if not _is_address(_target(item)) and not _target(item).endswith(f".{domain}")]
-    return found[:: max(1, -(-len(found) // MOST))]
+    return [item for item in _aliases(cluster) if not _is_address(_target(item)) and not _target(item).endswith(f".{domain}")]
 
 
 def _target(service: Service) -> str:
@@ -128,14 +128,12 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
         if service.spec.ports:
             ports = [port.port for port in service.spec.ports]
             yield PORTS.on(_subject(service), target=_target(service), ports=ports)
-    asked = _outside(cluster)
+    outside = _outside(cluster)
+    asked = evenly(outside, MOST)
     for service in asked:
         yield from _judge(facts, service)
-    outside = sum(not _is_address(_target(item)) for item in _aliases(cluster))
-    if asked and outside > len(asked):
-        yield Unseen(
-            "ExternalName Services", f"{len(asked)} of {outside} were looked up: those outside the cluster, {MOST} at most"
-        )
+    if len(outside) > len(asked):
+        yield Unseen("ExternalName Services", f"{len(asked)} of {len(outside)} that lead out of the cluster were looked up")
 
 
 def _subject(service: Service) -> Subject:

@@ -33,7 +33,6 @@ from kubectl_netdoc.api import (
     REFERENCE_GRANT,
     ROUTES,
     SERVICE,
-    WORKLOADS,
     Check,
     Cluster,
     Code,
@@ -48,9 +47,11 @@ from kubectl_netdoc.api import (
     Unavailable,
     Unseen,
 )
+from kubectl_netdoc.backends import KINDS as MAKERS
 from kubectl_netdoc.entry import SETTLING, Backend
 from kubectl_netdoc.records import Condition, Reference, Route
 from kubectl_netdoc.similar import typo
+from kubectl_netdoc.words import some
 
 PROGRAMMING = timedelta(minutes=5)
 """Load balancers of clouds take some minutes for a Gateway."""
@@ -160,8 +161,8 @@ RESTING = Code(
     id="GWR020",
     severity=Severity.INFO,
     risk=Risk.SAFE,
-    title="Route leads to what is scaled to zero",
-    message="Service {namespace}/{name}: {workload} is scaled to zero, and these routes lead to it: {routes}",
+    title="Route leads to what rests",
+    message="Service {namespace}/{name} has no pod and wants none ({why}), and these routes lead to it: {routes}",
     fix="Scale it up when it is to serve, or remove the route.",
 )
 PARTLY = Code(
@@ -202,10 +203,11 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
             if (gateway.namespace, gateway.name) not in dead:
                 yield from _gateway(cluster, gateway)
     leading: Loads = {}
+    led = [_backend(route, reference) for _, route in routes for _, reference in _references(route)]
     for kind, route in routes:
         if cluster.age(route.metadata.creation_timestamp) > SETTLING:
             yield from _attached(cluster, kind, route, dead)
-            yield from _backends(cluster, kind, route, leading)
+            yield from _backends(cluster, kind, route, led, leading)
     yield from _behind(cluster, leading)
 
 
@@ -336,35 +338,53 @@ def _attached(cluster: Cluster, kind: str, route: Route, dead: set[tuple[str, st
         yield UNTAKEN.on(subject, minutes=minutes, parents=sorted("/".join(pair) for pair in alive))
 
 
-def _backends(cluster: Cluster, kind: str, route: Route, leading: Loads) -> Iterator[Finding]:
-    """Services that are not there, have no such port, or may not be referred to; ``leading`` takes those that are."""
+def _backends(cluster: Cluster, kind: str, route: Route, led: list[Backend], leading: Loads) -> Iterator[Finding | Unseen]:
+    """Services that are not there, have no such port, or may not be referred to; ``leading`` takes those that are.
+
+    ``led``: what all routes lead to. In manifests only a slip tells a Service that is not there from one that is made elsewhere.
+    """
     subject = Subject(kind, route.name, route.namespace)
     bad: dict[str, str] = {}
-    steps: list[str] = []
+    unmade: list[str] = []
+    patch = ""
     for pointer, reference in _references(route):
-        space = reference.namespace or route.namespace
-        if reference.kind not in ("", "Service") or reference.group or not (reference.weight and entry.in_scope(cluster, space)):
+        backend = _backend(route, reference)
+        if not (reference.service and reference.weight and entry.in_scope(cluster, backend.namespace)):
             continue
-        backend = Backend(space, reference.name, number=reference.port)
-        service = cluster.get(SERVICE, space, reference.name)
-        shown = f"{space}/{reference.name}:{reference.port}"
-        if service is None:
-            bad[f"Service {shown} is not there"] = space
-            meant = typo(reference.name, [item.name for item in cluster.all(SERVICE) if item.namespace == space])
-            steps += [patches.replace({f"{pointer}/name": (reference.name, meant)})] if meant else []
-        elif reference.port and not entry.has_port(service, backend):
-            bad[f"Service {shown} has no such port (it has {', '.join(entry.ports(service))})"] = space
-        elif space != route.namespace and not _granted(cluster, kind, route, reference):
-            bad[f"no ReferenceGrant in {space} lets it refer to Service {shown}"] = space
+        why, meant = _wrong(cluster, kind, route, reference, led)
+        if not why:
+            leading.setdefault((backend.namespace, backend.service), []).append(f"{kind} {route.namespace}/{route.name}")
+        elif meant is None and cluster.origin == "manifests":
+            unmade.append(why)
         else:
-            leading.setdefault((space, reference.name), []).append(f"{kind} {route.namespace}/{route.name}")
+            bad[why] = backend.namespace
+            patch = patch or (patches.replace({f"{pointer}/name": (reference.name, meant)}) if meant else "")
     told = [c for parent in route.status.parents for c in parent.conditions if c.type == "ResolvedRefs" and c.status == "False"]
+    if unmade:
+        yield Unseen(f"what {kind} {route.namespace}/{route.name} leads to", f"not in these manifests: {some(unmade, SHOWN)}")
     if bad:
-        try_ = (BAD_BACKEND.commands[0], _PATCH) if steps else None
-        common = {"backends": list(bad)[:SHOWN], "space": next(iter(bad.values())), "patch": "".join(steps[:1])}
-        yield BAD_BACKEND.on(subject, common, try_=try_)
+        try_ = (BAD_BACKEND.commands[0], _PATCH) if patch else None
+        yield BAD_BACKEND.on(subject, try_=try_, backends=list(bad)[:SHOWN], space=next(iter(bad.values())), patch=patch)
     elif (lasting := [c for c in told if _lasts(cluster, c)]) and cluster.origin != "manifests":
         yield UNRESOLVED.on(subject, why="; ".join(dict.fromkeys(map(_says, lasting))))
+
+
+def _backend(route: Route, reference: Reference) -> Backend:
+    return Backend(reference.namespace or route.namespace, reference.name, number=reference.port)
+
+
+def _wrong(cluster: Cluster, kind: str, route: Route, reference: Reference, led: list[Backend]) -> tuple[str, str | None]:
+    """What is wrong with a reference (nothing where it is well), and the Service that is meant; None: others may mend it."""
+    backend = _backend(route, reference)
+    service = cluster.get(SERVICE, backend.namespace, backend.service)
+    shown = f"{backend.namespace}/{backend.service}:{backend.port}"
+    if service is None:
+        return f"Service {shown} is not there", entry.meant(cluster, backend, led) or None
+    if reference.port and not entry.has_port(service, backend):
+        return f"Service {shown} has no such port (it has {', '.join(entry.ports(service))})", ""
+    if backend.namespace != route.namespace and not _granted(cluster, kind, route, reference):
+        return f"no ReferenceGrant in {backend.namespace} lets it refer to Service {shown}", None
+    return "", ""
 
 
 def _references(route: Route) -> Iterator[tuple[str, Reference]]:
@@ -382,15 +402,17 @@ def _granted(cluster: Cluster, kind: str, route: Route, reference: Reference) ->
     return any(grant.allows(kind, route.namespace, ("Service", reference.name)) for grant in grants)
 
 
-def _behind(cluster: Cluster, leading: Loads) -> Iterator[Finding]:
+def _behind(cluster: Cluster, leading: Loads) -> Iterator[Finding | Unseen]:
     """Services with nobody behind them, each once with all that leads to it."""
     for (namespace, name), routes in sorted(leading.items()):
         service = cluster.get(SERVICE, namespace, name)
         if service is None or not (why := entry.nobody(cluster, service)):
             continue
         subject, shown = Subject("Service", name, namespace), list(dict.fromkeys(routes))[:SHOWN]
-        if workload := entry.resting(cluster, service):
-            yield RESTING.on(subject, workload=workload, routes=shown)
+        if rests := entry.resting(cluster, service):
+            yield RESTING.on(subject, why=rests, routes=shown)
+        elif untold := entry.untold(cluster, service):
+            yield Unseen(f"what is behind Service {namespace}/{name}", untold)
         else:
             yield NOBODY.on(subject, why=why, routes=shown)
 
@@ -402,7 +424,7 @@ check = Check(
     needs=Needs(
         kinds=(SERVICE,),
         optional=(GATEWAY, GATEWAY_CLASS, *ROUTES, REFERENCE_GRANT, ENDPOINT_SLICE, POD),
-        hints=WORKLOADS,
+        hints=MAKERS,
     ),
     codes=(
         NO_CLASS,

@@ -31,6 +31,7 @@ from kubectl_netdoc.api import (
     ENDPOINT_SLICE,
     INGRESS,
     INGRESS_CLASS,
+    NETWORK_KINDS,
     POD,
     SERVICE,
     Check,
@@ -59,13 +60,15 @@ from kubectl_netdoc.controllers import Classed, Controller
 from kubectl_netdoc.entry import SETTLING
 from kubectl_netdoc.policy import own as policies
 from kubectl_netdoc.similar import typo
-from kubectl_netdoc.targets import Target, all_targets
+from kubectl_netdoc.targets import Target, all_targets, may_reject
 
 ADDRESS = timedelta(minutes=5)
 """Load balancers of clouds take some minutes for an Ingress; one without an address after that may have none."""
 
 MOST = 4
 """Ports of controllers' Services that are connected to."""
+
+LOOK = ("kubectl get ingressclasses", "kubectl -n {namespace} get ingress {name} -o yaml")
 
 NOT_READY = Code(
     id="INC001",
@@ -99,7 +102,7 @@ SILENT = Code(
     message="Service {namespace}/{name} of {controller} answers from no node: {address} {outcomes} from {nodes}",
     fix="Whatever comes in by it fails: see whether the controller listens, and what its log says.",
     commands=("kubectl -n {namespace} describe service {name}", "kubectl -n {namespace} logs {first} --tail=20"),
-    explains=(Explains(("SVR003", "SVR004", "SVR006"), "subject"),),
+    explains=(Explains(("SVR003", "SVR004", "SVR006", "SVR012"), "subject"),),
 )
 NO_CLASS = Code(
     id="INC004",
@@ -118,8 +121,8 @@ CLASSLESS = Code(
     title="Ingress without a class",
     message="Ingress {namespace}/{name} names no class, no IngressClass is the default, and it has no address: most controllers "
     "pass it over (classes: {there})",
-    fix="Name the class in spec.ingressClassName.",
-    commands=("kubectl get ingressclasses", "kubectl -n {namespace} patch ingress {name} --type merge -p {patch}"),
+    fix="Name the class in spec.ingressClassName: the one whose controller is to serve it, in private or to everybody.",
+    commands=LOOK,
 )
 NO_ADDRESS = Code(
     id="INC020",
@@ -170,13 +173,13 @@ def _class(cluster: Cluster, route: Classed) -> Iterator[Finding]:
     if route.addressed or age < SETTLING or not cluster.readable(INGRESS_CLASS):
         return
     there = sorted(item.name for item in cluster.all(INGRESS_CLASS))
-    meant = typo(route.cls, there) if route.cls else there[0] if len(there) == 1 else ""
+    meant = typo(route.cls, there)
     patch = patches.merge({"spec": {"ingressClassName": meant}}) if meant else ""
-    try_ = None if meant else (NO_CLASS.commands[0],)
+    try_ = None if meant else LOOK
     if route.ingress.spec.ingress_class_name and route.found is None:
         yield NO_CLASS.on(_subject(route), try_=try_, cls=route.cls, there=there or ["none"], patch=patch)
     elif not (route.cls or _takes_classless(cluster)) and age > ADDRESS:
-        yield CLASSLESS.on(_subject(route), try_=try_, there=there or ["none"], patch=patch)
+        yield CLASSLESS.on(_subject(route), there=there or ["none"])
     elif age > ADDRESS:
         yield NO_ADDRESS.on(_subject(route), cls=route.cls or "none", minutes=int(age.total_seconds() // 60))
 
@@ -217,7 +220,7 @@ def _controller(cluster: Cluster, name: str, routes: list[Classed]) -> Iterator[
 
 def _bring_back(workloads: list[tuple[Kind[Workload], Workload]]) -> tuple[str, ...]:
     """The commands that look, and the one that scales up what rests."""
-    resting = [item for kind, item in workloads[:1] if kind is DEPLOYMENT and not item.spec.replicas]
+    resting = [item for kind, item in workloads[:1] if kind is DEPLOYMENT and not item.wanted]
     scale = (
         f"kubectl -n {word(item.namespace)} scale deployment {word(item.name)} --current-replicas=0 --replicas=1"
         for item in resting
@@ -230,7 +233,7 @@ def _why(workloads: list[tuple[Kind[Workload], Workload]]) -> str:
         return "nor is there a Deployment or DaemonSet of it, and none of these Ingresses has an address"
     kind, item = workloads[0]
     return f"{kind.name} {item.namespace}/{item.name} " + (
-        f"wants {item.spec.replicas}" if kind is DEPLOYMENT else "fits no node, or makes none"
+        f"wants {item.wanted}" if kind is DEPLOYMENT else "fits no node, or makes none"
     )
 
 
@@ -287,8 +290,8 @@ def _live(facts: Facts) -> Iterator[Finding | Unseen]:
 
 def _silent(facts: Facts, controller: Controller, target: Target, bad: list[tuple[str, Outcome]]) -> Iterator[Finding | Unseen]:
     """A policy that keeps debug pods out is no fault."""
-    for node, _ in bad:
-        for endpoint in target.endpoints:
+    for node, outcome in bad:
+        for endpoint in target.endpoints if outcome is not Outcome.REFUSED or may_reject(facts.cluster) else ():
             if doubt := policies.doubt(facts, node, endpoint.address.ip, endpoint.address.port):
                 yield Unseen(f"Service {target.name}", doubt.reason, asked=not doubt.certain)
                 return
@@ -313,7 +316,7 @@ check = Check(
     needs=Needs(
         kinds=(INGRESS, SERVICE),
         optional=(INGRESS_CLASS, ENDPOINT_SLICE, POD),
-        hints=tuple(dict.fromkeys((DEPLOYMENT, DAEMON_SET, *policies.KINDS))),
+        hints=tuple(dict.fromkeys((DEPLOYMENT, DAEMON_SET, *policies.KINDS, *NETWORK_KINDS))),
         tier=Tier.PODS,
     ),
     codes=(NOT_READY, NO_CONTROLLER, SILENT, NO_CLASS, CLASSLESS, NO_ADDRESS, RETIRED),

@@ -11,8 +11,8 @@ so.
 
 ## What it can't see
 What annotations of a controller change about a route. Backends that are no Service (resource:), which are the controller's own
-affair. Of an ExternalName, whether anything answers there. Ingresses of cert-manager's HTTP-01 solvers, which stay for minutes,
-are left out.
+affair. Of an ExternalName, whether anything answers there. Services that are not in manifests: others may make them. Ingresses
+of cert-manager's HTTP-01 solvers, which stay for minutes, are left out.
 
 ## Sources
 Kubernetes: Ingress; ingress-nginx: Canary, and "the oldest rule wins" in Ingress path matching; cert-manager: HTTP01. Failure
@@ -30,7 +30,6 @@ from kubectl_netdoc.api import (
     INGRESS_CLASS,
     POD,
     SERVICE,
-    WORKLOADS,
     Check,
     Cluster,
     Code,
@@ -44,9 +43,9 @@ from kubectl_netdoc.api import (
     Subject,
     Unseen,
 )
+from kubectl_netdoc.backends import KINDS as MAKERS
 from kubectl_netdoc.controllers import Classed
 from kubectl_netdoc.entry import SETTLING, Backend
-from kubectl_netdoc.similar import typo
 from kubectl_netdoc.words import some
 
 SHOWN = 5
@@ -101,8 +100,8 @@ RESTING = Code(
     id="ING020",
     severity=Severity.INFO,
     risk=Risk.SAFE,
-    title="Ingress leads to what is scaled to zero",
-    message="Service {namespace}/{name}: {workload} is scaled to zero, so these requests are answered by nobody: {routes}",
+    title="Ingress leads to what rests",
+    message="Service {namespace}/{name} has no pod and wants none ({why}), so nobody answers these requests: {routes}",
     fix="Scale it up when it is to serve, or remove the Ingress.",
 )
 _PATCH = "kubectl -n {namespace} patch ingress {name} --type json -p {patch}"
@@ -114,10 +113,14 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     routes = controllers.ingresses(cluster)
     if not routes:
         raise Skip("there is no Ingress to look at", moot=True)
+    led = [backend for route in routes for backend in _backends(route.ingress)]
+    unmade: list[Backend] = []
     for route in routes:
-        yield from _missing(cluster, route.ingress)
+        yield from _missing(cluster, route.ingress, led, unmade)
+    if unmade:
+        yield Unseen(f"{len(unmade)} backends of Ingresses", f"their Services are not in these manifests: {some(unmade, SHOWN)}")
     yield from _behind(cluster, routes)
-    yield from _conflicts(routes)
+    yield from _conflicts(routes if cluster.origin != "manifests" else [route for route in routes if route.controller])
 
 
 def _backends(ingress: Ingress) -> Iterator[Backend]:
@@ -135,26 +138,31 @@ def _backends(ingress: Ingress) -> Iterator[Backend]:
                 yield Backend(ingress.namespace, service.name, service.port.number, service.port.name, route, where)
 
 
-def _missing(cluster: Cluster, ingress: Ingress) -> Iterator[Finding]:
-    """Services that are not there, and ports that they don't have."""
+def _missing(cluster: Cluster, ingress: Ingress, led: list[Backend], unmade: list[Backend]) -> Iterator[Finding]:
+    """Services that are not there, and ports that they don't have. ``led``: all backends of all Ingresses.
+
+    In manifests only a slip tells a Service that is not there from one that is made elsewhere; ``unmade`` takes those.
+    """
     if cluster.age(ingress.metadata.creation_timestamp) < SETTLING:
         return
     subject = Subject("Ingress", ingress.name, ingress.namespace)
     backends = list(_backends(ingress))
     gone = [backend for backend in backends if cluster.get(SERVICE, backend.namespace, backend.service) is None]
+    meant = {backend.where: entry.meant(cluster, backend, led) for backend in gone}
+    if cluster.origin == "manifests":
+        unmade += [backend for backend in gone if not meant[backend.where]]
+        gone = [backend for backend in gone if meant[backend.where]]
     if gone:
-        there = [item.name for item in cluster.all(SERVICE) if item.namespace == ingress.namespace]
-        patch = patches.replace(
-            {f"{backend.where}/name": (backend.service, meant) for backend in gone if (meant := typo(backend.service, there))}
-        )
+        names = {f"{b.where}/name": (b.service, meant[b.where]) for b in gone if meant[b.where]}
+        patch = patches.replace(names)
         try_ = (NO_SERVICE.commands[0], _PATCH) if patch else None
         yield NO_SERVICE.on(subject, try_=try_, routes=some(gone, SHOWN), patch=patch)
     for name in sorted({backend.service for backend in backends}):
         service = cluster.get(SERVICE, ingress.namespace, name)
         wrong = [b for b in backends if b.service == name and service and not entry.has_port(service, b)]
         if service and wrong:
-            only = [{"number": port.port} for port in service.spec.ports] if len(service.spec.ports) == 1 else []
-            patch = patches.replace({f"{backend.where}/port": (_written(backend), port) for backend in wrong for port in only})
+            ports = {f"{b.where}/port": (_written(b), {"number": p}) for b in wrong if (p := entry.meant_port(service, b))}
+            patch = patches.replace(ports)
             try_ = (NO_PORT.commands[0], _PATCH) if patch else None
             yield NO_PORT.on(subject, try_=try_, routes=some(wrong, SHOWN), service=name, ports=entry.ports(service), patch=patch)
 
@@ -164,7 +172,7 @@ def _written(backend: Backend) -> dict[str, object]:
     return {"name": backend.port_name} if backend.port_name else {"number": backend.number}
 
 
-def _behind(cluster: Cluster, routes: list[Classed]) -> Iterator[Finding]:
+def _behind(cluster: Cluster, routes: list[Classed]) -> Iterator[Finding | Unseen]:
     """Services with nobody behind them, each once with all that leads to it."""
     leading: dict[tuple[str, str], list[Backend]] = {}
     for route in routes:
@@ -175,17 +183,19 @@ def _behind(cluster: Cluster, routes: list[Classed]) -> Iterator[Finding]:
         if service is None or not (why := entry.nobody(cluster, service)):
             continue
         subject = Subject("Service", service.name, service.namespace)
-        if workload := entry.resting(cluster, service):
-            yield RESTING.on(subject, workload=workload, routes=some(backends, SHOWN))
+        if rests := entry.resting(cluster, service):
+            yield RESTING.on(subject, why=rests, routes=some(backends, SHOWN))
+        elif untold := entry.untold(cluster, service):
+            yield Unseen(f"what is behind Service {service.namespace}/{service.name}", untold)
         else:
             yield NOBODY.on(subject, why=why, routes=some(backends, SHOWN))
 
 
 def _conflicts(routes: list[Classed]) -> Iterator[Finding]:
     """Canaries, and controllers with a load balancer for each Ingress, may claim one path more than once; one that is not known
-    may tell them apart by annotations.
+    may tell them apart by annotations. Manifests that name no controller may be samples to choose from.
     """
-    claims: dict[tuple[str, str, str], list[tuple[Ingress, Backend]]] = {}
+    claims: dict[tuple[str, ...], list[tuple[Ingress, Backend]]] = {}
     for route in sorted(routes, key=lambda r: (str(r.ingress.metadata.creation_timestamp), r.ingress.namespace, r.ingress.name)):
         apart = route.controller.own if route.controller else route.found is not None
         if route.ingress.metadata.annotations.canary == "true" or apart:
@@ -193,16 +203,29 @@ def _conflicts(routes: list[Classed]) -> Iterator[Finding]:
         types = {b.where: p for b, p in zip(_ruled(route.ingress), _types(route.ingress), strict=True)}
         for backend in _ruled(route.ingress):
             path = backend.route.rstrip("/") if types[backend.where] == "Prefix" else backend.route
-            claims.setdefault((route.cls, path, types[backend.where]), []).append((route.ingress, backend))
-    found: dict[tuple[str, str], list[tuple[Ingress, Backend]]] = {}
+            for door in _doors(route):
+                claims.setdefault((route.cls, path, types[backend.where], *door), []).append((route.ingress, backend))
+    found: dict[tuple[str, str], dict[str, tuple[Ingress, Backend]]] = {}
     for (first, winner), *rest in claims.values():
         for ingress, backend in rest:
             if (backend.namespace, backend.service, backend.port) != (winner.namespace, winner.service, winner.port):
-                found.setdefault((ingress.namespace, ingress.name), []).append((first, backend))
+                found.setdefault((ingress.namespace, ingress.name), {})[backend.where] = first, backend
     for (namespace, name), losers in sorted(found.items()):
-        others = sorted({f"{first.namespace}/{first.name}" for first, _ in losers})
-        claimed = some((backend for _, backend in losers), SHOWN)
+        others = sorted({f"{first.namespace}/{first.name}" for first, _ in losers.values()})
+        claimed = some((backend for _, backend in losers.values()), SHOWN)
         yield CONFLICT.on(Subject("Ingress", name, namespace), others=others, routes=claimed)
+
+
+def _doors(route: Classed) -> set[tuple[str, str]]:
+    """Where Traefik takes requests for an Ingress: its entry points, and with TLS or without; all by one door elsewhere.
+
+    (Traefik: Kubernetes Ingress, router.entrypoints and router.tls: "a router with TLS ignores requests without".)
+    """
+    notes = route.ingress.metadata.annotations
+    if route.controller is not controllers.TRAEFIK and not notes.traefik_entrypoints:
+        return {("", "")}
+    tls = "TLS" if route.ingress.spec.tls or notes.traefik_tls == "true" else ""
+    return {(point.strip(), tls) for point in notes.traefik_entrypoints.split(",")}
 
 
 def _ruled(ingress: Ingress) -> list[Backend]:
@@ -218,7 +241,7 @@ check = Check(
     id="ingress_routes",
     title="Ingresses lead to Services that serve",
     prefix="ING",
-    needs=Needs(kinds=(INGRESS, SERVICE), optional=(INGRESS_CLASS, ENDPOINT_SLICE, POD), hints=WORKLOADS),
+    needs=Needs(kinds=(INGRESS, SERVICE), optional=(INGRESS_CLASS, ENDPOINT_SLICE, POD), hints=MAKERS),
     codes=(NO_SERVICE, NO_PORT, NOBODY, CONFLICT, RESTING),
     analyse=analyse,
 )

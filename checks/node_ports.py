@@ -64,6 +64,7 @@ from kubectl_netdoc.api import (
 from kubectl_netdoc.commands import word
 from kubectl_netdoc.policy import own as policies
 from kubectl_netdoc.policy.rules import Direction
+from kubectl_netdoc.stats import evenly
 from kubectl_netdoc.targets import Target, all_targets, proof
 
 LOG = "kubectl -n kube-system logs --tail=20 -l k8s-app=kube-proxy --prefix"
@@ -190,8 +191,7 @@ def _with_endpoint(cluster: Cluster, service: Service) -> set[str]:
 
 
 def _ports(cluster: Cluster) -> list[_Port]:
-    found = _all_ports(cluster)
-    return found[:: max(1, -(-len(found) // MOST_PORTS))]
+    return evenly(_all_ports(cluster), MOST_PORTS)
 
 
 def _tried(port: _Port, node: str) -> list[str]:

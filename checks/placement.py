@@ -208,7 +208,7 @@ def _behind_services(cluster: Cluster) -> Iterator[Placed]:
 def _spread(cluster: Cluster, placed: Placed, nodes: dict[str, str]) -> Iterator[Finding]:
     if placed.kind is DAEMON_SET:
         return
-    if placed.vital and placed.item.spec.replicas == 1:
+    if placed.vital and placed.item.wanted == 1:
         yield SINGLE.on(placed.subject, placed.common())
     pods = _pods(cluster, placed.item)
     on = {pod.spec.node_name for pod in pods}

@@ -4,7 +4,8 @@
 ## What it looks at
 Each Service against the pods its selector selects, the workloads that make such pods, and its EndpointSlices: selectors
 that match nothing, named ports that no pod declares, pods that are not ready, slices that miss ready pods or hold foreign
-addresses, ExternalName targets, load balancers that stay pending, and what a Local traffic policy leaves out.
+addresses, ExternalName targets, load balancers that stay pending, addresses that two Services claim, and what a Local traffic
+policy leaves out.
 
 ## Why it matters
 A Service without a backend refuses or drops every connection, and the client sees only that.
@@ -12,7 +13,8 @@ A Service without a backend refuses or drops every connection, and the client se
 ## What it can't see
 Whether anything listens behind a ready endpoint: that is measured. A numeric targetPort that no container declares is
 legal and no finding. Services without a selector are their owner's business. In manifests, pods are those that the
-workloads would make.
+workloads would make, and what is not in them is unseen: operators, charts and other folders make pods and Services too. Pods in
+other clusters of a mesh.
 
 ## Sources
 Kubernetes: Service, EndpointSlice, Virtual IPs; failure catalogue K2, K3, K6, K14, K16 and K17.
@@ -21,11 +23,12 @@ Kubernetes: Service, EndpointSlice, Virtual IPs; failure catalogue K2, K3, K6, K
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 
-from kubectl_netdoc import patches
+from kubectl_netdoc import balancers, clusterdns, families, patches
 from kubectl_netdoc.api import (
+    COREFILE,
     ENDPOINT_SLICE,
     EVENT,
     NODE,
@@ -52,8 +55,11 @@ from kubectl_netdoc.api import (
     Workload,
     matches,
 )
-from kubectl_netdoc.similar import nearest_labels, nearest_name, selector_patch, text, typo
+from kubectl_netdoc.backends import Backends, closed_gate, elsewhere, unread, waits
+from kubectl_netdoc.records import REPLICATION_CONTROLLER, ServicePort
+from kubectl_netdoc.similar import given, nearest_labels, nearest_name, selector_patch, text, typo
 from kubectl_netdoc.targets import CONTROLLER
+from kubectl_netdoc.words import some
 
 SETTLING = timedelta(seconds=60)
 """How long pods, endpoints and workloads may take to follow a change before that is held against them."""
@@ -65,8 +71,8 @@ PROVISIONING = Threshold(
     source="clouds take up to about three minutes; with a Warning Event, or no controller at all, waiting is no use",
 )
 
-UNCLAIMED = timedelta(seconds=20)
-"""A controller that handles a load balancer says so in an Event within seconds."""
+SHOWN = 5
+"""Names that a message gives; the rest is counted."""
 
 MIRROR = "endpointslicemirroring-controller.k8s.io"
 
@@ -93,7 +99,7 @@ NOTHING_SELECTED = Code(
     severity=Severity.WARN,
     risk=Risk.SAFE,
     title="Selector selects nothing",
-    message="Service {namespace}/{name} selects {selector}: no pod and no workload has these labels, every connection is refused",
+    message="Service {namespace}/{name} selects {selector}: no pod and no workload has these labels, so no connection succeeds",
     fix="Deploy what it is for, correct the selector, or delete the Service if it is left over.",
     commands=("kubectl -n {namespace} get pods --show-labels", "kubectl -n {namespace} get service {name} -o yaml"),
     rows=("K2",),
@@ -104,9 +110,9 @@ NO_SUCH_PORT = Code(
     severity=Severity.FAIL,
     risk=Risk.SAFE,
     title="Named targetPort that no pod declares",
-    message="Service {namespace}/{name} sends port {port} to targetPort '{target}', which none of its pods declares "
-    "(they declare: {declared})",
-    fix="Name a port that the pods declare, or give the container's port that name.",
+    message="Service {namespace}/{name} sends port {port} to targetPort '{target}', which none of its pods declares for "
+    "{protocol} (they declare: {declared})",
+    fix="Name a port that the pods declare for {protocol}, give the container's port that name, or use its number.",
     commands=("kubectl -n {namespace} patch service {name} --type json -p {patch}",),
     rows=("K3",),
 )
@@ -116,7 +122,7 @@ NONE_READY = Code(
     risk=Risk.SAFE,
     title="No pod behind the Service is ready",
     message="Service {namespace}/{name} has {pods} pods and none is ready: {why}",
-    fix="Look at the pods: why they wait, or what their readiness probe says.",
+    fix="{mend}",
     commands=("kubectl -n {namespace} get pods -o wide -l {selector}", "kubectl -n {namespace} describe pod {first}"),
     rows=("K2",),
     explains=(ENTERED,),
@@ -126,7 +132,7 @@ NO_PODS_MADE = Code(
     severity=Severity.FAIL,
     risk=Risk.SAFE,
     title="The Service's workload has no pods",
-    message="Service {namespace}/{name}: {workload} wants {replicas} replicas and has no pod: {why}",
+    message="Service {namespace}/{name}: {workload} wants {replicas} pods and has none that it selects: {why}",
     fix="See what keeps the controller from making pods: a quota, an admission webhook, the controller itself.",
     commands=("kubectl -n {namespace} describe {workload}",),
     rows=("K2",),
@@ -138,8 +144,8 @@ PENDING = Code(
     risk=Risk.SAFE,
     title="Load balancer pending",
     message="Service {namespace}/{name} of type LoadBalancer has no address for {seconds} s: {why}",
-    fix="Install or repair the controller for load balancers, or enlarge its address pool; a NodePort works without one.",
-    commands=("kubectl -n {namespace} describe service {name}",),
+    fix="{mend}",
+    commands=(balancers.LOOK,),
     rows=("K17",),
 )
 SLICES_BEHIND = Code(
@@ -214,8 +220,8 @@ SCALED_TO_ZERO = Code(
     severity=Severity.INFO,
     risk=Risk.SAFE,
     title="Service of a workload that rests",
-    message="Service {namespace}/{name} has no backend: {workload} is scaled to 0 or has finished",
-    fix="Nothing to mend if that is meant; else scale {workload}.",
+    message="Service {namespace}/{name} has no backend: {why}",
+    fix="Nothing to mend if that is meant; else scale it up.",
     rows=("K2",),
 )
 LOCAL_ONLY = Code(
@@ -241,21 +247,74 @@ NO_SUCH_ROLE = Code(
     severity=Severity.INFO,
     risk=Risk.SAFE,
     title="Service of a role that no pod has",
-    message="Service {namespace}/{name} selects {role}, a label that pods are given while they run: none has it now ({example}: "
-    "{other})",
+    message="Service {namespace}/{name} selects {role}, a label that pods are given while they run: none has it now{example}",
     fix="Nothing to mend where no pod is to have that role (a database without replicas); else see what gives pods the label.",
     commands=("kubectl -n {namespace} get pods -L {key}",),
     rows=("K2",),
 )
 
 
+UNRESOLVED_PORT = Code(
+    id="SVC012",
+    severity=Severity.WARN,
+    risk=Risk.SAFE,
+    title="One named targetPort of several that no pod declares",
+    message="Port {port} of Service {namespace}/{name} leads nowhere: none of its pods declares targetPort '{target}' for "
+    "{protocol} (they declare: {declared}); its other ports work",
+    fix="Take the port out if the pods are not to serve it; else have the container declare it, or name one that it declares.",
+    commands=("kubectl -n {namespace} get service {name} -o yaml", "kubectl -n {namespace} get pods -l {selector} -o yaml"),
+    rows=("K3",),
+)
+CLAIMED_TWICE = Code(
+    id="SVC013",
+    severity=Severity.WARN,
+    risk=Risk.SAFE,
+    title="Two Services claim one address and port",
+    message="Services {all} claim {address} {protocol} {port}: one of them gets what is sent there",
+    fix="Give one of them another address or another port.",
+    commands=("kubectl -n {namespace} get service {name} -o yaml", "kubectl get services -A -o wide"),
+)
+TWO_WORKLOADS = Code(
+    id="SVC025",
+    severity=Severity.INFO,
+    risk=Risk.SAFE,
+    title="Service that also selects another workload's pods",
+    message="Service {namespace}/{name}, port {port}, also selects the pods of {other}, which declare {declared} and have a "
+    "Service of their own ({own})",
+    fix="If a part of the connections fails: select by a label that the pods of {other} do not have.",
+    commands=("kubectl -n {namespace} get pods --show-labels -l {selector}",),
+    rows=("K2",),
+)
+
+LOOK_AT_PODS = "Look at the pods: why they wait, or what their readiness probe says."
+LOOK_AT_GATE = (
+    "Whoever sets the gate says no, not the readiness probe: look at its health check (the load balancer's, in the cloud)."
+)
+LOOK_AT_NODE = (
+    "They end where their nodes come back, or are gone for good (kubectl delete node); then others can take their place."
+)
+
+
 def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
-    """Judge each Service that is not being deleted."""
+    """Judge each Service that is not being deleted, then what two of them claim."""
     cluster = facts.cluster
     yield from _wanted(cluster)
+    unmade: list[str] = []
     for service in cluster.services():
         if service.metadata.deletion_timestamp is None:
-            yield from _judge(cluster, service, timedelta(seconds=facts.threshold(PROVISIONING)))
+            yield from _judge(cluster, service, timedelta(seconds=facts.threshold(PROVISIONING)), unmade)
+    if unmade:
+        reason = f"nothing in these manifests makes it: {some(unmade, SHOWN)}"
+        yield Unseen(f"what {len(unmade)} of the Services lead to", reason)
+    yield from _claimed(cluster)
+
+
+def _claimed(cluster: Cluster) -> Iterator[Finding]:
+    for claim in balancers.claimed_twice(cluster):
+        *_, last = claim.services
+        every = [f"{service.namespace}/{service.name}" for service in claim.services]
+        numbers = {"address": claim.address, "protocol": claim.protocol, "port": claim.port}
+        yield CLAIMED_TWICE.on(_subject(last), {"all": " and ".join(every)} | numbers)
 
 
 def _wanted(cluster: Cluster) -> Iterator[Unseen]:
@@ -270,17 +329,22 @@ def _wanted(cluster: Cluster) -> Iterator[Unseen]:
         yield Unseen("Services", f"none in {cluster.scope} carries these labels", asked=True)
 
 
-def _judge(cluster: Cluster, service: Service, provisioning: timedelta) -> Iterator[Finding]:
+def _judge(cluster: Cluster, service: Service, provisioning: timedelta, unmade: list[str]) -> Iterator[Finding | Unseen]:
+    """``unmade`` takes what manifests say nothing of."""
     if service.spec.type == "ExternalName":
-        yield from _alias(cluster, service)
+        yield from _alias(cluster, service, unmade)
         return
     if service.spec.type == "LoadBalancer" and cluster.origin != "manifests":
         yield from _load_balancer(cluster, service, provisioning)
     if not service.spec.selector or not cluster.readable(POD):
         return
-    backends = _Backends(cluster, service)
-    yield from _backends(cluster, service, backends)
-    yield from _named_ports(service, backends)
+    backends = Backends(cluster, service)
+    if not backends.ready and (far := elsewhere(cluster, service)):
+        yield Unseen(f"the backends of Service {service.namespace}/{service.name}", far)
+        return
+    yield from _backends(cluster, service, backends, unmade)
+    yield from _named_ports(cluster, service, backends, unmade)
+    yield from _two_workloads(cluster, service, backends)
     if cluster.readable(ENDPOINT_SLICE):
         yield from _slices(cluster, service, backends)
         yield from _local_policies(cluster, service)
@@ -290,65 +354,88 @@ def _subject(service: Service) -> Subject:
     return Subject("Service", service.name, service.namespace)
 
 
-class _Backends:
-    """What could stand behind a Service: pods there are, and workloads that make such pods."""
-
-    def __init__(self, cluster: Cluster, service: Service) -> None:
-        self.pods = [pod for pod in cluster.pods_of(service) if not pod.terminating]
-        self.neighbours = [
-            (kind, item)
-            for kind, item in cluster.workloads_in(service.namespace, WORKLOADS)
-            # An old ReplicaSet of a Deployment has the labels of the past.
-            if not any(owner.kind in ("Deployment", "CronJob") and owner.controller for owner in item.metadata.owner_references)
-        ]
-        self.workloads = [
-            (kind, item) for kind, item in self.neighbours if matches(service.spec.selector, item.spec.template.metadata.labels)
-        ]
-        self.active = [(kind, item) for kind, item in self.workloads if item.spec.replicas and kind.name != "Job"]
-        self.ready = [pod for pod in self.pods if pod.ready]
-
-    def port_names(self) -> set[str]:
-        """Names of the ports that any of them declares."""
-        specs = [pod.spec for pod in self.pods] or [item.spec.template.spec for _, item in self.workloads]
-        return {name for spec in specs for name in spec.port_names()}
-
-
 def _named(kind: Kind[Workload], item: Workload) -> str:
     return f"{kind.name.lower()}/{item.name}"
 
 
-def _backends(cluster: Cluster, service: Service, backends: _Backends) -> Iterator[Finding]:
-    subject, selector = _subject(service), text(service.spec.selector)
+def _backends(cluster: Cluster, service: Service, backends: Backends, unmade: list[str]) -> Iterator[Finding | Unseen]:
+    subject = _subject(service)
+    live = cluster.origin != "manifests"
+    warnings = [
+        event.message
+        for kind, item in backends.makers
+        for event in cluster.events_about(kind.name, item.namespace, item.name)
+        if event.type == "Warning"
+    ]
     if backends.pods:
-        yield from _readiness(cluster, service, backends)
-    elif backends.active and cluster.origin != "manifests":
+        yield from _readiness(cluster, service, backends) if live else ()
+    elif backends.ending and not warnings:
+        yield from _ending(cluster, service, backends)
+    elif backends.active and live:
         kind, item = backends.active[0]
-        events = [e.message for e in cluster.events_about(kind.name, item.namespace, item.name) if e.type == "Warning"]
-        why = events[-1][-300:] if events else "no Event says why"
+        silent = "no Event says why" if cluster.readable(EVENT) else "Events, which may say why, can't be read"
+        why = warnings[-1][-300:] if warnings else silent
         if cluster.age(item.metadata.creation_timestamp) > SETTLING:
-            yield NO_PODS_MADE.on(subject, workload=_named(kind, item), replicas=item.spec.replicas, why=why)
-    elif backends.workloads and not backends.active:
-        yield SCALED_TO_ZERO.on(subject, workload=_named(*backends.workloads[0]))
+            yield NO_PODS_MADE.on(subject, workload=_named(kind, item), replicas=item.wanted, why=why)
+    elif backends.resting:
+        yield SCALED_TO_ZERO.on(subject, why=backends.resting, workload=_named(*backends.workloads[0]))
     elif not backends.workloads:
-        yield from _nothing_selected(cluster, service, backends, selector)
+        yield from _nothing_selected(cluster, service, backends, unmade)
 
 
-def _nothing_selected(cluster: Cluster, service: Service, backends: _Backends, selector: str) -> Iterator[Finding]:
-    labels = [item.spec.template.metadata.labels for _, item in backends.neighbours]
-    labels += [pod.metadata.labels for pod in cluster.pods_in(service.namespace)]
-    nearest = nearest_labels(service.spec.selector, labels)
+def _ending(cluster: Cluster, service: Service, backends: Backends) -> Iterator[Finding]:
+    """Nothing is there but pods that end; that takes a moment, or for ever where their node is gone."""
+    if service.spec.publish_not_ready_addresses:
+        return
+    ages = [(cluster.age(pod.metadata.deletion_timestamp), pod) for pod in backends.ending]
+    told = [f"{pod.name} is to end on {pod.spec.node_name or 'no node'}, {_since(age)}" for age, pod in ages[:SHOWN]]
+    if all(age < SETTLING for age, _ in ages):
+        yield STARTING.on(_subject(service), what="other pod", why=", ".join(told))
+    else:
+        yield _none_ready(service, backends.ending, ", ".join(told), LOOK_AT_NODE)
+
+
+def _since(age: timedelta) -> str:
+    seconds = int(age.total_seconds())
+    return f"overdue for {seconds} s" if seconds > 0 else f"within {-seconds} s"
+
+
+def _nothing_selected(cluster: Cluster, service: Service, backends: Backends, unmade: list[str]) -> Iterator[Finding | Unseen]:
+    selector = text(service.spec.selector)
     if cluster.age(service.metadata.creation_timestamp) < SETTLING:
         yield STARTING.on(_subject(service), what="pod", why=f"nothing has {selector}")
-    elif role := _role(cluster, service):
-        yield NO_SUCH_ROLE.on(_subject(service), role)
-    elif nearest is not None:
-        shown = {key: nearest[key] for key in service.spec.selector if key in nearest}
+    elif nearest := _meant(cluster, service, backends):
+        shown = {key: nearest[key] for key in service.spec.selector}
         patch = selector_patch(service.spec.selector, nearest)
         yield NEAR_MISS.on(_subject(service), selector=selector, nearest=text(shown), patch=patch)
+    elif cluster.origin == "manifests":
+        unmade.append(f"{service.namespace}/{service.name} ({selector})")
+    elif role := _role(cluster, service):
+        yield NO_SUCH_ROLE.on(_subject(service), role)
+    elif hidden := unread(cluster):
+        reason = f"no pod has {selector}, and {', '.join(hidden)} can't be read, which may say that none is wanted"
+        yield Unseen(f"what is behind Service {service.namespace}/{service.name}", reason, asked=True)
     elif service.headless and not any(s.spec.service_name == service.name for s in _stateful(backends)):
         yield SELECTS_NOTHING_HEADLESS.on(_subject(service), selector=selector)
     else:
         yield NOTHING_SELECTED.on(_subject(service), selector=selector)
+
+
+def _meant(cluster: Cluster, service: Service, backends: Backends) -> Mapping[str, str] | None:
+    """The labels that a selector misses by a slip, of pods that are there (in manifests: that would be).
+
+    They are meant where no other Service selects those pods, or where what is missed is the Service's own name.
+    """
+    labels = [pod.metadata.labels for pod in cluster.pods_in(service.namespace) if not pod.terminating]
+    if cluster.origin == "manifests":
+        labels += [item.template.metadata.labels for _, item in backends.neighbours]
+    nearest = nearest_labels(service.spec.selector, labels, service.name)
+    if nearest is None:
+        return None
+    mended = {key: nearest[key] for key in service.spec.selector}
+    found = [those for those in labels if matches(mended, those)]
+    own = any(mended[key] == service.name != value for key, value in service.spec.selector.items())
+    return nearest if own or not any(cluster.leading_to(service.namespace, those) for those in found) else None
 
 
 def _role(cluster: Cluster, service: Service) -> dict[str, str]:
@@ -361,73 +448,111 @@ def _role(cluster: Cluster, service: Service) -> dict[str, str]:
         labels = pod.metadata.labels
         missed = [key for key, value in wanted.items() if labels.get(key) != value]
         owner = next((owner for owner in pod.metadata.owner_references if owner.controller), None)
-        if owner is None or len(missed) != 1 or len(wanted) == 1 or missed[0] not in labels:
+        if owner is None or len(missed) != 1 or missed[0] not in labels or (len(wanted) == 1 and not given(missed[0])):
             continue
         key, template = missed[0], templates.get((owner.kind, owner.name))
         known = any(kind.name == owner.kind for kind in WORKLOADS)
-        given = key not in template.template.metadata.labels if template else not known
-        if given and wanted[key].lower() not in LEADING and not typo(wanted[key], [labels[key]]):
-            return {"role": f"{key}={wanted[key]}", "example": pod.name, "other": f"{key}={labels[key]}", "key": key}
-    return {}
+        runtime = key not in template.template.metadata.labels if template else not known
+        if runtime and wanted[key].lower() not in LEADING and not typo(wanted[key], [labels[key]]):
+            return {"role": f"{key}={wanted[key]}", "example": f" ({pod.name}: {key}={labels[key]})", "key": key}
+    own = [key for key in wanted if given(key)]
+    return {"role": f"{own[0]}={wanted[own[0]]}", "example": "", "key": own[0]} if own else {}
 
 
-def _stateful(backends: _Backends) -> list[Workload]:
+def _stateful(backends: Backends) -> list[Workload]:
     return [item for kind, item in backends.neighbours if kind is STATEFUL_SET]
 
 
-def _readiness(cluster: Cluster, service: Service, backends: _Backends) -> Iterator[Finding]:
-    if backends.ready or service.spec.publish_not_ready_addresses or cluster.origin == "manifests":
+def _readiness(cluster: Cluster, service: Service, backends: Backends) -> Iterator[Finding]:
+    if backends.ready or service.spec.publish_not_ready_addresses:
         return
-    why = ", ".join(f"{pod.name} {_why_not_ready(pod)}" for pod in backends.pods[:3])
+    why = ", ".join(f"{pod.name} ({waits(pod)})" for pod in backends.pods[:3])
     if all(cluster.age(pod.metadata.creation_timestamp) < SETTLING for pod in backends.pods):
         yield STARTING.on(_subject(service), what="ready pod", why=why)
+    else:
+        gated = all(map(closed_gate, backends.pods))
+        yield _none_ready(service, backends.pods, why, LOOK_AT_GATE if gated else LOOK_AT_PODS)
+
+
+def _none_ready(service: Service, pods: list[Pod], why: str, mend: str) -> Finding:
+    nodes = sorted({pod.spec.node_name for pod in pods if pod.spec.node_name})
+    common = {"pods": len(pods), "why": why, "mend": mend, "nodes": nodes, "first": pods[0].name}
+    return NONE_READY.on(_subject(service), common, selector=text(service.spec.selector))
+
+
+def _named_ports(cluster: Cluster, service: Service, backends: Backends, unmade: list[str]) -> Iterator[Finding]:
+    """Kubernetes finds a named port by its name and the protocol of the Service's port (EndpointSlice controller).
+
+    Where kustomize is to change manifests, it may give containers that port, or the pod another container (kubebuilder's proxy).
+    """
+    specs = [pod.spec for pod in backends.pods] or [item.template.spec for _, item in backends.workloads]
+    if not any(spec.containers for spec in specs):
         return
-    nodes = sorted({pod.spec.node_name for pod in backends.pods if pod.spec.node_name})
-    yield NONE_READY.on(
-        _subject(service),
-        pods=len(backends.pods),
-        why=why,
-        nodes=nodes,
-        selector=text(service.spec.selector),
-        first=backends.pods[0].name,
-    )
-
-
-def _why_not_ready(pod: Pod) -> str:
-    for status in pod.status.container_statuses:
-        if status.state.waiting and status.state.waiting.reason:
-            return f"({status.state.waiting.reason}, {status.restart_count} restarts)"
-    scheduled, ready = pod.condition("PodScheduled"), pod.condition("Ready")
-    if scheduled and scheduled.status == "False":
-        return f"({scheduled.reason}: {scheduled.message[:120]})"
-    return f"({pod.status.phase}, {ready.reason or 'not ready' if ready else 'no status yet'})"
-
-
-def _named_ports(service: Service, backends: _Backends) -> Iterator[Finding]:
-    if not (backends.pods or backends.workloads):
-        return
-    declared = backends.port_names()
-    for index, port in enumerate(service.spec.ports):
-        if not isinstance(port.target_port, str) or port.target_port in declared:
+    declared = {pair for spec in specs for pair in spec.named_ports()}
+    lost = [port for port in service.spec.ports if _unnamed(port, declared)]
+    for port in lost:
+        meant = _meant_port(service, port, declared)
+        known = meant or any(name == port.target_port for name, _ in declared)
+        if cluster.patched and not known:
+            unmade.append(f"{service.namespace}/{service.name} (port {port.target_port})")
             continue
-        meant = typo(port.target_port, declared) or (min(declared) if len(declared) == len(service.spec.ports) == 1 else "")
-        patch = patches.replace({f"/spec/ports/{index}/targetPort": (port.target_port, meant)})
-        yield NO_SUCH_PORT.on(
+        code = NO_SUCH_PORT if meant or len(lost) == len(service.spec.ports) else UNRESOLVED_PORT
+        pointer = f"/spec/ports/{service.spec.ports.index(port)}/targetPort"
+        told = [f"{name}/{protocol}" for name, protocol in sorted(declared)]
+        numbers = {"port": port.port, "protocol": port.protocol, "selector": text(service.spec.selector)}
+        yield code.on(
             _subject(service),
-            try_=None if meant else ("kubectl -n {namespace} edit service {name}",),
-            port=port.port,
+            numbers,
+            try_=None if meant else UNRESOLVED_PORT.commands,
             target=port.target_port,
-            declared=sorted(declared) or ["no named port"],
-            patch=patch if meant else "",
+            declared=told or ["no named port"],
+            patch=patches.replace({pointer: (port.target_port, meant)}) if meant else "",
         )
 
 
-def _slices(cluster: Cluster, service: Service, backends: _Backends) -> Iterator[Finding]:
+def _unnamed(port: ServicePort, declared: set[tuple[str, str]]) -> bool:
+    return isinstance(port.target_port, str) and (port.target_port, port.protocol) not in declared
+
+
+def _meant_port(service: Service, port: ServicePort, declared: set[tuple[str, str]]) -> str:
+    """The declared port that a name misses by a slip, and that no other port of the Service leads to."""
+    names = {name for name, protocol in declared if protocol == port.protocol}
+    return typo(str(port.target_port), names - {str(other.target_port) for other in service.spec.ports})
+
+
+def _two_workloads(cluster: Cluster, service: Service, backends: Backends) -> Iterator[Finding]:
+    """A port that some of the workloads behind a Service declare, and others, which have a Service of their own, do not."""
+    numbers = [(p, p.target_port or p.port) for p in service.spec.ports if isinstance(p.target_port, int) and p.protocol == "TCP"]
+    if len(backends.active) < 2 or service.headless:
+        return
+    ports = {(kind.name, item.name): {p.container_port for p in item.template.spec.ports()} for kind, item in backends.active}
+    for port, number in numbers:
+        if not any(number in mine for mine in ports.values()):
+            continue
+        for kind, item in backends.active:
+            mine = ports[kind.name, item.name]
+            own = [
+                other.name
+                for other in cluster.leading_to(service.namespace, item.template.metadata.labels)
+                if other.name != service.name and not _leads_to_all(other, backends)
+            ]
+            if mine and number not in mine and own:
+                common = {"port": port.port, "other": f"{kind.name} {item.name}", "declared": sorted(mine), "own": own}
+                yield TWO_WORKLOADS.on(_subject(service), common, selector=text(service.spec.selector))
+
+
+def _leads_to_all(service: Service, backends: Backends) -> bool:
+    return all(matches(service.spec.selector, item.template.metadata.labels) for _, item in backends.active)
+
+
+def _slices(cluster: Cluster, service: Service, backends: Backends) -> Iterator[Finding]:
     slices = cluster.slices_of(service)
     own = [item for item in slices if item.managed_by == CONTROLLER]
     known = {address for item in own for endpoint in item.endpoints for address in endpoint.addresses}
     numeric = any(not isinstance(port.target_port, str) for port in service.spec.ports) or not service.spec.ports
-    late = [pod for pod in backends.ready if pod.ips and not known.intersection(pod.ips) and _long_ready(cluster, pod)]
+    late = [
+        pod for pod in backends.ready if not known.intersection(pod.ips) and _fits(service, pod) and _long_ready(cluster, pod)
+    ]
     if late and numeric:
         first = late[0].name
         yield SLICES_BEHIND.on(_subject(service), count=len(late), missing=first, seconds=int(SETTLING.total_seconds()))
@@ -436,6 +561,12 @@ def _slices(cluster: Cluster, service: Service, backends: _Backends) -> Iterator
         foreign -= {ip for pod in backends.pods for ip in pod.ips}
         if item.managed_by == MIRROR and foreign and known:
             yield FOREIGN_SLICE.on(_subject(service), slice=item.name, manager=item.managed_by, foreign=sorted(foreign))
+
+
+def _fits(service: Service, pod: Pod) -> bool:
+    """Whether a pod has an address of a family that the Service has (endpoint_slices tells where none has)."""
+    wanted = service.spec.ip_families or tuple(families.of(ip) for ip in service.spec.cluster_ips if ip != "None")
+    return any(not wanted or families.of(ip) in wanted for ip in pod.ips)
 
 
 def _long_ready(cluster: Cluster, pod: Pod) -> bool:
@@ -455,43 +586,34 @@ def _local_policies(cluster: Cluster, service: Service) -> Iterator[Finding]:
         ("externalTrafficPolicy", spec.external_traffic_policy),
     ):
         if policy == "Local" and on and without:
-            yield LOCAL_ONLY.on(_subject(service), policy=name, with_endpoint=sorted(on), without=without)
+            numbers = {"with_endpoint": some(sorted(on), SHOWN), "without": some(without, SHOWN)}
+            yield LOCAL_ONLY.on(_subject(service), numbers, policy=name)
 
 
 def _load_balancer(cluster: Cluster, service: Service, provisioning: timedelta) -> Iterator[Finding]:
-    if service.status.load_balancer.ingress:
+    pending = balancers.pending(cluster, service, provisioning)
+    if pending is None:
         return
-    age = cluster.age(service.metadata.creation_timestamp)
-    events = cluster.events_about("Service", service.namespace, service.name)
-    warnings = [event for event in events if event.type == "Warning"]
-    if warnings:
-        why = f"{warnings[-1].reason}: {warnings[-1].message[-300:]}"
-    elif age > UNCLAIMED and not events:
-        why = f"no controller has taken it up{_class(service)}"
-    elif age > provisioning:
-        why = f"its controller has said nothing but {events[-1].reason}"
-    else:
-        yield STARTING.on(_subject(service), what="address", why="its load balancer is being made")
+    if not pending.due:
+        yield STARTING.on(_subject(service), what="address", why=pending.why)
         return
-    yield PENDING.on(_subject(service), seconds=int(age.total_seconds()), why=why)
+    seconds = int(cluster.age(service.metadata.creation_timestamp).total_seconds())
+    yield PENDING.on(_subject(service), try_=pending.commands, seconds=seconds, why=pending.why, mend=pending.mend)
 
 
-def _class(service: Service) -> str:
-    return f" (class {service.spec.load_balancer_class})" if service.spec.load_balancer_class else ""
-
-
-def _alias(cluster: Cluster, service: Service) -> Iterator[Finding]:
+def _alias(cluster: Cluster, service: Service, unmade: list[str]) -> Iterator[Finding]:
+    domain = clusterdns.domain(cluster)
     chain, current = [f"{service.namespace}/{service.name}"], service
     while True:
         target = current.spec.external_name.rstrip(".")
-        wanted = _in_cluster(target)
+        wanted = _in_cluster(target, domain)
         if wanted is None or (cluster.scope.namespaces and wanted[0] not in cluster.scope.namespaces):
             break
         following = cluster.get(SERVICE, *wanted)
         step = f"{wanted[0]}/{wanted[1]}"
         if following is None:
             if current is service:  # an alias further on has a finding of its own
-                yield NO_TARGET.on(_subject(service), target=target, wanted=step)
+                yield from _no_target(cluster, service, wanted, unmade)
             return
         if step in chain:
             if step == chain[0]:
@@ -504,10 +626,24 @@ def _alias(cluster: Cluster, service: Service) -> Iterator[Finding]:
         yield ALIAS_OF_ADDRESS.on(_subject(service), target=target)
 
 
-def _in_cluster(target: str) -> tuple[str, str] | None:
-    """Return (namespace, name) of the Service that a name such as web.shop.svc.cluster.local means, or None."""
-    labels = target.split(".")
-    return (labels[1], labels[0]) if len(labels) > 2 and labels[2] == "svc" else None
+def _no_target(cluster: Cluster, service: Service, wanted: tuple[str, str], unmade: list[str]) -> Iterator[Finding]:
+    """An alias of nothing; in manifests only a slip tells that from a Service that is made elsewhere."""
+    there = [item.name for item in cluster.all(SERVICE) if item.namespace == wanted[0]]
+    if cluster.origin == "manifests" and not typo(wanted[1], there):
+        unmade.append(f"{service.namespace}/{service.name} (an alias of {wanted[0]}/{wanted[1]})")
+    else:
+        yield NO_TARGET.on(_subject(service), target=service.spec.external_name.rstrip("."), wanted="/".join(wanted))
+
+
+def _in_cluster(target: str, domain: str) -> tuple[str, str] | None:
+    """Return (namespace, name) of the Service that a name such as web.shop.svc.cluster.local means, or None.
+
+    A name that ends in another domain is not this cluster's: clusterset.local is that of all clusters of a set (Multi-Cluster
+    Services API), whose Services may be anywhere.
+    """
+    name, namespace, svc, *rest = (*target.lower().split("."), "", "", "")
+    within = [label for label in rest if label]
+    return (namespace, name) if svc == "svc" and ".".join(within) in ("", domain) else None
 
 
 def _is_address(target: str) -> bool:
@@ -522,7 +658,9 @@ check = Check(
     id="service_config",
     title="Services lead to pods that can serve",
     prefix="SVC",
-    needs=Needs(kinds=(SERVICE,), optional=(POD, ENDPOINT_SLICE, EVENT, NODE, *WORKLOADS)),
+    needs=Needs(
+        kinds=(SERVICE,), optional=(POD, ENDPOINT_SLICE, EVENT, NODE, *WORKLOADS), hints=(COREFILE, REPLICATION_CONTROLLER)
+    ),
     codes=(
         NEAR_MISS,
         NOTHING_SELECTED,
@@ -540,6 +678,9 @@ check = Check(
         LOCAL_ONLY,
         STARTING,
         NO_SUCH_ROLE,
+        UNRESOLVED_PORT,
+        CLAIMED_TWICE,
+        TWO_WORKLOADS,
     ),
     analyse=analyse,
     thresholds=(PROVISIONING,),

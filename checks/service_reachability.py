@@ -12,7 +12,8 @@ the same error in the application.
 
 ## What it can't see
 An accepted connect proves that something accepts, not who: meshes and proxies accept everything. UDP Services other than
-DNS. A policy on the pods behind a Service makes a time-out ambiguous: then it is unknown. At most 60 ports, 4 endpoints each.
+DNS. A policy on the pods behind a Service makes a time-out ambiguous: then it is unknown; a refusal only where the network's
+engine may reject. At most 60 ports, 4 endpoints each. Where pods declare other ports than they are sent, those are tried too.
 
 ## Sources
 Kubernetes: Virtual IPs and Service Proxies; failure catalogue K2 to K4, K8 and the table "From a probe matrix to a cause".
@@ -21,11 +22,14 @@ Kubernetes: Virtual IPs and Service Proxies; failure catalogue K2 to K4, K8 and 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 
 from kubectl_netdoc import elders, families, meshes, patches
 from kubectl_netdoc.api import (
+    DAEMON_SET,
     ENDPOINT_SLICE,
+    NETWORK_KINDS,
     POD,
     ROOT_CERTIFICATE,
     SERVICE,
@@ -35,6 +39,7 @@ from kubectl_netdoc.api import (
     Check,
     Cluster,
     Code,
+    Connect,
     ConnectReply,
     Echo,
     EchoReply,
@@ -55,13 +60,19 @@ from kubectl_netdoc.api import (
     Unseen,
 )
 from kubectl_netdoc.policy import own as policies
-from kubectl_netdoc.targets import CONTROLLER, Endpoint, Target, all_targets, own, proof, sync, targets
+from kubectl_netdoc.targets import CONTROLLER, Endpoint, Target, all_targets, may_reject, own, proof, sync, targets
 
 CHANCE = 0.01
 """How likely so many endpoints may be missed by chance for their absence to tell anything."""
 
 DNS, SHOWN = 53, 3
 """The port of DNS, which other checks measure; names that a remark shows."""
+
+MOST_DECLARED = 4
+"""Declared ports of a pod that are tried in place of one that it does not declare."""
+
+ASIDE = re.compile(r"metric|prom|health|probe|live|ready|status|admin|debug|pprof|profil|monitor|telemetry")
+"""Names of ports that are for those who run a pod, and not what a Service is to lead others to."""
 
 PROXY_SAYS = ("KPX001", "KPX002", "KPX003", "SRL001", "SRL002", "SRL003", "SRL006", "STF001", "STF002")
 """What is seen of the same from further tiers: kube-proxy hangs or lags, its rules, the flows that they left."""
@@ -185,6 +196,16 @@ NOTHING_NEW = Code(
     rows=("K8", "K14"),
     explains=(Explains(("SVR002", "SVR008", "SVC007", "NPT002", "NPT003", "EPS004"), "cluster"),),
 )
+ONE_PORT = Code(
+    id="SVR012",
+    severity=Severity.WARN,
+    risk=Risk.SAFE,
+    title="Nothing listens on one port of a Service that otherwise works",
+    message="Every endpoint of Service {namespace}/{name} refuses port {port} and answers on another; its pods declare {ports}",
+    fix="Take the port out of the Service if the application is not to serve it; else see why it does not listen there.",
+    commands=("kubectl -n {namespace} get service {name} -o yaml", "kubectl -n {namespace} logs {first} --tail=20"),
+    rows=("K3", "K4"),
+)
 LENIENT = Code(
     id="SVR010",
     severity=Severity.INFO,
@@ -215,6 +236,20 @@ def plan(cluster: Cluster) -> Iterator[Request]:
             for target in targets(cluster):
                 yield from target.through(node)
                 yield from (connect for _, connect in target.direct(node))
+                yield from _declared_beside(cluster, target) if node == cluster.vantages[0] else ()
+
+
+def _declared_beside(cluster: Cluster, target: Target) -> list[Connect]:
+    """Connects to what the first pod behind a Service port declares over TCP, where it does not declare that port: one of those
+    may be meant. What metrics and probes are served on is not, and nothing is asked of a pod that declares what it is sent.
+    """
+    end = target.endpoints[0]
+    pod = cluster.get(POD, target.service.namespace, end.pod) if end.pod and cluster.readable(POD) else None
+    declared = [p for p in pod.spec.ports() if p.protocol == "TCP"] if pod and not end.lenient else []
+    if any(port.container_port == end.address.port for port in declared):
+        return []
+    numbers = sorted({port.container_port for port in declared if not ASIDE.search(port.name)})
+    return [Connect(cluster.vantages[0], Address(end.address.ip, number)) for number in numbers[:MOST_DECLARED]]
 
 
 def _certificate(cluster: Cluster, node: str) -> list[Certificate]:
@@ -386,11 +421,12 @@ def _services(facts: Facts, nodes: list[str]) -> Iterator[Finding | Unseen]:
     lost = sorted({reason for row in rows for reason in row.lost})
     if lost:
         yield Unseen("Services", "; ".join(lost), asked=True)
+    rejecting, answering = may_reject(facts.cluster), _answering(rows)
     refused: dict[frozenset[Address], list[_Row]] = {}
     silent: dict[tuple[str, str, Address], list[tuple[_Row, Endpoint]]] = {}
     for row in rows:
         strict = [endpoint for endpoint in row.refusing() if not endpoint.lenient]
-        if strict and len(strict) == len(row.direct) and not _rejected(facts, strict, nodes):
+        if strict and len(strict) == len(row.direct) and not (rejecting and _rejected(facts, strict, nodes)):
             refused.setdefault(frozenset(e.address for e in strict), []).append(row)
             continue
         for endpoint in row.direct:
@@ -398,9 +434,16 @@ def _services(facts: Facts, nodes: list[str]) -> Iterator[Finding | Unseen]:
         yield from (LENIENT.on(row.subject, address=str(e.address)) for e in row.refusing() if e.lenient)
         yield from _only_direct(row)
     for same in refused.values():
-        yield _refused(facts, same)
+        yield _refused(facts, same, answering)
     for ends in silent.values():
-        yield from _silent(facts, ends[0][1], [row for row, _ in ends])
+        yield from _silent(facts, ends[0][1], [row for row, _ in ends], rejecting)
+
+
+def _answering(rows: list[_Row]) -> set[tuple[str, str]]:
+    """Services (namespace, name) of which some port answers."""
+    return {
+        (row.subject.namespace, row.subject.name) for row in rows for seen in row.direct.values() if Outcome.OK in seen.values()
+    }
 
 
 def _proxied(facts: Facts, rows: list[_Row]) -> Iterator[Unseen]:
@@ -438,32 +481,37 @@ def _rejected(facts: Facts, refusing: list[Endpoint], nodes: list[str]) -> bool:
     return all(doubt and doubt.certain for doubt in doubts)
 
 
-def _refused(facts: Facts, rows: list[_Row]) -> Finding:
-    """One finding for all Services whose endpoints are the same and refuse; the cause is told by what the pods declare."""
-    row = rows[0]
+def _refused(facts: Facts, rows: list[_Row], answering: set[tuple[str, str]]) -> Finding:
+    """One finding for all Services whose endpoints are the same and refuse; the cause is told by what the pods declare.
+
+    ``answering``: Services that work on another port, so that this one may be none that anybody uses.
+    """
+    row = next((r for r in rows if (r.subject.namespace, r.subject.name) not in answering), rows[0])
     first, declared = next(iter(row.direct)), _declared(facts, row)
-    port, over = first.address.port, {protocol for _, protocol in declared}
     told = [str(number) if protocol == "TCP" else f"{number}/{protocol}" for number, protocol in declared]
-    common = {
-        "port": port,
-        "services": [r.target.name for r in rows],
-        "first": first.pod,
+    common = {"port": first.address.port, "services": [r.target.name for r in rows], "first": first.pod}
+    common |= {
         "declared": told,
         "ports": told or "none",
+        "nodes": sorted({node for seen in row.direct.values() for node in seen}),
     }
-    common |= {"nodes": sorted({node for seen in row.direct.values() for node in seen})}
-    if not declared or (port, "TCP") in declared:
+    if all((r.subject.namespace, r.subject.name) in answering for r in rows):
+        return ONE_PORT.on(row.subject, common)
+    if not declared or (first.address.port, "TCP") in declared:
         return NOT_LISTENING.on(row.subject, common)
-    number, protocol = declared[0]
+    number = _accepting(facts, row)
     there = row.target.port
-    changed: dict[str, tuple[object, object]] = (
-        {"targetPort": (there.target_port or there.port, number)} if number != port else {}
-    )
-    changed |= {"protocol": (there.protocol, protocol)} if over == {protocol} != {"TCP"} else {}
-    index = row.target.service.spec.ports.index(there)
-    patch = patches.replace({f"/spec/ports/{index}/{key}": pair for key, pair in changed.items()})
+    pointer = f"/spec/ports/{row.target.service.spec.ports.index(there)}/targetPort"
+    patch = patches.replace({pointer: (there.target_port or there.port, number)}) if number else ""
     look = ("kubectl -n {namespace} get service {name} -o yaml", "kubectl -n {namespace} exec {first} -- cat /proc/net/tcp")
-    return WRONG_PORT.on(row.subject, common, patch=patch, try_=look if len(declared) > 1 else None)  # which one is not known
+    return WRONG_PORT.on(row.subject, common, patch=patch, try_=None if number else look)
+
+
+def _accepting(facts: Facts, row: _Row) -> int:
+    """The one declared port that was seen to accept in place of one that refuses; 0 where there is none, or more."""
+    asked = [(request, facts.reply(request)) for request in _declared_beside(facts.cluster, row.target)]
+    found = [request.to.port for request, r in asked if isinstance(r, ConnectReply) and r.outcome is Outcome.OK]
+    return found[0] if len(found) == 1 else 0
 
 
 def _declared(facts: Facts, row: _Row) -> list[tuple[int, str]]:
@@ -473,14 +521,18 @@ def _declared(facts: Facts, row: _Row) -> list[tuple[int, str]]:
     return sorted({(p.container_port, p.protocol) for pod in pods if pod for c in pod.spec.containers for p in c.ports})
 
 
-def _silent(facts: Facts, endpoint: Endpoint, rows: list[_Row]) -> Iterator[Finding | Unseen]:
-    """An endpoint that some or all nodes get no answer from, while its Service has others or other nodes reach it."""
+def _silent(facts: Facts, endpoint: Endpoint, rows: list[_Row], rejecting: bool) -> Iterator[Finding | Unseen]:
+    """An endpoint that some or all nodes get no answer from, while its Service has others or other nodes reach it.
+
+    ``rejecting``: whether a policy's engine may refuse; else a refusal comes from the pod.
+    """
     seen, namespace = rows[0].direct[endpoint], rows[0].subject.namespace
     bad = {node: outcome for node, outcome in seen.items() if outcome is not Outcome.OK}
     if not bad or endpoint.lenient:
         return
     what = f"{namespace}/{endpoint.pod} on {endpoint.address}"
-    doubts = {node: doubt for node in bad if (doubt := policies.doubt(facts, node, endpoint.address.ip, endpoint.address.port))}
+    asked = [node for node, outcome in bad.items() if rejecting or outcome is not Outcome.REFUSED]
+    doubts = {node: doubt for node in asked if (doubt := policies.doubt(facts, node, endpoint.address.ip, endpoint.address.port))}
     for reason in sorted({doubt.reason for doubt in doubts.values()}):
         nodes = sorted(node for node, doubt in doubts.items() if doubt.reason == reason)
         yield Unseen(f"{what} from {', '.join(nodes)}", reason, asked=not doubts[nodes[0]].certain)
@@ -526,7 +578,7 @@ check = Check(
     needs=Needs(
         kinds=(SERVICE,),
         optional=(ENDPOINT_SLICE, ROOT_CERTIFICATE),
-        hints=tuple(dict.fromkeys((*policies.KINDS, *meshes.KINDS))),
+        hints=tuple(dict.fromkeys((*policies.KINDS, *meshes.KINDS, DAEMON_SET, *NETWORK_KINDS))),
         tier=Tier.PODS,
     ),
     codes=(
@@ -539,6 +591,7 @@ check = Check(
         NOT_THE_API,
         GONE,
         NOTHING_NEW,
+        ONE_PORT,
         LENIENT,
         ACCEPTS_ALL,
     ),

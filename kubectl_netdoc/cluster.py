@@ -107,6 +107,7 @@ class Index:
         self.listings = listings
         self.made: dict[object, Any] = {}
         """What others make once of these lists and share, by a key of their own."""
+        self._by_namespace: dict[str, dict[str, list[Any]]] = {}
 
     def readable(self, kind: Kind[Any]) -> bool:
         """Whether the list of a kind could be had."""
@@ -130,6 +131,12 @@ class Index:
     def pods_by_namespace(self) -> dict[str, list[Pod]]:
         """Pods that have not finished."""
         return _grouped((pod.namespace, pod) for pod in self.items(POD) if not pod.finished)
+
+    def in_namespace(self, kind: Kind[R], namespace: str) -> list[R]:
+        """Objects of a kind in a namespace."""
+        if kind.name not in self._by_namespace:
+            self._by_namespace[kind.name] = _grouped((item.namespace, item) for item in self.items(kind))
+        return self._by_namespace[kind.name].get(namespace, [])
 
     @cached_property
     def slices_by_service(self) -> dict[tuple[str, str], list[EndpointSlice]]:
@@ -167,6 +174,7 @@ class Cluster:
     ``vantages``: the nodes that carry a debug pod in this run; "" is a pod wherever the scheduler puts it.
     ``wishes``: what the user asked for. ``own_namespace``: where netdoc's own pods run; a name that stands for
     any where each run makes a new one, as no policy can know it. ``image``: what the debug pods ran; "" where none did.
+    ``patched``: manifests that kustomize is to change.
     """
 
     def __init__(
@@ -182,6 +190,7 @@ class Cluster:
         wishes: Wishes = Wishes(),  # noqa: B008 - frozen
         own_namespace: str = "netdoc",
         image: str = "",
+        patched: bool = False,
     ) -> None:
         self.index = Index(listings)
         self.time = time or datetime.now(UTC)
@@ -193,6 +202,7 @@ class Cluster:
         self.wishes = wishes
         self.own_namespace = own_namespace
         self.image = image
+        self.patched = patched
         self.touched: set[str] = set()
         self._allowed: frozenset[str] | None = None
 
@@ -252,7 +262,8 @@ class Cluster:
 
     def leading_to(self, namespace: str, labels: Mapping[str, str]) -> list[Service]:
         """Services whose selector selects pods of a namespace with these labels; raises ``KindUnavailable``."""
-        return [item for item in self.all(SERVICE) if item.namespace == namespace and matches(item.spec.selector, labels)]
+        self.all(SERVICE)
+        return [item for item in self.index.in_namespace(SERVICE, namespace) if matches(item.spec.selector, labels)]
 
     def pods_of(self, service: Service) -> list[Pod]:
         """Unfinished pods that a Service's selector selects."""
@@ -265,13 +276,7 @@ class Cluster:
 
     def workloads_in(self, namespace: str, kinds: Iterable[Kind[Workload]]) -> list[tuple[Kind[Workload], Workload]]:
         """Workloads of a namespace among those kinds that could be read."""
-        return [
-            (kind, item)
-            for kind in kinds
-            if self.readable(kind)
-            for item in self.index.items(kind)
-            if item.namespace == namespace
-        ]
+        return [(kind, item) for kind in kinds if self.readable(kind) for item in self.index.in_namespace(kind, namespace)]
 
     def events_about(self, kind: str, namespace: str, name: str) -> list[Event]:
         """Events about one object; none where Events could not be read."""

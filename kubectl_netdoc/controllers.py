@@ -100,20 +100,21 @@ INGRESS_NGINX = Controller(
     names=("ingress-nginx", "rke2-ingress-nginx"),
     images=("ingress-nginx/controller", "/nginx-ingress-controller"),
 )
+TRAEFIK = Controller(
+    name="Traefik",
+    classes=("traefik.io/",),
+    annotations=("traefik",),
+    names=("traefik",),
+    images=("traefik:", "traefik@"),
+    classless=True,  # doc.traefik.io: Kubernetes Ingress, ingressClass
+)
 KNOWN = (
     INGRESS_NGINX,
     Controller(name="AKS application routing", classes=("webapprouting.kubernetes.azure.com/",)),
     Controller(
         name="NGINX Ingress Controller", classes=("nginx.org/",), names=("nginx-ingress",), images=("nginx/nginx-ingress",)
     ),
-    Controller(
-        name="Traefik",
-        classes=("traefik.io/",),
-        annotations=("traefik",),
-        names=("traefik",),
-        images=("traefik:", "traefik@"),
-        classless=True,  # doc.traefik.io: Kubernetes Ingress, ingressClass
-    ),
+    TRAEFIK,
     Controller(
         name="HAProxy",
         classes=("haproxy.org/",),

@@ -12,8 +12,10 @@ from datetime import timedelta
 from msgspec import Struct
 
 from kubectl_netdoc import x509
-from kubectl_netdoc.cluster import Cluster, matches
-from kubectl_netdoc.records import ENDPOINT_SLICE, POD, SERVICE, WORKLOADS, Service, TlsCertificate
+from kubectl_netdoc.backends import Backends, elsewhere, unread
+from kubectl_netdoc.cluster import Cluster
+from kubectl_netdoc.records import ENDPOINT_SLICE, POD, SERVICE, Service, TlsCertificate
+from kubectl_netdoc.similar import typo
 
 SETTLING = timedelta(seconds=60)
 """How long a controller, pods and endpoints may take to follow a change before that is held against them."""
@@ -76,7 +78,7 @@ def nobody(cluster: Cluster, service: Service) -> str:
     if cluster.age(service.metadata.creation_timestamp) < SETTLING or service.metadata.deletion_timestamp is not None:
         return ""
     states = [endpoint.conditions for item in cluster.slices_of(service) for endpoint in item.endpoints]
-    if any(state.ready or (state.serving and state.terminating) for state in states):
+    if any(state.ready or (state.serving and state.terminating) for state in states) or elsewhere(cluster, service):
         return ""
     pods = cluster.pods_of(service) if cluster.readable(POD) else []
     if pods and all(cluster.age(pod.metadata.creation_timestamp) < SETTLING for pod in pods):
@@ -85,18 +87,30 @@ def nobody(cluster: Cluster, service: Service) -> str:
 
 
 def resting(cluster: Cluster, service: Service) -> str:
-    """Return the workload behind a Service that is scaled to zero, by wish; nothing where none is."""
-    if not cluster.readable(POD) or cluster.pods_of(service):
-        return ""
-    behind = [
-        (kind, item)
-        for kind, item in cluster.workloads_in(service.namespace, WORKLOADS)
-        if matches(service.spec.selector, item.template.metadata.labels)
-    ]
-    if not behind or any(item.spec.replicas for _, item in behind):
-        return ""
-    kind, item = min(behind, key=lambda pair: len(pair[1].metadata.owner_references))  # an owner rather than what it owns
-    return f"{kind.name} {item.name}"
+    """Return why no pod is wanted behind a Service, in a clause; nothing where one is, or where that can't be known."""
+    return Backends(cluster, service).resting if cluster.readable(POD) else ""
+
+
+def untold(cluster: Cluster, service: Service) -> str:
+    """Return why it can't be told whether a Service without a pod rests by wish; nothing where it can."""
+    none = cluster.readable(POD) and service.spec.selector and not cluster.pods_of(service)
+    hidden = unread(cluster) if none else []
+    return f"it has no pod, and whether one is wanted can't be seen: {', '.join(hidden)} can't be read" if hidden else ""
+
+
+def meant(cluster: Cluster, backend: Backend, led: Iterable[Backend]) -> str:
+    """Return the Service that a backend means which names none: one slip away, with that port, and nobody else's (``led``)."""
+    taken = {(other.namespace, other.service) for other in led}
+    there = [item for item in cluster.all(SERVICE) if item.namespace == backend.namespace and has_port(item, backend)]
+    found = typo(backend.service, (item.name for item in there))
+    return "" if (backend.namespace, found) in taken else found
+
+
+def meant_port(service: Service, backend: Backend) -> int:
+    """Return the port of a Service that a backend means which names none: it gives its targetPort. 0 where that tells nothing."""
+    written = backend.port_name or backend.number
+    found = [port.port for port in service.spec.ports if port.target_port == written]
+    return found[0] if len(found) == 1 else 0
 
 
 def expiry(cluster: Cluster, certificate: TlsCertificate, days: float) -> tuple[str, int]:

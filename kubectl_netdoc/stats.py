@@ -4,6 +4,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 def percentile(values: Sequence[float], percent: float) -> float:
@@ -13,3 +16,10 @@ def percentile(values: Sequence[float], percent: float) -> float:
         return 0.0
     rank = max(1, -(-int(percent * len(ordered)) // 100))
     return ordered[min(rank, len(ordered)) - 1]
+
+
+def evenly(items: Sequence[T], most: int) -> list[T]:
+    """Return ``most`` of the items at even distances, the first among them; all where there are no more."""
+    if len(items) <= most:
+        return list(items)
+    return [items[number * len(items) // most] for number in range(most)]

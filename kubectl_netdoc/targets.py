@@ -7,10 +7,11 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-from kubectl_netdoc import families
+from kubectl_netdoc import families, networks
 from kubectl_netdoc.cluster import Cluster
 from kubectl_netdoc.records import NODE, POD, Service, ServicePort
 from kubectl_netdoc.requests import Address, Connect, Echo, OwnService, Peer
+from kubectl_netdoc.stats import evenly
 
 CONTROLLER = "endpointslice-controller.k8s.io"
 """Who writes the EndpointSlices of Services with a selector."""
@@ -50,6 +51,10 @@ def sync(cluster: Cluster) -> float:
     """Return the seconds that a new Service is given to work everywhere."""
     gke = any("-gke." in node.status.node_info.kubelet_version for node in cluster.all(NODE))
     return SLOW_SYNC if gke else SYNC
+
+
+DROPS = ("Calico", "Cilium", "Antrea", "OVN", "Weave", "aws-network-policy-agent", "Azure NPM")
+"""Policy engines that drop what no NetworkPolicy allows, as their documents say (Antrea rejects by policies of its own)."""
 
 
 def proof(node: str, other: str) -> Echo:
@@ -111,9 +116,16 @@ class Target(Struct, frozen=True):
 
 def targets(cluster: Cluster) -> list[Target]:
     """Return the TCP ports of Services in scope that have ready endpoints, at most ``MOST_PORTS``, evenly sampled."""
-    found = all_targets(cluster)
-    step = max(1, -(-len(found) // MOST_PORTS))
-    return found[::step]
+    return evenly(all_targets(cluster), MOST_PORTS)
+
+
+def may_reject(cluster: Cluster) -> bool:
+    """Whether a refused connection may be a policy's doing: engines that drop leave a refusal to whoever was reached.
+
+    kube-router rejects (its REJECT rules, in k3s too). Where no engine, or one that is not known, is seen, it may be.
+    """
+    engines = [found.traits.policy for found in networks.recognise(cluster)]
+    return not any(engine.startswith(DROPS) for engine in engines) or any("kube-router" in engine for engine in engines)
 
 
 def all_targets(cluster: Cluster) -> list[Target]:

@@ -222,13 +222,18 @@ def make_workload(
     age: timedelta | float = OLD,
     service_name: str = "",
 ) -> Built:
-    """Return a workload of ``kind`` whose pods have ``labels`` and declare ``ports``; ``owner``: its controller's kind."""
+    """Return a workload of ``kind`` whose pods have ``labels`` and declare ``ports``; ``owner``: its controller's kind.
+
+    ``replicas``: of a DaemonSet the nodes that fit it.
+    """
     owners = [{"kind": owner, "name": "owner", "controller": True}] if owner else []
+    status = {"desiredNumberScheduled": replicas} if kind is DAEMON_SET else {}
     template = {"metadata": {"labels": dict(labels or {})}, "spec": _containers(ports)}
     return _built(
         kind,
         metadata=_meta(name, namespace, {}, age, ownerReferences=owners),
         spec={"replicas": replicas, "serviceName": service_name, "template": template},
+        status=status,
     )
 
 

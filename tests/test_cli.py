@@ -18,6 +18,7 @@ import yaml
 from kubectl_netdoc import registry
 from kubectl_netdoc.cluster import Cluster
 from kubectl_netdoc.facts import Measured
+from kubectl_netdoc.records import KINDS
 from kubectl_netdoc.sources import bundle
 from kubectl_netdoc.testing import make_cluster, make_node, make_service
 from tests.commandline import LONGEST, Done, Netdoc, complaint, in_process, process
@@ -286,6 +287,7 @@ def test_every_list_refused(live: Netdoc, api: FakeApi) -> None:
     api.refuse(
         *EVERYWHERE, *(f"/api/v1/namespaces/{ns}/{plural}" for ns in ("shop", "kube-system") for plural in ("pods", "services"))
     )
+    api.refuse(*(f"{kind.path}/namespaces/{space}/{kind.plural}/{name}" for kind in KINDS.values() for space, name in kind.names))
     complaint(live("service_config"), 3)
 
 

@@ -3,13 +3,30 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kubectl_netdoc import registry, targets
 from kubectl_netdoc.cluster import Cluster
-from kubectl_netdoc.records import NODE, SERVICE, convert
+from kubectl_netdoc.records import (
+    DAEMON_SET,
+    DEPLOYMENT,
+    JOB,
+    NODE,
+    REPLICA_SET,
+    SERVICE,
+    STATEFUL_SET,
+    Kind,
+    Workload,
+    convert,
+)
 from kubectl_netdoc.requests import Echo, OwnService
-from kubectl_netdoc.testing import make_cluster
+from kubectl_netdoc.stats import evenly
+from kubectl_netdoc.testing import Built, make_cluster, make_workload
+from tests.networks_objects import daemon_set
 
 
 def of_version(version: str) -> Cluster:
@@ -30,3 +47,36 @@ def test_a_new_service_is_given_the_time_that_kube_proxy_may_take(version: str, 
     ]
     assert len(waits) == 4
     assert set(waits) == {seconds} == {targets.sync(cluster)}
+
+
+@given(st.integers(0, 400), st.integers(1, 60))
+def test_a_sample_has_as_many_as_are_wanted_and_is_spread(items: int, most: int) -> None:
+    taken = evenly(range(items), most)
+    assert len(taken) == len(set(taken)) == min(items, most)
+    gaps = {b - a for a, b in itertools.pairwise(taken)} | {items - taken[-1]} if taken else {0}
+    assert max(gaps) - min(gaps) <= 1
+
+
+@pytest.mark.parametrize(
+    ("agents", "rejects"),
+    [
+        (daemon_set("kube-system", "calico-node", {"calico-node": "docker.io/calico/node:v3.30.0"}), False),
+        (daemon_set("kube-system", "cilium", {"cilium-agent": "quay.io/cilium/cilium:v1.17.1"}), False),
+        (daemon_set("kube-system", "kube-router", {"kube-router": "docker.io/cloudnativelabs/kube-router:v2.5.0"}), True),
+        (daemon_set("kube-system", "other", {"agent": "registry.example/agent:1"}), True),
+        ((), True),
+    ],
+    ids=["Calico", "Cilium", "kube-router", "none that is known", "none"],
+)
+def test_a_refusal_may_be_a_policys_where_engines_reject_or_are_not_known(agents: tuple[Built, ...], rejects: bool) -> None:
+    assert targets.may_reject(make_cluster(*agents)) is rejects
+
+
+@pytest.mark.parametrize(
+    ("kind", "replicas", "wanted"),
+    [(DEPLOYMENT, 3, 3), (STATEFUL_SET, 0, 0), (REPLICA_SET, 2, 2), (DAEMON_SET, 4, 4), (DAEMON_SET, 0, 0), (JOB, 5, 0)],
+)
+def test_how_many_pods_a_workload_wants(kind: Kind[Workload], replicas: int, wanted: int) -> None:
+    _, made = make_workload(kind, replicas=replicas)
+    assert isinstance(made, Workload)
+    assert made.wanted == wanted

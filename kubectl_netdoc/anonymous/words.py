@@ -13,8 +13,9 @@ import re
 from bisect import bisect
 from collections.abc import Collection, Iterable, Iterator
 from hashlib import blake2b
-from itertools import count, groupby
+from itertools import chain, count, groupby
 
+from kubectl_netdoc import similar
 from kubectl_netdoc.anonymous.vocabulary import PART, vocabulary
 
 DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
@@ -59,7 +60,9 @@ class Words:
         taken |= set(self.changed.values())
         for part, meant in typos.items():
             whole = (self.changed.get(meant, meant) + self._noise(part))[: len(part) - 1]
-            self.changed[part] = next(word for mark in count() if _free(word := f"{whole}{number(mark)}", taken))
+            numbered = (f"{whole}{number(mark)}" for mark in count())
+            likes = _misspelt(part, meant, self.changed.get(meant, meant))
+            self.changed[part] = next(word for word in chain(likes, numbered) if _free(word, taken))
             taken.add(self.changed[part])
 
     def _between(self, low: str, high: str, parts: list[str], taken: set[str]) -> dict[str, str]:
@@ -113,6 +116,19 @@ def _typos(fixed: Iterable[str], secret: list[str]) -> Iterator[tuple[str, str]]
             continue
         for form in _forms(part):
             near.setdefault(form, part)
+
+
+def _misspelt(part: str, meant: str, word: str) -> list[str]:
+    """Ways to misspell a new word as its old one was: no better and no worse a typo, those as long first."""
+    places = range(len(word))
+    doubled = (word[:place] + word[place] + word[place:] for place in places)
+    without = (word[:place] + word[place + 1 :] for place in places)
+    turned = (word[:place] + word[place + 1] + word[place] + word[place + 2 :] for place in places[:-1])
+    other = (word[:place] + letter + word[place + 1 :] for place in places for letter in DIGITS[10:])
+    was = [similar.slip(part, meant, least=least) for least in (similar.LONG, similar.SHORT)]
+    found = [w for w in chain(doubled, without, turned, other) if w]
+    alike = [w for w in found if [similar.slip(w, word, least=least) for least in (similar.LONG, similar.SHORT)] == was]
+    return sorted(alike, key=lambda w: len(w) != len(part))
 
 
 def _can_be_misspelt(part: str) -> bool:

@@ -54,6 +54,7 @@ from kubectl_netdoc.records.core import (
     CorefileMap,
     CronJob,
     CronJobSpec,
+    DaemonSet,
     DnsLog,
     Endpoint,
     EndpointConditions,
@@ -61,6 +62,7 @@ from kubectl_netdoc.records.core import (
     EndpointSlice,
     Event,
     EventSeries,
+    Job,
     JobTemplate,
     LoadBalancerIngress,
     LoadBalancerStatus,
@@ -227,6 +229,7 @@ __all__ = [
     "CorefileMap",
     "CronJob",
     "CronJobSpec",
+    "DaemonSet",
     "Dates",
     "Definition",
     "DestinationPort",
@@ -248,6 +251,7 @@ __all__ = [
     "IngressRule",
     "IngressService",
     "IngressSpec",
+    "Job",
     "JobTemplate",
     "Kind",
     "LabelSelector",
@@ -339,9 +343,9 @@ EVENT = Kind(
 
 DEPLOYMENT: Kind[Workload] = Kind("Deployment", "apps", "v1", "deployments", TracedWorkload)
 STATEFUL_SET: Kind[Workload] = Kind("StatefulSet", "apps", "v1", "statefulsets", TracedWorkload)
-DAEMON_SET: Kind[Workload] = Kind("DaemonSet", "apps", "v1", "daemonsets", TracedWorkload)
+DAEMON_SET: Kind[Workload] = Kind("DaemonSet", "apps", "v1", "daemonsets", DaemonSet)
 REPLICA_SET = Kind("ReplicaSet", "apps", "v1", "replicasets", Workload)
-JOB = Kind("Job", "batch", "v1", "jobs", Workload)
+JOB: Kind[Workload] = Kind("Job", "batch", "v1", "jobs", Job)
 COREFILE = Kind(
     "ConfigMap",
     "",

@@ -49,6 +49,10 @@ class Annotations(Record, frozen=True):
     default_class: str = field(name="ingressclass.kubernetes.io/is-default-class", default="")
     canary: str = field(name="nginx.ingress.kubernetes.io/canary", default="")
     kube_router: str = field(name="kube-router.io/pod-cidrs", default="")
+    cilium_global: str = field(name="service.cilium.io/global", default="")
+    cilium_global_old: str = field(name="io.cilium/global-service", default="")
+    traefik_entrypoints: str = field(name="traefik.ingress.kubernetes.io/router.entrypoints", default="")
+    traefik_tls: str = field(name="traefik.ingress.kubernetes.io/router.tls", default="")
 
 
 class ObjectMeta(Record, frozen=True):

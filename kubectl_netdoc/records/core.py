@@ -163,6 +163,12 @@ class Container(Record, frozen=True):
     resources: Resources = Resources()
 
 
+class ReadinessGate(Record, frozen=True):
+    """A condition that somebody else than the kubelet has to set before a pod is ready."""
+
+    condition_type: str = ""
+
+
 class PodSpec(Record, frozen=True):
     """A pod's placement and containers."""
 
@@ -171,15 +177,16 @@ class PodSpec(Record, frozen=True):
     dns_policy: str = ""
     containers: tuple[Container, ...] = ()
     init_containers: tuple[Container, ...] = ()
+    readiness_gates: tuple[ReadinessGate, ...] = ()
 
     def ports(self) -> list[ContainerPort]:
         """All declared ports, those of restartable init containers (sidecars) included."""
         sidecars = tuple(c for c in self.init_containers if c.restart_policy == "Always")
         return [port for container in self.containers + sidecars for port in container.ports]
 
-    def port_names(self) -> frozenset[str]:
-        """Names of all declared ports."""
-        return frozenset(port.name for port in self.ports() if port.name)
+    def named_ports(self) -> frozenset[tuple[str, str]]:
+        """(name, protocol) of all declared ports with a name: a Service's port finds one of its own protocol only."""
+        return frozenset((port.name, port.protocol) for port in self.ports() if port.name)
 
 
 class Waiting(Record, frozen=True):
@@ -295,6 +302,7 @@ class ServiceSpec(Record, frozen=True):
     session_affinity: str = ""
     health_check_node_port: int = 0
     traffic_distribution: str = ""
+    external_ips: tuple[str, ...] = field(name="externalIPs", default=())
 
 
 class LoadBalancerIngress(Record, frozen=True):
@@ -434,11 +442,18 @@ class PodTemplate(Record, frozen=True):
     spec: PodSpec = PodSpec()
 
 
+class Ordinals(Record, frozen=True):
+    """The number of a StatefulSet's first pod."""
+
+    start: int = 0
+
+
 class WorkloadSpec(Record, frozen=True):
     """Replicas wanted (an absent number means one) and the pods' template."""
 
     replicas: int = 1
     service_name: str = ""
+    ordinals: Ordinals = Ordinals()
     template: PodTemplate = PodTemplate()
 
 
@@ -460,11 +475,34 @@ class Workload(Object, frozen=True):
         """The pods that it makes."""
         return self.spec.template
 
+    @property
+    def wanted(self) -> int:
+        """How many pods it is to have now."""
+        return self.spec.replicas
+
 
 class TracedWorkload(Workload, frozen=True):
     """A workload that people change themselves: a Deployment, StatefulSet or DaemonSet."""
 
     metadata: TracedMeta = TracedMeta()
+
+
+class DaemonSet(TracedWorkload, frozen=True):
+    """A DaemonSet: as many pods as nodes that fit it, which its controller has counted."""
+
+    @property
+    def wanted(self) -> int:
+        """How many nodes fit it; none before its controller has looked (and in manifests, where nobody has)."""
+        return self.status.desired_number_scheduled
+
+
+class Job(Workload, frozen=True):
+    """A Job: its pods come, end, and are no more."""
+
+    @property
+    def wanted(self) -> int:
+        """None: that a Job has no pod is how it ends."""
+        return 0
 
 
 class JobTemplate(Record, frozen=True):

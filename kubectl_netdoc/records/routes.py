@@ -102,6 +102,11 @@ class Reference(Record, frozen=True):
     port: int = 0
     weight: int = 1
 
+    @property
+    def service(self) -> bool:
+        """Whether a backend is a Service of the core group; an absent kind is Service, and Knative has one of its own group."""
+        return self.kind in ("", "Service") and self.group in ("", "core")
+
 
 class RouteRule(Record, frozen=True):
     """The backends of a route's rule."""
@@ -141,7 +146,7 @@ class Route(Object, frozen=True):
         """(namespace, name) of the Services it leads to, with its hosts; an absent kind of a backend is Service."""
         hosts = self.spec.hostnames or ("*",)
         references = [reference for rule in self.spec.rules for reference in rule.backend_refs]
-        return {(r.namespace or self.namespace, r.name): hosts for r in references if r.kind in ("", "Service")}
+        return {(r.namespace or self.namespace, r.name): hosts for r in references if r.service}
 
 
 class ListenerTLS(Record, frozen=True):

@@ -16,7 +16,7 @@ import yaml
 from kubectl_netdoc.cluster import Cluster, Listing, Unavailable
 from kubectl_netdoc.facts import Measured
 from kubectl_netdoc.model import Unseen
-from kubectl_netdoc.records import KINDS, Kind, Object, ObjectMeta, convert
+from kubectl_netdoc.records import KINDS, OWNERS, REPLICA_SET, Kind, Object, ObjectMeta, convert
 from kubectl_netdoc.report.terminal import safe
 from kubectl_netdoc.requests import Request
 from kubectl_netdoc.sources import SourceError
@@ -155,6 +155,7 @@ class ManifestSource:
         self._bad: dict[str, list[Unseen]] = {}
         self._place: dict[tuple[str, str, str], tuple[int, str]] = {}
         self._warn = warn
+        self._patched = any(Path(file).stem.lower() == "kustomization" for file, _ in documents)
         passed_over: Counter[str] = Counter()
         for file, document in documents:
             objects = list(_objects(document))
@@ -165,7 +166,7 @@ class ManifestSource:
                 if kind:
                     self._add(kind, item, file)
                     self._settings(kind, item)
-                else:
+                elif not self._templates(item):
                     passed_over[f"kind {item['kind']}"] += 1
         for what, count in sorted(passed_over.items()):
             warn(f"passed over: {what}" + (f" ({count} times)" if count > 1 else ""))
@@ -184,13 +185,32 @@ class ManifestSource:
             identity = kind.name, record.namespace, record.name
             if record.name and identity in self._place:
                 where = f"{kind.written or kind.name} {record.namespace}/{record.name}".replace(" /", " ")
-                self._warn(f"{where} is there twice, in {self._place[identity][1]} and in {file}: the last counts")
-                self._found[kind.name][self._place[identity][0]] = record
-                self._place[identity] = self._place[identity][0], file
-                return
+                either = kind in OWNERS  # a base and its patch, or two things that are never applied together
+                counts = "either may count" if either else "the last counts"
+                self._warn(f"{where} is there twice, in {self._place[identity][1]} and in {file}: {counts}")
+                if not either:
+                    self._found[kind.name][self._place[identity][0]] = record
+                    self._place[identity] = self._place[identity][0], file
+                    return
             found = self._found.setdefault(kind.name, [])
             self._place[identity] = len(found), file
             found.append(record)
+
+    def _templates(self, item: dict[str, Any]) -> bool:
+        """Keep the pods that a custom resource (a Rollout, a CloneSet) writes out, as the ReplicaSets that it would have."""
+        metadata = item.get("metadata")
+        if not isinstance(metadata, dict):
+            return False
+        owner = {"kind": item["kind"], "name": metadata.get("name"), "controller": True}
+        templates = list(_pod_templates(item.get("spec")))
+        for template in templates:
+            kept = {key: metadata.get(key) for key in ("name", "namespace")} | {"ownerReferences": [owner]}
+            try:
+                record = convert(REPLICA_SET, _json({"metadata": kept, "spec": {"template": template}}))
+            except (msgspec.MsgspecError, RecursionError):
+                return False
+            self._found.setdefault(REPLICA_SET.name, []).append(_with_namespace(REPLICA_SET, record))
+        return bool(templates)
 
     def _settings(self, kind: Kind[Any], item: dict[str, Any]) -> None:
         """Keep what other kinds read of the same object; what is wrong with it is told once."""
@@ -211,7 +231,8 @@ class ManifestSource:
 
     def cluster(self, kinds: tuple[Kind[Any], ...]) -> Cluster:
         """Return the manifests as a cluster."""
-        return Cluster({kind.name: self._listing(kind) for kind in kinds}, server="", origin="manifests")
+        listings = {kind.name: self._listing(kind) for kind in kinds}
+        return Cluster(listings, server="", origin="manifests", patched=self._patched)
 
     def _listing(self, kind: Kind[Any]) -> Listing | Unavailable:
         if kind.name not in self._found and kind.name not in self._bad and not kind.authored:
@@ -243,6 +264,20 @@ def _kind(item: dict[str, Any]) -> Kind[Any] | None:
         return kinds[0] if kinds else None
     group = version.rpartition("/")[0]
     return next((kind for kind in kinds if kind.group == ALIASES.get(group, group)), None)
+
+
+def _pod_templates(value: Any) -> Iterator[dict[str, Any]]:
+    """Yield what has the shape of a pod template wherever it stands: labels in its metadata, and containers."""
+    if isinstance(value, list):
+        for item in value:
+            yield from _pod_templates(item)
+    elif isinstance(value, dict):
+        metadata, spec = value.get("metadata"), value.get("spec")
+        if isinstance(metadata, dict) and isinstance(spec, dict) and metadata.get("labels") and spec.get("containers"):
+            yield {"metadata": {"labels": metadata["labels"]}, "spec": spec}
+        else:
+            for item in value.values():
+                yield from _pod_templates(item)
 
 
 def _name(item: dict[str, Any]) -> str:

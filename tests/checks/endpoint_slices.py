@@ -44,6 +44,12 @@ def _orphan(**more: object) -> Cluster:
     return make_cluster(_slice(FOUR, **more))  # type: ignore[arg-type]
 
 
+def _single(ip: str, *, family: str = "IPv6", pod: Built | None = None) -> Cluster:
+    """A Service of one family without endpoints, and a ready pod, which has an IPv4 address."""
+    service = make_service(selector=WEB, cluster_ip=ip, clusterIPs=[ip], ipFamilies=[family])
+    return make_cluster(service, pod or make_pod("web-1", labels=WEB), _slice({}, "web-six" if family == "IPv6" else "web-a"))
+
+
 ENDING = make_pod("web-1", labels=WEB, deletionTimestamp=ago(600))
 
 CASES = [
@@ -66,6 +72,11 @@ CASES = [
     _case("no endpoint in any family", _web(clusterIPs=BOTH)),
     _case("a second family that is just being added", _web(_slice(FOUR), _slice({}, "web-six", age=5), clusterIPs=BOTH)),
     _case("families of somebody else's slices", _web(_slice(FOUR, managed_by="lighthouse"), selector={}, clusterIPs=BOTH)),
+    _case("an IPv6 Service of IPv4 pods", _single("fd00:96::1"), "EPS001"),
+    _case("an IPv6 Service of IPv4 pods, headless", _single("None"), "EPS001"),
+    _case("an IPv6 Service of pods with both", _single("fd00:96::1", pod=_pod())),
+    _case("an IPv6 Service of new IPv4 pods", _single("fd00:96::1", pod=make_pod("web-1", labels=WEB, age=5))),
+    _case("an IPv4 Service of IPv4 pods whose slice is late", _single("10.96.0.1", family="IPv4")),
     _case("headless", _web(_slice(FOUR), cluster_ip="None", clusterIPs=["None"])),
     _case("doubled", _web(_slice(FOUR), _slice(FOUR, "web-mirror", managed_by=MIRROR)), "EPS003"),
     _case("doubled a moment ago", _web(_slice(FOUR), _slice(FOUR, "web-mirror", managed_by=MIRROR, age=5))),

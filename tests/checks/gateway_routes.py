@@ -5,6 +5,7 @@ from typing import Any
 
 from kubectl_netdoc.api import (
     DEPLOYMENT,
+    ENDPOINT_SLICE,
     GATEWAY,
     GATEWAY_CLASS,
     REFERENCE_GRANT,
@@ -85,6 +86,10 @@ def _cluster(*objects: Built, **options: Any) -> Cluster:
     kinds = {kind.name for kind, _ in objects}
     rest = (item for item in (_class(), _gateway(), _route()) if item[0].name not in kinds)
     return make_cluster(*BEHIND, *rest, *objects, **options)
+
+
+def _manifests(*objects: Built) -> Cluster:
+    return _cluster(*objects, unavailable={ENDPOINT_SLICE: Unavailable("manifests", by_design=True)}, origin="manifests")
 
 
 def _case(name: str, cluster: Cluster, *expect: tuple[str, str], state: str = "") -> Case:
@@ -179,6 +184,17 @@ CASES = [
     _case("Service not there", _cluster(_route("{name: wbe, port: 80}")), ("GWR008", ROUTE)),
     _case("Service not there, just made", _cluster(_route("{name: wbe, port: 80}", age=30))),
     _case("Service not there, weight 0", _cluster(_route("{name: wbe, port: 80, weight: 0}"))),
+    _case(
+        "without a pod, and Deployments can't be read",
+        make_cluster(WEB, _class(), _gateway(), _route(), unavailable={DEPLOYMENT: REFUSED}),
+    ),
+    _case("manifests: others may make the Service", _manifests(_route("{name: logs-kb-http, port: 443}"))),
+    _case("manifests: its Service but for a slip", _manifests(_route("{name: wbe, port: 80}")), ("GWR008", ROUTE)),
+    _case("manifests: no such port", _manifests(_route("{name: web, port: 8080}")), ("GWR008", ROUTE)),
+    _case("manifests: others may grant it", _manifests(ACROSS, *PAY)),
+    _case(
+        "Knative's Service is another kind", _cluster(_route("{group: serving.knative.dev, kind: Service, name: k, port: 80}"))
+    ),
     _case("port not there", _cluster(_route("{name: web, port: 8080}")), ("GWR008", ROUTE)),
     _case("backend of another kind", _cluster(_route("{name: b, kind: InferencePool, group: x.example}"))),
     _case("another namespace's, not granted", _cluster(ACROSS, *PAY), ("GWR008", ROUTE)),

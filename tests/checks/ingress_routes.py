@@ -3,8 +3,11 @@
 
 from typing import Any
 
-from kubectl_netdoc.api import DEPLOYMENT, INGRESS, INGRESS_CLASS, Cluster, Rule, Unavailable
+import msgspec
+
+from kubectl_netdoc.api import DAEMON_SET, DEPLOYMENT, ENDPOINT_SLICE, INGRESS, INGRESS_CLASS, Cluster, Rule, Unavailable
 from kubectl_netdoc.cluster import Scope
+from kubectl_netdoc.records.base import Annotations
 from kubectl_netdoc.testing import (
     Built,
     Case,
@@ -52,7 +55,33 @@ CONFLICT = ("ING004", "Ingress shop/api")
 RESOURCE = [{"http": {"paths": [{"path": "/", "backend": {"resource": {"kind": "StorageBucket", "name": "b"}}}]}}]
 DEFAULT = {"service": {"name": "nothing", "port": {"number": 80}}}
 SOLVER = {"acme.cert-manager.io/http01-solver": "true"}
+API = make_service("api", selector=APP)
+SHARED = Annotations(cilium_global="true")
 NO_RIGHT = Unavailable("forbidden", Rule("list", "ingressclasses", "networking.k8s.io"))
+
+_METADATA = msgspec.structs.replace(WEB[1].metadata, annotations=SHARED)
+GLOBAL = WEB[0], msgspec.structs.replace(WEB[1], metadata=_METADATA)
+
+
+def _manifests(*ingresses: Built) -> Cluster:
+    return make_cluster(
+        WEB, *ingresses, unavailable={ENDPOINT_SLICE: Unavailable("manifests", by_design=True)}, origin="manifests"
+    )
+
+
+def _by(entrypoints: str, name: str = "web") -> Built:
+    notes = {"traefik.ingress.kubernetes.io/router.entrypoints": entrypoints}
+    routes = OTHER if name == "api" else None
+    return make_ingress(name, routes=routes, annotations=notes, age=600 if name == "api" else 7200)
+
+
+def _secret(name: str, routes: dict[str, str] | None) -> Built:
+    return make_ingress(name, routes=routes, secrets={"t": ""}, age=600 if name == "api" else 7200)
+
+
+def _traefik(second: Built, first: Built) -> Cluster:
+    return _two(second, first, cls=make_ingress_class("nginx", "traefik.io/ingress-controller"))
+
 
 CASES = [
     _case("healthy", _cluster(make_ingress())),
@@ -90,6 +119,36 @@ CASES = [
         "its Deployment has no pods",
         make_cluster(WEB, CLASS, make_workload(DEPLOYMENT, labels=APP), make_ingress()),
         ("ING003", SERVICE_WEB),
+    ),
+    _case(
+        "scaled to zero, as its DaemonSet fits no node",
+        make_cluster(WEB, CLASS, make_workload(DAEMON_SET, labels=APP, replicas=0), make_ingress()),
+        ("ING020", SERVICE_WEB),
+    ),
+    _case(
+        "its pods are in other clusters",
+        make_cluster(GLOBAL, CLASS, make_workload(DEPLOYMENT, "clustermesh-apiserver"), make_ingress()),
+    ),
+    _case("manifests: others may make the Service", _manifests(make_ingress(routes={"shop.example/": "logs-kb-http:443"}))),
+    _case("manifests: its Service but for a slip", _manifests(make_ingress(routes={"x/": "wbe:80"})), ("ING001", INGRESS_WEB)),
+    _case(
+        "manifests: a slip away is what others lead to",
+        _manifests(make_ingress(routes={"x/": "wbe:80"}), make_ingress("other", routes={"y/": "web:80"})),
+    ),
+    _case("manifests: no such port", _manifests(make_ingress(routes={"x/": "web:8080"})), ("ING002", INGRESS_WEB)),
+    _case("manifests: samples to choose from", _manifests(make_ingress("api", routes=OTHER, cls=""), make_ingress(cls=""), API)),
+    _case(
+        "manifests: two claim one path of a class that is there",
+        _manifests(make_ingress("api", routes=OTHER, age=600), make_ingress(), API, CLASS),
+        CONFLICT,
+    ),
+    _case("Traefik: one path by two entry points", _traefik(_by("web", "api"), _by("websecure"))),
+    _case("Traefik: one path by one entry point of each", _traefik(_by("websecure, web", "api"), _by("web")), CONFLICT),
+    _case("Traefik: with TLS and without", _traefik(make_ingress("api", routes=OTHER), make_ingress(secrets={"t": ""}))),
+    _case("Traefik: one path with TLS", _traefik(_secret("api", OTHER), _secret("web", None)), CONFLICT),
+    _case(
+        "without a pod, and Deployments can't be read",
+        make_cluster(WEB, CLASS, make_ingress(), unavailable={DEPLOYMENT: NO_RIGHT}),
     ),
     _case("two claim one path", _two(make_ingress("api", routes=OTHER, age=600)), CONFLICT),
     _case("the older one is served", _two(make_ingress("api", routes=OTHER), make_ingress(age=600)), ("ING004", INGRESS_WEB)),

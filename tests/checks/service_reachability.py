@@ -35,6 +35,7 @@ from kubectl_netdoc.policy.own import canaries
 from kubectl_netdoc.records import POD, ROOT_CERTIFICATE, PodSpec, convert
 from kubectl_netdoc.records.core import Pod, PodIP
 from kubectl_netdoc.testing import Built, Case, make_cluster, make_pod, make_policy, make_service, make_slice, measured
+from tests.networks_objects import daemon_set
 
 NODES = ("n1", "n2")
 WEB = "Service shop/web"
@@ -227,6 +228,55 @@ OTHERS = _cluster(NATIVE)
 ALL = ("10.96.0.1", *ENDS)
 REFUSED = _everywhere(*ALL, outcome=Outcome.REFUSED)
 
+ONE_REFUSES = _everywhere("10.0.1.1", outcome=Outcome.REFUSED)
+
+
+def _enforced_by(image: str) -> Cluster:
+    """The same, with the agent of a pod network."""
+    return _cluster(CLOSED, *daemon_set("kube-system", "agent", {"agent": image}))
+
+
+DROPPING = _enforced_by("docker.io/calico/node:v3.30.0")
+REJECTING = _enforced_by("docker.io/cloudnativelabs/kube-router:v2.5.0")
+
+
+def _refusing(cluster: Cluster, *numbers: int) -> Measured:
+    """Pods refuse these ports, and answer on others."""
+    facts = _measure(cluster)
+    refused = ConnectReply(Outcome.REFUSED, 0.5)
+    replies = {r: refused if isinstance(r, Connect) and r.to.port in numbers else reply for r, reply in facts.replies.items()}
+    return Measured(replies, facts.vantages)
+
+
+def _further(port: int) -> Built:
+    """A second slice of web: its port of that name."""
+    kind, item = _slice(port)
+    ports = tuple(msgspec.structs.replace(p, name=f"p{port}") for p in item.ports)  # type: ignore[attr-defined]
+    metadata = msgspec.structs.replace(item.metadata, name=f"web-{port}")
+    return kind, msgspec.structs.replace(item, ports=ports, metadata=metadata)
+
+
+def _twice() -> Cluster:
+    """A Service of two ports."""
+    pods = [make_pod(name, labels={"app": "web"}, ip=ip, ports={"http": 8080}) for ip, name in ENDS.items()]
+    web = make_service("web", selector={"app": "web"}, ports=[(80, 8080), (8443, 8443)])
+    return make_cluster(web, *pods, _slice(8080), _further(8443), vantages=NODES)
+
+
+TWICE = _twice()
+
+
+def _beside() -> Cluster:
+    """A Service with a wrong targetPort, and another one to the same pods that works."""
+    kind, item = make_slice("right", addresses=ENDS, port=8080)
+    ports = tuple(msgspec.structs.replace(p, name="p80") for p in item.ports)  # type: ignore[attr-defined]
+    right = make_service("right", selector={"app": "web"}, cluster_ip="10.96.0.2")
+    return _cluster(right, (kind, msgspec.structs.replace(item, ports=ports)), port=8081)
+
+
+BESIDE = _beside()
+
+
 NEAR_N1 = (("SVR005", "Pod shop/web-1"), ("SVR005", "Pod shop/web-2"))
 
 CASES = [
@@ -258,6 +308,9 @@ CASES = [
     _case("application on 127.0.0.1", C, _measure(C, REFUSED), ("SVR004", WEB)),
     _case("pods that declare no port refuse", UNTOLD, _measure(UNTOLD, REFUSED), ("SVR004", WEB)),
     _case("wrong targetPort, and the pods declare two", TWO_PORTS, _measure(TWO_PORTS, REFUSED), ("SVR003", WEB)),
+    _case("one port of several, which may be optional", TWICE, _refusing(TWICE, 8443), ("SVR012", WEB)),
+    _case("all ports of several", TWICE, _refusing(TWICE, 8443, 8080), ("SVR004", WEB), ("SVR003", WEB)),
+    _case("another Service of the same pods works", BESIDE, _refusing(BESIDE, 8081), ("SVR003", WEB)),
     _case("wrong protocol", UDP, _measure(UDP, REFUSED), ("SVR003", WEB)),
     _case("wrong targetPort", _cluster(port=8081), _measure(_cluster(port=8081), REFUSED), ("SVR003", WEB)),
     _case("one deaf endpoint", C, _measure(C, _everywhere("10.0.1.1")), ("SVR005", "Pod shop/web-1")),
@@ -303,6 +356,10 @@ CASES = [
     _case("a mesh accepts everything", C, _measure(C, accepting=True), ("SVR011", "Cluster connections")),
     _case("a policy forbids it, as written", DENIED, _measure(DENIED, _everywhere("10.0.1.1")), state="pass"),
     _case("a policy forbids all of it, and rejects", DENIED, _measure(DENIED, REFUSED), state="pass"),
+    _case("a policy forbids all of it, and drops", DROPPING, _measure(DROPPING, REFUSED), ("SVR004", WEB)),
+    _case("a policy forbids it, and drops, and a pod refuses", DROPPING, _measure(DROPPING, ONE_REFUSES), DEAF),
+    _case("a policy forbids it, and drops", DROPPING, _measure(DROPPING, _everywhere("10.0.1.1")), state="pass"),
+    _case("a policy forbids all of it, and kube-router rejects", REJECTING, _measure(REJECTING, REFUSED), state="pass"),
     _case("a policy is of another namespace", _cluster(ELSEWHERE), _measure(_cluster(ELSEWHERE), _everywhere("10.0.1.1")), DEAF),
     _case("a policy allows it", _cluster(ALLOWS), _measure(_cluster(ALLOWS), _everywhere("10.0.1.1")), DEAF),
     _case("a policy forbids it, and is not enforced", DENIED, _flown(DENIED, -1.0), DEAF),

@@ -454,7 +454,7 @@ BROKEN: dict[str, tuple[Fault, ...]] = {
             down("kube-system/azure-cns-win-*", "*", "CrashLoopBackOff", 7),
             ("CNI002", "DaemonSet kube-system/azure-cns-win"),
         ),
-        fault("wrong selector", selector("burst/render", app="renderer"), ("SVC001", "Service burst/render")),
+        fault("wrong selector", selector("burst/render", app="rendr"), ("SVC001", "Service burst/render")),
     ),
     "openshift": (
         fault(

@@ -20,7 +20,9 @@ from kubectl_netdoc.records import KINDS
 
 Document = dict[str, Any]
 
-BUILT_IN = re.compile(r"^(apps|batch|autoscaling|certificates|coordination|discovery|networking|node|policy|rbac|scheduling|storage|admissionreg|apiext|apireg)")
+BUILT_IN = re.compile(
+    r"^(apps|batch|autoscaling|certificates|coordination|discovery|networking|node|policy|rbac|scheduling|storage|admissionreg|apiext|apireg)"
+)
 """Groups that every API server has; those of others are served where a folder has an object of them."""
 
 _AGO = re.compile(r"ago\((\d+)\)")
@@ -57,7 +59,9 @@ def _lists(items: list[Document]) -> dict[tuple[str, str], list[Document]]:
     found: dict[tuple[str, str], list[Document]] = {}
     for item in items:
         group = item.get("apiVersion", "v1").rpartition("/")[0]
-        for place in {(k.path, k.plural, k.namespaced) for k in KINDS.values() if (k.written or k.name, k.group) == (item["kind"], group)}:
+        for place in {
+            (k.path, k.plural, k.namespaced) for k in KINDS.values() if (k.written or k.name, k.group) == (item["kind"], group)
+        }:
             if place[2]:
                 item["metadata"].setdefault("namespace", "default")
             item["metadata"].setdefault("creationTimestamp", dated("ago(86400)"))

@@ -39,12 +39,16 @@ class Wanted:
         return self.where
 
 
-def files(where: str, *causes: Cause, advice: tuple[str, ...] = (), told: tuple[str, ...] = (), never: tuple[str, ...] = ("patch",)) -> Wanted:
+def files(
+    where: str, *causes: Cause, advice: tuple[str, ...] = (), told: tuple[str, ...] = (), never: tuple[str, ...] = ("patch",)
+) -> Wanted:
     """Return what is wanted of manifests."""
     return Wanted(where, frozenset(causes), frozenset(advice), told, never)
 
 
-def cluster(where: str, *causes: Cause, advice: tuple[str, ...] = (), told: tuple[str, ...] = (), never: tuple[str, ...] = ("patch",)) -> Wanted:
+def cluster(
+    where: str, *causes: Cause, advice: tuple[str, ...] = (), told: tuple[str, ...] = (), never: tuple[str, ...] = ("patch",)
+) -> Wanted:
     """Return what is wanted of a cluster's objects."""
     return Wanted(where, frozenset(causes), frozenset(advice), told, never, live=True)
 
@@ -96,7 +100,11 @@ WANTED = [
     cluster("sandboxes/sandbox-calico-unauthorized", ("fail", "NOD003", "Node w1"), told=("token", "restart")),
     # The reason stands in the cause.
     cluster("dns_servers/dns-log-no-route", advice=("DNC012",), told=("192.0.2.53:53", "no route")),
-    cluster("dns_servers/dns-log-forbidden", ("fail", "DNC002", "Service kube-system/kube-dns"), told=("endpointslices", "ClusterRole")),
+    cluster(
+        "dns_servers/dns-log-forbidden",
+        ("fail", "DNC002", "Service kube-system/kube-dns"),
+        told=("endpointslices", "ClusterRole"),
+    ),
     cluster(
         "dns_servers/dns-unschedulable",
         ("fail", "DNC002", "Service kube-system/kube-dns"),
@@ -111,7 +119,9 @@ WANTED = [
     # Load balancers.
     cluster("load_balancers/servicelb-port-taken", ("fail", "SVC006", "Service web/traefik"), told=("80",)),
     # Addresses.
-    cluster("addresses/no-range-left-for-a-node", ("fail", "NOD008", "Node w2"), told=("CIDRNotAvailable", "--node-cidr-mask-size")),
+    cluster(
+        "addresses/no-range-left-for-a-node", ("fail", "NOD008", "Node w2"), told=("CIDRNotAvailable", "--node-cidr-mask-size")
+    ),
     cluster("addresses/no-range-and-none-needed"),
 ]
 
@@ -145,7 +155,10 @@ def test_the_answer_is_the_one_that_is_wanted(netdoc: Netdoc, wanted: Wanted, tm
     assert above_info(found) == wanted.causes
     told = [f for f in found["findings"] if f["severity"] != "info" or f["code"] in wanted.advice]
     assert wanted.advice <= {finding["code"] for finding in told}
-    text = " ".join(f"{f['message']} {f['fix']} {' '.join(f['commands'])}" for f in (told if wanted.causes or wanted.advice else found["findings"]))
+    text = " ".join(
+        f"{f['message']} {f['fix']} {' '.join(f['commands'])}"
+        for f in (told if wanted.causes or wanted.advice else found["findings"])
+    )
     assert [word for word in wanted.told if word not in text] == []
     commands = [command for finding in told for command in finding["commands"]]
     assert [command for command in commands for word in wanted.never if word in command] == []

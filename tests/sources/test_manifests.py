@@ -13,6 +13,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kubectl_netdoc import registry
 from kubectl_netdoc.cluster import Cluster, Listing, Unavailable
 from kubectl_netdoc.records import (
     CALICO_POOL,
@@ -25,10 +26,12 @@ from kubectl_netdoc.records import (
     NODE,
     POD,
     PROXY_CONFIG,
+    REPLICA_SET,
     SERVICE,
     Kind,
 )
 from kubectl_netdoc.sources import SourceError, manifests
+from kubectl_netdoc.testing import judge
 
 SERVICE_YAML = """
 apiVersion: v1
@@ -448,3 +451,77 @@ spec: {cidr: 10.0.0.0/16, vxlanMode: Always}
     assert not found.readable(PROXY_CONFIG)
     twice = cluster(text + "---" + text, 2)
     assert (len(twice.all(NETWORK_CONFIG)), len(twice.all(NETWORK_AGENT))) == (1, 1)
+
+
+ROLLOUT = """
+apiVersion: argoproj.io/v1alpha1
+kind: Rollout
+metadata: {name: web, namespace: shop}
+spec: {replicas: 2, template: {metadata: {labels: {app: web}}, spec: {containers: [{name: c}]}}}
+"""
+JOB_OF_ITS_OWN = """
+apiVersion: example.org/v1
+kind: Training
+metadata: {name: web}
+spec:
+  parts:
+    Worker: {template: {metadata: {labels: {app: web, part: worker}}, spec: {containers: [{name: c}]}}}
+    Master: {template: {metadata: {labels: {app: web, part: master}}, spec: {containers: [{name: c}]}}}
+"""
+NO_PODS = """
+apiVersion: example.org/v1
+kind: Sealed
+metadata: {name: web}
+spec: {template: {metadata: {labels: {app: web}}, type: Opaque}}
+"""
+DEFINITION = """
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: rollouts.argoproj.io}
+spec: {template: {metadata: {labels: {app: web}}, spec: {containers: [{name: c}]}}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "said", "made"),
+    [
+        (ROLLOUT, 0, [("shop", {"app": "web"}, "Rollout")]),
+        (
+            JOB_OF_ITS_OWN,
+            0,
+            [
+                ("default", {"app": "web", "part": "worker"}, "Training"),
+                ("default", {"app": "web", "part": "master"}, "Training"),
+            ],
+        ),
+        (SERVICE_YAML + "---" + NO_PODS, 1, []),
+        (SERVICE_YAML + "---" + DEFINITION, 0, []),
+    ],
+    ids=["a Rollout", "templates deeper down", "a template of a Secret", "a definition"],
+)
+def test_what_another_kind_writes_out_as_a_pod_template_makes_pods(text: str, said: int, made: list[Any]) -> None:
+    found = cluster(text, said).all(REPLICA_SET)
+    assert [(o.namespace, o.template.metadata.labels, o.metadata.owner_references[0].kind) for o in found] == made
+
+
+def test_of_a_workload_that_is_there_twice_either_may_count() -> None:
+    """A base and the patch that gives its container a port (kustomize), or two releases side by side."""
+    base = yaml.safe_load(ROLLOUT) | {"apiVersion": "apps/v1", "kind": "Deployment"}
+    patch = json.loads(json.dumps(base))
+    patch["spec"]["template"]["spec"]["containers"] = [{"name": "proxy", "ports": [{"name": "http", "containerPort": 80}]}]
+    for documents in ([base, patch], [patch, base]):
+        found = cluster("\n---\n".join([SERVICE_YAML, *map(yaml.safe_dump, documents)]), 1)
+        assert sorted(len(item.template.spec.ports()) for item in found.all(DEPLOYMENT)) == [0, 1]
+        assert judge(registry.load().choose(["service_config"])[0], found) == set()
+
+
+@pytest.mark.parametrize(
+    ("more", "said"), [({}, {("SVC003", "Service shop/web")}), ({"kustomization.yaml": "resources: [a.yaml]"}, set())]
+)
+def test_a_port_that_kustomize_may_add_is_unseen(tmp_path: Path, more: dict[str, str], said: set[tuple[str, str]]) -> None:
+    base = yaml.safe_load(ROLLOUT) | {"apiVersion": "apps/v1", "kind": "Deployment"}
+    (tmp_path / "a.yaml").write_text(f"{SERVICE_YAML}---\n{yaml.safe_dump(base)}")
+    for name, text in more.items():
+        (tmp_path / name).write_text(text)
+    found = manifests.read(tmp_path, lambda _: None).cluster(tuple(KINDS.values()))
+    assert judge(registry.load().choose(["service_config"])[0], found) == said

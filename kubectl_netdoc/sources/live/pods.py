@@ -25,6 +25,7 @@ from kubectl_netdoc.sources.live import admission, images
 from kubectl_netdoc.sources.live.client import ApiError, Client, Watch
 from kubectl_netdoc.sources.live.lists import OURS, OWNER
 from kubectl_netdoc.sources.wire import OwnServices, Places, Server
+from kubectl_netdoc.stats import evenly
 from kubectl_netdoc.targets import ECHO_PORTS
 
 POLICIES = "/apis/networking.k8s.io/v1"
@@ -267,8 +268,7 @@ def choose_nodes(cluster: Cluster, wanted: str = "") -> tuple[str, ...]:
         requirements = selector.parse(wanted)
         fit = [node for node in fit if selector.matches(requirements, node.metadata.labels)]
     names = sorted(node.name for node in fit)
-    step = max(1, -(-len(names) // max(1, most)))
-    return tuple(names[::step])
+    return tuple(evenly(names, max(1, most)))
 
 
 @contextmanager
