@@ -78,9 +78,11 @@ def _dotted(item: Document, key: str) -> str:
 
 def _chosen(item: Document, query: dict[str, list[str]]) -> bool:
     fields = [part.split("=", 1) for each in query.get("fieldSelector", []) for part in each.split(",")]
-    labels = [part.split("=", 1) for each in query.get("labelSelector", []) for part in each.split(",")]
+    labels = [part.partition("=") for each in query.get("labelSelector", []) for part in each.split(",")]
     own = item["metadata"].get("labels") or {}
-    return all(_dotted(item, key) == value for key, value in fields) and all(own.get(key) == value for key, value in labels)
+    return all(_dotted(item, key) == value for key, value in fields) and all(
+        own.get(key) == value if equals else key in own for key, equals, value in labels
+    )
 
 
 class _Handler(BaseHTTPRequestHandler):

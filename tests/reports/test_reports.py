@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What public reports complained of, each with the answer that is wanted: the causes above info, exactly; and what no command does."""
+"""What public reports complained of, each with the answer that is wanted: the causes, exactly, and what no command does."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 
-from tests.commandline import Netdoc
+from tests.commandline import Netdoc, complaint, in_process
 from tests.kube import kubeconfig
 from tests.reports.serving import serving
 
 INPUTS = Path(__file__).parent / "inputs"
 BASE = INPUTS / "_base"
 Cause = tuple[str, str, str]
+PATCH = ("patch",)
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Wanted:
     """What is wanted of one input.
 
     ``causes``: (severity, code, subject) of what nothing else explains, above info. ``advice``: codes of info among the findings.
-    ``told``: words (names, numbers, reasons) that the causes or that advice hold, message and fix. ``never``: what no command holds.
+    ``told``: names, numbers and reasons that these hold, in message, fix or commands. ``never``: what no command holds.
     ``live``: whether it is a cluster's objects, on top of ``_base``, in place of manifests.
     """
 
@@ -39,18 +40,14 @@ class Wanted:
         return self.where
 
 
-def files(
-    where: str, *causes: Cause, advice: tuple[str, ...] = (), told: tuple[str, ...] = (), never: tuple[str, ...] = ("patch",)
-) -> Wanted:
-    """Return what is wanted of manifests."""
-    return Wanted(where, frozenset(causes), frozenset(advice), told, never)
+def files(where: str, *causes: Cause, advice: str = "", told: tuple[str, ...] = (), never: tuple[str, ...] = PATCH) -> Wanted:
+    """Return what is wanted of manifests; ``advice``: codes, parted by blanks."""
+    return Wanted(where, frozenset(causes), frozenset(advice.split()), told, never)
 
 
-def cluster(
-    where: str, *causes: Cause, advice: tuple[str, ...] = (), told: tuple[str, ...] = (), never: tuple[str, ...] = ("patch",)
-) -> Wanted:
+def cluster(where: str, *causes: Cause, advice: str = "", told: tuple[str, ...] = (), never: tuple[str, ...] = PATCH) -> Wanted:
     """Return what is wanted of a cluster's objects."""
-    return Wanted(where, frozenset(causes), frozenset(advice), told, never, live=True)
+    return Wanted(where, frozenset(causes), frozenset(advice.split()), told, never, live=True)
 
 
 WANTED = [
@@ -61,10 +58,10 @@ WANTED = [
     files("manifests_are_no_cluster/operators-service-beside-a-toolbox"),
     files("manifests_are_no_cluster/ingress-to-an-operators-service"),
     # Names of siblings are no typos; a patch only where nobody else selects the pods.
-    cluster("siblings_are_no_typos/left-over-beside-a-namesake", ("warn", "SVC002", "Service legacy/shop-backend")),
+    cluster("siblings_are_no_typos/left-over-beside-a-namesake", ("warn", "SVC002", "Service shop/shop-backend")),
     cluster("siblings_are_no_typos/real-typo", ("fail", "SVC001", "Service shop/checkout"), told=("app=checkout",), never=()),
     cluster("siblings_are_no_typos/service-of-a-pod-scaled-away"),
-    cluster("siblings_are_no_typos/service-of-two-workloads", told=("obs/reports", "8181")),
+    cluster("siblings_are_no_typos/service-of-two-workloads", advice="SVC025", told=("reports", "8181")),
     # What is ending, scaled away, elsewhere or waits for somebody else.
     cluster("ending_scaled_or_elsewhere/statefulset-on-a-dead-node", ("fail", "NOD001", "Node w1"), told=("db-0",)),
     cluster("ending_scaled_or_elsewhere/operators-pod-on-a-dead-node", ("fail", "NOD001", "Node w1")),
@@ -72,7 +69,7 @@ WANTED = [
     files("ending_scaled_or_elsewhere/alias-into-a-cluster-set", ("fail", "SVC009", "Service shop/own")),
     cluster(
         "ending_scaled_or_elsewhere/readiness-gate-of-a-load-balancer",
-        ("fail", "SVC004", "Service shop/web"),
+        ("fail", "SVC004", "Service shop/pay"),
         told=("Target.FailedHealthChecks", "health check"),
     ),
     # A name of a port belongs to its protocol.
@@ -80,7 +77,7 @@ WANTED = [
     cluster("named_ports/named-port-of-another-protocol-in-a-cluster", ("fail", "SVC003", "Service home/resolver-udp")),
     # NodeLocal DNSCache is known by what it runs.
     files("node_local_dns/nodelocal-of-another-name-allowed"),
-    files("node_local_dns/nodelocal-of-another-name-forgotten", advice=("POL003",), told=("169.254.25.10",), never=()),
+    files("node_local_dns/nodelocal-of-another-name-forgotten", advice="POL003", told=("169.254.25.10",), never=()),
     cluster("node_local_dns/nodelocal-on-the-services-address"),
     # Two on one place.
     files("two_on_one_place/one-path-two-entrypoints"),
@@ -92,14 +89,14 @@ WANTED = [
     files("corefiles/corefile-block-twice", ("fail", "DNC006", "ConfigMap kube-system/coredns"), told=("example.org",)),
     cluster("corefiles/cluster-domain-of-the-block"),
     # A policy is about pods' ports.
-    files("policies/policy-names-the-services-port", advice=("POL026",), told=("8080",), never=()),
+    files("policies/policy-names-the-services-port", advice="POL026", told=("8080",), never=()),
     # A failed sandbox is the network's only where the Event says so.
     cluster("sandboxes/sandbox-no-pause-image", ("fail", "NOD006", "Node w1"), told=("registry.k8s.io/pause:3.9",)),
     cluster("sandboxes/sandbox-cilium-range-full", ("fail", "NOD004", "Node w1")),
     cluster("sandboxes/sandbox-azure-no-addresses", ("fail", "NOD004", "Node w1"), told=("subnet",), never=("podCIDR",)),
     cluster("sandboxes/sandbox-calico-unauthorized", ("fail", "NOD003", "Node w1"), told=("token", "restart")),
     # The reason stands in the cause.
-    cluster("dns_servers/dns-log-no-route", advice=("DNC012",), told=("192.0.2.53:53", "no route")),
+    cluster("dns_servers/dns-log-no-route", advice="DNC012", told=("192.0.2.53:53", "no route")),
     cluster(
         "dns_servers/dns-log-forbidden",
         ("fail", "DNC002", "Service kube-system/kube-dns"),
@@ -117,13 +114,20 @@ WANTED = [
         told=("pod cidr not assigned",),
     ),
     # Load balancers.
-    cluster("load_balancers/servicelb-port-taken", ("fail", "SVC006", "Service web/traefik"), told=("80",)),
+    cluster("load_balancers/servicelb-port-taken", ("fail", "SVC006", "Service shop/web"), told=("80",)),
     # Addresses.
     cluster(
         "addresses/no-range-left-for-a-node", ("fail", "NOD008", "Node w2"), told=("CIDRNotAvailable", "--node-cidr-mask-size")
     ),
     cluster("addresses/no-range-and-none-needed"),
 ]
+
+
+@pytest.fixture
+def netdoc(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Netdoc:
+    """The command line, for a user without any configuration."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    return in_process(monkeypatch, capsys)
 
 
 def report(netdoc: Netdoc, wanted: Wanted, tmp_path: Path) -> dict[str, Any]:
@@ -166,3 +170,12 @@ def test_the_answer_is_the_one_that_is_wanted(netdoc: Netdoc, wanted: Wanted, tm
 
 def test_the_base_is_silent(netdoc: Netdoc, tmp_path: Path) -> None:
     assert above_info(report(netdoc, Wanted("_base", live=True), tmp_path)) == set()
+
+
+@pytest.mark.parametrize(
+    ("where", "named"),
+    [("token-file-missing", "tokenFile of user u"), ("certificate-not-base64", "client-certificate-data of user u")],
+)
+def test_a_kubeconfig_that_can_not_be_used_says_what_of_whom(netdoc: Netdoc, where: str, named: str) -> None:
+    done = netdoc("check", "--no-pods", "--kubeconfig", INPUTS / "kubeconfigs" / where / "m.yaml")
+    assert named in complaint(done, 2)
