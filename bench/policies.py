@@ -21,14 +21,15 @@ from tabulate import tabulate
 
 from kubectl_netdoc.cluster import Cluster, Listing
 from kubectl_netdoc.facts import Facts, Measured
-from kubectl_netdoc.places import find
 from kubectl_netdoc.policy import names
 from kubectl_netdoc.policy.coverage import Coverage
 from kubectl_netdoc.policy.engine import Engine
 from kubectl_netdoc.policy.flaws import flaws
 from kubectl_netdoc.policy.names import STRANGERS
+from kubectl_netdoc.reachability.endpoints import find
+from kubectl_netdoc.reachability.explain import why
+from kubectl_netdoc.reachability.story import Question
 from kubectl_netdoc.records import KINDS, convert
-from kubectl_netdoc.why import Question, why
 
 POLICIES, PODS, NAMESPACES = 10_000, 150_000, 500
 PODS_A_WORKLOAD = 5

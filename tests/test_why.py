@@ -10,15 +10,17 @@ from typing import Any
 import pytest
 import yaml
 
-from kubectl_netdoc import trial
 from kubectl_netdoc.facts import Facts, Measured
-from kubectl_netdoc.places import find
 from kubectl_netdoc.policy import own
 from kubectl_netdoc.policy.engine import Engine
+from kubectl_netdoc.reachability import probe as trial
+from kubectl_netdoc.reachability.endpoints import find
+from kubectl_netdoc.reachability.explain import why
+from kubectl_netdoc.reachability.probe import Tried
+from kubectl_netdoc.reachability.story import Question
+from kubectl_netdoc.reachability.way import Way
 from kubectl_netdoc.requests import ConnectReply, Lost, Outcome
 from kubectl_netdoc.testing import make_cluster, make_pod, make_policy, make_service
-from kubectl_netdoc.trial import Tried
-from kubectl_netdoc.why import Question, why
 from tests.commandline import Netdoc, complaint, in_process
 
 WORLD = """
@@ -249,15 +251,6 @@ def test_options_that_need_a_cluster(netdoc: Netdoc, tmp_path: Path, options: tu
     complaint(netdoc("why", "deploy/web", "svc/db", "--from", folder(tmp_path), *options), 2)
 
 
-def test_cut_paths_of_a_bundle_are_told(netdoc: Netdoc) -> None:
-    bundle = Path(__file__).parent / "bundles" / "overlay-port-dropped.json"
-    story = json.loads(netdoc("why", "pod/client", "svc/web:80", "-n", "shop", "--from", bundle, "-o", "json").out)
-    assert story["stopped_by"] == "path"
-    healthy = Path(__file__).parent / "bundles" / "healthy.json"
-    story = json.loads(netdoc("why", "pod/client", "svc/web:80", "-n", "shop", "--from", healthy, "-o", "json").out)
-    assert (story["answer"], [hop["answer"] for hop in story["hops"] if hop["name"] == "path"]) == ("yes", ["ok"])
-
-
 # --probe
 
 
@@ -271,7 +264,7 @@ def tried(policies: tuple[str, ...], outcome: Outcome | None, source: str = "web
     engine = Engine(cluster, ((cluster.own_namespace, own.LABELS),))
     ends = find(engine, "pod/web-1", "shop"), find(engine, "svc/db", "shop")
     story = why(engine, Facts(cluster, Measured()), Question(*ends, "5000"))
-    request, end = trial.requests(story, "n1")[0 if cluster_ip else -1]
+    request, end = trial.requests(Way(engine, story.question, story.asked), "n1")[0 if cluster_ip else -1]
     reply = Lost("no pod") if outcome is None else ConnectReply(outcome, 1.0)
     if source == "inside":
         return trial.from_inside(engine, story, story.question.source.ends[0], request, end, reply)

@@ -15,7 +15,7 @@ from functools import cache
 from types import CodeType
 
 PACKAGES = ("kubectl_netdoc", "netdoc_checks")
-NOT_JUDGING = ("cli", "report", "anonymous", "testing", "contract", "trial", "pages", "rbac")
+NOT_JUDGING = ("cli", "report", "anonymous", "testing", "contract", "reachability", "pages", "rbac")
 """Parts of the program that talk to the user: their examples are no names that anything is recognised by."""
 
 PART = re.compile(r"[A-Za-z]+|[0-9][A-Za-z0-9]*")

@@ -405,11 +405,17 @@ def read_from(place: Source, kinds: Iterable[Kind[Any]]) -> Cluster:
 
     Raises ``SourceError`` where nothing can be read.
     """
-    from kubectl_netdoc.sources.manifests import warn_on_stderr
-
     with progress() as shown:
         shown.stage("reading the cluster")
         cluster = place.cluster(tuple(kinds))
+    tell_missing(cluster, kinds)
+    return cluster
+
+
+def tell_missing(cluster: Cluster, kinds: Iterable[Kind[Any]]) -> None:
+    """Print a line on stderr for each of these lists that is missing, and for what was not looked at."""
+    from kubectl_netdoc.sources.manifests import warn_on_stderr
+
     if cluster.scope.namespaces:
         warn_on_stderr(f"only {cluster.scope} could be read: what concerns others is not there")
     for kind in kinds:
@@ -417,7 +423,6 @@ def read_from(place: Source, kinds: Iterable[Kind[Any]]) -> Cluster:
         if not cluster.readable(kind) and not getattr(listing, "by_design", False):
             grant = getattr(listing, "grant", None)
             warn_on_stderr(f"{kind.plural}: {getattr(listing, 'reason', '')}" + (f"; least rule: {grant}" if grant else ""))
-    return cluster
 
 
 def policy_kinds(*more: Kind[Any]) -> tuple[Kind[Any], ...]:

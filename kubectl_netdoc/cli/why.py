@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,11 +13,15 @@ from kubectl_netdoc.cli import options
 from kubectl_netdoc.cli.options import OneOf
 
 if TYPE_CHECKING:
+    from kubectl_netdoc.cluster import Cluster
+    from kubectl_netdoc.facts import Facts
     from kubectl_netdoc.policy.engine import Engine
+    from kubectl_netdoc.reachability.ask import Asked
+    from kubectl_netdoc.reachability.probe import Tried
+    from kubectl_netdoc.reachability.story import Question, Story
+    from kubectl_netdoc.records import Kind
     from kubectl_netdoc.sources import Source
     from kubectl_netdoc.sources.live.source import LiveSource
-    from kubectl_netdoc.trial import Tried
-    from kubectl_netdoc.why import Story
 
 
 @click.command("why")
@@ -31,71 +36,115 @@ if TYPE_CHECKING:
 @options.debug_pods
 @options.kubectl_flags
 def command(source: str, destination: str, protocol: str, origin: str, output: str, **flags: Any) -> int:
-    """Can SOURCE reach DEST? Every hop with its verdict, the first that stops it, and the smallest fix.
+    """Can SOURCE reach DEST? Every hop, what was measured and found there, what stops it, and the smallest fix.
 
     SOURCE and DEST are as in kubectl: pod/x deploy/y svc/z node/n, an address, or a name; -n gives the namespace, and
-    NAMESPACE/KIND/NAME another one. Exit code 0: nothing stops it; 1: something does, or it could not be told.
+    NAMESPACE/KIND/NAME another one. With --from a bundle, all that its run measured counts; of a cluster what its objects tell,
+    and with --probe what is measured on that way. Exit code 0: nothing stops or weakens it; 1: something does, or it could not
+    be told.
     """
-    from kubectl_netdoc.facts import Facts, Measured
-    from kubectl_netdoc.places import NoSuchPlace, find, split_port
-    from kubectl_netdoc.policy import own
-    from kubectl_netdoc.records import COREFILE, ENDPOINT_SLICE, NETWORK_AGENT, SERVICE
+    from kubectl_netdoc import registry
+    from kubectl_netdoc.reachability.ask import Asked, answer, telling
+    from kubectl_netdoc.reachability.endpoints import NoSuchPlace
     from kubectl_netdoc.report.why import render
-    from kubectl_netdoc.why import Question, why
 
+    _fitting(origin, flags)
+    place = options.recorded(origin) if origin else _live(flags)
+    kinds = options.policy_kinds(*_read())
+    namespace = flags["namespaces"][0] if flags["namespaces"] else getattr(getattr(place, "client", None), "namespace", "default")
+    asked = Asked(place, kinds, _compiled, _question(source, destination, protocol, namespace), probed=flags["probe"])
+    known = registry.load()
+    if flags["probe"]:
+        _ready_to_try(asked, flags)
+    try:
+        with options.progress() as shown:
+            story, facts = answer(asked, known, telling(known.checks, not origin, flags["probe"]), shown)
+    except NoSuchPlace as error:
+        raise click.UsageError(str(error)) from error
+    options.tell_missing(facts.cluster, kinds)
+    tried = _tried(place, asked, story, facts, flags) if flags["probe"] else []
+    click.echo(render(story, tried, output), nl=False)
+    return int(story.answer != "yes" or any(one.agrees is False for one in tried))
+
+
+def _read() -> tuple[Kind[Any], ...]:
+    from kubectl_netdoc.records import COREFILE, ENDPOINT_SLICE, NETWORK_AGENT, SERVICE
+
+    return SERVICE, ENDPOINT_SLICE, COREFILE, NETWORK_AGENT
+
+
+def _fitting(origin: str, flags: dict[str, Any]) -> None:
     if origin and flags["probe"]:
         raise click.UsageError("--probe needs a cluster: it can't be had with --from")
     if len(flags["namespaces"]) > 1:
         raise click.UsageError("why takes one -n; NAMESPACE/KIND/NAME names what is elsewhere")
     if flags["target"] and not flags["probe"]:
         raise click.UsageError("--target goes with --probe")
-    place = (
-        options.recorded(origin)
-        if origin
-        else options.live(
-            {**flags, "no_pods": not flags["probe"], "nodes": "", "node_checks": False, "privileged": False, "namespaces": ()}
-        )
-    )
-    cluster = options.read_from(place, options.policy_kinds(SERVICE, ENDPOINT_SLICE, COREFILE, NETWORK_AGENT))
-    engine = options.compiled(cluster, ((cluster.own_namespace, own.LABELS),))
-    namespace = flags["namespaces"][0] if flags["namespaces"] else getattr(getattr(place, "client", None), "namespace", "default")
-    facts = Facts(cluster, place.measure(cluster, ()) if origin else Measured())
-    try:
+
+
+def _live(flags: dict[str, Any]) -> Source:
+    fixed = {"nodes": "", "node_checks": False, "privileged": False, "namespaces": ()}
+    return options.live({**flags, **fixed, "no_pods": not flags["probe"]})
+
+
+def _compiled(cluster: Cluster) -> Engine:
+    from kubectl_netdoc.policy import own
+
+    return options.compiled(cluster, ((cluster.own_namespace, own.LABELS),))
+
+
+def _question(source: str, destination: str, protocol: str, namespace: str) -> Callable[[Engine], Question]:
+    """Return what finds both ends; a name is searched from the source's own namespace on, as its resolver does."""
+    from kubectl_netdoc.reachability.endpoints import find, split_port
+    from kubectl_netdoc.reachability.story import Question
+
+    def ask(engine: Engine) -> Question:
         name, port = split_port(destination)
-        ends = find(engine, source, namespace), find(engine, name, namespace)
-        story = why(engine, facts, Question(*ends, port, protocol))
-    except NoSuchPlace as error:
-        raise click.UsageError(str(error)) from error
-    tried = _probe(place, engine, story, flags) if flags["probe"] else []
-    click.echo(render(story, tried, output), nl=False)
-    return int(story.answer != "yes" or any(one.agrees is False for one in tried))
+        start = find(engine, source, namespace)
+        return Question(start, find(engine, name, namespace, start.namespace), port, protocol)
+
+    return ask
 
 
-def _probe(place: Source, engine: Engine, story: Story, flags: dict[str, Any]) -> list[Tried]:
-    """Try it from a debug pod on the source's node, and from inside the source where that is asked for and agreed to."""
-    from kubectl_netdoc import trial
-    from kubectl_netdoc.facts import Facts
+def _ready_to_try(asked: Asked, flags: dict[str, Any]) -> None:
+    """Have it refused, or agreed to, before anything is measured."""
+    ask = asked.ask
+
+    def agreed(engine: Engine) -> Question:
+        from kubectl_netdoc.reachability import probe
+        from kubectl_netdoc.reachability.translation import translate
+        from kubectl_netdoc.reachability.way import Way
+        from kubectl_netdoc.records import POD
+
+        question = ask(engine)
+        end = next((end for end in question.source.ends if end.node), None)
+        if end is None:
+            raise click.UsageError(f"{question.source.text} runs on no node that is known: there is nowhere to try it from")
+        if not probe.requests(Way(engine, question, translate(engine, question)[0]), end.node):
+            raise click.UsageError("--probe needs a TCP port and a destination with an address: DEST:PORT")
+        if flags["target"]:
+            _agree(end.label, engine.cluster.get(POD, *end.pod) is not None, flags["yes"])
+        return question
+
+    asked.ask = agreed
+
+
+def _tried(place: Source, asked: Asked, story: Story, facts: Facts, flags: dict[str, Any]) -> list[Tried]:
+    """What it came to from a debug pod on the source's node, and from inside the source where that was asked for."""
+    from kubectl_netdoc.reachability import probe
     from kubectl_netdoc.records import POD
     from kubectl_netdoc.sources.live.source import LiveSource
 
-    end = next((end for end in story.question.source.ends if end.node), None)
-    if end is None or not isinstance(place, LiveSource):
-        raise click.UsageError(f"{story.question.source.text} runs on no node that is known: there is nowhere to try it from")
-    attempts = trial.requests(story, end.node)
-    if not attempts:
-        raise click.UsageError("--probe needs a TCP port and a destination with an address: DEST:PORT")
-    pod = engine.cluster.get(POD, *end.pod) if flags["target"] else None
-    if flags["target"]:
-        _agree(end.label, pod is not None, flags["yes"])
-    engine.cluster.vantages = (end.node,)
-    measured = place.measure(engine.cluster, tuple(request for request, _ in attempts))
-    facts = Facts(engine.cluster, measured)
-    tried = [trial.from_node(engine, story, end.node, request, to, facts.reply(request)) for request, to in attempts]
-    return tried + _inside(place, engine, story, attempts, pod) if pod is not None else tried
+    end = next(end for end in story.question.source.ends if end.node)
+    tried = [probe.from_node(asked.engine, story, end.node, request, to, facts.reply(request)) for request, to in asked.attempts]
+    pod = facts.cluster.get(POD, *end.pod) if flags["target"] else None
+    if pod is None or not isinstance(place, LiveSource):
+        return tried
+    return tried + _inside(place, asked.engine, story, asked.attempts, pod)
 
 
 def _inside(place: LiveSource, engine: Engine, story: Story, attempts: list[Any], pod: Any) -> list[Tried]:
-    from kubectl_netdoc import trial
+    from kubectl_netdoc.reachability import probe
     from kubectl_netdoc.requests import Lost
     from kubectl_netdoc.sources.live import inside
     from kubectl_netdoc.sources.live.images import DEFAULT
@@ -104,7 +153,7 @@ def _inside(place: LiveSource, engine: Engine, story: Story, attempts: list[Any]
     asked = tuple(request for request, _ in attempts)
     replies = inside.measure(place.client, pod, image, asked, seconds=30.0)
     source = engine.pod(pod)
-    return [trial.from_inside(engine, story, source, r, to, replies.get(r, Lost("no reply"))) for r, to in attempts]
+    return [probe.from_inside(engine, story, source, r, to, replies.get(r, Lost("no reply"))) for r, to in attempts]
 
 
 def _agree(label: str, is_pod: bool, yes: bool) -> None:

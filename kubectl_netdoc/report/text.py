@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
+import msgspec
 from rich.cells import cell_len
 from tabulate import tabulate
 
@@ -46,6 +47,13 @@ def render(report: Report, show: Severity = Severity.WARN, colour: bool = False,
     return "\n".join(_Writer(report, show, _paint if colour else _plain, width).lines()).rstrip() + "\n"
 
 
+def block(finding: Finding, among: Iterable[Finding], width: int = WIDTH) -> Iterator[str]:
+    """Yield one finding as a report shows it: message, evidence, fix and commands. ``among``: those that it may explain."""
+    known = {each.id: each for each in among}
+    told = msgspec.structs.replace(finding, explains=tuple(each for each in finding.explains if each in known))
+    yield from Blocks(known, _plain, width).finding(told)
+
+
 def _paint(label: str, text: str) -> str:
     code = COLOURS.get(label)
     return f"\x1b[{code}m{text}\x1b[0m" if code else text
@@ -55,28 +63,15 @@ def _plain(label: str, text: str) -> str:
     return text
 
 
-class _Writer:
-    """Writes one report, a part a method."""
+class Blocks:
+    """Writes findings, a block each. ``by_id``: those that one may explain."""
 
-    def __init__(self, report: Report, show: Severity, paint: Painter, width: int) -> None:
-        self.report, self.show, self.paint = report, show, paint
+    def __init__(self, by_id: Mapping[str, Finding], paint: Painter, width: int) -> None:
+        self.by_id, self.paint = by_id, paint
         self.width = max(LEAST, min(width, MOST))
-        self.by_id = {finding.id: finding for finding in report.findings}
 
-    def lines(self) -> Iterator[str]:
-        """All of it."""
-        for finding in self.report.causes():
-            if at_least(finding.severity, self.show):
-                yield from self._finding(finding)
-                yield ""
-        yield from self._checks()
-        yield from self._listed("Not looked at:", [f"{what}: {reason}" for what, reason in parts.unseen(self.report)])
-        yield from self._listed("Ignored:", self.report.ignored)
-        yield from self._listed("Thresholds that are not the checks' own:", self.report.thresholds)
-        yield ""
-        yield from self._wrapped("", 0, summary(self.report))
-
-    def _finding(self, finding: Finding) -> Iterator[str]:
+    def finding(self, finding: Finding) -> Iterator[str]:
+        """Yield the lines of one: message, evidence, what it explains, what changed before, and the fix."""
         label = finding.severity.upper() if finding.severity is not Severity.INFO else "info"
         indent = len(label) + len(finding.code) + 3
         yield from self._wrapped(f"{self.paint(label, label)} {finding.code}  ", indent, finding.message)
@@ -92,6 +87,40 @@ class _Writer:
         yield from self._wrapped(f"  fix ({finding.risk}): ", 7, finding.fix)
         yield from (f"    {safe(command)}" for command in finding.commands)
         yield f"  more: kubectl netdoc explain {finding.code}"
+
+    def _wrapped(self, head: str, indent: int, text: str) -> Iterator[str]:
+        """Wrap ``text`` behind ``head``, whose colour codes take no room; further lines are indented."""
+        line, used = head, cell_len(_COLOUR.sub("", head))
+        begun = False
+        for word in safe(text).split():
+            if begun and used + 1 + cell_len(word) > self.width:
+                yield line
+                line, used, begun = " " * indent, indent, False
+            line += f" {word}" if begun else word
+            used += cell_len(word) + begun
+            begun = True
+        yield line
+
+
+class _Writer(Blocks):
+    """Writes one report, a part a method."""
+
+    def __init__(self, report: Report, show: Severity, paint: Painter, width: int) -> None:
+        super().__init__({finding.id: finding for finding in report.findings}, paint, width)
+        self.report, self.show = report, show
+
+    def lines(self) -> Iterator[str]:
+        """All of it."""
+        for finding in self.report.causes():
+            if at_least(finding.severity, self.show):
+                yield from self.finding(finding)
+                yield ""
+        yield from self._checks()
+        yield from self._listed("Not looked at:", [f"{what}: {reason}" for what, reason in parts.unseen(self.report)])
+        yield from self._listed("Ignored:", self.report.ignored)
+        yield from self._listed("Thresholds that are not the checks' own:", self.report.thresholds)
+        yield ""
+        yield from self._wrapped("", 0, summary(self.report))
 
     def _checks(self) -> Iterator[str]:
         wide = min(max((cell_len(safe(result.check)) for result in self.report.results), default=0), NAME)
@@ -112,19 +141,6 @@ class _Writer:
             yield head
             for item in items:
                 yield from self._wrapped("  - ", 4, str(item))
-
-    def _wrapped(self, head: str, indent: int, text: str) -> Iterator[str]:
-        """Wrap ``text`` behind ``head``, whose colour codes take no room; further lines are indented."""
-        line, used = head, cell_len(_COLOUR.sub("", head))
-        begun = False
-        for word in safe(text).split():
-            if begun and used + 1 + cell_len(word) > self.width:
-                yield line
-                line, used, begun = " " * indent, indent, False
-            line += f" {word}" if begun else word
-            used += cell_len(word) + begun
-            begun = True
-        yield line
 
 
 def matrix(report: Report) -> str:

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from kubectl_netdoc.policy import own, ports
 from kubectl_netdoc.policy.engine import End, Engine, Verdict
 from kubectl_netdoc.policy.ports import Ports
+from kubectl_netdoc.reachability.story import MOST_ENDS, Story, family
+from kubectl_netdoc.reachability.way import Way
 from kubectl_netdoc.requests import Address, Connect, ConnectReply, Lost, Outcome, Reply
-from kubectl_netdoc.why import MOST_ENDS, Story, family
 
 MOST = 3
 """Endpoints that are tried."""
@@ -31,14 +32,18 @@ class Tried:
     allowed: bool | None = None
 
 
-def requests(story: Story, node: str) -> list[tuple[Connect, End | None]]:
+Attempts = list[tuple[Connect, End | None]]
+"""What is tried, and the endpoint that it is (None: the Service's address)."""
+
+
+def requests(way: Way, node: str) -> Attempts:
     """Return what to try: the ClusterIP (None) and endpoints, on each port that was asked for, if that is one."""
-    service, question = story.question.destination.service, story.question
-    found: list[tuple[Connect, End | None]] = []
+    service, question = way.destination.service, way.question
+    found: Attempts = []
     if service is not None and service.spec.cluster_ip not in ("", "None"):
         wanted = [p.port for p in service.spec.ports if p.protocol == "TCP" and question.port in (str(p.port), p.name)]
         found += ((Connect(node, Address(service.spec.cluster_ip, port)), None) for port in wanted)
-    numbers = [low for protocol, low, high in story.asked.ranges() if low == high and protocol == "TCP"]
+    numbers = [low for protocol, low, high in way.asked.ranges() if low == high and protocol == "TCP"]
     for end in question.destination.ends[:MOST]:
         for address in end.addresses[:1]:
             found += ((Connect(node, Address(str(address), number)), end) for number in numbers[:MOST])

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from dataclasses import dataclass, replace
 
 from kubectl_netdoc import clusterdns
@@ -12,7 +13,7 @@ from kubectl_netdoc.policy import workloads
 from kubectl_netdoc.policy.engine import End, Engine, addresses
 from kubectl_netdoc.policy.rules import Address
 from kubectl_netdoc.policy.workloads import Peer, WorkloadRef
-from kubectl_netdoc.records import ENDPOINT_SLICE, NODE, POD, SERVICE, Node, PodSpec, Service
+from kubectl_netdoc.records import ENDPOINT_SLICE, NODE, POD, SERVICE, STATEFUL_SET, Node, Pod, PodSpec, Service
 
 KINDS = {
     "Pod": ("pod", "pods", "po"),
@@ -37,8 +38,9 @@ class NoSuchPlace(Exception):
 class Place:
     """An end as it was named: the ends that are meant, and the Service or the name outside that leads to them.
 
-    ``labels``: by which a policy can select it. ``specs``: of the pods or templates behind a Service. ``outside``: a name that
-    only DNS can resolve. ``by_name``: the name that was asked for; ``by_address``: whether it was an address.
+    ``labels``: by which a policy can select it. ``specs``: of its pods or templates. ``outside``: a name that only DNS can
+    resolve. ``by_name``: the name that was asked for; ``by_address``: whether it was an address. ``owners``: what made its pods.
+    ``aliases``: the ExternalName Services that led to it, by namespace and name.
     """
 
     text: str
@@ -50,6 +52,8 @@ class Place:
     outside: str = ""
     by_name: str = ""
     by_address: bool = False
+    owners: tuple[WorkloadRef, ...] = ()
+    aliases: tuple[tuple[str, str], ...] = ()
 
 
 def split_port(text: str) -> tuple[str, str]:
@@ -65,8 +69,11 @@ def split_port(text: str) -> tuple[str, str]:
     return name, port
 
 
-def find(engine: Engine, text: str, namespace: str) -> Place:
-    """Return what a text names; ``[NAMESPACE/]KIND/NAME``, an address, or a name. Raises ``NoSuchPlace``."""
+def find(engine: Engine, text: str, namespace: str, searched: str = "") -> Place:
+    """Return what a text names; ``[NAMESPACE/]KIND/NAME``, an address, or a name. Raises ``NoSuchPlace``.
+
+    ``searched``: the namespace whose names a name is searched among, where that is not ``namespace``: the source's own.
+    """
     parts = text.split("/")
     if len(parts) in (2, 3):
         return _object(engine, parts[-2].lower(), parts[-1], parts[0] if len(parts) == 3 else namespace)
@@ -75,13 +82,15 @@ def find(engine: Engine, text: str, namespace: str) -> Place:
     try:
         address = ipaddress.ip_address(text)
     except ValueError:
-        return _name(engine, text, namespace)
+        return _name(engine, text, searched or namespace)
     service = _service_at(engine.cluster, address)
     if service is not None:
         place = of_service(engine, service)
         return replace(place, text=f"{text} ({place.text})", by_address=True)
     end = engine.address(text)
-    return Place(text if end.label == text else f"{text} ({end})", _namespace(end), (end,), _labels(engine, end))
+    pod = _pod(engine, end)
+    labels, specs = (tuple(sorted(pod.metadata.labels.items())), (pod.spec,)) if pod else ((), ())
+    return Place(text if end.label == text else f"{text} ({end})", _namespace(end), (end,), labels, specs=specs)
 
 
 def _service_at(cluster: Cluster, address: Address) -> Service | None:
@@ -97,9 +106,8 @@ def _namespace(end: End) -> str:
     return end.pod_class.namespace if end.pod_class else ""
 
 
-def _labels(engine: Engine, end: End) -> tuple[tuple[str, str], ...]:
-    pod = engine.cluster.get(POD, *end.pod) if end.pod != ("", "") else None
-    return tuple(sorted(pod.metadata.labels.items())) if pod else ()
+def _pod(engine: Engine, end: End) -> Pod | None:
+    return engine.cluster.get(POD, *end.pod) if end.pod != ("", "") else None
 
 
 def _object(engine: Engine, word: str, name: str, namespace: str) -> Place:
@@ -117,7 +125,7 @@ def _object(engine: Engine, word: str, name: str, namespace: str) -> Place:
             raise NoSuchPlace(f"there is no Pod {namespace}/{name}{_elsewhere(engine.cluster, kind, name) or _others(there)}")
         if pod.finished:
             raise NoSuchPlace(f"Pod {namespace}/{name} has ended ({pod.status.phase}): it has no network any more")
-        return Place(f"Pod {namespace}/{name}", namespace, (engine.pod(pod),), tuple(sorted(pod.metadata.labels.items())))
+        return _of_pod(engine, pod)
     ref = WorkloadRef(kind, namespace, name)
     peers = workloads.peers(engine, namespace)
     peer = next((peer for peer in peers if peer.ref == ref), None) or _below(peers, ref)
@@ -125,6 +133,13 @@ def _object(engine: Engine, word: str, name: str, namespace: str) -> Place:
         hint = _elsewhere(engine.cluster, kind, name) or _others(p.ref.name for p in peers if p.ref.kind == kind)
         raise NoSuchPlace(f"there is no {ref} with pods or a template{hint}")
     return _of_peer(engine, peer)
+
+
+def _of_pod(engine: Engine, pod: Pod, by_name: str = "") -> Place:
+    owners = tuple(WorkloadRef(owner.kind, pod.namespace, owner.name) for owner in pod.metadata.owner_references)
+    labels = tuple(sorted(pod.metadata.labels.items()))
+    text = f"Pod {pod.namespace}/{pod.name}"
+    return Place(text, pod.namespace, (engine.pod(pod),), labels, specs=(pod.spec,), by_name=by_name, owners=owners)
 
 
 def _below(peers: list[Peer], ref: WorkloadRef) -> Peer | None:
@@ -139,7 +154,8 @@ def _below(peers: list[Peer], ref: WorkloadRef) -> Peer | None:
 def _of_peer(engine: Engine, peer: Peer) -> Place:
     labels = set(peer.labels[0].items()).intersection(*(found.items() for found in peer.labels)) if peer.labels else set()
     ends = tuple(map(engine.pod, peer.pods)) if peer.pods else peer.ends
-    return Place(str(peer.ref), peer.ref.namespace, ends, tuple(sorted(labels)))
+    specs = (*(pod.spec for pod in peer.pods), *(template.spec for template in peer.templates))
+    return Place(str(peer.ref), peer.ref.namespace, ends, tuple(sorted(labels)), specs=specs, owners=(peer.ref,))
 
 
 def _node(engine: Engine, name: str) -> Place:
@@ -153,8 +169,7 @@ def _node(engine: Engine, name: str) -> Place:
 def _service(cluster: Cluster, name: str, namespace: str) -> Service:
     found = cluster.get(SERVICE, namespace, name) if cluster.readable(SERVICE) else None
     if found is None:
-        there = (item.name for item in cluster.index.items(SERVICE) if item.namespace == namespace)
-        raise NoSuchPlace(f"there is no Service {namespace}/{name}{_elsewhere(cluster, 'Service', name) or _others(there)}")
+        raise _no_service(cluster, name, namespace)
     return found
 
 
@@ -173,16 +188,37 @@ def of_service(engine: Engine, service: Service, by_name: str = "") -> Place:
     """Return a Service with the ends behind it: ready endpoints, else the pods or templates that it selects."""
     cluster, text = engine.cluster, f"Service {service.namespace}/{service.name}"
     if service.spec.external_name:
-        return Place(text, service.namespace, service=service, outside=service.spec.external_name, by_name=by_name)
+        return _alias(engine, service, by_name)
     pods = cluster.pods_of(service)
     ends, specs = _ready(engine, service) or tuple(map(engine.pod, pods)), tuple(pod.spec for pod in pods)
+    there = workloads.peers(engine, service.namespace)
+    selected = [peer for peer in there if any(matches(service.spec.selector, labels) for labels in peer.labels)]
     if not ends:
-        there = workloads.peers(engine, service.namespace)
-        selected = [peer for peer in there if any(matches(service.spec.selector, labels) for labels in peer.labels)]
         ends = tuple(end for peer in selected for end in peer.ends)
         specs = tuple(template.spec for peer in selected for template in peer.templates)
-    labels = tuple(sorted(service.spec.selector.items()))
-    return Place(text, service.namespace, ends, labels, service, specs, by_name=by_name)
+    labels, owners = tuple(sorted(service.spec.selector.items())), tuple(peer.ref for peer in selected)
+    return Place(text, service.namespace, ends, labels, service, specs, by_name=by_name, owners=owners)
+
+
+def _alias(engine: Engine, service: Service, by_name: str) -> Place:
+    """What an ExternalName leads to: a Service of the cluster's, by as many aliases as there are, or a name outside."""
+    text, seen, name = f"Service {service.namespace}/{service.name}", [service], service.spec.external_name
+    while (target := _named(engine, name)) is not None and target.spec.external_name and target not in seen:
+        seen.append(target)
+        name = target.spec.external_name
+    if target is None or target in seen:
+        return Place(text, service.namespace, service=service, outside=service.spec.external_name, by_name=by_name)
+    place = of_service(engine, target, by_name or name)
+    aliases = tuple((each.namespace, each.name) for each in seen)
+    return replace(place, text=f"{text} (another name of {place.text})", aliases=aliases)
+
+
+def _named(engine: Engine, name: str) -> Service | None:
+    """The Service that a whole name is."""
+    words = name.rstrip(".").removesuffix(f".{clusterdns.domain(engine.cluster)}").split(".")
+    key = (words[1], words[0]) if len(words) == 3 and words[2] == "svc" else ("", "")
+    found: Service | None = engine.cluster.index.by_name.get(SERVICE.name, {}).get(key)
+    return found
 
 
 def _ready(engine: Engine, service: Service) -> tuple[End, ...]:
@@ -207,18 +243,80 @@ def _is_address(text: str) -> bool:
 
 
 def _name(engine: Engine, text: str, namespace: str) -> Place:
-    """A name of the cluster's is its Service (or the pod of a headless one); any other is outside."""
+    """A name of the cluster's is its Service, or a pod of one; any other is outside. As a pod's resolver searches it."""
     if not text.strip("0123456789.") or ":" in text:
         raise NoSuchPlace(f"{text} is no address")
     domain = clusterdns.domain(engine.cluster)
+    missed: NoSuchPlace | None = None
+    for name in _searched(text, namespace, domain):
+        try:
+            place = _in_cluster(engine, name, domain, text)
+        except NoSuchPlace as error:  # the resolver goes on with its search list
+            missed = missed or error
+            continue
+        if place is not None:
+            return place
+    if missed is not None:
+        raise missed
     words = text.rstrip(".").removesuffix(f".{domain}").split(".")
-    services = engine.cluster.index.by_name.get(SERVICE.name, {})
-    if "svc" in words:
-        end = words.index("svc")
-        if end >= 2:
-            return of_service(engine, _service(engine.cluster, words[end - 2], words[end - 1]), text)
-    if len(words) == 2 and (words[1], words[0]) in services:
-        return of_service(engine, services[words[1], words[0]], text)
     if len(words) == 1:
-        return of_service(engine, _service(engine.cluster, text, namespace), text)
+        raise _no_service(engine.cluster, text, namespace)
+    if "svc" in words[2:]:
+        end = words.index("svc", 2)
+        raise _no_service(engine.cluster, words[end - 2], words[end - 1])
     return Place(text, outside=text, by_name=text)
+
+
+NDOTS = 5
+"""Dots from which on a name is tried as it is before the search list: what the kubelet sets for dnsPolicy ClusterFirst."""
+
+
+def _searched(text: str, namespace: str, domain: str) -> list[str]:
+    """The names that a pod's resolver asks for, in their order."""
+    if text.endswith("."):
+        return [text.rstrip(".")]
+    found = [f"{text}.{namespace}.svc.{domain}", f"{text}.svc.{domain}", f"{text}.{domain}"]
+    return [text, *found] if text.count(".") >= NDOTS else [*found, text]
+
+
+def _in_cluster(engine: Engine, name: str, domain: str, text: str) -> Place | None:
+    """What a whole name is, by the schema of cluster DNS: [POD.]SERVICE.NAMESPACE.svc or ADDRESS.NAMESPACE.pod."""
+    if not name.endswith(f".{domain}"):
+        return None
+    words = name.removesuffix(f".{domain}").split(".")
+    if len(words) == 3 and words[2] == "pod" and _is_address(_dotted(words[0])):
+        return replace(find(engine, _dotted(words[0]), words[1]), by_name=text)
+    if len(words) not in (3, 4) or words[-1] != "svc":
+        return None
+    service = engine.cluster.index.by_name.get(SERVICE.name, {}).get((words[-2], words[-3]))
+    if service is None:
+        return None
+    return of_service(engine, service, text) if len(words) == 3 else _behind(engine, service, words[0], text)
+
+
+def _dotted(label: str) -> str:
+    """An address as a DNS label has it, as an address."""
+    return label.replace("-", "." if label.count("-") == 3 else ":")
+
+
+def _behind(engine: Engine, service: Service, host: str, text: str) -> Place:
+    """The pod of a Service that has a name of its own: one of a StatefulSet's, or one by its address."""
+    pods = engine.cluster.pods_of(service)
+    for pod in pods:
+        if pod.name == host or _dotted(host) in pod.ips:
+            return _of_pod(engine, pod, text)
+    if _is_address(_dotted(host)):
+        return replace(find(engine, _dotted(host), service.namespace), by_name=text)
+    for peer in workloads.peers(engine, service.namespace) if not pods else ():
+        made = peer.ref.kind == STATEFUL_SET.name and re.fullmatch(rf"{re.escape(peer.ref.name)}-\d+", host)
+        if made and any(matches(service.spec.selector, labels) for labels in peer.labels):
+            place = _of_peer(engine, peer)
+            return replace(place, text=f"Pod {service.namespace}/{host} of {place.text}", by_name=text)
+    there = _others(pod.name for pod in pods)
+    raise NoSuchPlace(f"no pod behind Service {service.namespace}/{service.name} has the name {host}{there}")
+
+
+def _no_service(cluster: Cluster, name: str, namespace: str) -> NoSuchPlace:
+    there = (item.name for item in cluster.index.items(SERVICE) if item.namespace == namespace)
+    hint = _elsewhere(cluster, "Service", name) or _others(there)
+    return NoSuchPlace(f"there is no Service {namespace}/{name}{hint}")

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The hops "source" and "name": the pod that asks, and whether it can have the name resolved."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from kubectl_netdoc.policy import names
+from kubectl_netdoc.policy.engine import Verdict
+from kubectl_netdoc.policy.rules import Direction
+from kubectl_netdoc.reachability.endpoints import Place
+from kubectl_netdoc.reachability.mending import named, pods_of
+from kubectl_netdoc.reachability.story import MOST_ENDS, Answer, Fix, Hop
+from kubectl_netdoc.reachability.teller import SHOWN, Teller, side
+from kubectl_netdoc.reachability.way import CLUSTER_DNS, resolver
+from kubectl_netdoc.records import POD
+
+
+class NameHops(Teller):
+    """Tells of the source and of names."""
+
+    def _source(self) -> Hop:
+        text = several(self.source)
+        pods = [self.engine.cluster.get(POD, *end.pod) for end in self.source.ends[:MOST_ENDS] if end.pod != ("", "")]
+        waits = [pod.name for pod in pods if pod is not None and not pod.ips and not pod.spec.host_network]
+        if waits and len(waits) == len(self.source.ends[:MOST_ENDS]):
+            fix = Fix("It has no address yet: see what its Events say.", command=pods_of(self.source))
+            return self._stop("source", f"{text}: {', '.join(waits[:SHOWN])} has no address, so no network yet", fix)
+        return Hop("source", Answer.OK, text)
+
+    def _name(self) -> Hop:
+        """Can the source ask for the name: whom does it ask, do policies let it, and what did its node measure?"""
+        asked = resolver(self.source)
+        if asked != CLUSTER_DNS:
+            return self._own_resolver(asked)
+        dns = names.servers(self.engine)
+        measured = tuple(text for node in self.nodes[:SHOWN] if (text := self.measured.names(node)))
+        denied = self._dns_denied()
+        if dns is None:
+            text = "there are no DNS pods to see, so whether it may ask for the name is not judged"
+            return Hop("name", self._resolved(Answer.NOTE), text, measured=measured)
+        if not denied:
+            text = f"{self.source.text} may ask cluster DNS ({dns.service.namespace}/{dns.service.name})"
+            return Hop("name", self._resolved(Answer.OK), text + self._search(), measured=measured)
+        by = tuple(dict.fromkeys(ref for verdict in denied for ref in verdict.by))
+        text = f"{named(by)} {'keep' if len(by) > 1 else 'keeps'} {self.source.text} from cluster DNS over UDP"
+        egress, ingress = (not all(side(v, way).allowed for v in denied) for way in (Direction.EGRESS, Direction.INGRESS))
+        open_ = self._open(Direction.EGRESS, self.nodes) if egress else ()
+        open_ += self._open(Direction.INGRESS, self.way.dns_nodes) if ingress and bool(open_) == egress else ()
+        if open_:
+            return Hop("name", Answer.OPEN, f"{text}, as written; nothing enforces that", tuple(map(str, by)), measured, open_)
+        return replace(self._stop("name", text, self.mender.dns(dns, denied, by), tuple(map(str, by))), measured=measured)
+
+    def _resolved(self, otherwise: Answer) -> Answer:
+        """Unknown where no lookup on the source's nodes was answered, and nobody has found why."""
+        seen = [known for node in self.nodes if (known := self.measured.resolves(node)) is not None]
+        return Answer.UNKNOWN if seen and not any(seen) else otherwise
+
+    def _search(self) -> str:
+        name = self.destination.by_name or self.destination.outside
+        return f"; {name} is searched from namespace {self.source.namespace} on" if name and self.source.namespace else ""
+
+    def _own_resolver(self, asked: str) -> Hop:
+        """Whoever does not ask cluster DNS does not know the cluster's names; others' names are no matter of ours."""
+        text = f"{self.source.text} asks {asked}, not cluster DNS"
+        if not self.way.inside:
+            text = f"{self.source.text} is outside, where the cluster's names mean nothing"
+        if self.destination.outside:
+            return Hop("name", Answer.NOTE, f"{text}: whether that knows the name is not judged")
+        if asked != CLUSTER_DNS and self.destination.by_name and self.way.inside:
+            fix = Fix(
+                "Set dnsPolicy: ClusterFirstWithHostNet (hostNetwork) or ClusterFirst in its pod template, or use the address."
+            )
+            known = "may not know" if asked != "its node's resolver" else "does not know"
+            hop = self._stop("name", f"{text}, which {known} the cluster's names (unless a dnsConfig of its own says so)", fix)
+            return hop if known == "does not know" else replace(hop, answer=Answer.UNKNOWN)
+        return Hop("name", Answer.NOTE, f"{text}: it can reach the Service by address only")
+
+    def _dns_denied(self) -> list[Verdict]:
+        """What policies say where they keep the source from DNS servers; none where a node-local one will do."""
+        dns = names.servers(self.engine) if self.way.asks else None
+        if dns is None or not dns.udp:
+            return []
+        mine = (end for end in self.source.ends[:MOST_ENDS] if end.pod_class is not None and not end.host)
+        return [verdict for end in mine for verdict in names.verdicts(self.engine, end, dns)]
+
+
+def several(place: Place) -> str:
+    """A place with its pods and their nodes."""
+    if len(place.ends) == 1:
+        node = place.ends[0].node
+        return f"{place.text}" + (f" on node {node}" if node and not place.text.startswith("Node") else "")
+    nodes = sorted({end.node for end in place.ends if end.node})
+    return f"{place.text}, {len(place.ends)} pods" + (f" on {', '.join(nodes[:4])}" if nodes else "")

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The hops "egress" and "ingress": what policies say, and whether anything enforces them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from ipaddress import ip_address, ip_network
+
+from kubectl_netdoc import families
+from kubectl_netdoc.policy import enforcers
+from kubectl_netdoc.policy.connections import elementary
+from kubectl_netdoc.policy.engine import End, Side, Verdict
+from kubectl_netdoc.policy.rules import Direction
+from kubectl_netdoc.reachability.endpoints import Place
+from kubectl_netdoc.reachability.mending import WORLD, named
+from kubectl_netdoc.reachability.story import MOST_ENDS, Answer, Hop, family
+from kubectl_netdoc.reachability.teller import Teller, side, unsure
+
+
+class PolicyHops(Teller):
+    """Tells of policies at both ends."""
+
+    def _outside(self) -> Hop:
+        """A name outside: its address is not known here, so egress is judged for all that may be one."""
+        end_of = [End(str(first), addresses=(first,)) for first, _ in elementary(self.engine) if self._abroad(str(first))]
+        sides = [self.engine.verdict(a, b, self.asked, family(b)).egress for a in self.source.ends[:MOST_ENDS] for b in end_of]
+        by = tuple(dict.fromkeys(ref for side in sides for ref in side.by))
+        refs = tuple(map(str, by))
+        if all(side.allowed for side in sides):
+            return Hop("egress", Answer.OK, f"{self.source.text} may reach every address", refs)
+        if any(side.allowed for side in sides):
+            text = f"whether {self.source.text} may depends on the address of {self.destination.outside}: ask again with that"
+            return Hop("egress", Answer.UNKNOWN, text, refs)
+        text = f"{named(by)} {'let' if len(by) > 1 else 'lets'} {self.source.text} reach no address outside"
+        open_ = self._open(Direction.EGRESS, self.nodes)
+        if open_:
+            return Hop("egress", Answer.OPEN, f"{text}, as written; nothing enforces that", refs, findings=open_)
+        return self._stop("egress", text, self.mender.outside(by), refs)
+
+    def _abroad(self, address: str) -> bool:
+        """Whether a name outside can have an address: in a family that pods have, and no link-local one."""
+        mine = families.of_pods(self.engine.cluster)
+        if mine and families.of(address) not in mine:
+            return False
+        near = [ip_network(text) for text in WORLD[families.of(address)].without]
+        return not any(ip_address(address) in each for each in near)
+
+    def _policies(self, direction: Direction) -> Hop:
+        sides = [(a, b, side(verdict, direction), verdict) for a, b, verdict in self.pairs]
+        whose = self.source if direction is Direction.EGRESS else self.destination
+        good = [side for _, _, side, _ in sides if side.allowed]
+        if len(good) == len(sides):
+            return self._allowed(direction, whose, good, [verdict for *_, verdict in sides])
+        bad = [(a, b, side) for a, b, side, _ in sides if not side.allowed]
+        by = tuple(dict.fromkeys(ref for *_, side in bad for ref in side.by))
+        refs, doubts = tuple(map(str, by)), unsure(verdict for *_, verdict in sides)
+        text = f"{named(by)} {'isolate' if len(by) > 1 else 'isolates'} {whose.text}, and nothing allows {self.asked}"
+        if any(ref.kind != "NetworkPolicy" for ref in by):
+            text = f"{named(by)} denies {self.asked} {'to' if direction is Direction.INGRESS else 'from'} {whose.text}"
+        if good:
+            text += f" ({len(bad)} of {len(sides)} pairs of pods)"
+        open_ = self._open(direction, (end.node for end in whose.ends))
+        if open_:
+            return Hop(direction.lower(), Answer.OPEN, f"{text}, as written; nothing enforces that", refs, findings=open_)
+        if doubts or self._toothless():
+            self.fix = self.fix or self.mender.allowing(direction, by)
+            text += f"; not evaluated, or left to the CNI: {'; '.join(doubts[:4])}" if doubts else f"; {self._toothless()}"
+            return Hop(direction.lower(), Answer.UNKNOWN, text, refs)
+        stop = self._stop(direction.lower(), text, self.mender.allowing(direction, by), refs)
+        return replace(stop, answer=Answer.WEAKENS) if good else stop
+
+    def _toothless(self) -> str:
+        """Say that the pod network has no policy engine, where that is known of each that is there and was not tried."""
+        if self.engine.cluster.origin == "manifests" or not enforcers.idle(self.engine.cluster):
+            return ""
+        return "the pod network enforces no policies, no other engine is seen, and whether one is there was not measured"
+
+    def _allowed(self, direction: Direction, whose: Place, good: list[Side], verdicts: list[Verdict]) -> Hop:
+        refs, doubts = tuple(dict.fromkeys(str(ref) for side in good for ref in side.by)), unsure(verdicts)
+        isolated = any(side.isolated for side in good)
+        text = f"{', '.join(refs)} allows it" if refs else f"no policy isolates {whose.text}"
+        if isolated and not refs:
+            text = "traffic with a pod's own node, or within a pod, is always allowed"
+        if doubts:
+            text += f"; not evaluated, or left to the CNI: {'; '.join(doubts[:4])}"
+        return Hop(direction.lower(), Answer.UNKNOWN if doubts else Answer.OK, text, refs)

@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What was measured of a way: names, the Service's address, each endpoint, and the paths between nodes."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address, ip_network
+
+from kubectl_netdoc import clusterdns, mesh, targets
+from kubectl_netdoc.facts import Facts, Vantage
+from kubectl_netdoc.policy import own, ports
+from kubectl_netdoc.policy.engine import End
+from kubectl_netdoc.reachability.story import family
+from kubectl_netdoc.reachability.way import Leg, Way
+from kubectl_netdoc.records import ENDPOINT_SLICE, NODE, SERVICE
+from kubectl_netdoc.requests import (
+    Address,
+    Connect,
+    ConnectReply,
+    EchoReply,
+    Outcome,
+    PathMtu,
+    PathMtuReply,
+    Peer,
+    ResolvConf,
+    ResolvConfReply,
+)
+
+MOST_PORTS = 3
+"""Ports of an endpoint whose connects are told."""
+
+
+def _answered(tally: clusterdns.Tally) -> bool | None:
+    """Whether one of some lookups was answered, and not with an error; None where there were none."""
+    return any(s.outcome is Outcome.OK and s.rcode in ("", "NOERROR") for s in tally.samples) if tally.sent else None
+
+
+Tries = list[tuple[Connect, ConnectReply]]
+
+
+class Measured:
+    """The replies that tell of one way. Debug pods asked, not the source: what only they can't do says nothing of it."""
+
+    def __init__(self, facts: Facts, way: Way) -> None:
+        self.facts, self.way = facts, way
+        self._stands: dict[Leg, bool] = {}
+        self._targets: list[targets.Target] | None = None
+        self._new_only: dict[str, bool] = {}
+        self._vantages = {vantage.node: vantage for vantage in facts.vantages if vantage.running}
+
+    # Names
+
+    def resolves(self, node: str) -> bool | None:
+        """Whether the way's name can be had on a node; None where that was not measured.
+
+        A name outside is as well lost where names of the cluster are; that those are answered says nothing of it.
+        """
+        outside = self.way.destination.outside
+        own_name = _answered(clusterdns.Tally([self.facts.reply(clusterdns.lookup(self.way.cluster, node))]))
+        if not outside:
+            return own_name
+        asked = _answered(clusterdns.Tally([self.facts.reply(clusterdns.outside(node, outside))]))
+        return False if own_name is False and asked is None else asked
+
+    def names(self, node: str) -> str:
+        """What became of lookups on a node, in words; "" where there were none."""
+        outside, cluster = self.way.destination.outside, self.way.cluster
+        lookups = [clusterdns.outside(node, outside)] if outside else []
+        told = [clusterdns.Tally([self.facts.reply(each)]) for each in (*lookups, clusterdns.lookup(cluster, node))]
+        tally = next((each for each in told if each.sent), None)
+        if tally is None:
+            return ""
+        codes = "".join(f", {count} {code}" for code, count in tally.rcodes.items() if code != "NOERROR")
+        return f"from node {node}: {tally.sent} lookups of {tally.server}, {tally.lost} lost{codes}, {tally}{self._conf(node)}"
+
+    def _conf(self, node: str) -> str:
+        """What new pods of a node are told: nameservers, and the search list behind their own namespace's."""
+        conf = self.facts.reply(ResolvConf(node))
+        if not isinstance(conf, ResolvConfReply):
+            return ""
+        told = [f"nameserver {', '.join(conf.nameservers) or 'none'}", f"search {' '.join(conf.search[1:]) or 'none'}"]
+        return f"; pods there have {', '.join(told)} (behind their own namespace), ndots {conf.ndots}"
+
+    # Connections
+
+    def front(self, node: str) -> Tries:
+        """The connects from a node to the Service's own addresses."""
+        service, question = self.way.destination.service, self.way.question
+        if service is None or not self.way.translated or question.protocol != "TCP":
+            return []
+        wanted = [p.port for p in service.spec.ports if p.protocol == "TCP" and question.port in ("", str(p.port), p.name)]
+        ips = service.spec.cluster_ips or (service.spec.cluster_ip,)
+        return self._tries(Connect(node, Address(ip, port)) for ip in ips for port in wanted)
+
+    def direct(self, node: str, end: End) -> Tries:
+        """The connects from a node to an endpoint, on the ports that are asked for."""
+        numbers = [low for protocol, low, high in self.way.asked.ranges() if low == high and protocol == "TCP"]
+        found = (Connect(node, Address(str(ip), number)) for ip in end.addresses[:1] for number in numbers[:MOST_PORTS])
+        return self._tries(found)
+
+    def _tries(self, requests: object) -> Tries:
+        asked: list[Connect] = list(requests)  # type: ignore[call-overload]
+        return [(each, reply) for each in asked if isinstance(reply := self.facts.reply(each), ConnectReply)]
+
+    def proved(self, one: str, other: str) -> EchoReply | None:
+        """The proofs along a path between two nodes."""
+        reply = self.facts.reply(targets.proof(one, other)) if one and other and one != other else None
+        return reply if isinstance(reply, EchoReply) else None
+
+    # What that comes to
+
+    def works(self, hop: str, leg: Leg) -> bool | None:
+        """Whether what a hop is for was seen to work for a leg; None where nobody who stands for the source tried it."""
+        a, b = leg
+        if hop == "name":
+            return self.resolves(a.node)
+        outcomes = [reply.outcome for _, reply in (self.front(a.node) if hop == "proxy" else self.direct(a.node, b))]
+        echo = self.proved(a.node, b.node)
+        good = Outcome.OK in outcomes or (not outcomes and echo is not None and any(s.who for s in echo.samples))
+        if hop == "path" and Outcome.REFUSED in outcomes:
+            good = True
+        if good:
+            return True
+        if outcomes:
+            return False if self.stands_for(leg) else None
+        return False if echo is not None and self.stands_for(leg) and self._receives_as(b) else None
+
+    def stands_for(self, leg: Leg) -> bool:
+        """Whether what netdoc's pod on the source's node could not do, the source can't do either.
+
+        Not where a policy forbids it to netdoc's pod, nor where new pods alone have no network, and the source is an old one.
+        """
+        if leg not in self._stands:
+            self._stands[leg] = self._stands_for(leg)
+        return self._stands[leg]
+
+    def _stands_for(self, leg: Leg) -> bool:
+        a, b = leg
+        vantage = self._vantages.get(a.node)
+        if vantage is None or (a.pod_class is not None and a.pod_class.host_network):
+            return False
+        verdict = self.way.engine.verdict(own.end(self.way.engine, a.node), b, self._ports(), family(b))
+        if not verdict.allowed or verdict.depends or verdict.incomplete:
+            return False
+        return self._alike(a, vantage) and not self._new_only_on(a.node)
+
+    def _new_only_on(self, node: str) -> bool:
+        if node not in self._new_only:
+            self._new_only[node] = self._new_pods_only(node)
+        return self._new_only[node]
+
+    def _receives_as(self, end: End) -> bool:
+        """Whether netdoc's pod on an end's node, to which paths are proved, is reached as that end is."""
+        vantage = self._vantages.get(end.node)
+        return vantage is None or (self._alike(end, vantage) and not self._new_only_on(end.node))
+
+    def _ports(self) -> ports.Ports:
+        return self.way.asked or ports.every("TCP")
+
+    def _alike(self, end: End, vantage: Vantage) -> bool:
+        """Whether a pod and netdoc's on its node are both in the node's own ranges, or both not."""
+        cluster = self.way.cluster
+        node = cluster.get(NODE, "", end.node) if cluster.readable(NODE) else None
+        if node is None or not node.spec.pod_cidrs or not vantage.ip or not end.addresses:
+            return True
+        ranges = [ip_network(text, strict=False) for text in node.spec.pod_cidrs]
+        inside = [any(address in each for each in ranges) for address in (ip_address(vantage.ip), end.addresses[0])]
+        return inside[0] == inside[1]
+
+    def _new_pods_only(self, node: str) -> bool:
+        """Whether netdoc's new pod there reaches none of the others, though older pods of the node are reached from elsewhere."""
+        others = [other for other in self._vantages if other != node]
+        echoes = [echo for other in others for pair in ((node, other), (other, node)) if (echo := self.proved(*pair))]
+        if not echoes or any(sample.who for echo in echoes for sample in echo.samples):
+            return False
+        return any(endpoint.node == node and self._answers(request) for o in others for endpoint, request in self._direct(o))
+
+    def _direct(self, node: str) -> list[tuple[targets.Endpoint, Connect]]:
+        cluster = self.way.cluster
+        if not (cluster.readable(SERVICE) and cluster.readable(ENDPOINT_SLICE)):
+            return []
+        if self._targets is None:
+            self._targets = targets.targets(cluster)
+        return [pair for target in self._targets for pair in target.direct(node)]
+
+    def _answers(self, request: Connect) -> bool:
+        reply = self.facts.reply(request)
+        return isinstance(reply, ConnectReply) and reply.outcome in (Outcome.OK, Outcome.REFUSED)
+
+    # In words
+
+    def why_not(self, node: str) -> str:
+        """Why nothing was measured from a node."""
+        if self.facts.why_not:
+            return self.facts.why_not
+        return f"no debug pod ran on node {node}" if node else "the source's node is not known"
+
+    def told(self, tries: Tries) -> list[str]:
+        """Connects in words."""
+        return [f"{each.to} from node {each.node}: {reply.outcome} after {reply.ms:.0f} ms" for each, reply in tries]
+
+    def path(self, one: str, other: str) -> str:
+        """What was measured along a path, in words; "" where nothing was."""
+        said = []
+        echo = self.proved(one, other)
+        if echo is not None:
+            said.append(f"{sum(bool(s.who) for s in echo.samples)} of {len(echo.samples)} proofs over TCP")
+        rounds = mesh.rounds(self.facts, (one, other))
+        if rounds and one != other:
+            said.append(f"{sum(each.lost for each in rounds)} of {sum(each.sent for each in rounds)} datagrams lost")
+        mtu = self.facts.reply(PathMtu(one, Peer(other))) if one != other else None
+        if isinstance(mtu, PathMtuReply) and mtu.own:
+            said.append(f"packets of {mtu.carried} of {mtu.own} bytes get through")
+        return f"{one} -> {other}: {', '.join(said)}" if said else ""

@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The words of an answer: question, hops, what strikes them, and the whole story."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from kubectl_netdoc.model import Finding
+from kubectl_netdoc.policy.engine import End
+from kubectl_netdoc.policy.ports import Ports
+from kubectl_netdoc.reachability.endpoints import Place
+
+
+class Answer(StrEnum):
+    """What a hop says. ``OPEN``: a policy denies it, and nothing enforces the policy."""
+
+    OK = "ok"
+    STOPS = "STOPS"
+    WEAKENS = "weakens"
+    OPEN = "open"
+    UNKNOWN = "unknown"
+    NOTE = "-"
+
+
+class Effect(StrEnum):
+    """What a finding does to a connection. To weaken it is to strike some of its pods, packets or tries."""
+
+    STOPS = "stops it"
+    WEAKENS = "weakens it"
+    OPENS = "lets it through"
+    PERHAPS = "may strike it"
+    NOTE = "does nothing to it today"
+
+
+@dataclass(frozen=True, slots=True)
+class Struck:
+    """A finding that is on the way, and what it does there."""
+
+    finding: Finding
+    effect: Effect
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """One step on the way, with the policies that have a say there, what was measured of it, and the findings that strike it."""
+
+    name: str
+    answer: Answer
+    text: str
+    policies: tuple[str, ...] = ()
+    measured: tuple[str, ...] = ()
+    findings: tuple[Struck, ...] = ()
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        """The codes that do something to the connection here, each once."""
+        return tuple(dict.fromkeys(each.finding.code for each in self.findings if each.effect is not Effect.NOTE))
+
+
+@dataclass(frozen=True, slots=True)
+class Fix:
+    """The least that mends the first hop that stops it: words, and YAML or a command."""
+
+    text: str
+    yaml: str = ""
+    command: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Who asks whom for what. ``port``: as it was written, a number or a Service port's name; "" is any."""
+
+    source: Place
+    destination: Place
+    port: str = ""
+    protocol: str = "TCP"
+
+    def __str__(self) -> str:
+        port = f" on {self.protocol} {self.port}" if self.port else f" over {self.protocol}"
+        return f"Can {self.source.text} reach {self.destination.text}{port}?"
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """The whole answer. ``asked``: the ports on the destination's pods, after Service translation."""
+
+    question: Question
+    hops: tuple[Hop, ...]
+    asked: Ports
+    fix: Fix | None = None
+
+    def _first(self, answer: Answer) -> Hop | None:
+        return next((hop for hop in self.hops if hop.answer is answer), None)
+
+    @property
+    def stopped(self) -> Hop | None:
+        """The first hop that stops it."""
+        return self._first(Answer.STOPS)
+
+    @property
+    def weakened(self) -> tuple[Hop, ...]:
+        """The hops that some of it does not get past."""
+        return tuple(hop for hop in self.hops if hop.answer is Answer.WEAKENS)
+
+    @property
+    def opened(self) -> Hop | None:
+        """The first hop where a policy denies it and is not enforced."""
+        return self._first(Answer.OPEN)
+
+    @property
+    def measured(self) -> bool:
+        """Whether anything of it was measured."""
+        return any(hop.measured for hop in self.hops)
+
+    @property
+    def answer(self) -> str:
+        """``no``, ``partly``, ``unknown`` or ``yes``, as written, as found and as measured."""
+        if self.stopped:
+            return "no"
+        if self.weakened:
+            return "partly"
+        return "unknown" if self._first(Answer.UNKNOWN) else "yes"
+
+    @property
+    def struck(self) -> tuple[Finding, ...]:
+        """The findings that do something to the connection, in the order of the hops, each once."""
+        found = (each for hop in self.hops for each in hop.findings if each.effect is not Effect.NOTE)
+        return tuple({each.finding.id: each.finding for each in found}.values())
+
+    @property
+    def causes(self) -> tuple[Finding, ...]:
+        """Those of them that no other of them explains."""
+        ids = {finding.id for finding in self.struck}
+        return tuple(finding for finding in self.struck if finding.explained_by not in ids)
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        """The codes of what stops, weakens or opens the way, in its order, each once."""
+        return tuple(dict.fromkeys(code for hop in self.hops for code in hop.codes))
+
+
+MOST_ENDS = 50
+"""Pods of each side that are judged one by one; workloads have more only where they are all alike."""
+
+
+def family(end: End) -> int:
+    """Return the IP version by which an end is reached."""
+    return end.addresses[0].version if end.addresses else 4

@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where on a way each kind of finding acts: the table that `why` reads the findings of `check` by.
+
+A finding is on a way where its subject is, or the nodes, paths and Services that its evidence names; what is declared here is
+only what that can't tell: at which hop it acts, for which use of the network, and at which end its nodes are meant. Codes that
+are not here (a plugin's) act where their subject stands.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Use(StrEnum):
+    """What a connection makes use of, so that only some findings can strike it."""
+
+    ANY = "any"
+    NAME = "a name that cluster DNS is asked for"
+    OUTSIDE = "a name that cluster DNS has to ask others for"
+    LARGE_ANSWER = "an answer of cluster DNS that may be large"
+    SERVICE = "a Service address, translated on the source's node"
+    AFFINITY = "a Service with session affinity"
+    UDP = "a Service over UDP"
+    ENTRY = "a way into the cluster: a node port or a load balancer"
+    ITSELF = "a pod that reaches itself through its Service"
+    API = "the API server's Service"
+    POLICY = "a policy that denies it"
+    NEVER = "nothing that goes from A to B"
+
+
+class At(StrEnum):
+    """Which nodes of a connection a finding's nodes are held against."""
+
+    ANY = "any"
+    FROM = "the source's"
+    TO = "the destination's"
+    ENDS = "either"
+    SAME = "one node that has both ends"
+    PATH = "the path between two nodes"
+
+
+class Act(StrEnum):
+    """What a finding does to the connections that it is on the way of."""
+
+    STRIKES = "stops or weakens them, by its severity and by what was measured"
+    NEWCOMERS = "strikes pods that are only just made; those that have their network keep it"
+    LATER = "does nothing to them today"
+    OPENS = "lets through what a policy denies"
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """The hop at which a code acts ("": where its subject stands), for which use, at which nodes, and how."""
+
+    hop: str = ""
+    use: Use = Use.ANY
+    at: At = At.ANY
+    act: Act = Act.STRIKES
+
+
+_DNS = Topic("name", Use.NAME, At.FROM)
+_UPSTREAM = Topic("name", Use.OUTSIDE, At.FROM)
+_LARGE = Topic("name", Use.LARGE_ANSWER, At.FROM)
+_ENDS = Topic("path", at=At.ENDS)
+_PATH = Topic("path", at=At.PATH)
+_SAME = Topic("path", at=At.SAME)
+_PROXY = Topic("proxy", Use.SERVICE, At.FROM)
+_ENDPOINTS = Topic("endpoints", at=At.FROM)
+_ENTRY = Topic("entry", Use.ENTRY, At.TO)
+_NEW = Topic("source", at=At.ENDS, act=Act.NEWCOMERS)
+_NEVER = Topic(use=Use.NEVER)
+
+
+def _later(topic: Topic) -> Topic:
+    return Topic(topic.hop, topic.use, topic.at, Act.LATER)
+
+
+TOPICS = {
+    # nodes and the pod network
+    **dict.fromkeys(("ADR", "CNI", "CNF", "NDL", "NDN", "NDT", "NLK"), _ENDS),
+    **dict.fromkeys(("NRT", "PNW", "MTU", "PTQ", "SYN"), _PATH),
+    **dict.fromkeys(("PNW005", "PNW008", "MTU002", "PTQ002"), _SAME),
+    "ADR001": _PATH,
+    "ADR003": Topic("service", at=At.ANY),
+    "CNF002": _NEW,
+    "CNF003": _NEW,
+    **dict.fromkeys(("CNI006", "CNI008", "CNI009", "NDN004", "NDT002", "NDT005"), _later(_ENDS)),
+    "CNI007": _NEW,
+    "NOD": Topic("source", at=At.ENDS),
+    **dict.fromkeys(("NOD002", "NOD003", "NOD004", "NOD005", "PNW011", "PNW015"), _NEW),
+    "PAD001": Topic("endpoints", at=At.ENDS),
+    "PAD002": _ENDS,
+    "PAD003": _later(_ENDS),
+    "PNW007": Topic("path", at=At.FROM),
+    "PNW013": Topic("path", at=At.ENDS),
+    "POD": _later(_ENDS),
+    "POD003": _NEW,
+    "SYN002": _ENDPOINTS,
+    "MSH": Topic("source", at=At.ENDS),
+    # names
+    **dict.fromkeys(("DNC", "DNM", "DNR", "POL"), Topic("name", Use.NAME)),
+    **dict.fromkeys(("DNL", "DSE", "DSV"), _DNS),
+    **dict.fromkeys(("DNC003", "DNC005", "DNM001"), Topic("name", Use.OUTSIDE)),
+    **dict.fromkeys(("DNU", "EXN"), _UPSTREAM),
+    **dict.fromkeys(("DTR", "DSV002", "DSV003"), _LARGE),
+    **dict.fromkeys(("DNC013", "DNC014"), _later(_DNS)),
+    # Services
+    **dict.fromkeys(("KPP", "KPX", "SRL", "SVR001", "SVR002", "SVR006", "SVR009", "SYN003"), _PROXY),
+    **dict.fromkeys(("KPP004", "KPP005", "KPX004", "KPX006", "KPX007", "SRL004", "SRL005"), _later(_PROXY)),
+    **dict.fromkeys(("EPS", "SVC", "SVR"), _ENDPOINTS),
+    **dict.fromkeys(("SVC009", "SVC010", "SVC011"), Topic("name", at=At.FROM)),
+    "SVC003": Topic("service", at=At.FROM),
+    **dict.fromkeys(("SVR003", "SVR004"), Topic("port", at=At.FROM)),
+    "STF": Topic("proxy", Use.UDP, At.FROM),
+    "SVA": Topic("proxy", Use.AFFINITY, At.FROM),
+    "SVH001": Topic("proxy", Use.ITSELF, At.SAME),
+    "SVH002": Topic("proxy", Use.SERVICE, At.SAME),
+    "EPS004": _later(_ENDPOINTS),
+    # ways in
+    **dict.fromkeys(("NPT", "SVC006"), _ENTRY),
+    **dict.fromkeys(("GWR", "INC", "ING", "TLS", "PLC"), _NEVER),
+    # the API server; and who says of a Service, whoever asks it, that nobody serves it
+    "CPL": _NEVER,
+    **dict.fromkeys(("CPL001", "CPL002", "CPL011", "GWR010", "INC001", "INC003", "ING003"), _ENDPOINTS),
+    "CPL006": Topic("endpoints", Use.API, At.ANY),
+    "CPL007": Topic("endpoints", Use.API, At.FROM),
+    # policies
+    "ENF": Topic("policies", Use.POLICY, At.ENDS, Act.OPENS),
+    "ENF004": Topic("ingress", at=At.ENDS),
+}
+"""By the beginning of a code: the longest that fits counts."""
+
+OWN_PREFIX = 3
+"""Letters by which a check's codes begin."""
+
+
+def topic(code: str) -> Topic | None:
+    """Return where a code acts, or None where nothing is declared of it."""
+    return next((TOPICS[code[:length]] for length in range(len(code), OWN_PREFIX - 1, -1) if code[:length] in TOPICS), None)

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which ports on the pods a port of a Service leads to."""
+
+from __future__ import annotations
+
+from kubectl_netdoc.policy import names, ports
+from kubectl_netdoc.policy.engine import Engine
+from kubectl_netdoc.policy.ports import Ports
+from kubectl_netdoc.reachability.endpoints import NoSuchPlace, Place
+from kubectl_netdoc.reachability.story import Question
+from kubectl_netdoc.records import ENDPOINT_SLICE, ServicePort
+
+
+def translate(engine: Engine, question: Question) -> tuple[Ports, str]:
+    """Return the ports on the pods that are meant, and the mapping in words; raises ``NoSuchPlace``."""
+    service, port, protocol = question.destination.service, question.port, question.protocol
+    if service is None or question.destination.outside:
+        if port and not port.isdigit():
+            raise NoSuchPlace(f"{question.destination.text} has no port named {port}: only a Service has names")
+        return (ports.of(protocol, int(port)) if port else ports.every(protocol)), ""
+    if service.headless and port.isdigit():
+        return ports.of(protocol, int(port)), f"{protocol} {port}, which nothing translates"
+    entries = [p for p in service.spec.ports if p.protocol == protocol and (not port or port in (str(p.port), p.name))]
+    if not entries:
+        there = ", ".join(f"{p.protocol} {p.port}" for p in service.spec.ports) or "no port"
+        raise NoSuchPlace(f"{question.destination.text} has no port {protocol} {port or ''}; it has {there}".replace("  ", " "))
+    meant, words = ports.NONE, []
+    for entry in entries:
+        leads = numbers(engine, question.destination, entry)
+        shown = ", ".join(map(str, sorted(leads))) or f"port {entry.target_port!r}"
+        words.append(f"{entry.protocol} {entry.name or entry.port} -> {shown}")
+        for number in leads:
+            meant |= ports.of(protocol, number)
+    return meant, "; ".join(words)
+
+
+def numbers(engine: Engine, place: Place, entry: ServicePort) -> set[int]:
+    """The pods' ports that a port of a Service leads to: of a headless one what its SRV records tell."""
+    known = names.target_numbers(entry, place.specs)
+    if known or place.service is None or not engine.cluster.readable(ENDPOINT_SLICE):
+        return known
+    slices = engine.cluster.slices_of(place.service)
+    return {p.port for item in slices for p in item.ports if p.name == entry.name and p.protocol == entry.protocol and p.port}

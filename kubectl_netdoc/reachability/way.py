@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What lies between two ends: their pods and nodes, the Service, who is asked for the name, and what is made use of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
+
+from kubectl_netdoc import clusterdns, families
+from kubectl_netdoc.cluster import Cluster
+from kubectl_netdoc.policy.engine import End, Engine
+from kubectl_netdoc.policy.ports import Ports
+from kubectl_netdoc.reachability.endpoints import Place
+from kubectl_netdoc.reachability.story import MOST_ENDS, Question
+from kubectl_netdoc.reachability.topics import Use
+from kubectl_netdoc.records import COREFILE, ENDPOINT_SLICE, POD, SERVICE, Pod, Service
+
+Leg = tuple[End, End]
+"""One pod of the source's and one of the destination's."""
+
+Key = tuple[str, str, str]
+"""An object: kind, namespace, name."""
+
+OWN_RESOLVER, NODES_RESOLVER, CLUSTER_DNS = "a resolver of its own", "its node's resolver", "cluster DNS"
+
+
+def resolver(place: Place) -> str:
+    """Return whom the pods of a place ask for names (kubelet, GetPodDNS): of some that differ, cluster DNS where one does."""
+    if not place.ends or all(end.pod_class is None for end in place.ends):
+        return NODES_RESOLVER
+    asked = {_asked(spec.dns_policy, spec.host_network) for spec in place.specs} or {CLUSTER_DNS}
+    return CLUSTER_DNS if CLUSTER_DNS in asked else asked.pop()
+
+
+def _asked(policy: str, host_network: bool) -> str:
+    if policy == "None":
+        return OWN_RESOLVER
+    if policy == "Default" or (policy in ("", "ClusterFirst") and host_network):
+        return NODES_RESOLVER
+    return CLUSTER_DNS
+
+
+@dataclass(frozen=True)
+class Way:
+    """A question's way. ``asked``: the ports on the destination's pods."""
+
+    engine: Engine
+    question: Question
+    asked: Ports
+
+    @property
+    def cluster(self) -> Cluster:
+        """The cluster that it leads through."""
+        return self.engine.cluster
+
+    @property
+    def source(self) -> Place:
+        """Where it begins."""
+        return self.question.source
+
+    @property
+    def destination(self) -> Place:
+        """Where it leads."""
+        return self.question.destination
+
+    @cached_property
+    def legs(self) -> tuple[Leg, ...]:
+        """Each pod of the source with each of the destination that a connection of its can come to; or with nobody.
+
+        With internalTrafficPolicy Local a Service address leads to the pods on the source's node alone.
+        """
+        both = product(self.source.ends[:MOST_ENDS], self.destination.ends[:MOST_ENDS] or (End(self.destination.text),))
+        return tuple((a, b) for a, b in both if not self.local or a.node == b.node or not (a.node and b.node))
+
+    @property
+    def local(self) -> bool:
+        """Whether the Service leads to the source's own node alone."""
+        service = self.destination.service
+        return service is not None and self.translated and service.spec.internal_traffic_policy == "Local"
+
+    @property
+    def inside(self) -> bool:
+        """Whether it begins in the cluster."""
+        return any(end.pod_class is not None or end.node for end in self.source.ends)
+
+    @property
+    def translated(self) -> bool:
+        """Whether the source's node translates a Service address."""
+        service = self.destination.service
+        return self.inside and service is not None and not service.headless and not self.destination.outside
+
+    @property
+    def named(self) -> bool:
+        """Whether there is a name to be asked for: one that was given, or that of the Service."""
+        place = self.destination
+        return bool(place.by_name or place.outside) or (place.service is not None and not place.by_address)
+
+    @cached_property
+    def asks(self) -> bool:
+        """Whether cluster DNS is asked for the name."""
+        return self.named and resolver(self.source) == CLUSTER_DNS
+
+    @cached_property
+    def dns(self) -> Service | None:
+        """The Service of cluster DNS."""
+        return clusterdns.service(self.cluster) if self.cluster.readable(SERVICE) else None
+
+    @cached_property
+    def dns_nodes(self) -> frozenset[str]:
+        """The nodes of the DNS pods."""
+        pods = clusterdns.pods(self.cluster, self.dns) if self.dns and self.cluster.readable(POD) else []
+        return frozenset(pod.spec.node_name for pod in pods)
+
+    @cached_property
+    def dns_ready(self) -> bool:
+        """Whether a DNS server is ready to be asked over UDP."""
+        known = self.dns is not None and self.cluster.readable(ENDPOINT_SLICE)
+        return known and self.dns is not None and bool(clusterdns.endpoints(self.cluster, self.dns))
+
+    @cached_property
+    def entry(self) -> Service | None:
+        """The Service whose load balancer or node port leads in: asked from outside, or on a node's own address."""
+        service = self.destination.service
+        if service is not None:
+            return None if self.inside else service
+        ports = {end.node for end in self.destination.ends if end.node and end.pod_class is None} and self.question.port
+        if not ports or not self.cluster.readable(SERVICE):
+            return None
+        asked = (ports, self.question.protocol)
+        every = ((item, port) for item in self.cluster.all(SERVICE) for port in item.spec.ports)
+        return next((item for item, port in every if (str(port.node_port), port.protocol) == asked), None)
+
+    @cached_property
+    def services(self) -> frozenset[tuple[str, str]]:
+        """The Services that it leads through, by namespace and name."""
+        found = (self.destination.service, self.entry)
+        led = ((item.namespace, item.name) for item in found if item is not None)
+        return frozenset((*led, *self.destination.aliases))
+
+    @cached_property
+    def uses(self) -> frozenset[Use]:
+        """What it makes use of."""
+        service, outside = self.destination.service, self.destination.outside
+        many = bool(outside) or (service is not None and service.headless)
+        held = {
+            Use.ANY: True,
+            Use.NAME: self.asks,
+            Use.OUTSIDE: self.asks and bool(outside),
+            Use.LARGE_ANSWER: self.asks and many,
+            Use.SERVICE: self.translated,
+            Use.AFFINITY: service is not None and self.translated and service.spec.session_affinity == "ClientIP",
+            Use.UDP: self.translated and self.question.protocol == "UDP",
+            Use.ENTRY: self.entry is not None,
+            Use.ITSELF: self.translated and any(a.pod == b.pod != ("", "") for a, b in self.legs),
+            Use.API: ("default", "kubernetes") in self.services,
+        }
+        return frozenset(use for use, is_made in held.items() if is_made)
+
+    @cached_property
+    def objects(self) -> dict[Key, str]:
+        """The objects on the way, and the hop that each stands for."""
+        found = self._dns_objects() if self.asks else {}
+        for place, hop in ((self.source, "source"), (self.destination, "endpoints")):
+            found |= {(ref.kind, ref.namespace, ref.name): hop for ref in place.owners}
+            found |= {("Pod", *end.pod): hop for end in place.ends if end.pod != ("", "")}
+        found |= {("Service", *name): "endpoints" for name in self.services}
+        if self.destination.service is not None and self.cluster.readable(ENDPOINT_SLICE):
+            slices = self.cluster.slices_of(self.destination.service)
+            found |= {("EndpointSlice", item.namespace, item.name): "endpoints" for item in slices}
+        return found
+
+    def _dns_objects(self) -> dict[Key, str]:
+        found: dict[Key, str] = {}
+        if self.dns is None:
+            return found
+        found["Service", self.dns.namespace, self.dns.name] = "name"
+        pods: list[Pod] = clusterdns.pods(self.cluster, self.dns) if self.cluster.readable(POD) else []
+        found |= {("Pod", pod.namespace, pod.name): "name" for pod in pods}
+        configs = self.cluster.all(COREFILE) if self.cluster.readable(COREFILE) else ()
+        return found | {("ConfigMap", item.namespace, item.name): "name" for item in configs}
+
+    @cached_property
+    def addresses(self) -> frozenset[str]:
+        """The addresses of both ends, and of the Service."""
+        service = self.destination.service
+        own = {str(address) for a, b in self.legs for end in (a, b) for address in end.addresses}
+        return frozenset(own | set(service.spec.cluster_ips or (service.spec.cluster_ip,) if service else ()))
+
+    @cached_property
+    def ports(self) -> frozenset[int]:
+        """The numbers that are asked for, of the Service and on its pods; none where every port is."""
+        port, led = self.question.port, [item for item in (self.destination.service, self.entry) if item is not None]
+        numbers = {low for _, low, high in self.asked.ranges() if low == high}
+        if any(low != high for _, low, high in self.asked.ranges()):
+            return frozenset()
+        entries = [entry for item in led for entry in item.spec.ports]
+        meant = [entry for entry in entries if not port or port in (str(entry.port), entry.name, str(entry.node_port))]
+        found = {number for entry in meant for number in (entry.port, entry.node_port)}
+        health = {self.entry.spec.health_check_node_port} if self.entry else set()
+        return frozenset(filter(None, numbers | found | health | ({int(port)} if port.isdigit() else set())))
+
+    @cached_property
+    def ip_families(self) -> frozenset[str]:
+        """The IP families of the destination's addresses; none where they are not known."""
+        return frozenset(families.of(str(address)) for _, b in self.legs for address in b.addresses)
