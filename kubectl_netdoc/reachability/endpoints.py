@@ -40,7 +40,8 @@ class Place:
 
     ``labels``: by which a policy can select it. ``specs``: of its pods or templates. ``outside``: a name that only DNS can
     resolve. ``by_name``: the name that was asked for; ``by_address``: whether it was an address. ``owners``: what made its pods.
-    ``aliases``: the ExternalName Services that led to it, by namespace and name.
+    ``aliases``: the ExternalName Services that led to it, by namespace and name. ``missing``: the name of the cluster's own at
+    which they end, where no Service is seen.
     """
 
     text: str
@@ -54,6 +55,7 @@ class Place:
     by_address: bool = False
     owners: tuple[WorkloadRef, ...] = ()
     aliases: tuple[tuple[str, str], ...] = ()
+    missing: str = ""
 
 
 def split_port(text: str) -> tuple[str, str]:
@@ -207,7 +209,9 @@ def _alias(engine: Engine, service: Service, by_name: str) -> Place:
         seen.append(target)
         name = target.spec.external_name
     if target is None or target in seen:
-        return Place(text, service.namespace, service=service, outside=service.spec.external_name, by_name=by_name)
+        missing = name if target is None and _key(engine, name) else ""
+        outside = service.spec.external_name
+        return Place(text, service.namespace, service=service, outside=outside, by_name=by_name, missing=missing)
     place = of_service(engine, target, by_name or name)
     aliases = tuple((each.namespace, each.name) for each in seen)
     return replace(place, text=f"{text} (another name of {place.text})", aliases=aliases)
@@ -215,10 +219,15 @@ def _alias(engine: Engine, service: Service, by_name: str) -> Place:
 
 def _named(engine: Engine, name: str) -> Service | None:
     """The Service that a whole name is."""
-    words = name.rstrip(".").removesuffix(f".{clusterdns.domain(engine.cluster)}").split(".")
-    key = (words[1], words[0]) if len(words) == 3 and words[2] == "svc" else ("", "")
-    found: Service | None = engine.cluster.index.by_name.get(SERVICE.name, {}).get(key)
+    key = _key(engine, name)
+    found: Service | None = engine.cluster.index.by_name.get(SERVICE.name, {}).get(key) if key else None
     return found
+
+
+def _key(engine: Engine, name: str) -> tuple[str, str] | None:
+    """Namespace and name of the Service that a whole name would be; None for a name outside the cluster."""
+    words = name.rstrip(".").removesuffix(f".{clusterdns.domain(engine.cluster)}").split(".")
+    return (words[1], words[0]) if len(words) == 3 and words[2] == "svc" else None
 
 
 def _ready(engine: Engine, service: Service) -> tuple[End, ...]:

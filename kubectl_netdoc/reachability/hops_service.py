@@ -31,6 +31,9 @@ class ServiceHops(Teller):
         service = self.destination.service
         if service is None or service.spec.external_name:
             other = service.spec.external_name if service else ""
+            if self.destination.missing:
+                text = f"{self.destination.text} is another name of {self.destination.missing}, and no such Service is seen"
+                return Hop("service", Answer.UNKNOWN, text)
             return Hop("service", Answer.OK, f"{self.destination.text} is another name of {other}")
         where = "headless" if service.headless else service.spec.cluster_ip or service.spec.type
         text = f"{self.destination.text} ({where}): {self.mapping}"

@@ -179,3 +179,19 @@ def test_the_base_is_silent(netdoc: Netdoc, tmp_path: Path) -> None:
 def test_a_kubeconfig_that_can_not_be_used_says_what_of_whom(netdoc: Netdoc, where: str, named: str) -> None:
     done = netdoc("check", "--no-pods", "--kubeconfig", INPUTS / "kubeconfigs" / where / "m.yaml")
     assert named in complaint(done, 2)
+
+
+@pytest.mark.parametrize(
+    ("where", "question", "answers", "hop"),
+    [
+        ("why-beside-a-slice", ("-n", "shop", "deploy/cron", "svc/web:80"), {"yes"}, ""),
+        ("why-a-pod-by-its-name", ("shop/deploy/web", "broker-0.broker.bus:9092"), {"no"}, "ingress"),
+        ("why-a-pod-by-its-name", ("-n", "bus", "sts/broker", "broker-1.broker:9092"), {"yes"}, ""),
+        ("why-selector-selects-nothing", ("-n", "shop", "deploy/cron", "svc/web:80"), {"unknown", "partly", "no"}, ""),
+    ],
+)
+def test_why_answers(netdoc: Netdoc, where: str, question: tuple[str, ...], answers: set[str], hop: str) -> None:
+    done = netdoc("why", "--from", INPUTS / "why" / where, *question, "-o", "json")
+    story = json.loads(done.out)
+    assert story["answer"] in answers
+    assert story["stopped_by"] == hop
