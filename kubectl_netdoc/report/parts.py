@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 
 from kubectl_netdoc.model import Finding, Report, Unseen
+from kubectl_netdoc.words import some
 
 FILLS_IN = frozenset(
     {
@@ -14,6 +15,9 @@ FILLS_IN = frozenset(
     }
 )
 """Evidence that only fills in a command, or stands in the message already."""
+
+MOST_UNSEEN = 12
+"""Things with one reason that are named; the JSON has them all."""
 
 _NOT_ASKED = re.compile(r"not asked for: --[a-z-]+")
 
@@ -32,11 +36,11 @@ def _words(value: object, most: int, between: str) -> str:
 
 
 def unseen(report: Report) -> list[tuple[str, str]]:
-    """Return what was not looked at, and why: a line a reason."""
+    """Return what was not looked at, and why: a line a reason, with the first ``MOST_UNSEEN`` things that have it."""
     told: dict[str, dict[str, None]] = {}
     for item in (*report.unseen, *(item for result in report.results for item in result.unseen)):
         told.setdefault(_reason(item), {})[item.what] = None
-    return [(", ".join(whats), reason) for reason, whats in told.items()]
+    return [(some(whats, MOST_UNSEEN), reason) for reason, whats in told.items()]
 
 
 def _reason(item: Unseen) -> str:
