@@ -11,6 +11,7 @@ import re
 import shlex
 from collections.abc import Iterator
 from enum import StrEnum
+from itertools import pairwise
 
 
 class Risk(StrEnum):
@@ -63,6 +64,9 @@ SERVING = frozenset(
 )
 """Kinds of which an edit restarts nothing: a fix corrects an object that is wrong."""
 
+NAMING = frozenset(("annotate", "debug", "delete", "describe", "edit", "exec", "get", "label", "logs", "patch", "scale"))
+"""kubectl's verbs that name an object that is there."""
+
 MADE_AGAIN = frozenset(("endpoints", "ep", "endpointslice", "event", "ev", "lease"))
 """Kinds whose objects a controller makes again where they are needed."""
 
@@ -103,6 +107,27 @@ def bare(command: str) -> str:
     """Return what of the command no quotes protect and a shell would not leave as it is; empty is as it should be."""
     outside = re.sub(r"'[^']*'|\"[^\"$`\\]*\"", "", command)
     return "".join(UNSAFE_BARE.findall(outside))
+
+
+def named(command: str) -> tuple[str, str, str] | None:
+    """Return kind (as written), namespace and name of the one object that a kubectl command names; None where it names none.
+
+    ``logs`` and ``exec`` name a pod. The namespace is "" where none is written.
+    """
+    try:
+        words, *_ = _parts(command)
+    except ValueError:  # its quotes are not closed
+        return None
+    own = words[1 : words.index("--")] if "--" in words else words[1:]
+    verb, *rest = _plain(own) or [""]
+    if words[:1] != ["kubectl"] or verb not in NAMING:
+        return None
+    namespace = next((value for flag, value in pairwise(own) if flag in ("-n", "--namespace")), "")
+    if verb in ("logs", "exec"):
+        rest = ["pod", *rest] if rest and "/" not in rest[0] else rest
+    kind, slash, name = (rest or [""])[0].partition("/")
+    name = name if slash else (rest[1:] or [""])[0]
+    return (kind.lower(), namespace, name) if kind and name and "," not in kind else None
 
 
 def changes(command: str) -> bool:

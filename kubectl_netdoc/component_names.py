@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from shlex import quote
+from typing import Any
 
 import msgspec
 
@@ -20,7 +21,18 @@ from kubectl_netdoc.cluster import Cluster, matches
 from kubectl_netdoc.commands import Risk, on_node
 from kubectl_netdoc.model import Finding
 from kubectl_netdoc.networks import Image
-from kubectl_netdoc.records import DAEMON_SET, POD, SERVICE, Pod
+from kubectl_netdoc.records import (
+    DAEMON_SET,
+    DEPLOYMENT,
+    ENDPOINT_SLICE,
+    NETWORK_POLICY,
+    NODE,
+    POD,
+    SERVICE,
+    STATEFUL_SET,
+    Kind,
+    Pod,
+)
 
 NAMING = ("k8s-app", "component", "app.kubernetes.io/component", "app.kubernetes.io/name", "app", "name", "tier")
 """Labels by which distributions name the parts of a cluster, the likeliest first."""
@@ -29,6 +41,13 @@ FLEETING = ("hash", "generation", "kubernetes.io/pod-name", "pod-index")
 """Endings of labels that controllers give anew to each pod or rollout."""
 
 LEAVES = " Each `kubectl debug node` leaves its pod (node-debugger-…) behind: delete it when you are done."
+
+WHOLE: dict[str, Kind[Any]] = {
+    word: kind
+    for kind in (POD, NODE, SERVICE, DEPLOYMENT, DAEMON_SET, STATEFUL_SET, ENDPOINT_SLICE, NETWORK_POLICY)
+    for word in (kind.name.lower(), kind.plural)
+}
+"""Kinds of which all objects are read, by the words that kubectl has for them."""
 
 _SELECTOR = re.compile(r" (?:-l|--selector)[ =](?P<quote>['\"]?)(?P<selector>[^\s'\"|]+)(?P=quote)")
 _NAMESPACE = re.compile(r" (?:-n|--namespace)[ =](\S+)")
@@ -63,6 +82,8 @@ class _Names:
 
     def fit(self, command: str) -> tuple[str, ...]:
         """Return the command as it is to be on this cluster; nothing where what it names is not there."""
+        if not self._there(command):
+            return ()
         written = _SELECTOR.search(command)
         if not written or not _OF_PODS.match(command) or not self.cluster.readable(POD):
             return (command,)
@@ -71,8 +92,7 @@ class _Names:
         labels = _labels(written["selector"])
         if labels is None or self._matched(space, labels) or not self._seen(space):
             return (command,)
-        pods = COMPONENTS.get(written["selector"], _none)(self.cluster)
-        chosen = _selector(self.cluster, pods)
+        pods, chosen = self._component(written["selector"])
         if chosen is None:
             return ()
         there, selector = chosen
@@ -82,14 +102,33 @@ class _Names:
         command = command.replace(written[0], f" -l {quote(selector)}")
         return (command.replace(namespace[0], f" -n {quote(there)}") if namespace else command,)
 
+    def _there(self, command: str) -> bool:
+        """Whether the object that a command names is there, as far as all of its kind were read."""
+        kind, namespace, name = commands.named(command) or ("", "", "")
+        whole = WHOLE.get(kind.partition(".")[0])
+        if whole is None or not self.cluster.index.readable(whole) or (whole.namespaced and not namespace):
+            return True
+        if whole.namespaced and not self._seen(namespace):
+            return True
+        return (namespace if whole.namespaced else "", name) in self.cluster.index.by_name[whole.name]
+
+    def _component(self, selector: str) -> tuple[list[Pod], tuple[str, str] | None]:
+        """The pods of the component that kubeadm's selector is of, with their namespace and selector here; looked for once."""
+        made, key = self.cluster.index.made, (__name__, selector)
+        if key not in made:
+            pods = COMPONENTS.get(selector, _none)(self.cluster)
+            made[key] = pods, _selector(self.cluster, pods)
+        found: tuple[list[Pod], tuple[str, str] | None] = made[key]
+        return found
+
     def _matched(self, namespace: str, labels: Mapping[str, str]) -> bool:
-        pods = self.cluster.all(POD)
-        return any((not namespace or pod.namespace == namespace) and matches(labels, pod.metadata.labels) for pod in pods)
+        pods = self.cluster.index.pods_by_namespace.get(namespace, ()) if namespace else self.cluster.all(POD)
+        return any(matches(labels, pod.metadata.labels) for pod in pods)
 
     def _seen(self, namespace: str) -> bool:
         """Whether the pods of a namespace were read: all were, or some of it."""
         limited = self.cluster.scope.namespaces
-        return not limited or namespace in limited or any(pod.namespace == namespace for pod in self.cluster.all(POD))
+        return not limited or namespace in limited or namespace in self.cluster.index.pods_by_namespace
 
 
 def _labels(selector: str) -> dict[str, str] | None:

@@ -15,6 +15,7 @@ import msgspec
 from kubectl_netdoc import commands
 from kubectl_netdoc.cluster import Cluster
 from kubectl_netdoc.commands import Risk
+from kubectl_netdoc.component_names import fitted
 from kubectl_netdoc.facts import Facts, Measured
 from kubectl_netdoc.model import Check, Code, Finding
 from kubectl_netdoc.records import KINDS, POD
@@ -134,12 +135,13 @@ def commands_can_be_pasted(check: Check, cases: Sequence[Case], source: str) -> 
 
 
 def selectors_match(check: Check, cases: Sequence[Case], source: str) -> Iterable[str]:
-    """A selector of pods in a command selects a pod of the cluster that it is printed for, where its pods could be read."""
+    """A selector of pods in a command, as it is printed, selects a pod of the cluster, where its pods could be read."""
     for case in cases:
         pods = list(case.cluster.index.items(POD))
         if not case.cluster.index.readable(POD) or case.cluster.scope.namespaces:
             continue
-        for command in sorted({c for f in outcome(check, case.cluster, case.measured).findings for c in f.commands}):
+        told = [fitted(finding, case.cluster) for finding in outcome(check, case.cluster, case.measured).findings]
+        for command in sorted({command for finding in told for command in finding.commands}):
             labels = _selected_pods(command)
             if labels and not any(labels.items() <= pod.metadata.labels.items() for pod in pods):
                 yield f"case {case.name!r}: {command}: no pod has these labels"

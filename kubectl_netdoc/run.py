@@ -141,7 +141,7 @@ def analyse(check: Check, facts: Facts) -> Outcome:
         ran, rest = False, (Unseen(what=check.id, reason=str(skip), moot=skip.moot),)
     except (Exception, SystemExit) as error:
         return _crash(check, error)
-    findings = tuple(component_names.fitted(item, facts.cluster) for item in said if isinstance(item, Finding))
+    findings = tuple(item for item in said if isinstance(item, Finding))
     unseen = tuple(item for item in said if isinstance(item, Unseen))
     return Outcome(check, findings, unseen + rest, ran=ran)
 
@@ -237,7 +237,8 @@ def sum_up(
 ) -> Report:
     """Return the report of the outcomes, causes joined, without what is ignored, with what the whole run did not look at."""
     codes = {code: entry[1] for code, entry in registry.codes.items()}
-    linked = causes.link((_of(outcome.check, f) for outcome in outcomes for f in outcome.findings), codes)
+    fitted = (component_names.fitted(_of(outcome.check, f), cluster) for outcome in outcomes for f in outcome.findings)
+    linked = causes.link(fitted, codes)
     told, ignored = suppress.apply(linked, settings.ignore, cluster)
     findings = recent.beside(causes.ranked(told), cluster)
     by_check: defaultdict[str, list[Finding]] = defaultdict(list)

@@ -12,8 +12,8 @@ from kubectl_netdoc.cluster import Cluster, Unavailable
 from kubectl_netdoc.commands import Risk, on_node
 from kubectl_netdoc.component_names import LEAVES, fitted
 from kubectl_netdoc.model import Finding, Severity, Subject
-from kubectl_netdoc.records import POD, Container, Kind, Object, OwnerReference, PodSpec
-from kubectl_netdoc.testing import make_cluster, make_node, make_pod
+from kubectl_netdoc.records import DEPLOYMENT, POD, Container, Kind, Object, OwnerReference, PodSpec
+from kubectl_netdoc.testing import make_cluster, make_node, make_pod, make_workload
 
 LOG = "kubectl -n kube-system logs --tail=20 -l k8s-app=kube-proxy --prefix"
 RESTART = "kubectl -n kube-system delete pod -l k8s-app=kube-proxy --field-selector spec.nodeName=n1"
@@ -65,6 +65,23 @@ def test_what_is_not_there_is_not_named() -> None:
     cluster = make_cluster(make_node("n1"), make_pod("web", labels={"app": "web"}))
     manager = "kubectl -n kube-system logs --tail=20 -l component=kube-controller-manager"
     assert told(cluster, LOG, RESTART, manager, "kubectl get nodes").commands == ("kubectl get nodes",)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "kubectl describe node n9",
+        "kubectl -n shop describe pod web-9",
+        "kubectl -n shop logs web-9 --tail=5",
+        "kubectl -n shop delete pod/web-9",
+        "kubectl -n shop patch deployment web -p '{}'",
+        on_node("n9", "ip route"),
+    ],
+)
+def test_an_object_that_is_not_there_is_not_named(command: str) -> None:
+    cluster = make_cluster(make_node("n1"), make_pod("web-1"), make_workload(DEPLOYMENT, "api"))
+    there = command.replace("n9", "n1").replace("web-9", "web-1").replace("deployment web", "deployment api")
+    assert told(cluster, command, there).commands == (there,)
 
 
 @pytest.mark.parametrize("listing", [None, Unavailable("forbidden")])
