@@ -96,8 +96,10 @@ class _Names:
         if chosen is None:
             return ()
         there, selector = chosen
+        node = _ON_NODE.search(command)
+        if node and not any(pod.spec.node_name == node[1].strip("'") for pod in pods):
+            return ()
         if all(pod.static for pod in pods) and " delete pod" in command:
-            node = _ON_NODE.search(command)
             return (_restart_static(node[1], pods[0]),) if node else ()
         command = command.replace(written[0], f" -l {quote(selector)}")
         return (command.replace(namespace[0], f" -n {quote(there)}") if namespace else command,)
@@ -157,9 +159,11 @@ def _selector(cluster: Cluster, pods: list[Pod]) -> tuple[str, str] | None:
 
 
 def _restart_static(node: str, pod: Pod) -> str:
-    """A static pod is made by its node's kubelet from a file: deleting what the API shows of it restarts nothing."""
-    name = next((c.name for c in pod.spec.containers), "")
-    return on_node(node, f"crictl ps --name {quote(name)} --quiet | xargs crictl stop")
+    """A static pod is made by its node's kubelet from a file: deleting what the API shows of it restarts nothing.
+
+    Its containers are called after the program that they run; the kubelet starts one again that ends.
+    """
+    return on_node(node, f"pkill -x {quote(next((c.name for c in pod.spec.containers), ''))}")
 
 
 def _none(cluster: Cluster) -> list[Pod]:

@@ -56,8 +56,13 @@ def test_a_static_pod_is_restarted_on_its_node() -> None:
     found = told(make_cluster(make_node("n1"), proxy("kube-proxy-n1", AKS, static=True)), RESTART)
     (command,) = found.commands
     assert command.startswith("kubectl debug node/n1 ")
-    assert "crictl stop" in command
+    assert command.endswith("pkill -x kube-proxy")
     assert (found.risk, found.argv[0][:3]) == (Risk.NODE, ("kubectl", "debug", "node/n1"))
+
+
+def test_a_node_without_it_has_none_to_restart() -> None:
+    cluster = make_cluster(make_node("n2"), proxy("kube-proxy-a", AKS))
+    assert told(cluster, RESTART.replace("=n1", "=n2")).commands == ()
 
 
 def test_what_is_not_there_is_not_named() -> None:
