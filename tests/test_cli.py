@@ -586,3 +586,12 @@ def test_scope_of_a_bundle_is_as_the_flags_say(netdoc: Netdoc, file: Any) -> Non
     assert "Services with app!=x only" in netdoc("check", "--from", path, "-l", "app!=x").out
     assert "namespace shop" in netdoc("check", "--from", path, "-n", "shop").out
     complaint(netdoc("check", "--from", path, "-n", "shop", "-A"), 2)
+
+
+@pytest.mark.parametrize(("wanted", "code"), [(True, 4), (False, 0)], ids=["could not measure", "was not to measure"])
+def test_a_run_that_was_to_measure_and_could_not_is_not_0(netdoc: Netdoc, tmp_path: Path, wanted: bool, code: int) -> None:
+    content = json.loads((Path(__file__).parent / "bundles" / "healthy.json").read_text())
+    content |= {"debug_pods": [], "host_pods": [], "exchanges": []}
+    content |= {"wanted": wanted, "why_not": "you may not create a namespace for debug pods"}
+    (tmp_path / "bundle.json").write_text(json.dumps(content))
+    assert netdoc("check", "--from", tmp_path / "bundle.json").code == code

@@ -9,9 +9,10 @@ import pty
 import subprocess
 from pathlib import Path
 
+import pytest
 from rich.console import Console
 
-from kubectl_netdoc.cli.show import FEWEST, Show
+from kubectl_netdoc.cli.show import FEWEST, LONG, Plain, Show
 from kubectl_netdoc.model import State
 
 BUNDLE = str(Path(__file__).parent.parent / "demo" / "kube-proxy-hung.json")
@@ -66,3 +67,28 @@ def test_the_last_lines_are_shown_and_nothing_of_a_cluster_acts() -> None:
     assert "[2J" in lines[-2]
     assert "\x1b[2J" not in lines[-2]
     assert len(drawn(height=3, checks=30).splitlines()) == FEWEST + 1
+
+
+def test_what_is_waited_for_is_shown_with_its_seconds() -> None:
+    console = Console(file=io.StringIO(), force_terminal=True, width=80, height=10)
+    with Show(console) as show:
+        show.stage("measuring")
+        show.waiting("pulling img:1\x1b[2J on 3 nodes", 23.4)
+        view = show._view()
+        show.note("another image")
+    with console.capture() as capture:
+        console.print(view)
+    assert "on 3 nodes, 23 s" in " ".join(capture.get().split())
+    assert "\x1b[2J" not in capture.get()
+
+
+def test_without_a_terminal_a_wait_is_said_once_and_only_where_it_is_long(capsys: pytest.CaptureFixture[str]) -> None:
+    plain = Plain()
+    for seconds in (0.5, LONG - 0.1):
+        plain.waiting("pulling img:1 on 3 nodes", seconds)
+    assert capsys.readouterr().err == ""
+    for seconds in (LONG, LONG + 1):
+        plain.waiting("pulling img:1 on 3 nodes", seconds)
+    said = capsys.readouterr().err
+    assert said.startswith("kubectl-netdoc: pulling img:1 on 3 nodes; --image")
+    assert said.count("\n") == 1
