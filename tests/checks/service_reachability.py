@@ -323,7 +323,7 @@ CASES = [
         GONE,
         _measure(GONE, _everywhere("10.0.1.1"), own=dict.fromkeys(NODES, NOTHING)),
         ("SVR008", "Service shop/web"),
-        ("SVR001", "Cluster service addresses"),
+        ("SVR009", "Cluster new Services"),
     ),
     _case("a pod that is not in the list, and answers", GONE, _measure(GONE)),
     _case("dual-stack, healthy", DUAL, _measure(DUAL)),
