@@ -169,9 +169,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
         elif vantage.reason:
             code = _code(facts, vantage)
             if why := _doubted(facts, vantage, code):
-                yield Unseen(
-                    f"why netdoc's pod on {vantage.node} is of no use ({vantage.reason}: {vantage.message})", why, asked=True
-                )
+                yield Unseen(f"what {vantage.node} reaches", f"{vantage.reason}: {vantage.message}; {why}", asked=True)
             else:
                 found.setdefault((code, vantage.reason), []).append(vantage)
     for (code, reason), those in found.items():

@@ -142,9 +142,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
         elif (namespace, name) not in asked or use.new or cluster.origin == "manifests" or listing.undecodable:
             continue
         elif use.unread:
-            why = (
-                "not there, and whether the controller has its certificate from there can't be seen: IngressClasses can't be read"
-            )
+            why = "it is not there, and the controller may have certificates from elsewhere: IngressClasses can't be read"
             yield Unseen(f"TLS Secret {namespace}/{name}", why, asked=True)
         else:
             yield MISSING.on(subject, use.named)

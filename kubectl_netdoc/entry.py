@@ -100,9 +100,8 @@ def untold(cluster: Cluster, service: Service) -> str:
     if cluster.unread(POD) and service.spec.selector:
         held = [item for item in cluster.slices_of(service) if item.endpoints and item.changed]
         settled = any(cluster.age(item.changed) > SETTLING for item in held)
-        return (
-            "" if settled else f"no endpoint of it is ready, and whether one is wanted can't be seen: {POD.plural} can't be read"
-        )
+        why = "no endpoint of it is ready, and whether one is wanted can't be seen"
+        return "" if settled else f"{why}: {POD.plural} can't be read"
     none = cluster.readable(POD) and service.spec.selector and not cluster.pods_of(service)
     hidden = unread(cluster) if none else []
     return f"it has no pod, and whether one is wanted can't be seen: {', '.join(hidden)} can't be read" if hidden else ""

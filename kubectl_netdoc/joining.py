@@ -25,10 +25,10 @@ def joining(cluster: Cluster) -> frozenset[str]:
     """
     if cluster.readable(NODE):
         return frozenset(node.name for node in cluster.all(NODE) if joins(cluster, node))
-    pods = cluster.all(POD) if cluster.unread(NODE) and cluster.readable(POD) else ()
-    return frozenset(cluster.vantages if cluster.unread(NODE) else ()) - {
-        pod.spec.node_name for pod in pods if _long(cluster, pod)
-    }
+    if not cluster.unread(NODE):
+        return frozenset()
+    pods = cluster.all(POD) if cluster.readable(POD) else ()
+    return frozenset(cluster.vantages) - {pod.spec.node_name for pod in pods if _long(cluster, pod)}
 
 
 def _long(cluster: Cluster, pod: Pod) -> bool:

@@ -62,7 +62,8 @@ def _ips(facts: Facts, node: str) -> tuple[str, ...]:
 
 def any_policy(cluster: Cluster) -> bool:
     """Whether there is a policy of any kind, or a list of them that can't be read."""
-    return any(cluster.unread(kind) or (cluster.readable(kind) and cluster.all(kind)) for kind in POLICIES)
+    kinds: tuple[Kind[Any], ...] = POLICIES
+    return any(cluster.unread(kind) or (cluster.readable(kind) and bool(cluster.all(kind))) for kind in kinds)
 
 
 def doubt(facts: Facts, node: str, address: str, port: int, protocol: str = "TCP") -> Doubt | None:
