@@ -66,6 +66,7 @@ DEFAULT = {"service": {"name": "nothing", "port": {"number": 80}}}
 SOLVER = {"acme.cert-manager.io/http01-solver": "true"}
 API = make_service("api", selector=APP)
 SHARED = Annotations(cilium_global="true")
+NO_PODS = {API_POD: Unavailable("forbidden")}
 NO_RIGHT = Unavailable("forbidden", Rule("list", "ingressclasses", "networking.k8s.io"))
 
 _METADATA = msgspec.structs.replace(WEB[1].metadata, annotations=SHARED)
@@ -118,13 +119,13 @@ CASES = [
     ),
     _case(
         "Pods can't be read: none of long ago is ready",
-        make_cluster(WEB, CLASS, _unready(3600), make_ingress(), unavailable={API_POD: Unavailable("forbidden")}),
+        make_cluster(WEB, CLASS, _unready(3600), make_ingress(), unavailable=NO_PODS),
         ("ING003", SERVICE_WEB),
     ),
     *(
         _case(
             f"Pods can't be read: {name}",
-            make_cluster(*objects, unavailable={API_POD: Unavailable("forbidden")}),
+            make_cluster(*objects, unavailable=NO_PODS),
             state="unknown",
         )
         for name, objects in (
