@@ -25,6 +25,7 @@ from collections.abc import Iterator
 
 from kubectl_netdoc.api import (
     NODE,
+    POD,
     Check,
     Code,
     Explains,
@@ -41,7 +42,7 @@ from kubectl_netdoc.api import (
     Unseen,
     Vantage,
 )
-from kubectl_netdoc.joining import joins
+from kubectl_netdoc.joining import joining, joins
 from kubectl_netdoc.python_images import registry
 from kubectl_netdoc.words import some
 
@@ -142,6 +143,9 @@ CODES = {
     Trouble.EXEC: EXEC,
 }
 
+JOINS = (Trouble.SANDBOX, Trouble.LATE, Trouble.ENDED)
+"""What becomes of a pod on a node that has just joined."""
+
 NOT_PERMITTED = {Trouble.FORBIDDEN: Rule("get", "pods/exec"), Trouble.ADMISSION: None}
 """Why exec into a pod that runs is refused, and the right that is lacking: what may not be looked at is no fault."""
 
@@ -163,7 +167,11 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
         if vantage.running and vantage.reason in NOT_PERMITTED:
             yield Unseen(f"what {vantage.node} reaches", vantage.message, NOT_PERMITTED[Trouble(vantage.reason)], asked=True)
         elif vantage.reason:
-            found.setdefault((_code(facts, vantage), vantage.reason), []).append(vantage)
+            code = _code(facts, vantage)
+            if why := _doubted(facts, vantage, code):
+                yield Unseen(f"what {vantage.node} reaches", f"{vantage.reason}: {vantage.message}; {why}", asked=True)
+            else:
+                found.setdefault((code, vantage.reason), []).append(vantage)
     for (code, reason), those in found.items():
         nodes = [vantage.node for vantage in those]
         subject = Subject("Node", nodes[0]) if len(nodes) == 1 else Subject("Cluster", "debug pods")
@@ -180,11 +188,21 @@ def _code(facts: Facts, vantage: Vantage) -> Code:
     trouble, cluster = Trouble(vantage.reason), facts.cluster
     node = cluster.get(NODE, "", vantage.node) if cluster.readable(NODE) else None
     if node is not None:
-        if trouble in (Trouble.SANDBOX, Trouble.LATE, Trouble.ENDED) and joins(cluster, node):
+        if trouble in JOINS and joins(cluster, node):
             return NODE_NOT_READY
         if trouble is Trouble.ENDED and (node.spec.unschedulable or node.metadata.deletion_timestamp):
             return NODE_NOT_READY
     return CODES[trouble]
+
+
+def _doubted(facts: Facts, vantage: Vantage, code: Code) -> str:
+    """Return why a trouble may be that of a node that comes or goes, where Nodes can't be read; nothing where it is none."""
+    trouble, cluster = Trouble(vantage.reason), facts.cluster
+    if code is NODE_NOT_READY or not cluster.unread(NODE):
+        return ""
+    if trouble in JOINS and vantage.node in joining(cluster):
+        return "the node may have just joined: Nodes can't be read"
+    return "the node may be drained: Nodes can't be read" if trouble is Trouble.ENDED else ""
 
 
 def _left_out(facts: Facts) -> Iterator[Unseen]:
@@ -203,7 +221,7 @@ check = Check(
     id="debug_pods",
     title="Debug pods run on every node",
     prefix="POD",
-    needs=Needs(optional=(NODE,), tier=Tier.PODS),
+    needs=Needs(optional=(NODE,), hints=(POD,), tier=Tier.PODS),
     codes=(IMAGE, REFUSED, NO_ACCOUNT, SANDBOX, NOT_STARTED, NODE_NOT_READY, EXEC),
     analyse=analyse,
 )

@@ -444,14 +444,17 @@ def _certain(seen: _Seen, name: Name, server: Server, answer: Answer) -> bool:
     return any(name.want <= a.got for a in services)
 
 
-def _without_service(cluster: Cluster) -> Iterator[Finding]:
+def _without_service(cluster: Cluster) -> Iterator[Finding | Unseen]:
+    """In manifests a Service that is not there may be made elsewhere: an operator's, or of files beside these."""
     for item in cluster.all(STATEFUL_SET) if cluster.readable(STATEFUL_SET) else ():
         wanted = item.spec.service_name
         young = cluster.age(item.metadata.creation_timestamp) < TOGETHER
         if not wanted or young or cluster.get(SERVICE, item.namespace, wanted) is not None:
             continue
         subject, labels = Subject("StatefulSet", item.name, item.namespace), item.template.metadata.labels
-        if headless := [service for service in cluster.leading_to(item.namespace, labels) if service.headless]:
+        if cluster.origin == "manifests":
+            yield Unseen(f"the names of the pods of {subject}", f"their Service {wanted} is not in these manifests")
+        elif headless := [service for service in cluster.leading_to(item.namespace, labels) if service.headless]:
             selector = ",".join(f"{key}={value}" for key, value in sorted(headless[0].spec.selector.items()))
             yield MISNAMED.on(subject, service=wanted, headless=headless[0].name, selector=selector)
         else:

@@ -173,6 +173,10 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
             yield from _pods(cluster, service)
             for pod in _overdue(cluster, service, timedelta(seconds=facts.threshold(OVERDUE))):
                 overdue.setdefault((pod.namespace, pod.name), []).append(f"{service.namespace}/{service.name}")
+    if overdue and cluster.unread(NODE):
+        why = "should have ended long ago, and whether their nodes are down can't be seen: Nodes can't be read"
+        yield Unseen(f"{len(overdue)} pods", why, asked=True)
+        overdue = {}
     for (namespace, name), services in overdue.items():
         late = cluster.get(POD, namespace, name)
         assert late is not None

@@ -141,7 +141,10 @@ def _subject(service: Service) -> Subject:
 
 
 def _judge(facts: Facts, service: Service) -> Iterator[Finding | Unseen]:
-    """A name is missing where every node that got an answer was told so."""
+    """A name is missing where every node that got an answer was told so.
+
+    The alias was asked for in the cluster domain, which only the Corefile tells: unread, its answer says nothing.
+    """
     what, missing, reasons = f"the name {_target(service)}", {}, set()
     nodes = [vantage.node for vantage in facts.vantages if vantage.running and vantage.node in _nodes(facts.cluster)]
     if not nodes:
@@ -152,7 +155,7 @@ def _judge(facts: Facts, service: Service) -> Iterator[Finding | Unseen]:
         alias, target = (_word(facts, request) for request in _lookups(facts.cluster, service, node))
         if target == "NXDOMAIN":
             missing[node] = target
-        elif target == "an address" and alias in ("NXDOMAIN", "nothing"):
+        elif target == "an address" and alias in ("NXDOMAIN", "nothing") and not facts.cluster.unread(COREFILE):
             missing[node] = f"{alias} to the alias and an address to the target"
         elif target in ("an address", "nothing"):
             exists = True

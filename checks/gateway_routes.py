@@ -319,7 +319,7 @@ def _attached(cluster: Cluster, kind: str, route: Route, dead: set[tuple[str, st
         return
     if gone:
         yield NO_GATEWAY.on(subject, parents=sorted("/".join(pair) for pair in gone))
-    alive = named - gone - dead
+    alive = named - gone - dead - _unclassed(cluster)
     if not alive:
         return
     said = [
@@ -336,6 +336,13 @@ def _attached(cluster: Cluster, kind: str, route: Route, dead: set[tuple[str, st
         yield code.on(subject, why="; ".join(dict.fromkeys(map(_says, refused))))
     elif not said and cluster.age(route.metadata.creation_timestamp) > PROGRAMMING:
         yield UNTAKEN.on(subject, minutes=minutes, parents=sorted("/".join(pair) for pair in alive))
+
+
+def _unclassed(cluster: Cluster) -> set[tuple[str, str]]:
+    """Gateways of which nobody has said anything, where their classes can't be read: those may have no controller."""
+    gateways = cluster.all(GATEWAY) if cluster.unread(GATEWAY_CLASS) else ()
+    silent = (g for g in gateways if all(condition.status == "Unknown" for condition in g.status.conditions))
+    return {(gateway.namespace, gateway.name) for gateway in silent}
 
 
 def _backends(cluster: Cluster, kind: str, route: Route, led: list[Backend], leading: Loads) -> Iterator[Finding | Unseen]:

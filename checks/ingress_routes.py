@@ -120,7 +120,8 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     if unmade:
         yield Unseen(f"{len(unmade)} backends of Ingresses", f"their Services are not in these manifests: {some(unmade, SHOWN)}")
     yield from _behind(cluster, routes)
-    yield from _conflicts(routes if cluster.origin != "manifests" else [route for route in routes if route.controller])
+    told = cluster.origin != "manifests" and not cluster.unread(INGRESS_CLASS)
+    yield from _conflicts(routes if told else [route for route in routes if route.controller])
 
 
 def _backends(ingress: Ingress) -> Iterator[Backend]:

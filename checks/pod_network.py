@@ -67,7 +67,7 @@ BULK = 65536
 SEGMENT = 1024
 """Bytes of the large payload from which on full-size segments do pass: a hole lets none through, at any MTU that is in use."""
 
-CHAIN = Explains(("DNL001", "DNL002", "DNL003", "DNL005", "DNL007", "SVR002", "SVR003", "SVR004", "SVR005", "SVR006"), "path")
+CHAIN = Explains(("DNL001", "DNL002", "DNL003", "DNL005", "DNL007", "SVR002", "SVR005", "SVR006"), "path")
 FROM_NODE = Explains(("DSV001", "DSV002", "DSV003", "DTR001", "DTR002", "CPL007", "DNR001", "DNR005"), "node")
 """A lookup through the Service may go to either end: no path tells, the node it was seen from does; a DNS server there hears
 nothing of the API either."""
@@ -456,7 +456,7 @@ def _principles(mesh: _Mesh) -> Iterator[Finding]:
             yield DOUBLED.on(Subject("Cluster", "pod network"), ip=ip, nodes=nodes)
 
 
-def _ranges(facts: Facts, mesh: _Mesh) -> Iterator[Finding]:
+def _ranges(facts: Facts, mesh: _Mesh) -> Iterator[Finding | Unseen]:
     """A new pod outside its node's range counts only where those of all other nodes are inside theirs (design §6).
 
     Not at all where the network is known to give addresses from ranges of its own: they may be inside by chance.
@@ -468,6 +468,10 @@ def _ranges(facts: Facts, mesh: _Mesh) -> Iterator[Finding]:
     outside = [node for node, ip in judged.items() if not any(routing.contains(r, ip) for r in ranges[node])]
     if 0 < len(outside) < len(judged) and len(outside) == 1:
         node = outside[0]
+        if facts.cluster.unread(DAEMON_SET):
+            why = "whether the network gives nodes ranges of its own can't be seen: DaemonSets can't be read"
+            yield Unseen(f"{judged[node]} of a new pod on {node}, outside {', '.join(ranges[node])}", why, asked=True)
+            return
         paths = sorted(f"{a} -> {b}" for a, b in mesh.replies if node in (a, b))
         yield FOREIGN_RANGE.on(Subject("Node", node), ip=judged[node], ranges=ranges[node], nodes=[node], paths=paths)
 

@@ -332,7 +332,7 @@ def _wanted(cluster: Cluster) -> Iterator[Unseen]:
 def _judge(cluster: Cluster, service: Service, provisioning: timedelta, unmade: list[str]) -> Iterator[Finding | Unseen]:
     """``unmade`` takes what manifests say nothing of."""
     if service.spec.type == "ExternalName":
-        yield from _alias(cluster, service, unmade)
+        yield from _within(cluster, service, list(_alias(cluster, service, unmade)))
         return
     if service.spec.type == "LoadBalancer" and cluster.origin != "manifests":
         yield from _load_balancer(cluster, service, provisioning)
@@ -624,6 +624,16 @@ def _alias(cluster: Cluster, service: Service, unmade: list[str]) -> Iterator[Fi
         chain, current = [*chain, step], following
     if current is service and _is_address(target):
         yield ALIAS_OF_ADDRESS.on(_subject(service), target=target)
+
+
+def _within(cluster: Cluster, service: Service, found: list[Finding]) -> Iterator[Finding | Unseen]:
+    """What was found of an alias of a name in a domain; where that is the cluster's, only the Corefile tells."""
+    target = service.spec.external_name.rstrip(".").lower()
+    if found and cluster.unread(COREFILE) and target.count(".") > 2 and not _is_address(target):
+        why = f"whether {target} is a name of this cluster can't be seen: {COREFILE.plural} can't be read"
+        yield Unseen(f"what Service {service.namespace}/{service.name} is an alias of", why, asked=True)
+    else:
+        yield from found
 
 
 def _no_target(cluster: Cluster, service: Service, wanted: tuple[str, str], unmade: list[str]) -> Iterator[Finding]:

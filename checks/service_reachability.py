@@ -74,6 +74,9 @@ MOST_DECLARED = 4
 ASIDE = re.compile(r"metric|prom|health|probe|live|ready|status|admin|debug|pprof|profil|monitor|telemetry")
 """Names of ports that are for those who run a pod, and not what a Service is to lead others to."""
 
+UNASKED = "not asked"
+"""What is told of the certificate where it can't be asked for."""
+
 PROXY_SAYS = ("KPX001", "KPX002", "KPX003", "SRL001", "SRL002", "SRL003", "SRL006", "STF001", "STF002")
 """What is seen of the same from further tiers: kube-proxy hangs or lags, its rules, the flows that they left."""
 
@@ -287,12 +290,14 @@ def _proxying(facts: Facts, nodes: list[str]) -> Iterator[Finding | Unseen]:
         elif isinstance(reply, EchoReply):
             reached = {sample.who for sample in reply.samples if sample.who}
             direct = {other for other in nodes if other != node and _proved(facts, node, other)}
-            works = _certified(facts, node) == "verified"
+            works = _certified(facts, node) == "verified" or _others_work(facts, node)
+            blind = not facts.cluster.readable(ENDPOINT_SLICE) or _certified(facts, node) == UNASKED
             if not (reached or works or direct) and (elders.reached(facts, node) or _enclosed(facts, node)):
                 why = "netdoc's new pod there reaches nothing beyond its node, with a Service or without"
                 yield Unseen(f"kube-proxy's part on node {node}", why, asked=True)
-            elif not reached and works and not direct:
-                why = "its pods can't be reached from there, and another Service works"
+            elif not reached and not direct and (works or (blind and len(nodes) > 1)):
+                other = "another Service works" if works else "nothing else that was asked tells a dead path from it"
+                why = f"its pods can't be reached from there, and {other}"
                 yield Unseen(f"netdoc's own Service from node {node}", why, asked=True)
             elif not reached and not works:
                 broken[node] = sorted({"impostor" if s.impostor else str(s.outcome) for s in reply.samples})
@@ -353,7 +358,17 @@ def _certified(facts: Facts, node: str) -> str:
         reply = facts.reply(request)
         if isinstance(reply, CertificateReply):
             return "verified" if reply.verified else reply.problem or str(reply.outcome)
-    return "not asked"
+    return UNASKED
+
+
+def _others_work(facts: Facts, node: str) -> bool:
+    """Whether another Service's address answers on a node where nothing accepts for others: a witness like the certificate,
+    which stands in for it where it can't be asked for.
+    """
+    if _certified(facts, node) != UNASKED or not facts.cluster.readable(ENDPOINT_SLICE) or _accepts_all(facts, node):
+        return False
+    asked = [facts.reply(through) for target in targets(facts.cluster) for through in target.through(node)]
+    return any(isinstance(reply, ConnectReply) and reply.outcome is Outcome.OK for reply in asked)
 
 
 def _impostors(facts: Facts, nodes: list[str]) -> Iterator[Finding]:
@@ -431,12 +446,22 @@ def _services(facts: Facts, nodes: list[str]) -> Iterator[Finding | Unseen]:
             continue
         for endpoint in row.direct:
             silent.setdefault((row.target.service.namespace, endpoint.pod, endpoint.address), []).append((row, endpoint))
-        yield from (LENIENT.on(row.subject, address=str(e.address)) for e in row.refusing() if e.lenient)
+        yield from _lenient(facts.cluster, row)
         yield from _only_direct(row)
     for same in refused.values():
         yield _refused(facts, same, answering)
     for ends in silent.values():
         yield from _silent(facts, ends[0][1], [row for row, _ in ends], rejecting)
+
+
+def _lenient(cluster: Cluster, row: _Row) -> Iterator[Finding | Unseen]:
+    """Endpoints that refuse and may: what Pods that can't be read would tell is not known."""
+    for endpoint in row.refusing():
+        if endpoint.lenient and cluster.unread(POD):
+            why = "it refuses, and may be a host's process: Pods can't be read"
+            yield Unseen(f"{row.target.name} on {endpoint.address}", why, asked=True)
+        elif endpoint.lenient:
+            yield LENIENT.on(row.subject, address=str(endpoint.address))
 
 
 def _answering(rows: list[_Row]) -> set[tuple[str, str]]:
@@ -476,9 +501,9 @@ def _some(names: list[str]) -> str:
 
 
 def _rejected(facts: Facts, refusing: list[Endpoint], nodes: list[str]) -> bool:
-    """Whether policies forbid all of this: some engines refuse what they stop (P5)."""
+    """Whether policies forbid all of this, or can't be judged at all: some engines refuse what they stop (P5)."""
     doubts = [policies.doubt(facts, node, e.address.ip, e.address.port) for e in refusing for node in nodes]
-    return all(doubt and doubt.certain for doubt in doubts)
+    return all(doubt and (doubt.certain or doubt.blind) for doubt in doubts)
 
 
 def _refused(facts: Facts, rows: list[_Row], answering: set[tuple[str, str]]) -> Finding:

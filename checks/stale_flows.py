@@ -141,6 +141,10 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
             if service and (kind := _stale(facts, node, service, flow)):
                 key = (f"{service.namespace}/{service.name}", flow.to, kind == "untranslated")
                 bad.setdefault(key, {}).setdefault(node, []).append(flow)
+    if bad and cluster.unread(POD):
+        why = "whether kube-proxy has just started, and is still to forget them, can't be seen: Pods can't be read"
+        yield Unseen(f"tracked flows to {len(bad)} addresses that lead nowhere", why, asked=True)
+        bad = {}
     for (_, to, untranslated), by_node in sorted(bad.items(), key=str):
         yield _finding(services[to], to, untranslated, by_node)
     if len({address.ip for address in services}) > MOST:

@@ -109,11 +109,12 @@ OTHER_NAMES = Code(
 
 
 class _Use(Struct):
-    """What a Secret is for: who names it, for which hosts, and whether all of that is new."""
+    """What a Secret is for: who names it, for which hosts, and whether all of that is new, or may be nobody's who reads it."""
 
     users: list[str]
     hosts: list[str]
     new: bool = True
+    unread: bool = True
 
     @property
     def named(self) -> dict[str, list[str]]:
@@ -138,7 +139,12 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
         certificate = cluster.get(TLS_SECRET, namespace, name)
         if certificate is not None:
             yield from _judge(facts, subject, certificate, use)
-        elif (namespace, name) in asked and not use.new and cluster.origin != "manifests" and not listing.undecodable:
+        elif (namespace, name) not in asked or use.new or cluster.origin == "manifests" or listing.undecodable:
+            continue
+        elif use.unread:
+            why = "it is not there, and the controller may have certificates from elsewhere: IngressClasses can't be read"
+            yield Unseen(f"TLS Secret {namespace}/{name}", why, asked=True)
+        else:
             yield MISSING.on(subject, use.named)
     if left := len(uses.keys() - asked):
         yield Unseen("TLS Secrets", f"{left} of {len(uses)} were not read: {len(asked)} are at most")
@@ -148,18 +154,19 @@ def _uses(cluster: Cluster) -> dict[tuple[str, str], _Use]:
     """What each Secret is for. Some controllers have their certificates from elsewhere."""
     uses: dict[tuple[str, str], _Use] = {}
 
-    def note(secret: tuple[str, str], user: str, hosts: tuple[str, ...], new: bool) -> None:
+    def note(secret: tuple[str, str], user: str, hosts: tuple[str, ...], new: bool, unread: bool = False) -> None:
         use = uses.setdefault(secret, _Use([], []))
         use.users.append(user)
         use.hosts += hosts
-        use.new = use.new and new
+        use.new, use.unread = use.new and new, use.unread and unread
 
     for route in controllers.ingresses(cluster):
         ingress = route.ingress
         new = cluster.age(ingress.metadata.creation_timestamp) < ISSUING
+        unread = route.controller is None and cluster.unread(INGRESS_CLASS)
         for tls in ingress.spec.tls if route.controller is None or route.controller.secrets else ():
             if tls.secret_name:
-                note((ingress.namespace, tls.secret_name), f"Ingress {ingress.namespace}/{ingress.name}", tls.hosts, new)
+                note((ingress.namespace, tls.secret_name), f"Ingress {ingress.namespace}/{ingress.name}", tls.hosts, new, unread)
     for gateway in cluster.all(GATEWAY) if cluster.readable(GATEWAY) else ():
         new = cluster.age(gateway.metadata.creation_timestamp) < ISSUING
         for listener in gateway.spec.listeners if entry.in_scope(cluster, gateway.namespace) else ():

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from kubectl_netdoc.cluster import Cluster, Unavailable, matches
+from kubectl_netdoc.cluster import Cluster, matches
 from kubectl_netdoc.records import (
     DAEMON_SET,
     DEPLOYMENT,
@@ -112,9 +112,7 @@ def _makes(kind: Kind[Workload], item: Workload, selector: Mapping[str, str]) ->
 
 def unread(cluster: Cluster) -> list[str]:
     """Return the kinds of workloads that could not be read: what rests can't be told from what is not there."""
-    return [
-        kind.plural for kind in WORKLOADS if isinstance(listing := cluster.listing(kind), Unavailable) and not listing.by_design
-    ]
+    return [kind.plural for kind in WORKLOADS if cluster.unread(kind)]
 
 
 def elsewhere(cluster: Cluster, service: Service) -> str:

@@ -242,6 +242,14 @@ class Cluster:
         """Whether the list of a kind could be had."""
         return isinstance(self.listing(kind), Listing)
 
+    def unread(self, kind: Kind[Any]) -> bool:
+        """Whether there is such a list, or may be, and it could not be had: what it would say is not known, so it may excuse.
+
+        Not where there is none by design, as of a kind that the server does not serve.
+        """
+        listing = self.listing(kind)
+        return isinstance(listing, Unavailable) and not listing.by_design
+
     def get(self, kind: Kind[R], namespace: str, name: str) -> R | None:
         """Return one object, or None where there is none; raises ``KindUnavailable``."""
         self.all(kind)

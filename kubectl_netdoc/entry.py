@@ -80,6 +80,8 @@ def nobody(cluster: Cluster, service: Service) -> str:
     states = [endpoint.conditions for item in cluster.slices_of(service) for endpoint in item.endpoints]
     if any(state.ready or (state.serving and state.terminating) for state in states) or elsewhere(cluster, service):
         return ""
+    if cluster.unread(POD):
+        return "no endpoint of it is ready"
     pods = cluster.pods_of(service) if cluster.readable(POD) else []
     if pods and all(cluster.age(pod.metadata.creation_timestamp) < SETTLING for pod in pods):
         return ""
@@ -92,7 +94,14 @@ def resting(cluster: Cluster, service: Service) -> str:
 
 
 def untold(cluster: Cluster, service: Service) -> str:
-    """Return why it can't be told whether a Service without a pod rests by wish; nothing where it can."""
+    """Return why it can't be told whether a Service that nobody answers for rests by wish, or its pods have just begun; nothing
+    where it can.
+    """
+    if cluster.unread(POD) and service.spec.selector:
+        held = [item for item in cluster.slices_of(service) if item.endpoints and item.changed]
+        settled = any(cluster.age(item.changed) > SETTLING for item in held)
+        why = "no endpoint of it is ready, and whether one is wanted can't be seen"
+        return "" if settled else f"{why}: {POD.plural} can't be read"
     none = cluster.readable(POD) and service.spec.selector and not cluster.pods_of(service)
     hidden = unread(cluster) if none else []
     return f"it has no pod, and whether one is wanted can't be seen: {', '.join(hidden)} can't be read" if hidden else ""

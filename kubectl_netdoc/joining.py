@@ -6,7 +6,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from kubectl_netdoc.cluster import Cluster
-from kubectl_netdoc.records import NODE, Node
+from kubectl_netdoc.records import NODE, POD, Node, Pod
 
 JOINING = timedelta(minutes=2)
 """A new node's network agent needs its image and start, and its peers their watch, before pods there have a network: it and
@@ -19,6 +19,20 @@ def joins(cluster: Cluster, node: Node | None) -> bool:
 
 
 def joining(cluster: Cluster) -> frozenset[str]:
-    """Return the names of those that are; none where Nodes can't be read."""
-    nodes = cluster.all(NODE) if cluster.readable(NODE) else ()
-    return frozenset(node.name for node in nodes if joins(cluster, node))
+    """Return the names of those that are. Where Nodes can't be read, of the nodes that are measured from those that may be.
+
+    Of them a node is not new that a pod was put on before that (its condition PodScheduled). Reads NODE, and then POD.
+    """
+    if cluster.readable(NODE):
+        return frozenset(node.name for node in cluster.all(NODE) if joins(cluster, node))
+    if not cluster.unread(NODE):
+        return frozenset()
+    pods = cluster.all(POD) if cluster.readable(POD) else ()
+    return frozenset(cluster.vantages) - {pod.spec.node_name for pod in pods if _long(cluster, pod)}
+
+
+def _long(cluster: Cluster, pod: Pod) -> bool:
+    """Whether a pod was put on its node longer ago than a node takes to join; not where nothing tells when."""
+    put = pod.condition("PodScheduled")
+    moment = put.last_transition_time if put and put.status == "True" else None
+    return moment is not None and cluster.age(moment) > JOINING

@@ -429,7 +429,7 @@ def tunnel_lines(node: str, dev: str, via: str, macs: list[str], ends: list[str]
 
 BROKEN = (
     *("PNW001", "PNW002", "PNW003", "PNW004", "PNW006", "PNW012", "PNW014", "PTQ001", "PTQ003", "PTQ004", "SYN001"),
-    *("MTU001", "MTU003", "DNL001", "DNL002", "DNL003", "DNL005", "DNL007", "SVR002", "SVR003", "SVR004", "SVR005", "SVR006"),
+    *("MTU001", "MTU003", "DNL001", "DNL002", "DNL003", "DNL005", "DNL007", "SVR002", "SVR005", "SVR006"),
 )
 """Codes of what does not get through along a path whose route or tunnel is wrong."""
 

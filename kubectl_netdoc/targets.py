@@ -73,7 +73,7 @@ def own(cluster: Cluster, node: str) -> Echo:
 
 
 class Endpoint(Struct, frozen=True):
-    """One backend of a Service port. ``lenient``: refusing is no fault (host network, or nobody's pod).
+    """One backend of a Service port. ``lenient``: refusing is no fault (host network, or nobody's pod), or may be none.
 
     ``gone``: its slice names a pod that is not there. ``slice``: the EndpointSlice that it stands in.
     """
@@ -148,8 +148,14 @@ def _of(cluster: Cluster, service: Service, known: tuple[str, ...]) -> Iterator[
             yield Target(service, port, addresses, tuple(kept))
 
 
+def _hosts(cluster: Cluster) -> dict[str, frozenset[str]]:
+    """Each node's own addresses, which tell pods on the host network where Pods can't be read."""
+    nodes = cluster.all(NODE) if cluster.readable(NODE) and not cluster.readable(POD) else ()
+    return {node.name: frozenset(address.address for address in node.status.addresses) for node in nodes}
+
+
 def _endpoints(cluster: Cluster, service: Service, port: ServicePort) -> Iterator[Endpoint]:
-    pods = cluster.readable(POD)
+    pods, hosts = cluster.readable(POD), _hosts(cluster)
     for item in cluster.slices_of(service):
         numbers = [p.port for p in item.ports if p.name == port.name and p.protocol == port.protocol and p.port]
         for endpoint in item.endpoints:
@@ -161,5 +167,6 @@ def _endpoints(cluster: Cluster, service: Service, port: ServicePort) -> Iterato
             gone = bool(name) and pods and pod is None and item.managed_by == CONTROLLER
             # What others write may point to the pods of another cluster.
             stranger = not name or (pods and pod is None and not gone)
-            lenient = stranger or (pod is not None and pod.spec.host_network)
+            hosted = hosts.get(endpoint.node_name)
+            lenient = stranger or (pod.spec.host_network if pod else not pods and (not hosted or endpoint.addresses[0] in hosted))
             yield Endpoint(Address(endpoint.addresses[0], numbers[0]), name, endpoint.node_name, lenient, gone, item.name)

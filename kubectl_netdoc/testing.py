@@ -122,7 +122,10 @@ def make_pod(
         status={
             "phase": phase,
             "podIPs": [{"ip": ip}] if ip else [],
-            "conditions": [{"type": "Ready", "status": str(ready), "lastTransitionTime": ago(age)}],
+            "conditions": [
+                {"type": "PodScheduled", "status": str(bool(node)), "lastTransitionTime": ago(age)},
+                {"type": "Ready", "status": str(ready), "lastTransitionTime": ago(age)},
+            ],
             "containerStatuses": [status],
         },
     )

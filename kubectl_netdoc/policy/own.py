@@ -26,10 +26,13 @@ LABELS = {"app.kubernetes.io/managed-by": "kubectl-netdoc", "netdoc/role": "echo
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """Why a time-out of a debug pod may be no fault. ``certain``: a policy forbids it, as written."""
+    """Why a time-out of a debug pod may be no fault. ``certain``: a policy forbids it, as written. ``blind``: no policy could be
+    judged, as a list that this takes can't be read.
+    """
 
     reason: str
     certain: bool
+    blind: bool = False
 
 
 def engine(cluster: Cluster) -> Engine:
@@ -59,13 +62,8 @@ def _ips(facts: Facts, node: str) -> tuple[str, ...]:
 
 def any_policy(cluster: Cluster) -> bool:
     """Whether there is a policy of any kind, or a list of them that can't be read."""
-    return any(not _absent(cluster, kind) for kind in POLICIES)
-
-
-def _absent(cluster: Cluster, kind: Kind[Any]) -> bool:
-    if cluster.readable(kind):
-        return not cluster.all(kind)
-    return bool(getattr(cluster.listing(kind), "by_design", False))
+    kinds: tuple[Kind[Any], ...] = POLICIES
+    return any(cluster.unread(kind) or (cluster.readable(kind) and bool(cluster.all(kind))) for kind in kinds)
 
 
 def doubt(facts: Facts, node: str, address: str, port: int, protocol: str = "TCP") -> Doubt | None:
@@ -78,7 +76,7 @@ def doubt(facts: Facts, node: str, address: str, port: int, protocol: str = "TCP
         return None
     for kind in (NETWORK_POLICY, POD):
         if not cluster.readable(kind):
-            return Doubt(f"{kind.plural} can't be read", certain=False)
+            return Doubt(f"{kind.plural} can't be read", certain=False, blind=True)
     policies = engine(cluster)
     other = policies.address(address)
     family = ipaddress.ip_address(address).version
@@ -92,7 +90,9 @@ def doubt(facts: Facts, node: str, address: str, port: int, protocol: str = "TCP
 
 
 def isolated(cluster: Cluster) -> str:
-    """Return which policies keep netdoc's own pods apart, or may; nothing where none does."""
+    """Return which policies keep netdoc's own pods apart, or may, those that can't be read included; nothing where none does."""
+    if not any_policy(cluster):
+        return ""
     if cluster.readable(POD) and cluster.readable(NETWORK_POLICY):
         policies = engine(cluster)
         first = {"IPv4": 4, "IPv6": 6}
@@ -107,7 +107,10 @@ def isolated(cluster: Cluster) -> str:
         if not kind.namespaced and cluster.readable(kind)
         for item in cluster.all(kind)
     ]
-    return f"{', '.join(native)} may forbid it" if native else ""
+    if native:
+        return f"{', '.join(native)} may forbid it"
+    hidden = [kind.plural for kind in (POD, *POLICIES) if cluster.unread(kind)]
+    return f"what policies forbid can't be told, as {', '.join(hidden)} can't be read" if hidden else ""
 
 
 def walled(facts: Facts) -> str:

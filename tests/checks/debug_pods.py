@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Cases of debug_pods."""
 
-from kubectl_netdoc.api import Trouble
+from kubectl_netdoc.api import NODE, Cluster, Trouble, Unavailable
 from kubectl_netdoc.facts import Measured, Vantage
-from kubectl_netdoc.testing import Built, Case, make_cluster, make_node
+from kubectl_netdoc.testing import Built, Case, make_cluster, make_node, make_pod
 
 CLUSTER = make_cluster(make_node("n1"), make_node("n2"), vantages=("n1", "n2"))
 RUNNING = Vantage("n2", True)
@@ -23,6 +23,15 @@ def _on(name: str, node: Built, trouble: Trouble, code: str) -> Case:
     return Case(name, make_cluster(node, make_node("n2"), vantages=("n1", "n2")), frozenset({(code, "Node n1")}), facts)
 
 
+def _one(trouble: Trouble) -> Measured:
+    return Measured({}, (Vantage("n1", False, trouble, "because"), RUNNING))
+
+
+def _blind(*pods: Built) -> Cluster:
+    return make_cluster(*pods, vantages=("n1", "n2"), unavailable={NODE: Unavailable("forbidden")})
+
+
+OLD_POD, NEW_POD = make_pod("old"), make_pod("new", age=60)
 JOINS, DRAINS = make_node("n1", age=60), make_node("n1", unschedulable=True)
 CASES = [
     Case("healthy", CLUSTER, measured=Measured({}, (Vantage("n1", True), RUNNING))),
@@ -37,6 +46,16 @@ CASES = [
     _case("ended", Trouble.ENDED, "POD004"),
     _case("late", Trouble.LATE, "POD004"),
     _case("node not ready", Trouble.NODE, "POD005"),
+    *(
+        Case(f"Nodes can't be read: {name}", _blind(*pods), frozenset(found), facts, state)
+        for name, pods, facts, found, state in (
+            ("no network on a node of old pods", (OLD_POD,), _one(Trouble.SANDBOX), {("POD003", "Node n1")}, "fail"),
+            ("no network on a node that may join", (NEW_POD,), _one(Trouble.SANDBOX), (), "unknown"),
+            ("slow on a node that may join", (), _one(Trouble.LATE), (), "unknown"),
+            ("ended on a node that may be drained", (OLD_POD,), _one(Trouble.ENDED), (), "unknown"),
+            ("the image is not there all the same", (), _one(Trouble.IMAGE), {("POD001", "Node n1")}, "fail"),
+        )
+    ),
     _on("a node that joins has no network for a moment", JOINS, Trouble.SANDBOX, "POD005"),
     _on("a node that joins is slow", JOINS, Trouble.LATE, "POD005"),
     _on("the image is not there, on a node that joins too", JOINS, Trouble.IMAGE, "POD001"),

@@ -160,6 +160,7 @@ TWO_SERVICES = make_cluster(
     *PODS,
     vantages=NODES,
 )
+NOTHING = Measured(why_not="only a cluster can be measured")
 LONELY = make_workload(STATEFUL_SET, "queue", service_name="queue")
 HEADLESS = make_service("queue-pods", selector={"app": "queue"}, cluster_ip="None")
 OTHER_NAME = make_workload(STATEFUL_SET, "queue", service_name="queue", labels={"app": "queue"})
@@ -251,6 +252,10 @@ CASES = [
     _case("a debug pod did not run", _measure(down={"n1": "ErrImagePull"}), state="unknown"),
     _case("no Service for a StatefulSet", _measure(cluster=NO_SERVICE), ("DNR020", "StatefulSet shop/queue"), cluster=NO_SERVICE),
     _case("another Service", _measure(cluster=MISNAMED), ("DNR006", "StatefulSet shop/queue"), cluster=MISNAMED),
+    _case("no Service in these files", NOTHING, cluster=make_cluster(LONELY, origin="manifests"), state="pass"),
+    _case(
+        "another Service in these files", NOTHING, cluster=make_cluster(OTHER_NAME, HEADLESS, origin="manifests"), state="pass"
+    ),
     _case("not yet a Service", _measure(cluster=NEW_SET), cluster=NEW_SET),
     _case("as written", Measured(why_not="--no-pods"), ("DNR020", "StatefulSet shop/queue"), cluster=make_cluster(LONELY)),
     _case("not asked for", Measured(why_not="--no-pods"), cluster=make_cluster(WEB), state="skipped"),

@@ -4,7 +4,19 @@
 from collections.abc import Mapping
 
 from kubectl_netdoc import registry
-from kubectl_netdoc.api import Check, Cluster, DnsLookup, DnsReply, DnsSample, Lost, Outcome, Reply, Request
+from kubectl_netdoc.api import (
+    COREFILE,
+    Check,
+    Cluster,
+    DnsLookup,
+    DnsReply,
+    DnsSample,
+    Lost,
+    Outcome,
+    Reply,
+    Request,
+    Unavailable,
+)
 from kubectl_netdoc.facts import Measured
 from kubectl_netdoc.testing import Built, Case, make_cluster, make_dns_reply, make_service, measured
 
@@ -42,6 +54,7 @@ def _measure(
 
 
 OUT = make_cluster(_alias("pay.example.org"), make_service(), vantages=NODES)
+UNREAD = make_cluster(_alias("pay.example.org"), vantages=NODES, unavailable={COREFILE: Unavailable("forbidden")})
 MANY = make_cluster(*[_alias(f"{n}.example.org", f"pay{n}") for n in range(9)], vantages=NODES)
 NAMED = make_cluster(_alias("pay.example.org.", ports=[(443, 443)]), vantages=NODES)
 INSIDE = make_cluster(_alias("web.shop.svc.cluster.local"), _alias("192.0.2.1", "address"), vantages=NODES)
@@ -63,6 +76,8 @@ CASES = [
     _case("nodes disagree", OUT, _measure(OUT, {"n1": MISSING})),
     _case("only IPv6", OUT, _measure(OUT, _all(_reply()), CNAME)),
     _case("the alias alone does not resolve", OUT, _measure(OUT, alias=_reply()), FOUND_NONE),
+    _case("the alias alone, and the cluster domain is not known", UNREAD, _measure(UNREAD, alias=MISSING), state="unknown"),
+    _case("no such name, whatever the cluster domain", UNREAD, _measure(UNREAD, _all(MISSING), CNAME), FOUND_NONE),
     _case("no way out", OUT, _measure(OUT, _all(SILENT), CNAME)),
     _case("SERVFAIL", OUT, _measure(OUT, _all(make_dns_reply(ok=2, rcode="SERVFAIL")), CNAME)),
     _case("an answer was cut off", OUT, _measure(OUT, _all(Lost("cut")))),

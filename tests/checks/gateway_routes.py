@@ -139,7 +139,11 @@ CASES = [
     ),
     _case("class that nothing uses", make_cluster(*BEHIND, _class(WAITING)), state="skipped"),
     _case("route of a Gateway without a class", _cluster(_gateway("", "", 0, "gaet"), _route(conditions=None)), ("GWR001", GATE)),
-    _case("route of a class that waits", _cluster(_class(WAITING), _route(conditions=None)), ("GWR002", "GatewayClass gate")),
+    _case(
+        "route of a class that waits",
+        _cluster(_class(WAITING), _gateway(WAITING, WAITING, 0), _route(conditions=None)),
+        ("GWR002", "GatewayClass gate"),
+    ),
     # Gateways
     _case("not accepted", _cluster(_gateway(_no("Accepted", "Invalid"))), ("GWR003", GATE)),
     _case("not programmed", _cluster(_gateway(f"{YES}, {_no('Programmed', 'AddressNotAssigned')}")), ("GWR003", GATE)),

@@ -7,11 +7,13 @@ import msgspec
 
 from kubectl_netdoc.api import DAEMON_SET, DEPLOYMENT, ENDPOINT_SLICE, INGRESS, INGRESS_CLASS, Cluster, Rule, Unavailable
 from kubectl_netdoc.cluster import Scope
+from kubectl_netdoc.records import POD as API_POD
 from kubectl_netdoc.records.base import Annotations
 from kubectl_netdoc.testing import (
     Built,
     Case,
     Wishes,
+    ago,
     make_cluster,
     make_ingress,
     make_ingress_class,
@@ -45,6 +47,13 @@ def _two(second: Built, first: Built | None = None, cls: Built = CLASS) -> Clust
     return make_cluster(WEB, SLICE, POD, cls, *api, first or make_ingress(), second)
 
 
+def _unready(seconds: float) -> Built:
+    """The endpoints of web, none of them ready; pods behind it changed so many seconds ago."""
+    kind, item = make_slice(addresses={"10.0.0.1": "web-1"}, not_ready=["10.0.0.1"])
+    notes = Annotations(trigger_time=ago(seconds))
+    return kind, msgspec.structs.replace(item, metadata=msgspec.structs.replace(item.metadata, annotations=notes))
+
+
 def _within(cluster: Cluster, *namespaces: str) -> Cluster:
     cluster.scope = Scope(namespaces, "as asked")
     return cluster
@@ -57,6 +66,7 @@ DEFAULT = {"service": {"name": "nothing", "port": {"number": 80}}}
 SOLVER = {"acme.cert-manager.io/http01-solver": "true"}
 API = make_service("api", selector=APP)
 SHARED = Annotations(cilium_global="true")
+NO_PODS = {API_POD: Unavailable("forbidden")}
 NO_RIGHT = Unavailable("forbidden", Rule("list", "ingressclasses", "networking.k8s.io"))
 
 _METADATA = msgspec.structs.replace(WEB[1].metadata, annotations=SHARED)
@@ -106,6 +116,22 @@ CASES = [
         "endpoints not ready",
         make_cluster(WEB, CLASS, make_slice(addresses={"10.0.0.1": "web-1"}, not_ready=["10.0.0.1"]), make_ingress()),
         ("ING003", SERVICE_WEB),
+    ),
+    _case(
+        "Pods can't be read: none of long ago is ready",
+        make_cluster(WEB, CLASS, _unready(3600), make_ingress(), unavailable=NO_PODS),
+        ("ING003", SERVICE_WEB),
+    ),
+    *(
+        _case(
+            f"Pods can't be read: {name}",
+            make_cluster(*objects, unavailable=NO_PODS),
+            state="unknown",
+        )
+        for name, objects in (
+            ("they may have just begun", (WEB, CLASS, _unready(20), make_ingress())),
+            ("none may be wanted", (WEB, CLASS, make_ingress())),
+        )
     ),
     _case("no endpoint yet", make_cluster(WEB, CLASS, make_pod(labels=APP, ready=False, age=30), make_ingress())),
     _case("a new Service", make_cluster(make_service(selector=APP, age=30), CLASS, make_ingress())),

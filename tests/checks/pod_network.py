@@ -7,10 +7,22 @@ from typing import Any
 import msgspec
 
 from kubectl_netdoc import registry
-from kubectl_netdoc.api import Connect, ConnectReply, Echo, EchoReply, EchoSample, Lost, Outcome, Peer, Reply, Request
+from kubectl_netdoc.api import (
+    Connect,
+    ConnectReply,
+    Echo,
+    EchoReply,
+    EchoSample,
+    Lost,
+    Outcome,
+    Peer,
+    Reply,
+    Request,
+    Unavailable,
+)
 from kubectl_netdoc.facts import Measured, Vantage
 from kubectl_netdoc.model import Tier
-from kubectl_netdoc.records import ADMIN_NETWORK_POLICY, CLUSTER_NETWORK_POLICY, NATIVE_POLICIES, Kind
+from kubectl_netdoc.records import ADMIN_NETWORK_POLICY, CLUSTER_NETWORK_POLICY, NATIVE_POLICIES, NETWORK_POLICY, NODE, Kind
 from kubectl_netdoc.testing import Case, make_cluster, make_node, make_pod, make_policy, make_service, make_slice, measured
 from tests.networks_objects import daemon_set
 
@@ -100,6 +112,8 @@ def _new_pods(name: str, *, answers: Callable[[Connect], bool], cause: str, poli
     return Case(name, cluster, found, Measured(replies, vantages))
 
 
+BLIND: dict[str, Any] = {"vantages": NODES, "unavailable": {NODE: Unavailable("forbidden")}}
+ALL_DEAD = {("PNW001", NETWORK), ("PNW010", NETWORK), *(("PNW005", f"Node {n}") for n in NODES)}
 DENY_ALL = "{priority: 1, tier: Admin, subject: {namespaces: {}}, ingress: [{action: Deny, from: [{namespaces: {}}]}]}"
 
 
@@ -149,6 +163,33 @@ CASES = [
     _case("two nodes, both ways", _mesh(_link("n1", "n3")), ("PNW003", "NodePair n1--n3")),
     _case("two nodes, one way", _mesh(lambda a, b: (a, b) == ("n3", "n1")), ("PNW003", "NodePair n1--n3")),
     Case("a node that has just joined", JOINS, frozenset({("PNW010", NETWORK)}), _mesh(lambda a, b: "n2" in (a, b)), "unknown"),
+    Case(
+        "Nodes can't be read, and it may have just joined",
+        make_cluster(make_pod(node="n1"), make_pod("web-2", node="n3"), **BLIND),
+        frozenset({("PNW010", NETWORK)}),
+        _mesh(lambda a, b: "n2" in (a, b)),
+        "unknown",
+    ),
+    Case(
+        "Nodes can't be read, and it has old pods",
+        make_cluster(*(make_pod(f"web-{n}", node=n) for n in NODES), **BLIND),
+        frozenset({("PNW002", "Node n2"), ("PNW005", "Node n2"), ("PNW010", NETWORK)}),
+        _mesh(lambda a, b: "n2" in (a, b)),
+    ),
+    *(
+        Case(
+            f"nothing at all gets through, and {kind.plural} {words}",
+            make_cluster(*(make_node(n) for n in NODES), vantages=NODES, unavailable={kind: missing}),
+            frozenset(found),
+            _mesh(lambda a, b: True),
+            state,
+        )
+        for kind in (NETWORK_POLICY, ADMIN_NETWORK_POLICY)
+        for missing, words, found, state in (
+            (Unavailable("forbidden"), "can't be read", (), "unknown"),
+            (Unavailable("none", by_design=True), "are not served", ALL_DEAD, "fail"),
+        )
+    ),
     Case("a node that has just joined, and works", JOINS, frozenset({("PNW010", NETWORK)}), _mesh()),
     Case(
         "a node that has just joined, and nothing works anywhere",

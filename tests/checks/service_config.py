@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from kubectl_netdoc.api import ENDPOINT_SLICE, EVENT, NODE, POD, SERVICE, Kind, Rule, Unavailable, Workload
+from kubectl_netdoc.api import COREFILE, ENDPOINT_SLICE, EVENT, NODE, POD, SERVICE, Cluster, Kind, Rule, Unavailable, Workload
 from kubectl_netdoc.records import LabelSelectorRequirement, convert
 from kubectl_netdoc.records.base import Annotations
 from kubectl_netdoc.testing import (
@@ -525,6 +525,10 @@ def _alias(target: str, name: str = "web", namespace: str = "shop") -> Built:
     return make_service(name, namespace, type="ExternalName", externalName=target, cluster_ip="", ports=[(443, 443)])
 
 
+def _domainless(target: str) -> Cluster:
+    return make_cluster(_alias(target), unavailable={COREFILE: Unavailable("forbidden")})
+
+
 def _wished(name: str, wishes: Wishes, state: str) -> Case:
     return Case(name, make_cluster(*_serving(), wishes=wishes), state=state)
 
@@ -554,6 +558,9 @@ ALIASES = [
         "alias of a name that is not this cluster's",
         make_cluster(_alias("api.pay.svc.cluster.local"), make_corefile(".:53 {\n kubernetes corp.example\n}")),
     ),
+    Case("alias of what may be another cluster's", _domainless("api.pay.svc.cluster.local"), state="unknown"),
+    Case("alias of no Service, whatever the domain", _domainless("api.pay.svc"), _expect("SVC009")),
+    Case("alias of an address, whatever the domain", _domainless("192.0.2.7"), _expect("SVC011")),
     Case("alias of the outside", make_cluster(_alias("db.example.org"))),
     Case("alias of a Service", make_cluster(_alias("api.pay.svc.cluster.local"), make_service("api", "pay"))),
     Case("alias of no Service", make_cluster(_alias("api.pay.svc.cluster.local"), make_namespace("pay")), _expect("SVC009")),

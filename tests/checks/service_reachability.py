@@ -11,6 +11,7 @@ from kubectl_netdoc.api import (
     ADMIN_NETWORK_POLICY,
     NATIVE_POLICIES,
     NETWORK_POLICY,
+    NODE,
     CanaryReply,
     Certificate,
     CertificateReply,
@@ -29,12 +30,12 @@ from kubectl_netdoc.api import (
     Trial,
     Unavailable,
 )
-from kubectl_netdoc.cluster import Cluster
+from kubectl_netdoc.cluster import Cluster, Listing
 from kubectl_netdoc.facts import Measured
 from kubectl_netdoc.policy.own import canaries
 from kubectl_netdoc.records import POD, ROOT_CERTIFICATE, PodSpec, convert
-from kubectl_netdoc.records.core import Pod, PodIP
-from kubectl_netdoc.testing import Built, Case, make_cluster, make_pod, make_policy, make_service, make_slice, measured
+from kubectl_netdoc.records.core import NodeAddress, Pod, PodIP
+from kubectl_netdoc.testing import Built, Case, make_cluster, make_node, make_pod, make_policy, make_service, make_slice, measured
 from tests.networks_objects import daemon_set
 
 NODES = ("n1", "n2")
@@ -83,6 +84,14 @@ def _cluster(
     api = make_service("kubernetes", "default", cluster_ip="10.96.0.99", ports=[(443, 6443)])
     refused = {NETWORK_POLICY: Unavailable("forbidden", Rule("list", "networkpolicies"))} if unavailable else None
     return make_cluster(web, api, CA, *pods, _slice(port), *more, vantages=NODES, unavailable=refused)
+
+
+def _podless(*addresses: str) -> Cluster:
+    """The cluster without Pods and policies, its nodes with these addresses."""
+    cluster = _cluster(*(make_node(name) for name in NODES))
+    own = tuple(NodeAddress(type="InternalIP", address=address) for address in addresses)
+    nodes = [msgspec.structs.replace(n, status=msgspec.structs.replace(n.status, addresses=own)) for n in cluster.all(NODE)]
+    return cluster.holding({**cluster.index.listings, "Node": Listing(tuple(nodes)), "Pod": Unavailable("forbidden")})
 
 
 Bad = Callable[[str, str], Outcome | None]
@@ -323,7 +332,7 @@ CASES = [
         GONE,
         _measure(GONE, _everywhere("10.0.1.1"), own=dict.fromkeys(NODES, NOTHING)),
         ("SVR008", "Service shop/web"),
-        ("SVR001", "Cluster service addresses"),
+        ("SVR009", "Cluster new Services"),
     ),
     _case("a pod that is not in the list, and answers", GONE, _measure(GONE)),
     _case("dual-stack, healthy", DUAL, _measure(DUAL)),
@@ -352,6 +361,19 @@ CASES = [
         _cluster(host=True),
         _measure(_cluster(host=True), _everywhere(*ENDS, outcome=Outcome.REFUSED)),
         ("SVR010", WEB),
+    ),
+    *(
+        _case(
+            f"Pods can't be read, and {name} refuses",
+            blind,
+            _measure(blind, _everywhere(*ENDS, outcome=Outcome.REFUSED)),
+            *found,
+            state=state,
+        )
+        for name, blind, found, state in (
+            ("a pod's address", _podless("192.0.2.9"), [("SVR004", WEB)], "fail"),
+            ("a node's own address", _podless(*ENDS), [], "unknown"),
+        )
     ),
     _case("a mesh accepts everything", C, _measure(C, accepting=True), ("SVR011", "Cluster connections")),
     _case("a policy forbids it, as written", DENIED, _measure(DENIED, _everywhere("10.0.1.1")), state="pass"),

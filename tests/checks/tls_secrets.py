@@ -4,7 +4,7 @@
 from datetime import timedelta
 from typing import Any
 
-from kubectl_netdoc.api import GATEWAY, TLS_SECRET, Cluster, Rule, Unavailable
+from kubectl_netdoc.api import GATEWAY, INGRESS_CLASS, TLS_SECRET, Cluster, Rule, Unavailable
 from kubectl_netdoc.records.ingress import MOST_SECRETS
 from kubectl_netdoc.testing import (
     NOW,
@@ -43,6 +43,7 @@ def _gateway(hostname: str = HOST, refs: str = "[{name: tls}]") -> Built:
 
 
 REFUSED = Unavailable("forbidden", Rule("get", "secrets", "", "shop", ("tls",)))
+NO_CLASSES = {INGRESS_CLASS: Unavailable("forbidden")}
 ALB = make_ingress_class("alb", "ingress.k8s.aws/alb")
 MANY = make_ingress(secrets={f"s{number}": HOST for number in range(MOST_SECRETS + 5)})
 WILD = make_ingress(secrets={"tls": "a.shop.example"})
@@ -55,6 +56,9 @@ CASES = [
     _case("not there", _cluster(None), ("TLS001", SECRET)),
     _case("not there yet", _cluster(None, make_ingress(secrets=TLS, age=300))),
     _case("not there, of AWS", _cluster(None, make_ingress(secrets=TLS, cls="alb"), ALB), state="skipped"),
+    _case("not there, and its class can't be read", _cluster(None, unavailable=NO_CLASSES), state="unknown"),
+    _case("not there, and a Gateway's", _cluster(None, None, _gateway(), unavailable=NO_CLASSES), ("TLS001", SECRET)),
+    _case("expired, and its class can't be read", _cluster(_pem(-90, -1), unavailable=NO_CLASSES), ("TLS003", SECRET)),
     _case("more than are read", make_cluster(MANY, *(make_tls_secret(f"s{n}", _pem()) for n in range(MOST_SECRETS)))),
     _case("no certificate", _cluster("nothing"), ("TLS002", SECRET)),
     _case("expired", _cluster(_pem(-90, -1)), ("TLS003", SECRET)),
