@@ -11,8 +11,9 @@ kube-proxy reads its configuration when it starts: who changes it and restarts n
 one node at a time. One that hangs is Running all the same, and the node's rules stay as they were.
 
 ## What it can't see
-A kube-proxy whose metricsBindAddress or healthzBindAddress is another than the default (127.0.0.1:10249, 0.0.0.0:10256) refuses;
-then nothing is known of it, and nothing is wrong. Rules themselves are looked at by service_rules.
+A kube-proxy whose metricsBindAddress or healthzBindAddress is another than the default (127.0.0.1:10249 and 0.0.0.0:10256; [::1]
+and [::] on nodes whose first address is of IPv6) refuses; then nothing is known of it, and nothing is wrong. Rules themselves are
+looked at by service_rules.
 
 ## Sources
 Kubernetes: Virtual IPs and Service Proxies; KEP-5495 (ipvs: deprecated in 1.35, behind the gate KubeProxyIPVS since 1.37, off in
@@ -205,17 +206,17 @@ def _health(cluster: Cluster, node: str) -> HttpGet:
     found = cluster.get(NODE, "", node)
     version = kubeproxy.minor(found.status.node_info.kubelet_version) if found else 0
     path = "/healthz" if 0 < version < LIVEZ_SINCE else "/livez"
-    return HttpGet(node, Address("127.0.0.1", kubeproxy.HEALTH_PORT), path, ("{",), host=True)
+    return HttpGet(node, Address(kubeproxy.loopback(cluster, node), kubeproxy.HEALTH_PORT), path, ("{",), host=True)
 
 
-def _metrics(node: str) -> HttpGet:
-    return HttpGet(node, Address("127.0.0.1", kubeproxy.METRICS_PORT), "/metrics", PREFIXES, host=True)
+def _metrics(cluster: Cluster, node: str) -> HttpGet:
+    return HttpGet(node, Address(kubeproxy.loopback(cluster, node), kubeproxy.METRICS_PORT), "/metrics", PREFIXES, host=True)
 
 
 def plan(cluster: Cluster) -> Iterator[Request]:
     """Ask kube-proxy on each node, and for the node's links."""
     for node in cluster.hosts:
-        yield from (kubeproxy.mode_of(node), _health(cluster, node), _metrics(node), hosts.tables(node))
+        yield from (kubeproxy.mode_of(cluster, node), _health(cluster, node), _metrics(cluster, node), hosts.tables(node))
 
 
 class _Seen:
@@ -230,7 +231,7 @@ class _Seen:
         }
         self.within = {node.name: kubeproxy.embedded(node) for node in cluster.all(NODE) if kubeproxy.embedded(node)}
         self.configured, self.place = kubeproxy.configured(cluster)
-        asked = {node: facts.reply(kubeproxy.mode_of(node)) for node in cluster.hosts}
+        asked = {node: facts.reply(kubeproxy.mode_of(cluster, node)) for node in cluster.hosts}
         said = {node: reply.lines[0] for node, reply in asked.items() if isinstance(reply, HttpReply) and reply.lines}
         self.modes = {node: mode for node, mode in said.items() if mode in kubeproxy.MODES}
 
@@ -282,14 +283,15 @@ def _unasked(facts: Facts, seen: _Seen) -> Iterator[Unseen]:
         yield Unseen("kube-proxy's mode and health on the nodes", f"{why}{guess}")
         return
     lost = {v.node: f"no pod on the host network ran there: {v.reason}" for v in facts.hosts if not v.running}
-    replies = {node: facts.reply(kubeproxy.mode_of(node)) for node in facts.cluster.hosts}
+    replies = {node: facts.reply(kubeproxy.mode_of(facts.cluster, node)) for node in facts.cluster.hosts}
     lost |= {node: reply.reason for node, reply in replies.items() if isinstance(reply, Lost)}
     told = {node for node, reply in replies.items() if isinstance(reply, HttpReply) and reply.outcome is Outcome.TIMEOUT}
     silent = [node for node in facts.cluster.hosts if node in seen.nodes and node not in {*seen.modes, *lost, *told}]
     for node, reason in sorted(lost.items()):
         yield Unseen(f"kube-proxy on node {node}", reason, asked=True)
     if silent:
-        reason = f"it does not tell at 127.0.0.1:{kubeproxy.METRICS_PORT} (see metricsBindAddress){guess}"
+        asked = f"port {kubeproxy.METRICS_PORT} of {kubeproxy.loopback(facts.cluster, silent[0])}"
+        reason = f"it does not tell at {asked} (see metricsBindAddress){guess}"
         yield Unseen(f"kube-proxy's mode on {', '.join(silent[:3])}{' and others' if len(silent) > 3 else ''}", reason)
 
 
@@ -297,15 +299,15 @@ def _node(facts: Facts, seen: _Seen, node: str) -> Iterator[Finding]:
     """What a node's kube-proxy says of itself, where it is known to run there."""
     if node not in seen.pods and node not in seen.within:
         return
-    health, mode = facts.reply(_health(facts.cluster, node)), facts.reply(kubeproxy.mode_of(node))
+    health, mode = facts.reply(_health(facts.cluster, node)), facts.reply(kubeproxy.mode_of(facts.cluster, node))
     numbers = {"nodes": [node], **seen.named(node)}
     subject = Subject("Node", node)
     if not (isinstance(health, HttpReply) and isinstance(mode, HttpReply)):
         return
-    replies = (mode, health, facts.reply(_metrics(node)))
+    replies = (mode, health, facts.reply(_metrics(facts.cluster, node)))
     if all(isinstance(reply, HttpReply) and reply.outcome is Outcome.TIMEOUT for reply in replies):
         ports = [kubeproxy.METRICS_PORT, kubeproxy.HEALTH_PORT]
-        yield HUNG.on(subject, numbers, ports=ports, seconds=kubeproxy.mode_of(node).timeout)
+        yield HUNG.on(subject, numbers, ports=ports, seconds=kubeproxy.mode_of(facts.cluster, node).timeout)
     elif health.status == 503 and not _drained(facts.cluster, node):
         said = re.search(r'"lastUpdated": ?"([^"]+)"', "".join(health.lines))
         path, updated = _health(facts.cluster, node).path, said[1] if said else "not told"
@@ -322,7 +324,7 @@ def _drained(cluster: Cluster, name: str) -> bool:
 
 def _lag(facts: Facts, seen: _Seen, node: str) -> Iterator[Finding]:
     """Changes that wait: queued after the last update, longer than ``LAG`` before the time that kube-proxy itself tells."""
-    reply, now = facts.reply(_metrics(node)), _now(facts.reply(_health(facts.cluster, node)))
+    reply, now = facts.reply(_metrics(facts.cluster, node)), _now(facts.reply(_health(facts.cluster, node)))
     if not isinstance(reply, HttpReply):
         return
     metrics = Metrics(reply.lines)

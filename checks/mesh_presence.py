@@ -237,9 +237,16 @@ def _not_injected(found: Meshes) -> Iterator[Finding]:
             yield NOT_INJECTED.on(Subject("Namespace", name), count=len(bare), shown=_shown(bare))
 
 
+YES = ("y", "yes", "true", "on")
+"""What Istio takes for a yes in its label and in the older annotation of that name; whatever else stands there is a no
+(pkg/kube/inject, injectRequired).
+"""
+
+
 def _says_no(pod: Pod) -> bool:
     gateway = any(container.name == "istio-proxy" for container in pod.spec.containers)
-    return gateway or pod.metadata.labels.get("sidecar.istio.io/inject") == "false"
+    said = pod.metadata.labels.get("sidecar.istio.io/inject") or pod.metadata.annotations.istio_inject
+    return gateway or (bool(said) and said.lower() not in YES)
 
 
 def _shown(pods: list[Pod]) -> str:

@@ -198,8 +198,10 @@ def owners(nodes: Iterable[Node], tables: Mapping[str, Tables]) -> dict[str, str
             notes.flannel_ip,
             notes.flannel_ip6,
             notes.calico_vxlan,
+            notes.calico_vxlan6,
             notes.calico_ipip,
             notes.calico_address.partition("/")[0],
+            notes.calico_address6.partition("/")[0],
         }
         own |= {first(text) for text in node.spec.pod_cidrs if notes.flannel_backend}
         own |= tables[node.name].addresses.keys() if node.name in tables else set()

@@ -89,4 +89,4 @@ def test_last_words(text: str, line: str) -> None:
 def test_the_encapsulation_is_what_the_network_is_set_to_where_no_node_tells() -> None:
     told = {name: encapsulation.of(make_cluster(*PUBLISHED[name].healthy())) for name in PUBLISHED}
     assert (told["cilium tunnel"], told["flannel vxlan"]) == (encapsulation.VXLAN, encapsulation.VXLAN)
-    assert encapsulation.commands(make_cluster(*PUBLISHED["cilium tunnel"].healthy())) == encapsulation.CILIUM
+    assert encapsulation.commands(make_cluster(*PUBLISHED["cilium tunnel"].healthy())) == encapsulation.CILIUM_CONFIG

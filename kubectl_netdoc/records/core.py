@@ -124,6 +124,7 @@ class ContainerPort(Record, frozen=True):
 
     name: str = ""
     container_port: int = 0
+    host_port: int = 0
     protocol: str = "TCP"
 
 

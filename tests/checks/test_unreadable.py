@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A list that could not be read is never an empty one: it may hide a fault, and never makes one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from kubectl_netdoc.cluster import Cluster, Unavailable
+from kubectl_netdoc.model import Check, Severity
+from kubectl_netdoc.records import Kind
+from kubectl_netdoc.testing import Case, outcome
+from tests.checks import cases_of, registered
+
+REFUSED = Unavailable("forbidden")
+
+
+def without(cluster: Cluster, kind: Kind[Any]) -> Cluster:
+    """Return the cluster with one list that could not be read."""
+    return cluster.holding({**cluster.index.listings, kind.name: REFUSED})
+
+
+def faults(check: Check, case: Case, cluster: Cluster) -> set[tuple[str, str]]:
+    """Return what a check finds above info."""
+    came = outcome(check, cluster, case.measured)
+    assert not came.error, came.error
+    return {(f.code, str(f.subject)) for f in came.findings if f.severity is not Severity.INFO}
+
+
+def pairs() -> Iterator[tuple[Check, Kind[Any]]]:
+    for check in registered():
+        for kind in (*check.needs.optional, *check.needs.hints):
+            yield check, kind
+
+
+@pytest.mark.parametrize(("check", "kind"), pairs(), ids=lambda each: getattr(each, "id", getattr(each, "name", "")))
+def test_no_fault_comes_of_a_list_that_can_not_be_read(check: Check, kind: Kind[Any]) -> None:
+    for case in cases_of(check.id):
+        told = faults(check, case, case.cluster)
+        assert faults(check, case, without(case.cluster, kind)) <= told, case.name
