@@ -4,7 +4,8 @@
 ## What it looks at
 The mode in kube-proxy's ConfigMap or flags; with `--node-checks`, on each node the mode that it says it is in (`/proxyMode`), its
 own verdict on itself (`/livez`, before Kubernetes 1.28 `/healthz`), how long changes have been waiting for their rules, and what
-another mode has left behind (`kube-ipvs0`). Without it the mode is inferred from what is set, and that is said.
+another mode has left behind (`kube-ipvs0`). Without it the mode is inferred from what is set, and that is said. Its clusterCIDR,
+against the addresses of the pods.
 
 ## Why it matters
 kube-proxy reads its configuration when it starts: who changes it and restarts nothing has a cluster that will change by itself,
@@ -27,7 +28,7 @@ import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from kubectl_netdoc import hosts, kubeproxy
+from kubectl_netdoc import families, hosts, kubeproxy
 from kubectl_netdoc.api import (
     ENDPOINT_SLICE,
     NODE,
@@ -57,7 +58,10 @@ from kubectl_netdoc.api import (
     on_node,
 )
 from kubectl_netdoc.commands import word
+from kubectl_netdoc.networks.agents import inside
 from kubectl_netdoc.openmetrics import Metrics
+from kubectl_netdoc.records.core import is_range
+from kubectl_netdoc.words import some
 
 LIVEZ_SINCE = 28
 """Minor version that brought /livez (kubernetes#116470); before it /healthz also says no while an autoscaler drains the node."""
@@ -199,6 +203,19 @@ MOVE = Code(
     rows=("K7",),
 )
 
+OTHER_RANGE = Code(
+    id="KPX012",
+    severity=Severity.INFO,
+    risk=Risk.RESTARTS,
+    title="kube-proxy takes pods for strangers",
+    message="kube-proxy's clusterCIDR {range} ({place}) does not hold the addresses of {count} pods ({shown}): what they send to "
+    "Services is translated, so that their peers and policies see the node's address in place of the pod's",
+    fix="Set clusterCIDR to the range of the pods (of each family, with a comma between), or detectLocalMode to what tells pods "
+    "here, and restart kube-proxy node by node.",
+    commands=("kubectl -n {space} get configmap kube-proxy -o yaml", "kubectl -n {space} rollout restart daemonset {owner}"),
+    rows=("K7",),
+)
+
 PREFIXES = (LAST, QUEUED, "kubeproxy_sync_proxy_rules_duration_seconds_", "kubeproxy_sync_proxy_rules_endpoint_changes_pending")
 
 
@@ -273,6 +290,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     yield from _modes(seen)
     yield from _leftovers(facts, seen)
     yield from _advice(facts.cluster, seen)
+    yield from _strangers(facts.cluster, seen)
 
 
 def _unasked(facts: Facts, seen: _Seen) -> Iterator[Unseen]:
@@ -407,6 +425,23 @@ def _advice(cluster: Cluster, seen: _Seen) -> Iterator[Finding]:
             yield MOVE.on(subject, names, services=services, endpoints=endpoints, kernels=f"{oldest} or later")
 
 
+def _strangers(cluster: Cluster, seen: _Seen) -> Iterator[Finding]:
+    """Pods outside of the ranges by which kube-proxy tells pods from others, where it does that by ranges."""
+    text, place = kubeproxy.setting(cluster, "clusterCIDR", "cluster-cidr")
+    how, _ = kubeproxy.setting(cluster, "detectLocalMode", "detect-local-mode")
+    ranges = list(filter(is_range, text.split(",")))
+    told = {families.of(each) for each in ranges}
+    if not seen.pods or how not in ("", "ClusterCIDR"):
+        return
+    own = [pod for pod in cluster.all(POD) if pod.status.phase == "Running" and not (pod.spec.host_network or pod.terminating)]
+    out = [
+        f"{pod.namespace}/{pod.name} {ip}" for pod in own for ip in pod.ips if families.of(ip) in told and not inside(ip, ranges)
+    ]
+    if out:
+        numbers = {"range": text, "place": place, "count": len(out), "shown": some(sorted(out), SHOWN)}
+        yield OTHER_RANGE.on(Subject("Cluster", "kube-proxy"), numbers | seen.named())
+
+
 def _version(kernel: str) -> tuple[int, ...]:
     found = re.match(r"(\d+)\.(\d+)", kernel)
     return tuple(map(int, found.groups())) if found else (0, 0)
@@ -417,7 +452,7 @@ check = Check(
     title="kube-proxy is in its mode, and keeps up",
     prefix="KPX",
     needs=Needs(kinds=(NODE, POD), hints=(SERVICE, ENDPOINT_SLICE, *kubeproxy.HINTS), tier=Tier.PODS),
-    codes=(HUNG, UNWELL, LAGS, OTHER_MODE, MIXED, LEFT_BEHIND, IPVS_ENDS, IPVS, MOVE),
+    codes=(HUNG, UNWELL, LAGS, OTHER_MODE, MIXED, LEFT_BEHIND, IPVS_ENDS, IPVS, MOVE, OTHER_RANGE),
     plan=plan,
     analyse=analyse,
     thresholds=(LAG,),

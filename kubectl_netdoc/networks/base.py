@@ -114,6 +114,11 @@ class Seen(Struct, frozen=True):
         found = {item.name: item.settings for item in self._all(NETWORK_CONFIG)}
         return next((found[name] for name in names if name in found), {})
 
+    def place(self, *names: str) -> str:
+        """Return namespace and name of the ConfigMap whose settings ``config`` returns; nothing where there is none."""
+        found = {item.name: f"{item.namespace}/{item.name}" for item in self._all(NETWORK_CONFIG)}
+        return next((found[name] for name in names if name in found), "")
+
     def has_config(self, name: str) -> bool:
         """Whether the ConfigMap of that name is there."""
         return any(item.name == name for item in self._all(NETWORK_CONFIG))

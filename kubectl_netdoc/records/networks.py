@@ -102,6 +102,7 @@ FLAGS = frozenset(
         "detect-local-mode",
         "ipvs-strict-arp",
         "ignore-exclude-lb",
+        "lb-class",
     }
 )
 """Flags in the arguments of containers (kube-router, kube-proxy, MetalLB's speaker, the agents of AWS and of OVN-Kubernetes)."""
