@@ -46,6 +46,7 @@ from kubectl_netdoc.api import (
     Severity,
     Skip,
     Subject,
+    Unavailable,
     Unseen,
 )
 from kubectl_netdoc.networks.agents import inside
@@ -198,8 +199,12 @@ def _told(node: Node) -> Iterator[tuple[str, str]]:
     yield from (("Calico node address", text.partition("/")[0]) for text in calico if text)
 
 
-def _pools(cluster: Cluster) -> Iterator[Finding]:
+def _pools(cluster: Cluster) -> Iterator[Finding | Unseen]:
     """Pools that pods get addresses from and that hold addresses of nodes, those apart that are kept from being given out."""
+    listing = cluster.listing(CALICO_RESERVATION)
+    if isinstance(listing, Unavailable) and not listing.by_design:
+        yield Unseen("Calico's pools against the nodes' addresses", "its IPReservations can't be read")
+        return
     reservations = cluster.all(CALICO_RESERVATION) if cluster.readable(CALICO_RESERVATION) else ()
     kept = [cidr for each in reservations for cidr in each.settings.get("reservedCIDRs", "").split(",")]
     nodes = [(node.name, each.address) for node in filter(_real, cluster.all(NODE)) for each in node.status.addresses]

@@ -288,7 +288,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
         yield from _identity(facts, each, agents[each.name])
     if cluster.origin == "manifests":
         return
-    yield from _two(found, agents)
+    yield from _two(cluster, found, agents)
     for each in found:
         rivals = [other.name for other in found if each.primary and other.primary and other.name != each.name]
         elsewhere = frozenset(node for name in rivals for node in agents[name].by_node)
@@ -311,7 +311,7 @@ def _none(cluster: Cluster) -> Iterator[Finding | Unseen]:
         traced = sorted(node.name for node in nodes if network.trace(node))
         seen = networks.Seen(cluster)
         config = next((name for name in network.configs if seen.has_config(name)), "")
-        if traced and config and network.traits(seen).node_ranges and not outsiders(cluster):
+        if traced and config and network.traits(seen).node_ranges and cluster.readable(POD) and not outsiders(cluster):
             yield REMOVED.on(NETWORK, _nodes(traced), network=network.name, config=config)
             return
     if waits:
@@ -353,8 +353,10 @@ def _nodes(names: list[str]) -> dict[str, object]:
     return {"nodes": names, "count": len(names), "first": names[0], "shown": some(names, NAMED)}
 
 
-def _two(found: tuple[Found, ...], agents: dict[str, Agents]) -> Iterator[Finding]:
+def _two(cluster: Cluster, found: tuple[Found, ...], agents: dict[str, Agents]) -> Iterator[Finding]:
     """Networks that both give addresses, as far as their settings tell, on the same nodes."""
+    if len(found) < 2 or networks.base.unread(cluster):
+        return
     sure = [each for each in found if each.primary and each.traits.ipam and each.agents]
     for number, one in enumerate(sure):
         for other in sure[number + 1 :]:
@@ -392,6 +394,8 @@ def _troubles(cluster: Cluster, found: Found, agents: Agents) -> Iterator[Findin
         if peers and down.issuperset(peers):
             continue
         code = {"crashes": CRASHES, "start": CANT_START}.get(trouble.what, NO_BGP if peers else NOT_READY)
+        if code is NOT_READY and (not cluster.readable(NODE) or (down and not cluster.readable(EVENT))):
+            continue  # its node may be down, or it may miss the one that is
         agent = makers[trouble.pod.namespace, trouble.pod.name]
         groups.setdefault((code, agent.namespace, agent.name), []).append(trouble)
     for (code, namespace, name), troubles in groups.items():
@@ -428,7 +432,9 @@ def _peers(why: str) -> list[str]:
 
 def _skew(cluster: Cluster, found: Found, agents: Agents) -> Iterator[Finding]:
     """Agents of one DaemonSet that differ in version, and no rollout that is under way; on a node that is down none gets on."""
-    down = {node.name for node in cluster.all(NODE) if silent(node)} if cluster.readable(NODE) else set()
+    if not cluster.readable(NODE):
+        return
+    down = {node.name for node in cluster.all(NODE) if silent(node)}
     for agent in found.agents:
         pods = [pod for maker, pod in agents.pods if maker is agent and pod.spec.node_name not in down]
         versions: dict[str, list[str]] = {}
@@ -453,11 +459,12 @@ def _controllers(cluster: Cluster, found: Found) -> Iterator[Finding]:
 
 
 def _moves(cluster: Cluster, item: networks.Workload) -> bool:
-    """Whether a pod of it was just made, or is on its way out: its node drains, or it is rolled out."""
-    pods = cluster.all(POD) if cluster.readable(POD) else ()
+    """Whether a pod of it was just made, or is on its way out: its node drains, or it is rolled out; or nobody can tell."""
+    if not cluster.readable(POD):
+        return True
     own = [
         pod
-        for pod in pods
+        for pod in cluster.all(POD)
         if pod.namespace == item.namespace
         and any(o.kind == "ReplicaSet" and o.name.rpartition("-")[0] == item.name for o in pod.metadata.owner_references)
     ]

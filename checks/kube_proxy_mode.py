@@ -60,6 +60,7 @@ from kubectl_netdoc.api import (
 from kubectl_netdoc.commands import word
 from kubectl_netdoc.networks.agents import inside
 from kubectl_netdoc.openmetrics import Metrics
+from kubectl_netdoc.records import NETWORK_AGENT
 from kubectl_netdoc.records.core import is_range
 from kubectl_netdoc.words import some
 
@@ -374,7 +375,8 @@ def _modes(seen: _Seen) -> Iterator[Finding]:
     subject = Subject("Cluster", "kube-proxy")
     wanted = {seen.configured} if seen.configured else DEFAULTS if seen.place else set(kubeproxy.MODES)
     other = sorted(node for node, mode in seen.modes.items() if mode not in wanted and node in seen.pods)
-    if other and not _rolling(seen, wanted):
+    sure = seen.place.startswith("DaemonSet") or seen.cluster.readable(NETWORK_AGENT)  # a flag wins over the ConfigMap
+    if other and sure and not _rolling(seen, wanted):
         numbers = {
             "place": seen.place,
             "configured": seen.configured or "the default mode",

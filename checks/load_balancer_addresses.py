@@ -176,7 +176,14 @@ def _all_answer(cluster: Cluster) -> Iterator[Finding]:
     proxies = [pod for pods in kubeproxy.pods(cluster).values() for pod in pods]
     by_arp = cluster.readable(METALLB_L2) and bool(cluster.all(METALLB_L2))
     strict, _ = kubeproxy.setting(cluster, "strictARP", "ipvs-strict-arp")
-    if mode != "ipvs" or not proxies or not by_arp or yes(strict) or kubeproxy.replaced_by(cluster):
+    if (
+        mode != "ipvs"
+        or not proxies
+        or not by_arp
+        or yes(strict)
+        or kubeproxy.replaced_by(cluster)
+        or kubeproxy.undecided(cluster)
+    ):
         return
     kind, _, name = place.partition(" ")
     space, _, object_ = name.partition("/")

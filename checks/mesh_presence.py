@@ -183,8 +183,10 @@ def _services(cluster: Cluster, part: Workload) -> list[str]:
 
 
 def _ztunnels(cluster: Cluster, found: Meshes, members: list[Pod]) -> Iterator[Finding]:
+    if not cluster.readable(NODE):  # which of them can have none
+        return
     by_node: dict[str, list[Pod]] = {}
-    nodes = {node.name: node for node in cluster.all(NODE)} if cluster.readable(NODE) else {}
+    nodes = {node.name: node for node in cluster.all(NODE)}
     without = {name for name, node in nodes.items() if node.unfit or FARGATE in node.metadata.labels.items()}
     for pod in members:
         if pod.spec.node_name not in ("", *without) and pod.ips and cluster.age(pod.metadata.creation_timestamp) > SETTLING:

@@ -7,14 +7,11 @@ import re
 from datetime import timedelta
 
 from kubectl_netdoc import families, networks
-from kubectl_netdoc.cluster import Cluster, Unavailable
+from kubectl_netdoc.cluster import Cluster
 from kubectl_netdoc.networks import Image
 from kubectl_netdoc.records import (
-    CALICO_FELIX,
-    CALICO_INSTALLATION,
     DAEMON_SET,
     NETWORK_AGENT,
-    NETWORK_CONFIG,
     NETWORK_KINDS,
     NODE,
     POD,
@@ -128,17 +125,14 @@ def beside(cluster: Cluster) -> str:
 REPLACING = frozenset({"Cilium", "Calico", "kube-router", "Antrea"})
 """Networks that do kube-proxy's work where they are set to."""
 
-SETTINGS = (NETWORK_CONFIG, NETWORK_AGENT, CALICO_FELIX, CALICO_INSTALLATION)
-"""Where that is set."""
-
 
 def undecided(cluster: Cluster) -> str:
     """Return what keeps netdoc from telling whether the network does kube-proxy's work; nothing where it can tell."""
     if not cluster.readable(DAEMON_SET):
         return "DaemonSets could not be read, so nobody knows whether the network does its work"
     able = [each.name for each in networks.recognise(cluster) if each.name in REPLACING]
-    unread = [kind.name for kind in SETTINGS if isinstance(it := cluster.listing(kind), Unavailable) and not it.by_design]
-    return f"{able[0]} may do its work, and what it is set to could not be read ({unread[0]})" if able and unread else ""
+    unread = networks.base.unread(cluster)
+    return f"{able[0]} may do its work, and what it is set to could not be read ({unread})" if able and unread else ""
 
 
 def configured(cluster: Cluster) -> tuple[str, str]:

@@ -14,7 +14,7 @@ from kubectl_netdoc.facts import Facts
 from kubectl_netdoc.policy import ports
 from kubectl_netdoc.policy.engine import End, Engine, addresses
 from kubectl_netdoc.policy.rules import PolicyRef
-from kubectl_netdoc.records import NAMESPACE, NATIVE_POLICIES, NETWORK_POLICY, NODE, POD, POLICIES, Kind
+from kubectl_netdoc.records import ENDPOINT_SLICE, NAMESPACE, NATIVE_POLICIES, NETWORK_POLICY, NODE, POD, POLICIES, Kind
 from kubectl_netdoc.requests import Canary, CanaryReply, Echo, EchoReply, Peer
 from kubectl_netdoc.targets import proof
 
@@ -26,10 +26,11 @@ LABELS = {"app.kubernetes.io/managed-by": "kubectl-netdoc", "netdoc/role": "echo
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """Why a time-out of a debug pod may be no fault. ``certain``: a policy forbids it, as written."""
+    """Why a time-out of a debug pod may be no fault. ``certain``: a policy forbids it, as written; ``unread``: nobody knows."""
 
     reason: str
     certain: bool
+    unread: bool = False
 
 
 def engine(cluster: Cluster) -> Engine:
@@ -68,6 +69,15 @@ def _absent(cluster: Cluster, kind: Kind[Any]) -> bool:
     return bool(getattr(cluster.listing(kind), "by_design", False))
 
 
+def unplaced(cluster: Cluster) -> str:
+    """Why nobody knows whether policies keep debug pods from the DNS servers; nothing where that can be told. Reads
+    ENDPOINT_SLICE.
+    """
+    if cluster.readable(ENDPOINT_SLICE) or not any_policy(cluster):
+        return ""
+    return "EndpointSlices can't be read, and a policy may keep debug pods from the servers behind the Service"
+
+
 def doubt(facts: Facts, node: str, address: str, port: int, protocol: str = "TCP") -> Doubt | None:
     """Return what a policy has to do with a debug pod on ``node`` not reaching a port; None where it has nothing.
 
@@ -78,7 +88,7 @@ def doubt(facts: Facts, node: str, address: str, port: int, protocol: str = "TCP
         return None
     for kind in (NETWORK_POLICY, POD):
         if not cluster.readable(kind):
-            return Doubt(f"{kind.plural} can't be read", certain=False)
+            return Doubt(f"{kind.plural} can't be read", certain=False, unread=True)
     policies = engine(cluster)
     other = policies.address(address)
     family = ipaddress.ip_address(address).version
@@ -107,7 +117,10 @@ def isolated(cluster: Cluster) -> str:
         if not kind.namespaced and cluster.readable(kind)
         for item in cluster.all(kind)
     ]
-    return f"{', '.join(native)} may forbid it" if native else ""
+    if native:
+        return f"{', '.join(native)} may forbid it"
+    unread = [kind.plural for kind in (POD, *POLICIES) if not cluster.readable(kind) and not _absent(cluster, kind)]
+    return f"{unread[0]} can't be read, and may forbid it" if unread and any_policy(cluster) else ""
 
 
 def walled(facts: Facts) -> str:
