@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A list that could not be read is never an empty one: it may hide a fault, and never makes one.
 
-Where the lists are all there and nothing above info is found, nothing is found without one of them either. Where something is, other
-words for the same trouble are allowed.
+Where the lists are all there and nothing above info is found, nothing is found without one of them either. Where something is,
+other words for the same trouble are allowed.
 """
 
 from __future__ import annotations
