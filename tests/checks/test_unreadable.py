@@ -35,22 +35,14 @@ def faults(check: Check, case: Case, cluster: Cluster) -> set[tuple[str, str]]:
 
 OPEN: frozenset[tuple[str, str]] = frozenset(
     {
-        # Services, ingress and gateways: what is scaled to zero is told by lists of workloads that the check can do without.
-        ("service_config", "Event"),
-        ("service_config", "Deployment"),
-        ("service_config", "StatefulSet"),
-        ("service_config", "DaemonSet"),
-        ("service_config", "ReplicaSet"),
-        ("service_config", "Job"),
+        # Services, ingress and gateways.
+        ("service_config", "ConfigMap"),
         ("service_reachability", "RootCertificate"),
         ("service_reachability", "Pod"),
         ("service_reachability", "NetworkPolicy"),
         ("ingress_routes", "IngressClass"),
         ("ingress_routes", "Pod"),
-        ("ingress_routes", "Deployment"),
         ("gateway_routes", "Pod"),
-        ("gateway_routes", "Deployment"),
-        ("gateway_routes", "ReplicaSet"),
         ("endpoint_slices", "Node"),
         ("tls_secrets", "IngressClass"),
         # Without Nodes nobody knows which of them joins or is drained; a run then has no vantage on any node by its name.
