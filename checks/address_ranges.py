@@ -3,18 +3,22 @@
 
 ## What it looks at
 The pod ranges of the nodes (spec.podCIDRs) against each other, against every node's InternalIP and against every Service's
-ClusterIPs, in both IP families.
+ClusterIPs, in both IP families; the first InternalIP of each ready node, and the address that flannel or Calico has told of it,
+against those of the others; Calico's IPPools against the nodes' InternalIPs.
 
 ## Why it matters
 An address that belongs to two things is routed to one of them. Two nodes with one range take each other's pods' traffic; a node
-or Service whose address lies in a pod range is reached until a pod gets that very address.
+or Service whose address lies in a pod range is reached until a pod gets that very address. Where nodes have one address between
+them (the NAT interface that Vagrant and VirtualBox give each machine), tunnels to the others end on the node itself.
 
 ## What it can't see
 Networks outside the cluster (a VPC, an office, a peered cluster) that overlap with it: the API does not know their ranges. Pod
-ranges that an IPAM of its own hands out: spec.podCIDRs is judged only where all pods have their addresses from it.
+ranges that an IPAM of its own hands out, Calico's apart: spec.podCIDRs is judged only where all pods have their addresses from it
+and the network, where netdoc knows it, takes them from there.
 
 ## Sources
-Kubernetes: The Kubernetes network model (addresses of pods, Services and nodes do not overlap); failure catalogue M9.
+Kubernetes: The Kubernetes network model (addresses of pods, Services and nodes do not overlap); Calico: IP pools (allowedUses,
+natOutgoing), IP reservations; flannel: Documentation/troubleshooting.md (Vagrant); failure catalogue M9.
 """
 
 from __future__ import annotations
@@ -23,7 +27,10 @@ from collections.abc import Iterator
 from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
+from kubectl_netdoc import families, networks
 from kubectl_netdoc.api import (
+    DAEMON_SET,
+    NETWORK_KINDS,
     NODE,
     POD,
     SERVICE,
@@ -39,7 +46,12 @@ from kubectl_netdoc.api import (
     Severity,
     Skip,
     Subject,
+    Unavailable,
+    Unseen,
 )
+from kubectl_netdoc.networks.agents import inside
+from kubectl_netdoc.networks.base import yes
+from kubectl_netdoc.records import CALICO_POOL, CALICO_RESERVATION
 from kubectl_netdoc.words import some
 
 Network = IPv4Network | IPv6Network
@@ -52,16 +64,23 @@ NAMED = 20
 SHOWN = 5
 """Addresses that a sentence names at most."""
 
+ADDRESSES = (
+    'kubectl get nodes -o custom-columns=\'NAME:.metadata.name,INTERNAL:.status.addresses[?(@.type=="InternalIP")].address,'
+    "FLANNEL:.metadata.annotations.flannel\\.alpha\\.coreos\\.com/public-ip,"
+    "CALICO:.metadata.annotations.projectcalico\\.org/IPv4Address'"
+)
+WITHOUT_PATHS = ("PNW001", "PNW002", "PNW003", "PNW007", "PNW012", "NRT001", "NRT003", "NRT004", "NRT005", "DNL001", "SVR001")
+"""What nodes show whose packets to each other end on themselves."""
+
 DOUBLED = Code(
     id="ADR001",
     severity=Severity.FAIL,
     risk=Risk.NODE,
-    title="Two nodes have overlapping pod ranges",
-    message="The pod ranges of {one} ({one_range}) and {other} ({other_range}) overlap: what is sent to one's pods may reach the "
-    "other's",
-    fix="Take {younger}, the younger of them, out of the cluster: drain it, delete the Node object, restart its kubelet. It gets "
-    "a range of its own when it registers anew. Then look for what gave the range twice: a second allocator, a node restored "
-    "from a backup, ranges written by hand.",
+    title="Nodes have overlapping pod ranges",
+    message="The pod ranges of {count} nodes overlap ({shown}): what is sent to one's pods may reach another's",
+    fix="Take the younger one ({younger}) out of the cluster, of several all but the oldest, one by one: drain it, delete the "
+    "Node object, restart its kubelet. It gets a range of its own when it registers anew. First look for what gave the range "
+    "twice: a second allocator, a node restored from a backup, ranges written by hand or set alike in each kubelet.",
     commands=(
         "kubectl get nodes -o custom-columns=NAME:.metadata.name,AGE:.metadata.creationTimestamp,PODS:.spec.podCIDRs",
         "kubectl get pods -A -o wide --field-selector spec.nodeName={younger}",
@@ -97,11 +116,110 @@ SERVICE_INSIDE = Code(
     ),
     rows=("M9",),
 )
+SHARED = Code(
+    id="ADR004",
+    severity=Severity.FAIL,
+    risk=Risk.NODE,
+    title="Nodes share an address",
+    message="{count} nodes have the same {what} {ip} ({shown}): what one of them sends to another's ends on itself",
+    fix="Have each node tell an address that the others reach it at: the kubelet's --node-ip for the Node, flanneld's --iface or "
+    "Calico's IP_AUTODETECTION_METHOD for the tunnels; then restart the kubelet and the network's agent there. Machines of "
+    "Vagrant and VirtualBox all have the same address on their first (NAT) interface.",
+    commands=("kubectl get nodes -o wide", ADDRESSES),
+    rows=("M9",),
+    explains=(Explains(WITHOUT_PATHS, "node"), Explains(WITHOUT_PATHS, "path")),
+)
+POOL_OVER_NODES = Code(
+    id="ADR005",
+    severity=Severity.WARN,
+    risk=Risk.NODE,
+    title="Nodes have addresses in a pool of Calico's",
+    message="Addresses of nodes lie in Calico's pool {name} {range} ({count}: {shown}): pods may get a node's address, and what "
+    "pods send to nodes is not translated as it is to others outside",
+    fix="Move the pods to a pool apart from the nodes' network: make an IPPool with another range, disable {name}, then make the "
+    "pods anew, one after the other. Until then, keep these addresses from being given out with an IPReservation.",
+    commands=(
+        "kubectl get ippools.crd.projectcalico.org {name} -o yaml",
+        "kubectl get nodes -o wide",
+        "kubectl get ipreservations.crd.projectcalico.org",
+    ),
+    rows=("M9",),
+)
 
 
-def analyse(facts: Facts) -> Iterator[Finding]:
-    """Hold ranges and addresses against each other, where pods really have theirs from the nodes' ranges."""
+def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
+    """Hold nodes' own addresses against each other and Calico's pools; ranges, where pods really have theirs from them."""
     cluster = facts.cluster
+    found = networks.recognise(cluster)
+    yield from _shared(cluster)
+    if any(each.name == "Calico" and each.primary and not each.traits.node_ranges for each in found):
+        yield from _pools(cluster)
+    if not cluster.readable(DAEMON_SET):
+        yield Unseen("the nodes' pod ranges", "DaemonSets can't be read, and those tell where the network takes addresses from")
+        return
+    own = [each for each in found if each.primary]
+    if own and not any(each.traits.node_ranges for each in own):
+        raise Skip(f"{own[0].name} has an IPAM of its own: pods have no addresses from the nodes' spec.podCIDRs", moot=True)
+    yield from _of_nodes(cluster)
+
+
+def _shared(cluster: Cluster) -> Iterator[Finding]:
+    """Addresses that several nodes at work tell as the one they are reached at; of a node that is gone another may have it."""
+    owners: dict[tuple[str, str], list[str]] = {}
+    for node in filter(_at_work, cluster.all(NODE)):
+        for what, ip in _told(node):
+            owners.setdefault((ip, what), []).append(node.name)
+    said: dict[str, tuple[list[str], list[str]]] = {}
+    for (ip, what), names in owners.items():
+        if len(names) > 1:
+            whats, nodes = said.setdefault(ip, ([], []))
+            whats.append(what)
+            nodes += (name for name in names if name not in nodes)
+    for ip, (whats, nodes) in sorted(said.items()):
+        paths = [f"{one} -> {other}" for one in nodes for other in nodes if one != other] if len(nodes) <= NAMED else []
+        numbers = {"ip": ip, "what": " and ".join(whats), "count": len(nodes), "shown": some(sorted(nodes), SHOWN)}
+        yield SHARED.on(Subject("Address", ip), numbers, nodes=sorted(nodes), paths=paths)
+
+
+def _at_work(node: Node) -> bool:
+    ready = node.condition("Ready")
+    return _real(node) and ready is not None and ready.status == "True"
+
+
+def _told(node: Node) -> Iterator[tuple[str, str]]:
+    """The addresses at which other nodes reach a node: its first InternalIP of each family (a cloud's controller may list more,
+    of bridges and of what moves between nodes), and what the network has told of it.
+    """
+    own = [each.address for each in node.status.addresses if each.type == "InternalIP"]
+    first = {families.of(ip): ip for ip in reversed(own)}
+    yield from (("InternalIP", ip) for ip in first.values())
+    notes = node.metadata.annotations
+    flannel, calico = (notes.flannel_ip, notes.flannel_ip6), (notes.calico_address, notes.calico_address6)
+    yield from (("flannel public-ip", ip) for ip in flannel if ip)
+    yield from (("Calico node address", text.partition("/")[0]) for text in calico if text)
+
+
+def _pools(cluster: Cluster) -> Iterator[Finding | Unseen]:
+    """Pools that pods get addresses from and that hold addresses of nodes, those apart that are kept from being given out."""
+    listing = cluster.listing(CALICO_RESERVATION)
+    if isinstance(listing, Unavailable) and not listing.by_design:
+        yield Unseen("Calico's pools against the nodes' addresses", "its IPReservations can't be read")
+        return
+    reservations = cluster.all(CALICO_RESERVATION) if cluster.readable(CALICO_RESERVATION) else ()
+    kept = [cidr for each in reservations for cidr in each.settings.get("reservedCIDRs", "").split(",")]
+    nodes = [(node.name, each.address) for node in filter(_real, cluster.all(NODE)) for each in node.status.addresses]
+    for pool in cluster.all(CALICO_POOL) if cluster.readable(CALICO_POOL) else ():
+        uses, cidr = pool.settings.get("allowedUses", ""), pool.settings.get("cidr", "")
+        if yes(pool.settings.get("disabled", "")) or (uses and "Workload" not in uses.split(",")):
+            continue
+        within = [f"{name} {ip}" for name, ip in nodes if inside(ip, (cidr,)) and not any(inside(ip, (each,)) for each in kept)]
+        if within:
+            numbers = {"range": cidr, "count": len(within), "shown": some(sorted(within), SHOWN)}
+            yield POOL_OVER_NODES.on(Subject("IPPool", pool.name), numbers, inside=sorted(within)[:NAMED])
+
+
+def _of_nodes(cluster: Cluster) -> Iterator[Finding]:
+    """Hold ranges and addresses against each other, where pods really have theirs from the nodes' ranges."""
     ranges = list(_ranges(cluster))
     if not ranges:
         raise Skip("no node has a pod range (spec.podCIDRs): the CNI's own IPAM gives the addresses", moot=True)
@@ -168,18 +286,27 @@ def _pods(cluster: Cluster, ranges: list[Range]) -> tuple[int, list[str]]:
 
 
 def _overlaps(ranges: list[Range], ages: dict[str, timedelta]) -> Iterator[Finding]:
-    """Every two ranges of different nodes that overlap: sorted, a range can only overlap those that begin before its end."""
-    ordered = sorted(ranges, key=lambda each: (each[0].version, int(each[0].network_address), each[1]))
-    for number, (network, node) in enumerate(ordered):
-        for other, owner in ordered[number + 1 :]:
-            if not network.overlaps(other):
-                break
-            if owner != node:
-                one, two = sorted([(node, str(network)), (owner, str(other))])
-                paths = [f"{a} -> {b}" for a, b in ((node, owner), (owner, node))]
-                names = {"one": one[0], "one_range": one[1], "other": two[0], "other_range": two[1]}
-                names["younger"] = min(one[0], two[0], key=lambda name: ages[name])
-                yield DOUBLED.on(Subject("NodePair", f"{one[0]}--{two[0]}"), names, nodes=[one[0], two[0]], paths=paths)
+    """Each range with all those inside it: sorted, the widest comes first, and a range either lies in it or begins after it."""
+    ordered = sorted(ranges, key=lambda each: (each[0].version, int(each[0].network_address), each[0].prefixlen, each[1]))
+    group: list[Range] = []
+    for each in ordered:
+        if group and not each[0].overlaps(group[0][0]):
+            yield from _doubled(group, ages)
+            group = []
+        group.append(each)
+    yield from _doubled(group, ages)
+
+
+def _doubled(group: list[Range], ages: dict[str, timedelta]) -> Iterator[Finding]:
+    """The finding about ranges of several nodes of which one holds all others."""
+    held = {node: str(network) for network, node in reversed(group)}
+    if len(held) < 2:
+        return
+    nodes = sorted(held)
+    subject = Subject("NodePair", "--".join(nodes)) if len(nodes) == 2 else Subject("Cluster", f"pod range {group[0][0]}")
+    numbers = {"count": len(nodes), "shown": some([f"{node} {held[node]}" for node in nodes], SHOWN)}
+    paths = [f"{one} -> {other}" for one in nodes for other in nodes if one != other] if len(nodes) <= NAMED else []
+    yield DOUBLED.on(subject, numbers, younger=min(nodes, key=lambda name: ages[name]), nodes=nodes, paths=paths)
 
 
 def _nodes(cluster: Cluster, owners: _Owners) -> Iterator[Finding]:
@@ -215,7 +342,7 @@ check = Check(
     id="address_ranges",
     title="Addresses of pods, nodes and Services are kept apart",
     prefix="ADR",
-    needs=Needs(kinds=(NODE, POD), optional=(SERVICE,)),
-    codes=(DOUBLED, NODE_INSIDE, SERVICE_INSIDE),
+    needs=Needs(kinds=(NODE, POD), optional=(SERVICE,), hints=(DAEMON_SET, CALICO_RESERVATION, *NETWORK_KINDS)),
+    codes=(DOUBLED, NODE_INSIDE, SERVICE_INSIDE, SHARED, POOL_OVER_NODES),
     analyse=analyse,
 )

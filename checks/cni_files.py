@@ -160,7 +160,8 @@ def _judge(cluster: Cluster, node: str, found: dict[str, CniConfigReply], agents
     files, subject = found[node].files, Subject("Node", node)
     usable = {name: _kind(reply.files[0]) for name, reply in found.items() if reply.files and not reply.files[0].problem}
     (most, count), *rest = Counter(usable.values()).most_common() or [(("", ""), 0)]
-    agreed = count >= AGREE and (not rest or rest[0][1] < count)
+    known = cluster.readable(DAEMON_SET) and cluster.readable(POD)  # whether another network's agent is there by intention
+    agreed = known and count >= AGREE and (not rest or rest[0][1] < count)
     others = sorted(name for name, kind in usable.items() if kind == most)
     first = found[others[0]].files[0] if others else CniFile("")
     common = {"others": others, "usual": first.network, "usual_plugins": first.plugins, "usual_file": first.name, "nodes": [node]}

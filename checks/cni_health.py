@@ -5,19 +5,24 @@
 The DaemonSets whose images are agents of a pod network (Flannel, Calico, Canal, Cilium, Weave Net, kindnet, kube-router,
 Antrea, OVN-Kubernetes, the networks of EKS, AKS and GKE, k3s' own, and Multus): their pods on each node, the log lines of
 those that are not ready, their controllers; and what the network is set to, by its ConfigMap, custom resources, variables and
-flags, of which only settings named in netdoc are read.
+flags, of which only settings named in netdoc are read: among them flannel's Network, against the nodes' pod ranges, and the
+plugins of the CNI configuration, against pods that ask for ports of their node (hostPort).
 
 ## Why it matters
 What agents have set up goes on without them, so an agent that is gone is often first missed when a node restarts or a pod moves.
-A DaemonSet says 2 of 2 while a third node has none: what counts is the nodes.
+A DaemonSet says 2 of 2 while a third node has none: what counts is the nodes. Flannel takes what lies outside its Network for the
+world outside and translates it, and a port of the node that no plugin opens is simply not there.
 
 ## What it can't see
 An agent that says it is ready and does nothing. A network that is a program on the nodes (GKE without Dataplane V2, EKS Auto
 Mode, Azure CNI without CNS) or comes from an image that netdoc does not know: none recognised is no fault while pods have
-addresses. What a network is set to is not always what it does: the MTU in use stands beside the MTU set where pods measured.
+addresses. CNI configurations that stand in no ConfigMap (most networks write their own). What a network is set to is not always
+what it does: the MTU in use stands beside the MTU set where pods measured.
 
 ## Sources
-The published manifests that each recognition was made from are named in kubectl_netdoc/networks/. Kubernetes: Network Plugins,
+The published manifests that each recognition was made from are named in kubectl_netdoc/networks/. Flannel: Configuration, and
+since v0.21 (kube subnet manager) it ends where a range lies outside; CNI: portmap; CRI-O opens such ports itself
+(internal/hostport); Tigera operator: calicoNetwork.hostPorts. Kubernetes: Network Plugins,
 DaemonSet; Calico: Troubleshooting (BGP); weaveworks/weave, archived June 2024; failure catalogue M7, M8, M10 and M11.
 """
 
@@ -26,6 +31,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import timedelta
+from ipaddress import ip_network
 
 from kubectl_netdoc import mesh, networks
 from kubectl_netdoc.api import (
@@ -42,17 +48,21 @@ from kubectl_netdoc.api import (
     Facts,
     Finding,
     Needs,
+    Node,
     PathMtu,
     PathMtuReply,
     Peer,
+    Pod,
     Risk,
     Severity,
     Subject,
     Unseen,
 )
 from kubectl_netdoc.joining import joins
-from kubectl_netdoc.networks import Found
-from kubectl_netdoc.networks.agents import SETTLED, Agents, Trouble, gone, outsiders, silent, without_plugin
+from kubectl_netdoc.networks import Found, flannel
+from kubectl_netdoc.networks.agents import SETTLED, Agents, Trouble, gone, inside, outsiders, silent, without_plugin
+from kubectl_netdoc.records import CALICO_INSTALLATION
+from kubectl_netdoc.records.core import is_range
 from kubectl_netdoc.words import some
 
 ROLLING = timedelta(minutes=15)
@@ -240,6 +250,31 @@ OTHER_MTU = Code(
     commands=("kubectl get daemonsets -A -o wide",),
     rows=("M1",),
 )
+OTHER_RANGE = Code(
+    id="CNI016",
+    severity=Severity.WARN,
+    risk=Risk.RESTARTS,
+    title="Nodes' pod ranges lie outside the network's",
+    message="{network}'s Network {range} (ConfigMap {config}) does not hold the pod ranges of {count} nodes ({shown}), which "
+    "pods have their addresses from: traffic between nodes is taken for traffic to the outside, and is translated or dropped",
+    fix="Set Network in net-conf.json to the range that all nodes' podCIDRs are cut from (kube-controller-manager "
+    "--cluster-cidr), then restart its agents, one node after the other.",
+    commands=(
+        "kubectl get nodes -o custom-columns=NAME:.metadata.name,PODS:.spec.podCIDRs",
+        "kubectl -n {space} get configmap {map} -o yaml",
+        "kubectl -n {namespace} rollout restart daemonset {name}",
+    ),
+    rows=("M9",),
+)
+NO_HOST_PORTS = Code(
+    id="CNI017",
+    severity=Severity.INFO,
+    risk=Risk.SAFE,
+    title="Nothing opens the host ports that pods ask for",
+    message="{count} pods ask for ports of their node ({shown}), and {place} {lacks}: these ports are not opened",
+    fix="{remedy}, or reach these pods by a Service of type NodePort or LoadBalancer.",
+    commands=("kubectl -n {first_space} get pod {first_pod} -o wide",),
+)
 
 
 def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
@@ -253,7 +288,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
         yield from _identity(facts, each, agents[each.name])
     if cluster.origin == "manifests":
         return
-    yield from _two(found, agents)
+    yield from _two(cluster, found, agents)
     for each in found:
         rivals = [other.name for other in found if each.primary and other.primary and other.name != each.name]
         elsewhere = frozenset(node for name in rivals for node in agents[name].by_node)
@@ -261,6 +296,8 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
         yield from _troubles(cluster, each, agents[each.name])
         yield from _skew(cluster, each, agents[each.name])
         yield from _controllers(cluster, each)
+        yield from _other_range(cluster, each)
+    yield from _host_ports(cluster, found)
 
 
 def _none(cluster: Cluster) -> Iterator[Finding | Unseen]:
@@ -274,7 +311,7 @@ def _none(cluster: Cluster) -> Iterator[Finding | Unseen]:
         traced = sorted(node.name for node in nodes if network.trace(node))
         seen = networks.Seen(cluster)
         config = next((name for name in network.configs if seen.has_config(name)), "")
-        if traced and config and network.traits(seen).node_ranges and not outsiders(cluster):
+        if traced and config and network.traits(seen).node_ranges and cluster.readable(POD) and not outsiders(cluster):
             yield REMOVED.on(NETWORK, _nodes(traced), network=network.name, config=config)
             return
     if waits:
@@ -316,8 +353,10 @@ def _nodes(names: list[str]) -> dict[str, object]:
     return {"nodes": names, "count": len(names), "first": names[0], "shown": some(names, NAMED)}
 
 
-def _two(found: tuple[Found, ...], agents: dict[str, Agents]) -> Iterator[Finding]:
+def _two(cluster: Cluster, found: tuple[Found, ...], agents: dict[str, Agents]) -> Iterator[Finding]:
     """Networks that both give addresses, as far as their settings tell, on the same nodes."""
+    if len(found) < 2 or networks.base.unread(cluster):
+        return
     sure = [each for each in found if each.primary and each.traits.ipam and each.agents]
     for number, one in enumerate(sure):
         for other in sure[number + 1 :]:
@@ -355,6 +394,8 @@ def _troubles(cluster: Cluster, found: Found, agents: Agents) -> Iterator[Findin
         if peers and down.issuperset(peers):
             continue
         code = {"crashes": CRASHES, "start": CANT_START}.get(trouble.what, NO_BGP if peers else NOT_READY)
+        if code is NOT_READY and (not cluster.readable(NODE) or (down and not cluster.readable(EVENT))):
+            continue  # its node may be down, or it may miss the one that is
         agent = makers[trouble.pod.namespace, trouble.pod.name]
         groups.setdefault((code, agent.namespace, agent.name), []).append(trouble)
     for (code, namespace, name), troubles in groups.items():
@@ -391,7 +432,9 @@ def _peers(why: str) -> list[str]:
 
 def _skew(cluster: Cluster, found: Found, agents: Agents) -> Iterator[Finding]:
     """Agents of one DaemonSet that differ in version, and no rollout that is under way; on a node that is down none gets on."""
-    down = {node.name for node in cluster.all(NODE) if silent(node)} if cluster.readable(NODE) else set()
+    if not cluster.readable(NODE):
+        return
+    down = {node.name for node in cluster.all(NODE) if silent(node)}
     for agent in found.agents:
         pods = [pod for maker, pod in agents.pods if maker is agent and pod.spec.node_name not in down]
         versions: dict[str, list[str]] = {}
@@ -416,15 +459,81 @@ def _controllers(cluster: Cluster, found: Found) -> Iterator[Finding]:
 
 
 def _moves(cluster: Cluster, item: networks.Workload) -> bool:
-    """Whether a pod of it was just made, or is on its way out: its node drains, or it is rolled out."""
-    pods = cluster.all(POD) if cluster.readable(POD) else ()
+    """Whether a pod of it was just made, or is on its way out: its node drains, or it is rolled out; or nobody can tell."""
+    if not cluster.readable(POD):
+        return True
     own = [
         pod
-        for pod in pods
+        for pod in cluster.all(POD)
         if pod.namespace == item.namespace
         and any(o.kind == "ReplicaSet" and o.name.rpartition("-")[0] == item.name for o in pod.metadata.owner_references)
     ]
     return any(pod.terminating or cluster.age(pod.metadata.creation_timestamp) <= SETTLED for pod in own)
+
+
+FLANNELS = {"Flannel": flannel.CONFIGS, "Canal": ("canal-config", "rke2-canal-config", "kube-flannel-cfg")}
+"""Where flannel's Network stands, by network."""
+
+FAMILIES = {4: "Network", 6: "IPv6Network"}
+
+
+def _other_range(cluster: Cluster, found: Found) -> Iterator[Finding]:
+    """Nodes whose ranges flannel's Network of that family does not hold, where pods show that they have addresses from there."""
+    if found.name not in FLANNELS or not found.agents or not (cluster.readable(NODE) and cluster.readable(POD)):
+        return
+    seen = networks.Seen(cluster, found.agents)
+    config, place = seen.config(*FLANNELS[found.name]), seen.place(*FLANNELS[found.name])
+    pods = [pod for pod in cluster.all(POD) if not (pod.spec.host_network or pod.finished)]
+    for version, key in FAMILIES.items():
+        ranges = {node.name: _outside(node, config.get(key, ""), version) for node in cluster.all(NODE) if not node.unfit}
+        away = {name: texts for name, texts in ranges.items() if texts}
+        if any(inside(ip, away.get(pod.spec.node_name, ())) for pod in pods for ip in pod.ips):
+            shown = some([f"{name} {', '.join(texts)}" for name, texts in sorted(away.items())], NAMED)
+            space, _, map_ = place.partition("/")
+            numbers = {"network": found.name, "range": config[key], "config": place, "space": space, "map": map_}
+            yield OTHER_RANGE.on(_subject(found.agents[0]), _nodes(sorted(away)) | numbers | {"shown": shown})
+
+
+def _outside(node: Node, network: str, version: int) -> list[str]:
+    """A node's pod ranges of an IP version that do not lie in a network; none where that is no network of this version."""
+    if not is_range(network) or ip_network(network, strict=False).version != version:
+        return []
+    own = [text for text in node.spec.pod_cidrs if ip_network(text, strict=False).version == version]
+    return [text for text in own if not inside(text.partition("/")[0], (network,))]
+
+
+def _host_ports(cluster: Cluster, found: tuple[Found, ...]) -> Iterator[Finding]:
+    """Pods with host ports, where the only network there is shows by its configuration that nothing opens them."""
+    others = [each for each in found if not each.network.meta]
+    if len(others) != 1 or not (cluster.readable(POD) and cluster.readable(NODE)):
+        return
+    lacks = _lacks_portmap(networks.Seen(cluster, others[0].agents), others[0])
+    opens = {node.name for node in cluster.all(NODE) if node.status.node_info.container_runtime_version.startswith("cri-o")}
+    pods = sorted(
+        (pod.namespace, pod.name)
+        for pod in cluster.all(POD)
+        if any(port.host_port for port in pod.spec.ports()) and _needs_plugin(pod) and pod.spec.node_name not in opens
+    )
+    if lacks and pods:
+        shown = some([f"{space}/{name}" for space, name in pods], NAMED)
+        numbers = {"count": len(pods), "shown": shown, "first_space": pods[0][0], "first_pod": pods[0][1]}
+        yield NO_HOST_PORTS.on(NETWORK, numbers | dict(zip(("place", "lacks", "remedy"), lacks, strict=True)))
+
+
+def _needs_plugin(pod: Pod) -> bool:
+    return pod.status.phase == "Running" and not (pod.spec.host_network or pod.terminating)
+
+
+def _lacks_portmap(seen: networks.Seen, found: Found) -> tuple[str, str, str] | None:
+    """Where it stands that host ports are not opened, how, and what would open them; None where that is not known."""
+    for item in seen.resources(CALICO_INSTALLATION) if found.name == "Calico" else ():
+        if item.settings.get("calicoNetwork.hostPorts") == "Disabled":
+            return f"Installation {item.name}", "has calicoNetwork.hostPorts Disabled", "Set it to Enabled"
+    place = seen.place(*found.network.configs)
+    types = seen.config(*found.network.configs).get("cni_types", "").split(",")
+    if not found.agents or types == [""] or "portmap" in types:
+        return None
+    return f"the CNI configuration in ConfigMap {place}", "has no plugin portmap", "Add it to the plugins there"
 
 
 check = Check(
@@ -448,6 +557,8 @@ check = Check(
         REMOVED,
         PERHAPS,
         OTHER_MTU,
+        OTHER_RANGE,
+        NO_HOST_PORTS,
     ),
     analyse=analyse,
 )

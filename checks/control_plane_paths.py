@@ -310,6 +310,8 @@ def _trouble(cluster: Cluster, called: CalledService) -> str | Unseen:
     ]
     if ready:
         return ""
+    if not cluster.readable(POD) and not _scale(cluster, called):
+        return Unseen(f"Service {called}", "it has no ready endpoint, and its pods can't be read", asked=True)
     pods = cluster.pods_of(service) if cluster.readable(POD) else []
     if not _scale(cluster, called) and any(cluster.age(item.metadata.creation_timestamp) < SETTLING for item in (service, *pods)):
         return Unseen(f"Service {called}", "it has no ready endpoint, but it or a pod of it is younger than 60 s")

@@ -290,6 +290,7 @@ class _Seen:
         self.services = {ip: Tally([facts.reply(clusterdns.lookup(cluster, node, server=Address(ip)))]) for ip in self.ips}
         self.direct: dict[clusterdns.Server, Tally] = {}
         self.watched = Tally([])
+        self.blind = not cluster.readable(ENDPOINT_SLICE)
         for server in clusterdns.servers(cluster):
             tally = Tally([facts.reply(clusterdns.lookup(cluster, node, server=server.address))])
             watched = Tally([facts.reply(clusterdns.trickle(cluster, node, server))])
@@ -351,11 +352,11 @@ def _judge(facts: Facts, vantage: Vantage) -> Iterator[Judged | Unseen]:
 
 
 def _forbidden(facts: Facts, node: str) -> str:
-    """The policies that keep a debug pod from every DNS server, as written."""
+    """The policies that keep a debug pod from every DNS server, as written, or what keeps netdoc from telling."""
     servers = [server.address for server in clusterdns.servers(facts.cluster)]
     doubts = [policies.doubt(facts, node, address.ip, address.port, "UDP") for address in servers]
-    certain = [doubt.reason for doubt in doubts if doubt and doubt.certain]
-    return certain[0] if certain and len(certain) == len(doubts) else ""
+    certain = [doubt.reason for doubt in doubts if doubt and (doubt.certain or doubt.blind)]
+    return certain[0] if certain and len(certain) == len(doubts) else policies.unplaced(facts.cluster)
 
 
 def _is_cache(address: str) -> bool:
@@ -400,7 +401,7 @@ def _answers(facts: Facts, seen: _Seen, service: Subject, vantage: Vantage) -> I
         yield WRONG_ANSWER, service, {**evidence, "rcode": wrong[0], "query": clusterdns.api_server_name(facts.cluster)}
     if through.lost > 1 and 100 * through.lost / through.sent >= facts.threshold(LOSSY):
         yield LOSS, service, evidence
-    elif not through.lost and not seen.watched.lost and together.lost > 1 and together.lost / together.sent >= RACING:
+    elif not (through.lost or seen.watched.lost or seen.blind) and together.lost > 1 and together.lost / together.sent >= RACING:
         yield RACE, service, {**together.evidence(), "paths": []}
     if vantage.throttled > THROTTLED:
         why = f"its CPU limit held the debug pod back for {vantage.throttled:.2f} s, so its times say nothing"

@@ -321,8 +321,8 @@ def _negative(facts: Facts, nodes: list[str]) -> Iterator[Finding | Unseen]:
     for node in nodes:
         walk = _Walk(facts, node)
         answered, failed = walk.answered(), walk.failed()
-        if answered and _autopath(facts.cluster):
-            yield Unseen("wildcards in the search domains", "CoreDNS runs the plugin autopath, which answers for others")
+        if answered and (why := _autopath(facts.cluster)):
+            yield Unseen("wildcards in the search domains", why)
         elif answered:
             suffix, records = next(iter(answered.items()))
             numbers: dict[str, object] = {"answer": records[0], "query": f"{NOBODY}.{suffix}.", "domains": list(answered)}
@@ -341,8 +341,12 @@ def _negative(facts: Facts, nodes: list[str]) -> Iterator[Finding | Unseen]:
             yield code.on(Subject("Cluster", "search list", node=node), evidence, nodes=[node])
 
 
-def _autopath(cluster: Cluster) -> bool:
-    return cluster.readable(COREFILE) and any(item.corefile.plugins("autopath") for item in cluster.all(COREFILE))
+def _autopath(cluster: Cluster) -> str:
+    """Why an answer may be CoreDNS's own for another domain of the list; nothing where it is not."""
+    if not cluster.readable(COREFILE):
+        return "the Corefile can't be read: the plugin autopath may answer for others"
+    told = any(item.corefile.plugins("autopath") for item in cluster.all(COREFILE))
+    return "CoreDNS runs the plugin autopath, which answers for others" if told else ""
 
 
 def _cost(facts: Facts, files: dict[str, ResolvConfReply]) -> Iterator[Finding]:

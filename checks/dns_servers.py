@@ -247,7 +247,13 @@ def _tcp(facts: Facts, nodes: list[str], dns: Service, ailing: set[str]) -> Iter
         yield from _server_tcp(facts, each, seen)
     through = {node: tcp for node in nodes if (tcp := _through_tcp(facts, node)).sent and not tcp.times}
     by_chance = (len(bad) / len(servers)) ** sum(tally.sent for tally in through.values()) if bad and good else 0.0
-    if through and by_chance < CHANCE and not ailing and not _doubts(facts, set(through), [server.address for server in servers]):
+    if (
+        through
+        and not policies.unplaced(facts.cluster)
+        and by_chance < CHANCE
+        and not ailing
+        and not _doubts(facts, set(through), [server.address for server in servers])
+    ):
         name = next(iter(through.values())).server
         words = sorted({word for tally in through.values() for word in tally.counted()})
         numbers = {"server": name, "outcomes": words, "answering": len(good), "servers": len(servers), "nodes": sorted(through)}

@@ -174,7 +174,7 @@ def _forbidden(facts: Facts, node: str) -> str:
     dns = clusterdns.service(cluster) if cluster.readable(ENDPOINT_SLICE) else None
     found = clusterdns.endpoints(cluster, dns) if dns else []
     doubts = [policies.doubt(facts, node, address.ip, address.port) for _, address, _ in found]
-    return next((doubt.reason for doubt in doubts if doubt), "")
+    return next((doubt.reason for doubt in doubts if doubt), policies.unplaced(cluster))
 
 
 check = Check(

@@ -4,15 +4,17 @@
 ## What it looks at
 The mode in kube-proxy's ConfigMap or flags; with `--node-checks`, on each node the mode that it says it is in (`/proxyMode`), its
 own verdict on itself (`/livez`, before Kubernetes 1.28 `/healthz`), how long changes have been waiting for their rules, and what
-another mode has left behind (`kube-ipvs0`). Without it the mode is inferred from what is set, and that is said.
+another mode has left behind (`kube-ipvs0`). Without it the mode is inferred from what is set, and that is said. Its clusterCIDR,
+against the addresses of the pods.
 
 ## Why it matters
 kube-proxy reads its configuration when it starts: who changes it and restarts nothing has a cluster that will change by itself,
 one node at a time. One that hangs is Running all the same, and the node's rules stay as they were.
 
 ## What it can't see
-A kube-proxy whose metricsBindAddress or healthzBindAddress is another than the default (127.0.0.1:10249, 0.0.0.0:10256) refuses;
-then nothing is known of it, and nothing is wrong. Rules themselves are looked at by service_rules.
+A kube-proxy whose metricsBindAddress or healthzBindAddress is another than the default (127.0.0.1:10249 and 0.0.0.0:10256; [::1]
+and [::] on nodes whose first address is of IPv6) refuses; then nothing is known of it, and nothing is wrong. Rules themselves are
+looked at by service_rules.
 
 ## Sources
 Kubernetes: Virtual IPs and Service Proxies; KEP-5495 (ipvs: deprecated in 1.35, behind the gate KubeProxyIPVS since 1.37, off in
@@ -26,7 +28,7 @@ import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from kubectl_netdoc import hosts, kubeproxy
+from kubectl_netdoc import families, hosts, kubeproxy
 from kubectl_netdoc.api import (
     ENDPOINT_SLICE,
     NODE,
@@ -56,7 +58,11 @@ from kubectl_netdoc.api import (
     on_node,
 )
 from kubectl_netdoc.commands import word
+from kubectl_netdoc.networks.agents import inside
 from kubectl_netdoc.openmetrics import Metrics
+from kubectl_netdoc.records import NETWORK_AGENT
+from kubectl_netdoc.records.core import is_range
+from kubectl_netdoc.words import some
 
 LIVEZ_SINCE = 28
 """Minor version that brought /livez (kubernetes#116470); before it /healthz also says no while an autoscaler drains the node."""
@@ -198,6 +204,19 @@ MOVE = Code(
     rows=("K7",),
 )
 
+OTHER_RANGE = Code(
+    id="KPX012",
+    severity=Severity.INFO,
+    risk=Risk.RESTARTS,
+    title="kube-proxy takes pods for strangers",
+    message="kube-proxy's clusterCIDR {range} ({place}) does not hold the addresses of {count} pods ({shown}): what they send to "
+    "Services is translated, so that their peers and policies see the node's address in place of the pod's",
+    fix="Set clusterCIDR to the range of the pods (of each family, with a comma between), or detectLocalMode to what tells pods "
+    "here, and restart kube-proxy node by node.",
+    commands=("kubectl -n {space} get configmap kube-proxy -o yaml", "kubectl -n {space} rollout restart daemonset {owner}"),
+    rows=("K7",),
+)
+
 PREFIXES = (LAST, QUEUED, "kubeproxy_sync_proxy_rules_duration_seconds_", "kubeproxy_sync_proxy_rules_endpoint_changes_pending")
 
 
@@ -205,17 +224,17 @@ def _health(cluster: Cluster, node: str) -> HttpGet:
     found = cluster.get(NODE, "", node)
     version = kubeproxy.minor(found.status.node_info.kubelet_version) if found else 0
     path = "/healthz" if 0 < version < LIVEZ_SINCE else "/livez"
-    return HttpGet(node, Address("127.0.0.1", kubeproxy.HEALTH_PORT), path, ("{",), host=True)
+    return HttpGet(node, Address(kubeproxy.loopback(cluster, node), kubeproxy.HEALTH_PORT), path, ("{",), host=True)
 
 
-def _metrics(node: str) -> HttpGet:
-    return HttpGet(node, Address("127.0.0.1", kubeproxy.METRICS_PORT), "/metrics", PREFIXES, host=True)
+def _metrics(cluster: Cluster, node: str) -> HttpGet:
+    return HttpGet(node, Address(kubeproxy.loopback(cluster, node), kubeproxy.METRICS_PORT), "/metrics", PREFIXES, host=True)
 
 
 def plan(cluster: Cluster) -> Iterator[Request]:
     """Ask kube-proxy on each node, and for the node's links."""
     for node in cluster.hosts:
-        yield from (kubeproxy.mode_of(node), _health(cluster, node), _metrics(node), hosts.tables(node))
+        yield from (kubeproxy.mode_of(cluster, node), _health(cluster, node), _metrics(cluster, node), hosts.tables(node))
 
 
 class _Seen:
@@ -230,7 +249,7 @@ class _Seen:
         }
         self.within = {node.name: kubeproxy.embedded(node) for node in cluster.all(NODE) if kubeproxy.embedded(node)}
         self.configured, self.place = kubeproxy.configured(cluster)
-        asked = {node: facts.reply(kubeproxy.mode_of(node)) for node in cluster.hosts}
+        asked = {node: facts.reply(kubeproxy.mode_of(cluster, node)) for node in cluster.hosts}
         said = {node: reply.lines[0] for node, reply in asked.items() if isinstance(reply, HttpReply) and reply.lines}
         self.modes = {node: mode for node, mode in said.items() if mode in kubeproxy.MODES}
 
@@ -272,6 +291,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     yield from _modes(seen)
     yield from _leftovers(facts, seen)
     yield from _advice(facts.cluster, seen)
+    yield from _strangers(facts.cluster, seen)
 
 
 def _unasked(facts: Facts, seen: _Seen) -> Iterator[Unseen]:
@@ -282,14 +302,15 @@ def _unasked(facts: Facts, seen: _Seen) -> Iterator[Unseen]:
         yield Unseen("kube-proxy's mode and health on the nodes", f"{why}{guess}")
         return
     lost = {v.node: f"no pod on the host network ran there: {v.reason}" for v in facts.hosts if not v.running}
-    replies = {node: facts.reply(kubeproxy.mode_of(node)) for node in facts.cluster.hosts}
+    replies = {node: facts.reply(kubeproxy.mode_of(facts.cluster, node)) for node in facts.cluster.hosts}
     lost |= {node: reply.reason for node, reply in replies.items() if isinstance(reply, Lost)}
     told = {node for node, reply in replies.items() if isinstance(reply, HttpReply) and reply.outcome is Outcome.TIMEOUT}
     silent = [node for node in facts.cluster.hosts if node in seen.nodes and node not in {*seen.modes, *lost, *told}]
     for node, reason in sorted(lost.items()):
         yield Unseen(f"kube-proxy on node {node}", reason, asked=True)
     if silent:
-        reason = f"it does not tell at 127.0.0.1:{kubeproxy.METRICS_PORT} (see metricsBindAddress){guess}"
+        asked = f"port {kubeproxy.METRICS_PORT} of {kubeproxy.loopback(facts.cluster, silent[0])}"
+        reason = f"it does not tell at {asked} (see metricsBindAddress){guess}"
         yield Unseen(f"kube-proxy's mode on {', '.join(silent[:3])}{' and others' if len(silent) > 3 else ''}", reason)
 
 
@@ -297,15 +318,15 @@ def _node(facts: Facts, seen: _Seen, node: str) -> Iterator[Finding]:
     """What a node's kube-proxy says of itself, where it is known to run there."""
     if node not in seen.pods and node not in seen.within:
         return
-    health, mode = facts.reply(_health(facts.cluster, node)), facts.reply(kubeproxy.mode_of(node))
+    health, mode = facts.reply(_health(facts.cluster, node)), facts.reply(kubeproxy.mode_of(facts.cluster, node))
     numbers = {"nodes": [node], **seen.named(node)}
     subject = Subject("Node", node)
     if not (isinstance(health, HttpReply) and isinstance(mode, HttpReply)):
         return
-    replies = (mode, health, facts.reply(_metrics(node)))
+    replies = (mode, health, facts.reply(_metrics(facts.cluster, node)))
     if all(isinstance(reply, HttpReply) and reply.outcome is Outcome.TIMEOUT for reply in replies):
         ports = [kubeproxy.METRICS_PORT, kubeproxy.HEALTH_PORT]
-        yield HUNG.on(subject, numbers, ports=ports, seconds=kubeproxy.mode_of(node).timeout)
+        yield HUNG.on(subject, numbers, ports=ports, seconds=kubeproxy.mode_of(facts.cluster, node).timeout)
     elif health.status == 503 and not _drained(facts.cluster, node):
         said = re.search(r'"lastUpdated": ?"([^"]+)"', "".join(health.lines))
         path, updated = _health(facts.cluster, node).path, said[1] if said else "not told"
@@ -322,7 +343,7 @@ def _drained(cluster: Cluster, name: str) -> bool:
 
 def _lag(facts: Facts, seen: _Seen, node: str) -> Iterator[Finding]:
     """Changes that wait: queued after the last update, longer than ``LAG`` before the time that kube-proxy itself tells."""
-    reply, now = facts.reply(_metrics(node)), _now(facts.reply(_health(facts.cluster, node)))
+    reply, now = facts.reply(_metrics(facts.cluster, node)), _now(facts.reply(_health(facts.cluster, node)))
     if not isinstance(reply, HttpReply):
         return
     metrics = Metrics(reply.lines)
@@ -354,7 +375,8 @@ def _modes(seen: _Seen) -> Iterator[Finding]:
     subject = Subject("Cluster", "kube-proxy")
     wanted = {seen.configured} if seen.configured else DEFAULTS if seen.place else set(kubeproxy.MODES)
     other = sorted(node for node, mode in seen.modes.items() if mode not in wanted and node in seen.pods)
-    if other and not _rolling(seen, wanted):
+    sure = seen.place.startswith("DaemonSet") or seen.cluster.readable(NETWORK_AGENT)  # a flag wins over the ConfigMap
+    if other and sure and not _rolling(seen, wanted):
         numbers = {
             "place": seen.place,
             "configured": seen.configured or "the default mode",
@@ -405,6 +427,23 @@ def _advice(cluster: Cluster, seen: _Seen) -> Iterator[Finding]:
             yield MOVE.on(subject, names, services=services, endpoints=endpoints, kernels=f"{oldest} or later")
 
 
+def _strangers(cluster: Cluster, seen: _Seen) -> Iterator[Finding]:
+    """Pods outside of the ranges by which kube-proxy tells pods from others, where it does that by ranges."""
+    text, place = kubeproxy.setting(cluster, "clusterCIDR", "cluster-cidr")
+    how, _ = kubeproxy.setting(cluster, "detectLocalMode", "detect-local-mode")
+    ranges = list(filter(is_range, text.split(",")))
+    told = {families.of(each) for each in ranges}
+    if not seen.pods or how not in ("", "ClusterCIDR"):
+        return
+    own = [pod for pod in cluster.all(POD) if pod.status.phase == "Running" and not (pod.spec.host_network or pod.terminating)]
+    out = [
+        f"{pod.namespace}/{pod.name} {ip}" for pod in own for ip in pod.ips if families.of(ip) in told and not inside(ip, ranges)
+    ]
+    if out:
+        numbers = {"range": text, "place": place, "count": len(out), "shown": some(sorted(out), SHOWN)}
+        yield OTHER_RANGE.on(Subject("Cluster", "kube-proxy"), numbers | seen.named())
+
+
 def _version(kernel: str) -> tuple[int, ...]:
     found = re.match(r"(\d+)\.(\d+)", kernel)
     return tuple(map(int, found.groups())) if found else (0, 0)
@@ -415,7 +454,7 @@ check = Check(
     title="kube-proxy is in its mode, and keeps up",
     prefix="KPX",
     needs=Needs(kinds=(NODE, POD), hints=(SERVICE, ENDPOINT_SLICE, *kubeproxy.HINTS), tier=Tier.PODS),
-    codes=(HUNG, UNWELL, LAGS, OTHER_MODE, MIXED, LEFT_BEHIND, IPVS_ENDS, IPVS, MOVE),
+    codes=(HUNG, UNWELL, LAGS, OTHER_MODE, MIXED, LEFT_BEHIND, IPVS_ENDS, IPVS, MOVE, OTHER_RANGE),
     plan=plan,
     analyse=analyse,
     thresholds=(LAG,),

@@ -2,12 +2,14 @@
 """Does exactly one thing turn Service addresses into pods' on each node?
 
 ## What it looks at
-The kube-proxy pods of each ready Linux node and their images' versions, and the networks that are set to do kube-proxy's work
-themselves (Cilium, Calico's eBPF data plane, kube-router, OVN-Kubernetes, Antrea's proxyAll, GKE Dataplane V2): without
-kube-proxy is then as it should be. Where a node seems to have neither, netdoc's own Service tells, measured from there.
+The kube-proxy pods of each ready Linux node, their images' versions, what the logs of those that crash say last, and the networks
+that are set to do kube-proxy's work themselves (Cilium, Calico's eBPF data plane, kube-router, OVN-Kubernetes, Antrea's proxyAll,
+GKE Dataplane V2): without kube-proxy is then as it should be. Where a node seems to have neither, netdoc's own Service tells,
+measured from there.
 
 ## Why it matters
-Without kube-proxy a node keeps the rules that it had, and every Service that changes is wrong there. Two that write the same
+Without kube-proxy a node keeps the rules that it had, and every Service that changes is wrong there; a node that starts has none
+at all. What stops it is mostly the same on all nodes, so nodes with the same trouble are told together. Two that write the same
 rules undo each other's, and a version that the API server does not know drifts off at the next upgrade.
 
 ## What it can't see
@@ -21,10 +23,10 @@ plane; failure catalogue K15.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 
-from kubectl_netdoc import kubeproxy
+from kubectl_netdoc import kubeproxy, networks
 from kubectl_netdoc.api import (
     NODE,
     POD,
@@ -47,6 +49,7 @@ from kubectl_netdoc.api import (
     Tier,
     Unseen,
 )
+from kubectl_netdoc.networks.agents import how_it_ended
 from kubectl_netdoc.policy import own as policies
 from kubectl_netdoc.targets import own, proof, twin
 from kubectl_netdoc.words import some
@@ -61,22 +64,30 @@ OLDER, APART, SINCE = 3, 3, 25
 AGAIN = timedelta(seconds=15)
 """Up to this a container that came up again may be on its way to the next crash; kube-proxy ends at once where it must."""
 
-UNMEASURED = "what that does was not measured"
+DEAD, UNMEASURED = "netdoc's own Service does not answer", "what that does was not measured"
+"""The first is told where some nodes show the one and some the other."""
+
+SHOWN = 3
+"""Nodes that a sentence names at most; the evidence has all."""
 
 BEHIND = ("NPT001", "SVR001", "SVR002", "SVR006", "KPX001", "KPX002", "KPX003", "STF001", "STF002")
 """What a node without kube-proxy shows."""
+
+LOOK = (
+    "kubectl -n {space} get pods -o wide --field-selector spec.nodeName={first}",
+    "kubectl -n {space} describe daemonset {owner}",
+)
+LOGS = (*LOOK, "kubectl -n {space} logs {pod} --previous --tail=50")
+"""Where its pods are there, and one of them has ended: what it said last."""
 
 ABSENT = Code(
     id="KPP001",
     severity=Severity.FAIL,
     risk=Risk.SAFE,
     title="No kube-proxy at work on a node",
-    message="On {nodes} no kube-proxy is at work ({state}), and netdoc's own Service does not answer there; it runs on {others}",
+    message="On {shown} no kube-proxy is at work ({state}), and netdoc's own Service does not answer there; it runs on {others}",
     fix="See why no pod of kube-proxy runs on {first}: what new and changed Services need is not set up there.",
-    commands=(
-        "kubectl -n {space} get pods -o wide --field-selector spec.nodeName={first}",
-        "kubectl -n {space} describe daemonset {owner}",
-    ),
+    commands=LOOK,
     rows=("K15",),
     explains=(Explains(BEHIND, "node"),),
 )
@@ -85,12 +96,9 @@ ABSENT_UNPROVEN = Code(
     severity=Severity.WARN,
     risk=Risk.SAFE,
     title="A node without kube-proxy",
-    message="On {nodes} no kube-proxy is at work ({state}), while it runs on {others}; {what}",
+    message="On {shown} no kube-proxy is at work ({state}){elsewhere}; {what}",
     fix="See why no pod of kube-proxy runs on {first}, unless something else does its work there.",
-    commands=(
-        "kubectl -n {space} get pods -o wide --field-selector spec.nodeName={first}",
-        "kubectl -n {space} describe daemonset {owner}",
-    ),
+    commands=LOOK,
     rows=("K15",),
     explains=(Explains((*BEHIND, "POD003", "POD004"), "node"),),
 )
@@ -126,6 +134,18 @@ SKEW = Code(
     message="kube-proxy {version} on {nodes} is {what}",
     fix="Bring kube-proxy to the API server's minor version: with kubeadm upgrade it comes along, else set its image.",
     commands=("kubectl -n {space} get daemonset {owner} -o wide", "kubectl get nodes -o wide", "kubectl version"),
+)
+NOWHERE = Code(
+    id="KPP006",
+    severity=Severity.FAIL,
+    risk=Risk.SAFE,
+    title="kube-proxy is at work on no node",
+    message="kube-proxy is at work on none of {count} nodes ({shown}): {state}; {what}",
+    fix="Its log says why it ends; where it says nothing, look at what its DaemonSet, its ConfigMap or the nodes were changed to "
+    "last. Until it runs, no new or changed Service works, and a node that restarts has none.",
+    commands=LOOK,
+    rows=("K15",),
+    explains=(Explains((*BEHIND, "POD003", "POD004"), "node"), Explains(("SVR001", "SVR002", "SVR009", "DNL001"), "cluster")),
 )
 BOTH = Code(
     id="KPP010",
@@ -194,29 +214,64 @@ def _absent(facts: Facts, nodes: list[Node], proxies: dict[str, list[Pod]]) -> I
     replaced = _replaced(facts.cluster)
     states = {n.name: "" if n.name in replaced else _state(facts.cluster, proxies.get(n.name, [])) for n in nodes}
     others = sorted(name for name, state in states.items() if not state)
-    shown = [pod for pods in proxies.values() for pod in pods]
-    measured = {vantage.node for vantage in facts.vantages if vantage.running}
-    walled = policies.walled(facts) if measured else ""
-    beside = kubeproxy.beside(facts.cluster)
-    shared = f"{beside} leads its pods to Services there, node ports and the node itself lack them" if beside else ""
-    for name, state in sorted(states.items()):
-        works = _works(facts, name)
-        numbers = {"nodes": [name], "first": name, "state": state, "others": _some(others), **_owner(shown)}
-        if not state:
-            continue
-        if works and shared:
-            yield ABSENT_UNPROVEN.on(Subject("Node", name), numbers | {"what": shared})
-        elif works:
-            yield Unseen(f"kube-proxy on node {name}", f"{state}, and Services work there all the same: something else does them")
-        elif walled or (works is None and name in measured):
-            reason = f"{state}, and what that does could not be measured: {walled or 'no answer'}"
-            yield Unseen(f"kube-proxy on node {name}", reason, asked=True)
+    found: dict[tuple[Code, str, str], list[str]] = {}
+    for name, state in ((name, state) for name, state in sorted(states.items()) if state):
+        judged = _judged(facts, name, state)
+        if isinstance(judged, Unseen):
+            yield judged
         else:
-            yield (ABSENT_UNPROVEN if works is None else ABSENT).on(Subject("Node", name), numbers | {"what": UNMEASURED})
+            code, what = judged
+            found.setdefault((code, state, what), []).append(name)
+    if found and not others and _nobody_else(facts, states):
+        key = NOWHERE, " or ".join(dict.fromkeys(s for _, s, _ in found)), min(what for _, _, what in found)
+        found = {key: sorted(name for names in found.values() for name in names)}
+    for (code, state, what), names in found.items():
+        yield _told(facts.cluster, code, names, proxies, {"state": state, "what": what, "others": some(others, SHOWN)})
 
 
-def _some(names: list[str]) -> str:
-    return some(names, 3) or "no other node"
+def _nobody_else(facts: Facts, nodes: Iterable[str]) -> bool:
+    """Whether nothing does kube-proxy's work in its place: as far as is known, and as Services show where that was measured."""
+    told = all(each.traits.kube_proxy for each in networks.recognise(facts.cluster) if each.primary)
+    return told and not _shared(facts.cluster) and not any(_works(facts, node) for node in nodes)
+
+
+def _shared(cluster: Cluster) -> str:
+    """What a network that leads its pods to Services itself leaves undone, nothing where there is none."""
+    beside = kubeproxy.beside(cluster)
+    return f"{beside} leads its pods to Services there, node ports and the node itself lack them" if beside else ""
+
+
+def _judged(facts: Facts, name: str, state: str) -> tuple[Code, str] | Unseen:
+    """What it comes to that a node has no kube-proxy at work, as far as netdoc's own Service tells."""
+    measured = {vantage.node for vantage in facts.vantages if vantage.running}
+    works, walled, shared = _works(facts, name), policies.walled(facts) if measured else "", _shared(facts.cluster)
+    if works:
+        why = f"{state}, and Services work there all the same: something else does them"
+        return (ABSENT_UNPROVEN, shared) if shared else Unseen(f"kube-proxy on node {name}", why)
+    if walled or (works is None and name in measured):
+        reason = f"{state}, and what that does could not be measured: {walled or 'no answer'}"
+        return Unseen(f"kube-proxy on node {name}", reason, asked=True)
+    if works is None and (why := kubeproxy.undecided(facts.cluster)):
+        return Unseen(f"kube-proxy on node {name}", f"{state}; {why}", asked=True)
+    return (ABSENT_UNPROVEN, UNMEASURED) if works is None else (ABSENT, DEAD)
+
+
+def _told(cluster: Cluster, code: Code, names: list[str], proxies: dict[str, list[Pod]], words: dict[str, str]) -> Finding:
+    """One finding for all nodes that have the same trouble."""
+    first, every = names[0], [pod for pods in proxies.values() for pod in pods]
+    own = [pod for name in names for pod in proxies.get(name, [])]
+    elsewhere = f", while it runs on {words['others']}" if words["others"] else ""
+    numbers = {"nodes": names, "count": len(names), "shown": some(names, SHOWN), "first": first, "elsewhere": elsewhere}
+    pod, said = next(((pod.name, said) for pod in own if (said := _last_words(cluster, pod))), ("", ""))
+    words = words | _owner(every) | {"state": f"{words['state']}: {said}" if said else words["state"]}
+    subject = Subject("Node", first) if len(names) == 1 and code is not NOWHERE else Subject("Cluster", "kube-proxy")
+    return code.on(subject, numbers | words, pod=pod, try_=LOGS if said else None)
+
+
+def _last_words(cluster: Cluster, pod: Pod) -> str:
+    """How the container of a pod ended that does, and what its log says last."""
+    ended = (s for s in pod.status.container_statuses if s.last_state.terminated or s.state.terminated)
+    return next((how_it_ended(cluster, pod, status) for status in ended if not status.ready or status.restart_count), "")
 
 
 def _replaced(cluster: Cluster) -> set[str]:
@@ -228,14 +283,17 @@ def _replaced(cluster: Cluster) -> set[str]:
 
 
 def _state(cluster: Cluster, pods: list[Pod]) -> str:
-    """Why a node's kube-proxy is not at work; nothing where it is, or is only just starting."""
+    """Why a node's kube-proxy is not at work, in words that are the same for nodes with the same trouble; nothing where it is,
+    or is only just starting.
+    """
     if not pods:
         return "it has no pod there"
     if any((kubeproxy.runs(pod) or _young(cluster, pod)) and not _crashes(cluster, pod) for pod in pods):
         return ""
     waiting = [s.state.waiting.reason for pod in pods for s in pod.status.container_statuses if s.state.waiting]
-    crashes = "crashing again and again" if any(_crashes(cluster, pod) for pod in pods) else pods[0].status.phase
-    return f"pod {pods[0].name} is {waiting[0] if waiting else crashes}"
+    if any(_crashes(cluster, pod) for pod in pods):
+        return "it crashes again and again"
+    return f"its pod is {waiting[0] if waiting else pods[0].status.phase}"
 
 
 def _young(cluster: Cluster, pod: Pod) -> bool:
@@ -326,7 +384,7 @@ check = Check(
         hints=tuple(dict.fromkeys((*kubeproxy.HINTS, *policies.KINDS))),
         tier=Tier.PODS,
     ),
-    codes=(ABSENT, ABSENT_UNPROVEN, NEITHER, DOUBLED, SKEW, BOTH),
+    codes=(ABSENT, ABSENT_UNPROVEN, NEITHER, DOUBLED, SKEW, NOWHERE, BOTH),
     plan=plan,
     analyse=analyse,
 )

@@ -183,8 +183,10 @@ def _services(cluster: Cluster, part: Workload) -> list[str]:
 
 
 def _ztunnels(cluster: Cluster, found: Meshes, members: list[Pod]) -> Iterator[Finding]:
+    if not cluster.readable(NODE):  # which of them can have none
+        return
     by_node: dict[str, list[Pod]] = {}
-    nodes = {node.name: node for node in cluster.all(NODE)} if cluster.readable(NODE) else {}
+    nodes = {node.name: node for node in cluster.all(NODE)}
     without = {name for name, node in nodes.items() if node.unfit or FARGATE in node.metadata.labels.items()}
     for pod in members:
         if pod.spec.node_name not in ("", *without) and pod.ips and cluster.age(pod.metadata.creation_timestamp) > SETTLING:
@@ -237,9 +239,16 @@ def _not_injected(found: Meshes) -> Iterator[Finding]:
             yield NOT_INJECTED.on(Subject("Namespace", name), count=len(bare), shown=_shown(bare))
 
 
+YES = ("y", "yes", "true", "on")
+"""What Istio takes for a yes in its label and in the older annotation of that name; whatever else stands there is a no
+(pkg/kube/inject, injectRequired).
+"""
+
+
 def _says_no(pod: Pod) -> bool:
     gateway = any(container.name == "istio-proxy" for container in pod.spec.containers)
-    return gateway or pod.metadata.labels.get("sidecar.istio.io/inject") == "false"
+    said = pod.metadata.labels.get("sidecar.istio.io/inject") or pod.metadata.annotations.istio_inject
+    return gateway or (bool(said) and said.lower() not in YES)
 
 
 def _shown(pods: list[Pod]) -> str:

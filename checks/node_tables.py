@@ -95,12 +95,16 @@ LOSES = (
 )
 BY_NODE = (Explains(LOSES, "node", CAME_THROUGH),)
 
+UNTOLD = "a table whose size the node did not tell"
+SIZE = on_node("{name}", "sysctl net.netfilter.nf_conntrack_max net.netfilter.nf_conntrack_count")
+"""How full the table is; what it is to be raised to can't be told without that, and 0 would switch the limit off."""
+
 FULL = Code(
     id="NDT001",
     severity=Severity.FAIL,
     risk=Risk.NODE,
     title="Connection tracking is full",
-    message="Node {name} turned away {dropped} packets in {seconds} s, with {entries} of {most} connections tracked ({share} %)",
+    message="Node {name} turned away {dropped} packets in {seconds} s, with {tracked}",
     fix="Raise the table's size: kube-proxy's conntrack.maxPerCore, or {setting}; then find out which pods open so many.",
     commands=(on_node("{name}", "sysctl -w net.netfilter.nf_conntrack_max={more}"),),
     rows=("K11",),
@@ -213,15 +217,20 @@ def _share(used: int, most: int) -> int:
 
 
 def _tracking(facts: Facts, node: str, reply: KernelReply) -> Iterator[Finding]:
-    entries, most = (hosts.number(reply, f"net/netfilter/nf_conntrack_{name}") or 0 for name in ("count", "max"))
+    told, most = (
+        hosts.number(reply, "net/netfilter/nf_conntrack_count"),
+        hosts.number(reply, "net/netfilter/nf_conntrack_max") or 0,
+    )
+    entries = told or 0
     dropped = hosts.risen(reply, "conntrack.drop")
     crowded = 100 * entries > facts.threshold(TRACKED) * most
     seconds = round(reply.seconds, 1)
     numbers = {"entries": entries, "most": most, "share": _share(entries, most), "more": 2 * most, "seconds": seconds}
-    words = {"dropped": dropped, "nodes": [node], "setting": "net.netfilter.nf_conntrack_max"}
+    tracked = f"{entries} of {most} connections tracked ({_share(entries, most)} %)" if most else UNTOLD
+    words = {"dropped": dropped, "nodes": [node], "setting": "net.netfilter.nf_conntrack_max", "tracked": tracked}
     # A packet that lost the race of a first one is counted as dropped too, however empty the table is.
     if dropped >= hosts.BURST and (not most or crowded):
-        yield FULL.on(Subject("Node", node), numbers | words)
+        yield FULL.on(Subject("Node", node), numbers | words, try_=None if most else (SIZE,))
     elif most and crowded:
         yield NEARLY_FULL.on(Subject("Node", node), numbers | words)
     failed, invalid = (hosts.risen(reply, f"conntrack.{name}") for name in ("insert_failed", "invalid"))

@@ -69,6 +69,12 @@ NAMED = 5
 """Pods that a sentence names at most."""
 
 BY_IP = "kubectl get pods -A -o wide --field-selector status.podIP={ip}"
+"""The API server finds pods by their first address alone (pkg/registry/core/pod, ToSelectableFields)."""
+
+ALL_IPS = (
+    "kubectl get pods -A -o custom-columns='NAMESPACE:.metadata.namespace,NAME:.metadata.name,NODE:.spec.nodeName,"
+    "ADDRESSES:.status.podIPs[*].ip'"
+)
 DELETE = "kubectl -n {namespace} delete pod {name}"
 """For a pod that its controller makes anew."""
 
@@ -178,9 +184,16 @@ def _doubled(pods: list[Pod]) -> Iterator[Finding]:
             names = sorted(f"{pod.namespace}/{pod.name} on {pod.spec.node_name}" for pod in several)
             nodes = sorted({pod.spec.node_name for pod in several})
             numbers = {"ip": ip, "count": len(names), "shown": some(names, NAMED), "pods": names, "nodes": nodes}
-            oldest, *younger = sorted(several, key=lambda pod: (pod.metadata.creation_timestamp, pod.namespace, pod.name))
+            oldest, *younger = sorted(several, key=_birth)
+            look = BY_IP if all(pod.ips[0] == ip for pod in several) else ALL_IPS
             numbers |= {"oldest": f"{oldest.namespace}/{oldest.name}", "younger": [f"{p.namespace}/{p.name}" for p in younger]}
-            yield DOUBLED.on(Subject("Address", ip), numbers, try_=(BY_IP, *filter(None, map(_anew, younger))))
+            yield DOUBLED.on(Subject("Address", ip), numbers, try_=(look, *filter(None, map(_anew, younger))))
+
+
+def _birth(pod: Pod) -> tuple[bool, float, str, str]:
+    """The order of pods by age, those of unknown age last."""
+    made = pod.metadata.creation_timestamp
+    return made is None, made.timestamp() if made else 0.0, pod.namespace, pod.name
 
 
 def _anew(pod: Pod) -> str:

@@ -477,7 +477,10 @@ def _ranges(facts: Facts, mesh: _Mesh) -> Iterator[Finding | Unseen]:
 
 
 def _own_ranges(cluster: Cluster) -> bool:
-    primary = [found for found in networks.recognise(cluster) if found.primary] if cluster.readable(DAEMON_SET) else []
+    """Whether the network takes addresses from elsewhere than the nodes' ranges, or nobody can tell."""
+    if not cluster.readable(DAEMON_SET):
+        return True
+    primary = [found for found in networks.recognise(cluster) if found.primary]
     return bool(primary) and not any(found.traits.node_ranges for found in primary)
 
 

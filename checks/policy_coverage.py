@@ -32,6 +32,7 @@ from collections.abc import Iterable, Iterator
 from kubectl_netdoc import clusterdns, families
 from kubectl_netdoc.api import (
     COREFILE,
+    DAEMON_SET,
     NAMESPACE,
     NETWORK_POLICY,
     NODE,
@@ -324,8 +325,12 @@ def _node_local(facts: Facts) -> str:
     return ""
 
 
-def _dns(facts: Facts, engine: Engine, coverage: Coverage, dns: Servers) -> Iterator[Finding]:
+def _dns(facts: Facts, engine: Engine, coverage: Coverage, dns: Servers) -> Iterator[Finding | Unseen]:
     local = _node_local(facts)
+    unread = [kind.plural for kind in (DAEMON_SET, COREFILE) if not facts.cluster.readable(kind)]
+    if unread and not local:
+        yield Unseen("workloads that can't ask cluster DNS", f"{unread[0]} can't be read, which tell of a cache on the nodes")
+        return
     those = list(names.deaf(engine, coverage.peers, dns, local))
     cut = list(names.cut_off(engine, coverage.peers, dns, those))
     yield from (_cut_off(facts, engine, dns, one) for one in cut)

@@ -199,7 +199,9 @@ def _grounded(cluster: Cluster, live: dict[str, list[Trial]]) -> Iterator[Unseen
 
 def _behind(cluster: Cluster, node: str, trials: list[Trial]) -> bool:
     """Whether a node that has just joined does not follow policies yet."""
-    return node in joining(cluster) and any(trial.stopped < 0 or trial.again < 0 for trial in trials)
+    return (node in joining(cluster) or not cluster.readable(NODE)) and any(
+        trial.stopped < 0 or trial.again < 0 for trial in trials
+    )
 
 
 def _verdict(live: dict[str, list[Trial]], policies: list[str], waited: float) -> Iterator[Finding]:

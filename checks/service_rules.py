@@ -157,7 +157,7 @@ def plan(cluster: Cluster) -> Iterator[Request]:
     if cluster.tier.covers(Tier.PRIVILEGED):
         for node in cluster.hosts:
             yield ServiceRules(node)
-            yield kubeproxy.mode_of(node)
+            yield kubeproxy.mode_of(cluster, node)
 
 
 class _Want:
@@ -225,7 +225,7 @@ class _Held:
     def __init__(self, facts: Facts, want: _Want, node: str, reply: ServiceRulesReply) -> None:
         self.node, self.reply = node, reply
         self.sets = {table: {text for text in getattr(reply, table) if not _ours(text)} for table in TABLES}
-        mode = facts.reply(kubeproxy.mode_of(node))
+        mode = facts.reply(kubeproxy.mode_of(facts.cluster, node))
         self.mode = mode.lines[0] if isinstance(mode, HttpReply) and mode.lines else ""
         candidates = {"nftables": ("nftables",), "iptables": ("iptables", "legacy")}.get(self.mode, TABLES)
         self.table = max(candidates, key=lambda table: len(self.sets[table] & want.allowed))

@@ -152,8 +152,10 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
 
 
 def _young(cluster: Cluster) -> set[str]:
-    """Nodes whose kube-proxy has only just started: flows from before it did are not forgotten yet."""
-    pods = kubeproxy.pods(cluster).items() if cluster.readable(POD) else ()
+    """Nodes whose kube-proxy has only just started, or may have: flows from before it did are not forgotten yet."""
+    if not cluster.readable(POD):
+        return set(cluster.hosts)
+    pods = kubeproxy.pods(cluster).items()
     return {node for node, found in pods if any(cluster.age(p.metadata.creation_timestamp) < kubeproxy.STARTING for p in found)}
 
 

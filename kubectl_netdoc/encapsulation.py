@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from kubectl_netdoc import families, networks
 from kubectl_netdoc.cluster import Cluster
+from kubectl_netdoc.networks.cilium import CILIUM
 from kubectl_netdoc.records import DAEMON_SET, NODE, Node
 
 
@@ -45,13 +46,13 @@ def _of(node: Node) -> Encapsulation | None:
     notes = node.metadata.annotations
     if notes.flannel_backend:
         return BACKENDS.get(notes.flannel_backend)
-    if notes.calico_wireguard:
+    if notes.calico_wireguard or notes.calico_wireguard6:
         return WIREGUARD
-    if notes.calico_vxlan or notes.calico_ipip:
-        return VXLAN if notes.calico_vxlan else IPIP
+    if notes.calico_vxlan or notes.calico_vxlan6 or notes.calico_ipip:
+        return IPIP if not (notes.calico_vxlan or notes.calico_vxlan6) else VXLAN
     if notes.ovn_subnets:
         return GENEVE
-    return NONE if notes.calico_address else None
+    return NONE if notes.calico_address or notes.calico_address6 else None
 
 
 def of(cluster: Cluster) -> Encapsulation | None:
@@ -78,15 +79,20 @@ def underlay_family(cluster: Cluster, family: str) -> str:
     """Return the family in which nodes talk to each other to carry pods' packets of ``family``.
 
     Tunnels of flannel and Calico carry a family in its own; nodes that have no address of that family use what they have.
+    Cilium carries both in one: that which is set (underlay-protocol), else IPv4 where nodes have it (pkg/datapath/tunnel).
     """
     if not cluster.readable(NODE):
         return family
+    cilium = cluster.readable(DAEMON_SET) and any(each.network is CILIUM for each in networks.recognise(cluster))
     have = {
         families.of(address.address)
         for node in cluster.all(NODE)
         for address in node.status.addresses
         if address.type == "InternalIP"
     }
+    if cilium and len(have) > 1:
+        asked = networks.Seen(cluster).config("cilium-config").get("underlay-protocol", "")
+        return families.IPV6 if asked == "ipv6" else families.IPV4
     return have.pop() if len(have) == 1 else family
 
 
@@ -105,7 +111,7 @@ CALICO = (
     "kubectl patch installation.operator.tigera.io default --type merge -p {patch}",
     "kubectl -n kube-system get configmap calico-config -o yaml",
 )
-CILIUM = ("kubectl -n kube-system get configmap cilium-config -o yaml",)
+CILIUM_CONFIG = ("kubectl -n kube-system get configmap cilium-config -o yaml",)
 OTHERS = ("kubectl get daemonsets -A",)
 
 
@@ -114,10 +120,10 @@ def commands(cluster: Cluster) -> tuple[str, ...]:
     notes = [node.metadata.annotations for node in cluster.all(NODE)] if cluster.readable(NODE) else []
     if any(note.flannel_backend for note in notes):
         return FLANNEL
-    if any(note.calico_address for note in notes):
+    if any(note.calico_address or note.calico_address6 for note in notes):
         return CALICO
     found = networks.recognise(cluster) if cluster.readable(DAEMON_SET) else ()
-    return CILIUM if any(each.name == "Cilium" for each in found) else OTHERS
+    return CILIUM_CONFIG if any(each.name == "Cilium" for each in found) else OTHERS
 
 
 def mtu_patch(mtu: int) -> str:

@@ -6,10 +6,19 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 
-from kubectl_netdoc import networks
+from kubectl_netdoc import families, networks
 from kubectl_netdoc.cluster import Cluster
 from kubectl_netdoc.networks import Image
-from kubectl_netdoc.records import DAEMON_SET, NETWORK_AGENT, NETWORK_KINDS, NODE, POD, PROXY_CONFIG, Node, Pod
+from kubectl_netdoc.records import (
+    DAEMON_SET,
+    NETWORK_AGENT,
+    NETWORK_KINDS,
+    NODE,
+    POD,
+    PROXY_CONFIG,
+    Node,
+    Pod,
+)
 from kubectl_netdoc.requests import Address, HttpGet
 
 HINTS = (DAEMON_SET, PROXY_CONFIG, *NETWORK_KINDS)
@@ -33,7 +42,8 @@ MODES = ("iptables", "ipvs", "nftables", "kernelspace", "userspace")
 """What /proxyMode answers."""
 
 METRICS_PORT, HEALTH_PORT = 10249, 10256
-"""kube-proxy's defaults of metricsBindAddress (127.0.0.1) and healthzBindAddress (0.0.0.0)."""
+"""kube-proxy's defaults of metricsBindAddress (127.0.0.1, or ::1) and healthzBindAddress (0.0.0.0, or ::): the second where
+bindAddress is of IPv6 (pkg/proxy/apis/config/v1alpha1, SetDefaults_KubeProxyConfiguration)."""
 
 JOINING = timedelta(minutes=5)
 """A new node's kube-proxy may have its image to pull first."""
@@ -112,17 +122,44 @@ def beside(cluster: Cluster) -> str:
     )
 
 
+REPLACING = frozenset({"Cilium", "Calico", "kube-router", "Antrea"})
+"""Networks that do kube-proxy's work where they are set to."""
+
+
+def undecided(cluster: Cluster) -> str:
+    """Return what keeps netdoc from telling whether the network does kube-proxy's work; nothing where it can tell."""
+    if not cluster.readable(DAEMON_SET):
+        return "DaemonSets could not be read, so nobody knows whether the network does its work"
+    able = [each.name for each in networks.recognise(cluster) if each.name in REPLACING]
+    unread = networks.base.unread(cluster)
+    return f"{able[0]} may do its work, and what it is set to could not be read ({unread})" if able and unread else ""
+
+
 def configured(cluster: Cluster) -> tuple[str, str]:
     """Return the mode that kube-proxy is set to and where that stands; nothing where nobody says, "" for the default mode."""
+    return setting(cluster, "mode", "proxy-mode")
+
+
+def setting(cluster: Cluster, name: str, flag: str) -> tuple[str, str]:
+    """Return what kube-proxy's flag or else its ConfigMap sets, and where that stands; nothing where nobody says."""
     for item in cluster.all(NETWORK_AGENT) if cluster.readable(NETWORK_AGENT) else ():
-        if "proxy-mode" in item.settings and "kube-proxy" in item.name:
-            return item.settings["proxy-mode"], f"DaemonSet {item.namespace}/{item.name}"
+        if flag in item.settings and "kube-proxy" in item.name:
+            return item.settings[flag], f"DaemonSet {item.namespace}/{item.name}"
     for config in cluster.all(PROXY_CONFIG) if cluster.readable(PROXY_CONFIG) else ():
-        if "mode" in config.settings:
-            return config.settings["mode"], f"ConfigMap {config.namespace}/{config.name}"
+        if name in config.settings:
+            return config.settings[name], f"ConfigMap {config.namespace}/{config.name}"
     return "", ""
 
 
-def mode_of(node: str) -> HttpGet:
+def loopback(cluster: Cluster, node: str) -> str:
+    """Return the address at which a node's kube-proxy tells of itself by default: that of the node's first family, as kubeadm
+    sets bindAddress by it. Reads NODE.
+    """
+    found = cluster.get(NODE, "", node)
+    own = [each.address for each in found.status.addresses if each.type == "InternalIP"] if found else []
+    return "::1" if own and families.of(own[0]) == families.IPV6 else "127.0.0.1"
+
+
+def mode_of(cluster: Cluster, node: str) -> HttpGet:
     """The question which mode a node's kube-proxy is in."""
-    return HttpGet(node, Address("127.0.0.1", METRICS_PORT), "/proxyMode", MODES, host=True)
+    return HttpGet(node, Address(loopback(cluster, node), METRICS_PORT), "/proxyMode", MODES, host=True)

@@ -397,7 +397,8 @@ class KernelRoute(Struct, frozen=True, omit_defaults=True):
     """A route that is not the kernel's own for local addresses. ``to``: a prefix, such as ``10.244.2.0/24`` or ``0.0.0.0/0``.
 
     ``type``: ``unicast``, ``blackhole``, ``unreachable``, ``prohibit`` or ``throw``. ``table``: 254 is main. ``mtu``: 0 is the
-    link's. ``on_link``: the gateway need not be in the link's own prefix.
+    link's. ``on_link``: the gateway need not be in the link's own prefix. ``others``: the gateways of its further next hops,
+    of one without a gateway its link.
     """
 
     to: str
@@ -409,6 +410,7 @@ class KernelRoute(Struct, frozen=True, omit_defaults=True):
     mtu: int = 0
     protocol: int = 0
     on_link: bool = False
+    others: tuple[str, ...] = ()
 
 
 class Neighbour(Struct, frozen=True, omit_defaults=True):

@@ -73,7 +73,7 @@ class Way(Struct, frozen=True):
         if self.hop is Hop.REFUSED:
             return f"into the route {route.type} {route.to}"
         which = "the default route" if route.to.endswith("/0") else f"the route {route.to}"
-        gateway = f" to {route.via}" if route.via else ""
+        gateway = f" to {' and '.join((route.via or route.dev, *route.others))}" if route.via or route.others else ""
         link = f" out of {route.dev}" if route.dev else ""
         return f"by {which}{gateway}{link}" + (f" ({self.node})" if self.node else "")
 
@@ -198,8 +198,10 @@ def owners(nodes: Iterable[Node], tables: Mapping[str, Tables]) -> dict[str, str
             notes.flannel_ip,
             notes.flannel_ip6,
             notes.calico_vxlan,
+            notes.calico_vxlan6,
             notes.calico_ipip,
             notes.calico_address.partition("/")[0],
+            notes.calico_address6.partition("/")[0],
         }
         own |= {first(text) for text in node.spec.pod_cidrs if notes.flannel_backend}
         own |= tables[node.name].addresses.keys() if node.name in tables else set()
@@ -209,7 +211,7 @@ def owners(nodes: Iterable[Node], tables: Mapping[str, Tables]) -> dict[str, str
 
 
 def way(tables: Tables, to: str, owner: Mapping[str, str]) -> Way:
-    """Return the way that a node has for a range."""
+    """Return the way that a node has for a range; of several next hops it is one node's only where all are."""
     route = tables.lookup(to)
     if route is None:
         return Way(Hop.NONE)
@@ -218,9 +220,10 @@ def way(tables: Tables, to: str, owner: Mapping[str, str]) -> Way:
         return Way(Hop.NONE if default else Hop.REFUSED, route)
     if default:
         return Way(Hop.FAR, route)
-    if not route.via or route.via in tables.addresses:
+    if not route.others and (not route.via or route.via in tables.addresses):
         return Way(Hop.DEVICE, route)
-    node = owner.get(route.via, "")
+    nodes = {owner.get(via, "") for via in (route.via, *route.others)}
+    node = nodes.pop() if len(nodes) == 1 else ""
     return Way(Hop.PEER if node else Hop.STRAY, route, node)
 
 

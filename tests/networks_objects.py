@@ -190,9 +190,10 @@ class Published:
         return [*nodes, bare, *self.agents(wanted=2), *(self.pod(each) for each in NODES if each != on), *extra]
 
     def imitated(self) -> list[Built]:
-        """Return the same DaemonSet with another image."""
+        """Return the same DaemonSet with another image; of anetd, whose name tells, with another name too."""
         others = dict.fromkeys(self.images, "registry.example/tools/node-exporter:v1")
-        return [*(node(name) for name in NODES), *daemon_set(self.namespace, self.daemon_set, others)]
+        name = "node-exporter" if self.daemon_set == "anetd" else self.daemon_set
+        return [*(node(name) for name in NODES), *daemon_set(self.namespace, name, others)]
 
 
 NET_CONF = '{"Network": "10.244.0.0/16", "Backend": {"Type": "%s"}}'

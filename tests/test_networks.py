@@ -8,9 +8,9 @@ import pytest
 from kubectl_netdoc import encapsulation, networks
 from kubectl_netdoc.agentlog import LONGEST, last_words
 from kubectl_netdoc.networks.base import Image, repository
-from kubectl_netdoc.records import NETWORK_AGENT, NETWORK_CONFIG, convert
-from kubectl_netdoc.testing import make_cluster
-from tests.networks_objects import MULTUS, OPENSHIFT, PUBLISHED, Published
+from kubectl_netdoc.records import NETWORK_AGENT, NETWORK_CONFIG, NODE, convert
+from kubectl_netdoc.testing import Built, make_cluster
+from tests.networks_objects import MULTUS, NODES, OPENSHIFT, PUBLISHED, Published, daemon_set, node
 
 ALL = [*PUBLISHED.items(), ("openshift", OPENSHIFT), ("multus", MULTUS)]
 
@@ -21,6 +21,56 @@ def test_carries(name: str, published: Published) -> None:
     assert found.name == published.network
     named = found.traits.named()
     assert {key: named.get(key) for key in published.carries} == dict(published.carries)
+
+
+def test_dataplane_v2_is_told_by_its_name_wherever_its_image_comes_from() -> None:
+    images = ("europe-artifactregistry.gcr.io/gke-release/gke-release/cilium/cilium:v1.18.7-gke.6", "gke.example/c:1")
+    for image in images:
+        (found,) = networks.recognise(
+            make_cluster(*map(node, NODES), *daemon_set("kube-system", "anetd", {"cilium-agent": image}))
+        )
+        assert (found.name, found.traits.kube_proxy) == ("GKE Dataplane V2", "in place of kube-proxy")
+
+
+def _nodes(*addresses: str, **annotations: str) -> list[Built]:
+    """Two nodes with these InternalIPs, and annotations of Calico's."""
+    notes = {f"projectcalico.org/{name}": value for name, value in annotations.items()}
+    told = [{"type": "InternalIP", "address": each} for each in addresses]
+    return [
+        (NODE, convert(NODE, {"metadata": {"name": name, "annotations": notes}, "status": {"addresses": told}}))
+        for name in ("n1", "n2")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("annotations", "want"),
+    [
+        ({"IPv6Address": "fd00::1/64", "IPv6VXLANTunnelAddr": "fd01::"}, encapsulation.VXLAN),
+        ({"IPv6Address": "fd00::1/64"}, encapsulation.NONE),
+        ({"IPv6Address": "fd00::1/64", "WireguardPublicKeyV6": "x"}, encapsulation.WIREGUARD),
+    ],
+)
+def test_calico_of_ipv6_alone_tells_its_encapsulation(annotations: dict[str, str], want: encapsulation.Encapsulation) -> None:
+    cluster = make_cluster(*_nodes("fd00::1", **annotations))
+    assert encapsulation.of(cluster) == want
+    assert encapsulation.commands(cluster) == encapsulation.CALICO
+
+
+@pytest.mark.parametrize(
+    ("network", "addresses", "settings", "want"),
+    [
+        ("cilium tunnel", ("192.168.0.1", "fd00::1"), {}, "IPv4"),
+        ("cilium tunnel", ("192.168.0.1", "fd00::1"), {"underlay-protocol": "ipv6"}, "IPv6"),
+        ("cilium tunnel", ("fd00::1",), {}, "IPv6"),
+        ("flannel vxlan", ("192.168.0.1", "fd00::1"), {}, "IPv6"),
+        ("flannel vxlan", ("192.168.0.1",), {}, "IPv4"),
+    ],
+)
+def test_what_carries_packets_of_ipv6(network: str, addresses: tuple[str, ...], settings: dict[str, str], want: str) -> None:
+    own = [built for built in PUBLISHED[network].agents() if built[0] is not NETWORK_CONFIG]
+    raw = {"metadata": {"name": "cilium-config", "namespace": "kube-system"}, "data": settings}
+    cluster = make_cluster(*_nodes(*addresses), *own, (NETWORK_CONFIG, convert(NETWORK_CONFIG, raw)))
+    assert encapsulation.underlay_family(cluster, "IPv6") == want
 
 
 @pytest.mark.parametrize(
@@ -89,4 +139,4 @@ def test_last_words(text: str, line: str) -> None:
 def test_the_encapsulation_is_what_the_network_is_set_to_where_no_node_tells() -> None:
     told = {name: encapsulation.of(make_cluster(*PUBLISHED[name].healthy())) for name in PUBLISHED}
     assert (told["cilium tunnel"], told["flannel vxlan"]) == (encapsulation.VXLAN, encapsulation.VXLAN)
-    assert encapsulation.commands(make_cluster(*PUBLISHED["cilium tunnel"].healthy())) == encapsulation.CILIUM
+    assert encapsulation.commands(make_cluster(*PUBLISHED["cilium tunnel"].healthy())) == encapsulation.CILIUM_CONFIG

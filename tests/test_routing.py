@@ -58,6 +58,16 @@ def test_a_gateway_is_a_peer_where_a_node_has_its_address() -> None:
     assert [way(found, f"10.{i}.0.0/24", owner).hop for i in range(1, 5)] == [Hop.PEER, Hop.STRAY, Hop.DEVICE, Hop.NONE]
 
 
+def test_of_several_next_hops_a_peer_is_one_only_where_all_are() -> None:
+    owner = {"172.18.0.2": "n2", "172.19.0.2": "n2", "172.18.0.3": "n3"}
+    hops = [("172.19.0.2",), ("172.18.0.3",), ("172.18.0.9",), ("eth1",)]
+    found = tables(*(Route(f"10.{i}.0.0/24", "172.18.0.2", "eth0", others=others) for i, others in enumerate(hops, 1)))
+    ways = [way(found, f"10.{i}.0.0/24", owner) for i in range(1, 5)]
+    assert [each.hop for each in ways] == [Hop.PEER, Hop.STRAY, Hop.STRAY, Hop.STRAY]
+    assert [each.node for each in ways] == ["n2", "", "", ""]
+    assert "172.18.0.2 and 172.18.0.3" in ways[1].words
+
+
 def test_a_part_of_a_range_that_is_dropped_is_found() -> None:
     found = tables(Route("10.1.0.0/24", "a"), Route("10.1.0.128/25", type="prohibit"), Route("10.2.0.0/25", type="blackhole"))
     refused = found.refused_within("10.1.0.0/24")

@@ -28,13 +28,16 @@ FIXED = frozenset(
         *("rcode", "rcodes", "rtype", "direction", "family", "path", "prefixes", "options", "ready", "size"),
         *("kernel_version", "container_runtime_version", "kubelet_version", "operating_system", "architecture", "os_image"),
         *("cpu", "memory", "pods", "tool", "netdoc_bundle", "release", "traffic_distribution", "update_strategy"),
-        *("settings", "before", "after", "state", "dev", "master", "plugins"),
+        *("before", "after", "state", "dev", "master", "plugins"),
     }
 )
 """Fields that hold a word of Kubernetes, of DNS or of the kernel, a version or a quantity: they stay."""
 
 FIXED_IN = {("Link", "name"), ("Plugin", "name"), ("Cause", "name"), ("CniFile", "name"), ("Bundle", "server")}
 """The same, of one struct alone."""
+
+SETTINGS = frozenset({"settings"})
+"""Fields that hold words of a program's own configuration: of these only addresses are anybody's."""
 
 TEXT = frozenset({"reason", "message", "detail", "problem", "lines", "why_not", "what", "how"})
 """Fields that hold sentences: names in them are told by their marks, or were met elsewhere."""
@@ -71,7 +74,12 @@ def anonymize(content: bytes, key: bytes) -> Anonymous:
     for whole in (typed, rest):
         _walk(whole, lambda text, mode: _gather(words, text, mode))
     words.settle()
-    change = lambda text, mode: text if mode == "fixed" else _replaced(words, addresses, text, key)  # noqa: E731
+
+    def change(text: str, mode: str) -> str:
+        if mode == "setting":
+            return addresses.replace(text)
+        return text if mode == "fixed" else _replaced(words, addresses, text, key)
+
     objects = {}
     for name, (items, stored) in _walk(typed, change).items():
         objects[name] = Stored([msgspec.Raw(msgspec.json.encode(item)) for item in items], stored.undecodable, stored.unavailable)
@@ -88,7 +96,9 @@ def _decoded(name: str, stored: Stored) -> tuple[list[Any], Stored]:
 
 
 Change = Callable[[str, str], str]
-"""What becomes of a text, given its mode: ``name``, ``text`` (names show in it) or ``fixed`` (it stays)."""
+"""What becomes of a text, given its mode: ``name``, ``text`` (names show in it), ``setting`` (but for addresses it stays) or
+``fixed`` (it stays).
+"""
 
 
 def _walk(value: Any, change: Change, mode: str = "name") -> Any:
@@ -109,7 +119,7 @@ def _walk(value: Any, change: Change, mode: str = "name") -> Any:
 def _mode(owner: str, field: str) -> str:
     if field in FIXED or (owner, field) in FIXED_IN:
         return "fixed"
-    return "text" if field in TEXT else "name"
+    return "setting" if field in SETTINGS else "text" if field in TEXT else "name"
 
 
 def _apart(text: str) -> tuple[list[str], list[str]]:
@@ -118,7 +128,7 @@ def _apart(text: str) -> tuple[list[str], list[str]]:
 
 
 def _gather(words: Words, text: str, mode: str) -> str:
-    if mode == "fixed" or OWN.fullmatch(text):
+    if mode in ("fixed", "setting") or OWN.fullmatch(text):
         words.keep(text)
     elif not (_TIME.fullmatch(text) or _PEM.search(text)):
         for part in _apart(text)[0]:

@@ -142,7 +142,7 @@ class Agents:
                 said = max(self._events(pod, waits, "Failed"), key=len, default="")
                 return Trouble("start", pod, status.name, f"{waits}: {said}" if said else waits)
             if self._crashes(status, waits):
-                return Trouble("crashes", pod, status.name, self._why(pod, status))
+                return Trouble("crashes", pod, status.name, how_it_ended(self.cluster, pod, status))
         ready = pod.condition("Ready")
         if pod.ready or ready is None or self.cluster.age(ready.last_transition_time) <= SETTLED:
             return None
@@ -176,21 +176,22 @@ class Agents:
             if each
         )
 
-    def _why(self, pod: Pod, status: ContainerStatus) -> str:
-        """The line of its log with which it gave up; where that can't be read, how it ended."""
-        ended = status.last_state.terminated or status.state.terminated
-        how = f"{ended.reason or 'ended'} with exit code {ended.exit_code}" if ended else "it ends again and again"
-        logs = self.cluster.all(NETWORK_LOG) if self.cluster.readable(NETWORK_LOG) else ()
-        said = [item.last_words for item in logs if (item.namespace, item.name) == (pod.namespace, pod.name)]
-        line = next(filter(None, said), "")
-        return f"{how}; its log: {line}" if line else how
-
     def _events(self, pod: Pod, *reasons: str) -> list[str]:
         """What recent Events of these reasons say about a pod, the latest first."""
         events = self.cluster.events_about("Pod", pod.namespace, pod.name) if self.cluster.readable(EVENT) else []
         recent = [event for event in events if event.reason in reasons and self.cluster.age(event.last_seen) < RECENT]
         recent.sort(key=lambda event: self.cluster.age(event.last_seen))
         return [" ".join(event.message.split())[:LONGEST] for event in recent]
+
+
+def how_it_ended(cluster: Cluster, pod: Pod, status: ContainerStatus) -> str:
+    """Say how a container ended, and the line of its log with which it gave up, where that can be read."""
+    ended = status.last_state.terminated or status.state.terminated
+    how = f"{ended.reason or 'ended'} with exit code {ended.exit_code}" if ended else "it ends again and again"
+    logs = cluster.all(NETWORK_LOG) if cluster.readable(NETWORK_LOG) else ()
+    said = [item.last_words for item in logs if (item.namespace, item.name) == (pod.namespace, pod.name)]
+    line = next(filter(None, said), "")
+    return f"{how}; its log: {line}" if line else how
 
 
 def otherwise(node: Node) -> bool:

@@ -9,8 +9,10 @@ from typing import Any
 
 from msgspec import Struct
 
-from kubectl_netdoc.cluster import Cluster
+from kubectl_netdoc.cluster import Cluster, Unavailable
 from kubectl_netdoc.records import (
+    CALICO_FELIX,
+    CALICO_INSTALLATION,
     DAEMON_SET,
     DEPLOYMENT,
     NETWORK_AGENT,
@@ -114,6 +116,11 @@ class Seen(Struct, frozen=True):
         found = {item.name: item.settings for item in self._all(NETWORK_CONFIG)}
         return next((found[name] for name in names if name in found), {})
 
+    def place(self, *names: str) -> str:
+        """Return namespace and name of the ConfigMap whose settings ``config`` returns; nothing where there is none."""
+        found = {item.name: f"{item.namespace}/{item.name}" for item in self._all(NETWORK_CONFIG)}
+        return next((found[name] for name in names if name in found), "")
+
     def has_config(self, name: str) -> bool:
         """Whether the ConfigMap of that name is there."""
         return any(item.name == name for item in self._all(NETWORK_CONFIG))
@@ -215,6 +222,16 @@ def _runs(workload: Workload, image: re.Pattern[str]) -> bool:
 def daemon_sets(cluster: Cluster) -> tuple[Workload, ...]:
     """Return all DaemonSets; none where they can't be read."""
     return cluster.all(DAEMON_SET) if cluster.readable(DAEMON_SET) else ()
+
+
+SETTINGS = (NETWORK_CONFIG, NETWORK_AGENT, CALICO_FELIX, CALICO_INSTALLATION)
+"""Where networks say what they are set to."""
+
+
+def unread(cluster: Cluster) -> str:
+    """Return the first kind of settings that is there and could not be read; nothing where all were."""
+    listings = ((kind, cluster.listing(kind)) for kind in SETTINGS)
+    return next((kind.name for kind, it in listings if isinstance(it, Unavailable) and not it.by_design), "")
 
 
 def yes(value: Any) -> bool:

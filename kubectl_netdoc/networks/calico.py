@@ -65,14 +65,15 @@ def _ebpf(seen: Seen, installation: dict[str, str]) -> bool:
 def _wireguard(seen: Seen) -> bool:
     felix = _first(seen.resources(CALICO_FELIX))
     asked = felix.get("wireguardEnabled") or felix.get("wireguardEnabledV6") or seen.flags.get("FELIX_WIREGUARDENABLED", "")
-    return yes(asked) or any(note.calico_wireguard for note in seen.notes)
+    return yes(asked) or any(note.calico_wireguard or note.calico_wireguard6 for note in seen.notes)
 
 
 def _encapsulation(seen: Seen) -> str:
     """Of the pools that are in use; where they can't be read, of the tunnel addresses that nodes have, or of the first pool."""
     modes = [_mode(pool.settings) for pool in seen.resources(CALICO_POOL) if not yes(pool.settings.get("disabled", ""))]
-    if not modes and any(note.calico_vxlan or note.calico_ipip for note in seen.notes):
-        modes = ["VXLAN" if any(note.calico_vxlan for note in seen.notes) else "IPIP"]
+    vxlan = any(note.calico_vxlan or note.calico_vxlan6 for note in seen.notes)
+    if not modes and (vxlan or any(note.calico_ipip for note in seen.notes)):
+        modes = ["VXLAN" if vxlan else "IPIP"]
     if not modes:
         flags = seen.flags
         first = {"ipipMode": flags.get("CALICO_IPV4POOL_IPIP", ""), "vxlanMode": flags.get("CALICO_IPV4POOL_VXLAN", "")}
@@ -94,7 +95,7 @@ def _set_mtu(text: str) -> str:
 
 def trace(node: Node) -> bool:
     """Whether Calico has set up this node."""
-    return bool(node.metadata.annotations.calico_address)
+    return bool(node.metadata.annotations.calico_address or node.metadata.annotations.calico_address6)
 
 
 CALICO = Network(name="Calico", agent=IMAGE, traits=traits, parts=PARTS, trace=trace, configs=("calico-config",))

@@ -3,7 +3,8 @@
 
 Recognition made from: cilium/cilium, install/kubernetes/cilium (chart) v1.18 as rendered, ConfigMap cilium-config: routing-mode
 and tunnel-protocol since v1.14, tunnel before; kube-proxy-replacement true or false since v1.14, strict, probe, partial and
-disabled before. GKE Dataplane V2: DaemonSet anetd, gke.gcr.io/cilium/cilium. Rancher: mirrored-cilium-cilium.
+disabled before. GKE Dataplane V2: DaemonSet kube-system/anetd, gke.gcr.io/cilium/cilium, later
+REGION-artifactregistry.gcr.io/gke-release/gke-release/cilium/cilium. Rancher: mirrored-cilium-cilium.
 """
 
 from __future__ import annotations
@@ -85,4 +86,9 @@ def dataplane_traits(seen: Seen) -> Traits:
     )
 
 
-DATAPLANE_V2 = Network(name="GKE Dataplane V2", agent=repository("gke.gcr.io/cilium/cilium"), traits=dataplane_traits)
+DATAPLANE_V2 = Network(
+    name="GKE Dataplane V2",
+    agent=repository("gke.gcr.io/cilium/cilium", "gke-release/cilium/cilium"),
+    named=(("kube-system", "anetd"),),
+    traits=dataplane_traits,
+)

@@ -14,7 +14,7 @@ from kubectl_netdoc.facts import Facts
 from kubectl_netdoc.policy import ports
 from kubectl_netdoc.policy.engine import End, Engine, addresses
 from kubectl_netdoc.policy.rules import PolicyRef
-from kubectl_netdoc.records import NAMESPACE, NATIVE_POLICIES, NETWORK_POLICY, NODE, POD, POLICIES, Kind
+from kubectl_netdoc.records import ENDPOINT_SLICE, NAMESPACE, NATIVE_POLICIES, NETWORK_POLICY, NODE, POD, POLICIES, Kind
 from kubectl_netdoc.requests import Canary, CanaryReply, Echo, EchoReply, Peer
 from kubectl_netdoc.targets import proof
 
@@ -64,6 +64,15 @@ def any_policy(cluster: Cluster) -> bool:
     """Whether there is a policy of any kind, or a list of them that can't be read."""
     kinds: tuple[Kind[Any], ...] = POLICIES
     return any(cluster.unread(kind) or (cluster.readable(kind) and bool(cluster.all(kind))) for kind in kinds)
+
+
+def unplaced(cluster: Cluster) -> str:
+    """Why nobody knows whether policies keep debug pods from the DNS servers; nothing where that can be told. Reads
+    ENDPOINT_SLICE.
+    """
+    if cluster.readable(ENDPOINT_SLICE) or not any_policy(cluster):
+        return ""
+    return "EndpointSlices can't be read, and a policy may keep debug pods from the servers behind the Service"
 
 
 def doubt(facts: Facts, node: str, address: str, port: int, protocol: str = "TCP") -> Doubt | None:

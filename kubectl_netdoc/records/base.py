@@ -44,6 +44,9 @@ class Annotations(Record, frozen=True):
     calico_vxlan: str = field(name="projectcalico.org/IPv4VXLANTunnelAddr", default="")
     calico_ipip: str = field(name="projectcalico.org/IPv4IPIPTunnelAddr", default="")
     calico_wireguard: str = field(name="projectcalico.org/WireguardPublicKey", default="")
+    calico_address6: str = field(name="projectcalico.org/IPv6Address", default="")
+    calico_vxlan6: str = field(name="projectcalico.org/IPv6VXLANTunnelAddr", default="")
+    calico_wireguard6: str = field(name="projectcalico.org/WireguardPublicKeyV6", default="")
     ovn_subnets: str = field(name="k8s.ovn.org/node-subnets", default="")
     ingress_class: str = field(name="kubernetes.io/ingress.class", default="")
     default_class: str = field(name="ingressclass.kubernetes.io/is-default-class", default="")
@@ -53,6 +56,9 @@ class Annotations(Record, frozen=True):
     cilium_global_old: str = field(name="io.cilium/global-service", default="")
     traefik_entrypoints: str = field(name="traefik.ingress.kubernetes.io/router.entrypoints", default="")
     traefik_tls: str = field(name="traefik.ingress.kubernetes.io/router.tls", default="")
+    istio_inject: str = field(name="sidecar.istio.io/inject", default="")
+    metallb_pool: str = field(name="metallb.io/ip-allocated-from-pool", default="")
+    metallb_pool_before: str = field(name="metallb.universe.tf/ip-allocated-from-pool", default="")
 
 
 class ObjectMeta(Record, frozen=True):

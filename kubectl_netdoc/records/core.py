@@ -100,6 +100,10 @@ class NodeStatus(Record, frozen=True):
         msgspec.structs.force_setattr(self, "images", tuple(NodeImage((name,)) for name in known))
 
 
+VIRTUAL = ("virtual-kubelet.io/", "kwok.x-k8s.io/", "virtual-node.liqo.io/")
+"""Beginnings of the taints of nodes that are none: Virtual Kubelet's, KWOK's, Liqo's."""
+
+
 class Node(Traced, frozen=True):
     """A Node."""
 
@@ -115,8 +119,8 @@ class Node(Traced, frozen=True):
         """Why the node can't run a Linux pod by its nature, or nothing."""
         if self.status.node_info.operating_system == "windows":
             return "a Windows node"
-        virtual = any(taint.key.startswith("virtual-kubelet.io/") for taint in self.spec.taints)
-        return "a virtual node" if virtual or self.metadata.labels.get("type") == "virtual-kubelet" else ""
+        virtual = any(taint.key.startswith(VIRTUAL) for taint in self.spec.taints)
+        return "a virtual node" if virtual or self.metadata.labels.get("type") in ("virtual-kubelet", "kwok") else ""
 
 
 class ContainerPort(Record, frozen=True):
@@ -124,6 +128,7 @@ class ContainerPort(Record, frozen=True):
 
     name: str = ""
     container_port: int = 0
+    host_port: int = 0
     protocol: str = "TCP"
 
 

@@ -18,7 +18,7 @@ from kubectl_netdoc.records.base import Kind, Object, Record
 from kubectl_netdoc.records.core import LogText
 
 CONFIG_MAPS: dict[str, frozenset[str]] = {
-    "kube-flannel-cfg": frozenset({"net-conf.json"}),
+    "kube-flannel-cfg": frozenset({"net-conf.json", "cni-conf.json"}),
     "canal-config": frozenset({"net-conf.json", "veth_mtu", "cni_network_config"}),
     "rke2-canal-config": frozenset({"net-conf.json", "veth_mtu", "cni_network_config"}),
     "calico-config": frozenset({"calico_backend", "veth_mtu", "cni_network_config"}),
@@ -37,6 +37,7 @@ CONFIG_MAPS: dict[str, frozenset[str]] = {
             "enable-endpoint-routes",
             "auto-direct-node-routes",
             "datapath-mode",
+            "underlay-protocol",
         }
     ),
     "antrea-config": frozenset({"antrea-agent.conf"}),
@@ -50,6 +51,8 @@ WITHIN = frozenset(
     {
         "Backend.Type",
         "Backend.MTU",
+        "Network",
+        "IPv6Network",
         "trafficEncapMode",
         "tunnelType",
         "trafficEncryptionMode",
@@ -95,9 +98,14 @@ FLAGS = frozenset(
         "gateway-mode",
         "mtu",
         "proxy-mode",
+        "cluster-cidr",
+        "detect-local-mode",
+        "ipvs-strict-arp",
+        "ignore-exclude-lb",
+        "lb-class",
     }
 )
-"""Flags in the arguments of containers (kube-router, kube-proxy, the agents of AWS and of OVN-Kubernetes)."""
+"""Flags in the arguments of containers (kube-router, kube-proxy, MetalLB's speaker, the agents of AWS and of OVN-Kubernetes)."""
 
 
 class NetworkSettings(Object, frozen=True):
@@ -163,11 +171,14 @@ class RawAgent(Object, frozen=True):
     spec: RawAgentSpec = RawAgentSpec()
 
 
-_FLAG = re.compile(r"--([a-z][a-z-]*)(?:[= ]+\"?([^\s\"]+))?")
+_FLAG = re.compile(r"(?<![\w-])--?([a-z][a-z-]*)(?:[= ]+\"?([^\s\"]+))?")
 _LOCAL_IP = re.compile(r"(?<![\w-])--?localip[=\s]+\"?([0-9A-Fa-f.:,]+)")
 """node-cache's flag (kubernetes/dns, cmd/node-cache), its value in the same argument or in the next: addresses, by comma."""
 
 _IPAM = re.compile(r'"ipam"\s*:\s*\{\s*"type"\s*:\s*"([\w-]+)"')
+_TYPE = re.compile(r'"type"\s*:\s*"([\w-]+)"')
+"""Types in a CNI configuration: of its plugins, and of what they call in turn."""
+
 _YAML = re.compile(r"^\s*(\w+):[ \t]+\"?([^\s\"#]+)", re.M)
 
 
@@ -182,8 +193,8 @@ def config_map(raw: RawConfigMap) -> NetworkSettings:
 def _inside(key: str, text: str) -> dict[str, str]:
     """Return the settings in one value; that of a simple key is the value itself."""
     if key in ("cni_network_config", "cni-conf.json"):  # a template, no JSON before it is filled in
-        found = _IPAM.search(text)
-        return {"ipam": found[1]} if found else {}
+        found, types = _IPAM.search(text), dict.fromkeys(_TYPE.findall(text))
+        return ({"ipam": found[1]} if found else {}) | ({"cni_types": ",".join(types)} if types else {})
     if key.endswith(".conf"):
         return {name: value for name, value in _YAML.findall(text) if name in WITHIN}
     if not key.endswith(".json"):
@@ -195,12 +206,14 @@ def _inside(key: str, text: str) -> dict[str, str]:
 
 
 def _picked(value: Any, wanted: frozenset[str], path: str = "") -> dict[str, str]:
-    """Return the wanted members of nested objects, by their dotted paths."""
+    """Return the wanted members of nested objects, by their dotted paths; of a list its texts, by comma."""
     if isinstance(value, dict):
         deeper = (_picked(item, wanted, f"{path}.{key}" if path else str(key)) for key, item in value.items())
         return {key: text for found in deeper for key, text in found.items()}
-    if path not in wanted or value is None or isinstance(value, list):
+    if path not in wanted or value is None:
         return {}
+    if isinstance(value, list):
+        return {path: ",".join(each for each in value if isinstance(each, str))}
     return {path: str(value).lower() if isinstance(value, bool) else str(value)}
 
 
@@ -233,8 +246,8 @@ class Keep(Struct, frozen=True):
         return NetworkSettings(metadata=raw.metadata, settings=_picked(raw.spec, self.paths))
 
 
-def resource(name: str, api: str, plural: str, *paths: str, written: str = "") -> Kind[NetworkSettings]:
-    """Return the kind of a network's own resource, cluster-wide, of which the settings at ``paths`` of its spec are kept."""
+def resource(name: str, api: str, plural: str, *paths: str, written: str = "", namespaced: bool = False) -> Kind[NetworkSettings]:
+    """Return the kind of a network's own resource, of which the settings at ``paths`` of its spec are kept."""
     group, _, version = api.partition("/")
     return Kind(
         name,
@@ -242,7 +255,7 @@ def resource(name: str, api: str, plural: str, *paths: str, written: str = "") -
         version,
         plural,
         NetworkSettings,
-        namespaced=False,
+        namespaced=namespaced,
         authored=False,
         extension=True,
         written=written,
@@ -277,7 +290,18 @@ NETWORK_AGENT = Kind("NetworkAgent", "apps", "v1", "daemonsets", NetworkSettings
 """DaemonSets once more, for the settings that a network takes as variables and flags of its agent."""
 
 CALICO_POOL = resource(
-    "CalicoPool", "crd.projectcalico.org/v1", "ippools", "cidr", "ipipMode", "vxlanMode", "disabled", written="IPPool"
+    "CalicoPool",
+    "crd.projectcalico.org/v1",
+    "ippools",
+    "cidr",
+    "ipipMode",
+    "vxlanMode",
+    "disabled",
+    "allowedUses",
+    written="IPPool",
+)
+CALICO_RESERVATION = resource(
+    "CalicoReservation", "crd.projectcalico.org/v1", "ipreservations", "reservedCIDRs", written="IPReservation"
 )
 CALICO_FELIX = resource(
     "CalicoFelix",
@@ -295,12 +319,16 @@ CALICO_INSTALLATION = resource(
     "calicoNetwork.bgp",
     "calicoNetwork.linuxDataplane",
     "calicoNetwork.mtu",
+    "calicoNetwork.hostPorts",
     "cni.type",
     "cni.ipam.type",
     "kubernetesProvider",
     "variant",
     written="Installation",
 )
+METALLB_L2 = resource("L2Advertisement", "metallb.io/v1beta1", "l2advertisements", namespaced=True)
+"""What MetalLB announces by ARP and NDP: only that there is some."""
+
 CILIUM_NODE = resource("CiliumNode", "cilium.io/v2", "ciliumnodes")
 """Nodes that Cilium has ever had an agent on: only their names are kept."""
 
@@ -314,7 +342,8 @@ NETWORK_LOG = Kind(
     logs=(
         ("kube-flannel", "app=flannel"),
         ("kube-system", "app in (flannel,kindnet,antrea)"),
-        ("kube-system", "k8s-app in (canal,calico-node,cilium,kube-router,aws-node,azure-cns)"),
+        ("kube-system", "k8s-app in (canal,calico-node,cilium,kube-router,aws-node,azure-cns,kube-proxy)"),
+        ("kube-system", "component=kube-proxy"),
         ("kube-system", "name in (weave-net,multus)"),
         ("calico-system", "k8s-app=calico-node"),
     ),
@@ -322,6 +351,6 @@ NETWORK_LOG = Kind(
     wire=LogText,
     reduce=log,
 )
-"""The logs of network agents that are not ready; of healthy ones none is read."""
+"""The logs of network agents and kube-proxies that are not ready; of healthy ones none is read."""
 
 NETWORK_KINDS = (NETWORK_CONFIG, NETWORK_AGENT, NETWORK_LOG, CALICO_POOL, CALICO_FELIX, CALICO_INSTALLATION, CILIUM_NODE)

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reads the messages of rtnetlink(7) that a node's kernel gave: links, addresses, routes, neighbours, forwarding database.
 
-Sources: linux/rtnetlink.h, if_link.h, if_addr.h, neighbour.h. Byte order is that of the node; all that Kubernetes runs on
+Sources: linux/rtnetlink.h, nexthop.h (of a route by a next hop object the kernel gives the hops themselves too, unless
+net.ipv4.nexthop_compat_mode is 0), if_link.h, if_addr.h, neighbour.h. Byte order is that of the node; all that Kubernetes runs on
 but s390x is little endian.
 """
 
@@ -40,7 +41,8 @@ def parse(dumps: list[bytes], ms: float, cut: bool) -> RtnetlinkReply:
         names = {index: link.name for index, link in links.items()}
         addresses = _addresses(dumps[1])
         whole = [msgspec.structs.replace(link, addresses=tuple(addresses.get(i, ()))) for i, link in links.items()]
-        routes = list(_routes(dumps[2], names))
+        every = list(_routes(dumps[2], names))
+        routes = list(filter(_told, every))
         neighbours = list(_neighbours(dumps[3], names))
         forwarding = list(_forwarding(dumps[4], names))
     except (struct.error, OSError) as error:
@@ -52,7 +54,7 @@ def parse(dumps: list[bytes], ms: float, cut: bool) -> RtnetlinkReply:
         routes=tuple(routes[:MOST]),
         neighbours=tuple(neighbours[:MOST]),
         forwarding=tuple(forwarding[:MOST]),
-        cut=cut or any(len(rows) > MOST for rows in (whole, routes, neighbours, forwarding)),
+        cut=cut or len(routes) < len(every) or any(len(rows) > MOST for rows in (whole, routes, neighbours, forwarding)),
     )
 
 
@@ -137,26 +139,41 @@ def _routes(data: bytes, names: dict[int, str]) -> Iterator[KernelRoute]:
         if kind not in TYPES or table == LOCAL_TABLE or flags & 0x200:  # RTM_F_CLONED: what a lookup left
             continue
         everything = "0.0.0.0" if family == socket.AF_INET else "::"
-        first, hop_flags, via = _first_hop(found.get(9, b""))
+        hops = list(_hops(found.get(9, b""), names)) or [("", 0, "")]
+        first, hop_flags, via = hops[0]
         yield KernelRoute(
             to=f"{_ip(found.get(1)) or everything}/{bits}",
-            via=_ip(found.get(5)) or via,
-            dev=names.get(_number(found.get(4)) or first, ""),
+            via=_gateway(found) or via,
+            dev=names.get(_number(found.get(4)), "") or first,
             type=TYPES[kind],
             table=table,
             metric=_number(found.get(6)),
             mtu=_number(_attributes(found.get(8, b"")).get(2)),
             protocol=protocol,
             on_link=bool((flags | hop_flags) & ON_LINK),
+            others=tuple(via or dev for dev, _, via in hops[1:]),
         )
 
 
-def _first_hop(data: bytes) -> tuple[int, int, str]:
-    """Link, flags and gateway of the first of several next hops (struct rtnexthop)."""
-    if len(data) < 8:
-        return 0, 0, ""
-    length, flags = struct.unpack_from("<HB", data)
-    return _number(data[4:8]), flags, _ip(_attributes(data[8:length]).get(5))
+def _gateway(found: _Attributes) -> str:
+    """The next hop's address (RTA_GATEWAY), or where it is of the other family (struct rtvia of RTA_VIA) that."""
+    return _ip(found.get(5)) or _ip(found.get(18, b"")[2:])
+
+
+def _hops(data: bytes, names: dict[int, str]) -> Iterator[tuple[str, int, str]]:
+    """Link, flags and gateway of each of several next hops (struct rtnexthop of RTA_MULTIPATH)."""
+    at = 0
+    while at + 8 <= len(data):
+        length, flags = struct.unpack_from("<HB", data, at)
+        if length < 8:
+            return
+        yield names.get(_number(data[at + 4 : at + 8]), ""), flags, _gateway(_attributes(data[at + 8 : at + length]))
+        at += (length + 3) & ~3
+
+
+def _told(route: KernelRoute) -> bool:
+    """Whether a route says where it leads; one that only names an object of next hops (RTA_NH_ID) does not."""
+    return route.type != "unicast" or bool(route.via or route.dev)
 
 
 def _state(head: bytes) -> str:

@@ -6,9 +6,12 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import msgspec
+
 from kubectl_netdoc.api import DAEMON_SET, POD, Outcome, PathMtu, PathMtuReply, Peer, Rule, Unavailable
 from kubectl_netdoc.cluster import Cluster
 from kubectl_netdoc.facts import Measured
+from kubectl_netdoc.records import CALICO_INSTALLATION, Node, convert
 from kubectl_netdoc.testing import Built, Case, make_cluster, make_event, make_pod
 from tests.networks_objects import (
     CALICO_CNI,
@@ -22,6 +25,7 @@ from tests.networks_objects import (
     controller,
     daemon_set,
     node,
+    resource,
 )
 
 FLANNEL, CALICO, CILIUM = PUBLISHED["flannel vxlan"], PUBLISHED["calico ipip"], PUBLISHED["cilium tunnel"]
@@ -125,7 +129,112 @@ POLICY_ONLY = Published(
 )
 ADDRESS = make_pod("web-1", node="n2", ip="10.244.2.7")
 
+
+def _range(network: str, *pods: Built, ranges: tuple[str, ...] = (), name: str = "kube-flannel-cfg", **more: Any) -> Cluster:
+    """Flannel with that Network (JSON members), nodes n1 and n2 with their ranges or these."""
+    conf = config("kube-flannel", name, net_confDOTjson=f'{{{network}, "Backend": {{"Type": "vxlan"}}}}')
+    nodes = [ranged(number, *ranges) if ranges else node(f"n{number}") for number in (1, 2)]
+    agents = daemon_set(FLANNEL.namespace, FLANNEL.daemon_set, FLANNEL.images, 2)
+    return make_cluster(*nodes, *agents, conf, FLANNEL.pod("n1"), FLANNEL.pod("n2"), *pods, **more)
+
+
+def ranged(number: int, *ranges: str) -> Built:
+    """Return a node of these pod ranges, its number in place of #."""
+    kind, built = node(f"n{number}")
+    assert isinstance(built, Node)
+    spec = msgspec.structs.replace(built.spec, pod_cidrs=tuple(each.replace("#", str(number)) for each in ranges))
+    return kind, msgspec.structs.replace(built, spec=spec)
+
+
+def _asks(pod: str = "edge-1", *, host_network: bool = False, phase: str = "Running", port: int = 80, on: str = "n1") -> Built:
+    """A pod that asks for a port of its node."""
+    containers = [{"name": "c", "ports": [{"containerPort": 80, "hostPort": port}]}]
+    spec = {"nodeName": on, "hostNetwork": host_network, "containers": containers}
+    status = {"phase": phase, "podIPs": [{"ip": "10.244.1.66"}]}
+    return POD, convert(POD, {"metadata": {"name": pod, "namespace": "edge"}, "spec": spec, "status": status})
+
+
+def _cni(*types: str) -> Built:
+    """Flannel's ConfigMap with a CNI configuration of these plugins."""
+    plugins = ", ".join(f'{{"type": "{each}"}}' for each in types)
+    conf = f'{{"name": "cbr0", "plugins": [{plugins}]}}'
+    return config("kube-flannel", "kube-flannel-cfg", cni_confDOTjson=conf, net_confDOTjson='{"Network": "10.244.0.0/16"}')
+
+
+def _ports(name: str, *objects: Built, cni: tuple[str, ...] = ("flannel",), found: bool = False, more: Any = ()) -> Case:
+    runtime = [_runtime(node(each), "containerd://2.1.0") for each in NODES]
+    objects = (*runtime, *daemon_set(FLANNEL.namespace, FLANNEL.daemon_set, FLANNEL.images), *map(FLANNEL.pod, NODES), *objects)
+    expect = _said(FLANNEL, *more, *([("CNI017", "Cluster pod network")] if found else []))
+    return Case(f"host ports: {name}", make_cluster(*objects, *([_cni(*cni)] if cni else [])), expect)
+
+
+def _runtime(built: Built, runtime: str) -> Built:
+    kind, found = built
+    assert isinstance(found, Node)
+    info = msgspec.structs.replace(found.status.node_info, container_runtime_version=runtime)
+    return kind, msgspec.structs.replace(found, status=msgspec.structs.replace(found.status, node_info=info))
+
+
+OURS, OTHER = '"Network": "10.244.0.0/16"', '"Network": "10.10.0.0/16"'
+WEB, WEB6 = make_pod("web", node="n1", ip="10.244.1.7"), make_pod("web6", node="n1", ip="fd00:1::7")
+V6 = ("10.244.#.0/24", "fd00:#::/64")
+AWAY = _said(FLANNEL, ("CNI016", SET))
+OPERATED = PUBLISHED["calico by the operator"]
+RANGES = [
+    Case("Network holds the nodes' ranges", _range(OURS, WEB), _said(FLANNEL)),
+    Case("Network does not hold the nodes' ranges", _range(OTHER, WEB), AWAY),
+    Case(
+        "Network is too small for the second node",
+        _range('"Network": "10.244.1.0/24"', make_pod(node="n2", ip="10.244.2.7")),
+        AWAY,
+    ),
+    Case(
+        "Network of another range, and no pod shows whence addresses are", _range(OTHER, make_pod(ip="10.10.1.7")), _said(FLANNEL)
+    ),
+    Case(
+        "Network of another range, pods that can't be read",
+        _range(OTHER, unavailable={POD: FORBIDDEN}),
+        _said(FLANNEL),
+        state="unknown",
+    ),
+    Case("both families", _range(f'{OURS}, "IPv6Network": "fd00::/16"', WEB, WEB6, ranges=V6), _said(FLANNEL)),
+    Case("the second family lies outside", _range(f'{OURS}, "IPv6Network": "fd99::/48"', WEB, WEB6, ranges=V6), AWAY),
+    Case("a second family that flannel does not carry", _range(OURS, WEB, ranges=V6), _said(FLANNEL)),
+    Case("a Network that is none", _range('"Network": "x"', WEB), _said(FLANNEL)),
+]
+HOST_PORTS = [
+    _ports("nothing opens them", _asks(), found=True),
+    _ports("a plugin opens them", _asks(), cni=("flannel", "portmap")),
+    _ports("nobody asks", WEB),
+    _ports("a pod of the host network", _asks(host_network=True)),
+    _ports("a pod that has ended", _asks(phase="Succeeded")),
+    _ports("no port of the host", _asks(port=0)),
+    _ports("a configuration that nobody sees", _asks(), cni=()),
+    _ports("CRI-O opens them itself", *(_runtime(node(each), "cri-o://1.34.0") for each in NODES), _asks()),
+    _ports(
+        "Multus, which calls the same configuration",
+        _asks(),
+        *MULTUS.agents(),
+        *map(MULTUS.pod, NODES),
+        found=True,
+        more=[("CNI010", "Cluster Multus")],
+    ),
+    Case(
+        "host ports: the operator was told not to",
+        make_cluster(
+            *(item for item in OPERATED.healthy() if item[0] is not CALICO_INSTALLATION),
+            _asks(),
+            resource(CALICO_INSTALLATION, "default", {"calicoNetwork": {"hostPorts": "Disabled"}}),
+        ),
+        _said(OPERATED, ("CNI017", "Cluster pod network")),
+    ),
+    Case("host ports: the operator's default", make_cluster(*OPERATED.healthy(), _asks()), _said(OPERATED)),
+    Case("host ports: Cilium's own business", make_cluster(*CILIUM.healthy(), _asks()), _said(CILIUM)),
+]
+
 CASES = [
+    *RANGES,
+    *HOST_PORTS,
     *(case for name, published in PUBLISHED.items() for case in _each(published, name)),
     Case("OpenShift's", make_cluster(*OPENSHIFT.healthy()), _said(OPENSHIFT)),
     _flannel(

@@ -6,11 +6,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 
+import msgspec
+
 from kubectl_netdoc import registry
 from kubectl_netdoc.api import Cluster, HttpGet, HttpReply, Link, Lost, Outcome, Reply, Request, Rtnetlink, RtnetlinkReply
 from kubectl_netdoc.facts import Measured, Vantage
 from kubectl_netdoc.model import Tier
-from kubectl_netdoc.records import NETWORK_AGENT, PROXY_CONFIG, convert
+from kubectl_netdoc.records import NETWORK_AGENT, POD, PROXY_CONFIG, Node, NodeAddress, convert
+from kubectl_netdoc.requests import Address
 from kubectl_netdoc.testing import NOW, Built, Case, make_cluster, make_service, make_slice, measured
 from tests.checks.kube_proxy_presence import NAMES, cilium, node, proxy
 
@@ -84,6 +87,7 @@ def _measure(
     everywhere: Reply | None = None,
     links: tuple[Link, ...] = (),
     down: str = "",
+    loopback: str = "127.0.0.1",
 ) -> Measured:
     """``modes``: all nodes', or by node. ``of_n2``: n2's answer by path; ``everywhere``: every HTTP answer; ``links``: n2's."""
 
@@ -92,6 +96,8 @@ def _measure(
             return RtnetlinkReply(Outcome.OK, 1.0, links=(Link("lo"), *(links if request.node == "n2" else ())))
         assert isinstance(request, HttpGet)
         assert request.host
+        assert isinstance(request.to, Address)
+        assert request.to.ip == loopback
         assert request.to.port == (10256 if "healthz" in request.path or "livez" in request.path else 10249)
         if everywhere is not None:
             return everywhere
@@ -118,7 +124,56 @@ HUNG = {"/proxyMode": SILENT, "/livez": SILENT, "/metrics": SILENT}
 API_ONLY = Measured(why_not="not asked for: --no-pods")
 LARGE = _cluster(_config("iptables"), *_many(1000), tier=Tier.API)
 
+
+def _ranges(range_: str, *ips: str, how: str = "", proxies: Iterable[Built] = ALL, host: bool = False) -> Cluster:
+    """kube-proxy with that clusterCIDR and detectLocalMode, and pods with these addresses."""
+    text = f"kind: KubeProxyConfiguration\nclusterCIDR: {range_}\ndetectLocalMode: {how}\nmode: iptables\n"
+    config = {"metadata": {"name": "kube-proxy", "namespace": "kube-system"}, "data": {"config.conf": text}}
+    spec = {"nodeName": "n1", "hostNetwork": host}
+    own = [
+        {
+            "metadata": {"name": f"p{ip}", "namespace": "shop"},
+            "spec": spec,
+            "status": {"phase": "Running", "podIPs": [{"ip": ip}]},
+        }
+        for ip in ips
+    ]
+    pods = ((POD, convert(POD, each)) for each in own)
+    return _cluster((PROXY_CONFIG, convert(PROXY_CONFIG, config)), *pods, proxies=proxies, tier=Tier.API)
+
+
+def _stranger(name: str, cluster: Cluster, *expect: tuple[str, str], state: str = "") -> Case:
+    return _case(f"clusterCIDR: {name}", cluster, *expect, facts=API_ONLY, state=state)
+
+
+def _of_ipv6(name: str) -> Built:
+    """A node whose first address is of IPv6."""
+    kind, built = node(name)
+    assert isinstance(built, Node)
+    own = NodeAddress(type="InternalIP", address="fd00::1")
+    return kind, msgspec.structs.replace(built, status=msgspec.structs.replace(built.status, addresses=(own,)))
+
+
+STRANGE = ("KPX012", CLUSTER)
+OF_IPV6 = _cluster(_config("iptables"), nodes=map(_of_ipv6, NAMES))
+RANGES = [
+    _stranger("holds the pods", _ranges("10.244.0.0/16", "10.244.1.7")),
+    _stranger("does not hold them", _ranges("10.32.0.0/12", "10.244.1.7"), STRANGE),
+    _stranger("does not hold one of them", _ranges("10.244.0.0/16", "10.244.1.7", "10.99.0.7"), STRANGE),
+    _stranger("empty", _ranges('""', "10.244.1.7")),
+    _stranger("not used: pods are told by their link", _ranges("10.32.0.0/12", "10.244.1.7", how="InterfaceNamePrefix")),
+    _stranger("used by name", _ranges("10.32.0.0/12", "10.244.1.7", how="ClusterCIDR"), STRANGE),
+    _stranger("of both families", _ranges("10.244.0.0/16,fd00::/48", "10.244.1.7", "fd00::7")),
+    _stranger("does not hold those of one family", _ranges("10.244.0.0/16,fd01::/48", "10.244.1.7", "fd00::7"), STRANGE),
+    _stranger("of one family, pods of the other", _ranges("10.244.0.0/16", "fd00::7")),
+    _stranger("pods of the host network", _ranges("10.244.0.0/16", "192.168.0.1", host=True)),
+    _stranger("no kube-proxy is there", _ranges("10.32.0.0/12", "10.244.1.7", proxies=()), state="skipped"),
+    _case("on nodes of IPv6 it is asked at their own loopback", OF_IPV6, facts=_measure(OF_IPV6, loopback="::1")),
+    _case("nor is its hang missed there", OF_IPV6, ("KPX001", NODE_2), facts=_measure(OF_IPV6, of_n2=HUNG, loopback="::1")),
+]
+
 CASES = [
+    *RANGES,
     _case("as it is set, on each node", SET),
     _case("nothing below the nodes tier: inferred", _cluster(_config("iptables"), tier=Tier.PODS), facts=Measured()),
     _case("set to ipvs, and in it", IPVS, ("KPX010", CLUSTER), facts=_measure(IPVS, "ipvs")),

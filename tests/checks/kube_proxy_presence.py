@@ -10,10 +10,10 @@ import msgspec
 
 from kubectl_netdoc import registry
 from kubectl_netdoc.api import Cluster, Echo, EchoReply, EchoSample, Lost, OwnService, Pod, Reply, Request
-from kubectl_netdoc.cluster import Scope
+from kubectl_netdoc.cluster import Scope, Unavailable
 from kubectl_netdoc.facts import Measured
 from kubectl_netdoc.model import Tier
-from kubectl_netdoc.records import DAEMON_SET, NETWORK_CONFIG, NETWORK_POLICY, NODE, POD, convert
+from kubectl_netdoc.records import DAEMON_SET, NETWORK_CONFIG, NETWORK_POLICY, NODE, POD, Kind, convert
 from kubectl_netdoc.requests import Outcome
 from kubectl_netdoc.testing import Built, Case, ago, make_cluster, make_policy, measured
 
@@ -145,11 +145,19 @@ def _rke2(on: str) -> Built:
     return kind, msgspec.structs.replace(pod, metadata=msgspec.structs.replace(pod.metadata, owner_references=()))
 
 
+def unread(cluster: Cluster, kind: Kind[Any]) -> Cluster:
+    """Return the cluster with one list that could not be read."""
+    return cluster.holding({**cluster.index.listings, kind.name: Unavailable("forbidden")})
+
+
 ALL = tuple(map(proxy, NAMES))
 SOME = ALL[:2]
 CLUSTER = "Cluster kube-proxy"
 ABSENT = ("KPP001", "Node n3")
 MISSING, BARE = _cluster(SOME), _cluster(())
+DOWN_ALL = tuple(proxy(name, waiting="CrashLoopBackOff") for name in NAMES)
+DOWN, DOWN_TOO = _cluster(DOWN_ALL, vantages=()), _cluster(DOWN_ALL)
+FLAPS = _cluster((*DOWN_ALL[:2], proxy("n3", crashed=5, restarts=2)), vantages=())
 CRASHING = _cluster((*SOME, proxy("n3", waiting="CrashLoopBackOff")))
 WALLED = _cluster(SOME, make_policy("{podSelector: {}, policyTypes: [Ingress]}", namespace="netdoc", kind=NETWORK_POLICY))
 
@@ -226,6 +234,37 @@ CASES = [
         state="skipped",
     ),
     _case("RKE2: static pods of one large image", _cluster([_rke2(name) for name in NAMES])),
+    _case("it crashes on each node, nothing measured", DOWN, ("KPP006", CLUSTER), facts=Measured()),
+    _case("it crashes on each node, and Services are dead", DOWN_TOO, ("KPP006", CLUSTER), facts=_measure(DOWN_TOO, *NAMES)),
+    _case("it crashes on each node, one that is up just now among them", FLAPS, ("KPP006", CLUSTER), facts=Measured()),
+    _case("it crashes on each node, and Services work: something else does them", DOWN_TOO),
+    _case("it crashes on each node, left behind where Cilium took its place", _cluster(DOWN_ALL, *cilium("true"), vantages=())),
+    _case(
+        "it crashes on each node, and Cilium leads its pods to Services",
+        (aside := _cluster(DOWN_ALL, *cilium("false"))),
+        ("KPP002", CLUSTER),
+        facts=_measure(aside),
+    ),
+    _case(
+        "it crashes on each node, and nobody knows what Cilium is set to",
+        unread(_cluster(DOWN_ALL, *cilium("true"), vantages=()), NETWORK_CONFIG),
+        facts=Measured(),
+        state="unknown",
+    ),
+    _case(
+        "it crashes on two of three nodes",
+        _cluster((ALL[0], *DOWN_ALL[1:]), vantages=()),
+        ("KPP002", CLUSTER),
+        facts=Measured(),
+    ),
+    _case(
+        "it crashes on one and lacks a pod on the other",
+        _cluster((ALL[0], DOWN_ALL[1]), vantages=()),
+        ("KPP002", "Node n2"),
+        ("KPP002", "Node n3"),
+        facts=Measured(),
+    ),
+    _case("it starts on each node", _cluster([proxy(name, waiting="ContainerCreating", age=10) for name in NAMES])),
     _case("none anywhere, Services work: done by something unknown", BARE),
     _case("none anywhere, Services dead", BARE, ("KPP003", CLUSTER), facts=_measure(BARE, *NAMES)),
     _case("none anywhere, nobody reaches anybody", BARE, facts=_measure(BARE, *NAMES, apart=True)),

@@ -39,6 +39,11 @@ def _object(kind: Kind[Any], name: str, namespace: str, text: str, labels: dict[
     return kind, convert(kind, {"metadata": metadata, **(yaml.safe_load(text) or {})})
 
 
+def _noted(said: str) -> Built:
+    """A pod without a proxy and with Istio's annotation."""
+    return make_pod("plain", annotations={"sidecar.istio.io/inject": said})
+
+
 def _pod(
     name: str,
     containers: str,
@@ -180,6 +185,9 @@ CASES = [
     _case("a gateway in an injected namespace", WEB, _pod("gateway-1", ISTIO_PROXY), _space(LABELLED), expect=(HERE,)),
     _case("a pod without a proxy", WEB, PLAIN, _space(LABELLED), expect=(HERE, BARE)),
     _case("by revision", WEB, PLAIN, _space({"istio.io/rev": "1-24"}), expect=(HERE, BARE)),
+    _case("one that says so, by the older annotation", WEB, _noted("false"), _space(LABELLED), expect=(HERE,)),
+    _case("one that says so by another word", WEB, _noted("disabled"), _space(LABELLED), expect=(HERE,)),
+    _case("one that says yes", WEB, _noted("true"), _space(LABELLED), expect=(HERE, BARE)),
     _case("one that says so", WEB, make_pod(labels={"sidecar.istio.io/inject": "false"}), _space(LABELLED), expect=(HERE,)),
     _case(
         "Deployments can't be read",

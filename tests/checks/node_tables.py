@@ -41,6 +41,7 @@ PERMANENT = tuple(Neighbour(f"10.1.{i // 250}.{i % 250}", "aa:aa:aa:aa:aa:aa", "
 CASES = [
     _case("healthy, with much behind it"),
     _case("connections are turned away", "NDT001 n1", kernels=_n1({COUNT: "262144"}, conntrack__drop=40)),
+    _case("connections are turned away, of a table of unknown size", "NDT001 n1", kernels=_n1({MOST: ""}, conntrack__drop=40)),
     _case("one or two were turned away", kernels=_n1(conntrack__drop=2)),
     _case("some lost the race of a first packet: the kernel counts them as dropped too", kernels=_n1(conntrack__drop=9)),
     _case("nearly full", "NDT002 n1", kernels=_n1({COUNT: "200000"})),

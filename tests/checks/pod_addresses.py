@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from kubectl_netdoc.api import NODE, Rule, Unavailable
-from kubectl_netdoc.records import Node, Pod
+from kubectl_netdoc.records import Node, Pod, PodIP
 from kubectl_netdoc.records.core import Allocatable
 from kubectl_netdoc.testing import Built, Case, make_cluster, make_pod
 from tests.networks_objects import NODES, PUBLISHED, node
@@ -47,6 +47,23 @@ def _without_sandbox(ip: str) -> Built:
     )
 
 
+def _second(ip: str) -> list[Built]:
+    """Return two pods with that address besides their own."""
+    pods: list[Built] = []
+    for number in (1, 2):
+        kind, built = make_pod(f"six-{number}", node=f"n{number}", ip=f"10.244.{number}.9")
+        assert isinstance(built, Pod)
+        both = (*built.status.pod_ips, PodIP(ip=ip))
+        pods.append((kind, msgspec.structs.replace(built, status=msgspec.structs.replace(built.status, pod_ips=both))))
+    return pods
+
+
+def _ageless(name: str) -> Built:
+    """Return a pod with a doubled address that does not tell when it was made."""
+    kind, built = make_pod(name, node="n1", ip="10.244.1.7")
+    return kind, msgspec.structs.replace(built, metadata=msgspec.structs.replace(built.metadata, creation_timestamp=None))
+
+
 DOUBLE = make_pod("late", node="n2", ip="10.244.1.7")
 LEFT_OVER = make_pod("late", node="n1", ip="10.99.0.2")
 DEAD = make_pod("late", node="n9", ip="10.244.1.7")
@@ -66,6 +83,14 @@ CASES = [
         *WEB,
         DOUBLE,
         expect=[("PAD001", "Address 10.244.1.7"), ("PAD002", "Node n2")],
+    ),
+    _case("one second address twice", *WEB, *_second("fd00::7"), expect=[("PAD001", "Address fd00::7")]),
+    _case(
+        "one address twice, and nobody knows since when",
+        *WEB,
+        _ageless("late"),
+        _ageless("later"),
+        expect=[("PAD001", "Address 10.244.1.7")],
     ),
     _case("a pod that has ended keeps its address", *WEB, make_pod("job", node="n1", ip="10.244.1.7", phase="Succeeded")),
     _case("a pod that is being deleted", *WEB, make_pod("old", ip="10.244.1.7", deletionTimestamp="2026-01-01T11:59:00Z")),

@@ -5,9 +5,12 @@ from __future__ import annotations
 
 import base64
 import json
+import socket
+import struct
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from kubectl_netdoc.requests import (
@@ -77,6 +80,66 @@ def test_entries_of_a_real_tunnel() -> None:
     assert Neighbour("10.244.1.0", "b6:55:48:53:33:e4", "flannel.1", "permanent") in found.neighbours
     assert Forwarding("b6:55:48:53:33:e4", "flannel.1", "172.18.0.2", "permanent") in found.forwarding
     assert not [entry for entry in found.forwarding if entry.mac.startswith("33:33")]
+
+
+def _attribute(kind: int, data: bytes) -> bytes:
+    size = 4 + len(data)
+    return struct.pack("<HH", size, kind) + data + bytes(-size % 4)
+
+
+def _hop(index: int, *attributes: bytes, flags: int = 0) -> bytes:
+    """A struct rtnexthop."""
+    rest = b"".join(attributes)
+    return struct.pack("<HBBi", 8 + len(rest), flags, 0, index) + rest
+
+
+def _dumped(*attributes: bytes, family: int = socket.AF_INET, bits: int = 24) -> RtnetlinkReply:
+    """A real node's dumps with one route in place of its own: 10.9.0.0/24 of the main table, made by BIRD."""
+    body = struct.pack("<BBBBBBBBI", family, bits, 0, 0, 254, 12, 0, 1, 0)
+    body += _attribute(1, socket.inet_aton("10.9.0.0")) + b"".join(attributes)
+    message = struct.pack("<IHHII", 16 + len(body), 24, 0, 1, 0) + body
+    return rtnetlink.parse([*DUMPS[:2], message, *DUMPS[3:]], 1.0, False)
+
+
+def _index(name: str) -> int:
+    """The number that a real node has given a link."""
+    return next(number for number, link in rtnetlink._links(DUMPS[0]) if link.name == name)
+
+
+ETH0, CNI0 = _index("eth0"), _index("cni0")
+GATEWAYS = [_attribute(5, socket.inet_aton(f"172.18.0.{number}")) for number in (2, 3)]
+VIA = _attribute(18, struct.pack("<H", socket.AF_INET6) + socket.inet_pton(socket.AF_INET6, "fe80::1"))
+ROUTES: list[tuple[str, list[bytes], KernelRoute]] = [
+    ("one next hop", [GATEWAYS[0], _attribute(4, struct.pack("<I", ETH0))], KernelRoute("", "172.18.0.2", "eth0")),
+    (
+        "two next hops",
+        [_attribute(9, _hop(ETH0, GATEWAYS[0]) + _hop(ETH0, GATEWAYS[1]))],
+        KernelRoute("", "172.18.0.2", "eth0", others=("172.18.0.3",)),
+    ),
+    (
+        "two next hops of a next hop object, the second without a gateway",
+        [_attribute(30, struct.pack("<I", 7)), _attribute(9, _hop(ETH0, GATEWAYS[0], flags=4) + _hop(CNI0))],
+        KernelRoute("", "172.18.0.2", "eth0", on_link=True, others=("cni0",)),
+    ),
+    ("IPv4 by way of IPv6", [VIA, _attribute(4, struct.pack("<I", ETH0))], KernelRoute("", "fe80::1", "eth0")),
+    (
+        "two next hops, IPv4 by way of IPv6",
+        [_attribute(9, _hop(ETH0, VIA) + _hop(ETH0, GATEWAYS[1]))],
+        KernelRoute("", "fe80::1", "eth0", others=("172.18.0.3",)),
+    ),
+]
+
+
+@pytest.mark.parametrize(("attributes", "want"), [row[1:] for row in ROUTES], ids=[row[0] for row in ROUTES])
+def test_next_hops(attributes: list[bytes], want: KernelRoute) -> None:
+    found = _dumped(*attributes)
+    assert found.routes == (msgspec.structs.replace(want, to="10.9.0.0/24", protocol=12),)
+    assert not found.cut
+
+
+def test_a_route_that_only_names_its_next_hops_is_not_taken_for_one_out_of_a_link() -> None:
+    found = _dumped(_attribute(30, struct.pack("<I", 7)))
+    assert (found.routes, found.cut) == ((), True)
 
 
 @pytest.mark.parametrize("cut", [1, 17, 40])

@@ -22,6 +22,11 @@ HEAD = "apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfigurati
         ("config.conf", f'{HEAD}mode: "ipvs" # fast\n', {"mode": "ipvs"}),
         ("config", f"{HEAD}healthzBindAddress: 0.0.0.0:10256\n", {"healthzBindAddress": "0.0.0.0:10256"}),
         ("config.conf", f"{HEAD}mode: ''\n", {"mode": ""}),
+        (
+            "config.conf",
+            f'{HEAD}clusterCIDR: 10.244.0.0/16,fd00::/48\ndetectLocalMode: ""\nipvs:\n  excludeCIDRs: null\n  strictARP: true\n',
+            {"clusterCIDR": "10.244.0.0/16,fd00::/48", "detectLocalMode": "", "strictARP": "true"},
+        ),
         ("config.conf", "kind: Config\nmode: ipvs\n", {}),
         ("other", f"{HEAD}mode: ipvs\n", {}),
     ],
