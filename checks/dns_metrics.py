@@ -174,12 +174,9 @@ def _host(to: str) -> str:
 def _stands(cluster: Cluster, dns: Service, ip: str, only: bool) -> bool:
     """Whether a forward is no history: a server that reloads its Corefile goes on counting what it did before.
 
-    A Corefile that names other targets was mended since, unless its target is a file and nobody else was ever asked;
-    of one that can't be read nobody knows that.
+    A Corefile that names other targets was mended since, unless its target is a file and nobody else was ever asked.
     """
-    if not cluster.readable(COREFILE):
-        return False
-    config = clusterdns.config(cluster, dns)
+    config = clusterdns.config(cluster, dns) if cluster.readable(COREFILE) else None
     if config is None:
         return True
     told = [word for plugin in config.corefile.plugins("forward") for word in plugin.arguments[1:]]
