@@ -110,7 +110,9 @@ def _speaks(item: Workload) -> bool:
 
 
 def _flags(cluster: Cluster, speaker: Workload) -> dict[str, str] | None:
-    """The speaker's flags; None where they can't be read."""
+    """The speaker's flags; None where they can't be read, or a bundle is older than this check and has none."""
+    if METALLB_L2.name not in cluster.index.listings:
+        return None
     items = cluster.all(NETWORK_AGENT) if cluster.readable(NETWORK_AGENT) else ()
     return next((item.settings for item in items if (item.namespace, item.name) == _key(speaker)), None)
 

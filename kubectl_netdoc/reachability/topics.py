@@ -110,15 +110,15 @@ TOPICS = {
     **dict.fromkeys(("KPP004", "KPP005", "KPX004", "KPX006", "KPX007", "SRL004", "SRL005"), _later(_PROXY)),
     **dict.fromkeys(("EPS", "SVC", "SVR"), _ENDPOINTS),
     **dict.fromkeys(("SVC009", "SVC010", "SVC011"), Topic("name", at=At.FROM)),
-    "SVC003": Topic("service", at=At.FROM),
-    **dict.fromkeys(("SVR003", "SVR004"), Topic("port", at=At.FROM)),
+    **dict.fromkeys(("SVC003", "SVC012"), Topic("service", at=At.FROM)),
+    **dict.fromkeys(("SVR003", "SVR004", "SVR012"), Topic("port", at=At.FROM)),
     "STF": Topic("proxy", Use.UDP, At.FROM),
     "SVA": Topic("proxy", Use.AFFINITY, At.FROM),
     "SVH001": Topic("proxy", Use.ITSELF, At.SAME),
     "SVH002": Topic("proxy", Use.SERVICE, At.SAME),
     "EPS004": _later(_ENDPOINTS),
     # ways in
-    **dict.fromkeys(("NPT", "SVC006"), _ENTRY),
+    **dict.fromkeys(("LBA", "NPT", "SVC006", "SVC013"), _ENTRY),
     **dict.fromkeys(("GWR", "INC", "ING", "TLS", "PLC"), _NEVER),
     # the API server; and who says of a Service, whoever asks it, that nobody serves it
     "CPL": _NEVER,

@@ -114,12 +114,36 @@ WANTED = [
         told=("pod cidr not assigned",),
     ),
     # Load balancers.
+    cluster(
+        "load_balancers/metallb-every-node-excluded",
+        ("warn", "LBA001", "Service shop/web"),
+        told=("192.168.50.240", "--ignore-exclude-lb"),
+    ),
+    cluster("load_balancers/ipvs-answers-arp-for-metallb", ("warn", "LBA002", "Cluster kube-proxy"), told=("strictARP",)),
+    cluster(
+        "kube_proxy/kube-proxy-crashes-everywhere",
+        ("fail", "KPP006", "Cluster kube-proxy"),
+        told=("nf_conntrack_max: permission denied",),
+    ),
+    cluster("kube_proxy/kube-proxys-cluster-cidr", advice="KPX012", told=("10.32.0.0/12",)),
     cluster("load_balancers/servicelb-port-taken", ("fail", "SVC006", "Service shop/web"), told=("80",)),
     # Addresses.
     cluster(
         "addresses/no-range-left-for-a-node", ("fail", "NOD008", "Node w2"), told=("CIDRNotAvailable", "--node-cidr-mask-size")
     ),
     cluster("addresses/no-range-and-none-needed"),
+    cluster(
+        "addresses/flannel-of-another-range", ("warn", "CNI016", "DaemonSet kube-flannel/kube-flannel-ds"), told=("10.10.0.0/16",)
+    ),
+    cluster(
+        "addresses/nodes-share-one-address",
+        ("fail", "ADR004", "Address 10.0.2.15"),
+        told=("10.0.2.15", "cp1", "w1", "w2", "--node-ip"),
+    ),
+    cluster("addresses/calico-pool-over-the-nodes", ("warn", "ADR005", "IPPool default-ipv4-ippool"), told=("192.168.0.0/16",)),
+    cluster("addresses/host-port-without-portmap", advice="CNI017", told=("edge-1", "portmap"), never=PATCH),
+    cluster("addresses/ipv6-service-of-ipv4-pods", ("fail", "EPS001", "Service shop/web6"), told=("IPv6",)),
+    cluster("two_on_one_place/external-ip-twice", ("warn", "SVC013", "Service shop/b"), told=("shop/a", "192.0.2.77", "80")),
 ]
 
 
