@@ -3,16 +3,21 @@
 
 from __future__ import annotations
 
+import shlex
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
+from kubectl_netdoc import registry
 from kubectl_netdoc.cluster import Cluster, Unavailable
-from kubectl_netdoc.commands import Risk, on_node
-from kubectl_netdoc.component_names import LEAVES, fitted
+from kubectl_netdoc.commands import Risk, named, on_node
+from kubectl_netdoc.component_names import LEAVES, WHOLE, fitted
 from kubectl_netdoc.model import Finding, Severity, Subject
 from kubectl_netdoc.records import DEPLOYMENT, POD, Container, Kind, Object, OwnerReference, PodSpec
+from kubectl_netdoc.run import run
+from kubectl_netdoc.sources import bundle
 from kubectl_netdoc.testing import make_cluster, make_node, make_pod, make_workload
 
 LOG = "kubectl -n kube-system logs --tail=20 -l k8s-app=kube-proxy --prefix"
@@ -104,3 +109,20 @@ def test_a_nodes_command_runs_the_runs_own_image_and_says_what_stays() -> None:
     found = told(cluster, command)
     assert "--image=registry.corp/python:3.13 " in found.commands[0]
     assert found.argv[0][found.argv[0].index("--") :] == ("--", "chroot", "/host", "ip", "route")
+
+
+@pytest.mark.parametrize("path", sorted((Path(__file__).parent / "bundles").glob("*.json")), ids=lambda path: path.stem)
+def test_what_is_printed_of_a_recorded_cluster_is_there(path: Path) -> None:
+    known = registry.load()
+    came = run(bundle.load(path.read_bytes(), path.name), known, known.checks)
+    pods, by_name = came.cluster.index.items(POD), came.cluster.index.by_name
+    for command in {command for finding in came.report.findings for command in finding.commands}:
+        words = shlex.split(command)
+        if "-l" in words and {"logs", "pod", "pods"} & set(words):
+            labels = dict(pair.split("=") for pair in words[words.index("-l") + 1].split(","))
+            assert any(labels.items() <= pod.metadata.labels.items() for pod in pods), command
+        kind, namespace, name = named(command) or ("", "", "")
+        if kind in ("pod", "daemonset", "deployment", "service"):
+            assert (namespace, name) in by_name[WHOLE[kind].name], command
+        if kind == "node":
+            assert ("", name) in by_name["Node"], command

@@ -16,6 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import yaml
 
+from kubectl_netdoc import selector
 from kubectl_netdoc.records import KINDS
 
 Document = dict[str, Any]
@@ -78,11 +79,9 @@ def _dotted(item: Document, key: str) -> str:
 
 def _chosen(item: Document, query: dict[str, list[str]]) -> bool:
     fields = [part.split("=", 1) for each in query.get("fieldSelector", []) for part in each.split(",")]
-    labels = [part.partition("=") for each in query.get("labelSelector", []) for part in each.split(",")]
+    labels = [requirement for each in query.get("labelSelector", []) for requirement in selector.parse(each)]
     own = item["metadata"].get("labels") or {}
-    return all(_dotted(item, key) == value for key, value in fields) and all(
-        own.get(key) == value if equals else key in own for key, equals, value in labels
-    )
+    return all(_dotted(item, key) == value for key, value in fields) and selector.matches(labels, own)
 
 
 class _Handler(BaseHTTPRequestHandler):
