@@ -26,6 +26,8 @@ from kubectl_netdoc.model import (
 from kubectl_netdoc.report import FORMATS, renderer
 from kubectl_netdoc.report.text import summary
 
+pytestmark = pytest.mark.slow  # not part of make check
+
 OWNERS: dict[str, Check] = {code.id: check for check in registry.load().checks for code in check.codes}
 CODES: dict[str, Code] = {code.id: code for check in OWNERS.values() for code in check.codes}
 Pair = tuple[Code, Explains, Code]

@@ -30,6 +30,8 @@ from tests.checks import cases_of, registered
 from tests.clusters.test_clusters import HEALTHY, Live, as_manifests, objects
 from tests.test_why_replay import recorded
 
+pytestmark = pytest.mark.slow  # every case, bundle and cluster: not part of make check
+
 BUNDLES = sorted(path.stem for path in (Path(__file__).parent / "bundles").glob("*.json"))
 FROM_OUTSIDE = ("NPT", "SVC006")
 """Of ways in from outside the cluster, which no pod takes to a Service."""

@@ -19,6 +19,8 @@ from kubectl_netdoc.records import Kind
 from kubectl_netdoc.testing import Case, outcome
 from tests.checks import cases_of, registered
 
+pytestmark = pytest.mark.slow  # not part of make check
+
 REFUSED = Unavailable("forbidden")
 OPEN = frozenset({("dns_metrics", "ConfigMap")})
 """A forward that loops is told though the Corefile can't be read: it may have been mended since (docs/limits.md)."""

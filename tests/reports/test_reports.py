@@ -14,6 +14,8 @@ from tests.commandline import Netdoc, complaint, in_process
 from tests.kube import kubeconfig
 from tests.reports.serving import serving
 
+pytestmark = pytest.mark.slow  # not part of make check
+
 INPUTS = Path(__file__).parent / "inputs"
 BASE = INPUTS / "_base"
 Cause = tuple[str, str, str]
