@@ -46,7 +46,6 @@ from kubectl_netdoc.api import (
     Severity,
     Skip,
     Subject,
-    Unavailable,
     Unseen,
 )
 from kubectl_netdoc.networks.agents import inside
@@ -201,8 +200,7 @@ def _told(node: Node) -> Iterator[tuple[str, str]]:
 
 def _pools(cluster: Cluster) -> Iterator[Finding | Unseen]:
     """Pools that pods get addresses from and that hold addresses of nodes, those apart that are kept from being given out."""
-    listing = cluster.listing(CALICO_RESERVATION)
-    if isinstance(listing, Unavailable) and not listing.by_design:
+    if cluster.unread(CALICO_RESERVATION):
         yield Unseen("Calico's pools against the nodes' addresses", "its IPReservations can't be read")
         return
     reservations = cluster.all(CALICO_RESERVATION) if cluster.readable(CALICO_RESERVATION) else ()

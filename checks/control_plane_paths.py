@@ -64,6 +64,7 @@ from kubectl_netdoc.callbacks import Caller, some
 from kubectl_netdoc.commands import word
 from kubectl_netdoc.policy import own as policies
 from kubectl_netdoc.records import Called, CalledService
+from kubectl_netdoc.words import beginning
 
 SETTLING = timedelta(seconds=60)
 """What is younger is still being set up, as for Services and their slices."""
@@ -78,6 +79,9 @@ SOON = Threshold(
 SPENT = 0.9
 """Share of its lifetime after which a certificate should have been renewed: cert-manager does it at two thirds, Knative at six
 sevenths of a week."""
+
+SAID = 300
+"""Characters of a condition's message that are told."""
 
 MOST_API_SERVERS = 8
 """Endpoints of `kubernetes` that each node tries at most."""
@@ -353,7 +357,7 @@ def _unavailable(cluster: Cluster, told: set[Subject]) -> Iterator[Finding]:
             continue
         if cluster.age(state.last_transition_time or api.metadata.creation_timestamp) > SETTLING:
             where = {"service": str(service), "service_namespace": service.namespace}
-            yield UNAVAILABLE.on(subject, where, reason=state.reason, detail=state.message[:300])
+            yield UNAVAILABLE.on(subject, where, reason=state.reason, detail=beginning(state.message, SAID))
 
 
 # The certificates by which it trusts them

@@ -26,7 +26,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from kubectl_netdoc import kubeproxy
+from kubectl_netdoc import kubeproxy, networks
 from kubectl_netdoc.api import (
     DAEMON_SET,
     NODE,
@@ -141,12 +141,7 @@ def _excluded(cluster: Cluster, speaker: Workload) -> Iterator[Finding | Unseen]
 
 def _on(cluster: Cluster, speaker: Workload) -> set[str]:
     """The nodes that the speaker runs on."""
-    return {
-        pod.spec.node_name
-        for pod in cluster.pods_in(speaker.namespace)
-        if any(owner.kind == "DaemonSet" and owner.name == speaker.name for owner in pod.metadata.owner_references)
-        and not pod.terminating
-    } - {""}
+    return {pod.spec.node_name for pod in networks.pods_of(cluster, speaker) if not pod.terminating} - {""}
 
 
 def _minds(speaker: Workload) -> bool:

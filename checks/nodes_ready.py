@@ -265,9 +265,8 @@ def _agents(cluster: Cluster, node: str) -> tuple[str, ...]:
     return tuple(
         f"kubectl -n {word(pod.namespace)} delete pod {word(pod.name)}"
         for agent in agents
-        for pod in cluster.pods_in(agent.namespace)
+        for pod in networks.pods_of(cluster, agent)
         if pod.spec.node_name == node
-        and any(owner.kind == "DaemonSet" and owner.name == agent.name for owner in pod.metadata.owner_references)
     )
 
 

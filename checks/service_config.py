@@ -59,7 +59,7 @@ from kubectl_netdoc.backends import Backends, closed_gate, elsewhere, unread, wa
 from kubectl_netdoc.records import REPLICATION_CONTROLLER, ServicePort
 from kubectl_netdoc.similar import given, nearest_labels, nearest_name, selector_patch, text, typo
 from kubectl_netdoc.targets import CONTROLLER
-from kubectl_netdoc.words import some
+from kubectl_netdoc.words import ending, some
 
 SETTLING = timedelta(seconds=60)
 """How long pods, endpoints and workloads may take to follow a change before that is held against them."""
@@ -339,7 +339,7 @@ def _judge(cluster: Cluster, service: Service, provisioning: timedelta, unmade: 
     if not service.spec.selector or not cluster.readable(POD):
         return
     backends = Backends(cluster, service)
-    if not backends.ready and (far := elsewhere(cluster, service)):
+    if not backends.ready and (far := elsewhere(cluster, service, backends)):
         yield Unseen(f"the backends of Service {service.namespace}/{service.name}", far)
         return
     yield from _backends(cluster, service, backends, unmade)
@@ -374,7 +374,7 @@ def _backends(cluster: Cluster, service: Service, backends: Backends, unmade: li
     elif backends.active and live:
         kind, item = backends.active[0]
         silent = "no Event says why" if cluster.readable(EVENT) else "Events, which may say why, can't be read"
-        why = warnings[-1][-300:] if warnings else silent
+        why = ending(warnings[-1], balancers.SAID) if warnings else silent
         if cluster.age(item.metadata.creation_timestamp) > SETTLING:
             yield NO_PODS_MADE.on(subject, workload=_named(kind, item), replicas=item.wanted, why=why)
     elif backends.resting:

@@ -21,6 +21,7 @@ from kubectl_netdoc.records import (
     Service,
     Workload,
 )
+from kubectl_netdoc.words import beginning
 
 POD_NAME, POD_INDEX = "statefulset.kubernetes.io/pod-name", "apps.kubernetes.io/pod-index"
 """Labels that the StatefulSet controller gives each pod (Kubernetes: StatefulSet, Pod Identity)."""
@@ -36,6 +37,10 @@ EASTWEST = ("istio", "eastwestgateway")
 
 KINDS = (*WORKLOADS, REPLICATION_CONTROLLER)
 """What is read of who makes pods; a DeploymentConfig (OpenShift) has ReplicationControllers."""
+
+UNSET = "nobody has set it yet"
+SHOWN = 120
+"""Characters of a condition's message that are told."""
 
 Made = tuple[Kind[Workload], Workload]
 
@@ -115,15 +120,14 @@ def unread(cluster: Cluster) -> list[str]:
     return [kind.plural for kind in WORKLOADS if cluster.unread(kind)]
 
 
-def elsewhere(cluster: Cluster, service: Service) -> str:
-    """Return why what serves a Service may be in other clusters, nothing where it is to be here.
+def elsewhere(cluster: Cluster, service: Service, behind: Backends) -> str:
+    """Return why what serves a Service may be in other clusters, nothing where it is to be here; ``behind``: what is here.
 
     A Service of an Istio mesh may have the same name in each cluster, and its pods in some of them only.
     """
     notes = service.metadata.annotations
     if "true" in (notes.cilium_global, notes.cilium_global_old) and _cilium_mesh(cluster):
         return "it is global in a mesh of clusters (service.cilium.io/global): its pods may be in others"
-    behind = Backends(cluster, service)
     if behind.pods or behind.ending or behind.workloads:
         return ""
     if any(EASTWEST in item.metadata.labels.items() for item in cluster.all(SERVICE)):
@@ -146,7 +150,7 @@ def waits(pod: Pod) -> str:
             return f"{status.state.waiting.reason}, {status.restart_count} restarts"
     scheduled, ready = pod.condition("PodScheduled"), pod.condition("Ready")
     if scheduled and scheduled.status == "False":
-        return f"{scheduled.reason}: {scheduled.message[:120]}"
+        return f"{scheduled.reason}: {beginning(scheduled.message, SHOWN)}"
     if gate := closed_gate(pod):
         return gate
     return f"{pod.status.phase}, {ready.reason or 'not ready' if ready else 'no status yet'}"
@@ -160,6 +164,6 @@ def closed_gate(pod: Pod) -> str:
     for gate in pod.spec.readiness_gates:
         condition = pod.condition(gate.condition_type)
         if condition is None or condition.status != "True":
-            said = f"{condition.reason}: {condition.message[:120]}".strip(": ") if condition else "nobody has set it yet"
+            said = f"{condition.reason}: {beginning(condition.message, SHOWN)}".strip(": ") if condition else UNSET
             return f"its containers are ready, readiness gate {gate.condition_type} is not: {said}"
     return ""

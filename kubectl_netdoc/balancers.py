@@ -11,6 +11,7 @@ from msgspec import Struct
 from kubectl_netdoc.cluster import Cluster
 from kubectl_netdoc.commands import word
 from kubectl_netdoc.records import EVENT, POD, Pod, Service
+from kubectl_netdoc.words import beginning, ending
 
 UNCLAIMED = timedelta(seconds=20)
 """A controller that handles a load balancer says so in an Event within seconds."""
@@ -20,6 +21,9 @@ REMEMBERED = timedelta(hours=1)
 
 SERVICE_LB = re.compile(r"svccontroller\.[a-z0-9-]+\.cattle\.io/svcname")
 """The label of ServiceLB's pods (k3s, RKE2), whose value is the name of the Service that they hold ports for on the nodes."""
+
+SAID = 300
+"""Characters that are told of what an Event or a condition says."""
 
 UNSPECIFIED = frozenset({"", "0.0.0.0", "::"})
 INSTALL = "Install or repair the controller for load balancers, or enlarge its address pool; a NodePort works without one."
@@ -46,7 +50,7 @@ def pending(cluster: Cluster, service: Service, provisioning: timedelta) -> Pend
     events = cluster.events_about("Service", service.namespace, service.name)
     warnings = [event for event in events if event.type == "Warning"]
     if warnings:
-        return Pending(f"{warnings[-1].reason}: {warnings[-1].message[-300:]}")
+        return Pending(f"{warnings[-1].reason}: {ending(warnings[-1].message, SAID)}")
     if cluster.readable(EVENT) and not events and UNCLAIMED < age < REMEMBERED:
         return Pending(f"no controller has taken it up{_class(service)}")
     if age <= provisioning:
@@ -69,7 +73,7 @@ def _service_lb(cluster: Cluster, service: Service) -> Pending | None:
     label, first = pods[0]
     scheduled = first.condition("PodScheduled")
     numbers = ", ".join(str(port.port) for port in service.spec.ports)
-    said = scheduled.message[:300] if scheduled and scheduled.message else "the scheduler has said nothing yet"
+    said = beginning(scheduled.message, SAID) if scheduled and scheduled.message else "the scheduler has said nothing yet"
     busy = "free ports" in said
     why = f"the pods of ServiceLB ({label}={service.name}) find no node" + (f" with port {numbers} free" if busy else "")
     return Pending(

@@ -177,12 +177,7 @@ def _proxies(cluster: Cluster) -> list[Pod]:
         return found
     instead = kubeproxy.replaced_by(cluster)
     agents = [agent for each in networks.recognise(cluster) if each.name == instead for agent in each.agents]
-    return [
-        pod
-        for agent in agents
-        for pod in cluster.pods_in(agent.namespace)
-        if any(owner.kind == "DaemonSet" and owner.name == agent.name for owner in pod.metadata.owner_references)
-    ]
+    return [pod for agent in agents for pod in networks.pods_of(cluster, agent)]
 
 
 def _running(name: str, cluster: Cluster) -> list[Pod]:

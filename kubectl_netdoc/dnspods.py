@@ -9,6 +9,7 @@ from datetime import timedelta
 from kubectl_netdoc import clusterdns
 from kubectl_netdoc.cluster import Cluster
 from kubectl_netdoc.records import EVENT, NODE, ContainerStatus, Node, Pod
+from kubectl_netdoc.words import beginning
 
 SETTLING = timedelta(seconds=60)
 """A pod may take this long to become ready before that is held against it (CoreDNS's readiness probe: every 10 s)."""
@@ -92,8 +93,7 @@ def _hindered(cluster: Cluster, pod: Pod) -> str:
 
 
 def _short(text: str) -> str:
-    text = " ".join(text.split()).rstrip(".")
-    return text if len(text) <= LONGEST else text[:LONGEST].rpartition(" ")[0] + " …"
+    return beginning(text.rstrip(" ."), LONGEST)
 
 
 def settling(cluster: Cluster, pod: Pod) -> bool:

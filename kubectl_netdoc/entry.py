@@ -78,7 +78,9 @@ def nobody(cluster: Cluster, service: Service) -> str:
     if cluster.age(service.metadata.creation_timestamp) < SETTLING or service.metadata.deletion_timestamp is not None:
         return ""
     states = [endpoint.conditions for item in cluster.slices_of(service) for endpoint in item.endpoints]
-    if any(state.ready or (state.serving and state.terminating) for state in states) or elsewhere(cluster, service):
+    if any(state.ready or (state.serving and state.terminating) for state in states) or elsewhere(
+        cluster, service, Backends(cluster, service)
+    ):
         return ""
     if cluster.unread(POD):
         return "no endpoint of it is ready"

@@ -420,7 +420,7 @@ def tell_missing(cluster: Cluster, kinds: Iterable[Kind[Any]]) -> None:
         warn_on_stderr(f"only {cluster.scope} could be read: what concerns others is not there")
     for kind in kinds:
         listing = cluster.listing(kind)
-        if not cluster.readable(kind) and not getattr(listing, "by_design", False):
+        if cluster.unread(kind):
             grant = getattr(listing, "grant", None)
             warn_on_stderr(f"{kind.plural}: {getattr(listing, 'reason', '')}" + (f"; least rule: {grant}" if grant else ""))
 

@@ -20,7 +20,7 @@ from kubectl_netdoc.networks.kube_router import KUBE_ROUTER
 from kubectl_netdoc.networks.multus import MULTUS
 from kubectl_netdoc.networks.ovn_kubernetes import OVN_KUBERNETES
 from kubectl_netdoc.networks.weave import WEAVE
-from kubectl_netdoc.records import POD, Workload
+from kubectl_netdoc.records import POD, Pod, Workload
 
 ALL: tuple[Network, ...] = (
     CANAL,
@@ -60,11 +60,12 @@ def _in_use(cluster: Cluster, workload: Workload) -> bool:
     """A DaemonSet that wants a pod on no node, and has none, is switched off; of manifests nothing is known of that."""
     if cluster.origin == "manifests" or workload.status.desired_number_scheduled > 0:
         return True
-    return any(
-        owner.kind == "DaemonSet" and owner.name == workload.name
-        for pod in (cluster.pods_in(workload.namespace) if cluster.readable(POD) else ())
-        for owner in pod.metadata.owner_references
-    )
+    return cluster.readable(POD) and bool(pods_of(cluster, workload))
 
 
-__all__ = ["ALL", "Found", "Image", "Network", "Part", "Seen", "Traits", "Workload", "recognise"]
+def pods_of(cluster: Cluster, agent: Workload) -> list[Pod]:
+    """Return the unfinished pods of a DaemonSet, such as a network's agent; raises ``KindUnavailable``."""
+    return [pod for pod in cluster.pods_in(agent.namespace) if pod.made_by("DaemonSet", agent.name)]
+
+
+__all__ = ["ALL", "Found", "Image", "Network", "Part", "Seen", "Traits", "Workload", "pods_of", "recognise"]

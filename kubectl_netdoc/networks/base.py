@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from kubectl_netdoc.cluster import Cluster, Unavailable
+from kubectl_netdoc.cluster import Cluster
 from kubectl_netdoc.records import (
     CALICO_FELIX,
     CALICO_INSTALLATION,
@@ -230,8 +230,7 @@ SETTINGS = (NETWORK_CONFIG, NETWORK_AGENT, CALICO_FELIX, CALICO_INSTALLATION)
 
 def unread(cluster: Cluster) -> str:
     """Return the first kind of settings that is there and could not be read; nothing where all were."""
-    listings = ((kind, cluster.listing(kind)) for kind in SETTINGS)
-    return next((kind.name for kind, it in listings if isinstance(it, Unavailable) and not it.by_design), "")
+    return next((kind.name for kind in SETTINGS if cluster.unread(kind)), "")
 
 
 def yes(value: Any) -> bool:

@@ -56,7 +56,7 @@ def with_policies(cluster: Cluster, new: New) -> tuple[Cluster, tuple[str, ...]]
             words.append(f"{PolicyRef(kind.name, namespace, name)}: {_change(kind, before, item)}")
         lost = getattr(cluster.listing(kind), "undecodable", ())
         listings[kind.name] = Listing(tuple({**there, **coming}.values()), lost)
-    return Cluster(listings, time=cluster.time, server=cluster.server, origin=cluster.origin, scope=cluster.scope), tuple(words)
+    return cluster.holding(listings), tuple(words)
 
 
 def _change(kind: Kind[Any], before: Any, after: Any) -> str:

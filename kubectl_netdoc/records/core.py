@@ -263,6 +263,10 @@ class Pod(Object, frozen=True):
         """Whether the pod is being deleted."""
         return self.metadata.deletion_timestamp is not None
 
+    def made_by(self, kind: str, name: str) -> bool:
+        """Whether an object of that kind and name, in the pod's own namespace, is an owner of the pod."""
+        return any((owner.kind, owner.name) == (kind, name) for owner in self.metadata.owner_references)
+
     @property
     def static(self) -> bool:
         """Whether a node's kubelet makes the pod from a file, so that deleting what the API shows of it restarts nothing."""

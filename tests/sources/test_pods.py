@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 
 from kubectl_netdoc.api import NODE, Unavailable
 from kubectl_netdoc.facts import Trouble
+from kubectl_netdoc.progress import Progress
 from kubectl_netdoc.records import convert
 from kubectl_netdoc.sources.live.pods import (
     CANARY,
@@ -149,12 +151,22 @@ def settling(*pods: DebugPod) -> _Run:
     return run
 
 
+class Heard(Progress):
+    """Hands on what is waited for."""
+
+    def __init__(self, by: Callable[[str, float], None]) -> None:
+        self.by = by
+
+    def waiting(self, text: str, seconds: float) -> None:
+        self.by(text, seconds)
+
+
 def test_a_pull_that_does_not_end_is_told_while_it_lasts_and_is_the_image() -> None:
     """The pod's status says that it has no sandbox, as containerd 1.6 does until the image is there."""
     pod = DebugPod("p", "n1", bare=True)
     note_event(pod, event("Pulling"))
     told: list[str] = []
-    settling(pod).settle(0.1, 0.3, lambda text, seconds: told.append(text))
+    settling(pod).settle(0.1, 0.3, Heard(lambda text, seconds: told.append(text)))
     assert pod.reason == Trouble.IMAGE
     assert set(told) == {"pulling img:1 on 1 node"}
 
@@ -167,7 +179,7 @@ def test_a_pull_that_ends_leaves_the_pod_its_time_to_start() -> None:
         note_event(pod, event("Pulled"))
         note(pod, pod_change(phase="Running", running={}, ip="10.0.0.1"))
 
-    settling(pod).settle(0.1, 30.0, goes_on)
+    settling(pod).settle(0.1, 30.0, Heard(goes_on))
     assert (pod.running, pod.reason) == (True, "")
 
 

@@ -19,6 +19,7 @@ from kubectl_netdoc import agent, sandbox, selector, typed
 from kubectl_netdoc.cluster import Cluster
 from kubectl_netdoc.facts import Trouble, Vantage
 from kubectl_netdoc.model import Rule, Tier
+from kubectl_netdoc.progress import Progress
 from kubectl_netdoc.records import NODE
 from kubectl_netdoc.requests import Canary, DnsLookup, Echo, OwnName, OwnService, Request
 from kubectl_netdoc.sources.live import admission, images
@@ -82,12 +83,7 @@ CONTAINER_REASONS = frozenset({"CreateContainerConfigError", "CreateContainerErr
 """Reasons of a waiting container that waiting does not mend within a run (kubelet, pkg/kubelet/images and container)."""
 
 
-Tell = Callable[[str, float], None]
-"""Is given what is waited for, and for how many seconds by now."""
-
-
-def untold(text: str, seconds: float) -> None:
-    """Keep it to oneself."""
+SILENT = Progress()
 
 
 class Settings(Struct, frozen=True, kw_only=True):
@@ -273,11 +269,11 @@ def choose_nodes(cluster: Cluster, wanted: str = "") -> tuple[str, ...]:
 
 @contextmanager
 def debug_pods(
-    client: Client, settings: Settings, cluster: Cluster, requests: Iterable[Request] = (), tell: Tell = untold
+    client: Client, settings: Settings, cluster: Cluster, requests: Iterable[Request] = (), progress: Progress = SILENT
 ) -> Iterator[Session]:
     """Give the settled pods, one for each of the cluster's vantages, with the run's Services; remove them at the end.
 
-    ``tell`` is given what is waited for, again and again while it lasts. ``requests``: what is going to be asked tells which
+    ``progress`` is told what is waited for, again and again while it lasts. ``requests``: what is going to be asked tells which
     Services there have to be, and which nodes carry a canary besides. Raises ``NoPods`` where none can be made. On any way out,
     a signal included, what was made is deleted.
     """
@@ -285,7 +281,7 @@ def debug_pods(
     try:
         run.make()
         with run.watching():
-            run.settle(min(START, settings.timeout), settings.timeout - RESERVE, tell)
+            run.settle(min(START, settings.timeout), settings.timeout - RESERVE, progress)
             yield Session(run.namespace, run.pods, run.places(), run)
             run.wait(lambda: all(pod.ready or pod.reason or pod.host for pod in run.pods), PROBE)
     finally:
@@ -528,7 +524,7 @@ class _Run:
         with self._changed:
             self._changed.wait_for(done, seconds)
 
-    def settle(self, seconds: float, pulls: float = 0.0, tell: Tell = untold) -> None:
+    def settle(self, seconds: float, pulls: float = 0.0, progress: Progress = SILENT) -> None:
         """Wait until each pod runs or can't: for at most ``seconds``, not counted while its image is being pulled.
 
         ``pulls``: seconds after which no pull is waited for either.
@@ -538,7 +534,7 @@ class _Run:
         while (open_ := [pod for pod in self.pods if not pod.settled]) and (left := _latest(open_, began + seconds, last)) > 0:
             suspects = [pod.suspect + SECOND_THOUGHTS - time.monotonic() for pod in open_ if pod.suspect]
             if pulled := [pod for pod in open_ if pod.pulling]:
-                tell(_pulling(self.settings.image, pulled), time.monotonic() - min(pod.pulling for pod in pulled))
+                progress.waiting(_pulling(self.settings.image, pulled), time.monotonic() - min(pod.pulling for pod in pulled))
             self.wait(self._all_settled, min([left, STEP, *(max(0.05, at) for at in suspects)]))
             for pod in self.pods:
                 if pod.suspect and not pod.settled and time.monotonic() > pod.suspect + SECOND_THOUGHTS:
