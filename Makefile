@@ -38,7 +38,7 @@ dist: .venv/ready  ## wheel, sdist, an archive that needs no Python, checksums a
 	$(PY) -m release.build
 
 dist-test: .venv/ready  ## the archive without this Python, krew's install, upgrade and uninstall, two builds alike; some minutes
-	pytest -m release tests/test_release.py
+	pytest -m release tests/release/test_release.py
 
 locked:  ## what a release is built of and with, by version and hash, anew: release/locked/*.txt
 	@set -e; python3 -m venv build/uv; build/uv/bin/python -m pip install --quiet --disable-pip-version-check uv; \

@@ -24,7 +24,7 @@ from msgspec import Struct
 
 from bench import store
 from bench.peers.panel import Panel
-from kubectl_netdoc import commands
+from kubectl_netdoc.remediation import commands
 from lab.faults.model import Fault, on, pairs, variants
 from lab.faults.runner import Lab, LabError, Leaked, all_faults
 from lab.faults.verdict import ABOVE_INFO, judge, subject
@@ -257,7 +257,7 @@ def commit() -> str:
     """Name what is checked out; ``+`` where files differ from it."""
     git = ["git", "-C", str(ROOT)]
     name = subprocess.run([*git, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
-    changed = subprocess.run([*git, "status", "--porcelain", "kubectl_netdoc", "checks"], capture_output=True, text=True).stdout
+    changed = subprocess.run([*git, "status", "--porcelain", "kubectl_netdoc"], capture_output=True, text=True).stdout
     return name + ("+" if changed else "")
 
 

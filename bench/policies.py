@@ -19,17 +19,18 @@ from typing import Any
 
 from tabulate import tabulate
 
-from kubectl_netdoc.cluster import Cluster, Listing
-from kubectl_netdoc.facts import Facts, Measured
-from kubectl_netdoc.policy import names
+from kubectl_netdoc.core.cluster import Cluster, Listing
+from kubectl_netdoc.core.facts import Facts, Measured
+from kubectl_netdoc.policy import dns_access
 from kubectl_netdoc.policy.coverage import Coverage
+from kubectl_netdoc.policy.dns_access import STRANGERS
 from kubectl_netdoc.policy.engine import Engine
 from kubectl_netdoc.policy.flaws import flaws
-from kubectl_netdoc.policy.names import STRANGERS
 from kubectl_netdoc.reachability.endpoints import find
 from kubectl_netdoc.reachability.explain import why
 from kubectl_netdoc.reachability.story import Question
-from kubectl_netdoc.records import KINDS, convert
+from kubectl_netdoc.records.base import convert
+from kubectl_netdoc.records.kinds import KINDS
 
 POLICIES, PODS, NAMESPACES = 10_000, 150_000, 500
 PODS_A_WORKLOAD = 5
@@ -124,8 +125,8 @@ def measure(share: float) -> dict[str, float]:
     coverage = Coverage(engine)
     spaces = len(coverage.namespaces)
     found = sum(1 for _ in flaws(engine))
-    dns = names.servers(engine)
-    deaf = sum(1 for _ in names.deaf(engine, coverage.peers, dns)) if dns else 0
+    dns = dns_access.servers(engine)
+    deaf = sum(1 for _ in dns_access.deaf(engine, coverage.peers, dns)) if dns else 0
     whole = perf_counter() - start
     start = perf_counter()
     fresh = Engine(world, strangers)

@@ -8,7 +8,6 @@ It runs nothing on a cluster; `make score` does both.
 
 from __future__ import annotations
 
-import importlib
 import math
 import statistics
 import sys
@@ -21,9 +20,10 @@ from tabulate import tabulate
 from bench import store
 from bench.matrix import ROOT, Scene, Verdict, scenes
 from bench.peers.table import table
-from kubectl_netdoc import registry
-from kubectl_netdoc.model import Check
+from kubectl_netdoc.core.check import Check
+from kubectl_netdoc.engine import registry
 from kubectl_netdoc.testing import Case, outcome, pairs
+from tests.checks import cases_of
 
 PAGE = ROOT / "docs" / "accuracy.md"
 LIMIT = 0.05
@@ -158,7 +158,7 @@ def by_hand(rows_made: set[str]) -> str:
     """Score the hand-made cases of the catalogue's rows that no fault of the lab makes."""
     told: dict[str, tuple[set[str], int, int]] = {}
     for check in registry.load().checks:
-        cases: Sequence[Case] = importlib.import_module(f"tests.checks.{check.id}").CASES
+        cases: Sequence[Case] = cases_of(check.id)
         for row in sorted({row for code in check.codes for row in code.rows} - rows_made):
             codes = {code.id for code in check.codes if row in code.rows}
             meant = [case for case in cases if codes & {code for code, _ in case.expect}]

@@ -4,131 +4,94 @@
 See CONTRIBUTING.md for a check from an empty file to its tests, docs/stability.md for what stays.
 """
 
-from kubectl_netdoc.cluster import Cluster, Listing, Unavailable, matches
-from kubectl_netdoc.commands import Risk, on_node
-from kubectl_netdoc.facts import Facts, Trouble, Vantage
-from kubectl_netdoc.model import (
-    CAME_THROUGH,
-    Check,
-    Code,
-    Explains,
-    Finding,
-    Needs,
-    Rule,
-    Severity,
-    Skip,
-    State,
-    Subject,
-    Threshold,
-    Tier,
-    Unseen,
-    no_plan,
+from kubectl_netdoc.core.check import Check, Needs, Skip, no_plan
+from kubectl_netdoc.core.cluster import Cluster, Listing, Unavailable, matches
+from kubectl_netdoc.core.facts import Facts, Trouble, Vantage
+from kubectl_netdoc.core.finding import CAME_THROUGH, Code, Explains, Finding, Grant, Severity, Subject, Unseen
+from kubectl_netdoc.core.report import State
+from kubectl_netdoc.core.threshold import Threshold
+from kubectl_netdoc.core.tier import Tier
+from kubectl_netdoc.measurements.base import Address, Lost, Outcome, OwnName, OwnService, Peer, ResolvConfNameserver
+from kubectl_netdoc.measurements.canary import Canary, CanaryReply, CanaryTrial
+from kubectl_netdoc.measurements.connect import (
+    Certificate,
+    CertificateReply,
+    Connect,
+    ConnectReply,
+    Echo,
+    EchoReply,
+    EchoSample,
+    HttpGet,
+    HttpReply,
 )
-from kubectl_netdoc.records import (
-    ADMIN_NETWORK_POLICY,
+from kubectl_netdoc.measurements.dns import DnsLookup, DnsReply, DnsSample, ResolvConf, ResolvConfReply
+from kubectl_netdoc.measurements.node import (
+    CniConfig,
+    CniConfigReply,
+    CniFile,
+    Conntrack,
+    ConntrackReply,
+    Flow,
+    Forwarding,
+    Kernel,
+    KernelReply,
+    KernelRoute,
+    Link,
+    Neighbour,
+    Rtnetlink,
+    RtnetlinkReply,
+    ServiceRules,
+    ServiceRulesReply,
+)
+from kubectl_netdoc.measurements.path import Burst, BurstReply, PathMtu, PathMtuReply, Round
+from kubectl_netdoc.measurements.requests import Reply, Request
+from kubectl_netdoc.records.api_extensions import (
     API_SERVICE,
+    DEFINITION,
+    MUTATING_WEBHOOKS,
+    VALIDATING_WEBHOOKS,
+    APIService,
+    Called,
+    Webhook,
+    WebhookConfiguration,
+)
+from kubectl_netdoc.records.base import Kind
+from kubectl_netdoc.records.cni import NETWORK_AGENT, NETWORK_CONFIG, NETWORK_KINDS, NETWORK_LOG
+from kubectl_netdoc.records.gateway_api import GATEWAY_CLASS, REFERENCE_GRANT, Gateway
+from kubectl_netdoc.records.ingress import INGRESS_CLASS, TLS_SECRET, Ingress, IngressClass, TlsCertificate
+from kubectl_netdoc.records.kinds import (
+    ADMIN_NETWORK_POLICY,
     COREFILE,
     DAEMON_SET,
-    DEFINITION,
     DEPLOYMENT,
     DNS_LOG,
     ENDPOINT_SLICE,
     EVENT,
     GATEWAY,
-    GATEWAY_CLASS,
     INGRESS,
-    INGRESS_CLASS,
     JOB,
-    MUTATING_WEBHOOKS,
     NAMESPACE,
     NATIVE_POLICIES,
-    NETWORK_AGENT,
-    NETWORK_CONFIG,
-    NETWORK_KINDS,
-    NETWORK_LOG,
     NETWORK_POLICY,
     NODE,
     OWNERS,
-    PEER_AUTHENTICATION,
     POD,
     POD_METRICS,
     POLICIES,
-    PROXY_CONFIG,
-    REFERENCE_GRANT,
     REPLICA_SET,
     ROOT_CERTIFICATE,
     ROUTES,
     SERVICE,
     STATEFUL_SET,
-    TLS_SECRET,
-    VALIDATING_WEBHOOKS,
     WORKLOADS,
-    APIService,
-    Called,
-    Endpoint,
-    EndpointSlice,
-    Gateway,
-    Ingress,
-    IngressClass,
-    Kind,
-    Node,
-    PeerAuthentication,
-    Pod,
-    Service,
-    TlsCertificate,
-    Webhook,
-    WebhookConfiguration,
-    Workload,
 )
-from kubectl_netdoc.requests import (
-    Address,
-    Burst,
-    BurstReply,
-    Canary,
-    CanaryReply,
-    Certificate,
-    CertificateReply,
-    CniConfig,
-    CniConfigReply,
-    CniFile,
-    Connect,
-    ConnectReply,
-    Conntrack,
-    ConntrackReply,
-    DnsLookup,
-    DnsReply,
-    DnsSample,
-    Echo,
-    EchoReply,
-    EchoSample,
-    Flow,
-    Forwarding,
-    HttpGet,
-    HttpReply,
-    Kernel,
-    KernelReply,
-    KernelRoute,
-    Link,
-    Lost,
-    Neighbour,
-    Outcome,
-    OwnName,
-    OwnService,
-    PathMtu,
-    PathMtuReply,
-    Peer,
-    Reply,
-    Request,
-    ResolvConf,
-    ResolvConfNameserver,
-    ResolvConfReply,
-    Round,
-    Rtnetlink,
-    RtnetlinkReply,
-    ServiceRules,
-    ServiceRulesReply,
-    Trial,
-)
+from kubectl_netdoc.records.kube_proxy import PROXY_CONFIG
+from kubectl_netdoc.records.nodes import Node
+from kubectl_netdoc.records.pods import Pod
+from kubectl_netdoc.records.service_mesh import PEER_AUTHENTICATION, PeerAuthentication
+from kubectl_netdoc.records.services import Endpoint, EndpointSlice, Service
+from kubectl_netdoc.records.workloads import Workload
+from kubectl_netdoc.remediation.commands import Risk, on_node
 
 __all__ = [
     "ADMIN_NETWORK_POLICY",
@@ -177,6 +140,7 @@ __all__ = [
     "Called",
     "Canary",
     "CanaryReply",
+    "CanaryTrial",
     "Certificate",
     "CertificateReply",
     "Check",
@@ -203,6 +167,7 @@ __all__ = [
     "Flow",
     "Forwarding",
     "Gateway",
+    "Grant",
     "HttpGet",
     "HttpReply",
     "Ingress",
@@ -234,7 +199,6 @@ __all__ = [
     "Round",
     "Rtnetlink",
     "RtnetlinkReply",
-    "Rule",
     "Service",
     "ServiceRules",
     "ServiceRulesReply",
@@ -245,7 +209,6 @@ __all__ = [
     "Threshold",
     "Tier",
     "TlsCertificate",
-    "Trial",
     "Trouble",
     "Unavailable",
     "Unseen",

@@ -12,14 +12,15 @@ from typing import Any
 
 import msgspec
 
-from kubectl_netdoc import commands
-from kubectl_netdoc.cluster import Cluster
-from kubectl_netdoc.commands import Risk
-from kubectl_netdoc.component_names import fitted
-from kubectl_netdoc.facts import Facts, Measured
-from kubectl_netdoc.model import Check, Code, Finding
-from kubectl_netdoc.records import KINDS, POD
-from kubectl_netdoc.requests import Request
+from kubectl_netdoc.components.command_selectors import fitted
+from kubectl_netdoc.core.check import Check
+from kubectl_netdoc.core.cluster import Cluster
+from kubectl_netdoc.core.facts import Facts, Measured
+from kubectl_netdoc.core.finding import Code, Finding
+from kubectl_netdoc.measurements.requests import Request
+from kubectl_netdoc.records.kinds import KINDS, POD
+from kubectl_netdoc.remediation import commands
+from kubectl_netdoc.remediation.commands import Risk
 from kubectl_netdoc.testing import Case, make_cluster, outcome
 
 SECTIONS = ("## What it looks at", "## Why it matters", "## What it can't see", "## Sources")

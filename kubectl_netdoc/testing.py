@@ -19,10 +19,21 @@ from typing import Any
 
 import yaml
 
-from kubectl_netdoc.cluster import Cluster, Listing, Unavailable, Wishes
-from kubectl_netdoc.facts import Facts, Measured, Vantage
-from kubectl_netdoc.model import Changed, Check, Finding, Tier
-from kubectl_netdoc.records import (
+from kubectl_netdoc.core.check import Check
+from kubectl_netdoc.core.cluster import Cluster, Listing, Selection, Unavailable
+from kubectl_netdoc.core.facts import Facts, Measured, Vantage
+from kubectl_netdoc.core.finding import Finding
+from kubectl_netdoc.core.threshold import ThresholdSet
+from kubectl_netdoc.core.tier import Tier
+from kubectl_netdoc.engine.registry import described as described
+from kubectl_netdoc.engine.run import CheckRun as CheckOutcome
+from kubectl_netdoc.engine.run import analyse, state
+from kubectl_netdoc.measurements.base import Outcome
+from kubectl_netdoc.measurements.dns import DnsReply, DnsSample
+from kubectl_netdoc.measurements.requests import Reply, Request
+from kubectl_netdoc.records.base import Kind, Object, convert
+from kubectl_netdoc.records.ingress import INGRESS_CLASS, TLS_SECRET
+from kubectl_netdoc.records.kinds import (
     COREFILE,
     DAEMON_SET,
     DEPLOYMENT,
@@ -30,7 +41,6 @@ from kubectl_netdoc.records import (
     ENDPOINT_SLICE,
     EVENT,
     INGRESS,
-    INGRESS_CLASS,
     JOB,
     KINDS,
     NAMESPACE,
@@ -40,16 +50,8 @@ from kubectl_netdoc.records import (
     REPLICA_SET,
     SERVICE,
     STATEFUL_SET,
-    TLS_SECRET,
-    Kind,
-    Object,
-    Workload,
-    convert,
 )
-from kubectl_netdoc.registry import described as described
-from kubectl_netdoc.requests import DnsReply, DnsSample, Outcome, Reply, Request
-from kubectl_netdoc.run import Outcome as CheckOutcome
-from kubectl_netdoc.run import analyse, state
+from kubectl_netdoc.records.workloads import Workload
 
 NOW = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 OLD = timedelta(hours=2)
@@ -325,7 +327,7 @@ def make_cluster(
     vantages: tuple[str, ...] = (),
     tier: Tier = Tier.PODS,
     origin: str = "live",
-    wishes: Wishes = Wishes(),  # noqa: B008 - frozen
+    wishes: Selection = Selection(),  # noqa: B008 - frozen
 ) -> Cluster:
     """Return a cluster of these objects; kinds without any are empty lists, those in ``unavailable`` could not be read."""
     listings: dict[str, Listing | Unavailable] = {
@@ -379,7 +381,7 @@ def outcome(
     """Return what a check says of a cluster and of what was measured; ``thresholds``: those that are set, by name."""
     own = {item.name: item for item in check.thresholds}
     changed = [
-        Changed(check.id, name, value, own[name].default, own[name].unit, "") for name, value in (thresholds or {}).items()
+        ThresholdSet(check.id, name, value, own[name].default, own[name].unit, "") for name, value in (thresholds or {}).items()
     ]
     return analyse(check, Facts(cluster, facts or Measured(), changed))
 
@@ -405,7 +407,7 @@ __all__ = [
     "REPLICA_SET",
     "STATEFUL_SET",
     "Case",
-    "Wishes",
+    "Selection",
     "ago",
     "judge",
     "make_cluster",

@@ -71,7 +71,7 @@ def frozen(tools: Path, work: Path, env: dict[str, str]) -> Path:
     install(programs, "--no-deps", *map(str, DIST.glob("*.whl")), env=env)
     listed(tools, python, env)
     install(programs, "--require-hashes", "-r", str(LOCKED / "freeze.txt"), env=env)
-    collected = [word for package in ("kubectl_netdoc", "netdoc_checks") for word in ("--collect-submodules", package)]
+    collected = ["--collect-submodules", "kubectl_netdoc"]
     data = ["--collect-data", "kubectl_netdoc", "--copy-metadata", PROGRAM]
     agent = f"--add-data={ROOT / 'kubectl_netdoc' / 'agent'}/*.py:kubectl_netdoc/agent"
     places = ["--distpath", str(work / "dist"), "--workpath", str(work / "build"), "--specpath", str(work)]

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.kube import FakeApi, fake_api
+from tests.support.kubeconfigs import FakeApi, fake_api
 
 settings.register_profile("netdoc", deadline=None, suppress_health_check=[HealthCheck.too_slow])  # no judge of a busy machine
 settings.load_profile("netdoc")

@@ -4,13 +4,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
-from kubectl_netdoc import contract, pages, registry
+from kubectl_netdoc import contract
 from kubectl_netdoc.api import (
     NODE,
     POD,
@@ -27,20 +26,20 @@ from kubectl_netdoc.api import (
     Threshold,
     Unseen,
 )
-from kubectl_netdoc.cluster import Cluster
+from kubectl_netdoc.core.cluster import Cluster
+from kubectl_netdoc.engine import registry
+from kubectl_netdoc.report import check_pages
 from kubectl_netdoc.testing import Case, make_cluster, make_node, make_pod
-from tests.checks import cases_of, registered
-
-FILES = Path(__file__).parent.parent / "checks"
+from tests.checks import CHECKS, cases_of, registered, source_of
 
 
 @pytest.mark.parametrize("check", registered(), ids=lambda check: check.id)
 def test_every_check_keeps_the_contract(check: Check) -> None:
-    assert contract.violations(check, cases_of(check.id), (FILES / f"{check.id}.py").read_text()) == []
+    assert contract.violations(check, cases_of(check.id), source_of(check.id)) == []
 
 
 def test_every_file_is_a_check_of_that_name() -> None:
-    assert {check.id for check in registered()} == {path.stem for path in FILES.glob("*.py")} - {"__init__"}
+    assert {check.id for check in registered()} == {path.stem for path in CHECKS.glob("*/*") if path.stem[0] != "_"}
     assert registry.load().broken == ()
 
 
@@ -70,8 +69,8 @@ def _reachable(start: str, edges: dict[str, set[str]]) -> set[str]:
 
 def test_explain_has_a_page_for_every_check_and_code() -> None:
     known = registry.load()
-    for name in (*known.codes, *(check.id for check in known.checks), *pages.MACHINERY):
-        assert name in pages.page(known, name.lower())
+    for name in (*known.codes, *(check.id for check in known.checks), *check_pages.MACHINERY):
+        assert name in check_pages.page(known, name.lower())
 
 
 GOOD_CODE = Code(

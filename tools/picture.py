@@ -16,8 +16,8 @@ from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.console import Console
 from rich.text import Text
 
-from kubectl_netdoc import registry, run
-from kubectl_netdoc.model import Severity
+from kubectl_netdoc.core.finding import Severity
+from kubectl_netdoc.engine import registry, run
 from kubectl_netdoc.report import text
 from kubectl_netdoc.sources import bundle
 

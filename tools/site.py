@@ -10,9 +10,12 @@ from typing import Any
 
 from mkdocs.structure.files import File, Files
 
-from kubectl_netdoc import registry
-from kubectl_netdoc.model import Check, Code, Threshold, Tier
-from kubectl_netdoc.pages import MACHINERY
+from kubectl_netdoc.core.check import Check
+from kubectl_netdoc.core.finding import Code
+from kubectl_netdoc.core.threshold import Threshold
+from kubectl_netdoc.core.tier import Tier
+from kubectl_netdoc.engine import registry
+from kubectl_netdoc.report.check_pages import MACHINERY
 
 ROOT = Path(__file__).parent.parent
 FLAGS = {Tier.API: "the API", Tier.PODS: "debug pods", Tier.NODES: "`--node-checks`", Tier.PRIVILEGED: "`--privileged`"}

@@ -42,9 +42,9 @@ from kubectl_netdoc.report import FORMATS
 def command(checks: tuple[str, ...], source: str, output: str, fail_on: str, show: str, strict: bool, **flags: Any) -> int:
     """What is wrong with the cluster's network, why, and what mends it."""
     from kubectl_netdoc import report
-    from kubectl_netdoc.model import Severity
+    from kubectl_netdoc.core.finding import Severity
+    from kubectl_netdoc.engine.run import run
     from kubectl_netdoc.report import text
-    from kubectl_netdoc.run import run
 
     registry, chosen = options.choose(checks, flags["only"], flags["skip"])
     wanted = options.wishes(checks, flags)
@@ -67,7 +67,8 @@ def exit_code(result: Any, fail_on: str, strict: bool) -> int:
 
     4 also where nothing could be measured that was to be.
     """
-    from kubectl_netdoc.model import Severity, State, at_least
+    from kubectl_netdoc.core.finding import Severity, at_least
+    from kubectl_netdoc.core.report import State
 
     states = {entry.state for entry in result.results}
     if State.CRASHED in states or (strict and result.partial()):

@@ -24,11 +24,11 @@ def command(pod_namespace: str, **flags: Any) -> int:
     What belongs to a run that may still go on, a colleague's too, is left alone. Each run sweeps like this before it starts.
     """
     from kubectl_netdoc.sources import SourceError
-    from kubectl_netdoc.sources.live import client, pods
+    from kubectl_netdoc.sources.live import client, debug_pods
 
     connection = client.Client(options.connection(flags))
     try:
-        gone = pods.sweep(connection, pod_namespace)
+        gone = debug_pods.sweep(connection, pod_namespace)
     except client.ApiError as error:
         raise SourceError(f"can't look for left-overs on {connection.host}: {error}") from error
     for path in gone:

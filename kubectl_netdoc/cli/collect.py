@@ -49,7 +49,7 @@ def command(file: str, notes: tuple[str, ...], anonymize: bool, recorded: str, t
 
 def _recorded(notes: tuple[str, ...], flags: dict[str, Any]) -> tuple[bytes, str, str]:
     """Run, and return the bundle, a name for its file, and how much is in it."""
-    from kubectl_netdoc.run import run
+    from kubectl_netdoc.engine.run import run
     from kubectl_netdoc.sources import bundle
 
     note = dict(_pair(text) for text in notes)
@@ -78,7 +78,7 @@ def _read(recorded: str) -> tuple[bytes, str, str]:
 
 def _anonymous(content: bytes, translation: str) -> bytes:
     """Return the bundle without the cluster's names and addresses, and say what stays; raises ``SourceError``."""
-    from kubectl_netdoc.anonymous import anonymize
+    from kubectl_netdoc.anonymize import anonymize
     from kubectl_netdoc.sources import SourceError
 
     done = anonymize(content, os.urandom(32))

@@ -92,7 +92,7 @@ def files(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
 
 def checks(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
     """Complete to checks; several may be written with commas between."""
-    from kubectl_netdoc import registry
+    from kubectl_netdoc.engine import registry
 
     done, comma, begun = incomplete.rpartition(",")
     return matching(((f"{done}{comma}{one.id}", one.title) for one in registry.load().checks), f"{done}{comma}{begun}")
@@ -100,14 +100,14 @@ def checks(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items
 
 def codes(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
     """Complete to codes."""
-    from kubectl_netdoc import registry
+    from kubectl_netdoc.engine import registry
 
     return matching(((name, code.title) for name, (_, code) in registry.load().codes.items()), incomplete)
 
 
 def thresholds(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
     """Complete to the thresholds that may be set, with what they are otherwise."""
-    from kubectl_netdoc import registry
+    from kubectl_netdoc.engine import registry
 
     there = (
         (f"{one.id}.{each.name}=", f"{each.default:g} {each.unit}") for one in registry.load().checks for each in one.thresholds

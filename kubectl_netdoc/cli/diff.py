@@ -13,9 +13,10 @@ from kubectl_netdoc.cli import complete, options
 from kubectl_netdoc.cli.options import OneOf
 
 if TYPE_CHECKING:
-    from kubectl_netdoc.model import Check, Report
-    from kubectl_netdoc.registry import Registry
-    from kubectl_netdoc.settings import Settings
+    from kubectl_netdoc.core.check import Check
+    from kubectl_netdoc.core.report import Report
+    from kubectl_netdoc.engine.registry import Registry
+    from kubectl_netdoc.engine.settings import Settings
 
 
 @click.command("diff")
@@ -30,14 +31,14 @@ def command(old: str, new: str, output: str, **flags: Any) -> int:
     A condition is the same where its code and its subject are. What a check did not look at in the newer run is never gone.
     Exit code 1: a failure is new, or something has become one, and is no other finding's effect.
     """
-    from kubectl_netdoc import difference
-    from kubectl_netdoc.report import difference as report
+    from kubectl_netdoc.engine import report_diff
+    from kubectl_netdoc.report import diff as report
 
     if old == new == "-":
         raise click.UsageError("only one of OLD and NEW can be stdin")
     registry, chosen = options.choose((), flags["only"], flags["skip"])
     settings = options.settings(flags, registry)
-    found = difference.between(_report(old, registry, chosen, settings), _report(new, registry, chosen, settings))
+    found = report_diff.between(_report(old, registry, chosen, settings), _report(new, registry, chosen, settings))
     click.echo((report.as_json if output == "json" else report.as_text)(found), nl=False)
     return int(found.worse())
 
@@ -46,8 +47,8 @@ def _report(path: str, registry: Registry, chosen: tuple[Check, ...], settings: 
     """Return the report in a file, or the one that a bundle or manifests come to; raises ``SourceError``."""
     import msgspec
 
-    from kubectl_netdoc.model import REPORT_VERSION, Report
-    from kubectl_netdoc.run import run
+    from kubectl_netdoc.core.report import REPORT_VERSION, Report
+    from kubectl_netdoc.engine.run import run
     from kubectl_netdoc.sources import SourceError
 
     place = Path(path)

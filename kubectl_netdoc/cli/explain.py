@@ -12,11 +12,12 @@ from kubectl_netdoc.cli import complete
 @click.argument("name", metavar="CODE|CHECK", shell_complete=complete.pages)
 def command(name: str) -> int:
     """The page of a check or a code."""
-    from kubectl_netdoc import pages, registry
+    from kubectl_netdoc.engine import registry
+    from kubectl_netdoc.report import check_pages
 
     known = registry.load()
     try:
-        click.echo(pages.page(known, name))
+        click.echo(check_pages.page(known, name))
     except registry.UnknownName as error:
         raise click.UsageError(str(error)) from error
     return 0

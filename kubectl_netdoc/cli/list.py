@@ -12,7 +12,7 @@ from kubectl_netdoc.cli.options import OneOf
 @click.option("-o", "--output", type=OneOf("format", ("text", "json", "yaml")), default="text", show_default=True, help="Format.")
 def command(output: str) -> int:
     """Every check and its codes."""
-    from kubectl_netdoc import registry
+    from kubectl_netdoc.engine import registry
 
     known = registry.load()
     if output != "text":
@@ -30,7 +30,7 @@ def command(output: str) -> int:
 def _data(known: object, output: str) -> str:
     import msgspec
 
-    from kubectl_netdoc.registry import Registry
+    from kubectl_netdoc.engine.registry import Registry
 
     assert isinstance(known, Registry)
     rows = [

@@ -43,7 +43,7 @@ class Verbs(click.Group):
         if cmd_name not in VERBS and ctx.resilient_parsing:
             return None
         if cmd_name not in VERBS:
-            from kubectl_netdoc.registry import UnknownName
+            from kubectl_netdoc.engine.registry import UnknownName
 
             ctx.fail(str(UnknownName("verb", cmd_name, VERBS)))
         command: click.Command = importlib.import_module(f"kubectl_netdoc.cli.{cmd_name}").command
@@ -112,7 +112,7 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 
 def _complain(text: str, code: int) -> int:
-    from kubectl_netdoc.report.terminal import safe
+    from kubectl_netdoc.formats.text import safe
 
     click.echo(f"kubectl-netdoc: {safe(text)}", err=True)
     return code

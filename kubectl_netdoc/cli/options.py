@@ -13,15 +13,15 @@ import click
 from kubectl_netdoc.cli import complete
 
 if TYPE_CHECKING:
-    from kubectl_netdoc.cluster import Cluster, Wishes
-    from kubectl_netdoc.facts import Measured
-    from kubectl_netdoc.model import Check
+    from kubectl_netdoc.core.check import Check
+    from kubectl_netdoc.core.cluster import Cluster, Selection
+    from kubectl_netdoc.core.facts import Measured
+    from kubectl_netdoc.core.progress import Progress
+    from kubectl_netdoc.engine.registry import Registry
+    from kubectl_netdoc.engine.settings import Settings
     from kubectl_netdoc.policy.engine import Engine
-    from kubectl_netdoc.progress import Progress
-    from kubectl_netdoc.records import Kind
-    from kubectl_netdoc.registry import Registry
-    from kubectl_netdoc.selector import Requirements
-    from kubectl_netdoc.settings import Settings
+    from kubectl_netdoc.records.base import Kind
+    from kubectl_netdoc.records.label_selector import Requirements
     from kubectl_netdoc.sources import Source
     from kubectl_netdoc.sources.live.client import Client, Options
 
@@ -59,7 +59,7 @@ class OneOf(click.ParamType[str]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Return the name."""
         if value not in self.names:
-            from kubectl_netdoc.registry import UnknownName
+            from kubectl_netdoc.engine.registry import UnknownName
 
             self.fail(str(UnknownName(self.name, value, self.names)), param, ctx)
         return str(value)
@@ -228,9 +228,9 @@ targets = _all(
 )
 
 
-def wishes(checks: Iterable[str], flags: Mapping[str, Any]) -> Wishes | None:
+def wishes(checks: Iterable[str], flags: Mapping[str, Any]) -> Selection | None:
     """Return what the user asked for beyond the default; None where nothing was, so that a bundle's own wishes count."""
-    from kubectl_netdoc.cluster import Wishes
+    from kubectl_netdoc.core.cluster import Selection
 
     external, services = named(flags["external"]), named(flags["services"])
     for name in external:
@@ -239,8 +239,8 @@ def wishes(checks: Iterable[str], flags: Mapping[str, Any]) -> Wishes | None:
     for name in services:
         if not re.fullmatch(rf"({_LABEL}/)?{_LABEL}", name):
             raise click.UsageError(f"--service takes [NAMESPACE/]NAME; {name!r} is no name of a Service")
-    wanted = Wishes(named(checks, flags["only"]), external, services, requirements("-l", flags["selector"]))
-    return None if wanted == Wishes() else wanted
+    wanted = Selection(named(checks, flags["only"]), external, services, requirements("-l", flags["selector"]))
+    return None if wanted == Selection() else wanted
 
 
 _LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
@@ -263,7 +263,7 @@ def _outside(name: str) -> bool:
 
 def requirements(flag: str, selector: str) -> Requirements:
     """Return the requirements of a label selector; what is none is a usage error."""
-    from kubectl_netdoc.selector import BadSelector, parse
+    from kubectl_netdoc.records.label_selector import BadSelector, parse
 
     try:
         return parse(selector)
@@ -273,7 +273,7 @@ def requirements(flag: str, selector: str) -> Requirements:
 
 def choose(names: Iterable[str], only: Iterable[str], skip: Iterable[str]) -> tuple[Registry, tuple[Check, ...]]:
     """Return the registry and the checks asked for; an unknown name is a usage error with the nearest one."""
-    from kubectl_netdoc import registry
+    from kubectl_netdoc.engine import registry
 
     known = registry.load()
     wanted = named(names, only)
@@ -294,7 +294,7 @@ def settings(flags: Mapping[str, Any], registry: Registry) -> Settings:
     from datetime import UTC, datetime
     from pathlib import Path
 
-    from kubectl_netdoc.settings import FILE, BadSetting, from_file, from_flags
+    from kubectl_netdoc.engine.settings import FILE, BadSetting, from_file, from_flags
 
     path = Path(flags["config"] or FILE)
     try:
@@ -317,8 +317,9 @@ def connection(options: dict[str, Any]) -> Options:
 
 def live(options: dict[str, Any], progress: Progress | None = None) -> Source:
     """Return the live source that the flags describe; ``progress`` is told what it waits for."""
-    from kubectl_netdoc.model import Tier
-    from kubectl_netdoc.sources.live import client, pods
+    from kubectl_netdoc.core.tier import Tier
+    from kubectl_netdoc.sources.live import client
+    from kubectl_netdoc.sources.live import debug_pods as pods
     from kubectl_netdoc.sources.live.source import LiveSource
 
     _one_scope(options)
@@ -351,7 +352,7 @@ def _one_scope(options: Mapping[str, Any]) -> None:
 
 def offline(path: str, options: Mapping[str, Any]) -> Source:
     """Return the source in a bundle or in manifests, cut to the namespaces that the flags name."""
-    from kubectl_netdoc.sources.within import Within
+    from kubectl_netdoc.sources.namespace_filter import Within
 
     _one_scope(options)
     source = recorded(path)
@@ -427,14 +428,14 @@ def tell_missing(cluster: Cluster, kinds: Iterable[Kind[Any]]) -> None:
 
 def policy_kinds(*more: Kind[Any]) -> tuple[Kind[Any], ...]:
     """Return what is read to evaluate policies, and more."""
-    from kubectl_netdoc.records import NAMESPACE, NODE, OWNERS, POD, POLICIES
+    from kubectl_netdoc.records.kinds import NAMESPACE, NODE, OWNERS, POD, POLICIES
 
     return tuple(dict.fromkeys((NAMESPACE, NODE, POD, *OWNERS, *POLICIES, *more)))
 
 
 def compiled(cluster: Cluster, strangers: Iterable[tuple[str, Mapping[str, str]]] = ()) -> Engine:
     """Return a cluster's policies, compiled. Raises ``SourceError`` where pods or NetworkPolicies can't be read."""
-    from kubectl_netdoc.cluster import KindUnavailable
+    from kubectl_netdoc.core.cluster import KindUnavailable
     from kubectl_netdoc.policy.engine import Engine
     from kubectl_netdoc.sources import SourceError
 
@@ -450,7 +451,7 @@ def engine(source: str, flags: dict[str, Any], *kinds: Kind[Any]) -> Engine:
 
     Raises ``SourceError`` where pods or NetworkPolicies can't be read.
     """
-    from kubectl_netdoc.policy.names import STRANGERS
+    from kubectl_netdoc.policy.dns_access import STRANGERS
 
     if flags["all_namespaces"] and flags["namespaces"]:
         raise click.UsageError("-A and -n exclude each other")
@@ -478,7 +479,7 @@ WRONG_CLOCK = 60.0
 
 def cost(source: Source, measured: Measured) -> str:
     """Say what a run cost the API server and the network, a line each."""
-    from kubectl_netdoc import load
+    from kubectl_netdoc.measurements import load
 
     client: Client | None = getattr(source, "client", None)
     api = f"API: {client.usage.calls} calls, {client.usage.bytes / 1024:.0f} KiB" if client else "API: not used"

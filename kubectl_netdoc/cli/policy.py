@@ -16,7 +16,7 @@ SHOWN = 8
 
 if TYPE_CHECKING:
     from kubectl_netdoc.policy.engine import Engine
-    from kubectl_netdoc.records import Kind
+    from kubectl_netdoc.records.base import Kind
 
 
 @click.group("policy")
@@ -49,9 +49,9 @@ def _known(engine: Engine, wanted: Collection[str], also: Collection[str] = ()) 
     """Refuse a namespace that is not there: nothing about it would look like nothing being allowed, opened or closed."""
     from difflib import get_close_matches
 
-    from kubectl_netdoc.policy.names import STRANGERS
-    from kubectl_netdoc.records import NAMESPACE
-    from kubectl_netdoc.registry import UnknownName
+    from kubectl_netdoc.engine.registry import UnknownName
+    from kubectl_netdoc.policy.dns_access import STRANGERS
+    from kubectl_netdoc.records.kinds import NAMESPACE
 
     there = (*(name for name in engine.selection.namespace_names if name != STRANGERS), *also)
     for name in wanted:
@@ -69,7 +69,7 @@ def _known(engine: Engine, wanted: Collection[str], also: Collection[str] = ()) 
 def connections(source: str, output: str, **flags: Any) -> int:
     """All connections that the policies allow, between workloads and to and from the outside."""
     from kubectl_netdoc.policy.connections import connections as find
-    from kubectl_netdoc.records import GATEWAY, INGRESS, ROUTES, SERVICE
+    from kubectl_netdoc.records.kinds import GATEWAY, INGRESS, ROUTES, SERVICE
     from kubectl_netdoc.report.connections import render
 
     engine = _engine(source, flags, SERVICE, INGRESS, GATEWAY, *ROUTES)
@@ -87,7 +87,8 @@ def coverage(source: str, output: str, **flags: Any) -> int:
     """Who is isolated, from where each workload lets connections in, and policies that don't do what they look like."""
     from kubectl_netdoc.policy.advice import advice
     from kubectl_netdoc.policy.coverage import Coverage
-    from kubectl_netdoc.records import COREFILE, NETWORK_AGENT, SERVICE
+    from kubectl_netdoc.records.cni import NETWORK_AGENT
+    from kubectl_netdoc.records.kinds import COREFILE, SERVICE
     from kubectl_netdoc.report import policies
 
     engine = _engine(source, flags, SERVICE, COREFILE, NETWORK_AGENT)
@@ -121,7 +122,7 @@ def coverage(source: str, output: str, **flags: Any) -> int:
 @options.kubectl_flags
 def diff(source: str, new: str, output: str, fail_on: str, **flags: Any) -> int:
     """What new or changed policies open and close, before they are applied."""
-    from kubectl_netdoc.policy.change import compare
+    from kubectl_netdoc.policy.diff import compare
     from kubectl_netdoc.report import policies
 
     if source == new == "-":
@@ -137,8 +138,8 @@ def diff(source: str, new: str, output: str, fail_on: str, **flags: Any) -> int:
 
 def _coming(new: str) -> dict[str, tuple[Any, ...]]:
     """Return the policies in a file by kind. Raises ``SourceError``: what can't be judged must not look like no change."""
-    from kubectl_netdoc.policy.change import ALL, EVALUATED
-    from kubectl_netdoc.records import KINDS
+    from kubectl_netdoc.policy.diff import ALL, EVALUATED
+    from kubectl_netdoc.records.kinds import KINDS
     from kubectl_netdoc.sources import SourceError
     from kubectl_netdoc.sources.manifests import warn_on_stderr
 

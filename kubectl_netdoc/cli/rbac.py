@@ -11,10 +11,10 @@ import click
 
 from kubectl_netdoc.cli import complete, options
 from kubectl_netdoc.cli.options import OneOf
-from kubectl_netdoc.model import Tier
+from kubectl_netdoc.core.tier import Tier
 
 if TYPE_CHECKING:
-    from kubectl_netdoc.rbac import Subject, Wanted
+    from kubectl_netdoc.permissions.needed import Grantee, Wanted
     from kubectl_netdoc.sources.live.client import Client
 
 NAMESPACE = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
@@ -49,8 +49,8 @@ def command(check: bool, output: str, **flags: Any) -> int:
     server which of them you lack (with --as, somebody else) and says what becomes of which checks; exit code 1: something
     that is not optional is lacking.
     """
-    from kubectl_netdoc.rbac import least
-    from kubectl_netdoc.report import rbac as report
+    from kubectl_netdoc.permissions.needed import least
+    from kubectl_netdoc.report import permissions as report
     from kubectl_netdoc.sources import SourceError
 
     subjects = _subjects(flags)
@@ -68,7 +68,7 @@ def command(check: bool, output: str, **flags: Any) -> int:
 
 
 def _wanted(flags: dict[str, Any]) -> Wanted:
-    from kubectl_netdoc.rbac import OWN_NAMESPACE, Wanted
+    from kubectl_netdoc.permissions.needed import OWN_NAMESPACE, Wanted
 
     if flags["all_namespaces"] and flags["namespaces"]:
         raise click.UsageError("-A and -n exclude each other")
@@ -88,15 +88,15 @@ def _wanted(flags: dict[str, Any]) -> Wanted:
     )
 
 
-def _subjects(flags: dict[str, Any]) -> list[Subject]:
-    from kubectl_netdoc.rbac import Subject
+def _subjects(flags: dict[str, Any]) -> list[Grantee]:
+    from kubectl_netdoc.permissions.needed import Grantee
 
-    found = [Subject("User", name) for name in flags["users"]] + [Subject("Group", name) for name in flags["groups"]]
+    found = [Grantee("User", name) for name in flags["users"]] + [Grantee("Group", name) for name in flags["groups"]]
     for account in flags["accounts"]:
         namespace, colon, name = account.partition(":")
         if not (colon and re.fullmatch(NAMESPACE, namespace) and re.fullmatch(r"[a-z0-9]([-.a-z0-9]*[a-z0-9])?", name)):
             raise click.UsageError(f"--for-serviceaccount takes NAMESPACE:NAME; {account!r} is none")
-        found.append(Subject("ServiceAccount", name, namespace))
+        found.append(Grantee("ServiceAccount", name, namespace))
     if not all(subject.name.strip() for subject in found):
         raise click.UsageError("--for-user and --for-group take a name")
     return found
@@ -109,7 +109,7 @@ def _of_cluster(wanted: Wanted, flags: dict[str, Any]) -> tuple[Wanted, Client, 
     """
     from msgspec.structs import replace
 
-    from kubectl_netdoc.run import kinds_of
+    from kubectl_netdoc.core.check import kinds_of
     from kubectl_netdoc.sources.live import client, lists
 
     connection = client.Client(options.connection(flags))
@@ -120,9 +120,9 @@ def _of_cluster(wanted: Wanted, flags: dict[str, Any]) -> tuple[Wanted, Client, 
     return here, connection, version
 
 
-def _check(wanted: Wanted, subjects: list[Subject], output: str, flags: dict[str, Any]) -> int:
-    from kubectl_netdoc.rbac import Subject, ask, for_server, least
-    from kubectl_netdoc.report import rbac as report
+def _check(wanted: Wanted, subjects: list[Grantee], output: str, flags: dict[str, Any]) -> int:
+    from kubectl_netdoc.permissions.needed import Grantee, ask, for_server, least
+    from kubectl_netdoc.report import permissions as report
     from kubectl_netdoc.sources.live import access, lists
     from kubectl_netdoc.sources.manifests import warn_on_stderr
 
@@ -134,7 +134,7 @@ def _check(wanted: Wanted, subjects: list[Subject], output: str, flags: dict[str
         raise click.UsageError("--check asks the cluster: --offline does not go with it")
     wanted, connection, version = _of_cluster(wanted, flags)
     rights = for_server(least(wanted), version)
-    who = Subject.of(access.username(connection))
+    who = Grantee.of(access.username(connection))
     answer = ask(rights, lambda rules: access.allowed(connection, rules), connection.namespace, who)
     if wanted.measuring and wanted.pod_namespace and lists.existing(connection, wanted.pod_namespace) == frozenset():
         warn_on_stderr(f"namespace {wanted.pod_namespace} is not there yet: kubectl create namespace {wanted.pod_namespace}")

@@ -12,9 +12,9 @@ from rich.live import Live
 from rich.spinner import Spinner
 from rich.text import Text
 
-from kubectl_netdoc.model import State
-from kubectl_netdoc.progress import Progress
-from kubectl_netdoc.report.terminal import safe
+from kubectl_netdoc.core.progress import Progress
+from kubectl_netdoc.core.report import State
+from kubectl_netdoc.formats.text import safe
 
 STYLES = {State.PASS: "green", State.WARN: "yellow", State.FAIL: "bold red", State.CRASHED: "magenta", State.UNKNOWN: "yellow"}
 LONG = 2.0

@@ -13,13 +13,13 @@ from kubectl_netdoc.cli import options
 from kubectl_netdoc.cli.options import OneOf
 
 if TYPE_CHECKING:
-    from kubectl_netdoc.cluster import Cluster
-    from kubectl_netdoc.facts import Facts
+    from kubectl_netdoc.core.cluster import Cluster
+    from kubectl_netdoc.core.facts import Facts
     from kubectl_netdoc.policy.engine import Engine
     from kubectl_netdoc.reachability.ask import Asked
     from kubectl_netdoc.reachability.probe import Tried
     from kubectl_netdoc.reachability.story import Question, Story
-    from kubectl_netdoc.records import Kind
+    from kubectl_netdoc.records.base import Kind
     from kubectl_netdoc.sources import Source
     from kubectl_netdoc.sources.live.source import LiveSource
 
@@ -43,7 +43,7 @@ def command(source: str, destination: str, protocol: str, origin: str, output: s
     and with --probe what is measured on that way. Exit code 0: nothing stops or weakens it; 1: something does, or it could not
     be told.
     """
-    from kubectl_netdoc import registry
+    from kubectl_netdoc.engine import registry
     from kubectl_netdoc.reachability.ask import Asked, answer, telling
     from kubectl_netdoc.reachability.endpoints import NoSuchPlace
     from kubectl_netdoc.report.why import render
@@ -68,7 +68,8 @@ def command(source: str, destination: str, protocol: str, origin: str, output: s
 
 
 def _read() -> tuple[Kind[Any], ...]:
-    from kubectl_netdoc.records import COREFILE, ENDPOINT_SLICE, NETWORK_AGENT, SERVICE
+    from kubectl_netdoc.records.cni import NETWORK_AGENT
+    from kubectl_netdoc.records.kinds import COREFILE, ENDPOINT_SLICE, SERVICE
 
     return SERVICE, ENDPOINT_SLICE, COREFILE, NETWORK_AGENT
 
@@ -88,9 +89,9 @@ def _live(flags: dict[str, Any]) -> Source:
 
 
 def _compiled(cluster: Cluster) -> Engine:
-    from kubectl_netdoc.policy import own
+    from kubectl_netdoc.probes import own_policies
 
-    return options.compiled(cluster, ((cluster.own_namespace, own.LABELS),))
+    return options.compiled(cluster, ((cluster.own_namespace, own_policies.LABELS),))
 
 
 def _question(source: str, destination: str, protocol: str, namespace: str) -> Callable[[Engine], Question]:
@@ -114,7 +115,7 @@ def _ready_to_try(asked: Asked, flags: dict[str, Any]) -> None:
         from kubectl_netdoc.reachability import probe
         from kubectl_netdoc.reachability.translation import translate
         from kubectl_netdoc.reachability.way import Way
-        from kubectl_netdoc.records import POD
+        from kubectl_netdoc.records.kinds import POD
 
         question = ask(engine)
         end = next((end for end in question.source.ends if end.node), None)
@@ -132,7 +133,7 @@ def _ready_to_try(asked: Asked, flags: dict[str, Any]) -> None:
 def _tried(place: Source, asked: Asked, story: Story, facts: Facts, flags: dict[str, Any]) -> list[Tried]:
     """What it came to from a debug pod on the source's node, and from inside the source where that was asked for."""
     from kubectl_netdoc.reachability import probe
-    from kubectl_netdoc.records import POD
+    from kubectl_netdoc.records.kinds import POD
     from kubectl_netdoc.sources.live.source import LiveSource
 
     end = next(end for end in story.question.source.ends if end.node)
@@ -144,14 +145,14 @@ def _tried(place: Source, asked: Asked, story: Story, facts: Facts, flags: dict[
 
 
 def _inside(place: LiveSource, engine: Engine, story: Story, attempts: list[Any], pod: Any) -> list[Tried]:
+    from kubectl_netdoc.measurements.base import Lost
     from kubectl_netdoc.reachability import probe
-    from kubectl_netdoc.requests import Lost
-    from kubectl_netdoc.sources.live import inside
+    from kubectl_netdoc.sources.live import ephemeral_container
     from kubectl_netdoc.sources.live.images import DEFAULT
 
     image = place.settings.image if place.settings else DEFAULT
     asked = tuple(request for request, _ in attempts)
-    replies = inside.measure(place.client, pod, image, asked, seconds=30.0)
+    replies = ephemeral_container.measure(place.client, pod, image, asked, seconds=30.0)
     source = engine.pod(pod)
     return [probe.from_inside(engine, story, source, r, to, replies.get(r, Lost("no reply"))) for r, to in attempts]
 

@@ -6,13 +6,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from kubectl_netdoc.policy import fixes, names
+from kubectl_netdoc.policy import dns_access, fixes
 from kubectl_netdoc.policy.coverage import SYSTEM, Coverage, NamespaceCoverage
+from kubectl_netdoc.policy.dns_access import CutOff, DnsBlocked, Servers
 from kubectl_netdoc.policy.engine import Engine
 from kubectl_netdoc.policy.flaws import Fault, Flaw, flaws, isolates_more
-from kubectl_netdoc.policy.names import CutOff, Deaf, Servers
 from kubectl_netdoc.policy.rules import Direction, PolicyRef
-from kubectl_netdoc.records import NETWORK_POLICY
+from kubectl_netdoc.records.kinds import NETWORK_POLICY
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,15 +79,15 @@ def _receiving(engine: Engine, flaw: Flaw, taken: set[tuple[str, str]]) -> str:
 
 def _dns(engine: Engine, coverage: Coverage, taken: set[tuple[str, str]]) -> Iterator[Item]:
     """One item for each policy and what it keeps its workloads from."""
-    dns = names.servers(engine)
-    if dns is None and names.isolating(engine):
-        yield Item("", f"Not looked at: whether policies let through cluster DNS, as {names.NOT_THERE}")
+    dns = dns_access.servers(engine)
+    if dns is None and dns_access.isolating(engine):
+        yield Item("", f"Not looked at: whether policies let through cluster DNS, as {dns_access.NOT_THERE}")
     if dns is None:
         return
-    found = list(names.deaf(engine, coverage.peers, dns))
-    cut = list(names.cut_off(engine, coverage.peers, dns, found))
+    found = list(dns_access.deaf(engine, coverage.peers, dns))
+    cut = list(dns_access.cut_off(engine, coverage.peers, dns, found))
     yield from (_admit(engine, dns, one, taken) for one in cut)
-    groups: dict[tuple[PolicyRef, str, tuple[str, ...]], list[Deaf]] = {}
+    groups: dict[tuple[PolicyRef, str, tuple[str, ...]], list[DnsBlocked]] = {}
     for one in found:
         if one.by and not one.outage:
             groups.setdefault((one.by[0], one.protocol, one.local), []).append(one)
@@ -117,6 +117,6 @@ def _admit(engine: Engine, dns: Servers, cut: CutOff, taken: set[tuple[str, str]
         )
     space = dns.service.namespace
     name = fixes.free_name(engine.cluster, space, "allow-cluster-dns", taken)
-    rule = fixes.dns_ingress(dns, nodes=names.asked_from_nodes(engine, dns))
+    rule = fixes.dns_ingress(dns, nodes=dns_access.asked_from_nodes(engine, dns))
     pods = fixes.labelled(dns.service.spec.selector)
     return Item(space, text, fixes.as_yaml(fixes.policy(name, space, pods, Direction.INGRESS, rule)))

@@ -9,13 +9,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import product
 
-from kubectl_netdoc.cluster import matches
+from kubectl_netdoc.core.cluster import matches
 from kubectl_netdoc.policy import ports
 from kubectl_netdoc.policy.engine import End, Engine, Reading
 from kubectl_netdoc.policy.ports import Ports
 from kubectl_netdoc.policy.rules import Address, Network
 from kubectl_netdoc.policy.workloads import Peer, WorkloadRef, peers
-from kubectl_netdoc.records import GATEWAY, INGRESS, ROUTES, SERVICE, Route, Service
+from kubectl_netdoc.records.gateway_api import Route
+from kubectl_netdoc.records.kinds import GATEWAY, INGRESS, ROUTES, SERVICE
+from kubectl_netdoc.records.services import Service
 
 EVERYWHERE = {4: ipaddress.ip_network("0.0.0.0/0"), 6: ipaddress.ip_network("::/0")}
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from kubectl_netdoc.cluster import Cluster
+from kubectl_netdoc.core.cluster import Cluster
 from kubectl_netdoc.policy import ports
 from kubectl_netdoc.policy.ports import Ports
 from kubectl_netdoc.policy.rules import (
@@ -34,22 +34,12 @@ from kubectl_netdoc.policy.rules import (
     mentioned,
 )
 from kubectl_netdoc.policy.selection import PodClass, Selection, members
-from kubectl_netdoc.records import (
-    ADMIN_POLICIES,
-    NAMESPACE,
-    NATIVE_POLICIES,
-    NETWORK_POLICY,
-    NODE,
-    OWNERS,
-    POD,
-    AdminPolicy,
-    CronJob,
-    Kind,
-    Node,
-    Pod,
-    PodTemplate,
-    Workload,
-)
+from kubectl_netdoc.records.base import Kind
+from kubectl_netdoc.records.kinds import ADMIN_POLICIES, NAMESPACE, NATIVE_POLICIES, NETWORK_POLICY, NODE, OWNERS, POD
+from kubectl_netdoc.records.nodes import Node
+from kubectl_netdoc.records.pods import Pod, PodTemplate
+from kubectl_netdoc.records.policies import AdminPolicy
+from kubectl_netdoc.records.workloads import CronJob, Workload
 
 KINDS: tuple[Kind[Any], ...] = (NETWORK_POLICY, *ADMIN_POLICIES, *NATIVE_POLICIES)
 """What the engine reads to judge; pods, namespaces and nodes besides."""

@@ -11,20 +11,14 @@ import json
 from collections.abc import Iterable, Mapping, MutableSet
 from typing import Any
 
-from kubectl_netdoc import patches
-from kubectl_netdoc.cluster import Cluster
-from kubectl_netdoc.policy.names import Servers
+from kubectl_netdoc.core.cluster import Cluster
+from kubectl_netdoc.policy.dns_access import Servers
 from kubectl_netdoc.policy.ports import Ports
 from kubectl_netdoc.policy.rules import Direction, PolicyRef
 from kubectl_netdoc.policy.selection import NAME_LABEL
-from kubectl_netdoc.records import (
-    CLUSTER_NETWORK_POLICY,
-    NETWORK_POLICY,
-    LabelSelector,
-    NetworkPolicy,
-    NetworkPolicyPeer,
-    NetworkPolicyRule,
-)
+from kubectl_netdoc.records.kinds import CLUSTER_NETWORK_POLICY, NETWORK_POLICY
+from kubectl_netdoc.records.policies import LabelSelector, NetworkPolicy, NetworkPolicyPeer, NetworkPolicyRule
+from kubectl_netdoc.remediation import patches
 
 FLEETING = (
     "pod-template-hash",

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from kubectl_netdoc.policy import ports
-from kubectl_netdoc.policy.cover import superfluous
 from kubectl_netdoc.policy.engine import End, Engine, Reading
 from kubectl_netdoc.policy.ports import Ports
+from kubectl_netdoc.policy.redundant_rules import superfluous
 from kubectl_netdoc.policy.rules import Direction, Peers, Policy, PolicyRef, Rule, Tier
 from kubectl_netdoc.policy.selection import PodClass, PodSet, members
 from kubectl_netdoc.policy.service_ports import ServicePorts
-from kubectl_netdoc.records import NETWORK_POLICY, LabelSelector, NetworkPolicy, NetworkPolicyPeer
+from kubectl_netdoc.records.kinds import NETWORK_POLICY
+from kubectl_netdoc.records.policies import LabelSelector, NetworkPolicy, NetworkPolicyPeer
 
 PAIRS = 2_000
 """Classes of destinations that the one-sided rules of one cluster are held against at most, so that the time is bounded."""

@@ -17,7 +17,8 @@ from enum import StrEnum
 from kubectl_netdoc.policy import ports
 from kubectl_netdoc.policy.ports import Ports
 from kubectl_netdoc.policy.selection import Mentioned, PodClass, PodSet, Selection
-from kubectl_netdoc.records import (
+from kubectl_netdoc.records.label_selector import selects
+from kubectl_netdoc.records.policies import (
     AdminPeer,
     AdminPolicy,
     AdminProtocol,
@@ -29,7 +30,6 @@ from kubectl_netdoc.records import (
     NetworkPolicyPort,
     NetworkPolicyRule,
 )
-from kubectl_netdoc.selector import selects
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network

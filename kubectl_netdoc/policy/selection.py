@@ -12,7 +12,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from kubectl_netdoc.records import ContainerPort, LabelSelector, PodSpec
+from kubectl_netdoc.records.pods import ContainerPort, PodSpec
+from kubectl_netdoc.records.policies import LabelSelector
 
 NAME_LABEL = "kubernetes.io/metadata.name"
 """The API server gives it to every namespace (Kubernetes docs, Well-Known Labels)."""

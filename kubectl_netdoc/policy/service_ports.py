@@ -8,13 +8,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from kubectl_netdoc.cluster import matches
+from kubectl_netdoc.core.cluster import matches
+from kubectl_netdoc.policy.dns_access import target_numbers
 from kubectl_netdoc.policy.engine import End, Engine
-from kubectl_netdoc.policy.names import target_numbers
 from kubectl_netdoc.policy.rules import Direction, Peers, Policy, Rule, Tier
 from kubectl_netdoc.policy.selection import PodSet, members
 from kubectl_netdoc.policy.workloads import Peer, peers
-from kubectl_netdoc.records import NETWORK_POLICY, SERVICE, NetworkPolicy, Service
+from kubectl_netdoc.records.kinds import NETWORK_POLICY, SERVICE
+from kubectl_netdoc.records.policies import NetworkPolicy
+from kubectl_netdoc.records.services import Service
 
 Port = tuple[str, int]
 """Protocol and number."""

@@ -11,11 +11,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kubectl_netdoc.cluster import Cluster
+from kubectl_netdoc.core.cluster import Cluster
 from kubectl_netdoc.policy.engine import End, Engine
 from kubectl_netdoc.policy.rules import Address
 from kubectl_netdoc.policy.selection import PodClass
-from kubectl_netdoc.records import OWNERS, POD, CronJob, Kind, Object, ObjectMeta, Pod, PodTemplate, Workload
+from kubectl_netdoc.records.base import Kind, Object, ObjectMeta
+from kubectl_netdoc.records.kinds import OWNERS, POD
+from kubectl_netdoc.records.pods import Pod, PodTemplate
+from kubectl_netdoc.records.workloads import CronJob, Workload
 
 KINDS: tuple[Kind[Any], ...] = OWNERS
 MADE_ONCE = ("Job",)

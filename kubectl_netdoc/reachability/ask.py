@@ -8,21 +8,23 @@ from typing import Any
 
 import msgspec
 
-from kubectl_netdoc.cluster import Cluster
-from kubectl_netdoc.facts import Facts, Measured
-from kubectl_netdoc.model import Check, Tier
+from kubectl_netdoc.core.check import Check
+from kubectl_netdoc.core.cluster import Cluster
+from kubectl_netdoc.core.facts import Facts, Measured
+from kubectl_netdoc.core.progress import Progress
+from kubectl_netdoc.core.tier import Tier
+from kubectl_netdoc.engine.registry import Registry
+from kubectl_netdoc.engine.run import run
+from kubectl_netdoc.measurements.requests import Request
 from kubectl_netdoc.policy.engine import Engine
-from kubectl_netdoc.progress import Progress
 from kubectl_netdoc.reachability import probe
 from kubectl_netdoc.reachability.explain import why
 from kubectl_netdoc.reachability.story import Question, Story
 from kubectl_netdoc.reachability.topics import Use, topic
 from kubectl_netdoc.reachability.translation import translate
 from kubectl_netdoc.reachability.way import Way
-from kubectl_netdoc.records import SERVICE, Kind
-from kubectl_netdoc.registry import Registry
-from kubectl_netdoc.requests import Request
-from kubectl_netdoc.run import run
+from kubectl_netdoc.records.base import Kind
+from kubectl_netdoc.records.kinds import SERVICE
 from kubectl_netdoc.sources import Source
 
 CANARY = "policy_enforcement"

@@ -7,13 +7,16 @@ import ipaddress
 import re
 from dataclasses import dataclass, replace
 
-from kubectl_netdoc import clusterdns
-from kubectl_netdoc.cluster import Cluster, matches
+from kubectl_netdoc.components import cluster_dns
+from kubectl_netdoc.core.cluster import Cluster, matches
 from kubectl_netdoc.policy import workloads
 from kubectl_netdoc.policy.engine import End, Engine, addresses
 from kubectl_netdoc.policy.rules import Address
 from kubectl_netdoc.policy.workloads import Peer, WorkloadRef
-from kubectl_netdoc.records import ENDPOINT_SLICE, NODE, POD, SERVICE, STATEFUL_SET, Node, Pod, PodSpec, Service
+from kubectl_netdoc.records.kinds import ENDPOINT_SLICE, NODE, POD, SERVICE, STATEFUL_SET
+from kubectl_netdoc.records.nodes import Node
+from kubectl_netdoc.records.pods import Pod, PodSpec
+from kubectl_netdoc.records.services import Service
 
 KINDS = {
     "Pod": ("pod", "pods", "po"),
@@ -226,7 +229,7 @@ def _named(engine: Engine, name: str) -> Service | None:
 
 def _key(engine: Engine, name: str) -> tuple[str, str] | None:
     """Namespace and name of the Service that a whole name would be; None for a name outside the cluster."""
-    words = name.rstrip(".").removesuffix(f".{clusterdns.domain(engine.cluster)}").split(".")
+    words = name.rstrip(".").removesuffix(f".{cluster_dns.domain(engine.cluster)}").split(".")
     return (words[1], words[0]) if len(words) == 3 and words[2] == "svc" else None
 
 
@@ -255,7 +258,7 @@ def _name(engine: Engine, text: str, namespace: str) -> Place:
     """A name of the cluster's is its Service, or a pod of one; any other is outside. As a pod's resolver searches it."""
     if not text.strip("0123456789.") or ":" in text:
         raise NoSuchPlace(f"{text} is no address")
-    domain = clusterdns.domain(engine.cluster)
+    domain = cluster_dns.domain(engine.cluster)
     missed: NoSuchPlace | None = None
     for name in _searched(text, namespace, domain):
         try:

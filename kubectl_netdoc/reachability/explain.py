@@ -6,8 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from kubectl_netdoc.facts import Facts
-from kubectl_netdoc.model import Finding
+from kubectl_netdoc.core.facts import Facts
+from kubectl_netdoc.core.finding import Finding
 from kubectl_netdoc.policy.engine import Engine
 from kubectl_netdoc.policy.ports import FIRST, LAST
 from kubectl_netdoc.policy.rules import Direction

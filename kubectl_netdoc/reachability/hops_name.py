@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from kubectl_netdoc.policy import names
+from kubectl_netdoc.policy import dns_access
 from kubectl_netdoc.policy.engine import Verdict
 from kubectl_netdoc.policy.rules import Direction
 from kubectl_netdoc.reachability.endpoints import Place
@@ -13,7 +13,7 @@ from kubectl_netdoc.reachability.mending import named, pods_of
 from kubectl_netdoc.reachability.story import MOST_ENDS, Answer, Fix, Hop
 from kubectl_netdoc.reachability.teller import SHOWN, Teller, side
 from kubectl_netdoc.reachability.way import CLUSTER_DNS, resolver
-from kubectl_netdoc.records import POD
+from kubectl_netdoc.records.kinds import POD
 
 
 class NameHops(Teller):
@@ -33,7 +33,7 @@ class NameHops(Teller):
         asked = resolver(self.source)
         if asked != CLUSTER_DNS:
             return self._own_resolver(asked)
-        dns = names.servers(self.engine)
+        dns = dns_access.servers(self.engine)
         measured = tuple(text for node in self.nodes[:SHOWN] if (text := self.measured.names(node)))
         denied = self._dns_denied()
         if dns is None:
@@ -78,11 +78,11 @@ class NameHops(Teller):
 
     def _dns_denied(self) -> list[Verdict]:
         """What policies say where they keep the source from DNS servers; none where a node-local one will do."""
-        dns = names.servers(self.engine) if self.way.asks else None
+        dns = dns_access.servers(self.engine) if self.way.asks else None
         if dns is None or not dns.udp:
             return []
         mine = (end for end in self.source.ends[:MOST_ENDS] if end.pod_class is not None and not end.host)
-        return [verdict for end in mine for verdict in names.verdicts(self.engine, end, dns)]
+        return [verdict for end in mine for verdict in dns_access.verdicts(self.engine, end, dns)]
 
 
 def several(place: Place) -> str:

@@ -6,10 +6,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from kubectl_netdoc.measurements.base import Outcome
+from kubectl_netdoc.measurements.connect import ConnectReply
 from kubectl_netdoc.reachability.measured import Tries
 from kubectl_netdoc.reachability.story import Answer, Fix, Hop
 from kubectl_netdoc.reachability.teller import SHOWN, Teller
-from kubectl_netdoc.requests import ConnectReply, Outcome
 
 CHECK_NETWORK = "kubectl netdoc check pod_network"
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import replace
 from ipaddress import ip_address, ip_network
 
-from kubectl_netdoc import families
+from kubectl_netdoc.core import ip_families
 from kubectl_netdoc.policy import enforcers
 from kubectl_netdoc.policy.connections import elementary
 from kubectl_netdoc.policy.engine import End, Side, Verdict
@@ -39,10 +39,10 @@ class PolicyHops(Teller):
 
     def _abroad(self, address: str) -> bool:
         """Whether a name outside can have an address: in a family that pods have, and no link-local one."""
-        mine = families.of_pods(self.engine.cluster)
-        if mine and families.of(address) not in mine:
+        mine = ip_families.of_pods(self.engine.cluster)
+        if mine and ip_families.of(address) not in mine:
             return False
-        near = [ip_network(text) for text in WORLD[families.of(address)].without]
+        near = [ip_network(text) for text in WORLD[ip_families.of(address)].without]
         return not any(ip_address(address) in each for each in near)
 
     def _policies(self, direction: Direction) -> Hop:

@@ -5,12 +5,13 @@ from __future__ import annotations
 
 from shlex import quote
 
+from kubectl_netdoc.measurements.base import Outcome
 from kubectl_netdoc.reachability.measured import Tries
 from kubectl_netdoc.reachability.story import Answer, Fix, Hop
 from kubectl_netdoc.reachability.teller import SHOWN, Teller
 from kubectl_netdoc.reachability.translation import numbers
-from kubectl_netdoc.records import ENDPOINT_SLICE, Service, ServicePort
-from kubectl_netdoc.requests import Outcome
+from kubectl_netdoc.records.kinds import ENDPOINT_SLICE
+from kubectl_netdoc.records.services import Service, ServicePort
 
 
 class ServiceHops(Teller):

@@ -5,31 +5,24 @@ from __future__ import annotations
 
 from ipaddress import ip_address, ip_network
 
-from kubectl_netdoc import clusterdns, mesh, targets
-from kubectl_netdoc.facts import Facts, Vantage
-from kubectl_netdoc.policy import own, ports
+from kubectl_netdoc.components import cluster_dns
+from kubectl_netdoc.core.facts import Facts, Vantage
+from kubectl_netdoc.measurements.base import Address, Outcome, Peer
+from kubectl_netdoc.measurements.connect import Connect, ConnectReply, EchoReply
+from kubectl_netdoc.measurements.dns import ResolvConf, ResolvConfReply
+from kubectl_netdoc.measurements.path import PathMtu, PathMtuReply
+from kubectl_netdoc.policy import ports
 from kubectl_netdoc.policy.engine import End
+from kubectl_netdoc.probes import node_pairs, own_policies, service_targets
 from kubectl_netdoc.reachability.story import family
 from kubectl_netdoc.reachability.way import Leg, Way
-from kubectl_netdoc.records import ENDPOINT_SLICE, NODE, SERVICE
-from kubectl_netdoc.requests import (
-    Address,
-    Connect,
-    ConnectReply,
-    EchoReply,
-    Outcome,
-    PathMtu,
-    PathMtuReply,
-    Peer,
-    ResolvConf,
-    ResolvConfReply,
-)
+from kubectl_netdoc.records.kinds import ENDPOINT_SLICE, NODE, SERVICE
 
 MOST_PORTS = 3
 """Ports of an endpoint whose connects are told."""
 
 
-def _answered(tally: clusterdns.Tally) -> bool | None:
+def _answered(tally: cluster_dns.Tally) -> bool | None:
     """Whether one of some lookups was answered, and not with an error; None where there were none."""
     return any(s.outcome is Outcome.OK and s.rcode in ("", "NOERROR") for s in tally.samples) if tally.sent else None
 
@@ -43,7 +36,7 @@ class Measured:
     def __init__(self, facts: Facts, way: Way) -> None:
         self.facts, self.way = facts, way
         self._stands: dict[Leg, bool] = {}
-        self._targets: list[targets.Target] | None = None
+        self._targets: list[service_targets.Target] | None = None
         self._new_only: dict[str, bool] = {}
         self._vantages = {vantage.node: vantage for vantage in facts.vantages if vantage.running}
 
@@ -55,17 +48,17 @@ class Measured:
         A name outside is as well lost where names of the cluster are; that those are answered says nothing of it.
         """
         outside = self.way.destination.outside
-        own_name = _answered(clusterdns.Tally([self.facts.reply(clusterdns.lookup(self.way.cluster, node))]))
+        own_name = _answered(cluster_dns.Tally([self.facts.reply(cluster_dns.lookup(self.way.cluster, node))]))
         if not outside:
             return own_name
-        asked = _answered(clusterdns.Tally([self.facts.reply(clusterdns.outside(node, outside))]))
+        asked = _answered(cluster_dns.Tally([self.facts.reply(cluster_dns.outside(node, outside))]))
         return False if own_name is False and asked is None else asked
 
     def names(self, node: str) -> str:
         """What became of lookups on a node, in words; "" where there were none."""
         outside, cluster = self.way.destination.outside, self.way.cluster
-        lookups = [clusterdns.outside(node, outside)] if outside else []
-        told = [clusterdns.Tally([self.facts.reply(each)]) for each in (*lookups, clusterdns.lookup(cluster, node))]
+        lookups = [cluster_dns.outside(node, outside)] if outside else []
+        told = [cluster_dns.Tally([self.facts.reply(each)]) for each in (*lookups, cluster_dns.lookup(cluster, node))]
         tally = next((each for each in told if each.sent), None)
         if tally is None:
             return ""
@@ -103,7 +96,7 @@ class Measured:
 
     def proved(self, one: str, other: str) -> EchoReply | None:
         """The proofs along a path between two nodes."""
-        reply = self.facts.reply(targets.proof(one, other)) if one and other and one != other else None
+        reply = self.facts.reply(service_targets.proof(one, other)) if one and other and one != other else None
         return reply if isinstance(reply, EchoReply) else None
 
     # What that comes to
@@ -138,7 +131,7 @@ class Measured:
         vantage = self._vantages.get(a.node)
         if vantage is None or (a.pod_class is not None and a.pod_class.host_network):
             return False
-        verdict = self.way.engine.verdict(own.end(self.way.engine, a.node), b, self._ports(), family(b))
+        verdict = self.way.engine.verdict(own_policies.end(self.way.engine, a.node), b, self._ports(), family(b))
         if not verdict.allowed or verdict.depends or verdict.incomplete:
             return False
         return self._alike(a, vantage) and not self._new_only_on(a.node)
@@ -174,12 +167,12 @@ class Measured:
             return False
         return any(endpoint.node == node and self._answers(request) for o in others for endpoint, request in self._direct(o))
 
-    def _direct(self, node: str) -> list[tuple[targets.Endpoint, Connect]]:
+    def _direct(self, node: str) -> list[tuple[service_targets.Endpoint, Connect]]:
         cluster = self.way.cluster
         if not (cluster.readable(SERVICE) and cluster.readable(ENDPOINT_SLICE)):
             return []
         if self._targets is None:
-            self._targets = targets.targets(cluster)
+            self._targets = service_targets.targets(cluster)
         return [pair for target in self._targets for pair in target.direct(node)]
 
     def _answers(self, request: Connect) -> bool:
@@ -204,7 +197,7 @@ class Measured:
         echo = self.proved(one, other)
         if echo is not None:
             said.append(f"{sum(bool(s.who) for s in echo.samples)} of {len(echo.samples)} proofs over TCP")
-        rounds = mesh.rounds(self.facts, (one, other))
+        rounds = node_pairs.rounds(self.facts, (one, other))
         if rounds and one != other:
             said.append(f"{sum(each.lost for each in rounds)} of {sum(each.sent for each in rounds)} datagrams lost")
         mtu = self.facts.reply(PathMtu(one, Peer(other))) if one != other else None

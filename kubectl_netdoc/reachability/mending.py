@@ -6,9 +6,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from shlex import quote
 
-from kubectl_netdoc import families
-from kubectl_netdoc.cluster import matches
-from kubectl_netdoc.policy import fixes, names
+from kubectl_netdoc.core import ip_families
+from kubectl_netdoc.core.cluster import matches
+from kubectl_netdoc.policy import dns_access, fixes
 from kubectl_netdoc.policy.engine import Engine, Verdict
 from kubectl_netdoc.policy.ports import Ports
 from kubectl_netdoc.policy.rules import Action, Direction, Policy, PolicyRef, Tier
@@ -16,7 +16,7 @@ from kubectl_netdoc.policy.selection import NAME_LABEL
 from kubectl_netdoc.policy.workloads import peers
 from kubectl_netdoc.reachability.endpoints import Place
 from kubectl_netdoc.reachability.story import Fix
-from kubectl_netdoc.records import NETWORK_POLICY
+from kubectl_netdoc.records.kinds import NETWORK_POLICY
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +32,8 @@ class World:
 
 
 WORLD = {
-    families.IPV4: World("0.0.0.0/0", ("169.254.0.0/16",)),
-    families.IPV6: World("::/0", ("fe80::/10", "fd00:ec2::254/128")),
+    ip_families.IPV4: World("0.0.0.0/0", ("169.254.0.0/16",)),
+    ip_families.IPV6: World("::/0", ("fe80::/10", "fd00:ec2::254/128")),
 }
 """Every address but link-local ones, among them the clouds' metadata servers (169.254.169.254), and that of AWS over IPv6."""
 
@@ -46,12 +46,12 @@ class Mender:
 
     def outside(self, by: tuple[PolicyRef, ...]) -> Fix:
         """Let it leave the cluster, in the families that pods have."""
-        blocks = [WORLD[each].block() for each in families.of_pods(self.engine.cluster) or tuple(WORLD)]
+        blocks = [WORLD[each].block() for each in ip_families.of_pods(self.engine.cluster) or tuple(WORLD)]
         rule = {"to": blocks, "ports": fixes.port_entries(self.asked)}
         words = "Allow it to leave the cluster on that port, without the metadata address (narrow the CIDR if you know it)"
         return self._mend(words, self.source, Direction.EGRESS, rule, by, _policy_name(self.source, "out"))
 
-    def dns(self, dns: names.Servers, denied: list[Verdict], by: tuple[PolicyRef, ...]) -> Fix:
+    def dns(self, dns: dns_access.Servers, denied: list[Verdict], by: tuple[PolicyRef, ...]) -> Fix:
         """At the source, if its egress forbids it; else at the DNS pods."""
         text = "Let it ask cluster DNS, UDP and TCP"
         if not all(verdict.egress.allowed for verdict in denied):

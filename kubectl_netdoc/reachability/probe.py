@@ -5,12 +5,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from kubectl_netdoc.policy import own, ports
+from kubectl_netdoc.measurements.base import Address, Lost, Outcome
+from kubectl_netdoc.measurements.connect import Connect, ConnectReply
+from kubectl_netdoc.measurements.requests import Reply
+from kubectl_netdoc.policy import ports
 from kubectl_netdoc.policy.engine import End, Engine, Verdict
 from kubectl_netdoc.policy.ports import Ports
+from kubectl_netdoc.probes import own_policies
 from kubectl_netdoc.reachability.story import MOST_ENDS, Story, family
 from kubectl_netdoc.reachability.way import Way
-from kubectl_netdoc.requests import Address, Connect, ConnectReply, Lost, Outcome, Reply
 
 MOST = 3
 """Endpoints that are tried."""
@@ -52,7 +55,9 @@ def requests(way: Way, node: str) -> Attempts:
 
 def from_node(engine: Engine, story: Story, node: str, request: Connect, end: End | None, reply: Reply) -> Tried:
     """Judge a try of a debug pod: it has its own labels, so it is held against what the policies say of itself."""
-    found = _judge(f"netdoc's pod on node {node}", request, reply, _predicted(engine, own.end(engine, node), story, request, end))
+    found = _judge(
+        f"netdoc's pod on node {node}", request, reply, _predicted(engine, own_policies.end(engine, node), story, request, end)
+    )
     meant = next((one for one in story.question.source.ends if one.node == node), None)
     if meant is None or _predicted(engine, meant, story, request, end).allowed == found.allowed:
         return found

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from kubectl_netdoc.model import Finding, Severity
+from kubectl_netdoc.core.finding import Finding, Severity
 from kubectl_netdoc.policy.rules import PolicyRef
 from kubectl_netdoc.reachability.measured import Measured
 from kubectl_netdoc.reachability.story import Effect

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from kubectl_netdoc.facts import Facts
+from kubectl_netdoc.core.facts import Facts
 from kubectl_netdoc.policy.engine import Engine, Side, Verdict
 from kubectl_netdoc.policy.ports import Ports
 from kubectl_netdoc.policy.rules import Direction, PolicyRef

@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
-from kubectl_netdoc.policy import names, ports
+from kubectl_netdoc.policy import dns_access, ports
 from kubectl_netdoc.policy.engine import Engine
 from kubectl_netdoc.policy.ports import Ports
 from kubectl_netdoc.reachability.endpoints import NoSuchPlace, Place
 from kubectl_netdoc.reachability.story import Question
-from kubectl_netdoc.records import ENDPOINT_SLICE, ServicePort
+from kubectl_netdoc.records.kinds import ENDPOINT_SLICE
+from kubectl_netdoc.records.services import ServicePort
 
 
 def translate(engine: Engine, question: Question) -> tuple[Ports, str]:
@@ -36,7 +37,7 @@ def translate(engine: Engine, question: Question) -> tuple[Ports, str]:
 
 def numbers(engine: Engine, place: Place, entry: ServicePort) -> set[int]:
     """The pods' ports that a port of a Service leads to: of a headless one what its SRV records tell."""
-    known = names.target_numbers(entry, place.specs)
+    known = dns_access.target_numbers(entry, place.specs)
     if known or place.service is None or not engine.cluster.readable(ENDPOINT_SLICE):
         return known
     slices = engine.cluster.slices_of(place.service)

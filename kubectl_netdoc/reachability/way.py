@@ -7,14 +7,17 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
 
-from kubectl_netdoc import clusterdns, families
-from kubectl_netdoc.cluster import Cluster
+from kubectl_netdoc.components import cluster_dns
+from kubectl_netdoc.core import ip_families as families
+from kubectl_netdoc.core.cluster import Cluster
 from kubectl_netdoc.policy.engine import End, Engine
 from kubectl_netdoc.policy.ports import Ports
 from kubectl_netdoc.reachability.endpoints import Place
 from kubectl_netdoc.reachability.story import MOST_ENDS, Question
 from kubectl_netdoc.reachability.topics import Use
-from kubectl_netdoc.records import COREFILE, ENDPOINT_SLICE, POD, SERVICE, Pod, Service
+from kubectl_netdoc.records.kinds import COREFILE, ENDPOINT_SLICE, POD, SERVICE
+from kubectl_netdoc.records.pods import Pod
+from kubectl_netdoc.records.services import Service
 
 Leg = tuple[End, End]
 """One pod of the source's and one of the destination's."""
@@ -104,19 +107,19 @@ class Way:
     @cached_property
     def dns(self) -> Service | None:
         """The Service of cluster DNS."""
-        return clusterdns.service(self.cluster) if self.cluster.readable(SERVICE) else None
+        return cluster_dns.service(self.cluster) if self.cluster.readable(SERVICE) else None
 
     @cached_property
     def dns_nodes(self) -> frozenset[str]:
         """The nodes of the DNS pods."""
-        pods = clusterdns.pods(self.cluster, self.dns) if self.dns and self.cluster.readable(POD) else []
+        pods = cluster_dns.pods(self.cluster, self.dns) if self.dns and self.cluster.readable(POD) else []
         return frozenset(pod.spec.node_name for pod in pods)
 
     @cached_property
     def dns_ready(self) -> bool:
         """Whether a DNS server is ready to be asked over UDP."""
         known = self.dns is not None and self.cluster.readable(ENDPOINT_SLICE)
-        return known and self.dns is not None and bool(clusterdns.endpoints(self.cluster, self.dns))
+        return known and self.dns is not None and bool(cluster_dns.endpoints(self.cluster, self.dns))
 
     @cached_property
     def entry(self) -> Service | None:
@@ -175,7 +178,7 @@ class Way:
         if self.dns is None:
             return found
         found["Service", self.dns.namespace, self.dns.name] = "name"
-        pods: list[Pod] = clusterdns.pods(self.cluster, self.dns) if self.cluster.readable(POD) else []
+        pods: list[Pod] = cluster_dns.pods(self.cluster, self.dns) if self.cluster.readable(POD) else []
         found |= {("Pod", pod.namespace, pod.name): "name" for pod in pods}
         configs = self.cluster.all(COREFILE) if self.cluster.readable(COREFILE) else ()
         return found | {("ConfigMap", item.namespace, item.name): "name" for item in configs}

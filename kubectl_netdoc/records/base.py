@@ -11,7 +11,7 @@ from typing import Annotated, Any, Generic, TypeVar
 import msgspec
 from msgspec import Struct, field
 
-from kubectl_netdoc import typed
+from kubectl_netdoc.formats import strict_json
 
 R = TypeVar("R", bound="Object")
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
@@ -172,4 +172,4 @@ def without_nulls(value: Any) -> Any:
 
 def convert(kind: Kind[R], value: Any) -> R:
     """Return the record of a decoded JSON or YAML object; raises ``msgspec.ValidationError``."""
-    return kind.keep(typed.convert(without_nulls(value), kind.wire or kind.record))
+    return kind.keep(strict_json.convert(without_nulls(value), kind.wire or kind.record))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What Ingress and the Gateway API hang on: their classes, what may be referred to, and the certificates of TLS Secrets."""
+"""Ingress, its classes, and the certificates of TLS Secrets."""
 
 from __future__ import annotations
 
@@ -10,9 +10,95 @@ from typing import Any
 
 from msgspec import field
 
-from kubectl_netdoc import x509
-from kubectl_netdoc.records.base import Condition, Kind, Moment, Object, ObjectMeta, Record
-from kubectl_netdoc.records.routes import Gateway, Ingress
+from kubectl_netdoc.formats import certificate as x509
+from kubectl_netdoc.records.base import Kind, Moment, Object, ObjectMeta, Record
+from kubectl_netdoc.records.gateway_api import GATEWAY_CLASS, REFERENCE_GRANT, Gateway
+from kubectl_netdoc.records.services import LoadBalancerStatus
+
+
+class IngressPort(Record, frozen=True):
+    """A port of a Service, by name or by number."""
+
+    name: str = ""
+    number: int = 0
+
+    def __str__(self) -> str:
+        return self.name or str(self.number)
+
+
+class IngressService(Record, frozen=True):
+    """The Service of an Ingress backend."""
+
+    name: str = ""
+    port: IngressPort = IngressPort()
+
+
+class IngressBackend(Record, frozen=True):
+    """Where an Ingress sends requests; neither a Service where it is a resource of the controller's own."""
+
+    service: IngressService | None = None
+
+
+class IngressPath(Record, frozen=True):
+    """A path of a host."""
+
+    path: str = ""
+    path_type: str = ""
+    backend: IngressBackend = IngressBackend()
+
+
+class IngressHTTP(Record, frozen=True):
+    """The paths of a host."""
+
+    paths: tuple[IngressPath, ...] = ()
+
+
+class IngressRule(Record, frozen=True):
+    """A host; empty is every host."""
+
+    host: str = ""
+    http: IngressHTTP = IngressHTTP()
+
+
+class IngressTLS(Record, frozen=True):
+    """Hosts served with TLS, and the name of the Secret with the certificate."""
+
+    hosts: tuple[str, ...] = ()
+    secret_name: str = ""
+
+
+class IngressSpec(Record, frozen=True):
+    """The class and the backends of an Ingress."""
+
+    ingress_class_name: str = ""
+    default_backend: IngressBackend | None = None
+    rules: tuple[IngressRule, ...] = ()
+    tls: tuple[IngressTLS, ...] = ()
+
+
+class IngressStatus(Record, frozen=True):
+    """The addresses at which its controller serves it."""
+
+    load_balancer: LoadBalancerStatus = LoadBalancerStatus()
+
+
+class Ingress(Object, frozen=True):
+    """An Ingress of networking.k8s.io/v1."""
+
+    spec: IngressSpec = IngressSpec()
+    status: IngressStatus = IngressStatus()
+
+    def services(self) -> dict[str, tuple[str, ...]]:
+        """Names of the Services it leads to, with the hosts that do."""
+        hosts: dict[str, dict[str, None]] = {}
+        if self.spec.default_backend and self.spec.default_backend.service:
+            hosts.setdefault(self.spec.default_backend.service.name, {})["*"] = None
+        for rule in self.spec.rules:
+            for path in rule.http.paths:
+                if path.backend.service:
+                    hosts.setdefault(path.backend.service.name, {})[rule.host or "*"] = None
+        return {name: tuple(found) for name, found in hosts.items()}
+
 
 MOST_SECRETS = 100
 """Secrets that are read at most: one request each."""
@@ -33,59 +119,6 @@ class IngressClass(Object, frozen=True):
     def default(self) -> bool:
         """Whether Ingresses without a class are of this one."""
         return self.metadata.annotations.default_class == "true"
-
-
-class GatewayClassSpec(Record, frozen=True):
-    """Who serves the Gateways of a class."""
-
-    controller_name: str = ""
-
-
-class GatewayClassStatus(Record, frozen=True):
-    """What its controller says of it."""
-
-    conditions: tuple[Condition, ...] = ()
-
-
-class GatewayClass(Object, frozen=True):
-    """A GatewayClass."""
-
-    spec: GatewayClassSpec = GatewayClassSpec()
-    status: GatewayClassStatus = GatewayClassStatus()
-
-
-class GrantFrom(Record, frozen=True):
-    """Whose references are allowed."""
-
-    group: str = ""
-    kind: str = ""
-    namespace: str = ""
-
-
-class GrantTo(Record, frozen=True):
-    """What may be referred to; no name is every one."""
-
-    group: str = ""
-    kind: str = ""
-    name: str = ""
-
-
-class ReferenceGrantSpec(Record, frozen=True):
-    """Who may refer to what."""
-
-    from_: tuple[GrantFrom, ...] = field(name="from", default=())
-    to: tuple[GrantTo, ...] = ()
-
-
-class ReferenceGrant(Object, frozen=True):
-    """A ReferenceGrant: it lets objects of other namespaces refer to those of its own."""
-
-    spec: ReferenceGrantSpec = ReferenceGrantSpec()
-
-    def allows(self, kind: str, namespace: str, to: tuple[str, str]) -> bool:
-        """Whether a route (by its kind and namespace) may refer to an object of the core group, by kind and name."""
-        who = any(one.kind == kind and one.namespace == namespace for one in self.spec.from_)
-        return who and any(not one.group and one.kind == to[0] and one.name in ("", to[1]) for one in self.spec.to)
 
 
 class TlsData(Record, frozen=True):
@@ -136,10 +169,7 @@ def _named(objects: Mapping[str, Iterable[Any]]) -> Iterator[tuple[str, str]]:
             yield from (secret for listener in gateway.spec.listeners for secret in listener.secrets(gateway.namespace))
 
 
-_GATEWAY = "gateway.networking.k8s.io"
 INGRESS_CLASS = Kind("IngressClass", "networking.k8s.io", "v1", "ingressclasses", IngressClass, namespaced=False)
-GATEWAY_CLASS = Kind("GatewayClass", _GATEWAY, "v1", "gatewayclasses", GatewayClass, namespaced=False, extension=True)
-REFERENCE_GRANT = Kind("ReferenceGrant", _GATEWAY, "v1beta1", "referencegrants", ReferenceGrant, extension=True)
 TLS_SECRET = Kind(
     "TlsSecret",
     "",

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from kubectl_netdoc.model import Report, Severity
+    from kubectl_netdoc.core.finding import Severity
+    from kubectl_netdoc.core.report import Report
 
     Renderer = Callable[[Report], str]
 

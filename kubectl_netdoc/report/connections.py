@@ -9,9 +9,9 @@ from typing import Any
 
 import msgspec
 
+from kubectl_netdoc.formats.text import safe
 from kubectl_netdoc.policy.connections import Connection, Connections, Place, joined
 from kubectl_netdoc.policy.workloads import WorkloadRef
-from kubectl_netdoc.report.terminal import safe
 
 FORMATS = ("text", "json", "dot", "mermaid")
 

@@ -12,9 +12,10 @@ from importlib.resources import files
 from jinja2 import Environment, StrictUndefined
 from msgspec import Struct
 
-from kubectl_netdoc.model import Finding, Report, Severity
-from kubectl_netdoc.report import parts
-from kubectl_netdoc.report.terminal import safe
+from kubectl_netdoc.core.finding import Finding, Severity
+from kubectl_netdoc.core.report import Report
+from kubectl_netdoc.formats.text import safe
+from kubectl_netdoc.report import common
 from kubectl_netdoc.report.text import summary
 
 SHADES = 5
@@ -69,10 +70,10 @@ def render(report: Report) -> str:
         advice=[finding for finding in report.causes() if finding.severity is Severity.INFO],
         policies=[finding for finding in report.findings if finding.check == "policy_coverage"],
         by_id=by_id,
-        evidence=parts.evidence,
+        evidence=common.evidence,
         meshes=[mesh for finding in report.findings if (mesh := _mesh(finding))],
         bars=bars(report.findings),
-        unseen=parts.unseen(report),
+        unseen=common.unseen(report),
         worst=report.worst() or "info",
         style=(folder / "report.css").read_text(),
         script=script,
@@ -81,7 +82,7 @@ def render(report: Report) -> str:
 
 
 def _mesh(finding: Finding) -> Mesh | None:
-    cells = parts.paths(finding)
+    cells = common.paths(finding)
     if not cells:
         return None
     nodes = tuple(sorted({node for pair in cells for node in pair}))

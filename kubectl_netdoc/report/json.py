@@ -10,8 +10,8 @@ from typing import Any
 
 import msgspec
 
-from kubectl_netdoc.model import REPORT_VERSION, Report
-from kubectl_netdoc.report.terminal import safe
+from kubectl_netdoc.core.report import REPORT_VERSION, Report
+from kubectl_netdoc.formats.text import safe
 
 
 def render(report: Report) -> str:

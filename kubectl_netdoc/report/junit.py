@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from xml.etree import ElementTree as ET
 
-from kubectl_netdoc.model import CheckResult, Finding, Report, Severity, State
-from kubectl_netdoc.report.terminal import safe
+from kubectl_netdoc.core.finding import Finding, Severity
+from kubectl_netdoc.core.report import CheckResult, Report, State
+from kubectl_netdoc.formats.text import safe
 
 SKIPPED = (State.SKIPPED, State.UNKNOWN)
 

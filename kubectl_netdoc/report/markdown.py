@@ -6,9 +6,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from kubectl_netdoc.model import Finding, Report, Severity, State
-from kubectl_netdoc.report import parts
-from kubectl_netdoc.report.terminal import safe
+from kubectl_netdoc.core.finding import Finding, Severity
+from kubectl_netdoc.core.report import Report, State
+from kubectl_netdoc.formats.text import safe
+from kubectl_netdoc.report import common
 from kubectl_netdoc.report.text import summary
 
 MARKS = {State.PASS: "✅", State.WARN: "⚠️", State.FAIL: "❌", State.UNKNOWN: "❔", State.SKIPPED: "➖", State.CRASHED: "💥"}
@@ -40,7 +41,7 @@ def _lines(report: Report) -> Iterator[str]:
         yield f"and {len(causes) - MOST} more, which `-o json` has"
         yield ""
     yield from _folded("Checks", _checks(report))
-    yield from _folded("Not looked at", [f"- {text(what)}: {text(reason)}" for what, reason in parts.unseen(report)[:MOST]])
+    yield from _folded("Not looked at", [f"- {text(what)}: {text(reason)}" for what, reason in common.unseen(report)[:MOST]])
     yield from _folded("Ignored", [f"- {text(str(item))}" for item in report.ignored[:MOST]])
     yield from _folded("Thresholds that are not the checks' own", [f"- {text(str(item))}" for item in report.thresholds])
     advice = [finding for finding in report.causes() if finding.severity is Severity.INFO]
@@ -52,7 +53,7 @@ def _finding(finding: Finding, by_id: dict[str, Finding]) -> Iterator[str]:
     mark = MARKS[State.FAIL if finding.severity is Severity.FAIL else State.WARN]
     yield f"### {mark} {finding.code}: {text(finding.message)}"
     yield ""
-    if evidence := parts.evidence(finding):
+    if evidence := common.evidence(finding):
         yield "| Evidence | |"
         yield "| --- | --- |"
         yield from (f"| {text(key)} | {text(value)} |" for key, value in evidence)

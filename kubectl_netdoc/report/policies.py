@@ -8,13 +8,13 @@ from typing import Any
 
 import msgspec
 
-from kubectl_netdoc.policy.change import Change
+from kubectl_netdoc.formats.text import safe
 from kubectl_netdoc.policy.connections import Connection, joined
 from kubectl_netdoc.policy.coverage import NamespaceCoverage, WorkloadCoverage
+from kubectl_netdoc.policy.diff import Change
 from kubectl_netdoc.policy.flaws import Flaw
 from kubectl_netdoc.policy.rules import Direction
 from kubectl_netdoc.report.connections import entries, table
-from kubectl_netdoc.report.terminal import safe
 
 FORMATS = ("text", "json")
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from kubectl_netdoc.model import Finding, Report, Severity, State
+from kubectl_netdoc.core.finding import Finding, Severity
+from kubectl_netdoc.core.report import Report, State
+from kubectl_netdoc.formats.text import safe
 from kubectl_netdoc.report.json import printable
-from kubectl_netdoc.report.terminal import safe
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 LEVELS = {Severity.FAIL: "error", Severity.WARN: "warning", Severity.INFO: "note"}

@@ -11,9 +11,10 @@ import msgspec
 from rich.cells import cell_len
 from tabulate import tabulate
 
-from kubectl_netdoc.model import CheckResult, Finding, Report, Severity, State, at_least
-from kubectl_netdoc.report import parts
-from kubectl_netdoc.report.terminal import safe
+from kubectl_netdoc.core.finding import Finding, Severity, at_least
+from kubectl_netdoc.core.report import CheckResult, Report, State
+from kubectl_netdoc.formats.text import safe
+from kubectl_netdoc.report import common
 
 WIDTH, LEAST, MOST = 100, 80, 120
 """Cells of a line where there is no terminal, and on one at least and at most."""
@@ -75,7 +76,7 @@ class Blocks:
         label = finding.severity.upper() if finding.severity is not Severity.INFO else "info"
         indent = len(label) + len(finding.code) + 3
         yield from self._wrapped(f"{self.paint(label, label)} {finding.code}  ", indent, finding.message)
-        if evidence := ", ".join(f"{key}={value}" for key, value in parts.evidence(finding, MOST_VALUES, ",")):
+        if evidence := ", ".join(f"{key}={value}" for key, value in common.evidence(finding, MOST_VALUES, ",")):
             yield from self._wrapped("  evidence: ", 12, evidence)
         if finding.explains:
             effects = [f"{self.by_id[effect].code} {self.by_id[effect].subject}" for effect in finding.explains]
@@ -116,7 +117,7 @@ class _Writer(Blocks):
                 yield from self.finding(finding)
                 yield ""
         yield from self._checks()
-        yield from self._listed("Not looked at:", [f"{what}: {reason}" for what, reason in parts.unseen(self.report)])
+        yield from self._listed("Not looked at:", [f"{what}: {reason}" for what, reason in common.unseen(self.report)])
         yield from self._listed("Ignored:", self.report.ignored)
         yield from self._listed("Thresholds that are not the checks' own:", self.report.thresholds)
         yield ""
@@ -147,7 +148,7 @@ def matrix(report: Report) -> str:
     """Return the mesh between nodes, a row a source and a column a target, or nothing where it was not measured."""
     cells: dict[tuple[str, str], list[str]] = {}
     for finding in report.findings:
-        for path, value in parts.paths(finding).items():
+        for path, value in common.paths(finding).items():
             cells.setdefault(path, []).append(value)
     nodes = sorted({node for pair in cells for node in pair})
     rows = [[safe(one), *(safe("; ".join(cells.get((one, other), ()))) for other in nodes)] for one in nodes]

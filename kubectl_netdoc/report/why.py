@@ -10,11 +10,11 @@ from typing import Any
 
 import msgspec
 
+from kubectl_netdoc.formats.text import safe
 from kubectl_netdoc.reachability.probe import Tried
 from kubectl_netdoc.reachability.story import Hop, Story
 from kubectl_netdoc.report import text
 from kubectl_netdoc.report.policies import heredoc
-from kubectl_netdoc.report.terminal import safe
 
 WIDTH = 100
 INDENT = 19

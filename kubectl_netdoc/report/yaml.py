@@ -6,7 +6,7 @@ from __future__ import annotations
 import msgspec
 import yaml
 
-from kubectl_netdoc.model import Report
+from kubectl_netdoc.core.report import Report
 
 _Dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 """libyaml's, where PyYAML has it: ten times as fast."""

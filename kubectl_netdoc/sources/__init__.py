@@ -7,10 +7,10 @@ from typing import Any, Protocol
 
 import msgspec
 
-from kubectl_netdoc.cluster import Cluster
-from kubectl_netdoc.facts import Measured
-from kubectl_netdoc.records import Kind
-from kubectl_netdoc.requests import Request
+from kubectl_netdoc.core.cluster import Cluster
+from kubectl_netdoc.core.facts import Measured
+from kubectl_netdoc.measurements.requests import Request
+from kubectl_netdoc.records.base import Kind
 
 UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 """What msgspec raises on JSON that is broken, not of the type asked for, not UTF-8, or nested too deep."""

@@ -14,11 +14,13 @@ import msgspec
 from msgspec import Struct
 
 from kubectl_netdoc import __version__
-from kubectl_netdoc.cluster import Cluster, Listing, Scope, Unavailable, Wishes
-from kubectl_netdoc.facts import Measured, Vantage
-from kubectl_netdoc.model import Tier, Unseen
-from kubectl_netdoc.records import KINDS, Kind
-from kubectl_netdoc.requests import Reply, Request
+from kubectl_netdoc.core.cluster import Cluster, Listing, Scope, Selection, Unavailable
+from kubectl_netdoc.core.facts import Measured, Vantage
+from kubectl_netdoc.core.finding import Unseen
+from kubectl_netdoc.core.tier import Tier
+from kubectl_netdoc.measurements.requests import Reply, Request
+from kubectl_netdoc.records.base import Kind
+from kubectl_netdoc.records.kinds import KINDS
 from kubectl_netdoc.sources import UNREADABLE, SourceError
 
 VERSION = 1
@@ -55,7 +57,7 @@ class Bundle(Struct, omit_defaults=True):
     scope: Scope = Scope()
     vantages: tuple[str, ...] = ()
     tier: Tier = Tier.PODS
-    wishes: Wishes = Wishes()
+    wishes: Selection = Selection()
     own_namespace: str = "netdoc"
     image: str = ""
     listings: dict[str, Stored] = {}

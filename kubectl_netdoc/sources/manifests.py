@@ -13,14 +13,14 @@ from typing import Any
 import msgspec
 import yaml
 
-from kubectl_netdoc.cluster import Cluster, Listing, Unavailable
-from kubectl_netdoc.facts import Measured
-from kubectl_netdoc.model import Unseen
-from kubectl_netdoc.records import KINDS, OWNERS, REPLICA_SET, Kind, Object, ObjectMeta, convert
-from kubectl_netdoc.report.terminal import safe
-from kubectl_netdoc.requests import Request
+from kubectl_netdoc.core.cluster import Cluster, Listing, Unavailable
+from kubectl_netdoc.core.facts import Measured
+from kubectl_netdoc.core.finding import Unseen
+from kubectl_netdoc.formats.text import safe, some
+from kubectl_netdoc.measurements.requests import Request
+from kubectl_netdoc.records.base import Kind, Object, ObjectMeta, convert
+from kubectl_netdoc.records.kinds import KINDS, OWNERS, REPLICA_SET
 from kubectl_netdoc.sources import SourceError
-from kubectl_netdoc.words import some
 
 Warn = Callable[[str], None]
 SUFFIXES = (".yaml", ".yml", ".json")

@@ -14,7 +14,8 @@ from collections.abc import Iterator
 
 import msgspec
 
-from kubectl_netdoc.requests import Forwarding, KernelRoute, Link, Neighbour, Outcome, RtnetlinkReply
+from kubectl_netdoc.measurements.base import Outcome
+from kubectl_netdoc.measurements.node import Forwarding, KernelRoute, Link, Neighbour, RtnetlinkReply
 
 MOST = 20_000
 """Entries of a kind that are kept."""

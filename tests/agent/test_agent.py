@@ -12,8 +12,8 @@ from typing import Any
 import dns.message
 import pytest
 
-from tests.agent.process import answers, ask, outcomes, query, run_agent
-from tests.agent.udp import closed_port, healthy, other_id, silent, udp_server
+from tests.support.agent_process import answers, ask, outcomes, query, run_agent
+from tests.support.udp_servers import closed_port, healthy, other_id, silent, udp_server
 
 SHORT = 0.2
 """Seconds that a server gets that will not answer."""

@@ -14,22 +14,12 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import dns.message
 import dns.rrset
 
-from kubectl_netdoc.requests import (
-    Address,
-    DnsLookup,
-    DnsReply,
-    HttpGet,
-    HttpReply,
-    Lost,
-    Outcome,
-    OwnName,
-    OwnService,
-    ResolvConf,
-    ResolvConfReply,
-)
-from kubectl_netdoc.sources.wire import OwnServices, Places
+from kubectl_netdoc.measurements.base import Address, Lost, Outcome, OwnName, OwnService
+from kubectl_netdoc.measurements.connect import HttpGet, HttpReply
+from kubectl_netdoc.measurements.dns import DnsLookup, DnsReply, ResolvConf, ResolvConfReply
+from kubectl_netdoc.sources.agent_protocol import OwnServices, Places
 from tests.agent.test_echo import asked, free_port
-from tests.agent.udp import healthy, silent, udp_server
+from tests.support.udp_servers import healthy, silent, udp_server
 
 
 @contextmanager

@@ -17,28 +17,14 @@ from pathlib import Path
 import pytest
 
 from kubectl_netdoc import agent
-from kubectl_netdoc.requests import (
-    Address,
-    Certificate,
-    CertificateReply,
-    Connect,
-    ConnectReply,
-    DnsLookup,
-    DnsReply,
-    Echo,
-    EchoReply,
-    EchoSample,
-    Lost,
-    Outcome,
-    OwnService,
-    Peer,
-    Probe,
-    Reply,
-)
-from kubectl_netdoc.sources import wire
+from kubectl_netdoc.measurements.base import Address, Lost, Outcome, OwnService, Peer
+from kubectl_netdoc.measurements.connect import Certificate, CertificateReply, Connect, ConnectReply, Echo, EchoReply, EchoSample
+from kubectl_netdoc.measurements.dns import DnsLookup, DnsReply
+from kubectl_netdoc.measurements.requests import Probe, Reply
+from kubectl_netdoc.sources import agent_protocol
+from kubectl_netdoc.sources.agent_protocol import OwnServices, Places, Server
 from kubectl_netdoc.sources.live.exec import parse, payload, resolvable
-from kubectl_netdoc.sources.wire import OwnServices, Places, Server
-from tests.agent.udp import healthy, udp_server
+from tests.support.udp_servers import healthy, udp_server
 
 NONCE = "0123456789abcdef"
 DEADLINE = 10
@@ -240,5 +226,5 @@ def test_a_pair_is_lost_when_one_of_it_is() -> None:
 
 
 def test_the_greeting_is_base64_on_the_wire() -> None:
-    line = wire.AgentReply(id=0, to="x", samples=[["ok", 1.0, base64.b64encode(b"\x1b[31m\xff").decode(), 0]])
-    assert sample(wire.reply(Echo("n1", Peer("n2")), line, places(1))).impostor
+    line = agent_protocol.AgentReply(id=0, to="x", samples=[["ok", 1.0, base64.b64encode(b"\x1b[31m\xff").decode(), 0]])
+    assert sample(agent_protocol.reply(Echo("n1", Peer("n2")), line, places(1))).impostor

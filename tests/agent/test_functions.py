@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from tests.agent.process import AGENT
+from tests.support.agent_process import AGENT
 
 
 @pytest.fixture

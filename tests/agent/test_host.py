@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from kubectl_netdoc import agent as package
-from tests.agent.process import LONGEST
+from tests.support.agent_process import LONGEST
 
 SETUP = "set -e; ip link set lo up; ip link add t0 type dummy; ip link set t0 up mtu 1400; ip addr add 10.9.0.1/24 dev t0; "
 SETUP += "ip route add blackhole 10.9.8.0/24; exec "

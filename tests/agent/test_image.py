@@ -19,9 +19,9 @@ import pytest
 
 from kubectl_netdoc import agent
 from kubectl_netdoc.sources.live.exec import BOOTSTRAP
-from tests.agent.process import LONGEST, ask, outcomes
 from tests.agent.test_echo import free_port
-from tests.agent.udp import healthy, udp_server
+from tests.support.agent_process import LONGEST, ask, outcomes
+from tests.support.udp_servers import healthy, udp_server
 
 DOCKERFILE = Path(__file__).parents[2] / "release" / "image" / "Dockerfile"
 OPENSHIFT_USER = 1000740000

@@ -9,7 +9,7 @@ from types import ModuleType
 
 import pytest
 
-from tests.agent.process import AGENT
+from tests.support.agent_process import AGENT
 
 
 @pytest.fixture

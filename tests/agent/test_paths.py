@@ -16,12 +16,13 @@ from typing import Any
 
 import pytest
 
-from kubectl_netdoc.requests import Burst, BurstReply, Lost, Outcome, PathMtu, PathMtuReply, Peer
-from kubectl_netdoc.sources import wire
-from kubectl_netdoc.sources.wire import AgentReply, Places, Server
-from tests.agent.process import AGENT
+from kubectl_netdoc.measurements.base import Lost, Outcome, Peer
+from kubectl_netdoc.measurements.path import Burst, BurstReply, PathMtu, PathMtuReply
+from kubectl_netdoc.sources import agent_protocol
+from kubectl_netdoc.sources.agent_protocol import AgentReply, Places, Server
 from tests.agent.test_echo import NONCE, asked, echo, places
-from tests.agent.udp import closed_port
+from tests.support.agent_process import AGENT
+from tests.support.udp_servers import closed_port
 
 __all__ = ["echo"]  # the echo server of test_echo, as a fixture
 
@@ -249,4 +250,4 @@ def test_a_burst_that_can_not_be_is_lost(times: list[float]) -> None:
     """More came back than was sent, or before it was sent."""
     there = Places({("n2", False): Server(("127.0.0.1",), NONCE)}, port=1)
     line = AgentReply(id=0, to="127.0.0.1", samples=[["ok", 1.0, 2, times]])
-    assert isinstance(wire.reply(Burst("n1", Peer("n2"), count=2), line, there), Lost)
+    assert isinstance(agent_protocol.reply(Burst("n1", Peer("n2"), count=2), line, there), Lost)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.agent.process import ask, outcomes, run_agent
-from tests.agent.udp import closed_port, healthy, silent, udp_server
+from tests.support.agent_process import ask, outcomes, run_agent
+from tests.support.udp_servers import closed_port, healthy, silent, udp_server
 
 VERSIONS = ("3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.14")
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import pytest
 
-from kubectl_netdoc.model import Check, Severity, State
+from kubectl_netdoc.core.check import Check
+from kubectl_netdoc.core.finding import Severity
+from kubectl_netdoc.core.report import State
 from kubectl_netdoc.testing import Case, outcome, pairs, state
 from tests.checks import cases_of, registered
 

@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 
-from kubectl_netdoc.cluster import Cluster, Unavailable
-from kubectl_netdoc.model import Check, Finding, Severity
-from kubectl_netdoc.records import Kind
+from kubectl_netdoc.core.check import Check
+from kubectl_netdoc.core.cluster import Cluster, Unavailable
+from kubectl_netdoc.core.finding import Finding, Severity
+from kubectl_netdoc.records.base import Kind
 from kubectl_netdoc.testing import Case, outcome
 from tests.checks import cases_of, registered
 

@@ -19,13 +19,17 @@ from typing import Any
 
 import pytest
 
-from kubectl_netdoc import clusterdns, kubeproxy, networks, registry
-from kubectl_netdoc.cluster import Cluster, Listing, Unavailable
-from kubectl_netdoc.facts import Measured
-from kubectl_netdoc.model import Finding, Report, Severity, State
-from kubectl_netdoc.records import NODE, Kind
-from kubectl_netdoc.requests import Request
-from kubectl_netdoc.run import run
+from kubectl_netdoc import cni
+from kubectl_netdoc.components import cluster_dns, kube_proxy
+from kubectl_netdoc.core.cluster import Cluster, Listing, Unavailable
+from kubectl_netdoc.core.facts import Measured
+from kubectl_netdoc.core.finding import Finding, Severity
+from kubectl_netdoc.core.report import Report, State
+from kubectl_netdoc.engine import registry
+from kubectl_netdoc.engine.run import run
+from kubectl_netdoc.measurements.requests import Request
+from kubectl_netdoc.records.base import Kind
+from kubectl_netdoc.records.kinds import NODE
 from kubectl_netdoc.sources import Source, manifests
 
 FOLDERS = Path(__file__).parent
@@ -180,11 +184,11 @@ def test_recognised(name: str, read: Callable[[Documents], Source]) -> None:
     cluster, report = judge(read(objects(name)))
     told = {f.subject.name: f for f in report.findings if f.code == "CNI010"}
     assert {network: _some_of(told[network], wanted) for network, wanted in known.networks.items()} == known.networks
-    assert told.keys() == known.networks.keys() == {found.name for found in networks.recognise(cluster)}
-    dns = clusterdns.service(cluster)
+    assert told.keys() == known.networks.keys() == {found.name for found in cni.recognise(cluster)}
+    dns = cluster_dns.service(cluster)
     assert (f"{dns.namespace}/{dns.name}" if dns else "") == known.dns
-    assert (kubeproxy.configured(cluster)[0], kubeproxy.replaced_by(cluster)) == (known.proxy, known.replaced)
-    assert {kubeproxy.embedded(node) for node in cluster.all(NODE)} - {""} == known.part_of
+    assert (kube_proxy.configured(cluster)[0], kube_proxy.replaced_by(cluster)) == (known.proxy, known.replaced)
+    assert {kube_proxy.embedded(node) for node in cluster.all(NODE)} - {""} == known.part_of
 
 
 def _some_of(finding: Finding, wanted: dict[str, object]) -> dict[str, object]:

@@ -17,7 +17,7 @@ import pytest
 from lab.faults.runner import Lab, LabError
 from tests.e2e.conftest import DEADLINE, Netdoc
 from tests.e2e.test_rights import USER, kubeconfig_of
-from tests.faults import found, looked_at_all
+from tests.support.faults import found, looked_at_all
 
 KILLS = 20
 SHORT = "5s"

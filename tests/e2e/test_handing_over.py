@@ -8,8 +8,8 @@ import re
 from collections import Counter
 from pathlib import Path
 
-from kubectl_netdoc.anonymous.vocabulary import PART
-from kubectl_netdoc.anonymous.words import known
+from kubectl_netdoc.anonymize.names import known
+from kubectl_netdoc.anonymize.vocabulary import PART
 from tests.e2e.conftest import Netdoc
 
 MOST_CALLS, MOST_KIB, MOST_PROBES = 120, 1500, 1500

@@ -11,28 +11,26 @@ from typing import Any, TypeVar
 
 import pytest
 
-from kubectl_netdoc.facts import Measured
-from kubectl_netdoc.model import Tier
-from kubectl_netdoc.records import NODE
-from kubectl_netdoc.requests import (
-    Address,
+from kubectl_netdoc.core.facts import Measured
+from kubectl_netdoc.core.tier import Tier
+from kubectl_netdoc.measurements.base import Address, Lost
+from kubectl_netdoc.measurements.connect import HttpGet, HttpReply
+from kubectl_netdoc.measurements.node import (
     CniConfig,
     CniConfigReply,
     Conntrack,
     ConntrackReply,
-    HttpGet,
-    HttpReply,
     Kernel,
     KernelReply,
-    Lost,
-    Request,
     Rtnetlink,
     RtnetlinkReply,
     ServiceRules,
     ServiceRulesReply,
 )
+from kubectl_netdoc.measurements.requests import Request
+from kubectl_netdoc.records.kinds import NODE
 from kubectl_netdoc.sources.live.client import Client, Options
-from kubectl_netdoc.sources.live.pods import ECHO_PORT, Settings
+from kubectl_netdoc.sources.live.debug_pods import ECHO_PORT, Settings
 from kubectl_netdoc.sources.live.source import LiveSource
 from lab.faults.runner import Lab
 from tests.e2e.conftest import DEADLINE, IMAGE, Netdoc

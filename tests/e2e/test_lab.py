@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from kubectl_netdoc.cluster import Listing
-from kubectl_netdoc.records import EVENT, KINDS, POD
+from kubectl_netdoc.core.cluster import Listing
+from kubectl_netdoc.records.kinds import EVENT, KINDS, POD
 from kubectl_netdoc.sources.live import lists
 from kubectl_netdoc.sources.live.client import Client, Options
 from lab.faults.model import Pair, on, pairs
 from lab.faults.runner import Fault, Lab, all_faults
 from tests.e2e.conftest import DEADLINE, Netdoc
-from tests.faults import found, judge, looked_at_all
+from tests.support.faults import found, judge, looked_at_all
 
 IN_CI = frozenset(
     {

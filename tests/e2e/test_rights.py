@@ -14,7 +14,7 @@ import yaml
 
 from lab.faults.runner import Lab
 from tests.e2e.conftest import Netdoc
-from tests.faults import looked_at_all
+from tests.support.faults import looked_at_all
 
 USER = "netdoc-e2e"
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from lab.faults.runner import Lab
 from tests.e2e.conftest import Netdoc
-from tests.faults import causes, found, looked_at_all
+from tests.support.faults import causes, found, looked_at_all
 
 
 def exchanges(netdoc: Netdoc, path: Path) -> list[dict[str, Any]]:

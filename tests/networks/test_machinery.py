@@ -20,15 +20,15 @@ from typing import Any
 import pytest
 
 from kubectl_netdoc.cli import options
-from kubectl_netdoc.cluster import Wishes
-from kubectl_netdoc.run import run
-from kubectl_netdoc.sources.live import pods
+from kubectl_netdoc.core.cluster import Selection
+from kubectl_netdoc.engine.run import run
+from kubectl_netdoc.sources.live import debug_pods
 from kubectl_netdoc.sources.live.client import Client, Options
 from kubectl_netdoc.sources.live.source import LiveSource
 from lab.faults.model import FOLDER
 from lab.faults.runner import Lab
 from tests.e2e.conftest import IMAGE, Netdoc
-from tests.faults import ABOVE_INFO, causes
+from tests.support.faults import ABOVE_INFO, causes
 
 HEALTHY_RUNS = 3
 DEADLINE = 150.0
@@ -467,20 +467,20 @@ def test_the_canary_names_the_node_whose_engine_stops(lab: Lab, network: str, mo
 
 
 def _canary(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
-    deny, engine = pods._Run.deny, ENGINES[lab.name]
+    deny, engine = debug_pods._Run.deny, ENGINES[lab.name]
 
     def send(signal: str) -> None:
         subprocess.run(["docker", "exec", f"{lab.name}-worker", "pkill", f"-{signal}", "-f", engine], check=True, timeout=30)
 
-    def stop_and_deny(running: pods._Run) -> None:
+    def stop_and_deny(running: debug_pods._Run) -> None:
         send("STOP")
         deny(running)
 
-    monkeypatch.setattr(pods._Run, "deny", stop_and_deny)
+    monkeypatch.setattr(debug_pods._Run, "deny", stop_and_deny)
     known, checks = options.choose(("policy_enforcement",), (), ())
-    source = LiveSource(Client(Options(kubeconfig=str(lab.kubeconfig))), (), pods.Settings(image=IMAGE))
+    source = LiveSource(Client(Options(kubeconfig=str(lab.kubeconfig))), (), debug_pods.Settings(image=IMAGE))
     try:
-        report = run(source, known, checks, wishes=Wishes(checks=("policy_enforcement",))).report
+        report = run(source, known, checks, wishes=Selection(checks=("policy_enforcement",))).report
     finally:
         send("CONT")
     return [(f.code, str(f.subject)) for f in report.findings if f.severity in ABOVE_INFO]  # a loaded node may be late: advice

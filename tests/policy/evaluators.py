@@ -10,12 +10,13 @@ from typing import Any
 
 import msgspec
 
-from kubectl_netdoc.cluster import Cluster, Listing
+from kubectl_netdoc.core.cluster import Cluster, Listing
 from kubectl_netdoc.policy import engine as engine_module
 from kubectl_netdoc.policy import ports as ports_module
 from kubectl_netdoc.policy.connections import Range, connections
 from kubectl_netdoc.policy.engine import Engine
-from kubectl_netdoc.records import KINDS, POD, Object, convert
+from kubectl_netdoc.records.base import Object, convert
+from kubectl_netdoc.records.kinds import KINDS, POD
 from tests.policy import naive
 from tests.policy.naive import End, Raw, Side, Verdict
 

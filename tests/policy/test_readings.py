@@ -9,13 +9,15 @@ from typing import Any
 import pytest
 import yaml
 
-from kubectl_netdoc.cluster import Cluster
-from kubectl_netdoc.facts import Facts, Measured, Vantage
-from kubectl_netdoc.policy import enforcers, names, own, ports
-from kubectl_netdoc.policy.cover import implies
+from kubectl_netdoc.core.cluster import Cluster
+from kubectl_netdoc.core.facts import Facts, Measured, Vantage
+from kubectl_netdoc.policy import dns_access, enforcers, ports
 from kubectl_netdoc.policy.coverage import Coverage, Exposure
 from kubectl_netdoc.policy.engine import Engine
-from kubectl_netdoc.records import (
+from kubectl_netdoc.policy.redundant_rules import implies
+from kubectl_netdoc.probes import own_policies
+from kubectl_netdoc.records.base import Kind, convert
+from kubectl_netdoc.records.kinds import (
     ADMIN_NETWORK_POLICY,
     BASELINE_ADMIN_NETWORK_POLICY,
     CLUSTER_NETWORK_POLICY,
@@ -23,8 +25,6 @@ from kubectl_netdoc.records import (
     NETWORK_POLICY,
     NODE,
     POD,
-    Kind,
-    convert,
 )
 from kubectl_netdoc.testing import Built, make_cluster, make_namespace, make_pod, make_policy, make_service, outcome
 from tests.checks import registered
@@ -101,7 +101,7 @@ def test_netdocs_own_pod_is_judged_by_its_address(vantage: str, certain: bool) -
     """An ipBlock on the pods' range lets it in with most networks: no excuse for a time-out."""
     incoming = make_policy("{podSelector: {}, ingress: [{from: [{ipBlock: {cidr: 10.0.0.0/8}}]}]}", "in")
     cluster = make_cluster(WEB, *NODES, incoming, vantages=("n2",))
-    doubt = own.doubt(Facts(cluster, Measured(vantages=(Vantage("n2", True, ip=vantage),))), "n2", "10.0.0.1", 80)
+    doubt = own_policies.doubt(Facts(cluster, Measured(vantages=(Vantage("n2", True, ip=vantage),))), "n2", "10.0.0.1", 80)
     assert doubt is not None
     assert doubt.certain is certain
 
@@ -117,7 +117,7 @@ def test_policies_are_compiled_once_for_all_checks(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(Engine, "__init__", counted)
     cluster = make_cluster(WEB, *NODES, DENY_IN, vantages=("n2",))
     for _ in range(3):
-        own.doubt(Facts(cluster.view(own.KINDS), Measured()), "n2", "10.0.0.1", 80)
+        own_policies.doubt(Facts(cluster.view(own_policies.KINDS), Measured()), "n2", "10.0.0.1", 80)
     assert len(made) == 1
 
 
@@ -132,10 +132,10 @@ def test_dns_is_asked_in_the_family_of_its_service(way: str) -> None:
         make_pod("web-1", ip="fd00::1" if ":" in way else "10.0.0.1"),
     )
     for allowed, cidr in ((True, f"{server}/{128 if ':' in way else 32}"), (False, "2001:db8::/32")):
-        engine = Engine(make_cluster(*objects, out(cidr)), strangers=((names.STRANGERS, {}),))
-        dns = names.servers(engine)
+        engine = Engine(make_cluster(*objects, out(cidr)), strangers=((dns_access.STRANGERS, {}),))
+        dns = dns_access.servers(engine)
         assert dns is not None
-        assert bool(list(names.deaf(engine, Coverage(engine).peers, dns))) is not allowed
+        assert bool(list(dns_access.deaf(engine, Coverage(engine).peers, dns))) is not allowed
 
 
 def test_a_column_does_not_say_the_world_where_pods_are_denied() -> None:
@@ -146,7 +146,7 @@ def test_a_column_does_not_say_the_world_where_pods_are_denied() -> None:
     )
     everywhere = make_policy("{podSelector: {}, ingress: [{from: [{ipBlock: {cidr: 0.0.0.0/0}}]}]}", "open")
     for objects, expected in (((deny,), Exposure.OUTSIDE), ((), Exposure.WORLD), ((everywhere,), Exposure.WORLD)):
-        engine = Engine(make_cluster(WEB, make_namespace("shop"), *objects), strangers=((names.STRANGERS, {}),))
+        engine = Engine(make_cluster(WEB, make_namespace("shop"), *objects), strangers=((dns_access.STRANGERS, {}),))
         assert [workload.exposure for space in Coverage(engine).namespaces for workload in space.workloads] == [expected]
 
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from tests.commandline import Netdoc, complaint, in_process
-from tests.kube import kubeconfig
-from tests.reports.serving import serving
+from tests.support.commandline import Netdoc, complaint, in_process
+from tests.support.kubeconfigs import kubeconfig
+from tests.support.served_objects import serving
 
 pytestmark = pytest.mark.slow  # not part of make check
 

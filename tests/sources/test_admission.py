@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from kubectl_netdoc.facts import Trouble
-from kubectl_netdoc.records import Pod
+from kubectl_netdoc.core.facts import Trouble
+from kubectl_netdoc.records.pods import Pod
 from kubectl_netdoc.sources.live.admission import SHOWN, explained, refusal
 from kubectl_netdoc.sources.live.client import ApiError, Client, Options
-from kubectl_netdoc.sources.live.inside import measure
+from kubectl_netdoc.sources.live.ephemeral_container import measure
 from kubectl_netdoc.testing import make_pod
-from tests.commandline import Netdoc, complaint, in_process
-from tests.kube import kubeconfig
-from tests.server import Heard, api_server
+from tests.support.api_server import Heard, api_server
+from tests.support.commandline import Netdoc, complaint, in_process
+from tests.support.kubeconfigs import kubeconfig
 
 NOT_YOURS = "Forbidden: not usable by user or serviceaccount"
 OPENSHIFT = (

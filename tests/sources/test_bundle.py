@@ -17,17 +17,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kubectl_netdoc import registry
-from kubectl_netdoc.cluster import Cluster, Listing, Scope, Unavailable
-from kubectl_netdoc.facts import Measured, Vantage
-from kubectl_netdoc.model import Report, Rule, Unseen
-from kubectl_netdoc.records import COREFILE, EVENT, JOB, KINDS, NODE, SERVICE, TLS_SECRET, Kind
-from kubectl_netdoc.requests import DnsLookup, Lost, Reply, Request
-from kubectl_netdoc.run import run
+from kubectl_netdoc.core.cluster import Cluster, Listing, Scope, Unavailable
+from kubectl_netdoc.core.facts import Measured, Vantage
+from kubectl_netdoc.core.finding import Grant, Unseen
+from kubectl_netdoc.core.report import Report
+from kubectl_netdoc.engine import registry
+from kubectl_netdoc.engine.run import run
+from kubectl_netdoc.measurements.base import Lost
+from kubectl_netdoc.measurements.dns import DnsLookup
+from kubectl_netdoc.measurements.requests import Reply, Request
+from kubectl_netdoc.records.base import Kind
+from kubectl_netdoc.records.ingress import TLS_SECRET
+from kubectl_netdoc.records.kinds import COREFILE, EVENT, JOB, KINDS, NODE, SERVICE
 from kubectl_netdoc.sources import SourceError, bundle
 from kubectl_netdoc.sources.live import lists
 from kubectl_netdoc.testing import make_cluster, make_corefile, make_dns_reply, make_node, make_pod, make_service, make_slice
-from tests.sources.raw import OBJECTS, SECRET
+from tests.support.websocket import OBJECTS, SECRET
 
 NOTE = {"fault": "none", "lab": "test"}
 
@@ -59,7 +64,7 @@ def broken_cluster() -> Cluster:
         make_service("kube-dns", "kube-system", selector={"k8s-app": "kube-dns"}, ports=((53, 53),), cluster_ip="10.96.0.10"),
         make_slice("kube-dns", "kube-system", addresses={"10.0.0.53": "coredns-1"}, port=53, protocol="UDP"),
         make_corefile(".:53 {\n  kubernetes cluster.local\n  forward . 10.96.0.10\n}\n"),
-        unavailable={EVENT: Unavailable("forbidden", Rule("list", "events")), JOB: Unavailable("no such kind", by_design=True)},
+        unavailable={EVENT: Unavailable("forbidden", Grant("list", "events")), JOB: Unavailable("no such kind", by_design=True)},
         vantages=("n1", "n2"),
     )
     cluster.server, cluster.scope = "v1.34.0", Scope(("shop",), "cluster-wide lists are forbidden")

@@ -9,12 +9,15 @@ from typing import Any, cast
 
 import pytest
 
-from kubectl_netdoc.requests import Canary, CanaryReply, Echo, EchoReply, EchoSample, Lost, Outcome, Peer, Reply, Trial
+from kubectl_netdoc.measurements.base import Lost, Outcome, Peer
+from kubectl_netdoc.measurements.canary import Canary, CanaryReply, CanaryTrial
+from kubectl_netdoc.measurements.connect import Echo, EchoReply, EchoSample
+from kubectl_netdoc.measurements.requests import Reply
+from kubectl_netdoc.sources.agent_protocol import Places
 from kubectl_netdoc.sources.live import canary
 from kubectl_netdoc.sources.live import exec as agent_exec
 from kubectl_netdoc.sources.live.client import ApiError, Client
-from kubectl_netdoc.sources.live.pods import DebugPod, Session
-from kubectl_netdoc.sources.wire import Places
+from kubectl_netdoc.sources.live.debug_pods import DebugPod, Session
 
 NODES = ("n1", "n2")
 FAR_AWAY = 3600.0
@@ -74,7 +77,7 @@ def flown(monkeypatch: pytest.MonkeyPatch, network: Network, deadline: float = F
     return found
 
 
-def trials(reply: Any) -> tuple[Trial, ...]:
+def trials(reply: Any) -> tuple[CanaryTrial, ...]:
     assert isinstance(reply, CanaryReply)
     return reply.trials
 

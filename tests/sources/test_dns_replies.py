@@ -10,8 +10,10 @@ import dns.message
 import dns.rrset
 import pytest
 
-from kubectl_netdoc.requests import DnsLookup, DnsReply, Lost, Outcome, Reply, ResolvConf, ResolvConfNameserver, ResolvConfReply
-from kubectl_netdoc.sources import wire
+from kubectl_netdoc.measurements.base import Lost, Outcome, ResolvConfNameserver
+from kubectl_netdoc.measurements.dns import DnsLookup, DnsReply, ResolvConf, ResolvConfReply
+from kubectl_netdoc.measurements.requests import Reply
+from kubectl_netdoc.sources import agent_protocol
 
 LOOKUP = DnsLookup("n1", ResolvConfNameserver(), "web.shop.svc.cluster.local.", samples=3)
 
@@ -19,7 +21,7 @@ LOOKUP = DnsLookup("n1", ResolvConfNameserver(), "web.shop.svc.cluster.local.", 
 def read(text: str | bytes) -> Reply:
     """Return what a resolv.conf is read as."""
     encoded = base64.b64encode(text if isinstance(text, bytes) else text.encode()).decode()
-    return wire.reply(ResolvConf("n1"), wire.AgentReply(samples=[["ok", 0.0, encoded]]))
+    return agent_protocol.reply(ResolvConf("n1"), agent_protocol.AgentReply(samples=[["ok", 0.0, encoded]]))
 
 
 def test_a_kubelets_resolv_conf() -> None:
@@ -63,7 +65,7 @@ def sample(*rrsets: dns.rrset.RRset, truncated: bool = False, ms: float = 1.0) -
 
 def heard(*samples: list[object]) -> DnsReply:
     """Return the reply that some samples are read as."""
-    reply = wire.reply(LOOKUP, wire.AgentReply(to="10.96.0.10", samples=list(samples)))
+    reply = agent_protocol.reply(LOOKUP, agent_protocol.AgentReply(to="10.96.0.10", samples=list(samples)))
     assert isinstance(reply, DnsReply)
     return reply
 
@@ -102,11 +104,13 @@ def test_nothing_is_made_of_what_is_no_answer() -> None:
 
 
 def test_no_more_records_are_kept_than_the_most() -> None:
-    many = records("web.shop.svc.cluster.local.", "A", *(f"10.1.{n // 250}.{n % 250}" for n in range(wire.MOST_RECORDS + 50)))
+    many = records(
+        "web.shop.svc.cluster.local.", "A", *(f"10.1.{n // 250}.{n % 250}" for n in range(agent_protocol.MOST_RECORDS + 50))
+    )
     reply = heard(sample(many))
-    assert len(reply.records) == wire.MOST_RECORDS
-    assert reply.samples[0].answers == wire.MOST_RECORDS + 50
+    assert len(reply.records) == agent_protocol.MOST_RECORDS
+    assert reply.samples[0].answers == agent_protocol.MOST_RECORDS + 50
 
 
 def test_a_resolv_conf_that_did_not_come_is_lost() -> None:
-    assert isinstance(wire.reply(ResolvConf("n1"), wire.AgentReply(error="FileNotFoundError")), Lost)
+    assert isinstance(agent_protocol.reply(ResolvConf("n1"), agent_protocol.AgentReply(error="FileNotFoundError")), Lost)

@@ -20,13 +20,15 @@ from aiohttp import WSMsgType, web
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kubectl_netdoc.facts import Trouble
-from kubectl_netdoc.requests import Address, DnsLookup, DnsReply, Lost, Outcome, Reply
-from kubectl_netdoc.sources import wire
+from kubectl_netdoc.core.facts import Trouble
+from kubectl_netdoc.measurements.base import Address, Lost, Outcome
+from kubectl_netdoc.measurements.dns import DnsLookup, DnsReply
+from kubectl_netdoc.measurements.requests import Reply
+from kubectl_netdoc.sources import agent_protocol
 from kubectl_netdoc.sources.live import exec as transport
 from kubectl_netdoc.sources.live.client import Client
-from tests.agent.udp import healthy, udp_server
-from tests.kube import LONGEST, TOKEN, Exec, accept, client, exec_server, in_thread
+from tests.support.kubeconfigs import LONGEST, TOKEN, Exec, accept, client, exec_server, in_thread
+from tests.support.udp_servers import healthy, udp_server
 
 STDOUT, STDERR, ERROR = b"\x01", b"\x02", b"\x03"
 END = b'{"end": true, "replies": 3, "throttled": 0.25}\n'
@@ -219,9 +221,9 @@ def test_payload_is_framed_by_lengths() -> None:
 @pytest.mark.parametrize("name", ["a..b.", f"{'x' * 64}.", f"{'abc.' * 80}", "\\300.", ""])
 def test_name_that_can_not_be_asked_for_is_lost_and_the_others_are_not(name: str) -> None:
     request = DnsLookup("n1", Address("127.0.0.1"), name, samples=1)
-    ask = wire.ask(0, request)
+    ask = agent_protocol.ask(0, request)
     if not ask["payloads"]:
-        reply = wire.reply(request, wire.decode(line(0)))
+        reply = agent_protocol.reply(request, agent_protocol.decode(line(0)))
         assert isinstance(reply, Lost)
 
 

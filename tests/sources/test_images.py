@@ -6,10 +6,9 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from kubectl_netdoc.cluster import Cluster
-from kubectl_netdoc.python_images import has_python, registry
-from kubectl_netdoc.records import Node
-from kubectl_netdoc.records.core import NodeImage, NodeStatus
+from kubectl_netdoc.core.cluster import Cluster
+from kubectl_netdoc.records.nodes import Node, NodeImage, NodeStatus
+from kubectl_netdoc.records.python_images import has_python, registry
 from kubectl_netdoc.sources.live.images import AUTO, DEFAULT, choose
 from kubectl_netdoc.testing import make_cluster, make_node
 

@@ -10,9 +10,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from kubectl_netdoc.cluster import Cluster, Listing, Unavailable
-from kubectl_netdoc.model import Rule
-from kubectl_netdoc.records import (
+from kubectl_netdoc.core.cluster import Cluster, Listing, Unavailable
+from kubectl_netdoc.core.finding import Grant
+from kubectl_netdoc.records.base import Kind
+from kubectl_netdoc.records.cni import NETWORK_LOG
+from kubectl_netdoc.records.kinds import (
     CLUSTER_NETWORK_POLICY,
     COREFILE,
     DNS_LOG,
@@ -21,18 +23,15 @@ from kubectl_netdoc.records import (
     JOB,
     KINDS,
     NATIVE_POLICIES,
-    NETWORK_LOG,
     NODE,
     POD,
     SERVICE,
-    EndpointSlice,
-    Kind,
-    Service,
 )
+from kubectl_netdoc.records.services import EndpointSlice, Service
 from kubectl_netdoc.sources import SourceError
 from kubectl_netdoc.sources.live import lists
 from kubectl_netdoc.sources.live.client import ApiError
-from tests.kube import EVERYWHERE, TOKEN, FakeApi, client, thing
+from tests.support.kubeconfigs import EVERYWHERE, TOKEN, FakeApi, client, thing
 
 PODS = "/api/v1/pods"
 NODES = "/api/v1/nodes"
@@ -134,7 +133,7 @@ def test_one_refused_list_is_unavailable_with_the_least_rule(api: FakeApi, read:
     api.refuse(NODES)
     api.lists(PODS, thing("a", "shop"))
     cluster = read(NODE, POD)
-    assert why(cluster, NODE).grant == Rule("list", "nodes")
+    assert why(cluster, NODE).grant == Grant("list", "nodes")
     assert names(cluster, POD) == ["a"]
     assert cluster.scope.namespaces == ()
 
@@ -142,7 +141,7 @@ def test_one_refused_list_is_unavailable_with_the_least_rule(api: FakeApi, read:
 def test_rule_names_the_group_and_the_namespaces_asked_for(api: FakeApi, read: Read) -> None:
     api.refuse("/apis/discovery.k8s.io/v1/namespaces/shop/endpointslices")
     cluster = read(NODE, ENDPOINT_SLICE, namespaces=("shop",))
-    assert why(cluster, ENDPOINT_SLICE).grant == Rule("list", "endpointslices", "discovery.k8s.io", "shop")
+    assert why(cluster, ENDPOINT_SLICE).grant == Grant("list", "endpointslices", "discovery.k8s.io", "shop")
 
 
 def test_object_read_by_name_needs_get_on_that_name(api: FakeApi, read: Read) -> None:
@@ -168,7 +167,7 @@ def test_refused_cluster_wide_falls_back_to_the_namespace_of_the_context(api: Fa
     assert names(cluster, POD) == ["mine", "dns"]
     assert names(cluster, SERVICE) == ["web", "kube-dns"]
     assert cluster.scope.namespaces == ("shop",)
-    assert why(cluster, NODE).grant == Rule("list", "nodes")
+    assert why(cluster, NODE).grant == Grant("list", "nodes")
 
 
 def test_namespace_of_which_not_every_list_is_permitted_is_left_out(api: FakeApi, read: Read) -> None:
@@ -201,14 +200,14 @@ def test_cluster_dns_that_may_not_be_read_whole_is_not_half_there(api: FakeApi, 
 def test_namespace_asked_for_that_is_refused_is_unavailable(api: FakeApi, read: Read) -> None:
     api.lists(within("shop"), thing("web", "shop"))
     api.refuse(within("bank"))
-    assert why(read(NODE, POD, namespaces=("shop", "bank")), POD).grant == Rule("list", "pods", "", "shop,bank")
+    assert why(read(NODE, POD, namespaces=("shop", "bank")), POD).grant == Grant("list", "pods", "", "shop,bank")
 
 
 def test_every_list_refused_is_the_end_with_exit_code_3(api: FakeApi, read: Read) -> None:
     api.refuse(*EVERYWHERE, within("shop"), within("kube-system"), "/version")
     error = refused(read, NODE, POD)
     assert error.exit_code == 3
-    assert str(Rule("list", "nodes")) in str(error)
+    assert str(Grant("list", "nodes")) in str(error)
 
 
 OTHER = "openshift-dns"

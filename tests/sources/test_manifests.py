@@ -13,23 +13,12 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kubectl_netdoc import registry
-from kubectl_netdoc.cluster import Cluster, Listing, Unavailable
-from kubectl_netdoc.records import (
-    CALICO_POOL,
-    COREFILE,
-    DEPLOYMENT,
-    EVENT,
-    KINDS,
-    NETWORK_AGENT,
-    NETWORK_CONFIG,
-    NODE,
-    POD,
-    PROXY_CONFIG,
-    REPLICA_SET,
-    SERVICE,
-    Kind,
-)
+from kubectl_netdoc.core.cluster import Cluster, Listing, Unavailable
+from kubectl_netdoc.engine import registry
+from kubectl_netdoc.records.base import Kind
+from kubectl_netdoc.records.cni import CALICO_POOL, NETWORK_AGENT, NETWORK_CONFIG
+from kubectl_netdoc.records.kinds import COREFILE, DEPLOYMENT, EVENT, KINDS, NODE, POD, REPLICA_SET, SERVICE
+from kubectl_netdoc.records.kube_proxy import PROXY_CONFIG
 from kubectl_netdoc.sources import SourceError, manifests
 from kubectl_netdoc.testing import judge
 

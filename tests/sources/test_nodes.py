@@ -13,8 +13,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from kubectl_netdoc.requests import (
-    Address,
+from kubectl_netdoc.measurements.base import Address, Lost
+from kubectl_netdoc.measurements.node import (
     CniConfig,
     CniConfigReply,
     CniFile,
@@ -25,15 +25,14 @@ from kubectl_netdoc.requests import (
     Kernel,
     KernelReply,
     KernelRoute,
-    Lost,
     Neighbour,
-    Probe,
     Rtnetlink,
     RtnetlinkReply,
     ServiceRules,
     ServiceRulesReply,
 )
-from kubectl_netdoc.sources import kernel, rtnetlink, wire
+from kubectl_netdoc.measurements.requests import Probe
+from kubectl_netdoc.sources import agent_protocol, kernel_replies, rtnetlink
 from kubectl_netdoc.sources.live import exec as transport
 
 DUMPS = [
@@ -44,7 +43,7 @@ DUMPS = [
 
 def reply(request: Probe, *sample: Any) -> object:
     """Return what becomes of one sample of the agent."""
-    return wire.reply(request, wire.AgentReply(0, "", [["ok", 1.0, *sample]]))
+    return agent_protocol.reply(request, agent_protocol.AgentReply(0, "", [["ok", 1.0, *sample]]))
 
 
 def real() -> RtnetlinkReply:
@@ -171,7 +170,7 @@ TEXTS = {
 
 
 def test_counters_by_their_names() -> None:
-    found = kernel.counters(TEXTS)
+    found = kernel_replies.counters(TEXTS)
     assert found["Tcp.RetransSegs"] == 7
     assert found["Udp.RcvbufErrors"] == 3
     assert found["Udp6RcvbufErrors"] == 4
@@ -224,5 +223,5 @@ def test_rules_and_cni_files() -> None:
 
 
 def test_only_what_needs_it_keeps_a_capability() -> None:
-    assert wire.capabilities((Rtnetlink("n1"), Kernel("n1"), CniConfig("n1"))) == []
-    assert wire.capabilities((Rtnetlink("n1"), ServiceRules("n1"))) == [12]
+    assert agent_protocol.capabilities((Rtnetlink("n1"), Kernel("n1"), CniConfig("n1"))) == []
+    assert agent_protocol.capabilities((Rtnetlink("n1"), ServiceRules("n1"))) == [12]

@@ -12,12 +12,17 @@ from typing import Any, cast
 import msgspec
 import pytest
 
-from kubectl_netdoc import rbac, registry
-from kubectl_netdoc.model import Rule, Tier
-from kubectl_netdoc.records import COREFILE, DNS_LOG, KINDS, NODE, POD, Kind
-from kubectl_netdoc.requests import Echo, EchoReply, EchoSample, Lost, Outcome, Peer, Reply, Request
-from kubectl_netdoc.run import run
-from kubectl_netdoc.sources.live import canary, client, pods, rights
+from kubectl_netdoc.core.finding import Grant
+from kubectl_netdoc.core.tier import Tier
+from kubectl_netdoc.engine import registry
+from kubectl_netdoc.engine.run import run
+from kubectl_netdoc.measurements.base import Lost, Outcome, Peer
+from kubectl_netdoc.measurements.connect import Echo, EchoReply, EchoSample
+from kubectl_netdoc.measurements.requests import Reply, Request
+from kubectl_netdoc.permissions import needed
+from kubectl_netdoc.records.base import Kind
+from kubectl_netdoc.records.kinds import COREFILE, DNS_LOG, KINDS, NODE, POD
+from kubectl_netdoc.sources.live import canary, client, debug_pods, rights
 from kubectl_netdoc.sources.live import exec as agent_exec
 from kubectl_netdoc.sources.live.source import LiveSource
 
@@ -45,7 +50,7 @@ class Recorder:
     """Stands for the client: notes each request as the rule that would grant it, and plays a small cluster."""
 
     def __init__(self) -> None:
-        self.asked: set[Rule] = set()
+        self.asked: set[Grant] = set()
         self.made: list[dict[str, Any]] = []
         self.watches: list[Watching] = []
         self.host, self.context, self.namespace, self.options = "host", "lab", "shop", client.Options()
@@ -75,7 +80,7 @@ class Recorder:
             return [{"metadata": {"name": "one", "namespace": "x"}, "status": {"containerStatuses": [{"name": "c"}]}}]
         rule = granted("GET", path)
         kind = BY_PATH.get((rule.group, rule.resource))
-        listing = rbac._sample().listing(kind) if kind else None
+        listing = needed._sample().listing(kind) if kind else None
         items = [item for item in getattr(listing, "items", ()) if rule.namespace in ("", item.namespace)]
         return [msgspec.to_builtins(item) for item in items]
 
@@ -94,10 +99,10 @@ class Recorder:
             watch.changes.put(running(body))
 
     def exec(self, namespace: str, pod: str, *more: Any) -> None:
-        self.asked.add(Rule("get", "pods/exec", "", namespace))
+        self.asked.add(Grant("get", "pods/exec", "", namespace))
 
 
-def granted(method: str, path: str) -> Rule:
+def granted(method: str, path: str) -> Grant:
     """Return the rule that grants a request, by its path: /api/v1/… or /apis/GROUP/VERSION/…"""
     _, api, *parts = path.split("/")
     group, parts = ("", parts[1:]) if api == "api" else (parts[0], parts[2:])
@@ -107,7 +112,7 @@ def granted(method: str, path: str) -> Rule:
     name, sub = (*parts[1:], "", "")[:2]
     verb = {"POST": "create", "DELETE": "delete", "PATCH": "patch", "GET": "get" if name else "list"}[method]
     exact = (name,) if parts[0] == "configmaps" else ()
-    return Rule(verb, "/".join(filter(None, (parts[0], sub))), group, namespace, exact)
+    return Grant(verb, "/".join(filter(None, (parts[0], sub))), group, namespace, exact)
 
 
 def running(body: dict[str, Any]) -> bytes:
@@ -147,26 +152,26 @@ def recorder(monkeypatch: pytest.MonkeyPatch) -> Recorder:
     return Recorder()
 
 
-def each(rules: set[Rule]) -> set[Rule]:
+def each(rules: set[Grant]) -> set[Grant]:
     """Rules with one name each."""
     return {msgspec.structs.replace(rule, names=(name,) if name else ()) for rule in rules for name in rule.names or ("",)}
 
 
-def covers(wide: Rule, rule: Rule) -> bool:
+def covers(wide: Grant, rule: Grant) -> bool:
     return rule in (wide, msgspec.structs.replace(wide, namespace=rule.namespace)) and wide.namespace in ("", rule.namespace)
 
 
-def asked_for(recorder: Recorder, namespaces: tuple[str, ...], settings: pods.Settings | None) -> set[Rule]:
+def asked_for(recorder: Recorder, namespaces: tuple[str, ...], settings: debug_pods.Settings | None) -> set[Grant]:
     """Everything that a run of all checks asks."""
     known = registry.load()
     run(LiveSource(cast("client.Client", recorder), namespaces, settings), known, known.checks)
     return recorder.asked
 
 
-def declared(**wanted: Any) -> set[Rule]:
+def declared(**wanted: Any) -> set[Grant]:
     """The least rights where everything is there, on a server before 1.35."""
-    whole = rbac.Wanted(checks=registry.load().checks, versions=VERSIONS, spaces=ELSEWHERE, **wanted)
-    return each({right.rule for right in rbac.for_server(rbac.least(whole), "v1.34.0")})
+    whole = needed.Wanted(checks=registry.load().checks, versions=VERSIONS, spaces=ELSEWHERE, **wanted)
+    return each({right.rule for right in needed.for_server(needed.least(whole), "v1.34.0")})
 
 
 SCOPES = pytest.mark.parametrize("namespaces", [(), ("shop", "bank")], ids=["everywhere", "two namespaces"])
@@ -177,7 +182,7 @@ SCOPES = pytest.mark.parametrize("namespaces", [(), ("shop", "bank")], ids=["eve
 def test_a_run_asks_for_what_is_declared_and_for_nothing_else(
     recorder: Recorder, namespaces: tuple[str, ...], pod_namespace: str
 ) -> None:
-    asked = asked_for(recorder, namespaces, pods.Settings(namespace=pod_namespace))
+    asked = asked_for(recorder, namespaces, debug_pods.Settings(namespace=pod_namespace))
     said = declared(namespaces=namespaces, pod_namespace=pod_namespace)
     assert {rule for rule in asked if not any(covers(wide, rule) for wide in said)} == set()
     assert {wide for wide in said if not any(covers(wide, rule) for rule in asked)} == set()
@@ -193,7 +198,7 @@ def test_a_run_without_pods_only_reads(recorder: Recorder, namespaces: tuple[str
 
 def test_exec_takes_create_from_the_version_on_that_asks_for_it() -> None:
     uses = [use for use in rights.measuring("x") if use.since]
-    assert {use.rule for use in uses if use.since >= (1, 35)} == {Rule("create", "pods/exec", "", "x")}
+    assert {use.rule for use in uses if use.since >= (1, 35)} == {Grant("create", "pods/exec", "", "x")}
 
 
 def test_nothing_is_taken_that_a_run_does_not_make() -> None:
@@ -219,5 +224,5 @@ def test_single_things_are_asked_for_where_they_are() -> None:
 
 
 def test_namespaces_asked_for_bound_what_has_one() -> None:
-    assert rights.reading(POD, ("a", "b")) == (Rule("list", "pods", "", "a"), Rule("list", "pods", "", "b"))
-    assert rights.reading(NODE, ("a", "b")) == (Rule("list", "nodes"),)
+    assert rights.reading(POD, ("a", "b")) == (Grant("list", "pods", "", "a"), Grant("list", "pods", "", "b"))
+    assert rights.reading(NODE, ("a", "b")) == (Grant("list", "nodes"),)

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from kubectl_netdoc.records import KINDS
-from tests.commandline import Netdoc, in_process
-from tests.kube import kubeconfig
-from tests.server import Heard, api_server
+from kubectl_netdoc.records.kinds import KINDS
+from tests.support.api_server import Heard, api_server
+from tests.support.commandline import Netdoc, in_process
+from tests.support.kubeconfigs import kubeconfig
 
 BUILT_IN = frozenset(
     {

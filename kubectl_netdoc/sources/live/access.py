@@ -11,8 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from msgspec import Struct, field
 
-from kubectl_netdoc import typed
-from kubectl_netdoc.model import Rule
+from kubectl_netdoc.core.finding import Grant
+from kubectl_netdoc.formats import strict_json
 from kubectl_netdoc.sources import UNREADABLE, SourceError
 from kubectl_netdoc.sources.live.client import ApiError, Client
 
@@ -41,7 +41,7 @@ class _Whoami(Struct):
     status: _UserInfo = field(default_factory=_UserInfo)
 
 
-def allowed(client: Client, rules: Collection[Rule]) -> dict[Rule, bool]:
+def allowed(client: Client, rules: Collection[Grant]) -> dict[Grant, bool]:
     """Return for each rule whether the user may do all it says; raises ``SourceError`` where the server does not tell."""
     asked = [(rule, name) for rule in rules for name in rule.names or ("",)]
     with ThreadPoolExecutor(AT_ONCE) as pool:
@@ -52,13 +52,13 @@ def allowed(client: Client, rules: Collection[Rule]) -> dict[Rule, bool]:
     return answers
 
 
-def _ask(client: Client, rule: Rule, name: str) -> bool:
+def _ask(client: Client, rule: Grant, name: str) -> bool:
     resource, _, subresource = rule.resource.partition("/")
     attributes = {"verb": rule.verb, "group": rule.group, "resource": resource, "subresource": subresource}
     attributes |= {"namespace": rule.namespace, "name": name}
     body = {"spec": {"resourceAttributes": {key: value for key, value in attributes.items() if value}}}
     try:
-        return typed.decode(client.request("POST", REVIEWS, body=body), _Review).status.allowed
+        return strict_json.decode(client.request("POST", REVIEWS, body=body), _Review).status.allowed
     except (ApiError, *UNREADABLE) as error:
         raise SourceError(f"{client.host} does not tell what context {client.context} may do: {error}") from error
 
@@ -66,6 +66,6 @@ def _ask(client: Client, rule: Rule, name: str) -> bool:
 def username(client: Client) -> str:
     """Return the user's name as the server knows it; "" where it does not say (before Kubernetes 1.28)."""
     try:
-        return typed.decode(client.request("POST", WHOAMI, body={}), _Whoami).status.user.username
+        return strict_json.decode(client.request("POST", WHOAMI, body={}), _Whoami).status.user.username
     except (ApiError, *UNREADABLE):
         return ""

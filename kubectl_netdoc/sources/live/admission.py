@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from kubectl_netdoc.facts import Trouble
+from kubectl_netdoc.core.facts import Trouble
 from kubectl_netdoc.sources.live.client import ApiError
 
 SHOWN = 250

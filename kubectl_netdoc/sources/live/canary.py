@@ -16,12 +16,15 @@ from concurrent.futures import ThreadPoolExecutor
 
 from msgspec import Struct
 
-from kubectl_netdoc.model import Rule
-from kubectl_netdoc.requests import Canary, CanaryReply, Echo, EchoReply, Lost, Outcome, Peer, Reply, Request, Trial
+from kubectl_netdoc.core.finding import Grant
+from kubectl_netdoc.measurements.base import Lost, Outcome, Peer
+from kubectl_netdoc.measurements.canary import Canary, CanaryReply, CanaryTrial
+from kubectl_netdoc.measurements.connect import Echo, EchoReply
+from kubectl_netdoc.measurements.requests import Reply, Request
+from kubectl_netdoc.sources.agent_protocol import Places, Server
 from kubectl_netdoc.sources.live import exec as agent_exec
 from kubectl_netdoc.sources.live.client import ApiError, Client
-from kubectl_netdoc.sources.live.pods import DebugPod, Session
-from kubectl_netdoc.sources.wire import Places, Server
+from kubectl_netdoc.sources.live.debug_pods import DebugPod, Session
 
 ENFORCED = 10.0
 """Seconds that an engine gets to enforce a new policy: cyclonus settles for 5, Cilium's connectivity test waits 15 for its own.
@@ -60,9 +63,9 @@ class Way(Struct):
         """Whether it is known to have been stopped or to be open: of a look that got no answer nothing is."""
         return self.stopped >= 0 or self.last is not None
 
-    def trial(self) -> Trial:
+    def trial(self) -> CanaryTrial:
         """Return it as it is reported."""
-        return Trial(self.direction, self.other, self.before, self.stopped, self.how, self.again)
+        return CanaryTrial(self.direction, self.other, self.before, self.stopped, self.how, self.again)
 
 
 Note = Callable[[Way, Outcome | None, float], bool]
@@ -116,7 +119,7 @@ class Flight:
         try:
             self.session.run.deny()
         except ApiError as error:
-            rule = Rule("create", "networkpolicies", "networking.k8s.io", self.session.namespace)
+            rule = Grant("create", "networkpolicies", "networking.k8s.io", self.session.namespace)
             grant = f"; least rule: {rule}, and delete" if error.status == 403 else ""
             return f"the canary's policy can't be made: {error.message}{grant}"
         self._until(alive, ENFORCED, _note_stopped)

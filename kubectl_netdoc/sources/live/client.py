@@ -24,11 +24,12 @@ import websocket
 from kubernetes.client.rest import RESTClientObject  # noqa: TID251
 from msgspec import Struct
 
-from kubectl_netdoc import __version__, typed
+from kubectl_netdoc import __version__
+from kubectl_netdoc.formats import strict_json
 from kubectl_netdoc.sources.live.credentials import NoCredentials
 from kubectl_netdoc.sources.live.kubeconfig import Options as Options
 from kubectl_netdoc.sources.live.kubeconfig import access
-from kubectl_netdoc.sources.live.pace import Pace
+from kubectl_netdoc.sources.live.rate_limit import Pace
 
 T = TypeVar("T")
 
@@ -354,6 +355,6 @@ def _no_answer(error: Exception) -> ApiError:
 def _message(body: bytes) -> str:
     """The message of a Status object; a short plain text as it is (an old server, a proxy's page)."""
     try:
-        return typed.decode(body, _Status).message
+        return strict_json.decode(body, _Status).message
     except msgspec.MsgspecError:
         return " ".join(body[:200].decode("utf-8", "replace").split())

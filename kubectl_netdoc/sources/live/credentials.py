@@ -20,7 +20,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from kubectl_netdoc import typed
+from kubectl_netdoc.formats import strict_json
 
 UNATTENDED, ATTENDED = 60.0, 300.0
 """Seconds for a plugin that may not ask anything, and for one that has somebody log in."""
@@ -145,7 +145,7 @@ def _interactive(mode: str, command: str) -> bool:
 def _understood(output: bytes, version: str, command: str) -> Credential:
     """Return what is in a plugin's answer; what is not understood is never quoted, as a token may be in it."""
     try:
-        answer = typed.decode(output, _Answer)
+        answer = strict_json.decode(output, _Answer)
     except (msgspec.MsgspecError, RecursionError) as error:
         raise NoCredentials(f"the credential plugin {command} did not print an ExecCredential with a status") from error
     given = answer.status

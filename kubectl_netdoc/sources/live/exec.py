@@ -11,13 +11,16 @@ import msgspec
 import websocket
 from msgspec import Struct
 
-from kubectl_netdoc import agent, load
-from kubectl_netdoc.facts import Trouble
-from kubectl_netdoc.requests import KernelReply, Lost, Probe, Reply, Request, on_host
-from kubectl_netdoc.sources import UNREADABLE, wire
+from kubectl_netdoc import agent
+from kubectl_netdoc.core.facts import Trouble
+from kubectl_netdoc.measurements import load
+from kubectl_netdoc.measurements.base import Lost
+from kubectl_netdoc.measurements.node import KernelReply
+from kubectl_netdoc.measurements.requests import Probe, Reply, Request, on_host
+from kubectl_netdoc.sources import UNREADABLE, agent_protocol
+from kubectl_netdoc.sources.agent_protocol import NOWHERE, Places
 from kubectl_netdoc.sources.live import admission
 from kubectl_netdoc.sources.live.client import ApiError, Client
-from kubectl_netdoc.sources.wire import NOWHERE, Places
 
 STDIN, STDOUT, STDERR, ERROR = 0, 1, 2, 3
 LARGEST = 32 * 1024 * 1024
@@ -80,11 +83,11 @@ def resolvable(requests: tuple[Probe, ...], places: Places) -> tuple[tuple[Probe
     """Return the requests in the order of measuring, and apart those whose place does not exist in this run."""
     good: list[Probe] = []
     unresolved: dict[Request, Reply] = {}
-    for request in wire.ordered(requests):
+    for request in agent_protocol.ordered(requests):
         try:
-            wire.ask(0, request, places)
+            agent_protocol.ask(0, request, places)
             good.append(request)
-        except wire.Unresolved as error:
+        except agent_protocol.Unresolved as error:
             unresolved[request] = Lost(str(error), asked=False)
     return tuple(good), unresolved
 
@@ -93,9 +96,9 @@ def payload(requests: tuple[Probe, ...], budget: float, places: Places = NOWHERE
     """Return the framed input of a batch: the agent's text, then its asks."""
     host = any(on_host(request) for request in requests)
     program = agent.source(host)
-    asks = [wire.ask(number, request, places) for number, request in enumerate(requests)]
+    asks = [agent_protocol.ask(number, request, places) for number, request in enumerate(requests)]
     spacing = {"spacing": 1 / load.PER_NODE, "target_spacing": load.spacing(places.nodes())}
-    keep = {"capabilities": wire.capabilities(requests)} if host else {}
+    keep = {"capabilities": agent_protocol.capabilities(requests)} if host else {}
     batch = json.dumps({"budget": max(budget, 0.5), **spacing, **keep, "asks": asks}).encode()
     return b"%d\n%s%d\n%s" % (len(program), program, len(batch), batch)
 
@@ -152,7 +155,7 @@ def parse(requests: tuple[Probe, ...], output: bytes, complaint: str, places: Pl
     throttled, whole = 0.0, False
     for line in output.split(b"\n", len(requests) + NOISE):
         try:
-            decoded = wire.decode(line) if line else None
+            decoded = agent_protocol.decode(line) if line else None
         except UNREADABLE:
             complaint = complaint or "a line of the answer can't be read"
             continue
@@ -163,7 +166,7 @@ def parse(requests: tuple[Probe, ...], output: bytes, complaint: str, places: Pl
             replies |= {request: _timed(reply, decoded.now - moment) for request, reply in replies.items()}
             break
         if 0 <= decoded.id < len(requests):
-            replies.setdefault(requests[decoded.id], wire.reply(requests[decoded.id], decoded, places))
+            replies.setdefault(requests[decoded.id], agent_protocol.reply(requests[decoded.id], decoded, places))
     reason = complaint or ("no reply among the answers" if whole else "the answer was cut")
     missing: dict[Request, Any] = {request: Lost(reason) for request in requests if request not in replies}
     return Answer(replies | missing, throttled, reason if missing else "")

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from kubectl_netdoc.cluster import Cluster
-from kubectl_netdoc.python_images import has_python
-from kubectl_netdoc.records import NODE, POD
+from kubectl_netdoc.core.cluster import Cluster
+from kubectl_netdoc.records.kinds import NODE, POD
+from kubectl_netdoc.records.python_images import has_python
 
 DEFAULT = "docker.io/library/python:3.13-alpine"
 AUTO = "auto"

@@ -11,10 +11,11 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from kubectl_netdoc import typed
-from kubectl_netdoc.cluster import Cluster, Listing, Scope, Unavailable
-from kubectl_netdoc.model import Rule, Unseen
-from kubectl_netdoc.records import NAMESPACE, Kind, convert
+from kubectl_netdoc.core.cluster import Cluster, Listing, Scope, Unavailable
+from kubectl_netdoc.core.finding import Grant, Unseen
+from kubectl_netdoc.formats import strict_json
+from kubectl_netdoc.records.base import Kind, convert
+from kubectl_netdoc.records.kinds import NAMESPACE
 from kubectl_netdoc.sources import UNREADABLE, SourceError
 from kubectl_netdoc.sources.live import rights
 from kubectl_netdoc.sources.live.client import ApiError, Client
@@ -146,7 +147,7 @@ def pointed(
 def api_versions(client: Client) -> frozenset[str] | None:
     """Return the API versions that the server serves, such as ``apps/v1``; None where discovery fails."""
     try:
-        groups = typed.decode(client.get("/apis"), _Groups).groups or []
+        groups = strict_json.decode(client.get("/apis"), _Groups).groups or []
     except (ApiError, *UNREADABLE):
         return None
     return frozenset(version.group_version for group in groups for version in group.versions or [])
@@ -183,7 +184,7 @@ def server_version(client: Client) -> str:
     Raises ``SourceError`` where not.
     """
     try:
-        version = typed.decode(client.get("/version"), _ServerVersion).git_version
+        version = strict_json.decode(client.get("/version"), _ServerVersion).git_version
     except ApiError as error:
         if error.status == 401:
             raise SourceError(
@@ -241,14 +242,14 @@ def _decoded(kind: Kind[Any], raws: Sequence[msgspec.Raw]) -> Listing:
 def decode(kind: Kind[Any], raw: msgspec.Raw | bytes) -> Any:
     """Return the record of one object. Fast where nothing is null; null otherwise counts as absent."""
     try:
-        return kind.keep(typed.decode(raw, kind.wire or kind.record))
+        return kind.keep(strict_json.decode(raw, kind.wire or kind.record))
     except msgspec.ValidationError:
         return convert(kind, msgspec.json.decode(raw))
 
 
 def _name(raw: msgspec.Raw) -> str:
     try:
-        named = typed.decode(raw, _Reference).metadata
+        named = strict_json.decode(raw, _Reference).metadata
     except UNREADABLE:
         return "(no name)"
     return f"{named.namespace}/{named.name}" if named.namespace else named.name
@@ -309,7 +310,7 @@ def _logs(client: Client, kind: Kind[Any]) -> Iterator[msgspec.Raw]:
         pods = f"{kind.path}/namespaces/{namespace}/pods"
         most = PAGE if kind.troubled else MOST_LOGS
         try:
-            found = typed.decode(client.get(pods, {"labelSelector": selector, "limit": most}), _Pods)
+            found = strict_json.decode(client.get(pods, {"labelSelector": selector, "limit": most}), _Pods)
         except ApiError as error:
             if not _refused_nothing(client, error, namespace):
                 raise
@@ -341,7 +342,7 @@ def _pages(client: Client, kind: Kind[Any], namespace: str, selector: str) -> It
             expired, pages = True, []
             query = {key: value for key, value in query.items() if key not in ("limit", "continue")}
             continue
-        page = typed.decode(body, _RawList)
+        page = strict_json.decode(body, _RawList)
         size += len(body)
         if size > LARGEST:
             break
@@ -361,7 +362,7 @@ def unavailable(kind: Kind[Any], error: ApiError, namespaces: tuple[str, ...]) -
         if kind.names or kind.logs:
             return Unavailable("forbidden", next(rule for rule in rights.reading(kind) if rule.resource == kind.plural))
         namespace = ",".join(namespaces) if kind.namespaced else ""
-        return Unavailable("forbidden", Rule("list", kind.plural, kind.group, namespace))
+        return Unavailable("forbidden", Grant("list", kind.plural, kind.group, namespace))
     if error.status == 404:
         return _not_served(kind)
     if error.timed_out:

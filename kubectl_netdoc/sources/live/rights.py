@@ -16,9 +16,11 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from kubectl_netdoc.model import Rule
-from kubectl_netdoc.records import Kind
-from kubectl_netdoc.requests import Canary, OwnName, OwnService, Request
+from kubectl_netdoc.core.finding import Grant
+from kubectl_netdoc.measurements.base import OwnName, OwnService
+from kubectl_netdoc.measurements.canary import Canary
+from kubectl_netdoc.measurements.requests import Request
+from kubectl_netdoc.records.base import Kind
 
 DNS_NAMESPACE = "kube-system"
 """Where cluster DNS runs: read besides the namespaces that are asked for, where that is permitted."""
@@ -51,7 +53,7 @@ class Use(Struct, frozen=True):
     ``since``: the server's version from which it is asked for.
     """
 
-    rule: Rule
+    rule: Grant
     why: str
     made: Made = Made.PODS
     loss: Loss | None = Loss.HELD
@@ -59,21 +61,21 @@ class Use(Struct, frozen=True):
     stays: bool = False
 
 
-def reading(kind: Kind[Any], namespaces: Collection[str] = ()) -> tuple[Rule, ...]:
+def reading(kind: Kind[Any], namespaces: Collection[str] = ()) -> tuple[Grant, ...]:
     """Return the rules that reading a kind takes; ``namespaces``: only there, where the kind has any.
 
     None for what others point at (Secrets with certificates): which ones they are, each cluster tells, and all are too many.
     """
     if kind.names:
         spaces = dict.fromkeys(space for space, _ in kind.names)
-        return tuple(Rule("get", kind.plural, kind.group, space, _named(kind, space)) for space in spaces)
+        return tuple(Grant("get", kind.plural, kind.group, space, _named(kind, space)) for space in spaces)
     if kind.logs:
         asked = (("list", kind.plural.partition("/")[0]), ("get", kind.plural))
-        return tuple(Rule(verb, plural, kind.group, space) for space, _ in kind.logs for verb, plural in asked)
+        return tuple(Grant(verb, plural, kind.group, space) for space, _ in kind.logs for verb, plural in asked)
     if kind.pointed:
         return ()
     spaces = dict.fromkeys(namespaces if kind.namespaced and namespaces else ("",))
-    return tuple(Rule("list", kind.plural, kind.group, space) for space in spaces)
+    return tuple(Grant("list", kind.plural, kind.group, space) for space in spaces)
 
 
 def _named(kind: Kind[Any], namespace: str) -> tuple[str, ...]:
@@ -105,8 +107,8 @@ def measuring(namespace: str) -> tuple[Use, ...]:
 
 
 def _running(namespace: str) -> Iterable[Use]:
-    def rule(verb: str, resource: str, group: str = "") -> Rule:
-        return Rule(verb, resource, group, namespace)
+    def rule(verb: str, resource: str, group: str = "") -> Grant:
+        return Grant(verb, resource, group, namespace)
 
     policies = "networking.k8s.io"
     yield Use(rule("create", "pods"), "runs the debug pods")
@@ -122,19 +124,19 @@ def _running(namespace: str) -> Iterable[Use]:
 
 def _in_ours(namespace: str) -> Iterable[Use]:
     for made, resource, group in ((Made.PODS, "pods", ""), (Made.SERVICES, "services", "")):
-        yield Use(Rule("delete", resource, group, namespace), "removes what was made", made, None, stays=True)
+        yield Use(Grant("delete", resource, group, namespace), "removes what was made", made, None, stays=True)
     for made, resource, group in (
         (Made.PODS, "pods", ""),
         (Made.SERVICES, "services", ""),
         (Made.POLICIES, "networkpolicies", "networking.k8s.io"),
     ):
-        yield Use(Rule("list", resource, group, namespace), "sweeps what killed runs left", made, None)
+        yield Use(Grant("list", resource, group, namespace), "sweeps what killed runs left", made, None)
 
 
 def _ours() -> Iterable[Use]:
-    yield Use(Rule("create", "namespaces"), "a namespace for each run")
-    yield Use(Rule("delete", "namespaces"), "removes it again", loss=None, stays=True)
-    yield Use(Rule("list", "namespaces"), "sweeps what killed runs left", loss=None)
+    yield Use(Grant("create", "namespaces"), "a namespace for each run")
+    yield Use(Grant("delete", "namespaces"), "removes it again", loss=None, stays=True)
+    yield Use(Grant("list", "namespaces"), "sweeps what killed runs left", loss=None)
 
 
 def makes(requests: Iterable[Request]) -> frozenset[Made]:

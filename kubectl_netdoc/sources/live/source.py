@@ -11,13 +11,15 @@ from typing import Any
 
 import msgspec
 
-from kubectl_netdoc.cluster import Cluster
-from kubectl_netdoc.facts import Measured
-from kubectl_netdoc.progress import Progress
-from kubectl_netdoc.records import Kind
-from kubectl_netdoc.requests import Canary, Lost, Probe, Reply, Request, on_host
+from kubectl_netdoc.core.cluster import Cluster
+from kubectl_netdoc.core.facts import Measured
+from kubectl_netdoc.core.progress import Progress
+from kubectl_netdoc.measurements.base import Lost
+from kubectl_netdoc.measurements.canary import Canary
+from kubectl_netdoc.measurements.requests import Probe, Reply, Request, on_host
+from kubectl_netdoc.records.base import Kind
+from kubectl_netdoc.sources.live import debug_pods, images, lists
 from kubectl_netdoc.sources.live import exec as agent_exec
-from kubectl_netdoc.sources.live import images, lists, pods
 from kubectl_netdoc.sources.live.canary import Flight
 from kubectl_netdoc.sources.live.client import ApiError, Client
 
@@ -29,7 +31,7 @@ class LiveSource:
     """Reads the API as ``client`` may, and measures from debug pods unless ``settings`` is None."""
 
     def __init__(
-        self, client: Client, namespaces: tuple[str, ...], settings: pods.Settings | None, progress: Progress | None = None
+        self, client: Client, namespaces: tuple[str, ...], settings: debug_pods.Settings | None, progress: Progress | None = None
     ) -> None:
         self.client = client
         self.progress = progress or Progress()
@@ -46,7 +48,7 @@ class LiveSource:
         """Read the lists, all at once; raises ``SourceError``."""
         cluster = lists.read(self.client, kinds, self.namespaces)
         if self.settings:
-            cluster.vantages = pods.choose_nodes(cluster, self.settings.nodes)
+            cluster.vantages = debug_pods.choose_nodes(cluster, self.settings.nodes)
             cluster.tier = self.settings.tier
             cluster.own_namespace = self.settings.namespace or cluster.own_namespace
             cluster.image, why = images.choose(cluster, self.settings.image)
@@ -63,16 +65,16 @@ class LiveSource:
             why = f"no node that can run a debug pod matches --nodes {self.settings.nodes or 'all'}"
             return Measured(why_not=why, wanted=True)
         with suppress(ApiError):  # who may not list namespaces has made none
-            pods.sweep(self.client, self.settings.namespace)
+            debug_pods.sweep(self.client, self.settings.namespace)
         try:
             canaries = tuple(request for request in requests if isinstance(request, Canary))
             with (
-                pods.debug_pods(self.client, self.settings, cluster, requests, self.progress) as session,
+                debug_pods.debug_pods(self.client, self.settings, cluster, requests, self.progress) as session,
                 self._flying(session, canaries) as flight,
             ):
                 replies, throttled = self._measure(session, tuple(r for r in requests if not isinstance(r, Canary)))
                 replies |= flight()
-        except pods.NoPods as error:
+        except debug_pods.NoPods as error:
             return Measured(why_not=str(error), wanted=True)
         vantages, hosts = (
             tuple(sorted((pod.vantage(throttled.get(pod.name, 0.0)) for pod in some), key=lambda vantage: vantage.node))
@@ -81,7 +83,7 @@ class LiveSource:
         return Measured(replies, vantages, hosts, wanted=True)
 
     @contextmanager
-    def _flying(self, session: pods.Session, canaries: tuple[Canary, ...]) -> Iterator[Callable[[], dict[Request, Reply]]]:
+    def _flying(self, session: debug_pods.Session, canaries: tuple[Canary, ...]) -> Iterator[Callable[[], dict[Request, Reply]]]:
         """Run the canary beside what is done meanwhile; give what waits for its replies."""
         if not canaries:
             yield dict
@@ -94,7 +96,7 @@ class LiveSource:
             finally:
                 flight.stop()
 
-    def _measure(self, session: pods.Session, requests: tuple[Probe, ...]) -> tuple[dict[Request, Reply], dict[str, float]]:
+    def _measure(self, session: debug_pods.Session, requests: tuple[Probe, ...]) -> tuple[dict[Request, Reply], dict[str, float]]:
         replies: dict[Request, Reply] = {}
         throttled: dict[str, float] = {}
         running = [pod for pod in session.pods if pod.running and (pod.measures or pod.host)]
@@ -106,7 +108,7 @@ class LiveSource:
                     pod.fail(answer.trouble, answer.lost)
         return replies, throttled
 
-    def _ask(self, session: pods.Session, pod: pods.DebugPod, requests: tuple[Probe, ...]) -> agent_exec.Answer:
+    def _ask(self, session: debug_pods.Session, pod: debug_pods.DebugPod, requests: tuple[Probe, ...]) -> agent_exec.Answer:
         own = tuple(request for request in requests if request.node in (pod.node, "") and on_host(request) == pod.host)
         left = self._deadline - time.monotonic()
         if left < LEAST:

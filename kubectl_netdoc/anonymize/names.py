@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Other words for the parts of names: the same one wherever a part stands, as long, and in the same order.
+
+Names are taken apart (``vocabulary.PART``), so that what a name is made of still shows: the pods of a Deployment begin like it,
+a DNS name is that of a Service and its namespace. Order and length are kept because of a large cluster checks choose a part to
+look at, by name: of two bundles of one run they have to choose the same. So a new word tells between which of the known words
+in the bundle the old one stands in the alphabet. What differs from another word by a typo still does.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect
+from collections.abc import Collection, Iterable, Iterator
+from hashlib import blake2b
+from itertools import chain, count, groupby
+
+from kubectl_netdoc.anonymize.vocabulary import PART, vocabulary
+from kubectl_netdoc.core import closest_match
+
+DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+_TOKEN = re.compile(r"\S+")
+_NAMED = re.compile(r"\w[-./_@:=|~]+\w")
+"""What has a mark inside is a name, also where it was met nowhere else: example-1, registry.example/app, a@b."""
+
+
+def known(part: str) -> bool:
+    """Whether a part stays: a number, a single letter, or a word that netdoc knows by name."""
+    return part.isdigit() or len(part) == 1 or part.lower() in vocabulary()
+
+
+class Words:
+    """Gathers the parts of names, then replaces them; ``changed`` has what became of each."""
+
+    def __init__(self, key: bytes) -> None:
+        self.key = key
+        self.names: set[str] = set()
+        self.public: set[str] = set()
+        self.changed: dict[str, str] = {}
+
+    def gather(self, text: str, *, name: bool) -> None:
+        """Take note of a name, or of the names that show in a text."""
+        for token in _TOKEN.findall(text):
+            if name or _NAMED.search(token):
+                self.names.update(part.lower() for part in PART.findall(token))
+
+    def keep(self, text: str) -> None:
+        """Take note of what stands where no name does: its words are no secret."""
+        self.public.update(part.lower() for part in PART.findall(text))
+
+    def settle(self) -> None:
+        """Choose the new words, once all names have been gathered."""
+        fixed = sorted(part for part in self.names if known(part) or part in self.public)
+        secret = sorted(self.names.difference(fixed))
+        typos = dict(_typos(fixed, secret))
+        taken = {*self.names, *vocabulary()}
+        for place, some in groupby((part for part in secret if part not in typos), lambda part: bisect(fixed, part)):
+            low, high = fixed[place - 1] if place else "", fixed[place] if place < len(fixed) else ""
+            self.changed |= self._between(low, high, list(some), taken)
+        taken |= set(self.changed.values())
+        for part, meant in typos.items():
+            whole = (self.changed.get(meant, meant) + self._noise(part))[: len(part) - 1]
+            numbered = (f"{whole}{number(mark)}" for mark in count())
+            likes = _misspelt(part, meant, self.changed.get(meant, meant))
+            self.changed[part] = next(word for word in chain(likes, numbered) if _free(word, taken))
+            taken.add(self.changed[part])
+
+    def _between(self, low: str, high: str, parts: list[str], taken: set[str]) -> dict[str, str]:
+        """New words for parts that stand between two known words, as long as they where there is room, in their order."""
+        first, last = value(f"{low}0"), value(high) if high else BASE**DEPTH
+        before, found = low, dict[str, str]()
+        for index, part in enumerate(parts):
+            at, after = (first + (last - first - 1) * (index + each) // (len(parts) + 1) for each in (1, 2))
+            noise, limit = self._noise(part), letters(after, DEPTH)
+            tries = (
+                (letters(at + step * BASE ** (DEPTH - size), size) + noise)[: max(len(part), size)]
+                for size in range(1, DEPTH)
+                for step in range(STEPS)
+            )
+            fits = (word for word in tries if before < word < limit and _free(word, taken))
+            crowded = (f"{before}0{noise[:size]}" for size in range(len(noise)))  # nothing stands between "a" and "a0"
+            found[part] = before = next(fits, "") or next(word for word in crowded if _free(word, taken))
+            taken.add(before)
+        return found
+
+    def _noise(self, part: str) -> str:
+        digest = int.from_bytes(blake2b(part.encode(), key=self.key, digest_size=48).digest(), "big")
+        return number(digest)
+
+    def replace(self, text: str) -> str:
+        """Return a text with other words in place of those that were gathered."""
+        return PART.sub(lambda match: self.changed.get(match[0].lower(), match[0]), text)
+
+
+def _free(word: str, taken: Collection[str]) -> bool:
+    """Whether neither a word nor what it is made of is one of those that there are; a few letters are by chance."""
+    return word not in taken and not any(part in taken for part in PART.findall(word) if len(part) > SHORTEST and not known(part))
+
+
+SHORTEST = 3
+"""Letters of a word that can be misspelt and still be told."""
+
+STEPS = 4
+"""Words beside the one in the middle that are tried before a longer one."""
+
+
+def _typos(fixed: Iterable[str], secret: list[str]) -> Iterator[tuple[str, str]]:
+    """Words of letters alone that are one typo from another one, each with that: what a check takes for a typo stays one."""
+    near: dict[str, str] = {}
+    for part, is_secret in (*((part, False) for part in fixed), *((part, True) for part in secret)):
+        if not _can_be_misspelt(part):
+            continue
+        meant = next((near[form] for form in sorted(_forms(part)) if form in near), "")
+        if meant and is_secret:
+            yield part, meant
+            continue
+        for form in _forms(part):
+            near.setdefault(form, part)
+
+
+def _misspelt(part: str, meant: str, word: str) -> list[str]:
+    """Ways to misspell a new word as its old one was: no better and no worse a typo, those as long first."""
+    places = range(len(word))
+    doubled = (word[:place] + word[place] + word[place:] for place in places)
+    without = (word[:place] + word[place + 1 :] for place in places)
+    turned = (word[:place] + word[place + 1] + word[place] + word[place + 2 :] for place in places[:-1])
+    other = (word[:place] + letter + word[place + 1 :] for place in places for letter in DIGITS[10:])
+    was = [closest_match.slip(part, meant, least=least) for least in (closest_match.LONG, closest_match.SHORT)]
+    found = [w for w in chain(doubled, without, turned, other) if w]
+    alike = [
+        w
+        for w in found
+        if [closest_match.slip(w, word, least=least) for least in (closest_match.LONG, closest_match.SHORT)] == was
+    ]
+    return sorted(alike, key=lambda w: len(w) != len(part))
+
+
+def _can_be_misspelt(part: str) -> bool:
+    return part.isalpha() and len(part) >= SHORTEST
+
+
+def _forms(word: str) -> set[str]:
+    """What is left of a word without one letter, and with two of them changed round: words one typo apart share one."""
+    shorter = {word[:place] + word[place + 1 :] for place in range(len(word))}
+    turned = {word[:place] + word[place + 1] + word[place] + word[place + 2 :] for place in range(len(word) - 1)}
+    return {word} | shorter | turned
+
+
+BASE, DEPTH = 37, 40
+"""Letters and digits and the end of a word, which comes before them; letters of a word that count for its order."""
+
+
+def value(word: str) -> int:
+    """Return a word as a number whose order is that of words."""
+    digits = [DIGITS.find(letter) + 1 for letter in word[:DEPTH]]
+    result = 0
+    for place in range(DEPTH):
+        result = result * BASE + (digits[place] if place < len(digits) else 0)
+    return result
+
+
+def letters(at: int, size: int) -> str:
+    """Return the first letters of the word that a number stands for, or of the next one where no word does."""
+    digits = [at // BASE ** (DEPTH - 1 - place) % BASE for place in range(size)]
+    end = digits.index(0) if 0 in digits else size
+    return "".join(DIGITS[digit - 1] for digit in digits[:end]) + DIGITS[0] * (size - end)
+
+
+def number(value: int) -> str:
+    """Return a number to base 36."""
+    text = ""
+    while value or not text:
+        value, digit = divmod(value, 36)
+        text = DIGITS[digit] + text
+    return text

@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Can netdoc measure from every node?
+
+## What it looks at
+Its own debug pods: whether each starts on its node, why one does not, and whether exec works in it.
+
+## Why it matters
+Where a debug pod can't start, other pods often can't either: an image registry that can't be reached, a CNI plugin that
+gives no address, an admission policy. And what was not measured must not be taken for healthy.
+
+## What it can't see
+Why a registry does not answer. A pull that goes on is waited for within --timeout. What keeps a pod from its address is told by
+an Event or a condition, or not at all: some runtimes show no address before the image is there. Nodes that can't run a Linux pod
+(Windows, virtual) are not looked at, and it says so. On a node that is younger than two minutes a pod may have no network yet,
+and from one that is drained it is taken away: both are advice.
+
+## Sources
+Kubernetes: Pod lifecycle, Pod Security Standards, Images; failure catalogue M7.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from kubectl_netdoc.api import (
+    NODE,
+    POD,
+    Check,
+    Code,
+    Explains,
+    Facts,
+    Finding,
+    Grant,
+    Needs,
+    Risk,
+    Severity,
+    Skip,
+    Subject,
+    Tier,
+    Trouble,
+    Unseen,
+    Vantage,
+)
+from kubectl_netdoc.core.new_nodes import joining, joins
+from kubectl_netdoc.formats.text import some
+from kubectl_netdoc.records.python_images import registry
+
+DEFAULT = "the default image"
+
+IMAGE = Code(
+    id="POD001",
+    severity=Severity.FAIL,
+    risk=Risk.SAFE,
+    title="Image of the debug pods can't be pulled",
+    message="{nodes} can't pull {image} from {registry}, so netdoc measures nothing there: {detail}",
+    fix="Pods that need an image from {registry} don't start there either. For netdoc, name one with python3 that the nodes have "
+    "(--image auto) or can pull (--image, NETDOC_IMAGE; with a pull secret --pod-namespace and --image-pull-secret); a slow "
+    "registry gets more time with --timeout.",
+    commands=("kubectl netdoc check --image auto", "kubectl netdoc check --no-pods"),
+)
+REFUSED = Code(
+    id="POD002",
+    severity=Severity.WARN,
+    risk=Risk.SAFE,
+    title="Debug pods are refused",
+    message="The API server refuses netdoc's debug pods ({reason}) on {nodes}: {detail}",
+    fix="Use a namespace that admits a restricted pod and has quota for it (--pod-namespace), or give the pods what is demanded "
+    "(--label, --pod-requests, --pod-limits, --image).",
+    commands=("kubectl netdoc rbac --check", "kubectl netdoc check --no-pods"),
+)
+NO_ACCOUNT = Code(
+    id="POD007",
+    severity=Severity.FAIL,
+    risk=Risk.SAFE,
+    title="kube-controller-manager does not do its work",
+    message="netdoc's new namespace got no ServiceAccount in 10 s, so no pod may run in it, on {nodes}: kube-controller-manager, "
+    "which makes it, is not at work; nor does it make endpoints, or pods of Deployments",
+    fix="Look whether kube-controller-manager runs and who holds its lease; where it is a static pod, at its manifest on the "
+    "control plane node.",
+    commands=(
+        "kubectl -n kube-system get lease kube-controller-manager -o yaml",
+        "kubectl -n kube-system get pods -o wide -l component=kube-controller-manager",
+        "kubectl netdoc check --no-pods",
+    ),
+    rows=("K14",),
+    explains=(Explains(("SVC004", "SVC005", "SVC007", "SVR008", "SVR009", "EPS004"), "cluster"),),
+)
+SANDBOX = Code(
+    id="POD003",
+    severity=Severity.FAIL,
+    risk=Risk.RESTARTS,
+    title="A debug pod gets no network",
+    message="The new pod that netdoc started on {nodes} gets no network, nor will other new pods there: {detail}",
+    fix="Read the log of the network agent's pod on {first}; where the agent hangs, delete that pod. Pods that run keep running.",
+    commands=("kubectl get pods -A -o wide --field-selector spec.nodeName={first}", "kubectl describe node {first}"),
+    rows=("M7",),
+)
+NOT_STARTED = Code(
+    id="POD004",
+    severity=Severity.WARN,
+    risk=Risk.SAFE,
+    title="A debug pod did not start, or ended",
+    message="netdoc's debug pod on {nodes} could not be used ({reason}): {detail}",
+    fix="Look at {first}: its kubelet, container runtime and load, its network agent. Nothing is measured from it until then.",
+    commands=("kubectl get pods -A -o wide --field-selector spec.nodeName={first}", "kubectl describe node {first}"),
+)
+NODE_NOT_READY = Code(
+    id="POD005",
+    severity=Severity.INFO,
+    risk=Risk.SAFE,
+    title="No debug pod on a node that is not ready, joins or is drained",
+    message="Nothing was measured from {nodes}: {detail}",
+    fix="Run netdoc again when the node is ready and stays; check nodes_ready tells of the node itself.",
+    commands=("kubectl netdoc check nodes_ready", "kubectl describe node {first}"),
+)
+EXEC = Code(
+    id="POD006",
+    severity=Severity.FAIL,
+    risk=Risk.SAFE,
+    title="Exec into a running pod fails",
+    message="Exec into netdoc's running debug pod on {nodes} fails: {detail}",
+    fix="kubectl exec and logs fail there too: let the API server reach the kubelet (TCP 10250 of {first}), or mend "
+    "konnectivity.",
+    commands=("kubectl get node {first} -o wide",),
+)
+
+CODES = {
+    Trouble.IMAGE: IMAGE,
+    Trouble.QUOTA: REFUSED,
+    Trouble.ADMISSION: REFUSED,
+    Trouble.FORBIDDEN: REFUSED,
+    Trouble.ACCOUNT: NO_ACCOUNT,
+    Trouble.API: REFUSED,
+    Trouble.SANDBOX: SANDBOX,
+    Trouble.RUNTIME: NOT_STARTED,
+    Trouble.VOLUME: NOT_STARTED,
+    Trouble.UNSCHEDULED: NOT_STARTED,
+    Trouble.CONTAINER: NOT_STARTED,
+    Trouble.ENDED: NOT_STARTED,
+    Trouble.LATE: NOT_STARTED,
+    Trouble.NODE: NODE_NOT_READY,
+    Trouble.EXEC: EXEC,
+}
+
+JOINS = (Trouble.SANDBOX, Trouble.LATE, Trouble.ENDED)
+"""What becomes of a pod on a node that has just joined."""
+
+NOT_PERMITTED = {Trouble.FORBIDDEN: Grant("get", "pods/exec"), Trouble.ADMISSION: None}
+"""Why exec into a pod that runs is refused, and the right that is lacking: what may not be looked at is no fault."""
+
+NAMED = 5
+"""Nodes that were left out which are told by name."""
+
+TOLD = 2
+"""Nodes' own words that a message repeats at most, those that differ in more than numbers."""
+
+_NUMBERS = re.compile(r"\d+")
+
+
+def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
+    """Yield one finding a reason, with all the nodes that have it, then the nodes that were left out."""
+    if not facts.vantages:
+        raise Skip(facts.why_not)
+    found: dict[tuple[Code, str], list[Vantage]] = {}
+    for vantage in facts.vantages:
+        if vantage.running and vantage.reason in NOT_PERMITTED:
+            yield Unseen(f"what {vantage.node} reaches", vantage.message, NOT_PERMITTED[Trouble(vantage.reason)], asked=True)
+        elif vantage.reason:
+            code = _code(facts, vantage)
+            if why := _doubted(facts, vantage, code):
+                yield Unseen(f"what {vantage.node} reaches", f"{vantage.reason}: {vantage.message}; {why}", asked=True)
+            else:
+                found.setdefault((code, vantage.reason), []).append(vantage)
+    for (code, reason), those in found.items():
+        nodes = [vantage.node for vantage in those]
+        subject = Subject("Node", nodes[0]) if len(nodes) == 1 else Subject("Cluster", "debug pods")
+        told = {_NUMBERS.sub("", vantage.message): vantage.message for vantage in reversed(those)}
+        detail = "; ".join(list(reversed(told.values()))[:TOLD])
+        image = facts.cluster.image or DEFAULT
+        common = {"image": image, "registry": registry(image)} if code is IMAGE else {"reason": reason}
+        yield code.on(subject, common, detail=detail, nodes=nodes, first=nodes[0])
+    yield from _left_out(facts)
+
+
+def _code(facts: Facts, vantage: Vantage) -> Code:
+    """What a debug pod's trouble means; on a node that comes or goes it means less."""
+    trouble, cluster = Trouble(vantage.reason), facts.cluster
+    node = cluster.get(NODE, "", vantage.node) if cluster.readable(NODE) else None
+    if node is not None:
+        if trouble in JOINS and joins(cluster, node):
+            return NODE_NOT_READY
+        if trouble is Trouble.ENDED and (node.spec.unschedulable or node.metadata.deletion_timestamp):
+            return NODE_NOT_READY
+    return CODES[trouble]
+
+
+def _doubted(facts: Facts, vantage: Vantage, code: Code) -> str:
+    """Return why a trouble may be that of a node that comes or goes, where Nodes can't be read; nothing where it is none."""
+    trouble, cluster = Trouble(vantage.reason), facts.cluster
+    if code is NODE_NOT_READY or not cluster.unread(NODE):
+        return ""
+    if trouble in JOINS and vantage.node in joining(cluster):
+        return "the node may have just joined: Nodes can't be read"
+    return "the node may be drained: Nodes can't be read" if trouble is Trouble.ENDED else ""
+
+
+def _left_out(facts: Facts) -> Iterator[Unseen]:
+    if not facts.cluster.readable(NODE):
+        return
+    here = {vantage.node for vantage in facts.vantages}
+    left: dict[str, list[str]] = {}
+    for node in facts.cluster.all(NODE):
+        if node.name not in here:
+            left.setdefault(node.unfit or "not among the sampled nodes", []).append(node.name)
+    for reason, nodes in left.items():
+        yield Unseen(f"{'nodes' if len(nodes) > 1 else 'node'} {some(nodes, NAMED)} from inside", reason)
+
+
+check = Check(
+    id="debug_pods",
+    title="Debug pods run on every node",
+    prefix="POD",
+    needs=Needs(optional=(NODE,), hints=(POD,), tier=Tier.PODS),
+    codes=(IMAGE, REFUSED, NO_ACCOUNT, SANDBOX, NOT_STARTED, NODE_NOT_READY, EXEC),
+    analyse=analyse,
+)

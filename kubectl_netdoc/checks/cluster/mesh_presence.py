@@ -1,0 +1,265 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Is there a service mesh, and do its parts run?
+
+## What it looks at
+Istio (sidecars and ambient) and Linkerd: their control planes' Deployments, the proxy beside each pod (also as a native
+sidecar), ztunnel on each node that has ambient pods, and which pods demand mutual TLS (PeerAuthentication: a pod's own, its
+namespace's, the mesh's).
+
+## Why it matters
+In a mesh it is the proxy that accepts a connection, whatever the application does, and under STRICT mutual TLS it then cuts
+whoever is not in the mesh. Without its proxy a pod is cut off; without the control plane new pods get no certificate.
+
+## What it can't see
+Whether proxies have the configuration of now, certificates, traffic rules; ports with a TLS mode of their own; Linkerd's
+policies. Meshes other than Istio and Linkerd. Proxies under other names than the published manifests give them.
+
+## Sources
+istio/istio: manifests/charts/istio-control/istio-discovery/templates/deployment.yaml and manifests/charts/ztunnel/templates/
+daemonset.yaml (master of 2025); linkerd/linkerd2: charts/linkerd-control-plane/templates/destination.yaml,
+cli/cmd/testdata/inject_emojivoto_deployment_native_sidecar.golden.yml. Istio: PeerAuthentication.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import timedelta
+
+from kubectl_netdoc.api import (
+    DEPLOYMENT,
+    NAMESPACE,
+    NODE,
+    PEER_AUTHENTICATION,
+    POD,
+    SERVICE,
+    Check,
+    Cluster,
+    Code,
+    Explains,
+    Facts,
+    Finding,
+    Needs,
+    Pod,
+    Risk,
+    Severity,
+    Skip,
+    Subject,
+    Unseen,
+    Workload,
+    matches,
+)
+from kubectl_netdoc.components import service_mesh
+from kubectl_netdoc.components.api_extensions import some
+from kubectl_netdoc.components.service_mesh import AMBIENT, ISTIO, LINKERD, Meshes
+from kubectl_netdoc.records.pods import Container
+
+SETTLING = timedelta(seconds=60)
+"""What is younger is still starting, as for Services."""
+
+LINKERD_LABEL = "linkerd.io/control-plane-component"
+LINKERD_PARTS = ("destination", "identity", "proxy-injector")
+
+FARGATE = ("eks.amazonaws.com/compute-type", "fargate")
+"""Label of a node that runs no DaemonSet (AWS: EKS, Fargate), so no ztunnel."""
+
+SCALE = "kubectl -n {namespace} scale deployment {name} --current-replicas=0 --replicas=1"
+
+CONTROL_DOWN = Code(
+    id="MSH001",
+    severity=Severity.FAIL,
+    risk=Risk.SAFE,
+    title="Control plane of the mesh is down",
+    message="{mesh}: no replica of {namespace}/{name} is ready ({replicas} wanted); {meshed} pods depend on it",
+    fix="Bring it back: running proxies go on with what they know, until their certificates end; new pods get none.",
+    commands=("kubectl -n {namespace} get pods -o wide", "kubectl -n {namespace} describe deployment {name}"),
+    explains=(
+        Explains(("MSH002", "MSH003"), "cluster"),
+        Explains(("SVC004", "SVC005", "SVC007", "CPL001", "CPL002", "CPL011"), "services"),
+    ),
+)
+NO_ZTUNNEL = Code(
+    id="MSH002",
+    severity=Severity.FAIL,
+    risk=Risk.SAFE,
+    title="No working ztunnel on a node with ambient pods",
+    message="Node {name} has {count} ambient pods ({shown}), and its ztunnel {trouble}: their connections go nowhere",
+    fix="Look at the ztunnel there, and at istio-cni-node, which hands pods to it.",
+    commands=(
+        "kubectl -n {root} get pods -o wide --field-selector spec.nodeName={name}",
+        "kubectl -n {root} get events --field-selector type=Warning",
+    ),
+)
+PROXY_DOWN = Code(
+    id="MSH003",
+    severity=Severity.WARN,
+    risk=Risk.SAFE,
+    title="Proxies not ready",
+    message="{mesh}: the proxy of {count} pods of namespace {name} is not ready: {shown}",
+    fix="Such a pod gets no traffic: the proxy's log says what it waits for (its certificate, or its configuration).",
+    commands=("kubectl -n {name} logs {first} -c {container} --tail=20", "kubectl -n {name} describe pod {first}"),
+)
+PRESENT = Code(
+    id="MSH010",
+    severity=Severity.INFO,
+    risk=Risk.SAFE,
+    title="Service mesh",
+    message="{mesh} {version} carries the connections of {count} pods in {namespaces}: there it is the proxy that accepts",
+    fix="Nothing to mend: an accepted connect to such a pod proves its proxy, not its application.",
+)
+STRICT = Code(
+    id="MSH011",
+    severity=Severity.INFO,
+    risk=Risk.SAFE,
+    title="Mutual TLS is demanded",
+    message="{count} pods in {namespaces} accept no connection from outside the mesh (mTLS STRICT), netdoc's included",
+    fix="By design. What must reach them from outside (probes of monitoring, an ingress controller) has to join the mesh.",
+    commands=("kubectl get peerauthentications -A",),
+)
+NOT_INJECTED = Code(
+    id="MSH012",
+    severity=Severity.INFO,
+    risk=Risk.RESTARTS,
+    title="Pods without a proxy in a meshed namespace",
+    message="{count} pods of namespace {name}, which Istio injects, have no proxy: {shown}",
+    fix="If they should have one, make them anew: they are older than the label, or say that they want none.",
+    commands=("kubectl get namespace {name} --show-labels",),
+)
+
+
+def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
+    """Judge the control planes, then the proxies; tell what is there."""
+    cluster, found = facts.cluster, Meshes(facts.cluster)
+    by_mesh: dict[str, list[Pod]] = {}
+    for pod in found.pods:
+        if name := found.proxy(pod):
+            by_mesh.setdefault(name, []).append(pod)
+    planes = _control_planes(cluster)
+    if not by_mesh and not planes and not found.ztunnels:
+        raise Skip("there is no mesh that netdoc knows (Istio, Linkerd)", moot=True)
+    if cluster.origin != "manifests":
+        for mesh, part in planes:
+            members = sum(len(pods) for name, pods in by_mesh.items() if name.split()[0] == mesh)
+            yield from _control_plane(cluster, mesh, part, members, [w for m, w in planes if m == mesh])
+        yield from _ztunnels(cluster, found, by_mesh.get(AMBIENT, []))
+        yield from _proxies(cluster, by_mesh)
+    yield from _present(found, by_mesh)
+    yield from _not_injected(found)
+
+
+def _control_planes(cluster: Cluster) -> list[tuple[str, Workload]]:
+    """The Deployments without which a mesh has no control plane."""
+    found = []
+    for item in cluster.all(DEPLOYMENT) if cluster.readable(DEPLOYMENT) else ():
+        labels, containers = item.template.metadata.labels, item.template.spec.containers
+        if labels.get("app") == "istiod" and any("pilot" in service_mesh.image_name(c) for c in containers):
+            found.append(("Istio", item))
+        elif labels.get(LINKERD_LABEL) in LINKERD_PARTS and any(c.name == "linkerd-proxy" for c in _all(item)):
+            found.append(("Linkerd", item))
+    return found
+
+
+def _all(item: Workload) -> list[Container]:
+    return [*item.template.spec.containers, *item.template.spec.init_containers]
+
+
+def _control_plane(cluster: Cluster, mesh: str, part: Workload, members: int, parts: list[Workload]) -> Iterator[Finding]:
+    """A part that is down; of Istio's revisions one that is ready is enough, and what nobody depends on may rest."""
+    others = mesh == "Istio" and any(other.status.ready_replicas for other in parts)
+    pods = [pod for pod in cluster.pods_in(part.namespace) if matches(part.template.metadata.labels, pod.metadata.labels)]
+    young = any(cluster.age(item.metadata.creation_timestamp) < SETTLING for item in (part, *pods))
+    if part.status.ready_replicas or others or young or not (part.spec.replicas or members):
+        return
+    try_ = CONTROL_DOWN.commands if part.spec.replicas else (*CONTROL_DOWN.commands, SCALE)
+    common = {"mesh": mesh, "replicas": part.spec.replicas, "meshed": members, "services": _services(cluster, part)}
+    common["nodes"] = sorted({pod.spec.node_name for pod in pods if pod.spec.node_name})
+    yield CONTROL_DOWN.on(Subject("Deployment", part.name, part.namespace), common, try_=try_)
+
+
+def _services(cluster: Cluster, part: Workload) -> list[str]:
+    """The Services that lead to a part: with it down, nobody is behind them."""
+    found = cluster.leading_to(part.namespace, part.template.metadata.labels) if cluster.readable(SERVICE) else ()
+    return sorted(f"{service.namespace}/{service.name}" for service in found)
+
+
+def _ztunnels(cluster: Cluster, found: Meshes, members: list[Pod]) -> Iterator[Finding]:
+    if not cluster.readable(NODE):  # which of them can have none
+        return
+    by_node: dict[str, list[Pod]] = {}
+    nodes = {node.name: node for node in cluster.all(NODE)}
+    without = {name for name, node in nodes.items() if node.unfit or FARGATE in node.metadata.labels.items()}
+    for pod in members:
+        if pod.spec.node_name not in ("", *without) and pod.ips and cluster.age(pod.metadata.creation_timestamp) > SETTLING:
+            by_node.setdefault(pod.spec.node_name, []).append(pod)
+    for node, pods in sorted(by_node.items()):
+        mine = [pod for pod in found.ztunnels if pod.spec.node_name == node]
+        young = any(cluster.age(pod.metadata.creation_timestamp) < SETTLING for pod in mine)
+        if not young and not any(pod.ready for pod in mine):
+            trouble = f"{mine[0].name} is not ready" if mine else "is not there"
+            common = {"count": len(pods), "shown": _shown(pods), "trouble": trouble, "root": found.ztunnels[0].namespace}
+            yield NO_ZTUNNEL.on(Subject("Node", node), common)
+
+
+def _proxies(cluster: Cluster, by_mesh: dict[str, list[Pod]]) -> Iterator[Finding]:
+    bad: dict[tuple[str, str, str], list[Pod]] = {}
+    for mesh in (ISTIO, LINKERD):
+        for pod in by_mesh.get(mesh, ()):
+            beside = service_mesh.sidecar(pod)
+            state = service_mesh.status(pod, beside[0].name) if beside else None
+            young = cluster.age(pod.metadata.creation_timestamp) < SETTLING
+            if beside and state and not state.ready and not (young or pod.terminating) and pod.status.phase == "Running":
+                bad.setdefault((mesh, pod.namespace, beside[0].name), []).append(pod)
+    for (mesh, namespace, container), pods in bad.items():
+        common = {"mesh": mesh, "count": len(pods), "shown": _shown(pods), "first": pods[0].name, "container": container}
+        nodes = sorted({pod.spec.node_name for pod in pods})
+        yield PROXY_DOWN.on(Subject("Namespace", namespace), common, nodes=nodes)
+
+
+def _present(found: Meshes, by_mesh: dict[str, list[Pod]]) -> Iterator[Finding]:
+    for mesh, pods in by_mesh.items():
+        proxies = [pod.spec.containers[0] for pod in found.ztunnels]
+        if mesh != AMBIENT:
+            proxies = [beside[0] for pod in pods if (beside := service_mesh.sidecar(pod))]
+        versions = [tag for tag, _ in Counter(map(service_mesh.image_tag, proxies)).most_common() if tag]
+        common = {"mesh": mesh, "version": some(versions) or "(no version)", "count": len(pods)}
+        yield PRESENT.on(Subject("Cluster", mesh), common, namespaces=some(sorted({pod.namespace for pod in pods})))
+    strict = [pod for pods in by_mesh.values() for pod in pods if found.strict(pod)]
+    if strict:
+        names = some(sorted({pod.namespace for pod in strict}))
+        yield STRICT.on(Subject("Cluster", "mutual TLS"), count=len(strict), namespaces=names)
+
+
+def _not_injected(found: Meshes) -> Iterator[Finding]:
+    """Pods of namespaces with Istio's label that have no proxy and do not say that they want none."""
+    for name, labels in sorted(found.labels.items()):
+        wanted = labels.get("istio-injection") == "enabled" or ("istio.io/rev" in labels and service_mesh.MODE not in labels)
+        pods = [pod for pod in found.pods if wanted and pod.namespace == name and not pod.spec.host_network]
+        bare = [pod for pod in pods if not found.proxy(pod) and not _says_no(pod)]
+        if bare:
+            yield NOT_INJECTED.on(Subject("Namespace", name), count=len(bare), shown=_shown(bare))
+
+
+YES = ("y", "yes", "true", "on")
+"""What Istio takes for a yes in its label and in the older annotation of that name; whatever else stands there is a no
+(pkg/kube/inject, injectRequired).
+"""
+
+
+def _says_no(pod: Pod) -> bool:
+    gateway = any(container.name == "istio-proxy" for container in pod.spec.containers)
+    said = pod.metadata.labels.get("sidecar.istio.io/inject") or pod.metadata.annotations.istio_inject
+    return gateway or (bool(said) and said.lower() not in YES)
+
+
+def _shown(pods: list[Pod]) -> str:
+    return some(f"{pod.namespace}/{pod.name}" for pod in pods)
+
+
+check = Check(
+    id="mesh_presence",
+    title="The service mesh, where there is one, runs",
+    prefix="MSH",
+    needs=Needs(kinds=(POD,), optional=(DEPLOYMENT, NAMESPACE, PEER_AUTHENTICATION), hints=(NODE, SERVICE)),
+    codes=(CONTROL_DOWN, NO_ZTUNNEL, PROXY_DOWN, PRESENT, STRICT, NOT_INJECTED),
+    analyse=analyse,
+)

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What comes in from outside: Ingress, the Gateway API, their controllers and certificates."""

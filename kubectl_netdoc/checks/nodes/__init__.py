@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Nodes: ready or not, and their links, routes, tables and load."""

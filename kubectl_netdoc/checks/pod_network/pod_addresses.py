@@ -1,0 +1,253 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Has each pod an address of its own, from its node's range, with room for more?
+
+## What it looks at
+The addresses of running pods: whether two have the same, and, where the network takes them from its node's range
+(spec.podCIDRs), whether each is inside it and how much of the range is used, against the pods that the node may run.
+
+## Why it matters
+An address that two pods have is answered by one of them. To one outside its node's range other nodes have no route, as happens
+where a second CNI configuration is on a node. A range with less room than pods may come ends with pods that wait.
+
+## What it can't see
+Addresses that dead containers still hold (they are in files on the node). The ranges of networks with an address management of
+their own (Calico's pools, Cilium's, the clouds'): only doubled addresses are looked for there. Networks that netdoc does not
+know may give one address twice by design, so they are not judged.
+
+## Sources
+Kubernetes: The Kubernetes network model; host-local IPAM; failure catalogue M7, M8 and M9. Nine tenths used is what
+k8s-netinspect warns of.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections import defaultdict
+from collections.abc import Iterator
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+
+from kubectl_netdoc import cni
+from kubectl_netdoc.api import (
+    DAEMON_SET,
+    NETWORK_KINDS,
+    NODE,
+    POD,
+    Check,
+    Cluster,
+    Code,
+    Explains,
+    Facts,
+    Finding,
+    Needs,
+    Node,
+    Pod,
+    Risk,
+    Severity,
+    Skip,
+    Subject,
+    Threshold,
+    Unseen,
+    on_node,
+)
+from kubectl_netdoc.formats.text import some
+
+NEARLY = Threshold(
+    name="used_percent",
+    default=90.0,
+    unit="% of a node's range",
+    source="k8s-netinspect, POD-005",
+    most=100,
+)
+
+TAKEN = {4: 3, 6: 1}
+"""Addresses of a range that no pod gets, by IP version: the network's, the gateway's, and the broadcast address of IPv4."""
+
+SANDBOX = "PodReadyToStartContainers"
+"""The condition that says whether a pod has its sandbox and addresses (KEP-3085, on since Kubernetes 1.29)."""
+
+NAMED = 5
+"""Pods that a sentence names at most."""
+
+BY_IP = "kubectl get pods -A -o wide --field-selector status.podIP={ip}"
+"""The API server finds pods by their first address alone (pkg/registry/core/pod, ToSelectableFields)."""
+
+ALL_IPS = (
+    "kubectl get pods -A -o custom-columns='NAMESPACE:.metadata.namespace,NAME:.metadata.name,NODE:.spec.nodeName,"
+    "ADDRESSES:.status.podIPs[*].ip'"
+)
+DELETE = "kubectl -n {namespace} delete pod {name}"
+"""For a pod that its controller makes anew."""
+
+REPLACE = "kubectl -n {namespace} get pod {name} -o yaml | kubectl replace --force -f -"
+"""For a pod that nobody would make anew."""
+
+DOUBLED = Code(
+    id="PAD001",
+    severity=Severity.FAIL,
+    risk=Risk.RESTARTS,
+    title="Pods have the same address",
+    message="{count} running pods have the address {ip} ({shown}): what is sent to it reaches one of them",
+    fix="Make {younger} anew, so that it gets another address; {oldest} had this one first. Make that anew too when it can be "
+    "spared: its address may be booked for nobody by then, and be given out again. Then find out what lost count: leases removed "
+    "by hand on the node (/var/lib/cni/networks), a restored backup, two networks that give out one range.",
+    commands=(BY_IP,),
+    rows=("M7", "M8"),
+    explains=(Explains(("PNW009",), "cluster"), Explains(("SVR005", "DSV001", "DSV002"), "node")),
+)
+OUTSIDE = Code(
+    id="PAD002",
+    severity=Severity.FAIL,
+    risk=Risk.NODE,
+    title="Pods have addresses outside their node's range",
+    message="Pods on node {name} have addresses outside its range {ranges} ({count}: {shown}): other nodes have no route to them",
+    fix="A second CNI configuration on {name} sorts before the right one in /etc/cni/net.d, or its range was changed: remove "
+    "what is wrong, then delete these pods so that they get new addresses.",
+    commands=(
+        "kubectl get pods -A -o wide --field-selector spec.nodeName={name}",
+        "kubectl get node {name} -o jsonpath={{.spec.podCIDRs}}",
+        on_node("{name}", "ls -l /etc/cni/net.d"),
+    ),
+    rows=("M8",),
+    explains=(
+        Explains(("PNW011", "PNW002", "PNW003", "PNW007", "PNW008", "MTU001", "MTU002", "MTU010"), "node"),
+        Explains(("SVR002", "SVR005", "SVH001"), "node"),
+    ),
+)
+NEARLY_USED = Code(
+    id="PAD003",
+    severity=Severity.WARN,
+    risk=Risk.NODE,
+    title="A node's pod range is nearly used",
+    message="{used} of {usable} addresses of {range} on node {name} are used, and it may run {pods} pods",
+    fix="Let the node run no more pods than it has addresses for (kubelet maxPods), or give nodes a larger range: it is set "
+    "when a node joins (kube-controller-manager --node-cidr-mask-size).",
+    commands=(
+        "kubectl get pods -A -o wide --field-selector spec.nodeName={name}",
+        "kubectl get node {name} -o jsonpath={{.spec.podCIDRs}}{{.status.allocatable.pods}}",
+    ),
+    rows=("M7",),
+    explains=(Explains(("NOD004",), "node"),),
+)
+
+
+def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
+    """Look for addresses that are doubled, then, where ranges are the nodes', outside or nearly used up."""
+    cluster = facts.cluster
+    primary = [found for found in cni.recognise(cluster) if found.primary]
+    if not primary:
+        raise Skip("the pod network is not one that netdoc knows: it may give addresses as it likes", moot=True)
+    nodes = {node.name: node for node in cluster.all(NODE)}
+    pods = [pod for pod in cluster.all(POD) if _counts(pod, nodes)]
+    yield from _doubled(pods)
+    if len(primary) == 1 and primary[0].traits.node_ranges:
+        yield from _outside(pods, nodes)
+        for node in nodes.values():
+            yield from _used(cluster, node, facts.threshold(NEARLY) / 100)
+
+
+def _counts(pod: Pod, nodes: dict[str, Node]) -> bool:
+    """A running pod that has its sandbox, on a node that is ready: an address is told for longer than it is kept.
+
+    When a node restarts, its pods are Running with the addresses that they had, until each has its new sandbox. Virtual nodes'
+    pods run elsewhere.
+    """
+    node = nodes.get(pod.spec.node_name)
+    ready, sandbox = node and node.condition("Ready"), pod.condition(SANDBOX)
+    if pod.spec.host_network or pod.terminating or node is None or ready is None or _virtual(node):
+        return False
+    held = sandbox is None or sandbox.status == "True"
+    return ready.status == "True" and held and pod.status.phase == "Running" and bool(pod.ips)
+
+
+def _virtual(node: Node) -> bool:
+    return "virtual" in node.unfit
+
+
+def _ranges(node: Node) -> list[IPv4Network | IPv6Network]:
+    """A node's pod ranges; what is none (nothing in the API forbids it) is left out."""
+    ranges = []
+    for text in node.spec.pod_cidrs:
+        try:
+            ranges.append(ip_network(text, strict=False))
+        except ValueError:
+            continue
+    return ranges
+
+
+def _doubled(pods: list[Pod]) -> Iterator[Finding]:
+    owners: defaultdict[str, list[Pod]] = defaultdict(list)
+    for pod in pods:
+        for ip in set(pod.ips):
+            owners[ip].append(pod)
+    for ip, several in sorted(owners.items()):
+        if len(several) > 1:
+            names = sorted(f"{pod.namespace}/{pod.name} on {pod.spec.node_name}" for pod in several)
+            nodes = sorted({pod.spec.node_name for pod in several})
+            numbers = {"ip": ip, "count": len(names), "shown": some(names, NAMED), "pods": names, "nodes": nodes}
+            oldest, *younger = sorted(several, key=_birth)
+            look = BY_IP if all(pod.ips[0] == ip for pod in several) else ALL_IPS
+            numbers |= {"oldest": f"{oldest.namespace}/{oldest.name}", "younger": [f"{p.namespace}/{p.name}" for p in younger]}
+            yield DOUBLED.on(Subject("Address", ip), numbers, try_=(look, *filter(None, map(_anew, younger))))
+
+
+def _birth(pod: Pod) -> tuple[bool, float, str, str]:
+    """The order of pods by age, those of unknown age last."""
+    made = pod.metadata.creation_timestamp
+    return made is None, made.timestamp() if made else 0.0, pod.namespace, pod.name
+
+
+def _anew(pod: Pod) -> str:
+    """The command that makes a pod anew; none for a static pod, which its node's kubelet makes from a file."""
+    owners = pod.metadata.owner_references
+    if any(owner.kind == "Node" for owner in owners):
+        return ""
+    names = {"namespace": shlex.quote(pod.namespace), "name": shlex.quote(pod.name)}
+    return (DELETE if owners else REPLACE).format(**names)
+
+
+def _outside(pods: list[Pod], nodes: dict[str, Node]) -> Iterator[Finding | Unseen]:
+    """Pods outside; where most are, the ranges are not what the network takes addresses from, and nothing is judged."""
+    found: defaultdict[str, list[str]] = defaultdict(list)
+    judged = 0
+    ranges = {name: _ranges(node) for name, node in nodes.items()}
+    for pod in pods:
+        own = ranges[pod.spec.node_name]
+        mine = [ip_address(ip) for ip in pod.ips if ip_address(ip).version in {each.version for each in own}]
+        judged += bool(mine)
+        if not all(any(ip in each for each in own) for ip in mine):
+            found[pod.spec.node_name].append(f"{pod.namespace}/{pod.name} {', '.join(map(str, mine))}")
+    if 2 * sum(map(len, found.values())) > judged:
+        yield Unseen("addresses against the nodes' ranges", "most pods have theirs from elsewhere")
+        return
+    for name, names in sorted(found.items()):
+        numbers = {"count": len(names), "ranges": list(nodes[name].spec.pod_cidrs), "shown": some(sorted(names), NAMED)}
+        yield OUTSIDE.on(Subject("Node", name), numbers, nodes=[name], pods=sorted(names))
+
+
+def _used(cluster: Cluster, node: Node, nearly: float) -> Iterator[Finding]:
+    """How much of a node's ranges is used, where there may be more pods than addresses."""
+    allowed = int(node.status.allocatable.pods) if node.status.allocatable.pods.isdecimal() else 0
+    for network in _ranges(node):
+        usable = network.num_addresses - TAKEN[network.version]
+        if allowed <= usable or usable < 1 or _virtual(node):
+            continue
+        on_it = [pod for pod in cluster.all(POD) if pod.spec.node_name == node.name and not pod.finished]
+        mine = [pod for pod in on_it if not pod.spec.host_network]
+        if allowed - (len(on_it) - len(mine)) <= usable:  # the others of the pods it may run have no address from there
+            continue
+        used = sum(any(ip_address(ip) in network for ip in pod.ips) for pod in mine)
+        if used >= nearly * usable:
+            yield NEARLY_USED.on(
+                Subject("Node", node.name), used=used, usable=usable, range=str(network), pods=allowed, nodes=[node.name]
+            )
+
+
+check = Check(
+    id="pod_addresses",
+    title="Each pod has an address of its own, where it should be from",
+    prefix="PAD",
+    needs=Needs(kinds=(NODE, POD, DAEMON_SET), hints=NETWORK_KINDS),
+    codes=(DOUBLED, OUTSIDE, NEARLY_USED),
+    analyse=analyse,
+    thresholds=(NEARLY,),
+)

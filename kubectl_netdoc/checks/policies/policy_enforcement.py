@@ -1,0 +1,255 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Does anything enforce network policies, on every node and both ways?
+
+## What it looks at
+A canary: a pod of netdoc's own on each node, which debug pods there and on another node reach, and which reaches them. Then a
+NetworkPolicy that selects the canaries alone denies them everything: nothing may pass any more. Then the policy goes, and all
+must pass again. It flies where the cluster has a network policy of any kind, or when asked for by name:
+`kubectl netdoc check policy_enforcement`. Refused and dropped both count as stopped: some engines reject, some drop.
+
+## Why it matters
+The API server takes policies whether or not anything enforces them. Plain flannel does not, nor does a cloud's CNI whose
+agent is not switched on; and an engine is a program on each node, which may be down on one of them. The name of the CNI
+proves nothing either way: flannel runs beside engines (k3s, canal), and only the canary tells.
+
+## What it can't see
+Whether the policies say what was meant (policy_coverage), and policies of a CNI's own kinds. Connections that were open
+before a policy came: some engines cut them, some don't. An engine that takes longer than 10 s counts as none.
+
+## Sources
+Kubernetes: Network Policies, prerequisites; failure catalogue P1, P2, P5. Time-outs: cyclonus lets 5 s pass after a policy,
+Cilium's connectivity test waits 15 s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from kubectl_netdoc.api import (
+    NAMESPACE,
+    NETWORK_POLICY,
+    NODE,
+    POD,
+    POLICIES,
+    Canary,
+    CanaryReply,
+    CanaryTrial,
+    Check,
+    Cluster,
+    Code,
+    Facts,
+    Finding,
+    Kind,
+    Lost,
+    Needs,
+    Risk,
+    Severity,
+    Skip,
+    Subject,
+    Threshold,
+    Tier,
+    Unseen,
+)
+from kubectl_netdoc.core.new_nodes import joining
+from kubectl_netdoc.formats.text import some
+from kubectl_netdoc.probes import own_policies
+
+ID = "policy_enforcement"
+NAMED = 5
+"""Policies that a sentence names at most; the evidence has all."""
+
+SLOW = Threshold(
+    name="late_s",
+    default=5.0,
+    unit="s from the policy to the first packet that it stops",
+    source="cyclonus gives an engine 5 s to settle before it looks",
+)
+
+NOTHING_ENFORCES = Code(
+    id="ENF001",
+    severity=Severity.FAIL,
+    risk=Risk.POLICY,
+    title="Network policies are not enforced",
+    message="Nothing enforces this cluster's network policies ({count}: {policies}): netdoc's own pods, which a policy denied "
+    "everything, were reached all the same for {seconds:g} s, on all {nodes} nodes that were tried",
+    fix="Install a policy engine beside the CNI (kube-network-policies, Calico's Felix as in canal, kube-router), or switch on "
+    "the one that the CNI has; until then nothing that these policies forbid is forbidden.",
+    commands=(
+        "kubectl get networkpolicies -A",
+        "kubectl get pods -n kube-system -o wide",
+        "kubectl netdoc check policy_enforcement",
+    ),
+    rows=("P1", "P2"),
+)
+NODE_DOES_NOT = Code(
+    id="ENF002",
+    severity=Severity.FAIL,
+    risk=Risk.POLICY,
+    title="A node enforces no network policy",
+    message="Node {name} does not enforce network policies ({ways} of {tried} ways stayed open for {seconds:g} s), "
+    "and {others} other nodes do",
+    fix="Find the pod of the policy engine (or of the CNI that has one) on {name}: it is missing or down, or it hangs and gets "
+    "no policies. Read its log, then delete it, so that it starts anew; what policies forbid is stopped there from then on.",
+    commands=("kubectl get pods -A -o wide --field-selector spec.nodeName={name}", "kubectl netdoc check cni_health"),
+    rows=("P1",),
+)
+ONE_WAY = Code(
+    id="ENF003",
+    severity=Severity.FAIL,
+    risk=Risk.POLICY,
+    title="Policies are enforced one way only",
+    message="{direction} policies do nothing on {names}: what netdoc's own policy denied passed for {seconds:g} s; the "
+    "other direction is enforced",
+    fix="Use an engine that enforces both directions, or don't rely on {direction} policies.",
+    commands=("kubectl get networkpolicies -A",),
+    rows=("P1",),
+)
+NOT_LIFTED = Code(
+    id="ENF004",
+    severity=Severity.FAIL,
+    risk=Risk.POLICY,
+    title="A policy that was deleted still denies",
+    message="Node {name} still enforces netdoc's own policy {seconds:g} s after it was deleted ({ways} of {tried} ways are shut)",
+    fix="The policy engine on {name} does not follow changes: new policies and new pods are not seen there either. Read the log "
+    "of its pod, then delete it, so that it starts anew.",
+    commands=("kubectl get pods -A -o wide --field-selector spec.nodeName={name}",),
+    rows=("P1",),
+)
+WOULD_NOT = Code(
+    id="ENF010",
+    severity=Severity.INFO,
+    risk=Risk.SAFE,
+    title="A network policy would do nothing here",
+    message="Nothing enforces network policies on the {nodes} nodes that were tried: a policy would do nothing here",
+    fix="Nothing, as there is no policy; install an engine before relying on one.",
+    commands=("kubectl get networkpolicies -A",),
+    rows=("P1",),
+)
+LATE = Code(
+    id="ENF011",
+    severity=Severity.INFO,
+    risk=Risk.SAFE,
+    title="Policies are enforced late",
+    message="On node {name} a new policy took {seconds:g} s to be enforced",
+    fix="Pods are unprotected for that long after a policy is made; look at the load of the engine's agent.",
+    commands=("kubectl get pods -A -o wide --field-selector spec.nodeName={name}",),
+)
+
+
+def plan(cluster: Cluster) -> Iterator[Canary]:
+    """One canary a vantage, and another node as its counterpart, where there is something to enforce or it was asked for."""
+    if ID not in cluster.wishes.checks and not _policies(cluster):
+        return
+    yield from own_policies.canaries(cluster)
+
+
+def _policies(cluster: Cluster) -> list[str]:
+    """All policies of the cluster, of whatever kind, in words."""
+    kinds: tuple[Kind[Any], ...] = POLICIES
+    return [
+        f"{kind.name} {item.namespace}/{item.name}" if item.namespace else f"{kind.name} {item.name}"
+        for kind in kinds
+        if cluster.readable(kind)
+        for item in cluster.all(kind)
+    ]
+
+
+def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
+    """Sort the canaries by what they found."""
+    policies = _policies(facts.cluster)
+    requests = {request.node: request for request in plan(facts.cluster)}
+    if not requests and not policies:
+        yield Unseen("enforcement", f"there is no network policy; to try it all the same: kubectl netdoc check {ID}")
+        return
+    if not facts.vantages:
+        raise Skip(facts.why_not or "no debug pod ran")
+    flown: dict[str, CanaryReply] = {}
+    for node, request in requests.items():
+        reply = facts.reply(request)
+        if isinstance(reply, CanaryReply):
+            flown[node] = reply
+        elif isinstance(reply, Lost):
+            yield Unseen(f"enforcement on node {node or 'any'}", reply.reason, asked=True)
+    live = {node: [trial for trial in reply.trials if trial.before] for node, reply in flown.items()}
+    yield from _grounded(facts.cluster, live)
+    if any(trial.stopped >= 0 for trials in live.values() for trial in trials):
+        for node in sorted(node for node in live if _behind(facts.cluster, node, live[node])):
+            yield Unseen(
+                f"enforcement on node {node}", "it has just joined, and its policy engine may still be starting", asked=True
+            )
+            del live[node]
+    waited = max((reply.waited for reply in flown.values()), default=0.0)
+    running = {node: trials for node, trials in live.items() if trials}
+    yield from _verdict(running, policies, waited)
+    for node, trials in running.items():
+        slowest = max((trial.stopped for trial in trials), default=0.0)
+        if slowest > facts.threshold(SLOW):
+            yield LATE.on(Subject("Node", node), seconds=slowest)
+
+
+def _grounded(cluster: Cluster, live: dict[str, list[CanaryTrial]]) -> Iterator[Unseen]:
+    """Canaries that reached nobody before there was a policy: that says nothing of enforcement."""
+    why = own_policies.isolated(cluster)
+    for node, trials in live.items():
+        if not trials:
+            reason = "netdoc's own pods could not reach each other before the policy" + (f": {why}" if why else "")
+            yield Unseen(f"enforcement on node {node}", reason, asked=True)
+
+
+def _behind(cluster: Cluster, node: str, trials: list[CanaryTrial]) -> bool:
+    """Whether a node that has just joined does not follow policies yet."""
+    return (node in joining(cluster) or not cluster.readable(NODE)) and any(
+        trial.stopped < 0 or trial.again < 0 for trial in trials
+    )
+
+
+def _verdict(live: dict[str, list[CanaryTrial]], policies: list[str], waited: float) -> Iterator[Finding]:
+    open_ways = {node: [trial for trial in trials if trial.stopped < 0] for node, trials in live.items()}
+    nowhere = [node for node, ways in open_ways.items() if len(ways) == len(live[node])]
+    if live and len(nowhere) == len(live):
+        everything = {"nodes": len(live), "seconds": waited, "node_names": sorted(live)}
+        if policies:
+            shown = some(policies, NAMED)
+            evidence = {**everything, "count": len(policies), "policies": shown, "names": policies}
+            yield NOTHING_ENFORCES.on(Subject("Cluster", "network policies"), evidence)
+        else:
+            yield WOULD_NOT.on(Subject("Cluster", "network policies"), everything)
+        return
+    one_way = _one_way(live)
+    if one_way:
+        evidence = {"direction": one_way, "names": ", ".join(sorted(live)), "seconds": waited}
+        yield ONE_WAY.on(Subject("Cluster", "network policies"), evidence)
+    for node, ways in open_ways.items():
+        if ways and not one_way:
+            counts = {"ways": len(ways), "tried": len(live[node]), "others": sum(not w for w in open_ways.values())}
+            yield NODE_DOES_NOT.on(Subject("Node", node), counts, seconds=waited)
+    for node, trials in live.items():
+        yield from _times(node, [trial for trial in trials if trial.stopped >= 0], waited)
+
+
+def _one_way(live: dict[str, list[CanaryTrial]]) -> str:
+    """The direction that is enforced on no node while the other is on all."""
+    trials = [trial for those in live.values() for trial in those]
+    by_way = [(way, {trial.stopped >= 0 for trial in trials if trial.direction == way}) for way in ("Ingress", "Egress")]
+    never = [way for way, stopped in by_way if stopped == {False}]
+    return never[0] if never and any(stopped == {True} for _, stopped in by_way) else ""
+
+
+def _times(node: str, stopped: list[CanaryTrial], waited: float) -> Iterator[Finding]:
+    stuck = [trial for trial in stopped if trial.again < 0]
+    if stuck:
+        yield NOT_LIFTED.on(Subject("Node", node), ways=len(stuck), tried=len(stopped), seconds=waited)
+
+
+check = Check(
+    id=ID,
+    title="Network policies, where there are any, are enforced",
+    prefix="ENF",
+    needs=Needs(kinds=(NETWORK_POLICY,), optional=(NODE, NAMESPACE, POD, *POLICIES[1:]), tier=Tier.PODS),
+    codes=(NOTHING_ENFORCES, NODE_DOES_NOT, ONE_WAY, NOT_LIFTED, WOULD_NOT, LATE),
+    plan=plan,
+    analyse=analyse,
+    thresholds=(SLOW,),
+    doc=__doc__ or "",
+)

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Does a Service work from the nodes and pods that stand behind it?
+
+## What it looks at
+From each debug pod, connects to netdoc's own Service until every echo behind it has answered, the very pod that asks among
+them: each proves itself by its nonce and tells the address it saw. One node carries two debug pods: there the way through
+the Service to a neighbour on the same node is seen as well, beside the direct one.
+
+## Why it matters
+A pod that reaches itself through its Service leaves and comes back by one port of the bridge, which a bridge forbids unless
+hairpin mode is on. A neighbour's answer must pass kube-proxy's translation again, which a bridge skips without br_netfilter.
+Both show as time-outs of some connections from some pods: applications that call themselves, DNS from its own node.
+
+## What it can't see
+Same-node traffic on nodes with one debug pod only (all but one). Pods made before the CNI's configuration was changed: the
+setting is a pod's own, and netdoc's pods are new.
+
+## Sources
+Kubernetes: Debug Services ("A Pod fails to reach itself via the Service IP"), kernel: bridge, br_netfilter; failure catalogue
+K12 and K13; kubernetes#13375, #20475, #33798.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kubectl_netdoc.api import (
+    Check,
+    Cluster,
+    Code,
+    Echo,
+    EchoReply,
+    EchoSample,
+    Explains,
+    Facts,
+    Finding,
+    Lost,
+    Needs,
+    Outcome,
+    Risk,
+    Severity,
+    Skip,
+    Subject,
+    Tier,
+    Unseen,
+    on_node,
+)
+from kubectl_netdoc.probes import own_policies as policies
+from kubectl_netdoc.probes.service_targets import own, proof, twin
+
+TIMEOUTS = 2
+"""Connects that must have timed out: one may be a lost packet, and a share of some 20 connects goes to each backend."""
+
+HAIRPIN = Code(
+    id="SVH001",
+    severity=Severity.WARN,
+    risk=Risk.NODE,
+    title="Pods can't reach themselves through their Service",
+    message="On {nodes} a new pod never reaches itself through a Service of its own: {timeouts} of {tries} connects had no "
+    "answer within a second, all other backends answered",
+    fix='Set "hairpinMode": true in the CNI configuration on {nodes} (flannel: in its delegate), then recreate the pods there.',
+    commands=(
+        on_node("{first}", "grep -r hairpinMode /etc/cni/net.d"),
+        "kubectl get pods -A -o wide --field-selector spec.nodeName={first}",
+    ),
+    rows=("K12",),
+)
+NEIGHBOUR = Code(
+    id="SVH002",
+    severity=Severity.FAIL,
+    risk=Risk.NODE,
+    title="Service addresses fail to backends on the same node",
+    message="On {nodes} the pod next door never answers through a Service ({timeouts} of {tries} connects timed out), though it "
+    "answers directly, and all other backends answer: bridged replies pass kube-proxy's translation by",
+    fix="Load br_netfilter on {nodes}, set net.bridge.bridge-nf-call-iptables to 1 there, and have both persist.",
+    commands=(on_node("{first}", "modprobe br_netfilter; sysctl -w net.bridge.bridge-nf-call-iptables=1"),),
+    rows=("K13",),
+    explains=(Explains(("DNL001", "DNL002", "DNL003", "DNL005", "DNL007", "DSV002", "SVR002", "SVR006", "SVH001"), "node"),),
+)
+
+
+def plan(cluster: Cluster) -> Iterator[Echo]:
+    """Ask netdoc's own Service from each vantage, and beside it each echo directly."""
+    for node in cluster.vantages:
+        yield own(cluster, node)
+        yield twin(node)
+        yield from (proof(node, other) for other in cluster.vantages if other != node)
+
+
+def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
+    """Name the nodes on which only the nearest backends fail; where anything else fails too, other checks speak."""
+    if not facts.vantages:
+        raise Skip(facts.why_not)
+    nodes = [vantage.node for vantage in facts.vantages if vantage.running]
+    if nodes and (why := policies.walled(facts)):
+        yield Unseen("Services from their own backends", f"netdoc's own pods reach nobody: {why}", asked=True)
+        return
+    found: dict[Code, dict[str, tuple[EchoSample, ...]]] = {}
+    for node in nodes:
+        reply = facts.reply(own(facts.cluster, node))
+        if isinstance(reply, Lost):
+            yield Unseen(f"netdoc's own Service from node {node}", reply.reason, asked=True)
+        elif isinstance(reply, EchoReply) and (code := _judge(facts, node, nodes, reply.samples)):
+            found.setdefault(code, {})[node] = reply.samples
+    for code, where in found.items():
+        everywhere = len(where) == len(nodes) > 1
+        for group in [sorted(where)] if everywhere else [[node] for node in sorted(where)]:
+            subject = Subject("Cluster", "pods and their own Services") if everywhere else Subject("Node", group[0])
+            samples = [sample for node in group for sample in where[node]]
+            timeouts = sum(sample.outcome is Outcome.TIMEOUT for sample in samples)
+            yield code.on(subject, nodes=group, first=group[0], timeouts=timeouts, tries=len(samples))
+
+
+def _judge(facts: Facts, node: str, nodes: list[str], samples: tuple[EchoSample, ...]) -> Code | None:
+    """Return what is wrong on a node where every echo elsewhere answers both ways, and connects time out all the same."""
+    elsewhere = {other for other in nodes if other != node}
+    reached = {sample.who for sample in samples if sample.who}
+    direct = all(_proved(facts, proof(node, other)) for other in elsewhere)
+    timeouts = sum(sample.outcome is Outcome.TIMEOUT for sample in samples)
+    if timeouts < TIMEOUTS or not direct or not elsewhere <= reached:
+        return None
+    itself = any(sample.itself for sample in samples)
+    neighbour = any(sample.who == node and not sample.itself for sample in samples)
+    if _proved(facts, twin(node)) and not neighbour:
+        return NEIGHBOUR
+    return HAIRPIN if not itself and (elsewhere or neighbour) else None
+
+
+def _proved(facts: Facts, request: Echo) -> bool:
+    reply = facts.reply(request)
+    return isinstance(reply, EchoReply) and any(sample.who for sample in reply.samples)
+
+
+check = Check(
+    id="service_hairpin",
+    title="Services work from their own backends",
+    prefix="SVH",
+    needs=Needs(hints=policies.KINDS, tier=Tier.PODS),
+    codes=(HAIRPIN, NEIGHBOUR),
+    plan=plan,
+    analyse=analyse,
+)

@@ -1,0 +1,234 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Do connections open at the first try?
+
+## What it looks at
+The time that every connect of pod_network and service_reachability took: those that succeed just after 1 s are the ones whose
+first SYN got lost (the next leaves after 1 s, then 3, 7 ... 63 s). They are counted by path between nodes, by the pod they go to,
+and by the node whose Service addresses they use. Paths that lose datagrams as well are path_quality's.
+
+## Why it matters
+Applications see one second more now and then, or always, and nothing in their logs says why. A checksum offload that breaks
+tunnels, a firewall that drops the first packet of a flow and a full accept queue all look like this.
+
+## What it can't see
+Second retries (3 s and more): a connect is given up after 2 s here. On a machine so busy that connects take anything up to a
+second, a lost SYN can't be told. From the host network (where kubernetes#88986 shows) only the nodes tier sees.
+
+## Sources
+RFC 6298, 2.1 and 5.5 (initial timeout 1 s, doubled); kernel: tcp_syn_retries;
+kubernetes#88986, flannel#1279; failure catalogue M2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from kubectl_netdoc.api import (
+    CAME_THROUGH,
+    ENDPOINT_SLICE,
+    NODE,
+    POD,
+    SERVICE,
+    Check,
+    Cluster,
+    Code,
+    ConnectReply,
+    EchoReply,
+    Explains,
+    Facts,
+    Finding,
+    Needs,
+    Outcome,
+    Request,
+    Risk,
+    Severity,
+    Skip,
+    Subject,
+    Tier,
+    Unseen,
+)
+from kubectl_netdoc.probes import node_pairs
+from kubectl_netdoc.probes import own_policies as policies
+from kubectl_netdoc.probes.service_targets import proof, targets
+
+RETRIED_MS = (950.0, 1350.0)
+"""A connect whose second SYN came through: 1 s (RFC 6298, 2.1), what the timer wheel of the kernel adds, and the way."""
+
+FAST_MS = 300.0
+"""Up to this a connect took one round trip, on a busy machine too: the longest between regions of a cloud."""
+
+SMEARED = 0.05
+"""Share of the connects that may take neither as long as one round trip nor as a retry, before none of them tells anything."""
+
+AT_LEAST = 2
+"""Retries from which they are held against a path, a pod or a node: a single one is a lost packet."""
+
+SHARE = 0.25
+"""Their share among the connects that they are held against."""
+
+LATE = ("DSV002", "PNW014", "SVR002", "SVR005", "SVR006", "SVH001", "NPT001", "SYN003", "DSV003")
+
+PATH = Code(
+    id="SYN001",
+    severity=Severity.WARN,
+    risk=Risk.NODE,
+    title="The first packet of connections gets lost between nodes",
+    message="Between {between}, {retried} of {connects} connects took {ms} ms: their first SYN got lost and the second, 1 s "
+    "later, came through; {fast} connects elsewhere took {fast_ms} ms at most, and datagrams pass",
+    fix="Look for what treats the first packet of a flow differently: a firewall's rate limit on new connections, connection "
+    "tracking, or the tunnel's checksum offload (try: ethtool -K flannel.1 tx-checksum-ip-generic off).",
+    commands=("kubectl get nodes -o wide", "kubectl netdoc check path_quality --show info"),
+    rows=("M2",),
+    explains=(Explains(LATE, "path", CAME_THROUGH), Explains(LATE, "node", CAME_THROUGH)),
+)
+POD_SLOW = Code(
+    id="SYN002",
+    severity=Severity.WARN,
+    risk=Risk.RESTARTS,
+    title="A pod takes connections only at the second try",
+    message="{retried} of {connects} connects to {kind} {namespace}/{name} took {ms} ms, so their first SYN got lost; other pods "
+    "on the same paths answer at once",
+    fix="Its accept queue is full, or it gets too little CPU: raise its CPU limit, its replicas or its listen backlog "
+    "(net.core.somaxconn).",
+    commands=("kubectl -n {namespace} top pod {name}", "kubectl -n {namespace} describe pod {name}"),
+    rows=("M2",),
+)
+VIA_SERVICES = Code(
+    id="SYN003",
+    severity=Severity.WARN,
+    risk=Risk.NODE,
+    title="Connections to Service addresses open at the second try",
+    message="On node {name}, {retried} of {connects} connects to ClusterIPs took {ms} ms, so their first SYN got lost; the "
+    "endpoints answer at once when asked directly",
+    fix="Look at what only translated packets meet on {name}: kube-proxy's masquerading and the tunnel's checksum offload.",
+    commands=(
+        "kubectl -n kube-system logs --tail=20 -l k8s-app=kube-proxy --prefix",
+        "kubectl get pods -A -o wide --field-selector spec.nodeName={name}",
+    ),
+    rows=("M2",),
+)
+
+
+class _Seen(NamedTuple):
+    """One connect that came about: from which node, to which node ("": through a Service) and pod (namespace, name)."""
+
+    source: str
+    node: str
+    pod: tuple[str, str]
+    ms: float
+
+    @property
+    def retried(self) -> bool:
+        """Whether it was the second SYN that came through."""
+        return RETRIED_MS[0] <= self.ms <= RETRIED_MS[1]
+
+
+def plan(cluster: Cluster) -> Iterator[Request]:
+    """Ask what other checks ask as well; nothing is measured for this alone."""
+    for pair in node_pairs.pairs(cluster):
+        yield proof(*pair)
+        yield node_pairs.burst(*pair)
+    for node in cluster.vantages if _services(cluster) else ():
+        for target in targets(cluster):
+            yield from target.through(node)
+            yield from (connect for _, connect in target.direct(node))
+
+
+def _services(cluster: Cluster) -> bool:
+    return cluster.readable(SERVICE) and cluster.readable(ENDPOINT_SLICE)
+
+
+def _seen(facts: Facts) -> Iterator[_Seen]:
+    ran = {vantage.node for vantage in facts.vantages if vantage.running} - node_pairs.starved(facts)
+    for one, other in node_pairs.pairs(facts.cluster):
+        reply = facts.reply(proof(one, other))
+        if one in ran and isinstance(reply, EchoReply):
+            yield from (_Seen(one, other, ("", ""), sample.ms) for sample in reply.samples if sample.who)
+    for node in sorted(ran) if _services(facts.cluster) else ():
+        found: dict[Request, _Seen] = {}
+        for target in targets(facts.cluster):
+            found |= {connect: _Seen(node, "", ("", ""), 0.0) for connect in target.through(node)}
+            for end, connect in target.direct(node):
+                if end.node:
+                    found[connect] = _Seen(node, end.node, (target.service.namespace, end.pod), 0.0)
+        for request, seen in found.items():
+            reply = facts.reply(request)
+            if isinstance(reply, ConnectReply) and reply.outcome is Outcome.OK:
+                yield seen._replace(ms=reply.ms)
+
+
+def _failing(facts: Facts) -> set[str]:
+    """Nodes from which an endpoint does not answer directly: a retry through its Service may then have met another one."""
+    ends = {(node, c) for node in facts.cluster.vantages for t in targets(facts.cluster) for _, c in t.direct(node)}
+    replies = ((node, facts.reply(connect)) for node, connect in ends)
+    return {node for node, reply in replies if isinstance(reply, ConnectReply) and reply.outcome is not Outcome.OK}
+
+
+def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
+    """Find where retries gather: on paths, else at a pod, else at the Service addresses of a node."""
+    if not facts.vantages:
+        raise Skip(facts.why_not)
+    seen = list(_seen(facts))
+    retried = [each for each in seen if each.retried]
+    fast = [each.ms for each in seen if each.ms <= FAST_MS]
+    if len(retried) < AT_LEAST:
+        return
+    if len(seen) - len(retried) - len(fast) > SMEARED * len(seen):
+        reason = f"{len(retried)} of {len(seen)} connects took about 1 s, and many others less: a busy machine, or lost packets"
+        yield Unseen("first packets of connections", reason, asked=True)
+        return
+    bad = {pair for pair in _pairs(seen) if _gathered([each for each in seen if (each.source, each.node) == pair])}
+    pods = _pods(seen)
+    bad -= {pair for pair in bad if not _gathered([e for e in seen if (e.source, e.node) == pair and e.pod not in pods])}
+    for pod in sorted(pods):
+        yield POD_SLOW.on(Subject("Pod", pod[1], pod[0]), _numbers([each for each in seen if each.pod == pod]))
+    quiet = {pair for pair in bad if not node_pairs.lossy(node_pairs.rounds(facts, pair))}
+    numbers = {"fast": len(fast), "fast_ms": round(max(fast, default=0.0))}
+    for place in node_pairs.places(quiet, _pairs(seen)):
+        own = [each for each in seen if (each.source, each.node) in place.paths]
+        yield PATH.on(place.subject, place.evidence() | _numbers(own) | numbers)
+    hurt = {node for pair in bad for node in pair}
+    hurt |= _failing(facts) if _services(facts.cluster) else set()
+    for node in sorted({each.source for each in retried} - hurt):
+        through = [each for each in seen if each.source == node and not each.node]
+        if _gathered(through) and not pods:
+            yield VIA_SERVICES.on(Subject("Node", node), _numbers(through), nodes=[node])
+
+
+def _pairs(seen: list[_Seen]) -> set[node_pairs.Pair]:
+    """The paths between nodes along which connects came about."""
+    return {(each.source, each.node) for each in seen if each.node and each.node != each.source}
+
+
+def _gathered(seen: list[_Seen]) -> bool:
+    retried = sum(each.retried for each in seen)
+    return retried >= max(AT_LEAST, SHARE * len(seen))
+
+
+def _pods(seen: list[_Seen]) -> set[tuple[str, str]]:
+    """Pods that take most connects late, from two nodes or more, while others on those very paths take all at once."""
+    found = set()
+    for pod in {each.pod for each in seen if each.retried and each.pod[1]}:
+        own = [each for each in seen if each.pod == pod]
+        sources = {(each.source, each.node) for each in own if each.retried}
+        others = [each for each in seen if (each.source, each.node) in sources and each.pod != pod]
+        if len(sources) > 1 and _gathered(own) and others and not any(each.retried for each in others):
+            found.add(pod)
+    return found
+
+
+def _numbers(seen: list[_Seen]) -> dict[str, object]:
+    late = sorted(round(each.ms) for each in seen if each.retried)
+    return {"retried": len(late), "connects": len(seen), "ms": f"{late[0]} to {late[-1]}"}
+
+
+check = Check(
+    id="syn_retries",
+    title="Connections open at the first try",
+    prefix="SYN",
+    needs=Needs(hints=tuple(dict.fromkeys((SERVICE, ENDPOINT_SLICE, POD, NODE, *policies.KINDS))), tier=Tier.PODS),
+    codes=(PATH, POD_SLOW, VIA_SERVICES),
+    plan=plan,
+    analyse=analyse,
+)

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Antrea: Geneve, VXLAN or routes over Open vSwitch, WireGuard or IPsec; policies only on clouds with a network of their own.
+
+Recognition made from: antrea-io/antrea, build/yamls/antrea.yml v2 and build/yamls/base/agent.yml at commit 0321cdee
+(antrea/antrea-agent-ubuntu since v1.15, antrea/antrea-ubuntu before; ConfigMap antrea-config, antrea-agent.conf, whose defaults
+are commented out in it).
+"""
+
+from __future__ import annotations
+
+from kubectl_netdoc.cni.base import Network, Part, Seen, Traits, repository, yes
+
+PARTS = (Part(repository("antrea-controller-ubuntu", "antrea-controller-ubi"), "agents get no changes of policies"),)
+
+
+def traits(seen: Seen) -> Traits:
+    """Return how Antrea carries packets; what its configuration does not set has the documented default."""
+    config = seen.config("antrea-config")
+    mode = config.get("trafficEncapMode", "encap")
+    encrypted = config.get("trafficEncryptionMode", "none")
+    own = mode.lower() != "networkpolicyonly"
+    return Traits(
+        backend=f"Open vSwitch, {mode}",
+        encapsulation=_encapsulation(mode.lower(), config.get("tunnelType", "geneve")),
+        encryption={"wireGuard": "WireGuard", "ipsec": "IPsec"}.get(encrypted, "none"),
+        ipam="from each node's podCIDRs" if own else "",
+        mtu="" if config.get("defaultMTU", "0") == "0" else config["defaultMTU"],
+        mtu_of_pods=True,
+        kube_proxy="in place of kube-proxy" if yes(config.get("proxyAll", "")) else "left to kube-proxy",
+        policy="Antrea",
+        node_ranges=own and not yes(config.get("enableBridgingMode", "")),
+        beside=not own,
+    )
+
+
+def _encapsulation(mode: str, tunnel: str) -> str:
+    name = {"geneve": "Geneve", "vxlan": "VXLAN", "gre": "GRE", "stt": "STT"}.get(tunnel, tunnel)
+    return name if mode == "encap" else f"{name} between subnets" if mode == "hybrid" else "none"
+
+
+ANTREA = Network(
+    name="Antrea",
+    agent=repository("antrea-agent-ubuntu", "antrea-agent-ubi", "antrea/antrea-ubuntu", "antrea/antrea-ubi"),
+    traits=traits,
+    parts=PARTS,
+    configs=("antrea-config",),
+)

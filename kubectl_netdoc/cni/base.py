@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a pod network is to netdoc: how its agent is recognised, and how what it is set to is read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from msgspec import Struct
+
+from kubectl_netdoc.core.cluster import Cluster
+from kubectl_netdoc.records.base import Annotations, Kind
+from kubectl_netdoc.records.cni import CALICO_FELIX, CALICO_INSTALLATION, NETWORK_AGENT, NETWORK_CONFIG, NetworkSettings
+from kubectl_netdoc.records.kinds import DAEMON_SET, DEPLOYMENT, NODE
+from kubectl_netdoc.records.nodes import Node
+from kubectl_netdoc.records.workloads import Workload
+
+NOT_TOLD = ""
+
+
+class Traits(Struct, frozen=True, omit_defaults=True):
+    """How a network carries packets, in its own words; what neither API nor configuration tells is empty.
+
+    ``node_ranges``: pods get addresses from spec.podCIDRs of their node. ``beside``: it gives pods no addresses here, but
+    works beside a network that does (policy only, chained). ``mtu_of_pods``: the MTU set is that of pods.
+    """
+
+    backend: str = NOT_TOLD
+    encapsulation: str = NOT_TOLD
+    encryption: str = NOT_TOLD
+    ipam: str = NOT_TOLD
+    mtu: str = NOT_TOLD
+    kube_proxy: str = NOT_TOLD
+    policy: str = NOT_TOLD
+    node_ranges: bool = False
+    beside: bool = False
+    mtu_of_pods: bool = False
+
+    def named(self) -> dict[str, str]:
+        """What is told, by name."""
+        named = {
+            "backend": self.backend,
+            "encapsulation": self.encapsulation,
+            "encryption": self.encryption,
+            "ipam": self.ipam,
+            "mtu_set": self.mtu,
+            "services": self.kube_proxy,
+            "policy_engine": self.policy,
+        }
+        return {name: value for name, value in named.items() if value}
+
+    def told(self) -> list[str]:
+        """What is told, a clause each."""
+        words = {"ipam": "addresses by", "mtu_set": "MTU set", "policy_engine": "policy engine"}
+        return [f"{words.get(name, name)} {value}" for name, value in self.named().items()]
+
+
+class Image(Struct, frozen=True):
+    """A container image taken apart: registry and repository, and what it is a version of."""
+
+    repository: str
+    version: str
+
+    @classmethod
+    def parse(cls, text: str) -> Image:
+        """Take ``registry:5000/a/b:tag@digest`` apart; the tag is the version, else the digest."""
+        name, _, digest = text.partition("@")
+        head, slash, last = name.rpartition("/")
+        last, _, tag = last.partition(":")
+        return cls(f"{head}{slash}{last}", tag or digest)
+
+
+def repository(*names: str) -> re.Pattern[str]:
+    """Return the pattern of repositories that end in one of ``names``, in whatever registry.
+
+    Mirrors keep the last parts (``registry.corp/mirror/calico/node``) or join them (``rancher/mirrored-calico-node``).
+    """
+    joined = "|".join(re.escape(name).replace("/", "[/_.-]") for name in names)
+    return re.compile(rf"(?:^|[/_.-])(?:{joined})$")
+
+
+class Part(Struct, frozen=True):
+    """A controller of the network, by its image, and what is left undone without it."""
+
+    image: re.Pattern[str]
+    undone: str
+
+
+class Seen(Struct, frozen=True):
+    """What there is to read about one network: its DaemonSets, their containers' images, and settings by their place."""
+
+    cluster: Cluster
+    agents: tuple[Workload, ...] = ()
+
+    @property
+    def images(self) -> tuple[str, ...]:
+        """Repositories of the containers of all its agents."""
+        return tuple(Image.parse(c.image).repository for agent in self.agents for c in agent.template.spec.containers)
+
+    def runs(self, pattern: re.Pattern[str]) -> bool:
+        """Whether a container beside the agent is of such an image."""
+        return any(pattern.search(image) for image in self.images)
+
+    def config(self, *names: str) -> dict[str, str]:
+        """Return the settings of the first of these ConfigMaps that is there."""
+        found = {item.name: item.settings for item in self._all(NETWORK_CONFIG)}
+        return next((found[name] for name in names if name in found), {})
+
+    def place(self, *names: str) -> str:
+        """Return namespace and name of the ConfigMap whose settings ``config`` returns; nothing where there is none."""
+        found = {item.name: f"{item.namespace}/{item.name}" for item in self._all(NETWORK_CONFIG)}
+        return next((found[name] for name in names if name in found), "")
+
+    def has_config(self, name: str) -> bool:
+        """Whether the ConfigMap of that name is there."""
+        return any(item.name == name for item in self._all(NETWORK_CONFIG))
+
+    @property
+    def flags(self) -> dict[str, str]:
+        """Settings in variables and flags of its agents' containers."""
+        own = {(agent.namespace, agent.name) for agent in self.agents}
+        flags: dict[str, str] = {}
+        for item in self._all(NETWORK_AGENT):
+            flags |= item.settings if (item.namespace, item.name) in own else {}
+        return flags
+
+    def resources(self, kind: Kind[NetworkSettings]) -> tuple[NetworkSettings, ...]:
+        """Return the custom resources of a kind; none where they can't be read."""
+        return self._all(kind)
+
+    @property
+    def notes(self) -> list[Annotations]:
+        """The annotations of all nodes."""
+        return [node.metadata.annotations for node in self.nodes]
+
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        """All nodes."""
+        return self.cluster.all(NODE) if self.cluster.readable(NODE) else ()
+
+    def _all(self, kind: Kind[NetworkSettings]) -> tuple[NetworkSettings, ...]:
+        return self.cluster.all(kind) if self.cluster.readable(kind) else ()
+
+
+def no_trace(node: Node) -> bool:
+    """Of networks that leave no sign on a node."""
+    return False
+
+
+class Network(Struct, frozen=True):
+    """One pod network.
+
+    ``agent``: the image of its agent. ``named``: (namespace, DaemonSet) where an image does not tell (OpenShift's are all of
+    one repository). ``traits``: reads what it is set to. ``parts``: its controllers. ``trace``: whether a node shows that the
+    agent has been there. ``configs``: its ConfigMaps, which stay when only the agent is removed. ``needs_all``: further images
+    that have to be in the same DaemonSet. ``meta``: it only calls other networks. ``advice``: what everybody who has it should
+    know.
+    """
+
+    name: str
+    agent: re.Pattern[str]
+    traits: Callable[[Seen], Traits]
+    named: tuple[tuple[str, str], ...] = ()
+    needs_all: tuple[re.Pattern[str], ...] = ()
+    parts: tuple[Part, ...] = ()
+    trace: Callable[[Node], bool] = no_trace
+    configs: tuple[str, ...] = ()
+    meta: bool = False
+    advice: str = ""
+
+    def is_agent(self, workload: Workload) -> bool:
+        """Whether a DaemonSet runs this network's agent."""
+        images = [Image.parse(container.image).repository for container in workload.template.spec.containers]
+        if (workload.namespace, workload.name) in self.named:
+            return True
+        return all(any(pattern.search(image) for image in images) for pattern in (self.agent, *self.needs_all))
+
+    def versions(self, images: Iterable[str]) -> set[str]:
+        """Return the versions of its agent among the images of a pod's containers."""
+        parsed = [Image.parse(image) for image in images]
+        return {image.version for image in parsed if image.version and self.agent.search(image.repository)}
+
+
+class Found(Struct, frozen=True):
+    """A network that is there: its DaemonSets, what it is set to, and where it is part of something else's binary, in what."""
+
+    network: Network
+    agents: tuple[Workload, ...] = ()
+    traits: Traits = Traits()
+    embedded: str = ""
+
+    @property
+    def name(self) -> str:
+        """The network's name, and what it is part of."""
+        return f"{self.network.name} (part of {self.embedded})" if self.embedded else self.network.name
+
+    @property
+    def primary(self) -> bool:
+        """Whether it gives pods their addresses and interfaces."""
+        return not (self.traits.beside or self.network.meta)
+
+    def controllers(self, cluster: Cluster) -> list[tuple[Part, Workload]]:
+        """Return its controllers that are there."""
+        deployments = cluster.all(DEPLOYMENT) if cluster.readable(DEPLOYMENT) else ()
+        return [(part, item) for part in self.network.parts for item in deployments if _runs(item, part.image)]
+
+
+def _runs(workload: Workload, image: re.Pattern[str]) -> bool:
+    return any(image.search(Image.parse(container.image).repository) for container in workload.template.spec.containers)
+
+
+def daemon_sets(cluster: Cluster) -> tuple[Workload, ...]:
+    """Return all DaemonSets; none where they can't be read."""
+    return cluster.all(DAEMON_SET) if cluster.readable(DAEMON_SET) else ()
+
+
+SETTINGS = (NETWORK_CONFIG, NETWORK_AGENT, CALICO_FELIX, CALICO_INSTALLATION)
+"""Where networks say what they are set to."""
+
+
+def unread(cluster: Cluster) -> str:
+    """Return the first kind of settings that is there and could not be read; nothing where all were."""
+    return next((kind.name for kind in SETTINGS if cluster.unread(kind)), "")
+
+
+def yes(value: Any) -> bool:
+    """Whether a setting's text means yes."""
+    return str(value).lower() in ("true", "yes", "1", "enabled", "strict", "always")

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Calico, and Canal (flannel's data path with Calico's policies in one DaemonSet); both ways to install it.
+
+Recognition made from: projectcalico/calico, manifests/calico.yaml, calico-vxlan.yaml, calico-bpf.yaml, canal.yaml at commits
+8b087380, a69205f8, 28c8c74a and 0039c9cd (quay.io/calico/node; older ones docker.io/calico/node), custom-resources.yaml
+(operator). Rancher's builds of it: rancher/mirrored-calico-node, rancher/hardened-calico (RKE2).
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from kubectl_netdoc.cni import flannel
+from kubectl_netdoc.cni.base import Network, Part, Seen, Traits, repository, yes
+from kubectl_netdoc.records.cni import CALICO_FELIX, CALICO_INSTALLATION, CALICO_POOL, NetworkSettings
+from kubectl_netdoc.records.nodes import Node
+
+IMAGE = repository("calico/node", "hardened-calico")
+PARTS = (
+    Part(repository("calico/typha"), "agents get no news: routes, pods and policies stay as they were"),
+    Part(repository("calico/kube-controllers"), "addresses and node entries of what is gone are not cleaned up"),
+)
+FOREIGN_CNI = ("AmazonVPC", "AzureVNET", "GKE")
+"""cni.type of an Installation in which another network gives the addresses (operator.tigera.io/v1)."""
+
+
+def traits(seen: Seen) -> Traits:
+    """Return how Calico carries packets: by its pools, its ConfigMap or Installation, and Felix's configuration."""
+    config, flags = seen.config("calico-config"), seen.flags
+    installation = _first(seen.resources(CALICO_INSTALLATION))
+    routing = flags.get("CALICO_NETWORKING_BACKEND") or config.get("calico_backend", "")
+    if not routing and installation:
+        routing = {"Enabled": "bird", "Disabled": "vxlan"}.get(installation.get("calicoNetwork.bgp", ""), "")
+    ebpf = _ebpf(seen, installation)
+    ipam = installation.get("cni.ipam.type") or config.get("ipam", "")
+    return Traits(
+        backend=" and ".join(filter(None, (_routing(routing), "eBPF data plane" if ebpf else ""))),
+        encapsulation=_encapsulation(seen),
+        encryption="WireGuard" if _wireguard(seen) else "none",
+        ipam=ipam,
+        mtu=_set_mtu(installation.get("calicoNetwork.mtu") or config.get("veth_mtu", "")),
+        mtu_of_pods=True,
+        kube_proxy="in place of kube-proxy (eBPF)" if ebpf else "left to kube-proxy",
+        policy="Calico (Felix)",
+        node_ranges=ipam.lower() in ("host-local", "hostlocal"),
+        beside=routing == "none" or installation.get("cni.type") in FOREIGN_CNI,
+    )
+
+
+def _first(items: tuple[NetworkSettings, ...]) -> dict[str, str]:
+    """The settings of the object called default, or of the only one."""
+    named = {item.name: item.settings for item in items}
+    return named.get("default") or next(iter(named.values()), {})
+
+
+def _routing(backend: str) -> str:
+    return {"bird": "BGP", "vxlan": "VXLAN routes", "none": ""}.get(backend, backend)
+
+
+def _ebpf(seen: Seen, installation: dict[str, str]) -> bool:
+    felix = _first(seen.resources(CALICO_FELIX))
+    named = installation.get("calicoNetwork.linuxDataplane", "")
+    return named == "BPF" or yes(felix.get("bpfEnabled", seen.flags.get("FELIX_BPFENABLED", "")))
+
+
+def _wireguard(seen: Seen) -> bool:
+    felix = _first(seen.resources(CALICO_FELIX))
+    asked = felix.get("wireguardEnabled") or felix.get("wireguardEnabledV6") or seen.flags.get("FELIX_WIREGUARDENABLED", "")
+    return yes(asked) or any(note.calico_wireguard or note.calico_wireguard6 for note in seen.notes)
+
+
+def _encapsulation(seen: Seen) -> str:
+    """Of the pools that are in use; where they can't be read, of the tunnel addresses that nodes have, or of the first pool."""
+    modes = [_mode(pool.settings) for pool in seen.resources(CALICO_POOL) if not yes(pool.settings.get("disabled", ""))]
+    vxlan = any(note.calico_vxlan or note.calico_vxlan6 for note in seen.notes)
+    if not modes and (vxlan or any(note.calico_ipip for note in seen.notes)):
+        modes = ["VXLAN" if vxlan else "IPIP"]
+    if not modes:
+        flags = seen.flags
+        first = {"ipipMode": flags.get("CALICO_IPV4POOL_IPIP", ""), "vxlanMode": flags.get("CALICO_IPV4POOL_VXLAN", "")}
+        modes = [_mode(first)] if any(first.values()) else []
+    return ", ".join(sorted(set(modes)))
+
+
+def _mode(pool: dict[str, str]) -> str:
+    for name, key in (("VXLAN", "vxlanMode"), ("IPIP", "ipipMode")):
+        mode = pool.get(key, "")
+        if mode and mode != "Never":
+            return f"{name} between subnets" if mode == "CrossSubnet" else name
+    return "none"
+
+
+def _set_mtu(text: str) -> str:
+    return "" if text in ("", "0") else text
+
+
+def trace(node: Node) -> bool:
+    """Whether Calico has set up this node."""
+    return bool(node.metadata.annotations.calico_address or node.metadata.annotations.calico_address6)
+
+
+CALICO = Network(name="Calico", agent=IMAGE, traits=traits, parts=PARTS, trace=trace, configs=("calico-config",))
+
+
+def canal_traits(seen: Seen) -> Traits:
+    """Return flannel's way to carry packets, and Calico's policies."""
+    own = flannel.carries(seen, "canal-config", "rke2-canal-config", "kube-flannel-cfg")
+    config = seen.config("canal-config", "rke2-canal-config")
+    mtu = _set_mtu(config.get("veth_mtu", "")) or own.mtu
+    return msgspec.structs.replace(own, mtu=mtu, policy="Calico (Felix)", kube_proxy="left to kube-proxy")
+
+
+CANAL = Network(
+    name="Canal",
+    agent=IMAGE,
+    needs_all=(flannel.IMAGE,),
+    traits=canal_traits,
+    parts=PARTS,
+    trace=flannel.trace,
+    configs=("canal-config", "rke2-canal-config"),
+)

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Cilium: tunnel or native routing, WireGuard or IPsec, with or without kube-proxy; Google and Azure build theirs on it.
+
+Recognition made from: cilium/cilium, install/kubernetes/cilium (chart) v1.18 as rendered, ConfigMap cilium-config: routing-mode
+and tunnel-protocol since v1.14, tunnel before; kube-proxy-replacement true or false since v1.14, strict, probe, partial and
+disabled before. GKE Dataplane V2: DaemonSet kube-system/anetd, gke.gcr.io/cilium/cilium, later
+REGION-artifactregistry.gcr.io/gke-release/gke-release/cilium/cilium. Rancher: mirrored-cilium-cilium.
+"""
+
+from __future__ import annotations
+
+from kubectl_netdoc.cni.base import Network, Part, Seen, Traits, repository, yes
+
+IMAGE = repository("cilium", "cilium-ci")
+PARTS = (Part(repository("cilium/operator", "operator-generic", "operator-aws", "operator-azure"), "new nodes get no addresses"),)
+NODE_RANGES = ("kubernetes",)
+"""Values of ipam with which pods get addresses from spec.podCIDRs; cluster-pool has ranges of its own in CiliumNode."""
+
+
+def traits(seen: Seen) -> Traits:
+    """Return how Cilium carries packets, as cilium-config asks for."""
+    config = seen.config("cilium-config")
+    ipam, chained = config.get("ipam", ""), config.get("cni-chaining-mode", "")
+    return Traits(
+        backend=_routing(config),
+        encapsulation=_encapsulation(config),
+        encryption=_encryption(config),
+        ipam=ipam,
+        mtu=_mtu(config.get("mtu", "")),
+        kube_proxy=_kube_proxy(config),
+        policy="none (enable-policy never)" if config.get("enable-policy") == "never" else "Cilium",
+        node_ranges=ipam in NODE_RANGES,
+        beside=chained not in ("", "none", "portmap") or ipam == "delegated-plugin",
+    )
+
+
+def _native(config: dict[str, str]) -> bool:
+    return config.get("routing-mode") == "native" or config.get("tunnel") == "disabled"
+
+
+def _routing(config: dict[str, str]) -> str:
+    chained = config.get("cni-chaining-mode", "none")
+    beside = f", chained to {chained}" if chained not in ("none", "") else ""
+    if not config:
+        return ""
+    return ("native routing" if _native(config) else "tunnel") + beside
+
+
+def _encapsulation(config: dict[str, str]) -> str:
+    if not config:
+        return ""
+    if _native(config):
+        return "none"
+    return {"geneve": "Geneve"}.get(config.get("tunnel-protocol") or config.get("tunnel", ""), "VXLAN")
+
+
+def _encryption(config: dict[str, str]) -> str:
+    if not config:
+        return ""
+    return "WireGuard" if yes(config.get("enable-wireguard")) else "IPsec" if yes(config.get("enable-ipsec")) else "none"
+
+
+def _kube_proxy(config: dict[str, str]) -> str:
+    value = config.get("kube-proxy-replacement", "")
+    if value in ("true", "strict"):
+        return "in place of kube-proxy"
+    return f"beside kube-proxy ({value})" if value in ("probe", "partial") else "left to kube-proxy" if value else ""
+
+
+def _mtu(text: str) -> str:
+    return "" if text == "0" else text
+
+
+CILIUM = Network(name="Cilium", agent=IMAGE, traits=traits, parts=PARTS, configs=("cilium-config",))
+
+
+def dataplane_traits(seen: Seen) -> Traits:
+    """Return what is known of GKE Dataplane V2: its settings are Google's."""
+    return Traits(
+        backend="native routing in the VPC",
+        encapsulation="none",
+        ipam="from each node's podCIDRs (alias ranges)",
+        kube_proxy="in place of kube-proxy",
+        policy="Cilium",
+        node_ranges=True,
+    )
+
+
+DATAPLANE_V2 = Network(
+    name="GKE Dataplane V2",
+    agent=repository("gke.gcr.io/cilium/cilium", "gke-release/cilium/cilium"),
+    named=(("kube-system", "anetd"),),
+    traits=dataplane_traits,
+)

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Flannel: VXLAN, host-gw, WireGuard, IPIP or UDP, as its ConfigMap and the nodes' annotations say.
+
+Recognition made from: flannel-io/flannel, Documentation/kube-flannel.yml, v0.11.0 (a DaemonSet for each architecture, in
+kube-system, quay.io/coreos/flannel) and v0.13.0-rc2; ghcr.io/flannel-io/flannel since v0.26; chart value netpol.enabled
+(a container of kube-network-policies) since v0.25.5. Backends: Documentation/backends.md.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from kubectl_netdoc.cni.base import Network, Seen, Traits, repository
+from kubectl_netdoc.records.nodes import Node
+
+IMAGE = repository("flannel", "hardened-flannel")
+POLICY = repository("kube-network-policies")
+CONFIGS = ("kube-flannel-cfg",)
+
+CARRIES = {
+    "vxlan": ("VXLAN", "none"),
+    "host-gw": ("none (routes to the nodes)", "none"),
+    "wireguard": ("WireGuard", "WireGuard"),
+    "ipip": ("IPIP", "none"),
+    "ipsec": ("IPsec", "IPsec"),
+    "udp": ("UDP, in user space", "none"),
+    "alloc": ("none (nothing is set up between nodes)", "none"),
+}
+"""Backend, and what it makes of encapsulation and encryption."""
+
+
+def carries(seen: Seen, *configs: str) -> Traits:
+    """Return how flannel carries packets: what the nodes were set up with, or else what its ConfigMap asks for."""
+    config = seen.config(*configs)
+    told = {note.flannel_backend for note in seen.notes if note.flannel_backend}
+    backend = ", ".join(sorted(told)) or config.get("Backend.Type", "")
+    encapsulation, encryption = CARRIES.get(backend, ("", ""))
+    return Traits(
+        backend=backend,
+        encapsulation=encapsulation,
+        encryption=encryption,
+        ipam="host-local, from each node's podCIDRs",
+        mtu=config.get("Backend.MTU", ""),
+        node_ranges=True,
+    )
+
+
+def traits(seen: Seen) -> Traits:
+    """Return how flannel carries packets, and who enforces policies beside it."""
+    policy = "kube-network-policies, in its own pod" if seen.runs(POLICY) else "none of its own"
+    return msgspec.structs.replace(carries(seen, *CONFIGS), policy=policy, kube_proxy="left to kube-proxy")
+
+
+def trace(node: Node) -> bool:
+    """Whether flannel has set up this node."""
+    return bool(node.metadata.annotations.flannel_backend)
+
+
+FLANNEL = Network(name="Flannel", agent=IMAGE, traits=traits, trace=trace, configs=CONFIGS)

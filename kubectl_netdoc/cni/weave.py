@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Weave Net: fast datapath (VXLAN) or sleeve (UDP), encrypted where it has a password. Archived in June 2024.
+
+Recognition made from: weaveworks/weave, prog/weave-kube/weave-daemonset-k8s-1.11.yaml, v2.8.1 (docker.io/weaveworks/weave-kube)
+and at commit 00f8afd7 (the fork rajchaudhuri/weave-kube).
+"""
+
+from __future__ import annotations
+
+from kubectl_netdoc.cni.base import Network, Seen, Traits, repository
+
+POLICY = repository("weave-npc")
+
+
+def traits(seen: Seen) -> Traits:
+    """Return how Weave Net carries packets; which of its two ways a pair of nodes takes is known to the routers only."""
+    flags = seen.flags
+    return Traits(
+        backend="fast datapath, else sleeve",
+        encapsulation="VXLAN, or UDP where that does not get through",
+        encryption="set by password" if "WEAVE_PASSWORD" in flags else "none",
+        ipam="Weave's own, shared out between the nodes",
+        mtu=flags.get("WEAVE_MTU", ""),
+        mtu_of_pods=True,
+        kube_proxy="left to kube-proxy",
+        policy="Weave (weave-npc)" if seen.runs(POLICY) else "none",
+    )
+
+
+WEAVE = Network(
+    name="Weave Net",
+    agent=repository("weave-kube"),
+    traits=traits,
+    advice="Weave Net has had no release since 2021 and was archived in June 2024: nobody mends its faults. Choose a network "
+    "that is maintained, and move node by node: drain the node, remove /etc/cni/net.d/10-weave.conflist and the link weave, join "
+    "it to the new network, uncordon it; pods on nodes of different networks do not reach each other meanwhile.",
+)

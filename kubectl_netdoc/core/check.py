@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A check: one question about the network, what it reads, and what answers it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from msgspec import Struct
+
+from kubectl_netdoc.core.cluster import Cluster
+from kubectl_netdoc.core.facts import Facts
+from kubectl_netdoc.core.finding import Code, Finding, Unseen
+from kubectl_netdoc.core.threshold import Threshold
+from kubectl_netdoc.core.tier import Tier
+from kubectl_netdoc.measurements.requests import Request
+from kubectl_netdoc.records.base import Kind
+from kubectl_netdoc.records.kinds import NODE
+
+
+class Skip(Exception):
+    """Raised by ``analyse`` where the whole question can't be put here; its text is the reason.
+
+    ``moot``: the cluster has nothing that the question is about, or it was not asked for: no gap in what was looked at.
+    """
+
+    def __init__(self, reason: str, moot: bool = False) -> None:
+        super().__init__(reason)
+        self.moot = moot
+
+
+class Needs(Struct, frozen=True, kw_only=True):
+    """What a check reads: the lists to fetch and the RBAC rules derive from it.
+
+    Without one of ``kinds`` the check is skipped; an ``optional`` kind that can't be read is for the check to say.
+    ``hints`` are read where they can be, to tell why something failed: without them the check is no less sure of what works.
+    """
+
+    kinds: tuple[Kind[Any], ...] = ()
+    optional: tuple[Kind[Any], ...] = ()
+    hints: tuple[Kind[Any], ...] = ()
+    tier: Tier = Tier.API
+
+    @property
+    def all_kinds(self) -> tuple[Kind[Any], ...]:
+        """The required kinds, the optional ones and the hints, each once."""
+        return tuple(dict.fromkeys(self.kinds + self.optional + self.hints))
+
+
+def no_plan(cluster: Cluster) -> Iterable[Request]:
+    """Plan of a check that measures nothing."""
+    return ()
+
+
+class Check(Struct, frozen=True, kw_only=True):
+    """One question about the network. ``title`` is the answer one hopes for; ``doc`` is the page (the module's docstring)."""
+
+    id: str
+    title: str
+    prefix: str
+    needs: Needs
+    codes: tuple[Code, ...]
+    analyse: Callable[[Facts], Iterator[Finding | Unseen]]
+    plan: Callable[[Cluster], Iterable[Request]] = no_plan
+    thresholds: tuple[Threshold, ...] = ()
+    doc: str = ""
+
+
+def kinds_of(checks: Iterable[Check]) -> tuple[Kind[Any], ...]:
+    """Return the kinds that the checks need, each once. Nodes are always read: they say where debug pods can run."""
+    kinds = {kind.name: kind for check in checks for kind in check.needs.all_kinds}
+    return tuple(({NODE.name: NODE} | kinds).values())

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Facts: the cluster and the replies, read-only. A check's whole view of the world."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+from typing import Any
+
+from msgspec import Struct
+
+from kubectl_netdoc.core.cluster import Cluster
+from kubectl_netdoc.core.threshold import Threshold, ThresholdSet
+from kubectl_netdoc.core.tier import Tier
+from kubectl_netdoc.measurements.base import Lost
+from kubectl_netdoc.measurements.requests import Reply, Request, on_host
+from kubectl_netdoc.records.base import Kind
+
+FLAGS = {Tier.API: "", Tier.PODS: "run without --no-pods", Tier.NODES: "--node-checks", Tier.PRIVILEGED: "--privileged"}
+"""What a user says to have a tier measured."""
+
+
+class Trouble(StrEnum):
+    """Why a debug pod is of no use."""
+
+    IMAGE = "ImagePull"
+    QUOTA = "QuotaExceeded"
+    ADMISSION = "AdmissionRefused"
+    FORBIDDEN = "Forbidden"
+    ACCOUNT = "NoServiceAccount"
+    SANDBOX = "SandboxFailed"
+    RUNTIME = "RuntimeFailed"
+    VOLUME = "VolumeFailed"
+    UNSCHEDULED = "Unschedulable"
+    NODE = "NodeNotReady"
+    CONTAINER = "ContainerFailed"
+    ENDED = "Ended"
+    LATE = "NotStarted"
+    API = "ApiError"
+    EXEC = "ExecFailed"
+
+
+class Vantage(Struct, frozen=True, omit_defaults=True):
+    """A debug pod of this run: whether it ran, and if not why.
+
+    ``reason`` is one word of ``Trouble`` where the pod did not run, or could not be used though it did (``ExecFailed``).
+    ``ip``: its address. ``probed``: whether the kubelet's readiness probe reached it, so the node its pod; None where that
+    was not seen. ``throttled``: seconds that its CPU limit held it back. ``more_ips``: its addresses of other families.
+    """
+
+    node: str
+    running: bool
+    reason: str = ""
+    message: str = ""
+    throttled: float = 0.0
+    ip: str = ""
+    probed: bool | None = None
+    more_ips: tuple[str, ...] = ()
+
+
+class Measured(Struct, frozen=True):
+    """What a source measured: the replies by request, the vantages it had, and those of them on the host network.
+
+    ``why_not``: why there are no vantages; ``wanted``: whether there were to be some.
+    """
+
+    replies: Mapping[Request, Reply] = {}
+    vantages: tuple[Vantage, ...] = ()
+    hosts: tuple[Vantage, ...] = ()
+    why_not: str = ""
+    wanted: bool = False
+
+
+class Facts:
+    """Cluster + replies, limited to what one check declared."""
+
+    def __init__(self, cluster: Cluster, measured: Measured, thresholds: Iterable[ThresholdSet] = (), check: str = "") -> None:
+        """``check``: the id of the check that reads them; without one no threshold is set."""
+        self.cluster = cluster
+        self._measured = measured
+        self._thresholds = tuple(thresholds)
+        self._set = {item.name: item.value for item in self._thresholds if item.check == check}
+
+    def of(self, check: str, kinds: tuple[Kind[Any], ...]) -> Facts:
+        """Return these facts as the check of this id, which declared these kinds, may see them."""
+        return Facts(self.cluster.view(kinds), self._measured, self._thresholds, check)
+
+    def threshold(self, which: Threshold) -> float:
+        """Return what a threshold of the check is set to in this run."""
+        return self._set.get(which.name, which.default)
+
+    def reply(self, request: Request) -> Reply:
+        """Return the reply to a request; ``Lost`` where nothing came back or nothing was sent."""
+        found = self._measured.replies.get(request)
+        if found is not None:
+            return found
+        host = on_host(request)
+        for vantage in self.hosts if host else self.vantages:
+            if vantage.node == request.node and not vantage.running:
+                return Lost(f"no {'pod on the host network' if host else 'debug pod'} ran on node {request.node}", asked=False)
+        return Lost(self._measured.why_not or "not measured", asked=False)
+
+    @property
+    def why_not(self) -> str:
+        """Why nothing was measured, where nothing was."""
+        return self._measured.why_not
+
+    @property
+    def vantages(self) -> tuple[Vantage, ...]:
+        """The debug pods of the run, running or not."""
+        return self._measured.vantages
+
+    @property
+    def hosts(self) -> tuple[Vantage, ...]:
+        """The pods on the host network, running or not; none below the nodes tier."""
+        return self._measured.hosts
+
+    def beyond(self, tier: Tier) -> str:
+        """Return why nothing was measured from ``tier``, with the flag that would; nothing where something was."""
+        if not self.cluster.tier.covers(tier):
+            return f"not asked for: {FLAGS[tier]}"
+        return "" if self.hosts or tier is Tier.PODS else self.why_not or "no node carries a pod on the host network"

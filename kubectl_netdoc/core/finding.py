@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a check says: codes, findings, what was not seen, and how one finding explains another."""
+
+from __future__ import annotations
+
+import shlex
+import string
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from kubectl_netdoc.remediation.commands import Risk, argv
+
+Scalar = str | int | float | bool
+Evidence = dict[str, Scalar | list[str]]
+
+
+class Severity(StrEnum):
+    """How much a condition matters: broken now; will break or already hurts; advice."""
+
+    FAIL = "fail"
+    WARN = "warn"
+    INFO = "info"
+
+
+class Subject(Struct, frozen=True, order=True, omit_defaults=True):
+    """What a finding is about: an object, and the node it was seen from where that matters."""
+
+    kind: str
+    name: str
+    namespace: str = ""
+    node: str = ""
+
+    def __str__(self) -> str:
+        where = f"{self.namespace}/{self.name}" if self.namespace else self.name
+        return f"{self.kind} {where}" + (f" from node {self.node}" if self.node else "")
+
+
+class Grant(Struct, frozen=True, order=True, omit_defaults=True):
+    """One RBAC rule: the least that would have let netdoc look."""
+
+    verb: str
+    resource: str
+    group: str = ""
+    namespace: str = ""
+    names: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        resource = f"{self.resource}.{self.group}" if self.group else self.resource
+        names = f" named {', '.join(self.names)}" if self.names else ""
+        return f"{self.verb} {resource}{names} " + (f"in namespace {self.namespace}" if self.namespace else "cluster-wide")
+
+
+class Unseen(Struct, frozen=True, omit_defaults=True):
+    """Something that was not looked at, or gave no usable answer, and why.
+
+    ``asked``: netdoc wanted this and did not get it, so the check can't pass and is ``unknown``. Otherwise it is
+    left out by design (not applicable, not asked for), which the report says and the state does not show.
+    ``moot``: there was nothing to look at, so that nobody is less sure of the rest.
+    """
+
+    what: str
+    reason: str
+    grant: Grant | None = None
+    asked: bool = False
+    moot: bool = False
+
+
+class Explains(Struct, frozen=True):
+    """Codes that a cause brings about, and how the effect is recognised as this cause's own.
+
+    ``scope``: ``cluster`` (everywhere), ``subject`` (the same object), ``node`` (seen from that node, or
+    about nothing but things on it, as the evidence ``nodes`` tells), ``path`` (about nothing but the node-to-node
+    paths that the cause names in its evidence ``paths``), ``services`` (about a Service, "namespace/name", that the cause names
+    in its evidence ``services``). ``unless``: outcomes (in the effect's evidence ``outcomes``) that the cause can't have: a lost
+    packet is never a refusal.
+    """
+
+    codes: tuple[str, ...]
+    scope: str = "subject"
+    unless: tuple[str, ...] = ()
+
+
+CAME_THROUGH = ("refused",)
+"""Outcomes of packets that came through, there and back: what only loses or delays packets explains none of them."""
+
+
+class Recent(Struct, frozen=True):
+    """Something that changed ``seconds`` before the recording, about an object that a cause names: told, not judged."""
+
+    seconds: int
+    subject: Subject
+    what: str
+
+    def __str__(self) -> str:
+        ago = f"{self.seconds} s" if self.seconds < 60 else f"{self.seconds // 60} min"
+        return f"{ago} before: {self.subject} {self.what}"
+
+
+class Finding(Struct, frozen=True):
+    """A condition that holds: code, subject, evidence in numbers, and the fix with every name filled in.
+
+    ``risk``: what the fix may disturb. ``argv``: each command as an argument list.
+    ``recent``: of a cause, what changed in the hour before about the objects it names, newest first.
+    """
+
+    code: str
+    severity: Severity
+    subject: Subject
+    message: str
+    evidence: Evidence
+    fix: str
+    commands: tuple[str, ...]
+    risk: Risk = Risk.SAFE
+    argv: tuple[tuple[str, ...], ...] = ()
+    check: str = ""
+    id: str = ""
+    explained_by: str = ""
+    explains: tuple[str, ...] = ()
+    recent: tuple[Recent, ...] = ()
+
+
+class Ignored(Struct, frozen=True, omit_defaults=True):
+    """A finding that is not told: by whose wish (a flag, a file, an annotation, its ignored cause), and why."""
+
+    code: str
+    severity: Severity
+    subject: Subject
+    by: str
+    why: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.code} {self.subject}: {self.by}" + (f" ({self.why})" if self.why else "")
+
+
+class Code(Struct, frozen=True, kw_only=True):
+    """A stable id of one condition. Templates take the subject's fields and the evidence as ``{name}``.
+
+    Values are quoted for the shell in ``commands`` and left as they are in ``message`` and ``fix``. ``risk``: of the whole fix,
+    what the text asks for included.
+    ``rows`` names the rows of the failure catalogue (docs/failure-modes.md) that the code detects.
+    """
+
+    id: str
+    severity: Severity
+    risk: Risk
+    title: str
+    message: str
+    fix: str
+    commands: tuple[str, ...] = ()
+    rows: tuple[str, ...] = ()
+    explains: tuple[Explains, ...] = ()
+
+    def on(
+        self, subject: Subject, evidence: Mapping[str, Any] | None = None, /, try_: tuple[str, ...] | None = None, **more: Any
+    ) -> Finding:
+        """Return the finding of this code on ``subject``; raises ``KeyError`` where evidence lacks a placeholder.
+
+        ``try_``: command templates in place of the code's own, for a condition whose fix is not always known.
+        """
+        evidence = {**(evidence or {}), **more}
+        names = msgspec.structs.asdict(subject) | {key: _plain(value) for key, value in evidence.items()}
+        quoted = {key: shlex.quote(str(value)) for key, value in names.items()}
+        commands = tuple(command.format(**quoted) for command in (self.commands if try_ is None else try_))
+        return Finding(
+            code=self.id,
+            severity=self.severity,
+            subject=subject,
+            message=self.message.format(**names),
+            evidence={key: _scalar(value) for key, value in evidence.items()},
+            fix=self.fix.format(**names),
+            commands=commands,
+            risk=self.risk,
+            argv=tuple(map(argv, commands)),
+        )
+
+    def placeholders(self) -> frozenset[str]:
+        """Return the evidence names that the templates use, the subject's own fields left out."""
+        templates = (self.message, self.fix, *self.commands)
+        fields = {name for text in templates for _, name, _, _ in string.Formatter().parse(text) if name}
+        return frozenset(fields) - set(Subject.__struct_fields__)
+
+
+def _plain(value: Any) -> Any:
+    return ", ".join(map(str, value)) if isinstance(value, (list, tuple, set, frozenset)) else value
+
+
+def _scalar(value: Any) -> Scalar | list[str]:
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [str(item) for item in value]
+    return value if isinstance(value, (str, int, float, bool)) else str(value)
+
+
+def at_least(severity: Severity, floor: Severity) -> bool:
+    """Tell whether ``severity`` is ``floor`` or worse."""
+    order = list(Severity)
+    return order.index(severity) <= order.index(floor)

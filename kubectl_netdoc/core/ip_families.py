@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which IP families pods have here, so that every path is measured in each of them."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+
+from kubectl_netdoc.core.cluster import Cluster
+from kubectl_netdoc.records.kinds import NODE, POD
+
+IPV4, IPV6 = "IPv4", "IPv6"
+
+
+def of(address: str) -> str:
+    """Return the family of an IP address or a range, as the API writes it."""
+    return IPV6 if ":" in address else IPV4
+
+
+def link_local(address: str) -> bool:
+    """Whether an address is link-local, as that of NodeLocal DNSCache is; what is no address is not."""
+    try:
+        return ip_address(address).is_link_local
+    except ValueError:
+        return False
+
+
+def of_pods(cluster: Cluster) -> tuple[str, ...]:
+    """Return the families of pods' addresses, primary first; nothing where it can't be seen.
+
+    From the ranges of the nodes, else (an IPAM that does not use those) from the pods that have most addresses. Reads NODE and
+    POD where the check may.
+    """
+    ranges = [node.spec.pod_cidrs for node in cluster.all(NODE) if node.spec.pod_cidrs] if cluster.readable(NODE) else []
+    addresses = [pod.ips for pod in cluster.all(POD) if not pod.spec.host_network] if cluster.readable(POD) else []
+    longest = max(ranges or addresses, key=len, default=())
+    return tuple(dict.fromkeys(of(address) for address in longest))
+
+
+def further(cluster: Cluster) -> tuple[str, ...]:
+    """Return the families that pods have besides their primary one."""
+    return of_pods(cluster)[1:]

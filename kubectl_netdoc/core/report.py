@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a run has to say, as every format renders it."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from msgspec import Struct
+
+from kubectl_netdoc.core.finding import Finding, Ignored, Severity, Unseen
+from kubectl_netdoc.core.threshold import ThresholdSet
+from kubectl_netdoc.measurements.load import Load
+
+REPORT_VERSION = 1
+"""Version of the report's JSON; raised when a field changes its meaning or goes."""
+
+
+class State(StrEnum):
+    """What became of a check. ``unknown``: asked, no usable answer. ``skipped``: not asked, with the reason."""
+
+    PASS = "pass"
+    WARN = "warn"
+    FAIL = "fail"
+    UNKNOWN = "unknown"
+    SKIPPED = "skipped"
+    CRASHED = "crashed"
+
+
+class CheckResult(Struct, frozen=True):
+    """A check's state, its findings by id, what it could not see, and the error where it crashed."""
+
+    check: str
+    title: str
+    state: State
+    findings: tuple[str, ...] = ()
+    unseen: tuple[Unseen, ...] = ()
+    error: str = ""
+
+
+class Coverage(Struct, frozen=True):
+    """What the run looked at, in counts of nodes and objects, its scope in words, and what that put on the network.
+
+    ``image``: what the debug pods ran. ``unmeasured``: why nothing was measured though it was wanted; "" where something was.
+    """
+
+    nodes: int = 0
+    measured_nodes: tuple[str, ...] = ()
+    objects: int = 0
+    scope: str = "the whole cluster"
+    load: Load = Load()
+    image: str = ""
+    unmeasured: str = ""
+
+
+class Report(Struct, frozen=True):
+    """All that a run has to say; every format renders this and nothing else."""
+
+    netdoc_report: int
+    tool: str
+    source: str
+    recorded: str
+    server: str
+    coverage: Coverage
+    results: tuple[CheckResult, ...]
+    findings: tuple[Finding, ...]
+    unseen: tuple[Unseen, ...] = ()
+    ignored: tuple[Ignored, ...] = ()
+    thresholds: tuple[ThresholdSet, ...] = ()
+    seconds: float = 0.0
+
+    def partial(self) -> bool:
+        """Whether something that could have been looked at was not."""
+        return any(
+            result.state in (State.UNKNOWN, State.CRASHED)
+            or (result.state is State.SKIPPED and not all(unseen.moot for unseen in result.unseen))
+            for result in self.results
+        )
+
+    def causes(self) -> list[Finding]:
+        """Findings that nothing else explains, worst first."""
+        return [finding for finding in self.findings if not finding.explained_by]
+
+    def worst(self) -> Severity | None:
+        """Return the worst severity among the findings, or None without any."""
+        present = {finding.severity for finding in self.findings}
+        return next((severity for severity in Severity if severity in present), None)

@@ -1,0 +1,329 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What changed shortly before, beside each cause: rollouts, objects that somebody wrote, nodes that joined, Events.
+
+It is told, never judged: a change just before an outage is where one looks first, and need not have caused it. Only lists that
+the checks of the run needed are looked at, and times count from the recording's clock, so that a bundle says the same again.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import Any
+
+import msgspec
+
+from kubectl_netdoc.components import cluster_dns
+from kubectl_netdoc.core import closest_match
+from kubectl_netdoc.core.cluster import Cluster, matches
+from kubectl_netdoc.core.finding import Finding, Recent, Severity, Subject
+from kubectl_netdoc.records.base import Kind, Object, Traced
+from kubectl_netdoc.records.events import Event
+from kubectl_netdoc.records.kinds import (
+    COREFILE,
+    DAEMON_SET,
+    DEPLOYMENT,
+    ENDPOINT_SLICE,
+    KINDS,
+    POD,
+    REPLICA_SET,
+    SERVICE,
+    STATEFUL_SET,
+)
+from kubectl_netdoc.records.nodes import Node
+from kubectl_netdoc.records.pods import Pod
+from kubectl_netdoc.records.services import Service
+from kubectl_netdoc.records.workloads import Workload
+
+WINDOW = timedelta(hours=1)
+"""How far back: Events are kept for an hour by default (kube-apiserver, --event-ttl)."""
+
+MOST = 5
+"""Changes that are told of a cause, the newest of them."""
+
+MACHINERY = frozenset({"kube-apiserver", "kube-controller-manager", "kube-scheduler", "cloud-controller-manager", "kubelet"})
+"""Who writes objects all the time, as a consequence of something else; only their scaling (an autoscaler's) is news."""
+
+JOINING = timedelta(minutes=5)
+"""A node that becomes Ready within this time of its creation is still joining."""
+
+TOGETHER = timedelta(seconds=2)
+"""The API's times are whole seconds: what is this close happened at once."""
+
+NORMAL = frozenset({"ScalingReplicaSet", "Killing", "NodeNotReady"})
+"""Reasons of Normal Events that are news."""
+
+LONGEST = 120
+"""Characters of an Event's message that are shown."""
+
+OWNERS = 3
+"""How far up what made a pod is followed: ReplicaSet, Deployment, and one more."""
+
+WORKLOADS: tuple[Kind[Workload], ...] = (DEPLOYMENT, STATEFUL_SET, DAEMON_SET)
+_WRITTEN = {name.lower(): name for name in KINDS}
+_OBJECT = re.compile(r"\b([A-Za-z]+)[ /](?:([a-z0-9][-a-z0-9.]*)/)?([a-z0-9][-a-z0-9.]*)")
+"""An object as evidence names it: NetworkPolicy shop/deny, deployment/web."""
+
+Key = tuple[str, str, str]
+
+
+def beside(findings: Iterable[Finding], cluster: Cluster) -> tuple[Finding, ...]:
+    """Return the findings, those that are causes with what changed shortly before about the objects they name."""
+    history = _History(cluster)
+    return tuple(
+        finding
+        if finding.explained_by or finding.severity is Severity.INFO
+        else msgspec.structs.replace(finding, recent=history.of(finding))
+        for finding in findings
+    )
+
+
+class _History:
+    """What changed, by object; each look-up table is made when first asked for."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self.cluster = cluster
+        self.index = cluster.index
+        self._known: dict[Key, tuple[Recent, ...]] = {}
+
+    def of(self, finding: Finding) -> tuple[Recent, ...]:
+        """Return what is told beside a cause, newest first."""
+        nodes = _nodes(finding)
+        named = dict(self._named(finding, nodes))
+        news = [item for key, found in named.items() for item in self._news(key, found)]
+        news += self._on_nodes(nodes, named)
+        news += self._events(named)
+        return tuple(sorted(dict.fromkeys(news), key=lambda item: (item.seconds, item.subject))[:MOST])
+
+    # Which objects
+
+    def _get(self, kind: str, namespace: str, name: str) -> Any:
+        return self.index.by_name.get(kind, {}).get((namespace, name))
+
+    def _named(self, finding: Finding, nodes: Iterable[str]) -> Iterator[tuple[Key, Object]]:
+        """Yield the objects that a cause names: its subject with what stands behind it, its nodes, what its evidence names."""
+        subject = finding.subject
+        yield from self._with_what_is_behind(subject.kind, subject.namespace, subject.name)
+        for node in nodes:
+            yield from self._with_what_is_behind("Node", "", node)
+        for kind, namespace, name in _in_evidence(finding):
+            yield from self._with_what_is_behind(kind, namespace, name)
+        if finding.check.startswith("dns") or self._is_dns(subject):
+            for key in self._dns:
+                yield from self._with_what_is_behind(*key)
+
+    def _with_what_is_behind(self, kind: str, namespace: str, name: str) -> Iterator[tuple[Key, Object]]:
+        found = self._get(kind, namespace, name)
+        if found is None:
+            return
+        yield (kind, namespace, name), found
+        if isinstance(found, Service):
+            for behind, item in self._behind(found):
+                yield from self._workload(behind, item)
+            pods = self.index.pods_by_namespace.get(namespace, ())
+            yield from ((("Pod", namespace, pod.name), pod) for pod in pods if matches(found.spec.selector, pod.metadata.labels))
+        elif isinstance(found, Workload):
+            yield from self._workload(KINDS[kind], found)
+        elif isinstance(found, Pod):
+            yield from self._owners(found)
+
+    def _behind(self, service: Service) -> list[tuple[Kind[Workload], Workload]]:
+        """The workloads whose pods a Service selects, else the one that it all but selects."""
+        there = self.cluster.workloads_in(service.namespace, WORKLOADS)
+        selector = service.spec.selector
+        behind = [pair for pair in there if matches(selector, pair[1].template.metadata.labels)]
+        if behind or not selector:
+            return behind
+        near = closest_match.nearest_labels(selector, (item.template.metadata.labels for _, item in there))
+        return [pair for pair in there if pair[1].template.metadata.labels is near]
+
+    def _workload(self, kind: Kind[Workload], item: Workload) -> Iterator[tuple[Key, Object]]:
+        """Yield a workload, its newest ReplicaSet and its pods."""
+        yield (kind.name, item.namespace, item.name), item
+        made = self._newest_replica_set(item) if kind.name == DEPLOYMENT.name else None
+        if made is not None:
+            yield (REPLICA_SET.name, made.namespace, made.name), made
+        yield from ((("Pod", pod.namespace, pod.name), pod) for pod in self._pods(kind.name, item))
+
+    def _owners(self, pod: Pod) -> Iterator[tuple[Key, Object]]:
+        """Yield what made a pod, and what made that."""
+        item: Object = pod
+        for _ in range(OWNERS):
+            owner = next((o for o in item.metadata.owner_references if o.controller), None)
+            found = self._get(owner.kind, pod.namespace, owner.name) if owner else None
+            if owner is None or found is None:
+                return
+            yield (owner.kind, pod.namespace, owner.name), found
+            item = found
+
+    @cached_property
+    def _dns(self) -> tuple[Key, ...]:
+        """Cluster DNS: its Service, and its Corefile."""
+        service = cluster_dns.service(self.cluster) if self.cluster.readable(SERVICE) else None
+        if service is None:
+            return ()
+        config = cluster_dns.config(self.cluster, service) if self.cluster.readable(COREFILE) else None
+        keys = [(SERVICE.name, service.namespace, service.name)]
+        return (*keys, *([(COREFILE.name, config.namespace, config.name)] if config else []))
+
+    def _is_dns(self, subject: Subject) -> bool:
+        if (subject.kind, subject.namespace, subject.name) in self._dns:
+            return True
+        pod = self._get(POD.name, subject.namespace, subject.name) if subject.kind == POD.name else None
+        services = [self._get(*key) for key in self._dns if key[0] == SERVICE.name]
+        return pod is not None and any(
+            service.namespace == pod.namespace and matches(service.spec.selector, pod.metadata.labels) for service in services
+        )
+
+    @cached_property
+    def _pods_by_owner(self) -> dict[Key, list[Pod]]:
+        return _by_owner(pod for pods in self.index.pods_by_namespace.values() for pod in pods)
+
+    @cached_property
+    def _replica_sets(self) -> dict[Key, list[Workload]]:
+        return _by_owner(self.index.items(REPLICA_SET))
+
+    def _newest_replica_set(self, deployment: Workload) -> Workload | None:
+        made = self._replica_sets.get((DEPLOYMENT.name, deployment.namespace, deployment.name), [])
+        dated = [item for item in made if item.metadata.creation_timestamp]
+        return max(dated, key=lambda item: item.metadata.creation_timestamp or self.cluster.time, default=None)
+
+    def _pods(self, kind: str, item: Workload) -> list[Pod]:
+        if kind != DEPLOYMENT.name:
+            return self._pods_by_owner.get((kind, item.namespace, item.name), [])
+        made = self._replica_sets.get((kind, item.namespace, item.name), [])
+        return [pod for each in made for pod in self._pods_by_owner.get((REPLICA_SET.name, each.namespace, each.name), [])]
+
+    # What changed about them
+
+    def _since(self, moment: datetime | None) -> int | None:
+        """Seconds from a moment to the recording; None where that is not within the window."""
+        if moment is None or self.cluster.time - moment > WINDOW:
+            return None
+        return max(0, int((self.cluster.time - moment).total_seconds()))
+
+    def _news(self, key: Key, item: Object) -> tuple[Recent, ...]:
+        if key not in self._known:
+            self._known[key] = tuple(self._found(key, item))
+        return self._known[key]
+
+    def _found(self, key: Key, item: Object) -> Iterator[Recent]:
+        subject = Subject(key[0], key[2], key[1])
+        if isinstance(item, Traced) or hasattr(item.metadata, "managed_fields"):
+            yield from self._written(subject, item)
+        if isinstance(item, Node):
+            yield from self._node(subject, item)
+        elif isinstance(item, Workload) and key[0] != REPLICA_SET.name:
+            yield from self._rollout(subject, item)
+        elif isinstance(item, Pod) and not item.metadata.owner_references:
+            yield from self._told(subject, item.metadata.creation_timestamp, "made")
+
+    def _told(self, subject: Subject, moment: datetime | None, what: str) -> Iterator[Recent]:
+        seconds = self._since(moment)
+        if seconds is not None:
+            yield Recent(seconds, subject, what)
+
+    def _written(self, subject: Subject, item: Any) -> Iterator[Recent]:
+        """Who wrote an object: its status apart, and apart from what the control plane writes by itself."""
+        made = item.metadata.creation_timestamp
+        for entry in item.metadata.managed_fields:
+            scaled = entry.subresource == "scale"
+            if entry.time is None or (entry.subresource and not scaled) or (entry.manager in MACHINERY and not scaled):
+                continue
+            new = made is not None and abs(entry.time - made) <= TOGETHER
+            verb = "scaled" if scaled else "made" if new else "changed"
+            yield from self._told(subject, entry.time, f"{verb} by {entry.manager or 'somebody'}")
+
+    def _node(self, subject: Subject, node: Node) -> Iterator[Recent]:
+        made, ready = node.metadata.creation_timestamp, node.condition("Ready")
+        yield from self._told(subject, made, "joined")
+        if ready is None or ready.last_transition_time is None:
+            return
+        if ready.status != "True":
+            yield from self._told(subject, ready.last_transition_time, f"stopped being Ready ({ready.reason or ready.status})")
+        elif made is None or ready.last_transition_time - made > JOINING:
+            yield from self._told(subject, ready.last_transition_time, "became Ready again")
+
+    def _rollout(self, subject: Subject, item: Workload) -> Iterator[Recent]:
+        """A new ReplicaSet of a Deployment, else new pods; those that a workload was made with are no news beside that."""
+        made = item.metadata.creation_timestamp
+        newest = self._newest_replica_set(item) if subject.kind == DEPLOYMENT.name else None
+        when = newest.metadata.creation_timestamp if newest else None
+        if newest and self._since(when) is not None:
+            if made is None or when is None or when - made > TOGETHER:
+                yield from self._told(subject, when, f"rolled out (ReplicaSet {newest.name})")
+            return
+        if self._since(made) is None:
+            yield from self._new_pods(subject, self._pods(subject.kind, item))
+
+    def _new_pods(self, subject: Subject, pods: list[Pod]) -> Iterator[Recent]:
+        new = [(age, pod.name) for pod in pods if (age := self._since(pod.metadata.creation_timestamp)) is not None]
+        if new:
+            seconds, name = min(new)
+            yield Recent(seconds, subject, f"has {len(new)} new of {len(pods)} pods, the last {name}")
+
+    def _on_nodes(self, nodes: frozenset[str], named: dict[Key, Object]) -> Iterator[Recent]:
+        """What changed about a node's own machinery, the DaemonSets on its network (the CNI's, kube-proxy), on these nodes."""
+        for item in self.index.items(DAEMON_SET) if nodes else ():
+            key = (DAEMON_SET.name, item.namespace, item.name)
+            if key in named or not item.template.spec.host_network:
+                continue
+            subject = Subject(DAEMON_SET.name, item.name, item.namespace)
+            yield from self._written(subject, item)
+            here = [pod for pod in self._pods(DAEMON_SET.name, item) if pod.spec.node_name in nodes]
+            if self._since(item.metadata.creation_timestamp) is None:
+                yield from self._new_pods(subject, here)
+
+    def _events(self, named: Iterable[Key]) -> Iterator[Recent]:
+        """Warnings about the objects, the last of each reason and kind; and other Events that are news, of each object."""
+        groups: defaultdict[tuple[str, str, str, str], list[tuple[int, Event]]] = defaultdict(list)
+        for key in named:
+            for event in self.index.events_by_object.get(key, ()):
+                seconds = self._since(event.last_seen)
+                if seconds is not None and (event.type == "Warning" or event.reason in NORMAL):
+                    name = "" if event.type == "Warning" else key[2]
+                    groups[key[0], key[1], name, event.reason].append((seconds, event))
+        for (kind, namespace, _, _), found in groups.items():
+            seconds, event = min(found, key=lambda pair: (pair[0], pair[1].involved_object.name))
+            times = sum(max(1, each.count, each.series.count) for _, each in found)
+            yield Recent(seconds, Subject(kind, event.involved_object.name, namespace), _in_words(event, times))
+
+
+def _in_words(event: Event, times: int) -> str:
+    """What a Normal Event's message says as the object's deed (Scaled down replica set x from 2 to 0), else the Warning."""
+    message = event.message.removeprefix("(combined from similar events): ")
+    message = message if len(message) <= LONGEST else f"{message[:LONGEST]}..."
+    if event.type != "Warning" and message:
+        return message[0].lower() + message[1:]
+    return f"had {event.type} {event.reason}" + (f" ({times} times)" if times > 1 else "") + (f": {message}" if message else "")
+
+
+def _by_owner(items: Iterable[Any]) -> dict[Key, list[Any]]:
+    groups: defaultdict[Key, list[Any]] = defaultdict(list)
+    for item in items:
+        for owner in item.metadata.owner_references:
+            if owner.controller:
+                groups[owner.kind, item.namespace, owner.name].append(item)
+    return dict(groups)
+
+
+def _nodes(finding: Finding) -> frozenset[str]:
+    """The nodes that a finding names: in its subject, as ``nodes``, or at the ends of ``paths``."""
+    nodes, paths = finding.evidence.get("nodes", []), finding.evidence.get("paths", [])
+    subject = finding.subject
+    named = {subject.node, subject.name if subject.kind == "Node" else "", *(nodes if isinstance(nodes, list) else ())}
+    named |= {end for path in (paths if isinstance(paths, list) else ()) for end in path.split(" -> ")}
+    return frozenset(named - {""})
+
+
+def _in_evidence(finding: Finding) -> Iterator[Key]:
+    """The objects that a finding's evidence names; without a namespace, one of the subject's."""
+    texts = [text for value in finding.evidence.values() for text in (value if isinstance(value, list) else [value])]
+    for text in texts:
+        for kind, namespace, name in _OBJECT.findall(text) if isinstance(text, str) else ():
+            written = _WRITTEN.get(kind.lower(), "")
+            if written and KINDS[written] is not ENDPOINT_SLICE:
+                yield written, namespace or (finding.subject.namespace if KINDS[written].namespaced else ""), name

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Finds the checks: every module of every package that an entry point of the group names, built-in or not."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, redirect_stdout
+from difflib import get_close_matches
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from types import ModuleType
+
+import msgspec
+from msgspec import Struct
+
+from kubectl_netdoc.core.check import Check
+from kubectl_netdoc.core.finding import Code
+from kubectl_netdoc.core.report import CheckResult, State
+
+GROUP = "kubectl_netdoc.checks"
+
+RETIRED: frozenset[str] = frozenset({"DSE022"})
+"""Ids of codes that no longer exist; never used again. DSE022 told of what DNC014 and DNC015 tell."""
+
+
+class Registry(Struct, frozen=True):
+    """The checks that loaded, in the order of their ids, and a row for each module that did not."""
+
+    checks: tuple[Check, ...]
+    broken: tuple[CheckResult, ...] = ()
+
+    @property
+    def codes(self) -> dict[str, tuple[Check, Code]]:
+        """Every code with its check, by id."""
+        return {code.id: (check, code) for check in self.checks for code in check.codes}
+
+    def choose(self, only: Iterable[str] = (), skip: Iterable[str] = ()) -> tuple[Check, ...]:
+        """Return the checks named in ``only`` (all where empty) less those in ``skip``; raises ``UnknownName``."""
+        known = {check.id: check for check in self.checks}
+        chosen, left_out = tuple(only), frozenset(skip)
+        for name in (*chosen, *left_out):
+            if name not in known:
+                raise UnknownName("check", name, known)
+        return tuple(c for c in self.checks if (not chosen or c.id in chosen) and c.id not in left_out)
+
+
+class UnknownName(ValueError):
+    """A name that nothing has, with the nearest one that something has."""
+
+    def __init__(self, what: str, name: str, known: Iterable[str]) -> None:
+        names = sorted(known)
+        folded = {known_name.casefold(): known_name for known_name in names}
+        near = get_close_matches(name.casefold(), folded, n=1, cutoff=0.5)
+        hint = f"did you mean {folded[near[0]]!r}?" if near else f"there are: {', '.join(names)}"
+        super().__init__(f"no {what} is called {name!r}; {hint}")
+
+
+@contextmanager
+def plugins_run() -> Iterator[None]:
+    """While code of others runs: what it prints goes to stderr, as stdout is the report's alone."""
+    with redirect_stdout(sys.stderr):
+        yield
+
+
+@cache
+@plugins_run()
+def load() -> Registry:
+    """Return all checks that are installed. What can't be imported is a row, never an exception."""
+    checks: dict[str, Check] = {}
+    broken: list[CheckResult] = []
+    for door in sorted(entry_points(group=GROUP), key=lambda e: (e.name != "builtin", e.name)):
+        found, bad = load_package(door)
+        for check in found:
+            taken = {code.id for known in checks.values() for code in known.codes} & {code.id for code in check.codes}
+            if check.id in checks:
+                bad.append(_row(door, check.id, "a check of this name is there already"))
+            elif taken:
+                bad.append(_row(door, check.id, f"codes of other checks: {', '.join(sorted(taken))}"))
+            else:
+                checks[check.id] = check
+        broken += bad
+    return Registry(tuple(checks[name] for name in sorted(checks)), tuple(broken))
+
+
+def load_package(door: EntryPoint) -> tuple[list[Check], list[CheckResult]]:
+    """Import the package that an entry point names and each module in it."""
+    try:
+        names = list(_modules(door.load()))
+    except (Exception, SystemExit) as error:  # a plugin may do anything at import
+        return [], [_row(door, door.value, f"{type(error).__name__}: {error}")]
+    checks: list[Check] = []
+    broken: list[CheckResult] = []
+    for name in names:
+        try:
+            checks.append(described(importlib.import_module(name)))
+        except (Exception, SystemExit) as error:
+            broken.append(_row(door, name, f"{type(error).__name__}: {error}"))
+    return checks, broken
+
+
+def _modules(package: ModuleType) -> Iterator[str]:
+    """Yield the names of a package's modules and of those in its folders; a folder with a ``check`` is one check in parts."""
+    for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+        if module.ispkg and not hasattr(folder := importlib.import_module(module.name), "check"):
+            yield from _modules(folder)
+        else:
+            yield module.name
+
+
+def described(module: ModuleType) -> Check:
+    """Return a module's check, with the module's docstring as its page; raises ``TypeError`` where it has none."""
+    check = getattr(module, "check", None)
+    if not isinstance(check, Check):
+        raise TypeError("no value named 'check' of type Check")
+    return msgspec.structs.replace(check, doc=inspect.getdoc(module) or "")
+
+
+def _row(door: EntryPoint, what: str, error: str) -> CheckResult:
+    distribution = door.dist.name if door.dist else door.name
+    return CheckResult(check=what, title=f"Plugin of {distribution} loads", state=State.CRASHED, error=error)

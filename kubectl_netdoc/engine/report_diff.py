@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What became of a cluster's network between two reports: what is new, gone, worse and better."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+from msgspec import Struct
+
+from kubectl_netdoc.core.finding import Finding, Severity, Subject
+from kubectl_netdoc.core.report import Report, State
+
+LOOKED = frozenset({State.PASS, State.WARN, State.FAIL})
+"""States of a check whose silence means that all is well."""
+
+
+class Change(StrEnum):
+    """What happened to a condition. ``unseen``: its check did not look in the other report, so nobody knows."""
+
+    NEW = "new"
+    WORSE = "worse"
+    BETTER = "better"
+    GONE = "gone"
+    UNSEEN = "unseen"
+
+
+class Changed(Struct, frozen=True):
+    """A condition that is not as it was: its severities before and after (none: it was not there), what is said of it last."""
+
+    change: Change
+    code: str
+    subject: Subject
+    before: Severity | None
+    after: Severity | None
+    message: str
+    check: str
+    explained_by: str = ""
+    why: str = ""
+
+
+class Difference(Struct, frozen=True):
+    """Two reports compared. ``same``: conditions above info that both have."""
+
+    old: str
+    new: str
+    changes: tuple[Changed, ...]
+    same: int = 0
+
+    def worse(self) -> bool:
+        """Whether a failure came up that was not there: new or worse, and the effect of no other finding."""
+        return any(
+            changed.change in (Change.NEW, Change.WORSE) and changed.after is Severity.FAIL and not changed.explained_by
+            for changed in self.changes
+        )
+
+
+def between(old: Report, new: Report) -> Difference:
+    """Compare two reports. Conditions are the same where code and subject are; advice (``info``) is left out on both sides."""
+    before, after = _by_condition(old), _by_condition(new)
+    states_before, states_after = _states(old), _states(new)
+    changes: list[Changed] = []
+    for key in dict.fromkeys((*after, *before)):
+        was, now = before.get(key), after.get(key)
+        told = now or was
+        assert told is not None
+        change, why = _change(was, now, states_before.get(told.check), states_after.get(told.check))
+        if change is not None:
+            changes.append(
+                Changed(
+                    change=change,
+                    code=told.code,
+                    subject=told.subject,
+                    before=was.severity if was else None,
+                    after=now.severity if now else None,
+                    message=told.message,
+                    check=told.check,
+                    explained_by=now.explained_by if now else "",
+                    why=why,
+                )
+            )
+    order = list(Change)
+    changes.sort(key=lambda c: (order.index(c.change), bool(c.explained_by), c.code, c.subject))
+    return Difference(_name(old), _name(new), tuple(changes), len(before.keys() & after.keys()))
+
+
+def _by_condition(report: Report) -> dict[tuple[str, Subject], Finding]:
+    return {(f.code, f.subject): f for f in report.findings if f.severity is not Severity.INFO}
+
+
+def _states(report: Report) -> dict[str, State]:
+    return {result.check: result.state for result in report.results}
+
+
+def _change(was: Finding | None, now: Finding | None, then: State | None, today: State | None) -> tuple[Change | None, str]:
+    if was and now:
+        if was.severity is now.severity:
+            return None, ""
+        return (Change.WORSE if now.severity is Severity.FAIL else Change.BETTER), ""
+    if now:
+        return Change.NEW, "" if then in LOOKED else f"nobody knows since when: before, its check was {then or 'not run'}"
+    if today in LOOKED:
+        return Change.GONE, ""
+    return Change.UNSEEN, f"its check is {today or 'not run'} now"
+
+
+def _name(report: Report) -> str:
+    return f"{report.source}, {report.recorded}"
+
+
+def counts(difference: Difference) -> Mapping[Change, int]:
+    """How many conditions each change happened to."""
+    return {change: sum(changed.change is change for changed in difference.changes) for change in Change}

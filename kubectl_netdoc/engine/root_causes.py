@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One outage is one finding: joins each effect to the cause that its code declares, and hides nothing worse behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+import msgspec
+from msgspec import Struct
+
+from kubectl_netdoc.core.finding import Code, Explains, Finding, Severity
+
+CLOSENESS = ("subject", "services", "path", "node", "cluster")
+"""The scopes of ``Explains``, the closest first."""
+
+
+class _Join(Struct, frozen=True):
+    """A cause that may explain an effect, and how close the two are."""
+
+    cause: Finding
+    effect: Finding
+    scope: str
+
+
+def link(findings: Iterable[Finding], codes: Mapping[str, Code]) -> tuple[Finding, ...]:
+    """Return the findings with ids, each effect with its root cause and each cause with its effects.
+
+    Of several causes of an effect the closest takes it (subject, path, node, cluster), of those the worst, of those the earlier
+    in the chain. Two causes never explain each other: where the declared explanations run in a circle, what was joined last by
+    that order is left out.
+    """
+    named = _with_ids(findings)
+    joins = list(_joins(named, codes))
+    levels = _levels(joins)
+    parent: dict[str, str] = {}
+    for join in sorted(joins, key=lambda join: _preference(join, levels)):
+        if join.effect.id not in parent and _root(join.cause.id, parent) != join.effect.id:
+            parent[join.effect.id] = join.cause.id
+    effects: dict[str, list[str]] = {}
+    for finding in named:
+        if finding.id in parent:
+            effects.setdefault(_root(finding.id, parent), []).append(finding.id)
+    return tuple(
+        msgspec.structs.replace(
+            finding,
+            explained_by=_root(finding.id, parent) if finding.id in parent else "",
+            explains=tuple(effects.get(finding.id, ())),
+        )
+        for finding in named
+    )
+
+
+def ranked(linked: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Return linked findings, each cause as severe as the worst of its group: causes first, worst first, then the most effects.
+
+    Effects of a cause are in the same order, so that the worst stands first.
+    """
+    by_id = {finding.id: finding for finding in linked}
+
+    def raised(finding: Finding) -> Finding:
+        effects = sorted((by_id[effect] for effect in finding.explains), key=_rank)
+        worst = min((finding, *effects), key=lambda each: _order(each.severity)).severity
+        return msgspec.structs.replace(finding, severity=worst, explains=tuple(effect.id for effect in effects))
+
+    return tuple(sorted(map(raised, by_id.values()), key=_rank))
+
+
+def _with_ids(findings: Iterable[Finding]) -> list[Finding]:
+    named: dict[str, Finding] = {}
+    for finding in findings:
+        subject = finding.subject
+        base = ":".join(filter(None, (finding.code, subject.kind, subject.namespace, subject.name, subject.node)))
+        name, number = base, 2
+        while name in named:
+            name, number = f"{base}#{number}", number + 1
+        named[name] = msgspec.structs.replace(finding, id=name)
+    return list(named.values())
+
+
+def _joins(findings: list[Finding], codes: Mapping[str, Code]) -> Iterator[_Join]:
+    by_code: dict[str, list[Finding]] = {}
+    for finding in findings:
+        by_code.setdefault(finding.code, []).append(finding)
+    for cause in findings:
+        code = codes.get(cause.code)
+        if code is None or cause.severity is Severity.INFO:  # advice brings nothing about
+            continue
+        for explains in code.explains:
+            for effect in (effect for name in explains.codes for effect in by_code.get(name, ())):
+                if cause.id != effect.id and _can(cause, effect, explains):
+                    yield _Join(cause, effect, explains.scope)
+
+
+def _can(cause: Finding, effect: Finding, explains: Explains) -> bool:
+    if explains.scope == "cluster" and cause.severity is Severity.WARN and effect.severity is Severity.FAIL:
+        return False  # what only hurts somewhere does not break everywhere
+    outcomes = effect.evidence.get("outcomes", [])
+    seen = set(outcomes) if isinstance(outcomes, list) else {str(outcomes)}
+    return seen.isdisjoint(explains.unless) and _same(cause, effect, explains)
+
+
+def _levels(joins: list[_Join]) -> dict[str, int]:
+    """How many causes stand before each finding in the longest chain to it; those of a circle come after all others."""
+    before: dict[str, set[str]] = {}
+    for join in joins:
+        before.setdefault(join.cause.id, set())
+        before.setdefault(join.effect.id, set()).add(join.cause.id)
+    levels: dict[str, int] = {}
+    while ready := [name for name, causes in before.items() if name not in levels and causes <= levels.keys()]:
+        levels |= {name: 1 + max((levels[cause] for cause in before[name]), default=-1) for name in ready}
+    return {name: levels.get(name, len(before)) for name in before}
+
+
+def _preference(join: _Join, levels: Mapping[str, int]) -> tuple[int, int, int, str, str]:
+    cause = join.cause
+    return CLOSENESS.index(join.scope), _order(cause.severity), levels[cause.id], cause.id, join.effect.id
+
+
+def _same(cause: Finding, effect: Finding, explains: Explains) -> bool:
+    if explains.scope == "cluster":
+        return True
+    if explains.scope == "node":
+        return bool(_nodes(effect)) and _nodes(effect) <= _nodes(cause)
+    if explains.scope == "path":
+        return bool(_paths(effect)) and _paths(effect) <= _paths(cause)
+    if explains.scope == "services":
+        named = cause.evidence.get("services", [])
+        name = f"{effect.subject.namespace}/{effect.subject.name}"
+        return effect.subject.kind == "Service" and isinstance(named, list) and name in named
+    a, b = cause.subject, effect.subject
+    return (a.kind, a.namespace, a.name) == (b.kind, b.namespace, b.name)
+
+
+def _node(finding: Finding) -> str:
+    return finding.subject.node or (finding.subject.name if finding.subject.kind == "Node" else "")
+
+
+def _nodes(finding: Finding) -> set[str]:
+    """The nodes that a finding is about: its subject's, else those its evidence names."""
+    named = finding.evidence.get("nodes", [])
+    own = _node(finding)
+    return {own} if own else set(named) if isinstance(named, list) else set()
+
+
+def _paths(finding: Finding) -> set[str]:
+    """The paths "from -> to" between nodes that a finding is about, as its evidence names them."""
+    named = finding.evidence.get("paths", [])
+    return set(named) if isinstance(named, list) else set()
+
+
+def _root(finding_id: str, parent: Mapping[str, str]) -> str:
+    while finding_id in parent:
+        finding_id = parent[finding_id]
+    return finding_id
+
+
+def _order(severity: Severity) -> int:
+    return list(Severity).index(severity)
+
+
+def _rank(finding: Finding) -> tuple[bool, int, int, str]:
+    return bool(finding.explained_by), _order(finding.severity), -len(finding.explains), finding.id

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the user asked for, held against what is there; and what of that is left out where a cluster is large."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
+
+import msgspec
+
+from kubectl_netdoc.core.cluster import Cluster, Selection
+from kubectl_netdoc.core.finding import Unseen
+from kubectl_netdoc.formats.text import some
+from kubectl_netdoc.measurements.base import Address
+from kubectl_netdoc.measurements.connect import Connect
+from kubectl_netdoc.measurements.requests import Request
+from kubectl_netdoc.probes import service_targets
+from kubectl_netdoc.records import label_selector
+from kubectl_netdoc.records.kinds import ENDPOINT_SLICE, NAMESPACE, SERVICE
+from kubectl_netdoc.records.services import Service
+from kubectl_netdoc.sources import SourceError
+
+SHOWN = 5
+"""Names that are told where there may be many."""
+
+
+def settle(cluster: Cluster, wanted: Selection | None) -> tuple[Unseen, ...]:
+    """Give the cluster its wishes, each as the user has it, else as it was recorded; return what can't be granted.
+
+    Raises ``SourceError`` where a namespace or Service that was named is not there: a report on nothing looks like a good one.
+    """
+    recorded = cluster.wishes
+    if wanted is not None:
+        fields = msgspec.structs.asdict(recorded) | {
+            name: value for name, value in msgspec.structs.asdict(wanted).items() if value
+        }
+        cluster.wishes = Selection(**fields)
+    missing: tuple[Unseen, ...] = ()
+    if cluster.origin != "live" and wanted is not None and wanted.external:
+        measured = {_folded(name): name for name in recorded.external}
+        there = tuple(measured[_folded(name)] for name in wanted.external if _folded(name) in measured)
+        reason = "nothing is measured from manifests" if cluster.origin == "manifests" else "it was not measured for the bundle"
+        missing = tuple(Unseen(f"--external {name}", reason) for name in wanted.external if _folded(name) not in measured)
+        cluster.wishes = msgspec.structs.replace(cluster.wishes, external=there or recorded.external)
+    _namespaces(cluster)
+    _services(cluster)
+    return missing
+
+
+def _folded(name: str) -> str:
+    return name.casefold().rstrip(".")
+
+
+def _namespaces(cluster: Cluster) -> None:
+    """Raise where a namespace that was asked for is not there; where Namespaces can't be read that is not known."""
+    wanted = cluster.scope.namespaces if cluster.scope.why == "as asked" and cluster.readable(NAMESPACE) else ()
+    there = {item.name for item in cluster.index.items(NAMESPACE)}
+    for name in wanted:
+        if there and name not in there:
+            raise SourceError(f"no namespace is called {name!r}; {_nearest(name, there)}", 2)
+
+
+def _services(cluster: Cluster) -> None:
+    """Raise where a Service that was named is not there, or none is that was meant."""
+    wishes = cluster.wishes
+    if not (wishes.services or wishes.labels) or not cluster.readable(SERVICE):
+        return
+    spaces = cluster.scope.namespaces
+    inside = [item for item in cluster.all(SERVICE) if not spaces or item.namespace in spaces]
+    there = {f"{item.namespace}/{item.name}" for item in inside}
+    bare = {name.partition("/")[2]: name for name in sorted(there, reverse=True)}
+    for name in wishes.services:
+        if name not in (there if "/" in name else bare):
+            raise SourceError(f"no Service {name} in {cluster.scope}; {_nearest(name, there, bare)}", 2)
+    if not cluster.services():
+        names = f"Service {', '.join(wishes.services)}" if wishes.services else "Service"
+        raise SourceError(f"no {names} in {cluster.scope} has labels {label_selector.text(wishes.labels)!r}", 2)
+
+
+def _nearest(name: str, there: Iterable[str], bare: dict[str, str] | None = None) -> str:
+    known = sorted(there)
+    near = get_close_matches(name, known, n=1, cutoff=0.6)
+    # The right name in a wrong namespace, or a bare one.
+    near = near if not bare else [bare[n] for n in get_close_matches(name.rpartition("/")[2], bare, n=1, cutoff=0.6)] or near
+    if near:
+        return f"did you mean {near[0]!r}?"
+    return f"there are: {some(known, SHOWN)}" if known else "there is none at all"
+
+
+def in_words(cluster: Cluster) -> str:
+    """Say what was looked at: the namespaces, and the Services where the user chose some."""
+    wishes = cluster.wishes
+    if not (wishes.services or wishes.labels):
+        return str(cluster.scope)
+    chosen = [f"{item.namespace}/{item.name}" for item in _chosen(cluster)] or list(wishes.services)
+    what = f"Services with {label_selector.text(wishes.labels)} only"
+    if wishes.services:
+        what = f"Service{'s' if len(chosen) > 1 else ''} {some(chosen, SHOWN)} only"
+    return f"{cluster.scope}, {what}" if cluster.scope.namespaces else what
+
+
+def _chosen(cluster: Cluster) -> list[Service]:
+    return cluster.services() if cluster.readable(SERVICE) else []
+
+
+def left_out(cluster: Cluster, requests: Iterable[Request]) -> Iterator[Unseen]:
+    """Yield what was not connected to because there is too much of it: ports of Services, and their endpoints.
+
+    Nothing where no check measures Services: those that look at cluster DNS alone ask few addresses.
+    """
+    asked = {request.to for request in requests if isinstance(request, Connect)}
+    if not asked or not (cluster.readable(SERVICE) and cluster.readable(ENDPOINT_SLICE)):
+        return
+    ports = service_targets.all_targets(cluster)
+    measured = [port for port in ports if _asked(port, asked)]
+    hint = "choose with --service, -n or -l"
+    if len(ports) > service_targets.MOST_PORTS and 2 * len(measured) >= service_targets.MOST_PORTS:
+        reason = (
+            f"{len(measured)} of {len(ports)}, evenly sampled, were connected to (at most {service_targets.MOST_PORTS}); {hint}"
+        )
+        yield Unseen("ports of Services", reason)
+    services = {(port.service.namespace, port.service.name): port.service for port in measured}
+    ips = {address.ip for address in asked}
+    ready = [address for service in services.values() for address in _ready(cluster, service, ips)]
+    reached = sum(address in ips for address in ready)
+    if reached < len(ready):
+        most = service_targets.MOST_ENDPOINTS
+        yield Unseen("endpoints of Services", f"{reached} of {len(ready)} were connected to (at most {most} of a port); {hint}")
+
+
+def _asked(port: service_targets.Target, asked: set[Address]) -> bool:
+    return not asked.isdisjoint((*port.cluster_ips, *(endpoint.address for endpoint in port.endpoints)))
+
+
+def _ready(cluster: Cluster, service: Service, asked: set[str]) -> set[str]:
+    """The addresses of a Service's ready endpoints; none where they are few enough to be asked all, or none was meant to be."""
+    families: dict[str, set[str]] = {}
+    for item in cluster.slices_of(service):
+        ready = (e.addresses[0] for e in item.endpoints if e.addresses and e.conditions.ready)
+        families.setdefault(item.address_type, set()).update(ready)
+    many = [ips for ips in families.values() if len(ips) > service_targets.MOST_ENDPOINTS and not ips.isdisjoint(asked)]
+    return {ip for ips in many for ip in ips}

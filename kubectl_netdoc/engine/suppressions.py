@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What somebody does not want to be told: by the settings, or by the annotation netdoc/ignore on an object.
+
+A finding that is ignored leaves the report with its effects, is counted, and named with who wanted that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from fnmatch import fnmatchcase
+
+import msgspec
+from msgspec import Struct
+
+from kubectl_netdoc.core.cluster import Cluster, Listing
+from kubectl_netdoc.core.finding import Finding, Ignored, Unseen, at_least
+
+ANNOTATION = "netdoc/ignore"
+
+
+class Wish(Struct, frozen=True):
+    """Not to be told of a code on subjects that a pattern matches. ``by``: who wanted it; ``why``: the reason given.
+
+    The pattern is held against "Kind namespace/name", "namespace/name" and "name", as a shell holds ``*``, ``?`` and ``[…]``.
+    """
+
+    code: str
+    by: str
+    subject: str = "*"
+    why: str = ""
+
+    def meets(self, finding: Finding) -> bool:
+        """Whether the wish is about this finding."""
+        subject = finding.subject
+        place = f"{subject.namespace}/{subject.name}" if subject.namespace else subject.name
+        names = (f"{subject.kind} {place}", place, subject.name)
+        return finding.code == self.code and any(fnmatchcase(name, self.subject) for name in names)
+
+
+def apply(
+    findings: tuple[Finding, ...], wishes: Iterable[Wish], cluster: Cluster
+) -> tuple[tuple[Finding, ...], tuple[Ignored, ...]]:
+    """Return the linked findings without those that somebody ignores, and those.
+
+    Of an ignored cause the effects go with it, but for those that are worse: they are causes of their own then.
+    """
+    wanted, carried = tuple(wishes), _annotated(cluster)
+    gone: dict[str, Ignored] = {}
+    for finding in findings:
+        subject = finding.subject
+        own = carried.get((subject.kind, subject.namespace, subject.name), ())
+        if wish := next((wish for wish in (*wanted, *own) if wish.meets(finding)), None):
+            gone[finding.id] = Ignored(finding.code, finding.severity, subject, wish.by, wish.why)
+    for finding in findings:
+        cause = gone.get(finding.explained_by)
+        if cause and finding.id not in gone and at_least(cause.severity, finding.severity):
+            by = f"an effect of {finding.explained_by}"
+            gone[finding.id] = Ignored(finding.code, finding.severity, finding.subject, by)
+    return tuple(_without(finding, gone) for finding in findings if finding.id not in gone), tuple(gone.values())
+
+
+def _without(finding: Finding, gone: Collection[str]) -> Finding:
+    return msgspec.structs.replace(
+        finding,
+        explained_by="" if finding.explained_by in gone else finding.explained_by,
+        explains=tuple(effect for effect in finding.explains if effect not in gone),
+    )
+
+
+def unknown(cluster: Cluster, codes: Collection[str]) -> tuple[Unseen, ...]:
+    """Return the codes in annotations that nobody has: no error, as who wrote them may have another version of netdoc."""
+    return tuple(
+        Unseen(f"{ANNOTATION} on {' '.join((kind, '/'.join(filter(None, (namespace, name)))))}", f"there is no code {wish.code}")
+        for (kind, namespace, name), wishes in _annotated(cluster).items()
+        for wish in wishes
+        if wish.code not in codes
+    )
+
+
+def _annotated(cluster: Cluster) -> dict[tuple[str, str, str], list[Wish]]:
+    """The wishes that objects carry."""
+    found: dict[tuple[str, str, str], list[Wish]] = {}
+    for kind, listing in cluster.index.listings.items():
+        for item in listing.items if isinstance(listing, Listing) else ():
+            if codes := item.metadata.annotations.ignore:
+                by = f"annotation {ANNOTATION} on {kind} {item.name}"
+                wishes = [Wish(code, by) for code in codes.replace(" ", "").upper().split(",") if code]
+                found[kind, item.namespace, item.name] = wishes
+    return found

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How lists are put into words."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable
+
+
+def ending(text: str, most: int) -> str:
+    """Return the last words of a text in at most ``most`` characters, marked where something is left out; blanks become one."""
+    text = " ".join(text.split())
+    if len(text) <= most:
+        return text
+    end = text[2 - most :]
+    return f"… {end if text[1 - most] == ' ' else end.partition(' ')[2] or end}"
+
+
+def beginning(text: str, most: int) -> str:
+    """Return the first words of a text in at most ``most`` characters, marked where something is left out; blanks become one."""
+    text = " ".join(text.split())
+    if len(text) <= most:
+        return text
+    start = text[: most - 2]
+    return f"{start if text[most - 2] == ' ' else start.rpartition(' ')[0] or start} …"
+
+
+def some(names: Iterable[object], most: int) -> str:
+    """Return the first ``most`` of some names, and how many more there are."""
+    every = list(map(str, names))
+    return ", ".join(every[:most]) + (f" and {len(every) - most} more" if len(every) > most else "")
+
+
+_UNSAFE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+"""Unicode categories that act instead of being seen: controls, format and direction marks, lone surrogates, line breaks."""
+
+
+def safe(text: str) -> str:
+    """Return ``text`` on one line with every character that a terminal might act on shown as its code."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(char if unicodedata.category(char) not in _UNSAFE else _shown(char) for char in text)
+
+
+def _shown(char: str) -> str:
+    return " " if char in "\n\t" else f"\\x{ord(char):02x}" if ord(char) < 256 else f"\\u{ord(char):04x}"

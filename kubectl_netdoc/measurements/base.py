@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where a measurement is made and to what it goes, and what came of it."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from msgspec import Struct
+
+
+class Outcome(StrEnum):
+    """What became of one sample."""
+
+    OK = "ok"
+    REFUSED = "refused"
+    TIMEOUT = "timeout"
+    UNREACHABLE = "unreachable"
+    PERMISSION = "permission"
+    MALFORMED = "malformed"
+    TOO_BIG = "too big"
+
+
+class ResolvConfNameserver(Struct, frozen=True, tag="resolv.conf"):
+    """The first nameserver of the debug pod's own resolv.conf, whatever that is."""
+
+
+class Address(Struct, frozen=True, tag="address"):
+    """A given IP address and port."""
+
+    ip: str
+    port: int = 53
+
+    def __str__(self) -> str:
+        return f"[{self.ip}]:{self.port}" if ":" in self.ip else f"{self.ip}:{self.port}"
+
+
+class Peer(Struct, frozen=True, tag="peer"):
+    """The echo server of this run's debug pod on ``node``; ``twin``: of the second one there, for the same-node path.
+
+    ``closed``: a port of that pod on which nothing listens, as a control.
+    """
+
+    node: str
+    twin: bool = False
+    closed: bool = False
+
+
+class OwnService(Struct, frozen=True, tag="own service"):
+    """A Service of this run in front of all its echo servers; ``empty``: one without endpoints, as a control.
+
+    ``sticky``: another one in front of them, with sessionAffinity ClientIP.
+    """
+
+    empty: bool = False
+    sticky: bool = False
+
+
+class OwnName(Struct, frozen=True, tag="own name"):
+    """The DNS name of a Service of this run, in the cluster domain ``domain``."""
+
+    service: OwnService
+    domain: str
+
+
+class Lost(Struct, frozen=True, tag="lost", omit_defaults=True):
+    """No reply: the debug pod did not run, the exec failed, or the answer was cut. Says nothing about the network.
+
+    ``asked``: whether the question was sent at all.
+    """
+
+    reason: str
+    asked: bool = True

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How much netdoc puts on a network: what bounds it, and what a run came to.
+
+Everything that begins (a datagram, a connection) waits for its turn in the agent, so the bounds hold whatever is asked.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sized
+
+from msgspec import Struct
+
+from kubectl_netdoc.measurements.base import Address, Lost, OwnService, Peer, ResolvConfNameserver
+from kubectl_netdoc.measurements.canary import Canary
+from kubectl_netdoc.measurements.connect import Echo
+from kubectl_netdoc.measurements.dns import DnsLookup, DnsReply, ResolvConf
+from kubectl_netdoc.measurements.node import OF_A_NODE
+from kubectl_netdoc.measurements.path import Burst, PathMtu
+from kubectl_netdoc.measurements.requests import Reply, Request
+
+PER_NODE = 500.0
+"""Datagrams and connections that a node begins in a second at most; the figure of a quiet application."""
+
+PER_TARGET = 2000.0
+"""The same to one address and port from all nodes together: a tenth of what one CoreDNS serves (some 20,000 queries a second)."""
+
+PER_TARGET_AND_NODE = 200.0
+"""The same from one node."""
+
+MTU_DATAGRAMS = 4
+"""Datagrams that a path MTU takes where the whole MTU is carried; up to 100 where it has to be narrowed down."""
+
+
+class Load(Struct, frozen=True):
+    """What netdoc put on the network: datagrams and connections in all, and the target that got most of them, with its share.
+
+    What bounds it, in datagrams and connections a second: from a node, to one target, and from a node to one target.
+    """
+
+    total: int = 0
+    most: int = 0
+    target: str = ""
+    per_node: float = 0.0
+    per_target: float = 0.0
+    per_target_and_node: float = 0.0
+
+
+def spacing(nodes: Sized) -> float:
+    """Return the seconds between two beginnings of one node to one target."""
+    return max(1 / PER_TARGET_AND_NODE, len(nodes) / PER_TARGET)
+
+
+def of(requests: Iterable[Request], nameserver: str = "the nameserver of resolv.conf") -> Load:
+    """Return what requests come to, each asked for as often as it says at most. ``nameserver``: what that turned out to be."""
+    counted = Counter[str]()
+    for request in requests:
+        counted[_target(request, nameserver)] += _begun(request)
+    counted.pop("", None)
+    target, most = max(counted.items(), key=lambda pair: (pair[1], pair[0]), default=("", 0))
+    return Load(sum(counted.values()), most, target, PER_NODE, PER_TARGET, PER_TARGET_AND_NODE)
+
+
+def sent(replies: Mapping[Request, Reply]) -> Load:
+    """Return what was really asked of the network, the nameserver called by its address where that is known."""
+    asked = [request for request, reply in replies.items() if not (isinstance(reply, Lost) and not reply.asked)]
+    symbolic = (
+        str(Address(reply.server))
+        for request, reply in replies.items()
+        if isinstance(request, DnsLookup) and isinstance(request.server, ResolvConfNameserver)
+        if isinstance(reply, DnsReply) and reply.server
+    )
+    known = next(symbolic, "")
+    return of(asked, known) if known else of(asked)
+
+
+def in_words(load: Load) -> str:
+    """Return the line that says what a run put on the network, and what bounded it."""
+    most = f"; most to one: {load.target} with {load.most:,}" if load.most else ""
+    return (
+        f"load: {load.total:,} datagrams and connections in all, at most {load.per_node:,.0f}/s from a node, "
+        f"{load.per_target_and_node:,.0f}/s from it to one target and {load.per_target:,.0f}/s to one target from all{most}"
+    )
+
+
+def _begun(request: Request) -> int:
+    if isinstance(request, DnsLookup):
+        return request.samples * (2 if request.parallel else 1)
+    if isinstance(request, Burst):
+        return request.count
+    if isinstance(request, PathMtu):
+        return MTU_DATAGRAMS
+    return request.samples if isinstance(request, Echo) else 1
+
+
+def _target(request: Request, nameserver: str) -> str:
+    """Name what a request goes to; nothing where it goes nowhere, or counts itself (the canary)."""
+    if isinstance(request, (Canary, ResolvConf, *OF_A_NODE)):
+        return ""
+    to = request.server if isinstance(request, DnsLookup) else request.to
+    if isinstance(to, Address):
+        return str(to)
+    if isinstance(to, ResolvConfNameserver):
+        return nameserver
+    if isinstance(to, Peer):
+        return f"netdoc's pod on {to.node}"
+    assert isinstance(to, OwnService)
+    return "netdoc's own Service"

@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Readings of a node's kernel, rules and CNI files: requests and replies."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from kubectl_netdoc.measurements.base import Address, Outcome
+
+
+class Rtnetlink(Struct, frozen=True, tag="rtnetlink"):
+    """Nodes tier: read a node's links, addresses, routes, neighbours and forwarding database (rtnetlink(7), no capability)."""
+
+    node: str
+    timeout: float = 3.0
+
+
+class Kernel(Struct, frozen=True, tag="kernel"):
+    """Nodes tier: read a node's network settings, and its counters twice, ``seconds`` apart."""
+
+    node: str
+    seconds: float = 2.0
+    timeout: float = 3.0
+
+
+class Conntrack(Struct, frozen=True, tag="conntrack"):
+    """Nodes tier where the kernel has /proc/net/nf_conntrack, else privileged tier: the tracked UDP flows to some addresses."""
+
+    node: str
+    to: tuple[str, ...]
+    timeout: float = 3.0
+
+
+class ServiceRules(Struct, frozen=True, tag="service rules"):
+    """Privileged tier: the endpoints that the packet filter of a node sends the traffic of Services to."""
+
+    node: str
+    timeout: float = 3.0
+
+
+class CniConfig(Struct, frozen=True, tag="CNI configuration"):
+    """Privileged tier: what lies in a node's /etc/cni/net.d, where the file that sorts first is the one in use."""
+
+    node: str
+    timeout: float = 3.0
+
+
+OF_A_NODE = (Rtnetlink, Kernel, Conntrack, ServiceRules, CniConfig)
+"""What a node is asked of itself, over no network."""
+
+
+class Link(Struct, frozen=True, omit_defaults=True):
+    """A network interface. ``kind``: what made it (``vxlan``, ``veth``, ``bridge`` …; nothing for hardware).
+
+    ``addresses``: with prefix lengths. ``master``: the bridge or bond it belongs to. ``vni``, ``port``, ``local``: of a VXLAN.
+    """
+
+    name: str
+    kind: str = ""
+    mtu: int = 0
+    up: bool = False
+    mac: str = ""
+    master: str = ""
+    addresses: tuple[str, ...] = ()
+    vni: int = 0
+    port: int = 0
+    local: str = ""
+
+
+class KernelRoute(Struct, frozen=True, omit_defaults=True):
+    """A route that is not the kernel's own for local addresses. ``to``: a prefix, such as ``10.244.2.0/24`` or ``0.0.0.0/0``.
+
+    ``type``: ``unicast``, ``blackhole``, ``unreachable``, ``prohibit`` or ``throw``. ``table``: 254 is main. ``mtu``: 0 is the
+    link's. ``on_link``: the gateway need not be in the link's own prefix. ``others``: the gateways of its further next hops,
+    of one without a gateway its link.
+    """
+
+    to: str
+    via: str = ""
+    dev: str = ""
+    type: str = "unicast"
+    table: int = 254
+    metric: int = 0
+    mtu: int = 0
+    protocol: int = 0
+    on_link: bool = False
+    others: tuple[str, ...] = ()
+
+
+class Neighbour(Struct, frozen=True, omit_defaults=True):
+    """An entry of the ARP or neighbour table. ``state``: ``permanent``, ``reachable``, ``stale``, ``failed`` …"""
+
+    ip: str
+    mac: str
+    dev: str
+    state: str
+
+
+class Forwarding(Struct, frozen=True, omit_defaults=True):
+    """An entry of a forwarding database: frames to ``mac`` leave ``dev``, through a tunnel to the node with address ``to``."""
+
+    mac: str
+    dev: str
+    to: str = ""
+    state: str = ""
+
+
+class RtnetlinkReply(Struct, frozen=True, tag="rtnetlink", omit_defaults=True):
+    """What the kernel of a node knows of its links and ways. ``cut``: there was more of something than is kept."""
+
+    outcome: Outcome
+    ms: float
+    links: tuple[Link, ...] = ()
+    routes: tuple[KernelRoute, ...] = ()
+    neighbours: tuple[Neighbour, ...] = ()
+    forwarding: tuple[Forwarding, ...] = ()
+    cut: bool = False
+
+
+class KernelReply(Struct, frozen=True, tag="kernel", omit_defaults=True):
+    """A node's network settings by their path under /proc/sys, and its counters as they were and ``seconds`` later.
+
+    Counters: ``Tcp.RetransSegs`` (/proc/net/snmp, snmp6, netstat), ``conntrack.drop`` and ``arp_cache.entries``
+    (/proc/net/stat, all CPUs together), ``softnet.dropped``, ``eth0.rx_dropped`` (/proc/net/dev), ``sockets.TCP.tw``
+    (/proc/net/sockstat). ``release``: the kernel's. ``clock``: seconds that the node's clock is ahead of the API server's.
+    """
+
+    outcome: Outcome
+    ms: float
+    seconds: float = 0.0
+    settings: dict[str, str] = {}
+    before: dict[str, int] = {}
+    after: dict[str, int] = {}
+    release: str = ""
+    clock: float = 0.0
+
+
+class Flow(Struct, frozen=True, omit_defaults=True):
+    """A tracked flow: who sent, to which address, and who the answers are to come from, each as IP and port.
+
+    ``replied``: an answer was seen. ``left``: seconds until it is forgotten.
+    """
+
+    source: Address
+    to: Address
+    answers: Address
+    replied: bool = False
+    left: int = 0
+
+
+class ConntrackReply(Struct, frozen=True, tag="conntrack", omit_defaults=True):
+    """The UDP flows to the addresses asked for. ``cut``: there were more."""
+
+    outcome: Outcome
+    ms: float
+    flows: tuple[Flow, ...] = ()
+    cut: bool = False
+
+
+class ServiceRulesReply(Struct, frozen=True, tag="service rules", omit_defaults=True):
+    """Where a node's rules send the traffic of Services: ``protocol ip:port`` of each endpoint, by who wrote the rules.
+
+    ``iptables``, ``legacy``: rules of kube-proxy's iptables mode, in nf_tables and in the old tables. ``nftables``: of its
+    nftables mode. ``cut``: there were more.
+    """
+
+    outcome: Outcome
+    ms: float
+    iptables: tuple[str, ...] = ()
+    legacy: tuple[str, ...] = ()
+    nftables: tuple[str, ...] = ()
+    cut: bool = False
+
+
+class CniFile(Struct, frozen=True, omit_defaults=True):
+    """A file of /etc/cni/net.d that a runtime would read: its name, the network's name in it and its plugins' types in order.
+
+    ``problem``: why it can't be used.
+    """
+
+    name: str
+    network: str = ""
+    plugins: tuple[str, ...] = ()
+    problem: str = ""
+
+
+class CniConfigReply(Struct, frozen=True, tag="CNI configuration", omit_defaults=True):
+    """The files in their order; the first is in use. Nothing else of their contents is kept."""
+
+    outcome: Outcome
+    ms: float
+    files: tuple[CniFile, ...] = ()

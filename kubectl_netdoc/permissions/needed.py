@@ -1,0 +1,304 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The least rights for a run: computed from what the checks need and from what the live source asks of the API server."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
+from shlex import quote
+from typing import Any
+
+from msgspec import Struct, field, structs
+
+from kubectl_netdoc.core.check import Check, Needs, kinds_of
+from kubectl_netdoc.core.cluster import Cluster
+from kubectl_netdoc.core.finding import Grant
+from kubectl_netdoc.core.tier import Tier
+from kubectl_netdoc.records.base import Kind
+from kubectl_netdoc.records.kinds import NODE
+from kubectl_netdoc.sources.live import rights as live
+from kubectl_netdoc.sources.live.rights import DNS_NAMESPACE, Loss, Made, Use
+
+GROUP = "rbac.authorization.k8s.io"
+ACCOUNT = "system:serviceaccount:"
+OWN_NAMESPACE = "netdoc"
+"""The namespace for debug pods that the manifests make where none is named."""
+
+
+class Right(Struct, frozen=True, kw_only=True):
+    """One rule, and what becomes of which checks without it: by their names.
+
+    ``stays``: without it something of a run stays in the cluster. ``everywhere``: a cluster-wide list of what is in namespaces,
+    in place of which one namespace may do. ``since``: the server's version from which it is asked for.
+    """
+
+    rule: Grant
+    skipped: tuple[str, ...] = ()
+    held_back: tuple[str, ...] = ()
+    less: tuple[str, ...] = ()
+    why: tuple[str, ...] = ()
+    stays: bool = False
+    everywhere: bool = False
+    since: tuple[int, int] = (0, 0)
+
+    @property
+    def optional(self) -> bool:
+        """Whether a run without it judges as much, and leaves nothing."""
+        return not (self.skipped or self.held_back or self.stays)
+
+
+class Wanted(Struct, frozen=True, kw_only=True):
+    """The run that rights are for. ``namespaces``: what is looked at, none meaning all. ``pod_namespace``: where its debug pods
+    run; "" is a new namespace for each run. ``versions``: API versions that the server serves, where known, else all.
+    ``pointed``: of kinds of which only those objects are read that others name, by the kind's name: (namespace, name) of them.
+    ``spaces``: of the namespaces in which single things are read, those that are there besides the standard ones; where they are
+    not known, none.
+    """
+
+    checks: tuple[Check, ...]
+    tier: Tier = Tier.PODS
+    namespaces: tuple[str, ...] = ()
+    pod_namespace: str = OWN_NAMESPACE
+    versions: Collection[str] | None = None
+    spaces: Collection[str] | None = None
+    pointed: Mapping[str, tuple[tuple[str, str], ...]] = {}
+
+    @property
+    def seen(self) -> tuple[Check, ...]:
+        """The checks that this tier can run."""
+        return tuple(check for check in self.checks if self.tier.covers(check.needs.tier))
+
+    @property
+    def elsewhere(self) -> tuple[str, ...]:
+        """The namespaces that are not standard and that some of them read in."""
+        return live.elsewhere(kinds_of(self.seen))
+
+    @property
+    def measuring(self) -> tuple[str, ...]:
+        """The names of those that measure."""
+        return tuple(check.id for check in self.seen if check.needs.tier is not Tier.API)
+
+
+class _Draft(Struct):
+    """A right while it is gathered: the checks by what becomes of them."""
+
+    losses: dict[Loss, dict[str, None]] = field(default_factory=lambda: {loss: {} for loss in Loss})
+    why: dict[str, None] = field(default_factory=dict)
+    stays: bool = False
+    everywhere: bool = False
+    since: tuple[int, int] | None = None
+
+    def add(self, loss: Loss, checks: Iterable[str]) -> None:
+        """Note what becomes of checks."""
+        self.losses[loss] |= dict.fromkeys(checks)
+
+    def take(self, other: _Draft) -> None:
+        """Note what another right is for, which this one includes."""
+        for loss, checks in other.losses.items():
+            self.add(loss, checks)
+        self.why |= other.why
+        self.stays |= other.stays
+        self.everywhere |= other.everywhere
+        self.since = other.since if self.since is None else min(self.since, other.since or self.since)
+
+    def done(self, rule: Grant) -> Right:
+        """Return the right; each check stands once, under the worst that becomes of it."""
+        worse: set[str] = set()
+        by_loss: list[tuple[str, ...]] = []
+        for loss in (Loss.SKIPPED, Loss.HELD, Loss.LESS):
+            by_loss.append(tuple(sorted(set(self.losses[loss]) - worse)))
+            worse |= set(self.losses[loss])
+        skipped, held_back, less = by_loss
+        return Right(
+            rule=rule,
+            skipped=skipped,
+            held_back=held_back,
+            less=less,
+            why=tuple(self.why),
+            stays=self.stays,
+            everywhere=self.everywhere,
+            since=self.since or (0, 0),
+        )
+
+
+def least(wanted: Wanted) -> tuple[Right, ...]:
+    """Return the least rights for a run, each rule once, none that another one includes."""
+    drafts: dict[Grant, _Draft] = {}
+    for rule, draft in (*_reading(wanted), *_measuring(wanted)):
+        drafts.setdefault(rule, _Draft()).take(draft)
+    for rule in [rule for rule in drafts if rule.namespace]:
+        wider = drafts.get(structs.replace(rule, namespace=""))
+        if wider is not None:
+            wider.take(drafts.pop(rule))
+    order = sorted(drafts, key=lambda rule: (rule.namespace, rule.group, rule.resource, rule.names, rule.verb))
+    return tuple(drafts[rule].done(rule) for rule in order)
+
+
+def _reading(wanted: Wanted) -> Iterator[tuple[Grant, _Draft]]:
+    """What lists take. Nodes are read for every run: they say where debug pods can run."""
+    for asked in kinds_of(wanted.seen):
+        kind = live.served(asked, wanted.versions, wanted.spaces or ())
+        if kind is None:
+            continue
+        if kind.pointed:
+            kind = replace(kind, names=wanted.pointed.get(kind.name, ()))
+        for rule in live.reading(kind, wanted.namespaces):
+            yield rule, _reader(wanted, asked, everywhere=kind.namespaced and not rule.namespace)
+        if wanted.namespaces and kind.namespaced and not (kind.names or kind.logs):
+            for rule in live.reading(kind, (DNS_NAMESPACE,)):
+                draft = _Draft(why={"cluster DNS, where it is looked at too": None})
+                draft.add(Loss.LESS, (c for checks in _reader(wanted, asked).losses.values() for c in checks))
+                yield rule, draft
+
+
+def _reader(wanted: Wanted, kind: Kind[Any], everywhere: bool = False) -> _Draft:
+    draft = _Draft(everywhere=everywhere)
+    for check in wanted.seen:
+        loss = _loss(check.needs, kind)
+        if loss is not None:
+            draft.add(loss, (check.id,))
+    if kind is NODE:
+        draft.add(Loss.HELD, wanted.measuring)
+        draft.why["tells where debug pods can run"] = None
+    return draft
+
+
+def _loss(needs: Needs, kind: Kind[Any]) -> Loss | None:
+    for kinds, loss in ((needs.kinds, Loss.SKIPPED), (needs.optional, Loss.HELD), (needs.hints, Loss.LESS)):
+        if kind.name in {own.name for own in kinds}:
+            return loss
+    return None
+
+
+def _measuring(wanted: Wanted) -> Iterator[tuple[Grant, _Draft]]:
+    if not wanted.measuring:
+        return
+    sample = _sample(wanted.tier)
+    makers: dict[Made, list[str]] = {made: [] for made in Made}
+    for check in wanted.seen:
+        for made in _makes(check, sample):
+            makers[made].append(check.id)
+    for use in live.measuring(wanted.pod_namespace):
+        if makers[use.made]:
+            yield use.rule, _user(use, makers[use.made], wanted.measuring)
+
+
+def _user(use: Use, checks: Collection[str], measuring: Collection[str]) -> _Draft:
+    """Return a right that measuring takes. A check of the first tier that has something measured too only says less without."""
+    draft = _Draft(why={use.why: None}, stays=use.stays, since=use.since)
+    if use.loss is not None:
+        draft.add(use.loss, (check for check in checks if check in measuring))
+        draft.add(Loss.LESS, (check for check in checks if check not in measuring))
+    return draft
+
+
+def _makes(check: Check, sample: Cluster) -> Collection[Made]:
+    """Return what a check has made: as its plan for the sample tells. One whose plan fails may have anything made."""
+    own = frozenset() if check.needs.tier is Tier.API else {Made.PODS}
+    try:
+        return live.makes(check.plan(sample.view(check.needs.all_kinds))) | own
+    except Exception:  # a plugin's check may do anything
+        return tuple(Made)
+
+
+def _sample(tier: Tier = list(Tier)[-1]) -> Cluster:
+    """Return a small cluster that has one of everything that makes a check ask for something of netdoc's own."""
+    from kubectl_netdoc.testing import make_cluster, make_corefile, make_node, make_pod, make_policy, make_service, make_slice
+
+    dns = {"k8s-app": "kube-dns"}
+    return make_cluster(
+        make_node("n1"),
+        make_node("n2"),
+        make_service(
+            "kube-dns", "kube-system", selector=dns, cluster_ip="10.96.0.10", ports=((53, 53),), protocols=("UDP", "TCP")
+        ),
+        make_slice("kube-dns", "kube-system", addresses={"10.0.0.53": "coredns"}, port=53, protocol="UDP"),
+        make_pod("coredns", "kube-system", labels=dns, ip="10.0.0.53"),
+        make_corefile(".:53 {\n kubernetes cluster.local\n forward . /etc/resolv.conf\n}"),
+        make_service("web", selector={"app": "web"}, sessionAffinity="ClientIP", clusterIPs=["10.96.0.1"]),
+        make_slice("web", addresses={"10.0.0.1": "web-1"}),
+        make_pod("web-1", labels={"app": "web"}),
+        make_policy("podSelector: {}"),
+        vantages=("n1", "n2"),
+        tier=tier,
+    )
+
+
+class Grantee(Struct, frozen=True):
+    """Who gets the rights: a User, a Group, or a ServiceAccount with its namespace."""
+
+    kind: str
+    name: str
+    namespace: str = ""
+
+    @property
+    def flag(self) -> str:
+        """The flag of ``netdoc rbac`` that names it, and what it takes."""
+        value = f"{self.namespace}:{self.name}" if self.namespace else self.name
+        return f"--for-{self.kind.lower()} {quote(value)}"
+
+    @classmethod
+    def of(cls, username: str) -> Grantee | None:
+        """Return the subject that a user's name as the API server knows it stands for."""
+        if username.startswith(ACCOUNT) and username.count(":") == 3:
+            namespace, name = username.removeprefix(ACCOUNT).split(":")
+            return cls("ServiceAccount", name, namespace)
+        return cls("User", username) if username else None
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """The subject as in a binding."""
+        if self.kind == "ServiceAccount":
+            return {"kind": self.kind, "name": self.name, "namespace": self.namespace}
+        return {"kind": self.kind, "apiGroup": GROUP, "name": self.name}
+
+
+class Lack(Struct, frozen=True):
+    """A right that somebody lacks. ``only``: the namespace in which it is there, in place of everywhere."""
+
+    right: Right
+    only: str = ""
+
+
+class Answer(Struct, frozen=True):
+    """What somebody may do of what a run takes: how many rights were asked for, and those that lack."""
+
+    asked: int
+    lacks: tuple[Lack, ...]
+    who: Grantee | None = None
+
+    @property
+    def lacking(self) -> bool:
+        """Whether a run judges less, or leaves something."""
+        return any(not lack.right.optional for lack in self.lacks)
+
+    @property
+    def skipped(self) -> set[str]:
+        """The checks that are skipped."""
+        return {check for lack in self.lacks if not lack.only for check in lack.right.skipped}
+
+    @property
+    def held_back(self) -> set[str]:
+        """The checks that run, and are at best unknown where there is something to ask."""
+        return {check for lack in self.lacks if not lack.only for check in lack.right.held_back} - self.skipped
+
+
+Allowed = Callable[[Collection[Grant]], dict[Grant, bool]]
+
+
+def ask(rights: Collection[Right], allowed: Allowed, namespace: str, who: Grantee | None = None) -> Answer:
+    """Ask for each right whether it is there; for a cluster-wide list that is not, whether it is in ``namespace``."""
+    answers = allowed([right.rule for right in rights])
+    gone = [right for right in rights if not answers[right.rule]]
+    there = {right.rule: structs.replace(right.rule, namespace=namespace) for right in gone if right.everywhere}
+    again = allowed(tuple(there.values())) if there else {}
+    lacks = tuple(Lack(right, namespace if again.get(there.get(right.rule, right.rule)) else "") for right in gone)
+    return Answer(len(rights), lacks, who)
+
+
+def for_server(rights: Iterable[Right], version: str) -> tuple[Right, ...]:
+    """Return the rights that a server of this version asks for; all where the version is not known."""
+    found = re.match(r"v?(\d+)\.(\d+)", version)
+    here = (int(found[1]), int(found[2])) if found else (1 << 30, 0)
+    return tuple(right for right in rights if right.since <= here)

@@ -1,0 +1,257 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Can a pod that policies isolate still ask cluster DNS?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from ipaddress import ip_address
+
+from kubectl_netdoc.components import cluster_dns
+from kubectl_netdoc.core.cluster import matches
+from kubectl_netdoc.formats.addresses import is_address
+from kubectl_netdoc.policy import ports
+from kubectl_netdoc.policy.engine import End, Engine, Verdict
+from kubectl_netdoc.policy.ports import Ports
+from kubectl_netdoc.policy.rules import Action, Direction, PolicyRef
+from kubectl_netdoc.policy.selection import PodClass
+from kubectl_netdoc.policy.workloads import Peer, WorkloadRef, peers
+from kubectl_netdoc.records.kinds import POD, SERVICE
+from kubectl_netdoc.records.pods import PodSpec
+from kubectl_netdoc.records.services import Service, ServicePort
+
+NOT_THERE = "there are no DNS pods to see"
+
+STRANGERS = "netdoc-nobody"
+"""Namespace of a pod that no policy has heard of: who lets it in lets in the whole cluster."""
+
+WITH_HOST_NET = "ClusterFirstWithHostNet"
+"""dnsPolicy of hostNetwork pods that do ask cluster DNS."""
+
+OWN_RESOLVER = ("Default", "None")
+"""dnsPolicy of pods that don't ask cluster DNS."""
+
+
+@dataclass(frozen=True, slots=True)
+class Servers:
+    """Cluster DNS as policies see it: its pods, and the ports that port 53 of the Service leads to there.
+
+    ``family``: the IP version by which it is asked. ``node_local``: where NodeLocal DNSCache takes queries on each node;
+    ``cached``: whether there is one, its addresses known or not.
+    """
+
+    service: Service
+    ends: tuple[End, ...]
+    udp: Ports
+    tcp: Ports
+    family: int
+    node_local: tuple[str, ...] = ()
+    cached: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DnsBlocked:
+    """A workload that policies keep from cluster DNS, over UDP or only over TCP.
+
+    ``by``: the policies that stop it, at the end that ``direction`` tells. ``talks``: whether its egress is allowed anything,
+    so that it is meant to reach something. ``local``: the NodeLocal addresses of which it can reach none.
+    ``everywhere``: the policies that nothing in its own namespace can answer for: at the servers, or cluster-wide ones.
+    """
+
+    workload: WorkloadRef
+    direction: Direction
+    by: tuple[PolicyRef, ...]
+    protocol: str
+    talks: bool
+    local: tuple[str, ...] = ()
+    everywhere: tuple[PolicyRef, ...] = ()
+
+    @property
+    def outage(self) -> bool:
+        """Whether it is for ``cut_off`` to tell of it."""
+        return bool(self.everywhere) and self.protocol == "UDP" and not self.local
+
+
+@dataclass(frozen=True, slots=True)
+class CutOff:
+    """Policies, at the DNS servers or cluster-wide, that keep workloads from cluster DNS over UDP: ``those`` of ``asking``.
+
+    ``everybody``: all that there are, and every pod of a namespace to come.
+    """
+
+    policies: tuple[PolicyRef, ...]
+    direction: Direction
+    those: tuple[WorkloadRef, ...]
+    asking: int
+    everybody: bool
+
+
+def servers(engine: Engine) -> Servers | None:
+    """Return cluster DNS: its pods, or the templates of what makes them; None where there are none to see."""
+    cluster = engine.cluster
+    service = cluster_dns.service(cluster) if cluster.readable(SERVICE) else None
+    if service is None:
+        return None
+    pods = cluster_dns.pods(cluster, service)
+    ends, specs = tuple(map(engine.pod, pods)), tuple(pod.spec for pod in pods)
+    if not pods:
+        selector = service.spec.selector
+        made = [peer for peer in peers(engine, service.namespace) if any(matches(selector, having) for having in peer.labels)]
+        ends = tuple(end for peer in made for end in peer.ends)
+        specs = tuple(template.spec for peer in made for template in peer.templates)
+    if not ends:
+        return None
+    udp, tcp = (_target(service, protocol, specs) for protocol in ("UDP", "TCP"))
+    cache = cluster_dns.node_cache(cluster)
+    return Servers(service, ends, udp, tcp, _family(service, ends), cache.addresses if cache else (), cache is not None)
+
+
+def _family(service: Service, ends: tuple[End, ...]) -> int:
+    """The version of the Service's first address, which pods are given; else that of its pods' addresses."""
+    given = [text for text in (service.spec.cluster_ip, *service.spec.cluster_ips) if is_address(text)]
+    known = [*map(ip_address, given), *(address for end in ends for address in end.addresses)]
+    if known:
+        return known[0].version
+    return 6 if service.spec.ip_families[:1] == ("IPv6",) else 4
+
+
+def asked_from_nodes(engine: Engine, dns: Servers) -> bool:
+    """Whether something on the nodes' own network asks the servers: NodeLocal DNSCache, or hostNetwork pods that are told to."""
+    return dns.cached or any(pod.spec.host_network and pod.spec.dns_policy == WITH_HOST_NET for pod in engine.cluster.all(POD))
+
+
+def isolating(engine: Engine) -> bool:
+    """Whether a policy restricts the egress of a pod that is there."""
+    restricting = (p for p in engine.policies if Direction.EGRESS in p.isolates or any(p.of(Direction.EGRESS)))
+    return any(policy.subject for policy in restricting)
+
+
+def _target(service: Service, protocol: str, specs: tuple[PodSpec, ...]) -> Ports:
+    found = ports.NONE
+    for port in service.spec.ports:
+        if port.port == 53 and port.protocol == protocol:
+            for number in target_numbers(port, specs):
+                found |= ports.of(protocol, number)
+    return found
+
+
+def target_numbers(port: ServicePort, specs: Iterable[PodSpec]) -> set[int]:
+    """Return the port numbers on the pods that a Service port leads to."""
+    if isinstance(port.target_port, int):
+        return {port.target_port or port.port}
+    return {
+        declared.container_port
+        for spec in specs
+        for declared in spec.ports()
+        if declared.name == port.target_port and declared.protocol == port.protocol
+    }
+
+
+def deaf(engine: Engine, found: list[Peer], dns: Servers, local: str = "") -> Iterator[DnsBlocked]:
+    """Yield the workloads that can't ask cluster DNS. ``local``: the NodeLocal address that pods are known to ask."""
+    known: dict[PodClass, DnsBlocked | None] = {}
+    for peer in asking(found, dns):
+        for pods, end in _on_pod_network(peer):
+            if pods not in known:
+                known[pods] = _judge(engine, peer.ref, _placed(engine, peer, end), dns, local)
+            if verdict := known[pods]:
+                yield replace(verdict, workload=peer.ref)
+
+
+def asking(found: Iterable[Peer], dns: Servers) -> list[Peer]:
+    """Return the workloads that ask cluster DNS over the pod network; its servers do not ask themselves."""
+    return [peer for peer in found if not _own_resolver(peer) and not _serves(peer, dns) and any(_on_pod_network(peer))]
+
+
+def _serves(peer: Peer, dns: Servers) -> bool:
+    selected = (matches(dns.service.spec.selector, labels) for labels in peer.labels)
+    return peer.ref.namespace == dns.service.namespace and any(selected)
+
+
+def _own_resolver(peer: Peer) -> bool:
+    specs = [pod.spec for pod in peer.pods] + [template.spec for template in peer.templates]
+    return any(spec.dns_policy in OWN_RESOLVER for spec in specs)
+
+
+def _on_pod_network(peer: Peer) -> Iterator[tuple[PodClass, End]]:
+    return ((end.pod_class, end) for end in peer.ends if end.pod_class is not None and not end.host)
+
+
+def _placed(engine: Engine, peer: Peer, end: End) -> End:
+    """Return an end of a workload with the address that a pod of it has, where policies go by addresses."""
+    if not (engine.has_blocks or engine.has_networks):
+        return end
+    pods = (pod for pod in peer.pods if pod.ips and engine.class_of(pod) == end.pod_class)
+    return next((replace(end, addresses=engine.pod(pod).addresses) for pod in pods), end)
+
+
+def cut_off(engine: Engine, found: list[Peer], dns: Servers, those: Iterable[DnsBlocked]) -> Iterator[CutOff]:
+    """Yield what policies at the servers, or cluster-wide ones, keep from them over UDP: one for policies that do it together."""
+    groups: dict[tuple[tuple[PolicyRef, ...], Direction], dict[WorkloadRef, None]] = {}
+    for one in those:
+        if one.outage:
+            groups.setdefault((one.everywhere, one.direction), {})[one.workload] = None
+    askers = {peer.ref for peer in asking(found, dns)}
+    cut = {ref for refs in groups.values() for ref in refs}
+    stranger = engine.stranger("a pod that no policy has heard of", STRANGERS, {})
+    missed = _missed(engine, WorkloadRef("Pod", STRANGERS, ""), stranger, dns, talks=True)
+    to_come = [engine.verdict(stranger, server, dns.udp, dns.family) for server in dns.ends]
+    everybody = not dns.cached and askers <= cut and not all(verdict.allowed for verdict in to_come)
+    if everybody and not askers and missed and missed.outage:
+        groups[missed.everywhere, missed.direction] = {}
+    for (refs, direction), workloads in groups.items():
+        yield CutOff(refs, direction, tuple(sorted(workloads)), len(askers), everybody)
+
+
+def verdicts(engine: Engine, end: End, dns: Servers) -> list[Verdict]:
+    """Return what keeps one end from asking cluster DNS over UDP: a verdict a server; none where NodeLocal may be reached."""
+    asked = [engine.verdict(end, address, ports.of("UDP", 53), version) for address, version in _local(engine, dns.node_local)]
+    if any(verdict.allowed for verdict in asked) or (dns.cached and not asked):
+        return []
+    found = (engine.verdict(end, server, dns.udp, dns.family) for server in dns.ends)
+    return [verdict for verdict in found if not verdict.allowed]
+
+
+def _local(engine: Engine, texts: Iterable[str]) -> Iterator[tuple[End, int]]:
+    return ((engine.address(text), ip_address(text).version) for text in texts)
+
+
+def _judge(engine: Engine, ref: WorkloadRef, end: End, dns: Servers, local: str) -> DnsBlocked | None:
+    """Where pods are known to ask the NodeLocal address only that matters; where it is there, either will do."""
+    isolated = engine.selecting(end, Direction.EGRESS)
+    if not isolated and not any(engine.selecting(e, Direction.INGRESS) for e in dns.ends):
+        return None
+    talks = any(rule.action is not Action.DENY for policy in isolated for rule in policy.of(Direction.EGRESS))
+    addresses = (local,) if local else dns.node_local
+    unreached = _unreached(engine, ref, end, addresses, talks)
+    if local:
+        return unreached
+    missed = _missed(engine, ref, end, dns, talks)
+    if missed and missed.protocol == "UDP" and dns.cached:
+        return unreached and missed
+    return unreached or missed
+
+
+def _unreached(engine: Engine, ref: WorkloadRef, end: End, addresses: tuple[str, ...], talks: bool) -> DnsBlocked | None:
+    """Tell of an end that reaches none of the addresses of NodeLocal DNSCache: a pod asks one of them, nobody knows which."""
+    found = [engine.verdict(end, other, ports.of("UDP", 53), version) for other, version in _local(engine, addresses)]
+    if not found or any(verdict.allowed or verdict.depends or verdict.incomplete for verdict in found):
+        return None
+    return DnsBlocked(ref, Direction.EGRESS, found[0].by, "UDP", talks, addresses)
+
+
+def _missed(engine: Engine, ref: WorkloadRef, end: End, dns: Servers, talks: bool) -> DnsBlocked | None:
+    for protocol, asked in (("UDP", dns.udp), ("TCP", dns.tcp)):
+        for server in dns.ends if asked else ():
+            verdict = engine.verdict(end, server, asked, dns.family)
+            if not verdict.allowed and not verdict.depends and not verdict.incomplete:
+                direction = Direction.INGRESS if verdict.egress.allowed else Direction.EGRESS
+                return DnsBlocked(ref, direction, verdict.by, protocol, talks, everywhere=_everywhere(verdict))
+    return None
+
+
+def _everywhere(verdict: Verdict) -> tuple[PolicyRef, ...]:
+    """The policies at the servers; where the source's own egress stops it, those of them that are cluster-wide."""
+    if verdict.egress.allowed:
+        return verdict.ingress.by
+    return tuple(ref for ref in verdict.egress.by if not ref.namespace)

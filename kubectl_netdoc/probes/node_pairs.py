@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The paths between netdoc's own pods: which are measured, by what, and how bad ones are put into places."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import chain
+
+from kubectl_netdoc.core.cluster import Cluster
+from kubectl_netdoc.core.facts import Facts
+from kubectl_netdoc.core.finding import Subject
+from kubectl_netdoc.measurements.base import Lost, Peer
+from kubectl_netdoc.measurements.path import Burst, BurstReply, Round
+from kubectl_netdoc.measurements.requests import Reply
+from kubectl_netdoc.records.kinds import NODE
+
+Pair = tuple[str, str]
+
+FULL_MESH = 8
+"""Up to so many nodes every pair is measured: 56 ordered pairs; more are measured as a ring."""
+
+NEIGHBOURS = 3
+"""Nodes that each node of a ring measures to."""
+
+LOSSY, LOST_A_ROUND = 0.05, 3
+"""Share of a round's datagrams, and datagrams, from which a path that loses them in both rounds is lossy. TCP at 5 % keeps some
+five segments under way (Mathis et al. 1997: 1.22 / sqrt(p)); a path that loses 1 % by chance gets there in 1 of 18,000 cases."""
+
+THROTTLED = 0.05
+"""Seconds that its CPU limit may hold a debug pod back before times and losses of its paths say nothing; as for DNS."""
+
+QUEUE_MS = 100.0
+"""Milliseconds between the fastest and the slowest datagram of a path that only a queue explains, and that large packets, five
+times as long, would wait in for all of the 500 ms that a path MTU waits for its answers."""
+
+NETWORK = Subject("Cluster", "pod network")
+
+
+def pairs(cluster: Cluster) -> list[Pair]:
+    """Return the ordered pairs to measure: all of a few nodes, else each with its neighbours on a ring and every zone pair."""
+    nodes = tuple(node for node in cluster.vantages if node)
+    if len(nodes) <= FULL_MESH:
+        return [(one, other) for one in nodes for other in nodes if other != one]
+    ring = [(one, nodes[(i + step) % len(nodes)]) for i, one in enumerate(nodes) for step in range(1, NEIGHBOURS + 1)]
+    zoned = zones(cluster)
+    first = {zoned[node]: node for node in reversed(nodes) if node in zoned}
+    covered = {(zoned.get(one), zoned.get(other)) for one, other in ring}
+    missing = [(first[a], first[b]) for a in sorted(first) for b in sorted(first) if a != b and (a, b) not in covered]
+    return ring + missing
+
+
+def zones(cluster: Cluster) -> dict[str, str]:
+    """Return the zone of each node that has one (well-known label topology.kubernetes.io/zone). Reads NODE where it may."""
+    if not cluster.readable(NODE):
+        return {}
+    label = "topology.kubernetes.io/zone"
+    return {node.name: node.metadata.labels[label] for node in cluster.all(NODE) if label in node.metadata.labels}
+
+
+def usable(facts: Facts) -> list[str]:
+    """Return the nodes whose debug pod ran."""
+    return sorted(vantage.node for vantage in facts.vantages if vantage.running and vantage.node)
+
+
+def starved(facts: Facts) -> set[str]:
+    """Return the nodes whose debug pod its own CPU limit held back."""
+    return {vantage.node for vantage in facts.vantages if vantage.throttled > THROTTLED}
+
+
+def burst(one: str, other: str) -> Burst:
+    """The burst along a path; on the same node it goes to the second pod there."""
+    return Burst(one, Peer(other, twin=one == other))
+
+
+def lossy(rounds: Iterable[Round]) -> bool:
+    """Whether a path loses datagrams again and again, though not all of them."""
+    both = tuple(rounds)
+    some = any(each.times for each in both)
+    return some and len(both) > 1 and all(each.lost >= max(LOST_A_ROUND, LOSSY * each.sent) for each in both)
+
+
+def queued(rounds: Iterable[Round]) -> bool:
+    """Whether datagrams wait in a queue for so long that an answer may come too late to count."""
+    times = [ms for each in rounds for ms in each.times]
+    return bool(times) and max(times) - min(times) > QUEUE_MS
+
+
+def rounds(facts: Facts, pair: Pair) -> tuple[Round, ...]:
+    """Return the rounds of a path's burst; none where there was no reply."""
+    reply = facts.reply(burst(*pair))
+    return reply.rounds if isinstance(reply, BurstReply) else ()
+
+
+def never_asked(replies: Iterable[Reply]) -> str:
+    """Return why not one of the questions was sent, where that is so (an older recording has no such answers)."""
+    lost = [reply if isinstance(reply, Lost) else None for reply in replies]
+    return lost[0].reason if lost and lost[0] and all(each is not None and not each.asked for each in lost) else ""
+
+
+def arrows(paths: Iterable[Pair]) -> list[str]:
+    """Return paths as evidence names them."""
+    return sorted(f"{one} -> {other}" for one, other in paths)
+
+
+def both_ways(paths: Iterable[Pair]) -> set[Pair]:
+    """Return paths with their ways back: what is asked for along one comes back along the other."""
+    return set(chain.from_iterable(((one, other), (other, one)) for one, other in paths))
+
+
+def link(one: str, other: str) -> Subject:
+    """Return the subject for what is between two nodes."""
+    return Subject("NodePair", f"{one}--{other}")
+
+
+class Place:
+    """Where bad paths are: everywhere, at a node, or between two. ``paths`` are the bad ones there."""
+
+    def __init__(self, subject: Subject, paths: set[Pair], nodes: list[str], between: str) -> None:
+        self.subject, self.paths, self.nodes, self.between = subject, paths, nodes, between
+
+    def evidence(self) -> dict[str, object]:
+        """The nodes and paths (both ways) that a finding about this place rests on, and where it is in words."""
+        return {"nodes": self.nodes, "paths": arrows(both_ways(self.paths)), "between": self.between}
+
+
+def places(bad: Iterable[Pair], measured: Iterable[Pair]) -> list[Place]:
+    """Put bad paths into places: everywhere where all links are bad, else nodes all of whose links are, else single links.
+
+    Either direction shows that a link is bad. A node counts as one only with two links or more.
+    """
+    left, links = set(bad), {(min(pair), max(pair)) for pair in measured}
+    broken = {(min(pair), max(pair)) for pair in left}
+    if len(links) > 2 and broken == links:
+        nodes = sorted({node for pair in links for node in pair})
+        return [Place(NETWORK, left, nodes, "all nodes")]
+    found = []
+    for node in sorted({node for pair in broken for node in pair}):
+        own = {pair for pair in links if node in pair}
+        if len(own) > 1 and own <= broken and (paths := {pair for pair in left if node in pair}):
+            found.append(Place(Subject("Node", node), paths, [node], f"{node} and every other node"))
+            left -= paths
+    for one, other in sorted({(min(pair), max(pair)) for pair in left}):
+        paths = left & {(one, other), (other, one)}
+        found.append(Place(link(one, other), paths, [one, other], f"{one} and {other}"))
+    return found

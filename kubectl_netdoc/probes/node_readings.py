@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What nodes tell of their own network: the requests that the checks of the nodes tier share, and their replies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+from kubectl_netdoc.core.facts import Facts
+from kubectl_netdoc.core.finding import Unseen
+from kubectl_netdoc.formats.text import some
+from kubectl_netdoc.measurements.base import Lost, Outcome
+from kubectl_netdoc.measurements.node import CniConfigReply, Kernel, KernelReply, Rtnetlink, RtnetlinkReply
+from kubectl_netdoc.measurements.requests import Request
+
+R = TypeVar("R", KernelReply, RtnetlinkReply, CniConfigReply)
+
+
+def tables(node: str) -> Rtnetlink:
+    """Read a node's links, routes, neighbours and forwarding database."""
+    return Rtnetlink(node)
+
+
+def kernel(node: str) -> Kernel:
+    """Read a node's network settings and counters."""
+    return Kernel(node)
+
+
+def read(facts: Facts, ask: Callable[[str], Request], kind: type[R], what: str) -> tuple[dict[str, R], list[Unseen]]:
+    """Return the replies by node, and what was not seen; a node whose pod did not run is said once, by ``debug_pods``."""
+    found: dict[str, R] = {}
+    unseen = []
+    for node in facts.cluster.hosts:
+        reply = facts.reply(ask(node))
+        if isinstance(reply, kind) and reply.outcome is Outcome.OK:
+            found[node] = reply
+        else:
+            why = reply.reason if isinstance(reply, Lost) else str(getattr(reply, "outcome", "no such answer"))
+            unseen.append(Unseen(f"{what} of node {node}", why, asked=True))
+    return found, unseen
+
+
+def risen(reply: KernelReply, counter: str) -> int:
+    """Return by how much a counter rose during the run; what it had gathered since the node started says nothing."""
+    return max(0, reply.after.get(counter, 0) - reply.before.get(counter, 0))
+
+
+def rate(reply: KernelReply, counter: str) -> float:
+    """Return how much a counter rises in a second."""
+    return round(risen(reply, counter) / (reply.seconds or 1.0), 1)
+
+
+def number(reply: KernelReply, setting: str) -> int | None:
+    """Return a setting that is one number; None where it is not there."""
+    text = reply.settings.get(setting, "")
+    return int(text) if text.lstrip("-").isdigit() else None
+
+
+def differing(values: Mapping[str, object]) -> str:
+    """Say which nodes have which value, by node; nothing where all have the same."""
+    nodes: dict[object, list[str]] = {}
+    for node, value in sorted(values.items()):
+        nodes.setdefault(value, []).append(node)
+    if len(nodes) < 2:
+        return ""
+    rare = sorted(nodes.items(), key=lambda item: (len(item[1]), str(item[0])))
+    return "; ".join(f"{value} on {some(names, MOST_NAMED)}" for value, names in rare)
+
+
+MOST_NAMED = 4
+"""Nodes that a list names at most."""
+
+BURST = 3
+"""Events in the run's two seconds from which on a counter tells of a fault: one or two come and go on healthy nodes."""

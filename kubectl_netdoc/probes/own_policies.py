@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""netdoc's own pods under the cluster's policies: a debug pod is not the application, and may be isolated itself."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+from kubectl_netdoc.core import ip_families
+from kubectl_netdoc.core.cluster import Cluster
+from kubectl_netdoc.core.facts import Facts
+from kubectl_netdoc.measurements.base import Peer
+from kubectl_netdoc.measurements.canary import Canary, CanaryReply
+from kubectl_netdoc.measurements.connect import Echo, EchoReply
+from kubectl_netdoc.policy import ports
+from kubectl_netdoc.policy.engine import End, Engine, addresses
+from kubectl_netdoc.policy.rules import PolicyRef
+from kubectl_netdoc.probes.service_targets import proof
+from kubectl_netdoc.records.base import Kind
+from kubectl_netdoc.records.kinds import ENDPOINT_SLICE, NAMESPACE, NATIVE_POLICIES, NETWORK_POLICY, NODE, POD, POLICIES
+
+KINDS: tuple[Kind[Any], ...] = (POD, NAMESPACE, NODE, *POLICIES)
+"""What is read to tell a policy's doing from a fault."""
+
+LABELS = {"app.kubernetes.io/managed-by": "kubectl-netdoc", "netdoc/role": "echo"}
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """Why a time-out of a debug pod may be no fault. ``certain``: a policy forbids it, as written. ``blind``: no policy could be
+    judged, as a list that this takes can't be read.
+    """
+
+    reason: str
+    certain: bool
+    blind: bool = False
+
+
+def engine(cluster: Cluster) -> Engine:
+    """Return the policies, compiled for questions about netdoc's pods; raises ``KindUnavailable``.
+
+    They are compiled once, however many checks ask: every view of a cluster shares them.
+    """
+    made, key = cluster.index.made, (__name__, cluster.own_namespace)
+    if key not in made:
+        made[key] = Engine(cluster.view(KINDS), strangers=((cluster.own_namespace, LABELS),), templates=False)
+    for kind in KINDS:
+        cluster.listing(kind)
+    return cast("Engine", made[key])
+
+
+def end(policies: Engine, node: str = "", ips: Iterable[str] = ()) -> End:
+    """Return a debug pod as an end; ``ips``: its addresses, where they are known."""
+    label = f"netdoc's debug pod on {node}" if node else "netdoc's debug pod"
+    known = policies.stranger(label, policies.cluster.own_namespace, LABELS, node)
+    return replace(known, addresses=addresses(ips))
+
+
+def _ips(facts: Facts, node: str) -> tuple[str, ...]:
+    """The addresses of the debug pod on a node; none where that is not known."""
+    return next(((vantage.ip, *vantage.more_ips) for vantage in facts.vantages if vantage.node == node), ())
+
+
+def any_policy(cluster: Cluster) -> bool:
+    """Whether there is a policy of any kind, or a list of them that can't be read."""
+    kinds: tuple[Kind[Any], ...] = POLICIES
+    return any(cluster.unread(kind) or (cluster.readable(kind) and bool(cluster.all(kind))) for kind in kinds)
+
+
+def unplaced(cluster: Cluster) -> str:
+    """Why nobody knows whether policies keep debug pods from the DNS servers; nothing where that can be told. Reads
+    ENDPOINT_SLICE.
+    """
+    if cluster.readable(ENDPOINT_SLICE) or not any_policy(cluster):
+        return ""
+    return "EndpointSlices can't be read, and a policy may keep debug pods from the servers behind the Service"
+
+
+def doubt(facts: Facts, node: str, address: str, port: int, protocol: str = "TCP") -> Doubt | None:
+    """Return what a policy has to do with a debug pod on ``node`` not reaching a port; None where it has nothing.
+
+    Policies that the canary saw to be idle on the other end's node, and on the debug pod's own, are no excuse.
+    """
+    cluster = facts.cluster
+    if not any_policy(cluster):
+        return None
+    for kind in (NETWORK_POLICY, POD):
+        if not cluster.readable(kind):
+            return Doubt(f"{kind.plural} can't be read", certain=False, blind=True)
+    policies = engine(cluster)
+    other = policies.address(address)
+    family = ipaddress.ip_address(address).version
+    verdict = policies.verdict(end(policies, node, _ips(facts, node)), other, ports.of(protocol, port), family)
+    if not verdict.allowed and not verdict.depends:
+        idle = enforced(facts, node, "Egress") is False if not verdict.egress.allowed else False
+        idle = idle or (not verdict.ingress.allowed and enforced(facts, other.node, "Ingress") is False)
+        return None if idle else Doubt(f"blocked by {', '.join(map(str, verdict.by))}, as written", certain=True)
+    maybe = (*verdict.depends, *verdict.incomplete)
+    return Doubt(f"may be forbidden: {', '.join(maybe[:3])}", certain=False) if maybe else None
+
+
+def isolated(cluster: Cluster) -> str:
+    """Return which policies keep netdoc's own pods apart, or may, those that can't be read included; nothing where none does."""
+    if not any_policy(cluster):
+        return ""
+    if cluster.readable(POD) and cluster.readable(NETWORK_POLICY):
+        policies = engine(cluster)
+        first = {"IPv4": 4, "IPv6": 6}
+        for family in [first[name] for name in ip_families.of_pods(cluster)[:1]] or [4, 6]:
+            verdict = policies.verdict(end(policies), end(policies), ports.every("TCP"), family)
+            if not verdict.allowed:
+                maybe = ", as written" if not verdict.depends else ", as some networks read it"
+                return f"{', '.join(map(str, verdict.by))} forbids it{maybe}"
+    native = [
+        str(PolicyRef(kind.name, "", item.name))
+        for kind in NATIVE_POLICIES
+        if not kind.namespaced and cluster.readable(kind)
+        for item in cluster.all(kind)
+    ]
+    if native:
+        return f"{', '.join(native)} may forbid it"
+    hidden = [kind.plural for kind in (POD, *POLICIES) if cluster.unread(kind)]
+    return f"what policies forbid can't be told, as {', '.join(hidden)} can't be read" if hidden else ""
+
+
+def walled(facts: Facts) -> str:
+    """Return which policies keep netdoc's own pods apart, where no two of them reached each other, on one node included.
+
+    Nothing where a single proof came through: then it is no policy about netdoc's own namespace.
+    """
+    nodes = [vantage.node for vantage in facts.vantages if vantage.running]
+    asked = [proof(a, b) for a in nodes for b in nodes if a != b] + [Echo(node, Peer(node, twin=True)) for node in nodes]
+    replies = [reply for request in asked if isinstance(reply := facts.reply(request), EchoReply)]
+    came = any(sample.who for reply in replies for sample in reply.samples)
+    return "" if came else isolated(facts.cluster)
+
+
+def canaries(cluster: Cluster) -> Iterator[Canary]:
+    """Yield one canary a vantage, each with another node for its counterpart."""
+    nodes = cluster.vantages
+    for number, node in enumerate(nodes):
+        following = nodes[(number + 1) % len(nodes)]
+        yield Canary(node, following if following != node else "")
+
+
+def enforced(facts: Facts, node: str, direction: str) -> bool | None:
+    """Return whether the canary saw policies of a direction enforced on a node; None where none flew there."""
+    for request in canaries(facts.cluster):
+        reply = facts.reply(request)
+        if request.node == node and isinstance(reply, CanaryReply):
+            stopped = [trial.stopped >= 0 for trial in reply.trials if trial.before and trial.direction == direction]
+            return any(stopped) if stopped else None
+    return None

@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What to connect to behind each Service, for the checks that measure Services."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from msgspec import Struct
+
+from kubectl_netdoc import cni
+from kubectl_netdoc.core import ip_families
+from kubectl_netdoc.core.cluster import Cluster
+from kubectl_netdoc.measurements.base import Address, OwnService, Peer
+from kubectl_netdoc.measurements.connect import Connect, Echo
+from kubectl_netdoc.measurements.statistics import evenly
+from kubectl_netdoc.records.kinds import NODE, POD
+from kubectl_netdoc.records.services import Service, ServicePort
+
+CONTROLLER = "endpointslice-controller.k8s.io"
+"""Who writes the EndpointSlices of Services with a selector."""
+
+MOST_ENDPOINTS = 4
+"""Endpoints of a Service port that each node connects to at most, in each family."""
+
+MOST_PORTS = 60
+"""Service ports that are measured at most: with their endpoints some 300 connects a node, 16 at a time."""
+
+PROOFS = 3
+"""Tries of a path between two debug pods: a single lost packet does not break it."""
+
+PATIENCE = 2.0
+"""Seconds for a try: one whose first SYN gets lost succeeds after 1 s (RFC 6298, 2.1), and is to be told from a dead path."""
+
+TRIES = 6
+"""Connects to netdoc's own Service for each echo behind it: one of N random backends is missed by chance in 1 of 400."""
+
+MOST_TRIES = 60
+"""Connects to netdoc's own Service at most."""
+
+ECHO_PORTS = range(19376, 19376 + 13)
+"""Ports of netdoc's echo servers, and of its Services' ports without one (pods.ECHO_PORT, EXTRA_PORTS): in EndpointSlices and
+rules they are a run's own."""
+
+SYNC = 5.0
+"""Seconds for a new Service to work everywhere: kube-proxy syncs at most once a second, and 2.7 s were measured in all."""
+
+
+SLOW_SYNC = 15.0
+"""The same where kube-proxy syncs at most every 10 s: GKE starts it so (--iptables-min-sync-period=10s in kubernetes/kubernetes,
+cluster/gce/gci/configure-helper.sh), and a kubelet of GKE's is told by its version."""
+
+
+def sync(cluster: Cluster) -> float:
+    """Return the seconds that a new Service is given to work everywhere."""
+    gke = any("-gke." in node.status.node_info.kubelet_version for node in cluster.all(NODE))
+    return SLOW_SYNC if gke else SYNC
+
+
+DROPS = ("Calico", "Cilium", "Antrea", "OVN", "Weave", "aws-network-policy-agent", "Azure NPM")
+"""Policy engines that drop what no NetworkPolicy allows, as their documents say (Antrea rejects by policies of its own)."""
+
+
+def proof(node: str, other: str) -> Echo:
+    """The small request along a path between two nodes; checks that need it share it, so that it is measured once."""
+    return Echo(node, Peer(other), samples=PROOFS, timeout=PATIENCE)
+
+
+def twin(node: str) -> Echo:
+    """The small request along the path between two debug pods of one node; there is no reply where there is one pod only."""
+    return Echo(node, Peer(node, twin=True))
+
+
+def own(cluster: Cluster, node: str) -> Echo:
+    """The proof of kube-proxy's part: netdoc's own Service, often enough to meet every echo behind it."""
+    return Echo(node, OwnService(), samples=min(MOST_TRIES, TRIES * (len(cluster.vantages) + 1)), wait=sync(cluster))
+
+
+class Endpoint(Struct, frozen=True):
+    """One backend of a Service port. ``lenient``: refusing is no fault (host network, or nobody's pod), or may be none.
+
+    ``gone``: its slice names a pod that is not there. ``slice``: the EndpointSlice that it stands in.
+    """
+
+    address: Address
+    pod: str
+    node: str
+    lenient: bool
+    gone: bool = False
+    slice: str = ""
+
+
+class Target(Struct, frozen=True):
+    """A Service port with its ClusterIPs (none where headless) and its ready endpoints, in the families that pods have."""
+
+    service: Service
+    port: ServicePort
+    cluster_ips: tuple[Address, ...]
+    endpoints: tuple[Endpoint, ...]
+
+    @property
+    def name(self) -> str:
+        """Namespace, name and port."""
+        return f"{self.service.namespace}/{self.service.name}:{self.port.port}"
+
+    def through(self, node: str) -> list[Connect]:
+        """The connects to the ClusterIPs from a node; none where a Local policy leaves the node out.
+
+        A family without a ready endpoint is not asked: that is plain from the slices.
+        """
+        local = self.service.spec.internal_traffic_policy == "Local"
+        near = [endpoint for endpoint in self.endpoints if not local or endpoint.node == node]
+        alive = {ip_families.of(endpoint.address.ip) for endpoint in near}
+        return [Connect(node, ip) for ip in self.cluster_ips if ip_families.of(ip.ip) in alive]
+
+    def direct(self, node: str) -> list[tuple[Endpoint, Connect]]:
+        """The connects to each endpoint from a node."""
+        return [(endpoint, Connect(node, endpoint.address)) for endpoint in self.endpoints]
+
+
+def targets(cluster: Cluster) -> list[Target]:
+    """Return the TCP ports of Services in scope that have ready endpoints, at most ``MOST_PORTS``, evenly sampled."""
+    return evenly(all_targets(cluster), MOST_PORTS)
+
+
+def may_reject(cluster: Cluster) -> bool:
+    """Whether a refused connection may be a policy's doing: engines that drop leave a refusal to whoever was reached.
+
+    kube-router rejects (its REJECT rules, in k3s too). Where no engine, or one that is not known, is seen, it may be.
+    """
+    engines = [found.traits.policy for found in cni.recognise(cluster)]
+    return not any(engine.startswith(DROPS) for engine in engines) or any("kube-router" in engine for engine in engines)
+
+
+def all_targets(cluster: Cluster) -> list[Target]:
+    """Return all of them."""
+    known = ip_families.of_pods(cluster)
+    return [target for service in cluster.services() for target in _of(cluster, service, known)]
+
+
+def _of(cluster: Cluster, service: Service, known: tuple[str, ...]) -> Iterator[Target]:
+    spec = service.spec
+    if spec.type == "ExternalName" or service.metadata.deletion_timestamp is not None:
+        return
+    ips = () if service.headless else spec.cluster_ips or ((spec.cluster_ip,) if spec.cluster_ip else ())
+    for port in spec.ports:
+        found = list(_endpoints(cluster, service, port)) if port.protocol == "TCP" else []
+        mine = known or tuple(dict.fromkeys(ip_families.of(endpoint.address.ip) for endpoint in found))[:1]
+        kept = [e for family in mine for e in [e for e in found if ip_families.of(e.address.ip) == family][:MOST_ENDPOINTS]]
+        if kept:
+            addresses = tuple(Address(ip, port.port) for ip in ips if ip_families.of(ip) in mine)
+            yield Target(service, port, addresses, tuple(kept))
+
+
+def _hosts(cluster: Cluster) -> dict[str, frozenset[str]]:
+    """Each node's own addresses, which tell pods on the host network where Pods can't be read."""
+    nodes = cluster.all(NODE) if cluster.readable(NODE) and not cluster.readable(POD) else ()
+    return {node.name: frozenset(address.address for address in node.status.addresses) for node in nodes}
+
+
+def _endpoints(cluster: Cluster, service: Service, port: ServicePort) -> Iterator[Endpoint]:
+    pods, hosts = cluster.readable(POD), _hosts(cluster)
+    for item in cluster.slices_of(service):
+        numbers = [p.port for p in item.ports if p.name == port.name and p.protocol == port.protocol and p.port]
+        for endpoint in item.endpoints:
+            if not (numbers and endpoint.addresses and endpoint.conditions.ready) or item.address_type == "FQDN":
+                continue
+            reference = endpoint.target_ref
+            name = reference.name if reference and reference.kind == "Pod" else ""
+            pod = cluster.get(POD, service.namespace, name) if name and pods else None
+            gone = bool(name) and pods and pod is None and item.managed_by == CONTROLLER
+            # What others write may point to the pods of another cluster.
+            stranger = not name or (pods and pod is None and not gone)
+            hosted = hosts.get(endpoint.node_name)
+            lenient = stranger or (pod.spec.host_network if pod else not pods and (not hosted or endpoint.addresses[0] in hosted))
+            yield Endpoint(Address(endpoint.addresses[0], numbers[0]), name, endpoint.node_name, lenient, gone, item.name)

@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What netdoc reads of each Kubernetes kind, and no more.
+
+A record declares only the fields that checks read: what is not declared is never decoded, so it can't reach a
+report or a bundle. There is no Secret here, no container environment or arguments, and only the annotations that
+``Annotations`` names.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kubectl_netdoc.records.api_extensions import (
+    CONTROL_KINDS,
+)
+from kubectl_netdoc.records.base import (
+    Kind,
+)
+from kubectl_netdoc.records.cni import (
+    CALICO_RESERVATION,
+    METALLB_L2,
+    NETWORK_KINDS,
+)
+from kubectl_netdoc.records.config_maps import (
+    ConfigMap,
+    CorefileMap,
+    RootCertificate,
+    corefile_map,
+)
+from kubectl_netdoc.records.events import Event
+from kubectl_netdoc.records.gateway_api import (
+    Gateway,
+    Route,
+)
+from kubectl_netdoc.records.ingress import (
+    ENTRY_KINDS,
+    Ingress,
+)
+from kubectl_netdoc.records.kube_proxy import PROXY_CONFIG
+from kubectl_netdoc.records.logs import DnsLog, LogText, dns_log
+from kubectl_netdoc.records.nodes import Namespace, Node
+from kubectl_netdoc.records.pods import (
+    Pod,
+    PodMetrics,
+)
+from kubectl_netdoc.records.policies import (
+    AdminPolicy,
+    NativePolicy,
+    NetworkPolicy,
+)
+from kubectl_netdoc.records.services import (
+    EndpointSlice,
+    Service,
+)
+from kubectl_netdoc.records.workloads import (
+    CronJob,
+    DaemonSet,
+    Job,
+    TracedWorkload,
+    Workload,
+)
+
+NAMESPACE = Kind("Namespace", "", "v1", "namespaces", Namespace, namespaced=False)
+NODE = Kind("Node", "", "v1", "nodes", Node, namespaced=False, authored=False)
+POD = Kind("Pod", "", "v1", "pods", Pod)
+POD_METRICS = Kind("PodMetrics", "metrics.k8s.io", "v1beta1", "pods", PodMetrics, authored=False, extension=True)
+SERVICE = Kind("Service", "", "v1", "services", Service)
+ENDPOINT_SLICE = Kind("EndpointSlice", "discovery.k8s.io", "v1", "endpointslices", EndpointSlice, authored=False)
+EVENT = Kind(
+    "Event",
+    "",
+    "v1",
+    "events",
+    Event,
+    authored=False,
+    selectors=(
+        "type=Warning",
+        "involvedObject.kind=Service,type=Normal",
+        "reason=ScalingReplicaSet,type=Normal",
+        "reason=CIDRNotAvailable,type=Normal",
+    ),
+)
+"""Scaling is read from Events: Kubernetes 1.34 notes it in no managedFields."""
+
+DEPLOYMENT: Kind[Workload] = Kind("Deployment", "apps", "v1", "deployments", TracedWorkload)
+STATEFUL_SET: Kind[Workload] = Kind("StatefulSet", "apps", "v1", "statefulsets", TracedWorkload)
+DAEMON_SET: Kind[Workload] = Kind("DaemonSet", "apps", "v1", "daemonsets", DaemonSet)
+REPLICA_SET = Kind("ReplicaSet", "apps", "v1", "replicasets", Workload)
+JOB: Kind[Workload] = Kind("Job", "batch", "v1", "jobs", Job)
+COREFILE = Kind(
+    "ConfigMap",
+    "",
+    "v1",
+    "configmaps",
+    CorefileMap,
+    names=(
+        ("kube-system", "coredns"),
+        ("kube-system", "rke2-coredns-rke2-coredns"),
+        ("openshift-dns", "dns-default"),
+        ("kube-system", "node-local-dns"),
+        ("kube-system", "nodelocaldns"),
+    ),
+    wire=ConfigMap,
+    reduce=corefile_map,
+)
+
+DNS_LOG = Kind(
+    "DnsLog",
+    "",
+    "v1",
+    "pods/log",
+    DnsLog,
+    authored=False,
+    logs=(("kube-system", "k8s-app=kube-dns"), ("openshift-dns", "dns.operator.openshift.io/daemonset-dns=default")),
+    wire=LogText,
+    reduce=dns_log,
+)
+"""The logs of cluster DNS. CoreDNS carries the label k8s-app=kube-dns wherever kubeadm's or a distribution's manifest made it."""
+
+ROOT_CERTIFICATE = Kind(
+    "RootCertificate",
+    "",
+    "v1",
+    "configmaps",
+    RootCertificate,
+    authored=False,
+    names=(("default", "kube-root-ca.crt"),),
+)
+REPLICATION_CONTROLLER = Kind("ReplicationController", "", "v1", "replicationcontrollers", Workload)
+CRON_JOB = Kind("CronJob", "batch", "v1", "cronjobs", CronJob)
+
+NETWORK_POLICY = Kind("NetworkPolicy", "networking.k8s.io", "v1", "networkpolicies", NetworkPolicy)
+_SIG = "policy.networking.k8s.io"
+ADMIN_NETWORK_POLICY = Kind(
+    "AdminNetworkPolicy", _SIG, "v1alpha1", "adminnetworkpolicies", AdminPolicy, namespaced=False, extension=True
+)
+BASELINE_ADMIN_NETWORK_POLICY = Kind(
+    "BaselineAdminNetworkPolicy", _SIG, "v1alpha1", "baselineadminnetworkpolicies", AdminPolicy, namespaced=False, extension=True
+)
+CLUSTER_NETWORK_POLICY = Kind(
+    "ClusterNetworkPolicy", _SIG, "v1alpha2", "clusternetworkpolicies", AdminPolicy, namespaced=False, extension=True
+)
+
+
+def _native(name: str, api: str, plural: str, *, namespaced: bool = True, written: str = "") -> Kind[NativePolicy]:
+    group, _, version = api.partition("/")
+    return Kind(name, group, version, plural, NativePolicy, namespaced=namespaced, extension=True, written=written)
+
+
+NATIVE_POLICIES = (
+    _native("CiliumNetworkPolicy", "cilium.io/v2", "ciliumnetworkpolicies"),
+    _native("CiliumClusterwideNetworkPolicy", "cilium.io/v2", "ciliumclusterwidenetworkpolicies", namespaced=False),
+    _native("CalicoNetworkPolicy", "crd.projectcalico.org/v1", "networkpolicies", written="NetworkPolicy"),
+    _native("GlobalNetworkPolicy", "crd.projectcalico.org/v1", "globalnetworkpolicies", namespaced=False),
+    _native("AntreaNetworkPolicy", "crd.antrea.io/v1beta1", "networkpolicies", written="NetworkPolicy"),
+    _native(
+        "AntreaClusterNetworkPolicy",
+        "crd.antrea.io/v1beta1",
+        "clusternetworkpolicies",
+        namespaced=False,
+        written="ClusterNetworkPolicy",
+    ),
+    _native("EgressFirewall", "k8s.ovn.org/v1", "egressfirewalls"),
+)
+"""Policies of the CNIs' own: they are listed, and make each verdict that they could change incomplete."""
+
+ADMIN_POLICIES = (ADMIN_NETWORK_POLICY, BASELINE_ADMIN_NETWORK_POLICY, CLUSTER_NETWORK_POLICY)
+POLICIES = (NETWORK_POLICY, *ADMIN_POLICIES, *NATIVE_POLICIES)
+
+INGRESS = Kind("Ingress", "networking.k8s.io", "v1", "ingresses", Ingress)
+_GATEWAY = "gateway.networking.k8s.io"
+GATEWAY = Kind("Gateway", _GATEWAY, "v1", "gateways", Gateway, extension=True)
+ROUTES = (
+    Kind("HTTPRoute", _GATEWAY, "v1", "httproutes", Route, extension=True),
+    Kind("GRPCRoute", _GATEWAY, "v1", "grpcroutes", Route, extension=True),
+    Kind("TLSRoute", _GATEWAY, "v1alpha2", "tlsroutes", Route, extension=True),
+    Kind("TCPRoute", _GATEWAY, "v1alpha2", "tcproutes", Route, extension=True),
+    Kind("UDPRoute", _GATEWAY, "v1alpha2", "udproutes", Route, extension=True),
+)
+
+WORKLOADS = (DEPLOYMENT, STATEFUL_SET, DAEMON_SET, REPLICA_SET, JOB)
+OWNERS = (*WORKLOADS, REPLICATION_CONTROLLER, CRON_JOB)
+"""Every kind that makes pods."""
+
+OTHERS = (
+    DNS_LOG,
+    ROOT_CERTIFICATE,
+    *POLICIES,
+    INGRESS,
+    GATEWAY,
+    *ROUTES,
+    *CONTROL_KINDS,
+    *NETWORK_KINDS,
+    CALICO_RESERVATION,
+    METALLB_L2,
+    *ENTRY_KINDS,
+    PROXY_CONFIG,
+    POD_METRICS,
+)
+KINDS: dict[str, Kind[Any]] = {
+    kind.name: kind for kind in (NAMESPACE, NODE, POD, SERVICE, ENDPOINT_SLICE, EVENT, *OWNERS, COREFILE, *OTHERS)
+}

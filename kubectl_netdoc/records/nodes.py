@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Nodes and namespaces."""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import field
+
+from kubectl_netdoc.formats.addresses import is_range
+from kubectl_netdoc.records.base import Condition, Object, Record, Traced
+from kubectl_netdoc.records.python_images import has_python
+
+
+class Namespace(Object, frozen=True):
+    """A Namespace."""
+
+
+class NodeAddress(Record, frozen=True):
+    """One of a node's addresses."""
+
+    type: str = ""
+    address: str = ""
+
+
+class Taint(Record, frozen=True):
+    """A node's taint."""
+
+    key: str = ""
+    value: str = ""
+    effect: str = ""
+
+
+class NodeSpec(Record, frozen=True):
+    """A node's pod ranges and whether it takes pods."""
+
+    pod_cidrs: tuple[str, ...] = field(name="podCIDRs", default=())
+    unschedulable: bool = False
+    taints: tuple[Taint, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Leave out what is no range: nothing in the API forbids it."""
+        if not all(map(is_range, self.pod_cidrs)):
+            msgspec.structs.force_setattr(self, "pod_cidrs", tuple(filter(is_range, self.pod_cidrs)))
+
+
+class NodeInfo(Record, frozen=True):
+    """Versions on a node."""
+
+    kubelet_version: str = ""
+    kernel_version: str = ""
+    operating_system: str = ""
+    container_runtime_version: str = ""
+
+
+class Allocatable(Record, frozen=True):
+    """How many pods a node takes."""
+
+    pods: str = ""
+
+
+class NodeImage(Record, frozen=True):
+    """An image that a node has, by its names."""
+
+    names: tuple[str, ...] = ()
+
+
+class NodeStatus(Record, frozen=True):
+    """A node's conditions, addresses and versions, and of its images those that debug pods could run."""
+
+    conditions: tuple[Condition, ...] = ()
+    addresses: tuple[NodeAddress, ...] = ()
+    node_info: NodeInfo = NodeInfo()
+    allocatable: Allocatable = Allocatable()
+    images: tuple[NodeImage, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Keep the names of images that are known to have python3, and no others."""
+        known = tuple(name for image in self.images for name in image.names if has_python(name))
+        msgspec.structs.force_setattr(self, "images", tuple(NodeImage((name,)) for name in known))
+
+
+VIRTUAL = ("virtual-kubelet.io/", "kwok.x-k8s.io/", "virtual-node.liqo.io/")
+"""Beginnings of the taints of nodes that are none: Virtual Kubelet's, KWOK's, Liqo's."""
+
+
+class Node(Traced, frozen=True):
+    """A Node."""
+
+    spec: NodeSpec = NodeSpec()
+    status: NodeStatus = NodeStatus()
+
+    def condition(self, type_: str) -> Condition | None:
+        """Return the condition of that type, or None."""
+        return next((c for c in self.status.conditions if c.type == type_), None)
+
+    @property
+    def unfit(self) -> str:
+        """Why the node can't run a Linux pod by its nature, or nothing."""
+        if self.status.node_info.operating_system == "windows":
+            return "a Windows node"
+        virtual = any(taint.key.startswith(VIRTUAL) for taint in self.spec.taints)
+        return "a virtual node" if virtual or self.metadata.labels.get("type") in ("virtual-kubelet", "kwok") else ""

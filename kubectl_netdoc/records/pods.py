@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pods, their containers, and what containers use."""
+
+from __future__ import annotations
+
+from msgspec import field
+
+from kubectl_netdoc.formats.addresses import is_address
+from kubectl_netdoc.records.base import Condition, Moment, Object, ObjectMeta, Record
+
+
+class ContainerPort(Record, frozen=True):
+    """A declared port of a container."""
+
+    name: str = ""
+    container_port: int = 0
+    host_port: int = 0
+    protocol: str = "TCP"
+
+
+class Quantities(Record, frozen=True):
+    """The CPU of a container, as it is written."""
+
+    cpu: str | int | float = ""
+
+
+class Resources(Record, frozen=True):
+    """What a container asks for and may use at most."""
+
+    limits: Quantities = Quantities()
+    requests: Quantities = Quantities()
+
+
+class ContainerUsage(Record, frozen=True):
+    """What a container used over the window of its PodMetrics."""
+
+    name: str = ""
+    usage: Quantities = Quantities()
+
+
+class PodMetrics(Object, frozen=True):
+    """What the containers of a pod use, as metrics-server or another adapter last saw it; named like the pod."""
+
+    containers: tuple[ContainerUsage, ...] = ()
+
+
+class Container(Record, frozen=True):
+    """A container's declared ports; no environment, no arguments."""
+
+    name: str = ""
+    image: str = ""
+    ports: tuple[ContainerPort, ...] = ()
+    restart_policy: str = ""
+    resources: Resources = Resources()
+
+
+class ReadinessGate(Record, frozen=True):
+    """A condition that somebody else than the kubelet has to set before a pod is ready."""
+
+    condition_type: str = ""
+
+
+class PodSpec(Record, frozen=True):
+    """A pod's placement and containers."""
+
+    node_name: str = ""
+    host_network: bool = False
+    dns_policy: str = ""
+    containers: tuple[Container, ...] = ()
+    init_containers: tuple[Container, ...] = ()
+    readiness_gates: tuple[ReadinessGate, ...] = ()
+
+    def ports(self) -> list[ContainerPort]:
+        """All declared ports, those of restartable init containers (sidecars) included."""
+        sidecars = tuple(c for c in self.init_containers if c.restart_policy == "Always")
+        return [port for container in self.containers + sidecars for port in container.ports]
+
+    def named_ports(self) -> frozenset[tuple[str, str]]:
+        """(name, protocol) of all declared ports with a name: a Service's port finds one of its own protocol only."""
+        return frozenset((port.name, port.protocol) for port in self.ports() if port.name)
+
+
+class Waiting(Record, frozen=True):
+    """Why a container waits."""
+
+    reason: str = ""
+
+
+class Terminated(Record, frozen=True):
+    """How a container ended."""
+
+    reason: str = ""
+    exit_code: int = 0
+    finished_at: Moment | None = None
+
+
+class ContainerState(Record, frozen=True):
+    """What a container is doing, or did last."""
+
+    waiting: Waiting | None = None
+    terminated: Terminated | None = None
+
+
+class ContainerStatus(Record, frozen=True):
+    """A container's readiness and restarts."""
+
+    name: str = ""
+    ready: bool = False
+    restart_count: int = 0
+    state: ContainerState = ContainerState()
+    last_state: ContainerState = ContainerState()
+
+
+class PodIP(Record, frozen=True):
+    """One of a pod's addresses."""
+
+    ip: str = ""
+
+
+class PodStatus(Record, frozen=True):
+    """A pod's phase, addresses and conditions."""
+
+    phase: str = ""
+    reason: str = ""
+    pod_ips: tuple[PodIP, ...] = field(name="podIPs", default=())
+    conditions: tuple[Condition, ...] = ()
+    container_statuses: tuple[ContainerStatus, ...] = ()
+    init_container_statuses: tuple[ContainerStatus, ...] = ()
+
+
+class Pod(Object, frozen=True):
+    """A Pod."""
+
+    spec: PodSpec = PodSpec()
+    status: PodStatus = PodStatus()
+
+    @property
+    def ips(self) -> tuple[str, ...]:
+        """The pod's addresses, primary first; what is none is left out."""
+        return tuple(p.ip for p in self.status.pod_ips if is_address(p.ip))
+
+    @property
+    def finished(self) -> bool:
+        """Whether the pod has ended for good."""
+        return self.status.phase in ("Succeeded", "Failed")
+
+    @property
+    def terminating(self) -> bool:
+        """Whether the pod is being deleted."""
+        return self.metadata.deletion_timestamp is not None
+
+    def made_by(self, kind: str, name: str) -> bool:
+        """Whether an object of that kind and name, in the pod's own namespace, is an owner of the pod."""
+        return any((owner.kind, owner.name) == (kind, name) for owner in self.metadata.owner_references)
+
+    @property
+    def static(self) -> bool:
+        """Whether a node's kubelet makes the pod from a file, so that deleting what the API shows of it restarts nothing."""
+        return any(owner.kind == "Node" for owner in self.metadata.owner_references)
+
+    @property
+    def ready(self) -> bool:
+        """Whether the Ready condition holds."""
+        condition = self.condition("Ready")
+        return condition is not None and condition.status == "True"
+
+    def condition(self, type_: str) -> Condition | None:
+        """Return the condition of that type, or None."""
+        return next((c for c in self.status.conditions if c.type == type_), None)
+
+
+class PodTemplate(Record, frozen=True):
+    """The pods that a workload makes."""
+
+    metadata: ObjectMeta = ObjectMeta()
+    spec: PodSpec = PodSpec()

@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a service mesh demands of those who connect."""
+
+from __future__ import annotations
+
+from kubectl_netdoc.records.base import Kind, Object, Record
+from kubectl_netdoc.records.policies import LabelSelector
+
+
+class MutualTLS(Record, frozen=True):
+    """What a workload demands of its clients."""
+
+    mode: str = ""
+
+
+class PeerAuthenticationSpec(Record, frozen=True):
+    """Which pods it is about, and what they demand."""
+
+    selector: LabelSelector | None = None
+    mtls: MutualTLS = MutualTLS()
+
+
+class PeerAuthentication(Object, frozen=True):
+    """Istio's PeerAuthentication."""
+
+    spec: PeerAuthenticationSpec = PeerAuthenticationSpec()
+
+
+PEER_AUTHENTICATION = Kind(
+    "PeerAuthentication", "security.istio.io", "v1beta1", "peerauthentications", PeerAuthentication, extension=True
+)
+"""v1beta1 is served by every Istio since 1.5, v1 since 1.22."""

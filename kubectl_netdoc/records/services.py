@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Services and EndpointSlices."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from msgspec import field
+
+from kubectl_netdoc.records.base import Object, Record, Traced
+
+
+class ServicePort(Record, frozen=True):
+    """A port of a Service."""
+
+    name: str = ""
+    protocol: str = "TCP"
+    port: int = 0
+    target_port: int | str = 0
+    node_port: int = 0
+
+
+class ServiceSpec(Record, frozen=True):
+    """What a Service promises."""
+
+    type: str = "ClusterIP"
+    cluster_ip: str = field(name="clusterIP", default="")
+    cluster_ips: tuple[str, ...] = field(name="clusterIPs", default=())
+    ports: tuple[ServicePort, ...] = ()
+    selector: dict[str, str] = {}
+    external_name: str = ""
+    internal_traffic_policy: str = ""
+    external_traffic_policy: str = ""
+    publish_not_ready_addresses: bool = False
+    load_balancer_class: str = ""
+    ip_families: tuple[str, ...] = ()
+    ip_family_policy: str = ""
+    session_affinity: str = ""
+    health_check_node_port: int = 0
+    traffic_distribution: str = ""
+    external_ips: tuple[str, ...] = field(name="externalIPs", default=())
+
+
+class LoadBalancerIngress(Record, frozen=True):
+    """An address that a load balancer gave."""
+
+    ip: str = ""
+    hostname: str = ""
+
+
+class LoadBalancerStatus(Record, frozen=True):
+    """The addresses of a load balancer."""
+
+    ingress: tuple[LoadBalancerIngress, ...] = ()
+
+
+class ServiceStatus(Record, frozen=True):
+    """What the load balancer's controller has written."""
+
+    load_balancer: LoadBalancerStatus = LoadBalancerStatus()
+
+
+class Service(Traced, frozen=True):
+    """A Service."""
+
+    spec: ServiceSpec = ServiceSpec()
+    status: ServiceStatus = ServiceStatus()
+
+    @property
+    def headless(self) -> bool:
+        """Whether the Service has no ClusterIP by wish."""
+        return self.spec.cluster_ip == "None"
+
+
+class TargetRef(Record, frozen=True):
+    """The object behind an endpoint."""
+
+    kind: str = ""
+    namespace: str = ""
+    name: str = ""
+
+
+class EndpointConditions(Record, frozen=True):
+    """An absent ``ready`` or ``serving`` means yes (Kubernetes API, EndpointConditions)."""
+
+    ready: bool = True
+    serving: bool = True
+    terminating: bool = False
+
+
+class Hint(Record, frozen=True):
+    """A zone or a node that an endpoint is meant for."""
+
+    name: str = ""
+
+
+class EndpointHints(Record, frozen=True):
+    """Whose traffic an endpoint is to get, where topology-aware routing or a trafficDistribution says so."""
+
+    for_zones: tuple[Hint, ...] = ()
+    for_nodes: tuple[Hint, ...] = ()
+
+
+class Endpoint(Record, frozen=True):
+    """One backend."""
+
+    addresses: tuple[str, ...] = ()
+    conditions: EndpointConditions = EndpointConditions()
+    target_ref: TargetRef | None = None
+    node_name: str = ""
+    hints: EndpointHints = EndpointHints()
+
+
+class EndpointPort(Record, frozen=True):
+    """A port of all endpoints of a slice."""
+
+    name: str = ""
+    port: int = 0
+    protocol: str = "TCP"
+
+
+class EndpointSlice(Object, frozen=True):
+    """An EndpointSlice."""
+
+    address_type: str = ""
+    endpoints: tuple[Endpoint, ...] = ()
+    ports: tuple[EndpointPort, ...] = ()
+
+    @property
+    def service(self) -> str:
+        """Name of the Service that the slice belongs to."""
+        return self.metadata.labels.get("kubernetes.io/service-name", "")
+
+    @property
+    def managed_by(self) -> str:
+        """Who writes the slice."""
+        return self.metadata.labels.get("endpointslice.kubernetes.io/managed-by", "")
+
+    @property
+    def changed(self) -> datetime | None:
+        """When what the slice follows changed last; None where nobody, or somebody else, has written that."""
+        try:
+            moment = datetime.fromisoformat(self.metadata.annotations.trigger_time.replace("Z", "+00:00"))
+        except ValueError:
+            return None
+        return moment if moment.tzinfo else None

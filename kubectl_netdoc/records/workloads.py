@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Deployments, StatefulSets, DaemonSets, Jobs and whatever else makes pods."""
+
+from __future__ import annotations
+
+from kubectl_netdoc.records.base import Object, Record, TracedMeta
+from kubectl_netdoc.records.pods import PodTemplate
+
+
+class Ordinals(Record, frozen=True):
+    """The number of a StatefulSet's first pod."""
+
+    start: int = 0
+
+
+class WorkloadSpec(Record, frozen=True):
+    """Replicas wanted (an absent number means one) and the pods' template."""
+
+    replicas: int = 1
+    service_name: str = ""
+    ordinals: Ordinals = Ordinals()
+    template: PodTemplate = PodTemplate()
+
+
+class WorkloadStatus(Record, frozen=True):
+    """Replicas there."""
+
+    ready_replicas: int = 0
+    desired_number_scheduled: int = 0
+
+
+class Workload(Object, frozen=True):
+    """Deployment, StatefulSet, DaemonSet, ReplicaSet or Job: what makes pods from a template."""
+
+    spec: WorkloadSpec = WorkloadSpec()
+    status: WorkloadStatus = WorkloadStatus()
+
+    @property
+    def template(self) -> PodTemplate:
+        """The pods that it makes."""
+        return self.spec.template
+
+    @property
+    def wanted(self) -> int:
+        """How many pods it is to have now."""
+        return self.spec.replicas
+
+
+class TracedWorkload(Workload, frozen=True):
+    """A workload that people change themselves: a Deployment, StatefulSet or DaemonSet."""
+
+    metadata: TracedMeta = TracedMeta()
+
+
+class DaemonSet(TracedWorkload, frozen=True):
+    """A DaemonSet: as many pods as nodes that fit it, which its controller has counted."""
+
+    @property
+    def wanted(self) -> int:
+        """How many nodes fit it; none before its controller has looked (and in manifests, where nobody has)."""
+        return self.status.desired_number_scheduled
+
+
+class Job(Workload, frozen=True):
+    """A Job: its pods come, end, and are no more."""
+
+    @property
+    def wanted(self) -> int:
+        """None: that a Job has no pod is how it ends."""
+        return 0
+
+
+class JobTemplate(Record, frozen=True):
+    """The Jobs that a CronJob makes."""
+
+    spec: WorkloadSpec = WorkloadSpec()
+
+
+class CronJobSpec(Record, frozen=True):
+    """The template of a CronJob's Jobs."""
+
+    job_template: JobTemplate = JobTemplate()
+
+
+class CronJob(Object, frozen=True):
+    """A CronJob."""
+
+    spec: CronJobSpec = CronJobSpec()
+
+    @property
+    def template(self) -> PodTemplate:
+        """The pods that it makes, by way of its Jobs."""
+        return self.spec.job_template.spec.template

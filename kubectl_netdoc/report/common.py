@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What several formats tell in the same words: evidence, what was not looked at, and the paths of a mesh."""
+
+from __future__ import annotations
+
+import re
+
+from kubectl_netdoc.core.finding import Finding, Unseen
+from kubectl_netdoc.core.report import Report
+from kubectl_netdoc.formats.text import some
+
+FILLS_IN = frozenset(
+    {
+        *("patch", "edit", "first", "paths", "example_namespace", "example_name", "detail", "why", "parts", "matrix", "advice"),
+        *("jsonpath", "slice"),
+    }
+)
+"""Evidence that only fills in a command, or stands in the message already."""
+
+MOST_UNSEEN = 12
+"""Things with one reason that are named; the JSON has them all."""
+
+_NOT_ASKED = re.compile(r"not asked for: --[a-z-]+")
+
+
+def evidence(finding: Finding, most: int = 0, between: str = ", ") -> list[tuple[str, str]]:
+    """Return the evidence that is to be read, as words; ``most``: values of a list that are written out, 0 for all."""
+    shown = {key: value for key, value in finding.evidence.items() if value not in ("", []) and key not in FILLS_IN}
+    return [(key, _words(value, most, between)) for key, value in shown.items()]
+
+
+def _words(value: object, most: int, between: str) -> str:
+    if not isinstance(value, list):
+        return str(value)
+    shown = value[:most] if most else value
+    return between.join(map(str, shown)) + (f" and {len(value) - len(shown)} more" if len(value) > len(shown) else "")
+
+
+def unseen(report: Report) -> list[tuple[str, str]]:
+    """Return what was not looked at, and why: a line a reason, with the first ``MOST_UNSEEN`` things that have it."""
+    told: dict[str, dict[str, None]] = {}
+    for item in (*report.unseen, *(item for result in report.results for item in result.unseen)):
+        told.setdefault(_reason(item), {})[item.what] = None
+    return [(some(whats, MOST_UNSEEN), reason) for reason, whats in told.items()]
+
+
+def _reason(item: Unseen) -> str:
+    """The reason as lines share it: a flag is named once for all that it would show, which the checks' titles tell."""
+    if flag := _NOT_ASKED.match(item.reason):
+        return flag[0]
+    return item.reason + (f"; least rule: {item.grant}" if item.grant else "")
+
+
+def paths(finding: Finding) -> dict[tuple[str, str], str]:
+    """Return what a finding measured between nodes: source and target, and the words for it."""
+    entries = finding.evidence.get("matrix", [])
+    found: dict[tuple[str, str], str] = {}
+    for entry in entries if isinstance(entries, list) else []:
+        path, _, value = str(entry).partition(": ")
+        one, arrow, other = path.partition(" -> ")
+        if arrow:
+            found[one, other] = value
+    return found

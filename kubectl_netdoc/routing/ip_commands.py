@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Commands that show and mend a node's routes, neighbours and tunnels."""
+
+from __future__ import annotations
+
+import shlex
+
+from kubectl_netdoc.core import ip_families
+from kubectl_netdoc.remediation import commands
+from kubectl_netdoc.remediation.commands import word
+
+
+def on(node: str, line: str) -> str:
+    """Return a line for a node's shell as a command template; names in it, of interfaces too, are quoted as they must be."""
+    words = shlex.join(line.split()).replace("{", "{{").replace("}", "}}")
+    return commands.on_node(word(node), words)
+
+
+def ip(to: str) -> str:
+    """Return the command for a family."""
+    return "ip -6" if ip_families.of(to) == ip_families.IPV6 else "ip"
+
+
+def tunnel_lines(node: str, dev: str, via: str, macs: list[str], ends: list[str]) -> tuple[str, ...]:
+    """Return the lines that tell a node's tunnel of another node's end, as far as it is known."""
+    if not macs:
+        return ()
+    neighbour = on(node, f"{ip(via)} neigh replace {via} lladdr {macs[0]} dev {dev} nud permanent")
+    forwarding = [on(node, f"bridge fdb replace {macs[0]} dev {dev} dst {end} self permanent") for end in ends[:1]]
+    return (neighbour, *forwarding)

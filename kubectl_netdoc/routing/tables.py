@@ -1,0 +1,226 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where the tables of a node send a packet: routes, neighbours and tunnels, indexed and looked up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+from functools import cached_property
+from ipaddress import ip_address, ip_network
+
+import msgspec
+from msgspec import Struct
+
+from kubectl_netdoc.core import ip_families
+from kubectl_netdoc.formats import strict_json
+from kubectl_netdoc.measurements.node import Forwarding, KernelRoute, Link, Neighbour, RtnetlinkReply
+from kubectl_netdoc.records.nodes import Node
+
+MAIN = 254
+"""The main routing table (rt_tables(5)); rules may lead to others first, and which rules there are is not read."""
+
+BIRD = 12
+"""The protocol of routes that BIRD makes, as Calico with BGP has them (rt_protos)."""
+
+REFUSING = frozenset({"blackhole", "unreachable", "prohibit"})
+"""Types of routes that drop what they match (ip-route(8))."""
+
+TUNNELS = frozenset({"vxlan", "ipip", "sit", "ip6tnl", "wireguard", "geneve", "gre"})
+"""Kinds of links that wrap packets."""
+
+GROUND = frozenset({"failed", "incomplete", "none", ""})
+"""States of a neighbour of which no link address is known."""
+
+
+EBPF = {"cilium_vxlan": "cilium_host", "cilium_geneve": "cilium_host"}
+"""Tunnels that eBPF puts packets into, whatever routes say, and the link that routes to other nodes' pods go by meanwhile."""
+
+
+class Hop(StrEnum):
+    """Where a route leads: to a node, out of a link (by no gateway, or by itself), to an unknown one, by the default, nowhere."""
+
+    PEER = "peer"
+    DEVICE = "device"
+    STRAY = "stray"
+    FAR = "far"
+    REFUSED = "refused"
+    NONE = "none"
+
+
+class Way(Struct, frozen=True):
+    """The way that a node's main table has for a range; ``node``: whose address the gateway is."""
+
+    hop: Hop
+    route: KernelRoute = KernelRoute("")
+    node: str = ""
+
+    @property
+    def words(self) -> str:
+        """The way as a person would say it."""
+        route = self.route
+        if self.hop is Hop.NONE:
+            return "nowhere: no route matches"
+        if self.hop is Hop.REFUSED:
+            return f"into the route {route.type} {route.to}"
+        which = "the default route" if route.to.endswith("/0") else f"the route {route.to}"
+        gateway = f" to {' and '.join((route.via or route.dev, *route.others))}" if route.via or route.others else ""
+        link = f" out of {route.dev}" if route.dev else ""
+        return f"by {which}{gateway}{link}" + (f" ({self.node})" if self.node else "")
+
+
+Key = tuple[int, int, int]
+"""A range as numbers: IP version, prefix length and the bits of the prefix."""
+
+
+def _numbers(text: str) -> Key:
+    try:
+        network = ip_network(text, strict=False)
+    except ValueError:  # a node may tell anything
+        return 0, 0, 0
+    length = network.prefixlen
+    return network.version, length, int(network.network_address) >> (network.max_prefixlen - length)
+
+
+class Tables:
+    """The tables of one node."""
+
+    def __init__(self, reply: RtnetlinkReply) -> None:
+        self.links = {link.name: link for link in reply.links}
+        self.cut = reply.cut
+        self.routes: dict[Key, KernelRoute] = {}
+        for route in reply.routes:
+            if route.table == MAIN and route.type != "throw":
+                key = _numbers(route.to)
+                if key not in self.routes or route.metric < self.routes[key].metric:
+                    self.routes[key] = route
+        self._neighbours = {(entry.dev, entry.ip): entry for entry in reply.neighbours}
+        self._forwarding: dict[tuple[str, str], list[Forwarding]] = {}
+        for each in reply.forwarding:
+            self._forwarding.setdefault((each.dev, each.mac), []).append(each)
+        self._set = {entry.dev for entry in reply.neighbours if entry.state == "permanent"}
+
+    @cached_property
+    def _lengths(self) -> dict[int, list[int]]:
+        found: dict[int, set[int]] = {4: set(), 6: set()}
+        for version, length, _ in self.routes:
+            found[version].add(length)
+        return {version: sorted(lengths, reverse=True) for version, lengths in found.items()}
+
+    @cached_property
+    def addresses(self) -> dict[str, str]:
+        """The node's own addresses, and the link of each."""
+        return {address.partition("/")[0]: link.name for link in self.links.values() for address in link.addresses}
+
+    @property
+    def tunnels(self) -> list[Link]:
+        """The links that wrap packets."""
+        return [link for link in self.links.values() if link.kind in TUNNELS]
+
+    def sets(self, dev: str) -> bool:
+        """Whether there are neighbours on a link that an agent has set."""
+        return dev in self._set
+
+    def lookup(self, to: str) -> KernelRoute | None:
+        """Return the route that a range as a whole takes: the longest prefix that contains it."""
+        version, length, bits = _numbers(to)
+        for shorter in self._lengths[version]:
+            if shorter <= length and (found := self.routes.get((version, shorter, bits >> (length - shorter)))):
+                return found
+        return None
+
+    def refused_within(self, to: str) -> KernelRoute | None:
+        """Return a route that drops a part of a range."""
+        version, length, bits = _numbers(to)
+        for (other, longer, more), route in self.routes.items():
+            if other == version and longer > length and more >> (longer - length) == bits and route.type in REFUSING:
+                return route
+        return None
+
+    def neighbour(self, dev: str, ip: str) -> Neighbour | None:
+        """Return what is known of a neighbour's link address; nothing where the kernel has asked in vain."""
+        found = self._neighbours.get((dev, ip))
+        return found if found and found.mac and found.state not in GROUND else None
+
+    def forwarding(self, dev: str, mac: str) -> list[Forwarding]:
+        """Return where frames for ``mac`` go out of a tunnel."""
+        return self._forwarding.get((dev, mac), [])
+
+
+class Tunnel(Struct, frozen=True):
+    """The end of a flannel tunnel that a Node object tells: its VNI, its link address, and the address it is reached at."""
+
+    vni: int = 0
+    mac: str = ""
+    to: str = ""
+
+
+class _Data(Struct, frozen=True):
+    vni: int = msgspec.field(name="VNI", default=0)
+    mac: str = msgspec.field(name="VtepMAC", default="")
+
+
+def flannel(node: Node, family: str) -> Tunnel:
+    """Return what flannel has written of its end on a node."""
+    notes = node.metadata.annotations
+    text, to = (notes.flannel_data6, notes.flannel_ip6) if family == ip_families.IPV6 else (notes.flannel_data, notes.flannel_ip)
+    try:
+        data = strict_json.decode(text, _Data) if text and text != "null" else _Data()
+    except msgspec.MsgspecError:
+        data = _Data()
+    return Tunnel(data.vni, data.mac.lower(), to)
+
+
+def first(range_: str) -> str:
+    """Return the first address of a range (nothing where it is none), which flannel gives to the tunnel's end there."""
+    try:
+        return str(ip_network(range_, strict=False).network_address)
+    except ValueError:
+        return ""
+
+
+def owners(nodes: Iterable[Node], tables: Mapping[str, Tables]) -> dict[str, str]:
+    """Return whose address each is, as Node objects and the nodes' own links tell; what two nodes have is nobody's."""
+    found: dict[str, set[str]] = {}
+    for node in nodes:
+        notes = node.metadata.annotations
+        own = {each.address for each in node.status.addresses if each.type in ("InternalIP", "ExternalIP")}
+        own |= {
+            notes.flannel_ip,
+            notes.flannel_ip6,
+            notes.calico_vxlan,
+            notes.calico_vxlan6,
+            notes.calico_ipip,
+            notes.calico_address.partition("/")[0],
+            notes.calico_address6.partition("/")[0],
+        }
+        own |= {first(text) for text in node.spec.pod_cidrs if notes.flannel_backend}
+        own |= tables[node.name].addresses.keys() if node.name in tables else set()
+        for address in own - {""}:
+            found.setdefault(address, set()).add(node.name)
+    return {address: next(iter(names)) for address, names in found.items() if len(names) == 1}
+
+
+def way(tables: Tables, to: str, owner: Mapping[str, str]) -> Way:
+    """Return the way that a node has for a range; of several next hops it is one node's only where all are."""
+    route = tables.lookup(to)
+    if route is None:
+        return Way(Hop.NONE)
+    default = route.to.endswith("/0")
+    if route.type in REFUSING:
+        return Way(Hop.NONE if default else Hop.REFUSED, route)
+    if default:
+        return Way(Hop.FAR, route)
+    if not route.others and (not route.via or route.via in tables.addresses):
+        return Way(Hop.DEVICE, route)
+    nodes = {owner.get(via, "") for via in (route.via, *route.others)}
+    node = nodes.pop() if len(nodes) == 1 else ""
+    return Way(Hop.PEER if node else Hop.STRAY, route, node)
+
+
+def contains(range_: str, address: str) -> bool:
+    """Whether an address is in a range, each as text."""
+    try:
+        one, other = ip_network(range_, strict=False), ip_address(address)
+    except ValueError:
+        return False
+    return one.version == other.version and other in one

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A recorded or written cluster cut to some namespaces, as ``-n`` cuts a live one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kubectl_netdoc.core.cluster import Cluster, Listing, Scope, Unavailable
+from kubectl_netdoc.core.facts import Measured
+from kubectl_netdoc.measurements.requests import Request
+from kubectl_netdoc.records.base import Kind
+from kubectl_netdoc.records.kinds import KINDS
+from kubectl_netdoc.sources import Source
+
+DNS_NAMESPACE = "kube-system"
+"""Cluster DNS belongs to everybody's network: its namespace is kept."""
+
+
+class Within:
+    """Another source, of which only these namespaces are looked at."""
+
+    def __init__(self, source: Source, namespaces: tuple[str, ...]) -> None:
+        self.source = source
+        self.namespaces = namespaces
+
+    @property
+    def label(self) -> str:
+        """The other source's."""
+        return self.source.label
+
+    def cluster(self, kinds: tuple[Kind[Any], ...]) -> Cluster:
+        """Return the other source's cluster without the objects of other namespaces; raises ``SourceError``."""
+        whole = self.source.cluster(kinds)
+        listings = {name: self._cut(KINDS[name], listing) for name, listing in whole.index.listings.items()}
+        return whole.holding(listings, Scope(self.namespaces, "as asked"))
+
+    def _cut(self, kind: Kind[Any], listing: Listing | Unavailable) -> Listing | Unavailable:
+        if isinstance(listing, Unavailable) or not kind.namespaced or kind.names or kind.logs:
+            return listing
+        kept = (*self.namespaces, DNS_NAMESPACE)
+        return Listing(tuple(item for item in listing.items if item.namespace in kept), listing.undecodable)
+
+    def measure(self, cluster: Cluster, requests: tuple[Request, ...]) -> Measured:
+        """Return what the other source measured."""
+        return self.source.measure(cluster, requests)

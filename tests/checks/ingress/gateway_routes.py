@@ -1,0 +1,233 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Cases of gateway_routes. Conditions and reasons are those of the Gateway API's own types (apis/v1 of v1.2)."""
+
+from typing import Any
+
+from kubectl_netdoc.api import (
+    DEPLOYMENT,
+    ENDPOINT_SLICE,
+    GATEWAY,
+    GATEWAY_CLASS,
+    REFERENCE_GRANT,
+    REPLICA_SET,
+    ROUTES,
+    Cluster,
+    Grant,
+    Kind,
+    Unavailable,
+)
+from kubectl_netdoc.core.cluster import Scope
+from kubectl_netdoc.testing import (
+    OLD,
+    Built,
+    Case,
+    Selection,
+    ago,
+    make_cluster,
+    make_gateway_object,
+    make_pod,
+    make_service,
+    make_slice,
+    make_workload,
+)
+
+HTTP = ROUTES[0]
+APP = {"app": "web"}
+WEB = make_service(selector=APP)
+BEHIND = (WEB, make_slice(addresses={"10.0.0.1": "web-1"}), make_pod(labels=APP))
+YES, WAITING = "{type: Accepted, status: 'True', reason: Accepted}", "{type: Accepted, status: Unknown, reason: Pending}"
+
+
+def _class(conditions: str = YES, **more: Any) -> Built:
+    text = f"spec: {{controllerName: example.org/gate}}\nstatus: {{conditions: [{conditions}]}}"
+    return make_gateway_object(GATEWAY_CLASS, "gate", text, **more)
+
+
+def _gateway(
+    conditions: str = f"{YES}, {{type: Programmed, status: 'True', reason: Programmed}}",
+    listener: str = YES,
+    attached: int = 1,
+    cls: str = "gate",
+    **more: Any,
+) -> Built:
+    text = f"""
+spec: {{gatewayClassName: {cls}, listeners: [{{name: http, port: 80, protocol: HTTP}}]}}
+status:
+  conditions: [{conditions}]
+  listeners: [{{name: http, attachedRoutes: {attached}, conditions: [{listener}]}}]
+"""
+    return make_gateway_object(GATEWAY, "gate", text, **more)
+
+
+def _route(
+    backend: str = "{name: web, port: 80}",
+    conditions: str | None = f"{YES}, {{type: ResolvedRefs, status: 'True', reason: ResolvedRefs}}",
+    parent: str = "{name: gate}",
+    second: str = "",
+    **more: Any,
+) -> Built:
+    """A route; ``second``: the conditions of a second parent, called other."""
+    said = [] if conditions is None else [f"{{parentRef: {parent}, conditions: [{conditions}]}}"]
+    said += [f"{{parentRef: {{name: other}}, conditions: [{second}]}}"] if second else []
+    parents = f"{parent}, {{name: other}}" if second else parent
+    text = f"""
+spec: {{parentRefs: [{parents}], rules: [{{backendRefs: [{backend}]}}]}}
+status: {{parents: [{", ".join(said)}]}}
+"""
+    return make_gateway_object(HTTP, "web", text, **more)
+
+
+def _no(type_: str, reason: str, age: float = 600) -> str:
+    return f"{{type: {type_}, status: 'False', reason: {reason}, message: why, lastTransitionTime: '{ago(age)}'}}"
+
+
+def _cluster(*objects: Built, **options: Any) -> Cluster:
+    """A class, a Gateway and a route that work, with others in their place."""
+    kinds = {kind.name for kind, _ in objects}
+    rest = (item for item in (_class(), _gateway(), _route()) if item[0].name not in kinds)
+    return make_cluster(*BEHIND, *rest, *objects, **options)
+
+
+def _manifests(*objects: Built) -> Cluster:
+    return _cluster(*objects, unavailable={ENDPOINT_SLICE: Unavailable("manifests", by_design=True)}, origin="manifests")
+
+
+def _case(name: str, cluster: Cluster, *expect: tuple[str, str], state: str = "") -> Case:
+    return Case(name, cluster, frozenset(expect), state=state)
+
+
+def _within(cluster: Cluster, *namespaces: str) -> Cluster:
+    cluster.scope = Scope(namespaces, "as asked")
+    return cluster
+
+
+OTHER = make_gateway_object(GATEWAY, "other", "spec: {gatewayClassName: gate}\nstatus: {conditions: [" + YES + "]}")
+PAY = (make_service("pay", "bank", selector=APP), make_slice("pay", "bank", addresses={"10.0.0.9": "pay-1"}))
+ACROSS = _route("{name: pay, namespace: bank, port: 80}")
+
+
+def _grant(kind: str = "HTTPRoute", to: str = "{group: '', kind: Service}") -> Built:
+    text = f"spec: {{from: [{{group: gateway.networking.k8s.io, kind: {kind}, namespace: shop}}], to: [{to}]}}"
+    return make_gateway_object(REFERENCE_GRANT, "shop", text, "bank")
+
+
+ABSENT = Unavailable("the server has no gateways in gateway.networking.k8s.io/v1", by_design=True)
+REFUSED = Unavailable("forbidden", Grant("list", "gateways", "gateway.networking.k8s.io"))
+NOT_SERVED: dict[Kind[Any], Unavailable] = dict.fromkeys((GATEWAY, GATEWAY_CLASS, REFERENCE_GRANT, *ROUTES), ABSENT)
+GATE, ROUTE, SERVICE = "Gateway shop/gate", "HTTPRoute shop/web", "Service shop/web"
+UNREADY = (WEB, make_slice(addresses={"10.0.0.1": "web-1"}, not_ready=["10.0.0.1"]), _class(), _gateway(), _route())
+MINUTES = 240
+BALANCER = make_service("gate-istio", type="LoadBalancer", labels={"gateway.networking.k8s.io/gateway-name": "gate"})
+"""As Istio makes one for a Gateway (Gateway API, GEP-1762: the label)."""
+
+CASES = [
+    _case("healthy", _cluster()),
+    _case("no Gateway API", make_cluster(*BEHIND, unavailable=NOT_SERVED), state="skipped"),
+    _case("no Gateway", make_cluster(*BEHIND, _class()), state="skipped"),
+    _case("Gateways can't be listed", make_cluster(*BEHIND, unavailable={GATEWAY: REFUSED}), state="skipped"),
+    _case("one kind of route is not served", _cluster(unavailable={ROUTES[2]: ABSENT})),
+    _case("one kind of route is refused", _cluster(unavailable={ROUTES[2]: REFUSED}), state="unknown"),
+    # classes
+    _case("class not there", _cluster(_gateway(cls="gaet")), ("GWR001", GATE)),
+    _case("class refused", _cluster(_class(_no("Accepted", "InvalidParameters"))), ("GWR002", "GatewayClass gate")),
+    _case(
+        "class waits for a controller", _cluster(_class(WAITING), _gateway(WAITING, WAITING, 0)), ("GWR002", "GatewayClass gate")
+    ),
+    _case(
+        "class waits, just made",
+        _cluster(_class(WAITING, age=30), _gateway(WAITING, WAITING, 0, age=30), _route(age=30, conditions=None)),
+    ),
+    _case("class that nothing uses", make_cluster(*BEHIND, _class(WAITING)), state="skipped"),
+    _case("route of a Gateway without a class", _cluster(_gateway("", "", 0, "gaet"), _route(conditions=None)), ("GWR001", GATE)),
+    _case(
+        "route of a class that waits",
+        _cluster(_class(WAITING), _gateway(WAITING, WAITING, 0), _route(conditions=None)),
+        ("GWR002", "GatewayClass gate"),
+    ),
+    # Gateways
+    _case("not accepted", _cluster(_gateway(_no("Accepted", "Invalid"))), ("GWR003", GATE)),
+    _case("not programmed", _cluster(_gateway(f"{YES}, {_no('Programmed', 'AddressNotAssigned')}")), ("GWR003", GATE)),
+    _case(
+        "no address, which its Service's load balancer lacks",
+        _cluster(_gateway(f"{YES}, {_no('Programmed', 'AddressNotAssigned')}"), BALANCER),
+    ),
+    _case("not programmed yet", _cluster(_gateway(f"{YES}, {_no('Programmed', 'AddressNotAssigned')}", age=MINUTES))),
+    _case("no status at all", _cluster(_gateway("", "", 0)), ("GWR003", GATE)),
+    _case(
+        "certificate can't be resolved",
+        _cluster(_gateway(listener=f"{YES}, {_no('ResolvedRefs', 'InvalidCertificateRef')}")),
+        ("GWR004", GATE),
+    ),
+    _case(
+        "listeners in conflict",
+        _cluster(_gateway(listener="{type: Conflicted, status: 'True', reason: HostnameConflict}")),
+        ("GWR004", GATE),
+    ),
+    _case(
+        "a certificate is being issued", _cluster(_gateway(listener=f"{YES}, {_no('ResolvedRefs', 'InvalidCertificateRef', 9)}"))
+    ),
+    _case("no conflict", _cluster(_gateway(listener=f"{YES}, {_no('Conflicted', 'NoConflicts')}"))),
+    _case("no route attached", _cluster(_gateway(attached=0)), ("GWR022", GATE)),
+    # routes
+    _case("Gateway not there", _cluster(_route(parent="{name: gaet}")), ("GWR005", ROUTE)),
+    _case("Gateway outside of the scope", _within(_cluster(_route(parent="{name: gate, namespace: infra}")), "shop")),
+    _case(
+        "a mesh's route",
+        make_cluster(*BEHIND, _route("{name: gone, port: 80}", parent="{kind: Service, group: '', name: web}")),
+        state="skipped",
+    ),
+    _case("not allowed", _cluster(_route(conditions=_no("Accepted", "NotAllowedByListeners"))), ("GWR006", ROUTE)),
+    _case("not allowed a moment ago", _cluster(_route(conditions=_no("Accepted", "NotAllowedByListeners", 9)))),
+    _case(
+        "not allowed by one of two",
+        _cluster(_route(second=_no("Accepted", "NoMatchingParent")), _gateway(), OTHER),
+        ("GWR021", ROUTE),
+    ),
+    _case("not taken up", _cluster(_route(conditions=None)), ("GWR007", ROUTE)),
+    _case("not taken up yet", _cluster(_route(conditions=None, age=MINUTES))),
+    _case("Service not there", _cluster(_route("{name: wbe, port: 80}")), ("GWR008", ROUTE)),
+    _case("Service not there, just made", _cluster(_route("{name: wbe, port: 80}", age=30))),
+    _case("Service not there, weight 0", _cluster(_route("{name: wbe, port: 80, weight: 0}"))),
+    _case(
+        "without a pod, and Deployments can't be read",
+        make_cluster(WEB, _class(), _gateway(), _route(), unavailable={DEPLOYMENT: REFUSED}),
+    ),
+    _case("manifests: others may make the Service", _manifests(_route("{name: logs-kb-http, port: 443}"))),
+    _case("manifests: its Service but for a slip", _manifests(_route("{name: wbe, port: 80}")), ("GWR008", ROUTE)),
+    _case("manifests: no such port", _manifests(_route("{name: web, port: 8080}")), ("GWR008", ROUTE)),
+    _case("manifests: others may grant it", _manifests(ACROSS, *PAY)),
+    _case(
+        "Knative's Service is another kind", _cluster(_route("{group: serving.knative.dev, kind: Service, name: k, port: 80}"))
+    ),
+    _case("port not there", _cluster(_route("{name: web, port: 8080}")), ("GWR008", ROUTE)),
+    _case("backend of another kind", _cluster(_route("{name: b, kind: InferencePool, group: x.example}"))),
+    _case("another namespace's, not granted", _cluster(ACROSS, *PAY), ("GWR008", ROUTE)),
+    _case("another namespace's, granted to others", _cluster(ACROSS, *PAY, _grant("GRPCRoute")), ("GWR008", ROUTE)),
+    _case(
+        "another namespace's, granted for another",
+        _cluster(ACROSS, *PAY, _grant(to="{kind: Service, name: x}")),
+        ("GWR008", ROUTE),
+    ),
+    _case("another namespace's, granted", _cluster(ACROSS, *PAY, _grant())),
+    _case("another namespace's, grants not served", _cluster(ACROSS, *PAY, unavailable={REFERENCE_GRANT: ABSENT})),
+    _case("not resolved", _cluster(_route(conditions=f"{YES}, {_no('ResolvedRefs', 'InvalidKind')}")), ("GWR009", ROUTE)),
+    _case("not resolved a moment ago", _cluster(_route(conditions=f"{YES}, {_no('ResolvedRefs', 'InvalidKind', 9)}"))),
+    _case("nobody behind", make_cluster(*UNREADY), ("GWR010", SERVICE)),
+    _case(
+        "scaled to zero",
+        make_cluster(WEB, make_workload(DEPLOYMENT, labels=APP, replicas=0), _class(), _gateway(), _route()),
+        ("GWR020", SERVICE),
+    ),
+    _case(
+        "scaled to zero by an operator (Argo Rollouts, Knative)",
+        make_cluster(WEB, make_workload(REPLICA_SET, labels=APP, replicas=0, owner="Rollout"), _class(), _gateway(), _route()),
+        ("GWR020", SERVICE),
+    ),
+    _case("manifests have no status", make_cluster(*BEHIND, _gateway("", "", 0), _route(conditions=None), origin="manifests")),
+    _case("manifests without the Gateway", make_cluster(*BEHIND, _route(conditions=None), origin="manifests")),
+    _case(
+        "another Service was asked for",
+        _cluster(make_service("api"), _route("{name: web, port: 1}"), wishes=Selection(services=("api",))),
+    ),
+    _case("old enough", _cluster(_route(age=OLD))),
+]

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Cases of node_network. On the lab are made: NDN001 (IPv4), NDN002 and NDN003; clocks and IPv6 are hand-made."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kubectl_netdoc.api import Cluster, KernelReply, Lost, Outcome, Tier
+from kubectl_netdoc.core.facts import Measured
+from kubectl_netdoc.engine import registry
+from kubectl_netdoc.testing import Case
+from tests.support.node_tables import NODES, gateway, kernel, make_host, network, read, with_link
+
+CHECK = registry.load().choose(["node_network"])[0]
+FLANNEL = network(*map(make_host, NODES))
+UNKNOWN = network(*(make_host(node, "") for node in NODES))
+DUAL = network(*(make_host(node, ranges=(f"10.244.{node[1]}.0/24", f"fd00:{node[1]}::/64")) for node in NODES))
+N1 = (("n1", "n2"), ("n1", "n3"))
+BRIDGE = "net/bridge/bridge-nf-call-iptables"
+DIFFERS = f"NDN012 Cluster {BRIDGE}"
+FORWARD = "NDN012 Cluster net/ipv4/ip_forward"
+FILTERED = {"TcpExt.IPReversePathFilter": 9}
+
+
+def _case(name: str, *expect: str, cluster: Cluster = FLANNEL, state: str = "", **how: Any) -> Case:
+    pairs = frozenset((code, subject) for code, _, subject in (text.partition(" ") for text in expect))
+    return Case(name, cluster, pairs, read(CHECK, cluster, **how), state)
+
+
+def _n1(settings: dict[str, str], rises: dict[str, int] | None = None) -> dict[str, KernelReply]:
+    return {"n1": kernel(settings, rises)}
+
+
+def _all(reply: KernelReply) -> dict[str, KernelReply]:
+    return dict.fromkeys(NODES, reply)
+
+
+CASES = [
+    _case("healthy"),
+    _case("no forwarding", "NDN001 Node n1", FORWARD, kernels=_n1({"net/ipv4/ip_forward": "0"}), dead=N1),
+    _case("no forwarding from the tunnel", "NDN001 Node n1", kernels=_n1({"net/ipv4/conf/flannel.1/forwarding": "0"}), dead=N1),
+    _case(
+        "no forwarding, and no debug pod tells",
+        "NDN001 Node n1",
+        FORWARD,
+        kernels=_n1({"net/ipv4/ip_forward": "0"}),
+        unproven=True,
+    ),
+    _case("no forwarding, and pods get through (eBPF)", FORWARD, kernels=_n1({"net/ipv4/ip_forward": "0"})),
+    _case("no forwarding between links that are none of pods'", kernels=_n1({"net/ipv4/conf/eth1/forwarding": "0"}), dead=N1),
+    _case("no forwarding of IPv6", "NDN001 Node n1", cluster=DUAL, kernels=_n1({"net/ipv6/conf/all/forwarding": "0"}), dead=N1),
+    _case(
+        "no forwarding of IPv6, while IPv4 works",
+        "NDN001 Node n1",
+        cluster=DUAL,
+        kernels=_n1({"net/ipv6/conf/all/forwarding": "0"}),
+        dead=N1,
+        only="IPv6",
+    ),
+    _case("no forwarding of IPv6, and pods get through (eBPF)", cluster=DUAL, kernels=_n1({"net/ipv6/conf/all/forwarding": "0"})),
+    _case("no forwarding of IPv6 that pods do not have", kernels=_n1({"net/ipv6/conf/all/forwarding": "0"}), dead=N1),
+    _case("strict filtering that drops", "NDN002 Node n1", kernels=_n1({"net/ipv4/conf/eth0/rp_filter": "1"}, FILTERED)),
+    _case(
+        "strict for all, and drops",
+        "NDN002 Node n1",
+        "NDN012 Cluster net/ipv4/conf/all/rp_filter",
+        kernels=_n1({"net/ipv4/conf/all/rp_filter": "1", "net/ipv4/conf/eth0/rp_filter": "0"}, FILTERED),
+    ),
+    _case(
+        "strict for all, loose where it matters: loose is the larger number",
+        "NDN012 Cluster net/ipv4/conf/all/rp_filter",
+        kernels=_n1({"net/ipv4/conf/all/rp_filter": "1"}, FILTERED),
+    ),
+    _case("strict filtering that drops nothing now", kernels=_all(kernel({"net/ipv4/conf/eth0/rp_filter": "1"}))),
+    _case(
+        "strict filtering that drops one or two",
+        kernels=_all(kernel({"net/ipv4/conf/eth0/rp_filter": "1"}, {"TcpExt.IPReversePathFilter": 2})),
+    ),
+    _case("loose filtering that drops strays", kernels=_n1({}, FILTERED)),
+    _case("bridged packets pass iptables by", "NDN003 Node n1", DIFFERS, kernels=_n1({BRIDGE: "0"})),
+    _case("no br_netfilter", "NDN003 Node n1", DIFFERS, kernels=_n1({BRIDGE: ""})),
+    _case("no br_netfilter, and a Service works next door", DIFFERS, kernels=_n1({BRIDGE: ""}), next_door=True),
+    _case(
+        "no br_netfilter anywhere, and a Service works next door on one node", kernels=_all(kernel({BRIDGE: ""})), next_to="n2"
+    ),
+    _case(
+        "no br_netfilter on two nodes, a Service works next door on the third, which has it",
+        "NDN003 Node n1",
+        "NDN003 Node n2",
+        DIFFERS,
+        kernels={"n1": kernel({BRIDGE: ""}), "n2": kernel({BRIDGE: ""})},
+        next_to="n3",
+    ),
+    _case("no br_netfilter where pods hang on no bridge", cluster=UNKNOWN, like=gateway, kernels=_all(kernel({BRIDGE: ""}))),
+    _case("a clock ahead", "NDN004 Node n1", kernels={"n1": kernel(clock=75.0)}),
+    _case("a clock behind, a little", "NDN011 Node n1", kernels={"n1": kernel(clock=-7.0)}),
+    _case("the API server's clock", "NDN004 Cluster clocks", kernels=_all(kernel(clock=-300.0))),
+    _case("links of different MTU", "NDN012 Cluster MTU of the nodes' links", changes={"n1": with_link("eth0", mtu=9000)}),
+    _case("an answer was cut", kernels={"n1": Lost("cut")}, state="unknown"),
+    _case("settings are not permitted", kernels={"n1": KernelReply(Outcome.PERMISSION, 1.0)}, state="unknown"),
+    _case("links were not read", changes=dict.fromkeys(NODES, Lost("cut")), state="unknown"),
+    Case("not asked for", network(*map(make_host, NODES), tier=Tier.PODS), state="skipped"),
+    Case("no pods", FLANNEL, measured=Measured(why_not="--no-pods"), state="skipped"),
+]

@@ -1,0 +1,231 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Causes: which finding explains which, and that none is ever lost."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kubectl_netdoc.core.finding import CAME_THROUGH, Code, Explains, Finding, Severity, Subject
+from kubectl_netdoc.engine import registry
+from kubectl_netdoc.engine.root_causes import CLOSENESS, link, ranked
+from kubectl_netdoc.remediation.commands import Risk
+
+WEB = Subject("Service", "web", "shop")
+OTHER = Subject("Service", "other", "shop")
+NODE1 = Subject("Node", "n1")
+NODE2 = Subject("Node", "n2")
+
+
+def code(id_: str, *explains: Explains, severity: Severity = Severity.FAIL) -> Code:
+    """Return a code that explains others."""
+    return Code(id=id_, severity=severity, risk=Risk.SAFE, title=id_, message=id_, fix=id_, explains=explains)
+
+
+def linked(findings: list[Finding], *codes: Code) -> dict[str, Finding]:
+    """Return the findings by id, linked."""
+    return {finding.id: finding for finding in link(findings, {entry.id: entry for entry in codes})}
+
+
+def explained(findings: list[Finding], *codes: Code) -> dict[str, str]:
+    """Return the explained findings with what explains them, each by its code."""
+    by_id = linked(findings, *codes)
+    return {finding.code: by_id[finding.explained_by].code for finding in by_id.values() if finding.explained_by}
+
+
+def test_effect_is_linked_both_ways() -> None:
+    cause, effect = code("A", Explains(("B",), "cluster")), code("B")
+    by_id = linked([effect.on(WEB), cause.on(NODE1)], cause, effect)
+    assert by_id["B:Service:shop:web"].explained_by == "A:Node:n1"
+    assert by_id["A:Node:n1"].explains == ("B:Service:shop:web",)
+    assert by_id["A:Node:n1"].explained_by == ""
+
+
+def test_code_that_is_not_declared_explains_nothing() -> None:
+    cause, other = code("A", Explains(("B",), "cluster")), code("C")
+    assert explained([cause.on(WEB), other.on(WEB)], cause, other) == {}
+
+
+def test_subject_scope_is_the_same_object_from_wherever_it_is_seen() -> None:
+    cause, effect = code("A", Explains(("B",), "subject")), code("B")
+    seen = Subject("Service", "web", "shop", node="n2")
+    assert explained([cause.on(WEB), effect.on(seen)], cause, effect) == {"B": "A"}
+    assert explained([cause.on(WEB), effect.on(OTHER)], cause, effect) == {}
+    assert explained([cause.on(WEB), effect.on(Subject("Pod", "web", "shop"))], cause, effect) == {}
+    assert explained([cause.on(WEB), effect.on(Subject("Service", "web", "bank"))], cause, effect) == {}
+
+
+def test_node_scope_is_what_is_seen_from_that_node() -> None:
+    cause, effect = code("A", Explains(("B",), "node")), code("B")
+    for subject in (Subject("Service", "web", "shop", node="n1"), NODE1):
+        assert explained([cause.on(NODE1), effect.on(subject)], cause, effect) == {"B": "A"}
+    for subject in (Subject("Service", "web", "shop", node="n2"), NODE2, WEB):
+        assert explained([cause.on(NODE1), effect.on(subject)], cause, effect) == {}
+
+
+def test_node_scope_is_what_stands_on_nothing_but_that_node() -> None:
+    cause, effect = code("A", Explains(("B",), "node")), code("B")
+    assert explained([cause.on(NODE1), effect.on(WEB, nodes=["n1"])], cause, effect) == {"B": "A"}
+    assert explained([cause.on(NODE1), effect.on(WEB, nodes=["n1", "n2"])], cause, effect) == {}
+    assert explained([cause.on(NODE1), effect.on(WEB, nodes=[])], cause, effect) == {}
+
+
+def test_path_scope_is_nothing_but_the_paths_of_the_cause() -> None:
+    cause, effect = code("A", Explains(("B",), "path")), code("B")
+    broken = cause.on(NODE1, paths=["n1 -> n2", "n1 -> n3"])
+    assert explained([broken, effect.on(WEB, paths=["n1 -> n3"])], cause, effect) == {"B": "A"}
+    assert explained([broken, effect.on(WEB, paths=["n1 -> n3", "n2 -> n3"])], cause, effect) == {}
+    assert explained([broken, effect.on(WEB)], cause, effect) == {}
+
+
+def test_services_scope_is_the_services_that_the_cause_names() -> None:
+    cause, effect = code("A", Explains(("B",), "services")), code("B")
+    down = cause.on(NODE1, services=["shop/web"])
+    assert explained([down, effect.on(WEB)], cause, effect) == {"B": "A"}
+    assert explained([down, effect.on(OTHER)], cause, effect) == {}
+    assert explained([down, effect.on(Subject("Pod", "web", "shop"))], cause, effect) == {}
+    assert explained([cause.on(NODE1), effect.on(WEB)], cause, effect) == {}
+
+
+def test_pods_of_a_foreign_range_explain_that_they_do_not_reach_themselves() -> None:
+    """Real codes, as a lab with a second CNI configuration had them while its node's files could not be read."""
+    codes = {entry.id: entry for check in registry.load().checks for entry in check.codes}
+    hairpin = codes["SVH001"].on(NODE2, nodes="n2", first="n2", timeouts=3, tries=3)
+    findings = [codes["PNW011"].on(NODE2, ip="10.99.0.2", ranges="10.0.2.0/24"), hairpin]
+    assert {effect.code: effect.explained_by for effect in link(findings, codes)} == {"PNW011": "", "SVH001": "PNW011:Node:n2"}
+
+
+def test_chain_goes_to_its_root() -> None:
+    first, second, third = code("A", Explains(("B",), "cluster")), code("B", Explains(("C",), "cluster")), code("C")
+    for order in ([first, second, third], [third, second, first], [second, third, first], [second, first, third]):
+        by_id = linked([entry.on(WEB) for entry in order], first, second, third)
+        root = by_id["A:Service:shop:web"]
+        assert set(root.explains) == {"B:Service:shop:web", "C:Service:shop:web"}
+        assert {finding.explained_by for finding in by_id.values()} == {"", root.id}
+
+
+def test_circle_keeps_one_cause_and_loses_nothing() -> None:
+    first, second = code("A", Explains(("B",), "cluster")), code("B", Explains(("A",), "cluster"))
+    assert explained([first.on(WEB), second.on(WEB)], first, second) == {"B": "A"}
+    assert explained([second.on(WEB), first.on(WEB)], first, second) == {"B": "A"}
+
+
+def test_code_that_explains_itself_does_so_for_other_subjects_only() -> None:
+    own = code("A", Explains(("A",), "cluster"))
+    by_id = linked([own.on(WEB), own.on(OTHER)], own)
+    assert {name: finding.explained_by for name, finding in by_id.items()} == {
+        "A:Service:shop:other": "",
+        "A:Service:shop:web": "A:Service:shop:other",
+    }
+
+
+def test_the_closest_of_several_causes_has_the_effect_whatever_the_order() -> None:
+    effect = code("E")
+    causes = {scope: code(f"A{number}", Explains(("E",), scope)) for number, scope in enumerate(reversed(CLOSENESS))}
+    evidence = {"nodes": ["n1"], "paths": ["n1 -> n2"], "services": ["shop/web"]}
+    left = [cause.on(WEB, evidence) for cause in causes.values()]
+    for scope in CLOSENESS:
+        for findings in ([effect.on(WEB, evidence), *left], [*reversed(left), effect.on(WEB, evidence)]):
+            assert explained(findings, effect, *causes.values()) == {"E": causes[scope].id}
+        left = [finding for finding in left if finding.code != causes[scope].id]
+
+
+def test_of_two_equally_close_causes_the_worse_has_the_effect() -> None:
+    mild, bad = code("A", Explains(("E",), "node"), severity=Severity.WARN), code("B", Explains(("E",), "node"))
+    effect = code("E")
+    assert explained([mild.on(NODE1), bad.on(NODE1), effect.on(NODE1)], mild, bad, effect) == {"E": "B"}
+
+
+def test_of_two_alike_the_earlier_in_the_chain_has_the_effect() -> None:
+    late, early = code("A", Explains(("E",), "node")), code("B", Explains(("E", "A"), "node"))
+    effect = code("E")
+    by_id = linked([late.on(NODE1), early.on(NODE1), effect.on(NODE1)], late, early, effect)
+    assert {finding.code: finding.explained_by for finding in by_id.values()} == {"A": "B:Node:n1", "B": "", "E": "B:Node:n1"}
+
+
+def test_what_only_hurts_does_not_explain_what_is_broken_elsewhere() -> None:
+    mild, effect = code("A", Explains(("B",), "cluster"), severity=Severity.WARN), code("B")
+    assert explained([mild.on(NODE1), effect.on(WEB)], mild, effect) == {}
+    slight = code("B", severity=Severity.WARN)
+    assert explained([mild.on(NODE1), slight.on(WEB)], mild, slight) == {"B": "A"}
+
+
+def test_an_outcome_that_the_cause_can_not_have_is_no_effect() -> None:
+    loss, effect = code("A", Explains(("B",), "cluster", CAME_THROUGH)), code("B")
+    assert explained([loss.on(NODE1), effect.on(WEB, outcomes=["timeout"])], loss, effect) == {"B": "A"}
+    for outcomes in (["refused"], ["refused", "timeout"], "refused"):
+        assert explained([loss.on(NODE1), effect.on(WEB, outcomes=outcomes)], loss, effect) == {}
+
+
+def test_a_cause_is_as_severe_as_the_worst_of_its_group() -> None:
+    mild, bad = code("A", Explains(("B", "C"), "node"), severity=Severity.WARN), code("B")
+    slight = code("C", severity=Severity.WARN)
+    findings = ranked(link([slight.on(NODE1), mild.on(NODE1), bad.on(NODE1)], {c.id: c for c in (mild, bad, slight)}))
+    assert [(finding.code, finding.severity) for finding in findings] == [
+        ("A", Severity.FAIL),
+        ("B", Severity.FAIL),
+        ("C", Severity.WARN),
+    ]
+    assert findings[0].explains == ("B:Node:n1", "C:Node:n1")
+
+
+def test_advice_brings_nothing_about() -> None:
+    advice, effect = code("A", Explains(("B",), "cluster"), severity=Severity.INFO), code("B")
+    assert explained([advice.on(WEB), effect.on(WEB)], advice, effect) == {}
+
+
+def test_causes_come_first_then_the_worst_then_those_with_most_effects() -> None:
+    warn, mild = code("W", severity=Severity.WARN), code("I", severity=Severity.INFO)
+    small, large = code("S", Explains(("E",), "subject")), code("Z", Explains(("F",), "cluster"))
+    one, two = code("E"), code("F")
+    findings = [mild.on(WEB), warn.on(WEB), one.on(WEB), small.on(WEB), two.on(WEB), two.on(OTHER), large.on(WEB)]
+    order = [finding.code for finding in ranked(link(findings, {c.id: c for c in (warn, mild, small, large, one, two)}))]
+    assert order[:4] == ["Z", "S", "W", "I"]
+    assert sorted(order[4:]) == ["E", "F", "F"]
+
+
+def test_same_condition_twice_has_two_ids() -> None:
+    twice = code("A")
+    assert list(linked([twice.on(WEB), twice.on(WEB)], twice)) == ["A:Service:shop:web", "A:Service:shop:web#2"]
+
+
+def test_ids_tell_nodes_apart() -> None:
+    seen = code("A")
+    assert len(linked([seen.on(Subject("Service", "web", "shop", node=node)) for node in ("n1", "n2")], seen)) == 2
+
+
+NAMES = st.sampled_from("ABCDE")
+CODES = st.fixed_dictionaries(
+    {
+        name: st.builds(
+            lambda severity, explains, name=name: code(name, *explains, severity=severity),
+            st.sampled_from(Severity),
+            st.lists(
+                st.builds(Explains, st.lists(NAMES, max_size=3).map(tuple), st.sampled_from(["cluster", "subject", "node"])),
+                max_size=2,
+            ),
+        )
+        for name in "ABCDE"
+    }
+)
+FOUND = st.lists(st.tuples(NAMES, st.sampled_from([WEB, OTHER, NODE1, NODE2])), max_size=12)
+
+
+@given(CODES, FOUND)
+def test_whatever_explains_what_every_finding_is_there_and_effects_hang_on_causes(
+    codes: dict[str, Code], found: list[tuple[str, Subject]]
+) -> None:
+    findings = ranked(link((codes[name].on(subject) for name, subject in found), codes))
+    by_id = {finding.id: finding for finding in findings}
+    assert sorted((f.code, f.subject) for f in findings) == sorted(found)
+    assert len(by_id) == len(found)
+    for finding in findings:
+        if finding.explained_by:
+            assert by_id[finding.explained_by].explained_by == ""
+            assert finding.id in by_id[finding.explained_by].explains
+            assert finding.explains == ()
+        assert all(by_id[effect].explained_by == finding.id for effect in finding.explains)
+        assert not (finding.explains and finding.severity is Severity.INFO)
+        group = {finding.severity} | {by_id[effect].severity for effect in finding.explains}
+        assert finding.severity is min(group, key=list(Severity).index)
+    assert [bool(f.explained_by) for f in findings] == sorted(bool(f.explained_by) for f in findings)
