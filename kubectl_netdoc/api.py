@@ -6,6 +6,7 @@ See CONTRIBUTING.md for a check from an empty file to its tests, docs/stability.
 
 from kubectl_netdoc.core.check import Check, Needs, Skip, no_plan
 from kubectl_netdoc.core.cluster import Cluster, Listing, Unavailable, matches
+from kubectl_netdoc.core.evidence import NodePath, ObjectRef
 from kubectl_netdoc.core.facts import Facts, Trouble, Vantage
 from kubectl_netdoc.core.finding import CAME_THROUGH, Code, Explains, Finding, Grant, Severity, Subject, Unseen
 from kubectl_netdoc.core.report import State
@@ -182,6 +183,8 @@ __all__ = [
     "Needs",
     "Neighbour",
     "Node",
+    "NodePath",
+    "ObjectRef",
     "Outcome",
     "OwnName",
     "OwnService",

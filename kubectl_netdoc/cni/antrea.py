@@ -8,9 +8,25 @@ are commented out in it).
 
 from __future__ import annotations
 
-from kubectl_netdoc.cni.base import Network, Part, Seen, Traits, repository, yes
+from kubectl_netdoc.cni.base import (
+    BETWEEN_SUBNETS,
+    NOT_WRAPPED,
+    Encapsulation,
+    Encryption,
+    Network,
+    Part,
+    Seen,
+    ServiceProxy,
+    Traits,
+    Tunnel,
+    repository,
+    yes,
+)
 
 PARTS = (Part(repository("antrea-controller-ubuntu", "antrea-controller-ubi"), "agents get no changes of policies"),)
+
+TUNNELS = {"geneve": Tunnel.GENEVE, "vxlan": Tunnel.VXLAN, "gre": Tunnel.GRE, "stt": Tunnel.STT}
+"""Values of tunnelType."""
 
 
 def traits(seen: Seen) -> Traits:
@@ -22,20 +38,21 @@ def traits(seen: Seen) -> Traits:
     return Traits(
         backend=f"Open vSwitch, {mode}",
         encapsulation=_encapsulation(mode.lower(), config.get("tunnelType", "geneve")),
-        encryption={"wireGuard": "WireGuard", "ipsec": "IPsec"}.get(encrypted, "none"),
+        encryption={"wireGuard": Encryption.WIREGUARD, "ipsec": Encryption.IPSEC}.get(encrypted, Encryption.NONE),
         ipam="from each node's podCIDRs" if own else "",
         mtu="" if config.get("defaultMTU", "0") == "0" else config["defaultMTU"],
         mtu_of_pods=True,
-        kube_proxy="in place of kube-proxy" if yes(config.get("proxyAll", "")) else "left to kube-proxy",
+        kube_proxy=ServiceProxy.NETWORK if yes(config.get("proxyAll", "")) else ServiceProxy.KUBE_PROXY,
         policy="Antrea",
         node_ranges=own and not yes(config.get("enableBridgingMode", "")),
         beside=not own,
     )
 
 
-def _encapsulation(mode: str, tunnel: str) -> str:
-    name = {"geneve": "Geneve", "vxlan": "VXLAN", "gre": "GRE", "stt": "STT"}.get(tunnel, tunnel)
-    return name if mode == "encap" else f"{name} between subnets" if mode == "hybrid" else "none"
+def _encapsulation(mode: str, tunnel: str) -> tuple[Encapsulation, ...]:
+    if mode not in ("encap", "hybrid") or tunnel not in TUNNELS:
+        return NOT_WRAPPED if mode not in ("encap", "hybrid") else ()
+    return (Encapsulation(TUNNELS[tunnel], BETWEEN_SUBNETS if mode == "hybrid" else ""),)
 
 
 ANTREA = Network(

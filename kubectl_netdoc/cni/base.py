@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from enum import StrEnum
 from typing import Any
 
 from msgspec import Struct
@@ -19,19 +20,80 @@ from kubectl_netdoc.records.workloads import Workload
 NOT_TOLD = ""
 
 
+class ServiceProxy(StrEnum):
+    """Who carries Services' addresses to pods, as far as the network's own settings tell."""
+
+    UNKNOWN = NOT_TOLD
+    KUBE_PROXY = "left to kube-proxy"
+    EMBEDDED = "kube-proxy, part of k3s"
+    PROBE = "beside kube-proxy (probe)"
+    PARTIAL = "beside kube-proxy (partial)"
+    NETWORK = "in place of kube-proxy"
+    NETWORK_EBPF = "in place of kube-proxy (eBPF)"
+
+    @property
+    def replaces_kube_proxy(self) -> bool:
+        """Whether the network does all of kube-proxy's work."""
+        return self in (ServiceProxy.NETWORK, ServiceProxy.NETWORK_EBPF)
+
+    @property
+    def leaves_work(self) -> bool:
+        """Whether a kube-proxy beside the network has work to do."""
+        return self in (ServiceProxy.KUBE_PROXY, ServiceProxy.PROBE, ServiceProxy.PARTIAL)
+
+
+class Tunnel(StrEnum):
+    """What pods' packets are wrapped in between nodes."""
+
+    NONE = "none"
+    VXLAN = "VXLAN"
+    IPIP = "IPIP"
+    GENEVE = "Geneve"
+    WIREGUARD = "WireGuard"
+    UDP = "UDP"
+    GRE = "GRE"
+    STT = "STT"
+    FOU = "FOU"
+    IPSEC = "IPsec"
+
+
+class Encryption(StrEnum):
+    """What encrypts pods' packets between nodes."""
+
+    UNKNOWN = NOT_TOLD
+    NONE = "none"
+    WIREGUARD = "WireGuard"
+    IPSEC = "IPsec"
+    PASSWORD = "set by password"
+
+
+class Encapsulation(Struct, frozen=True, order=True):
+    """One way in which a network wraps packets, and where that does not hold everywhere (``" between subnets"``)."""
+
+    tunnel: Tunnel
+    where: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.tunnel}{self.where}"
+
+
+BETWEEN_SUBNETS = " between subnets"
+NOT_WRAPPED = (Encapsulation(Tunnel.NONE),)
+
+
 class Traits(Struct, frozen=True, omit_defaults=True):
-    """How a network carries packets, in its own words; what neither API nor configuration tells is empty.
+    """How a network carries packets; what neither the API nor its configuration tells is empty.
 
     ``node_ranges``: pods get addresses from spec.podCIDRs of their node. ``beside``: it gives pods no addresses here, but
     works beside a network that does (policy only, chained). ``mtu_of_pods``: the MTU set is that of pods.
     """
 
     backend: str = NOT_TOLD
-    encapsulation: str = NOT_TOLD
-    encryption: str = NOT_TOLD
+    encapsulation: tuple[Encapsulation, ...] = ()
+    encryption: Encryption = Encryption.UNKNOWN
     ipam: str = NOT_TOLD
     mtu: str = NOT_TOLD
-    kube_proxy: str = NOT_TOLD
+    kube_proxy: ServiceProxy = ServiceProxy.UNKNOWN
     policy: str = NOT_TOLD
     node_ranges: bool = False
     beside: bool = False
@@ -41,11 +103,11 @@ class Traits(Struct, frozen=True, omit_defaults=True):
         """What is told, by name."""
         named = {
             "backend": self.backend,
-            "encapsulation": self.encapsulation,
-            "encryption": self.encryption,
+            "encapsulation": ", ".join(map(str, self.encapsulation)),
+            "encryption": str(self.encryption),
             "ipam": self.ipam,
             "mtu_set": self.mtu,
-            "services": self.kube_proxy,
+            "services": str(self.kube_proxy),
             "policy_engine": self.policy,
         }
         return {name: value for name, value in named.items() if value}

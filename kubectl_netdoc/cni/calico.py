@@ -11,7 +11,19 @@ from __future__ import annotations
 import msgspec
 
 from kubectl_netdoc.cni import flannel
-from kubectl_netdoc.cni.base import Network, Part, Seen, Traits, repository, yes
+from kubectl_netdoc.cni.base import (
+    BETWEEN_SUBNETS,
+    Encapsulation,
+    Encryption,
+    Network,
+    Part,
+    Seen,
+    ServiceProxy,
+    Traits,
+    Tunnel,
+    repository,
+    yes,
+)
 from kubectl_netdoc.records.cni import CALICO_FELIX, CALICO_INSTALLATION, CALICO_POOL, NetworkSettings
 from kubectl_netdoc.records.nodes import Node
 
@@ -36,11 +48,11 @@ def traits(seen: Seen) -> Traits:
     return Traits(
         backend=" and ".join(filter(None, (_routing(routing), "eBPF data plane" if ebpf else ""))),
         encapsulation=_encapsulation(seen),
-        encryption="WireGuard" if _wireguard(seen) else "none",
+        encryption=Encryption.WIREGUARD if _wireguard(seen) else Encryption.NONE,
         ipam=ipam,
         mtu=_set_mtu(installation.get("calicoNetwork.mtu") or config.get("veth_mtu", "")),
         mtu_of_pods=True,
-        kube_proxy="in place of kube-proxy (eBPF)" if ebpf else "left to kube-proxy",
+        kube_proxy=ServiceProxy.NETWORK_EBPF if ebpf else ServiceProxy.KUBE_PROXY,
         policy="Calico (Felix)",
         node_ranges=ipam.lower() in ("host-local", "hostlocal"),
         beside=routing == "none" or installation.get("cni.type") in FOREIGN_CNI,
@@ -69,25 +81,25 @@ def _wireguard(seen: Seen) -> bool:
     return yes(asked) or any(note.calico_wireguard or note.calico_wireguard6 for note in seen.notes)
 
 
-def _encapsulation(seen: Seen) -> str:
+def _encapsulation(seen: Seen) -> tuple[Encapsulation, ...]:
     """Of the pools that are in use; where they can't be read, of the tunnel addresses that nodes have, or of the first pool."""
     modes = [_mode(pool.settings) for pool in seen.resources(CALICO_POOL) if not yes(pool.settings.get("disabled", ""))]
     vxlan = any(note.calico_vxlan or note.calico_vxlan6 for note in seen.notes)
     if not modes and (vxlan or any(note.calico_ipip for note in seen.notes)):
-        modes = ["VXLAN" if vxlan else "IPIP"]
+        modes = [Encapsulation(Tunnel.VXLAN if vxlan else Tunnel.IPIP)]
     if not modes:
         flags = seen.flags
         first = {"ipipMode": flags.get("CALICO_IPV4POOL_IPIP", ""), "vxlanMode": flags.get("CALICO_IPV4POOL_VXLAN", "")}
         modes = [_mode(first)] if any(first.values()) else []
-    return ", ".join(sorted(set(modes)))
+    return tuple(sorted(set(modes), key=str))
 
 
-def _mode(pool: dict[str, str]) -> str:
-    for name, key in (("VXLAN", "vxlanMode"), ("IPIP", "ipipMode")):
+def _mode(pool: dict[str, str]) -> Encapsulation:
+    for tunnel, key in ((Tunnel.VXLAN, "vxlanMode"), (Tunnel.IPIP, "ipipMode")):
         mode = pool.get(key, "")
         if mode and mode != "Never":
-            return f"{name} between subnets" if mode == "CrossSubnet" else name
-    return "none"
+            return Encapsulation(tunnel, BETWEEN_SUBNETS if mode == "CrossSubnet" else "")
+    return Encapsulation(Tunnel.NONE)
 
 
 def _set_mtu(text: str) -> str:
@@ -107,7 +119,7 @@ def canal_traits(seen: Seen) -> Traits:
     own = flannel.carries(seen, "canal-config", "rke2-canal-config", "kube-flannel-cfg")
     config = seen.config("canal-config", "rke2-canal-config")
     mtu = _set_mtu(config.get("veth_mtu", "")) or own.mtu
-    return msgspec.structs.replace(own, mtu=mtu, policy="Calico (Felix)", kube_proxy="left to kube-proxy")
+    return msgspec.structs.replace(own, mtu=mtu, policy="Calico (Felix)", kube_proxy=ServiceProxy.KUBE_PROXY)
 
 
 CANAL = Network(

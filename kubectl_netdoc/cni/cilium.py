@@ -9,7 +9,19 @@ REGION-artifactregistry.gcr.io/gke-release/gke-release/cilium/cilium. Rancher: m
 
 from __future__ import annotations
 
-from kubectl_netdoc.cni.base import Network, Part, Seen, Traits, repository, yes
+from kubectl_netdoc.cni.base import (
+    NOT_WRAPPED,
+    Encapsulation,
+    Encryption,
+    Network,
+    Part,
+    Seen,
+    ServiceProxy,
+    Traits,
+    Tunnel,
+    repository,
+    yes,
+)
 
 IMAGE = repository("cilium", "cilium-ci")
 PARTS = (Part(repository("cilium/operator", "operator-generic", "operator-aws", "operator-azure"), "new nodes get no addresses"),)
@@ -46,25 +58,35 @@ def _routing(config: dict[str, str]) -> str:
     return ("native routing" if _native(config) else "tunnel") + beside
 
 
-def _encapsulation(config: dict[str, str]) -> str:
+def _encapsulation(config: dict[str, str]) -> tuple[Encapsulation, ...]:
     if not config:
-        return ""
+        return ()
     if _native(config):
-        return "none"
-    return {"geneve": "Geneve"}.get(config.get("tunnel-protocol") or config.get("tunnel", ""), "VXLAN")
+        return NOT_WRAPPED
+    geneve = (config.get("tunnel-protocol") or config.get("tunnel", "")) == "geneve"
+    return (Encapsulation(Tunnel.GENEVE if geneve else Tunnel.VXLAN),)
 
 
-def _encryption(config: dict[str, str]) -> str:
+def _encryption(config: dict[str, str]) -> Encryption:
     if not config:
-        return ""
-    return "WireGuard" if yes(config.get("enable-wireguard")) else "IPsec" if yes(config.get("enable-ipsec")) else "none"
+        return Encryption.UNKNOWN
+    if yes(config.get("enable-wireguard")):
+        return Encryption.WIREGUARD
+    return Encryption.IPSEC if yes(config.get("enable-ipsec")) else Encryption.NONE
 
 
-def _kube_proxy(config: dict[str, str]) -> str:
-    value = config.get("kube-proxy-replacement", "")
-    if value in ("true", "strict"):
-        return "in place of kube-proxy"
-    return f"beside kube-proxy ({value})" if value in ("probe", "partial") else "left to kube-proxy" if value else ""
+REPLACEMENT = {
+    "": ServiceProxy.UNKNOWN,
+    "true": ServiceProxy.NETWORK,
+    "strict": ServiceProxy.NETWORK,
+    "probe": ServiceProxy.PROBE,
+    "partial": ServiceProxy.PARTIAL,
+}
+"""Values of kube-proxy-replacement; every other one leaves Services to kube-proxy."""
+
+
+def _kube_proxy(config: dict[str, str]) -> ServiceProxy:
+    return REPLACEMENT.get(config.get("kube-proxy-replacement", ""), ServiceProxy.KUBE_PROXY)
 
 
 def _mtu(text: str) -> str:
@@ -78,9 +100,9 @@ def dataplane_traits(seen: Seen) -> Traits:
     """Return what is known of GKE Dataplane V2: its settings are Google's."""
     return Traits(
         backend="native routing in the VPC",
-        encapsulation="none",
+        encapsulation=NOT_WRAPPED,
         ipam="from each node's podCIDRs (alias ranges)",
-        kube_proxy="in place of kube-proxy",
+        kube_proxy=ServiceProxy.NETWORK,
         policy="Cilium",
         node_ranges=True,
     )

@@ -10,7 +10,7 @@ API, as is EKS Auto Mode's network.
 
 from __future__ import annotations
 
-from kubectl_netdoc.cni.base import Image, Network, Seen, Traits, daemon_sets, repository, yes
+from kubectl_netdoc.cni.base import NOT_WRAPPED, Image, Network, Seen, ServiceProxy, Traits, daemon_sets, repository, yes
 
 AZURE_NPM = repository("azure-npm")
 CILIUM_OF_AZURE = repository("oss/cilium/cilium", "containernetworking/cilium/cilium")
@@ -23,11 +23,11 @@ def aws(seen: Seen) -> Traits:
     enforces = flags.get("enable-network-policy")
     return Traits(
         backend="addresses of the VPC on the nodes' network interfaces",
-        encapsulation="none",
+        encapsulation=NOT_WRAPPED,
         ipam="aws-node (ipamd)" + (", a /28 at a time (prefix delegation)" if prefixes else ""),
         mtu=flags.get("AWS_VPC_ENI_MTU", ""),
         mtu_of_pods=True,
-        kube_proxy="left to kube-proxy",
+        kube_proxy=ServiceProxy.KUBE_PROXY,
         policy="" if enforces is None else "aws-network-policy-agent" if yes(enforces) else "none (switched off)",
     )
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import msgspec
 
-from kubectl_netdoc.cni.base import Network, Seen, Traits, repository
+from kubectl_netdoc.cni.base import Encapsulation, Encryption, Network, Seen, ServiceProxy, Traits, Tunnel, repository
 from kubectl_netdoc.records.nodes import Node
 
 IMAGE = repository("flannel", "hardened-flannel")
@@ -18,13 +18,13 @@ POLICY = repository("kube-network-policies")
 CONFIGS = ("kube-flannel-cfg",)
 
 CARRIES = {
-    "vxlan": ("VXLAN", "none"),
-    "host-gw": ("none (routes to the nodes)", "none"),
-    "wireguard": ("WireGuard", "WireGuard"),
-    "ipip": ("IPIP", "none"),
-    "ipsec": ("IPsec", "IPsec"),
-    "udp": ("UDP, in user space", "none"),
-    "alloc": ("none (nothing is set up between nodes)", "none"),
+    "vxlan": (Encapsulation(Tunnel.VXLAN), Encryption.NONE),
+    "host-gw": (Encapsulation(Tunnel.NONE, " (routes to the nodes)"), Encryption.NONE),
+    "wireguard": (Encapsulation(Tunnel.WIREGUARD), Encryption.WIREGUARD),
+    "ipip": (Encapsulation(Tunnel.IPIP), Encryption.NONE),
+    "ipsec": (Encapsulation(Tunnel.IPSEC), Encryption.IPSEC),
+    "udp": (Encapsulation(Tunnel.UDP, ", in user space"), Encryption.NONE),
+    "alloc": (Encapsulation(Tunnel.NONE, " (nothing is set up between nodes)"), Encryption.NONE),
 }
 """Backend, and what it makes of encapsulation and encryption."""
 
@@ -34,10 +34,10 @@ def carries(seen: Seen, *configs: str) -> Traits:
     config = seen.config(*configs)
     told = {note.flannel_backend for note in seen.notes if note.flannel_backend}
     backend = ", ".join(sorted(told)) or config.get("Backend.Type", "")
-    encapsulation, encryption = CARRIES.get(backend, ("", ""))
+    encapsulation, encryption = CARRIES.get(backend, (None, Encryption.UNKNOWN))
     return Traits(
         backend=backend,
-        encapsulation=encapsulation,
+        encapsulation=(encapsulation,) if encapsulation else (),
         encryption=encryption,
         ipam="host-local, from each node's podCIDRs",
         mtu=config.get("Backend.MTU", ""),
@@ -48,7 +48,7 @@ def carries(seen: Seen, *configs: str) -> Traits:
 def traits(seen: Seen) -> Traits:
     """Return how flannel carries packets, and who enforces policies beside it."""
     policy = "kube-network-policies, in its own pod" if seen.runs(POLICY) else "none of its own"
-    return msgspec.structs.replace(carries(seen, *CONFIGS), policy=policy, kube_proxy="left to kube-proxy")
+    return msgspec.structs.replace(carries(seen, *CONFIGS), policy=policy, kube_proxy=ServiceProxy.KUBE_PROXY)
 
 
 def trace(node: Node) -> bool:

@@ -7,7 +7,7 @@ docker.io/kindest/kindnetd:v20220510-4929dd75 and v20250512-df8de77b).
 
 from __future__ import annotations
 
-from kubectl_netdoc.cni.base import Image, Network, Seen, Traits, repository
+from kubectl_netdoc.cni.base import NOT_WRAPPED, Encryption, Image, Network, Seen, ServiceProxy, Traits, repository
 
 ENFORCES_SINCE = "v20240813"
 """The first image with kube-network-policies in it (kind 0.24.0); they are named by date."""
@@ -20,10 +20,10 @@ def traits(seen: Seen) -> Traits:
     enforces = min(dated) >= ENFORCES_SINCE if dated else None
     return Traits(
         backend="routes to the nodes",
-        encapsulation="none",
-        encryption="none",
+        encapsulation=NOT_WRAPPED,
+        encryption=Encryption.NONE,
         ipam="host-local, from each node's podCIDRs",
-        kube_proxy="left to kube-proxy",
+        kube_proxy=ServiceProxy.KUBE_PROXY,
         policy="" if enforces is None else "kindnet (kube-network-policies)" if enforces else "none",
         node_ranges=True,
     )

@@ -8,7 +8,18 @@ docs/user-guide.md of v2.
 
 from __future__ import annotations
 
-from kubectl_netdoc.cni.base import Network, Seen, Traits, repository
+from kubectl_netdoc.cni.base import (
+    BETWEEN_SUBNETS,
+    NOT_WRAPPED,
+    Encapsulation,
+    Encryption,
+    Network,
+    Seen,
+    ServiceProxy,
+    Traits,
+    Tunnel,
+    repository,
+)
 from kubectl_netdoc.records.nodes import Node
 
 
@@ -17,14 +28,15 @@ def traits(seen: Seen) -> Traits:
     flags = seen.flags
     routes = flags.get("run-router", "true") == "true"
     overlay = flags.get("enable-overlay", "true") == "true"
-    where = "" if flags.get("overlay-type") == "full" else " between subnets"
+    where = "" if flags.get("overlay-type") == "full" else BETWEEN_SUBNETS
+    tunnel = Tunnel.FOU if flags.get("overlay-encap") == "fou" else Tunnel.IPIP
     return Traits(
         backend="BGP" if routes else "",
-        encapsulation=f"{flags.get('overlay-encap', 'ipip').upper()}{where}" if routes and overlay else "none",
-        encryption="none",
+        encapsulation=(Encapsulation(tunnel, where),) if routes and overlay else NOT_WRAPPED,
+        encryption=Encryption.NONE,
         ipam="host-local, from each node's podCIDRs" if routes else "",
         mtu=flags.get("mtu", ""),
-        kube_proxy="in place of kube-proxy" if flags.get("run-service-proxy") == "true" else "left to kube-proxy",
+        kube_proxy=ServiceProxy.NETWORK if flags.get("run-service-proxy") == "true" else ServiceProxy.KUBE_PROXY,
         policy="kube-router" if flags.get("run-firewall", "true") == "true" else "none",
         node_ranges=routes,
         beside=not routes,

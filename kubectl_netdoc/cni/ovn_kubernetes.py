@@ -9,7 +9,7 @@ images are of one repository, so that the DaemonSet's namespace and name tell, w
 
 from __future__ import annotations
 
-from kubectl_netdoc.cni.base import Network, Seen, Traits, repository
+from kubectl_netdoc.cni.base import Encapsulation, Network, Seen, ServiceProxy, Traits, Tunnel, repository
 from kubectl_netdoc.records.nodes import Node
 
 
@@ -17,11 +17,11 @@ def traits(seen: Seen) -> Traits:
     """Return how OVN-Kubernetes carries packets."""
     return Traits(
         backend="OVN",
-        encapsulation="Geneve",
+        encapsulation=(Encapsulation(Tunnel.GENEVE),),
         ipam="OVN's own, a range for each node in its annotation",
         mtu=seen.config("ovn-config").get("mtu", seen.flags.get("mtu", "")),
         mtu_of_pods=True,
-        kube_proxy="in place of kube-proxy",
+        kube_proxy=ServiceProxy.NETWORK,
         policy="OVN",
     )
 

@@ -7,7 +7,7 @@ and at commit 00f8afd7 (the fork rajchaudhuri/weave-kube).
 
 from __future__ import annotations
 
-from kubectl_netdoc.cni.base import Network, Seen, Traits, repository
+from kubectl_netdoc.cni.base import Encapsulation, Encryption, Network, Seen, ServiceProxy, Traits, Tunnel, repository
 
 POLICY = repository("weave-npc")
 
@@ -17,12 +17,12 @@ def traits(seen: Seen) -> Traits:
     flags = seen.flags
     return Traits(
         backend="fast datapath, else sleeve",
-        encapsulation="VXLAN, or UDP where that does not get through",
-        encryption="set by password" if "WEAVE_PASSWORD" in flags else "none",
+        encapsulation=(Encapsulation(Tunnel.VXLAN, ", or UDP where that does not get through"),),
+        encryption=Encryption.PASSWORD if "WEAVE_PASSWORD" in flags else Encryption.NONE,
         ipam="Weave's own, shared out between the nodes",
         mtu=flags.get("WEAVE_MTU", ""),
         mtu_of_pods=True,
-        kube_proxy="left to kube-proxy",
+        kube_proxy=ServiceProxy.KUBE_PROXY,
         policy="Weave (weave-npc)" if seen.runs(POLICY) else "none",
     )
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from kubectl_netdoc import cni
+from kubectl_netdoc.cni.base import Encryption, Tunnel
 from kubectl_netdoc.cni.cilium import CILIUM
 from kubectl_netdoc.core import ip_families
 from kubectl_netdoc.core.cluster import Cluster
@@ -36,8 +37,11 @@ KNOWN = (VXLAN, IPIP, WIREGUARD, GENEVE)
 """Outer IP 20 or 40; VXLAN and Geneve: UDP 8, their header 8, inner Ethernet 14 (RFC 7348, RFC 8926; Geneve's options come on
 top); WireGuard: UDP 8, header and tag 32 (wireguard.com/protocol); the sums are those of Calico's page on MTU."""
 
-SET_TO = {"VXLAN": VXLAN, "IPIP": IPIP, "Geneve": GENEVE, "none": NONE}
-"""What networks call the encapsulation that they are set to."""
+BY_TUNNEL = {Tunnel.VXLAN: VXLAN, Tunnel.IPIP: IPIP, Tunnel.GENEVE: GENEVE, Tunnel.NONE: NONE}
+"""Of networks that are set to one of these, everywhere alike."""
+
+BY_LINK = {"vxlan": VXLAN, "ipip": IPIP, "wireguard": WIREGUARD, "geneve": GENEVE}
+"""By the kind of a node's link, as rtnetlink names it."""
 
 BACKENDS = {"vxlan": VXLAN, "wireguard": WIREGUARD, "ipip": IPIP, "udp": UDP, "host-gw": NONE}
 """What flannel writes into backend-type, where it tells the encapsulation."""
@@ -71,10 +75,12 @@ def of(cluster: Cluster) -> Encapsulation | None:
 
 
 def _configured(cluster: Cluster) -> Encapsulation | None:
-    """What the one network that gives addresses is set to, where it does not encrypt besides."""
+    """What the one network that gives pods addresses is set to, unless it encrypts too or wraps some packets only."""
     traits = [each.traits for each in cni.recognise(cluster) if each.primary] if cluster.readable(DAEMON_SET) else []
-    plain = [each for each in traits if each.encryption in ("none", "")]
-    return SET_TO.get(plain[0].encapsulation) if len(traits) == 1 and plain else None
+    if len(traits) != 1 or traits[0].encryption not in (Encryption.NONE, Encryption.UNKNOWN):
+        return None
+    ways = traits[0].encapsulation
+    return BY_TUNNEL.get(ways[0].tunnel) if len(ways) == 1 and not ways[0].where else None
 
 
 def underlay_family(cluster: Cluster, family: str) -> str:

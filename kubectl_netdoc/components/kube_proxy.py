@@ -106,7 +106,7 @@ def bearing(cluster: Cluster) -> list[Node]:
 def replaced_by(cluster: Cluster) -> str:
     """Return the network that is set to do kube-proxy's work, nothing where none is or where that can't be read."""
     found = cni.recognise(cluster)
-    return next((each.name for each in found if each.traits.kube_proxy.startswith("in place of")), "")
+    return next((each.name for each in found if each.traits.kube_proxy.replaces_kube_proxy), "")
 
 
 def beside(cluster: Cluster) -> str:
@@ -114,9 +114,7 @@ def beside(cluster: Cluster) -> str:
     replacement: per-packet load balancing by eBPF); nothing where none does.
     """
     found = cni.recognise(cluster)
-    return next(
-        (each.name for each in found if each.name == "Cilium" and each.traits.kube_proxy.startswith(("left to", "beside"))), ""
-    )
+    return next((each.name for each in found if each.name == "Cilium" and each.traits.kube_proxy.leaves_work), "")
 
 
 REPLACING = frozenset({"Cilium", "Calico", "kube-router", "Antrea"})

@@ -5,17 +5,18 @@ from __future__ import annotations
 
 import shlex
 import string
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
 
+from kubectl_netdoc.core.evidence import Evidence, NodePath, ObjectRef, Reference, references, rendered
 from kubectl_netdoc.remediation.commands import Risk, argv
 
-Scalar = str | int | float | bool
-Evidence = dict[str, Scalar | list[str]]
+Scope = Literal["subject", "services", "path", "node", "cluster"]
+"""How an effect is recognised as a cause's own, the closest first."""
 
 
 class Severity(StrEnum):
@@ -80,7 +81,7 @@ class Explains(Struct, frozen=True):
     """
 
     codes: tuple[str, ...]
-    scope: str = "subject"
+    scope: Scope = "subject"
     unless: tuple[str, ...] = ()
 
 
@@ -105,6 +106,7 @@ class Finding(Struct, frozen=True):
 
     ``risk``: what the fix may disturb. ``argv``: each command as an argument list.
     ``recent``: of a cause, what changed in the hour before about the objects it names, newest first.
+    ``references``: the paths and objects that values of the evidence point at, by the value's name.
     """
 
     code: str
@@ -121,6 +123,24 @@ class Finding(Struct, frozen=True):
     explained_by: str = ""
     explains: tuple[str, ...] = ()
     recent: tuple[Recent, ...] = ()
+    references: dict[str, tuple[Reference, ...]] = {}
+
+    @property
+    def nodes(self) -> frozenset[str]:
+        """The nodes that it was seen from or is about: its subject's, else those that its evidence lists."""
+        own = self.subject.node or (self.subject.name if self.subject.kind == "Node" else "")
+        listed = self.evidence.get("nodes", [])
+        return frozenset((own,) if own else listed if isinstance(listed, list) else ())
+
+    @property
+    def paths(self) -> tuple[NodePath, ...]:
+        """The node-to-node paths that it rests on."""
+        return tuple(ref for ref in self.references.get("paths", ()) if isinstance(ref, NodePath))
+
+    def objects(self, name: str = "") -> tuple[ObjectRef, ...]:
+        """The objects that one value of its evidence points at; without a name those of all values."""
+        chosen = [self.references.get(name, ())] if name else self.references.values()
+        return tuple(ref for refs in chosen for ref in refs if isinstance(ref, ObjectRef))
 
 
 class Ignored(Struct, frozen=True, omit_defaults=True):
@@ -155,11 +175,19 @@ class Code(Struct, frozen=True, kw_only=True):
     explains: tuple[Explains, ...] = ()
 
     def on(
-        self, subject: Subject, evidence: Mapping[str, Any] | None = None, /, try_: tuple[str, ...] | None = None, **more: Any
+        self,
+        subject: Subject,
+        evidence: Mapping[str, Any] | None = None,
+        /,
+        try_: tuple[str, ...] | None = None,
+        objects: Iterable[Subject | ObjectRef] = (),
+        **more: Any,
     ) -> Finding:
         """Return the finding of this code on ``subject``; raises ``KeyError`` where evidence lacks a placeholder.
 
         ``try_``: command templates in place of the code's own, for a condition whose fix is not always known.
+        ``objects``: objects that the evidence names in words. Paths and objects among the values of ``evidence`` are kept as
+        data too, see ``Finding.references``.
         """
         evidence = {**(evidence or {}), **more}
         names = msgspec.structs.asdict(subject) | {key: _plain(value) for key, value in evidence.items()}
@@ -170,11 +198,12 @@ class Code(Struct, frozen=True, kw_only=True):
             severity=self.severity,
             subject=subject,
             message=self.message.format(**names),
-            evidence={key: _scalar(value) for key, value in evidence.items()},
+            evidence={key: rendered(value) for key, value in evidence.items()},
             fix=self.fix.format(**names),
             commands=commands,
             risk=self.risk,
             argv=tuple(map(argv, commands)),
+            references=references(evidence | {"objects": objects}),
         )
 
     def placeholders(self) -> frozenset[str]:
@@ -186,12 +215,6 @@ class Code(Struct, frozen=True, kw_only=True):
 
 def _plain(value: Any) -> Any:
     return ", ".join(map(str, value)) if isinstance(value, (list, tuple, set, frozenset)) else value
-
-
-def _scalar(value: Any) -> Scalar | list[str]:
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return [str(item) for item in value]
-    return value if isinstance(value, (str, int, float, bool)) else str(value)
 
 
 def at_least(severity: Severity, floor: Severity) -> bool:

@@ -7,7 +7,6 @@ the checks of the run needed are looked at, and times count from the recording's
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
@@ -26,7 +25,6 @@ from kubectl_netdoc.records.kinds import (
     COREFILE,
     DAEMON_SET,
     DEPLOYMENT,
-    ENDPOINT_SLICE,
     KINDS,
     POD,
     REPLICA_SET,
@@ -63,9 +61,6 @@ OWNERS = 3
 """How far up what made a pod is followed: ReplicaSet, Deployment, and one more."""
 
 WORKLOADS: tuple[Kind[Workload], ...] = (DEPLOYMENT, STATEFUL_SET, DAEMON_SET)
-_WRITTEN = {name.lower(): name for name in KINDS}
-_OBJECT = re.compile(r"\b([A-Za-z]+)[ /](?:([a-z0-9][-a-z0-9.]*)/)?([a-z0-9][-a-z0-9.]*)")
-"""An object as evidence names it: NetworkPolicy shop/deny, deployment/web."""
 
 Key = tuple[str, str, str]
 
@@ -109,8 +104,8 @@ class _History:
         yield from self._with_what_is_behind(subject.kind, subject.namespace, subject.name)
         for node in nodes:
             yield from self._with_what_is_behind("Node", "", node)
-        for kind, namespace, name in _in_evidence(finding):
-            yield from self._with_what_is_behind(kind, namespace, name)
+        for ref in finding.objects():
+            yield from self._with_what_is_behind(*ref.key)
         if finding.check.startswith("dns") or self._is_dns(subject):
             for key in self._dns:
                 yield from self._with_what_is_behind(*key)
@@ -312,18 +307,6 @@ def _by_owner(items: Iterable[Any]) -> dict[Key, list[Any]]:
 
 def _nodes(finding: Finding) -> frozenset[str]:
     """The nodes that a finding names: in its subject, as ``nodes``, or at the ends of ``paths``."""
-    nodes, paths = finding.evidence.get("nodes", []), finding.evidence.get("paths", [])
-    subject = finding.subject
-    named = {subject.node, subject.name if subject.kind == "Node" else "", *(nodes if isinstance(nodes, list) else ())}
-    named |= {end for path in (paths if isinstance(paths, list) else ()) for end in path.split(" -> ")}
-    return frozenset(named - {""})
-
-
-def _in_evidence(finding: Finding) -> Iterator[Key]:
-    """The objects that a finding's evidence names; without a namespace, one of the subject's."""
-    texts = [text for value in finding.evidence.values() for text in (value if isinstance(value, list) else [value])]
-    for text in texts:
-        for kind, namespace, name in _OBJECT.findall(text) if isinstance(text, str) else ():
-            written = _WRITTEN.get(kind.lower(), "")
-            if written and KINDS[written] is not ENDPOINT_SLICE:
-                yield written, namespace or (finding.subject.namespace if KINDS[written].namespaced else ""), name
+    listed, subject = finding.evidence.get("nodes", []), finding.subject
+    named = {subject.node, subject.name if subject.kind == "Node" else "", *(listed if isinstance(listed, list) else ())}
+    return frozenset(named | {end for path in finding.paths for end in path.nodes}) - {""}

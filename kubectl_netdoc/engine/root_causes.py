@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator, Mapping
 import msgspec
 from msgspec import Struct
 
-from kubectl_netdoc.core.finding import Code, Explains, Finding, Severity
+from kubectl_netdoc.core.finding import Code, Explains, Finding, Scope, Severity
 
-CLOSENESS = ("subject", "services", "path", "node", "cluster")
+CLOSENESS: tuple[Scope, ...] = ("subject", "services", "path", "node", "cluster")
 """The scopes of ``Explains``, the closest first."""
 
 
@@ -19,7 +19,7 @@ class _Join(Struct, frozen=True):
 
     cause: Finding
     effect: Finding
-    scope: str
+    scope: Scope
 
 
 def link(findings: Iterable[Finding], codes: Mapping[str, Code]) -> tuple[Finding, ...]:
@@ -120,32 +120,15 @@ def _same(cause: Finding, effect: Finding, explains: Explains) -> bool:
     if explains.scope == "cluster":
         return True
     if explains.scope == "node":
-        return bool(_nodes(effect)) and _nodes(effect) <= _nodes(cause)
+        return bool(effect.nodes) and effect.nodes <= cause.nodes
     if explains.scope == "path":
-        return bool(_paths(effect)) and _paths(effect) <= _paths(cause)
+        return bool(effect.paths) and set(effect.paths) <= set(cause.paths)
     if explains.scope == "services":
-        named = cause.evidence.get("services", [])
-        name = f"{effect.subject.namespace}/{effect.subject.name}"
-        return effect.subject.kind == "Service" and isinstance(named, list) and name in named
+        subject = effect.subject
+        named = {ref.key for ref in cause.objects("services")}
+        return subject.kind == "Service" and (subject.kind, subject.namespace, subject.name) in named
     a, b = cause.subject, effect.subject
     return (a.kind, a.namespace, a.name) == (b.kind, b.namespace, b.name)
-
-
-def _node(finding: Finding) -> str:
-    return finding.subject.node or (finding.subject.name if finding.subject.kind == "Node" else "")
-
-
-def _nodes(finding: Finding) -> set[str]:
-    """The nodes that a finding is about: its subject's, else those its evidence names."""
-    named = finding.evidence.get("nodes", [])
-    own = _node(finding)
-    return {own} if own else set(named) if isinstance(named, list) else set()
-
-
-def _paths(finding: Finding) -> set[str]:
-    """The paths "from -> to" between nodes that a finding is about, as its evidence names them."""
-    named = finding.evidence.get("paths", [])
-    return set(named) if isinstance(named, list) else set()
 
 
 def _root(finding_id: str, parent: Mapping[str, str]) -> str:

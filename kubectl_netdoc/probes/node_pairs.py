@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from itertools import chain
 
 from kubectl_netdoc.core.cluster import Cluster
+from kubectl_netdoc.core.evidence import NodePath
 from kubectl_netdoc.core.facts import Facts
 from kubectl_netdoc.core.finding import Subject
 from kubectl_netdoc.measurements.base import Lost, Peer
@@ -97,9 +98,9 @@ def never_asked(replies: Iterable[Reply]) -> str:
     return lost[0].reason if lost and lost[0] and all(each is not None and not each.asked for each in lost) else ""
 
 
-def arrows(paths: Iterable[Pair]) -> list[str]:
-    """Return paths as evidence names them."""
-    return sorted(f"{one} -> {other}" for one, other in paths)
+def as_paths(pairs: Iterable[Pair]) -> list[NodePath]:
+    """Return pairs of nodes as the paths of evidence, in order."""
+    return sorted(NodePath(one, other) for one, other in pairs)
 
 
 def both_ways(paths: Iterable[Pair]) -> set[Pair]:
@@ -120,7 +121,7 @@ class Place:
 
     def evidence(self) -> dict[str, object]:
         """The nodes and paths (both ways) that a finding about this place rests on, and where it is in words."""
-        return {"nodes": self.nodes, "paths": arrows(both_ways(self.paths)), "between": self.between}
+        return {"nodes": self.nodes, "paths": as_paths(both_ways(self.paths)), "between": self.between}
 
 
 def places(bad: Iterable[Pair], measured: Iterable[Pair]) -> list[Place]:

@@ -10,6 +10,7 @@ from msgspec import Struct
 from kubectl_netdoc import cni
 from kubectl_netdoc.core import ip_families
 from kubectl_netdoc.core.cluster import Cluster
+from kubectl_netdoc.core.evidence import ObjectRef
 from kubectl_netdoc.measurements.base import Address, OwnService, Peer
 from kubectl_netdoc.measurements.connect import Connect, Echo
 from kubectl_netdoc.measurements.statistics import evenly
@@ -100,7 +101,12 @@ class Target(Struct, frozen=True):
     @property
     def name(self) -> str:
         """Namespace, name and port."""
-        return f"{self.service.namespace}/{self.service.name}:{self.port.port}"
+        return str(self.ref)
+
+    @property
+    def ref(self) -> ObjectRef:
+        """The Service with this port, as evidence points at it."""
+        return ObjectRef.to("Service", self.service, self.port.port)
 
     def through(self, node: str) -> list[Connect]:
         """The connects to the ClusterIPs from a node; none where a Local policy leaves the node out.

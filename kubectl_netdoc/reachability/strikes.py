@@ -8,7 +8,6 @@ then, as a ``warn`` does, it weakens them.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
@@ -25,7 +24,7 @@ EVERYWHERE = ("Cluster", "Node", "NodePair", "DaemonSet", "Nameserver")
 PROVEN = ("Cluster", "Node", "NodePair", "DaemonSet")
 """Kinds of subjects that stop a way only where that was measured: a pod outlives much that is wrong with its node's agents."""
 
-_POD = re.compile(r"([a-z0-9.-]+)/([a-z0-9.-]+)( |$)")
+Pair = tuple[str, str]
 
 
 @dataclass(frozen=True)
@@ -74,7 +73,7 @@ class _Judge:
         role = self._role(finding)
         if role is None or (not role and self._far(finding)):
             return None
-        about = declared or Topic(at=At.PATH if finding.evidence.get("paths") else At.ENDS if _nodes(finding) else At.ANY)
+        about = declared or Topic(at=At.PATH if finding.paths else At.ENDS if _nodes(finding) else At.ANY)
         hop = self._hop(finding, about, role)
         if not self._of_use(about, hop) or not self._caused_here(finding, hop):
             return None
@@ -85,7 +84,7 @@ class _Judge:
         """The hop that the subject stands for, "" where it is no end of a way, None where it is not on this one."""
         subject, way = finding.subject, self.way
         found = way.objects.get((subject.kind, subject.namespace, subject.name))
-        named = [_service(text) for text in _listed(finding, "services")]
+        named = {(ref.namespace, ref.name) for ref in finding.objects("services")}
         if subject.kind in ("Service", *EVERYWHERE) and not way.services.isdisjoint(named):
             return found or "endpoints"
         if found is not None:
@@ -102,7 +101,7 @@ class _Judge:
         """Whether a finding about nodes names none of the way's, so that its legs need not be gone through."""
         if finding.subject.kind not in PROVEN or self.way.entry is not None:
             return False
-        told = _nodes(finding) | {node for path in _listed(finding, "paths") for node in path.split(" -> ")}
+        told = _nodes(finding) | {node for path in finding.paths for node in path.nodes}
         return bool(told) and told.isdisjoint(self.nodes) and _addresses(finding).isdisjoint(self.way.addresses)
 
     def _hop(self, finding: Finding, about: Topic, role: str) -> str:
@@ -113,7 +112,7 @@ class _Judge:
             return about.hop
         if role:
             return role
-        return "path" if finding.evidence.get("paths") or finding.subject.kind == "NodePair" else "source"
+        return "path" if finding.paths or finding.subject.kind == "NodePair" else "source"
 
     def _of_use(self, about: Topic, hop: str) -> bool:
         uses = self.way.uses
@@ -131,7 +130,7 @@ class _Judge:
             return True
         if declared.act is Act.NEWCOMERS:
             return any(self._new(leg, cause) for leg in self.legs)
-        if _listed(cause, "pods") and not any(self._of_pods(cause, leg) for leg in self.legs):
+        if cause.objects("pods") and not any(self._of_pods(cause, leg) for leg in self.legs):
             return False
         return declared.use is Use.NEVER or self._of_use(declared, hop)
 
@@ -139,8 +138,8 @@ class _Judge:
         """The legs that it is on. What does not differ between legs is asked once, what nodes tell once for each two of them."""
         if not (self._of_service(finding, hop) and self._of_family(finding) and self._of_zone(finding)):
             return frozenset()
-        paths, nodes = frozenset(_listed(finding, "paths")), frozenset(_nodes(finding))
-        pods = frozenset((match[1], match[2]) for text in _listed(finding, "pods") if (match := _POD.match(text)))
+        paths, nodes = frozenset(path.nodes for path in finding.paths), frozenset(_nodes(finding))
+        pods = _pods(finding)
         legs = [leg for pair in self._pairs(about.at, hop, paths, nodes) for leg in self.by_nodes[pair]]
         named = _addresses(finding) & self.way.addresses
         if named:
@@ -149,20 +148,19 @@ class _Judge:
             leg for leg in legs if (not pods or leg[0].pod in pods or leg[1].pod in pods) and self._of_subject(finding, leg)
         )
 
-    def _pairs(self, at: At, hop: str, paths: frozenset[str], nodes: frozenset[str]) -> Iterable[tuple[str, str]]:
+    def _pairs(self, at: At, hop: str, paths: frozenset[Pair], nodes: frozenset[str]) -> Iterable[tuple[str, str]]:
         """The pairs of nodes that it is about; where paths are named, those are looked up instead of trying each pair."""
         if paths and hop != "name" and at in (At.PATH, At.ENDS):
-            told = {(one, other) for path in paths for one, _, other in (path.partition(" -> "),)}
-            return (told | {(other, one) for one, other in told}) & self.by_nodes.keys()
+            return (paths | {(other, one) for one, other in paths}) & self.by_nodes.keys()
         return [pair for pair in self.by_nodes if self._at(at, hop, pair, paths, nodes)]
 
-    def _at(self, at: At, hop: str, pair: tuple[str, str], paths: frozenset[str], nodes: frozenset[str]) -> bool:
+    def _at(self, at: At, hop: str, pair: tuple[str, str], paths: frozenset[Pair], nodes: frozenset[str]) -> bool:
         """Whether two nodes are those that it is about."""
         one, others = pair[0], self.way.dns_nodes if hop == "name" else frozenset({pair[1]})
         if at is At.ANY or not (paths or nodes):
             return True
         if paths and at in (At.PATH, At.ENDS):
-            return any(f"{one} -> {other}" in paths or f"{other} -> {one}" in paths for other in others)
+            return any((one, other) in paths or (other, one) in paths for other in others)
         if at is At.SAME:
             return one in others and one in nodes
         if at is At.TO:
@@ -174,8 +172,8 @@ class _Judge:
 
     def _of_pods(self, finding: Finding, leg: Leg) -> bool:
         """Where pods are named with their namespaces, only those are meant."""
-        named = [match for text in _listed(finding, "pods") if (match := _POD.match(text))]
-        return not named or any((match[1], match[2]) in (end.pod for end in leg) for match in named)
+        named = _pods(finding)
+        return not named or any(end.pod in named for end in leg)
 
     def _of_subject(self, finding: Finding, leg: Leg) -> bool:
         subject = finding.subject
@@ -188,12 +186,11 @@ class _Judge:
     def _of_service(self, finding: Finding, hop: str) -> bool:
         """Where Services, addresses and ports are named, one of them has to be on the way."""
         ports = frozenset({53}) if hop == "name" else self.way.ports
-        named = [text for text in _listed(finding, "services") if ":" in text]
-        mine = [text for text in named if hop == "name" or not self.way.services or _service(text) in self.way.services]
-        if named and self.way.services and not mine and hop != "name":
+        named, services = [ref for ref in finding.objects("services") if ref.port], self.way.services
+        mine = [ref for ref in named if hop == "name" or not services or (ref.namespace, ref.name) in services]
+        if named and services and not mine and hop != "name":
             return False
-        numbers = {int(text.rpartition(":")[2]) for text in mine if text.rpartition(":")[2].isdigit()}
-        numbers |= {int(text.rpartition(":")[2]) for text in _texts(finding, "address") if re.search(r"[0-9\]]:\d+$", text)}
+        numbers = {ref.port for ref in (*mine, *finding.objects("address"))}
         if hop != "name" and isinstance(finding.evidence.get("port"), int):
             numbers.add(int(str(finding.evidence["port"])))
         return not numbers or not ports or not numbers.isdisjoint(ports)
@@ -212,7 +209,7 @@ class _Judge:
 
     def _weigh(self, finding: Finding, declared: Topic | None, hop: str, legs: frozenset[Leg]) -> Strike:
         about = declared or Topic()
-        if declared is None and finding.subject.kind == "Cluster" and not (_nodes(finding) or finding.evidence.get("paths")):
+        if declared is None and finding.subject.kind == "Cluster" and not (_nodes(finding) or finding.paths):
             return Strike(finding, hop, Effect.PERHAPS, legs)
         if about.act is Act.OPENS:
             return Strike(finding, hop, Effect.OPENS, legs)
@@ -239,26 +236,16 @@ class _Judge:
         return finding.subject.kind not in PROVEN
 
 
-def _listed(finding: Finding, key: str) -> list[str]:
-    found = finding.evidence.get(key, [])
-    return [str(item) for item in found] if isinstance(found, list) else []
-
-
-def _texts(finding: Finding, key: str) -> list[str]:
-    found = finding.evidence.get(key, [])
-    return [str(item) for item in found] if isinstance(found, list) else [str(found)]
+def _pods(finding: Finding) -> frozenset[tuple[str, str]]:
+    """Namespace and name of each pod that a finding names."""
+    return frozenset((ref.namespace, ref.name) for ref in finding.objects("pods"))
 
 
 def _addresses(finding: Finding) -> frozenset[str]:
-    """What stands last in the lists of the evidence, as addresses do: ``worker 172.18.0.2``."""
-    lists = (item for item in finding.evidence.values() if isinstance(item, list))
-    return frozenset(text.rpartition(" ")[2] for item in lists for text in item if " " in text)
-
-
-def _service(text: str) -> tuple[str, str]:
-    """Namespace and name of a Service as evidence names it: ``shop/web``, ``shop/web:80`` or ``shop/web 10.96.0.1``."""
-    namespace, _, name = re.split(r"[: ]", text, maxsplit=1)[0].partition("/")
-    return namespace, name
+    """The addresses of objects that a finding names: ``worker 172.18.0.2``."""
+    return frozenset(
+        address for ref in finding.objects() if ref.kind != "Address" for address in ref.address.split(", ") if address
+    )
 
 
 def _nodes(finding: Finding) -> set[str]:
@@ -266,5 +253,6 @@ def _nodes(finding: Finding) -> set[str]:
     subject = finding.subject
     if subject.node:
         return {subject.node}
-    listed = set(_listed(finding, "nodes"))
+    nodes = finding.evidence.get("nodes", [])
+    listed = set(nodes) if isinstance(nodes, list) else set()
     return listed | {subject.name} if subject.kind == "Node" else listed

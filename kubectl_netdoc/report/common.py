@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 
+from kubectl_netdoc.core.evidence import NodePath
 from kubectl_netdoc.core.finding import Finding, Unseen
 from kubectl_netdoc.core.report import Report
 from kubectl_netdoc.formats.text import some
@@ -51,13 +52,6 @@ def _reason(item: Unseen) -> str:
     return item.reason + (f"; least rule: {item.grant}" if item.grant else "")
 
 
-def paths(finding: Finding) -> dict[tuple[str, str], str]:
-    """Return what a finding measured between nodes: source and target, and the words for it."""
-    entries = finding.evidence.get("matrix", [])
-    found: dict[tuple[str, str], str] = {}
-    for entry in entries if isinstance(entries, list) else []:
-        path, _, value = str(entry).partition(": ")
-        one, arrow, other = path.partition(" -> ")
-        if arrow:
-            found[one, other] = value
-    return found
+def measured_paths(finding: Finding) -> dict[tuple[str, str], NodePath]:
+    """Return what a finding measured between nodes, by source and target."""
+    return {ref.nodes: ref for ref in finding.references.get("matrix", ()) if isinstance(ref, NodePath)}

@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import re
 from collections.abc import Iterable
 from importlib.resources import files
 
 from jinja2 import Environment, StrictUndefined
 from msgspec import Struct
 
+from kubectl_netdoc.core.evidence import NodePath
 from kubectl_netdoc.core.finding import Finding, Severity
 from kubectl_netdoc.core.report import Report
 from kubectl_netdoc.formats.text import safe
@@ -20,9 +20,6 @@ from kubectl_netdoc.report.text import summary
 
 SHADES = 5
 """Steps of a heatmap, from the least value to the greatest."""
-
-_NUMBER = re.compile(r"\d+(?:\.\d+)?")
-_LOST = re.compile(r"\b[1-9]\d*/\d+ lost")
 
 
 class Cell(Struct, frozen=True):
@@ -82,29 +79,22 @@ def render(report: Report) -> str:
 
 
 def _mesh(finding: Finding) -> Mesh | None:
-    cells = common.paths(finding)
+    cells = common.measured_paths(finding)
     if not cells:
         return None
     nodes = tuple(sorted({node for pair in cells for node in pair}))
-    values = sorted({number for value in cells.values() if (number := _value(value)) is not None})
+    values = sorted({cell.value for cell in cells.values() if cell.value is not None})
     rows = tuple((one, tuple(_cell(cells.get((one, other)), values) for other in nodes)) for one in nodes)
     return Mesh(f"{finding.check} ({finding.code})", finding.message, nodes, rows)
 
 
-def _value(text: str) -> float | None:
-    """The number that a cell's words begin with."""
-    found = _NUMBER.match(text)
-    return float(found[0]) if found else None
-
-
-def _cell(text: str | None, values: list[float]) -> Cell | None:
-    if text is None:
+def _cell(path: NodePath | None, values: list[float]) -> Cell | None:
+    if path is None:
         return None
-    value = _value(text)
-    if value is None:
-        return Cell(text, "broken")
-    place = values.index(value) / (len(values) - 1) if len(values) > 1 else 0.0
-    return Cell(text, f"heat{round(place * (SHADES - 1))}" + (" lossy" if _LOST.search(text) else ""))
+    if path.value is None:
+        return Cell(path.words, "broken")
+    place = values.index(path.value) / (len(values) - 1) if len(values) > 1 else 0.0
+    return Cell(path.words, f"heat{round(place * (SHADES - 1))}" + (" lossy" if path.lossy else ""))
 
 
 def bars(findings: Iterable[Finding]) -> list[Bar]:

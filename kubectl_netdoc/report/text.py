@@ -148,8 +148,8 @@ def matrix(report: Report) -> str:
     """Return the mesh between nodes, a row a source and a column a target, or nothing where it was not measured."""
     cells: dict[tuple[str, str], list[str]] = {}
     for finding in report.findings:
-        for path, value in common.paths(finding).items():
-            cells.setdefault(path, []).append(value)
+        for path, cell in common.measured_paths(finding).items():
+            cells.setdefault(path, []).append(cell.words)
     nodes = sorted({node for pair in cells for node in pair})
     rows = [[safe(one), *(safe("; ".join(cells.get((one, other), ()))) for other in nodes)] for one in nodes]
     return tabulate(rows, headers=["from \\ to", *map(safe, nodes)], disable_numparse=True) if rows else ""

@@ -10,13 +10,14 @@ import msgspec
 
 from kubectl_netdoc.core import ip_families
 from kubectl_netdoc.core.cluster import Cluster
+from kubectl_netdoc.core.evidence import NodePath
 from kubectl_netdoc.core.facts import Facts
 from kubectl_netdoc.core.new_nodes import joins
 from kubectl_netdoc.measurements.connect import Echo, EchoReply
 from kubectl_netdoc.measurements.node import Link, RtnetlinkReply
 from kubectl_netdoc.measurements.requests import Request
 from kubectl_netdoc.probes import node_readings
-from kubectl_netdoc.probes.node_pairs import Pair, arrows, both_ways, pairs
+from kubectl_netdoc.probes.node_pairs import Pair, as_paths, both_ways, pairs
 from kubectl_netdoc.probes.service_targets import proof
 from kubectl_netdoc.records.kinds import NODE, POD
 from kubectl_netdoc.remediation.commands import word
@@ -150,9 +151,9 @@ class Network:
         own = [(link, [address.partition("/")[0] for address in link.addresses]) for link in links if link.kind == "bridge"]
         return [link for link, addresses in own if any(contains(to, ip) for to in ranges for ip in addresses)]
 
-    def around(self, node: str) -> list[str]:
+    def around(self, node: str) -> list[NodePath]:
         """All paths from and to a node, as evidence names them."""
-        return arrows(both_ways((node, other) for other in self.nodes if other != node))
+        return as_paths(both_ways((node, other) for other in self.nodes if other != node))
 
 
 def _lodgers(facts: Facts, ranges: Iterable[str]) -> dict[Key, Counter[str]]:

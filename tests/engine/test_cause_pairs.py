@@ -11,6 +11,7 @@ import pytest
 
 from kubectl_netdoc.cli.check import exit_code
 from kubectl_netdoc.core.check import Check
+from kubectl_netdoc.core.evidence import NodePath, ObjectRef
 from kubectl_netdoc.core.finding import Code, Explains, Finding, Severity, Subject
 from kubectl_netdoc.core.report import CheckResult, Coverage, Report, State
 from kubectl_netdoc.engine import registry, root_causes
@@ -31,8 +32,8 @@ PAIRS: list[Pair] = [
 ]
 WEB = Subject("Service", "web", "shop")
 HERE = {"subject": WEB, "services": WEB, "node": Subject("Node", "n1")}
-NEAR: dict[str, Any] = {"nodes": ["n1"], "paths": ["n1 -> n2"], "services": ["shop/web"]}
-FAR: dict[str, Any] = {"nodes": ["n8"], "paths": ["n8 -> n9"], "services": ["bank/db"]}
+NEAR: dict[str, Any] = {"nodes": ["n1"], "paths": [NodePath("n1", "n2")], "services": [ObjectRef("Service", "web", "shop")]}
+FAR: dict[str, Any] = {"nodes": ["n8"], "paths": [NodePath("n8", "n9")], "services": [ObjectRef("Service", "db", "bank")]}
 
 
 def made(code: Code, subject: Subject, evidence: dict[str, Any]) -> Finding:

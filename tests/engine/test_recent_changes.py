@@ -10,12 +10,14 @@ import msgspec
 import pytest
 
 from kubectl_netdoc.core.cluster import Cluster, Unavailable
+from kubectl_netdoc.core.evidence import NodePath, ObjectRef
 from kubectl_netdoc.core.facts import Measured
-from kubectl_netdoc.core.finding import Evidence, Finding, Recent, Severity, Subject
+from kubectl_netdoc.core.finding import Code, Finding, Recent, Severity, Subject
 from kubectl_netdoc.engine import recent_changes, registry
 from kubectl_netdoc.engine.run import run
 from kubectl_netdoc.records.base import Kind, convert
 from kubectl_netdoc.records.kinds import DAEMON_SET, DEPLOYMENT, KINDS, NODE, REPLICA_SET, STATEFUL_SET
+from kubectl_netdoc.remediation.commands import Risk
 from kubectl_netdoc.sources import bundle
 from kubectl_netdoc.testing import (
     Built,
@@ -54,8 +56,9 @@ def owned(built: Built, kind: str, name: str) -> Built:
 
 def finding(kind: str, name: str, namespace: str = "", check: str = "a_check", node: str = "", **evidence: Any) -> Finding:
     """Return a cause."""
-    fields: Evidence = evidence
-    return Finding("X001", Severity.FAIL, Subject(kind, name, namespace, node), "", fields, "", (), check=check)
+    code = Code(id="X001", severity=Severity.FAIL, risk=Risk.SAFE, title="x", message="x", fix="x")
+    objects = evidence.pop("objects", ())
+    return msgspec.structs.replace(code.on(Subject(kind, name, namespace, node), evidence, objects=objects), check=check)
 
 
 def told(found: Finding, *objects: Built, **more: Any) -> list[tuple[int, str, str]]:
@@ -245,7 +248,7 @@ def test_node(there: Built, words: list[str] | int) -> None:
     "found",
     [
         finding("Service", "x", "shop", nodes=["n1"]),
-        finding("NodePair", "n1--n2", paths=["n1 -> n2"]),
+        finding("NodePair", "n1--n2", paths=[NodePath("n1", "n2")]),
         finding("Service", "x", "shop", node="n1"),
     ],
     ids=["nodes", "paths", "from a node"],
@@ -279,9 +282,9 @@ def test_machinery_of_a_node() -> None:
 @pytest.mark.parametrize(
     "evidence",
     [
-        {"policies": ["NetworkPolicy shop/deny"]},
-        {"policies": "NetworkPolicy shop/other, NetworkPolicy shop/deny and 3 more"},
-        {"by": "networkpolicy/deny"},
+        {"policies": [Subject("NetworkPolicy", "deny", "shop")]},
+        {"objects": [ObjectRef("NetworkPolicy", "other", "shop"), ObjectRef("NetworkPolicy", "deny", "shop")]},
+        {"by": ObjectRef("NetworkPolicy", "deny", "shop")},
     ],
 )
 def test_objects_that_evidence_names(evidence: dict[str, Any]) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kubectl_netdoc.core.evidence import NodePath, ObjectRef
 from kubectl_netdoc.core.finding import CAME_THROUGH, Code, Explains, Finding, Severity, Subject
 from kubectl_netdoc.engine import registry
 from kubectl_netdoc.engine.root_causes import CLOSENESS, link, ranked
@@ -72,15 +73,15 @@ def test_node_scope_is_what_stands_on_nothing_but_that_node() -> None:
 
 def test_path_scope_is_nothing_but_the_paths_of_the_cause() -> None:
     cause, effect = code("A", Explains(("B",), "path")), code("B")
-    broken = cause.on(NODE1, paths=["n1 -> n2", "n1 -> n3"])
-    assert explained([broken, effect.on(WEB, paths=["n1 -> n3"])], cause, effect) == {"B": "A"}
-    assert explained([broken, effect.on(WEB, paths=["n1 -> n3", "n2 -> n3"])], cause, effect) == {}
+    broken = cause.on(NODE1, paths=[NodePath("n1", "n2"), NodePath("n1", "n3")])
+    assert explained([broken, effect.on(WEB, paths=[NodePath("n1", "n3")])], cause, effect) == {"B": "A"}
+    assert explained([broken, effect.on(WEB, paths=[NodePath("n1", "n3"), NodePath("n2", "n3")])], cause, effect) == {}
     assert explained([broken, effect.on(WEB)], cause, effect) == {}
 
 
 def test_services_scope_is_the_services_that_the_cause_names() -> None:
     cause, effect = code("A", Explains(("B",), "services")), code("B")
-    down = cause.on(NODE1, services=["shop/web"])
+    down = cause.on(NODE1, services=[ObjectRef("Service", "web", "shop")])
     assert explained([down, effect.on(WEB)], cause, effect) == {"B": "A"}
     assert explained([down, effect.on(OTHER)], cause, effect) == {}
     assert explained([down, effect.on(Subject("Pod", "web", "shop"))], cause, effect) == {}
@@ -122,7 +123,7 @@ def test_code_that_explains_itself_does_so_for_other_subjects_only() -> None:
 def test_the_closest_of_several_causes_has_the_effect_whatever_the_order() -> None:
     effect = code("E")
     causes = {scope: code(f"A{number}", Explains(("E",), scope)) for number, scope in enumerate(reversed(CLOSENESS))}
-    evidence = {"nodes": ["n1"], "paths": ["n1 -> n2"], "services": ["shop/web"]}
+    evidence = {"nodes": ["n1"], "paths": [NodePath("n1", "n2")], "services": [ObjectRef("Service", "web", "shop")]}
     left = [cause.on(WEB, evidence) for cause in causes.values()]
     for scope in CLOSENESS:
         for findings in ([effect.on(WEB, evidence), *left], [*reversed(left), effect.on(WEB, evidence)]):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from setuptools import find_packages  # type: ignore[import-untyped]
+from setuptools import find_packages
 
 from kubectl_netdoc.core.cluster import Cluster
 from kubectl_netdoc.core.facts import Measured, Vantage

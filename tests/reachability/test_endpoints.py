@@ -12,6 +12,7 @@ import msgspec
 import pytest
 
 from kubectl_netdoc.core.cluster import Cluster
+from kubectl_netdoc.core.evidence import NodePath, ObjectRef, references
 from kubectl_netdoc.core.facts import Facts, Measured, Vantage
 from kubectl_netdoc.core.finding import Finding, Severity, Subject
 from kubectl_netdoc.core.tier import Tier
@@ -249,7 +250,7 @@ def asked(
 
 def finding(subject: Subject, severity: Severity = Severity.FAIL, code: str = "ZZZ001", **evidence: Any) -> Finding:
     """A finding of a check that nobody here knows."""
-    return Finding(code, severity, subject, "", evidence, "", ())
+    return Finding(code, severity, subject, "", evidence, "", (), references=references(evidence))
 
 
 WEB = Subject("Service", "web", "shop")
@@ -260,16 +261,16 @@ WEB = Subject("Service", "web", "shop")
     [
         (WEB, {}, "partly", "endpoints"),
         (Subject("Service", "other", "shop"), {}, "yes", ""),
-        (Subject("Service", "other", "shop"), {"services": ["shop/web:80"]}, "partly", "endpoints"),
-        (WEB, {"services": ["shop/web:443"]}, "yes", ""),
+        (Subject("Service", "other", "shop"), {"services": [ObjectRef("Service", "web", "shop", 80)]}, "partly", "endpoints"),
+        (WEB, {"services": [ObjectRef("Service", "web", "shop", 443)]}, "yes", ""),
         (WEB, {"nodes": ["n2"]}, "partly", "endpoints"),
         (Subject("Pod", "client", "shop"), {}, "no", "source"),
         (Subject("Pod", "web-2", "shop"), {}, "partly", "endpoints"),
         (Subject("Pod", "web-3", "shop"), {}, "yes", ""),
         (Subject("Node", "n1"), {}, "partly", "source"),
         (Subject("Node", "n3"), {}, "yes", ""),
-        (Subject("NodePair", "n1--n2"), {"paths": ["n2 -> n1"]}, "partly", "path"),
-        (Subject("NodePair", "n1--n3"), {"paths": ["n1 -> n3"]}, "yes", ""),
+        (Subject("NodePair", "n1--n2"), {"paths": [NodePath("n2", "n1")]}, "partly", "path"),
+        (Subject("NodePair", "n1--n3"), {"paths": [NodePath("n1", "n3")]}, "yes", ""),
         (Subject("Address", "10.0.2.1"), {}, "partly", "endpoints"),
         (Subject("Address", "10.0.9.9"), {}, "yes", ""),
         (Subject("Cluster", "something"), {}, "unknown", "source"),

@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from kubectl_netdoc import report
-from kubectl_netdoc.core.finding import Evidence, Finding, Grant, Ignored, Recent, Severity, Subject, Unseen
+from kubectl_netdoc.core.evidence import Evidence, NodePath, references
+from kubectl_netdoc.core.finding import Finding, Grant, Ignored, Recent, Severity, Subject, Unseen
 from kubectl_netdoc.core.report import CheckResult, Coverage, Report, State
 from kubectl_netdoc.formats.text import safe
 from kubectl_netdoc.remediation.commands import Risk
@@ -323,9 +324,11 @@ def test_html_allows_its_own_script_alone() -> None:
 
 
 def test_html_draws_each_path_and_each_vantage() -> None:
-    mesh: Evidence = {"matrix": ["a -> b: 1.0 ms", "b -> a: 9.0 ms", "b -> c: fails"]}
+    mesh = references(
+        {"matrix": [NodePath("a", "b", "1.0 ms", 1.0), NodePath("b", "a", "9.0 ms", 9.0), NodePath("b", "c", "fails")]}
+    )
     latency: Evidence = {"p50_ms": 1.0, "p95_ms": 2.0, "max_ms": 4.0, "lost": 0, "sent": 30}
-    paths = msgspec.structs.replace(finding(0, "x", Severity.INFO), evidence=mesh)
+    paths = msgspec.structs.replace(finding(0, "x", Severity.INFO), references=mesh)
     dns = msgspec.structs.replace(
         finding(1, "x", Severity.INFO), check="dns_latency", subject=Subject("Node", "a", node="a"), evidence=latency
     )

@@ -418,12 +418,12 @@ def _api_servers(facts: Facts) -> Iterator[Finding | Unseen]:
                     f"API server {row.address}", "it does not answer, and yet the ClusterIP of kubernetes does", asked=True
                 )
             else:
-                common = {"address": str(row.address), "count": len(servers), "nodes": sorted(row.bad), "tried": len(row.bad)}
+                common = {"address": row.address, "count": len(servers), "nodes": sorted(row.bad), "tried": len(row.bad)}
                 yield DEAD_API.on(Subject("APIServer", str(row.address)), common, outcomes=sorted(set(row.bad.values())))
         for node in row.bad if row.good else ():
             partly.setdefault(node, []).append(row)
         if row.foreign and any(not other.foreign for other in good):
-            yield FOREIGN_CERTIFICATE.on(Subject("APIServer", str(row.address)), address=str(row.address), problem=row.foreign)
+            yield FOREIGN_CERTIFICATE.on(Subject("APIServer", str(row.address)), address=row.address, problem=row.foreign)
     for node, some_rows in partly.items():
         outcomes = sorted({row.bad[node] for row in some_rows})
         common = {"nodes": [node], "first": node, "addresses": [str(row.address) for row in some_rows], "outcomes": outcomes}

@@ -40,6 +40,7 @@ from kubectl_netdoc.api import (
     Facts,
     Finding,
     Needs,
+    ObjectRef,
     Pod,
     Risk,
     Severity,
@@ -176,10 +177,10 @@ def _control_plane(cluster: Cluster, mesh: str, part: Workload, members: int, pa
     yield CONTROL_DOWN.on(Subject("Deployment", part.name, part.namespace), common, try_=try_)
 
 
-def _services(cluster: Cluster, part: Workload) -> list[str]:
+def _services(cluster: Cluster, part: Workload) -> list[ObjectRef]:
     """The Services that lead to a part: with it down, nobody is behind them."""
     found = cluster.leading_to(part.namespace, part.template.metadata.labels) if cluster.readable(SERVICE) else ()
-    return sorted(f"{service.namespace}/{service.name}" for service in found)
+    return sorted(ObjectRef.to("Service", service) for service in found)
 
 
 def _ztunnels(cluster: Cluster, found: Meshes, members: list[Pod]) -> Iterator[Finding]:

@@ -42,6 +42,7 @@ from kubectl_netdoc.api import (
     Finding,
     Lost,
     Needs,
+    NodePath,
     ResolvConfNameserver,
     Risk,
     Severity,
@@ -267,7 +268,7 @@ Judged = tuple[Code, Subject, dict[str, object]]
 
 def _merge(code: Code, subject: Subject, places: list[tuple[str, dict[str, object]]], everywhere: bool) -> Iterator[Finding]:
     if everywhere:
-        paths = sorted({path for _, evidence in places for path in cast("list[str]", evidence.get("paths", []))})
+        paths = sorted({path for _, evidence in places for path in cast("list[NodePath]", evidence.get("paths", []))})
         nodes = [node for node, _ in places]
         yield code.on(subject, places[0][1], try_=_commands(code, nodes), nodes=nodes, paths=paths)
         return
@@ -323,7 +324,7 @@ class _Seen:
             **self.through.evidence(),
             "servers": len(self.direct),
             "answering": self.answering,
-            "paths": sorted(f"{self.node} -> {server.node}" for server, tally in self.direct.items() if not tally.times),
+            "paths": sorted(NodePath(self.node, server.node) for server, tally in self.direct.items() if not tally.times),
             "parts": parts,
             "service_ip": self.ips[0] if self.ips else "",
             "service": str(service),
@@ -383,7 +384,7 @@ def _deaf(seen: _Seen, service: Subject, forbidden: str) -> Iterator[Judged]:
         yield ONLY_CACHE, service, evidence
     for server, tally in seen.direct.items():
         if not tally.times and (seen.answering or seen.through.times):
-            yield DEAF_SERVER, server.subject, {**tally.evidence(), "paths": [f"{seen.node} -> {server.node}"]}
+            yield DEAF_SERVER, server.subject, {**tally.evidence(), "paths": [NodePath(seen.node, server.node)]}
 
 
 def _families(seen: _Seen, service: Subject, vantage: Vantage) -> Iterator[Judged]:

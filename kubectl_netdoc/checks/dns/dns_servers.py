@@ -37,6 +37,7 @@ from kubectl_netdoc.api import (
     Finding,
     Lost,
     Needs,
+    NodePath,
     ResolvConfNameserver,
     Risk,
     Service,
@@ -223,7 +224,7 @@ def _named(watched: _Watched, others: int, others_sent: int) -> Finding:
     tally = Tally(reply for node in bad for reply in watched.seen[node].replies)
     server = watched.server
     subject = Subject("Pod", server.subject.name, server.subject.namespace, bad[0] if clean and len(bad) == 1 else "")
-    paths = [f"{node} -> {server.node}" for node in bad]
+    paths = [NodePath(node, server.node) for node in bad]
     numbers = {**tally.evidence(), "slow": tally.slow, "others": others, "others_sent": others_sent}
     return AILING.on(subject, numbers, nodes=bad, clean=clean or ["none"], paths=paths, on=server.node or "unknown")
 
@@ -294,7 +295,7 @@ def _server_tcp(facts: Facts, server: Server, seen: dict[str, Tally]) -> Iterato
     nodes = sorted(set(seen) - set(doubts))
     if nodes:
         words = sorted({word for node in nodes for word in seen[node].counted()})
-        paths = [f"{node} -> {server.node}" for node in nodes]
+        paths = [NodePath(node, server.node) for node in nodes]
         yield SERVER_NO_TCP.on(server.subject, outcomes=words, nodes=nodes, paths=paths, on=server.node or "unknown")
 
 

@@ -43,6 +43,7 @@ from kubectl_netdoc.api import (
     Kind,
     Lost,
     Needs,
+    ObjectRef,
     Outcome,
     Pod,
     Request,
@@ -246,10 +247,10 @@ def _not_ready(cluster: Cluster, controller: Controller, cls: str, pods: list[Po
     return NOT_READY.on(subject, first, controller=controller.name, pods=len(pods), cls=cls, ingresses=ingresses, nodes=nodes)
 
 
-def _all_services(cluster: Cluster, pods: list[Pod]) -> list[str]:
+def _all_services(cluster: Cluster, pods: list[Pod]) -> list[ObjectRef]:
     """The Services that lead to any port of these pods, its admission webhook's among them."""
     found = (service for pod in pods for service in cluster.leading_to(pod.namespace, pod.metadata.labels))
-    return sorted({f"{service.namespace}/{service.name}" for service in found})
+    return sorted({ObjectRef.to("Service", service) for service in found})
 
 
 def _entrances(cluster: Cluster) -> list[tuple[Controller, Target]]:
@@ -300,7 +301,7 @@ def _silent(facts: Facts, controller: Controller, target: Target, bad: list[tupl
     yield SILENT.on(
         Subject("Service", target.service.name, target.service.namespace),
         controller=controller.name,
-        address=str(target.cluster_ips[0]) if target.cluster_ips else target.name,
+        address=target.cluster_ips[0] if target.cluster_ips else target.name,
         outcomes=sorted({str(outcome) for _, outcome in bad}),
         nodes=sorted({node for node, _ in bad}),
         first=target.endpoints[0].pod,

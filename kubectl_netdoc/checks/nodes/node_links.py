@@ -52,14 +52,6 @@ from kubectl_netdoc.routing import ip_commands, tables
 from kubectl_netdoc.routing.network import AGENTS, BROKEN, Network, plan
 from kubectl_netdoc.routing.tables import Hop
 
-OVERHEADS = {
-    "vxlan": encapsulation.VXLAN,
-    "ipip": encapsulation.IPIP,
-    "wireguard": encapsulation.WIREGUARD,
-    "geneve": encapsulation.GENEVE,
-}
-"""What each kind of tunnel adds."""
-
 MOST_LINES = 12
 """Commands of a finding at most; the rest is of the same form."""
 
@@ -233,8 +225,8 @@ def _sent(network: Network, node: str, used: set[str]) -> Iterator[_Size]:
     default = table.lookup("0.0.0.0/0") or table.lookup("::/0")
     for link in table.tunnels:
         under = table.links.get(table.addresses.get(link.local, "") or (default.dev if default else ""))
-        if pods and under and under.mtu and link.name in used and link.kind in OVERHEADS:
-            extra = OVERHEADS[link.kind].overhead(ip_families.of(link.local))
+        if pods and under and under.mtu and link.name in used and link.kind in encapsulation.BY_LINK:
+            extra = encapsulation.BY_LINK[link.kind].overhead(ip_families.of(link.local))
             held = [route.mtu for route in routes if route.dev == tables.EBPF.get(link.name, link.name)]
             yield _Size(link.name, under.name, min(link.mtu, max(pods), *held), extra, under.mtu)
 

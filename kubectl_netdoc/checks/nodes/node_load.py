@@ -23,7 +23,7 @@ node-exporter mixin (NodeNetworkReceiveErrs: 1 % of packets); Mathis et al. 1997
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from kubectl_netdoc.api import (
     CAME_THROUGH,
@@ -243,22 +243,14 @@ def _sockets(facts: Facts, node: str, reply: KernelReply) -> Iterator[Finding]:
         yield SENT_AGAIN.on(subject, sent=sent, resent=resent, share=round(100 * resent / sent, 1), seconds=seconds, nodes=[node])
 
 
-KINDS: Mapping[str, encapsulation.Encapsulation] = {
-    "vxlan": encapsulation.VXLAN,
-    "ipip": encapsulation.IPIP,
-    "wireguard": encapsulation.WIREGUARD,
-    "geneve": encapsulation.GENEVE,
-}
-
-
 def _overhead(facts: Facts, node: str) -> str:
     """What a node's tunnel adds to a full packet."""
     reply = facts.reply(node_readings.tables(node))
     tunnels = tables.Tables(reply).tunnels if isinstance(reply, RtnetlinkReply) else []
-    used = next((link for link in tunnels if link.up and link.kind in KINDS), None)
+    used = next((link for link in tunnels if link.up and link.kind in encapsulation.BY_LINK), None)
     if used is None:
         return "no tunnel"
-    extra = KINDS[used.kind].over_ipv6 if ":" in used.local else KINDS[used.kind].over_ipv4
+    extra = encapsulation.BY_LINK[used.kind].over_ipv6 if ":" in used.local else encapsulation.BY_LINK[used.kind].over_ipv4
     return f"{used.name} adds {extra} bytes to {used.mtu} ({round(100 * extra / (used.mtu or 1), 1)} %)"
 
 

@@ -45,7 +45,7 @@ from kubectl_netdoc.api import (
 )
 from kubectl_netdoc.core import ip_families
 from kubectl_netdoc.probes import node_readings
-from kubectl_netdoc.probes.node_pairs import NETWORK, Pair, arrows, both_ways
+from kubectl_netdoc.probes.node_pairs import NETWORK, Pair, as_paths, both_ways
 from kubectl_netdoc.routing import ip_commands, tables
 from kubectl_netdoc.routing.network import AGENTS, BROKEN, Network, plan
 from kubectl_netdoc.routing.tables import Hop, Way
@@ -294,7 +294,7 @@ def _finding(network: Network, code: Code, subject: Subject, on: str, flaws: dic
         "ranges": sorted({flaw.range for flaw in flaws.values()}),
         "words": "; ".join(dict.fromkeys(flaw.words for flaw in flaws.values())),
         "lines": shown,
-        "paths": arrows(both_ways(flaws)),
+        "paths": as_paths(both_ways(flaws)),
     }
     agents = () if subject == NETWORK else (AGENTS,)
     return code.on(subject, numbers, try_=(*filter(None, (session,)), *lines, *agents))

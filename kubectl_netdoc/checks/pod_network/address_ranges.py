@@ -42,6 +42,8 @@ from kubectl_netdoc.api import (
     Finding,
     Needs,
     Node,
+    NodePath,
+    ObjectRef,
     Risk,
     Severity,
     Skip,
@@ -176,7 +178,7 @@ def _shared(cluster: Cluster) -> Iterator[Finding]:
             whats.append(what)
             nodes += (name for name in names if name not in nodes)
     for ip, (whats, nodes) in sorted(said.items()):
-        paths = [f"{one} -> {other}" for one in nodes for other in nodes if one != other] if len(nodes) <= NAMED else []
+        paths = [NodePath(one, other) for one in nodes for other in nodes if one != other] if len(nodes) <= NAMED else []
         numbers = {"ip": ip, "what": " and ".join(whats), "count": len(nodes), "shown": some(sorted(nodes), SHOWN)}
         yield SHARED.on(Subject("Address", ip), numbers, nodes=sorted(nodes), paths=paths)
 
@@ -211,7 +213,11 @@ def _pools(cluster: Cluster) -> Iterator[Finding | Unseen]:
         uses, cidr = pool.settings.get("allowedUses", ""), pool.settings.get("cidr", "")
         if yes(pool.settings.get("disabled", "")) or (uses and "Workload" not in uses.split(",")):
             continue
-        within = [f"{name} {ip}" for name, ip in nodes if inside(ip, (cidr,)) and not any(inside(ip, (each,)) for each in kept)]
+        within = [
+            ObjectRef("Node", name, address=ip)
+            for name, ip in nodes
+            if inside(ip, (cidr,)) and not any(inside(ip, (each,)) for each in kept)
+        ]
         if within:
             numbers = {"range": cidr, "count": len(within), "shown": some(sorted(within), SHOWN)}
             yield POOL_OVER_NODES.on(Subject("IPPool", pool.name), numbers, inside=sorted(within)[:NAMED])
@@ -304,18 +310,18 @@ def _doubled(group: list[Range], ages: dict[str, timedelta]) -> Iterator[Finding
     nodes = sorted(held)
     subject = Subject("NodePair", "--".join(nodes)) if len(nodes) == 2 else Subject("Cluster", f"pod range {group[0][0]}")
     numbers = {"count": len(nodes), "shown": some([f"{node} {held[node]}" for node in nodes], SHOWN)}
-    paths = [f"{one} -> {other}" for one in nodes for other in nodes if one != other] if len(nodes) <= NAMED else []
+    paths = [NodePath(one, other) for one in nodes for other in nodes if one != other] if len(nodes) <= NAMED else []
     yield DOUBLED.on(subject, numbers, younger=min(nodes, key=lambda name: ages[name]), nodes=nodes, paths=paths)
 
 
 def _nodes(cluster: Cluster, owners: _Owners) -> Iterator[Finding]:
     """Nodes in the ranges of other nodes: what is in its own range is sent to that node anyhow (GKE's IPv6 is made so)."""
-    found: dict[Range, list[str]] = {}
+    found: dict[Range, list[ObjectRef]] = {}
     for node in cluster.all(NODE):
         for ip in (each.address for each in node.status.addresses if each.type == "InternalIP"):
             for each in owners.of(ip):
                 if each[1] != node.name:
-                    found.setdefault(each, []).append(f"{node.name} {ip}")
+                    found.setdefault(each, []).append(ObjectRef.to("Node", node, address=ip))
     for (network, owner), nodes in found.items():
         yield NODE_INSIDE.on(
             Subject("Node", owner),
@@ -327,11 +333,11 @@ def _nodes(cluster: Cluster, owners: _Owners) -> Iterator[Finding]:
 
 
 def _services(cluster: Cluster, owners: _Owners) -> Iterator[Finding]:
-    found: dict[Range, list[str]] = {}
+    found: dict[Range, list[ObjectRef]] = {}
     for service in cluster.all(SERVICE):
         for ip in service.spec.cluster_ips or (service.spec.cluster_ip,):
             for each in owners.of(ip):
-                found.setdefault(each, []).append(f"{service.namespace}/{service.name} {ip}")
+                found.setdefault(each, []).append(ObjectRef.to("Service", service, address=ip))
     for (network, node), services in found.items():
         numbers = {"range": str(network), "count": len(services), "shown": some(sorted(services), SHOWN)}
         yield SERVICE_INSIDE.on(Subject("Node", node), numbers, services=sorted(services)[:NAMED])

@@ -42,6 +42,7 @@ from kubectl_netdoc.api import (
     Facts,
     Finding,
     Needs,
+    NodePath,
     Pod,
     Risk,
     Severity,
@@ -186,7 +187,7 @@ def _judge(cluster: Cluster, node: str, found: dict[str, CniConfigReply], agents
     if files[0].problem:
         yield UNUSABLE.on(subject, try_=lines, file=name, problem=files[0].problem, nodes=[node], way=way)
     elif agreed and _kind(files[0]) != most:
-        paths = [path for other in found if other != node for path in (f"{node} -> {other}", f"{other} -> {node}")]
+        paths = [path for other in found if other != node for path in (NodePath(node, other), NodePath(other, node))]
         numbers = {"file": name, "network": files[0].network, "plugins": files[0].plugins, "paths": paths, "way": way}
         yield FOREIGN.on(subject, common | numbers, try_=lines)
 

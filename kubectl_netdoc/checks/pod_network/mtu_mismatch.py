@@ -36,6 +36,7 @@ from kubectl_netdoc.api import (
     Finding,
     Lost,
     Needs,
+    NodePath,
     PathMtu,
     PathMtuReply,
     Peer,
@@ -222,7 +223,7 @@ def _unseen(paths: _Paths, primary: bool) -> Iterator[Unseen]:
         yield Unseen(f"{paths.family} path MTU of {len(paths.lost)} paths", why, asked=primary)
     if paths.lossy:
         why = "they lose or delay small datagrams too, so what is lost says nothing of sizes: see path_quality"
-        yield Unseen(f"{paths.family} path MTU of {', '.join(node_pairs.arrows(paths.lossy))}", why)
+        yield Unseen(f"{paths.family} path MTU of {', '.join(map(str, node_pairs.as_paths(paths.lossy)))}", why)
 
 
 def _holes(cluster: Cluster, paths: _Paths) -> Iterator[Finding]:
@@ -252,7 +253,7 @@ def _on_nodes(paths: _Paths) -> Iterator[Finding]:
     for (node, other), reply in sorted(paths.replies.items()):
         if node == other and _narrow(reply) and not _told(reply):
             sizes = {"carried": reply.carried, "own": reply.own, "family": paths.family}
-            own = node_pairs.arrows({pair for pair in paths.between if node in pair})
+            own = node_pairs.as_paths({pair for pair in paths.between if node in pair})
             yield ON_NODE.on(Subject("Node", node), sizes, nodes=[node], paths=own)
 
 
@@ -278,7 +279,8 @@ def _own(cluster: Cluster, paths: _Paths) -> Iterator[Finding]:
     whole = sum(not _narrow(paths.replies[pair]) for pair in paths.between)
     used = encapsulation.of(cluster)
     numbers = {"whole": whole, "asked": len(paths.between), "values": values, "used": used.name if used else "not told"}
-    matrix = [f"{one} -> {other}: {paths.replies[one, other].carried}" for one, other in sorted(paths.replies)]
+    carried = {pair: paths.replies[pair].carried for pair in sorted(paths.replies)}
+    matrix = [NodePath(*pair, words=str(size), value=size) for pair, size in carried.items()]
     yield MEASURED.on(subject, numbers, matrix=matrix)
 
 

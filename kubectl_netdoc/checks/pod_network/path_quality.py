@@ -35,6 +35,7 @@ from kubectl_netdoc.api import (
     Finding,
     Lost,
     Needs,
+    NodePath,
     Reply,
     Request,
     Risk,
@@ -247,7 +248,7 @@ def _losses(bursts: _Bursts) -> Iterator[Finding]:
     for place in node_pairs.places(bursts.lossy(), bursts.across):
         lost = [each for pair in place.paths for each in bursts.across[pair]]
         worst = max(place.paths, key=lambda pair: (sum(each.lost for each in bursts.across[pair]), pair))
-        more = {"worst": node_pairs.arrows([worst])[0], "same_node": ", ".join(same) or "not measured"}
+        more = {"worst": node_pairs.as_paths([worst])[0], "same_node": ", ".join(same) or "not measured"}
         code = LOSSY if place.subject.kind == "NodePair" else LOSSY_NODE
         yield code.on(place.subject, place.evidence() | _sums(lost) | more)
 
@@ -287,14 +288,15 @@ def _numbers(bursts: _Bursts) -> dict[str, object]:
     same = [ms for found in bursts.same.values() for ms in _times(found)]
     parts = {"p50_ms": percentile(times, 50), "p95_ms": percentile(times, 95), "max_ms": percentile(times, 100)}
     shown = {key: round(ms, 2) for key, ms in parts.items()}
-    matrix = [f"{one} -> {other}: {_cell(bursts.across[one, other])}" for one, other in sorted(bursts.across)]
+    matrix = [_cell(pair, bursts.across[pair]) for pair in sorted(bursts.across)]
     near = round(percentile(same, 50), 2) if same else "unknown"
     return _sums(rounds) | shown | {"same_node_ms": near, "matrix": matrix}
 
 
-def _cell(rounds: tuple[Round, ...]) -> str:
-    sums = _sums(rounds)
-    return f"{percentile(_times(rounds), 50):.2f} ms, {sums['lost']}/{sums['sent']} lost"
+def _cell(pair: node_pairs.Pair, rounds: tuple[Round, ...]) -> NodePath:
+    sums, median = _sums(rounds), percentile(_times(rounds), 50)
+    words = f"{median:.2f} ms, {sums['lost']}/{sums['sent']} lost"
+    return NodePath(pair[0], pair[1], words, median, lossy=bool(sums["lost"]))
 
 
 check = Check(

@@ -40,6 +40,7 @@ from kubectl_netdoc.api import (
     Finding,
     Needs,
     Node,
+    ObjectRef,
     Pod,
     Risk,
     Severity,
@@ -181,7 +182,7 @@ def _doubled(pods: list[Pod]) -> Iterator[Finding]:
             owners[ip].append(pod)
     for ip, several in sorted(owners.items()):
         if len(several) > 1:
-            names = sorted(f"{pod.namespace}/{pod.name} on {pod.spec.node_name}" for pod in several)
+            names = sorted(ObjectRef.to("Pod", pod, node=pod.spec.node_name) for pod in several)
             nodes = sorted({pod.spec.node_name for pod in several})
             numbers = {"ip": ip, "count": len(names), "shown": some(names, NAMED), "pods": names, "nodes": nodes}
             oldest, *younger = sorted(several, key=_birth)
@@ -207,7 +208,7 @@ def _anew(pod: Pod) -> str:
 
 def _outside(pods: list[Pod], nodes: dict[str, Node]) -> Iterator[Finding | Unseen]:
     """Pods outside; where most are, the ranges are not what the network takes addresses from, and nothing is judged."""
-    found: defaultdict[str, list[str]] = defaultdict(list)
+    found: defaultdict[str, list[ObjectRef]] = defaultdict(list)
     judged = 0
     ranges = {name: _ranges(node) for name, node in nodes.items()}
     for pod in pods:
@@ -215,7 +216,7 @@ def _outside(pods: list[Pod], nodes: dict[str, Node]) -> Iterator[Finding | Unse
         mine = [ip_address(ip) for ip in pod.ips if ip_address(ip).version in {each.version for each in own}]
         judged += bool(mine)
         if not all(any(ip in each for each in own) for ip in mine):
-            found[pod.spec.node_name].append(f"{pod.namespace}/{pod.name} {', '.join(map(str, mine))}")
+            found[pod.spec.node_name].append(ObjectRef.to("Pod", pod, address=", ".join(map(str, mine))))
     if 2 * sum(map(len, found.values())) > judged:
         yield Unseen("addresses against the nodes' ranges", "most pods have theirs from elsewhere")
         return

@@ -43,6 +43,7 @@ from kubectl_netdoc.api import (
     Finding,
     Lost,
     Needs,
+    NodePath,
     Outcome,
     Peer,
     Request,
@@ -60,7 +61,7 @@ from kubectl_netdoc.core.new_nodes import joining
 from kubectl_netdoc.measurements.statistics import percentile
 from kubectl_netdoc.probes import existing_pods
 from kubectl_netdoc.probes import own_policies as policies
-from kubectl_netdoc.probes.node_pairs import Pair, arrows, link, pairs, places
+from kubectl_netdoc.probes.node_pairs import Pair, as_paths, link, pairs, places
 from kubectl_netdoc.probes.service_targets import PROOFS, proof
 from kubectl_netdoc.routing import tables
 
@@ -322,23 +323,25 @@ class _Mesh:
             "nodes": sorted(self.usable),
             "p50_ms": round(percentile(times, 50), 1),
             "max_ms": round(percentile(times, 100), 1),
-            "matrix": [f"{a} -> {b}: {_cell(reply)}" for (a, b), reply in sorted(self.replies.items())],
+            "matrix": [_cell(pair, reply) for pair, reply in sorted(self.replies.items())],
         }
 
     def evidence(self, paths: set[Pair]) -> dict[str, object]:
         """The numbers of a finding about these paths."""
         replies = [self.replies[pair] if pair in self.bad else self.no_udp.get(pair, self.replies[pair]) for pair in paths]
         outcomes = {"impostor" if s.impostor else str(s.outcome) for reply in replies for s in reply.samples}
-        return {"failed": len(paths), "outcomes": sorted(outcomes), "paths": arrows(paths)}
+        return {"failed": len(paths), "outcomes": sorted(outcomes), "paths": as_paths(paths)}
 
 
 def _has(vantage: Vantage, family: str) -> bool:
     return any(ip and ip_families.of(ip) == family for ip in (vantage.ip, *vantage.more_ips))
 
 
-def _cell(reply: EchoReply) -> str:
+def _cell(pair: Pair, reply: EchoReply) -> NodePath:
     times = [sample.ms for sample in reply.samples if sample.who]
-    return f"{percentile(times, 50):.1f} ms" if times else str(reply.samples[-1].outcome)
+    if not times:
+        return NodePath(*pair, str(reply.samples[-1].outcome))
+    return NodePath(*pair, f"{percentile(times, 50):.1f} ms", percentile(times, 50))
 
 
 def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
@@ -391,7 +394,7 @@ def _patterns(facts: Facts, mesh: _Mesh, same: dict[str, list[str]]) -> Iterator
             if len(paths) > 1 and paths <= mesh.bad and paths & left and (direction != "into or out of" or len(paths) > 2):
                 older = existing_pods.reached(facts, node) if direction == "into or out of" else []
                 numbers = mesh.evidence(paths) | {"nodes": [node], "direction": direction, "elders": older}
-                numbers["paths"] = [*arrows(paths), *([f"{node} -> {node}"] if older else [])]
+                numbers["paths"] = [*as_paths(paths), *([NodePath(node, node)] if older else [])]
                 yield (NEWCOMERS if older else NODE_CUT_OFF).on(Subject("Node", node), numbers)
                 left -= paths
     for one, other in sorted({tuple(sorted(pair)) for pair in left}):
@@ -405,7 +408,7 @@ def _no_udp(mesh: _Mesh) -> Iterator[Finding]:
     for one, other in sorted({tuple(sorted(pair)) for pair in mesh.no_udp.keys() - mesh.bad}):
         replies = {pair: mesh.no_udp[pair] for pair in ((one, other), (other, one)) if pair in mesh.no_udp}
         outcomes = sorted({str(sample.outcome) for reply in replies.values() for sample in reply.samples})
-        paths = arrows(replies)
+        paths = as_paths(replies)
         yield NO_UDP.on(link(one, other), one=one, other=other, outcomes=outcomes, paths=paths)
 
 
@@ -421,7 +424,7 @@ def _black_holes(mesh: _Mesh, family: str = "") -> Iterator[Finding]:
         for place in places(paths, mesh.large):
             extreme = max if code is BLACK_HOLE else min
             numbers = {"size": BULK, "got": extreme(holes[pair] for pair in place.paths), "family": family}
-            yield code.on(place.subject, place.evidence() | numbers, paths=arrows(place.paths))
+            yield code.on(place.subject, place.evidence() | numbers, paths=as_paths(place.paths))
 
 
 def _further(facts: Facts, primary: _Mesh) -> Iterator[Finding | Unseen]:
@@ -475,7 +478,7 @@ def _ranges(facts: Facts, mesh: _Mesh) -> Iterator[Finding | Unseen]:
             why = "whether the network gives nodes ranges of its own can't be seen: DaemonSets can't be read"
             yield Unseen(f"{judged[node]} of a new pod on {node}, outside {', '.join(ranges[node])}", why, asked=True)
             return
-        paths = sorted(f"{a} -> {b}" for a, b in mesh.replies if node in (a, b))
+        paths = sorted(NodePath(a, b) for a, b in mesh.replies if node in (a, b))
         yield FOREIGN_RANGE.on(Subject("Node", node), ip=judged[node], ranges=ranges[node], nodes=[node], paths=paths)
 
 

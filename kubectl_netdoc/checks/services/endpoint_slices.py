@@ -37,6 +37,7 @@ from kubectl_netdoc.api import (
     Facts,
     Finding,
     Needs,
+    ObjectRef,
     Pod,
     Risk,
     Service,
@@ -163,7 +164,7 @@ OVERDUE_POD = Code(
 def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     """Judge the slices of each Service, then those of none."""
     cluster = facts.cluster
-    overdue: dict[tuple[str, str], list[str]] = {}
+    overdue: dict[tuple[str, str], list[ObjectRef]] = {}
     for service in cluster.services():
         if service.metadata.deletion_timestamp is not None or service.spec.type == "ExternalName":
             continue
@@ -172,7 +173,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
         if cluster.readable(POD) and service.spec.selector:
             yield from _pods(cluster, service)
             for pod in _overdue(cluster, service, timedelta(seconds=facts.threshold(OVERDUE))):
-                overdue.setdefault((pod.namespace, pod.name), []).append(f"{service.namespace}/{service.name}")
+                overdue.setdefault((pod.namespace, pod.name), []).append(ObjectRef.to("Service", service))
     if overdue and cluster.unread(NODE):
         why = "should have ended long ago, and whether their nodes are down can't be seen: Nodes can't be read"
         yield Unseen(f"{len(overdue)} pods", why, asked=True)

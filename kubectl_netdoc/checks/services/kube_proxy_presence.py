@@ -40,6 +40,7 @@ from kubectl_netdoc.api import (
     Finding,
     Needs,
     Node,
+    ObjectRef,
     Pod,
     Request,
     Risk,
@@ -323,7 +324,7 @@ def _doubled(cluster: Cluster, proxies: dict[str, list[Pod]]) -> Iterator[Findin
     }
     found = {node: pods for node, pods in found.items() if len(pods) > 1}
     if found:
-        pods = sorted({f"{pod.namespace}/{pod.name}" for pods in found.values() for pod in pods})
+        pods = sorted({ObjectRef.to("Pod", pod) for pods in found.values() for pod in pods})
         owners = {
             f"{reference.kind} {pod.namespace}/{reference.name}"
             for pods in found.values()

@@ -49,6 +49,7 @@ from kubectl_netdoc.api import (
     Lost,
     Needs,
     Node,
+    NodePath,
     Outcome,
     Request,
     Risk,
@@ -349,13 +350,13 @@ def _deaf(cluster: Cluster, name: str, rows: list[_Row]) -> Finding:
         Subject("Node", name),
         ip=rows[0].port.ips[name],
         ports=[row.port.number for row in rows],
-        services=[row.port.target.name for row in rows],
+        services=[row.port.target.ref for row in rows],
         outcomes=sorted({str(outcome) for row in rows for outcome in row.into(name).values()}),
         answering=sorted({other for row in rows for other in row.answering}),
         from_itself=sorted({str(row.itself.get(name, "not tried")) for row in rows}),
         nodes=[name],
         nodes_from=sources,
-        paths=[f"{source} -> {name}" for source in sources],
+        paths=[NodePath(source, name) for source in sources],
     )
 
 

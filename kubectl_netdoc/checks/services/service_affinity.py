@@ -32,6 +32,7 @@ from kubectl_netdoc.api import (
     Finding,
     Lost,
     Needs,
+    ObjectRef,
     OwnService,
     Risk,
     Severity,
@@ -70,9 +71,9 @@ def sticky(cluster: Cluster, node: str) -> Echo:
     return Echo(node, OwnService(sticky=True), samples=CONNECTS, wait=sync(cluster))
 
 
-def _wanting(cluster: Cluster) -> list[str]:
+def _wanting(cluster: Cluster) -> list[ObjectRef]:
     """Services that ask for affinity."""
-    return [f"{s.namespace}/{s.name}" for s in cluster.services() if s.spec.session_affinity == "ClientIP"]
+    return [ObjectRef.to("Service", s) for s in cluster.services() if s.spec.session_affinity == "ClientIP"]
 
 
 def plan(cluster: Cluster) -> Iterator[Echo]:

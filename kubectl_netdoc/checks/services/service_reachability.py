@@ -47,6 +47,7 @@ from kubectl_netdoc.api import (
     Finding,
     Lost,
     Needs,
+    NodePath,
     Outcome,
     OwnService,
     Peer,
@@ -464,7 +465,7 @@ def _lenient(cluster: Cluster, row: _Row) -> Iterator[Finding | Unseen]:
             why = "it refuses, and may be a host's process: Pods can't be read"
             yield Unseen(f"{row.target.name} on {endpoint.address}", why, asked=True)
         elif endpoint.lenient:
-            yield LENIENT.on(row.subject, address=str(endpoint.address))
+            yield LENIENT.on(row.subject, address=endpoint.address)
 
 
 def _answering(rows: list[_Row]) -> set[tuple[str, str]]:
@@ -517,7 +518,7 @@ def _refused(facts: Facts, rows: list[_Row], answering: set[tuple[str, str]]) ->
     row = next((r for r in rows if (r.subject.namespace, r.subject.name) not in answering), rows[0])
     first, declared = next(iter(row.direct)), _declared(facts, row)
     told = [str(number) if protocol == "TCP" else f"{number}/{protocol}" for number, protocol in declared]
-    common = {"port": first.address.port, "services": [r.target.name for r in rows], "first": first.pod}
+    common = {"port": first.address.port, "services": [r.target.ref for r in rows], "first": first.pod}
     common |= {
         "declared": told,
         "ports": told or "none",
@@ -567,8 +568,8 @@ def _silent(facts: Facts, endpoint: Endpoint, rows: list[_Row], rejecting: bool)
     bad = {node: outcome for node, outcome in bad.items() if node not in doubts}
     if not bad:
         return
-    paths = sorted(f"{node} -> {endpoint.node}" for node in bad) if endpoint.node else []
-    common = {"services": [row.target.name for row in rows], "address": str(endpoint.address), "nodes": sorted(bad)}
+    paths = sorted(NodePath(node, endpoint.node) for node in bad) if endpoint.node else []
+    common = {"services": [row.target.ref for row in rows], "address": endpoint.address, "nodes": sorted(bad)}
     common |= {"outcomes": sorted({str(outcome) for outcome in bad.values()}), "paths": paths}
     if endpoint.gone and bad.keys() == seen.keys():
         lines = (*GONE.commands, *((REMAKE,) if _remade(facts, namespace, endpoint.slice) else ()))
@@ -594,7 +595,7 @@ def _only_direct(row: _Row) -> Iterator[Finding]:
             bad[ip, node] = outcome
     if bad:
         nodes = sorted({node for _, node in bad})
-        addresses = sorted({str(ip) for ip, _ in bad})
+        addresses = sorted({ip for ip, _ in bad}, key=str)
         outcomes = sorted({str(outcome) for outcome in bad.values()})
         yield ONLY_DIRECT.on(row.subject, nodes=nodes, first=nodes[0], outcomes=outcomes, address=addresses)
 

@@ -207,7 +207,7 @@ def _finding(service: Service, to: Address, untranslated: bool, by_node: dict[st
         "nodes": nodes,
         "count": len(flows),
         "clients": f"{', '.join(clients[:3])}{f' and {len(clients) - 3} more' if len(clients) > 3 else ''}",
-        "address": str(to),
+        "address": to,
         "ip": to.ip,
         "port": to.port,
         "gone": sorted({str(flow.answers) for flow in flows})[:4],
