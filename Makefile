@@ -59,12 +59,14 @@ check: .venv/ready  ## all day: lint, types and the quick tests
 	ruff check --quiet
 	ruff format --check --quiet
 	mypy
+	lint-imports --no-cache
 	pytest -n 2 -m "not e2e and not slow and not release"
 
 test: .venv/ready  ## everything that needs no cluster
 	ruff check --quiet
 	ruff format --check --quiet
 	mypy
+	lint-imports --no-cache
 	pytest -n 2 -m "not e2e and not release"
 
 test-python:  ## the tests that need no cluster under another Python: VERSION=3.12 (pyenv's, or one on the PATH)

@@ -1,17 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the author of a check imports; nothing else of netdoc is meant for checks.
+"""What a check imports: the words of a check, the records it reads, what can be measured, and how a fix is printed.
 
-See CONTRIBUTING.md for a check from an empty file to its tests, docs/stability.md for what stays.
+The built-in checks import from here and from the rooms ``cni``, ``components``, ``policy``, ``probes`` and ``routing``, and
+from nothing else of netdoc; so can yours. docs/stability.md says which of it stays, CONTRIBUTING.md leads from an empty file
+to a check with its tests.
 """
 
-from kubectl_netdoc.core.check import Check, Needs, Skip, no_plan
-from kubectl_netdoc.core.cluster import Cluster, Listing, Unavailable, matches
+from kubectl_netdoc.core import ip_families
+from kubectl_netdoc.core.check import Check, Needs, Skip
+from kubectl_netdoc.core.closest_match import nearest_labels, nearest_name, selector_text, set_by_controller, typo
+from kubectl_netdoc.core.cluster import Cluster, Unavailable, matches
 from kubectl_netdoc.core.evidence import NodePath, ObjectRef
 from kubectl_netdoc.core.facts import Facts, Trouble, Vantage
 from kubectl_netdoc.core.finding import CAME_THROUGH, Code, Explains, Finding, Grant, Severity, Subject, Unseen
-from kubectl_netdoc.core.report import State
+from kubectl_netdoc.core.new_nodes import joining, joins
 from kubectl_netdoc.core.threshold import Threshold
 from kubectl_netdoc.core.tier import Tier
+from kubectl_netdoc.formats import sandbox_event
+from kubectl_netdoc.formats.addresses import is_range
+from kubectl_netdoc.formats.coredns_log import UPSTREAM, Cause
+from kubectl_netdoc.formats.corefile import Corefile, zone_and_port
+from kubectl_netdoc.formats.prometheus_text import Metrics
+from kubectl_netdoc.formats.quantity import cores
+from kubectl_netdoc.formats.sandbox_event import Failure
+from kubectl_netdoc.formats.text import beginning, ending, some
 from kubectl_netdoc.measurements.base import Address, Lost, Outcome, OwnName, OwnService, Peer, ResolvConfNameserver
 from kubectl_netdoc.measurements.canary import Canary, CanaryReply, CanaryTrial
 from kubectl_netdoc.measurements.connect import (
@@ -46,20 +58,27 @@ from kubectl_netdoc.measurements.node import (
 )
 from kubectl_netdoc.measurements.path import Burst, BurstReply, PathMtu, PathMtuReply, Round
 from kubectl_netdoc.measurements.requests import Reply, Request
+from kubectl_netdoc.measurements.statistics import evenly, percentile
 from kubectl_netdoc.records.api_extensions import (
     API_SERVICE,
     DEFINITION,
     MUTATING_WEBHOOKS,
     VALIDATING_WEBHOOKS,
-    APIService,
     Called,
-    Webhook,
-    WebhookConfiguration,
+    CalledService,
 )
-from kubectl_netdoc.records.base import Kind
-from kubectl_netdoc.records.cni import NETWORK_AGENT, NETWORK_CONFIG, NETWORK_KINDS, NETWORK_LOG
-from kubectl_netdoc.records.gateway_api import GATEWAY_CLASS, REFERENCE_GRANT, Gateway
-from kubectl_netdoc.records.ingress import INGRESS_CLASS, TLS_SECRET, Ingress, IngressClass, TlsCertificate
+from kubectl_netdoc.records.base import Condition, Kind
+from kubectl_netdoc.records.cni import (
+    CALICO_INSTALLATION,
+    CALICO_POOL,
+    CALICO_RESERVATION,
+    METALLB_L2,
+    NETWORK_AGENT,
+    NETWORK_KINDS,
+)
+from kubectl_netdoc.records.config_maps import CorefileMap
+from kubectl_netdoc.records.gateway_api import GATEWAY_CLASS, REFERENCE_GRANT, Gateway, Reference, Route
+from kubectl_netdoc.records.ingress import INGRESS_CLASS, TLS_SECRET, Ingress, TlsCertificate, tls_secrets
 from kubectl_netdoc.records.kinds import (
     ADMIN_NETWORK_POLICY,
     COREFILE,
@@ -70,7 +89,6 @@ from kubectl_netdoc.records.kinds import (
     EVENT,
     GATEWAY,
     INGRESS,
-    JOB,
     NAMESPACE,
     NATIVE_POLICIES,
     NETWORK_POLICY,
@@ -80,23 +98,30 @@ from kubectl_netdoc.records.kinds import (
     POD_METRICS,
     POLICIES,
     REPLICA_SET,
+    REPLICATION_CONTROLLER,
     ROOT_CERTIFICATE,
     ROUTES,
     SERVICE,
     STATEFUL_SET,
     WORKLOADS,
 )
-from kubectl_netdoc.records.kube_proxy import PROXY_CONFIG
+from kubectl_netdoc.records.logs import DnsLog
 from kubectl_netdoc.records.nodes import Node
-from kubectl_netdoc.records.pods import Pod
-from kubectl_netdoc.records.service_mesh import PEER_AUTHENTICATION, PeerAuthentication
-from kubectl_netdoc.records.services import Endpoint, EndpointSlice, Service
+from kubectl_netdoc.records.pods import Container, Pod
+from kubectl_netdoc.records.python_images import registry_of
+from kubectl_netdoc.records.service_mesh import PEER_AUTHENTICATION
+from kubectl_netdoc.records.services import Endpoint, EndpointSlice, Service, ServicePort
 from kubectl_netdoc.records.workloads import Workload
-from kubectl_netdoc.remediation.commands import Risk, on_node
+from kubectl_netdoc.remediation import patches
+from kubectl_netdoc.remediation.commands import Risk, on_node, shell_word
+from kubectl_netdoc.remediation.patches import selector_patch
 
 __all__ = [
     "ADMIN_NETWORK_POLICY",
     "API_SERVICE",
+    "CALICO_INSTALLATION",
+    "CALICO_POOL",
+    "CALICO_RESERVATION",
     "CAME_THROUGH",
     "COREFILE",
     "DAEMON_SET",
@@ -109,14 +134,12 @@ __all__ = [
     "GATEWAY_CLASS",
     "INGRESS",
     "INGRESS_CLASS",
-    "JOB",
+    "METALLB_L2",
     "MUTATING_WEBHOOKS",
     "NAMESPACE",
     "NATIVE_POLICIES",
     "NETWORK_AGENT",
-    "NETWORK_CONFIG",
     "NETWORK_KINDS",
-    "NETWORK_LOG",
     "NETWORK_POLICY",
     "NODE",
     "OWNERS",
@@ -124,24 +147,26 @@ __all__ = [
     "POD",
     "POD_METRICS",
     "POLICIES",
-    "PROXY_CONFIG",
     "REFERENCE_GRANT",
+    "REPLICATION_CONTROLLER",
     "REPLICA_SET",
     "ROOT_CERTIFICATE",
     "ROUTES",
     "SERVICE",
     "STATEFUL_SET",
     "TLS_SECRET",
+    "UPSTREAM",
     "VALIDATING_WEBHOOKS",
     "WORKLOADS",
-    "APIService",
     "Address",
     "Burst",
     "BurstReply",
     "Called",
+    "CalledService",
     "Canary",
     "CanaryReply",
     "CanaryTrial",
+    "Cause",
     "Certificate",
     "CertificateReply",
     "Check",
@@ -150,10 +175,15 @@ __all__ = [
     "CniConfigReply",
     "CniFile",
     "Code",
+    "Condition",
     "Connect",
     "ConnectReply",
     "Conntrack",
     "ConntrackReply",
+    "Container",
+    "Corefile",
+    "CorefileMap",
+    "DnsLog",
     "DnsLookup",
     "DnsReply",
     "DnsSample",
@@ -164,6 +194,7 @@ __all__ = [
     "EndpointSlice",
     "Explains",
     "Facts",
+    "Failure",
     "Finding",
     "Flow",
     "Forwarding",
@@ -172,14 +203,13 @@ __all__ = [
     "HttpGet",
     "HttpReply",
     "Ingress",
-    "IngressClass",
     "Kernel",
     "KernelReply",
     "KernelRoute",
     "Kind",
     "Link",
-    "Listing",
     "Lost",
+    "Metrics",
     "Needs",
     "Neighbour",
     "Node",
@@ -191,8 +221,8 @@ __all__ = [
     "PathMtu",
     "PathMtuReply",
     "Peer",
-    "PeerAuthentication",
     "Pod",
+    "Reference",
     "Reply",
     "Request",
     "ResolvConf",
@@ -200,14 +230,15 @@ __all__ = [
     "ResolvConfReply",
     "Risk",
     "Round",
+    "Route",
     "Rtnetlink",
     "RtnetlinkReply",
     "Service",
+    "ServicePort",
     "ServiceRules",
     "ServiceRulesReply",
     "Severity",
     "Skip",
-    "State",
     "Subject",
     "Threshold",
     "Tier",
@@ -216,10 +247,29 @@ __all__ = [
     "Unavailable",
     "Unseen",
     "Vantage",
-    "Webhook",
-    "WebhookConfiguration",
     "Workload",
+    "beginning",
+    "cores",
+    "ending",
+    "evenly",
+    "ip_families",
+    "is_range",
+    "joining",
+    "joins",
     "matches",
-    "no_plan",
+    "nearest_labels",
+    "nearest_name",
     "on_node",
+    "patches",
+    "percentile",
+    "registry_of",
+    "sandbox_event",
+    "selector_patch",
+    "selector_text",
+    "set_by_controller",
+    "shell_word",
+    "some",
+    "tls_secrets",
+    "typo",
+    "zone_and_port",
 ]

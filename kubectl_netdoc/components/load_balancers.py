@@ -13,7 +13,7 @@ from kubectl_netdoc.formats.text import beginning, ending
 from kubectl_netdoc.records.kinds import EVENT, POD
 from kubectl_netdoc.records.pods import Pod
 from kubectl_netdoc.records.services import Service
-from kubectl_netdoc.remediation.commands import word
+from kubectl_netdoc.remediation.commands import shell_word
 
 UNCLAIMED = timedelta(seconds=20)
 """A controller that handles a load balancer says so in an Event within seconds."""
@@ -82,7 +82,7 @@ def _service_lb(cluster: Cluster, service: Service) -> Pending | None:
         f"{why}: {said}",
         mend=FREE_A_PORT if busy else "See what keeps the pods of ServiceLB from the nodes.",
         commands=(
-            f"kubectl -n {word(first.namespace)} get pods -o wide -l {word(f'{label}={service.name}')}",
+            f"kubectl -n {shell_word(first.namespace)} get pods -o wide -l {shell_word(f'{label}={service.name}')}",
             "kubectl get services -A --field-selector spec.type=LoadBalancer",
         ),
     )

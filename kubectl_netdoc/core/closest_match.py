@@ -28,7 +28,7 @@ GIVEN = frozenset({"pod-name", "pod-index", "controller-uid", "job-name", "pod-t
 """Labels, without their prefix, that a controller gives each pod."""
 
 
-def given(key: str) -> bool:
+def set_by_controller(key: str) -> bool:
     """Whether controllers write a label and people only copy it: a pod's own name or number, a revision, a virtual machine's."""
     prefix, _, name = key.rpartition("/")
     return name in GIVEN or name.endswith("-hash") or prefix == "kubevirt.io" or prefix.endswith(".kubevirt.io")
@@ -86,7 +86,7 @@ def nearest_labels(
 
 def _near(selector: Mapping[str, str], labels: Mapping[str, str], named: str) -> bool:
     wrong = [key for key, value in selector.items() if labels.get(key) != value]
-    if len(wrong) != 1 or given(wrong[0]) or wrong[0] not in labels:
+    if len(wrong) != 1 or set_by_controller(wrong[0]) or wrong[0] not in labels:
         return False
     return bool(typo(selector[wrong[0]], [labels[wrong[0]]], named))
 
@@ -98,6 +98,6 @@ def nearest_name(name: str, names: Iterable[str]) -> str:
     return near[0] if near else known[0] if len(known) == 1 else ""
 
 
-def text(labels: Mapping[str, str]) -> str:
+def selector_text(labels: Mapping[str, str]) -> str:
     """Return labels as kubectl writes a selector."""
     return ",".join(f"{key}={value}" for key, value in sorted(labels.items()))

@@ -36,7 +36,7 @@ def has_python(image: str) -> bool:
     return not (found["repository"].endswith("python") and OLD.match(found["tag"]))
 
 
-def registry(image: str) -> str:
+def registry_of(image: str) -> str:
     """Return the registry that an image comes from (distribution/reference: what has a dot, a port, or is localhost)."""
     first, slash, _ = image.partition("/")
     return first if slash and ("." in first or ":" in first or first == "localhost") else "docker.io"

@@ -92,7 +92,7 @@ def on_node(node: str, line: str) -> str:
     return f"kubectl debug node/{node} -it --profile=sysadmin {DEBUG_IMAGE} -- chroot /host {program}"
 
 
-def word(name: str) -> str:
+def shell_word(name: str) -> str:
     """Return a name from a cluster as one word of a command template: quoted for the shell, its braces no placeholders."""
     return shlex.quote(name).replace("{", "{{").replace("}", "}}")
 
@@ -200,7 +200,7 @@ def _change(verb: str, kind: str, own: list[str]) -> Risk:
 
 def _grows(own: list[str]) -> bool:
     """Whether ``scale`` takes no pod away: it says from how many on, and the server holds it to that."""
-    flags = dict(word.split("=", 1) for word in own if word.startswith("--") and "=" in word)
+    flags = dict(flag.split("=", 1) for flag in own if flag.startswith("--") and "=" in flag)
     current, wanted = flags.get("--current-replicas", ""), flags.get("--replicas", "")
     return current.isdigit() and wanted.isdigit() and int(current) <= int(wanted)
 

@@ -7,13 +7,13 @@ import shlex
 
 from kubectl_netdoc.core import ip_families
 from kubectl_netdoc.remediation import commands
-from kubectl_netdoc.remediation.commands import word
+from kubectl_netdoc.remediation.commands import shell_word
 
 
 def on(node: str, line: str) -> str:
     """Return a line for a node's shell as a command template; names in it, of interfaces too, are quoted as they must be."""
     words = shlex.join(line.split()).replace("{", "{{").replace("}", "}}")
-    return commands.on_node(word(node), words)
+    return commands.on_node(shell_word(node), words)
 
 
 def ip(to: str) -> str:

@@ -20,7 +20,7 @@ from kubectl_netdoc.probes import node_readings
 from kubectl_netdoc.probes.node_pairs import Pair, as_paths, both_ways, pairs
 from kubectl_netdoc.probes.service_targets import proof
 from kubectl_netdoc.records.kinds import NODE, POD
-from kubectl_netdoc.remediation.commands import word
+from kubectl_netdoc.remediation.commands import shell_word
 from kubectl_netdoc.routing.tables import BIRD, REFUSING, Hop, Key, Tables, Way, _numbers, contains, first, flannel, owners, way
 
 
@@ -175,7 +175,7 @@ def _sessions(facts: Facts) -> dict[str, str]:
     """For each node with Calico's agent, the command that shows its BGP sessions."""
     pods = facts.cluster.all(POD) if facts.cluster.readable(POD) else ()
     return {
-        pod.spec.node_name: f"kubectl -n {word(pod.namespace)} exec {word(pod.name)} -c calico-node -- "
+        pod.spec.node_name: f"kubectl -n {shell_word(pod.namespace)} exec {shell_word(pod.name)} -c calico-node -- "
         "birdcl -s /var/run/calico/bird.ctl show protocols"
         for pod in pods
         if any(container.name == "calico-node" for container in pod.spec.containers)

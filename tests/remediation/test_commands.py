@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kubectl_netdoc.remediation.commands import Risk, argv, bare, changes, on_node, risk, word
+from kubectl_netdoc.remediation.commands import Risk, argv, bare, changes, on_node, risk, shell_word
 
 RISKS = [
     ("kubectl get nodes -o wide", None),
@@ -92,4 +92,4 @@ def test_what_a_shell_would_change_is_seen(command: str) -> None:
 
 @pytest.mark.parametrize("name", ["web-1", "x; reboot #", "$(reboot)", "a'b", "{name}", "--all", ""])
 def test_a_name_is_one_word_of_a_template(name: str) -> None:
-    assert shlex.split(f"kubectl get {word(name)}".format()) == ["kubectl", "get", name]
+    assert shlex.split(f"kubectl get {shell_word(name)}".format()) == ["kubectl", "get", name]

@@ -8,7 +8,7 @@ import pytest
 
 from kubectl_netdoc.core.cluster import Cluster
 from kubectl_netdoc.records.nodes import Node, NodeImage, NodeStatus
-from kubectl_netdoc.records.python_images import has_python, registry
+from kubectl_netdoc.records.python_images import has_python, registry_of
 from kubectl_netdoc.sources.live.images import AUTO, DEFAULT, choose
 from kubectl_netdoc.testing import make_cluster, make_node
 
@@ -80,7 +80,7 @@ def test_images_with_python_are_known_by_name(image: str, known: bool) -> None:
     ],
 )
 def test_the_registry_is_the_first_part_where_that_is_a_host(image: str, where: str) -> None:
-    assert registry(image) == where
+    assert registry_of(image) == where
 
 
 def test_of_a_nodes_images_only_those_with_python_are_kept() -> None:

@@ -36,6 +36,8 @@ from kubectl_netdoc.api import (
     SERVICE,
     STATEFUL_SET,
     Address,
+    Called,
+    CalledService,
     Certificate,
     CertificateReply,
     Check,
@@ -57,15 +59,14 @@ from kubectl_netdoc.api import (
     Threshold,
     Tier,
     Unseen,
+    beginning,
+    ip_families,
     matches,
+    shell_word,
 )
 from kubectl_netdoc.components import api_extensions
 from kubectl_netdoc.components.api_extensions import Caller, some
-from kubectl_netdoc.core import ip_families
-from kubectl_netdoc.formats.text import beginning
 from kubectl_netdoc.probes import own_policies as policies
-from kubectl_netdoc.records.api_extensions import Called, CalledService
-from kubectl_netdoc.remediation.commands import word
 
 SETTLING = timedelta(seconds=60)
 """What is younger is still being set up, as for Services and their slices."""
@@ -344,7 +345,7 @@ def _scale(cluster: Cluster, called: CalledService) -> list[str]:
     """The command that brings back what was scaled to nothing."""
     service = cluster.get(SERVICE, called.namespace, called.name)
     return [
-        f"kubectl -n {{namespace}} scale {kind.name.lower()} {word(item.name)} --current-replicas=0 --replicas=1"
+        f"kubectl -n {{namespace}} scale {kind.name.lower()} {shell_word(item.name)} --current-replicas=0 --replicas=1"
         for kind, item in cluster.workloads_in(called.namespace, (DEPLOYMENT, STATEFUL_SET))
         if service and matches(service.spec.selector, item.template.metadata.labels) and not item.spec.replicas
     ][:1]

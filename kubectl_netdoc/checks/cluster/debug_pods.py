@@ -41,10 +41,11 @@ from kubectl_netdoc.api import (
     Trouble,
     Unseen,
     Vantage,
+    joining,
+    joins,
+    registry_of,
+    some,
 )
-from kubectl_netdoc.core.new_nodes import joining, joins
-from kubectl_netdoc.formats.text import some
-from kubectl_netdoc.records.python_images import registry
 
 DEFAULT = "the default image"
 
@@ -178,7 +179,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
         told = {_NUMBERS.sub("", vantage.message): vantage.message for vantage in reversed(those)}
         detail = "; ".join(list(reversed(told.values()))[:TOLD])
         image = facts.cluster.image or DEFAULT
-        common = {"image": image, "registry": registry(image)} if code is IMAGE else {"reason": reason}
+        common = {"image": image, "registry": registry_of(image)} if code is IMAGE else {"reason": reason}
         yield code.on(subject, common, detail=detail, nodes=nodes, first=nodes[0])
     yield from _left_out(facts)
 

@@ -36,6 +36,7 @@ from kubectl_netdoc.api import (
     Check,
     Cluster,
     Code,
+    Container,
     Explains,
     Facts,
     Finding,
@@ -53,7 +54,6 @@ from kubectl_netdoc.api import (
 from kubectl_netdoc.components import service_mesh
 from kubectl_netdoc.components.api_extensions import some
 from kubectl_netdoc.components.service_mesh import AMBIENT, ISTIO, LINKERD, Meshes
-from kubectl_netdoc.records.pods import Container
 
 SETTLING = timedelta(seconds=60)
 """What is younger is still starting, as for Services."""

@@ -51,12 +51,12 @@ from kubectl_netdoc.api import (
     Subject,
     Unseen,
     Workload,
+    cores,
     matches,
+    patches,
 )
 from kubectl_netdoc.components import cluster_dns, ingress_controllers
-from kubectl_netdoc.formats.quantity import cores
 from kubectl_netdoc.probes import node_pairs
-from kubectl_netdoc.remediation import patches
 
 MOST = 10
 """Workloads that advice is given for at most; the rest is counted."""

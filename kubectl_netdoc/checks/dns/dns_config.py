@@ -38,9 +38,14 @@ from kubectl_netdoc.api import (
     NODE,
     POD,
     SERVICE,
+    UPSTREAM,
+    Cause,
     Check,
     Cluster,
     Code,
+    Corefile,
+    CorefileMap,
+    DnsLog,
     Explains,
     Facts,
     Finding,
@@ -53,13 +58,10 @@ from kubectl_netdoc.api import (
     Subject,
     Unavailable,
     Unseen,
+    patches,
+    zone_and_port,
 )
 from kubectl_netdoc.components import cluster_dns, dns_pods
-from kubectl_netdoc.formats.coredns_log import UPSTREAM, Cause
-from kubectl_netdoc.formats.corefile import Corefile, zone_and_port
-from kubectl_netdoc.records.config_maps import CorefileMap
-from kubectl_netdoc.records.logs import DnsLog
-from kubectl_netdoc.remediation import patches
 
 DNS_PORT = 53
 RECENT = timedelta(hours=1)

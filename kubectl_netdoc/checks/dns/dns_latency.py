@@ -52,11 +52,11 @@ from kubectl_netdoc.api import (
     Tier,
     Unseen,
     Vantage,
+    ip_families,
+    percentile,
 )
 from kubectl_netdoc.components import cluster_dns
 from kubectl_netdoc.components.cluster_dns import SLOW_MS, THROTTLED, Tally
-from kubectl_netdoc.core import ip_families
-from kubectl_netdoc.measurements.statistics import percentile
 from kubectl_netdoc.probes import own_policies as policies
 
 LOSSY = Threshold(

@@ -37,6 +37,7 @@ from kubectl_netdoc.api import (
     HttpGet,
     HttpReply,
     Lost,
+    Metrics,
     Needs,
     Outcome,
     Risk,
@@ -49,7 +50,6 @@ from kubectl_netdoc.api import (
 )
 from kubectl_netdoc.components import cluster_dns
 from kubectl_netdoc.components.cluster_dns import Server
-from kubectl_netdoc.formats.prometheus_text import Metrics
 
 METRICS_PORT = 9153
 """Where CoreDNS serves its metrics (plugin prometheus; kubeadm's Corefile says so too)."""

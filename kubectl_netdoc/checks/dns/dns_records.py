@@ -58,9 +58,9 @@ from kubectl_netdoc.api import (
     Subject,
     Tier,
     Unseen,
+    ip_families,
 )
 from kubectl_netdoc.components import cluster_dns
-from kubectl_netdoc.core import ip_families
 
 MOST = 6
 """Names of each sort that are asked for; those that changed last tell most of a server that does not learn."""

@@ -47,9 +47,9 @@ from kubectl_netdoc.api import (
     Subject,
     Tier,
     Unseen,
+    percentile,
 )
 from kubectl_netdoc.components import cluster_dns
-from kubectl_netdoc.measurements.statistics import percentile
 
 NOBODY = "nobody.netdoc.invalid"
 """A name that nobody has: .invalid never exists (RFC 6761, 6.4)."""

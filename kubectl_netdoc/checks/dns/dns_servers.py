@@ -48,11 +48,11 @@ from kubectl_netdoc.api import (
     Tier,
     Unseen,
     Vantage,
+    patches,
 )
 from kubectl_netdoc.components import cluster_dns
 from kubectl_netdoc.components.cluster_dns import THROTTLED, Server, Tally
 from kubectl_netdoc.probes import own_policies as policies
-from kubectl_netdoc.remediation import patches
 
 LOSSY = Threshold(
     name="lost_percent",

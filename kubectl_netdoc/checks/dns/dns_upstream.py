@@ -30,6 +30,7 @@ from kubectl_netdoc.api import (
     DNS_LOG,
     ENDPOINT_SLICE,
     SERVICE,
+    UPSTREAM,
     Check,
     Cluster,
     Code,
@@ -46,12 +47,11 @@ from kubectl_netdoc.api import (
     Threshold,
     Tier,
     Unseen,
+    ip_families,
+    percentile,
 )
 from kubectl_netdoc.components import cluster_dns
 from kubectl_netdoc.components.cluster_dns import Server, Tally
-from kubectl_netdoc.core import ip_families
-from kubectl_netdoc.formats.coredns_log import UPSTREAM
-from kubectl_netdoc.measurements.statistics import percentile
 from kubectl_netdoc.probes import own_policies as policies
 
 MOST_NAMES = 5

@@ -42,9 +42,9 @@ from kubectl_netdoc.api import (
     Subject,
     Tier,
     Unseen,
+    evenly,
 )
 from kubectl_netdoc.components import cluster_dns
-from kubectl_netdoc.measurements.statistics import evenly
 
 MOST = 4
 """Aliases that are looked up."""

@@ -35,25 +35,26 @@ from kubectl_netdoc.api import (
     Check,
     Cluster,
     Code,
+    Condition,
     Facts,
     Finding,
     Gateway,
     Needs,
+    Reference,
     Risk,
+    Route,
     Severity,
     Skip,
     Subject,
     Unavailable,
     Unseen,
+    patches,
+    some,
+    typo,
 )
 from kubectl_netdoc.components import ingress_backends
 from kubectl_netdoc.components.ingress_backends import SETTLING, Backend
 from kubectl_netdoc.components.service_backends import KINDS as MAKERS
-from kubectl_netdoc.core.closest_match import typo
-from kubectl_netdoc.formats.text import some
-from kubectl_netdoc.records.base import Condition
-from kubectl_netdoc.records.gateway_api import Reference, Route
-from kubectl_netdoc.remediation import patches
 
 PROGRAMMING = timedelta(minutes=5)
 """Load balancers of clouds take some minutes for a Gateway."""

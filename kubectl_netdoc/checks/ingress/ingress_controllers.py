@@ -54,15 +54,15 @@ from kubectl_netdoc.api import (
     Tier,
     Unseen,
     Workload,
+    patches,
+    shell_word,
+    typo,
 )
 from kubectl_netdoc.components import ingress_controllers
 from kubectl_netdoc.components.ingress_backends import SETTLING
 from kubectl_netdoc.components.ingress_controllers import Classed, Controller
-from kubectl_netdoc.core.closest_match import typo
 from kubectl_netdoc.probes import own_policies as policies
 from kubectl_netdoc.probes.service_targets import Target, all_targets, may_reject
-from kubectl_netdoc.remediation import patches
-from kubectl_netdoc.remediation.commands import word
 
 ADDRESS = timedelta(minutes=5)
 """Load balancers of clouds take some minutes for an Ingress; one without an address after that may have none."""
@@ -224,7 +224,7 @@ def _bring_back(workloads: list[tuple[Kind[Workload], Workload]]) -> tuple[str, 
     """The commands that look, and the one that scales up what rests."""
     resting = [item for kind, item in workloads[:1] if kind is DEPLOYMENT and not item.wanted]
     scale = (
-        f"kubectl -n {word(item.namespace)} scale deployment {word(item.name)} --current-replicas=0 --replicas=1"
+        f"kubectl -n {shell_word(item.namespace)} scale deployment {shell_word(item.name)} --current-replicas=0 --replicas=1"
         for item in resting
     )
     return (*NO_CONTROLLER.commands, *scale)

@@ -41,13 +41,13 @@ from kubectl_netdoc.api import (
     Skip,
     Subject,
     Unseen,
+    patches,
+    some,
 )
 from kubectl_netdoc.components import ingress_backends, ingress_controllers
 from kubectl_netdoc.components.ingress_backends import SETTLING, Backend
 from kubectl_netdoc.components.ingress_controllers import Classed
 from kubectl_netdoc.components.service_backends import KINDS as MAKERS
-from kubectl_netdoc.formats.text import some
-from kubectl_netdoc.remediation import patches
 
 SHOWN = 5
 """Routes that a message names."""

@@ -46,9 +46,9 @@ from kubectl_netdoc.api import (
     TlsCertificate,
     Unavailable,
     Unseen,
+    tls_secrets,
 )
 from kubectl_netdoc.components import ingress_backends, ingress_controllers
-from kubectl_netdoc.records.ingress import tls_secrets
 
 LEFT = Threshold(
     name="days",

@@ -44,9 +44,9 @@ from kubectl_netdoc.api import (
     Subject,
     Tier,
     Unseen,
+    ip_families,
 )
 from kubectl_netdoc.components import encapsulation
-from kubectl_netdoc.core import ip_families
 from kubectl_netdoc.probes import node_readings
 from kubectl_netdoc.routing import ip_commands, tables
 from kubectl_netdoc.routing.network import AGENTS, BROKEN, Network, plan

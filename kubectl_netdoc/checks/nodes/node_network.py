@@ -46,10 +46,10 @@ from kubectl_netdoc.api import (
     Threshold,
     Tier,
     Unseen,
+    ip_families,
     on_node,
+    some,
 )
-from kubectl_netdoc.core import ip_families
-from kubectl_netdoc.formats.text import some
 from kubectl_netdoc.probes import node_readings, service_targets
 from kubectl_netdoc.routing import ip_commands
 from kubectl_netdoc.routing.network import BROKEN, Network

@@ -42,8 +42,8 @@ from kubectl_netdoc.api import (
     Subject,
     Tier,
     Unseen,
+    ip_families,
 )
-from kubectl_netdoc.core import ip_families
 from kubectl_netdoc.probes import node_readings
 from kubectl_netdoc.probes.node_pairs import NETWORK, Pair, as_paths, both_ways
 from kubectl_netdoc.routing import ip_commands, tables

@@ -38,6 +38,7 @@ from kubectl_netdoc.api import (
     Code,
     Explains,
     Facts,
+    Failure,
     Finding,
     Needs,
     Node,
@@ -46,11 +47,12 @@ from kubectl_netdoc.api import (
     Severity,
     Subject,
     Unseen,
+    joining,
+    joins,
+    on_node,
+    sandbox_event,
+    shell_word,
 )
-from kubectl_netdoc.core.new_nodes import joining, joins
-from kubectl_netdoc.formats import sandbox_event
-from kubectl_netdoc.formats.sandbox_event import Failure
-from kubectl_netdoc.remediation.commands import on_node, word
 
 RECENT = timedelta(minutes=10)
 """A sandbox that fails is retried with a back-off of at most 5 minutes, so a failure that lasts shows within 10."""
@@ -268,7 +270,7 @@ def _agents(cluster: Cluster, node: str) -> tuple[str, ...]:
     """The commands that restart the network's agents on a node, as far as they can be seen."""
     agents = [agent for found in cni.recognise(cluster) for agent in found.agents]
     return tuple(
-        f"kubectl -n {word(pod.namespace)} delete pod {word(pod.name)}"
+        f"kubectl -n {shell_word(pod.namespace)} delete pod {shell_word(pod.name)}"
         for agent in agents
         for pod in cni.pods_of(cluster, agent)
         if pod.spec.node_name == node

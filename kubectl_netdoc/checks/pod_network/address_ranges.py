@@ -29,6 +29,8 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 from kubectl_netdoc import cni
 from kubectl_netdoc.api import (
+    CALICO_POOL,
+    CALICO_RESERVATION,
     DAEMON_SET,
     NETWORK_KINDS,
     NODE,
@@ -49,12 +51,11 @@ from kubectl_netdoc.api import (
     Skip,
     Subject,
     Unseen,
+    ip_families,
+    some,
 )
 from kubectl_netdoc.cni.agents import inside
 from kubectl_netdoc.cni.base import yes
-from kubectl_netdoc.core import ip_families
-from kubectl_netdoc.formats.text import some
-from kubectl_netdoc.records.cni import CALICO_POOL, CALICO_RESERVATION
 
 Network = IPv4Network | IPv6Network
 Range = tuple[Network, str]

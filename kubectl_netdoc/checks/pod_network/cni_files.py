@@ -37,6 +37,7 @@ from kubectl_netdoc.api import (
     Cluster,
     CniConfig,
     CniConfigReply,
+    CniFile,
     Code,
     Explains,
     Facts,
@@ -50,13 +51,12 @@ from kubectl_netdoc.api import (
     Subject,
     Tier,
     Unseen,
+    joining,
     on_node,
+    shell_word,
 )
 from kubectl_netdoc.cni.agents import Agents
-from kubectl_netdoc.core.new_nodes import joining
-from kubectl_netdoc.measurements.node import CniFile
 from kubectl_netdoc.probes import node_readings
-from kubectl_netdoc.remediation.commands import word
 
 AGREE = 2
 """Nodes that have to use one and the same configuration before another node is held to it."""
@@ -174,7 +174,7 @@ def _judge(cluster: Cluster, node: str, found: dict[str, CniConfigReply], agents
         if agreed:
             agent = next(iter(own.values()), None)
             shown = f"{agent.namespace}/{agent.name}" if agent else "which is none that netdoc knows"
-            delete = (f"kubectl -n {word(agent.namespace)} delete pod {word(agent.name)}",) if agent else ()
+            delete = (f"kubectl -n {shell_word(agent.namespace)} delete pod {shell_word(agent.name)}",) if agent else ()
             yield MISSING.on(subject, common, try_=(ON_IT, *delete), agent=shown)
         return
     name, right = files[0].name, len(files) > 1 and not files[1].problem and _kind(files[1]) == most and agreed

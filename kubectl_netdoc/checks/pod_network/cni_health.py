@@ -35,6 +35,7 @@ from ipaddress import ip_network
 
 from kubectl_netdoc import cni
 from kubectl_netdoc.api import (
+    CALICO_INSTALLATION,
     DAEMON_SET,
     DEPLOYMENT,
     EVENT,
@@ -57,14 +58,13 @@ from kubectl_netdoc.api import (
     Severity,
     Subject,
     Unseen,
+    is_range,
+    joins,
+    some,
 )
 from kubectl_netdoc.cni import Found, flannel
 from kubectl_netdoc.cni.agents import SETTLED, Agents, Trouble, gone, inside, outsiders, silent, without_plugin
-from kubectl_netdoc.core.new_nodes import joins
-from kubectl_netdoc.formats.addresses import is_range
-from kubectl_netdoc.formats.text import some
 from kubectl_netdoc.probes import node_pairs
-from kubectl_netdoc.records.cni import CALICO_INSTALLATION
 
 ROLLING = timedelta(minutes=15)
 """A rollout in which no pod became younger for that long has stopped: a DaemonSet takes one node after the other by default."""

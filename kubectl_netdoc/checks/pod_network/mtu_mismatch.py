@@ -47,10 +47,10 @@ from kubectl_netdoc.api import (
     Subject,
     Tier,
     Unseen,
+    ip_families,
     on_node,
 )
 from kubectl_netdoc.components import encapsulation
-from kubectl_netdoc.core import ip_families
 from kubectl_netdoc.probes import node_pairs
 from kubectl_netdoc.probes import own_policies as policies
 

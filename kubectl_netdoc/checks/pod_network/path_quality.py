@@ -46,8 +46,8 @@ from kubectl_netdoc.api import (
     Threshold,
     Tier,
     Unseen,
+    percentile,
 )
-from kubectl_netdoc.measurements.statistics import percentile
 from kubectl_netdoc.probes import node_pairs
 from kubectl_netdoc.probes import own_policies as policies
 from kubectl_netdoc.probes.service_targets import proof

@@ -49,8 +49,8 @@ from kubectl_netdoc.api import (
     Threshold,
     Unseen,
     on_node,
+    some,
 )
-from kubectl_netdoc.formats.text import some
 
 NEARLY = Threshold(
     name="used_percent",

@@ -54,11 +54,11 @@ from kubectl_netdoc.api import (
     Tier,
     Unseen,
     Vantage,
+    ip_families,
+    joining,
     on_node,
+    percentile,
 )
-from kubectl_netdoc.core import ip_families
-from kubectl_netdoc.core.new_nodes import joining
-from kubectl_netdoc.measurements.statistics import percentile
 from kubectl_netdoc.probes import existing_pods
 from kubectl_netdoc.probes import own_policies as policies
 from kubectl_netdoc.probes.node_pairs import Pair, as_paths, link, pairs, places

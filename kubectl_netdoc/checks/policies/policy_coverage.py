@@ -33,6 +33,7 @@ from kubectl_netdoc.api import (
     COREFILE,
     DAEMON_SET,
     NAMESPACE,
+    NETWORK_KINDS,
     NETWORK_POLICY,
     NODE,
     OWNERS,
@@ -54,10 +55,10 @@ from kubectl_netdoc.api import (
     Severity,
     Subject,
     Unseen,
+    ip_families,
+    some,
 )
 from kubectl_netdoc.components import cluster_dns
-from kubectl_netdoc.core import ip_families
-from kubectl_netdoc.formats.text import some
 from kubectl_netdoc.policy import dns_access, enforcers, fixes
 from kubectl_netdoc.policy.coverage import SYSTEM, WIDE, Coverage
 from kubectl_netdoc.policy.dns_access import STRANGERS, CutOff, DnsBlocked, Servers
@@ -65,7 +66,6 @@ from kubectl_netdoc.policy.engine import Engine
 from kubectl_netdoc.policy.flaws import Fault, flaws
 from kubectl_netdoc.policy.rules import Direction, PolicyRef
 from kubectl_netdoc.probes import own_policies
-from kubectl_netdoc.records.cni import NETWORK_KINDS
 
 NAMED = 5
 """Workloads or places that a sentence names at most; the evidence has all."""

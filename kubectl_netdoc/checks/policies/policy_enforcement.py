@@ -50,9 +50,9 @@ from kubectl_netdoc.api import (
     Threshold,
     Tier,
     Unseen,
+    joining,
+    some,
 )
-from kubectl_netdoc.core.new_nodes import joining
-from kubectl_netdoc.formats.text import some
 from kubectl_netdoc.probes import own_policies
 
 ID = "policy_enforcement"

@@ -45,9 +45,9 @@ from kubectl_netdoc.api import (
     Subject,
     Threshold,
     Unseen,
+    ip_families,
 )
 from kubectl_netdoc.components.service_backends import waits
-from kubectl_netdoc.core import ip_families
 from kubectl_netdoc.probes.service_targets import CONTROLLER
 
 SETTLING = timedelta(seconds=60)

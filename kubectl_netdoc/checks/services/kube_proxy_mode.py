@@ -30,6 +30,7 @@ from datetime import datetime, timedelta
 
 from kubectl_netdoc.api import (
     ENDPOINT_SLICE,
+    NETWORK_AGENT,
     NODE,
     POD,
     SERVICE,
@@ -42,6 +43,7 @@ from kubectl_netdoc.api import (
     HttpGet,
     HttpReply,
     Lost,
+    Metrics,
     Needs,
     Outcome,
     Reply,
@@ -54,17 +56,15 @@ from kubectl_netdoc.api import (
     Threshold,
     Tier,
     Unseen,
+    ip_families,
+    is_range,
     on_node,
+    shell_word,
+    some,
 )
 from kubectl_netdoc.cni.agents import inside
 from kubectl_netdoc.components import kube_proxy
-from kubectl_netdoc.core import ip_families
-from kubectl_netdoc.formats.addresses import is_range
-from kubectl_netdoc.formats.prometheus_text import Metrics
-from kubectl_netdoc.formats.text import some
 from kubectl_netdoc.probes import node_readings
-from kubectl_netdoc.records.cni import NETWORK_AGENT
-from kubectl_netdoc.remediation.commands import word
 
 LIVEZ_SINCE = 28
 """Minor version that brought /livez (kubernetes#116470); before it /healthz also says no while an autoscaler drains the node."""
@@ -93,7 +93,7 @@ DEFAULTS = {"iptables", "nftables", "kernelspace"}
 """What a mode left empty may mean, by version and system; never ipvs."""
 
 LAST, QUEUED = (
-    f"kubeproxy_sync_proxy_rules_{word}_timestamp_seconds" for word in ("last", "last_queued")
+    f"kubeproxy_sync_proxy_rules_{which}_timestamp_seconds" for which in ("last", "last_queued")
 )  # seconds since 1970, by family
 
 HUNG = Code(
@@ -416,7 +416,7 @@ def _leftovers(facts: Facts, seen: _Seen) -> Iterator[Finding]:
     for mode, counts in found.items():
         nodes = sorted(counts)
         subject = Subject("Node", nodes[0]) if len(nodes) == 1 else Subject("Cluster", "kube-proxy")
-        lines = tuple(on_node(word(node), "ip link delete kube-ipvs0") for node in nodes[:SHOWN])
+        lines = tuple(on_node(shell_word(node), "ip link delete kube-ipvs0") for node in nodes[:SHOWN])
         yield LEFT_BEHIND.on(subject, try_=lines, nodes=nodes, mode=mode, count=max(counts.values()))
 
 

@@ -49,10 +49,10 @@ from kubectl_netdoc.api import (
     Subject,
     Tier,
     Unseen,
+    some,
 )
 from kubectl_netdoc.cni.agents import how_it_ended
 from kubectl_netdoc.components import kube_proxy
-from kubectl_netdoc.formats.text import some
 from kubectl_netdoc.probes import own_policies as policies
 from kubectl_netdoc.probes.service_targets import own, proof, twin
 

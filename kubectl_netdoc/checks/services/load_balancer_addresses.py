@@ -29,6 +29,8 @@ from collections.abc import Iterator
 from kubectl_netdoc import cni
 from kubectl_netdoc.api import (
     DAEMON_SET,
+    METALLB_L2,
+    NETWORK_AGENT,
     NODE,
     POD,
     SERVICE,
@@ -44,12 +46,11 @@ from kubectl_netdoc.api import (
     Skip,
     Subject,
     Unseen,
+    some,
 )
 from kubectl_netdoc.cni import Image, Workload
 from kubectl_netdoc.cni.base import repository, yes
 from kubectl_netdoc.components import kube_proxy
-from kubectl_netdoc.formats.text import some
-from kubectl_netdoc.records.cni import METALLB_L2, NETWORK_AGENT
 
 SPEAKER = repository("metallb/speaker")
 OF_OPENSHIFT = repository("metallb-rhel8", "metallb-rhel9")

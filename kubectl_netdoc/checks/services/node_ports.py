@@ -59,15 +59,15 @@ from kubectl_netdoc.api import (
     Subject,
     Tier,
     Unseen,
+    evenly,
+    ip_families,
     on_node,
+    shell_word,
 )
 from kubectl_netdoc.components import kube_proxy
-from kubectl_netdoc.core import ip_families
-from kubectl_netdoc.measurements.statistics import evenly
 from kubectl_netdoc.policy.rules import Direction
 from kubectl_netdoc.probes import own_policies as policies
 from kubectl_netdoc.probes.service_targets import Target, all_targets, proof
-from kubectl_netdoc.remediation.commands import word
 
 LOG = "kubectl -n kube-system logs --tail=20 -l k8s-app=kube-proxy --prefix"
 RESTART = "kubectl -n kube-system delete pod -l k8s-app=kube-proxy --field-selector spec.nodeName="
@@ -386,18 +386,19 @@ def _health(facts: Facts, checked: list[tuple[Service, str, list[HttpGet]]]) -> 
 
 def _disagreeing(service: Service, answers: dict[str, str], near: set[str]) -> Iterator[Finding]:
     subject, port = Subject("Service", service.name, service.namespace), service.spec.health_check_node_port
-    holes = sorted(node for node, word in answers.items() if word == "200" and node not in near)
-    left_out = {node: word for node, word in answers.items() if word != "200" and node in near}
+    holes = sorted(node for node, status in answers.items() if status == "200" and node not in near)
+    left_out = {node: status for node, status in answers.items() if status != "200" and node in near}
     if holes:
         yield BLACK_HOLE.on(subject, try_=_restarts(holes), port=port, nodes=holes)
     if left_out:
         nodes, behind = sorted(left_out), "503" in left_out.values()  # it says no: it has not heard of the endpoint
-        lines = _restarts(nodes) if behind else (*(on_node(word(node), "iptables -t raw -S") for node in nodes[:SHOWN]), LOG)
+        rules = (on_node(shell_word(node), "iptables -t raw -S") for node in nodes[:SHOWN])
+        lines = _restarts(nodes) if behind else (*rules, LOG)
         yield LEFT_OUT.on(subject, try_=lines, port=port, nodes=nodes, said=sorted(set(left_out.values())))
 
 
 def _restarts(nodes: list[str]) -> tuple[str, ...]:
-    return (LOG, *(RESTART + word(node) for node in nodes[:SHOWN]))
+    return (LOG, *(RESTART + shell_word(node) for node in nodes[:SHOWN]))
 
 
 def _changing(cluster: Cluster, item: EndpointSlice) -> bool:

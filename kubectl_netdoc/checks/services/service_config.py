@@ -32,6 +32,7 @@ from kubectl_netdoc.api import (
     EVENT,
     NODE,
     POD,
+    REPLICATION_CONTROLLER,
     SERVICE,
     STATEFUL_SET,
     WORKLOADS,
@@ -47,23 +48,27 @@ from kubectl_netdoc.api import (
     Pod,
     Risk,
     Service,
+    ServicePort,
     Severity,
     Subject,
     Threshold,
     Unseen,
     Workload,
+    ending,
+    ip_families,
     matches,
+    nearest_labels,
+    nearest_name,
+    patches,
+    selector_patch,
+    selector_text,
+    set_by_controller,
+    some,
+    typo,
 )
 from kubectl_netdoc.components import cluster_dns, load_balancers
 from kubectl_netdoc.components.service_backends import Backends, closed_gate, elsewhere, unread, waits
-from kubectl_netdoc.core import ip_families
-from kubectl_netdoc.core.closest_match import given, nearest_labels, nearest_name, text, typo
-from kubectl_netdoc.formats.text import ending, some
 from kubectl_netdoc.probes.service_targets import CONTROLLER
-from kubectl_netdoc.records.kinds import REPLICATION_CONTROLLER
-from kubectl_netdoc.records.services import ServicePort
-from kubectl_netdoc.remediation import patches
-from kubectl_netdoc.remediation.patches import selector_patch
 
 SETTLING = timedelta(seconds=60)
 """How long pods, endpoints and workloads may take to follow a change before that is held against them."""
@@ -405,13 +410,13 @@ def _since(age: timedelta) -> str:
 
 
 def _nothing_selected(cluster: Cluster, service: Service, backends: Backends, unmade: list[str]) -> Iterator[Finding | Unseen]:
-    selector = text(service.spec.selector)
+    selector = selector_text(service.spec.selector)
     if cluster.age(service.metadata.creation_timestamp) < SETTLING:
         yield STARTING.on(_subject(service), what="pod", why=f"nothing has {selector}")
     elif nearest := _meant(cluster, service, backends):
         shown = {key: nearest[key] for key in service.spec.selector}
         patch = selector_patch(service.spec.selector, nearest)
-        yield NEAR_MISS.on(_subject(service), selector=selector, nearest=text(shown), patch=patch)
+        yield NEAR_MISS.on(_subject(service), selector=selector, nearest=selector_text(shown), patch=patch)
     elif cluster.origin == "manifests":
         unmade.append(f"{service.namespace}/{service.name} ({selector})")
     elif role := _role(cluster, service):
@@ -452,14 +457,19 @@ def _role(cluster: Cluster, service: Service) -> dict[str, str]:
         labels = pod.metadata.labels
         missed = [key for key, value in wanted.items() if labels.get(key) != value]
         owner = next((owner for owner in pod.metadata.owner_references if owner.controller), None)
-        if owner is None or len(missed) != 1 or missed[0] not in labels or (len(wanted) == 1 and not given(missed[0])):
+        if (
+            owner is None
+            or len(missed) != 1
+            or missed[0] not in labels
+            or (len(wanted) == 1 and not set_by_controller(missed[0]))
+        ):
             continue
         key, template = missed[0], templates.get((owner.kind, owner.name))
         known = any(kind.name == owner.kind for kind in WORKLOADS)
         runtime = key not in template.template.metadata.labels if template else not known
         if runtime and wanted[key].lower() not in LEADING and not typo(wanted[key], [labels[key]]):
             return {"role": f"{key}={wanted[key]}", "example": f" ({pod.name}: {key}={labels[key]})", "key": key}
-    own = [key for key in wanted if given(key)]
+    own = [key for key in wanted if set_by_controller(key)]
     return {"role": f"{own[0]}={wanted[own[0]]}", "example": "", "key": own[0]} if own else {}
 
 
@@ -481,7 +491,7 @@ def _readiness(cluster: Cluster, service: Service, backends: Backends) -> Iterat
 def _none_ready(service: Service, pods: list[Pod], why: str, mend: str) -> Finding:
     nodes = sorted({pod.spec.node_name for pod in pods if pod.spec.node_name})
     common = {"pods": len(pods), "why": why, "mend": mend, "nodes": nodes, "first": pods[0].name}
-    return NONE_READY.on(_subject(service), common, selector=text(service.spec.selector))
+    return NONE_READY.on(_subject(service), common, selector=selector_text(service.spec.selector))
 
 
 def _named_ports(cluster: Cluster, service: Service, backends: Backends, unmade: list[str]) -> Iterator[Finding]:
@@ -503,7 +513,7 @@ def _named_ports(cluster: Cluster, service: Service, backends: Backends, unmade:
         code = NO_SUCH_PORT if meant or len(lost) == len(service.spec.ports) else UNRESOLVED_PORT
         pointer = f"/spec/ports/{service.spec.ports.index(port)}/targetPort"
         told = [f"{name}/{protocol}" for name, protocol in sorted(declared)]
-        numbers = {"port": port.port, "protocol": port.protocol, "selector": text(service.spec.selector)}
+        numbers = {"port": port.port, "protocol": port.protocol, "selector": selector_text(service.spec.selector)}
         yield code.on(
             _subject(service),
             numbers,
@@ -542,7 +552,7 @@ def _two_workloads(cluster: Cluster, service: Service, backends: Backends) -> It
             ]
             if mine and number not in mine and own:
                 common = {"port": port.port, "other": f"{kind.name} {item.name}", "declared": sorted(mine), "own": own}
-                yield TWO_WORKLOADS.on(_subject(service), common, selector=text(service.spec.selector))
+                yield TWO_WORKLOADS.on(_subject(service), common, selector=selector_text(service.spec.selector))
 
 
 def _leads_to_all(service: Service, backends: Backends) -> bool:

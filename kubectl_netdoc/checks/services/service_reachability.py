@@ -58,13 +58,13 @@ from kubectl_netdoc.api import (
     Subject,
     Tier,
     Unseen,
+    ip_families,
+    patches,
 )
 from kubectl_netdoc.components import service_mesh
-from kubectl_netdoc.core import ip_families
 from kubectl_netdoc.probes import existing_pods
 from kubectl_netdoc.probes import own_policies as policies
 from kubectl_netdoc.probes.service_targets import CONTROLLER, Endpoint, Target, all_targets, may_reject, own, proof, sync, targets
-from kubectl_netdoc.remediation import patches
 
 CHANCE = 0.01
 """How likely so many endpoints may be missed by chance for their absence to tell anything."""

@@ -56,11 +56,11 @@ from kubectl_netdoc.api import (
     Subject,
     Tier,
     Unseen,
+    ip_families,
     on_node,
+    some,
 )
 from kubectl_netdoc.components import kube_proxy
-from kubectl_netdoc.core import ip_families
-from kubectl_netdoc.formats.text import some
 from kubectl_netdoc.probes.service_targets import ECHO_PORTS
 
 SETTLED = timedelta(seconds=60)

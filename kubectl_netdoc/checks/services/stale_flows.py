@@ -52,10 +52,10 @@ from kubectl_netdoc.api import (
     Tier,
     Unseen,
     on_node,
+    shell_word,
 )
 from kubectl_netdoc.components import kube_proxy
 from kubectl_netdoc.probes import node_readings
-from kubectl_netdoc.remediation.commands import word
 
 MOST = 60
 """ClusterIPs of UDP Services that are asked for at most."""
@@ -200,7 +200,7 @@ def _finding(service: Service, to: Address, untranslated: bool, by_node: dict[st
     nodes = sorted(by_node)
     # One address that is gone after the other on a node, then the next node.
     pairs = [(node, ip) for node in nodes for ip in sorted({flow.answers.ip for flow in by_node[node]})]
-    lines = tuple(on_node(word(node), f"{DELETE} --reply-src {word(ip)}") for node, ip in pairs[:MOST_LINES])
+    lines = tuple(on_node(shell_word(node), f"{DELETE} --reply-src {shell_word(ip)}") for node, ip in pairs[:MOST_LINES])
     flows = [flow for node in nodes for flow in by_node[node]]
     clients = sorted({flow.source.ip for flow in flows})
     numbers = {
