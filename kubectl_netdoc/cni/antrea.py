@@ -23,7 +23,7 @@ from kubectl_netdoc.cni.base import (
     yes,
 )
 
-PARTS = (Part(repository("antrea-controller-ubuntu", "antrea-controller-ubi"), "agents get no changes of policies"),)
+PARTS = (Part(repository("antrea-controller-ubuntu", "antrea-controller-ubi"), "agents do not learn of policy changes"),)
 
 TUNNELS = {"geneve": Tunnel.GENEVE, "vxlan": Tunnel.VXLAN, "gre": Tunnel.GRE, "stt": Tunnel.STT}
 """Values of tunnelType."""

@@ -29,8 +29,8 @@ from kubectl_netdoc.records.nodes import Node
 
 IMAGE = repository("calico/node", "hardened-calico")
 PARTS = (
-    Part(repository("calico/typha"), "agents get no news: routes, pods and policies stay as they were"),
-    Part(repository("calico/kube-controllers"), "addresses and node entries of what is gone are not cleaned up"),
+    Part(repository("calico/typha"), "agents do not learn of new routes, pods and policies"),
+    Part(repository("calico/kube-controllers"), "addresses of deleted pods and entries of deleted nodes are not cleaned up"),
 )
 FOREIGN_CNI = ("AmazonVPC", "AzureVNET", "GKE")
 """cni.type of an Installation in which another network gives the addresses (operator.tigera.io/v1)."""

@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The network's agents: missing on a node, not running, not ready, without BGP sessions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from kubectl_netdoc.api import EVENT, NODE, POD, Cluster, Code, Explains, Finding, Risk, Severity, Subject
+from kubectl_netdoc.checks.pod_network.cni_health.common import NODES_WITHOUT, named_nodes, workload_subject
+from kubectl_netdoc.cni import Found
+from kubectl_netdoc.cni.agents import Agents, Trouble, gone
+
+BGP = re.compile(r"BGP not established with ([\da-f][\da-f.:,]*)")
+"""How calico-node's readiness probe names peers without a session (node/pkg/health)."""
+
+LOOK = (
+    "kubectl -n {namespace} get pods -o wide --field-selector spec.nodeName={first}",
+    "kubectl -n {namespace} logs {pod} -c {container} --tail=50",
+    "kubectl -n {namespace} describe pod {pod}",
+)
+
+MISSING = Code(
+    id="CNI001",
+    severity=Severity.FAIL,
+    risk=Risk.RESTARTS,
+    title="The network agent is missing on nodes",
+    message="{network} runs no agent on {count} of {all} nodes ({shown}). Its DaemonSet {name} has {ready} of {desired} pods "
+    "ready",
+    fix="Find out why the DaemonSet has no pod on these nodes: a nodeSelector or affinity that they do not match, a taint that "
+    "it does not tolerate, or a node without enough free CPU or memory.",
+    commands=(
+        "kubectl -n {namespace} describe daemonset {name}",
+        "kubectl -n {namespace} get daemonset {name} -o jsonpath={{.spec.template.spec}}",
+        "kubectl describe node {first}",
+    ),
+    rows=("M11",),
+    explains=(Explains((*NODES_WITHOUT, "DNC002"), "node"),),
+)
+CRASHES = Code(
+    id="CNI002",
+    severity=Severity.FAIL,
+    risk=Risk.RESTARTS,
+    title="The network agent crashes",
+    message="The agent of {network} keeps crashing on {shown} (container {container}): {why}",
+    fix="Read why in the log of the previous container. If all agents crash since their configuration changed, undo that change.",
+    commands=("kubectl -n {namespace} logs {pod} -c {container} --previous --tail=50", *LOOK[2:]),
+    rows=("M11",),
+    explains=(Explains((*NODES_WITHOUT, "CNI005", "DNC002"), "node"),),
+)
+CANT_START = Code(
+    id="CNI003",
+    severity=Severity.FAIL,
+    risk=Risk.RESTARTS,
+    title="The network agent cannot start",
+    message="The agent of {network} cannot start on {shown} (container {container}): {why}",
+    fix="Make its image and configuration available on {shown}: check the registry, the pull secret, the image tag and the "
+    "ConfigMap that it mounts.",
+    commands=(LOOK[2], "kubectl -n {namespace} get daemonset {name} -o wide"),
+    rows=("M11",),
+    explains=(Explains((*NODES_WITHOUT, "CNI005", "DNC002"), "node"),),
+)
+NOT_READY = Code(
+    id="CNI004",
+    severity=Severity.WARN,
+    risk=Risk.SAFE,
+    title="The network agent is not ready",
+    message="The agent of {network} runs on {shown} but is not ready (container {container}): {why}",
+    fix="Fix what the agent says it is waiting for; its log has the details.",
+    commands=LOOK,
+    rows=("M11",),
+    explains=(Explains(NODES_WITHOUT, "node"),),
+)
+NO_BGP = Code(
+    id="CNI005",
+    severity=Severity.FAIL,
+    risk=Risk.NODE,
+    title="BGP sessions are not established",
+    message="{network} has no BGP session between {shown} and {peers}, so they do not exchange routes to their pods",
+    fix="Look at the state of the sessions in BIRD, and allow TCP port 179 between the nodes. If a peer is not the address of a "
+    "node, Calico picked the wrong interface: set IP_AUTODETECTION_METHOD (with the operator: nodeAddressAutodetectionV4), for "
+    "example to kubernetes-internal-ip.",
+    commands=(
+        "kubectl -n {namespace} exec {pod} -c {container} -- birdcl -s /var/run/calico/bird.ctl show protocols",
+        "kubectl -n {namespace} logs {pod} -c {container} --tail=50",
+        "kubectl get nodes -o wide",
+        "kubectl get nodes -o custom-columns='NAME:.metadata.name,ADDRESS:.metadata.annotations.projectcalico\\.org/IPv4Address'",
+    ),
+    rows=("M10",),
+    explains=(Explains(("PNW001",), "cluster"), Explains(NODES_WITHOUT, "node")),
+)
+PERHAPS = Code(
+    id="CNI014",
+    severity=Severity.INFO,
+    risk=Risk.SAFE,
+    title="Nodes on which the network agent never ran",
+    message="{network} runs no agent on {count} of {all} nodes ({shown}), and nothing shows that they need one",
+    fix="Nothing to fix if these nodes have a network of their own.",
+)
+
+
+def missing(cluster: Cluster, found: Found, agents: Agents, elsewhere: frozenset[str]) -> Iterator[Finding]:
+    """Report nodes without an agent pod. ``elsewhere``: nodes that another network's agent serves."""
+    if not found.agents or not cluster.readable(POD):
+        return
+    for code, nodes in zip((MISSING, PERHAPS), agents.missing(elsewhere), strict=True):
+        if not nodes:
+            continue
+        agent = found.agents[0]
+        numbers = {
+            "network": found.name,
+            "all": sum(not node.unfit for node in cluster.all(NODE)),
+            "ready": sum(pod.ready for _, pod in agents.pods),
+            "desired": sum(item.status.desired_number_scheduled for item in found.agents),
+        }
+        yield code.on(workload_subject(agent), named_nodes(sorted(node.name for node in nodes)) | numbers)
+
+
+def troubles(cluster: Cluster, found: Found, agents: Agents) -> Iterator[Finding]:
+    """Report agents that do not work: one finding for each DaemonSet and kind of trouble, with all its nodes."""
+    makers = {(pod.namespace, pod.name): agent for agent, pod in agents.pods}
+    groups: dict[tuple[Code, str, str], list[Trouble]] = {}
+    down = gone(cluster)
+    for trouble in agents.troubles():
+        peers = _peers(trouble.why)
+        if peers and down.issuperset(peers):
+            continue
+        code = {"crashes": CRASHES, "start": CANT_START}.get(trouble.what, NO_BGP if peers else NOT_READY)
+        if code is NOT_READY and (not cluster.readable(NODE) or (down and not cluster.readable(EVENT))):
+            continue  # its node may be down, or it may be missing the node that is
+        agent = makers[trouble.pod.namespace, trouble.pod.name]
+        groups.setdefault((code, agent.namespace, agent.name), []).append(trouble)
+    for (code, namespace, name), troubles in groups.items():
+        centre, peers = _sessions(cluster, troubles) if code is NO_BGP else ("", [])
+        first = next((each for each in troubles if each.pod.spec.node_name == centre), troubles[0])
+        numbers = {
+            "network": found.name,
+            "container": first.container,
+            "why": first.why or "the API does not say why",
+            "pod": first.pod.name,
+            "peers": peers,
+        }
+        nodes = sorted({each.pod.spec.node_name for each in troubles})
+        yield code.on(Subject("DaemonSet", name, namespace), named_nodes(nodes) | numbers | ({"shown": centre} if centre else {}))
+
+
+def _sessions(cluster: Cluster, troubles: list[Trouble]) -> tuple[str, list[str]]:
+    """Return the one node that all missing sessions share, "" without one, and the other ends. Both ends report a session."""
+    owners = {each.address: node.name for node in cluster.all(NODE) for each in node.status.addresses}
+    down = gone(cluster)
+    missing = [(each.pod.spec.node_name, peer) for each in troubles for peer in _peers(each.why) if peer not in down]
+    ends = [{node, owners.get(peer, peer)} for node, peer in missing]
+    common = set.intersection(*ends) & set(owners.values()) if len(set(map(frozenset, ends))) > 1 else set()
+    centre = common.pop() if len(common) == 1 else ""
+    if not centre:
+        return "", sorted({peer for _, peer in missing})
+    return centre, sorted({*(node for node, _ in missing), *(owners.get(peer, peer) for _, peer in missing)} - {centre})
+
+
+def _peers(why: str) -> list[str]:
+    found = BGP.search(why)
+    return [peer for peer in found[1].split(",") if peer] if found else []
+
+
+CODES = (
+    MISSING,
+    CRASHES,
+    CANT_START,
+    NOT_READY,
+    NO_BGP,
+    PERHAPS,
+)
