@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Paths that let nothing through: between all nodes, at one node, between two, or between two pods of one node."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kubectl_netdoc.api import (
+    Code,
+    Echo,
+    EchoReply,
+    Explains,
+    Facts,
+    Finding,
+    NodePath,
+    Peer,
+    Risk,
+    Severity,
+    Subject,
+    joining,
+    on_node,
+)
+from kubectl_netdoc.checks.pod_network.pod_network.mesh import Mesh
+from kubectl_netdoc.probes import existing_pods
+from kubectl_netdoc.probes.node_pairs import as_paths, link
+
+CHAIN = Explains(("DNL001", "DNL002", "DNL003", "DNL005", "DNL007", "SVR002", "SVR005", "SVR006"), "path")
+FROM_NODE = Explains(("DSV001", "DSV002", "DSV003", "DTR001", "DTR002", "CPL007", "DNR001", "DNR005"), "node")
+"""A lookup through the Service may reach a server on any node, so these effects are joined by the node, not by a path. A DNS
+server on that node cannot reach the API server either."""
+
+NO_CROSSING = Code(
+    id="PNW001",
+    severity=Severity.FAIL,
+    risk=Risk.NODE,
+    title="No pod traffic between nodes",
+    message="No pod reaches a pod on another node: {failed} of {asked} paths fail ({outcomes}). Traffic between two pods of one "
+    "node {same_node}",
+    fix="Look for what all nodes have in common: a firewall that blocks the tunnel (VXLAN UDP port 8472 or 4789, Geneve UDP "
+    "port 6081, WireGuard UDP port 51820, IPIP IP protocol 4, BGP TCP port 179), or the network agent.",
+    commands=("kubectl get daemonsets -A", "kubectl get nodes -o wide"),
+    rows=("M3",),
+    explains=(CHAIN,),
+)
+NODE_CUT_OFF = Code(
+    id="PNW002",
+    severity=Severity.FAIL,
+    risk=Risk.SAFE,
+    title="A node is cut off from the pod network",
+    message="No pod traffic gets {direction} node {name}: all {failed} measured paths fail ({outcomes})",
+    fix="Check node {name}: its network agent, its routes or tunnel to the pod ranges of the other nodes, and its firewall.",
+    commands=("kubectl get pods -A -o wide --field-selector spec.nodeName={name}", "kubectl describe node {name}"),
+    rows=("M3",),
+    explains=(CHAIN, FROM_NODE),
+)
+LINK = Code(
+    id="PNW003",
+    severity=Severity.FAIL,
+    risk=Risk.SAFE,
+    title="Pods on two nodes cannot reach each other",
+    message="Pods on {one} and {other} cannot reach each other ({direction}: {outcomes}), while both nodes reach other nodes",
+    fix="Check what lies between these two nodes only: the route or tunnel entry for the other node's pod range, or a firewall "
+    "rule.",
+    commands=(
+        "kubectl get nodes {one} {other} -o wide",
+        "kubectl get nodes {one} {other} -o custom-columns=NAME:.metadata.name,PODS:.spec.podCIDR",
+    ),
+    rows=("M3",),
+    explains=(CHAIN, FROM_NODE),
+)
+NO_UDP = Code(
+    id="PNW004",
+    severity=Severity.FAIL,
+    risk=Risk.SAFE,
+    title="UDP does not pass between two nodes, TCP does",
+    message="Between pods on {one} and {other} TCP passes but UDP does not ({outcomes}), so DNS and QUIC between them fail",
+    fix="Look for a firewall rule or network policy that blocks UDP between the pod ranges of these nodes.",
+    commands=("kubectl get nodes {one} {other} -o wide",),
+    rows=("M3",),
+    explains=(Explains(("DNL001", "DNL002", "DNL003", "DNL005", "DNL007"), "path"),),
+)
+SAME_NODE = Code(
+    id="PNW005",
+    severity=Severity.FAIL,
+    risk=Risk.SAFE,
+    title="Pods on one node cannot reach each other",
+    message="Two pods on node {name} cannot reach each other: {outcomes}",
+    fix="On {name}, check the bridge or links of the pods, the iptables FORWARD chain and the br_netfilter module, and read the "
+    "log of the network agent.",
+    commands=(
+        on_node("{name}", "ip -brief link show"),
+        on_node("{name}", "iptables -S"),
+        "kubectl get pods -A -o wide --field-selector spec.nodeName={name}",
+    ),
+    rows=("K13",),
+)
+NEWCOMERS = Code(
+    id="PNW015",
+    severity=Severity.FAIL,
+    risk=Risk.NODE,
+    title="New pods on a node have no network",
+    message="A new pod on {name} has no network: nothing reaches it and it reaches nothing, not even pods on its node ({failed} "
+    "paths fail: {outcomes}). Pods that existed before still answer ({elders})",
+    fix="The network agent on {name} no longer sets up new pods: it hangs or lags behind. Keep new pods off the node, then "
+    "restart the agent there.",
+    commands=("kubectl cordon {name}", "kubectl get pods -A -o wide --field-selector spec.nodeName={name}"),
+    rows=("M11",),
+    explains=(CHAIN, FROM_NODE, Explains(("SVR002", "DNL001", "DNL002", "DNL005", "PNW005"), "node")),
+)
+
+
+def within_nodes(facts: Facts, mesh: Mesh) -> dict[str, list[str]]:
+    """Return for each node with two debug pods the outcomes of failed connections between them; an empty list means they work."""
+    found: dict[str, list[str]] = {}
+    for node in sorted(mesh.usable.keys() - joining(facts.cluster)):
+        reply = facts.reply(Echo(node, Peer(node, twin=True)))
+        if isinstance(reply, EchoReply):
+            found[node] = [] if any(s.who for s in reply.samples) else sorted({str(s.outcome) for s in reply.samples})
+    return found
+
+
+def failed_paths(facts: Facts, mesh: Mesh, same: dict[str, list[str]]) -> Iterator[Finding]:
+    """Report the failed paths: all of them as one finding, else whole nodes, else pairs of nodes."""
+    if mesh.bad and mesh.bad == mesh.replies.keys():
+        works = "works" if same and not any(same.values()) else "was not seen to work"
+        evidence = mesh.evidence(mesh.bad)
+        yield NO_CROSSING.on(Subject("Cluster", "pod network"), evidence, asked=len(mesh.replies), same_node=works)
+        return
+    left = set(mesh.bad)
+    for node in sorted(mesh.usable):
+        into = {pair for pair in mesh.replies if pair[1] == node}
+        out = {pair for pair in mesh.replies if pair[0] == node}
+        for direction, paths in (("into or out of", into | out), ("into", into), ("out of", out)):
+            if len(paths) > 1 and paths <= mesh.bad and paths & left and (direction != "into or out of" or len(paths) > 2):
+                older = existing_pods.reached(facts, node) if direction == "into or out of" else []
+                numbers = mesh.evidence(paths) | {"nodes": [node], "direction": direction, "elders": older}
+                numbers["paths"] = [*as_paths(paths), *([NodePath(node, node)] if older else [])]
+                yield (NEWCOMERS if older else NODE_CUT_OFF).on(Subject("Node", node), numbers)
+                left -= paths
+    for one, other in sorted({tuple(sorted(pair)) for pair in left}):
+        paths = left & {(one, other), (other, one)}
+        measured = mesh.replies.keys() & {(one, other), (other, one)}
+        direction = "in both directions" if len(paths) == len(measured) > 1 else f"from {next(iter(paths))[0]}"
+        yield LINK.on(link(one, other), mesh.evidence(paths), nodes=[one, other], one=one, other=other, direction=direction)
+
+
+def without_udp(mesh: Mesh) -> Iterator[Finding]:
+    """Report pairs of nodes between which TCP passes and UDP does not."""
+    for one, other in sorted({tuple(sorted(pair)) for pair in mesh.no_udp.keys() - mesh.bad}):
+        replies = {pair: mesh.no_udp[pair] for pair in ((one, other), (other, one)) if pair in mesh.no_udp}
+        outcomes = sorted({str(sample.outcome) for reply in replies.values() for sample in reply.samples})
+        paths = as_paths(replies)
+        yield NO_UDP.on(link(one, other), one=one, other=other, outcomes=outcomes, paths=paths)
+
+
+CODES = (
+    NO_CROSSING,
+    NODE_CUT_OFF,
+    LINK,
+    NO_UDP,
+    SAME_NODE,
+    NEWCOMERS,
+)
