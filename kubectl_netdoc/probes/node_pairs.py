@@ -9,7 +9,7 @@ from itertools import chain
 from kubectl_netdoc.core.cluster import Cluster
 from kubectl_netdoc.core.evidence import NodePath
 from kubectl_netdoc.core.facts import Facts
-from kubectl_netdoc.core.finding import Subject
+from kubectl_netdoc.core.finding import Subject, Unseen
 from kubectl_netdoc.measurements.base import Lost, Peer
 from kubectl_netdoc.measurements.path import Burst, BurstReply, Round
 from kubectl_netdoc.measurements.requests import Reply
@@ -61,6 +61,13 @@ def zones(cluster: Cluster) -> dict[str, str]:
 def usable(facts: Facts) -> list[str]:
     """Return the nodes whose debug pod ran."""
     return sorted(vantage.node for vantage in facts.vantages if vantage.running and vantage.node)
+
+
+def too_few(facts: Facts) -> Unseen | None:
+    """Return what is not seen because fewer than two nodes run a debug pod; None if two or more do."""
+    if len(usable(facts)) > 1:
+        return None
+    return Unseen("paths between nodes", "fewer than two nodes run a debug pod", asked=len(facts.cluster.vantages) > 1)
 
 
 def starved(facts: Facts) -> set[str]:

@@ -137,6 +137,12 @@ def walled(facts: Facts) -> str:
     return "" if came else isolated(facts.cluster)
 
 
+def kept_apart(facts: Facts) -> str:
+    """Return that network policies keep netdoc's own pods from reaching each other, and which; "" if a pod reached another."""
+    names = walled(facts)
+    return f"network policies keep netdoc's own pods from reaching each other: {names}" if names else ""
+
+
 def canaries(cluster: Cluster) -> Iterator[Canary]:
     """Yield one canary a vantage, each with another node for its counterpart."""
     nodes = cluster.vantages

@@ -1,23 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Is the CNI configuration that each node uses the one of its network?
+"""Does each node use the CNI configuration of its own network?
 
 ## What it looks at
-The names, networks and plugins in /etc/cni/net.d of every sampled node (privileged tier). Of several files the one that sorts
-first is in use; a node is held against the others, and nothing else of the files is kept.
+The names, networks and plugins in /etc/cni/net.d of every sampled node (privileged tier). If there are several files, the one
+that sorts first is in use. Each node is compared with the others, and nothing else of the files is kept.
 
 ## Why it matters
-A file left from another network that sorts before the right one gives every new pod an address that no other node has a route to:
-pods made before go on, so the fault looks like one of single workloads.
+A file left by another network that sorts before the right one gives every new pod an address that no other node has a route to.
+Pods created earlier keep working, so the fault looks like a fault of single workloads.
 
 ## What it can't see
-Nodes whose runtime looks elsewhere (k3s: /var/lib/rancher/k3s/agent/etc/cni/net.d). Which of two networks was meant, where fewer
-than two nodes agree against one. A node with an agent that they do not have (a migration, hybrid nodes) and one that has just
-joined are not held against them. What pods made earlier were given: see pod_addresses.
+Nodes whose runtime reads another folder (k3s: /var/lib/rancher/k3s/agent/etc/cni/net.d). Which of two networks was meant if fewer
+than two nodes agree against one. A node that runs an agent the others do not have (a migration, hybrid nodes) and a node that
+joined just now are not compared. The addresses of pods created earlier: see pod_addresses.
 
 ## Sources
-CNI specification, section "Configuration format"; libcni's order (containernetworking/cni, libcni/api.go); containerd's
-`max_conf_num` 1; CRI-O's ocicni, which passes over files that it can't use; Istio's CNI node agent, which adds its plugin to
-the network's own file on one node after the other; failure catalogue M8.
+CNI specification, section "Configuration format"; the order of libcni (containernetworking/cni, libcni/api.go); containerd's
+`max_conf_num` 1; CRI-O's ocicni, which skips files that it can't use; Istio's CNI node agent, which adds its plugin to the
+network's own file on one node after the other. Failure catalogue M8.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ from kubectl_netdoc.cni.agents import Agents
 from kubectl_netdoc.probes import node_readings
 
 AGREE = 2
-"""Nodes that have to use one and the same configuration before another node is held to it."""
+"""At least this many nodes must use the same configuration before another node is compared with it."""
 
 EFFECTS = (
     *("PNW002", "PNW003", "PNW007", "PNW008", "PNW011", "PAD002", "SVH001", "MTU001", "MTU002", "MTU010", "NOD003"),
@@ -69,16 +69,16 @@ EFFECTS = (
 ON_IT = "kubectl get pods -A -o wide --field-selector spec.nodeName={name}"
 READ = on_node("{name}", "cat /etc/cni/net.d/{file}")
 AWAY = on_node("{name}", "mv /etc/cni/net.d/{file} /root/")
-"""Right where the file behind is the network's own: without any, new pods get no network."""
+"""Safe only if the next file is the network's own: without any file, new pods get no network."""
 
 FOREIGN = Code(
     id="CNF001",
     severity=Severity.FAIL,
     risk=Risk.NODE,
     title="A node uses another network's CNI configuration",
-    message="On {name} /etc/cni/net.d/{file} sorts first and is in use: network {network} ({plugins}); on {others} it is "
+    message="On {name}, /etc/cni/net.d/{file} sorts first and is in use: network {network} ({plugins}). {others} use "
     "{usual_file}: network {usual} ({usual_plugins})",
-    fix="{way}, then make the pods anew that were made there since.",
+    fix="{way}. Then recreate the pods that were created on {name} since the file appeared.",
     commands=(AWAY, ON_IT),
     rows=("M8",),
     explains=(Explains(EFFECTS, "node"), Explains(("PNW002", "PNW003", "SVR005", "DNL003", "MTU001"), "path")),
@@ -87,8 +87,8 @@ UNUSABLE = Code(
     id="CNF002",
     severity=Severity.FAIL,
     risk=Risk.NODE,
-    title="The CNI configuration of a node can't be used",
-    message="On {name} /etc/cni/net.d/{file} sorts first and can't be used: {problem}",
+    title="The CNI configuration of a node is invalid",
+    message="On {name}, /etc/cni/net.d/{file} sorts first but cannot be used: {problem}",
     fix="New pods on {name} get no network. {way}.",
     commands=(READ, AWAY, ON_IT),
     rows=("M8",),
@@ -99,9 +99,9 @@ MISSING = Code(
     severity=Severity.FAIL,
     risk=Risk.RESTARTS,
     title="A node has no CNI configuration",
-    message="On {name} /etc/cni/net.d is empty; on {others} it is {usual_file}: network {usual}",
-    fix="New pods on {name} get no network. The network's agent there ({agent}) writes the file when it starts: delete that pod, "
-    "so that one starts anew; where that does not help, its init containers say why.",
+    message="On {name}, /etc/cni/net.d is empty. {others} use {usual_file}: network {usual}",
+    fix="New pods on {name} get no network. The network agent on that node ({agent}) writes the file when it starts: delete "
+    "that pod so that it is recreated. If that does not help, read the logs of its init containers.",
     commands=(ON_IT,),
     rows=("M8",),
     explains=(Explains(("NOD001", "NOD003", "NOD005", "POD003"), "node"),),
@@ -110,29 +110,29 @@ LEFTOVER = Code(
     id="CNF010",
     severity=Severity.INFO,
     risk=Risk.SAFE,
-    title="CNI configuration that is not in use",
-    message="On {nodes} {unused} lies behind {file}, which is in use: it takes over should that go",
-    fix="Where another network was removed, remove what it left.",
+    title="An unused CNI configuration is left on nodes",
+    message="On {nodes}, {unused} sorts after {file}, which is in use. It takes over if {file} disappears",
+    fix="If another network was removed, remove the files it left behind.",
     commands=(on_node("{first}", "ls -l /etc/cni/net.d"),),
 )
 
 
 def plan(cluster: Cluster) -> Iterator[CniConfig]:
-    """Ask every node of the privileged tier."""
+    """Read the configuration of every node of the privileged tier."""
     if cluster.tier.covers(Tier.PRIVILEGED):
         yield from map(CniConfig, cluster.hosts)
 
 
 def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
-    """Hold each node's first file against what the others have."""
+    """Compare each node's first file with that of the other nodes."""
     if why := facts.beyond(Tier.PRIVILEGED):
-        raise Skip(f"{why}: it would hold the CNI configuration of each node against the others'", moot=True)
+        raise Skip(f"{why}: with it, the CNI configuration of each node is compared with that of the others", moot=True)
     found, unseen = node_readings.read(facts, CniConfig, CniConfigReply, "/etc/cni/net.d")
     yield from unseen
     found = {node: _in_use(facts.cluster, node, reply) for node, reply in found.items()}
     filled = {node: reply.files for node, reply in found.items() if reply.files}
     if found and not filled:
-        yield Unseen("/etc/cni/net.d", "empty on every node: the runtime looks elsewhere")
+        yield Unseen("/etc/cni/net.d", "empty on every node, so the runtime reads another folder")
         return
     windows = {node.name for node in facts.cluster.all(NODE) if node.metadata.labels.get("kubernetes.io/os") == "windows"}
     agents = _agents(facts.cluster)
@@ -143,14 +143,14 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
 
 
 def _in_use(cluster: Cluster, node: str, reply: CniConfigReply) -> CniConfigReply:
-    """What the node's runtime takes: CRI-O passes over files that it can't use."""
+    """Return what the node's runtime uses: CRI-O skips files that it can't use."""
     runtime = next((each.status.node_info.container_runtime_version for each in cluster.all(NODE) if each.name == node), "")
     files = tuple(file for file in reply.files if not file.problem)
     return msgspec.structs.replace(reply, files=files) if runtime.startswith("cri-o") and files else reply
 
 
 def _agents(cluster: Cluster) -> dict[str, dict[str, Pod]]:
-    """The agents on each node of networks that give addresses: their pods, by the network's name."""
+    """Return the agent pods on each node, by network, of networks that assign addresses."""
     found: dict[str, dict[str, Pod]] = {}
     for each in cni.recognise(cluster):
         for node, pods in Agents(cluster, each).by_node.items() if each.primary else ():
@@ -162,7 +162,7 @@ def _judge(cluster: Cluster, node: str, found: dict[str, CniConfigReply], agents
     files, subject = found[node].files, Subject("Node", node)
     usable = {name: _kind(reply.files[0]) for name, reply in found.items() if reply.files and not reply.files[0].problem}
     (most, count), *rest = Counter(usable.values()).most_common() or [(("", ""), 0)]
-    known = cluster.readable(DAEMON_SET) and cluster.readable(POD)  # whether another network's agent is there by intention
+    known = cluster.readable(DAEMON_SET) and cluster.readable(POD)  # else another network's agent may be there on purpose
     agreed = known and count >= AGREE and (not rest or rest[0][1] < count)
     others = sorted(name for name, kind in usable.items() if kind == most)
     first = found[others[0]].files[0] if others else CniFile("")
@@ -173,7 +173,7 @@ def _judge(cluster: Cluster, node: str, found: dict[str, CniConfigReply], agents
     if not files:
         if agreed:
             agent = next(iter(own.values()), None)
-            shown = f"{agent.namespace}/{agent.name}" if agent else "which is none that netdoc knows"
+            shown = f"{agent.namespace}/{agent.name}" if agent else "none that netdoc knows"
             delete = (f"kubectl -n {shell_word(agent.namespace)} delete pod {shell_word(agent.name)}",) if agent else ()
             yield MISSING.on(subject, common, try_=(ON_IT, *delete), agent=shown)
         return
@@ -181,7 +181,7 @@ def _judge(cluster: Cluster, node: str, found: dict[str, CniConfigReply], agents
     way = (
         f"Move {name} out of /etc/cni/net.d on {node}"
         if right
-        else f"Have the network's agent write its own, and move {name} away"
+        else f"Make the network agent write its own file, and move {name} away"
     )
     lines = (READ, *((AWAY,) if right else ()), ON_IT)
     if files[0].problem:
@@ -193,12 +193,12 @@ def _judge(cluster: Cluster, node: str, found: dict[str, CniConfigReply], agents
 
 
 def _kind(file: CniFile) -> tuple[str, str]:
-    """Whose a file is: its network and the plugin that makes the interface; those behind may come one node after the other."""
+    """Return a file's network and the plugin that makes the interface. Later plugins may be rolled out one node at a time."""
     return file.network, next(iter(file.plugins), "")
 
 
 def _leftovers(found: dict[str, CniConfigReply]) -> Iterator[Finding]:
-    """Files behind the first one, alike ones of several nodes together."""
+    """Report files after the first one; the same files on several nodes are one finding."""
     groups: dict[tuple[str, ...], list[str]] = {}
     for node, reply in found.items():
         if len(reply.files) > 1:
@@ -210,7 +210,7 @@ def _leftovers(found: dict[str, CniConfigReply]) -> Iterator[Finding]:
 
 check = Check(
     id="cni_files",
-    title="Nodes use their network's own CNI configuration",
+    title="Nodes use the CNI configuration of their own network",
     prefix="CNF",
     needs=Needs(kinds=(NODE,), hints=(DAEMON_SET, POD, *NETWORK_KINDS), tier=Tier.PRIVILEGED),
     codes=(FOREIGN, UNUSABLE, MISSING, LEFTOVER),

@@ -2,21 +2,22 @@
 """Do packets as large as pods send them get through between nodes?
 
 ## What it looks at
-From each debug pod to its peers (the pairs of pod_network, both directions, each family that pods have, and the second pod on
-its node): UDP datagrams that may not be fragmented, first as large as the pod's own MTU, which is that of its interface or its
-route; where those get lost, the largest size that arrives, and whether ICMP told so.
+From each debug pod to its peers (the paths of pod_network in both directions, in each IP family that pods have, and the second
+debug pod on its node): UDP datagrams that must not be fragmented. The first are as large as the pod's own MTU (that of its
+interface or route). If those are lost, the largest size that arrives, and whether ICMP reported it.
 
 ## Why it matters
-A path that carries less than pods send and does not say so is a black hole: connects, pings and small requests work, and every
-TLS handshake, upload or large answer hangs. It begins with an MTU that does not leave room for the encapsulation.
+A path that carries less than pods send, without saying so, is an MTU black hole: connections open, pings and small requests work,
+but TLS handshakes, uploads and large answers hang. The usual cause is an MTU that leaves no room for the encapsulation.
 
 ## What it can't see
-Whether the underlay could carry more than pods use: no packet larger than its own MTU leaves a pod. The underlay's MTU is
-worked out from what is carried, not read. Paths to the outside. Paths that lose small datagrams too are left to path_quality.
+Whether the network between the nodes could carry more than pods use: no packet larger than its own MTU leaves a pod. That
+network's MTU is computed from what passes, not read. Paths out of the cluster. Paths that lose small datagrams too are left to
+path_quality.
 
 ## Sources
-RFC 1191, RFC 8201, RFC 8200 section 5, RFC 8899; ip(7), IP_PMTUDISC_PROBE; failure catalogue M1. The overheads stand in
-kubectl_netdoc/encapsulation.py.
+RFC 1191, RFC 8201, RFC 8200 section 5, RFC 8899; ip(7), IP_PMTUDISC_PROBE. Failure catalogue M1. The overheads are in
+kubectl_netdoc/components/encapsulation.py.
 """
 
 from __future__ import annotations
@@ -55,25 +56,26 @@ from kubectl_netdoc.probes import node_pairs
 from kubectl_netdoc.probes import own_policies as policies
 
 LEAST_IPV4 = 576
-"""Bytes of the smallest packet that is tried over IPv4, which every host takes (RFC 791, section 3.1)."""
+"""Bytes of the smallest packet tried over IPv4: every host accepts it (RFC 791, section 3.1)."""
 
 LEAST_IPV6 = 1280
 """Bytes that every IPv6 path carries (RFC 8200, section 5)."""
 
-# A kube-proxy whose watch of the API goes through the hole misses the updates that fill a packet.
+# A kube-proxy whose watch of the API server crosses the black hole misses updates that fill a packet.
 HANGS = Explains(("SVR002", "SVR006", "DNL005"), "node", CAME_THROUGH)
-BULK = Explains(("PNW006", "PNW014"), "path")  # the kernel's own probing (tcp_mtu_probing) may get something through
-# A large answer over TCP hangs wherever the way to a DNS pod goes through the hole; through the Service no path tells.
+BULK = Explains(("PNW006", "PNW014"), "path")  # the kernel's own probing (tcp_mtu_probing) may get some through
+# A large answer over TCP hangs if the path to the DNS pod crosses the black hole; through the Service that path is unknown.
 ANSWERS = Explains(("DTR002",), "cluster")
 
 BLACK_HOLE = Code(
     id="MTU001",
     severity=Severity.FAIL,
     risk=Risk.NODE,
-    title="Large packets between nodes get lost without a word",
-    message="Between {between}, {family} packets of {lost} bytes vanish, ICMP does not tell, and pods send up to {own}: {sums}",
-    fix="Set the CNI's MTU so that pods have {carried} at most and recreate the pods, or have what is between the nodes carry "
-    "more; and let ICMP 'fragmentation needed' (IPv6: 'packet too big') pass.",
+    title="Large packets between nodes are lost silently",
+    message="Between {between}, {family} packets of {lost} bytes are lost without an ICMP error, while pods send up to {own} "
+    "bytes: {sums}",
+    fix="Set the CNI's MTU so that pods have at most {carried} and recreate the pods, or raise the MTU of what lies between the "
+    "nodes. Also allow ICMP 'fragmentation needed' (IPv6: 'packet too big').",
     commands=encapsulation.OTHERS,
     rows=("M1",),
     explains=(HANGS, BULK, ANSWERS),
@@ -82,9 +84,10 @@ ON_NODE = Code(
     id="MTU002",
     severity=Severity.FAIL,
     risk=Risk.NODE,
-    title="Large packets between pods on one node get lost",
-    message="Between two pods on node {name}, {family} packets over {carried} bytes vanish, while pods send up to {own}",
-    fix="Compare the MTU of the node's bridge and of the host's ends of the pods' links: raise the one that has {carried}.",
+    title="Large packets between pods on one node are lost",
+    message="Between two pods on node {name}, {family} packets over {carried} bytes are lost, while pods send up to {own} bytes",
+    fix="Compare the MTU of the node's bridge with that of the host ends of the pods' veth pairs, and raise the one that is "
+    "{carried}.",
     commands=(
         on_node("{name}", "ip link show"),
         "kubectl get pods -A -o wide --field-selector spec.nodeName={name}",
@@ -96,9 +99,10 @@ BELOW_IPV6 = Code(
     id="MTU003",
     severity=Severity.FAIL,
     risk=Risk.NODE,
-    title="A path carries less than IPv6 needs",
-    message="Between {between}, IPv6 packets of 1280 bytes do not arrive, though small ones do: IPv6 paths have to carry them",
-    fix="Raise the MTU between the nodes, or take less for encapsulation; nothing that pods can be set to mends this.",
+    title="A path is too small for IPv6",
+    message=f"Between {{between}}, IPv6 packets of {LEAST_IPV6} bytes do not arrive, though smaller ones do. Every IPv6 path "
+    "must carry them",
+    fix="Raise the MTU between the nodes, or reduce the encapsulation overhead. No setting of the pods can fix this.",
     commands=("kubectl get nodes -o wide",),
     rows=("M1",),
     explains=(BULK, ANSWERS),
@@ -107,10 +111,10 @@ TOLD = Code(
     id="MTU010",
     severity=Severity.INFO,
     risk=Risk.RESTARTS,
-    title="Paths carry less than pods send, and say so",
-    message="Between {between}, {family} carries packets of {carried} bytes and pods send up to {own}; ICMP tells "
-    "them, so connections adapt; {sums}",
-    fix="It works for as long as nothing stops ICMP. With an MTU of {carried} for pods nothing would have to be learnt.",
+    title="Paths have a smaller MTU than pods, and ICMP says so",
+    message="Between {between}, {family} packets of at most {carried} bytes pass, and pods send up to {own} bytes. ICMP errors "
+    "report it, so connections adapt; {sums}",
+    fix="This works as long as nothing blocks ICMP. With a pod MTU of {carried}, path MTU discovery would not be needed.",
     commands=encapsulation.OTHERS,
     rows=("M1",),
 )
@@ -118,9 +122,10 @@ DIFFERENT = Code(
     id="MTU011",
     severity=Severity.INFO,
     risk=Risk.RESTARTS,
-    title="Pods' MTU differs between nodes",
-    message="Pods use MTU {values}: {which}",
-    fix="If no change of the CNI's MTU is being rolled out, find out why: TCP takes the smaller one, UDP depends on ICMP.",
+    title="Pods have different MTUs on different nodes",
+    message="Pods have different MTUs: {which}",
+    fix="If you are not rolling out a change of the CNI's MTU, find out why they differ: TCP uses the smaller MTU, UDP depends "
+    "on ICMP errors.",
     commands=encapsulation.OTHERS,
     rows=("M1",),
 )
@@ -128,21 +133,21 @@ MEASURED = Code(
     id="MTU012",
     severity=Severity.INFO,
     risk=Risk.SAFE,
-    title="Path MTU as measured",
-    message="{whole} of {asked} paths carry pods' own MTU of {values} whole; encapsulation: {used}",
-    fix="Nothing to mend: these are the numbers.",
+    title="Path MTU, as measured",
+    message="{whole} of {asked} paths carry packets of the pods' own MTU ({values}); encapsulation: {used}",
+    fix="Nothing to fix: these are measurements.",
 )
 
 
 def plan(cluster: Cluster) -> Iterator[Request]:
-    """Ask along every pair and on each node, in each family; the bursts tell paths that lose small datagrams too."""
+    """Measure every path and within each node, in each IP family. The bursts show which paths lose small datagrams too."""
     for family in _families(cluster):
         yield from (_request(pair, family) for pair in _paths(cluster))
     yield from (node_pairs.burst(*pair) for pair in _paths(cluster))
 
 
 def _families(cluster: Cluster) -> tuple[str, ...]:
-    """The families to measure, the primary one as pods have it."""
+    """Return the IP families to measure; "" is the pods' primary one."""
     return ("", *ip_families.further(cluster))
 
 
@@ -155,7 +160,7 @@ def _request(pair: node_pairs.Pair, family: str) -> PathMtu:
 
 
 class _Paths:
-    """What came of one family's paths between nodes that had a debug pod."""
+    """The results of one IP family's paths between nodes that ran a debug pod."""
 
     def __init__(self, facts: Facts, family: str) -> None:
         ran = set(node_pairs.usable(facts))
@@ -172,17 +177,17 @@ class _Paths:
             elif node_pairs.lossy(rounds) or node_pairs.queued(rounds):
                 self.lossy.add(pair)
             elif isinstance(reply, PathMtuReply) and reply.own and not reply.impostor:
-                # What carries nothing at all is no matter of size; pod_network tells of it. A size may be below the least tried.
+                # A path that carries nothing is not an MTU fault; pod_network reports it. The MTU may be below the least size.
                 small = any(each.times for each in rounds)
                 self.replies |= {pair: reply} if reply.carried or small else {}
 
     def narrow(self, told: bool) -> set[node_pairs.Pair]:
-        """Paths between nodes that carry less than the pod's own MTU; ``told``: those of which ICMP told."""
+        """Return paths between nodes that carry less than the pod's own MTU; ``told``: those that ICMP errors report."""
         return {pair for pair, reply in self.replies.items() if pair[0] != pair[1] and _narrow(reply) and _told(reply) is told}
 
     @property
     def between(self) -> set[node_pairs.Pair]:
-        """Measured paths between nodes."""
+        """The measured paths between nodes."""
         return {pair for pair in self.replies if pair[0] != pair[1]}
 
 
@@ -191,22 +196,22 @@ def _narrow(reply: PathMtuReply) -> bool:
 
 
 def _told(reply: PathMtuReply) -> bool:
-    """Whether ICMP told of an MTU that is really carried; a larger one leaves a hole behind it."""
+    """Tell whether ICMP reported an MTU that really passes; a larger one leaves a black hole."""
     return 0 < reply.told <= reply.carried
 
 
 def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
-    """Name the places where large packets get lost, then what is worth knowing."""
+    """Report where large packets are lost, then what is worth knowing."""
     if not facts.vantages:
         raise Skip(facts.why_not)
     asked = [facts.reply(_request(pair, "")) for pair in node_pairs.pairs(facts.cluster)]
     if why := node_pairs.never_asked(asked):
         raise Skip(why)
     measured = [_Paths(facts, family) for family in _families(facts.cluster)]
-    if len(node_pairs.usable(facts)) < 2:
-        yield Unseen("paths between nodes", "fewer than two nodes carry a debug pod", asked=len(facts.cluster.vantages) > 1)
-    elif not any(paths.replies for paths in measured) and (wall := policies.walled(facts)):
-        yield Unseen("paths between pods", f"netdoc's own pods can't reach each other at all: {wall}", asked=True)
+    if few := node_pairs.too_few(facts):
+        yield few
+    elif not any(paths.replies for paths in measured) and (wall := policies.kept_apart(facts)):
+        yield Unseen("paths between pods", wall, asked=True)
         return
     for number, paths in enumerate(measured):
         yield from _unseen(paths, primary=not number)
@@ -218,11 +223,11 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
 
 def _unseen(paths: _Paths, primary: bool) -> Iterator[Unseen]:
     if paths.lost:
-        # Pods may have no address of a family that nodes have ranges for: pod_network judges that.
+        # Pods may lack an address of an IP family that nodes have ranges for: pod_network judges that.
         why = "; ".join(sorted(set(paths.lost.values())))
         yield Unseen(f"{paths.family} path MTU of {len(paths.lost)} paths", why, asked=primary)
     if paths.lossy:
-        why = "they lose or delay small datagrams too, so what is lost says nothing of sizes: see path_quality"
+        why = "these paths lose or delay small datagrams too, so losses say nothing about sizes: see path_quality"
         yield Unseen(f"{paths.family} path MTU of {', '.join(map(str, node_pairs.as_paths(paths.lossy)))}", why)
 
 
@@ -240,7 +245,7 @@ def _numbers(cluster: Cluster, paths: _Paths, place: node_pairs.Place) -> dict[s
     carried, own = min(reply.carried for reply in replies), max(reply.own for reply in replies)
     told = sorted({str(reply.told) for reply in replies if reply.told})
     least = LEAST_IPV4 if not carried else carried + 1
-    sums = encapsulation.arithmetic(cluster, carried, own, paths.family) if carried else "that is too little for any setting"
+    sums = encapsulation.arithmetic(cluster, carried, own, paths.family) if carried else "that is too small for any setting"
     numbers = {"family": paths.family, "carried": carried, "own": own, "told": told, "sums": sums, "lost": f"{least} to {own}"}
     return place.evidence() | numbers | {"patch": encapsulation.mtu_patch(carried)}
 
@@ -263,7 +268,7 @@ def _learnt(cluster: Cluster, paths: _Paths) -> Iterator[Finding]:
 
 
 def _own(cluster: Cluster, paths: _Paths) -> Iterator[Finding]:
-    """The pods' own MTU on each node, and how many paths carry it."""
+    """Report the pods' own MTU on each node, and how many paths carry it."""
     if not paths.between:
         return
     own: dict[int, list[str]] = {}
@@ -278,7 +283,7 @@ def _own(cluster: Cluster, paths: _Paths) -> Iterator[Finding]:
         )
     whole = sum(not _narrow(paths.replies[pair]) for pair in paths.between)
     used = encapsulation.of(cluster)
-    numbers = {"whole": whole, "asked": len(paths.between), "values": values, "used": used.name if used else "not told"}
+    numbers = {"whole": whole, "asked": len(paths.between), "values": values, "used": used.name if used else "unknown"}
     carried = {pair: paths.replies[pair].carried for pair in sorted(paths.replies)}
     matrix = [NodePath(*pair, words=str(size), value=size) for pair, size in carried.items()]
     yield MEASURED.on(subject, numbers, matrix=matrix)
@@ -286,7 +291,7 @@ def _own(cluster: Cluster, paths: _Paths) -> Iterator[Finding]:
 
 check = Check(
     id="mtu_mismatch",
-    title="Packets of the pods' own size get through",
+    title="Packets as large as the pods' MTU get through",
     prefix="MTU",
     needs=Needs(optional=(NODE,), hints=(*policies.KINDS, DAEMON_SET, *NETWORK_KINDS), tier=Tier.PODS),
     codes=(BLACK_HOLE, ON_NODE, BELOW_IPV6, TOLD, DIFFERENT, MEASURED),

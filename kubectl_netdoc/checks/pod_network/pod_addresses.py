@@ -1,22 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Has each pod an address of its own, from its node's range, with room for more?
+"""Does each pod have an address of its own, inside its node's range, with room for more?
 
 ## What it looks at
-The addresses of running pods: whether two have the same, and, where the network takes them from its node's range
-(spec.podCIDRs), whether each is inside it and how much of the range is used, against the pods that the node may run.
+The addresses of running pods: whether two pods have the same one. Where the network takes addresses from the node's range
+(spec.podCIDRs) also whether each is inside that range, and how much of the range is in use compared with the pods that the node
+may run.
 
 ## Why it matters
-An address that two pods have is answered by one of them. To one outside its node's range other nodes have no route, as happens
-where a second CNI configuration is on a node. A range with less room than pods may come ends with pods that wait.
+Traffic to an address that two pods have reaches only one of them. To an address outside the node's range other nodes have no
+route; a second CNI configuration on a node causes that. When a range is used up, new pods stay in ContainerCreating.
 
 ## What it can't see
-Addresses that dead containers still hold (they are in files on the node). The ranges of networks with an address management of
-their own (Calico's pools, Cilium's, the clouds'): only doubled addresses are looked for there. Networks that netdoc does not
-know may give one address twice by design, so they are not judged.
+Addresses that dead containers still hold (they are in files on the node). The ranges of networks with an IPAM of their own
+(Calico's pools, Cilium, the clouds): there only duplicate addresses are looked for. Networks that netdoc does not know may assign
+one address twice by design, so they are not judged.
 
 ## Sources
-Kubernetes: The Kubernetes network model; host-local IPAM; failure catalogue M7, M8 and M9. Nine tenths used is what
-k8s-netinspect warns of.
+Kubernetes: The Kubernetes network model. host-local IPAM. Failure catalogue M7, M8 and M9. k8s-netinspect warns from 90 % on.
 """
 
 from __future__ import annotations
@@ -56,18 +56,18 @@ NEARLY = Threshold(
     name="used_percent",
     default=90.0,
     unit="% of a node's range",
-    source="k8s-netinspect, POD-005",
+    source="k8s-netinspect warns from there on (POD-005)",
     most=100,
 )
 
 TAKEN = {4: 3, 6: 1}
-"""Addresses of a range that no pod gets, by IP version: the network's, the gateway's, and the broadcast address of IPv4."""
+"""Addresses of a range that no pod gets, by IP version: network, gateway and, for IPv4, broadcast address."""
 
 SANDBOX = "PodReadyToStartContainers"
-"""The condition that says whether a pod has its sandbox and addresses (KEP-3085, on since Kubernetes 1.29)."""
+"""The condition that says whether a pod has its sandbox and addresses (KEP-3085, on by default since Kubernetes 1.29)."""
 
 NAMED = 5
-"""Pods that a sentence names at most."""
+"""A sentence names at most this many pods."""
 
 BY_IP = "kubectl get pods -A -o wide --field-selector status.podIP={ip}"
 """The API server finds pods by their first address alone (pkg/registry/core/pod, ToSelectableFields)."""
@@ -77,20 +77,20 @@ ALL_IPS = (
     "ADDRESSES:.status.podIPs[*].ip'"
 )
 DELETE = "kubectl -n {namespace} delete pod {name}"
-"""For a pod that its controller makes anew."""
+"""For a pod that its controller recreates."""
 
 REPLACE = "kubectl -n {namespace} get pod {name} -o yaml | kubectl replace --force -f -"
-"""For a pod that nobody would make anew."""
+"""For a pod that no controller would recreate."""
 
 DOUBLED = Code(
     id="PAD001",
     severity=Severity.FAIL,
     risk=Risk.RESTARTS,
-    title="Pods have the same address",
-    message="{count} running pods have the address {ip} ({shown}): what is sent to it reaches one of them",
-    fix="Make {younger} anew, so that it gets another address; {oldest} had this one first. Make that anew too when it can be "
-    "spared: its address may be booked for nobody by then, and be given out again. Then find out what lost count: leases removed "
-    "by hand on the node (/var/lib/cni/networks), a restored backup, two networks that give out one range.",
+    title="Several pods have the same address",
+    message="{count} running pods have the address {ip} ({shown}): traffic to it reaches only one of them",
+    fix="Recreate {younger}, so that it gets another address; {oldest} had this one first. Recreate that pod too once you can "
+    "spare it: its address may be marked as free by then and be assigned again. Then find out what lost track: files removed by "
+    "hand on the node (/var/lib/cni/networks), a restored backup, or two networks that assign from one range.",
     commands=(BY_IP,),
     rows=("M7", "M8"),
     explains=(Explains(("PNW009",), "cluster"), Explains(("SVR005", "DSV001", "DSV002"), "node")),
@@ -100,9 +100,10 @@ OUTSIDE = Code(
     severity=Severity.FAIL,
     risk=Risk.NODE,
     title="Pods have addresses outside their node's range",
-    message="Pods on node {name} have addresses outside its range {ranges} ({count}: {shown}): other nodes have no route to them",
-    fix="A second CNI configuration on {name} sorts before the right one in /etc/cni/net.d, or its range was changed: remove "
-    "what is wrong, then delete these pods so that they get new addresses.",
+    message="{count} pods on node {name} have addresses outside its range {ranges} ({shown}), so other nodes have no route to "
+    "them",
+    fix="Either a second CNI configuration on {name} sorts before the right one in /etc/cni/net.d, or the node's range was "
+    "changed. Remove what is wrong, then delete these pods so that they get new addresses.",
     commands=(
         "kubectl get pods -A -o wide --field-selector spec.nodeName={name}",
         "kubectl get node {name} -o jsonpath={{.spec.podCIDRs}}",
@@ -118,10 +119,10 @@ NEARLY_USED = Code(
     id="PAD003",
     severity=Severity.WARN,
     risk=Risk.NODE,
-    title="A node's pod range is nearly used",
-    message="{used} of {usable} addresses of {range} on node {name} are used, and it may run {pods} pods",
-    fix="Let the node run no more pods than it has addresses for (kubelet maxPods), or give nodes a larger range: it is set "
-    "when a node joins (kube-controller-manager --node-cidr-mask-size).",
+    title="A node's pod range is almost used up",
+    message="{used} of {usable} addresses of {range} on node {name} are in use, and the node may run {pods} pods",
+    fix="Limit the pods of the node to the addresses it has (kubelet maxPods), or give nodes a larger range "
+    "(kube-controller-manager --node-cidr-mask-size); a node gets its range when it joins.",
     commands=(
         "kubectl get pods -A -o wide --field-selector spec.nodeName={name}",
         "kubectl get node {name} -o jsonpath={{.spec.podCIDRs}}{{.status.allocatable.pods}}",
@@ -132,11 +133,11 @@ NEARLY_USED = Code(
 
 
 def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
-    """Look for addresses that are doubled, then, where ranges are the nodes', outside or nearly used up."""
+    """Report duplicate addresses, then, if pods get theirs from the nodes' ranges, those outside and ranges almost used up."""
     cluster = facts.cluster
     primary = [found for found in cni.recognise(cluster) if found.primary]
     if not primary:
-        raise Skip("the pod network is not one that netdoc knows: it may give addresses as it likes", moot=True)
+        raise Skip("netdoc does not know this pod network, which may assign addresses in any way", moot=True)
     nodes = {node.name: node for node in cluster.all(NODE)}
     pods = [pod for pod in cluster.all(POD) if _counts(pod, nodes)]
     yield from _doubled(pods)
@@ -192,13 +193,13 @@ def _doubled(pods: list[Pod]) -> Iterator[Finding]:
 
 
 def _birth(pod: Pod) -> tuple[bool, float, str, str]:
-    """The order of pods by age, those of unknown age last."""
+    """Return the sort key of a pod by age, oldest first; unknown age last."""
     made = pod.metadata.creation_timestamp
     return made is None, made.timestamp() if made else 0.0, pod.namespace, pod.name
 
 
 def _anew(pod: Pod) -> str:
-    """The command that makes a pod anew; none for a static pod, which its node's kubelet makes from a file."""
+    """Return the command that recreates a pod; "" for a static pod, which the kubelet makes from a file."""
     owners = pod.metadata.owner_references
     if any(owner.kind == "Node" for owner in owners):
         return ""
@@ -207,7 +208,7 @@ def _anew(pod: Pod) -> str:
 
 
 def _outside(pods: list[Pod], nodes: dict[str, Node]) -> Iterator[Finding | Unseen]:
-    """Pods outside; where most are, the ranges are not what the network takes addresses from, and nothing is judged."""
+    """Report pods outside their node's range. If most are, the network does not use these ranges and nothing is judged."""
     found: defaultdict[str, list[ObjectRef]] = defaultdict(list)
     judged = 0
     ranges = {name: _ranges(node) for name, node in nodes.items()}
@@ -218,7 +219,7 @@ def _outside(pods: list[Pod], nodes: dict[str, Node]) -> Iterator[Finding | Unse
         if not all(any(ip in each for each in own) for ip in mine):
             found[pod.spec.node_name].append(ObjectRef.to("Pod", pod, address=", ".join(map(str, mine))))
     if 2 * sum(map(len, found.values())) > judged:
-        yield Unseen("addresses against the nodes' ranges", "most pods have theirs from elsewhere")
+        yield Unseen("addresses against the nodes' ranges", "most pods have addresses from other ranges")
         return
     for name, names in sorted(found.items()):
         numbers = {"count": len(names), "ranges": list(nodes[name].spec.pod_cidrs), "shown": some(sorted(names), NAMED)}
@@ -226,7 +227,7 @@ def _outside(pods: list[Pod], nodes: dict[str, Node]) -> Iterator[Finding | Unse
 
 
 def _used(cluster: Cluster, node: Node, nearly: float) -> Iterator[Finding]:
-    """How much of a node's ranges is used, where there may be more pods than addresses."""
+    """Report ranges that are almost used up on a node that may run more pods than it has addresses."""
     allowed = int(node.status.allocatable.pods) if node.status.allocatable.pods.isdecimal() else 0
     for network in _ranges(node):
         usable = network.num_addresses - TAKEN[network.version]

@@ -47,11 +47,11 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     if measured.unknown:
         reasons = "; ".join(sorted(set(measured.unknown.values())))
         yield Unseen(f"loss and latency of {len(measured.unknown)} paths", reasons, asked=True)
-    elif len(node_pairs.usable(facts)) < 2:
-        yield Unseen("paths between nodes", "fewer than two nodes run a debug pod", asked=len(facts.cluster.vantages) > 1)
+    elif few := node_pairs.too_few(facts):
+        yield few
     came = any(times_of(rounds) for rounds in (*measured.across.values(), *measured.same.values()))
-    if measured.across and not came and (wall := policies.walled(facts)):
-        yield Unseen("loss between pods", f"network policies keep netdoc's own pods from reaching each other: {wall}", asked=True)
+    if measured.across and not came and (wall := policies.kept_apart(facts)):
+        yield Unseen("loss between pods", wall, asked=True)
         return
     yield from loss.losses(measured)
     yield from delay.slowness(measured)

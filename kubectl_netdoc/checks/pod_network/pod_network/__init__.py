@@ -50,7 +50,7 @@ from kubectl_netdoc.api import (
 )
 from kubectl_netdoc.checks.pod_network.pod_network import addresses, ip_family, large_packets, paths
 from kubectl_netdoc.checks.pod_network.pod_network.mesh import Mesh, bulk, small, udp
-from kubectl_netdoc.probes import existing_pods
+from kubectl_netdoc.probes import existing_pods, node_pairs
 from kubectl_netdoc.probes import own_policies as policies
 from kubectl_netdoc.probes.node_pairs import pairs
 
@@ -85,11 +85,11 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     reasons = sorted(set(mesh.unknown.values()))
     if reasons:
         yield Unseen(f"{len(mesh.unknown)} paths between pods", "; ".join(reasons), asked=True)
-    if len(mesh.usable) < 2 and not reasons:
-        yield Unseen("paths between nodes", "fewer than two nodes run a debug pod", asked=len(facts.cluster.vantages) > 1)
+    if not reasons and (few := node_pairs.too_few(facts)):
+        yield few
     same = paths.within_nodes(facts, mesh)
-    if (mesh.bad or any(same.values())) and (why := policies.walled(facts)):
-        yield Unseen("paths between pods", f"network policies keep netdoc's own pods from reaching each other: {why}", asked=True)
+    if (mesh.bad or any(same.values())) and (why := policies.kept_apart(facts)):
+        yield Unseen("paths between pods", why, asked=True)
         return
     yield from (paths.SAME_NODE.on(Subject("Node", node), outcomes=words) for node, words in same.items() if words)
     yield from paths.failed_paths(facts, mesh, same)
