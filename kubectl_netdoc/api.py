@@ -38,6 +38,7 @@ from kubectl_netdoc.measurements.connect import (
     HttpReply,
 )
 from kubectl_netdoc.measurements.dns import DnsLookup, DnsReply, DnsSample, ResolvConf, ResolvConfReply
+from kubectl_netdoc.measurements.made import Made
 from kubectl_netdoc.measurements.node import (
     CniConfig,
     CniConfigReply,
@@ -209,6 +210,7 @@ __all__ = [
     "Kind",
     "Link",
     "Lost",
+    "Made",
     "Metrics",
     "Needs",
     "Neighbour",
