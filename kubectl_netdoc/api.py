@@ -27,6 +27,7 @@ from kubectl_netdoc.formats.text import beginning, ending, some
 from kubectl_netdoc.measurements.base import Address, Lost, Outcome, OwnName, OwnService, Peer, ResolvConfNameserver
 from kubectl_netdoc.measurements.canary import Canary, CanaryReply, CanaryTrial
 from kubectl_netdoc.measurements.connect import (
+    ECHO_PORTS,
     Certificate,
     CertificateReply,
     Connect,
@@ -129,6 +130,7 @@ __all__ = [
     "DEFINITION",
     "DEPLOYMENT",
     "DNS_LOG",
+    "ECHO_PORTS",
     "ENDPOINT_SLICE",
     "EVENT",
     "GATEWAY",

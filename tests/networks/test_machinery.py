@@ -24,6 +24,7 @@ from kubectl_netdoc.core.cluster import Selection
 from kubectl_netdoc.engine.run import run
 from kubectl_netdoc.sources.live import debug_pods
 from kubectl_netdoc.sources.live.client import Client, Options
+from kubectl_netdoc.sources.live.debug_pods.lifecycle import CanaryPolicy
 from kubectl_netdoc.sources.live.source import LiveSource
 from lab.faults.model import FOLDER
 from lab.faults.runner import Lab
@@ -467,16 +468,16 @@ def test_the_canary_names_the_node_whose_engine_stops(lab: Lab, network: str, mo
 
 
 def _canary(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
-    deny, engine = debug_pods._Run.deny, ENGINES[lab.name]
+    create, engine = CanaryPolicy.create, ENGINES[lab.name]
 
     def send(signal: str) -> None:
         subprocess.run(["docker", "exec", f"{lab.name}-worker", "pkill", f"-{signal}", "-f", engine], check=True, timeout=30)
 
-    def stop_and_deny(running: debug_pods._Run) -> None:
+    def stop_and_create(policy: CanaryPolicy) -> None:
         send("STOP")
-        deny(running)
+        create(policy)
 
-    monkeypatch.setattr(debug_pods._Run, "deny", stop_and_deny)
+    monkeypatch.setattr(CanaryPolicy, "create", stop_and_create)
     known, checks = options.choose(("policy_enforcement",), (), ())
     source = LiveSource(Client(Options(kubeconfig=str(lab.kubeconfig))), (), debug_pods.Settings(image=IMAGE))
     try:

@@ -41,12 +41,12 @@ class Network:
         self.pods = {pod.name: pod for pod in pods}
         self.session = Session("netdoc-x", pods, Places(port=1), cast("Any", self))
 
-    def deny(self) -> None:
+    def create(self) -> None:
         if self.refused:
             raise ApiError(403, "forbidden")
         self.denied = self.ever = True
 
-    def allow(self) -> bool:
+    def delete(self) -> bool:
         self.denied = False
         return True
 

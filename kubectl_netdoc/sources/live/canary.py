@@ -117,13 +117,13 @@ class Flight:
         if not alive:
             return ""
         try:
-            self.session.run.deny()
+            self.session.policy.create()
         except ApiError as error:
             rule = Grant("create", "networkpolicies", "networking.k8s.io", self.session.namespace)
             grant = f"; least rule: {rule}, and delete" if error.status == 403 else ""
             return f"the canary's policy can't be made: {error.message}{grant}"
         self._until(alive, ENFORCED, _note_stopped)
-        if not self.session.run.allow():
+        if not self.session.policy.delete():
             return "the canary's policy can't be taken away"
         stopped = [way for way in alive if way.stopped >= 0]
         self._until(stopped, LIFTED, _note_again)
