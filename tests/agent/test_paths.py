@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import errno
-import importlib.util
 import socket
 import threading
 import time
@@ -21,7 +20,7 @@ from kubectl_netdoc.measurements.path import Burst, BurstReply, PathMtu, PathMtu
 from kubectl_netdoc.sources import agent_protocol
 from kubectl_netdoc.sources.agent_protocol import AgentReply, Places, Server
 from tests.agent.test_echo import NONCE, asked, echo, places
-from tests.support.agent_process import AGENT
+from tests.support.agent_process import agent_module
 from tests.support.udp_servers import closed_port
 
 __all__ = ["echo"]  # the echo server of test_echo, as a fixture
@@ -38,11 +37,7 @@ Passes = Callable[[int, int], int]
 @pytest.fixture
 def agent(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """The agent as a module, in a pod whose interface has an MTU of 1450."""
-    spec = importlib.util.spec_from_file_location("netdoc_agent_alone", AGENT)
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = agent_module()
     monkeypatch.setattr(module, "interface_mtu", lambda family, address: OWN)
     return module
 
@@ -174,11 +169,7 @@ def test_a_search_without_time_is_no_result(agent: ModuleType) -> None:
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
 def test_the_mtu_of_this_machines_loopback(host: str) -> None:
-    spec = importlib.util.spec_from_file_location("netdoc_agent_alone", AGENT)
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = agent_module()
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     assert module.interface_mtu(family, host) == LOOPBACK
     with pytest.raises(ValueError, match="no interface"):
