@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from kubectl_netdoc.cli import options
+from kubectl_netdoc.cli.selection import choose_checks
 from kubectl_netdoc.core.cluster import Selection
 from kubectl_netdoc.engine.run import run
 from kubectl_netdoc.sources.live import debug_pods
@@ -478,7 +478,7 @@ def _canary(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
         create(policy)
 
     monkeypatch.setattr(CanaryPolicy, "create", stop_and_create)
-    known, checks = options.choose(("policy_enforcement",), (), ())
+    known, checks = choose_checks(("policy_enforcement",), (), ())
     source = LiveSource(Client(Options(kubeconfig=str(lab.kubeconfig))), (), debug_pods.Settings(image=IMAGE))
     try:
         report = run(source, known, checks, wishes=Selection(checks=("policy_enforcement",))).report
