@@ -19,7 +19,8 @@ from kubectl_netdoc.core.tier import Tier
 from kubectl_netdoc.formats import sandbox_event
 from kubectl_netdoc.formats.addresses import is_range
 from kubectl_netdoc.formats.coredns_log import UPSTREAM, Cause
-from kubectl_netdoc.formats.corefile import Corefile, zone_and_port
+from kubectl_netdoc.formats.corefile import Corefile
+from kubectl_netdoc.formats.corefile_zones import zone_and_port
 from kubectl_netdoc.formats.prometheus_text import Metrics
 from kubectl_netdoc.formats.quantity import cores
 from kubectl_netdoc.formats.sandbox_event import Failure
