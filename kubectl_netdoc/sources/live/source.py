@@ -113,4 +113,4 @@ class LiveSource:
         left = self._deadline - time.monotonic()
         if left < LEAST:
             return agent_exec.Answer({request: Lost("the run's time was up", asked=False) for request in own})
-        return agent_exec.run(self.client, session.namespace, pod.name, own, left, session.places)
+        return agent_exec.run(self.client, session.namespace, pod.name, own, left, session.targets)

@@ -25,7 +25,7 @@ from kubectl_netdoc.measurements.connect import Echo
 from kubectl_netdoc.measurements.dns import DnsLookup
 from kubectl_netdoc.measurements.requests import Request
 from kubectl_netdoc.records.kinds import NODE
-from kubectl_netdoc.sources.agent_protocol import OwnServices, Places, Server
+from kubectl_netdoc.sources.agent_protocol import EchoServer, ServiceAddresses, Targets
 from kubectl_netdoc.sources.live import admission
 from kubectl_netdoc.sources.live.client import ApiError, Client
 from kubectl_netdoc.sources.live.debug_pods.manifest import ECHO_PORT, MARGIN, NOBODY, Manifests
@@ -76,11 +76,11 @@ class CanaryPolicy(Struct, frozen=True):
 
 
 class Session(Struct):
-    """The debug pods of a run while they are there: their namespace, and what the symbolic places of requests mean."""
+    """The debug pods of a run while they are there: their namespace, and what the symbolic targets of requests mean."""
 
     namespace: str
     pods: list[DebugPod]
-    places: Places
+    targets: Targets
     policy: CanaryPolicy
 
 
@@ -99,7 +99,7 @@ def running(
         run.create()
         with run.watch.following(client, run.namespace, run.id, settings.timeout + PROBE):
             run.watch.wait_until_settled(min(START, settings.timeout), settings.timeout - RESERVE, progress)
-            yield Session(run.namespace, run.pods, run.places(), run.policy)
+            yield Session(run.namespace, run.pods, run.targets(), run.policy)
             run.watch.wait(lambda: all(pod.ready or pod.reason or pod.host for pod in run.pods), PROBE)
     finally:
         run.remove()
@@ -128,7 +128,7 @@ class _Run:
         self.policy = CanaryPolicy(client, self.namespace, self.manifests)
         self.pods = list(self._pods(cluster, requests))
         self.watch = PodWatch(self.pods, settings.image)
-        self.services: dict[OwnService, OwnServices] = {place: OwnServices() for place in _own_services(requests)}
+        self.services: dict[OwnService, ServiceAddresses] = {place: ServiceAddresses() for place in _own_services(requests)}
         self.why_no_service = ""
         self.any_user = False
         """Whether it is left to the cluster which user the pods run as."""
@@ -184,7 +184,7 @@ class _Run:
             answer = self.client.request("POST", self._path("services"), body=self.manifests.service(place))
             made = strict_json.decode(answer, _Service).spec
             name = f"{self.manifests.service_name(place)}.{self.namespace}.svc"
-            self.services[place] = OwnServices(made.cluster_ips or (made.cluster_ip,), name)
+            self.services[place] = ServiceAddresses(made.cluster_ips or (made.cluster_ip,), name)
         except (ApiError, msgspec.MsgspecError) as error:
             self.why_no_service = f"netdoc's own Service can't be made: {error}"
 
@@ -214,10 +214,10 @@ class _Run:
                     pod.fail(admission.refusal(error), admission.explained(error))
                     return
 
-    def places(self) -> Places:
-        """Return what the symbolic places of requests mean now."""
-        servers = {(pod.node, pod.twin): Server(pod.ips, pod.nonce) for pod in self.pods if pod.echoes}
-        return Places(servers, self.services, ECHO_PORT, self.why_no_service)
+    def targets(self) -> Targets:
+        """Return what the symbolic targets of requests mean now."""
+        servers = {(pod.node, pod.twin): EchoServer(pod.ips, pod.nonce) for pod in self.pods if pod.echoes}
+        return Targets(servers, self.services, ECHO_PORT, self.why_no_service)
 
     def remove(self) -> None:
         """Delete what was made; what can't be deleted now ends by its deadline and is swept by the next run."""
