@@ -19,7 +19,8 @@ from kubectl_netdoc.core.tier import Tier
 from kubectl_netdoc.formats import sandbox_event
 from kubectl_netdoc.formats.addresses import is_range
 from kubectl_netdoc.formats.coredns_log import UPSTREAM, Cause
-from kubectl_netdoc.formats.corefile import Corefile, zone_and_port
+from kubectl_netdoc.formats.corefile import Corefile
+from kubectl_netdoc.formats.corefile_zones import zone_and_port
 from kubectl_netdoc.formats.prometheus_text import Metrics
 from kubectl_netdoc.formats.quantity import cores
 from kubectl_netdoc.formats.sandbox_event import Failure
@@ -27,6 +28,7 @@ from kubectl_netdoc.formats.text import beginning, ending, some
 from kubectl_netdoc.measurements.base import Address, Lost, Outcome, OwnName, OwnService, Peer, ResolvConfNameserver
 from kubectl_netdoc.measurements.canary import Canary, CanaryReply, CanaryTrial
 from kubectl_netdoc.measurements.connect import (
+    ECHO_PORTS,
     Certificate,
     CertificateReply,
     Connect,
@@ -38,6 +40,7 @@ from kubectl_netdoc.measurements.connect import (
     HttpReply,
 )
 from kubectl_netdoc.measurements.dns import DnsLookup, DnsReply, DnsSample, ResolvConf, ResolvConfReply
+from kubectl_netdoc.measurements.made import Made
 from kubectl_netdoc.measurements.node import (
     CniConfig,
     CniConfigReply,
@@ -128,6 +131,7 @@ __all__ = [
     "DEFINITION",
     "DEPLOYMENT",
     "DNS_LOG",
+    "ECHO_PORTS",
     "ENDPOINT_SLICE",
     "EVENT",
     "GATEWAY",
@@ -209,6 +213,7 @@ __all__ = [
     "Kind",
     "Link",
     "Lost",
+    "Made",
     "Metrics",
     "Needs",
     "Neighbour",

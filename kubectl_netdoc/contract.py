@@ -17,6 +17,7 @@ from kubectl_netdoc.core.check import Check
 from kubectl_netdoc.core.cluster import Cluster
 from kubectl_netdoc.core.facts import Facts, Measured
 from kubectl_netdoc.core.finding import Code, Finding
+from kubectl_netdoc.measurements.made import made_for
 from kubectl_netdoc.measurements.requests import Request
 from kubectl_netdoc.records.kinds import KINDS, POD
 from kubectl_netdoc.remediation import commands
@@ -92,6 +93,16 @@ def needs_are_touched(check: Check, cases: Sequence[Case], source: str) -> Itera
         touched |= view.touched
     for name in sorted({kind.name for kind in check.needs.kinds + check.needs.optional} - touched):
         yield f"declares {name} and never touches it in its cases"
+
+
+def makes_what_it_declares(check: Check, cases: Sequence[Case], source: str) -> Iterable[str]:
+    """What the check declares to make in the cluster is what its plans need in its cases."""
+    plans = [_listed(check.plan, case.cluster.view(check.needs.all_kinds)) for case in cases]
+    made = made_for(request for plan in plans for request in plan)
+    for name in sorted(made - check.needs.all_made):
+        yield f"its plan needs {name} to be made, which it does not declare (Needs.makes)"
+    for name in sorted(set(check.needs.makes) - made):
+        yield f"declares to make {name}, which no case's plan needs"
 
 
 def cases_do_not_crash(check: Check, cases: Sequence[Case], source: str) -> Iterable[str]:
@@ -205,6 +216,7 @@ RULES: tuple[Rule, ...] = (
     thresholds_well_formed,
     needs_are_known,
     needs_are_touched,
+    makes_what_it_declares,
     cases_do_not_crash,
     every_code_is_produced,
     evidence_fits,

@@ -1,18 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What runs in the debug pods: ``agent.py``, sent as text over exec, and ``echo.py``, in the pod's own command.
+"""The programs that run in the debug pods: the agent, sent as one text over exec, and the echo server, in the pod's own command.
 
-To pods on the host network ``host.py`` is sent with it.
+The agent's files are modules for those who read and check them. They are joined into one text without their imports of each
+other. Standard library only, Python 3.8 syntax, glibc and musl.
 """
 
 from __future__ import annotations
 
+import re
 from importlib.resources import files
+
+PARTS = ("base", "lookups", "connections", "path", "main")
+"""The files of the agent in the order in which they are joined."""
+
+PARTS_ON_HOST = ("base", "lookups", "connections", "path", "host", "main")
+"""The same with the operations on a node's own network."""
+
+_IMPORT = re.compile(rb"^from kubectl_netdoc\.agent\.\w+ import [\w, ]+\n", re.MULTILINE)
 
 
 def source(host: bool = False) -> bytes:
     """Return the agent's program text; ``host``: with the operations on a node's own network."""
-    names = ("host.py", "agent.py") if host else ("agent.py",)
-    return b"\n".join(files(__name__).joinpath(name).read_bytes() for name in names)
+    texts = (files(__name__).joinpath(f"{part}.py").read_bytes() for part in (PARTS_ON_HOST if host else PARTS))
+    return _IMPORT.sub(b"", b"\n".join(texts))
 
 
 def echo_source() -> str:

@@ -1,18 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The agent's operations on a node's own network, sent before ``agent.py`` to pods on the host network. It judges nothing.
+"""The agent's operations on a node's own network; only pods on the host network get this part of the program.
 
-Standard library only, Python 3.8 syntax, as the agent; what is said there of asks and replies holds here.
-
-Operations
-    netlink  {}: what rtnetlink tells of links, addresses, routes, neighbours and the bridges' forwarding database
-             -> {"samples": [["ok", ms, [base64 of the messages of each dump...], cut]]}
-    files    {"once": [patterns...], "twice": [paths...], "seconds": s}: files' texts, some again after so many seconds
-             -> {"samples": [["ok", ms, seconds between, {path: text}, {path: text}, {path: text}, kernel release]]}
-    flows    {"to": [addresses...]}: the tracked UDP flows to addresses, a line each as in /proc/net/nf_conntrack
-             -> {"samples": [["ok", ms, [line...], cut]]}
-    nat      {}: where kube-proxy's rules send traffic
-             -> {"samples": [["ok", ms, {"iptables": ["tcp 10.244.1.5:8080"...], "legacy": [...], "nftables": [...]}, cut]]}
-    cni      {}: of each file in /etc/cni/net.d -> {"samples": [["ok", ms, [[name, network, [plugin types...], problem]...]]]}
+netlink  {}: what rtnetlink tells of links, addresses, routes, neighbours and the bridges' forwarding database
+         -> {"samples": [["ok", ms, [base64 of the messages of each dump...], cut]]}
+files    {"once": [patterns...], "twice": [paths...], "seconds": s}: files' texts, some again after so many seconds
+         -> {"samples": [["ok", ms, seconds between, {path: text}, {path: text}, {path: text}, kernel release]]}
+flows    {"to": [addresses...]}: the tracked UDP flows to addresses, a line each as in /proc/net/nf_conntrack
+         -> {"samples": [["ok", ms, [line...], cut]]}
+nat      {}: where kube-proxy's rules send traffic
+         -> {"samples": [["ok", ms, {"iptables": ["tcp 10.244.1.5:8080"...], "legacy": [...], "nftables": [...]}, cut]]}
+cni      {}: of each file in /etc/cni/net.d -> {"samples": [["ok", ms, [[name, network, [plugin types...], problem]...]]]}
 """
 
 import base64
@@ -24,6 +21,8 @@ import os
 import socket
 import struct
 import time
+
+from kubectl_netdoc.agent.base import OPERATIONS, SETUP
 
 ROUTE, NETFILTER = 0, 12
 DUMP, ERROR, DONE = 0x301, 2, 3
@@ -301,4 +300,5 @@ def keep(capabilities):
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
 
 
-HOST = {"netlink": netlink, "files": files, "flows": flows, "nat": nat, "cni": cni}
+OPERATIONS.update({"netlink": netlink, "files": files, "flows": flows, "nat": nat, "cni": cni})
+SETUP["capabilities"] = keep

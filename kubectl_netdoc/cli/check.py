@@ -11,7 +11,11 @@ from typing import Any
 import click
 
 from kubectl_netdoc.cli import complete, options
-from kubectl_netdoc.cli.options import OneOf
+from kubectl_netdoc.cli.parameter_types import OneOf
+from kubectl_netdoc.cli.progress import show_progress
+from kubectl_netdoc.cli.run_cost import cost
+from kubectl_netdoc.cli.selection import choose_checks, read_settings, selected
+from kubectl_netdoc.cli.source import live_source, offline_source
 from kubectl_netdoc.report import FORMATS
 
 
@@ -46,11 +50,11 @@ def command(checks: tuple[str, ...], source: str, output: str, fail_on: str, sho
     from kubectl_netdoc.engine.run import run
     from kubectl_netdoc.report import text
 
-    registry, chosen = options.choose(checks, flags["only"], flags["skip"])
-    wanted = options.wishes(checks, flags)
-    settings = options.settings(flags, registry)
-    with options.progress() as progress:
-        where = options.offline(source, flags) if source else options.live(flags, progress)
+    registry, chosen = choose_checks(checks, flags["only"], flags["skip"])
+    wanted = selected(checks, flags)
+    settings = read_settings(flags, registry)
+    with show_progress() as progress:
+        where = offline_source(source, flags) if source else live_source(flags, progress)
         whole = run(where, registry, chosen, progress, wanted, settings)
     result = whole.report
     colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
@@ -58,7 +62,7 @@ def command(checks: tuple[str, ...], source: str, output: str, fail_on: str, sho
     click.echo(report.renderer(output, Severity(show), colour, width)(result), nl=False, color=colour)
     if flags["verbose"]:
         mesh = text.matrix(result)
-        click.echo((f"{mesh}\n" if mesh else "") + options.cost(where, whole.measured), err=True)
+        click.echo((f"{mesh}\n" if mesh else "") + cost(where, whole.measured), err=True)
     return exit_code(result, fail_on, strict)
 
 

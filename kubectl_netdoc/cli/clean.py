@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from kubectl_netdoc.cli import complete, options
+from kubectl_netdoc.cli.connection import client_options
 
 
 @click.command("clean")
@@ -26,7 +27,7 @@ def command(pod_namespace: str, **flags: Any) -> int:
     from kubectl_netdoc.sources import SourceError
     from kubectl_netdoc.sources.live import client, debug_pods
 
-    connection = client.Client(options.connection(flags))
+    connection = client.Client(client_options(flags))
     try:
         gone = debug_pods.sweep(connection, pod_namespace)
     except client.ApiError as error:

@@ -11,6 +11,10 @@ from typing import Any
 import click
 
 from kubectl_netdoc.cli import complete, options
+from kubectl_netdoc.cli.progress import show_progress
+from kubectl_netdoc.cli.run_cost import cost
+from kubectl_netdoc.cli.selection import choose_checks, selected
+from kubectl_netdoc.cli.source import live_source
 
 
 @click.command("collect")
@@ -53,13 +57,13 @@ def _recorded(notes: tuple[str, ...], flags: dict[str, Any]) -> tuple[bytes, str
     from kubectl_netdoc.sources import bundle
 
     note = dict(_pair(text) for text in notes)
-    registry, chosen = options.choose((), flags["only"], flags["skip"])
-    wanted = options.wishes((), flags)
-    with options.progress() as progress:
-        source = options.live(flags, progress)
+    registry, chosen = choose_checks((), flags["only"], flags["skip"])
+    wanted = selected((), flags)
+    with show_progress() as progress:
+        source = live_source(flags, progress)
         result = run(source, registry, chosen, progress, wanted)
     if flags["verbose"]:
-        click.echo(options.cost(source, result.measured), err=True)
+        click.echo(cost(source, result.measured), err=True)
     name = f"netdoc-{result.cluster.time:%Y%m%dT%H%M%SZ}.json.gz"
     told = f"{result.report.coverage.objects} objects, {len(result.measured.replies)} replies, "
     return bundle.dump(source.label, result.cluster, result.measured, note), name, told

@@ -19,6 +19,8 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem, ShellComplete, get_completion_class, shell_complete
 
+from kubectl_netdoc.cli.connection import client_options
+
 Items = list[CompletionItem[str]]
 
 EXECUTABLE = "kubectl_complete-netdoc"
@@ -151,10 +153,9 @@ def namespaces(ctx: click.Context, param: click.Parameter, incomplete: str) -> I
 
 
 def _namespaces(flags: dict[str, Any]) -> list[str]:
-    from kubectl_netdoc.cli import options
     from kubectl_netdoc.sources.live import client, lists
 
-    return sorted(lists.namespaces(client.Client(options.connection(flags | {"request_timeout": PATIENCE}))))
+    return sorted(lists.namespaces(client.Client(client_options(flags | {"request_timeout": PATIENCE}))))
 
 
 def _soon(ask: Callable[[dict[str, Any]], list[str]], flags: dict[str, Any]) -> list[str]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import click
 
 from kubectl_netdoc.cli import complete
-from kubectl_netdoc.cli.options import OneOf
+from kubectl_netdoc.cli.parameter_types import OneOf
 
 
 @click.command("completion")

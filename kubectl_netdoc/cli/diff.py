@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kubectl_netdoc.cli import complete, options
-from kubectl_netdoc.cli.options import OneOf
+from kubectl_netdoc.cli.parameter_types import OneOf
+from kubectl_netdoc.cli.selection import choose_checks, read_settings
+from kubectl_netdoc.cli.source import parsed_source, recorded_source
 
 if TYPE_CHECKING:
     from kubectl_netdoc.core.check import Check
@@ -36,8 +38,8 @@ def command(old: str, new: str, output: str, **flags: Any) -> int:
 
     if old == new == "-":
         raise click.UsageError("only one of OLD and NEW can be stdin")
-    registry, chosen = options.choose((), flags["only"], flags["skip"])
-    settings = options.settings(flags, registry)
+    registry, chosen = choose_checks((), flags["only"], flags["skip"])
+    settings = read_settings(flags, registry)
     found = report_diff.between(_report(old, registry, chosen, settings), _report(new, registry, chosen, settings))
     click.echo((report.as_json if output == "json" else report.as_text)(found), nl=False)
     return int(found.worse())
@@ -59,7 +61,7 @@ def _report(path: str, registry: Registry, chosen: tuple[Check, ...], settings: 
     if path == "-":
         raw = sys.stdin.buffer.read()
     if b'"netdoc_report"' not in raw[:64]:
-        source = options.recorded(path) if path != "-" else options.read(raw, "stdin")
+        source = recorded_source(path) if path != "-" else parsed_source(raw, "stdin")
         return run(source, registry, chosen, settings=settings).report
     try:
         report = msgspec.json.decode(raw, type=Report)

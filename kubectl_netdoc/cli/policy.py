@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kubectl_netdoc.cli import complete, options
-from kubectl_netdoc.cli.options import OneOf
+from kubectl_netdoc.cli.parameter_types import OneOf
+from kubectl_netdoc.cli.policy_engine import policy_kinds, read_engine
+from kubectl_netdoc.cli.source import recorded_source
 
 SHOWN = 8
 """Namespaces that a line names at most."""
@@ -29,8 +31,8 @@ def command() -> None:
 
 def _engine(source: str, flags: dict[str, Any], *kinds: Kind[Any]) -> Engine:
     """Return the policies that are meant, with a line on stderr for each object that could not be decoded."""
-    found = options.engine(source, flags, *kinds)
-    undecodable(found, options.policy_kinds(*kinds))
+    found = read_engine(source, flags, *kinds)
+    undecodable(found, policy_kinds(*kinds))
     return found
 
 
@@ -143,7 +145,7 @@ def _coming(new: str) -> dict[str, tuple[Any, ...]]:
     from kubectl_netdoc.sources import SourceError
     from kubectl_netdoc.sources.manifests import warn_on_stderr
 
-    cluster = options.recorded(new).cluster(tuple(KINDS.values()))
+    cluster = recorded_source(new).cluster(tuple(KINDS.values()))
     for kind in ALL:
         if getattr(cluster.listing(kind), "undecodable", ()):
             raise SourceError(f"{new}: nothing is judged while a {kind.name} in it can't be decoded", 2)

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kubectl_netdoc.cli import complete, options
-from kubectl_netdoc.cli.options import OneOf
+from kubectl_netdoc.cli.connection import client_options
+from kubectl_netdoc.cli.parameter_types import OneOf
+from kubectl_netdoc.cli.selection import choose_checks
 from kubectl_netdoc.core.tier import Tier
 
 if TYPE_CHECKING:
@@ -70,8 +72,6 @@ def command(check: bool, output: str, **flags: Any) -> int:
 def _wanted(flags: dict[str, Any]) -> Wanted:
     from kubectl_netdoc.permissions.needed import OWN_NAMESPACE, Wanted
 
-    if flags["all_namespaces"] and flags["namespaces"]:
-        raise click.UsageError("-A and -n exclude each other")
     if flags["offline"] and flags["tls_secrets"]:
         raise click.UsageError("--tls-secrets asks the cluster for the names: --offline does not go with it")
     if flags["pod_namespace"] and flags["new_namespaces"]:
@@ -79,7 +79,7 @@ def _wanted(flags: dict[str, Any]) -> Wanted:
     for flag, name in (("--pod-namespace", flags["pod_namespace"] or "x"), *(("-n", name) for name in flags["namespaces"])):
         if not re.fullmatch(NAMESPACE, name):
             raise click.UsageError(f"{flag}: {name!r} can't be the name of a namespace")
-    _, chosen = options.choose((), flags["only"], flags["skip"])
+    _, chosen = choose_checks((), flags["only"], flags["skip"])
     return Wanted(
         checks=chosen,
         tier=Tier(flags["tier"]),
@@ -112,7 +112,7 @@ def _of_cluster(wanted: Wanted, flags: dict[str, Any]) -> tuple[Wanted, Client, 
     from kubectl_netdoc.core.check import kinds_of
     from kubectl_netdoc.sources.live import client, lists
 
-    connection = client.Client(options.connection(flags))
+    connection = client.Client(client_options(flags))
     version = lists.server_version(connection)
     spaces = lists.existing(connection, *wanted.elsewhere)
     pointed = lists.pointed(connection, kinds_of(wanted.seen), wanted.namespaces) if flags["tls_secrets"] else {}

@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kubectl_netdoc.cli import options
-from kubectl_netdoc.cli.options import OneOf
+from kubectl_netdoc.cli.parameter_types import OneOf
+from kubectl_netdoc.cli.policy_engine import compile_policies, policy_kinds
+from kubectl_netdoc.cli.progress import show_progress
+from kubectl_netdoc.cli.source import live_source, recorded_source, tell_missing
 
 if TYPE_CHECKING:
     from kubectl_netdoc.core.cluster import Cluster
@@ -49,19 +52,19 @@ def command(source: str, destination: str, protocol: str, origin: str, output: s
     from kubectl_netdoc.report.why import render
 
     _fitting(origin, flags)
-    place = options.recorded(origin) if origin else _live(flags)
-    kinds = options.policy_kinds(*_read())
+    place = recorded_source(origin) if origin else _live(flags)
+    kinds = policy_kinds(*_read())
     namespace = flags["namespaces"][0] if flags["namespaces"] else getattr(getattr(place, "client", None), "namespace", "default")
     asked = Asked(place, kinds, _compiled, _question(source, destination, protocol, namespace), probed=flags["probe"])
     known = registry.load()
     if flags["probe"]:
         _ready_to_try(asked, flags)
     try:
-        with options.progress() as shown:
+        with show_progress() as shown:
             story, facts = answer(asked, known, telling(known.checks, not origin, flags["probe"]), shown)
     except NoSuchPlace as error:
         raise click.UsageError(str(error)) from error
-    options.tell_missing(facts.cluster, kinds)
+    tell_missing(facts.cluster, kinds)
     tried = _tried(place, asked, story, facts, flags) if flags["probe"] else []
     click.echo(render(story, tried, output), nl=False)
     return int(story.answer != "yes" or any(one.agrees is False for one in tried))
@@ -84,14 +87,13 @@ def _fitting(origin: str, flags: dict[str, Any]) -> None:
 
 
 def _live(flags: dict[str, Any]) -> Source:
-    fixed = {"nodes": "", "node_checks": False, "privileged": False, "namespaces": ()}
-    return options.live({**flags, **fixed, "no_pods": not flags["probe"]})
+    return live_source({**flags, "namespaces": (), "no_pods": not flags["probe"]})
 
 
 def _compiled(cluster: Cluster) -> Engine:
     from kubectl_netdoc.probes import own_policies
 
-    return options.compiled(cluster, ((cluster.own_namespace, own_policies.LABELS),))
+    return compile_policies(cluster, ((cluster.own_namespace, own_policies.LABELS),))
 
 
 def _question(source: str, destination: str, protocol: str, namespace: str) -> Callable[[Engine], Question]:

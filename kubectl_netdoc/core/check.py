@@ -13,6 +13,7 @@ from kubectl_netdoc.core.facts import Facts
 from kubectl_netdoc.core.finding import Code, Finding, Unseen
 from kubectl_netdoc.core.threshold import Threshold
 from kubectl_netdoc.core.tier import Tier
+from kubectl_netdoc.measurements.made import Made
 from kubectl_netdoc.measurements.requests import Request
 from kubectl_netdoc.records.base import Kind
 from kubectl_netdoc.records.kinds import NODE
@@ -34,17 +35,24 @@ class Needs(Struct, frozen=True, kw_only=True):
 
     Without one of ``kinds`` the check is skipped; an ``optional`` kind that can't be read is for the check to say.
     ``hints`` are read where they can be, to tell why something failed: without them the check is no less sure of what works.
+    ``makes``: what its plan has made in the cluster. A check above the API tier has debug pods without declaring them.
     """
 
     kinds: tuple[Kind[Any], ...] = ()
     optional: tuple[Kind[Any], ...] = ()
     hints: tuple[Kind[Any], ...] = ()
     tier: Tier = Tier.API
+    makes: tuple[Made, ...] = ()
 
     @property
     def all_kinds(self) -> tuple[Kind[Any], ...]:
         """The required kinds, the optional ones and the hints, each once."""
         return tuple(dict.fromkeys(self.kinds + self.optional + self.hints))
+
+    @property
+    def all_made(self) -> frozenset[Made]:
+        """What has to be made in the cluster for the check."""
+        return frozenset(self.makes) | (frozenset() if self.tier is Tier.API else {Made.PODS})
 
 
 def no_plan(cluster: Cluster) -> Iterable[Request]:

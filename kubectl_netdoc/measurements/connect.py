@@ -7,6 +7,9 @@ from msgspec import Struct
 
 from kubectl_netdoc.measurements.base import Address, Outcome, OwnService, Peer
 
+ECHO_PORTS = range(19376, 19376 + 13)
+"""Ports of netdoc's echo servers and of the unused ports of its Services: in EndpointSlices and rules they are a run's own."""
+
 
 class Connect(Struct, frozen=True, tag="connect"):
     """Open a TCP connection and close it again: nothing is sent, and an accept proves only that something accepts.

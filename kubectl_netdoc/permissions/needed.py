@@ -12,13 +12,13 @@ from typing import Any
 from msgspec import Struct, field, structs
 
 from kubectl_netdoc.core.check import Check, Needs, kinds_of
-from kubectl_netdoc.core.cluster import Cluster
 from kubectl_netdoc.core.finding import Grant
 from kubectl_netdoc.core.tier import Tier
+from kubectl_netdoc.measurements.made import Made
 from kubectl_netdoc.records.base import Kind
 from kubectl_netdoc.records.kinds import NODE
 from kubectl_netdoc.sources.live import rights as live
-from kubectl_netdoc.sources.live.rights import DNS_NAMESPACE, Loss, Made, Use
+from kubectl_netdoc.sources.live.rights import DNS_NAMESPACE, Loss, Use
 
 GROUP = "rbac.authorization.k8s.io"
 ACCOUNT = "system:serviceaccount:"
@@ -174,10 +174,9 @@ def _loss(needs: Needs, kind: Kind[Any]) -> Loss | None:
 def _measuring(wanted: Wanted) -> Iterator[tuple[Grant, _Draft]]:
     if not wanted.measuring:
         return
-    sample = _sample(wanted.tier)
     makers: dict[Made, list[str]] = {made: [] for made in Made}
     for check in wanted.seen:
-        for made in _makes(check, sample):
+        for made in check.needs.all_made:
             makers[made].append(check.id)
     for use in live.measuring(wanted.pod_namespace):
         if makers[use.made]:
@@ -191,38 +190,6 @@ def _user(use: Use, checks: Collection[str], measuring: Collection[str]) -> _Dra
         draft.add(use.loss, (check for check in checks if check in measuring))
         draft.add(Loss.LESS, (check for check in checks if check not in measuring))
     return draft
-
-
-def _makes(check: Check, sample: Cluster) -> Collection[Made]:
-    """Return what a check has made: as its plan for the sample tells. One whose plan fails may have anything made."""
-    own = frozenset() if check.needs.tier is Tier.API else {Made.PODS}
-    try:
-        return live.makes(check.plan(sample.view(check.needs.all_kinds))) | own
-    except Exception:  # a plugin's check may do anything
-        return tuple(Made)
-
-
-def _sample(tier: Tier = list(Tier)[-1]) -> Cluster:
-    """Return a small cluster that has one of everything that makes a check ask for something of netdoc's own."""
-    from kubectl_netdoc.testing import make_cluster, make_corefile, make_node, make_pod, make_policy, make_service, make_slice
-
-    dns = {"k8s-app": "kube-dns"}
-    return make_cluster(
-        make_node("n1"),
-        make_node("n2"),
-        make_service(
-            "kube-dns", "kube-system", selector=dns, cluster_ip="10.96.0.10", ports=((53, 53),), protocols=("UDP", "TCP")
-        ),
-        make_slice("kube-dns", "kube-system", addresses={"10.0.0.53": "coredns"}, port=53, protocol="UDP"),
-        make_pod("coredns", "kube-system", labels=dns, ip="10.0.0.53"),
-        make_corefile(".:53 {\n kubernetes cluster.local\n forward . /etc/resolv.conf\n}"),
-        make_service("web", selector={"app": "web"}, sessionAffinity="ClientIP", clusterIPs=["10.96.0.1"]),
-        make_slice("web", addresses={"10.0.0.1": "web-1"}),
-        make_pod("web-1", labels={"app": "web"}),
-        make_policy("podSelector: {}"),
-        vantages=("n1", "n2"),
-        tier=tier,
-    )
 
 
 class Grantee(Struct, frozen=True):

@@ -11,9 +11,10 @@ from itertools import product
 
 from kubectl_netdoc.core.cluster import matches
 from kubectl_netdoc.policy import ports
-from kubectl_netdoc.policy.engine import End, Engine, Reading
+from kubectl_netdoc.policy.engine import Engine
 from kubectl_netdoc.policy.ports import Ports
 from kubectl_netdoc.policy.rules import Address, Network
+from kubectl_netdoc.policy.verdict import End, Reading
 from kubectl_netdoc.policy.workloads import Peer, WorkloadRef, peers
 from kubectl_netdoc.records.gateway_api import Route
 from kubectl_netdoc.records.kinds import GATEWAY, INGRESS, ROUTES, SERVICE

@@ -11,10 +11,11 @@ from functools import cached_property
 from kubectl_netdoc.policy import ports
 from kubectl_netdoc.policy.connections import elementary
 from kubectl_netdoc.policy.dns_access import STRANGERS
-from kubectl_netdoc.policy.engine import End, Engine, Reading
+from kubectl_netdoc.policy.engine import Engine
 from kubectl_netdoc.policy.ports import Ports
 from kubectl_netdoc.policy.rules import Direction, Policy, PolicyRef, Tier
 from kubectl_netdoc.policy.selection import PodClass
+from kubectl_netdoc.policy.verdict import End, Reading
 from kubectl_netdoc.policy.workloads import Peer, WorkloadRef, peers
 
 SYSTEM = "kube-"

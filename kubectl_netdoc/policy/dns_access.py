@@ -11,10 +11,11 @@ from kubectl_netdoc.components import cluster_dns
 from kubectl_netdoc.core.cluster import matches
 from kubectl_netdoc.formats.addresses import is_address
 from kubectl_netdoc.policy import ports
-from kubectl_netdoc.policy.engine import End, Engine, Verdict
+from kubectl_netdoc.policy.engine import Engine
 from kubectl_netdoc.policy.ports import Ports
 from kubectl_netdoc.policy.rules import Action, Direction, PolicyRef
 from kubectl_netdoc.policy.selection import PodClass
+from kubectl_netdoc.policy.verdict import End, Verdict
 from kubectl_netdoc.policy.workloads import Peer, WorkloadRef, peers
 from kubectl_netdoc.records.kinds import POD, SERVICE
 from kubectl_netdoc.records.pods import PodSpec

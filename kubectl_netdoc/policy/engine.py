@@ -14,26 +14,24 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
 from kubectl_netdoc.core.cluster import Cluster
-from kubectl_netdoc.policy import ports
+from kubectl_netdoc.policy.judging import Judging, Selecting, on_own_node, same_pod
 from kubectl_netdoc.policy.ports import Ports
 from kubectl_netdoc.policy.rules import (
-    Action,
     Address,
     Compiler,
     Direction,
-    Peers,
     Policy,
     PolicyRef,
-    Rule,
     Tier,
     mentioned,
 )
 from kubectl_netdoc.policy.selection import PodClass, Selection, members
+from kubectl_netdoc.policy.verdict import End, Reading, Side, Verdict, addresses, node_addresses
 from kubectl_netdoc.records.base import Kind
 from kubectl_netdoc.records.kinds import ADMIN_POLICIES, NAMESPACE, NATIVE_POLICIES, NETWORK_POLICY, NODE, OWNERS, POD
 from kubectl_netdoc.records.nodes import Node
@@ -48,101 +46,6 @@ BLOCK_ON_POD = "ipBlock on a pod's address: whether it matches depends on the CN
 NO_ADDRESS = "ipBlock beside a pod whose address is not known: it may match"
 HOST_NETWORK_AS_POD = "hostNetwork pod: whether policies see it as a pod depends on the CNI"
 OWN_NODE = "egress to the pod's own node: whether policies stop it depends on the CNI"
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """How the things are read that the API leaves to the CNI; ``family``: the IP version that the connection uses.
-
-    ``unknown_matches``: whether blocks match pods of which no address is known. ``own_node_open``: whether pods reach their own
-    node whatever their egress policies say; the API promises only the way from the node to its pods.
-    """
-
-    family: int
-    blocks_match_pods: bool = True
-    host_network_as_pods: bool = False
-    unknown_matches: bool = False
-    own_node_open: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class End:
-    """One end of a connection: a pod (or what a template makes), a node, or an address outside.
-
-    ``pod``: (namespace, name), for traffic within a pod. ``node``: the node that it is, or where it runs; "" if not known.
-    """
-
-    label: str
-    pod_class: PodClass | None = None
-    pod: tuple[str, str] = ("", "")
-    addresses: tuple[Address, ...] = ()
-    node: str = ""
-
-    @property
-    def host(self) -> bool:
-        """Whether its traffic is that of a node."""
-        return self.pod_class.host_network if self.pod_class else bool(self.node)
-
-    def __str__(self) -> str:
-        return self.label
-
-
-@dataclass(frozen=True, slots=True)
-class Side:
-    """What one end's policies make of what was asked: the ports allowed, and by whom.
-
-    ``by``: the policies that allow (some of) it, or that deny it where nothing is allowed; empty where none has a say.
-    ``isolated``: whether a NetworkPolicy isolates this end in this direction.
-    """
-
-    allowed: Ports
-    by: tuple[PolicyRef, ...] = ()
-    isolated: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """Both sides, and what could change the verdict.
-
-    ``depends``: why another CNI may see it otherwise. ``incomplete``: policies that are not evaluated and might.
-    """
-
-    egress: Side
-    ingress: Side
-    depends: tuple[str, ...] = ()
-    incomplete: tuple[str, ...] = ()
-
-    @property
-    def ports(self) -> Ports:
-        """The ports that both ends allow."""
-        return self.egress.allowed & self.ingress.allowed
-
-    @property
-    def allowed(self) -> bool:
-        """Whether anything of what was asked is allowed."""
-        return bool(self.ports)
-
-    @property
-    def by(self) -> tuple[PolicyRef, ...]:
-        """The policies that stop it; none where it is allowed."""
-        if self.allowed:
-            return ()
-        sides = (side for side in (self.egress, self.ingress) if not side.allowed)
-        found = dict.fromkeys(ref for side in sides for ref in side.by)
-        return tuple(found) or tuple(dict.fromkeys((*self.egress.by, *self.ingress.by)))
-
-
-@dataclass(slots=True)
-class Selecting:
-    """The policies that select one class, in one direction, by tier."""
-
-    admin: list[Policy]
-    namespace: list[Policy]
-    baseline: list[Policy]
-
-    def of(self, tier: Tier) -> list[Policy]:
-        """Return those of a tier."""
-        return self.namespace if tier is Tier.NAMESPACE else self.admin if tier is Tier.ADMIN else self.baseline
 
 
 class Engine:
@@ -280,13 +183,13 @@ class Engine:
             yield NO_ADDRESS, replace(common, unknown_matches=True)
         if any(end.pod_class and end.pod_class.host_network for end in both):
             yield HOST_NETWORK_AS_POD, replace(common, host_network_as_pods=True)
-        if _on_own_node(source, destination):
+        if on_own_node(source, destination):
             yield OWN_NODE, replace(common, own_node_open=False)
 
     def side(self, direction: Direction, subject: End, other: End, asked: Ports, reading: Reading) -> Side:
         """Return what the policies of ``subject`` make of traffic with ``other``."""
         own = subject.pod_class
-        if own is None or (own.host_network and not reading.host_network_as_pods) or _same(subject, other):
+        if own is None or (own.host_network and not reading.host_network_as_pods) or same_pod(subject, other):
             return Side(asked)
         selecting = self._selecting[direction].get(own.id)
         if selecting is None:
@@ -294,23 +197,8 @@ class Engine:
         destination = other.pod_class if direction is Direction.EGRESS else own
         if destination is not None and destination.host_network and not reading.host_network_as_pods:
             destination = None  # the node's address, which has no named ports
-        own_node = _on_own_node(subject, other) and (direction is Direction.INGRESS or reading.own_node_open)
-        return _Judging(self, direction, selecting, other, destination, reading).judge(asked, own_node)
-
-    def matches(self, peers: Peers, other: End, reading: Reading) -> bool:
-        """Tell whether ``other`` is among the peers."""
-        if peers.everyone:
-            return True
-        known = other.pod_class
-        ordinary = known is not None and (reading.host_network_as_pods or not known.host_network)
-        if ordinary and known is not None and peers.pods >> known.id & 1:
-            return True
-        if peers.nodes and other.host and other.node in peers.nodes:
-            return True
-        blocks = peers.networks if ordinary and not reading.blocks_match_pods else peers.networks + peers.blocks
-        if reading.unknown_matches and known is not None and not other.addresses:
-            return any(block.network.version == reading.family for block in blocks)
-        return any(a.version == reading.family and any(block.has(a) for block in blocks) for a in other.addresses)
+        own_node = on_own_node(subject, other) and (direction is Direction.INGRESS or reading.own_node_open)
+        return Judging(direction, selecting, other, destination, reading).judge(asked, own_node)
 
     def incomplete(self, source: End, destination: End) -> tuple[str, ...]:
         """Return what might change a verdict about these two and is not evaluated."""
@@ -367,95 +255,3 @@ class Engine:
         """Whether a NetworkPolicy isolates a class."""
         found = self._selecting[direction].get(known.id)
         return bool(found and found.namespace) and not known.host_network
-
-
-class _Judging:
-    """One side being judged: what is left to decide goes from tier to tier."""
-
-    def __init__(
-        self,
-        engine: Engine,
-        direction: Direction,
-        selecting: Selecting,
-        other: End,
-        destination: PodClass | None,
-        reading: Reading,
-    ) -> None:
-        self.engine, self.direction, self.selecting = engine, direction, selecting
-        self.other, self.destination, self.reading = other, destination, reading
-        self.allowed = ports.NONE
-        self.allowing: list[PolicyRef] = []
-        self.denying: list[PolicyRef] = []
-
-    def judge(self, asked: Ports, own_node: bool) -> Side:
-        left = self._ordered(self.selecting.admin, asked)
-        isolated = bool(self.selecting.namespace)
-        if isolated and not own_node:
-            self._additive(left)
-        elif not isolated:
-            left = self._ordered(self.selecting.baseline, left)
-        if own_node or not isolated:
-            self.allowed |= left
-        by = self.allowing if self.allowed else self.denying
-        return Side(self.allowed, tuple(dict.fromkeys(by)), isolated)
-
-    def _hit(self, rule: Rule, left: Ports) -> Ports:
-        hit = left & rule.ports.on(self.destination)
-        return hit if hit and self.engine.matches(rule.peers, self.other, self.reading) else ports.NONE
-
-    def _ordered(self, policies: list[Policy], left: Ports) -> Ports:
-        """Ask rules in order, the first that matches decides; return what goes on to the next tier."""
-        passed = ports.NONE
-        for policy in policies:
-            for rule in policy.of(self.direction):
-                hit = self._hit(rule, left)
-                if not hit:
-                    continue
-                left -= hit
-                if rule.action is Action.PASS:
-                    passed |= hit
-                elif rule.action is Action.ALLOW:
-                    self.allowed |= hit
-                    self.allowing.append(policy.ref)
-                else:
-                    self.denying.append(policy.ref)
-        return left | passed
-
-    def _additive(self, left: Ports) -> None:
-        """Ask NetworkPolicies: what any rule allows is allowed, the rest is not."""
-        granted = ports.NONE
-        for policy in self.selecting.namespace:
-            hits = [hit for rule in policy.of(self.direction) if (hit := self._hit(rule, left))]
-            if hits:
-                self.allowing.append(policy.ref)
-                for hit in hits:
-                    granted |= hit
-        self.allowed |= granted
-        if left - granted:
-            self.denying += (policy.ref for policy in self.selecting.namespace)
-
-
-def _same(one: End, other: End) -> bool:
-    """Whether both are one pod: traffic within a pod meets no policy."""
-    return one.pod == other.pod != ("", "")
-
-
-def _on_own_node(subject: End, other: End) -> bool:
-    """Whether ``other`` is the node where ``subject`` runs: it always reaches its pods, and with most CNIs they it."""
-    return other.host and other.node != "" and other.node == subject.node
-
-
-def addresses(texts: Iterable[str]) -> tuple[Address, ...]:
-    """Return the addresses among texts; what is none is left out."""
-    found = []
-    for text in texts:
-        try:
-            found.append(ipaddress.ip_address(text))
-        except ValueError:
-            continue
-    return tuple(found)
-
-
-def node_addresses(node: Node) -> tuple[Address, ...]:
-    """Return a node's addresses."""
-    return addresses(item.address for item in node.status.addresses if item.type in ("InternalIP", "ExternalIP"))

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from kubectl_netdoc.policy import ports
-from kubectl_netdoc.policy.engine import End, Engine, Reading
+from kubectl_netdoc.policy.engine import Engine
 from kubectl_netdoc.policy.ports import Ports
 from kubectl_netdoc.policy.redundant_rules import superfluous
 from kubectl_netdoc.policy.rules import Direction, Peers, Policy, PolicyRef, Rule, Tier
 from kubectl_netdoc.policy.selection import PodClass, PodSet, members
 from kubectl_netdoc.policy.service_ports import ServicePorts
+from kubectl_netdoc.policy.verdict import End, Reading
 from kubectl_netdoc.records.kinds import NETWORK_POLICY
 from kubectl_netdoc.records.policies import LabelSelector, NetworkPolicy, NetworkPolicyPeer
 

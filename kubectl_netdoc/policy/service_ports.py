@@ -10,9 +10,10 @@ from functools import cached_property
 
 from kubectl_netdoc.core.cluster import matches
 from kubectl_netdoc.policy.dns_access import target_numbers
-from kubectl_netdoc.policy.engine import End, Engine
+from kubectl_netdoc.policy.engine import Engine
 from kubectl_netdoc.policy.rules import Direction, Peers, Policy, Rule, Tier
 from kubectl_netdoc.policy.selection import PodSet, members
+from kubectl_netdoc.policy.verdict import End
 from kubectl_netdoc.policy.workloads import Peer, peers
 from kubectl_netdoc.records.kinds import NETWORK_POLICY, SERVICE
 from kubectl_netdoc.records.policies import NetworkPolicy

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from kubectl_netdoc.core.cluster import Cluster
-from kubectl_netdoc.policy.engine import End, Engine
+from kubectl_netdoc.policy.engine import Engine
 from kubectl_netdoc.policy.rules import Address
 from kubectl_netdoc.policy.selection import PodClass
+from kubectl_netdoc.policy.verdict import End
 from kubectl_netdoc.records.base import Kind, Object, ObjectMeta
 from kubectl_netdoc.records.kinds import OWNERS, POD
 from kubectl_netdoc.records.pods import Pod, PodTemplate

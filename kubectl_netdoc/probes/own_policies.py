@@ -15,8 +15,9 @@ from kubectl_netdoc.measurements.base import Peer
 from kubectl_netdoc.measurements.canary import Canary, CanaryReply
 from kubectl_netdoc.measurements.connect import Echo, EchoReply
 from kubectl_netdoc.policy import ports
-from kubectl_netdoc.policy.engine import End, Engine, addresses
+from kubectl_netdoc.policy.engine import Engine
 from kubectl_netdoc.policy.rules import PolicyRef
+from kubectl_netdoc.policy.verdict import End, addresses
 from kubectl_netdoc.probes.service_targets import proof
 from kubectl_netdoc.records.base import Kind
 from kubectl_netdoc.records.kinds import ENDPOINT_SLICE, NAMESPACE, NATIVE_POLICIES, NETWORK_POLICY, NODE, POD, POLICIES

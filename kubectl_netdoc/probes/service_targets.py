@@ -38,10 +38,6 @@ TRIES = 6
 MOST_TRIES = 60
 """Connects to netdoc's own Service at most."""
 
-ECHO_PORTS = range(19376, 19376 + 13)
-"""Ports of netdoc's echo servers, and of its Services' ports without one (pods.ECHO_PORT, EXTRA_PORTS): in EndpointSlices and
-rules they are a run's own."""
-
 SYNC = 5.0
 """Seconds for a new Service to work everywhere: kube-proxy syncs at most once a second, and 2.7 s were measured in all."""
 

@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 from kubectl_netdoc.components import cluster_dns
 from kubectl_netdoc.core.cluster import Cluster, matches
 from kubectl_netdoc.policy import workloads
-from kubectl_netdoc.policy.engine import End, Engine, addresses
+from kubectl_netdoc.policy.engine import Engine
 from kubectl_netdoc.policy.rules import Address
+from kubectl_netdoc.policy.verdict import End, addresses
 from kubectl_netdoc.policy.workloads import Peer, WorkloadRef
 from kubectl_netdoc.records.kinds import ENDPOINT_SLICE, NODE, POD, SERVICE, STATEFUL_SET
 from kubectl_netdoc.records.nodes import Node

@@ -6,8 +6,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from kubectl_netdoc.policy import dns_access
-from kubectl_netdoc.policy.engine import Verdict
 from kubectl_netdoc.policy.rules import Direction
+from kubectl_netdoc.policy.verdict import Verdict
 from kubectl_netdoc.reachability.endpoints import Place
 from kubectl_netdoc.reachability.mending import named, pods_of
 from kubectl_netdoc.reachability.story import MOST_ENDS, Answer, Fix, Hop

@@ -9,8 +9,8 @@ from ipaddress import ip_address, ip_network
 from kubectl_netdoc.core import ip_families
 from kubectl_netdoc.policy import enforcers
 from kubectl_netdoc.policy.connections import elementary
-from kubectl_netdoc.policy.engine import End, Side, Verdict
 from kubectl_netdoc.policy.rules import Direction
+from kubectl_netdoc.policy.verdict import End, Side, Verdict
 from kubectl_netdoc.reachability.endpoints import Place
 from kubectl_netdoc.reachability.mending import WORLD, named
 from kubectl_netdoc.reachability.story import MOST_ENDS, Answer, Hop, family

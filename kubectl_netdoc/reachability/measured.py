@@ -12,7 +12,7 @@ from kubectl_netdoc.measurements.connect import Connect, ConnectReply, EchoReply
 from kubectl_netdoc.measurements.dns import ResolvConf, ResolvConfReply
 from kubectl_netdoc.measurements.path import PathMtu, PathMtuReply
 from kubectl_netdoc.policy import ports
-from kubectl_netdoc.policy.engine import End
+from kubectl_netdoc.policy.verdict import End
 from kubectl_netdoc.probes import node_pairs, own_policies, service_targets
 from kubectl_netdoc.reachability.story import family
 from kubectl_netdoc.reachability.way import Leg, Way

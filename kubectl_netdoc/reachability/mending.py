@@ -9,10 +9,11 @@ from shlex import quote
 from kubectl_netdoc.core import ip_families
 from kubectl_netdoc.core.cluster import matches
 from kubectl_netdoc.policy import dns_access, fixes
-from kubectl_netdoc.policy.engine import Engine, Verdict
+from kubectl_netdoc.policy.engine import Engine
 from kubectl_netdoc.policy.ports import Ports
 from kubectl_netdoc.policy.rules import Action, Direction, Policy, PolicyRef, Tier
 from kubectl_netdoc.policy.selection import NAME_LABEL
+from kubectl_netdoc.policy.verdict import Verdict
 from kubectl_netdoc.policy.workloads import peers
 from kubectl_netdoc.reachability.endpoints import Place
 from kubectl_netdoc.reachability.story import Fix

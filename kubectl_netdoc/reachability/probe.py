@@ -9,8 +9,9 @@ from kubectl_netdoc.measurements.base import Address, Lost, Outcome
 from kubectl_netdoc.measurements.connect import Connect, ConnectReply
 from kubectl_netdoc.measurements.requests import Reply
 from kubectl_netdoc.policy import ports
-from kubectl_netdoc.policy.engine import End, Engine, Verdict
+from kubectl_netdoc.policy.engine import Engine
 from kubectl_netdoc.policy.ports import Ports
+from kubectl_netdoc.policy.verdict import End, Verdict
 from kubectl_netdoc.probes import own_policies
 from kubectl_netdoc.reachability.story import MOST_ENDS, Story, family
 from kubectl_netdoc.reachability.way import Way

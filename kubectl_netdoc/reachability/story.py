@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from kubectl_netdoc.core.finding import Finding
-from kubectl_netdoc.policy.engine import End
 from kubectl_netdoc.policy.ports import Ports
+from kubectl_netdoc.policy.verdict import End
 from kubectl_netdoc.reachability.endpoints import Place
 
 

@@ -6,9 +6,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from kubectl_netdoc.core.facts import Facts
-from kubectl_netdoc.policy.engine import Engine, Side, Verdict
+from kubectl_netdoc.policy.engine import Engine
 from kubectl_netdoc.policy.ports import Ports
 from kubectl_netdoc.policy.rules import Direction, PolicyRef
+from kubectl_netdoc.policy.verdict import Side, Verdict
 from kubectl_netdoc.reachability.measured import Measured
 from kubectl_netdoc.reachability.mending import Mender
 from kubectl_netdoc.reachability.story import Answer, Effect, Fix, Hop, Question, Struck, family

@@ -10,8 +10,9 @@ from itertools import product
 from kubectl_netdoc.components import cluster_dns
 from kubectl_netdoc.core import ip_families as families
 from kubectl_netdoc.core.cluster import Cluster
-from kubectl_netdoc.policy.engine import End, Engine
+from kubectl_netdoc.policy.engine import Engine
 from kubectl_netdoc.policy.ports import Ports
+from kubectl_netdoc.policy.verdict import End
 from kubectl_netdoc.reachability.endpoints import Place
 from kubectl_netdoc.reachability.story import MOST_ENDS, Question
 from kubectl_netdoc.reachability.topics import Use

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from msgspec import field
 
-from kubectl_netdoc.formats import corefile
+from kubectl_netdoc.formats import corefile, corefile_parser
 from kubectl_netdoc.records.base import Object, Record, Traced
 
 
@@ -41,4 +41,4 @@ class RootCertificate(Object, frozen=True):
 
 def corefile_map(raw: ConfigMap) -> CorefileMap:
     """Return what is kept of a DNS server's ConfigMap."""
-    return CorefileMap(metadata=raw.metadata, corefile=corefile.parse(raw.data.corefile))
+    return CorefileMap(metadata=raw.metadata, corefile=corefile_parser.parse(raw.data.corefile))

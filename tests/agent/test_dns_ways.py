@@ -17,7 +17,7 @@ import dns.rrset
 from kubectl_netdoc.measurements.base import Address, Lost, Outcome, OwnName, OwnService
 from kubectl_netdoc.measurements.connect import HttpGet, HttpReply
 from kubectl_netdoc.measurements.dns import DnsLookup, DnsReply, ResolvConf, ResolvConfReply
-from kubectl_netdoc.sources.agent_protocol import OwnServices, Places
+from kubectl_netdoc.sources.agent_protocol import ServiceAddresses, Targets
 from tests.agent.test_echo import asked, free_port
 from tests.support.udp_servers import healthy, silent, udp_server
 
@@ -44,8 +44,8 @@ def answer(query: bytes) -> bytes:
     return struct.pack("!H", len(message.to_wire())) + message.to_wire()
 
 
-def looked_up(request: DnsLookup, places: Places | None = None) -> DnsReply:
-    reply = asked(request, places or Places())
+def looked_up(request: DnsLookup, targets: Targets | None = None) -> DnsReply:
+    reply = asked(request, targets or Targets())
     assert isinstance(reply, DnsReply), reply
     return reply
 
@@ -111,11 +111,11 @@ def test_the_name_of_a_service_of_ours_is_asked_for() -> None:
         return healthy(query, number)
 
     own = OwnService(empty=True)
-    places = Places(services={own: OwnServices(("10.96.0.1",), "netdoc-1-empty.netdoc-1.svc")})
+    targets = Targets(services={own: ServiceAddresses(("10.96.0.1",), "netdoc-1-empty.netdoc-1.svc")})
     with udp_server(behave) as (host, port):
-        looked_up(DnsLookup("n1", Address(host, port), OwnName(own, "cluster.local"), "SRV", samples=1), places)
+        looked_up(DnsLookup("n1", Address(host, port), OwnName(own, "cluster.local"), "SRV", samples=1), targets)
     assert seen == ["netdoc-1-empty.netdoc-1.svc.cluster.local."]
-    assert isinstance(asked(DnsLookup("n1", Address("127.0.0.1"), OwnName(own, "cluster.local")), Places()), Lost)
+    assert isinstance(asked(DnsLookup("n1", Address("127.0.0.1"), OwnName(own, "cluster.local")), Targets()), Lost)
 
 
 @contextmanager
@@ -139,7 +139,7 @@ def pages(status: int, text: str) -> Iterator[Address]:
 
 def test_only_the_lines_that_are_asked_for_come_back() -> None:
     with pages(200, 'go_info 1\ncoredns_panics_total 3\ncoredns_build_info{x="y"} 1\n# coredns_panics_total\n') as place:
-        reply = asked(HttpGet("n1", place, "/metrics", ("coredns_panics", "coredns_build")), Places())
+        reply = asked(HttpGet("n1", place, "/metrics", ("coredns_panics", "coredns_build")), Targets())
     assert isinstance(reply, HttpReply)
     assert (reply.outcome, reply.status) == (Outcome.OK, 200)
     assert reply.lines == ("coredns_panics_total 3", 'coredns_build_info{x="y"} 1')
@@ -147,17 +147,17 @@ def test_only_the_lines_that_are_asked_for_come_back() -> None:
 
 def test_a_page_with_another_status() -> None:
     with pages(503, "no local endpoint") as place:
-        reply = asked(HttpGet("n1", place), Places())
+        reply = asked(HttpGet("n1", place), Targets())
     assert isinstance(reply, HttpReply)
     assert (reply.outcome, reply.status, reply.lines) == (Outcome.OK, 503, ())
 
 
 def test_what_is_no_http_server_is_no_answer() -> None:
     with tcp_server(lambda sock, query: sock.sendall(b"SSH-2.0\r\n")) as place:
-        reply = asked(HttpGet("n1", place), Places())
+        reply = asked(HttpGet("n1", place), Targets())
     assert isinstance(reply, HttpReply)
     assert reply.outcome is not Outcome.OK
 
 
 def test_the_resolv_conf_of_this_machine() -> None:
-    assert isinstance(asked(ResolvConf("n1"), Places()), ResolvConfReply)
+    assert isinstance(asked(ResolvConf("n1"), Targets()), ResolvConfReply)

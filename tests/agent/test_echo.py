@@ -22,7 +22,7 @@ from kubectl_netdoc.measurements.connect import Certificate, CertificateReply, C
 from kubectl_netdoc.measurements.dns import DnsLookup, DnsReply
 from kubectl_netdoc.measurements.requests import Probe, Reply
 from kubectl_netdoc.sources import agent_protocol
-from kubectl_netdoc.sources.agent_protocol import OwnServices, Places, Server
+from kubectl_netdoc.sources.agent_protocol import EchoServer, ServiceAddresses, Targets
 from kubectl_netdoc.sources.live.exec import parse, payload, resolvable
 from tests.support.udp_servers import healthy, udp_server
 
@@ -49,19 +49,19 @@ def echo() -> Iterator[int]:
     process.wait(timeout=DEADLINE)
 
 
-def asked(request: Probe, places: Places) -> Reply:
+def asked(request: Probe, targets: Targets) -> Reply:
     """The reply to one request, over the whole way: framed, run by the agent as a process, parsed."""
-    requests, unresolved = resolvable((request,), places)
+    requests, unresolved = resolvable((request,), targets)
     if unresolved:
         return unresolved[request]
     program = [sys.executable, "-c", "import sys; n = int(sys.stdin.buffer.readline()); exec(sys.stdin.buffer.read(n))"]
-    done = subprocess.run(program, input=payload(requests, 10, places), capture_output=True, timeout=DEADLINE + 10)
+    done = subprocess.run(program, input=payload(requests, 10, targets), capture_output=True, timeout=DEADLINE + 10)
     assert done.stderr == b""
-    return parse(requests, done.stdout, "", places).replies[request]
+    return parse(requests, done.stdout, "", targets).replies[request]
 
 
-def places(port: int, ip: str = "127.0.0.1", nonce: str = NONCE) -> Places:
-    return Places({("n2", False): Server((ip,), nonce)}, {OwnService(): OwnServices(("127.0.0.1",))}, port)
+def targets(port: int, ip: str = "127.0.0.1", nonce: str = NONCE) -> Targets:
+    return Targets({("n2", False): EchoServer((ip,), nonce)}, {OwnService(): ServiceAddresses(("127.0.0.1",))}, port)
 
 
 def sample(reply: Reply) -> EchoSample:
@@ -72,33 +72,35 @@ def sample(reply: Reply) -> EchoSample:
 @pytest.mark.parametrize("protocol", ["TCP", "UDP"])
 @pytest.mark.parametrize("size", [0, 1200, 65000])
 def test_an_echo_proves_itself(echo: int, protocol: str, size: int) -> None:
-    got = sample(asked(Echo("n1", Peer("n2"), protocol, size), places(echo)))
+    got = sample(asked(Echo("n1", Peer("n2"), protocol, size), targets(echo)))
     assert (got.outcome, got.who, got.source, got.impostor) == (Outcome.OK, "n2", "127.0.0.1", False)
     assert got.got >= size
 
 
 def test_more_than_the_server_gives_is_not_given(echo: int) -> None:
-    assert sample(asked(Echo("n1", Peer("n2"), size=10_000_000), places(echo))).got == 262144
+    assert sample(asked(Echo("n1", Peer("n2"), size=10_000_000), targets(echo))).got == 262144
 
 
 def test_a_wrong_nonce_is_an_impostor(echo: int) -> None:
-    got = sample(asked(Echo("n1", Peer("n2")), places(echo, nonce="f" * 16)))
+    got = sample(asked(Echo("n1", Peer("n2")), targets(echo, nonce="f" * 16)))
     assert (got.who, got.impostor) == ("", True)
 
 
 def test_another_peer_than_asked_for_is_an_impostor(echo: int) -> None:
-    both = Places({("n2", False): Server(("127.0.0.1",), "f" * 16), ("n3", False): Server(("127.0.0.9",), NONCE)}, port=echo)
+    both = Targets(
+        {("n2", False): EchoServer(("127.0.0.1",), "f" * 16), ("n3", False): EchoServer(("127.0.0.9",), NONCE)}, port=echo
+    )
     assert sample(asked(Echo("n1", Peer("n2")), both)).impostor
 
 
 def test_a_service_may_be_answered_by_any_of_ours(echo: int) -> None:
-    reply = asked(Echo("n1", OwnService(), samples=5), places(echo))
+    reply = asked(Echo("n1", OwnService(), samples=5), targets(echo))
     assert isinstance(reply, EchoReply)
     assert [s.who for s in reply.samples] == ["n2"] * 5
 
 
 def test_a_closed_port_refuses() -> None:
-    assert sample(asked(Echo("n1", Peer("n2")), places(free_port()))).outcome is Outcome.REFUSED
+    assert sample(asked(Echo("n1", Peer("n2")), targets(free_port()))).outcome is Outcome.REFUSED
 
 
 def test_waiting_ends_with_the_first_success() -> None:
@@ -107,14 +109,14 @@ def test_waiting_ends_with_the_first_success() -> None:
     command = [sys.executable, "-c", f"import time; time.sleep(0.5)\n{agent.echo_source()}", NONCE, "pod-1", str(port)]
     process = subprocess.Popen(command)
     try:
-        assert sample(asked(Echo("n1", Peer("n2"), wait=8.0), places(port))).who == "n2"
+        assert sample(asked(Echo("n1", Peer("n2"), wait=8.0), targets(port))).who == "n2"
     finally:
         process.kill()
         process.wait(timeout=DEADLINE)
 
 
 def test_who_is_not_there_is_not_asked() -> None:
-    reply = asked(Echo("n1", Peer("gone")), places(1))
+    reply = asked(Echo("n1", Peer("gone")), targets(1))
     assert isinstance(reply, Lost)
     assert not reply.asked
 
@@ -135,16 +137,16 @@ def _serve(answer: bytes) -> int:
 
 @pytest.mark.parametrize("answer", [b"HTTP/1.1 200 OK\n", b"\xff\xfe\n", b"netdoc\n", b"netdoc a b c d\n"])
 def test_a_stranger_is_an_impostor(answer: bytes) -> None:
-    assert sample(asked(Echo("n1", Peer("n2")), places(_serve(answer)))).impostor
+    assert sample(asked(Echo("n1", Peer("n2")), targets(_serve(answer)))).impostor
 
 
 def test_a_connection_that_is_closed_at_once_proves_nothing() -> None:
-    got = sample(asked(Echo("n1", Peer("n2")), places(_serve(b""))))
+    got = sample(asked(Echo("n1", Peer("n2")), targets(_serve(b""))))
     assert (got.outcome, got.who) != (Outcome.OK, "n2")
 
 
 def test_connect(echo: int) -> None:
-    open_, closed = (asked(Connect("n1", Address("127.0.0.1", port)), Places()) for port in (echo, free_port()))
+    open_, closed = (asked(Connect("n1", Address("127.0.0.1", port)), Targets()) for port in (echo, free_port()))
     assert isinstance(open_, ConnectReply)
     assert isinstance(closed, ConnectReply)
     assert (open_.outcome, closed.outcome) == (Outcome.OK, Outcome.REFUSED)
@@ -183,14 +185,14 @@ def tls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, str]]:
 
 def test_a_certificate_is_verified(tls: tuple[int, str]) -> None:
     port, pem = tls
-    reply = asked(Certificate("n1", Address("127.0.0.1", port), "kubernetes.default.svc", pem), Places())
+    reply = asked(Certificate("n1", Address("127.0.0.1", port), "kubernetes.default.svc", pem), Targets())
     assert isinstance(reply, CertificateReply)
     assert (reply.outcome, reply.verified) == (Outcome.OK, True)
 
 
 def test_a_certificate_for_another_name_is_not(tls: tuple[int, str]) -> None:
     port, pem = tls
-    reply = asked(Certificate("n1", Address("127.0.0.1", port), "other.example", pem), Places())
+    reply = asked(Certificate("n1", Address("127.0.0.1", port), "other.example", pem), Targets())
     assert isinstance(reply, CertificateReply)
     assert (reply.outcome, reply.verified, bool(reply.problem)) == (Outcome.OK, False, True)
 
@@ -213,18 +215,18 @@ def test_the_echo_server_keeps_to_python_38() -> None:
 
 def test_paired_lookups_count_as_one_sample() -> None:
     with udp_server(healthy) as (host, port):
-        reply = asked(DnsLookup("n1", Address(host, port), "example.", samples=4, parallel=True), Places())
+        reply = asked(DnsLookup("n1", Address(host, port), "example.", samples=4, parallel=True), Targets())
     assert isinstance(reply, DnsReply)
     assert [s.outcome for s in reply.samples] == [Outcome.OK] * 4
 
 
 def test_a_pair_is_lost_when_one_of_it_is() -> None:
     with udp_server(lambda datagram, number: healthy(datagram, number) if number % 2 else []) as (host, port):
-        reply = asked(DnsLookup("n1", Address(host, port), "example.", samples=4, timeout=0.2, parallel=True), Places())
+        reply = asked(DnsLookup("n1", Address(host, port), "example.", samples=4, timeout=0.2, parallel=True), Targets())
     assert isinstance(reply, DnsReply)
     assert [s.outcome for s in reply.samples] == [Outcome.TIMEOUT] * 2
 
 
 def test_the_greeting_is_base64_on_the_wire() -> None:
     line = agent_protocol.AgentReply(id=0, to="x", samples=[["ok", 1.0, base64.b64encode(b"\x1b[31m\xff").decode(), 0]])
-    assert sample(agent_protocol.reply(Echo("n1", Peer("n2")), line, places(1))).impostor
+    assert sample(agent_protocol.reply(Echo("n1", Peer("n2")), line, targets(1))).impostor

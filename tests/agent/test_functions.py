@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import ast
 import errno
-import importlib.util
 import io
 import itertools
 import socket
@@ -16,18 +15,14 @@ from typing import Any
 
 import pytest
 
-from tests.support.agent_process import AGENT
+from kubectl_netdoc import agent as package
+from tests.support.agent_process import agent_module
 
 
 @pytest.fixture
 def agent() -> ModuleType:
     """The agent as a module of its own, as it has no part in the package when it runs."""
-    spec = importlib.util.spec_from_file_location("netdoc_agent_alone", AGENT)
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return agent_module()
 
 
 @pytest.mark.parametrize(
@@ -144,13 +139,15 @@ def test_throttled(agent: ModuleType, monkeypatch: pytest.MonkeyPatch, files: di
     assert agent.throttled() == seconds
 
 
-def test_program_is_python_3_8_and_needs_only_the_standard_library() -> None:
-    tree = ast.parse(AGENT.read_text(), feature_version=(3, 8))
+@pytest.mark.parametrize("host", [False, True])
+def test_program_is_python_3_8_and_needs_only_the_standard_library(host: bool) -> None:
+    tree = ast.parse(package.source(host), feature_version=(3, 8))
     imported = {alias.name.split(".")[0] for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     imported |= {(node.module or ".").split(".")[0] for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     assert imported <= sys.stdlib_module_names
     assert "__future__" not in imported  # it is compiled in the middle of another program's text
 
 
-def test_program_is_plain_ascii() -> None:
-    assert AGENT.read_bytes().isascii()  # a container without a locale may read it as anything
+@pytest.mark.parametrize("host", [False, True])
+def test_program_is_plain_ascii(host: bool) -> None:
+    assert package.source(host).isascii()  # a container without a locale may read it as anything

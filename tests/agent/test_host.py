@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import base64
-import importlib.util
 import json
 import os
 import socket
@@ -18,7 +17,7 @@ from typing import Any
 import pytest
 
 from kubectl_netdoc import agent as package
-from tests.support.agent_process import LONGEST
+from tests.support.agent_process import LONGEST, agent_module
 
 SETUP = "set -e; ip link set lo up; ip link add t0 type dummy; ip link set t0 up mtu 1400; ip addr add 10.9.0.1/24 dev t0; "
 SETUP += "ip route add blackhole 10.9.8.0/24; exec "
@@ -27,12 +26,7 @@ SETUP += "ip route add blackhole 10.9.8.0/24; exec "
 @pytest.fixture
 def host() -> ModuleType:
     """The operations as a module."""
-    spec = importlib.util.spec_from_file_location("netdoc_host", Path(package.__file__).with_name("host.py"))
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return agent_module(host=True)
 
 
 def run(asks: list[dict[str, Any]], *before: str, **more: object) -> list[dict[str, Any]]:

@@ -4,22 +4,16 @@
 from __future__ import annotations
 
 import errno
-import importlib.util
 from types import ModuleType
 
 import pytest
 
-from tests.support.agent_process import AGENT
+from tests.support.agent_process import agent_module
 
 
 @pytest.fixture
 def agent() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("netdoc_agent_icmp", AGENT)
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return agent_module()
 
 
 def test_a_send_that_is_told_of_an_earlier_datagram_is_made_again(agent: ModuleType) -> None:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import errno
-import importlib.util
 import socket
 import threading
 import time
@@ -19,9 +18,9 @@ import pytest
 from kubectl_netdoc.measurements.base import Lost, Outcome, Peer
 from kubectl_netdoc.measurements.path import Burst, BurstReply, PathMtu, PathMtuReply
 from kubectl_netdoc.sources import agent_protocol
-from kubectl_netdoc.sources.agent_protocol import AgentReply, Places, Server
-from tests.agent.test_echo import NONCE, asked, echo, places
-from tests.support.agent_process import AGENT
+from kubectl_netdoc.sources.agent_protocol import AgentReply, EchoServer, Targets
+from tests.agent.test_echo import NONCE, asked, echo, targets
+from tests.support.agent_process import agent_module
 from tests.support.udp_servers import closed_port
 
 __all__ = ["echo"]  # the echo server of test_echo, as a fixture
@@ -38,11 +37,7 @@ Passes = Callable[[int, int], int]
 @pytest.fixture
 def agent(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """The agent as a module, in a pod whose interface has an MTU of 1450."""
-    spec = importlib.util.spec_from_file_location("netdoc_agent_alone", AGENT)
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = agent_module()
     monkeypatch.setattr(module, "interface_mtu", lambda family, address: OWN)
     return module
 
@@ -174,11 +169,7 @@ def test_a_search_without_time_is_no_result(agent: ModuleType) -> None:
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
 def test_the_mtu_of_this_machines_loopback(host: str) -> None:
-    spec = importlib.util.spec_from_file_location("netdoc_agent_alone", AGENT)
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = agent_module()
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     assert module.interface_mtu(family, host) == LOOPBACK
     with pytest.raises(ValueError, match="no interface"):
@@ -187,7 +178,7 @@ def test_the_mtu_of_this_machines_loopback(host: str) -> None:
 
 def test_a_path_mtu_over_the_whole_way(echo: int) -> None:
     """Loopback's MTU is above what a datagram can be, so not all of it is carried, but nearly."""
-    reply = asked(PathMtu("n1", Peer("n2"), timeout=0.2), places(echo))
+    reply = asked(PathMtu("n1", Peer("n2"), timeout=0.2), targets(echo))
     assert isinstance(reply, PathMtuReply)
     assert reply.outcome is Outcome.OK
     assert reply.own == IPV4
@@ -196,7 +187,7 @@ def test_a_path_mtu_over_the_whole_way(echo: int) -> None:
 
 
 def test_another_echo_than_asked_for_is_an_impostor(echo: int) -> None:
-    reply = asked(PathMtu("n1", Peer("n2"), timeout=0.2), places(echo, nonce="f" * 16))
+    reply = asked(PathMtu("n1", Peer("n2"), timeout=0.2), targets(echo, nonce="f" * 16))
     assert isinstance(reply, PathMtuReply)
     assert reply.impostor
 
@@ -240,7 +231,7 @@ def test_a_burst_without_time_is_no_result(agent: ModuleType) -> None:
 
 
 def test_a_burst_over_the_whole_way(echo: int) -> None:
-    reply = asked(Burst("n1", Peer("n2"), count=30), places(echo))
+    reply = asked(Burst("n1", Peer("n2"), count=30), targets(echo))
     assert isinstance(reply, BurstReply)
     assert [(each.sent, each.lost) for each in reply.rounds] == [(30, 0)]
 
@@ -248,6 +239,6 @@ def test_a_burst_over_the_whole_way(echo: int) -> None:
 @pytest.mark.parametrize("times", [[0.1, 0.2, 0.3], [-1.0], [float("nan")]])
 def test_a_burst_that_can_not_be_is_lost(times: list[float]) -> None:
     """More came back than was sent, or before it was sent."""
-    there = Places({("n2", False): Server(("127.0.0.1",), NONCE)}, port=1)
+    there = Targets({("n2", False): EchoServer(("127.0.0.1",), NONCE)}, port=1)
     line = AgentReply(id=0, to="127.0.0.1", samples=[["ok", 1.0, 2, times]])
     assert isinstance(agent_protocol.reply(Burst("n1", Peer("n2"), count=2), line, there), Lost)

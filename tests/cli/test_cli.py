@@ -104,6 +104,7 @@ def test_unknown_name_is_answered_with_the_nearest(netdoc: Netdoc, arguments: li
         ["check", "--request-timeout", "5 parsecs"],
         ["check", "--request-timeout", "-1"],
         ["check", "-n", "shop", "-A"],
+        ["why", "-A", "-n", "shop", "pod/a", "pod/b"],
         ["check", "--context"],
         ["collect", "--note", "no equals sign"],
         ["explain"],

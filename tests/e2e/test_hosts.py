@@ -30,7 +30,8 @@ from kubectl_netdoc.measurements.node import (
 from kubectl_netdoc.measurements.requests import Request
 from kubectl_netdoc.records.kinds import NODE
 from kubectl_netdoc.sources.live.client import Client, Options
-from kubectl_netdoc.sources.live.debug_pods import ECHO_PORT, Settings
+from kubectl_netdoc.sources.live.debug_pods.manifest import ECHO_PORT
+from kubectl_netdoc.sources.live.debug_pods.settings import Settings
 from kubectl_netdoc.sources.live.source import LiveSource
 from lab.faults.runner import Lab
 from tests.e2e.conftest import DEADLINE, IMAGE, Netdoc

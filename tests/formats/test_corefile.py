@@ -14,7 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kubectl_netdoc.formats.corefile import KEPT, Corefile, parse, zone_and_port
+from kubectl_netdoc.formats.corefile import Corefile
+from kubectl_netdoc.formats.corefile_parser import KEPT, parse
+from kubectl_netdoc.formats.corefile_zones import zone_and_port
 
 KUBEADM = """
 .:53 {

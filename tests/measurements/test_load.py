@@ -163,9 +163,11 @@ def test_two_queries_of_one_id_are_sent_once(agent: ModuleType, sink: tuple[int,
 
 
 def test_a_burst_keeps_to_the_bound_of_its_target() -> None:
-    servers = {(f"n{n}", False): agent_protocol.Server(("10.0.0.1",), f"x{n}") for n in range(100)}
-    places = agent_protocol.Places(servers, {}, 19376)
-    assert agent_protocol.ask(0, Burst("n1", Peer("n2"), interval=0.0001), places)["interval"] == load.spacing(range(100)) == 0.05
+    servers = {(f"n{n}", False): agent_protocol.EchoServer(("10.0.0.1",), f"x{n}") for n in range(100)}
+    targets = agent_protocol.Targets(servers, {}, 19376)
+    assert (
+        agent_protocol.ask(0, Burst("n1", Peer("n2"), interval=0.0001), targets)["interval"] == load.spacing(range(100)) == 0.05
+    )
 
 
 # What it comes to

@@ -19,11 +19,12 @@ from typing import Any
 
 import pytest
 
-from kubectl_netdoc.cli import options
+from kubectl_netdoc.cli.selection import choose_checks
 from kubectl_netdoc.core.cluster import Selection
 from kubectl_netdoc.engine.run import run
 from kubectl_netdoc.sources.live import debug_pods
 from kubectl_netdoc.sources.live.client import Client, Options
+from kubectl_netdoc.sources.live.debug_pods.lifecycle import CanaryPolicy
 from kubectl_netdoc.sources.live.source import LiveSource
 from lab.faults.model import FOLDER
 from lab.faults.runner import Lab
@@ -467,17 +468,17 @@ def test_the_canary_names_the_node_whose_engine_stops(lab: Lab, network: str, mo
 
 
 def _canary(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
-    deny, engine = debug_pods._Run.deny, ENGINES[lab.name]
+    create, engine = CanaryPolicy.create, ENGINES[lab.name]
 
     def send(signal: str) -> None:
         subprocess.run(["docker", "exec", f"{lab.name}-worker", "pkill", f"-{signal}", "-f", engine], check=True, timeout=30)
 
-    def stop_and_deny(running: debug_pods._Run) -> None:
+    def stop_and_create(policy: CanaryPolicy) -> None:
         send("STOP")
-        deny(running)
+        create(policy)
 
-    monkeypatch.setattr(debug_pods._Run, "deny", stop_and_deny)
-    known, checks = options.choose(("policy_enforcement",), (), ())
+    monkeypatch.setattr(CanaryPolicy, "create", stop_and_create)
+    known, checks = choose_checks(("policy_enforcement",), (), ())
     source = LiveSource(Client(Options(kubeconfig=str(lab.kubeconfig))), (), debug_pods.Settings(image=IMAGE))
     try:
         report = run(source, known, checks, wishes=Selection(checks=("policy_enforcement",))).report

@@ -11,7 +11,8 @@ import pytest
 import yaml
 
 from kubectl_netdoc.policy import ports
-from kubectl_netdoc.policy.engine import End, Engine
+from kubectl_netdoc.policy.engine import Engine
+from kubectl_netdoc.policy.verdict import End
 from kubectl_netdoc.records.kinds import NAMESPACE, NODE, POD, POLICIES
 from kubectl_netdoc.sources.live import lists
 from kubectl_netdoc.sources.live.client import Client, Options

@@ -13,30 +13,22 @@ import pytest
 import yaml
 
 from kubectl_netdoc.core.check import Check, Needs
-from kubectl_netdoc.core.cluster import Cluster
 from kubectl_netdoc.core.finding import Grant
 from kubectl_netdoc.core.tier import Tier
 from kubectl_netdoc.engine import registry
-from kubectl_netdoc.measurements.base import OwnService
-from kubectl_netdoc.measurements.canary import Canary
-from kubectl_netdoc.measurements.connect import Echo
-from kubectl_netdoc.measurements.requests import Request
-from kubectl_netdoc.permissions import needed
+from kubectl_netdoc.measurements.made import Made
 from kubectl_netdoc.permissions.needed import Grantee, Right, Wanted, ask, for_server, least
 from kubectl_netdoc.records.kinds import COREFILE, DNS_LOG, EVENT, NODE, POD, SERVICE
 from kubectl_netdoc.report import permissions as report
-from kubectl_netdoc.sources.live import rights as live
-from tests.checks import cases_of
 from tests.support.commandline import Netdoc, complaint, in_process
 from tests.support.kubeconfigs import FakeApi, kubeconfig
 
 ALL = registry.load().checks
 
 
-def check(name: str, *requests: Request, **needs: Any) -> Check:
-    """A check with these needs, which has these requests made."""
-    wanted = Needs(**needs)
-    return Check(id=name, title=name, prefix="X", needs=wanted, codes=(), analyse=lambda _: iter(()), plan=lambda _: requests)
+def check(name: str, **needs: Any) -> Check:
+    """A check with these needs."""
+    return Check(id=name, title=name, prefix="X", needs=Needs(**needs), codes=(), analyse=lambda _: iter(()))
 
 
 def rights(*checks: Check, **wanted: Any) -> dict[Grant, Right]:
@@ -82,9 +74,10 @@ def test_namespaces_narrow_what_has_one() -> None:
     assert found[Grant("list", "pods", "", "kube-system")].optional
 
 
-MEASURES = check("measures", Echo("n1", OwnService()), tier=Tier.PODS)
-CANARY = check("canary", Canary("n1", "n2"), tier=Tier.PODS)
+MEASURES = check("measures", makes=(Made.SERVICES,), tier=Tier.PODS)
+CANARY = check("canary", makes=(Made.POLICIES,), tier=Tier.PODS)
 PLAIN = check("plain", tier=Tier.PODS)
+ASKS = check("asks", makes=(Made.PODS,))
 
 
 def made(*checks: Check, **wanted: Any) -> set[tuple[str, str]]:
@@ -99,31 +92,18 @@ SERVICES = {("create", "services"), ("delete", "services")}
 
 @pytest.mark.parametrize(
     ("checks", "expected"),
-    [((READER,), set()), ((PLAIN,), PODS), ((MEASURES,), PODS | SERVICES), ((CANARY, PLAIN), PODS | POLICIES)],
-    ids=["reads", "measures", "own Service", "canary"],
+    [
+        ((READER,), set()),
+        ((PLAIN,), PODS),
+        ((MEASURES,), PODS | SERVICES),
+        ((CANARY, PLAIN), PODS | POLICIES),
+        ((ASKS, PLAIN), PODS),
+    ],
+    ids=["reads", "measures", "own Service", "canary", "API tier"],
 )
-def test_what_a_check_has_made_follows_from_its_plan(checks: tuple[Check, ...], expected: set[tuple[str, str]]) -> None:
+def test_what_a_check_makes_follows_from_its_declaration(checks: tuple[Check, ...], expected: set[tuple[str, str]]) -> None:
     assert made(*checks) == expected
     assert {rule.namespace for rule in rights(*checks) if rule.verb in ("create", "delete", "watch")} <= {"netdoc"}
-
-
-def test_a_plan_that_fails_may_have_anything_made() -> None:
-    def fail(_: Cluster) -> Collection[Request]:
-        raise ValueError
-
-    assert made(msgspec.structs.replace(PLAIN, plan=fail)) == PODS | SERVICES | POLICIES
-
-
-@pytest.mark.parametrize("one", ALL, ids=[one.id for one in ALL])
-def test_the_sample_has_made_what_the_cases_of_a_check_have(one: Check) -> None:
-    cases = cases_of(one.id)
-    seen: set[live.Made] = set()
-    for case in cases:
-        try:
-            seen |= live.makes(one.plan(case.cluster.view(one.needs.all_kinds)))
-        except Exception:  # what raises is reported by the contract
-            continue
-    assert seen <= set(needed._makes(one, needed._sample()))
 
 
 @pytest.mark.parametrize("tier", Tier)

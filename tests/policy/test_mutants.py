@@ -16,7 +16,7 @@ from tests.policy.evaluators import OfEngine
 from tests.policy.generate import cases
 
 FOLDER = Path(kubectl_netdoc.policy.__file__).parent
-MODULES = ("ports", "selection", "rules", "engine")
+MODULES = ("ports", "selection", "rules", "verdict", "judging", "engine")
 CASES = 5_000
 
 MUTANTS = {
@@ -44,43 +44,43 @@ MUTANTS = {
         "own if direction is Direction.EGRESS else other.pod_class",
     ),
     "named ports of any protocol": ("rules", "names.append((port.port, port.protocol))", 'names.append((port.port, ""))'),
-    "Pass is Allow": ("engine", "if rule.action is Action.PASS:", "if rule.action is None:"),
+    "Pass is Allow": ("judging", "if rule.action is Action.PASS:", "if rule.action is None:"),
     "priorities the wrong way round": ("rules", "return self.priority, self.ref.kind", "return -self.priority, self.ref.kind"),
     "NotIn wants the key": (
         "selection",
         "chosen &= ~union(self._equal(key, value) for value in values)",
         "chosen &= self._present(key) & ~union(self._equal(key, value) for value in values)",
     ),
-    "Baseline is asked in any case": ("engine", "elif not isolated:\n            left", "if True:\n            left"),
+    "Baseline is asked in any case": ("judging", "elif not isolated:\n            left", "if True:\n            left"),
     "hostNetwork pods are isolated": (
         "engine",
         "own is None or (own.host_network and not reading.host_network_as_pods) or",
         "own is None or",
     ),
     "a pod's own node is like any other": (
-        "engine",
+        "judging",
         'return other.host and other.node != "" and other.node == subject.node',
         "return False",
     ),
     "every node is a pod's own": (
-        "engine",
+        "judging",
         'return other.host and other.node != "" and other.node == subject.node',
         "return other.host",
     ),
     "an empty from is nobody": ("rules", "return Peers(everyone=True)\n        ranges", "return Peers()\n        ranges"),
     "ipBlock matches pods always": (
-        "engine",
+        "judging",
         "peers.networks if ordinary and not reading.blocks_match_pods else",
         "() if False else",
     ),
     "networks don't match pods": (
-        "engine",
+        "judging",
         "peers.networks if ordinary and not reading.blocks_match_pods else",
         "() if ordinary and not reading.blocks_match_pods else",
     ),
     "SCTP is unknown": ("ports", 'PROTOCOLS = ("TCP", "UDP", "SCTP")', 'PROTOCOLS = ("TCP", "UDP", "XXXX")'),
     "fails open": ("rules", "return Rule(ref, direction, index, Action.DENY, Peers(everyone=True), PortRule())", "pass"),
-    "IP families are mixed up": ("engine", "a.version == reading.family and any", "any"),
+    "IP families are mixed up": ("judging", "a.version == reading.family and any", "any"),
 }
 
 

@@ -101,7 +101,7 @@ def test_the_sbom_lists_what_is_in_the_archive(built: dict[str, str]) -> None:
 
 
 def test_the_agent_is_in_it(unpacked: Path) -> None:
-    assert {"agent.py", "echo.py", "host.py"} <= {path.name for path in unpacked.rglob("kubectl_netdoc/agent/*.py")}
+    assert {"base.py", "echo.py", "host.py", "main.py"} <= {path.name for path in unpacked.rglob("kubectl_netdoc/agent/*.py")}
 
 
 def test_a_plugin_is_found_in_a_folder(unpacked: Path, tmp_path: Path) -> None:

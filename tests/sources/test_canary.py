@@ -13,7 +13,7 @@ from kubectl_netdoc.measurements.base import Lost, Outcome, Peer
 from kubectl_netdoc.measurements.canary import Canary, CanaryReply, CanaryTrial
 from kubectl_netdoc.measurements.connect import Echo, EchoReply, EchoSample
 from kubectl_netdoc.measurements.requests import Reply
-from kubectl_netdoc.sources.agent_protocol import Places
+from kubectl_netdoc.sources.agent_protocol import Targets
 from kubectl_netdoc.sources.live import canary
 from kubectl_netdoc.sources.live import exec as agent_exec
 from kubectl_netdoc.sources.live.client import ApiError, Client
@@ -39,14 +39,14 @@ class Network:
         for pod in pods:
             pod.running = True
         self.pods = {pod.name: pod for pod in pods}
-        self.session = Session("netdoc-x", pods, Places(port=1), cast("Any", self))
+        self.session = Session("netdoc-x", pods, Targets(port=1), cast("Any", self))
 
-    def deny(self) -> None:
+    def create(self) -> None:
         if self.refused:
             raise ApiError(403, "forbidden")
         self.denied = self.ever = True
 
-    def allow(self) -> bool:
+    def delete(self) -> bool:
         self.denied = False
         return True
 

@@ -14,6 +14,7 @@ from kubectl_netdoc.measurements.base import Lost, Outcome, ResolvConfNameserver
 from kubectl_netdoc.measurements.dns import DnsLookup, DnsReply, ResolvConf, ResolvConfReply
 from kubectl_netdoc.measurements.requests import Reply
 from kubectl_netdoc.sources import agent_protocol
+from kubectl_netdoc.sources.agent_protocol.replies import MOST_RECORDS
 
 LOOKUP = DnsLookup("n1", ResolvConfNameserver(), "web.shop.svc.cluster.local.", samples=3)
 
@@ -104,12 +105,10 @@ def test_nothing_is_made_of_what_is_no_answer() -> None:
 
 
 def test_no_more_records_are_kept_than_the_most() -> None:
-    many = records(
-        "web.shop.svc.cluster.local.", "A", *(f"10.1.{n // 250}.{n % 250}" for n in range(agent_protocol.MOST_RECORDS + 50))
-    )
+    many = records("web.shop.svc.cluster.local.", "A", *(f"10.1.{n // 250}.{n % 250}" for n in range(MOST_RECORDS + 50)))
     reply = heard(sample(many))
-    assert len(reply.records) == agent_protocol.MOST_RECORDS
-    assert reply.samples[0].answers == agent_protocol.MOST_RECORDS + 50
+    assert len(reply.records) == MOST_RECORDS
+    assert reply.samples[0].answers == MOST_RECORDS + 50
 
 
 def test_a_resolv_conf_that_did_not_come_is_lost() -> None:

@@ -8,6 +8,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import dns.message
@@ -15,7 +16,7 @@ import dns.message
 from kubectl_netdoc import agent as package
 from tests.support.udp_servers import Place
 
-AGENT = Path(package.__file__).with_name("agent.py")
+PROGRAM = package.source().decode()
 LONGEST = 30
 """Seconds after which a hung agent fails its test."""
 
@@ -38,10 +39,17 @@ def frame(asks: list[Any], budget: float) -> bytes:
     return b"%d\n%s" % (len(document), document)
 
 
+def agent_module(host: bool = False) -> ModuleType:
+    """Return the agent's program as a module of its own, as it has no part in the package when it runs."""
+    module = ModuleType("netdoc_agent")
+    exec(compile(package.source(host), "netdoc_agent", "exec"), module.__dict__)
+    return module
+
+
 def run_agent(asks: list[Any], budget: float = 20, python: str | Path = sys.executable) -> list[dict[str, Any]]:
     """Return the agent's lines; the last one is the end."""
     done = subprocess.run(
-        [str(python), "-B", str(AGENT)], input=frame(asks, budget), capture_output=True, timeout=LONGEST, check=True
+        [str(python), "-B", "-c", PROGRAM], input=frame(asks, budget), capture_output=True, timeout=LONGEST, check=True
     )
     assert done.stderr == b""
     lines = [json.loads(line) for line in done.stdout.splitlines()]

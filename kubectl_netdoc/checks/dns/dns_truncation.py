@@ -35,6 +35,7 @@ from kubectl_netdoc.api import (
     Facts,
     Finding,
     Lost,
+    Made,
     Needs,
     Outcome,
     OwnName,
@@ -181,7 +182,9 @@ check = Check(
     id="dns_truncation",
     title="Large DNS answers get through",
     prefix="DTR",
-    needs=Needs(kinds=(SERVICE,), optional=(COREFILE,), hints=(ENDPOINT_SLICE, *policies.KINDS), tier=Tier.PODS),
+    needs=Needs(
+        kinds=(SERVICE,), optional=(COREFILE,), hints=(ENDPOINT_SLICE, *policies.KINDS), tier=Tier.PODS, makes=(Made.SERVICES,)
+    ),
     codes=(LARGE_LOST, NO_WAY),
     plan=plan,
     analyse=analyse,

@@ -48,6 +48,7 @@ from kubectl_netdoc.api import (
     Explains,
     Facts,
     Finding,
+    Made,
     Needs,
     Outcome,
     Reply,
@@ -435,6 +436,7 @@ check = Check(
         kinds=(POD, NETWORK_POLICY),
         optional=(NAMESPACE, NODE, SERVICE, COREFILE, *OWNERS, *POLICIES[1:]),
         hints=NETWORK_KINDS,
+        makes=(Made.PODS,),
     ),
     codes=(
         FORGETS_DNS,

@@ -46,6 +46,7 @@ from kubectl_netdoc.api import (
     Facts,
     Finding,
     Lost,
+    Made,
     Needs,
     NodePath,
     Outcome,
@@ -609,6 +610,7 @@ check = Check(
         optional=(ENDPOINT_SLICE, ROOT_CERTIFICATE),
         hints=tuple(dict.fromkeys((*policies.KINDS, *service_mesh.KINDS, DAEMON_SET, *NETWORK_KINDS))),
         tier=Tier.PODS,
+        makes=(Made.SERVICES,),
     ),
     codes=(
         NO_PROXYING,

@@ -29,6 +29,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from kubectl_netdoc.api import (
+    ECHO_PORTS,
     ENDPOINT_SLICE,
     NODE,
     POD,
@@ -61,7 +62,6 @@ from kubectl_netdoc.api import (
     some,
 )
 from kubectl_netdoc.components import kube_proxy
-from kubectl_netdoc.probes.service_targets import ECHO_PORTS
 
 SETTLED = timedelta(seconds=60)
 """Endpoints that changed since are not held against rules, as in node_ports."""

@@ -21,7 +21,7 @@ from kubectl_netdoc.measurements.base import Lost, Outcome, Peer
 from kubectl_netdoc.measurements.canary import Canary, CanaryReply, CanaryTrial
 from kubectl_netdoc.measurements.connect import Echo, EchoReply
 from kubectl_netdoc.measurements.requests import Reply, Request
-from kubectl_netdoc.sources.agent_protocol import Places, Server
+from kubectl_netdoc.sources.agent_protocol import EchoServer, Targets
 from kubectl_netdoc.sources.live import exec as agent_exec
 from kubectl_netdoc.sources.live.client import ApiError, Client
 from kubectl_netdoc.sources.live.debug_pods import DebugPod, Session
@@ -117,13 +117,13 @@ class Flight:
         if not alive:
             return ""
         try:
-            self.session.run.deny()
+            self.session.policy.create()
         except ApiError as error:
             rule = Grant("create", "networkpolicies", "networking.k8s.io", self.session.namespace)
             grant = f"; least rule: {rule}, and delete" if error.status == 403 else ""
             return f"the canary's policy can't be made: {error.message}{grant}"
         self._until(alive, ENFORCED, _note_stopped)
-        if not self.session.run.allow():
+        if not self.session.policy.delete():
             return "the canary's policy can't be taken away"
         stopped = [way for way in alive if way.stopped >= 0]
         self._until(stopped, LIFTED, _note_again)
@@ -150,11 +150,11 @@ class Flight:
             return [pair for batch in batches for pair in batch]
 
     def _ask(self, pod: DebugPod, ways: list[Way], samples: int) -> list[tuple[Way, Outcome | None]]:
-        servers = {(way.target.name, False): Server((way.target.ip,), way.target.nonce) for way in ways}
-        places = Places(servers, port=self.session.places.port)
+        servers = {(way.target.name, False): EchoServer((way.target.ip,), way.target.nonce) for way in ways}
+        targets = Targets(servers, port=self.session.targets.port)
         asks = {way.target.name: Echo(pod.node, Peer(way.target.name), samples=samples, timeout=PATIENCE) for way in ways}
         left = self.deadline - time.monotonic()
-        answer = agent_exec.run(self.client, self.session.namespace, pod.name, tuple(asks.values()), max(left, 1.0), places)
+        answer = agent_exec.run(self.client, self.session.namespace, pod.name, tuple(asks.values()), max(left, 1.0), targets)
         return [(way, _outcome(answer.replies.get(asks[way.target.name]))) for way in ways]
 
 

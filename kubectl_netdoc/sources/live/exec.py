@@ -18,7 +18,7 @@ from kubectl_netdoc.measurements.base import Lost
 from kubectl_netdoc.measurements.node import KernelReply
 from kubectl_netdoc.measurements.requests import Probe, Reply, Request, on_host
 from kubectl_netdoc.sources import UNREADABLE, agent_protocol
-from kubectl_netdoc.sources.agent_protocol import NOWHERE, Places
+from kubectl_netdoc.sources.agent_protocol import NO_TARGETS, Targets
 from kubectl_netdoc.sources.live import admission
 from kubectl_netdoc.sources.live.client import ApiError, Client
 
@@ -54,12 +54,12 @@ def run(
     pod: str,
     requests: tuple[Probe, ...],
     seconds: float,
-    places: Places = NOWHERE,
+    targets: Targets = NO_TARGETS,
     container: str = "",
 ) -> Answer:
     """Send one batch to a debug pod and return its replies; never raises: what did not come back is ``Lost``."""
     deadline = time.monotonic() + seconds
-    requests, unresolved = resolvable(requests, places)
+    requests, unresolved = resolvable(requests, targets)
     try:
         channel = client.exec(namespace, pod, ["python3", "-c", BOOTSTRAP], seconds, container)
     except ApiError as error:
@@ -68,36 +68,36 @@ def run(
         return Answer(unresolved | {request: Lost(why) for request in requests}, lost=why, trouble=trouble)
     output = bytearray()
     try:
-        _write(channel, payload(requests, seconds - 1.0, places))
+        _write(channel, payload(requests, seconds - 1.0, targets))
         complaint = _read(channel, deadline, output)
     except (websocket.WebSocketException, OSError) as error:
         complaint = f"the exec stream broke: {' '.join(str(error).split())}"
     finally:
         channel.shutdown()
-    answer = parse(requests, bytes(output), complaint, places, client.now().timestamp())
+    answer = parse(requests, bytes(output), complaint, targets, client.now().timestamp())
     silent = Trouble.EXEC if requests and not output else None
     return Answer(answer.replies | unresolved, answer.throttled, answer.lost, silent)
 
 
-def resolvable(requests: tuple[Probe, ...], places: Places) -> tuple[tuple[Probe, ...], dict[Request, Reply]]:
+def resolvable(requests: tuple[Probe, ...], targets: Targets) -> tuple[tuple[Probe, ...], dict[Request, Reply]]:
     """Return the requests in the order of measuring, and apart those whose place does not exist in this run."""
     good: list[Probe] = []
     unresolved: dict[Request, Reply] = {}
     for request in agent_protocol.ordered(requests):
         try:
-            agent_protocol.ask(0, request, places)
+            agent_protocol.ask(0, request, targets)
             good.append(request)
         except agent_protocol.Unresolved as error:
             unresolved[request] = Lost(str(error), asked=False)
     return tuple(good), unresolved
 
 
-def payload(requests: tuple[Probe, ...], budget: float, places: Places = NOWHERE) -> bytes:
+def payload(requests: tuple[Probe, ...], budget: float, targets: Targets = NO_TARGETS) -> bytes:
     """Return the framed input of a batch: the agent's text, then its asks."""
     host = any(on_host(request) for request in requests)
     program = agent.source(host)
-    asks = [agent_protocol.ask(number, request, places) for number, request in enumerate(requests)]
-    spacing = {"spacing": 1 / load.PER_NODE, "target_spacing": load.spacing(places.nodes())}
+    asks = [agent_protocol.ask(number, request, targets) for number, request in enumerate(requests)]
+    spacing = {"spacing": 1 / load.PER_NODE, "target_spacing": load.spacing(targets.nodes())}
     keep = {"capabilities": agent_protocol.capabilities(requests)} if host else {}
     batch = json.dumps({"budget": max(budget, 0.5), **spacing, **keep, "asks": asks}).encode()
     return b"%d\n%s%d\n%s" % (len(program), program, len(batch), batch)
@@ -146,7 +146,9 @@ def _why_closed(errors: bytes) -> str:
     return f"the answer was cut: {text[-300:]}" if text else "the answer was cut"
 
 
-def parse(requests: tuple[Probe, ...], output: bytes, complaint: str, places: Places = NOWHERE, moment: float = 0.0) -> Answer:
+def parse(
+    requests: tuple[Probe, ...], output: bytes, complaint: str, targets: Targets = NO_TARGETS, moment: float = 0.0
+) -> Answer:
     """Return the replies in the agent's output; a request without one is ``Lost`` with the complaint.
 
     ``moment``: when it ended, in seconds by the API server's clock.
@@ -166,7 +168,7 @@ def parse(requests: tuple[Probe, ...], output: bytes, complaint: str, places: Pl
             replies |= {request: _timed(reply, decoded.now - moment) for request, reply in replies.items()}
             break
         if 0 <= decoded.id < len(requests):
-            replies.setdefault(requests[decoded.id], agent_protocol.reply(requests[decoded.id], decoded, places))
+            replies.setdefault(requests[decoded.id], agent_protocol.reply(requests[decoded.id], decoded, targets))
     reason = complaint or ("no reply among the answers" if whole else "the answer was cut")
     missing: dict[Request, Any] = {request: Lost(reason) for request in requests if request not in replies}
     return Answer(replies | missing, throttled, reason if missing else "")

@@ -13,13 +13,10 @@ from dataclasses import replace
 from enum import StrEnum
 from typing import Any
 
-import msgspec
 from msgspec import Struct
 
 from kubectl_netdoc.core.finding import Grant
-from kubectl_netdoc.measurements.base import OwnName, OwnService
-from kubectl_netdoc.measurements.canary import Canary
-from kubectl_netdoc.measurements.requests import Request
+from kubectl_netdoc.measurements.made import Made
 from kubectl_netdoc.records.base import Kind
 
 DNS_NAMESPACE = "kube-system"
@@ -36,14 +33,6 @@ class Loss(StrEnum):
     SKIPPED = "skipped"
     HELD = "held back"
     LESS = "says less"
-
-
-class Made(StrEnum):
-    """What a run makes in the namespace of its debug pods."""
-
-    PODS = "pods"
-    SERVICES = "services"
-    POLICIES = "networkpolicies"
 
 
 class Use(Struct, frozen=True):
@@ -137,15 +126,3 @@ def _ours() -> Iterable[Use]:
     yield Use(Grant("create", "namespaces"), "a namespace for each run")
     yield Use(Grant("delete", "namespaces"), "removes it again", loss=None, stays=True)
     yield Use(Grant("list", "namespaces"), "sweeps what killed runs left", loss=None)
-
-
-def makes(requests: Iterable[Request]) -> frozenset[Made]:
-    """Return what the live source makes in the cluster for these requests."""
-    made = set()
-    for request in requests:
-        made.add(Made.PODS)
-        if isinstance(request, Canary):
-            made.add(Made.POLICIES)
-        if any(isinstance(part, (OwnService, OwnName)) for part in msgspec.structs.astuple(request)):
-            made.add(Made.SERVICES)
-    return frozenset(made)

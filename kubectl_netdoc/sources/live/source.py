@@ -69,7 +69,7 @@ class LiveSource:
         try:
             canaries = tuple(request for request in requests if isinstance(request, Canary))
             with (
-                debug_pods.debug_pods(self.client, self.settings, cluster, requests, self.progress) as session,
+                debug_pods.running(self.client, self.settings, cluster, requests, self.progress) as session,
                 self._flying(session, canaries) as flight,
             ):
                 replies, throttled = self._measure(session, tuple(r for r in requests if not isinstance(r, Canary)))
@@ -113,4 +113,4 @@ class LiveSource:
         left = self._deadline - time.monotonic()
         if left < LEAST:
             return agent_exec.Answer({request: Lost("the run's time was up", asked=False) for request in own})
-        return agent_exec.run(self.client, session.namespace, pod.name, own, left, session.places)
+        return agent_exec.run(self.client, session.namespace, pod.name, own, left, session.targets)

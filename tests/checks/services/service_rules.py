@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from kubectl_netdoc.api import (
+    ECHO_PORTS,
     ENDPOINT_SLICE,
     SERVICE,
     Cluster,
@@ -25,14 +26,12 @@ from kubectl_netdoc.core.cluster import Scope
 from kubectl_netdoc.core.facts import Measured
 from kubectl_netdoc.core.tier import Tier
 from kubectl_netdoc.engine import registry
-from kubectl_netdoc.probes.service_targets import ECHO_PORTS
 from kubectl_netdoc.records.base import convert
-from kubectl_netdoc.sources.live import debug_pods
+from kubectl_netdoc.sources.live.debug_pods import manifest
 from kubectl_netdoc.testing import Built, Case, ago, make_cluster, measured
 from tests.checks.services.kube_proxy_presence import NAMES, cilium, node, proxy
 
-assert debug_pods.ECHO_PORT in ECHO_PORTS
-assert debug_pods.ECHO_PORT + debug_pods.EXTRA_PORTS in ECHO_PORTS
+assert manifest.ECHO_PORT + manifest.EXTRA_PORTS in ECHO_PORTS
 
 
 def _service(

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The compiled network policies of a live cluster, a bundle or manifests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from kubectl_netdoc.cli.source import live_source, read_cluster, recorded_source
+
+if TYPE_CHECKING:
+    from kubectl_netdoc.core.cluster import Cluster
+    from kubectl_netdoc.policy.engine import Engine
+    from kubectl_netdoc.records.base import Kind
+
+
+def policy_kinds(*more: Kind[Any]) -> tuple[Kind[Any], ...]:
+    """Return what is read to evaluate policies, and more."""
+    from kubectl_netdoc.records.kinds import NAMESPACE, NODE, OWNERS, POD, POLICIES
+
+    return tuple(dict.fromkeys((NAMESPACE, NODE, POD, *OWNERS, *POLICIES, *more)))
+
+
+def read_engine(source: str, flags: dict[str, Any], *kinds: Kind[Any]) -> Engine:
+    """Return the policies that ``--from`` or the flags describe, of all namespaces: one alone would not tell who may come in.
+
+    Raises ``SourceError`` where pods or NetworkPolicies can't be read.
+    """
+    from kubectl_netdoc.policy.dns_access import STRANGERS
+
+    place = recorded_source(source) if source else live_source({**flags, "no_pods": True, "namespaces": ()})
+    return compile_policies(read_cluster(place, policy_kinds(*kinds)), ((STRANGERS, {}),))
+
+
+def compile_policies(cluster: Cluster, strangers: Iterable[tuple[str, Mapping[str, str]]] = ()) -> Engine:
+    """Return a cluster's policies, compiled. Raises ``SourceError`` where pods or NetworkPolicies can't be read."""
+    from kubectl_netdoc.core.cluster import KindUnavailable
+    from kubectl_netdoc.policy.engine import Engine
+    from kubectl_netdoc.sources import SourceError
+
+    try:
+        return Engine(cluster, strangers)
+    except KindUnavailable as missing:
+        grant = f"; least rule: {missing.unavailable.grant}" if missing.unavailable.grant else ""
+        raise SourceError(f"without {missing.kind} nothing can be said: {missing.unavailable.reason}{grant}") from missing

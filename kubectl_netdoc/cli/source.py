@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where a verb looks: a live cluster, a bundle or manifests, as the flags say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from kubectl_netdoc.cli import options
+from kubectl_netdoc.cli.connection import client_options
+from kubectl_netdoc.cli.progress import show_progress
+from kubectl_netdoc.cli.selection import requirements
+
+if TYPE_CHECKING:
+    from kubectl_netdoc.core.cluster import Cluster
+    from kubectl_netdoc.core.progress import Progress
+    from kubectl_netdoc.records.base import Kind
+    from kubectl_netdoc.sources import Source
+    from kubectl_netdoc.sources.live.debug_pods import Settings
+
+
+def live_source(flags: Mapping[str, Any], progress: Progress | None = None) -> Source:
+    """Return the live source that the flags describe; measuring flags that a verb does not have count as not given.
+
+    ``progress`` hears what the source waits for.
+    """
+    from kubectl_netdoc.sources.live import client
+    from kubectl_netdoc.sources.live.source import LiveSource
+
+    flags = {**options.defaults(options.measuring), **flags}
+    settings = _debug_pod_settings(flags)
+    reader = client.Client(client_options(flags))
+    return LiveSource(reader, flags["namespaces"], None if flags["no_pods"] else settings, progress)
+
+
+def _debug_pod_settings(flags: Mapping[str, Any]) -> Settings:
+    from kubectl_netdoc.core.tier import Tier
+    from kubectl_netdoc.sources.live.debug_pods import Settings
+
+    if flags["no_pods"] and (flags["node_checks"] or flags["privileged"]):
+        raise click.UsageError("--no-pods excludes --node-checks and --privileged, which run pods")
+    nodes = flags["nodes"]
+    if nodes.isdecimal() and int(nodes) < 1:
+        raise click.UsageError("--nodes takes all, a number from 1 on, or a label selector; --no-pods measures from none")
+    if nodes != "all" and not nodes.isdecimal():
+        requirements("--nodes", nodes)
+    return Settings(
+        nodes=nodes,
+        image=flags["image"],
+        namespace=flags["pod_namespace"],
+        pull_secret=flags["image_pull_secret"],
+        timeout=flags["timeout"],
+        labels={key: value for each in flags["labels"] for key, value in each.items()},
+        requests=flags["pod_requests"] or {},
+        limits=flags["pod_limits"] or {},
+        tier=Tier.PRIVILEGED if flags["privileged"] else Tier.NODES if flags["node_checks"] else Tier.PODS,
+    )
+
+
+def offline_source(path: str, flags: Mapping[str, Any]) -> Source:
+    """Return the source in a bundle or in manifests, cut to the namespaces that the flags name."""
+    from kubectl_netdoc.sources.namespace_filter import Within
+
+    source = recorded_source(path)
+    return Within(source, flags["namespaces"]) if flags["namespaces"] else source
+
+
+def recorded_source(path: str) -> Source:
+    """Return the source in a bundle, a manifest or a folder of manifests; ``-`` is stdin."""
+    import sys
+    from pathlib import Path
+
+    from kubectl_netdoc.sources import SourceError, manifests
+
+    place = Path(path)
+    try:
+        if path != "-" and place.is_dir():
+            return manifests.read(place, manifests.warn_on_stderr)
+        raw = sys.stdin.buffer.read() if path == "-" else place.read_bytes()
+    except OSError as error:
+        raise SourceError(f"can't read {path}: {error.strerror}", 2) from error
+    return parsed_source(raw, "stdin" if path == "-" else path)
+
+
+def parsed_source(raw: bytes, name: str) -> Source:
+    """Return the source in the bytes of a bundle or of manifests; ``name`` is for messages."""
+    from kubectl_netdoc.sources import bundle, manifests
+
+    if bundle.is_bundle(raw):
+        return bundle.load(raw, name)
+    documents = [(name, document) for document in manifests.parse(raw, name)]
+    return manifests.ManifestSource(name, documents, manifests.warn_on_stderr)
+
+
+def read_cluster(source: Source, kinds: Iterable[Kind[Any]]) -> Cluster:
+    """Return the cluster of a source, with a line on stderr for each list that is missing.
+
+    Raises ``SourceError`` where nothing can be read.
+    """
+    with show_progress() as shown:
+        shown.stage("reading the cluster")
+        cluster = source.cluster(tuple(kinds))
+    tell_missing(cluster, kinds)
+    return cluster
+
+
+def tell_missing(cluster: Cluster, kinds: Iterable[Kind[Any]]) -> None:
+    """Print a line on stderr for each of these lists that is missing, and for what was not looked at."""
+    from kubectl_netdoc.sources.manifests import warn_on_stderr
+
+    if cluster.scope.namespaces:
+        warn_on_stderr(f"only {cluster.scope} could be read: what concerns others is not there")
+    for kind in kinds:
+        listing = cluster.listing(kind)
+        if cluster.unread(kind):
+            grant = getattr(listing, "grant", None)
+            warn_on_stderr(f"{kind.plural}: {getattr(listing, 'reason', '')}" + (f"; least rule: {grant}" if grant else ""))

@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a run makes in the cluster to carry out its requests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import StrEnum
+
+import msgspec
+
+from kubectl_netdoc.measurements.base import OwnName, OwnService
+from kubectl_netdoc.measurements.canary import Canary
+from kubectl_netdoc.measurements.requests import Request
+
+
+class Made(StrEnum):
+    """What a run makes in the namespace of its debug pods."""
+
+    PODS = "pods"
+    SERVICES = "services"
+    POLICIES = "networkpolicies"
+
+
+def made_for(requests: Iterable[Request]) -> frozenset[Made]:
+    """Return what must be made in the cluster for these requests."""
+    made = set()
+    for request in requests:
+        made.add(Made.PODS)
+        if isinstance(request, Canary):
+            made.add(Made.POLICIES)
+        if any(isinstance(part, (OwnService, OwnName)) for part in msgspec.structs.astuple(request)):
+            made.add(Made.SERVICES)
+    return frozenset(made)

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a question to the policy engine consists of, and its answer: the two ends, how the API is read, and the verdict."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from kubectl_netdoc.policy.ports import Ports
+from kubectl_netdoc.policy.rules import Address, PolicyRef
+from kubectl_netdoc.policy.selection import PodClass
+from kubectl_netdoc.records.nodes import Node
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How the things are read that the API leaves to the CNI; ``family``: the IP version that the connection uses.
+
+    ``unknown_matches``: whether blocks match pods of which no address is known. ``own_node_open``: whether pods reach their own
+    node whatever their egress policies say; the API promises only the way from the node to its pods.
+    """
+
+    family: int
+    blocks_match_pods: bool = True
+    host_network_as_pods: bool = False
+    unknown_matches: bool = False
+    own_node_open: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """One end of a connection: a pod (or what a template makes), a node, or an address outside.
+
+    ``pod``: (namespace, name), for traffic within a pod. ``node``: the node that it is, or where it runs; "" if not known.
+    """
+
+    label: str
+    pod_class: PodClass | None = None
+    pod: tuple[str, str] = ("", "")
+    addresses: tuple[Address, ...] = ()
+    node: str = ""
+
+    @property
+    def host(self) -> bool:
+        """Whether its traffic is that of a node."""
+        return self.pod_class.host_network if self.pod_class else bool(self.node)
+
+    def __str__(self) -> str:
+        return self.label
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """What one end's policies make of what was asked: the ports allowed, and by whom.
+
+    ``by``: the policies that allow (some of) it, or that deny it where nothing is allowed; empty where none has a say.
+    ``isolated``: whether a NetworkPolicy isolates this end in this direction.
+    """
+
+    allowed: Ports
+    by: tuple[PolicyRef, ...] = ()
+    isolated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Both sides, and what could change the verdict.
+
+    ``depends``: why another CNI may see it otherwise. ``incomplete``: policies that are not evaluated and might.
+    """
+
+    egress: Side
+    ingress: Side
+    depends: tuple[str, ...] = ()
+    incomplete: tuple[str, ...] = ()
+
+    @property
+    def ports(self) -> Ports:
+        """The ports that both ends allow."""
+        return self.egress.allowed & self.ingress.allowed
+
+    @property
+    def allowed(self) -> bool:
+        """Whether anything of what was asked is allowed."""
+        return bool(self.ports)
+
+    @property
+    def by(self) -> tuple[PolicyRef, ...]:
+        """The policies that stop it; none where it is allowed."""
+        if self.allowed:
+            return ()
+        sides = (side for side in (self.egress, self.ingress) if not side.allowed)
+        found = dict.fromkeys(ref for side in sides for ref in side.by)
+        return tuple(found) or tuple(dict.fromkeys((*self.egress.by, *self.ingress.by)))
+
+
+def addresses(texts: Iterable[str]) -> tuple[Address, ...]:
+    """Return the addresses among texts; what is none is left out."""
+    found = []
+    for text in texts:
+        try:
+            found.append(ipaddress.ip_address(text))
+        except ValueError:
+            continue
+    return tuple(found)
+
+
+def node_addresses(node: Node) -> tuple[Address, ...]:
+    """Return a node's addresses."""
+    return addresses(item.address for item in node.status.addresses if item.type in ("InternalIP", "ExternalIP"))

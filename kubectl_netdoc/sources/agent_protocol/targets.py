@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the symbolic targets of requests mean in one run: addresses of its echo servers and Services."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+from kubectl_netdoc.measurements.base import Address, OwnService, Peer
+
+
+class EchoServer(Struct, frozen=True):
+    """An echo server of this run: its addresses, primary first, and the nonce that only it knows."""
+
+    ips: tuple[str, ...]
+    nonce: str
+
+
+class ServiceAddresses(Struct, frozen=True):
+    """A Service of this run: its ClusterIPs, primary first, and its DNS name without the cluster domain."""
+
+    ips: tuple[str, ...] = ()
+    name: str = ""
+
+
+class Targets(Struct, frozen=True):
+    """What symbolic targets mean in this run. ``why_no_service``: why the Services could not be made, where so."""
+
+    servers: Mapping[tuple[str, bool], EchoServer] = {}
+    services: Mapping[OwnService, ServiceAddresses] = {}
+    port: int = 0
+    why_no_service: str = ""
+
+    def nodes(self) -> dict[str, str]:
+        """Node of each nonce."""
+        return {server.nonce: node for (node, _), server in self.servers.items()}
+
+    def service(self, place: OwnService) -> ServiceAddresses:
+        """Return a Service of this run; raises ``Unresolved``."""
+        found = self.services.get(place)
+        if found is None or not found.ips:
+            raise Unresolved(self.why_no_service or "this run has no Service of its own")
+        return found
+
+    def server(self, place: Peer) -> EchoServer:
+        """Return an echo server of this run; raises ``Unresolved``."""
+        found = self.servers.get((place.node, place.twin))
+        if found is None:
+            raise Unresolved(f"no echo server ran on node {place.node}")
+        return found
+
+
+NO_TARGETS = Targets()
+
+
+class Unresolved(Exception):
+    """A request's symbolic place does not exist in this run; the text says why."""
+
+
+def address(place: Peer | OwnService | Address, targets: Targets, family: str = "") -> tuple[str, int]:
+    """Return what a place means in this run; raises ``Unresolved``."""
+    if isinstance(place, Address):
+        return place.ip, place.port
+    if isinstance(place, OwnService):
+        return _of_family(targets.service(place).ips, family, "netdoc's own Service"), targets.port
+    return _of_family(targets.server(place).ips, family, f"netdoc's pod on node {place.node}"), targets.port + place.closed
+
+
+def _of_family(ips: tuple[str, ...], family: str, what: str) -> str:
+    found = [ip for ip in ips if not family or (":" in ip) == (family == "IPv6")]
+    if not found:
+        raise Unresolved(f"{what} has no {family} address")
+    return found[0]

@@ -1,0 +1,11 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Debug pods: what runs in the cluster to measure from."""
+
+from __future__ import annotations
+
+from kubectl_netdoc.sources.live.debug_pods.lifecycle import NoPods, Session, running
+from kubectl_netdoc.sources.live.debug_pods.settings import Settings, choose_nodes
+from kubectl_netdoc.sources.live.debug_pods.status import DebugPod
+from kubectl_netdoc.sources.live.debug_pods.sweep import sweep
+
+__all__ = ["DebugPod", "NoPods", "Session", "Settings", "choose_nodes", "running", "sweep"]

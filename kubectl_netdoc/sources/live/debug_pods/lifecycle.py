@@ -1,0 +1,232 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Creates the debug pods of a run with what they need, and removes everything whatever happens."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import timedelta
+from functools import partial
+
+import msgspec
+from msgspec import Struct, field
+
+from kubectl_netdoc.core.cluster import Cluster
+from kubectl_netdoc.core.facts import Trouble
+from kubectl_netdoc.core.finding import Grant
+from kubectl_netdoc.core.progress import Progress
+from kubectl_netdoc.formats import strict_json
+from kubectl_netdoc.measurements.base import OwnName, OwnService
+from kubectl_netdoc.measurements.canary import Canary
+from kubectl_netdoc.measurements.connect import Echo
+from kubectl_netdoc.measurements.dns import DnsLookup
+from kubectl_netdoc.measurements.requests import Request
+from kubectl_netdoc.records.kinds import NODE
+from kubectl_netdoc.sources.agent_protocol import EchoServer, ServiceAddresses, Targets
+from kubectl_netdoc.sources.live import admission
+from kubectl_netdoc.sources.live.client import ApiError, Client
+from kubectl_netdoc.sources.live.debug_pods.manifest import ECHO_PORT, MARGIN, NOBODY, Manifests
+from kubectl_netdoc.sources.live.debug_pods.settings import Settings
+from kubectl_netdoc.sources.live.debug_pods.status import DebugPod
+from kubectl_netdoc.sources.live.debug_pods.sweep import POLICIES, delete
+from kubectl_netdoc.sources.live.debug_pods.watch import SILENT, START, PodWatch
+
+RESERVE = 10.0
+"""Seconds of a run that are left for measuring when the wait for an image ends: a full run takes 5 on the lab."""
+
+ACCOUNT = 10.0
+"""Seconds for a new namespace's default ServiceAccount: kube-controller-manager makes it within 0.1 s on the lab."""
+
+PROBE = 3.0
+"""Seconds after the measurement in which a readiness probe (every second) may still succeed."""
+
+AGAIN = 10.0
+"""Seconds for a second try to delete what an API server that is overloaded did not take in 5."""
+
+
+class NoPods(Exception):
+    """No debug pod can be run at all; the text says why, ``grant`` the rule that would allow it."""
+
+    def __init__(self, reason: str, grant: Grant | None = None) -> None:
+        super().__init__(f"{reason}; least rule: {grant}" if grant else reason)
+
+
+class CanaryPolicy(Struct, frozen=True):
+    """The policy that denies the canaries everything, while it is there."""
+
+    client: Client
+    namespace: str
+    manifests: Manifests
+
+    @property
+    def path(self) -> str:
+        """Its path on the API server."""
+        return f"{POLICIES}/namespaces/{self.namespace}/networkpolicies/{self.manifests.policy_name}"
+
+    def create(self) -> None:
+        """Create it; raises ``ApiError``."""
+        self.client.request("POST", self.path.rpartition("/")[0], body=self.manifests.policy())
+
+    def delete(self) -> bool:
+        """Delete it; tell whether the server took it."""
+        return delete(self.client, self.path)
+
+
+class Session(Struct):
+    """The debug pods of a run while they are there: their namespace, and what the symbolic targets of requests mean."""
+
+    namespace: str
+    pods: list[DebugPod]
+    targets: Targets
+    policy: CanaryPolicy
+
+
+@contextmanager
+def running(
+    client: Client, settings: Settings, cluster: Cluster, requests: Iterable[Request] = (), progress: Progress = SILENT
+) -> Iterator[Session]:
+    """Give the settled pods, one for each of the cluster's vantages, with the run's Services; remove them at the end.
+
+    ``progress`` hears what is waited for, again and again while it lasts. ``requests``: what is going to be asked decides which
+    Services there have to be, and which nodes carry a canary besides. Raises ``NoPods`` where none can be made. On any way out,
+    a signal included, what was made is deleted.
+    """
+    run = _Run(client, settings, cluster, tuple(requests))
+    try:
+        run.create()
+        with run.watch.following(client, run.namespace, run.id, settings.timeout + PROBE):
+            run.watch.wait_until_settled(min(START, settings.timeout), settings.timeout - RESERVE, progress)
+            yield Session(run.namespace, run.pods, run.targets(), run.policy)
+            run.watch.wait(lambda: all(pod.ready or pod.reason or pod.host for pod in run.pods), PROBE)
+    finally:
+        run.remove()
+
+
+class _ServiceSpec(Struct):
+    cluster_ip: str = field(name="clusterIP", default="")
+    cluster_ips: tuple[str, ...] = field(name="clusterIPs", default=())
+
+
+class _Service(Struct):
+    spec: _ServiceSpec
+
+
+class _Run:
+    """What one run has in the cluster."""
+
+    def __init__(self, client: Client, settings: Settings, cluster: Cluster, requests: tuple[Request, ...] = ()) -> None:
+        self.client = client
+        self.settings = settings
+        self.nodes = {node.name: node for node in cluster.index.items(NODE)}
+        self.id = secrets.token_hex(3)
+        self.namespace = settings.namespace or f"netdoc-{self.id}"
+        expires = (client.now() + timedelta(seconds=settings.timeout + MARGIN)).isoformat(timespec="seconds")
+        self.manifests = Manifests(settings, self.id, expires)
+        self.policy = CanaryPolicy(client, self.namespace, self.manifests)
+        self.pods = list(self._pods(cluster, requests))
+        self.watch = PodWatch(self.pods, settings.image)
+        self.services: dict[OwnService, ServiceAddresses] = {place: ServiceAddresses() for place in _own_services(requests)}
+        self.why_no_service = ""
+        self.any_user = False
+        """Whether it is left to the cluster which user the pods run as."""
+        self._made: list[str] = []
+
+    def _pods(self, cluster: Cluster, requests: Iterable[Request]) -> Iterator[DebugPod]:
+        yield from (self._pod(f"{n}", node) for n, node in enumerate(cluster.vantages))
+        first = next((node for node in cluster.vantages if not self._not_ready(node)), None)
+        if first is not None:
+            yield self._pod("twin", first, twin=True)
+        yield from (self._pod(f"host-{n}", node, host=True) for n, node in enumerate(cluster.hosts))
+        canaries = (request.node for request in requests if isinstance(request, Canary))
+        yield from (self._pod(f"canary-{n}", node, canary=True) for n, node in enumerate(canaries))
+
+    def _pod(self, name: str, node: str, twin: bool = False, host: bool = False, canary: bool = False) -> DebugPod:
+        return DebugPod(f"netdoc-{self.id}-{name}", node, twin, host, canary, nonce=secrets.token_hex(8))
+
+    def _path(self, plural: str, name: str = "") -> str:
+        return f"/api/v1/namespaces/{self.namespace}/{plural}" + (f"/{name}" if name else "")
+
+    def create(self) -> None:
+        """Create the namespace where none is given, then the Services and the pods together; raises ``NoPods``."""
+        if not self.settings.namespace:
+            self._made = [f"/api/v1/namespaces/{self.namespace}"]
+            self._create_namespace()
+        else:
+            names = [("services", self.manifests.service_name(place)) for place in self.services]
+            self._made = [self._path(*name) for name in (*names, *(("pods", pod.name) for pod in self.pods))]
+            if any(pod.canary for pod in self.pods):
+                self._made.insert(0, self.policy.path)
+        calls: list[Callable[[], None]] = [partial(self._create_service, place) for place in self.services]
+        calls += [partial(self._create_pod, pod) for pod in self.pods]
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(lambda call: call(), calls))
+
+    def _create_namespace(self) -> None:
+        level = "privileged" if any(pod.host for pod in self.pods) else "restricted"
+        try:
+            self.client.request("POST", "/api/v1/namespaces", body=self.manifests.namespace(self.namespace, level))
+        except ApiError as error:
+            if admission.refusal(error) is Trouble.ADMISSION:
+                raise NoPods(f"the namespace for debug pods is refused: {admission.explained(error)}") from error
+            if error.status == 403:
+                raise NoPods(
+                    "you may not create a namespace for debug pods: name one of yours with --pod-namespace, "
+                    "or leave them out with --no-pods",
+                    Grant("create", "namespaces"),
+                ) from error
+            raise NoPods(f"the namespace for debug pods can't be created: {error.message}") from error
+
+    def _create_service(self, place: OwnService) -> None:
+        try:
+            answer = self.client.request("POST", self._path("services"), body=self.manifests.service(place))
+            made = strict_json.decode(answer, _Service).spec
+            name = f"{self.manifests.service_name(place)}.{self.namespace}.svc"
+            self.services[place] = ServiceAddresses(made.cluster_ips or (made.cluster_ip,), name)
+        except (ApiError, msgspec.MsgspecError) as error:
+            self.why_no_service = f"netdoc's own Service can't be made: {error}"
+
+    def _not_ready(self, name: str) -> str:
+        """Return why the node is not ready, "" where it is or where it is not known."""
+        node = self.nodes.get(name)
+        condition = node.condition("Ready") if node else None
+        return "" if condition is None or condition.status == "True" else condition.reason or "NotReady"
+
+    def _create_pod(self, pod: DebugPod) -> None:
+        why = self._not_ready(pod.node)
+        if why:
+            pod.fail(Trouble.NODE, f"the node is not ready ({why}), so no debug pod was started on it")
+            return
+        deadline = time.monotonic() + ACCOUNT
+        while True:
+            body = self.manifests.pod(pod, self.any_user)
+            try:
+                self.client.request("POST", self._path("pods"), body=body)
+                return
+            except ApiError as error:
+                if admission.passing(error.message) and time.monotonic() < deadline:
+                    time.sleep(0.05)
+                elif admission.refuses_user(error.message) and body["spec"]["securityContext"].get("runAsUser") == NOBODY:
+                    self.any_user = True
+                else:
+                    pod.fail(admission.refusal(error), admission.explained(error))
+                    return
+
+    def targets(self) -> Targets:
+        """Return what the symbolic targets of requests mean now."""
+        servers = {(pod.node, pod.twin): EchoServer(pod.ips, pod.nonce) for pod in self.pods if pod.echoes}
+        return Targets(servers, self.services, ECHO_PORT, self.why_no_service)
+
+    def remove(self) -> None:
+        """Delete what was made; what can't be deleted now ends by its deadline and is swept by the next run."""
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(lambda path: delete(self.client, path) or delete(self.client, path, AGAIN), self._made))
+
+
+def _own_services(requests: Iterable[Request]) -> set[OwnService]:
+    """Return netdoc's own Services that requests speak of."""
+    to = {request.to for request in requests if isinstance(request, Echo)}
+    to |= {request.name.service for request in requests if isinstance(request, DnsLookup) and isinstance(request.name, OwnName)}
+    return {place for place in to if isinstance(place, OwnService)}

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Follows the debug pods of a run, and waits until each of them runs or can't."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+
+import msgspec
+
+from kubectl_netdoc.core.facts import Trouble
+from kubectl_netdoc.core.progress import Progress
+from kubectl_netdoc.formats import strict_json
+from kubectl_netdoc.sources.live.client import ApiError, Client, Watch
+from kubectl_netdoc.sources.live.debug_pods.manifest import RUN
+from kubectl_netdoc.sources.live.debug_pods.status import Change, DebugPod, judge_sandboxes, note, note_event
+
+START = 20.0
+"""Seconds that debug pods get to start, not counting the pull of an image. Three started 1.6 s after the create call on the idle
+lab (design.md §8)."""
+
+SECOND_THOUGHTS = 2.0
+"""Seconds after a Warning Event in which a pod may still come up: the kubelet tries a failed sandbox again at once."""
+
+STEP = 1.0
+"""Seconds after which the wait for pods looks again at what it waits for, and says so."""
+
+SILENT = Progress()
+
+
+class PodWatch:
+    """Keeps the state of a run's pods up to date while it is followed."""
+
+    def __init__(self, pods: Sequence[DebugPod], image: str) -> None:
+        self.pods = pods
+        self.image = image
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def following(self, client: Client, namespace: str, run_id: str, seconds: float) -> Iterator[None]:
+        """Follow the pods and the Events about them, each in a thread, for at most ``seconds``; stop both at the end."""
+        queries = {"pods": {"labelSelector": f"{RUN}={run_id}"}, "events": {"fieldSelector": "involvedObject.kind=Pod"}}
+        watches: list[Watch] = []
+        for plural, query in queries.items():
+            try:
+                # Without a resourceVersion a watch begins with what is there.
+                watch = client.watch(f"/api/v1/namespaces/{namespace}/{plural}", query, seconds)
+            except ApiError as error:
+                if plural == "pods":
+                    self._give_up(Trouble.FORBIDDEN if error.status == 403 else Trouble.API, error.message)
+                continue
+            watches.append(watch)
+            threading.Thread(target=self._follow, args=(watch, plural == "events"), daemon=True).start()
+        try:
+            yield
+        finally:
+            for watch in watches:
+                watch.stop()
+
+    def _follow(self, watch: Watch, events: bool) -> None:
+        by_name = {pod.name: pod for pod in self.pods}
+        for line in watch.lines():
+            try:
+                change = strict_json.decode(line, Change)
+            except (msgspec.MsgspecError, RecursionError):
+                continue
+            with self._changed:
+                pod = by_name.get((change.object.involved_object if events else change.object.metadata).name)
+                if pod is not None:
+                    (note_event if events else note)(pod, change)
+                    self._changed.notify_all()
+
+    def wait(self, done: Callable[[], bool], seconds: float) -> None:
+        """Wait for something to become true of the pods, for at most ``seconds``."""
+        with self._changed:
+            self._changed.wait_for(done, seconds)
+
+    def wait_until_settled(self, seconds: float, pulls: float = 0.0, progress: Progress = SILENT) -> None:
+        """Wait until each pod runs or can't: for at most ``seconds``, not counting the time in which its image is pulled.
+
+        ``pulls``: seconds after which pulls are no longer waited for either.
+        """
+        began = time.monotonic()
+        last = began + max(seconds, pulls)
+        while (open_ := [pod for pod in self.pods if not pod.settled]) and (left := _latest(open_, began + seconds, last)) > 0:
+            suspects = [pod.suspect + SECOND_THOUGHTS - time.monotonic() for pod in open_ if pod.suspect]
+            if pulled := [pod for pod in open_ if pod.pulling]:
+                progress.waiting(_pulling(self.image, pulled), time.monotonic() - min(pod.pulling for pod in pulled))
+            self.wait(self._all_settled, min([left, STEP, *(max(0.05, at) for at in suspects)]))
+            for pod in self.pods:
+                if pod.suspect and not pod.settled and time.monotonic() > pod.suspect + SECOND_THOUGHTS:
+                    pod.fail(pod.suspicion, pod.message)
+        for pod in self.pods:
+            if pod.pulling and not pod.settled:
+                pod.fail(Trouble.IMAGE, f"its pull goes on since {time.monotonic() - pod.pulling:.0f} s and has not ended")
+        judge_sandboxes(self.pods, seconds)
+        self._give_up(Trouble.LATE, f"not running {seconds:.0f} s after it was created, and no Event says why")
+
+    def _all_settled(self) -> bool:
+        return all(pod.settled or pod.suspect for pod in self.pods)
+
+    def _give_up(self, reason: str, message: str) -> None:
+        for pod in self.pods:
+            if not pod.settled:
+                pod.fail(reason, f"{message}; {pod.message}" if pod.message else message)
+
+
+def _latest(pods: Iterable[DebugPod], patience: float, last: float) -> float:
+    """Return the seconds that are left for the one of these pods that may take the longest."""
+    ends = (last if pod.pulling else max(patience, pod.pulled + START) for pod in pods)
+    return min(max(ends), last) - time.monotonic()
+
+
+def _pulling(image: str, pods: Iterable[DebugPod]) -> str:
+    nodes = len({pod.node for pod in pods})
+    return f"pulling {image} on {nodes} node{'s' if nodes > 1 else ''}"

@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Changes of a debug pod and Events about it, as a watch tells them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from kubectl_netdoc.sources.live.debug_pods.status import Change
+
+
+def change(type_: str = "MODIFIED", **fields: Any) -> Change:
+    return msgspec.convert({"type": type_, "object": fields}, Change)
+
+
+def pod_change(*, phase: str = "Pending", ip: str = "", ready: bool = False, type_: str = "MODIFIED", **state: Any) -> Change:
+    """A change of the pod; ``state``: its container's state, as in the API."""
+    statuses = [{"name": "agent", "state": state}] if state else []
+    conditions = [{"type": "Ready", "status": str(ready)}]
+    status = {"phase": phase, "podIP": ip, "conditions": conditions, "containerStatuses": statuses}
+    return change(type_, metadata={"name": "p"}, spec={"nodeName": "n1"}, status=status)
+
+
+def event(reason: str, message: str = "") -> Change:
+    return change(involvedObject={"name": "p"}, reason=reason, message=message)
