@@ -71,7 +71,7 @@ NUMBER = st.one_of(st.floats(), st.integers()).map(lambda number: str(number).re
 
 
 @st.composite
-def lines_of_a_page(draw: st.DrawFn) -> str:
+def lines_of_a_page(draw: Any) -> str:
     """A valid line: blanks are free around every token, a comma may end the labels, a time may follow the value."""
     text = draw(BLANKS) + draw(st.from_regex(r"[a-zA-Z_:][a-zA-Z0-9_:]{0,8}", fullmatch=True))
     labels = draw(st.none() | st.dictionaries(KEY, VALUE, max_size=3))
@@ -80,7 +80,8 @@ def lines_of_a_page(draw: st.DrawFn) -> str:
     else:
         pairs = [f'{draw(BLANKS)}{key}{draw(BLANKS)}={draw(BLANKS)}"{value}"{draw(BLANKS)}' for key, value in labels.items()]
         text += f"{draw(BLANKS)}{{{','.join(pairs)}{',' if pairs and draw(st.booleans()) else ''}}}"
-    return text + draw(BLANKS) + draw(NUMBER) + draw(st.sampled_from(["", " ", " 1700000000000", "\t-5 "]))
+    when = draw(st.sampled_from(["", " ", " 1700000000000", "\t-5 "]))
+    return f"{text}{draw(BLANKS)}{draw(NUMBER)}{when}"
 
 
 @given(st.lists(lines_of_a_page(), max_size=3))
