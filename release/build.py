@@ -23,6 +23,8 @@ import sys
 import tarfile
 from pathlib import Path
 
+import yaml
+
 from kubectl_netdoc import __version__
 
 ROOT = Path(__file__).parent.parent
@@ -31,6 +33,8 @@ LOCKED = ROOT / "release" / "locked"
 PROGRAM = "kubectl-netdoc"
 MACHINES = {"x86_64": "amd64", "AMD64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
 DEADLINE = 1200.0
+PLACEHOLDER = "https://netdoc.invalid"
+"""What krew-manifest.yaml has for the address of the repository."""
 
 
 def this_platform() -> tuple[str, str]:
@@ -93,29 +97,40 @@ def packed(folder: Path, date: int) -> bytes:
     return gzip.compress(held.getvalue(), 9, mtime=0)
 
 
-def manifest(found: dict[tuple[str, str], Path], url: str) -> str:
-    """Return krew's manifest: the template with the version, and a part for each platform's archive."""
-    template = (ROOT / "release" / "krew" / "netdoc.yaml.in").read_text()
-    head, part = template.split("# for each platform:\n")
-    parts = []
-    for (system, machine), path in sorted(found.items()):
-        checksum = hashlib.sha256(path.read_bytes()).hexdigest()
-        parts.append(part.format(url=url, os=system, arch=machine, name=path.name, sha256=checksum, version=__version__))
-    return head.format(version=__version__, url=url) + "".join(parts)
+def manifest(archives: dict[str, Path], url: str) -> str:
+    """Return krew-manifest.yaml for a release: with the archives that there are, their checksums, and the repository's address.
+
+    ``archives``: by name. Ends the program where the manifest is of another version, or lacks one of them.
+    """
+    text = (ROOT / "krew-manifest.yaml").read_text()
+    document = yaml.safe_load(text.replace(PLACEHOLDER, url))
+    spec = document["spec"]
+    listed = {entry["uri"].rpartition("/")[2]: entry for entry in spec["platforms"]}
+    if spec["version"] != f"v{__version__}" or archives.keys() - listed.keys():
+        sys.exit(f"krew-manifest.yaml is of {spec['version']}, with {', '.join(listed)}; there are {', '.join(archives)}")
+    spec["platforms"] = [
+        entry | {"sha256": hashlib.sha256(archives[name].read_bytes()).hexdigest()}
+        for name, entry in listed.items()
+        if name in archives
+    ]
+    return yaml.dump(document, Dumper=_Blocks, sort_keys=False, width=1000)
 
 
-def archives() -> dict[tuple[str, str], Path]:
-    """Return the archives in dist/ by the platform that their names tell."""
-    found = {}
-    for path in DIST.glob(f"{PROGRAM}_{__version__}_*.tar.gz"):
-        system, machine = path.name.removesuffix(".tar.gz").split("_")[-2:]
-        found[system, machine] = path
-    return found
+class _Blocks(yaml.SafeDumper):
+    """Writes texts of several lines as blocks, as people do."""
+
+
+def _block(dumper: _Blocks, text: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+
+_Blocks.add_representer(str, _block)
 
 
 def finish(url: str) -> None:
     """Write krew's manifest and the checksums of what lies in dist/, and print those."""
-    (DIST / "netdoc.yaml").write_text(manifest(archives(), url))
+    archives = {path.name: path for path in DIST.glob(f"{PROGRAM}_{__version__}_*.tar.gz")}
+    (DIST / "netdoc.yaml").write_text(manifest(archives, url))  # krew wants a file that has the plugin's name
     (DIST / "SHA256SUMS").write_text(sums())
     print((DIST / "SHA256SUMS").read_text(), end="")
 
@@ -136,7 +151,7 @@ def main(args: list[str]) -> None:
     """Build it all."""
     parser = argparse.ArgumentParser(prog="python -m release.build", description="Build a release into dist/.")
     parser.add_argument("--date", type=int, help="seconds since 1970 that all files are of (default: the commit's)")
-    parser.add_argument("--url", default="https://netdoc.invalid", help="where releases will be; krew's manifest says it")
+    parser.add_argument("--url", default=PLACEHOLDER, help="address of the repository on GitHub, for krew's manifest")
     parser.add_argument("--finish", action="store_true", help="build nothing; manifest and checksums of what lies in dist/")
     options = parser.parse_args(args)
     if options.finish:

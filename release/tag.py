@@ -16,7 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 SEMANTIC = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z.-]+)?")
 PLACES = {"pyproject.toml": "version", "kubectl_netdoc/__init__.py": "__version__"}
-"""Where the version stands, and by what name."""
+"""Where the version stands, and by what name. In krew-manifest.yaml it is part of addresses, too."""
 
 
 def git(*args: str) -> str:
@@ -43,6 +43,12 @@ def written(text: str, name: str, version: str) -> str:
     return changed
 
 
+def raised(manifest: str, version: str) -> str:
+    """Return krew's manifest with the version in place of its own, wherever that stands."""
+    (own,) = re.findall(r"^  version: v(\S+)$", manifest, flags=re.MULTILINE)
+    return re.sub(rf"(?<=[v_]){re.escape(own)}(?![0-9])", version, manifest)
+
+
 def main(version: str, test: str = "make test") -> None:
     """Check, test, write, commit, tag."""
     if not SEMANTIC.fullmatch(version):
@@ -57,6 +63,8 @@ def main(version: str, test: str = "make test") -> None:
     (ROOT / "CHANGELOG.md").write_text(changelog)
     for path, name in PLACES.items():
         (ROOT / path).write_text(written((ROOT / path).read_text(), name, version))
+    manifest = ROOT / "krew-manifest.yaml"
+    manifest.write_text(raised(manifest.read_text(), version))
     git("commit", "-qam", f"Release {version}")
     git("tag", "-a", f"v{version}", "-m", f"kubectl netdoc {version}")
     print(f"v{version} is made; to publish it: git push origin HEAD v{version}")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads lines of the Prometheus text format (Exposition formats, version 0.0.4)."""
+"""Reads lines of the Prometheus text format (Exposition formats, version 0.0.4; no quoted names, which came with 1.0.0)."""
 
 from __future__ import annotations
 
@@ -9,8 +9,13 @@ from collections.abc import Callable, Iterable
 
 from msgspec import Struct
 
-_LINE = re.compile(r"([a-zA-Z_:][\w:]*)(?:\{(.*)\})?\s+(\S+)")
-_LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
+_BLANKS = r"[ \t]*"
+_KEY, _VALUE = r"[a-zA-Z_]\w*", r'(?:[^"\\]|\\.)*'
+_PAIR = rf'{_BLANKS}{_KEY}{_BLANKS}={_BLANKS}"{_VALUE}"{_BLANKS}'
+_LABELS = rf"{_BLANKS}\{{((?:{_PAIR},)*(?:{_PAIR})?{_BLANKS})\}}{_BLANKS}"
+_LINE = re.compile(rf"{_BLANKS}([a-zA-Z_:][\w:]*)(?:{_LABELS}|[ \t]+)([^\s{{]\S*)", re.ASCII)
+_LABEL = re.compile(rf'({_KEY}){_BLANKS}={_BLANKS}"({_VALUE})"', re.ASCII)
+_ESCAPED = re.compile(r'\\(["\\n])')
 
 
 class Series(Struct, frozen=True):
@@ -26,7 +31,7 @@ class Metrics:
 
     def __init__(self, lines: Iterable[str]) -> None:
         matches = [match for line in lines if (match := _LINE.match(line))]
-        parsed = [Series(match[1], dict(_LABEL.findall(match[2] or "")), _number(match[3])) for match in matches]
+        parsed = [Series(match[1], _labels(match[2] or ""), _number(match[3])) for match in matches]
         self.series = [item for item in parsed if math.isfinite(item.value)]
 
     def of(self, *names: str) -> list[Series]:
@@ -44,6 +49,10 @@ class Metrics:
             key = item.labels.get(label, "")
             sums[key] = sums.get(key, 0.0) + item.value
         return sums
+
+
+def _labels(text: str) -> dict[str, str]:
+    return {key: _ESCAPED.sub(lambda found: "\n" if found[1] == "n" else found[1], value) for key, value in _LABEL.findall(text)}
 
 
 def _number(text: str) -> float:

@@ -1,18 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Amounts as the Kubernetes API writes them."""
+"""Reads amounts of CPU as the Kubernetes API writes them.
+
+``kubernetes.utils.quantity`` would do, but importing it loads the whole client (0.2 s), which ``check --from`` does without;
+tests/formats/test_quantity.py compares the two. Source of the grammar: k8s.io/apimachinery, pkg/api/resource/quantity.go.
+"""
 
 from __future__ import annotations
 
 import re
 
-_SUFFIX = {"n": 1e-9, "u": 1e-6, "m": 1e-3, "": 1.0, "k": 1e3, "M": 1e6, "G": 1e9}
-_QUANTITY = re.compile(r"([+-]?\d+(?:\.\d*)?(?:[eE][+-]?\d+)?)([numkMG]?)")
+_DECIMAL = {suffix: 1000.0**power for power, suffix in enumerate(("n", "u", "m", "", "k", "M", "G", "T", "P", "E"), -3)}
+_BINARY = {f"{suffix}i": 1024.0**power for power, suffix in enumerate("KMGTPE", 1)}
+_FACTORS = _DECIMAL | _BINARY
+_QUANTITY = re.compile(r"([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+))(?:([eE][+-]?[0-9]+)|([numkMGTPE]|[KMGTPE]i)?)")
 
 
 def cores(written: str | int | float) -> float | None:
-    """Return an amount of CPU in cores (``250m`` is 0.25); None for what is none.
-
-    Source: Kubernetes API conventions, resource.Quantity; metrics-server writes nanocores (``n``).
-    """
+    """Return an amount of CPU in cores (``250m`` is 0.25; metrics-server writes nanocores, ``n``), or None where it is none."""
     match = _QUANTITY.fullmatch(str(written))
-    return float(match[1]) * _SUFFIX[match[2]] if match else None
+    return float(match[1] + (match[2] or "")) * _FACTORS[match[3] or ""] if match else None

@@ -12,6 +12,7 @@ import msgspec
 from kubectl_netdoc.formats.text import safe
 from kubectl_netdoc.policy.connections import Connection, Connections, Place, joined
 from kubectl_netdoc.policy.workloads import WorkloadRef
+from kubectl_netdoc.report.layout import table
 
 FORMATS = ("text", "json", "dot", "mermaid")
 
@@ -63,7 +64,7 @@ def _text(found: Connections) -> str:
         parts = [_allowed(found.allowed)]
     if found.exposed:
         rows = ((str(e.workload), f"{e.kind} {e.namespace}/{e.name}", e.by, ", ".join(e.ports)) for e in found.exposed)
-        parts.append("Exposed by\n" + table(("WORKLOAD", "BY", "HOW", "PORTS"), rows))
+        parts.append("Exposed by\n" + table(("WORKLOAD", "BY", "HOW", "PORTS"), rows) + "\n")
     if found.depends:
         parts.append("Besides, where the CNI lets ipBlock match the addresses of pods\n" + _allowed(found.depends))
     if found.incomplete:
@@ -72,14 +73,7 @@ def _text(found: Connections) -> str:
 
 
 def _allowed(found: Iterable[Connection]) -> str:
-    return table(("FROM", "TO", "ALLOWED"), ((str(c.source), str(c.destination), str(c.ports)) for c in joined(found)))
-
-
-def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
-    """Return a table for the terminal."""
-    from tabulate import tabulate
-
-    return tabulate([[safe(cell) for cell in row] for row in rows], headers=head, tablefmt="plain", disable_numparse=True) + "\n"
+    return table(("FROM", "TO", "ALLOWED"), ((str(c.source), str(c.destination), str(c.ports)) for c in joined(found))) + "\n"
 
 
 def _nodes(found: Connections, arrows: list[Connection]) -> dict[Place, str]:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import textwrap
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
@@ -16,6 +15,7 @@ from kubectl_netdoc.core.check import kinds_of
 from kubectl_netdoc.core.tier import Tier
 from kubectl_netdoc.formats.text import safe
 from kubectl_netdoc.permissions.needed import GROUP, OWN_NAMESPACE, Answer, Grantee, Right, Wanted
+from kubectl_netdoc.report.layout import wrapped
 
 NAME = "kubectl-netdoc"
 WIDTH = 110
@@ -168,14 +168,7 @@ def _document(fields: dict[str, Any], policies: Iterable[Policy]) -> Iterator[st
 
 def _comments(lines: Iterable[str], indent: str) -> Iterator[str]:
     for line in lines:
-        yield from textwrap.wrap(
-            safe(line),
-            WIDTH,
-            initial_indent=f"{indent}# ",
-            subsequent_indent=f"{indent}#   ",
-            break_on_hyphens=False,
-            break_long_words=False,
-        )
+        yield from wrapped(line, WIDTH, f"{indent}# ", f"{indent}#   ")
 
 
 def as_json(wanted: Wanted, rights: Collection[Right], subjects: Collection[Grantee]) -> str:
@@ -196,9 +189,7 @@ def as_text(wanted: Wanted, answer: Answer, flags: str) -> str:
         only = (f"you may in namespace {lack.only}, so only that is looked at",) if lack.only else ()
         lines += ["", f"  {safe(str(lack.right.rule))}"]
         for line in only or said(lack.right, wanted):
-            lines += textwrap.wrap(
-                safe(line), WIDTH, initial_indent="      ", subsequent_indent="        ", break_on_hyphens=False
-            )
+            lines += wrapped(line, WIDTH, "      ", "        ")
     whole = len(wanted.seen) - len(answer.skipped) - len(answer.held_back)
     lines += [
         "",

@@ -14,7 +14,8 @@ from kubectl_netdoc.policy.coverage import NamespaceCoverage, WorkloadCoverage
 from kubectl_netdoc.policy.diff import Change
 from kubectl_netdoc.policy.flaws import Flaw
 from kubectl_netdoc.policy.rules import Direction
-from kubectl_netdoc.report.connections import entries, table
+from kubectl_netdoc.report.connections import entries
+from kubectl_netdoc.report.layout import table
 
 FORMATS = ("text", "json")
 
@@ -41,9 +42,9 @@ def coverage(namespaces: Iterable[NamespaceCoverage], advice: list[Advice], inco
         (space.name, str(space.pods), *(f"{space.covered[d]} of {space.units}" for d in Direction), _deny(space))
         for space in spaces
     ]
-    parts = [table(("NAMESPACE", "PODS", "INGRESS ISOLATED", "EGRESS ISOLATED", "DENIED BY DEFAULT"), rows)]
+    parts = [table(("NAMESPACE", "PODS", "INGRESS ISOLATED", "EGRESS ISOLATED", "DENIED BY DEFAULT"), rows) + "\n"]
     workloads = [_row(workload) for space in spaces for workload in space.workloads]
-    parts.append(table(("WORKLOAD", "PODS", "INGRESS", "EGRESS", "LETS IN", "ON", "POLICIES"), workloads))
+    parts.append(table(("WORKLOAD", "PODS", "INGRESS", "EGRESS", "LETS IN", "ON", "POLICIES"), workloads) + "\n")
     parts += (_advised(item) for item in advice)
     if incomplete:
         parts.append("Not evaluated, and might change this: " + safe(", ".join(incomplete)) + "\n")
@@ -116,7 +117,7 @@ def change(found: Change, form: str) -> str:
 
 
 def _connections(found: Iterable[Connection]) -> str:
-    return table(("FROM", "TO", "PORTS"), ((str(c.source), str(c.destination), str(c.ports)) for c in joined(found)))
+    return table(("FROM", "TO", "PORTS"), ((str(c.source), str(c.destination), str(c.ports)) for c in joined(found))) + "\n"
 
 
 def _json(whole: Any) -> str:

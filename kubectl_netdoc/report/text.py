@@ -3,18 +3,15 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 import msgspec
-from rich.cells import cell_len
-from tabulate import tabulate
 
 from kubectl_netdoc.core.finding import Finding, Severity, at_least
 from kubectl_netdoc.core.report import CheckResult, Report, State
 from kubectl_netdoc.formats.text import safe
-from kubectl_netdoc.report import common
+from kubectl_netdoc.report import common, layout
 
 WIDTH, LEAST, MOST = 100, 80, 120
 """Cells of a line where there is no terminal, and on one at least and at most."""
@@ -36,7 +33,6 @@ NAME = 31
 
 MOST_EFFECTS = 5
 MOST_VALUES = 8
-_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def render(report: Report, show: Severity = Severity.WARN, colour: bool = False, width: int = WIDTH) -> str:
@@ -90,17 +86,8 @@ class Blocks:
         yield f"  more: kubectl netdoc explain {finding.code}"
 
     def _wrapped(self, head: str, indent: int, text: str) -> Iterator[str]:
-        """Wrap ``text`` behind ``head``, whose colour codes take no room; further lines are indented."""
-        line, used = head, cell_len(_COLOUR.sub("", head))
-        begun = False
-        for word in safe(text).split():
-            if begun and used + 1 + cell_len(word) > self.width:
-                yield line
-                line, used, begun = " " * indent, indent, False
-            line += f" {word}" if begun else word
-            used += cell_len(word) + begun
-            begun = True
-        yield line
+        """Wrap ``text`` behind ``head``; further lines are indented."""
+        yield from layout.wrapped(text, self.width, head, " " * indent)
 
 
 class _Writer(Blocks):
@@ -124,10 +111,10 @@ class _Writer(Blocks):
         yield from self._wrapped("", 0, summary(self.report))
 
     def _checks(self) -> Iterator[str]:
-        wide = min(max((cell_len(safe(result.check)) for result in self.report.results), default=0), NAME)
+        wide = min(max((layout.cells(safe(result.check)) for result in self.report.results), default=0), NAME)
         for result in self.report.results:
-            label, name = LABELS[result.state], safe(result.check)
-            head = f"{self.paint(label, label)}{' ' * (9 - len(label))}{name}{' ' * (wide - cell_len(name) + 2)}"
+            label, name = LABELS[result.state], layout.padded(safe(result.check), wide)
+            head = f"{self.paint(label, label)}{' ' * (9 - len(label))}{name}  "
             yield from self._wrapped(head, 11 + wide, result.title + self._remark(result))
 
     def _remark(self, result: CheckResult) -> str:
@@ -151,8 +138,8 @@ def matrix(report: Report) -> str:
         for path, cell in common.measured_paths(finding).items():
             cells.setdefault(path, []).append(cell.words)
     nodes = sorted({node for pair in cells for node in pair})
-    rows = [[safe(one), *(safe("; ".join(cells.get((one, other), ()))) for other in nodes)] for one in nodes]
-    return tabulate(rows, headers=["from \\ to", *map(safe, nodes)], disable_numparse=True) if rows else ""
+    rows = [[one, *("; ".join(cells.get((one, other), ())) for other in nodes)] for one in nodes]
+    return layout.table(["from \\ to", *nodes], rows, "simple") if rows else ""
 
 
 def summary(report: Report) -> str:

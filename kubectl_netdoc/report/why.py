@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict
-from textwrap import TextWrapper
 from typing import Any
 
 import msgspec
@@ -14,6 +13,7 @@ from kubectl_netdoc.formats.text import safe
 from kubectl_netdoc.reachability.probe import Tried
 from kubectl_netdoc.reachability.story import Hop, Story
 from kubectl_netdoc.report import text
+from kubectl_netdoc.report.layout import wrapped
 from kubectl_netdoc.report.policies import heredoc
 
 WIDTH = 100
@@ -77,18 +77,11 @@ def _text(story: Story, tried: list[Tried]) -> Iterator[str]:
 
 
 def _hop(hop: Hop) -> Iterator[str]:
-    first, *rest = _wrapped(hop.text, WIDTH - INDENT) or [""]
-    yield f"{hop.answer:<8} {hop.name:<9} {first}"
+    yield from wrapped(hop.text, WIDTH, f"{hop.answer:<8} {hop.name:<9} ", " " * INDENT)
     notes = [f"measured: {line}" for line in hop.measured]
     notes += (f"{each.finding.severity} {each.finding.code} {each.finding.subject} {each.effect}" for each in hop.findings)
-    yield from (f"{'':{INDENT}}{line}" for line in rest)
     for note in notes:
-        yield from (f"{'':{INDENT}}{line}" for line in _wrapped(note, WIDTH - INDENT, "  "))
-
-
-def _wrapped(text: str, width: int, indent: str = "") -> list[str]:
-    """Lines of a text; names are not broken, so that they can be copied."""
-    return TextWrapper(width, subsequent_indent=indent, break_on_hyphens=False, break_long_words=False).wrap(safe(text))
+        yield from wrapped(note, WIDTH, " " * INDENT, " " * (INDENT + 2))
 
 
 def _tries(tried: list[Tried]) -> Iterator[str]:
@@ -97,7 +90,7 @@ def _tries(tried: list[Tried]) -> Iterator[str]:
         mark = {True: "as predicted", False: "NOT AS PREDICTED", None: "unjudged"}[one.agrees]
         head = f"{one.vantage} -> {one.address}: {one.outcome or 'no answer to the question'}"
         yield safe(f"  {head}; predicted: {one.predicted}; {mark}")
-        yield from (f"    {line}" for line in _wrapped(one.meaning, WIDTH - 4))
+        yield from wrapped(one.meaning, WIDTH, "    ", "    ")
 
 
 def _json(story: Story, tried: list[Tried]) -> str:

@@ -27,8 +27,8 @@ TYPES = {1: "unicast", 6: "blackhole", 7: "unreachable", 8: "prohibit", 9: "thro
 """Types of routes that are kept (RTN_*): local, broadcast, anycast and multicast ones are the kernel's own."""
 
 ON_LINK = 4
-STATES = {1: "incomplete", 2: "reachable", 4: "stale", 8: "delay", 16: "probe", 32: "failed", 64: "noarp", 128: "permanent"}
-"""States of a neighbour (NUD_*)."""
+STATES = {128: "permanent", 1: "incomplete", 2: "reachable", 4: "stale", 8: "delay", 16: "probe", 32: "failed", 64: "noarp"}
+"""States of a neighbour (NUD_*). An entry made by hand can be permanent and noarp; `bridge fdb` calls that permanent too."""
 
 _Attributes = dict[int, bytes]
 

@@ -179,16 +179,25 @@ def test_every_installer_installs_it_for_kubectl_and_removes_it(
 
 @pytest.fixture(scope="module")
 def krew() -> Path:
-    """Krew itself, of the version in release/krew/go.mod."""
+    """Krew itself, of the version in krew/go.mod; what validates manifests of its index lies beside it."""
     if not shutil.which("go"):
         pytest.skip("no Go to build krew with")
     target = CACHE / "krew-v0.5.0"
-    if not target.exists():
-        CACHE.mkdir(parents=True, exist_ok=True)
-        command = ("go", "build", "-mod=mod", "-o", str(target), "sigs.k8s.io/krew/cmd/krew")
-        done = run(*command, env=os.environ | {"CGO_ENABLED": "0"}, cwd=ROOT / "release" / "krew")
+    if not (target / "validate-krew-manifest").exists():
+        target.mkdir(parents=True, exist_ok=True)
+        programs = ("sigs.k8s.io/krew/cmd/krew", "sigs.k8s.io/krew/cmd/validate-krew-manifest")
+        command = ("go", "build", "-mod=mod", "-o", f"{target}/", *programs)
+        done = run(*command, env=os.environ | {"CGO_ENABLED": "0"}, cwd=Path(__file__).with_name("krew"))
         assert done.returncode == 0, done.stderr
-    return target
+    return target / "krew"
+
+
+@pytest.mark.parametrize("name", ["krew-manifest.yaml", "dist/netdoc.yaml"])
+def test_krews_index_would_take_the_manifest(krew: Path, built: dict[str, str], tmp_path: Path, name: str) -> None:
+    """The one in the repository as it is, and the one of the release. The validator wants the file to have the plugin's name."""
+    shutil.copy(ROOT / name, tmp_path / "netdoc.yaml")
+    done = run(str(krew.with_name("validate-krew-manifest")), "-manifest", str(tmp_path / "netdoc.yaml"), "-skip-install")
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.fixture

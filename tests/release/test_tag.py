@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from kubectl_netdoc import __version__
+
 ROOT = Path(__file__).parents[2]
-FILES = ("release/tag.py", "pyproject.toml", "kubectl_netdoc/__init__.py", "CHANGELOG.md")
+FILES = ("release/tag.py", "pyproject.toml", "kubectl_netdoc/__init__.py", "CHANGELOG.md", "krew-manifest.yaml")
 
 
 def git(folder: Path, *args: str) -> str:
@@ -43,6 +45,10 @@ def test_a_release_is_written_and_tagged(copy: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert 'version = "9.8.7"' in (copy / "pyproject.toml").read_text()
     assert '__version__ = "9.8.7"' in (copy / "kubectl_netdoc" / "__init__.py").read_text()
+    manifest = (copy / "krew-manifest.yaml").read_text()
+    assert "  version: v9.8.7\n" in manifest
+    assert "/v9.8.7/kubectl-netdoc_9.8.7_linux_amd64.tar.gz" in manifest
+    assert __version__ not in manifest
     changelog = (copy / "CHANGELOG.md").read_text()
     assert changelog.index("## [Unreleased]") < changelog.index("## [9.8.7] - ")
     assert (git(copy, "tag").split(), git(copy, "status", "--porcelain")) == (["v9.8.7"], "")
