@@ -14,6 +14,7 @@ from kubectl_netdoc.core.evidence import NodePath, ObjectRef
 from kubectl_netdoc.core.facts import Facts, Trouble, Vantage
 from kubectl_netdoc.core.finding import CAME_THROUGH, Code, Explains, Finding, Grant, Severity, Subject, Unseen
 from kubectl_netdoc.core.new_nodes import joining, joins
+from kubectl_netdoc.core.settling import SETTLING
 from kubectl_netdoc.core.threshold import Threshold
 from kubectl_netdoc.core.tier import Tier
 from kubectl_netdoc.formats import sandbox_event
@@ -24,7 +25,7 @@ from kubectl_netdoc.formats.corefile_zones import zone_and_port
 from kubectl_netdoc.formats.prometheus_text import Metrics
 from kubectl_netdoc.formats.quantity import cores
 from kubectl_netdoc.formats.sandbox_event import Failure
-from kubectl_netdoc.formats.text import beginning, ending, some
+from kubectl_netdoc.formats.text import beginning, counted, ending, joined, some
 from kubectl_netdoc.measurements.base import Address, Lost, Outcome, OwnName, OwnService, Peer, ResolvConfNameserver
 from kubectl_netdoc.measurements.canary import Canary, CanaryReply, CanaryTrial
 from kubectl_netdoc.measurements.connect import (
@@ -157,6 +158,7 @@ __all__ = [
     "ROOT_CERTIFICATE",
     "ROUTES",
     "SERVICE",
+    "SETTLING",
     "STATEFUL_SET",
     "TLS_SECRET",
     "UPSTREAM",
@@ -255,10 +257,12 @@ __all__ = [
     "Workload",
     "beginning",
     "cores",
+    "counted",
     "ending",
     "evenly",
     "ip_families",
     "is_range",
+    "joined",
     "joining",
     "joins",
     "matches",

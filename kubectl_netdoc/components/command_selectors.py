@@ -18,7 +18,7 @@ import msgspec
 
 from kubectl_netdoc import cni
 from kubectl_netdoc.cni import Image
-from kubectl_netdoc.components import cluster_dns, kube_proxy
+from kubectl_netdoc.components import cluster_dns, controller_manager, kube_proxy
 from kubectl_netdoc.core.cluster import Cluster, matches
 from kubectl_netdoc.core.finding import Finding
 from kubectl_netdoc.records.base import Kind
@@ -189,8 +189,8 @@ def _dns(cluster: Cluster) -> list[Pod]:
 
 
 COMPONENTS: dict[str, Callable[[Cluster], list[Pod]]] = {
-    "k8s-app=kube-proxy": _proxies,
-    "component=kube-controller-manager": partial(_running, "kube-controller-manager"),
+    kube_proxy.SELECTOR: _proxies,
+    controller_manager.SELECTOR: partial(_running, "kube-controller-manager"),
     "component=kube-apiserver": partial(_running, "kube-apiserver"),
     "k8s-app=kube-dns": _dns,
     "k8s-app=node-local-dns": partial(_running, "k8s-dns-node-cache"),

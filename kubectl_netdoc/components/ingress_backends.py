@@ -14,13 +14,11 @@ from msgspec import Struct
 from kubectl_netdoc.components.service_backends import Backends, elsewhere, unread
 from kubectl_netdoc.core.closest_match import typo
 from kubectl_netdoc.core.cluster import Cluster
+from kubectl_netdoc.core.settling import SETTLING
 from kubectl_netdoc.formats import certificate as x509
 from kubectl_netdoc.records.ingress import TlsCertificate
 from kubectl_netdoc.records.kinds import ENDPOINT_SLICE, POD, SERVICE
 from kubectl_netdoc.records.services import Service
-
-SETTLING = timedelta(seconds=60)
-"""How long a controller, pods and endpoints may take to follow a change before that is held against them."""
 
 SHARE = 6
 """A certificate ends soon where a smaller share (1/6) of its life is left, if that is shorter than the days given: cert-manager

@@ -48,6 +48,15 @@ JOINING = timedelta(minutes=5)
 STARTING = timedelta(minutes=1)
 """A pod younger than that is being replaced or has just been."""
 
+SELECTOR = "k8s-app=kube-proxy"
+"""kubeadm's label of kube-proxy's pods; ``command_selectors`` replaces it by what they have on this cluster."""
+
+PODS = f"kubectl -n kube-system get pods -o wide -l {SELECTOR}"
+LOGS = f"kubectl -n kube-system logs --tail=20 -l {SELECTOR} --prefix"
+CONFIG = "kubectl -n kube-system get configmap kube-proxy -o yaml"
+RESTART = f"kubectl -n kube-system delete pod -l {SELECTOR} --field-selector spec.nodeName={{first}}"
+"""The commands that look at kube-proxy and restart it on a node (``first`` in the evidence), as templates of a code."""
+
 _MINOR = re.compile(r"^v?1\.(\d+)(?:\D|$)")
 
 

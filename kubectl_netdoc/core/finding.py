@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from kubectl_netdoc.core.evidence import Evidence, NodePath, ObjectRef, Reference, references, rendered
+from kubectl_netdoc.measurements.base import Outcome
 from kubectl_netdoc.remediation.commands import Risk, argv
 
 Scope = Literal["subject", "services", "path", "node", "cluster"]
@@ -185,6 +186,8 @@ class Code(Struct, frozen=True, kw_only=True):
     ) -> Finding:
         """Return the finding of this code on ``subject``; raises ``KeyError`` where evidence lacks a placeholder.
 
+        Outcomes in the evidence are verbs in the message (``Outcome.verbs``) and words in the report's evidence.
+
         ``try_``: command templates in place of the code's own, for a condition whose fix is not always known.
         ``objects``: objects that the evidence names in words. Paths and objects among the values of ``evidence`` are kept as
         data too, see ``Finding.references``.
@@ -214,6 +217,11 @@ class Code(Struct, frozen=True, kw_only=True):
 
 
 def _plain(value: Any) -> Any:
+    """Return a value as it stands in a sentence: lists with commas, outcomes as verbs ("timed out or were refused")."""
+    if isinstance(value, Outcome):
+        return value.verb
+    if isinstance(value, (list, tuple)) and value and all(isinstance(item, Outcome) for item in value):
+        return Outcome.verbs(value)
     return ", ".join(map(str, value)) if isinstance(value, (list, tuple, set, frozenset)) else value
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How lists are put into words."""
+"""How lists and numbers are put into sentences, and how texts of others are cut and made safe to print."""
 
 from __future__ import annotations
 
@@ -29,6 +29,17 @@ def some(names: Iterable[object], most: int) -> str:
     """Return the first ``most`` of some names, and how many more there are."""
     every = list(map(str, names))
     return ", ".join(every[:most]) + (f" and {len(every) - most} more" if len(every) > most else "")
+
+
+def joined(names: Iterable[object], last: str = "and") -> str:
+    """Return names as a list in a sentence: "a", "a and b", "a, b and c"; ``last`` is the word before the last one."""
+    *before, end = list(map(str, names)) or [""]
+    return f"{', '.join(before)} {last} {end}" if before else end
+
+
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """Return a number with its noun: "1 pod", "2 pods"; ``plural``: where that is not the noun with an s."""
+    return f"{number} {noun if number == 1 else plural or noun + 's'}"
 
 
 _UNSAFE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 
 from msgspec import Struct
@@ -18,6 +19,27 @@ class Outcome(StrEnum):
     PERMISSION = "permission"
     MALFORMED = "malformed"
     TOO_BIG = "too big"
+
+    @property
+    def verb(self) -> str:
+        """The outcome as the verb of a sentence about one connection or lookup: "timed out", "was refused"."""
+        return _VERBS[self]
+
+    @classmethod
+    def verbs(cls, outcomes: Iterable[Outcome]) -> str:
+        """Return outcomes as the verb of a sentence about several connections or lookups: "timed out or were refused"."""
+        return " or ".join(dict.fromkeys(_VERBS[outcome].replace("was ", "were ") for outcome in outcomes))
+
+
+_VERBS = {
+    Outcome.OK: "succeeded",
+    Outcome.REFUSED: "was refused",
+    Outcome.TIMEOUT: "timed out",
+    Outcome.UNREACHABLE: "found no route",
+    Outcome.PERMISSION: "was not permitted",
+    Outcome.MALFORMED: "got a malformed answer",
+    Outcome.TOO_BIG: "was too big",
+}
 
 
 class ResolvConfNameserver(Struct, frozen=True, tag="resolv.conf"):

@@ -32,6 +32,7 @@ from kubectl_netdoc.api import (
     REFERENCE_GRANT,
     ROUTES,
     SERVICE,
+    SETTLING,
     Check,
     Cluster,
     Code,
@@ -53,7 +54,7 @@ from kubectl_netdoc.api import (
     typo,
 )
 from kubectl_netdoc.components import ingress_backends
-from kubectl_netdoc.components.ingress_backends import SETTLING, Backend
+from kubectl_netdoc.components.ingress_backends import Backend
 from kubectl_netdoc.components.service_backends import KINDS as MAKERS
 
 PROGRAMMING = timedelta(minutes=5)

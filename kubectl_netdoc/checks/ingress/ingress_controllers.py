@@ -33,6 +33,7 @@ from kubectl_netdoc.api import (
     NETWORK_KINDS,
     POD,
     SERVICE,
+    SETTLING,
     Check,
     Cluster,
     Code,
@@ -59,7 +60,6 @@ from kubectl_netdoc.api import (
     typo,
 )
 from kubectl_netdoc.components import ingress_controllers
-from kubectl_netdoc.components.ingress_backends import SETTLING
 from kubectl_netdoc.components.ingress_controllers import Classed, Controller
 from kubectl_netdoc.probes import own_policies as policies
 from kubectl_netdoc.probes.service_targets import Target, all_targets, may_reject

@@ -29,6 +29,7 @@ from kubectl_netdoc.api import (
     INGRESS_CLASS,
     POD,
     SERVICE,
+    SETTLING,
     Check,
     Cluster,
     Code,
@@ -45,7 +46,7 @@ from kubectl_netdoc.api import (
     some,
 )
 from kubectl_netdoc.components import ingress_backends, ingress_controllers
-from kubectl_netdoc.components.ingress_backends import SETTLING, Backend
+from kubectl_netdoc.components.ingress_backends import Backend
 from kubectl_netdoc.components.ingress_controllers import Classed
 from kubectl_netdoc.components.service_backends import KINDS as MAKERS
 

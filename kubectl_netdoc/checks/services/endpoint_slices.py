@@ -28,6 +28,7 @@ from kubectl_netdoc.api import (
     NODE,
     POD,
     SERVICE,
+    SETTLING,
     Check,
     Cluster,
     Code,
@@ -49,9 +50,6 @@ from kubectl_netdoc.api import (
 )
 from kubectl_netdoc.components.service_backends import waits
 from kubectl_netdoc.probes.service_targets import CONTROLLER
-
-SETTLING = timedelta(seconds=60)
-"""How long slices may take to follow Services and pods, as in service_config."""
 
 OVERDUE = Threshold(
     name="terminating_s",

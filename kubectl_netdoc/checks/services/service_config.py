@@ -34,6 +34,7 @@ from kubectl_netdoc.api import (
     POD,
     REPLICATION_CONTROLLER,
     SERVICE,
+    SETTLING,
     STATEFUL_SET,
     WORKLOADS,
     Check,
@@ -69,9 +70,6 @@ from kubectl_netdoc.api import (
 from kubectl_netdoc.components import cluster_dns, load_balancers
 from kubectl_netdoc.components.service_backends import Backends, closed_gate, elsewhere, unread, waits
 from kubectl_netdoc.probes.service_targets import CONTROLLER
-
-SETTLING = timedelta(seconds=60)
-"""How long pods, endpoints and workloads may take to follow a change before that is held against them."""
 
 PROVISIONING = Threshold(
     name="provisioning_s",
