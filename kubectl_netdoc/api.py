@@ -13,7 +13,7 @@ from kubectl_netdoc.core.cluster import Cluster, Unavailable, matches
 from kubectl_netdoc.core.evidence import NodePath, ObjectRef
 from kubectl_netdoc.core.facts import Facts, Trouble, Vantage
 from kubectl_netdoc.core.finding import CAME_THROUGH, Code, Explains, Finding, Grant, Severity, Subject, Unseen
-from kubectl_netdoc.core.new_nodes import joining, joins
+from kubectl_netdoc.core.new_nodes import JOINING, joining, joins
 from kubectl_netdoc.core.settling import SETTLING
 from kubectl_netdoc.core.threshold import Threshold
 from kubectl_netdoc.core.tier import Tier
@@ -139,6 +139,7 @@ __all__ = [
     "GATEWAY_CLASS",
     "INGRESS",
     "INGRESS_CLASS",
+    "JOINING",
     "METALLB_L2",
     "MUTATING_WEBHOOKS",
     "NAMESPACE",

@@ -1,24 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Does a node's network stack keep up with what comes in?
+"""Does a node's network stack keep up with incoming traffic?
 
 ## What it looks at
-On every measured node (`--node-checks`), what rises during the run: packets that the kernel had no time for (softnet), errors and
-drops of the links to other nodes, connections that a full listen queue refuses, datagrams that a full socket buffer loses,
-segments sent again. It says which link of the chain a node shows: what its tunnel adds, what the kernel has to work, and what
-gets lost when it can't.
+On every measured node (`--node-checks`), counters that rise during the run: packets that the kernel had no time for (softnet),
+errors and drops on links to other machines, connections refused because a listen queue is full, datagrams dropped because a
+socket buffer is full, retransmitted segments. It also tells how much a node's tunnel adds to packets and how busy the kernel is.
 
 ## Why it matters
-Each packet of a tunnel passes the stack twice, so the kernel's share of the CPUs grows with the traffic until it has no time
-left; then packets get lost for all pods of the node at once, and it looks like a network that is slow now and then.
+Each tunnelled packet passes the stack twice, so the kernel's share of CPU time grows with the traffic until none is left. Then
+packets are lost for all pods of the node at once, which looks like a network that is slow from time to time.
 
 ## What it can't see
-Sockets of pods: the host's socket counters (listen queues, buffers, retransmissions) do not see pods, each of which has a network
-of its own. What was before the run: totals since the node started raise nothing here. Rings of the hardware (ethtool -S).
-What bonds and their links drop of what they receive: a link that stands by drops all broadcasts.
+Sockets of pods: the host's socket counters (listen queues, buffers, retransmissions) do not include pods, each of which has a
+network of its own. What happened before the run: totals since boot do not count. Ring buffers of the hardware (ethtool -S). What
+bonds and their links drop of incoming packets: a standby link drops all broadcasts.
 
 ## Sources
-Kernel: Documentation/networking/scaling.rst, admin-guide/sysctl/net.rst (netdev_max_backlog, netdev_budget), net-procfs.c;
-node-exporter mixin (NodeNetworkReceiveErrs: 1 % of packets); Mathis et al. 1997 (5 % of segments lost); failure catalogue.
+Kernel: Documentation/networking/scaling.rst, admin-guide/sysctl/net.rst (netdev_max_backlog, netdev_budget), net-procfs.c.
+node-exporter mixin (NodeNetworkReceiveErrs: 1 % of packets). Mathis et al. 1997 (5 % of segments lost). Failure catalogue.
 """
 
 from __future__ import annotations
@@ -59,22 +58,22 @@ LINK_LOSS = Threshold(
 )
 
 LEAST = {"errors": 10, "dropped": 100}
-"""Packets a run that a link has to lose: a share of few says nothing, and packets of protocols that the kernel does not know
-(LLDP, spanning tree) count as dropped, some a second."""
+"""A link has to lose at least this many packets in a run: a share of few says nothing, and packets of protocols that the kernel
+does not know (LLDP, spanning tree) count as dropped, some every second."""
 
 RESENT = Threshold(
     name="resent_percent",
     default=5.0,
     unit="% of TCP segments",
-    source="TCP crawls from there on, as for paths",
+    source="TCP becomes very slow from there on (as for paths)",
     most=100,
 )
 
 SEGMENTS = 200
-"""Segments a run that are enough for a share of them."""
+"""At least this many segments are needed in a run to judge a share of them."""
 
 SQUEEZED = 50.0
-"""Times a second that the kernel had to leave packets for later (netdev_budget): a busy stack, no loss yet."""
+"""Times a second that the kernel had to postpone packets (netdev_budget): a busy stack, but no loss yet."""
 
 INNER = (
     "lo",
@@ -98,10 +97,10 @@ INNER = (
     "wg",
     "wireguard",
 )
-"""Beginnings of names of links that lead to no other machine by themselves; those of pods are left out when counters are read."""
+"""Prefixes of links that do not lead to another machine. Links of pods are left out when counters are read."""
 
 BONDS = ("bond", "team")
-"""Kinds of links that join others. One that is not in use drops each broadcast that it gets (bonding.rst), and is well."""
+"""Kinds of links that combine others. A standby link drops every broadcast that it receives (bonding.rst); that is normal."""
 
 BY_NODE = (
     Explains(
@@ -115,9 +114,11 @@ NO_TIME = Code(
     id="NDL001",
     severity=Severity.WARN,
     risk=Risk.NODE,
-    title="A node's kernel has no time for packets",
-    message="Node {name} dropped {dropped} packets in {seconds} s unseen: its backlog was full ({rate} packets a second)",
-    fix="Raise net.core.netdev_max_backlog and netdev_budget, spread the work over CPUs (RPS, more queues), or move pods away.",
+    title="A node's kernel drops packets for lack of CPU time",
+    message="Node {name} dropped {dropped} packets in {seconds} s before looking at them: its backlog queue was full ({rate} "
+    "packets a second)",
+    fix="Raise net.core.netdev_max_backlog and netdev_budget, spread the work over more CPUs (RPS, more queues), or move pods "
+    "to other nodes.",
     commands=(
         on_node("{name}", "sysctl net.core.netdev_max_backlog net.core.netdev_budget"),
         on_node("{name}", "cat /proc/net/softnet_stat"),
@@ -129,8 +130,9 @@ LINK_LOSES = Code(
     severity=Severity.WARN,
     risk=Risk.NODE,
     title="A node's link has errors or drops packets",
-    message="On node {name}, {link} counts {lost} {what} in {seconds} s, {share} % of its packets",
-    fix="Errors: cable, port, driver, duplex. Drops: the ring is too small (ethtool -G) or the link is full.",
+    message="On node {name}, {link} counted {lost} {what} in {seconds} s, {share} % of its packets",
+    fix="For errors check cable, port, driver and duplex. For drops, the ring buffer is too small (ethtool -G) or the link is "
+    "saturated.",
     commands=(on_node("{name}", "ip -s -s link show {link}"), on_node("{name}", "ethtool -S {link}")),
     explains=BY_NODE,
 )
@@ -139,17 +141,19 @@ LISTEN = Code(
     severity=Severity.WARN,
     risk=Risk.NODE,
     title="A listen queue on a node is full",
-    message="Node {name} turned {refused} connections away in {seconds} s: a listening process on the host has a full queue",
-    fix="Find the socket whose Recv-Q is at its Send-Q: it is served too slowly, or net.core.somaxconn ({most}) is too small.",
+    message="Node {name} refused {refused} connections in {seconds} s: the listen queue of a process on the host is full",
+    fix="Find the socket whose Recv-Q has reached its Send-Q. Its process accepts too slowly, or net.core.somaxconn ({most}) is "
+    "too small.",
     commands=(on_node("{name}", "ss -lnt"),),
 )
 BUFFER = Code(
     id="NDL004",
     severity=Severity.WARN,
     risk=Risk.NODE,
-    title="A UDP socket on a node loses datagrams",
-    message="Node {name} lost {lost} datagrams in {seconds} s to full socket buffers of processes on its own network",
-    fix="Find the socket with drops: that process (NodeLocal DNSCache?) reads too slowly, or net.core.rmem_max is too small.",
+    title="A UDP socket on a node drops datagrams",
+    message="Node {name} dropped {lost} datagrams in {seconds} s because socket buffers of processes on the host network were "
+    "full",
+    fix="Find the socket with drops. Its process (NodeLocal DNSCache?) reads too slowly, or net.core.rmem_max is too small.",
     commands=(on_node("{name}", "ss -lnum"),),
     explains=(Explains(("DNL008", "DNL004", "DNL005"), "node"),),
 )
@@ -157,18 +161,18 @@ SENT_AGAIN = Code(
     id="NDL005",
     severity=Severity.WARN,
     risk=Risk.SAFE,
-    title="A node's own connections lose segments",
-    message="On its own connections node {name} sent {resent} of {sent} TCP segments again in {seconds} s ({share} %)",
-    fix="Look at the link to the other nodes and to the API server: path_quality measures it for pods.",
+    title="A node retransmits many TCP segments",
+    message="Node {name} retransmitted {resent} of {sent} TCP segments of its own connections in {seconds} s ({share} %)",
+    fix="Check the link to the other nodes and to the API server. The check path_quality measures it for pods.",
     commands=(on_node("{name}", "ss -ti state established | grep -B1 retrans"),),
 )
 MEASURED = Code(
     id="NDL010",
     severity=Severity.INFO,
     risk=Risk.SAFE,
-    title="Overhead, load and loss of nodes' network stacks",
-    message="Of the chain overlay overhead, kernel load, loss: {stages}",
-    fix="Nothing to mend: the next link of the chain is what more traffic brings.",
+    title="Overhead, load and loss of the nodes' network stacks",
+    message="Tunnel overhead, kernel load, packet loss: {stages}",
+    fix="Nothing to fix: more traffic leads from overhead to kernel load, and from there to loss.",
 )
 
 
@@ -180,9 +184,9 @@ def plan(cluster: Cluster) -> Iterator[Request]:
 
 
 def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
-    """Judge what rose during the run, then place each node in the chain."""
+    """Report counters that rose during the run, then how busy each node is."""
     if why := facts.beyond(Tier.NODES):
-        raise Skip(f"{why}; it would count what each node's network stack drops during the run", moot=True)
+        raise Skip(f"{why}; with it, packets that each node's network stack drops during the run are counted", moot=True)
     replies, unseen = node_readings.read(facts, node_readings.kernel, KernelReply, "kernel counters")
     yield from unseen
     lossy: set[str] = set()
@@ -202,7 +206,7 @@ def _stack(node: str, reply: KernelReply) -> Iterator[Finding]:
 
 
 def _joined(facts: Facts, node: str) -> set[str]:
-    """A node's bonds and the links that are joined in them."""
+    """Return a node's bonds and the links that they combine."""
     reply = facts.reply(node_readings.tables(node))
     links = reply.links if isinstance(reply, RtnetlinkReply) else ()
     bonds = {link.name for link in links if link.kind in BONDS}
@@ -210,7 +214,7 @@ def _joined(facts: Facts, node: str) -> set[str]:
 
 
 def _links(facts: Facts, node: str, reply: KernelReply) -> Iterator[Finding]:
-    """Errors and drops of links to other machines; a tunnel also drops what it has no entry for, which node_routes judges."""
+    """Report errors and drops of links to other machines. Tunnels also drop what they have no entry for: see node_routes."""
     names = {name.rpartition(".")[0] for name in reply.after if name.endswith(".rx_packets")}
     joined = _joined(facts, node)
     for link in sorted(name for name in names if not name.startswith(INNER)):
@@ -227,7 +231,7 @@ def _links(facts: Facts, node: str, reply: KernelReply) -> Iterator[Finding]:
 
 
 def _sockets(facts: Facts, node: str, reply: KernelReply) -> Iterator[Finding]:
-    """Counters of sockets of the node's own network; pods' sockets are not among them."""
+    """Report socket counters of the node's own network; sockets of pods are not among them."""
     subject, seconds = Subject("Node", node), round(reply.seconds, 1)
     refused = max(node_readings.risen(reply, "TcpExt.ListenOverflows"), node_readings.risen(reply, "TcpExt.TCPReqQFullDrop"))
     if refused >= node_readings.BURST:
@@ -244,7 +248,7 @@ def _sockets(facts: Facts, node: str, reply: KernelReply) -> Iterator[Finding]:
 
 
 def _overhead(facts: Facts, node: str) -> str:
-    """What a node's tunnel adds to a full packet."""
+    """Return what a node's tunnel adds to a full packet, in words."""
     reply = facts.reply(node_readings.tables(node))
     tunnels = tables.Tables(reply).tunnels if isinstance(reply, RtnetlinkReply) else []
     used = next((link for link in tunnels if link.up and link.kind in encapsulation.BY_LINK), None)
@@ -255,7 +259,7 @@ def _overhead(facts: Facts, node: str) -> str:
 
 
 def _measured(facts: Facts, replies: dict[str, KernelReply], lossy: set[str]) -> Finding:
-    """How far each node is along the chain, and its numbers."""
+    """Return the finding with each node's overhead, load and loss."""
     stages: dict[str, list[str]] = {}
     rows = []
     for node, reply in sorted(replies.items()):
@@ -264,7 +268,8 @@ def _measured(facts: Facts, replies: dict[str, KernelReply], lossy: set[str]) ->
         drops = f"{node_readings.risen(reply, 'softnet.dropped')} dropped"
         rows.append(f"{node}: {overhead}; {load}; {drops}")
         busy = squeezed >= SQUEEZED
-        stage = "loss" if node in lossy else "kernel load" if busy else "none" if overhead == "no tunnel" else "overhead alone"
+        calm = "none of them" if overhead == "no tunnel" else "overhead only"
+        stage = "packet loss" if node in lossy else "high kernel load" if busy else calm
         stages.setdefault(stage, []).append(node)
     words = [f"{stage} on {', '.join(nodes[:8])}" + (" …" if len(nodes) > 8 else "") for stage, nodes in stages.items()]
     return MEASURED.on(Subject("Cluster", "nodes' network stacks"), stages="; ".join(words), numbers=rows)
@@ -272,7 +277,7 @@ def _measured(facts: Facts, replies: dict[str, KernelReply], lossy: set[str]) ->
 
 check = Check(
     id="node_load",
-    title="Nodes' network stacks keep up",
+    title="The nodes' network stacks keep up with the traffic",
     prefix="NDL",
     needs=Needs(tier=Tier.NODES),
     codes=(NO_TIME, LINK_LOSES, LISTEN, BUFFER, SENT_AGAIN, MEASURED),

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One finding for the flaws of many pairs of nodes: on all nodes, to one node, or on one node."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kubectl_netdoc.api import Code, Finding, Risk, Severity, Subject
+from kubectl_netdoc.checks.nodes.node_routes.flaws import ASTRAY, MISSING, Flaw
+from kubectl_netdoc.probes.node_pairs import NETWORK, Pair, as_paths, both_ways
+from kubectl_netdoc.routing.network import AGENTS, Network
+from kubectl_netdoc.routing.tables import Hop
+
+MOST_LINES = 12
+"""A finding prints at most this many commands; the rest would be alike."""
+MEASURED = Code(
+    id="NRT010",
+    severity=Severity.INFO,
+    risk=Risk.SAFE,
+    title="Routes between nodes, as read",
+    message="{good} of {asked} routes to the pod ranges of other nodes lead there; {unjudged} are not judged; tunnels: {links}",
+    fix="Nothing to fix: this is what the routing tables of the nodes say.",
+)
+
+
+def by_place(network: Network, code: Code, flaws: dict[Pair, Flaw]) -> Iterator[Finding]:
+    """Report flaws of one kind: as one finding for all nodes, for a node that all others miss, else for each node to fix."""
+    left = dict(flaws)
+    measured = network.tables.keys() & network.nodes.keys()
+    if flaws and len(measured) > 2 and {(one, other) for one, other, _ in network.ways} == flaws.keys():
+        yield _finding(network, code, NETWORK, "Every node", flaws)
+        return
+    for other in sorted({other for _, other in flaws}):
+        to_it = {pair: flaw for pair, flaw in sorted(left.items()) if pair[1] == other}
+        alone = all(sum(one == pair[0] for pair in flaws) == 1 for one, _ in to_it)
+        alone = alone and not any(flaw.at for flaw in to_it.values())
+        if len(to_it) > 1 and {one for one, _ in to_it} == measured - {other} and alone:
+            yield _finding(network, code, Subject("Node", other), "Every other node", to_it)
+            left = {pair: flaw for pair, flaw in left.items() if pair not in to_it}
+    for one in sorted({flaw.at or pair[0] for pair, flaw in left.items()}):
+        own = {pair: flaw for pair, flaw in sorted(left.items()) if (flaw.at or pair[0]) == one}
+        yield _finding(network, code, Subject("Node", one), f"Node {one}", own)
+
+
+def _finding(network: Network, code: Code, subject: Subject, on: str, flaws: dict[Pair, Flaw]) -> Finding:
+    lines = list(dict.fromkeys(line for flaw in flaws.values() for line in flaw.lines))[:MOST_LINES]
+    shown = "run the commands below, each on the node that it names" if lines else "netdoc cannot tell what it should be"
+    session = network.sessions.get(subject.name, "") if code in (MISSING, ASTRAY) else ""
+    if session:
+        shown = f"the nodes exchange routes by BGP, so check the BGP sessions first; until they are back, {shown}"
+    numbers = {
+        "on": on,
+        "peers": sorted({other for _, other in flaws}),
+        "ranges": sorted({flaw.range for flaw in flaws.values()}),
+        "words": "; ".join(dict.fromkeys(flaw.words for flaw in flaws.values())),
+        "lines": shown,
+        "paths": as_paths(both_ways(flaws)),
+    }
+    agents = () if subject == NETWORK else (AGENTS,)
+    return code.on(subject, numbers, try_=(*filter(None, (session,)), *lines, *agents))
+
+
+def measured(network: Network, flaws: dict[Pair, Flaw]) -> Finding:
+    """Return the finding with all routes as read."""
+    good = sum(way.hop is Hop.PEER and way.node == other for (_, other, _), way in network.ways.items())
+    bad = sum((one, other) in flaws for one, other, _ in network.ways)
+    links = sorted({f"{link.name} ({link.kind})" for table in network.tables.values() for link in table.tunnels})
+    rows = [f"{one} -> {other} {to}: {network.ways[one, other, to].words}" for one, other, to in sorted(network.ways)]
+    numbers = {"good": good, "asked": len(network.ways), "unjudged": max(0, len(network.ways) - good - bad)}
+    return MEASURED.on(Subject("Cluster", "routes"), numbers, links=links or ["none"], ways=rows[:200])
+
+
+CODES = (MEASURED,)

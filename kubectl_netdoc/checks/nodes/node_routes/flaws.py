@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is wrong with the route or the tunnel from one node to another node's pods, and the commands that fix it."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from kubectl_netdoc.api import Code, Explains, Risk, Severity, ip_families
+from kubectl_netdoc.probes.node_pairs import Pair
+from kubectl_netdoc.routing import ip_commands, tables
+from kubectl_netdoc.routing.network import BROKEN, Network
+from kubectl_netdoc.routing.tables import Hop, Way
+
+EFFECTS = (Explains(BROKEN, "path"), Explains(("PNW007", "PNW008"), "node"))
+"""A node that forwards packets for other nodes' pods may replace their source address by its own (flannel masquerades)."""
+
+MISSING = Code(
+    id="NRT001",
+    severity=Severity.FAIL,
+    risk=Risk.NODE,
+    title="A route to another node's pods is missing",
+    message="{on} has no route to the pods of {peers} ({ranges}): packets to them go {words}",
+    fix="Add the route: {lines}. Restarting the network agent does not always restore it.",
+    rows=("M3", "M11"),
+    explains=EFFECTS,
+)
+REFUSED = Code(
+    id="NRT002",
+    severity=Severity.FAIL,
+    risk=Risk.NODE,
+    title="A route drops packets to another node's pods",
+    message="{on} drops packets to the pods of {peers} ({ranges}): they go {words}",
+    fix="Replace it with the right route: {lines}. Find out who added the wrong one.",
+    rows=("M3",),
+    explains=EFFECTS,
+)
+ASTRAY = Code(
+    id="NRT003",
+    severity=Severity.FAIL,
+    risk=Risk.NODE,
+    title="A route to another node's pods leads to the wrong place",
+    message="{on} sends packets to the pods of {peers} ({ranges}) to the wrong place: {words}",
+    fix="Replace it with the right route: {lines}.",
+    rows=("M3",),
+    explains=EFFECTS,
+)
+NO_NEIGHBOUR = Code(
+    id="NRT004",
+    severity=Severity.FAIL,
+    risk=Risk.NODE,
+    title="A tunnel has no neighbour entry for another node",
+    message="{on} does not know the tunnel end of {peers} ({ranges}): {words}",
+    fix="Correct the neighbour entries: {lines}. Restarting the network agent does not always do it.",
+    rows=("M3",),
+    explains=EFFECTS,
+)
+NO_FORWARDING = Code(
+    id="NRT005",
+    severity=Severity.FAIL,
+    risk=Risk.NODE,
+    title="A tunnel sends packets to the wrong node address, or to none",
+    message="{on} does not send packets through the tunnel to {peers} ({ranges}): {words}",
+    fix="Correct the forwarding entries: {lines}. Restarting the network agent does not always do it.",
+    rows=("M3",),
+    explains=EFFECTS,
+)
+DETOUR = Code(
+    id="NRT006",
+    severity=Severity.WARN,
+    risk=Risk.NODE,
+    title="Packets to a node's pods take a detour",
+    message="{on} sends packets to the pods of {peers} ({ranges}) through another node: {words}",
+    fix="Replace it with the direct route: {lines}. The detour works only as long as that other node does.",
+    rows=("M3",),
+    explains=(Explains(("PTQ003", "MTU001"), "path"), Explains(("PNW007",), "node")),
+)
+
+
+class Flaw(Struct, frozen=True):
+    """What is wrong on one node with the route to another node's pod range, and the commands that fix it."""
+
+    code: Code
+    range: str
+    words: str
+    lines: tuple[str, ...]
+    at: str = ""
+    """The node to fix, if it is not the one that sends."""
+
+
+def at_their_origin(network: Network, flaws: dict[Pair, Flaw]) -> dict[Pair, Flaw]:
+    """Move flaws to the node they come from: BGP spreads a bad route, so a node that sends through another is wrong with it."""
+    found = {}
+    for (one, other), flaw in flaws.items():
+        by = network.ways[one, other, flaw.range]
+        led = flaws.get((by.node, other)) if by.hop is Hop.PEER and by.node not in (one, other) else None
+        if led and led.range == flaw.range and flaw.code is ASTRAY:
+            flaw = Flaw(led.code, flaw.range, f"{led.words} on {by.node}, through which {one} sends too", led.lines, by.node)
+        found[one, other] = flaw
+    return found
+
+
+def first(network: Network, one: str, other: str, to: str, way: Way) -> Flaw | None:
+    """Return the first flaw on the way from one node to a pod range of another; None if it is right or cannot be judged."""
+    return _route(network, one, other, to, way) or _tunnel(network, one, other, to, way) or _outer(network, one, other, to)
+
+
+def _route(network: Network, one: str, other: str, to: str, way: Way) -> Flaw | None:
+    """Return what is wrong with the route; None if it is right, or if it is unknown what it should be."""
+    family = ip_families.of(to)
+    told, works = network.told(one, other, family), network.works(one, other, family)
+    routed = told or network.usual is Hop.PEER
+    part = network.tables[one].refused_within(to) if network.by_node and routed and not works else None
+    if part:
+        return Flaw(
+            REFUSED,
+            to,
+            f"into the route {part.type} {part.to}",
+            (ip_commands.on(one, f"{ip_commands.ip(to)} route del {part.type} {part.to}"),),
+        )
+    if way.hop is Hop.PEER and way.node == other:
+        return None
+    lines = _route_lines(network, one, other, to)
+    if works:
+        return Flaw(DETOUR, to, way.words, lines) if told and way.hop is Hop.PEER else None
+    if way.hop is Hop.REFUSED:
+        return Flaw(REFUSED, to, way.words, lines) if routed or works is False else None
+    if not routed and network.usual is not Hop.DEVICE:
+        return None
+    if way.hop in (Hop.NONE, Hop.FAR):
+        return None if network.tables[one].cut else Flaw(MISSING, to, way.words, lines)
+    if told or (network.usual is Hop.PEER and (way.hop is Hop.PEER or works is False)):
+        return Flaw(ASTRAY, to, way.words, lines)
+    return None
+
+
+def _tunnel(network: Network, one: str, other: str, to: str, way: Way) -> Flaw | None:
+    """Return what is wrong with the neighbour and forwarding entries that a VXLAN needs for the route's gateway."""
+    table, link, via = network.tables[one], network.tables[one].links.get(way.route.dev), way.route.via
+    if way.node != other or link is None or link.kind != "vxlan" or table.cut or network.works(one, other, ip_families.of(to)):
+        return None
+    macs, ends = network.macs(other, link, ip_families.of(to)), network.outer(other, ip_families.of(link.local or to))
+    neighbour = table.neighbour(link.name, via)
+    lines = ip_commands.tunnel_lines(one, link.name, via, macs, ends)
+    if neighbour is None:  # networks that set none learn them
+        return Flaw(NO_NEIGHBOUR, to, f"{via} on {link.name} has no entry", lines) if network.sets(link.name) else None
+    if macs and neighbour.mac not in macs:
+        return Flaw(NO_NEIGHBOUR, to, f"{via} on {link.name} is {neighbour.mac}, not {macs[0]}", lines)
+    sent = {entry.to for entry in table.forwarding(link.name, neighbour.mac)}
+    if not sent:
+        return Flaw(NO_FORWARDING, to, f"{neighbour.mac} has no forwarding entry on {link.name}", lines)
+    if "" not in sent and ends and not sent & set(ends):
+        return Flaw(
+            NO_FORWARDING, to, f"{neighbour.mac} on {link.name} is sent to {', '.join(sorted(sent))}, not {ends[0]}", lines
+        )
+    return None
+
+
+def _outer(network: Network, one: str, other: str, to: str) -> Flaw | None:
+    """Return a route that drops packets to the other node itself, and thereby the tunnel's outer packets."""
+    if network.works(one, other, ip_families.of(to)):
+        return None
+    for ip in (each.address for each in network.nodes[other].status.addresses if each.type == "InternalIP"):
+        way = tables.way(network.tables[one], f"{ip}/{128 if ':' in ip else 32}", network.owner)
+        if way.hop is Hop.REFUSED:
+            line = ip_commands.on(one, f"{ip_commands.ip(ip)} route del {way.route.type} {way.route.to}")
+            return Flaw(REFUSED, to, f"{way.words}, which covers the address {ip} of {other} itself", (line,))
+    return None
+
+
+def _route_lines(network: Network, one: str, other: str, to: str) -> tuple[str, ...]:
+    """Return the commands that make the route: as flannel makes it, else as another node has it."""
+    family = ip_families.of(to)
+    end = tables.flannel(network.nodes[other], family)
+    if end.mac:
+        vni = tables.flannel(network.nodes[one], family).vni or end.vni
+        dev = f"flannel-v6.{vni}" if family == ip_families.IPV6 else f"flannel.{vni}"
+        via = tables.first(to)
+        line = ip_commands.on(one, f"{ip_commands.ip(to)} route replace {to} via {via} dev {dev} onlink")
+        return (line, *ip_commands.tunnel_lines(one, dev, via, [end.mac], network.outer(other, family)))
+    others = [way.route for (_, at, range_), way in network.ways.items() if (at, range_) == (other, to) and way.node == other]
+    own = [way.route for (at, whose, _), way in network.ways.items() if at == one and way.hop is Hop.PEER and way.node == whose]
+    via = others[0].via if others else next(iter(network.outer(other, family)), "")
+    form = (own or others)[:1]
+    if not via or not form or not form[0].dev:
+        return ()
+    return (
+        ip_commands.on(
+            one, f"{ip_commands.ip(to)} route replace {to} via {via} dev {form[0].dev}{' onlink' if form[0].on_link else ''}"
+        ),
+    )
+
+
+CODES = (
+    MISSING,
+    REFUSED,
+    ASTRAY,
+    NO_NEIGHBOUR,
+    NO_FORWARDING,
+    DETOUR,
+)
