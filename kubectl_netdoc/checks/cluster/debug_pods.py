@@ -2,20 +2,20 @@
 """Can netdoc measure from every node?
 
 ## What it looks at
-Its own debug pods: whether each starts on its node, why one does not, and whether exec works in it.
+netdoc's own debug pods: whether each starts on its node, why one does not, and whether exec works in it.
 
 ## Why it matters
-Where a debug pod can't start, other pods often can't either: an image registry that can't be reached, a CNI plugin that
-gives no address, an admission policy. And what was not measured must not be taken for healthy.
+If a debug pod can't start, other pods often can't either: the image registry can't be reached, the CNI plugin assigns no address,
+an admission policy refuses pods. And what was not measured must not be taken for healthy.
 
 ## What it can't see
-Why a registry does not answer. A pull that goes on is waited for within --timeout. What keeps a pod from its address is told by
-an Event or a condition, or not at all: some runtimes show no address before the image is there. Nodes that can't run a Linux pod
-(Windows, virtual) are not looked at, and it says so. On a node that is younger than two minutes a pod may have no network yet,
-and from one that is drained it is taken away: both are advice.
+Why a registry does not answer. An image pull in progress is waited for within --timeout. What keeps a pod from getting an address
+is taken from an Event or a condition only: some runtimes show no address before the image is there. Nodes that can't run a Linux
+pod (Windows, virtual) are left out, and the report says so. On a node younger than two minutes a pod may have no network yet, and
+from a node that is being drained it is removed: both are advice.
 
 ## Sources
-Kubernetes: Pod lifecycle, Pod Security Standards, Images; failure catalogue M7.
+Kubernetes: Pod lifecycle, Pod Security Standards, Images. Failure catalogue M7.
 """
 
 from __future__ import annotations
@@ -53,11 +53,11 @@ IMAGE = Code(
     id="POD001",
     severity=Severity.FAIL,
     risk=Risk.SAFE,
-    title="Image of the debug pods can't be pulled",
-    message="{nodes} can't pull {image} from {registry}, so netdoc measures nothing there: {detail}",
-    fix="Pods that need an image from {registry} don't start there either. For netdoc, name one with python3 that the nodes have "
-    "(--image auto) or can pull (--image, NETDOC_IMAGE; with a pull secret --pod-namespace and --image-pull-secret); a slow "
-    "registry gets more time with --timeout.",
+    title="The image of the debug pods cannot be pulled",
+    message="{nodes} cannot pull {image} from {registry}, so netdoc measures nothing there: {detail}",
+    fix="Other pods that need an image from {registry} do not start there either. For netdoc, use an image with python3 that "
+    "the nodes have (--image auto) or can pull (--image or NETDOC_IMAGE; with a pull secret also --pod-namespace and "
+    "--image-pull-secret). For a slow registry raise --timeout.",
     commands=("kubectl netdoc check --image auto", "kubectl netdoc check --no-pods"),
 )
 REFUSED = Code(
@@ -66,18 +66,18 @@ REFUSED = Code(
     risk=Risk.SAFE,
     title="Debug pods are refused",
     message="The API server refuses netdoc's debug pods ({reason}) on {nodes}: {detail}",
-    fix="Use a namespace that admits a restricted pod and has quota for it (--pod-namespace), or give the pods what is demanded "
-    "(--label, --pod-requests, --pod-limits, --image).",
+    fix="Use a namespace that admits restricted pods and has quota for them (--pod-namespace), or give the pods what is "
+    "required (--label, --pod-requests, --pod-limits, --image).",
     commands=("kubectl netdoc rbac --check", "kubectl netdoc check --no-pods"),
 )
 NO_ACCOUNT = Code(
     id="POD007",
     severity=Severity.FAIL,
     risk=Risk.SAFE,
-    title="kube-controller-manager does not do its work",
-    message="netdoc's new namespace got no ServiceAccount in 10 s, so no pod may run in it, on {nodes}: kube-controller-manager, "
-    "which makes it, is not at work; nor does it make endpoints, or pods of Deployments",
-    fix="Look whether kube-controller-manager runs and who holds its lease; where it is a static pod, at its manifest on the "
+    title="kube-controller-manager does not work",
+    message="netdoc's new namespace got no ServiceAccount within 10 s, so no pod can run in it on {nodes}: "
+    "kube-controller-manager, which creates it, is not working. It also does not update endpoints or create pods of Deployments",
+    fix="Check whether kube-controller-manager runs and who holds its lease. If it is a static pod, check its manifest on the "
     "control plane node.",
     commands=(
         "kubectl -n kube-system get lease kube-controller-manager -o yaml",
@@ -91,9 +91,9 @@ SANDBOX = Code(
     id="POD003",
     severity=Severity.FAIL,
     risk=Risk.RESTARTS,
-    title="A debug pod gets no network",
-    message="The new pod that netdoc started on {nodes} gets no network, nor will other new pods there: {detail}",
-    fix="Read the log of the network agent's pod on {first}; where the agent hangs, delete that pod. Pods that run keep running.",
+    title="New pods on a node get no network",
+    message="The debug pod that netdoc started on {nodes} gets no network, and neither will other new pods there: {detail}",
+    fix="Read the log of the network agent's pod on {first}. If the agent hangs, delete that pod. Running pods keep running.",
     commands=("kubectl get pods -A -o wide --field-selector spec.nodeName={first}", "kubectl describe node {first}"),
     rows=("M7",),
 )
@@ -102,8 +102,8 @@ NOT_STARTED = Code(
     severity=Severity.WARN,
     risk=Risk.SAFE,
     title="A debug pod did not start, or ended",
-    message="netdoc's debug pod on {nodes} could not be used ({reason}): {detail}",
-    fix="Look at {first}: its kubelet, container runtime and load, its network agent. Nothing is measured from it until then.",
+    message="The debug pod on {nodes} could not be used ({reason}): {detail}",
+    fix="Check {first}: its kubelet, container runtime, load and network agent. Until then nothing is measured from it.",
     commands=("kubectl get pods -A -o wide --field-selector spec.nodeName={first}", "kubectl describe node {first}"),
 )
 NODE_NOT_READY = Code(
@@ -112,7 +112,7 @@ NODE_NOT_READY = Code(
     risk=Risk.SAFE,
     title="No debug pod on a node that is not ready, joins or is drained",
     message="Nothing was measured from {nodes}: {detail}",
-    fix="Run netdoc again when the node is ready and stays; check nodes_ready tells of the node itself.",
+    fix="Run netdoc again when the node is ready and stays. The check nodes_ready reports on the node itself.",
     commands=("kubectl netdoc check nodes_ready", "kubectl describe node {first}"),
 )
 EXEC = Code(
@@ -121,8 +121,8 @@ EXEC = Code(
     risk=Risk.SAFE,
     title="Exec into a running pod fails",
     message="Exec into netdoc's running debug pod on {nodes} fails: {detail}",
-    fix="kubectl exec and logs fail there too: let the API server reach the kubelet (TCP 10250 of {first}), or mend "
-    "konnectivity.",
+    fix="kubectl exec and logs fail there too. Make sure that the API server can reach the kubelet (TCP port 10250 of {first}), "
+    "or fix konnectivity.",
     commands=("kubectl get node {first} -o wide",),
 )
 
@@ -145,22 +145,22 @@ CODES = {
 }
 
 JOINS = (Trouble.SANDBOX, Trouble.LATE, Trouble.ENDED)
-"""What becomes of a pod on a node that has just joined."""
+"""What can happen to a pod on a node that joined just now."""
 
 NOT_PERMITTED = {Trouble.FORBIDDEN: Grant("get", "pods/exec"), Trouble.ADMISSION: None}
-"""Why exec into a pod that runs is refused, and the right that is lacking: what may not be looked at is no fault."""
+"""Why exec into a running pod is refused, and the missing right. Missing rights are not a fault of the cluster."""
 
 NAMED = 5
-"""Nodes that were left out which are told by name."""
+"""At most this many of the nodes that were left out are named."""
 
 TOLD = 2
-"""Nodes' own words that a message repeats at most, those that differ in more than numbers."""
+"""A message repeats at most this many errors, those that differ in more than numbers."""
 
 _NUMBERS = re.compile(r"\d+")
 
 
 def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
-    """Yield one finding a reason, with all the nodes that have it, then the nodes that were left out."""
+    """Report one finding for each reason, with all its nodes, then the nodes that were left out."""
     if not facts.vantages:
         raise Skip(facts.why_not)
     found: dict[tuple[Code, str], list[Vantage]] = {}
@@ -185,7 +185,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
 
 
 def _code(facts: Facts, vantage: Vantage) -> Code:
-    """What a debug pod's trouble means; on a node that comes or goes it means less."""
+    """Return the code for a debug pod's trouble; on a node that joins or leaves it matters less."""
     trouble, cluster = Trouble(vantage.reason), facts.cluster
     node = cluster.get(NODE, "", vantage.node) if cluster.readable(NODE) else None
     if node is not None:
@@ -197,13 +197,13 @@ def _code(facts: Facts, vantage: Vantage) -> Code:
 
 
 def _doubted(facts: Facts, vantage: Vantage, code: Code) -> str:
-    """Return why a trouble may be that of a node that comes or goes, where Nodes can't be read; nothing where it is none."""
+    """Return why the node may be joining or leaving, if Nodes can't be read to tell; else ""."""
     trouble, cluster = Trouble(vantage.reason), facts.cluster
     if code is NODE_NOT_READY or not cluster.unread(NODE):
         return ""
     if trouble in JOINS and vantage.node in joining(cluster):
-        return "the node may have just joined: Nodes can't be read"
-    return "the node may be drained: Nodes can't be read" if trouble is Trouble.ENDED else ""
+        return "the node may have joined just now, but Nodes can't be read"
+    return "the node may be drained, but Nodes can't be read" if trouble is Trouble.ENDED else ""
 
 
 def _left_out(facts: Facts) -> Iterator[Unseen]:

@@ -1,18 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Is there a service mesh, and do its parts run?
+"""Is there a service mesh, and do its parts work?
 
 ## What it looks at
-Istio (sidecars and ambient) and Linkerd: their control planes' Deployments, the proxy beside each pod (also as a native
-sidecar), ztunnel on each node that has ambient pods, and which pods demand mutual TLS (PeerAuthentication: a pod's own, its
-namespace's, the mesh's).
+Istio (sidecars and ambient) and Linkerd: the Deployments of their control planes, the proxy of each pod (also as a native
+sidecar), the ztunnel on each node with ambient pods, and which pods require mutual TLS (the PeerAuthentication of the pod, its
+namespace or the mesh).
 
 ## Why it matters
-In a mesh it is the proxy that accepts a connection, whatever the application does, and under STRICT mutual TLS it then cuts
-whoever is not in the mesh. Without its proxy a pod is cut off; without the control plane new pods get no certificate.
+In a mesh the proxy accepts connections, whatever the application does. With STRICT mutual TLS it then cuts off clients outside
+the mesh. Without its proxy a pod is cut off; without the control plane new pods get no certificate.
 
 ## What it can't see
-Whether proxies have the configuration of now, certificates, traffic rules; ports with a TLS mode of their own; Linkerd's
-policies. Meshes other than Istio and Linkerd. Proxies under other names than the published manifests give them.
+Whether proxies have the current configuration, certificates, traffic rules; ports with a TLS mode of their own; Linkerd's
+policies. Meshes other than Istio and Linkerd. Proxies with other names than in the published manifests.
 
 ## Sources
 istio/istio: manifests/charts/istio-control/istio-discovery/templates/deployment.yaml and manifests/charts/ztunnel/templates/
@@ -56,13 +56,13 @@ from kubectl_netdoc.components.api_extensions import some
 from kubectl_netdoc.components.service_mesh import AMBIENT, ISTIO, LINKERD, Meshes
 
 SETTLING = timedelta(seconds=60)
-"""What is younger is still starting, as for Services."""
+"""Younger pods are still starting."""
 
 LINKERD_LABEL = "linkerd.io/control-plane-component"
 LINKERD_PARTS = ("destination", "identity", "proxy-injector")
 
 FARGATE = ("eks.amazonaws.com/compute-type", "fargate")
-"""Label of a node that runs no DaemonSet (AWS: EKS, Fargate), so no ztunnel."""
+"""The label of nodes that run no DaemonSet pods (AWS: EKS, Fargate), so no ztunnel."""
 
 SCALE = "kubectl -n {namespace} scale deployment {name} --current-replicas=0 --replicas=1"
 
@@ -70,9 +70,10 @@ CONTROL_DOWN = Code(
     id="MSH001",
     severity=Severity.FAIL,
     risk=Risk.SAFE,
-    title="Control plane of the mesh is down",
-    message="{mesh}: no replica of {namespace}/{name} is ready ({replicas} wanted); {meshed} pods depend on it",
-    fix="Bring it back: running proxies go on with what they know, until their certificates end; new pods get none.",
+    title="The control plane of the service mesh is down",
+    message="No replica of {namespace}/{name}, a part of {mesh}, is ready ({replicas} wanted); {meshed} pods depend on it",
+    fix="Restore it. Running proxies keep working with the configuration they have until their certificates expire; new pods "
+    "get none.",
     commands=("kubectl -n {namespace} get pods -o wide", "kubectl -n {namespace} describe deployment {name}"),
     explains=(
         Explains(("MSH002", "MSH003"), "cluster"),
@@ -84,8 +85,8 @@ NO_ZTUNNEL = Code(
     severity=Severity.FAIL,
     risk=Risk.SAFE,
     title="No working ztunnel on a node with ambient pods",
-    message="Node {name} has {count} ambient pods ({shown}), and its ztunnel {trouble}: their connections go nowhere",
-    fix="Look at the ztunnel there, and at istio-cni-node, which hands pods to it.",
+    message="Node {name} runs {count} ambient pods ({shown}), but its ztunnel {trouble}: their connections fail",
+    fix="Check the ztunnel pod on that node, and istio-cni-node, which redirects pods to it.",
     commands=(
         "kubectl -n {root} get pods -o wide --field-selector spec.nodeName={name}",
         "kubectl -n {root} get events --field-selector type=Warning",
@@ -95,9 +96,9 @@ PROXY_DOWN = Code(
     id="MSH003",
     severity=Severity.WARN,
     risk=Risk.SAFE,
-    title="Proxies not ready",
-    message="{mesh}: the proxy of {count} pods of namespace {name} is not ready: {shown}",
-    fix="Such a pod gets no traffic: the proxy's log says what it waits for (its certificate, or its configuration).",
+    title="Mesh proxies are not ready",
+    message="The {mesh} proxy of {count} pods in namespace {name} is not ready: {shown}",
+    fix="These pods get no traffic. The log of the proxy says what it is waiting for (its certificate or its configuration).",
     commands=("kubectl -n {name} logs {first} -c {container} --tail=20", "kubectl -n {name} describe pod {first}"),
 )
 PRESENT = Code(
@@ -105,16 +106,17 @@ PRESENT = Code(
     severity=Severity.INFO,
     risk=Risk.SAFE,
     title="Service mesh",
-    message="{mesh} {version} carries the connections of {count} pods in {namespaces}: there it is the proxy that accepts",
-    fix="Nothing to mend: an accepted connect to such a pod proves its proxy, not its application.",
+    message="{mesh} {version} carries the connections of {count} pods in {namespaces}: there, the proxy accepts connections",
+    fix="Nothing to fix: an accepted connection to such a pod proves that its proxy works, not its application.",
 )
 STRICT = Code(
     id="MSH011",
     severity=Severity.INFO,
     risk=Risk.SAFE,
-    title="Mutual TLS is demanded",
-    message="{count} pods in {namespaces} accept no connection from outside the mesh (mTLS STRICT), netdoc's included",
-    fix="By design. What must reach them from outside (probes of monitoring, an ingress controller) has to join the mesh.",
+    title="Mutual TLS is required",
+    message="{count} pods in {namespaces} accept no connections from outside the mesh (mTLS STRICT), netdoc's included",
+    fix="This is by design. Clients outside the mesh that must reach them (monitoring probes, an ingress controller) have to "
+    "join the mesh.",
     commands=("kubectl get peerauthentications -A",),
 )
 NOT_INJECTED = Code(
@@ -122,14 +124,14 @@ NOT_INJECTED = Code(
     severity=Severity.INFO,
     risk=Risk.RESTARTS,
     title="Pods without a proxy in a meshed namespace",
-    message="{count} pods of namespace {name}, which Istio injects, have no proxy: {shown}",
-    fix="If they should have one, make them anew: they are older than the label, or say that they want none.",
+    message="{count} pods of namespace {name}, in which Istio injects proxies, have no proxy: {shown}",
+    fix="If they should have one, recreate them: they are older than the namespace label, or opt out of injection.",
     commands=("kubectl get namespace {name} --show-labels",),
 )
 
 
 def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
-    """Judge the control planes, then the proxies; tell what is there."""
+    """Report on the control planes, then on the proxies."""
     cluster, found = facts.cluster, Meshes(facts.cluster)
     by_mesh: dict[str, list[Pod]] = {}
     for pod in found.pods:
@@ -137,7 +139,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
             by_mesh.setdefault(name, []).append(pod)
     planes = _control_planes(cluster)
     if not by_mesh and not planes and not found.ztunnels:
-        raise Skip("there is no mesh that netdoc knows (Istio, Linkerd)", moot=True)
+        raise Skip("there is no service mesh that netdoc knows (Istio, Linkerd)", moot=True)
     if cluster.origin != "manifests":
         for mesh, part in planes:
             members = sum(len(pods) for name, pods in by_mesh.items() if name.split()[0] == mesh)
@@ -149,7 +151,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
 
 
 def _control_planes(cluster: Cluster) -> list[tuple[str, Workload]]:
-    """The Deployments without which a mesh has no control plane."""
+    """Return the Deployments of the meshes' control planes."""
     found = []
     for item in cluster.all(DEPLOYMENT) if cluster.readable(DEPLOYMENT) else ():
         labels, containers = item.template.metadata.labels, item.template.spec.containers
@@ -165,7 +167,7 @@ def _all(item: Workload) -> list[Container]:
 
 
 def _control_plane(cluster: Cluster, mesh: str, part: Workload, members: int, parts: list[Workload]) -> Iterator[Finding]:
-    """A part that is down; of Istio's revisions one that is ready is enough, and what nobody depends on may rest."""
+    """Report a part that is down. One ready revision of Istio is enough, and a part that no pod depends on may be down."""
     others = mesh == "Istio" and any(other.status.ready_replicas for other in parts)
     pods = [pod for pod in cluster.pods_in(part.namespace) if matches(part.template.metadata.labels, pod.metadata.labels)]
     young = any(cluster.age(item.metadata.creation_timestamp) < SETTLING for item in (part, *pods))
@@ -178,7 +180,7 @@ def _control_plane(cluster: Cluster, mesh: str, part: Workload, members: int, pa
 
 
 def _services(cluster: Cluster, part: Workload) -> list[ObjectRef]:
-    """The Services that lead to a part: with it down, nobody is behind them."""
+    """Return the Services of a control plane part: without it they have no endpoints."""
     found = cluster.leading_to(part.namespace, part.template.metadata.labels) if cluster.readable(SERVICE) else ()
     return sorted(ObjectRef.to("Service", service) for service in found)
 
@@ -231,7 +233,7 @@ def _present(found: Meshes, by_mesh: dict[str, list[Pod]]) -> Iterator[Finding]:
 
 
 def _not_injected(found: Meshes) -> Iterator[Finding]:
-    """Pods of namespaces with Istio's label that have no proxy and do not say that they want none."""
+    """Report pods without a proxy in namespaces with Istio's label, unless they opt out."""
     for name, labels in sorted(found.labels.items()):
         wanted = labels.get("istio-injection") == "enabled" or ("istio.io/rev" in labels and service_mesh.MODE not in labels)
         pods = [pod for pod in found.pods if wanted and pod.namespace == name and not pod.spec.host_network]
@@ -241,9 +243,8 @@ def _not_injected(found: Meshes) -> Iterator[Finding]:
 
 
 YES = ("y", "yes", "true", "on")
-"""What Istio takes for a yes in its label and in the older annotation of that name; whatever else stands there is a no
-(pkg/kube/inject, injectRequired).
-"""
+"""Values that Istio takes as yes in its label and in the older annotation of that name; all others mean no (pkg/kube/inject,
+injectRequired)."""
 
 
 def _says_no(pod: Pod) -> bool:
@@ -258,7 +259,7 @@ def _shown(pods: list[Pod]) -> str:
 
 check = Check(
     id="mesh_presence",
-    title="The service mesh, where there is one, runs",
+    title="The service mesh, if there is one, works",
     prefix="MSH",
     needs=Needs(kinds=(POD,), optional=(DEPLOYMENT, NAMESPACE, PEER_AUTHENTICATION), hints=(NODE, SERVICE)),
     codes=(CONTROL_DOWN, NO_ZTUNNEL, PROXY_DOWN, PRESENT, STRICT, NOT_INJECTED),

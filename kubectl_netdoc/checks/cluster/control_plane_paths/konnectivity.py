@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The konnectivity agents, through which some API servers reach the nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kubectl_netdoc.api import Cluster, Code, Explains, Finding, Pod, Risk, Severity, Subject
+from kubectl_netdoc.checks.cluster.control_plane_paths.called_services import SETTLING
+from kubectl_netdoc.components.api_extensions import some
+
+KONNECTIVITY = "konnectivity-agent"
+LABELS = ("k8s-app", "app")
+"""The name of the agents' workload, and the value of their label: ``k8s-app`` (upstream, GKE) or ``app`` (AKS, OpenShift's hosted
+control planes, IBM Cloud)."""
+NO_KONNECTIVITY = Code(
+    id="CPL009",
+    severity=Severity.FAIL,
+    risk=Risk.SAFE,
+    title="No konnectivity agent is ready",
+    message="None of {count} konnectivity agents is ready ({shown}), so the API server can reach neither kubelets nor webhooks",
+    fix="Find out why they are not ready: they connect to the konnectivity server of the control plane. kubectl logs and exec "
+    "use the same path and fail too, so read the agents' logs on the nodes (crictl logs).",
+    commands=("kubectl -n {namespace} get pods -o wide -l {label}", "kubectl -n {namespace} describe pod {first}"),
+    explains=(Explains(("POD006", "CPL003"), "cluster"),),
+    rows=("C4",),
+)
+FEW_KONNECTIVITY = Code(
+    id="CPL010",
+    severity=Severity.WARN,
+    risk=Risk.SAFE,
+    title="Some konnectivity agents are not ready",
+    message="{bad} of {count} konnectivity agents are not ready: {shown}",
+    fix="The other agents carry their load. Read the logs of these agents.",
+    commands=("kubectl -n {namespace} logs --tail=20 {first}", "kubectl -n {namespace} describe pod {first}"),
+    rows=("C4",),
+)
+
+
+# From the API server to the nodes
+
+
+def unready_agents(cluster: Cluster) -> Iterator[Finding]:
+    """Report konnectivity agents that are not ready."""
+    pods = [pod for pod in cluster.pods_in("kube-system") if _is_agent(pod) and not pod.terminating]
+    bad = [pod for pod in pods if not pod.ready and cluster.age(pod.metadata.creation_timestamp) > SETTLING]
+    if not bad:
+        return
+    shown = some(f"{pod.name} on {pod.spec.node_name or 'no node'}" for pod in bad)
+    common = {"count": len(pods), "bad": len(bad), "shown": shown, "first": bad[0].name}
+    common["nodes"] = sorted({pod.spec.node_name for pod in bad if pod.spec.node_name})
+    code = NO_KONNECTIVITY if len(bad) == len(pods) else FEW_KONNECTIVITY
+    common["label"] = next(label for label in LABELS if pods[0].metadata.labels.get(label) == KONNECTIVITY) + f"={KONNECTIVITY}"
+    kind = "DaemonSet" if any(owner.kind == "DaemonSet" for owner in pods[0].metadata.owner_references) else "Deployment"
+    yield code.on(Subject(kind, KONNECTIVITY, "kube-system"), common)
+
+
+def _is_agent(pod: Pod) -> bool:
+    return any(pod.metadata.labels.get(label) == KONNECTIVITY for label in LABELS)
+
+
+CODES = (
+    NO_KONNECTIVITY,
+    FEW_KONNECTIVITY,
+)
