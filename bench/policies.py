@@ -126,7 +126,7 @@ def measure(share: float) -> dict[str, float]:
     spaces = len(coverage.namespaces)
     found = sum(1 for _ in flaws(engine))
     dns = dns_access.servers(engine)
-    deaf = sum(1 for _ in dns_access.deaf(engine, coverage.peers, dns)) if dns else 0
+    deaf = sum(1 for _ in dns_access.blocked(engine, coverage.peers, dns)) if dns else 0
     whole = perf_counter() - start
     start = perf_counter()
     fresh = Engine(world, strangers)

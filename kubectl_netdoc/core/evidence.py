@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from msgspec import Struct
 
@@ -70,6 +70,23 @@ class ObjectRef(Struct, frozen=True, order=True, omit_defaults=True, tag="object
 Reference = NodePath | ObjectRef
 
 
+@runtime_checkable
+class Named(Protocol):
+    """Whatever names an object of the API: a Subject, an ObjectRef, a policy, a workload."""
+
+    @property
+    def kind(self) -> str:
+        """Its kind."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+
+    @property
+    def namespace(self) -> str:
+        """Its namespace, "" for what has none."""
+
+
 def references(evidence: Mapping[str, Any]) -> dict[str, tuple[Reference, ...]]:
     """Return what the values of evidence point at, by the names of the values; texts and numbers point at nothing."""
     found = {name: tuple(_references(value)) for name, value in evidence.items()}
@@ -89,5 +106,5 @@ def _references(value: Any) -> Iterator[Reference]:
             yield item
         elif isinstance(item, Address):
             yield ObjectRef("Address", item.ip, port=item.port, address=item.ip)
-        elif all(hasattr(item, field) for field in ("kind", "namespace", "name")):  # a Subject, a policy, a workload
+        elif isinstance(item, Named):
             yield ObjectRef(item.kind, item.name, item.namespace)

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
-from kubectl_netdoc.core.evidence import Evidence, NodePath, ObjectRef, Reference, references, rendered
+from kubectl_netdoc.core.evidence import Evidence, Named, NodePath, ObjectRef, Reference, references, rendered
 from kubectl_netdoc.measurements.base import Outcome
 from kubectl_netdoc.remediation.commands import Risk, argv
 
@@ -181,7 +181,7 @@ class Code(Struct, frozen=True, kw_only=True):
         evidence: Mapping[str, Any] | None = None,
         /,
         try_: tuple[str, ...] | None = None,
-        objects: Iterable[Subject | ObjectRef] = (),
+        objects: Iterable[Named] = (),
         **more: Any,
     ) -> Finding:
         """Return the finding of this code on ``subject``; raises ``KeyError`` where evidence lacks a placeholder.

@@ -84,7 +84,7 @@ def _dns(engine: Engine, coverage: Coverage, taken: set[tuple[str, str]]) -> Ite
         yield Item("", f"Not looked at: whether policies let through cluster DNS, as {dns_access.NOT_THERE}")
     if dns is None:
         return
-    found = list(dns_access.deaf(engine, coverage.peers, dns))
+    found = list(dns_access.blocked(engine, coverage.peers, dns))
     cut = list(dns_access.cut_off(engine, coverage.peers, dns, found))
     yield from (_admit(engine, dns, one, taken) for one in cut)
     groups: dict[tuple[PolicyRef, str, tuple[str, ...]], list[DnsBlocked]] = {}

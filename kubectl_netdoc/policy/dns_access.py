@@ -148,7 +148,7 @@ def target_numbers(port: ServicePort, specs: Iterable[PodSpec]) -> set[int]:
     }
 
 
-def deaf(engine: Engine, found: list[Peer], dns: Servers, local: str = "") -> Iterator[DnsBlocked]:
+def blocked(engine: Engine, found: list[Peer], dns: Servers, local: str = "") -> Iterator[DnsBlocked]:
     """Yield the workloads that can't ask cluster DNS. ``local``: the NodeLocal address that pods are known to ask."""
     known: dict[PodClass, DnsBlocked | None] = {}
     for peer in asking(found, dns):

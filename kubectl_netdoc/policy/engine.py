@@ -231,6 +231,12 @@ class Engine:
         return [text for _, text in self._unevaluated]
 
     @property
+    def native_refs(self) -> list[PolicyRef]:
+        """The policies of the CNI's own kinds."""
+        kinds = [kind for kind in NATIVE_POLICIES if self.cluster.readable(kind)]
+        return [PolicyRef(kind.name, item.namespace, item.name) for kind in kinds for item in self.cluster.all(kind)]
+
+    @property
     def incomplete_at_all(self) -> list[str]:
         """All that is not evaluated, peers that only some read the same way among them."""
         peers = (f"{rule.policy}: {what}" for policy in self.policies for rule in policy.rules for what in rule.peers.unresolved)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from kubectl_netdoc.core.evidence import ObjectRef
 from kubectl_netdoc.policy import ports
 from kubectl_netdoc.policy.engine import Engine
 from kubectl_netdoc.policy.ports import Ports
@@ -40,7 +41,7 @@ class Flaw:
     """A fault at a place: the policy, the field in it (as jsonpath has it), and what it is about in words.
 
     ``receiver`` and ``ports``: of a one-sided rule, who does not let its senders in. ``superfluous``: the rules of the policy
-    that others make so.
+    that others make redundant. ``objects``: what ``detail`` names.
     """
 
     fault: Fault
@@ -51,6 +52,7 @@ class Flaw:
     receiver: PodClass | None = None
     ports: Ports = ports.NONE
     superfluous: tuple[tuple[Direction, int], ...] = ()
+    objects: tuple[ObjectRef, ...] = ()
 
 
 def flaws(engine: Engine) -> Iterator[Flaw]:
@@ -126,7 +128,7 @@ def _shadowed(engine: Engine) -> Iterator[Flaw]:
 
 def _service_ports(engine: Engine) -> Iterator[Flaw]:
     for each in ServicePorts(engine).mistaken():
-        yield Flaw(Fault.SERVICE_PORT, each.rule.policy, each.place, str(each))
+        yield Flaw(Fault.SERVICE_PORT, each.rule.policy, each.place, str(each), objects=(ObjectRef.to("Service", each.service),))
 
 
 def _one_sided(engine: Engine) -> Iterator[Flaw]:
@@ -152,7 +154,8 @@ def _one_sided(engine: Engine) -> Iterator[Flaw]:
                 if refused:
                     receiver = engine.selection.classes[number]
                     asked = rule.ports.on(receiver)
-                    yield Flaw(Fault.ONE_SIDED, rule.policy, rule.place, refused[0], refused[1], receiver, asked)
+                    space = (ObjectRef("Namespace", receiver.namespace),)
+                    yield Flaw(Fault.ONE_SIDED, rule.policy, rule.place, refused[0], refused[1], receiver, asked, objects=space)
                     break
 
 

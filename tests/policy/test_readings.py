@@ -135,7 +135,7 @@ def test_dns_is_asked_in_the_family_of_its_service(way: str) -> None:
         engine = Engine(make_cluster(*objects, out(cidr)), strangers=((dns_access.STRANGERS, {}),))
         dns = dns_access.servers(engine)
         assert dns is not None
-        assert bool(list(dns_access.deaf(engine, Coverage(engine).peers, dns))) is not allowed
+        assert bool(list(dns_access.blocked(engine, Coverage(engine).peers, dns))) is not allowed
 
 
 def test_a_column_does_not_say_the_world_where_pods_are_denied() -> None:

@@ -1,24 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Does anything enforce network policies, on every node and both ways?
+"""Are network policies enforced, on every node and in both directions?
 
 ## What it looks at
-A canary: a pod of netdoc's own on each node, which debug pods there and on another node reach, and which reaches them. Then a
-NetworkPolicy that selects the canaries alone denies them everything: nothing may pass any more. Then the policy goes, and all
-must pass again. It flies where the cluster has a network policy of any kind, or when asked for by name:
-`kubectl netdoc check policy_enforcement`. Refused and dropped both count as stopped: some engines reject, some drop.
+A canary: one pod of netdoc's own on each node, which debug pods on the same and on another node connect to, and which connects to
+them. Then a test NetworkPolicy that selects only the canaries denies them all traffic: nothing may pass any more. Then the policy
+is deleted, and everything must pass again. This runs if the cluster has a network policy of any kind, or if asked for by name:
+`kubectl netdoc check policy_enforcement`. Refused and dropped both count as blocked: some engines reject, some drop.
 
 ## Why it matters
-The API server takes policies whether or not anything enforces them. Plain flannel does not, nor does a cloud's CNI whose
-agent is not switched on; and an engine is a program on each node, which may be down on one of them. The name of the CNI
-proves nothing either way: flannel runs beside engines (k3s, canal), and only the canary tells.
+The API server accepts policies whether or not anything enforces them. Plain flannel does not, nor does a cloud's CNI whose policy
+agent is not enabled; and an engine is a program on each node that may be down on one of them. The name of the CNI proves nothing:
+flannel runs beside engines (k3s, Canal), and only the canary shows the truth.
 
 ## What it can't see
-Whether the policies say what was meant (policy_coverage), and policies of a CNI's own kinds. Connections that were open
-before a policy came: some engines cut them, some don't. An engine that takes longer than 10 s counts as none.
+Whether the policies say what was intended (see policy_coverage), and policies of the CNI's own kinds. Connections that were open
+before a policy was created: some engines cut them, some don't. An engine that takes longer than 10 s counts as none.
 
 ## Sources
-Kubernetes: Network Policies, prerequisites; failure catalogue P1, P2, P5. Time-outs: cyclonus lets 5 s pass after a policy,
-Cilium's connectivity test waits 15 s.
+Kubernetes: Network Policies, prerequisites. Failure catalogue P1, P2, P5. Timeouts: cyclonus waits 5 s after creating a policy,
+Cilium's connectivity test 15 s.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ from kubectl_netdoc.probes import own_policies
 
 ID = "policy_enforcement"
 NAMED = 5
-"""Policies that a sentence names at most; the evidence has all."""
+"""A sentence names at most this many policies."""
 
 SLOW = Threshold(
     name="late_s",
@@ -72,10 +72,10 @@ NOTHING_ENFORCES = Code(
     severity=Severity.FAIL,
     risk=Risk.POLICY,
     title="Network policies are not enforced",
-    message="Nothing enforces this cluster's network policies ({count}: {policies}): netdoc's own pods, which a policy denied "
-    "everything, were reached all the same for {seconds:g} s, on all {nodes} nodes that were tried",
-    fix="Install a policy engine beside the CNI (kube-network-policies, Calico's Felix as in canal, kube-router), or switch on "
-    "the one that the CNI has; until then nothing that these policies forbid is forbidden.",
+    message="Nothing enforces this cluster's network policies ({count}: {policies}). netdoc's own pods, to which a test policy "
+    "denied all traffic, could still be reached for {seconds:g} s on all {nodes} tested nodes",
+    fix="Install a policy engine beside the CNI (kube-network-policies, Calico's Felix as in Canal, kube-router), or enable the "
+    "one that the CNI has. Until then none of these policies blocks anything.",
     commands=(
         "kubectl get networkpolicies -A",
         "kubectl get pods -n kube-system -o wide",
@@ -88,10 +88,11 @@ NODE_DOES_NOT = Code(
     severity=Severity.FAIL,
     risk=Risk.POLICY,
     title="A node enforces no network policy",
-    message="Node {name} does not enforce network policies ({ways} of {tried} ways stayed open for {seconds:g} s), "
-    "and {others} other nodes do",
-    fix="Find the pod of the policy engine (or of the CNI that has one) on {name}: it is missing or down, or it hangs and gets "
-    "no policies. Read its log, then delete it, so that it starts anew; what policies forbid is stopped there from then on.",
+    message="Node {name} does not enforce network policies: {ways} of {tried} paths stayed open for {seconds:g} s, while "
+    "{others} other nodes enforce them",
+    fix="Find the pod of the policy engine (or of the CNI with a built-in one) on {name}: it is missing, down, or hangs and "
+    "gets no policies. Read its log, then delete it so that it restarts. From then on traffic that policies forbid is blocked "
+    "there.",
     commands=("kubectl get pods -A -o wide --field-selector spec.nodeName={name}", "kubectl netdoc check cni_health"),
     rows=("P1",),
 )
@@ -99,10 +100,10 @@ ONE_WAY = Code(
     id="ENF003",
     severity=Severity.FAIL,
     risk=Risk.POLICY,
-    title="Policies are enforced one way only",
-    message="{direction} policies do nothing on {names}: what netdoc's own policy denied passed for {seconds:g} s; the "
-    "other direction is enforced",
-    fix="Use an engine that enforces both directions, or don't rely on {direction} policies.",
+    title="Policies are enforced in one direction only",
+    message="{direction} policies have no effect on {names}: traffic that netdoc's own test policy denied passed for "
+    "{seconds:g} s. The other direction is enforced",
+    fix="Use an engine that enforces both directions, or do not rely on {direction} policies.",
     commands=("kubectl get networkpolicies -A",),
     rows=("P1",),
 )
@@ -110,10 +111,11 @@ NOT_LIFTED = Code(
     id="ENF004",
     severity=Severity.FAIL,
     risk=Risk.POLICY,
-    title="A policy that was deleted still denies",
-    message="Node {name} still enforces netdoc's own policy {seconds:g} s after it was deleted ({ways} of {tried} ways are shut)",
-    fix="The policy engine on {name} does not follow changes: new policies and new pods are not seen there either. Read the log "
-    "of its pod, then delete it, so that it starts anew.",
+    title="A deleted policy is still enforced",
+    message="Node {name} still enforces netdoc's own test policy {seconds:g} s after its deletion: {ways} of {tried} paths are "
+    "blocked",
+    fix="The policy engine on {name} does not follow changes, so it misses new policies and new pods too. Read the log of its "
+    "pod, then delete it so that it restarts.",
     commands=("kubectl get pods -A -o wide --field-selector spec.nodeName={name}",),
     rows=("P1",),
 )
@@ -121,9 +123,9 @@ WOULD_NOT = Code(
     id="ENF010",
     severity=Severity.INFO,
     risk=Risk.SAFE,
-    title="A network policy would do nothing here",
-    message="Nothing enforces network policies on the {nodes} nodes that were tried: a policy would do nothing here",
-    fix="Nothing, as there is no policy; install an engine before relying on one.",
+    title="A network policy would have no effect here",
+    message="Nothing enforces network policies on the {nodes} tested nodes: a policy would have no effect",
+    fix="Nothing to fix, as there is no policy. Install a policy engine before you rely on one.",
     commands=("kubectl get networkpolicies -A",),
     rows=("P1",),
 )
@@ -132,36 +134,33 @@ LATE = Code(
     severity=Severity.INFO,
     risk=Risk.SAFE,
     title="Policies are enforced late",
-    message="On node {name} a new policy took {seconds:g} s to be enforced",
-    fix="Pods are unprotected for that long after a policy is made; look at the load of the engine's agent.",
+    message="On node {name}, a new policy took effect only after {seconds:g} s",
+    fix="Pods are unprotected for that long after a policy is created. Check the load of the policy engine's agent.",
     commands=("kubectl get pods -A -o wide --field-selector spec.nodeName={name}",),
 )
 
 
 def plan(cluster: Cluster) -> Iterator[Canary]:
-    """One canary a vantage, and another node as its counterpart, where there is something to enforce or it was asked for."""
+    """Plan one canary for each node if there is a policy to enforce, or if the user asked for this check by name."""
     if ID not in cluster.wishes.checks and not _policies(cluster):
         return
     yield from own_policies.canaries(cluster)
 
 
-def _policies(cluster: Cluster) -> list[str]:
-    """All policies of the cluster, of whatever kind, in words."""
+def _policies(cluster: Cluster) -> list[Subject]:
+    """Return all policies of the cluster, of every kind."""
     kinds: tuple[Kind[Any], ...] = POLICIES
     return [
-        f"{kind.name} {item.namespace}/{item.name}" if item.namespace else f"{kind.name} {item.name}"
-        for kind in kinds
-        if cluster.readable(kind)
-        for item in cluster.all(kind)
+        Subject(kind.name, item.name, item.namespace) for kind in kinds if cluster.readable(kind) for item in cluster.all(kind)
     ]
 
 
 def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
-    """Sort the canaries by what they found."""
+    """Report what the canaries found."""
     policies = _policies(facts.cluster)
     requests = {request.node: request for request in plan(facts.cluster)}
     if not requests and not policies:
-        yield Unseen("enforcement", f"there is no network policy; to try it all the same: kubectl netdoc check {ID}")
+        yield Unseen("enforcement", f"there is no network policy; to test it anyway run: kubectl netdoc check {ID}")
         return
     if not facts.vantages:
         raise Skip(facts.why_not or "no debug pod ran")
@@ -177,7 +176,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     if any(trial.stopped >= 0 for trials in live.values() for trial in trials):
         for node in sorted(node for node in live if _behind(facts.cluster, node, live[node])):
             yield Unseen(
-                f"enforcement on node {node}", "it has just joined, and its policy engine may still be starting", asked=True
+                f"enforcement on node {node}", "it joined just now, and its policy engine may still be starting", asked=True
             )
             del live[node]
     waited = max((reply.waited for reply in flown.values()), default=0.0)
@@ -190,22 +189,22 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
 
 
 def _grounded(cluster: Cluster, live: dict[str, list[CanaryTrial]]) -> Iterator[Unseen]:
-    """Canaries that reached nobody before there was a policy: that says nothing of enforcement."""
+    """Report canaries that reached nobody before the test policy existed: they say nothing about enforcement."""
     why = own_policies.isolated(cluster)
     for node, trials in live.items():
         if not trials:
-            reason = "netdoc's own pods could not reach each other before the policy" + (f": {why}" if why else "")
+            reason = "netdoc's own pods could not reach each other even before the test policy" + (f": {why}" if why else "")
             yield Unseen(f"enforcement on node {node}", reason, asked=True)
 
 
 def _behind(cluster: Cluster, node: str, trials: list[CanaryTrial]) -> bool:
-    """Whether a node that has just joined does not follow policies yet."""
+    """Tell whether a node that joined just now does not follow policies yet."""
     return (node in joining(cluster) or not cluster.readable(NODE)) and any(
         trial.stopped < 0 or trial.again < 0 for trial in trials
     )
 
 
-def _verdict(live: dict[str, list[CanaryTrial]], policies: list[str], waited: float) -> Iterator[Finding]:
+def _verdict(live: dict[str, list[CanaryTrial]], policies: list[Subject], waited: float) -> Iterator[Finding]:
     open_ways = {node: [trial for trial in trials if trial.stopped < 0] for node, trials in live.items()}
     nowhere = [node for node, ways in open_ways.items() if len(ways) == len(live[node])]
     if live and len(nowhere) == len(live):
@@ -230,7 +229,7 @@ def _verdict(live: dict[str, list[CanaryTrial]], policies: list[str], waited: fl
 
 
 def _one_way(live: dict[str, list[CanaryTrial]]) -> str:
-    """The direction that is enforced on no node while the other is on all."""
+    """Return the direction that no node enforces while all enforce the other; "" if there is none."""
     trials = [trial for those in live.values() for trial in those]
     by_way = [(way, {trial.stopped >= 0 for trial in trials if trial.direction == way}) for way in ("Ingress", "Egress")]
     never = [way for way, stopped in by_way if stopped == {False}]
@@ -245,12 +244,11 @@ def _times(node: str, stopped: list[CanaryTrial], waited: float) -> Iterator[Fin
 
 check = Check(
     id=ID,
-    title="Network policies, where there are any, are enforced",
+    title="Network policies, if there are any, are enforced",
     prefix="ENF",
     needs=Needs(kinds=(NETWORK_POLICY,), optional=(NODE, NAMESPACE, POD, *POLICIES[1:]), tier=Tier.PODS, makes=(Made.POLICIES,)),
     codes=(NOTHING_ENFORCES, NODE_DOES_NOT, ONE_WAY, NOT_LIFTED, WOULD_NOT, LATE),
     plan=plan,
     analyse=analyse,
     thresholds=(SLOW,),
-    doc=__doc__ or "",
 )

@@ -78,7 +78,7 @@ FOREIGN_CERTIFICATE = Code(
 
 
 def requests(cluster: Cluster, node: str, address: Address) -> list[Connect | Certificate]:
-    """Return the requests that test an API server from a node: a connection and, if the cluster's CA is known, its certificate."""
+    """Return the requests that test an API server from a node: a connection and, if the CA is known, its certificate."""
     roots = cluster.all(ROOT_CERTIFICATE) if cluster.readable(ROOT_CERTIFICATE) else ()
     certificates = [Certificate(node, address, API_NAME, root.data.pem) for root in roots if root.data.pem]
     return [Connect(node, address), *certificates[:1]]
