@@ -26,9 +26,9 @@ from kubectl_netdoc.policy.coverage import Coverage
 from kubectl_netdoc.policy.dns_access import STRANGERS
 from kubectl_netdoc.policy.engine import Engine
 from kubectl_netdoc.policy.flaws import flaws
-from kubectl_netdoc.reachability.endpoints import find
 from kubectl_netdoc.reachability.explain import why
-from kubectl_netdoc.reachability.story import Question
+from kubectl_netdoc.reachability.explanation import Question
+from kubectl_netdoc.reachability.named_end import find
 from kubectl_netdoc.records.base import convert
 from kubectl_netdoc.records.kinds import KINDS
 

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from kubectl_netdoc.core.cluster import Cluster
     from kubectl_netdoc.core.facts import Facts
     from kubectl_netdoc.policy.engine import Engine
-    from kubectl_netdoc.reachability.ask import Asked
-    from kubectl_netdoc.reachability.probe import Tried
-    from kubectl_netdoc.reachability.story import Question, Story
+    from kubectl_netdoc.reachability.explanation import Explanation, Question
+    from kubectl_netdoc.reachability.probe import ProbeResult
+    from kubectl_netdoc.reachability.question_run import QuestionSource
     from kubectl_netdoc.records.base import Kind
     from kubectl_netdoc.sources import Source
     from kubectl_netdoc.sources.live.source import LiveSource
@@ -47,27 +47,27 @@ def command(source: str, destination: str, protocol: str, origin: str, output: s
     be told.
     """
     from kubectl_netdoc.engine import registry
-    from kubectl_netdoc.reachability.ask import Asked, answer, telling
-    from kubectl_netdoc.reachability.endpoints import NoSuchPlace
+    from kubectl_netdoc.reachability.named_end import NoSuchEnd
+    from kubectl_netdoc.reachability.question_run import QuestionSource, answer, relevant_checks
     from kubectl_netdoc.report.why import render
 
     _fitting(origin, flags)
     place = recorded_source(origin) if origin else _live(flags)
     kinds = policy_kinds(*_read())
     namespace = flags["namespaces"][0] if flags["namespaces"] else getattr(getattr(place, "client", None), "namespace", "default")
-    asked = Asked(place, kinds, _compiled, _question(source, destination, protocol, namespace), probed=flags["probe"])
+    asked = QuestionSource(place, kinds, _compiled, _question(source, destination, protocol, namespace), probed=flags["probe"])
     known = registry.load()
     if flags["probe"]:
         _ready_to_try(asked, flags)
     try:
         with show_progress() as shown:
-            story, facts = answer(asked, known, telling(known.checks, not origin, flags["probe"]), shown)
-    except NoSuchPlace as error:
+            explanation, facts = answer(asked, known, relevant_checks(known.checks, not origin, flags["probe"]), shown)
+    except NoSuchEnd as error:
         raise click.UsageError(str(error)) from error
     tell_missing(facts.cluster, kinds)
-    tried = _tried(place, asked, story, facts, flags) if flags["probe"] else []
-    click.echo(render(story, tried, output), nl=False)
-    return int(story.answer != "yes" or any(one.agrees is False for one in tried))
+    tried = _tried(place, asked, explanation, facts, flags) if flags["probe"] else []
+    click.echo(render(explanation, tried, output), nl=False)
+    return int(explanation.answer != "yes" or any(one.agrees is False for one in tried))
 
 
 def _read() -> tuple[Kind[Any], ...]:
@@ -98,8 +98,8 @@ def _compiled(cluster: Cluster) -> Engine:
 
 def _question(source: str, destination: str, protocol: str, namespace: str) -> Callable[[Engine], Question]:
     """Return what finds both ends; a name is searched from the source's own namespace on, as its resolver does."""
-    from kubectl_netdoc.reachability.endpoints import find, split_port
-    from kubectl_netdoc.reachability.story import Question
+    from kubectl_netdoc.reachability.explanation import Question
+    from kubectl_netdoc.reachability.named_end import find, split_port
 
     def ask(engine: Engine) -> Question:
         name, port = split_port(destination)
@@ -109,21 +109,21 @@ def _question(source: str, destination: str, protocol: str, namespace: str) -> C
     return ask
 
 
-def _ready_to_try(asked: Asked, flags: dict[str, Any]) -> None:
+def _ready_to_try(asked: QuestionSource, flags: dict[str, Any]) -> None:
     """Have it refused, or agreed to, before anything is measured."""
     ask = asked.ask
 
     def agreed(engine: Engine) -> Question:
         from kubectl_netdoc.reachability import probe
+        from kubectl_netdoc.reachability.connection_path import ConnectionPath
         from kubectl_netdoc.reachability.translation import translate
-        from kubectl_netdoc.reachability.way import Way
         from kubectl_netdoc.records.kinds import POD
 
         question = ask(engine)
         end = next((end for end in question.source.ends if end.node), None)
         if end is None:
             raise click.UsageError(f"{question.source.text} runs on no node that is known: there is nowhere to try it from")
-        if not probe.requests(Way(engine, question, translate(engine, question)[0]), end.node):
+        if not probe.requests(ConnectionPath(engine, question, translate(engine, question)[0]), end.node):
             raise click.UsageError("--probe needs a TCP port and a destination with an address: DEST:PORT")
         if flags["target"]:
             _agree(end.label, engine.cluster.get(POD, *end.pod) is not None, flags["yes"])
@@ -132,21 +132,25 @@ def _ready_to_try(asked: Asked, flags: dict[str, Any]) -> None:
     asked.ask = agreed
 
 
-def _tried(place: Source, asked: Asked, story: Story, facts: Facts, flags: dict[str, Any]) -> list[Tried]:
+def _tried(
+    place: Source, asked: QuestionSource, explanation: Explanation, facts: Facts, flags: dict[str, Any]
+) -> list[ProbeResult]:
     """What it came to from a debug pod on the source's node, and from inside the source where that was asked for."""
     from kubectl_netdoc.reachability import probe
     from kubectl_netdoc.records.kinds import POD
     from kubectl_netdoc.sources.live.source import LiveSource
 
-    end = next(end for end in story.question.source.ends if end.node)
-    tried = [probe.from_node(asked.engine, story, end.node, request, to, facts.reply(request)) for request, to in asked.attempts]
+    end = next(end for end in explanation.question.source.ends if end.node)
+    tried = [
+        probe.from_node(asked.engine, explanation, end.node, request, to, facts.reply(request)) for request, to in asked.attempts
+    ]
     pod = facts.cluster.get(POD, *end.pod) if flags["target"] else None
     if pod is None or not isinstance(place, LiveSource):
         return tried
-    return tried + _inside(place, asked.engine, story, asked.attempts, pod)
+    return tried + _inside(place, asked.engine, explanation, asked.attempts, pod)
 
 
-def _inside(place: LiveSource, engine: Engine, story: Story, attempts: list[Any], pod: Any) -> list[Tried]:
+def _inside(place: LiveSource, engine: Engine, explanation: Explanation, attempts: list[Any], pod: Any) -> list[ProbeResult]:
     from kubectl_netdoc.measurements.base import Lost
     from kubectl_netdoc.reachability import probe
     from kubectl_netdoc.sources.live import ephemeral_container
@@ -156,7 +160,7 @@ def _inside(place: LiveSource, engine: Engine, story: Story, attempts: list[Any]
     asked = tuple(request for request, _ in attempts)
     replies = ephemeral_container.measure(place.client, pod, image, asked, seconds=30.0)
     source = engine.pod(pod)
-    return [probe.from_inside(engine, story, source, r, to, replies.get(r, Lost("no reply"))) for r, to in attempts]
+    return [probe.from_inside(engine, explanation, source, r, to, replies.get(r, Lost("no reply"))) for r, to in attempts]
 
 
 def _agree(label: str, is_pod: bool, yes: bool) -> None:

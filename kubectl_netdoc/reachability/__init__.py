@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Can A reach B? What is on the way, what was measured of it, and which findings strike it."""
+"""Can A reach B? What lies between them, what was measured there, and which findings concern that connection."""

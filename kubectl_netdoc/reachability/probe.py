@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a connection came to when it was tried, held against what the policies predict."""
+"""What happened when the connection was tried, compared with what the policies predict."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from kubectl_netdoc.policy.engine import Engine
 from kubectl_netdoc.policy.ports import Ports
 from kubectl_netdoc.policy.verdict import End, Verdict
 from kubectl_netdoc.probes import own_policies
-from kubectl_netdoc.reachability.story import MOST_ENDS, Story, family
-from kubectl_netdoc.reachability.way import Way
+from kubectl_netdoc.reachability.connection_path import ConnectionPath
+from kubectl_netdoc.reachability.explanation import MOST_ENDS, Explanation, family
 
 MOST = 3
-"""Endpoints that are tried."""
+"""Endpoints that are tried at most."""
 
 
 @dataclass(frozen=True, slots=True)
-class Tried:
+class ProbeResult:
     """One try: from where, to what, the outcome ("" where there is none), what was predicted, and what that comes to.
 
     ``allowed`` is the prediction; None where there is none.
@@ -40,34 +40,41 @@ Attempts = list[tuple[Connect, End | None]]
 """What is tried, and the endpoint that it is (None: the Service's address)."""
 
 
-def requests(way: Way, node: str) -> Attempts:
+def requests(path: ConnectionPath, node: str) -> Attempts:
     """Return what to try: the ClusterIP (None) and endpoints, on each port that was asked for, if that is one."""
-    service, question = way.destination.service, way.question
+    service, question = path.destination.service, path.question
     found: Attempts = []
     if service is not None and service.spec.cluster_ip not in ("", "None"):
         wanted = [p.port for p in service.spec.ports if p.protocol == "TCP" and question.port in (str(p.port), p.name)]
         found += ((Connect(node, Address(service.spec.cluster_ip, port)), None) for port in wanted)
-    numbers = [low for protocol, low, high in way.asked.ranges() if low == high and protocol == "TCP"]
+    numbers = [low for protocol, low, high in path.asked.ranges() if low == high and protocol == "TCP"]
     for end in question.destination.ends[:MOST]:
         for address in end.addresses[:1]:
             found += ((Connect(node, Address(str(address), number)), end) for number in numbers[:MOST])
     return found
 
 
-def from_node(engine: Engine, story: Story, node: str, request: Connect, end: End | None, reply: Reply) -> Tried:
+def from_node(
+    engine: Engine, explanation: Explanation, node: str, request: Connect, end: End | None, reply: Reply
+) -> ProbeResult:
     """Judge a try of a debug pod: it has its own labels, so it is held against what the policies say of itself."""
     found = _judge(
-        f"netdoc's pod on node {node}", request, reply, _predicted(engine, own_policies.end(engine, node), story, request, end)
+        f"netdoc's pod on node {node}",
+        request,
+        reply,
+        _predicted(engine, own_policies.end(engine, node), explanation, request, end),
     )
-    meant = next((one for one in story.question.source.ends if one.node == node), None)
-    if meant is None or _predicted(engine, meant, story, request, end).allowed == found.allowed:
+    meant = next((one for one in explanation.question.source.ends if one.node == node), None)
+    if meant is None or _predicted(engine, meant, explanation, request, end).allowed == found.allowed:
         return found
     return replace(found, meaning=f"{found.meaning}; policies treat {meant} otherwise: --target tries it from inside")
 
 
-def from_inside(engine: Engine, story: Story, source: End, request: Connect, end: End | None, reply: Reply) -> Tried:
+def from_inside(
+    engine: Engine, explanation: Explanation, source: End, request: Connect, end: End | None, reply: Reply
+) -> ProbeResult:
     """Judge a try from inside the source itself."""
-    return _judge(f"inside {source}", request, reply, _predicted(engine, source, story, request, end))
+    return _judge(f"inside {source}", request, reply, _predicted(engine, source, explanation, request, end))
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +85,10 @@ class _Prediction:
     by: str = ""
 
 
-def _predicted(engine: Engine, source: End, story: Story, request: Connect, end: End | None) -> _Prediction:
+def _predicted(engine: Engine, source: End, explanation: Explanation, request: Connect, end: End | None) -> _Prediction:
     """What policies say of one source and one endpoint, or all that a ClusterIP may lead to; on the pods' ports."""
-    ends = (end,) if end else story.question.destination.ends[:MOST_ENDS]
-    asked = ports.of("TCP", request.to.port) if end else story.asked
+    ends = (end,) if end else explanation.question.destination.ends[:MOST_ENDS]
+    asked = ports.of("TCP", request.to.port) if end else explanation.asked
     verdicts = [engine.verdict(source, one, asked, family(one)) for one in ends]
     by = ", ".join(dict.fromkeys(str(ref) for verdict in verdicts for ref in verdict.by))
     said = {_said(verdict, asked) for verdict in verdicts}
@@ -94,15 +101,15 @@ def _said(verdict: Verdict, asked: Ports) -> bool | None:
     return verdict.allowed
 
 
-def _judge(vantage: str, request: Connect, reply: Reply, prediction: _Prediction) -> Tried:
+def _judge(vantage: str, request: Connect, reply: Reply, prediction: _Prediction) -> ProbeResult:
     address = f"[{request.to.ip}]:{request.to.port}" if ":" in request.to.ip else f"{request.to.ip}:{request.to.port}"
     allowed = prediction.allowed
     predicted = "not judged" if allowed is None else "allowed" if allowed else f"denied by {prediction.by}"
     if not isinstance(reply, ConnectReply):
         why = reply.reason if isinstance(reply, Lost) else "no usable answer"
-        return Tried(vantage, address, "", predicted, f"not tried: {why}", allowed=allowed)
+        return ProbeResult(vantage, address, "", predicted, f"not tried: {why}", allowed=allowed)
     agrees, meaning = _meaning(reply.outcome, allowed)
-    return Tried(vantage, address, str(reply.outcome), predicted, meaning, agrees, allowed)
+    return ProbeResult(vantage, address, str(reply.outcome), predicted, meaning, agrees, allowed)
 
 
 def _meaning(outcome: Outcome, allowed: bool | None) -> tuple[bool | None, str]:

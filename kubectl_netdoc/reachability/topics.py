@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where on a way each kind of finding acts: the table that `why` reads the findings of `check` by.
+"""Where each kind of finding acts on a connection: the table by which ``why`` reads the findings of ``check``.
 
-A finding is on a way where its subject is, or the nodes, paths and Services that its evidence names; what is declared here is
-only what that can't tell: at which hop it acts, for which use of the network, and at which end its nodes are meant. Codes that
-are not here (a plugin's) act where their subject stands.
+A finding concerns a connection by its subject, and by the nodes, node paths and Services that its evidence names. Declared here
+is only what those can't tell: at which hop it acts, for which use of the network, and which nodes its nodes are compared with.
+Codes that are not here (a plugin's) act where their subject is.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from enum import StrEnum
 
 
 class Use(StrEnum):
-    """What a connection makes use of, so that only some findings can strike it."""
+    """What a connection makes use of; a finding may act on connections with a certain use only."""
 
     ANY = "any"
     NAME = "a name that cluster DNS is asked for"
@@ -30,7 +30,7 @@ class Use(StrEnum):
 
 
 class At(StrEnum):
-    """Which nodes of a connection a finding's nodes are held against."""
+    """Which nodes of a connection a finding's nodes are compared with."""
 
     ANY = "any"
     FROM = "the source's"
@@ -41,22 +41,22 @@ class At(StrEnum):
 
 
 class Act(StrEnum):
-    """What a finding does to the connections that it is on the way of."""
+    """What a finding does to the connections that it concerns."""
 
-    STRIKES = "stops or weakens them, by its severity and by what was measured"
-    NEWCOMERS = "strikes pods that are only just made; those that have their network keep it"
+    AFFECTS = "stops or weakens them, by its severity and by what was measured"
+    NEWCOMERS = "affects only pods that are just being made; pods that have their network keep it"
     LATER = "does nothing to them today"
     OPENS = "lets through what a policy denies"
 
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """The hop at which a code acts ("": where its subject stands), for which use, at which nodes, and how."""
+    """The hop at which a code acts ("": where its subject is), for which use, at which nodes, and how."""
 
     hop: str = ""
     use: Use = Use.ANY
     at: At = At.ANY
-    act: Act = Act.STRIKES
+    act: Act = Act.AFFECTS
 
 
 _DNS = Topic("name", Use.NAME, At.FROM)
@@ -129,12 +129,12 @@ TOPICS = {
     "ENF": Topic("policies", Use.POLICY, At.ENDS, Act.OPENS),
     "ENF004": Topic("ingress", at=At.ENDS),
 }
-"""By the beginning of a code: the longest that fits counts."""
+"""By the beginning of a code; the longest match counts."""
 
 OWN_PREFIX = 3
 """Letters by which a check's codes begin."""
 
 
 def topic(code: str) -> Topic | None:
-    """Return where a code acts, or None where nothing is declared of it."""
+    """Return where a code acts, or None where nothing is declared for it."""
     return next((TOPICS[code[:length]] for length in range(len(code), OWN_PREFIX - 1, -1) if code[:length] in TOPICS), None)

@@ -6,25 +6,25 @@ from __future__ import annotations
 from kubectl_netdoc.policy import dns_access, ports
 from kubectl_netdoc.policy.engine import Engine
 from kubectl_netdoc.policy.ports import Ports
-from kubectl_netdoc.reachability.endpoints import NoSuchPlace, Place
-from kubectl_netdoc.reachability.story import Question
+from kubectl_netdoc.reachability.explanation import Question
+from kubectl_netdoc.reachability.named_end import NamedEnd, NoSuchEnd
 from kubectl_netdoc.records.kinds import ENDPOINT_SLICE
 from kubectl_netdoc.records.services import ServicePort
 
 
 def translate(engine: Engine, question: Question) -> tuple[Ports, str]:
-    """Return the ports on the pods that are meant, and the mapping in words; raises ``NoSuchPlace``."""
+    """Return the ports on the pods that are meant, and the mapping in words; raises ``NoSuchEnd``."""
     service, port, protocol = question.destination.service, question.port, question.protocol
     if service is None or question.destination.outside:
         if port and not port.isdigit():
-            raise NoSuchPlace(f"{question.destination.text} has no port named {port}: only a Service has names")
+            raise NoSuchEnd(f"{question.destination.text} has no port named {port}: only a Service has names")
         return (ports.of(protocol, int(port)) if port else ports.every(protocol)), ""
     if service.headless and port.isdigit():
         return ports.of(protocol, int(port)), f"{protocol} {port}, which nothing translates"
     entries = [p for p in service.spec.ports if p.protocol == protocol and (not port or port in (str(p.port), p.name))]
     if not entries:
         there = ", ".join(f"{p.protocol} {p.port}" for p in service.spec.ports) or "no port"
-        raise NoSuchPlace(f"{question.destination.text} has no port {protocol} {port or ''}; it has {there}".replace("  ", " "))
+        raise NoSuchEnd(f"{question.destination.text} has no port {protocol} {port or ''}; it has {there}".replace("  ", " "))
     meant, words = ports.NONE, []
     for entry in entries:
         leads = numbers(engine, question.destination, entry)
@@ -35,10 +35,10 @@ def translate(engine: Engine, question: Question) -> tuple[Ports, str]:
     return meant, "; ".join(words)
 
 
-def numbers(engine: Engine, place: Place, entry: ServicePort) -> set[int]:
+def numbers(engine: Engine, named_end: NamedEnd, entry: ServicePort) -> set[int]:
     """The pods' ports that a port of a Service leads to: of a headless one what its SRV records tell."""
-    known = dns_access.target_numbers(entry, place.specs)
-    if known or place.service is None or not engine.cluster.readable(ENDPOINT_SLICE):
+    known = dns_access.target_numbers(entry, named_end.specs)
+    if known or named_end.service is None or not engine.cluster.readable(ENDPOINT_SLICE):
         return known
-    slices = engine.cluster.slices_of(place.service)
+    slices = engine.cluster.slices_of(named_end.service)
     return {p.port for item in slices for p in item.ports if p.name == entry.name and p.protocol == entry.protocol and p.port}

@@ -16,15 +16,15 @@ from kubectl_netdoc.measurements.connect import ConnectReply
 from kubectl_netdoc.policy.engine import Engine
 from kubectl_netdoc.probes import own_policies
 from kubectl_netdoc.reachability import probe as trial
-from kubectl_netdoc.reachability.endpoints import find
+from kubectl_netdoc.reachability.connection_path import ConnectionPath
 from kubectl_netdoc.reachability.explain import why
-from kubectl_netdoc.reachability.probe import Tried
-from kubectl_netdoc.reachability.story import Question
-from kubectl_netdoc.reachability.way import Way
+from kubectl_netdoc.reachability.explanation import Question
+from kubectl_netdoc.reachability.named_end import find
+from kubectl_netdoc.reachability.probe import ProbeResult
 from kubectl_netdoc.testing import make_cluster, make_pod, make_policy, make_service
 from tests.support.commandline import Netdoc, complaint, in_process
 
-WORLD = """
+ALL_ADDRESSES = """
 apiVersion: apps/v1
 kind: Deployment
 metadata: {name: web, namespace: shop}
@@ -86,7 +86,7 @@ def netdoc(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) 
 
 def folder(path: Path, *policies: tuple[str, str], more: str = "") -> Path:
     """The world's manifests, and policies of shop."""
-    documents = [WORLD, more]
+    documents = [ALL_ADDRESSES, more]
     for name, spec in policies:
         item = {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": name, "namespace": "shop"}}
         documents.append(yaml.safe_dump(item | {"spec": yaml.safe_load(spec)}))
@@ -255,7 +255,7 @@ def test_options_that_need_a_cluster(netdoc: Netdoc, tmp_path: Path, options: tu
 # --probe
 
 
-def tried(policies: tuple[str, ...], outcome: Outcome | None, source: str = "web", *, cluster_ip: bool = False) -> Tried:
+def tried(policies: tuple[str, ...], outcome: Outcome | None, source: str = "web", *, cluster_ip: bool = False) -> ProbeResult:
     """What a try comes to: from netdoc's pod on n1, or from inside where the source is ``inside``."""
     db = make_pod("db-1", labels={"app": "db"}, ip="10.0.0.2", node="n2", ports={"sql": 5432})
     web = make_pod("web-1", labels={"app": "web"}, ip="10.0.0.1")
@@ -265,7 +265,7 @@ def tried(policies: tuple[str, ...], outcome: Outcome | None, source: str = "web
     engine = Engine(cluster, ((cluster.own_namespace, own_policies.LABELS),))
     ends = find(engine, "pod/web-1", "shop"), find(engine, "svc/db", "shop")
     story = why(engine, Facts(cluster, Measured()), Question(*ends, "5000"))
-    request, end = trial.requests(Way(engine, story.question, story.asked), "n1")[0 if cluster_ip else -1]
+    request, end = trial.requests(ConnectionPath(engine, story.question, story.asked), "n1")[0 if cluster_ip else -1]
     reply = Lost("no pod") if outcome is None else ConnectReply(outcome, 1.0)
     if source == "inside":
         return trial.from_inside(engine, story, story.question.source.ends[0], request, end, reply)

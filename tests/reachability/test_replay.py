@@ -14,9 +14,9 @@ from kubectl_netdoc.engine import registry, root_causes
 from kubectl_netdoc.engine.run import Run, analyse, run
 from kubectl_netdoc.policy.engine import Engine
 from kubectl_netdoc.probes import own_policies
-from kubectl_netdoc.reachability.endpoints import find, split_port
 from kubectl_netdoc.reachability.explain import why
-from kubectl_netdoc.reachability.story import Question, Story
+from kubectl_netdoc.reachability.explanation import Explanation, Question
+from kubectl_netdoc.reachability.named_end import find, split_port
 from kubectl_netdoc.sources import bundle
 from tests.checks import cases_of, registered
 
@@ -96,7 +96,7 @@ def recorded(name: str) -> tuple[Run, Engine]:
     return whole, Engine(whole.cluster, ((whole.cluster.own_namespace, own_policies.LABELS),))
 
 
-def asked(name: str, source: str, destination: str) -> Story:
+def asked(name: str, source: str, destination: str) -> Explanation:
     whole, engine = recorded(name)
     place, port = split_port(destination)
     start = find(engine, source, "shop")
@@ -104,7 +104,7 @@ def asked(name: str, source: str, destination: str) -> Story:
     return why(engine, Facts(whole.cluster, whole.measured), question, whole.report.findings)
 
 
-def told(story: Story) -> tuple[str, list[tuple[str, str, tuple[str, ...]]]]:
+def told(story: Explanation) -> tuple[str, list[tuple[str, str, tuple[str, ...]]]]:
     """The answer, and what each hop that is not well says: for the message of a failed test."""
     return story.answer, [(hop.name, str(hop.answer), hop.codes) for hop in story.hops if hop.answer not in ("ok", "-")]
 

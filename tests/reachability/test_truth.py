@@ -26,9 +26,9 @@ from kubectl_netdoc.measurements.dns import DnsReply
 from kubectl_netdoc.policy import ports
 from kubectl_netdoc.policy.engine import Engine
 from kubectl_netdoc.probes import own_policies
-from kubectl_netdoc.reachability.endpoints import NoSuchPlace, find
 from kubectl_netdoc.reachability.explain import why
-from kubectl_netdoc.reachability.story import Question, Story, family
+from kubectl_netdoc.reachability.explanation import Explanation, Question, family
+from kubectl_netdoc.reachability.named_end import NoSuchEnd, find
 from kubectl_netdoc.records.kinds import NETWORK_POLICY, POD, SERVICE
 from kubectl_netdoc.testing import Case
 from tests.checks import cases_of, registered
@@ -63,19 +63,19 @@ def questions(engine: Engine) -> Iterator[Question]:
                     yield Question(source, find(engine, text, pod.namespace, pod.namespace), port)
 
 
-def stories(engine: Engine, facts: Facts, findings: tuple[Finding, ...]) -> Iterator[Story]:
+def stories(engine: Engine, facts: Facts, findings: tuple[Finding, ...]) -> Iterator[Explanation]:
     for question in questions(engine):
         try:
             yield why(engine, facts, question, findings)
-        except NoSuchPlace:  # a Service of other ports
+        except NoSuchEnd:  # a Service of other ports
             continue
 
 
-def node(story: Story) -> str:
+def node(story: Explanation) -> str:
     return story.question.source.ends[0].node
 
 
-def failed(story: Story, facts: Facts, engine: Engine) -> Iterator[str]:
+def failed(story: Explanation, facts: Facts, engine: Engine) -> Iterator[str]:
     """What was tried on the source's node and did not come through, though no policy keeps netdoc's pod from it."""
     me = own_policies.end(engine, node(story))
     for protocol, low, high in story.asked.ranges():
@@ -87,14 +87,14 @@ def failed(story: Story, facts: Facts, engine: Engine) -> Iterator[str]:
                 yield f"{end.addresses[0]}:{low} {reply.outcome}"
 
 
-def deaf(story: Story, facts: Facts) -> bool:
+def deaf(story: Explanation, facts: Facts) -> bool:
     """Whether names were asked for on the source's node and none was answered."""
     reply = facts.reply(cluster_dns.lookup(facts.cluster, node(story)))
     asks = bool(story.question.destination.by_name) and any(hop.name == "name" and "may ask" in hop.text for hop in story.hops)
     return asks and isinstance(reply, DnsReply) and not any(sample.outcome is Outcome.OK for sample in reply.samples)
 
 
-def worked(story: Story, facts: Facts) -> bool:
+def worked(story: Explanation, facts: Facts) -> bool:
     """Whether the Service's address and every endpoint were tried on the source's node and accepted."""
     question, service = story.question, story.question.destination.service
     if service is None or service.headless or not question.port.isdigit():
@@ -107,7 +107,7 @@ def worked(story: Story, facts: Facts) -> bool:
     return len(tries) > 1 and all(isinstance(reply, ConnectReply) and reply.outcome is Outcome.OK for reply in replies)
 
 
-def named(story: Story, findings: Iterable[Finding], seen_from: dict[str, bool]) -> Iterator[str]:
+def named(story: Explanation, findings: Iterable[Finding], seen_from: dict[str, bool]) -> Iterator[str]:
     """The ``fail`` findings that name the Service, a pod of either end, or the path between their nodes."""
     question, service = story.question, story.question.destination.service
     ends = (*question.source.ends, *question.destination.ends)

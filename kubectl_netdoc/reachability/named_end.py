@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What people call the ends of a connection: ``pod/x deploy/y svc/z node/n IP name.example``, as kubectl names things."""
+"""The ends of a connection as people name them: ``pod/x deploy/y svc/z node/n IP name.example``, as in kubectl."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ KINDS = {
     "Service": ("service", "services", "svc"),
     "Node": ("node", "nodes", "no"),
 }
-"""Kinds and what kubectl calls them."""
+"""Kinds and kubectl's names of them."""
 
 
-class NoSuchPlace(Exception):
-    """A text that names nothing; says what is there instead."""
+class NoSuchEnd(Exception):
+    """A text that names no end of a connection; the message says what there is instead."""
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """An end as it was named: the ends that are meant, and the Service or the name outside that leads to them.
+class NamedEnd:
+    """An end of a connection as it was named: the pods, nodes or addresses that are meant, and what leads to them.
 
     ``labels``: by which a policy can select it. ``specs``: of its pods or templates. ``outside``: a name that only DNS can
     resolve. ``by_name``: the name that was asked for; ``by_address``: whether it was an address. ``owners``: what made its pods.
@@ -63,9 +63,9 @@ class Place:
 
 
 def split_port(text: str) -> tuple[str, str]:
-    """Split DEST:PORT; no port is "". An IPv6 address with a port stands in brackets. Raises ``NoSuchPlace`` for a URL."""
+    """Split DEST:PORT; no port is "". An IPv6 address with a port stands in brackets. Raises ``NoSuchEnd`` for a URL."""
     if "://" in text:
-        raise NoSuchPlace(f"{text} is a URL: a name and a port are wanted, as in example.com:443")
+        raise NoSuchEnd(f"{text} is a URL: a name and a port are wanted, as in example.com:443")
     if text.startswith("["):
         address, _, rest = text[1:].partition("]")
         return address, rest.removeprefix(":")
@@ -75,8 +75,8 @@ def split_port(text: str) -> tuple[str, str]:
     return name, port
 
 
-def find(engine: Engine, text: str, namespace: str, searched: str = "") -> Place:
-    """Return what a text names; ``[NAMESPACE/]KIND/NAME``, an address, or a name. Raises ``NoSuchPlace``.
+def find(engine: Engine, text: str, namespace: str, searched: str = "") -> NamedEnd:
+    """Return what a text names; ``[NAMESPACE/]KIND/NAME``, an address, or a name. Raises ``NoSuchEnd``.
 
     ``searched``: the namespace whose names a name is searched among, where that is not ``namespace``: the source's own.
     """
@@ -84,19 +84,19 @@ def find(engine: Engine, text: str, namespace: str, searched: str = "") -> Place
     if len(parts) in (2, 3):
         return _object(engine, parts[-2].lower(), parts[-1], parts[0] if len(parts) == 3 else namespace)
     if len(parts) > 3 or not text:
-        raise NoSuchPlace(f"{text!r} is no [NAMESPACE/]KIND/NAME, no address and no name")
+        raise NoSuchEnd(f"{text!r} is no [NAMESPACE/]KIND/NAME, no address and no name")
     try:
         address = ipaddress.ip_address(text)
     except ValueError:
         return _name(engine, text, searched or namespace)
     service = _service_at(engine.cluster, address)
     if service is not None:
-        place = of_service(engine, service)
-        return replace(place, text=f"{text} ({place.text})", by_address=True)
+        named_end = of_service(engine, service)
+        return replace(named_end, text=f"{text} ({named_end.text})", by_address=True)
     end = engine.address(text)
     pod = _pod(engine, end)
     labels, specs = (tuple(sorted(pod.metadata.labels.items())), (pod.spec,)) if pod else ((), ())
-    return Place(text if end.label == text else f"{text} ({end})", _namespace(end), (end,), labels, specs=specs)
+    return NamedEnd(text if end.label == text else f"{text} ({end})", _namespace(end), (end,), labels, specs=specs)
 
 
 def _service_at(cluster: Cluster, address: Address) -> Service | None:
@@ -116,10 +116,10 @@ def _pod(engine: Engine, end: End) -> Pod | None:
     return engine.cluster.get(POD, *end.pod) if end.pod != ("", "") else None
 
 
-def _object(engine: Engine, word: str, name: str, namespace: str) -> Place:
+def _object(engine: Engine, word: str, name: str, namespace: str) -> NamedEnd:
     kind = next((kind for kind, words in KINDS.items() if word in words), "")
     if not kind:
-        raise NoSuchPlace(f"{word!r} is no kind that can be an end: {', '.join(words[-1] for words in KINDS.values())}")
+        raise NoSuchEnd(f"{word!r} is no kind that can be an end: {', '.join(words[-1] for words in KINDS.values())}")
     if kind == "Node":
         return _node(engine, name)
     if kind == "Service":
@@ -128,24 +128,24 @@ def _object(engine: Engine, word: str, name: str, namespace: str) -> Place:
         pod = engine.cluster.get(POD, namespace, name)
         if pod is None:
             there = (pod.name for pod in engine.cluster.pods_in(namespace))
-            raise NoSuchPlace(f"there is no Pod {namespace}/{name}{_elsewhere(engine.cluster, kind, name) or _others(there)}")
+            raise NoSuchEnd(f"there is no Pod {namespace}/{name}{_elsewhere(engine.cluster, kind, name) or _others(there)}")
         if pod.finished:
-            raise NoSuchPlace(f"Pod {namespace}/{name} has ended ({pod.status.phase}): it has no network any more")
+            raise NoSuchEnd(f"Pod {namespace}/{name} has ended ({pod.status.phase}): it has no network any more")
         return _of_pod(engine, pod)
     ref = WorkloadRef(kind, namespace, name)
     peers = workloads.peers(engine, namespace)
     peer = next((peer for peer in peers if peer.ref == ref), None) or _below(peers, ref)
     if peer is None:
         hint = _elsewhere(engine.cluster, kind, name) or _others(p.ref.name for p in peers if p.ref.kind == kind)
-        raise NoSuchPlace(f"there is no {ref} with pods or a template{hint}")
+        raise NoSuchEnd(f"there is no {ref} with pods or a template{hint}")
     return _of_peer(engine, peer)
 
 
-def _of_pod(engine: Engine, pod: Pod, by_name: str = "") -> Place:
+def _of_pod(engine: Engine, pod: Pod, by_name: str = "") -> NamedEnd:
     owners = tuple(WorkloadRef(owner.kind, pod.namespace, owner.name) for owner in pod.metadata.owner_references)
     labels = tuple(sorted(pod.metadata.labels.items()))
     text = f"Pod {pod.namespace}/{pod.name}"
-    return Place(text, pod.namespace, (engine.pod(pod),), labels, specs=(pod.spec,), by_name=by_name, owners=owners)
+    return NamedEnd(text, pod.namespace, (engine.pod(pod),), labels, specs=(pod.spec,), by_name=by_name, owners=owners)
 
 
 def _below(peers: list[Peer], ref: WorkloadRef) -> Peer | None:
@@ -157,19 +157,19 @@ def _below(peers: list[Peer], ref: WorkloadRef) -> Peer | None:
     return None
 
 
-def _of_peer(engine: Engine, peer: Peer) -> Place:
+def _of_peer(engine: Engine, peer: Peer) -> NamedEnd:
     labels = set(peer.labels[0].items()).intersection(*(found.items() for found in peer.labels)) if peer.labels else set()
     ends = tuple(map(engine.pod, peer.pods)) if peer.pods else peer.ends
     specs = (*(pod.spec for pod in peer.pods), *(template.spec for template in peer.templates))
-    return Place(str(peer.ref), peer.ref.namespace, ends, tuple(sorted(labels)), specs=specs, owners=(peer.ref,))
+    return NamedEnd(str(peer.ref), peer.ref.namespace, ends, tuple(sorted(labels)), specs=specs, owners=(peer.ref,))
 
 
-def _node(engine: Engine, name: str) -> Place:
+def _node(engine: Engine, name: str) -> NamedEnd:
     node: Node | None = engine.cluster.get(NODE, "", name) if engine.cluster.readable(NODE) else None
     found = [item.address for item in node.status.addresses if item.type == "InternalIP"] if node else []
     if not found:
-        raise NoSuchPlace(f"there is no Node {name} with an address{_others(engine.cluster.node_names())}")
-    return Place(f"Node {name}", "", (engine.address(found[0]),))
+        raise NoSuchEnd(f"there is no Node {name} with an address{_others(engine.cluster.node_names())}")
+    return NamedEnd(f"Node {name}", "", (engine.address(found[0]),))
 
 
 def _service(cluster: Cluster, name: str, namespace: str) -> Service:
@@ -190,7 +190,7 @@ def _others(names: object) -> str:
     return f"; there is {', '.join(found)}" if found else ""
 
 
-def of_service(engine: Engine, service: Service, by_name: str = "") -> Place:
+def of_service(engine: Engine, service: Service, by_name: str = "") -> NamedEnd:
     """Return a Service with the ends behind it: ready endpoints, else the pods or templates that it selects."""
     cluster, text = engine.cluster, f"Service {service.namespace}/{service.name}"
     if service.spec.external_name:
@@ -203,10 +203,10 @@ def of_service(engine: Engine, service: Service, by_name: str = "") -> Place:
         ends = tuple(end for peer in selected for end in peer.ends)
         specs = tuple(template.spec for peer in selected for template in peer.templates)
     labels, owners = tuple(sorted(service.spec.selector.items())), tuple(peer.ref for peer in selected)
-    return Place(text, service.namespace, ends, labels, service, specs, by_name=by_name, owners=owners)
+    return NamedEnd(text, service.namespace, ends, labels, service, specs, by_name=by_name, owners=owners)
 
 
-def _alias(engine: Engine, service: Service, by_name: str) -> Place:
+def _alias(engine: Engine, service: Service, by_name: str) -> NamedEnd:
     """What an ExternalName leads to: a Service of the cluster's, by as many aliases as there are, or a name outside."""
     text, seen, name = f"Service {service.namespace}/{service.name}", [service], service.spec.external_name
     while (target := _named(engine, name)) is not None and target.spec.external_name and target not in seen:
@@ -215,10 +215,10 @@ def _alias(engine: Engine, service: Service, by_name: str) -> Place:
     if target is None or target in seen:
         missing = name if target is None and _key(engine, name) else ""
         outside = service.spec.external_name
-        return Place(text, service.namespace, service=service, outside=outside, by_name=by_name, missing=missing)
-    place = of_service(engine, target, by_name or name)
+        return NamedEnd(text, service.namespace, service=service, outside=outside, by_name=by_name, missing=missing)
+    named_end = of_service(engine, target, by_name or name)
     aliases = tuple((each.namespace, each.name) for each in seen)
-    return replace(place, text=f"{text} (another name of {place.text})", aliases=aliases)
+    return replace(named_end, text=f"{text} (another name of {named_end.text})", aliases=aliases)
 
 
 def _named(engine: Engine, name: str) -> Service | None:
@@ -255,20 +255,20 @@ def _is_address(text: str) -> bool:
     return True
 
 
-def _name(engine: Engine, text: str, namespace: str) -> Place:
+def _name(engine: Engine, text: str, namespace: str) -> NamedEnd:
     """A name of the cluster's is its Service, or a pod of one; any other is outside. As a pod's resolver searches it."""
     if not text.strip("0123456789.") or ":" in text:
-        raise NoSuchPlace(f"{text} is no address")
+        raise NoSuchEnd(f"{text} is no address")
     domain = cluster_dns.domain(engine.cluster)
-    missed: NoSuchPlace | None = None
+    missed: NoSuchEnd | None = None
     for name in _searched(text, namespace, domain):
         try:
-            place = _in_cluster(engine, name, domain, text)
-        except NoSuchPlace as error:  # the resolver goes on with its search list
+            named_end = _in_cluster(engine, name, domain, text)
+        except NoSuchEnd as error:  # the resolver goes on with its search list
             missed = missed or error
             continue
-        if place is not None:
-            return place
+        if named_end is not None:
+            return named_end
     if missed is not None:
         raise missed
     words = text.rstrip(".").removesuffix(f".{domain}").split(".")
@@ -277,7 +277,7 @@ def _name(engine: Engine, text: str, namespace: str) -> Place:
     if "svc" in words[2:]:
         end = words.index("svc", 2)
         raise _no_service(engine.cluster, words[end - 2], words[end - 1])
-    return Place(text, outside=text, by_name=text)
+    return NamedEnd(text, outside=text, by_name=text)
 
 
 NDOTS = 5
@@ -292,7 +292,7 @@ def _searched(text: str, namespace: str, domain: str) -> list[str]:
     return [text, *found] if text.count(".") >= NDOTS else [*found, text]
 
 
-def _in_cluster(engine: Engine, name: str, domain: str, text: str) -> Place | None:
+def _in_cluster(engine: Engine, name: str, domain: str, text: str) -> NamedEnd | None:
     """What a whole name is, by the schema of cluster DNS: [POD.]SERVICE.NAMESPACE.svc or ADDRESS.NAMESPACE.pod."""
     if not name.endswith(f".{domain}"):
         return None
@@ -312,7 +312,7 @@ def _dotted(label: str) -> str:
     return label.replace("-", "." if label.count("-") == 3 else ":")
 
 
-def _behind(engine: Engine, service: Service, host: str, text: str) -> Place:
+def _behind(engine: Engine, service: Service, host: str, text: str) -> NamedEnd:
     """The pod of a Service that has a name of its own: one of a StatefulSet's, or one by its address."""
     pods = engine.cluster.pods_of(service)
     for pod in pods:
@@ -323,13 +323,13 @@ def _behind(engine: Engine, service: Service, host: str, text: str) -> Place:
     for peer in workloads.peers(engine, service.namespace) if not pods else ():
         made = peer.ref.kind == STATEFUL_SET.name and re.fullmatch(rf"{re.escape(peer.ref.name)}-\d+", host)
         if made and any(matches(service.spec.selector, labels) for labels in peer.labels):
-            place = _of_peer(engine, peer)
-            return replace(place, text=f"Pod {service.namespace}/{host} of {place.text}", by_name=text)
+            named_end = _of_peer(engine, peer)
+            return replace(named_end, text=f"Pod {service.namespace}/{host} of {named_end.text}", by_name=text)
     there = _others(pod.name for pod in pods)
-    raise NoSuchPlace(f"no pod behind Service {service.namespace}/{service.name} has the name {host}{there}")
+    raise NoSuchEnd(f"no pod behind Service {service.namespace}/{service.name} has the name {host}{there}")
 
 
-def _no_service(cluster: Cluster, name: str, namespace: str) -> NoSuchPlace:
+def _no_service(cluster: Cluster, name: str, namespace: str) -> NoSuchEnd:
     there = (item.name for item in cluster.index.items(SERVICE) if item.namespace == namespace)
     hint = _elsewhere(cluster, "Service", name) or _others(there)
-    return NoSuchPlace(f"there is no Service {namespace}/{name}{hint}")
+    return NoSuchEnd(f"there is no Service {namespace}/{name}{hint}")

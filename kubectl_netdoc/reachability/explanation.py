@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The words of an answer: question, hops, what strikes them, and the whole story."""
+"""The parts of an answer: question, hops, the findings there, and the whole explanation."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from enum import StrEnum
 from kubectl_netdoc.core.finding import Finding
 from kubectl_netdoc.policy.ports import Ports
 from kubectl_netdoc.policy.verdict import End
-from kubectl_netdoc.reachability.endpoints import Place
+from kubectl_netdoc.reachability.named_end import NamedEnd
 
 
 class Answer(StrEnum):
-    """What a hop says. ``OPEN``: a policy denies it, and nothing enforces the policy."""
+    """What a hop does to the connection. ``OPEN``: a policy denies it, and nothing enforces the policy."""
 
     OK = "ok"
     STOPS = "STOPS"
@@ -24,18 +24,18 @@ class Answer(StrEnum):
 
 
 class Effect(StrEnum):
-    """What a finding does to a connection. To weaken it is to strike some of its pods, packets or tries."""
+    """What a finding does to a connection. To weaken it is to affect only some of its pods, packets or tries."""
 
     STOPS = "stops it"
     WEAKENS = "weakens it"
     OPENS = "lets it through"
-    PERHAPS = "may strike it"
+    PERHAPS = "may affect it"
     NOTE = "does nothing to it today"
 
 
 @dataclass(frozen=True, slots=True)
-class Struck:
-    """A finding that is on the way, and what it does there."""
+class HopFinding:
+    """A finding at a hop, and what it does there."""
 
     finding: Finding
     effect: Effect
@@ -43,24 +43,24 @@ class Struck:
 
 @dataclass(frozen=True, slots=True)
 class Hop:
-    """One step on the way, with the policies that have a say there, what was measured of it, and the findings that strike it."""
+    """One step of the connection: the policies that apply there, what was measured, and the findings that affect it."""
 
     name: str
     answer: Answer
     text: str
     policies: tuple[str, ...] = ()
     measured: tuple[str, ...] = ()
-    findings: tuple[Struck, ...] = ()
+    findings: tuple[HopFinding, ...] = ()
 
     @property
     def codes(self) -> tuple[str, ...]:
-        """The codes that do something to the connection here, each once."""
+        """The codes that affect the connection here, each once."""
         return tuple(dict.fromkeys(each.finding.code for each in self.findings if each.effect is not Effect.NOTE))
 
 
 @dataclass(frozen=True, slots=True)
 class Fix:
-    """The least that mends the first hop that stops it: words, and YAML or a command."""
+    """The smallest fix of the first hop that stops the connection: words, and YAML or a command."""
 
     text: str
     yaml: str = ""
@@ -69,10 +69,10 @@ class Fix:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Who asks whom for what. ``port``: as it was written, a number or a Service port's name; "" is any."""
+    """Who connects to whom. ``port``: as it was written, a number or a Service port's name; "" is any."""
 
-    source: Place
-    destination: Place
+    source: NamedEnd
+    destination: NamedEnd
     port: str = ""
     protocol: str = "TCP"
 
@@ -82,7 +82,7 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class Story:
+class Explanation:
     """The whole answer. ``asked``: the ports on the destination's pods, after Service translation."""
 
     question: Question
@@ -95,22 +95,22 @@ class Story:
 
     @property
     def stopped(self) -> Hop | None:
-        """The first hop that stops it."""
+        """The first hop that stops the connection."""
         return self._first(Answer.STOPS)
 
     @property
     def weakened(self) -> tuple[Hop, ...]:
-        """The hops that some of it does not get past."""
+        """The hops that weaken the connection."""
         return tuple(hop for hop in self.hops if hop.answer is Answer.WEAKENS)
 
     @property
     def opened(self) -> Hop | None:
-        """The first hop where a policy denies it and is not enforced."""
+        """The first hop where a policy denies the connection and is not enforced."""
         return self._first(Answer.OPEN)
 
     @property
     def measured(self) -> bool:
-        """Whether anything of it was measured."""
+        """Whether anything was measured."""
         return any(hop.measured for hop in self.hops)
 
     @property
@@ -123,27 +123,27 @@ class Story:
         return "unknown" if self._first(Answer.UNKNOWN) else "yes"
 
     @property
-    def struck(self) -> tuple[Finding, ...]:
-        """The findings that do something to the connection, in the order of the hops, each once."""
+    def findings(self) -> tuple[Finding, ...]:
+        """The findings that affect the connection, in the order of the hops, each once."""
         found = (each for hop in self.hops for each in hop.findings if each.effect is not Effect.NOTE)
         return tuple({each.finding.id: each.finding for each in found}.values())
 
     @property
     def causes(self) -> tuple[Finding, ...]:
-        """Those of them that no other of them explains."""
-        ids = {finding.id for finding in self.struck}
-        return tuple(finding for finding in self.struck if finding.explained_by not in ids)
+        """Those of the findings that none of the others explains."""
+        ids = {finding.id for finding in self.findings}
+        return tuple(finding for finding in self.findings if finding.explained_by not in ids)
 
     @property
     def codes(self) -> tuple[str, ...]:
-        """The codes of what stops, weakens or opens the way, in its order, each once."""
+        """The codes of the findings that affect the connection, in the order of the hops, each once."""
         return tuple(dict.fromkeys(code for hop in self.hops for code in hop.codes))
 
 
 MOST_ENDS = 50
-"""Pods of each side that are judged one by one; workloads have more only where they are all alike."""
+"""Pods of each end that are judged one by one; a workload with more has pods that are all alike."""
 
 
 def family(end: End) -> int:
-    """Return the IP version by which an end is reached."""
+    """Return the IP version over which an end is reached."""
     return end.addresses[0].version if end.addresses else 4

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The hops "egress" and "ingress": what policies say, and whether anything enforces them."""
+"""The hops "egress" and "ingress": what policies say about both ends, and whether anything enforces them."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from kubectl_netdoc.policy import enforcers
 from kubectl_netdoc.policy.connections import elementary
 from kubectl_netdoc.policy.rules import Direction
 from kubectl_netdoc.policy.verdict import End, Side, Verdict
-from kubectl_netdoc.reachability.endpoints import Place
-from kubectl_netdoc.reachability.mending import WORLD, named
-from kubectl_netdoc.reachability.story import MOST_ENDS, Answer, Hop, family
-from kubectl_netdoc.reachability.teller import Teller, side, unsure
+from kubectl_netdoc.reachability.explanation import MOST_ENDS, Answer, Hop, family
+from kubectl_netdoc.reachability.hops.context import HopContext, side, unsure
+from kubectl_netdoc.reachability.named_end import NamedEnd
+from kubectl_netdoc.reachability.policy_fix import ALL_ADDRESSES, named
 
 
-class PolicyHops(Teller):
-    """Tells of policies at both ends."""
+class PolicyHops(HopContext):
+    """The policies at both ends."""
 
     def _outside(self) -> Hop:
-        """A name outside: its address is not known here, so egress is judged for all that may be one."""
+        """Explain egress to a name outside: its address is not known, so egress is judged for every address that it may have."""
         end_of = [End(str(first), addresses=(first,)) for first, _ in elementary(self.engine) if self._abroad(str(first))]
         sides = [self.engine.verdict(a, b, self.asked, family(b)).egress for a in self.source.ends[:MOST_ENDS] for b in end_of]
         by = tuple(dict.fromkeys(ref for side in sides for ref in side.by))
@@ -35,14 +35,14 @@ class PolicyHops(Teller):
         open_ = self._open(Direction.EGRESS, self.nodes)
         if open_:
             return Hop("egress", Answer.OPEN, f"{text}, as written; nothing enforces that", refs, findings=open_)
-        return self._stop("egress", text, self.mender.outside(by), refs)
+        return self._stop("egress", text, self.policy_fixes.allow_outside(by), refs)
 
     def _abroad(self, address: str) -> bool:
-        """Whether a name outside can have an address: in a family that pods have, and no link-local one."""
+        """Whether an address can be that of a name outside: in an IP family that pods have, and not link-local."""
         mine = ip_families.of_pods(self.engine.cluster)
         if mine and ip_families.of(address) not in mine:
             return False
-        near = [ip_network(text) for text in WORLD[ip_families.of(address)].without]
+        near = [ip_network(text) for text in ALL_ADDRESSES[ip_families.of(address)].without]
         return not any(ip_address(address) in each for each in near)
 
     def _policies(self, direction: Direction) -> Hop:
@@ -62,20 +62,20 @@ class PolicyHops(Teller):
         open_ = self._open(direction, (end.node for end in whose.ends))
         if open_:
             return Hop(direction.lower(), Answer.OPEN, f"{text}, as written; nothing enforces that", refs, findings=open_)
-        if doubts or self._toothless():
-            self.fix = self.fix or self.mender.allowing(direction, by)
-            text += f"; not evaluated, or left to the CNI: {'; '.join(doubts[:4])}" if doubts else f"; {self._toothless()}"
+        if doubts or self._no_enforcer():
+            self.fix = self.fix or self.policy_fixes.allow(direction, by)
+            text += f"; not evaluated, or left to the CNI: {'; '.join(doubts[:4])}" if doubts else f"; {self._no_enforcer()}"
             return Hop(direction.lower(), Answer.UNKNOWN, text, refs)
-        stop = self._stop(direction.lower(), text, self.mender.allowing(direction, by), refs)
+        stop = self._stop(direction.lower(), text, self.policy_fixes.allow(direction, by), refs)
         return replace(stop, answer=Answer.WEAKENS) if good else stop
 
-    def _toothless(self) -> str:
-        """Say that the pod network has no policy engine, where that is known of each that is there and was not tried."""
+    def _no_enforcer(self) -> str:
+        """Return a sentence where no known pod network here enforces policies and that was not measured; else ""."""
         if self.engine.cluster.origin == "manifests" or not enforcers.idle(self.engine.cluster):
             return ""
         return "the pod network enforces no policies, no other engine is seen, and whether one is there was not measured"
 
-    def _allowed(self, direction: Direction, whose: Place, good: list[Side], verdicts: list[Verdict]) -> Hop:
+    def _allowed(self, direction: Direction, whose: NamedEnd, good: list[Side], verdicts: list[Verdict]) -> Hop:
         refs, doubts = tuple(dict.fromkeys(str(ref) for side in good for ref in side.by)), unsure(verdicts)
         isolated = any(side.isolated for side in good)
         text = f"{', '.join(refs)} allows it" if refs else f"no policy isolates {whose.text}"

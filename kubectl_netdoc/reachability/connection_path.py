@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What lies between two ends: their pods and nodes, the Service, who is asked for the name, and what is made use of."""
+"""The path of a connection: pods and nodes of both ends, the Service, the DNS servers, and what the connection makes use of."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from kubectl_netdoc.core.cluster import Cluster
 from kubectl_netdoc.policy.engine import Engine
 from kubectl_netdoc.policy.ports import Ports
 from kubectl_netdoc.policy.verdict import End
-from kubectl_netdoc.reachability.endpoints import Place
-from kubectl_netdoc.reachability.story import MOST_ENDS, Question
+from kubectl_netdoc.reachability.explanation import MOST_ENDS, Question
+from kubectl_netdoc.reachability.named_end import NamedEnd
 from kubectl_netdoc.reachability.topics import Use
 from kubectl_netdoc.records.kinds import COREFILE, ENDPOINT_SLICE, POD, SERVICE
 from kubectl_netdoc.records.pods import Pod
 from kubectl_netdoc.records.services import Service
 
 Leg = tuple[End, End]
-"""One pod of the source's and one of the destination's."""
+"""One pod of the source and one pod of the destination."""
 
 Key = tuple[str, str, str]
 """An object: kind, namespace, name."""
@@ -29,11 +29,11 @@ Key = tuple[str, str, str]
 OWN_RESOLVER, NODES_RESOLVER, CLUSTER_DNS = "a resolver of its own", "its node's resolver", "cluster DNS"
 
 
-def resolver(place: Place) -> str:
-    """Return whom the pods of a place ask for names (kubelet, GetPodDNS): of some that differ, cluster DNS where one does."""
-    if not place.ends or all(end.pod_class is None for end in place.ends):
+def resolver(named_end: NamedEnd) -> str:
+    """Return the resolver of a named end's pods (kubelet, GetPodDNS); where they differ, cluster DNS if one of them uses it."""
+    if not named_end.ends or all(end.pod_class is None for end in named_end.ends):
         return NODES_RESOLVER
-    asked = {_asked(spec.dns_policy, spec.host_network) for spec in place.specs} or {CLUSTER_DNS}
+    asked = {_asked(spec.dns_policy, spec.host_network) for spec in named_end.specs} or {CLUSTER_DNS}
     return CLUSTER_DNS if CLUSTER_DNS in asked else asked.pop()
 
 
@@ -46,8 +46,8 @@ def _asked(policy: str, host_network: bool) -> str:
 
 
 @dataclass(frozen=True)
-class Way:
-    """A question's way. ``asked``: the ports on the destination's pods."""
+class ConnectionPath:
+    """The path of a question's connection. ``asked``: the ports on the destination's pods."""
 
     engine: Engine
     question: Question
@@ -55,22 +55,22 @@ class Way:
 
     @property
     def cluster(self) -> Cluster:
-        """The cluster that it leads through."""
+        """The cluster that it goes through."""
         return self.engine.cluster
 
     @property
-    def source(self) -> Place:
-        """Where it begins."""
+    def source(self) -> NamedEnd:
+        """The end that connects."""
         return self.question.source
 
     @property
-    def destination(self) -> Place:
-        """Where it leads."""
+    def destination(self) -> NamedEnd:
+        """The end that is connected to."""
         return self.question.destination
 
     @cached_property
     def legs(self) -> tuple[Leg, ...]:
-        """Each pod of the source with each of the destination that a connection of its can come to; or with nobody.
+        """Each pod of the source with each pod of the destination that it can be led to; with an empty end if there is none.
 
         With internalTrafficPolicy Local a Service address leads to the pods on the source's node alone.
         """
@@ -79,13 +79,13 @@ class Way:
 
     @property
     def local(self) -> bool:
-        """Whether the Service leads to the source's own node alone."""
+        """Whether the Service leads only to pods on the source's own node."""
         service = self.destination.service
         return service is not None and self.translated and service.spec.internal_traffic_policy == "Local"
 
     @property
     def inside(self) -> bool:
-        """Whether it begins in the cluster."""
+        """Whether the source is in the cluster."""
         return any(end.pod_class is not None or end.node for end in self.source.ends)
 
     @property
@@ -96,13 +96,13 @@ class Way:
 
     @property
     def named(self) -> bool:
-        """Whether there is a name to be asked for: one that was given, or that of the Service."""
-        place = self.destination
-        return bool(place.by_name or place.outside) or (place.service is not None and not place.by_address)
+        """Whether a name has to be resolved: one that was given, or that of the Service."""
+        named_end = self.destination
+        return bool(named_end.by_name or named_end.outside) or (named_end.service is not None and not named_end.by_address)
 
     @cached_property
     def asks(self) -> bool:
-        """Whether cluster DNS is asked for the name."""
+        """Whether cluster DNS has to resolve the name."""
         return self.named and resolver(self.source) == CLUSTER_DNS
 
     @cached_property
@@ -118,13 +118,13 @@ class Way:
 
     @cached_property
     def dns_ready(self) -> bool:
-        """Whether a DNS server is ready to be asked over UDP."""
+        """Whether a DNS server is ready for UDP queries."""
         known = self.dns is not None and self.cluster.readable(ENDPOINT_SLICE)
         return known and self.dns is not None and bool(cluster_dns.endpoints(self.cluster, self.dns))
 
     @cached_property
     def entry(self) -> Service | None:
-        """The Service whose load balancer or node port leads in: asked from outside, or on a node's own address."""
+        """The Service whose load balancer or node port leads into the cluster: for a source outside, or a node's own address."""
         service = self.destination.service
         if service is not None:
             return None if self.inside else service
@@ -137,14 +137,14 @@ class Way:
 
     @cached_property
     def services(self) -> frozenset[tuple[str, str]]:
-        """The Services that it leads through, by namespace and name."""
+        """The Services on the path, as (namespace, name)."""
         found = (self.destination.service, self.entry)
         led = ((item.namespace, item.name) for item in found if item is not None)
         return frozenset((*led, *self.destination.aliases))
 
     @cached_property
     def uses(self) -> frozenset[Use]:
-        """What it makes use of."""
+        """What the connection makes use of."""
         service, outside = self.destination.service, self.destination.outside
         many = bool(outside) or (service is not None and service.headless)
         held = {
@@ -163,11 +163,11 @@ class Way:
 
     @cached_property
     def objects(self) -> dict[Key, str]:
-        """The objects on the way, and the hop that each stands for."""
+        """The objects on the path, and the hop that each belongs to."""
         found = self._dns_objects() if self.asks else {}
-        for place, hop in ((self.source, "source"), (self.destination, "endpoints")):
-            found |= {(ref.kind, ref.namespace, ref.name): hop for ref in place.owners}
-            found |= {("Pod", *end.pod): hop for end in place.ends if end.pod != ("", "")}
+        for named_end, hop in ((self.source, "source"), (self.destination, "endpoints")):
+            found |= {(ref.kind, ref.namespace, ref.name): hop for ref in named_end.owners}
+            found |= {("Pod", *end.pod): hop for end in named_end.ends if end.pod != ("", "")}
         found |= {("Service", *name): "endpoints" for name in self.services}
         if self.destination.service is not None and self.cluster.readable(ENDPOINT_SLICE):
             slices = self.cluster.slices_of(self.destination.service)
@@ -186,14 +186,14 @@ class Way:
 
     @cached_property
     def addresses(self) -> frozenset[str]:
-        """The addresses of both ends, and of the Service."""
+        """The addresses of both ends and of the Service."""
         service = self.destination.service
         own = {str(address) for a, b in self.legs for end in (a, b) for address in end.addresses}
         return frozenset(own | set(service.spec.cluster_ips or (service.spec.cluster_ip,) if service else ()))
 
     @cached_property
     def ports(self) -> frozenset[int]:
-        """The numbers that are asked for, of the Service and on its pods; none where every port is."""
+        """The port numbers of the connection, of the Service and on its pods; none where every port is meant."""
         port, led = self.question.port, [item for item in (self.destination.service, self.entry) if item is not None]
         numbers = {low for _, low, high in self.asked.ranges() if low == high}
         if any(low != high for _, low, high in self.asked.ranges()):

@@ -24,10 +24,10 @@ from kubectl_netdoc.measurements.dns import DnsLookup
 from kubectl_netdoc.measurements.requests import Request
 from kubectl_netdoc.policy.engine import Engine
 from kubectl_netdoc.probes import own_policies
-from kubectl_netdoc.reachability.ask import Asked, answer, telling
-from kubectl_netdoc.reachability.endpoints import NoSuchPlace, find
 from kubectl_netdoc.reachability.explain import why
-from kubectl_netdoc.reachability.story import Question, Story
+from kubectl_netdoc.reachability.explanation import Explanation, Question
+from kubectl_netdoc.reachability.named_end import NoSuchEnd, find
+from kubectl_netdoc.reachability.question_run import QuestionSource, answer, relevant_checks
 from kubectl_netdoc.reachability.topics import OWN_PREFIX, TOPICS, topic
 from kubectl_netdoc.records.base import Kind
 from kubectl_netdoc.records.kinds import POD, SERVICE
@@ -240,7 +240,7 @@ def cluster(*more: Built, ready: bool = True) -> Cluster:
 
 def asked(
     found: Cluster, *findings: Finding, destination: str = "svc/web", port: str = "80", source: str = "pod/client"
-) -> Story:
+) -> Explanation:
     engine = Engine(found, ((found.own_namespace, own_policies.LABELS),))
     start = find(engine, source, "shop")
     question = Question(start, find(engine, destination, "shop", "shop"), port)
@@ -418,7 +418,7 @@ def test_parts_that_are_stopped_at_different_hops_leave_nothing() -> None:
 # What is read and measured
 
 
-class Place:
+class FakeSource:
     """A source that notes what it is asked for."""
 
     label = "here"
@@ -438,7 +438,7 @@ class Place:
         return Measured(why_not="not here")
 
 
-def put(place: Place, destination: str = "svc/web", *, probed: bool) -> Story:
+def put(source: FakeSource, destination: str = "svc/web", *, probed: bool) -> Explanation:
     def compiled(found: Cluster) -> Engine:
         return Engine(found, ((found.own_namespace, own_policies.LABELS),))
 
@@ -446,27 +446,29 @@ def put(place: Place, destination: str = "svc/web", *, probed: bool) -> Story:
         return Question(find(engine, "pod/client", "shop"), find(engine, destination, "shop"), "80")
 
     known = registry.load()
-    return answer(Asked(place, (POD, SERVICE), compiled, ask, probed=probed), known, telling(known.checks, True, probed))[0]
+    return answer(
+        QuestionSource(source, (POD, SERVICE), compiled, ask, probed=probed), known, relevant_checks(known.checks, True, probed)
+    )[0]
 
 
 def test_a_probe_measures_the_way_and_nothing_else() -> None:
-    place = Place(
+    source = FakeSource(
         cluster(make_node("n3"), make_service("other", selector={"app": "web"}, cluster_ip="10.96.0.2", ports=((81, 81),)))
     )
-    assert put(place, probed=True).answer == "yes"
-    assert {request.node for request in place.requests} == {"n1", "n2"}
-    assert not any(isinstance(request, Canary) for request in place.requests)
-    assert {type(request) for request in place.requests} >= {Connect, DnsLookup, Echo}
-    tried = {request.to.ip for request in place.requests if isinstance(request, Connect)}
+    assert put(source, probed=True).answer == "yes"
+    assert {request.node for request in source.requests} == {"n1", "n2"}
+    assert not any(isinstance(request, Canary) for request in source.requests)
+    assert {type(request) for request in source.requests} >= {Connect, DnsLookup, Echo}
+    tried = {request.to.ip for request in source.requests if isinstance(request, Connect)}
     assert tried == {"10.96.0.1", "10.0.1.1", "10.0.2.1"}
 
 
 def test_without_a_probe_no_check_that_measures_is_run() -> None:
-    place = Place(cluster())
-    put(place, probed=False)
-    assert place.requests == ()
-    assert {check.needs.tier for check in telling(registry.load().checks, True, False)} == {Tier.API}
-    assert not {"TlsSecret", "Ingress", "HTTPRoute"} & set(place.kinds)
+    source = FakeSource(cluster())
+    put(source, probed=False)
+    assert source.requests == ()
+    assert {check.needs.tier for check in relevant_checks(registry.load().checks, True, False)} == {Tier.API}
+    assert not {"TlsSecret", "Ingress", "HTTPRoute"} & set(source.kinds)
 
 
 def _served(api: FakeApi) -> None:
@@ -534,5 +536,5 @@ def test_what_is_refused_before_anything_is_made(netdoc: Netdoc, tmp_path: Path,
 
 
 def test_no_such_place_is_still_a_usage_error() -> None:
-    with pytest.raises(NoSuchPlace):
+    with pytest.raises(NoSuchEnd):
         asked(cluster(), destination="svc/nothing")

@@ -1,24 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The hops "entry", "service", "proxy" and "endpoints": from a Service to its pods."""
+"""The hops "entry", "service", "proxy" and "endpoints": from the Service to its pods."""
 
 from __future__ import annotations
 
 from shlex import quote
 
 from kubectl_netdoc.measurements.base import Outcome
-from kubectl_netdoc.reachability.measured import Tries
-from kubectl_netdoc.reachability.story import Answer, Fix, Hop
-from kubectl_netdoc.reachability.teller import SHOWN, Teller
+from kubectl_netdoc.reachability.explanation import Answer, Fix, Hop
+from kubectl_netdoc.reachability.hops.context import SHOWN, HopContext
+from kubectl_netdoc.reachability.path_measurements import Tries
 from kubectl_netdoc.reachability.translation import numbers
 from kubectl_netdoc.records.kinds import ENDPOINT_SLICE
 from kubectl_netdoc.records.services import Service, ServicePort
 
 
-class ServiceHops(Teller):
-    """Tells of the Service, who translates its address, and its endpoints."""
+class ServiceHops(HopContext):
+    """The Service, the translation of its address, and its endpoints."""
 
     def _entry(self, service: Service) -> Hop:
-        """The way in from outside. Load balancers and what is before the nodes are not seen: only what the Service says."""
+        """Explain the way into the cluster by what the Service says; load balancers and what is before the nodes are not seen."""
         given = ", ".join(filter(None, (item.ip or item.hostname for item in service.status.load_balancer.ingress)))
         numbers = ", ".join(str(port.node_port) for port in service.spec.ports if port.node_port)
         name = f"Service {service.namespace}/{service.name}"
@@ -58,11 +58,11 @@ class ServiceHops(Teller):
         return numbers(self.engine, self.destination, entry) if same else set()
 
     def _unseen(self) -> bool:
-        """Whether the pods of the Service may well be there and are not in what was given: manifests are not a cluster."""
+        """Whether the pods of the Service may exist without being in the manifests that were given."""
         return self.engine.cluster.origin == "manifests" and not self.destination.ends
 
     def _proxy(self) -> Hop:
-        """kube-proxy, or what does its work, on the source's nodes."""
+        """Explain the translation of the Service address by kube-proxy, or what does its work, on the source's nodes."""
         tries = [pair for node in self.nodes for pair in self.measured.front(node)]
         on = f"on node {', '.join(self.nodes[:SHOWN])}" if self.nodes else "on the source's node"
         text = f"kube-proxy, or what does its work, {on}"
@@ -70,13 +70,13 @@ class ServiceHops(Teller):
             return Hop("proxy", Answer.NOTE, f"{text}: {self._not_measured()}")
         works = any(reply.outcome is Outcome.OK for _, reply in tries)
         answer = Answer.OK if works else Answer.NOTE if self._behind(tries) else Answer.UNKNOWN
-        return Hop("proxy", answer, text, measured=tuple(self.measured.told(tries[:SHOWN])))
+        return Hop("proxy", answer, text, measured=tuple(self.measured.in_words(tries[:SHOWN])))
 
     def _behind(self, tries: Tries) -> bool:
-        """Whether connects to the Service fail as an endpoint's do, or where that says nothing of the source."""
-        direct = [pair for a, b in self.way.legs for pair in self.measured.direct(a.node, b)]
+        """Whether connects to the Service fail as those to its endpoints do, or fail where that says nothing about the source."""
+        direct = [pair for a, b in self.path.legs for pair in self.measured.direct(a.node, b)]
         same = {reply.outcome for _, reply in direct} & {reply.outcome for _, reply in tries}
-        return bool(same) or not any(map(self.measured.stands_for, self.way.legs))
+        return bool(same) or not any(map(self.measured.stands_for, self.path.legs))
 
     def _endpoints(self) -> Hop:
         service, cluster = self.destination.service, self.engine.cluster
@@ -85,16 +85,16 @@ class ServiceHops(Teller):
             return self._selected()
         endpoints = [e for item in slices for e in item.endpoints]
         ready = [e for e in endpoints if e.conditions.ready]
-        if ready and not self.way.legs:
+        if ready and not self.path.legs:
             on = ", ".join(self.nodes)
             fix = Fix(f"internalTrafficPolicy: Local leads to pods on the source's own node alone, and {on} has none.")
             return self._stop(
                 "endpoints", f"{len(ready)} of {len(endpoints)} endpoints are ready, none on {on}, as is wanted", fix
             )
         if ready:
-            seen = [(b, pair) for a, b in self.way.legs for pair in self.measured.direct(a.node, b)]
+            seen = [(b, pair) for a, b in self.path.legs for pair in self.measured.direct(a.node, b)]
             worst = sorted(seen, key=lambda each: each[1][1].outcome is Outcome.OK)
-            words = tuple(dict.fromkeys(f"{b}, {text}" for b, pair in worst for text in self.measured.told([pair])))
+            words = tuple(dict.fromkeys(f"{b}, {text}" for b, pair in worst for text in self.measured.in_words([pair])))
             more = (f"and {len(words) - SHOWN} more",) if len(words) > SHOWN else ()
             text = f"{len(ready)} of {len(endpoints)} endpoints are ready"
             return Hop("endpoints", Answer.OK, text if seen else f"{text}; {self._not_measured()}", measured=words[:SHOWN] + more)
@@ -116,7 +116,7 @@ class ServiceHops(Teller):
         return self._stop("endpoints", f"none of {count} endpoints is ready", Fix(text, command=f"kubectl -n {space} get {look}"))
 
     def _selected(self) -> Hop:
-        """Without EndpointSlices: what the selector selects. Nothing is no verdict, as pods may be made elsewhere."""
+        """Explain the endpoints without EndpointSlices, by the selector. No pod is no verdict: pods may be made elsewhere."""
         count = len(self.destination.ends)
         text = f"{count} pods or templates are selected; whether they are ready only a cluster tells"
         return Hop("endpoints", Answer.NOTE if count else Answer.UNKNOWN, text)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What was measured of a way: names, the Service's address, each endpoint, and the paths between nodes."""
+"""What was measured on the path of a connection: names, the Service's address, each endpoint, and the paths between nodes."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from kubectl_netdoc.measurements.path import PathMtu, PathMtuReply
 from kubectl_netdoc.policy import ports
 from kubectl_netdoc.policy.verdict import End
 from kubectl_netdoc.probes import node_pairs, own_policies, service_targets
-from kubectl_netdoc.reachability.story import family
-from kubectl_netdoc.reachability.way import Leg, Way
+from kubectl_netdoc.reachability.connection_path import ConnectionPath, Leg
+from kubectl_netdoc.reachability.explanation import family
 from kubectl_netdoc.records.kinds import ENDPOINT_SLICE, NODE, SERVICE
 
 MOST_PORTS = 3
-"""Ports of an endpoint whose connects are told."""
+"""Ports of an endpoint whose connects are looked at."""
 
 
 def _answered(tally: cluster_dns.Tally) -> bool | None:
@@ -30,11 +30,11 @@ def _answered(tally: cluster_dns.Tally) -> bool | None:
 Tries = list[tuple[Connect, ConnectReply]]
 
 
-class Measured:
-    """The replies that tell of one way. Debug pods asked, not the source: what only they can't do says nothing of it."""
+class PathMeasurements:
+    """The replies about one connection. Debug pods measured, not the source: what only they can't do says nothing about it."""
 
-    def __init__(self, facts: Facts, way: Way) -> None:
-        self.facts, self.way = facts, way
+    def __init__(self, facts: Facts, path: ConnectionPath) -> None:
+        self.facts, self.path = facts, path
         self._stands: dict[Leg, bool] = {}
         self._targets: list[service_targets.Target] | None = None
         self._new_only: dict[str, bool] = {}
@@ -43,20 +43,20 @@ class Measured:
     # Names
 
     def resolves(self, node: str) -> bool | None:
-        """Whether the way's name can be had on a node; None where that was not measured.
+        """Whether the name can be resolved on a node; None where that was not measured.
 
-        A name outside is as well lost where names of the cluster are; that those are answered says nothing of it.
+        A name outside can't be resolved either where the cluster's own names can't; that those can be says nothing about it.
         """
-        outside = self.way.destination.outside
-        own_name = _answered(cluster_dns.Tally([self.facts.reply(cluster_dns.lookup(self.way.cluster, node))]))
+        outside = self.path.destination.outside
+        own_name = _answered(cluster_dns.Tally([self.facts.reply(cluster_dns.lookup(self.path.cluster, node))]))
         if not outside:
             return own_name
         asked = _answered(cluster_dns.Tally([self.facts.reply(cluster_dns.outside(node, outside))]))
         return False if own_name is False and asked is None else asked
 
-    def names(self, node: str) -> str:
-        """What became of lookups on a node, in words; "" where there were none."""
-        outside, cluster = self.way.destination.outside, self.way.cluster
+    def lookups_in_words(self, node: str) -> str:
+        """Return the result of lookups on a node in words; "" where there were none."""
+        outside, cluster = self.path.destination.outside, self.path.cluster
         lookups = [cluster_dns.outside(node, outside)] if outside else []
         told = [cluster_dns.Tally([self.facts.reply(each)]) for each in (*lookups, cluster_dns.lookup(cluster, node))]
         tally = next((each for each in told if each.sent), None)
@@ -66,7 +66,7 @@ class Measured:
         return f"from node {node}: {tally.sent} lookups of {tally.server}, {tally.lost} lost{codes}, {tally}{self._conf(node)}"
 
     def _conf(self, node: str) -> str:
-        """What new pods of a node are told: nameservers, and the search list behind their own namespace's."""
+        """Return the resolv.conf of new pods on a node in words: nameservers, and the search list after their own namespace."""
         conf = self.facts.reply(ResolvConf(node))
         if not isinstance(conf, ResolvConfReply):
             return ""
@@ -76,17 +76,17 @@ class Measured:
     # Connections
 
     def front(self, node: str) -> Tries:
-        """The connects from a node to the Service's own addresses."""
-        service, question = self.way.destination.service, self.way.question
-        if service is None or not self.way.translated or question.protocol != "TCP":
+        """Return the connects from a node to the Service's own addresses."""
+        service, question = self.path.destination.service, self.path.question
+        if service is None or not self.path.translated or question.protocol != "TCP":
             return []
         wanted = [p.port for p in service.spec.ports if p.protocol == "TCP" and question.port in ("", str(p.port), p.name)]
         ips = service.spec.cluster_ips or (service.spec.cluster_ip,)
         return self._tries(Connect(node, Address(ip, port)) for ip in ips for port in wanted)
 
     def direct(self, node: str, end: End) -> Tries:
-        """The connects from a node to an endpoint, on the ports that are asked for."""
-        numbers = [low for protocol, low, high in self.way.asked.ranges() if low == high and protocol == "TCP"]
+        """Return the connects from a node to an endpoint, on the connection's ports."""
+        numbers = [low for protocol, low, high in self.path.asked.ranges() if low == high and protocol == "TCP"]
         found = (Connect(node, Address(str(ip), number)) for ip in end.addresses[:1] for number in numbers[:MOST_PORTS])
         return self._tries(found)
 
@@ -95,14 +95,14 @@ class Measured:
         return [(each, reply) for each in asked if isinstance(reply := self.facts.reply(each), ConnectReply)]
 
     def proved(self, one: str, other: str) -> EchoReply | None:
-        """The proofs along a path between two nodes."""
+        """Return the replies of the echo server on a path between two nodes, if it was tried."""
         reply = self.facts.reply(service_targets.proof(one, other)) if one and other and one != other else None
         return reply if isinstance(reply, EchoReply) else None
 
     # What that comes to
 
     def works(self, hop: str, leg: Leg) -> bool | None:
-        """Whether what a hop is for was seen to work for a leg; None where nobody who stands for the source tried it."""
+        """Whether what a hop is for was seen to work for a leg; None where no pod that stands for the source tried it."""
         a, b = leg
         if hop == "name":
             return self.resolves(a.node)
@@ -118,7 +118,7 @@ class Measured:
         return False if echo is not None and self.stands_for(leg) and self._receives_as(b) else None
 
     def stands_for(self, leg: Leg) -> bool:
-        """Whether what netdoc's pod on the source's node could not do, the source can't do either.
+        """Whether the source can't do what netdoc's pod on its node could not do.
 
         Not where a policy forbids it to netdoc's pod, nor where new pods alone have no network, and the source is an old one.
         """
@@ -131,7 +131,7 @@ class Measured:
         vantage = self._vantages.get(a.node)
         if vantage is None or (a.pod_class is not None and a.pod_class.host_network):
             return False
-        verdict = self.way.engine.verdict(own_policies.end(self.way.engine, a.node), b, self._ports(), family(b))
+        verdict = self.path.engine.verdict(own_policies.end(self.path.engine, a.node), b, self._ports(), family(b))
         if not verdict.allowed or verdict.depends or verdict.incomplete:
             return False
         return self._alike(a, vantage) and not self._new_only_on(a.node)
@@ -142,16 +142,16 @@ class Measured:
         return self._new_only[node]
 
     def _receives_as(self, end: End) -> bool:
-        """Whether netdoc's pod on an end's node, to which paths are proved, is reached as that end is."""
+        """Whether netdoc's pod on an end's node can be reached the same way as that end."""
         vantage = self._vantages.get(end.node)
         return vantage is None or (self._alike(end, vantage) and not self._new_only_on(end.node))
 
     def _ports(self) -> ports.Ports:
-        return self.way.asked or ports.every("TCP")
+        return self.path.asked or ports.every("TCP")
 
     def _alike(self, end: End, vantage: Vantage) -> bool:
-        """Whether a pod and netdoc's on its node are both in the node's own ranges, or both not."""
-        cluster = self.way.cluster
+        """Whether a pod and netdoc's pod on its node are both in the node's own pod ranges, or both not."""
+        cluster = self.path.cluster
         node = cluster.get(NODE, "", end.node) if cluster.readable(NODE) else None
         if node is None or not node.spec.pod_cidrs or not vantage.ip or not end.addresses:
             return True
@@ -168,7 +168,7 @@ class Measured:
         return any(endpoint.node == node and self._answers(request) for o in others for endpoint, request in self._direct(o))
 
     def _direct(self, node: str) -> list[tuple[service_targets.Endpoint, Connect]]:
-        cluster = self.way.cluster
+        cluster = self.path.cluster
         if not (cluster.readable(SERVICE) and cluster.readable(ENDPOINT_SLICE)):
             return []
         if self._targets is None:
@@ -182,17 +182,17 @@ class Measured:
     # In words
 
     def why_not(self, node: str) -> str:
-        """Why nothing was measured from a node."""
+        """Return why nothing was measured from a node."""
         if self.facts.why_not:
             return self.facts.why_not
         return f"no debug pod ran on node {node}" if node else "the source's node is not known"
 
-    def told(self, tries: Tries) -> list[str]:
-        """Connects in words."""
+    def in_words(self, tries: Tries) -> list[str]:
+        """Return connects in words."""
         return [f"{each.to} from node {each.node}: {reply.outcome} after {reply.ms:.0f} ms" for each, reply in tries]
 
-    def path(self, one: str, other: str) -> str:
-        """What was measured along a path, in words; "" where nothing was."""
+    def path_in_words(self, one: str, other: str) -> str:
+        """Return what was measured on a path between two nodes in words; "" where nothing was."""
         said = []
         echo = self.proved(one, other)
         if echo is not None:

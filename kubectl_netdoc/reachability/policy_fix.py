@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The least change of policies that lets a connection through, and nothing else."""
+"""The smallest change of network policies that allows a connection, and nothing else."""
 
 from __future__ import annotations
 
@@ -15,68 +15,68 @@ from kubectl_netdoc.policy.rules import Action, Direction, Policy, PolicyRef, Ti
 from kubectl_netdoc.policy.selection import NAME_LABEL
 from kubectl_netdoc.policy.verdict import Verdict
 from kubectl_netdoc.policy.workloads import peers
-from kubectl_netdoc.reachability.endpoints import Place
-from kubectl_netdoc.reachability.story import Fix
+from kubectl_netdoc.reachability.explanation import Fix
+from kubectl_netdoc.reachability.named_end import NamedEnd
 from kubectl_netdoc.records.kinds import NETWORK_POLICY
 
 
 @dataclass(frozen=True, slots=True)
-class World:
-    """All addresses of a family, and those that are not meant."""
+class AllAddresses:
+    """All addresses of an IP family, but for some."""
 
     cidr: str
     without: tuple[str, ...]
 
     def block(self) -> fixes.Manifest:
-        """As an ipBlock."""
+        """Return them as an ipBlock."""
         return {"ipBlock": {"cidr": self.cidr, "except": list(self.without)}}
 
 
-WORLD = {
-    ip_families.IPV4: World("0.0.0.0/0", ("169.254.0.0/16",)),
-    ip_families.IPV6: World("::/0", ("fe80::/10", "fd00:ec2::254/128")),
+ALL_ADDRESSES = {
+    ip_families.IPV4: AllAddresses("0.0.0.0/0", ("169.254.0.0/16",)),
+    ip_families.IPV6: AllAddresses("::/0", ("fe80::/10", "fd00:ec2::254/128")),
 }
-"""Every address but link-local ones, among them the clouds' metadata servers (169.254.169.254), and that of AWS over IPv6."""
+"""Every address but link-local ones, which include the clouds' metadata servers (169.254.169.254), and that of AWS over IPv6."""
 
 
-class Mender:
-    """Knows both ends, and what is asked for on the destination's pods."""
+class PolicyFixes:
+    """The fixes for one connection. ``asked``: the ports on the destination's pods."""
 
-    def __init__(self, engine: Engine, source: Place, destination: Place, asked: Ports) -> None:
+    def __init__(self, engine: Engine, source: NamedEnd, destination: NamedEnd, asked: Ports) -> None:
         self.engine, self.source, self.destination, self.asked = engine, source, destination, asked
 
-    def outside(self, by: tuple[PolicyRef, ...]) -> Fix:
-        """Let it leave the cluster, in the families that pods have."""
-        blocks = [WORLD[each].block() for each in ip_families.of_pods(self.engine.cluster) or tuple(WORLD)]
+    def allow_outside(self, by: tuple[PolicyRef, ...]) -> Fix:
+        """Return what lets the source leave the cluster, in the IP families that pods have."""
+        blocks = [ALL_ADDRESSES[each].block() for each in ip_families.of_pods(self.engine.cluster) or tuple(ALL_ADDRESSES)]
         rule = {"to": blocks, "ports": fixes.port_entries(self.asked)}
         words = "Allow it to leave the cluster on that port, without the metadata address (narrow the CIDR if you know it)"
-        return self._mend(words, self.source, Direction.EGRESS, rule, by, _policy_name(self.source, "out"))
+        return self._fix(words, self.source, Direction.EGRESS, rule, by, _policy_name(self.source, "out"))
 
-    def dns(self, dns: dns_access.Servers, denied: list[Verdict], by: tuple[PolicyRef, ...]) -> Fix:
-        """At the source, if its egress forbids it; else at the DNS pods."""
+    def allow_dns(self, dns: dns_access.Servers, denied: list[Verdict], by: tuple[PolicyRef, ...]) -> Fix:
+        """Return what lets the source ask cluster DNS: a change at the source if its egress forbids it, else at the DNS pods."""
         text = "Let it ask cluster DNS, UDP and TCP"
         if not all(verdict.egress.allowed for verdict in denied):
             rule = fixes.dns_rule(dns, self.source.namespace)
-            return self._mend(text, self.source, Direction.EGRESS, rule, by, _policy_name(self.source, "dns"))
+            return self._fix(text, self.source, Direction.EGRESS, rule, by, _policy_name(self.source, "dns"))
         selector = tuple(sorted(dns.service.spec.selector.items()))
-        servers = Place(f"Service {dns.service.namespace}/{dns.service.name}", dns.service.namespace, dns.ends, selector)
+        servers = NamedEnd(f"Service {dns.service.namespace}/{dns.service.name}", dns.service.namespace, dns.ends, selector)
         rule = {"from": _as_peers(self.source, servers.namespace), "ports": fixes.port_entries(dns.udp | dns.tcp)}
-        return self._mend(text, servers, Direction.INGRESS, rule, by, _policy_name(servers, "from", self.source))
+        return self._fix(text, servers, Direction.INGRESS, rule, by, _policy_name(servers, "from", self.source))
 
-    def allowing(self, direction: Direction, by: tuple[PolicyRef, ...]) -> Fix:
-        """Return what allows this at the end that stops it."""
+    def allow(self, direction: Direction, by: tuple[PolicyRef, ...]) -> Fix:
+        """Return what allows the connection at the end that stops it."""
         mine, theirs = (self.source, self.destination) if direction is Direction.EGRESS else (self.destination, self.source)
         word = "to" if direction is Direction.EGRESS else "from"
         rule = {word: _as_peers(theirs, mine.namespace), "ports": fixes.port_entries(self.asked)}
         text = f"Allow it at {mine.text}"
         if not fixes.lasting(dict(theirs.labels)) and theirs.namespace:
             text += f", for all of namespace {theirs.namespace}, as no label tells {theirs.text} apart"
-        return self._mend(text, mine, direction, rule, by, _policy_name(mine, word, theirs))
+        return self._fix(text, mine, direction, rule, by, _policy_name(mine, word, theirs))
 
-    def _mend(
-        self, text: str, mine: Place, direction: Direction, rule: fixes.Manifest, by: tuple[PolicyRef, ...], name: str
+    def _fix(
+        self, text: str, mine: NamedEnd, direction: Direction, rule: fixes.Manifest, by: tuple[PolicyRef, ...], name: str
     ) -> Fix:
-        """Return a NetworkPolicy that adds the rule; where one would do more than that, what to do to those that stop it."""
+        """Return a NetworkPolicy with the rule; where that would do more, a change of the policies that stop the connection."""
         for policy in self.engine.policies:
             if policy.ref in by and policy.tier is not Tier.NAMESPACE:
                 return _of_cluster_wide(policy, direction)
@@ -94,7 +94,7 @@ class Mender:
         return Fix(words, command=fixes.command(ref, fixes.patch(written, direction, fixes.tidy(rule))))
 
     def _isolates_more(self, namespace: str, labels: dict[str, str], direction: Direction) -> bool:
-        """Whether a policy for these labels would isolate a pod that none isolates now."""
+        """Whether a policy for these labels would isolate a pod that no policy isolates now."""
         return any(
             not self.engine.isolated(end.pod_class, direction)
             for peer in peers(self.engine, namespace)
@@ -105,30 +105,30 @@ class Mender:
 
 
 def named(refs: tuple[PolicyRef, ...]) -> str:
-    """Policies in words."""
+    """Return policies in words."""
     return ", ".join(map(str, refs)) or "no policy that is known"
 
 
-def pods_of(place: Place) -> str:
-    """Return the command that lists the pods where a place is."""
-    return f"kubectl -n {quote(place.namespace)} get pods -o wide" if place.namespace else "kubectl get pods -A -o wide"
+def pods_of(named_end: NamedEnd) -> str:
+    """Return the command that lists the pods around a named end."""
+    return f"kubectl -n {quote(named_end.namespace)} get pods -o wide" if named_end.namespace else "kubectl get pods -A -o wide"
 
 
-def _policy_name(place: Place, word: str, other: Place | None = None) -> str:
+def _policy_name(named_end: NamedEnd, word: str, other: NamedEnd | None = None) -> str:
     def short(text: str) -> str:
         last = text.split(" ")[-1].split("/")[-1].strip("()")
         return "".join(char if char.isalnum() else "-" for char in last.lower()).strip("-")
 
-    return "-".join(filter(None, (short(place.text), word, short(other.text) if other else "")))[:63].strip("-")
+    return "-".join(filter(None, (short(named_end.text), word, short(other.text) if other else "")))[:63].strip("-")
 
 
-def _as_peers(place: Place, own_namespace: str) -> list[fixes.Manifest]:
-    """Return a place as peers of a rule: pods by their labels, everything else by address."""
-    if fixes.lasting(dict(place.labels)) and place.namespace:
-        return [fixes.peer(place.namespace, dict(place.labels), own_namespace)]
-    if place.namespace and any(end.pod_class and not end.host for end in place.ends):
-        return [{"namespaceSelector": {"matchLabels": {NAME_LABEL: place.namespace}}}]
-    addresses = dict.fromkeys(address for end in place.ends for address in end.addresses[:1])
+def _as_peers(named_end: NamedEnd, own_namespace: str) -> list[fixes.Manifest]:
+    """Return a named end as peers of a rule: pods by their labels, everything else by address."""
+    if fixes.lasting(dict(named_end.labels)) and named_end.namespace:
+        return [fixes.peer(named_end.namespace, dict(named_end.labels), own_namespace)]
+    if named_end.namespace and any(end.pod_class and not end.host for end in named_end.ends):
+        return [{"namespaceSelector": {"matchLabels": {NAME_LABEL: named_end.namespace}}}]
+    addresses = dict.fromkeys(address for end in named_end.ends for address in end.addresses[:1])
     return [{"ipBlock": {"cidr": f"{address}/{address.max_prefixlen}"}} for address in addresses]
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What all hops are told from: the question, its way, what was measured and what was found."""
+"""What all hops are explained from: the question, the connection's path, what was measured, what was found."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ from kubectl_netdoc.policy.engine import Engine
 from kubectl_netdoc.policy.ports import Ports
 from kubectl_netdoc.policy.rules import Direction, PolicyRef
 from kubectl_netdoc.policy.verdict import Side, Verdict
-from kubectl_netdoc.reachability.measured import Measured
-from kubectl_netdoc.reachability.mending import Mender
-from kubectl_netdoc.reachability.story import Answer, Effect, Fix, Hop, Question, Struck, family
-from kubectl_netdoc.reachability.strikes import Strike
-from kubectl_netdoc.reachability.way import Way
+from kubectl_netdoc.reachability.connection_path import ConnectionPath
+from kubectl_netdoc.reachability.explanation import Answer, Effect, Fix, Hop, HopFinding, Question, family
+from kubectl_netdoc.reachability.findings_on_path import FindingOnPath
+from kubectl_netdoc.reachability.path_measurements import PathMeasurements
+from kubectl_netdoc.reachability.policy_fix import PolicyFixes
 
 SHOWN = 4
-"""Measurements of one kind that a hop tells."""
+"""Measurements of one kind that a hop shows."""
 
 
-class Teller:
-    """Holds one question against the facts; keeps the fix of the first hop that stops."""
+class HopContext:
+    """One question with everything that its hops are explained from; keeps the fix of the first hop that stops the connection."""
 
     def __init__(self, engine: Engine, facts: Facts, question: Question, asked: Ports, mapping: str) -> None:
         self.engine, self.facts, self.question, self.asked, self.mapping = engine, facts, question, asked, mapping
         self.source, self.destination = question.source, question.destination
         self.fix: Fix | None = None
-        self.way = Way(engine, question, asked)
-        self.measured = Measured(facts, self.way)
-        self.mender = Mender(engine, self.source, self.destination, asked)
-        real = [(a, b) for a, b in self.way.legs if b in self.destination.ends]
+        self.path = ConnectionPath(engine, question, asked)
+        self.measured = PathMeasurements(facts, self.path)
+        self.policy_fixes = PolicyFixes(engine, self.source, self.destination, asked)
+        real = [(a, b) for a, b in self.path.legs if b in self.destination.ends]
         self.pairs = [(a, b, engine.verdict(a, b, asked, family(b))) for a, b in real]
         self.nodes = sorted({end.node for end in self.source.ends if end.node})
-        self.strikes: list[Strike] = []
+        self.findings: list[FindingOnPath] = []
         self.denying: set[PolicyRef] = set()
 
     def _stop(self, name: str, text: str, fix: Fix, policies: tuple[str, ...] = ()) -> Hop:
@@ -46,22 +46,22 @@ class Teller:
         reason = next((self.measured.why_not(node) for node in self.nodes or [""]), "")
         return f"not measured ({reason})" if reason else "not measured"
 
-    def _open(self, direction: Direction, nodes: Iterable[str]) -> tuple[Struck, ...]:
-        """The findings by which policies of a direction are not enforced on any of the nodes that would have to."""
-        opening = [strike.finding for strike in self.strikes if strike.effect is Effect.OPENS]
+    def _open(self, direction: Direction, nodes: Iterable[str]) -> tuple[HopFinding, ...]:
+        """Return the findings that say that policies of a direction are enforced on none of these nodes."""
+        opening = [each.finding for each in self.findings if each.effect is Effect.OPENS]
         told = [f for f in opening if f.evidence.get("direction", str(direction)) == direction]
         here = set(nodes)
         everywhere = [f for f in told if f.subject.kind != "Node"]
         single = [f for f in told if f.subject.kind == "Node"]
         shut = here - {f.subject.name for f in single}
-        return tuple(Struck(f, Effect.OPENS) for f in everywhere or ([] if shut else single))
+        return tuple(HopFinding(f, Effect.OPENS) for f in everywhere or ([] if shut else single))
 
 
 def side(verdict: Verdict, direction: Direction) -> Side:
-    """Return what a verdict says of one direction."""
+    """Return the side of a verdict for one direction."""
     return verdict.egress if direction is Direction.EGRESS else verdict.ingress
 
 
 def unsure(verdicts: Iterable[Verdict]) -> tuple[str, ...]:
-    """Return what could change verdicts and is not judged, each once."""
+    """Return what could change the verdicts and was not evaluated, each once."""
     return tuple(dict.fromkeys(text for verdict in verdicts for text in (*verdict.depends, *verdict.incomplete)))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which checks tell of a way, and what a run for one question reads and measures: no more than that way needs."""
+"""A run for one question: which checks concern it, and only what that connection needs is read and measured."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ from kubectl_netdoc.engine.run import run
 from kubectl_netdoc.measurements.requests import Request
 from kubectl_netdoc.policy.engine import Engine
 from kubectl_netdoc.reachability import probe
+from kubectl_netdoc.reachability.connection_path import ConnectionPath
 from kubectl_netdoc.reachability.explain import why
-from kubectl_netdoc.reachability.story import Question, Story
+from kubectl_netdoc.reachability.explanation import Explanation, Question
 from kubectl_netdoc.reachability.topics import Use, topic
 from kubectl_netdoc.reachability.translation import translate
-from kubectl_netdoc.reachability.way import Way
 from kubectl_netdoc.records.base import Kind
 from kubectl_netdoc.records.kinds import SERVICE
 from kubectl_netdoc.sources import Source
 
 CANARY = "policy_enforcement"
-"""Makes a NetworkPolicy of its own; a question about one connection changes nothing."""
+"""This check makes a NetworkPolicy of its own; a question about one connection changes nothing in the cluster."""
 
 NEIGHBOURS = 3
-"""Nodes of endpoints that carry a debug pod beside the source's."""
+"""Nodes of endpoints that carry a debug pod, besides the source's node."""
 
 
-def telling(checks: Iterable[Check], live: bool, measured: bool) -> tuple[Check, ...]:
-    """Return the checks that can find something on a way: of a live cluster those that need no debug pod, unless measured.
+def relevant_checks(checks: Iterable[Check], live: bool, measured: bool) -> tuple[Check, ...]:
+    """Return the checks that can find something about a connection: on a live cluster those without debug pods, unless measured.
 
-    Left out there is what looks at ways in (Ingresses, Gateways, certificates) or at the control plane, with all that it reads.
+    On a live cluster, checks of Ingresses, Gateways, certificates and the control plane are left out, with everything they read.
     """
     if not live:
         return tuple(checks)
@@ -45,31 +45,31 @@ def telling(checks: Iterable[Check], live: bool, measured: bool) -> tuple[Check,
     return tuple(c for c in mine if c.needs.tier is Tier.API or (measured and c.needs.tier is Tier.PODS and c.id != CANARY))
 
 
-class Asked:
-    """A source as one question sees it: its cluster, and measurements from the nodes on the way of that Service alone."""
+class QuestionSource:
+    """A source for one question: the whole cluster, and measurements of that connection alone."""
 
     def __init__(
         self,
-        place: Source,
+        source: Source,
         kinds: tuple[Kind[Any], ...],
         compiled: Callable[[Cluster], Engine],
         ask: Callable[[Engine], Question],
         *,
         probed: bool = False,
     ) -> None:
-        """``kinds``: what is read besides what the checks need. ``ask``: finds the ends in the cluster."""
-        self.place, self.kinds, self.compiled, self.ask, self.probed = place, kinds, compiled, ask, probed
+        """``kinds``: what is read besides what the checks need. ``ask``: finds both ends of the connection in the cluster."""
+        self.source, self.kinds, self.compiled, self.ask, self.probed = source, kinds, compiled, ask, probed
         self.attempts: probe.Attempts = []
 
     @property
     def label(self) -> str:
-        """What this is."""
-        return self.place.label
+        """The label of the source."""
+        return self.source.label
 
     def cluster(self, kinds: tuple[Kind[Any], ...]) -> Cluster:
-        """Read it, and put the question to it."""
+        """Read the cluster, and find the ends of the connection in it."""
         every = {kind.name: kind for kind in (*self.kinds, *kinds)}
-        cluster = self.place.cluster(tuple(every.values()))
+        cluster = self.source.cluster(tuple(every.values()))
         self.engine = self.compiled(cluster)
         self.question = self.ask(self.engine)
         if self.probed:
@@ -77,14 +77,14 @@ class Asked:
         return cluster
 
     def _narrow(self, cluster: Cluster) -> None:
-        """Measure from the source's node and some of the endpoints', what that Service and that name need."""
-        way = Way(self.engine, self.question, translate(self.engine, self.question)[0])
+        """Choose the nodes to measure from, and the Services and names to measure: those of the connection."""
+        path = ConnectionPath(self.engine, self.question, translate(self.engine, self.question)[0])
         node = next((end.node for end in self.question.source.ends if end.node), "")
-        self.attempts = probe.requests(way, node) if node else []
+        self.attempts = probe.requests(path, node) if node else []
         known = set(cluster.vantages)
-        others = dict.fromkeys(b.node for _, b in way.legs if b.node in known and b.node != node)
+        others = dict.fromkeys(b.node for _, b in path.legs if b.node in known and b.node != node)
         cluster.vantages = (node, *list(others)[:NEIGHBOURS]) if node else ()
-        leading = sorted(f"{namespace}/{name}" for namespace, name in way.services or _leading(cluster, way))
+        leading = sorted(f"{namespace}/{name}" for namespace, name in path.services or _leading(cluster, path))
         outside = self.question.destination.outside
         cluster.wishes = msgspec.structs.replace(
             cluster.wishes, services=tuple(leading), external=(outside,) if outside else cluster.wishes.external
@@ -92,20 +92,22 @@ class Asked:
 
     def measure(self, cluster: Cluster, requests: tuple[Request, ...]) -> Measured:
         """Measure what the checks ask for, and try the connection itself."""
-        return self.place.measure(cluster, tuple(dict.fromkeys((*requests, *(request for request, _ in self.attempts)))))
+        return self.source.measure(cluster, tuple(dict.fromkeys((*requests, *(request for request, _ in self.attempts)))))
 
 
-def _leading(cluster: Cluster, way: Way) -> set[tuple[str, str]]:
-    """The Services that lead to the destination's pods; else the one that every cluster has, so that not all are measured."""
-    labels, space = dict(way.destination.labels), way.destination.namespace
+def _leading(cluster: Cluster, path: ConnectionPath) -> set[tuple[str, str]]:
+    """Return the Services of the destination's pods; if none, the one that every cluster has, so that not all are measured."""
+    labels, space = dict(path.destination.labels), path.destination.namespace
     if not cluster.readable(SERVICE):
         return set()
     found = {(item.namespace, item.name) for item in cluster.leading_to(space, labels)} if labels else set()
     return found or {("default", "kubernetes")} & {(item.namespace, item.name) for item in cluster.all(SERVICE)}
 
 
-def answer(asked: Asked, registry: Registry, checks: tuple[Check, ...], progress: Progress | None = None) -> tuple[Story, Facts]:
-    """Run the checks over the source, and tell the story of the question by the facts and findings of that one run."""
+def answer(
+    asked: QuestionSource, registry: Registry, checks: tuple[Check, ...], progress: Progress | None = None
+) -> tuple[Explanation, Facts]:
+    """Run the checks over the source, and explain the connection by the facts and findings of that run."""
     whole = run(asked, registry, checks, progress)
     unmeasured = whole.cluster.origin == "live" and not asked.probed
     facts = Facts(whole.cluster, Measured(why_not="--probe does that") if unmeasured else whole.measured)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The hops "source" and "name": the pod that asks, and whether it can have the name resolved."""
+"""The hops "source" and "name": the pod that connects, and whether it can resolve the name."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from dataclasses import replace
 from kubectl_netdoc.policy import dns_access
 from kubectl_netdoc.policy.rules import Direction
 from kubectl_netdoc.policy.verdict import Verdict
-from kubectl_netdoc.reachability.endpoints import Place
-from kubectl_netdoc.reachability.mending import named, pods_of
-from kubectl_netdoc.reachability.story import MOST_ENDS, Answer, Fix, Hop
-from kubectl_netdoc.reachability.teller import SHOWN, Teller, side
-from kubectl_netdoc.reachability.way import CLUSTER_DNS, resolver
+from kubectl_netdoc.reachability.connection_path import CLUSTER_DNS, resolver
+from kubectl_netdoc.reachability.explanation import MOST_ENDS, Answer, Fix, Hop
+from kubectl_netdoc.reachability.hops.context import SHOWN, HopContext, side
+from kubectl_netdoc.reachability.named_end import NamedEnd
+from kubectl_netdoc.reachability.policy_fix import named, pods_of
 from kubectl_netdoc.records.kinds import POD
 
 
-class NameHops(Teller):
-    """Tells of the source and of names."""
+class NameHops(HopContext):
+    """The source and the name lookup."""
 
     def _source(self) -> Hop:
         text = several(self.source)
@@ -29,12 +29,12 @@ class NameHops(Teller):
         return Hop("source", Answer.OK, text)
 
     def _name(self) -> Hop:
-        """Can the source ask for the name: whom does it ask, do policies let it, and what did its node measure?"""
+        """Explain the name lookup: which resolver the source uses, whether policies allow it, what was measured on its node."""
         asked = resolver(self.source)
         if asked != CLUSTER_DNS:
             return self._own_resolver(asked)
         dns = dns_access.servers(self.engine)
-        measured = tuple(text for node in self.nodes[:SHOWN] if (text := self.measured.names(node)))
+        measured = tuple(text for node in self.nodes[:SHOWN] if (text := self.measured.lookups_in_words(node)))
         denied = self._dns_denied()
         if dns is None:
             text = "there are no DNS pods to see, so whether it may ask for the name is not judged"
@@ -44,15 +44,19 @@ class NameHops(Teller):
             return Hop("name", self._resolved(Answer.OK), text + self._search(), measured=measured)
         by = tuple(dict.fromkeys(ref for verdict in denied for ref in verdict.by))
         text = f"{named(by)} {'keep' if len(by) > 1 else 'keeps'} {self.source.text} from cluster DNS over UDP"
-        egress, ingress = (not all(side(v, way).allowed for v in denied) for way in (Direction.EGRESS, Direction.INGRESS))
+        egress, ingress = (
+            not all(side(v, direction).allowed for v in denied) for direction in (Direction.EGRESS, Direction.INGRESS)
+        )
         open_ = self._open(Direction.EGRESS, self.nodes) if egress else ()
-        open_ += self._open(Direction.INGRESS, self.way.dns_nodes) if ingress and bool(open_) == egress else ()
+        open_ += self._open(Direction.INGRESS, self.path.dns_nodes) if ingress and bool(open_) == egress else ()
         if open_:
             return Hop("name", Answer.OPEN, f"{text}, as written; nothing enforces that", tuple(map(str, by)), measured, open_)
-        return replace(self._stop("name", text, self.mender.dns(dns, denied, by), tuple(map(str, by))), measured=measured)
+        return replace(
+            self._stop("name", text, self.policy_fixes.allow_dns(dns, denied, by), tuple(map(str, by))), measured=measured
+        )
 
     def _resolved(self, otherwise: Answer) -> Answer:
-        """Unknown where no lookup on the source's nodes was answered, and nobody has found why."""
+        """Return unknown where no lookup on the source's nodes was answered and no finding says why."""
         seen = [known for node in self.nodes if (known := self.measured.resolves(node)) is not None]
         return Answer.UNKNOWN if seen and not any(seen) else otherwise
 
@@ -61,13 +65,13 @@ class NameHops(Teller):
         return f"; {name} is searched from namespace {self.source.namespace} on" if name and self.source.namespace else ""
 
     def _own_resolver(self, asked: str) -> Hop:
-        """Whoever does not ask cluster DNS does not know the cluster's names; others' names are no matter of ours."""
+        """Explain the lookup of a pod that does not use cluster DNS: it can't resolve the cluster's names."""
         text = f"{self.source.text} asks {asked}, not cluster DNS"
-        if not self.way.inside:
+        if not self.path.inside:
             text = f"{self.source.text} is outside, where the cluster's names mean nothing"
         if self.destination.outside:
             return Hop("name", Answer.NOTE, f"{text}: whether that knows the name is not judged")
-        if asked != CLUSTER_DNS and self.destination.by_name and self.way.inside:
+        if asked != CLUSTER_DNS and self.destination.by_name and self.path.inside:
             fix = Fix(
                 "Set dnsPolicy: ClusterFirstWithHostNet (hostNetwork) or ClusterFirst in its pod template, or use the address."
             )
@@ -77,18 +81,18 @@ class NameHops(Teller):
         return Hop("name", Answer.NOTE, f"{text}: it can reach the Service by address only")
 
     def _dns_denied(self) -> list[Verdict]:
-        """What policies say where they keep the source from DNS servers; none where a node-local one will do."""
-        dns = dns_access.servers(self.engine) if self.way.asks else None
+        """Return the verdicts of the policies that keep the source from DNS servers; none where a node-local one is used."""
+        dns = dns_access.servers(self.engine) if self.path.asks else None
         if dns is None or not dns.udp:
             return []
         mine = (end for end in self.source.ends[:MOST_ENDS] if end.pod_class is not None and not end.host)
         return [verdict for end in mine for verdict in dns_access.verdicts(self.engine, end, dns)]
 
 
-def several(place: Place) -> str:
-    """A place with its pods and their nodes."""
-    if len(place.ends) == 1:
-        node = place.ends[0].node
-        return f"{place.text}" + (f" on node {node}" if node and not place.text.startswith("Node") else "")
-    nodes = sorted({end.node for end in place.ends if end.node})
-    return f"{place.text}, {len(place.ends)} pods" + (f" on {', '.join(nodes[:4])}" if nodes else "")
+def several(named_end: NamedEnd) -> str:
+    """Return a named end in words, with its pods and their nodes."""
+    if len(named_end.ends) == 1:
+        node = named_end.ends[0].node
+        return f"{named_end.text}" + (f" on node {node}" if node and not named_end.text.startswith("Node") else "")
+    nodes = sorted({end.node for end in named_end.ends if end.node})
+    return f"{named_end.text}, {len(named_end.ends)} pods" + (f" on {', '.join(nodes[:4])}" if nodes else "")

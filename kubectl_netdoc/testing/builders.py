@@ -1,55 +1,35 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Builders for tests of checks: a cluster in a line or two, and what a check says of it.
-
-Everything built is two hours old and well unless told otherwise. A test asserts codes and subjects, never sentences:
-
-    cluster = make_cluster(make_service("web", selector={"app": "web"}), make_pod("web-1", labels={"app": "web"}))
-    assert judge(check, cluster) == {("SVC004", "Service shop/web")}
-
-docs/stability.md says what stays.
-"""
+"""Builders of objects and clusters for tests; everything built is two hours old and well unless told otherwise."""
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import yaml
 
-from kubectl_netdoc.core.check import Check
 from kubectl_netdoc.core.cluster import Cluster, Listing, Selection, Unavailable
-from kubectl_netdoc.core.facts import Facts, Measured, Vantage
-from kubectl_netdoc.core.finding import Finding
-from kubectl_netdoc.core.threshold import ThresholdSet
 from kubectl_netdoc.core.tier import Tier
 from kubectl_netdoc.engine.registry import described as described
-from kubectl_netdoc.engine.run import CheckRun as CheckOutcome
-from kubectl_netdoc.engine.run import analyse, state
 from kubectl_netdoc.measurements.base import Outcome
 from kubectl_netdoc.measurements.dns import DnsReply, DnsSample
-from kubectl_netdoc.measurements.requests import Reply, Request
 from kubectl_netdoc.records.base import Kind, Object, convert
 from kubectl_netdoc.records.ingress import INGRESS_CLASS, TLS_SECRET
 from kubectl_netdoc.records.kinds import (
     COREFILE,
     DAEMON_SET,
-    DEPLOYMENT,
     DNS_LOG,
     ENDPOINT_SLICE,
     EVENT,
     INGRESS,
-    JOB,
     KINDS,
     NAMESPACE,
     NETWORK_POLICY,
     NODE,
     POD,
-    REPLICA_SET,
     SERVICE,
-    STATEFUL_SET,
 )
 from kubectl_netdoc.records.workloads import Workload
 
@@ -344,91 +324,3 @@ def make_dns_reply(
     samples = [DnsSample(Outcome.OK, ms, rcode, 1)] * ok
     samples += [DnsSample(Outcome.TIMEOUT, 1000.0)] * lost + [DnsSample(Outcome.REFUSED, 0.2)] * refused
     return DnsReply(server, tuple(samples))
-
-
-Answers = Callable[[Request], Reply]
-
-
-def measured(
-    check: Check, cluster: Cluster, answers: Answers, *, down: Mapping[str, str] | None = None, throttled: float = 0
-) -> Measured:
-    """Return what ``answers`` makes of the check's own plan. ``down``: vantages without a debug pod, and why."""
-    missing = down or {}
-    requests = check.plan(cluster.view(check.needs.all_kinds))
-    replies = {request: answers(request) for request in requests if request.node not in missing}
-    vantages = tuple(Vantage(node, node not in missing, missing.get(node, ""), "", throttled) for node in cluster.vantages)
-    hosts = tuple(Vantage(node, node not in missing, missing.get(node, "")) for node in cluster.hosts)
-    return Measured(replies, vantages, hosts)
-
-
-@dataclass(frozen=True)
-class Case:
-    """One row of a check's test: a cluster, what was measured, and the (code, subject) pairs that must come out.
-
-    ``state``: the state expected, where it is not what the findings make of it.
-    """
-
-    name: str
-    cluster: Cluster
-    expect: frozenset[tuple[str, str]] = frozenset()
-    measured: Measured = field(default_factory=Measured)
-    state: str = ""
-
-
-def outcome(
-    check: Check, cluster: Cluster, facts: Measured | None = None, thresholds: Mapping[str, float] | None = None
-) -> CheckOutcome:
-    """Return what a check says of a cluster and of what was measured; ``thresholds``: those that are set, by name."""
-    own = {item.name: item for item in check.thresholds}
-    changed = [
-        ThresholdSet(check.id, name, value, own[name].default, own[name].unit, "") for name, value in (thresholds or {}).items()
-    ]
-    return analyse(check, Facts(cluster, facts or Measured(), changed))
-
-
-def judge(check: Check, cluster: Cluster, facts: Measured | None = None) -> set[tuple[str, str]]:
-    """Return the (code, subject) pairs that a check finds; raises ``AssertionError`` where it crashes."""
-    came = outcome(check, cluster, facts)
-    assert not came.error, came.error
-    return pairs(came.findings)
-
-
-def pairs(findings: Iterable[Finding]) -> set[tuple[str, str]]:
-    """Return (code, subject) of findings."""
-    return {(finding.code, str(finding.subject)) for finding in findings}
-
-
-__all__ = [
-    "DAEMON_SET",
-    "DEPLOYMENT",
-    "JOB",
-    "NOW",
-    "OLD",
-    "REPLICA_SET",
-    "STATEFUL_SET",
-    "Case",
-    "Selection",
-    "ago",
-    "judge",
-    "make_cluster",
-    "make_corefile",
-    "make_dns_log",
-    "make_dns_reply",
-    "make_event",
-    "make_gateway_object",
-    "make_ingress",
-    "make_ingress_class",
-    "make_namespace",
-    "make_node",
-    "make_node_condition",
-    "make_pod",
-    "make_policy",
-    "make_service",
-    "make_slice",
-    "make_tls_secret",
-    "make_workload",
-    "measured",
-    "outcome",
-    "pairs",
-    "state",
-]

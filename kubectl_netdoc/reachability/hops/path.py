@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The hops "path", "back" and "port": the ways between the nodes, and the application."""
+"""The hops "path", "back" and "port": the network between the nodes, and the application's port."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from dataclasses import replace
 
 from kubectl_netdoc.measurements.base import Outcome
 from kubectl_netdoc.measurements.connect import ConnectReply
-from kubectl_netdoc.reachability.measured import Tries
-from kubectl_netdoc.reachability.story import Answer, Fix, Hop
-from kubectl_netdoc.reachability.teller import SHOWN, Teller
+from kubectl_netdoc.reachability.explanation import Answer, Fix, Hop
+from kubectl_netdoc.reachability.hops.context import SHOWN, HopContext
+from kubectl_netdoc.reachability.path_measurements import Tries
 
 CHECK_NETWORK = "kubectl netdoc check pod_network"
 
 
-class PathHops(Teller):
-    """Tells of paths and of the application's port."""
+class PathHops(HopContext):
+    """The node-to-node paths and the application's port."""
 
     def _paths(self) -> Iterator[Hop]:
-        """The ways there and back between the nodes, by size and loss."""
+        """Explain the paths between the nodes, there and back, by packet size and loss."""
         nodes = sorted({(a.node, b.node) for a, b, _ in self.pairs if a.node and b.node})
         apart = [(one, other) for one, other in nodes if one != other]
         if not nodes:
@@ -32,8 +32,8 @@ class PathHops(Teller):
         yield self._path("back", [(other, one) for one, other in apart])
 
     def _path(self, name: str, pairs: list[tuple[str, str]], *, whole: bool = False) -> Hop:
-        """One way between nodes. ``whole``: whether nothing of it stays on one node."""
-        told = {pair: text for pair in pairs if (text := self.measured.path(*pair))}
+        """Explain the paths of one direction. ``whole``: whether every leg crosses nodes."""
+        told = {pair: text for pair in pairs if (text := self.measured.path_in_words(*pair))}
         shown = ", ".join(f"{a} -> {b}" for a, b in pairs[:3]) + (" …" if len(pairs) > 3 else "")
         if not told:
             return Hop(name, Answer.NOTE, f"{shown}: {self._not_measured()}")
@@ -50,20 +50,20 @@ class PathHops(Teller):
         return Hop(name, Answer.OK if len(works) == len(told) else weak, text, measured=words)
 
     def _came(self, pair: tuple[str, str]) -> bool:
-        """Whether a proof came through along a path; where none was tried, something else did."""
+        """Whether an echo came back along a path, or none was tried."""
         echo = self.measured.proved(*pair)
         return echo is None or any(sample.who for sample in echo.samples)
 
     def _proven(self, pair: tuple[str, str]) -> bool:
-        """Whether a path was seen to work, or nothing that stands for the source has tried it."""
-        legs = [leg for leg in self.way.legs if (leg[0].node, leg[1].node) == pair]
-        back = [leg for leg in self.way.legs if (leg[1].node, leg[0].node) == pair]
+        """Whether a path was seen to work, or was not tried by a pod that stands for the source."""
+        legs = [leg for leg in self.path.legs if (leg[0].node, leg[1].node) == pair]
+        back = [leg for leg in self.path.legs if (leg[1].node, leg[0].node) == pair]
         return any(self.measured.works("path", leg) is not False for leg in legs or back)
 
     def _port(self) -> Hop:
-        """Does the application take connections on its port?"""
+        """Explain whether the application accepts connections on its port."""
         seen: dict[str, Tries] = {}
-        for a, b in self.way.legs:
+        for a, b in self.path.legs:
             seen.setdefault(b.label, []).extend(self.measured.direct(a.node, b))
         tried = {label: tries for label, tries in seen.items() if tries}
         if not tried:
@@ -76,7 +76,7 @@ class PathHops(Teller):
             text += f"; {', '.join(refused[:SHOWN])} refuse{'s' if len(refused) == 1 else ''}: nothing listens there"
         if accepts and not (refused or silent):
             return Hop("port", Answer.OK, text)
-        sure = any(self.measured.works("port", leg) is False for leg in self.way.legs)
+        sure = any(self.measured.works("port", leg) is False for leg in self.path.legs)
         if len(refused) == len(tried) and sure:
             fix = Fix("Nothing listens on that port: compare the targetPort with what the application listens on.")
             return self._stop("port", text, fix)
