@@ -117,7 +117,8 @@ peers: .venv/ready  ## other tools on the same faults: builds them (half an hour
 	@set -o pipefail; $(PY) -m bench.peers; kubeconfig=$$(NETWORK=flannel lab/lab up $(NAME) | tail -n 1) || exit $$?; \
 	$(PY) -m bench.matrix --name $(NAME) --kubeconfig $$kubeconfig --only-peers $(FAULTS)
 
-bench: .venv/ready  ## the figures: policies on a synthetic cluster, then a full check on the lab with nothing else running
+bench: .venv/ready  ## the figures: start-up beside REV's (default: before issue 20), policies on a synthetic cluster, then a full check on the lab
+	$(PY) -m bench.startup $(REV)
 	$(PY) -m bench.policies
 	NETDOC_LAB=$$(NETWORK=flannel lab/lab up $(NAME) | tail -n 1) NETDOC_IMAGE=$(IMAGE) $(PY) -m bench
 

@@ -62,15 +62,15 @@ class Anonymous(Struct, frozen=True):
         return msgspec.json.format(msgspec.json.encode({"words": self.words, "addresses": self.addresses}), indent=1) + b"\n"
 
 
-def anonymize(content: bytes, key: bytes) -> Anonymous:
+def anonymize(content: bytes, key: bytes, vocabulary: frozenset[str]) -> Anonymous:
     """Return a bundle (its unpacked JSON) with other names and addresses; one key (64 bytes at most) makes the same of the same.
 
-    Raises ``SourceError`` where it is no bundle.
+    ``vocabulary``: words that stay, as ``vocabulary.vocabulary`` gathers them. Raises ``SourceError`` where it is no bundle.
     """
     bundle = load(content, "the bundle").bundle
     typed = {name: _decoded(name, stored) for name, stored in bundle.listings.items()}
     rest = msgspec.structs.replace(bundle, listings={}, note={})
-    words, addresses = Words(key), Addresses(key)
+    words, addresses = Words(key, vocabulary), Addresses(key)
     for whole in (typed, rest):
         _walk(whole, lambda text, mode: _gather(words, text, mode))
     words.settle()

@@ -1,10 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Other words for the parts of names: the same one wherever a part stands, as long, and in the same order.
+"""Chooses other words for the parts of names: one for each part wherever it stands, as long, and in the same order.
 
-Names are taken apart (``vocabulary.PART``), so that what a name is made of still shows: the pods of a Deployment begin like it,
-a DNS name is that of a Service and its namespace. Order and length are kept because of a large cluster checks choose a part to
-look at, by name: of two bundles of one run they have to choose the same. So a new word tells between which of the known words
-in the bundle the old one stands in the alphabet. What differs from another word by a typo still does.
+A name is taken apart (``vocabulary.PART``), so that its structure still shows: the pods of a Deployment begin with its name, a
+DNS name has that of a Service and its namespace.
+
+Why not simply a random word for each part: checks sort by name and look at the first few. They choose that way which nodes and
+Services of a large cluster to measure, which node a finding stands for, and which names a message tells; dns_records chooses by
+the length of a name too. With words in another order a replayed bundle would ask for what was not recorded, and findings would
+name other objects. So a new word stands between the same kept words as the old one, and new words are in the order of the old.
+For that a word is read as a number to base 37 (``value``): what is between two words is then a number between two numbers.
+
+A part that is one typo from another one becomes a word that is one typo from the other's new word, as some checks look for typos.
 """
 
 from __future__ import annotations
@@ -15,7 +21,7 @@ from collections.abc import Collection, Iterable, Iterator
 from hashlib import blake2b
 from itertools import chain, count, groupby
 
-from kubectl_netdoc.anonymize.vocabulary import PART, vocabulary
+from kubectl_netdoc.anonymize.vocabulary import PART
 from kubectl_netdoc.core import closest_match
 
 DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
@@ -24,19 +30,18 @@ _NAMED = re.compile(r"\w[-./_@:=|~]+\w")
 """What has a mark inside is a name, also where it was met nowhere else: example-1, registry.example/app, a@b."""
 
 
-def known(part: str) -> bool:
-    """Whether a part stays: a number, a single letter, or a word that netdoc knows by name."""
-    return part.isdigit() or len(part) == 1 or part.lower() in vocabulary()
-
-
 class Words:
-    """Gathers the parts of names, then replaces them; ``changed`` has what became of each."""
+    """Gathers the parts of names, then replaces them; ``changed`` has what became of each. ``vocabulary``: words that stay."""
 
-    def __init__(self, key: bytes) -> None:
-        self.key = key
+    def __init__(self, key: bytes, vocabulary: frozenset[str]) -> None:
+        self.key, self.vocabulary = key, vocabulary
         self.names: set[str] = set()
         self.public: set[str] = set()
         self.changed: dict[str, str] = {}
+
+    def known(self, part: str) -> bool:
+        """Whether a part stays: a number, a single letter, or a word that netdoc knows by name."""
+        return part.isdigit() or len(part) == 1 or part.lower() in self.vocabulary
 
     def gather(self, text: str, *, name: bool) -> None:
         """Take note of a name, or of the names that show in a text."""
@@ -50,10 +55,10 @@ class Words:
 
     def settle(self) -> None:
         """Choose the new words, once all names have been gathered."""
-        fixed = sorted(part for part in self.names if known(part) or part in self.public)
+        fixed = sorted(part for part in self.names if self.known(part) or part in self.public)
         secret = sorted(self.names.difference(fixed))
         typos = dict(_typos(fixed, secret))
-        taken = {*self.names, *vocabulary()}
+        taken = {*self.names, *self.vocabulary}
         for place, some in groupby((part for part in secret if part not in typos), lambda part: bisect(fixed, part)):
             low, high = fixed[place - 1] if place else "", fixed[place] if place < len(fixed) else ""
             self.changed |= self._between(low, high, list(some), taken)
@@ -62,7 +67,7 @@ class Words:
             whole = (self.changed.get(meant, meant) + self._noise(part))[: len(part) - 1]
             numbered = (f"{whole}{number(mark)}" for mark in count())
             likes = _misspelt(part, meant, self.changed.get(meant, meant))
-            self.changed[part] = next(word for word in chain(likes, numbered) if _free(word, taken))
+            self.changed[part] = next(word for word in chain(likes, numbered) if self._free(word, taken))
             taken.add(self.changed[part])
 
     def _between(self, low: str, high: str, parts: list[str], taken: set[str]) -> dict[str, str]:
@@ -77,11 +82,16 @@ class Words:
                 for size in range(1, DEPTH)
                 for step in range(STEPS)
             )
-            fits = (word for word in tries if before < word < limit and _free(word, taken))
+            fits = (word for word in tries if before < word < limit and self._free(word, taken))
             crowded = (f"{before}0{noise[:size]}" for size in range(len(noise)))  # nothing stands between "a" and "a0"
-            found[part] = before = next(fits, "") or next(word for word in crowded if _free(word, taken))
+            found[part] = before = next(fits, "") or next(word for word in crowded if self._free(word, taken))
             taken.add(before)
         return found
+
+    def _free(self, word: str, taken: Collection[str]) -> bool:
+        """Whether neither a word nor what it is made of is one of those that there are; a few letters are by chance."""
+        parts = [part for part in PART.findall(word) if len(part) > SHORTEST and not self.known(part)]
+        return word not in taken and not any(part in taken for part in parts)
 
     def _noise(self, part: str) -> str:
         digest = int.from_bytes(blake2b(part.encode(), key=self.key, digest_size=48).digest(), "big")
@@ -90,11 +100,6 @@ class Words:
     def replace(self, text: str) -> str:
         """Return a text with other words in place of those that were gathered."""
         return PART.sub(lambda match: self.changed.get(match[0].lower(), match[0]), text)
-
-
-def _free(word: str, taken: Collection[str]) -> bool:
-    """Whether neither a word nor what it is made of is one of those that there are; a few letters are by chance."""
-    return word not in taken and not any(part in taken for part in PART.findall(word) if len(part) > SHORTEST and not known(part))
 
 
 SHORTEST = 3

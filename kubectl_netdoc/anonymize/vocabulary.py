@@ -1,49 +1,68 @@
 # SPDX-License-Identifier: Apache-2.0
 """The words that netdoc itself knows: what a check recognises by its name has to keep it, and is no secret.
 
-They are taken from the constants of netdoc's own compiled modules, those that read and judge: kube-system, k8s-app, coredns,
-calico-node, nginx … A user's name that happens to be one of them stays as it is.
+They are the texts without blanks among the constants of compiled modules: kube-system, k8s-app, coredns, calico-node, nginx … A
+name of the user's that happens to be one of them stays as it is. Which modules count follows from what they import, not from a
+list: the examples in help texts, in the test kit or in ``why`` are no names that anything is recognised by.
 """
 
 from __future__ import annotations
 
 import importlib.util
-import pkgutil
 import re
 from collections.abc import Iterable, Iterator
-from functools import cache
 from types import CodeType
 
-import kubectl_netdoc
-
-NOT_JUDGING = ("cli", "report", "anonymize", "testing", "contract", "reachability", "permissions")
-"""Parts of the program that talk to the user: their examples are no names that anything is recognised by."""
-
+PACKAGE = "kubectl_netdoc"
 PART = re.compile(r"[A-Za-z]+|[0-9][A-Za-z0-9]*")
 """What a name is made of: letters, or what begins with a digit. What stands between is kept."""
 
 _NAME = re.compile(r"[^\s\"']{1,120}")
 
 
-@cache
-def vocabulary() -> frozenset[str]:
-    """Return all parts of words that netdoc knows by name, in lower case."""
-    return frozenset(part.lower() for word in set(_constants()) for part in PART.findall(word))
+def vocabulary(modules: Iterable[str]) -> frozenset[str]:
+    """Return the parts, in lower case, of the words that these modules know, and what they import of netdoc."""
+    words: set[str] = set()
+    waiting, seen = [*modules], set[str]()
+    while waiting:
+        name = waiting.pop()
+        if name not in seen:
+            seen.add(name)
+            for code in _codes(_compiled(name)):
+                words.update(_words(code.co_consts))
+                waiting += _imported(code)
+    return frozenset(part.lower() for word in words for part in PART.findall(word))
 
 
-def _constants() -> Iterator[str]:
-    for module in pkgutil.walk_packages(kubectl_netdoc.__path__, "kubectl_netdoc."):
-        if module.name.split(".")[1] not in NOT_JUDGING:
-            found = importlib.util.find_spec(module.name)
-            code = found.loader.get_code(module.name) if found and found.loader else None  # type: ignore[attr-defined]
-            yield from _words(code.co_consts if code else ())
+def _compiled(name: str) -> CodeType | None:
+    """The code of a module; None where there is no such module, or none in Python."""
+    try:
+        found = importlib.util.find_spec(name)
+    except ModuleNotFoundError:  # part of what is no package
+        return None
+    return found.loader.get_code(name) if found and hasattr(found.loader, "get_code") else None  # type: ignore[union-attr]
+
+
+def _codes(code: CodeType | None) -> Iterator[CodeType]:
+    """A module's code, and that of all functions and classes in it."""
+    if code:
+        yield code
+        for constant in code.co_consts:
+            if isinstance(constant, CodeType):
+                yield from _codes(constant)
+
+
+def _imported(code: CodeType) -> Iterator[str]:
+    """The modules of netdoc that code imports: ``from a import b`` has both names, and b may be a module."""
+    for name in code.co_names:
+        if name.partition(".")[0] == PACKAGE:
+            yield name
+            yield from (f"{name}.{other}" for other in code.co_names if other.islower())
 
 
 def _words(constants: Iterable[object]) -> Iterator[str]:
     for constant in constants:
-        if isinstance(constant, CodeType):
-            yield from _words(constant.co_consts)
-        elif isinstance(constant, (tuple, frozenset)):
+        if isinstance(constant, (tuple, frozenset)):
             yield from _words(constant)
         elif isinstance(constant, str) and _NAME.fullmatch(constant):
             yield constant

@@ -80,12 +80,20 @@ def _read(recorded: str) -> tuple[bytes, str, str]:
         raise SourceError(f"can't read {recorded}: {error.strerror}", 2) from error
 
 
+def words_kept() -> frozenset[str]:
+    """Return the words that stay in an anonymized bundle: those that the checks (plugins' too) and the engine know by name."""
+    from kubectl_netdoc.anonymize.vocabulary import vocabulary
+    from kubectl_netdoc.engine import registry, run
+
+    return vocabulary([run.__name__, *(check.analyse.__module__ for check in registry.load().checks)])
+
+
 def _anonymous(content: bytes, translation: str) -> bytes:
     """Return the bundle without the cluster's names and addresses, and say what stays; raises ``SourceError``."""
     from kubectl_netdoc.anonymize import anonymize
     from kubectl_netdoc.sources import SourceError
 
-    done = anonymize(content, os.urandom(32))
+    done = anonymize(content, os.urandom(32), words_kept())
     click.echo(
         f"replaced {len(done.words)} parts of names and {len(done.addresses)} addresses; kept: ports, times, versions, numbers "
         "and the words that netdoc knows (kube-system, coredns …). Look through it before you hand it over",
