@@ -18,7 +18,7 @@ from kubectl_netdoc.core.settling import SETTLING
 from kubectl_netdoc.core.threshold import Threshold
 from kubectl_netdoc.core.tier import Tier
 from kubectl_netdoc.formats import sandbox_event
-from kubectl_netdoc.formats.addresses import is_range
+from kubectl_netdoc.formats.addresses import is_address, is_range
 from kubectl_netdoc.formats.coredns_log import UPSTREAM, Cause
 from kubectl_netdoc.formats.corefile import Corefile, zone_and_port
 from kubectl_netdoc.formats.prometheus_text import Metrics
@@ -256,6 +256,7 @@ __all__ = [
     "ending",
     "evenly",
     "ip_families",
+    "is_address",
     "is_range",
     "joined",
     "joining",

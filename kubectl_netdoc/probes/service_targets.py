@@ -18,7 +18,10 @@ from kubectl_netdoc.records.kinds import NODE, POD
 from kubectl_netdoc.records.services import Service, ServicePort
 
 CONTROLLER = "endpointslice-controller.k8s.io"
-"""Who writes the EndpointSlices of Services with a selector."""
+"""The value of endpointslice.kubernetes.io/managed-by in the slices of Services with a selector."""
+
+MIRRORING_CONTROLLER = "endpointslicemirroring-controller.k8s.io"
+"""The same in slices that mirror an Endpoints object."""
 
 MOST_ENDPOINTS = 4
 """Endpoints of a Service port that each node connects to at most, in each family."""
