@@ -181,7 +181,7 @@ def _all_answer(cluster: Cluster) -> Iterator[Finding]:
         or not by_arp
         or yes(strict)
         or kube_proxy.replaced_by(cluster)
-        or kube_proxy.undecided(cluster)
+        or kube_proxy.replacement_unknown(cluster)
     ):
         return
     kind, _, name = place.partition(" ")
