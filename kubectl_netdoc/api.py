@@ -18,7 +18,7 @@ from kubectl_netdoc.core.settling import SETTLING
 from kubectl_netdoc.core.threshold import Threshold
 from kubectl_netdoc.core.tier import Tier
 from kubectl_netdoc.formats import sandbox_event
-from kubectl_netdoc.formats.addresses import is_range
+from kubectl_netdoc.formats.addresses import is_address, is_range
 from kubectl_netdoc.formats.coredns_log import UPSTREAM, Cause
 from kubectl_netdoc.formats.corefile import Corefile
 from kubectl_netdoc.formats.corefile_zones import zone_and_port
@@ -262,6 +262,7 @@ __all__ = [
     "ending",
     "evenly",
     "ip_families",
+    "is_address",
     "is_range",
     "joined",
     "joining",

@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who turns Services' addresses into pods' on each node: kube-proxy and its mode, or something in its place."""
+"""kube-proxy on each node: its pods, its mode and settings, or the network that replaces it."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import timedelta
 
 from kubectl_netdoc import cni
 from kubectl_netdoc.cni import Image
 from kubectl_netdoc.core import ip_families
 from kubectl_netdoc.core.cluster import Cluster
+from kubectl_netdoc.core.finding import Subject
 from kubectl_netdoc.measurements.base import Address
 from kubectl_netdoc.measurements.connect import HttpGet
 from kubectl_netdoc.records.cni import NETWORK_AGENT, NETWORK_KINDS
@@ -19,34 +21,37 @@ from kubectl_netdoc.records.nodes import Node
 from kubectl_netdoc.records.pods import Pod
 
 HINTS = (DAEMON_SET, PROXY_CONFIG, *NETWORK_KINDS)
-"""Kinds that tell what is set; without them there is less to say."""
+"""Kinds that hold kube-proxy's and the network's settings; without them less is known."""
 
 IMAGE = re.compile(r"(?:^|[/_.-])kube-proxy(?:-(?:amd64|arm64|s390x|ppc64le|windows))?$")
 """kube-proxy's image: registry.k8s.io/kube-proxy (kubeadm, kops, Talos, k0s), eks/kube-proxy, gke.gcr.io/kube-proxy-amd64,
 oss/kubernetes/kube-proxy (AKS). RKE2 and OpenShift run it from an image of more; there its container is called kube-proxy."""
 
-PARTS = {"+k3s": "k3s"}
-"""Distributions in whose agent kube-proxy is a thread, by what their kubelets add to their version."""
+BUILT_IN_VERSIONS = {"+k3s": "k3s"}
+"""Distributions whose agent contains kube-proxy, by the suffix of their kubelets' version."""
 
-LABELS = {
+BUILT_IN_LABELS = {
     ("eks.amazonaws.com/compute-type", "auto"): "EKS Auto Mode",
     ("eks.amazonaws.com/compute-type", "fargate"): "Fargate",
     ("microk8s.io/cluster", "true"): "MicroK8s",
 }
-"""Labels of nodes on which kube-proxy is no pod: part of the node's own software, or of the kubelite process."""
+"""Distributions that run kube-proxy in no pod but in the node's own software, by labels of the node."""
 
 MODES = ("iptables", "ipvs", "nftables", "kernelspace", "userspace")
-"""What /proxyMode answers."""
+"""Answers of /proxyMode."""
 
 METRICS_PORT, HEALTH_PORT = 10249, 10256
 """kube-proxy's defaults of metricsBindAddress (127.0.0.1, or ::1) and healthzBindAddress (0.0.0.0, or ::): the second where
 bindAddress is of IPv6 (pkg/proxy/apis/config/v1alpha1, SetDefaults_KubeProxyConfiguration)."""
 
 JOINING = timedelta(minutes=5)
-"""A new node's kube-proxy may have its image to pull first."""
+"""A new node's kube-proxy may have to pull its image first."""
 
 STARTING = timedelta(minutes=1)
-"""A pod younger than that is being replaced or has just been."""
+"""A pod younger than this has just replaced another one, or is about to."""
+
+SETTLED = timedelta(seconds=60)
+"""Rules of endpoints that changed in this time are not judged: kube-proxy syncs at least once in 30 s."""
 
 SELECTOR = "k8s-app=kube-proxy"
 """kubeadm's label of kube-proxy's pods; ``command_selectors`` replaces it by what they have on this cluster."""
@@ -55,7 +60,13 @@ PODS = f"kubectl -n kube-system get pods -o wide -l {SELECTOR}"
 LOGS = f"kubectl -n kube-system logs --tail=20 -l {SELECTOR} --prefix"
 CONFIG = "kubectl -n kube-system get configmap kube-proxy -o yaml"
 RESTART = f"kubectl -n kube-system delete pod -l {SELECTOR} --field-selector spec.nodeName={{first}}"
-"""The commands that look at kube-proxy and restart it on a node (``first`` in the evidence), as templates of a code."""
+"""Command templates: look at kube-proxy, and restart it on the node that the evidence calls ``first``."""
+
+POD_LOG = "kubectl -n {space} logs {pod} --tail=50"
+DELETE_POD = "kubectl -n {space} delete pod {pod}"
+EDIT_CONFIG = "kubectl -n {space} edit configmap kube-proxy"
+ROLLOUT_RESTART = "kubectl -n {space} rollout restart daemonset {owner}"
+"""Command templates with the names of ``names``."""
 
 _MINOR = re.compile(r"^v?1\.(\d+)(?:\D|$)")
 
@@ -88,20 +99,35 @@ def pods(cluster: Cluster) -> dict[str, list[Pod]]:
     return found
 
 
-def runs(pod: Pod) -> bool:
-    """Whether all containers of a pod are up."""
+def names(proxies: Mapping[str, list[Pod]], node: str = "") -> dict[str, str]:
+    """Return the names for commands: kube-proxy's pod on a node (``pod``), its namespace (``space``) and DaemonSet (``owner``).
+
+    Without a node any pod will do. Where there is no pod, these are kubeadm's names.
+    """
+    found = proxies.get(node, []) if node else [pod for pods in proxies.values() for pod in pods]
+    owners = [owner.name for pod in found for owner in pod.metadata.owner_references if owner.kind == "DaemonSet"]
+    pod = found[0] if found else None
+    return {
+        "pod": pod.name if pod else "kube-proxy",
+        "space": pod.namespace if pod else "kube-system",
+        "owner": max(sorted(set(owners)), key=owners.count, default="kube-proxy"),
+    }
+
+
+def is_running(pod: Pod) -> bool:
+    """Whether all containers of a pod are ready."""
     return pod.status.phase == "Running" and all(status.ready for status in pod.status.container_statuses)
 
 
 def embedded(node: Node) -> str:
-    """Return what kube-proxy is a part of on a node, so that it is no pod there; else nothing."""
+    """Return the software that contains kube-proxy on a node, so that it has no pod there; nothing where none does."""
     labels = node.metadata.labels
-    named = next((name for (key, value), name in LABELS.items() if labels.get(key) == value), "")
-    return named or next((name for mark, name in PARTS.items() if mark in node.status.node_info.kubelet_version), "")
+    named = next((name for (key, value), name in BUILT_IN_LABELS.items() if labels.get(key) == value), "")
+    return named or next((name for mark, name in BUILT_IN_VERSIONS.items() if mark in node.status.node_info.kubelet_version), "")
 
 
-def bearing(cluster: Cluster) -> list[Node]:
-    """Return the nodes on which kube-proxy or something in its place should be at work: ready, grown up Linux ones."""
+def expected_nodes(cluster: Cluster) -> list[Node]:
+    """Return the nodes on which kube-proxy or its replacement should work: Linux nodes that are ready and not new."""
     return [
         node
         for node in cluster.all(NODE)
@@ -112,52 +138,58 @@ def bearing(cluster: Cluster) -> list[Node]:
     ]
 
 
+def drained_by_autoscaler(node: Node) -> bool:
+    """Whether the cluster autoscaler drains a node: kube-proxy's /healthz then fails by design, so that no traffic comes."""
+    return any(taint.key == "ToBeDeletedByClusterAutoscaler" for taint in node.spec.taints)
+
+
 def replaced_by(cluster: Cluster) -> str:
-    """Return the network that is set to do kube-proxy's work, nothing where none is or where that can't be read."""
+    """Return the network that is set to replace kube-proxy; nothing where none is, or where that can't be read."""
     found = cni.recognise(cluster)
     return next((each.name for each in found if each.traits.kube_proxy.replaces_kube_proxy), "")
 
 
-def beside(cluster: Cluster) -> str:
-    """Return the network that leads pods to ClusterIPs itself, though it leaves the rest to kube-proxy (Cilium, without its
-    replacement: per-packet load balancing by eBPF); nothing where none does.
+def replaced_for_pods_by(cluster: Cluster) -> str:
+    """Return the network that handles pods' connections to ClusterIPs and leaves the rest to kube-proxy; nothing if none does.
+
+    Cilium does so without its kube-proxy replacement (per-packet load balancing by eBPF).
     """
     found = cni.recognise(cluster)
     return next((each.name for each in found if each.name == "Cilium" and each.traits.kube_proxy.leaves_work), "")
 
 
 REPLACING = frozenset({"Cilium", "Calico", "kube-router", "Antrea"})
-"""Networks that do kube-proxy's work where they are set to."""
+"""Networks that can be set to replace kube-proxy."""
 
 
-def undecided(cluster: Cluster) -> str:
-    """Return what keeps netdoc from telling whether the network does kube-proxy's work; nothing where it can tell."""
+def replacement_unknown(cluster: Cluster) -> str:
+    """Return why it is not known whether the network replaces kube-proxy; nothing where it is known."""
     if not cluster.readable(DAEMON_SET):
-        return "DaemonSets could not be read, so nobody knows whether the network does its work"
+        return "whether the network replaces it is not known, as DaemonSets can't be read"
     able = [each.name for each in cni.recognise(cluster) if each.name in REPLACING]
     unread = cni.base.unread(cluster)
-    return f"{able[0]} may do its work, and what it is set to could not be read ({unread})" if able and unread else ""
+    return f"{able[0]} may replace it, but its settings can't be read ({unread})" if able and unread else ""
 
 
-def configured(cluster: Cluster) -> tuple[str, str]:
-    """Return the mode that kube-proxy is set to and where that stands; nothing where nobody says, "" for the default mode."""
+def configured(cluster: Cluster) -> tuple[str, Subject | None]:
+    """Return the mode that kube-proxy is set to ("" for the default) and the object that sets it; None where none is known."""
     return setting(cluster, "mode", "proxy-mode")
 
 
-def setting(cluster: Cluster, name: str, flag: str) -> tuple[str, str]:
-    """Return what kube-proxy's flag or else its ConfigMap sets, and where that stands; nothing where nobody says."""
+def setting(cluster: Cluster, name: str, flag: str) -> tuple[str, Subject | None]:
+    """Return what kube-proxy's flag, or else its ConfigMap, sets, and that object; "" and None where neither does."""
     for item in cluster.all(NETWORK_AGENT) if cluster.readable(NETWORK_AGENT) else ():
         if flag in item.settings and "kube-proxy" in item.name:
-            return item.settings[flag], f"DaemonSet {item.namespace}/{item.name}"
+            return item.settings[flag], Subject("DaemonSet", item.name, item.namespace)
     for config in cluster.all(PROXY_CONFIG) if cluster.readable(PROXY_CONFIG) else ():
         if name in config.settings:
-            return config.settings[name], f"ConfigMap {config.namespace}/{config.name}"
-    return "", ""
+            return config.settings[name], Subject("ConfigMap", config.name, config.namespace)
+    return "", None
 
 
 def loopback(cluster: Cluster, node: str) -> str:
-    """Return the address at which a node's kube-proxy tells of itself by default: that of the node's first family, as kubeadm
-    sets bindAddress by it. Reads NODE.
+    """Return the loopback address of a node's first IP family, on which kube-proxy serves its metrics by default (kubeadm sets
+    bindAddress by that family). Reads NODE.
     """
     found = cluster.get(NODE, "", node)
     own = [each.address for each in found.status.addresses if each.type == "InternalIP"] if found else []
@@ -165,5 +197,5 @@ def loopback(cluster: Cluster, node: str) -> str:
 
 
 def mode_of(cluster: Cluster, node: str) -> HttpGet:
-    """The question which mode a node's kube-proxy is in."""
+    """Return the request for the mode of a node's kube-proxy."""
     return HttpGet(node, Address(loopback(cluster, node), METRICS_PORT), "/proxyMode", MODES, host=True)

@@ -16,30 +16,39 @@ from kubectl_netdoc.records.services import Service
 from kubectl_netdoc.remediation.commands import shell_word
 
 UNCLAIMED = timedelta(seconds=20)
-"""A controller that handles a load balancer says so in an Event within seconds."""
+"""A controller that handles a load balancer writes an Event within seconds."""
 
 REMEMBERED = timedelta(hours=1)
-"""The API server forgets Events after that (kube-apiserver --event-ttl): then their absence says nothing."""
+"""The API server deletes Events after that (kube-apiserver --event-ttl): then their absence means nothing."""
 
 SERVICE_LB = re.compile(r"svccontroller\.[a-z0-9-]+\.cattle\.io/svcname")
-"""The label of ServiceLB's pods (k3s, RKE2), whose value is the name of the Service that they hold ports for on the nodes."""
+"""The label of ServiceLB's pods (k3s, RKE2). Its value is the name of the Service whose ports they open on the nodes."""
 
-SAID = 300
-"""Characters that are told of what an Event or a condition says."""
+QUOTED = 300
+"""Characters of an Event's or a condition's message that are quoted at most."""
 
 UNSPECIFIED = frozenset({"", "0.0.0.0", "::"})
-INSTALL = "Install or repair the controller for load balancers, or enlarge its address pool; a NodePort works without one."
-FREE_A_PORT = "Free the port on a node (another Service of type LoadBalancer or a hostPort has it), or give this Service another."
-LOOK = "kubectl -n {namespace} describe service {name}"
+INSTALL = (
+    "Install or repair the controller that provides load balancers, or add addresses to its pool. A Service of type NodePort "
+    "needs no such controller."
+)
+FREE_A_PORT = (
+    "Free the port on a node, where another Service of type LoadBalancer or a pod's hostPort uses it, or give this Service "
+    "another port."
+)
+DESCRIBE = "kubectl -n {namespace} describe service {name}"
 
 
 class Pending(Struct, frozen=True):
-    """A load balancer without an address: why, what mends it, where to look. ``due``: it is to have one by now."""
+    """A load balancer without an address: why, the fix and its commands. ``due``: whether it should have one by now."""
 
     why: str
     due: bool = True
     mend: str = INSTALL
-    commands: tuple[str, ...] = (LOOK,)
+    commands: tuple[str, ...] = (DESCRIBE,)
+
+
+CREATING = Pending("its load balancer is being created", due=False)
 
 
 def pending(cluster: Cluster, service: Service, provisioning: timedelta) -> Pending | None:
@@ -47,40 +56,42 @@ def pending(cluster: Cluster, service: Service, provisioning: timedelta) -> Pend
     if service.status.load_balancer.ingress:
         return None
     age = cluster.age(service.metadata.creation_timestamp)
-    if held := _service_lb(cluster, service):
-        return held if age > UNCLAIMED else Pending("its load balancer is being made", due=False)
+    if unscheduled := _service_lb(cluster, service):
+        return unscheduled if age > UNCLAIMED else CREATING
     events = cluster.events_about("Service", service.namespace, service.name)
     warnings = [event for event in events if event.type == "Warning"]
     if warnings:
-        return Pending(f"{warnings[-1].reason}: {ending(warnings[-1].message, SAID)}")
+        return Pending(f"{warnings[-1].reason}: {ending(warnings[-1].message, QUOTED)}")
     if cluster.readable(EVENT) and not events and UNCLAIMED < age < REMEMBERED:
-        return Pending(f"no controller has taken it up{_class(service)}")
+        return Pending(f"no controller has written an Event about it, so none seems to be responsible{_class(service)}")
     if age <= provisioning:
-        return Pending("its load balancer is being made", due=False)
+        return CREATING
     if not cluster.readable(EVENT):
-        return Pending(f"its Events, which would say why, can't be read{_class(service)}")
-    said = f"its controller has said nothing but {events[-1].reason}" if events else "no Event of the last hour says why"
+        return Pending(f"Events, which would say why, can't be read{_class(service)}")
+    said = f"its last Event is {events[-1].reason}, and none says why" if events else "no Event of the last hour says why"
     return Pending(f"{said}{_class(service)}")
 
 
 def _class(service: Service) -> str:
-    return f" (class {service.spec.load_balancer_class})" if service.spec.load_balancer_class else ""
+    return f" (load balancer class {service.spec.load_balancer_class})" if service.spec.load_balancer_class else ""
 
 
 def _service_lb(cluster: Cluster, service: Service) -> Pending | None:
-    """ServiceLB's pods for a Service, where none of them finds a node."""
-    pods = [(label, pod) for pod in cluster.all(POD) for label in _holds(pod, service)] if cluster.readable(POD) else []
+    """Why ServiceLB's pods for a Service run on no node; None where one does, or there are none."""
+    pods = (
+        [(label, pod) for pod in cluster.all(POD) for label in _service_lb_labels(pod, service)] if cluster.readable(POD) else []
+    )
     if not pods or any(pod.spec.node_name for _, pod in pods):
         return None
     label, first = pods[0]
     scheduled = first.condition("PodScheduled")
     numbers = ", ".join(str(port.port) for port in service.spec.ports)
-    said = beginning(scheduled.message, SAID) if scheduled and scheduled.message else "the scheduler has said nothing yet"
-    busy = "free ports" in said
-    why = f"the pods of ServiceLB ({label}={service.name}) find no node" + (f" with port {numbers} free" if busy else "")
+    said = beginning(scheduled.message, QUOTED) if scheduled and scheduled.message else "the scheduler has not said why"
+    busy = "free ports" in said  # the scheduler's own words (NodePorts plugin)
+    why = f"no node can run the pods of ServiceLB ({label}={service.name})" + (f" with port {numbers} free" if busy else "")
     return Pending(
         f"{why}: {said}",
-        mend=FREE_A_PORT if busy else "See what keeps the pods of ServiceLB from the nodes.",
+        mend=FREE_A_PORT if busy else "Find out why the pods of ServiceLB are not scheduled.",
         commands=(
             f"kubectl -n {shell_word(first.namespace)} get pods -o wide -l {shell_word(f'{label}={service.name}')}",
             "kubectl get services -A --field-selector spec.type=LoadBalancer",
@@ -88,8 +99,8 @@ def _service_lb(cluster: Cluster, service: Service) -> Pending | None:
     )
 
 
-def _holds(pod: Pod, service: Service) -> list[str]:
-    """The label by which a pod is ServiceLB's for a Service; an old release does not tell the namespace."""
+def _service_lb_labels(pod: Pod, service: Service) -> list[str]:
+    """The label that makes a pod ServiceLB's for a Service; old releases have no label for the Service's namespace."""
     labels = pod.metadata.labels
     return [
         key
@@ -103,7 +114,7 @@ def _holds(pod: Pod, service: Service) -> list[str]:
 
 
 class Claim(Struct, frozen=True):
-    """An address from outside with a protocol and port that several Services have, the oldest first."""
+    """An external address with a protocol and port, and the Services that claim it, oldest first."""
 
     address: str
     protocol: str
@@ -121,7 +132,7 @@ def claimed_twice(cluster: Cluster) -> list[Claim]:
                     same = claims.setdefault((address, port.protocol, port.port), {})
                     same[service.namespace, service.name] = service
     twice = {key: list(found.values()) for key, found in claims.items() if len(found) > 1}
-    return [Claim(*key, tuple(sorted(found, key=_seniority))) for key, found in sorted(twice.items())]
+    return [Claim(*key, tuple(sorted(found, key=_by_age))) for key, found in sorted(twice.items())]
 
 
 def _addresses(service: Service) -> set[str]:
@@ -129,5 +140,5 @@ def _addresses(service: Service) -> set[str]:
     return {*service.spec.external_ips, *(entry.ip for entry in given)} if service.spec.type != "ExternalName" else set()
 
 
-def _seniority(service: Service) -> tuple[str, str, str]:
+def _by_age(service: Service) -> tuple[str, str, str]:
     return str(service.metadata.creation_timestamp or ""), service.namespace, service.name

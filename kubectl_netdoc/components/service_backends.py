@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What stands behind a Service, could stand there, or need not: its pods, what makes such pods, other clusters."""
+"""The backends of a Service: its pods, the workloads that make such pods, and whether they may be in other clusters."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from kubectl_netdoc.core.cluster import Cluster, matches
-from kubectl_netdoc.formats.text import beginning
+from kubectl_netdoc.formats.text import beginning, counted
 from kubectl_netdoc.records.base import Kind
 from kubectl_netdoc.records.kinds import (
     DAEMON_SET,
@@ -27,29 +27,31 @@ POD_NAME, POD_INDEX = "statefulset.kubernetes.io/pod-name", "apps.kubernetes.io/
 """Labels that the StatefulSet controller gives each pod (Kubernetes: StatefulSet, Pod Identity)."""
 
 GENERATED = ("Deployment", "CronJob")
-"""Whose ReplicaSets and Jobs are no workloads of their own: old ones have the labels of the past."""
+"""Owners whose ReplicaSets and Jobs don't count as workloads: old ones have labels of the past."""
 
 MESH_SERVER = "clustermesh-apiserver"
-"""The Deployment by which Cilium's clusters of a mesh read each other's Services."""
+"""The Deployment from which clusters of a Cilium cluster mesh read each other's Services."""
 
 EASTWEST = ("istio", "eastwestgateway")
 """The label of the gateway between the clusters of an Istio mesh (Istio: Install Multi-Primary on different networks)."""
 
 KINDS = (*WORKLOADS, REPLICATION_CONTROLLER)
-"""What is read of who makes pods; a DeploymentConfig (OpenShift) has ReplicationControllers."""
+"""Kinds that make pods and are read; a DeploymentConfig (OpenShift) has ReplicationControllers."""
 
-UNSET = "nobody has set it yet"
-SHOWN = 120
-"""Characters of a condition's message that are told."""
+UNSET = "nothing has set it yet"
+QUOTED = 120
+"""Characters of a condition's message that are quoted at most."""
 
 Made = tuple[Kind[Workload], Workload]
 
 
 class Backends:
-    """What could stand behind a Service with a selector: pods there are, those that end, and workloads that make such pods.
+    """What a Service with a selector may have behind it.
 
-    ``neighbours``: all workloads of the namespace. ``active``: those behind the Service that want pods now; of DaemonSets in
-    manifests nobody has counted the nodes. ``makers``: those and their ReplicaSets, which Events about missing pods name.
+    ``pods``: those that run or start, ``ending``: those being deleted, ``ready``: those of ``pods`` that are ready.
+    ``workloads``: those that make pods which the Service selects; ``neighbours``: all workloads of the namespace.
+    ``active``: the workloads that want pods now (in manifests every DaemonSet, as the nodes are not known).
+    ``makers``: the active workloads and their ReplicaSets, which Events about missing pods name.
     """
 
     def __init__(self, cluster: Cluster, service: Service) -> None:
@@ -76,17 +78,22 @@ class Backends:
         return number is None or 0 <= number - item.spec.ordinals.start < item.wanted
 
     @property
+    def empty(self) -> bool:
+        """Whether the Service selects no pod and no workload's pods."""
+        return not (self.pods or self.ending or self.workloads)
+
+    @property
     def resting(self) -> str:
-        """Why no pod is wanted behind the Service, in a clause; nothing where one is, or is there."""
+        """Why no workload wants a pod for the Service, as a clause; nothing where one does, or a pod is there."""
         if self.pods or self.ending or self.active or not self.workloads:
             return ""
         kind, item = self.workloads[0]
         name = f"{kind.name} {item.name}"
         if kind is STATEFUL_SET and item.wanted:
-            return f"{name} has {item.wanted} replicas, and pod {item.name}-{_number(item, self.selector)} is none of them"
+            return f"{name} has {item.wanted} replicas, and pod {item.name}-{_number(item, self.selector)} is not among them"
         if kind is DAEMON_SET:
-            return f"{name} fits no node"
-        return f"{name} makes its pods when it runs" if kind is JOB else f"{name} is scaled to 0"
+            return f"{name} matches no node"
+        return f"{name} has pods only while it runs" if kind is JOB else f"{name} is scaled to 0"
 
 
 def _owner(item: Workload) -> str:
@@ -116,27 +123,27 @@ def _makes(kind: Kind[Workload], item: Workload, selector: Mapping[str, str]) ->
 
 
 def unread(cluster: Cluster) -> list[str]:
-    """Return the kinds of workloads that could not be read: what rests can't be told from what is not there."""
+    """Return the kinds of workloads that could not be read, in which a workload scaled to zero may be."""
     return [kind.plural for kind in WORKLOADS if cluster.unread(kind)]
 
 
 def elsewhere(cluster: Cluster, service: Service, behind: Backends) -> str:
-    """Return why what serves a Service may be in other clusters, nothing where it is to be here; ``behind``: what is here.
+    """Return why a Service's pods may be in other clusters; nothing where they should be in this one.
 
-    A Service of an Istio mesh may have the same name in each cluster, and its pods in some of them only.
+    In an Istio mesh a Service may have the same name in each cluster, and pods in some of them only.
     """
     notes = service.metadata.annotations
     if "true" in (notes.cilium_global, notes.cilium_global_old) and _cilium_mesh(cluster):
-        return "it is global in a mesh of clusters (service.cilium.io/global): its pods may be in others"
+        return "it is global in a Cilium cluster mesh (service.cilium.io/global), so its pods may be in other clusters"
     if behind.pods or behind.ending or behind.workloads:
         return ""
     if any(EASTWEST in item.metadata.labels.items() for item in cluster.all(SERVICE)):
-        return "there is a gateway to other clusters of an Istio mesh (istio=eastwestgateway): its pods may be there"
+        return "there is a gateway to other clusters of an Istio mesh (istio=eastwestgateway), so its pods may be there"
     return ""
 
 
 def _cilium_mesh(cluster: Cluster) -> bool:
-    """Whether Cilium is part of a mesh of clusters; taken to where its Deployment can't be seen."""
+    """Whether this cluster is in a Cilium cluster mesh; assumed where its Deployment can't be read."""
     if cluster.origin == "manifests" or cluster.scope.namespaces or not cluster.readable(DEPLOYMENT):
         return True
     items = (*cluster.all(DEPLOYMENT), *cluster.all(SERVICE))
@@ -144,26 +151,26 @@ def _cilium_mesh(cluster: Cluster) -> bool:
 
 
 def waits(pod: Pod) -> str:
-    """Return why a pod is not ready, in the API's own words."""
+    """Return why a pod is not ready, in the words of its status."""
     for status in pod.status.container_statuses:
         if status.state.waiting and status.state.waiting.reason:
-            return f"{status.state.waiting.reason}, {status.restart_count} restarts"
+            return f"{status.state.waiting.reason}, {counted(status.restart_count, 'restart')}"
     scheduled, ready = pod.condition("PodScheduled"), pod.condition("Ready")
     if scheduled and scheduled.status == "False":
-        return f"{scheduled.reason}: {beginning(scheduled.message, SHOWN)}"
+        return f"{scheduled.reason}: {beginning(scheduled.message, QUOTED)}"
     if gate := closed_gate(pod):
         return gate
     return f"{pod.status.phase}, {ready.reason or 'not ready' if ready else 'no status yet'}"
 
 
 def closed_gate(pod: Pod) -> str:
-    """Return the readiness gate that keeps a pod unready whose containers are ready, and what its own condition says."""
+    """Return which readiness gate keeps a pod unready though its containers are ready, with its condition's message."""
     containers = pod.condition("ContainersReady")
     if pod.ready or containers is None or containers.status != "True":
         return ""
     for gate in pod.spec.readiness_gates:
         condition = pod.condition(gate.condition_type)
         if condition is None or condition.status != "True":
-            said = f"{condition.reason}: {beginning(condition.message, SHOWN)}".strip(": ") if condition else UNSET
-            return f"its containers are ready, readiness gate {gate.condition_type} is not: {said}"
+            said = f"{condition.reason}: {beginning(condition.message, QUOTED)}".strip(": ") if condition else UNSET
+            return f"its containers are ready, but readiness gate {gate.condition_type} is not: {said}"
     return ""

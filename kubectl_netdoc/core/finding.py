@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from kubectl_netdoc.core.evidence import Evidence, Named, NodePath, ObjectRef, Reference, references, rendered
 from kubectl_netdoc.measurements.base import Outcome
+from kubectl_netdoc.records.base import Object
 from kubectl_netdoc.remediation.commands import Risk, argv
 
 Scope = Literal["subject", "services", "path", "node", "cluster"]
@@ -35,6 +36,11 @@ class Subject(Struct, frozen=True, order=True, omit_defaults=True):
     name: str
     namespace: str = ""
     node: str = ""
+
+    @classmethod
+    def of(cls, kind: str, item: Object) -> Subject:
+        """Return an object of the API as a subject."""
+        return cls(kind, item.name, item.namespace)
 
     def __str__(self) -> str:
         where = f"{self.namespace}/{self.name}" if self.namespace else self.name

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pods that were there before netdoc's own: where they answer and a new pod on their node gets nowhere, only new pods suffer."""
+"""Existing pods of each node, for comparison: if they answer and netdoc's new pod reaches nothing, only new pods are broken."""
 
 from __future__ import annotations
 
@@ -14,25 +14,26 @@ from kubectl_netdoc.probes.service_targets import Endpoint, targets
 from kubectl_netdoc.records.kinds import ENDPOINT_SLICE, SERVICE
 
 MOST = 2
-"""Pods of a node that are asked; service_reachability asks the same, so that nothing is asked twice."""
+"""Pods of a node that are connected to; service_reachability measures the same, so that nothing is measured twice."""
 
 
 def _of(cluster: Cluster) -> dict[str, list[Endpoint]]:
-    """Some ready endpoints of Services for each vantage's node."""
+    """Some ready endpoints of Services on the node of each vantage."""
     found: dict[str, list[Endpoint]] = {node: [] for node in cluster.vantages if node}
     if not (cluster.readable(SERVICE) and cluster.readable(ENDPOINT_SLICE)):
         return {}
     for target in targets(cluster):
         for endpoint in target.endpoints:
             known = found.get(endpoint.node)
-            pods = {each.pod for each in known or ()}
-            if known is not None and endpoint.pod not in pods and len(known) < MOST and not (endpoint.lenient or endpoint.gone):
+            if known is None or len(known) >= MOST or endpoint.may_refuse or endpoint.pod_missing:
+                continue
+            if endpoint.pod not in {each.pod for each in known}:
                 known.append(endpoint)
     return found
 
 
 def plan(cluster: Cluster) -> Iterator[Connect]:
-    """Ask the pods of each node from it, from the next vantage's, and from its host network where netdoc is there."""
+    """Connect to the pods of each node from it, from the next vantage, and from its host network where netdoc runs there."""
     nodes = [node for node in cluster.vantages if node]
     for node, endpoints in _of(cluster).items():
         following = nodes[(nodes.index(node) + 1) % len(nodes)]
@@ -43,9 +44,9 @@ def plan(cluster: Cluster) -> Iterator[Connect]:
 
 
 def reached(facts: Facts, node: str) -> list[str]:
-    """The pods of a node that another node's new pod or the node itself reaches while the node's own new pod reaches none.
+    """Return the pods of a node that another node or the node itself reaches, while netdoc's new pod on it reaches none.
 
-    What a node is always let do, a policy may forbid to a pod: where there is any, the node's own word does not count.
+    A policy may forbid to a pod what it always allows to the pod's node. Where there is a policy, the node itself does not count.
     """
     found, own = [], []
     for endpoint in _of(facts.cluster).get(node, []):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What to connect to behind each Service, for the checks that measure Services."""
+"""The ClusterIPs and endpoints of Services that are connected to, and netdoc's own Service, shared by all checks."""
 
 from __future__ import annotations
 
@@ -18,33 +18,35 @@ from kubectl_netdoc.records.kinds import NODE, POD
 from kubectl_netdoc.records.services import Service, ServicePort
 
 CONTROLLER = "endpointslice-controller.k8s.io"
-"""Who writes the EndpointSlices of Services with a selector."""
+"""The value of endpointslice.kubernetes.io/managed-by in the slices of Services with a selector."""
+
+MIRRORING_CONTROLLER = "endpointslicemirroring-controller.k8s.io"
+"""The same in slices that mirror an Endpoints object."""
 
 MOST_ENDPOINTS = 4
 """Endpoints of a Service port that each node connects to at most, in each family."""
 
 MOST_PORTS = 60
-"""Service ports that are measured at most: with their endpoints some 300 connects a node, 16 at a time."""
+"""Service ports that are measured at most: with their endpoints some 300 connections a node, 16 at a time."""
 
 PROOFS = 3
 """Tries of a path between two debug pods: a single lost packet does not break it."""
 
 PATIENCE = 2.0
-"""Seconds for a try: one whose first SYN gets lost succeeds after 1 s (RFC 6298, 2.1), and is to be told from a dead path."""
+"""Seconds for a try: one whose first SYN gets lost succeeds after 1 s (RFC 6298, 2.1), and must not look like a dead path."""
 
 TRIES = 6
-"""Connects to netdoc's own Service for each echo behind it: one of N random backends is missed by chance in 1 of 400."""
+"""Connections to netdoc's own Service for each pod behind it: one of N random backends is missed by chance in 1 of 400."""
 
 MOST_TRIES = 60
-"""Connects to netdoc's own Service at most."""
+"""Connections to netdoc's own Service at most."""
 
 SYNC = 5.0
 """Seconds for a new Service to work everywhere: kube-proxy syncs at most once a second, and 2.7 s were measured in all."""
 
-
 SLOW_SYNC = 15.0
 """The same where kube-proxy syncs at most every 10 s: GKE starts it so (--iptables-min-sync-period=10s in kubernetes/kubernetes,
-cluster/gce/gci/configure-helper.sh), and a kubelet of GKE's is told by its version."""
+cluster/gce/gci/configure-helper.sh). GKE's kubelets are known by their version."""
 
 
 def sync(cluster: Cluster) -> float:
@@ -54,35 +56,36 @@ def sync(cluster: Cluster) -> float:
 
 
 DROPS = ("Calico", "Cilium", "Antrea", "OVN", "Weave", "aws-network-policy-agent", "Azure NPM")
-"""Policy engines that drop what no NetworkPolicy allows, as their documents say (Antrea rejects by policies of its own)."""
+"""Policy engines that drop what no NetworkPolicy allows, as their documents say (only Antrea's own policies can reject)."""
 
 
 def proof(node: str, other: str) -> Echo:
-    """The small request along a path between two nodes; checks that need it share it, so that it is measured once."""
+    """Return the request that proves a path between two nodes; checks share it, so that it is measured once."""
     return Echo(node, Peer(other), samples=PROOFS, timeout=PATIENCE)
 
 
 def twin(node: str) -> Echo:
-    """The small request along the path between two debug pods of one node; there is no reply where there is one pod only."""
+    """Return the request that proves the path between two debug pods of one node; nodes with one pod don't reply."""
     return Echo(node, Peer(node, twin=True))
 
 
 def own(cluster: Cluster, node: str) -> Echo:
-    """The proof of kube-proxy's part: netdoc's own Service, often enough to meet every echo behind it."""
+    """Return the request to netdoc's own Service that proves kube-proxy's work: often enough to meet every pod behind it."""
     return Echo(node, OwnService(), samples=min(MOST_TRIES, TRIES * (len(cluster.vantages) + 1)), wait=sync(cluster))
 
 
 class Endpoint(Struct, frozen=True):
-    """One backend of a Service port. ``lenient``: refusing is no fault (host network, or nobody's pod), or may be none.
+    """One backend of a Service port.
 
-    ``gone``: its slice names a pod that is not there. ``slice``: the EndpointSlice that it stands in.
+    ``may_refuse``: a refusal is no fault, or may be none (host network, or no pod of this cluster).
+    ``pod_missing``: its slice names a pod that does not exist. ``slice``: the name of its EndpointSlice.
     """
 
     address: Address
     pod: str
     node: str
-    lenient: bool
-    gone: bool = False
+    may_refuse: bool
+    pod_missing: bool = False
     slice: str = ""
 
 
@@ -105,9 +108,9 @@ class Target(Struct, frozen=True):
         return ObjectRef.to("Service", self.service, self.port.port)
 
     def through(self, node: str) -> list[Connect]:
-        """The connects to the ClusterIPs from a node; none where a Local policy leaves the node out.
+        """The connections to the ClusterIPs from a node; none where a Local policy leaves the node out.
 
-        A family without a ready endpoint is not asked: that is plain from the slices.
+        A ClusterIP of a family without a ready endpoint is left out: the slices show that it can't work.
         """
         local = self.service.spec.internal_traffic_policy == "Local"
         near = [endpoint for endpoint in self.endpoints if not local or endpoint.node == node]
@@ -115,7 +118,7 @@ class Target(Struct, frozen=True):
         return [Connect(node, ip) for ip in self.cluster_ips if ip_families.of(ip.ip) in alive]
 
     def direct(self, node: str) -> list[tuple[Endpoint, Connect]]:
-        """The connects to each endpoint from a node."""
+        """The connections to each endpoint from a node."""
         return [(endpoint, Connect(node, endpoint.address)) for endpoint in self.endpoints]
 
 
@@ -125,16 +128,16 @@ def targets(cluster: Cluster) -> list[Target]:
 
 
 def may_reject(cluster: Cluster) -> bool:
-    """Whether a refused connection may be a policy's doing: engines that drop leave a refusal to whoever was reached.
+    """Whether a policy may have refused a connection; where engines only drop, a refusal comes from the target.
 
-    kube-router rejects (its REJECT rules, in k3s too). Where no engine, or one that is not known, is seen, it may be.
+    kube-router rejects (its REJECT rules, in k3s too). A policy may have where no engine, or an unknown one, is seen.
     """
     engines = [found.traits.policy for found in cni.recognise(cluster)]
     return not any(engine.startswith(DROPS) for engine in engines) or any("kube-router" in engine for engine in engines)
 
 
 def all_targets(cluster: Cluster) -> list[Target]:
-    """Return all of them."""
+    """Return the TCP ports of all Services in scope that have ready endpoints."""
     known = ip_families.of_pods(cluster)
     return [target for service in cluster.services() for target in _of(cluster, service, known)]
 
@@ -153,14 +156,14 @@ def _of(cluster: Cluster, service: Service, known: tuple[str, ...]) -> Iterator[
             yield Target(service, port, addresses, tuple(kept))
 
 
-def _hosts(cluster: Cluster) -> dict[str, frozenset[str]]:
-    """Each node's own addresses, which tell pods on the host network where Pods can't be read."""
+def _node_addresses(cluster: Cluster) -> dict[str, frozenset[str]]:
+    """Each node's own addresses, by which pods on the host network are known where Pods can't be read."""
     nodes = cluster.all(NODE) if cluster.readable(NODE) and not cluster.readable(POD) else ()
     return {node.name: frozenset(address.address for address in node.status.addresses) for node in nodes}
 
 
 def _endpoints(cluster: Cluster, service: Service, port: ServicePort) -> Iterator[Endpoint]:
-    pods, hosts = cluster.readable(POD), _hosts(cluster)
+    pods, hosts = cluster.readable(POD), _node_addresses(cluster)
     for item in cluster.slices_of(service):
         numbers = [p.port for p in item.ports if p.name == port.name and p.protocol == port.protocol and p.port]
         for endpoint in item.endpoints:
@@ -169,9 +172,9 @@ def _endpoints(cluster: Cluster, service: Service, port: ServicePort) -> Iterato
             reference = endpoint.target_ref
             name = reference.name if reference and reference.kind == "Pod" else ""
             pod = cluster.get(POD, service.namespace, name) if name and pods else None
-            gone = bool(name) and pods and pod is None and item.managed_by == CONTROLLER
+            pod_missing = bool(name) and pods and pod is None and item.managed_by == CONTROLLER
             # What others write may point to the pods of another cluster.
-            stranger = not name or (pods and pod is None and not gone)
-            hosted = hosts.get(endpoint.node_name)
-            lenient = stranger or (pod.spec.host_network if pod else not pods and (not hosted or endpoint.addresses[0] in hosted))
-            yield Endpoint(Address(endpoint.addresses[0], numbers[0]), name, endpoint.node_name, lenient, gone, item.name)
+            elsewhere = not name or (pods and pod is None and not pod_missing)
+            own, ip = hosts.get(endpoint.node_name), endpoint.addresses[0]
+            may_refuse = elsewhere or (pod.spec.host_network if pod else not pods and (not own or ip in own))
+            yield Endpoint(Address(ip, numbers[0]), name, endpoint.node_name, may_refuse, pod_missing, item.name)

@@ -180,10 +180,10 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     cluster = facts.cluster
     proxies, network = kube_proxy.pods(cluster), kube_proxy.replaced_by(cluster)
     if network:
-        if shown := [pod for pods in proxies.values() for pod in pods if kube_proxy.runs(pod)]:
+        if shown := [pod for pods in proxies.values() for pod in pods if kube_proxy.is_running(pod)]:
             yield BOTH.on(Subject("Cluster", "kube-proxy"), _owner(shown), network=network, count=len(proxies))
         return
-    nodes = [node for node in kube_proxy.bearing(cluster) if not kube_proxy.embedded(node)]
+    nodes = [node for node in kube_proxy.expected_nodes(cluster) if not kube_proxy.embedded(node)]
     if not nodes:
         within = sorted({kube_proxy.embedded(node) for node in cluster.all(NODE)} - {""})
         young = "no node is to run kube-proxy, or none has joined more than five minutes ago"
@@ -240,7 +240,7 @@ def _nobody_else(facts: Facts, nodes: Iterable[str]) -> bool:
 
 def _shared(cluster: Cluster) -> str:
     """What a network that leads its pods to Services itself leaves undone, nothing where there is none."""
-    beside = kube_proxy.beside(cluster)
+    beside = kube_proxy.replaced_for_pods_by(cluster)
     return f"{beside} leads its pods to Services there, node ports and the node itself lack them" if beside else ""
 
 
@@ -254,7 +254,7 @@ def _judged(facts: Facts, name: str, state: str) -> tuple[Code, str] | Unseen:
     if walled or (works is None and name in measured):
         reason = f"{state}, and what that does could not be measured: {walled or 'no answer'}"
         return Unseen(f"kube-proxy on node {name}", reason, asked=True)
-    if works is None and (why := kube_proxy.undecided(facts.cluster)):
+    if works is None and (why := kube_proxy.replacement_unknown(facts.cluster)):
         return Unseen(f"kube-proxy on node {name}", f"{state}; {why}", asked=True)
     return (ABSENT_UNPROVEN, UNMEASURED) if works is None else (ABSENT, DEAD)
 
@@ -291,7 +291,7 @@ def _state(cluster: Cluster, pods: list[Pod]) -> str:
     """
     if not pods:
         return "it has no pod there"
-    if any((kube_proxy.runs(pod) or _young(cluster, pod)) and not _crashes(cluster, pod) for pod in pods):
+    if any((kube_proxy.is_running(pod) or _young(cluster, pod)) and not _crashes(cluster, pod) for pod in pods):
         return ""
     waiting = [s.state.waiting.reason for pod in pods for s in pod.status.container_statuses if s.state.waiting]
     if any(_crashes(cluster, pod) for pod in pods):
@@ -320,7 +320,7 @@ def _crashes(cluster: Cluster, pod: Pod) -> bool:
 
 def _doubled(cluster: Cluster, proxies: dict[str, list[Pod]]) -> Iterator[Finding]:
     found = {
-        node: [p for p in pods if kube_proxy.runs(p) and cluster.age(p.metadata.creation_timestamp) > SETTLED]
+        node: [p for p in pods if kube_proxy.is_running(p) and cluster.age(p.metadata.creation_timestamp) > SETTLED]
         for node, pods in sorted(proxies.items())
     }
     found = {node: pods for node, pods in found.items() if len(pods) > 1}

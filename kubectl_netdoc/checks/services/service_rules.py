@@ -266,7 +266,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
             yield Unseen(f"rules of node {node}", reason, asked=True)
         elif (found := _Held(facts, want, node, reply)).mode == "ipvs":
             yield Unseen(f"rules of node {node}", "ipvs mode keeps them in a table of its own")
-        elif any(map(kube_proxy.runs, proxies.get(node, ()))) or node in within or any(found.sets.values()):
+        elif any(map(kube_proxy.is_running, proxies.get(node, ()))) or node in within or any(found.sets.values()):
             held.append(found)
     yield from _judge(held, want, proxies)
     yield from _left(held, proxies)

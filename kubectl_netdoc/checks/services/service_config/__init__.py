@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Does each Service have pods that can serve it?
+
+## What it looks at
+Each Service, the pods that its selector selects, the workloads that make such pods, and its EndpointSlices. It reports
+selectors that match nothing, named ports that no pod declares, pods that are not ready, slices that lack ready pods or contain
+other addresses, ExternalName targets that do not exist, load balancers without an address, addresses that two Services claim,
+and nodes that a Local traffic policy leaves out.
+
+## Why it matters
+Connections to a Service without a ready pod are refused or dropped, and the client sees nothing but that.
+
+## What it can't see
+Whether anything listens on a ready endpoint: `service_reachability` measures that. A numeric targetPort that no container
+declares is legal and is no finding. Services without a selector are not judged, as somebody else writes their endpoints. In
+manifests, the pods are those that the workloads there would make; operators, charts and other folders may make more pods and
+Services. Pods in other clusters of a multi-cluster mesh.
+
+## Sources
+Kubernetes: Service, EndpointSlice, Virtual IPs; failure catalogue K2, K3, K6, K14, K16 and K17.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from kubectl_netdoc.api import (
+    COREFILE,
+    ENDPOINT_SLICE,
+    EVENT,
+    NODE,
+    POD,
+    REPLICATION_CONTROLLER,
+    SERVICE,
+    WORKLOADS,
+    Check,
+    Cluster,
+    Facts,
+    Finding,
+    Needs,
+    Service,
+    Unseen,
+    counted,
+    nearest_name,
+    some,
+)
+from kubectl_netdoc.checks.services.service_config import (
+    external_addresses,
+    external_names,
+    named_ports,
+    readiness,
+    selectors,
+    slices,
+)
+from kubectl_netdoc.components.service_backends import Backends, elsewhere
+
+
+def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
+    """Judge each Service that is not being deleted, then the addresses that several of them claim."""
+    cluster = facts.cluster
+    provisioning = timedelta(seconds=facts.threshold(external_addresses.PROVISIONING))
+    yield from _asked_for(cluster)
+    unmade: list[str] = []
+    for service in cluster.services():
+        if service.metadata.deletion_timestamp is None:
+            yield from _judge(cluster, service, provisioning, unmade)
+    if unmade:
+        reason = f"these manifests do not contain it: {some(unmade, readiness.SHOWN)}"
+        yield Unseen(f"what {counted(len(unmade), 'Service')} should send traffic to", reason)
+    yield from external_addresses.claimed_twice(cluster)
+
+
+def _asked_for(cluster: Cluster) -> Iterator[Unseen]:
+    """Services that the user named and that do not exist, and labels that no Service has."""
+    names = {name for s in cluster.all(SERVICE) for name in (s.name, f"{s.namespace}/{s.name}")}
+    for wish in cluster.wishes.services:
+        if wish not in names:
+            close = nearest_name(wish, {name for name in names if ("/" in name) == ("/" in wish)})
+            meant = f"; did you mean {close}?" if close else ""
+            yield Unseen(f"Service {wish}", f"there is no such Service in {cluster.scope}{meant}", asked=True)
+    if cluster.wishes.labels and not cluster.wishes.services and not cluster.services():
+        yield Unseen("Services", f"no Service in {cluster.scope} has these labels", asked=True)
+
+
+def _judge(cluster: Cluster, service: Service, provisioning: timedelta, unmade: list[str]) -> Iterator[Finding | Unseen]:
+    """Judge one Service; ``unmade`` takes what manifests may not contain."""
+    if service.spec.type == "ExternalName":
+        yield from external_names.analyse(cluster, service, unmade)
+        return
+    if service.spec.type == "LoadBalancer" and cluster.origin != "manifests":
+        yield from external_addresses.pending(cluster, service, provisioning)
+    if not service.spec.selector or not cluster.readable(POD):
+        return
+    backends = Backends(cluster, service)
+    if not backends.ready and (why := elsewhere(cluster, service, backends)):
+        yield Unseen(f"the backends of Service {service.namespace}/{service.name}", why)
+        return
+    yield from readiness.analyse(cluster, service, backends)
+    if backends.empty:
+        yield from selectors.nothing_selected(cluster, service, backends, unmade)
+    yield from named_ports.analyse(cluster, service, backends, unmade)
+    yield from selectors.two_workloads(cluster, service, backends)
+    if cluster.readable(ENDPOINT_SLICE):
+        yield from slices.analyse(cluster, service, backends)
+
+
+check = Check(
+    id="service_config",
+    title="Services have pods that can serve them",
+    prefix="SVC",
+    needs=Needs(
+        kinds=(SERVICE,), optional=(POD, ENDPOINT_SLICE, EVENT, NODE, *WORKLOADS), hints=(COREFILE, REPLICATION_CONTROLLER)
+    ),
+    codes=(
+        *selectors.CODES,
+        *named_ports.CODES,
+        *readiness.CODES,
+        *external_addresses.CODES,
+        *slices.CODES,
+        *external_names.CODES,
+    ),
+    analyse=analyse,
+    thresholds=(external_addresses.PROVISIONING,),
+)

@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Services whose pods are not ready, are ending, or were never created by their workload."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from kubectl_netdoc.api import (
+    EVENT,
+    SETTLING,
+    Cluster,
+    Code,
+    Explains,
+    Finding,
+    Pod,
+    Risk,
+    Service,
+    Severity,
+    Subject,
+    ending,
+    joined,
+    selector_text,
+)
+from kubectl_netdoc.components import load_balancers
+from kubectl_netdoc.components.service_backends import Backends, closed_gate, waits
+
+SHOWN = 5
+"""Names that a message gives at most."""
+
+ENTRY_POINTS = Explains(("ING003", "GWR010", "CPL001", "CPL002"), "subject")
+"""What Ingresses, routes and webhooks that send requests to this Service show."""
+
+NONE_READY = Code(
+    id="SVC004",
+    severity=Severity.FAIL,
+    risk=Risk.SAFE,
+    title="No pod of the Service is ready",
+    message="0 of {pods} pods of Service {namespace}/{name} are ready: {why}",
+    fix="{mend}",
+    commands=("kubectl -n {namespace} get pods -o wide -l {selector}", "kubectl -n {namespace} describe pod {first}"),
+    rows=("K2",),
+    explains=(ENTRY_POINTS,),
+)
+NO_PODS_MADE = Code(
+    id="SVC005",
+    severity=Severity.FAIL,
+    risk=Risk.SAFE,
+    title="The Service's workload has no pods",
+    message="Service {namespace}/{name} has no pod: {workload} wants {replicas} and has none that the Service selects ({why})",
+    fix="Find out what keeps the controller from creating pods: a quota, an admission webhook, or the controller itself.",
+    commands=("kubectl -n {namespace} describe {workload}",),
+    rows=("K2",),
+    explains=(ENTRY_POINTS,),
+)
+SCALED_TO_ZERO = Code(
+    id="SVC021",
+    severity=Severity.INFO,
+    risk=Risk.SAFE,
+    title="Service of a workload that wants no pod",
+    message="Service {namespace}/{name} has no pod: {why}",
+    fix="If the Service should answer, scale its workload up. Otherwise there is nothing to do.",
+    rows=("K2",),
+)
+STARTING = Code(
+    id="SVC023",
+    severity=Severity.INFO,
+    risk=Risk.SAFE,
+    title="Service being set up",
+    message="Service {namespace}/{name} has no {what} yet: {why}",
+    fix="Wait a minute and check again.",
+    rows=("K2", "K17"),
+)
+
+LOOK_AT_PODS = "Look at the pods' events and logs: they say what a pod waits for, or why its readiness probe fails."
+LOOK_AT_GATE = (
+    "Look at the controller that sets the readiness gate, not at the readiness probe, which passes: in clouds this is the load "
+    "balancer controller, and its health check of the pod fails."
+)
+LOOK_AT_NODE = (
+    "Bring their nodes back, and the pods end. If a node is gone for good, delete it (kubectl delete node): its pods are then "
+    "removed and can be replaced."
+)
+
+
+def analyse(cluster: Cluster, service: Service, backends: Backends) -> Iterator[Finding]:
+    """Judge a Service that selects pods, or whose pods a workload should make."""
+    subject = Subject.of("Service", service)
+    live = cluster.origin != "manifests"
+    warnings = _warnings(cluster, backends)
+    if backends.pods:
+        yield from _readiness(cluster, service, backends) if live else ()
+    elif backends.ending and not warnings:
+        yield from _ending(cluster, service, backends)
+    elif backends.active and live:
+        kind, item = backends.active[0]
+        unexplained = "no Event says why" if cluster.readable(EVENT) else "Events, which may say why, can't be read"
+        why = ending(warnings[-1], load_balancers.QUOTED) if warnings else unexplained
+        if cluster.age(item.metadata.creation_timestamp) > SETTLING:
+            names = {"workload": f"{kind.name.lower()}/{item.name}", "replicas": item.wanted, "why": why}
+            yield NO_PODS_MADE.on(subject, names, objects=(Subject.of(kind.name, item),))
+    elif backends.resting:
+        kind, item = backends.workloads[0]
+        names = {"why": backends.resting, "workload": f"{kind.name.lower()}/{item.name}"}
+        yield SCALED_TO_ZERO.on(subject, names, objects=(Subject.of(kind.name, item),))
+
+
+def _warnings(cluster: Cluster, backends: Backends) -> list[str]:
+    """What Warning Events say of the workloads that should make the pods, the latest last."""
+    return [
+        event.message
+        for kind, item in backends.makers
+        for event in cluster.events_about(kind.name, item.namespace, item.name)
+        if event.type == "Warning"
+    ]
+
+
+def _ending(cluster: Cluster, service: Service, backends: Backends) -> Iterator[Finding]:
+    """All pods are ending: that takes a moment, or for ever where their node is gone."""
+    if service.spec.publish_not_ready_addresses:
+        return
+    ages = [(cluster.age(pod.metadata.deletion_timestamp), pod) for pod in backends.ending]
+    shown = [f"{pod.name} on {pod.spec.node_name or 'no node'} {_ends(age)}" for age, pod in ages[:SHOWN]]
+    if all(age < SETTLING for age, _ in ages):
+        yield STARTING.on(Subject.of("Service", service), what="new pod", why=joined(shown))
+    else:
+        yield _none_ready(service, backends.ending, joined(shown), LOOK_AT_NODE)
+
+
+def _ends(age: timedelta) -> str:
+    """When a pod ends or should have, ``age`` after the end of its grace period."""
+    seconds = int(age.total_seconds())
+    return f"should have ended {seconds} s ago" if seconds > 0 else f"ends within {-seconds} s"
+
+
+def _readiness(cluster: Cluster, service: Service, backends: Backends) -> Iterator[Finding]:
+    if backends.ready or service.spec.publish_not_ready_addresses:
+        return
+    why = ", ".join(f"{pod.name} ({waits(pod)})" for pod in backends.pods[:SHOWN])
+    if all(cluster.age(pod.metadata.creation_timestamp) < SETTLING for pod in backends.pods):
+        yield STARTING.on(Subject.of("Service", service), what="ready pod", why=why)
+    else:
+        gated = all(map(closed_gate, backends.pods))
+        yield _none_ready(service, backends.pods, why, LOOK_AT_GATE if gated else LOOK_AT_PODS)
+
+
+def _none_ready(service: Service, pods: list[Pod], why: str, mend: str) -> Finding:
+    nodes = sorted({pod.spec.node_name for pod in pods if pod.spec.node_name})
+    numbers = {"pods": len(pods), "why": why, "mend": mend, "nodes": nodes, "first": pods[0].name}
+    selector = selector_text(service.spec.selector)
+    named = [Subject.of("Pod", pod) for pod in pods[:SHOWN]]
+    return NONE_READY.on(Subject.of("Service", service), numbers, selector=selector, objects=named)
+
+
+CODES = (NONE_READY, NO_PODS_MADE, SCALED_TO_ZERO, STARTING)

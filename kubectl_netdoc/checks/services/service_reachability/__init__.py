@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Does each Service answer from every node?
+
+## What it looks at
+From each debug pod: a TCP connection to each Service port by its ClusterIP, and to its ready endpoints directly, opened and
+closed again. Whether kube-proxy (or what replaces it) works is shown by a Service of netdoc's own, behind which every pod
+proves who it is, and by the certificate of `kubernetes.default`. Two controls must not accept: a Service without endpoints,
+and a port on which nothing listens.
+
+## Why it matters
+The endpoint refuses, or the ClusterIP does not work, or only one node can't use it: these are three faults for three people,
+and the application's error is the same.
+
+## What it can't see
+An accepted connection proves that something accepts, and not what: meshes and proxies accept everything. UDP Services other
+than DNS. Where a policy selects the pods behind a Service, a time-out may be the policy's doing, so the state is unknown; a
+refusal only where the network's policy engine may refuse. At most 60 ports with 4 endpoints each. Where pods declare other
+ports than the Service sends to, those are tried too.
+
+## Sources
+Kubernetes: Virtual IPs and Service Proxies; failure catalogue K2 to K4, K8 and the table "From a probe matrix to a cause".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kubectl_netdoc.api import (
+    DAEMON_SET,
+    ENDPOINT_SLICE,
+    NETWORK_KINDS,
+    POD,
+    ROOT_CERTIFICATE,
+    SERVICE,
+    Address,
+    Check,
+    Cluster,
+    Facts,
+    Finding,
+    Made,
+    Needs,
+    Outcome,
+    Request,
+    Skip,
+    Tier,
+    Unseen,
+    counted,
+    some,
+)
+from kubectl_netdoc.checks.services.service_reachability import own_service, refusals, unanswered, witnesses
+from kubectl_netdoc.checks.services.service_reachability.measured import MeasuredPort
+from kubectl_netdoc.components import service_mesh
+from kubectl_netdoc.probes import own_policies as policies
+from kubectl_netdoc.probes.service_targets import Endpoint, all_targets, may_reject, own, proof, targets
+
+DNS_PORT = 53
+"""The port of DNS, which other checks measure."""
+
+SHOWN = 3
+"""Names that a remark gives at most."""
+
+
+def plan(cluster: Cluster) -> Iterator[Request]:
+    """Ask from each vantage: netdoc's own pods and the witnesses, then each Service port and its endpoints."""
+    for node in cluster.vantages:
+        yield own(cluster, node)
+        yield from witnesses.plan(cluster, node)
+        yield from (proof(node, other) for other in cluster.vantages if other != node)
+        if cluster.readable(ENDPOINT_SLICE):
+            for target in targets(cluster):
+                yield from target.through(node)
+                yield from (connect for _, connect in target.direct(node))
+                yield from refusals.plan(cluster, target) if node == cluster.vantages[0] else ()
+
+
+def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
+    """Judge kube-proxy on each node, then each Service."""
+    if not facts.vantages:
+        raise Skip(facts.why_not)
+    nodes = [vantage.node for vantage in facts.vantages if vantage.running]
+    for vantage in facts.vantages:
+        if not vantage.running:
+            yield Unseen(f"Services from node {vantage.node}", f"no debug pod ran there: {vantage.reason}", asked=True)
+    if nodes and (why := policies.walled(facts)):
+        yield Unseen("Services", f"netdoc's own pods can't reach each other: {why}", asked=True)
+        return
+    yield from own_service.analyse(facts, nodes)
+    yield from witnesses.analyse(facts, nodes)
+    if facts.cluster.readable(ENDPOINT_SLICE):
+        rows = [MeasuredPort(facts, target, nodes) for target in targets(facts.cluster)]
+        yield from _not_measured(facts, rows)
+        yield from _services(facts, rows, nodes)
+
+
+def _not_measured(facts: Facts, rows: list[MeasuredPort]) -> Iterator[Unseen]:
+    """Say which ports were not measured, and which measurements say little or failed."""
+    if (every := len(all_targets(facts.cluster))) > len(rows):
+        reason = f"{len(rows)} of {every} Service ports were measured, as a sample (--service and -n choose)"
+        yield Unseen("Services", reason)
+    if other := _not_tcp(facts.cluster):
+        what = counted(len(other), "UDP or SCTP port of a Service", "UDP and SCTP ports of Services")
+        yield Unseen(what, f"netdoc sends nothing to such ports: {some(other, SHOWN)}")
+    yield from _behind_proxies(facts, rows)
+    if lost := sorted({reason for row in rows for reason in row.lost}):
+        yield Unseen("Services", "; ".join(lost), asked=True)
+
+
+def _not_tcp(cluster: Cluster) -> list[str]:
+    """Ports of Services that a connection can't try; those of DNS have checks of their own."""
+    return [
+        f"{service.namespace}/{service.name}:{port.port}/{port.protocol}"
+        for service in cluster.services()
+        if service.spec.type != "ExternalName"
+        for port in service.spec.ports
+        if port.protocol != "TCP" and port.port != DNS_PORT
+    ]
+
+
+def _behind_proxies(facts: Facts, rows: list[MeasuredPort]) -> Iterator[Unseen]:
+    """Endpoints that accepted, where a mesh's proxy accepts connections whether the application does or not."""
+    if not facts.cluster.readable(POD):
+        return
+    mesh, found = service_mesh.Meshes(facts.cluster), dict[str, dict[str, None]]()
+    for row in rows:
+        for endpoint, seen in row.direct.items():
+            pod = facts.cluster.get(POD, row.subject.namespace, endpoint.pod) if Outcome.OK in seen.values() else None
+            if pod is not None and (proxy := mesh.proxy(pod)):
+                found.setdefault(proxy, {})[f"{pod.namespace}/{pod.name}"] = None
+    for proxy, pods in found.items():
+        why = f"a proxy ({proxy}) accepts connections for them, whether they listen or not: {some(pods, SHOWN)}"
+        yield Unseen(f"the applications in {counted(len(pods), 'pod')}", why)
+
+
+def _services(facts: Facts, rows: list[MeasuredPort], nodes: list[str]) -> Iterator[Finding | Unseen]:
+    """Judge each Service port: all its endpoints refuse, or some endpoint fails, or only its ClusterIP does."""
+    rejecting = may_reject(facts.cluster)
+    refused: dict[frozenset[Address], list[MeasuredPort]] = {}
+    others: dict[tuple[str, str, Address], list[tuple[MeasuredPort, Endpoint]]] = {}
+    for row in rows:
+        if addresses := refusals.refused_by_all(facts, row, nodes, rejecting):
+            refused.setdefault(addresses, []).append(row)
+            continue
+        for endpoint in row.direct:
+            others.setdefault((row.subject.namespace, endpoint.pod, endpoint.address), []).append((row, endpoint))
+        yield from refusals.outside(facts.cluster, row)
+        yield from unanswered.only_direct(row)
+    answering = {row.key for row in rows if row.answers()}
+    for same in refused.values():
+        yield refusals.analyse(facts, same, answering)
+    for ends in others.values():
+        yield from unanswered.endpoint_failures(facts, ends[0][1], [row for row, _ in ends], rejecting)
+
+
+check = Check(
+    id="service_reachability",
+    title="Services answer from every node",
+    prefix="SVR",
+    needs=Needs(
+        kinds=(SERVICE,),
+        optional=(ENDPOINT_SLICE, ROOT_CERTIFICATE),
+        hints=tuple(dict.fromkeys((*policies.KINDS, *service_mesh.KINDS, DAEMON_SET, *NETWORK_KINDS))),
+        tier=Tier.PODS,
+        makes=(Made.SERVICES,),
+    ),
+    codes=(*own_service.CODES, *refusals.CODES, *unanswered.CODES, *witnesses.CODES),
+    plan=plan,
+    analyse=analyse,
+)
