@@ -23,6 +23,9 @@ from kubectl_netdoc.records.policies import LabelSelectorRequirement
 from kubectl_netdoc.records.services import EndpointSlice, Service
 from kubectl_netdoc.records.workloads import Workload
 
+DNS_NAMESPACE = "kube-system"
+"""Where cluster DNS runs. It is read besides the namespaces that the user asked for, if that is permitted."""
+
 R = TypeVar("R", bound=Object)
 
 

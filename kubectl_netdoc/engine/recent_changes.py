@@ -45,8 +45,8 @@ MOST = 5
 MACHINERY = frozenset({"kube-apiserver", "kube-controller-manager", "kube-scheduler", "cloud-controller-manager", "kubelet"})
 """Who writes objects all the time, as a consequence of something else; only their scaling (an autoscaler's) is news."""
 
-JOINING = timedelta(minutes=5)
-"""A node that becomes Ready within this time of its creation is still joining."""
+FIRST_READY = timedelta(minutes=5)
+"""A node that becomes Ready within this time of its creation does so for the first time."""
 
 TOGETHER = timedelta(seconds=2)
 """The API's times are whole seconds: what is this close happened at once."""
@@ -239,7 +239,7 @@ class _History:
             return
         if ready.status != "True":
             yield from self._told(subject, ready.last_transition_time, f"stopped being Ready ({ready.reason or ready.status})")
-        elif made is None or ready.last_transition_time - made > JOINING:
+        elif made is None or ready.last_transition_time - made > FIRST_READY:
             yield from self._told(subject, ready.last_transition_time, "became Ready again")
 
     def _rollout(self, subject: Subject, item: Workload) -> Iterator[Recent]:

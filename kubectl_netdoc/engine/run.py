@@ -7,6 +7,7 @@ import traceback
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from datetime import UTC
+from itertools import chain
 from time import perf_counter
 from typing import TypeVar
 
@@ -74,14 +75,15 @@ def run(
     progress.stage("reading the cluster")
     cluster = source.cluster(kinds_of(checks))
     missing = scope.settle(cluster, wishes)
-    plan_errors, requests = plan(checks, cluster)
+    plans = plan(checks, cluster)
+    requests = plans.requests
     progress.stage(f"measuring: {len(requests)} requests")
     measured = source.measure(cluster, requests) if _measures(checks) else Measured(why_not="no check measures")
     progress.stage("analysing")
     facts = Facts(cluster, measured, settings.thresholds)
     outcomes = []
     for check in checks:
-        outcomes.append(plan_errors.get(check.id) or _heard(analyse(check, facts), facts, cluster))
+        outcomes.append(plans.failed.get(check.id) or _silence_told(analyse(check, facts), facts, plans.by_check[check.id]))
         progress.settled(check.id, state(outcomes[-1]))
     unseen = (*missing, *scope.left_out(cluster, measured.replies))
     report = sum_up(source.label, registry, cluster, measured, outcomes, unseen, settings)
@@ -93,19 +95,31 @@ def _measures(checks: Iterable[Check]) -> bool:
     return any(check.needs.tier is not Tier.API for check in checks)
 
 
-def plan(checks: Iterable[Check], cluster: Cluster) -> tuple[dict[str, CheckRun], tuple[Request, ...]]:
-    """Return the requests of all checks, equal ones once, and an outcome for each check whose plan failed."""
+class Plans(Struct, frozen=True):
+    """What the checks want measured: the requests of each check, and the outcome of each whose plan failed."""
+
+    by_check: dict[str, tuple[Request, ...]]
+    failed: dict[str, CheckRun]
+
+    @property
+    def requests(self) -> tuple[Request, ...]:
+        """The requests of all checks, equal ones once."""
+        return tuple(dict.fromkeys(chain.from_iterable(self.by_check.values())))
+
+
+def plan(checks: Iterable[Check], cluster: Cluster) -> Plans:
+    """Ask each check what it wants measured."""
     failed: dict[str, CheckRun] = {}
-    requests: dict[Request, None] = {}
+    by_check: dict[str, tuple[Request, ...]] = {}
     for check in checks:
         try:
             planned = check.plan(cluster.view(check.needs.all_kinds))
-            requests |= dict.fromkeys(_asked(_bounded(planned, MOST_REQUESTS, "plan")))
+            by_check[check.id] = tuple(dict.fromkeys(_asked(_bounded(planned, MOST_REQUESTS, "plan"))))
         except KindUnavailable as missing:
             failed[check.id] = _not_run(check, missing.kind, missing.unavailable)
         except (Exception, SystemExit) as error:  # a plugin's check may do anything
             failed[check.id] = _crash(check, error)
-    return failed, tuple(requests)
+    return Plans(by_check, failed)
 
 
 def analyse(check: Check, facts: Facts) -> CheckRun:
@@ -134,16 +148,16 @@ def analyse(check: Check, facts: Facts) -> CheckRun:
     return CheckRun(check, findings, unseen + rest, ran=ran)
 
 
-def _heard(outcome: CheckRun, facts: Facts, cluster: Cluster) -> CheckRun:
-    """Return the outcome, with what was not seen where none of its questions was answered and the check says nothing of that.
+def _silence_told(outcome: CheckRun, facts: Facts, planned: tuple[Request, ...]) -> CheckRun:
+    """Return the outcome; if a check passed although none of its requests was answered, with that as unseen.
 
-    That the user wanted no pods, or that a recording has no such replies, is no silence.
+    It is no silence if the user wanted no pods, or if a recording has no such replies.
     """
     if state(outcome) is not State.PASS:
         return outcome
     silent = {vantage.node: vantage for vantage in (*facts.vantages, *facts.hosts) if not vantage.running}
     why = ""
-    for request in outcome.check.plan(cluster.view(outcome.check.needs.all_kinds)):
+    for request in planned:
         reply = facts.reply(request)
         if not isinstance(reply, Lost) or not (reply.asked or request.node in silent):
             return outcome

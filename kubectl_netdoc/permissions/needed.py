@@ -12,13 +12,14 @@ from typing import Any
 from msgspec import Struct, field, structs
 
 from kubectl_netdoc.core.check import Check, Needs, kinds_of
+from kubectl_netdoc.core.cluster import DNS_NAMESPACE
 from kubectl_netdoc.core.finding import Grant
 from kubectl_netdoc.core.tier import Tier
 from kubectl_netdoc.measurements.made import Made
 from kubectl_netdoc.records.base import Kind
 from kubectl_netdoc.records.kinds import NODE
 from kubectl_netdoc.sources.live import rights as live
-from kubectl_netdoc.sources.live.rights import DNS_NAMESPACE, Loss, Use
+from kubectl_netdoc.sources.live.rights import Loss, Use
 
 GROUP = "rbac.authorization.k8s.io"
 ACCOUNT = "system:serviceaccount:"

@@ -5,15 +5,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from kubectl_netdoc.core.cluster import Cluster, Listing, Scope, Unavailable
+from kubectl_netdoc.core.cluster import DNS_NAMESPACE, Cluster, Listing, Scope, Unavailable
 from kubectl_netdoc.core.facts import Measured
 from kubectl_netdoc.measurements.requests import Request
 from kubectl_netdoc.records.base import Kind
 from kubectl_netdoc.records.kinds import KINDS
 from kubectl_netdoc.sources import Source
-
-DNS_NAMESPACE = "kube-system"
-"""Cluster DNS belongs to everybody's network: its namespace is kept."""
 
 
 class Within:

@@ -261,14 +261,14 @@ def payloads(cluster: Cluster, requests: tuple[Request, ...]) -> list[Request]:
 def test_no_check_sends_a_payload_to_a_service(check: Any) -> None:
     for name, case in cases():
         if name == check.id:
-            failed, requests = plan((check,), case.cluster)
-            assert not [outcome.error for outcome in failed.values() if outcome.error]
-            assert payloads(case.cluster, requests) == []
+            plans = plan((check,), case.cluster)
+            assert not [outcome.error for outcome in plans.failed.values() if outcome.error]
+            assert payloads(case.cluster, plans.requests) == []
 
 
 def test_the_cases_plan_connects_to_services() -> None:
     known = registry.load().checks
-    planned = [request for _, case in cases() for request in plan(known, case.cluster)[1]]
+    planned = [request for _, case in cases() for request in plan(known, case.cluster).requests]
     assert len([request for request in planned if isinstance(request, Connect)]) > 20
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from kubectl_netdoc.core.cluster import Cluster, Listing, Scope, Unavailable
+from kubectl_netdoc.core.cluster import DNS_NAMESPACE, Cluster, Listing, Scope, Unavailable
 from kubectl_netdoc.core.finding import Grant, Unseen
 from kubectl_netdoc.formats import strict_json
 from kubectl_netdoc.records.base import Kind, convert
@@ -19,7 +19,6 @@ from kubectl_netdoc.records.kinds import NAMESPACE
 from kubectl_netdoc.sources import UNREADABLE, SourceError
 from kubectl_netdoc.sources.live import rights
 from kubectl_netdoc.sources.live.client import ApiError, Client
-from kubectl_netdoc.sources.live.rights import DNS_NAMESPACE
 
 PAGE = 500
 """Objects a page, as kubectl's own chunk size."""

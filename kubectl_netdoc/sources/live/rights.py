@@ -15,12 +15,10 @@ from typing import Any
 
 from msgspec import Struct
 
+from kubectl_netdoc.core.cluster import DNS_NAMESPACE
 from kubectl_netdoc.core.finding import Grant
 from kubectl_netdoc.measurements.made import Made
 from kubectl_netdoc.records.base import Kind
-
-DNS_NAMESPACE = "kube-system"
-"""Where cluster DNS runs: read besides the namespaces that are asked for, where that is permitted."""
 
 STANDARD = frozenset({"default", DNS_NAMESPACE})
 """Namespaces that every cluster has. What is read of others is asked for in vain, and a role for them can't be made, where they
