@@ -28,6 +28,9 @@ SECTIONS = ("## What it looks at", "## Why it matters", "## What it can't see", 
 BANNED = frozenset({"kubernetes", "click", "socket", "subprocess", "os", "time", "requests", "urllib3", "threading"})
 """Modules through which a check could see a client, a socket, a process or a clock."""
 
+PUBLIC = frozenset({"api", "checks", "cni", "components", "policy", "probes", "routing"})
+"""What checks, built-in ones and plugins, may import of netdoc; ``checks``: the parts of a built-in check."""
+
 Rule = Callable[[Check, Sequence[Case], str], Iterable[str]]
 
 
@@ -202,6 +205,19 @@ def imports_nothing_banned(check: Check, cases: Sequence[Case], source: str) -> 
                 yield f"imports {name}"
 
 
+def stands_on_the_public_rooms(check: Check, cases: Sequence[Case], source: str) -> Iterable[str]:
+    """Of netdoc, a check imports only what is meant for checks, and its own parts."""
+    for node in ast.walk(ast.parse(source)):
+        modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        if isinstance(node, ast.ImportFrom) and node.module:
+            bare = node.module == "kubectl_netdoc"
+            modules = [f"{node.module}.{alias.name}" for alias in node.names] if bare else [node.module]
+        for module in modules:
+            package, _, rest = module.partition(".")
+            if package == "kubectl_netdoc" and rest.split(".")[0] not in PUBLIC:
+                yield f"imports {module}, which is not meant for checks"
+
+
 def small(check: Check, cases: Sequence[Case], source: str) -> Iterable[str]:
     """No function is longer than 40 lines."""
     for node in ast.walk(ast.parse(source)):
@@ -227,6 +243,7 @@ RULES: tuple[Rule, ...] = (
     empty_facts_are_survived,
     plan_is_pure,
     imports_nothing_banned,
+    stands_on_the_public_rooms,
     small,
 )
 

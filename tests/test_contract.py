@@ -174,6 +174,8 @@ BROKEN: list[tuple[Callable[..., object], Check, Sequence[Case], str]] = [
     (contract.plan_is_pure, _with(plan=_moody), CASES, SOURCE),
     (contract.imports_nothing_banned, GOOD, CASES, "import socket\n"),
     (contract.imports_nothing_banned, GOOD, CASES, "from kubernetes.client import ApiClient\n"),
+    (contract.stands_on_the_public_rooms, GOOD, CASES, "from kubectl_netdoc.core.finding import Code\n"),
+    (contract.stands_on_the_public_rooms, GOOD, CASES, "from kubectl_netdoc import engine\n"),
     (contract.small, GOOD, CASES, LONG),
 ]
 

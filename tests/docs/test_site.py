@@ -111,8 +111,6 @@ WRITTEN_BY_THE_READER = {
 """What CONTRIBUTING.md tells to write."""
 
 NAMES = [*sorted(path.name for path in (ROOT / "docs").glob("*.md")), "README.md", "CONTRIBUTING.md", "SECURITY.md"]
-BEING_WRITTEN = pytest.mark.xfail(strict=True, reason="design.md is written anew at the end of issue 20; then this mark goes")
-PAGES = [pytest.param(name, marks=BEING_WRITTEN) if name == "design.md" else name for name in NAMES]
 
 
 def named_files(text: str) -> set[str]:
@@ -122,7 +120,7 @@ def named_files(text: str) -> set[str]:
     return {name for name in found if name.endswith(".py") or ("/" in name and name.split("/")[0] in tops)}
 
 
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("name", NAMES)
 def test_files_that_a_page_names_are_there(name: str) -> None:
     """By their path in the repository or in the package; a name alone stands for a file anywhere in it."""
     page = ROOT / name if (ROOT / name).exists() else ROOT / "docs" / name
