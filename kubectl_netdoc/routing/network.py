@@ -21,7 +21,7 @@ from kubectl_netdoc.probes.node_pairs import Pair, as_paths, both_ways, pairs
 from kubectl_netdoc.probes.service_targets import proof
 from kubectl_netdoc.records.kinds import NODE, POD
 from kubectl_netdoc.remediation.commands import shell_word
-from kubectl_netdoc.routing.tables import BIRD, REFUSING, Hop, Key, Tables, Way, _numbers, contains, first, flannel, owners, way
+from kubectl_netdoc.routing.tables import BIRD, REFUSING, Hop, Key, Tables, Way, contains, flannel, numbers, owners, way
 
 
 def plan(cluster: Cluster) -> Iterator[Request]:
@@ -57,20 +57,21 @@ class Network:
         self.young = sorted(node.name for node in fit if node.name not in self.nodes)
         self.owner = owners(cluster.all(NODE), self.tables)
         self.proven = _proven(facts)
+        self._nodes_within: dict[tuple[int, int], Counter[int]] = {}
         self.by_node = self._ranges_in_use(facts)
         self.ranges = {name: node.spec.pod_cidrs for name, node in self.nodes.items()} if self.by_node else self._blocks(facts)
-        self.ways = {
-            (one, other, to): way(table, to, self.owner)
-            for one, table in self.tables.items()
-            if one in self.nodes
-            for other, ranges in self.ranges.items()
-            if other != one
-            for to in ranges
-        }
+        self.ways = dict(self._ways())
         bird = any(route.protocol == BIRD for table in self.tables.values() for route in table.routes.values())
         self.sessions = _sessions(facts) if bird else {}
-        hops = Counter(each.hop for each in self.ways.values() if not self._whole(each))
+        hops = Counter(each.hop for each in self.ways.values() if not self._for_several_nodes(each))
         self.usual = next((hop for hop, count in hops.items() if 2 * count > len(self.ways)), None)
+
+    def _ways(self) -> Iterator[tuple[tuple[str, str, str], Way]]:
+        """Yield the way from each node to each range of every other node."""
+        for one, table in self.tables.items():
+            for other, ranges in self.ranges.items() if one in self.nodes else ():
+                for to in ranges if other != one else ():
+                    yield (one, other, to), way(table, to, self.owner)
 
     def _ranges_in_use(self, facts: Facts) -> bool:
         """Flannel says so, else the debug pods' own addresses do."""
@@ -95,17 +96,28 @@ class Network:
         found: dict[str, tuple[str, ...]] = {}
         lodgers = _lodgers(facts, claims)
         for to, names in sorted(claims.items()):
-            led = lodgers.get(_numbers(to)) or votes.get(to, Counter())
+            led = lodgers.get(numbers(to)) or votes.get(to, Counter())
             named = [name for name in led if led[name] == max(led.values())] or sorted(names)
             if len(named) == 1 and named[0] in self.nodes and not to.endswith("/0"):
                 found[named[0]] = (*found.get(named[0], ()), to)
         return found
 
-    def _whole(self, way: Way) -> bool:
-        """Whether a route is for the pods of several nodes together, as networks have it that look no further at tables."""
+    def _for_several_nodes(self, way: Way) -> bool:
+        """Tell whether a route is for the pods of several nodes together: then the network does not route by node."""
         if way.hop in (Hop.FAR, Hop.NONE):
             return True
-        return sum(any(_covers(way.route.to, to) for to in ranges) for ranges in self.ranges.values()) > 1
+        version, length, bits = numbers(way.route.to)
+        if (version, length) not in self._nodes_within:
+            self._nodes_within[version, length] = self._count_within(version, length)
+        return self._nodes_within[version, length][bits] > 1
+
+    def _count_within(self, version: int, length: int) -> Counter[int]:
+        """Return for each prefix of a length how many nodes have a range within it."""
+        found: Counter[int] = Counter()
+        for ranges in self.ranges.values():
+            own = map(numbers, ranges)
+            found.update({bits >> (longer - length) for other, longer, bits in own if other == version and longer >= length})
+        return found
 
     def works(self, one: str, other: str, family: str) -> bool | None:
         """Whether pods on two nodes reach each other in a family, whoever asks; None where that was not measured."""
@@ -162,10 +174,10 @@ def _lodgers(facts: Facts, ranges: Iterable[str]) -> dict[Key, Counter[str]]:
     living = (pod for pod in pods if not (pod.spec.host_network or pod.finished or pod.terminating))
     homes = {ip: pod.spec.node_name for pod in living for ip in pod.ips}
     homes |= {vantage.ip: vantage.node for vantage in facts.vantages if vantage.ip}
-    lengths = {key[:2] for key in map(_numbers, ranges) if key[1]}
+    lengths = {key[:2] for key in map(numbers, ranges) if key[1]}
     found: dict[Key, Counter[str]] = {}
     for text, node in homes.items():
-        version, most, bits = _numbers(text)
+        version, most, bits = numbers(text)
         for length in (length for other, length in lengths if other == version):
             found.setdefault((version, length, bits >> (most - length)), Counter())[node] += 1
     return found
@@ -180,10 +192,6 @@ def _sessions(facts: Facts) -> dict[str, str]:
         for pod in pods
         if any(container.name == "calico-node" for container in pod.spec.containers)
     }
-
-
-def _covers(range_: str, other: str) -> bool:
-    return contains(range_, first(other)) and int(range_.partition("/")[2]) <= int(other.partition("/")[2])
 
 
 def _proven(facts: Facts) -> dict[tuple[str, str, str], bool]:

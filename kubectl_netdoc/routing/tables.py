@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
-from functools import cached_property
+from functools import cached_property, lru_cache
 from ipaddress import ip_address, ip_network
 
 import msgspec
@@ -72,7 +72,9 @@ Key = tuple[int, int, int]
 """A range as numbers: IP version, prefix length and the bits of the prefix."""
 
 
-def _numbers(text: str) -> Key:
+@lru_cache(maxsize=1 << 16)
+def numbers(text: str) -> Key:
+    """Return a range as numbers; all zero for what is no range."""
     try:
         network = ip_network(text, strict=False)
     except ValueError:  # a node may tell anything
@@ -90,7 +92,7 @@ class Tables:
         self.routes: dict[Key, KernelRoute] = {}
         for route in reply.routes:
             if route.table == MAIN and route.type != "throw":
-                key = _numbers(route.to)
+                key = numbers(route.to)
                 if key not in self.routes or route.metric < self.routes[key].metric:
                     self.routes[key] = route
         self._neighbours = {(entry.dev, entry.ip): entry for entry in reply.neighbours}
@@ -122,7 +124,7 @@ class Tables:
 
     def lookup(self, to: str) -> KernelRoute | None:
         """Return the route that a range as a whole takes: the longest prefix that contains it."""
-        version, length, bits = _numbers(to)
+        version, length, bits = numbers(to)
         for shorter in self._lengths[version]:
             if shorter <= length and (found := self.routes.get((version, shorter, bits >> (length - shorter)))):
                 return found
@@ -130,7 +132,7 @@ class Tables:
 
     def refused_within(self, to: str) -> KernelRoute | None:
         """Return a route that drops a part of a range."""
-        version, length, bits = _numbers(to)
+        version, length, bits = numbers(to)
         for (other, longer, more), route in self.routes.items():
             if other == version and longer > length and more >> (longer - length) == bits and route.type in REFUSING:
                 return route

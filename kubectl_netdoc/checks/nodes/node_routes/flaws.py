@@ -106,31 +106,30 @@ def first(network: Network, one: str, other: str, to: str, way: Way) -> Flaw | N
 
 def _route(network: Network, one: str, other: str, to: str, way: Way) -> Flaw | None:
     """Return what is wrong with the route; None if it is right, or if it is unknown what it should be."""
-    family = ip_families.of(to)
-    told, works = network.told(one, other, family), network.works(one, other, family)
-    routed = told or network.usual is Hop.PEER
+    routed = network.told(one, other, ip_families.of(to)) or network.usual is Hop.PEER
+    works = network.works(one, other, ip_families.of(to))
     part = network.tables[one].refused_within(to) if network.by_node and routed and not works else None
     if part:
-        return Flaw(
-            REFUSED,
-            to,
-            f"into the route {part.type} {part.to}",
-            (ip_commands.on(one, f"{ip_commands.ip(to)} route del {part.type} {part.to}"),),
-        )
+        line = ip_commands.on(one, f"{ip_commands.ip(to)} route del {part.type} {part.to}")
+        return Flaw(REFUSED, to, f"into the route {part.type} {part.to}", (line,))
+    code = _wrong(network, one, other, to, way)
+    return Flaw(code, to, way.words, _route_lines(network, one, other, to)) if code else None
+
+
+def _wrong(network: Network, one: str, other: str, to: str, way: Way) -> Code | None:
+    """Return the code for a route that does not lead to the other node, as far as it is known that it should."""
+    told, works = network.told(one, other, ip_families.of(to)), network.works(one, other, ip_families.of(to))
     if way.hop is Hop.PEER and way.node == other:
         return None
-    lines = _route_lines(network, one, other, to)
     if works:
-        return Flaw(DETOUR, to, way.words, lines) if told and way.hop is Hop.PEER else None
+        return DETOUR if told and way.hop is Hop.PEER else None
     if way.hop is Hop.REFUSED:
-        return Flaw(REFUSED, to, way.words, lines) if routed or works is False else None
-    if not routed and network.usual is not Hop.DEVICE:
+        return REFUSED if told or network.usual is Hop.PEER or works is False else None
+    if not told and network.usual not in (Hop.PEER, Hop.DEVICE):
         return None
     if way.hop in (Hop.NONE, Hop.FAR):
-        return None if network.tables[one].cut else Flaw(MISSING, to, way.words, lines)
-    if told or (network.usual is Hop.PEER and (way.hop is Hop.PEER or works is False)):
-        return Flaw(ASTRAY, to, way.words, lines)
-    return None
+        return None if network.tables[one].cut else MISSING
+    return ASTRAY if told or (network.usual is Hop.PEER and (way.hop is Hop.PEER or works is False)) else None
 
 
 def _tunnel(network: Network, one: str, other: str, to: str, way: Way) -> Flaw | None:
