@@ -25,10 +25,10 @@ def beginning(text: str, most: int) -> str:
     return f"{start if text[most - 2] == ' ' else start.rpartition(' ')[0] or start} …"
 
 
-def some(names: Iterable[object], most: int) -> str:
+def some(names: Iterable[object], most: int, between: str = ", ") -> str:
     """Return the first ``most`` of some names, and how many more there are."""
     every = list(map(str, names))
-    return ", ".join(every[:most]) + (f" and {len(every) - most} more" if len(every) > most else "")
+    return between.join(every[:most]) + (f" and {len(every) - most} more" if len(every) > most else "")
 
 
 def joined(names: Iterable[object], last: str = "and") -> str:

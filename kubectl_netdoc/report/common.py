@@ -33,8 +33,7 @@ def evidence(finding: Finding, most: int = 0, between: str = ", ") -> list[tuple
 def _words(value: object, most: int, between: str) -> str:
     if not isinstance(value, list):
         return str(value)
-    shown = value[:most] if most else value
-    return between.join(map(str, shown)) + (f" and {len(value) - len(shown)} more" if len(value) > len(shown) else "")
+    return some(value, most or len(value), between)
 
 
 def unseen(report: Report) -> list[tuple[str, str]]:

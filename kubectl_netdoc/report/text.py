@@ -10,7 +10,7 @@ import msgspec
 
 from kubectl_netdoc.core.finding import Finding, Severity, at_least
 from kubectl_netdoc.core.report import CheckResult, Report, State
-from kubectl_netdoc.formats.text import safe
+from kubectl_netdoc.formats.text import safe, some
 from kubectl_netdoc.report import common, layout
 
 WIDTH, LEAST, MOST = 100, 80, 120
@@ -76,9 +76,8 @@ class Blocks:
             yield from self._wrapped("  evidence: ", 12, evidence)
         if finding.explains:
             effects = [f"{self.by_id[effect].code} {self.by_id[effect].subject}" for effect in finding.explains]
-            more = f" and {len(effects) - MOST_EFFECTS} more" if len(effects) > MOST_EFFECTS else ""
             head = f"  explains {len(effects)} finding{'s' if len(effects) > 1 else ''}: "
-            yield from self._wrapped(head, 12, "; ".join(effects[:MOST_EFFECTS]) + more)
+            yield from self._wrapped(head, 12, some(effects, MOST_EFFECTS, "; "))
         for change in finding.recent:
             yield from self._wrapped("  recent: ", 10, str(change))
         yield from self._wrapped(f"  fix ({finding.risk}): ", 7, finding.fix)

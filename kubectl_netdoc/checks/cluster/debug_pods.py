@@ -46,6 +46,7 @@ from kubectl_netdoc.api import (
     registry_of,
     some,
 )
+from kubectl_netdoc.components import controller_manager
 
 DEFAULT = "the default image"
 
@@ -81,7 +82,7 @@ NO_ACCOUNT = Code(
     "control plane node.",
     commands=(
         "kubectl -n kube-system get lease kube-controller-manager -o yaml",
-        "kubectl -n kube-system get pods -o wide -l component=kube-controller-manager",
+        controller_manager.PODS,
         "kubectl netdoc check --no-pods",
     ),
     rows=("K14",),

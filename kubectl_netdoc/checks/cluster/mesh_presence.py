@@ -24,7 +24,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from datetime import timedelta
 
 from kubectl_netdoc.api import (
     DEPLOYMENT,
@@ -33,6 +32,7 @@ from kubectl_netdoc.api import (
     PEER_AUTHENTICATION,
     POD,
     SERVICE,
+    SETTLING,
     Check,
     Cluster,
     Code,
@@ -54,9 +54,6 @@ from kubectl_netdoc.api import (
 from kubectl_netdoc.components import service_mesh
 from kubectl_netdoc.components.api_extensions import some
 from kubectl_netdoc.components.service_mesh import AMBIENT, ISTIO, LINKERD, Meshes
-
-SETTLING = timedelta(seconds=60)
-"""Younger pods are still starting."""
 
 LINKERD_LABEL = "linkerd.io/control-plane-component"
 LINKERD_PARTS = ("destination", "identity", "proxy-injector")

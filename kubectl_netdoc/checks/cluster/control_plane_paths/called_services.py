@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import timedelta
 
 from kubectl_netdoc.api import (
     API_SERVICE,
@@ -12,6 +11,7 @@ from kubectl_netdoc.api import (
     ENDPOINT_SLICE,
     POD,
     SERVICE,
+    SETTLING,
     STATEFUL_SET,
     CalledService,
     Cluster,
@@ -28,9 +28,6 @@ from kubectl_netdoc.api import (
 )
 from kubectl_netdoc.components import api_extensions
 from kubectl_netdoc.components.api_extensions import Caller, some
-
-SETTLING = timedelta(seconds=60)
-"""Younger objects are still being set up."""
 
 SAID = 300
 """At most this many characters of a condition's message are shown."""

@@ -5,8 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kubectl_netdoc.api import Cluster, Code, Explains, Finding, Pod, Risk, Severity, Subject
-from kubectl_netdoc.checks.cluster.control_plane_paths.called_services import SETTLING
+from kubectl_netdoc.api import SETTLING, Cluster, Code, Explains, Finding, Pod, Risk, Severity, Subject
 from kubectl_netdoc.components.api_extensions import some
 
 KONNECTIVITY = "konnectivity-agent"
