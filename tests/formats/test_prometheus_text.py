@@ -67,7 +67,8 @@ BLANKS = st.text(" \t", max_size=2)
 ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n"}
 VALUE = st.text(st.sampled_from('aZ09 {}=,:#"\\\nnñ世.'), max_size=6).map(lambda text: "".join(ESCAPES.get(c, c) for c in text))
 KEY = st.from_regex(r"[a-zA-Z][a-zA-Z0-9_]{0,6}", fullmatch=True)
-NUMBER = st.one_of(st.floats(), st.integers()).map(lambda number: str(number).replace("inf", "+Inf").replace("nan", "NaN"))
+SPECIAL = {"inf": "+Inf", "-inf": "-Inf", "nan": "NaN"}
+NUMBER = st.one_of(st.floats(), st.integers()).map(lambda number: SPECIAL.get(str(number), str(number)))
 
 
 @st.composite
