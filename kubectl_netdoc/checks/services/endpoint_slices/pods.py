@@ -83,10 +83,10 @@ def analyse(cluster: Cluster, service: Service) -> Iterator[Finding]:
     ends = [end for item in cluster.slices_of(service) if item.managed_by == CONTROLLER for end in item.endpoints]
     pairs = [(e.target_ref.name, e) for e in ends if e.target_ref and e.target_ref.kind == "Pod" and e.addresses]
     subject = Subject.of("Service", service)
-    wrong = {name: why for name, end in pairs if end.conditions.ready and (why := _mismatch(cluster, service, name, end))}
+    wrong = [(name, why) for name, end in pairs if end.conditions.ready and (why := _mismatch(cluster, service, name, end))]
     if wrong:
-        objects = [Subject("Pod", name, service.namespace) for name in wrong]
-        yield STALE.on(subject, count=len(wrong), endpoints=list(wrong.values())[:SHOWN], objects=objects[:SHOWN])
+        objects = [Subject("Pod", name, service.namespace) for name, _ in wrong[:SHOWN]]
+        yield STALE.on(subject, count=len(wrong), endpoints=[why for _, why in wrong[:SHOWN]], objects=objects)
     named = dict(pairs)
     waiting = [name for name, end in sorted(named.items()) if not end.conditions.ready and not end.conditions.terminating]
     ready = sum(end.conditions.ready for end in named.values())
@@ -102,9 +102,8 @@ def _mismatch(cluster: Cluster, service: Service, name: str, end: Endpoint) -> s
     if pod is None:
         return f"{end.addresses[0]} is the address of pod {name}, which does not exist"
     if pod.finished or (pod.ips and end.addresses[0] not in pod.ips):
-        return (
-            f"{end.addresses[0]} belongs to pod {name}, which is {pod.status.phase} and has {', '.join(pod.ips) or 'no address'}"
-        )
+        own = ", ".join(pod.ips) or "no address"
+        return f"{end.addresses[0]} is listed for pod {name}, which has {own} and is {pod.status.phase}"
     return ""
 
 
