@@ -19,6 +19,7 @@ from kubectl_netdoc.records.kinds import DAEMON_SET, NODE, POD
 from kubectl_netdoc.records.kube_proxy import PROXY_CONFIG
 from kubectl_netdoc.records.nodes import Node
 from kubectl_netdoc.records.pods import Pod
+from kubectl_netdoc.remediation.commands import shell_word
 
 HINTS = (DAEMON_SET, PROXY_CONFIG, *NETWORK_KINDS)
 """Kinds that hold kube-proxy's and the network's settings; without them less is known."""
@@ -59,7 +60,8 @@ SELECTOR = "k8s-app=kube-proxy"
 PODS = f"kubectl -n kube-system get pods -o wide -l {SELECTOR}"
 LOGS = f"kubectl -n kube-system logs --tail=20 -l {SELECTOR} --prefix"
 CONFIG = "kubectl -n kube-system get configmap kube-proxy -o yaml"
-RESTART = f"kubectl -n kube-system delete pod -l {SELECTOR} --field-selector spec.nodeName={{first}}"
+_DELETE_ON = f"kubectl -n kube-system delete pod -l {SELECTOR} --field-selector spec.nodeName="
+RESTART = _DELETE_ON + "{first}"
 """Command templates: look at kube-proxy, and restart it on the node that the evidence calls ``first``."""
 
 POD_LOG = "kubectl -n {space} logs {pod} --tail=50"
@@ -69,6 +71,11 @@ ROLLOUT_RESTART = "kubectl -n {space} rollout restart daemonset {owner}"
 """Command templates with the names of ``names``."""
 
 _MINOR = re.compile(r"^v?1\.(\d+)(?:\D|$)")
+
+
+def restart_on(node: str) -> str:
+    """Return the command template that restarts kube-proxy on a node of that name."""
+    return _DELETE_ON + shell_word(node)
 
 
 def minor(version: str) -> int:

@@ -1,19 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Is the address of each Service that MetalLB gave one announced, and by one node?
+"""Is each address that MetalLB gave to a Service announced, and by one node only?
 
 ## What it looks at
-MetalLB's speaker: the nodes that it runs on, its flags, their label node.kubernetes.io/exclude-from-external-load-balancers, and
-whether it announces by ARP (an L2Advertisement is there); the Services of type LoadBalancer that have an address of its; the mode
-and strictARP of kube-proxy.
+MetalLB's speaker: the nodes that it runs on, its flags, the nodes' label node.kubernetes.io/exclude-from-external-load-balancers,
+and whether it announces by ARP (an L2Advertisement exists). The Services of type LoadBalancer that have an address of MetalLB's.
+The mode and strictARP of kube-proxy.
 
 ## Why it matters
-MetalLB gives an address and says so in the Service even where no node will announce it: kubeadm puts that label on control
-planes, and on a cluster of control planes alone nobody is left. In ipvs mode every node has the address on kube-ipvs0, and
-answers ARP for it unless strictARP is set: clients get to whichever node was the fastest.
+MetalLB assigns an address and writes it into the Service even where no node will announce it: kubeadm sets that label on control
+planes, and on a cluster of control planes alone no node is left. In ipvs mode every node has the address on kube-ipvs0 and
+answers ARP for it unless strictARP is set, so clients reach whichever node answers first.
 
 ## What it can't see
 Nodes that MetalLB leaves out for other reasons (nodeSelectors of an L2Advertisement, a BGP session that is down, an
-externalTrafficPolicy without a pod there). A kube-proxy whose mode stands on the nodes alone. Other makers of addresses
+externalTrafficPolicy without a pod there). A kube-proxy whose mode is set on the nodes alone. Others that assign addresses
 (kube-vip, Cilium).
 
 ## Sources
@@ -54,26 +54,27 @@ from kubectl_netdoc.components import kube_proxy
 
 SPEAKER = repository("metallb/speaker")
 OF_OPENSHIFT = repository("metallb-rhel8", "metallb-rhel9")
-"""OpenShift's image is that of the controller too; there the container is called speaker."""
+"""OpenShift's image also runs the controller; the speaker's container is the one of that name."""
 
 EXCLUDED = "node.kubernetes.io/exclude-from-external-load-balancers"
-"""The label's value does not count (internal/k8s/nodes)."""
+"""The label's value does not matter (internal/k8s/nodes)."""
 
 SINCE = 14
-"""Minor version of MetalLB (v0.14) from which the label counts."""
+"""Minor version of MetalLB (v0.14) from which the label matters."""
 
 SHOWN = 3
-"""Nodes that a sentence names at most; the evidence has all."""
+"""Nodes that a message names at most; the evidence has all."""
 
 UNANNOUNCED = Code(
     id="LBA001",
     severity=Severity.WARN,
     risk=Risk.NODE,
     title="No node announces a Service's address",
-    message="The address {ip} of Service {namespace}/{name} is announced by no node: all {count} nodes with MetalLB's speaker "
-    "({shown}) have the label {label}, and the speaker runs without --ignore-exclude-lb",
-    fix="Take the label off the nodes that are to announce addresses (kubeadm puts it on control planes), or give the speaker "
-    "the flag --ignore-exclude-lb (Helm: speaker.ignoreExcludeLB; MetalLB v0.14.4 or later).",
+    message="No node announces {ip}, the address of Service {namespace}/{name}: every node with MetalLB's speaker ({shown}) "
+    "has the label {label}, and the speaker runs without --ignore-exclude-lb",
+    fix="Remove the label from the nodes that should announce addresses, as the command does for {first} (kubeadm sets it "
+    "on control planes). Or give the speaker the flag --ignore-exclude-lb (Helm: speaker.ignoreExcludeLB; MetalLB v0.14.4 or "
+    "later).",
     commands=(
         "kubectl get nodes -L {label}",
         "kubectl label node {first} {label}-",
@@ -85,22 +86,20 @@ ALL_ANSWER = Code(
     severity=Severity.WARN,
     risk=Risk.RESTARTS,
     title="Every node answers ARP for MetalLB's addresses",
-    message="kube-proxy is set to ipvs mode without strictARP ({place}), and MetalLB announces addresses by ARP: every node has "
-    "them on kube-ipvs0 and answers for them, whichever MetalLB chose",
-    fix="Set ipvs.strictARP: true in kube-proxy's configuration (as a flag: --ipvs-strict-arp), then restart it node by node.",
-    commands=(
-        "kubectl -n {space} edit {kind} {object}",
-        "kubectl -n {space} rollout restart daemonset {owner}",
-    ),
+    message="kube-proxy is set to ipvs mode without strictARP ({place}), and MetalLB announces addresses by ARP: every node "
+    "has these addresses on kube-ipvs0 and answers ARP for them, whichever node MetalLB chose",
+    fix="Set ipvs.strictARP: true in kube-proxy's configuration (as a flag: --ipvs-strict-arp), then restart kube-proxy "
+    "node by node.",
+    commands=("kubectl -n {space} edit {kind} {object}", kube_proxy.ROLLOUT_RESTART),
 )
 
 
 def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
-    """Judge the speakers' nodes, then what ARP comes to."""
+    """Judge the speakers' nodes, then who answers ARP."""
     cluster = facts.cluster
     speakers = [item for item in cluster.all(DAEMON_SET) if _speaks(item)]
     if not speakers:
-        raise Skip("MetalLB is not there", moot=True)
+        raise Skip("MetalLB is not installed", moot=True)
     for speaker in speakers:
         yield from _excluded(cluster, speaker)
     yield from _all_answer(cluster)
@@ -124,21 +123,26 @@ def _key(item: Workload) -> tuple[str, str]:
 
 
 def _excluded(cluster: Cluster, speaker: Workload) -> Iterator[Finding | Unseen]:
-    """Services of whose addresses nobody tells, as each node that could is left out by its label."""
+    """Services whose addresses nobody announces, as the label leaves out every node that could."""
     on = _on(cluster, speaker)
-    out = sorted(node.name for node in cluster.all(NODE) if node.name in on and EXCLUDED in node.metadata.labels)
-    if not out or len(out) < len(on) or not _minds(speaker):
+    excluded = sorted(node.name for node in cluster.all(NODE) if node.name in on and EXCLUDED in node.metadata.labels)
+    if not excluded or len(excluded) < len(on) or not _respects_label(speaker):
         return
     flags = _flags(cluster, speaker)
     if flags is None:
-        yield Unseen("who announces MetalLB's addresses", "its speaker's flags could not be read", asked=True)
+        yield Unseen("which nodes announce MetalLB's addresses", "the flags of its speaker can't be read", asked=True)
     elif flags.get("ignore-exclude-lb", "false") == "false":
         space, name = _key(speaker)
-        numbers = {"count": len(out), "shown": some(out, SHOWN), "first": out[0], "nodes": out, "label": EXCLUDED}
-        for service in _given(cluster, flags.get("lb-class", "")):
+        numbers = {
+            "count": len(excluded),
+            "shown": some(excluded, SHOWN),
+            "first": excluded[0],
+            "nodes": excluded,
+        }
+        for service in _served(cluster, flags.get("lb-class", "")):
             ips = [each.ip for each in service.status.load_balancer.ingress if each.ip]
             subject = Subject("Service", service.name, service.namespace)
-            yield UNANNOUNCED.on(subject, numbers, ip=", ".join(ips), space=space, speaker=name)
+            yield UNANNOUNCED.on(subject, numbers, ip=", ".join(ips), label=EXCLUDED, space=space, speaker=name)
 
 
 def _on(cluster: Cluster, speaker: Workload) -> set[str]:
@@ -146,16 +150,16 @@ def _on(cluster: Cluster, speaker: Workload) -> set[str]:
     return {pod.spec.node_name for pod in cni.pods_of(cluster, speaker) if not pod.terminating} - {""}
 
 
-def _minds(speaker: Workload) -> bool:
-    """Whether it is of a version that minds the label; one that does not tell is taken for a new one."""
+def _respects_label(speaker: Workload) -> bool:
+    """Whether the speaker's version leaves labelled nodes out; a version that is not known counts as new."""
     versions = [Image.parse(container.image).version for container in speaker.template.spec.containers]
     found = [re.match(r"v?0\.(\d+)\.", version) for version in versions]
     return all(int(each[1]) >= SINCE for each in found if each)
 
 
-def _given(cluster: Cluster, class_: str) -> list[Service]:
-    """Services with an address of MetalLB's: those that it marked; where it marked none, all that it serves and that have an
-    address which is no node's (as k3s's own load balancer gives).
+def _served(cluster: Cluster, class_: str) -> list[Service]:
+    """Services with an address of MetalLB's: those that it marked; where it marked none, all of its class that have an address
+    which is no node's (those are of k3s's own load balancer).
     """
     nodes = {each.address for node in cluster.all(NODE) for each in node.status.addresses}
     served = [
@@ -170,25 +174,17 @@ def _given(cluster: Cluster, class_: str) -> list[Service]:
 
 
 def _all_answer(cluster: Cluster) -> Iterator[Finding]:
-    """What ipvs mode does beside MetalLB's ARP, where kube-proxy is at work and says that it is in that mode."""
+    """kube-proxy in ipvs mode without strictARP, beside MetalLB that announces by ARP."""
     mode, place = kube_proxy.configured(cluster)
-    proxies = [pod for pods in kube_proxy.pods(cluster).values() for pod in pods]
+    proxies = kube_proxy.pods(cluster)
     by_arp = cluster.readable(METALLB_L2) and bool(cluster.all(METALLB_L2))
     strict, _ = kube_proxy.setting(cluster, "strictARP", "ipvs-strict-arp")
-    if (
-        mode != "ipvs"
-        or not proxies
-        or not by_arp
-        or yes(strict)
-        or kube_proxy.replaced_by(cluster)
-        or kube_proxy.undecided(cluster)
-    ):
+    if mode != "ipvs" or place is None or not proxies or not by_arp or yes(strict):
         return
-    kind, _, name = place.partition(" ")
-    space, _, object_ = name.partition("/")
-    owners = [owner.name for pod in proxies for owner in pod.metadata.owner_references if owner.kind == "DaemonSet"]
-    words = {"place": place, "kind": kind.lower(), "space": space, "object": object_, "owner": next(iter(owners), "kube-proxy")}
-    yield ALL_ANSWER.on(Subject("Cluster", "kube-proxy"), words)
+    if not (kube_proxy.replaced_by(cluster) or kube_proxy.replacement_unknown(cluster)):
+        owner = kube_proxy.names(proxies)["owner"]
+        names = {"place": place, "kind": place.kind.lower(), "space": place.namespace, "object": place.name, "owner": owner}
+        yield ALL_ANSWER.on(Subject("Cluster", "kube-proxy"), names)
 
 
 check = Check(

@@ -1,19 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Does a Service work from the nodes and pods that stand behind it?
+"""Does a Service work for the pods behind it, and from their nodes?
 
 ## What it looks at
-From each debug pod, connects to netdoc's own Service until every echo behind it has answered, the very pod that asks among
-them: each proves itself by its nonce and tells the address it saw. One node carries two debug pods: there the way through
-the Service to a neighbour on the same node is seen as well, beside the direct one.
+From each debug pod, connections to netdoc's own Service until every pod behind it has answered, the asking pod itself among
+them: each proves who it is and reports the address that it saw. One node has two debug pods: there the path through the Service
+to a pod on the same node is measured as well, and the direct path beside it.
 
 ## Why it matters
-A pod that reaches itself through its Service leaves and comes back by one port of the bridge, which a bridge forbids unless
-hairpin mode is on. A neighbour's answer must pass kube-proxy's translation again, which a bridge skips without br_netfilter.
-Both show as time-outs of some connections from some pods: applications that call themselves, DNS from its own node.
+A pod that reaches itself through its Service sends and receives by one port of the bridge, which a bridge forbids unless hairpin
+mode is on. The answer of a pod on the same node must pass kube-proxy's translation, which bridged packets bypass without
+br_netfilter. Both show as time-outs of some connections from some pods: of applications that call themselves, or of DNS from its
+own node.
 
 ## What it can't see
-Same-node traffic on nodes with one debug pod only (all but one). Pods made before the CNI's configuration was changed: the
-setting is a pod's own, and netdoc's pods are new.
+Traffic between pods of one node on nodes with one debug pod only (all but one). Pods made before the CNI configuration was
+changed: each pod keeps the setting it was made with, and netdoc's pods are new.
 
 ## Sources
 Kubernetes: Debug Services ("A Pod fails to reach itself via the Service IP"), kernel: bridge, br_netfilter; failure catalogue
@@ -50,16 +51,17 @@ from kubectl_netdoc.probes import own_policies as policies
 from kubectl_netdoc.probes.service_targets import own, proof, twin
 
 TIMEOUTS = 2
-"""Connects that must have timed out: one may be a lost packet, and a share of some 20 connects goes to each backend."""
+"""Connections that must have timed out: a single one may be a lost packet."""
 
 HAIRPIN = Code(
     id="SVH001",
     severity=Severity.WARN,
     risk=Risk.NODE,
     title="Pods can't reach themselves through their Service",
-    message="On {nodes} a new pod never reaches itself through a Service of its own: {timeouts} of {tries} connects had no "
-    "answer within a second, all other backends answered",
-    fix='Set "hairpinMode": true in the CNI configuration on {nodes} (flannel: in its delegate), then recreate the pods there.',
+    message="On {nodes}, a new pod never reaches itself through a Service: {timeouts} of {tries} connections to netdoc's own "
+    "Service timed out, and all its other pods answered",
+    fix='Set "hairpinMode": true in the CNI configuration on {nodes} (flannel: in its delegate section). Then delete the pods '
+    "there, so that they are created anew.",
     commands=(
         on_node("{first}", "grep -r hairpinMode /etc/cni/net.d"),
         "kubectl get pods -A -o wide --field-selector spec.nodeName={first}",
@@ -70,10 +72,12 @@ NEIGHBOUR = Code(
     id="SVH002",
     severity=Severity.FAIL,
     risk=Risk.NODE,
-    title="Service addresses fail to backends on the same node",
-    message="On {nodes} the pod next door never answers through a Service ({timeouts} of {tries} connects timed out), though it "
-    "answers directly, and all other backends answer: bridged replies pass kube-proxy's translation by",
-    fix="Load br_netfilter on {nodes}, set net.bridge.bridge-nf-call-iptables to 1 there, and have both persist.",
+    title="Services do not work to pods on the same node",
+    message="On {nodes}, a pod never reaches another pod on its node through a Service: {timeouts} of {tries} connections to "
+    "netdoc's own Service timed out. It reaches it directly, and pods on other nodes both ways: replies across the node's "
+    "bridge bypass kube-proxy's translation",
+    fix="Load br_netfilter on {nodes} and set net.bridge.bridge-nf-call-iptables to 1, as the command does. Then make both "
+    "permanent (/etc/modules-load.d, /etc/sysctl.d).",
     commands=(on_node("{first}", "modprobe br_netfilter; sysctl -w net.bridge.bridge-nf-call-iptables=1"),),
     rows=("K13",),
     explains=(Explains(("DNL001", "DNL002", "DNL003", "DNL005", "DNL007", "DSV002", "SVR002", "SVR006", "SVH001"), "node"),),
@@ -81,7 +85,7 @@ NEIGHBOUR = Code(
 
 
 def plan(cluster: Cluster) -> Iterator[Echo]:
-    """Ask netdoc's own Service from each vantage, and beside it each echo directly."""
+    """Connect to netdoc's own Service from each vantage, and to each pod behind it directly."""
     for node in cluster.vantages:
         yield own(cluster, node)
         yield twin(node)
@@ -89,12 +93,12 @@ def plan(cluster: Cluster) -> Iterator[Echo]:
 
 
 def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
-    """Name the nodes on which only the nearest backends fail; where anything else fails too, other checks speak."""
+    """Report nodes on which only backends of the same node fail; other checks report all other failures."""
     if not facts.vantages:
         raise Skip(facts.why_not)
     nodes = [vantage.node for vantage in facts.vantages if vantage.running]
     if nodes and (why := policies.walled(facts)):
-        yield Unseen("Services from their own backends", f"netdoc's own pods reach nobody: {why}", asked=True)
+        yield Unseen("Services from their own pods", f"netdoc's own pods can't reach each other: {why}", asked=True)
         return
     found: dict[Code, dict[str, tuple[EchoSample, ...]]] = {}
     for node in nodes:
@@ -113,7 +117,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
 
 
 def _judge(facts: Facts, node: str, nodes: list[str], samples: tuple[EchoSample, ...]) -> Code | None:
-    """Return what is wrong on a node where every echo elsewhere answers both ways, and connects time out all the same."""
+    """Return what is wrong on a node from which all pods on other nodes answer both ways, and some connections time out."""
     elsewhere = {other for other in nodes if other != node}
     reached = {sample.who for sample in samples if sample.who}
     direct = all(_proved(facts, proof(node, other)) for other in elsewhere)
@@ -134,7 +138,7 @@ def _proved(facts: Facts, request: Echo) -> bool:
 
 check = Check(
     id="service_hairpin",
-    title="Services work from their own backends",
+    title="Services work for their own pods",
     prefix="SVH",
     needs=Needs(hints=policies.KINDS, tier=Tier.PODS, makes=(Made.SERVICES,)),
     codes=(HAIRPIN, NEIGHBOUR),

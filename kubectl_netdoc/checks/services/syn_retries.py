@@ -2,17 +2,18 @@
 """Do connections open at the first try?
 
 ## What it looks at
-The time that every connect of pod_network and service_reachability took: those that succeed just after 1 s are the ones whose
-first SYN got lost (the next leaves after 1 s, then 3, 7 ... 63 s). They are counted by path between nodes, by the pod they go to,
-and by the node whose Service addresses they use. Paths that lose datagrams as well are path_quality's.
+How long every connection of `pod_network` and `service_reachability` took to open. Those that succeed just after 1 s are the
+ones whose first SYN was lost (the next ones leave after 1 s, then 3, 7 ... 63 s). They are counted by path between nodes, by the
+pod that they go to, and by the node whose Service addresses they use. Paths that lose datagrams as well are `path_quality`'s.
 
 ## Why it matters
-Applications see one second more now and then, or always, and nothing in their logs says why. A checksum offload that breaks
+Applications are one second slower now and then, or always, and nothing in their logs says why. A checksum offload that breaks
 tunnels, a firewall that drops the first packet of a flow and a full accept queue all look like this.
 
 ## What it can't see
-Second retries (3 s and more): a connect is given up after 2 s here. On a machine so busy that connects take anything up to a
-second, a lost SYN can't be told. From the host network (where kubernetes#88986 shows) only the nodes tier sees.
+Second retries (3 s and more): netdoc gives a connection up after 2 s here. On a machine so busy that connections take up to a
+second, a lost SYN can't be recognised. Connections from the host network (where kubernetes#88986 shows) are measured from the
+nodes tier on only.
 
 ## Sources
 RFC 6298, 2.1 and 5.5 (initial timeout 1 s, doubled); kernel: tcp_syn_retries;
@@ -48,49 +49,51 @@ from kubectl_netdoc.api import (
     Tier,
     Unseen,
 )
+from kubectl_netdoc.components import kube_proxy
 from kubectl_netdoc.probes import node_pairs
 from kubectl_netdoc.probes import own_policies as policies
 from kubectl_netdoc.probes.service_targets import proof, targets
 
 RETRIED_MS = (950.0, 1350.0)
-"""A connect whose second SYN came through: 1 s (RFC 6298, 2.1), what the timer wheel of the kernel adds, and the way."""
+"""How long a connection takes whose second SYN arrives: 1 s (RFC 6298, 2.1), and what the kernel's timer and the path add."""
 
 FAST_MS = 300.0
-"""Up to this a connect took one round trip, on a busy machine too: the longest between regions of a cloud."""
+"""Up to this a connection took one round trip, even on a busy machine: the longest between regions of a cloud."""
 
 SMEARED = 0.05
-"""Share of the connects that may take neither as long as one round trip nor as a retry, before none of them tells anything."""
+"""Share of connections that are neither fast nor retried from which on nothing is judged: the machine is busy."""
 
 AT_LEAST = 2
-"""Retries from which they are held against a path, a pod or a node: a single one is a lost packet."""
+"""Retries from which a path, a pod or a node is reported: a single one is a lost packet."""
 
 SHARE = 0.25
-"""Their share among the connects that they are held against."""
+"""Share of retries among the connections of a path, a pod or a node from which it is reported."""
 
-LATE = ("DSV002", "PNW014", "SVR002", "SVR005", "SVR006", "SVH001", "NPT001", "SYN003", "DSV003")
+RETRY_EFFECTS = ("DSV002", "PNW014", "SVR002", "SVR005", "SVR006", "SVH001", "NPT001", "SYN003", "DSV003")
 
 PATH = Code(
     id="SYN001",
     severity=Severity.WARN,
     risk=Risk.NODE,
     title="The first packet of connections gets lost between nodes",
-    message="Between {between}, {retried} of {connects} connects took {ms} ms: their first SYN got lost and the second, 1 s "
-    "later, came through; {fast} connects elsewhere took {fast_ms} ms at most, and datagrams pass",
-    fix="Look for what treats the first packet of a flow differently: a firewall's rate limit on new connections, connection "
-    "tracking, or the tunnel's checksum offload (try: ethtool -K flannel.1 tx-checksum-ip-generic off).",
+    message="Between {between}, {retried} of {connects} connections took {ms} ms to open: their first SYN was lost, and the "
+    "second one, sent 1 s later, arrived. {fast} connections elsewhere took {fast_ms} ms at most, and no datagrams are lost",
+    fix="Look for what treats the first packet of a flow differently: a firewall's rate limit on new connections, "
+    "connection tracking, or the tunnel's checksum offload (to try without it: ethtool -K flannel.1 tx-checksum-ip-generic "
+    "off).",
     commands=("kubectl get nodes -o wide", "kubectl netdoc check path_quality --show info"),
     rows=("M2",),
-    explains=(Explains(LATE, "path", CAME_THROUGH), Explains(LATE, "node", CAME_THROUGH)),
+    explains=(Explains(RETRY_EFFECTS, "path", CAME_THROUGH), Explains(RETRY_EFFECTS, "node", CAME_THROUGH)),
 )
 POD_SLOW = Code(
     id="SYN002",
     severity=Severity.WARN,
     risk=Risk.RESTARTS,
-    title="A pod takes connections only at the second try",
-    message="{retried} of {connects} connects to {kind} {namespace}/{name} took {ms} ms, so their first SYN got lost; other pods "
-    "on the same paths answer at once",
-    fix="Its accept queue is full, or it gets too little CPU: raise its CPU limit, its replicas or its listen backlog "
-    "(net.core.somaxconn).",
+    title="A pod accepts connections only at the second try",
+    message="{retried} of {connects} connections to Pod {namespace}/{name} took {ms} ms to open, as their first SYN was lost. "
+    "Other pods on the same paths answer at once",
+    fix="Raise the pod's CPU limit, its number of replicas or its listen backlog (net.core.somaxconn): its accept queue is "
+    "full, or it gets too little CPU.",
     commands=("kubectl -n {namespace} top pod {name}", "kubectl -n {namespace} describe pod {name}"),
     rows=("M2",),
 )
@@ -99,19 +102,17 @@ VIA_SERVICES = Code(
     severity=Severity.WARN,
     risk=Risk.NODE,
     title="Connections to Service addresses open at the second try",
-    message="On node {name}, {retried} of {connects} connects to ClusterIPs took {ms} ms, so their first SYN got lost; the "
-    "endpoints answer at once when asked directly",
-    fix="Look at what only translated packets meet on {name}: kube-proxy's masquerading and the tunnel's checksum offload.",
-    commands=(
-        "kubectl -n kube-system logs --tail=20 -l k8s-app=kube-proxy --prefix",
-        "kubectl get pods -A -o wide --field-selector spec.nodeName={name}",
-    ),
+    message="On {name}, {retried} of {connects} connections to ClusterIPs took {ms} ms to open, as their first SYN was lost. "
+    "The endpoints answer at once when connected to directly",
+    fix="Look on {name} at what affects translated packets only: kube-proxy's source NAT (masquerading), and the tunnel's "
+    "checksum offload.",
+    commands=(kube_proxy.LOGS, "kubectl get pods -A -o wide --field-selector spec.nodeName={name}"),
     rows=("M2",),
 )
 
 
 class _Seen(NamedTuple):
-    """One connect that came about: from which node, to which node ("": through a Service) and pod (namespace, name)."""
+    """One connection that opened: from which node, to which node ("": through a Service) and pod (namespace, name)."""
 
     source: str
     node: str
@@ -120,12 +121,12 @@ class _Seen(NamedTuple):
 
     @property
     def retried(self) -> bool:
-        """Whether it was the second SYN that came through."""
+        """Whether its first SYN was lost and the second arrived."""
         return RETRIED_MS[0] <= self.ms <= RETRIED_MS[1]
 
 
 def plan(cluster: Cluster) -> Iterator[Request]:
-    """Ask what other checks ask as well; nothing is measured for this alone."""
+    """Ask for what other checks measure; nothing is measured for this check alone."""
     for pair in node_pairs.pairs(cluster):
         yield proof(*pair)
         yield node_pairs.burst(*pair)
@@ -159,14 +160,14 @@ def _seen(facts: Facts) -> Iterator[_Seen]:
 
 
 def _failing(facts: Facts) -> set[str]:
-    """Nodes from which an endpoint does not answer directly: a retry through its Service may then have met another one."""
+    """Nodes from which an endpoint does not answer directly: a retry through its Service may then have gone to another one."""
     ends = {(node, c) for node in facts.cluster.vantages for t in targets(facts.cluster) for _, c in t.direct(node)}
     replies = ((node, facts.reply(connect)) for node, connect in ends)
     return {node for node, reply in replies if isinstance(reply, ConnectReply) and reply.outcome is not Outcome.OK}
 
 
 def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
-    """Find where retries gather: on paths, else at a pod, else at the Service addresses of a node."""
+    """Find what most retries have in common: a path, otherwise a pod, otherwise the Service addresses of a node."""
     if not facts.vantages:
         raise Skip(facts.why_not)
     seen = list(_seen(facts))
@@ -175,52 +176,54 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     if len(retried) < AT_LEAST:
         return
     if len(seen) - len(retried) - len(fast) > SMEARED * len(seen):
-        reason = f"{len(retried)} of {len(seen)} connects took about 1 s, and many others less: a busy machine, or lost packets"
+        reason = (
+            f"{len(retried)} of {len(seen)} connections took about 1 s, many a bit less: the machine is busy, or packets get lost"
+        )
         yield Unseen("first packets of connections", reason, asked=True)
         return
-    bad = {pair for pair in _pairs(seen) if _gathered([each for each in seen if (each.source, each.node) == pair])}
+    bad = {pair for pair in _pairs(seen) if _frequent([each for each in seen if (each.source, each.node) == pair])}
     pods = _pods(seen)
-    bad -= {pair for pair in bad if not _gathered([e for e in seen if (e.source, e.node) == pair and e.pod not in pods])}
+    bad -= {pair for pair in bad if not _frequent([e for e in seen if (e.source, e.node) == pair and e.pod not in pods])}
     for pod in sorted(pods):
         yield POD_SLOW.on(Subject("Pod", pod[1], pod[0]), _numbers([each for each in seen if each.pod == pod]))
-    quiet = {pair for pair in bad if not node_pairs.lossy(node_pairs.rounds(facts, pair))}
+    lossless = {pair for pair in bad if not node_pairs.lossy(node_pairs.rounds(facts, pair))}
     numbers = {"fast": len(fast), "fast_ms": round(max(fast, default=0.0))}
-    for place in node_pairs.places(quiet, _pairs(seen)):
+    for place in node_pairs.places(lossless, _pairs(seen)):
         own = [each for each in seen if (each.source, each.node) in place.paths]
         yield PATH.on(place.subject, place.evidence() | _numbers(own) | numbers)
-    hurt = {node for pair in bad for node in pair}
-    hurt |= _failing(facts) if _services(facts.cluster) else set()
-    for node in sorted({each.source for each in retried} - hurt):
+    faulty = {node for pair in bad for node in pair}
+    faulty |= _failing(facts) if _services(facts.cluster) else set()
+    for node in sorted({each.source for each in retried} - faulty):
         through = [each for each in seen if each.source == node and not each.node]
-        if _gathered(through) and not pods:
+        if _frequent(through) and not pods:
             yield VIA_SERVICES.on(Subject("Node", node), _numbers(through), nodes=[node])
 
 
 def _pairs(seen: list[_Seen]) -> set[node_pairs.Pair]:
-    """The paths between nodes along which connects came about."""
+    """The paths between nodes on which connections opened."""
     return {(each.source, each.node) for each in seen if each.node and each.node != each.source}
 
 
-def _gathered(seen: list[_Seen]) -> bool:
+def _frequent(seen: list[_Seen]) -> bool:
     retried = sum(each.retried for each in seen)
     return retried >= max(AT_LEAST, SHARE * len(seen))
 
 
 def _pods(seen: list[_Seen]) -> set[tuple[str, str]]:
-    """Pods that take most connects late, from two nodes or more, while others on those very paths take all at once."""
+    """Pods that retries go to from two nodes or more, while no connection to other pods on the same paths is retried."""
     found = set()
     for pod in {each.pod for each in seen if each.retried and each.pod[1]}:
         own = [each for each in seen if each.pod == pod]
         sources = {(each.source, each.node) for each in own if each.retried}
         others = [each for each in seen if (each.source, each.node) in sources and each.pod != pod]
-        if len(sources) > 1 and _gathered(own) and others and not any(each.retried for each in others):
+        if len(sources) > 1 and _frequent(own) and others and not any(each.retried for each in others):
             found.add(pod)
     return found
 
 
 def _numbers(seen: list[_Seen]) -> dict[str, object]:
     late = sorted(round(each.ms) for each in seen if each.retried)
-    return {"retried": len(late), "connects": len(seen), "ms": f"{late[0]} to {late[-1]}"}
+    return {"retried": len(late), "connects": len(seen), "ms": f"{late[0]} to {late[-1]}" if late[0] < late[-1] else late[0]}
 
 
 check = Check(

@@ -2,10 +2,11 @@
 """Is kube-proxy on each node in the mode that it is set to, and does it keep up?
 
 ## What it looks at
-The mode in kube-proxy's ConfigMap or flags, and its clusterCIDR, compared with the addresses of the pods. With `--node-checks`,
-on each node: the mode that kube-proxy reports (`/proxyMode`), whether it reports itself healthy (`/livez`, before Kubernetes 1.28
-`/healthz`), how long changes have waited for their rules, and what another mode has left behind (`kube-ipvs0`). Without
-`--node-checks` the mode is inferred from the settings, and the report says so.
+The mode in kube-proxy's ConfigMap or flags, and its clusterCIDR, compared with the addresses of the pods. With
+`--node-checks`, on each node: the mode that kube-proxy reports (`/proxyMode`), whether it reports itself healthy (`/livez`,
+before Kubernetes 1.28 `/healthz`), how long changes have waited for their rules, and what another mode has left behind
+(`kube-ipvs0`).
+Without `--node-checks` the mode is inferred from the settings, and the report says so.
 
 ## Why it matters
 kube-proxy reads its configuration only when it starts: after a change without a restart, the mode changes later, one node at a
