@@ -28,23 +28,26 @@ from kubectl_netdoc.report import FORMATS
     type=OneOf("severity", ("fail", "warn", "info", "never")),
     default="fail",
     show_default=True,
-    help="Exit with 1 from this severity on.",
+    help="Exit with 1 if there is a finding of this severity or worse.",
 )
 @click.option(
     "--show",
     type=OneOf("severity", ("fail", "warn", "info")),
     default="warn",
     show_default=True,
-    help="Print findings from this severity on.",
+    help="Print findings of this severity or worse.",
 )
-@click.option("--strict", is_flag=True, help="Exit with 4 where something could not be looked at.")
+@click.option("--strict", is_flag=True, help="Exit with 4 if something could not be checked.")
 @options.choosing
 @options.ignoring
 @options.targets
 @options.measuring
 @options.kubectl_flags
 def command(checks: tuple[str, ...], source: str, output: str, fail_on: str, show: str, strict: bool, **flags: Any) -> int:
-    """What is wrong with the cluster's network, why, and what mends it."""
+    """Show what is wrong with the cluster's network, why, and how to fix it.
+
+    CHECK is the id of a check to run; by default all of them run. See also: kubectl netdoc list
+    """
     from kubectl_netdoc import report
     from kubectl_netdoc.core.finding import Severity
     from kubectl_netdoc.engine.run import run
@@ -67,9 +70,9 @@ def command(checks: tuple[str, ...], source: str, output: str, fail_on: str, sho
 
 
 def exit_code(result: Any, fail_on: str, strict: bool) -> int:
-    """Return the exit code of a report: 4 for a crash (or, if strict, for anything unseen), 1 for findings, else 0.
+    """Return the exit code of a report: 4 for a crash, 1 for findings, else 0.
 
-    4 also where nothing could be measured that was to be.
+    4 also if no measurement succeeded, and, if strict, if anything could not be checked.
     """
     from kubectl_netdoc.core.finding import Severity, at_least
     from kubectl_netdoc.core.report import State

@@ -16,13 +16,14 @@ from kubectl_netdoc.cli.connection import client_options
     "--pod-namespace",
     default="",
     shell_complete=complete.namespaces,
-    help="Sweep this namespace instead of those that netdoc made itself.",
+    help="Clean up in this namespace instead of the namespaces that netdoc created.",
 )
 @options.kubectl_flags
 def command(pod_namespace: str, **flags: Any) -> int:
-    """Delete debug pods and namespaces of runs that were killed, once their time is up by the server's clock.
+    """Delete debug pods and namespaces that interrupted runs left behind, once they have expired.
 
-    What belongs to a run that may still go on, a colleague's too, is left alone. Each run sweeps like this before it starts.
+    Pods of runs that may still be going on, yours or a colleague's, are left alone: whether a pod has expired is judged
+    by the API server's clock. Every run cleans up like this before it starts.
     """
     from kubectl_netdoc.sources import SourceError
     from kubectl_netdoc.sources.live import client, debug_pods
@@ -31,9 +32,9 @@ def command(pod_namespace: str, **flags: Any) -> int:
     try:
         gone = debug_pods.sweep(connection, pod_namespace)
     except client.ApiError as error:
-        raise SourceError(f"can't look for left-overs on {connection.host}: {error}") from error
+        raise SourceError(f"can't look for leftovers on {connection.host}: {error}") from error
     for path in gone:
         click.echo(f"deleted {path.removeprefix('/api/v1/')}")
     if not gone:
-        click.echo("nothing of netdoc's is left over")
+        click.echo("nothing to clean up: no expired debug pods or namespaces")
     return 0

@@ -19,24 +19,28 @@ from kubectl_netdoc.cli.source import live_source
 
 @click.command("collect")
 @click.argument("file", default="", required=False, shell_complete=complete.files)
-@click.option("--note", "notes", multiple=True, metavar="KEY=VALUE", help="A remark to keep in the bundle (repeatable).")
-@click.option("--anonymize", is_flag=True, help="Put other names and addresses in place of the cluster's; notes are dropped.")
-@click.option("--from", "recorded", default="", metavar="BUNDLE", help="Anonymize this bundle; record nothing.")
+@click.option("--note", "notes", multiple=True, metavar="KEY=VALUE", help="A note to keep in the bundle (repeatable).")
+@click.option("--anonymize", is_flag=True, help="Replace names and addresses by made-up ones; notes are dropped.")
+@click.option("--from", "recorded", default="", metavar="BUNDLE", help="Anonymize this bundle instead of recording a run.")
 @click.option(
-    "--map", "translation", default="", metavar="FILE", help="Write what became of which name and address, for you alone."
+    "--map",
+    "translation",
+    default="",
+    metavar="FILE",
+    help="Write the translation of names and addresses to this file; keep it private.",
 )
 @options.choosing
 @options.targets
 @options.measuring
 @options.kubectl_flags
 def command(file: str, notes: tuple[str, ...], anonymize: bool, recorded: str, translation: str, **flags: Any) -> int:
-    """Record a run in FILE (default netdoc-TIME.json.gz; - is stdout), to be analysed with check --from FILE.
+    """Record a run in FILE (default: netdoc-TIME.json.gz; - is stdout). Analyse it with: kubectl netdoc check --from FILE
 
-    The bundle holds no Secret, no environment variable, no container argument and no annotation but those that netdoc
-    reads; it does hold names, labels and addresses, unless --anonymize replaces them.
+    The bundle contains no Secret, and of annotations, environment variables and container arguments only the few that
+    netdoc reads. It does contain names, labels and addresses, unless --anonymize replaces them.
     """
     if (recorded or translation) and not anonymize:
-        raise click.UsageError(f"{'--from' if recorded else '--map'} goes with --anonymize")
+        raise click.UsageError(f"{'--from' if recorded else '--map'} needs --anonymize")
     content, name, told = _read(recorded) if recorded else _recorded(notes, flags)
     if anonymize:
         content = _anonymous(content, translation)
@@ -95,8 +99,8 @@ def _anonymous(content: bytes, translation: str) -> bytes:
 
     done = anonymize(content, os.urandom(32), words_kept())
     click.echo(
-        f"replaced {len(done.words)} parts of names and {len(done.addresses)} addresses; kept: ports, times, versions, numbers "
-        "and the words that netdoc knows (kube-system, coredns …). Look through it before you hand it over",
+        f"replaced {len(done.words)} parts of names and {len(done.addresses)} addresses; kept: ports, times, versions, "
+        "numbers and words that netdoc knows (kube-system, coredns …). Review the file before you share it",
         err=True,
     )
     if translation:

@@ -24,20 +24,20 @@ from kubectl_netdoc.cli.connection import client_options
 Items = list[CompletionItem[str]]
 
 EXECUTABLE = "kubectl_complete-netdoc"
-"""Under this name the program speaks kubectl's protocol: the name that kubectl looks for on the PATH."""
+"""kubectl looks for a program of this name on the PATH and speaks its own protocol with it."""
 
 VARIABLE = "_KUBECTL_NETDOC_COMPLETE"
-"""What the scripts of ``kubectl netdoc completion SHELL`` set: click's name for the program ``kubectl-netdoc``."""
+"""The variable that the scripts of ``kubectl netdoc completion SHELL`` set (click derives it from the program's name)."""
 
 SHELLS = ("bash", "zsh", "fish")
 ANY_FILE, NO_FILE, NO_SPACE = 0, 4, 2
-"""Cobra's directives: the shell's own completion, which is files; nothing but what is printed; and no space after it (a sum)."""
+"""Cobra's directives, which are added up: complete files; complete nothing but what is printed; add no space."""
 
 PATIENCE = 1.5
-"""Seconds that the cluster, and a credential plugin before it, are given until the names of namespaces are there."""
+"""Seconds to wait for the names of namespaces, including a credential plugin."""
 
 WORD = re.compile(r"[\w.@:/+=,~%-]+")
-"""What is handed to a shell: some scripts expand what they are given, and names in a kubeconfig may be anybody's."""
+"""Characters that are safe to hand to a shell: some scripts expand what they get, and a kubeconfig may contain any name."""
 
 
 def asked() -> bool:

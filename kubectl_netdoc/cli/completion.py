@@ -13,10 +13,10 @@ from kubectl_netdoc.cli.parameter_types import OneOf
 @click.argument("shell", type=OneOf("shell", complete.SHELLS))
 @click.pass_context
 def command(ctx: click.Context, shell: str) -> int:
-    """The script that completes kubectl-netdoc in a shell: source <(kubectl netdoc completion bash)
+    """Print the completion script for a shell. To use it: source <(kubectl netdoc completion bash)
 
-    kubectl's own completion completes "kubectl netdoc" where kubectl_complete-netdoc is on the PATH: pip puts it there; else
-    link it to kubectl-netdoc. SHELL is bash, zsh or fish.
+    The script completes "kubectl-netdoc". "kubectl netdoc" is completed by kubectl's own completion if
+    kubectl_complete-netdoc is on the PATH: pip installs it; otherwise create it as a link to kubectl-netdoc.
     """
     click.echo(complete.script(shell, ctx.find_root().command), nl=False)
     return 0

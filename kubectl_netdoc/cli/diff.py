@@ -28,10 +28,12 @@ if TYPE_CHECKING:
 @options.choosing
 @options.ignoring
 def command(old: str, new: str, output: str, **flags: Any) -> int:
-    """What is new, gone, worse or better between two runs: bundles, reports (check -o json) or manifests, - for one on stdin.
+    """Compare two runs: which findings are new, gone, worse or better.
 
-    A condition is the same where its code and its subject are. What a check did not look at in the newer run is never gone.
-    Exit code 1: a failure is new, or something has become one, and is no other finding's effect.
+    OLD and NEW are bundles, reports (check -o json) or manifests; one of them can be - for stdin.
+
+    Findings with the same code and subject are the same finding. A finding whose check did not look again in the newer
+    run does not count as gone. Exit code 1: a finding is newly a failure and is not the effect of another finding.
     """
     from kubectl_netdoc.engine import report_diff
     from kubectl_netdoc.report import diff as report
@@ -66,9 +68,9 @@ def _report(path: str, registry: Registry, chosen: tuple[Check, ...], settings: 
     try:
         report = msgspec.json.decode(raw, type=Report)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise SourceError(f"{path}: the report is damaged or cut: {error}", 2) from error
+        raise SourceError(f"{path}: the report is damaged or truncated: {error}", 2) from error
     if report.netdoc_report > REPORT_VERSION:
-        raise SourceError(f"{path}: report version {report.netdoc_report} is newer than this netdoc reads: upgrade", 2)
+        raise SourceError(f"{path}: report version {report.netdoc_report} is newer than this netdoc can read; upgrade netdoc", 2)
     ids = {check.id for check in chosen}
     kept = tuple(f for f in report.findings if f.check in ids and not any(wish.meets(f) for wish in settings.ignore))
     return msgspec.structs.replace(report, findings=kept, results=tuple(r for r in report.results if r.check in ids))

@@ -11,7 +11,7 @@ from kubectl_netdoc.cli import complete
 @click.command("explain")
 @click.argument("name", metavar="CODE|CHECK", shell_complete=complete.pages)
 def command(name: str) -> int:
-    """The page of a check or a code."""
+    """Explain a check or a code: what it looks at, why it matters, and how to fix it."""
     from kubectl_netdoc.engine import registry
     from kubectl_netdoc.report import check_pages
 

@@ -11,7 +11,7 @@ from kubectl_netdoc.cli.parameter_types import OneOf
 @click.command("list")
 @click.option("-o", "--output", type=OneOf("format", ("text", "json", "yaml")), default="text", show_default=True, help="Format.")
 def command(output: str) -> int:
-    """Every check and its codes."""
+    """List every check and its codes."""
     from kubectl_netdoc.engine import registry
 
     known = registry.load()
@@ -23,7 +23,7 @@ def command(output: str) -> int:
         for code in check.codes:
             click.echo(f"  {code.id}  {code.severity:4}  {code.title}")
     for row in known.broken:
-        click.echo(f"{row.check}  does not load: {row.error}", err=True)
+        click.echo(f"{row.check}  could not be loaded: {row.error}", err=True)
     return 4 if known.broken else 0
 
 

@@ -16,30 +16,30 @@ from click.shell_completion import CompletionItem
 from kubectl_netdoc.cli import complete
 
 VERBS = {
-    "check": "What is wrong with the cluster's network, why, and what mends it.",
-    "clean": "Delete what killed runs left behind.",
-    "collect": "Record a run in a bundle, to be analysed anywhere.",
-    "completion": "The script that completes kubectl-netdoc in bash, zsh or fish.",
-    "diff": "What got better or worse between two runs.",
-    "explain": "The page of a check or a code.",
-    "list": "Every check and its codes.",
-    "policy": "What the network policies allow, whom they protect, and what a change would do.",
-    "rbac": "The least rights that netdoc needs, and which of them you lack.",
-    "schema": "The JSON Schema of the report.",
-    "version": "The version of netdoc.",
-    "why": "Can A reach B? Every hop, the one that stops it, and its fix.",
+    "check": "Show what is wrong with the cluster's network, why, and how to fix it.",
+    "clean": "Delete debug pods and namespaces that interrupted runs left behind.",
+    "collect": "Record a run in a bundle file that can be analysed anywhere.",
+    "completion": "Print the completion script for bash, zsh or fish.",
+    "diff": "Compare two runs: what got better and what got worse.",
+    "explain": "Explain a check or a code.",
+    "list": "List every check and its codes.",
+    "policy": "Show what network policies allow, what they protect, and what a change would do.",
+    "rbac": "Print the least RBAC rights that netdoc needs, or which of them you lack.",
+    "schema": "Print the JSON Schema of the report.",
+    "version": "Print the version of netdoc.",
+    "why": "Can A reach B? Show every hop, the one that blocks the connection, and the fix.",
 }
 
 
 class Verbs(click.Group):
-    """Imports a verb's module only when that verb is called, so that --help is at once."""
+    """Imports a verb's module only when that verb is called, so that --help is fast."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Names of the verbs."""
+        """Return the names of the verbs."""
         return list(VERBS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Return the verb's command; an unknown one is an error with the nearest name."""
+        """Return the verb's command. An unknown verb is an error that names the closest one."""
         if cmd_name not in VERBS and ctx.resilient_parsing:
             return None
         if cmd_name not in VERBS:
@@ -55,20 +55,22 @@ class Verbs(click.Group):
             formatter.write_dl(list(VERBS.items()))
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
-        """Complete to verbs without importing them, and to options."""
+        """Complete verbs, without importing them, and options."""
         return complete.matching(VERBS.items(), incomplete) + click.Command.shell_complete(self, ctx, incomplete)
 
 
 @click.command(
     cls=Verbs,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
-    epilog="Exit codes: 0 nothing at or above --fail-on; 1 findings; 2 usage or bad input; 3 cluster not reached; "
-    "4 a check crashed, or --strict and something could not be looked at; 130 interrupted.",
+    epilog="Exit codes: 0 no finding at or above --fail-on; 1 findings; 2 wrong usage or bad input; 3 the cluster could not "
+    "be reached; 4 a check crashed, nothing could be measured, or --strict and something could not be checked; 130 "
+    "interrupted.",
 )
 def main() -> None:
-    """What is wrong with this cluster's network, why, and which command fixes it.
+    """Find out what is wrong with this cluster's network, why, and which command fixes it.
 
-    Reads the API and measures from short-lived debug pods; needs nothing in the cluster and leaves nothing there.
+    netdoc reads the API and measures from short-lived debug pods. It needs nothing installed in the cluster and
+    leaves nothing behind.
     Start with: kubectl netdoc check
     """
 
@@ -92,7 +94,7 @@ def entry() -> NoReturn:
     except click.ClickException as error:
         code = _complain(error.format_message(), 2)
     except Interrupted:
-        code = _complain("interrupted; what was made in the cluster is removed", 130)
+        code = _complain("interrupted; everything that netdoc created in the cluster has been removed", 130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
@@ -102,7 +104,7 @@ def entry() -> NoReturn:
 
 
 class Interrupted(BaseException):
-    """SIGINT or SIGTERM: unwinds everything, so that what was made in the cluster is removed on the way."""
+    """SIGINT or SIGTERM. It unwinds the stack, so that everything netdoc created in the cluster is removed on the way."""
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
@@ -125,4 +127,4 @@ def _unexpected(error: Exception) -> int:
         return _complain(str(error), error.exit_code)
     if os.environ.get("NETDOC_DEBUG"):
         raise error
-    return _complain(f"a bug in netdoc: {type(error).__name__}: {error} (NETDOC_DEBUG=1 shows where)", 4)
+    return _complain(f"this is a bug in netdoc: {type(error).__name__}: {error} (set NETDOC_DEBUG=1 to see the traceback)", 4)

@@ -15,7 +15,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 _NAME = r"([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
 _LABELED = _NAME + r"=([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?"
 _AMOUNT = _NAME + r"=\d+(\.\d+)?([mkMGTPE]|[KMGTPE]i)?"
-"""A label, and an amount of a resource, as the API takes them (Kubernetes: Labels and Selectors; resource.Quantity)."""
+"""A label, and an amount of a resource, as the API accepts them (Kubernetes: Labels and Selectors; resource.Quantity)."""
 
 
 def _all(*options: Callable[[F], F]) -> Callable[[F], F]:
@@ -28,10 +28,10 @@ def _all(*options: Callable[[F], F]) -> Callable[[F], F]:
 
 
 def _one_scope(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
-    """Refuse -A beside -n: whichever is parsed later sees the other one."""
+    """Refuse -A together with -n: the one that is parsed later sees the other."""
     other = "namespaces" if param.name == "all_namespaces" else "all_namespaces"
     if value and ctx.params.get(other):
-        raise click.UsageError("-A and -n exclude each other")
+        raise click.UsageError("-A and -n can't be used together")
     return value
 
 
@@ -43,10 +43,10 @@ kubectl_flags = _all(
         multiple=True,
         shell_complete=complete.namespaces,
         callback=_one_scope,
-        help="Look at this namespace only (repeatable).",
+        help="Check only this namespace (repeatable).",
     ),
-    click.option("-A", "--all-namespaces", is_flag=True, callback=_one_scope, help="Look at the whole cluster (the default)."),
-    click.option("--kubeconfig", default="", shell_complete=complete.files, help="Path of the kubeconfig file."),
+    click.option("-A", "--all-namespaces", is_flag=True, callback=_one_scope, help="Check all namespaces (the default)."),
+    click.option("--kubeconfig", default="", shell_complete=complete.files, help="Path to the kubeconfig file."),
     *(
         click.option(
             f"--{name}", default="", shell_complete=complete.kubeconfig(f"{name}s"), help=f"The kubeconfig {name} to use."
@@ -56,7 +56,7 @@ kubectl_flags = _all(
     click.option("--as", "as_user", default="", help="User to impersonate."),
     click.option("--as-uid", default="", help="UID to impersonate."),
     click.option("--as-group", "as_groups", multiple=True, help="Group to impersonate (repeatable)."),
-    click.option("--request-timeout", type=Seconds(), default=0.0, show_default="none", help="Limit for each API request."),
+    click.option("--request-timeout", type=Seconds(), default=0.0, show_default="none", help="Time limit for each API request."),
 )
 
 debug_pods = _all(
@@ -65,52 +65,73 @@ debug_pods = _all(
         envvar="NETDOC_IMAGE",
         default="",
         show_default="python:3.13-alpine",
-        help="Image of the debug pods; needs python3. auto: one that the nodes have.",
+        help="Image of the debug pods; it must contain python3. auto: use an image that the nodes already have.",
     ),
-    click.option("--image-pull-secret", default="", help="Pull secret for that image, which is in --pod-namespace."),
+    click.option("--image-pull-secret", default="", help="Pull secret for the image; it must exist in --pod-namespace."),
     click.option(
         "--label",
         "labels",
         multiple=True,
         type=Pairs("label", _LABELED),
         metavar="KEY=VALUE",
-        help="Label for all that netdoc makes (repeatable).",
+        help="Label for every object that netdoc creates (repeatable).",
     ),
-    click.option("--pod-requests", type=Pairs("amount", _AMOUNT), metavar="cpu=20m,…", help="Resources that debug pods request."),
+    click.option(
+        "--pod-requests", type=Pairs("amount", _AMOUNT), metavar="cpu=20m,…", help="Resource requests of the debug pods."
+    ),
     click.option(
         "--pod-limits",
         type=Pairs("amount", _AMOUNT),
         metavar="memory=64Mi,…",
-        help="Their limits; cpu=1,memory=128Mi if not given.",
+        help="Resource limits of the debug pods; by default cpu=1,memory=128Mi.",
     ),
     click.option(
         "--pod-namespace",
         default="",
         shell_complete=complete.namespaces,
-        help="Run debug pods in this namespace instead of a new one.",
+        help="Run debug pods in this existing namespace instead of a new one.",
     ),
-    click.option("--timeout", type=Seconds(), default=60.0, show_default="60s", help="Limit for the measurements."),
+    click.option("--timeout", type=Seconds(), default=60.0, show_default="60s", help="Time limit for the measurements."),
 )
 
 measuring = _all(
-    click.option("--no-pods", is_flag=True, help="API only: run no debug pod, measure nothing."),
-    click.option("--nodes", default="", metavar="all|N|SELECTOR", show_default="30 at most", help="Nodes to measure from."),
-    click.option("--node-checks", is_flag=True, help="Run a pod on each node's own network too: kernel, routes, kube-proxy."),
-    click.option("--privileged", is_flag=True, help="With NET_ADMIN there: rules, tracked flows, CNI files (and --node-checks)."),
+    click.option("--no-pods", is_flag=True, help="Read the API only: run no debug pods and measure nothing."),
+    click.option(
+        "--nodes",
+        default="",
+        metavar="all|N|SELECTOR",
+        show_default="30 at most",
+        help="Nodes to measure from: all, a number, or a label selector.",
+    ),
+    click.option(
+        "--node-checks",
+        is_flag=True,
+        help="Also run a debug pod in each node's host network, to check kernel, routes and kube-proxy.",
+    ),
+    click.option(
+        "--privileged",
+        is_flag=True,
+        help="Give that pod NET_ADMIN, to check rules, tracked flows and CNI files too (implies --node-checks).",
+    ),
     debug_pods,
-    click.option("-v", "--verbose", is_flag=True, help="Print the mesh between nodes, what the run cost, and its load."),
+    click.option(
+        "-v",
+        "--verbose",
+        is_flag=True,
+        help="Also print the paths between nodes, what the run cost, and the load that it caused.",
+    ),
 )
 
 
 def from_file(name: str = "source") -> Callable[[F], F]:
-    """Return the option --from under a parameter's name."""
+    """Return the option --from; its value is passed as the parameter ``name``."""
     return click.option(
         "--from",
         name,
         default="",
         metavar="FILE|DIR|-",
         shell_complete=complete.files,
-        help="Look at a bundle or at manifests instead of a cluster.",
+        help="Read a bundle or manifests instead of a cluster.",
     )
 
 
@@ -118,9 +139,7 @@ choosing = _all(
     click.option(
         "--only", multiple=True, metavar="CHECK", shell_complete=complete.checks, help="Run only this check (repeatable)."
     ),
-    click.option(
-        "--skip", multiple=True, metavar="CHECK", shell_complete=complete.checks, help="Leave this check out (repeatable)."
-    ),
+    click.option("--skip", multiple=True, metavar="CHECK", shell_complete=complete.checks, help="Skip this check (repeatable)."),
 )
 
 ignoring = _all(
@@ -129,14 +148,14 @@ ignoring = _all(
         multiple=True,
         metavar="CODE[=SUBJECT]",
         shell_complete=complete.codes,
-        help="Leave this finding out; on subjects like web, shop/* or 'Pod shop/*' (repeatable).",
+        help="Hide this finding, everywhere or for subjects such as web, shop/* or 'Pod shop/*' (repeatable).",
     ),
     click.option(
         "--threshold",
         multiple=True,
         metavar="CHECK.NAME=N",
         shell_complete=complete.thresholds,
-        help="Set a threshold that explain CHECK lists (repeatable).",
+        help="Change a threshold; 'explain CHECK' lists them (repeatable).",
     ),
     click.option(
         "--config",
@@ -144,25 +163,28 @@ ignoring = _all(
         envvar="NETDOC_CONFIG",
         show_default=".netdoc.yaml",
         shell_complete=complete.files,
-        help="A file of what to ignore and set.",
+        help="File with findings to ignore and thresholds.",
     ),
 )
 
 targets = _all(
     click.option(
-        "--external", multiple=True, metavar="NAME|IP", help="Measure this DNS name or IP address outside too (repeatable)."
+        "--external",
+        multiple=True,
+        metavar="NAME|IP",
+        help="Also measure this DNS name or IP address outside the cluster (repeatable).",
     ),
     click.option(
-        "--service", "services", multiple=True, metavar="[NS/]NAME", help="Of the Services, look at this one only (repeatable)."
+        "--service", "services", multiple=True, metavar="[NS/]NAME", help="Of all Services, check only this one (repeatable)."
     ),
     click.option(
-        "-l", "--selector", default="", metavar="LABELS", help="Of the Services, look at those with these labels, as in kubectl."
+        "-l", "--selector", default="", metavar="LABELS", help="Of all Services, check only those that match this label selector."
     ),
 )
 
 
 def defaults(flags: Callable[[Any], Any]) -> dict[str, Any]:
-    """Return the values that some of these flags have where none is given on the command line."""
+    """Return the default values of a group of flags."""
     command = click.Command("defaults")
     flags(command)
     return command.make_context("defaults", []).params

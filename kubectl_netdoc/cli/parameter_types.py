@@ -25,7 +25,7 @@ class Seconds(click.ParamType[float]):
         if re.fullmatch(r"\d+(\.\d+)?", value):
             return float(value)
         if not re.fullmatch(r"(\d+(\.\d+)?(ms|s|m|h))+", value):
-            self.fail(f"{value!r} is no duration such as 30s, 2m or 500ms", param, ctx)
+            self.fail(f"{value!r} is not a duration; write it like 30s, 2m or 500ms", param, ctx)
         return sum(float(n) * self._UNITS[unit] for n, _, unit in re.findall(r"(\d+(\.\d+)?)(ms|s|m|h)", value))
 
 
@@ -67,5 +67,5 @@ class Pairs(click.ParamType[dict[str, str]]):
         parts = value.split(",")
         for part in parts:
             if not re.fullmatch(self.pattern, part, re.ASCII):
-                self.fail(f"{part!r} is no {self.name} as KEY=VALUE", param, ctx)
+                self.fail(f"{part!r} is not a valid {self.name}; write it as KEY=VALUE", param, ctx)
         return dict(part.split("=", 1) for part in parts)

@@ -14,7 +14,7 @@ from kubectl_netdoc.cli.policy_engine import policy_kinds, read_engine
 from kubectl_netdoc.cli.source import recorded_source
 
 SHOWN = 8
-"""Namespaces that a line names at most."""
+"""Most namespaces that a line names."""
 
 if TYPE_CHECKING:
     from kubectl_netdoc.policy.engine import Engine
@@ -23,32 +23,32 @@ if TYPE_CHECKING:
 
 @click.group("policy")
 def command() -> None:
-    """What the network policies, as written, allow; whom they protect; and what a change opens or closes.
+    """Show what network policies allow, what they protect, and what a change would do.
 
-    Whether anything enforces them is another question: kubectl netdoc check policy_enforcement
+    The policies are judged as written. To measure whether they are enforced: kubectl netdoc check policy_enforcement
     """
 
 
 def _engine(source: str, flags: dict[str, Any], *kinds: Kind[Any]) -> Engine:
-    """Return the policies that are meant, with a line on stderr for each object that could not be decoded."""
+    """Return the compiled policies; print a line on stderr for each object that can't be decoded."""
     found = read_engine(source, flags, *kinds)
     undecodable(found, policy_kinds(*kinds))
     return found
 
 
 def undecodable(engine: Engine, kinds: Collection[Kind[Any]]) -> None:
-    """Say on stderr which objects are missing as they could not be decoded; manifests have said so already."""
+    """Print on stderr which objects can't be decoded. Reading manifests prints that itself."""
     from kubectl_netdoc.sources.manifests import warn_on_stderr
 
     if engine.cluster.origin == "manifests":
         return
     for kind in kinds:
         for item in getattr(engine.cluster.listing(kind), "undecodable", ()):
-            warn_on_stderr(f"passed over: {item.what}: {item.reason}")
+            warn_on_stderr(f"ignored: {item.what}: {item.reason}")
 
 
 def _known(engine: Engine, wanted: Collection[str], also: Collection[str] = ()) -> None:
-    """Refuse a namespace that is not there: nothing about it would look like nothing being allowed, opened or closed."""
+    """Refuse a namespace that does not exist: an empty answer would look as if nothing were allowed, opened or closed."""
     from difflib import get_close_matches
 
     from kubectl_netdoc.engine.registry import UnknownName
@@ -69,7 +69,7 @@ def _known(engine: Engine, wanted: Collection[str], also: Collection[str] = ()) 
 )
 @options.kubectl_flags
 def connections(source: str, output: str, **flags: Any) -> int:
-    """All connections that the policies allow, between workloads and to and from the outside."""
+    """List all connections that the policies allow, between workloads and with the outside."""
     from kubectl_netdoc.policy.connections import connections as find
     from kubectl_netdoc.records.kinds import GATEWAY, INGRESS, ROUTES, SERVICE
     from kubectl_netdoc.report.connections import render
@@ -86,7 +86,7 @@ def connections(source: str, output: str, **flags: Any) -> int:
 @click.option("-o", "--output", type=OneOf("format", ("text", "json")), default="text", show_default=True)
 @options.kubectl_flags
 def coverage(source: str, output: str, **flags: Any) -> int:
-    """Who is isolated, from where each workload lets connections in, and policies that don't do what they look like."""
+    """Show which workloads are isolated, from where each one can be reached, and policies that don't do what they seem to."""
     from kubectl_netdoc.policy.advice import advice
     from kubectl_netdoc.policy.coverage import Coverage
     from kubectl_netdoc.records.cni import NETWORK_AGENT
@@ -119,11 +119,11 @@ def coverage(source: str, output: str, **flags: Any) -> int:
     type=OneOf("change", ("opened", "closed", "any", "never")),
     default="never",
     show_default=True,
-    help="Exit with 1 where something is opened, closed, or either.",
+    help="Exit with 1 if a connection is opened, closed, or either.",
 )
 @options.kubectl_flags
 def diff(source: str, new: str, output: str, fail_on: str, **flags: Any) -> int:
-    """What new or changed policies open and close, before they are applied."""
+    """Show which connections new or changed policies would open and close, before you apply them."""
     from kubectl_netdoc.policy.diff import compare
     from kubectl_netdoc.report import policies
 
@@ -139,7 +139,10 @@ def diff(source: str, new: str, output: str, fail_on: str, **flags: Any) -> int:
 
 
 def _coming(new: str) -> dict[str, tuple[Any, ...]]:
-    """Return the policies in a file by kind. Raises ``SourceError``: what can't be judged must not look like no change."""
+    """Return the policies in a file by kind.
+
+    Raises ``SourceError`` if a policy can't be decoded: it must not look like no change.
+    """
     from kubectl_netdoc.policy.diff import ALL, EVALUATED
     from kubectl_netdoc.records.kinds import KINDS
     from kubectl_netdoc.sources import SourceError
@@ -148,11 +151,11 @@ def _coming(new: str) -> dict[str, tuple[Any, ...]]:
     cluster = recorded_source(new).cluster(tuple(KINDS.values()))
     for kind in ALL:
         if getattr(cluster.listing(kind), "undecodable", ()):
-            raise SourceError(f"{new}: nothing is judged while a {kind.name} in it can't be decoded", 2)
+            raise SourceError(f"{new}: a {kind.name} in it can't be decoded, so nothing is compared; correct it first", 2)
     found = {kind.name: cluster.all(kind) for kind in ALL if cluster.readable(kind) and cluster.all(kind)}
     if not any(kind.name in found for kind in EVALUATED):
-        raise SourceError(f"{new}: no network policy that netdoc can evaluate", 2)
+        raise SourceError(f"{new} contains no network policy that netdoc can evaluate", 2)
     others = [kind.name for kind in KINDS.values() if kind not in ALL and cluster.readable(kind) and cluster.all(kind)]
     if others:
-        warn_on_stderr(f"passed over: only policies are taken from {new}, not its {', '.join(others)}")
+        warn_on_stderr(f"ignored: {', '.join(others)} in {new}; only its policies are used")
     return found

@@ -42,4 +42,4 @@ def compile_policies(cluster: Cluster, strangers: Iterable[tuple[str, Mapping[st
         return Engine(cluster, strangers)
     except KindUnavailable as missing:
         grant = f"; least rule: {missing.unavailable.grant}" if missing.unavailable.grant else ""
-        raise SourceError(f"without {missing.kind} nothing can be said: {missing.unavailable.reason}{grant}") from missing
+        raise SourceError(f"policies can't be judged without {missing.kind}: {missing.unavailable.reason}{grant}") from missing

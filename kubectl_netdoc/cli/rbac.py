@@ -23,33 +23,51 @@ NAMESPACE = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 
 
 @click.command("rbac")
-@click.option("--tier", type=OneOf("tier", Tier), default=str(Tier.PODS), show_default=True, help="How far a run may go.")
-@click.option("--check", is_flag=True, help="Say which of the rights you lack, instead of printing them.")
-@click.option("--for-user", "users", multiple=True, metavar="NAME", help="Give them to this user (repeatable).")
-@click.option("--for-group", "groups", multiple=True, metavar="NAME", help="Give them to this group (repeatable).")
 @click.option(
-    "--for-serviceaccount", "accounts", multiple=True, metavar="NS:NAME", help="Give them to this ServiceAccount (repeatable)."
+    "--tier",
+    type=OneOf("tier", Tier),
+    default=str(Tier.PODS),
+    show_default=True,
+    help="How much a run may do; each tier includes the ones before it.",
+)
+@click.option("--check", is_flag=True, help="Print which of these rights you lack, instead of manifests.")
+@click.option("--for-user", "users", multiple=True, metavar="NAME", help="Bind the rights to this user (repeatable).")
+@click.option("--for-group", "groups", multiple=True, metavar="NAME", help="Bind the rights to this group (repeatable).")
+@click.option(
+    "--for-serviceaccount",
+    "accounts",
+    multiple=True,
+    metavar="NS:NAME",
+    help="Bind the rights to this ServiceAccount (repeatable).",
 )
 @click.option(
     "--pod-namespace",
     default="",
     shell_complete=complete.namespaces,
     show_default="netdoc",
-    help="The namespace that debug pods run in.",
+    help="The existing namespace that debug pods run in.",
 )
-@click.option("--new-namespaces", is_flag=True, help="Let each run make a namespace of its own: far wider rights.")
-@click.option("--tls-secrets", is_flag=True, help="With the Secrets that Ingresses and Gateways name today, each by its name.")
-@click.option("--offline", is_flag=True, help="For any cluster: look at none to see which APIs and namespaces it has.")
+@click.option("--new-namespaces", is_flag=True, help="Let each run create its own namespace; this needs much wider rights.")
+@click.option(
+    "--tls-secrets", is_flag=True, help="Include reading the TLS Secrets that Ingresses and Gateways use now, each by its name."
+)
+@click.option(
+    "--offline", is_flag=True, help="Print the rights for any cluster, without looking at the APIs and namespaces of this one."
+)
 @click.option("-o", "--output", type=OneOf("format", ("text", "yaml", "json")), default="text", show_default=True, help="Format.")
 @options.choosing
 @options.kubectl_flags
 def command(check: bool, output: str, **flags: Any) -> int:
-    """The least rights that a run takes, as manifests: kubectl netdoc rbac --for-user NAME | kubectl apply -f -
+    """Print the least RBAC rights that a run needs, as manifests.
 
-    A ClusterRole that reads, Roles where single objects are read, and a Role for the namespace of the debug pods, computed
-    from what the checks need and from which APIs the cluster has; -n, --only and --skip make it less. --check asks the API
-    server which of them you lack (with --as, somebody else) and says what becomes of which checks; exit code 1: something
-    that is not optional is lacking.
+    To grant them: kubectl netdoc rbac --for-user NAME | kubectl apply -f -
+
+    The manifests are a ClusterRole for reading, Roles for objects that are read by name, and a Role in the namespace of the
+    debug pods. They follow from what the checks need and from the APIs that the cluster has; -n, --only and --skip make
+    them smaller.
+
+    --check asks the API server which of the rights you lack (with --as: which another user lacks), and prints which checks
+    that affects. Exit code 1: a right that is not optional is missing.
     """
     from kubectl_netdoc.permissions.needed import least
     from kubectl_netdoc.report import permissions as report
@@ -63,7 +81,7 @@ def command(check: bool, output: str, **flags: Any) -> int:
         try:
             wanted, _, _ = _of_cluster(wanted, flags)
         except SourceError as error:
-            raise SourceError(f"{error}; --offline prints the rights for any cluster", error.exit_code) from error
+            raise SourceError(f"{error}; use --offline to print the rights for any cluster", error.exit_code) from error
     render = report.as_json if output == "json" else report.as_yaml
     click.echo(render(wanted, least(wanted), subjects), nl=False)
     return 0
@@ -73,12 +91,14 @@ def _wanted(flags: dict[str, Any]) -> Wanted:
     from kubectl_netdoc.permissions.needed import OWN_NAMESPACE, Wanted
 
     if flags["offline"] and flags["tls_secrets"]:
-        raise click.UsageError("--tls-secrets asks the cluster for the names: --offline does not go with it")
+        raise click.UsageError(
+            "--tls-secrets reads the names of the Secrets from the cluster, so it can't be used with --offline"
+        )
     if flags["pod_namespace"] and flags["new_namespaces"]:
-        raise click.UsageError("--pod-namespace and --new-namespaces exclude each other")
+        raise click.UsageError("--pod-namespace and --new-namespaces can't be used together")
     for flag, name in (("--pod-namespace", flags["pod_namespace"] or "x"), *(("-n", name) for name in flags["namespaces"])):
         if not re.fullmatch(NAMESPACE, name):
-            raise click.UsageError(f"{flag}: {name!r} can't be the name of a namespace")
+            raise click.UsageError(f"{flag}: {name!r} is not a valid name of a namespace")
     _, chosen = choose_checks((), flags["only"], flags["skip"])
     return Wanted(
         checks=chosen,
@@ -95,17 +115,17 @@ def _subjects(flags: dict[str, Any]) -> list[Grantee]:
     for account in flags["accounts"]:
         namespace, colon, name = account.partition(":")
         if not (colon and re.fullmatch(NAMESPACE, namespace) and re.fullmatch(r"[a-z0-9]([-.a-z0-9]*[a-z0-9])?", name)):
-            raise click.UsageError(f"--for-serviceaccount takes NAMESPACE:NAME; {account!r} is none")
+            raise click.UsageError(f"--for-serviceaccount takes NAMESPACE:NAME, not {account!r}")
         found.append(Grantee("ServiceAccount", name, namespace))
     if not all(subject.name.strip() for subject in found):
-        raise click.UsageError("--for-user and --for-group take a name")
+        raise click.UsageError("--for-user and --for-group need a name")
     return found
 
 
 def _of_cluster(wanted: Wanted, flags: dict[str, Any]) -> tuple[Wanted, Client, str]:
-    """Return what is wanted of the cluster at hand, with its APIs and namespaces, a client of it, and its version.
+    """Return the rights for the selected cluster, given its APIs and namespaces, with a client and the cluster's version.
 
-    Raises ``SourceError`` where it can't be reached.
+    Raises ``SourceError`` if the cluster can't be reached.
     """
     from msgspec.structs import replace
 
@@ -128,22 +148,24 @@ def _check(wanted: Wanted, subjects: list[Grantee], output: str, flags: dict[str
 
     if subjects:
         raise click.UsageError(
-            "--check asks for yourself; --as NAME asks for somebody else, and --for-… prints what to give them"
+            "--check can't be used with --for-…: it checks your own rights, or with --as NAME those of another user"
         )
     if flags["offline"]:
-        raise click.UsageError("--check asks the cluster: --offline does not go with it")
+        raise click.UsageError("--check asks the API server, so it can't be used with --offline")
     wanted, connection, version = _of_cluster(wanted, flags)
     rights = for_server(least(wanted), version)
     who = Grantee.of(access.username(connection))
     answer = ask(rights, lambda rules: access.allowed(connection, rules), connection.namespace, who)
     if wanted.measuring and wanted.pod_namespace and lists.existing(connection, wanted.pod_namespace) == frozenset():
-        warn_on_stderr(f"namespace {wanted.pod_namespace} is not there yet: kubectl create namespace {wanted.pod_namespace}")
+        warn_on_stderr(
+            f"namespace {wanted.pod_namespace} does not exist yet; create it: kubectl create namespace {wanted.pod_namespace}"
+        )
     click.echo(report.answer(wanted, answer, output, _flags(flags)), nl=False)
     return int(answer.lacking)
 
 
 def _flags(flags: dict[str, Any]) -> str:
-    """Return the flags that say which rights are meant, as they were given, with a space after each."""
+    """Return the flags that selected these rights, as they were given, each followed by a space."""
     given = [("--tier", flags["tier"])] if flags["tier"] != Tier.PODS else []
     given += [("-n", name) for name in flags["namespaces"]]
     given += [(f"--{key}", name) for key in ("only", "skip") for name in flags[key]]

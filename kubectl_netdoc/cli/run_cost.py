@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from kubectl_netdoc.sources.live.client import Client
 
 WRONG_CLOCK = 60.0
-"""Seconds that this machine's clock may differ from the API server's: tokens and certificates are made for no more."""
+"""Seconds by which this machine's clock may differ from the API server's; tokens and certificates tolerate no more."""
 
 
 def cost(source: Source, measured: Measured) -> str:
@@ -27,5 +27,8 @@ def cost(source: Source, measured: Measured) -> str:
     ahead = client.ahead.total_seconds() if client else 0.0
     if abs(ahead) >= WRONG_CLOCK:
         way = "behind" if ahead > 0 else "ahead of"
-        lines.append(f"this machine's clock is {abs(ahead):.0f} s {way} the API server's, by which all ages are told")
+        lines.append(
+            f"this machine's clock is {abs(ahead):.0f} s {way} the API server's; netdoc computes all ages by the API "
+            "server's clock"
+        )
     return "\n".join(f"kubectl-netdoc: {line}" for line in lines)

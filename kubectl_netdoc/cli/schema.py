@@ -8,7 +8,7 @@ import click
 
 @click.command("schema")
 def command() -> int:
-    """The JSON Schema of the report."""
+    """Print the JSON Schema of the report."""
     from kubectl_netdoc.report import json
 
     click.echo(json.schema(), nl=False)

@@ -47,7 +47,7 @@ def selected(checks: Iterable[str], flags: Mapping[str, Any]) -> Selection | Non
             raise click.UsageError(f"--external takes a DNS name or an IP address, without port or path; {name!r} is neither")
     for name in services:
         if not re.fullmatch(rf"({_LABEL}/)?{_LABEL}", name):
-            raise click.UsageError(f"--service takes [NAMESPACE/]NAME; {name!r} is no name of a Service")
+            raise click.UsageError(f"--service takes [NAMESPACE/]NAME; {name!r} is not a valid name of a Service")
     wanted = Selection(named(checks, flags["only"]), external, services, requirements("-l", flags["selector"]))
     return None if wanted == Selection() else wanted
 

@@ -18,10 +18,10 @@ from kubectl_netdoc.formats.text import safe
 
 STYLES = {State.PASS: "green", State.WARN: "yellow", State.FAIL: "bold red", State.CRASHED: "magenta", State.UNKNOWN: "yellow"}
 LONG = 2.0
-"""Seconds of waiting from which on it is said where nothing else shows."""
+"""Seconds of waiting after which a line says so, if there is no progress display."""
 
 FEWEST = 5
-"""Lines that are shown at least, however low the terminal is."""
+"""Fewest lines that are shown, even in a very low terminal."""
 
 
 class Show(Progress):
@@ -80,7 +80,7 @@ class Plain(Progress):
         """Say once what takes long."""
         if seconds >= LONG and not self.told:
             self.told = True
-            self.note(f"{text}; --image names one that the nodes have, or can pull sooner")
+            self.note(f"{text}; with --image you can name an image that the nodes have or can pull faster")
 
     def note(self, text: str) -> None:
         """Say it in a line."""

@@ -40,10 +40,12 @@ def _debug_pod_settings(flags: Mapping[str, Any]) -> Settings:
     from kubectl_netdoc.sources.live.debug_pods import Settings
 
     if flags["no_pods"] and (flags["node_checks"] or flags["privileged"]):
-        raise click.UsageError("--no-pods excludes --node-checks and --privileged, which run pods")
+        raise click.UsageError("--no-pods can't be used with --node-checks or --privileged, which run pods")
     nodes = flags["nodes"]
     if nodes.isdecimal() and int(nodes) < 1:
-        raise click.UsageError("--nodes takes all, a number from 1 on, or a label selector; --no-pods measures from none")
+        raise click.UsageError(
+            "--nodes takes all, a number of at least 1, or a label selector; use --no-pods to measure from no node"
+        )
     if nodes != "all" and not nodes.isdecimal():
         requirements("--nodes", nodes)
     return Settings(
@@ -111,7 +113,7 @@ def tell_missing(cluster: Cluster, kinds: Iterable[Kind[Any]]) -> None:
     from kubectl_netdoc.sources.manifests import warn_on_stderr
 
     if cluster.scope.namespaces:
-        warn_on_stderr(f"only {cluster.scope} could be read: what concerns others is not there")
+        warn_on_stderr(f"only {cluster.scope} could be read; findings about other namespaces are missing")
     for kind in kinds:
         listing = cluster.listing(kind)
         if cluster.unread(kind):

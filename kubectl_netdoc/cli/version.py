@@ -10,6 +10,6 @@ from kubectl_netdoc import __version__
 
 @click.command("version")
 def command() -> int:
-    """The version of netdoc."""
+    """Print the version of netdoc."""
     click.echo(f"kubectl-netdoc {__version__}")
     return 0

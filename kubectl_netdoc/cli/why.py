@@ -33,18 +33,24 @@ if TYPE_CHECKING:
 @click.option("--protocol", type=OneOf("protocol", ("TCP", "UDP", "SCTP")), default="TCP", show_default=True)
 @options.from_file("origin")
 @click.option("-o", "--output", type=OneOf("format", ("text", "json")), default="text", show_default=True)
-@click.option("--probe", is_flag=True, help="Try it too, from a debug pod on the source's node.")
-@click.option("--target", is_flag=True, help="With --probe: also from inside the source pod, by a container that stays.")
-@click.option("-y", "--yes", is_flag=True, help="Don't ask before an ephemeral container is put into the source pod.")
+@click.option("--probe", is_flag=True, help="Also try the connection, from a debug pod on the source's node.")
+@click.option(
+    "--target",
+    is_flag=True,
+    help="With --probe: also try it from inside the source pod. This adds an ephemeral container that can't be removed.",
+)
+@click.option("-y", "--yes", is_flag=True, help="Don't ask before adding the ephemeral container to the source pod.")
 @options.debug_pods
 @options.kubectl_flags
 def command(source: str, destination: str, protocol: str, origin: str, output: str, **flags: Any) -> int:
-    """Can SOURCE reach DEST? Every hop, what was measured and found there, what stops it, and the smallest fix.
+    """Can SOURCE reach DEST? Show every hop, what was found and measured there, what blocks the connection, and the smallest fix.
 
-    SOURCE and DEST are as in kubectl: pod/x deploy/y svc/z node/n, an address, or a name; -n gives the namespace, and
-    NAMESPACE/KIND/NAME another one. With --from a bundle, all that its run measured counts; of a cluster what its objects tell,
-    and with --probe what is measured on that way. Exit code 0: nothing stops or weakens it; 1: something does, or it could not
-    be told.
+    SOURCE and DEST are written as in kubectl (pod/x, deploy/y, svc/z, node/n), or are an IP address or a DNS name. -n sets
+    the namespace; NAMESPACE/KIND/NAME names an object of another one.
+
+    With --from a bundle, the answer uses everything that was measured for it. For a live cluster it uses the objects in the
+    API, and with --probe also measurements along the path. Exit code 0: nothing blocks or weakens the connection; 1:
+    something does, or it is not known.
     """
     from kubectl_netdoc.engine import registry
     from kubectl_netdoc.reachability.named_end import NoSuchEnd
@@ -79,11 +85,11 @@ def _read() -> tuple[Kind[Any], ...]:
 
 def _fitting(origin: str, flags: dict[str, Any]) -> None:
     if origin and flags["probe"]:
-        raise click.UsageError("--probe needs a cluster: it can't be had with --from")
+        raise click.UsageError("--probe needs a live cluster; it can't be used with --from")
     if len(flags["namespaces"]) > 1:
-        raise click.UsageError("why takes one -n; NAMESPACE/KIND/NAME names what is elsewhere")
+        raise click.UsageError("why takes one -n only; name an object of another namespace as NAMESPACE/KIND/NAME")
     if flags["target"] and not flags["probe"]:
-        raise click.UsageError("--target goes with --probe")
+        raise click.UsageError("--target needs --probe")
 
 
 def _live(flags: dict[str, Any]) -> Source:
@@ -97,7 +103,7 @@ def _compiled(cluster: Cluster) -> Engine:
 
 
 def _question(source: str, destination: str, protocol: str, namespace: str) -> Callable[[Engine], Question]:
-    """Return what finds both ends; a name is searched from the source's own namespace on, as its resolver does."""
+    """Return a function that finds both ends. A name is searched from the source's namespace on, as its resolver does."""
     from kubectl_netdoc.reachability.explanation import Question
     from kubectl_netdoc.reachability.named_end import find, split_port
 
@@ -110,7 +116,7 @@ def _question(source: str, destination: str, protocol: str, namespace: str) -> C
 
 
 def _ready_to_try(asked: QuestionSource, flags: dict[str, Any]) -> None:
-    """Have it refused, or agreed to, before anything is measured."""
+    """Check the question, and ask the user about the ephemeral container, before anything is measured."""
     ask = asked.ask
 
     def agreed(engine: Engine) -> Question:
@@ -122,9 +128,11 @@ def _ready_to_try(asked: QuestionSource, flags: dict[str, Any]) -> None:
         question = ask(engine)
         end = next((end for end in question.source.ends if end.node), None)
         if end is None:
-            raise click.UsageError(f"{question.source.text} runs on no node that is known: there is nowhere to try it from")
+            raise click.UsageError(
+                f"{question.source.text} runs on no known node, so there is no node to try the connection from"
+            )
         if not probe.requests(ConnectionPath(engine, question, translate(engine, question)[0]), end.node):
-            raise click.UsageError("--probe needs a TCP port and a destination with an address: DEST:PORT")
+            raise click.UsageError("--probe needs a TCP port and a destination with an address; write DEST:PORT")
         if flags["target"]:
             _agree(end.label, engine.cluster.get(POD, *end.pod) is not None, flags["yes"])
         return question
@@ -135,7 +143,7 @@ def _ready_to_try(asked: QuestionSource, flags: dict[str, Any]) -> None:
 def _tried(
     place: Source, asked: QuestionSource, explanation: Explanation, facts: Facts, flags: dict[str, Any]
 ) -> list[ProbeResult]:
-    """What it came to from a debug pod on the source's node, and from inside the source where that was asked for."""
+    """Return the tries of the connection: from a debug pod on the source's node, and with --target from inside the source."""
     from kubectl_netdoc.reachability import probe
     from kubectl_netdoc.records.kinds import POD
     from kubectl_netdoc.sources.live.source import LiveSource
@@ -165,12 +173,12 @@ def _inside(place: LiveSource, engine: Engine, explanation: Explanation, attempt
 
 def _agree(label: str, is_pod: bool, yes: bool) -> None:
     if not is_pod:
-        raise click.UsageError(f"--target needs a pod: {label} is none")
-    text = "It ends after a minute and can't be removed: it is listed until the pod goes."
-    click.echo(f"kubectl-netdoc: an ephemeral container is put into {label}. {text}", err=True)
+        raise click.UsageError(f"--target needs a pod as source; {label} is not a pod")
+    text = "It ends after a minute, but stays listed in the pod until the pod is deleted."
+    click.echo(f"kubectl-netdoc: an ephemeral container will be added to {label}. {text}", err=True)
     if yes:
         return
     if not sys.stdin.isatty():
-        raise click.UsageError("--target asks before it does that: without a terminal it needs --yes")
-    if not click.confirm("Go on?", err=True):
-        raise click.UsageError("nothing was done")
+        raise click.UsageError("--target asks first; without a terminal it needs --yes")
+    if not click.confirm("Continue?", err=True):
+        raise click.UsageError("cancelled; nothing was changed")

@@ -90,5 +90,5 @@ def test_without_a_terminal_a_wait_is_said_once_and_only_where_it_is_long(capsys
     for seconds in (LONG, LONG + 1):
         plain.waiting("pulling img:1 on 3 nodes", seconds)
     said = capsys.readouterr().err
-    assert said.startswith("kubectl-netdoc: pulling img:1 on 3 nodes; --image")
+    assert said.startswith("kubectl-netdoc: pulling img:1 on 3 nodes; with --image")
     assert said.count("\n") == 1
