@@ -25,9 +25,15 @@ _NOT_ASKED = re.compile(r"not asked for: --[a-z-]+")
 
 
 def evidence(finding: Finding, most: int = 0, between: str = ", ") -> list[tuple[str, str]]:
-    """Return the evidence that is to be read, as words; ``most``: values of a list that are written out, 0 for all."""
-    shown = {key: value for key, value in finding.evidence.items() if value not in ("", []) and key not in FILLS_IN}
+    """Return the evidence to print, as text. ``most``: at most this many values of a list are written out, 0 for all."""
+    shown = {key: value for key, value in finding.evidence.items() if value not in ("", []) and not _said(finding, key, value)}
     return [(key, _words(value, most, between)) for key, value in shown.items()]
+
+
+def _said(finding: Finding, key: str, value: object) -> bool:
+    """Tell whether a value only fills in a command, or is a phrase that the message or the fix already contains."""
+    phrase = isinstance(value, str) and " " in value.strip() and value in finding.message + finding.fix
+    return key in FILLS_IN or phrase
 
 
 def _words(value: object, most: int, between: str) -> str:

@@ -25,7 +25,7 @@ from kubectl_netdoc.core.finding import Finding, Grant, Ignored, Recent, Severit
 from kubectl_netdoc.core.report import CheckResult, Coverage, Report, State
 from kubectl_netdoc.formats.text import safe
 from kubectl_netdoc.remediation.commands import Risk
-from kubectl_netdoc.report import markdown, text
+from kubectl_netdoc.report import common, markdown, text
 from kubectl_netdoc.report.json import schema
 
 EVIL = (
@@ -39,7 +39,7 @@ COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 def finding(number: int = 0, text: str = EVIL, severity: Severity = Severity.FAIL, **more: Any) -> Finding:
     """Return a finding with one text in every place that a cluster fills."""
-    evidence: Evidence = {"text": text, "list": [text] * 9, "none": [], "count": number, "share": 0.5, "why": text}
+    evidence: Evidence = {"text": f"{text} here", "list": [text] * 9, "none": [], "count": number, "share": 0.5, "why": text}
     subject = Subject("Service", text or "x", text, text)
     words = (subject, text, evidence, text, (f"kubectl {text}",), Risk.NODE, (("kubectl", text),), "check", f"id{number}")
     return Finding(f"T{number:05}", severity, *words, recent=(Recent(number, subject, text),), **more)
@@ -349,3 +349,12 @@ def test_html_names_what_it_points_to() -> None:
     assert set(pointed) <= set(ids)
     assert all(attributes.get("scope") for tag, attributes in tags if tag == "th")
     assert all(attributes.get("aria-label") for tag, attributes in tags if tag == "button")
+
+
+def test_evidence_is_not_printed_that_the_message_already_holds() -> None:
+    found = msgspec.structs.replace(
+        finding(text="ok"),
+        message="From n1, lookups timed out",
+        evidence={"happened": "lookups timed out", "outcome": "timeout", "node": "n1", "other": "lookups were refused"},
+    )
+    assert common.evidence(found) == [("outcome", "timeout"), ("node", "n1"), ("other", "lookups were refused")]
