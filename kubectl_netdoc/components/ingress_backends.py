@@ -92,7 +92,7 @@ def no_ready_endpoint(cluster: Cluster, service: Service) -> str:
     pods = cluster.pods_of(service) if cluster.readable(POD) else []
     if pods and all(cluster.age(pod.metadata.creation_timestamp) < SETTLING for pod in pods):
         return ""
-    return f"none of {len(pods)} pods is ready" if pods else "it has no pod" if service.spec.selector else "it has no endpoint"
+    return f"0 of {len(pods)} pods are ready" if pods else "it has no pod" if service.spec.selector else "it has no endpoint"
 
 
 def no_pods_wanted(cluster: Cluster, service: Service) -> NoPodsWanted | None:

@@ -194,7 +194,7 @@ def _judge(facts: Facts, subject: Subject, certificate: TlsCertificate, use: _Us
     if state is Validity.EXPIRED:
         yield NOT_VALID.on(subject, use.evidence, says=f"expired {left} ago", date=ends, days=-days)
     elif state is Validity.NOT_YET:
-        yield NOT_VALID.on(subject, use.evidence, says=f"will not be valid for another {left}", date=begins, days=days)
+        yield NOT_VALID.on(subject, use.evidence, says=f"becomes valid in {left}", date=begins, days=days)
     elif state is Validity.EXPIRES_SOON:
         yield SOON.on(subject, use.evidence, days=days, left=left, date=ends)
     if others := ingress_backends.uncovered(certificate, dict.fromkeys(use.hosts)):
