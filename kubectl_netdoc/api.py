@@ -82,7 +82,7 @@ from kubectl_netdoc.records.cni import (
 )
 from kubectl_netdoc.records.config_maps import CorefileMap
 from kubectl_netdoc.records.gateway_api import GATEWAY_CLASS, REFERENCE_GRANT, Gateway, Reference, Route
-from kubectl_netdoc.records.ingress import INGRESS_CLASS, TLS_SECRET, Ingress, TlsCertificate, tls_secrets
+from kubectl_netdoc.records.ingress import INGRESS_CLASS, TLS_SECRET, Ingress, IngressPath, TlsCertificate, tls_secrets
 from kubectl_netdoc.records.kinds import (
     ADMIN_NETWORK_POLICY,
     COREFILE,
@@ -210,6 +210,7 @@ __all__ = [
     "HttpGet",
     "HttpReply",
     "Ingress",
+    "IngressPath",
     "Kernel",
     "KernelReply",
     "KernelRoute",

@@ -1,32 +1,32 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What lets requests in from outside: what stands behind an Ingress or a route, and which certificate it shows.
-
-Shared by the checks of Ingress and of the Gateway API.
-"""
+"""The Services behind Ingresses and Gateway API routes, and the certificates that clients get."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import timedelta
+from enum import Enum, auto
 
 from msgspec import Struct
 
-from kubectl_netdoc.components.service_backends import Backends, elsewhere, unread
+from kubectl_netdoc.components.service_backends import Backends, NoPodsWanted, elsewhere, unread
 from kubectl_netdoc.core.closest_match import typo
 from kubectl_netdoc.core.cluster import Cluster
+from kubectl_netdoc.core.evidence import ObjectRef
 from kubectl_netdoc.core.settling import SETTLING
 from kubectl_netdoc.formats import certificate as x509
+from kubectl_netdoc.formats.text import joined
 from kubectl_netdoc.records.ingress import TlsCertificate
 from kubectl_netdoc.records.kinds import ENDPOINT_SLICE, POD, SERVICE
 from kubectl_netdoc.records.services import Service
 
 SHARE = 6
-"""A certificate ends soon where a smaller share (1/6) of its life is left, if that is shorter than the days given: cert-manager
-renews at a third of its life (Certificate, spec.renewBefore): half of that has gone by."""
+"""A certificate expires soon where less than this part (1/6) of its life is left, if that is shorter than the days given:
+cert-manager renews at a third of the life (Certificate, spec.renewBefore), and half of that has passed then."""
 
 
 class Backend(Struct, frozen=True):
-    """Where requests go: a port (by number or name) of a Service, and which requests. ``where``: the JSON pointer."""
+    """A port (by number or name) of a Service that requests go to. ``route``: which requests; ``where``: its JSON pointer."""
 
     namespace: str
     service: str
@@ -40,26 +40,31 @@ class Backend(Struct, frozen=True):
         """The port as it is written."""
         return self.port_name or str(self.number)
 
+    @property
+    def ref(self) -> ObjectRef:
+        """The Service, as evidence points at it."""
+        return ObjectRef("Service", self.service, self.namespace)
+
     def __str__(self) -> str:
         return f"{self.route} -> {self.namespace}/{self.service}:{self.port}"
 
 
 def in_scope(cluster: Cluster, namespace: str) -> bool:
-    """Whether a namespace was looked at."""
+    """Whether a namespace is among those that were read."""
     return not cluster.scope.namespaces or namespace in cluster.scope.namespaces
 
 
-def wanted(cluster: Cluster, leads_to: Iterable[tuple[str, str]]) -> bool:
-    """Whether something that leads to these Services (namespace, name) is to be looked at: the user may have chosen some."""
+def selected(cluster: Cluster, services: Iterable[tuple[str, str]]) -> bool:
+    """Whether the user chose all Services, or one of these (namespace, name)."""
     wishes = cluster.wishes
     return not (wishes.services or wishes.labels) or any(
-        service is not None and wishes.want(service) for service in (cluster.get(SERVICE, *pair) for pair in leads_to)
+        service is not None and wishes.want(service) for service in (cluster.get(SERVICE, *pair) for pair in services)
     )
 
 
 def has_port(service: Service, backend: Backend) -> bool:
     """Whether a Service has the port that a backend names."""
-    if service.spec.type == "ExternalName":  # maps no port, and a name is for the controller to make out
+    if service.spec.type == "ExternalName":  # has no ports of its own, and the controller resolves the name
         return True
     return any(
         port.name == backend.port_name if backend.port_name else port.port == backend.number for port in service.spec.ports
@@ -71,8 +76,8 @@ def ports(service: Service) -> list[str]:
     return [f"{port.name}:{port.port}" if port.name else str(port.port) for port in service.spec.ports]
 
 
-def nobody(cluster: Cluster, service: Service) -> str:
-    """Return why nobody is behind a Service, nothing where somebody is, where that can't be known or is too new to be judged."""
+def no_ready_endpoint(cluster: Cluster, service: Service) -> str:
+    """Return why no endpoint of a Service is ready; nothing where one is, or that is not known, or the Service is new."""
     if service.spec.type == "ExternalName" or cluster.origin == "manifests" or not cluster.readable(ENDPOINT_SLICE):
         return ""
     if cluster.age(service.metadata.creation_timestamp) < SETTLING or service.metadata.deletion_timestamp is not None:
@@ -83,58 +88,72 @@ def nobody(cluster: Cluster, service: Service) -> str:
     ):
         return ""
     if cluster.unread(POD):
-        return "no endpoint of it is ready"
+        return "its pods can't be read"
     pods = cluster.pods_of(service) if cluster.readable(POD) else []
     if pods and all(cluster.age(pod.metadata.creation_timestamp) < SETTLING for pod in pods):
         return ""
-    return f"none of {len(pods)} pods is ready" if pods else "it has no pod" if service.spec.selector else "it has no endpoint"
+    return f"0 of {len(pods)} pods are ready" if pods else "it has no pod" if service.spec.selector else "it has no endpoint"
 
 
-def resting(cluster: Cluster, service: Service) -> str:
-    """Return why no pod is wanted behind a Service, in a clause; nothing where one is, or where that can't be known."""
-    return Backends(cluster, service).resting if cluster.readable(POD) else ""
+def no_pods_wanted(cluster: Cluster, service: Service) -> NoPodsWanted | None:
+    """Return why no workload wants a pod for a Service; None where one does, or that is not known."""
+    return Backends(cluster, service).no_pods_wanted if cluster.readable(POD) else None
 
 
-def untold(cluster: Cluster, service: Service) -> str:
-    """Return why it can't be told whether a Service that nobody answers for rests by wish, or its pods have just begun; nothing
-    where it can.
-    """
+def undetermined(cluster: Cluster, service: Service) -> str:
+    """Return why it is not known whether a Service without a ready endpoint should have one; nothing where it is known."""
     if cluster.unread(POD) and service.spec.selector:
         held = [item for item in cluster.slices_of(service) if item.endpoints and item.changed]
         settled = any(cluster.age(item.changed) > SETTLING for item in held)
-        why = "no endpoint of it is ready, and whether one is wanted can't be seen"
+        why = "no endpoint of it is ready, and whether one should be is not known"
         return "" if settled else f"{why}: {POD.plural} can't be read"
     none = cluster.readable(POD) and service.spec.selector and not cluster.pods_of(service)
     hidden = unread(cluster) if none else []
-    return f"it has no pod, and whether one is wanted can't be seen: {', '.join(hidden)} can't be read" if hidden else ""
+    return f"it has no pod, and whether it should have one is not known: {joined(hidden)} can't be read" if hidden else ""
 
 
-def meant(cluster: Cluster, backend: Backend, led: Iterable[Backend]) -> str:
-    """Return the Service that a backend means which names none: one slip away, with that port, and nobody else's (``led``)."""
-    taken = {(other.namespace, other.service) for other in led}
+def intended_service(cluster: Cluster, backend: Backend, every: Iterable[Backend]) -> str:
+    """Return the Service that a backend misses by a typing error; nothing where there is none.
+
+    It has the backend's port, and is the backend of no other route (``every``: all of them).
+    """
+    taken = {(other.namespace, other.service) for other in every}
     there = [item for item in cluster.all(SERVICE) if item.namespace == backend.namespace and has_port(item, backend)]
     found = typo(backend.service, (item.name for item in there))
     return "" if (backend.namespace, found) in taken else found
 
 
-def meant_port(service: Service, backend: Backend) -> int:
-    """Return the port of a Service that a backend means which names none: it gives its targetPort. 0 where that tells nothing."""
+def intended_port(service: Service, backend: Backend) -> int:
+    """Return the port of a Service whose targetPort a backend names in place of the port; 0 where there is none, or several."""
     written = backend.port_name or backend.number
     found = [port.port for port in service.spec.ports if port.target_port == written]
     return found[0] if len(found) == 1 else 0
 
 
-def expiry(cluster: Cluster, certificate: TlsCertificate, days: float) -> tuple[str, int]:
-    """Return ``over``, ``not yet`` or ``soon`` (nothing where a certificate is well) and the days that are left, or missing."""
+class Validity(Enum):
+    """Whether a certificate is valid at a time."""
+
+    EXPIRED = auto()
+    NOT_YET = auto()
+    EXPIRES_SOON = auto()
+    VALID = auto()
+
+
+def validity(cluster: Cluster, certificate: TlsCertificate, days: float) -> tuple[Validity, int]:
+    """Return whether a certificate is valid, and for how many days it will be, or has not been, or is not yet.
+
+    ``days``: those that it must have left not to expire soon.
+    """
     begins, ends = certificate.not_before, certificate.not_after
     if begins is None or ends is None:
-        return "", 0
+        return Validity.VALID, 0
     left = ends - cluster.time
     if left < timedelta(0):
-        return "over", -left.days
+        return Validity.EXPIRED, -left.days
     if begins > cluster.time:
-        return "not yet", (begins - cluster.time).days
-    return ("soon", left.days) if left < min(timedelta(days=days), (ends - begins) / SHARE) else ("", left.days)
+        return Validity.NOT_YET, (begins - cluster.time).days
+    soon = left < min(timedelta(days=days), (ends - begins) / SHARE)
+    return (Validity.EXPIRES_SOON if soon else Validity.VALID), left.days
 
 
 def uncovered(certificate: TlsCertificate, hosts: Iterable[str]) -> list[str]:

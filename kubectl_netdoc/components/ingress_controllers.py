@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The ingress controllers that are known: how their class, their pods and their images are called, and where they run."""
+"""The ingress controllers that netdoc knows, by their classes, pods and images, and the Ingresses with their classes."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from kubectl_netdoc.records.workloads import Workload
 
 NAME, COMPONENT = "app.kubernetes.io/name", "app.kubernetes.io/component"
 SOLVER = "acme.cert-manager.io/http01-solver"
-"""The label of the Ingresses that cert-manager makes for minutes, beside the one of the same host."""
+"""The label of the Ingresses that cert-manager makes for some minutes, beside the one of the same host."""
 
-ELSEWHERE = frozenset({"admission-webhook", "default-backend", "defaultbackend"})
+OTHER_COMPONENTS = frozenset({"admission-webhook", "default-backend", "defaultbackend"})
 """Components of a controller's chart that are not the controller."""
 
 
 class Controller(Struct, frozen=True, kw_only=True):
-    """A controller. ``classes``: what spec.controller of its IngressClass begins with. ``annotations``: values of the old
-    annotation kubernetes.io/ingress.class that mean it.
+    """An ingress controller.
 
-    ``names`` (the label app.kubernetes.io/name) and ``images`` (a part of the image's name) tell its pods; one without them
-    runs outside of the cluster, or may. ``own``: each Ingress has a load balancer of its own, so no two claim one path.
-    ``secrets``: it serves the certificates of the Secrets that spec.tls names. ``classless``: it takes Ingresses that name no
-    class, unless told otherwise.
+    ``classes``: beginnings of spec.controller of its IngressClass. ``annotations``: its values of the old annotation
+    kubernetes.io/ingress.class. ``names`` (of the label app.kubernetes.io/name) and ``images`` (parts of image names): its pods;
+    a controller without them runs, or may run, outside of the cluster.
+    ``own``: each Ingress has a load balancer of its own, so no two claim one path. ``secrets``: it serves the certificates of the
+    Secrets that spec.tls names. ``classless``: by default it serves Ingresses that name no class.
     """
 
     name: str
@@ -45,12 +45,12 @@ class Controller(Struct, frozen=True, kw_only=True):
 
     @property
     def inside(self) -> bool:
-        """Whether it has pods by which it is known."""
+        """Whether it has pods in the cluster."""
         return bool(self.names or self.images)
 
     def runs(self, labels: Mapping[str, str], spec: PodSpec) -> bool:
-        """Whether pods with these labels and containers are its own."""
-        if labels.get(COMPONENT) in ELSEWHERE:
+        """Whether pods with these labels and containers are this controller's."""
+        if labels.get(COMPONENT) in OTHER_COMPONENTS:
             return False
         images = [container.image for container in spec.containers]
         return labels.get(NAME) in self.names or any(part in image for part in self.images for image in images)
@@ -60,12 +60,12 @@ class Controller(Struct, frozen=True, kw_only=True):
         return [pod for pod in cluster.all(POD) if not pod.finished and self.runs(pod.metadata.labels, pod.spec)]
 
     def like(self, cluster: Cluster) -> str:
-        """A pod that may be its own by name or image (of a mirror, by a manifest of one's own), though not by what is known."""
+        """A pod that may be this controller's by its name or image (from a mirror registry, or a manifest of one's own)."""
         return next(
             (
                 f"{pod.namespace}/{pod.name}"
                 for pod in cluster.all(POD)
-                if not pod.finished and pod.metadata.labels.get(COMPONENT) not in ELSEWHERE and self._resembles(pod)
+                if not pod.finished and pod.metadata.labels.get(COMPONENT) not in OTHER_COMPONENTS and self._resembles(pod)
             ),
             "",
         )
@@ -157,7 +157,7 @@ KNOWN = (
         annotations=("azure/application-gateway",),
         secrets=False,  # certificates may be those of the gateway itself
     ),
-    Controller(name="OpenShift", classes=("openshift.io/",), secrets=False, classless=True),  # its routes are made all the same
+    Controller(name="OpenShift", classes=("openshift.io/",), secrets=False, classless=True),  # it makes Routes of these too
 )
 """From the controllers' own documents: spec.controller of the IngressClass in each project's manifest or chart, with the labels
 and images there. ingress-nginx: deploy/static/provider/kind/deploy.yaml of v1.11.2."""
@@ -183,12 +183,12 @@ class Classed(Struct, frozen=True):
 
     @property
     def addressed(self) -> bool:
-        """Whether a controller has written an address."""
+        """Whether a controller has written an address into its status."""
         return bool(self.ingress.status.load_balancer.ingress)
 
 
 def ingresses(cluster: Cluster) -> list[Classed]:
-    """Return the Ingresses that are to be looked at, with their classes; those of cert-manager's solvers are not."""
+    """Return the Ingresses that the user chose, with their classes, without those of cert-manager's solvers."""
     classes = cluster.all(INGRESS_CLASS) if cluster.readable(INGRESS_CLASS) else ()
     return [
         _classed(item, classes)
@@ -196,7 +196,7 @@ def ingresses(cluster: Cluster) -> list[Classed]:
         if item.metadata.deletion_timestamp is None
         and item.metadata.labels.get(SOLVER) != "true"
         and ingress_backends.in_scope(cluster, item.namespace)
-        and ingress_backends.wanted(cluster, [(item.namespace, name) for name in item.services()])
+        and ingress_backends.selected(cluster, [(item.namespace, name) for name in item.services()])
     ]
 
 
@@ -208,7 +208,7 @@ def _classed(ingress: Ingress, classes: Iterable[IngressClass]) -> Classed:
 
 
 def services_of(cluster: Cluster, pods: list[Pod]) -> list[Service]:
-    """Return the Services that lead to these pods by TCP port 80 or 443, or by ports called http and https."""
+    """Return the Services that select these pods and have TCP port 80 or 443, or ports called http and https."""
     found = (service for pod in pods for service in cluster.leading_to(pod.namespace, pod.metadata.labels))
     return [
         service
@@ -218,5 +218,5 @@ def services_of(cluster: Cluster, pods: list[Pod]) -> list[Service]:
 
 
 def serves(name: str, port: int) -> bool:
-    """Whether a port of a controller's Service is one for requests: not its metrics, nor an admission webhook."""
+    """Whether a port of a controller's Service is for requests, and not for metrics or an admission webhook."""
     return name in ("http", "https", "web", "websecure") or (port in (80, 443) and "webhook" not in name)

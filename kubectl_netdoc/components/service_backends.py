@@ -5,7 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from msgspec import Struct
+
 from kubectl_netdoc.core.cluster import Cluster, matches
+from kubectl_netdoc.core.evidence import ObjectRef
 from kubectl_netdoc.formats.text import beginning, counted
 from kubectl_netdoc.records.base import Kind
 from kubectl_netdoc.records.kinds import (
@@ -43,6 +46,13 @@ QUOTED = 120
 """Characters of a condition's message that are quoted at most."""
 
 Made = tuple[Kind[Workload], Workload]
+
+
+class NoPodsWanted(Struct, frozen=True):
+    """The workload behind a Service that wants no pod now, and why, as a clause."""
+
+    workload: ObjectRef
+    why: str
 
 
 class Backends:
@@ -83,17 +93,18 @@ class Backends:
         return not (self.pods or self.ending or self.workloads)
 
     @property
-    def resting(self) -> str:
-        """Why no workload wants a pod for the Service, as a clause; nothing where one does, or a pod is there."""
+    def no_pods_wanted(self) -> NoPodsWanted | None:
+        """Why no workload wants a pod for the Service; None where one does, or a pod is there."""
         if self.pods or self.ending or self.active or not self.workloads:
-            return ""
+            return None
         kind, item = self.workloads[0]
-        name = f"{kind.name} {item.name}"
         if kind is STATEFUL_SET and item.wanted:
-            return f"{name} has {item.wanted} replicas, and pod {item.name}-{_number(item, self.selector)} is not among them"
-        if kind is DAEMON_SET:
-            return f"{name} matches no node"
-        return f"{name} has pods only while it runs" if kind is JOB else f"{name} is scaled to 0"
+            why = f"has {item.wanted} replicas, and pod {item.name}-{_number(item, self.selector)} is not among them"
+        elif kind is DAEMON_SET:
+            why = "matches no node"
+        else:
+            why = "has pods only while it runs" if kind is JOB else "is scaled to 0"
+        return NoPodsWanted(ObjectRef.to(kind.name, item), f"{kind.name} {item.name} {why}")
 
 
 def _owner(item: Workload) -> str:

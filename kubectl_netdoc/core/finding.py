@@ -212,7 +212,7 @@ class Code(Struct, frozen=True, kw_only=True):
             commands=commands,
             risk=self.risk,
             argv=tuple(map(argv, commands)),
-            references=references(evidence | {"objects": objects}),
+            references=references(evidence | {"objects": tuple(objects)}),
         )
 
     def placeholders(self) -> frozenset[str]:

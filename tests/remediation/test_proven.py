@@ -68,7 +68,7 @@ def test_a_selector(selector: dict[str, str], near: dict[str, str], others: tupl
     ],
 )
 def test_a_backend(routes: dict[str, str], others: tuple[Built, ...], code: str, patches: bool) -> None:
-    """A Service is meant one slip away, with the port, where nobody else leads to it; a port where its targetPort is given."""
+    """A Service is meant that a typo misses and no other route uses, with that port; a port whose targetPort is given."""
     cluster = make_cluster(SERVICE, POD, SLICE, make_ingress_class(), make_ingress(routes=routes), *others)
     assert bool(mended(found("ingress_routes", code, cluster))) is patches
 

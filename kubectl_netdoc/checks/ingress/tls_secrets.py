@@ -1,19 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Are the certificates that Ingresses and Gateways show there, and good?
+"""Do the certificates of Ingresses and Gateways exist, and are they valid?
 
 ## What it looks at
-The TLS Secrets that Ingresses and Gateways name, where reading them is permitted: each is read by its name,
-its private key is never decoded, and only the dates and host names of its first certificate are kept. Whether the certificate is
-valid, and for how long; whether it is for the hosts that are served with it.
+The TLS Secrets that Ingresses and Gateways name, if reading them is permitted. Each is read by its name; its private key is never
+decoded, and only the dates and host names of its first certificate are kept. Whether the certificate is valid and for how long,
+and whether it is for the hosts that are served with it.
 
 ## Why it matters
-An expired certificate stops every client that verifies, all at once. Where a Secret is missing, controllers show a certificate of
+An expired certificate stops every client that verifies it, all at once. If a Secret is missing, controllers use a certificate of
 their own, which no client trusts.
 
 ## What it can't see
-What is really shown: a controller may have a default certificate, or have read the Secret long ago. Whether clients trust the
-issuer, and the certificates above. Certificates outside of Secrets (ACM, Google-managed). Without the right to get Secrets
-nothing is looked at; no run asks for that right. At most 100 Secrets.
+Which certificate clients really get: a controller may have a default one, or have read the Secret long ago. Whether clients trust
+the issuer, and the other certificates of the chain. Certificates outside of Secrets (ACM, Google-managed). Without the right to
+get Secrets this check is skipped; no run asks for that right. At most 100 Secrets.
 
 ## Sources
 RFC 5280; RFC 6125, 6.4.3; Kubernetes: Ingress (TLS); cert-manager: Certificate (renewBefore, a third of its life).
@@ -23,6 +23,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 from msgspec import Struct
 
@@ -46,28 +47,30 @@ from kubectl_netdoc.api import (
     TlsCertificate,
     Unavailable,
     Unseen,
+    counted,
     tls_secrets,
 )
 from kubectl_netdoc.components import ingress_backends, ingress_controllers
+from kubectl_netdoc.components.ingress_backends import Validity
 
 LEFT = Threshold(
     name="days",
     default=14.0,
     unit="days that a certificate has left",
-    source="certbot renews 30 days of 90 before the end: half of that has gone by",
+    source="certbot renews a certificate of 90 days 30 days before its end; half of these have passed then",
 )
 
 ISSUING = timedelta(minutes=10)
-"""What makes certificates may take that long for a new Ingress or Gateway: an ACME order waits for DNS and for the solver."""
+"""A certificate for a new Ingress or Gateway may take that long: an ACME order waits for DNS and for the solver."""
 
 MISSING = Code(
     id="TLS001",
     severity=Severity.WARN,
     risk=Risk.SAFE,
-    title="TLS Secret that is not there",
-    message="Secret {namespace}/{name}, with which {users} is to be served, is not there: clients get a certificate that is not "
-    "for {hosts}, or none",
-    fix="Create it, or see why what makes it does not (cert-manager: its Certificate).",
+    title="TLS Secret that does not exist",
+    message="Secret {namespace}/{name} does not exist, though {users} should use its certificate: clients get a certificate "
+    "that is not for {hosts}, or none",
+    fix="Create the Secret. If something should create it, find out why it does not (cert-manager: look at its Certificate).",
     commands=("kubectl -n {namespace} get secrets --field-selector type=kubernetes.io/tls", "kubectl -n {namespace} get events"),
 )
 EMPTY = Code(
@@ -75,8 +78,8 @@ EMPTY = Code(
     severity=Severity.WARN,
     risk=Risk.SAFE,
     title="TLS Secret without a certificate",
-    message="Secret {namespace}/{name}, with which {users} is to be served, has no certificate in tls.crt that can be read",
-    fix="Create it as a TLS Secret: with the keys tls.crt (PEM, the server's certificate first) and tls.key.",
+    message="Secret {namespace}/{name} has no certificate in tls.crt that can be read, though {users} should use it",
+    fix="Create it anew as a TLS Secret, with the keys tls.crt (PEM, the server's certificate first) and tls.key.",
     commands=("kubectl -n {namespace} describe secret {name}",),
 )
 NOT_VALID = Code(
@@ -84,17 +87,17 @@ NOT_VALID = Code(
     severity=Severity.FAIL,
     risk=Risk.SAFE,
     title="Certificate that is not valid now",
-    message="The certificate in Secret {namespace}/{name} {says} ({date}); {users} is served with it",
-    fix="Renew it; with cert-manager see what its Certificate says, and whether cert-manager runs.",
+    message="The certificate in Secret {namespace}/{name}, used by {users}, {says} ({date})",
+    fix="Renew the certificate. With cert-manager, look at its Certificate, and see whether cert-manager runs.",
     commands=("kubectl -n {namespace} describe secret {name}", "kubectl -n {namespace} get certificates.cert-manager.io"),
 )
 SOON = Code(
     id="TLS004",
     severity=Severity.WARN,
     risk=Risk.SAFE,
-    title="Certificate that ends soon",
-    message="The certificate in Secret {namespace}/{name} ends in {days} days ({date}); {users} is served with it",
-    fix="Renew it; what renews by itself should have done so by now: see what cert-manager's Certificate says.",
+    title="Certificate that expires soon",
+    message="The certificate in Secret {namespace}/{name}, used by {users}, expires in {left} ({date})",
+    fix="Renew the certificate. If cert-manager should renew it, look at its Certificate: it should have done so by now.",
     commands=("kubectl -n {namespace} describe secret {name}", "kubectl -n {namespace} get certificates.cert-manager.io"),
 )
 OTHER_NAMES = Code(
@@ -102,36 +105,41 @@ OTHER_NAMES = Code(
     severity=Severity.WARN,
     risk=Risk.SAFE,
     title="Certificate for other hosts",
-    message="The certificate in Secret {namespace}/{name} is for {names}, not for {hosts}, which {users} serves with it",
+    message="The certificate in Secret {namespace}/{name} is for {names} and not for {hosts}, for which {users} should use it",
     fix="Have a certificate issued for these hosts too, or name the Secret that is meant.",
     commands=("kubectl -n {namespace} get secrets --field-selector type=kubernetes.io/tls",),
 )
 
 
 class _Use(Struct):
-    """What a Secret is for: who names it, for which hosts, and whether all of that is new, or may be nobody's who reads it."""
+    """What a Secret is used for: the objects that name it, and the hosts.
 
-    users: list[str]
+    ``new``: all of them were made just now. ``unread``: of none of them it is known whether its controller reads Secrets.
+    """
+
+    users: list[Subject]
     hosts: list[str]
     new: bool = True
     unread: bool = True
 
     @property
-    def named(self) -> dict[str, list[str]]:
-        """As evidence, each once."""
+    def evidence(self) -> dict[str, list[Any]]:
+        """The users and hosts, each once."""
         return {"users": list(dict.fromkeys(self.users)), "hosts": list(dict.fromkeys(self.hosts)) or ["any host"]}
 
 
 def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
-    """Judge each Secret once, whoever names it."""
+    """Judge each Secret once, whatever names it."""
     cluster = facts.cluster
     uses = _uses(cluster)
     if not uses:
         raise Skip("no Ingress or Gateway names a TLS Secret", moot=True)
     listing = cluster.listing(TLS_SECRET)
     if isinstance(listing, Unavailable):
-        hint = " (kubectl netdoc rbac --tls-secrets: the rights)" if listing.grant else ""
-        raise Skip(f"the TLS Secrets that are named ({len(uses)}) are not read: {listing.reason}{hint}", moot=True)
+        hint = " (kubectl netdoc rbac --tls-secrets prints the rights)" if listing.grant else ""
+        raise Skip(
+            f"{counted(len(uses), 'TLS Secret')} of Ingresses and Gateways can't be read: {listing.reason}{hint}", moot=True
+        )
     gateways = cluster.all(GATEWAY) if cluster.readable(GATEWAY) else ()
     asked = set(tls_secrets({"Ingress": cluster.all(INGRESS), "Gateway": gateways}))
     for (namespace, name), use in sorted(uses.items()):
@@ -142,19 +150,19 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
         elif (namespace, name) not in asked or use.new or cluster.origin == "manifests" or listing.undecodable:
             continue
         elif use.unread:
-            why = "it is not there, and the controller may have certificates from elsewhere: IngressClasses can't be read"
+            why = "it does not exist, and its controller may not need it: which one that is, is not known without IngressClasses"
             yield Unseen(f"TLS Secret {namespace}/{name}", why, asked=True)
         else:
-            yield MISSING.on(subject, use.named)
+            yield MISSING.on(subject, use.evidence)
     if left := len(uses.keys() - asked):
-        yield Unseen("TLS Secrets", f"{left} of {len(uses)} were not read: {len(asked)} are at most")
+        yield Unseen("TLS Secrets", f"{left} of {len(uses)} were not read: netdoc reads {len(asked)} at most")
 
 
 def _uses(cluster: Cluster) -> dict[tuple[str, str], _Use]:
-    """What each Secret is for. Some controllers have their certificates from elsewhere."""
+    """What each Secret is used for; some controllers get their certificates from elsewhere and use none."""
     uses: dict[tuple[str, str], _Use] = {}
 
-    def note(secret: tuple[str, str], user: str, hosts: tuple[str, ...], new: bool, unread: bool = False) -> None:
+    def note(secret: tuple[str, str], user: Subject, hosts: tuple[str, ...], new: bool, unread: bool = False) -> None:
         use = uses.setdefault(secret, _Use([], []))
         use.users.append(user)
         use.hosts += hosts
@@ -166,31 +174,32 @@ def _uses(cluster: Cluster) -> dict[tuple[str, str], _Use]:
         unread = route.controller is None and cluster.unread(INGRESS_CLASS)
         for tls in ingress.spec.tls if route.controller is None or route.controller.secrets else ():
             if tls.secret_name:
-                note((ingress.namespace, tls.secret_name), f"Ingress {ingress.namespace}/{ingress.name}", tls.hosts, new, unread)
+                note((ingress.namespace, tls.secret_name), Subject.of("Ingress", ingress), tls.hosts, new, unread)
     for gateway in cluster.all(GATEWAY) if cluster.readable(GATEWAY) else ():
         new = cluster.age(gateway.metadata.creation_timestamp) < ISSUING
         for listener in gateway.spec.listeners if ingress_backends.in_scope(cluster, gateway.namespace) else ():
             hosts = (listener.hostname,) if listener.hostname and len(listener.tls.certificate_refs) == 1 else ()
             for secret in listener.secrets(gateway.namespace):
-                note(secret, f"Gateway {gateway.namespace}/{gateway.name}", hosts, new)
+                note(secret, Subject.of("Gateway", gateway), hosts, new)
     return uses
 
 
 def _judge(facts: Facts, subject: Subject, certificate: TlsCertificate, use: _Use) -> Iterator[Finding]:
     if certificate.not_after is None or certificate.not_before is None:
-        yield EMPTY.on(subject, use.named)
+        yield EMPTY.on(subject, use.evidence)
         return
-    state, days = ingress_backends.expiry(facts.cluster, certificate, facts.threshold(LEFT))
+    state, days = ingress_backends.validity(facts.cluster, certificate, facts.threshold(LEFT))
     begins, ends = (moment.isoformat(timespec="minutes") for moment in (certificate.not_before, certificate.not_after))
-    if state == "over":
-        yield NOT_VALID.on(subject, use.named, says=f"ended {days} days ago", date=ends, days=-days)
-    elif state == "not yet":
-        yield NOT_VALID.on(subject, use.named, says=f"is valid in {days} days only", date=begins, days=days)
-    elif state == "soon":
-        yield SOON.on(subject, use.named, days=days, date=ends)
+    left = counted(days, "day")
+    if state is Validity.EXPIRED:
+        yield NOT_VALID.on(subject, use.evidence, says=f"expired {left} ago", date=ends, days=-days)
+    elif state is Validity.NOT_YET:
+        yield NOT_VALID.on(subject, use.evidence, says=f"becomes valid in {left}", date=begins, days=days)
+    elif state is Validity.EXPIRES_SOON:
+        yield SOON.on(subject, use.evidence, days=days, left=left, date=ends)
     if others := ingress_backends.uncovered(certificate, dict.fromkeys(use.hosts)):
         names = list(certificate.names) or ["no host"]
-        yield OTHER_NAMES.on(subject, names=names, hosts=others, users=use.named["users"])
+        yield OTHER_NAMES.on(subject, names=names, hosts=others, users=use.evidence["users"])
 
 
 check = Check(

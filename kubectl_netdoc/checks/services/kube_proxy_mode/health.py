@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
+from typing import Any
 
 from kubectl_netdoc.api import (
     NODE,
@@ -124,7 +125,7 @@ def _drained(cluster: Cluster, name: str) -> bool:
     return node is not None and kube_proxy.drained_by_autoscaler(node)
 
 
-def _lag(facts: Facts, names: dict[str, object], node: str) -> Iterator[Finding]:
+def _lag(facts: Facts, names: Mapping[str, Any], node: str) -> Iterator[Finding]:
     """Changes that wait: queued after the last update, longer than ``LAG`` before the time that kube-proxy itself gives."""
     reply, now = facts.reply(_metrics(facts.cluster, node)), _now(facts.reply(_health(facts.cluster, node)))
     if not isinstance(reply, HttpReply):
@@ -142,7 +143,7 @@ def _lag(facts: Facts, names: dict[str, object], node: str) -> Iterator[Finding]
             "update": f"{total / count:.1f} s" if count else "an unknown time",
             "pending": int(metrics.total(PENDING)),
         }
-        yield LAGS.on(Subject("Node", node), numbers | names)
+        yield LAGS.on(Subject("Node", node), {**numbers, **names})
         return
 
 

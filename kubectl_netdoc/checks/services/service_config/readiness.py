@@ -99,10 +99,9 @@ def analyse(cluster: Cluster, service: Service, backends: Backends) -> Iterator[
         if cluster.age(item.metadata.creation_timestamp) > SETTLING:
             names = {"workload": f"{kind.name.lower()}/{item.name}", "replicas": item.wanted, "why": why}
             yield NO_PODS_MADE.on(subject, names, objects=(Subject.of(kind.name, item),))
-    elif backends.resting:
-        kind, item = backends.workloads[0]
-        names = {"why": backends.resting, "workload": f"{kind.name.lower()}/{item.name}"}
-        yield SCALED_TO_ZERO.on(subject, names, objects=(Subject.of(kind.name, item),))
+    elif none := backends.no_pods_wanted:
+        names = {"why": none.why, "workload": f"{none.workload.kind.lower()}/{none.workload.name}"}
+        yield SCALED_TO_ZERO.on(subject, names, objects=(none.workload,))
 
 
 def _warnings(cluster: Cluster, backends: Backends) -> list[str]:

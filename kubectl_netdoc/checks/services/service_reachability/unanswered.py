@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from kubectl_netdoc.api import (
     ENDPOINT_SLICE,
@@ -87,7 +87,7 @@ def endpoint_failures(facts: Facts, endpoint: Endpoint, rows: list[MeasuredPort]
         yield _failure(facts, endpoint, rows, bad, everywhere=bad.keys() == seen.keys())
 
 
-def _failure(facts: Facts, endpoint: Endpoint, rows: list[MeasuredPort], bad: dict[str, Outcome], everywhere: bool) -> Finding:
+def _failure(facts: Facts, endpoint: Endpoint, rows: list[MeasuredPort], bad: Mapping[str, Outcome], everywhere: bool) -> Finding:
     namespace = rows[0].subject.namespace
     names = {
         "services": [row.target.ref for row in rows],
