@@ -416,7 +416,7 @@ def _others(cluster: Cluster, seen: _Seen, stale: set[Server]) -> Iterator[Findi
         if not answer.got and not _serves(seen, server, name):
             left_out.add(name.subject.namespace)
         elif _certain(seen, name, server, answer):
-            evidence = {"fqdn": name.fqdn, "got": str(answer), "want": sorted(name.want), **cluster_dns.where(cluster)}
+            evidence = {"fqdn": name.fqdn, "got": str(answer), "want": sorted(name.want), **cluster_dns.names(cluster)}
             where = [str(who.subject) for who in bad]
             nodes = sorted({_lookup(cluster, who, name).node for who in bad})
             yield name.code.on(name.subject, evidence, servers=where, nodes=nodes)

@@ -50,6 +50,7 @@ from kubectl_netdoc.api import (
     percentile,
 )
 from kubectl_netdoc.components import cluster_dns
+from kubectl_netdoc.probes import dns_lookups
 
 NOBODY = "nobody.netdoc.invalid"
 """A name that nobody has: .invalid never exists (RFC 6761, 6.4)."""
@@ -80,8 +81,8 @@ WILDCARD = Code(
     severity=Severity.FAIL,
     risk=Risk.SAFE,
     title="A search domain answers for any name",
-    message="From {nodes}, {server} answers {query}, which can't exist, with {answer}: every external name with fewer dots "
-    "than ndots is taken for one in {domains}",
+    message="From {nodes}, {server} answers {query}, which can't exist, with {answer}: every external name with fewer dots than "
+    "ndots is taken for one in {domains}",
     fix="Find the wildcard: a template, rewrite or file in the Corefile, or a kubernetes plugin that falls through to an "
     "upstream with one. Until then a trailing dot helps.",
     commands=("kubectl -n {dns_space} get configmap {dns_config} -o yaml",),
@@ -93,8 +94,8 @@ NO_NEGATIVE = Code(
     severity=Severity.WARN,
     risk=Risk.SAFE,
     title="DNS does not say that a name does not exist",
-    message="From {nodes}, {server} answers for names that exist, and for one that does not, {query}, comes "
-    "{outcomes}; so it is in {domains}",
+    message="From {nodes}, {server} answers for names that exist, and for one that does not, {query}, comes {outcomes}; so it "
+    "is in {domains}",
     fix="Each external name waits for these first, and musl gives up at the first SERVFAIL: see to what upstream the Corefile's "
     "kubernetes plugin falls through.",
     commands=(
@@ -109,8 +110,8 @@ NOT_OURS = Code(
     risk=Risk.NODE,
     title="Pods of a node do not search the cluster's names",
     message="On {nodes}, resolv.conf of a pod has nameserver {nameservers} and search {search}, not svc.{domain} as elsewhere",
-    fix="The kubelet there lacks clusterDNS or clusterDomain, or has another: make its configuration like the others', "
-    "restart it, and recreate its pods.",
+    fix="The kubelet there lacks clusterDNS or clusterDomain, or has another: make its configuration like the others', restart "
+    "it, and recreate its pods.",
     commands=(
         "kubectl get --raw /api/v1/nodes/{first}/proxy/configz",
         "kubectl get events -A --field-selector reason=MissingClusterDNS",
@@ -164,10 +165,10 @@ def plan(cluster: Cluster) -> Iterator[Request]:
     """Ask from each vantage: its resolv.conf, a name that can't exist in each search domain, names that were given."""
     for node in cluster.vantages:
         yield ResolvConf(node)
-        yield cluster_dns.lookup(cluster, node)
+        yield dns_lookups.lookup(cluster, node)
         yield from (_nobody(node, suffix) for suffix in _suffixes(cluster))
         yield from (
-            cluster_dns.outside(node, name) for name in _names(cluster) if node in cluster.vantages[: cluster_dns.WITNESSES]
+            dns_lookups.outside(node, name) for name in _names(cluster) if node in cluster.vantages[: dns_lookups.OBSERVERS]
         )
 
 
@@ -280,7 +281,7 @@ class _Walk:
         replies = {suffix: facts.reply(_nobody(node, suffix)) for suffix in _suffixes(facts.cluster)}
         self.replies = {suffix: reply for suffix, reply in replies.items() if isinstance(reply, DnsReply)}
         self.lost = next((reply.reason for reply in replies.values() if isinstance(reply, Lost)), "")
-        control = facts.reply(cluster_dns.lookup(facts.cluster, node))
+        control = facts.reply(dns_lookups.lookup(facts.cluster, node))
         samples = control.samples if isinstance(control, DnsReply) else ()
         self.server = control.server if isinstance(control, DnsReply) else ""
         self.works = bool(samples) and all(s.outcome is Outcome.OK and s.rcode == "NOERROR" for s in samples)
@@ -326,13 +327,13 @@ def _negative(facts: Facts, nodes: list[str]) -> Iterator[Finding | Unseen]:
         elif answered:
             suffix, records = next(iter(answered.items()))
             numbers: dict[str, object] = {"answer": records[0], "query": f"{NOBODY}.{suffix}.", "domains": list(answered)}
-            seen[WILDCARD].append((node, numbers | {"server": walk.server} | cluster_dns.where(facts.cluster)))
+            seen[WILDCARD].append((node, numbers | {"server": walk.server} | cluster_dns.names(facts.cluster)))
         elif why := walk.useless(len(failed) == len(walk.replies)):
             yield Unseen(f"negative answers from node {node}", why, asked=True)
         elif len(failed) == len(walk.replies):
             suffix, outcome = next(iter(failed.items()))
             numbers = {"outcomes": outcome, "query": f"{NOBODY}.{suffix}.", "domains": list(failed)}
-            seen[NO_NEGATIVE].append((node, numbers | {"server": walk.server} | cluster_dns.where(facts.cluster)))
+            seen[NO_NEGATIVE].append((node, numbers | {"server": walk.server} | cluster_dns.names(facts.cluster)))
     for code, places in seen.items():
         if len(places) == len(nodes) > 1:
             yield code.on(Subject("Cluster", "search list"), places[0][1], nodes=[node for node, _ in places])
@@ -365,7 +366,7 @@ def _cost(facts: Facts, files: dict[str, ResolvConfReply]) -> Iterator[Finding]:
 
 
 def _told(facts: Facts, name: str, nodes: list[str]) -> str:
-    replies = [reply for node in nodes if isinstance(reply := facts.reply(cluster_dns.outside(node, name)), DnsReply)]
+    replies = [reply for node in nodes if isinstance(reply := facts.reply(dns_lookups.outside(node, name)), DnsReply)]
     samples = [sample for reply in replies for sample in reply.samples]
     times = [sample.ms for sample in samples if sample.outcome is Outcome.OK]
     if not times:
