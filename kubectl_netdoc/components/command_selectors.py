@@ -192,7 +192,7 @@ COMPONENTS: dict[str, Callable[[Cluster], list[Pod]]] = {
     kube_proxy.SELECTOR: _proxies,
     controller_manager.SELECTOR: partial(_running, "kube-controller-manager"),
     "component=kube-apiserver": partial(_running, "kube-apiserver"),
-    "k8s-app=kube-dns": _dns,
-    "k8s-app=node-local-dns": partial(_running, "k8s-dns-node-cache"),
+    cluster_dns.SELECTOR: _dns,
+    cluster_dns.NODE_CACHE_SELECTOR: partial(_running, "k8s-dns-node-cache"),
 }
 """kubeadm's selectors of the parts of a cluster, and how those parts are found elsewhere: by what they run."""

@@ -1,94 +1,115 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What keeps the pods of cluster DNS from being ready, as the API and their logs tell, and what mends it."""
+"""Why pods of cluster DNS are not ready, as the API and their logs say, and how to fix it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
+from enum import StrEnum
+
+from msgspec import Struct
 
 from kubectl_netdoc.components import cluster_dns
 from kubectl_netdoc.core.cluster import Cluster
-from kubectl_netdoc.formats.text import beginning
+from kubectl_netdoc.core.settling import SETTLING
+from kubectl_netdoc.formats.text import beginning, counted, joined
 from kubectl_netdoc.records.kinds import EVENT, NODE
 from kubectl_netdoc.records.nodes import Node
 from kubectl_netdoc.records.pods import ContainerStatus, Pod
 
-SETTLING = timedelta(seconds=60)
-"""A pod may take this long to become ready before that is held against it (CoreDNS's readiness probe: every 10 s)."""
-
 RECENT = timedelta(hours=1)
-"""How far back a restart is still news: as long as Events are kept by default."""
+"""How long ago a restart or an Event may be and still count: as long as Events are kept by default."""
 
 LOST_TRACK = "Unknown"
-"""Reason with which a container has ended that was there before its node restarted (containerd: unknownExitReason)."""
+"""Reason of the end of a container whose node restarted (containerd: unknownExitReason)."""
 
 BEGINNING = frozenset({"", "ContainerCreating", "PodInitializing"})
-"""Reasons to wait of a container that is on its way."""
+"""Reasons of a waiting container that is about to start."""
 
 PULL = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable"})
-"""Reasons to wait of a container whose image is not there (pkg/kubelet/images: types.go)."""
+"""Reasons of a waiting container whose image can't be pulled (pkg/kubelet/images: types.go)."""
 
 NETWORK_TAINTS = frozenset(
     {"node.kubernetes.io/not-ready", "node.kubernetes.io/network-unavailable", "node.cilium.io/agent-not-ready"}
 )
-"""Taints that a node has until its network's agent has done its part (Kubernetes: well-known taints; Cilium's own)."""
+"""Taints of a node whose network is not ready (Kubernetes: well-known taints; Cilium's own)."""
 
-HINDRANCES = frozenset({"FailedCreatePodSandBox", "FailedMount", "FailedAttachVolume", "NetworkNotReady"})
-"""Reasons of the kubelet's Events about a pod that it can't start."""
+START_FAILURES = frozenset({"FailedCreatePodSandBox", "FailedMount", "FailedAttachVolume", "NetworkNotReady"})
+"""Reasons of the kubelet's Events about a pod that it cannot start."""
 
 LONGEST = 200
-"""Characters of a message that are told."""
-
-SCHEDULE = (
-    "Have a node take the pods: the scheduler names the taint, the affinity or the lack of room. A taint of a cloud provider or "
-    "of the network goes by itself once its controller works."
-)
-IMAGE = "Make the image available to the nodes: its name, the registry and the way there, the pull secret."
-LOOK = "Look at the DNS pods: their state, then their log."
+"""Characters of a message that are quoted."""
 
 
-def trouble(cluster: Cluster, pod: Pod) -> str:
-    """Say what ails a DNS pod: it waits for a reason, is long not ready, or ended badly within the hour; else nothing."""
+class Problem(StrEnum):
+    """What keeps a DNS pod from being ready, as far as the fix depends on it."""
+
+    SCHEDULING = "scheduling"
+    IMAGE = "image"
+    OTHER = "other"
+
+
+class PodProblem(Struct, frozen=True):
+    """What is wrong with a DNS pod: ``text`` is a clause whose subject is the pod ("is not ready for 90 s")."""
+
+    kind: Problem
+    text: str
+
+
+FIXES = {
+    Problem.SCHEDULING: "Make room for them on a node: the scheduler's message names the taint, the affinity or the resource "
+    "that is missing. Taints of a cloud provider or of the network are removed by their controllers: see whether those run.",
+    Problem.IMAGE: "Make the image available to the nodes: check its name, the pull secret, and whether the nodes reach the "
+    "registry.",
+    Problem.OTHER: "Look at the state of the DNS pods, then at their logs.",
+}
+
+
+def problem_of(cluster: Cluster, pod: Pod) -> PodProblem | None:
+    """Return what is wrong with a DNS pod: a container waits or ended badly within the hour, or it is not ready for long."""
     statuses = (*pod.status.init_container_statuses, *pod.status.container_statuses)
-    return next(filter(None, (_of_container(cluster, pod, status) for status in statuses)), "") or _of_pod(cluster, pod)
+    found = next((problem for status in statuses if (problem := _of_container(cluster, pod, status))), None)
+    return found or _of_pod(cluster, pod)
 
 
-def _of_container(cluster: Cluster, pod: Pod, status: ContainerStatus) -> str:
+def _of_container(cluster: Cluster, pod: Pod, status: ContainerStatus) -> PodProblem | None:
     waiting, ended = status.state.waiting, status.last_state.terminated
     bad = ended if ended and ended.exit_code and cluster.age(ended.finished_at) < RECENT else None
-    last = f", ended {bad.reason or 'badly'} (exit code {bad.exit_code})" if bad else ""
+    last = f"ended with {bad.reason or 'an error'} (exit code {bad.exit_code})" if bad else ""
+    restarts = f"restarted {counted(status.restart_count, 'time')}"
     if waiting and waiting.reason in PULL:
         image = next((c.image for c in (*pod.spec.containers, *pod.spec.init_containers) if c.name == status.name), "")
-        return f"can't have its image {image} ({waiting.reason})"
+        return PodProblem(Problem.IMAGE, f"cannot pull its image {image} ({waiting.reason})")
     if waiting and waiting.reason not in BEGINNING:
-        return f"waits: {waiting.reason}, {status.restart_count} restarts{last}"
+        before = f", and it {last} before" if last else ""
+        return PodProblem(Problem.OTHER, f"is waiting ({waiting.reason}) and has {restarts}{before}")
     rebooted = bad and bad.reason == LOST_TRACK and pod.ready
-    return f"{last[2:]}, {status.restart_count} restarts" if last and not rebooted else ""
+    return PodProblem(Problem.OTHER, f"{last} and has {restarts}") if last and not rebooted else None
 
 
-def _of_pod(cluster: Cluster, pod: Pod) -> str:
+def _of_pod(cluster: Cluster, pod: Pod) -> PodProblem | None:
     condition, placed = pod.condition("Ready"), pod.condition("PodScheduled")
     since = condition.last_transition_time if condition else pod.metadata.creation_timestamp
     if pod.ready or settling(cluster, pod) or cluster.age(since) <= SETTLING:
-        return ""
+        return None
     waited = f"{int(cluster.age(since).total_seconds())} s"
     if not pod.spec.node_name and placed and placed.status == "False" and placed.message:
-        return f"can't be scheduled: {_short(placed.message.partition(' preemption:')[0])}"
+        return PodProblem(Problem.SCHEDULING, f"cannot be scheduled: {_short(placed.message.partition(' preemption:')[0])}")
     if not pod.spec.node_name:
-        return f"waits for a node for {waited}, and the scheduler says nothing of it"
-    if not has_run(pod) and (hindered := _hindered(cluster, pod)):
-        return f"can't be started on {pod.spec.node_name}: {hindered}"
-    return f"is not ready for {waited}"
+        return PodProblem(Problem.OTHER, f"has had no node for {waited}, and the scheduler gives no reason")
+    if not has_run(pod) and (message := _start_failure(cluster, pod)):
+        return PodProblem(Problem.OTHER, f"cannot be started on {pod.spec.node_name}: {message}")
+    return PodProblem(Problem.OTHER, f"has not been ready for {waited}")
 
 
-def _hindered(cluster: Cluster, pod: Pod) -> str:
-    """Return the last of the Events that say why the kubelet can't start a pod."""
+def _start_failure(cluster: Cluster, pod: Pod) -> str:
+    """Return the message of the last Event that says why the kubelet cannot start a pod; "" if there is none."""
     events = [
         event
         for event in (cluster.all(EVENT) if cluster.readable(EVENT) else ())
         if event.involved_object.name == pod.name
         and event.involved_object.namespace == pod.namespace
-        and event.reason in HINDRANCES
+        and event.reason in START_FAILURES
         and cluster.age(event.last_seen) < RECENT
     ]
     return _short(min(events, key=lambda event: cluster.age(event.last_seen)).message) if events else ""
@@ -99,7 +120,7 @@ def _short(text: str) -> str:
 
 
 def settling(cluster: Cluster, pod: Pod) -> bool:
-    """Whether a pod is so young that it need not be ready."""
+    """Whether a pod is so new that it need not be ready."""
     return cluster.age(pod.metadata.creation_timestamp) < SETTLING
 
 
@@ -112,59 +133,59 @@ def has_run(pod: Pod) -> bool:
 
 
 def why(cluster: Cluster, pods: Iterable[Pod]) -> str:
-    """Say what keeps the servers from being ready, pods with the same trouble together, and what their logs name."""
-    by_reason: dict[str, list[str]] = {}
+    """Return why no server is ready: the problems of the pods, each with the pods that have it, and what their logs name."""
+    by_problem: dict[str, list[str]] = {}
     for pod in pods:
-        by_reason.setdefault(trouble(cluster, pod) or "is not ready", []).append(pod.name)
-    told = [f"{', '.join(names)}: {reason}" for reason, names in sorted(by_reason.items(), key=lambda pair: pair[1])]
-    log = cluster_dns.logged(cluster)
-    return "; ".join(told or ["no pod is there"]) + (f"; in the logs: {'; '.join(log)}" if log else "")
+        problem = problem_of(cluster, pod)
+        by_problem.setdefault(problem.text if problem else "is not ready", []).append(pod.name)
+    found = [f"{joined(names)}: {text}" for text, names in sorted(by_problem.items(), key=lambda pair: pair[1])]
+    log = cluster_dns.logged_problems(cluster)
+    return "; ".join(found or ["there is no pod"]) + (f". Their logs name: {'; '.join(log)}" if log else "")
 
 
-def mend(cluster: Cluster, pods: Iterable[Pod]) -> str:
-    """Say what to do about it: about the first that is known for sure, else where to look."""
-    troubles = [trouble(cluster, pod) for pod in pods]
-    if any(text.startswith("can't be scheduled") for text in troubles):
-        return SCHEDULE
-    if any(text.startswith("can't have its image") for text in troubles):
-        return IMAGE
+def fix(cluster: Cluster, pods: Iterable[Pod]) -> str:
+    """Return what to do so that the pods get ready."""
+    kinds = {problem.kind for pod in pods if (problem := problem_of(cluster, pod))}
+    known = next((kind for kind in (Problem.SCHEDULING, Problem.IMAGE) if kind in kinds), None)
+    if known:
+        return FIXES[known]
     if resources := forbidden(cluster):
         return (
-            f"Let the ClusterRole of the DNS pods' service account list and watch {', '.join(resources)}: CoreDNS is ready only "
-            "when it has read them."
+            f"Allow the service account of the DNS pods to list and watch {joined(resources)} (in its ClusterRole): CoreDNS is "
+            "not ready before it has read them."
         )
-    return LOOK
+    return FIXES[Problem.OTHER]
 
 
 def forbidden(cluster: Cluster) -> list[str]:
-    """Return what the API server does not let CoreDNS list, as its logs tell: "resource.group"."""
+    """Return the resources that CoreDNS may not list, as its logs say: "resource.group"."""
     causes = (cause for log in cluster_dns.logs(cluster).values() for cause in log.causes)
     return sorted({cause.detail for cause in causes if cause.name == "not permitted to list"})
 
 
 def commands(cluster: Cluster, pods: list[Pod]) -> Iterator[str]:
-    """Yield the command templates that show more: no log of pods that never ran. They need ``selector``."""
+    """Yield command templates that show more; no logs of pods that never ran. They need ``selector``."""
     yield "kubectl -n {namespace} get pods -o wide -l {selector}"
     if not all(map(has_run, pods)) or not pods:
         yield "kubectl -n {namespace} describe pods -l {selector}"
     if any(map(has_run, pods)):
-        yield "kubectl -n {namespace} logs --tail=20 -l {selector}"
+        yield "kubectl -n {namespace} logs --tail=20 --prefix -l {selector}"
     if forbidden(cluster):
         yield "kubectl get clusterrolebindings -o wide"
 
 
 def nodes(cluster: Cluster, pods: list[Pod]) -> list[str]:
-    """Return the nodes that it is about: the pods', or those whose missing network keeps pods from being scheduled."""
+    """Return the nodes of the pods; if they can't be scheduled because nodes have no network, those nodes."""
     on = sorted({pod.spec.node_name for pod in pods if pod.spec.node_name})
     wait = [condition.message for pod in pods if (condition := pod.condition("PodScheduled")) and condition.status == "False"]
     if on or not wait or not all(any(taint in text for taint in NETWORK_TAINTS) for text in wait):
         return on
-    there = cluster.all(NODE) if cluster.readable(NODE) else ()
-    return sorted(node.name for node in there if _without_network(node))
+    all_nodes = cluster.all(NODE) if cluster.readable(NODE) else ()
+    return sorted(node.name for node in all_nodes if _without_network(node))
 
 
 def _without_network(node: Node) -> bool:
-    """Whether a node is tainted for want of a network, or about to be."""
+    """Whether a node has a taint because its network is not ready, or is about to get one."""
     conditions = {condition.type: condition.status for condition in node.status.conditions}
     tainted = any(taint.key in NETWORK_TAINTS for taint in node.spec.taints)
     return tainted or conditions.get("Ready") == "False" or conditions.get("NetworkUnavailable") == "True"

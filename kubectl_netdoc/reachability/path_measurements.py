@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from ipaddress import ip_address, ip_network
 
-from kubectl_netdoc.components import cluster_dns
 from kubectl_netdoc.core.facts import Facts, Vantage
 from kubectl_netdoc.measurements.base import Address, Outcome, Peer
 from kubectl_netdoc.measurements.connect import Connect, ConnectReply, EchoReply
@@ -13,7 +12,7 @@ from kubectl_netdoc.measurements.dns import ResolvConf, ResolvConfReply
 from kubectl_netdoc.measurements.path import PathMtu, PathMtuReply
 from kubectl_netdoc.policy import ports
 from kubectl_netdoc.policy.verdict import End
-from kubectl_netdoc.probes import node_pairs, own_policies, service_targets
+from kubectl_netdoc.probes import dns_lookups, node_pairs, own_policies, service_targets
 from kubectl_netdoc.reachability.connection_path import ConnectionPath, Leg
 from kubectl_netdoc.reachability.explanation import family
 from kubectl_netdoc.records.kinds import ENDPOINT_SLICE, NODE, SERVICE
@@ -22,7 +21,7 @@ MOST_PORTS = 3
 """Ports of an endpoint whose connects are looked at."""
 
 
-def _answered(tally: cluster_dns.Tally) -> bool | None:
+def _answered(tally: dns_lookups.Tally) -> bool | None:
     """Whether one of some lookups was answered, and not with an error; None where there were none."""
     return any(s.outcome is Outcome.OK and s.rcode in ("", "NOERROR") for s in tally.samples) if tally.sent else None
 
@@ -48,17 +47,17 @@ class PathMeasurements:
         A name outside can't be resolved either where the cluster's own names can't; that those can be says nothing about it.
         """
         outside = self.path.destination.outside
-        own_name = _answered(cluster_dns.Tally([self.facts.reply(cluster_dns.lookup(self.path.cluster, node))]))
+        own_name = _answered(dns_lookups.Tally([self.facts.reply(dns_lookups.lookup(self.path.cluster, node))]))
         if not outside:
             return own_name
-        asked = _answered(cluster_dns.Tally([self.facts.reply(cluster_dns.outside(node, outside))]))
+        asked = _answered(dns_lookups.Tally([self.facts.reply(dns_lookups.outside(node, outside))]))
         return False if own_name is False and asked is None else asked
 
     def lookups_in_words(self, node: str) -> str:
         """Return the result of lookups on a node in words; "" where there were none."""
         outside, cluster = self.path.destination.outside, self.path.cluster
-        lookups = [cluster_dns.outside(node, outside)] if outside else []
-        told = [cluster_dns.Tally([self.facts.reply(each)]) for each in (*lookups, cluster_dns.lookup(cluster, node))]
+        lookups = [dns_lookups.outside(node, outside)] if outside else []
+        told = [dns_lookups.Tally([self.facts.reply(each)]) for each in (*lookups, dns_lookups.lookup(cluster, node))]
         tally = next((each for each in told if each.sent), None)
         if tally is None:
             return ""

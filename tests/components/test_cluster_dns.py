@@ -12,7 +12,7 @@ KUBEADM = {"dns_space": "kube-system", "dns_service": "kube-dns", "dns_pods": "k
 def test_openshift_has_its_own_names() -> None:
     selector = {"dns.operator.openshift.io/daemonset-dns": "default"}
     service = make_service("dns-default", "openshift-dns", selector=selector, ports=[(53, "dns")], protocols=["UDP", "TCP"])
-    assert cluster_dns.where(make_cluster(service, make_corefile(".:53 {}", "dns-default", "openshift-dns"))) == {
+    assert cluster_dns.names(make_cluster(service, make_corefile(".:53 {}", "dns-default", "openshift-dns"))) == {
         "dns_space": "openshift-dns",
         "dns_service": "dns-default",
         "dns_pods": "dns.operator.openshift.io/daemonset-dns=default",
@@ -21,4 +21,4 @@ def test_openshift_has_its_own_names() -> None:
 
 
 def test_what_is_not_seen_is_as_kubeadm_has_it() -> None:
-    assert cluster_dns.where(make_cluster()) == KUBEADM
+    assert cluster_dns.names(make_cluster()) == KUBEADM

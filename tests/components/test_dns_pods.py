@@ -50,7 +50,7 @@ def test_what_keeps_a_server_from_its_start_is_told() -> None:
         convert(POD, {"metadata": {"name": "p", "namespace": "s"}, "spec": {"nodeName": "n1"}, "status": {"phase": "Pending"}}),
     )
     event = make_event("Pod", "p", "s", "FailedMount", "configmap coredns not found")
-    assert "configmap coredns not found" in dns_pods.trouble(make_cluster(pod, event), pod[1])
+    assert "configmap coredns not found" in str(dns_pods.problem_of(make_cluster(pod, event), pod[1]))
 
 
 def test_it_is_about_the_nodes_whose_network_is_missed() -> None:

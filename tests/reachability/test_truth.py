@@ -13,7 +13,6 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from kubectl_netdoc.components import cluster_dns
 from kubectl_netdoc.core.check import Check
 from kubectl_netdoc.core.cluster import Cluster, KindUnavailable, Listing
 from kubectl_netdoc.core.facts import Facts
@@ -25,7 +24,7 @@ from kubectl_netdoc.measurements.connect import Connect, ConnectReply
 from kubectl_netdoc.measurements.dns import DnsReply
 from kubectl_netdoc.policy import ports
 from kubectl_netdoc.policy.engine import Engine
-from kubectl_netdoc.probes import own_policies
+from kubectl_netdoc.probes import dns_lookups, own_policies
 from kubectl_netdoc.reachability.explain import why
 from kubectl_netdoc.reachability.explanation import Explanation, Question, family
 from kubectl_netdoc.reachability.named_end import NoSuchEnd, find
@@ -89,7 +88,7 @@ def failed(story: Explanation, facts: Facts, engine: Engine) -> Iterator[str]:
 
 def deaf(story: Explanation, facts: Facts) -> bool:
     """Whether names were asked for on the source's node and none was answered."""
-    reply = facts.reply(cluster_dns.lookup(facts.cluster, node(story)))
+    reply = facts.reply(dns_lookups.lookup(facts.cluster, node(story)))
     asks = bool(story.question.destination.by_name) and any(hop.name == "name" and "may ask" in hop.text for hop in story.hops)
     return asks and isinstance(reply, DnsReply) and not any(sample.outcome is Outcome.OK for sample in reply.samples)
 

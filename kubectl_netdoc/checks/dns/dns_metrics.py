@@ -49,7 +49,8 @@ from kubectl_netdoc.api import (
     Unseen,
 )
 from kubectl_netdoc.components import cluster_dns
-from kubectl_netdoc.components.cluster_dns import Server
+from kubectl_netdoc.probes import dns_lookups
+from kubectl_netdoc.probes.dns_lookups import DnsServer
 
 METRICS_PORT = 9153
 """Where CoreDNS serves its metrics (plugin prometheus; kubeadm's Corefile says so too)."""
@@ -105,12 +106,12 @@ MEASURED = Code(
 
 def plan(cluster: Cluster) -> Iterator[HttpGet]:
     """Read each server's metrics once."""
-    for server in cluster_dns.servers(cluster):
-        for node in cluster_dns.witnesses(cluster, server)[:1]:
+    for server in dns_lookups.servers(cluster):
+        for node in dns_lookups.observers(cluster, server)[:1]:
             yield _metrics(node, server)
 
 
-def _metrics(node: str, server: Server) -> HttpGet:
+def _metrics(node: str, server: DnsServer) -> HttpGet:
     return HttpGet(node, Address(server.address.ip, METRICS_PORT), "/metrics", (*REQUESTS, *SECONDS, *UNHEALTHY, *OTHERS))
 
 
@@ -121,12 +122,12 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     dns = cluster_dns.service(facts.cluster)
     if dns is None:
         raise Skip(f"there is no DNS Service in {facts.cluster.scope}: cluster DNS may be outside the cluster", moot=True)
-    if not cluster_dns.servers(facts.cluster) and facts.cluster.readable(ENDPOINT_SLICE):
+    if not dns_lookups.servers(facts.cluster) and facts.cluster.readable(ENDPOINT_SLICE):
         raise Skip("no DNS server is ready: see dns_config")
-    pages: dict[Server, Metrics] = {}
+    pages: dict[DnsServer, Metrics] = {}
     silent: list[tuple[str, bool, str]] = []
-    for server in cluster_dns.servers(facts.cluster):
-        for node in cluster_dns.witnesses(facts.cluster, server)[:1]:
+    for server in dns_lookups.servers(facts.cluster):
+        for node in dns_lookups.observers(facts.cluster, server)[:1]:
             reply = facts.reply(_metrics(node, server))
             if isinstance(reply, HttpReply) and reply.status == 200 and reply.lines:
                 pages[server] = Metrics(reply.lines)
@@ -150,9 +151,9 @@ def _why(reply: object) -> str:
     return reply.reason if isinstance(reply, Lost) else "not measured"
 
 
-def _loops(cluster: Cluster, dns: Service, pages: dict[Server, Metrics]) -> Iterator[Finding]:
+def _loops(cluster: Cluster, dns: Service, pages: dict[DnsServer, Metrics]) -> Iterator[Finding]:
     """Forwards to a server's own address."""
-    own = {server.address.ip: f"DNS pod {server.subject.name} itself" for server in cluster_dns.servers(cluster)}
+    own = {server.address.ip: f"DNS pod {server.subject.name} itself" for server in dns_lookups.servers(cluster)}
     own |= dict.fromkeys((dns.spec.cluster_ip, *dns.spec.cluster_ips), f"the ClusterIP of {dns.namespace}/{dns.name} itself")
     counted: dict[str, dict[str, float]] = {}
     for server, metrics in pages.items():

@@ -50,6 +50,7 @@ from kubectl_netdoc.api import (
     Unseen,
 )
 from kubectl_netdoc.components import cluster_dns
+from kubectl_netdoc.probes import dns_lookups
 from kubectl_netdoc.probes import own_policies as policies
 
 SAMPLES, EVERY = 5, 0.2
@@ -70,8 +71,8 @@ LARGE_LOST = Code(
     risk=Risk.SAFE,
     title="Large DNS answers over UDP get lost",
     message="From {nodes}, {lost} of {sent} answers of {size} bytes over UDP (EDNS) get lost, and none of {small} small ones",
-    fix="Find what drops UDP from port 53 by its size between {nodes} and the DNS pods: a firewall rule, an MTU. "
-    "Resolvers wait 5 s before they ask again with less.",
+    fix="Find what drops UDP from port 53 by its size between {nodes} and the DNS pods: a firewall rule, an MTU. Resolvers wait "
+    "5 s before they ask again with less.",
     commands=("kubectl netdoc check pod_network", "kubectl -n {dns_space} get pods -o wide -l {dns_pods}"),
     rows=("D8", "M1"),
 )
@@ -80,8 +81,8 @@ NO_WAY = Code(
     severity=Severity.WARN,
     risk=Risk.POLICY,
     title="Cut DNS answers can't be had over TCP",
-    message="From {nodes}, a large answer of {server} comes cut (TC bit), and asking again over TCP, as resolvers do, "
-    "ends in {outcomes}",
+    message="From {nodes}, a large answer of {server} comes cut (TC bit), and asking again over TCP, as resolvers do, ends in "
+    "{outcomes}",
     fix="Open TCP 53 to the DNS pods wherever UDP 53 is open: Service, NetworkPolicies, firewalls.",
     commands=("kubectl -n {dns_space} get service {dns_service} -o yaml", "kubectl netdoc check dns_servers policy_coverage"),
     rows=("D8",),
@@ -91,7 +92,7 @@ NO_WAY = Code(
 def plan(cluster: Cluster) -> Iterator[Request]:
     """Ask from each vantage for the large answer in its three ways; the small one is dns_latency's."""
     for node in cluster.vantages:
-        yield cluster_dns.lookup(cluster, node)
+        yield dns_lookups.lookup(cluster, node)
         yield _large(cluster, node)
         yield _large(cluster, node, edns=EDNS)
         yield _large(cluster, node, protocol="TCP")
@@ -131,7 +132,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
                 yield item
             else:
                 seen[item[0]].append((vantage.node, item[1]))
-    place = cluster_dns.where(facts.cluster)
+    place = cluster_dns.names(facts.cluster)
     everywhere = sum(vantage.running for vantage in facts.vantages)
     for code, places in seen.items():
         if len(places) == everywhere > 1:
@@ -142,7 +143,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
 
 
 def _judge(facts: Facts, node: str) -> Iterator[tuple[Code, dict[str, object]] | Unseen]:
-    small, plain = _Tally(facts, cluster_dns.lookup(facts.cluster, node)), _Tally(facts, _large(facts.cluster, node))
+    small, plain = _Tally(facts, dns_lookups.lookup(facts.cluster, node)), _Tally(facts, _large(facts.cluster, node))
     edns = _Tally(facts, _large(facts.cluster, node, edns=EDNS))
     tcp = _Tally(facts, _large(facts.cluster, node, protocol="TCP"))
     what = f"large answers on node {node}"

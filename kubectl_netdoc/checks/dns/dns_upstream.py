@@ -51,8 +51,9 @@ from kubectl_netdoc.api import (
     percentile,
 )
 from kubectl_netdoc.components import cluster_dns
-from kubectl_netdoc.components.cluster_dns import Server, Tally
+from kubectl_netdoc.probes import dns_lookups
 from kubectl_netdoc.probes import own_policies as policies
+from kubectl_netdoc.probes.dns_lookups import DnsServer, Tally
 
 MOST_NAMES = 5
 """Names that are asked for at most: the load on somebody else's server stays some 100 lookups."""
@@ -74,8 +75,8 @@ BROKEN = Code(
     severity=Severity.FAIL,
     risk=Risk.SAFE,
     title="Names outside the cluster do not resolve",
-    message="From {nodes}, {names} gets {failures} from {server} after up to {max_ms} ms, while the cluster's own names resolve; "
-    "directly {failing} of {servers} DNS pods fail; in their logs: {log}",
+    message="From {nodes}, {names} gets {failures} from {server} after up to {max_ms} ms, while the cluster's own names "
+    "resolve; directly {failing} of {servers} DNS pods fail; in their logs: {log}",
     fix="The servers are well, whom they forward to is not: see whom (the Corefile's 'forward', or their nodes' resolv.conf), "
     "and whether the servers' nodes reach that (UDP and TCP 53; on AWS at most 1024 packets a second and interface).",
     commands=(
@@ -143,17 +144,17 @@ def plan(cluster: Cluster) -> Iterator[DnsLookup]:
     """Ask for each name from a few vantages, and each server once; without waiting, as a failing upstream takes its time."""
     for name in _names(cluster)[:MOST_NAMES]:
         for node in _nodes(cluster):
-            yield from (cluster_dns.lookup(cluster, node), _ask(node, name), _ask(node, name, "AAAA", samples=2))
-        for server in cluster_dns.servers(cluster):
-            yield from (_ask(node, name, server=server) for node in cluster_dns.witnesses(cluster, server)[:1])
+            yield from (dns_lookups.lookup(cluster, node), _ask(node, name), _ask(node, name, "AAAA", samples=2))
+        for server in dns_lookups.servers(cluster):
+            yield from (_ask(node, name, server=server) for node in dns_lookups.observers(cluster, server)[:1])
 
 
 def _nodes(cluster: Cluster) -> tuple[str, ...]:
-    return cluster.vantages[: cluster_dns.WITNESSES]
+    return cluster.vantages[: dns_lookups.OBSERVERS]
 
 
-def _ask(node: str, name: str, rtype: str = "A", samples: int = 5, server: Server | None = None) -> DnsLookup:
-    return cluster_dns.outside(node, name, rtype, samples, server.address if server else None)
+def _ask(node: str, name: str, rtype: str = "A", samples: int = 5, server: DnsServer | None = None) -> DnsLookup:
+    return dns_lookups.outside(node, name, rtype, samples, server.address if server else None)
 
 
 def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
@@ -167,7 +168,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
         yield Unseen(", ".join(names[MOST_NAMES:]), f"at most {MOST_NAMES} names are asked for")
     nodes: list[str] = []
     for node in _nodes(facts.cluster):
-        reply = facts.reply(cluster_dns.lookup(facts.cluster, node))
+        reply = facts.reply(dns_lookups.lookup(facts.cluster, node))
         if Tally([reply]).times:
             nodes.append(node)
         else:
@@ -192,7 +193,7 @@ class _Seen:
         self.lost = sorted({reply.reason for reply in replies.values() if isinstance(reply, Lost)})
         self.through, self.aaaa = Tally(replies.values()), Tally(second)
         self.bad = [node for node, reply in replies.items() if _fails(Tally([reply]))]
-        asked = [(server, node) for server in cluster_dns.servers(cluster) for node in cluster_dns.witnesses(cluster, server)[:1]]
+        asked = [(server, node) for server in dns_lookups.servers(cluster) for node in dns_lookups.observers(cluster, server)[:1]]
         both = [(server, Tally([facts.reply(_ask(node, name, server=server))])) for server, node in asked]
         self.direct = {server: tally for server, tally in both if tally.sent}
         self.failing = [server for server, tally in self.direct.items() if _fails(tally)]
@@ -222,10 +223,10 @@ def _judge(facts: Facts, nodes: list[str], seen: list[_Seen]) -> Iterator[Findin
     good = [name for name in seen if name not in broken]
     slow = [name for name in good if name.slow_places >= SLOW_LEAST]
     if slow:
-        own = Tally(facts.reply(cluster_dns.lookup(facts.cluster, node)) for node in nodes)
+        own = Tally(facts.reply(dns_lookups.lookup(facts.cluster, node)) for node in nodes)
         worst = Tally(reply for name in slow for reply in (*name.through.replies, *_replies(name)))
         numbers = {**worst.evidence(), "own_ms": round(percentile(own.times, 95), 1), "names": [name.name for name in slow]}
-        numbers |= cluster_dns.where(facts.cluster)
+        numbers |= cluster_dns.names(facts.cluster)
         yield SLOW.on(subject, numbers, nodes=nodes)
     for name in good:
         about = Subject("Name", name.name)
@@ -249,12 +250,12 @@ def _broken(facts: Facts, subject: Subject, broken: list[_Seen]) -> Iterator[Fin
     servers = {server.subject.name for name in broken for server in name.direct}
     failing = {server.subject.name for name in broken for server in name.failing}
     readable = facts.cluster.readable(DNS_LOG)
-    log = cluster_dns.logged(facts.cluster, LOGGED) or ["nothing about it" if readable else "they can't be read"]
+    log = cluster_dns.logged_problems(facts.cluster, LOGGED) or ["nothing about it" if readable else "they can't be read"]
     times = Tally(reply for name in broken for reply in (*name.through.replies, *_replies(name)))
     yield BROKEN.on(
         subject,
         {
-            **cluster_dns.where(facts.cluster),
+            **cluster_dns.names(facts.cluster),
             **times.evidence(),
             "max_ms": round(max((sample.ms for sample in times.samples), default=0.0), 1),
         },

@@ -71,8 +71,8 @@ PORTS = Code(
     severity=Severity.INFO,
     risk=Risk.SAFE,
     title="Ports of an ExternalName",
-    message="Service {namespace}/{name} is an alias of {target} and has ports {ports}: DNS maps no port, clients get to "
-    "the port that they ask for",
+    message="Service {namespace}/{name} is an alias of {target} and has ports {ports}: DNS maps no port, clients get to the "
+    "port that they ask for",
     fix="Nothing, if the ports are the same on both sides or only an ingress controller or a mesh reads them; else use the "
     "target's port.",
     commands=("kubectl -n {namespace} get service {name} -o yaml",),
@@ -163,7 +163,7 @@ def _judge(facts: Facts, service: Service) -> Iterator[Finding | Unseen]:
             reasons.add(target)
     if missing and not exists:
         answer = sorted(set(missing.values()))
-        place = cluster_dns.where(facts.cluster)
+        place = cluster_dns.names(facts.cluster)
         yield NOT_THERE.on(_subject(service), place, target=_target(service), answer=answer, nodes=sorted(missing))
     elif reasons and not exists:
         yield Unseen(what, f"no answer to be used ({', '.join(sorted(reasons))}): no way out of the cluster, or no upstream")

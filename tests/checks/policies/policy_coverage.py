@@ -18,10 +18,9 @@ from kubectl_netdoc.api import (
     Request,
     Unavailable,
 )
-from kubectl_netdoc.components import cluster_dns
 from kubectl_netdoc.core.facts import Measured
 from kubectl_netdoc.measurements.canary import CanaryReply, CanaryTrial
-from kubectl_netdoc.probes import own_policies
+from kubectl_netdoc.probes import dns_lookups, own_policies
 from kubectl_netdoc.records.base import convert
 from kubectl_netdoc.records.cni import NETWORK_AGENT
 from kubectl_netdoc.records.kinds import (
@@ -105,7 +104,7 @@ def _asked(name: str, nameserver: str, *codes: str, policy: str = EGRESS % (TO_D
     objects = (*PODS, *DNS, DENY, INSIDE, NODE_LOCAL, make_node())
     cluster = make_cluster(*objects, make_policy(policy), vantages=("n1",))
     replies: dict[Request, Reply] = {
-        cluster_dns.lookup(cluster, "n1"): DnsReply(nameserver, (DnsSample(Outcome.OK, 1.0, "NOERROR", 1),))
+        dns_lookups.lookup(cluster, "n1"): DnsReply(nameserver, (DnsSample(Outcome.OK, 1.0, "NOERROR", 1),))
     }
     return Case(name, cluster, frozenset((code, "NetworkPolicy shop/policy") for code in codes), Measured(replies))
 
@@ -357,7 +356,7 @@ CASES = [
         "DNS answers all the same",
         ANSWERED,
         WOULD,
-        Measured({cluster_dns.lookup(ANSWERED, "n1"): DnsReply("10.96.0.10", (DnsSample(Outcome.OK, 1.0, "NOERROR", 1),))}),
+        Measured({dns_lookups.lookup(ANSWERED, "n1"): DnsReply("10.96.0.10", (DnsSample(Outcome.OK, 1.0, "NOERROR", 1),))}),
     ),
     Case(
         "netdoc's own policy was not enforced",

@@ -13,7 +13,6 @@ from kubectl_netdoc.api import (
     Code,
     DnsLookup,
     DnsReply,
-    Explains,
     Facts,
     Finding,
     Outcome,
@@ -25,18 +24,14 @@ from kubectl_netdoc.api import (
     ip_families,
 )
 from kubectl_netdoc.checks.policies.policy_coverage.common import first_few, policy_subject
-from kubectl_netdoc.components import cluster_dns
+from kubectl_netdoc.components.cluster_dns import LOOKUPS_FAIL
 from kubectl_netdoc.policy import dns_access, enforcers, fixes
 from kubectl_netdoc.policy.coverage import Coverage
 from kubectl_netdoc.policy.dns_access import CutOff, DnsBlocked, Servers
 from kubectl_netdoc.policy.engine import Engine
 from kubectl_netdoc.policy.rules import Direction, PolicyRef
 from kubectl_netdoc.policy.workloads import WorkloadRef
-from kubectl_netdoc.probes import own_policies
-
-LOOKUPS = Explains(
-    ("DNL001", "DNL002", "DNL003", "DNL004", "DNL005", "DNL006", "DNL007", "DNL008", "DNL009", "DNL011", "DSV001"), "cluster"
-)
+from kubectl_netdoc.probes import dns_lookups, own_policies
 
 FORGETS_DNS = Code(
     id="POL001",
@@ -77,7 +72,7 @@ CUT_OFF = Code(
     fix="{mend}",
     commands=("kubectl netdoc policy coverage",),
     rows=("D4",),
-    explains=(LOOKUPS,),
+    explains=(LOOKUPS_FAIL,),
 )
 SOME_CUT_OFF = Code(
     id="POL005",
@@ -105,7 +100,7 @@ WOULD_CUT_OFF = Code(
 def plan(cluster: Cluster) -> Iterator[DnsLookup]:
     """Make a lookup, as dns_latency does: its reply tells which nameserver pods use."""
     if cluster.vantages and cluster.readable(NETWORK_POLICY) and cluster.all(NETWORK_POLICY):
-        yield cluster_dns.lookup(cluster, cluster.vantages[0])
+        yield dns_lookups.lookup(cluster, cluster.vantages[0])
 
 
 def _node_local(facts: Facts) -> str:
@@ -209,7 +204,7 @@ def _idle(facts: Facts, engine: Engine, dns: Servers, direction: Direction) -> s
     cluster = facts.cluster
     if enforcers.idle(cluster):
         return "the pod network enforces no policy"
-    answered = [node for node in cluster.vantages if _answered(facts.reply(cluster_dns.lookup(cluster, node)))]
+    answered = [node for node in cluster.vantages if _answered(facts.reply(dns_lookups.lookup(cluster, node)))]
     if answered:
         return f"cluster DNS still answers netdoc's own pod on {', '.join(answered)}"
     on = {end.node for end in dns.ends} if direction is Direction.INGRESS else set(cluster.vantages)

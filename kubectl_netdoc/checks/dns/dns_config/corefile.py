@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The Corefile: whether CoreDNS accepts it, serves the cluster's names, and forwards other names to another server."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator
+
+from msgspec import Struct
+
+from kubectl_netdoc.api import (
+    DNS_LOG,
+    ENDPOINT_SLICE,
+    POD,
+    Cluster,
+    Code,
+    Corefile,
+    CorefileMap,
+    Explains,
+    Finding,
+    Risk,
+    Service,
+    Severity,
+    Subject,
+    zone_and_port,
+)
+from kubectl_netdoc.checks.dns.dns_config.logs import causes
+from kubectl_netdoc.components import cluster_dns
+from kubectl_netdoc.components.cluster_dns import DEFAULT_FORWARD, LOOKUPS_FAIL, PORT
+
+NO_RESOLVERS = frozenset(
+    {
+        *("root", "metadata", "geoip", "cancel", "tls", "timeouts", "multisocket", "reload", "nsid", "bufsize", "bind", "debug"),
+        *("trace", "ready", "health", "pprof", "prometheus", "errors", "log", "dnstap", "local", "dns64", "acl", "any", "chaos"),
+        *("loadbalance", "tsig", "cache", "rewrite", "header", "dnssec", "autopath", "minimal", "transfer", "k8s_external"),
+        *("kubernetes", "loop", "whoami", "on", "sign", "view"),
+    }
+)
+"""CoreDNS's plugins that resolve no name outside the cluster (plugin.cfg); any other plugin may."""
+
+EDIT = "kubectl -n {namespace} edit configmap {name}"
+
+FORWARDS_TO_ITSELF = Code(
+    id="DNC003",
+    severity=Severity.FAIL,
+    risk=Risk.RESTARTS,
+    title="The Corefile forwards to cluster DNS itself",
+    message="The Corefile in ConfigMap {namespace}/{name} forwards {zone} to {target}, which is {itself}: these lookups loop "
+    "and fail",
+    fix=f"Change the Corefile so that it forwards to resolvers outside the cluster (kubeadm's default: '{DEFAULT_FORWARD}'), "
+    f"then restart the DNS servers.{{kept}}",
+    commands=(EDIT, "kubectl -n {namespace} rollout restart {workload}"),
+    rows=("D3", "D10"),
+    explains=(Explains(("DNC002", "DNC008", "DNC011", "DNM001", "DNU001", "DNU003"), "cluster"),),
+)
+NO_KUBERNETES = Code(
+    id="DNC004",
+    severity=Severity.FAIL,
+    risk=Risk.SAFE,
+    title="The Corefile lacks the plugin kubernetes",
+    message="No server block of the Corefile in ConfigMap {namespace}/{name} has the plugin kubernetes: names of Services do "
+    "not resolve",
+    fix="Add the plugin kubernetes again (kubeadm's line: 'kubernetes cluster.local in-addr.arpa ip6.arpa').{kept}",
+    commands=(EDIT,),
+    rows=("D10",),
+    explains=(LOOKUPS_FAIL, Explains(("DSE001", "DSE002"), "cluster")),
+)
+NO_UPSTREAM = Code(
+    id="DNC005",
+    severity=Severity.WARN,
+    risk=Risk.SAFE,
+    title="The Corefile has no upstream resolver",
+    message="No plugin in the Corefile in ConfigMap {namespace}/{name} resolves names outside the cluster: all lookups of such "
+    "names fail",
+    fix=f"If pods should resolve names outside the cluster, add '{DEFAULT_FORWARD}' to the server block '.'.{{kept}}",
+    commands=(EDIT,),
+    rows=("D10",),
+    explains=(Explains(("DNU001",), "cluster"),),
+)
+UNREADABLE = Code(
+    id="DNC006",
+    severity=Severity.FAIL,
+    risk=Risk.SAFE,
+    title="CoreDNS rejects the Corefile",
+    message="CoreDNS rejects the Corefile in ConfigMap {namespace}/{name}: {problem}. DNS servers that restart will not start",
+    fix="Correct the Corefile. Servers that are running keep the last version that they could read.{kept}",
+    commands=(EDIT,),
+    rows=("D10",),
+    explains=(Explains(("DNC002", "DNC008"), "cluster"),),
+)
+
+
+def analyse(cluster: Cluster, config: CorefileMap, dns: Service | None) -> Iterator[Finding]:
+    """Judge one Corefile as written; of NodeLocal DNSCache's only whether it can be parsed."""
+    subject, corefile, kept = Subject.of("ConfigMap", config), config.corefile, _overwritten_by(config)
+    if corefile.problem:
+        yield UNREADABLE.on(subject, try_=_edit(config), problem=corefile.problem, kept=kept)
+    if corefile.problem or cluster_dns.of_node_cache(config):
+        return
+    yield from _loops(cluster, config, dns)
+    plugins = {plugin.name for server in corefile.servers for plugin in server.plugins}
+    if not plugins & {"kubernetes", "import"} and not corefile.imports:
+        yield NO_KUBERNETES.on(subject, try_=_edit(config), plugins=sorted(plugins), kept=kept)
+    if plugins <= NO_RESOLVERS and not corefile.imports:
+        yield NO_UPSTREAM.on(subject, try_=_edit(config), plugins=sorted(plugins), kept=kept)
+
+
+def rejected_in_log(cluster: Cluster, config: CorefileMap, dns: Service) -> Iterator[Finding]:
+    """Report a Corefile that can be parsed and that CoreDNS rejects: an unknown plugin, an argument that a plugin rejects.
+
+    Only servers that are not ready count: what a running one logged may be about a Corefile that has been corrected since.
+    """
+    readable = cluster.readable(DNS_LOG) and cluster.readable(POD) and not config.corefile.problem
+    logs = cluster_dns.logs(cluster) if readable else {}
+    stopped = [pod for pod in cluster_dns.pods(cluster, dns) if not pod.ready] if logs else []
+    for pod in stopped:
+        for cause in causes(logs, pod, "Corefile refused"):
+            names = {"problem": f"{cause.detail} (log of DNS pod {pod.name})", "kept": _overwritten_by(config)}
+            yield UNREADABLE.on(Subject.of("ConfigMap", config), names, try_=_edit(config), objects=(Subject.of("Pod", pod),))
+            return
+
+
+def _overwritten_by(config: CorefileMap) -> str:
+    """Return a further sentence of the fix if something would undo an edit of the ConfigMap; else ""."""
+    labels = config.metadata.labels
+    if config.namespace == "openshift-dns":
+        return " The DNS operator writes this ConfigMap: change dns.operator/default instead."
+    if labels.get("addonmanager.kubernetes.io/mode") == "Reconcile":
+        return (
+            " The addon manager writes this ConfigMap and undoes edits: change what it leaves to you (AKS: ConfigMap "
+            "coredns-custom)."
+        )
+    if labels.get("app.kubernetes.io/managed-by") == "Helm":
+        return " Helm wrote this ConfigMap: change the chart's values as well (RKE2, k3s: a HelmChartConfig), or it comes back."
+    return ""
+
+
+def _edit(config: CorefileMap, *then: str) -> tuple[str, ...]:
+    """Return the command that changes the Corefile, and those that follow it."""
+    operator = config.namespace == "openshift-dns"
+    return ("kubectl edit dns.operator/default",) if operator else (EDIT, *then)
+
+
+class _Itself(Struct, frozen=True):
+    """What an address or a name of cluster DNS belongs to, and its object."""
+
+    text: str
+    subject: Subject | None = None
+
+
+def _loops(cluster: Cluster, config: CorefileMap, dns: Service | None) -> Iterator[Finding]:
+    """Report each forward to cluster DNS itself."""
+    owner = cluster_dns.workload(cluster, dns) if dns else None
+    workload = f"{owner[0].name.lower()}/{owner[1].name}" if owner else "deployment/coredns"
+    objects = [Subject.of(owner[0].name, owner[1])] if owner else []
+    commands = _edit(config, *FORWARDS_TO_ITSELF.commands[1:])
+    for zone, target, itself in _forwards_to_itself(config.corefile, _own_addresses(cluster, dns) if dns else {}):
+        names = {"zone": zone, "target": target, "itself": itself.text, "workload": workload, "kept": _overwritten_by(config)}
+        about = [*objects, *([itself.subject] if itself.subject else [])]
+        yield FORWARDS_TO_ITSELF.on(Subject.of("ConfigMap", config), names, try_=commands, objects=about)
+
+
+def _own_addresses(cluster: Cluster, dns: Service) -> dict[str, _Itself]:
+    """Return the addresses and names of the servers and of the DNS Service."""
+    servers = cluster_dns.endpoints(cluster, dns) if cluster.readable(ENDPOINT_SLICE) else []
+    own = {address.ip: _Itself(f"DNS pod {name}", Subject("Pod", name, dns.namespace)) for name, address, _ in servers}
+    subject, name = Subject.of("Service", dns), f"{dns.name}.{dns.namespace}.svc"
+    own |= dict.fromkeys((dns.spec.cluster_ip, *dns.spec.cluster_ips), _Itself(f"the ClusterIP of {subject}", subject))
+    names = (name, f"{name}.{cluster_dns.domain(cluster)}")
+    return own | dict.fromkeys(names, _Itself(f"the name of {subject}", subject))
+
+
+def _forwards_to_itself(corefile: Corefile, own: dict[str, _Itself]) -> Iterator[tuple[str, str, _Itself]]:
+    """Yield (zone, target, what it is) of each forward to a server's own address and port."""
+    for server in corefile.servers:
+        ports = {zone_and_port(zone)[1] for zone in server.zones}
+        bound = [address for plugin in server.find("bind") for address in plugin.arguments]
+        for plugin in server.find("forward"):
+            zone, *targets = plugin.arguments or ("",)
+            for target in targets:
+                host, port = _host(target)
+                if host in own and port == PORT:
+                    yield zone, target, own[host]
+                elif port in ports and _loopback(host) and (not bound or host in bound):
+                    yield zone, target, _Itself("the loopback address of the DNS pod itself")
+
+
+def _loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _host(target: str) -> tuple[str, int]:
+    """Return the address or name and the port of a forward's target; "" and 0 if it is a file or over TLS."""
+    plain = target.removeprefix("dns://")
+    if "/" in plain:
+        return "", 0
+    for host, port in ((plain, str(PORT)), plain.rsplit(":", 1) if ":" in plain else (plain, str(PORT))):
+        try:
+            return str(ipaddress.ip_address(host.strip("[]"))), int(port)
+        except ValueError:
+            continue
+    name, _, port = plain.partition(":")
+    return name.rstrip("."), int(port) if port.isdecimal() else PORT
+
+
+CODES = (FORWARDS_TO_ITSELF, NO_KUBERNETES, NO_UPSTREAM, UNREADABLE)
