@@ -29,7 +29,7 @@ NO_ANSWER = Code(
     risk=Risk.RESTARTS,
     title="A node does not answer on node ports",
     message="Node {name} ({ip}) does not answer on node port {ports}: connections from {nodes_from} {outcomes}, though they "
-    "reach {name} otherwise. {answering} {answer} on it{itself}",
+    "reach {name} otherwise. The port does answer on {answering}{itself}",
     fix="Look on {name} for a host firewall that other nodes don't have. Then look at kube-proxy there (or what replaces it): "
     "its log, and --nodeport-addresses. Restart its pod only if its log shows that it is stuck.",
     commands=(
@@ -103,7 +103,6 @@ def _finding(cluster: Cluster, name: str, rows: list[MeasuredPort]) -> Finding:
         services=[row.port.target.ref for row in rows],
         outcomes=sorted({outcome for row in rows for outcome in row.into(name).values()}),
         answering=answering,
-        answer="answers" if len(answering) == 1 else "answer",
         from_itself=list(map(str, itself)) or ["not tried"],
         itself=f"; connections from a pod on {name} itself {Outcome.verbs(itself)}" if itself else "",
         nodes=[name],

@@ -46,7 +46,7 @@ NOT_LISTENING = Code(
     severity=Severity.FAIL,
     risk=Risk.RESTARTS,
     title="Nothing listens behind a Service",
-    message="Every endpoint of Service {namespace}/{name} refuses connections to port {port}; its pods declare {ports}",
+    message="Every endpoint of Service {namespace}/{name} refuses connections to port {port}; its pods declare {declared}",
     fix="Make the application listen on that port, and on all addresses (0.0.0.0 or ::), not on 127.0.0.1 only. The commands "
     "show its log and what it listens on.",
     commands=("kubectl -n {namespace} logs {first} --tail=20", "kubectl -n {namespace} exec {first} -- cat /proc/net/tcp"),
@@ -58,7 +58,7 @@ ONE_PORT = Code(
     risk=Risk.SAFE,
     title="Nothing listens on one port of a Service that otherwise works",
     message="Every endpoint of Service {namespace}/{name} refuses connections to port {port} and accepts them on another port; "
-    "its pods declare {ports}",
+    "its pods declare {declared}",
     fix="Remove the port from the Service if the application is not to serve it. Otherwise find out why the application does not "
     "listen there.",
     commands=("kubectl -n {namespace} get service {name} -o yaml", "kubectl -n {namespace} logs {first} --tail=20"),
@@ -118,8 +118,7 @@ def analyse(facts: Facts, rows: list[MeasuredPort], answering: set[tuple[str, st
         "port": first.address.port,
         "services": [each.target.ref for each in rows],
         "first": first.pod,
-        "declared": shown,
-        "ports": shown or "no port",
+        "declared": shown or ["no port"],
         "nodes": sorted({node for seen in row.direct.values() for node in seen}),
     }
     if all(each.key in answering for each in rows):

@@ -69,7 +69,7 @@ STALE = Code(
     severity=Severity.FAIL,
     risk=Risk.RESTARTS,
     title="Rules for endpoints that no longer exist",
-    message="{name} still has rules for {endpoints}, which {are} in no EndpointSlice{not_elsewhere}. Their share of the "
+    message="{name} still has rules for {endpoints}, which no EndpointSlice contains{not_elsewhere}. Their share of the "
     "connections is lost",
     fix="Restart kube-proxy on {name}, as the second command does.",
     commands=(kube_proxy.POD_LOG, kube_proxy.DELETE_POD),
@@ -115,7 +115,7 @@ def _findings(
     elif missing:
         yield from _missing(subject, names, each, missing)
     if extra:
-        yield STALE.on(subject, names, endpoints=some(sorted(extra), SHOWN), are="are" if len(extra) > 1 else "is")
+        yield STALE.on(subject, names, endpoints=some(sorted(extra), SHOWN))
 
 
 def _missing(subject: Subject, names: dict[str, Any], each: NodeRules, missing: set[str]) -> Iterator[Finding]:
