@@ -54,8 +54,11 @@ from kubectl_netdoc.probes import node_pairs
 from kubectl_netdoc.probes import own_policies as policies
 from kubectl_netdoc.probes.service_targets import proof, targets
 
-RETRIED_MS = (950.0, 1350.0)
-"""How long a connection takes whose second SYN arrives: 1 s (RFC 6298, 2.1), and what the kernel's timer and the path add."""
+RETRY_S = 1
+"""Seconds after which the second SYN is sent (RFC 6298, 2.1)."""
+
+RETRIED_MS = (1000 * RETRY_S - 50, 1000 * RETRY_S + 350)
+"""How long a connection takes whose second SYN arrives: the kernel's timer is not exact, and the path takes its time."""
 
 FAST_MS = 300.0
 """Up to this a connection took one round trip, even on a busy machine: the longest between regions of a cloud."""
@@ -76,8 +79,9 @@ PATH = Code(
     severity=Severity.WARN,
     risk=Risk.NODE,
     title="The first packet of connections gets lost between nodes",
-    message="Between {between}, {retried} of {connects} connections took {ms} ms to open: their first SYN was lost, and the "
-    "second one, sent 1 s later, arrived. {fast} connections elsewhere took {fast_ms} ms at most, and no datagrams are lost",
+    message="Between {between}, {retried} of {connects} connections took {ms} ms to open: their first SYN was lost, and the second one, "
+    f"sent {RETRY_S} s later, arrived. "
+    "{fast} connections elsewhere took {fast_ms} ms at most, and no datagrams are lost",
     fix="Look for what treats the first packet of a flow differently: a firewall's rate limit on new connections, "
     "connection tracking, or the tunnel's checksum offload (to try without it: ethtool -K flannel.1 tx-checksum-ip-generic "
     "off).",
@@ -177,7 +181,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
         return
     if len(seen) - len(retried) - len(fast) > SMEARED * len(seen):
         reason = (
-            f"{len(retried)} of {len(seen)} connections took about 1 s, many a bit less: the machine is busy, or packets get lost"
+            f"{len(retried)} of {len(seen)} connections took about {RETRY_S} s, many a bit less: a busy machine, or lost packets"
         )
         yield Unseen("first packets of connections", reason, asked=True)
         return
