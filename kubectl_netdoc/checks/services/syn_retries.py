@@ -79,7 +79,7 @@ PATH = Code(
     severity=Severity.WARN,
     risk=Risk.NODE,
     title="The first packet of connections gets lost between nodes",
-    message="Between {between}, {retried} of {connects} connections took {ms} ms to open: their first SYN was lost, and the second one, "
+    message="Between {between}, {retried} of {connects} connections took {ms} ms to open: their first SYN was lost, and the second, "
     f"sent {RETRY_S} s later, arrived. "
     "{fast} connections elsewhere took {fast_ms} ms at most, and no datagrams are lost",
     fix="Look for what treats the first packet of a flow differently: a firewall's rate limit on new connections, "
