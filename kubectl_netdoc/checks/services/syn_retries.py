@@ -79,8 +79,8 @@ PATH = Code(
     severity=Severity.WARN,
     risk=Risk.NODE,
     title="The first packet of connections gets lost between nodes",
-    message="Between {between}, {retried} of {connects} connections took {ms} ms to open: their first SYN was lost, and the second, "
-    f"sent {RETRY_S} s later, arrived. "
+    message="Between {between}, {retried} of {connects} connections took {ms} ms to open: their first SYN was lost, and the "
+    f"second, sent {RETRY_S} s later, arrived. "
     "{fast} connections elsewhere took {fast_ms} ms at most, and no datagrams are lost",
     fix="Look for what treats the first packet of a flow differently: a firewall's rate limit on new connections, "
     "connection tracking, or the tunnel's checksum offload (to try without it: ethtool -K flannel.1 tx-checksum-ip-generic "
