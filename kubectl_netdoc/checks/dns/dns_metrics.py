@@ -222,7 +222,8 @@ def _upstreams(metrics: Metrics) -> Iterator[str]:
     for to in sorted({*requests, *unhealthy}):
         failed = counted(int(unhealthy.get(to, 0)), "failed health check")
         if count := requests.get(to, 0):
-            yield f"{to} answered {counted(int(count), 'lookup')} in {1000 * seconds.get(to, 0) / count:.1f} ms on average ({failed})"
+            mean = 1000 * seconds.get(to, 0) / count
+            yield f"{to} answered {counted(int(count), 'lookup')} in {mean:.1f} ms on average ({failed})"
         elif unhealthy.get(to, 0):
             yield f"{to} never answered ({failed})"
 
