@@ -78,8 +78,8 @@ LOOPS = Code(
     severity=Severity.FAIL,
     risk=Risk.SAFE,
     title="DNS servers forward to cluster DNS itself",
-    message="Since they started, DNS pods {pods} have forwarded {requests} lookups to {target}, which is {itself}: such lookups "
-    "loop and fail",
+    message="Since they started, these DNS pods have forwarded {requests} lookups to {target}, which is {itself}: {pods}. Such "
+    "lookups loop and fail",
     fix=f"Change the Corefile so that it forwards to resolvers outside the cluster (kubeadm's default: '{DEFAULT_FORWARD}').",
     commands=("kubectl -n {namespace} get configmap {config} -o yaml", "kubectl -n {namespace} edit configmap {config}"),
     rows=("D3", "D10"),

@@ -75,8 +75,8 @@ PORTS = Code(
     severity=Severity.INFO,
     risk=Risk.SAFE,
     title="An ExternalName with ports",
-    message="Service {namespace}/{name} is an alias of {target} and has ports {ports}, which change nothing: clients connect to "
-    "the target on the port that they use",
+    message="Service {namespace}/{name} is an alias of {target} and has ports ({ports}), which DNS ignores: clients connect to "
+    "the target on the port that they choose",
     fix="Nothing to fix if the target uses the same ports, or if only an ingress controller or a mesh reads them. Otherwise "
     "make clients use the target's port.",
     commands=("kubectl -n {namespace} get service {name} -o yaml",),

@@ -17,7 +17,7 @@ BROKEN = Code(
     risk=Risk.SAFE,
     title="Names outside the cluster do not resolve",
     message="From {nodes}, lookups of {names} through {server} {happened} after up to {max_ms} ms, while the cluster's own "
-    "names resolve. Directly, {failing} of {servers} DNS pods fail. {logs}",
+    "names resolve. Queried directly, {failing} of {servers} DNS pods fail. {logs}",
     fix="Look at the upstream resolvers, as the DNS servers themselves work: they are the targets of 'forward' in the Corefile, "
     "or in the resolv.conf of the servers' nodes. Test whether those nodes reach them over UDP and TCP port 53 (AWS allows 1024 "
     "packets a second and interface).",
