@@ -76,15 +76,15 @@ def _of_container(cluster: Cluster, pod: Pod, status: ContainerStatus) -> PodPro
     waiting, ended = status.state.waiting, status.last_state.terminated
     bad = ended if ended and ended.exit_code and cluster.age(ended.finished_at) < RECENT else None
     last = f"ended with {bad.reason or 'an error'} (exit code {bad.exit_code})" if bad else ""
-    restarts = f"restarted {counted(status.restart_count, 'time')}"
+    restarts = counted(status.restart_count, "restart")
     if waiting and waiting.reason in PULL:
         image = next((c.image for c in (*pod.spec.containers, *pod.spec.init_containers) if c.name == status.name), "")
         return PodProblem(Problem.IMAGE, f"cannot pull its image {image} ({waiting.reason})")
     if waiting and waiting.reason not in BEGINNING:
-        before = f", and it {last} before" if last else ""
-        return PodProblem(Problem.OTHER, f"is waiting ({waiting.reason}) and has {restarts}{before}")
+        before = f", and last {last}" if last else ""
+        return PodProblem(Problem.OTHER, f"is waiting ({waiting.reason}) after {restarts}{before}")
     rebooted = bad and bad.reason == LOST_TRACK and pod.ready
-    return PodProblem(Problem.OTHER, f"{last} and has {restarts}") if last and not rebooted else None
+    return PodProblem(Problem.OTHER, f"{last}, with {restarts} so far") if last and not rebooted else None
 
 
 def _of_pod(cluster: Cluster, pod: Pod) -> PodProblem | None:

@@ -2,17 +2,18 @@
 """Do large DNS answers get through?
 
 ## What it looks at
-The SRV records of a Service of netdoc's own with 8 ports, an answer of about 1 KB, from each debug pod through the nameserver
-of resolv.conf in three ways: plain UDP (which has to come cut, with the TC bit), UDP with EDNS and 1232 bytes, and TCP.
+The SRV records of a Service of netdoc's own with 8 ports, an answer of about 1 KB. Each debug pod asks the nameserver of
+resolv.conf for it in three ways: plain UDP (whose answer must be truncated, with the TC bit), UDP with EDNS and 1232 bytes, and
+TCP.
 
 ## Why it matters
-What does not fit into 512 bytes is asked for again over TCP, or comes whole to those who offer more with EDNS. Where a firewall
-or an MTU drops one of these, small names resolve and large ones (many addresses, SRV, TXT) hang, depending on the resolver: musl
-offers no EDNS, and before 1.2.4 knew no TCP.
+If an answer does not fit into 512 bytes, resolvers ask again over TCP, or get it whole if they offer more with EDNS. If a
+firewall or an MTU drops one of these, small answers arrive and large ones (many addresses, SRV, TXT) time out, depending on the
+resolver: musl offers no EDNS, and before 1.2.4 it knew no TCP.
 
 ## What it can't see
-Answers above 1232 bytes, and servers outside the cluster. A DNS server that keeps no SRV records of Services shows nothing here.
-That TCP does not work at all is a finding of its own, of which this is then an effect.
+Answers above 1232 bytes, and servers outside the cluster. A DNS server without SRV records of Services gives no large answer. If
+DNS over TCP fails altogether, `dns_servers` reports it and explains what is found here.
 
 ## Sources
 RFC 1035 (4.2.1), RFC 6891, RFC 7766; dnsflagday.net/2020 for 1232; coredns#3391; failure catalogue D8.
@@ -50,47 +51,49 @@ from kubectl_netdoc.api import (
     Unseen,
 )
 from kubectl_netdoc.components import cluster_dns
-from kubectl_netdoc.probes import dns_lookups
+from kubectl_netdoc.probes import dns_lookups, seen_from
 from kubectl_netdoc.probes import own_policies as policies
+from kubectl_netdoc.probes.dns_lookups import GLIBC_RETRY
 
 SAMPLES, EVERY = 5, 0.2
-"""Large queries a node, and seconds between two: one beside the others, not to be taken for a burst."""
+"""Large lookups a node, and seconds between two, so that they are no burst."""
 
 EDNS = 1232
-"""Bytes that an EDNS query offers: what every resolver offers since the DNS flag day of 2020."""
+"""Bytes that an EDNS query offers, as every resolver does since the DNS flag day of 2020."""
 
 CLASSIC = 512
 """Bytes of a UDP answer without EDNS at most (RFC 1035, 4.2.1)."""
 
 LOSSES = 2
-"""Large answers of five lost, with no small one lost, from which size is the reason: a single lost datagram is none."""
+"""Large answers that must be lost, and no small one, before their size is the reason: a single lost datagram is none."""
 
 LARGE_LOST = Code(
     id="DTR001",
     severity=Severity.WARN,
     risk=Risk.SAFE,
-    title="Large DNS answers over UDP get lost",
-    message="From {nodes}, {lost} of {sent} answers of {size} bytes over UDP (EDNS) get lost, and none of {small} small ones",
-    fix="Find what drops UDP from port 53 by its size between {nodes} and the DNS pods: a firewall rule, an MTU. Resolvers wait "
-    "5 s before they ask again with less.",
-    commands=("kubectl netdoc check pod_network", "kubectl -n {dns_space} get pods -o wide -l {dns_pods}"),
+    title="Large DNS answers over UDP are lost",
+    message="From {nodes}, {lost} of {sent} DNS answers of {size} bytes over UDP (EDNS) are lost, while none of {small} small "
+    "answers is",
+    fix=f"Find what drops large UDP packets from port 53 between {{nodes}} and the DNS pods: a firewall rule or an MTU. Until "
+    f"then a resolver waits {GLIBC_RETRY:g} s before it asks again with a smaller size.",
+    commands=("kubectl netdoc check pod_network", cluster_dns.PODS),
     rows=("D8", "M1"),
 )
-NO_WAY = Code(
+NO_TCP = Code(
     id="DTR002",
     severity=Severity.WARN,
     risk=Risk.POLICY,
-    title="Cut DNS answers can't be had over TCP",
-    message="From {nodes}, a large answer of {server} comes cut (TC bit), and asking again over TCP, as resolvers do, ends in "
-    "{outcomes}",
-    fix="Open TCP 53 to the DNS pods wherever UDP 53 is open: Service, NetworkPolicies, firewalls.",
-    commands=("kubectl -n {dns_space} get service {dns_service} -o yaml", "kubectl netdoc check dns_servers policy_coverage"),
+    title="Truncated DNS answers can't be had over TCP",
+    message="From {nodes}, a large answer of {server} is truncated (TC bit), and the same lookups over TCP, which resolvers "
+    "send next, {happened}",
+    fix="Allow TCP port 53 to the DNS pods wherever UDP port 53 is allowed: ports of the Service, policies, firewalls.",
+    commands=(cluster_dns.SERVICE_YAML, "kubectl netdoc check dns_servers policy_coverage"),
     rows=("D8",),
 )
 
 
 def plan(cluster: Cluster) -> Iterator[Request]:
-    """Ask from each vantage for the large answer in its three ways; the small one is dns_latency's."""
+    """Ask from each vantage for the large answer in three ways, and for a small one, as dns_latency does."""
     for node in cluster.vantages:
         yield dns_lookups.lookup(cluster, node)
         yield _large(cluster, node)
@@ -105,8 +108,11 @@ def _large(cluster: Cluster, node: str, *, edns: int = 0, protocol: str = "UDP")
     return DnsLookup(node, server, name, "SRV", SAMPLES, edns=edns, interval=EVERY)
 
 
-class _Tally:
-    """What became of one way of asking."""
+class _Way:
+    """What became of one way of asking.
+
+    ``lost``: lookups without an answer; ``why``: why the measurement failed; ``large``: whether the answer is a large one.
+    """
 
     def __init__(self, facts: Facts, request: DnsLookup) -> None:
         reply = facts.reply(request)
@@ -114,15 +120,16 @@ class _Tally:
         self.reply = reply if isinstance(reply, DnsReply) else DnsReply("", ())
         samples = self.reply.samples
         self.sent, self.lost = len(samples), sum(s.outcome is not Outcome.OK for s in samples)
-        self.outcomes = sorted({str(sample.outcome) for sample in samples})
+        self.outcomes = sorted({sample.outcome for sample in samples})
         self.large = any(s.rcode == "NOERROR" for s in samples) and (self.reply.truncated or self.reply.size > CLASSIC)
 
 
 def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
-    """Judge each vantage; the same from every one of them is one finding without a node."""
+    """Judge each vantage; a condition that all of them see is one finding without a node."""
     if not facts.vantages:
         raise Skip(facts.why_not)
-    seen: defaultdict[Code, list[tuple[str, dict[str, object]]]] = defaultdict(list)
+    seen: defaultdict[Code, list[seen_from.SeenFrom]] = defaultdict(list)
+    names = cluster_dns.names(facts.cluster)
     for vantage in facts.vantages:
         if not vantage.running:
             yield Unseen(f"large answers on node {vantage.node}", f"no debug pod ran there: {vantage.reason}", asked=True)
@@ -131,34 +138,29 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
             if isinstance(item, Unseen):
                 yield item
             else:
-                seen[item[0]].append((vantage.node, item[1]))
-    place = cluster_dns.names(facts.cluster)
-    everywhere = sum(vantage.running for vantage in facts.vantages)
+                seen[item[0]].append((vantage.node, item[1] | names))
+    measured = sum(vantage.running for vantage in facts.vantages)
     for code, places in seen.items():
-        if len(places) == everywhere > 1:
-            yield code.on(Subject("Cluster", "large DNS answers"), places[0][1] | place, nodes=[node for node, _ in places])
-            continue
-        for node, evidence in places:
-            yield code.on(Subject("Cluster", "large DNS answers", node=node), evidence | place, nodes=[node])
+        yield from seen_from.findings(code, Subject("Cluster", "large DNS answers"), places, measured)
 
 
 def _judge(facts: Facts, node: str) -> Iterator[tuple[Code, dict[str, object]] | Unseen]:
-    small, plain = _Tally(facts, dns_lookups.lookup(facts.cluster, node)), _Tally(facts, _large(facts.cluster, node))
-    edns = _Tally(facts, _large(facts.cluster, node, edns=EDNS))
-    tcp = _Tally(facts, _large(facts.cluster, node, protocol="TCP"))
+    small, plain = _Way(facts, dns_lookups.lookup(facts.cluster, node)), _Way(facts, _large(facts.cluster, node))
+    edns = _Way(facts, _large(facts.cluster, node, edns=EDNS))
+    tcp = _Way(facts, _large(facts.cluster, node, protocol="TCP"))
     what = f"large answers on node {node}"
     if why := small.why or plain.why or edns.why or tcp.why:
         yield Unseen(what, why, asked=True)
     elif small.lost or not small.sent or plain.lost:
-        yield Unseen(what, "small ones are not all answered either: see dns_latency", asked=small.lost > 1)
+        yield Unseen(what, "lookups of small answers fail as well: see dns_latency", asked=small.lost > 1)
     elif not (plain.large or edns.large or tcp.large):
-        yield Unseen(what, "this DNS server has no SRV records of netdoc's own Service, so there was none")
+        yield Unseen(what, "this DNS server has no SRV records of netdoc's own Service, so there is no large answer")
     else:
         yield from _verdict(facts, node, small, plain, edns, tcp)
 
 
 def _verdict(
-    facts: Facts, node: str, small: _Tally, plain: _Tally, edns: _Tally, tcp: _Tally
+    facts: Facts, node: str, small: _Way, plain: _Way, edns: _Way, tcp: _Way
 ) -> Iterator[tuple[Code, dict[str, object]] | Unseen]:
     if edns.lost >= LOSSES:
         size = edns.reply.size or min(tcp.reply.size, EDNS) or f"over {CLASSIC}"
@@ -167,11 +169,12 @@ def _verdict(
         if forbidden := _forbidden(facts, node):
             yield Unseen(f"DNS over TCP on node {node}", forbidden, asked=True)
         else:
-            yield NO_WAY, {"server": plain.reply.server, "outcomes": tcp.outcomes}
+            happened = Outcome.verbs(tcp.outcomes)
+            yield NO_TCP, {"server": plain.reply.server, "outcomes": tcp.outcomes, "happened": happened}
 
 
 def _forbidden(facts: Facts, node: str) -> str:
-    """Which policies keep a debug pod from TCP 53, or may."""
+    """Return which policies keep a debug pod from TCP port 53, or may; "" if none does."""
     cluster = facts.cluster
     dns = cluster_dns.service(cluster) if cluster.readable(ENDPOINT_SLICE) else None
     found = cluster_dns.endpoints(cluster, dns) if dns else []
@@ -186,7 +189,7 @@ check = Check(
     needs=Needs(
         kinds=(SERVICE,), optional=(COREFILE,), hints=(ENDPOINT_SLICE, *policies.KINDS), tier=Tier.PODS, makes=(Made.SERVICES,)
     ),
-    codes=(LARGE_LOST, NO_WAY),
+    codes=(LARGE_LOST, NO_TCP),
     plan=plan,
     analyse=analyse,
 )

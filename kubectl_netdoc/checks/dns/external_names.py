@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Do the aliases of type ExternalName lead to a name that exists?
+"""Do Services of type ExternalName name something that exists?
 
 ## What it looks at
-Services of type ExternalName whose target is outside the cluster (4 at most): the alias and its target, looked up from debug
-pods on two nodes through the nameserver of resolv.conf. Aliases of names in the cluster, and circles, are `service_config`'s.
+Services of type ExternalName whose target is outside the cluster (4 at most): debug pods on two nodes look up the alias and its
+target through the nameserver of resolv.conf. For targets in the cluster and for circles see `service_config`.
 
 ## Why it matters
-Such a Service is a CNAME record and nothing else: nobody says no when it is made, and what it names may never have been there.
+Such a Service is only a CNAME record. Nothing checks its target when it is created, and the target may never have existed.
 
 ## What it can't see
-Whether anything answers at the target, and with TLS or HTTP whether it goes by the alias's name: clients send that one. Where
-clusters have no way out, names outside can't be looked up, which is no fault.
+Whether anything answers at the target, and whether a target that uses TLS or HTTP accepts the alias's name, which clients send.
+If a cluster has no access to the outside, names outside can't be looked up, which is no fault.
 
 ## Sources
 Kubernetes: Service, type ExternalName; RFC 1034; failure catalogue K16.
@@ -18,7 +18,6 @@ Kubernetes: Service, type ExternalName; RFC 1034; failure catalogue K16.
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterator
 
 from kubectl_netdoc.api import (
@@ -43,6 +42,7 @@ from kubectl_netdoc.api import (
     Tier,
     Unseen,
     evenly,
+    is_address,
 )
 from kubectl_netdoc.components import cluster_dns
 
@@ -50,38 +50,42 @@ MOST = 4
 """Aliases that are looked up."""
 
 NODES = 2
-"""Nodes from which they are: the answer is the DNS server's, not the node's."""
+"""Nodes from which they are looked up: the answer is the DNS server's, not the node's."""
 
 SAMPLES, EVERY, TIMEOUT = 2, 0.3, 2.0
 """Lookups of a name, seconds between them, and seconds for an answer that comes from outside."""
+
+ADDRESS, NO_RECORD = "an address", "no record"
+"""Results of lookups with the response code NOERROR."""
 
 NOT_THERE = Code(
     id="EXN001",
     severity=Severity.WARN,
     risk=Risk.SAFE,
-    title="ExternalName leads to a name that does not exist",
-    message="Service {namespace}/{name} is an alias of {target}, for which DNS says {answer} (asked from {nodes})",
-    fix="Correct the externalName, or have the name made where its zone is kept; a name of a private zone needs a Corefile that "
-    "forwards that zone to the server that knows it.",
-    commands=("kubectl -n {namespace} get service {name} -o yaml", "kubectl -n {dns_space} get configmap {dns_config} -o yaml"),
+    title="The target of an ExternalName does not exist",
+    message="Service {namespace}/{name} is an alias of {target}, but that name does not resolve: lookups from {nodes} got "
+    "{answer}",
+    fix="Correct the externalName, or create the name in its zone. If it is in a private zone, make the Corefile forward that "
+    "zone to a server that has it.",
+    commands=("kubectl -n {namespace} get service {name} -o yaml", cluster_dns.CONFIG),
     rows=("K16",),
 )
 PORTS = Code(
     id="EXN020",
     severity=Severity.INFO,
     risk=Risk.SAFE,
-    title="Ports of an ExternalName",
-    message="Service {namespace}/{name} is an alias of {target} and has ports {ports}: DNS maps no port, clients get to the "
-    "port that they ask for",
-    fix="Nothing, if the ports are the same on both sides or only an ingress controller or a mesh reads them; else use the "
-    "target's port.",
+    title="An ExternalName with ports",
+    message="Service {namespace}/{name} is an alias of {target} and has ports ({ports}), which DNS ignores: clients connect to "
+    "the target on the port that they choose",
+    fix="Nothing to fix if the target uses the same ports, or if only an ingress controller or a mesh reads them. Otherwise "
+    "make clients use the target's port.",
     commands=("kubectl -n {namespace} get service {name} -o yaml",),
     rows=("K16",),
 )
 
 
 def plan(cluster: Cluster) -> Iterator[Request]:
-    """Ask for each alias and for its target."""
+    """Look up each alias and its target."""
     for service in evenly(_outside(cluster), MOST):
         yield from (request for node in _nodes(cluster) for request in _lookups(cluster, service, node))
 
@@ -96,25 +100,17 @@ def _aliases(cluster: Cluster) -> list[Service]:
 
 
 def _outside(cluster: Cluster) -> list[Service]:
-    """The aliases of host names that are not the cluster's."""
+    """Return the aliases of host names outside the cluster."""
     domain = cluster_dns.domain(cluster)
-    return [item for item in _aliases(cluster) if not _is_address(_target(item)) and not _target(item).endswith(f".{domain}")]
+    return [item for item in _aliases(cluster) if not is_address(_target(item)) and not _target(item).endswith(f".{domain}")]
 
 
 def _target(service: Service) -> str:
     return service.spec.external_name.rstrip(".").lower()
 
 
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
-
-
 def _lookups(cluster: Cluster, service: Service, node: str) -> tuple[DnsLookup, DnsLookup]:
-    """The alias and its target."""
+    """Return the lookups of the alias and of its target."""
     alias = f"{service.name}.{service.namespace}.svc.{cluster_dns.domain(cluster)}."
     names = (alias, f"{_target(service)}.")
     one, other = (DnsLookup(node, ResolvConfNameserver(), n, samples=SAMPLES, timeout=TIMEOUT, interval=EVERY) for n in names)
@@ -127,50 +123,48 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     for service in _aliases(cluster):
         if service.spec.ports:
             ports = [port.port for port in service.spec.ports]
-            yield PORTS.on(_subject(service), target=_target(service), ports=ports)
+            yield PORTS.on(Subject.of("Service", service), target=_target(service), ports=ports)
     outside = _outside(cluster)
     asked = evenly(outside, MOST)
     for service in asked:
         yield from _judge(facts, service)
     if len(outside) > len(asked):
-        yield Unseen("ExternalName Services", f"{len(asked)} of {len(outside)} that lead out of the cluster were looked up")
-
-
-def _subject(service: Service) -> Subject:
-    return Subject("Service", service.name, service.namespace)
+        yield Unseen("ExternalName Services", f"{len(asked)} of {len(outside)} with a target outside the cluster were looked up")
 
 
 def _judge(facts: Facts, service: Service) -> Iterator[Finding | Unseen]:
-    """A name is missing where every node that got an answer was told so.
+    """Report a target that does not exist, if every node that got an answer was told so.
 
-    The alias was asked for in the cluster domain, which only the Corefile tells: unread, its answer says nothing.
+    The alias is looked up in the cluster domain, which only the Corefile names: if that can't be read, its answer says nothing.
     """
-    what, missing, reasons = f"the name {_target(service)}", {}, set()
+    what, missing, failures = f"the name {_target(service)}", {}, set()
     nodes = [vantage.node for vantage in facts.vantages if vantage.running and vantage.node in _nodes(facts.cluster)]
     if not nodes:
-        yield Unseen(what, facts.why_not or "no debug pod ran where it was to be asked for")
+        yield Unseen(what, facts.why_not or "no debug pod ran on the nodes that should look it up")
         return
     exists = False
     for node in nodes:
-        alias, target = (_word(facts, request) for request in _lookups(facts.cluster, service, node))
+        alias, target = (_answer(facts, request) for request in _lookups(facts.cluster, service, node))
         if target == "NXDOMAIN":
             missing[node] = target
-        elif target == "an address" and alias in ("NXDOMAIN", "nothing") and not facts.cluster.unread(COREFILE):
-            missing[node] = f"{alias} to the alias and an address to the target"
-        elif target in ("an address", "nothing"):
+        elif target == ADDRESS and alias in ("NXDOMAIN", NO_RECORD) and not facts.cluster.unread(COREFILE):
+            missing[node] = f"{alias} for the alias and {ADDRESS} for the target"
+        elif target in (ADDRESS, NO_RECORD):
             exists = True
         else:
-            reasons.add(target)
+            failures.add(target)
     if missing and not exists:
+        names = cluster_dns.names(facts.cluster)
         answer = sorted(set(missing.values()))
-        place = cluster_dns.names(facts.cluster)
-        yield NOT_THERE.on(_subject(service), place, target=_target(service), answer=answer, nodes=sorted(missing))
-    elif reasons and not exists:
-        yield Unseen(what, f"no answer to be used ({', '.join(sorted(reasons))}): no way out of the cluster, or no upstream")
+        subject = Subject.of("Service", service)
+        yield NOT_THERE.on(subject, names, target=_target(service), answer=answer, nodes=sorted(missing))
+    elif failures and not exists:
+        why = f"its lookups failed ({', '.join(sorted(failures))})"
+        yield Unseen(what, f"{why}: the cluster may have no access to the outside, or no upstream resolver")
 
 
-def _word(facts: Facts, request: DnsLookup) -> str:
-    """What came of a lookup, in a word."""
+def _answer(facts: Facts, request: DnsLookup) -> str:
+    """Return the result of a lookup: ``ADDRESS``, ``NO_RECORD``, a response code, or why there is no answer."""
     reply = facts.reply(request)
     if isinstance(reply, Lost):
         return reply.reason
@@ -180,12 +174,12 @@ def _word(facts: Facts, request: DnsLookup) -> str:
         return str(samples[0].outcome) if samples else "no answer"
     if good[0].rcode != "NOERROR":
         return good[0].rcode
-    return "an address" if any(record.startswith("A ") for record in getattr(reply, "records", ())) else "nothing"
+    return ADDRESS if any(record.startswith("A ") for record in getattr(reply, "records", ())) else NO_RECORD
 
 
 check = Check(
     id="external_names",
-    title="ExternalName Services lead to names that exist",
+    title="ExternalName Services name targets that exist",
     prefix="EXN",
     needs=Needs(kinds=(SERVICE,), optional=(COREFILE,), tier=Tier.PODS),
     codes=(NOT_THERE, PORTS),

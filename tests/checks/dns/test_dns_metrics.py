@@ -18,8 +18,8 @@ FAILED = 'coredns_proxy_healthcheck_failures_total{proxy_name="forward",to="192.
     ("lines", "said"),
     [
         ((), []),
-        ((ANSWERED,), ["192.0.2.53:53 7 lookups, mean 0.0 ms, 0 health checks failed"]),
-        ((FAILED,), ["192.0.2.54:53 never answered, 9 health checks failed"]),
+        ((ANSWERED,), ["192.0.2.53:53 answered 7 lookups in 0.0 ms on average (0 failed health checks)"]),
+        ((FAILED,), ["192.0.2.54:53 never answered (9 failed health checks)"]),
     ],
 )
 def test_an_upstream_that_never_answers_is_named(lines: tuple[str, ...], said: list[str]) -> None:

@@ -31,8 +31,8 @@ LOOP = Code(
     severity=Severity.FAIL,
     risk=Risk.NODE,
     title="DNS servers stop because of a forwarding loop",
-    message="The logs of DNS pods {pods} say that they detected a forwarding loop ({detail}) and stopped: the resolver that "
-    "they forward to sends the lookups back to them",
+    message="A forwarding loop ({detail}) stops the DNS servers, as the logs of these pods say: {pods}. The resolver that they "
+    "forward to sends the lookups back to them",
     fix="Set resolvConf in the kubelet's configuration on {on} to a file with real resolvers (systemd-resolved: "
     "/run/systemd/resolve/resolv.conf), as a local stub resolver (127.0.0.53) is not reachable from pods. Restart the kubelet "
     "and recreate the pods. Or make the Corefile forward to real resolvers.",

@@ -52,7 +52,7 @@ RESTARTING = Code(
     severity=Severity.WARN,
     risk=Risk.SAFE,
     title="A DNS server restarted or is not ready",
-    message="DNS pod {namespace}/{name} {why}. The number of other DNS servers that are ready is {ready}",
+    message="DNS pod {namespace}/{name} {why}; {others} ready",
     fix="Find out what stops it. If its container has ended, read the log of that container; if it was OOMKilled, raise its "
     "memory limit.",
     commands=("kubectl -n {namespace} describe pod {name}", "kubectl -n {namespace} logs --previous --tail=20 {name}"),
@@ -63,8 +63,8 @@ WRONG_SELECTOR = Code(
     severity=Severity.FAIL,
     risk=Risk.SAFE,
     title="The DNS Service selects no DNS server",
-    message="Service {namespace}/{name} selects pods with {selector}, but no pod has these labels. The DNS pods have the label "
-    "{label} ({servers} of them are ready)",
+    message="Service {namespace}/{name} selects pods with {selector}, but no pod has these labels. Ready DNS pods with the "
+    "label {label}: {servers}",
     fix="Change the selector of the Service to {label}.",
     commands=(
         "kubectl -n {namespace} get pods --show-labels -l {label}",
@@ -78,8 +78,8 @@ NO_UDP_PORT = Code(
     severity=Severity.FAIL,
     risk=Risk.SAFE,
     title="The DNS Service has no UDP port",
-    message="Service {namespace}/{name} has port 53 for TCP only, but resolvers query over UDP. The number of ready servers "
-    "behind it is {ready}",
+    message="Service {namespace}/{name} has port 53 for TCP only, but resolvers query over UDP first. Ready servers behind it: "
+    "{ready}",
     fix="Add port 53 for UDP to the Service.",
     commands=("kubectl -n {namespace} patch service {name} --type json -p {patch}",),
     rows=("K3",),
@@ -140,8 +140,10 @@ def _restarting(cluster: Cluster, pods: list[Pod], ready: list[str]) -> Iterator
         if problem := dns_pods.problem_of(cluster, pod):
             on = [pod.spec.node_name] if pod.spec.node_name else []
             commands = None if dns_pods.has_run(pod) else RESTARTING.commands[:1]
-            others = sum(name != pod.name for name in ready)
-            yield RESTARTING.on(Subject.of("Pod", pod), try_=commands, why=problem.text, ready=others, nodes=on)
+            ready_others = sum(name != pod.name for name in ready)
+            others = counted(ready_others, "other DNS server is", "other DNS servers are")
+            numbers = {"why": problem.text, "ready": ready_others, "others": others, "nodes": on}
+            yield RESTARTING.on(Subject.of("Pod", pod), numbers, try_=commands)
 
 
 def _unselected(cluster: Cluster, dns: Service) -> list[Pod]:

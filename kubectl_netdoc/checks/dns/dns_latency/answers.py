@@ -37,7 +37,7 @@ SLOW = Code(
     risk=Risk.SAFE,
     title="Cluster DNS is slow",
     message="From {nodes}, lookups through {server} take {p50_ms} ms (p50), {p95_ms} ms (p95) and at most {max_ms} ms. By part: "
-    "{parts}",
+    "{by_part}",
     fix="If every DNS pod is slow, compare their CPU use with their limits, and their number with the load. If only the Service "
     "or the node-local cache is slow, look at kube-proxy and conntrack on {nodes}.",
     commands=(cluster_dns.TOP,),
@@ -48,8 +48,8 @@ LOSS = Code(
     severity=Severity.WARN,
     risk=Risk.SAFE,
     title="Some DNS lookups are lost",
-    message=f"From {{nodes}}, {{lost}} of {{sent}} lookups through {{server}} get no answer within {TIMEOUT:g} s. Of the lookups "
-    "that are sent to the DNS pods directly, {direct_lost} of {direct_sent} get none",
+    message=f"From {{nodes}}, {{lost}} of {{sent}} lookups through {{server}} get no answer within {TIMEOUT:g} s. Of "
+    f"{{direct_sent}} lookups that were sent to the DNS pods directly, {{direct_lost}} were lost",
     fix=f"Each lost lookup delays an application by {MUSL_RETRY:g} s (musl) to {GLIBC_RETRY:g} s (glibc). If those that are sent "
     "directly are lost too, look at the DNS pods one by one. If not, the Service still sends to a server that is gone: look at "
     "kube-proxy and conntrack on {nodes}.",
@@ -84,7 +84,7 @@ MEASURED = Code(
     risk=Risk.SAFE,
     title="DNS latency, as measured",
     message="From {nodes}, {sent} lookups through {server} took {p50_ms} ms (p50), {p95_ms} ms (p95) and at most {max_ms} ms; "
-    "{lost} were lost. By part: {parts}",
+    "{lost} were lost. By part: {by_part}",
     fix="Nothing to fix: these are measurements.",
 )
 

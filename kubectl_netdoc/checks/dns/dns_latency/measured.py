@@ -90,6 +90,7 @@ class NodeLookups:
             "answering": self.answering,
             "paths": sorted(NodePath(self.node, server.node) for server, tally in self.direct.items() if not tally.times),
             "parts": parts,
+            "by_part": "; ".join(parts),
             "service_ip": self.ips[0] if self.ips else "",
             "service": _answers(self.service),
             "direct_lost": sum(tally.lost for tally in self.direct.values()),

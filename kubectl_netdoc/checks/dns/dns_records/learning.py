@@ -10,7 +10,7 @@ from kubectl_netdoc.checks.dns.dns_records.answers import Answers, Resolver
 from kubectl_netdoc.components import cluster_dns
 
 SHOWN = 3
-"""Wrong answers, and complaints of its log, that a finding names."""
+"""Wrong answers, and problems in its log, that a finding names."""
 
 NOT_LEARNING = Code(
     id="DNR001",
@@ -18,7 +18,7 @@ NOT_LEARNING = Code(
     risk=Risk.RESTARTS,
     title="A DNS server does not learn of changes",
     message="DNS pod {namespace}/{name} does not know netdoc's own new Service, and more shows that it no longer learns of "
-    "changes: {wrong}",
+    "changes: {signs}",
     fix="Read its log and check its connection to the API server: its watch of the API has ended or hangs, although the pod "
     "stays Ready. Then delete the pod: its workload creates a new one.",
     commands=(cluster_dns.POD_LOG, cluster_dns.DELETE_POD),
@@ -54,7 +54,8 @@ def analyse(cluster: Cluster, answers: Answers) -> Iterator[tuple[Resolver, Find
         wrong += [f"its log says: {cause.detail}" for cause in causes if cause.name == "API unreachable"]
         nodes = [server.node] if server.node else []
         if wrong:
-            yield server, NOT_LEARNING.on(server.subject, wrong=wrong[:SHOWN], nodes=nodes)
+            signs = "; ".join(wrong[:SHOWN])
+            yield server, NOT_LEARNING.on(server.subject, wrong=wrong[:SHOWN], signs=signs, nodes=nodes)
         elif known:
             others = counted(known, "other DNS server")
             yield server, BEHIND.on(server.subject, known=known, others=others, nodes=nodes)

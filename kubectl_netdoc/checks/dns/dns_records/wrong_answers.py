@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kubectl_netdoc.api import SETTLING, Cluster, Code, Finding, Risk, Severity, Unseen
+from kubectl_netdoc.api import SETTLING, Cluster, Code, Finding, Risk, Severity, Unseen, joined
 from kubectl_netdoc.checks.dns.dns_records.answers import NAMESERVER, Answer, Answers, Resolver, lookup, resolvers
 from kubectl_netdoc.checks.dns.dns_records.names import Name, Sort
 from kubectl_netdoc.components import cluster_dns
@@ -15,7 +15,7 @@ WRONG_ADDRESS = Code(
     severity=Severity.FAIL,
     risk=Risk.SAFE,
     title="The name of a Service resolves to another address",
-    message="For {fqdn}, {servers} answered {got}, but the address of the Service is {want}",
+    message="The answer of {who} for {fqdn} is {got}, but the address of the Service is {want}",
     fix="Find what answers in place of the Service: the plugins hosts, rewrite, template or file in the Corefile, or a server "
     "that lags behind the API.",
     commands=(cluster_dns.CONFIG, "kubectl -n {namespace} get service {name} -o wide"),
@@ -26,7 +26,7 @@ NOT_AS_ENDPOINTS = Code(
     severity=Severity.WARN,
     risk=Risk.RESTARTS,
     title="A headless Service does not resolve to its endpoints",
-    message="For {fqdn}, {servers} answered {got}, but the ready endpoints of the Service are {want}",
+    message="The answer of {who} for {fqdn} is {got}, but the ready endpoints of the Service are {want}",
     fix="Compare with the answers of the other DNS servers. If they are right, read the log of the one that is not, or delete "
     "its pod. If all are wrong, look at the Corefile.",
     commands=("kubectl -n {namespace} get endpointslices -l kubernetes.io/service-name={name}", cluster_dns.LOGS),
@@ -37,7 +37,7 @@ NO_POD_RECORD = Code(
     severity=Severity.WARN,
     risk=Risk.RESTARTS,
     title="A pod of a StatefulSet has no name in DNS",
-    message="For {fqdn}, {servers} answered {got}, although the pod is ready at {want} and in the answer for its Service",
+    message="The answer of {who} for {fqdn} is {got}, although the pod is ready at {want} and in the answer for its Service",
     fix="Check that the pod's hostname is its own name and its subdomain the serviceName of the StatefulSet. If not, recreate "
     "the pod: that sets both.",
     commands=("kubectl -n {namespace} get pod {name} -o yaml",),
@@ -77,7 +77,8 @@ def _wrong(cluster: Cluster, name: Name, answer: Answer, bad: list[Resolver]) ->
     evidence = {"fqdn": name.fqdn, "got": str(answer), "want": sorted(name.want), **cluster_dns.names(cluster)}
     pods = [resolver.subject for resolver in bad if resolver.subject]
     nodes = sorted({lookup(cluster, resolver, name).node for resolver in bad})
-    return BY_SORT[name.sort].on(name.subject, evidence, objects=pods, servers=list(map(str, bad)), nodes=nodes)
+    who = {"servers": list(map(str, bad)), "who": joined(bad), "nodes": nodes}
+    return BY_SORT[name.sort].on(name.subject, evidence | who, objects=pods)
 
 
 def _knows_namespace(answers: Answers, resolver: Resolver, name: Name) -> bool:

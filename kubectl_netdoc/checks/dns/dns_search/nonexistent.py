@@ -29,8 +29,8 @@ WILDCARD = Code(
     severity=Severity.FAIL,
     risk=Risk.SAFE,
     title="A search domain resolves every name",
-    message="From {nodes}, {server} answers {query}, a name that cannot exist, with the record {answer}: external names with "
-    "fewer dots than ndots resolve to it in {domains}",
+    message="From {nodes}, {server} answers the query {query} with the record {answer}, although this name cannot exist: "
+    "external names with fewer dots than ndots resolve to it in {domains}",
     fix="Find the wildcard record: the plugins template, rewrite or file in the Corefile, or a plugin kubernetes that falls "
     "through to an upstream resolver with such a record. Until it is gone, external names resolve with a dot at their end.",
     commands=(cluster_dns.CONFIG,),
@@ -42,8 +42,8 @@ NO_NEGATIVE = Code(
     severity=Severity.WARN,
     risk=Risk.SAFE,
     title="DNS gives no negative answers",
-    message="From {nodes}, {server} resolves names that exist, but lookups of {query}, which cannot exist, {happened} instead "
-    "of getting NXDOMAIN. This is so in {domains}",
+    message="From {nodes}, {server} resolves names that exist, but lookups of {query} {happened} instead of getting NXDOMAIN, "
+    "although this name cannot exist. The same happens in {domains}",
     fix="Find the upstream resolver to which the plugin kubernetes in the Corefile falls through, and why it fails. Until then "
     "each external name waits for these lookups first, and musl gives up at the first SERVFAIL.",
     commands=(cluster_dns.CONFIG, cluster_dns.LOGS),

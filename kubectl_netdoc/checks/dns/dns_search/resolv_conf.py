@@ -41,7 +41,7 @@ DIFFERENT = Code(
     severity=Severity.INFO,
     risk=Risk.NODE,
     title="resolv.conf differs from node to node",
-    message="On {nodes}, new pods get another resolv.conf than on other nodes: {variants}",
+    message="On {nodes}, new pods get another resolv.conf than on other nodes: {differences}",
     fix="If this is not intended, set clusterDNS, clusterDomain and resolvConf alike in the kubelets' configuration: now the "
     "same short name may resolve on some nodes only.",
     rows=("D2",),
@@ -112,7 +112,7 @@ def _different(files: dict[str, ResolvConfReply]) -> Iterator[Finding]:
     usual = max(groups, key=lambda file: len(groups[file]))
     nodes = sorted(node for file, where in groups.items() if file is not usual for node in where)
     variants = [f"on {some(where, 1)}: {_differing(file, list(groups))}" for file, where in groups.items()]
-    yield DIFFERENT.on(FILES, nodes=nodes, variants=variants)
+    yield DIFFERENT.on(FILES, nodes=nodes, variants=variants, differences="; ".join(variants))
 
 
 def _differing(file: ResolvConfReply, others: list[ResolvConfReply]) -> str:
@@ -123,7 +123,7 @@ def _differing(file: ResolvConfReply, others: list[ResolvConfReply]) -> str:
         "options": [other.options for other in others],
     }
     own = {"nameserver": file.nameservers, "search": file.search, "options": file.options}
-    return "; ".join(f"{key} {' '.join(own[key]) or '(none)'}" for key, values in lines.items() if len(set(values)) > 1)
+    return ", ".join(f"{key} {' '.join(own[key]) or '(none)'}" for key, values in lines.items() if len(set(values)) > 1)
 
 
 def _ndots(files: dict[str, ResolvConfReply]) -> Iterator[Finding]:

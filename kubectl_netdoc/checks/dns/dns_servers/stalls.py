@@ -33,9 +33,9 @@ AILING = Code(
     severity=Severity.WARN,
     risk=Risk.RESTARTS,
     title="A DNS server stalls or loses lookups",
-    message="DNS pod {namespace}/{name} leaves {lost} of {sent} lookups from {nodes} unanswered and answers {slow} after more "
-    f"than {SLOW_MS:g} ms (p50 {{p50_ms}} ms, at most {{max_ms}} ms). Nodes that see no trouble with it: {{clean}}. "
-    "Of the lookups to the other servers, {others} of {others_sent} are slow or unanswered",
+    message=f"DNS pod {{namespace}}/{{name}} leaves {{lost}} of {{sent}} lookups from {{nodes}} unanswered and answers {{slow}} "
+    f"after more than {SLOW_MS:g} ms (p50 {{p50_ms}} ms, at most {{max_ms}} ms). Nodes that see no trouble with it: {{clean}}. "
+    f"Of {{others_sent}} lookups to the other servers, {{others}} are slow or unanswered",
     fix="If its own node ({on}) sees the trouble too, the server is at fault: look at its CPU limit and its log, or delete the "
     "pod, and its workload creates a new one. If not, look at the path between {nodes} and that node.",
     commands=("kubectl -n {namespace} top pod {name}", cluster_dns.POD_LOG, cluster_dns.DELETE_POD),
