@@ -118,4 +118,4 @@ def tell_missing(cluster: Cluster, kinds: Iterable[Kind[Any]]) -> None:
         listing = cluster.listing(kind)
         if cluster.unread(kind):
             grant = getattr(listing, "grant", None)
-            warn_on_stderr(f"{kind.plural}: {getattr(listing, 'reason', '')}" + (f"; least rule: {grant}" if grant else ""))
+            warn_on_stderr(f"{kind.plural}: {getattr(listing, 'reason', '')}" + (f"; missing right: {grant}" if grant else ""))

@@ -24,7 +24,7 @@ from kubectl_netdoc.records.services import EndpointSlice, Service
 from kubectl_netdoc.records.workloads import Workload
 
 DNS_NAMESPACE = "kube-system"
-"""Where cluster DNS runs. It is read besides the namespaces that the user asked for, if that is permitted."""
+"""Namespace of cluster DNS. It is read in addition to the namespaces that the user selected, if that is permitted."""
 
 R = TypeVar("R", bound=Object)
 
@@ -225,7 +225,7 @@ class Cluster:
         if self._allowed is not None and kind.name not in self._allowed:
             raise UndeclaredKind(f"{kind.name} is not among the check's needs")
         self.touched.add(kind.name)
-        return self.index.listings.get(kind.name) or Unavailable("not collected")
+        return self.index.listings.get(kind.name) or Unavailable("not read")
 
     def all(self, kind: Kind[R]) -> tuple[R, ...]:
         """Return every object of a kind; raises ``KindUnavailable`` where the list could not be had."""

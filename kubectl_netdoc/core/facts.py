@@ -16,8 +16,12 @@ from kubectl_netdoc.measurements.base import Lost
 from kubectl_netdoc.measurements.requests import Reply, Request, on_host
 from kubectl_netdoc.records.base import Kind
 
-FLAGS = {Tier.API: "", Tier.PODS: "run without --no-pods", Tier.NODES: "--node-checks", Tier.PRIVILEGED: "--privileged"}
-"""What a user says to have a tier measured."""
+NOT_SELECTED = {
+    Tier.PODS: "not measured with --no-pods",
+    Tier.NODES: "needs --node-checks",
+    Tier.PRIVILEGED: "needs --privileged",
+}
+"""Why a tier was not measured if the user did not select it."""
 
 
 class Trouble(StrEnum):
@@ -118,5 +122,5 @@ class Facts:
     def beyond(self, tier: Tier) -> str:
         """Return why nothing was measured from ``tier``, with the flag that would; nothing where something was."""
         if not self.cluster.tier.covers(tier):
-            return f"not asked for: {FLAGS[tier]}"
-        return "" if self.hosts or tier is Tier.PODS else self.why_not or "no node carries a pod on the host network"
+            return NOT_SELECTED[tier]
+        return "" if self.hosts or tier is Tier.PODS else self.why_not or "no node runs a debug pod on the host network"

@@ -36,7 +36,7 @@ PLAIN = Settings()
 T = TypeVar("T")
 
 MOST_REQUESTS, MOST_SAID = 100_000, 1_000_000
-"""Requests and findings of one check at most; on 30 sampled nodes and 15,000 pods the largest plan has some 10,000."""
+"""Most requests and most findings of one check. On 30 sampled nodes and 15,000 pods the largest plan has about 10,000."""
 
 
 class CheckRun(Struct, frozen=True):
@@ -164,7 +164,7 @@ def _silence_told(outcome: CheckRun, facts: Facts, planned: tuple[Request, ...])
         why = why or reply.reason
     if not why:
         return outcome
-    unseen = Unseen(what="what is measured", reason=f"not one answer: {why}", asked=True)
+    unseen = Unseen(what="all measurements", reason=f"no measurement succeeded: {why}", asked=True)
     return msgspec.structs.replace(outcome, unseen=(*outcome.unseen, unseen))
 
 
@@ -179,14 +179,14 @@ def _bounded(items: Iterable[T], most: int, what: str) -> Iterator[T]:
 def _asked(planned: Iterable[Request]) -> Iterator[Request]:
     for item in planned:
         if not isinstance(item, Request):
-            raise TypeError(f"plan yielded {type(item).__name__}, not a request")
+            raise TypeError(f"plan yielded a {type(item).__name__} instead of a request")
         yield item
 
 
 def _typed(said: Iterable[Finding | Unseen]) -> Iterator[Finding | Unseen]:
     for item in said:
         if not isinstance(item, (Finding, Unseen)):
-            raise TypeError(f"analyse yielded {type(item).__name__}, not Finding or Unseen")
+            raise TypeError(f"analyse yielded a {type(item).__name__} instead of a Finding or Unseen")
         yield item
 
 

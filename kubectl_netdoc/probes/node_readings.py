@@ -35,7 +35,7 @@ def read(facts: Facts, ask: Callable[[str], Request], kind: type[R], what: str) 
         if isinstance(reply, kind) and reply.outcome is Outcome.OK:
             found[node] = reply
         else:
-            why = reply.reason if isinstance(reply, Lost) else str(getattr(reply, "outcome", "no such answer"))
+            why = reply.reason if isinstance(reply, Lost) else str(getattr(reply, "outcome", "no usable answer"))
             unseen.append(Unseen(f"{what} of node {node}", why, asked=True))
     return found, unseen
 

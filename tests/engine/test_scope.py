@@ -236,8 +236,8 @@ def test_what_is_sampled_is_said(count: int, backends: int, what: set[str]) -> N
 def test_numbers_are_those_of_the_plan() -> None:
     made = make_cluster(*services(200, 6), vantages=("n1",))
     told = said(made, planned(made))
-    assert told["ports of Services"].startswith("60 of 200,")
-    assert told["endpoints of Services"].startswith("240 of 360 ")
+    assert told["ports of Services"].startswith("only 60 of 200,")
+    assert told["endpoints of Services"].startswith("only 240 of 360 ")
 
 
 def test_nothing_is_said_where_services_were_not_measured() -> None:
