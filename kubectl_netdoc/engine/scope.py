@@ -29,12 +29,12 @@ def settle(cluster: Cluster, wanted: Selection | None) -> tuple[Unseen, ...]:
 
     Raises ``SourceError`` where a namespace or Service that was named is not there: a report on nothing looks like a good one.
     """
-    recorded = cluster.wishes
+    recorded = cluster.selection
     if wanted is not None:
         fields = msgspec.structs.asdict(recorded) | {
             name: value for name, value in msgspec.structs.asdict(wanted).items() if value
         }
-        cluster.wishes = Selection(**fields)
+        cluster.selection = Selection(**fields)
     missing: tuple[Unseen, ...] = ()
     if cluster.origin != "live" and wanted is not None and wanted.external:
         measured = {_folded(name): name for name in recorded.external}
@@ -43,7 +43,7 @@ def settle(cluster: Cluster, wanted: Selection | None) -> tuple[Unseen, ...]:
             "manifests can't be measured" if cluster.origin == "manifests" else "it was not measured when the bundle was recorded"
         )
         missing = tuple(Unseen(f"--external {name}", reason) for name in wanted.external if _folded(name) not in measured)
-        cluster.wishes = msgspec.structs.replace(cluster.wishes, external=there or recorded.external)
+        cluster.selection = msgspec.structs.replace(cluster.selection, external=there or recorded.external)
     _namespaces(cluster)
     _services(cluster)
     return missing
@@ -64,7 +64,7 @@ def _namespaces(cluster: Cluster) -> None:
 
 def _services(cluster: Cluster) -> None:
     """Raise where a Service that was named is not there, or none is that was meant."""
-    wishes = cluster.wishes
+    wishes = cluster.selection
     if not (wishes.services or wishes.labels) or not cluster.readable(SERVICE):
         return
     spaces = cluster.scope.namespaces
@@ -91,7 +91,7 @@ def _nearest(name: str, there: Iterable[str], bare: dict[str, str] | None = None
 
 def in_words(cluster: Cluster) -> str:
     """Say what was looked at: the namespaces, and the Services where the user chose some."""
-    wishes = cluster.wishes
+    wishes = cluster.selection
     if not (wishes.services or wishes.labels):
         return str(cluster.scope)
     chosen = [f"{item.namespace}/{item.name}" for item in _chosen(cluster)] or list(wishes.services)

@@ -57,7 +57,7 @@ def with_policies(cluster: Cluster, new: New) -> tuple[Cluster, tuple[str, ...]]
             words.append(f"{PolicyRef(kind.name, namespace, name)}: {_change(kind, before, item)}")
         lost = getattr(cluster.listing(kind), "undecodable", ())
         listings[kind.name] = Listing(tuple({**there, **coming}.values()), lost)
-    return cluster.holding(listings), tuple(words)
+    return cluster.with_listings(listings), tuple(words)
 
 
 def _change(kind: Kind[Any], before: Any, after: Any) -> str:

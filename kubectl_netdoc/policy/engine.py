@@ -221,7 +221,7 @@ class Engine:
                 if kind in NATIVE_POLICIES:
                     items = self.cluster.all(kind)
                     found += [(item.namespace, str(PolicyRef(kind.name, item.namespace, item.name))) for item in items]
-            elif self.cluster.unread(kind):
+            elif self.cluster.unreadable(kind):
                 found.append(("", f"{kind.plural} can't be read"))
         return found
 

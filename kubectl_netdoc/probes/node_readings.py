@@ -36,7 +36,7 @@ def read(facts: Facts, ask: Callable[[str], Request], kind: type[R], what: str) 
             found[node] = reply
         else:
             why = reply.reason if isinstance(reply, Lost) else str(getattr(reply, "outcome", "no usable answer"))
-            unseen.append(Unseen(f"{what} of node {node}", why, asked=True))
+            unseen.append(Unseen(f"{what} of node {node}", why, expected=True))
     return found, unseen
 
 

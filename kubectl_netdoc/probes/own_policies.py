@@ -67,7 +67,7 @@ def _ips(facts: Facts, node: str) -> tuple[str, ...]:
 def any_policy(cluster: Cluster) -> bool:
     """Whether there is a policy of any kind, or a list of them that can't be read."""
     kinds: tuple[Kind[Any], ...] = POLICIES
-    return any(cluster.unread(kind) or (cluster.readable(kind) and bool(cluster.all(kind))) for kind in kinds)
+    return any(cluster.unreadable(kind) or (cluster.readable(kind) and bool(cluster.all(kind))) for kind in kinds)
 
 
 def unplaced(cluster: Cluster) -> str:
@@ -122,7 +122,7 @@ def isolated(cluster: Cluster) -> str:
     ]
     if native:
         return f"{', '.join(native)} may forbid it"
-    hidden = [kind.plural for kind in (POD, *POLICIES) if cluster.unread(kind)]
+    hidden = [kind.plural for kind in (POD, *POLICIES) if cluster.unreadable(kind)]
     return f"it is not known what policies forbid, because {', '.join(hidden)} can't be read" if hidden else ""
 
 

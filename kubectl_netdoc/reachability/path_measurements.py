@@ -184,8 +184,8 @@ class PathMeasurements:
 
     def why_not(self, node: str) -> str:
         """Return why nothing was measured from a node."""
-        if self.facts.why_not:
-            return self.facts.why_not
+        if self.facts.why_unmeasured:
+            return self.facts.why_unmeasured
         return f"no debug pod ran on node {node}" if node else "the source's node is not known"
 
     def in_words(self, tries: Tries) -> list[str]:

@@ -89,13 +89,13 @@ def dump(label: str, cluster: Cluster, measured: Measured, note: dict[str, str])
         scope=cluster.scope,
         vantages=cluster.vantages,
         tier=cluster.tier,
-        wishes=cluster.wishes,
+        wishes=cluster.selection,
         own_namespace=cluster.own_namespace,
         image=cluster.image,
         listings={name: _stored(listing) for name, listing in sorted(cluster.index.listings.items())},
         debug_pods=measured.vantages,
         host_pods=measured.hosts,
-        why_not=measured.why_not,
+        why_not=measured.why_unmeasured,
         wanted=measured.wanted,
         exchanges=[Exchange(request, reply) for request, reply in measured.replies.items()],
     )
@@ -155,7 +155,7 @@ def _listing(kind: Kind[Any], stored: Stored) -> Listing | Unavailable:
         try:
             items.append(msgspec.json.decode(raw, type=kind.record))
         except UNREADABLE as error:
-            bad.append(Unseen(what=f"a {kind.name} in the bundle", reason=f"can't be decoded: {error}", asked=True))
+            bad.append(Unseen(what=f"a {kind.name} in the bundle", reason=f"can't be decoded: {error}", expected=True))
     return Listing(tuple(items), tuple(bad))
 
 
@@ -181,7 +181,7 @@ class BundleSource:
             scope=bundle.scope,
             vantages=bundle.vantages,
             tier=bundle.tier,
-            wishes=bundle.wishes,
+            selection=bundle.wishes,
             own_namespace=bundle.own_namespace,
             image=bundle.image,
         )

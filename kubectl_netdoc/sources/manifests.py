@@ -178,7 +178,7 @@ class ManifestSource:
             record = _with_namespace(kind, convert(kind, _json(item)))
         except (msgspec.MsgspecError, RecursionError) as error:
             what = f"{kind.written or kind.name} {_name(item)}in {file}"
-            self._bad.setdefault(kind.name, []).append(Unseen(what, f"can't be decoded: {error}", asked=True))
+            self._bad.setdefault(kind.name, []).append(Unseen(what, f"can't be decoded: {error}", expected=True))
             self._warn(f"ignored: {what}: can't be decoded: {error}")
             return
         if not kind.names or (record.namespace, record.name) in kind.names:
@@ -241,7 +241,7 @@ class ManifestSource:
 
     def measure(self, cluster: Cluster, requests: tuple[Request, ...]) -> Measured:
         """Nothing can be measured in manifests."""
-        return Measured(why_not="manifests can't be measured; only a cluster can")
+        return Measured(why_unmeasured="manifests can't be measured; only a cluster can")
 
 
 BY_WRITTEN_KIND: defaultdict[str, list[Kind[Any]]] = defaultdict(list)

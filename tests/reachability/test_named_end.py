@@ -435,7 +435,7 @@ class FakeSource:
 
     def measure(self, cluster: Cluster, requests: tuple[Request, ...]) -> Measured:
         self.requests = requests
-        return Measured(why_not="not here")
+        return Measured(why_unmeasured="not here")
 
 
 def put(source: FakeSource, destination: str = "svc/web", *, probed: bool) -> Explanation:

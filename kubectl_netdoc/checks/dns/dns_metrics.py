@@ -118,10 +118,12 @@ def _metrics(node: str, server: DnsServer) -> HttpGet:
 def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     """Say what the servers count, and whether they forward to themselves."""
     if not facts.vantages:
-        raise Skip(facts.why_not)
+        raise Skip(facts.why_unmeasured)
     dns = cluster_dns.service(facts.cluster)
     if dns is None:
-        raise Skip(f"there is no DNS Service in {facts.cluster.scope}: cluster DNS may be outside the cluster", moot=True)
+        raise Skip(
+            f"there is no DNS Service in {facts.cluster.scope}: cluster DNS may be outside the cluster", not_applicable=True
+        )
     if not dns_lookups.servers(facts.cluster) and facts.cluster.readable(ENDPOINT_SLICE):
         raise Skip("no DNS server is ready: see dns_config")
     pages: dict[DnsServer, Metrics] = {}
@@ -134,7 +136,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
             else:
                 silent.append((_why(reply), isinstance(reply, Lost), server.subject.name))
     for (why, lost), group in groupby(sorted(silent), key=lambda row: row[:2]):
-        yield Unseen(f"metrics of DNS pods {', '.join(name for *_, name in group)}", why, asked=lost)
+        yield Unseen(f"metrics of DNS pods {', '.join(name for *_, name in group)}", why, expected=lost)
     yield from _loops(facts.cluster, dns, pages)
     for server, metrics in pages.items():
         started = metrics.total("process_start_time_seconds")

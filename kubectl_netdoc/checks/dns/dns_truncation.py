@@ -121,11 +121,11 @@ class _Tally:
 def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     """Judge each vantage; the same from every one of them is one finding without a node."""
     if not facts.vantages:
-        raise Skip(facts.why_not)
+        raise Skip(facts.why_unmeasured)
     seen: defaultdict[Code, list[tuple[str, dict[str, object]]]] = defaultdict(list)
     for vantage in facts.vantages:
         if not vantage.running:
-            yield Unseen(f"large answers on node {vantage.node}", f"no debug pod ran there: {vantage.reason}", asked=True)
+            yield Unseen(f"large answers on node {vantage.node}", f"no debug pod ran there: {vantage.reason}", expected=True)
             continue
         for item in _judge(facts, vantage.node):
             if isinstance(item, Unseen):
@@ -148,9 +148,9 @@ def _judge(facts: Facts, node: str) -> Iterator[tuple[Code, dict[str, object]] |
     tcp = _Tally(facts, _large(facts.cluster, node, protocol="TCP"))
     what = f"large answers on node {node}"
     if why := small.why or plain.why or edns.why or tcp.why:
-        yield Unseen(what, why, asked=True)
+        yield Unseen(what, why, expected=True)
     elif small.lost or not small.sent or plain.lost:
-        yield Unseen(what, "small ones are not all answered either: see dns_latency", asked=small.lost > 1)
+        yield Unseen(what, "small ones are not all answered either: see dns_latency", expected=small.lost > 1)
     elif not (plain.large or edns.large or tcp.large):
         yield Unseen(what, "this DNS server has no SRV records of netdoc's own Service, so there was none")
     else:
@@ -165,7 +165,7 @@ def _verdict(
         yield LARGE_LOST, {"lost": edns.lost, "sent": edns.sent, "small": small.sent, "size": size}
     if plain.reply.truncated and tcp.sent and tcp.lost == tcp.sent:
         if forbidden := _forbidden(facts, node):
-            yield Unseen(f"DNS over TCP on node {node}", forbidden, asked=True)
+            yield Unseen(f"DNS over TCP on node {node}", forbidden, expected=True)
         else:
             yield NO_WAY, {"server": plain.reply.server, "outcomes": tcp.outcomes}
 

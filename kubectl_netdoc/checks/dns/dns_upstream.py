@@ -129,7 +129,7 @@ MEASURED = Code(
 
 def _names(cluster: Cluster) -> list[str]:
     """The names among what was given; an address needs no lookup."""
-    return [name for name in cluster.wishes.external if not _is_address(name)]
+    return [name for name in cluster.selection.external if not _is_address(name)]
 
 
 def _is_address(text: str) -> bool:
@@ -161,9 +161,9 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     """Judge each name from where the cluster's own names resolve."""
     names = _names(facts.cluster)
     if not names:
-        raise Skip("no name outside the cluster was given (--external NAME)", moot=True)
+        raise Skip("no name outside the cluster was given (--external NAME)", not_applicable=True)
     if not facts.vantages:
-        raise Skip(facts.why_not)
+        raise Skip(facts.why_unmeasured)
     if len(names) > MOST_NAMES:
         yield Unseen(", ".join(names[MOST_NAMES:]), f"at most {MOST_NAMES} names are asked for")
     nodes: list[str] = []
@@ -175,10 +175,10 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
             why = (
                 reply.reason if isinstance(reply, Lost) else policies.walled(facts) or "cluster DNS itself does not answer there"
             )
-            yield Unseen(f"names outside from node {node}", why, asked=True)
+            yield Unseen(f"names outside from node {node}", why, expected=True)
     if nodes:
         seen = [_Seen(facts, name, nodes) for name in names[:MOST_NAMES]]
-        yield from (Unseen(name.name, "; ".join(name.lost), asked=True) for name in seen if name.lost)
+        yield from (Unseen(name.name, "; ".join(name.lost), expected=True) for name in seen if name.lost)
         yield from _judge(facts, nodes, [name for name in seen if not name.lost])
 
 

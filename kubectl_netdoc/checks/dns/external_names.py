@@ -148,14 +148,14 @@ def _judge(facts: Facts, service: Service) -> Iterator[Finding | Unseen]:
     what, missing, reasons = f"the name {_target(service)}", {}, set()
     nodes = [vantage.node for vantage in facts.vantages if vantage.running and vantage.node in _nodes(facts.cluster)]
     if not nodes:
-        yield Unseen(what, facts.why_not or "no debug pod ran where it was to be asked for")
+        yield Unseen(what, facts.why_unmeasured or "no debug pod ran where it was to be asked for")
         return
     exists = False
     for node in nodes:
         alias, target = (_word(facts, request) for request in _lookups(facts.cluster, service, node))
         if target == "NXDOMAIN":
             missing[node] = target
-        elif target == "an address" and alias in ("NXDOMAIN", "nothing") and not facts.cluster.unread(COREFILE):
+        elif target == "an address" and alias in ("NXDOMAIN", "nothing") and not facts.cluster.unreadable(COREFILE):
             missing[node] = f"{alias} to the alias and an address to the target"
         elif target in ("an address", "nothing"):
             exists = True

@@ -98,7 +98,7 @@ class Flight:
     def fly(self) -> dict[Request, Reply]:
         """Return the reply to each request; never raises."""
         if not self.ways:
-            return {request: Lost("no canary pod ran on that node", asked=False) for request in self.requests}
+            return {request: Lost("no canary pod ran on that node", sent=False) for request in self.requests}
         complaint = self._phases()
         replies: dict[Request, Reply] = {}
         for request in self.requests:

@@ -107,4 +107,4 @@ def _started(client: Client, path: str, name: str) -> str:
 
 
 def _lost(requests: tuple[Probe, ...], reason: str) -> dict[Request, Reply]:
-    return {request: Lost(reason, asked=False) for request in requests}
+    return {request: Lost(reason, sent=False) for request in requests}

@@ -92,7 +92,7 @@ def resolvable(requests: tuple[Probe, ...], targets: Targets) -> tuple[tuple[Pro
             agent_protocol.ask(0, request, targets)
             good.append(request)
         except agent_protocol.Unresolved as error:
-            unresolved[request] = Lost(str(error), asked=False)
+            unresolved[request] = Lost(str(error), sent=False)
     return tuple(good), unresolved
 
 

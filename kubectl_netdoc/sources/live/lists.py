@@ -234,7 +234,7 @@ def _decoded(kind: Kind[Any], raws: Sequence[msgspec.Raw]) -> Listing:
             if item.metadata.labels.get(OWNER) != OURS:  # what another run of netdoc has there is not the cluster's
                 items.append(item)
         except UNREADABLE as error:
-            bad.append(Unseen(what=f"{kind.name} {_name(raw)}", reason=f"can't be decoded: {error}", asked=True))
+            bad.append(Unseen(what=f"{kind.name} {_name(raw)}", reason=f"can't be decoded: {error}", expected=True))
     return Listing(tuple(items), tuple(bad))
 
 

@@ -126,7 +126,7 @@ def _no_server(cluster: Cluster, subject: Subject, pods: list[Pod], selector: st
     numbers = {"pods": len(pods), "count": counted(len(pods), "pod"), "why": why, "mend": fix, "selector": selector}
     commands = tuple(dns_pods.commands(cluster, pods))
     objects = [Subject.of("Pod", pod) for pod in pods]
-    return NO_SERVER.on(subject, numbers, try_=commands, objects=objects, nodes=dns_pods.nodes(cluster, pods))
+    return NO_SERVER.on(subject, numbers, commands=commands, objects=objects, nodes=dns_pods.nodes(cluster, pods))
 
 
 def _starts(cluster: Cluster, pod: Pod) -> bool:
@@ -141,7 +141,7 @@ def _restarting(cluster: Cluster, pods: list[Pod], ready: list[str]) -> Iterator
             on = [pod.spec.node_name] if pod.spec.node_name else []
             commands = None if dns_pods.has_run(pod) else RESTARTING.commands[:1]
             others = sum(name != pod.name for name in ready)
-            yield RESTARTING.on(Subject.of("Pod", pod), try_=commands, why=problem.text, ready=others, nodes=on)
+            yield RESTARTING.on(Subject.of("Pod", pod), commands=commands, why=problem.text, ready=others, nodes=on)
 
 
 def _unselected(cluster: Cluster, dns: Service) -> list[Pod]:

@@ -44,7 +44,7 @@ def choose_nodes(cluster: Cluster, wanted: str = "") -> tuple[str, ...]:
     """
     if not cluster.readable(NODE):
         return ("",)
-    fit = [node for node in cluster.index.items(NODE) if not node.unfit]
+    fit = [node for node in cluster.index.items(NODE) if not node.unsupported]
     most = len(fit) if wanted == "all" else int(wanted) if wanted.isdigit() else MOST_NODES
     if wanted and wanted != "all" and not wanted.isdigit():
         requirements = label_selector.parse(wanted)
