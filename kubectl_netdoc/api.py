@@ -13,7 +13,7 @@ from kubectl_netdoc.core.cluster import Cluster, Unavailable, matches
 from kubectl_netdoc.core.evidence import NodePath, ObjectRef
 from kubectl_netdoc.core.facts import Facts, Trouble, Vantage
 from kubectl_netdoc.core.finding import CAME_THROUGH, Code, Explains, Finding, Grant, Severity, Subject, Unseen
-from kubectl_netdoc.core.new_nodes import JOINING, joining, joins
+from kubectl_netdoc.core.new_nodes import JOINING, is_joining, joining
 from kubectl_netdoc.core.settling import SETTLING
 from kubectl_netdoc.core.threshold import Threshold
 from kubectl_netdoc.core.tier import Tier
@@ -264,10 +264,10 @@ __all__ = [
     "evenly",
     "ip_families",
     "is_address",
+    "is_joining",
     "is_range",
     "joined",
     "joining",
-    "joins",
     "matches",
     "nearest_labels",
     "nearest_name",

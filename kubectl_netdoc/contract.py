@@ -179,7 +179,7 @@ def healthy_is_silent(check: Check, cases: Sequence[Case], source: str) -> Itera
 def empty_facts_are_survived(check: Check, cases: Sequence[Case], source: str) -> Iterable[str]:
     """An empty cluster, and one in which nothing was collected, raise nothing."""
     for name, cluster in (("empty", make_cluster()), ("uncollected", Cluster({}))):
-        error = outcome(check, cluster, Measured(why_not="nothing measured")).error
+        error = outcome(check, cluster, Measured(why_unmeasured="nothing measured")).error
         if error:
             yield f"{name} facts: {error}"
 

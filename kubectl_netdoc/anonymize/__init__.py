@@ -42,7 +42,7 @@ SETTINGS = frozenset({"settings"})
 TEXT = frozenset({"reason", "message", "detail", "problem", "lines", "why_not", "what", "how"})
 """Fields that hold sentences: names in them are told by their marks, or were met elsewhere."""
 
-NOTE = {"anonymized": "names and addresses are not the cluster's own"}
+NOTE = {"anonymized": "names and addresses have been replaced"}
 OWN = re.compile(r"[\w.-]*\b(kubernetes|k8s)\.io/[\w.-]+|kube-(system|public|node-lease)|ip6\.arpa|in-addr\.arpa")
 """Names that Kubernetes or DNS has given, whole ones."""
 

@@ -27,7 +27,7 @@ VERBS = {
     "rbac": "Print the least RBAC rights that netdoc needs, or which of them you lack.",
     "schema": "Print the JSON Schema of the report.",
     "version": "Print the version of netdoc.",
-    "why": "Can A reach B? Show every hop, the one that blocks the connection, and the fix.",
+    "why": "Can A reach B? Show every hop, the one that stops the connection, and the fix.",
 }
 
 

@@ -41,5 +41,5 @@ def compile_policies(cluster: Cluster, strangers: Iterable[tuple[str, Mapping[st
     try:
         return Engine(cluster, strangers)
     except KindUnavailable as missing:
-        grant = f"; least rule: {missing.unavailable.grant}" if missing.unavailable.grant else ""
+        grant = f"; missing right: {missing.unavailable.grant}" if missing.unavailable.grant else ""
         raise SourceError(f"policies can't be judged without {missing.kind}: {missing.unavailable.reason}{grant}") from missing

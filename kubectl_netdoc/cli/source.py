@@ -116,6 +116,6 @@ def tell_missing(cluster: Cluster, kinds: Iterable[Kind[Any]]) -> None:
         warn_on_stderr(f"only {cluster.scope} could be read; findings about other namespaces are missing")
     for kind in kinds:
         listing = cluster.listing(kind)
-        if cluster.unread(kind):
+        if cluster.unreadable(kind):
             grant = getattr(listing, "grant", None)
-            warn_on_stderr(f"{kind.plural}: {getattr(listing, 'reason', '')}" + (f"; least rule: {grant}" if grant else ""))
+            warn_on_stderr(f"{kind.plural}: {getattr(listing, 'reason', '')}" + (f"; missing right: {grant}" if grant else ""))

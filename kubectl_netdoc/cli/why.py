@@ -43,13 +43,13 @@ if TYPE_CHECKING:
 @options.debug_pods
 @options.kubectl_flags
 def command(source: str, destination: str, protocol: str, origin: str, output: str, **flags: Any) -> int:
-    """Can SOURCE reach DEST? Show every hop, what was found and measured there, what blocks the connection, and the smallest fix.
+    """Can SOURCE reach DEST? Show every hop, what was found and measured there, what stops the connection, and the smallest fix.
 
     SOURCE and DEST are written as in kubectl (pod/x, deploy/y, svc/z, node/n), or are an IP address or a DNS name. -n sets
     the namespace; NAMESPACE/KIND/NAME names an object of another one.
 
     With --from a bundle, the answer uses everything that was measured for it. For a live cluster it uses the objects in the
-    API, and with --probe also measurements along the path. Exit code 0: nothing blocks or weakens the connection; 1:
+    API, and with --probe also measurements along the path. Exit code 0: nothing stops or weakens the connection; 1:
     something does, or it is not known.
     """
     from kubectl_netdoc.engine import registry

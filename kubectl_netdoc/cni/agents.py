@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from kubectl_netdoc.cni.base import Found
 from kubectl_netdoc.core.cluster import Cluster
-from kubectl_netdoc.core.new_nodes import joins
+from kubectl_netdoc.core.new_nodes import is_joining
 from kubectl_netdoc.records.cni import CILIUM_NODE, NETWORK_LOG
 from kubectl_netdoc.records.kinds import EVENT, NODE, POD
 from kubectl_netdoc.records.nodes import Node
@@ -94,7 +94,7 @@ class Agents:
         perhaps: list[Node] = []
         covered = self.by_node.keys() | self.leaving | elsewhere
         for node in self.cluster.all(NODE) if self.cluster.readable(NODE) else ():
-            if joins(self.cluster, node) or node.unfit or otherwise(node) or silent(node) or node.name in covered:
+            if is_joining(self.cluster, node) or node.unsupported or otherwise(node) or silent(node) or node.name in covered:
                 continue
             (needed if self._needed(node) else perhaps).append(node)
         return needed, perhaps

@@ -283,7 +283,7 @@ SETTINGS = (NETWORK_CONFIG, NETWORK_AGENT, CALICO_FELIX, CALICO_INSTALLATION)
 
 def unread(cluster: Cluster) -> str:
     """Return the first kind of settings that is there and could not be read; nothing where all were."""
-    return next((kind.name for kind in SETTINGS if cluster.unread(kind)), "")
+    return next((kind.name for kind in SETTINGS if cluster.unreadable(kind)), "")
 
 
 def yes(value: Any) -> bool:

@@ -68,7 +68,7 @@ def of(cluster: Cluster) -> Encapsulation | None:
     """
     if not cluster.readable(NODE):
         return None
-    found = {_of(node) for node in cluster.all(NODE) if not node.unfit}
+    found = {_of(node) for node in cluster.all(NODE) if not node.unsupported}
     if found == {None}:
         return _configured(cluster)
     return found.pop() if len(found) == 1 else None

@@ -56,9 +56,9 @@ def in_scope(cluster: Cluster, namespace: str) -> bool:
 
 def selected(cluster: Cluster, services: Iterable[tuple[str, str]]) -> bool:
     """Whether the user chose all Services, or one of these (namespace, name)."""
-    wishes = cluster.wishes
+    wishes = cluster.selection
     return not (wishes.services or wishes.labels) or any(
-        service is not None and wishes.want(service) for service in (cluster.get(SERVICE, *pair) for pair in services)
+        service is not None and wishes.includes(service) for service in (cluster.get(SERVICE, *pair) for pair in services)
     )
 
 
@@ -87,7 +87,7 @@ def no_ready_endpoint(cluster: Cluster, service: Service) -> str:
         cluster, service, Backends(cluster, service)
     ):
         return ""
-    if cluster.unread(POD):
+    if cluster.unreadable(POD):
         return "its pods can't be read"
     pods = cluster.pods_of(service) if cluster.readable(POD) else []
     if pods and all(cluster.age(pod.metadata.creation_timestamp) < SETTLING for pod in pods):
@@ -102,7 +102,7 @@ def no_pods_wanted(cluster: Cluster, service: Service) -> NoPodsWanted | None:
 
 def undetermined(cluster: Cluster, service: Service) -> str:
     """Return why it is not known whether a Service without a ready endpoint should have one; nothing where it is known."""
-    if cluster.unread(POD) and service.spec.selector:
+    if cluster.unreadable(POD) and service.spec.selector:
         held = [item for item in cluster.slices_of(service) if item.endpoints and item.changed]
         settled = any(cluster.age(item.changed) > SETTLING for item in held)
         why = "no endpoint of it is ready, and whether one should be is not known"

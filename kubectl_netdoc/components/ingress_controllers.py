@@ -209,7 +209,7 @@ def _classed(ingress: Ingress, classes: Iterable[IngressClass]) -> Classed:
 
 def services_of(cluster: Cluster, pods: list[Pod]) -> list[Service]:
     """Return the Services that select these pods and have TCP port 80 or 443, or ports called http and https."""
-    found = (service for pod in pods for service in cluster.leading_to(pod.namespace, pod.metadata.labels))
+    found = (service for pod in pods for service in cluster.services_selecting(pod.namespace, pod.metadata.labels))
     return [
         service
         for service in {(service.namespace, service.name): service for service in found}.values()

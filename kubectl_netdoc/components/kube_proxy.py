@@ -140,7 +140,7 @@ def expected_nodes(cluster: Cluster) -> list[Node]:
         for node in cluster.all(NODE)
         if (ready := node.condition("Ready")) is not None
         and ready.status == "True"
-        and not node.unfit
+        and not node.unsupported
         and cluster.age(node.metadata.creation_timestamp) > JOINING
     ]
 

@@ -135,7 +135,7 @@ def _makes(kind: Kind[Workload], item: Workload, selector: Mapping[str, str]) ->
 
 def unread(cluster: Cluster) -> list[str]:
     """Return the kinds of workloads that could not be read, in which a workload scaled to zero may be."""
-    return [kind.plural for kind in WORKLOADS if cluster.unread(kind)]
+    return [kind.plural for kind in WORKLOADS if cluster.unreadable(kind)]
 
 
 def elsewhere(cluster: Cluster, service: Service, behind: Backends) -> str:

@@ -22,12 +22,12 @@ from kubectl_netdoc.records.kinds import NODE
 class Skip(Exception):
     """Raised by ``analyse`` where the whole question can't be put here; its text is the reason.
 
-    ``moot``: the cluster has nothing that the question is about, or it was not asked for: no gap in what was looked at.
+    ``not_applicable``: the cluster has nothing that the question is about, or the user did not select it: nothing was missed.
     """
 
-    def __init__(self, reason: str, moot: bool = False) -> None:
+    def __init__(self, reason: str, not_applicable: bool = False) -> None:
         super().__init__(reason)
-        self.moot = moot
+        self.not_applicable = not_applicable
 
 
 class Needs(Struct, frozen=True, kw_only=True):

@@ -24,7 +24,7 @@ from kubectl_netdoc.records.services import EndpointSlice, Service
 from kubectl_netdoc.records.workloads import Workload
 
 DNS_NAMESPACE = "kube-system"
-"""Where cluster DNS runs. It is read besides the namespaces that the user asked for, if that is permitted."""
+"""Namespace of cluster DNS. It is read in addition to the namespaces that the user selected, if that is permitted."""
 
 R = TypeVar("R", bound=Object)
 
@@ -72,7 +72,7 @@ class Selection(Struct, frozen=True, omit_defaults=True):
     services: tuple[str, ...] = ()
     labels: tuple[LabelSelectorRequirement, ...] = ()
 
-    def want(self, service: Service) -> bool:
+    def includes(self, service: Service) -> bool:
         """Whether a Service is to be looked at."""
         names = {service.name, f"{service.namespace}/{service.name}"}
         return label_selector.matches(self.labels, service.metadata.labels) and (
@@ -168,7 +168,7 @@ class Cluster:
 
     ``tier``: the furthest from which this run measures; ``hosts`` are the nodes that then carry a pod on the host network too.
     ``vantages``: the nodes that carry a debug pod in this run; "" is a pod wherever the scheduler puts it.
-    ``wishes``: what the user asked for. ``own_namespace``: where netdoc's own pods run; a name that stands for
+    ``selection``: what the user selected. ``own_namespace``: where netdoc's own pods run; a name that stands for
     any where each run makes a new one, as no policy can know it. ``image``: what the debug pods ran; "" where none did.
     ``patched``: manifests that kustomize is to change.
     """
@@ -183,7 +183,7 @@ class Cluster:
         scope: Scope = Scope(),  # noqa: B008 - frozen
         vantages: tuple[str, ...] = (),
         tier: Tier = Tier.PODS,
-        wishes: Selection = Selection(),  # noqa: B008 - frozen
+        selection: Selection = Selection(),  # noqa: B008 - frozen
         own_namespace: str = "netdoc",
         image: str = "",
         patched: bool = False,
@@ -195,7 +195,7 @@ class Cluster:
         self.scope = scope
         self.vantages = vantages
         self.tier = tier
-        self.wishes = wishes
+        self.selection = selection
         self.own_namespace = own_namespace
         self.image = image
         self.patched = patched
@@ -207,7 +207,7 @@ class Cluster:
         """Nodes that carry a pod on the host network in this run; none below the nodes tier."""
         return tuple(filter(None, self.vantages)) if self.tier.covers(Tier.NODES) else ()
 
-    def holding(self, listings: Listings, scope: Scope | None = None) -> Cluster:
+    def with_listings(self, listings: Listings, scope: Scope | None = None) -> Cluster:
         """Return this cluster with other lists, and all else as it is."""
         other = copy(self)
         other.index, other.scope, other.touched = Index(listings), scope or self.scope, set()
@@ -225,7 +225,7 @@ class Cluster:
         if self._allowed is not None and kind.name not in self._allowed:
             raise UndeclaredKind(f"{kind.name} is not among the check's needs")
         self.touched.add(kind.name)
-        return self.index.listings.get(kind.name) or Unavailable("not collected")
+        return self.index.listings.get(kind.name) or Unavailable("not read")
 
     def all(self, kind: Kind[R]) -> tuple[R, ...]:
         """Return every object of a kind; raises ``KindUnavailable`` where the list could not be had."""
@@ -238,7 +238,7 @@ class Cluster:
         """Whether the list of a kind could be had."""
         return isinstance(self.listing(kind), Listing)
 
-    def unread(self, kind: Kind[Any]) -> bool:
+    def unreadable(self, kind: Kind[Any]) -> bool:
         """Whether there is such a list, or may be, and it could not be had: what it would say is not known, so it may excuse.
 
         Not where there is none by design, as of a kind that the server does not serve.
@@ -257,14 +257,14 @@ class Cluster:
         What of other namespaces was read for the sake of cluster DNS is not in scope.
         """
         spaces = self.scope.namespaces
-        return [item for item in self.all(SERVICE) if self.wishes.want(item) and (not spaces or item.namespace in spaces)]
+        return [item for item in self.all(SERVICE) if self.selection.includes(item) and (not spaces or item.namespace in spaces)]
 
     def pods_in(self, namespace: str) -> list[Pod]:
         """Pods of a namespace that have not finished."""
         self.all(POD)
         return self.index.pods_by_namespace.get(namespace, [])
 
-    def leading_to(self, namespace: str, labels: Mapping[str, str]) -> list[Service]:
+    def services_selecting(self, namespace: str, labels: Mapping[str, str]) -> list[Service]:
         """Services whose selector selects pods of a namespace with these labels; raises ``KindUnavailable``."""
         self.all(SERVICE)
         return [item for item in self.index.in_namespace(SERVICE, namespace) if matches(item.spec.selector, labels)]

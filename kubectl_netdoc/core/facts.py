@@ -16,8 +16,12 @@ from kubectl_netdoc.measurements.base import Lost
 from kubectl_netdoc.measurements.requests import Reply, Request, on_host
 from kubectl_netdoc.records.base import Kind
 
-FLAGS = {Tier.API: "", Tier.PODS: "run without --no-pods", Tier.NODES: "--node-checks", Tier.PRIVILEGED: "--privileged"}
-"""What a user says to have a tier measured."""
+NOT_SELECTED = {
+    Tier.PODS: "not measured with --no-pods",
+    Tier.NODES: "needs --node-checks",
+    Tier.PRIVILEGED: "needs --privileged",
+}
+"""Why a tier was not measured if the user did not select it."""
 
 
 class Trouble(StrEnum):
@@ -61,13 +65,13 @@ class Vantage(Struct, frozen=True, omit_defaults=True):
 class Measured(Struct, frozen=True):
     """What a source measured: the replies by request, the vantages it had, and those of them on the host network.
 
-    ``why_not``: why there are no vantages; ``wanted``: whether there were to be some.
+    ``why_unmeasured``: why nothing was measured,  if something was; ``wanted``: whether measurements were planned.
     """
 
     replies: Mapping[Request, Reply] = {}
     vantages: tuple[Vantage, ...] = ()
     hosts: tuple[Vantage, ...] = ()
-    why_not: str = ""
+    why_unmeasured: str = ""
     wanted: bool = False
 
 
@@ -97,13 +101,13 @@ class Facts:
         host = on_host(request)
         for vantage in self.hosts if host else self.vantages:
             if vantage.node == request.node and not vantage.running:
-                return Lost(f"no {'pod on the host network' if host else 'debug pod'} ran on node {request.node}", asked=False)
-        return Lost(self._measured.why_not or "not measured", asked=False)
+                return Lost(f"no {'pod on the host network' if host else 'debug pod'} ran on node {request.node}", sent=False)
+        return Lost(self._measured.why_unmeasured or "not measured", sent=False)
 
     @property
-    def why_not(self) -> str:
+    def why_unmeasured(self) -> str:
         """Why nothing was measured, where nothing was."""
-        return self._measured.why_not
+        return self._measured.why_unmeasured
 
     @property
     def vantages(self) -> tuple[Vantage, ...]:
@@ -115,8 +119,8 @@ class Facts:
         """The pods on the host network, running or not; none below the nodes tier."""
         return self._measured.hosts
 
-    def beyond(self, tier: Tier) -> str:
+    def why_tier_unmeasured(self, tier: Tier) -> str:
         """Return why nothing was measured from ``tier``, with the flag that would; nothing where something was."""
         if not self.cluster.tier.covers(tier):
-            return f"not asked for: {FLAGS[tier]}"
-        return "" if self.hosts or tier is Tier.PODS else self.why_not or "no node carries a pod on the host network"
+            return NOT_SELECTED[tier]
+        return "" if self.hosts or tier is Tier.PODS else self.why_unmeasured or "no node runs a debug pod on the host network"

@@ -65,16 +65,17 @@ class Grant(Struct, frozen=True, order=True, omit_defaults=True):
 class Unseen(Struct, frozen=True, omit_defaults=True):
     """Something that was not looked at, or gave no usable answer, and why.
 
-    ``asked``: netdoc wanted this and did not get it, so the check can't pass and is ``unknown``. Otherwise it is
-    left out by design (not applicable, not asked for), which the report says and the state does not show.
-    ``moot``: there was nothing to look at, so that nobody is less sure of the rest.
+    ``expected`` (``asked`` in JSON): netdoc wanted this and did not get it, so the check can't pass and is
+    ``unknown``. Otherwise it was left out by design (not applicable, not selected), which the report says and the
+    state does not show. ``not_applicable`` (``moot`` in JSON): there was nothing to look at, so the rest is no less
+    certain.
     """
 
     what: str
     reason: str
     grant: Grant | None = None
-    asked: bool = False
-    moot: bool = False
+    expected: bool = msgspec.field(name="asked", default=False)
+    not_applicable: bool = msgspec.field(name="moot", default=False)
 
 
 class Explains(Struct, frozen=True):
@@ -186,7 +187,7 @@ class Code(Struct, frozen=True, kw_only=True):
         subject: Subject,
         evidence: Mapping[str, Any] | None = None,
         /,
-        try_: tuple[str, ...] | None = None,
+        commands: tuple[str, ...] | None = None,
         objects: Iterable[Named] = (),
         **more: Any,
     ) -> Finding:
@@ -194,14 +195,14 @@ class Code(Struct, frozen=True, kw_only=True):
 
         Outcomes in the evidence are verbs in the message (``Outcome.verbs``) and words in the report's evidence.
 
-        ``try_``: command templates in place of the code's own, for a condition whose fix is not always known.
+        ``commands``: command templates to use instead of the code's own, if the fix of this finding differs.
         ``objects``: objects that the evidence names in words. Paths and objects among the values of ``evidence`` are kept as
         data too, see ``Finding.references``.
         """
         evidence = {**(evidence or {}), **more}
         names = msgspec.structs.asdict(subject) | {key: _plain(value) for key, value in evidence.items()}
         quoted = {key: shlex.quote(str(value)) for key, value in names.items()}
-        commands = tuple(command.format(**quoted) for command in (self.commands if try_ is None else try_))
+        filled = tuple(command.format(**quoted) for command in (self.commands if commands is None else commands))
         return Finding(
             code=self.id,
             severity=self.severity,
@@ -209,9 +210,9 @@ class Code(Struct, frozen=True, kw_only=True):
             message=self.message.format(**names),
             evidence={key: rendered(value) for key, value in evidence.items()},
             fix=self.fix.format(**names),
-            commands=commands,
+            commands=filled,
             risk=self.risk,
-            argv=tuple(map(argv, commands)),
+            argv=tuple(map(argv, filled)),
             references=references(evidence | {"objects": tuple(objects)}),
         )
 

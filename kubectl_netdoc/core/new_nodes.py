@@ -15,7 +15,7 @@ JOINING = timedelta(minutes=2)
 what runs on it were seen to take a minute on a slow machine. Images that come from far take longer on some, and are told of."""
 
 
-def joins(cluster: Cluster, node: Node | None) -> bool:
+def is_joining(cluster: Cluster, node: Node | None) -> bool:
     """Whether a node is that new; one that is not known is not."""
     return node is not None and cluster.age(node.metadata.creation_timestamp) <= JOINING
 
@@ -26,8 +26,8 @@ def joining(cluster: Cluster) -> frozenset[str]:
     Of them a node is not new that a pod was put on before that (its condition PodScheduled). Reads NODE, and then POD.
     """
     if cluster.readable(NODE):
-        return frozenset(node.name for node in cluster.all(NODE) if joins(cluster, node))
-    if not cluster.unread(NODE):
+        return frozenset(node.name for node in cluster.all(NODE) if is_joining(cluster, node))
+    if not cluster.unreadable(NODE):
         return frozenset()
     pods = cluster.all(POD) if cluster.readable(POD) else ()
     return frozenset(cluster.vantages) - {pod.spec.node_name for pod in pods if _long(cluster, pod)}

@@ -72,7 +72,7 @@ class Report(Struct, frozen=True):
         """Whether something that could have been looked at was not."""
         return any(
             result.state in (State.UNKNOWN, State.CRASHED)
-            or (result.state is State.SKIPPED and not all(unseen.moot for unseen in result.unseen))
+            or (result.state is State.SKIPPED and not all(unseen.not_applicable for unseen in result.unseen))
             for result in self.results
         )
 

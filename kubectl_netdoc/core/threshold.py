@@ -31,4 +31,4 @@ class ThresholdSet(Struct, frozen=True):
     by: str
 
     def __str__(self) -> str:
-        return f"{self.check}.{self.name} is {self.value:g} {self.unit} in place of {self.default:g} (by {self.by})"
+        return f"{self.check}.{self.name} is {self.value:g} {self.unit} instead of {self.default:g} (set by {self.by})"

@@ -40,10 +40,10 @@ WINDOW = timedelta(hours=1)
 """How far back: Events are kept for an hour by default (kube-apiserver, --event-ttl)."""
 
 MOST = 5
-"""Changes that are told of a cause, the newest of them."""
+"""Most changes that are shown for a cause; the newest are kept."""
 
 MACHINERY = frozenset({"kube-apiserver", "kube-controller-manager", "kube-scheduler", "cloud-controller-manager", "kubelet"})
-"""Who writes objects all the time, as a consequence of something else; only their scaling (an autoscaler's) is news."""
+"""Field managers that write objects all the time, as a consequence of something else. Only scaling by an autoscaler counts."""
 
 FIRST_READY = timedelta(minutes=5)
 """A node that becomes Ready within this time of its creation does so for the first time."""
@@ -52,13 +52,13 @@ TOGETHER = timedelta(seconds=2)
 """The API's times are whole seconds: what is this close happened at once."""
 
 NORMAL = frozenset({"ScalingReplicaSet", "Killing", "NodeNotReady"})
-"""Reasons of Normal Events that are news."""
+"""Reasons of Normal Events that are shown."""
 
 LONGEST = 120
-"""Characters of an Event's message that are shown."""
+"""Most characters of an Event's message that are shown."""
 
 OWNERS = 3
-"""How far up what made a pod is followed: ReplicaSet, Deployment, and one more."""
+"""How many owners above a pod are followed: ReplicaSet, Deployment, and one more."""
 
 WORKLOADS: tuple[Kind[Workload], ...] = (DEPLOYMENT, STATEFUL_SET, DAEMON_SET)
 

@@ -24,7 +24,7 @@ from kubectl_netdoc.core.report import CheckResult, State
 GROUP = "kubectl_netdoc.checks"
 
 RETIRED: frozenset[str] = frozenset({"DSE022"})
-"""Ids of codes that no longer exist; never used again. DSE022 told of what DNC014 and DNC015 tell."""
+"""Ids of codes that no longer exist; they are never used again. DNC014 and DNC015 replace DSE022."""
 
 
 class Registry(Struct, frozen=True):
@@ -55,8 +55,8 @@ class UnknownName(ValueError):
         names = sorted(known)
         folded = {known_name.casefold(): known_name for known_name in names}
         near = get_close_matches(name.casefold(), folded, n=1, cutoff=0.5)
-        hint = f"did you mean {folded[near[0]]!r}?" if near else f"there are: {', '.join(names)}"
-        super().__init__(f"no {what} is called {name!r}; {hint}")
+        hint = f"did you mean {folded[near[0]]!r}?" if near else f"available: {', '.join(names)}"
+        super().__init__(f"there is no {what} {name!r}; {hint}")
 
 
 @contextmanager
@@ -77,9 +77,9 @@ def load() -> Registry:
         for check in found:
             taken = {code.id for known in checks.values() for code in known.codes} & {code.id for code in check.codes}
             if check.id in checks:
-                bad.append(_row(door, check.id, "a check of this name is there already"))
+                bad.append(_row(door, check.id, "another check has this id already"))
             elif taken:
-                bad.append(_row(door, check.id, f"codes of other checks: {', '.join(sorted(taken))}"))
+                bad.append(_row(door, check.id, f"other checks have these codes already: {', '.join(sorted(taken))}"))
             else:
                 checks[check.id] = check
         broken += bad
@@ -115,7 +115,7 @@ def described(module: ModuleType) -> Check:
     """Return a module's check, with the module's docstring as its page; raises ``TypeError`` where it has none."""
     check = getattr(module, "check", None)
     if not isinstance(check, Check):
-        raise TypeError("no value named 'check' of type Check")
+        raise TypeError("the module has no value named 'check' of type Check")
     return msgspec.structs.replace(check, doc=inspect.getdoc(module) or "")
 
 

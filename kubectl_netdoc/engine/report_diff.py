@@ -12,7 +12,7 @@ from kubectl_netdoc.core.finding import Finding, Severity, Subject
 from kubectl_netdoc.core.report import Report, State
 
 LOOKED = frozenset({State.PASS, State.WARN, State.FAIL})
-"""States of a check whose silence means that all is well."""
+"""States of a check in which a missing finding means that the condition did not hold."""
 
 
 class Change(StrEnum):
@@ -98,10 +98,10 @@ def _change(was: Finding | None, now: Finding | None, then: State | None, today:
             return None, ""
         return (Change.WORSE if now.severity is Severity.FAIL else Change.BETTER), ""
     if now:
-        return Change.NEW, "" if then in LOOKED else f"nobody knows since when: before, its check was {then or 'not run'}"
+        return Change.NEW, "" if then in LOOKED else f"it may be older: in the older run its check was {then or 'not run'}"
     if today in LOOKED:
         return Change.GONE, ""
-    return Change.UNSEEN, f"its check is {today or 'not run'} now"
+    return Change.UNSEEN, f"in the newer run its check is {today or 'not run'}"
 
 
 def _name(report: Report) -> str:

@@ -36,7 +36,7 @@ PLAIN = Settings()
 T = TypeVar("T")
 
 MOST_REQUESTS, MOST_SAID = 100_000, 1_000_000
-"""Requests and findings of one check at most; on 30 sampled nodes and 15,000 pods the largest plan has some 10,000."""
+"""Most requests and most findings of one check. On 30 sampled nodes and 15,000 pods the largest plan has about 10,000."""
 
 
 class CheckRun(Struct, frozen=True):
@@ -78,7 +78,7 @@ def run(
     plans = plan(checks, cluster)
     requests = plans.requests
     progress.stage(f"measuring: {len(requests)} requests")
-    measured = source.measure(cluster, requests) if _measures(checks) else Measured(why_not="no check measures")
+    measured = source.measure(cluster, requests) if _measures(checks) else Measured(why_unmeasured="no check measures")
     progress.stage("analysing")
     facts = Facts(cluster, measured, settings.thresholds)
     outcomes = []
@@ -140,7 +140,7 @@ def analyse(check: Check, facts: Facts) -> CheckRun:
     except KindUnavailable as missing:
         ran, rest = False, (_without(missing.kind, missing.unavailable),)
     except Skip as skip:
-        ran, rest = False, (Unseen(what=check.id, reason=str(skip), moot=skip.moot),)
+        ran, rest = False, (Unseen(what=check.id, reason=str(skip), not_applicable=skip.not_applicable),)
     except (Exception, SystemExit) as error:
         return _crash(check, error)
     findings = tuple(item for item in said if isinstance(item, Finding))
@@ -159,12 +159,12 @@ def _silence_told(outcome: CheckRun, facts: Facts, planned: tuple[Request, ...])
     why = ""
     for request in planned:
         reply = facts.reply(request)
-        if not isinstance(reply, Lost) or not (reply.asked or request.node in silent):
+        if not isinstance(reply, Lost) or not (reply.sent or request.node in silent):
             return outcome
         why = why or reply.reason
     if not why:
         return outcome
-    unseen = Unseen(what="what is measured", reason=f"not one answer: {why}", asked=True)
+    unseen = Unseen(what="all measurements", reason=f"no measurement succeeded: {why}", expected=True)
     return msgspec.structs.replace(outcome, unseen=(*outcome.unseen, unseen))
 
 
@@ -179,14 +179,14 @@ def _bounded(items: Iterable[T], most: int, what: str) -> Iterator[T]:
 def _asked(planned: Iterable[Request]) -> Iterator[Request]:
     for item in planned:
         if not isinstance(item, Request):
-            raise TypeError(f"plan yielded {type(item).__name__}, not a request")
+            raise TypeError(f"plan yielded a {type(item).__name__} instead of a request")
         yield item
 
 
 def _typed(said: Iterable[Finding | Unseen]) -> Iterator[Finding | Unseen]:
     for item in said:
         if not isinstance(item, (Finding, Unseen)):
-            raise TypeError(f"analyse yielded {type(item).__name__}, not Finding or Unseen")
+            raise TypeError(f"analyse yielded a {type(item).__name__} instead of a Finding or Unseen")
         yield item
 
 
@@ -197,7 +197,7 @@ def _unread(check: Check, cluster: Cluster) -> Iterator[Unseen]:
         if isinstance(listing, Listing):
             yield from listing.undecodable
         elif not listing.by_design:
-            yield Unseen(what=kind.plural, reason=listing.reason, grant=listing.grant, asked=True)
+            yield Unseen(what=kind.plural, reason=listing.reason, grant=listing.grant, expected=True)
 
 
 def _not_run(check: Check, what: str, why: Unavailable) -> CheckRun:
@@ -223,7 +223,7 @@ def state(outcome: CheckRun) -> State:
         return State.FAIL
     if Severity.WARN in severities:
         return State.WARN
-    if any(unseen.asked for unseen in outcome.unseen):
+    if any(unseen.expected for unseen in outcome.unseen):
         return State.UNKNOWN
     return State.PASS if outcome.ran else State.SKIPPED
 
@@ -294,4 +294,6 @@ def _unmeasured(measured: Measured) -> str:
     """Why nothing was measured though somebody wanted it: no debug pod could be had, or not one of them ran."""
     if not measured.wanted or any(vantage.running for vantage in (*measured.vantages, *measured.hosts)):
         return ""
-    return measured.why_not or next((f"{v.reason}: {v.message}" for v in measured.vantages if v.reason), "no debug pod ran")
+    return measured.why_unmeasured or next(
+        (f"{v.reason}: {v.message}" for v in measured.vantages if v.reason), "no debug pod ran"
+    )

@@ -21,7 +21,7 @@ from kubectl_netdoc.records.services import Service
 from kubectl_netdoc.sources import SourceError
 
 SHOWN = 5
-"""Names that are told where there may be many."""
+"""Most names that a message lists."""
 
 
 def settle(cluster: Cluster, wanted: Selection | None) -> tuple[Unseen, ...]:
@@ -29,19 +29,21 @@ def settle(cluster: Cluster, wanted: Selection | None) -> tuple[Unseen, ...]:
 
     Raises ``SourceError`` where a namespace or Service that was named is not there: a report on nothing looks like a good one.
     """
-    recorded = cluster.wishes
+    recorded = cluster.selection
     if wanted is not None:
         fields = msgspec.structs.asdict(recorded) | {
             name: value for name, value in msgspec.structs.asdict(wanted).items() if value
         }
-        cluster.wishes = Selection(**fields)
+        cluster.selection = Selection(**fields)
     missing: tuple[Unseen, ...] = ()
     if cluster.origin != "live" and wanted is not None and wanted.external:
         measured = {_folded(name): name for name in recorded.external}
         there = tuple(measured[_folded(name)] for name in wanted.external if _folded(name) in measured)
-        reason = "nothing is measured from manifests" if cluster.origin == "manifests" else "it was not measured for the bundle"
+        reason = (
+            "manifests can't be measured" if cluster.origin == "manifests" else "it was not measured when the bundle was recorded"
+        )
         missing = tuple(Unseen(f"--external {name}", reason) for name in wanted.external if _folded(name) not in measured)
-        cluster.wishes = msgspec.structs.replace(cluster.wishes, external=there or recorded.external)
+        cluster.selection = msgspec.structs.replace(cluster.selection, external=there or recorded.external)
     _namespaces(cluster)
     _services(cluster)
     return missing
@@ -57,12 +59,12 @@ def _namespaces(cluster: Cluster) -> None:
     there = {item.name for item in cluster.index.items(NAMESPACE)}
     for name in wanted:
         if there and name not in there:
-            raise SourceError(f"no namespace is called {name!r}; {_nearest(name, there)}", 2)
+            raise SourceError(f"there is no namespace {name!r}; {_nearest(name, there)}", 2)
 
 
 def _services(cluster: Cluster) -> None:
     """Raise where a Service that was named is not there, or none is that was meant."""
-    wishes = cluster.wishes
+    wishes = cluster.selection
     if not (wishes.services or wishes.labels) or not cluster.readable(SERVICE):
         return
     spaces = cluster.scope.namespaces
@@ -71,7 +73,7 @@ def _services(cluster: Cluster) -> None:
     bare = {name.partition("/")[2]: name for name in sorted(there, reverse=True)}
     for name in wishes.services:
         if name not in (there if "/" in name else bare):
-            raise SourceError(f"no Service {name} in {cluster.scope}; {_nearest(name, there, bare)}", 2)
+            raise SourceError(f"there is no Service {name} in {cluster.scope}; {_nearest(name, there, bare)}", 2)
     if not cluster.services():
         names = f"Service {', '.join(wishes.services)}" if wishes.services else "Service"
         raise SourceError(f"no {names} in {cluster.scope} has labels {label_selector.text(wishes.labels)!r}", 2)
@@ -84,12 +86,12 @@ def _nearest(name: str, there: Iterable[str], bare: dict[str, str] | None = None
     near = near if not bare else [bare[n] for n in get_close_matches(name.rpartition("/")[2], bare, n=1, cutoff=0.6)] or near
     if near:
         return f"did you mean {near[0]!r}?"
-    return f"there are: {some(known, SHOWN)}" if known else "there is none at all"
+    return f"available: {some(known, SHOWN)}" if known else "there are none at all"
 
 
 def in_words(cluster: Cluster) -> str:
     """Say what was looked at: the namespaces, and the Services where the user chose some."""
-    wishes = cluster.wishes
+    wishes = cluster.selection
     if not (wishes.services or wishes.labels):
         return str(cluster.scope)
     chosen = [f"{item.namespace}/{item.name}" for item in _chosen(cluster)] or list(wishes.services)
@@ -116,7 +118,7 @@ def left_out(cluster: Cluster, requests: Iterable[Request]) -> Iterator[Unseen]:
     hint = "choose with --service, -n or -l"
     if len(ports) > service_targets.MOST_PORTS and 2 * len(measured) >= service_targets.MOST_PORTS:
         reason = (
-            f"{len(measured)} of {len(ports)}, evenly sampled, were connected to (at most {service_targets.MOST_PORTS}); {hint}"
+            f"only {len(measured)} of {len(ports)}, an even sample, were measured (limit: {service_targets.MOST_PORTS}); {hint}"
         )
         yield Unseen("ports of Services", reason)
     services = {(port.service.namespace, port.service.name): port.service for port in measured}
@@ -125,7 +127,9 @@ def left_out(cluster: Cluster, requests: Iterable[Request]) -> Iterator[Unseen]:
     reached = sum(address in ips for address in ready)
     if reached < len(ready):
         most = service_targets.MOST_ENDPOINTS
-        yield Unseen("endpoints of Services", f"{reached} of {len(ready)} were connected to (at most {most} of a port); {hint}")
+        yield Unseen(
+            "endpoints of Services", f"only {reached} of {len(ready)} were measured (limit: {most} of each port); {hint}"
+        )
 
 
 def _asked(port: service_targets.Target, asked: set[Address]) -> bool:

@@ -57,7 +57,7 @@ def from_flags(ignore: Iterable[str], thresholds: Iterable[str], known: Registry
 def _ignored(text: str, known: Registry) -> Wish:
     code, equals, pattern = text.partition("=")
     if equals and not pattern:
-        raise BadSetting(f"--ignore {text}: after = comes a subject such as shop/web or 'Service shop/*'")
+        raise BadSetting(f"--ignore {text}: write a subject after =, such as shop/web or 'Service shop/*'")
     return Wish(_known(code, known, "--ignore"), f"--ignore {text}", pattern or "*")
 
 
@@ -67,7 +67,7 @@ def _threshold(text: str, known: Registry) -> ThresholdSet:
     try:
         number = float(value)
     except ValueError:
-        raise BadSetting(f"--threshold {text}: it is written CHECK.NAME=NUMBER, such as {_example(known)}") from None
+        raise BadSetting(f"--threshold {text}: write CHECK.NAME=NUMBER, such as {_example(known)}") from None
     return next(_changed(check, {name: number}, known, "--threshold"))
 
 
@@ -84,7 +84,7 @@ def from_file(content: str, name: str, known: Registry, today: date) -> Settings
         file = msgspec.convert(yaml.safe_load(content) or {}, type=_File)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        raise BadSetting(f"{name}: no YAML" + (f", line {mark.line + 1}" if mark else "")) from error
+        raise BadSetting(f"{name} is not valid YAML" + (f", line {mark.line + 1}" if mark else "")) from error
     except (msgspec.ValidationError, RecursionError) as error:
         raise BadSetting(f"{name}: {error}") from error
     every = [(entry, Wish(_known(entry.code, known, name), name, entry.subject, entry.why)) for entry in file.ignore]
@@ -106,7 +106,9 @@ def _changed(check: str, values: Mapping[str, float], known: Registry, by: str) 
             raise BadSetting(f"{by}: {UnknownName(f'threshold of {check}', name, own) if own else none}")
         limit = own[name]
         if not limit.least <= value <= limit.most or value == float("inf"):  # nan is neither
-            raise BadSetting(f"{by}: {check}.{name} is {value:g}; it can be {limit.least:g} to {limit.most:g} {limit.unit}")
+            raise BadSetting(
+                f"{by}: {check}.{name} can't be {value:g}; it must be between {limit.least:g} and {limit.most:g} {limit.unit}"
+            )
         yield ThresholdSet(check, name, value, limit.default, limit.unit, by)
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from enum import StrEnum
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 
 class Outcome(StrEnum):
@@ -87,8 +87,8 @@ class OwnName(Struct, frozen=True, tag="own name"):
 class Lost(Struct, frozen=True, tag="lost", omit_defaults=True):
     """No reply: the debug pod did not run, the exec failed, or the answer was cut. Says nothing about the network.
 
-    ``asked``: whether the question was sent at all.
+    ``sent``: whether the request was sent at all.
     """
 
     reason: str
-    asked: bool = True
+    sent: bool = field(name="asked", default=True)

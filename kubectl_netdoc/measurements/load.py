@@ -63,7 +63,7 @@ def of(requests: Iterable[Request], nameserver: str = "the nameserver of resolv.
 
 def sent(replies: Mapping[Request, Reply]) -> Load:
     """Return what was really asked of the network, the nameserver called by its address where that is known."""
-    asked = [request for request, reply in replies.items() if not (isinstance(reply, Lost) and not reply.asked)]
+    asked = [request for request, reply in replies.items() if not (isinstance(reply, Lost) and not reply.sent)]
     symbolic = (
         str(Address(reply.server))
         for request, reply in replies.items()

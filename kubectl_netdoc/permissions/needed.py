@@ -24,7 +24,7 @@ from kubectl_netdoc.sources.live.rights import Loss, Use
 GROUP = "rbac.authorization.k8s.io"
 ACCOUNT = "system:serviceaccount:"
 OWN_NAMESPACE = "netdoc"
-"""The namespace for debug pods that the manifests make where none is named."""
+"""The namespace for debug pods that the manifests create if none is named."""
 
 
 class Right(Struct, frozen=True, kw_only=True):
@@ -148,7 +148,7 @@ def _reading(wanted: Wanted) -> Iterator[tuple[Grant, _Draft]]:
             yield rule, _reader(wanted, asked, everywhere=kind.namespaced and not rule.namespace)
         if wanted.namespaces and kind.namespaced and not (kind.names or kind.logs):
             for rule in live.reading(kind, (DNS_NAMESPACE,)):
-                draft = _Draft(why={"cluster DNS, where it is looked at too": None})
+                draft = _Draft(why={"cluster DNS is checked too": None})
                 draft.add(Loss.LESS, (c for checks in _reader(wanted, asked).losses.values() for c in checks))
                 yield rule, draft
 
@@ -161,7 +161,7 @@ def _reader(wanted: Wanted, kind: Kind[Any], everywhere: bool = False) -> _Draft
             draft.add(loss, (check.id,))
     if kind is NODE:
         draft.add(Loss.HELD, wanted.measuring)
-        draft.why["tells where debug pods can run"] = None
+        draft.why["find out where debug pods can run"] = None
     return draft
 
 

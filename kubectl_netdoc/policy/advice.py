@@ -46,8 +46,9 @@ def _default_deny(engine: Engine, space: NamespaceCoverage, taken: set[tuple[str
     metadata = {"name": fixes.free_name(engine.cluster, space.name, "default-deny-ingress", taken), "namespace": space.name}
     manifest = {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": metadata, "spec": spec}
     text = (
-        f"Namespace {space.name}: {space.open} of {space.counted} let in the whole cluster. A default deny closes that, "
-        "and with it all that no other policy allows: see first what it closes with kubectl netdoc policy diff --with FILE"
+        f"Namespace {space.name}: {space.open} of {space.counted} accept connections from the whole cluster. A "
+        "default-deny policy would block these, and everything else that no other policy allows. See first what it "
+        "would block: kubectl netdoc policy diff --with FILE"
     )
     yield Item(space.name, text, fixes.as_yaml(manifest))
 
@@ -81,7 +82,7 @@ def _dns(engine: Engine, coverage: Coverage, taken: set[tuple[str, str]]) -> Ite
     """One item for each policy and what it keeps its workloads from."""
     dns = dns_access.servers(engine)
     if dns is None and dns_access.isolating(engine):
-        yield Item("", f"Not looked at: whether policies let through cluster DNS, as {dns_access.NOT_THERE}")
+        yield Item("", f"Not looked at: whether policies allow access to cluster DNS, because {dns_access.NOT_THERE}")
     if dns is None:
         return
     found = list(dns_access.blocked(engine, coverage.peers, dns))
@@ -93,9 +94,9 @@ def _dns(engine: Engine, coverage: Coverage, taken: set[tuple[str, str]]) -> Ite
             groups.setdefault((one.by[0], one.protocol, one.local), []).append(one)
     for (ref, protocol, local), those in groups.items():
         what = f"the NodeLocal address {', '.join(local)}" if local else f"cluster DNS over {protocol}"
-        meant = "" if any(one.talks for one in those) else " (they are allowed no egress at all, which may be meant)"
+        meant = "" if any(one.talks for one in those) else " (no egress at all is allowed, which may be intended)"
         workloads = dict.fromkeys(str(one.workload) for one in those)
-        text = f"{ref} keeps {', '.join(workloads)} from {what}{meant}"
+        text = f"{ref} blocks {', '.join(workloads)} from {what}{meant}"
         policy = engine.cluster.get(NETWORK_POLICY, ref.namespace, ref.name) if ref.kind == NETWORK_POLICY.name else None
         manifest = ""
         if policy is not None and those[0].direction is Direction.EGRESS:
@@ -109,7 +110,7 @@ def _dns(engine: Engine, coverage: Coverage, taken: set[tuple[str, str]]) -> Ite
 def _admit(engine: Engine, dns: Servers, cut: CutOff, taken: set[tuple[str, str]]) -> Item:
     """What lets pods ask cluster DNS again: a policy of its own at the servers, or a first rule of a cluster-wide one."""
     who = "every pod" if cut.everybody else ", ".join(map(str, cut.those))
-    text = f"{', '.join(map(str, cut.policies))}: keeps {who} from cluster DNS over UDP"
+    text = f"{', '.join(map(str, cut.policies))}: blocks {who} from cluster DNS over UDP"
     wide = next((ref for ref in cut.policies if not ref.namespace), None)
     if wide is not None:
         return Item(

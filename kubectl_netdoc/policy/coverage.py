@@ -19,7 +19,7 @@ from kubectl_netdoc.policy.verdict import End, Reading
 from kubectl_netdoc.policy.workloads import Peer, WorkloadRef, peers
 
 SYSTEM = "kube-"
-"""Namespaces of Kubernetes' own begin so: their workloads are meant for the whole cluster."""
+"""Kubernetes' own namespaces begin like this. Their workloads are meant for the whole cluster."""
 
 
 class Exposure(StrEnum):
@@ -28,12 +28,12 @@ class Exposure(StrEnum):
     WORLD = "the world"
     CLUSTER = "the whole cluster"
     OUTSIDE = "the world, but no pods"
-    CHOSEN = "chosen peers"
+    CHOSEN = "selected peers"
     NOBODY = "nobody"
 
 
 WIDE = (Exposure.WORLD, Exposure.CLUSTER, Exposure.OUTSIDE)
-"""More than anybody chose by name."""
+"""Reaches that no peer was selected for by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +176,7 @@ class Coverage:
 
     @cached_property
     def _stranger(self) -> End:
-        return self.engine.stranger("a pod that no policy has heard of", STRANGERS, {})
+        return self.engine.stranger("a pod that no policy mentions", STRANGERS, {})
 
     @cached_property
     def _anywhere(self) -> tuple[End, ...]:

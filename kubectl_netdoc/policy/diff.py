@@ -17,12 +17,12 @@ from kubectl_netdoc.records.base import Kind, Object
 from kubectl_netdoc.records.kinds import ADMIN_POLICIES, NETWORK_POLICY, POLICIES
 
 EVALUATED: tuple[Kind[Any], ...] = (NETWORK_POLICY, *ADMIN_POLICIES)
-"""The kinds whose change can be judged; of a CNI's own it is told that they come."""
+"""The kinds whose change can be judged. Policies of a CNI's own kinds are only listed."""
 
 ALL: tuple[Kind[Any], ...] = POLICIES
 
 New = Mapping[str, tuple[Object, ...]]
-"""The policies to come, by the name of their kind."""
+"""The new and changed policies, by the name of their kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +57,13 @@ def with_policies(cluster: Cluster, new: New) -> tuple[Cluster, tuple[str, ...]]
             words.append(f"{PolicyRef(kind.name, namespace, name)}: {_change(kind, before, item)}")
         lost = getattr(cluster.listing(kind), "undecodable", ())
         listings[kind.name] = Listing(tuple({**there, **coming}.values()), lost)
-    return cluster.holding(listings), tuple(words)
+    return cluster.with_listings(listings), tuple(words)
 
 
 def _change(kind: Kind[Any], before: Any, after: Any) -> str:
     if kind not in EVALUATED:
         return "not evaluated"
-    return "new" if before is None else "as it is" if before.spec == after.spec else "changed"
+    return "new" if before is None else "unchanged" if before.spec == after.spec else "changed"
 
 
 def compare(cluster: Cluster, new: New) -> Change:

@@ -21,16 +21,16 @@ from kubectl_netdoc.records.kinds import POD, SERVICE
 from kubectl_netdoc.records.pods import PodSpec
 from kubectl_netdoc.records.services import Service, ServicePort
 
-NOT_THERE = "there are no DNS pods to see"
+NOT_THERE = "no DNS pods were found"
 
 STRANGERS = "netdoc-nobody"
-"""Namespace of a pod that no policy has heard of: who lets it in lets in the whole cluster."""
+"""Namespace of a made-up pod that no policy mentions: a workload that accepts it accepts the whole cluster."""
 
 WITH_HOST_NET = "ClusterFirstWithHostNet"
-"""dnsPolicy of hostNetwork pods that do ask cluster DNS."""
+"""dnsPolicy of hostNetwork pods that use cluster DNS."""
 
 OWN_RESOLVER = ("Default", "None")
-"""dnsPolicy of pods that don't ask cluster DNS."""
+"""dnsPolicy values of pods that don't use cluster DNS."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +194,7 @@ def cut_off(engine: Engine, found: list[Peer], dns: Servers, those: Iterable[Dns
             groups.setdefault((one.everywhere, one.direction), {})[one.workload] = None
     askers = {peer.ref for peer in asking(found, dns)}
     cut = {ref for refs in groups.values() for ref in refs}
-    stranger = engine.stranger("a pod that no policy has heard of", STRANGERS, {})
+    stranger = engine.stranger("a pod that no policy mentions", STRANGERS, {})
     missed = _missed(engine, WorkloadRef("Pod", STRANGERS, ""), stranger, dns, talks=True)
     to_come = [engine.verdict(stranger, server, dns.udp, dns.family) for server in dns.ends]
     everybody = not dns.cached and askers <= cut and not all(verdict.allowed for verdict in to_come)

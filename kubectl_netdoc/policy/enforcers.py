@@ -8,7 +8,7 @@ from kubectl_netdoc.cni.base import daemon_sets, repository
 from kubectl_netdoc.core.cluster import Cluster
 
 ENGINES = repository("kube-network-policies", "kube-router", "network-policy-agent", "azure-npm", "calico/node", "romana-agent")
-"""Images of engines that may stand beside any network."""
+"""Images of policy engines that can be added to any network."""
 
 
 def idle(cluster: Cluster) -> bool:

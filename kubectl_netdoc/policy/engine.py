@@ -40,12 +40,12 @@ from kubectl_netdoc.records.policies import AdminPolicy
 from kubectl_netdoc.records.workloads import CronJob, Workload
 
 KINDS: tuple[Kind[Any], ...] = (NETWORK_POLICY, *ADMIN_POLICIES, *NATIVE_POLICIES)
-"""What the engine reads to judge; pods, namespaces and nodes besides."""
+"""The policies that the engine reads; it also reads pods, namespaces and nodes."""
 
-BLOCK_ON_POD = "ipBlock on a pod's address: whether it matches depends on the CNI"
-NO_ADDRESS = "ipBlock beside a pod whose address is not known: it may match"
-HOST_NETWORK_AS_POD = "hostNetwork pod: whether policies see it as a pod depends on the CNI"
-OWN_NODE = "egress to the pod's own node: whether policies stop it depends on the CNI"
+BLOCK_ON_POD = "an ipBlock contains the pod's address: whether it matches depends on the CNI"
+NO_ADDRESS = "an ipBlock may match the pod, whose address is not known"
+HOST_NETWORK_AS_POD = "it is a hostNetwork pod: whether policies treat it as a pod depends on the CNI"
+OWN_NODE = "egress to the pod's own node: whether policies block it depends on the CNI"
 
 
 class Engine:
@@ -221,7 +221,7 @@ class Engine:
                 if kind in NATIVE_POLICIES:
                     items = self.cluster.all(kind)
                     found += [(item.namespace, str(PolicyRef(kind.name, item.namespace, item.name))) for item in items]
-            elif self.cluster.unread(kind):
+            elif self.cluster.unreadable(kind):
                 found.append(("", f"{kind.plural} can't be read"))
         return found
 

@@ -29,10 +29,10 @@ FLEETING = (
     "batch.kubernetes.io/controller-uid",
     "controller-uid",
 )
-"""Labels that controllers give and take: no policy should select by them."""
+"""Labels that controllers set and remove: no policy should select by them."""
 
 LONGEST_NAME = 240
-"""A policy's name may have 253 characters (RFC 1123 subdomain); some are left for a number."""
+"""Most characters of a policy's name: 253 are allowed (RFC 1123 subdomain), less a few for a number."""
 
 Manifest = dict[str, Any]
 

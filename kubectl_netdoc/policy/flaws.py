@@ -21,7 +21,7 @@ from kubectl_netdoc.records.kinds import NETWORK_POLICY
 from kubectl_netdoc.records.policies import LabelSelector, NetworkPolicy, NetworkPolicyPeer
 
 PAIRS = 2_000
-"""Classes of destinations that the one-sided rules of one cluster are held against at most, so that the time is bounded."""
+"""Most classes of destinations that the one-sided rules of a cluster are compared with, so that the time is bounded."""
 
 
 class Fault(StrEnum):

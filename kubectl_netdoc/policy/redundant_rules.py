@@ -14,7 +14,7 @@ from kubectl_netdoc.records.kinds import NETWORK_POLICY
 from kubectl_netdoc.records.policies import LabelSelector, NetworkPolicy, NetworkPolicyPeer
 
 Requirement = tuple[str, str, frozenset[str]]
-"""Key, operator and values of a label selector; a label that has to be is of operator In."""
+"""Key, operator and values of a requirement of a label selector; matchLabels count as operator In."""
 
 
 def superfluous(engine: Engine) -> Iterator[tuple[Rule, Rule]]:

@@ -59,7 +59,7 @@ class Action(StrEnum):
 
 
 ACTIONS = {"Allow": Action.ALLOW, "Accept": Action.ALLOW, "Deny": Action.DENY, "Pass": Action.PASS}
-"""As v1alpha1 and v1alpha2 call them."""
+"""The names of the fields in v1alpha1 and v1alpha2."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -178,7 +178,7 @@ def unlike(block: IPBlock) -> str:
         meant = re.sub(r"(^|[.:])0+(?=[0-9]+[./])", r"\1", text)
         mapped = text.lower().startswith("::ffff:") and "." in text
         if (mapped or meant != text) and _is_network(meant):
-            return f"{text} is read as {meant.lower().removeprefix('::ffff:').partition('/')[0]} by some and otherwise by others"
+            return f"networks read {text} differently: some as {meant.lower().removeprefix('::ffff:').partition('/')[0]}"
     return ""
 
 

@@ -23,7 +23,7 @@ from kubectl_netdoc.records.workloads import CronJob, Workload
 
 KINDS: tuple[Kind[Any], ...] = OWNERS
 MADE_ONCE = ("Job",)
-"""A workload of this kind whose pods have all finished makes no more."""
+"""A workload of this kind creates no new pods once its pods have all finished."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -67,7 +67,7 @@ def too_few(facts: Facts) -> Unseen | None:
     """Return what is not seen because fewer than two nodes run a debug pod; None if two or more do."""
     if len(usable(facts)) > 1:
         return None
-    return Unseen("paths between nodes", "fewer than two nodes run a debug pod", asked=len(facts.cluster.vantages) > 1)
+    return Unseen("paths between nodes", "fewer than two nodes run a debug pod", expected=len(facts.cluster.vantages) > 1)
 
 
 def starved(facts: Facts) -> set[str]:
@@ -102,7 +102,7 @@ def rounds(facts: Facts, pair: Pair) -> tuple[Round, ...]:
 def never_asked(replies: Iterable[Reply]) -> str:
     """Return why not one of the questions was sent, where that is so (an older recording has no such answers)."""
     lost = [reply if isinstance(reply, Lost) else None for reply in replies]
-    return lost[0].reason if lost and lost[0] and all(each is not None and not each.asked for each in lost) else ""
+    return lost[0].reason if lost and lost[0] and all(each is not None and not each.sent for each in lost) else ""
 
 
 def as_paths(pairs: Iterable[Pair]) -> list[NodePath]:

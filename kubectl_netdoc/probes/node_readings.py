@@ -35,8 +35,8 @@ def read(facts: Facts, ask: Callable[[str], Request], kind: type[R], what: str) 
         if isinstance(reply, kind) and reply.outcome is Outcome.OK:
             found[node] = reply
         else:
-            why = reply.reason if isinstance(reply, Lost) else str(getattr(reply, "outcome", "no such answer"))
-            unseen.append(Unseen(f"{what} of node {node}", why, asked=True))
+            why = reply.reason if isinstance(reply, Lost) else str(getattr(reply, "outcome", "no usable answer"))
+            unseen.append(Unseen(f"{what} of node {node}", why, expected=True))
     return found, unseen
 
 

@@ -23,7 +23,7 @@ from kubectl_netdoc.records.base import Kind
 from kubectl_netdoc.records.kinds import ENDPOINT_SLICE, NAMESPACE, NATIVE_POLICIES, NETWORK_POLICY, NODE, POD, POLICIES
 
 KINDS: tuple[Kind[Any], ...] = (POD, NAMESPACE, NODE, *POLICIES)
-"""What is read to tell a policy's doing from a fault."""
+"""The kinds that are read to tell a policy's effect from a fault."""
 
 LABELS = {"app.kubernetes.io/managed-by": "kubectl-netdoc", "netdoc/role": "echo"}
 
@@ -67,7 +67,7 @@ def _ips(facts: Facts, node: str) -> tuple[str, ...]:
 def any_policy(cluster: Cluster) -> bool:
     """Whether there is a policy of any kind, or a list of them that can't be read."""
     kinds: tuple[Kind[Any], ...] = POLICIES
-    return any(cluster.unread(kind) or (cluster.readable(kind) and bool(cluster.all(kind))) for kind in kinds)
+    return any(cluster.unreadable(kind) or (cluster.readable(kind) and bool(cluster.all(kind))) for kind in kinds)
 
 
 def unplaced(cluster: Cluster) -> str:
@@ -76,7 +76,7 @@ def unplaced(cluster: Cluster) -> str:
     """
     if cluster.readable(ENDPOINT_SLICE) or not any_policy(cluster):
         return ""
-    return "EndpointSlices can't be read, and a policy may keep debug pods from the servers behind the Service"
+    return "EndpointSlices can't be read, so a policy may be blocking debug pods from the endpoints of the Service"
 
 
 def doubt(facts: Facts, node: str, address: str, port: int, protocol: str = "TCP") -> Doubt | None:
@@ -122,8 +122,8 @@ def isolated(cluster: Cluster) -> str:
     ]
     if native:
         return f"{', '.join(native)} may forbid it"
-    hidden = [kind.plural for kind in (POD, *POLICIES) if cluster.unread(kind)]
-    return f"what policies forbid can't be told, as {', '.join(hidden)} can't be read" if hidden else ""
+    hidden = [kind.plural for kind in (POD, *POLICIES) if cluster.unreadable(kind)]
+    return f"it is not known what policies forbid, because {', '.join(hidden)} can't be read" if hidden else ""
 
 
 def walled(facts: Facts) -> str:
@@ -141,7 +141,7 @@ def walled(facts: Facts) -> str:
 def kept_apart(facts: Facts) -> str:
     """Return that network policies keep netdoc's own pods from reaching each other, and which; "" if a pod reached another."""
     names = walled(facts)
-    return f"network policies keep netdoc's own pods from reaching each other: {names}" if names else ""
+    return f"network policies block connections between netdoc's own pods: {names}" if names else ""
 
 
 def canaries(cluster: Cluster) -> Iterator[Canary]:

@@ -31,8 +31,8 @@ def findings(
         nodes, evidence = [node for node, _ in seen], dict(seen[0][1])
         if any("paths" in each for _, each in seen):
             evidence["paths"] = sorted({path for _, each in seen for path in cast("list[NodePath]", each.get("paths", []))})
-        yield code.on(subject, evidence, try_=commands(nodes) if commands else None, nodes=nodes)
+        yield code.on(subject, evidence, commands=commands(nodes) if commands else None, nodes=nodes)
         return
     for node, evidence in seen:
         there = msgspec.structs.replace(subject, node=node)
-        yield code.on(there, evidence, try_=commands([node]) if commands else None, nodes=[node])
+        yield code.on(there, evidence, commands=commands([node]) if commands else None, nodes=[node])

@@ -24,7 +24,7 @@ from kubectl_netdoc.reachability.policy_fix import pods_of
 from kubectl_netdoc.reachability.translation import translate
 
 ORDER = (Answer.STOPS, Answer.WEAKENS, Answer.OPEN, Answer.UNKNOWN)
-"""The answer of a hop for which several apply: the first of these."""
+"""Answers of a hop, in order of precedence: if several apply, the first counts."""
 
 POLICY_HOPS = ("policies", "egress", "ingress")
 
@@ -35,9 +35,9 @@ def why(engine: Engine, facts: Facts, question: Question, findings: Iterable[Fin
     Raises ``NoSuchEnd`` for a source or a port that is not possible.
     """
     if question.source.outside:
-        raise NoSuchEnd(f"{question.source.text} is outside: as a source it is to be an address, not a name")
+        raise NoSuchEnd(f"{question.source.text} is outside the cluster; give an IP address as the source, not a name")
     if question.port.isdigit() and not FIRST <= int(question.port) <= LAST:
-        raise NoSuchEnd(f"{question.port} is no port: {FIRST} to {LAST}")
+        raise NoSuchEnd(f"{question.port} is not a port; ports are {FIRST} to {LAST}")
     asked, mapping = translate(engine, question)
     explainer = _Explainer(engine, facts, question, asked, mapping)
     hops = tuple(explainer.hops(tuple(findings)))
@@ -50,7 +50,7 @@ class _Explainer(NameHops, ServiceHops, PolicyHops, PathHops):
     def hops(self, findings: tuple[Finding, ...]) -> Iterator[Hop]:
         """Yield the hops in the order in which a packet passes them, with the findings there."""
         if not self.source.ends:
-            fix = Fix("Look at why it has none.", command=pods_of(self.source))
+            fix = Fix("Find out why it has no pod.", command=pods_of(self.source))
             yield self._stop("source", f"{self.source.text} has no pod", fix)
             return
         for direction in (Direction.EGRESS, Direction.INGRESS):
@@ -113,7 +113,7 @@ class _Explainer(NameHops, ServiceHops, PolicyHops, PathHops):
             mine = [replace(s, effect=Effect.NOTE, stopped=frozenset()) if _of_policy(s) else s for s in mine]
         told = _answered(hop, mine, self.path)
         if hop.name == "name" and told.answer is Answer.STOPS and not (self.destination.by_name or self.destination.outside):
-            return replace(told, answer=Answer.WEAKENS, text=f"{told.text}; it can reach the Service by address only")
+            return replace(told, answer=Answer.WEAKENS, text=f"{told.text}; it can reach the Service by its address only")
         return told
 
 

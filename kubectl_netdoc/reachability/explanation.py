@@ -30,7 +30,7 @@ class Effect(StrEnum):
     WEAKENS = "weakens it"
     OPENS = "lets it through"
     PERHAPS = "may affect it"
-    NOTE = "does nothing to it today"
+    NOTE = "does not affect it today"
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +141,7 @@ class Explanation:
 
 
 MOST_ENDS = 50
-"""Pods of each end that are judged one by one; a workload with more has pods that are all alike."""
+"""Most pods of each end that are judged one by one. A workload with more has pods that are all alike."""
 
 
 def family(end: End) -> int:

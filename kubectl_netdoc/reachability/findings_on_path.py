@@ -19,10 +19,10 @@ from kubectl_netdoc.reachability.path_measurements import PathMeasurements
 from kubectl_netdoc.reachability.topics import Act, At, Topic, Use, topic
 
 EVERYWHERE = ("Cluster", "Node", "NodePair", "DaemonSet", "Nameserver")
-"""Kinds of subjects that are no end of a connection; their nodes and node paths say where they act."""
+"""Kinds of subjects that are not an end of a connection; their nodes and node paths say what they affect."""
 
 PROVEN = ("Cluster", "Node", "NodePair", "DaemonSet")
-"""Kinds of subjects that stop a connection only where that was measured: pods go on working with much wrong on their node."""
+"""Kinds of subjects that stop a connection only if that was measured: pods keep working with many faults on their node."""
 
 Pair = tuple[str, str]
 

@@ -65,7 +65,7 @@ class NamedEnd:
 def split_port(text: str) -> tuple[str, str]:
     """Split DEST:PORT; no port is "". An IPv6 address with a port stands in brackets. Raises ``NoSuchEnd`` for a URL."""
     if "://" in text:
-        raise NoSuchEnd(f"{text} is a URL: a name and a port are wanted, as in example.com:443")
+        raise NoSuchEnd(f"{text} is a URL; write a name and a port, such as example.com:443")
     if text.startswith("["):
         address, _, rest = text[1:].partition("]")
         return address, rest.removeprefix(":")
@@ -84,7 +84,7 @@ def find(engine: Engine, text: str, namespace: str, searched: str = "") -> Named
     if len(parts) in (2, 3):
         return _object(engine, parts[-2].lower(), parts[-1], parts[0] if len(parts) == 3 else namespace)
     if len(parts) > 3 or not text:
-        raise NoSuchEnd(f"{text!r} is no [NAMESPACE/]KIND/NAME, no address and no name")
+        raise NoSuchEnd(f"{text!r} is neither [NAMESPACE/]KIND/NAME nor an IP address nor a DNS name")
     try:
         address = ipaddress.ip_address(text)
     except ValueError:
@@ -119,7 +119,9 @@ def _pod(engine: Engine, end: End) -> Pod | None:
 def _object(engine: Engine, word: str, name: str, namespace: str) -> NamedEnd:
     kind = next((kind for kind, words in KINDS.items() if word in words), "")
     if not kind:
-        raise NoSuchEnd(f"{word!r} is no kind that can be an end: {', '.join(words[-1] for words in KINDS.values())}")
+        raise NoSuchEnd(
+            f"{word!r} can't be the end of a connection; use one of: {', '.join(words[-1] for words in KINDS.values())}"
+        )
     if kind == "Node":
         return _node(engine, name)
     if kind == "Service":
@@ -130,14 +132,14 @@ def _object(engine: Engine, word: str, name: str, namespace: str) -> NamedEnd:
             there = (pod.name for pod in engine.cluster.pods_in(namespace))
             raise NoSuchEnd(f"there is no Pod {namespace}/{name}{_elsewhere(engine.cluster, kind, name) or _others(there)}")
         if pod.finished:
-            raise NoSuchEnd(f"Pod {namespace}/{name} has ended ({pod.status.phase}): it has no network any more")
+            raise NoSuchEnd(f"Pod {namespace}/{name} has ended ({pod.status.phase}), so it has no network any more")
         return _of_pod(engine, pod)
     ref = WorkloadRef(kind, namespace, name)
     peers = workloads.peers(engine, namespace)
     peer = next((peer for peer in peers if peer.ref == ref), None) or _below(peers, ref)
     if peer is None:
         hint = _elsewhere(engine.cluster, kind, name) or _others(p.ref.name for p in peers if p.ref.kind == kind)
-        raise NoSuchEnd(f"there is no {ref} with pods or a template{hint}")
+        raise NoSuchEnd(f"there is no {ref} with pods or a pod template{hint}")
     return _of_peer(engine, peer)
 
 
@@ -218,7 +220,7 @@ def _alias(engine: Engine, service: Service, by_name: str) -> NamedEnd:
         return NamedEnd(text, service.namespace, service=service, outside=outside, by_name=by_name, missing=missing)
     named_end = of_service(engine, target, by_name or name)
     aliases = tuple((each.namespace, each.name) for each in seen)
-    return replace(named_end, text=f"{text} (another name of {named_end.text})", aliases=aliases)
+    return replace(named_end, text=f"{text} (an alias of {named_end.text})", aliases=aliases)
 
 
 def _named(engine: Engine, name: str) -> Service | None:
@@ -258,7 +260,7 @@ def _is_address(text: str) -> bool:
 def _name(engine: Engine, text: str, namespace: str) -> NamedEnd:
     """A name of the cluster's is its Service, or a pod of one; any other is outside. As a pod's resolver searches it."""
     if not text.strip("0123456789.") or ":" in text:
-        raise NoSuchEnd(f"{text} is no address")
+        raise NoSuchEnd(f"{text} is not an IP address")
     domain = cluster_dns.domain(engine.cluster)
     missed: NoSuchEnd | None = None
     for name in _searched(text, namespace, domain):
@@ -281,7 +283,7 @@ def _name(engine: Engine, text: str, namespace: str) -> NamedEnd:
 
 
 NDOTS = 5
-"""Dots from which on a name is tried as it is before the search list: what the kubelet sets for dnsPolicy ClusterFirst."""
+"""A name with this many dots is tried as it is before the search list; the kubelet sets this for dnsPolicy ClusterFirst."""
 
 
 def _searched(text: str, namespace: str, domain: str) -> list[str]:

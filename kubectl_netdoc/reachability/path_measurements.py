@@ -18,7 +18,7 @@ from kubectl_netdoc.reachability.explanation import family
 from kubectl_netdoc.records.kinds import ENDPOINT_SLICE, NODE, SERVICE
 
 MOST_PORTS = 3
-"""Ports of an endpoint whose connects are looked at."""
+"""Most ports of an endpoint whose connections are looked at."""
 
 
 def _answered(tally: dns_lookups.Tally) -> bool | None:
@@ -62,7 +62,9 @@ class PathMeasurements:
         if tally is None:
             return ""
         codes = "".join(f", {count} {code}" for code, count in tally.rcodes.items() if code != "NOERROR")
-        return f"from node {node}: {tally.sent} lookups of {tally.server}, {tally.lost} lost{codes}, {tally}{self._conf(node)}"
+        return (
+            f"from node {node}: {tally.sent} lookups sent to {tally.server}, {tally.lost} lost{codes}, {tally}{self._conf(node)}"
+        )
 
     def _conf(self, node: str) -> str:
         """Return the resolv.conf of new pods on a node in words: nameservers, and the search list after their own namespace."""
@@ -182,8 +184,8 @@ class PathMeasurements:
 
     def why_not(self, node: str) -> str:
         """Return why nothing was measured from a node."""
-        if self.facts.why_not:
-            return self.facts.why_not
+        if self.facts.why_unmeasured:
+            return self.facts.why_unmeasured
         return f"no debug pod ran on node {node}" if node else "the source's node is not known"
 
     def in_words(self, tries: Tries) -> list[str]:

@@ -49,12 +49,12 @@ class PolicyFixes:
         """Return what lets the source leave the cluster, in the IP families that pods have."""
         blocks = [ALL_ADDRESSES[each].block() for each in ip_families.of_pods(self.engine.cluster) or tuple(ALL_ADDRESSES)]
         rule = {"to": blocks, "ports": fixes.port_entries(self.asked)}
-        words = "Allow it to leave the cluster on that port, without the metadata address (narrow the CIDR if you know it)"
+        words = "Allow egress on that port to addresses outside, except the cloud's metadata address (narrow the CIDR if you can)"
         return self._fix(words, self.source, Direction.EGRESS, rule, by, _policy_name(self.source, "out"))
 
     def allow_dns(self, dns: dns_access.Servers, denied: list[Verdict], by: tuple[PolicyRef, ...]) -> Fix:
         """Return what lets the source ask cluster DNS: a change at the source if its egress forbids it, else at the DNS pods."""
-        text = "Let it ask cluster DNS, UDP and TCP"
+        text = "Allow it to use cluster DNS over UDP and TCP"
         if not all(verdict.egress.allowed for verdict in denied):
             rule = fixes.dns_rule(dns, self.source.namespace)
             return self._fix(text, self.source, Direction.EGRESS, rule, by, _policy_name(self.source, "dns"))
@@ -68,9 +68,9 @@ class PolicyFixes:
         mine, theirs = (self.source, self.destination) if direction is Direction.EGRESS else (self.destination, self.source)
         word = "to" if direction is Direction.EGRESS else "from"
         rule = {word: _as_peers(theirs, mine.namespace), "ports": fixes.port_entries(self.asked)}
-        text = f"Allow it at {mine.text}"
+        text = f"Allow it for {mine.text}"
         if not fixes.lasting(dict(theirs.labels)) and theirs.namespace:
-            text += f", for all of namespace {theirs.namespace}, as no label tells {theirs.text} apart"
+            text += f", for all of namespace {theirs.namespace}, because no label identifies {theirs.text} alone"
         return self._fix(text, mine, direction, rule, by, _policy_name(mine, word, theirs))
 
     def _fix(
@@ -89,7 +89,7 @@ class PolicyFixes:
         if written is None:
             return Fix(f"{text}: change {named(by)}.")
         ref = PolicyRef(NETWORK_POLICY.name, written.namespace, written.name)
-        why = "as a new policy would isolate other pods" if labels else f"as no label tells {mine.text} apart"
+        why = "because a new policy would isolate other pods" if labels else f"because no label identifies {mine.text} alone"
         words = f"{text}. This adds a rule to {ref}, for all pods that it selects, {why}:"
         return Fix(words, command=fixes.command(ref, fixes.patch(written, direction, fixes.tidy(rule))))
 
@@ -106,7 +106,7 @@ class PolicyFixes:
 
 def named(refs: tuple[PolicyRef, ...]) -> str:
     """Return policies in words."""
-    return ", ".join(map(str, refs)) or "no policy that is known"
+    return ", ".join(map(str, refs)) or "no known policy"
 
 
 def pods_of(named_end: NamedEnd) -> str:
@@ -135,7 +135,10 @@ def _as_peers(named_end: NamedEnd, own_namespace: str) -> list[fixes.Manifest]:
 def _of_cluster_wide(policy: Policy, direction: Direction) -> Fix:
     rule = next((rule for rule in policy.of(direction) if rule.action is Action.DENY), None)
     command = f"kubectl get {quote(policy.ref.kind.lower())} {quote(policy.ref.name)} -o yaml"
-    text = f"Only a change of {policy.ref} helps, which outranks NetworkPolicies"
+    text = f"Change {policy.ref}: it takes precedence over NetworkPolicies, so no NetworkPolicy can help"
     if policy.tier is Tier.BASELINE:
-        text = f"Change {policy.ref}, or isolate the pods with a NetworkPolicy that allows all that they need: it goes before"
+        text = (
+            f"Change {policy.ref}, or isolate the pods with a NetworkPolicy that allows everything they need, which takes "
+            "precedence"
+        )
     return Fix(f"{text}: look at {rule.place if rule else 'spec'}.", command=command)

@@ -17,7 +17,7 @@ from kubectl_netdoc.reachability.connection_path import ConnectionPath
 from kubectl_netdoc.reachability.explanation import MOST_ENDS, Explanation, family
 
 MOST = 3
-"""Endpoints that are tried at most."""
+"""Most endpoints that are tried."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class ProbeResult:
 
 
 Attempts = list[tuple[Connect, End | None]]
-"""What is tried, and the endpoint that it is (None: the Service's address)."""
+"""What is tried, and the endpoint that it leads to (None: the Service's address)."""
 
 
 def requests(path: ConnectionPath, node: str) -> Attempts:
@@ -67,7 +67,9 @@ def from_node(
     meant = next((one for one in explanation.question.source.ends if one.node == node), None)
     if meant is None or _predicted(engine, meant, explanation, request, end).allowed == found.allowed:
         return found
-    return replace(found, meaning=f"{found.meaning}; policies treat {meant} otherwise: --target tries it from inside")
+    return replace(
+        found, meaning=f"{found.meaning}; policies may treat {meant} differently, so use --target to try it from inside"
+    )
 
 
 def from_inside(
@@ -117,15 +119,24 @@ def _meaning(outcome: Outcome, allowed: bool | None) -> tuple[bool | None, str]:
         if allowed is False:
             return (
                 False,
-                "it gets through although policies deny it: does anything enforce them? (check policy_enforcement)",
+                (
+                    "it gets through although policies deny it; check whether anything enforces them (kubectl netdoc check "
+                    "policy_enforcement)"
+                ),
             )
         return allowed, "it gets through"
     if outcome is Outcome.REFUSED:
         if allowed is False:
-            return True, "refused: by the policy engine, or as nothing listens there"
-        return allowed, "refused at once: the way is open and nothing listens on that port"
+            return True, "it is refused, either by the policy engine or because nothing listens there"
+        return allowed, "it is refused at once: the path is open, but nothing listens on that port"
     if allowed is False:
-        return True, "no answer, as predicted"
+        return True, "there is no answer, as predicted"
     if allowed is None:
-        return None, "no answer: a policy that is not evaluated, or a fault on the way (check pod_network service_reachability)"
-    return False, "no answer although no policy denies it: a fault on the way (check pod_network service_reachability)"
+        return None, (
+            "there is no answer: because of a policy that is not evaluated, or a fault on the path (kubectl netdoc check "
+            "pod_network service_reachability)"
+        )
+    return False, (
+        "there is no answer although no policy denies it: there is a fault on the path (kubectl netdoc check pod_network "
+        "service_reachability)"
+    )

@@ -28,10 +28,10 @@ from kubectl_netdoc.records.kinds import SERVICE
 from kubectl_netdoc.sources import Source
 
 CANARY = "policy_enforcement"
-"""This check makes a NetworkPolicy of its own; a question about one connection changes nothing in the cluster."""
+"""This check creates a NetworkPolicy. A question about one connection must not change anything in the cluster."""
 
 NEIGHBOURS = 3
-"""Nodes of endpoints that carry a debug pod, besides the source's node."""
+"""Most nodes of endpoints that run a debug pod, besides the source's node."""
 
 
 def relevant_checks(checks: Iterable[Check], live: bool, measured: bool) -> tuple[Check, ...]:
@@ -86,8 +86,8 @@ class QuestionSource:
         cluster.vantages = (node, *list(others)[:NEIGHBOURS]) if node else ()
         leading = sorted(f"{namespace}/{name}" for namespace, name in path.services or _leading(cluster, path))
         outside = self.question.destination.outside
-        cluster.wishes = msgspec.structs.replace(
-            cluster.wishes, services=tuple(leading), external=(outside,) if outside else cluster.wishes.external
+        cluster.selection = msgspec.structs.replace(
+            cluster.selection, services=tuple(leading), external=(outside,) if outside else cluster.selection.external
         )
 
     def measure(self, cluster: Cluster, requests: tuple[Request, ...]) -> Measured:
@@ -100,7 +100,7 @@ def _leading(cluster: Cluster, path: ConnectionPath) -> set[tuple[str, str]]:
     labels, space = dict(path.destination.labels), path.destination.namespace
     if not cluster.readable(SERVICE):
         return set()
-    found = {(item.namespace, item.name) for item in cluster.leading_to(space, labels)} if labels else set()
+    found = {(item.namespace, item.name) for item in cluster.services_selecting(space, labels)} if labels else set()
     return found or {("default", "kubernetes")} & {(item.namespace, item.name) for item in cluster.all(SERVICE)}
 
 
@@ -110,5 +110,5 @@ def answer(
     """Run the checks over the source, and explain the connection by the facts and findings of that run."""
     whole = run(asked, registry, checks, progress)
     unmeasured = whole.cluster.origin == "live" and not asked.probed
-    facts = Facts(whole.cluster, Measured(why_not="--probe does that") if unmeasured else whole.measured)
+    facts = Facts(whole.cluster, Measured(why_unmeasured="use --probe to measure") if unmeasured else whole.measured)
     return why(asked.engine, facts, asked.question, whole.report.findings), facts

@@ -16,17 +16,17 @@ class Use(StrEnum):
     """What a connection makes use of; a finding may act on connections with a certain use only."""
 
     ANY = "any"
-    NAME = "a name that cluster DNS is asked for"
-    OUTSIDE = "a name that cluster DNS has to ask others for"
+    NAME = "a name that cluster DNS resolves"
+    OUTSIDE = "a name that cluster DNS forwards to an upstream resolver"
     LARGE_ANSWER = "an answer of cluster DNS that may be large"
     SERVICE = "a Service address, translated on the source's node"
     AFFINITY = "a Service with session affinity"
     UDP = "a Service over UDP"
-    ENTRY = "a way into the cluster: a node port or a load balancer"
-    ITSELF = "a pod that reaches itself through its Service"
+    ENTRY = "an entry to the cluster: a node port or a load balancer"
+    ITSELF = "a pod that connects to itself through its Service"
     API = "the API server's Service"
     POLICY = "a policy that denies it"
-    NEVER = "nothing that goes from A to B"
+    NEVER = "no connection from A to B"
 
 
 class At(StrEnum):
@@ -36,16 +36,16 @@ class At(StrEnum):
     FROM = "the source's"
     TO = "the destination's"
     ENDS = "either"
-    SAME = "one node that has both ends"
+    SAME = "one node that runs both ends"
     PATH = "the path between two nodes"
 
 
 class Act(StrEnum):
     """What a finding does to the connections that it concerns."""
 
-    AFFECTS = "stops or weakens them, by its severity and by what was measured"
-    NEWCOMERS = "affects only pods that are just being made; pods that have their network keep it"
-    LATER = "does nothing to them today"
+    AFFECTS = "stops or weakens them, depending on its severity and on what was measured"
+    NEWCOMERS = "affects only pods that are being created; pods that have their network keep it"
+    LATER = "does not affect them today"
     OPENS = "lets through what a policy denies"
 
 

@@ -17,10 +17,10 @@ def translate(engine: Engine, question: Question) -> tuple[Ports, str]:
     service, port, protocol = question.destination.service, question.port, question.protocol
     if service is None or question.destination.outside:
         if port and not port.isdigit():
-            raise NoSuchEnd(f"{question.destination.text} has no port named {port}: only a Service has names")
+            raise NoSuchEnd(f"{question.destination.text} has no port named {port}; only a Service has port names")
         return (ports.of(protocol, int(port)) if port else ports.every(protocol)), ""
     if service.headless and port.isdigit():
-        return ports.of(protocol, int(port)), f"{protocol} {port}, which nothing translates"
+        return ports.of(protocol, int(port)), f"{protocol} {port}, which is not translated"
     entries = [p for p in service.spec.ports if p.protocol == protocol and (not port or port in (str(p.port), p.name))]
     if not entries:
         there = ", ".join(f"{p.protocol} {p.port}" for p in service.spec.ports) or "no port"

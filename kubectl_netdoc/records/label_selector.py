@@ -32,8 +32,8 @@ def parse(text: str) -> Requirements:
         match = _PART.match(text, at)
         if match is None:
             raise BadSelector(
-                f"{text[at:].strip()!r} is no label selector: key=value, key!=value, key in (a,b), key notin (a,b), key or "
-                "!key, separated by commas"
+                f"{text[at:].strip()!r} is not a label selector; write key=value, key!=value, key in (a,b), key notin "
+                "(a,b), key or !key, separated by commas"
             )
         found.append(_requirement(match, text))
         at = match.end()
@@ -52,7 +52,7 @@ def _requirement(match: re.Match[str], text: str) -> LabelSelectorRequirement:
         values = tuple(part.strip() for part in match["set"].split(","))
         wrong = next((value for value in values if value and not re.fullmatch(_NAME, value)), None)
         if wrong is not None:
-            raise BadSelector(f"{wrong!r} in {text!r} is no label value")
+            raise BadSelector(f"{wrong!r} in {text!r} is not a valid label value")
         return LabelSelectorRequirement(key=match["key"], operator="In" if match["word"] == "in" else "NotIn", values=values)
     return LabelSelectorRequirement(key=match["key"], operator="Exists")
 

@@ -94,8 +94,8 @@ class Node(Traced, frozen=True):
         return next((c for c in self.status.conditions if c.type == type_), None)
 
     @property
-    def unfit(self) -> str:
-        """Why the node can't run a Linux pod by its nature, or nothing."""
+    def unsupported(self) -> str:
+        """Why the node can't run a debug pod ("a Windows node"), or ""."""
         if self.status.node_info.operating_system == "windows":
             return "a Windows node"
         virtual = any(taint.key.startswith(VIRTUAL) for taint in self.spec.taints)

@@ -10,19 +10,25 @@ from kubectl_netdoc.engine.registry import Registry, UnknownName
 
 MACHINERY = {
     "NET001": (
-        "A plugin that does not load",
-        "A package that provides checks could not be imported, or a module in it has no value named 'check' of type Check.\n"
-        "The other checks run on. Mend the plugin, or uninstall its distribution with pip.",
+        "A plugin that could not be loaded",
+        (
+            "A package that provides checks could not be imported, or a module in it has no value named 'check' of type "
+            "Check.\nThe other checks still run. Fix the plugin, or uninstall its distribution with pip."
+        ),
     ),
     "NET002": (
         "A check that crashed",
-        "The check raised an exception, which the report names with file and line; the other checks run on and the exit\n"
-        "code is 4. For a built-in check please file an issue with a bundle: kubectl netdoc collect.",
+        (
+            "The check raised an exception, which the report names with file and line. The other checks still run and the "
+            "exit\ncode is 4. For a built-in check please file an issue with a bundle: kubectl netdoc collect"
+        ),
     ),
     "NET003": (
         "A list that is forbidden",
-        "The API server refused a list. Checks that need it are skipped, those that can do without it are at best\n"
-        "'unknown', and the report names the least RBAC rule that would have let netdoc look.",
+        (
+            "The API server refused a list. Checks that require it are skipped; checks for which it is optional are at "
+            "best\n'unknown'. The report names the missing RBAC right."
+        ),
     ),
 }
 """Pages of what can go wrong with netdoc itself."""
@@ -65,12 +71,12 @@ def _code_page(check: Check, code: Code) -> str:
         f"Found by: {check.id} (kubectl netdoc explain {check.id})",
         f"Failure catalogue: {', '.join(code.rows) or '-'}",
         "",
-        f"It says:  {code.message}",
+        f"Message:  {code.message}",
         f"Fix:      {code.fix}",
         f"Risk:     {code.risk}",
         *(f"          {command}" for command in code.commands),
     ]
     if code.explains:
         effects = ", ".join(sorted({effect for explains in code.explains for effect in explains.codes}))
-        lines += ["", f"Explains, where both are found: {effects}"]
+        lines += ["", f"If both are found, explains: {effects}"]
     return "\n".join([*lines, "", check.doc])

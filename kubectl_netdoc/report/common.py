@@ -3,9 +3,8 @@
 
 from __future__ import annotations
 
-import re
-
 from kubectl_netdoc.core.evidence import NodePath
+from kubectl_netdoc.core.facts import NOT_SELECTED
 from kubectl_netdoc.core.finding import Finding, Unseen
 from kubectl_netdoc.core.report import Report
 from kubectl_netdoc.formats.text import some
@@ -16,12 +15,10 @@ FILLS_IN = frozenset(
         *("jsonpath", "slice"),
     }
 )
-"""Evidence that only fills in a command, or stands in the message already."""
+"""Names of evidence that is not printed: it fills in a command, or the message contains it already."""
 
 MOST_UNSEEN = 12
-"""Things with one reason that are named; the JSON has them all."""
-
-_NOT_ASKED = re.compile(r"not asked for: --[a-z-]+")
+"""Most things that are named for one reason; the JSON has them all."""
 
 
 def evidence(finding: Finding, most: int = 0, between: str = ", ") -> list[tuple[str, str]]:
@@ -51,10 +48,10 @@ def unseen(report: Report) -> list[tuple[str, str]]:
 
 
 def _reason(item: Unseen) -> str:
-    """The reason as lines share it: a flag is named once for all that it would show, which the checks' titles tell."""
-    if flag := _NOT_ASKED.match(item.reason):
-        return flag[0]
-    return item.reason + (f"; least rule: {item.grant}" if item.grant else "")
+    """Return the reason under which items are listed together. A missing flag is named once, whatever each item would add."""
+    if flag := next((text for text in NOT_SELECTED.values() if item.reason.startswith(text)), ""):
+        return flag
+    return item.reason + (f"; missing right: {item.grant}" if item.grant else "")
 
 
 def measured_paths(finding: Finding) -> dict[tuple[str, str], NodePath]:

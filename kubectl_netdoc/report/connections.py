@@ -57,18 +57,18 @@ def _json(found: Connections) -> str:
 
 
 def _text(found: Connections) -> str:
-    parts = ["Nothing is allowed between any two of the workloads, nor to or from the outside.\n"]
+    parts = ["No connection is allowed between any two workloads, or to or from the outside.\n"]
     if not found.peers:
-        parts = ["There are no workloads to connect.\n"]
+        parts = ["There are no workloads.\n"]
     if found.allowed:
         parts = [_allowed(found.allowed)]
     if found.exposed:
         rows = ((str(e.workload), f"{e.kind} {e.namespace}/{e.name}", e.by, ", ".join(e.ports)) for e in found.exposed)
         parts.append("Exposed by\n" + table(("WORKLOAD", "BY", "HOW", "PORTS"), rows) + "\n")
     if found.depends:
-        parts.append("Besides, where the CNI lets ipBlock match the addresses of pods\n" + _allowed(found.depends))
+        parts.append("Also allowed if the CNI lets an ipBlock match addresses of pods\n" + _allowed(found.depends))
     if found.incomplete:
-        parts.append("Not evaluated, and might change this: " + safe(", ".join(found.incomplete)) + "\n")
+        parts.append("Not evaluated; these might change the result: " + safe(", ".join(found.incomplete)) + "\n")
     return "\n".join(parts)
 
 

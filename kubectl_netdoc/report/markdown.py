@@ -14,10 +14,10 @@ from kubectl_netdoc.report.text import summary
 
 MARKS = {State.PASS: "✅", State.WARN: "⚠️", State.FAIL: "❌", State.UNKNOWN: "❔", State.SKIPPED: "➖", State.CRASHED: "💥"}
 MOST = 200
-"""Findings and rows written out at most: a comment on GitHub holds 65,536 characters."""
+"""Most findings and rows that are written out: a comment on GitHub holds 65,536 characters."""
 
 _ACTS = re.compile(r"[\\`*_{}\[\]#!|<>~$@&]|:(?=//)")
-"""What GitHub's Markdown gives a meaning: marks, HTML, tables, mentions of people, links."""
+"""Characters that mean something in GitHub's Markdown: marks, HTML, tables, mentions, links."""
 
 
 ENTITIES = {"<": "&lt;", ">": "&gt;", "&": "&amp;", "@": "&#64;"}
@@ -38,12 +38,12 @@ def _lines(report: Report) -> Iterator[str]:
     for finding in causes[:MOST]:
         yield from _finding(finding, by_id)
     if len(causes) > MOST:
-        yield f"and {len(causes) - MOST} more, which `-o json` has"
+        yield f"and {len(causes) - MOST} more; `-o json` prints all"
         yield ""
     yield from _folded("Checks", _checks(report))
     yield from _folded("Not looked at", [f"- {text(what)}: {text(reason)}" for what, reason in common.unseen(report)[:MOST]])
     yield from _folded("Ignored", [f"- {text(str(item))}" for item in report.ignored[:MOST]])
-    yield from _folded("Thresholds that are not the checks' own", [f"- {text(str(item))}" for item in report.thresholds])
+    yield from _folded("Thresholds that were changed", [f"- {text(str(item))}" for item in report.thresholds])
     advice = [finding for finding in report.causes() if finding.severity is Severity.INFO]
     yield from _folded("Advice", [f"- **{finding.code}** {text(finding.message)}" for finding in advice[:MOST]])
     yield f"<sub>kubectl netdoc {text(report.tool)}, {text(report.recorded)}, server {text(report.server)}</sub>"

@@ -20,7 +20,7 @@ from kubectl_netdoc.report.layout import wrapped
 NAME = "kubectl-netdoc"
 WIDTH = 110
 FLAGS = {Tier.NODES: "--node-checks", Tier.PRIVILEGED: "--privileged"}
-"""What ``check`` calls the tiers beyond its default."""
+"""The flags of ``check`` for the tiers above its default."""
 
 
 class Policy(Struct, frozen=True):
@@ -97,8 +97,8 @@ def said(right: Right, wanted: Wanted) -> tuple[str, ...]:
     about = ("optional",) * right.optional + right.why
     lines = [", ".join(about)] if about else []
     if right.stays:
-        lines.append("without it what a run makes stays in the cluster")
-    for what, checks in (("skipped", right.skipped), ("held back", right.held_back), ("says less", right.less)):
+        lines.append("without it, objects that a run creates stay in the cluster")
+    for what, checks in (("skipped", right.skipped), ("unknown", right.held_back), ("less detailed", right.less)):
         if checks:
             lines.append(f"{what} without it: {_checks(checks, wanted)}")
     return tuple(lines)
@@ -129,17 +129,17 @@ def as_yaml(wanted: Wanted, rights: Collection[Right], subjects: Collection[Gran
         f"The least rights for: {command(wanted)}",
         f"Tier {wanted.tier}, {len(wanted.seen)} checks; kubectl-netdoc {__version__}.",
     ]
-    head.append("Without a rule marked optional, every check judges as much.")
+    head.append("Rules marked optional don't change what the checks can judge.")
     if wanted.pod_namespace not in ("", OWN_NAMESPACE) and wanted.measuring:
-        head.append(f"Namespace {wanted.pod_namespace} has to be there, and to admit {pod_security(wanted.tier)} pods.")
+        head.append(f"Namespace {wanted.pod_namespace} must exist and admit {pod_security(wanted.tier)} pods.")
     if wanted.spaces is None and wanted.elsewhere:
-        head.append(f"Without what is read in namespaces that not every cluster has: {', '.join(wanted.elsewhere)}.")
+        head.append(f"Not included: rights in namespaces that not every cluster has: {', '.join(wanted.elsewhere)}.")
     if not wanted.pointed and any(kind.pointed for kind in kinds_of(wanted.seen)):
         head.append(
-            "Without Secrets with certificates, of which netdoc keeps dates and names: --tls-secrets adds each by its name."
+            "Not included: Secrets with certificates, of which netdoc keeps dates and names; --tls-secrets adds each by its name."
         )
     if not subjects:
-        head.append("Nobody gets them yet: --for-user, --for-group and --for-serviceaccount add the bindings.")
+        head.append("No bindings are included; --for-user, --for-group and --for-serviceaccount add them.")
     documents = ["\n".join(_document(*manifest)) for manifest in manifests(wanted, rights, subjects)]
     return "\n".join((*_comments(head, ""), "\n---\n".join(documents))) + "\n"
 
@@ -183,20 +183,20 @@ def as_json(wanted: Wanted, rights: Collection[Right], subjects: Collection[Gran
 def as_text(wanted: Wanted, answer: Answer, flags: str) -> str:
     """Return what is lacking, what becomes of which checks, and the command that grants it; ``flags``: what goes into that."""
     if not answer.lacks:
-        return f"Nothing is lacking: you may do all {answer.asked} things that this takes: {command(wanted)}\n"
-    lines = [f"Lacking, {len(answer.lacks)} of the {answer.asked} rights that this takes: {command(wanted)}"]
+        return f"You have all {answer.asked} rights that this needs: {command(wanted)}\n"
+    lines = [f"You lack {len(answer.lacks)} of the {answer.asked} rights that this needs: {command(wanted)}"]
     for lack in answer.lacks:
-        only = (f"you may in namespace {lack.only}, so only that is looked at",) if lack.only else ()
+        only = (f"you have it in namespace {lack.only} only, so only that namespace is checked",) if lack.only else ()
         lines += ["", f"  {safe(str(lack.right.rule))}"]
         for line in only or said(lack.right, wanted):
             lines += wrapped(line, WIDTH, "      ", "        ")
     whole = len(wanted.seen) - len(answer.skipped) - len(answer.held_back)
     lines += [
         "",
-        f"{len(answer.skipped)} checks are skipped, {len(answer.held_back)} held back (at best unknown), {whole} run in full.",
+        f"{len(answer.skipped)} checks are skipped, {len(answer.held_back)} are at best unknown, {whole} run in full.",
     ]
     who = answer.who.flag if answer.who else "--for-user NAME"
-    lines.append(f"Somebody with these rights grants them: kubectl netdoc rbac {flags}{who} | kubectl apply -f -")
+    lines.append(f"Somebody who has these rights can grant them to you: kubectl netdoc rbac {flags}{who} | kubectl apply -f -")
     return "\n".join(lines) + "\n"
 
 

@@ -44,10 +44,10 @@ def coverage(namespaces: Iterable[NamespaceCoverage], advice: list[Advice], inco
     ]
     parts = [table(("NAMESPACE", "PODS", "INGRESS ISOLATED", "EGRESS ISOLATED", "DENIED BY DEFAULT"), rows) + "\n"]
     workloads = [_row(workload) for space in spaces for workload in space.workloads]
-    parts.append(table(("WORKLOAD", "PODS", "INGRESS", "EGRESS", "LETS IN", "ON", "POLICIES"), workloads) + "\n")
+    parts.append(table(("WORKLOAD", "PODS", "INGRESS", "EGRESS", "REACHABLE FROM", "ON", "POLICIES"), workloads) + "\n")
     parts += (_advised(item) for item in advice)
     if incomplete:
-        parts.append("Not evaluated, and might change this: " + safe(", ".join(incomplete)) + "\n")
+        parts.append("Not evaluated; these might change the result: " + safe(", ".join(incomplete)) + "\n")
     return "\n".join(parts)
 
 
@@ -112,7 +112,7 @@ def change(found: Change, form: str) -> str:
     for word, connections in (("Opens", found.opened), ("Closes", found.closed)):
         parts.append(f"{word}\n{_connections(connections)}" if connections else f"{word} nothing.\n")
     if found.incomplete:
-        parts.append("Not evaluated, and might change this: " + safe(", ".join(found.incomplete)) + "\n")
+        parts.append("Not evaluated; these might change the result: " + safe(", ".join(found.incomplete)) + "\n")
     return "\n".join(part for part in parts if part)
 
 

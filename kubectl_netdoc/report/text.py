@@ -14,7 +14,7 @@ from kubectl_netdoc.formats.text import safe, some
 from kubectl_netdoc.report import common, layout
 
 WIDTH, LEAST, MOST = 100, 80, 120
-"""Cells of a line where there is no terminal, and on one at least and at most."""
+"""Width of a line in cells: without a terminal, and the least and most with one."""
 
 Painter = Callable[[str, str], str]
 """Colours a text by its label."""
@@ -29,7 +29,7 @@ LABELS = {
 }
 COLOURS = {"FAIL": "1;31", "WARN": "1;33", "CRASHED": "1;35", "ok": "32", "info": "36", "unknown": "33", "skipped": "2"}
 NAME = 31
-"""Cells of the column of checks' ids at most: what the contract allows them."""
+"""Most cells of the column of check ids: the longest id that the contract allows."""
 
 MOST_EFFECTS = 5
 MOST_VALUES = 8
@@ -105,7 +105,7 @@ class _Writer(Blocks):
         yield from self._checks()
         yield from self._listed("Not looked at:", [f"{what}: {reason}" for what, reason in common.unseen(self.report)])
         yield from self._listed("Ignored:", self.report.ignored)
-        yield from self._listed("Thresholds that are not the checks' own:", self.report.thresholds)
+        yield from self._listed("Thresholds that were changed:", self.report.thresholds)
         yield ""
         yield from self._wrapped("", 0, summary(self.report))
 
@@ -158,7 +158,7 @@ def summary(report: Report) -> str:
         verdict,
         *([f"{advice} info (--show info)"] if advice else []),
         *([f"{len(report.ignored)} ignored"] if report.ignored else []),
-        *([f"{len(report.thresholds)} thresholds set"] if report.thresholds else []),
+        *([f"{len(report.thresholds)} thresholds changed"] if report.thresholds else []),
         f"{coverage.nodes} nodes{measured}",
         f"{coverage.objects} objects",
         f"{report.seconds:.1f} s",

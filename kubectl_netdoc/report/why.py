@@ -32,12 +32,12 @@ def _verdict(explanation: Explanation) -> str:
         hops = tuple(hop for hop in explanation.weakened if _roots(explanation, hop)) or explanation.weakened
         return f"Not reliably: {', '.join(_at(explanation, hop) for hop in hops)} {_verb('weaken', hops)} it."
     if explanation.answer == "unknown":
-        return "Not sure: see what is unknown below."
+        return "Unknown: see the hops marked unknown below."
     if explanation.opened:
         verb = "deny" if len(explanation.opened.policies) > 1 else "denies"
         by = ", ".join(explanation.opened.policies)
-        return f"Yes, though {by} {verb} it: nothing enforces that{_codes(explanation, explanation.opened)}."
-    return f"Yes, as far as objects{', policies and measurements' if explanation.measured else ' and policies'} tell."
+        return f"Yes, although {by} {verb} it: nothing enforces the policy{_codes(explanation, explanation.opened)}."
+    return f"Yes, as far as objects{', policies and measurements' if explanation.measured else ' and policies'} show."
 
 
 def _verb(verb: str, hops: tuple[Hop, ...]) -> str:
@@ -88,7 +88,7 @@ def _tries(tried: list[ProbeResult]) -> Iterator[str]:
     yield from ["", "Tried"] if tried else []
     for one in tried:
         mark = {True: "as predicted", False: "NOT AS PREDICTED", None: "unjudged"}[one.agrees]
-        head = f"{one.vantage} -> {one.address}: {one.outcome or 'no answer to the question'}"
+        head = f"{one.vantage} -> {one.address}: {one.outcome or 'no usable answer'}"
         yield safe(f"  {head}; predicted: {one.predicted}; {mark}")
         yield from wrapped(one.meaning, WIDTH, "    ", "    ")
 

@@ -12,7 +12,7 @@ from kubectl_netdoc.core import ip_families
 from kubectl_netdoc.core.cluster import Cluster
 from kubectl_netdoc.core.evidence import NodePath
 from kubectl_netdoc.core.facts import Facts
-from kubectl_netdoc.core.new_nodes import joins
+from kubectl_netdoc.core.new_nodes import is_joining
 from kubectl_netdoc.measurements.connect import Echo, EchoReply
 from kubectl_netdoc.measurements.node import Link, RtnetlinkReply
 from kubectl_netdoc.measurements.requests import Request
@@ -52,8 +52,8 @@ class Network:
     def __init__(self, facts: Facts, replies: Mapping[str, RtnetlinkReply]) -> None:
         cluster = facts.cluster
         self.tables = {node: Tables(reply) for node, reply in replies.items()}
-        fit = [node for node in cluster.all(NODE) if not node.unfit]
-        self.nodes = {node.name: node for node in fit if not joins(cluster, node)}
+        fit = [node for node in cluster.all(NODE) if not node.unsupported]
+        self.nodes = {node.name: node for node in fit if not is_joining(cluster, node)}
         self.young = sorted(node.name for node in fit if node.name not in self.nodes)
         self.owner = owners(cluster.all(NODE), self.tables)
         self.proven = _proven(facts)

@@ -13,7 +13,7 @@ from kubectl_netdoc.measurements.requests import Request
 from kubectl_netdoc.records.base import Kind
 
 UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
-"""What msgspec raises on JSON that is broken, not of the type asked for, not UTF-8, or nested too deep."""
+"""What msgspec raises for JSON that is broken, of another type, not UTF-8, or nested too deeply."""
 
 
 class SourceError(Exception):

@@ -25,7 +25,7 @@ from kubectl_netdoc.sources import UNREADABLE, SourceError
 
 VERSION = 1
 LARGEST = 512 * 1024 * 1024
-"""A bundle may unpack to this many bytes at most. 15,000 pods with their Services record to about 60 MB."""
+"""Most bytes that a bundle may unpack to. A cluster of 15,000 pods records to about 60 MB."""
 
 MARK = b'"netdoc_bundle"'
 
@@ -89,13 +89,13 @@ def dump(label: str, cluster: Cluster, measured: Measured, note: dict[str, str])
         scope=cluster.scope,
         vantages=cluster.vantages,
         tier=cluster.tier,
-        wishes=cluster.wishes,
+        wishes=cluster.selection,
         own_namespace=cluster.own_namespace,
         image=cluster.image,
         listings={name: _stored(listing) for name, listing in sorted(cluster.index.listings.items())},
         debug_pods=measured.vantages,
         host_pods=measured.hosts,
-        why_not=measured.why_not,
+        why_not=measured.why_unmeasured,
         wanted=measured.wanted,
         exchanges=[Exchange(request, reply) for request, reply in measured.replies.items()],
     )
@@ -125,9 +125,9 @@ def unpack(raw: bytes, name: str) -> bytes:
             with gzip.GzipFile(fileobj=io.BytesIO(raw)) as packed:
                 content = packed.read(LARGEST + 1)
         except (OSError, EOFError, zlib.error) as error:
-            raise SourceError(f"{name}: the packed bundle is damaged or cut: {error}", 2) from error
+            raise SourceError(f"{name}: the compressed bundle is damaged or truncated: {error}", 2) from error
     if len(content) > LARGEST:
-        raise SourceError(f"{name}: larger than {LARGEST >> 20} MiB unpacked; not a bundle of netdoc", 2)
+        raise SourceError(f"{name} is not a netdoc bundle: it is larger than {LARGEST >> 20} MiB unpacked", 2)
     return content
 
 
@@ -137,12 +137,14 @@ def load(raw: bytes, name: str) -> BundleSource:
     try:
         version = msgspec.json.decode(content, type=_Version).netdoc_bundle
         if version > VERSION:
-            raise SourceError(f"{name}: bundle version {version} is newer than this netdoc reads ({VERSION}): upgrade", 2)
+            raise SourceError(
+                f"{name}: bundle version {version} is newer than this netdoc can read ({VERSION}); upgrade netdoc", 2
+            )
         return BundleSource(msgspec.json.decode(content, type=Bundle))
     except RecursionError as error:
-        raise SourceError(f"{name}: nested too deep; not a bundle of netdoc", 2) from error
+        raise SourceError(f"{name} is not a netdoc bundle: its JSON is nested too deeply", 2) from error
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise SourceError(f"{name}: the bundle is damaged or cut: {error}", 2) from error
+        raise SourceError(f"{name}: the bundle is damaged or truncated: {error}", 2) from error
 
 
 def _listing(kind: Kind[Any], stored: Stored) -> Listing | Unavailable:
@@ -153,7 +155,7 @@ def _listing(kind: Kind[Any], stored: Stored) -> Listing | Unavailable:
         try:
             items.append(msgspec.json.decode(raw, type=kind.record))
         except UNREADABLE as error:
-            bad.append(Unseen(what=f"a {kind.name} in the bundle", reason=f"can't be decoded: {error}", asked=True))
+            bad.append(Unseen(what=f"a {kind.name} in the bundle", reason=f"can't be decoded: {error}", expected=True))
     return Listing(tuple(items), tuple(bad))
 
 
@@ -179,7 +181,7 @@ class BundleSource:
             scope=bundle.scope,
             vantages=bundle.vantages,
             tier=bundle.tier,
-            wishes=bundle.wishes,
+            selection=bundle.wishes,
             own_namespace=bundle.own_namespace,
             image=bundle.image,
         )
@@ -188,4 +190,6 @@ class BundleSource:
         """Return the recorded replies; what a later version of a check would ask more was not measured."""
         replies = {exchange.request: exchange.reply for exchange in self.bundle.exchanges}
         bundle = self.bundle
-        return Measured(replies, bundle.debug_pods, bundle.host_pods, bundle.why_not or "not in the bundle", bundle.wanted)
+        return Measured(
+            replies, bundle.debug_pods, bundle.host_pods, bundle.why_not or "not recorded in the bundle", bundle.wanted
+        )

@@ -34,7 +34,7 @@ SETTINGS = (
     "net/netfilter/nf_conntrack_tcp_be_liberal",
     "net/netfilter/nf_conntrack_udp_timeout*",
 )
-"""Patterns under /proc/sys of what is read once."""
+"""Patterns of files under /proc/sys that are read once."""
 
 PAIRS = ("snmp", "netstat")
 """Files of /proc/net with a line of names and a line of values for each protocol."""
@@ -43,7 +43,7 @@ PER_CPU = {"nf_conntrack": "conntrack", "arp_cache": "arp_cache", "ndisc_cache":
 """Files of /proc/net/stat with a line of names and a line of hexadecimal values for each CPU."""
 
 TABLE_WIDE = frozenset({"entries"})
-"""Columns of those that say the same on each CPU's line."""
+"""Columns that have the same value on each CPU's line."""
 
 SOFTNET = {0: "processed", 1: "dropped", 2: "time_squeeze"}
 """Columns of /proc/net/softnet_stat (net/core/net-procfs.c)."""
@@ -59,7 +59,7 @@ DEVICE = tuple(
 """Columns of /proc/net/dev."""
 
 VIRTUAL = ("veth", "cali", "lxc", "tap", "gke", "eni", "azv")
-"""Interfaces that lead to a pod: there are hundreds of them, and their counters are the pods' own."""
+"""Interfaces of pods. There are hundreds of them, and their counters belong to the pods."""
 
 COUNTERS = (
     *(f"/proc/net/{name}" for name in (*PAIRS, "snmp6", "softnet_stat", "dev", "sockstat")),

@@ -25,10 +25,10 @@ from kubectl_netdoc.sources import SourceError
 Warn = Callable[[str], None]
 SUFFIXES = (".yaml", ".yml", ".json")
 LARGEST = 10_000_000
-"""Values in one file: a dump of 15,000 pods has about three million."""
+"""Most values in one file. A dump of 15,000 pods has about three million."""
 
 DEEPEST = 200
-"""Manifests nest a dozen levels; the YAML parser recurses, so a hostile file is refused before it can exhaust the stack."""
+"""Deepest nesting of a file. The YAML parser recurses, and a hostile file must not exhaust the stack."""
 
 
 def read(path: Path, warn: Warn) -> ManifestSource:
@@ -43,7 +43,7 @@ def read(path: Path, warn: Warn) -> ManifestSource:
         except SourceError as error:
             if not path.is_dir():
                 raise
-            warn(f"passed over {error}")
+            warn(f"ignored: {error}")
     return ManifestSource(str(path), documents, warn)
 
 
@@ -57,12 +57,12 @@ def _files(folder: Path, warn: Warn) -> list[Path]:
         elif file.is_file() and not any(part.startswith(".") for part in file.relative_to(folder).parts):
             others.append(str(file.relative_to(folder)))
     if others:
-        warn(f"passed over: no {', '.join(SUFFIXES)}: {some(others, NAMED)}")
+        warn(f"ignored, as they don't end in {', '.join(SUFFIXES)}: {some(others, NAMED)}")
     return files
 
 
 NAMED = 3
-"""Files that a line names at most."""
+"""Most files that a line names."""
 
 NOT_YAML = (yaml.YAMLError, RecursionError, ValueError, LookupError, AttributeError, TypeError, OverflowError)
 """What PyYAML raises: its own error, and whatever its constructors meet in a scalar that is not of the type its tag says."""
@@ -82,7 +82,7 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
             if key.tag == MERGE:
                 for source in value.value if isinstance(value, yaml.SequenceNode) else (value,):
                     if not isinstance(source, yaml.MappingNode):
-                        raise yaml.constructor.ConstructorError("in a merge", node.start_mark, "a mapping is wanted")
+                        raise yaml.constructor.ConstructorError("in a merge", node.start_mark, "a mapping is expected here")
                     self.flatten_mapping(source)
                     merged += source.value
         pairs = (*reversed(merged), *own)
@@ -99,9 +99,9 @@ def parse(raw: bytes, name: str) -> list[Any]:
         documents = [document for document in yaml.load_all(text, Loader=_Loader) if document is not None]
         size = sum(_size(document, {}) for document in documents)
     except UnicodeDecodeError as error:
-        raise SourceError(f"{name}: neither a bundle nor YAML: it is not text", 2) from error
+        raise SourceError(f"{name} is neither a bundle nor YAML: it is not a text file", 2) from error
     except NOT_YAML as error:
-        raise SourceError(f"{name}: not YAML: {_what_is_wrong(error)}", 2) from error
+        raise SourceError(f"{name} is not valid YAML: {_what_is_wrong(error)}", 2) from error
     if size > LARGEST:
         raise SourceError(f"{name}: its YAML aliases expand to more than {LARGEST} values", 2)
     return documents
@@ -130,7 +130,7 @@ def _refuse_deep(text: str, name: str) -> None:
     for event in yaml.parse(text, Loader=_Loader):
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > DEEPEST:
-            raise SourceError(f"{name}: nested deeper than {DEEPEST} levels: no Kubernetes object is", 2)
+            raise SourceError(f"{name} is nested deeper than {DEEPEST} levels, which no Kubernetes object is", 2)
 
 
 def _objects(document: Any) -> Iterator[dict[str, Any]]:
@@ -160,7 +160,7 @@ class ManifestSource:
         for file, document in documents:
             objects = list(_objects(document))
             if not objects:
-                passed_over[f"a document in {file} that is no Kubernetes object"] += 1
+                passed_over[f"a document in {file} that is not a Kubernetes object"] += 1
             for item in objects:
                 kind = _kind(item)
                 if kind:
@@ -169,25 +169,25 @@ class ManifestSource:
                 elif not self._templates(item):
                     passed_over[f"kind {item['kind']}"] += 1
         for what, count in sorted(passed_over.items()):
-            warn(f"passed over: {what}" + (f" ({count} times)" if count > 1 else ""))
+            warn(f"ignored: {what}" + (f" ({count} times)" if count > 1 else ""))
         if not self._found and not self._bad:
-            raise SourceError(f"{name}: no Kubernetes object that netdoc reads", 2)
+            raise SourceError(f"{name} contains no Kubernetes object that netdoc reads", 2)
 
     def _add(self, kind: Kind[Any], item: dict[str, Any], file: str) -> None:
         try:
             record = _with_namespace(kind, convert(kind, _json(item)))
         except (msgspec.MsgspecError, RecursionError) as error:
             what = f"{kind.written or kind.name} {_name(item)}in {file}"
-            self._bad.setdefault(kind.name, []).append(Unseen(what, f"can't be decoded: {error}", asked=True))
-            self._warn(f"passed over: {what}: can't be decoded: {error}")
+            self._bad.setdefault(kind.name, []).append(Unseen(what, f"can't be decoded: {error}", expected=True))
+            self._warn(f"ignored: {what}: can't be decoded: {error}")
             return
         if not kind.names or (record.namespace, record.name) in kind.names:
             identity = kind.name, record.namespace, record.name
             if record.name and identity in self._place:
                 where = f"{kind.written or kind.name} {record.namespace}/{record.name}".replace(" /", " ")
                 either = kind in OWNERS  # a base and its patch, or two things that are never applied together
-                counts = "either may count" if either else "the last counts"
-                self._warn(f"{where} is there twice, in {self._place[identity][1]} and in {file}: {counts}")
+                counts = "it is not known which one is used" if either else "the last one is used"
+                self._warn(f"{where} exists twice, in {self._place[identity][1]} and in {file}; {counts}")
                 if not either:
                     self._found[kind.name][self._place[identity][0]] = record
                     self._place[identity] = self._place[identity][0], file
@@ -236,12 +236,12 @@ class ManifestSource:
 
     def _listing(self, kind: Kind[Any]) -> Listing | Unavailable:
         if kind.name not in self._found and kind.name not in self._bad and not kind.authored:
-            return Unavailable("only a cluster has these; these are manifests", by_design=True)
+            return Unavailable("manifests don't contain these; only a cluster has them", by_design=True)
         return Listing(tuple(self._found.get(kind.name, ())), tuple(self._bad.get(kind.name, ())))
 
     def measure(self, cluster: Cluster, requests: tuple[Request, ...]) -> Measured:
         """Nothing can be measured in manifests."""
-        return Measured(why_not="nothing can be measured in manifests")
+        return Measured(why_unmeasured="manifests can't be measured; only a cluster can")
 
 
 BY_WRITTEN_KIND: defaultdict[str, list[Kind[Any]]] = defaultdict(list)
@@ -251,9 +251,9 @@ BESIDE = {
     kind.name: tuple(o for o in KINDS.values() if (o.group, o.plural) == (kind.group, kind.plural) and o is not kind)
     for kind in KINDS.values()
 }
-"""What more is read of the objects of a kind: of ConfigMaps and DaemonSets the settings of networks and of kube-proxy."""
+"""Further kinds that are read from objects of a kind: ConfigMaps and DaemonSets hold settings of networks and kube-proxy."""
 ALIASES = {"projectcalico.org": "crd.projectcalico.org"}
-"""The group in which people write what the API server keeps under another."""
+"""API groups that manifests may use, and the group under which the API server keeps the object."""
 
 
 def _kind(item: dict[str, Any]) -> Kind[Any] | None:

@@ -29,7 +29,7 @@ class Within:
         """Return the other source's cluster without the objects of other namespaces; raises ``SourceError``."""
         whole = self.source.cluster(kinds)
         listings = {name: self._cut(KINDS[name], listing) for name, listing in whole.index.listings.items()}
-        return whole.holding(listings, Scope(self.namespaces, "as asked"))
+        return whole.with_listings(listings, Scope(self.namespaces, "as asked"))
 
     def _cut(self, kind: Kind[Any], listing: Listing | Unavailable) -> Listing | Unavailable:
         if isinstance(listing, Unavailable) or not kind.namespaced or kind.names or kind.logs:

@@ -18,7 +18,7 @@ from kubectl_netdoc.measurements.base import Outcome
 from kubectl_netdoc.measurements.node import Forwarding, KernelRoute, Link, Neighbour, RtnetlinkReply
 
 MOST = 20_000
-"""Entries of a kind that are kept."""
+"""Most entries of each kind that are kept."""
 
 UP = 1
 LOCAL_TABLE = 255
@@ -36,7 +36,7 @@ _Attributes = dict[int, bytes]
 def parse(dumps: list[bytes], ms: float, cut: bool) -> RtnetlinkReply:
     """Return the reply in the five dumps; raises ``ValueError`` where they can't be read."""
     if len(dumps) != 5:
-        raise ValueError(f"{len(dumps)} dumps of 5")
+        raise ValueError(f"the agent sent {len(dumps)} dumps instead of 5")
     try:
         links = dict(_links(dumps[0]))
         names = {index: link.name for index, link in links.items()}
@@ -65,7 +65,7 @@ def _messages(data: bytes, head: int) -> Iterator[tuple[bytes, _Attributes]]:
     while at + 16 <= len(data):
         (length,) = struct.unpack_from("<I", data, at)
         if length < 16 + head or at + length > len(data):
-            raise ValueError("a message of rtnetlink is cut")
+            raise ValueError("an rtnetlink message is cut off")
         yield data[at + 16 : at + 16 + head], _attributes(data[at + 16 + head : at + length])
         at += (length + 3) & ~3
 

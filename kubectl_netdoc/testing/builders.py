@@ -314,7 +314,7 @@ def make_cluster(
         name: Listing(tuple(item for kind, item in objects if kind.name == name)) for name in KINDS
     }
     listings |= {kind.name: why for kind, why in (unavailable or {}).items()}
-    return Cluster(listings, time=NOW, origin=origin, vantages=vantages, tier=tier, wishes=wishes)
+    return Cluster(listings, time=NOW, origin=origin, vantages=vantages, tier=tier, selection=wishes)
 
 
 def make_dns_reply(

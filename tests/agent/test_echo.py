@@ -118,7 +118,7 @@ def test_waiting_ends_with_the_first_success() -> None:
 def test_who_is_not_there_is_not_asked() -> None:
     reply = asked(Echo("n1", Peer("gone")), targets(1))
     assert isinstance(reply, Lost)
-    assert not reply.asked
+    assert not reply.sent
 
 
 def _serve(answer: bytes) -> int:

@@ -29,7 +29,7 @@ OPEN = frozenset({("dns_metrics", "ConfigMap")})
 
 def without(cluster: Cluster, kind: Kind[Any]) -> Cluster:
     """Return the cluster with one list that could not be read."""
-    return cluster.holding({**cluster.index.listings, kind.name: REFUSED})
+    return cluster.with_listings({**cluster.index.listings, kind.name: REFUSED})
 
 
 def faults(check: Check, case: Case, cluster: Cluster) -> list[Finding]:

@@ -65,7 +65,7 @@ def file(tmp_path: Path) -> Any:
 def recorded(*extra: Any, **more: Any) -> bytes:
     """Return a bundle of a small cluster."""
     cluster: Cluster = make_cluster(make_node("n1"), *extra, **more)
-    return bundle.dump("context lab", cluster, Measured(why_not="not asked for: --no-pods"), {})
+    return bundle.dump("context lab", cluster, Measured(why_unmeasured="not asked for: --no-pods"), {})
 
 
 # Names

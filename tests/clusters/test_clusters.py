@@ -85,7 +85,7 @@ class Live:
 
     def measure(self, cluster: Cluster, requests: tuple[Request, ...]) -> Measured:
         """Nothing is measured."""
-        return Measured(why_not="--no-pods")
+        return Measured(why_unmeasured="--no-pods")
 
 
 def judge(source: Source) -> tuple[Cluster, Report]:

@@ -51,7 +51,7 @@ def test_new_services_lead_nowhere_because_of_it_or_not(rule: dict[str, Any], ex
     cluster = make_cluster(hook(rule), vantages=("n1", "n2"))
     codes = {code: entry[1] for code, entry in known.codes.items()}
     check = known.choose(["control_plane_paths"])[0]
-    said = check.analyse(Facts(cluster, Measured(why_not="--no-pods")).of(check.id, check.needs.all_kinds))
+    said = check.analyse(Facts(cluster, Measured(why_unmeasured="--no-pods")).of(check.id, check.needs.all_kinds))
     nowhere = codes["SVR009"].on(Subject("Cluster", "new Services"), seconds=5, nodes=["n1", "n2"])
     linked = {f.code: f for f in link([*(item for item in said if isinstance(item, Finding)), nowhere], codes)}
     assert (linked["SVR009"].explained_by != "", "CPL011" in linked) == (explained, explained)

@@ -36,4 +36,4 @@ def test_nothing_of_it_is_no_gap(name: str, cluster: Cluster) -> None:
     came = outcome(registry.load().choose([name])[0], cluster)
     assert not came.ran
     assert came.unseen
-    assert all(unseen.moot and not unseen.asked for unseen in came.unseen)
+    assert all(unseen.not_applicable and not unseen.expected for unseen in came.unseen)

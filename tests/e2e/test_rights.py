@@ -228,7 +228,7 @@ def test_a_viewer_of_all(netdoc: Netdoc, viewer_of_all: Path) -> None:
     assert {seen[name] for name in ("dns_config", "endpoint_slices", "service_config", "policy_coverage")} <= {"pass", "unknown"}
     for result in report["results"]:
         if result["state"] in ("skipped", "unknown") and not all(item.get("moot") for item in result["unseen"]):
-            assert any("grant" in item or "least rule" in item["reason"] for item in result["unseen"]), result
+            assert any("grant" in item or "missing right" in item["reason"] for item in result["unseen"]), result
     assert {("list", "nodes"), ("create", "pods"), ("get", "pods/exec")} <= {
         (lack["verb"], lack["resource"]) for lack in told["lacking"]
     }

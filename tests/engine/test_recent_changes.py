@@ -340,7 +340,7 @@ def test_managed_fields_are_decoded_of_few_kinds_alone() -> None:
 def test_a_bundle_tells_the_same_again() -> None:
     known = registry.load()
     cluster = make_cluster(changed(make_service("web", selector=WEB), entry(60)), make_node())
-    content = bundle.dump("x", cluster, Measured(why_not="no"), {})
+    content = bundle.dump("x", cluster, Measured(why_unmeasured="no"), {})
     checks = known.choose(["service_config"])
     reports = [run(bundle.load(content, "x"), known, checks).report.findings for _ in range(2)]
     assert reports[0] == reports[1]

@@ -40,7 +40,7 @@ class Source:
 
     def measure(self, cluster: Cluster, requests: Iterable[Request]) -> Measured:
         if self.why_not:
-            return Measured(why_not=self.why_not)
+            return Measured(why_unmeasured=self.why_not)
         replies = {request: self.reply for request in requests if self.reply is not None}
         return Measured(replies, tuple(Vantage(node, self.running, "" if self.running else "Forbidden") for node in NODES))
 

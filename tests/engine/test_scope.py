@@ -131,20 +131,20 @@ def report(of: bytes, wishes: Selection | None = None, namespaces: tuple[str, ..
 
 def recorded(wishes: Selection) -> bytes:
     """Return a bundle of a run with these wishes."""
-    return bundle.dump("x", settled(wishes), Measured(why_not="no"), {})
+    return bundle.dump("x", settled(wishes), Measured(why_unmeasured="no"), {})
 
 
 def test_a_bundle_keeps_its_wishes() -> None:
     asked = Selection(("dns_config",), ("example.com",), ("web",), parse("app in (web),!gone"))
     made = bundle.load(recorded(asked), "x").cluster(())
-    assert made.wishes == asked
+    assert made.selection == asked
     assert report(recorded(Selection(services=("web",)))).coverage.scope == "Service shop/web only"
 
 
 def test_one_wish_does_not_end_another() -> None:
     made = bundle.load(recorded(Selection(external=("example.com",), services=("web",))), "x").cluster(())
     scope.settle(made, Selection(services=("db",)))
-    assert (made.wishes.external, made.wishes.services) == (("example.com",), ("db",))
+    assert (made.selection.external, made.selection.services) == (("example.com",), ("db",))
 
 
 @pytest.mark.parametrize(
@@ -160,15 +160,15 @@ def test_what_a_bundle_did_not_measure_is_a_remark(asked: tuple[str, ...], missi
     content = recorded(Selection(external=("example.com",)))
     made = bundle.load(content, "x").cluster(())
     assert [item.what for item in scope.settle(made, Selection(external=asked))] == missing
-    assert made.wishes.external == kept
+    assert made.selection.external == kept
     told = report(content, Selection(external=asked)).unseen
-    assert [(item.what, item.asked) for item in told] == [(what, False) for what in missing]
+    assert [(item.what, item.expected) for item in told] == [(what, False) for what in missing]
 
 
 def test_a_live_run_measures_what_is_asked() -> None:
     made = cluster()
     assert scope.settle(made, Selection(external=("example.com",))) == ()
-    assert made.wishes.external == ("example.com",)
+    assert made.selection.external == ("example.com",)
 
 
 def test_a_bundle_is_cut_to_namespaces_as_a_live_cluster_is() -> None:
@@ -214,7 +214,7 @@ def planned(made: Cluster) -> list[Request]:
 def said(made: Cluster, requests: Iterable[Request]) -> dict[str, str]:
     """What is said to be left out."""
     items = list(scope.left_out(made, requests))
-    assert not any(item.asked for item in items)
+    assert not any(item.expected for item in items)
     return {item.what: item.reason for item in items}
 
 
@@ -236,8 +236,8 @@ def test_what_is_sampled_is_said(count: int, backends: int, what: set[str]) -> N
 def test_numbers_are_those_of_the_plan() -> None:
     made = make_cluster(*services(200, 6), vantages=("n1",))
     told = said(made, planned(made))
-    assert told["ports of Services"].startswith("60 of 200,")
-    assert told["endpoints of Services"].startswith("240 of 360 ")
+    assert told["ports of Services"].startswith("only 60 of 200,")
+    assert told["endpoints of Services"].startswith("only 240 of 360 ")
 
 
 def test_nothing_is_said_where_services_were_not_measured() -> None:

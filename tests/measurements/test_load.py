@@ -209,7 +209,7 @@ def test_nameserver_counts_by_its_address_and_what_was_not_asked_not_at_all() ->
     replies: dict[Request, Reply] = {
         lookup(): make_dns_reply(server="10.0.0.53"),
         Connect("n1", SERVER): Lost("cut"),
-        Connect("n2", SERVER): Lost("no debug pod", asked=False),
+        Connect("n2", SERVER): Lost("no debug pod", sent=False),
     }
     found = load.sent(replies)
     assert (found.total, found.most, found.target) == (11, 11, "10.0.0.53:53")

@@ -435,7 +435,7 @@ class FakeSource:
 
     def measure(self, cluster: Cluster, requests: tuple[Request, ...]) -> Measured:
         self.requests = requests
-        return Measured(why_not="not here")
+        return Measured(why_unmeasured="not here")
 
 
 def put(source: FakeSource, destination: str = "svc/web", *, probed: bool) -> Explanation:
@@ -489,7 +489,7 @@ def test_why_of_a_live_cluster_reads_and_makes_nothing(netdoc: Netdoc, tmp_path:
         assert not any(api.seen(path) for path in ("/api/v1/secrets", "/apis/networking.k8s.io/v1/ingresses"))
     story = json.loads(done.out)
     assert (done.code, story["answer"]) == (0, "yes")
-    assert [hop["text"] for hop in story["hops"] if hop["name"] == "port"] == ["TCP 80: not measured (--probe does that)"]
+    assert [hop["text"] for hop in story["hops"] if hop["name"] == "port"] == ["TCP 80: not measured (use --probe to measure)"]
 
 
 def test_a_probe_of_a_live_cluster(netdoc: Netdoc, tmp_path: Path) -> None:
@@ -519,10 +519,10 @@ def placed(pod: dict[str, Any]) -> str:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("192.0.2.1", "pod/b:80", "--probe"), "runs on no node that is known"),
+        (("192.0.2.1", "pod/b:80", "--probe"), "runs on no known node"),
         (("pod/a", "pod/b", "--probe"), "needs a TCP port"),
         (("pod/a", "pod/b:80", "--probe", "--target"), "without a terminal it needs --yes"),
-        (("pod/a", "pod/b:80", "--target"), "--target goes with --probe"),
+        (("pod/a", "pod/b:80", "--target"), "--target needs --probe"),
     ],
 )
 def test_what_is_refused_before_anything_is_made(netdoc: Netdoc, tmp_path: Path, arguments: tuple[str, ...], says: str) -> None:

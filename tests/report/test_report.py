@@ -21,8 +21,10 @@ from rich.cells import cell_len
 
 from kubectl_netdoc import report
 from kubectl_netdoc.core.evidence import Evidence, NodePath, references
+from kubectl_netdoc.core.facts import NOT_SELECTED
 from kubectl_netdoc.core.finding import Finding, Grant, Ignored, Recent, Severity, Subject, Unseen
 from kubectl_netdoc.core.report import CheckResult, Coverage, Report, State
+from kubectl_netdoc.core.tier import Tier
 from kubectl_netdoc.formats.text import safe
 from kubectl_netdoc.remediation.commands import Risk
 from kubectl_netdoc.report import common, markdown, text
@@ -47,7 +49,7 @@ def finding(number: int = 0, text: str = EVIL, severity: Severity = Severity.FAI
 
 def result(state: State, text: str = EVIL, findings: tuple[str, ...] = ()) -> CheckResult:
     """Return a row with that text wherever there is one."""
-    unseen = (Unseen(text, text, Grant("list", text, text, text, (text,)), asked=True),)
+    unseen = (Unseen(text, text, Grant("list", text, text, text, (text,)), expected=True),)
     return CheckResult(text, text, state, findings, unseen, text if state is State.CRASHED else "")
 
 
@@ -237,7 +239,7 @@ def test_unknown_format_is_an_error() -> None:
 
 
 def test_a_flag_is_named_once_for_all_that_it_would_show() -> None:
-    unseen = [Unseen(what, f"not asked for: --node-checks; it would count {what}", moot=True) for what in ("one", "two")]
+    unseen = [Unseen(what, f"{NOT_SELECTED[Tier.NODES]}; it would count {what}", not_applicable=True) for what in ("one", "two")]
     results = tuple(CheckResult(item.what, item.what, State.SKIPPED, unseen=(item,)) for item in unseen)
     of = msgspec.structs.replace(EVERYTHING, results=results, findings=(), unseen=())
     assert render("text", of).count("--node-checks") == 1

@@ -427,7 +427,7 @@ def test_a_plugin_that_gives_nothing_is_one_line(netdoc: Netdoc, tmp_path: Path,
 def test_a_plugin_that_hangs_is_given_up(netdoc: Netdoc, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(credentials, "UNATTENDED", 0.3)
     user = plugin(tmp_path, "import time; time.sleep(100)")
-    assert "no answer" in complaint(netdoc("check", "--kubeconfig", config(tmp_path, "http://127.0.0.1:1", user=user)), 3)
+    assert "did not finish" in complaint(netdoc("check", "--kubeconfig", config(tmp_path, "http://127.0.0.1:1", user=user)), 3)
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,7 @@ def broken_cluster() -> Cluster:
     cluster.server, cluster.scope = "v1.34.0", Scope(("shop",), "cluster-wide lists are forbidden")
     listing = cluster.listing(SERVICE)
     assert isinstance(listing, Listing)
-    odd = Unseen("Service shop/odd", "can't be decoded", asked=True)
+    odd = Unseen("Service shop/odd", "can't be decoded", expected=True)
     return Cluster(
         {**cluster.index.listings, SERVICE.name: Listing(listing.items, (odd,))},
         time=datetime(2026, 1, 1, 12, 0, 0, 123456, tzinfo=UTC),
@@ -172,7 +172,7 @@ def test_object_that_does_not_decode_is_unseen_and_the_others_are_there() -> Non
     listing = bundle.load(json.dumps(changed).encode(), "x").cluster((NODE,)).listing(NODE)
     assert isinstance(listing, Listing)
     assert [item.name for item in listing.items] == ["n1", "n2"]
-    assert [item.asked for item in listing.undecodable] == [True]
+    assert [item.expected for item in listing.undecodable] == [True]
 
 
 def test_bundle_is_told_from_manifests_whole_or_cut() -> None:

@@ -164,7 +164,7 @@ def test_no_canary_pod_is_lost_and_not_asked(monkeypatch: pytest.MonkeyPatch) ->
     network.session.pods = [pod for pod in network.session.pods if not pod.canary]
     for reply in flown(monkeypatch, network).values():
         assert isinstance(reply, Lost)
-        assert not reply.asked
+        assert not reply.sent
 
 
 def test_time_that_is_up_takes_the_policy_away(monkeypatch: pytest.MonkeyPatch) -> None:

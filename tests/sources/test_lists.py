@@ -351,7 +351,7 @@ def test_undecodable_object_is_unseen_and_the_others_are_there(api: FakeApi, rea
     listing = read(SERVICE).listing(SERVICE)
     assert isinstance(listing, Listing)
     assert [item.name for item in listing.items] == ["a", "c"]
-    assert [(item.what, item.asked) for item in listing.undecodable] == [("Service shop/bad", True)]
+    assert [(item.what, item.expected) for item in listing.undecodable] == [("Service shop/bad", True)]
 
 
 @pytest.mark.parametrize("odd", [b'{"metadata": {"name": "\xff"}}', b'{"metadata": {"name": 5}}', b"5", b"null", b"[]"])

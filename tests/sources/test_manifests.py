@@ -75,7 +75,7 @@ def undecodable(of: Cluster, kind: Kind[Any]) -> int:
     """Return how many objects of a kind could not be decoded."""
     listing = of.listing(kind)
     assert isinstance(listing, Listing)
-    assert all(item.asked for item in listing.undecodable)
+    assert all(item.expected for item in listing.undecodable)
     return len(listing.undecodable)
 
 
@@ -164,7 +164,7 @@ def test_nothing_is_measured() -> None:
     measured = found.measure(found.cluster((SERVICE,)), ())
     assert measured.replies == {}
     assert measured.vantages == ()
-    assert measured.why_not
+    assert measured.why_unmeasured
 
 
 def test_object_of_the_wrong_types_is_unseen_and_the_others_are_there() -> None:

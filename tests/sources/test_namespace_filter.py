@@ -30,7 +30,7 @@ class Other:
             origin="bundle",
             vantages=("n1",),
             tier=Tier.PRIVILEGED,
-            wishes=Selection(external=("example.org",)),
+            selection=Selection(external=("example.org",)),
             own_namespace="mine",
             image="python",
         )

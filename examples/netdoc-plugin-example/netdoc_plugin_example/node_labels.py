@@ -38,7 +38,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     nodes = facts.cluster.all(NODE)
     labelled = [node for node in nodes if node.metadata.labels.get(ZONE)]
     if not labelled:
-        raise Skip("no node has a zone: this cluster does not know zones", moot=True)
+        raise Skip("no node has a zone: this cluster does not know zones", not_applicable=True)
     for node in nodes:
         if node not in labelled:
             yield NO_ZONE.on(Subject("Node", node.name), label=ZONE, others=len(labelled))

@@ -41,8 +41,8 @@ from kubectl_netdoc.api import (
     Trouble,
     Unseen,
     Vantage,
+    is_joining,
     joining,
-    joins,
     registry_of,
     some,
 )
@@ -163,15 +163,15 @@ _NUMBERS = re.compile(r"\d+")
 def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     """Report one finding for each reason, with all its nodes, then the nodes that were left out."""
     if not facts.vantages:
-        raise Skip(facts.why_not)
+        raise Skip(facts.why_unmeasured)
     found: dict[tuple[Code, str], list[Vantage]] = {}
     for vantage in facts.vantages:
         if vantage.running and vantage.reason in NOT_PERMITTED:
-            yield Unseen(f"what {vantage.node} reaches", vantage.message, NOT_PERMITTED[Trouble(vantage.reason)], asked=True)
+            yield Unseen(f"what {vantage.node} reaches", vantage.message, NOT_PERMITTED[Trouble(vantage.reason)], expected=True)
         elif vantage.reason:
             code = _code(facts, vantage)
             if why := _doubted(facts, vantage, code):
-                yield Unseen(f"what {vantage.node} reaches", f"{vantage.reason}: {vantage.message}; {why}", asked=True)
+                yield Unseen(f"what {vantage.node} reaches", f"{vantage.reason}: {vantage.message}; {why}", expected=True)
             else:
                 found.setdefault((code, vantage.reason), []).append(vantage)
     for (code, reason), those in found.items():
@@ -190,7 +190,7 @@ def _code(facts: Facts, vantage: Vantage) -> Code:
     trouble, cluster = Trouble(vantage.reason), facts.cluster
     node = cluster.get(NODE, "", vantage.node) if cluster.readable(NODE) else None
     if node is not None:
-        if trouble in JOINS and joins(cluster, node):
+        if trouble in JOINS and is_joining(cluster, node):
             return NODE_NOT_READY
         if trouble is Trouble.ENDED and (node.spec.unschedulable or node.metadata.deletion_timestamp):
             return NODE_NOT_READY
@@ -200,7 +200,7 @@ def _code(facts: Facts, vantage: Vantage) -> Code:
 def _doubted(facts: Facts, vantage: Vantage, code: Code) -> str:
     """Return why the node may be joining or leaving, if Nodes can't be read to tell; else ""."""
     trouble, cluster = Trouble(vantage.reason), facts.cluster
-    if code is NODE_NOT_READY or not cluster.unread(NODE):
+    if code is NODE_NOT_READY or not cluster.unreadable(NODE):
         return ""
     if trouble in JOINS and vantage.node in joining(cluster):
         return "the node may have joined just now, but Nodes can't be read"
@@ -214,7 +214,7 @@ def _left_out(facts: Facts) -> Iterator[Unseen]:
     left: dict[str, list[str]] = {}
     for node in facts.cluster.all(NODE):
         if node.name not in here:
-            left.setdefault(node.unfit or "not among the sampled nodes", []).append(node.name)
+            left.setdefault(node.unsupported or "not among the sampled nodes", []).append(node.name)
     for reason, nodes in left.items():
         yield Unseen(f"{'nodes' if len(nodes) > 1 else 'node'} {some(nodes, NAMED)} from inside", reason)
 

@@ -136,7 +136,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
             by_mesh.setdefault(name, []).append(pod)
     planes = _control_planes(cluster)
     if not by_mesh and not planes and not found.ztunnels:
-        raise Skip("there is no service mesh that netdoc knows (Istio, Linkerd)", moot=True)
+        raise Skip("there is no service mesh that netdoc knows (Istio, Linkerd)", not_applicable=True)
     if cluster.origin != "manifests":
         for mesh, part in planes:
             members = sum(len(pods) for name, pods in by_mesh.items() if name.split()[0] == mesh)
@@ -170,15 +170,15 @@ def _control_plane(cluster: Cluster, mesh: str, part: Workload, members: int, pa
     young = any(cluster.age(item.metadata.creation_timestamp) < SETTLING for item in (part, *pods))
     if part.status.ready_replicas or others or young or not (part.spec.replicas or members):
         return
-    try_ = CONTROL_DOWN.commands if part.spec.replicas else (*CONTROL_DOWN.commands, SCALE)
+    commands = CONTROL_DOWN.commands if part.spec.replicas else (*CONTROL_DOWN.commands, SCALE)
     common = {"mesh": mesh, "replicas": part.spec.replicas, "meshed": members, "services": _services(cluster, part)}
     common["nodes"] = sorted({pod.spec.node_name for pod in pods if pod.spec.node_name})
-    yield CONTROL_DOWN.on(Subject("Deployment", part.name, part.namespace), common, try_=try_)
+    yield CONTROL_DOWN.on(Subject("Deployment", part.name, part.namespace), common, commands=commands)
 
 
 def _services(cluster: Cluster, part: Workload) -> list[ObjectRef]:
     """Return the Services of a control plane part: without it they have no endpoints."""
-    found = cluster.leading_to(part.namespace, part.template.metadata.labels) if cluster.readable(SERVICE) else ()
+    found = cluster.services_selecting(part.namespace, part.template.metadata.labels) if cluster.readable(SERVICE) else ()
     return sorted(ObjectRef.to("Service", service) for service in found)
 
 
@@ -187,7 +187,7 @@ def _ztunnels(cluster: Cluster, found: Meshes, members: list[Pod]) -> Iterator[F
         return
     by_node: dict[str, list[Pod]] = {}
     nodes = {node.name: node for node in cluster.all(NODE)}
-    without = {name for name, node in nodes.items() if node.unfit or FARGATE in node.metadata.labels.items()}
+    without = {name for name, node in nodes.items() if node.unsupported or FARGATE in node.metadata.labels.items()}
     for pod in members:
         if pod.spec.node_name not in ("", *without) and pod.ips and cluster.age(pod.metadata.creation_timestamp) > SETTLING:
             by_node.setdefault(pod.spec.node_name, []).append(pod)

@@ -124,10 +124,10 @@ def _metrics(node: str, server: DnsServer) -> HttpGet:
 def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     """Report what the servers count, and whether they forward to cluster DNS itself."""
     if not facts.vantages:
-        raise Skip(facts.why_not)
+        raise Skip(facts.why_unmeasured)
     dns = cluster_dns.service(facts.cluster)
     if dns is None:
-        raise Skip(cluster_dns.not_found(facts.cluster), moot=True)
+        raise Skip(cluster_dns.not_found(facts.cluster), not_applicable=True)
     if not dns_lookups.servers(facts.cluster) and facts.cluster.readable(ENDPOINT_SLICE):
         raise Skip("no DNS server is ready: see dns_config")
     pages: dict[DnsServer, Metrics] = {}
@@ -140,7 +140,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
             else:
                 unread.append((_why(reply), isinstance(reply, Lost), server.subject.name))
     for (why, lost), group in groupby(sorted(unread), key=lambda row: row[:2]):
-        yield Unseen(f"metrics of DNS pods {', '.join(name for *_, name in group)}", why, asked=lost)
+        yield Unseen(f"metrics of DNS pods {', '.join(name for *_, name in group)}", why, expected=lost)
     yield from _loops(facts.cluster, dns, pages)
     for server, metrics in pages.items():
         started = metrics.total("process_start_time_seconds")

@@ -127,12 +127,12 @@ class _Way:
 def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     """Judge each vantage; a condition that all of them see is one finding without a node."""
     if not facts.vantages:
-        raise Skip(facts.why_not)
+        raise Skip(facts.why_unmeasured)
     seen: defaultdict[Code, list[seen_from.SeenFrom]] = defaultdict(list)
     names = cluster_dns.names(facts.cluster)
     for vantage in facts.vantages:
         if not vantage.running:
-            yield Unseen(f"large answers on node {vantage.node}", f"no debug pod ran there: {vantage.reason}", asked=True)
+            yield Unseen(f"large answers on node {vantage.node}", f"no debug pod ran there: {vantage.reason}", expected=True)
             continue
         for item in _judge(facts, vantage.node):
             if isinstance(item, Unseen):
@@ -150,9 +150,9 @@ def _judge(facts: Facts, node: str) -> Iterator[tuple[Code, dict[str, object]] |
     tcp = _Way(facts, _large(facts.cluster, node, protocol="TCP"))
     what = f"large answers on node {node}"
     if why := small.why or plain.why or edns.why or tcp.why:
-        yield Unseen(what, why, asked=True)
+        yield Unseen(what, why, expected=True)
     elif small.lost or not small.sent or plain.lost:
-        yield Unseen(what, "lookups of small answers fail as well: see dns_latency", asked=small.lost > 1)
+        yield Unseen(what, "lookups of small answers fail as well: see dns_latency", expected=small.lost > 1)
     elif not (plain.large or edns.large or tcp.large):
         yield Unseen(what, "this DNS server has no SRV records of netdoc's own Service, so there is no large answer")
     else:
@@ -167,7 +167,7 @@ def _verdict(
         yield LARGE_LOST, {"lost": edns.lost, "sent": edns.sent, "small": small.sent, "size": size}
     if plain.reply.truncated and tcp.sent and tcp.lost == tcp.sent:
         if forbidden := _forbidden(facts, node):
-            yield Unseen(f"DNS over TCP on node {node}", forbidden, asked=True)
+            yield Unseen(f"DNS over TCP on node {node}", forbidden, expected=True)
         else:
             happened = Outcome.verbs(tcp.outcomes)
             yield NO_TCP, {"server": plain.reply.server, "outcomes": tcp.outcomes, "happened": happened}

@@ -140,14 +140,14 @@ def _judge(facts: Facts, service: Service) -> Iterator[Finding | Unseen]:
     what, missing, failures = f"the name {_target(service)}", {}, set()
     nodes = [vantage.node for vantage in facts.vantages if vantage.running and vantage.node in _nodes(facts.cluster)]
     if not nodes:
-        yield Unseen(what, facts.why_not or "no debug pod ran on the nodes that should look it up")
+        yield Unseen(what, facts.why_unmeasured or "no debug pod ran on the nodes that should look it up")
         return
     exists = False
     for node in nodes:
         alias, target = (_answer(facts, request) for request in _lookups(facts.cluster, service, node))
         if target == "NXDOMAIN":
             missing[node] = target
-        elif target == ADDRESS and alias in ("NXDOMAIN", NO_RECORD) and not facts.cluster.unread(COREFILE):
+        elif target == ADDRESS and alias in ("NXDOMAIN", NO_RECORD) and not facts.cluster.unreadable(COREFILE):
             missing[node] = f"{alias} for the alias and {ADDRESS} for the target"
         elif target in (ADDRESS, NO_RECORD):
             exists = True

@@ -133,12 +133,13 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     cluster = facts.cluster
     uses = _uses(cluster)
     if not uses:
-        raise Skip("no Ingress or Gateway names a TLS Secret", moot=True)
+        raise Skip("no Ingress or Gateway names a TLS Secret", not_applicable=True)
     listing = cluster.listing(TLS_SECRET)
     if isinstance(listing, Unavailable):
         hint = " (kubectl netdoc rbac --tls-secrets prints the rights)" if listing.grant else ""
         raise Skip(
-            f"{counted(len(uses), 'TLS Secret')} of Ingresses and Gateways can't be read: {listing.reason}{hint}", moot=True
+            f"{counted(len(uses), 'TLS Secret')} of Ingresses and Gateways can't be read: {listing.reason}{hint}",
+            not_applicable=True,
         )
     gateways = cluster.all(GATEWAY) if cluster.readable(GATEWAY) else ()
     asked = set(tls_secrets({"Ingress": cluster.all(INGRESS), "Gateway": gateways}))
@@ -151,7 +152,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
             continue
         elif use.unread:
             why = "it does not exist, and its controller may not need it: which one that is, is not known without IngressClasses"
-            yield Unseen(f"TLS Secret {namespace}/{name}", why, asked=True)
+            yield Unseen(f"TLS Secret {namespace}/{name}", why, expected=True)
         else:
             yield MISSING.on(subject, use.evidence)
     if left := len(uses.keys() - asked):
@@ -171,7 +172,7 @@ def _uses(cluster: Cluster) -> dict[tuple[str, str], _Use]:
     for route in ingress_controllers.ingresses(cluster):
         ingress = route.ingress
         new = cluster.age(ingress.metadata.creation_timestamp) < ISSUING
-        unread = route.controller is None and cluster.unread(INGRESS_CLASS)
+        unread = route.controller is None and cluster.unreadable(INGRESS_CLASS)
         for tls in ingress.spec.tls if route.controller is None or route.controller.secrets else ():
             if tls.secret_name:
                 note((ingress.namespace, tls.secret_name), Subject.of("Ingress", ingress), tls.hosts, new, unread)

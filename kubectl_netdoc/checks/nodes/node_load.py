@@ -185,8 +185,10 @@ def plan(cluster: Cluster) -> Iterator[Request]:
 
 def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     """Report counters that rose during the run, then how busy each node is."""
-    if why := facts.beyond(Tier.NODES):
-        raise Skip(f"{why}; with it, packets that each node's network stack drops during the run are counted", moot=True)
+    if why := facts.why_tier_unmeasured(Tier.NODES):
+        raise Skip(
+            f"{why}; with it, packets that each node's network stack drops during the run are counted", not_applicable=True
+        )
     replies, unseen = node_readings.read(facts, node_readings.kernel, KernelReply, "kernel counters")
     yield from unseen
     lossy: set[str] = set()

@@ -125,8 +125,8 @@ def plan(cluster: Cluster) -> Iterator[CniConfig]:
 
 def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     """Compare each node's first file with that of the other nodes."""
-    if why := facts.beyond(Tier.PRIVILEGED):
-        raise Skip(f"{why}: with it, the CNI configuration of each node is compared with that of the others", moot=True)
+    if why := facts.why_tier_unmeasured(Tier.PRIVILEGED):
+        raise Skip(f"{why}: with it, the CNI configuration of each node is compared with that of the others", not_applicable=True)
     found, unseen = node_readings.read(facts, CniConfig, CniConfigReply, "/etc/cni/net.d")
     yield from unseen
     found = {node: _in_use(facts.cluster, node, reply) for node, reply in found.items()}
@@ -175,7 +175,7 @@ def _judge(cluster: Cluster, node: str, found: dict[str, CniConfigReply], agents
             agent = next(iter(own.values()), None)
             shown = f"{agent.namespace}/{agent.name}" if agent else "none that netdoc knows"
             delete = (f"kubectl -n {shell_word(agent.namespace)} delete pod {shell_word(agent.name)}",) if agent else ()
-            yield MISSING.on(subject, common, try_=(ON_IT, *delete), agent=shown)
+            yield MISSING.on(subject, common, commands=(ON_IT, *delete), agent=shown)
         return
     name, right = files[0].name, len(files) > 1 and not files[1].problem and _kind(files[1]) == most and agreed
     way = (
@@ -185,11 +185,11 @@ def _judge(cluster: Cluster, node: str, found: dict[str, CniConfigReply], agents
     )
     lines = (READ, *((AWAY,) if right else ()), ON_IT)
     if files[0].problem:
-        yield UNUSABLE.on(subject, try_=lines, file=name, problem=files[0].problem, nodes=[node], way=way)
+        yield UNUSABLE.on(subject, commands=lines, file=name, problem=files[0].problem, nodes=[node], way=way)
     elif agreed and _kind(files[0]) != most:
         paths = [path for other in found if other != node for path in (NodePath(node, other), NodePath(other, node))]
         numbers = {"file": name, "network": files[0].network, "plugins": files[0].plugins, "paths": paths, "way": way}
-        yield FOREIGN.on(subject, common | numbers, try_=lines)
+        yield FOREIGN.on(subject, common | numbers, commands=lines)
 
 
 def _kind(file: CniFile) -> tuple[str, str]:

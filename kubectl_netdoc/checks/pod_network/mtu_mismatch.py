@@ -203,7 +203,7 @@ def _told(reply: PathMtuReply) -> bool:
 def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     """Report where large packets are lost, then what is worth knowing."""
     if not facts.vantages:
-        raise Skip(facts.why_not)
+        raise Skip(facts.why_unmeasured)
     asked = [facts.reply(_request(pair, "")) for pair in node_pairs.pairs(facts.cluster)]
     if why := node_pairs.never_asked(asked):
         raise Skip(why)
@@ -211,7 +211,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     if few := node_pairs.too_few(facts):
         yield few
     elif not any(paths.replies for paths in measured) and (wall := policies.kept_apart(facts)):
-        yield Unseen("paths between pods", wall, asked=True)
+        yield Unseen("paths between pods", wall, expected=True)
         return
     for number, paths in enumerate(measured):
         yield from _unseen(paths, primary=not number)
@@ -225,7 +225,7 @@ def _unseen(paths: _Paths, primary: bool) -> Iterator[Unseen]:
     if paths.lost:
         # Pods may lack an address of an IP family that nodes have ranges for: pod_network judges that.
         why = "; ".join(sorted(set(paths.lost.values())))
-        yield Unseen(f"{paths.family} path MTU of {len(paths.lost)} paths", why, asked=primary)
+        yield Unseen(f"{paths.family} path MTU of {len(paths.lost)} paths", why, expected=primary)
     if paths.lossy:
         why = "these paths lose or delay small datagrams too, so losses say nothing about sizes: see path_quality"
         yield Unseen(f"{paths.family} path MTU of {', '.join(map(str, node_pairs.as_paths(paths.lossy)))}", why)
@@ -237,7 +237,7 @@ def _holes(cluster: Cluster, paths: _Paths) -> Iterator[Finding]:
     for place in node_pairs.places(tiny, paths.between):
         yield BELOW_IPV6.on(place.subject, place.evidence(), family=paths.family)
     for place in node_pairs.places(silent - tiny, paths.between):
-        yield BLACK_HOLE.on(place.subject, _numbers(cluster, paths, place), try_=_commands(cluster))
+        yield BLACK_HOLE.on(place.subject, _numbers(cluster, paths, place), commands=_commands(cluster))
 
 
 def _numbers(cluster: Cluster, paths: _Paths, place: node_pairs.Place) -> dict[str, object]:
@@ -264,7 +264,7 @@ def _on_nodes(paths: _Paths) -> Iterator[Finding]:
 
 def _learnt(cluster: Cluster, paths: _Paths) -> Iterator[Finding]:
     for place in node_pairs.places(paths.narrow(told=True), paths.between):
-        yield TOLD.on(place.subject, _numbers(cluster, paths, place), try_=_commands(cluster))
+        yield TOLD.on(place.subject, _numbers(cluster, paths, place), commands=_commands(cluster))
 
 
 def _own(cluster: Cluster, paths: _Paths) -> Iterator[Finding]:
@@ -279,7 +279,7 @@ def _own(cluster: Cluster, paths: _Paths) -> Iterator[Finding]:
     if len(own) > 1:
         which = [f"{value} on {', '.join(own[value])}" for value in values]
         yield DIFFERENT.on(
-            subject, values=values, which="; ".join(which), patch=encapsulation.mtu_patch(values[0]), try_=_commands(cluster)
+            subject, values=values, which="; ".join(which), patch=encapsulation.mtu_patch(values[0]), commands=_commands(cluster)
         )
     whole = sum(not _narrow(paths.replies[pair]) for pair in paths.between)
     used = encapsulation.of(cluster)

@@ -137,7 +137,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     cluster = facts.cluster
     primary = [found for found in cni.recognise(cluster) if found.primary]
     if not primary:
-        raise Skip("netdoc does not know this pod network, which may assign addresses in any way", moot=True)
+        raise Skip("netdoc does not know this pod network, which may assign addresses in any way", not_applicable=True)
     nodes = {node.name: node for node in cluster.all(NODE)}
     pods = [pod for pod in cluster.all(POD) if _counts(pod, nodes)]
     yield from _doubled(pods)
@@ -162,7 +162,7 @@ def _counts(pod: Pod, nodes: dict[str, Node]) -> bool:
 
 
 def _virtual(node: Node) -> bool:
-    return "virtual" in node.unfit
+    return "virtual" in node.unsupported
 
 
 def _ranges(node: Node) -> list[IPv4Network | IPv6Network]:
@@ -189,7 +189,7 @@ def _doubled(pods: list[Pod]) -> Iterator[Finding]:
             oldest, *younger = sorted(several, key=_birth)
             look = BY_IP if all(pod.ips[0] == ip for pod in several) else ALL_IPS
             numbers |= {"oldest": f"{oldest.namespace}/{oldest.name}", "younger": [f"{p.namespace}/{p.name}" for p in younger]}
-            yield DOUBLED.on(Subject("Address", ip), numbers, try_=(look, *filter(None, map(_anew, younger))))
+            yield DOUBLED.on(Subject("Address", ip), numbers, commands=(look, *filter(None, map(_anew, younger))))
 
 
 def _birth(pod: Pod) -> tuple[bool, float, str, str]:

@@ -142,7 +142,7 @@ LATE = Code(
 
 def plan(cluster: Cluster) -> Iterator[Canary]:
     """Plan one canary for each node if there is a policy to enforce, or if the user asked for this check by name."""
-    if ID not in cluster.wishes.checks and not _policies(cluster):
+    if ID not in cluster.selection.checks and not _policies(cluster):
         return
     yield from own_policies.canaries(cluster)
 
@@ -163,20 +163,20 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
         yield Unseen("enforcement", f"there is no network policy; to test it anyway run: kubectl netdoc check {ID}")
         return
     if not facts.vantages:
-        raise Skip(facts.why_not or "no debug pod ran")
+        raise Skip(facts.why_unmeasured or "no debug pod ran")
     flown: dict[str, CanaryReply] = {}
     for node, request in requests.items():
         reply = facts.reply(request)
         if isinstance(reply, CanaryReply):
             flown[node] = reply
         elif isinstance(reply, Lost):
-            yield Unseen(f"enforcement on node {node or 'any'}", reply.reason, asked=True)
+            yield Unseen(f"enforcement on node {node or 'any'}", reply.reason, expected=True)
     live = {node: [trial for trial in reply.trials if trial.before] for node, reply in flown.items()}
     yield from _grounded(facts.cluster, live)
     if any(trial.stopped >= 0 for trials in live.values() for trial in trials):
         for node in sorted(node for node in live if _behind(facts.cluster, node, live[node])):
             yield Unseen(
-                f"enforcement on node {node}", "it joined just now, and its policy engine may still be starting", asked=True
+                f"enforcement on node {node}", "it joined just now, and its policy engine may still be starting", expected=True
             )
             del live[node]
     waited = max((reply.waited for reply in flown.values()), default=0.0)
@@ -194,7 +194,7 @@ def _grounded(cluster: Cluster, live: dict[str, list[CanaryTrial]]) -> Iterator[
     for node, trials in live.items():
         if not trials:
             reason = "netdoc's own pods could not reach each other even before the test policy" + (f": {why}" if why else "")
-            yield Unseen(f"enforcement on node {node}", reason, asked=True)
+            yield Unseen(f"enforcement on node {node}", reason, expected=True)
 
 
 def _behind(cluster: Cluster, node: str, trials: list[CanaryTrial]) -> bool:

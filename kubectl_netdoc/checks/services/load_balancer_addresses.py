@@ -99,7 +99,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     cluster = facts.cluster
     speakers = [item for item in cluster.all(DAEMON_SET) if _speaks(item)]
     if not speakers:
-        raise Skip("MetalLB is not installed", moot=True)
+        raise Skip("MetalLB is not installed", not_applicable=True)
     for speaker in speakers:
         yield from _excluded(cluster, speaker)
     yield from _all_answer(cluster)
@@ -130,7 +130,7 @@ def _excluded(cluster: Cluster, speaker: Workload) -> Iterator[Finding | Unseen]
         return
     flags = _flags(cluster, speaker)
     if flags is None:
-        yield Unseen("which nodes announce MetalLB's addresses", "the flags of its speaker can't be read", asked=True)
+        yield Unseen("which nodes announce MetalLB's addresses", "the flags of its speaker can't be read", expected=True)
     elif flags.get("ignore-exclude-lb", "false") == "false":
         space, name = _key(speaker)
         numbers = {

@@ -86,22 +86,22 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     """Count the backends that each client reached."""
     services = _with_affinity(facts.cluster)
     if not services:
-        raise Skip("no Service has sessionAffinity ClientIP", moot=True)
+        raise Skip("no Service has sessionAffinity ClientIP", not_applicable=True)
     if not facts.vantages:
-        raise Skip(facts.why_not)
+        raise Skip(facts.why_unmeasured)
     nodes = [vantage.node for vantage in facts.vantages if vantage.running]
     if nodes and (why := policies.walled(facts)):
-        yield Unseen("session affinity", f"netdoc's own pods can't reach each other: {why}", asked=True)
+        yield Unseen("session affinity", f"netdoc's own pods can't reach each other: {why}", expected=True)
         return
     reached: dict[str, list[tuple[str, bool]]] = {}
     for node in nodes:
         reply = facts.reply(sticky(facts.cluster, node))
         if isinstance(reply, Lost):
-            yield Unseen(f"session affinity from node {node}", reply.reason, asked=reply.asked)
+            yield Unseen(f"session affinity from node {node}", reply.reason, expected=reply.sent)
         elif isinstance(reply, EchoReply):
             reached[node] = [(sample.who, sample.itself) for sample in reply.samples if sample.who]
             if not reached[node]:
-                yield Unseen(f"session affinity from node {node}", "no backend of netdoc's own Service answered", asked=True)
+                yield Unseen(f"session affinity from node {node}", "no backend of netdoc's own Service answered", expected=True)
     failing = sorted(node for node, found in reached.items() if sum(map(ne, found, found[1:])) >= SWITCHES)
     if failing:
         subject = Subject("Cluster", "session affinity") if len(failing) > 1 else Subject("Node", failing[0])

@@ -95,16 +95,16 @@ def plan(cluster: Cluster) -> Iterator[Echo]:
 def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     """Report nodes on which only backends of the same node fail; other checks report all other failures."""
     if not facts.vantages:
-        raise Skip(facts.why_not)
+        raise Skip(facts.why_unmeasured)
     nodes = [vantage.node for vantage in facts.vantages if vantage.running]
     if nodes and (why := policies.walled(facts)):
-        yield Unseen("Services from their own pods", f"netdoc's own pods can't reach each other: {why}", asked=True)
+        yield Unseen("Services from their own pods", f"netdoc's own pods can't reach each other: {why}", expected=True)
         return
     found: dict[Code, dict[str, tuple[EchoSample, ...]]] = {}
     for node in nodes:
         reply = facts.reply(own(facts.cluster, node))
         if isinstance(reply, Lost):
-            yield Unseen(f"netdoc's own Service from node {node}", reply.reason, asked=True)
+            yield Unseen(f"netdoc's own Service from node {node}", reply.reason, expected=True)
         elif isinstance(reply, EchoReply) and (code := _judge(facts, node, nodes, reply.samples)):
             found.setdefault(code, {})[node] = reply.samples
     for code, where in found.items():

@@ -131,11 +131,11 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     services, starting = _udp(cluster), _starting(cluster)
     ours = {ip for vantage in facts.vantages for ip in (vantage.ip, *vantage.more_ips)}
     if not services:
-        raise Skip("no Service with a ClusterIP has a UDP port", moot=True)
+        raise Skip("no Service with a ClusterIP has a UDP port", not_applicable=True)
     if network := kube_proxy.replaced_by(cluster):
-        raise Skip(f"{network} replaces kube-proxy and may track flows of its own", moot=True)
-    if why := facts.beyond(Tier.NODES):
-        raise Skip(f"{why}; it would compare tracked UDP flows with EndpointSlices", moot=True)
+        raise Skip(f"{network} replaces kube-proxy and may track flows of its own", not_applicable=True)
+    if why := facts.why_tier_unmeasured(Tier.NODES):
+        raise Skip(f"{why}; it would compare tracked UDP flows with EndpointSlices", not_applicable=True)
     bad: dict[tuple[Address, str], dict[str, list[Flow]]] = {}
     for node in cluster.hosts:
         reply = next((facts.reply(request) for request in _asked(cluster, node)), None)
@@ -148,9 +148,9 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
             service = services.get(flow.to) if flow.source.ip not in ours and node not in starting else None
             if service and (code := _stale(facts, node, service, flow)):
                 bad.setdefault((flow.to, code.id), {}).setdefault(node, []).append(flow)
-    if bad and cluster.unread(POD):
+    if bad and cluster.unreadable(POD):
         why = "kube-proxy may have just started and not have deleted them yet; that is not known, as Pods can't be read"
-        yield Unseen(f"stale flows to {counted(len(bad), 'address', 'addresses')}", why, asked=True)
+        yield Unseen(f"stale flows to {counted(len(bad), 'address', 'addresses')}", why, expected=True)
         bad = {}
     for (to, code_id), by_node in sorted(bad.items(), key=str):
         yield _finding(STALE if code_id == STALE.id else UNTRANSLATED, services[to], to, by_node)
@@ -169,8 +169,8 @@ def _starting(cluster: Cluster) -> set[str]:
 def _unread(facts: Facts, node: str, reply: object) -> Unseen:
     """Why a node's flows were not read. Without --privileged a kernel may show nothing, by design."""
     reason = reply.reason if isinstance(reply, Lost) else "the kernel refused"
-    hidden = isinstance(reply, Lost) and reply.asked and not facts.cluster.tier.covers(Tier.PRIVILEGED)
-    return Unseen(f"tracked flows of node {node}", f"{reason}{'; see --privileged' if hidden else ''}", asked=not hidden)
+    hidden = isinstance(reply, Lost) and reply.sent and not facts.cluster.tier.covers(Tier.PRIVILEGED)
+    return Unseen(f"tracked flows of node {node}", f"{reason}{'; see --privileged' if hidden else ''}", expected=not hidden)
 
 
 def _stale(facts: Facts, node: str, service: Service, flow: Flow) -> Code | None:
@@ -216,7 +216,7 @@ def _finding(code: Code, service: Service, to: Address, by_node: dict[str, list[
         "port": to.port,
         "gone": sorted({str(flow.answers) for flow in flows})[:4],
     }
-    return code.on(Subject.of("Service", service), numbers, try_=lines)
+    return code.on(Subject.of("Service", service), numbers, commands=lines)
 
 
 check = Check(

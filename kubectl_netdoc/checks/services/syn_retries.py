@@ -173,7 +173,7 @@ def _failing(facts: Facts) -> set[str]:
 def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     """Find what most retries have in common: a path, otherwise a pod, otherwise the Service addresses of a node."""
     if not facts.vantages:
-        raise Skip(facts.why_not)
+        raise Skip(facts.why_unmeasured)
     seen = list(_seen(facts))
     retried = [each for each in seen if each.retried]
     fast = [each.ms for each in seen if each.ms <= FAST_MS]
@@ -183,7 +183,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
         reason = (
             f"{len(retried)} of {len(seen)} connections took about {RETRY_S} s, many a bit less: a busy machine, or lost packets"
         )
-        yield Unseen("first packets of connections", reason, asked=True)
+        yield Unseen("first packets of connections", reason, expected=True)
         return
     bad = {pair for pair in _pairs(seen) if _frequent([each for each in seen if (each.source, each.node) == pair])}
     pods = _pods(seen)

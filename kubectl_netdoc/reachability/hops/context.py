@@ -17,7 +17,7 @@ from kubectl_netdoc.reachability.path_measurements import PathMeasurements
 from kubectl_netdoc.reachability.policy_fix import PolicyFixes
 
 SHOWN = 4
-"""Measurements of one kind that a hop shows."""
+"""Most measurements of one kind that a hop shows."""
 
 
 class HopContext:
@@ -42,7 +42,7 @@ class HopContext:
 
     def _not_measured(self) -> str:
         if self.question.protocol != "TCP":
-            return f"not measured: {self.question.protocol} is not tried"
+            return f"not measured: netdoc does not try {self.question.protocol}"
         reason = next((self.measured.why_not(node) for node in self.nodes or [""]), "")
         return f"not measured ({reason})" if reason else "not measured"
 

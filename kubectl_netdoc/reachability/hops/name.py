@@ -24,8 +24,8 @@ class NameHops(HopContext):
         pods = [self.engine.cluster.get(POD, *end.pod) for end in self.source.ends[:MOST_ENDS] if end.pod != ("", "")]
         waits = [pod.name for pod in pods if pod is not None and not pod.ips and not pod.spec.host_network]
         if waits and len(waits) == len(self.source.ends[:MOST_ENDS]):
-            fix = Fix("It has no address yet: see what its Events say.", command=pods_of(self.source))
-            return self._stop("source", f"{text}: {', '.join(waits[:SHOWN])} has no address, so no network yet", fix)
+            fix = Fix("The pod has no address yet; its Events say why.", command=pods_of(self.source))
+            return self._stop("source", f"{text}: {', '.join(waits[:SHOWN])} has no address yet, so it has no network", fix)
         return Hop("source", Answer.OK, text)
 
     def _name(self) -> Hop:
@@ -37,20 +37,20 @@ class NameHops(HopContext):
         measured = tuple(text for node in self.nodes[:SHOWN] if (text := self.measured.lookups_in_words(node)))
         denied = self._dns_denied()
         if dns is None:
-            text = "there are no DNS pods to see, so whether it may ask for the name is not judged"
+            text = "no DNS pods were found, so it is not known whether policies allow the name lookup"
             return Hop("name", self._resolved(Answer.NOTE), text, measured=measured)
         if not denied:
-            text = f"{self.source.text} may ask cluster DNS ({dns.service.namespace}/{dns.service.name})"
+            text = f"policies allow {self.source.text} to use cluster DNS ({dns.service.namespace}/{dns.service.name})"
             return Hop("name", self._resolved(Answer.OK), text + self._search(), measured=measured)
         by = tuple(dict.fromkeys(ref for verdict in denied for ref in verdict.by))
-        text = f"{named(by)} {'keep' if len(by) > 1 else 'keeps'} {self.source.text} from cluster DNS over UDP"
+        text = f"{named(by)} {'block' if len(by) > 1 else 'blocks'} {self.source.text} from cluster DNS over UDP"
         egress, ingress = (
             not all(side(v, direction).allowed for v in denied) for direction in (Direction.EGRESS, Direction.INGRESS)
         )
         open_ = self._open(Direction.EGRESS, self.nodes) if egress else ()
         open_ += self._open(Direction.INGRESS, self.path.dns_nodes) if ingress and bool(open_) == egress else ()
         if open_:
-            return Hop("name", Answer.OPEN, f"{text}, as written; nothing enforces that", tuple(map(str, by)), measured, open_)
+            return Hop("name", Answer.OPEN, f"{text}, as written, but nothing enforces it", tuple(map(str, by)), measured, open_)
         return replace(
             self._stop("name", text, self.policy_fixes.allow_dns(dns, denied, by), tuple(map(str, by))), measured=measured
         )
@@ -62,23 +62,24 @@ class NameHops(HopContext):
 
     def _search(self) -> str:
         name = self.destination.by_name or self.destination.outside
-        return f"; {name} is searched from namespace {self.source.namespace} on" if name and self.source.namespace else ""
+        return f"; {name} is searched starting in namespace {self.source.namespace}" if name and self.source.namespace else ""
 
     def _own_resolver(self, asked: str) -> Hop:
         """Explain the lookup of a pod that does not use cluster DNS: it can't resolve the cluster's names."""
-        text = f"{self.source.text} asks {asked}, not cluster DNS"
+        text = f"{self.source.text} uses {asked} instead of cluster DNS"
         if not self.path.inside:
-            text = f"{self.source.text} is outside, where the cluster's names mean nothing"
+            text = f"{self.source.text} is outside the cluster, where the cluster's names don't resolve"
         if self.destination.outside:
-            return Hop("name", Answer.NOTE, f"{text}: whether that knows the name is not judged")
+            return Hop("name", Answer.NOTE, f"{text}; it is not known whether that resolves the name")
         if asked != CLUSTER_DNS and self.destination.by_name and self.path.inside:
             fix = Fix(
-                "Set dnsPolicy: ClusterFirstWithHostNet (hostNetwork) or ClusterFirst in its pod template, or use the address."
+                "Set dnsPolicy to ClusterFirstWithHostNet (for hostNetwork pods) or ClusterFirst in its pod template, "
+                "or use the address instead of the name."
             )
             known = "may not know" if asked != "its node's resolver" else "does not know"
-            hop = self._stop("name", f"{text}, which {known} the cluster's names (unless a dnsConfig of its own says so)", fix)
+            hop = self._stop("name", f"{text}, which {known} the cluster's names (unless its own dnsConfig changes that)", fix)
             return hop if known == "does not know" else replace(hop, answer=Answer.UNKNOWN)
-        return Hop("name", Answer.NOTE, f"{text}: it can reach the Service by address only")
+        return Hop("name", Answer.NOTE, f"{text}; it can reach the Service by its address only")
 
     def _dns_denied(self) -> list[Verdict]:
         """Return the verdicts of the policies that keep the source from DNS servers; none where a node-local one is used."""

@@ -23,10 +23,10 @@ class PathHops(HopContext):
         nodes = sorted({(a.node, b.node) for a, b, _ in self.pairs if a.node and b.node})
         apart = [(one, other) for one, other in nodes if one != other]
         if not nodes:
-            yield Hop("path", Answer.NOTE, "no nodes to see")
+            yield Hop("path", Answer.NOTE, "the nodes are not known")
             return
         if not apart:
-            yield Hop("path", Answer.NOTE, f"on one node, {', '.join(sorted({one for one, _ in nodes}))}")
+            yield Hop("path", Answer.NOTE, f"both ends are on one node, {', '.join(sorted({one for one, _ in nodes}))}")
             return
         yield self._path("path", apart, whole=len(apart) == len(nodes))
         yield self._path("back", [(other, one) for one, other in apart])
@@ -39,13 +39,13 @@ class PathHops(HopContext):
             return Hop(name, Answer.NOTE, f"{shown}: {self._not_measured()}")
         broken, words = [pair for pair in told if not self._proven(pair)], tuple(told.values())[:SHOWN]
         if whole and broken and len(broken) == len(pairs):
-            fix = Fix("The network between these nodes is broken, whatever the policies say.", command=CHECK_NETWORK)
-            cut = f"measured, and nothing gets through: {', '.join(f'{a} -> {b}' for a, b in broken)}"
+            fix = Fix("The network between these nodes is broken; this has nothing to do with policies.", command=CHECK_NETWORK)
+            cut = f"nothing gets through, as measured: {', '.join(f'{a} -> {b}' for a, b in broken)}"
             return replace(self._stop(name, cut, fix), measured=words)
         works = [pair for pair in told if self._came(pair)]
         text = f"{len(works)} of {len(told)} node-to-node paths were measured and work"
         if len(works) + len(broken) < len(told) and name == "path":
-            text += "; what netdoc's new pods can't do there says nothing of the older pods asked about"
+            text += "; that netdoc's new pods fail there says nothing about the older pods in question"
         weak = Answer.WEAKENS if broken and name == "path" else Answer.NOTE
         return Hop(name, Answer.OK if len(works) == len(told) else weak, text, measured=words)
 
@@ -69,16 +69,18 @@ class PathHops(HopContext):
         if not tried:
             return Hop("port", Answer.NOTE, f"{self.asked}: {self._not_measured()}")
         accepts = [label for label, tries in tried.items() if any(_accepts(reply) for _, reply in tries)]
-        text = f"{self.asked}: {len(accepts)} of {len(tried)} accept connections"
+        text = f"{self.asked}: {len(accepts)} of {len(tried)} endpoints accept connections"
         refused = [label for label, tries in tried.items() if all(r.outcome is Outcome.REFUSED for _, r in tries)]
         silent = [label for label in tried if label not in accepts and label not in refused]
         if refused:
-            text += f"; {', '.join(refused[:SHOWN])} refuse{'s' if len(refused) == 1 else ''}: nothing listens there"
+            text += f"; {', '.join(refused[:SHOWN])} refuse{'s' if len(refused) == 1 else ''} them: nothing listens there"
         if accepts and not (refused or silent):
             return Hop("port", Answer.OK, text)
         sure = any(self.measured.works("port", leg) is False for leg in self.path.legs)
         if len(refused) == len(tried) and sure:
-            fix = Fix("Nothing listens on that port: compare the targetPort with what the application listens on.")
+            fix = Fix(
+                "Nothing listens on that port. Compare the Service's targetPort with the port that the application listens on."
+            )
             return self._stop("port", text, fix)
         return Hop("port", (Answer.WEAKENS if accepts else Answer.UNKNOWN) if sure else Answer.NOTE, text)
 

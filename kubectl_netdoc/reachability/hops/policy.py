@@ -27,14 +27,16 @@ class PolicyHops(HopContext):
         by = tuple(dict.fromkeys(ref for side in sides for ref in side.by))
         refs = tuple(map(str, by))
         if all(side.allowed for side in sides):
-            return Hop("egress", Answer.OK, f"{self.source.text} may reach every address", refs)
+            return Hop("egress", Answer.OK, f"policies allow {self.source.text} to reach every address", refs)
         if any(side.allowed for side in sides):
-            text = f"whether {self.source.text} may depends on the address of {self.destination.outside}: ask again with that"
+            text = (
+                f"whether policies allow it depends on the address of {self.destination.outside}; run why again with that address"
+            )
             return Hop("egress", Answer.UNKNOWN, text, refs)
-        text = f"{named(by)} {'let' if len(by) > 1 else 'lets'} {self.source.text} reach no address outside"
+        text = f"{named(by)} {'allow' if len(by) > 1 else 'allows'} {self.source.text} no address outside the cluster"
         open_ = self._open(Direction.EGRESS, self.nodes)
         if open_:
-            return Hop("egress", Answer.OPEN, f"{text}, as written; nothing enforces that", refs, findings=open_)
+            return Hop("egress", Answer.OPEN, f"{text}, as written, but nothing enforces it", refs, findings=open_)
         return self._stop("egress", text, self.policy_fixes.allow_outside(by), refs)
 
     def _abroad(self, address: str) -> bool:
@@ -61,10 +63,14 @@ class PolicyHops(HopContext):
             text += f" ({len(bad)} of {len(sides)} pairs of pods)"
         open_ = self._open(direction, (end.node for end in whose.ends))
         if open_:
-            return Hop(direction.lower(), Answer.OPEN, f"{text}, as written; nothing enforces that", refs, findings=open_)
+            return Hop(direction.lower(), Answer.OPEN, f"{text}, as written, but nothing enforces it", refs, findings=open_)
         if doubts or self._no_enforcer():
             self.fix = self.fix or self.policy_fixes.allow(direction, by)
-            text += f"; not evaluated, or left to the CNI: {'; '.join(doubts[:4])}" if doubts else f"; {self._no_enforcer()}"
+            text += (
+                f"; not certain, because not evaluated or up to the CNI: {'; '.join(doubts[:4])}"
+                if doubts
+                else f"; {self._no_enforcer()}"
+            )
             return Hop(direction.lower(), Answer.UNKNOWN, text, refs)
         stop = self._stop(direction.lower(), text, self.policy_fixes.allow(direction, by), refs)
         return replace(stop, answer=Answer.WEAKENS) if good else stop
@@ -73,7 +79,7 @@ class PolicyHops(HopContext):
         """Return a sentence where no known pod network here enforces policies and that was not measured; else ""."""
         if self.engine.cluster.origin == "manifests" or not enforcers.idle(self.engine.cluster):
             return ""
-        return "the pod network enforces no policies, no other engine is seen, and whether one is there was not measured"
+        return "the pod network enforces no policies, no other policy engine was found, and enforcement was not measured"
 
     def _allowed(self, direction: Direction, whose: NamedEnd, good: list[Side], verdicts: list[Verdict]) -> Hop:
         refs, doubts = tuple(dict.fromkeys(str(ref) for side in good for ref in side.by)), unsure(verdicts)
@@ -82,5 +88,5 @@ class PolicyHops(HopContext):
         if isolated and not refs:
             text = "traffic with a pod's own node, or within a pod, is always allowed"
         if doubts:
-            text += f"; not evaluated, or left to the CNI: {'; '.join(doubts[:4])}"
+            text += f"; not certain, because not evaluated or up to the CNI: {'; '.join(doubts[:4])}"
         return Hop(direction.lower(), Answer.UNKNOWN if doubts else Answer.OK, text, refs)

@@ -23,33 +23,37 @@ class ServiceHops(HopContext):
         numbers = ", ".join(str(port.node_port) for port in service.spec.ports if port.node_port)
         name = f"Service {service.namespace}/{service.name}"
         if not given and not numbers:
-            on_own = "of no use outside, unless something routes to it" if service.spec.cluster_ip else "not set"
+            on_own = "not reachable from outside, unless something routes to it" if service.spec.cluster_ip else "not set"
             return Hop("entry", Answer.UNKNOWN, f"{name} has no load balancer and no node port: its address is {on_own}")
         text = f"{name}: load balancer {given or 'none'}, node ports {numbers or 'none'}"
-        return Hop("entry", Answer.NOTE, f"{text}; what is between there and the nodes is not judged")
+        return Hop("entry", Answer.NOTE, f"{text}; what lies between that and the nodes is not checked")
 
     def _service(self) -> Hop:
         service = self.destination.service
         if service is None or service.spec.external_name:
             other = service.spec.external_name if service else ""
             if self.destination.missing:
-                text = f"{self.destination.text} is another name of {self.destination.missing}, and no such Service is seen"
+                text = f"{self.destination.text} is an alias of {self.destination.missing}, and no such Service was found"
                 return Hop("service", Answer.UNKNOWN, text)
-            return Hop("service", Answer.OK, f"{self.destination.text} is another name of {other}")
+            return Hop("service", Answer.OK, f"{self.destination.text} is an alias of {other}")
         where = "headless" if service.headless else service.spec.cluster_ip or service.spec.type
         text = f"{self.destination.text} ({where}): {self.mapping}"
         if not self.asked and not service.spec.selector:
-            return Hop("service", Answer.UNKNOWN, f"{text}; it has no selector: who writes its endpoints is not seen here")
+            return Hop("service", Answer.UNKNOWN, f"{text}; it has no selector, and it is not known what writes its endpoints")
         if not self.asked and not self._unseen():
             fix = Fix(
-                f"No pod behind {self.destination.text} declares that port: name it in the pods or use its number.",
+                f"No pod behind {self.destination.text} declares that port name. Name the port in the pods, or use its "
+                "number in the Service.",
                 command=f"kubectl netdoc check service_config -n {quote(service.namespace)}",
             )
             return self._stop("service", f"{text}, which no pod has", fix)
         if service.headless and self.question.port.isdigit():
             port, tells = self.question.port, {number for p in service.spec.ports for number in self._leads(p)}
             if tells and int(port) not in tells:
-                text += f"; its SRV records tell {', '.join(map(str, sorted(tells)))}: whether pods listen on {port} is not known"
+                text += (
+                    f"; its SRV records name {', '.join(map(str, sorted(tells)))}, so it is not known whether pods listen "
+                    f"on {port}"
+                )
                 return Hop("service", Answer.UNKNOWN, text)
         return Hop("service", Answer.OK if self.asked else Answer.UNKNOWN, text)
 
@@ -65,7 +69,7 @@ class ServiceHops(HopContext):
         """Explain the translation of the Service address by kube-proxy, or what does its work, on the source's nodes."""
         tries = [pair for node in self.nodes for pair in self.measured.front(node)]
         on = f"on node {', '.join(self.nodes[:SHOWN])}" if self.nodes else "on the source's node"
-        text = f"kube-proxy, or what does its work, {on}"
+        text = f"kube-proxy, or its replacement, {on}"
         if not tries:
             return Hop("proxy", Answer.NOTE, f"{text}: {self._not_measured()}")
         works = any(reply.outcome is Outcome.OK for _, reply in tries)
@@ -87,9 +91,12 @@ class ServiceHops(HopContext):
         ready = [e for e in endpoints if e.conditions.ready]
         if ready and not self.path.legs:
             on = ", ".join(self.nodes)
-            fix = Fix(f"internalTrafficPolicy: Local leads to pods on the source's own node alone, and {on} has none.")
+            fix = Fix(f"With internalTrafficPolicy: Local only endpoints on the source's own node are used, and {on} has none.")
             return self._stop(
-                "endpoints", f"{len(ready)} of {len(endpoints)} endpoints are ready, none on {on}, as is wanted", fix
+                "endpoints",
+                f"{len(ready)} of {len(endpoints)} endpoints are ready, but none on {on}, where internalTrafficPolicy: "
+                "Local requires one",
+                fix,
             )
         if ready:
             seen = [(b, pair) for a, b in self.path.legs for pair in self.measured.direct(a.node, b)]
@@ -105,11 +112,11 @@ class ServiceHops(HopContext):
         if service is None:
             return Hop("endpoints", Answer.NOTE, "")
         space, selector = quote(service.namespace), ",".join(f"{key}={value}" for key, value in service.spec.selector.items())
-        text = "Its selector selects no pod that is there."
+        text = "Its selector matches no existing pod."
         if there:
             text = f"None of the pods behind {self.destination.text} is ready."
         elif not selector:
-            text = "It has no selector, and nobody has written an EndpointSlice for it."
+            text = "It has no selector, and no EndpointSlice has been written for it."
         label = quote(f"kubernetes.io/service-name={service.name}")
         look = f"pods -l {quote(selector)}" if selector else f"endpointslices -l {label}"
         count = sum(len(item.endpoints) for item in self.engine.cluster.slices_of(service))
@@ -118,5 +125,5 @@ class ServiceHops(HopContext):
     def _selected(self) -> Hop:
         """Explain the endpoints without EndpointSlices, by the selector. No pod is no verdict: pods may be made elsewhere."""
         count = len(self.destination.ends)
-        text = f"{count} pods or templates are selected; whether they are ready only a cluster tells"
+        text = f"its selector matches {count} pods or templates; only a cluster shows whether they are ready"
         return Hop("endpoints", Answer.NOTE if count else Answer.UNKNOWN, text)

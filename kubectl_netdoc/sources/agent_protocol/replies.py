@@ -47,7 +47,7 @@ from kubectl_netdoc.sources import kernel_replies, rtnetlink
 from kubectl_netdoc.sources.agent_protocol.targets import NO_TARGETS, Targets
 
 MOST_RECORDS = 500
-"""Records of a DNS answer that are kept: the API puts at most 1,000 addresses into a headless Service's answer."""
+"""Most records of a DNS answer that are kept. The API puts at most 1,000 addresses into a headless Service's answer."""
 
 
 class AgentReply(Struct):
@@ -71,14 +71,14 @@ def decode(line: bytes) -> AgentReply:
 def reply(request: Probe, line: AgentReply, targets: Targets = NO_TARGETS) -> Reply:
     """Return the typed reply in an agent's line; what does not fit its request is ``Lost``."""
     if line.error:
-        return Lost(f"the agent reports: {line.error[:200]}")
+        return Lost(f"the agent in the debug pod reported an error: {line.error[:200]}")
     most = request.samples if isinstance(request, (DnsLookup, Echo)) else 2 if isinstance(request, Burst) else 1
     if not 0 < len(line.samples) <= most:
-        return Lost(f"{len(line.samples)} samples came back of {most}")
+        return Lost(f"the agent sent back {len(line.samples)} samples instead of {most}")
     try:
         return _reply(request, line, targets)
     except (ValueError, IndexError, TypeError, OverflowError) as error:
-        return Lost(f"the agent's reply can't be read: {error}")
+        return Lost(f"the agent's reply can't be decoded: {error}")
 
 
 def _reply(request: Probe, line: AgentReply, targets: Targets) -> Reply:

@@ -40,7 +40,7 @@ class Targets(Struct, frozen=True):
         """Return a Service of this run; raises ``Unresolved``."""
         found = self.services.get(place)
         if found is None or not found.ips:
-            raise Unresolved(self.why_no_service or "this run has no Service of its own")
+            raise Unresolved(self.why_no_service or "this run created no Service")
         return found
 
     def server(self, place: Peer) -> EchoServer:

@@ -60,7 +60,7 @@ def _ask(client: Client, rule: Grant, name: str) -> bool:
     try:
         return strict_json.decode(client.request("POST", REVIEWS, body=body), _Review).status.allowed
     except (ApiError, *UNREADABLE) as error:
-        raise SourceError(f"{client.host} does not tell what context {client.context} may do: {error}") from error
+        raise SourceError(f"{client.host} can't say which rights context {client.context} has: {error}") from error
 
 
 def username(client: Client) -> str:

@@ -13,19 +13,22 @@ from kubectl_netdoc.core.facts import Trouble
 from kubectl_netdoc.sources.live.client import ApiError
 
 SHOWN = 250
-"""Characters of a refusal that are repeated: OpenShift's names each of a dozen SecurityContextConstraints."""
+"""Most characters of a refusal that are shown: OpenShift names each of a dozen SecurityContextConstraints."""
 
 ANSWERS = (
-    (r"\blabels?\b|metadata/labels", "--label KEY=VALUE puts a label on all that netdoc makes"),
-    (r"\b(limits?|requests|must specify|usage per)\b", "--pod-limits and --pod-requests set what is demanded"),
-    (r"\b(registry|registries|images?|repos?|repositor(y|ies))\b", "--image names an image that is allowed"),
+    (r"\blabels?\b|metadata/labels", "use --label KEY=VALUE to put a label on every object that netdoc creates"),
+    (r"\b(limits?|requests|must specify|usage per)\b", "use --pod-limits and --pod-requests to set what the cluster demands"),
+    (r"\b(registry|registries|images?|repos?|repositor(y|ies))\b", "use --image to name an image that is allowed"),
     (
         r"(?<![\"\w])hostnetwork(?!-v)|host network|hostpath|host namespaces|net_admin",
-        "without --node-checks and --privileged no such pod is made",
+        "without --node-checks and --privileged netdoc creates no such pod",
     ),
-    (r"security context constraint", "you need the use of an SCC that admits such a pod, in --pod-namespace or everywhere"),
+    (
+        r"security context constraint",
+        "you need the right to use an SCC that admits such a pod, in --pod-namespace or cluster-wide",
+    ),
 )
-"""What a refusal speaks of, and the flag that answers it."""
+"""A pattern in a refusal, and the flag that helps."""
 
 
 def refusal(error: ApiError) -> Trouble:

@@ -27,18 +27,18 @@ from kubectl_netdoc.sources.live.client import ApiError, Client
 from kubectl_netdoc.sources.live.debug_pods import DebugPod, Session
 
 ENFORCED = 10.0
-"""Seconds that an engine gets to enforce a new policy: cyclonus settles for 5, Cilium's connectivity test waits 15 for its own.
+"""Seconds that a policy engine gets to enforce a new policy: cyclonus waits 5, Cilium's connectivity test 15.
 On the lab Felix was seen to enforce at the first look, 1.9 s after the policy, most of which is the look's own length."""
 
 LIFTED = 10.0
-"""Seconds that it gets to forget one that was taken away."""
+"""Seconds that it gets to forget a deleted policy."""
 
 LATE = 25.0
 """Seconds in all that an engine gets for the rest where it has done a part: Cilium was seen to need more than 10 on a loaded
 machine. Where it does nothing at all, nothing is waited for."""
 
 PATIENCE = 0.7
-"""Seconds that a try waits for the proof: a pod of the same cluster answers in milliseconds."""
+"""Seconds that a try waits for the proof. A pod of the same cluster answers in milliseconds."""
 
 PAUSE = 0.3
 """Seconds between two polls."""
@@ -98,14 +98,16 @@ class Flight:
     def fly(self) -> dict[Request, Reply]:
         """Return the reply to each request; never raises."""
         if not self.ways:
-            return {request: Lost("no canary pod ran there", asked=False) for request in self.requests}
+            return {request: Lost("no canary pod ran on that node", sent=False) for request in self.requests}
         complaint = self._phases()
         replies: dict[Request, Reply] = {}
         for request in self.requests:
             ways = [way for way in self.ways if way.canary == request]
             trials = tuple(way.trial() for way in ways if way.known)
             seen = any(way.before for way in ways)
-            why = complaint or ("its pods gave no answer while the policy was there" if ways else "no canary pod ran there")
+            why = complaint or (
+                "the canary pods gave no answer while the policy existed" if ways else "no canary pod ran on that node"
+            )
             replies[request] = CanaryReply(trials, self.waited) if trials and not (complaint and seen) else Lost(why)
         return replies
 
@@ -120,14 +122,14 @@ class Flight:
             self.session.policy.create()
         except ApiError as error:
             rule = Grant("create", "networkpolicies", "networking.k8s.io", self.session.namespace)
-            grant = f"; least rule: {rule}, and delete" if error.status == 403 else ""
-            return f"the canary's policy can't be made: {error.message}{grant}"
+            grant = f"; missing rights: {rule}, and delete" if error.status == 403 else ""
+            return f"the canary's NetworkPolicy can't be created: {error.message}{grant}"
         self._until(alive, ENFORCED, _note_stopped)
         if not self.session.policy.delete():
-            return "the canary's policy can't be taken away"
+            return "the canary's NetworkPolicy can't be deleted"
         stopped = [way for way in alive if way.stopped >= 0]
         self._until(stopped, LIFTED, _note_again)
-        return "" if time.monotonic() < self.deadline else "the run's time was up"
+        return "" if time.monotonic() < self.deadline else "the time limit of the run was reached"
 
     def _until(self, ways: list[Way], seconds: float, note: Note) -> None:
         """Poll until ``note`` has accepted every way, for at most ``seconds``, or ``LATE`` where it has accepted some."""

@@ -35,7 +35,7 @@ T = TypeVar("T")
 
 EXEC_PROTOCOLS = ["v5.channel.k8s.io", "v4.channel.k8s.io"]
 UNANSWERED = 60.0
-"""Seconds after which a request without an answer is given up where --request-timeout sets no limit."""
+"""Seconds after which a request without an answer is given up, unless --request-timeout sets another limit."""
 
 CONNECTING = 10.0
 """Seconds for the TCP connection to the API server."""
@@ -44,7 +44,7 @@ LARGEST = 256 << 20
 """Bytes of an answer: a page of 500 pods has some 5 MiB, and a list that can't be had in pages 50 times that at most."""
 
 LONGEST_LINE = 16 << 20
-"""Bytes of one change that a watch tells: etcd keeps no object larger than 1.5 MiB."""
+"""Most bytes of one change in a watch. etcd keeps no object larger than 1.5 MiB."""
 
 CHUNK = 1 << 16
 
@@ -246,7 +246,9 @@ class Client:
                 raise ApiError(0, str(error)) from error
             value = f"Bearer {token}" if token else ""
         if not re.fullmatch(r"[\x20-\x7e]*", value):  # the library's own error would show it
-            raise ApiError(0, "the user's token can't be sent: it has characters that no HTTP header may have")
+            raise ApiError(
+                0, "the token of the kubeconfig user can't be sent: it has characters that an HTTP header must not have"
+            )
         return value
 
     def _renewed(self, refused: str) -> bool:
@@ -315,7 +317,7 @@ def _in_time(call: Callable[[], T], seconds: float) -> T:
     threading.Thread(target=run, daemon=True).start()
     wait([done], seconds + GRACE)
     if not done.done():
-        raise TimeoutError(f"no end of the headers in {seconds:.0f} s")
+        raise TimeoutError(f"the response headers did not end within {seconds:.0f} s")
     return done.result()
 
 
@@ -326,9 +328,9 @@ def _body(response: urllib3.BaseHTTPResponse, seconds: float) -> bytes:
         while part := response.read1(CHUNK):
             data += part
             if len(data) > LARGEST:
-                raise ApiError(0, f"the answer is larger than {LARGEST >> 20} MiB")
+                raise ApiError(0, f"the response is larger than {LARGEST >> 20} MiB")
             if time.monotonic() > end:
-                raise ApiError(0, f"timeout: no end of the answer in {seconds:.0f} s")
+                raise ApiError(0, f"timeout: the response did not end within {seconds:.0f} s")
     except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
         raise _no_answer(error) from error
     except ApiError:
@@ -346,7 +348,7 @@ def _no_answer(error: Exception) -> ApiError:
     if isinstance(cause, ssl.SSLError):
         text = f"TLS: {cause}"
         if getattr(cause, "verify_code", 0) in WRONG_TIME:
-            text += f"; by the clock of this machine it is {datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
+            text += f"; this machine's clock says {datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
     elif isinstance(cause, OSError) and cause.strerror:
         text = cause.strerror
     return ApiError(0, text or type(error).__name__)

@@ -23,13 +23,13 @@ from msgspec import Struct
 from kubectl_netdoc.formats import strict_json
 
 UNATTENDED, ATTENDED = 60.0, 300.0
-"""Seconds for a plugin that may not ask anything, and for one that has somebody log in."""
+"""Seconds to wait for a credential plugin that can't ask the user, and for one that lets the user log in."""
 
 AGAIN = 10.0
-"""Seconds in which what a plugin gave is not asked for again: it has run out by one of two clocks that disagree."""
+"""Seconds within which a plugin is not run again: its credential has expired by only one of two clocks that disagree."""
 
 SHOWN = 300
-"""Characters of a plugin's own complaint that are shown."""
+"""Most characters of a plugin's error output that are shown."""
 
 
 class NoCredentials(Exception):
@@ -121,9 +121,11 @@ def ask(plugin: Mapping[str, Any], cluster: Mapping[str, Any], folder: Path) -> 
         )
     except FileNotFoundError as error:
         hint = " ".join(str(plugin.get("installHint") or "").split())
-        raise NoCredentials(f"the credential plugin {command} is not installed" + (f": {hint}" if hint else "")) from error
+        raise NoCredentials(
+            f"the credential plugin {command} of the kubeconfig is not installed" + (f": {hint}" if hint else "")
+        ) from error
     except subprocess.TimeoutExpired as error:
-        raise NoCredentials(f"the credential plugin {command} gave no answer in {error.timeout:.0f} s") from error
+        raise NoCredentials(f"the credential plugin {command} did not finish within {error.timeout:.0f} s") from error
     except OSError as error:
         raise NoCredentials(f"the credential plugin {command} can't be run: {error.strerror}") from error
     if done.returncode:
@@ -138,7 +140,10 @@ def _interactive(mode: str, command: str) -> bool:
     """Whether a plugin may use the terminal; raises ``NoCredentials`` where it can't do without, and there is none."""
     terminal = sys.stdin is not None and sys.stdin.isatty()
     if mode == "Always" and not terminal:
-        raise NoCredentials(f"the credential plugin {command} has to ask something (interactiveMode Always): run in a terminal")
+        raise NoCredentials(
+            f"the credential plugin {command} needs a terminal to ask you something (interactiveMode: Always); run netdoc "
+            "in a terminal"
+        )
     return terminal and mode != "Never"
 
 
@@ -150,9 +155,11 @@ def _understood(output: bytes, version: str, command: str) -> Credential:
         raise NoCredentials(f"the credential plugin {command} did not print an ExecCredential with a status") from error
     given = answer.status
     if answer.api_version != version:
-        raise NoCredentials(f"the credential plugin {command} speaks {answer.api_version}, the kubeconfig wants {version}")
+        raise NoCredentials(
+            f"the credential plugin {command} returned {answer.api_version}, but the kubeconfig asks for {version}"
+        )
     if not given.token and not (given.client_certificate_data and given.client_key_data):
-        raise NoCredentials(f"the credential plugin {command} gave neither a token nor a certificate with its key")
+        raise NoCredentials(f"the credential plugin {command} returned neither a token nor a certificate with its key")
     if given.expiration_timestamp is not None and given.expiration_timestamp.tzinfo is None:
         given.expiration_timestamp = given.expiration_timestamp.replace(tzinfo=UTC)
     return given

@@ -52,7 +52,7 @@ class _Pod(Struct):
 def measure(client: Client, pod: Pod, image: str, requests: tuple[Probe, ...], seconds: float) -> dict[Request, Reply]:
     """Return the replies to requests asked from inside ``pod``; never raises, what could not be asked is ``Lost``."""
     if any(owner.kind == "Node" for owner in pod.metadata.owner_references):
-        return _lost(requests, "it is a static pod: the API server can't put a container into it")
+        return _lost(requests, "it is a static pod; the API server can't add a container to it")
     name = f"netdoc-{secrets.token_hex(3)}"
     path = f"/api/v1/namespaces/{pod.namespace}/pods/{pod.name}"
     try:
@@ -64,7 +64,7 @@ def measure(client: Client, pod: Pod, image: str, requests: tuple[Probe, ...], s
             _put(client, path, _container(name, image, any_user=True))
         why = _started(client, path, name)
     except ApiError as error:
-        return _lost(requests, f"no ephemeral container: {admission.explained(error)}")
+        return _lost(requests, f"the ephemeral container was refused: {admission.explained(error)}")
     if why:
         return _lost(requests, why)
     return agent_exec.run(client, pod.namespace, pod.name, requests, seconds, container=name).replies
@@ -92,7 +92,7 @@ def _container(name: str, image: str, any_user: bool = False) -> dict[str, objec
 
 def _started(client: Client, path: str, name: str) -> str:
     """Wait for the container; return why it does not run, or nothing."""
-    deadline, last = time.monotonic() + START, "nothing was seen of it"
+    deadline, last = time.monotonic() + START, "the API shows no state of it"
     while time.monotonic() < deadline:
         found = strict_json.decode(client.get(path), _Pod).status.ephemeral
         state = next((container.state for container in found if container.name == name), None)
@@ -107,4 +107,4 @@ def _started(client: Client, path: str, name: str) -> str:
 
 
 def _lost(requests: tuple[Probe, ...], reason: str) -> dict[Request, Reply]:
-    return {request: Lost(reason, asked=False) for request in requests}
+    return {request: Lost(reason, sent=False) for request in requests}

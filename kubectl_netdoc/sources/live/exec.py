@@ -24,13 +24,13 @@ from kubectl_netdoc.sources.live.client import ApiError, Client
 
 STDIN, STDOUT, STDERR, ERROR = 0, 1, 2, 3
 LARGEST = 32 * 1024 * 1024
-"""Bytes of output at most: the largest batch measured so far answers with under 1 MB."""
+"""Most bytes of output. The largest batch measured so far answers with less than 1 MB."""
 
 NOISE = 1000
 """Lines more than there are requests that are looked at: a container may print something of its own, but not for ever."""
 
 FRAME = 60 * 1024
-"""Bytes of input a frame: some proxies on the way refuse frames over 64 KiB."""
+"""Bytes of input in one frame. Some proxies refuse frames over 64 KiB."""
 
 BOOTSTRAP = "import sys; n = int(sys.stdin.buffer.readline()); exec(compile(sys.stdin.buffer.read(n), 'agent', 'exec'))"
 """Reads the agent's text from stdin by its length: v4 of the protocol can't close stdin, so nothing waits for its end."""
@@ -63,7 +63,11 @@ def run(
     try:
         channel = client.exec(namespace, pod, ["python3", "-c", BOOTSTRAP], seconds, container)
     except ApiError as error:
-        why = f"exec refused: {error.message}" if error.status else f"exec failed: {error.message}"
+        why = (
+            f"exec into the debug pod was refused: {error.message}"
+            if error.status
+            else f"exec into the debug pod failed: {error.message}"
+        )
         trouble = admission.refusal(error) if error.status == 403 else Trouble.EXEC
         return Answer(unresolved | {request: Lost(why) for request in requests}, lost=why, trouble=trouble)
     output = bytearray()
@@ -71,7 +75,7 @@ def run(
         _write(channel, payload(requests, seconds - 1.0, targets))
         complaint = _read(channel, deadline, output)
     except (websocket.WebSocketException, OSError) as error:
-        complaint = f"the exec stream broke: {' '.join(str(error).split())}"
+        complaint = f"the connection of the exec broke: {' '.join(str(error).split())}"
     finally:
         channel.shutdown()
     answer = parse(requests, bytes(output), complaint, targets, client.now().timestamp())
@@ -88,7 +92,7 @@ def resolvable(requests: tuple[Probe, ...], targets: Targets) -> tuple[tuple[Pro
             agent_protocol.ask(0, request, targets)
             good.append(request)
         except agent_protocol.Unresolved as error:
-            unresolved[request] = Lost(str(error), asked=False)
+            unresolved[request] = Lost(str(error), sent=False)
     return tuple(good), unresolved
 
 
@@ -115,9 +119,9 @@ def _read(channel: websocket.WebSocket, deadline: float, output: bytearray) -> s
         seen = output.rfind(b"\n") + 1
         left = deadline - time.monotonic()
         if left <= 0:
-            return "no end of the answer in time"
+            return "the agent's output did not end in time"
         if len(output) > LARGEST:
-            return f"the answer is larger than {LARGEST >> 20} MiB"
+            return f"the agent's output is larger than {LARGEST >> 20} MiB"
         channel.settimeout(left)
         try:
             opcode, data = channel.recv_data()
@@ -143,7 +147,7 @@ def ended(output: bytes | bytearray) -> bool:
 
 def _why_closed(errors: bytes) -> str:
     text = " ".join(errors.decode("utf-8", "replace").split())
-    return f"the answer was cut: {text[-300:]}" if text else "the answer was cut"
+    return f"the agent's output was cut off: {text[-300:]}" if text else "the agent's output was cut off"
 
 
 def parse(
@@ -159,7 +163,7 @@ def parse(
         try:
             decoded = agent_protocol.decode(line) if line else None
         except UNREADABLE:
-            complaint = complaint or "a line of the answer can't be read"
+            complaint = complaint or "a line of the agent's output can't be decoded"
             continue
         if decoded is None:
             continue
@@ -169,7 +173,7 @@ def parse(
             break
         if 0 <= decoded.id < len(requests):
             replies.setdefault(requests[decoded.id], agent_protocol.reply(requests[decoded.id], decoded, targets))
-    reason = complaint or ("no reply among the answers" if whole else "the answer was cut")
+    reason = complaint or ("the agent sent no reply to this request" if whole else "the agent's output was cut off")
     missing: dict[Request, Any] = {request: Lost(reason) for request in requests if request not in replies}
     return Answer(replies | missing, throttled, reason if missing else "")
 

@@ -29,9 +29,9 @@ def choose(cluster: Cluster, wanted: str) -> tuple[str, str]:
         return DEFAULT, ""
     if found := min(filter(has_python, shared), key=_preference, default=""):
         whose = "the node" if len(nodes) == 1 else f"all {len(nodes)} chosen nodes"
-        return found, f"the debug pods run {found}, which {whose} already had; --image names another"
+        return found, f"the debug pods use the image {found}, which {whose} already had; choose another with --image"
     if wanted:
-        return DEFAULT, f"--image auto: no image with python3 is known to be on every chosen node, so {DEFAULT} is pulled"
+        return DEFAULT, f"--image auto: no image with python3 is known to be on every chosen node, so {DEFAULT} will be pulled"
     return DEFAULT, ""
 
 

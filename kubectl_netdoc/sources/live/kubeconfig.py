@@ -26,16 +26,16 @@ SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 """Where a pod finds its own credentials (Kubernetes: Accessing the API from a Pod)."""
 
 BEFORE_PLUGIN = ("token", "tokenFile", "auth-provider", "client-certificate", "client-certificate-data")
-"""What a user of a kubeconfig may have besides a credential plugin, and that counts then (client-go)."""
+"""Settings of a kubeconfig user that take precedence over a credential plugin (as in client-go)."""
 
 LOOPBACK = r"(https?://)?(localhost|127\.[0-9.]+|\[::1\])(:|/|$)"
-"""A server on this machine: what the environment says of proxies is not for it (Go, net/http.ProxyFromEnvironment)."""
+"""Names of this machine: proxies from the environment are not used for it (Go, net/http.ProxyFromEnvironment)."""
 
 FILES = ("tokenFile", "client-certificate", "client-key", "certificate-authority")
 """What a user or a cluster of a kubeconfig names a file for; but for the token it may hold the content in NAME-data instead."""
 
 CONNECTIONS = 16
-"""Connections to the API server that are kept open at most."""
+"""Most connections to the API server that are kept open."""
 
 
 class Options(Struct, frozen=True, kw_only=True):
@@ -185,10 +185,10 @@ def _proxy_password(configuration: Any) -> None:
 def _without_content(error: Exception) -> str:
     """Say what is wrong with a kubeconfig without quoting from it: it holds credentials."""
     if isinstance(error, OSError):
-        return error.strerror or "can't be opened"
+        return error.strerror or "it can't be opened"
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
         return f"line {error.problem_mark.line + 1} is not YAML"
-    return f"no {error} in it" if isinstance(error, KeyError) else "it is not YAML, or not a kubeconfig"
+    return f"it has no {error}" if isinstance(error, KeyError) else "it is not a kubeconfig"
 
 
 def _in_cluster(options: Options, paths: str) -> Access:
@@ -198,7 +198,9 @@ def _in_cluster(options: Options, paths: str) -> Access:
     try:
         InClusterConfigLoader(str(SERVICE_ACCOUNT / "token"), str(SERVICE_ACCOUNT / "ca.crt")).load_and_set(configuration)
     except ConfigException:
-        raise SourceError(f"no kubeconfig at {paths}: set KUBECONFIG or --kubeconfig, or look at a file with --from", 2) from None
+        raise SourceError(
+            f"there is no kubeconfig at {paths}; set KUBECONFIG or --kubeconfig, or read a file with --from", 2
+        ) from None
     namespace = (SERVICE_ACCOUNT / "namespace").read_text().strip()
     return Access("in-cluster", namespace, configuration, tuple(_as(options, {})))
 
@@ -210,14 +212,14 @@ def _choose(merged: Any, options: Options) -> str:
     current = next((name for file in files if (name := file.get("current-context"))), "")  # the first file wins, as in kubectl
     context = options.context or current
     if not context:
-        raise ConfigException("no current context: choose one with --context")
+        raise ConfigException("the kubeconfig has no current context; choose one with --context")
     names = [entry["name"] for entry in config.value["contexts"]]
     if context not in names:
-        raise ConfigException(f"no context is called {context!r}; there are: {', '.join(names) or 'none'}")
+        raise ConfigException(f"the kubeconfig has no context {context!r}; it has: {', '.join(names) or 'none'}")
     base = config["contexts"].get_with_name(context)["context"]
     user = options.user or base.safe_get("user") or ""
     if user and user not in [entry["name"] for entry in config.safe_get("users") or []]:
-        raise ConfigException(f"no user is called {user!r}")  # the library would go on without credentials
+        raise ConfigException(f"the kubeconfig has no user {user!r}")  # the library would go on without credentials
     if options.cluster or options.user:
         wanted = {"cluster": options.cluster, "user": options.user}
         entry = {**base.value, **{key: value for key, value in wanted.items() if value}}

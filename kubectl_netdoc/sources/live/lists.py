@@ -28,7 +28,7 @@ LOG_END = {"tailLines": 500, "limitBytes": 256 * 1024, "sinceSeconds": 3600}
 """Of at most ``MOST_LOGS`` DNS pods, the end of the log, no older than Events are kept by default."""
 
 POINTING = frozenset({"Ingress", "Gateway"})
-"""Kinds whose objects name others that are read one by one."""
+"""Kinds whose objects name others, which are then read one by one."""
 
 MOST_PAGES = 1000
 """Pages of a list, 500,000 objects: Kubernetes is made for 150,000 pods at most (Considerations for large clusters)."""
@@ -187,8 +187,8 @@ def server_version(client: Client) -> str:
     except ApiError as error:
         if error.status == 401:
             raise SourceError(
-                f"{client.host} says Unauthorized: the credentials of context {client.context} are expired or wrong; "
-                f"try: kubectl --context {client.context} auth whoami"
+                f"{client.host} answered Unauthorized: the credentials of context {client.context} are expired or "
+                f"wrong; try: kubectl --context {client.context} auth whoami"
             ) from error
         if error.status == 0:
             hint = "; is --request-timeout too short?" if error.timed_out and client.options.request_timeout else ""
@@ -197,7 +197,7 @@ def server_version(client: Client) -> str:
     except UNREADABLE:
         version = ""
     if not version:
-        raise SourceError(f"{client.host} answers, but not as a Kubernetes API server")
+        raise SourceError(f"{client.host} answers, but is not a Kubernetes API server")
     return version
 
 
@@ -209,7 +209,7 @@ def _refuse_nothing(client: Client, listings: dict[str, Listing | Unavailable]) 
     failed = {name: listing for name, listing in listings.items() if isinstance(listing, Unavailable)}
     if listings and len(failed) == len(listings):
         name, first = next(iter(failed.items()))
-        grant = f"; least rule: {first.grant}" if first.grant else ""
+        grant = f"; missing right: {first.grant}" if first.grant else ""
         raise SourceError(f"nothing could be read from {client.host} as context {client.context}: {name}: {first.reason}{grant}")
 
 
@@ -222,7 +222,7 @@ def _list(
     except ApiError as error:
         return {kind.name: unavailable(kind, error, namespaces) for kind in alike}
     except UNREADABLE as error:
-        return {kind.name: Unavailable(f"error: the list can't be decoded: {error}") for kind in alike}
+        return {kind.name: Unavailable(f"the list can't be decoded: {error}") for kind in alike}
     return {kind.name: _decoded(kind, raws) for kind in alike}
 
 
@@ -234,7 +234,7 @@ def _decoded(kind: Kind[Any], raws: Sequence[msgspec.Raw]) -> Listing:
             if item.metadata.labels.get(OWNER) != OURS:  # what another run of netdoc has there is not the cluster's
                 items.append(item)
         except UNREADABLE as error:
-            bad.append(Unseen(what=f"{kind.name} {_name(raw)}", reason=f"can't be decoded: {error}", asked=True))
+            bad.append(Unseen(what=f"{kind.name} {_name(raw)}", reason=f"can't be decoded: {error}", expected=True))
     return Listing(tuple(items), tuple(bad))
 
 
@@ -350,13 +350,13 @@ def _pages(client: Client, kind: Kind[Any], namespace: str, selector: str) -> It
             yield from pages
             return
         if page.metadata.continue_ == query.get("continue"):
-            raise ApiError(0, "a page of the list leads to itself")
+            raise ApiError(0, "the API server returned the same page of the list twice")
         query["continue"] = page.metadata.continue_
-    raise ApiError(0, f"the list does not end within {MOST_PAGES} pages and {LARGEST >> 20} MiB")
+    raise ApiError(0, f"the list is longer than {MOST_PAGES} pages or {LARGEST >> 20} MiB")
 
 
 def unavailable(kind: Kind[Any], error: ApiError, namespaces: tuple[str, ...]) -> Unavailable:
-    """Return why a list could not be had, with the least rule that would grant it where it was refused."""
+    """Return why a list could not be read, with the missing right if it was refused."""
     if error.status in (401, 403):
         if kind.names or kind.logs:
             return Unavailable("forbidden", next(rule for rule in rights.reading(kind) if rule.resource == kind.plural))

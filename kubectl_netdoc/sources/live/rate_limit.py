@@ -8,13 +8,13 @@ import threading
 import time
 
 PER_SECOND = 50.0
-"""Requests a second that are sent in the long run, as many as kubectl's discovery sends (``WithDiscoveryQPS`` in its cmd.go)."""
+"""Most requests per second in the long run, as many as kubectl's discovery sends (``WithDiscoveryQPS`` in its cmd.go)."""
 
 AT_FIRST = 100
-"""Requests that may go out at once before that counts. A full check of a small cluster sends some 70; kubectl allows 300."""
+"""Requests that may be sent at once before that limit counts. A check of a small cluster sends about 70; kubectl allows 300."""
 
 SLOWEST_RETRY = 5.0
-"""Longest wait in seconds that a Retry-After is honoured for, so that a run stays bounded."""
+"""Longest Retry-After, in seconds, that is honoured, so that the length of a run stays bounded."""
 
 
 class Pace:
@@ -23,7 +23,7 @@ class Pace:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._full = time.monotonic()
-        """When the bucket will be full again, or was: each request puts it off by its share of a second."""
+        """When the bucket is or was full again. Each request delays it by its share of a second."""
         self._closed = 0.0
 
     def wait(self) -> None:

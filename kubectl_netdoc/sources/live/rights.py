@@ -21,16 +21,15 @@ from kubectl_netdoc.measurements.made import Made
 from kubectl_netdoc.records.base import Kind
 
 STANDARD = frozenset({"default", DNS_NAMESPACE})
-"""Namespaces that every cluster has. What is read of others is asked for in vain, and a role for them can't be made, where they
-are not there."""
+"""Namespaces that every cluster has. Others may be missing: nothing can be read from them and no Role can be created in them."""
 
 
 class Loss(StrEnum):
     """What becomes of a check without a right: not run; at best unknown where there is something to ask; as sure, but shorter."""
 
     SKIPPED = "skipped"
-    HELD = "held back"
-    LESS = "says less"
+    HELD = "unknown"
+    LESS = "less detailed"
 
 
 class Use(Struct, frozen=True):
@@ -98,29 +97,33 @@ def _running(namespace: str) -> Iterable[Use]:
         return Grant(verb, resource, group, namespace)
 
     policies = "networking.k8s.io"
-    yield Use(rule("create", "pods"), "runs the debug pods")
-    yield Use(rule("watch", "pods"), "sees them start")
-    yield Use(rule("get", "pods/exec"), "measures in them")
+    yield Use(rule("create", "pods"), "run the debug pods")
+    yield Use(rule("watch", "pods"), "see them start")
+    yield Use(rule("get", "pods/exec"), "run measurements in them")
     # The websocket is a GET; from 1.35 on it takes create as well (AuthorizePodWebsocketUpgradeCreatePermission, KEP-4006).
-    yield Use(rule("create", "pods/exec"), "the same, from Kubernetes 1.35 on", since=(1, 35))
-    yield Use(rule("watch", "events"), "why one does not start", loss=Loss.LESS)
-    yield Use(rule("create", "services"), "netdoc's own Service", Made.SERVICES)
-    yield Use(rule("create", "networkpolicies", policies), "the canary's policy, on netdoc's own pods", Made.POLICIES)
-    yield Use(rule("delete", "networkpolicies", policies), "takes it away again", Made.POLICIES, stays=True)
+    yield Use(rule("create", "pods/exec"), "run measurements in them, from Kubernetes 1.35 on", since=(1, 35))
+    yield Use(rule("watch", "events"), "see why a pod does not start", loss=Loss.LESS)
+    yield Use(rule("create", "services"), "create netdoc's Service", Made.SERVICES)
+    yield Use(
+        rule("create", "networkpolicies", policies),
+        "create the canary's NetworkPolicy, which selects netdoc's own pods only",
+        Made.POLICIES,
+    )
+    yield Use(rule("delete", "networkpolicies", policies), "delete the canary's NetworkPolicy", Made.POLICIES, stays=True)
 
 
 def _in_ours(namespace: str) -> Iterable[Use]:
     for made, resource, group in ((Made.PODS, "pods", ""), (Made.SERVICES, "services", "")):
-        yield Use(Grant("delete", resource, group, namespace), "removes what was made", made, None, stays=True)
+        yield Use(Grant("delete", resource, group, namespace), "delete what the run created", made, None, stays=True)
     for made, resource, group in (
         (Made.PODS, "pods", ""),
         (Made.SERVICES, "services", ""),
         (Made.POLICIES, "networkpolicies", "networking.k8s.io"),
     ):
-        yield Use(Grant("list", resource, group, namespace), "sweeps what killed runs left", made, None)
+        yield Use(Grant("list", resource, group, namespace), "find what interrupted runs left behind", made, None)
 
 
 def _ours() -> Iterable[Use]:
-    yield Use(Grant("create", "namespaces"), "a namespace for each run")
-    yield Use(Grant("delete", "namespaces"), "removes it again", loss=None, stays=True)
-    yield Use(Grant("list", "namespaces"), "sweeps what killed runs left", loss=None)
+    yield Use(Grant("create", "namespaces"), "create a namespace for each run")
+    yield Use(Grant("delete", "namespaces"), "delete that namespace", loss=None, stays=True)
+    yield Use(Grant("list", "namespaces"), "find what interrupted runs left behind", loss=None)

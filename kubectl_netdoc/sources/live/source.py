@@ -12,8 +12,9 @@ from typing import Any
 import msgspec
 
 from kubectl_netdoc.core.cluster import Cluster
-from kubectl_netdoc.core.facts import Measured
+from kubectl_netdoc.core.facts import NOT_SELECTED, Measured
 from kubectl_netdoc.core.progress import Progress
+from kubectl_netdoc.core.tier import Tier
 from kubectl_netdoc.measurements.base import Lost
 from kubectl_netdoc.measurements.canary import Canary
 from kubectl_netdoc.measurements.requests import Probe, Reply, Request, on_host
@@ -24,7 +25,7 @@ from kubectl_netdoc.sources.live.canary import Flight
 from kubectl_netdoc.sources.live.client import ApiError, Client
 
 LEAST = 1.0
-"""Seconds below which asking a debug pod is not worth while: starting the agent takes a few tenths on a busy node."""
+"""Fewest seconds that must be left for a batch: starting the agent takes a few tenths of a second on a busy node."""
 
 
 class LiveSource:
@@ -60,10 +61,10 @@ class LiveSource:
     def measure(self, cluster: Cluster, requests: tuple[Request, ...]) -> Measured:
         """Sweep what has expired, run the debug pods, send each its batch in parallel, and remove them."""
         if self.settings is None:
-            return Measured(why_not="not asked for: --no-pods")
+            return Measured(why_unmeasured=NOT_SELECTED[Tier.PODS])
         if not cluster.vantages:
             why = f"no node that can run a debug pod matches --nodes {self.settings.nodes or 'all'}"
-            return Measured(why_not=why, wanted=True)
+            return Measured(why_unmeasured=why, wanted=True)
         with suppress(ApiError):  # who may not list namespaces has made none
             debug_pods.sweep(self.client, self.settings.namespace)
         try:
@@ -75,7 +76,7 @@ class LiveSource:
                 replies, throttled = self._measure(session, tuple(r for r in requests if not isinstance(r, Canary)))
                 replies |= flight()
         except debug_pods.NoPods as error:
-            return Measured(why_not=str(error), wanted=True)
+            return Measured(why_unmeasured=str(error), wanted=True)
         vantages, hosts = (
             tuple(sorted((pod.vantage(throttled.get(pod.name, 0.0)) for pod in some), key=lambda vantage: vantage.node))
             for some in ([p for p in session.pods if p.measures], [p for p in session.pods if p.host])
@@ -112,5 +113,5 @@ class LiveSource:
         own = tuple(request for request in requests if request.node in (pod.node, "") and on_host(request) == pod.host)
         left = self._deadline - time.monotonic()
         if left < LEAST:
-            return agent_exec.Answer({request: Lost("the run's time was up", asked=False) for request in own})
+            return agent_exec.Answer({request: Lost("the time limit of the run was reached", sent=False) for request in own})
         return agent_exec.run(self.client, session.namespace, pod.name, own, left, session.targets)

@@ -310,5 +310,5 @@ CASES = [
         frozenset({DEAD_1}),
         _measured(make_cluster(API, SERVERS, vantages=("n1",)), lambda node, ip: "timeout" if ip == "192.0.2.1" else "ok"),
     ),
-    Case("nothing measured", make_cluster(API, SERVERS, CA), measured=Measured(why_not="--no-pods")),
+    Case("nothing measured", make_cluster(API, SERVERS, CA), measured=Measured(why_unmeasured="--no-pods")),
 ]

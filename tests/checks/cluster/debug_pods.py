@@ -72,7 +72,7 @@ CASES = [
         for trouble in (Trouble.FORBIDDEN, Trouble.ADMISSION)
     ),
     Case("everywhere is one finding", CLUSTER, frozenset({("POD001", "Cluster debug pods")}), _both(Trouble.IMAGE)),
-    Case("not asked for", CLUSTER, measured=Measured(why_not="--no-pods"), state="skipped"),
+    Case("not asked for", CLUSTER, measured=Measured(why_unmeasured="--no-pods"), state="skipped"),
     Case(
         "a Windows node is left out by design",
         make_cluster(make_node("n1"), make_node("win"), vantages=("n1",)),

@@ -161,5 +161,5 @@ CASES = [
     _case("a debug pod did not run", _measure(down={"n1": "ErrImagePull"}), numbers=("n2",), state="unknown"),
     _case("an answer was cut", _measure({"n1": Lost("cut")}), numbers=("n2",), state="unknown"),
     _case("throttled", _measure(throttled=0.3), numbers=(), state="unknown"),
-    _case("not asked for", Measured(why_not="--no-pods"), numbers=(), state="skipped"),
+    _case("not asked for", Measured(why_unmeasured="--no-pods"), numbers=(), state="skipped"),
 ]

@@ -79,7 +79,7 @@ CASES = [
     _case("metrics over TLS", HttpReply(Outcome.OK, 0.2, 400, ("coredns_panics_total 3",)), numbers=False),
     _case("an answer was cut", Lost("cut"), numbers=False, state="unknown"),
     Case("no server is ready", EMPTY, measured=_measure(Lost(""), EMPTY), state="skipped"),
-    Case("not asked for", _cluster(), measured=Measured(why_not="--no-pods"), state="skipped"),
+    Case("not asked for", _cluster(), measured=Measured(why_unmeasured="--no-pods"), state="skipped"),
     Case(
         "DNS is not in the cluster",
         make_cluster(make_service(), vantages=("n1",)),

@@ -160,7 +160,7 @@ TWO_SERVICES = make_cluster(
     *PODS,
     vantages=NODES,
 )
-NOTHING = Measured(why_not="only a cluster can be measured")
+NOTHING = Measured(why_unmeasured="only a cluster can be measured")
 LONELY = make_workload(STATEFUL_SET, "queue", service_name="queue")
 HEADLESS = make_service("queue-pods", selector={"app": "queue"}, cluster_ip="None")
 OTHER_NAME = make_workload(STATEFUL_SET, "queue", service_name="queue", labels={"app": "queue"})
@@ -257,6 +257,6 @@ CASES = [
         "another Service in these files", NOTHING, cluster=make_cluster(OTHER_NAME, HEADLESS, origin="manifests"), state="pass"
     ),
     _case("not yet a Service", _measure(cluster=NEW_SET), cluster=NEW_SET),
-    _case("as written", Measured(why_not="--no-pods"), ("DNR020", "StatefulSet shop/queue"), cluster=make_cluster(LONELY)),
-    _case("not asked for", Measured(why_not="--no-pods"), cluster=make_cluster(WEB), state="skipped"),
+    _case("as written", Measured(why_unmeasured="--no-pods"), ("DNR020", "StatefulSet shop/queue"), cluster=make_cluster(LONELY)),
+    _case("not asked for", Measured(why_unmeasured="--no-pods"), cluster=make_cluster(WEB), state="skipped"),
 ]

@@ -131,5 +131,5 @@ CASES = [
     _case("ndots 2 is as advised", _measure(files=_all(_file(options=("ndots:2",))))),
     _case("a debug pod did not run", _measure(down={"n1": "ErrImagePull"}), state="unknown"),
     _case("throttled", _measure(throttled=0.3), cost=False),
-    _case("not asked for", Measured(why_not="--no-pods"), cost=False, cluster=make_cluster(), state="skipped"),
+    _case("not asked for", Measured(why_unmeasured="--no-pods"), cost=False, cluster=make_cluster(), state="skipped"),
 ]

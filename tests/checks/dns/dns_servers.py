@@ -98,6 +98,6 @@ CASES = [
     _case("one answer was cut", _measure(tcp={("n1", "10.0.0.2"): Lost("cut")}), state="unknown"),
     _case("no server is ready", _measure(cluster=EMPTY), cluster=EMPTY, state="unknown"),
     _case("no debug pod ran", _measure(down=dict.fromkeys(NODES, "ErrImagePull")), state="unknown"),
-    _case("not asked for", Measured(why_not="--no-pods"), state="skipped"),
+    _case("not asked for", Measured(why_unmeasured="--no-pods"), state="skipped"),
     _case("DNS is not in the cluster", _measure(), cluster=make_cluster(make_service(), vantages=NODES), state="skipped"),
 ]

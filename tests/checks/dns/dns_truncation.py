@@ -77,5 +77,5 @@ CASES = [
     _case("a DNS without SRV records", _measure(ALL_UNKNOWN, ALL_UNKNOWN, ALL_UNKNOWN)),
     _case("an answer was cut off", _measure({"n1": Lost("cut")}), state="unknown"),
     _case("a debug pod did not run", _measure(down={"n1": "ErrImagePull"}), state="unknown"),
-    _case("not asked for", Measured(why_not="--no-pods"), state="skipped"),
+    _case("not asked for", Measured(why_unmeasured="--no-pods"), state="skipped"),
 ]

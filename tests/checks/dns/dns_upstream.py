@@ -73,7 +73,7 @@ def _case(name: str, facts: Measured, *expect: tuple[str, str], cluster: Cluster
 
 
 FINE = ("DNU010", NAME)
-UNREAD = make_cluster(*THINGS, NODE, unavailable={DNS_LOG: Unavailable("forbidden")}, vantages=NODES, wishes=ONE.wishes)
+UNREAD = make_cluster(*THINGS, NODE, unavailable={DNS_LOG: Unavailable("forbidden")}, vantages=NODES, wishes=ONE.selection)
 V6, SEVEN = _cluster("example.test", more=(DUAL,)), _cluster("example.test", *"abcdef")
 CASES = [
     _case("healthy", _measure(), FINE),
@@ -98,5 +98,5 @@ CASES = [
         *(("DNU010", f"Name {name}") for name in ("example.test", *"abcd")),
         cluster=SEVEN,
     ),
-    Case("not asked for", ONE, measured=Measured(why_not="--no-pods"), state="skipped"),
+    Case("not asked for", ONE, measured=Measured(why_unmeasured="--no-pods"), state="skipped"),
 ]

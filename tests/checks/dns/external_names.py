@@ -85,5 +85,5 @@ CASES = [
     _case("the cluster's own names and addresses are another's", INSIDE, _measure(INSIDE, _all(MISSING))),
     _case("many are sampled", MANY, _measure(MANY)),
     _case("ports", NAMED, _measure(NAMED), ("EXN020", "Service shop/pay")),
-    _case("not measured", make_cluster(_alias("pay.example.org")), Measured(why_not="--no-pods")),
+    _case("not measured", make_cluster(_alias("pay.example.org")), Measured(why_unmeasured="--no-pods")),
 ]

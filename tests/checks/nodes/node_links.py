@@ -106,5 +106,5 @@ CASES = [
     ),
     _case("an answer was cut", changes={"n1": Lost("cut")}, state="unknown"),
     Case("not asked for", network(*map(make_host, NODES), tier=Tier.PODS), state="skipped"),
-    Case("no pods", FLANNEL, measured=Measured(why_not="--no-pods"), state="skipped"),
+    Case("no pods", FLANNEL, measured=Measured(why_unmeasured="--no-pods"), state="skipped"),
 ]

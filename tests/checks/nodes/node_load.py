@@ -65,5 +65,5 @@ CASES = [
     _case("segments of a few are sent again", kernels=_n1(Tcp__OutSegs=40, Tcp__RetransSegs=20)),
     _case("an answer was cut", kernels={"n1": Lost("cut")}, state="unknown"),
     Case("not asked for", network(*map(make_host, NODES), tier=Tier.PODS), state="skipped"),
-    Case("no pods", FLANNEL, measured=Measured(why_not="--no-pods"), state="skipped"),
+    Case("no pods", FLANNEL, measured=Measured(why_unmeasured="--no-pods"), state="skipped"),
 ]

@@ -216,5 +216,5 @@ CASES = [
     _case("an answer was cut", changes={"n1": Lost("cut")}, state="unknown"),
     _case("rtnetlink is not permitted", changes={"n1": RtnetlinkReply(Outcome.PERMISSION, 1.0)}, state="unknown"),
     Case("not asked for", network(*map(make_host, NODES), tier=Tier.PODS), state="skipped"),
-    Case("no pods", FLANNEL, measured=Measured(why_not="--no-pods"), state="skipped"),
+    Case("no pods", FLANNEL, measured=Measured(why_unmeasured="--no-pods"), state="skipped"),
 ]

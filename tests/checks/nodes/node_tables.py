@@ -62,5 +62,5 @@ CASES = [
     _case("an answer was cut", kernels={"n1": Lost("cut")}, state="unknown"),
     _case("counters are not permitted", kernels={"n1": KernelReply(Outcome.PERMISSION, 1.0)}, state="unknown"),
     Case("not asked for", network(*map(make_host, NODES), tier=Tier.PODS), state="skipped"),
-    Case("no pods", FLANNEL, measured=Measured(why_not="--no-pods"), state="skipped"),
+    Case("no pods", FLANNEL, measured=Measured(why_unmeasured="--no-pods"), state="skipped"),
 ]

@@ -141,9 +141,7 @@ CASES = [
         V6_NUMBERS,
         cluster=DUAL,
     ),
-    _case(
-        "pods without the second family", _sizes(DUAL, v6={(a, b): Lost("no IPv6", asked=False) for a, b in ALL}), cluster=DUAL
-    ),
+    _case("pods without the second family", _sizes(DUAL, v6={(a, b): Lost("no IPv6", sent=False) for a, b in ALL}), cluster=DUAL),
     _case("a lossy path proves nothing", _sizes(FLAT, {("n1", "n2"): _hole(1432)}, bursts={("n1", "n2"): LOSES})),
     _case("nor does one with a queue", _sizes(FLAT, {("n1", "n2"): _hole(1432)}, bursts={("n1", "n2"): QUEUED})),
     _case("an answer was cut", _sizes(FLAT, {("n1", "n2"): Lost("cut")}), state="unknown"),
@@ -152,5 +150,5 @@ CASES = [
     _case("no numbers: only one ran", _sizes(FLAT, down=("n2", "n3")), state="skipped"),
     _case("no numbers: a policy keeps netdoc's pods apart", _sizes(WALLED, silent=True), cluster=WALLED, state="unknown"),
     _case("an older recording", Measured({}, tuple(Vantage(n, True) for n in NODES)), state="skipped"),
-    _case("not asked for", Measured(why_not="--no-pods"), state="skipped"),
+    _case("not asked for", Measured(why_unmeasured="--no-pods"), state="skipped"),
 ]

@@ -104,5 +104,5 @@ CASES = [
     _case("no numbers: only one ran", _bursts(down=("n1", "n2")), state="unknown"),
     _case("no numbers: a policy keeps netdoc's pods apart", _bursts(GONE, WALLED), cluster=WALLED, state="unknown"),
     _case("no numbers: an older recording", Measured({}, tuple(Vantage(n, True) for n in NODES)), state="skipped"),
-    _case("no numbers: not asked for", Measured(why_not="--no-pods"), state="skipped"),
+    _case("no numbers: not asked for", Measured(why_unmeasured="--no-pods"), state="skipped"),
 ]

@@ -130,7 +130,7 @@ def _dual(
         if not request.family:
             return _good(request)
         if set(without) & set(path):
-            return Lost("no IPv6 address", asked=False)
+            return Lost("no IPv6 address", sent=False)
         if path in bad or (request.protocol == "UDP" and path == no_udp):
             return SILENCE
         got = 0 if request.size and path == large else request.size
@@ -254,5 +254,5 @@ CASES = [
     _new_pods("all pods of a node are cut off", answers=lambda ask: False, cause="PNW002"),
     _new_pods("a node is cut off, and its new pods from its own too", answers=lambda ask: ask.host, cause="PNW015"),
     _new_pods("a policy lets the node in and no pod", answers=lambda ask: ask.host, cause="PNW002", policy=True),
-    _case("not asked for", Measured(why_not="--no-pods"), numbers=False, state="skipped"),
+    _case("not asked for", Measured(why_unmeasured="--no-pods"), numbers=False, state="skipped"),
 ]

@@ -102,7 +102,7 @@ CASES = [
     Case(
         "nothing measured",
         make_cluster(*THINGS, DENY, vantages=NODES),
-        measured=Measured(why_not="not asked for: --no-pods"),
+        measured=Measured(why_unmeasured="not asked for: --no-pods"),
         state="skipped",
     ),
     Case(

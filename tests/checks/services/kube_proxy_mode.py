@@ -125,7 +125,7 @@ def _many(number: int) -> list[Built]:
 
 SET, IPVS, DEFAULT, UNKNOWN = _cluster(_config("iptables")), _cluster(_config("ipvs")), _cluster(_config('""')), _cluster()
 HUNG = {"/proxyMode": SILENT, "/livez": SILENT, "/metrics": SILENT}
-API_ONLY = Measured(why_not="not asked for: --no-pods")
+API_ONLY = Measured(why_unmeasured="not asked for: --no-pods")
 LARGE = _cluster(_config("iptables"), *_many(1000), tier=Tier.API)
 
 

@@ -149,7 +149,7 @@ def _rke2(on: str) -> Built:
 
 def unread(cluster: Cluster, kind: Kind[Any]) -> Cluster:
     """Return the cluster with one list that could not be read."""
-    return cluster.holding({**cluster.index.listings, kind.name: Unavailable("forbidden")})
+    return cluster.with_listings({**cluster.index.listings, kind.name: Unavailable("forbidden")})
 
 
 ALL = tuple(map(proxy, NAMES))
@@ -171,7 +171,7 @@ def _skewed(proxy_version: str, server: str, kubelet: str) -> Cluster:
 
 CASES = [
     _case("one on each node", _cluster(ALL)),
-    _case("the API alone, one on each node", _cluster(ALL, vantages=()), facts=Measured(why_not="--no-pods")),
+    _case("the API alone, one on each node", _cluster(ALL, vantages=()), facts=Measured(why_unmeasured="--no-pods")),
     _case("none on one node, Services dead there", MISSING, ABSENT, facts=_measure(MISSING, "n3")),
     _case("none on one node, nothing measured", _cluster(SOME, vantages=()), ("KPP002", "Node n3"), facts=Measured()),
     _case("none on one node, no answer from there", MISSING, facts=_measure(MISSING, lost=("n3",)), state="unknown"),

@@ -176,5 +176,5 @@ CASES = [
     ),
     _case("no node ports", PLAIN, _measure(PLAIN), state="skipped"),
     _case("EndpointSlices can't be read", BLIND, Measured(), state="unknown"),
-    _case("not asked for", C, Measured(why_not="--no-pods"), state="skipped"),
+    _case("not asked for", C, Measured(why_unmeasured="--no-pods"), state="skipped"),
 ]

@@ -43,5 +43,5 @@ CASES = [
     _case("nothing answers", _measure(n1=NOTHING), state="unknown"),
     _case("an answer was cut", _measure(n1=Lost("cut")), state="unknown"),
     _case("nobody relies on it", _measure(), affinity="None", state="skipped"),
-    _case("not asked for", Measured(why_not="--no-pods"), state="skipped"),
+    _case("not asked for", Measured(why_unmeasured="--no-pods"), state="skipped"),
 ]

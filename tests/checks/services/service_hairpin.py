@@ -30,7 +30,7 @@ def _measure(*, own: dict[str, Reply], twin: bool = True, dead: tuple[str, ...] 
             return own.get(request.node) or _own(request.node, "itself", "n1", "n2")
         assert isinstance(request.to, Peer)
         if request.to.twin and request.node != "n1":
-            return Lost("no echo server", asked=False)
+            return Lost("no echo server", sent=False)
         if walled or request.to.node in dead or (request.to.twin and not twin):
             return SILENT
         return _own(request.node, request.to.node)
@@ -62,5 +62,5 @@ CASES = [
     _case("nothing works", _measure(own={node: _own(node, late=5) for node in NODES})),
     _case("an answer was cut", _measure(own={"n2": Lost("cut")}), state="unknown"),
     _case("a policy keeps them apart", _measure(own={n: _own(n, late=5) for n in NODES}, walled=True), state="unknown"),
-    _case("not asked for", Measured(why_not="--no-pods"), state="skipped"),
+    _case("not asked for", Measured(why_unmeasured="--no-pods"), state="skipped"),
 ]

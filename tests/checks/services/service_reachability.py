@@ -93,7 +93,7 @@ def _podless(*addresses: str) -> Cluster:
     cluster = _cluster(*(make_node(name) for name in NODES))
     own = tuple(NodeAddress(type="InternalIP", address=address) for address in addresses)
     nodes = [msgspec.structs.replace(n, status=msgspec.structs.replace(n.status, addresses=own)) for n in cluster.all(NODE)]
-    return cluster.holding({**cluster.index.listings, "Node": Listing(tuple(nodes)), "Pod": Unavailable("forbidden")})
+    return cluster.with_listings({**cluster.index.listings, "Node": Listing(tuple(nodes)), "Pod": Unavailable("forbidden")})
 
 
 Bad = Callable[[str, str], Outcome | None]
@@ -409,5 +409,5 @@ CASES = [
         _cluster(internalTrafficPolicy="Local"),
         _measure(_cluster(internalTrafficPolicy="Local")),
     ),
-    _case("not asked for", C, Measured(why_not="--no-pods"), state="skipped"),
+    _case("not asked for", C, Measured(why_unmeasured="--no-pods"), state="skipped"),
 ]

@@ -113,5 +113,5 @@ CASES = [
         _measure(lambda node, to: LATE if to in ("10.0.2.1", "10.96.0.1", "10.96.0.3") else 0.0),
         ("SYN002", "Pod shop/web-2"),
     ),
-    _case("not asked for", Measured(why_not="--no-pods"), state="skipped"),
+    _case("not asked for", Measured(why_unmeasured="--no-pods"), state="skipped"),
 ]

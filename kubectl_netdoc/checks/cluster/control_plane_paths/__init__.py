@@ -65,7 +65,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     if facts.vantages:
         yield from api_servers.dead_servers(facts)
     else:
-        yield Unseen("the API servers one by one", facts.why_not)
+        yield Unseen("the API servers one by one", facts.why_unmeasured)
 
 
 check = Check(

@@ -112,7 +112,7 @@ def dead_servers(facts: Facts) -> Iterator[Finding | Unseen]:
     servers = api_servers(facts.cluster)
     rows = {address: _Row(facts, address) for address in servers}
     if lost := sorted({reason for row in rows.values() for reason in row.lost}):
-        yield Unseen("the API servers one by one", "; ".join(lost), asked=True)
+        yield Unseen("the API servers one by one", "; ".join(lost), expected=True)
     for row in rows.values():
         yield from row.doubts
     good = [row for row in rows.values() if row.good]
@@ -122,7 +122,7 @@ def dead_servers(facts: Facts) -> Iterator[Finding | Unseen]:
         if row.bad and not row.good:
             if not good and any(other.good for other in through):
                 yield Unseen(
-                    f"API server {row.address}", "it does not answer, although the ClusterIP of kubernetes does", asked=True
+                    f"API server {row.address}", "it does not answer, although the ClusterIP of kubernetes does", expected=True
                 )
             else:
                 common = {"address": row.address, "count": len(servers), "nodes": sorted(row.bad), "tried": len(row.bad)}
@@ -161,7 +161,7 @@ class _Row:
             self.foreign = next((r.problem for r in told if isinstance(r, CertificateReply) and not r.verified), self.foreign)
         elif failed and (doubt := policies.doubt(facts, node, self.address.ip, self.address.port)):
             what = f"API server {self.address} from {node}"
-            self.doubts.append(Unseen(what, doubt.reason, asked=not doubt.certain))
+            self.doubts.append(Unseen(what, doubt.reason, expected=not doubt.certain))
         elif failed:
             accepts = len(failed) < len(told) and isinstance(failed[0], CertificateReply)
             self.bad[node] = "accepts connections, but makes no TLS handshake" if accepts else str(failed[0].outcome)

@@ -125,7 +125,7 @@ def _trouble(cluster: Cluster, called: CalledService) -> str | Unseen:
     if ready:
         return ""
     if not cluster.readable(POD) and not _scale(cluster, called):
-        return Unseen(f"Service {called}", "it has no ready endpoint, and its pods can't be read", asked=True)
+        return Unseen(f"Service {called}", "it has no ready endpoint, and its pods can't be read", expected=True)
     pods = cluster.pods_of(service) if cluster.readable(POD) else []
     if not _scale(cluster, called) and any(cluster.age(item.metadata.creation_timestamp) < SETTLING for item in (service, *pods)):
         return Unseen(
@@ -150,7 +150,7 @@ def _unserved(cluster: Cluster, called: CalledService, trouble: str, group: list
             late = "no namespace matches its selector now, but in one that did it would refuse {asked}"
             common["consequence"] = (late if idle else "it lets {asked} through unchecked").format(**common)
         objects = [caller.subject for caller in some_of]
-        yield code.on(subject, common, try_=(*code.commands, *_scale(cluster, called)), objects=objects)
+        yield code.on(subject, common, commands=(*code.commands, *_scale(cluster, called)), objects=objects)
 
 
 def _scale(cluster: Cluster, called: CalledService) -> list[str]:

@@ -58,7 +58,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     nodes = spread.schedulable_nodes(cluster)
     if len(nodes) < 2:
         if not vital:
-            raise Skip("only one node takes pods: there is nothing to spread", moot=True)
+            raise Skip("only one node takes pods: there is nothing to spread", not_applicable=True)
         return
     known = {(placed.kind.name, placed.item.namespace, placed.item.name) for placed in vital}
     others = [p for p in workloads.behind_services(cluster) if (p.kind.name, p.item.namespace, p.item.name) not in known]

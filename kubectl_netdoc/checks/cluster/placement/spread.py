@@ -63,7 +63,7 @@ def schedulable_nodes(cluster: Cluster) -> dict[str, str]:
     return {
         node.name: zones.get(node.name, "")
         for node in cluster.all(NODE)
-        if not (node.spec.unschedulable or node.unfit or any(taint.effect in KEEPS_AWAY for taint in node.spec.taints))
+        if not (node.spec.unschedulable or node.unsupported or any(taint.effect in KEEPS_AWAY for taint in node.spec.taints))
     }
 
 
@@ -75,7 +75,7 @@ def unspread_replicas(cluster: Cluster, placed: Placed, nodes: dict[str, str]) -
         yield SINGLE.on(placed.subject, placed.common())
     pods = pods_on_nodes(cluster, placed.item)
     on = {pod.spec.node_name for pod in pods}
-    if len(pods) < 2 or any(node.unfit for name in on if (node := cluster.get(NODE, "", name))):  # not one machine
+    if len(pods) < 2 or any(node.unsupported for name in on if (node := cluster.get(NODE, "", name))):  # not one machine
         return
     zones = node_pairs.zones(cluster)
     every = {zone for zone in nodes.values() if zone}

@@ -80,10 +80,10 @@ def _without_service(cluster: Cluster) -> Iterator[Finding | Unseen]:
     alone = _corefiles(cluster) if manifests else ()
     reason = "there is no DNS Service in these files" if manifests else cluster_dns.not_found(cluster)
     if not alone:
-        raise Skip(reason, moot=True)
+        raise Skip(reason, not_applicable=True)
     for config in alone:
         yield from corefile.analyse(cluster, config, None)
-    yield Unseen("the servers of cluster DNS", reason, moot=True)
+    yield Unseen("the servers of cluster DNS", reason, not_applicable=True)
 
 
 check = Check(

@@ -94,15 +94,15 @@ def analyse(cluster: Cluster, config: CorefileMap, dns: Service | None) -> Itera
     """Judge one Corefile as written; of NodeLocal DNSCache's only whether it can be parsed."""
     subject, corefile, kept = Subject.of("ConfigMap", config), config.corefile, _overwritten_by(config)
     if corefile.problem:
-        yield UNREADABLE.on(subject, try_=_edit(config), problem=corefile.problem, kept=kept)
+        yield UNREADABLE.on(subject, commands=_edit(config), problem=corefile.problem, kept=kept)
     if corefile.problem or cluster_dns.of_node_cache(config):
         return
     yield from _loops(cluster, config, dns)
     plugins = {plugin.name for server in corefile.servers for plugin in server.plugins}
     if not plugins & {"kubernetes", "import"} and not corefile.imports:
-        yield NO_KUBERNETES.on(subject, try_=_edit(config), plugins=sorted(plugins), kept=kept)
+        yield NO_KUBERNETES.on(subject, commands=_edit(config), plugins=sorted(plugins), kept=kept)
     if plugins <= NO_RESOLVERS and not corefile.imports:
-        yield NO_UPSTREAM.on(subject, try_=_edit(config), plugins=sorted(plugins), kept=kept)
+        yield NO_UPSTREAM.on(subject, commands=_edit(config), plugins=sorted(plugins), kept=kept)
 
 
 def rejected_in_log(cluster: Cluster, config: CorefileMap, dns: Service) -> Iterator[Finding]:
@@ -116,7 +116,7 @@ def rejected_in_log(cluster: Cluster, config: CorefileMap, dns: Service) -> Iter
     for pod in stopped:
         for cause in causes(logs, pod, "Corefile refused"):
             names = {"problem": f"{cause.detail} (log of DNS pod {pod.name})", "kept": _overwritten_by(config)}
-            yield UNREADABLE.on(Subject.of("ConfigMap", config), names, try_=_edit(config), objects=(Subject.of("Pod", pod),))
+            yield UNREADABLE.on(Subject.of("ConfigMap", config), names, commands=_edit(config), objects=(Subject.of("Pod", pod),))
             return
 
 
@@ -157,7 +157,7 @@ def _loops(cluster: Cluster, config: CorefileMap, dns: Service | None) -> Iterat
     for zone, target, itself in _forwards_to_itself(config.corefile, _own_addresses(cluster, dns) if dns else {}):
         names = {"zone": zone, "target": target, "itself": itself.text, "workload": workload, "kept": _overwritten_by(config)}
         about = [*objects, *([itself.subject] if itself.subject else [])]
-        yield FORWARDS_TO_ITSELF.on(Subject.of("ConfigMap", config), names, try_=commands, objects=about)
+        yield FORWARDS_TO_ITSELF.on(Subject.of("ConfigMap", config), names, commands=commands, objects=about)
 
 
 def _own_addresses(cluster: Cluster, dns: Service) -> dict[str, _Itself]:

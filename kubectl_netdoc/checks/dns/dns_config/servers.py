@@ -126,7 +126,7 @@ def _no_server(cluster: Cluster, subject: Subject, pods: list[Pod], selector: st
     numbers = {"pods": len(pods), "count": counted(len(pods), "pod"), "why": why, "mend": fix, "selector": selector}
     commands = tuple(dns_pods.commands(cluster, pods))
     objects = [Subject.of("Pod", pod) for pod in pods]
-    return NO_SERVER.on(subject, numbers, try_=commands, objects=objects, nodes=dns_pods.nodes(cluster, pods))
+    return NO_SERVER.on(subject, numbers, commands=commands, objects=objects, nodes=dns_pods.nodes(cluster, pods))
 
 
 def _starts(cluster: Cluster, pod: Pod) -> bool:
@@ -143,7 +143,7 @@ def _restarting(cluster: Cluster, pods: list[Pod], ready: list[str]) -> Iterator
             ready_others = sum(name != pod.name for name in ready)
             others = counted(ready_others, "other DNS server is", "other DNS servers are")
             numbers = {"why": problem.text, "ready": ready_others, "others": others, "nodes": on}
-            yield RESTARTING.on(Subject.of("Pod", pod), numbers, try_=commands)
+            yield RESTARTING.on(Subject.of("Pod", pod), numbers, commands=commands)
 
 
 def _unselected(cluster: Cluster, dns: Service) -> list[Pod]:

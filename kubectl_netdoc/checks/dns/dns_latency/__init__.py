@@ -70,7 +70,7 @@ def plan(cluster: Cluster) -> Iterator[DnsLookup]:
 def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     """Judge each vantage; a condition that all of them see is one finding without a node."""
     if not facts.vantages:
-        raise Skip(facts.why_not)
+        raise Skip(facts.why_unmeasured)
     seen: defaultdict[tuple[Code, Subject], list[seen_from.SeenFrom]] = defaultdict(list)
     for vantage in facts.vantages:
         for item in _judge(facts, vantage):
@@ -94,17 +94,17 @@ def _restart_caches(nodes: list[str]) -> tuple[str, ...]:
 def _judge(facts: Facts, vantage: Vantage) -> Iterator[Judged | Unseen]:
     what = f"DNS from node {vantage.node}" if vantage.node else "DNS"
     if not vantage.running:
-        yield Unseen(what, f"no debug pod ran there: {vantage.reason}", asked=True)
+        yield Unseen(what, f"no debug pod ran there: {vantage.reason}", expected=True)
         return
     replies = [facts.reply(request) for request in through(facts.cluster, vantage.node)]
     lost = next((reply for reply in replies if isinstance(reply, Lost)), None)
     if lost:
-        yield Unseen(what, lost.reason, asked=True)
+        yield Unseen(what, lost.reason, expected=True)
         return
     seen = NodeLookups(facts, vantage)
     forbidden = _forbidden(facts, vantage.node)
     if not seen.through.times and (reason := forbidden or policies.walled(facts)):
-        yield Unseen(what, reason, asked=True)
+        yield Unseen(what, reason, expected=True)
         return
     dns = cluster_dns.service(facts.cluster)
     service = Subject.of("Service", dns) if dns else Subject("Nameserver", seen.through.server)

@@ -103,7 +103,7 @@ def analyse(facts: Facts, seen: NodeLookups, service: Subject, vantage: Vantage)
         yield RACE, service, {**pairs.evidence(), "paths": []}
     if vantage.node in node_pairs.starved(facts):
         why = f"the debug pod was throttled by its CPU limit for {vantage.throttled:.2f} s, so its times say nothing"
-        yield Unseen(f"DNS latency from node {vantage.node}", why, asked=True)
+        yield Unseen(f"DNS latency from node {vantage.node}", why, expected=True)
     elif percentile(through.times, 95) > facts.threshold(LATE):
         yield SLOW, service, evidence
     else:

@@ -59,16 +59,16 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     """Judge the StatefulSets as written, the servers that do not learn of changes, then the answers of the others."""
     static = list(stateful_sets.analyse(facts.cluster))
     if not facts.vantages and not static:
-        raise Skip(facts.why_not)
+        raise Skip(facts.why_unmeasured)
     yield from static
     if not facts.vantages:
-        yield Unseen("what DNS answers", facts.why_not)
+        yield Unseen("what DNS answers", facts.why_unmeasured)
         return
     answers = Answers(facts)
     if answers.lost:
-        yield Unseen("names in DNS", "; ".join(sorted(answers.lost)), asked=True)
+        yield Unseen("names in DNS", "; ".join(sorted(answers.lost)), expected=True)
     elif answers.names and not answers.by_resolver:
-        yield Unseen("names in DNS", "no DNS server answers: see dns_latency", asked=True)
+        yield Unseen("names in DNS", "no DNS server answers: see dns_latency", expected=True)
     stale: set[Resolver] = set()
     for item in learning.analyse(facts.cluster, answers):
         if isinstance(item, tuple):

@@ -63,7 +63,7 @@ def analyse(cluster: Cluster, answers: Answers) -> Iterator[tuple[Resolver, Find
             unsure = True
     if unsure:
         why = "no DNS server knows netdoc's own new Service: none learns of changes, or the Corefile leaves out its namespace"
-        yield Unseen("whether DNS learns of changes", why, asked=True)
+        yield Unseen("whether DNS learns of changes", why, expected=True)
 
 
 CODES = (NOT_LEARNING, BEHIND)

@@ -67,7 +67,7 @@ def analyse(cluster: Cluster) -> Iterator[Finding | Unseen]:
 
 
 def _without_service(cluster: Cluster, subject: Subject, item: Workload, wanted: str) -> Finding:
-    selecting = cluster.leading_to(item.namespace, item.template.metadata.labels)
+    selecting = cluster.services_selecting(item.namespace, item.template.metadata.labels)
     headless = next((service for service in selecting if service.headless), None)
     if headless is None:
         return NO_SUCH_SERVICE.on(subject, service=wanted)

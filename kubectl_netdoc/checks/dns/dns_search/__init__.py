@@ -56,7 +56,7 @@ def plan(cluster: Cluster) -> Iterator[Request]:
 def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     """Judge the files that the kubelets wrote, then the answers to a name that cannot exist."""
     if not facts.vantages:
-        raise Skip(facts.why_not)
+        raise Skip(facts.why_unmeasured)
     files: dict[str, ResolvConfReply] = {}
     for vantage in facts.vantages:
         reply = facts.reply(ResolvConf(vantage.node))
@@ -64,7 +64,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
             files[vantage.node] = reply
         elif isinstance(reply, Lost):
             why = reply.reason if vantage.running else f"no debug pod ran there: {vantage.reason}"
-            yield Unseen(f"resolv.conf on node {vantage.node}", why, asked=True)
+            yield Unseen(f"resolv.conf on node {vantage.node}", why, expected=True)
     yield from resolv_conf.analyse(files)
     yield from nonexistent.analyse(facts, list(files))
     yield from cost.analyse(facts, files)

@@ -42,7 +42,7 @@ COST = Code(
 
 def external_names(cluster: Cluster) -> list[str]:
     """Return the external names to look up, of those that the user gave."""
-    names = [name.rstrip(".") for name in cluster.wishes.external if ":" not in name and not name[-1:].isdigit()]
+    names = [name.rstrip(".") for name in cluster.selection.external if ":" not in name and not name[-1:].isdigit()]
     return names[:MOST_EXTERNAL]
 
 

@@ -66,7 +66,7 @@ def analyse(facts: Facts, nodes: list[str]) -> Iterator[Finding | Unseen]:
             evidence = {"answer": records[0], "query": f"{NONEXISTENT}.{domain}.", "domains": list(resolved)}
             seen[WILDCARD].append((node, {**evidence, "server": answers.server, **names}))
         elif why := answers.unusable(all_failed):
-            yield Unseen(f"negative answers from node {node}", why, asked=True)
+            yield Unseen(f"negative answers from node {node}", why, expected=True)
         elif all_failed:
             domain, samples = next(iter(failed.items()))
             evidence = {"query": f"{NONEXISTENT}.{domain}.", "domains": list(failed), **_happened(samples)}

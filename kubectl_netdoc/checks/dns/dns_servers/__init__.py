@@ -58,13 +58,13 @@ def plan(cluster: Cluster) -> Iterator[DnsLookup]:
 def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     """Judge each server by its trickles, then by TCP."""
     if not facts.vantages:
-        raise Skip(facts.why_not)
+        raise Skip(facts.why_unmeasured)
     dns = cluster_dns.service(facts.cluster)
     if dns is None:
-        raise Skip(cluster_dns.not_found(facts.cluster), moot=True)
+        raise Skip(cluster_dns.not_found(facts.cluster), not_applicable=True)
     running = {vantage.node for vantage in facts.vantages if vantage.running}
     if not running:
-        yield Unseen("DNS servers", "no debug pod ran", asked=True)
+        yield Unseen("DNS servers", "no debug pod ran", expected=True)
         return
     yield from _not_measured(facts, running)
     ailing = list(stalls.analyse(facts, running - node_pairs.starved(facts)))
@@ -77,7 +77,7 @@ def _not_measured(facts: Facts, running: set[str]) -> Iterator[Unseen]:
     cluster = facts.cluster
     servers = dns_lookups.servers(cluster)
     if not servers and cluster.readable(ENDPOINT_SLICE):
-        yield Unseen("DNS servers", "no DNS server is ready: see dns_config", asked=True)
+        yield Unseen("DNS servers", "no DNS server is ready: see dns_config", expected=True)
     requests = [tcp.lookup(cluster, node) for node in sorted(running)]
     for server in servers:
         nodes = [node for node in dns_lookups.observers(cluster, server) if node in running]
@@ -88,10 +88,10 @@ def _not_measured(facts: Facts, running: set[str]) -> Iterator[Unseen]:
         if isinstance(reply := facts.reply(request), Lost):
             lost.setdefault(reply.reason, set()).add(request.node)
     for reason, where in sorted(lost.items()):
-        yield Unseen(f"DNS servers from {', '.join(sorted(where))}", reason, asked=True)
+        yield Unseen(f"DNS servers from {', '.join(sorted(where))}", reason, expected=True)
     if starved := sorted(running & node_pairs.starved(facts)):
         why = "the debug pods there were throttled by their CPU limit, so their times say nothing"
-        yield Unseen(f"how fast DNS servers answer {', '.join(starved)}", why, asked=True)
+        yield Unseen(f"how fast DNS servers answer {', '.join(starved)}", why, expected=True)
 
 
 check = Check(

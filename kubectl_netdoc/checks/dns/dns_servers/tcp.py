@@ -113,7 +113,7 @@ def _no_tcp(dns: Service, through: dict[str, Tally], answering: int, servers: in
         "nodes": sorted(through),
         "patch": patch,
     }
-    return NO_TCP.on(Subject.of("Service", dns), numbers, try_=(*NO_TCP.commands, PATCH) if patch else None)
+    return NO_TCP.on(Subject.of("Service", dns), numbers, commands=(*NO_TCP.commands, PATCH) if patch else None)
 
 
 def _outcomes(tallies: Iterable[Tally]) -> list[str]:

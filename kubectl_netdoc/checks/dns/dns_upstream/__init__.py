@@ -55,7 +55,7 @@ MOST_NAMES = 5
 
 def _names(cluster: Cluster) -> list[str]:
     """Return the names among what the user gave; an address needs no lookup."""
-    return [name for name in cluster.wishes.external if not is_address(name.strip("[]"))]
+    return [name for name in cluster.selection.external if not is_address(name.strip("[]"))]
 
 
 def plan(cluster: Cluster) -> Iterator[DnsLookup]:
@@ -75,20 +75,20 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     """Judge each name from the nodes where the cluster's own names resolve."""
     names = _names(facts.cluster)
     if not names:
-        raise Skip("no name outside the cluster was given (--external NAME)", moot=True)
+        raise Skip("no name outside the cluster was given (--external NAME)", not_applicable=True)
     if not facts.vantages:
-        raise Skip(facts.why_not)
+        raise Skip(facts.why_unmeasured)
     if len(names) > MOST_NAMES:
         yield Unseen(", ".join(names[MOST_NAMES:]), f"at most {MOST_NAMES} names are looked up")
     nodes: list[str] = []
     for node in _nodes(facts.cluster):
         if unusable := _unusable(facts, node):
-            yield Unseen(f"names outside the cluster from node {node}", unusable, asked=True)
+            yield Unseen(f"names outside the cluster from node {node}", unusable, expected=True)
         else:
             nodes.append(node)
     if nodes:
         seen = [ExternalName(facts, name, nodes) for name in names[:MOST_NAMES]]
-        yield from (Unseen(name.name, "; ".join(name.lost), asked=True) for name in seen if name.lost)
+        yield from (Unseen(name.name, "; ".join(name.lost), expected=True) for name in seen if name.lost)
         yield from _judge(facts, nodes, [name for name in seen if not name.lost])
 
 

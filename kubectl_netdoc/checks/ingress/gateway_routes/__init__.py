@@ -54,7 +54,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     cluster = facts.cluster
     missing = cluster.listing(GATEWAY)
     if isinstance(missing, Unavailable) and missing.by_design:
-        raise Skip("the Gateway API is not installed", moot=True)
+        raise Skip("the Gateway API is not installed", not_applicable=True)
     found = [
         item
         for item in cluster.all(GATEWAY)
@@ -62,7 +62,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     ]
     routes = list(_routes(cluster))
     if not (found or routes):
-        raise Skip("there is no Gateway and no route", moot=True)
+        raise Skip("there is no Gateway and no route", not_applicable=True)
     broken: set[tuple[str, str]] = set()
     if cluster.origin != "manifests":
         yield from gateways.classes(cluster, found, broken)

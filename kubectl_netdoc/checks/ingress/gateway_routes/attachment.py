@@ -92,7 +92,7 @@ def _gateways(pairs: set[tuple[str, str]]) -> list[ObjectRef]:
 
 def _unclassed(cluster: Cluster) -> set[tuple[str, str]]:
     """Gateways without a status where GatewayClasses can't be read: they may have no controller."""
-    gateways = cluster.all(GATEWAY) if cluster.unread(GATEWAY_CLASS) else ()
+    gateways = cluster.all(GATEWAY) if cluster.unreadable(GATEWAY_CLASS) else ()
     unhandled = (g for g in gateways if all(condition.status == "Unknown" for condition in g.status.conditions))
     return {(gateway.namespace, gateway.name) for gateway in unhandled}
 

@@ -104,9 +104,9 @@ def analyse(cluster: Cluster, kind: str, route: Route, every: list[Backend], rou
         what = f"the backends of {kind} {route.namespace}/{route.name}"
         yield Unseen(what, f"they may be made outside of these manifests: {some(unmade, SHOWN)}")
     if bad:
-        try_ = (BAD_BACKEND.commands[0], PATCH) if patch else None
+        commands = (BAD_BACKEND.commands[0], PATCH) if patch else None
         names = {"backends": list(bad)[:SHOWN], "space": next(iter(bad.values())).namespace, "patch": patch}
-        yield BAD_BACKEND.on(subject, names, try_=try_, objects=bad.values())
+        yield BAD_BACKEND.on(subject, names, commands=commands, objects=bad.values())
     elif cluster.origin != "manifests":
         yield from _unresolved(cluster, subject, route)
 

@@ -109,8 +109,8 @@ def _no_class(gateway: Gateway, existing: list[str]) -> Finding:
     name = gateway.spec.gateway_class_name
     meant = typo(name, existing)
     patch = patches.replace({"/spec/gatewayClassName": (name, meant)}) if meant else ""
-    try_ = (NO_CLASS.commands[0], PATCH) if meant else None
-    return NO_CLASS.on(Subject.of("Gateway", gateway), try_=try_, cls=name, there=existing or ["none"], patch=patch)
+    commands = (NO_CLASS.commands[0], PATCH) if meant else None
+    return NO_CLASS.on(Subject.of("Gateway", gateway), commands=commands, cls=name, there=existing or ["none"], patch=patch)
 
 
 def analyse(cluster: Cluster, gateway: Gateway) -> Iterator[Finding]:

@@ -52,7 +52,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     cluster = facts.cluster
     routes = ingress_controllers.ingresses(cluster)
     if not routes:
-        raise Skip("there is no Ingress", moot=True)
+        raise Skip("there is no Ingress", not_applicable=True)
     if cluster.origin == "manifests":
         raise Skip("manifests do not show which controllers serve Ingresses")
     for route in routes:

@@ -67,7 +67,7 @@ def analyse(cluster: Cluster, route: Classed) -> Iterator[Finding]:
     if route.ingress.spec.ingress_class_name and route.found is None:
         meant = typo(route.cls, there)
         patch = patches.merge({"spec": {"ingressClassName": meant}}) if meant else ""
-        yield NO_CLASS.on(subject, try_=None if meant else LOOK, cls=route.cls, there=there or ["none"], patch=patch)
+        yield NO_CLASS.on(subject, commands=None if meant else LOOK, cls=route.cls, there=there or ["none"], patch=patch)
     elif not (route.cls or _serves_classless(cluster)) and age > ADDRESS:
         yield CLASSLESS.on(subject, there=there or ["none"])
     elif age > ADDRESS:

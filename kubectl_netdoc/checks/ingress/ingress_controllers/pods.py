@@ -70,7 +70,7 @@ def analyse(cluster: Cluster, name: str, controller: Controller, routes: list[Cl
         first = ObjectRef.to("Ingress", routes[0].ingress)
         names = {"first": first, "controller": controller.name, "why": _why(workloads), "ingresses": len(routes)}
         objects = [ObjectRef.to(kind.name, item) for kind, item in workloads[:1]]
-        yield NO_CONTROLLER.on(Subject("IngressClass", name), names, try_=_commands(workloads), objects=objects)
+        yield NO_CONTROLLER.on(Subject("IngressClass", name), names, commands=_commands(workloads), objects=objects)
     else:
         yield Unseen(controller.name, f"no pod of it was recognised, though Ingresses of class {name} have an address")
 
@@ -107,7 +107,7 @@ def _not_ready(cluster: Cluster, controller: Controller, cls: str, pods: list[Po
 
 def _all_services(cluster: Cluster, pods: list[Pod]) -> list[ObjectRef]:
     """The Services that select these pods for any port, that of an admission webhook among them."""
-    found = (service for pod in pods for service in cluster.leading_to(pod.namespace, pod.metadata.labels))
+    found = (service for pod in pods for service in cluster.services_selecting(pod.namespace, pod.metadata.labels))
     return sorted({ObjectRef.to("Service", service) for service in found})
 
 

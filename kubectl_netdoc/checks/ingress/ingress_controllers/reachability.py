@@ -75,17 +75,17 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     nodes = [vantage.node for vantage in facts.vantages if vantage.running]
     what = "whether ingress controllers answer"
     if entrances and not nodes:
-        yield Unseen(what, facts.why_not or "no debug pod ran")
+        yield Unseen(what, facts.why_unmeasured or "no debug pod ran")
         return
     if entrances and (why := policies.walled(facts)):
-        yield Unseen(what, f"netdoc's own pods can't reach each other: {why}", asked=True)
+        yield Unseen(what, f"netdoc's own pods can't reach each other: {why}", expected=True)
         return
     for controller, target in entrances:
         requests = [request for node in nodes for request in target.through(node)]
         replies = [(request, reply) for request in requests if isinstance(reply := facts.reply(request), ConnectReply)]
         lost = sorted({reply.reason for request in requests if isinstance(reply := facts.reply(request), Lost)})
         if requests and not replies:
-            yield Unseen(f"Service {target.name}", "; ".join(lost), asked=True)
+            yield Unseen(f"Service {target.name}", "; ".join(lost), expected=True)
         elif replies and not any(reply.outcome is Outcome.OK for _, reply in replies):
             yield from _no_answer(facts, controller, target, [(request.node, reply.outcome) for request, reply in replies])
 
@@ -97,7 +97,7 @@ def _no_answer(
     for node, outcome in failed:
         for endpoint in target.endpoints if outcome is not Outcome.REFUSED or may_reject(facts.cluster) else ():
             if doubt := policies.doubt(facts, node, endpoint.address.ip, endpoint.address.port):
-                yield Unseen(f"Service {target.name}", doubt.reason, asked=not doubt.certain)
+                yield Unseen(f"Service {target.name}", doubt.reason, expected=not doubt.certain)
                 return
     yield NO_ANSWER.on(
         Subject.of("Service", target.service),

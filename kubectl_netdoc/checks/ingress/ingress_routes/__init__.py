@@ -48,7 +48,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     cluster = facts.cluster
     routes = ingress_controllers.ingresses(cluster)
     if not routes:
-        raise Skip("there is no Ingress", moot=True)
+        raise Skip("there is no Ingress", not_applicable=True)
     every = [backend for route in routes for backend in backends.of(route.ingress)]
     unmade: list[Backend] = []
     for route in routes:
@@ -57,7 +57,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
         what = counted(len(unmade), "backend of an Ingress", "backends of Ingresses")
         yield Unseen(what, f"these manifests do not contain its Service: {some(unmade, backends.SHOWN)}")
     yield from backends.endpoints(cluster, routes)
-    known = cluster.origin != "manifests" and not cluster.unread(INGRESS_CLASS)
+    known = cluster.origin != "manifests" and not cluster.unreadable(INGRESS_CLASS)
     yield from conflicts.analyse(routes if known else [route for route in routes if route.controller])
 
 

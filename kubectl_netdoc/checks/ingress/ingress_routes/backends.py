@@ -112,8 +112,8 @@ def analyse(cluster: Cluster, ingress: Ingress, every: list[Backend], unmade: li
     if gone:
         names = {f"{b.where}/name": (b.service, meant[b.where]) for b in gone if meant[b.where]}
         patch = patches.replace(names)
-        try_ = (NO_SERVICE.commands[0], _PATCH) if patch else None
-        yield NO_SERVICE.on(subject, try_=try_, routes=some(gone, SHOWN), patch=patch, objects=[b.ref for b in gone])
+        commands = (NO_SERVICE.commands[0], _PATCH) if patch else None
+        yield NO_SERVICE.on(subject, commands=commands, routes=some(gone, SHOWN), patch=patch, objects=[b.ref for b in gone])
     for name in sorted({backend.service for backend in backends}):
         service = cluster.get(SERVICE, ingress.namespace, name)
         wrong = [b for b in backends if b.service == name and service and not ingress_backends.has_port(service, b)]
@@ -124,9 +124,14 @@ def analyse(cluster: Cluster, ingress: Ingress, every: list[Backend], unmade: li
                 if (p := ingress_backends.intended_port(service, b))
             }
             patch = patches.replace(ports)
-            try_ = (NO_PORT.commands[0], _PATCH) if patch else None
+            commands = (NO_PORT.commands[0], _PATCH) if patch else None
             yield NO_PORT.on(
-                subject, try_=try_, routes=some(wrong, SHOWN), service=name, ports=ingress_backends.ports(service), patch=patch
+                subject,
+                commands=commands,
+                routes=some(wrong, SHOWN),
+                service=name,
+                ports=ingress_backends.ports(service),
+                patch=patch,
             )
 
 

@@ -32,8 +32,10 @@ from kubectl_netdoc.routing.network import Network, plan
 
 def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     """Report links that are down, too small, or without the address that other nodes use."""
-    if why := facts.beyond(Tier.NODES):
-        raise Skip(f"{why}; with it, the state, addresses and MTU of each node's tunnels and pod bridge are checked", moot=True)
+    if why := facts.why_tier_unmeasured(Tier.NODES):
+        raise Skip(
+            f"{why}; with it, the state, addresses and MTU of each node's tunnels and pod bridge are checked", not_applicable=True
+        )
     replies, unseen = node_readings.read(facts, node_readings.tables, RtnetlinkReply, "links")
     yield from unseen
     network = Network(facts, replies)

@@ -72,7 +72,7 @@ def too_small(network: Network, used: set[str]) -> Iterator[Finding]:
         # if no other node's link carries it, the network between them may not either
         raised = nodes[:MOST_LINES] if mtu <= wide else ()
         lines = tuple(ip_commands.on(node, f"ip link set {size.underlay} mtu {mtu}") for node in raised)
-        yield code.on(subject, numbers | names | {"wide": wide}, try_=(*lines, *more), paths=paths)
+        yield code.on(subject, numbers | names | {"wide": wide}, commands=(*lines, *more), paths=paths)
 
 
 def _elsewhere(network: Network, nodes: list[str], link: str) -> int:

@@ -70,7 +70,7 @@ def links_down(network: Network, node: str, used: set[str]) -> Iterator[Finding]
             way, lines = _up(network, node, link) if link else (gone, ())
             how = "down" if link else "missing"
             numbers = {"link": name, "how": how, "way": way, "paths": network.around(node)}
-            yield DOWN.on(Subject("Node", node), numbers, try_=(*lines, AGENTS))
+            yield DOWN.on(Subject("Node", node), numbers, commands=(*lines, AGENTS))
 
 
 def _up(network: Network, node: str, link: Link) -> tuple[str, tuple[str, ...]]:
@@ -118,7 +118,7 @@ def wrong_addresses(network: Network, name: str, used: set[str]) -> Iterator[Fin
         if told.mac and own and own.mac and own.mac != told.mac:
             lines = (ip_commands.on(name, f"ip link set {own.name} address {told.mac}"), *_neighbours(network, name, own, family))
             numbers = {"told": told.mac, "link": own.name, "mac": own.mac, "paths": paths}
-            yield OTHER_END.on(Subject("Node", name), numbers, try_=(*lines[:MOST_LINES], AGENTS))
+            yield OTHER_END.on(Subject("Node", name), numbers, commands=(*lines[:MOST_LINES], AGENTS))
 
 
 def _neighbours(network: Network, name: str, link: Link, family: str, *, routed: bool = False) -> Iterator[str]:

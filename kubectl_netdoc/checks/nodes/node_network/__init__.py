@@ -59,9 +59,10 @@ def plan(cluster: Cluster) -> Iterator[Request]:
 
 def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     """Report settings that stop traffic, then differences between nodes."""
-    if why := facts.beyond(Tier.NODES):
+    if why := facts.why_tier_unmeasured(Tier.NODES):
         raise Skip(
-            f"{why}; with it, forwarding, reverse path filtering, bridge netfilter and clock of each node are checked", moot=True
+            f"{why}; with it, forwarding, reverse path filtering, bridge netfilter and clock of each node are checked",
+            not_applicable=True,
         )
     replies, unseen = node_readings.read(facts, node_readings.kernel, KernelReply, "kernel settings")
     links, unread = node_readings.read(facts, node_readings.tables, RtnetlinkReply, "links")

@@ -86,7 +86,7 @@ def not_forwarding(facts: Facts, network: Network, node: str, reply: KernelReply
             continue
         lines = tuple(ip_commands.on(node, f"sysctl -w {name}=1") for name in names)
         numbers = {"family": family, "scope": scope, "settings": names, "nodes": [node], "paths": network.around(node)}
-        yield NO_FORWARDING.on(Subject("Node", node), numbers, try_=lines)
+        yield NO_FORWARDING.on(Subject("Node", node), numbers, commands=lines)
 
 
 def strict_filter(network: Network, node: str, reply: KernelReply) -> Iterator[Finding]:

@@ -33,8 +33,8 @@ from kubectl_netdoc.routing.network import Network, plan
 
 def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     """Report what is wrong with the routes from each node to the pods of each other node."""
-    if why := facts.beyond(Tier.NODES):
-        raise Skip(f"{why}; with it, each node's routes and tunnels to the other nodes' pods are checked", moot=True)
+    if why := facts.why_tier_unmeasured(Tier.NODES):
+        raise Skip(f"{why}; with it, each node's routes and tunnels to the other nodes' pods are checked", not_applicable=True)
     replies, unseen = node_readings.read(facts, node_readings.tables, RtnetlinkReply, "routes and tunnels")
     yield from unseen
     network = Network(facts, replies)

@@ -57,7 +57,7 @@ def _finding(network: Network, code: Code, subject: Subject, on: str, flaws: dic
         "paths": as_paths(both_ways(flaws)),
     }
     agents = () if subject == NETWORK else (AGENTS,)
-    return code.on(subject, numbers, try_=(*filter(None, (session,)), *lines, *agents))
+    return code.on(subject, numbers, commands=(*filter(None, (session,)), *lines, *agents))
 
 
 def measured(network: Network, flaws: dict[Pair, Flaw]) -> Finding:

@@ -64,8 +64,10 @@ def plan(cluster: Cluster) -> Iterator[Request]:
 
 def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     """Report the tables of each node that are full."""
-    if why := facts.beyond(Tier.NODES):
-        raise Skip(f"{why}; with it, the size of each node's connection tracking and neighbour tables is checked", moot=True)
+    if why := facts.why_tier_unmeasured(Tier.NODES):
+        raise Skip(
+            f"{why}; with it, the size of each node's connection tracking and neighbour tables is checked", not_applicable=True
+        )
     replies, unseen = node_readings.read(facts, node_readings.kernel, KernelReply, "kernel counters")
     yield from unseen
     for node, reply in replies.items():

@@ -119,7 +119,7 @@ def tracked_connections(facts: Facts, node: str, reply: KernelReply) -> Iterator
     words = {"dropped": dropped, "nodes": [node], "setting": "net.netfilter.nf_conntrack_max", "tracked": tracked}
     # First packets of one flow that race each other are counted as dropped too, however empty the table is.
     if dropped >= node_readings.BURST and (not most or crowded):
-        yield FULL.on(Subject("Node", node), numbers | words, try_=None if most else (SIZE,))
+        yield FULL.on(Subject("Node", node), numbers | words, commands=None if most else (SIZE,))
     elif most and crowded:
         yield NEARLY_FULL.on(Subject("Node", node), numbers | words)
     failed, invalid = (node_readings.risen(reply, f"conntrack.{name}") for name in ("insert_failed", "invalid"))

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from datetime import timedelta
 
-from kubectl_netdoc.api import EVENT, Cluster, Code, Explains, Finding, Node, Risk, Severity, Subject, joins
+from kubectl_netdoc.api import EVENT, Cluster, Code, Explains, Finding, Node, Risk, Severity, Subject, is_joining
 
 RECENT = timedelta(minutes=10)
 """Failures are repeated with a back-off of at most 5 minutes, so one that lasts shows within 10."""
@@ -85,7 +85,7 @@ def node_conditions(cluster: Cluster, node: Node) -> Iterator[Finding]:
     """Report what the conditions of a node say. New nodes and nodes that are being removed are left out."""
     subject = Subject("Node", node.name)
     ready, network = node.condition("Ready"), node.condition("NetworkUnavailable")
-    settled = not (joins(cluster, node) or _leaving(node))
+    settled = not (is_joining(cluster, node) or _leaving(node))
     if ready and ready.status != "True" and settled:
         if NETWORK_PLUGIN.search(ready.message):
             yield NO_NETWORK_PLUGIN.on(subject, detail=ready.message)

@@ -99,7 +99,9 @@ def failed_sandboxes(cluster: Cluster) -> Iterator[Finding]:
             "advice": _advice(code, node, message),
         }
         again = _agents(cluster, node) if code is SANDBOX and sandbox_event.CREDENTIALS.search(message) else ()
-        yield code.on(Subject("Node", node), example | told, count=len(pods), try_=(*code.commands, *again) if again else None)
+        yield code.on(
+            Subject("Node", node), example | told, count=len(pods), commands=(*code.commands, *again) if again else None
+        )
 
 
 def _advice(code: Code, node: str, message: str) -> str:

@@ -57,7 +57,9 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
         return
     own = [each for each in found if each.primary]
     if own and not any(each.traits.node_ranges for each in own):
-        raise Skip(f"{own[0].name} has an IPAM of its own: pods do not get addresses from the nodes' spec.podCIDRs", moot=True)
+        raise Skip(
+            f"{own[0].name} has an IPAM of its own: pods do not get addresses from the nodes' spec.podCIDRs", not_applicable=True
+        )
     yield from pod_ranges.overlapping_ranges(cluster)
 
 

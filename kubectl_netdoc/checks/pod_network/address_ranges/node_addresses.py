@@ -108,7 +108,7 @@ def _told(node: Node) -> Iterator[tuple[str, str]]:
 
 def pools_with_node_addresses(cluster: Cluster) -> Iterator[Finding | Unseen]:
     """Report pools for pods that contain addresses of nodes, reserved addresses left out."""
-    if cluster.unread(CALICO_RESERVATION):
+    if cluster.unreadable(CALICO_RESERVATION):
         yield Unseen("Calico's pools against the nodes' addresses", "its IPReservations can't be read")
         return
     reservations = cluster.all(CALICO_RESERVATION) if cluster.readable(CALICO_RESERVATION) else ()
@@ -130,7 +130,7 @@ def pools_with_node_addresses(cluster: Cluster) -> Iterator[Finding | Unseen]:
 
 def runs_its_pods(node: Node) -> bool:
     """Tell whether the node runs its pods itself: pods of virtual nodes have addresses from elsewhere."""
-    return "virtual" not in node.unfit
+    return "virtual" not in node.unsupported
 
 
 CODES = (

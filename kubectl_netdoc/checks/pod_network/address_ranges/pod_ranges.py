@@ -81,11 +81,14 @@ def overlapping_ranges(cluster: Cluster) -> Iterator[Finding]:
     """Report overlapping ranges and addresses inside them, if pods really get their addresses from the nodes' ranges."""
     ranges = list(_ranges(cluster))
     if not ranges:
-        raise Skip("no node has a pod range (spec.podCIDRs): the CNI plugin assigns addresses with an IPAM of its own", moot=True)
+        raise Skip(
+            "no node has a pod range (spec.podCIDRs): the CNI plugin assigns addresses with an IPAM of its own",
+            not_applicable=True,
+        )
     inside, outside = _pods(cluster, ranges)
     if outside or not inside:
         why = f"{outside[0]} has an address outside its node's range" if outside else "no pod has an address from them"
-        raise Skip(f"pods may not get their addresses from the nodes' spec.podCIDRs: {why}", moot=True)
+        raise Skip(f"pods may not get their addresses from the nodes' spec.podCIDRs: {why}", not_applicable=True)
     owners = _Owners(ranges)
     ages = {node.name: cluster.age(node.metadata.creation_timestamp) for node in cluster.all(NODE)}
     yield from _overlaps(ranges, ages)

@@ -109,7 +109,7 @@ def missing(cluster: Cluster, found: Found, agents: Agents, elsewhere: frozenset
         agent = found.agents[0]
         numbers = {
             "network": found.name,
-            "all": sum(not node.unfit for node in cluster.all(NODE)),
+            "all": sum(not node.unsupported for node in cluster.all(NODE)),
             "ready": sum(pod.ready for _, pod in agents.pods),
             "desired": sum(item.status.desired_number_scheduled for item in found.agents),
         }

@@ -22,7 +22,7 @@ from kubectl_netdoc.api import (
     Severity,
     Subject,
     Unseen,
-    joins,
+    is_joining,
 )
 from kubectl_netdoc.checks.pod_network.cni_health.common import NETWORK, NODES_WITHOUT, named_nodes
 from kubectl_netdoc.cni import Found
@@ -107,8 +107,8 @@ def no_network(cluster: Cluster) -> Iterator[Finding | Unseen]:
     if cluster.scope.namespaces:
         yield Unseen("the pod network", f"this run is limited to {cluster.scope}")
         return
-    nodes = [node for node in cluster.all(NODE) if not node.unfit] if cluster.readable(NODE) else []
-    waits = sorted(node.name for node in nodes if without_plugin(node) and not joins(cluster, node))
+    nodes = [node for node in cluster.all(NODE) if not node.unsupported] if cluster.readable(NODE) else []
+    waits = sorted(node.name for node in nodes if without_plugin(node) and not is_joining(cluster, node))
     for network in cni.ALL:
         traced = sorted(node.name for node in nodes if network.trace(node))
         seen = cni.Seen(cluster)

@@ -54,7 +54,7 @@ def other_range(cluster: Cluster, found: Found) -> Iterator[Finding]:
     config, place = seen.config(*FLANNELS[found.name]), seen.place(*FLANNELS[found.name])
     pods = [pod for pod in cluster.all(POD) if not (pod.spec.host_network or pod.finished)]
     for version, key in FAMILIES.items():
-        ranges = {node.name: _outside(node, config.get(key, ""), version) for node in cluster.all(NODE) if not node.unfit}
+        ranges = {node.name: _outside(node, config.get(key, ""), version) for node in cluster.all(NODE) if not node.unsupported}
         away = {name: texts for name, texts in ranges.items() if texts}
         if any(inside(ip, away.get(pod.spec.node_name, ())) for pod in pods for ip in pod.ips):
             shown = some([f"{name} {', '.join(texts)}" for name, texts in sorted(away.items())], NAMED)

@@ -40,18 +40,18 @@ def plan(cluster: Cluster) -> Iterator[Request]:
 def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     """Report lossy and slow paths, then the numbers."""
     if not facts.vantages:
-        raise Skip(facts.why_not)
+        raise Skip(facts.why_unmeasured)
     if why := node_pairs.never_asked([facts.reply(node_pairs.burst(*pair)) for pair in node_pairs.pairs(facts.cluster)]):
         raise Skip(why)
     measured = Bursts(facts)
     if measured.unknown:
         reasons = "; ".join(sorted(set(measured.unknown.values())))
-        yield Unseen(f"loss and latency of {len(measured.unknown)} paths", reasons, asked=True)
+        yield Unseen(f"loss and latency of {len(measured.unknown)} paths", reasons, expected=True)
     elif few := node_pairs.too_few(facts):
         yield few
     came = any(times_of(rounds) for rounds in (*measured.across.values(), *measured.same.values()))
     if measured.across and not came and (wall := policies.kept_apart(facts)):
-        yield Unseen("loss between pods", wall, asked=True)
+        yield Unseen("loss between pods", wall, expected=True)
         return
     yield from loss.losses(measured)
     yield from delay.slowness(measured)

@@ -80,16 +80,16 @@ def plan(cluster: Cluster) -> Iterator[Request]:
 def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     """Report what is broken, by the pattern of the paths that fail."""
     if not facts.vantages:
-        raise Skip(facts.why_not)
+        raise Skip(facts.why_unmeasured)
     mesh = Mesh(facts)
     reasons = sorted(set(mesh.unknown.values()))
     if reasons:
-        yield Unseen(f"{len(mesh.unknown)} paths between pods", "; ".join(reasons), asked=True)
+        yield Unseen(f"{len(mesh.unknown)} paths between pods", "; ".join(reasons), expected=True)
     if not reasons and (few := node_pairs.too_few(facts)):
         yield few
     same = paths.within_nodes(facts, mesh)
     if (mesh.bad or any(same.values())) and (why := policies.kept_apart(facts)):
-        yield Unseen("paths between pods", why, asked=True)
+        yield Unseen("paths between pods", why, expected=True)
         return
     yield from (paths.SAME_NODE.on(Subject("Node", node), outcomes=words) for node, words in same.items() if words)
     yield from paths.failed_paths(facts, mesh, same)

@@ -116,9 +116,9 @@ def foreign_ranges(facts: Facts, mesh: Mesh) -> Iterator[Finding | Unseen]:
     outside = [node for node, ip in judged.items() if not any(tables.contains(r, ip) for r in ranges[node])]
     if 0 < len(outside) < len(judged) and len(outside) == 1:
         node = outside[0]
-        if facts.cluster.unread(DAEMON_SET):
+        if facts.cluster.unreadable(DAEMON_SET):
             why = "DaemonSets can't be read, so it is not known whether the network uses ranges of its own"
-            yield Unseen(f"{judged[node]} of a new pod on {node}, outside {', '.join(ranges[node])}", why, asked=True)
+            yield Unseen(f"{judged[node]} of a new pod on {node}, outside {', '.join(ranges[node])}", why, expected=True)
             return
         paths = sorted(NodePath(a, b) for a, b in mesh.replies if node in (a, b))
         yield FOREIGN_RANGE.on(Subject("Node", node), ip=judged[node], ranges=ranges[node], nodes=[node], paths=paths)

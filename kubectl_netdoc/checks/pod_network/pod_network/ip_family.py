@@ -49,7 +49,7 @@ def other_families(facts: Facts, primary: Mesh) -> Iterator[Finding | Unseen]:
         for node in sorted(primary.usable.keys() - mesh.usable.keys()):
             yield NO_ADDRESS.on(Subject("Node", node), family=family, others=sorted(mesh.usable), nodes=[node])
         if mesh.unknown:
-            yield Unseen(f"{len(mesh.unknown)} {family} paths", "; ".join(sorted(set(mesh.unknown.values()))), asked=True)
+            yield Unseen(f"{len(mesh.unknown)} {family} paths", "; ".join(sorted(set(mesh.unknown.values()))), expected=True)
         fails = (mesh.bad | mesh.no_udp.keys()) - primary.bad - primary.no_udp.keys()
         for place in places(fails & mesh.replies.keys(), mesh.replies):
             # A request takes one path and its answer the other, so the evidence has both.

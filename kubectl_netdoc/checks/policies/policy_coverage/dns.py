@@ -181,10 +181,10 @@ def _cut_off(facts: Facts, engine: Engine, dns: Servers, cut: CutOff) -> Finding
     mend += f"; 'kubectl netdoc policy coverage -n {where}' prints a separate policy for that." if changed.namespace else "."
     evidence |= {"changed": changed.name, "where": changed.namespace or where, "patch": patch, "mend": mend}
     if not cut.everybody:
-        return SOME_CUT_OFF.on(policy_subject(changed), evidence, try_=look, objects=objects)
+        return SOME_CUT_OFF.on(policy_subject(changed), evidence, commands=look, objects=objects)
     idle = _idle(facts, engine, dns, cut.direction)
     code = WOULD_CUT_OFF if idle else CUT_OFF
-    return code.on(policy_subject(changed), evidence, try_=look, objects=objects, idle=idle or "nothing")
+    return code.on(policy_subject(changed), evidence, commands=look, objects=objects, idle=idle or "nothing")
 
 
 def _admitting(engine: Engine, dns: Servers, cut: CutOff) -> tuple[PolicyRef, str]:

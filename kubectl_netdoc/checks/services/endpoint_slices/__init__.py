@@ -41,7 +41,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
             yield from pods.analyse(cluster, service)
             overdue.note(service)
     yield from overdue.findings()
-    if not cluster.wishes.services and not cluster.wishes.labels:
+    if not cluster.selection.services and not cluster.selection.labels:
         yield from managers.orphaned(cluster)
 
 

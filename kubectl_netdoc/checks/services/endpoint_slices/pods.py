@@ -129,16 +129,16 @@ class OverduePods:
 
     def findings(self) -> Iterator[Finding | Unseen]:
         """Report them, or that their nodes may be down where Nodes can't be read."""
-        if self.found and self.cluster.unread(NODE):
+        if self.found and self.cluster.unreadable(NODE):
             why = "they should have ended long ago, and whether their nodes are down is not known: Nodes can't be read"
-            yield Unseen(counted(len(self.found), "terminating pod"), why, asked=True)
+            yield Unseen(counted(len(self.found), "terminating pod"), why, expected=True)
             return
         for pod, services in self.found.values():
             minutes = int(self.cluster.age(pod.metadata.deletion_timestamp).total_seconds() / 60)
             gone = self.cluster.readable(NODE) and self.cluster.get(NODE, "", pod.spec.node_name) is None
             lines = (*OVERDUE_POD.commands, BY_FORCE) if gone else None
             names = {"services": services, "minutes": minutes, "node": pod.spec.node_name}
-            yield OVERDUE_POD.on(Subject.of("Pod", pod), names, try_=lines)
+            yield OVERDUE_POD.on(Subject.of("Pod", pod), names, commands=lines)
 
 
 CODES = (OVERDUE_POD, STALE, NOT_READY)

@@ -67,10 +67,10 @@ def plan(cluster: Cluster) -> Iterator[Request]:
 def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     """Judge each node's kube-proxy, then its mode and its clusterCIDR."""
     if network := kube_proxy.replaced_by(facts.cluster):
-        raise Skip(f"{network} replaces kube-proxy", moot=True)
+        raise Skip(f"{network} replaces kube-proxy", not_applicable=True)
     observed = Observed(facts)
     if not observed.found:
-        raise Skip("no kube-proxy was found (see kube_proxy_presence)", moot=True)
+        raise Skip("no kube-proxy was found (see kube_proxy_presence)", not_applicable=True)
     for vantage in facts.hosts:
         if vantage.running and vantage.node in observed.nodes:
             yield from health.analyse(facts, observed, vantage.node)
@@ -83,7 +83,7 @@ def _not_reported(facts: Facts, observed: Observed) -> Iterator[Unseen]:
     """Say on which nodes kube-proxy did not report its mode, and why."""
     mode, how = observed.mode()
     inferred = f"; its mode is {mode}, {how}" if mode and not observed.modes else ""
-    if why := facts.beyond(Tier.NODES):
+    if why := facts.why_tier_unmeasured(Tier.NODES):
         yield Unseen("kube-proxy's mode and health on the nodes", f"{why}{inferred}")
         return
     lost = {v.node: f"no pod on the host network ran there: {v.reason}" for v in facts.hosts if not v.running}
@@ -92,7 +92,7 @@ def _not_reported(facts: Facts, observed: Observed) -> Iterator[Unseen]:
     hung = {node for node, reply in replies.items() if isinstance(reply, HttpReply) and reply.outcome is Outcome.TIMEOUT}
     unknown = [node for node in facts.cluster.hosts if node in observed.nodes and node not in {*observed.modes, *lost, *hung}]
     for node, reason in sorted(lost.items()):
-        yield Unseen(f"kube-proxy on node {node}", reason, asked=True)
+        yield Unseen(f"kube-proxy on node {node}", reason, expected=True)
     if unknown:
         address = Address(kube_proxy.loopback(facts.cluster, unknown[0]), kube_proxy.METRICS_PORT)
         reason = f"it does not report its mode at {address} (see metricsBindAddress){inferred}"

@@ -160,7 +160,7 @@ def _leftovers(facts: Facts, observed: Observed) -> Iterator[Finding]:
         nodes = sorted(counts)
         subject = Subject("Node", nodes[0]) if len(nodes) == 1 else CLUSTER
         lines = tuple(on_node(shell_word(node), "ip link delete kube-ipvs0") for node in nodes[:SHOWN])
-        yield LEFT_BEHIND.on(subject, try_=lines, nodes=nodes, mode=mode, count=max(counts.values()))
+        yield LEFT_BEHIND.on(subject, commands=lines, nodes=nodes, mode=mode, count=max(counts.values()))
 
 
 def _advice(cluster: Cluster, observed: Observed) -> Iterator[Finding]:
@@ -170,7 +170,7 @@ def _advice(cluster: Cluster, observed: Observed) -> Iterator[Finding]:
     if mode == "ipvs" or "ipvs" in observed.modes.values():
         yield (IPVS_ENDS if server >= OFF - 1 else IPVS).on(CLUSTER, names)
     elif mode == "iptables" and server >= NFTABLES and cluster.readable(SERVICE) and cluster.readable(ENDPOINT_SLICE):
-        kernels = [node.status.node_info.kernel_version for node in cluster.all(NODE) if not node.unfit]
+        kernels = [node.status.node_info.kernel_version for node in cluster.all(NODE) if not node.unsupported]
         services = sum(1 for service in cluster.all(SERVICE) if not service.headless and service.spec.type != "ExternalName")
         if services >= MANY and kernels and all(_version(kernel) >= KERNEL for kernel in kernels):
             endpoints = sum(len(item.endpoints) for item in cluster.all(ENDPOINT_SLICE))

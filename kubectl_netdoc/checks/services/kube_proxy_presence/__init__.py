@@ -43,7 +43,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
         within = sorted({kube_proxy.embedded(node) for node in cluster.all(NODE)} - {""})
         minutes = int(kube_proxy.JOINING.total_seconds() // 60)
         none = f"no node should run kube-proxy, or all that should have joined less than {minutes} minutes ago"
-        raise Skip(f"kube-proxy is part of {joined(within)}" if within else none, moot=True)
+        raise Skip(f"kube-proxy is part of {joined(within)}" if within else none, not_applicable=True)
     if proxies:
         yield from absent.analyse(facts, nodes, proxies)
         yield from several.doubled(cluster, proxies)

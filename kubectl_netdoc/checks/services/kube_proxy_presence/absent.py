@@ -134,9 +134,9 @@ def _judged(facts: Facts, name: str, state: str) -> tuple[Code, str] | Unseen:
         return Unseen(what, f"{state}; Services work there all the same, so something else does its work")
     if walled or (working is None and name in measured):
         why = f"{state}; whether Services work there could not be measured: {walled or 'there was no answer'}"
-        return Unseen(what, why, asked=True)
+        return Unseen(what, why, expected=True)
     if working is None and (why := kube_proxy.replacement_unknown(facts.cluster)):
-        return Unseen(what, f"{state}; {why}", asked=True)
+        return Unseen(what, f"{state}; {why}", expected=True)
     return (ABSENT_UNPROVEN, UNMEASURED) if working is None else (ABSENT, FAILING)
 
 
@@ -150,7 +150,7 @@ def _finding(cluster: Cluster, code: Code, names: list[str], proxies: dict[str, 
     words = words | {"space": known["space"], "owner": known["owner"]}
     words["state"] = f"{words['state']} ({said})" if said else words["state"]
     subject = Subject("Node", first) if len(names) == 1 and code is not NOWHERE else Subject("Cluster", "kube-proxy")
-    return code.on(subject, numbers | words, pod=pod, try_=LOOK_AT_LOG if said else None)
+    return code.on(subject, numbers | words, pod=pod, commands=LOOK_AT_LOG if said else None)
 
 
 def _last_words(cluster: Cluster, pod: Pod) -> str:
@@ -207,7 +207,7 @@ def without_pods(facts: Facts) -> Iterator[Finding | Unseen]:
     measured = [vantage.node for vantage in facts.vantages if vantage.running]
     working = [works(facts, node) for node in measured]
     if measured and (why := policies.walled(facts)):
-        yield Unseen("kube-proxy", f"no pod of it was found, and Services could not be measured: {why}", asked=True)
+        yield Unseen("kube-proxy", f"no pod of it was found, and Services could not be measured: {why}", expected=True)
     elif measured and not any(working) and None not in working:
         yield NEITHER.on(Subject("Cluster", "kube-proxy"), nodes=measured)
     else:

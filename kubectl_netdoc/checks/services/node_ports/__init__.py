@@ -78,12 +78,12 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
         return
     measured, asked = ports(cluster), list(health_checks.requests(cluster))
     if not measured and not asked:
-        raise Skip("no Service with ready endpoints has a node port", moot=True)
+        raise Skip("no Service with ready endpoints has a node port", not_applicable=True)
     if not facts.vantages:
-        raise Skip(facts.why_not)
+        raise Skip(facts.why_unmeasured)
     nodes = [vantage.node for vantage in facts.vantages if vantage.running]
     if nodes and (why := policies.walled(facts)):
-        yield Unseen("node ports", f"netdoc's own pods can't reach each other: {why}", asked=True)
+        yield Unseen("node ports", f"netdoc's own pods can't reach each other: {why}", expected=True)
         return
     if (every := len(all_ports(cluster))) > len(measured):
         yield Unseen("node ports", f"{len(measured)} of {every} were measured, as a sample (--service and -n choose)")
@@ -100,7 +100,7 @@ def _ports(facts: Facts, measured: list[NodePort], nodes: list[str]) -> Iterator
         else:
             rows.append(MeasuredPort(facts, port, nodes))
     if reasons := sorted({reason for row in rows for reason in row.lost}):
-        yield Unseen("node ports", "; ".join(reasons), asked=True)
+        yield Unseen("node ports", "; ".join(reasons), expected=True)
     for row in rows:
         if row.failing and any(outcome is not Outcome.OK for outcome in row.across.values()):
             reason = f"its endpoint {row.failing} does not answer directly either"

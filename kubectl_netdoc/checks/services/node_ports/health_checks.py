@@ -114,13 +114,13 @@ def _disagreeing(service: Service, answers: dict[str, Answer], near: set[str]) -
     empty = sorted(node for node, answer in answers.items() if answer == PASSES and node not in near)
     left_out = {node: answer for node, answer in answers.items() if answer != PASSES and node in near}
     if empty:
-        yield BLACK_HOLE.on(subject, try_=_restarts(empty), port=port, nodes=empty)
+        yield BLACK_HOLE.on(subject, commands=_restarts(empty), port=port, nodes=empty)
     if left_out:
         nodes, behind = sorted(left_out), FAILS in left_out.values()  # kube-proxy does not know of the endpoint
         rules = (on_node(shell_word(node), "iptables -t raw -S") for node in nodes[:SHOWN])
         lines = _restarts(nodes) if behind else (*rules, kube_proxy.LOGS)
         said = sorted(map(str, set(left_out.values())))
-        yield LEFT_OUT.on(subject, try_=lines, port=port, nodes=nodes, said=said, happened=_happened(left_out.values()))
+        yield LEFT_OUT.on(subject, commands=lines, port=port, nodes=nodes, said=said, happened=_happened(left_out.values()))
 
 
 def _restarts(nodes: list[str]) -> tuple[str, ...]:

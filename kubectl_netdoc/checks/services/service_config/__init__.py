@@ -74,13 +74,13 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
 def _asked_for(cluster: Cluster) -> Iterator[Unseen]:
     """Services that the user named and that do not exist, and labels that no Service has."""
     names = {name for s in cluster.all(SERVICE) for name in (s.name, f"{s.namespace}/{s.name}")}
-    for wish in cluster.wishes.services:
+    for wish in cluster.selection.services:
         if wish not in names:
             close = nearest_name(wish, {name for name in names if ("/" in name) == ("/" in wish)})
             meant = f"; did you mean {close}?" if close else ""
-            yield Unseen(f"Service {wish}", f"there is no such Service in {cluster.scope}{meant}", asked=True)
-    if cluster.wishes.labels and not cluster.wishes.services and not cluster.services():
-        yield Unseen("Services", f"no Service in {cluster.scope} has these labels", asked=True)
+            yield Unseen(f"Service {wish}", f"there is no such Service in {cluster.scope}{meant}", expected=True)
+    if cluster.selection.labels and not cluster.selection.services and not cluster.services():
+        yield Unseen("Services", f"no Service in {cluster.scope} has these labels", expected=True)
 
 
 def _judge(cluster: Cluster, service: Service, provisioning: timedelta, unmade: list[str]) -> Iterator[Finding | Unseen]:

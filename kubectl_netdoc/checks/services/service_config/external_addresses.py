@@ -48,7 +48,7 @@ def pending(cluster: Cluster, service: Service, provisioning: timedelta) -> Iter
         yield STARTING.on(subject, what="address", why=found.why)
         return
     seconds = int(cluster.age(service.metadata.creation_timestamp).total_seconds())
-    yield PENDING.on(subject, try_=found.commands, seconds=seconds, why=found.why, mend=found.mend)
+    yield PENDING.on(subject, commands=found.commands, seconds=seconds, why=found.why, mend=found.mend)
 
 
 def claimed_twice(cluster: Cluster) -> Iterator[Finding]:

@@ -61,9 +61,9 @@ def analyse(cluster: Cluster, service: Service, unmade: list[str]) -> Iterator[F
     """
     found = list(_alias(cluster, service, unmade))
     target = service.spec.external_name.rstrip(".").lower()
-    if found and cluster.unread(COREFILE) and target.count(".") > 2 and not is_address(target):
+    if found and cluster.unreadable(COREFILE) and target.count(".") > 2 and not is_address(target):
         why = f"whether {target} is a name of this cluster is not known: {COREFILE.plural} can't be read"
-        yield Unseen(f"what Service {service.namespace}/{service.name} is an alias of", why, asked=True)
+        yield Unseen(f"what Service {service.namespace}/{service.name} is an alias of", why, expected=True)
     else:
         yield from found
 

@@ -70,7 +70,7 @@ def analyse(cluster: Cluster, service: Service, backends: Backends, unmade: list
         yield code.on(
             Subject.of("Service", service),
             numbers,
-            try_=None if meant else UNRESOLVED_PORT.commands,
+            commands=None if meant else UNRESOLVED_PORT.commands,
             target=port.target_port,
             declared=shown or ["no named port"],
             patch=patches.replace({pointer: (port.target_port, meant)}) if meant else "",

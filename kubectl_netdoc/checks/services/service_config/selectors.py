@@ -107,7 +107,7 @@ def nothing_selected(cluster: Cluster, service: Service, backends: Backends, unm
         yield NO_SUCH_ROLE.on(subject, role)
     elif hidden := unread(cluster):
         reason = f"no pod has the labels {selector}, and {joined(hidden)}, which may say that none is wanted, can't be read"
-        yield Unseen(f"what is behind Service {service.namespace}/{service.name}", reason, asked=True)
+        yield Unseen(f"what is behind Service {service.namespace}/{service.name}", reason, expected=True)
     elif service.headless and not any(item.spec.service_name == service.name for item in _stateful(backends)):
         yield SELECTS_NOTHING_HEADLESS.on(subject, selector=selector)
     else:
@@ -128,7 +128,7 @@ def _meant(cluster: Cluster, service: Service, backends: Backends) -> Mapping[st
     mended = {key: nearest[key] for key in service.spec.selector}
     found = [those for those in labels if matches(mended, those)]
     own = any(mended[key] == service.name != value for key, value in service.spec.selector.items())
-    return nearest if own or not any(cluster.leading_to(service.namespace, those) for those in found) else None
+    return nearest if own or not any(cluster.services_selecting(service.namespace, those) for those in found) else None
 
 
 def _role(cluster: Cluster, service: Service) -> dict[str, str]:
@@ -187,7 +187,7 @@ def two_workloads(cluster: Cluster, service: Service, backends: Backends) -> Ite
             ports = declared[kind.name, item.name]
             own = [
                 other.name
-                for other in cluster.leading_to(service.namespace, item.template.metadata.labels)
+                for other in cluster.services_selecting(service.namespace, item.template.metadata.labels)
                 if other.name != service.name and not _selects_all(other, backends)
             ]
             if ports and number not in ports and own:

@@ -76,13 +76,13 @@ def plan(cluster: Cluster) -> Iterator[Request]:
 def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     """Judge kube-proxy on each node, then each Service."""
     if not facts.vantages:
-        raise Skip(facts.why_not)
+        raise Skip(facts.why_unmeasured)
     nodes = [vantage.node for vantage in facts.vantages if vantage.running]
     for vantage in facts.vantages:
         if not vantage.running:
-            yield Unseen(f"Services from node {vantage.node}", f"no debug pod ran there: {vantage.reason}", asked=True)
+            yield Unseen(f"Services from node {vantage.node}", f"no debug pod ran there: {vantage.reason}", expected=True)
     if nodes and (why := policies.walled(facts)):
-        yield Unseen("Services", f"netdoc's own pods can't reach each other: {why}", asked=True)
+        yield Unseen("Services", f"netdoc's own pods can't reach each other: {why}", expected=True)
         return
     yield from own_service.analyse(facts, nodes)
     yield from witnesses.analyse(facts, nodes)
@@ -102,7 +102,7 @@ def _not_measured(facts: Facts, rows: list[MeasuredPort]) -> Iterator[Unseen]:
         yield Unseen(what, f"netdoc sends nothing to such ports: {some(other, SHOWN)}")
     yield from _behind_proxies(facts, rows)
     if lost := sorted({reason for row in rows for reason in row.lost}):
-        yield Unseen("Services", "; ".join(lost), asked=True)
+        yield Unseen("Services", "; ".join(lost), expected=True)
 
 
 def _not_tcp(cluster: Cluster) -> list[str]:

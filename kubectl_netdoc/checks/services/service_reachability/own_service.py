@@ -103,15 +103,15 @@ class _Node:
             existing_pods.reached(self.facts, self.node) or _isolated(self.facts, self.node)
         ):
             why = "netdoc's new pod there reaches nothing on other nodes, neither directly nor through a Service"
-            return Unseen(f"what kube-proxy does on node {self.node}", why, asked=True)
+            return Unseen(f"what kube-proxy does on node {self.node}", why, expected=True)
         if not self.reached and not self.direct and (self.works or self.unknown):
             other = "while another Service works there" if self.works else "and nothing else that was measured needs a Service"
             why = f"its pods can't be reached from there directly either, {other}"
-            return Unseen(f"netdoc's own Service from node {self.node}", why, asked=True)
+            return Unseen(f"netdoc's own Service from node {self.node}", why, expected=True)
         if self.reached and _by_chance(len(self.missed), len(self.samples), self.size):
             few = f"{len(self.samples)} connections in {sync(self.facts.cluster):g} s missed some endpoints, which may be chance"
             cut = len(self.samples) < own(self.facts.cluster, self.node).samples
-            return Unseen(f"netdoc's own Service from node {self.node}", few, asked=cut)
+            return Unseen(f"netdoc's own Service from node {self.node}", few, expected=cut)
         return None
 
 
@@ -122,7 +122,7 @@ def analyse(facts: Facts, nodes: list[str]) -> Iterator[Finding | Unseen]:
     for node in nodes:
         reply = facts.reply(own(facts.cluster, node))
         if isinstance(reply, Lost):
-            yield Unseen(f"what kube-proxy does on node {node}", reply.reason, asked=True)
+            yield Unseen(f"what kube-proxy does on node {node}", reply.reason, expected=True)
         elif isinstance(reply, EchoReply):
             seen = _Node(facts, node, nodes, reply)
             if unjudged := seen.unjudged():

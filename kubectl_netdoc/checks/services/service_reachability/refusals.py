@@ -129,7 +129,7 @@ def analyse(facts: Facts, rows: list[MeasuredPort], answering: set[tuple[str, st
     pointer = f"/spec/ports/{row.target.service.spec.ports.index(port)}/targetPort"
     patch = patches.replace({pointer: (port.target_port or port.port, number)}) if number else ""
     look = ("kubectl -n {namespace} get service {name} -o yaml", "kubectl -n {namespace} exec {first} -- cat /proc/net/tcp")
-    return WRONG_PORT.on(row.subject, names, patch=patch, try_=None if number else look)
+    return WRONG_PORT.on(row.subject, names, patch=patch, commands=None if number else look)
 
 
 def _accepting(facts: Facts, row: MeasuredPort) -> int:
@@ -149,9 +149,9 @@ def _declared(facts: Facts, row: MeasuredPort) -> list[tuple[int, str]]:
 def outside(cluster: Cluster, row: MeasuredPort) -> Iterator[Finding | Unseen]:
     """Report endpoints that refuse and may, as they are no pods' own; which those are, only Pods tell."""
     for endpoint in _may_refuse(row.refusing()):
-        if cluster.unread(POD):
+        if cluster.unreadable(POD):
             why = "it refuses connections; whether it is a host's process, which may refuse, is not known: Pods can't be read"
-            yield Unseen(f"{row.target.name} on {endpoint.address}", why, asked=True)
+            yield Unseen(f"{row.target.name} on {endpoint.address}", why, expected=True)
         else:
             yield LENIENT.on(row.subject, address=endpoint.address)
 

@@ -81,7 +81,7 @@ def endpoint_failures(facts: Facts, endpoint: Endpoint, rows: list[MeasuredPort]
     for reason in sorted({doubt.reason for doubt in doubts.values()}):
         nodes = sorted(node for node, doubt in doubts.items() if doubt.reason == reason)
         what = f"{namespace}/{endpoint.pod} on {address} from {', '.join(nodes)}"
-        yield Unseen(what, reason, asked=not doubts[nodes[0]].certain)
+        yield Unseen(what, reason, expected=not doubts[nodes[0]].certain)
     bad = {node: outcome for node, outcome in bad.items() if node not in doubts}
     if bad:
         yield _failure(facts, endpoint, rows, bad, everywhere=bad.keys() == seen.keys())
@@ -100,7 +100,7 @@ def _failure(facts: Facts, endpoint: Endpoint, rows: list[MeasuredPort], bad: Ma
         return BAD_ENDPOINT.on(Subject("Pod", endpoint.pod, namespace), names)
     lines = (*GONE.commands, *((DELETE_SLICE,) if _made_anew(facts, namespace, endpoint.slice) else ()))
     objects = (ObjectRef("EndpointSlice", endpoint.slice, namespace),)
-    return GONE.on(rows[0].subject, names, try_=lines, pod=endpoint.pod, slice=endpoint.slice, objects=objects)
+    return GONE.on(rows[0].subject, names, commands=lines, pod=endpoint.pod, slice=endpoint.slice, objects=objects)
 
 
 def _made_anew(facts: Facts, namespace: str, name: str) -> bool:

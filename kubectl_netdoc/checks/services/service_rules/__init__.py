@@ -61,16 +61,16 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     """Compare each node's rules with the EndpointSlices, and the nodes with each other."""
     cluster = facts.cluster
     if network := kube_proxy.replaced_by(cluster):
-        raise Skip(f"{network} replaces kube-proxy", moot=True)
-    if why := facts.beyond(Tier.PRIVILEGED):
-        raise Skip(f"{why}; it would compare each node's rules for Services with EndpointSlices", moot=True)
+        raise Skip(f"{network} replaces kube-proxy", not_applicable=True)
+    if why := facts.why_tier_unmeasured(Tier.PRIVILEGED):
+        raise Skip(f"{why}; it would compare each node's rules for Services with EndpointSlices", not_applicable=True)
     proxies, expected = kube_proxy.pods(cluster), ExpectedRules(cluster)
     embedded = {node.name for node in cluster.all(NODE) if kube_proxy.embedded(node)}
     held: list[NodeRules] = []
     for node in cluster.hosts:
         reply = facts.reply(ServiceRules(node))
         if not isinstance(reply, ServiceRulesReply) or reply.outcome is not Outcome.OK or reply.cut:
-            yield Unseen(f"rules of node {node}", _unread(reply), asked=True)
+            yield Unseen(f"rules of node {node}", _unread(reply), expected=True)
         elif (rules := NodeRules(facts, expected, node, reply)).mode == "ipvs":
             yield Unseen(f"rules of node {node}", "in ipvs mode they are in a table that netdoc does not read")
         elif any(map(kube_proxy.is_running, proxies.get(node, ()))) or node in embedded or any(rules.sets.values()):

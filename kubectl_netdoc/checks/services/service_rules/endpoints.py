@@ -144,7 +144,7 @@ def _missing_rules(
         return code.on(subject, names, again=HOURLY, objects=services)
     tables = sorted({DELETE_TABLE["ip6" if "[" in text else "ip"] for text in missing})
     lines = (kube_proxy.POD_LOG, *tables, kube_proxy.DELETE_POD)
-    return replace(code.on(subject, names, try_=lines, again=NEVER, objects=services), risk=Risk.NODE)
+    return replace(code.on(subject, names, commands=lines, again=NEVER, objects=services), risk=Risk.NODE)
 
 
 CODES = (NO_RULES, MISSING, SOME_MISSING, STALE)

@@ -58,7 +58,7 @@ def _two_sets(twice: list[NodeRules]) -> Finding:
     tools = ("iptables-legacy", "iptables-nft") if first.tied else ("iptables-legacy" if old else "iptables-nft",)
     lines = tuple(on_node(first.node, f"{tool} -t nat -S KUBE-SERVICES") for tool in tools)
     counts = {"legacy": len(first.sets["legacy"]), "nft": len(first.sets["iptables"])}
-    return TWO_SETS.on(_subject(twice), counts, try_=lines, nodes=_nodes(twice), stale=stale)
+    return TWO_SETS.on(_subject(twice), counts, commands=lines, nodes=_nodes(twice), stale=stale)
 
 
 def _nodes(held: list[NodeRules]) -> list[str]:

@@ -44,14 +44,14 @@ PROBE = 3.0
 """Seconds after the measurement in which a readiness probe (every second) may still succeed."""
 
 AGAIN = 10.0
-"""Seconds for a second try to delete what an API server that is overloaded did not take in 5."""
+"""Seconds for a second try to delete objects, if an overloaded API server did not accept it within 5."""
 
 
 class NoPods(Exception):
     """No debug pod can be run at all; the text says why, ``grant`` the rule that would allow it."""
 
     def __init__(self, reason: str, grant: Grant | None = None) -> None:
-        super().__init__(f"{reason}; least rule: {grant}" if grant else reason)
+        super().__init__(f"{reason}; missing right: {grant}" if grant else reason)
 
 
 class CanaryPolicy(Struct, frozen=True):
@@ -131,7 +131,7 @@ class _Run:
         self.services: dict[OwnService, ServiceAddresses] = {place: ServiceAddresses() for place in _own_services(requests)}
         self.why_no_service = ""
         self.any_user = False
-        """Whether it is left to the cluster which user the pods run as."""
+        """Tell whether the cluster chooses which user the pods run as."""
         self._made: list[str] = []
 
     def _pods(self, cluster: Cluster, requests: Iterable[Request]) -> Iterator[DebugPod]:
@@ -170,11 +170,11 @@ class _Run:
             self.client.request("POST", "/api/v1/namespaces", body=self.manifests.namespace(self.namespace, level))
         except ApiError as error:
             if admission.refusal(error) is Trouble.ADMISSION:
-                raise NoPods(f"the namespace for debug pods is refused: {admission.explained(error)}") from error
+                raise NoPods(f"the cluster refused the namespace for debug pods: {admission.explained(error)}") from error
             if error.status == 403:
                 raise NoPods(
-                    "you may not create a namespace for debug pods: name one of yours with --pod-namespace, "
-                    "or leave them out with --no-pods",
+                    "you have no right to create a namespace for the debug pods; name an existing one with "
+                    "--pod-namespace, or run without debug pods (--no-pods)",
                     Grant("create", "namespaces"),
                 ) from error
             raise NoPods(f"the namespace for debug pods can't be created: {error.message}") from error
@@ -186,7 +186,7 @@ class _Run:
             name = f"{self.manifests.service_name(place)}.{self.namespace}.svc"
             self.services[place] = ServiceAddresses(made.cluster_ips or (made.cluster_ip,), name)
         except (ApiError, msgspec.MsgspecError) as error:
-            self.why_no_service = f"netdoc's own Service can't be made: {error}"
+            self.why_no_service = f"netdoc's Service can't be created: {error}"
 
     def _not_ready(self, name: str) -> str:
         """Return why the node is not ready, "" where it is or where it is not known."""

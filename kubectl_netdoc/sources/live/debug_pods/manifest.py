@@ -21,7 +21,7 @@ CANARY = "netdoc/canary"
 EXPIRES = "netdoc/expires"
 
 CNI = "/etc/cni/net.d"
-"""Where runtimes look for CNI configuration, unless they are told otherwise (as k3s does)."""
+"""Where container runtimes look for CNI configuration by default (k3s configures another directory)."""
 
 NOBODY = 65534
 """The user that debug pods run as, unless the cluster assigns user ids itself: an image's own user may be root."""
@@ -33,7 +33,7 @@ EXTRA_PORTS = 6
 """Ports of the control Service besides the two of the echo: its SRV answer takes some 900 bytes."""
 
 MARGIN = 30
-"""Seconds beyond the run's limit after which a pod ends by itself, and what is left may be swept."""
+"""Seconds after the run's time limit at which a pod ends by itself and leftovers may be cleaned up."""
 
 NO_MESH = {"istio.io/dataplane-mode": "none", "sidecar.istio.io/inject": "false"}
 """Labels that keep Istio away."""

@@ -15,7 +15,7 @@ from kubectl_netdoc.records.kinds import NODE
 from kubectl_netdoc.sources.live import images
 
 MOST_NODES = 30
-"""Nodes that carry a debug pod at most; more are sampled evenly over the names, and the report says so."""
+"""Most nodes that run a debug pod. Of more nodes an even sample by name is used, and the report says so."""
 
 
 class Settings(Struct, frozen=True, kw_only=True):
@@ -44,7 +44,7 @@ def choose_nodes(cluster: Cluster, wanted: str = "") -> tuple[str, ...]:
     """
     if not cluster.readable(NODE):
         return ("",)
-    fit = [node for node in cluster.index.items(NODE) if not node.unfit]
+    fit = [node for node in cluster.index.items(NODE) if not node.unsupported]
     most = len(fit) if wanted == "all" else int(wanted) if wanted.isdigit() else MOST_NODES
     if wanted and wanted != "all" and not wanted.isdigit():
         requirements = label_selector.parse(wanted)

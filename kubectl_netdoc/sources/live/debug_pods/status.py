@@ -18,7 +18,7 @@ the lab they are a second apart. A hanging agent shows so long before the kubele
 
 IMAGE_REASONS = frozenset({"ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName", "ImageInspectError"})
 CONTAINER_REASONS = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError", "CrashLoopBackOff"})
-"""Reasons of a waiting container that do not go away within a run (kubelet, pkg/kubelet/images and container)."""
+"""Reasons of a waiting container that do not resolve within a run (kubelet, pkg/kubelet/images and container)."""
 
 
 class _Camel(Struct, rename="camel"):
@@ -150,7 +150,7 @@ def note(pod: DebugPod, change: Change) -> None:
     pod.ready = any(c.type == "Ready" and c.status == "True" for c in status.conditions)
     pod.bare = any(c.type == "PodReadyToStartContainers" and c.status == "False" for c in status.conditions)
     if change.type == "DELETED":
-        pod.fail(Trouble.ENDED, "somebody deleted it")
+        pod.fail(Trouble.ENDED, "the pod was deleted by somebody else")
     elif status.phase in ("Failed", "Succeeded"):
         pod.fail(Trouble.ENDED, f"{status.reason or status.phase}: {status.message}")
     for container in status.container_statuses:
@@ -201,7 +201,8 @@ def judge_sandboxes(pods: Iterable[DebugPod], seconds: float) -> None:
         if pod.settled or pod.host or pod.pulling or not pod.bare:
             continue
         if pod.node in hosts and hosts[pod.node] + ALIKE < time.monotonic():
-            why = "a pod on the node's own network soon had one: the CNI plugin gets no answer from its agent, or hangs itself"
+            why = "a pod on the host network got one soon: the CNI plugin hangs, or its agent does not answer it"
             pod.fail(
-                Trouble.SANDBOX, f"it has no sandbox {seconds:.0f} s after it was created, and {why}; {pod.message}".rstrip("; ")
+                Trouble.SANDBOX,
+                f"the pod has no sandbox {seconds:.0f} s after it was created, and {why}; {pod.message}".rstrip("; "),
             )

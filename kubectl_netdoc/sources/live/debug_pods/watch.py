@@ -18,14 +18,14 @@ from kubectl_netdoc.sources.live.debug_pods.manifest import RUN
 from kubectl_netdoc.sources.live.debug_pods.status import Change, DebugPod, judge_sandboxes, note, note_event
 
 START = 20.0
-"""Seconds that debug pods get to start, not counting the pull of an image. Three started 1.6 s after the create call on the idle
+"""Seconds that debug pods get to start, without the pull of the image. Three started 1.6 s after the create call on the idle
 lab (design.md §8)."""
 
 SECOND_THOUGHTS = 2.0
 """Seconds after a Warning Event in which a pod may still come up: the kubelet tries a failed sandbox again at once."""
 
 STEP = 1.0
-"""Seconds after which the wait for pods looks again at what it waits for, and says so."""
+"""Seconds between two looks at the pods while waiting; the progress line is updated then too."""
 
 SILENT = Progress()
 
@@ -94,9 +94,9 @@ class PodWatch:
                     pod.fail(pod.suspicion, pod.message)
         for pod in self.pods:
             if pod.pulling and not pod.settled:
-                pod.fail(Trouble.IMAGE, f"its pull goes on since {time.monotonic() - pod.pulling:.0f} s and has not ended")
+                pod.fail(Trouble.IMAGE, f"the image is still being pulled after {time.monotonic() - pod.pulling:.0f} s")
         judge_sandboxes(self.pods, seconds)
-        self._give_up(Trouble.LATE, f"not running {seconds:.0f} s after it was created, and no Event says why")
+        self._give_up(Trouble.LATE, f"the pod is not running {seconds:.0f} s after it was created, and no Event says why")
 
     def _all_settled(self) -> bool:
         return all(pod.settled or pod.suspect for pod in self.pods)
