@@ -189,7 +189,7 @@ def test_the_answer_is_the_one_that_is_wanted(netdoc: Netdoc, wanted: Wanted, tm
         f"{f['message']} {f['fix']} {' '.join(f['commands'])}"
         for f in (told if wanted.causes or wanted.advice else found["findings"])
     )
-    assert [word for word in wanted.told if word not in text] == []
+    assert [word for word in wanted.told if word.casefold() not in text.casefold()] == []
     commands = [command for finding in told for command in finding["commands"]]
     assert [command for command in commands for word in wanted.never if word in command] == []
 
