@@ -40,7 +40,7 @@ OBSERVERS = 3
 """Nodes that observe each server for a while: its own if it has a debug pod, and two more to tell the path from the server."""
 
 TRICKLE, TRICKLE_EVERY = 15, 0.1
-"""Lookups in a trickle and seconds between two: a server that stands still for half a second is met, with 10 queries a second."""
+"""Lookups in a trickle and seconds between two: a stall of half a second is caught with 10 queries a second."""
 
 
 class DnsServer(Struct, frozen=True):

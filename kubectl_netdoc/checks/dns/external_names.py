@@ -133,7 +133,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
 
 
 def _judge(facts: Facts, service: Service) -> Iterator[Finding | Unseen]:
-    """Report a target that does not exist, if every node that got an answer was told so.
+    """Report a target that does not exist, if every node that got an answer got that one.
 
     The alias is looked up in the cluster domain, which only the Corefile names: if that can't be read, its answer says nothing.
     """

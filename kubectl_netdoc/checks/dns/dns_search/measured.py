@@ -15,7 +15,7 @@ SAMPLES = 3
 
 
 def search_domains(cluster: Cluster) -> tuple[str, ...]:
-    """Return the search domains of the cluster that each pod has; ``default`` stands for the pod's own namespace."""
+    """Return the search domains of the cluster that each pod has; ``default`` is used in place of the pod's own namespace."""
     domain = cluster_dns.domain(cluster)
     return f"default.svc.{domain}", f"svc.{domain}", domain
 

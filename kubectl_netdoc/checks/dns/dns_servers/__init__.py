@@ -3,16 +3,16 @@
 
 ## What it looks at
 Each DNS pod directly (8 at most), from its own node and from two others, if those have a debug pod. First a trickle of 15
-lookups, one every 0.1 s, none of which waits for another's answer: it meets a server that stands still now and then, or loses
-some lookups, whenever that happens. Then lookups over TCP, to each pod and through the nameserver of resolv.conf.
+lookups, one every 0.1 s, none of which waits for another's answer. It catches a server that stalls now and then or loses some
+lookups, whenever that happens. Then lookups over TCP, to each pod and through the nameserver of resolv.conf.
 
 ## Why it matters
 One bad server among good ones delays its share of all lookups by 2.5 to 5 s, and its pod stays Ready. A resolver asks again over
 TCP if an answer does not fit into a datagram (RFC 7766): if TCP fails, only long answers fail.
 
 ## What it can't see
-Servers behind a Service that is not in the cluster (GKE Cloud DNS, EKS Auto Mode). A server that stands still for less than a
-quarter of a second, or less often than once in 2 s. For what the servers count themselves see `dns_metrics`.
+Servers behind a Service that is not in the cluster (GKE Cloud DNS, EKS Auto Mode). A server that stalls for less than a quarter
+of a second, or less often than once in 2 s. For what the servers count themselves see `dns_metrics`.
 
 ## Sources
 RFC 7766; resolv.conf(5) for the retry times; failure catalogue D8 and D9. The thresholds stand beside the code.
