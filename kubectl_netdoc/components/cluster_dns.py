@@ -15,7 +15,7 @@ from kubectl_netdoc.measurements.base import Address
 from kubectl_netdoc.records.base import Kind
 from kubectl_netdoc.records.cni import NETWORK_AGENT
 from kubectl_netdoc.records.config_maps import CorefileMap
-from kubectl_netdoc.records.kinds import COREFILE, DAEMON_SET, DEPLOYMENT, DNS_LOG, SERVICE
+from kubectl_netdoc.records.kinds import COREFILE, DAEMON_SET, DEPLOYMENT, DNS_LOG, DNS_SELECTOR, SERVICE
 from kubectl_netdoc.records.logs import DnsLog
 from kubectl_netdoc.records.pods import Pod
 from kubectl_netdoc.records.services import Service
@@ -30,7 +30,7 @@ SERVICES = frozenset({("kube-system", "kube-dns"), ("kube-system", "coredns"), (
 APP_LABELS = frozenset({"kube-dns", "coredns"})
 """Values of the label ``k8s-app`` on DNS Services and DNS pods."""
 
-SELECTOR = "k8s-app=kube-dns"
+SELECTOR = DNS_SELECTOR
 NODE_CACHE_SELECTOR = "k8s-app=node-local-dns"
 """Selectors of the DNS pods and of NodeLocal DNSCache on a cluster of kubeadm; ``command_selectors`` replaces them by what the
 pods have on this cluster."""

@@ -60,6 +60,9 @@ from kubectl_netdoc.records.workloads import (
     Workload,
 )
 
+DNS_SELECTOR = "k8s-app=kube-dns"
+"""The label of cluster DNS's pods. CoreDNS carries it wherever kubeadm's or a distribution's manifest made it."""
+
 NAMESPACE = Kind("Namespace", "", "v1", "namespaces", Namespace, namespaced=False)
 NODE = Kind("Node", "", "v1", "nodes", Node, namespaced=False, authored=False)
 POD = Kind("Pod", "", "v1", "pods", Pod)
@@ -111,11 +114,11 @@ DNS_LOG = Kind(
     "pods/log",
     DnsLog,
     authored=False,
-    logs=(("kube-system", "k8s-app=kube-dns"), ("openshift-dns", "dns.operator.openshift.io/daemonset-dns=default")),
+    logs=(("kube-system", DNS_SELECTOR), ("openshift-dns", "dns.operator.openshift.io/daemonset-dns=default")),
     wire=LogText,
     reduce=dns_log,
 )
-"""The logs of cluster DNS. CoreDNS carries the label k8s-app=kube-dns wherever kubeadm's or a distribution's manifest made it."""
+"""The logs of cluster DNS."""
 
 ROOT_CERTIFICATE = Kind(
     "RootCertificate",
