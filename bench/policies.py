@@ -22,8 +22,8 @@ from tabulate import tabulate
 from kubectl_netdoc.core.cluster import Cluster, Listing
 from kubectl_netdoc.core.facts import Facts, Measured
 from kubectl_netdoc.policy import dns_access
-from kubectl_netdoc.policy.coverage import Coverage
-from kubectl_netdoc.policy.dns_access import STRANGERS
+from kubectl_netdoc.policy.coverage import PolicyCoverage
+from kubectl_netdoc.policy.dns_access import UNKNOWN_NAMESPACE
 from kubectl_netdoc.policy.engine import Engine
 from kubectl_netdoc.policy.flaws import flaws
 from kubectl_netdoc.reachability.explain import why
@@ -118,11 +118,11 @@ def _spec(random: Random, number: int, workloads: int) -> dict[str, Any]:
 def measure(share: float) -> dict[str, float]:
     """Return the figures of one size."""
     world = cluster(share)
-    strangers: tuple[tuple[str, dict[str, str]], ...] = ((STRANGERS, {}),)
+    strangers: tuple[tuple[str, dict[str, str]], ...] = ((UNKNOWN_NAMESPACE, {}),)
     start = perf_counter()
     engine = Engine(world, strangers)
     compiled = perf_counter() - start
-    coverage = Coverage(engine)
+    coverage = PolicyCoverage(engine)
     spaces = len(coverage.namespaces)
     found = sum(1 for _ in flaws(engine))
     dns = dns_access.servers(engine)

@@ -11,7 +11,7 @@ from kubectl_netdoc.core.check import Check, Needs, Skip
 from kubectl_netdoc.core.closest_match import nearest_labels, nearest_name, selector_text, set_by_controller, typo
 from kubectl_netdoc.core.cluster import Cluster, Unavailable, matches
 from kubectl_netdoc.core.evidence import NodePath, ObjectRef
-from kubectl_netdoc.core.facts import Facts, Trouble, Vantage
+from kubectl_netdoc.core.facts import Facts, PodProblem, Vantage
 from kubectl_netdoc.core.finding import CAME_THROUGH, Code, Explains, Finding, Grant, Severity, Subject, Unseen
 from kubectl_netdoc.core.new_nodes import JOINING, is_joining, joining
 from kubectl_netdoc.core.settling import SETTLING
@@ -231,6 +231,7 @@ __all__ = [
     "PathMtuReply",
     "Peer",
     "Pod",
+    "PodProblem",
     "Reference",
     "Reply",
     "Request",
@@ -252,7 +253,6 @@ __all__ = [
     "Threshold",
     "Tier",
     "TlsCertificate",
-    "Trouble",
     "Unavailable",
     "Unseen",
     "Vantage",

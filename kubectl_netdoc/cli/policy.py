@@ -52,10 +52,10 @@ def _known(engine: Engine, wanted: Collection[str], also: Collection[str] = ()) 
     from difflib import get_close_matches
 
     from kubectl_netdoc.engine.registry import UnknownName
-    from kubectl_netdoc.policy.dns_access import STRANGERS
+    from kubectl_netdoc.policy.dns_access import UNKNOWN_NAMESPACE
     from kubectl_netdoc.records.kinds import NAMESPACE
 
-    there = (*(name for name in engine.selection.namespace_names if name != STRANGERS), *also)
+    there = (*(name for name in engine.selection.namespace_names if name != UNKNOWN_NAMESPACE), *also)
     for name in wanted:
         if name not in there and engine.cluster.readable(NAMESPACE):
             near = get_close_matches(name, there, n=1, cutoff=0.5) or sorted(there)[:SHOWN]
@@ -88,14 +88,14 @@ def connections(source: str, output: str, **flags: Any) -> int:
 def coverage(source: str, output: str, **flags: Any) -> int:
     """Show which workloads are isolated, from where each one can be reached, and policies that don't do what they seem to."""
     from kubectl_netdoc.policy.advice import advice
-    from kubectl_netdoc.policy.coverage import Coverage
+    from kubectl_netdoc.policy.coverage import PolicyCoverage
     from kubectl_netdoc.records.cni import NETWORK_AGENT
     from kubectl_netdoc.records.kinds import COREFILE, SERVICE
     from kubectl_netdoc.report import policies
 
     engine = _engine(source, flags, SERVICE, COREFILE, NETWORK_AGENT)
     _known(engine, flags["namespaces"])
-    found = Coverage(engine)
+    found = PolicyCoverage(engine)
     wanted = flags["namespaces"]
     spaces = [space for space in found.namespaces if not wanted or space.name in wanted]
     advised = [policies.Advice(*item.parts) for item in advice(engine, found) if not wanted or item.namespace in wanted]

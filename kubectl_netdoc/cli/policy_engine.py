@@ -26,10 +26,10 @@ def read_engine(source: str, flags: dict[str, Any], *kinds: Kind[Any]) -> Engine
 
     Raises ``SourceError`` where pods or NetworkPolicies can't be read.
     """
-    from kubectl_netdoc.policy.dns_access import STRANGERS
+    from kubectl_netdoc.policy.dns_access import UNKNOWN_NAMESPACE
 
     place = recorded_source(source) if source else live_source({**flags, "no_pods": True, "namespaces": ()})
-    return compile_policies(read_cluster(place, policy_kinds(*kinds)), ((STRANGERS, {}),))
+    return compile_policies(read_cluster(place, policy_kinds(*kinds)), ((UNKNOWN_NAMESPACE, {}),))
 
 
 def compile_policies(cluster: Cluster, strangers: Iterable[tuple[str, Mapping[str, str]]] = ()) -> Engine:

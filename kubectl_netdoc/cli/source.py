@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from kubectl_netdoc.core.progress import Progress
     from kubectl_netdoc.records.base import Kind
     from kubectl_netdoc.sources import Source
-    from kubectl_netdoc.sources.live.debug_pods import Settings
+    from kubectl_netdoc.sources.live.debug_pods import PodSettings
 
 
 def live_source(flags: Mapping[str, Any], progress: Progress | None = None) -> Source:
@@ -35,9 +35,9 @@ def live_source(flags: Mapping[str, Any], progress: Progress | None = None) -> S
     return LiveSource(reader, flags["namespaces"], None if flags["no_pods"] else settings, progress)
 
 
-def _debug_pod_settings(flags: Mapping[str, Any]) -> Settings:
+def _debug_pod_settings(flags: Mapping[str, Any]) -> PodSettings:
     from kubectl_netdoc.core.tier import Tier
-    from kubectl_netdoc.sources.live.debug_pods import Settings
+    from kubectl_netdoc.sources.live.debug_pods import PodSettings
 
     if flags["no_pods"] and (flags["node_checks"] or flags["privileged"]):
         raise click.UsageError("--no-pods can't be used with --node-checks or --privileged, which run pods")
@@ -48,7 +48,7 @@ def _debug_pod_settings(flags: Mapping[str, Any]) -> Settings:
         )
     if nodes != "all" and not nodes.isdecimal():
         requirements("--nodes", nodes)
-    return Settings(
+    return PodSettings(
         nodes=nodes,
         image=flags["image"],
         namespace=flags["pod_namespace"],

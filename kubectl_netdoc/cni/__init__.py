@@ -39,11 +39,11 @@ ALL: tuple[Network, ...] = (
     AZURE_CNI,
     MULTUS,
 )
-"""Every network, the one that is told by more first: a DaemonSet is of the first that it fits."""
+"""Every network. A DaemonSet belongs to the first that matches it, so the more specific ones come first."""
 
 
 def recognise(cluster: Cluster) -> tuple[Found, ...]:
-    """Return the networks whose agents are there, in the order of ``ALL``."""
+    """Return the networks whose agents exist, in the order of ``ALL``."""
     agents: dict[str, list[Workload]] = {}
     for workload in daemon_sets(cluster):
         network = next((each for each in ALL if each.is_agent(workload)), None)
@@ -59,7 +59,7 @@ def recognise(cluster: Cluster) -> tuple[Found, ...]:
 
 
 def _in_use(cluster: Cluster, workload: Workload) -> bool:
-    """A DaemonSet that wants a pod on no node, and has none, is switched off; of manifests nothing is known of that."""
+    """Tell whether a DaemonSet is in use: it wants or has pods on nodes. In manifests every DaemonSet counts."""
     if cluster.origin == "manifests" or workload.status.desired_number_scheduled > 0:
         return True
     return cluster.readable(POD) and bool(pods_of(cluster, workload))

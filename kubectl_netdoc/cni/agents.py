@@ -20,13 +20,13 @@ from kubectl_netdoc.records.pods import ContainerStatus, Pod
 from kubectl_netdoc.records.workloads import Workload
 
 SETTLED = timedelta(minutes=2)
-"""An agent that was just started, or whose pods come and go, is given that time before it counts."""
+"""An agent that was just started, or whose pods come and go, is not judged for this time."""
 
 RECENT = timedelta(minutes=10)
-"""Events of what still fails come again within that: the kubelet's back-off is five minutes at most."""
+"""A condition that still holds has an Event within this time: the kubelet's back-off is at most five minutes."""
 
 OTHERWISE = {"eks.amazonaws.com/compute-type": ("fargate", "auto", "hybrid")}
-"""Labels of nodes whose network is none of the cluster's DaemonSets (EKS: Fargate, Auto Mode, hybrid nodes)."""
+"""Labels of nodes whose network does not run as a DaemonSet of the cluster (EKS: Fargate, Auto Mode, hybrid nodes)."""
 
 CANT_START = frozenset(
     {
@@ -41,20 +41,20 @@ CANT_START = frozenset(
         "RunContainerError",
     }
 )
-"""Reasons of the kubelet's for a container that waits and will wait on."""
+"""The kubelet's reasons of containers that wait and won't start by themselves."""
 
 LOST = frozenset({"Unknown", "ContainerStatusUnknown"})
-"""Why a container ended that went down with its node: the runtime (containerd) or the kubelet found it gone, and no crash."""
+"""Reasons of containers that ended with their node: the runtime (containerd) or the kubelet found them gone, without a crash."""
 
 LONGEST = 300
-"""Characters of an Event's message that are shown."""
+"""Most characters of an Event's message that are shown."""
 
 NO_PLUGIN = ("networkpluginnotready", "cni plugin not initialized", "cni config uninitialized")
-"""What a kubelet says of itself that finds no CNI configuration."""
+"""What the kubelet reports if it finds no CNI configuration."""
 
 
-class Trouble(Struct, frozen=True):
-    """What is wrong with an agent's pod: ``crashes``, ``start`` (can't be) or ``ready`` (not), and in whose words why."""
+class AgentProblem(Struct, frozen=True):
+    """What is wrong with an agent's pod: ``crashes``, ``start`` (it can't start) or ``ready`` (it is not ready), and why."""
 
     what: str
     pod: Pod
@@ -88,19 +88,25 @@ class Agents:
     def missing(self, elsewhere: frozenset[str]) -> tuple[list[Node], list[Node]]:
         """Return the nodes without an agent: those that show they had one or need one, and the others.
 
-        ``elsewhere``: nodes that the agents of a network are on that gives addresses in its place; not of one beside it.
+        ``elsewhere``: nodes with agents of another network that gives addresses instead of this one.
         """
         needed: list[Node] = []
         perhaps: list[Node] = []
         covered = self.by_node.keys() | self.leaving | elsewhere
         for node in self.cluster.all(NODE) if self.cluster.readable(NODE) else ():
-            if is_joining(self.cluster, node) or node.unsupported or otherwise(node) or silent(node) or node.name in covered:
+            if (
+                is_joining(self.cluster, node)
+                or node.unsupported
+                or has_other_network(node)
+                or is_down(node)
+                or node.name in covered
+            ):
                 continue
             (needed if self._needed(node) else perhaps).append(node)
         return needed, perhaps
 
     def _needed(self, node: Node) -> bool:
-        """Whether a node shows that this network's agent was there, or that its pods wait for one."""
+        """Tell whether a node shows that this network's agent was there, or has pods that wait for it."""
         was_there = self.found.network.trace(node) or node.name in self._cilium_nodes
         return was_there or without_plugin(node) or self._served(node) or self._waits(node)
 
@@ -129,14 +135,14 @@ class Agents:
         waiting = [pod for pod in self._pods_on.get(node.name, []) if not pod.ips]
         return any(self._events(pod, "FailedCreatePodSandBox") for pod in waiting)
 
-    def troubles(self) -> Iterator[Trouble]:
-        """Yield what is wrong with each agent's pod; a node that is not ready for other reasons says nothing of its pods."""
-        gone = {node.name for node in self.cluster.all(NODE) if silent(node)} if self.cluster.readable(NODE) else set()
+    def problems(self) -> Iterator[AgentProblem]:
+        """Yield what is wrong with each agent's pod. Pods on nodes that are down are left out."""
+        down = {node.name for node in self.cluster.all(NODE) if is_down(node)} if self.cluster.readable(NODE) else set()
         for _, pod in self.pods:
-            if pod.spec.node_name and pod.spec.node_name not in gone and (found := self._trouble(pod)):
+            if pod.spec.node_name and pod.spec.node_name not in down and (found := self._problem(pod)):
                 yield found
 
-    def _trouble(self, pod: Pod) -> Trouble | None:
+    def _problem(self, pod: Pod) -> AgentProblem | None:
         statuses = (*pod.status.init_container_statuses, *pod.status.container_statuses)
         for status in statuses:
             if status.ready:
@@ -144,15 +150,15 @@ class Agents:
             waits = status.state.waiting.reason if status.state.waiting else ""
             if waits in CANT_START:
                 said = max(self._events(pod, waits, "Failed"), key=len, default="")
-                return Trouble("start", pod, status.name, f"{waits}: {said}" if said else waits)
+                return AgentProblem("start", pod, status.name, f"{waits}: {said}" if said else waits)
             if self._crashes(status, waits):
-                return Trouble("crashes", pod, status.name, how_it_ended(self.cluster, pod, status))
+                return AgentProblem("crashes", pod, status.name, how_it_ended(self.cluster, pod, status))
         ready = pod.condition("Ready")
         if pod.ready or ready is None or self.cluster.age(ready.last_transition_time) <= SETTLED:
             return None
         last = next((status.name for status in statuses if not status.ready), "")
         said = next(iter(self._events(pod, "Unhealthy")), "")
-        return Trouble("ready", pod, last, said or ready.message or ready.reason)
+        return AgentProblem("ready", pod, last, said or ready.message or ready.reason)
 
     def _crashes(self, status: ContainerStatus, waits: str) -> bool:
         ended = status.state.terminated or status.last_state.terminated
@@ -168,7 +174,7 @@ class Agents:
 
     @cached_property
     def _all_ended(self) -> bool:
-        """Whether no agent is well and each has ended badly of late: one may at its start, all of them have what they share."""
+        """Tell whether no agent is ready and each has failed lately: one may fail as it starts, but all of them share a cause."""
         pods = [pod for _, pod in self.pods]
         return len(pods) > 1 and not any(pod.ready for pod in pods) and all(map(self._ended_badly, pods))
 
@@ -189,7 +195,7 @@ class Agents:
 
 
 def how_it_ended(cluster: Cluster, pod: Pod, status: ContainerStatus) -> str:
-    """Say how a container ended, and the line of its log with which it gave up, where that can be read."""
+    """Return how a container ended, and the last error line of its log if the log can be read."""
     ended = status.last_state.terminated or status.state.terminated
     how = f"{ended.reason or 'ended'} with exit code {ended.exit_code}" if ended else "it ends again and again"
     logs = cluster.all(NETWORK_LOG) if cluster.readable(NETWORK_LOG) else ()
@@ -198,31 +204,31 @@ def how_it_ended(cluster: Cluster, pod: Pod, status: ContainerStatus) -> str:
     return f"{how}; its log: {line}" if line else how
 
 
-def otherwise(node: Node) -> bool:
-    """Whether a node's label says that its network is another's affair."""
+def has_other_network(node: Node) -> bool:
+    """Tell whether a node's label says that another network is responsible for it."""
     return any(node.metadata.labels.get(label) in values for label, values in OTHERWISE.items())
 
 
 def without_plugin(node: Node) -> bool:
-    """Whether the kubelet says that it has no CNI configuration."""
+    """Tell whether the kubelet says that it has no CNI configuration."""
     ready = node.condition("Ready")
     return ready is not None and ready.status != "True" and any(words in ready.message.lower() for words in NO_PLUGIN)
 
 
-def silent(node: Node) -> bool:
-    """Whether a node is not ready for other reasons than its network: what is known of its pods is old."""
+def is_down(node: Node) -> bool:
+    """Tell whether a node is not ready for other reasons than its network; what is known about its pods is old."""
     ready = node.condition("Ready")
     return ready is not None and ready.status != "True" and not without_plugin(node)
 
 
-def gone(cluster: Cluster) -> frozenset[str]:
-    """Return the addresses of nodes that are not ready for other reasons than their network: nobody has a session to them."""
+def down_addresses(cluster: Cluster) -> frozenset[str]:
+    """Return the addresses of nodes that are not ready for other reasons than their network."""
     nodes = cluster.all(NODE) if cluster.readable(NODE) else ()
-    return frozenset(each.address for node in nodes if silent(node) for each in node.status.addresses)
+    return frozenset(each.address for node in nodes if is_down(node) for each in node.status.addresses)
 
 
-def outsiders(cluster: Cluster) -> bool:
-    """Whether a pod has an address outside its node's range: then something else than the node's range gives addresses."""
+def pods_outside_ranges(cluster: Cluster) -> bool:
+    """Tell whether a pod has an address outside its node's range, so that addresses don't come from the node's range."""
     if not (cluster.readable(POD) and cluster.readable(NODE)):
         return False
     ranges = {node.name: node.spec.pod_cidrs for node in cluster.all(NODE)}
@@ -231,7 +237,7 @@ def outsiders(cluster: Cluster) -> bool:
 
 
 def inside(ip: str, ranges: Iterable[str]) -> bool:
-    """Whether an address lies in one of these ranges; what is none of either does not."""
+    """Tell whether an address lies in one of these ranges; invalid texts don't."""
     try:
         return any(ip_address(ip) in ip_network(text, strict=False) for text in ranges)
     except ValueError:

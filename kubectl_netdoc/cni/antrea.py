@@ -45,7 +45,7 @@ def traits(seen: Seen) -> Traits:
         kube_proxy=ServiceProxy.NETWORK if yes(config.get("proxyAll", "")) else ServiceProxy.KUBE_PROXY,
         policy="Antrea",
         node_ranges=own and not yes(config.get("enableBridgingMode", "")),
-        beside=not own,
+        secondary=not own,
     )
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a pod network is to netdoc: how its agent is recognised, and how what it is set to is read."""
+"""A pod network: how its agent is recognised, and how its settings are read."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from kubectl_netdoc.records.kinds import DAEMON_SET, DEPLOYMENT, NODE
 from kubectl_netdoc.records.nodes import Node
 from kubectl_netdoc.records.workloads import Workload
 
-NOT_TOLD = ""
+UNKNOWN = ""
 
 
 class ServiceProxy(StrEnum):
-    """Who carries Services' addresses to pods, as far as the network's own settings tell."""
+    """What implements Services, as far as the network's own settings show."""
 
-    UNKNOWN = NOT_TOLD
+    UNKNOWN = UNKNOWN
     KUBE_PROXY = "left to kube-proxy"
     EMBEDDED = "kube-proxy, part of k3s"
     PROBE = "beside kube-proxy (probe)"
@@ -33,17 +33,17 @@ class ServiceProxy(StrEnum):
 
     @property
     def replaces_kube_proxy(self) -> bool:
-        """Whether the network does all of kube-proxy's work."""
+        """Tell whether the network does all of kube-proxy's work."""
         return self in (ServiceProxy.NETWORK, ServiceProxy.NETWORK_EBPF)
 
     @property
     def leaves_work(self) -> bool:
-        """Whether a kube-proxy beside the network has work to do."""
+        """Tell whether a kube-proxy has work to do in addition to the network."""
         return self in (ServiceProxy.KUBE_PROXY, ServiceProxy.PROBE, ServiceProxy.PARTIAL)
 
 
 class Tunnel(StrEnum):
-    """What pods' packets are wrapped in between nodes."""
+    """The encapsulation of pods' packets between nodes."""
 
     NONE = "none"
     VXLAN = "VXLAN"
@@ -60,7 +60,7 @@ class Tunnel(StrEnum):
 class Encryption(StrEnum):
     """What encrypts pods' packets between nodes."""
 
-    UNKNOWN = NOT_TOLD
+    UNKNOWN = UNKNOWN
     NONE = "none"
     WIREGUARD = "WireGuard"
     IPSEC = "IPsec"
@@ -68,7 +68,7 @@ class Encryption(StrEnum):
 
 
 class Encapsulation(Struct, frozen=True, order=True):
-    """One way in which a network wraps packets, and where that does not hold everywhere (``" between subnets"``)."""
+    """One encapsulation that a network uses, and where it uses it if not everywhere (``" between subnets"``)."""
 
     tunnel: Tunnel
     where: str = ""
@@ -82,25 +82,25 @@ NOT_WRAPPED = (Encapsulation(Tunnel.NONE),)
 
 
 class Traits(Struct, frozen=True, omit_defaults=True):
-    """How a network carries packets; what neither the API nor its configuration tells is empty.
+    """How a network carries packets. A trait that neither the API nor the network's configuration shows is empty.
 
-    ``node_ranges``: pods get addresses from spec.podCIDRs of their node. ``beside``: it gives pods no addresses here, but
-    works beside a network that does (policy only, chained). ``mtu_of_pods``: the MTU set is that of pods.
+    ``node_ranges``: pods get addresses from spec.podCIDRs of their node. ``secondary``: it gives pods no addresses here, but
+    works together with a network that does (policy only, chained). ``mtu_of_pods``: the configured MTU is that of pods.
     """
 
-    backend: str = NOT_TOLD
+    backend: str = UNKNOWN
     encapsulation: tuple[Encapsulation, ...] = ()
     encryption: Encryption = Encryption.UNKNOWN
-    ipam: str = NOT_TOLD
-    mtu: str = NOT_TOLD
+    ipam: str = UNKNOWN
+    mtu: str = UNKNOWN
     kube_proxy: ServiceProxy = ServiceProxy.UNKNOWN
-    policy: str = NOT_TOLD
+    policy: str = UNKNOWN
     node_ranges: bool = False
-    beside: bool = False
+    secondary: bool = False
     mtu_of_pods: bool = False
 
-    def named(self) -> dict[str, str]:
-        """What is told, by name."""
+    def by_name(self) -> dict[str, str]:
+        """Return the known traits as text, by name."""
         named = {
             "backend": self.backend,
             "encapsulation": ", ".join(map(str, self.encapsulation)),
@@ -112,10 +112,10 @@ class Traits(Struct, frozen=True, omit_defaults=True):
         }
         return {name: value for name, value in named.items() if value}
 
-    def told(self) -> list[str]:
-        """What is told, a clause each."""
+    def clauses(self) -> list[str]:
+        """Return the known traits as clauses, such as "MTU set 1450"."""
         words = {"ipam": "addresses by", "mtu_set": "MTU set", "policy_engine": "policy engine"}
-        return [f"{words.get(name, name)} {value}" for name, value in self.named().items()]
+        return [f"{words.get(name, name)} {value}" for name, value in self.by_name().items()]
 
 
 class Image(Struct, frozen=True):
@@ -126,7 +126,7 @@ class Image(Struct, frozen=True):
 
     @classmethod
     def parse(cls, text: str) -> Image:
-        """Take ``registry:5000/a/b:tag@digest`` apart; the tag is the version, else the digest."""
+        """Parse ``registry:5000/a/b:tag@digest``. The version is the tag, or without a tag the digest."""
         name, _, digest = text.partition("@")
         head, slash, last = name.rpartition("/")
         last, _, tag = last.partition(":")
@@ -143,44 +143,44 @@ def repository(*names: str) -> re.Pattern[str]:
 
 
 class Part(Struct, frozen=True):
-    """A controller of the network, by its image, and what is left undone without it."""
+    """A controller of the network, by its image, and what happens if it does not run."""
 
     image: re.Pattern[str]
-    undone: str
+    consequence: str
 
 
 class Seen(Struct, frozen=True):
-    """What there is to read about one network: its DaemonSets, their containers' images, and settings by their place."""
+    """What can be read about one network: its DaemonSets, the images of their containers, and its settings."""
 
     cluster: Cluster
     agents: tuple[Workload, ...] = ()
 
     @property
     def images(self) -> tuple[str, ...]:
-        """Repositories of the containers of all its agents."""
+        """The image repositories of all containers of its agents."""
         return tuple(Image.parse(c.image).repository for agent in self.agents for c in agent.template.spec.containers)
 
     def runs(self, pattern: re.Pattern[str]) -> bool:
-        """Whether a container beside the agent is of such an image."""
+        """Tell whether a container of its agents runs an image that matches."""
         return any(pattern.search(image) for image in self.images)
 
     def config(self, *names: str) -> dict[str, str]:
-        """Return the settings of the first of these ConfigMaps that is there."""
+        """Return the settings of the first of these ConfigMaps that exists."""
         found = {item.name: item.settings for item in self._all(NETWORK_CONFIG)}
         return next((found[name] for name in names if name in found), {})
 
     def place(self, *names: str) -> str:
-        """Return namespace and name of the ConfigMap whose settings ``config`` returns; nothing where there is none."""
+        """Return "namespace/name" of the ConfigMap whose settings ``config`` returns, or ""."""
         found = {item.name: f"{item.namespace}/{item.name}" for item in self._all(NETWORK_CONFIG)}
         return next((found[name] for name in names if name in found), "")
 
     def has_config(self, name: str) -> bool:
-        """Whether the ConfigMap of that name is there."""
+        """Tell whether a ConfigMap of that name exists."""
         return any(item.name == name for item in self._all(NETWORK_CONFIG))
 
     @property
     def flags(self) -> dict[str, str]:
-        """Settings in variables and flags of its agents' containers."""
+        """The settings in environment variables and flags of its agents' containers."""
         own = {(agent.namespace, agent.name) for agent in self.agents}
         flags: dict[str, str] = {}
         for item in self._all(NETWORK_AGENT):
@@ -188,7 +188,7 @@ class Seen(Struct, frozen=True):
         return flags
 
     def resources(self, kind: Kind[NetworkSettings]) -> tuple[NetworkSettings, ...]:
-        """Return the custom resources of a kind; none where they can't be read."""
+        """Return the custom resources of a kind; none if they can't be read."""
         return self._all(kind)
 
     @property
@@ -206,24 +206,24 @@ class Seen(Struct, frozen=True):
 
 
 def no_trace(node: Node) -> bool:
-    """Of networks that leave no sign on a node."""
+    """Return False: the trace of networks that leave no sign on a node."""
     return False
 
 
 class Network(Struct, frozen=True):
     """One pod network.
 
-    ``agent``: the image of its agent. ``named``: (namespace, DaemonSet) where an image does not tell (OpenShift's are all of
-    one repository). ``traits``: reads what it is set to. ``parts``: its controllers. ``trace``: whether a node shows that the
-    agent has been there. ``configs``: its ConfigMaps, which stay when only the agent is removed. ``needs_all``: further images
-    that have to be in the same DaemonSet. ``meta``: it only calls other networks. ``advice``: what everybody who has it should
-    know.
+    ``agent``: the image of its agent. ``daemon_sets``: (namespace, name) of its DaemonSet, if the image does not identify it
+    (OpenShift's images are all of one repository). ``traits``: reads its settings. ``parts``: its controllers. ``trace``: tells
+    whether a node shows that the agent has been there. ``configs``: its ConfigMaps, which stay if only the agent is removed.
+    ``needs_all``: further images that must be in the same DaemonSet. ``meta``: it only calls other networks. ``advice``: what
+    every user of it should know.
     """
 
     name: str
     agent: re.Pattern[str]
     traits: Callable[[Seen], Traits]
-    named: tuple[tuple[str, str], ...] = ()
+    daemon_sets: tuple[tuple[str, str], ...] = ()
     needs_all: tuple[re.Pattern[str], ...] = ()
     parts: tuple[Part, ...] = ()
     trace: Callable[[Node], bool] = no_trace
@@ -232,20 +232,20 @@ class Network(Struct, frozen=True):
     advice: str = ""
 
     def is_agent(self, workload: Workload) -> bool:
-        """Whether a DaemonSet runs this network's agent."""
+        """Tell whether a DaemonSet runs this network's agent."""
         images = [Image.parse(container.image).repository for container in workload.template.spec.containers]
-        if (workload.namespace, workload.name) in self.named:
+        if (workload.namespace, workload.name) in self.daemon_sets:
             return True
         return all(any(pattern.search(image) for image in images) for pattern in (self.agent, *self.needs_all))
 
     def versions(self, images: Iterable[str]) -> set[str]:
-        """Return the versions of its agent among the images of a pod's containers."""
+        """Return the versions of its agent among these images."""
         parsed = [Image.parse(image) for image in images]
         return {image.version for image in parsed if image.version and self.agent.search(image.repository)}
 
 
 class Found(Struct, frozen=True):
-    """A network that is there: its DaemonSets, what it is set to, and where it is part of something else's binary, in what."""
+    """A network of the cluster: its DaemonSets and settings. ``embedded``: the program that it is part of, such as k3s, or ""."""
 
     network: Network
     agents: tuple[Workload, ...] = ()
@@ -259,11 +259,11 @@ class Found(Struct, frozen=True):
 
     @property
     def primary(self) -> bool:
-        """Whether it gives pods their addresses and interfaces."""
-        return not (self.traits.beside or self.network.meta)
+        """Tell whether it gives pods their addresses and interfaces."""
+        return not (self.traits.secondary or self.network.meta)
 
     def controllers(self, cluster: Cluster) -> list[tuple[Part, Workload]]:
-        """Return its controllers that are there."""
+        """Return its controllers that exist."""
         deployments = cluster.all(DEPLOYMENT) if cluster.readable(DEPLOYMENT) else ()
         return [(part, item) for part in self.network.parts for item in deployments if _runs(item, part.image)]
 
@@ -273,19 +273,19 @@ def _runs(workload: Workload, image: re.Pattern[str]) -> bool:
 
 
 def daemon_sets(cluster: Cluster) -> tuple[Workload, ...]:
-    """Return all DaemonSets; none where they can't be read."""
+    """Return all DaemonSets; none if they can't be read."""
     return cluster.all(DAEMON_SET) if cluster.readable(DAEMON_SET) else ()
 
 
 SETTINGS = (NETWORK_CONFIG, NETWORK_AGENT, CALICO_FELIX, CALICO_INSTALLATION)
-"""Where networks say what they are set to."""
+"""The kinds in which networks keep their settings."""
 
 
-def unread(cluster: Cluster) -> str:
-    """Return the first kind of settings that is there and could not be read; nothing where all were."""
+def unreadable_settings(cluster: Cluster) -> str:
+    """Return the name of the first kind of settings that could not be read, or ""."""
     return next((kind.name for kind in SETTINGS if cluster.unreadable(kind)), "")
 
 
 def yes(value: Any) -> bool:
-    """Whether a setting's text means yes."""
+    """Tell whether a setting's text means yes."""
     return str(value).lower() in ("true", "yes", "1", "enabled", "strict", "always")

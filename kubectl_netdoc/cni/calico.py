@@ -55,7 +55,7 @@ def traits(seen: Seen) -> Traits:
         kube_proxy=ServiceProxy.NETWORK_EBPF if ebpf else ServiceProxy.KUBE_PROXY,
         policy="Calico (Felix)",
         node_ranges=ipam.lower() in ("host-local", "hostlocal"),
-        beside=routing == "none" or installation.get("cni.type") in FOREIGN_CNI,
+        secondary=routing == "none" or installation.get("cni.type") in FOREIGN_CNI,
     )
 
 

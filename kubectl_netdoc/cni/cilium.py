@@ -42,7 +42,7 @@ def traits(seen: Seen) -> Traits:
         kube_proxy=_kube_proxy(config),
         policy="none (enable-policy never)" if config.get("enable-policy") == "never" else "Cilium",
         node_ranges=ipam in NODE_RANGES,
-        beside=chained not in ("", "none", "portmap") or ipam == "delegated-plugin",
+        secondary=chained not in ("", "none", "portmap") or ipam == "delegated-plugin",
     )
 
 
@@ -111,6 +111,6 @@ def dataplane_traits(seen: Seen) -> Traits:
 DATAPLANE_V2 = Network(
     name="GKE Dataplane V2",
     agent=repository("gke.gcr.io/cilium/cilium", "gke-release/cilium/cilium"),
-    named=(("kube-system", "anetd"),),
+    daemon_sets=(("kube-system", "anetd"),),
     traits=dataplane_traits,
 )

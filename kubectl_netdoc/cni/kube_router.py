@@ -39,7 +39,7 @@ def traits(seen: Seen) -> Traits:
         kube_proxy=ServiceProxy.NETWORK if flags.get("run-service-proxy") == "true" else ServiceProxy.KUBE_PROXY,
         policy="kube-router" if flags.get("run-firewall", "true") == "true" else "none",
         node_ranges=routes,
-        beside=not routes,
+        secondary=not routes,
     )
 
 

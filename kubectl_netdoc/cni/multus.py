@@ -17,5 +17,9 @@ def traits(seen: Seen) -> Traits:
 
 
 MULTUS = Network(
-    name="Multus", agent=repository("multus-cni", "multus"), named=(("openshift-multus", "multus"),), traits=traits, meta=True
+    name="Multus",
+    agent=repository("multus-cni", "multus"),
+    daemon_sets=(("openshift-multus", "multus"),),
+    traits=traits,
+    meta=True,
 )

@@ -34,7 +34,7 @@ def trace(node: Node) -> bool:
 OVN_KUBERNETES = Network(
     name="OVN-Kubernetes",
     agent=repository("ovn-kube-ubuntu", "ovn-kube-fedora", "ovn-kube-u", "ovn-kube-f"),
-    named=(("openshift-ovn-kubernetes", "ovnkube-node"),),
+    daemon_sets=(("openshift-ovn-kubernetes", "ovnkube-node"),),
     traits=traits,
     trace=trace,
     configs=("ovn-config",),

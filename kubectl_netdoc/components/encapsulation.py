@@ -14,7 +14,7 @@ from kubectl_netdoc.records.kinds import DAEMON_SET, NODE
 from kubectl_netdoc.records.nodes import Node
 
 
-class Encapsulation(Struct, frozen=True):
+class Overhead(Struct, frozen=True):
     """One way to wrap a pod's packet: its name, and the bytes that it adds where the outer packet is IPv4 or IPv6."""
 
     name: str
@@ -26,12 +26,12 @@ class Encapsulation(Struct, frozen=True):
         return self.over_ipv6 if family == ip_families.IPV6 else self.over_ipv4
 
 
-VXLAN = Encapsulation("VXLAN", 50, 70)
-IPIP = Encapsulation("IPIP", 20, 40)
-WIREGUARD = Encapsulation("WireGuard", 60, 80)
-GENEVE = Encapsulation("Geneve", 50, 70)
-UDP = Encapsulation("flannel's UDP backend", 28, 48)
-NONE = Encapsulation("no encapsulation", 0, 0)
+VXLAN = Overhead("VXLAN", 50, 70)
+IPIP = Overhead("IPIP", 20, 40)
+WIREGUARD = Overhead("WireGuard", 60, 80)
+GENEVE = Overhead("Geneve", 50, 70)
+UDP = Overhead("flannel's UDP backend", 28, 48)
+NONE = Overhead("no encapsulation", 0, 0)
 
 KNOWN = (VXLAN, IPIP, WIREGUARD, GENEVE)
 """Outer IP 20 or 40; VXLAN and Geneve: UDP 8, their header 8, inner Ethernet 14 (RFC 7348, RFC 8926; Geneve's options come on
@@ -47,7 +47,7 @@ BACKENDS = {"vxlan": VXLAN, "wireguard": WIREGUARD, "ipip": IPIP, "udp": UDP, "h
 """What flannel writes into backend-type, where it tells the encapsulation."""
 
 
-def _of(node: Node) -> Encapsulation | None:
+def _of(node: Node) -> Overhead | None:
     """The encapsulation that a node's annotations tell; WireGuard before the tunnel whose place it takes."""
     notes = node.metadata.annotations
     if notes.flannel_backend:
@@ -61,7 +61,7 @@ def _of(node: Node) -> Encapsulation | None:
     return NONE if notes.calico_address or notes.calico_address6 else None
 
 
-def of(cluster: Cluster) -> Encapsulation | None:
+def of(cluster: Cluster) -> Overhead | None:
     """Return the encapsulation that all nodes tell alike, or that the network is set to where none tells any; else None.
 
     Reads NODE and, where the check may, what networks are recognised by.
@@ -74,7 +74,7 @@ def of(cluster: Cluster) -> Encapsulation | None:
     return found.pop() if len(found) == 1 else None
 
 
-def _configured(cluster: Cluster) -> Encapsulation | None:
+def _configured(cluster: Cluster) -> Overhead | None:
     """What the one network that gives pods addresses is set to, unless it encrypts too or wraps some packets only."""
     traits = [each.traits for each in cni.recognise(cluster) if each.primary] if cluster.readable(DAEMON_SET) else []
     if len(traits) != 1 or traits[0].encryption not in (Encryption.NONE, Encryption.UNKNOWN):

@@ -174,7 +174,7 @@ def replacement_unknown(cluster: Cluster) -> str:
     if not cluster.readable(DAEMON_SET):
         return "whether the network replaces it is not known, as DaemonSets can't be read"
     able = [each.name for each in cni.recognise(cluster) if each.name in REPLACING]
-    unread = cni.base.unread(cluster)
+    unread = cni.base.unreadable_settings(cluster)
     return f"{able[0]} may replace it, but its settings can't be read ({unread})" if able and unread else ""
 
 

@@ -24,7 +24,7 @@ NOT_SELECTED = {
 """Why a tier was not measured if the user did not select it."""
 
 
-class Trouble(StrEnum):
+class PodProblem(StrEnum):
     """Why a debug pod is of no use."""
 
     IMAGE = "ImagePull"

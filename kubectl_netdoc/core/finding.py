@@ -65,10 +65,9 @@ class Grant(Struct, frozen=True, order=True, omit_defaults=True):
 class Unseen(Struct, frozen=True, omit_defaults=True):
     """Something that was not looked at, or gave no usable answer, and why.
 
-    ``expected`` (``asked`` in JSON): netdoc wanted this and did not get it, so the check can't pass and is
-    ``unknown``. Otherwise it was left out by design (not applicable, not selected), which the report says and the
-    state does not show. ``not_applicable`` (``moot`` in JSON): there was nothing to look at, so the rest is no less
-    certain.
+    ``expected`` (``asked`` in JSON): netdoc wanted this and did not get it, so the check can't pass and is ``unknown``.
+    Otherwise it was left out by design (not applicable, not selected); the report says so, and the state is not affected.
+    ``not_applicable`` (``moot`` in JSON): there was nothing to look at, so the rest is no less certain.
     """
 
     what: str

@@ -19,19 +19,19 @@ _PEM = re.compile(rb"-----BEGIN CERTIFICATE-----(.*?)-----END CERTIFICATE-----",
 _VERSION, _UTC_TIME, _GENERALIZED_TIME = 0xA0, 0x17, 0x18
 
 
-class Validity(Struct, frozen=True):
+class ValidityPeriod(Struct, frozen=True):
     """From when until when a certificate is valid."""
 
     begins: datetime
     ends: datetime
 
 
-def validities(pem: bytes) -> tuple[Validity, ...]:
+def validities(pem: bytes) -> tuple[ValidityPeriod, ...]:
     """Return the validity of each certificate in a PEM text; what is none, or can't be read, is passed over."""
     return tuple(found for block in _PEM.findall(pem) if (found := _of(block)) is not None)
 
 
-def _of(block: bytes) -> Validity | None:
+def _of(block: bytes) -> ValidityPeriod | None:
     try:
         (_, certificate), *_ = _parts(base64.b64decode(block))
         (_, signed), *_ = _parts(certificate)
@@ -39,7 +39,7 @@ def _of(block: bytes) -> Validity | None:
         begins, ends = (_moment(tag, body) for tag, body in _parts(fields[3]))  # after serial, algorithm and issuer
     except (ValueError, IndexError, binascii.Error):
         return None
-    return Validity(begins, ends)
+    return ValidityPeriod(begins, ends)
 
 
 def _parts(data: bytes) -> Iterator[tuple[int, bytes]]:

@@ -229,7 +229,7 @@ class Lack(Struct, frozen=True):
     only: str = ""
 
 
-class Answer(Struct, frozen=True):
+class RightsReview(Struct, frozen=True):
     """What somebody may do of what a run takes: how many rights were asked for, and those that lack."""
 
     asked: int
@@ -255,14 +255,14 @@ class Answer(Struct, frozen=True):
 Allowed = Callable[[Collection[Grant]], dict[Grant, bool]]
 
 
-def ask(rights: Collection[Right], allowed: Allowed, namespace: str, who: Grantee | None = None) -> Answer:
+def ask(rights: Collection[Right], allowed: Allowed, namespace: str, who: Grantee | None = None) -> RightsReview:
     """Ask for each right whether it is there; for a cluster-wide list that is not, whether it is in ``namespace``."""
     answers = allowed([right.rule for right in rights])
     gone = [right for right in rights if not answers[right.rule]]
     there = {right.rule: structs.replace(right.rule, namespace=namespace) for right in gone if right.everywhere}
     again = allowed(tuple(there.values())) if there else {}
     lacks = tuple(Lack(right, namespace if again.get(there.get(right.rule, right.rule)) else "") for right in gone)
-    return Answer(len(rights), lacks, who)
+    return RightsReview(len(rights), lacks, who)
 
 
 def for_server(rights: Iterable[Right], version: str) -> tuple[Right, ...]:

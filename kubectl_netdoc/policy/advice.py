@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from kubectl_netdoc.policy import dns_access, fixes
-from kubectl_netdoc.policy.coverage import SYSTEM, Coverage, NamespaceCoverage
-from kubectl_netdoc.policy.dns_access import CutOff, DnsBlocked, Servers
+from kubectl_netdoc.policy.coverage import SYSTEM, NamespaceCoverage, PolicyCoverage
+from kubectl_netdoc.policy.dns_access import CutOff, DnsBlocked, DnsServers
 from kubectl_netdoc.policy.engine import Engine
 from kubectl_netdoc.policy.flaws import Fault, Flaw, flaws, isolates_more
 from kubectl_netdoc.policy.rules import Direction, PolicyRef
@@ -30,7 +30,7 @@ class Item:
         return self.text, self.yaml, self.command
 
 
-def advice(engine: Engine, coverage: Coverage) -> Iterator[Item]:
+def advice(engine: Engine, coverage: PolicyCoverage) -> Iterator[Item]:
     """Yield all advice: default deny, flawed policies, DNS."""
     taken: set[tuple[str, str]] = set()
     for space in coverage.namespaces:
@@ -78,11 +78,11 @@ def _receiving(engine: Engine, flaw: Flaw, taken: set[tuple[str, str]]) -> str:
     return fixes.as_yaml(fixes.policy(name, flaw.receiver.namespace, pods, Direction.INGRESS, fixes.tidy(rule)))
 
 
-def _dns(engine: Engine, coverage: Coverage, taken: set[tuple[str, str]]) -> Iterator[Item]:
+def _dns(engine: Engine, coverage: PolicyCoverage, taken: set[tuple[str, str]]) -> Iterator[Item]:
     """One item for each policy and what it keeps its workloads from."""
     dns = dns_access.servers(engine)
     if dns is None and dns_access.isolating(engine):
-        yield Item("", f"Not looked at: whether policies allow access to cluster DNS, because {dns_access.NOT_THERE}")
+        yield Item("", f"Not looked at: whether policies allow access to cluster DNS, because {dns_access.NO_DNS_PODS}")
     if dns is None:
         return
     found = list(dns_access.blocked(engine, coverage.peers, dns))
@@ -90,11 +90,11 @@ def _dns(engine: Engine, coverage: Coverage, taken: set[tuple[str, str]]) -> Ite
     yield from (_admit(engine, dns, one, taken) for one in cut)
     groups: dict[tuple[PolicyRef, str, tuple[str, ...]], list[DnsBlocked]] = {}
     for one in found:
-        if one.by and not one.outage:
+        if one.by and not one.is_outage:
             groups.setdefault((one.by[0], one.protocol, one.local), []).append(one)
     for (ref, protocol, local), those in groups.items():
         what = f"the NodeLocal address {', '.join(local)}" if local else f"cluster DNS over {protocol}"
-        meant = "" if any(one.talks for one in those) else " (no egress at all is allowed, which may be intended)"
+        meant = "" if any(one.has_egress for one in those) else " (no egress at all is allowed, which may be intended)"
         workloads = dict.fromkeys(str(one.workload) for one in those)
         text = f"{ref} blocks {', '.join(workloads)} from {what}{meant}"
         policy = engine.cluster.get(NETWORK_POLICY, ref.namespace, ref.name) if ref.kind == NETWORK_POLICY.name else None
@@ -107,9 +107,9 @@ def _dns(engine: Engine, coverage: Coverage, taken: set[tuple[str, str]]) -> Ite
         yield Item(ref.namespace, text, manifest)
 
 
-def _admit(engine: Engine, dns: Servers, cut: CutOff, taken: set[tuple[str, str]]) -> Item:
+def _admit(engine: Engine, dns: DnsServers, cut: CutOff, taken: set[tuple[str, str]]) -> Item:
     """What lets pods ask cluster DNS again: a policy of its own at the servers, or a first rule of a cluster-wide one."""
-    who = "every pod" if cut.everybody else ", ".join(map(str, cut.those))
+    who = "every pod" if cut.everybody else ", ".join(map(str, cut.workloads))
     text = f"{', '.join(map(str, cut.policies))}: blocks {who} from cluster DNS over UDP"
     wide = next((ref for ref in cut.policies if not ref.namespace), None)
     if wide is not None:
@@ -118,6 +118,6 @@ def _admit(engine: Engine, dns: Servers, cut: CutOff, taken: set[tuple[str, str]
         )
     space = dns.service.namespace
     name = fixes.free_name(engine.cluster, space, "allow-cluster-dns", taken)
-    rule = fixes.dns_ingress(dns, nodes=dns_access.asked_from_nodes(engine, dns))
+    rule = fixes.dns_ingress(dns, nodes=dns_access.queried_from_nodes(engine, dns))
     pods = fixes.labelled(dns.service.spec.selector)
     return Item(space, text, fixes.as_yaml(fixes.policy(name, space, pods, Direction.INGRESS, rule)))

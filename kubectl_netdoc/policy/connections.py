@@ -15,7 +15,7 @@ from kubectl_netdoc.policy.engine import Engine
 from kubectl_netdoc.policy.ports import Ports
 from kubectl_netdoc.policy.rules import Address, Network
 from kubectl_netdoc.policy.verdict import End, Reading
-from kubectl_netdoc.policy.workloads import Peer, WorkloadRef, peers
+from kubectl_netdoc.policy.workloads import WorkloadPeer, WorkloadRef, peers
 from kubectl_netdoc.records.gateway_api import Route
 from kubectl_netdoc.records.kinds import GATEWAY, INGRESS, ROUTES, SERVICE
 from kubectl_netdoc.records.services import Service
@@ -75,7 +75,7 @@ class Connections:
     exposed: tuple[Exposure, ...] = ()
     depends: tuple[Connection, ...] = ()
     incomplete: tuple[str, ...] = ()
-    peers: tuple[Peer, ...] = ()
+    peers: tuple[WorkloadPeer, ...] = ()
 
     def within(self, namespaces: tuple[str, ...]) -> Connections:
         """Return what concerns workloads of these namespaces; all of it where none is given."""
@@ -113,14 +113,14 @@ def connections(engine: Engine) -> Connections:
 class _Table:
     """Verdicts by pair of classes: equal pods are judged once."""
 
-    def __init__(self, engine: Engine, found: Iterable[Peer]) -> None:
+    def __init__(self, engine: Engine, found: Iterable[WorkloadPeer]) -> None:
         self.engine = engine
         self._known: dict[tuple[End, End], Ports] = {}
         self._ranges = list(elementary(engine))
         # Addresses of pods matter only to the ``networks`` of cluster-wide policies.
         self._ends = {peer.ref: list(self.addressed(peer)) if engine.has_networks else _bare(peer) for peer in found}
 
-    def between(self, source: Peer, destination: Peer) -> Ports:
+    def between(self, source: WorkloadPeer, destination: WorkloadPeer) -> Ports:
         """Return what may go from any pod of one workload to any of another."""
         found = ports.NONE
         for pair in product(self._ends[source.ref], self._ends[destination.ref]):
@@ -132,7 +132,7 @@ class _Table:
                 break
         return found
 
-    def addressed(self, peer: Peer) -> Iterator[End]:
+    def addressed(self, peer: WorkloadPeer) -> Iterator[End]:
         """Yield an end for each class and range of addresses among the peer's pods: no policy tells more of them apart."""
         if not peer.pods:
             yield from _bare(peer)
@@ -147,7 +147,7 @@ class _Table:
                     seen.add((end.pod_class, index))
                     yield End("", end.pod_class, addresses=(self._ranges[index][0],))
 
-    def outside(self, found: list[Peer]) -> Iterator[Connection]:
+    def outside(self, found: list[WorkloadPeer]) -> Iterator[Connection]:
         """Yield all connections from and to ranges of addresses; neighbours that no workload tells apart are one range."""
         runs: list[tuple[Range, tuple[Ports, ...]]] = []
         for first, last in self._ranges:
@@ -164,7 +164,7 @@ class _Table:
                 if row[2 * number + 1]:
                     yield Connection(peer.ref, outside, row[2 * number + 1])
 
-    def _with(self, peer: Peer, address: Address, incoming: bool) -> Ports:
+    def _with(self, peer: WorkloadPeer, address: Address, incoming: bool) -> Ports:
         outside = End(str(address), addresses=(address,))
         reading = Reading(address.version, blocks_match_pods=False)
         found = ports.NONE
@@ -175,7 +175,7 @@ class _Table:
         return found
 
 
-def _bare(peer: Peer) -> list[End]:
+def _bare(peer: WorkloadPeer) -> list[End]:
     return [replace(end, label="") for end in peer.ends]
 
 
@@ -231,7 +231,7 @@ def elementary(engine: Engine) -> Iterator[tuple[Address, Address]]:
             yield make(start), make(following - 1)
 
 
-def _by_address(engine: Engine, found: list[Peer], table: _Table) -> Iterator[Connection]:
+def _by_address(engine: Engine, found: list[WorkloadPeer], table: _Table) -> Iterator[Connection]:
     """Yield what is allowed besides where ipBlock matches pods by their addresses."""
     if not engine.has_blocks:
         return
@@ -251,7 +251,7 @@ def _by_address(engine: Engine, found: list[Peer], table: _Table) -> Iterator[Co
                 yield Connection(a.ref, b.ref, more)
 
 
-def exposures(engine: Engine, found: Iterable[Peer]) -> Iterator[Exposure]:
+def exposures(engine: Engine, found: Iterable[WorkloadPeer]) -> Iterator[Exposure]:
     """Yield the Services that select a workload, and the Ingresses and Gateway routes that lead to one of them."""
     cluster = engine.cluster
     if not cluster.readable(SERVICE):

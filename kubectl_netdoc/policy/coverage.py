@@ -10,19 +10,19 @@ from functools import cached_property
 
 from kubectl_netdoc.policy import ports
 from kubectl_netdoc.policy.connections import elementary
-from kubectl_netdoc.policy.dns_access import STRANGERS
+from kubectl_netdoc.policy.dns_access import UNKNOWN_NAMESPACE
 from kubectl_netdoc.policy.engine import Engine
 from kubectl_netdoc.policy.ports import Ports
-from kubectl_netdoc.policy.rules import Direction, Policy, PolicyRef, Tier
+from kubectl_netdoc.policy.rules import Direction, Policy, PolicyRef, PolicyTier
 from kubectl_netdoc.policy.selection import PodClass
 from kubectl_netdoc.policy.verdict import End, Reading
-from kubectl_netdoc.policy.workloads import Peer, WorkloadRef, peers
+from kubectl_netdoc.policy.workloads import WorkloadPeer, WorkloadRef, peers
 
 SYSTEM = "kube-"
 """Kubernetes' own namespaces begin like this. Their workloads are meant for the whole cluster."""
 
 
-class Exposure(StrEnum):
+class ReachableFrom(StrEnum):
     """From where connections are let in, as the policies are written."""
 
     WORLD = "the world"
@@ -32,7 +32,7 @@ class Exposure(StrEnum):
     NOBODY = "nobody"
 
 
-WIDE = (Exposure.WORLD, Exposure.CLUSTER, Exposure.OUTSIDE)
+WIDE = (ReachableFrom.WORLD, ReachableFrom.CLUSTER, ReachableFrom.OUTSIDE)
 """Reaches that no peer was selected for by name."""
 
 
@@ -44,7 +44,7 @@ class WorkloadCoverage:
     pods: int
     ingress: str
     egress: str
-    exposure: Exposure
+    exposure: ReachableFrom
     ports: Ports
     policies: tuple[PolicyRef, ...]
 
@@ -78,24 +78,24 @@ class NamespaceCoverage:
         return " and ".join(filter(None, both))
 
 
-class Coverage:
+class PolicyCoverage:
     """The coverage of a cluster; every class of pods is looked at once."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self.peers = peers(engine)
-        self._exposures: dict[PodClass, tuple[Exposure, Ports]] = {}
+        self._exposures: dict[PodClass, tuple[ReachableFrom, Ports]] = {}
         self._opens: dict[PodClass, bool] = {}
 
     @cached_property
     def namespaces(self) -> tuple[NamespaceCoverage, ...]:
         """Coverage of each namespace that has workloads, by name."""
-        by_namespace: dict[str, list[Peer]] = {}
+        by_namespace: dict[str, list[WorkloadPeer]] = {}
         for peer in self.peers:
             by_namespace.setdefault(peer.ref.namespace, []).append(peer)
         return tuple(self._namespace(name, found) for name, found in sorted(by_namespace.items()))
 
-    def _namespace(self, name: str, found: list[Peer]) -> NamespaceCoverage:
+    def _namespace(self, name: str, found: list[WorkloadPeer]) -> NamespaceCoverage:
         made = [self.engine.class_of(pod) for peer in found for pod in peer.pods]
         unmade = [peer.ends[0].pod_class for peer in found if not peer.pods and peer.ends]
         units = [known for known in (*made, *unmade) if known]
@@ -122,14 +122,14 @@ class Coverage:
     def _selecting_all(self) -> dict[str, list[Policy]]:
         found: dict[str, list[Policy]] = {}
         for policy in self.engine.policies:
-            if policy.tier is Tier.NAMESPACE and policy.selects_all:
+            if policy.tier is PolicyTier.NAMESPACE and policy.selects_all:
                 found.setdefault(policy.ref.namespace, []).append(policy)
         return found
 
-    def _workload(self, peer: Peer) -> WorkloadCoverage:
+    def _workload(self, peer: WorkloadPeer) -> WorkloadCoverage:
         classes = [end.pod_class for end in peer.ends if end.pod_class]
         exposures = [self.exposure(known) for known in classes]
-        worst = min(exposures, key=lambda pair: list(Exposure).index(pair[0]), default=(Exposure.NOBODY, ports.NONE))
+        worst = min(exposures, key=lambda pair: list(ReachableFrom).index(pair[0]), default=(ReachableFrom.NOBODY, ports.NONE))
         refs = (policy.ref for end in peer.ends for direction in Direction for policy in self.engine.selecting(end, direction))
         return WorkloadCoverage(
             ref=peer.ref,
@@ -147,24 +147,24 @@ class Coverage:
         isolated = [self.engine.isolated(known, direction) for known in classes]
         return "isolated" if all(isolated) else "partly" if any(isolated) else "open"
 
-    def exposure(self, known: PodClass) -> tuple[Exposure, Ports]:
+    def exposure(self, known: PodClass) -> tuple[ReachableFrom, Ports]:
         """Return from where a class lets connections in at most, and on which ports."""
         if known not in self._exposures:
             self._exposures[known] = next(self._judged(known))
         return self._exposures[known]
 
-    def _judged(self, known: PodClass) -> Iterator[tuple[Exposure, Ports]]:
+    def _judged(self, known: PodClass) -> Iterator[tuple[ReachableFrom, Ports]]:
         pods = self._lets_in(known, self._stranger)
         maybe_pods = pods or self._lets_in(known, self._stranger, unknown=True)
         for other in self._anywhere:
             if outside := self._lets_in(known, other):
-                yield (Exposure.WORLD if maybe_pods else Exposure.OUTSIDE), outside
+                yield (ReachableFrom.WORLD if maybe_pods else ReachableFrom.OUTSIDE), outside
         if pods:
-            yield Exposure.CLUSTER, pods
+            yield ReachableFrom.CLUSTER, pods
         rules = (
             rule for policy in self.engine.selecting(End("", known), Direction.INGRESS) for rule in policy.of(Direction.INGRESS)
         )
-        yield (Exposure.CHOSEN if any(rules) else Exposure.NOBODY), ports.NONE
+        yield (ReachableFrom.CHOSEN if any(rules) else ReachableFrom.NOBODY), ports.NONE
 
     def _lets_in(self, known: PodClass, other: End, *, unknown: bool = False) -> Ports:
         """The ports on which a class lets in another end, in either family. ``unknown``: a block may hold a pod's address."""
@@ -176,7 +176,7 @@ class Coverage:
 
     @cached_property
     def _stranger(self) -> End:
-        return self.engine.stranger("a pod that no policy mentions", STRANGERS, {})
+        return self.engine.unknown_pod("a pod that no policy mentions", UNKNOWN_NAMESPACE, {})
 
     @cached_property
     def _anywhere(self) -> tuple[End, ...]:

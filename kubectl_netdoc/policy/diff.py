@@ -26,7 +26,7 @@ New = Mapping[str, tuple[Object, ...]]
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class PolicyDiff:
     """Connections that are allowed only after it, and only before it; and what both could not evaluate."""
 
     opened: tuple[Connection, ...]
@@ -34,7 +34,7 @@ class Change:
     policies: tuple[str, ...] = ()
     incomplete: tuple[str, ...] = ()
 
-    def within(self, namespaces: tuple[str, ...]) -> Change:
+    def within(self, namespaces: tuple[str, ...]) -> PolicyDiff:
         """Return what concerns workloads of these namespaces; all of it where none is given."""
         return replace(
             self,
@@ -66,14 +66,14 @@ def _change(kind: Kind[Any], before: Any, after: Any) -> str:
     return "new" if before is None else "unchanged" if before.spec == after.spec else "changed"
 
 
-def compare(cluster: Cluster, new: New) -> Change:
+def compare(cluster: Cluster, new: New) -> PolicyDiff:
     """Return what the policies of ``new`` open and close in the cluster. Raises ``KindUnavailable``."""
     after, words = with_policies(cluster, new)
     old, later = connections(Engine(cluster)), connections(Engine(after))
     cuts = _cuts((old, later))
     was, will = _table(old, cuts), _table(later, cuts)
     opened = tuple(_less(will, was))
-    return Change(opened, tuple(_less(was, will)), words, tuple(dict.fromkeys((*old.incomplete, *later.incomplete))))
+    return PolicyDiff(opened, tuple(_less(was, will)), words, tuple(dict.fromkeys((*old.incomplete, *later.incomplete))))
 
 
 Table = dict[tuple[Place, Place], Ports]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Can a pod that policies isolate still ask cluster DNS?"""
+"""Can pods that are isolated by policies still use cluster DNS?"""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from kubectl_netdoc.policy.ports import Ports
 from kubectl_netdoc.policy.rules import Action, Direction, PolicyRef
 from kubectl_netdoc.policy.selection import PodClass
 from kubectl_netdoc.policy.verdict import End, Verdict
-from kubectl_netdoc.policy.workloads import Peer, WorkloadRef, peers
+from kubectl_netdoc.policy.workloads import WorkloadPeer, WorkloadRef, peers
 from kubectl_netdoc.records.kinds import POD, SERVICE
 from kubectl_netdoc.records.pods import PodSpec
 from kubectl_netdoc.records.services import Service, ServicePort
 
-NOT_THERE = "no DNS pods were found"
+NO_DNS_PODS = "no DNS pods were found"
 
-STRANGERS = "netdoc-nobody"
+UNKNOWN_NAMESPACE = "netdoc-nobody"
 """Namespace of a made-up pod that no policy mentions: a workload that accepts it accepts the whole cluster."""
 
 WITH_HOST_NET = "ClusterFirstWithHostNet"
@@ -34,10 +34,10 @@ OWN_RESOLVER = ("Default", "None")
 
 
 @dataclass(frozen=True, slots=True)
-class Servers:
+class DnsServers:
     """Cluster DNS as policies see it: its pods, and the ports that port 53 of the Service leads to there.
 
-    ``family``: the IP version by which it is asked. ``node_local``: where NodeLocal DNSCache takes queries on each node;
+    ``family``: the IP version of the queries. ``node_local``: where NodeLocal DNSCache takes queries on each node;
     ``cached``: whether there is one, its addresses known or not.
     """
 
@@ -52,43 +52,44 @@ class Servers:
 
 @dataclass(frozen=True, slots=True)
 class DnsBlocked:
-    """A workload that policies keep from cluster DNS, over UDP or only over TCP.
+    """A workload that policies block from cluster DNS, over UDP or only over TCP.
 
-    ``by``: the policies that stop it, at the end that ``direction`` tells. ``talks``: whether its egress is allowed anything,
-    so that it is meant to reach something. ``local``: the NodeLocal addresses of which it can reach none.
-    ``everywhere``: the policies that nothing in its own namespace can answer for: at the servers, or cluster-wide ones.
+    ``by``: the policies that block it, at the end that ``direction`` names. ``has_egress``: whether any egress
+    is allowed to it, so that it is meant to reach something. ``local``: the NodeLocal addresses of which it can reach none.
+    ``everywhere``: the policies that are not of its own namespace: those at the servers, and cluster-wide ones.
     """
 
     workload: WorkloadRef
     direction: Direction
     by: tuple[PolicyRef, ...]
     protocol: str
-    talks: bool
+    has_egress: bool
     local: tuple[str, ...] = ()
     everywhere: tuple[PolicyRef, ...] = ()
 
     @property
-    def outage(self) -> bool:
-        """Whether it is for ``cut_off`` to tell of it."""
+    def is_outage(self) -> bool:
+        """Tell whether ``cut_off`` reports it."""
         return bool(self.everywhere) and self.protocol == "UDP" and not self.local
 
 
 @dataclass(frozen=True, slots=True)
 class CutOff:
-    """Policies, at the DNS servers or cluster-wide, that keep workloads from cluster DNS over UDP: ``those`` of ``asking``.
+    """Policies at the DNS servers, or cluster-wide ones, that block workloads from cluster DNS over UDP.
 
-    ``everybody``: all that there are, and every pod of a namespace to come.
+    ``workloads``: the blocked ones, of ``total`` that use cluster DNS. ``everybody``: all of them are blocked, and every pod of
+    a new namespace would be.
     """
 
     policies: tuple[PolicyRef, ...]
     direction: Direction
-    those: tuple[WorkloadRef, ...]
-    asking: int
+    workloads: tuple[WorkloadRef, ...]
+    total: int
     everybody: bool
 
 
-def servers(engine: Engine) -> Servers | None:
-    """Return cluster DNS: its pods, or the templates of what makes them; None where there are none to see."""
+def servers(engine: Engine) -> DnsServers | None:
+    """Return cluster DNS with its pods, or with pod templates if it has no pods; None if it has neither."""
     cluster = engine.cluster
     service = cluster_dns.service(cluster) if cluster.readable(SERVICE) else None
     if service is None:
@@ -104,11 +105,11 @@ def servers(engine: Engine) -> Servers | None:
         return None
     udp, tcp = (_target(service, protocol, specs) for protocol in ("UDP", "TCP"))
     cache = cluster_dns.node_cache(cluster)
-    return Servers(service, ends, udp, tcp, _family(service, ends), cache.addresses if cache else (), cache is not None)
+    return DnsServers(service, ends, udp, tcp, _family(service, ends), cache.addresses if cache else (), cache is not None)
 
 
 def _family(service: Service, ends: tuple[End, ...]) -> int:
-    """The version of the Service's first address, which pods are given; else that of its pods' addresses."""
+    """Return the IP version of the Service's first address, which pods use; without one, that of its pods' addresses."""
     given = [text for text in (service.spec.cluster_ip, *service.spec.cluster_ips) if is_address(text)]
     known = [*map(ip_address, given), *(address for end in ends for address in end.addresses)]
     if known:
@@ -116,13 +117,13 @@ def _family(service: Service, ends: tuple[End, ...]) -> int:
     return 6 if service.spec.ip_families[:1] == ("IPv6",) else 4
 
 
-def asked_from_nodes(engine: Engine, dns: Servers) -> bool:
-    """Whether something on the nodes' own network asks the servers: NodeLocal DNSCache, or hostNetwork pods that are told to."""
+def queried_from_nodes(engine: Engine, dns: DnsServers) -> bool:
+    """Tell whether something on the nodes' host network queries the servers: NodeLocal DNSCache, or hostNetwork pods."""
     return dns.cached or any(pod.spec.host_network and pod.spec.dns_policy == WITH_HOST_NET for pod in engine.cluster.all(POD))
 
 
 def isolating(engine: Engine) -> bool:
-    """Whether a policy restricts the egress of a pod that is there."""
+    """Tell whether a policy restricts the egress of an existing pod."""
     restricting = (p for p in engine.policies if Direction.EGRESS in p.isolates or any(p.of(Direction.EGRESS)))
     return any(policy.subject for policy in restricting)
 
@@ -148,8 +149,8 @@ def target_numbers(port: ServicePort, specs: Iterable[PodSpec]) -> set[int]:
     }
 
 
-def blocked(engine: Engine, found: list[Peer], dns: Servers, local: str = "") -> Iterator[DnsBlocked]:
-    """Yield the workloads that can't ask cluster DNS. ``local``: the NodeLocal address that pods are known to ask."""
+def blocked(engine: Engine, found: list[WorkloadPeer], dns: DnsServers, local: str = "") -> Iterator[DnsBlocked]:
+    """Yield the workloads that can't use cluster DNS. ``local``: the NodeLocal address, if it is known that pods use it."""
     known: dict[PodClass, DnsBlocked | None] = {}
     for peer in asking(found, dns):
         for pods, end in _on_pod_network(peer):
@@ -159,53 +160,53 @@ def blocked(engine: Engine, found: list[Peer], dns: Servers, local: str = "") ->
                 yield replace(verdict, workload=peer.ref)
 
 
-def asking(found: Iterable[Peer], dns: Servers) -> list[Peer]:
-    """Return the workloads that ask cluster DNS over the pod network; its servers do not ask themselves."""
+def asking(found: Iterable[WorkloadPeer], dns: DnsServers) -> list[WorkloadPeer]:
+    """Return the workloads that use cluster DNS over the pod network; its own servers are left out."""
     return [peer for peer in found if not _own_resolver(peer) and not _serves(peer, dns) and any(_on_pod_network(peer))]
 
 
-def _serves(peer: Peer, dns: Servers) -> bool:
+def _serves(peer: WorkloadPeer, dns: DnsServers) -> bool:
     selected = (matches(dns.service.spec.selector, labels) for labels in peer.labels)
     return peer.ref.namespace == dns.service.namespace and any(selected)
 
 
-def _own_resolver(peer: Peer) -> bool:
+def _own_resolver(peer: WorkloadPeer) -> bool:
     specs = [pod.spec for pod in peer.pods] + [template.spec for template in peer.templates]
     return any(spec.dns_policy in OWN_RESOLVER for spec in specs)
 
 
-def _on_pod_network(peer: Peer) -> Iterator[tuple[PodClass, End]]:
+def _on_pod_network(peer: WorkloadPeer) -> Iterator[tuple[PodClass, End]]:
     return ((end.pod_class, end) for end in peer.ends if end.pod_class is not None and not end.host)
 
 
-def _placed(engine: Engine, peer: Peer, end: End) -> End:
-    """Return an end of a workload with the address that a pod of it has, where policies go by addresses."""
+def _placed(engine: Engine, peer: WorkloadPeer, end: End) -> End:
+    """Return an end of a workload with the address of one of its pods, if policies select by address."""
     if not (engine.has_blocks or engine.has_networks):
         return end
     pods = (pod for pod in peer.pods if pod.ips and engine.class_of(pod) == end.pod_class)
     return next((replace(end, addresses=engine.pod(pod).addresses) for pod in pods), end)
 
 
-def cut_off(engine: Engine, found: list[Peer], dns: Servers, those: Iterable[DnsBlocked]) -> Iterator[CutOff]:
-    """Yield what policies at the servers, or cluster-wide ones, keep from them over UDP: one for policies that do it together."""
+def cut_off(engine: Engine, found: list[WorkloadPeer], dns: DnsServers, lookups: Iterable[DnsBlocked]) -> Iterator[CutOff]:
+    """Yield what policies at the servers, or cluster-wide ones, block over UDP: one for policies that do it together."""
     groups: dict[tuple[tuple[PolicyRef, ...], Direction], dict[WorkloadRef, None]] = {}
-    for one in those:
-        if one.outage:
+    for one in lookups:
+        if one.is_outage:
             groups.setdefault((one.everywhere, one.direction), {})[one.workload] = None
     askers = {peer.ref for peer in asking(found, dns)}
     cut = {ref for refs in groups.values() for ref in refs}
-    stranger = engine.stranger("a pod that no policy mentions", STRANGERS, {})
-    missed = _missed(engine, WorkloadRef("Pod", STRANGERS, ""), stranger, dns, talks=True)
+    stranger = engine.unknown_pod("a pod that no policy mentions", UNKNOWN_NAMESPACE, {})
+    missed = _missed(engine, WorkloadRef("Pod", UNKNOWN_NAMESPACE, ""), stranger, dns, has_egress=True)
     to_come = [engine.verdict(stranger, server, dns.udp, dns.family) for server in dns.ends]
     everybody = not dns.cached and askers <= cut and not all(verdict.allowed for verdict in to_come)
-    if everybody and not askers and missed and missed.outage:
+    if everybody and not askers and missed and missed.is_outage:
         groups[missed.everywhere, missed.direction] = {}
     for (refs, direction), workloads in groups.items():
         yield CutOff(refs, direction, tuple(sorted(workloads)), len(askers), everybody)
 
 
-def verdicts(engine: Engine, end: End, dns: Servers) -> list[Verdict]:
-    """Return what keeps one end from asking cluster DNS over UDP: a verdict a server; none where NodeLocal may be reached."""
+def verdicts(engine: Engine, end: End, dns: DnsServers) -> list[Verdict]:
+    """Return the verdicts that block an end from each server over UDP; none if it may reach NodeLocal DNSCache."""
     asked = [engine.verdict(end, address, ports.of("UDP", 53), version) for address, version in _local(engine, dns.node_local)]
     if any(verdict.allowed for verdict in asked) or (dns.cached and not asked):
         return []
@@ -217,42 +218,42 @@ def _local(engine: Engine, texts: Iterable[str]) -> Iterator[tuple[End, int]]:
     return ((engine.address(text), ip_address(text).version) for text in texts)
 
 
-def _judge(engine: Engine, ref: WorkloadRef, end: End, dns: Servers, local: str) -> DnsBlocked | None:
-    """Where pods are known to ask the NodeLocal address only that matters; where it is there, either will do."""
+def _judge(engine: Engine, ref: WorkloadRef, end: End, dns: DnsServers, local: str) -> DnsBlocked | None:
+    """Return how a workload is blocked, or None. If pods are known to use the NodeLocal address, only that counts."""
     isolated = engine.selecting(end, Direction.EGRESS)
     if not isolated and not any(engine.selecting(e, Direction.INGRESS) for e in dns.ends):
         return None
-    talks = any(rule.action is not Action.DENY for policy in isolated for rule in policy.of(Direction.EGRESS))
+    has_egress = any(rule.action is not Action.DENY for policy in isolated for rule in policy.of(Direction.EGRESS))
     addresses = (local,) if local else dns.node_local
-    unreached = _unreached(engine, ref, end, addresses, talks)
+    unreached = _unreached(engine, ref, end, addresses, has_egress)
     if local:
         return unreached
-    missed = _missed(engine, ref, end, dns, talks)
+    missed = _missed(engine, ref, end, dns, has_egress)
     if missed and missed.protocol == "UDP" and dns.cached:
         return unreached and missed
     return unreached or missed
 
 
-def _unreached(engine: Engine, ref: WorkloadRef, end: End, addresses: tuple[str, ...], talks: bool) -> DnsBlocked | None:
-    """Tell of an end that reaches none of the addresses of NodeLocal DNSCache: a pod asks one of them, nobody knows which."""
+def _unreached(engine: Engine, ref: WorkloadRef, end: End, addresses: tuple[str, ...], has_egress: bool) -> DnsBlocked | None:
+    """Return how an end is blocked from all addresses of NodeLocal DNSCache; it is not known which of them a pod uses."""
     found = [engine.verdict(end, other, ports.of("UDP", 53), version) for other, version in _local(engine, addresses)]
     if not found or any(verdict.allowed or verdict.depends or verdict.incomplete for verdict in found):
         return None
-    return DnsBlocked(ref, Direction.EGRESS, found[0].by, "UDP", talks, addresses)
+    return DnsBlocked(ref, Direction.EGRESS, found[0].by, "UDP", has_egress, addresses)
 
 
-def _missed(engine: Engine, ref: WorkloadRef, end: End, dns: Servers, talks: bool) -> DnsBlocked | None:
+def _missed(engine: Engine, ref: WorkloadRef, end: End, dns: DnsServers, has_egress: bool) -> DnsBlocked | None:
     for protocol, asked in (("UDP", dns.udp), ("TCP", dns.tcp)):
         for server in dns.ends if asked else ():
             verdict = engine.verdict(end, server, asked, dns.family)
             if not verdict.allowed and not verdict.depends and not verdict.incomplete:
                 direction = Direction.INGRESS if verdict.egress.allowed else Direction.EGRESS
-                return DnsBlocked(ref, direction, verdict.by, protocol, talks, everywhere=_everywhere(verdict))
+                return DnsBlocked(ref, direction, verdict.by, protocol, has_egress, everywhere=_everywhere(verdict))
     return None
 
 
 def _everywhere(verdict: Verdict) -> tuple[PolicyRef, ...]:
-    """The policies at the servers; where the source's own egress stops it, those of them that are cluster-wide."""
+    """Return the policies at the servers; if the source's own egress is blocked, the cluster-wide ones among them."""
     if verdict.egress.allowed:
         return verdict.ingress.by
     return tuple(ref for ref in verdict.egress.by if not ref.namespace)

@@ -27,10 +27,10 @@ from kubectl_netdoc.policy.rules import (
     Direction,
     Policy,
     PolicyRef,
-    Tier,
+    PolicyTier,
     mentioned,
 )
-from kubectl_netdoc.policy.selection import PodClass, Selection, members
+from kubectl_netdoc.policy.selection import PodClass, PodSelection, members
 from kubectl_netdoc.policy.verdict import End, Reading, Side, Verdict, addresses, node_addresses
 from kubectl_netdoc.records.base import Kind
 from kubectl_netdoc.records.kinds import ADMIN_POLICIES, NAMESPACE, NATIVE_POLICIES, NETWORK_POLICY, NODE, OWNERS, POD
@@ -66,7 +66,7 @@ class Engine:
         labels = {item.name: item.metadata.labels for item in cluster.all(NAMESPACE)} if cluster.readable(NAMESPACE) else {}
         for policy in written:
             labels.setdefault(policy.namespace, {})
-        self.selection = Selection(labels, mentioned(written, (item for _, item in admin)))
+        self.selection = PodSelection(labels, mentioned(written, (item for _, item in admin)))
         self._class_of: dict[tuple[str, str], PodClass] = {}
         self._classify(cluster, strangers, OWNERS if templates else ())
         nodes = {node.name: node.metadata.labels for node in self._nodes} if cluster.readable(NODE) else None
@@ -97,7 +97,7 @@ class Engine:
         """Return the policies that have a say about a class in a direction, by the class's number."""
         found: dict[int, Selecting] = {}
         for policy in sorted(self.policies, key=lambda policy: policy.precedence):
-            if (policy.tier is Tier.NAMESPACE and direction in policy.isolates) or any(policy.of(direction)):
+            if (policy.tier is PolicyTier.NAMESPACE and direction in policy.isolates) or any(policy.of(direction)):
                 for number in members(policy.subject):
                     found.setdefault(number, Selecting([], [], [])).of(policy.tier).append(policy)
         return found
@@ -142,7 +142,7 @@ class Engine:
         """Return what a template makes as an end: a pod somewhere, with an address that nobody knows yet."""
         return End(label, self.selection.classify(namespace, template.metadata.labels, template.spec))
 
-    def stranger(self, label: str, namespace: str, labels: Mapping[str, str], node: str = "") -> End:
+    def unknown_pod(self, label: str, namespace: str, labels: Mapping[str, str], node: str = "") -> End:
         """Return a pod that is not in the lists as an end; it must have been among the constructor's ``strangers``."""
         return End(label, self.selection.classify(namespace, labels, Pod().spec), node=node)
 
@@ -251,7 +251,7 @@ class Engine:
 
     def baseline(self, ref: PolicyRef) -> bool:
         """Whether a policy is of the tier that is asked last."""
-        return any(policy.ref == ref and policy.tier is Tier.BASELINE for policy in self.policies)
+        return any(policy.ref == ref and policy.tier is PolicyTier.BASELINE for policy in self.policies)
 
     def class_of(self, pod: Pod) -> PodClass:
         """Return the class of a pod of the cluster."""

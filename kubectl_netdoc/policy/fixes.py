@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, MutableSet
 from typing import Any
 
 from kubectl_netdoc.core.cluster import Cluster
-from kubectl_netdoc.policy.dns_access import Servers
+from kubectl_netdoc.policy.dns_access import DnsServers
 from kubectl_netdoc.policy.ports import Ports
 from kubectl_netdoc.policy.rules import Direction, PolicyRef
 from kubectl_netdoc.policy.selection import NAME_LABEL
@@ -64,7 +64,7 @@ def peer_of(namespace: str, selected: Manifest, own_namespace: str) -> Manifest:
     return pods if namespace == own_namespace else {"namespaceSelector": {"matchLabels": {NAME_LABEL: namespace}}} | pods
 
 
-def dns_rule(dns: Servers, own_namespace: str, local: tuple[str, ...] = ()) -> Manifest:
+def dns_rule(dns: DnsServers, own_namespace: str, local: tuple[str, ...] = ()) -> Manifest:
     """Return the egress rule that lets pods ask cluster DNS, over UDP and TCP, on the port that its pods listen on."""
     to = [peer(dns.service.namespace, dns.service.spec.selector, own_namespace)]
     addresses = local or dns.node_local
@@ -75,12 +75,12 @@ def dns_rule(dns: Servers, own_namespace: str, local: tuple[str, ...] = ()) -> M
     return {"to": to, "ports": listening}
 
 
-def dns_ingress(dns: Servers, *, nodes: bool) -> Manifest:
+def dns_ingress(dns: DnsServers, *, nodes: bool) -> Manifest:
     """Return the ingress rule by which DNS servers take queries of all pods; ``nodes``: of what runs on the nodes too."""
     return ({} if nodes else {"from": [{"namespaceSelector": {}}]}) | {"ports": port_entries(dns.udp | dns.tcp)}
 
 
-def dns_first(dns: Servers, kind: str, direction: Direction, *, baseline: bool) -> str:
+def dns_first(dns: DnsServers, kind: str, direction: Direction, *, baseline: bool) -> str:
     """Return the JSON patch that has a cluster-wide policy leave cluster DNS alone, before all of its other rules.
 
     In the Admin tier DNS is passed on to the namespaces' own policies, in the Baseline tier, which is the last, let through.

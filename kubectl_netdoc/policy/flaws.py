@@ -13,7 +13,7 @@ from kubectl_netdoc.policy import ports
 from kubectl_netdoc.policy.engine import Engine
 from kubectl_netdoc.policy.ports import Ports
 from kubectl_netdoc.policy.redundant_rules import superfluous
-from kubectl_netdoc.policy.rules import Direction, Peers, Policy, PolicyRef, Rule, Tier
+from kubectl_netdoc.policy.rules import Direction, Peers, Policy, PolicyRef, PolicyTier, Rule
 from kubectl_netdoc.policy.selection import PodClass, PodSet, members
 from kubectl_netdoc.policy.service_ports import ServicePorts
 from kubectl_netdoc.policy.verdict import End, Reading
@@ -65,7 +65,7 @@ def flaws(engine: Engine) -> Iterator[Flaw]:
             # Nothing else matters of a policy that is for nobody.
             yield Flaw(Fault.SELECTS_NOTHING, policy.ref, "spec.podSelector", _selector(written, policy))
             continue
-        source = written.get((policy.ref.namespace, policy.ref.name)) if policy.tier is Tier.NAMESPACE else None
+        source = written.get((policy.ref.namespace, policy.ref.name)) if policy.tier is PolicyTier.NAMESPACE else None
         for rule in policy.rules:
             yield from _nobody(engine, rule, source)
             yield from _undefined(engine, policy, rule)
@@ -75,7 +75,7 @@ def flaws(engine: Engine) -> Iterator[Flaw]:
 
 
 def _selector(written: dict[tuple[str, str], NetworkPolicy], policy: Policy) -> str:
-    item = written.get((policy.ref.namespace, policy.ref.name)) if policy.tier is Tier.NAMESPACE else None
+    item = written.get((policy.ref.namespace, policy.ref.name)) if policy.tier is PolicyTier.NAMESPACE else None
     return (str(item.spec.pod_selector) or "all pods of its namespace") if item else "its subject"
 
 
@@ -140,7 +140,7 @@ def _one_sided(engine: Engine) -> Iterator[Flaw]:
     looked_at = 0
     written = {(item.namespace, item.name): item for item in engine.cluster.all(NETWORK_POLICY)}
     for policy in engine.policies:
-        if policy.tier is not Tier.NAMESPACE or not policy.subject:
+        if policy.tier is not PolicyTier.NAMESPACE or not policy.subject:
             continue
         source = written[policy.ref.namespace, policy.ref.name]
         senders = list(members(policy.subject & ~engine.selection.host_network))
@@ -168,7 +168,7 @@ def isolates_more(engine: Engine, known: PodClass) -> bool:
 def _isolated(engine: Engine, direction: Direction) -> PodSet:
     found: PodSet = 0
     for policy in engine.policies:
-        if policy.tier is Tier.NAMESPACE and direction in policy.isolates:
+        if policy.tier is PolicyTier.NAMESPACE and direction in policy.isolates:
             found |= policy.subject
     return found & ~engine.selection.host_network
 

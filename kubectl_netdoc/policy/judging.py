@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from kubectl_netdoc.policy import ports
 from kubectl_netdoc.policy.ports import Ports
-from kubectl_netdoc.policy.rules import Action, Direction, Peers, Policy, PolicyRef, Rule, Tier
+from kubectl_netdoc.policy.rules import Action, Direction, Peers, Policy, PolicyRef, PolicyTier, Rule
 from kubectl_netdoc.policy.selection import PodClass
 from kubectl_netdoc.policy.verdict import End, Reading, Side
 
@@ -20,9 +20,9 @@ class Selecting:
     namespace: list[Policy]
     baseline: list[Policy]
 
-    def of(self, tier: Tier) -> list[Policy]:
+    def of(self, tier: PolicyTier) -> list[Policy]:
         """Return those of a tier."""
-        return self.namespace if tier is Tier.NAMESPACE else self.admin if tier is Tier.ADMIN else self.baseline
+        return self.namespace if tier is PolicyTier.NAMESPACE else self.admin if tier is PolicyTier.ADMIN else self.baseline
 
 
 class Judging:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from kubectl_netdoc.policy import ports
 from kubectl_netdoc.policy.engine import Engine
-from kubectl_netdoc.policy.rules import Block, Direction, Policy, PortRule, Rule, Tier
+from kubectl_netdoc.policy.rules import Block, Direction, Policy, PolicyTier, PortRule, Rule
 from kubectl_netdoc.policy.selection import NAME_LABEL
 from kubectl_netdoc.records.kinds import NETWORK_POLICY
 from kubectl_netdoc.records.policies import LabelSelector, NetworkPolicy, NetworkPolicyPeer
@@ -22,7 +22,7 @@ def superfluous(engine: Engine) -> Iterator[tuple[Rule, Rule]]:
     written = {(item.namespace, item.name): item for item in engine.cluster.all(NETWORK_POLICY)}
     by_place: defaultdict[tuple[str, Direction], list[_Placed]] = defaultdict(list)
     for policy in engine.policies:
-        for rule in policy.rules if policy.tier is Tier.NAMESPACE and policy.subject else ():
+        for rule in policy.rules if policy.tier is PolicyTier.NAMESPACE and policy.subject else ():
             source = written[policy.ref.namespace, policy.ref.name]
             by_place[policy.ref.namespace, rule.direction].append(_Placed(policy, rule, source))
     for entries in by_place.values():

@@ -16,7 +16,7 @@ from enum import StrEnum
 
 from kubectl_netdoc.policy import ports
 from kubectl_netdoc.policy.ports import Ports
-from kubectl_netdoc.policy.selection import Mentioned, PodClass, PodSet, Selection
+from kubectl_netdoc.policy.selection import Mentioned, PodClass, PodSelection, PodSet
 from kubectl_netdoc.records.label_selector import selects
 from kubectl_netdoc.records.policies import (
     AdminPeer,
@@ -42,7 +42,7 @@ class Direction(StrEnum):
     EGRESS = "Egress"
 
 
-class Tier(StrEnum):
+class PolicyTier(StrEnum):
     """Who is asked first."""
 
     ADMIN = "Admin"
@@ -151,7 +151,7 @@ class Policy:
     """
 
     ref: PolicyRef
-    tier: Tier
+    tier: PolicyTier
     priority: int
     subject: PodSet
     isolates: frozenset[Direction]
@@ -219,7 +219,7 @@ def directions(policy: NetworkPolicy) -> frozenset[Direction]:
 class Compiler:
     """Turns the records of policies into ``Policy``. ``nodes``: labels by name, None where they can't be read."""
 
-    def __init__(self, selection: Selection, nodes: dict[str, dict[str, str]] | None) -> None:
+    def __init__(self, selection: PodSelection, nodes: dict[str, dict[str, str]] | None) -> None:
         self.selection = selection
         self.nodes = nodes
         self.invalid: list[tuple[PolicyRef, str]] = []
@@ -236,7 +236,9 @@ class Compiler:
             for index, rule in enumerate(written)
         )
         subject = select.in_namespace(policy.namespace) & select.pods(spec.pod_selector)
-        return Policy(ref, Tier.NAMESPACE, 0, subject, isolates, tuple(rules), selects_all=spec.pod_selector == LabelSelector())
+        return Policy(
+            ref, PolicyTier.NAMESPACE, 0, subject, isolates, tuple(rules), selects_all=spec.pod_selector == LabelSelector()
+        )
 
     def _peers(self, ref: PolicyRef, written: tuple[NetworkPolicyPeer, ...]) -> Peers:
         if not written:
@@ -273,7 +275,7 @@ class Compiler:
     def cluster_wide(self, kind: str, policy: AdminPolicy) -> Policy:
         """Return a policy of one of the cluster-wide kinds."""
         ref = PolicyRef(kind, "", policy.name)
-        baseline = kind == "BaselineAdminNetworkPolicy" or policy.spec.tier == Tier.BASELINE
+        baseline = kind == "BaselineAdminNetworkPolicy" or policy.spec.tier == PolicyTier.BASELINE
         rules = (
             self._admin_rule(ref, direction, index, rule)
             for direction, written in ((Direction.INGRESS, policy.spec.ingress), (Direction.EGRESS, policy.spec.egress))
@@ -281,7 +283,7 @@ class Compiler:
         )
         return Policy(
             ref=ref,
-            tier=Tier.BASELINE if baseline else Tier.ADMIN,
+            tier=PolicyTier.BASELINE if baseline else PolicyTier.ADMIN,
             priority=policy.spec.priority,
             subject=self._members(policy.spec.subject),
             isolates=frozenset(),

@@ -134,7 +134,7 @@ class Mentioned:
             self.keys.update(selector.match_labels, (r.key for r in selector.match_expressions))
 
 
-class Selection:
+class PodSelection:
     """All classes of pods, and the sets of them that selectors select."""
 
     def __init__(self, namespaces: Mapping[str, Mapping[str, str]], mentioned: Mentioned) -> None:

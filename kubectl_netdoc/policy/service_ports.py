@@ -11,10 +11,10 @@ from functools import cached_property
 from kubectl_netdoc.core.cluster import matches
 from kubectl_netdoc.policy.dns_access import target_numbers
 from kubectl_netdoc.policy.engine import Engine
-from kubectl_netdoc.policy.rules import Direction, Peers, Policy, Rule, Tier
+from kubectl_netdoc.policy.rules import Direction, Peers, Policy, PolicyTier, Rule
 from kubectl_netdoc.policy.selection import PodSet, members
 from kubectl_netdoc.policy.verdict import End
-from kubectl_netdoc.policy.workloads import Peer, peers
+from kubectl_netdoc.policy.workloads import WorkloadPeer, peers
 from kubectl_netdoc.records.kinds import NETWORK_POLICY, SERVICE
 from kubectl_netdoc.records.policies import NetworkPolicy
 from kubectl_netdoc.records.services import Service
@@ -48,7 +48,7 @@ class Mistaken:
 class _Behind:
     """A workload: its own ports, and the Services that lead to it, by their port and the ports that they lead to."""
 
-    def __init__(self, peer: Peer, services: Iterable[Service]) -> None:
+    def __init__(self, peer: WorkloadPeer, services: Iterable[Service]) -> None:
         specs = [pod.spec for pod in peer.pods] + [template.spec for template in peer.templates]
         self.classes = sum(1 << number for number in {end.pod_class.id for end in peer.ends if end.pod_class})
         self.declared: set[Port] = {(port.protocol or "TCP", port.container_port) for spec in specs for port in spec.ports()}
@@ -92,7 +92,7 @@ class ServicePorts:
     def mistaken(self) -> Iterator[Mistaken]:
         """Yield each port in a rule that is a Service's, where none of the pods in question has it."""
         for policy in self.engine.policies:
-            source = self.written.get((policy.ref.namespace, policy.ref.name)) if policy.tier is Tier.NAMESPACE else None
+            source = self.written.get((policy.ref.namespace, policy.ref.name)) if policy.tier is PolicyTier.NAMESPACE else None
             for rule in policy.rules if source and policy.subject else ():
                 if source is not None:
                     yield from self._in_rule(policy, rule, source)
@@ -130,7 +130,7 @@ class ServicePorts:
         return any(
             _meet(each.peers, rule.peers) and any(each.ports.on(known).has(*port) for known in meant)
             for other in others.values()
-            if other.tier is Tier.NAMESPACE
+            if other.tier is PolicyTier.NAMESPACE
             for each in other.of(rule.direction)
         )
 

@@ -39,7 +39,7 @@ class WorkloadRef:
 
 
 @dataclass(frozen=True, slots=True)
-class Peer:
+class WorkloadPeer:
     """A workload as one peer: an end for each class among its pods, their label sets, and the pods themselves.
 
     Where a workload has no pods, its template stands for them. The ends of pods on the pod network have no addresses: those
@@ -101,7 +101,7 @@ def _controller(metadata: ObjectMeta) -> tuple[str, str] | None:
     return None if found is None or found.kind == "Node" else (found.kind, found.name)
 
 
-def peers(engine: Engine, namespace: str = "") -> list[Peer]:
+def peers(engine: Engine, namespace: str = "") -> list[WorkloadPeer]:
     """Return every workload of the cluster, or of one namespace, in the order of namespace, kind and name."""
     cluster = engine.cluster
     owners = Owners(cluster, namespace)
@@ -125,7 +125,7 @@ def peers(engine: Engine, namespace: str = "") -> list[Peer]:
     return sorted(found.values(), key=lambda peer: (peer.ref.namespace, peer.ref.kind, peer.ref.name))
 
 
-def _of_pods(engine: Engine, ref: WorkloadRef, pods: Iterable[Pod]) -> Peer:
+def _of_pods(engine: Engine, ref: WorkloadRef, pods: Iterable[Pod]) -> WorkloadPeer:
     hosts: defaultdict[PodClass, dict[Address, None]] = defaultdict(dict)
     labels: dict[tuple[tuple[str, str], ...], Mapping[str, str]] = {}
     for pod in pods:
@@ -133,14 +133,14 @@ def _of_pods(engine: Engine, ref: WorkloadRef, pods: Iterable[Pod]) -> Peer:
         hosts[known] |= dict.fromkeys(engine.pod(pod).addresses if known.host_network else ())
         labels[tuple(sorted(pod.metadata.labels.items()))] = pod.metadata.labels
     ends = (End(str(ref), known, addresses=tuple(own)) for known, own in hosts.items())
-    return Peer(ref, tuple(ends), tuple(labels.values()), tuple(pods))
+    return WorkloadPeer(ref, tuple(ends), tuple(labels.values()), tuple(pods))
 
 
-def _of_templates(engine: Engine, top: WorkloadRef, made_by: list[tuple[WorkloadRef, Workload | CronJob]]) -> Peer:
+def _of_templates(engine: Engine, top: WorkloadRef, made_by: list[tuple[WorkloadRef, Workload | CronJob]]) -> WorkloadPeer:
     """The top owner's own template counts; where it is not at hand, those of what it owns."""
     own = [item for ref, item in made_by if ref == top] or [item for _, item in made_by]
     ends = {end.pod_class: end for item in own for end in (engine.template(str(top), item.namespace, item.template),)}
-    return Peer(
+    return WorkloadPeer(
         top,
         tuple(ends.values()),
         tuple(item.template.metadata.labels for item in own),

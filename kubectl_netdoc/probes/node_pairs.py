@@ -120,7 +120,7 @@ def link(one: str, other: str) -> Subject:
     return Subject("NodePair", f"{one}--{other}")
 
 
-class Place:
+class FaultLocation:
     """Where bad paths are: everywhere, at a node, or between two. ``paths`` are the bad ones there."""
 
     def __init__(self, subject: Subject, paths: set[Pair], nodes: list[str], between: str) -> None:
@@ -131,7 +131,7 @@ class Place:
         return {"nodes": self.nodes, "paths": as_paths(both_ways(self.paths)), "between": self.between}
 
 
-def places(bad: Iterable[Pair], measured: Iterable[Pair]) -> list[Place]:
+def locate(bad: Iterable[Pair], measured: Iterable[Pair]) -> list[FaultLocation]:
     """Put bad paths into places: everywhere where all links are bad, else nodes all of whose links are, else single links.
 
     Either direction shows that a link is bad. A node counts as one only with two links or more.
@@ -140,14 +140,14 @@ def places(bad: Iterable[Pair], measured: Iterable[Pair]) -> list[Place]:
     broken = {(min(pair), max(pair)) for pair in left}
     if len(links) > 2 and broken == links:
         nodes = sorted({node for pair in links for node in pair})
-        return [Place(NETWORK, left, nodes, "all nodes")]
+        return [FaultLocation(NETWORK, left, nodes, "all nodes")]
     found = []
     for node in sorted({node for pair in broken for node in pair}):
         own = {pair for pair in links if node in pair}
         if len(own) > 1 and own <= broken and (paths := {pair for pair in left if node in pair}):
-            found.append(Place(Subject("Node", node), paths, [node], f"{node} and every other node"))
+            found.append(FaultLocation(Subject("Node", node), paths, [node], f"{node} and every other node"))
             left -= paths
     for one, other in sorted({(min(pair), max(pair)) for pair in left}):
         paths = left & {(one, other), (other, one)}
-        found.append(Place(link(one, other), paths, [one, other], f"{one} and {other}"))
+        found.append(FaultLocation(link(one, other), paths, [one, other], f"{one} and {other}"))
     return found

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""netdoc's own pods under the cluster's policies: a debug pod is not the application, and may be isolated itself."""
+"""What the cluster's policies do to netdoc's own pods: a debug pod is not the application, and may be isolated itself."""
 
 from __future__ import annotations
 
@@ -29,20 +29,21 @@ LABELS = {"app.kubernetes.io/managed-by": "kubectl-netdoc", "netdoc/role": "echo
 
 
 @dataclass(frozen=True, slots=True)
-class Doubt:
-    """Why a time-out of a debug pod may be no fault. ``certain``: a policy forbids it, as written. ``blind``: no policy could be
-    judged, as a list that this takes can't be read.
+class PolicyBlock:
+    """A policy that may be the reason why a debug pod times out. ``certain``: a policy forbids it, as written.
+
+    ``unreadable``: no policy could be judged, because a list that is needed can't be read.
     """
 
     reason: str
     certain: bool
-    blind: bool = False
+    unreadable: bool = False
 
 
 def engine(cluster: Cluster) -> Engine:
     """Return the policies, compiled for questions about netdoc's pods; raises ``KindUnavailable``.
 
-    They are compiled once, however many checks ask: every view of a cluster shares them.
+    They are compiled once for all checks: every view of a cluster shares them.
     """
     made, key = cluster.index.made, (__name__, cluster.own_namespace)
     if key not in made:
@@ -53,43 +54,41 @@ def engine(cluster: Cluster) -> Engine:
 
 
 def end(policies: Engine, node: str = "", ips: Iterable[str] = ()) -> End:
-    """Return a debug pod as an end; ``ips``: its addresses, where they are known."""
+    """Return a debug pod as an end; ``ips``: its addresses, if they are known."""
     label = f"netdoc's debug pod on {node}" if node else "netdoc's debug pod"
-    known = policies.stranger(label, policies.cluster.own_namespace, LABELS, node)
+    known = policies.unknown_pod(label, policies.cluster.own_namespace, LABELS, node)
     return replace(known, addresses=addresses(ips))
 
 
 def _ips(facts: Facts, node: str) -> tuple[str, ...]:
-    """The addresses of the debug pod on a node; none where that is not known."""
+    """Return the addresses of the debug pod on a node; none if they are not known."""
     return next(((vantage.ip, *vantage.more_ips) for vantage in facts.vantages if vantage.node == node), ())
 
 
 def any_policy(cluster: Cluster) -> bool:
-    """Whether there is a policy of any kind, or a list of them that can't be read."""
+    """Tell whether there is a policy of any kind, or a list of policies that can't be read."""
     kinds: tuple[Kind[Any], ...] = POLICIES
     return any(cluster.unreadable(kind) or (cluster.readable(kind) and bool(cluster.all(kind))) for kind in kinds)
 
 
-def unplaced(cluster: Cluster) -> str:
-    """Why nobody knows whether policies keep debug pods from the DNS servers; nothing where that can be told. Reads
-    ENDPOINT_SLICE.
-    """
+def why_servers_unknown(cluster: Cluster) -> str:
+    """Return why it is not known whether policies block debug pods from the DNS servers, or "". Reads ENDPOINT_SLICE."""
     if cluster.readable(ENDPOINT_SLICE) or not any_policy(cluster):
         return ""
     return "EndpointSlices can't be read, so a policy may be blocking debug pods from the endpoints of the Service"
 
 
-def doubt(facts: Facts, node: str, address: str, port: int, protocol: str = "TCP") -> Doubt | None:
-    """Return what a policy has to do with a debug pod on ``node`` not reaching a port; None where it has nothing.
+def policy_block(facts: Facts, node: str, address: str, port: int, protocol: str = "TCP") -> PolicyBlock | None:
+    """Return the policy that may keep a debug pod on ``node`` from reaching a port; None if no policy does.
 
-    Policies that the canary saw to be idle on the other end's node, and on the debug pod's own, are no excuse.
+    Policies that the canary saw not enforced, on the debug pod's node or the other end's, don't count.
     """
     cluster = facts.cluster
     if not any_policy(cluster):
         return None
     for kind in (NETWORK_POLICY, POD):
         if not cluster.readable(kind):
-            return Doubt(f"{kind.plural} can't be read", certain=False, blind=True)
+            return PolicyBlock(f"{kind.plural} can't be read", certain=False, unreadable=True)
     policies = engine(cluster)
     other = policies.address(address)
     family = ipaddress.ip_address(address).version
@@ -97,13 +96,13 @@ def doubt(facts: Facts, node: str, address: str, port: int, protocol: str = "TCP
     if not verdict.allowed and not verdict.depends:
         idle = enforced(facts, node, "Egress") is False if not verdict.egress.allowed else False
         idle = idle or (not verdict.ingress.allowed and enforced(facts, other.node, "Ingress") is False)
-        return None if idle else Doubt(f"blocked by {', '.join(map(str, verdict.by))}, as written", certain=True)
+        return None if idle else PolicyBlock(f"blocked by {', '.join(map(str, verdict.by))}, as written", certain=True)
     maybe = (*verdict.depends, *verdict.incomplete)
-    return Doubt(f"may be forbidden: {', '.join(maybe[:3])}", certain=False) if maybe else None
+    return PolicyBlock(f"may be forbidden: {', '.join(maybe[:3])}", certain=False) if maybe else None
 
 
-def isolated(cluster: Cluster) -> str:
-    """Return which policies keep netdoc's own pods apart, or may, those that can't be read included; nothing where none does."""
+def policies_isolating_debug_pods(cluster: Cluster) -> str:
+    """Return which policies block connections between netdoc's own pods, or may (unreadable ones included); "" if none does."""
     if not any_policy(cluster):
         return ""
     if cluster.readable(POD) and cluster.readable(NETWORK_POLICY):
@@ -126,26 +125,26 @@ def isolated(cluster: Cluster) -> str:
     return f"it is not known what policies forbid, because {', '.join(hidden)} can't be read" if hidden else ""
 
 
-def walled(facts: Facts) -> str:
-    """Return which policies keep netdoc's own pods apart, where no two of them reached each other, on one node included.
+def isolating_policies(facts: Facts) -> str:
+    """Return which policies block connections between netdoc's own pods, if no two of them reached each other, even on one node.
 
-    Nothing where a single proof came through: then it is no policy about netdoc's own namespace.
+    "" if a single proof came through: no policy isolates netdoc's namespace then.
     """
     nodes = [vantage.node for vantage in facts.vantages if vantage.running]
     asked = [proof(a, b) for a in nodes for b in nodes if a != b] + [Echo(node, Peer(node, twin=True)) for node in nodes]
     replies = [reply for request in asked if isinstance(reply := facts.reply(request), EchoReply)]
     came = any(sample.who for reply in replies for sample in reply.samples)
-    return "" if came else isolated(facts.cluster)
+    return "" if came else policies_isolating_debug_pods(facts.cluster)
 
 
-def kept_apart(facts: Facts) -> str:
-    """Return that network policies keep netdoc's own pods from reaching each other, and which; "" if a pod reached another."""
-    names = walled(facts)
+def why_isolated(facts: Facts) -> str:
+    """Return a sentence that network policies block netdoc's own pods from each other, and which; "" if a pod reached another."""
+    names = isolating_policies(facts)
     return f"network policies block connections between netdoc's own pods: {names}" if names else ""
 
 
 def canaries(cluster: Cluster) -> Iterator[Canary]:
-    """Yield one canary a vantage, each with another node for its counterpart."""
+    """Yield one canary for each node with a debug pod, each with another node as its counterpart."""
     nodes = cluster.vantages
     for number, node in enumerate(nodes):
         following = nodes[(number + 1) % len(nodes)]
@@ -153,7 +152,7 @@ def canaries(cluster: Cluster) -> Iterator[Canary]:
 
 
 def enforced(facts: Facts, node: str, direction: str) -> bool | None:
-    """Return whether the canary saw policies of a direction enforced on a node; None where none flew there."""
+    """Tell whether the canary saw policies of a direction enforced on a node; None if no canary ran there."""
     for request in canaries(facts.cluster):
         reply = facts.reply(request)
         if request.node == node and isinstance(reply, CanaryReply):

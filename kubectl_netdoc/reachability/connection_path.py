@@ -15,7 +15,7 @@ from kubectl_netdoc.policy.ports import Ports
 from kubectl_netdoc.policy.verdict import End
 from kubectl_netdoc.reachability.explanation import MOST_ENDS, Question
 from kubectl_netdoc.reachability.named_end import NamedEnd
-from kubectl_netdoc.reachability.topics import Use
+from kubectl_netdoc.reachability.topics import Feature
 from kubectl_netdoc.records.kinds import COREFILE, ENDPOINT_SLICE, POD, SERVICE
 from kubectl_netdoc.records.pods import Pod
 from kubectl_netdoc.records.services import Service
@@ -143,21 +143,21 @@ class ConnectionPath:
         return frozenset((*led, *self.destination.aliases))
 
     @cached_property
-    def uses(self) -> frozenset[Use]:
+    def uses(self) -> frozenset[Feature]:
         """What the connection makes use of."""
         service, outside = self.destination.service, self.destination.outside
         many = bool(outside) or (service is not None and service.headless)
         held = {
-            Use.ANY: True,
-            Use.NAME: self.asks,
-            Use.OUTSIDE: self.asks and bool(outside),
-            Use.LARGE_ANSWER: self.asks and many,
-            Use.SERVICE: self.translated,
-            Use.AFFINITY: service is not None and self.translated and service.spec.session_affinity == "ClientIP",
-            Use.UDP: self.translated and self.question.protocol == "UDP",
-            Use.ENTRY: self.entry is not None,
-            Use.ITSELF: self.translated and any(a.pod == b.pod != ("", "") for a, b in self.legs),
-            Use.API: ("default", "kubernetes") in self.services,
+            Feature.ANY: True,
+            Feature.NAME: self.asks,
+            Feature.OUTSIDE: self.asks and bool(outside),
+            Feature.LARGE_ANSWER: self.asks and many,
+            Feature.SERVICE: self.translated,
+            Feature.AFFINITY: service is not None and self.translated and service.spec.session_affinity == "ClientIP",
+            Feature.UDP: self.translated and self.question.protocol == "UDP",
+            Feature.ENTRY: self.entry is not None,
+            Feature.ITSELF: self.translated and any(a.pod == b.pod != ("", "") for a, b in self.legs),
+            Feature.API: ("default", "kubernetes") in self.services,
         }
         return frozenset(use for use, is_made in held.items() if is_made)
 

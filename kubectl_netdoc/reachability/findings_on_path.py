@@ -16,7 +16,7 @@ from kubectl_netdoc.policy.rules import PolicyRef
 from kubectl_netdoc.reachability.connection_path import ConnectionPath, Leg
 from kubectl_netdoc.reachability.explanation import Effect
 from kubectl_netdoc.reachability.path_measurements import PathMeasurements
-from kubectl_netdoc.reachability.topics import Act, At, Topic, Use, topic
+from kubectl_netdoc.reachability.topics import Feature, Impact, NodeMatch, Topic, topic
 
 EVERYWHERE = ("Cluster", "Node", "NodePair", "DaemonSet", "Nameserver")
 """Kinds of subjects that are not an end of a connection; their nodes and node paths say what they affect."""
@@ -77,7 +77,7 @@ class _Judge:
         role = self._role(finding)
         if role is None or (not role and self._far(finding)):
             return None
-        about = declared or Topic(at=At.PATH if finding.paths else At.ENDS if _nodes(finding) else At.ANY)
+        about = declared or Topic(nodes=NodeMatch.PATH if finding.paths else NodeMatch.ENDS if _nodes(finding) else NodeMatch.ANY)
         hop = self._hop(finding, about, role)
         if not self._of_use(about, hop) or not self._caused_here(finding, hop):
             return None
@@ -120,11 +120,11 @@ class _Judge:
 
     def _of_use(self, about: Topic, hop: str) -> bool:
         uses = self.path.uses
-        if about.use is Use.POLICY:
+        if about.feature is Feature.POLICY:
             return True
         if hop == "name":
-            return Use.NAME in uses and (about.use in (Use.SERVICE, Use.ANY) or about.use in uses)
-        return about.use in uses
+            return Feature.NAME in uses and (about.feature in (Feature.SERVICE, Feature.ANY) or about.feature in uses)
+        return about.feature in uses
 
     def _caused_here(self, finding: Finding, hop: str) -> bool:
         """Whether the cause of a finding can act on this connection: what only new pods meet has effects on new pods only."""
@@ -132,11 +132,11 @@ class _Judge:
         declared = topic(cause.code) if cause else None
         if cause is None or declared is None:
             return True
-        if declared.act is Act.NEWCOMERS:
+        if declared.impact is Impact.NEW_PODS:
             return any(self._new(leg, cause) for leg in self.legs)
         if cause.objects("pods") and not any(self._of_pods(cause, leg) for leg in self.legs):
             return False
-        return declared.use is Use.NEVER or self._of_use(declared, hop)
+        return declared.feature is Feature.NEVER or self._of_use(declared, hop)
 
     def _affected_legs(self, finding: Finding, about: Topic, hop: str) -> frozenset[Leg]:
         """Return the legs that a finding is on. What all legs share is checked once, nodes once for each pair of them."""
@@ -144,7 +144,7 @@ class _Judge:
             return frozenset()
         paths, nodes = frozenset(path.nodes for path in finding.paths), frozenset(_nodes(finding))
         pods = _pods(finding)
-        legs = [leg for pair in self._pairs(about.at, hop, paths, nodes) for leg in self.by_nodes[pair]]
+        legs = [leg for pair in self._pairs(about.nodes, hop, paths, nodes) for leg in self.by_nodes[pair]]
         named = _addresses(finding) & self.path.addresses
         if named:
             legs += [leg for leg in self.legs if any(str(address) in named for end in leg for address in end.addresses)]
@@ -152,26 +152,26 @@ class _Judge:
             leg for leg in legs if (not pods or leg[0].pod in pods or leg[1].pod in pods) and self._of_subject(finding, leg)
         )
 
-    def _pairs(self, at: At, hop: str, paths: frozenset[Pair], nodes: frozenset[str]) -> Iterable[tuple[str, str]]:
+    def _pairs(self, at: NodeMatch, hop: str, paths: frozenset[Pair], nodes: frozenset[str]) -> Iterable[tuple[str, str]]:
         """Return the pairs of nodes that a finding is about; named node paths are looked up instead of trying each pair."""
-        if paths and hop != "name" and at in (At.PATH, At.ENDS):
+        if paths and hop != "name" and at in (NodeMatch.PATH, NodeMatch.ENDS):
             return (paths | {(other, one) for one, other in paths}) & self.by_nodes.keys()
         return [pair for pair in self.by_nodes if self._at(at, hop, pair, paths, nodes)]
 
-    def _at(self, at: At, hop: str, pair: tuple[str, str], paths: frozenset[Pair], nodes: frozenset[str]) -> bool:
+    def _at(self, at: NodeMatch, hop: str, pair: tuple[str, str], paths: frozenset[Pair], nodes: frozenset[str]) -> bool:
         """Whether a finding is about these two nodes."""
         one, others = pair[0], self.path.dns_nodes if hop == "name" else frozenset({pair[1]})
-        if at is At.ANY or not (paths or nodes):
+        if at is NodeMatch.ANY or not (paths or nodes):
             return True
-        if paths and at in (At.PATH, At.ENDS):
+        if paths and at in (NodeMatch.PATH, NodeMatch.ENDS):
             return any((one, other) in paths or (other, one) in paths for other in others)
-        if at is At.SAME:
+        if at is NodeMatch.SAME:
             return one in others and one in nodes
-        if at is At.TO:
+        if at is NodeMatch.TO:
             return not others.isdisjoint(nodes) or (self.path.entry is not None and self.path.destination.service is not None)
-        if at is At.FROM:
+        if at is NodeMatch.FROM:
             return one in nodes
-        crosses = at is not At.PATH or one not in others
+        crosses = at is not NodeMatch.PATH or one not in others
         return crosses and (one in nodes or not others.isdisjoint(nodes))
 
     def _of_pods(self, finding: Finding, leg: Leg) -> bool:
@@ -215,9 +215,11 @@ class _Judge:
         about = declared or Topic()
         if declared is None and finding.subject.kind == "Cluster" and not (_nodes(finding) or finding.paths):
             return FindingOnPath(finding, hop, Effect.PERHAPS, legs)
-        if about.act is Act.OPENS:
+        if about.impact is Impact.OPENS:
             return FindingOnPath(finding, hop, Effect.OPENS, legs)
-        if about.act is Act.LATER or (about.act is Act.NEWCOMERS and not any(self._new(leg, finding) for leg in legs)):
+        if about.impact is Impact.NOT_TODAY or (
+            about.impact is Impact.NEW_PODS and not any(self._new(leg, finding) for leg in legs)
+        ):
             return FindingOnPath(finding, hop, Effect.NOTE, legs)
         if finding.severity is not Severity.FAIL:
             return FindingOnPath(finding, hop, Effect.WEAKENS, legs)
@@ -229,11 +231,11 @@ class _Judge:
         works = self.measured.works(hop, leg)
         if works is not None:
             return not works
-        if about.act is Act.NEWCOMERS:
+        if about.impact is Impact.NEW_PODS:
             return self._new(leg, finding)
         if finding.subject.kind == "Service" and hop == "endpoints":
             return not leg[1].addresses
-        if hop == "name" and finding.subject.kind in ("Service", "Pod") and about.use is not Use.OUTSIDE:
+        if hop == "name" and finding.subject.kind in ("Service", "Pod") and about.feature is not Feature.OUTSIDE:
             return not self.path.dns_ready
         if hop == "entry" and _nodes(finding):  # a load balancer has other nodes to send it to
             return False

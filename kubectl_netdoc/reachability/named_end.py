@@ -13,7 +13,7 @@ from kubectl_netdoc.policy import workloads
 from kubectl_netdoc.policy.engine import Engine
 from kubectl_netdoc.policy.rules import Address
 from kubectl_netdoc.policy.verdict import End, addresses
-from kubectl_netdoc.policy.workloads import Peer, WorkloadRef
+from kubectl_netdoc.policy.workloads import WorkloadPeer, WorkloadRef
 from kubectl_netdoc.records.kinds import ENDPOINT_SLICE, NODE, POD, SERVICE, STATEFUL_SET
 from kubectl_netdoc.records.nodes import Node
 from kubectl_netdoc.records.pods import Pod, PodSpec
@@ -150,16 +150,16 @@ def _of_pod(engine: Engine, pod: Pod, by_name: str = "") -> NamedEnd:
     return NamedEnd(text, pod.namespace, (engine.pod(pod),), labels, specs=(pod.spec,), by_name=by_name, owners=owners)
 
 
-def _below(peers: list[Peer], ref: WorkloadRef) -> Peer | None:
+def _below(peers: list[WorkloadPeer], ref: WorkloadRef) -> WorkloadPeer | None:
     """A ReplicaSet or Job whose owner is the peer."""
     for peer in peers:
         pods = tuple(p for p in peer.pods if any((o.kind, o.name) == (ref.kind, ref.name) for o in p.metadata.owner_references))
         if pods and peer.ref.namespace == ref.namespace:
-            return Peer(ref, peer.ends, peer.labels, pods)
+            return WorkloadPeer(ref, peer.ends, peer.labels, pods)
     return None
 
 
-def _of_peer(engine: Engine, peer: Peer) -> NamedEnd:
+def _of_peer(engine: Engine, peer: WorkloadPeer) -> NamedEnd:
     labels = set(peer.labels[0].items()).intersection(*(found.items() for found in peer.labels)) if peer.labels else set()
     ends = tuple(map(engine.pod, peer.pods)) if peer.pods else peer.ends
     specs = (*(pod.spec for pod in peer.pods), *(template.spec for template in peer.templates))

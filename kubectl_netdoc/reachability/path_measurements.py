@@ -26,7 +26,7 @@ def _answered(tally: dns_lookups.Tally) -> bool | None:
     return any(s.outcome is Outcome.OK and s.rcode in ("", "NOERROR") for s in tally.samples) if tally.sent else None
 
 
-Tries = list[tuple[Connect, ConnectReply]]
+ConnectAttempts = list[tuple[Connect, ConnectReply]]
 
 
 class PathMeasurements:
@@ -76,7 +76,7 @@ class PathMeasurements:
 
     # Connections
 
-    def front(self, node: str) -> Tries:
+    def front(self, node: str) -> ConnectAttempts:
         """Return the connects from a node to the Service's own addresses."""
         service, question = self.path.destination.service, self.path.question
         if service is None or not self.path.translated or question.protocol != "TCP":
@@ -85,13 +85,13 @@ class PathMeasurements:
         ips = service.spec.cluster_ips or (service.spec.cluster_ip,)
         return self._tries(Connect(node, Address(ip, port)) for ip in ips for port in wanted)
 
-    def direct(self, node: str, end: End) -> Tries:
+    def direct(self, node: str, end: End) -> ConnectAttempts:
         """Return the connects from a node to an endpoint, on the connection's ports."""
         numbers = [low for protocol, low, high in self.path.asked.ranges() if low == high and protocol == "TCP"]
         found = (Connect(node, Address(str(ip), number)) for ip in end.addresses[:1] for number in numbers[:MOST_PORTS])
         return self._tries(found)
 
-    def _tries(self, requests: object) -> Tries:
+    def _tries(self, requests: object) -> ConnectAttempts:
         asked: list[Connect] = list(requests)  # type: ignore[call-overload]
         return [(each, reply) for each in asked if isinstance(reply := self.facts.reply(each), ConnectReply)]
 
@@ -188,7 +188,7 @@ class PathMeasurements:
             return self.facts.why_unmeasured
         return f"no debug pod ran on node {node}" if node else "the source's node is not known"
 
-    def in_words(self, tries: Tries) -> list[str]:
+    def in_words(self, tries: ConnectAttempts) -> list[str]:
         """Return connects in words."""
         return [f"{each.to} from node {each.node}: {reply.outcome} after {reply.ms:.0f} ms" for each, reply in tries]
 

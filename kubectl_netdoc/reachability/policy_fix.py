@@ -11,7 +11,7 @@ from kubectl_netdoc.core.cluster import matches
 from kubectl_netdoc.policy import dns_access, fixes
 from kubectl_netdoc.policy.engine import Engine
 from kubectl_netdoc.policy.ports import Ports
-from kubectl_netdoc.policy.rules import Action, Direction, Policy, PolicyRef, Tier
+from kubectl_netdoc.policy.rules import Action, Direction, Policy, PolicyRef, PolicyTier
 from kubectl_netdoc.policy.selection import NAME_LABEL
 from kubectl_netdoc.policy.verdict import Verdict
 from kubectl_netdoc.policy.workloads import peers
@@ -52,7 +52,7 @@ class PolicyFixes:
         words = "Allow egress on that port to addresses outside, except the cloud's metadata address (narrow the CIDR if you can)"
         return self._fix(words, self.source, Direction.EGRESS, rule, by, _policy_name(self.source, "out"))
 
-    def allow_dns(self, dns: dns_access.Servers, denied: list[Verdict], by: tuple[PolicyRef, ...]) -> Fix:
+    def allow_dns(self, dns: dns_access.DnsServers, denied: list[Verdict], by: tuple[PolicyRef, ...]) -> Fix:
         """Return what lets the source ask cluster DNS: a change at the source if its egress forbids it, else at the DNS pods."""
         text = "Allow it to use cluster DNS over UDP and TCP"
         if not all(verdict.egress.allowed for verdict in denied):
@@ -78,7 +78,7 @@ class PolicyFixes:
     ) -> Fix:
         """Return a NetworkPolicy with the rule; where that would do more, a change of the policies that stop the connection."""
         for policy in self.engine.policies:
-            if policy.ref in by and policy.tier is not Tier.NAMESPACE:
+            if policy.ref in by and policy.tier is not PolicyTier.NAMESPACE:
                 return _of_cluster_wide(policy, direction)
         labels = fixes.lasting(dict(mine.labels))
         if labels and not self._isolates_more(mine.namespace, labels, direction):
@@ -136,7 +136,7 @@ def _of_cluster_wide(policy: Policy, direction: Direction) -> Fix:
     rule = next((rule for rule in policy.of(direction) if rule.action is Action.DENY), None)
     command = f"kubectl get {quote(policy.ref.kind.lower())} {quote(policy.ref.name)} -o yaml"
     text = f"Change {policy.ref}: it takes precedence over NetworkPolicies, so no NetworkPolicy can help"
-    if policy.tier is Tier.BASELINE:
+    if policy.tier is PolicyTier.BASELINE:
         text = (
             f"Change {policy.ref}, or isolate the pods with a NetworkPolicy that allows everything they need, which takes "
             "precedence"

@@ -21,7 +21,7 @@ from kubectl_netdoc.reachability import probe
 from kubectl_netdoc.reachability.connection_path import ConnectionPath
 from kubectl_netdoc.reachability.explain import why
 from kubectl_netdoc.reachability.explanation import Explanation, Question
-from kubectl_netdoc.reachability.topics import Use, topic
+from kubectl_netdoc.reachability.topics import Feature, topic
 from kubectl_netdoc.reachability.translation import translate
 from kubectl_netdoc.records.base import Kind
 from kubectl_netdoc.records.kinds import SERVICE
@@ -41,7 +41,7 @@ def relevant_checks(checks: Iterable[Check], live: bool, measured: bool) -> tupl
     """
     if not live:
         return tuple(checks)
-    mine = [check for check in checks if (declared := topic(check.prefix)) is None or declared.use is not Use.NEVER]
+    mine = [check for check in checks if (declared := topic(check.prefix)) is None or declared.feature is not Feature.NEVER]
     return tuple(c for c in mine if c.needs.tier is Tier.API or (measured and c.needs.tier is Tier.PODS and c.id != CANARY))
 
 

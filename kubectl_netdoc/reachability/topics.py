@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Use(StrEnum):
+class Feature(StrEnum):
     """What a connection makes use of; a finding may act on connections with a certain use only."""
 
     ANY = "any"
@@ -29,7 +29,7 @@ class Use(StrEnum):
     NEVER = "no connection from A to B"
 
 
-class At(StrEnum):
+class NodeMatch(StrEnum):
     """Which nodes of a connection a finding's nodes are compared with."""
 
     ANY = "any"
@@ -40,12 +40,12 @@ class At(StrEnum):
     PATH = "the path between two nodes"
 
 
-class Act(StrEnum):
+class Impact(StrEnum):
     """What a finding does to the connections that it concerns."""
 
     AFFECTS = "stops or weakens them, depending on its severity and on what was measured"
-    NEWCOMERS = "affects only pods that are being created; pods that have their network keep it"
-    LATER = "does not affect them today"
+    NEW_PODS = "affects only pods that are being created; pods that have their network keep it"
+    NOT_TODAY = "does not affect them today"
     OPENS = "lets through what a policy denies"
 
 
@@ -54,26 +54,26 @@ class Topic:
     """The hop at which a code acts ("": where its subject is), for which use, at which nodes, and how."""
 
     hop: str = ""
-    use: Use = Use.ANY
-    at: At = At.ANY
-    act: Act = Act.AFFECTS
+    feature: Feature = Feature.ANY
+    nodes: NodeMatch = NodeMatch.ANY
+    impact: Impact = Impact.AFFECTS
 
 
-_DNS = Topic("name", Use.NAME, At.FROM)
-_UPSTREAM = Topic("name", Use.OUTSIDE, At.FROM)
-_LARGE = Topic("name", Use.LARGE_ANSWER, At.FROM)
-_ENDS = Topic("path", at=At.ENDS)
-_PATH = Topic("path", at=At.PATH)
-_SAME = Topic("path", at=At.SAME)
-_PROXY = Topic("proxy", Use.SERVICE, At.FROM)
-_ENDPOINTS = Topic("endpoints", at=At.FROM)
-_ENTRY = Topic("entry", Use.ENTRY, At.TO)
-_NEW = Topic("source", at=At.ENDS, act=Act.NEWCOMERS)
-_NEVER = Topic(use=Use.NEVER)
+_DNS = Topic("name", Feature.NAME, NodeMatch.FROM)
+_UPSTREAM = Topic("name", Feature.OUTSIDE, NodeMatch.FROM)
+_LARGE = Topic("name", Feature.LARGE_ANSWER, NodeMatch.FROM)
+_ENDS = Topic("path", nodes=NodeMatch.ENDS)
+_PATH = Topic("path", nodes=NodeMatch.PATH)
+_SAME = Topic("path", nodes=NodeMatch.SAME)
+_PROXY = Topic("proxy", Feature.SERVICE, NodeMatch.FROM)
+_ENDPOINTS = Topic("endpoints", nodes=NodeMatch.FROM)
+_ENTRY = Topic("entry", Feature.ENTRY, NodeMatch.TO)
+_NEW = Topic("source", nodes=NodeMatch.ENDS, impact=Impact.NEW_PODS)
+_NEVER = Topic(feature=Feature.NEVER)
 
 
 def _later(topic: Topic) -> Topic:
-    return Topic(topic.hop, topic.use, topic.at, Act.LATER)
+    return Topic(topic.hop, topic.feature, topic.nodes, Impact.NOT_TODAY)
 
 
 TOPICS = {
@@ -82,26 +82,26 @@ TOPICS = {
     **dict.fromkeys(("NRT", "PNW", "MTU", "PTQ", "SYN"), _PATH),
     **dict.fromkeys(("PNW005", "PNW008", "MTU002", "PTQ002"), _SAME),
     "ADR001": _PATH,
-    "ADR003": Topic("service", at=At.ANY),
+    "ADR003": Topic("service", nodes=NodeMatch.ANY),
     "CNF002": _NEW,
     "CNF003": _NEW,
     **dict.fromkeys(("CNI006", "CNI008", "CNI009", "NDN004", "NDT002", "NDT005"), _later(_ENDS)),
     "CNI007": _NEW,
-    "NOD": Topic("source", at=At.ENDS),
+    "NOD": Topic("source", nodes=NodeMatch.ENDS),
     **dict.fromkeys(("NOD002", "NOD003", "NOD004", "NOD005", "PNW011", "PNW015"), _NEW),
-    "PAD001": Topic("endpoints", at=At.ENDS),
+    "PAD001": Topic("endpoints", nodes=NodeMatch.ENDS),
     "PAD002": _ENDS,
     "PAD003": _later(_ENDS),
-    "PNW007": Topic("path", at=At.FROM),
-    "PNW013": Topic("path", at=At.ENDS),
+    "PNW007": Topic("path", nodes=NodeMatch.FROM),
+    "PNW013": Topic("path", nodes=NodeMatch.ENDS),
     "POD": _later(_ENDS),
     "POD003": _NEW,
     "SYN002": _ENDPOINTS,
-    "MSH": Topic("source", at=At.ENDS),
+    "MSH": Topic("source", nodes=NodeMatch.ENDS),
     # names
-    **dict.fromkeys(("DNC", "DNM", "DNR", "POL"), Topic("name", Use.NAME)),
+    **dict.fromkeys(("DNC", "DNM", "DNR", "POL"), Topic("name", Feature.NAME)),
     **dict.fromkeys(("DNL", "DSE", "DSV"), _DNS),
-    **dict.fromkeys(("DNC003", "DNC005", "DNM001"), Topic("name", Use.OUTSIDE)),
+    **dict.fromkeys(("DNC003", "DNC005", "DNM001"), Topic("name", Feature.OUTSIDE)),
     **dict.fromkeys(("DNU", "EXN"), _UPSTREAM),
     **dict.fromkeys(("DTR", "DSV002", "DSV003"), _LARGE),
     **dict.fromkeys(("DNC013", "DNC014"), _later(_DNS)),
@@ -109,13 +109,13 @@ TOPICS = {
     **dict.fromkeys(("KPP", "KPX", "SRL", "SVR001", "SVR002", "SVR006", "SVR009", "SYN003"), _PROXY),
     **dict.fromkeys(("KPP004", "KPP005", "KPX004", "KPX006", "KPX007", "SRL004", "SRL005"), _later(_PROXY)),
     **dict.fromkeys(("EPS", "SVC", "SVR"), _ENDPOINTS),
-    **dict.fromkeys(("SVC009", "SVC010", "SVC011"), Topic("name", at=At.FROM)),
-    **dict.fromkeys(("SVC003", "SVC012"), Topic("service", at=At.FROM)),
-    **dict.fromkeys(("SVR003", "SVR004", "SVR012"), Topic("port", at=At.FROM)),
-    "STF": Topic("proxy", Use.UDP, At.FROM),
-    "SVA": Topic("proxy", Use.AFFINITY, At.FROM),
-    "SVH001": Topic("proxy", Use.ITSELF, At.SAME),
-    "SVH002": Topic("proxy", Use.SERVICE, At.SAME),
+    **dict.fromkeys(("SVC009", "SVC010", "SVC011"), Topic("name", nodes=NodeMatch.FROM)),
+    **dict.fromkeys(("SVC003", "SVC012"), Topic("service", nodes=NodeMatch.FROM)),
+    **dict.fromkeys(("SVR003", "SVR004", "SVR012"), Topic("port", nodes=NodeMatch.FROM)),
+    "STF": Topic("proxy", Feature.UDP, NodeMatch.FROM),
+    "SVA": Topic("proxy", Feature.AFFINITY, NodeMatch.FROM),
+    "SVH001": Topic("proxy", Feature.ITSELF, NodeMatch.SAME),
+    "SVH002": Topic("proxy", Feature.SERVICE, NodeMatch.SAME),
     "EPS004": _later(_ENDPOINTS),
     # ways in
     **dict.fromkeys(("LBA", "NPT", "SVC006", "SVC013"), _ENTRY),
@@ -123,11 +123,11 @@ TOPICS = {
     # the API server; and who says of a Service, whoever asks it, that nobody serves it
     "CPL": _NEVER,
     **dict.fromkeys(("CPL001", "CPL002", "CPL011", "GWR010", "INC001", "INC003", "ING003"), _ENDPOINTS),
-    "CPL006": Topic("endpoints", Use.API, At.ANY),
-    "CPL007": Topic("endpoints", Use.API, At.FROM),
+    "CPL006": Topic("endpoints", Feature.API, NodeMatch.ANY),
+    "CPL007": Topic("endpoints", Feature.API, NodeMatch.FROM),
     # policies
-    "ENF": Topic("policies", Use.POLICY, At.ENDS, Act.OPENS),
-    "ENF004": Topic("ingress", at=At.ENDS),
+    "ENF": Topic("policies", Feature.POLICY, NodeMatch.ENDS, Impact.OPENS),
+    "ENF004": Topic("ingress", nodes=NodeMatch.ENDS),
 }
 """By the beginning of a code; the longest match counts."""
 

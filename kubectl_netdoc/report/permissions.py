@@ -14,7 +14,7 @@ from kubectl_netdoc import __version__
 from kubectl_netdoc.core.check import kinds_of
 from kubectl_netdoc.core.tier import Tier
 from kubectl_netdoc.formats.text import safe
-from kubectl_netdoc.permissions.needed import GROUP, OWN_NAMESPACE, Answer, Grantee, Right, Wanted
+from kubectl_netdoc.permissions.needed import GROUP, OWN_NAMESPACE, Grantee, Right, RightsReview, Wanted
 from kubectl_netdoc.report.layout import wrapped
 
 NAME = "kubectl-netdoc"
@@ -23,14 +23,14 @@ FLAGS = {Tier.NODES: "--node-checks", Tier.PRIVILEGED: "--privileged"}
 """The flags of ``check`` for the tiers above its default."""
 
 
-class Policy(Struct, frozen=True):
+class RoleRule(Struct, frozen=True):
     """One rule of a Role: for the API, and what is said of it."""
 
     rule: dict[str, list[str]]
     said: tuple[str, ...]
 
 
-Manifest = tuple[dict[str, Any], tuple[Policy, ...]]
+Manifest = tuple[dict[str, Any], tuple[RoleRule, ...]]
 """An object without its rules, and its rules."""
 
 
@@ -78,7 +78,7 @@ def _binding(space: str, subject: Grantee) -> dict[str, Any]:
     )
 
 
-def _policies(rights: Iterable[Right], wanted: Wanted) -> Iterator[Policy]:
+def _policies(rights: Iterable[Right], wanted: Wanted) -> Iterator[RoleRule]:
     """Yield rules, those together that the same is said of: first the verbs of a resource, then resources."""
     verbs: dict[tuple[Any, ...], list[str]] = {}
     for right in rights:
@@ -89,7 +89,7 @@ def _policies(rights: Iterable[Right], wanted: Wanted) -> Iterator[Policy]:
         resources.setdefault((about, group, names, tuple(found)), []).append(resource)
     for (about, group, names, found), several in resources.items():
         named = {"resourceNames": list(names)} if names else {}
-        yield Policy({"apiGroups": [group], "resources": several, **named, "verbs": list(found)}, about)
+        yield RoleRule({"apiGroups": [group], "resources": several, **named, "verbs": list(found)}, about)
 
 
 def said(right: Right, wanted: Wanted) -> tuple[str, ...]:
@@ -144,7 +144,7 @@ def as_yaml(wanted: Wanted, rights: Collection[Right], subjects: Collection[Gran
     return "\n".join((*_comments(head, ""), "\n---\n".join(documents))) + "\n"
 
 
-def _document(fields: dict[str, Any], policies: Iterable[Policy]) -> Iterator[str]:
+def _document(fields: dict[str, Any], policies: Iterable[RoleRule]) -> Iterator[str]:
     metadata = fields["metadata"]
     yield f"apiVersion: {fields['apiVersion']}"
     yield f"kind: {fields['kind']}"
@@ -180,7 +180,7 @@ def as_json(wanted: Wanted, rights: Collection[Right], subjects: Collection[Gran
     return json.dumps({"apiVersion": "v1", "kind": "List", "items": items}, indent=2) + "\n"
 
 
-def as_text(wanted: Wanted, answer: Answer, flags: str) -> str:
+def as_text(wanted: Wanted, answer: RightsReview, flags: str) -> str:
     """Return what is lacking, what becomes of which checks, and the command that grants it; ``flags``: what goes into that."""
     if not answer.lacks:
         return f"You have all {answer.asked} rights that this needs: {command(wanted)}\n"
@@ -200,7 +200,7 @@ def as_text(wanted: Wanted, answer: Answer, flags: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def data(wanted: Wanted, answer: Answer) -> dict[str, Any]:
+def data(wanted: Wanted, answer: RightsReview) -> dict[str, Any]:
     """Return the same as data."""
     return {
         "command": command(wanted),
@@ -217,7 +217,7 @@ def data(wanted: Wanted, answer: Answer) -> dict[str, Any]:
     }
 
 
-def answer(wanted: Wanted, found: Answer, form: str, flags: str) -> str:
+def answer(wanted: Wanted, found: RightsReview, form: str, flags: str) -> str:
     """Return what is lacking in a format; ``flags``: what goes into the command that grants it."""
     if form == "text":
         return as_text(wanted, found, flags)

@@ -11,7 +11,7 @@ import msgspec
 from kubectl_netdoc.formats.text import safe
 from kubectl_netdoc.policy.connections import Connection, joined
 from kubectl_netdoc.policy.coverage import NamespaceCoverage, WorkloadCoverage
-from kubectl_netdoc.policy.diff import Change
+from kubectl_netdoc.policy.diff import PolicyDiff
 from kubectl_netdoc.policy.flaws import Flaw
 from kubectl_netdoc.policy.rules import Direction
 from kubectl_netdoc.report.connections import entries
@@ -103,7 +103,7 @@ def in_words(flaw: Flaw) -> str:
     return f"{flaw.policy}, {flaw.place}: {flaw.fault}: {flaw.detail}"
 
 
-def change(found: Change, form: str) -> str:
+def change(found: PolicyDiff, form: str) -> str:
     """Return what a change does in a format."""
     if form == "json":
         both = {"opened": list(entries(found.opened)), "closed": list(entries(found.closed))}

@@ -28,7 +28,7 @@ REFUSING = frozenset({"blackhole", "unreachable", "prohibit"})
 TUNNELS = frozenset({"vxlan", "ipip", "sit", "ip6tnl", "wireguard", "geneve", "gre"})
 """Kinds of links that wrap packets."""
 
-GROUND = frozenset({"failed", "incomplete", "none", ""})
+NO_LINK_ADDRESS = frozenset({"failed", "incomplete", "none", ""})
 """States of a neighbour of which no link address is known."""
 
 
@@ -36,7 +36,7 @@ EBPF = {"cilium_vxlan": "cilium_host", "cilium_geneve": "cilium_host"}
 """Tunnels that eBPF puts packets into, whatever routes say, and the link that routes to other nodes' pods go by meanwhile."""
 
 
-class Hop(StrEnum):
+class NextHop(StrEnum):
     """Where a route leads: to a node, out of a link (by no gateway, or by itself), to an unknown one, by the default, nowhere."""
 
     PEER = "peer"
@@ -47,10 +47,10 @@ class Hop(StrEnum):
     NONE = "none"
 
 
-class Way(Struct, frozen=True):
+class RangeRoute(Struct, frozen=True):
     """The way that a node's main table has for a range; ``node``: whose address the gateway is."""
 
-    hop: Hop
+    hop: NextHop
     route: KernelRoute = KernelRoute("")
     node: str = ""
 
@@ -58,9 +58,9 @@ class Way(Struct, frozen=True):
     def words(self) -> str:
         """The way as a person would say it."""
         route = self.route
-        if self.hop is Hop.NONE:
+        if self.hop is NextHop.NONE:
             return "nowhere: no route matches"
-        if self.hop is Hop.REFUSED:
+        if self.hop is NextHop.REFUSED:
             return f"into the route {route.type} {route.to}"
         which = "the default route" if route.to.endswith("/0") else f"the route {route.to}"
         gateway = f" to {' and '.join((route.via or route.dev, *route.others))}" if route.via or route.others else ""
@@ -118,7 +118,7 @@ class Tables:
         """The links that wrap packets."""
         return [link for link in self.links.values() if link.kind in TUNNELS]
 
-    def sets(self, dev: str) -> bool:
+    def agent_sets_neighbours(self, dev: str) -> bool:
         """Whether there are neighbours on a link that an agent has set."""
         return dev in self._set
 
@@ -141,14 +141,14 @@ class Tables:
     def neighbour(self, dev: str, ip: str) -> Neighbour | None:
         """Return what is known of a neighbour's link address; nothing where the kernel has asked in vain."""
         found = self._neighbours.get((dev, ip))
-        return found if found and found.mac and found.state not in GROUND else None
+        return found if found and found.mac and found.state not in NO_LINK_ADDRESS else None
 
     def forwarding(self, dev: str, mac: str) -> list[Forwarding]:
         """Return where frames for ``mac`` go out of a tunnel."""
         return self._forwarding.get((dev, mac), [])
 
 
-class Tunnel(Struct, frozen=True):
+class FlannelTunnel(Struct, frozen=True):
     """The end of a flannel tunnel that a Node object tells: its VNI, its link address, and the address it is reached at."""
 
     vni: int = 0
@@ -161,7 +161,7 @@ class _Data(Struct, frozen=True):
     mac: str = msgspec.field(name="VtepMAC", default="")
 
 
-def flannel(node: Node, family: str) -> Tunnel:
+def flannel(node: Node, family: str) -> FlannelTunnel:
     """Return what flannel has written of its end on a node."""
     notes = node.metadata.annotations
     text, to = (notes.flannel_data6, notes.flannel_ip6) if family == ip_families.IPV6 else (notes.flannel_data, notes.flannel_ip)
@@ -169,7 +169,7 @@ def flannel(node: Node, family: str) -> Tunnel:
         data = strict_json.decode(text, _Data) if text and text != "null" else _Data()
     except msgspec.MsgspecError:
         data = _Data()
-    return Tunnel(data.vni, data.mac.lower(), to)
+    return FlannelTunnel(data.vni, data.mac.lower(), to)
 
 
 def first(range_: str) -> str:
@@ -202,21 +202,21 @@ def owners(nodes: Iterable[Node], tables: Mapping[str, Tables]) -> dict[str, str
     return {address: next(iter(names)) for address, names in found.items() if len(names) == 1}
 
 
-def way(tables: Tables, to: str, owner: Mapping[str, str]) -> Way:
+def range_route(tables: Tables, to: str, owner: Mapping[str, str]) -> RangeRoute:
     """Return the way that a node has for a range; of several next hops it is one node's only where all are."""
     route = tables.lookup(to)
     if route is None:
-        return Way(Hop.NONE)
+        return RangeRoute(NextHop.NONE)
     default = route.to.endswith("/0")
     if route.type in REFUSING:
-        return Way(Hop.NONE if default else Hop.REFUSED, route)
+        return RangeRoute(NextHop.NONE if default else NextHop.REFUSED, route)
     if default:
-        return Way(Hop.FAR, route)
+        return RangeRoute(NextHop.FAR, route)
     if not route.others and (not route.via or route.via in tables.addresses):
-        return Way(Hop.DEVICE, route)
+        return RangeRoute(NextHop.DEVICE, route)
     nodes = {owner.get(via, "") for via in (route.via, *route.others)}
     node = nodes.pop() if len(nodes) == 1 else ""
-    return Way(Hop.PEER if node else Hop.STRAY, route, node)
+    return RangeRoute(NextHop.PEER if node else NextHop.STRAY, route, node)
 
 
 def contains(range_: str, address: str) -> bool:

@@ -22,7 +22,7 @@ ALL = [*PUBLISHED.items(), ("openshift", OPENSHIFT), ("multus", MULTUS)]
 def test_carries(name: str, published: Published) -> None:
     (found,) = cni.recognise(make_cluster(*published.healthy()))
     assert found.name == published.network
-    named = found.traits.named()
+    named = found.traits.by_name()
     assert {key: named.get(key) for key in published.carries} == dict(published.carries)
 
 
@@ -51,7 +51,7 @@ def _nodes(*addresses: str, **annotations: str) -> list[Built]:
         ({"IPv6Address": "fd00::1/64", "WireguardPublicKeyV6": "x"}, encapsulation.WIREGUARD),
     ],
 )
-def test_calico_of_ipv6_alone_tells_its_encapsulation(annotations: dict[str, str], want: encapsulation.Encapsulation) -> None:
+def test_calico_of_ipv6_alone_tells_its_encapsulation(annotations: dict[str, str], want: encapsulation.Overhead) -> None:
     cluster = make_cluster(*_nodes("fd00::1", **annotations))
     assert encapsulation.of(cluster) == want
     assert encapsulation.commands(cluster) == encapsulation.CALICO

@@ -31,7 +31,7 @@ from kubectl_netdoc.measurements.requests import Request
 from kubectl_netdoc.records.kinds import NODE
 from kubectl_netdoc.sources.live.client import Client, Options
 from kubectl_netdoc.sources.live.debug_pods.manifest import ECHO_PORT
-from kubectl_netdoc.sources.live.debug_pods.settings import Settings
+from kubectl_netdoc.sources.live.debug_pods.settings import PodSettings
 from kubectl_netdoc.sources.live.source import LiveSource
 from lab.faults.runner import Lab
 from tests.e2e.conftest import DEADLINE, IMAGE, Netdoc
@@ -47,7 +47,7 @@ def on(node: str, *command: str) -> str:
 
 def measure(lab: Lab, tier: Tier) -> tuple[Measured, tuple[str, ...]]:
     """Ask every node everything that the tiers of the host network know."""
-    source = LiveSource(Client(Options(kubeconfig=str(lab.kubeconfig))), (), Settings(image=IMAGE, tier=tier))
+    source = LiveSource(Client(Options(kubeconfig=str(lab.kubeconfig))), (), PodSettings(image=IMAGE, tier=tier))
     cluster = source.cluster((NODE,))
     requests: list[Request] = []
     for node in cluster.hosts:

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from kubectl_netdoc.formats.certificate import Validity, _parts, names, validities
+from kubectl_netdoc.formats.certificate import ValidityPeriod, _parts, names, validities
 from kubectl_netdoc.records.api_extensions import VALIDATING_WEBHOOKS
 from kubectl_netdoc.records.base import convert
 
@@ -34,7 +34,7 @@ vgUC0d2/9FMueIVMb+46WTCOjsqr
 """
 """The trust anchor in linkerd/linkerd2, cli/cmd/testdata/inject_emojivoto_deployment_native_sidecar.golden.yml."""
 
-ANCHOR = Validity(datetime(2020, 8, 28, 7, 12, 47, tzinfo=UTC), datetime(2030, 8, 26, 7, 12, 47, tzinfo=UTC))
+ANCHOR = ValidityPeriod(datetime(2020, 8, 28, 7, 12, 47, tzinfo=UTC), datetime(2030, 8, 26, 7, 12, 47, tzinfo=UTC))
 
 
 def test_dates_are_read() -> None:
@@ -73,14 +73,14 @@ def issued(begins: datetime, ends: datetime, alternative: list[x509.GeneralName]
     return made.sign(KEY, None)
 
 
-def of_the_library(certificate: x509.Certificate) -> tuple[Validity, tuple[str, ...]]:
+def of_the_library(certificate: x509.Certificate) -> tuple[ValidityPeriod, tuple[str, ...]]:
     try:
         alternative = list(certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value)
     except x509.ExtensionNotFound:
         alternative = []
     found = [item.value for item in alternative if isinstance(item, (x509.DNSName, x509.IPAddress))]
     return (
-        Validity(certificate.not_valid_before_utc, certificate.not_valid_after_utc),
+        ValidityPeriod(certificate.not_valid_before_utc, certificate.not_valid_after_utc),
         tuple(str(item).lower() for item in found),
     )
 

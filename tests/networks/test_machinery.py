@@ -479,7 +479,7 @@ def _canary(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
 
     monkeypatch.setattr(CanaryPolicy, "create", stop_and_create)
     known, checks = choose_checks(("policy_enforcement",), (), ())
-    source = LiveSource(Client(Options(kubeconfig=str(lab.kubeconfig))), (), debug_pods.Settings(image=IMAGE))
+    source = LiveSource(Client(Options(kubeconfig=str(lab.kubeconfig))), (), debug_pods.PodSettings(image=IMAGE))
     try:
         report = run(source, known, checks, wishes=Selection(checks=("policy_enforcement",))).report
     finally:

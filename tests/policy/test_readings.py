@@ -12,7 +12,7 @@ import yaml
 from kubectl_netdoc.core.cluster import Cluster
 from kubectl_netdoc.core.facts import Facts, Measured, Vantage
 from kubectl_netdoc.policy import dns_access, enforcers, ports
-from kubectl_netdoc.policy.coverage import Coverage, Exposure
+from kubectl_netdoc.policy.coverage import PolicyCoverage, ReachableFrom
 from kubectl_netdoc.policy.engine import Engine
 from kubectl_netdoc.policy.redundant_rules import implies
 from kubectl_netdoc.probes import own_policies
@@ -101,7 +101,7 @@ def test_netdocs_own_pod_is_judged_by_its_address(vantage: str, certain: bool) -
     """An ipBlock on the pods' range lets it in with most networks: no excuse for a time-out."""
     incoming = make_policy("{podSelector: {}, ingress: [{from: [{ipBlock: {cidr: 10.0.0.0/8}}]}]}", "in")
     cluster = make_cluster(WEB, *NODES, incoming, vantages=("n2",))
-    doubt = own_policies.doubt(Facts(cluster, Measured(vantages=(Vantage("n2", True, ip=vantage),))), "n2", "10.0.0.1", 80)
+    doubt = own_policies.policy_block(Facts(cluster, Measured(vantages=(Vantage("n2", True, ip=vantage),))), "n2", "10.0.0.1", 80)
     assert doubt is not None
     assert doubt.certain is certain
 
@@ -117,7 +117,7 @@ def test_policies_are_compiled_once_for_all_checks(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(Engine, "__init__", counted)
     cluster = make_cluster(WEB, *NODES, DENY_IN, vantages=("n2",))
     for _ in range(3):
-        own_policies.doubt(Facts(cluster.view(own_policies.KINDS), Measured()), "n2", "10.0.0.1", 80)
+        own_policies.policy_block(Facts(cluster.view(own_policies.KINDS), Measured()), "n2", "10.0.0.1", 80)
     assert len(made) == 1
 
 
@@ -132,10 +132,10 @@ def test_dns_is_asked_in_the_family_of_its_service(way: str) -> None:
         make_pod("web-1", ip="fd00::1" if ":" in way else "10.0.0.1"),
     )
     for allowed, cidr in ((True, f"{server}/{128 if ':' in way else 32}"), (False, "2001:db8::/32")):
-        engine = Engine(make_cluster(*objects, out(cidr)), strangers=((dns_access.STRANGERS, {}),))
+        engine = Engine(make_cluster(*objects, out(cidr)), strangers=((dns_access.UNKNOWN_NAMESPACE, {}),))
         dns = dns_access.servers(engine)
         assert dns is not None
-        assert bool(list(dns_access.blocked(engine, Coverage(engine).peers, dns))) is not allowed
+        assert bool(list(dns_access.blocked(engine, PolicyCoverage(engine).peers, dns))) is not allowed
 
 
 def test_a_column_does_not_say_the_world_where_pods_are_denied() -> None:
@@ -145,9 +145,9 @@ def test_a_column_does_not_say_the_world_where_pods_are_denied() -> None:
         kind=CLUSTER_NETWORK_POLICY,
     )
     everywhere = make_policy("{podSelector: {}, ingress: [{from: [{ipBlock: {cidr: 0.0.0.0/0}}]}]}", "open")
-    for objects, expected in (((deny,), Exposure.OUTSIDE), ((), Exposure.WORLD), ((everywhere,), Exposure.WORLD)):
-        engine = Engine(make_cluster(WEB, make_namespace("shop"), *objects), strangers=((dns_access.STRANGERS, {}),))
-        assert [workload.exposure for space in Coverage(engine).namespaces for workload in space.workloads] == [expected]
+    for objects, expected in (((deny,), ReachableFrom.OUTSIDE), ((), ReachableFrom.WORLD), ((everywhere,), ReachableFrom.WORLD)):
+        engine = Engine(make_cluster(WEB, make_namespace("shop"), *objects), strangers=((dns_access.UNKNOWN_NAMESPACE, {}),))
+        assert [workload.exposure for space in PolicyCoverage(engine).namespaces for workload in space.workloads] == [expected]
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ def test_a_place_that_the_scheduler_chose_has_no_pairs(module: ModuleType) -> No
 
 
 def placed(bad: set[tuple[str, str]], names: str = "abc") -> list[str]:
-    return [str(place.subject) for place in node_pairs.places(bad, permutations(names, 2))]
+    return [str(place.subject) for place in node_pairs.locate(bad, permutations(names, 2))]
 
 
 def test_all_links_of_a_mesh_are_the_network() -> None:
@@ -57,6 +57,6 @@ def test_some_links_of_a_node_are_links() -> None:
 
 
 def test_a_path_is_told_once() -> None:
-    found = node_pairs.places({("a", "b"), ("b", "a"), ("a", "c"), ("a", "d"), ("b", "c"), ("b", "d")}, permutations("abcd", 2))
+    found = node_pairs.locate({("a", "b"), ("b", "a"), ("a", "c"), ("a", "d"), ("b", "c"), ("b", "d")}, permutations("abcd", 2))
     assert [str(place.subject) for place in found] == ["Node a", "Node b"]
     assert not found[0].paths & found[1].paths

@@ -56,7 +56,7 @@ def test_dates_and_names_of_a_real_certificate() -> None:
 @pytest.mark.parametrize("ends", [ENDS, datetime(2055, 1, 1, tzinfo=UTC)], ids=["UTCTime", "GeneralizedTime"])
 def test_dates_and_names_of_a_made_one(version: bool, ends: datetime) -> None:
     pem = made(BEGINS, ends, "Shop.example", "2001:db8::1", version=version).encode()
-    assert certificate.validities(pem) == (certificate.Validity(BEGINS, ends),)
+    assert certificate.validities(pem) == (certificate.ValidityPeriod(BEGINS, ends),)
     assert certificate.names(pem) == ("shop.example", "2001:db8::1")
 
 

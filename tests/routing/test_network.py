@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from kubectl_netdoc.api import KernelRoute as Route
 from kubectl_netdoc.api import Link, Neighbour, Outcome, RtnetlinkReply
-from kubectl_netdoc.routing.tables import Hop, Tables, way
+from kubectl_netdoc.routing.tables import NextHop, Tables, range_route
 
 
 def tables(*routes: Route, links: tuple[Link, ...] = (), neighbours: tuple[Neighbour, ...] = ()) -> Tables:
@@ -46,8 +46,8 @@ def test_other_tables_and_routes_that_only_leave_the_table_do_not_count() -> Non
 
 
 def test_the_kernels_own_unreachable_default_route_is_none() -> None:
-    assert way(tables(Route("::/0", type="unreachable")), "fd00:1::/64", {}).hop is Hop.NONE
-    assert way(tables(Route("fd00::/16", type="unreachable")), "fd00:1::/64", {}).hop is Hop.REFUSED
+    assert range_route(tables(Route("::/0", type="unreachable")), "fd00:1::/64", {}).hop is NextHop.NONE
+    assert range_route(tables(Route("fd00::/16", type="unreachable")), "fd00:1::/64", {}).hop is NextHop.REFUSED
 
 
 def test_a_gateway_is_a_peer_where_a_node_has_its_address() -> None:
@@ -55,15 +55,20 @@ def test_a_gateway_is_a_peer_where_a_node_has_its_address() -> None:
         Route("10.1.0.0/24", "172.18.0.2", "eth0"), Route("10.2.0.0/24", "172.18.0.9", "eth0"), Route("10.3.0.0/24", dev="wg")
     )
     owner = {"172.18.0.2": "n2"}
-    assert [way(found, f"10.{i}.0.0/24", owner).hop for i in range(1, 5)] == [Hop.PEER, Hop.STRAY, Hop.DEVICE, Hop.NONE]
+    assert [range_route(found, f"10.{i}.0.0/24", owner).hop for i in range(1, 5)] == [
+        NextHop.PEER,
+        NextHop.STRAY,
+        NextHop.DEVICE,
+        NextHop.NONE,
+    ]
 
 
 def test_of_several_next_hops_a_peer_is_one_only_where_all_are() -> None:
     owner = {"172.18.0.2": "n2", "172.19.0.2": "n2", "172.18.0.3": "n3"}
     hops = [("172.19.0.2",), ("172.18.0.3",), ("172.18.0.9",), ("eth1",)]
     found = tables(*(Route(f"10.{i}.0.0/24", "172.18.0.2", "eth0", others=others) for i, others in enumerate(hops, 1)))
-    ways = [way(found, f"10.{i}.0.0/24", owner) for i in range(1, 5)]
-    assert [each.hop for each in ways] == [Hop.PEER, Hop.STRAY, Hop.STRAY, Hop.STRAY]
+    ways = [range_route(found, f"10.{i}.0.0/24", owner) for i in range(1, 5)]
+    assert [each.hop for each in ways] == [NextHop.PEER, NextHop.STRAY, NextHop.STRAY, NextHop.STRAY]
     assert [each.node for each in ways] == ["n2", "", "", ""]
     assert "172.18.0.2 and 172.18.0.3" in ways[1].words
 

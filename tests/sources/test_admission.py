@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from kubectl_netdoc.core.facts import Trouble
+from kubectl_netdoc.core.facts import PodProblem
 from kubectl_netdoc.records.pods import Pod
 from kubectl_netdoc.sources.live.admission import SHOWN, explained, refusal
 from kubectl_netdoc.sources.live.client import ApiError, Client, Options
@@ -52,28 +52,28 @@ POD_SECURITY = 'pods "x" is forbidden: violates PodSecurity "baseline:latest": h
 @pytest.mark.parametrize(
     ("status", "message", "trouble"),
     [
-        (403, 'pods "x" is forbidden: exceeded quota: q, requested: pods=1', Trouble.QUOTA),
-        (403, 'pods "x" is forbidden: failed quota: q: must specify limits.cpu', Trouble.QUOTA),
-        (403, 'pods "x" is forbidden: violates PodSecurity "restricted:latest"', Trouble.ADMISSION),
-        (400, 'admission webhook "policy.example" denied the request: no', Trouble.ADMISSION),
-        (422, "ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no team", Trouble.ADMISSION),
-        (403, 'User "u" cannot create resource "pods" in API group ""', Trouble.FORBIDDEN),
+        (403, 'pods "x" is forbidden: exceeded quota: q, requested: pods=1', PodProblem.QUOTA),
+        (403, 'pods "x" is forbidden: failed quota: q: must specify limits.cpu', PodProblem.QUOTA),
+        (403, 'pods "x" is forbidden: violates PodSecurity "restricted:latest"', PodProblem.ADMISSION),
+        (400, 'admission webhook "policy.example" denied the request: no', PodProblem.ADMISSION),
+        (422, "ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no team", PodProblem.ADMISSION),
+        (403, 'User "u" cannot create resource "pods" in API group ""', PodProblem.FORBIDDEN),
         (
             403,
             'pods "x" is forbidden: error looking up service account n/default: serviceaccount "default" not found',
-            Trouble.ACCOUNT,
+            PodProblem.ACCOUNT,
         ),
         (
             403,
             LIMIT_RANGE,
-            Trouble.ADMISSION,
+            PodProblem.ADMISSION,
         ),
-        (403, OPENSHIFT, Trouble.ADMISSION),
-        (400, KYVERNO_LABELS, Trouble.ADMISSION),
-        (500, "etcd is gone", Trouble.API),
+        (403, OPENSHIFT, PodProblem.ADMISSION),
+        (400, KYVERNO_LABELS, PodProblem.ADMISSION),
+        (500, "etcd is gone", PodProblem.API),
     ],
 )
-def test_refusals_are_told_apart_by_their_text(status: int, message: str, trouble: Trouble) -> None:
+def test_refusals_are_told_apart_by_their_text(status: int, message: str, trouble: PodProblem) -> None:
     assert refusal(ApiError(status, message)) is trouble
 
 

@@ -50,8 +50,8 @@ class Network:
         self.denied = False
         return True
 
-    def run(self, client: Client, namespace: str, pod: str, requests: tuple[Echo, ...], *more: Any) -> agent_exec.Answer:
-        return agent_exec.Answer({request: self.reply(self.pods[pod], request) for request in requests})
+    def run(self, client: Client, namespace: str, pod: str, requests: tuple[Echo, ...], *more: Any) -> agent_exec.ExecResult:
+        return agent_exec.ExecResult({request: self.reply(self.pods[pod], request) for request in requests})
 
     def reply(self, source: DebugPod, request: Echo) -> Reply:
         assert isinstance(request.to, Peer)
@@ -134,9 +134,11 @@ def test_a_look_without_an_answer_is_no_open_way(monkeypatch: pytest.MonkeyPatch
     network = Network(lambda a, b: True)
     run = network.run
 
-    def cut(client: Client, namespace: str, pod: str, requests: tuple[Echo, ...], *more: Any) -> agent_exec.Answer:
+    def cut(client: Client, namespace: str, pod: str, requests: tuple[Echo, ...], *more: Any) -> agent_exec.ExecResult:
         deaf = network.ever and pod.endswith("n2")
-        return agent_exec.Answer(dict.fromkeys(requests, Lost("cut"))) if deaf else run(client, namespace, pod, requests, *more)
+        return (
+            agent_exec.ExecResult(dict.fromkeys(requests, Lost("cut"))) if deaf else run(client, namespace, pod, requests, *more)
+        )
 
     monkeypatch.setattr(network, "run", cut)
     for reply in flown(monkeypatch, network).values():

@@ -73,13 +73,13 @@ def test_every_request_goes_through_the_pace(
 ) -> None:
     """Every request of a run goes through the one bucket."""
     waits: list[float] = []
-    real = rate_limit.Pace.wait
+    real = rate_limit.RateLimit.wait
 
-    def counted(self: rate_limit.Pace) -> None:
+    def counted(self: rate_limit.RateLimit) -> None:
         waits.append(time.monotonic())
         real(self)
 
-    monkeypatch.setattr(rate_limit.Pace, "wait", counted)
+    monkeypatch.setattr(rate_limit.RateLimit, "wait", counted)
     run(netdoc, server, tmp_path)
     assert len(waits) == len(server.heard) > 20
     assert NODE["metadata"]["name"] in str(server.made("pods"))

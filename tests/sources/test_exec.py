@@ -20,7 +20,7 @@ from aiohttp import WSMsgType, web
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kubectl_netdoc.core.facts import Trouble
+from kubectl_netdoc.core.facts import PodProblem
 from kubectl_netdoc.measurements.base import Address, Lost, Outcome
 from kubectl_netdoc.measurements.dns import DnsLookup, DnsReply
 from kubectl_netdoc.measurements.requests import Reply
@@ -237,13 +237,13 @@ def dns_port() -> Iterator[int]:
         yield port
 
 
-def run(folder: Path, play: Exec, requests: tuple[DnsLookup, ...] = REQUESTS, seconds: float = 20) -> transport.Answer:
+def run(folder: Path, play: Exec, requests: tuple[DnsLookup, ...] = REQUESTS, seconds: float = 20) -> transport.ExecResult:
     """Return what an exec played by ``play`` brings; fails where the deadline does not end it."""
     with exec_server(play) as url:
         return in_time(client(folder, url), requests, seconds)
 
 
-def in_time(asking: Client, requests: tuple[DnsLookup, ...], seconds: float) -> transport.Answer:
+def in_time(asking: Client, requests: tuple[DnsLookup, ...], seconds: float) -> transport.ExecResult:
     """Run one batch and return what it brings, in a bounded time."""
     with ThreadPoolExecutor(1) as pool:
         answer = pool.submit(transport.run, asking, "netdoc", "pod-1", requests, seconds).result(LONGEST)
@@ -464,18 +464,18 @@ def test_output_larger_than_any_answer_is_not_read_to_its_end(tmp_path: Path, mo
 @pytest.mark.parametrize(
     ("status", "message", "trouble"),
     [
-        (403, "pods/exec is forbidden: jane", Trouble.FORBIDDEN),
-        (403, 'admission webhook "no.exec" denied the request: not jane', Trouble.ADMISSION),
-        (500, "error dialing backend: no route for jane", Trouble.EXEC),
+        (403, "pods/exec is forbidden: jane", PodProblem.FORBIDDEN),
+        (403, 'admission webhook "no.exec" denied the request: not jane', PodProblem.ADMISSION),
+        (500, "error dialing backend: no route for jane", PodProblem.EXEC),
     ],
 )
-def test_refused_exec_says_what_the_server_says(tmp_path: Path, status: int, message: str, trouble: Trouble) -> None:
+def test_refused_exec_says_what_the_server_says(tmp_path: Path, status: int, message: str, trouble: PodProblem) -> None:
     async def play(request: web.Request) -> web.StreamResponse:
         return web.json_response({"kind": "Status", "message": message}, status=status)
 
     answer = run(tmp_path, play)
     assert "jane" in answer.lost
-    assert answer.trouble is trouble
+    assert answer.problem is trouble
     assert TOKEN not in answer.lost
 
 
@@ -498,7 +498,7 @@ def test_a_handshake_that_never_ends_is_lost(tmp_path: Path) -> None:
 
     with in_thread(serve()) as url:
         answer = in_time(client(tmp_path, url), REQUESTS, 1.0)
-    assert answer.trouble is Trouble.EXEC
+    assert answer.problem is PodProblem.EXEC
     assert answer.lost
 
 

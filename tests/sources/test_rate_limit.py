@@ -9,7 +9,7 @@ import pytest
 
 from kubectl_netdoc.sources.live import rate_limit
 from kubectl_netdoc.sources.live.client import TRIES, ApiError
-from kubectl_netdoc.sources.live.rate_limit import AT_FIRST, PER_SECOND, SLOWEST_RETRY, Pace
+from kubectl_netdoc.sources.live.rate_limit import AT_FIRST, PER_SECOND, SLOWEST_RETRY, RateLimit
 from tests.support.clock import Clock
 from tests.support.kubeconfigs import FakeApi, client, thing
 
@@ -26,7 +26,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
-def taken(clock: Clock, it: Pace, requests: int) -> float:
+def taken(clock: Clock, it: RateLimit, requests: int) -> float:
     """Seconds that so many requests in a row wait."""
     start = clock.now
     for _ in range(requests):
@@ -35,15 +35,15 @@ def taken(clock: Clock, it: Pace, requests: int) -> float:
 
 
 def test_a_small_run_never_waits(clock: Clock) -> None:
-    assert taken(clock, Pace(), AT_FIRST) == 0
+    assert taken(clock, RateLimit(), AT_FIRST) == 0
 
 
 def test_a_large_one_keeps_to_the_rate(clock: Clock) -> None:
-    assert taken(clock, Pace(), AT_FIRST + 500) == pytest.approx(500 / PER_SECOND)
+    assert taken(clock, RateLimit(), AT_FIRST + 500) == pytest.approx(500 / PER_SECOND)
 
 
 def test_what_was_not_used_is_there_again_but_no_more(clock: Clock) -> None:
-    it = Pace()
+    it = RateLimit()
     taken(clock, it, AT_FIRST + 50)
     clock.now += 3600
     assert taken(clock, it, AT_FIRST) == pytest.approx(0, abs=1e-6)
@@ -55,13 +55,13 @@ def test_what_was_not_used_is_there_again_but_no_more(clock: Clock) -> None:
     [("0", 0), ("3", 3), ("86400", 5), *((odd, 1) for odd in ODD)],
 )
 def test_all_wait_for_what_the_server_says(clock: Clock, says: str, seconds: float) -> None:
-    it = Pace()
+    it = RateLimit()
     it.hold(says)
     assert taken(clock, it, 10) == seconds
 
 
 def test_a_shorter_wait_does_not_undo_a_longer_one(clock: Clock) -> None:
-    it = Pace()
+    it = RateLimit()
     it.hold("4")
     it.hold("1")
     assert taken(clock, it, 1) == 4

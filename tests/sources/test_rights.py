@@ -161,7 +161,7 @@ def answered(client: Recorder, namespace: str, pod: str, requests: tuple[Request
     for request in requests:
         if isinstance(request, Echo) and isinstance(request.to, Peer):
             replies[request] = EchoReply("x", (EchoSample(Outcome.OK, 1.0, request.to.node),))
-    return agent_exec.Answer(replies)
+    return agent_exec.ExecResult(replies)
 
 
 @pytest.fixture
@@ -181,7 +181,7 @@ def covers(wide: Grant, rule: Grant) -> bool:
     return rule in (wide, msgspec.structs.replace(wide, namespace=rule.namespace)) and wide.namespace in ("", rule.namespace)
 
 
-def asked_for(recorder: Recorder, namespaces: tuple[str, ...], settings: debug_pods.Settings | None) -> set[Grant]:
+def asked_for(recorder: Recorder, namespaces: tuple[str, ...], settings: debug_pods.PodSettings | None) -> set[Grant]:
     """Everything that a run of all checks asks."""
     known = registry.load()
     run(LiveSource(cast("client.Client", recorder), namespaces, settings), known, known.checks)
@@ -202,7 +202,7 @@ SCOPES = pytest.mark.parametrize("namespaces", [(), ("shop", "bank")], ids=["eve
 def test_a_run_asks_for_what_is_declared_and_for_nothing_else(
     recorder: Recorder, namespaces: tuple[str, ...], pod_namespace: str
 ) -> None:
-    asked = asked_for(recorder, namespaces, debug_pods.Settings(namespace=pod_namespace))
+    asked = asked_for(recorder, namespaces, debug_pods.PodSettings(namespace=pod_namespace))
     said = declared(namespaces=namespaces, pod_namespace=pod_namespace)
     assert {rule for rule in asked if not any(covers(wide, rule) for wide in said)} == set()
     assert {wide for wide in said if not any(covers(wide, rule) for rule in asked)} == set()

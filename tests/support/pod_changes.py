@@ -7,14 +7,14 @@ from typing import Any
 
 import msgspec
 
-from kubectl_netdoc.sources.live.debug_pods.status import Change
+from kubectl_netdoc.sources.live.debug_pods.status import WatchEvent
 
 
-def change(type_: str = "MODIFIED", **fields: Any) -> Change:
-    return msgspec.convert({"type": type_, "object": fields}, Change)
+def change(type_: str = "MODIFIED", **fields: Any) -> WatchEvent:
+    return msgspec.convert({"type": type_, "object": fields}, WatchEvent)
 
 
-def pod_change(*, phase: str = "Pending", ip: str = "", ready: bool = False, type_: str = "MODIFIED", **state: Any) -> Change:
+def pod_change(*, phase: str = "Pending", ip: str = "", ready: bool = False, type_: str = "MODIFIED", **state: Any) -> WatchEvent:
     """A change of the pod; ``state``: its container's state, as in the API."""
     statuses = [{"name": "agent", "state": state}] if state else []
     conditions = [{"type": "Ready", "status": str(ready)}]
@@ -22,5 +22,5 @@ def pod_change(*, phase: str = "Pending", ip: str = "", ready: bool = False, typ
     return change(type_, metadata={"name": "p"}, spec={"nodeName": "n1"}, status=status)
 
 
-def event(reason: str, message: str = "") -> Change:
+def event(reason: str, message: str = "") -> WatchEvent:
     return change(involvedObject={"name": "p"}, reason=reason, message=message)

@@ -33,12 +33,12 @@ from kubectl_netdoc.api import (
     Finding,
     Grant,
     Needs,
+    PodProblem,
     Risk,
     Severity,
     Skip,
     Subject,
     Tier,
-    Trouble,
     Unseen,
     Vantage,
     is_joining,
@@ -128,27 +128,27 @@ EXEC = Code(
 )
 
 CODES = {
-    Trouble.IMAGE: IMAGE,
-    Trouble.QUOTA: REFUSED,
-    Trouble.ADMISSION: REFUSED,
-    Trouble.FORBIDDEN: REFUSED,
-    Trouble.ACCOUNT: NO_ACCOUNT,
-    Trouble.API: REFUSED,
-    Trouble.SANDBOX: SANDBOX,
-    Trouble.RUNTIME: NOT_STARTED,
-    Trouble.VOLUME: NOT_STARTED,
-    Trouble.UNSCHEDULED: NOT_STARTED,
-    Trouble.CONTAINER: NOT_STARTED,
-    Trouble.ENDED: NOT_STARTED,
-    Trouble.LATE: NOT_STARTED,
-    Trouble.NODE: NODE_NOT_READY,
-    Trouble.EXEC: EXEC,
+    PodProblem.IMAGE: IMAGE,
+    PodProblem.QUOTA: REFUSED,
+    PodProblem.ADMISSION: REFUSED,
+    PodProblem.FORBIDDEN: REFUSED,
+    PodProblem.ACCOUNT: NO_ACCOUNT,
+    PodProblem.API: REFUSED,
+    PodProblem.SANDBOX: SANDBOX,
+    PodProblem.RUNTIME: NOT_STARTED,
+    PodProblem.VOLUME: NOT_STARTED,
+    PodProblem.UNSCHEDULED: NOT_STARTED,
+    PodProblem.CONTAINER: NOT_STARTED,
+    PodProblem.ENDED: NOT_STARTED,
+    PodProblem.LATE: NOT_STARTED,
+    PodProblem.NODE: NODE_NOT_READY,
+    PodProblem.EXEC: EXEC,
 }
 
-JOINS = (Trouble.SANDBOX, Trouble.LATE, Trouble.ENDED)
+JOINS = (PodProblem.SANDBOX, PodProblem.LATE, PodProblem.ENDED)
 """What can happen to a pod on a node that joined just now."""
 
-NOT_PERMITTED = {Trouble.FORBIDDEN: Grant("get", "pods/exec"), Trouble.ADMISSION: None}
+NOT_PERMITTED = {PodProblem.FORBIDDEN: Grant("get", "pods/exec"), PodProblem.ADMISSION: None}
 """Why exec into a running pod is refused, and the missing right. Missing rights are not a fault of the cluster."""
 
 NAMED = 5
@@ -167,7 +167,9 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     found: dict[tuple[Code, str], list[Vantage]] = {}
     for vantage in facts.vantages:
         if vantage.running and vantage.reason in NOT_PERMITTED:
-            yield Unseen(f"what {vantage.node} reaches", vantage.message, NOT_PERMITTED[Trouble(vantage.reason)], expected=True)
+            yield Unseen(
+                f"what {vantage.node} reaches", vantage.message, NOT_PERMITTED[PodProblem(vantage.reason)], expected=True
+            )
         elif vantage.reason:
             code = _code(facts, vantage)
             if why := _doubted(facts, vantage, code):
@@ -187,24 +189,24 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
 
 def _code(facts: Facts, vantage: Vantage) -> Code:
     """Return the code for a debug pod's trouble; on a node that joins or leaves it matters less."""
-    trouble, cluster = Trouble(vantage.reason), facts.cluster
+    trouble, cluster = PodProblem(vantage.reason), facts.cluster
     node = cluster.get(NODE, "", vantage.node) if cluster.readable(NODE) else None
     if node is not None:
         if trouble in JOINS and is_joining(cluster, node):
             return NODE_NOT_READY
-        if trouble is Trouble.ENDED and (node.spec.unschedulable or node.metadata.deletion_timestamp):
+        if trouble is PodProblem.ENDED and (node.spec.unschedulable or node.metadata.deletion_timestamp):
             return NODE_NOT_READY
     return CODES[trouble]
 
 
 def _doubted(facts: Facts, vantage: Vantage, code: Code) -> str:
     """Return why the node may be joining or leaving, if Nodes can't be read to tell; else ""."""
-    trouble, cluster = Trouble(vantage.reason), facts.cluster
+    trouble, cluster = PodProblem(vantage.reason), facts.cluster
     if code is NODE_NOT_READY or not cluster.unreadable(NODE):
         return ""
     if trouble in JOINS and vantage.node in joining(cluster):
         return "the node may have joined just now, but Nodes can't be read"
-    return "the node may be drained, but Nodes can't be read" if trouble is Trouble.ENDED else ""
+    return "the node may be drained, but Nodes can't be read" if trouble is PodProblem.ENDED else ""
 
 
 def _left_out(facts: Facts) -> Iterator[Unseen]:

@@ -178,8 +178,8 @@ def _forbidden(facts: Facts, node: str) -> str:
     cluster = facts.cluster
     dns = cluster_dns.service(cluster) if cluster.readable(ENDPOINT_SLICE) else None
     found = cluster_dns.endpoints(cluster, dns) if dns else []
-    doubts = [policies.doubt(facts, node, address.ip, address.port) for _, address, _ in found]
-    return next((doubt.reason for doubt in doubts if doubt), policies.unplaced(cluster))
+    doubts = [policies.policy_block(facts, node, address.ip, address.port) for _, address, _ in found]
+    return next((doubt.reason for doubt in doubts if doubt), policies.why_servers_unknown(cluster))
 
 
 check = Check(

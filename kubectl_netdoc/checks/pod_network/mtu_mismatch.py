@@ -210,7 +210,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     measured = [_Paths(facts, family) for family in _families(facts.cluster)]
     if few := node_pairs.too_few(facts):
         yield few
-    elif not any(paths.replies for paths in measured) and (wall := policies.kept_apart(facts)):
+    elif not any(paths.replies for paths in measured) and (wall := policies.why_isolated(facts)):
         yield Unseen("paths between pods", wall, expected=True)
         return
     for number, paths in enumerate(measured):
@@ -234,13 +234,13 @@ def _unseen(paths: _Paths, primary: bool) -> Iterator[Unseen]:
 def _holes(cluster: Cluster, paths: _Paths) -> Iterator[Finding]:
     silent = paths.narrow(told=False)
     tiny = {pair for pair in silent if paths.family == ip_families.IPV6 and paths.replies[pair].carried < LEAST_IPV6}
-    for place in node_pairs.places(tiny, paths.between):
+    for place in node_pairs.locate(tiny, paths.between):
         yield BELOW_IPV6.on(place.subject, place.evidence(), family=paths.family)
-    for place in node_pairs.places(silent - tiny, paths.between):
+    for place in node_pairs.locate(silent - tiny, paths.between):
         yield BLACK_HOLE.on(place.subject, _numbers(cluster, paths, place), commands=_commands(cluster))
 
 
-def _numbers(cluster: Cluster, paths: _Paths, place: node_pairs.Place) -> dict[str, object]:
+def _numbers(cluster: Cluster, paths: _Paths, place: node_pairs.FaultLocation) -> dict[str, object]:
     replies = [paths.replies[pair] for pair in place.paths]
     carried, own = min(reply.carried for reply in replies), max(reply.own for reply in replies)
     told = sorted({str(reply.told) for reply in replies if reply.told})
@@ -263,7 +263,7 @@ def _on_nodes(paths: _Paths) -> Iterator[Finding]:
 
 
 def _learnt(cluster: Cluster, paths: _Paths) -> Iterator[Finding]:
-    for place in node_pairs.places(paths.narrow(told=True), paths.between):
+    for place in node_pairs.locate(paths.narrow(told=True), paths.between):
         yield TOLD.on(place.subject, _numbers(cluster, paths, place), commands=_commands(cluster))
 
 

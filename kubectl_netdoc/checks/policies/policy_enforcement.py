@@ -190,7 +190,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
 
 def _grounded(cluster: Cluster, live: dict[str, list[CanaryTrial]]) -> Iterator[Unseen]:
     """Report canaries that reached nobody before the test policy existed: they say nothing about enforcement."""
-    why = own_policies.isolated(cluster)
+    why = own_policies.policies_isolating_debug_pods(cluster)
     for node, trials in live.items():
         if not trials:
             reason = "netdoc's own pods could not reach each other even before the test policy" + (f": {why}" if why else "")

@@ -192,7 +192,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
         yield POD_SLOW.on(Subject("Pod", pod[1], pod[0]), _numbers([each for each in seen if each.pod == pod]))
     lossless = {pair for pair in bad if not node_pairs.lossy(node_pairs.rounds(facts, pair))}
     numbers = {"fast": len(fast), "fast_ms": round(max(fast, default=0.0))}
-    for place in node_pairs.places(lossless, _pairs(seen)):
+    for place in node_pairs.locate(lossless, _pairs(seen)):
         own = [each for each in seen if (each.source, each.node) in place.paths]
         yield PATH.on(place.subject, place.evidence() | _numbers(own) | numbers)
     faulty = {node for pair in bad for node in pair}

@@ -10,7 +10,7 @@ from kubectl_netdoc.measurements.base import Outcome
 from kubectl_netdoc.measurements.connect import ConnectReply
 from kubectl_netdoc.reachability.explanation import Answer, Fix, Hop
 from kubectl_netdoc.reachability.hops.context import SHOWN, HopContext
-from kubectl_netdoc.reachability.path_measurements import Tries
+from kubectl_netdoc.reachability.path_measurements import ConnectAttempts
 
 CHECK_NETWORK = "kubectl netdoc check pod_network"
 
@@ -62,7 +62,7 @@ class PathHops(HopContext):
 
     def _port(self) -> Hop:
         """Explain whether the application accepts connections on its port."""
-        seen: dict[str, Tries] = {}
+        seen: dict[str, ConnectAttempts] = {}
         for a, b in self.path.legs:
             seen.setdefault(b.label, []).extend(self.measured.direct(a.node, b))
         tried = {label: tries for label, tries in seen.items() if tries}

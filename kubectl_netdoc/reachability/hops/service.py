@@ -8,7 +8,7 @@ from shlex import quote
 from kubectl_netdoc.measurements.base import Outcome
 from kubectl_netdoc.reachability.explanation import Answer, Fix, Hop
 from kubectl_netdoc.reachability.hops.context import SHOWN, HopContext
-from kubectl_netdoc.reachability.path_measurements import Tries
+from kubectl_netdoc.reachability.path_measurements import ConnectAttempts
 from kubectl_netdoc.reachability.translation import numbers
 from kubectl_netdoc.records.kinds import ENDPOINT_SLICE
 from kubectl_netdoc.records.services import Service, ServicePort
@@ -76,7 +76,7 @@ class ServiceHops(HopContext):
         answer = Answer.OK if works else Answer.NOTE if self._behind(tries) else Answer.UNKNOWN
         return Hop("proxy", answer, text, measured=tuple(self.measured.in_words(tries[:SHOWN])))
 
-    def _behind(self, tries: Tries) -> bool:
+    def _behind(self, tries: ConnectAttempts) -> bool:
         """Whether connects to the Service fail as those to its endpoints do, or fail where that says nothing about the source."""
         direct = [pair for a, b in self.path.legs for pair in self.measured.direct(a.node, b)]
         same = {reply.outcome for _, reply in direct} & {reply.outcome for _, reply in tries}

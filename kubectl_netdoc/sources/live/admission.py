@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from kubectl_netdoc.core.facts import Trouble
+from kubectl_netdoc.core.facts import PodProblem
 from kubectl_netdoc.sources.live.client import ApiError
 
 SHOWN = 250
@@ -31,23 +31,23 @@ ANSWERS = (
 """A pattern in a refusal, and the flag that helps."""
 
 
-def refusal(error: ApiError) -> Trouble:
+def refusal(error: ApiError) -> PodProblem:
     """Return what refused a pod."""
     text = error.message.lower()
     if "exceeded quota" in text or "failed quota" in text:
-        return Trouble.QUOTA
+        return PodProblem.QUOTA
     if "serviceaccount" in text and "not found" in text:
-        return Trouble.ACCOUNT
+        return PodProblem.ACCOUNT
     words = ("violates podsecurity", "admission", "denied", "security context constraint", "usage per ")
     if error.status != 401 and any(word in text for word in words):
-        return Trouble.ADMISSION
-    return Trouble.FORBIDDEN if error.status == 403 else Trouble.API
+        return PodProblem.ADMISSION
+    return PodProblem.FORBIDDEN if error.status == 403 else PodProblem.API
 
 
 def explained(error: ApiError) -> str:
     """Return a refusal, shortened, with the flags that answer it."""
     text = " ".join(error.message.split())
-    if refusal(error) not in (Trouble.QUOTA, Trouble.ADMISSION):
+    if refusal(error) not in (PodProblem.QUOTA, PodProblem.ADMISSION):
         return text
     answers = [flag for pattern, flag in ANSWERS if re.search(pattern, text.lower())]
     short = text if len(text) <= SHOWN else f"{text[:SHOWN]} …"

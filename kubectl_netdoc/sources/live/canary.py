@@ -44,7 +44,7 @@ PAUSE = 0.3
 """Seconds between two polls."""
 
 
-class Way(Struct):
+class CanaryPath(Struct):
     """One way through: from ``source`` to ``target``, of the node's canary, with what was seen of it so far."""
 
     canary: Canary
@@ -68,7 +68,7 @@ class Way(Struct):
         return CanaryTrial(self.direction, self.other, self.before, self.stopped, self.how, self.again)
 
 
-Note = Callable[[Way, Outcome | None, float], bool]
+Note = Callable[[CanaryPath, Outcome | None, float], bool]
 """Takes what a try came to at a time; tells whether that settles the way."""
 
 
@@ -82,13 +82,16 @@ class Flight:
         self.waited = ENFORCED
         self.ways = [way for request in self.requests for way in self._ways(request)]
 
-    def _ways(self, request: Canary) -> list[Way]:
+    def _ways(self, request: Canary) -> list[CanaryPath]:
         subject = self.pods.get((request.node, True))
         others = [(node, self.pods.get((node, False))) for node in dict.fromkeys((request.node, request.other)) if node]
         found = []
         for node, other in others:
             if subject is not None and other is not None:
-                found += [Way(request, "Ingress", node, other, subject), Way(request, "Egress", node, subject, other)]
+                found += [
+                    CanaryPath(request, "Ingress", node, other, subject),
+                    CanaryPath(request, "Egress", node, subject, other),
+                ]
         return found
 
     def stop(self) -> None:
@@ -131,7 +134,7 @@ class Flight:
         self._until(stopped, LIFTED, _note_again)
         return "" if time.monotonic() < self.deadline else "the time limit of the run was reached"
 
-    def _until(self, ways: list[Way], seconds: float, note: Note) -> None:
+    def _until(self, ways: list[CanaryPath], seconds: float, note: Note) -> None:
         """Poll until ``note`` has accepted every way, for at most ``seconds``, or ``LATE`` where it has accepted some."""
         start = time.monotonic()
         left = ways
@@ -144,14 +147,14 @@ class Flight:
                 time.sleep(PAUSE)
         self.waited = round(max(self.waited, time.monotonic() - start), 1) if left else self.waited
 
-    def _try(self, ways: list[Way], samples: int) -> list[tuple[Way, Outcome | None]]:
+    def _try(self, ways: list[CanaryPath], samples: int) -> list[tuple[CanaryPath, Outcome | None]]:
         """Try ways, each source with one exec, all at once. OK is the proof; None where nothing is known of the network."""
         sources = {way.source.name: way.source for way in ways}
         with ThreadPoolExecutor(max(1, len(sources))) as pool:
             batches = pool.map(lambda pod: self._ask(pod, [way for way in ways if way.source is pod], samples), sources.values())
             return [pair for batch in batches for pair in batch]
 
-    def _ask(self, pod: DebugPod, ways: list[Way], samples: int) -> list[tuple[Way, Outcome | None]]:
+    def _ask(self, pod: DebugPod, ways: list[CanaryPath], samples: int) -> list[tuple[CanaryPath, Outcome | None]]:
         servers = {(way.target.name, False): EchoServer((way.target.ip,), way.target.nonce) for way in ways}
         targets = Targets(servers, port=self.session.targets.port)
         asks = {way.target.name: Echo(pod.node, Peer(way.target.name), samples=samples, timeout=PATIENCE) for way in ways}
@@ -167,14 +170,14 @@ def _outcome(reply: Reply | None) -> Outcome | None:
     return Outcome.OK if Outcome.OK in outcomes else outcomes[-1]
 
 
-def _note_stopped(way: Way, outcome: Outcome | None, at: float) -> bool:
+def _note_stopped(way: CanaryPath, outcome: Outcome | None, at: float) -> bool:
     if outcome in (None, Outcome.OK):
         return False
     way.stopped, way.how = round(at, 1), str(outcome)
     return True
 
 
-def _note_again(way: Way, outcome: Outcome | None, at: float) -> bool:
+def _note_again(way: CanaryPath, outcome: Outcome | None, at: float) -> bool:
     if outcome is not Outcome.OK:
         return False
     way.again = round(at, 1)

@@ -29,7 +29,7 @@ from kubectl_netdoc.formats import strict_json
 from kubectl_netdoc.sources.live.credentials import NoCredentials
 from kubectl_netdoc.sources.live.kubeconfig import Options as Options
 from kubectl_netdoc.sources.live.kubeconfig import access
-from kubectl_netdoc.sources.live.rate_limit import Pace
+from kubectl_netdoc.sources.live.rate_limit import RateLimit
 
 T = TypeVar("T")
 
@@ -131,7 +131,7 @@ class Client:
     def __init__(self, options: Options) -> None:
         self.options = options
         self.usage = Usage()
-        self._pace = Pace()
+        self._pace = RateLimit()
         self.ahead = timedelta()
         """How far the API server's clock is ahead of this machine's."""
         self._access = access(options)

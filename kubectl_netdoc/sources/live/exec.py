@@ -12,7 +12,7 @@ import websocket
 from msgspec import Struct
 
 from kubectl_netdoc import agent
-from kubectl_netdoc.core.facts import Trouble
+from kubectl_netdoc.core.facts import PodProblem
 from kubectl_netdoc.measurements import load
 from kubectl_netdoc.measurements.base import Lost
 from kubectl_netdoc.measurements.node import KernelReply
@@ -36,16 +36,16 @@ BOOTSTRAP = "import sys; n = int(sys.stdin.buffer.readline()); exec(compile(sys.
 """Reads the agent's text from stdin by its length: v4 of the protocol can't close stdin, so nothing waits for its end."""
 
 
-class Answer(Struct, frozen=True):
-    """What one batch brought: the reply to each request, and how long the CPU limit held the agent back (seconds).
+class ExecResult(Struct, frozen=True):
+    """The result of one batch: the reply to each request, and for how many seconds the CPU limit throttled the agent.
 
-    ``lost``: why replies are missing. ``trouble``: nothing came at all, so exec itself does not work or is not permitted.
+    ``lost``: why replies are missing. ``problem``: nothing came at all, so exec itself does not work or is not permitted.
     """
 
     replies: dict[Request, Reply]
     throttled: float = 0.0
     lost: str = ""
-    trouble: Trouble | None = None
+    problem: PodProblem | None = None
 
 
 def run(
@@ -56,7 +56,7 @@ def run(
     seconds: float,
     targets: Targets = NO_TARGETS,
     container: str = "",
-) -> Answer:
+) -> ExecResult:
     """Send one batch to a debug pod and return its replies; never raises: what did not come back is ``Lost``."""
     deadline = time.monotonic() + seconds
     requests, unresolved = resolvable(requests, targets)
@@ -68,8 +68,8 @@ def run(
             if error.status
             else f"exec into the debug pod failed: {error.message}"
         )
-        trouble = admission.refusal(error) if error.status == 403 else Trouble.EXEC
-        return Answer(unresolved | {request: Lost(why) for request in requests}, lost=why, trouble=trouble)
+        trouble = admission.refusal(error) if error.status == 403 else PodProblem.EXEC
+        return ExecResult(unresolved | {request: Lost(why) for request in requests}, lost=why, problem=trouble)
     output = bytearray()
     try:
         _write(channel, payload(requests, seconds - 1.0, targets))
@@ -79,8 +79,8 @@ def run(
     finally:
         channel.shutdown()
     answer = parse(requests, bytes(output), complaint, targets, client.now().timestamp())
-    silent = Trouble.EXEC if requests and not output else None
-    return Answer(answer.replies | unresolved, answer.throttled, answer.lost, silent)
+    silent = PodProblem.EXEC if requests and not output else None
+    return ExecResult(answer.replies | unresolved, answer.throttled, answer.lost, silent)
 
 
 def resolvable(requests: tuple[Probe, ...], targets: Targets) -> tuple[tuple[Probe, ...], dict[Request, Reply]]:
@@ -152,7 +152,7 @@ def _why_closed(errors: bytes) -> str:
 
 def parse(
     requests: tuple[Probe, ...], output: bytes, complaint: str, targets: Targets = NO_TARGETS, moment: float = 0.0
-) -> Answer:
+) -> ExecResult:
     """Return the replies in the agent's output; a request without one is ``Lost`` with the complaint.
 
     ``moment``: when it ended, in seconds by the API server's clock.
@@ -175,7 +175,7 @@ def parse(
             replies.setdefault(requests[decoded.id], agent_protocol.reply(requests[decoded.id], decoded, targets))
     reason = complaint or ("the agent sent no reply to this request" if whole else "the agent's output was cut off")
     missing: dict[Request, Any] = {request: Lost(reason) for request in requests if request not in replies}
-    return Answer(replies | missing, throttled, reason if missing else "")
+    return ExecResult(replies | missing, throttled, reason if missing else "")
 
 
 def _timed(reply: Reply, ahead: float) -> Reply:

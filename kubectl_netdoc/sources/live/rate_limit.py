@@ -17,7 +17,7 @@ SLOWEST_RETRY = 5.0
 """Longest Retry-After, in seconds, that is honoured, so that the length of a run stays bounded."""
 
 
-class Pace:
+class RateLimit:
     """A token bucket that all threads of a run share."""
 
     def __init__(self) -> None:

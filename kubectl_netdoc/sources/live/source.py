@@ -32,7 +32,11 @@ class LiveSource:
     """Reads the API as ``client`` may, and measures from debug pods unless ``settings`` is None."""
 
     def __init__(
-        self, client: Client, namespaces: tuple[str, ...], settings: debug_pods.Settings | None, progress: Progress | None = None
+        self,
+        client: Client,
+        namespaces: tuple[str, ...],
+        settings: debug_pods.PodSettings | None,
+        progress: Progress | None = None,
     ) -> None:
         self.client = client
         self.progress = progress or Progress()
@@ -105,13 +109,13 @@ class LiveSource:
             for pod, answer in zip(running, pool.map(lambda p: self._ask(session, p, requests), running), strict=True):
                 replies |= answer.replies
                 throttled[pod.name] = answer.throttled
-                if answer.trouble:
-                    pod.fail(answer.trouble, answer.lost)
+                if answer.problem:
+                    pod.fail(answer.problem, answer.lost)
         return replies, throttled
 
-    def _ask(self, session: debug_pods.Session, pod: debug_pods.DebugPod, requests: tuple[Probe, ...]) -> agent_exec.Answer:
+    def _ask(self, session: debug_pods.Session, pod: debug_pods.DebugPod, requests: tuple[Probe, ...]) -> agent_exec.ExecResult:
         own = tuple(request for request in requests if request.node in (pod.node, "") and on_host(request) == pod.host)
         left = self._deadline - time.monotonic()
         if left < LEAST:
-            return agent_exec.Answer({request: Lost("the time limit of the run was reached", sent=False) for request in own})
+            return agent_exec.ExecResult({request: Lost("the time limit of the run was reached", sent=False) for request in own})
         return agent_exec.run(self.client, session.namespace, pod.name, own, left, session.targets)

@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 from kubectl_netdoc.sources.live.debug_pods.manifest import CANARY, Manifests
-from kubectl_netdoc.sources.live.debug_pods.settings import Settings
+from kubectl_netdoc.sources.live.debug_pods.settings import PodSettings
 
 
 def test_the_canary_policy_selects_a_label_of_this_run_and_nothing_else() -> None:
     """An empty selector would stop a namespace's workloads."""
-    assert Manifests(Settings(), "abc123", "").policy()["spec"]["podSelector"] == {"matchLabels": {CANARY: "abc123"}}
+    assert Manifests(PodSettings(), "abc123", "").policy()["spec"]["podSelector"] == {"matchLabels": {CANARY: "abc123"}}
     assert CANARY.startswith("netdoc")

@@ -7,12 +7,12 @@ import time
 
 import pytest
 
-from kubectl_netdoc.core.facts import Trouble
-from kubectl_netdoc.sources.live.debug_pods.status import Change, DebugPod, judge_sandboxes, note, note_event
+from kubectl_netdoc.core.facts import PodProblem
+from kubectl_netdoc.sources.live.debug_pods.status import DebugPod, WatchEvent, judge_sandboxes, note, note_event
 from tests.support.pod_changes import change, event, pod_change
 
 
-def seen(*changes: Change) -> DebugPod:
+def seen(*changes: WatchEvent) -> DebugPod:
     pod = DebugPod("p", "")
     for item in changes:
         note(pod, item)
@@ -29,15 +29,15 @@ def test_a_pod_that_runs_is_settled_once_it_has_an_address() -> None:
 @pytest.mark.parametrize(
     ("reason", "trouble"),
     [
-        ("ErrImagePull", Trouble.IMAGE),
-        ("ImagePullBackOff", Trouble.IMAGE),
-        ("InvalidImageName", Trouble.IMAGE),
-        ("ErrImageNeverPull", Trouble.IMAGE),
-        ("CreateContainerConfigError", Trouble.CONTAINER),
-        ("RunContainerError", Trouble.CONTAINER),
+        ("ErrImagePull", PodProblem.IMAGE),
+        ("ImagePullBackOff", PodProblem.IMAGE),
+        ("InvalidImageName", PodProblem.IMAGE),
+        ("ErrImageNeverPull", PodProblem.IMAGE),
+        ("CreateContainerConfigError", PodProblem.CONTAINER),
+        ("RunContainerError", PodProblem.CONTAINER),
     ],
 )
-def test_reasons_that_waiting_does_not_mend(reason: str, trouble: Trouble) -> None:
+def test_reasons_that_waiting_does_not_mend(reason: str, trouble: PodProblem) -> None:
     assert seen(pod_change(waiting={"reason": reason, "message": "m"})).reason == trouble
 
 
@@ -54,8 +54,8 @@ def test_creating_is_no_trouble() -> None:
     ],
     ids=["failed", "container ended", "deleted"],
 )
-def test_an_end(item: Change) -> None:
-    assert seen(item).reason == Trouble.ENDED
+def test_an_end(item: WatchEvent) -> None:
+    assert seen(item).reason == PodProblem.ENDED
 
 
 def test_a_failed_sandbox_makes_a_pod_suspect_until_it_runs() -> None:
@@ -69,7 +69,7 @@ def test_a_failed_sandbox_makes_a_pod_suspect_until_it_runs() -> None:
 
 
 @pytest.mark.parametrize(
-    ("before", "trouble"), [(15.0, Trouble.SANDBOX), (3.0, ""), (None, "")], ids=["the plugin", "slow", "no host pod"]
+    ("before", "trouble"), [(15.0, PodProblem.SANDBOX), (3.0, ""), (None, "")], ids=["the plugin", "slow", "no host pod"]
 )
 def test_a_pod_without_a_sandbox_waits_for_the_plugin_where_one_on_the_nodes_network_has_long_begun(
     before: float | None, trouble: str
@@ -93,13 +93,13 @@ def test_a_pod_whose_image_is_pulled_has_its_sandbox() -> None:
 @pytest.mark.parametrize(
     ("reason", "message", "trouble"),
     [
-        ("FailedCreatePodSandBox", 'plugin type="calico" failed (add): timeout', Trouble.SANDBOX),
-        ("FailedCreatePodSandBox", "no IP addresses available in range set", Trouble.SANDBOX),
-        ("FailedCreatePodSandBox", "failed to get sandbox image: i/o timeout", Trouble.RUNTIME),
-        ("FailedCreatePodSandBox", "OCI runtime create failed", Trouble.RUNTIME),
-        ("NetworkNotReady", "network is not ready", Trouble.SANDBOX),
-        ("FailedScheduling", "0/3 nodes are available", Trouble.UNSCHEDULED),
-        ("FailedMount", "MountVolume.SetUp failed", Trouble.VOLUME),
+        ("FailedCreatePodSandBox", 'plugin type="calico" failed (add): timeout', PodProblem.SANDBOX),
+        ("FailedCreatePodSandBox", "no IP addresses available in range set", PodProblem.SANDBOX),
+        ("FailedCreatePodSandBox", "failed to get sandbox image: i/o timeout", PodProblem.RUNTIME),
+        ("FailedCreatePodSandBox", "OCI runtime create failed", PodProblem.RUNTIME),
+        ("NetworkNotReady", "network is not ready", PodProblem.SANDBOX),
+        ("FailedScheduling", "0/3 nodes are available", PodProblem.UNSCHEDULED),
+        ("FailedMount", "MountVolume.SetUp failed", PodProblem.VOLUME),
         ("Pulling", "Pulling image x", ""),
         ("Unhealthy", "Readiness probe failed", ""),
     ],
@@ -118,5 +118,5 @@ def test_an_event_about_a_pod_that_runs_is_nothing() -> None:
 
 def test_exec_that_fails_leaves_a_vantage_that_ran() -> None:
     pod = seen(pod_change(phase="Running", running={}, ip="10.0.0.1"))
-    pod.fail(Trouble.EXEC, "forbidden")
-    assert (pod.vantage().running, pod.vantage().reason) == (True, Trouble.EXEC)
+    pod.fail(PodProblem.EXEC, "forbidden")
+    assert (pod.vantage().running, pod.vantage().reason) == (True, PodProblem.EXEC)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from kubectl_netdoc.core.facts import Trouble
+from kubectl_netdoc.core.facts import PodProblem
 from kubectl_netdoc.core.progress import Progress
 from kubectl_netdoc.sources.live.debug_pods.status import DebugPod, note, note_event
 from kubectl_netdoc.sources.live.debug_pods.watch import PodWatch
@@ -32,7 +32,7 @@ def test_a_pull_that_does_not_end_is_told_while_it_lasts_and_is_the_image() -> N
     note_event(pod, event("Pulling"))
     told: list[str] = []
     watch(pod).wait_until_settled(0.1, 0.3, Heard(lambda text, seconds: told.append(text)))
-    assert pod.reason == Trouble.IMAGE
+    assert pod.reason == PodProblem.IMAGE
     assert set(told) == {"pulling img:1 on 1 node"}
 
 
@@ -51,4 +51,4 @@ def test_a_pull_that_ends_leaves_the_pod_its_time_to_start() -> None:
 def test_a_pod_that_no_event_speaks_of_is_late_and_nothing_else() -> None:
     pod = DebugPod("p", "n1", bare=True)
     watch(pod).wait_until_settled(0.1, 0.2)
-    assert pod.reason == Trouble.LATE
+    assert pod.reason == PodProblem.LATE

@@ -159,7 +159,7 @@ class _Row:
         if told and not failed:
             self.good.add(node)
             self.foreign = next((r.problem for r in told if isinstance(r, CertificateReply) and not r.verified), self.foreign)
-        elif failed and (doubt := policies.doubt(facts, node, self.address.ip, self.address.port)):
+        elif failed and (doubt := policies.policy_block(facts, node, self.address.ip, self.address.port)):
             what = f"API server {self.address} from {node}"
             self.doubts.append(Unseen(what, doubt.reason, expected=not doubt.certain))
         elif failed:

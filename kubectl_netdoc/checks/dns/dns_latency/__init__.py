@@ -103,7 +103,7 @@ def _judge(facts: Facts, vantage: Vantage) -> Iterator[Judged | Unseen]:
         return
     seen = NodeLookups(facts, vantage)
     forbidden = _forbidden(facts, vantage.node)
-    if not seen.through.times and (reason := forbidden or policies.walled(facts)):
+    if not seen.through.times and (reason := forbidden or policies.isolating_policies(facts)):
         yield Unseen(what, reason, expected=True)
         return
     dns = cluster_dns.service(facts.cluster)
@@ -117,9 +117,9 @@ def _judge(facts: Facts, vantage: Vantage) -> Iterator[Judged | Unseen]:
 def _forbidden(facts: Facts, node: str) -> str:
     """Return which policies keep a debug pod from every DNS server, or why that is not known; else ""."""
     servers = [server.address for server in dns_lookups.servers(facts.cluster)]
-    doubts = [policies.doubt(facts, node, address.ip, address.port, "UDP") for address in servers]
-    certain = [doubt.reason for doubt in doubts if doubt and (doubt.certain or doubt.blind)]
-    return certain[0] if certain and len(certain) == len(doubts) else policies.unplaced(facts.cluster)
+    doubts = [policies.policy_block(facts, node, address.ip, address.port, "UDP") for address in servers]
+    certain = [doubt.reason for doubt in doubts if doubt and (doubt.certain or doubt.unreadable)]
+    return certain[0] if certain and len(certain) == len(doubts) else policies.why_servers_unknown(facts.cluster)
 
 
 check = Check(

@@ -76,7 +76,7 @@ def analyse(facts: Facts, nodes: list[str], dns: Service, ailing: set[str]) -> I
     through = {node: tally for node in nodes if (tally := _through(facts, node)).sent and not tally.times}
     sent = sum(tally.sent for tally in through.values())
     by_chance = (len(bad) / len(good | set(bad))) ** sent if bad and good else 0.0
-    if not through or policies.unplaced(facts.cluster) or by_chance >= CHANCE or ailing:
+    if not through or policies.why_servers_unknown(facts.cluster) or by_chance >= CHANCE or ailing:
         return
     servers = good | set(bad)
     if not _doubts(facts, set(through), [server.address for server in servers]):
@@ -159,7 +159,7 @@ def _server(facts: Facts, server: DnsServer, seen: dict[str, Tally]) -> Iterator
 
 def _doubts(facts: Facts, nodes: set[str], servers: list[Address]) -> dict[str, str]:
     """Return why TCP to a server may be forbidden, by node."""
-    both = [(node, policies.doubt(facts, node, server.ip, server.port)) for node in sorted(nodes) for server in servers]
+    both = [(node, policies.policy_block(facts, node, server.ip, server.port)) for node in sorted(nodes) for server in servers]
     return {node: doubt.reason for node, doubt in both if doubt}
 
 

@@ -77,7 +77,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     if entrances and not nodes:
         yield Unseen(what, facts.why_unmeasured or "no debug pod ran")
         return
-    if entrances and (why := policies.walled(facts)):
+    if entrances and (why := policies.isolating_policies(facts)):
         yield Unseen(what, f"netdoc's own pods can't reach each other: {why}", expected=True)
         return
     for controller, target in entrances:
@@ -96,7 +96,7 @@ def _no_answer(
     """Report a Service that does not answer, unless a policy keeps netdoc's pods from it."""
     for node, outcome in failed:
         for endpoint in target.endpoints if outcome is not Outcome.REFUSED or may_reject(facts.cluster) else ():
-            if doubt := policies.doubt(facts, node, endpoint.address.ip, endpoint.address.port):
+            if doubt := policies.policy_block(facts, node, endpoint.address.ip, endpoint.address.port):
                 yield Unseen(f"Service {target.name}", doubt.reason, expected=not doubt.certain)
                 return
     yield NO_ANSWER.on(

@@ -27,7 +27,7 @@ from collections.abc import Iterator
 from kubectl_netdoc.api import NODE, POD, Check, Facts, Finding, Needs, RtnetlinkReply, Skip, Tier, Unseen
 from kubectl_netdoc.checks.nodes.node_links import sizes, state
 from kubectl_netdoc.probes import node_readings
-from kubectl_netdoc.routing.network import Network, plan
+from kubectl_netdoc.routing.network import ClusterRoutes, plan
 
 
 def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
@@ -38,10 +38,10 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
         )
     replies, unseen = node_readings.read(facts, node_readings.tables, RtnetlinkReply, "links")
     yield from unseen
-    network = Network(facts, replies)
+    network = ClusterRoutes(facts, replies)
     used = state.tunnels_in_use(network)
     for node, table in network.tables.items():
-        if node not in network.young and not network.any_works(node) and not table.cut:
+        if node not in network.joining and not network.any_pods_connected(node) and not table.cut:
             yield from state.links_down(network, node, used)
             yield from state.wrong_addresses(network, node, used)
     yield from sizes.too_small(network, used)

@@ -11,7 +11,7 @@ from kubectl_netdoc.api import CAME_THROUGH, Code, Explains, Finding, Link, Risk
 from kubectl_netdoc.checks.nodes.node_links.state import BEHIND, MOST_LINES, announced_tunnels
 from kubectl_netdoc.components import encapsulation
 from kubectl_netdoc.routing import ip_commands, tables
-from kubectl_netdoc.routing.network import Network
+from kubectl_netdoc.routing.network import ClusterRoutes
 
 TOO_LARGE = Code(
     id="NLK002",
@@ -53,7 +53,7 @@ class _Size(Struct, frozen=True):
     mtu: int
 
 
-def too_small(network: Network, used: set[str]) -> Iterator[Finding]:
+def too_small(network: ClusterRoutes, used: set[str]) -> Iterator[Finding]:
     """Report tunnels whose packets do not fit their link; nodes with the same numbers are one finding."""
     found: dict[_Size, list[str]] = {}
     for node in sorted(network.tables):
@@ -64,7 +64,7 @@ def too_small(network: Network, used: set[str]) -> Iterator[Finding]:
         needed = size.sent + size.extra
         numbers = {"sent": size.sent, "extra": size.extra, "mtu": size.mtu, "over": needed - size.mtu, "needed": needed}
         names = {"tunnel": size.tunnel, "underlay": size.underlay, "fits": size.mtu - size.extra, "nodes": nodes}
-        paths = sorted({path for node in nodes for path in network.around(node)})
+        paths = sorted({path for node in nodes for path in network.paths_of(node)})
         subject = Subject("Node", nodes[0]) if len(nodes) == 1 else Subject("Cluster", f"links of {len(nodes)} nodes")
         wide = _elsewhere(network, nodes, size.underlay)
         small = wide > size.mtu and 2 * len(nodes) < len(network.tables)
@@ -75,19 +75,19 @@ def too_small(network: Network, used: set[str]) -> Iterator[Finding]:
         yield code.on(subject, numbers | names | {"wide": wide}, commands=(*lines, *more), paths=paths)
 
 
-def _elsewhere(network: Network, nodes: list[str], link: str) -> int:
+def _elsewhere(network: ClusterRoutes, nodes: list[str], link: str) -> int:
     """Return the smallest MTU of a link of that name on the other nodes; 0 if none has one."""
     others = [table.links[link].mtu for name, table in network.tables.items() if name not in nodes and link in table.links]
     return min(others, default=0)
 
 
-def _sent(network: Network, node: str, used: set[str]) -> Iterator[_Size]:
+def _sent(network: ClusterRoutes, node: str, used: set[str]) -> Iterator[_Size]:
     """Yield for each tunnel in use the largest packet that pods send into it, and the link that it leaves by.
 
     Pods of Cilium have links with the MTU of the underlay, and routes that limit them to less, as the node itself has.
     """
     table = network.tables[node]
-    routes = [way.route for (one, _, _), way in network.ways.items() if one == node and way.route.mtu]
+    routes = [way.route for (one, _, _), way in network.range_routes.items() if one == node and way.route.mtu]
     pods = [link.mtu for link in table.links.values() if link.kind == "veth" and not _numbered(link)]
     default = table.lookup("0.0.0.0/0") or table.lookup("::/0")
     for link in table.tunnels:

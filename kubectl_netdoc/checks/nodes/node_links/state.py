@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 from kubectl_netdoc.api import Code, Explains, Finding, Link, Risk, Severity, Subject, ip_families
 from kubectl_netdoc.routing import ip_commands, tables
-from kubectl_netdoc.routing.network import AGENTS, BROKEN, Network
-from kubectl_netdoc.routing.tables import Hop
+from kubectl_netdoc.routing.network import AGENTS, BROKEN, ClusterRoutes
+from kubectl_netdoc.routing.tables import NextHop
 
 MOST_LINES = 12
 """A finding prints at most this many commands; the rest would be alike."""
@@ -52,14 +52,14 @@ OTHER_END = Code(
 )
 
 
-def tunnels_in_use(network: Network) -> set[str]:
+def tunnels_in_use(network: ClusterRoutes) -> set[str]:
     """Return tunnels that are up on most nodes and carry routes to other nodes' pods, or that eBPF uses instead."""
-    ways = {way.route.dev for way in network.ways.values() if way.hop in (Hop.PEER, Hop.DEVICE)}
+    ways = {way.route.dev for way in network.range_routes.values() if way.hop in (NextHop.PEER, NextHop.DEVICE)}
     counted = Counter(link.name for table in network.tables.values() for link in table.tunnels if link.up)
     return {name for name, count in counted.items() if 2 * count > len(network.tables) and tables.EBPF.get(name, name) in ways}
 
 
-def links_down(network: Network, node: str, used: set[str]) -> Iterator[Finding]:
+def links_down(network: ClusterRoutes, node: str, used: set[str]) -> Iterator[Finding]:
     """Report tunnels and pod bridges of a node that are down or missing."""
     links = network.tables[node].links
     bridges = {link.name for link in network.bridges(node)}
@@ -69,11 +69,11 @@ def links_down(network: Network, node: str, used: set[str]) -> Iterator[Finding]
             gone = f"Delete the network agent's pod on {node}; the new one creates the link again"
             way, lines = _up(network, node, link) if link else (gone, ())
             how = "down" if link else "missing"
-            numbers = {"link": name, "how": how, "way": way, "paths": network.around(node)}
+            numbers = {"link": name, "how": how, "way": way, "paths": network.paths_of(node)}
             yield DOWN.on(Subject("Node", node), numbers, commands=(*lines, AGENTS))
 
 
-def _up(network: Network, node: str, link: Link) -> tuple[str, tuple[str, ...]]:
+def _up(network: ClusterRoutes, node: str, link: Link) -> tuple[str, tuple[str, ...]]:
     """Return how to bring a link up and restore what disappeared with it: in words, and the commands."""
     up = ip_commands.on(node, f"ip link set {link.name} up")
     if link.kind == "bridge":
@@ -85,7 +85,7 @@ def _up(network: Network, node: str, link: Link) -> tuple[str, tuple[str, ...]]:
     return f"Bring it up, then delete the network agent's pod on {node}; the new one restores the lost routes", (up,)
 
 
-def announced_tunnels(network: Network, node: str) -> set[str]:
+def announced_tunnels(network: ClusterRoutes, node: str) -> set[str]:
     """Return the tunnels that a Node object's annotations name."""
     found = network.nodes.get(node)
     ends = ((name, tables.flannel(found, family)) for name, family in FLANNEL) if found else ()
@@ -96,14 +96,14 @@ FLANNEL = (("flannel", ip_families.IPV4), ("flannel-v6", ip_families.IPV6))
 """The names of flannel's VXLAN links, before the VNI."""
 
 
-def wrong_addresses(network: Network, name: str, used: set[str]) -> Iterator[Finding]:
+def wrong_addresses(network: ClusterRoutes, name: str, used: set[str]) -> Iterator[Finding]:
     """Report addresses that other nodes send to and that the node or its tunnel does not have."""
     node, table = network.nodes.get(name), network.tables[name]
     if node is None:
         return
-    paths, names = network.around(name), used | announced_tunnels(network, name)
+    paths, names = network.paths_of(name), used | announced_tunnels(network, name)
     roles = {link.local: f"the source address of {link.name}" for link in table.tunnels if link.local and link.name in names}
-    if network.any_works(name) is False:
+    if network.any_pods_connected(name) is False:
         notes = node.metadata.annotations
         roles |= {each.address: "its InternalIP" for each in node.status.addresses if each.type == "InternalIP"}
         roles |= {ip: "flannel's public-ip annotation" for ip in (notes.flannel_ip, notes.flannel_ip6) if ip}
@@ -121,7 +121,7 @@ def wrong_addresses(network: Network, name: str, used: set[str]) -> Iterator[Fin
             yield OTHER_END.on(Subject("Node", name), numbers, commands=(*lines[:MOST_LINES], AGENTS))
 
 
-def _neighbours(network: Network, name: str, link: Link, family: str, *, routed: bool = False) -> Iterator[str]:
+def _neighbours(network: ClusterRoutes, name: str, link: Link, family: str, *, routed: bool = False) -> Iterator[str]:
     """Yield commands that restore the entries for the other nodes' tunnel ends; ``routed``: and the routes to them."""
     for other, node in sorted(network.nodes.items()):
         ranges = [to for to in node.spec.pod_cidrs if ip_families.of(to) == family]
@@ -130,7 +130,7 @@ def _neighbours(network: Network, name: str, link: Link, family: str, *, routed:
             if routed and macs:
                 line = f"{ip_commands.ip(via)} route replace {ranges[0]} via {via} dev {link.name} onlink"
                 yield ip_commands.on(name, line)
-            yield from ip_commands.tunnel_lines(name, link.name, via, macs, network.outer(other, family))
+            yield from ip_commands.tunnel_lines(name, link.name, via, macs, network.tunnel_addresses(other, family))
 
 
 CODES = (

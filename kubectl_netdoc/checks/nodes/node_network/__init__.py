@@ -44,7 +44,7 @@ from kubectl_netdoc.api import (
 )
 from kubectl_netdoc.checks.nodes.node_network import clocks, differences, forwarding
 from kubectl_netdoc.probes import node_readings, service_targets
-from kubectl_netdoc.routing.network import Network
+from kubectl_netdoc.routing.network import ClusterRoutes
 from kubectl_netdoc.routing.network import plan as plan_links
 
 
@@ -67,7 +67,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     replies, unseen = node_readings.read(facts, node_readings.kernel, KernelReply, "kernel settings")
     links, unread = node_readings.read(facts, node_readings.tables, RtnetlinkReply, "links")
     yield from (*unseen, *unread)
-    network = Network(facts, links)
+    network = ClusterRoutes(facts, links)
     harmless = {forwarding.bridge_setting(replies[node]) for node in replies if network.bridges(node) and _next_door(facts, node)}
     for node, reply in replies.items():
         yield from forwarding.not_forwarding(facts, network, node, reply)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from kubectl_netdoc.api import Code, Explains, Facts, Finding, KernelReply, Risk, Severity, Subject, ip_families, on_node, some
 from kubectl_netdoc.probes import node_readings
 from kubectl_netdoc.routing import ip_commands
-from kubectl_netdoc.routing.network import BROKEN, Network
+from kubectl_netdoc.routing.network import BROKEN, ClusterRoutes
 
 SHOWN = 6
 """A message names at most this many interfaces."""
@@ -63,17 +63,17 @@ BRIDGE_SKIPS = Code(
 )
 
 
-def _ways_in(network: Network, node: str) -> list[str]:
+def _ways_in(network: ClusterRoutes, node: str) -> list[str]:
     """Return the interfaces that pods' packets arrive on: tunnels and the pods' bridge."""
     table = network.tables.get(node)
     return [link.name for link in (*table.tunnels, *network.bridges(node))] if table else []
 
 
-def not_forwarding(facts: Facts, network: Network, node: str, reply: KernelReply) -> Iterator[Finding]:
+def not_forwarding(facts: Facts, network: ClusterRoutes, node: str, reply: KernelReply) -> Iterator[Finding]:
     """Report forwarding that is off: for the node, or for an interface that pods' packets arrive on."""
     for family in ip_families.of_pods(facts.cluster) or (ip_families.IPV4,):
-        works = network.any_works(node, family)
-        if network.any_works(node) if works is None else works:
+        works = network.any_pods_connected(node, family)
+        if network.any_pods_connected(node) if works is None else works:
             continue
         tree = "ipv6" if family == ip_families.IPV6 else "ipv4"
         path = "net/ipv4/ip_forward" if tree == "ipv4" else "net/ipv6/conf/all/forwarding"
@@ -85,11 +85,11 @@ def not_forwarding(facts: Facts, network: Network, node: str, reply: KernelReply
         else:
             continue
         lines = tuple(ip_commands.on(node, f"sysctl -w {name}=1") for name in names)
-        numbers = {"family": family, "scope": scope, "settings": names, "nodes": [node], "paths": network.around(node)}
+        numbers = {"family": family, "scope": scope, "settings": names, "nodes": [node], "paths": network.paths_of(node)}
         yield NO_FORWARDING.on(Subject("Node", node), numbers, commands=lines)
 
 
-def strict_filter(network: Network, node: str, reply: KernelReply) -> Iterator[Finding]:
+def strict_filter(network: ClusterRoutes, node: str, reply: KernelReply) -> Iterator[Finding]:
     """Report strict reverse path filtering if it drops packets; many nodes use it and lose nothing."""
     dropped = node_readings.risen(reply, "TcpExt.IPReversePathFilter")
     prefix, suffix = "net/ipv4/conf/", "/rp_filter"
@@ -107,7 +107,7 @@ def strict_filter(network: Network, node: str, reply: KernelReply) -> Iterator[F
         "dropped": dropped,
         "seconds": round(reply.seconds, 1),
         "links": some(sorted(strict), SHOWN),
-        "paths": network.around(node),
+        "paths": network.paths_of(node),
     }
     yield STRICT_FILTER.on(Subject("Node", node), numbers, nodes=[node])
 
@@ -117,7 +117,7 @@ def bridge_setting(reply: KernelReply) -> int | None:
     return node_readings.number(reply, BRIDGED)
 
 
-def bridge_skips_iptables(network: Network, node: str, reply: KernelReply) -> Iterator[Finding]:
+def bridge_skips_iptables(network: ClusterRoutes, node: str, reply: KernelReply) -> Iterator[Finding]:
     """Report a pod bridge whose packets bypass iptables."""
     bridges, value = network.bridges(node), bridge_setting(reply)
     if bridges and value != 1:

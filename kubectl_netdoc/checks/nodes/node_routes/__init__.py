@@ -28,7 +28,7 @@ from kubectl_netdoc.api import JOINING, NODE, POD, Check, Facts, Finding, Needs,
 from kubectl_netdoc.checks.nodes.node_routes import findings, flaws
 from kubectl_netdoc.probes import node_readings
 from kubectl_netdoc.probes.node_pairs import Pair
-from kubectl_netdoc.routing.network import Network, plan
+from kubectl_netdoc.routing.network import ClusterRoutes, plan
 
 
 def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
@@ -37,16 +37,16 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
         raise Skip(f"{why}; with it, each node's routes and tunnels to the other nodes' pods are checked", not_applicable=True)
     replies, unseen = node_readings.read(facts, node_readings.tables, RtnetlinkReply, "routes and tunnels")
     yield from unseen
-    network = Network(facts, replies)
-    if network.young:
+    network = ClusterRoutes(facts, replies)
+    if network.joining:
         minutes = int(JOINING.total_seconds() // 60)
         why = f"joined less than {minutes} minutes ago: routes to and from new nodes may not be there yet"
-        yield Unseen(f"routes of {', '.join(network.young[:8])}", why)
+        yield Unseen(f"routes of {', '.join(network.joining[:8])}", why)
     for node, table in network.tables.items():
         if table.cut:
             yield Unseen(f"a part of the tables of node {node}", "the tables are larger than netdoc reads")
     found: dict[Pair, flaws.Flaw] = {}
-    for (one, other, to), way in network.ways.items():
+    for (one, other, to), way in network.range_routes.items():
         if flaw := flaws.first(network, one, other, to, way):
             found.setdefault((one, other), flaw)
     found = flaws.at_their_origin(network, found)

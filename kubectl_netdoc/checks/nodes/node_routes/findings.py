@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from kubectl_netdoc.api import Code, Finding, Risk, Severity, Subject
 from kubectl_netdoc.checks.nodes.node_routes.flaws import ASTRAY, MISSING, Flaw
 from kubectl_netdoc.probes.node_pairs import NETWORK, Pair, as_paths, both_ways
-from kubectl_netdoc.routing.network import AGENTS, Network
-from kubectl_netdoc.routing.tables import Hop
+from kubectl_netdoc.routing.network import AGENTS, ClusterRoutes
+from kubectl_netdoc.routing.tables import NextHop
 
 MOST_LINES = 12
 """A finding prints at most this many commands; the rest would be alike."""
@@ -23,11 +23,11 @@ MEASURED = Code(
 )
 
 
-def by_place(network: Network, code: Code, flaws: dict[Pair, Flaw]) -> Iterator[Finding]:
+def by_place(network: ClusterRoutes, code: Code, flaws: dict[Pair, Flaw]) -> Iterator[Finding]:
     """Report flaws of one kind: as one finding for all nodes, for a node that all others miss, else for each node to fix."""
     left = dict(flaws)
     measured = network.tables.keys() & network.nodes.keys()
-    if flaws and len(measured) > 2 and {(one, other) for one, other, _ in network.ways} == flaws.keys():
+    if flaws and len(measured) > 2 and {(one, other) for one, other, _ in network.range_routes} == flaws.keys():
         yield _finding(network, code, NETWORK, "Every node", flaws)
         return
     for other in sorted({other for _, other in flaws}):
@@ -42,10 +42,10 @@ def by_place(network: Network, code: Code, flaws: dict[Pair, Flaw]) -> Iterator[
         yield _finding(network, code, Subject("Node", one), f"Node {one}", own)
 
 
-def _finding(network: Network, code: Code, subject: Subject, on: str, flaws: dict[Pair, Flaw]) -> Finding:
+def _finding(network: ClusterRoutes, code: Code, subject: Subject, on: str, flaws: dict[Pair, Flaw]) -> Finding:
     lines = list(dict.fromkeys(line for flaw in flaws.values() for line in flaw.lines))[:MOST_LINES]
     shown = "run the commands below, each on the node that it names" if lines else "netdoc cannot tell what it should be"
-    session = network.sessions.get(subject.name, "") if code in (MISSING, ASTRAY) else ""
+    session = network.bgp_commands.get(subject.name, "") if code in (MISSING, ASTRAY) else ""
     if session:
         shown = f"the nodes exchange routes by BGP, so check the BGP sessions first; until they are back, {shown}"
     numbers = {
@@ -60,13 +60,15 @@ def _finding(network: Network, code: Code, subject: Subject, on: str, flaws: dic
     return code.on(subject, numbers, commands=(*filter(None, (session,)), *lines, *agents))
 
 
-def measured(network: Network, flaws: dict[Pair, Flaw]) -> Finding:
+def measured(network: ClusterRoutes, flaws: dict[Pair, Flaw]) -> Finding:
     """Return the finding with all routes as read."""
-    good = sum(way.hop is Hop.PEER and way.node == other for (_, other, _), way in network.ways.items())
-    bad = sum((one, other) in flaws for one, other, _ in network.ways)
+    good = sum(way.hop is NextHop.PEER and way.node == other for (_, other, _), way in network.range_routes.items())
+    bad = sum((one, other) in flaws for one, other, _ in network.range_routes)
     links = sorted({f"{link.name} ({link.kind})" for table in network.tables.values() for link in table.tunnels})
-    rows = [f"{one} -> {other} {to}: {network.ways[one, other, to].words}" for one, other, to in sorted(network.ways)]
-    numbers = {"good": good, "asked": len(network.ways), "unjudged": max(0, len(network.ways) - good - bad)}
+    rows = [
+        f"{one} -> {other} {to}: {network.range_routes[one, other, to].words}" for one, other, to in sorted(network.range_routes)
+    ]
+    numbers = {"good": good, "asked": len(network.range_routes), "unjudged": max(0, len(network.range_routes) - good - bad)}
     return MEASURED.on(Subject("Cluster", "routes"), numbers, links=links or ["none"], ways=rows[:200])
 
 

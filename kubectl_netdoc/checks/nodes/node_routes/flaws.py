@@ -8,8 +8,8 @@ from msgspec import Struct
 from kubectl_netdoc.api import Code, Explains, Risk, Severity, ip_families
 from kubectl_netdoc.probes.node_pairs import Pair
 from kubectl_netdoc.routing import ip_commands, tables
-from kubectl_netdoc.routing.network import BROKEN, Network
-from kubectl_netdoc.routing.tables import Hop, Way
+from kubectl_netdoc.routing.network import BROKEN, ClusterRoutes
+from kubectl_netdoc.routing.tables import NextHop, RangeRoute
 
 EFFECTS = (Explains(BROKEN, "path"), Explains(("PNW007", "PNW008"), "node"))
 """A node that forwards packets for other nodes' pods may replace their source address by its own (flannel masquerades)."""
@@ -87,27 +87,27 @@ class Flaw(Struct, frozen=True):
     """The node to fix, if it is not the one that sends."""
 
 
-def at_their_origin(network: Network, flaws: dict[Pair, Flaw]) -> dict[Pair, Flaw]:
+def at_their_origin(network: ClusterRoutes, flaws: dict[Pair, Flaw]) -> dict[Pair, Flaw]:
     """Move flaws to the node they come from: BGP spreads a bad route, so a node that sends through another is wrong with it."""
     found = {}
     for (one, other), flaw in flaws.items():
-        by = network.ways[one, other, flaw.range]
-        led = flaws.get((by.node, other)) if by.hop is Hop.PEER and by.node not in (one, other) else None
+        by = network.range_routes[one, other, flaw.range]
+        led = flaws.get((by.node, other)) if by.hop is NextHop.PEER and by.node not in (one, other) else None
         if led and led.range == flaw.range and flaw.code is ASTRAY:
             flaw = Flaw(led.code, flaw.range, f"{led.words} on {by.node}, through which {one} sends too", led.lines, by.node)
         found[one, other] = flaw
     return found
 
 
-def first(network: Network, one: str, other: str, to: str, way: Way) -> Flaw | None:
+def first(network: ClusterRoutes, one: str, other: str, to: str, way: RangeRoute) -> Flaw | None:
     """Return the first flaw on the way from one node to a pod range of another; None if it is right or cannot be judged."""
     return _route(network, one, other, to, way) or _tunnel(network, one, other, to, way) or _outer(network, one, other, to)
 
 
-def _route(network: Network, one: str, other: str, to: str, way: Way) -> Flaw | None:
+def _route(network: ClusterRoutes, one: str, other: str, to: str, way: RangeRoute) -> Flaw | None:
     """Return what is wrong with the route; None if it is right, or if it is unknown what it should be."""
-    routed = network.told(one, other, ip_families.of(to)) or network.usual is Hop.PEER
-    works = network.works(one, other, ip_families.of(to))
+    routed = network.known_from_flannel(one, other, ip_families.of(to)) or network.usual_hop is NextHop.PEER
+    works = network.pods_connected(one, other, ip_families.of(to))
     part = network.tables[one].refused_within(to) if network.by_node and routed and not works else None
     if part:
         line = ip_commands.on(one, f"{ip_commands.ip(to)} route del {part.type} {part.to}")
@@ -116,32 +116,45 @@ def _route(network: Network, one: str, other: str, to: str, way: Way) -> Flaw | 
     return Flaw(code, to, way.words, _route_lines(network, one, other, to)) if code else None
 
 
-def _wrong(network: Network, one: str, other: str, to: str, way: Way) -> Code | None:
+def _wrong(network: ClusterRoutes, one: str, other: str, to: str, way: RangeRoute) -> Code | None:
     """Return the code for a route that does not lead to the other node, as far as it is known that it should."""
-    told, works = network.told(one, other, ip_families.of(to)), network.works(one, other, ip_families.of(to))
-    if way.hop is Hop.PEER and way.node == other:
+    told, works = (
+        network.known_from_flannel(one, other, ip_families.of(to)),
+        network.pods_connected(one, other, ip_families.of(to)),
+    )
+    if way.hop is NextHop.PEER and way.node == other:
         return None
     if works:
-        return DETOUR if told and way.hop is Hop.PEER else None
-    if way.hop is Hop.REFUSED:
-        return REFUSED if told or network.usual is Hop.PEER or works is False else None
-    if not told and network.usual not in (Hop.PEER, Hop.DEVICE):
+        return DETOUR if told and way.hop is NextHop.PEER else None
+    if way.hop is NextHop.REFUSED:
+        return REFUSED if told or network.usual_hop is NextHop.PEER or works is False else None
+    if not told and network.usual_hop not in (NextHop.PEER, NextHop.DEVICE):
         return None
-    if way.hop in (Hop.NONE, Hop.FAR):
+    if way.hop in (NextHop.NONE, NextHop.FAR):
         return None if network.tables[one].cut else MISSING
-    return ASTRAY if told or (network.usual is Hop.PEER and (way.hop is Hop.PEER or works is False)) else None
+    return ASTRAY if told or (network.usual_hop is NextHop.PEER and (way.hop is NextHop.PEER or works is False)) else None
 
 
-def _tunnel(network: Network, one: str, other: str, to: str, way: Way) -> Flaw | None:
+def _tunnel(network: ClusterRoutes, one: str, other: str, to: str, way: RangeRoute) -> Flaw | None:
     """Return what is wrong with the neighbour and forwarding entries that a VXLAN needs for the route's gateway."""
     table, link, via = network.tables[one], network.tables[one].links.get(way.route.dev), way.route.via
-    if way.node != other or link is None or link.kind != "vxlan" or table.cut or network.works(one, other, ip_families.of(to)):
+    if (
+        way.node != other
+        or link is None
+        or link.kind != "vxlan"
+        or table.cut
+        or network.pods_connected(one, other, ip_families.of(to))
+    ):
         return None
-    macs, ends = network.macs(other, link, ip_families.of(to)), network.outer(other, ip_families.of(link.local or to))
+    macs, ends = network.macs(other, link, ip_families.of(to)), network.tunnel_addresses(other, ip_families.of(link.local or to))
     neighbour = table.neighbour(link.name, via)
     lines = ip_commands.tunnel_lines(one, link.name, via, macs, ends)
     if neighbour is None:  # networks that set none learn them
-        return Flaw(NO_NEIGHBOUR, to, f"{via} on {link.name} has no entry", lines) if network.sets(link.name) else None
+        return (
+            Flaw(NO_NEIGHBOUR, to, f"{via} on {link.name} has no entry", lines)
+            if network.agent_sets_neighbours(link.name)
+            else None
+        )
     if macs and neighbour.mac not in macs:
         return Flaw(NO_NEIGHBOUR, to, f"{via} on {link.name} is {neighbour.mac}, not {macs[0]}", lines)
     sent = {entry.to for entry in table.forwarding(link.name, neighbour.mac)}
@@ -154,19 +167,19 @@ def _tunnel(network: Network, one: str, other: str, to: str, way: Way) -> Flaw |
     return None
 
 
-def _outer(network: Network, one: str, other: str, to: str) -> Flaw | None:
+def _outer(network: ClusterRoutes, one: str, other: str, to: str) -> Flaw | None:
     """Return a route that drops packets to the other node itself, and thereby the tunnel's outer packets."""
-    if network.works(one, other, ip_families.of(to)):
+    if network.pods_connected(one, other, ip_families.of(to)):
         return None
     for ip in (each.address for each in network.nodes[other].status.addresses if each.type == "InternalIP"):
-        way = tables.way(network.tables[one], f"{ip}/{128 if ':' in ip else 32}", network.owner)
-        if way.hop is Hop.REFUSED:
+        way = tables.range_route(network.tables[one], f"{ip}/{128 if ':' in ip else 32}", network.owner)
+        if way.hop is NextHop.REFUSED:
             line = ip_commands.on(one, f"{ip_commands.ip(ip)} route del {way.route.type} {way.route.to}")
             return Flaw(REFUSED, to, f"{way.words}, which covers the address {ip} of {other} itself", (line,))
     return None
 
 
-def _route_lines(network: Network, one: str, other: str, to: str) -> tuple[str, ...]:
+def _route_lines(network: ClusterRoutes, one: str, other: str, to: str) -> tuple[str, ...]:
     """Return the commands that make the route: as flannel makes it, else as another node has it."""
     family = ip_families.of(to)
     end = tables.flannel(network.nodes[other], family)
@@ -175,10 +188,16 @@ def _route_lines(network: Network, one: str, other: str, to: str) -> tuple[str, 
         dev = f"flannel-v6.{vni}" if family == ip_families.IPV6 else f"flannel.{vni}"
         via = tables.first(to)
         line = ip_commands.on(one, f"{ip_commands.ip(to)} route replace {to} via {via} dev {dev} onlink")
-        return (line, *ip_commands.tunnel_lines(one, dev, via, [end.mac], network.outer(other, family)))
-    others = [way.route for (_, at, range_), way in network.ways.items() if (at, range_) == (other, to) and way.node == other]
-    own = [way.route for (at, whose, _), way in network.ways.items() if at == one and way.hop is Hop.PEER and way.node == whose]
-    via = others[0].via if others else next(iter(network.outer(other, family)), "")
+        return (line, *ip_commands.tunnel_lines(one, dev, via, [end.mac], network.tunnel_addresses(other, family)))
+    others = [
+        way.route for (_, at, range_), way in network.range_routes.items() if (at, range_) == (other, to) and way.node == other
+    ]
+    own = [
+        way.route
+        for (at, whose, _), way in network.range_routes.items()
+        if at == one and way.hop is NextHop.PEER and way.node == whose
+    ]
+    via = others[0].via if others else next(iter(network.tunnel_addresses(other, family)), "")
     form = (own or others)[:1]
     if not via or not form or not form[0].dev:
         return ()

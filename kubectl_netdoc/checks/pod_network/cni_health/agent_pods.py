@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from kubectl_netdoc.api import EVENT, NODE, POD, Cluster, Code, Explains, Finding, Risk, Severity, Subject
 from kubectl_netdoc.checks.pod_network.cni_health.common import NODES_WITHOUT, named_nodes, workload_subject
 from kubectl_netdoc.cni import Found
-from kubectl_netdoc.cni.agents import Agents, Trouble, gone
+from kubectl_netdoc.cni.agents import AgentProblem, Agents, down_addresses
 
 BGP = re.compile(r"BGP not established with ([\da-f][\da-f.:,]*)")
 """How calico-node's readiness probe names peers without a session (node/pkg/health)."""
@@ -119,9 +119,9 @@ def missing(cluster: Cluster, found: Found, agents: Agents, elsewhere: frozenset
 def troubles(cluster: Cluster, found: Found, agents: Agents) -> Iterator[Finding]:
     """Report agents that do not work: one finding for each DaemonSet and kind of trouble, with all its nodes."""
     makers = {(pod.namespace, pod.name): agent for agent, pod in agents.pods}
-    groups: dict[tuple[Code, str, str], list[Trouble]] = {}
-    down = gone(cluster)
-    for trouble in agents.troubles():
+    groups: dict[tuple[Code, str, str], list[AgentProblem]] = {}
+    down = down_addresses(cluster)
+    for trouble in agents.problems():
         peers = _peers(trouble.why)
         if peers and down.issuperset(peers):
             continue
@@ -144,10 +144,10 @@ def troubles(cluster: Cluster, found: Found, agents: Agents) -> Iterator[Finding
         yield code.on(Subject("DaemonSet", name, namespace), named_nodes(nodes) | numbers | ({"shown": centre} if centre else {}))
 
 
-def _sessions(cluster: Cluster, troubles: list[Trouble]) -> tuple[str, list[str]]:
+def _sessions(cluster: Cluster, troubles: list[AgentProblem]) -> tuple[str, list[str]]:
     """Return the one node that all missing sessions share, "" without one, and the other ends. Both ends report a session."""
     owners = {each.address: node.name for node in cluster.all(NODE) for each in node.status.addresses}
-    down = gone(cluster)
+    down = down_addresses(cluster)
     missing = [(each.pod.spec.node_name, peer) for each in troubles for peer in _peers(each.why) if peer not in down]
     ends = [{node, owners.get(peer, peer)} for node, peer in missing]
     common = set.intersection(*ends) & set(owners.values()) if len(set(map(frozenset, ends))) > 1 else set()

@@ -26,7 +26,7 @@ from kubectl_netdoc.api import (
 )
 from kubectl_netdoc.checks.pod_network.cni_health.common import NETWORK, NODES_WITHOUT, named_nodes
 from kubectl_netdoc.cni import Found
-from kubectl_netdoc.cni.agents import Agents, outsiders, without_plugin
+from kubectl_netdoc.cni.agents import Agents, pods_outside_ranges, without_plugin
 from kubectl_netdoc.probes import node_pairs
 
 TWO = Code(
@@ -113,7 +113,7 @@ def no_network(cluster: Cluster) -> Iterator[Finding | Unseen]:
         traced = sorted(node.name for node in nodes if network.trace(node))
         seen = cni.Seen(cluster)
         config = next((name for name in network.configs if seen.has_config(name)), "")
-        if traced and config and network.traits(seen).node_ranges and cluster.readable(POD) and not outsiders(cluster):
+        if traced and config and network.traits(seen).node_ranges and cluster.readable(POD) and not pods_outside_ranges(cluster):
             yield REMOVED.on(NETWORK, named_nodes(traced), network=network.name, config=config)
             return
     if waits:
@@ -127,7 +127,7 @@ def no_network(cluster: Cluster) -> Iterator[Finding | Unseen]:
 def identity(facts: Facts, found: Found, agents: Agents) -> Iterator[Finding]:
     """Report what the network is and how it is configured, and where that differs from what pods got."""
     versions = found.network.versions(c.image for agent in found.agents for c in agent.template.spec.containers)
-    told = found.traits.told()
+    told = found.traits.clauses()
     seen = sorted(_mtu_seen(facts)) if found.primary else []
     told += [f"MTU of new pods {' and '.join(map(str, seen))}"] if seen else []
     numbers = {
@@ -138,7 +138,7 @@ def identity(facts: Facts, found: Found, agents: Agents) -> Iterator[Finding]:
         "agents": len(agents.pods),
         "daemonsets": [f"{agent.namespace}/{agent.name}" for agent in found.agents],
         "mtu_seen": list(map(str, seen)),
-    } | found.traits.named()
+    } | found.traits.by_name()
     yield IDENTITY.on(Subject("Cluster", found.name), numbers)
     if found.traits.mtu_of_pods and found.traits.mtu.isdecimal() and set(seen) - {int(found.traits.mtu)}:
         yield OTHER_MTU.on(Subject("Cluster", found.name), numbers)
@@ -156,7 +156,7 @@ def _mtu_seen(facts: Facts) -> set[int]:
 
 def two_networks(cluster: Cluster, found: tuple[Found, ...], agents: dict[str, Agents]) -> Iterator[Finding]:
     """Report pairs of networks that both give pods addresses on the same nodes."""
-    if len(found) < 2 or cni.base.unread(cluster):
+    if len(found) < 2 or cni.base.unreadable_settings(cluster):
         return
     sure = [each for each in found if each.primary and each.traits.ipam and each.agents]
     for number, one in enumerate(sure):

@@ -10,7 +10,7 @@ from kubectl_netdoc import cni
 from kubectl_netdoc.api import NODE, POD, Cluster, Code, Finding, Risk, Severity
 from kubectl_netdoc.checks.pod_network.cni_health.common import NAMED, workload_subject
 from kubectl_netdoc.cni import Found
-from kubectl_netdoc.cni.agents import SETTLED, Agents, silent
+from kubectl_netdoc.cni.agents import SETTLED, Agents, is_down
 
 ROLLING = timedelta(minutes=15)
 """A rollout that made no new pod for this long has stopped: by default a DaemonSet updates one node after the other."""
@@ -39,7 +39,7 @@ def skew(cluster: Cluster, found: Found, agents: Agents) -> Iterator[Finding]:
     """Report agents of one DaemonSet that differ in version while no rollout makes progress. Nodes that are down do not count."""
     if not cluster.readable(NODE):
         return
-    down = {node.name for node in cluster.all(NODE) if silent(node)}
+    down = {node.name for node in cluster.all(NODE) if is_down(node)}
     for agent in found.agents:
         pods = [pod for maker, pod in agents.pods if maker is agent and pod.spec.node_name not in down]
         versions: dict[str, list[str]] = {}
@@ -60,7 +60,7 @@ def controllers(cluster: Cluster, found: Found) -> Iterator[Finding]:
     for part, item in found.controllers(cluster):
         settled = cluster.age(item.metadata.creation_timestamp) > SETTLED and not _moves(cluster, item)
         if item.spec.replicas and not item.status.ready_replicas and settled:
-            numbers = {"network": found.name, "replicas": item.spec.replicas, "undone": part.undone}
+            numbers = {"network": found.name, "replicas": item.spec.replicas, "undone": part.consequence}
             yield CONTROLLER.on(workload_subject(item, "Deployment"), numbers)
 
 

@@ -39,19 +39,21 @@ def slowness(bursts: Bursts) -> Iterator[Finding]:
         paths = {pair for pair in bursts.across if node in pair}
         slow = bursts.slow(node)
         if len(paths) > 2 and slow == paths:
-            yield _slow(bursts, node_pairs.Place(Subject("Node", node), slow, [node], f"{node} and every other node"), node)
+            yield _slow(
+                bursts, node_pairs.FaultLocation(Subject("Node", node), slow, [node], f"{node} and every other node"), node
+            )
             told |= slow
     links = bursts.slow() - told
     for one, other in sorted({(min(pair), max(pair)) for pair in links}):
         yield _slow(
             bursts,
-            node_pairs.Place(
+            node_pairs.FaultLocation(
                 node_pairs.link(one, other), links & {(one, other), (other, one)}, [one, other], f"{one} and {other}"
             ),
         )
 
 
-def _slow(bursts: Bursts, place: node_pairs.Place, node: str = "") -> Finding:
+def _slow(bursts: Bursts, place: node_pairs.FaultLocation, node: str = "") -> Finding:
     pair = max(place.paths, key=lambda each: (bursts.p50(each), each))
     times = {
         "p50_ms": bursts.p50(pair),

@@ -61,7 +61,7 @@ def losses(bursts: Bursts) -> Iterator[Finding]:
         if node_pairs.lossy(rounds):
             yield ON_NODE.on(Subject("Node", node), totals(rounds), nodes=[node])
     same = sorted({"datagrams were lost too" if node_pairs.lossy(rounds) else "none was lost" for rounds in bursts.same.values()})
-    for place in node_pairs.places(bursts.lossy(), bursts.across):
+    for place in node_pairs.locate(bursts.lossy(), bursts.across):
         lost = [each for pair in place.paths for each in bursts.across[pair]]
         worst = max(place.paths, key=lambda pair: (sum(each.lost for each in bursts.across[pair]), pair))
         more = {"worst": node_pairs.as_paths([worst])[0], "same_node": ", ".join(same) or "nothing was measured"}

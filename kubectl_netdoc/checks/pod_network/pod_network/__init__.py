@@ -88,7 +88,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     if not reasons and (few := node_pairs.too_few(facts)):
         yield few
     same = paths.within_nodes(facts, mesh)
-    if (mesh.bad or any(same.values())) and (why := policies.kept_apart(facts)):
+    if (mesh.bad or any(same.values())) and (why := policies.why_isolated(facts)):
         yield Unseen("paths between pods", why, expected=True)
         return
     yield from (paths.SAME_NODE.on(Subject("Node", node), outcomes=words) for node, words in same.items() if words)

@@ -9,7 +9,7 @@ from kubectl_netdoc.api import Code, Explains, Facts, Finding, Risk, Severity, S
 from kubectl_netdoc.checks.pod_network.pod_network.large_packets import lost_large_packets
 from kubectl_netdoc.checks.pod_network.pod_network.mesh import Mesh
 from kubectl_netdoc.checks.pod_network.pod_network.paths import CHAIN
-from kubectl_netdoc.probes.node_pairs import places
+from kubectl_netdoc.probes.node_pairs import locate
 
 FAMILY = Code(
     id="PNW012",
@@ -51,7 +51,7 @@ def other_families(facts: Facts, primary: Mesh) -> Iterator[Finding | Unseen]:
         if mesh.unknown:
             yield Unseen(f"{len(mesh.unknown)} {family} paths", "; ".join(sorted(set(mesh.unknown.values()))), expected=True)
         fails = (mesh.bad | mesh.no_udp.keys()) - primary.bad - primary.no_udp.keys()
-        for place in places(fails & mesh.replies.keys(), mesh.replies):
+        for place in locate(fails & mesh.replies.keys(), mesh.replies):
             # A request takes one path and its answer the other, so the evidence has both.
             numbers = mesh.evidence(place.paths) | place.evidence() | {"asked": len(mesh.replies), "family": family}
             yield FAMILY.on(place.subject, numbers)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from kubectl_netdoc.api import Code, Explains, Finding, Risk, Severity
 from kubectl_netdoc.checks.pod_network.pod_network.mesh import BULK, SEGMENT, Mesh
-from kubectl_netdoc.probes.node_pairs import Pair, as_paths, places
+from kubectl_netdoc.probes.node_pairs import Pair, as_paths, locate
 
 BLACK_HOLE = Code(
     id="PNW006",
@@ -43,7 +43,7 @@ def lost_large_packets(mesh: Mesh, family: str = "") -> Iterator[Finding]:
             holes[pair] = max(got)
     silent = {pair for pair, got in holes.items() if got < SEGMENT}
     for code, paths in ((BLACK_HOLE, silent), (CRAWLS, holes.keys() - silent)):
-        for place in places(paths, mesh.large):
+        for place in locate(paths, mesh.large):
             extreme = max if code is BLACK_HOLE else min
             numbers = {"size": BULK, "got": extreme(holes[pair] for pair in place.paths), "family": family}
             yield code.on(place.subject, place.evidence() | numbers, paths=as_paths(place.paths))

@@ -49,15 +49,15 @@ from kubectl_netdoc.api import (
 from kubectl_netdoc.checks.policies.policy_coverage import dns, flaws, isolation
 from kubectl_netdoc.checks.policies.policy_coverage.common import first_few
 from kubectl_netdoc.policy import dns_access
-from kubectl_netdoc.policy.coverage import Coverage
-from kubectl_netdoc.policy.dns_access import STRANGERS
+from kubectl_netdoc.policy.coverage import PolicyCoverage
+from kubectl_netdoc.policy.dns_access import UNKNOWN_NAMESPACE
 from kubectl_netdoc.policy.engine import Engine
 
 
 def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     """Compile the policies once, then report what they forget, allow and forbid."""
-    engine = Engine(facts.cluster, strangers=((STRANGERS, {}),))
-    coverage = Coverage(engine)
+    engine = Engine(facts.cluster, strangers=((UNKNOWN_NAMESPACE, {}),))
+    coverage = PolicyCoverage(engine)
     if engine.native:
         shown = first_few(engine.native)
         yield isolation.NATIVE.on(isolation.POLICIES, count=len(engine.native), policies=shown, objects=engine.native_refs)
@@ -69,7 +69,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     if servers := dns_access.servers(engine):
         yield from dns.blocked_lookups(facts, engine, coverage, servers)
     elif dns_access.isolating(engine):
-        yield Unseen("DNS through the policies", dns_access.NOT_THERE)
+        yield Unseen("DNS through the policies", dns_access.NO_DNS_PODS)
 
 
 check = Check(

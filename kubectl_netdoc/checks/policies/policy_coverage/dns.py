@@ -26,8 +26,8 @@ from kubectl_netdoc.api import (
 from kubectl_netdoc.checks.policies.policy_coverage.common import first_few, policy_subject
 from kubectl_netdoc.components.cluster_dns import LOOKUPS_FAIL
 from kubectl_netdoc.policy import dns_access, enforcers, fixes
-from kubectl_netdoc.policy.coverage import Coverage
-from kubectl_netdoc.policy.dns_access import CutOff, DnsBlocked, Servers
+from kubectl_netdoc.policy.coverage import PolicyCoverage
+from kubectl_netdoc.policy.dns_access import CutOff, DnsBlocked, DnsServers
 from kubectl_netdoc.policy.engine import Engine
 from kubectl_netdoc.policy.rules import Direction, PolicyRef
 from kubectl_netdoc.policy.workloads import WorkloadRef
@@ -112,7 +112,7 @@ def _node_local(facts: Facts) -> str:
     return ""
 
 
-def blocked_lookups(facts: Facts, engine: Engine, coverage: Coverage, dns: Servers) -> Iterator[Finding | Unseen]:
+def blocked_lookups(facts: Facts, engine: Engine, coverage: PolicyCoverage, dns: DnsServers) -> Iterator[Finding | Unseen]:
     """Report policies that keep workloads from cluster DNS."""
     local = _node_local(facts)
     unread = [kind.plural for kind in (DAEMON_SET, COREFILE) if not facts.cluster.readable(kind)]
@@ -126,15 +126,15 @@ def blocked_lookups(facts: Facts, engine: Engine, coverage: Coverage, dns: Serve
     yield from (_cut_off(facts, engine, dns, one) for one in cut)
     groups: dict[tuple[PolicyRef, str, bool, tuple[str, ...]], list[DnsBlocked]] = {}
     for one in blocked:
-        if one.by and not one.outage:
-            groups.setdefault((one.by[0], one.protocol, one.talks, one.local), []).append(one)
+        if one.by and not one.is_outage:
+            groups.setdefault((one.by[0], one.protocol, one.has_egress, one.local), []).append(one)
     for (ref, protocol, talks, addresses), group in groups.items():
         yield _forgotten(engine, dns, ref, protocol, talks and group[0].direction is Direction.EGRESS, addresses, local, group)
 
 
 def _forgotten(
     engine: Engine,
-    dns: Servers,
+    dns: DnsServers,
     ref: PolicyRef,
     protocol: str,
     talks: bool,
@@ -162,17 +162,17 @@ def _forgotten(
     return code.on(policy_subject(ref), evidence, objects=[one.workload for one in blocked])
 
 
-def _cut_off(facts: Facts, engine: Engine, dns: Servers, cut: CutOff) -> Finding:
+def _cut_off(facts: Facts, engine: Engine, dns: DnsServers, cut: CutOff) -> Finding:
     """Return the finding about policies that together block DNS. Its subject is the policy that the fix changes."""
     evidence = {
         "policies": first_few(cut.policies),
         "keep": "keep" if len(cut.policies) > 1 else "keeps",
         "dns": Subject("Service", dns.service.name, dns.service.namespace),
-        "workloads": first_few(cut.those) or "all future workloads",
-        "count": len(cut.those),
-        "asking": cut.asking,
+        "workloads": first_few(cut.workloads) or "all future workloads",
+        "count": len(cut.workloads),
+        "asking": cut.total,
     }
-    objects: list[PolicyRef | WorkloadRef] = [*cut.policies, *cut.those]
+    objects: list[PolicyRef | WorkloadRef] = [*cut.policies, *cut.workloads]
     changed, patch = _admitting(engine, dns, cut)
     what = f"-n {{where}} patch {changed.kind.lower()}" if changed.namespace else f"patch {changed.kind.lower()}"
     look = (f"kubectl {what} {{changed}} --type json -p {{patch}}", "kubectl netdoc policy coverage")
@@ -187,7 +187,7 @@ def _cut_off(facts: Facts, engine: Engine, dns: Servers, cut: CutOff) -> Finding
     return code.on(policy_subject(changed), evidence, commands=look, objects=objects, idle=idle or "nothing")
 
 
-def _admitting(engine: Engine, dns: Servers, cut: CutOff) -> tuple[PolicyRef, str]:
+def _admitting(engine: Engine, dns: DnsServers, cut: CutOff) -> tuple[PolicyRef, str]:
     """Return which of the policies to change, and the JSON patch: the one for fewest pods, a cluster-wide one before others."""
     wide = next((ref for ref in cut.policies if not ref.namespace), None)
     if wide is not None:
@@ -195,11 +195,11 @@ def _admitting(engine: Engine, dns: Servers, cut: CutOff) -> tuple[PolicyRef, st
     subjects = {policy.ref: policy.subject.bit_count() for policy in engine.policies}
     ref = min(cut.policies, key=lambda ref: (subjects[ref], ref))
     written = engine.cluster.get(NETWORK_POLICY, ref.namespace, ref.name)
-    rule = fixes.dns_ingress(dns, nodes=dns_access.asked_from_nodes(engine, dns))
+    rule = fixes.dns_ingress(dns, nodes=dns_access.queried_from_nodes(engine, dns))
     return ref, fixes.patch(written, Direction.INGRESS, rule) if written else ""
 
 
-def _idle(facts: Facts, engine: Engine, dns: Servers, direction: Direction) -> str:
+def _idle(facts: Facts, engine: Engine, dns: DnsServers, direction: Direction) -> str:
     """Return what shows that these policies are not enforced; "" if nothing shows that."""
     cluster = facts.cluster
     if enforcers.idle(cluster):

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from kubectl_netdoc.api import Code, Finding, Risk, Severity, Subject
 from kubectl_netdoc.checks.policies.policy_coverage.common import first_few
-from kubectl_netdoc.policy.coverage import SYSTEM, WIDE, Coverage
+from kubectl_netdoc.policy.coverage import SYSTEM, WIDE, PolicyCoverage
 from kubectl_netdoc.policy.engine import Engine
 from kubectl_netdoc.policy.rules import Direction
 
@@ -52,7 +52,7 @@ NATIVE = Code(
 )
 
 
-def without_policies(engine: Engine, coverage: Coverage) -> Iterator[Finding]:
+def without_policies(engine: Engine, coverage: PolicyCoverage) -> Iterator[Finding]:
     """Report that there is no network policy."""
     pods, unmade = (sum(getattr(space, what) for space in coverage.namespaces) for what in ("pods", "unmade"))
     if pods + unmade and not engine.native:
@@ -60,7 +60,7 @@ def without_policies(engine: Engine, coverage: Coverage) -> Iterator[Finding]:
         yield NO_POLICY.on(POLICIES, pods=all_of_them, namespaces=len(coverage.namespaces))
 
 
-def open_namespaces(coverage: Coverage) -> Iterator[Finding]:
+def open_namespaces(coverage: PolicyCoverage) -> Iterator[Finding]:
     """Report namespaces without a default deny, and isolated workloads that anybody can reach."""
     for space in coverage.namespaces:
         if space.name.startswith(SYSTEM):

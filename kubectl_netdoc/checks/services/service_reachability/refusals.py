@@ -102,8 +102,8 @@ def refused_by_all(facts: Facts, row: MeasuredPort, nodes: list[str], rejecting:
 
 def _rejected(facts: Facts, refusing: list[Endpoint], nodes: list[str]) -> bool:
     """Whether policies forbid all of these connections, or can't be judged at all."""
-    doubts = [policies.doubt(facts, node, end.address.ip, end.address.port) for end in refusing for node in nodes]
-    return all(doubt and (doubt.certain or doubt.blind) for doubt in doubts)
+    doubts = [policies.policy_block(facts, node, end.address.ip, end.address.port) for end in refusing for node in nodes]
+    return all(doubt and (doubt.certain or doubt.unreadable) for doubt in doubts)
 
 
 def analyse(facts: Facts, rows: list[MeasuredPort], answering: set[tuple[str, str]]) -> Finding:

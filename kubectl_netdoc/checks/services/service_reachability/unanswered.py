@@ -77,7 +77,7 @@ def endpoint_failures(facts: Facts, endpoint: Endpoint, rows: list[MeasuredPort]
         return
     stopped = [node for node, outcome in bad.items() if rejecting or outcome is not Outcome.REFUSED]
     address = endpoint.address
-    doubts = {node: doubt for node in stopped if (doubt := policies.doubt(facts, node, address.ip, address.port))}
+    doubts = {node: doubt for node in stopped if (doubt := policies.policy_block(facts, node, address.ip, address.port))}
     for reason in sorted({doubt.reason for doubt in doubts.values()}):
         nodes = sorted(node for node, doubt in doubts.items() if doubt.reason == reason)
         what = f"{namespace}/{endpoint.pod} on {address} from {', '.join(nodes)}"

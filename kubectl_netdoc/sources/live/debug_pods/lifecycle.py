@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Struct, field
 
 from kubectl_netdoc.core.cluster import Cluster
-from kubectl_netdoc.core.facts import Trouble
+from kubectl_netdoc.core.facts import PodProblem
 from kubectl_netdoc.core.finding import Grant
 from kubectl_netdoc.core.progress import Progress
 from kubectl_netdoc.formats import strict_json
@@ -29,7 +29,7 @@ from kubectl_netdoc.sources.agent_protocol import EchoServer, ServiceAddresses, 
 from kubectl_netdoc.sources.live import admission
 from kubectl_netdoc.sources.live.client import ApiError, Client
 from kubectl_netdoc.sources.live.debug_pods.manifest import ECHO_PORT, MARGIN, NOBODY, Manifests
-from kubectl_netdoc.sources.live.debug_pods.settings import Settings
+from kubectl_netdoc.sources.live.debug_pods.settings import PodSettings
 from kubectl_netdoc.sources.live.debug_pods.status import DebugPod
 from kubectl_netdoc.sources.live.debug_pods.sweep import POLICIES, delete
 from kubectl_netdoc.sources.live.debug_pods.watch import SILENT, START, PodWatch
@@ -86,7 +86,7 @@ class Session(Struct):
 
 @contextmanager
 def running(
-    client: Client, settings: Settings, cluster: Cluster, requests: Iterable[Request] = (), progress: Progress = SILENT
+    client: Client, settings: PodSettings, cluster: Cluster, requests: Iterable[Request] = (), progress: Progress = SILENT
 ) -> Iterator[Session]:
     """Give the settled pods, one for each of the cluster's vantages, with the run's Services; remove them at the end.
 
@@ -117,7 +117,7 @@ class _Service(Struct):
 class _Run:
     """What one run has in the cluster."""
 
-    def __init__(self, client: Client, settings: Settings, cluster: Cluster, requests: tuple[Request, ...] = ()) -> None:
+    def __init__(self, client: Client, settings: PodSettings, cluster: Cluster, requests: tuple[Request, ...] = ()) -> None:
         self.client = client
         self.settings = settings
         self.nodes = {node.name: node for node in cluster.index.items(NODE)}
@@ -169,7 +169,7 @@ class _Run:
         try:
             self.client.request("POST", "/api/v1/namespaces", body=self.manifests.namespace(self.namespace, level))
         except ApiError as error:
-            if admission.refusal(error) is Trouble.ADMISSION:
+            if admission.refusal(error) is PodProblem.ADMISSION:
                 raise NoPods(f"the cluster refused the namespace for debug pods: {admission.explained(error)}") from error
             if error.status == 403:
                 raise NoPods(
@@ -197,7 +197,7 @@ class _Run:
     def _create_pod(self, pod: DebugPod) -> None:
         why = self._not_ready(pod.node)
         if why:
-            pod.fail(Trouble.NODE, f"the node is not ready ({why}), so no debug pod was started on it")
+            pod.fail(PodProblem.NODE, f"the node is not ready ({why}), so no debug pod was started on it")
             return
         deadline = time.monotonic() + ACCOUNT
         while True:

@@ -11,7 +11,7 @@ from kubectl_netdoc import agent
 from kubectl_netdoc.core.tier import Tier
 from kubectl_netdoc.measurements.base import OwnService
 from kubectl_netdoc.measurements.connect import ECHO_PORTS
-from kubectl_netdoc.sources.live.debug_pods.settings import Settings
+from kubectl_netdoc.sources.live.debug_pods.settings import PodSettings
 from kubectl_netdoc.sources.live.debug_pods.status import DebugPod
 from kubectl_netdoc.sources.live.lists import OURS, OWNER
 
@@ -42,7 +42,7 @@ NO_MESH = {"istio.io/dataplane-mode": "none", "sidecar.istio.io/inject": "false"
 class Manifests(Struct, frozen=True):
     """The manifests of one run. ``run_id`` is part of every name and label; ``expires``: when what is left may be swept."""
 
-    settings: Settings
+    settings: PodSettings
     run_id: str
     expires: str
 

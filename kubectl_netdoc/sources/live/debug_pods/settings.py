@@ -18,7 +18,7 @@ MOST_NODES = 30
 """Most nodes that run a debug pod. Of more nodes an even sample by name is used, and the report says so."""
 
 
-class Settings(Struct, frozen=True, kw_only=True):
+class PodSettings(Struct, frozen=True, kw_only=True):
     """How to run debug pods. ``timeout``: seconds for the whole run, after which a pod ends by itself.
 
     ``nodes``: which nodes carry one, as in ``choose_nodes``. ``tier``: from ``nodes`` on, each node carries one on its own

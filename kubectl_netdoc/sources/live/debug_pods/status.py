@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec import Struct, field
 
-from kubectl_netdoc.core.facts import Trouble, Vantage
+from kubectl_netdoc.core.facts import PodProblem, Vantage
 from kubectl_netdoc.formats import sandbox_event
 
 ALIKE = 10.0
@@ -79,7 +79,7 @@ class _PodOrEvent(_Camel):
     message: str = ""
 
 
-class Change(Struct):
+class WatchEvent(Struct):
     """A line of a watch on pods or on Events."""
 
     type: str
@@ -136,12 +136,12 @@ class DebugPod(Struct):
 
     def vantage(self, throttled: float = 0.0) -> Vantage:
         """Return this pod as a vantage."""
-        usable = self.running and self.reason in ("", Trouble.EXEC, Trouble.FORBIDDEN, Trouble.ADMISSION)
+        usable = self.running and self.reason in ("", PodProblem.EXEC, PodProblem.FORBIDDEN, PodProblem.ADMISSION)
         probed = self.ready if usable and not self.host else None
         return Vantage(self.node, usable, self.reason, self.message, throttled, self.ip, probed, self.ips[1:])
 
 
-def note(pod: DebugPod, change: Change) -> None:
+def note(pod: DebugPod, change: WatchEvent) -> None:
     """Note a change of a pod."""
     status = change.object.status
     pod.node = pod.node or change.object.spec.node_name
@@ -150,26 +150,26 @@ def note(pod: DebugPod, change: Change) -> None:
     pod.ready = any(c.type == "Ready" and c.status == "True" for c in status.conditions)
     pod.bare = any(c.type == "PodReadyToStartContainers" and c.status == "False" for c in status.conditions)
     if change.type == "DELETED":
-        pod.fail(Trouble.ENDED, "the pod was deleted by somebody else")
+        pod.fail(PodProblem.ENDED, "the pod was deleted by somebody else")
     elif status.phase in ("Failed", "Succeeded"):
-        pod.fail(Trouble.ENDED, f"{status.reason or status.phase}: {status.message}")
+        pod.fail(PodProblem.ENDED, f"{status.reason or status.phase}: {status.message}")
     for container in status.container_statuses:
         _note_container(pod, container.state)
 
 
 def _note_container(pod: DebugPod, state: _States) -> None:
     if state.terminated is not None:
-        pod.fail(Trouble.ENDED, f"its container ended: {state.terminated.reason}, exit code {state.terminated.exit_code}")
+        pod.fail(PodProblem.ENDED, f"its container ended: {state.terminated.reason}, exit code {state.terminated.exit_code}")
     if state.running is not None:
         pod.began = pod.began or time.monotonic()
         pod.running = True
     elif state.waiting is not None and state.waiting.reason in IMAGE_REASONS:
-        pod.fail(Trouble.IMAGE, f"{state.waiting.reason}: {state.waiting.message}")
+        pod.fail(PodProblem.IMAGE, f"{state.waiting.reason}: {state.waiting.message}")
     elif state.waiting is not None and state.waiting.reason in CONTAINER_REASONS:
-        pod.fail(Trouble.CONTAINER, f"{state.waiting.reason}: {state.waiting.message}")
+        pod.fail(PodProblem.CONTAINER, f"{state.waiting.reason}: {state.waiting.message}")
 
 
-def note_event(pod: DebugPod, change: Change) -> None:
+def note_event(pod: DebugPod, change: WatchEvent) -> None:
     """Note an Event about a pod that does not run yet."""
     reason, message = change.object.reason, change.object.message
     if reason == "Pulling":
@@ -185,12 +185,12 @@ def _suspicion(reason: str, message: str) -> str:
     """Return the trouble that an Event with this reason may mean; "" where it means none."""
     if reason == "FailedCreatePodSandBox":
         network = sandbox_event.failure(message) in (sandbox_event.Failure.NETWORK, sandbox_event.Failure.ADDRESSES)
-        return Trouble.SANDBOX if network else Trouble.RUNTIME
+        return PodProblem.SANDBOX if network else PodProblem.RUNTIME
     return {
-        "NetworkNotReady": Trouble.SANDBOX,
-        "FailedScheduling": Trouble.UNSCHEDULED,
-        "FailedMount": Trouble.VOLUME,
-        "FailedAttachVolume": Trouble.VOLUME,
+        "NetworkNotReady": PodProblem.SANDBOX,
+        "FailedScheduling": PodProblem.UNSCHEDULED,
+        "FailedMount": PodProblem.VOLUME,
+        "FailedAttachVolume": PodProblem.VOLUME,
     }.get(reason, "")
 
 
@@ -203,6 +203,6 @@ def judge_sandboxes(pods: Iterable[DebugPod], seconds: float) -> None:
         if pod.node in hosts and hosts[pod.node] + ALIKE < time.monotonic():
             why = "a pod on the host network got one soon: the CNI plugin hangs, or its agent does not answer it"
             pod.fail(
-                Trouble.SANDBOX,
+                PodProblem.SANDBOX,
                 f"the pod has no sandbox {seconds:.0f} s after it was created, and {why}; {pod.message}".rstrip("; "),
             )

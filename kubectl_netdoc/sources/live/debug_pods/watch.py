@@ -10,12 +10,12 @@ from contextlib import contextmanager
 
 import msgspec
 
-from kubectl_netdoc.core.facts import Trouble
+from kubectl_netdoc.core.facts import PodProblem
 from kubectl_netdoc.core.progress import Progress
 from kubectl_netdoc.formats import strict_json
 from kubectl_netdoc.sources.live.client import ApiError, Client, Watch
 from kubectl_netdoc.sources.live.debug_pods.manifest import RUN
-from kubectl_netdoc.sources.live.debug_pods.status import Change, DebugPod, judge_sandboxes, note, note_event
+from kubectl_netdoc.sources.live.debug_pods.status import DebugPod, WatchEvent, judge_sandboxes, note, note_event
 
 START = 20.0
 """Seconds that debug pods get to start, without the pull of the image. Three started 1.6 s after the create call on the idle
@@ -49,7 +49,7 @@ class PodWatch:
                 watch = client.watch(f"/api/v1/namespaces/{namespace}/{plural}", query, seconds)
             except ApiError as error:
                 if plural == "pods":
-                    self._give_up(Trouble.FORBIDDEN if error.status == 403 else Trouble.API, error.message)
+                    self._give_up(PodProblem.FORBIDDEN if error.status == 403 else PodProblem.API, error.message)
                 continue
             watches.append(watch)
             threading.Thread(target=self._follow, args=(watch, plural == "events"), daemon=True).start()
@@ -63,7 +63,7 @@ class PodWatch:
         by_name = {pod.name: pod for pod in self.pods}
         for line in watch.lines():
             try:
-                change = strict_json.decode(line, Change)
+                change = strict_json.decode(line, WatchEvent)
             except (msgspec.MsgspecError, RecursionError):
                 continue
             with self._changed:
@@ -94,9 +94,9 @@ class PodWatch:
                     pod.fail(pod.suspicion, pod.message)
         for pod in self.pods:
             if pod.pulling and not pod.settled:
-                pod.fail(Trouble.IMAGE, f"the image is still being pulled after {time.monotonic() - pod.pulling:.0f} s")
+                pod.fail(PodProblem.IMAGE, f"the image is still being pulled after {time.monotonic() - pod.pulling:.0f} s")
         judge_sandboxes(self.pods, seconds)
-        self._give_up(Trouble.LATE, f"the pod is not running {seconds:.0f} s after it was created, and no Event says why")
+        self._give_up(PodProblem.LATE, f"the pod is not running {seconds:.0f} s after it was created, and no Event says why")
 
     def _all_settled(self) -> bool:
         return all(pod.settled or pod.suspect for pod in self.pods)
