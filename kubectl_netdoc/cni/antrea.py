@@ -15,6 +15,7 @@ from kubectl_netdoc.cni.base import (
     Encryption,
     Network,
     Part,
+    PolicyEngine,
     Seen,
     ServiceProxy,
     Traits,
@@ -43,7 +44,7 @@ def traits(seen: Seen) -> Traits:
         mtu="" if config.get("defaultMTU", "0") == "0" else config["defaultMTU"],
         mtu_of_pods=True,
         kube_proxy=ServiceProxy.NETWORK if yes(config.get("proxyAll", "")) else ServiceProxy.KUBE_PROXY,
-        policy="Antrea",
+        policy=PolicyEngine.ANTREA,
         node_ranges=own and not yes(config.get("enableBridgingMode", "")),
         secondary=not own,
     )

@@ -67,6 +67,43 @@ class Encryption(StrEnum):
     PASSWORD = "set by password"
 
 
+class PolicyEngine(StrEnum):
+    """What enforces NetworkPolicies on a network."""
+
+    UNKNOWN = ""
+    NONE = "none"
+    NONE_OF_ITS_OWN = "none of its own"
+    CILIUM_OFF = "none (enable-policy never)"
+    AWS_OFF = "none (switched off)"
+    ANTREA = "Antrea"
+    AWS = "aws-network-policy-agent"
+    AZURE = "Azure NPM"
+    CALICO = "Calico (Felix)"
+    CILIUM = "Cilium"
+    KINDNET = "kindnet (kube-network-policies)"
+    KUBE_NETWORK_POLICIES = "kube-network-policies, in its own pod"
+    KUBE_ROUTER = "kube-router"
+    KUBE_ROUTER_IN_K3S = "kube-router, part of k3s"
+    OVN = "OVN"
+    WEAVE = "Weave (weave-npc)"
+
+    @property
+    def absent(self) -> bool:
+        """Whether the network is known to enforce no policies."""
+        return self in (PolicyEngine.NONE, PolicyEngine.NONE_OF_ITS_OWN, PolicyEngine.CILIUM_OFF, PolicyEngine.AWS_OFF)
+
+    @property
+    def drops(self) -> bool:
+        """Whether it drops what no policy allows, as its documents say (only Antrea's own policies can reject)."""
+        names = PolicyEngine
+        return self in (names.ANTREA, names.AWS, names.AZURE, names.CALICO, names.CILIUM, names.OVN, names.WEAVE)
+
+    @property
+    def rejects(self) -> bool:
+        """Whether it refuses what no policy allows: kube-router's rules end in REJECT."""
+        return self in (PolicyEngine.KUBE_ROUTER, PolicyEngine.KUBE_ROUTER_IN_K3S)
+
+
 class Encapsulation(Struct, frozen=True, order=True):
     """One encapsulation that a network uses, and where it uses it if not everywhere (``" between subnets"``)."""
 
@@ -94,7 +131,7 @@ class Traits(Struct, frozen=True, omit_defaults=True):
     ipam: str = UNKNOWN
     mtu: str = UNKNOWN
     kube_proxy: ServiceProxy = ServiceProxy.UNKNOWN
-    policy: str = UNKNOWN
+    policy: PolicyEngine = PolicyEngine.UNKNOWN
     node_ranges: bool = False
     secondary: bool = False
     mtu_of_pods: bool = False
@@ -108,7 +145,7 @@ class Traits(Struct, frozen=True, omit_defaults=True):
             "ipam": self.ipam,
             "mtu_set": self.mtu,
             "services": str(self.kube_proxy),
-            "policy_engine": self.policy,
+            "policy_engine": str(self.policy),
         }
         return {name: value for name, value in named.items() if value}
 

@@ -17,6 +17,7 @@ from kubectl_netdoc.cni.base import (
     Encryption,
     Network,
     Part,
+    PolicyEngine,
     Seen,
     ServiceProxy,
     Traits,
@@ -53,7 +54,7 @@ def traits(seen: Seen) -> Traits:
         mtu=_set_mtu(installation.get("calicoNetwork.mtu") or config.get("veth_mtu", "")),
         mtu_of_pods=True,
         kube_proxy=ServiceProxy.NETWORK_EBPF if ebpf else ServiceProxy.KUBE_PROXY,
-        policy="Calico (Felix)",
+        policy=PolicyEngine.CALICO,
         node_ranges=ipam.lower() in ("host-local", "hostlocal"),
         secondary=routing == "none" or installation.get("cni.type") in FOREIGN_CNI,
     )
@@ -119,7 +120,7 @@ def canal_traits(seen: Seen) -> Traits:
     own = flannel.carries(seen, "canal-config", "rke2-canal-config", "kube-flannel-cfg")
     config = seen.config("canal-config", "rke2-canal-config")
     mtu = _set_mtu(config.get("veth_mtu", "")) or own.mtu
-    return msgspec.structs.replace(own, mtu=mtu, policy="Calico (Felix)", kube_proxy=ServiceProxy.KUBE_PROXY)
+    return msgspec.structs.replace(own, mtu=mtu, policy=PolicyEngine.CALICO, kube_proxy=ServiceProxy.KUBE_PROXY)
 
 
 CANAL = Network(

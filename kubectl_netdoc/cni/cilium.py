@@ -15,6 +15,7 @@ from kubectl_netdoc.cni.base import (
     Encryption,
     Network,
     Part,
+    PolicyEngine,
     Seen,
     ServiceProxy,
     Traits,
@@ -40,7 +41,7 @@ def traits(seen: Seen) -> Traits:
         ipam=ipam,
         mtu=_mtu(config.get("mtu", "")),
         kube_proxy=_kube_proxy(config),
-        policy="none (enable-policy never)" if config.get("enable-policy") == "never" else "Cilium",
+        policy=PolicyEngine.CILIUM_OFF if config.get("enable-policy") == "never" else PolicyEngine.CILIUM,
         node_ranges=ipam in NODE_RANGES,
         secondary=chained not in ("", "none", "portmap") or ipam == "delegated-plugin",
     )
@@ -103,7 +104,7 @@ def dataplane_traits(seen: Seen) -> Traits:
         encapsulation=NOT_WRAPPED,
         ipam="from each node's podCIDRs (alias ranges)",
         kube_proxy=ServiceProxy.NETWORK,
-        policy="Cilium",
+        policy=PolicyEngine.CILIUM,
         node_ranges=True,
     )
 

@@ -10,7 +10,18 @@ API, as is EKS Auto Mode's network.
 
 from __future__ import annotations
 
-from kubectl_netdoc.cni.base import NOT_WRAPPED, Image, Network, Seen, ServiceProxy, Traits, daemon_sets, repository, yes
+from kubectl_netdoc.cni.base import (
+    NOT_WRAPPED,
+    Image,
+    Network,
+    PolicyEngine,
+    Seen,
+    ServiceProxy,
+    Traits,
+    daemon_sets,
+    repository,
+    yes,
+)
 
 AZURE_NPM = repository("azure-npm")
 CILIUM_OF_AZURE = repository("oss/cilium/cilium", "containernetworking/cilium/cilium")
@@ -20,7 +31,6 @@ def aws(seen: Seen) -> Traits:
     """Return what the variables of aws-node say; an address is that of a network interface of the node, nothing is wrapped."""
     flags = seen.flags
     prefixes = yes(flags.get("ENABLE_PREFIX_DELEGATION", ""))
-    enforces = flags.get("enable-network-policy")
     return Traits(
         backend="addresses of the VPC on the nodes' network interfaces",
         encapsulation=NOT_WRAPPED,
@@ -28,8 +38,15 @@ def aws(seen: Seen) -> Traits:
         mtu=flags.get("AWS_VPC_ENI_MTU", ""),
         mtu_of_pods=True,
         kube_proxy=ServiceProxy.KUBE_PROXY,
-        policy="" if enforces is None else "aws-network-policy-agent" if yes(enforces) else "none (switched off)",
+        policy=_aws_engine(flags),
     )
+
+
+def _aws_engine(flags: dict[str, str]) -> PolicyEngine:
+    enforces = flags.get("enable-network-policy")
+    if enforces is None:
+        return PolicyEngine.UNKNOWN
+    return PolicyEngine.AWS if yes(enforces) else PolicyEngine.AWS_OFF
 
 
 def azure(seen: Seen) -> Traits:
@@ -41,7 +58,7 @@ def azure(seen: Seen) -> Traits:
     return Traits(
         backend="powered by Cilium" if cilium else "addresses of the virtual network or an overlay of Azure's",
         ipam="CNS",
-        policy="Cilium" if cilium else "Azure NPM" if npm else "",
+        policy=PolicyEngine.CILIUM if cilium else PolicyEngine.AZURE if npm else PolicyEngine.UNKNOWN,
     )
 
 

@@ -10,7 +10,17 @@ from __future__ import annotations
 
 import msgspec
 
-from kubectl_netdoc.cni.base import Encapsulation, Encryption, Network, Seen, ServiceProxy, Traits, Tunnel, repository
+from kubectl_netdoc.cni.base import (
+    Encapsulation,
+    Encryption,
+    Network,
+    PolicyEngine,
+    Seen,
+    ServiceProxy,
+    Traits,
+    Tunnel,
+    repository,
+)
 from kubectl_netdoc.records.nodes import Node
 
 IMAGE = repository("flannel", "hardened-flannel")
@@ -47,7 +57,7 @@ def carries(seen: Seen, *configs: str) -> Traits:
 
 def traits(seen: Seen) -> Traits:
     """Return how flannel carries packets, and who enforces policies beside it."""
-    policy = "kube-network-policies, in its own pod" if seen.runs(POLICY) else "none of its own"
+    policy = PolicyEngine.KUBE_NETWORK_POLICIES if seen.runs(POLICY) else PolicyEngine.NONE_OF_ITS_OWN
     return msgspec.structs.replace(carries(seen, *CONFIGS), policy=policy, kube_proxy=ServiceProxy.KUBE_PROXY)
 
 

@@ -14,6 +14,7 @@ from kubectl_netdoc.cni.base import (
     Encapsulation,
     Encryption,
     Network,
+    PolicyEngine,
     Seen,
     ServiceProxy,
     Traits,
@@ -37,7 +38,7 @@ def traits(seen: Seen) -> Traits:
         ipam="host-local, from each node's podCIDRs" if routes else "",
         mtu=flags.get("mtu", ""),
         kube_proxy=ServiceProxy.NETWORK if flags.get("run-service-proxy") == "true" else ServiceProxy.KUBE_PROXY,
-        policy="kube-router" if flags.get("run-firewall", "true") == "true" else "none",
+        policy=PolicyEngine.KUBE_ROUTER if flags.get("run-firewall", "true") == "true" else PolicyEngine.NONE,
         node_ranges=routes,
         secondary=not routes,
     )

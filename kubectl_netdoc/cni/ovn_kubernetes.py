@@ -9,7 +9,7 @@ images are of one repository, so that the DaemonSet's namespace and name tell, w
 
 from __future__ import annotations
 
-from kubectl_netdoc.cni.base import Encapsulation, Network, Seen, ServiceProxy, Traits, Tunnel, repository
+from kubectl_netdoc.cni.base import Encapsulation, Network, PolicyEngine, Seen, ServiceProxy, Traits, Tunnel, repository
 from kubectl_netdoc.records.nodes import Node
 
 
@@ -22,7 +22,7 @@ def traits(seen: Seen) -> Traits:
         mtu=seen.config("ovn-config").get("mtu", seen.flags.get("mtu", "")),
         mtu_of_pods=True,
         kube_proxy=ServiceProxy.NETWORK,
-        policy="OVN",
+        policy=PolicyEngine.OVN,
     )
 
 

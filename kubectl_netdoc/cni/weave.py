@@ -7,7 +7,17 @@ and at commit 00f8afd7 (the fork rajchaudhuri/weave-kube).
 
 from __future__ import annotations
 
-from kubectl_netdoc.cni.base import Encapsulation, Encryption, Network, Seen, ServiceProxy, Traits, Tunnel, repository
+from kubectl_netdoc.cni.base import (
+    Encapsulation,
+    Encryption,
+    Network,
+    PolicyEngine,
+    Seen,
+    ServiceProxy,
+    Traits,
+    Tunnel,
+    repository,
+)
 
 POLICY = repository("weave-npc")
 
@@ -23,7 +33,7 @@ def traits(seen: Seen) -> Traits:
         mtu=flags.get("WEAVE_MTU", ""),
         mtu_of_pods=True,
         kube_proxy=ServiceProxy.KUBE_PROXY,
-        policy="Weave (weave-npc)" if seen.runs(POLICY) else "none",
+        policy=PolicyEngine.WEAVE if seen.runs(POLICY) else PolicyEngine.NONE,
     )
 
 

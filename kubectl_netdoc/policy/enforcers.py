@@ -13,8 +13,8 @@ ENGINES = repository("kube-network-policies", "kube-router", "network-policy-age
 
 def idle(cluster: Cluster) -> bool:
     """Whether nothing enforces policies: each network is one that is known to have no engine, and none stands beside."""
-    told = [found.traits.policy for found in cni.recognise(cluster) if not found.network.meta]
-    if not told or not all(text.startswith("none") for text in told):
+    engines = [found.traits.policy for found in cni.recognise(cluster) if not found.network.meta]
+    if not engines or not all(engine.absent for engine in engines):
         return False
     images = (cni.Image.parse(c.image).repository for item in daemon_sets(cluster) for c in item.template.spec.containers)
     return not any(map(ENGINES.search, images))

@@ -27,6 +27,8 @@ KINDS: tuple[Kind[Any], ...] = (POD, NAMESPACE, NODE, *POLICIES)
 
 LABELS = {"app.kubernetes.io/managed-by": "kubectl-netdoc", "netdoc/role": "echo"}
 
+BETWEEN = "connections between netdoc's own pods"
+
 
 @dataclass(frozen=True, slots=True)
 class PolicyBlock:
@@ -102,7 +104,10 @@ def policy_block(facts: Facts, node: str, address: str, port: int, protocol: str
 
 
 def policies_isolating_debug_pods(cluster: Cluster) -> str:
-    """Return which policies block connections between netdoc's own pods, or may (unreadable ones included); "" if none does."""
+    """Return that policies forbid connections between netdoc's own pods, or may, and which; "" if none does.
+
+    Policies that can't be read may.
+    """
     if not any_policy(cluster):
         return ""
     if cluster.readable(POD) and cluster.readable(NETWORK_POLICY):
@@ -112,7 +117,7 @@ def policies_isolating_debug_pods(cluster: Cluster) -> str:
             verdict = policies.verdict(end(policies), end(policies), ports.every("TCP"), family)
             if not verdict.allowed:
                 maybe = ", as written" if not verdict.depends else ", as some networks read it"
-                return f"{', '.join(map(str, verdict.by))} forbids it{maybe}"
+                return f"{', '.join(map(str, verdict.by))} forbids {BETWEEN}{maybe}"
     native = [
         str(PolicyRef(kind.name, "", item.name))
         for kind in NATIVE_POLICIES
@@ -120,27 +125,18 @@ def policies_isolating_debug_pods(cluster: Cluster) -> str:
         for item in cluster.all(kind)
     ]
     if native:
-        return f"{', '.join(native)} may forbid it"
+        return f"{', '.join(native)} may forbid {BETWEEN}"
     hidden = [kind.plural for kind in (POD, *POLICIES) if cluster.unreadable(kind)]
-    return f"it is not known what policies forbid, because {', '.join(hidden)} can't be read" if hidden else ""
-
-
-def isolating_policies(facts: Facts) -> str:
-    """Return which policies block connections between netdoc's own pods, if no two of them reached each other, even on one node.
-
-    "" if a single proof came through: no policy isolates netdoc's namespace then.
-    """
-    nodes = [vantage.node for vantage in facts.vantages if vantage.running]
-    asked = [proof(a, b) for a in nodes for b in nodes if a != b] + [Echo(node, Peer(node, twin=True)) for node in nodes]
-    replies = [reply for request in asked if isinstance(reply := facts.reply(request), EchoReply)]
-    came = any(sample.who for reply in replies for sample in reply.samples)
-    return "" if came else policies_isolating_debug_pods(facts.cluster)
+    return f"policies may forbid {BETWEEN}: {', '.join(hidden)} can't be read" if hidden else ""
 
 
 def why_isolated(facts: Facts) -> str:
-    """Return a sentence that network policies block netdoc's own pods from each other, and which; "" if a pod reached another."""
-    names = isolating_policies(facts)
-    return f"network policies block connections between netdoc's own pods: {names}" if names else ""
+    """Return ``policies_isolating_debug_pods`` if no two of netdoc's pods reached each other, even on one node; else ""."""
+    nodes = [vantage.node for vantage in facts.vantages if vantage.running]
+    requests = [proof(a, b) for a in nodes for b in nodes if a != b] + [Echo(node, Peer(node, twin=True)) for node in nodes]
+    replies = [reply for request in requests if isinstance(reply := facts.reply(request), EchoReply)]
+    came = any(sample.who for reply in replies for sample in reply.samples)
+    return "" if came else policies_isolating_debug_pods(facts.cluster)
 
 
 def canaries(cluster: Cluster) -> Iterator[Canary]:

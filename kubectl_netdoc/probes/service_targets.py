@@ -55,10 +55,6 @@ def sync(cluster: Cluster) -> float:
     return SLOW_SYNC if gke else SYNC
 
 
-DROPS = ("Calico", "Cilium", "Antrea", "OVN", "Weave", "aws-network-policy-agent", "Azure NPM")
-"""Policy engines that drop what no NetworkPolicy allows, as their documents say (only Antrea's own policies can reject)."""
-
-
 def proof(node: str, other: str) -> Echo:
     """Return the request that proves a path between two nodes; checks share it, so that it is measured once."""
     return Echo(node, Peer(other), samples=PROOFS, timeout=PATIENCE)
@@ -133,7 +129,7 @@ def may_reject(cluster: Cluster) -> bool:
     kube-router rejects (its REJECT rules, in k3s too). A policy may have where no engine, or an unknown one, is seen.
     """
     engines = [found.traits.policy for found in cni.recognise(cluster)]
-    return not any(engine.startswith(DROPS) for engine in engines) or any("kube-router" in engine for engine in engines)
+    return any(engine.rejects for engine in engines) or not any(engine.drops for engine in engines)
 
 
 def all_targets(cluster: Cluster) -> list[Target]:

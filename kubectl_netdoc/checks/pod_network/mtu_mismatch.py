@@ -210,8 +210,8 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     measured = [_Paths(facts, family) for family in _families(facts.cluster)]
     if few := node_pairs.too_few(facts):
         yield few
-    elif not any(paths.replies for paths in measured) and (wall := policies.why_isolated(facts)):
-        yield Unseen("paths between pods", wall, expected=True)
+    elif not any(paths.replies for paths in measured) and (isolated := policies.why_isolated(facts)):
+        yield Unseen("paths between pods", isolated, expected=True)
         return
     for number, paths in enumerate(measured):
         yield from _unseen(paths, primary=not number)

@@ -90,8 +90,8 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     if not facts.vantages:
         raise Skip(facts.why_unmeasured)
     nodes = [vantage.node for vantage in facts.vantages if vantage.running]
-    if nodes and (why := policies.isolating_policies(facts)):
-        yield Unseen("session affinity", f"netdoc's own pods can't reach each other: {why}", expected=True)
+    if nodes and (why := policies.why_isolated(facts)):
+        yield Unseen("session affinity", why, expected=True)
         return
     reached: dict[str, list[tuple[str, bool]]] = {}
     for node in nodes:

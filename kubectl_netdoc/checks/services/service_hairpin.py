@@ -97,8 +97,8 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     if not facts.vantages:
         raise Skip(facts.why_unmeasured)
     nodes = [vantage.node for vantage in facts.vantages if vantage.running]
-    if nodes and (why := policies.isolating_policies(facts)):
-        yield Unseen("Services from their own pods", f"netdoc's own pods can't reach each other: {why}", expected=True)
+    if nodes and (why := policies.why_isolated(facts)):
+        yield Unseen("Services from their own pods", why, expected=True)
         return
     found: dict[Code, dict[str, tuple[EchoSample, ...]]] = {}
     for node in nodes:

@@ -103,7 +103,7 @@ def _judge(facts: Facts, vantage: Vantage) -> Iterator[Judged | Unseen]:
         return
     seen = NodeLookups(facts, vantage)
     forbidden = _forbidden(facts, vantage.node)
-    if not seen.through.times and (reason := forbidden or policies.isolating_policies(facts)):
+    if not seen.through.times and (reason := forbidden or policies.why_isolated(facts)):
         yield Unseen(what, reason, expected=True)
         return
     dns = cluster_dns.service(facts.cluster)

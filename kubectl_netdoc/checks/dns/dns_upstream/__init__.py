@@ -97,7 +97,9 @@ def _unusable(facts: Facts, node: str) -> str:
     reply = facts.reply(dns_lookups.lookup(facts.cluster, node))
     if Tally([reply]).times:
         return ""
-    return reply.reason if isinstance(reply, Lost) else policies.walled(facts) or "cluster DNS does not answer there at all"
+    if isinstance(reply, Lost):
+        return reply.reason
+    return policies.why_isolated(facts) or "cluster DNS does not answer there at all"
 
 
 def _judge(facts: Facts, nodes: list[str], names: list[ExternalName]) -> Iterator[Finding]:

@@ -77,8 +77,8 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     if entrances and not nodes:
         yield Unseen(what, facts.why_unmeasured or "no debug pod ran")
         return
-    if entrances and (why := policies.isolating_policies(facts)):
-        yield Unseen(what, f"netdoc's own pods can't reach each other: {why}", expected=True)
+    if entrances and (why := policies.why_isolated(facts)):
+        yield Unseen(what, why, expected=True)
         return
     for controller, target in entrances:
         requests = [request for node in nodes for request in target.through(node)]

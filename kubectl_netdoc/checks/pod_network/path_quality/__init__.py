@@ -50,8 +50,8 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     elif few := node_pairs.too_few(facts):
         yield few
     came = any(times_of(rounds) for rounds in (*measured.across.values(), *measured.same.values()))
-    if measured.across and not came and (wall := policies.why_isolated(facts)):
-        yield Unseen("loss between pods", wall, expected=True)
+    if measured.across and not came and (isolated := policies.why_isolated(facts)):
+        yield Unseen("loss between pods", isolated, expected=True)
         return
     yield from loss.losses(measured)
     yield from delay.slowness(measured)

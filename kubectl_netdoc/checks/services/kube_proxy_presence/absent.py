@@ -126,14 +126,14 @@ def _no_replacement(facts: Facts, nodes: Iterable[str]) -> bool:
 def _judged(facts: Facts, name: str, state: str) -> tuple[Code, str] | Unseen:
     """What it means that kube-proxy does not work on a node, as far as netdoc's own Service shows."""
     measured = {vantage.node for vantage in facts.vantages if vantage.running}
-    working, walled = works(facts, name), policies.isolating_policies(facts) if measured else ""
+    working, isolated = works(facts, name), policies.why_isolated(facts) if measured else ""
     what = f"kube-proxy on node {name}"
     if working and (network := kube_proxy.replaced_for_pods_by(facts.cluster)):
         return ABSENT_UNPROVEN, f"{network} handles Services for pods there, but not for node ports and the node itself"
     if working:
         return Unseen(what, f"{state}; Services work there all the same, so something else does its work")
-    if walled or (working is None and name in measured):
-        why = f"{state}; whether Services work there could not be measured: {walled or 'there was no answer'}"
+    if isolated or (working is None and name in measured):
+        why = f"{state}; whether Services work there could not be measured: {isolated or 'there was no answer'}"
         return Unseen(what, why, expected=True)
     if working is None and (why := kube_proxy.replacement_unknown(facts.cluster)):
         return Unseen(what, f"{state}; {why}", expected=True)
@@ -206,7 +206,7 @@ def without_pods(facts: Facts) -> Iterator[Finding | Unseen]:
         return
     measured = [vantage.node for vantage in facts.vantages if vantage.running]
     working = [works(facts, node) for node in measured]
-    if measured and (why := policies.isolating_policies(facts)):
+    if measured and (why := policies.why_isolated(facts)):
         yield Unseen("kube-proxy", f"no pod of it was found, and Services could not be measured: {why}", expected=True)
     elif measured and not any(working) and None not in working:
         yield NEITHER.on(Subject("Cluster", "kube-proxy"), nodes=measured)

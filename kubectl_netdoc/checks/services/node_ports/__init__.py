@@ -82,8 +82,8 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     if not facts.vantages:
         raise Skip(facts.why_unmeasured)
     nodes = [vantage.node for vantage in facts.vantages if vantage.running]
-    if nodes and (why := policies.isolating_policies(facts)):
-        yield Unseen("node ports", f"netdoc's own pods can't reach each other: {why}", expected=True)
+    if nodes and (why := policies.why_isolated(facts)):
+        yield Unseen("node ports", why, expected=True)
         return
     if (every := len(all_ports(cluster))) > len(measured):
         yield Unseen("node ports", f"{len(measured)} of {every} were measured, as a sample (--service and -n choose)")

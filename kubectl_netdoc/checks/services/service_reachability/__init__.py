@@ -81,8 +81,8 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     for vantage in facts.vantages:
         if not vantage.running:
             yield Unseen(f"Services from node {vantage.node}", f"no debug pod ran there: {vantage.reason}", expected=True)
-    if nodes and (why := policies.isolating_policies(facts)):
-        yield Unseen("Services", f"netdoc's own pods can't reach each other: {why}", expected=True)
+    if nodes and (why := policies.why_isolated(facts)):
+        yield Unseen("Services", why, expected=True)
         return
     yield from own_service.analyse(facts, nodes)
     yield from witnesses.analyse(facts, nodes)
