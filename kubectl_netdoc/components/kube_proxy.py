@@ -45,7 +45,7 @@ METRICS_PORT, HEALTH_PORT = 10249, 10256
 """kube-proxy's defaults of metricsBindAddress (127.0.0.1, or ::1) and healthzBindAddress (0.0.0.0, or ::): the second where
 bindAddress is of IPv6 (pkg/proxy/apis/config/v1alpha1, SetDefaults_KubeProxyConfiguration)."""
 
-JOINING = timedelta(minutes=5)
+FIRST_START = timedelta(minutes=5)
 """A new node's kube-proxy may have to pull its image first."""
 
 STARTING = timedelta(minutes=1)
@@ -141,7 +141,7 @@ def expected_nodes(cluster: Cluster) -> list[Node]:
         if (ready := node.condition("Ready")) is not None
         and ready.status == "True"
         and not node.unsupported
-        and cluster.age(node.metadata.creation_timestamp) > JOINING
+        and cluster.age(node.metadata.creation_timestamp) > FIRST_START
     ]
 
 

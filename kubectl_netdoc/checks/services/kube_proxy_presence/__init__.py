@@ -41,7 +41,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     nodes = [node for node in kube_proxy.expected_nodes(cluster) if not kube_proxy.embedded(node)]
     if not nodes:
         within = sorted({kube_proxy.embedded(node) for node in cluster.all(NODE)} - {""})
-        minutes = int(kube_proxy.JOINING.total_seconds() // 60)
+        minutes = int(kube_proxy.FIRST_START.total_seconds() // 60)
         none = f"no node should run kube-proxy, or all that should have joined less than {minutes} minutes ago"
         raise Skip(f"kube-proxy is part of {joined(within)}" if within else none, not_applicable=True)
     if proxies:

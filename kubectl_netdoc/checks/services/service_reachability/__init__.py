@@ -49,12 +49,9 @@ from kubectl_netdoc.api import (
 )
 from kubectl_netdoc.checks.services.service_reachability import own_service, refusals, unanswered, witnesses
 from kubectl_netdoc.checks.services.service_reachability.measured import MeasuredPort
-from kubectl_netdoc.components import service_mesh
+from kubectl_netdoc.components import cluster_dns, service_mesh
 from kubectl_netdoc.probes import own_policies as policies
 from kubectl_netdoc.probes.service_targets import Endpoint, all_targets, may_reject, own, proof, targets
-
-DNS_PORT = 53
-"""The port of DNS, which other checks measure."""
 
 SHOWN = 3
 """Names that a remark gives at most."""
@@ -112,7 +109,7 @@ def _not_tcp(cluster: Cluster) -> list[str]:
         for service in cluster.services()
         if service.spec.type != "ExternalName"
         for port in service.spec.ports
-        if port.protocol != "TCP" and port.port != DNS_PORT
+        if port.protocol != "TCP" and port.port != cluster_dns.PORT
     ]
 
 
