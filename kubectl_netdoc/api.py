@@ -110,19 +110,20 @@ from kubectl_netdoc.records.kinds import (
     WORKLOADS,
 )
 from kubectl_netdoc.records.logs import DnsLog
-from kubectl_netdoc.records.nodes import Node
+from kubectl_netdoc.records.nodes import DRAINED_BY_AUTOSCALER, EKS_COMPUTE_TYPE, ZONE, Node
 from kubectl_netdoc.records.pods import Container, Pod
 from kubectl_netdoc.records.python_images import registry_of
 from kubectl_netdoc.records.service_mesh import PEER_AUTHENTICATION
 from kubectl_netdoc.records.services import Endpoint, EndpointSlice, Service, ServicePort
 from kubectl_netdoc.records.workloads import Workload
 from kubectl_netdoc.remediation import patches
-from kubectl_netdoc.remediation.commands import Risk, on_node, shell_word
+from kubectl_netdoc.remediation.commands import BRIDGE_TO_IPTABLES, Risk, on_node, shell_word
 from kubectl_netdoc.remediation.patches import selector_patch
 
 __all__ = [
     "ADMIN_NETWORK_POLICY",
     "API_SERVICE",
+    "BRIDGE_TO_IPTABLES",
     "CALICO_INSTALLATION",
     "CALICO_POOL",
     "CALICO_RESERVATION",
@@ -132,7 +133,9 @@ __all__ = [
     "DEFINITION",
     "DEPLOYMENT",
     "DNS_LOG",
+    "DRAINED_BY_AUTOSCALER",
     "ECHO_PORTS",
+    "EKS_COMPUTE_TYPE",
     "ENDPOINT_SLICE",
     "EVENT",
     "GATEWAY",
@@ -165,6 +168,7 @@ __all__ = [
     "UPSTREAM",
     "VALIDATING_WEBHOOKS",
     "WORKLOADS",
+    "ZONE",
     "Address",
     "Burst",
     "BurstReply",

@@ -13,9 +13,10 @@ from msgspec import Struct
 from kubectl_netdoc.cni.base import Found
 from kubectl_netdoc.core.cluster import Cluster
 from kubectl_netdoc.core.new_nodes import is_joining
+from kubectl_netdoc.formats import sandbox_event
 from kubectl_netdoc.records.cni import CILIUM_NODE, NETWORK_LOG
 from kubectl_netdoc.records.kinds import EVENT, NODE, POD
-from kubectl_netdoc.records.nodes import Node
+from kubectl_netdoc.records.nodes import EKS_COMPUTE_TYPE, Node
 from kubectl_netdoc.records.pods import ContainerStatus, Pod
 from kubectl_netdoc.records.workloads import Workload
 
@@ -25,7 +26,7 @@ SETTLED = timedelta(minutes=2)
 RECENT = timedelta(minutes=10)
 """A condition that still holds has an Event within this time: the kubelet's back-off is at most five minutes."""
 
-OTHERWISE = {"eks.amazonaws.com/compute-type": ("fargate", "auto", "hybrid")}
+OTHERWISE = {EKS_COMPUTE_TYPE: ("fargate", "auto", "hybrid")}
 """Labels of nodes whose network does not run as a DaemonSet of the cluster (EKS: Fargate, Auto Mode, hybrid nodes)."""
 
 CANT_START = frozenset(
@@ -133,7 +134,7 @@ class Agents:
     def _waits(self, node: Node) -> bool:
         """Whether pods of the node wait after a failed sandbox."""
         waiting = [pod for pod in self._pods_on.get(node.name, []) if not pod.ips]
-        return any(self._events(pod, "FailedCreatePodSandBox") for pod in waiting)
+        return any(self._events(pod, sandbox_event.REASON) for pod in waiting)
 
     def problems(self) -> Iterator[AgentProblem]:
         """Yield what is wrong with each agent's pod. Pods on nodes that are down are left out."""

@@ -64,6 +64,9 @@ NODE_CACHE = repository("k8s-dns-node-cache", "dns-node-cache", "node-cache")
 NODE_CACHES = {"node-local-dns": ("169.254.20.10",), "nodelocaldns": ("169.254.25.10",)}
 """DaemonSets of Kubernetes' add-on and of kubespray, and where each listens unless its flag says otherwise."""
 
+API_SERVER_NAME = "kubernetes.default.svc"
+"""The name of the API server's Service, in every pod's search list."""
+
 DEFAULT_DOMAIN = "cluster.local"
 
 
@@ -192,7 +195,7 @@ def pods(cluster: Cluster, dns: Service) -> list[Pod]:
 
 def api_server_name(cluster: Cluster) -> str:
     """Return the full name of the Service ``kubernetes``, which every cluster has."""
-    return f"kubernetes.default.svc.{domain(cluster)}."
+    return f"{API_SERVER_NAME}.{domain(cluster)}."
 
 
 def logs(cluster: Cluster) -> dict[str, DnsLog]:

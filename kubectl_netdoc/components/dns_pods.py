@@ -12,6 +12,7 @@ from msgspec import Struct
 from kubectl_netdoc.components import cluster_dns
 from kubectl_netdoc.core.cluster import Cluster
 from kubectl_netdoc.core.settling import SETTLING
+from kubectl_netdoc.formats import sandbox_event
 from kubectl_netdoc.formats.text import beginning, counted, joined
 from kubectl_netdoc.records.kinds import EVENT, NODE
 from kubectl_netdoc.records.nodes import Node
@@ -34,7 +35,7 @@ NETWORK_TAINTS = frozenset(
 )
 """Taints of a node whose network is not ready (Kubernetes: well-known taints; Cilium's own)."""
 
-START_FAILURES = frozenset({"FailedCreatePodSandBox", "FailedMount", "FailedAttachVolume", "NetworkNotReady"})
+START_FAILURES = frozenset({sandbox_event.REASON, "FailedMount", "FailedAttachVolume", "NetworkNotReady"})
 """Reasons of the kubelet's Events about a pod that it cannot start."""
 
 LONGEST = 200

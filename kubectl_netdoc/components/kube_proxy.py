@@ -17,7 +17,7 @@ from kubectl_netdoc.measurements.connect import HttpGet
 from kubectl_netdoc.records.cni import NETWORK_AGENT, NETWORK_KINDS
 from kubectl_netdoc.records.kinds import DAEMON_SET, NODE, POD
 from kubectl_netdoc.records.kube_proxy import PROXY_CONFIG
-from kubectl_netdoc.records.nodes import Node
+from kubectl_netdoc.records.nodes import DRAINED_BY_AUTOSCALER, EKS_COMPUTE_TYPE, Node
 from kubectl_netdoc.records.pods import Pod
 from kubectl_netdoc.remediation.commands import shell_word
 
@@ -32,8 +32,8 @@ BUILT_IN_VERSIONS = {"+k3s": "k3s"}
 """Distributions whose agent contains kube-proxy, by the suffix of their kubelets' version."""
 
 BUILT_IN_LABELS = {
-    ("eks.amazonaws.com/compute-type", "auto"): "EKS Auto Mode",
-    ("eks.amazonaws.com/compute-type", "fargate"): "Fargate",
+    (EKS_COMPUTE_TYPE, "auto"): "EKS Auto Mode",
+    (EKS_COMPUTE_TYPE, "fargate"): "Fargate",
     ("microk8s.io/cluster", "true"): "MicroK8s",
 }
 """Distributions that run kube-proxy in no pod but in the node's own software, by labels of the node."""
@@ -147,7 +147,7 @@ def expected_nodes(cluster: Cluster) -> list[Node]:
 
 def drained_by_autoscaler(node: Node) -> bool:
     """Whether the cluster autoscaler drains a node: kube-proxy's /healthz then fails by design, so that no traffic comes."""
-    return any(taint.key == "ToBeDeletedByClusterAutoscaler" for taint in node.spec.taints)
+    return any(taint.key == DRAINED_BY_AUTOSCALER for taint in node.spec.taints)
 
 
 def replaced_by(cluster: Cluster) -> str:

@@ -37,6 +37,9 @@ ADDRESSES = re.compile(
 )
 """No address is left to give."""
 
+REASON = "FailedCreatePodSandBox"
+"""The reason of the kubelet's Event (pkg/kubelet/events)."""
+
 NETWORK = re.compile(
     r"\bCNI\b|plugin type=|set ?up (the )?(pod )?network|network for (pod|sandbox)|pod network sandbox|failed to find plugin"
     r"|networkPlugin|network plugin|network is not ready|cni config",

@@ -51,11 +51,10 @@ def pairs(cluster: Cluster) -> list[Pair]:
 
 
 def zones(cluster: Cluster) -> dict[str, str]:
-    """Return the zone of each node that has one (well-known label topology.kubernetes.io/zone). Reads NODE where it may."""
+    """Return the zone of each node that has one (topology.kubernetes.io/zone). Reads NODE if that is permitted."""
     if not cluster.readable(NODE):
         return {}
-    label = "topology.kubernetes.io/zone"
-    return {node.name: node.metadata.labels[label] for node in cluster.all(NODE) if label in node.metadata.labels}
+    return {node.name: node.zone for node in cluster.all(NODE) if node.zone}
 
 
 def usable(facts: Facts) -> list[str]:

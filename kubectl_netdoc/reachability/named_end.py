@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass, replace
 
 from kubectl_netdoc.components import cluster_dns
+from kubectl_netdoc.components.resolv_conf import NDOTS
 from kubectl_netdoc.core.cluster import Cluster, matches
 from kubectl_netdoc.policy import workloads
 from kubectl_netdoc.policy.engine import Engine
@@ -280,10 +281,6 @@ def _name(engine: Engine, text: str, namespace: str) -> NamedEnd:
         end = words.index("svc", 2)
         raise _no_service(engine.cluster, words[end - 2], words[end - 1])
     return NamedEnd(text, outside=text, by_name=text)
-
-
-NDOTS = 5
-"""A name with this many dots is tried as it is before the search list; the kubelet sets this for dnsPolicy ClusterFirst."""
 
 
 def _searched(text: str, namespace: str, domain: str) -> list[str]:

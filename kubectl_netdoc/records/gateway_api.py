@@ -170,6 +170,6 @@ class ReferenceGrant(Object, frozen=True):
         return who and any(not one.group and one.kind == to[0] and one.name in ("", to[1]) for one in self.spec.to)
 
 
-_GATEWAY = "gateway.networking.k8s.io"
-GATEWAY_CLASS = Kind("GatewayClass", _GATEWAY, "v1", "gatewayclasses", GatewayClass, namespaced=False, extension=True)
-REFERENCE_GRANT = Kind("ReferenceGrant", _GATEWAY, "v1beta1", "referencegrants", ReferenceGrant, extension=True)
+GROUP = "gateway.networking.k8s.io"
+GATEWAY_CLASS = Kind("GatewayClass", GROUP, "v1", "gatewayclasses", GatewayClass, namespaced=False, extension=True)
+REFERENCE_GRANT = Kind("ReferenceGrant", GROUP, "v1beta1", "referencegrants", ReferenceGrant, extension=True)

@@ -29,6 +29,7 @@ from kubectl_netdoc.records.config_maps import (
 )
 from kubectl_netdoc.records.events import Event
 from kubectl_netdoc.records.gateway_api import (
+    GROUP,
     Gateway,
     Route,
 )
@@ -171,14 +172,13 @@ ADMIN_POLICIES = (ADMIN_NETWORK_POLICY, BASELINE_ADMIN_NETWORK_POLICY, CLUSTER_N
 POLICIES = (NETWORK_POLICY, *ADMIN_POLICIES, *NATIVE_POLICIES)
 
 INGRESS = Kind("Ingress", "networking.k8s.io", "v1", "ingresses", Ingress)
-_GATEWAY = "gateway.networking.k8s.io"
-GATEWAY = Kind("Gateway", _GATEWAY, "v1", "gateways", Gateway, extension=True)
+GATEWAY = Kind("Gateway", GROUP, "v1", "gateways", Gateway, extension=True)
 ROUTES = (
-    Kind("HTTPRoute", _GATEWAY, "v1", "httproutes", Route, extension=True),
-    Kind("GRPCRoute", _GATEWAY, "v1", "grpcroutes", Route, extension=True),
-    Kind("TLSRoute", _GATEWAY, "v1alpha2", "tlsroutes", Route, extension=True),
-    Kind("TCPRoute", _GATEWAY, "v1alpha2", "tcproutes", Route, extension=True),
-    Kind("UDPRoute", _GATEWAY, "v1alpha2", "udproutes", Route, extension=True),
+    Kind("HTTPRoute", GROUP, "v1", "httproutes", Route, extension=True),
+    Kind("GRPCRoute", GROUP, "v1", "grpcroutes", Route, extension=True),
+    Kind("TLSRoute", GROUP, "v1alpha2", "tlsroutes", Route, extension=True),
+    Kind("TCPRoute", GROUP, "v1alpha2", "tcproutes", Route, extension=True),
+    Kind("UDPRoute", GROUP, "v1alpha2", "udproutes", Route, extension=True),
 )
 
 WORKLOADS = (DEPLOYMENT, STATEFUL_SET, DAEMON_SET, REPLICA_SET, JOB)

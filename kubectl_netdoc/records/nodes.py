@@ -10,6 +10,13 @@ from kubectl_netdoc.formats.addresses import is_range
 from kubectl_netdoc.records.base import Condition, Object, Record, Traced
 from kubectl_netdoc.records.python_images import has_python
 
+ZONE = "topology.kubernetes.io/zone"
+EKS_COMPUTE_TYPE = "eks.amazonaws.com/compute-type"
+"""Labels of nodes: Kubernetes' well-known one, and EKS' for Fargate, Auto Mode and hybrid nodes."""
+
+DRAINED_BY_AUTOSCALER = "ToBeDeletedByClusterAutoscaler"
+"""The taint of a node that the cluster autoscaler is about to remove."""
+
 
 class Namespace(Object, frozen=True):
     """A Namespace."""
@@ -92,6 +99,11 @@ class Node(Traced, frozen=True):
     def condition(self, type_: str) -> Condition | None:
         """Return the condition of that type, or None."""
         return next((c for c in self.status.conditions if c.type == type_), None)
+
+    @property
+    def zone(self) -> str:
+        """The node's zone, or ""."""
+        return self.metadata.labels.get(ZONE, "")
 
     @property
     def unsupported(self) -> str:

@@ -83,6 +83,10 @@ DEBUG_IMAGE = "--image=busybox"
 """What runs on a node, where no run has an image of its own that the nodes have pulled."""
 
 
+BRIDGE_TO_IPTABLES = "modprobe br_netfilter; sysctl -w net.bridge.bridge-nf-call-iptables=1"
+"""The line of shell that makes a node's bridges show their packets to iptables."""
+
+
 def on_node(node: str, line: str) -> str:
     """Return the command that runs a line of shell on a node, with the node's own programs (``kubectl debug``, profile sysadmin).
 

@@ -27,6 +27,7 @@ from collections.abc import Iterator
 
 from kubectl_netdoc.api import (
     DEPLOYMENT,
+    EKS_COMPUTE_TYPE,
     NAMESPACE,
     NODE,
     PEER_AUTHENTICATION,
@@ -58,7 +59,7 @@ from kubectl_netdoc.components.service_mesh import AMBIENT, ISTIO, LINKERD, Mesh
 LINKERD_LABEL = "linkerd.io/control-plane-component"
 LINKERD_PARTS = ("destination", "identity", "proxy-injector")
 
-FARGATE = ("eks.amazonaws.com/compute-type", "fargate")
+FARGATE = (EKS_COMPUTE_TYPE, "fargate")
 """The label of nodes that run no DaemonSet pods (AWS: EKS, Fargate), so no ztunnel."""
 
 SCALE = "kubectl -n {namespace} scale deployment {name} --current-replicas=0 --replicas=1"

@@ -26,6 +26,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kubectl_netdoc.api import (
+    BRIDGE_TO_IPTABLES,
     Check,
     Cluster,
     Code,
@@ -78,7 +79,7 @@ NEIGHBOUR = Code(
     "bridge bypass kube-proxy's translation",
     fix="Load br_netfilter on {nodes} and set net.bridge.bridge-nf-call-iptables to 1, as the command does. Then make both "
     "permanent (/etc/modules-load.d, /etc/sysctl.d).",
-    commands=(on_node("{first}", "modprobe br_netfilter; sysctl -w net.bridge.bridge-nf-call-iptables=1"),),
+    commands=(on_node("{first}", BRIDGE_TO_IPTABLES),),
     rows=("K13",),
     explains=(Explains(("DNL001", "DNL002", "DNL003", "DNL005", "DNL007", "DSV002", "SVR002", "SVR006", "SVH001"), "node"),),
 )

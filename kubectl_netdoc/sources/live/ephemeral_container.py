@@ -19,8 +19,8 @@ from kubectl_netdoc.records.pods import Pod
 from kubectl_netdoc.sources.live import admission
 from kubectl_netdoc.sources.live import exec as agent_exec
 from kubectl_netdoc.sources.live.client import ApiError, Client
+from kubectl_netdoc.sources.live.debug_pods.manifest import NOBODY
 
-NOBODY = 65534
 LIFE = 60
 """Seconds after which the container ends by itself."""
 

@@ -27,12 +27,12 @@ from kubectl_netdoc.api import (
     Unseen,
     ip_families,
 )
+from kubectl_netdoc.components.cluster_dns import API_SERVER_NAME
 from kubectl_netdoc.probes import own_policies as policies
 
 MOST_API_SERVERS = 8
 """Each node tries at most this many endpoints of `kubernetes`."""
 
-API_NAME = "kubernetes.default.svc"
 DEAD_API = Code(
     id="CPL006",
     severity=Severity.FAIL,
@@ -80,7 +80,7 @@ FOREIGN_CERTIFICATE = Code(
 def requests(cluster: Cluster, node: str, address: Address) -> list[Connect | Certificate]:
     """Return the requests that test an API server from a node: a connection and, if the CA is known, its certificate."""
     roots = cluster.all(ROOT_CERTIFICATE) if cluster.readable(ROOT_CERTIFICATE) else ()
-    certificates = [Certificate(node, address, API_NAME, root.data.pem) for root in roots if root.data.pem]
+    certificates = [Certificate(node, address, API_SERVER_NAME, root.data.pem) for root in roots if root.data.pem]
     return [Connect(node, address), *certificates[:1]]
 
 

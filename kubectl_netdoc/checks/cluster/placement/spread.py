@@ -9,6 +9,7 @@ from kubectl_netdoc.api import (
     DAEMON_SET,
     ENDPOINT_SLICE,
     NODE,
+    ZONE,
     Cluster,
     Code,
     Finding,
@@ -22,7 +23,7 @@ from kubectl_netdoc.api import (
 from kubectl_netdoc.checks.cluster.placement.workloads import Placed, pods_on_nodes
 from kubectl_netdoc.probes import node_pairs
 
-HOST, ZONE = "kubernetes.io/hostname", "topology.kubernetes.io/zone"
+HOST = "kubernetes.io/hostname"
 KEEPS_AWAY = ("NoSchedule", "NoExecute")
 
 SINGLE = Code(

@@ -5,7 +5,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kubectl_netdoc.api import Code, Explains, Facts, Finding, KernelReply, Risk, Severity, Subject, ip_families, on_node, some
+from kubectl_netdoc.api import (
+    BRIDGE_TO_IPTABLES,
+    Code,
+    Explains,
+    Facts,
+    Finding,
+    KernelReply,
+    Risk,
+    Severity,
+    Subject,
+    ip_families,
+    on_node,
+    some,
+)
 from kubectl_netdoc.probes import node_readings
 from kubectl_netdoc.routing import ip_commands
 from kubectl_netdoc.routing.network import BROKEN, ClusterRoutes
@@ -57,7 +70,7 @@ BRIDGE_SKIPS = Code(
     message="On node {name}, {setting} is {value} although pods are attached to the bridge {bridge}: Services fail for backends "
     "on the same node",
     fix="Load br_netfilter, set the setting to 1, and make both persistent (/etc/modules-load.d, /etc/sysctl.d).",
-    commands=(on_node("{name}", "modprobe br_netfilter; sysctl -w net.bridge.bridge-nf-call-iptables=1"),),
+    commands=(on_node("{name}", BRIDGE_TO_IPTABLES),),
     rows=("K13",),
     explains=(Explains(("SVH002", "DNL001", "DNL002", "DNL003", "DNL005", "DNL007", "DSV002", "SVR002", "SVR006"), "node"),),
 )

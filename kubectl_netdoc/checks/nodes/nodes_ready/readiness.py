@@ -5,14 +5,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import timedelta
 
-from kubectl_netdoc.api import EVENT, Cluster, Code, Explains, Finding, Node, Risk, Severity, Subject, is_joining
+from kubectl_netdoc.api import (
+    DRAINED_BY_AUTOSCALER,
+    EVENT,
+    Cluster,
+    Code,
+    Explains,
+    Finding,
+    Node,
+    Risk,
+    Severity,
+    Subject,
+    is_joining,
+)
+from kubectl_netdoc.cni.agents import RECENT
 
-RECENT = timedelta(minutes=10)
-"""Failures are repeated with a back-off of at most 5 minutes, so one that lasts shows within 10."""
-
-LEAVING = frozenset({"ToBeDeletedByClusterAutoscaler", "karpenter.sh/disrupted", "karpenter.sh/disruption"})
+LEAVING = frozenset({DRAINED_BY_AUTOSCALER, "karpenter.sh/disrupted", "karpenter.sh/disruption"})
 """Taints of nodes that an autoscaler is removing."""
 
 NETWORK_PLUGIN = re.compile(r"NetworkPluginNotReady|cni plugin not initialized|cni config uninitialized", re.I)

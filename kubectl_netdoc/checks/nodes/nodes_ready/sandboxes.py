@@ -24,7 +24,8 @@ from kubectl_netdoc.api import (
     sandbox_event,
     shell_word,
 )
-from kubectl_netdoc.checks.nodes.nodes_ready.readiness import RECENT, UNHEALTHY_PODS
+from kubectl_netdoc.checks.nodes.nodes_ready.readiness import UNHEALTHY_PODS
+from kubectl_netdoc.cni.agents import RECENT
 
 LASTS = timedelta(minutes=1)
 """A sandbox that fails for longer than this does not recover by itself (the AWS CNI attaches an interface within seconds)."""
@@ -148,7 +149,7 @@ CAUSES = {
 def _failing(cluster: Cluster, pod: Pod) -> str:
     """Return the last sandbox error of a pod if it failed twice, for long, or permanently; else ""."""
     about = cluster.events_about("Pod", pod.namespace, pod.name)
-    failed = [e for e in about if e.reason == "FailedCreatePodSandBox" and cluster.age(e.last_seen) < RECENT]
+    failed = [e for e in about if e.reason == sandbox_event.REASON and cluster.age(e.last_seen) < RECENT]
     if not failed:
         return ""
     message = failed[-1].message

@@ -9,7 +9,6 @@ from kubectl_netdoc.api import Subject, some
 NAMED = 5
 """A sentence names at most this many nodes or peers; the evidence has all of them."""
 
-NETWORK = Subject("Cluster", "pod network")
 
 NODES_WITHOUT = (
     *("NOD002", "NOD003", "NOD005", "POD003", "POD004"),

@@ -24,10 +24,11 @@ from kubectl_netdoc.api import (
     Unseen,
     is_joining,
 )
-from kubectl_netdoc.checks.pod_network.cni_health.common import NETWORK, NODES_WITHOUT, named_nodes
+from kubectl_netdoc.checks.pod_network.cni_health.common import NODES_WITHOUT, named_nodes
 from kubectl_netdoc.cni import Found
 from kubectl_netdoc.cni.agents import Agents, pods_outside_ranges, without_plugin
 from kubectl_netdoc.probes import node_pairs
+from kubectl_netdoc.probes.node_pairs import NETWORK
 
 TWO = Code(
     id="CNI006",

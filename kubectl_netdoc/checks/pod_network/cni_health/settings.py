@@ -8,9 +8,10 @@ from ipaddress import ip_network
 
 from kubectl_netdoc import cni
 from kubectl_netdoc.api import CALICO_INSTALLATION, NODE, POD, Cluster, Code, Finding, Node, Pod, Risk, Severity, is_range, some
-from kubectl_netdoc.checks.pod_network.cni_health.common import NAMED, NETWORK, named_nodes, workload_subject
+from kubectl_netdoc.checks.pod_network.cni_health.common import NAMED, named_nodes, workload_subject
 from kubectl_netdoc.cni import Found, flannel
 from kubectl_netdoc.cni.agents import inside
+from kubectl_netdoc.probes.node_pairs import NETWORK
 
 OTHER_RANGE = Code(
     id="CNI016",

@@ -27,6 +27,7 @@ from kubectl_netdoc.api import (
     Severity,
     Subject,
 )
+from kubectl_netdoc.components.cluster_dns import API_SERVER_NAME
 from kubectl_netdoc.probes.service_targets import targets
 
 NOT_THE_API = Code(
@@ -69,7 +70,7 @@ def _certificates(cluster: Cluster, node: str) -> list[Certificate]:
     if api is None or not cluster.readable(ROOT_CERTIFICATE):
         return []
     found = [root.data.pem for root in cluster.all(ROOT_CERTIFICATE) if root.data.pem]
-    return [Certificate(node, Address(api.spec.cluster_ip, 443), "kubernetes.default.svc", pem) for pem in found[:1]]
+    return [Certificate(node, Address(api.spec.cluster_ip, 443), API_SERVER_NAME, pem) for pem in found[:1]]
 
 
 def certificate(facts: Facts, node: str) -> CertificateReply | None:

@@ -183,7 +183,7 @@ def note_event(pod: DebugPod, change: WatchEvent) -> None:
 
 def _suspicion(reason: str, message: str) -> str:
     """Return the trouble that an Event with this reason may mean; "" where it means none."""
-    if reason == "FailedCreatePodSandBox":
+    if reason == sandbox_event.REASON:
         network = sandbox_event.failure(message) in (sandbox_event.Failure.NETWORK, sandbox_event.Failure.ADDRESSES)
         return PodProblem.SANDBOX if network else PodProblem.RUNTIME
     return {
