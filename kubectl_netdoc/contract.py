@@ -35,7 +35,7 @@ Rule = Callable[[Check, Sequence[Case], str], Iterable[str]]
 
 
 def violations(check: Check, cases: Sequence[Case], source: str) -> list[str]:
-    """Return what is wrong with a check, given its test cases and the text of its file; nothing where all is well."""
+    """Return what is wrong with a check, given its test cases and the text of its file; "" if all is well."""
     return [f"{rule.__name__}: {problem}" for rule in RULES for problem in rule(check, cases, source)]
 
 
@@ -253,7 +253,7 @@ def _findings(check: Check, cases: Sequence[Case]) -> list[Finding]:
 
 
 def _selected_pods(command: str) -> dict[str, str]:
-    """The labels by which kubectl selects pods in a command; nothing where it does not."""
+    """The labels by which kubectl selects pods in a command; "" if it does not."""
     words = command.split("|")[0].split()
     pods = "logs" in words or {"pod", "pods"} & set(words)
     selector = next((after.strip("'") for word, after in pairwise(words) if word == "-l"), "")

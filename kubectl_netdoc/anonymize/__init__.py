@@ -65,7 +65,7 @@ class Anonymous(Struct, frozen=True):
 def anonymize(content: bytes, key: bytes, vocabulary: frozenset[str]) -> Anonymous:
     """Return a bundle (its unpacked JSON) with other names and addresses; one key (64 bytes at most) makes the same of the same.
 
-    ``vocabulary``: words that stay, as ``vocabulary.vocabulary`` gathers them. Raises ``SourceError`` where it is no bundle.
+    ``vocabulary``: words that stay, as ``vocabulary.vocabulary`` gathers them. Raises ``SourceError`` if it is no bundle.
     """
     bundle = load(content, "the bundle").bundle
     typed = {name: _decoded(name, stored) for name, stored in bundle.listings.items()}

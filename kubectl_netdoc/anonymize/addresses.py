@@ -96,7 +96,7 @@ class Addresses:
         return f"{moved}/{length}"
 
     def address(self, text: str) -> IPv4Address | IPv6Address:
-        """Return another address; raises ``ValueError`` where it is none."""
+        """Return another address; raises ``ValueError`` if it is none."""
         old = ip_address(text)
         if isinstance(old, IPv4Address):
             if any(old in kept for kept in V4_KEPT):

@@ -40,7 +40,7 @@ class Words:
         self.changed: dict[str, str] = {}
 
     def known(self, part: str) -> bool:
-        """Whether a part stays: a number, a single letter, or a word that netdoc knows by name."""
+        """Tell whether a part stays: a number, a single letter, or a word that netdoc knows by name."""
         return part.isdigit() or len(part) == 1 or part.lower() in self.vocabulary
 
     def gather(self, text: str, *, name: bool) -> None:
@@ -89,7 +89,7 @@ class Words:
         return found
 
     def _free(self, word: str, taken: Collection[str]) -> bool:
-        """Whether neither a word nor what it is made of is one of those that there are; a few letters are by chance."""
+        """Tell whether neither a word nor what it is made of is one of those that there are; a few letters are by chance."""
         parts = [part for part in PART.findall(word) if len(part) > SHORTEST and not self.known(part)]
         return word not in taken and not any(part in taken for part in parts)
 

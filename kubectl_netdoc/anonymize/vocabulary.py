@@ -35,7 +35,7 @@ def vocabulary(modules: Iterable[str]) -> frozenset[str]:
 
 
 def _compiled(name: str) -> CodeType | None:
-    """The code of a module; None where there is no such module, or none in Python."""
+    """The code of a module; None if there is no such module, or none in Python."""
     try:
         found = importlib.util.find_spec(name)
     except ModuleNotFoundError:  # part of what is no package

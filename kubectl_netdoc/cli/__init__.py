@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command line: one file a verb, each parses, calls and turns what comes back into an exit code."""
+"""The command line: one file per verb, which parses flags, runs, prints, and returns an exit code."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``clean``: sweep what killed runs left behind."""
+"""``clean``: delete what interrupted runs left behind."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ def command(file: str, notes: tuple[str, ...], anonymize: bool, recorded: str, t
 
 
 def _recorded(notes: tuple[str, ...], flags: dict[str, Any]) -> tuple[bytes, str, str]:
-    """Run, and return the bundle, a name for its file, and how much is in it."""
+    """Run, and return the bundle, a name for its file, and a summary of its content."""
     from kubectl_netdoc.engine.run import run
     from kubectl_netdoc.sources import bundle
 
@@ -74,7 +74,7 @@ def _recorded(notes: tuple[str, ...], flags: dict[str, Any]) -> tuple[bytes, str
 
 
 def _read(recorded: str) -> tuple[bytes, str, str]:
-    """Return the JSON of a bundle, and a name for what is made of it; raises ``SourceError``."""
+    """Return the JSON of a bundle, and a name for its anonymized copy; raises ``SourceError``."""
     from kubectl_netdoc.sources import SourceError, bundle
 
     path = Path(recorded)
@@ -93,7 +93,7 @@ def words_kept() -> frozenset[str]:
 
 
 def _anonymous(content: bytes, translation: str) -> bytes:
-    """Return the bundle without the cluster's names and addresses, and say what stays; raises ``SourceError``."""
+    """Return the bundle with other names and addresses, and print what was kept; raises ``SourceError``."""
     from kubectl_netdoc.anonymize import anonymize
     from kubectl_netdoc.sources import SourceError
 

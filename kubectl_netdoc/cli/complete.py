@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Shell completion: what may stand where the cursor is, in kubectl's protocol for plugins and in click's for bash, zsh and fish.
+"""Shell completion, in kubectl's protocol for plugins and in click's for bash, zsh and fish.
 
-kubectl runs ``kubectl_complete-netdoc WORD...`` and reads a completion a line, then ``:N``, cobra's directive. Whatever goes
-wrong here is no completion: nothing is said, nothing waits for long, and no credential plugin gets to ask a question.
+kubectl runs ``kubectl_complete-netdoc WORD...`` and reads one completion per line, then ``:N``, cobra's directive. Errors
+complete to nothing: they print nothing, nothing waits for long, and no credential plugin can ask a question.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ WORD = re.compile(r"[\w.@:/+=,~%-]+")
 
 
 def asked() -> bool:
-    """Whether this process was started to complete a command line."""
+    """Tell whether this process was started to complete a command line."""
     return VARIABLE in os.environ or Path(sys.argv[0]).name.startswith(EXECUTABLE)
 
 
@@ -69,14 +69,14 @@ def for_kubectl(program: click.Command, words: list[str]) -> str:
 
 
 def script(shell: str, program: click.Command) -> str:
-    """Return what a shell sources to complete ``kubectl-netdoc``."""
+    """Return the script that a shell sources to complete ``kubectl-netdoc``."""
     kind = get_completion_class(shell)
     assert kind is not None
     return kind(program, {}, "kubectl-netdoc", VARIABLE).source()
 
 
 def matching(pairs: Iterable[tuple[str, str]], incomplete: str) -> Items:
-    """Return the names that begin as what is typed, with their help; names that a shell might expand are left out."""
+    """Return the names with the typed prefix, with their help; names that a shell might expand are left out."""
     return [
         CompletionItem(name, help=text)
         for name, text in pairs
@@ -88,12 +88,12 @@ def matching(pairs: Iterable[tuple[str, str]], incomplete: str) -> Items:
 
 
 def files(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
-    """Complete to files and folders, which the shell knows best."""
+    """Complete files and folders; the shell does it."""
     return [CompletionItem(incomplete, type="file")]
 
 
 def checks(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
-    """Complete to checks; several may be written with commas between."""
+    """Complete checks; several can be written with commas between them."""
     from kubectl_netdoc.engine import registry
 
     done, comma, begun = incomplete.rpartition(",")
@@ -101,14 +101,14 @@ def checks(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items
 
 
 def codes(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
-    """Complete to codes."""
+    """Complete codes."""
     from kubectl_netdoc.engine import registry
 
     return matching(((name, code.title) for name, (_, code) in registry.load().codes.items()), incomplete)
 
 
 def thresholds(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
-    """Complete to the thresholds that may be set, with what they are otherwise."""
+    """Complete thresholds, with their defaults."""
     from kubectl_netdoc.engine import registry
 
     there = (
@@ -118,12 +118,12 @@ def thresholds(ctx: click.Context, param: click.Parameter, incomplete: str) -> I
 
 
 def pages(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
-    """Complete to what has a page: checks and codes."""
+    """Complete everything that has a page: checks and codes."""
     return checks(ctx, param, incomplete) + codes(ctx, param, incomplete)
 
 
 def kubeconfig(section: str) -> Callable[[click.Context, click.Parameter, str], Items]:
-    """Return what completes to the names in a section of the kubeconfig: contexts, clusters or users. No cluster is asked."""
+    """Return a completer of the contexts, clusters or users in the kubeconfig; it does not contact a cluster."""
 
     def names(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
         there = dict.fromkeys(_named_in(section, ctx.params.get("kubeconfig") or ""), "")
@@ -145,7 +145,7 @@ def _named_in(section: str, given: str) -> list[str]:
 
 
 def namespaces(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
-    """Complete to the cluster's namespaces, as the flags so far choose it; to nothing where it does not answer soon."""
+    """Complete the namespaces of the cluster that the flags so far select; nothing if it does not answer soon."""
     recorded = next((each.name for each in ctx.command.params if "--from" in each.opts), None)
     if recorded and ctx.params.get(recorded):
         return []
@@ -159,7 +159,7 @@ def _namespaces(flags: dict[str, Any]) -> list[str]:
 
 
 def _soon(ask: Callable[[dict[str, Any]], list[str]], flags: dict[str, Any]) -> list[str]:
-    """Return what comes within ``PATIENCE``: a thread of its own, as not everything on the way takes a deadline."""
+    """Return the result if it comes within ``PATIENCE`` seconds. It runs in a thread: not every call takes a deadline."""
     found: list[str] = []
 
     def run() -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""kubectl's own flags, as the client of the API server takes them."""
+"""kubectl's own flags as options of the API client."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def client_options(flags: Mapping[str, Any]) -> Options:
-    """Return kubectl's own flags as the client takes them."""
+    """Return kubectl's own flags as options of the API client."""
     from kubectl_netdoc.sources.live import client
 
     return client.Options(**{name: flags[name] for name in client.Options.__struct_fields__})

@@ -48,7 +48,7 @@ def command(old: str, new: str, output: str, **flags: Any) -> int:
 
 
 def _report(path: str, registry: Registry, chosen: tuple[Check, ...], settings: Settings) -> Report:
-    """Return the report in a file, or the one that a bundle or manifests come to; raises ``SourceError``."""
+    """Return the report in a file, or the report of a bundle or of manifests; raises ``SourceError``."""
     import msgspec
 
     from kubectl_netdoc.core.report import REPORT_VERSION, Report

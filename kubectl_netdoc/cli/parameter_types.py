@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the values of options may be: durations, one of some names, KEY=VALUE pairs."""
+"""Types of option values: durations, choices, KEY=VALUE pairs."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Seconds(click.ParamType[float]):
 
 
 class OneOf(click.ParamType[str]):
-    """One of some names; a wrong one is answered with the nearest."""
+    """One of several names; the error for a wrong one names the closest."""
 
     def __init__(self, what: str, names: Iterable[str]) -> None:
         self.name = what

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``policy``: what the network policies allow, whom they protect, and what a change would do."""
+"""``policy``: what network policies allow, what they protect, and what a change would do."""
 
 from __future__ import annotations
 

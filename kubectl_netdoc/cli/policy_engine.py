@@ -15,16 +15,16 @@ if TYPE_CHECKING:
 
 
 def policy_kinds(*more: Kind[Any]) -> tuple[Kind[Any], ...]:
-    """Return what is read to evaluate policies, and more."""
+    """Return the kinds that are read to evaluate policies, and ``more``."""
     from kubectl_netdoc.records.kinds import NAMESPACE, NODE, OWNERS, POD, POLICIES
 
     return tuple(dict.fromkeys((NAMESPACE, NODE, POD, *OWNERS, *POLICIES, *more)))
 
 
 def read_engine(source: str, flags: dict[str, Any], *kinds: Kind[Any]) -> Engine:
-    """Return the policies that ``--from`` or the flags describe, of all namespaces: one alone would not tell who may come in.
+    """Return the policies that ``--from`` or the flags select, of all namespaces: ingress can come from any of them.
 
-    Raises ``SourceError`` where pods or NetworkPolicies can't be read.
+    Raises ``SourceError`` if pods or NetworkPolicies can't be read.
     """
     from kubectl_netdoc.policy.dns_access import UNKNOWN_NAMESPACE
 
@@ -33,7 +33,7 @@ def read_engine(source: str, flags: dict[str, Any], *kinds: Kind[Any]) -> Engine
 
 
 def compile_policies(cluster: Cluster, strangers: Iterable[tuple[str, Mapping[str, str]]] = ()) -> Engine:
-    """Return a cluster's policies, compiled. Raises ``SourceError`` where pods or NetworkPolicies can't be read."""
+    """Return a cluster's policies, compiled. Raises ``SourceError`` if pods or NetworkPolicies can't be read."""
     from kubectl_netdoc.core.cluster import KindUnavailable
     from kubectl_netdoc.policy.engine import Engine
     from kubectl_netdoc.sources import SourceError

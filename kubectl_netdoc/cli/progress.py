@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Shows on stderr how far a run is."""
+"""Shows the progress of a run on stderr."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def show_progress() -> Iterator[Progress]:
-    """Show how far a run is, on stderr, while the block runs: a terminal sees it, a pipe or a file only what takes too long."""
+    """Show the progress of a run on stderr while the block runs; without a terminal only waits that take long."""
     import sys
 
     from kubectl_netdoc.cli.show import Plain, Show

@@ -15,7 +15,7 @@ WRONG_CLOCK = 60.0
 
 
 def cost(source: Source, measured: Measured) -> str:
-    """Say what a run cost the API server and the network, a line each."""
+    """Return what a run cost the API server and the network, as lines."""
     from kubectl_netdoc.measurements import load
 
     client: Client | None = getattr(source, "client", None)

@@ -20,7 +20,7 @@ _LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 
 
 def choose_checks(names: Iterable[str], only: Iterable[str], skip: Iterable[str]) -> tuple[Registry, tuple[Check, ...]]:
-    """Return the registry and the checks asked for; an unknown name is a usage error with the nearest one."""
+    """Return the registry and the selected checks; an unknown name is a usage error that names the closest one."""
     from kubectl_netdoc.engine import registry
 
     known = registry.load()
@@ -33,12 +33,12 @@ def choose_checks(names: Iterable[str], only: Iterable[str], skip: Iterable[str]
 
 
 def named(*several: Iterable[str]) -> tuple[str, ...]:
-    """Return the names in arguments and options, which may hold several each."""
+    """Return the names in arguments or options, each of which may hold several."""
     return tuple(part for names in several for name in names for part in name.split(","))
 
 
 def selected(checks: Iterable[str], flags: Mapping[str, Any]) -> Selection | None:
-    """Return what the user asked for beyond the default; None where nothing was, so that a bundle's own selection counts."""
+    """Return what the user selected beyond the default; None for nothing, so that a bundle's own selection counts."""
     from kubectl_netdoc.core.cluster import Selection
 
     external, services = named(flags["external"]), named(flags["services"])
@@ -53,7 +53,7 @@ def selected(checks: Iterable[str], flags: Mapping[str, Any]) -> Selection | Non
 
 
 def _outside(name: str) -> bool:
-    """Whether a text is an IP address or a DNS name: labels of at most 63 characters, 253 in all (RFC 1035, 2.3.4)."""
+    """Tell whether a text is an IP address or a DNS name: labels of at most 63 characters, 253 in all (RFC 1035, 2.3.4)."""
     from ipaddress import ip_address
 
     try:
@@ -68,7 +68,7 @@ def _outside(name: str) -> bool:
 
 
 def requirements(flag: str, selector: str) -> Requirements:
-    """Return the requirements of a label selector; what is none is a usage error."""
+    """Return the requirements of a label selector; an invalid one is a usage error."""
     from kubectl_netdoc.records.label_selector import BadSelector, parse
 
     try:
@@ -78,7 +78,7 @@ def requirements(flag: str, selector: str) -> Requirements:
 
 
 def read_settings(flags: Mapping[str, Any], registry: Registry) -> Settings:
-    """Return what the flags and the file want left out or set; flags count first, what can't be understood is a usage error."""
+    """Return what to ignore and the thresholds, by flags and file; flags take precedence, an invalid setting is a usage error."""
     from datetime import UTC, datetime
     from pathlib import Path
 

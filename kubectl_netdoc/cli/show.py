@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a terminal shows while a run is under way: a line a stage, a line a check as it settles; gone when the report comes."""
+"""What a terminal shows during a run: a line per stage and per finished check; it is erased before the report."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FEWEST = 5
 
 
 class Show(Progress):
-    """A view of the run, drawn in place on stderr; as many of the last lines as the terminal has room for."""
+    """A view of the run, drawn in place on stderr: the last lines, as many as fit the terminal."""
 
     def __init__(self, console: Console | None = None) -> None:
         self.console = console or Console(stderr=True)
@@ -43,7 +43,7 @@ class Show(Progress):
         self._live.stop()
 
     def stage(self, text: str) -> None:
-        """End the stage before with its seconds, and begin another."""
+        """End the previous stage with its seconds, and begin another."""
         now = time.monotonic()
         if self._stage:
             self.lines.append(Text(f"{self._stage}: {now - self._began:.1f} s", "dim"))
@@ -52,12 +52,12 @@ class Show(Progress):
         self._live.update(self._view())
 
     def waiting(self, text: str, seconds: float) -> None:
-        """Say in the line of the stage what it waits for."""
+        """Show in the stage's line what it waits for."""
         self.spinner.update(text=Text(f"netdoc: {safe(text)}, {seconds:.0f} s"))
         self._live.update(self._view())
 
     def note(self, text: str) -> None:
-        """Leave a line above the view that stays."""
+        """Print a line above the view that stays."""
         self.console.print(Text(f"kubectl-netdoc: {safe(text)}"))
 
     def settled(self, check: str, state: State) -> None:
@@ -71,17 +71,17 @@ class Show(Progress):
 
 
 class Plain(Progress):
-    """Where stderr is no terminal: not a byte, but for what the user may want otherwise."""
+    """The progress display if stderr is not a terminal: it prints long waits and notes only."""
 
     def __init__(self) -> None:
         self.told = False
 
     def waiting(self, text: str, seconds: float) -> None:
-        """Say once what takes long."""
+        """Print once what takes long."""
         if seconds >= LONG and not self.told:
             self.told = True
             self.note(f"{text}; with --image you can name an image that the nodes have or can pull faster")
 
     def note(self, text: str) -> None:
-        """Say it in a line."""
+        """Print the note."""
         click.echo(f"kubectl-netdoc: {safe(text)}", err=True)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where a verb looks: a live cluster, a bundle or manifests, as the flags say."""
+"""The source that a verb reads, selected by its flags: a live cluster, a bundle or manifests."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 
 def live_source(flags: Mapping[str, Any], progress: Progress | None = None) -> Source:
-    """Return the live source that the flags describe; measuring flags that a verb does not have count as not given.
+    """Return the live source that the flags select; measuring flags that a verb does not have get their defaults.
 
-    ``progress`` hears what the source waits for.
+    ``progress`` receives what the source waits for.
     """
     from kubectl_netdoc.sources.live import client
     from kubectl_netdoc.sources.live.source import LiveSource
@@ -62,7 +62,7 @@ def _debug_pod_settings(flags: Mapping[str, Any]) -> PodSettings:
 
 
 def offline_source(path: str, flags: Mapping[str, Any]) -> Source:
-    """Return the source in a bundle or in manifests, cut to the namespaces that the flags name."""
+    """Return the source in a bundle or in manifests, limited to the namespaces that the flags name."""
     from kubectl_netdoc.sources.namespace_filter import Within
 
     source = recorded_source(path)
@@ -97,9 +97,9 @@ def parsed_source(raw: bytes, name: str) -> Source:
 
 
 def read_cluster(source: Source, kinds: Iterable[Kind[Any]]) -> Cluster:
-    """Return the cluster of a source, with a line on stderr for each list that is missing.
+    """Return the cluster of a source; print a line on stderr for each list that is missing.
 
-    Raises ``SourceError`` where nothing can be read.
+    Raises ``SourceError`` if nothing can be read.
     """
     with show_progress() as shown:
         shown.stage("reading the cluster")
@@ -109,7 +109,7 @@ def read_cluster(source: Source, kinds: Iterable[Kind[Any]]) -> Cluster:
 
 
 def tell_missing(cluster: Cluster, kinds: Iterable[Kind[Any]]) -> None:
-    """Print a line on stderr for each of these lists that is missing, and for what was not looked at."""
+    """Print a line on stderr for each of these lists that is missing, and if only some namespaces were read."""
     from kubectl_netdoc.sources.manifests import warn_on_stderr
 
     if cluster.scope.namespaces:

@@ -127,12 +127,12 @@ class Agents:
         return pods
 
     def _served(self, node: Node) -> bool:
-        """Whether pods have addresses from the node's range, which such a network's agent (or plugin) gave them."""
+        """Tell whether pods have addresses from the node's range, which such a network's agent (or plugin) gave them."""
         mine = self._pods_on.get(node.name, []) if self.found.traits.node_ranges else []
         return any(inside(ip, node.spec.pod_cidrs) for pod in mine for ip in pod.ips)
 
     def _waits(self, node: Node) -> bool:
-        """Whether pods of the node wait after a failed sandbox."""
+        """Tell whether pods of the node wait after a failed sandbox."""
         waiting = [pod for pod in self._pods_on.get(node.name, []) if not pod.ips]
         return any(self._events(pod, sandbox_event.REASON) for pod in waiting)
 

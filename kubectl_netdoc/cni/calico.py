@@ -108,7 +108,7 @@ def _set_mtu(text: str) -> str:
 
 
 def trace(node: Node) -> bool:
-    """Whether Calico has set up this node."""
+    """Tell whether Calico has set up this node."""
     return bool(node.metadata.annotations.calico_address or node.metadata.annotations.calico_address6)
 
 

@@ -62,7 +62,7 @@ def traits(seen: Seen) -> Traits:
 
 
 def trace(node: Node) -> bool:
-    """Whether flannel has set up this node."""
+    """Tell whether flannel has set up this node."""
     return bool(node.metadata.annotations.flannel_backend)
 
 

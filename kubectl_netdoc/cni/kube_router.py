@@ -45,7 +45,7 @@ def traits(seen: Seen) -> Traits:
 
 
 def trace(node: Node) -> bool:
-    """Whether kube-router has set up this node."""
+    """Tell whether kube-router has set up this node."""
     return bool(node.metadata.annotations.kube_router)
 
 

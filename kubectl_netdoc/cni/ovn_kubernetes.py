@@ -27,7 +27,7 @@ def traits(seen: Seen) -> Traits:
 
 
 def trace(node: Node) -> bool:
-    """Whether OVN has given this node a range."""
+    """Tell whether OVN has given this node a range."""
     return bool(node.metadata.annotations.ovn_subnets)
 
 

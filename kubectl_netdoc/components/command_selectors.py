@@ -74,7 +74,7 @@ class _Names:
         self.cluster = cluster
 
     def fit(self, command: str) -> tuple[str, ...]:
-        """Return the command as it is to be on this cluster; nothing where what it names is not there."""
+        """Return the command as it is to be on this cluster; "" if what it names is not there."""
         if not self._there(command):
             return ()
         written = _SELECTOR.search(command)
@@ -98,7 +98,7 @@ class _Names:
         return (command.replace(namespace[0], f" -n {quote(there)}") if namespace else command,)
 
     def _there(self, command: str) -> bool:
-        """Whether the object that a command names is there, as far as all of its kind were read."""
+        """Tell whether the object that a command names is there, as far as all of its kind were read."""
         kind, namespace, name = commands.named(command) or ("", "", "")
         whole = WHOLE.get(kind.partition(".")[0])
         if whole is None or not self.cluster.index.readable(whole) or (whole.namespaced and not namespace):
@@ -121,7 +121,7 @@ class _Names:
         return any(matches(labels, pod.metadata.labels) for pod in pods)
 
     def _seen(self, namespace: str) -> bool:
-        """Whether the pods of a namespace were read: all were, or some of it."""
+        """Tell whether the pods of a namespace were read: all were, or some of it."""
         limited = self.cluster.scope.namespaces
         return not limited or namespace in limited or namespace in self.cluster.index.pods_by_namespace
 
@@ -133,7 +133,7 @@ def _labels(selector: str) -> dict[str, str] | None:
 
 
 def _selector(cluster: Cluster, pods: list[Pod]) -> tuple[str, str] | None:
-    """Return the namespace of these pods and the shortest selector of them and no others there; None where there is none."""
+    """Return the namespace of these pods and the shortest selector of them and no others there; None if there is none."""
     if not pods:
         return None
     space = pods[0].namespace

@@ -51,7 +51,7 @@ def sidecar(pod: Pod) -> tuple[Container, str] | None:
 
 
 def is_ztunnel(pod: Pod) -> bool:
-    """Whether a pod carries its node's ambient connections."""
+    """Tell whether a pod carries its node's ambient connections."""
     return pod.metadata.labels.get("app") == "ztunnel" and any("ztunnel" in image_name(c) for c in pod.spec.containers)
 
 
@@ -76,7 +76,7 @@ class Meshes:
         return [pod for pod in self.pods if is_ztunnel(pod)]
 
     def proxy(self, pod: Pod) -> str:
-        """Return which mesh's proxy accepts connections for a pod, whether or not the pod listens; nothing where none does."""
+        """Return which mesh's proxy accepts connections for a pod, whether or not the pod listens; "" if none does."""
         if pod.spec.host_network:
             return ""
         beside = sidecar(pod)
@@ -86,7 +86,7 @@ class Meshes:
         return AMBIENT if mode == "ambient" and self.ztunnels and not is_ztunnel(pod) else ""
 
     def strict(self, pod: Pod) -> bool:
-        """Whether Istio demands mutual TLS of who connects to a pod: its own rule, else its namespace's, else the mesh's."""
+        """Tell whether Istio demands mutual TLS of who connects to a pod: its own rule, else its namespace's, else the mesh's."""
         if self.proxy(pod) not in (ISTIO, AMBIENT):
             return False
         own = [d for d in self.demands if d.namespace == pod.namespace]

@@ -20,7 +20,7 @@ from kubectl_netdoc.records.kinds import NODE
 
 
 class Skip(Exception):
-    """Raised by ``analyse`` where the whole question can't be put here; its text is the reason.
+    """Raised by ``analyse`` if the check can't be judged in this cluster; its text is the reason.
 
     ``not_applicable``: the cluster has nothing that the question is about, or the user did not select it: nothing was missed.
     """
@@ -31,11 +31,11 @@ class Skip(Exception):
 
 
 class Needs(Struct, frozen=True, kw_only=True):
-    """What a check reads: the lists to fetch and the RBAC rules derive from it.
+    """What a check reads and creates. The lists to fetch and the RBAC rules follow from it.
 
-    Without one of ``kinds`` the check is skipped; an ``optional`` kind that can't be read is for the check to say.
-    ``hints`` are read where they can be, to tell why something failed: without them the check is no less sure of what works.
-    ``makes``: what its plan has made in the cluster. A check above the API tier has debug pods without declaring them.
+    Without one of ``kinds`` the check is skipped. If an ``optional`` kind can't be read, the check itself says what it could
+    not judge. ``hints`` are read if they can be, to explain failures; without them the check is no less certain.
+    ``makes``: what its plan creates in the cluster. A check above the API tier gets debug pods without declaring them.
     """
 
     kinds: tuple[Kind[Any], ...] = ()
@@ -51,17 +51,17 @@ class Needs(Struct, frozen=True, kw_only=True):
 
     @property
     def all_made(self) -> frozenset[Made]:
-        """What has to be made in the cluster for the check."""
+        """What is created in the cluster for the check."""
         return frozenset(self.makes) | (frozenset() if self.tier is Tier.API else {Made.PODS})
 
 
 def no_plan(cluster: Cluster) -> Iterable[Request]:
-    """Plan of a check that measures nothing."""
+    """The plan of a check that measures nothing."""
     return ()
 
 
 class Check(Struct, frozen=True, kw_only=True):
-    """One question about the network. ``title`` is the answer one hopes for; ``doc`` is the page (the module's docstring)."""
+    """One question about the network. ``title`` says what holds if all is well; ``doc`` is the page (the module's docstring)."""
 
     id: str
     title: str

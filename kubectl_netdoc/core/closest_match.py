@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Finds what somebody meant: the labels and names that differ from what matches nothing by one slip of the hand.
+"""Finds typing errors: labels and names that differ by one slip from a text that matches nothing.
 
 A slip is one letter left out, put in twice, mistaken or swapped with the next, in one word of a name, or its case and separators:
 four of five misspellings are of that kind (F. J. Damerau, "A technique for computer detection and correction of spelling errors",
-1964). Names that differ otherwise are those of siblings (kafka-0 and kafka-2, v1 and v2, tenant-a and tenant-b, blue and green,
-web and web-canary), and what is meant for one of them is not meant for another.
+1964). Names that differ in another way are those of siblings (kafka-0 and kafka-2, v1 and v2, tenant-a and tenant-b, blue and
+green, web and web-canary), and one of them must not be taken for another.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 
 NEAR = 0.6
-"""difflib's own cutoff for close matches, for what a person has just typed and can correct."""
+"""The cutoff for close matches (difflib's default), for words that a user has just typed and can correct."""
 
 LONG = 5
-"""Letters of a word that may have one letter wrong or missing: of shorter ones another word comes of it (cart and card)."""
+"""Fewest letters of a word in which one may be wrong or missing; shorter ones become another word (cart and card)."""
 
 SHORT = 3
-"""The same where the name of the object itself says which of both is meant; with fewer letters nothing can be told."""
+"""The same if the name of the object itself says which of both words is meant."""
 
 NUMBER, APART, DOUBLED = re.compile(r"\d+"), re.compile(r"[^a-z0-9]+"), re.compile(r"(.)\1+")
 
@@ -29,15 +29,15 @@ GIVEN = frozenset({"pod-name", "pod-index", "controller-uid", "job-name", "pod-t
 
 
 def set_by_controller(key: str) -> bool:
-    """Whether controllers write a label and people only copy it: a pod's own name or number, a revision, a virtual machine's."""
+    """Tell whether controllers write a label: a pod's own name or number, a revision, a virtual machine's name."""
     prefix, _, name = key.rpartition("/")
     return name in GIVEN or name.endswith("-hash") or prefix == "kubevirt.io" or prefix.endswith(".kubevirt.io")
 
 
 def slip(name: str, other: str, *, least: int = LONG) -> bool:
-    """Whether two names that differ do so by one slip of the hand.
+    """Tell whether two names that differ do so by one slip of the hand.
 
-    ``least``: letters that a word must have to be told from another word with one letter changed.
+    ``least``: fewest letters of a word in which one may be changed.
     """
     one, two = name.lower(), other.lower()
     if name == other or NUMBER.findall(one) != NUMBER.findall(two):
@@ -50,7 +50,7 @@ def slip(name: str, other: str, *, least: int = LONG) -> bool:
 
 
 def _in_a_word(one: str, two: str, least: int) -> bool:
-    """One slip within a word. The first letter is hardly ever the wrong one; in short words it parts sync from async."""
+    """Tell whether two words differ by one slip. The first letter is hardly ever wrong: sync is not async."""
     short, long = sorted((one, two), key=len)
     if len(short) < SHORT or (one[0] != two[0] and least > SHORT):
         return False
@@ -67,7 +67,7 @@ def _in_a_word(one: str, two: str, least: int) -> bool:
 
 
 def typo(name: str, names: Iterable[str], named: str = "") -> str:
-    """Return the only one of ``names`` that ``name`` is a slip of, or nothing. ``named``: the object's own name."""
+    """Return the only one of ``names`` that ``name`` is a slip of, or "". ``named``: the object's own name."""
     found = [other for other in sorted(set(names)) if slip(name, other, least=SHORT if other == named else LONG)]
     return found[0] if len(found) == 1 else ""
 
@@ -75,9 +75,9 @@ def typo(name: str, names: Iterable[str], named: str = "") -> str:
 def nearest_labels(
     selector: Mapping[str, str], candidates: Iterable[Mapping[str, str]], named: str = ""
 ) -> Mapping[str, str] | None:
-    """Return the labels that a selector selects but for one slip in one value; None where there are none, or of two kinds.
+    """Return the labels that a selector selects but for one slip in one value; None if there are none, or of two kinds.
 
-    ``named``: the name of the selector's object, which says what is meant where it is the value that others have.
+    ``named``: the name of the selector's object, which shows what is meant if it is the value that pods have.
     """
     near = [labels for labels in candidates if _near(selector, labels, named)]
     kinds = {tuple(labels[key] for key in selector) for labels in near}
@@ -92,7 +92,7 @@ def _near(selector: Mapping[str, str], labels: Mapping[str, str], named: str) ->
 
 
 def nearest_name(name: str, names: Iterable[str]) -> str:
-    """Return the name most like ``name``, the only one there is, or nothing."""
+    """Return the name most like ``name``, the only one there is, or ""."""
     known = sorted(set(names))
     near = get_close_matches(name, known, n=1, cutoff=NEAR)
     return near[0] if near else known[0] if len(known) == 1 else ""

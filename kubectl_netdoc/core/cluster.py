@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the API (or files) said: frozen records with indexed look-ups. An unreadable list is ``Unavailable``, never empty."""
+"""The cluster as read from the API or files. An unreadable list is ``Unavailable``, never empty."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ class Listing(Struct, frozen=True, omit_defaults=True):
 
 
 class Unavailable(Struct, frozen=True, omit_defaults=True):
-    """A list that could not be had, why, and the rule that would grant it where that is the reason.
+    """A list that could not be read: why, and the missing right if it was refused.
 
-    ``by_design``: nothing is wrong with that, there is no such list here (a folder of manifests has no Events, an
-    old server no such kind), so a check that can do without it is no less sure.
+    ``by_design``: the list can't exist here (a folder of manifests has no Events, an old server lacks the kind), so a check
+    for which it is optional is no less certain.
     """
 
     reason: str
@@ -49,7 +49,7 @@ class Unavailable(Struct, frozen=True, omit_defaults=True):
 
 
 class Scope(Struct, frozen=True, omit_defaults=True):
-    """The namespaces looked at, none meaning all, and why it is not all."""
+    """The namespaces that were read (none: all of them), and why not all."""
 
     namespaces: tuple[str, ...] = ()
     why: str = ""
@@ -61,10 +61,10 @@ class Scope(Struct, frozen=True, omit_defaults=True):
 
 
 class Selection(Struct, frozen=True, omit_defaults=True):
-    """What the user asked for beyond the default. ``checks``: by name. ``external``: names and addresses outside the cluster.
+    """What the user selected beyond the default. ``checks``: by name. ``external``: names and addresses outside the cluster.
 
-    ``services``: names of Services, with or without ``NAMESPACE/``, and ``labels``: what their labels meet: only those are
-    targets.
+    ``services``: names of Services, with or without ``NAMESPACE/``. ``labels``: requirements on their labels. Only Services that
+    match are checked.
     """
 
     checks: tuple[str, ...] = ()
@@ -73,7 +73,7 @@ class Selection(Struct, frozen=True, omit_defaults=True):
     labels: tuple[LabelSelectorRequirement, ...] = ()
 
     def includes(self, service: Service) -> bool:
-        """Whether a Service is to be looked at."""
+        """Tell whether a Service is selected."""
         names = {service.name, f"{service.namespace}/{service.name}"}
         return label_selector.matches(self.labels, service.metadata.labels) and (
             not self.services or not names.isdisjoint(self.services)
@@ -81,7 +81,7 @@ class Selection(Struct, frozen=True, omit_defaults=True):
 
 
 class KindUnavailable(Exception):
-    """A check asked for a kind that could not be read; the runner turns it into ``skipped``."""
+    """Raised if a check needs a kind that could not be read; the check is ``skipped`` then."""
 
     def __init__(self, kind: str, unavailable: Unavailable) -> None:
         super().__init__(f"{kind}: {unavailable.reason}")
@@ -90,27 +90,27 @@ class KindUnavailable(Exception):
 
 
 class UndeclaredKind(Exception):
-    """A check asked for a kind that its ``needs`` does not declare."""
+    """Raised if a check reads a kind that its ``needs`` does not declare."""
 
 
 Listings = Mapping[str, Listing | Unavailable]
 
 
 class Index:
-    """Look-up tables over the listings, each made when first asked for and shared by all views."""
+    """Lookup tables over the listings. Each is built on first use and shared by all views."""
 
     def __init__(self, listings: Listings) -> None:
         self.listings = listings
         self.made: dict[object, Any] = {}
-        """What others make once of these lists and share, by a key of their own."""
+        """A cache for other modules: what they compute from these lists once, by their own key."""
         self._by_namespace: dict[str, dict[str, list[Any]]] = {}
 
     def readable(self, kind: Kind[Any]) -> bool:
-        """Whether the list of a kind could be had."""
+        """Tell whether the list of a kind could be read."""
         return isinstance(self.listings.get(kind.name), Listing)
 
     def items(self, kind: Kind[R]) -> tuple[R, ...]:
-        """All objects of a kind; none where the list could not be had."""
+        """Return all objects of a kind; none if the list could not be read."""
         listing = self.listings.get(kind.name)
         return cast("tuple[R, ...]", listing.items) if isinstance(listing, Listing) else ()
 
@@ -166,10 +166,10 @@ def matches(selector: Mapping[str, str], labels: Mapping[str, str]) -> bool:
 class Cluster:
     """The cluster as recorded at ``time``. A check sees it through ``view``, which notes the kinds that it touches.
 
-    ``tier``: the furthest from which this run measures; ``hosts`` are the nodes that then carry a pod on the host network too.
-    ``vantages``: the nodes that carry a debug pod in this run; "" is a pod wherever the scheduler puts it.
-    ``selection``: what the user selected. ``own_namespace``: where netdoc's own pods run; a name that stands for
-    any where each run makes a new one, as no policy can know it. ``image``: what the debug pods ran; "" where none did.
+    ``tier``: the highest tier of this run; from the nodes tier on, ``hosts`` are the nodes with a debug pod on the host network.
+    ``vantages``: the nodes that run a debug pod; "" means a pod wherever the scheduler puts it.
+    ``selection``: what the user selected. ``own_namespace``: where netdoc's own pods run; a placeholder if each run creates
+    a new namespace, which no policy can know. ``image``: the image of the debug pods; "" if there were none.
     ``patched``: manifests that kustomize is to change.
     """
 
@@ -204,7 +204,7 @@ class Cluster:
 
     @property
     def hosts(self) -> tuple[str, ...]:
-        """Nodes that carry a pod on the host network in this run; none below the nodes tier."""
+        """The nodes that run a debug pod on the host network; none below the nodes tier."""
         return tuple(filter(None, self.vantages)) if self.tier.covers(Tier.NODES) else ()
 
     def with_listings(self, listings: Listings, scope: Scope | None = None) -> Cluster:
@@ -214,7 +214,7 @@ class Cluster:
         return other
 
     def view(self, kinds: Iterable[Kind[Any]]) -> Cluster:
-        """Return this cluster limited to ``kinds``, with its own note of what was touched."""
+        """Return this cluster limited to ``kinds``, with its own record of the kinds that are read."""
         other = copy(self)
         other.touched = set()
         other._allowed = frozenset(kind.name for kind in kinds)
@@ -228,73 +228,73 @@ class Cluster:
         return self.index.listings.get(kind.name) or Unavailable("not read")
 
     def all(self, kind: Kind[R]) -> tuple[R, ...]:
-        """Return every object of a kind; raises ``KindUnavailable`` where the list could not be had."""
+        """Return every object of a kind; raises ``KindUnavailable`` if the list could not be read."""
         listing = self.listing(kind)
         if isinstance(listing, Unavailable):
             raise KindUnavailable(kind.name, listing)
         return cast("tuple[R, ...]", listing.items)
 
     def readable(self, kind: Kind[Any]) -> bool:
-        """Whether the list of a kind could be had."""
+        """Tell whether the list of a kind could be read."""
         return isinstance(self.listing(kind), Listing)
 
     def unreadable(self, kind: Kind[Any]) -> bool:
-        """Whether there is such a list, or may be, and it could not be had: what it would say is not known, so it may excuse.
+        """Tell whether a list could not be read although it may exist, so that its content is unknown.
 
-        Not where there is none by design, as of a kind that the server does not serve.
+        False for lists that can't exist here, such as a kind that the server does not serve.
         """
         listing = self.listing(kind)
         return isinstance(listing, Unavailable) and not listing.by_design
 
     def get(self, kind: Kind[R], namespace: str, name: str) -> R | None:
-        """Return one object, or None where there is none; raises ``KindUnavailable``."""
+        """Return one object, or None if there is none; raises ``KindUnavailable``."""
         self.all(kind)
         return cast("R | None", self.index.by_name[kind.name].get((namespace, name)))
 
     def services(self) -> list[Service]:
-        """Return the Services that are to be looked at: all in scope, or those that the user named; raises ``KindUnavailable``.
+        """Return the Services to check: all in scope, or those that the user selected; raises ``KindUnavailable``.
 
-        What of other namespaces was read for the sake of cluster DNS is not in scope.
+        Services that were read only for cluster DNS are not in scope.
         """
         spaces = self.scope.namespaces
         return [item for item in self.all(SERVICE) if self.selection.includes(item) and (not spaces or item.namespace in spaces)]
 
     def pods_in(self, namespace: str) -> list[Pod]:
-        """Pods of a namespace that have not finished."""
+        """Return the pods of a namespace that have not finished; raises ``KindUnavailable``."""
         self.all(POD)
         return self.index.pods_by_namespace.get(namespace, [])
 
     def services_selecting(self, namespace: str, labels: Mapping[str, str]) -> list[Service]:
-        """Services whose selector selects pods of a namespace with these labels; raises ``KindUnavailable``."""
+        """Return the Services whose selector matches pods of a namespace with these labels; raises ``KindUnavailable``."""
         self.all(SERVICE)
         return [item for item in self.index.in_namespace(SERVICE, namespace) if matches(item.spec.selector, labels)]
 
     def pods_of(self, service: Service) -> list[Pod]:
-        """Unfinished pods that a Service's selector selects."""
+        """Return the unfinished pods that a Service's selector matches."""
         return [pod for pod in self.pods_in(service.namespace) if matches(service.spec.selector, pod.metadata.labels)]
 
     def slices_of(self, service: Service) -> list[EndpointSlice]:
-        """EndpointSlices of a Service."""
+        """Return the EndpointSlices of a Service."""
         self.all(ENDPOINT_SLICE)
         return self.index.slices_by_service.get((service.namespace, service.name), [])
 
     def workloads_in(self, namespace: str, kinds: Iterable[Kind[Workload]]) -> list[tuple[Kind[Workload], Workload]]:
-        """Workloads of a namespace among those kinds that could be read."""
+        """Return the workloads of a namespace, of the kinds that could be read."""
         return [(kind, item) for kind in kinds if self.readable(kind) for item in self.index.in_namespace(kind, namespace)]
 
     def events_about(self, kind: str, namespace: str, name: str) -> list[Event]:
-        """Events about one object; none where Events could not be read."""
+        """Return the Events about one object; none if Events could not be read."""
         self.listing(EVENT)
         return self.index.events_by_object.get((kind, namespace, name), [])
 
     def age(self, moment: datetime | None) -> timedelta:
-        """Time passed since ``moment``; a very long time where it is not known."""
+        """Return the time since ``moment``; a very long time if it is None."""
         return self.time - moment if moment else timedelta.max
 
     def node_names(self) -> tuple[str, ...]:
-        """Names of all nodes; none where Nodes could not be read."""
+        """Return the names of all nodes; none if Nodes could not be read."""
         return tuple(sorted(node.name for node in self.index.items(NODE)))
 
     def count(self) -> int:
-        """Number of objects read."""
+        """Return the number of objects that were read."""
         return sum(len(item.items) for item in self.index.listings.values() if isinstance(item, Listing))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What evidence points at, as data: node-to-node paths and objects. They become text only where they are printed."""
+"""References in evidence, as data: node-to-node paths and objects. They become text only when they are printed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Evidence = dict[str, Scalar | list[str]]
 class NodePath(Struct, frozen=True, order=True, omit_defaults=True, tag="path"):
     """A path from one node to another, and what was measured on it.
 
-    ``words``: the measurement as text; ``value``: its number, for a heat map (None where nothing came through);
+    ``words``: the measurement as text; ``value``: its number, for a heat map (None if nothing came through);
     ``lossy``: whether something was lost.
     """
 
@@ -39,7 +39,7 @@ class NodePath(Struct, frozen=True, order=True, omit_defaults=True, tag="path"):
 
 
 class ObjectRef(Struct, frozen=True, order=True, omit_defaults=True, tag="object"):
-    """An object that evidence names, with the port, the address and the node that are meant where they matter.
+    """An object that evidence names, with the port, address and node if they matter.
 
     An address without an object is of kind ``Address`` and named by itself. Prints as ``namespace/name:port address on node``.
     """
@@ -72,7 +72,7 @@ Reference = NodePath | ObjectRef
 
 @runtime_checkable
 class Named(Protocol):
-    """Whatever names an object of the API: a Subject, an ObjectRef, a policy, a workload."""
+    """Anything that names an object of the API: a Subject, an ObjectRef, a policy, a workload."""
 
     @property
     def kind(self) -> str:
@@ -88,13 +88,13 @@ class Named(Protocol):
 
 
 def references(evidence: Mapping[str, Any]) -> dict[str, tuple[Reference, ...]]:
-    """Return what the values of evidence point at, by the names of the values; texts and numbers point at nothing."""
+    """Return the references in the values of evidence, by the values' names; texts and numbers have none."""
     found = {name: tuple(_references(value)) for name, value in evidence.items()}
     return {name: refs for name, refs in found.items() if refs}
 
 
 def rendered(value: Any) -> Scalar | list[str]:
-    """Return a value as reports have it."""
+    """Return a value in the form that reports contain."""
     if isinstance(value, (list, tuple, set, frozenset)):
         return [str(item) for item in value]
     return value if isinstance(value, (str, int, float, bool)) else str(value)

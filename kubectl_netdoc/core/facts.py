@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Facts: the cluster and the replies, read-only. A check's whole view of the world."""
+"""Facts: the cluster and the replies, read-only. They are all that a check sees."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NOT_SELECTED = {
 
 
 class PodProblem(StrEnum):
-    """Why a debug pod is of no use."""
+    """Why a debug pod can't be used."""
 
     IMAGE = "ImagePull"
     QUOTA = "QuotaExceeded"
@@ -47,9 +47,9 @@ class PodProblem(StrEnum):
 class Vantage(Struct, frozen=True, omit_defaults=True):
     """A debug pod of this run: whether it ran, and if not why.
 
-    ``reason`` is one word of ``Trouble`` where the pod did not run, or could not be used though it did (``ExecFailed``).
-    ``ip``: its address. ``probed``: whether the kubelet's readiness probe reached it, so the node its pod; None where that
-    was not seen. ``throttled``: seconds that its CPU limit held it back. ``more_ips``: its addresses of other families.
+    ``reason``: a value of ``PodProblem`` if the pod did not run, or could not be used although it ran (``ExecFailed``).
+    ``ip``: its address. ``probed``: whether the kubelet's readiness probe reached it, and so the node its own pod; None if
+    that is not known. ``throttled``: seconds for which its CPU limit throttled it. ``more_ips``: addresses of other families.
     """
 
     node: str
@@ -63,9 +63,9 @@ class Vantage(Struct, frozen=True, omit_defaults=True):
 
 
 class Measured(Struct, frozen=True):
-    """What a source measured: the replies by request, the vantages it had, and those of them on the host network.
+    """What a source measured: the replies by request, the debug pods (vantages), and those on the host network.
 
-    ``why_unmeasured``: why nothing was measured,  if something was; ``wanted``: whether measurements were planned.
+    ``why_unmeasured``: why nothing was measured, or empty; ``wanted``: whether measurements were planned.
     """
 
     replies: Mapping[Request, Reply] = {}
@@ -76,7 +76,7 @@ class Measured(Struct, frozen=True):
 
 
 class Facts:
-    """Cluster + replies, limited to what one check declared."""
+    """The cluster and the replies, limited to what one check declared."""
 
     def __init__(self, cluster: Cluster, measured: Measured, thresholds: Iterable[ThresholdSet] = (), check: str = "") -> None:
         """``check``: the id of the check that reads them; without one no threshold is set."""
@@ -94,7 +94,7 @@ class Facts:
         return self._set.get(which.name, which.default)
 
     def reply(self, request: Request) -> Reply:
-        """Return the reply to a request; ``Lost`` where nothing came back or nothing was sent."""
+        """Return the reply to a request; ``Lost`` if nothing was sent or nothing came back."""
         found = self._measured.replies.get(request)
         if found is not None:
             return found
@@ -106,7 +106,7 @@ class Facts:
 
     @property
     def why_unmeasured(self) -> str:
-        """Why nothing was measured, where nothing was."""
+        """Why nothing was measured, or ""."""
         return self._measured.why_unmeasured
 
     @property
@@ -120,7 +120,7 @@ class Facts:
         return self._measured.hosts
 
     def why_tier_unmeasured(self, tier: Tier) -> str:
-        """Return why nothing was measured from ``tier``, with the flag that would; nothing where something was."""
+        """Return why nothing was measured in ``tier``, and the flag that is needed; "" if something was."""
         if not self.cluster.tier.covers(tier):
             return NOT_SELECTED[tier]
         return "" if self.hosts or tier is Tier.PODS else self.why_unmeasured or "no node runs a debug pod on the host network"

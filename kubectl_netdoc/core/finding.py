@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a check says: codes, findings, what was not seen, and how one finding explains another."""
+"""What a check reports: codes, findings, what could not be seen, and how one finding explains another."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Subject(Struct, frozen=True, order=True, omit_defaults=True):
 
 
 class Grant(Struct, frozen=True, order=True, omit_defaults=True):
-    """One RBAC rule: the least that would have let netdoc look."""
+    """One RBAC rule, the least that is needed for something."""
 
     verb: str
     resource: str
@@ -78,13 +78,12 @@ class Unseen(Struct, frozen=True, omit_defaults=True):
 
 
 class Explains(Struct, frozen=True):
-    """Codes that a cause brings about, and how the effect is recognised as this cause's own.
+    """The codes that a cause explains, and how an effect is recognised as an effect of this cause.
 
-    ``scope``: ``cluster`` (everywhere), ``subject`` (the same object), ``node`` (seen from that node, or
-    about nothing but things on it, as the evidence ``nodes`` tells), ``path`` (about nothing but the node-to-node
-    paths that the cause names in its evidence ``paths``), ``services`` (about a Service, "namespace/name", that the cause names
-    in its evidence ``services``). ``unless``: outcomes (in the effect's evidence ``outcomes``) that the cause can't have: a lost
-    packet is never a refusal.
+    ``scope``: ``cluster`` (everywhere), ``subject`` (the same object), ``node`` (seen from that node, or only about things on it,
+    by the evidence ``nodes``), ``path`` (only about node-to-node paths that the cause names in its evidence ``paths``),
+    ``services`` (about a Service, "namespace/name", that the cause names in its evidence ``services``). ``unless``: outcomes (in
+    the effect's evidence ``outcomes``) that the cause can't produce: a lost packet is never a refusal.
     """
 
     codes: tuple[str, ...]
@@ -93,11 +92,11 @@ class Explains(Struct, frozen=True):
 
 
 CAME_THROUGH = ("refused",)
-"""Outcomes of packets that came through, there and back: what only loses or delays packets explains none of them."""
+"""Outcomes that need packets in both directions; a cause that only loses or delays packets can't explain them."""
 
 
 class Recent(Struct, frozen=True):
-    """Something that changed ``seconds`` before the recording, about an object that a cause names: told, not judged."""
+    """A change, ``seconds`` before the recording, of an object that a cause names. It is shown, not judged."""
 
     seconds: int
     subject: Subject
@@ -109,11 +108,11 @@ class Recent(Struct, frozen=True):
 
 
 class Finding(Struct, frozen=True):
-    """A condition that holds: code, subject, evidence in numbers, and the fix with every name filled in.
+    """A condition that holds: code, subject, evidence, and the fix with all names filled in.
 
     ``risk``: what the fix may disturb. ``argv``: each command as an argument list.
-    ``recent``: of a cause, what changed in the hour before about the objects it names, newest first.
-    ``references``: the paths and objects that values of the evidence point at, by the value's name.
+    ``recent``: for a cause, the changes of the objects that it names in the hour before, newest first.
+    ``references``: the paths and objects in the values of the evidence, by the values' names.
     """
 
     code: str
@@ -134,24 +133,24 @@ class Finding(Struct, frozen=True):
 
     @property
     def nodes(self) -> frozenset[str]:
-        """The nodes that it was seen from or is about: its subject's, else those that its evidence lists."""
+        """The nodes that it was seen from or is about: that of its subject, otherwise those in its evidence."""
         own = self.subject.node or (self.subject.name if self.subject.kind == "Node" else "")
         listed = self.evidence.get("nodes", [])
         return frozenset((own,) if own else listed if isinstance(listed, list) else ())
 
     @property
     def paths(self) -> tuple[NodePath, ...]:
-        """The node-to-node paths that it rests on."""
+        """The node-to-node paths in its evidence."""
         return tuple(ref for ref in self.references.get("paths", ()) if isinstance(ref, NodePath))
 
     def objects(self, name: str = "") -> tuple[ObjectRef, ...]:
-        """The objects that one value of its evidence points at; without a name those of all values."""
+        """Return the objects that one value of its evidence names; without ``name`` those of all values."""
         chosen = [self.references.get(name, ())] if name else self.references.values()
         return tuple(ref for refs in chosen for ref in refs if isinstance(ref, ObjectRef))
 
 
 class Ignored(Struct, frozen=True, omit_defaults=True):
-    """A finding that is not told: by whose wish (a flag, a file, an annotation, its ignored cause), and why."""
+    """A finding that is left out: by what (a flag, a file, an annotation, its ignored cause), and why."""
 
     code: str
     severity: Severity
@@ -166,8 +165,8 @@ class Ignored(Struct, frozen=True, omit_defaults=True):
 class Code(Struct, frozen=True, kw_only=True):
     """A stable id of one condition. Templates take the subject's fields and the evidence as ``{name}``.
 
-    Values are quoted for the shell in ``commands`` and left as they are in ``message`` and ``fix``. ``risk``: of the whole fix,
-    what the text asks for included.
+    Values are quoted for the shell in ``commands`` and left as they are in ``message`` and ``fix``. ``risk``: that of the whole
+    fix, including what its text asks for.
     ``rows`` names the rows of the failure catalogue (docs/failure-modes.md) that the code detects.
     """
 
@@ -190,12 +189,12 @@ class Code(Struct, frozen=True, kw_only=True):
         objects: Iterable[Named] = (),
         **more: Any,
     ) -> Finding:
-        """Return the finding of this code on ``subject``; raises ``KeyError`` where evidence lacks a placeholder.
+        """Return the finding of this code on ``subject``; raises ``KeyError`` if evidence lacks a placeholder.
 
         Outcomes in the evidence are verbs in the message (``Outcome.verbs``) and words in the report's evidence.
 
         ``commands``: command templates to use instead of the code's own, if the fix of this finding differs.
-        ``objects``: objects that the evidence names in words. Paths and objects among the values of ``evidence`` are kept as
+        ``objects``: objects that the evidence names only in text. Paths and objects among the values of ``evidence`` are kept as
         data too, see ``Finding.references``.
         """
         evidence = {**(evidence or {}), **more}
@@ -216,14 +215,14 @@ class Code(Struct, frozen=True, kw_only=True):
         )
 
     def placeholders(self) -> frozenset[str]:
-        """Return the evidence names that the templates use, the subject's own fields left out."""
+        """Return the evidence names that the templates use, without the subject's own fields."""
         templates = (self.message, self.fix, *self.commands)
         fields = {name for text in templates for _, name, _, _ in string.Formatter().parse(text) if name}
         return frozenset(fields) - set(Subject.__struct_fields__)
 
 
 def _plain(value: Any) -> Any:
-    """Return a value as it stands in a sentence: lists with commas, outcomes as verbs ("timed out or were refused")."""
+    """Return a value for a sentence: lists with commas, outcomes as verbs ("timed out or were refused")."""
     if isinstance(value, Outcome):
         return value.verb
     if isinstance(value, (list, tuple)) and value and all(isinstance(item, Outcome) for item in value):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which IP families pods have here, so that every path is measured in each of them."""
+"""The IP families that pods have, so that every path is measured in each of them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def of(address: str) -> str:
 
 
 def link_local(address: str) -> bool:
-    """Whether an address is link-local, as that of NodeLocal DNSCache is; what is no address is not."""
+    """Tell whether a text is a link-local address, as that of NodeLocal DNSCache is."""
     try:
         return ip_address(address).is_link_local
     except ValueError:
@@ -25,10 +25,10 @@ def link_local(address: str) -> bool:
 
 
 def of_pods(cluster: Cluster) -> tuple[str, ...]:
-    """Return the families of pods' addresses, primary first; nothing where it can't be seen.
+    """Return the families of pods' addresses, primary first; "" if it can't be seen.
 
-    From the ranges of the nodes, else (an IPAM that does not use those) from the pods that have most addresses. Reads NODE and
-    POD where the check may.
+    They come from the nodes' pod ranges, or if IPAM does not use those, from the pods with most addresses. Reads NODE and POD
+    if the check may.
     """
     ranges = [node.spec.pod_cidrs for node in cluster.all(NODE) if node.spec.pod_cidrs] if cluster.readable(NODE) else []
     addresses = [pod.ips for pod in cluster.all(POD) if not pod.spec.host_network] if cluster.readable(POD) else []

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who is told how far a run is; what is told is for the user's eyes, never part of a report."""
+"""Receives the progress of a run, for the user only; it is never part of a report."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from kubectl_netdoc.core.report import State
 
 
 class Progress:
-    """Is told how far a run is; this one keeps it to itself."""
+    """Receives the progress of a run; this base class ignores it."""
 
     def stage(self, text: str) -> None:
-        """A stage of the way begins."""
+        """A stage begins."""
 
     def waiting(self, text: str, seconds: float) -> None:
-        """What a stage waits for, and for how long by now; told again while it lasts."""
+        """The stage waits for something, for so many seconds until now; called repeatedly."""
 
     def note(self, text: str) -> None:
-        """Something was decided that the user may want otherwise."""
+        """Netdoc decided something that the user may want to change."""
 
     def settled(self, check: str, state: State) -> None:
-        """A check has come to its state."""
+        """A check has its state."""

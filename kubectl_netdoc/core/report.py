@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a run has to say, as every format renders it."""
+"""The report of a run, which every format renders."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from kubectl_netdoc.core.threshold import ThresholdSet
 from kubectl_netdoc.measurements.load import Load
 
 REPORT_VERSION = 1
-"""Version of the report's JSON; raised when a field changes its meaning or goes."""
+"""Version of the report's JSON; raised when a field changes its meaning or is removed."""
 
 
 class State(StrEnum):
-    """What became of a check. ``unknown``: asked, no usable answer. ``skipped``: not asked, with the reason."""
+    """The state of a check. ``unknown``: no usable answer. ``skipped``: not judged, for a given reason."""
 
     PASS = "pass"
     WARN = "warn"
@@ -27,7 +27,7 @@ class State(StrEnum):
 
 
 class CheckResult(Struct, frozen=True):
-    """A check's state, its findings by id, what it could not see, and the error where it crashed."""
+    """A check's state, the ids of its findings, what it could not see, and the error if it crashed."""
 
     check: str
     title: str
@@ -38,9 +38,9 @@ class CheckResult(Struct, frozen=True):
 
 
 class Coverage(Struct, frozen=True):
-    """What the run looked at, in counts of nodes and objects, its scope in words, and what that put on the network.
+    """What the run looked at: counts of nodes and objects, its scope, and the load that it caused.
 
-    ``image``: what the debug pods ran. ``unmeasured``: why nothing was measured though it was wanted; "" where something was.
+    ``image``: the image of the debug pods. ``unmeasured``: why nothing was measured although it was planned, or "".
     """
 
     nodes: int = 0
@@ -53,7 +53,7 @@ class Coverage(Struct, frozen=True):
 
 
 class Report(Struct, frozen=True):
-    """All that a run has to say; every format renders this and nothing else."""
+    """The whole report of a run; every format renders this and nothing else."""
 
     netdoc_report: int
     tool: str
@@ -69,7 +69,7 @@ class Report(Struct, frozen=True):
     seconds: float = 0.0
 
     def partial(self) -> bool:
-        """Whether something that could have been looked at was not."""
+        """Tell whether something that should have been looked at was not."""
         return any(
             result.state in (State.UNKNOWN, State.CRASHED)
             or (result.state is State.SKIPPED and not all(unseen.not_applicable for unseen in result.unseen))
@@ -77,7 +77,7 @@ class Report(Struct, frozen=True):
         )
 
     def causes(self) -> list[Finding]:
-        """Findings that nothing else explains, worst first."""
+        """Return the findings that nothing else explains, worst first."""
         return [finding for finding in self.findings if not finding.explained_by]
 
     def worst(self) -> Severity | None:

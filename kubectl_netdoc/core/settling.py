@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How long a cluster may take to follow a change before checks hold the difference against it."""
+"""How long a cluster may take to follow a change before checks report the difference."""
 
 from __future__ import annotations
 

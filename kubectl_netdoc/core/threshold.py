@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Numbers from which on a check speaks, which a user may set."""
+"""Numbers from which a check reports something; the user can change them."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from msgspec import Struct
 
 
 class Threshold(Struct, frozen=True, kw_only=True):
-    """A number from which on a check speaks, which a user may set (.netdoc.yaml, ``--threshold``).
+    """A number from which a check reports something; the user can change it (.netdoc.yaml, ``--threshold``).
 
-    ``name`` ends in the unit where it has one; ``source``: where the default is from, in a sentence.
+    ``name`` ends with the unit, if it has one; ``source``: a sentence that says where the default comes from.
     """
 
     name: str
@@ -21,7 +21,7 @@ class Threshold(Struct, frozen=True, kw_only=True):
 
 
 class ThresholdSet(Struct, frozen=True):
-    """A threshold that is not the check's own in a run, and by whose wish."""
+    """A threshold that was changed for a run, and by what (a flag or a file)."""
 
     check: str
     name: str

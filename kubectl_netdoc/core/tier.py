@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Tier(StrEnum):
-    """Where a check measures from, each tier a superset of the one before (design.md §4)."""
+    """Where a check measures from; each tier includes the one before."""
 
     API = "api"
     PODS = "pods"
@@ -15,6 +15,6 @@ class Tier(StrEnum):
     PRIVILEGED = "privileged"
 
     def covers(self, other: Tier) -> bool:
-        """Whether this is ``other`` or a superset of it."""
+        """Tell whether this tier is or includes ``other``."""
         order = list(Tier)
         return order.index(self) >= order.index(other)

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The run: checks are found, plan, are measured for, judge; their findings are joined to causes and compared."""
+"""A run: finds the checks, plans, measures and judges, joins findings to their causes, and compares reports."""

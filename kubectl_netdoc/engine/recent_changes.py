@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What changed shortly before, beside each cause: rollouts, objects that somebody wrote, nodes that joined, Events.
+"""Adds to each cause what changed shortly before: rollouts, objects that somebody wrote, nodes that joined, Events.
 
-It is told, never judged: a change just before an outage is where one looks first, and need not have caused it. Only lists that
-the checks of the run needed are looked at, and times count from the recording's clock, so that a bundle says the same again.
+Changes are shown, never judged: a change just before an outage is where people look first, but need not have caused it. Only
+lists that the checks of the run needed are used, and times count from the recording's clock, so that a bundle always shows the
+same.
 """
 
 from __future__ import annotations
@@ -46,10 +47,10 @@ MACHINERY = frozenset({"kube-apiserver", "kube-controller-manager", "kube-schedu
 """Field managers that write objects all the time, as a consequence of something else. Only scaling by an autoscaler counts."""
 
 FIRST_READY = timedelta(minutes=5)
-"""A node that becomes Ready within this time of its creation does so for the first time."""
+"""A node that becomes Ready within this time after its creation is Ready for the first time."""
 
 TOGETHER = timedelta(seconds=2)
-"""The API's times are whole seconds: what is this close happened at once."""
+"""The API's times are whole seconds: events this close together count as simultaneous."""
 
 NORMAL = frozenset({"ScalingReplicaSet", "Killing", "NodeNotReady"})
 """Reasons of Normal Events that are shown."""
@@ -66,7 +67,7 @@ Key = tuple[str, str, str]
 
 
 def beside(findings: Iterable[Finding], cluster: Cluster) -> tuple[Finding, ...]:
-    """Return the findings, those that are causes with what changed shortly before about the objects they name."""
+    """Return the findings; causes get the recent changes of the objects that they name."""
     history = _History(cluster)
     return tuple(
         finding
@@ -77,7 +78,7 @@ def beside(findings: Iterable[Finding], cluster: Cluster) -> tuple[Finding, ...]
 
 
 class _History:
-    """What changed, by object; each look-up table is made when first asked for."""
+    """Recent changes by object; each lookup table is built on first use."""
 
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
@@ -85,7 +86,7 @@ class _History:
         self._known: dict[Key, tuple[Recent, ...]] = {}
 
     def of(self, finding: Finding) -> tuple[Recent, ...]:
-        """Return what is told beside a cause, newest first."""
+        """Return the changes to show with a cause, newest first."""
         nodes = _nodes(finding)
         named = dict(self._named(finding, nodes))
         news = [item for key, found in named.items() for item in self._news(key, found)]
@@ -99,7 +100,7 @@ class _History:
         return self.index.by_name.get(kind, {}).get((namespace, name))
 
     def _named(self, finding: Finding, nodes: Iterable[str]) -> Iterator[tuple[Key, Object]]:
-        """Yield the objects that a cause names: its subject with what stands behind it, its nodes, what its evidence names."""
+        """Yield the objects that a cause names: its subject and what is behind it, its nodes, and the objects in its evidence."""
         subject = finding.subject
         yield from self._with_what_is_behind(subject.kind, subject.namespace, subject.name)
         for node in nodes:
@@ -126,7 +127,7 @@ class _History:
             yield from self._owners(found)
 
     def _behind(self, service: Service) -> list[tuple[Kind[Workload], Workload]]:
-        """The workloads whose pods a Service selects, else the one that it all but selects."""
+        """Yield the workloads whose pods a Service selects, or else the workload that it nearly selects."""
         there = self.cluster.workloads_in(service.namespace, WORKLOADS)
         selector = service.spec.selector
         behind = [pair for pair in there if matches(selector, pair[1].template.metadata.labels)]
@@ -144,7 +145,7 @@ class _History:
         yield from ((("Pod", pod.namespace, pod.name), pod) for pod in self._pods(kind.name, item))
 
     def _owners(self, pod: Pod) -> Iterator[tuple[Key, Object]]:
-        """Yield what made a pod, and what made that."""
+        """Yield the owners of a pod, and their owners."""
         item: Object = pod
         for _ in range(OWNERS):
             owner = next((o for o in item.metadata.owner_references if o.controller), None)
@@ -156,7 +157,7 @@ class _History:
 
     @cached_property
     def _dns(self) -> tuple[Key, ...]:
-        """Cluster DNS: its Service, and its Corefile."""
+        """Yield cluster DNS: its Service and its Corefile."""
         service = cluster_dns.service(self.cluster) if self.cluster.readable(SERVICE) else None
         if service is None:
             return ()
@@ -195,7 +196,7 @@ class _History:
     # What changed about them
 
     def _since(self, moment: datetime | None) -> int | None:
-        """Seconds from a moment to the recording; None where that is not within the window."""
+        """Return the seconds from a moment to the recording; None if it is outside the window."""
         if moment is None or self.cluster.time - moment > WINDOW:
             return None
         return max(0, int((self.cluster.time - moment).total_seconds()))
@@ -222,7 +223,7 @@ class _History:
             yield Recent(seconds, subject, what)
 
     def _written(self, subject: Subject, item: Any) -> Iterator[Recent]:
-        """Who wrote an object: its status apart, and apart from what the control plane writes by itself."""
+        """Yield who wrote an object, without its status and without what the control plane writes."""
         made = item.metadata.creation_timestamp
         for entry in item.metadata.managed_fields:
             scaled = entry.subresource == "scale"
@@ -243,7 +244,7 @@ class _History:
             yield from self._told(subject, ready.last_transition_time, "became Ready again")
 
     def _rollout(self, subject: Subject, item: Workload) -> Iterator[Recent]:
-        """A new ReplicaSet of a Deployment, else new pods; those that a workload was made with are no news beside that."""
+        """Yield a new ReplicaSet of a Deployment, or else new pods. Pods that were created with their workload are left out."""
         made = item.metadata.creation_timestamp
         newest = self._newest_replica_set(item) if subject.kind == DEPLOYMENT.name else None
         when = newest.metadata.creation_timestamp if newest else None
@@ -261,7 +262,7 @@ class _History:
             yield Recent(seconds, subject, f"has {len(new)} new of {len(pods)} pods, the last {name}")
 
     def _on_nodes(self, nodes: frozenset[str], named: dict[Key, Object]) -> Iterator[Recent]:
-        """What changed about a node's own machinery, the DaemonSets on its network (the CNI's, kube-proxy), on these nodes."""
+        """Yield changes of DaemonSets on the host network (CNI, kube-proxy) on these nodes."""
         for item in self.index.items(DAEMON_SET) if nodes else ():
             key = (DAEMON_SET.name, item.namespace, item.name)
             if key in named or not item.template.spec.host_network:
@@ -273,7 +274,7 @@ class _History:
                 yield from self._new_pods(subject, here)
 
     def _events(self, named: Iterable[Key]) -> Iterator[Recent]:
-        """Warnings about the objects, the last of each reason and kind; and other Events that are news, of each object."""
+        """Yield Warning Events about the objects, the last of each reason and kind, and other Events that are shown."""
         groups: defaultdict[tuple[str, str, str, str], list[tuple[int, Event]]] = defaultdict(list)
         for key in named:
             for event in self.index.events_by_object.get(key, ()):
@@ -288,7 +289,7 @@ class _History:
 
 
 def _in_words(event: Event, times: int) -> str:
-    """What a Normal Event's message says as the object's deed (Scaled down replica set x from 2 to 0), else the Warning."""
+    """Return an Event as a clause: the message of a Normal Event ("scaled down replica set x from 2 to 0"), or the Warning."""
     message = event.message.removeprefix("(combined from similar events): ")
     message = message if len(message) <= LONGEST else f"{message[:LONGEST]}..."
     if event.type != "Warning" and message:
@@ -306,7 +307,7 @@ def _by_owner(items: Iterable[Any]) -> dict[Key, list[Any]]:
 
 
 def _nodes(finding: Finding) -> frozenset[str]:
-    """The nodes that a finding names: in its subject, as ``nodes``, or at the ends of ``paths``."""
+    """Return the nodes that a finding names: in its subject, as ``nodes``, or at the ends of ``paths``."""
     listed, subject = finding.evidence.get("nodes", []), finding.subject
     named = {subject.node, subject.name if subject.kind == "Node" else "", *(listed if isinstance(listed, list) else ())}
     return frozenset(named | {end for path in finding.paths for end in path.nodes}) - {""}

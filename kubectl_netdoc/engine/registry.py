@@ -35,11 +35,11 @@ class Registry(Struct, frozen=True):
 
     @property
     def codes(self) -> dict[str, tuple[Check, Code]]:
-        """Every code with its check, by id."""
+        """Every code with its check, by the code's id."""
         return {code.id: (check, code) for check in self.checks for code in check.codes}
 
     def choose(self, only: Iterable[str] = (), skip: Iterable[str] = ()) -> tuple[Check, ...]:
-        """Return the checks named in ``only`` (all where empty) less those in ``skip``; raises ``UnknownName``."""
+        """Return the checks named in ``only`` (empty: all) without those in ``skip``; raises ``UnknownName``."""
         known = {check.id: check for check in self.checks}
         chosen, left_out = tuple(only), frozenset(skip)
         for name in (*chosen, *left_out):
@@ -49,7 +49,7 @@ class Registry(Struct, frozen=True):
 
 
 class UnknownName(ValueError):
-    """A name that nothing has, with the nearest one that something has."""
+    """Raised for an unknown name; the message names the closest known one."""
 
     def __init__(self, what: str, name: str, known: Iterable[str]) -> None:
         names = sorted(known)
@@ -61,7 +61,7 @@ class UnknownName(ValueError):
 
 @contextmanager
 def plugins_run() -> Iterator[None]:
-    """While code of others runs: what it prints goes to stderr, as stdout is the report's alone."""
+    """Send what plugins print to stderr while their code runs: stdout is for the report."""
     with redirect_stdout(sys.stderr):
         yield
 
@@ -69,7 +69,7 @@ def plugins_run() -> Iterator[None]:
 @cache
 @plugins_run()
 def load() -> Registry:
-    """Return all checks that are installed. What can't be imported is a row, never an exception."""
+    """Return all installed checks. A module that can't be imported becomes a row with its error, never an exception."""
     checks: dict[str, Check] = {}
     broken: list[CheckResult] = []
     for door in sorted(entry_points(group=GROUP), key=lambda e: (e.name != "builtin", e.name)):
@@ -112,7 +112,7 @@ def _modules(package: ModuleType) -> Iterator[str]:
 
 
 def described(module: ModuleType) -> Check:
-    """Return a module's check, with the module's docstring as its page; raises ``TypeError`` where it has none."""
+    """Return a module's check, with the module's docstring as its page; raises ``TypeError`` if there is no check."""
     check = getattr(module, "check", None)
     if not isinstance(check, Check):
         raise TypeError("the module has no value named 'check' of type Check")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What became of a cluster's network between two reports: what is new, gone, worse and better."""
+"""Compares two reports: which findings are new, gone, worse or better."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LOOKED = frozenset({State.PASS, State.WARN, State.FAIL})
 
 
 class Change(StrEnum):
-    """What happened to a condition. ``unseen``: its check did not look in the other report, so nobody knows."""
+    """How a condition changed. ``unseen``: its check did not look in the other report, so it is not known."""
 
     NEW = "new"
     WORSE = "worse"
@@ -26,7 +26,7 @@ class Change(StrEnum):
 
 
 class Changed(Struct, frozen=True):
-    """A condition that is not as it was: its severities before and after (none: it was not there), what is said of it last."""
+    """A condition that changed: its severities before and after (empty: it did not hold), and its latest message."""
 
     change: Change
     code: str
@@ -40,7 +40,7 @@ class Changed(Struct, frozen=True):
 
 
 class Difference(Struct, frozen=True):
-    """Two reports compared. ``same``: conditions above info that both have."""
+    """The difference of two reports. ``same``: the number of conditions above info that both have."""
 
     old: str
     new: str
@@ -48,7 +48,7 @@ class Difference(Struct, frozen=True):
     same: int = 0
 
     def worse(self) -> bool:
-        """Whether a failure came up that was not there: new or worse, and the effect of no other finding."""
+        """Tell whether there is a new failure (new or worse) that is not the effect of another finding."""
         return any(
             changed.change in (Change.NEW, Change.WORSE) and changed.after is Severity.FAIL and not changed.explained_by
             for changed in self.changes
@@ -109,5 +109,5 @@ def _name(report: Report) -> str:
 
 
 def counts(difference: Difference) -> Mapping[Change, int]:
-    """How many conditions each change happened to."""
+    """Return the number of conditions by change."""
     return {change: sum(changed.change is change for changed in difference.changes) for change in Change}

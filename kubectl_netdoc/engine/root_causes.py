@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One outage is one finding: joins each effect to the cause that its code declares, and hides nothing worse behind it."""
+"""Joins each effect to the cause whose code declares it, so that one outage is one finding."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class _Join(Struct, frozen=True):
 def link(findings: Iterable[Finding], codes: Mapping[str, Code]) -> tuple[Finding, ...]:
     """Return the findings with ids, each effect with its root cause and each cause with its effects.
 
-    Of several causes of an effect the closest takes it (subject, path, node, cluster), of those the worst, of those the earlier
-    in the chain. Two causes never explain each other: where the declared explanations run in a circle, what was joined last by
-    that order is left out.
+    Of several causes of an effect the closest wins (subject, path, node, cluster), then the worst, then the earlier one in the
+    chain. Two causes never explain each other: if the declared explanations form a circle, the last join by that order is left
+    out.
     """
     named = _with_ids(findings)
     joins = list(_joins(named, codes))
@@ -53,7 +53,7 @@ def link(findings: Iterable[Finding], codes: Mapping[str, Code]) -> tuple[Findin
 def ranked(linked: Iterable[Finding]) -> tuple[Finding, ...]:
     """Return linked findings, each cause as severe as the worst of its group: causes first, worst first, then the most effects.
 
-    Effects of a cause are in the same order, so that the worst stands first.
+    The effects of a cause are in the same order, the worst first.
     """
     by_id = {finding.id: finding for finding in linked}
 
@@ -83,7 +83,7 @@ def _joins(findings: list[Finding], codes: Mapping[str, Code]) -> Iterator[_Join
         by_code.setdefault(finding.code, []).append(finding)
     for cause in findings:
         code = codes.get(cause.code)
-        if code is None or cause.severity is Severity.INFO:  # advice brings nothing about
+        if code is None or cause.severity is Severity.INFO:  # advice (INFO) causes nothing
             continue
         for explains in code.explains:
             for effect in (effect for name in explains.codes for effect in by_code.get(name, ())):
@@ -93,14 +93,14 @@ def _joins(findings: list[Finding], codes: Mapping[str, Code]) -> Iterator[_Join
 
 def _can(cause: Finding, effect: Finding, explains: Explains) -> bool:
     if explains.scope == "cluster" and cause.severity is Severity.WARN and effect.severity is Severity.FAIL:
-        return False  # what only hurts somewhere does not break everywhere
+        return False  # a WARN does not explain a FAIL everywhere
     outcomes = effect.evidence.get("outcomes", [])
     seen = set(outcomes) if isinstance(outcomes, list) else {str(outcomes)}
     return seen.isdisjoint(explains.unless) and _same(cause, effect, explains)
 
 
 def _levels(joins: list[_Join]) -> dict[str, int]:
-    """How many causes stand before each finding in the longest chain to it; those of a circle come after all others."""
+    """Return for each finding the length of the longest chain of causes before it; findings in a circle come last."""
     before: dict[str, set[str]] = {}
     for join in joins:
         before.setdefault(join.cause.id, set())

@@ -40,7 +40,7 @@ MOST_REQUESTS, MOST_SAID = 100_000, 1_000_000
 
 
 class CheckRun(Struct, frozen=True):
-    """What one check came to: findings and unseen things, or the error it crashed with."""
+    """The outcome of one check: findings and unseen things, or the error with which it crashed."""
 
     check: Check
     findings: tuple[Finding, ...] = ()
@@ -50,7 +50,7 @@ class CheckRun(Struct, frozen=True):
 
 
 class Run(Struct, frozen=True):
-    """All of a run, enough to record it in a bundle."""
+    """Everything about a run, enough to record it in a bundle."""
 
     cluster: Cluster
     measured: Measured
@@ -66,9 +66,9 @@ def run(
     wishes: Selection | None = None,
     settings: Settings = PLAIN,
 ) -> Run:
-    """Walk the whole way once; ``wishes``: what the user asked for, where not what the source tells (a bundle does).
+    """Run the checks over a source; ``wishes``: what the user selected; None: the source's own selection (a bundle has one).
 
-    Raises ``SourceError`` as ``source`` does, and where what the user asked for is not there; a check's crash is a row.
+    Raises ``SourceError`` as ``source`` does, and if something that the user named does not exist. A check that crashes is a row.
     """
     started = perf_counter()
     progress = progress or Progress()
@@ -96,7 +96,7 @@ def _measures(checks: Iterable[Check]) -> bool:
 
 
 class Plans(Struct, frozen=True):
-    """What the checks want measured: the requests of each check, and the outcome of each whose plan failed."""
+    """The plans of the checks: the requests of each, and the outcome of those whose plan failed."""
 
     by_check: dict[str, tuple[Request, ...]]
     failed: dict[str, CheckRun]
@@ -108,7 +108,7 @@ class Plans(Struct, frozen=True):
 
 
 def plan(checks: Iterable[Check], cluster: Cluster) -> Plans:
-    """Ask each check what it wants measured."""
+    """Collect the requests of each check."""
     failed: dict[str, CheckRun] = {}
     by_check: dict[str, tuple[Request, ...]] = {}
     for check in checks:
@@ -125,7 +125,7 @@ def plan(checks: Iterable[Check], cluster: Cluster) -> Plans:
 def analyse(check: Check, facts: Facts) -> CheckRun:
     """Run one check over the facts; a missing required kind skips it, an exception makes it ``crashed``.
 
-    What it said before it could go no further is kept.
+    What it yielded before that is kept.
     """
     own = facts.of(check.id, check.needs.all_kinds)
     for kind in check.needs.kinds:
@@ -135,7 +135,7 @@ def analyse(check: Check, facts: Facts) -> CheckRun:
     said: list[Finding | Unseen] = []
     ran, rest = True, tuple[Unseen, ...]()
     try:
-        said.extend(_typed(_bounded(check.analyse(own), MOST_SAID, "analyse")))  # what came before an exception stays
+        said.extend(_typed(_bounded(check.analyse(own), MOST_SAID, "analyse")))  # what was yielded before the exception is kept
         rest = tuple(_unread(check, own.cluster))
     except KindUnavailable as missing:
         ran, rest = False, (_without(missing.kind, missing.unavailable),)
@@ -149,9 +149,9 @@ def analyse(check: Check, facts: Facts) -> CheckRun:
 
 
 def _silence_told(outcome: CheckRun, facts: Facts, planned: tuple[Request, ...]) -> CheckRun:
-    """Return the outcome; if a check passed although none of its requests was answered, with that as unseen.
+    """Return the outcome; if a check passed although none of its requests was answered, add that as unseen.
 
-    It is no silence if the user wanted no pods, or if a recording has no such replies.
+    Not if the user wanted no debug pods, or if a recording has no such replies.
     """
     if state(outcome) is not State.PASS:
         return outcome
@@ -169,7 +169,7 @@ def _silence_told(outcome: CheckRun, facts: Facts, planned: tuple[Request, ...])
 
 
 def _bounded(items: Iterable[T], most: int, what: str) -> Iterator[T]:
-    """Pass items on; one that never ends, as a plugin's may not, is an error and not a machine out of memory."""
+    """Yield items up to a limit; a plugin that never ends is an error instead of exhausting the memory."""
     for number, item in enumerate(items):
         if number >= most:
             raise OverflowError(f"{what} yielded more than {most}")
@@ -191,7 +191,7 @@ def _typed(said: Iterable[Finding | Unseen]) -> Iterator[Finding | Unseen]:
 
 
 def _unread(check: Check, cluster: Cluster) -> Iterator[Unseen]:
-    """What the check wanted to read and could not: optional lists, and single objects that could not be decoded."""
+    """Yield what the check could not read: optional lists, and single objects that can't be decoded."""
     for kind in dict.fromkeys(check.needs.kinds + check.needs.optional):
         listing = cluster.listing(kind)
         if isinstance(listing, Listing):
@@ -237,7 +237,7 @@ def sum_up(
     unseen: tuple[Unseen, ...],
     settings: Settings = PLAIN,
 ) -> Report:
-    """Return the report of the outcomes, causes joined, without what is ignored, with what the whole run did not look at."""
+    """Return the report of the outcomes: causes joined, ignored findings left out, and what the whole run did not look at."""
     codes = {code: entry[1] for code, entry in registry.codes.items()}
     fitted = (command_selectors.fitted(_of(outcome.check, f), cluster) for outcome in outcomes for f in outcome.findings)
     linked = root_causes.link(fitted, codes)
@@ -291,7 +291,7 @@ def coverage(cluster: Cluster, measured: Measured) -> Coverage:
 
 
 def _unmeasured(measured: Measured) -> str:
-    """Why nothing was measured though somebody wanted it: no debug pod could be had, or not one of them ran."""
+    """Return why nothing was measured although it was planned: there were no debug pods, or none of them ran."""
     if not measured.wanted or any(vantage.running for vantage in (*measured.vantages, *measured.hosts)):
         return ""
     return measured.why_unmeasured or next(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the user asked for, held against what is there; and what of that is left out where a cluster is large."""
+"""Compares what the user selected with what exists, and lists what is left out in a large cluster."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ SHOWN = 5
 
 
 def settle(cluster: Cluster, wanted: Selection | None) -> tuple[Unseen, ...]:
-    """Give the cluster its wishes, each as the user has it, else as it was recorded; return what can't be granted.
+    """Give the cluster its selection, by the user or else as recorded; return what can't be done.
 
-    Raises ``SourceError`` where a namespace or Service that was named is not there: a report on nothing looks like a good one.
+    Raises ``SourceError`` if a named namespace or Service does not exist: a report about nothing would look like a good one.
     """
     recorded = cluster.selection
     if wanted is not None:
@@ -54,7 +54,7 @@ def _folded(name: str) -> str:
 
 
 def _namespaces(cluster: Cluster) -> None:
-    """Raise where a namespace that was asked for is not there; where Namespaces can't be read that is not known."""
+    """Raise ``SourceError`` if a selected namespace does not exist; if Namespaces can't be read, that is not known."""
     wanted = cluster.scope.namespaces if cluster.scope.why == "as asked" and cluster.readable(NAMESPACE) else ()
     there = {item.name for item in cluster.index.items(NAMESPACE)}
     for name in wanted:
@@ -63,7 +63,7 @@ def _namespaces(cluster: Cluster) -> None:
 
 
 def _services(cluster: Cluster) -> None:
-    """Raise where a Service that was named is not there, or none is that was meant."""
+    """Raise ``SourceError`` if a named Service does not exist, or no Service has the selected labels."""
     wishes = cluster.selection
     if not (wishes.services or wishes.labels) or not cluster.readable(SERVICE):
         return
@@ -90,7 +90,7 @@ def _nearest(name: str, there: Iterable[str], bare: dict[str, str] | None = None
 
 
 def in_words(cluster: Cluster) -> str:
-    """Say what was looked at: the namespaces, and the Services where the user chose some."""
+    """Return what was looked at as text: the namespaces, and the Services if the user selected some."""
     wishes = cluster.selection
     if not (wishes.services or wishes.labels):
         return str(cluster.scope)
@@ -106,9 +106,9 @@ def _chosen(cluster: Cluster) -> list[Service]:
 
 
 def left_out(cluster: Cluster, requests: Iterable[Request]) -> Iterator[Unseen]:
-    """Yield what was not connected to because there is too much of it: ports of Services, and their endpoints.
+    """Yield what was not measured because there is too much of it: ports of Services, and their endpoints.
 
-    Nothing where no check measures Services: those that look at cluster DNS alone ask few addresses.
+    Nothing if no check measures all Services: checks of cluster DNS alone measure few addresses.
     """
     asked = {request.to for request in requests if isinstance(request, Connect)}
     if not asked or not (cluster.readable(SERVICE) and cluster.readable(ENDPOINT_SLICE)):
@@ -137,7 +137,7 @@ def _asked(port: service_targets.Target, asked: set[Address]) -> bool:
 
 
 def _ready(cluster: Cluster, service: Service, asked: set[str]) -> set[str]:
-    """The addresses of a Service's ready endpoints; none where they are few enough to be asked all, or none was meant to be."""
+    """Return the addresses of a Service's ready endpoints; none if all of them are measured, or none should be."""
     families: dict[str, set[str]] = {}
     for item in cluster.slices_of(service):
         ready = (e.addresses[0] for e in item.endpoints if e.addresses and e.conditions.ready)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What somebody wants otherwise: findings left out and thresholds set, by flags or by the file .netdoc.yaml.
+"""The user's settings: findings to ignore and thresholds, by flags or by the file .netdoc.yaml.
 
-What nobody has, a code, a check or a threshold, is an error: a misspelt wish would silently stay without effect.
+An unknown code, check or threshold is an error: a misspelt setting would silently have no effect.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ FILE = ".netdoc.yaml"
 
 
 class Settings(Struct, frozen=True):
-    """Findings that somebody does not want to be told of, and thresholds that are not the checks' own."""
+    """The findings to ignore, and the thresholds that were changed."""
 
     ignore: tuple[Wish, ...] = ()
     thresholds: tuple[ThresholdSet, ...] = ()
 
     def over(self, other: Settings) -> Settings:
-        """Return both; where they set the same threshold, this one counts."""
+        """Return both settings; this one takes precedence for a threshold that both set."""
         own = {(item.check, item.name) for item in self.thresholds}
         rest = tuple(item for item in other.thresholds if (item.check, item.name) not in own)
         return Settings(self.ignore + other.ignore, self.thresholds + rest)
 
 
 class BadSetting(ValueError):
-    """A setting that can't be understood: one line that says where and why."""
+    """Raised for an invalid setting: one line that says where and why."""
 
 
 class _Entry(Struct, forbid_unknown_fields=True):
@@ -50,7 +50,7 @@ class _File(Struct, forbid_unknown_fields=True):
 
 
 def from_flags(ignore: Iterable[str], thresholds: Iterable[str], known: Registry) -> Settings:
-    """Return what ``--ignore CODE[=SUBJECT]`` and ``--threshold CHECK.NAME=VALUE`` say; raises ``BadSetting``."""
+    """Return the settings of ``--ignore CODE[=SUBJECT]`` and ``--threshold CHECK.NAME=VALUE``; raises ``BadSetting``."""
     return Settings(tuple(_ignored(text, known) for text in ignore), tuple(_threshold(text, known) for text in thresholds))
 
 
@@ -77,7 +77,7 @@ def _example(known: Registry) -> str:
 
 
 def from_file(content: str, name: str, known: Registry, today: date) -> Settings:
-    """Return what a .netdoc.yaml says, less the wishes that have run out; raises ``BadSetting``."""
+    """Return the settings of a .netdoc.yaml, without those that have expired; raises ``BadSetting``."""
     import yaml
 
     try:
@@ -105,7 +105,7 @@ def _changed(check: str, values: Mapping[str, float], known: Registry, by: str) 
             none = f"check {check} has no thresholds"
             raise BadSetting(f"{by}: {UnknownName(f'threshold of {check}', name, own) if own else none}")
         limit = own[name]
-        if not limit.least <= value <= limit.most or value == float("inf"):  # nan is neither
+        if not limit.least <= value <= limit.most or value == float("inf"):  # NaN is neither
             raise BadSetting(
                 f"{by}: {check}.{name} can't be {value:g}; it must be between {limit.least:g} and {limit.most:g} {limit.unit}"
             )

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What somebody does not want to be told: by the settings, or by the annotation netdoc/ignore on an object.
+"""Ignored findings: by the settings, or by the annotation netdoc/ignore on an object.
 
-A finding that is ignored leaves the report with its effects, is counted, and named with who wanted that.
+An ignored finding leaves the report together with its effects. It is counted, and listed with what ignored it.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ ANNOTATION = "netdoc/ignore"
 
 
 class Wish(Struct, frozen=True):
-    """Not to be told of a code on subjects that a pattern matches. ``by``: who wanted it; ``why``: the reason given.
+    """A code to ignore on subjects that match a pattern. ``by``: the setting or annotation; ``why``: the given reason.
 
-    The pattern is held against "Kind namespace/name", "namespace/name" and "name", as a shell holds ``*``, ``?`` and ``[…]``.
+    The pattern, with ``*``, ``?`` and ``[…]`` as in a shell, is compared with "Kind namespace/name", "namespace/name" and "name".
     """
 
     code: str
@@ -30,7 +30,7 @@ class Wish(Struct, frozen=True):
     why: str = ""
 
     def meets(self, finding: Finding) -> bool:
-        """Whether the wish is about this finding."""
+        """Tell whether this applies to a finding."""
         subject = finding.subject
         place = f"{subject.namespace}/{subject.name}" if subject.namespace else subject.name
         names = (f"{subject.kind} {place}", place, subject.name)
@@ -40,9 +40,9 @@ class Wish(Struct, frozen=True):
 def apply(
     findings: tuple[Finding, ...], wishes: Iterable[Wish], cluster: Cluster
 ) -> tuple[tuple[Finding, ...], tuple[Ignored, ...]]:
-    """Return the linked findings without those that somebody ignores, and those.
+    """Return the linked findings without the ignored ones, and the ignored ones.
 
-    Of an ignored cause the effects go with it, but for those that are worse: they are causes of their own then.
+    The effects of an ignored cause are ignored too, except those that are worse: they become causes.
     """
     wanted, carried = tuple(wishes), _annotated(cluster)
     gone: dict[str, Ignored] = {}
@@ -68,7 +68,7 @@ def _without(finding: Finding, gone: Collection[str]) -> Finding:
 
 
 def unknown(cluster: Cluster, codes: Collection[str]) -> tuple[Unseen, ...]:
-    """Return the codes in annotations that nobody has: no error, as who wrote them may have another version of netdoc."""
+    """Return the unknown codes in annotations. They are no error: their author may use another version of netdoc."""
     return tuple(
         Unseen(f"{ANNOTATION} on {' '.join((kind, '/'.join(filter(None, (namespace, name)))))}", f"there is no code {wish.code}")
         for (kind, namespace, name), wishes in _annotated(cluster).items()
@@ -78,7 +78,7 @@ def unknown(cluster: Cluster, codes: Collection[str]) -> tuple[Unseen, ...]:
 
 
 def _annotated(cluster: Cluster) -> dict[tuple[str, str, str], list[Wish]]:
-    """The wishes that objects carry."""
+    """Yield the codes to ignore in annotations of objects."""
     found: dict[tuple[str, str, str], list[Wish]] = {}
     for kind, listing in cluster.index.listings.items():
         for item in listing.items if isinstance(listing, Listing) else ():

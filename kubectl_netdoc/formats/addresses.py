@@ -9,7 +9,7 @@ from ipaddress import ip_address, ip_network
 
 @lru_cache(maxsize=1 << 16)
 def is_address(text: str) -> bool:
-    """Whether a text is an IP address."""
+    """Tell whether a text is an IP address."""
     try:
         return bool(ip_address(text))
     except ValueError:
@@ -17,7 +17,7 @@ def is_address(text: str) -> bool:
 
 
 def is_range(text: str) -> bool:
-    """Whether a text is an IP range."""
+    """Tell whether a text is an IP range."""
     try:
         return bool(ip_network(text, strict=False))
     except ValueError:

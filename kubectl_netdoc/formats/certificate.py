@@ -97,6 +97,6 @@ def _general(tag: int, body: bytes) -> str:
 
 
 def covers(named: tuple[str, ...], host: str) -> bool:
-    """Whether a certificate for these names is good for a host: ``*.`` stands for one label (RFC 6125, 6.4.3)."""
+    """Tell whether a certificate for these names is good for a host: ``*.`` stands for one label (RFC 6125, 6.4.3)."""
     host = host.lower().rstrip(".")
     return host in named or f"*.{host.partition('.')[2]}" in named

@@ -17,7 +17,7 @@ _SECRET = re.compile(r"(?i)(bearer |token[\"'=: ]+|password[\"'=: ]+|secret[\"'=
 
 
 def last_words(text: str) -> str:
-    """Return the last line that says fatal, else the last that says error, without its time; nothing where no line does."""
+    """Return the last line that says fatal, else the last that says error, without its time; "" if no line does."""
     lines = [line.strip() for line in text.splitlines()]
     for pattern in (FATAL, ERROR):
         if found := [line for line in lines if pattern.search(line)]:

@@ -59,10 +59,10 @@ class Corefile(Struct, frozen=True, omit_defaults=True):
 
     @property
     def of_a_cache(self) -> bool:
-        """Whether it is that of NodeLocal DNSCache: it listens on a link-local address, and serves no names of its own."""
+        """Tell whether it is that of NodeLocal DNSCache: it listens on a link-local address, and serves no names of its own."""
         return any(ipaddress.ip_address(text).is_link_local for text in self.bound) and not self.plugins("kubernetes")
 
 
 def left_open(token: str) -> bool:
-    """Whether the pod's environment, or node-cache, decides what a token is."""
+    """Tell whether the pod's environment, or node-cache, decides what a token is."""
     return "{$" in token or "{%" in token or "__PILLAR__" in token

@@ -87,7 +87,7 @@ class _Parser:
 
     @property
     def new_line(self) -> bool:
-        """Whether the token under the cursor is the first of its line."""
+        """Tell whether the token under the cursor is the first of its line."""
         if self.cursor < 1:
             return True
         return self.cursor < len(self.tokens) and self.tokens[self.cursor - 1].last < self.tokens[self.cursor].line
@@ -273,7 +273,7 @@ UNKNOWN = "?"
 
 
 def _clash(host: str, known: set[str]) -> bool:
-    """Whether blocks of a zone on other addresses leave no room for one on this: "" is all addresses."""
+    """Tell whether blocks of a zone on other addresses leave no room for one on this: "" is all addresses."""
     return bool(known) if not host else "" in known or (host != UNKNOWN and host in known)
 
 

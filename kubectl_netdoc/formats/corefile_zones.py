@@ -59,7 +59,7 @@ def _reverse(network: ipaddress.IPv4Network | ipaddress.IPv6Network, step: int) 
 
 
 def is_domain(zone: str) -> bool:
-    """Whether CoreDNS takes it for a zone: labels of 1 to 63 characters, of nearly whatever kind."""
+    """Tell whether CoreDNS takes it for a zone: labels of 1 to 63 characters, of nearly whatever kind."""
     name = zone_and_port(zone)[0]
     labels = name.removesuffix(".").split(".")
     ends = zone.endswith(":") or name.endswith("\\")

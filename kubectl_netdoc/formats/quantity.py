@@ -16,6 +16,6 @@ _QUANTITY = re.compile(r"([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+))(?:([eE][+-]?[0-9]+)
 
 
 def cores(written: str | int | float) -> float | None:
-    """Return an amount of CPU in cores (``250m`` is 0.25; metrics-server writes nanocores, ``n``), or None where it is none."""
+    """Return an amount of CPU in cores (``250m`` is 0.25; metrics-server writes nanocores, ``n``), or None if it is none."""
     match = _QUANTITY.fullmatch(str(written))
     return float(match[1] + (match[2] or "")) * _FACTORS[match[3] or ""] if match else None

@@ -80,13 +80,13 @@ def failure(message: str) -> Failure:
 
 
 def plugin(message: str) -> str:
-    """Return the CNI plugin that a message names, or nothing."""
+    """Return the CNI plugin that a message names, or ""."""
     found = _PLUGIN.search(message)
     return found[1] if found else ""
 
 
 def image(message: str) -> str:
-    """Return the image that a message names, or nothing."""
+    """Return the image that a message names, or ""."""
     found = _IMAGE_NAME.search(message)
     return found[1] if found else ""
 

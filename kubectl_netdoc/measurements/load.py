@@ -94,7 +94,7 @@ def _begun(request: Request) -> int:
 
 
 def _target(request: Request, nameserver: str) -> str:
-    """Name what a request goes to; nothing where it goes nowhere, or counts itself (the canary)."""
+    """Name what a request goes to; "" if it goes nowhere, or counts itself (the canary)."""
     if isinstance(request, (Canary, ResolvConf, *OF_A_NODE)):
         return ""
     to = request.server if isinstance(request, DnsLookup) else request.to

@@ -50,7 +50,7 @@ Probe = (
 
 
 def on_host(request: Probe | Canary) -> bool:
-    """Whether it is asked from a node's own network namespace, by the pod of the nodes tier there."""
+    """Tell whether it is asked from a node's own network namespace, by the pod of the nodes tier there."""
     return isinstance(request, OF_A_NODE) or getattr(request, "host", False)
 
 

@@ -45,7 +45,7 @@ class Right(Struct, frozen=True, kw_only=True):
 
     @property
     def optional(self) -> bool:
-        """Whether a run without it judges as much, and leaves nothing."""
+        """Tell whether a run without it judges as much, and leaves nothing."""
         return not (self.skipped or self.held_back or self.stays)
 
 
@@ -238,7 +238,7 @@ class RightsReview(Struct, frozen=True):
 
     @property
     def lacking(self) -> bool:
-        """Whether a run judges less, or leaves something."""
+        """Tell whether a run judges less, or leaves something."""
         return any(not lack.right.optional for lack in self.lacks)
 
     @property

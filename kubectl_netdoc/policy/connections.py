@@ -89,7 +89,7 @@ class Connections:
 
 
 def concerns(connection: Connection, namespaces: tuple[str, ...]) -> bool:
-    """Whether one of the ends is a workload of these namespaces; always where none is given."""
+    """Tell whether one of the ends is a workload of these namespaces; always where none is given."""
     ends = (connection.source, connection.destination)
     return not namespaces or any(isinstance(end, WorkloadRef) and end.namespace in namespaces for end in ends)
 

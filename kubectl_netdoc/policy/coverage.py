@@ -112,7 +112,7 @@ class PolicyCoverage:
         )
 
     def _open(self, known: PodClass) -> bool:
-        """Whether no NetworkPolicy isolates it and a stranger in the cluster may come in."""
+        """Tell whether no NetworkPolicy isolates it and a stranger in the cluster may come in."""
         if known not in self._opens:
             shielded = known.host_network or self.engine.isolated(known, Direction.INGRESS)
             self._opens[known] = not shielded and bool(self._lets_in(known, self._stranger))
@@ -189,5 +189,5 @@ class PolicyCoverage:
 
 
 def denies_by_default(policy: Policy, direction: Direction) -> bool:
-    """Whether a NetworkPolicy isolates in a direction and has no rule there."""
+    """Tell whether a NetworkPolicy isolates in a direction and has no rule there."""
     return direction in policy.isolates and not any(policy.of(direction))

@@ -53,7 +53,7 @@ class Engine:
 
     ``strangers``: pods that are not in the cluster's lists, as (namespace, labels), such as netdoc's own. ``templates``:
     whether workloads are read too, for what they would make.
-    Raises ``KindUnavailable`` where pods, namespaces or NetworkPolicies can't be read.
+    Raises ``KindUnavailable`` if pods, namespaces or NetworkPolicies can't be read.
     """
 
     def __init__(
@@ -118,7 +118,7 @@ class Engine:
 
     @cached_property
     def dual_stack(self) -> bool:
-        """Whether a pod or a node has an IPv6 address."""
+        """Tell whether a pod or a node has an IPv6 address."""
         texts = (address for pod in self.cluster.all(POD) for address in pod.ips)
         return any(":" in text for text in texts) or any(a.version == 6 for node in self._nodes for a in node_addresses(node))
 
@@ -147,7 +147,7 @@ class Engine:
         return End(label, self.selection.classify(namespace, labels, Pod().spec), node=node)
 
     def address(self, text: str) -> End:
-        """Return an address as an end: a pod's, a node's, or one outside. Raises ``ValueError`` where it is none."""
+        """Return an address as an end: a pod's, a node's, or one outside. Raises ``ValueError`` if it is none."""
         address = ipaddress.ip_address(text)
         if str(address) in self._pod_of:
             return self.pod(self._pod_of[str(address)])
@@ -250,7 +250,7 @@ class Engine:
         return [*found.admin, *found.namespace, *found.baseline] if found else []
 
     def baseline(self, ref: PolicyRef) -> bool:
-        """Whether a policy is of the tier that is asked last."""
+        """Tell whether a policy is of the tier that is asked last."""
         return any(policy.ref == ref and policy.tier is PolicyTier.BASELINE for policy in self.policies)
 
     def class_of(self, pod: Pod) -> PodClass:
@@ -258,6 +258,6 @@ class Engine:
         return self._class_of[pod.namespace, pod.name]
 
     def isolated(self, known: PodClass, direction: Direction) -> bool:
-        """Whether a NetworkPolicy isolates a class."""
+        """Tell whether a NetworkPolicy isolates a class."""
         found = self._selecting[direction].get(known.id)
         return bool(found and found.namespace) and not known.host_network

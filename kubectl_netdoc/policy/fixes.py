@@ -43,7 +43,7 @@ def lasting(labels: Mapping[str, str]) -> dict[str, str]:
 
 
 def port_entries(of: Ports) -> list[Manifest]:
-    """Return ports as a rule has them; none where all are meant."""
+    """Return ports as a rule has them; none if all are meant."""
     found: list[Manifest] = []
     for protocol, low, high in of.ranges():
         if (low, high) == (1, 65535):

@@ -160,7 +160,7 @@ def _one_sided(engine: Engine) -> Iterator[Flaw]:
 
 
 def isolates_more(engine: Engine, known: PodClass) -> bool:
-    """Whether a policy for the labels of a class would isolate the ingress of pods that none isolates now."""
+    """Tell whether a policy for the labels of a class would isolate the ingress of pods that none isolates now."""
     selected = engine.selection.pods(LabelSelector(dict(known.labels))) & engine.selection.in_namespace(known.namespace)
     return bool(selected & ~_isolated(engine, Direction.INGRESS) & ~engine.selection.host_network)
 
@@ -182,7 +182,7 @@ def _named_pods(engine: Engine, rule: Rule, source: NetworkPolicy) -> PodSet:
 
 
 def _refused(engine: Engine, rule: Rule, number: int, senders: list[int]) -> tuple[str, PolicyRef | None] | None:
-    """Return who lets none of the senders in, and by which policy; None where one of them gets through."""
+    """Return who lets none of the senders in, and by which policy; None if one of them gets through."""
     receiver = engine.selection.classes[number]
     end, reading = End("", receiver), Reading(4, blocks_match_pods=False)  # pods by their labels: no address has a say
     asked = rule.ports.on(receiver)

@@ -108,10 +108,10 @@ def matches(peers: Peers, other: End, reading: Reading) -> bool:
 
 
 def same_pod(one: End, other: End) -> bool:
-    """Whether both are one pod: traffic within a pod meets no policy."""
+    """Tell whether both are one pod: traffic within a pod meets no policy."""
     return one.pod == other.pod != ("", "")
 
 
 def on_own_node(subject: End, other: End) -> bool:
-    """Whether ``other`` is the node where ``subject`` runs: it always reaches its pods, and with most CNIs they reach it."""
+    """Tell whether ``other`` is the node where ``subject`` runs: it always reaches its pods, and with most CNIs they reach it."""
     return other.host and other.node != "" and other.node == subject.node

@@ -43,7 +43,7 @@ class Ports:
         return Ports(tuple(left))
 
     def has(self, protocol: str, port: int) -> bool:
-        """Whether the set holds a port."""
+        """Tell whether the set holds a port."""
         return bool(self & of(protocol, port))
 
     def ranges(self) -> Iterator[tuple[str, int, int]]:
@@ -87,7 +87,7 @@ def _cut(span: Span, low: int, high: int) -> Iterator[Span]:
 
 
 def of(protocol: str, first: int = FIRST, last: int = 0) -> Ports:
-    """Return the ports ``first`` to ``last`` of a protocol: one port without ``last``; none where the protocol is unknown."""
+    """Return the ports ``first`` to ``last`` of a protocol: one port without ``last``; none if the protocol is unknown."""
     if protocol not in PROTOCOLS:
         return NONE
     base = PROTOCOLS.index(protocol) * _STRIDE

@@ -48,7 +48,7 @@ class _Placed:
         self.certain = blocks == len(rule.peers.blocks) and not rule.peers.unresolved
 
     def covers(self, narrow: _Placed) -> bool:
-        """Whether it allows at least what ``narrow`` does, for at least its pods."""
+        """Tell whether it allows at least what ``narrow`` does, for at least its pods."""
         if narrow.policy.subject & ~self.policy.subject or not _ports_cover(self.rule.ports, narrow.rule.ports):
             return False
         if not implies(narrow.subject, self.subject) or not (self.certain and narrow.certain):
@@ -79,7 +79,7 @@ def _block_covers(wide: Block, narrow: Block) -> bool:
 
 
 def implies(narrow: LabelSelector, wide: LabelSelector) -> bool:
-    """Whether whatever ``narrow`` selects is selected by ``wide``, whatever labels there may be."""
+    """Tell whether whatever ``narrow`` selects is selected by ``wide``, whatever labels there may be."""
     having = _requirements(narrow)
     return all(any(_implied(one, wanted) for one in having) for wanted in _requirements(wide))
 

@@ -82,12 +82,12 @@ class Block:
     without: tuple[Network, ...] = ()
 
     def has(self, address: Address) -> bool:
-        """Whether the address is of the block; an address of the other family never is."""
+        """Tell whether the address is of the block; an address of the other family never is."""
         return address in self.network and not any(address in part for part in self.without)
 
     @property
     def whole(self) -> bool:
-        """Whether it is every address of its family."""
+        """Tell whether it is every address of its family."""
         return self.network.prefixlen == 0 and not self.without
 
 
@@ -169,7 +169,7 @@ class Policy:
 
 
 def unlike(block: IPBlock) -> str:
-    """Say which address of a block is written so that not everybody reads the same; nothing where none is.
+    """Say which address of a block is written so that not everybody reads the same; "" if none is.
 
     API servers took both before Kubernetes 1.36 (StrictIPCIDRValidation) and keep them: leading zeros, which they drop and the
     C library takes for octal, and IPv4 addresses written as IPv6 ones.
@@ -217,7 +217,7 @@ def directions(policy: NetworkPolicy) -> frozenset[Direction]:
 
 
 class Compiler:
-    """Turns the records of policies into ``Policy``. ``nodes``: labels by name, None where they can't be read."""
+    """Turns the records of policies into ``Policy``. ``nodes``: labels by name, None if they can't be read."""
 
     def __init__(self, selection: PodSelection, nodes: dict[str, dict[str, str]] | None) -> None:
         self.selection = selection
@@ -261,7 +261,7 @@ class Compiler:
         return where & select.pods(peer.pod_selector) if peer.pod_selector is not None else where
 
     def _block(self, ref: PolicyRef, block: IPBlock) -> Block | None:
-        """Return the block; None where it is none, or where Kubernetes and others read it differently: both are noted."""
+        """Return the block; None if it is none, or where Kubernetes and others read it differently: both are noted."""
         if differently := unlike(block):
             self.invalid.append((ref, differently))
             return None

@@ -64,7 +64,7 @@ class _Behind:
                     self.led.setdefault((port.protocol, port.port), (service, numbers))
 
     def listens(self, port: Port) -> bool:
-        """Whether its pods say that they listen there, or a Service leads there."""
+        """Tell whether its pods say that they listen there, or a Service leads there."""
         return port in self.declared or port in self.targets
 
 
@@ -122,7 +122,7 @@ class ServicePorts:
         return found
 
     def _allowed(self, policy: Policy, rule: Rule, destinations: PodSet, port: Port) -> bool:
-        """Whether another rule for the same pods has the port that is meant, so that this one is only one too many."""
+        """Tell whether another rule for the same pods has the port that is meant, so that this one is only one too many."""
         classes = self.engine.selection.classes
         ends = (End("", classes[number]) for number in members(policy.subject))
         others = {other.ref: other for end in ends for other in self.engine.selecting(end, rule.direction)}
@@ -136,5 +136,5 @@ class ServicePorts:
 
 
 def _meet(one: Peers, other: Peers) -> bool:
-    """Whether two rules may be about the same other end."""
+    """Tell whether two rules may be about the same other end."""
     return one.everyone or other.everyone or bool(one.pods & other.pods) or bool(one.blocks and other.blocks)

@@ -43,7 +43,7 @@ class End:
 
     @property
     def host(self) -> bool:
-        """Whether its traffic is that of a node."""
+        """Tell whether its traffic is that of a node."""
         return self.pod_class.host_network if self.pod_class else bool(self.node)
 
     def __str__(self) -> str:
@@ -82,12 +82,12 @@ class Verdict:
 
     @property
     def allowed(self) -> bool:
-        """Whether anything of what was asked is allowed."""
+        """Tell whether anything of what was asked is allowed."""
         return bool(self.ports)
 
     @property
     def by(self) -> tuple[PolicyRef, ...]:
-        """The policies that stop it; none where it is allowed."""
+        """The policies that stop it; none if it is allowed."""
         if self.allowed:
             return ()
         sides = (side for side in (self.egress, self.ingress) if not side.allowed)

@@ -94,7 +94,7 @@ class Owners:
 
 
 def _controller(metadata: ObjectMeta) -> tuple[str, str] | None:
-    """Return (kind, name) of the controller among the owners, else of the only owner; None where there is none."""
+    """Return (kind, name) of the controller among the owners, else of the only owner; None if there is none."""
     owners = metadata.owner_references
     found = next((owner for owner in owners if owner.controller), owners[0] if len(owners) == 1 else None)
     # A static pod is owned by its node, which is no workload.

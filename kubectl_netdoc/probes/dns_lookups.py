@@ -109,7 +109,7 @@ def outside(node: str, name: str, rtype: str = "A", samples: int = 5, server: Ad
 
 
 def servers(cluster: Cluster, most: int = MOST_SERVERS) -> list[DnsServer]:
-    """Return the ready DNS pods, ``most`` of them at most; none where there is no DNS Service or EndpointSlices can't be read."""
+    """Return the ready DNS pods, ``most`` of them at most; none if there is no DNS Service or EndpointSlices can't be read."""
     dns = cluster_dns.service(cluster)
     if dns is None or not cluster.readable(ENDPOINT_SLICE):
         return []

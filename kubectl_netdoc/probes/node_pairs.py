@@ -80,20 +80,20 @@ def burst(one: str, other: str) -> Burst:
 
 
 def lossy(rounds: Iterable[Round]) -> bool:
-    """Whether a path loses datagrams again and again, though not all of them."""
+    """Tell whether a path loses datagrams again and again, though not all of them."""
     both = tuple(rounds)
     some = any(each.times for each in both)
     return some and len(both) > 1 and all(each.lost >= max(LOST_A_ROUND, LOSSY * each.sent) for each in both)
 
 
 def queued(rounds: Iterable[Round]) -> bool:
-    """Whether datagrams wait in a queue for so long that an answer may come too late to count."""
+    """Tell whether datagrams wait in a queue for so long that an answer may come too late to count."""
     times = [ms for each in rounds for ms in each.times]
     return bool(times) and max(times) - min(times) > QUEUE_MS
 
 
 def rounds(facts: Facts, pair: Pair) -> tuple[Round, ...]:
-    """Return the rounds of a path's burst; none where there was no reply."""
+    """Return the rounds of a path's burst; none if there was no reply."""
     reply = facts.reply(burst(*pair))
     return reply.rounds if isinstance(reply, BurstReply) else ()
 

@@ -51,13 +51,13 @@ def rate(reply: KernelReply, counter: str) -> float:
 
 
 def number(reply: KernelReply, setting: str) -> int | None:
-    """Return a setting that is one number; None where it is not there."""
+    """Return a setting that is one number; None if it is not there."""
     text = reply.settings.get(setting, "")
     return int(text) if text.lstrip("-").isdigit() else None
 
 
 def differing(values: Mapping[str, object]) -> str:
-    """Say which nodes have which value, by node; nothing where all have the same."""
+    """Say which nodes have which value, by node; "" if all have the same."""
     nodes: dict[object, list[str]] = {}
     for node, value in sorted(values.items()):
         nodes.setdefault(value, []).append(node)

@@ -79,30 +79,30 @@ class ConnectionPath:
 
     @property
     def local(self) -> bool:
-        """Whether the Service leads only to pods on the source's own node."""
+        """Tell whether the Service leads only to pods on the source's own node."""
         service = self.destination.service
         return service is not None and self.translated and service.spec.internal_traffic_policy == "Local"
 
     @property
     def inside(self) -> bool:
-        """Whether the source is in the cluster."""
+        """Tell whether the source is in the cluster."""
         return any(end.pod_class is not None or end.node for end in self.source.ends)
 
     @property
     def translated(self) -> bool:
-        """Whether the source's node translates a Service address."""
+        """Tell whether the source's node translates a Service address."""
         service = self.destination.service
         return self.inside and service is not None and not service.headless and not self.destination.outside
 
     @property
     def named(self) -> bool:
-        """Whether a name has to be resolved: one that was given, or that of the Service."""
+        """Tell whether a name has to be resolved: one that was given, or that of the Service."""
         named_end = self.destination
         return bool(named_end.by_name or named_end.outside) or (named_end.service is not None and not named_end.by_address)
 
     @cached_property
     def asks(self) -> bool:
-        """Whether cluster DNS has to resolve the name."""
+        """Tell whether cluster DNS has to resolve the name."""
         return self.named and resolver(self.source) == CLUSTER_DNS
 
     @cached_property
@@ -118,7 +118,7 @@ class ConnectionPath:
 
     @cached_property
     def dns_ready(self) -> bool:
-        """Whether a DNS server is ready for UDP queries."""
+        """Tell whether a DNS server is ready for UDP queries."""
         known = self.dns is not None and self.cluster.readable(ENDPOINT_SLICE)
         return known and self.dns is not None and bool(cluster_dns.endpoints(self.cluster, self.dns))
 
@@ -193,7 +193,7 @@ class ConnectionPath:
 
     @cached_property
     def ports(self) -> frozenset[int]:
-        """The port numbers of the connection, of the Service and on its pods; none where every port is meant."""
+        """The port numbers of the connection, of the Service and on its pods; none if every port is meant."""
         port, led = self.question.port, [item for item in (self.destination.service, self.entry) if item is not None]
         numbers = {low for _, low, high in self.asked.ranges() if low == high}
         if any(low != high for _, low, high in self.asked.ranges()):
@@ -206,5 +206,5 @@ class ConnectionPath:
 
     @cached_property
     def ip_families(self) -> frozenset[str]:
-        """The IP families of the destination's addresses; none where they are not known."""
+        """The IP families of the destination's addresses; none if they are not known."""
         return frozenset(families.of(str(address)) for _, b in self.legs for address in b.addresses)

@@ -78,11 +78,11 @@ class _Explainer(NameHops, ServiceHops, PolicyHops, PathHops):
 
     @staticmethod
     def _shut(hops: list[Hop]) -> bool:
-        """Whether what policies deny is really denied, as far as is known."""
+        """Tell whether what policies deny is really denied, as far as is known."""
         return not any(hop.name in POLICY_HOPS and hop.answer in (Answer.OPEN, Answer.UNKNOWN) for hop in hops)
 
     def _closed(self, leg: Leg) -> bool:
-        """Whether an endpoint was seen to refuse or not to answer."""
+        """Tell whether an endpoint was seen to refuse or not to answer."""
         return bool(self.measured.direct(leg[0].node, leg[1])) and self.measured.works("port", leg) is False
 
     def _hops(self) -> Iterator[Hop]:

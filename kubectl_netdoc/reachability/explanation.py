@@ -110,7 +110,7 @@ class Explanation:
 
     @property
     def measured(self) -> bool:
-        """Whether anything was measured."""
+        """Tell whether anything was measured."""
         return any(hop.measured for hop in self.hops)
 
     @property

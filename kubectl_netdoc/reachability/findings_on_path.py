@@ -72,7 +72,7 @@ class _Judge:
         self.nodes = path.dns_nodes | {end.node for leg in path.legs for end in leg}
 
     def place(self, finding: Finding) -> FindingOnPath | None:
-        """Return what a finding does to the connection, or None where it is not on its path."""
+        """Return what a finding does to the connection, or None if it is not on its path."""
         declared = topic(finding.code)
         role = self._role(finding)
         if role is None or (not role and self._far(finding)):
@@ -85,7 +85,7 @@ class _Judge:
         return self._weigh(finding, declared, hop, legs) if legs else None
 
     def _role(self, finding: Finding) -> str | None:
-        """Return the hop that the subject belongs to, "" for what is no end of a connection, None where it is not on the path."""
+        """Return the hop that the subject belongs to, "" for what is no end of a connection, None if it is not on the path."""
         subject, path = finding.subject, self.path
         found = path.objects.get((subject.kind, subject.namespace, subject.name))
         named = {(ref.namespace, ref.name) for ref in finding.objects("services")}
@@ -102,7 +102,7 @@ class _Judge:
         return "" if subject.kind in EVERYWHERE and not named else None
 
     def _far(self, finding: Finding) -> bool:
-        """Whether a finding about nodes names none of the connection's nodes, so that its legs need not be looked at."""
+        """Tell whether a finding about nodes names none of the connection's nodes, so that its legs need not be looked at."""
         if finding.subject.kind not in PROVEN or self.path.entry is not None:
             return False
         told = _nodes(finding) | {node for path in finding.paths for node in path.nodes}
@@ -127,7 +127,7 @@ class _Judge:
         return about.feature in uses
 
     def _caused_here(self, finding: Finding, hop: str) -> bool:
-        """Whether the cause of a finding can act on this connection: what only new pods meet has effects on new pods only."""
+        """Tell whether a finding's cause can affect this connection: a cause for new pods only has effects on new pods only."""
         cause = self.by_id.get(finding.explained_by)
         declared = topic(cause.code) if cause else None
         if cause is None or declared is None:
@@ -159,7 +159,7 @@ class _Judge:
         return [pair for pair in self.by_nodes if self._at(at, hop, pair, paths, nodes)]
 
     def _at(self, at: NodeMatch, hop: str, pair: tuple[str, str], paths: frozenset[Pair], nodes: frozenset[str]) -> bool:
-        """Whether a finding is about these two nodes."""
+        """Tell whether a finding is about these two nodes."""
         one, others = pair[0], self.path.dns_nodes if hop == "name" else frozenset({pair[1]})
         if at is NodeMatch.ANY or not (paths or nodes):
             return True
@@ -175,7 +175,7 @@ class _Judge:
         return crosses and (one in nodes or not others.isdisjoint(nodes))
 
     def _of_pods(self, finding: Finding, leg: Leg) -> bool:
-        """Whether a leg has one of the pods that a finding names, if it names any."""
+        """Tell whether a leg has one of the pods that a finding names, if it names any."""
         named = _pods(finding)
         return not named or any(end.pod in named for end in leg)
 
@@ -188,7 +188,7 @@ class _Judge:
         return True
 
     def _of_service(self, finding: Finding, hop: str) -> bool:
-        """Whether one of the Services, addresses and ports that a finding names is on the path, if it names any."""
+        """Tell whether one of the Services, addresses and ports that a finding names is on the path, if it names any."""
         ports = frozenset({53}) if hop == "name" else self.path.ports
         named, services = [ref for ref in finding.objects("services") if ref.port], self.path.services
         mine = [ref for ref in named if hop == "name" or not services or (ref.namespace, ref.name) in services]
@@ -208,7 +208,7 @@ class _Judge:
         return not isinstance(zone, str) or zone in ("", ".") or f".{outside}".endswith(f".{zone.rstrip('.')}")
 
     def _new(self, leg: Leg, finding: Finding) -> bool:
-        """Whether a pod of the leg is on one of the finding's nodes and has no network yet."""
+        """Tell whether a pod of the leg is on one of the finding's nodes and has no network yet."""
         return any(end.node in _nodes(finding) and end.pod != ("", "") and not end.addresses for end in leg)
 
     def _weigh(self, finding: Finding, declared: Topic | None, hop: str, legs: frozenset[Leg]) -> FindingOnPath:

@@ -22,7 +22,7 @@ MOST_PORTS = 3
 
 
 def _answered(tally: dns_lookups.Tally) -> bool | None:
-    """Whether one of some lookups was answered, and not with an error; None where there were none."""
+    """Tell whether one of some lookups was answered, and not with an error; None if there were none."""
     return any(s.outcome is Outcome.OK and s.rcode in ("", "NOERROR") for s in tally.samples) if tally.sent else None
 
 
@@ -42,7 +42,7 @@ class PathMeasurements:
     # Names
 
     def resolves(self, node: str) -> bool | None:
-        """Whether the name can be resolved on a node; None where that was not measured.
+        """Tell whether the name can be resolved on a node; None if that was not measured.
 
         A name outside can't be resolved either where the cluster's own names can't; that those can be says nothing about it.
         """
@@ -103,7 +103,7 @@ class PathMeasurements:
     # What that comes to
 
     def works(self, hop: str, leg: Leg) -> bool | None:
-        """Whether what a hop is for was seen to work for a leg; None where no pod that stands for the source tried it."""
+        """Tell whether what a hop is for was seen to work for a leg; None if no pod that stands for the source tried it."""
         a, b = leg
         if hop == "name":
             return self.resolves(a.node)
@@ -119,7 +119,7 @@ class PathMeasurements:
         return False if echo is not None and self.stands_for(leg) and self._receives_as(b) else None
 
     def stands_for(self, leg: Leg) -> bool:
-        """Whether the source can't do what netdoc's pod on its node could not do.
+        """Tell whether the source can't do what netdoc's pod on its node could not do.
 
         Not where a policy forbids it to netdoc's pod, nor where new pods alone have no network, and the source is an old one.
         """
@@ -143,7 +143,7 @@ class PathMeasurements:
         return self._new_only[node]
 
     def _receives_as(self, end: End) -> bool:
-        """Whether netdoc's pod on an end's node can be reached the same way as that end."""
+        """Tell whether netdoc's pod on an end's node can be reached the same way as that end."""
         vantage = self._vantages.get(end.node)
         return vantage is None or (self._alike(end, vantage) and not self._new_only_on(end.node))
 
@@ -151,7 +151,7 @@ class PathMeasurements:
         return self.path.asked or ports.every("TCP")
 
     def _alike(self, end: End, vantage: Vantage) -> bool:
-        """Whether a pod and netdoc's pod on its node are both in the node's own pod ranges, or both not."""
+        """Tell whether a pod and netdoc's pod on its node are both in the node's own pod ranges, or both not."""
         cluster = self.path.cluster
         node = cluster.get(NODE, "", end.node) if cluster.readable(NODE) else None
         if node is None or not node.spec.pod_cidrs or not vantage.ip or not end.addresses:
@@ -161,7 +161,7 @@ class PathMeasurements:
         return inside[0] == inside[1]
 
     def _new_pods_only(self, node: str) -> bool:
-        """Whether netdoc's new pod there reaches none of the others, though older pods of the node are reached from elsewhere."""
+        """Tell whether netdoc's new pod there reaches no other, although older pods of the node are reached from elsewhere."""
         others = [other for other in self._vantages if other != node]
         echoes = [echo for other in others for pair in ((node, other), (other, node)) if (echo := self.proved(*pair))]
         if not echoes or any(sample.who for echo in echoes for sample in echo.samples):
@@ -189,11 +189,11 @@ class PathMeasurements:
         return f"no debug pod ran on node {node}" if node else "the source's node is not known"
 
     def in_words(self, tries: ConnectAttempts) -> list[str]:
-        """Return connects in words."""
+        """Return connections as text."""
         return [f"{each.to} from node {each.node}: {reply.outcome} after {reply.ms:.0f} ms" for each, reply in tries]
 
     def path_in_words(self, one: str, other: str) -> str:
-        """Return what was measured on a path between two nodes in words; "" where nothing was."""
+        """Return as text what was measured on a path between two nodes, or ""."""
         said = []
         echo = self.proved(one, other)
         if echo is not None:

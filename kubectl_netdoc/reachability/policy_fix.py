@@ -94,7 +94,7 @@ class PolicyFixes:
         return Fix(words, command=fixes.command(ref, fixes.patch(written, direction, fixes.tidy(rule))))
 
     def _isolates_more(self, namespace: str, labels: dict[str, str], direction: Direction) -> bool:
-        """Whether a policy for these labels would isolate a pod that no policy isolates now."""
+        """Tell whether a policy for these labels would isolate a pod that no policy isolates now."""
         return any(
             not self.engine.isolated(end.pod_class, direction)
             for peer in peers(self.engine, namespace)

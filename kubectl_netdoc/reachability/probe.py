@@ -24,7 +24,7 @@ MOST = 3
 class ProbeResult:
     """One try: from where, to what, the outcome ("" where there is none), what was predicted, and what that comes to.
 
-    ``allowed`` is the prediction; None where there is none.
+    ``allowed`` is the prediction; None if there is none.
     """
 
     vantage: str
@@ -81,7 +81,7 @@ def from_inside(
 
 @dataclass(frozen=True, slots=True)
 class _Prediction:
-    """``allowed`` is None where it can't be told: a policy that is not evaluated, or endpoints that differ."""
+    """``allowed`` is None if it can't be told: a policy that is not evaluated, or endpoints that differ."""
 
     allowed: bool | None
     by: str = ""

@@ -136,5 +136,5 @@ OWN_PREFIX = 3
 
 
 def topic(code: str) -> Topic | None:
-    """Return where a code acts, or None where nothing is declared for it."""
+    """Return where a code acts, or None if nothing is declared for it."""
     return next((TOPICS[code[:length]] for length in range(len(code), OWN_PREFIX - 1, -1) if code[:length] in TOPICS), None)

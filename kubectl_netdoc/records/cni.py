@@ -327,10 +327,10 @@ CALICO_INSTALLATION = resource(
     written="Installation",
 )
 METALLB_L2 = resource("L2Advertisement", "metallb.io/v1beta1", "l2advertisements", namespaced=True)
-"""What MetalLB announces by ARP and NDP: only that there is some."""
+"""MetalLB's L2Advertisements; only that they exist is read."""
 
 CILIUM_NODE = resource("CiliumNode", "cilium.io/v2", "ciliumnodes")
-"""Nodes that Cilium has ever had an agent on: only their names are kept."""
+"""Nodes that have had a Cilium agent; only their names are kept."""
 
 NETWORK_LOG = Kind(
     "NetworkLog",
@@ -351,6 +351,6 @@ NETWORK_LOG = Kind(
     wire=LogText,
     reduce=log,
 )
-"""The logs of network agents and kube-proxies that are not ready; of healthy ones none is read."""
+"""The logs of network agents and kube-proxies that are not ready; logs of healthy ones are not read."""
 
 NETWORK_KINDS = (NETWORK_CONFIG, NETWORK_AGENT, NETWORK_LOG, CALICO_POOL, CALICO_FELIX, CALICO_INSTALLATION, CILIUM_NODE)

@@ -21,7 +21,7 @@ class Reference(Record, frozen=True):
 
     @property
     def service(self) -> bool:
-        """Whether a backend is a Service of the core group; an absent kind is Service, and Knative has one of its own group."""
+        """Tell whether a backend is a Service of the core group. Without a kind it is one; Knative has its own Service."""
         return self.kind in ("", "Service") and self.group in ("", "core")
 
 
@@ -32,7 +32,7 @@ class RouteRule(Record, frozen=True):
 
 
 class RouteSpec(Record, frozen=True):
-    """The Gateways a route hangs on, its hosts and its backends."""
+    """The Gateways that a route is attached to, its hosts and its backends."""
 
     parent_refs: tuple[Reference, ...] = ()
     hostnames: tuple[str, ...] = ()
@@ -40,7 +40,7 @@ class RouteSpec(Record, frozen=True):
 
 
 class RouteParent(Record, frozen=True):
-    """What a controller says of a route at one of its parents."""
+    """The status of a route at one of its parents, written by a controller."""
 
     parent_ref: Reference = Reference()
     controller_name: str = ""
@@ -48,33 +48,33 @@ class RouteParent(Record, frozen=True):
 
 
 class RouteStatus(Record, frozen=True):
-    """What controllers say of a route."""
+    """The status of a route, written by controllers."""
 
     parents: tuple[RouteParent, ...] = ()
 
 
 class Route(Object, frozen=True):
-    """A route of the Gateway API, of whatever protocol."""
+    """A route of the Gateway API, of any protocol."""
 
     spec: RouteSpec = RouteSpec()
     status: RouteStatus = RouteStatus()
 
     def services(self) -> dict[tuple[str, str], tuple[str, ...]]:
-        """(namespace, name) of the Services it leads to, with its hosts; an absent kind of a backend is Service."""
+        """Return its hosts by the (namespace, name) of the Services that it leads to."""
         hosts = self.spec.hostnames or ("*",)
         references = [reference for rule in self.spec.rules for reference in rule.backend_refs]
         return {(r.namespace or self.namespace, r.name): hosts for r in references if r.service}
 
 
 class ListenerTLS(Record, frozen=True):
-    """Where a listener has its certificates from."""
+    """The certificates of a listener."""
 
     mode: str = ""
     certificate_refs: tuple[Reference, ...] = ()
 
 
 class Listener(Record, frozen=True):
-    """A port of a Gateway, and for which host names."""
+    """A port of a Gateway, and the host names that it serves."""
 
     name: str = ""
     hostname: str = ""
@@ -83,13 +83,13 @@ class Listener(Record, frozen=True):
     tls: ListenerTLS = ListenerTLS()
 
     def secrets(self, namespace: str) -> list[tuple[str, str]]:
-        """(namespace, name) of its Secrets; ``namespace``: that of its Gateway."""
+        """Return (namespace, name) of its Secrets; ``namespace``: that of its Gateway."""
         references = [r for r in self.tls.certificate_refs if r.kind in ("", "Secret") and not r.group and r.name]
         return [(reference.namespace or namespace, reference.name) for reference in references]
 
 
 class ListenerStatus(Record, frozen=True):
-    """What a controller says of a listener."""
+    """The status of a listener."""
 
     name: str = ""
     attached_routes: int = 0
@@ -104,7 +104,7 @@ class GatewaySpec(Record, frozen=True):
 
 
 class GatewayStatus(Record, frozen=True):
-    """What a controller says of a Gateway."""
+    """The status of a Gateway."""
 
     conditions: tuple[Condition, ...] = ()
     listeners: tuple[ListenerStatus, ...] = ()
@@ -118,13 +118,13 @@ class Gateway(Object, frozen=True):
 
 
 class GatewayClassSpec(Record, frozen=True):
-    """Who serves the Gateways of a class."""
+    """The controller of a GatewayClass."""
 
     controller_name: str = ""
 
 
 class GatewayClassStatus(Record, frozen=True):
-    """What its controller says of it."""
+    """The status of a GatewayClass."""
 
     conditions: tuple[Condition, ...] = ()
 
@@ -137,7 +137,7 @@ class GatewayClass(Object, frozen=True):
 
 
 class GrantFrom(Record, frozen=True):
-    """Whose references are allowed."""
+    """The objects whose references are allowed."""
 
     group: str = ""
     kind: str = ""
@@ -145,7 +145,7 @@ class GrantFrom(Record, frozen=True):
 
 
 class GrantTo(Record, frozen=True):
-    """What may be referred to; no name is every one."""
+    """The objects that may be referred to; without a name all of the kind."""
 
     group: str = ""
     kind: str = ""
@@ -153,7 +153,7 @@ class GrantTo(Record, frozen=True):
 
 
 class ReferenceGrantSpec(Record, frozen=True):
-    """Who may refer to what."""
+    """The references that are allowed."""
 
     from_: tuple[GrantFrom, ...] = field(name="from", default=())
     to: tuple[GrantTo, ...] = ()
@@ -165,7 +165,7 @@ class ReferenceGrant(Object, frozen=True):
     spec: ReferenceGrantSpec = ReferenceGrantSpec()
 
     def allows(self, kind: str, namespace: str, to: tuple[str, str]) -> bool:
-        """Whether a route (by its kind and namespace) may refer to an object of the core group, by kind and name."""
+        """Tell whether a route (by its kind and namespace) may refer to an object of the core group, by kind and name."""
         who = any(one.kind == kind and one.namespace == namespace for one in self.spec.from_)
         return who and any(not one.group and one.kind == to[0] and one.name in ("", to[1]) for one in self.spec.to)
 

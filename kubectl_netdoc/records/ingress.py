@@ -34,7 +34,7 @@ class IngressService(Record, frozen=True):
 
 
 class IngressBackend(Record, frozen=True):
-    """Where an Ingress sends requests; neither a Service where it is a resource of the controller's own."""
+    """Where an Ingress sends requests; ``service`` is None if the backend is another resource."""
 
     service: IngressService | None = None
 
@@ -89,7 +89,7 @@ class Ingress(Object, frozen=True):
     status: IngressStatus = IngressStatus()
 
     def services(self) -> dict[str, tuple[str, ...]]:
-        """Names of the Services it leads to, with the hosts that do."""
+        """Return its hosts by the names of the Services that they lead to."""
         hosts: dict[str, dict[str, None]] = {}
         if self.spec.default_backend and self.spec.default_backend.service:
             hosts.setdefault(self.spec.default_backend.service.name, {})["*"] = None
@@ -101,11 +101,11 @@ class Ingress(Object, frozen=True):
 
 
 MOST_SECRETS = 100
-"""Secrets that are read at most: one request each."""
+"""Most Secrets that are read; each takes one request."""
 
 
 class IngressClassSpec(Record, frozen=True):
-    """Who serves the Ingresses of a class."""
+    """The controller of an IngressClass."""
 
     controller: str = ""
 
@@ -117,7 +117,7 @@ class IngressClass(Object, frozen=True):
 
     @property
     def default(self) -> bool:
-        """Whether Ingresses without a class are of this one."""
+        """Tell whether this is the default class."""
         return self.metadata.annotations.default_class == "true"
 
 
@@ -135,7 +135,7 @@ class TlsSecret(Object, frozen=True):
 
 
 class TlsCertificate(Object, frozen=True):
-    """What is kept of a TLS Secret: its certificate's dates and names, none where it holds no certificate."""
+    """The dates and names of a TLS Secret's certificate; empty if it holds no certificate."""
 
     not_before: Moment | None = None
     not_after: Moment | None = None

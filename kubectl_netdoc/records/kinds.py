@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What netdoc reads of each Kubernetes kind, and no more.
 
-A record declares only the fields that checks read: what is not declared is never decoded, so it can't reach a
-report or a bundle. There is no Secret here, no container environment or arguments, and only the annotations that
-``Annotations`` names.
+A record declares only the fields that checks read; everything else is never decoded, so it can't reach a report or a bundle.
+
+Of annotations only those that ``Annotations`` names are decoded. Environment variables and arguments of network agents and
+kube-proxy are decoded and reduced to named settings (``cni``, ``kube_proxy``). Of TLS Secrets, which are read only if the user
+asks for it, the dates and names of the certificate are kept (``ingress``).
 """
 
 from __future__ import annotations

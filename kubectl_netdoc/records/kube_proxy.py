@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What kube-proxy is set to: of its ConfigMap only the mode, the addresses that it listens on for health and metrics, how it
-tells pods from others, and whether nodes answer ARP for what only kube-ipvs0 has.
+"""kube-proxy's settings. Of its ConfigMap only these are kept: the mode, the addresses for health and metrics, how it detects
+local traffic, and strictARP.
 
-The same ConfigMap holds a kubeconfig (kubeadm) and, for all that netdoc knows, more: nothing else of it is kept.
+The same ConfigMap holds a kubeconfig (kubeadm) and may hold more; nothing else of it is kept.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _SETTING = re.compile(
 
 
 def config_map(raw: RawConfigMap) -> NetworkSettings:
-    """Return what is kept of kube-proxy's ConfigMap; settings that it leaves empty are there, and empty."""
+    """Return what is kept of kube-proxy's ConfigMap, empty settings included."""
     text = next((raw.data[key] for key in KEYS if key in raw.data), "")
     found = {name.strip(): value for name, value in _SETTING.findall(text)} if "KubeProxyConfiguration" in text else {}
     return NetworkSettings(metadata=raw.metadata, settings=found)

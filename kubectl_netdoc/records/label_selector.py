@@ -21,7 +21,7 @@ _PART = re.compile(
 
 
 class BadSelector(ValueError):
-    """A text that is no label selector; it says which part is wrong."""
+    """A text that is not a label selector; the message says which part is wrong."""
 
 
 def parse(text: str) -> Requirements:
@@ -58,7 +58,7 @@ def _requirement(match: re.Match[str], text: str) -> LabelSelectorRequirement:
 
 
 def matches(requirements: Iterable[LabelSelectorRequirement], labels: Mapping[str, str]) -> bool:
-    """Tell whether labels meet every requirement; what lacks a key is not in any set of its values."""
+    """Tell whether labels meet every requirement. A missing key is not in any set of values."""
     return all(_met(requirement, labels) for requirement in requirements)
 
 

@@ -14,7 +14,7 @@ class LogText(Object, frozen=True):
 
 
 class DnsLog(Object, frozen=True):
-    """What the log of a DNS server's pod says went wrong; ``metadata`` names the pod. No line of it is kept."""
+    """The errors in the log of a DNS pod, as counts and causes; ``metadata`` names the pod. No line of the log is kept."""
 
     causes: tuple[coredns_log.Cause, ...] = ()
 

@@ -45,7 +45,7 @@ class NodeSpec(Record, frozen=True):
     taints: tuple[Taint, ...] = ()
 
     def __post_init__(self) -> None:
-        """Leave out what is no range: nothing in the API forbids it."""
+        """Leave out texts that are not ranges; the API does not forbid them."""
         if not all(map(is_range, self.pod_cidrs)):
             msgspec.structs.force_setattr(self, "pod_cidrs", tuple(filter(is_range, self.pod_cidrs)))
 
@@ -87,7 +87,7 @@ class NodeStatus(Record, frozen=True):
 
 
 VIRTUAL = ("virtual-kubelet.io/", "kwok.x-k8s.io/", "virtual-node.liqo.io/")
-"""Beginnings of the taints of nodes that are none: Virtual Kubelet's, KWOK's, Liqo's."""
+"""Prefixes of the taints of virtual nodes: Virtual Kubelet's, KWOK's, Liqo's."""
 
 
 class Node(Traced, frozen=True):

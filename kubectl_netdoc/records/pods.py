@@ -25,7 +25,7 @@ class Quantities(Record, frozen=True):
 
 
 class Resources(Record, frozen=True):
-    """What a container asks for and may use at most."""
+    """The resource requests and limits of a container."""
 
     limits: Quantities = Quantities()
     requests: Quantities = Quantities()
@@ -39,7 +39,7 @@ class ContainerUsage(Record, frozen=True):
 
 
 class PodMetrics(Object, frozen=True):
-    """What the containers of a pod use, as metrics-server or another adapter last saw it; named like the pod."""
+    """The usage of a pod's containers, as metrics-server or another adapter last measured it; it has the pod's name."""
 
     containers: tuple[ContainerUsage, ...] = ()
 
@@ -55,7 +55,7 @@ class Container(Record, frozen=True):
 
 
 class ReadinessGate(Record, frozen=True):
-    """A condition that somebody else than the kubelet has to set before a pod is ready."""
+    """A condition that something other than the kubelet must set before a pod is ready."""
 
     condition_type: str = ""
 
@@ -136,31 +136,31 @@ class Pod(Object, frozen=True):
 
     @property
     def ips(self) -> tuple[str, ...]:
-        """The pod's addresses, primary first; what is none is left out."""
+        """The pod's addresses, primary first; invalid ones are left out."""
         return tuple(p.ip for p in self.status.pod_ips if is_address(p.ip))
 
     @property
     def finished(self) -> bool:
-        """Whether the pod has ended for good."""
+        """Tell whether the pod has ended for good."""
         return self.status.phase in ("Succeeded", "Failed")
 
     @property
     def terminating(self) -> bool:
-        """Whether the pod is being deleted."""
+        """Tell whether the pod is being deleted."""
         return self.metadata.deletion_timestamp is not None
 
     def made_by(self, kind: str, name: str) -> bool:
-        """Whether an object of that kind and name, in the pod's own namespace, is an owner of the pod."""
+        """Tell whether an object of that kind and name, in the pod's own namespace, is an owner of the pod."""
         return any((owner.kind, owner.name) == (kind, name) for owner in self.metadata.owner_references)
 
     @property
     def static(self) -> bool:
-        """Whether a node's kubelet makes the pod from a file, so that deleting what the API shows of it restarts nothing."""
+        """Tell whether it is a static pod, so that deleting its mirror in the API restarts nothing."""
         return any(owner.kind == "Node" for owner in self.metadata.owner_references)
 
     @property
     def ready(self) -> bool:
-        """Whether the Ready condition holds."""
+        """Tell whether the Ready condition holds."""
         condition = self.condition("Ready")
         return condition is not None and condition.status == "True"
 

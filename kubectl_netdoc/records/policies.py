@@ -2,7 +2,7 @@
 """Network policies: NetworkPolicy, the cluster-wide ones of SIG Network, and the CNIs' own.
 
 Field by field as in networking.k8s.io/v1 (k8s.io/api/networking/v1/types.go) and in policy.networking.k8s.io/v1alpha1 and
-v1alpha2 (sigs.k8s.io/network-policy-api v0.2.0); what they mean is told in ``kubectl_netdoc.policy``.
+v1alpha2 (sigs.k8s.io/network-policy-api v0.2.0); ``kubectl_netdoc.policy`` says what they mean.
 """
 
 from __future__ import annotations
@@ -177,4 +177,4 @@ class AdminPolicy(Object, frozen=True):
 
 
 class NativePolicy(Object, frozen=True):
-    """A policy of a CNI's own: that it is there, and where. What it means is not evaluated."""
+    """A policy of a CNI's own kind. Only its name and namespace are read; it is not evaluated."""

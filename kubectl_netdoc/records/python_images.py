@@ -23,13 +23,13 @@ KNOWN = re.compile(
 """Repositories, at the end of a name without tag and digest, so that mirrors of them count too."""
 
 OLD = re.compile(r"^(2(\.|$|-)|3\.[0-7](\.|$|-)|.*windows)")
-"""Tags of Python's own image that netdoc's agent is not for."""
+"""Tags of Python's own image that netdoc's agent does not run on."""
 
 _NAME = re.compile(r"^(?P<repository>[^@]+?)(:(?P<tag>[\w][\w.-]*))?(@(?P<digest>\w+:[0-9a-f]+))?$")
 
 
 def has_python(image: str) -> bool:
-    """Whether an image is known to have a python3 that the agent runs on; one that is named by digest alone is not."""
+    """Tell whether an image is known to have a python3 that the agent runs on; one that is named by digest alone is not."""
     found = _NAME.match(image)
     if not found or not found["tag"] or not KNOWN.search(found["repository"]):
         return False

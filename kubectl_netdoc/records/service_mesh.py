@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a service mesh demands of those who connect."""
+"""What a service mesh requires of clients."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from kubectl_netdoc.records.policies import LabelSelector
 
 
 class MutualTLS(Record, frozen=True):
-    """What a workload demands of its clients."""
+    """The mutual TLS that a workload requires of its clients."""
 
     mode: str = ""
 
 
 class PeerAuthenticationSpec(Record, frozen=True):
-    """Which pods it is about, and what they demand."""
+    """The pods that it selects, and what they require."""
 
     selector: LabelSelector | None = None
     mtls: MutualTLS = MutualTLS()

@@ -21,7 +21,7 @@ class ServicePort(Record, frozen=True):
 
 
 class ServiceSpec(Record, frozen=True):
-    """What a Service promises."""
+    """The spec of a Service."""
 
     type: str = "ClusterIP"
     cluster_ip: str = field(name="clusterIP", default="")
@@ -68,7 +68,7 @@ class Service(Traced, frozen=True):
 
     @property
     def headless(self) -> bool:
-        """Whether the Service has no ClusterIP by wish."""
+        """Tell whether the Service is headless (clusterIP: None)."""
         return self.spec.cluster_ip == "None"
 
 
@@ -95,7 +95,7 @@ class Hint(Record, frozen=True):
 
 
 class EndpointHints(Record, frozen=True):
-    """Whose traffic an endpoint is to get, where topology-aware routing or a trafficDistribution says so."""
+    """The zones and nodes whose traffic an endpoint should get, set by topology-aware routing or trafficDistribution."""
 
     for_zones: tuple[Hint, ...] = ()
     for_nodes: tuple[Hint, ...] = ()
@@ -133,12 +133,12 @@ class EndpointSlice(Object, frozen=True):
 
     @property
     def managed_by(self) -> str:
-        """Who writes the slice."""
+        """The controller that writes the slice."""
         return self.metadata.labels.get("endpointslice.kubernetes.io/managed-by", "")
 
     @property
     def changed(self) -> datetime | None:
-        """When what the slice follows changed last; None where nobody, or somebody else, has written that."""
+        """When the Service or pods behind the slice last changed; None if the controller has not written that."""
         try:
             moment = datetime.fromisoformat(self.metadata.annotations.trigger_time.replace("Z", "+00:00"))
         except ValueError:

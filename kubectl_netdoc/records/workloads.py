@@ -23,7 +23,7 @@ class WorkloadSpec(Record, frozen=True):
 
 
 class WorkloadStatus(Record, frozen=True):
-    """Replicas there."""
+    """Counts of replicas."""
 
     ready_replicas: int = 0
     desired_number_scheduled: int = 0
@@ -37,12 +37,12 @@ class Workload(Object, frozen=True):
 
     @property
     def template(self) -> PodTemplate:
-        """The pods that it makes."""
+        """The template of its pods."""
         return self.spec.template
 
     @property
     def wanted(self) -> int:
-        """How many pods it is to have now."""
+        """How many pods it should have now."""
         return self.spec.replicas
 
 
@@ -57,16 +57,16 @@ class DaemonSet(TracedWorkload, frozen=True):
 
     @property
     def wanted(self) -> int:
-        """How many nodes fit it; none before its controller has looked (and in manifests, where nobody has)."""
+        """How many nodes it should run on; 0 before its controller has counted them, and in manifests."""
         return self.status.desired_number_scheduled
 
 
 class Job(Workload, frozen=True):
-    """A Job: its pods come, end, and are no more."""
+    """A Job, whose pods run to completion."""
 
     @property
     def wanted(self) -> int:
-        """None: that a Job has no pod is how it ends."""
+        """0: a finished Job has no pods."""
         return 0
 
 
@@ -89,5 +89,5 @@ class CronJob(Object, frozen=True):
 
     @property
     def template(self) -> PodTemplate:
-        """The pods that it makes, by way of its Jobs."""
+        """The template of the pods that its Jobs create."""
         return self.spec.job_template.spec.template

@@ -114,7 +114,7 @@ def bare(command: str) -> str:
 
 
 def named(command: str) -> tuple[str, str, str] | None:
-    """Return kind (as written), namespace and name of the one object that a kubectl command names; None where it names none.
+    """Return kind (as written), namespace and name of the one object that a kubectl command names; None if it names none.
 
     ``logs`` and ``exec`` name a pod. The namespace is "" where none is written.
     """
@@ -140,7 +140,7 @@ def changes(command: str) -> bool:
 
 
 def risk(command: str) -> Risk | None:
-    """Return what the command may disturb, the worst of its parts; None where it only looks."""
+    """Return what the command may disturb, the worst of its parts; None if it only looks."""
     risks = [found for part in _parts(command) if (found := _risk(part)) is not None]
     return max(risks, key=list(Risk).index, default=None)
 
@@ -203,7 +203,7 @@ def _change(verb: str, kind: str, own: list[str]) -> Risk:
 
 
 def _grows(own: list[str]) -> bool:
-    """Whether ``scale`` takes no pod away: it says from how many on, and the server holds it to that."""
+    """Tell whether ``scale`` takes no pod away: it says from how many on, and the server holds it to that."""
     flags = dict(flag.split("=", 1) for flag in own if flag.startswith("--") and "=" in flag)
     current, wanted = flags.get("--current-replicas", ""), flags.get("--replicas", "")
     return current.isdigit() and wanted.isdigit() and int(current) <= int(wanted)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a Report to text: one file a format, each a pure function ``Report -> str``."""
+"""Renders a Report as text: one file per format, each a pure function ``Report -> str``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FORMATS = ("text", "json", "yaml", "markdown", "junit", "sarif", "html")
 
 
 def renderer(name: str, show: Severity, colour: bool, width: int = 100) -> Renderer:
-    """Return the renderer of a format, each imported only when it is used; raises ``KeyError``. ``width``: of the terminal."""
+    """Return the renderer of a format, imported only when used; raises ``KeyError``. ``width``: of the terminal, in cells."""
     if name == "text":
         from kubectl_netdoc.report import text
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pages of checks and codes, made from what stands in the check's file and nowhere else."""
+"""The pages of checks and codes, made from the check's own file only."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def _check_page(check: Check) -> str:
 
 
 def _threshold(item: Threshold) -> str:
-    """A line about a threshold: what it is unless it is set, what it can be, and where that is from."""
+    """Return a line about a threshold: its default, its range, and the source of the default."""
     most = f"to {item.most:g}" if item.most != float("inf") else "or more"
     return f"{item.name} = {item.default:g} {item.unit} ({item.least:g} {most}): {item.source}"
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What several formats tell in the same words: evidence, what was not looked at, and the paths of a mesh."""
+"""Parts that several formats share: evidence, what was not looked at, and the paths between nodes."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _words(value: object, most: int, between: str) -> str:
 
 
 def unseen(report: Report) -> list[tuple[str, str]]:
-    """Return what was not looked at, and why: a line a reason, with the first ``MOST_UNSEEN`` things that have it."""
+    """Return what was not looked at and why: one entry per reason, with the first ``MOST_UNSEEN`` things that have it."""
     told: dict[str, dict[str, None]] = {}
     for item in (*report.unseen, *(item for result in report.results for item in result.unseen)):
         told.setdefault(_reason(item), {})[item.what] = None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Allowed connections -> str: table, JSON, Graphviz and Mermaid."""
+"""Allowed connections as a table, JSON, Graphviz and Mermaid."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def _nodes(found: Connections, arrows: list[Connection]) -> dict[Place, str]:
 
 
 def _quoted(text: str) -> str:
-    """Neither language has an escape that holds for every character, so what could end a string is replaced."""
+    """Return a text for Graphviz and Mermaid. Neither can escape everything, so what could end a string is replaced."""
     return safe(text).translate({ord('"'): "'", ord("\\"): "/"})
 
 

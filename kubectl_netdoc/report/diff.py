@@ -18,7 +18,7 @@ def as_json(difference: Difference) -> str:
 
 
 def as_text(difference: Difference) -> str:
-    """Return a line a condition that is not as it was, and a last line that counts."""
+    """Return one line per changed condition, and a last line with the counts."""
     return "\n".join(_lines(difference)) + "\n"
 
 

@@ -25,8 +25,8 @@ SHADES = 5
 class Cell(Struct, frozen=True):
     """A path of the mesh: what was measured, in words, and its class.
 
-    ``heat0`` (the least value) to ``heat4``; ``broken`` where there is no value, as nothing came through; ``lossy`` beside it
-    where some was lost.
+    The class is ``heat0`` (the least value) to ``heat4``, or ``broken`` if nothing came through; ``lossy`` is added if some was
+    lost.
     """
 
     text: str
@@ -34,7 +34,7 @@ class Cell(Struct, frozen=True):
 
 
 class Mesh(Struct, frozen=True):
-    """What one finding measured between nodes: a row a source, a column a target; None where nothing was asked."""
+    """What one finding measured between nodes: a row per source, a column per target; None if nothing was measured."""
 
     title: str
     message: str
@@ -98,7 +98,7 @@ def _cell(path: NodePath | None, values: list[float]) -> Cell | None:
 
 
 def bars(findings: Iterable[Finding]) -> list[Bar]:
-    """Return the DNS latency of each node that the report has numbers of, slowest first."""
+    """Return the DNS latency of each node with numbers in the report, slowest first."""
     told: dict[str, tuple[str, list[float]]] = {}
     for finding in findings:
         numbers = [n for key in ("p50_ms", "p95_ms", "max_ms") if isinstance(n := finding.evidence.get(key), (int, float))]

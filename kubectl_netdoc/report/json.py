@@ -20,7 +20,7 @@ def render(report: Report) -> str:
 
 
 def printable(document: str) -> str:
-    """Return a JSON document with every character escaped that a terminal might act on; all such stand inside strings."""
+    """Return a JSON document with every character escaped that a terminal might interpret."""
     return _NOT_PLAIN.sub(lambda match: _escaped(match[0]), document)
 
 
@@ -34,7 +34,7 @@ def _escaped(char: str) -> str:
 
 
 def schema() -> str:
-    """Return the JSON Schema (2020-12) of the report; its name holds the version that a report's ``netdoc_report`` tells."""
+    """Return the JSON Schema (2020-12) of the report; its name contains the version in ``netdoc_report``."""
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": f"urn:kubectl-netdoc:report:{REPORT_VERSION}"}
     return msgspec.json.format(msgspec.json.encode(head | _cleaned(msgspec.json.schema(Report))), indent=2).decode() + "\n"
 

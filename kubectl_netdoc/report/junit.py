@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The report as JUnit XML, a test case a check, for CI systems.
+"""The report as JUnit XML, one test case per check, for CI systems.
 
-``fail`` is a failure; ``warn`` is told in the case's output, as a run with warnings passes (``--fail-on``); a check that could
-not look is skipped, one that crashed an error. The elements are those of the schema of Jenkins' xUnit plugin (junit-10.xsd).
+``fail`` is a failure; ``warn`` is printed in the case's output, because a run with warnings passes (``--fail-on``); a check that
+could not look is skipped, one that crashed is an error. The elements are those of the schema of Jenkins' xUnit plugin
+(junit-10.xsd).
 """
 
 from __future__ import annotations

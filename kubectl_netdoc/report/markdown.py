@@ -76,7 +76,7 @@ def _finding(finding: Finding, by_id: dict[str, Finding]) -> Iterator[str]:
 
 
 def _code(lines: Iterable[str]) -> Iterator[str]:
-    """A fence that nothing inside can end."""
+    """Return a code block whose fence nothing inside can end."""
     block = list(lines)
     longest = max((len(run) for line in block for run in re.findall("`+", line)), default=0)
     fence = "`" * max(3, longest + 1)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rights as manifests that ``kubectl apply -f -`` takes, and as the text of what somebody lacks."""
+"""RBAC rights as manifests for ``kubectl apply -f -``, and the rights that somebody lacks as text."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FLAGS = {Tier.NODES: "--node-checks", Tier.PRIVILEGED: "--privileged"}
 
 
 class RoleRule(Struct, frozen=True):
-    """One rule of a Role: for the API, and what is said of it."""
+    """One rule of a Role, and the comments on it."""
 
     rule: dict[str, list[str]]
     said: tuple[str, ...]
@@ -35,7 +35,7 @@ Manifest = tuple[dict[str, Any], tuple[RoleRule, ...]]
 
 
 def manifests(wanted: Wanted, rights: Iterable[Right], subjects: Iterable[Grantee]) -> list[Manifest]:
-    """Return the objects: the namespace for debug pods unless it is the user's own, the roles, and who gets them."""
+    """Return the manifests: the namespace for debug pods unless it is the user's own, the roles, and their bindings."""
     by_space: dict[str, list[Right]] = {}
     for right in rights:
         by_space.setdefault(right.rule.namespace, []).append(right)
@@ -69,7 +69,7 @@ def _namespace(tier: Tier) -> dict[str, Any]:
 
 
 def _binding(space: str, subject: Grantee) -> dict[str, Any]:
-    """Return who gets a role. Its name has the subject in it, so that granting somebody else takes nothing from anybody."""
+    """Return a binding of the role. Its name contains the subject, so that bindings don't replace each other."""
     kind = "Role" if space else "ClusterRole"
     who = ":".join(filter(None, (NAME, subject.kind.lower(), subject.namespace, subject.name)))
     name = who.replace("/", "-").replace("%", "-")
@@ -79,7 +79,7 @@ def _binding(space: str, subject: Grantee) -> dict[str, Any]:
 
 
 def _policies(rights: Iterable[Right], wanted: Wanted) -> Iterator[RoleRule]:
-    """Yield rules, those together that the same is said of: first the verbs of a resource, then resources."""
+    """Yield rules, merged if they have the same comments: first the verbs of a resource, then resources."""
     verbs: dict[tuple[Any, ...], list[str]] = {}
     for right in rights:
         rule = right.rule
@@ -93,7 +93,7 @@ def _policies(rights: Iterable[Right], wanted: Wanted) -> Iterator[RoleRule]:
 
 
 def said(right: Right, wanted: Wanted) -> tuple[str, ...]:
-    """Return what is to be said of a right: what it is for, and what becomes of which checks without it."""
+    """Return the comments on a right: what it is for, and what happens to which checks without it."""
     about = ("optional",) * right.optional + right.why
     lines = [", ".join(about)] if about else []
     if right.stays:
@@ -181,7 +181,7 @@ def as_json(wanted: Wanted, rights: Collection[Right], subjects: Collection[Gran
 
 
 def as_text(wanted: Wanted, answer: RightsReview, flags: str) -> str:
-    """Return what is lacking, what becomes of which checks, and the command that grants it; ``flags``: what goes into that."""
+    """Return the missing rights, the checks they affect, and the command that grants them; ``flags``: flags of that command."""
     if not answer.lacks:
         return f"You have all {answer.asked} rights that this needs: {command(wanted)}\n"
     lines = [f"You lack {len(answer.lacks)} of the {answer.asked} rights that this needs: {command(wanted)}"]
@@ -218,7 +218,7 @@ def data(wanted: Wanted, answer: RightsReview) -> dict[str, Any]:
 
 
 def answer(wanted: Wanted, found: RightsReview, form: str, flags: str) -> str:
-    """Return what is lacking in a format; ``flags``: what goes into the command that grants it."""
+    """Return the missing rights in a format; ``flags``: flags of the command that grants them."""
     if form == "text":
         return as_text(wanted, found, flags)
     if form == "json":

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Coverage and changes of policies -> str: tables and JSON."""
+"""Coverage and changes of policies as tables and JSON."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FORMATS = ("text", "json")
 
 
 class Advice(msgspec.Struct, frozen=True):
-    """Something to mend: in words, the least YAML that does, and a command where YAML can't."""
+    """One piece of advice: as text, the least YAML for it, and a command if YAML can't do it."""
 
     text: str
     yaml: str = ""

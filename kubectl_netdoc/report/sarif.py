@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The report as SARIF 2.1.0, for code scanning and dashboards: a rule a code, a result a finding.
+"""The report as SARIF 2.1.0, for code scanning and dashboards: one rule per code, one result per finding.
 
-A finding is about an object of the API, no line of a file, so its place is a logical location (SARIF 2.1.0, 3.33).
+A finding is about an object of the API, not a line of a file, so its location is a logical one (SARIF 2.1.0, 3.33).
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def _rule(example: Finding) -> dict[str, Any]:
 
 
 def _invocation(report: Report) -> dict[str, Any]:
-    """Whether the run went well, and what it could not look at."""
+    """Return the invocation: whether the run succeeded, and what it could not look at."""
     unseen = [item for result in report.results for item in result.unseen]
     notes = [{"level": "note", "message": {"text": safe(f"{item.what}: {item.reason}")}} for item in (*report.unseen, *unseen)]
     settings = [*(f"ignored: {item}" for item in report.ignored), *(f"threshold: {item}" for item in report.thresholds)]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The report for the person on call: causes first, then a line a check, what was not looked at, and a summary."""
+"""The report for the person on call: causes, one line per check, what was not looked at, and a summary."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ WIDTH, LEAST, MOST = 100, 80, 120
 """Width of a line in cells: without a terminal, and the least and most with one."""
 
 Painter = Callable[[str, str], str]
-"""Colours a text by its label."""
+"""A function that colours a text by its label."""
 
 LABELS = {
     State.PASS: "ok",
@@ -38,14 +38,14 @@ MOST_VALUES = 8
 def render(report: Report, show: Severity = Severity.WARN, colour: bool = False, width: int = WIDTH) -> str:
     """Return the report as text. ``show``: findings less severe are only counted. ``colour``: ANSI colours.
 
-    ``width``: of the terminal, in cells (a Chinese character takes two); nothing but commands, which are to be copied, and
-    single words is wider.
+    ``width``: of the terminal, in cells (a Chinese character takes two); only commands, which people
+    copy, and single words are wider.
     """
     return "\n".join(_Writer(report, show, _paint if colour else _plain, width).lines()).rstrip() + "\n"
 
 
 def block(finding: Finding, among: Iterable[Finding], width: int = WIDTH) -> Iterator[str]:
-    """Yield one finding as a report shows it: message, evidence, fix and commands. ``among``: those that it may explain."""
+    """Yield the lines of one finding: message, evidence, fix and commands. ``among``: the findings that it may explain."""
     known = {each.id: each for each in among}
     told = msgspec.structs.replace(finding, explains=tuple(each for each in finding.explains if each in known))
     yield from Blocks(known, _plain, width).finding(told)
@@ -61,14 +61,14 @@ def _plain(label: str, text: str) -> str:
 
 
 class Blocks:
-    """Writes findings, a block each. ``by_id``: those that one may explain."""
+    """Writes findings, one block each. ``by_id``: all findings, as one may explain others."""
 
     def __init__(self, by_id: Mapping[str, Finding], paint: Painter, width: int) -> None:
         self.by_id, self.paint = by_id, paint
         self.width = max(LEAST, min(width, MOST))
 
     def finding(self, finding: Finding) -> Iterator[str]:
-        """Yield the lines of one: message, evidence, what it explains, what changed before, and the fix."""
+        """Yield the lines of a finding: message, evidence, what it explains, recent changes, and the fix."""
         label = finding.severity.upper() if finding.severity is not Severity.INFO else "info"
         indent = len(label) + len(finding.code) + 3
         yield from self._wrapped(f"{self.paint(label, label)} {finding.code}  ", indent, finding.message)
@@ -90,14 +90,14 @@ class Blocks:
 
 
 class _Writer(Blocks):
-    """Writes one report, a part a method."""
+    """Writes one report, one method per part."""
 
     def __init__(self, report: Report, show: Severity, paint: Painter, width: int) -> None:
         super().__init__({finding.id: finding for finding in report.findings}, paint, width)
         self.report, self.show = report, show
 
     def lines(self) -> Iterator[str]:
-        """All of it."""
+        """Yield all lines."""
         for finding in self.report.causes():
             if at_least(finding.severity, self.show):
                 yield from self.finding(finding)
@@ -131,7 +131,7 @@ class _Writer(Blocks):
 
 
 def matrix(report: Report) -> str:
-    """Return the mesh between nodes, a row a source and a column a target, or nothing where it was not measured."""
+    """Return the paths between nodes, one row per source and one column per target; empty if not measured."""
     cells: dict[tuple[str, str], list[str]] = {}
     for finding in report.findings:
         for path, cell in common.measured_paths(finding).items():
@@ -142,7 +142,7 @@ def matrix(report: Report) -> str:
 
 
 def summary(report: Report) -> str:
-    """Return the last line: what was found, how long it took, and on how much that rests."""
+    """Return the last line: what was found, how long it took, and how much was looked at."""
     causes = [finding for finding in report.causes() if finding.severity is not Severity.INFO]
     effects = sum(bool(finding.explained_by) for finding in report.findings)
     advice = sum(finding.severity is Severity.INFO for finding in report.findings)

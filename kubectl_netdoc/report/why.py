@@ -45,7 +45,7 @@ def _verb(verb: str, hops: tuple[Hop, ...]) -> str:
 
 
 def _roots(explanation: Explanation, hop: Hop) -> list[str]:
-    """The codes of a hop that nothing else on the way explains."""
+    """Return the codes of a hop that nothing else on the path explains."""
     causes = {finding.code for finding in explanation.causes}
     return [code for code in hop.codes if code in causes]
 
@@ -55,7 +55,7 @@ def _at(explanation: Explanation, hop: Hop) -> str:
 
 
 def _codes(explanation: Explanation, hop: Hop) -> str:
-    """The codes to name: of causes, or of effects whose cause stands at another hop."""
+    """Return the codes to name: those of causes, or of effects whose cause is at another hop."""
     codes = _roots(explanation, hop) or hop.codes
     return f" ({', '.join(codes)})" if codes else ""
 
@@ -68,7 +68,7 @@ def _text(explanation: Explanation, tried: list[ProbeResult]) -> Iterator[str]:
     for finding in explanation.causes:
         yield ""
         yield from text.block(finding, explanation.findings, WIDTH)
-    told = explanation.stopped is not None and bool(explanation.stopped.codes)  # whose fixes stand above
+    told = explanation.stopped is not None and bool(explanation.stopped.codes)  # their fixes are printed above
     if explanation.fix and (explanation.fix.yaml or not told):
         yield from ("", safe(explanation.fix.text))
         yield from heredoc(explanation.fix.yaml) if explanation.fix.yaml else []

@@ -119,7 +119,7 @@ class Tables:
         return [link for link in self.links.values() if link.kind in TUNNELS]
 
     def agent_sets_neighbours(self, dev: str) -> bool:
-        """Whether there are neighbours on a link that an agent has set."""
+        """Tell whether there are neighbours on a link that an agent has set."""
         return dev in self._set
 
     def lookup(self, to: str) -> KernelRoute | None:
@@ -139,7 +139,7 @@ class Tables:
         return None
 
     def neighbour(self, dev: str, ip: str) -> Neighbour | None:
-        """Return what is known of a neighbour's link address; nothing where the kernel has asked in vain."""
+        """Return what is known of a neighbour's link address; "" if the kernel has asked in vain."""
         found = self._neighbours.get((dev, ip))
         return found if found and found.mac and found.state not in NO_LINK_ADDRESS else None
 
@@ -220,7 +220,7 @@ def range_route(tables: Tables, to: str, owner: Mapping[str, str]) -> RangeRoute
 
 
 def contains(range_: str, address: str) -> bool:
-    """Whether an address is in a range, each as text."""
+    """Tell whether an address is in a range, each as text."""
     try:
         one, other = ip_network(range_, strict=False), ip_address(address)
     except ValueError:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where facts come from: one interface, three kinds of source (live, bundle, manifests)."""
+"""Sources of facts: one interface for a live cluster, a bundle and manifests."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 class SourceError(Exception):
-    """The source can't be used at all. ``exit_code``: 2 where the input is bad, 3 where the cluster can't be reached."""
+    """Raised if a source can't be used. ``exit_code``: 2 for bad input, 3 if the cluster can't be reached."""
 
     def __init__(self, message: str, exit_code: int = 3) -> None:
         super().__init__(message)
@@ -25,17 +25,17 @@ class SourceError(Exception):
 
 
 class Source(Protocol):
-    """Reads a cluster, and measures in it where it can. ``label`` says in the report what was looked at."""
+    """Reads a cluster and measures in it if possible. ``label`` names the source in the report."""
 
     @property
     def label(self) -> str:
-        """What this is, for the report's head."""
+        """The name of the source in the report."""
         ...
 
     def cluster(self, kinds: tuple[Kind[Any], ...]) -> Cluster:
-        """Return what can be read of these kinds; each may be ``Unavailable``. Raises ``SourceError``."""
+        """Return the cluster with these kinds; each may be ``Unavailable``. Raises ``SourceError``."""
         ...
 
     def measure(self, cluster: Cluster, requests: tuple[Request, ...]) -> Measured:
-        """Return the replies to the requests; what could not be measured is absent or ``Lost``."""
+        """Return the replies to the requests; a request that could not be measured has none, or ``Lost``."""
         ...

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A run in one file: decoded records, the clock, requests and replies; enough to analyse it again anywhere."""
+"""Bundles: a run in one file, with decoded records, the clock, requests and replies, to be analysed again anywhere."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ MARK = b'"netdoc_bundle"'
 
 
 class Stored(Struct, omit_defaults=True):
-    """A listing on disk. ``objects`` are decoded by their kind; a kind of a later version is passed over."""
+    """A listing on disk. ``objects`` are decoded by their kind; kinds of later versions are ignored."""
 
     objects: list[msgspec.Raw] = []
     undecodable: tuple[Unseen, ...] = ()
@@ -46,7 +46,7 @@ class Exchange(Struct):
 
 
 class Bundle(Struct, omit_defaults=True):
-    """The file. ``note`` says in words where it comes from."""
+    """The content of a bundle file. ``note``: where it comes from, as text."""
 
     netdoc_bundle: int
     tool: str
@@ -73,12 +73,12 @@ class _Version(Struct):
 
 
 def is_bundle(head: bytes) -> bool:
-    """Tell a bundle by its first bytes, whole or cut."""
+    """Tell whether these bytes begin a bundle."""
     return head[:2] == b"\x1f\x8b" or MARK in head[:64]
 
 
 def dump(label: str, cluster: Cluster, measured: Measured, note: dict[str, str]) -> bytes:
-    """Return the bundle of a run as JSON, an object a line so that two recordings can be compared."""
+    """Return the bundle of a run as JSON, one object per line so that recordings can be compared."""
     bundle = Bundle(
         netdoc_bundle=VERSION,
         tool=__version__,
@@ -109,7 +109,7 @@ def _stored(listing: Listing | Unavailable) -> Stored:
 
 
 def save(path: Path, content: bytes) -> None:
-    """Write a bundle, packed where the name ends in .gz; raises ``SourceError``."""
+    """Write a bundle, compressed if the name ends in .gz; raises ``SourceError``."""
     try:
         path.write_bytes(gzip.compress(content, mtime=0) if path.suffix == ".gz" else content)
     except OSError as error:
@@ -117,7 +117,7 @@ def save(path: Path, content: bytes) -> None:
 
 
 def unpack(raw: bytes, name: str) -> bytes:
-    """Return the JSON of a file that may be packed; raises ``SourceError`` where it is cut, damaged or too large."""
+    """Return the JSON of a file that may be compressed; raises ``SourceError`` if it is truncated, damaged or too large."""
     if raw[:2] != b"\x1f\x8b":
         content = raw
     else:
@@ -132,7 +132,7 @@ def unpack(raw: bytes, name: str) -> bytes:
 
 
 def load(raw: bytes, name: str) -> BundleSource:
-    """Return the source in a bundle's bytes; raises ``SourceError`` with exit code 2 where it can't be used."""
+    """Return the source in a bundle's bytes; raises ``SourceError`` with exit code 2 if it can't be used."""
     content = unpack(raw, name)
     try:
         version = msgspec.json.decode(content, type=_Version).netdoc_bundle
@@ -167,7 +167,7 @@ class BundleSource:
 
     @property
     def label(self) -> str:
-        """What the recording run looked at."""
+        """The source of the recorded run."""
         return self.bundle.label
 
     def cluster(self, kinds: tuple[Kind[Any], ...]) -> Cluster:
@@ -187,7 +187,7 @@ class BundleSource:
         )
 
     def measure(self, cluster: Cluster, requests: tuple[Request, ...]) -> Measured:
-        """Return the recorded replies; what a later version of a check would ask more was not measured."""
+        """Return the recorded replies. Requests that a later version of a check adds were not measured."""
         replies = {exchange.request: exchange.reply for exchange in self.bundle.exchanges}
         bundle = self.bundle
         return Measured(

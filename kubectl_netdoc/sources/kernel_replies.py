@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which files of a node tell its network's settings and counters, and what they say.
+"""The files of a node that contain its network settings and counters, and how they are parsed.
 
 Sources: the kernel's Documentation/networking/ip-sysctl.rst, nf_conntrack-sysctl.rst, admin-guide/sysctl/net.rst and proc.rst.
 """
@@ -69,13 +69,13 @@ COUNTERS = (
 
 
 def settings(texts: dict[str, str]) -> dict[str, str]:
-    """Return the settings by their path under /proc/sys, those of interfaces to pods left out."""
+    """Return the settings by their path under /proc/sys, without those of pods' interfaces."""
     found = {path.removeprefix(ROOT): " ".join(text.split()) for path, text in texts.items()}
     return {path: value for path, value in found.items() if not any(f"/{prefix}" in path for prefix in VIRTUAL)}
 
 
 def counters(texts: dict[str, str]) -> dict[str, int]:
-    """Return the counters that can be read, by the names that ``KernelReply`` tells."""
+    """Return the counters that can be read, by the names in ``KernelReply``."""
     found: dict[str, int] = {}
     for path, text in texts.items():
         name = path.rpartition("/")[2]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A folder, a file or a stream of manifests as a cluster that is not there yet: the static part of every check."""
+"""Manifests (a folder, a file or stdin) as a source: a cluster that does not exist yet, for the static part of every check."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ DEEPEST = 200
 
 
 def read(path: Path, warn: Warn) -> ManifestSource:
-    """Return the manifests under a folder (with subfolders) or in a file; raises ``SourceError`` where there are none."""
+    """Return the manifests under a folder (with subfolders) or in a file; raises ``SourceError`` if there are none."""
     files = _files(path, warn) if path.is_dir() else [path]
     documents: list[tuple[str, Any]] = []
     for file in files:
@@ -48,7 +48,7 @@ def read(path: Path, warn: Warn) -> ManifestSource:
 
 
 def _files(folder: Path, warn: Warn) -> list[Path]:
-    """Return the manifests in a folder; one line tells of files that are none by their names, hidden ones left out."""
+    """Return the manifest files in a folder; print one line about other files. Hidden files are left out."""
     files: list[Path] = []
     others: list[str] = []
     for file in sorted(folder.rglob("*")):
@@ -65,7 +65,7 @@ NAMED = 3
 """Most files that a line names."""
 
 NOT_YAML = (yaml.YAMLError, RecursionError, ValueError, LookupError, AttributeError, TypeError, OverflowError)
-"""What PyYAML raises: its own error, and whatever its constructors meet in a scalar that is not of the type its tag says."""
+"""What PyYAML raises: its own error, and errors of constructors for scalars that don't fit their tag."""
 
 
 MERGE = "tag:yaml.org,2002:merge"
@@ -75,7 +75,7 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
     """Loads plain values only. Keys merged by ``<<`` are kept once each, so that merges of merges don't multiply."""
 
     def flatten_mapping(self, node: yaml.MappingNode) -> None:
-        """Resolve ``<<`` as YAML defines it, whatever PyYAML's release does: own keys win, then the first source named."""
+        """Resolve ``<<`` as YAML defines it, independent of PyYAML's version: own keys win, then the first source named."""
         own = [pair for pair in node.value if pair[0].tag != MERGE]
         merged: list[tuple[yaml.Node, yaml.Node]] = []
         for key, value in node.value:
@@ -92,7 +92,7 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
 
 
 def parse(raw: bytes, name: str) -> list[Any]:
-    """Return the documents of YAML (and so of JSON) text; raises ``SourceError`` where it is none."""
+    """Return the documents of YAML (and so of JSON) text; raises ``SourceError`` if it is none."""
     try:
         text = raw.decode()
         _refuse_deep(text, name)
@@ -108,7 +108,7 @@ def parse(raw: bytes, name: str) -> list[Any]:
 
 
 def _what_is_wrong(error: Exception) -> str:
-    """Return an error of the parser in one line, with the place where it has one."""
+    """Return an error of the parser in one line, with its position if there is one."""
     mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
     if mark is not None and problem:
         return f"line {mark.line + 1}, column {mark.column + 1}: {' '.join(str(problem).split())}"
@@ -116,7 +116,7 @@ def _what_is_wrong(error: Exception) -> str:
 
 
 def _size(value: Any, seen: dict[int, int]) -> int:
-    """Number of values once aliases are expanded: they share memory until then, and may grow without bound after."""
+    """Return the number of values after aliases are expanded: they share memory before, and can grow without bound."""
     if not isinstance(value, (dict, list)):
         return 1
     if id(value) not in seen:
@@ -197,7 +197,7 @@ class ManifestSource:
             found.append(record)
 
     def _templates(self, item: dict[str, Any]) -> bool:
-        """Keep the pods that a custom resource (a Rollout, a CloneSet) writes out, as the ReplicaSets that it would have."""
+        """Keep the pod templates in a custom resource (a Rollout, a CloneSet) as the ReplicaSets that it would create."""
         metadata = item.get("metadata")
         if not isinstance(metadata, dict):
             return False
@@ -213,7 +213,7 @@ class ManifestSource:
         return bool(templates)
 
     def _settings(self, kind: Kind[Any], item: dict[str, Any]) -> None:
-        """Keep what other kinds read of the same object; what is wrong with it is told once."""
+        """Keep what other kinds read from the same object; an error in it is reported once."""
         for other in BESIDE[kind.name]:
             try:
                 record = _with_namespace(other, convert(other, _json(item)))
@@ -226,7 +226,7 @@ class ManifestSource:
 
     @property
     def label(self) -> str:
-        """The manifests' place."""
+        """The path of the manifests."""
         return f"manifests in {self._name}"
 
     def cluster(self, kinds: tuple[Kind[Any], ...]) -> Cluster:
@@ -240,7 +240,7 @@ class ManifestSource:
         return Listing(tuple(self._found.get(kind.name, ())), tuple(self._bad.get(kind.name, ())))
 
     def measure(self, cluster: Cluster, requests: tuple[Request, ...]) -> Measured:
-        """Nothing can be measured in manifests."""
+        """Return no replies: manifests can't be measured."""
         return Measured(why_unmeasured="manifests can't be measured; only a cluster can")
 
 
@@ -257,7 +257,7 @@ ALIASES = {"projectcalico.org": "crd.projectcalico.org"}
 
 
 def _kind(item: dict[str, Any]) -> Kind[Any] | None:
-    """Tell a Service from, say, Knative's; items of a PodList and the like have no apiVersion of their own."""
+    """Return the kind of an object, by its API group too (Knative has a Service). Items of a PodList have no apiVersion."""
     version = item.get("apiVersion")
     kinds = BY_WRITTEN_KIND.get(item["kind"], [])
     if not isinstance(version, str):
@@ -267,7 +267,7 @@ def _kind(item: dict[str, Any]) -> Kind[Any] | None:
 
 
 def _pod_templates(value: Any) -> Iterator[dict[str, Any]]:
-    """Yield what has the shape of a pod template wherever it stands: labels in its metadata, and containers."""
+    """Yield everything with the shape of a pod template: labels in its metadata, and containers."""
     if isinstance(value, list):
         for item in value:
             yield from _pod_templates(item)
@@ -281,14 +281,14 @@ def _pod_templates(value: Any) -> Iterator[dict[str, Any]]:
 
 
 def _name(item: dict[str, Any]) -> str:
-    """The name of an object that may be anything, with a space behind it; nothing where it has none."""
+    """Return the name of an object of any shape, followed by a space; "" if it has none."""
     metadata = item.get("metadata")
     name = metadata.get("name") if isinstance(metadata, dict) else None
     return f"{name} " if isinstance(name, str) and name else ""
 
 
 def _json(value: Any) -> Any:
-    """YAML's own types as JSON has them: timestamps as text, UTC where they name no zone, and keys as text."""
+    """Return YAML's own types as JSON types: timestamps as text (UTC if they have no zone), and keys as text."""
     if isinstance(value, dict):
         return {str(key): _json(item) for key, item in value.items()}
     if isinstance(value, list):

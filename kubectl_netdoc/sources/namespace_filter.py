@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A recorded or written cluster cut to some namespaces, as ``-n`` cuts a live one."""
+"""Limits a bundle or manifests to some namespaces, as ``-n`` does for a live cluster."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from kubectl_netdoc.sources import Source
 
 
 class Within:
-    """Another source, of which only these namespaces are looked at."""
+    """Another source, limited to these namespaces."""
 
     def __init__(self, source: Source, namespaces: tuple[str, ...]) -> None:
         self.source = source
@@ -22,7 +22,7 @@ class Within:
 
     @property
     def label(self) -> str:
-        """The other source's."""
+        """The label of the other source."""
         return self.source.label
 
     def cluster(self, kinds: tuple[Kind[Any], ...]) -> Cluster:

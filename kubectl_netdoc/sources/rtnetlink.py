@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads the messages of rtnetlink(7) that a node's kernel gave: links, addresses, routes, neighbours, forwarding database.
+"""Decodes the rtnetlink(7) messages of a node's kernel: links, addresses, routes, neighbours, forwarding database.
 
 Sources: linux/rtnetlink.h, nexthop.h (of a route by a next hop object the kernel gives the hops themselves too, unless
 net.ipv4.nexthop_compat_mode is 0), if_link.h, if_addr.h, neighbour.h. Byte order is that of the node; all that Kubernetes runs on
@@ -34,7 +34,7 @@ _Attributes = dict[int, bytes]
 
 
 def parse(dumps: list[bytes], ms: float, cut: bool) -> RtnetlinkReply:
-    """Return the reply in the five dumps; raises ``ValueError`` where they can't be read."""
+    """Return the reply in the five dumps; raises ``ValueError`` if they can't be read."""
     if len(dumps) != 5:
         raise ValueError(f"the agent sent {len(dumps)} dumps instead of 5")
     try:
@@ -60,7 +60,7 @@ def parse(dumps: list[bytes], ms: float, cut: bool) -> RtnetlinkReply:
 
 
 def _messages(data: bytes, head: int) -> Iterator[tuple[bytes, _Attributes]]:
-    """The messages of a dump: the fixed part of ``head`` bytes, and the attributes."""
+    """Yield the messages of a dump: the fixed part of ``head`` bytes, and the attributes."""
     at = 0
     while at + 16 <= len(data):
         (length,) = struct.unpack_from("<I", data, at)
@@ -157,12 +157,12 @@ def _routes(data: bytes, names: dict[int, str]) -> Iterator[KernelRoute]:
 
 
 def _gateway(found: _Attributes) -> str:
-    """The next hop's address (RTA_GATEWAY), or where it is of the other family (struct rtvia of RTA_VIA) that."""
+    """Return the next hop's address: RTA_GATEWAY, or one of the other family (struct rtvia of RTA_VIA)."""
     return _ip(found.get(5)) or _ip(found.get(18, b"")[2:])
 
 
 def _hops(data: bytes, names: dict[int, str]) -> Iterator[tuple[str, int, str]]:
-    """Link, flags and gateway of each of several next hops (struct rtnexthop of RTA_MULTIPATH)."""
+    """Yield link, flags and gateway of each of several next hops (struct rtnexthop of RTA_MULTIPATH)."""
     at = 0
     while at + 8 <= len(data):
         length, flags = struct.unpack_from("<HB", data, at)
@@ -173,7 +173,7 @@ def _hops(data: bytes, names: dict[int, str]) -> Iterator[tuple[str, int, str]]:
 
 
 def _told(route: KernelRoute) -> bool:
-    """Whether a route says where it leads; one that only names an object of next hops (RTA_NH_ID) does not."""
+    """Tell whether a route has next hops itself; one with only a next-hop object (RTA_NH_ID) has not."""
     return route.type != "unicast" or bool(route.via or route.dev)
 
 

@@ -56,7 +56,7 @@ def outcome(
 
 
 def judge(check: Check, cluster: Cluster, facts: Measured | None = None) -> set[tuple[str, str]]:
-    """Return the (code, subject) pairs that a check finds; raises ``AssertionError`` where it crashes."""
+    """Return the (code, subject) pairs that a check finds; raises ``AssertionError`` if it crashes."""
     came = outcome(check, cluster, facts)
     assert not came.error, came.error
     return pairs(came.findings)

@@ -82,7 +82,7 @@ class NameHops(HopContext):
         return Hop("name", Answer.NOTE, f"{text}; it can reach the Service by its address only")
 
     def _dns_denied(self) -> list[Verdict]:
-        """Return the verdicts of the policies that keep the source from DNS servers; none where a node-local one is used."""
+        """Return the verdicts of the policies that keep the source from DNS servers; none if a node-local one is used."""
         dns = dns_access.servers(self.engine) if self.path.asks else None
         if dns is None or not dns.udp:
             return []

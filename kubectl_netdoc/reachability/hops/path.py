@@ -50,12 +50,12 @@ class PathHops(HopContext):
         return Hop(name, Answer.OK if len(works) == len(told) else weak, text, measured=words)
 
     def _came(self, pair: tuple[str, str]) -> bool:
-        """Whether an echo came back along a path, or none was tried."""
+        """Tell whether an echo came back along a path, or none was tried."""
         echo = self.measured.proved(*pair)
         return echo is None or any(sample.who for sample in echo.samples)
 
     def _proven(self, pair: tuple[str, str]) -> bool:
-        """Whether a path was seen to work, or was not tried by a pod that stands for the source."""
+        """Tell whether a path was seen to work, or was not tried by a pod that stands for the source."""
         legs = [leg for leg in self.path.legs if (leg[0].node, leg[1].node) == pair]
         back = [leg for leg in self.path.legs if (leg[1].node, leg[0].node) == pair]
         return any(self.measured.works("path", leg) is not False for leg in legs or back)

@@ -40,7 +40,7 @@ class PolicyHops(HopContext):
         return self._stop("egress", text, self.policy_fixes.allow_outside(by), refs)
 
     def _abroad(self, address: str) -> bool:
-        """Whether an address can be that of a name outside: in an IP family that pods have, and not link-local."""
+        """Tell whether an address can be that of a name outside: in an IP family that pods have, and not link-local."""
         mine = ip_families.of_pods(self.engine.cluster)
         if mine and ip_families.of(address) not in mine:
             return False

@@ -62,7 +62,7 @@ class ServiceHops(HopContext):
         return numbers(self.engine, self.destination, entry) if same else set()
 
     def _unseen(self) -> bool:
-        """Whether the pods of the Service may exist without being in the manifests that were given."""
+        """Tell whether the pods of the Service may exist without being in the manifests that were given."""
         return self.engine.cluster.origin == "manifests" and not self.destination.ends
 
     def _proxy(self) -> Hop:
@@ -77,7 +77,7 @@ class ServiceHops(HopContext):
         return Hop("proxy", answer, text, measured=tuple(self.measured.in_words(tries[:SHOWN])))
 
     def _behind(self, tries: ConnectAttempts) -> bool:
-        """Whether connects to the Service fail as those to its endpoints do, or fail where that says nothing about the source."""
+        """Tell whether connections to the Service fail like those to its endpoints, or say nothing about the source."""
         direct = [pair for a, b in self.path.legs for pair in self.measured.direct(a.node, b)]
         same = {reply.outcome for _, reply in direct} & {reply.outcome for _, reply in tries}
         return bool(same) or not any(map(self.measured.stands_for, self.path.legs))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Between requests and the agent in a debug pod: requests become asks, the agent's lines become replies."""
+"""The protocol with the agent in a debug pod: encodes requests and decodes the agent's lines into replies."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Requests as the agent is asked them: in the order of measuring, symbolic targets as addresses, DNS messages encoded."""
+"""Encodes requests for the agent: in the order of measuring, with addresses for symbolic targets and encoded DNS messages."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ from kubectl_netdoc.sources.agent_protocol.targets import NO_TARGETS, Targets, a
 
 
 def ordered(requests: tuple[Probe, ...]) -> tuple[Probe, ...]:
-    """Return the requests in the order of measuring: latency alone, then connects at once, then what loads the path."""
+    """Return the requests in the order of measuring: latency alone, then connections at once, then what loads the path."""
     return tuple(sorted(requests, key=_stage))
 
 
 def _stage(request: Probe) -> int:
-    """0 and 1: latency, alone. 2: at once, what is short or waits most of its time. 3: one by one, what loads the path."""
+    """Return a request's stage. 0, 1: latency, alone. 2: short or mostly waiting, at once. 3: loads the path, one by one."""
     if isinstance(request, DnsLookup) and not request.interval:
         return int(request.parallel or request.protocol == "TCP")
     if isinstance(request, (Burst, PathMtu)):
@@ -47,7 +47,7 @@ def _stage(request: Probe) -> int:
 
 
 def ask(number: int, request: Probe, targets: Targets = NO_TARGETS) -> dict[str, Any]:
-    """Return the agent's ask for a request; raises ``Unresolved``."""
+    """Return a request in the agent's form; raises ``Unresolved``."""
     common = {"id": number, "timeout": request.timeout, "together": _stage(request) == 2}
     return common | _ASKS[type(request)](request, targets)
 
@@ -67,7 +67,7 @@ def _queries(request: DnsLookup, targets: Targets) -> list[str]:
     try:
         queries = [dns.message.make_query(name, rtype, **edns) for _ in range(request.samples) for rtype in types]  # type: ignore[arg-type]
     except dns.exception.DNSException:
-        return []  # a Corefile may hold what is no domain name: nothing is sent, and the reply without samples is Lost
+        return []  # a Corefile may contain an invalid domain name: nothing is sent, and the reply without samples is Lost
     return [base64.b64encode(query.to_wire()).decode() for query in queries]
 
 
@@ -99,7 +99,7 @@ def _ask_burst(request: Burst, targets: Targets) -> dict[str, Any]:
 def _ask_echo(request: Echo, targets: Targets) -> dict[str, Any]:
     every = len(targets.servers) if isinstance(request.to, OwnService) and not request.to.empty else 0
     tries = {"protocol": request.protocol, "size": request.size, "samples": request.samples, "wait": request.wait}
-    # One backend is all that a Service with affinity shows.
+    # A Service with affinity shows one backend only.
     distinct = min(every, 1) if isinstance(request.to, OwnService) and request.to.sticky else every
     return {"op": "echo", "to": list(address(request.to, targets, request.family)), "distinct": distinct, **tries}
 
@@ -145,5 +145,5 @@ NET_ADMIN = 12
 
 
 def capabilities(requests: tuple[Probe, ...]) -> list[int]:
-    """Return the capabilities that asking these takes, by their numbers (capabilities(7)), where the pod has any."""
+    """Return the numbers of the capabilities that these requests need (capabilities(7)), if the pod has any."""
     return [NET_ADMIN] if any(isinstance(request, (Conntrack, ServiceRules)) for request in requests) else []

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The agent's lines as typed replies: what does not fit its request is ``Lost``."""
+"""Decodes the agent's lines into typed replies; a line that does not fit its request is ``Lost``."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class AgentReply(Struct):
 
 
 def decode(line: bytes) -> AgentReply:
-    """Return one line of the agent; raises ``msgspec.MsgspecError`` where it is none."""
+    """Return one line of the agent, decoded; raises ``msgspec.MsgspecError`` if it is invalid."""
     return strict_json.decode(line, AgentReply)
 
 
@@ -106,7 +106,7 @@ def _reply(request: Probe, line: AgentReply, targets: Targets) -> Reply:
 
 
 def _node_reply(request: Probe, ms: float, raw: list[Any]) -> Reply:
-    """Return what a node said of itself; the agent has no failure for it but an error."""
+    """Return a node's readings; the only failure of these is an error."""
     if isinstance(request, Rtnetlink):
         return rtnetlink.parse([base64.b64decode(text) for text in raw[2]], ms, bool(raw[3]))
     if isinstance(request, Kernel):
@@ -124,7 +124,7 @@ def _node_reply(request: Probe, ms: float, raw: list[Any]) -> Reply:
 
 
 def _flow(line: str) -> Flow:
-    """Read a line of /proc/net/nf_conntrack: the tuple as it came, then that of the answers."""
+    """Return the flow in a line of /proc/net/nf_conntrack: the original tuple, then the reply tuple."""
     words = line.split()
     ends = [word.partition("=")[2] for word in words if word.startswith(("src=", "dst=", "sport=", "dport="))]
     source, to, port, to_port, answers, _, answers_port, _ = ends[:8]
@@ -147,7 +147,7 @@ def _path_mtu(request: PathMtu, outcome: Outcome, raw: list[Any], targets: Targe
 
 
 def _resolv_conf(text: str) -> ResolvConfReply:
-    """Read it as resolv.conf(5) has it: all nameservers, the last search (or domain) line, all options."""
+    """Parse resolv.conf as resolv.conf(5) says: all nameservers, the last search (or domain) line, all options."""
     nameservers: list[str] = []
     search: tuple[str, ...] = ()
     options: list[str] = []
@@ -189,20 +189,20 @@ def _dns_sample(raw: list[Any]) -> tuple[DnsSample, dns.message.Message | None]:
     except (dns.exception.DNSException, ValueError):
         return DnsSample(Outcome.MALFORMED, ms), None
     if not message.flags & dns.flags.QR:
-        return DnsSample(Outcome.MALFORMED, ms), None  # something that sends back what it gets is no DNS server
+        return DnsSample(Outcome.MALFORMED, ms), None  # something that echoes its input is not a DNS server
     answers = sum(len(rrset) for rrset in message.answer)
     return DnsSample(Outcome.OK, ms, dns.rcode.to_text(message.rcode()), answers), message
 
 
 def _who(encoded: str, nodes: Mapping[str, str]) -> tuple[str, str, str]:
-    """Return who proved itself by the greeting "netdoc NONCE NAME SOURCE": node, nonce and the source that it saw."""
+    """Return node, nonce and seen source address in the greeting "netdoc NONCE NAME SOURCE" of an echo server."""
     words = base64.b64decode(encoded).decode("ascii", "replace").split()
     known = len(words) >= 4 and words[0] == "netdoc" and words[1] in nodes
     return (nodes[words[1]], words[1], words[3]) if known else ("", "", "")
 
 
 def _echo_sample(request: Echo, raw: list[Any], nodes: Mapping[str, str], own: str) -> EchoSample:
-    """Judge who answered: a nonce of this run, of the peer asked for."""
+    """Return the sample, judged by who answered: it must know a nonce of this run, that of the requested peer."""
     outcome, ms = _measured(raw)
     if outcome is not Outcome.OK:
         return EchoSample(outcome, ms)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the symbolic targets of requests mean in one run: addresses of its echo servers and Services."""
+"""The addresses behind the symbolic targets of requests in one run: its echo servers and Services."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class ServiceAddresses(Struct, frozen=True):
 
 
 class Targets(Struct, frozen=True):
-    """What symbolic targets mean in this run. ``why_no_service``: why the Services could not be made, where so."""
+    """The addresses of symbolic targets in this run. ``why_no_service``: why the Services could not be created, or ""."""
 
     servers: Mapping[tuple[str, bool], EchoServer] = {}
     services: Mapping[OwnService, ServiceAddresses] = {}
@@ -33,7 +33,7 @@ class Targets(Struct, frozen=True):
     why_no_service: str = ""
 
     def nodes(self) -> dict[str, str]:
-        """Node of each nonce."""
+        """The node of each nonce."""
         return {server.nonce: node for (node, _), server in self.servers.items()}
 
     def service(self, place: OwnService) -> ServiceAddresses:
@@ -55,11 +55,11 @@ NO_TARGETS = Targets()
 
 
 class Unresolved(Exception):
-    """A request's symbolic place does not exist in this run; the text says why."""
+    """Raised if a symbolic target does not exist in this run; the text says why."""
 
 
 def address(place: Peer | OwnService | Address, targets: Targets, family: str = "") -> tuple[str, int]:
-    """Return what a place means in this run; raises ``Unresolved``."""
+    """Return IP address and port of a target in this run; raises ``Unresolved``."""
     if isinstance(place, Address):
         return place.ip, place.port
     if isinstance(place, OwnService):

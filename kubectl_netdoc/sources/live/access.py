@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Asks the API server what its user may do, one small question a rule; anybody who is logged in may ask that.
+"""Asks the API server which rights the user has, one SelfSubjectAccessReview per rule; every authenticated user may.
 
-Not the list of all rules (SelfSubjectRulesReview): it is incomplete where a webhook decides, as on most managed clusters.
+The list of all rules (SelfSubjectRulesReview) is not used: it is incomplete if a webhook decides, as on most managed clusters.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class _Whoami(Struct):
 
 
 def allowed(client: Client, rules: Collection[Grant]) -> dict[Grant, bool]:
-    """Return for each rule whether the user may do all it says; raises ``SourceError`` where the server does not tell."""
+    """Return for each rule whether the user has all of it; raises ``SourceError`` if the server does not answer."""
     asked = [(rule, name) for rule in rules for name in rule.names or ("",)]
     with ThreadPoolExecutor(AT_ONCE) as pool:
         verdicts = list(pool.map(lambda question: _ask(client, *question), asked))
@@ -64,7 +64,7 @@ def _ask(client: Client, rule: Grant, name: str) -> bool:
 
 
 def username(client: Client) -> str:
-    """Return the user's name as the server knows it; "" where it does not say (before Kubernetes 1.28)."""
+    """Return the user's name on the server; "" if it does not tell (before Kubernetes 1.28)."""
     try:
         return strict_json.decode(client.request("POST", WHOAMI, body={}), _Whoami).status.user.username
     except (ApiError, *UNREADABLE):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Why an API server does not take an object, told by its text alone: most refusals are 403, whoever refuses.
+"""Why an API server refuses an object, by the text of the refusal: most are 403, whatever refuses.
 
 The texts are those of RBAC, ResourceQuota, LimitRanger, Pod Security, OpenShift's SecurityContextConstraints, Kyverno, Gatekeeper
 and ValidatingAdmissionPolicy.
@@ -32,7 +32,7 @@ ANSWERS = (
 
 
 def refusal(error: ApiError) -> PodProblem:
-    """Return what refused a pod."""
+    """Return why a pod was refused."""
     text = error.message.lower()
     if "exceeded quota" in text or "failed quota" in text:
         return PodProblem.QUOTA
@@ -45,7 +45,7 @@ def refusal(error: ApiError) -> PodProblem:
 
 
 def explained(error: ApiError) -> str:
-    """Return a refusal, shortened, with the flags that answer it."""
+    """Return a refusal, shortened, with the flags that help."""
     text = " ".join(error.message.split())
     if refusal(error) not in (PodProblem.QUOTA, PodProblem.ADMISSION):
         return text
@@ -55,10 +55,10 @@ def explained(error: ApiError) -> str:
 
 
 def passing(text: str) -> bool:
-    """Whether a new namespace only lacks what controllers give it a moment later: its ServiceAccount, OpenShift's user ids."""
+    """Tell whether a new namespace only lacks what controllers add a moment later: its ServiceAccount, OpenShift's user ids."""
     return ("serviceaccount" in text and "not found" in text) or "unable to find annotation openshift.io/" in text
 
 
 def refuses_user(text: str) -> bool:
-    """Whether a user id that the pod names is what is refused: OpenShift gives each namespace a range, and picks one itself."""
+    """Tell whether the pod's user id is what is refused: OpenShift gives each namespace a range and picks an id itself."""
     return "runAsUser: Invalid value" in text

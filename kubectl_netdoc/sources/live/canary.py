@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The canary: does a policy stop anything, on each node and each way, and does taking it away let it pass again?
+"""The canary: does a policy stop traffic, on each node and in each direction, and does traffic pass again once it is deleted?
 
-allowed → a policy denies the canary pods everything → nothing may pass → the policy goes → all must pass.
+allowed → a policy denies the canary pods everything → nothing may pass → the policy is deleted → everything must pass.
 
 The policy selects the canary pods of this run by a label that nothing else has, never by ``{}``. Success is the nonce of our
 own echo; a refusal and a silence both count as stopped (P5: some engines reject, some drop). Runs beside the other
@@ -35,7 +35,7 @@ LIFTED = 10.0
 
 LATE = 25.0
 """Seconds in all that an engine gets for the rest where it has done a part: Cilium was seen to need more than 10 on a loaded
-machine. Where it does nothing at all, nothing is waited for."""
+machine. If it does nothing at all, there is no such wait."""
 
 PATIENCE = 0.7
 """Seconds that a try waits for the proof. A pod of the same cluster answers in milliseconds."""
@@ -45,7 +45,7 @@ PAUSE = 0.3
 
 
 class CanaryPath(Struct):
-    """One way through: from ``source`` to ``target``, of the node's canary, with what was seen of it so far."""
+    """One path of a node's canary, from ``source`` to ``target``, with what was seen on it so far."""
 
     canary: Canary
     direction: str
@@ -60,20 +60,20 @@ class CanaryPath(Struct):
 
     @property
     def known(self) -> bool:
-        """Whether it is known to have been stopped or to be open: of a look that got no answer nothing is."""
+        """Tell whether it is known to be stopped or open; a try without an answer tells neither."""
         return self.stopped >= 0 or self.last is not None
 
     def trial(self) -> CanaryTrial:
-        """Return it as it is reported."""
+        """Return the trial for the report."""
         return CanaryTrial(self.direction, self.other, self.before, self.stopped, self.how, self.again)
 
 
 Note = Callable[[CanaryPath, Outcome | None, float], bool]
-"""Takes what a try came to at a time; tells whether that settles the way."""
+"""Takes the outcome of a try and its time; tells whether the path is settled by it."""
 
 
 class Flight:
-    """One run of the canary on all its nodes at once."""
+    """One run of the canary on all nodes at once."""
 
     def __init__(self, client: Client, session: Session, requests: Iterable[Canary], deadline: float) -> None:
         self.client, self.session, self.deadline = client, session, deadline
@@ -115,7 +115,7 @@ class Flight:
         return replies
 
     def _phases(self) -> str:
-        """Go through the phases; return why they could not all be gone through, or nothing."""
+        """Run the phases; return why they could not be completed, or ""."""
         for way, outcome in self._try(self.ways, samples=3):
             way.before, way.last = outcome is Outcome.OK, outcome
         alive = [way for way in self.ways if way.before]
@@ -135,7 +135,7 @@ class Flight:
         return "" if time.monotonic() < self.deadline else "the time limit of the run was reached"
 
     def _until(self, ways: list[CanaryPath], seconds: float, note: Note) -> None:
-        """Poll until ``note`` has accepted every way, for at most ``seconds``, or ``LATE`` where it has accepted some."""
+        """Poll until ``note`` has accepted every path, for at most ``seconds``, or ``LATE`` once it has accepted some."""
         start = time.monotonic()
         left = ways
         while left and time.monotonic() < min(start + (seconds if len(left) == len(ways) else max(seconds, LATE)), self.deadline):
@@ -148,7 +148,7 @@ class Flight:
         self.waited = round(max(self.waited, time.monotonic() - start), 1) if left else self.waited
 
     def _try(self, ways: list[CanaryPath], samples: int) -> list[tuple[CanaryPath, Outcome | None]]:
-        """Try ways, each source with one exec, all at once. OK is the proof; None where nothing is known of the network."""
+        """Try paths, with one exec per source, all at once. OK is the proof; None: nothing is known about the network."""
         sources = {way.source.name: way.source for way in ways}
         with ThreadPoolExecutor(max(1, len(sources))) as pool:
             batches = pool.map(lambda pod: self._ask(pod, [way for way in ways if way.source is pod], samples), sources.values())

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Talks to the API server: raw requests, watches and the exec websocket, all by one way (``kubeconfig.py`` finds it)."""
+"""The client of the API server: raw requests, watches and the exec websocket, all over one access (see ``kubeconfig.py``)."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ CONNECTING = 10.0
 """Seconds for the TCP connection to the API server."""
 
 LARGEST = 256 << 20
-"""Bytes of an answer: a page of 500 pods has some 5 MiB, and a list that can't be had in pages 50 times that at most."""
+"""Most bytes of a response: a page of 500 pods has about 5 MiB, and a list without pages at most 50 times that."""
 
 LONGEST_LINE = 16 << 20
 """Most bytes of one change in a watch. etcd keeps no object larger than 1.5 MiB."""
@@ -49,10 +49,10 @@ LONGEST_LINE = 16 << 20
 CHUNK = 1 << 16
 
 GRACE = 1.0
-"""Seconds more than its own timeouts that a request has, which say better what is wrong."""
+"""Seconds that a request gets beyond its own timeouts, whose errors are more precise."""
 
 TRIES = 3
-"""How often a request is sent at most to a server that says 429: with ``pace.SLOWEST_RETRY`` ten seconds' wait."""
+"""Most tries of a request to a server that answers 429; with ``rate_limit.SLOWEST_RETRY`` ten seconds of waiting."""
 
 WRONG_TIME = (9, 10)
 """OpenSSL's codes of a certificate that is not valid yet, or no longer (X509_V_ERR_CERT_NOT_YET_VALID, _HAS_EXPIRED)."""
@@ -68,7 +68,7 @@ CONTENT = {"PATCH": "application/strategic-merge-patch+json"}
 
 
 class ApiError(Exception):
-    """The API server refused or failed a request. ``status`` is the HTTP status, 0 where no answer came."""
+    """The API server refused or failed a request. ``status``: the HTTP status, 0 if there was no response."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -77,7 +77,7 @@ class ApiError(Exception):
 
     @property
     def timed_out(self) -> bool:
-        """Whether no answer came in time."""
+        """Tell whether there was no response in time."""
         return self.status == 0 and self.message.startswith("timeout")
 
 
@@ -103,7 +103,7 @@ class Watch:
         self._response = response
 
     def lines(self) -> Iterator[bytes]:
-        """Yield each change as a line of JSON; ends quietly whatever ends the watch."""
+        """Yield each change as a line of JSON; returns whatever ends the watch."""
         buffer = b""
         with suppress(Exception):  # closed under its reader, http.client raises whatever its state makes of that
             for chunk in self._response.stream(None):
@@ -114,7 +114,7 @@ class Watch:
                     return
 
     def stop(self) -> None:
-        """End it: no watch of ours stays open."""
+        """End the watch."""
         inner = getattr(getattr(self._response.connection, "sock", None), "socket", None)
         if inner is not None:  # TLS within a proxy's TLS, which urllib3 can't shut down under its reader
             with suppress(OSError):
@@ -140,13 +140,13 @@ class Client:
         self._pools = RESTClientObject(self._access.configuration).pool_manager
 
     def get(self, path: str, query: Mapping[str, Any] | None = None) -> bytes:
-        """GET; raises ``ApiError``."""
+        """Send a GET; raises ``ApiError``."""
         return self.request("GET", path, query)
 
     def request(
         self, method: str, path: str, query: Mapping[str, Any] | None = None, body: Any = None, timeout: float = 0
     ) -> bytes:
-        """Send one request and return the body of the answer; raises ``ApiError`` for any but a 2xx."""
+        """Send one request and return the body of the response; raises ``ApiError`` unless the status is 2xx."""
         response = self._send(method, path, query, body, timeout)
         data = _body(response, self._limit(timeout))
         self.usage.add(len(data))
@@ -166,7 +166,7 @@ class Client:
     def _send(
         self, method: str, path: str, query: Mapping[str, Any] | None, body: Any, timeout: float
     ) -> urllib3.BaseHTTPResponse:
-        """Send a request, and again where the server says that it has too many."""
+        """Send a request, and retry if the server answers 429 (too many requests)."""
         for _ in range(TRIES - 1):
             response = self._permitted(method, path, query, body, timeout)
             if response.status != 429:
@@ -178,7 +178,7 @@ class Client:
     def _permitted(
         self, method: str, path: str, query: Mapping[str, Any] | None, body: Any, timeout: float
     ) -> urllib3.BaseHTTPResponse:
-        """Send a request, and once more where the credentials were refused and a plugin has others."""
+        """Send a request, and once more if the credentials were refused and a plugin has new ones."""
         used = self._authorization()
         response = self._once(used, method, path, query, body, timeout)
         if response.status != 401 or not self._renewed(used):
@@ -224,7 +224,7 @@ class Client:
             self.ahead = parsedate_to_datetime(date) - datetime.now(UTC)
 
     def now(self) -> datetime:
-        """Return the time by the API server's clock, as its last answer told it: a laptop's may be off."""
+        """Return the time by the API server's clock, from its last response: a laptop's clock may be wrong."""
         return datetime.now(UTC) + self.ahead
 
     def _headers(self, authorization: str, headers: Mapping[str, str]) -> urllib3.HTTPHeaderDict:
@@ -252,7 +252,7 @@ class Client:
         return value
 
     def _renewed(self, refused: str) -> bool:
-        """Whether a credential plugin has another token, in place of one that was refused."""
+        """Tell whether a credential plugin has a new token for one that was refused."""
         try:
             return self._access.credentials is not None and self._access.credentials.refused(refused.removeprefix("Bearer "))
         except NoCredentials as error:
@@ -261,7 +261,7 @@ class Client:
     def exec(self, namespace: str, pod: str, command: list[str], timeout: float, container: str = "") -> websocket.WebSocket:
         """Open an exec with stdin, stdout and stderr; frames are a channel byte and data. Raises ``ApiError``.
 
-        ``container``: which of the pod's, where it has several.
+        ``container``: the name of the container, if the pod has several.
         """
         query = [("command", word) for word in command] + [(name, "true") for name in ("stdin", "stdout", "stderr")]
         query += [("container", container)] if container else []
@@ -277,7 +277,7 @@ class Client:
                 header=headers,
                 subprotocols=EXEC_PROTOCOLS,
                 suppress_origin=True,  # kubectl sends none
-                redirect_limit=0,  # whoever it leads to is not to have the user's token
+                redirect_limit=0,  # the target of a redirect must not get the user's token
                 socket=self._connection(timeout),
             )
             return _in_time(connect, timeout)
@@ -288,7 +288,7 @@ class Client:
             raise _no_answer(error) from error
 
     def _connection(self, timeout: float) -> Any:
-        """Return a socket to the API server, made by what makes those of all other requests: proxy, TLS, certificates."""
+        """Return a socket to the API server, made like those of all other requests: same proxy, TLS and certificates."""
         pool = self._pools.connection_from_url(self.host)
         connection: Any = pool._new_conn()
         connection.timeout = min(timeout, CONNECTING)
@@ -301,10 +301,10 @@ class Client:
 
 
 def _in_time(call: Callable[[], T], seconds: float) -> T:
-    """Return what a call returns, or raise what it raises, within its time and a little; ``TimeoutError`` where that is over.
+    """Return what a call returns, or raise what it raises, within its time limit; after it raise ``TimeoutError``.
 
-    Timeouts of sockets begin anew with each byte, so headers that trickle would last for ever: such a call is left behind
-    in its thread, which ends with the program.
+    A socket's timeout starts again with each byte, so headers that trickle would never end: such a call is abandoned in its
+    thread, which ends with the program.
     """
     done: Future[T] = Future()
 
@@ -322,7 +322,7 @@ def _in_time(call: Callable[[], T], seconds: float) -> T:
 
 
 def _body(response: urllib3.BaseHTTPResponse, seconds: float) -> bytes:
-    """Read a body that ends in time and has a size; raises ``ApiError`` for any other."""
+    """Return the body; raises ``ApiError`` if it does not end in time or is too large."""
     end, data = time.monotonic() + seconds, bytearray()
     try:
         while part := response.read1(CHUNK):
@@ -355,7 +355,7 @@ def _no_answer(error: Exception) -> ApiError:
 
 
 def _message(body: bytes) -> str:
-    """The message of a Status object; a short plain text as it is (an old server, a proxy's page)."""
+    """Return the message of a Status object, or a short plain text as it is (an old server, a proxy's page)."""
     try:
         return strict_json.decode(body, _Status).message
     except msgspec.MsgspecError:

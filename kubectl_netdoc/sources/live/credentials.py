@@ -33,11 +33,11 @@ SHOWN = 300
 
 
 class NoCredentials(Exception):
-    """A plugin gave nothing that can be used: one line that says why."""
+    """Raised if a plugin returned nothing usable: one line that says why."""
 
 
 class Credential(Struct, rename="camel"):
-    """What a plugin gave: a token, or a certificate and its key (PEM); and when that runs out."""
+    """A plugin's credential: a token, or a certificate and its key (PEM); and when it expires."""
 
     token: str | None = None
     client_certificate_data: str | None = None
@@ -51,7 +51,7 @@ class _Answer(Struct, rename="camel"):
 
 
 class Credentials:
-    """What a plugin gave, asked for again once it has run out or is refused. For use by several threads at once."""
+    """A plugin's credential, renewed once it has expired or is refused. Safe for several threads at once."""
 
     def __init__(self, ask: Callable[[], Credential]) -> None:
         self._ask = ask
@@ -62,7 +62,7 @@ class Credentials:
         self._renew()
 
     def valid(self, now: datetime) -> Credential:
-        """Return what counts at a moment of the API server's clock; raises ``NoCredentials``."""
+        """Return the credential that is valid at a time of the API server's clock; raises ``NoCredentials``."""
         with self._lock:
             ends = self._current.expiration_timestamp
             if ends is not None and ends <= now and time.monotonic() > self._asked + AGAIN:
@@ -70,7 +70,7 @@ class Credentials:
             return self._current
 
     def refused(self, token: str) -> bool:
-        """Whether there is a token now in place of one that the server did not take; raises ``NoCredentials``."""
+        """Tell whether there is a new token for one that the server refused; raises ``NoCredentials``."""
         with self._lock:
             if self._failure is not None:
                 raise self._failure
@@ -80,7 +80,7 @@ class Credentials:
             return self._current.token not in (None, "", token)
 
     def certificate(self) -> dict[str, str]:
-        """Return the certificate and its key by their names in a kubeconfig, nothing where the plugin gave none."""
+        """Return the certificate and its key by their names in a kubeconfig; empty if the plugin returned none."""
         found = {
             "client-certificate-data": self._current.client_certificate_data,
             "client-key-data": self._current.client_key_data,
@@ -88,7 +88,7 @@ class Credentials:
         return {name: content for name, content in found.items() if content}
 
     def _renew(self) -> None:
-        if self._failure is not None:  # the next of a hundred requests would not fare better
+        if self._failure is not None:  # the next of a hundred requests would fail too
             raise self._failure
         try:
             self._current = self._ask()
@@ -99,7 +99,7 @@ class Credentials:
 
 
 def ask(plugin: Mapping[str, Any], cluster: Mapping[str, Any], folder: Path) -> Credential:
-    """Run a plugin; raises ``NoCredentials``. ``folder``: of the kubeconfig, for a command that is a relative path."""
+    """Run a plugin; raises ``NoCredentials``. ``folder``: that of the kubeconfig, for a command with a relative path."""
     command = str(plugin.get("command") or "")
     version = str(plugin.get("apiVersion") or "")
     interactive = _interactive(str(plugin.get("interactiveMode") or "IfAvailable"), command)
@@ -137,7 +137,7 @@ def ask(plugin: Mapping[str, Any], cluster: Mapping[str, Any], folder: Path) -> 
 
 
 def _interactive(mode: str, command: str) -> bool:
-    """Whether a plugin may use the terminal; raises ``NoCredentials`` where it can't do without, and there is none."""
+    """Tell whether a plugin may use the terminal; raises ``NoCredentials`` if it needs one and there is none."""
     terminal = sys.stdin is not None and sys.stdin.isatty()
     if mode == "Always" and not terminal:
         raise NoCredentials(
@@ -148,7 +148,7 @@ def _interactive(mode: str, command: str) -> bool:
 
 
 def _understood(output: bytes, version: str, command: str) -> Credential:
-    """Return what is in a plugin's answer; what is not understood is never quoted, as a token may be in it."""
+    """Return the credential in a plugin's output. Invalid output is never quoted, because it may contain a token."""
     try:
         answer = strict_json.decode(output, _Answer)
     except (msgspec.MsgspecError, RecursionError) as error:
@@ -166,7 +166,7 @@ def _understood(output: bytes, version: str, command: str) -> Credential:
 
 
 def _cluster_info(cluster: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """Return what a plugin is told of the cluster (ExecCredential, spec.cluster)."""
+    """Return the cluster's data for a plugin (ExecCredential, spec.cluster)."""
     names = ("server", "tls-server-name", "insecure-skip-tls-verify", "certificate-authority-data", "proxy-url")
     info = {name: cluster[name] for name in (*names, "disable-compression") if cluster.get(name)}
     if cluster.get("certificate-authority") and "certificate-authority-data" not in info:

@@ -91,7 +91,7 @@ def _container(name: str, image: str, any_user: bool = False) -> dict[str, objec
 
 
 def _started(client: Client, path: str, name: str) -> str:
-    """Wait for the container; return why it does not run, or nothing."""
+    """Wait for the container; return why it does not run, or ""."""
     deadline, last = time.monotonic() + START, "the API shows no state of it"
     while time.monotonic() < deadline:
         found = strict_json.decode(client.get(path), _Pod).status.ephemeral

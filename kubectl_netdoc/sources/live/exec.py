@@ -27,13 +27,13 @@ LARGEST = 32 * 1024 * 1024
 """Most bytes of output. The largest batch measured so far answers with less than 1 MB."""
 
 NOISE = 1000
-"""Lines more than there are requests that are looked at: a container may print something of its own, but not for ever."""
+"""Most lines beyond the number of requests that are read: a container may print something itself, but not endlessly."""
 
 FRAME = 60 * 1024
 """Bytes of input in one frame. Some proxies refuse frames over 64 KiB."""
 
 BOOTSTRAP = "import sys; n = int(sys.stdin.buffer.readline()); exec(compile(sys.stdin.buffer.read(n), 'agent', 'exec'))"
-"""Reads the agent's text from stdin by its length: v4 of the protocol can't close stdin, so nothing waits for its end."""
+"""Reads the agent's text from stdin by its length: v4 of the protocol can't close stdin."""
 
 
 class ExecResult(Struct, frozen=True):
@@ -57,7 +57,7 @@ def run(
     targets: Targets = NO_TARGETS,
     container: str = "",
 ) -> ExecResult:
-    """Send one batch to a debug pod and return its replies; never raises: what did not come back is ``Lost``."""
+    """Send one batch to a debug pod and return its replies; never raises: a missing reply is ``Lost``."""
     deadline = time.monotonic() + seconds
     requests, unresolved = resolvable(requests, targets)
     try:
@@ -84,7 +84,7 @@ def run(
 
 
 def resolvable(requests: tuple[Probe, ...], targets: Targets) -> tuple[tuple[Probe, ...], dict[Request, Reply]]:
-    """Return the requests in the order of measuring, and apart those whose place does not exist in this run."""
+    """Return the requests in the order of measuring, and separately those whose target does not exist in this run."""
     good: list[Probe] = []
     unresolved: dict[Request, Reply] = {}
     for request in agent_protocol.ordered(requests):
@@ -113,7 +113,7 @@ def _write(channel: websocket.WebSocket, data: bytes) -> None:
 
 
 def _read(channel: websocket.WebSocket, deadline: float, output: bytearray) -> str:
-    """Gather stdout up to the end line in ``output``, and return a complaint where that never came."""
+    """Read stdout up to the end line into ``output``; return a complaint if the end line never came, or ""."""
     errors, seen = b"", 0
     while not ended(output[seen:]):
         seen = output.rfind(b"\n") + 1
@@ -137,9 +137,9 @@ def _read(channel: websocket.WebSocket, deadline: float, output: bytearray) -> s
 
 
 def ended(output: bytes | bytearray) -> bool:
-    """Whether the agent's end line is among the whole lines; what comes after it is nobody's.
+    """Tell whether the agent's end line is among the complete lines.
 
-    The mark can't stand in a reply: inside a string its quotes are escaped.
+    The mark can't occur in a reply: inside a string its quotes are escaped.
     """
     mark = output.find(b'"end": true')
     return mark >= 0 and output.find(b"\n", mark) >= 0
@@ -179,5 +179,5 @@ def parse(
 
 
 def _timed(reply: Reply, ahead: float) -> Reply:
-    """Return a reply with how far the node's clock is ahead, where it tells that."""
+    """Return a reply with how far the node's clock is ahead, if it has the node's time."""
     return msgspec.structs.replace(reply, clock=round(ahead, 3)) if isinstance(reply, KernelReply) else reply

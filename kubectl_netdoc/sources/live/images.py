@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which image the debug pods run: the one that is asked for, else one that the chosen nodes have."""
+"""Chooses the image of the debug pods: the requested one, or one that the chosen nodes have."""
 
 from __future__ import annotations
 
@@ -14,11 +14,10 @@ AUTO = "auto"
 
 
 def choose(cluster: Cluster, wanted: str) -> tuple[str, str]:
-    """Return the image for the debug pods, and in words why it is another than the default; nothing where it is not.
+    """Return the image for the debug pods, and a note if it is not the default, or "".
 
-    ``wanted``: an image, ``auto``, or "" where nobody asked: the default then, unless the nodes lack it and all have another that
-    is known to have python3. What a node has is what it says itself (the kubelet tells of its 50 largest images) and what its
-    pods run.
+    ``wanted``: an image, ``auto``, or "" for the default, unless the nodes lack it and all have another that is known to have
+    python3. The images of a node are those in its status (the kubelet lists the 50 largest) and those of its pods.
     """
     if wanted not in ("", AUTO):
         return wanted, ""
@@ -36,7 +35,7 @@ def choose(cluster: Cluster, wanted: str) -> tuple[str, str]:
 
 
 def _preference(image: str) -> tuple[bool, bool, int, str]:
-    """Python's own images first, then the shorter name."""
+    """Return the sort key of an image: Python's own images first, then the shorter name."""
     return image != DEFAULT, "python" not in image, len(image), image
 
 
@@ -53,7 +52,7 @@ def _images(cluster: Cluster, node: str) -> set[str]:
 
 
 def _full(name: str) -> str:
-    """The name in full, as nodes tell it: Docker Hub's own images are written without their registry in manifests."""
+    """Return the full name, as in a node's status: in manifests Docker Hub's own images have no registry."""
     first, slash, _ = name.partition("/")
     if not slash:
         return f"docker.io/library/{name}"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a kubeconfig, the flags and the environment say about the way to an API server, and as whom it is asked."""
+"""The access to an API server by kubeconfig, flags and environment: its address, and the user."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ LOOPBACK = r"(https?://)?(localhost|127\.[0-9.]+|\[::1\])(:|/|$)"
 """Names of this machine: proxies from the environment are not used for it (Go, net/http.ProxyFromEnvironment)."""
 
 FILES = ("tokenFile", "client-certificate", "client-key", "certificate-authority")
-"""What a user or a cluster of a kubeconfig names a file for; but for the token it may hold the content in NAME-data instead."""
+"""Settings of a kubeconfig user or cluster that name a file. Except for the token, NAME-data can hold the content instead."""
 
 CONNECTIONS = 16
 """Most connections to the API server that are kept open."""
@@ -52,10 +52,10 @@ class Options(Struct, frozen=True, kw_only=True):
 
 
 class Access(Struct, frozen=True):
-    """The way to one API server as one user.
+    """The access to one API server as one user.
 
-    ``namespace``: the context's own. ``headers``: whom each request is made for, where that is somebody else (impersonation).
-    ``credentials``: what a credential plugin gives, where the kubeconfig names one; all else is in ``configuration``.
+    ``namespace``: that of the context. ``headers``: those of impersonation. ``credentials``: those of a credential plugin, if the
+    kubeconfig names one; everything else is in ``configuration``.
     """
 
     context: str
@@ -66,7 +66,7 @@ class Access(Struct, frozen=True):
 
 
 def access(options: Options) -> Access:
-    """Return the way that the flags, the kubeconfig or a pod's own service account describe; raises ``SourceError``."""
+    """Return the access by the flags, the kubeconfig or a pod's own service account; raises ``SourceError``."""
     paths = options.kubeconfig or os.environ.get("KUBECONFIG") or str(Path.home() / ".kube" / "config")
     try:
         merged = KubeConfigMerger(os.pathsep.join(path for path in paths.split(os.pathsep) if not _empty(path)))
@@ -80,7 +80,7 @@ def access(options: Options) -> Access:
 
 
 def _empty(path: str) -> bool:
-    """Whether a file has nothing in it: to kubectl it is a kubeconfig all the same."""
+    """Tell whether a file is empty; for kubectl that is a valid kubeconfig."""
     place = Path(path).expanduser()
     return place.is_file() and place.stat().st_size == 0
 
@@ -117,7 +117,7 @@ def _entry(merged: KubeConfigMerger, section: str, name: str) -> _Entry:
 
 
 def _usable(entry: _Entry, whose: str) -> None:
-    """Raise ``ConfigException`` where a file that an entry names can't be read, or what it holds of one is not base64."""
+    """Raise ``ConfigException`` if a file that an entry names can't be read, or its inline data is not base64."""
     for name in FILES:
         data, path = entry.value.get(f"{name}-data"), entry.value.get(name)
         if data:
@@ -133,9 +133,9 @@ def _usable(entry: _Entry, whose: str) -> None:
 
 
 def _ask_plugin(context: str, user: _Entry, cluster: _Entry) -> Credentials | None:
-    """Take the user's credential plugin out of the entry, as the loader need not run it too, and ask it where it is what counts.
+    """Remove the user's credential plugin from the entry, so that the loader does not run it too, and run it if it is needed.
 
-    A certificate goes where the loader finds it; like kubectl's in a long run, it is not renewed.
+    A certificate is put where the loader finds it; as in kubectl, it is not renewed during a run.
     """
     plugin = user.value.pop("exec", None)
     if not plugin or any(user.value.get(name) for name in BEFORE_PLUGIN):
@@ -150,7 +150,7 @@ def _ask_plugin(context: str, user: _Entry, cluster: _Entry) -> Credentials | No
 
 
 def _as(options: Options, user: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield the headers of impersonation: a user of the kubeconfig may ask for it, and a flag goes before that."""
+    """Yield the headers of impersonation: by flags, or else by the kubeconfig's user."""
     if name := options.as_user or user.get("as"):
         yield "Impersonate-User", str(name)
     if uid := options.as_uid or user.get("as-uid"):
@@ -163,7 +163,7 @@ def _as(options: Options, user: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _settle(configuration: Any) -> None:
-    """Decide what is left open: the scheme (client-go's rule), the proxy's password, warnings."""
+    """Complete the configuration: the scheme (client-go's rule), the proxy's password, warnings."""
     if "://" not in configuration.host:
         secure = configuration.ssl_ca_cert or configuration.cert_file or not configuration.verify_ssl
         configuration.host = f"{'https' if secure else 'http'}://{configuration.host}"
@@ -183,7 +183,7 @@ def _proxy_password(configuration: Any) -> None:
 
 
 def _without_content(error: Exception) -> str:
-    """Say what is wrong with a kubeconfig without quoting from it: it holds credentials."""
+    """Return what is wrong with a kubeconfig, without quoting it: it contains credentials."""
     if isinstance(error, OSError):
         return error.strerror or "it can't be opened"
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
@@ -206,7 +206,7 @@ def _in_cluster(options: Options, paths: str) -> Access:
 
 
 def _choose(merged: Any, options: Options) -> str:
-    """Return the context to use; with --cluster or --user, one made of it with those in their place."""
+    """Return the context to use; with --cluster or --user a copy of it with these instead."""
     config = merged.config
     files = [merged.config_files[path] for path in merged.paths]
     current = next((name for file in files if (name := file.get("current-context"))), "")  # the first file wins, as in kubectl
@@ -219,7 +219,7 @@ def _choose(merged: Any, options: Options) -> str:
     base = config["contexts"].get_with_name(context)["context"]
     user = options.user or base.safe_get("user") or ""
     if user and user not in [entry["name"] for entry in config.safe_get("users") or []]:
-        raise ConfigException(f"the kubeconfig has no user {user!r}")  # the library would go on without credentials
+        raise ConfigException(f"the kubeconfig has no user {user!r}")  # otherwise the library would continue without credentials
     if options.cluster or options.user:
         wanted = {"cluster": options.cluster, "user": options.user}
         entry = {**base.value, **{key: value for key, value in wanted.items() if value}}

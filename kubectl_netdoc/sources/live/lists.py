@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads the API: raw pages, decoded into only the fields that are read, all lists at once; each may fail alone."""
+"""Reads lists from the API: all at once, in pages, decoded into only the fields that are used. Each list may fail alone."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ PAGE = 500
 
 MOST_LOGS = 8
 LOG_END = {"tailLines": 500, "limitBytes": 256 * 1024, "sinceSeconds": 3600}
-"""Of at most ``MOST_LOGS`` DNS pods, the end of the log, no older than Events are kept by default."""
+"""The query of a log: its last lines, no older than Events are kept by default."""
 
 POINTING = frozenset({"Ingress", "Gateway"})
 """Kinds whose objects name others, which are then read one by one."""
 
 MOST_PAGES = 1000
-"""Pages of a list, 500,000 objects: Kubernetes is made for 150,000 pods at most (Considerations for large clusters)."""
+"""Most pages of a list (500,000 objects). Kubernetes supports at most 150,000 pods (Considerations for large clusters)."""
 
 LARGEST = 1 << 30
-"""Bytes of a list in all, as many as 150,000 pods of 7 KB have."""
+"""Most bytes of a list: as many as 150,000 pods of 7 KB have."""
 
 AT_ONCE = 8
 OWNER, OURS = "app.kubernetes.io/managed-by", "kubectl-netdoc"
@@ -98,16 +98,16 @@ class _ServerVersion(Struct, frozen=True):
 
 
 def read(client: Client, kinds: tuple[Kind[Any], ...], namespaces: tuple[str, ...]) -> Cluster:
-    """Return what can be read of ``kinds``; raises ``SourceError`` where nothing answers or every list is refused.
+    """Return what can be read of ``kinds``; raises ``SourceError`` if nothing answers or every list is refused.
 
-    Namespaced kinds are read in ``namespaces``, everywhere where that is empty; where the cluster-wide list is
-    forbidden, in the context's own namespace instead.
+    Namespaced kinds are read in ``namespaces``, or if that is empty everywhere; if the cluster-wide list is forbidden, in the
+    context's own namespace instead.
     """
     server = server_version(client)
     scope = Scope(namespaces, "as asked" if namespaces else "")
     versions = api_versions(client) if any(kind.extension for kind in kinds) else None
     there = {kind.name: rights.served(kind, versions) for kind in kinds}
-    # Asked for all the same, what is not served would be refused to who may not list it, as if it were there.
+    # If a kind that is not served were requested, a user without the right would get a refusal, as if it existed.
     missing: dict[str, Listing | Unavailable] = {k.name: _not_served(k) for k in kinds if there[k.name] is None}
     pointed = [kind for kind in there.values() if kind is not None and kind.pointed]
     kinds = tuple(kind for kind in there.values() if kind is not None and not kind.pointed)
@@ -127,7 +127,7 @@ def read(client: Client, kinds: tuple[Kind[Any], ...], namespaces: tuple[str, ..
 
 
 def _pointed(client: Client, kind: Kind[Any], listings: Mapping[str, Listing | Unavailable]) -> Listing | Unavailable:
-    """Read the objects that others name, one by one: never a list."""
+    """Read the objects that others name, one by one, never as a list."""
     there = {name: listing.items for name, listing in listings.items() if isinstance(listing, Listing)}
     names = kind.pointed(there) if kind.pointed else ()
     return _list(client, [replace(kind, names=names)], (), set())[kind.name] if names else Listing()
@@ -136,7 +136,7 @@ def _pointed(client: Client, kind: Kind[Any], listings: Mapping[str, Listing | U
 def pointed(
     client: Client, kinds: Collection[Kind[Any]], namespaces: tuple[str, ...] = ()
 ) -> dict[str, tuple[tuple[str, str], ...]]:
-    """Return which objects others name now, by kind: (namespace, name). Raises ``SourceError`` where nothing can be read."""
+    """Return the (namespace, name) of the objects that others name now, by kind; raises ``SourceError`` if nothing is readable."""
     wanted = [kind for kind in kinds if kind.pointed]
     cluster = read(client, tuple(kind for kind in kinds if kind.name in POINTING), namespaces) if wanted else None
     there = {kind.name: cluster.all(kind) for kind in kinds if cluster and kind.name in POINTING and cluster.readable(kind)}
@@ -144,7 +144,7 @@ def pointed(
 
 
 def api_versions(client: Client) -> frozenset[str] | None:
-    """Return the API versions that the server serves, such as ``apps/v1``; None where discovery fails."""
+    """Return the API versions that the server serves, such as ``apps/v1``; None if discovery fails."""
     try:
         groups = strict_json.decode(client.get("/apis"), _Groups).groups or []
     except (ApiError, *UNREADABLE):
@@ -159,7 +159,7 @@ def _not_served(kind: Kind[Any]) -> Unavailable:
 def _all_at_once(
     client: Client, kinds: Sequence[Kind[Any]], namespaces: tuple[str, ...]
 ) -> tuple[dict[str, Listing | Unavailable], set[str]]:
-    """Return the listings by kind, and the kinds that could be read in ``namespaces`` but not in that of cluster DNS."""
+    """Return the listings by kind, and the kinds that could be read in ``namespaces`` but not in the namespace of cluster DNS."""
     dark: set[str] = set()
     same: dict[Any, list[Kind[Any]]] = {}  # two kinds may keep different parts of one list
     for kind in kinds:
@@ -171,16 +171,16 @@ def _all_at_once(
 
 
 def _within(listing: Listing | Unavailable, kind: Kind[Any], namespaces: tuple[str, ...]) -> Listing | Unavailable:
-    """Return a listing cut to namespaces of which every list was read: a Service whose pods were not read has none to see."""
+    """Return a listing limited to namespaces of which every list was read, so that no Service seems to have no pods."""
     if isinstance(listing, Unavailable) or not kind.namespaced or kind.names or kind.logs:
         return listing
     return Listing(tuple(item for item in listing.items if item.namespace in namespaces), listing.undecodable)
 
 
 def server_version(client: Client) -> str:
-    """Ask the server's version, which tells in one call whether anything answers and whether it lets us in.
+    """Return the server's version; the call also shows whether the server answers and accepts the credentials.
 
-    Raises ``SourceError`` where not.
+    Raises ``SourceError`` if not.
     """
     try:
         version = strict_json.decode(client.get("/version"), _ServerVersion).git_version
@@ -193,7 +193,7 @@ def server_version(client: Client) -> str:
         if error.status == 0:
             hint = "; is --request-timeout too short?" if error.timed_out and client.options.request_timeout else ""
             raise SourceError(f"can't reach the API server {client.host} of context {client.context}: {error}{hint}") from error
-        return ""  # /version may be forbidden; the lists will tell
+        return ""  # /version may be forbidden; the lists show whether anything can be read
     except UNREADABLE:
         version = ""
     if not version:
@@ -231,7 +231,7 @@ def _decoded(kind: Kind[Any], raws: Sequence[msgspec.Raw]) -> Listing:
     for raw in raws:
         try:
             item = decode(kind, raw)
-            if item.metadata.labels.get(OWNER) != OURS:  # what another run of netdoc has there is not the cluster's
+            if item.metadata.labels.get(OWNER) != OURS:  # objects of other netdoc runs are left out
                 items.append(item)
         except UNREADABLE as error:
             bad.append(Unseen(what=f"{kind.name} {_name(raw)}", reason=f"can't be decoded: {error}", expected=True))
@@ -239,7 +239,7 @@ def _decoded(kind: Kind[Any], raws: Sequence[msgspec.Raw]) -> Listing:
 
 
 def decode(kind: Kind[Any], raw: msgspec.Raw | bytes) -> Any:
-    """Return the record of one object. Fast where nothing is null; null otherwise counts as absent."""
+    """Return the record of one object; null counts as absent. It is fast if nothing is null."""
     try:
         return kind.keep(strict_json.decode(raw, kind.wire or kind.record))
     except msgspec.ValidationError:
@@ -263,7 +263,7 @@ def _objects(client: Client, kind: Kind[Any], namespaces: tuple[str, ...], dark:
         return
     wanted: list[str] = [""]
     if kind.namespaced and namespaces:
-        # Cluster DNS belongs to everybody's network: its namespace is read too where that is permitted.
+        # Every pod uses cluster DNS, so its namespace is read too if that is permitted.
         wanted = list(dict.fromkeys((*namespaces, DNS_NAMESPACE)))
     for namespace in wanted:
         for selector in kind.selectors:
@@ -285,12 +285,12 @@ def _by_name(client: Client, kind: Kind[Any]) -> Iterator[msgspec.Raw]:
 
 
 def _refused_nothing(client: Client, error: ApiError, namespace: str) -> bool:
-    """Whether what was refused is of a namespace that is known not to be there: a role for it could not even be made."""
+    """Tell whether the refused list is of a namespace that does not exist; no Role could be created there."""
     return error.status == 403 and namespace not in rights.STANDARD and existing(client, namespace) == frozenset()
 
 
 def existing(client: Client, *wanted: str) -> frozenset[str] | None:
-    """Return which of some namespaces are there; None where the server does not tell."""
+    """Return which of these namespaces exist; None if the server does not tell."""
     try:
         pages = (_pages(client, NAMESPACE, "", f"metadata.name={name}") for name in wanted)
         return frozenset(_name(raw) for page in pages for raw in page)
@@ -304,7 +304,7 @@ def namespaces(client: Client) -> list[str]:
 
 
 def _logs(client: Client, kind: Kind[Any]) -> Iterator[msgspec.Raw]:
-    """Yield the end of each pod's log as an object; a pod that has none yet, or is gone by now, has nothing to say."""
+    """Yield the end of each pod's log as an object; pods without a log are left out."""
     for namespace, selector in kind.logs:
         pods = f"{kind.path}/namespaces/{namespace}/pods"
         most = PAGE if kind.troubled else MOST_LOGS
@@ -337,7 +337,7 @@ def _pages(client: Client, kind: Kind[Any], namespace: str, selector: str) -> It
         except ApiError as error:
             if error.status != 410 or expired:
                 raise
-            # The continue token is too old: once more from the start, without pages, so that it can't happen again.
+            # The continue token has expired: start again, without pages, so that it can't happen again.
             expired, pages = True, []
             query = {key: value for key, value in query.items() if key not in ("limit", "continue")}
             continue

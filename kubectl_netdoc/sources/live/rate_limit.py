@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How fast the API server is asked: so many requests a second, and none while it says that there are too many."""
+"""Limits the rate of requests to the API server, and stops them while it answers that there are too many."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class RateLimit:
         self._closed = 0.0
 
     def wait(self) -> None:
-        """Return when one more request may be sent."""
+        """Wait until one more request may be sent."""
         with self._lock:
             now = time.monotonic()
             self._full = max(self._full, now) + 1 / PER_SECOND
@@ -35,9 +35,9 @@ class RateLimit:
         time.sleep(max(until - now, 0.0))
 
     def hold(self, retry_after: str) -> None:
-        """Let nothing out for as long as a server's Retry-After says, in seconds.
+        """Send nothing for as long as a server's Retry-After says, in seconds.
 
-        A date there, which no Kubernetes server sends, counts as one second.
+        A date, which no Kubernetes server sends, counts as one second.
         """
         seconds = min(float(retry_after), SLOWEST_RETRY) if re.fullmatch(r"\d{1,9}", retry_after.strip()) else 1.0
         with self._lock:

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the live source asks of the API server, as RBAC rules: the one place that says so.
+"""The RBAC rules that the live source needs, declared here and nowhere else.
 
-``tests/sources/test_rights.py`` holds this against the requests that a run makes. What everybody may ask (/version and /apis, by
-the ClusterRoles system:public-info-viewer and system:discovery) is not among it, and where that was taken away, a run does
-without.
+``tests/sources/test_rights.py`` compares them with the requests of a run. What everybody may read (/version and /apis, by the
+ClusterRoles system:public-info-viewer and system:discovery) is left out; a run works without it too.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ STANDARD = frozenset({"default", DNS_NAMESPACE})
 
 
 class Loss(StrEnum):
-    """What becomes of a check without a right: not run; at best unknown where there is something to ask; as sure, but shorter."""
+    """What happens to a check without a right: it is skipped, is at best unknown, or is as certain but with less detail."""
 
     SKIPPED = "skipped"
     HELD = "unknown"
@@ -33,10 +32,10 @@ class Loss(StrEnum):
 
 
 class Use(Struct, frozen=True):
-    """A right that measuring takes. ``made``: it is needed where the requests of a check have such a thing made.
+    """A right that measuring needs. ``made``: only if the requests of a check need such an object to be created.
 
-    ``loss``: what becomes of those checks without it, None where nothing does. ``stays``: without it things stay in the cluster.
-    ``since``: the server's version from which it is asked for.
+    ``loss``: what happens to those checks without it, or None. ``stays``: without it objects stay in the cluster.
+    ``since``: the server's version from which it is needed.
     """
 
     rule: Grant
@@ -48,9 +47,9 @@ class Use(Struct, frozen=True):
 
 
 def reading(kind: Kind[Any], namespaces: Collection[str] = ()) -> tuple[Grant, ...]:
-    """Return the rules that reading a kind takes; ``namespaces``: only there, where the kind has any.
+    """Return the rules for reading a kind; ``namespaces``: only there, if the kind is namespaced.
 
-    None for what others point at (Secrets with certificates): which ones they are, each cluster tells, and all are too many.
+    None for objects that others name (Secrets with certificates): each cluster has different ones, and all would be too many.
     """
     if kind.names:
         spaces = dict.fromkeys(space for space, _ in kind.names)
@@ -69,9 +68,9 @@ def _named(kind: Kind[Any], namespace: str) -> tuple[str, ...]:
 
 
 def served(kind: Kind[Any], versions: Collection[str] | None, spaces: Collection[str] | None = None) -> Kind[Any] | None:
-    """Return what of a kind can be read where the server serves these API versions and has these namespaces, None for nothing.
+    """Return the part of a kind that exists on a server with these API versions and namespaces, or None.
 
-    Where either is not known (None), it is as if all were there.
+    If either is not known (None), everything counts as existing.
     """
     if kind.extension and versions is not None and f"{kind.group}/{kind.version}" not in versions:
         return None
@@ -83,12 +82,12 @@ def served(kind: Kind[Any], versions: Collection[str] | None, spaces: Collection
 
 
 def elsewhere(kinds: Iterable[Kind[Any]]) -> tuple[str, ...]:
-    """Return the namespaces in which single things are read and that not every cluster has."""
+    """Return the namespaces in which single objects are read and that not every cluster has."""
     return tuple(sorted({space for kind in kinds for space, _ in (*kind.names, *kind.logs)} - STANDARD))
 
 
 def measuring(namespace: str) -> tuple[Use, ...]:
-    """Return what debug pods take: in a namespace that is there, or ("") with one made for each run, so cluster-wide."""
+    """Return the rights for debug pods: in an existing namespace, or ("") cluster-wide, if each run creates its own namespace."""
     return (*_running(namespace), *(_in_ours(namespace) if namespace else _ours()))
 
 

@@ -29,7 +29,7 @@ LEAST = 1.0
 
 
 class LiveSource:
-    """Reads the API as ``client`` may, and measures from debug pods unless ``settings`` is None."""
+    """Reads the API with ``client``, and measures from debug pods unless ``settings`` is None."""
 
     def __init__(
         self,
@@ -46,7 +46,7 @@ class LiveSource:
 
     @property
     def label(self) -> str:
-        """The context."""
+        """The context of the kubeconfig."""
         return f"context {self.client.context}"
 
     def cluster(self, kinds: tuple[Kind[Any], ...]) -> Cluster:
@@ -63,13 +63,13 @@ class LiveSource:
         return cluster
 
     def measure(self, cluster: Cluster, requests: tuple[Request, ...]) -> Measured:
-        """Sweep what has expired, run the debug pods, send each its batch in parallel, and remove them."""
+        """Clean up expired leftovers, run the debug pods, send each its batch in parallel, and delete them."""
         if self.settings is None:
             return Measured(why_unmeasured=NOT_SELECTED[Tier.PODS])
         if not cluster.vantages:
             why = f"no node that can run a debug pod matches --nodes {self.settings.nodes or 'all'}"
             return Measured(why_unmeasured=why, wanted=True)
-        with suppress(ApiError):  # who may not list namespaces has made none
+        with suppress(ApiError):  # a user who may not list namespaces has created none
             debug_pods.sweep(self.client, self.settings.namespace)
         try:
             canaries = tuple(request for request in requests if isinstance(request, Canary))
@@ -89,7 +89,7 @@ class LiveSource:
 
     @contextmanager
     def _flying(self, session: debug_pods.Session, canaries: tuple[Canary, ...]) -> Iterator[Callable[[], dict[Request, Reply]]]:
-        """Run the canary beside what is done meanwhile; give what waits for its replies."""
+        """Run the canary in parallel; yield a function that waits for its replies."""
         if not canaries:
             yield dict
             return

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Debug pods: what runs in the cluster to measure from."""
+"""Debug pods: the pods that netdoc runs in the cluster to measure from."""
 
 from __future__ import annotations
 

@@ -48,14 +48,14 @@ AGAIN = 10.0
 
 
 class NoPods(Exception):
-    """No debug pod can be run at all; the text says why, ``grant`` the rule that would allow it."""
+    """Raised if no debug pod can run; the text says why, ``grant`` is the missing right."""
 
     def __init__(self, reason: str, grant: Grant | None = None) -> None:
         super().__init__(f"{reason}; missing right: {grant}" if grant else reason)
 
 
 class CanaryPolicy(Struct, frozen=True):
-    """The policy that denies the canaries everything, while it is there."""
+    """The policy that denies the canary pods everything, while it exists."""
 
     client: Client
     namespace: str
@@ -71,12 +71,12 @@ class CanaryPolicy(Struct, frozen=True):
         self.client.request("POST", self.path.rpartition("/")[0], body=self.manifests.policy())
 
     def delete(self) -> bool:
-        """Delete it; tell whether the server took it."""
+        """Delete it; return whether the server accepted that."""
         return delete(self.client, self.path)
 
 
 class Session(Struct):
-    """The debug pods of a run while they are there: their namespace, and what the symbolic targets of requests mean."""
+    """The running debug pods of a run: their namespace, and the addresses of symbolic targets."""
 
     namespace: str
     pods: list[DebugPod]
@@ -88,11 +88,10 @@ class Session(Struct):
 def running(
     client: Client, settings: PodSettings, cluster: Cluster, requests: Iterable[Request] = (), progress: Progress = SILENT
 ) -> Iterator[Session]:
-    """Give the settled pods, one for each of the cluster's vantages, with the run's Services; remove them at the end.
+    """Create the pods, one for each of the cluster's vantages, and the run's Services; yield them, and delete them at the end.
 
-    ``progress`` hears what is waited for, again and again while it lasts. ``requests``: what is going to be asked decides which
-    Services there have to be, and which nodes carry a canary besides. Raises ``NoPods`` where none can be made. On any way out,
-    a signal included, what was made is deleted.
+    ``progress`` receives what is waited for, repeatedly. ``requests``: decide which Services are needed, and which nodes get a
+    canary. Raises ``NoPods`` if no pod can be created. However it ends, a signal included, everything is deleted.
     """
     run = _Run(client, settings, cluster, tuple(requests))
     try:
@@ -115,7 +114,7 @@ class _Service(Struct):
 
 
 class _Run:
-    """What one run has in the cluster."""
+    """The objects of one run in the cluster."""
 
     def __init__(self, client: Client, settings: PodSettings, cluster: Cluster, requests: tuple[Request, ...] = ()) -> None:
         self.client = client
@@ -150,7 +149,7 @@ class _Run:
         return f"/api/v1/namespaces/{self.namespace}/{plural}" + (f"/{name}" if name else "")
 
     def create(self) -> None:
-        """Create the namespace where none is given, then the Services and the pods together; raises ``NoPods``."""
+        """Create the namespace if none is given, then the Services and the pods together; raises ``NoPods``."""
         if not self.settings.namespace:
             self._made = [f"/api/v1/namespaces/{self.namespace}"]
             self._create_namespace()
@@ -189,7 +188,7 @@ class _Run:
             self.why_no_service = f"netdoc's Service can't be created: {error}"
 
     def _not_ready(self, name: str) -> str:
-        """Return why the node is not ready, "" where it is or where it is not known."""
+        """Return why the node is not ready, or "" if it is ready or not known."""
         node = self.nodes.get(name)
         condition = node.condition("Ready") if node else None
         return "" if condition is None or condition.status == "True" else condition.reason or "NotReady"
@@ -215,18 +214,18 @@ class _Run:
                     return
 
     def targets(self) -> Targets:
-        """Return what the symbolic targets of requests mean now."""
+        """Return the addresses of the symbolic targets of requests."""
         servers = {(pod.node, pod.twin): EchoServer(pod.ips, pod.nonce) for pod in self.pods if pod.echoes}
         return Targets(servers, self.services, ECHO_PORT, self.why_no_service)
 
     def remove(self) -> None:
-        """Delete what was made; what can't be deleted now ends by its deadline and is swept by the next run."""
+        """Delete what was created. What can't be deleted now ends by its deadline, and the next run cleans it up."""
         with ThreadPoolExecutor(8) as pool:
             list(pool.map(lambda path: delete(self.client, path) or delete(self.client, path, AGAIN), self._made))
 
 
 def _own_services(requests: Iterable[Request]) -> set[OwnService]:
-    """Return netdoc's own Services that requests speak of."""
+    """Return netdoc's own Services that requests name."""
     to = {request.to for request in requests if isinstance(request, Echo)}
     to |= {request.name.service for request in requests if isinstance(request, DnsLookup) and isinstance(request.name, OwnName)}
     return {place for place in to if isinstance(place, OwnService)}

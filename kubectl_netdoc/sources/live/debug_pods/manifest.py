@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The manifests of what a run makes: namespace, debug pods, Services, and the canary's policy."""
+"""The manifests of what a run creates: namespace, debug pods, Services, and the canary's policy."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ NO_MESH = {"istio.io/dataplane-mode": "none", "sidecar.istio.io/inject": "false"
 
 
 class Manifests(Struct, frozen=True):
-    """The manifests of one run. ``run_id`` is part of every name and label; ``expires``: when what is left may be swept."""
+    """The manifests of one run. ``run_id`` is part of every name and label; ``expires``: when leftovers may be cleaned up."""
 
     settings: PodSettings
     run_id: str
     expires: str
 
     def metadata(self, name: str) -> dict[str, Any]:
-        """Return the metadata that everything of the run has."""
+        """Return the metadata of every object of the run."""
         labels = {**self.settings.labels, OWNER: OURS, RUN: self.run_id, **NO_MESH}
         return {"name": name, "labels": labels, "annotations": {EXPIRES: self.expires}}
 
@@ -69,7 +69,7 @@ class Manifests(Struct, frozen=True):
         ports = [{"name": p.lower(), "port": ECHO_PORT, "protocol": p} for p in ("TCP", "UDP")]
         if place.empty:
             ports += [{"name": f"unused-{n}", "port": ECHO_PORT + n, "protocol": "TCP"} for n in range(1, EXTRA_PORTS + 1)]
-        # Its endpoints must not wait for the readiness probe, which is a measurement of its own.
+        # Endpoints must not wait for the readiness probe, which is a measurement itself.
         spec: dict[str, Any] = {"selector": {RUN: "nobody" if place.empty else self.run_id, ROLE: "echo"}, "ports": ports}
         spec |= {"publishNotReadyAddresses": True, "ipFamilyPolicy": "PreferDualStack"}
         if place.sticky:
@@ -78,20 +78,20 @@ class Manifests(Struct, frozen=True):
 
     @property
     def policy_name(self) -> str:
-        """Name of the canary's policy."""
+        """The name of the canary's policy."""
         return f"netdoc-{self.run_id}-canary"
 
     def policy(self) -> dict[str, Any]:
-        """Return the policy that denies the canaries everything, and selects nothing else."""
+        """Return the policy that denies the canary pods everything and selects nothing else."""
         spec = {"podSelector": {"matchLabels": {CANARY: self.run_id}}, "policyTypes": ["Ingress", "Egress"]}
         metadata = self.metadata(self.policy_name)
         return {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": metadata, "spec": spec}
 
     def pod(self, pod: DebugPod, any_user: bool = False) -> dict[str, Any]:
-        """Return the pod: meets Pod Security *restricted*, holds no token, stays out of service meshes, ends by itself.
+        """Return the pod. It meets Pod Security *restricted*, has no token, stays out of service meshes, and ends by itself.
 
-        One on the node's network meets *privileged* alone, because of that network. Only ``--privileged`` gives it more.
-        ``any_user``: leave it to the cluster which user the pod runs as.
+        A pod on the host network meets *privileged* only, because of that network; only ``--privileged`` gives it more rights.
+        ``any_user``: let the cluster choose the user that the pod runs as.
         """
         metadata = self.metadata(pod.name)
         metadata["labels"] |= {CANARY: self.run_id} if pod.canary else {ROLE: "host" if pod.host else "echo"}
@@ -137,13 +137,13 @@ class Manifests(Struct, frozen=True):
         }
 
     def _on_host(self, spec: dict[str, Any]) -> None:
-        """Put a pod on the node's network: no echo there, as it would listen on the node's own addresses."""
+        """Put a pod on the host network. It runs no echo server, which would listen on the node's own addresses."""
         container = spec["containers"][0]
         seconds = spec["activeDeadlineSeconds"]
         container["command"] = ["python3", "-c", f"import time; time.sleep({seconds})"]
         del container["readinessProbe"]
         spec |= {"hostNetwork": True, "dnsPolicy": "Default"}
-        # The tracked flows are for root's group to read, where the kernel shows them at all.
+        # The group of root may read the tracked flows, if the kernel shows them.
         spec["securityContext"]["runAsGroup"] = 0
         if self.settings.tier is Tier.PRIVILEGED:
             spec["securityContext"] |= {"runAsNonRoot": False, "runAsUser": 0}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How the user wants debug pods to run, and which nodes carry one."""
+"""The settings of debug pods, and the nodes that run one."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ MOST_NODES = 30
 class PodSettings(Struct, frozen=True, kw_only=True):
     """How to run debug pods. ``timeout``: seconds for the whole run, after which a pod ends by itself.
 
-    ``nodes``: which nodes carry one, as in ``choose_nodes``. ``tier``: from ``nodes`` on, each node carries one on its own
-    network too. ``labels`` are put on everything that is made. ``requests`` and ``limits`` override the pods' default resources.
+    ``nodes``: the nodes that run one, as in ``choose_nodes``. ``tier``: from ``nodes`` on, each node runs one on the host network
+    too. ``labels`` are put on every object that is created. ``requests`` and ``limits`` override the pods' default resources.
     """
 
     nodes: str = ""

@@ -117,17 +117,17 @@ class DebugPod(Struct):
 
     @property
     def measures(self) -> bool:
-        """Whether it is a vantage on the pod network."""
+        """Tell whether it is a vantage on the pod network."""
         return not (self.twin or self.canary or self.host)
 
     @property
     def echoes(self) -> bool:
-        """Whether it runs an echo server that can be reached by now."""
+        """Tell whether it runs an echo server that can be reached by now."""
         return self.running and bool(self.ip) and not (self.canary or self.host)
 
     @property
     def settled(self) -> bool:
-        """Whether there is nothing to wait for."""
+        """Tell whether there is nothing to wait for."""
         return (self.running and bool(self.ip)) or bool(self.reason)
 
     def fail(self, reason: str, message: str) -> None:

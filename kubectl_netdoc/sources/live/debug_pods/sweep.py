@@ -42,7 +42,7 @@ def sweep(client: Client, namespace: str = "") -> list[str]:
     """Delete what earlier runs left behind and whose time is up by the server's clock; return the paths.
 
     Never what belongs to a run that may still go on. Looks at namespaces, or at pods, Services and policies in ``namespace``.
-    Raises ``ApiError`` where it may not look; whoever may not see policies has made none.
+    Raises ``ApiError`` if it may not look; whoever may not see policies has made none.
     """
     places = (
         [f"/api/v1/namespaces/{namespace}/{plural}" for plural in ("pods", "services")] if namespace else ["/api/v1/namespaces"]
