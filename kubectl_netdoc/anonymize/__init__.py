@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A bundle that can be handed to strangers: other names and addresses, the same analysis.
+"""Anonymizes a bundle: other names and addresses, the same analysis.
 
-What is a name is the default: of every text in a bundle only what is listed here, or what netdoc knows by name, stays.
+Every text in a bundle counts as a name, except what is listed here or what netdoc knows by name.
 """
 
 from __future__ import annotations
@@ -31,41 +31,41 @@ FIXED = frozenset(
         *("before", "after", "state", "dev", "master", "plugins"),
     }
 )
-"""Fields that hold a word of Kubernetes, of DNS or of the kernel, a version or a quantity: they stay."""
+"""Fields with a word of Kubernetes, DNS or the kernel, a version or a quantity; they stay."""
 
 FIXED_IN = {("Link", "name"), ("Plugin", "name"), ("Cause", "name"), ("CniFile", "name"), ("Bundle", "server")}
-"""The same, of one struct alone."""
+"""The same, for fields of one struct."""
 
 SETTINGS = frozenset({"settings"})
-"""Fields that hold words of a program's own configuration: of these only addresses are anybody's."""
+"""Fields with words of a program's configuration; only addresses in them are replaced."""
 
 TEXT = frozenset({"reason", "message", "detail", "problem", "lines", "why_not", "what", "how"})
-"""Fields that hold sentences: names in them are told by their marks, or were met elsewhere."""
+"""Fields with sentences: names in them are recognised by their punctuation, or because other fields contain them."""
 
 NOTE = {"anonymized": "names and addresses have been replaced"}
 OWN = re.compile(r"[\w.-]*\b(kubernetes|k8s)\.io/[\w.-]+|kube-(system|public|node-lease)|ip6\.arpa|in-addr\.arpa")
-"""Names that Kubernetes or DNS has given, whole ones."""
+"""Complete names that Kubernetes or DNS defines."""
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 _PEM = re.compile(r"-----BEGIN [A-Z ]+-----.*?-----END [A-Z ]+-----", re.DOTALL)
 
 
 class Anonymous(Struct, frozen=True):
-    """The bundle, and what became of each part of a name and of each address: a secret of its owner's."""
+    """The anonymized bundle, and the translation of names and addresses, which its owner must keep private."""
 
     content: bytes
     words: dict[str, str]
     addresses: dict[str, str]
 
     def map(self) -> bytes:
-        """Return what became of what, as JSON."""
+        """Return the translation as JSON."""
         return msgspec.json.format(msgspec.json.encode({"words": self.words, "addresses": self.addresses}), indent=1) + b"\n"
 
 
 def anonymize(content: bytes, key: bytes, vocabulary: frozenset[str]) -> Anonymous:
-    """Return a bundle (its unpacked JSON) with other names and addresses; one key (64 bytes at most) makes the same of the same.
+    """Return a bundle (its unpacked JSON) with other names and addresses; the same key (at most 64 bytes) gives the same result.
 
-    ``vocabulary``: words that stay, as ``vocabulary.vocabulary`` gathers them. Raises ``SourceError`` if it is no bundle.
+    ``vocabulary``: words that stay, see ``vocabulary.vocabulary``. Raises ``SourceError`` if it is not a bundle.
     """
     bundle = load(content, "the bundle").bundle
     typed = {name: _decoded(name, stored) for name, stored in bundle.listings.items()}
@@ -89,21 +89,20 @@ def anonymize(content: bytes, key: bytes, vocabulary: frozenset[str]) -> Anonymo
 
 
 def _decoded(name: str, stored: Stored) -> tuple[list[Any], Stored]:
-    """The objects of a listing as records. Of a kind that this netdoc does not know nothing is kept: nobody could read it."""
+    """Return the objects of a listing as records; none of a kind that this netdoc does not know."""
     kind = KINDS.get(name)
     items = [msgspec.json.decode(raw, type=kind.record) for raw in stored.objects] if kind else []
     return items, Stored([], stored.undecodable, stored.unavailable)
 
 
 Change = Callable[[str, str], str]
-"""What becomes of a text, given its mode: ``name``, ``text`` (names show in it), ``setting`` (but for addresses it stays) or
-``fixed`` (it stays).
+"""Replaces a text by its mode: ``name``, ``text`` (contains names), ``setting`` (addresses are replaced) or ``fixed`` (stays).
 """
 
 
 def _walk(value: Any, change: Change, mode: str = "name") -> Any:
-    """Return the same with its texts changed; what a field may not lose stays."""
-    if isinstance(value, str) and type(value) is str:  # a word of an enumeration is none of the user's
+    """Return the same value with its texts replaced."""
+    if isinstance(value, str) and type(value) is str:  # words of enumerations stay
         return change(value, mode)
     if isinstance(value, Struct):
         owner = type(value).__name__
@@ -123,7 +122,7 @@ def _mode(owner: str, field: str) -> str:
 
 
 def _apart(text: str) -> tuple[list[str], list[str]]:
-    """A text's parts between its addresses, and the addresses."""
+    """Return the parts of a text between its addresses, and the addresses."""
     return PATTERN.sub("\0", text).split("\0"), [match[0] for match in PATTERN.finditer(text)]
 
 
@@ -149,6 +148,6 @@ def _replaced(words: Words, addresses: Addresses, text: str, key: bytes) -> str:
 
 
 def _certificate(pem: str, key: bytes) -> str:
-    """What stands for a certificate: equal ones stay equal, and nothing of it can be read."""
+    """Return a replacement for a certificate: equal ones stay equal, and nothing of it can be read."""
     stand_in = base64.b64encode(hmac.digest(key, pem.encode(), "sha256")).decode()
     return f"-----BEGIN CERTIFICATE-----\n{stand_in}\n-----END CERTIFICATE-----"

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Other addresses for addresses, so that what shares a prefix still does (as Crypto-PAn has it: Xu, Fan, Ammar, Moon, 2002).
+"""Replaces addresses and preserves shared prefixes (as in Crypto-PAn: Xu, Fan, Ammar, Moon, 2002).
 
-Each bit is flipped or not as a keyed hash of the bits before it says. Two things are kept, as checks judge by them: what sort
-of address it is (private, shared, link-local, multicast …; of a public one the first eight bits, or sixteen in IPv6), and the
-last eight bits (sixteen in IPv6), which tell the network, its gateway and a Service that was given a number by hand.
+Each bit is flipped or not by a keyed hash of the bits before it. Two things are kept, because checks judge by them: the sort of
+address (private, shared, link-local, multicast …; of a public one the first eight bits, or sixteen in IPv6), and the last eight
+bits (sixteen in IPv6), by which networks, gateways and hand-picked addresses are recognised.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ V4_KEPT = tuple(
     )
 )
 V6_KEPT = tuple(map(IPv6Network, ("::/96", "ff00::/8", "64:ff9b::/96", "64:ff9b:1::/48", "100::/63", "2001::/23", "3fff::/20")))
-"""Ranges that are nobody's own (IANA's special-purpose registries): no address of theirs is changed."""
+"""Special-purpose ranges (IANA) that belong to nobody; their addresses are not changed."""
 
 V4_SORTS = tuple(map(IPv4Network, ("10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16")))
 V6_SORTS = tuple(map(IPv6Network, ("fe80::/64", "fc00::/7", "2001:db8::/32")))
-"""Ranges that an address stays in."""
+"""Ranges whose addresses stay within them."""
 
 SORTS: tuple[IPv4Network | IPv6Network, ...] = (*V4_KEPT, *V4_SORTS, *V6_KEPT, *V6_SORTS)
 
@@ -49,7 +49,7 @@ def _public(address: IPv4Address | IPv6Address) -> bool:
 
 
 class Addresses:
-    """Replaces addresses; ``changed`` has what became of each."""
+    """Replaces addresses; ``changed``: the new address by the old one."""
 
     def __init__(self, key: bytes) -> None:
         self.key = key
@@ -71,7 +71,7 @@ class Addresses:
                 return self._note(plain, self.prefix(f"{plain}{bits}").partition("/")[0]) + bits
             other = self._note(plain, str(self.address(plain)))
         except ValueError:
-            return match[0]  # no address after all
+            return match[0]  # not a valid address
         return other.replace(".", "-") if kind == "dashed" else other
 
     def _note(self, told: str, other: str) -> str:
@@ -80,7 +80,7 @@ class Addresses:
         return other
 
     def mac(self, text: str) -> str:
-        """Return another hardware address, a locally administered one; nobody's and everybody's stay."""
+        """Return another hardware address, a locally administered one; zero and broadcast stay."""
         plain = text.lower()
         if plain in ("00:00:00:00:00:00", "ff:ff:ff:ff:ff:ff") or int(plain[:2], 16) & 1:
             return text
@@ -96,7 +96,7 @@ class Addresses:
         return f"{moved}/{length}"
 
     def address(self, text: str) -> IPv4Address | IPv6Address:
-        """Return another address; raises ``ValueError`` if it is none."""
+        """Return another address; raises ``ValueError`` for an invalid one."""
         old = ip_address(text)
         if isinstance(old, IPv4Address):
             if any(old in kept for kept in V4_KEPT):

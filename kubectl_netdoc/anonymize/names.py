@@ -7,7 +7,7 @@ DNS name has that of a Service and its namespace.
 Why not simply a random word for each part: checks sort by name and look at the first few. They choose that way which nodes and
 Services of a large cluster to measure, which node a finding stands for, and which names a message tells; dns_records chooses by
 the length of a name too. With words in another order a replayed bundle would ask for what was not recorded, and findings would
-name other objects. So a new word stands between the same kept words as the old one, and new words are in the order of the old.
+name other objects. So a new word is between the same kept words as the old one, and new words have the order of the old ones.
 For that a word is read as a number to base 37 (``value``): what is between two words is then a number between two numbers.
 
 A part that is one typo from another one becomes a word that is one typo from the other's new word, as some checks look for typos.
@@ -27,11 +27,11 @@ from kubectl_netdoc.core import closest_match
 DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _TOKEN = re.compile(r"\S+")
 _NAMED = re.compile(r"\w[-./_@:=|~]+\w")
-"""What has a mark inside is a name, also where it was met nowhere else: example-1, registry.example/app, a@b."""
+"""A word with punctuation inside is a name, even if it occurs nowhere else: example-1, registry.example/app, a@b."""
 
 
 class Words:
-    """Gathers the parts of names, then replaces them; ``changed`` has what became of each. ``vocabulary``: words that stay."""
+    """Gathers the parts of names and replaces them; ``changed``: the new part by the old one. ``vocabulary``: words that stay."""
 
     def __init__(self, key: bytes, vocabulary: frozenset[str]) -> None:
         self.key, self.vocabulary = key, vocabulary
@@ -44,13 +44,13 @@ class Words:
         return part.isdigit() or len(part) == 1 or part.lower() in self.vocabulary
 
     def gather(self, text: str, *, name: bool) -> None:
-        """Take note of a name, or of the names that show in a text."""
+        """Add a name, or the names in a text."""
         for token in _TOKEN.findall(text):
             if name or _NAMED.search(token):
                 self.names.update(part.lower() for part in PART.findall(token))
 
     def keep(self, text: str) -> None:
-        """Take note of what stands where no name does: its words are no secret."""
+        """Add a text that is not a name; its words stay."""
         self.public.update(part.lower() for part in PART.findall(text))
 
     def settle(self) -> None:
@@ -71,7 +71,7 @@ class Words:
             taken.add(self.changed[part])
 
     def _between(self, low: str, high: str, parts: list[str], taken: set[str]) -> dict[str, str]:
-        """New words for parts that stand between two known words, as long as they where there is room, in their order."""
+        """Return new words for parts between two known words, in the same order and, if there is room, of the same length."""
         first, last = value(f"{low}0"), value(high) if high else BASE**DEPTH
         before, found = low, dict[str, str]()
         for index, part in enumerate(parts):
@@ -83,13 +83,13 @@ class Words:
                 for step in range(STEPS)
             )
             fits = (word for word in tries if before < word < limit and self._free(word, taken))
-            crowded = (f"{before}0{noise[:size]}" for size in range(len(noise)))  # nothing stands between "a" and "a0"
+            crowded = (f"{before}0{noise[:size]}" for size in range(len(noise)))  # there is no word between "a" and "a0"
             found[part] = before = next(fits, "") or next(word for word in crowded if self._free(word, taken))
             taken.add(before)
         return found
 
     def _free(self, word: str, taken: Collection[str]) -> bool:
-        """Tell whether neither a word nor what it is made of is one of those that there are; a few letters are by chance."""
+        """Tell whether neither a word nor its parts exist already; a few letters may match by chance."""
         parts = [part for part in PART.findall(word) if len(part) > SHORTEST and not self.known(part)]
         return word not in taken and not any(part in taken for part in parts)
 
@@ -98,19 +98,19 @@ class Words:
         return number(digest)
 
     def replace(self, text: str) -> str:
-        """Return a text with other words in place of those that were gathered."""
+        """Return a text with the gathered words replaced."""
         return PART.sub(lambda match: self.changed.get(match[0].lower(), match[0]), text)
 
 
 SHORTEST = 3
-"""Letters of a word that can be misspelt and still be told."""
+"""Fewest letters of a word that is recognised although it is misspelt."""
 
 STEPS = 4
-"""Words beside the one in the middle that are tried before a longer one."""
+"""How many words next to the middle one are tried before a longer one."""
 
 
 def _typos(fixed: Iterable[str], secret: list[str]) -> Iterator[tuple[str, str]]:
-    """Words of letters alone that are one typo from another one, each with that: what a check takes for a typo stays one."""
+    """Return words of letters that are one typo from another word, with that word, so that typos stay typos."""
     near: dict[str, str] = {}
     for part, is_secret in (*((part, False) for part in fixed), *((part, True) for part in secret)):
         if not _can_be_misspelt(part):
@@ -124,7 +124,7 @@ def _typos(fixed: Iterable[str], secret: list[str]) -> Iterator[tuple[str, str]]
 
 
 def _misspelt(part: str, meant: str, word: str) -> list[str]:
-    """Ways to misspell a new word as its old one was: no better and no worse a typo, those as long first."""
+    """Yield ways to misspell a new word as the old one was, those of the same length first."""
     places = range(len(word))
     doubled = (word[:place] + word[place] + word[place:] for place in places)
     without = (word[:place] + word[place + 1 :] for place in places)
@@ -145,7 +145,7 @@ def _can_be_misspelt(part: str) -> bool:
 
 
 def _forms(word: str) -> set[str]:
-    """What is left of a word without one letter, and with two of them changed round: words one typo apart share one."""
+    """Return the forms of a word without one letter and with two swapped; words that are one typo apart share a form."""
     shorter = {word[:place] + word[place + 1 :] for place in range(len(word))}
     turned = {word[:place] + word[place + 1] + word[place] + word[place + 2 :] for place in range(len(word) - 1)}
     return {word} | shorter | turned
@@ -156,7 +156,7 @@ BASE, DEPTH = 37, 40
 
 
 def value(word: str) -> int:
-    """Return a word as a number whose order is that of words."""
+    """Return a word as a number, in the order of words."""
     digits = [DIGITS.find(letter) + 1 for letter in word[:DEPTH]]
     result = 0
     for place in range(DEPTH):
@@ -165,7 +165,7 @@ def value(word: str) -> int:
 
 
 def letters(at: int, size: int) -> str:
-    """Return the first letters of the word that a number stands for, or of the next one where no word does."""
+    """Return the first letters of the word of a number, or of the next number that has one."""
     digits = [at // BASE ** (DEPTH - 1 - place) % BASE for place in range(size)]
     end = digits.index(0) if 0 in digits else size
     return "".join(DIGITS[digit - 1] for digit in digits[:end]) + DIGITS[0] * (size - end)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The words that netdoc itself knows: what a check recognises by its name has to keep it, and is no secret.
+"""The words that netdoc itself knows. What a check recognises by its name must keep the name, which is no secret.
 
 They are the texts without blanks among the constants of compiled modules: kube-system, k8s-app, coredns, calico-node, nginx … A
 name of the user's that happens to be one of them stays as it is. Which modules count follows from what they import, not from a
@@ -15,13 +15,13 @@ from types import CodeType
 
 PACKAGE = "kubectl_netdoc"
 PART = re.compile(r"[A-Za-z]+|[0-9][A-Za-z0-9]*")
-"""What a name is made of: letters, or what begins with a digit. What stands between is kept."""
+"""A part of a name: letters, or something that begins with a digit. Everything between parts is kept."""
 
 _NAME = re.compile(r"[^\s\"']{1,120}")
 
 
 def vocabulary(modules: Iterable[str]) -> frozenset[str]:
-    """Return the parts, in lower case, of the words that these modules know, and what they import of netdoc."""
+    """Return the parts, in lower case, of the words in these modules and in the netdoc modules that they import."""
     words: set[str] = set()
     waiting, seen = [*modules], set[str]()
     while waiting:
@@ -38,7 +38,7 @@ def _compiled(name: str) -> CodeType | None:
     """The code of a module; None if there is no such module, or none in Python."""
     try:
         found = importlib.util.find_spec(name)
-    except ModuleNotFoundError:  # part of what is no package
+    except ModuleNotFoundError:  # a part of something that is not a package
         return None
     return found.loader.get_code(name) if found and hasattr(found.loader, "get_code") else None  # type: ignore[union-attr]
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whom the API server calls: webhooks of admission and conversion, and the APIs that others serve."""
+"""What the API server calls: admission and conversion webhooks, and aggregated APIs."""
 
 from __future__ import annotations
 
@@ -36,19 +36,19 @@ NAMESPACED = frozenset(
         *("ingresses", "networkpolicies", "roles", "rolebindings", "persistentvolumeclaims", "poddisruptionbudgets"),
     }
 )
-"""Resources of Kubernetes itself that live in namespaces: of a custom one its rule must say so (``scope: Namespaced``)."""
+"""Kubernetes' own namespaced resources. For custom ones the rule must say so (``scope: Namespaced``)."""
 
 NEW = {"kubernetes.io/metadata.name": "netdoc"}
-"""The labels of a namespace that has just been made, such as that of netdoc's own run."""
+"""The labels of a namespace that was just created, such as that of netdoc's run."""
 
 SHOWN = 3
-"""Things that a list in words shows."""
+"""Most things that a list in a sentence shows."""
 
 
 class Caller(Struct, frozen=True):
-    """One reason for the API server to call somebody: an object, what is asked there, and what comes of no answer.
+    """One reason for the API server to call a Service: an object, its requests, and what happens without an answer.
 
-    ``strict``: without an answer the request fails. ``idle``: nothing that is there now is asked about. ``slices``: every
+    ``strict``: without an answer the request fails. ``idle``: no existing object is concerned. ``slices``: every
     EndpointSlice of a new namespace is.
     """
 
@@ -62,7 +62,7 @@ class Caller(Struct, frozen=True):
 
 
 def callers(cluster: Cluster) -> Iterator[Caller]:
-    """Yield them all, of the kinds that could be read."""
+    """Yield all callers, of the kinds that could be read."""
     for kind in (VALIDATING_WEBHOOKS, MUTATING_WEBHOOKS):
         for item in cluster.all(kind) if cluster.readable(kind) else ():
             yield from (_of_webhook(cluster, Subject(kind.name, item.name), hook) for hook in item.webhooks)
@@ -114,7 +114,7 @@ def _no_namespace(cluster: Cluster, wanted: LabelSelector) -> bool:
 
 
 def _asked(rules: Iterable[WebhookRule], which: str) -> str:
-    """What the rules of a webhook are about, in words such as "CREATE of pods"."""
+    """Return the requests that a webhook's rules select, as text such as "CREATE of pods"."""
     by_operation: dict[str, dict[str, None]] = {}
     for rule in rules:
         verbs = "every request" if "*" in rule.operations else ", ".join(rule.operations)
@@ -130,5 +130,5 @@ def some(names: Iterable[str]) -> str:
 
 
 def asked(found: Iterable[Caller]) -> str:
-    """What several callers ask for, in words."""
+    """Return the requests that several callers concern, as text."""
     return some(chain.from_iterable(caller.asked.split("; ") for caller in found))

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What kube-proxy, the DNS servers and the controllers are called on this cluster, in the commands that name them.
+"""Adapts commands to this cluster's names of kube-proxy, the DNS servers and the controllers.
 
-Codes write their commands as they are on a cluster of kubeadm. Before a finding is told, each selector of pods in its commands
-is held against the cluster: one that matches no pod is replaced by this cluster's own name for the same component, and where
-there is no such pod (a managed control plane, an agent that is part of another program) the command is left out.
+Codes write their commands for a kubeadm cluster. Before a finding is shown, each selector of pods in its commands is compared
+with the cluster: a selector that matches no pod is replaced by this cluster's own for the same component. If there is no such
+pod (a managed control plane, an agent that is part of another program), the command is left out.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from kubectl_netdoc.remediation import commands
 from kubectl_netdoc.remediation.commands import Risk, on_node
 
 NAMING = ("k8s-app", "component", "app.kubernetes.io/component", "app.kubernetes.io/name", "app", "name", "tier")
-"""Labels by which distributions name the parts of a cluster, the likeliest first."""
+"""Labels by which distributions name the components of a cluster, the most common first."""
 
 FLEETING = ("hash", "generation", "kubernetes.io/pod-name", "pod-index")
-"""Endings of labels that controllers give anew to each pod or rollout."""
+"""Suffixes of labels that controllers set for each pod or rollout."""
 
 LEAVES = " Each `kubectl debug node` leaves its pod (node-debugger-…) behind: delete it when you are done."
 
@@ -40,7 +40,7 @@ WHOLE: dict[str, Kind[Any]] = {
     for kind in (POD, NODE, SERVICE, DEPLOYMENT, DAEMON_SET, STATEFUL_SET, ENDPOINT_SLICE, NETWORK_POLICY)
     for word in (kind.name.lower(), kind.plural)
 }
-"""Kinds of which all objects are read, by the words that kubectl has for them."""
+"""Kinds of which all objects are read, by kubectl's words for them."""
 
 _SELECTOR = re.compile(r" (?:-l|--selector)[ =](?P<quote>['\"]?)(?P<selector>[^\s'\"|]+)(?P=quote)")
 _NAMESPACE = re.compile(r" (?:-n|--namespace)[ =](\S+)")
@@ -49,7 +49,7 @@ _ON_NODE = re.compile(r"--field-selector spec\.nodeName=(\S+)")
 
 
 def fitted(finding: Finding, cluster: Cluster) -> Finding:
-    """Return the finding with commands that fit the cluster, as risky as they are then."""
+    """Return the finding with commands that fit the cluster, and their risk."""
     names = _Names(cluster)
     told = tuple(changed for command in finding.commands for changed in names.fit(command))
     if cluster.image:
@@ -68,13 +68,13 @@ def _risk(own: Risk, told: tuple[str, ...]) -> Risk:
 
 
 class _Names:
-    """Finds the pods that a command means."""
+    """Finds the pods that a command selects."""
 
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
 
     def fit(self, command: str) -> tuple[str, ...]:
-        """Return the command as it is to be on this cluster; "" if what it names is not there."""
+        """Return the command for this cluster; "" if what it names is not there."""
         if not self._there(command):
             return ()
         written = _SELECTOR.search(command)
@@ -98,7 +98,7 @@ class _Names:
         return (command.replace(namespace[0], f" -n {quote(there)}") if namespace else command,)
 
     def _there(self, command: str) -> bool:
-        """Tell whether the object that a command names is there, as far as all of its kind were read."""
+        """Tell whether the object that a command names exists; True if its kind was not read completely."""
         kind, namespace, name = commands.named(command) or ("", "", "")
         whole = WHOLE.get(kind.partition(".")[0])
         if whole is None or not self.cluster.index.readable(whole) or (whole.namespaced and not namespace):
@@ -108,7 +108,7 @@ class _Names:
         return (namespace if whole.namespaced else "", name) in self.cluster.index.by_name[whole.name]
 
     def _component(self, selector: str) -> tuple[list[Pod], tuple[str, str] | None]:
-        """The pods of the component that kubeadm's selector is of, with their namespace and selector here; looked for once."""
+        """Return the pods of the component of kubeadm's selector, with their namespace and selector here; cached."""
         made, key = self.cluster.index.made, (__name__, selector)
         if key not in made:
             pods = COMPONENTS.get(selector, _none)(self.cluster)
@@ -121,19 +121,19 @@ class _Names:
         return any(matches(labels, pod.metadata.labels) for pod in pods)
 
     def _seen(self, namespace: str) -> bool:
-        """Tell whether the pods of a namespace were read: all were, or some of it."""
+        """Tell whether the pods of a namespace were read."""
         limited = self.cluster.scope.namespaces
         return not limited or namespace in limited or namespace in self.cluster.index.pods_by_namespace
 
 
 def _labels(selector: str) -> dict[str, str] | None:
-    """The labels of an equality selector; None for any other."""
+    """Return the labels of an equality selector; None for any other selector."""
     pairs = [pair.partition("=") for pair in selector.split(",")]
     return None if any(not equals or "!" in key for key, equals, _ in pairs) else {key: value for key, _, value in pairs}
 
 
 def _selector(cluster: Cluster, pods: list[Pod]) -> tuple[str, str] | None:
-    """Return the namespace of these pods and the shortest selector of them and no others there; None if there is none."""
+    """Return the namespace of these pods and the shortest selector that matches exactly them there; None if there is none."""
     if not pods:
         return None
     space = pods[0].namespace
@@ -152,9 +152,9 @@ def _selector(cluster: Cluster, pods: list[Pod]) -> tuple[str, str] | None:
 
 
 def _restart_static(node: str, pod: Pod) -> str:
-    """A static pod is made by its node's kubelet from a file: deleting what the API shows of it restarts nothing.
+    """Return the command that restarts a static pod: deleting its mirror in the API restarts nothing.
 
-    Its containers are called after the program that they run; the kubelet starts one again that ends.
+    Its containers have the name of their program; the kubelet restarts one that ends.
     """
     return on_node(node, f"pkill -x {quote(next((c.name for c in pod.spec.containers), ''))}")
 
@@ -164,7 +164,7 @@ def _none(cluster: Cluster) -> list[Pod]:
 
 
 def _proxies(cluster: Cluster) -> list[Pod]:
-    """kube-proxy's pods, or those of the network that does its work."""
+    """Return kube-proxy's pods, or those of the network that replaces it."""
     found = [pod for pods in kube_proxy.pods(cluster).values() for pod in pods]
     if found or not cluster.readable(DAEMON_SET):
         return found
@@ -174,7 +174,7 @@ def _proxies(cluster: Cluster) -> list[Pod]:
 
 
 def _running(name: str, cluster: Cluster) -> list[Pod]:
-    """Pods with a container of that name or image."""
+    """Return pods with a container of that name or image."""
     return [
         pod
         for pod in cluster.all(POD)
@@ -195,4 +195,4 @@ COMPONENTS: dict[str, Callable[[Cluster], list[Pod]]] = {
     cluster_dns.SELECTOR: _dns,
     cluster_dns.NODE_CACHE_SELECTOR: partial(_running, "k8s-dns-node-cache"),
 }
-"""kubeadm's selectors of the parts of a cluster, and how those parts are found elsewhere: by what they run."""
+"""kubeadm's selectors of components, and how the same components are found elsewhere: by what they run."""

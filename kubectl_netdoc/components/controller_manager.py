@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The commands that look at kube-controller-manager, whose controllers make pods, EndpointSlices and addresses of nodes.
+"""The commands that look at kube-controller-manager, whose controllers create pods, EndpointSlices and addresses of nodes.
 
-They have kubeadm's selector; ``command_selectors`` replaces it by what the pods have on this cluster.
+They use kubeadm's selector; ``command_selectors`` replaces it by the one of this cluster.
 """
 
 SELECTOR = "component=kube-controller-manager"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the pod network wraps packets in between nodes, as the nodes' annotations tell, and the bytes that costs."""
+"""The encapsulation of the pod network by the nodes' annotations, and its overhead in bytes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from kubectl_netdoc.records.nodes import Node
 
 
 class Overhead(Struct, frozen=True):
-    """One way to wrap a pod's packet: its name, and the bytes that it adds where the outer packet is IPv4 or IPv6."""
+    """The overhead of an encapsulation: its name, and the bytes that it adds if the outer packet is IPv4 or IPv6."""
 
     name: str
     over_ipv4: int
@@ -38,17 +38,17 @@ KNOWN = (VXLAN, IPIP, WIREGUARD, GENEVE)
 top); WireGuard: UDP 8, header and tag 32 (wireguard.com/protocol); the sums are those of Calico's page on MTU."""
 
 BY_TUNNEL = {Tunnel.VXLAN: VXLAN, Tunnel.IPIP: IPIP, Tunnel.GENEVE: GENEVE, Tunnel.NONE: NONE}
-"""Of networks that are set to one of these, everywhere alike."""
+"""The overhead of networks that use one of these everywhere."""
 
 BY_LINK = {"vxlan": VXLAN, "ipip": IPIP, "wireguard": WIREGUARD, "geneve": GENEVE}
-"""By the kind of a node's link, as rtnetlink names it."""
+"""The overhead by the kind of a node's link, as rtnetlink names it."""
 
 BACKENDS = {"vxlan": VXLAN, "wireguard": WIREGUARD, "ipip": IPIP, "udp": UDP, "host-gw": NONE}
-"""What flannel writes into backend-type, where it tells the encapsulation."""
+"""Values of flannel's backend-type that determine the encapsulation."""
 
 
 def _of(node: Node) -> Overhead | None:
-    """The encapsulation that a node's annotations tell; WireGuard before the tunnel whose place it takes."""
+    """Return the encapsulation by a node's annotations; WireGuard takes precedence over the tunnel that it replaces."""
     notes = node.metadata.annotations
     if notes.flannel_backend:
         return BACKENDS.get(notes.flannel_backend)
@@ -62,9 +62,9 @@ def _of(node: Node) -> Overhead | None:
 
 
 def of(cluster: Cluster) -> Overhead | None:
-    """Return the encapsulation that all nodes tell alike, or that the network is set to where none tells any; else None.
+    """Return the encapsulation that all nodes agree on, or that of the network's settings if no node shows one; else None.
 
-    Reads NODE and, where the check may, what networks are recognised by.
+    Reads NODE and, if the check may, the kinds by which networks are recognised.
     """
     if not cluster.readable(NODE):
         return None
@@ -75,7 +75,7 @@ def of(cluster: Cluster) -> Overhead | None:
 
 
 def _configured(cluster: Cluster) -> Overhead | None:
-    """What the one network that gives pods addresses is set to, unless it encrypts too or wraps some packets only."""
+    """Return the encapsulation set for the primary network, unless it encrypts too or encapsulates only some packets."""
     traits = [each.traits for each in cni.recognise(cluster) if each.primary] if cluster.readable(DAEMON_SET) else []
     if len(traits) != 1 or traits[0].encryption not in (Encryption.NONE, Encryption.UNKNOWN):
         return None
@@ -86,8 +86,8 @@ def _configured(cluster: Cluster) -> Overhead | None:
 def underlay_family(cluster: Cluster, family: str) -> str:
     """Return the family in which nodes talk to each other to carry pods' packets of ``family``.
 
-    Tunnels of flannel and Calico carry a family in its own; nodes that have no address of that family use what they have.
-    Cilium carries both in one: that which is set (underlay-protocol), else IPv4 where nodes have it (pkg/datapath/tunnel).
+    Tunnels of flannel and Calico carry a family in the same family; nodes without an address of that family use the one they
+    have. Cilium carries both in one: that which is set (underlay-protocol), else IPv4 where nodes have it (pkg/datapath/tunnel).
     """
     if not cluster.readable(NODE):
         return family
@@ -105,7 +105,7 @@ def underlay_family(cluster: Cluster, family: str) -> str:
 
 
 def arithmetic(cluster: Cluster, carried: int, own: int, family: str) -> str:
-    """Say what an underlay that carries pods' packets of ``carried`` bytes seems to carry itself, and what ``own`` would need."""
+    """Return a clause with the underlay's MTU, given that pods' packets of ``carried`` bytes pass, and that needed for ``own``."""
     used, outer = of(cluster), underlay_family(cluster, family)
     if used is None:
         sums = ", ".join(f"{each.name} {each.overhead(outer)}" for each in KNOWN)

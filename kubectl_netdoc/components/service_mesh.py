@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which pods are in a service mesh, by what carries their connections, and what the mesh demands of who is not.
+"""Which pods are in a service mesh, by the proxy that carries their connections, and what the mesh requires of other clients.
 
 Recognised by the names and images of the published manifests: Istio's injection template and charts (istio/istio,
 manifests/charts/istio-control/istio-discovery and ztunnel, 1.5 to 1.29: containers ``istio-proxy`` of image ``proxyv2``,
@@ -20,11 +20,11 @@ from kubectl_netdoc.records.pods import Container, ContainerStatus, Pod
 from kubectl_netdoc.records.service_mesh import PEER_AUTHENTICATION, PeerAuthentication
 
 KINDS: tuple[Kind[Any], ...] = (POD, NAMESPACE, PEER_AUTHENTICATION)
-"""What is read where it can be."""
+"""The kinds that are read if they can be."""
 
 ISTIO, AMBIENT, LINKERD = "Istio sidecar", "Istio ambient", "Linkerd"
 PROXIES = {"istio-proxy": ("proxyv2", ISTIO), "linkerd-proxy": ("proxy", LINKERD)}
-"""Container, the beginning of its image's name, and the mesh."""
+"""Container, prefix of its image's name, and the mesh."""
 
 MODE = "istio.io/dataplane-mode"
 
@@ -40,7 +40,7 @@ def image_tag(container: Container) -> str:
 
 
 def sidecar(pod: Pod) -> tuple[Container, str] | None:
-    """Return the proxy beside a pod's own containers, and its mesh; a gateway, which is a proxy alone, has none."""
+    """Return the sidecar of a pod and its mesh; None for a gateway, which is a proxy only."""
     native = [container for container in pod.spec.init_containers if container.restart_policy == "Always"]
     for container in (*pod.spec.containers, *native):
         image, name = PROXIES.get(container.name, ("", ""))
@@ -51,18 +51,18 @@ def sidecar(pod: Pod) -> tuple[Container, str] | None:
 
 
 def is_ztunnel(pod: Pod) -> bool:
-    """Tell whether a pod carries its node's ambient connections."""
+    """Tell whether a pod is a ztunnel, which carries its node's ambient connections."""
     return pod.metadata.labels.get("app") == "ztunnel" and any("ztunnel" in image_name(c) for c in pod.spec.containers)
 
 
 def status(pod: Pod, container: str) -> ContainerStatus | None:
-    """Return the status of a container, of whichever sort it is."""
+    """Return the status of a container or init container."""
     every = (*pod.status.container_statuses, *pod.status.init_container_statuses)
     return next((found for found in every if found.name == container), None)
 
 
 class Meshes:
-    """The meshes of a cluster, as far as its lists could be read. Ask ``proxy`` who accepts a connection for a pod."""
+    """The meshes of a cluster, as far as its lists could be read. ``proxy`` returns what accepts connections for a pod."""
 
     def __init__(self, cluster: Cluster) -> None:
         self.pods = [pod for pod in cluster.all(POD) if not pod.finished] if cluster.readable(POD) else []
@@ -72,11 +72,11 @@ class Meshes:
 
     @cached_property
     def ztunnels(self) -> list[Pod]:
-        """The pods that carry ambient connections, one a node."""
+        """The ztunnel pods, one per node."""
         return [pod for pod in self.pods if is_ztunnel(pod)]
 
     def proxy(self, pod: Pod) -> str:
-        """Return which mesh's proxy accepts connections for a pod, whether or not the pod listens; "" if none does."""
+        """Return the mesh whose proxy accepts connections for a pod, whether or not the pod listens; "" if none does."""
         if pod.spec.host_network:
             return ""
         beside = sidecar(pod)
@@ -86,7 +86,7 @@ class Meshes:
         return AMBIENT if mode == "ambient" and self.ztunnels and not is_ztunnel(pod) else ""
 
     def strict(self, pod: Pod) -> bool:
-        """Tell whether Istio demands mutual TLS of who connects to a pod: its own rule, else its namespace's, else the mesh's."""
+        """Tell whether Istio requires mutual TLS of clients of a pod: by its own rule, or its namespace's, or the mesh's."""
         if self.proxy(pod) not in (ISTIO, AMBIENT):
             return False
         own = [d for d in self.demands if d.namespace == pod.namespace]
@@ -103,5 +103,5 @@ class Meshes:
 
 
 def _oldest(demands: list[PeerAuthentication]) -> list[PeerAuthentication]:
-    """The one that counts: Istio takes the oldest of several."""
+    """Return the one that applies: Istio uses the oldest of several."""
     return sorted(demands, key=lambda d: (str(d.metadata.creation_timestamp), d.name))[:1]

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What can be measured from inside a cluster: each request beside its reply, and what bounds the load."""
+"""The measurements in a cluster: requests with their replies, and the limits of the load."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where a measurement is made and to what it goes, and what came of it."""
+"""The targets and outcomes of measurements."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from msgspec import Struct, field
 
 
 class Outcome(StrEnum):
-    """What became of one sample."""
+    """The outcome of one sample."""
 
     OK = "ok"
     REFUSED = "refused"
@@ -85,7 +85,7 @@ class OwnName(Struct, frozen=True, tag="own name"):
 
 
 class Lost(Struct, frozen=True, tag="lost", omit_defaults=True):
-    """No reply: the debug pod did not run, the exec failed, or the answer was cut. Says nothing about the network.
+    """No reply: the debug pod did not run, the exec failed, or the output was cut off. It says nothing about the network.
 
     ``sent``: whether the request was sent at all.
     """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A policy of netdoc's own, put on pods of its own and taken away again: request and reply."""
+"""The canary, a policy that netdoc creates for its own pods and deletes again: request and reply."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Canary(Struct, frozen=True, tag="canary"):
 
 
 class CanaryTrial(Struct, frozen=True, tag="trial", omit_defaults=True):
-    """One way through the canary: ``Ingress`` is the other end to the subject, ``Egress`` the subject to it.
+    """One direction of the canary: ``Ingress`` from the other end to the subject, ``Egress`` from the subject to it.
 
     ``before``: whether the proof came through before the policy. ``stopped``: seconds from the policy's creation until it no
     longer did, -1 where it never stopped, and ``how`` it was stopped. ``again``: seconds from the policy's removal until it
@@ -34,7 +34,7 @@ class CanaryTrial(Struct, frozen=True, tag="trial", omit_defaults=True):
 
 
 class CanaryReply(Struct, frozen=True, tag="canary", omit_defaults=True):
-    """All ways through the canary of one node, and how long (seconds) an engine was given to stop or to pass them."""
+    """All paths of the canary of one node, and how many seconds the policy engine got to block or allow them."""
 
     trials: tuple[CanaryTrial, ...]
     waited: float = 0.0

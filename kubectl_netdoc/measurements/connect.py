@@ -14,7 +14,7 @@ ECHO_PORTS = range(19376, 19376 + 13)
 class Connect(Struct, frozen=True, tag="connect"):
     """Open a TCP connection and close it again: nothing is sent, and an accept proves only that something accepts.
 
-    ``host``: from the node's own network namespace (nodes tier), here and in what follows.
+    ``host``: from the node's host network (nodes tier); the same in the requests below.
     """
 
     node: str
@@ -45,7 +45,7 @@ class Echo(Struct, frozen=True, tag="echo"):
 class HttpGet(Struct, frozen=True, tag="http"):
     """GET a page, and bring back those of its lines that begin with one of ``prefixes``.
 
-    For the endpoints of the cluster's own machinery alone (CoreDNS's metrics, kube-proxy's health checks), never a workload.
+    Only for components of the cluster (CoreDNS's metrics, kube-proxy's health checks), never for a workload.
     """
 
     node: str
@@ -67,7 +67,7 @@ class Certificate(Struct, frozen=True, tag="certificate"):
 
 
 class ConnectReply(Struct, frozen=True, tag="connect", omit_defaults=True):
-    """What became of a connection, and milliseconds until that was known."""
+    """The outcome of a connection, and the milliseconds until it was known."""
 
     outcome: Outcome
     ms: float
@@ -77,7 +77,7 @@ class EchoSample(Struct, frozen=True, omit_defaults=True):
     """One try: ``who`` is the node whose echo proved itself, ``source`` the address it saw us come from.
 
     ``impostor``: something answered, but not with the nonce. ``got``: bytes that came after the proof.
-    ``itself``: it was the very pod that asked.
+    ``itself``: the pod that sent the request.
     """
 
     outcome: Outcome
@@ -106,7 +106,7 @@ class CertificateReply(Struct, frozen=True, tag="certificate", omit_defaults=Tru
 
 
 class HttpReply(Struct, frozen=True, tag="http", omit_defaults=True):
-    """What became of a GET: the HTTP status, and the lines that were asked for."""
+    """The outcome of a GET: the HTTP status, and the requested lines."""
 
     outcome: Outcome
     ms: float

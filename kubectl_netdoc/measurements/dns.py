@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Lookups, and the resolv.conf that they go by: requests and replies."""
+"""DNS lookups and resolv.conf: requests and replies."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class DnsLookup(Struct, frozen=True, tag="dns"):
     """Ask ``server`` for ``name`` up to ``samples`` times, one after the other, from the debug pod on ``node``.
 
     ``timeout`` is per sample, in seconds; there is no retry, so that a lost packet is seen as one. A server that
-    leaves ``give_up`` samples unanswered is not asked further: more would only cost time.
+    leaves ``give_up`` samples unanswered gets no more queries, which would only cost time.
     ``parallel``: A and AAAA leave together from one socket, as a resolver sends them, and count as one sample.
     ``protocol``: UDP, or TCP with a connection for each sample. ``edns``: the size (bytes) that an OPT record offers, 0 for
     a query without one (RFC 6891). ``interval``: seconds from one sample to the next, which then does not wait for an answer

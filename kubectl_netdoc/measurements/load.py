@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How much netdoc puts on a network: what bounds it, and what a run came to.
+"""The load that netdoc causes: its limits, and the load of a run.
 
-Everything that begins (a datagram, a connection) waits for its turn in the agent, so the bounds hold whatever is asked.
+Every datagram and connection waits for its turn in the agent, so the limits hold whatever is requested.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ from kubectl_netdoc.measurements.path import Burst, PathMtu
 from kubectl_netdoc.measurements.requests import Reply, Request
 
 PER_NODE = 500.0
-"""Datagrams and connections that a node begins in a second at most; the figure of a quiet application."""
+"""Most datagrams and connections per second from a node, as many as a quiet application has."""
 
 PER_TARGET = 2000.0
-"""The same to one address and port from all nodes together: a tenth of what one CoreDNS serves (some 20,000 queries a second)."""
+"""The same from all nodes together to one address and port: a tenth of what one CoreDNS serves (some 20,000 queries a second)."""
 
 PER_TARGET_AND_NODE = 200.0
-"""The same from one node."""
+"""The same from one node to one address and port."""
 
 MTU_DATAGRAMS = 4
-"""Datagrams that a path MTU takes where the whole MTU is carried; up to 100 where it has to be narrowed down."""
+"""Datagrams to measure a path MTU if the whole MTU is carried; up to 100 if it has to be narrowed down."""
 
 
 class Load(Struct, frozen=True):
-    """What netdoc put on the network: datagrams and connections in all, and the target that got most of them, with its share.
+    """The load of a run: all datagrams and connections, and the target with most of them and their number.
 
-    What bounds it, in datagrams and connections a second: from a node, to one target, and from a node to one target.
+    The limits, in datagrams and connections per second: from a node, to one target, and from a node to one target.
     """
 
     total: int = 0
@@ -47,12 +47,12 @@ class Load(Struct, frozen=True):
 
 
 def spacing(nodes: Sized) -> float:
-    """Return the seconds between two beginnings of one node to one target."""
+    """Return the seconds between two connections or datagrams from one node to one target."""
     return max(1 / PER_TARGET_AND_NODE, len(nodes) / PER_TARGET)
 
 
 def of(requests: Iterable[Request], nameserver: str = "the nameserver of resolv.conf") -> Load:
-    """Return what requests come to, each asked for as often as it says at most. ``nameserver``: what that turned out to be."""
+    """Return the most load that requests can cause. ``nameserver``: the address of the pods' nameserver."""
     counted = Counter[str]()
     for request in requests:
         counted[_target(request, nameserver)] += _begun(request)
@@ -62,7 +62,7 @@ def of(requests: Iterable[Request], nameserver: str = "the nameserver of resolv.
 
 
 def sent(replies: Mapping[Request, Reply]) -> Load:
-    """Return what was really asked of the network, the nameserver called by its address where that is known."""
+    """Return the load that was really caused, with the nameserver's address if it is known."""
     asked = [request for request, reply in replies.items() if not (isinstance(reply, Lost) and not reply.sent)]
     symbolic = (
         str(Address(reply.server))
@@ -75,7 +75,7 @@ def sent(replies: Mapping[Request, Reply]) -> Load:
 
 
 def in_words(load: Load) -> str:
-    """Return the line that says what a run put on the network, and what bounded it."""
+    """Return the line about the load of a run and its limits."""
     most = f"; most to one: {load.target} with {load.most:,}" if load.most else ""
     return (
         f"load: {load.total:,} datagrams and connections in all, at most {load.per_node:,.0f}/s from a node, "
@@ -94,7 +94,7 @@ def _begun(request: Request) -> int:
 
 
 def _target(request: Request, nameserver: str) -> str:
-    """Name what a request goes to; "" if it goes nowhere, or counts itself (the canary)."""
+    """Return the target of a request as text; "" if it has none, or counts its load itself (the canary)."""
     if isinstance(request, (Canary, ResolvConf, *OF_A_NODE)):
         return ""
     to = request.server if isinstance(request, DnsLookup) else request.to

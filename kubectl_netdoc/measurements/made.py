@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a run makes in the cluster to carry out its requests."""
+"""The objects that a run creates in the cluster for its requests."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from kubectl_netdoc.measurements.requests import Request
 
 
 class Made(StrEnum):
-    """What a run makes in the namespace of its debug pods."""
+    """The kinds of objects that a run creates in the namespace of its debug pods."""
 
     PODS = "pods"
     SERVICES = "services"
@@ -22,7 +22,7 @@ class Made(StrEnum):
 
 
 def made_for(requests: Iterable[Request]) -> frozenset[Made]:
-    """Return what must be made in the cluster for these requests."""
+    """Return the kinds of objects that must be created for these requests."""
     made = set()
     for request in requests:
         made.add(Made.PODS)

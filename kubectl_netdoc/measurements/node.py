@@ -39,14 +39,14 @@ class ServiceRules(Struct, frozen=True, tag="service rules"):
 
 
 class CniConfig(Struct, frozen=True, tag="CNI configuration"):
-    """Privileged tier: what lies in a node's /etc/cni/net.d, where the file that sorts first is the one in use."""
+    """Privileged tier: the files in a node's /etc/cni/net.d; the one that sorts first is in use."""
 
     node: str
     timeout: float = 3.0
 
 
 OF_A_NODE = (Rtnetlink, Kernel, Conntrack, ServiceRules, CniConfig)
-"""What a node is asked of itself, over no network."""
+"""The requests that read a node itself and send nothing over the network."""
 
 
 class Link(Struct, frozen=True, omit_defaults=True):
@@ -106,7 +106,7 @@ class Forwarding(Struct, frozen=True, omit_defaults=True):
 
 
 class RtnetlinkReply(Struct, frozen=True, tag="rtnetlink", omit_defaults=True):
-    """What the kernel of a node knows of its links and ways. ``cut``: there was more of something than is kept."""
+    """The links, routes and neighbours of a node's kernel. ``cut``: there were more entries than are kept."""
 
     outcome: Outcome
     ms: float
@@ -136,7 +136,7 @@ class KernelReply(Struct, frozen=True, tag="kernel", omit_defaults=True):
 
 
 class Flow(Struct, frozen=True, omit_defaults=True):
-    """A tracked flow: who sent, to which address, and who the answers are to come from, each as IP and port.
+    """A tracked flow: the source, the destination, and the expected source of replies, each as IP and port.
 
     ``replied``: an answer was seen. ``left``: seconds until it is forgotten.
     """
@@ -149,7 +149,7 @@ class Flow(Struct, frozen=True, omit_defaults=True):
 
 
 class ConntrackReply(Struct, frozen=True, tag="conntrack", omit_defaults=True):
-    """The UDP flows to the addresses asked for. ``cut``: there were more."""
+    """The UDP flows to the requested addresses. ``cut``: there were more."""
 
     outcome: Outcome
     ms: float
@@ -158,7 +158,7 @@ class ConntrackReply(Struct, frozen=True, tag="conntrack", omit_defaults=True):
 
 
 class ServiceRulesReply(Struct, frozen=True, tag="service rules", omit_defaults=True):
-    """Where a node's rules send the traffic of Services: ``protocol ip:port`` of each endpoint, by who wrote the rules.
+    """The endpoints of Services in a node's rules, as ``protocol ip:port``, by the origin of the rules.
 
     ``iptables``, ``legacy``: rules of kube-proxy's iptables mode, in nf_tables and in the old tables. ``nftables``: of its
     nftables mode. ``cut``: there were more.

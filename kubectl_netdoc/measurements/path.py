@@ -24,7 +24,7 @@ class PathMtu(Struct, frozen=True, tag="path MTU"):
 class Burst(Struct, frozen=True, tag="burst"):
     """Send ``count`` small datagrams to a peer, one every ``interval`` seconds, and see how many come back and how fast.
 
-    A round in which one gets lost is repeated once, so that what was lost by chance is told from what is lost again.
+    A round with a loss is repeated once, to tell chance from repeated loss.
     """
 
     node: str
@@ -57,11 +57,11 @@ class Round(Struct, frozen=True, omit_defaults=True):
 
     @property
     def lost(self) -> int:
-        """How many did not come back."""
+        """The number of datagrams that did not come back."""
         return self.sent - len(self.times)
 
 
 class BurstReply(Struct, frozen=True, tag="burst", omit_defaults=True):
-    """The rounds of a burst: one, or two where something was lost in the first."""
+    """The rounds of a burst: one, or two if the first had a loss."""
 
     rounds: tuple[Round, ...]

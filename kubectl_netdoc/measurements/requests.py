@@ -46,11 +46,11 @@ Probe = (
     | ServiceRules
     | CniConfig
 )
-"""What the agent in a debug pod can be asked."""
+"""The requests that the agent in a debug pod can carry out."""
 
 
 def on_host(request: Probe | Canary) -> bool:
-    """Tell whether it is asked from a node's own network namespace, by the pod of the nodes tier there."""
+    """Tell whether a request runs on a node's host network, in the pod of the nodes tier."""
     return isinstance(request, OF_A_NODE) or getattr(request, "host", False)
 
 

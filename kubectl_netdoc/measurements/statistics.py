@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 def percentile(values: Sequence[float], percent: float) -> float:
-    """Return the nearest-rank percentile (NIST): the smallest value that ``percent`` % of all are not above; 0 of none."""
+    """Return the nearest-rank percentile (NIST): the smallest value that ``percent`` % of all don't exceed; 0 for no values."""
     ordered = sorted(values)
     if not ordered:
         return 0.0
@@ -19,7 +19,7 @@ def percentile(values: Sequence[float], percent: float) -> float:
 
 
 def evenly(items: Sequence[T], most: int) -> list[T]:
-    """Return ``most`` of the items at even distances, the first among them; all where there are no more."""
+    """Return ``most`` evenly spaced items, including the first; all if there are no more."""
     if len(items) <= most:
         return list(items)
     return [items[number * len(items) // most] for number in range(most)]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The least rights for a run: computed from what the checks need and from what the live source asks of the API server."""
+"""Computes the least rights for a run, from what the checks need and what the live source requests."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ OWN_NAMESPACE = "netdoc"
 
 
 class Right(Struct, frozen=True, kw_only=True):
-    """One rule, and what becomes of which checks without it: by their names.
+    """One rule, and the names of the checks that it affects, by how.
 
-    ``stays``: without it something of a run stays in the cluster. ``everywhere``: a cluster-wide list of what is in namespaces,
-    in place of which one namespace may do. ``since``: the server's version from which it is asked for.
+    ``stays``: without it objects of a run stay in the cluster. ``everywhere``: a cluster-wide list of a namespaced kind, which
+    can be replaced by one namespace. ``since``: the server's version from which it is needed.
     """
 
     rule: Grant
@@ -45,16 +45,17 @@ class Right(Struct, frozen=True, kw_only=True):
 
     @property
     def optional(self) -> bool:
-        """Tell whether a run without it judges as much, and leaves nothing."""
+        """Tell whether a run without it judges as much and leaves nothing behind."""
         return not (self.skipped or self.held_back or self.stays)
 
 
 class Wanted(Struct, frozen=True, kw_only=True):
-    """The run that rights are for. ``namespaces``: what is looked at, none meaning all. ``pod_namespace``: where its debug pods
-    run; "" is a new namespace for each run. ``versions``: API versions that the server serves, where known, else all.
-    ``pointed``: of kinds of which only those objects are read that others name, by the kind's name: (namespace, name) of them.
-    ``spaces``: of the namespaces in which single things are read, those that are there besides the standard ones; where they are
-    not known, none.
+    """The run that rights are for.
+
+    ``namespaces``: those to check, none meaning all. ``pod_namespace``: where its debug pods run; "" is a new namespace for
+    each run. ``versions``: the API versions that the server serves; None: all. ``pointed``: (namespace, name) of the objects to
+    read one by one, by the name of their kind. ``spaces``: the non-standard namespaces with single objects to read that exist;
+    None: not known.
     """
 
     checks: tuple[Check, ...]
@@ -77,12 +78,12 @@ class Wanted(Struct, frozen=True, kw_only=True):
 
     @property
     def measuring(self) -> tuple[str, ...]:
-        """The names of those that measure."""
+        """The names of the checks that measure."""
         return tuple(check.id for check in self.seen if check.needs.tier is not Tier.API)
 
 
 class _Draft(Struct):
-    """A right while it is gathered: the checks by what becomes of them."""
+    """A right under construction: the affected checks, by how."""
 
     losses: dict[Loss, dict[str, None]] = field(default_factory=lambda: {loss: {} for loss in Loss})
     why: dict[str, None] = field(default_factory=dict)
@@ -91,11 +92,11 @@ class _Draft(Struct):
     since: tuple[int, int] | None = None
 
     def add(self, loss: Loss, checks: Iterable[str]) -> None:
-        """Note what becomes of checks."""
+        """Add affected checks."""
         self.losses[loss] |= dict.fromkeys(checks)
 
     def take(self, other: _Draft) -> None:
-        """Note what another right is for, which this one includes."""
+        """Add what another right is for, which this one includes."""
         for loss, checks in other.losses.items():
             self.add(loss, checks)
         self.why |= other.why
@@ -104,7 +105,7 @@ class _Draft(Struct):
         self.since = other.since if self.since is None else min(self.since, other.since or self.since)
 
     def done(self, rule: Grant) -> Right:
-        """Return the right; each check stands once, under the worst that becomes of it."""
+        """Return the right; each check appears once, under the worst effect."""
         worse: set[str] = set()
         by_loss: list[tuple[str, ...]] = []
         for loss in (Loss.SKIPPED, Loss.HELD, Loss.LESS):
@@ -124,7 +125,7 @@ class _Draft(Struct):
 
 
 def least(wanted: Wanted) -> tuple[Right, ...]:
-    """Return the least rights for a run, each rule once, none that another one includes."""
+    """Return the least rights for a run: each rule once, and none that another includes."""
     drafts: dict[Grant, _Draft] = {}
     for rule, draft in (*_reading(wanted), *_measuring(wanted)):
         drafts.setdefault(rule, _Draft()).take(draft)
@@ -137,7 +138,7 @@ def least(wanted: Wanted) -> tuple[Right, ...]:
 
 
 def _reading(wanted: Wanted) -> Iterator[tuple[Grant, _Draft]]:
-    """What lists take. Nodes are read for every run: they say where debug pods can run."""
+    """Yield the rights for lists. Nodes are read in every run: they show where debug pods can run."""
     for asked in kinds_of(wanted.seen):
         kind = live.served(asked, wanted.versions, wanted.spaces or ())
         if kind is None:
@@ -185,7 +186,7 @@ def _measuring(wanted: Wanted) -> Iterator[tuple[Grant, _Draft]]:
 
 
 def _user(use: Use, checks: Collection[str], measuring: Collection[str]) -> _Draft:
-    """Return a right that measuring takes. A check of the first tier that has something measured too only says less without."""
+    """Return a right for measuring. Without it a check of the API tier that also measures has less detail."""
     draft = _Draft(why={use.why: None}, stays=use.stays, since=use.since)
     if use.loss is not None:
         draft.add(use.loss, (check for check in checks if check in measuring))
@@ -202,13 +203,13 @@ class Grantee(Struct, frozen=True):
 
     @property
     def flag(self) -> str:
-        """The flag of ``netdoc rbac`` that names it, and what it takes."""
+        """The flag of ``netdoc rbac`` for it, with its value."""
         value = f"{self.namespace}:{self.name}" if self.namespace else self.name
         return f"--for-{self.kind.lower()} {quote(value)}"
 
     @classmethod
     def of(cls, username: str) -> Grantee | None:
-        """Return the subject that a user's name as the API server knows it stands for."""
+        """Return the subject of a user's name on the API server."""
         if username.startswith(ACCOUNT) and username.count(":") == 3:
             namespace, name = username.removeprefix(ACCOUNT).split(":")
             return cls("ServiceAccount", name, namespace)
@@ -216,21 +217,21 @@ class Grantee(Struct, frozen=True):
 
     @property
     def fields(self) -> dict[str, str]:
-        """The subject as in a binding."""
+        """The subject in the form of a binding."""
         if self.kind == "ServiceAccount":
             return {"kind": self.kind, "name": self.name, "namespace": self.namespace}
         return {"kind": self.kind, "apiGroup": GROUP, "name": self.name}
 
 
 class Lack(Struct, frozen=True):
-    """A right that somebody lacks. ``only``: the namespace in which it is there, in place of everywhere."""
+    """A right that somebody lacks. ``only``: the one namespace in which they have it."""
 
     right: Right
     only: str = ""
 
 
 class RightsReview(Struct, frozen=True):
-    """What somebody may do of what a run takes: how many rights were asked for, and those that lack."""
+    """The review of somebody's rights for a run: how many rights it needs, and those that are missing."""
 
     asked: int
     lacks: tuple[Lack, ...]
@@ -238,7 +239,7 @@ class RightsReview(Struct, frozen=True):
 
     @property
     def lacking(self) -> bool:
-        """Tell whether a run judges less, or leaves something."""
+        """Tell whether a right that is not optional is missing."""
         return any(not lack.right.optional for lack in self.lacks)
 
     @property
@@ -248,7 +249,7 @@ class RightsReview(Struct, frozen=True):
 
     @property
     def held_back(self) -> set[str]:
-        """The checks that run, and are at best unknown where there is something to ask."""
+        """The checks that run but are at best unknown."""
         return {check for lack in self.lacks if not lack.only for check in lack.right.held_back} - self.skipped
 
 
@@ -256,7 +257,7 @@ Allowed = Callable[[Collection[Grant]], dict[Grant, bool]]
 
 
 def ask(rights: Collection[Right], allowed: Allowed, namespace: str, who: Grantee | None = None) -> RightsReview:
-    """Ask for each right whether it is there; for a cluster-wide list that is not, whether it is in ``namespace``."""
+    """Return which rights are missing; for a missing cluster-wide list also check ``namespace``."""
     answers = allowed([right.rule for right in rights])
     gone = [right for right in rights if not answers[right.rule]]
     there = {right.rule: structs.replace(right.rule, namespace=namespace) for right in gone if right.everywhere}
@@ -266,7 +267,7 @@ def ask(rights: Collection[Right], allowed: Allowed, namespace: str, who: Grante
 
 
 def for_server(rights: Iterable[Right], version: str) -> tuple[Right, ...]:
-    """Return the rights that a server of this version asks for; all where the version is not known."""
+    """Return the rights that a server of this version needs; all if the version is not known."""
     found = re.match(r"v?(\d+)\.(\d+)", version)
     here = (int(found[1]), int(found[2])) if found else (1 << 30, 0)
     return tuple(right for right in rights if right.since <= here)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What to do about the coverage: each thing in words, with the least YAML or command that mends it."""
+"""Advice on the coverage: each piece as text, with the least YAML or the command for it."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def _flaw(engine: Engine, flaw: Flaw, taken: set[tuple[str, str]]) -> Item:
 
 
 def _receiving(engine: Engine, flaw: Flaw, taken: set[tuple[str, str]]) -> str:
-    """The policy at the other end that a one-sided rule lacks."""
+    """Return the policy at the other end that a one-sided rule lacks."""
     sender = engine.cluster.get(NETWORK_POLICY, flaw.policy.namespace, flaw.policy.name)
     if flaw.receiver is None or sender is None or not flaw.receiver.labels or isolates_more(engine, flaw.receiver):
         return ""
@@ -79,7 +79,7 @@ def _receiving(engine: Engine, flaw: Flaw, taken: set[tuple[str, str]]) -> str:
 
 
 def _dns(engine: Engine, coverage: PolicyCoverage, taken: set[tuple[str, str]]) -> Iterator[Item]:
-    """One item for each policy and what it keeps its workloads from."""
+    """Yield one item for each policy and what it blocks its workloads from."""
     dns = dns_access.servers(engine)
     if dns is None and dns_access.isolating(engine):
         yield Item("", f"Not looked at: whether policies allow access to cluster DNS, because {dns_access.NO_DNS_PODS}")
@@ -108,7 +108,7 @@ def _dns(engine: Engine, coverage: PolicyCoverage, taken: set[tuple[str, str]]) 
 
 
 def _admit(engine: Engine, dns: DnsServers, cut: CutOff, taken: set[tuple[str, str]]) -> Item:
-    """What lets pods ask cluster DNS again: a policy of its own at the servers, or a first rule of a cluster-wide one."""
+    """Return what allows pods to use cluster DNS again: a new policy at the servers, or a first rule of a cluster-wide policy."""
     who = "every pod" if cut.everybody else ", ".join(map(str, cut.workloads))
     text = f"{', '.join(map(str, cut.policies))}: blocks {who} from cluster DNS over UDP"
     wide = next((ref for ref in cut.policies if not ref.namespace), None)

@@ -44,7 +44,7 @@ Place = WorkloadRef | Range
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """What may go from one place to another."""
+    """A connection that is allowed from one place to another."""
 
     source: Place
     destination: Place
@@ -53,7 +53,7 @@ class Connection:
 
 @dataclass(frozen=True, slots=True)
 class Exposure:
-    """What leads to a workload: a Service, an Ingress or a route, and how it is reached."""
+    """What exposes a workload: a Service, an Ingress or a route, and how that is reached."""
 
     workload: WorkloadRef
     kind: str
@@ -65,9 +65,9 @@ class Exposure:
 
 @dataclass(frozen=True, slots=True)
 class Connections:
-    """Every allowed connection between different peers; the ranges of addresses among those are disjoint.
+    """Every allowed connection between different peers; their ranges of addresses are disjoint.
 
-    ``depends``: connections that some CNIs allow besides, as their ipBlock matches pods' addresses.
+    ``depends``: further connections that some CNIs allow, because their ipBlock matches pods' addresses.
     ``incomplete``: policies that are not evaluated.
     """
 
@@ -78,7 +78,7 @@ class Connections:
     peers: tuple[WorkloadPeer, ...] = ()
 
     def within(self, namespaces: tuple[str, ...]) -> Connections:
-        """Return what concerns workloads of these namespaces; all of it where none is given."""
+        """Return the connections of workloads of these namespaces; all if none is given."""
         return replace(
             self,
             allowed=tuple(c for c in self.allowed if concerns(c, namespaces)),
@@ -97,8 +97,8 @@ def concerns(connection: Connection, namespaces: tuple[str, ...]) -> bool:
 def connections(engine: Engine) -> Connections:
     """Return what is allowed between all workloads, and between them and the outside.
 
-    ipBlock is read as the API describes it, for addresses outside the cluster. That a node reaches its own pods whatever the
-    policies say goes without saying and is left out, as are connections of a workload with itself.
+    ipBlock is read as the API describes it, for addresses outside the cluster. Connections from a node to its own pods, which
+    are always allowed, and connections of a workload with itself are left out.
     """
     found = peers(engine)
     table = _Table(engine, found)
@@ -111,7 +111,7 @@ def connections(engine: Engine) -> Connections:
 
 
 class _Table:
-    """Verdicts by pair of classes: equal pods are judged once."""
+    """Verdicts by pair of classes, so that equal pods are judged once."""
 
     def __init__(self, engine: Engine, found: Iterable[WorkloadPeer]) -> None:
         self.engine = engine
@@ -121,7 +121,7 @@ class _Table:
         self._ends = {peer.ref: list(self.addressed(peer)) if engine.has_networks else _bare(peer) for peer in found}
 
     def between(self, source: WorkloadPeer, destination: WorkloadPeer) -> Ports:
-        """Return what may go from any pod of one workload to any of another."""
+        """Return what is allowed from any pod of one workload to any pod of another."""
         found = ports.NONE
         for pair in product(self._ends[source.ref], self._ends[destination.ref]):
             if pair not in self._known:
@@ -133,7 +133,7 @@ class _Table:
         return found
 
     def addressed(self, peer: WorkloadPeer) -> Iterator[End]:
-        """Yield an end for each class and range of addresses among the peer's pods: no policy tells more of them apart."""
+        """Yield an end for each class and range of addresses of the peer's pods; policies don't distinguish more."""
         if not peer.pods:
             yield from _bare(peer)
         starts = [(first.version, int(first)) for first, _ in self._ranges]
@@ -148,7 +148,7 @@ class _Table:
                     yield End("", end.pod_class, addresses=(self._ranges[index][0],))
 
     def outside(self, found: list[WorkloadPeer]) -> Iterator[Connection]:
-        """Yield all connections from and to ranges of addresses; neighbours that no workload tells apart are one range."""
+        """Yield all connections from and to ranges of addresses; neighbouring ranges with the same connections are merged."""
         runs: list[tuple[Range, tuple[Ports, ...]]] = []
         for first, last in self._ranges:
             row = tuple(self._with(peer, first, incoming) for peer in found for incoming in (True, False))
@@ -213,7 +213,7 @@ def _one_range(a: Place, b: Place) -> Range | None:
 
 
 def elementary(engine: Engine) -> Iterator[tuple[Address, Address]]:
-    """Yield the ranges of addresses that no policy tells apart, ascending: IPv6 only where something has to do with it."""
+    """Yield the ranges of addresses that policies don't distinguish, ascending; IPv6 only if the cluster or a policy uses it."""
     rules = [rule for policy in engine.policies for rule in policy.rules]
     blocks = {block for rule in rules for block in rule.peers.blocks + rule.peers.networks}
     networks = {network for block in blocks for network in (block.network, *block.without)}
@@ -232,7 +232,7 @@ def elementary(engine: Engine) -> Iterator[tuple[Address, Address]]:
 
 
 def _by_address(engine: Engine, found: list[WorkloadPeer], table: _Table) -> Iterator[Connection]:
-    """Yield what is allowed besides where ipBlock matches pods by their addresses."""
+    """Yield what is also allowed if ipBlock matches pods by their addresses."""
     if not engine.has_blocks:
         return
     ends = {peer.ref: list(table.addressed(peer)) for peer in found}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who is protected: isolation each way, default deny, and what a workload is exposed to."""
+"""Coverage by policies: isolation in each direction, default deny, and from where workloads can be reached."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SYSTEM = "kube-"
 
 
 class ReachableFrom(StrEnum):
-    """From where connections are let in, as the policies are written."""
+    """From where a workload can be reached, as the policies are written."""
 
     WORLD = "the world"
     CLUSTER = "the whole cluster"
@@ -33,12 +33,12 @@ class ReachableFrom(StrEnum):
 
 
 WIDE = (ReachableFrom.WORLD, ReachableFrom.CLUSTER, ReachableFrom.OUTSIDE)
-"""Reaches that no peer was selected for by name."""
+"""The values that are wider than selected peers."""
 
 
 @dataclass(frozen=True, slots=True)
 class WorkloadCoverage:
-    """A workload: which way its pods are isolated (all, some or none of them), and from where they let connections in."""
+    """A workload: how many of its pods are isolated in each direction (all, some, none), and from where they can be reached."""
 
     ref: WorkloadRef
     pods: int
@@ -51,10 +51,10 @@ class WorkloadCoverage:
 
 @dataclass(frozen=True, slots=True)
 class NamespaceCoverage:
-    """A namespace: its pods, those isolated each way, and the directions that it denies by default.
+    """A namespace: its pods, how many are isolated in each direction, and the directions that it denies by default.
 
-    ``unmade``: workloads that have no pods; ``covered``: pods and those that are isolated each way.
-    ``open``: pods and those that no NetworkPolicy isolates and that let in the whole cluster; hostNetwork is left out.
+    ``unmade``: workloads without pods. ``covered``: how many pods and workloads without pods are isolated in each direction.
+    ``open``: how many of them no NetworkPolicy isolates and the whole cluster can reach; hostNetwork pods are left out.
     """
 
     name: str
@@ -73,13 +73,13 @@ class NamespaceCoverage:
 
     @property
     def counted(self) -> str:
-        """The units in words."""
+        """The number of pods and workloads as text."""
         both = (f"{self.pods} pods" if self.pods else "", f"{self.unmade} workloads without pods" if self.unmade else "")
         return " and ".join(filter(None, both))
 
 
 class PolicyCoverage:
-    """The coverage of a cluster; every class of pods is looked at once."""
+    """The coverage of a cluster; each class of pods is judged once."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
@@ -89,7 +89,7 @@ class PolicyCoverage:
 
     @cached_property
     def namespaces(self) -> tuple[NamespaceCoverage, ...]:
-        """Coverage of each namespace that has workloads, by name."""
+        """Return the coverage of each namespace with workloads, by name."""
         by_namespace: dict[str, list[WorkloadPeer]] = {}
         for peer in self.peers:
             by_namespace.setdefault(peer.ref.namespace, []).append(peer)
@@ -112,7 +112,7 @@ class PolicyCoverage:
         )
 
     def _open(self, known: PodClass) -> bool:
-        """Tell whether no NetworkPolicy isolates it and a stranger in the cluster may come in."""
+        """Tell whether no NetworkPolicy isolates it and any pod of the cluster can reach it."""
         if known not in self._opens:
             shielded = known.host_network or self.engine.isolated(known, Direction.INGRESS)
             self._opens[known] = not shielded and bool(self._lets_in(known, self._stranger))
@@ -148,7 +148,7 @@ class PolicyCoverage:
         return "isolated" if all(isolated) else "partly" if any(isolated) else "open"
 
     def exposure(self, known: PodClass) -> tuple[ReachableFrom, Ports]:
-        """Return from where a class lets connections in at most, and on which ports."""
+        """Return the widest sources from which a class can be reached, and on which ports."""
         if known not in self._exposures:
             self._exposures[known] = next(self._judged(known))
         return self._exposures[known]
@@ -167,7 +167,7 @@ class PolicyCoverage:
         yield (ReachableFrom.CHOSEN if any(rules) else ReachableFrom.NOBODY), ports.NONE
 
     def _lets_in(self, known: PodClass, other: End, *, unknown: bool = False) -> Ports:
-        """The ports on which a class lets in another end, in either family. ``unknown``: a block may hold a pod's address."""
+        """Return the ports on which another end can reach a class. ``unknown``: a block may contain a pod's address."""
         found = ports.NONE
         for version in {address.version for address in other.addresses} or (4, 6):
             reading = Reading(version, blocks_match_pods=unknown, unknown_matches=unknown)
@@ -180,7 +180,7 @@ class PolicyCoverage:
 
     @cached_property
     def _anywhere(self) -> tuple[End, ...]:
-        """An address of each family that no policy names: not even a part of the address space that has it."""
+        """Return an address of each family that no block of a policy contains."""
         named = [b.network for p in self.engine.policies for rule in p.rules for b in rule.peers.blocks + rule.peers.networks]
         special = {network for network in named if network.prefixlen > 0}
         firsts = [first for first, _ in elementary(self.engine) if not any(first in network for network in special)]
@@ -189,5 +189,5 @@ class PolicyCoverage:
 
 
 def denies_by_default(policy: Policy, direction: Direction) -> bool:
-    """Tell whether a NetworkPolicy isolates in a direction and has no rule there."""
+    """Tell whether a NetworkPolicy isolates a direction without any rule for it."""
     return direction in policy.isolates and not any(policy.of(direction))

@@ -27,7 +27,7 @@ New = Mapping[str, tuple[Object, ...]]
 
 @dataclass(frozen=True, slots=True)
 class PolicyDiff:
-    """Connections that are allowed only after it, and only before it; and what both could not evaluate."""
+    """The connections that are allowed only after the change or only before it, and what could not be evaluated."""
 
     opened: tuple[Connection, ...]
     closed: tuple[Connection, ...]
@@ -35,7 +35,7 @@ class PolicyDiff:
     incomplete: tuple[str, ...] = ()
 
     def within(self, namespaces: tuple[str, ...]) -> PolicyDiff:
-        """Return what concerns workloads of these namespaces; all of it where none is given."""
+        """Return the part about workloads of these namespaces; everything if none is given."""
         return replace(
             self,
             opened=tuple(c for c in self.opened if concerns(c, namespaces)),
@@ -44,7 +44,7 @@ class PolicyDiff:
 
 
 def with_policies(cluster: Cluster, new: New) -> tuple[Cluster, tuple[str, ...]]:
-    """Return the cluster with the policies of ``new`` in place of those of the same name, and what changes in words."""
+    """Return the cluster with the policies of ``new`` instead of those of the same name, and the changes as text."""
     listings = dict(cluster.index.listings)
     words = []
     for kind in ALL:
@@ -67,7 +67,7 @@ def _change(kind: Kind[Any], before: Any, after: Any) -> str:
 
 
 def compare(cluster: Cluster, new: New) -> PolicyDiff:
-    """Return what the policies of ``new`` open and close in the cluster. Raises ``KindUnavailable``."""
+    """Return which connections the policies of ``new`` open and close. Raises ``KindUnavailable``."""
     after, words = with_policies(cluster, new)
     old, later = connections(Engine(cluster)), connections(Engine(after))
     cuts = _cuts((old, later))
@@ -86,7 +86,7 @@ def _less(one: Table, other: Table) -> Iterable[Connection]:
 
 
 def _cuts(several: Iterable[Connections]) -> list[tuple[int, Address]]:
-    """Where ranges of either begin, so that both are cut at the same addresses."""
+    """Return where ranges of either begin, so that both are split at the same addresses."""
     found = {(place.first.version, place.first) for each in several for place in _ranges(each)}
     return sorted(found, key=lambda pair: (pair[0], int(pair[1])))
 

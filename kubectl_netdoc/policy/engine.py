@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who may talk to whom, as the policies are written.
+"""The policy engine: which connections the policies allow, as written.
 
 A connection needs both ends: the source's egress and the destination's ingress. It is judged after Service translation: the
-other end is a pod and its targetPort, never a ClusterIP. Nothing here knows whether anything enforces the policies; that is
-for the canary to tell (check policy_enforcement).
+other end is a pod and its targetPort, never a ClusterIP. Whether anything enforces the policies is not known here; the canary
+measures that (check policy_enforcement).
 
-Where the API leaves a thing to the CNI, the common way is taken and the verdict says so (``Verdict.depends``):
-ipBlock on pods' addresses (as Calico, kube-router and the e2e tests of Kubernetes have it: matched by address; Cilium never
-matches pods so), and hostNetwork pods (as most do: their traffic is their node's, no selector selects them).
+Where the API leaves something to the CNI, the engine takes the most common reading and the verdict says so
+(``Verdict.depends``): ipBlock matches pods' addresses (as in Calico, kube-router and the e2e tests of Kubernetes; Cilium never
+matches pods by address), and traffic of hostNetwork pods is their node's, which no selector selects.
 """
 
 from __future__ import annotations
@@ -49,10 +49,10 @@ OWN_NODE = "egress to the pod's own node: whether policies block it depends on t
 
 
 class Engine:
-    """The policies of a cluster, compiled. Build it once; every question is then cheap.
+    """The policies of a cluster, compiled. Build it once; each question is then cheap.
 
     ``strangers``: pods that are not in the cluster's lists, as (namespace, labels), such as netdoc's own. ``templates``:
-    whether workloads are read too, for what they would make.
+    whether workloads are read too, for the pods that they would create.
     Raises ``KindUnavailable`` if pods, namespaces or NetworkPolicies can't be read.
     """
 
@@ -94,7 +94,7 @@ class Engine:
         return self.selection.classify(item.namespace, template.metadata.labels, template.spec)
 
     def _index(self, direction: Direction) -> dict[int, Selecting]:
-        """Return the policies that have a say about a class in a direction, by the class's number."""
+        """Return the policies that apply to a class in a direction, by the class's number."""
         found: dict[int, Selecting] = {}
         for policy in sorted(self.policies, key=lambda policy: policy.precedence):
             if (policy.tier is PolicyTier.NAMESPACE and direction in policy.isolates) or any(policy.of(direction)):
@@ -112,7 +112,7 @@ class Engine:
 
     @cached_property
     def _pod_of(self) -> dict[str, Pod]:
-        """The unfinished pod that has an address of the pod network, by its text; IPv6 can be written in several ways."""
+        """The unfinished pods by their addresses on the pod network (normalized, as IPv6 can be written in several ways)."""
         pods = (pod for pod in self.cluster.all(POD) if not pod.finished and not pod.spec.host_network)
         return {text if ":" not in text else str(ipaddress.ip_address(text)): pod for pod in pods for text in pod.ips}
 
@@ -139,15 +139,15 @@ class Engine:
         )
 
     def template(self, label: str, namespace: str, template: PodTemplate) -> End:
-        """Return what a template makes as an end: a pod somewhere, with an address that nobody knows yet."""
+        """Return a pod of a template as an end, with unknown node and address."""
         return End(label, self.selection.classify(namespace, template.metadata.labels, template.spec))
 
     def unknown_pod(self, label: str, namespace: str, labels: Mapping[str, str], node: str = "") -> End:
-        """Return a pod that is not in the lists as an end; it must have been among the constructor's ``strangers``."""
+        """Return a pod that is not in the lists as an end; it must be one of the constructor's ``strangers``."""
         return End(label, self.selection.classify(namespace, labels, Pod().spec), node=node)
 
     def address(self, text: str) -> End:
-        """Return an address as an end: a pod's, a node's, or one outside. Raises ``ValueError`` if it is none."""
+        """Return an address as an end: a pod's, a node's, or one outside. Raises ``ValueError`` for an invalid address."""
         address = ipaddress.ip_address(text)
         if str(address) in self._pod_of:
             return self.pod(self._pod_of[str(address)])
@@ -157,7 +157,7 @@ class Engine:
     # Verdicts
 
     def verdict(self, source: End, destination: End, asked: Ports, family: int) -> Verdict:
-        """Return what the policies make of connections from ``source`` to ``asked`` on ``destination``, of an IP version."""
+        """Return the verdict on connections from ``source`` to the ports ``asked`` on ``destination``, in an IP version."""
         common = Reading(family)
         egress, ingress = self.sides(source, destination, asked, common)
         allowed = egress.allowed & ingress.allowed
@@ -187,7 +187,7 @@ class Engine:
             yield OWN_NODE, replace(common, own_node_open=False)
 
     def side(self, direction: Direction, subject: End, other: End, asked: Ports, reading: Reading) -> Side:
-        """Return what the policies of ``subject`` make of traffic with ``other``."""
+        """Return the verdict of the policies of ``subject`` on traffic with ``other``."""
         own = subject.pod_class
         if own is None or (own.host_network and not reading.host_network_as_pods) or same_pod(subject, other):
             return Side(asked)
@@ -201,7 +201,7 @@ class Engine:
         return Judging(direction, selecting, other, destination, reading).judge(asked, own_node)
 
     def incomplete(self, source: End, destination: End) -> tuple[str, ...]:
-        """Return what might change a verdict about these two and is not evaluated."""
+        """Return the policies that are not evaluated and might change a verdict about these two."""
         places = {end.pod_class.namespace for end in (source, destination) if end.pod_class} | {""}
         found = [text for namespace, text in self._unevaluated if namespace in places]
         for end, direction in ((source, Direction.EGRESS), (destination, Direction.INGRESS)):
@@ -212,7 +212,7 @@ class Engine:
 
     @cached_property
     def _unevaluated(self) -> list[tuple[str, str]]:
-        """What might change verdicts: the CNI's own policies, what can't be read; with the namespace it is about ("" is all)."""
+        """Pairs of what is not evaluated (native policies, unreadable lists) and its namespace ("": all)."""
         found = []
         for kind in KINDS:
             listing = self.cluster.listing(kind)
@@ -227,30 +227,30 @@ class Engine:
 
     @property
     def native(self) -> list[str]:
-        """All policies, and lists of them, that are not evaluated."""
+        """Return all policies, and unreadable lists of policies, that are not evaluated."""
         return [text for _, text in self._unevaluated]
 
     @property
     def native_refs(self) -> list[PolicyRef]:
-        """The policies of the CNI's own kinds."""
+        """Return the policies of the CNI's own kinds."""
         kinds = [kind for kind in NATIVE_POLICIES if self.cluster.readable(kind)]
         return [PolicyRef(kind.name, item.namespace, item.name) for kind in kinds for item in self.cluster.all(kind)]
 
     @property
     def incomplete_at_all(self) -> list[str]:
-        """All that is not evaluated, peers that only some read the same way among them."""
+        """Return everything that is not evaluated, including peers that networks read differently."""
         peers = (f"{rule.policy}: {what}" for policy in self.policies for rule in policy.rules for what in rule.peers.unresolved)
         return [*self.native, *dict.fromkeys(peers)]
 
     # Policies by pod
 
     def selecting(self, end: End, direction: Direction) -> list[Policy]:
-        """Return the policies that have a say about an end, in the order in which they are asked."""
+        """Return the policies that apply to an end, in order of precedence."""
         found = self._selecting[direction].get(end.pod_class.id) if end.pod_class else None
         return [*found.admin, *found.namespace, *found.baseline] if found else []
 
     def baseline(self, ref: PolicyRef) -> bool:
-        """Tell whether a policy is of the tier that is asked last."""
+        """Tell whether a policy is of the Baseline tier, the last one."""
         return any(policy.ref == ref and policy.tier is PolicyTier.BASELINE for policy in self.policies)
 
     def class_of(self, pod: Pod) -> PodClass:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The least YAML that mends a policy and keeps the rest as it is.
+"""The least YAML that fixes a policy and changes nothing else.
 
-NetworkPolicies add up, so what is missing is best added as a policy of its own, or as one rule at the end of an existing one;
-nothing that is allowed now is taken away.
+NetworkPolicies add up, so what is missing is added as a new policy, or as one rule at the end of an existing one. Nothing that
+is allowed now is taken away.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ Manifest = dict[str, Any]
 
 
 def lasting(labels: Mapping[str, str]) -> dict[str, str]:
-    """Return the labels by which a policy can select a workload for good."""
+    """Return the labels by which a policy can select a workload permanently."""
     return {key: value for key, value in sorted(labels.items()) if key not in FLEETING}
 
 
 def port_entries(of: Ports) -> list[Manifest]:
-    """Return ports as a rule has them; none if all are meant."""
+    """Return ports in the form of a rule; none if all ports are meant."""
     found: list[Manifest] = []
     for protocol, low, high in of.ranges():
         if (low, high) == (1, 65535):
@@ -65,7 +65,7 @@ def peer_of(namespace: str, selected: Manifest, own_namespace: str) -> Manifest:
 
 
 def dns_rule(dns: DnsServers, own_namespace: str, local: tuple[str, ...] = ()) -> Manifest:
-    """Return the egress rule that lets pods ask cluster DNS, over UDP and TCP, on the port that its pods listen on."""
+    """Return the egress rule that allows cluster DNS over UDP and TCP, on the port that its pods listen on."""
     to = [peer(dns.service.namespace, dns.service.spec.selector, own_namespace)]
     addresses = local or dns.node_local
     to += ({"ipBlock": {"cidr": f"{address}/{128 if ':' in address else 32}"}} for address in addresses)
@@ -76,14 +76,14 @@ def dns_rule(dns: DnsServers, own_namespace: str, local: tuple[str, ...] = ()) -
 
 
 def dns_ingress(dns: DnsServers, *, nodes: bool) -> Manifest:
-    """Return the ingress rule by which DNS servers take queries of all pods; ``nodes``: of what runs on the nodes too."""
+    """Return the ingress rule that allows queries of all pods to the DNS servers; ``nodes``: queries from nodes too."""
     return ({} if nodes else {"from": [{"namespaceSelector": {}}]}) | {"ports": port_entries(dns.udp | dns.tcp)}
 
 
 def dns_first(dns: DnsServers, kind: str, direction: Direction, *, baseline: bool) -> str:
-    """Return the JSON patch that has a cluster-wide policy leave cluster DNS alone, before all of its other rules.
+    """Return the JSON patch that adds a first rule about cluster DNS to a cluster-wide policy.
 
-    In the Admin tier DNS is passed on to the namespaces' own policies, in the Baseline tier, which is the last, let through.
+    In the Admin tier it passes DNS on to the namespaces' policies; in the Baseline tier, the last one, it allows DNS.
     """
     newer = kind == CLUSTER_NETWORK_POLICY.name
     action = ("Accept" if newer else "Allow") if baseline else "Pass"
@@ -108,7 +108,7 @@ def patch(policy: NetworkPolicy, direction: Direction, rule: Manifest) -> str:
 
 
 def removal(policy: NetworkPolicy, rules: Iterable[tuple[Direction, int]]) -> str:
-    """Return the JSON patch that takes rules out of a policy, each tested first: the last first, as those behind move up."""
+    """Return the JSON patch that removes rules from a policy, the last first, and tests each before."""
     spec = policy.spec
     those = {
         f"/spec/{direction.lower()}/{index}": _as_written(
@@ -120,7 +120,7 @@ def removal(policy: NetworkPolicy, rules: Iterable[tuple[Direction, int]]) -> st
 
 
 def _as_written(rule: NetworkPolicyRule) -> Manifest:
-    """Return a rule as the API server keeps it."""
+    """Return a rule in the form that the API server stores."""
     of_ports = [
         {"protocol": port.protocol}
         | ({} if port.port is None else {"port": port.port})
@@ -142,7 +142,7 @@ def _peer_as_written(written: NetworkPolicyPeer) -> Manifest:
 
 
 def free_name(cluster: Cluster, namespace: str, name: str, taken: MutableSet[tuple[str, str]] | None = None) -> str:
-    """Return a name that no NetworkPolicy has, as applying it would replace that one; ``taken``: those given before."""
+    """Return a name that no NetworkPolicy has; ``taken``: names that were given before."""
     given = set() if taken is None else taken
     name, number = name[:LONGEST_NAME].strip("-."), 1
     found = name
@@ -163,12 +163,12 @@ def selector(of: LabelSelector) -> Manifest:
 
 
 def labelled(labels: Mapping[str, str]) -> Manifest:
-    """Return the selector of the pods with these labels, but for those that come and go."""
+    """Return the selector of the pods with these labels, without labels that controllers change."""
     return {"matchLabels": lasting(labels)} if labels else {}
 
 
 def policy(name: str, namespace: str, pods: Manifest, direction: Direction, rule: Manifest) -> Manifest:
-    """Return a NetworkPolicy that allows one thing more, for the pods that a selector selects."""
+    """Return a NetworkPolicy with one rule, for the pods that a selector selects."""
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
@@ -194,7 +194,7 @@ def as_yaml(manifest: Manifest) -> str:
 
 
 def command(ref: PolicyRef, change: str) -> str:
-    """Return the kubectl command that applies a JSON patch; quote it with shlex where names may need it."""
+    """Return the kubectl command that applies a JSON patch."""
     import shlex
 
     where = f"-n {shlex.quote(ref.namespace)} " if ref.namespace else ""

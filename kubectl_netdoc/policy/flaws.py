@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Policies that don't do what they look like: they select nothing, allow nobody, name what isn't there, say a thing twice."""
+"""Policies that don't do what they seem to: they select nothing, allow nobody, name things that don't exist, or repeat a rule."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ class Fault(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Flaw:
-    """A fault at a place: the policy, the field in it (as jsonpath has it), and what it is about in words.
+    """A flaw of a policy: the policy, the field (as jsonpath), and a description.
 
-    ``receiver`` and ``ports``: of a one-sided rule, who does not let its senders in. ``superfluous``: the rules of the policy
+    ``receiver`` and ``ports``: of a one-sided rule, the pods that refuse its senders. ``superfluous``: the rules of the policy
     that others make redundant. ``objects``: what ``detail`` names.
     """
 
@@ -62,7 +62,7 @@ def flaws(engine: Engine) -> Iterator[Flaw]:
         yield Flaw(Fault.INVALID, ref, "spec", error)
     for policy in engine.policies:
         if not policy.subject:
-            # Nothing else matters of a policy that is for nobody.
+            # Nothing else matters for a policy that selects no pods.
             yield Flaw(Fault.SELECTS_NOTHING, policy.ref, "spec.podSelector", _selector(written, policy))
             continue
         source = written.get((policy.ref.namespace, policy.ref.name)) if policy.tier is PolicyTier.NAMESPACE else None
@@ -80,7 +80,7 @@ def _selector(written: dict[tuple[str, str], NetworkPolicy], policy: Policy) -> 
 
 
 def _nobody(engine: Engine, rule: Rule, source: NetworkPolicy | None) -> Iterator[Flaw]:
-    """Peers of a NetworkPolicy are looked at one by one, those of a cluster-wide policy together."""
+    """Yield rules whose peers match nothing: the peers of a NetworkPolicy one by one, those of a cluster-wide policy together."""
     if source is None:
         if not rule.peers.pods and rule.peers == Peers(pods=0):
             yield Flaw(Fault.PEER_MATCHES_NOTHING, rule.policy, rule.place, "its peers")
@@ -93,7 +93,7 @@ def _nobody(engine: Engine, rule: Rule, source: NetworkPolicy | None) -> Iterato
 
 
 def describe(peer: NetworkPolicyPeer) -> str:
-    """Return a peer in words."""
+    """Return a peer as text."""
     if peer.ip_block:
         return f"{peer.ip_block.cidr}" + (f" except {', '.join(peer.ip_block.except_)}" if peer.ip_block.except_ else "")
     pods = f"pods with {peer.pod_selector}" if peer.pod_selector and str(peer.pod_selector) else "all pods"
@@ -103,7 +103,7 @@ def describe(peer: NetworkPolicyPeer) -> str:
 
 
 def _undefined(engine: Engine, policy: Policy, rule: Rule) -> Iterator[Flaw]:
-    """A named port is looked up on the destination: the policy's own pods on ingress, the peers on egress."""
+    """Yield undefined named ports. A name is looked up on the destination: the policy's pods on ingress, the peers on egress."""
     if not rule.ports.names:
         return
     everyone = (1 << len(engine.selection.classes)) - 1
@@ -115,7 +115,7 @@ def _undefined(engine: Engine, policy: Policy, rule: Rule) -> Iterator[Flaw]:
 
 
 def _shadowed(engine: Engine) -> Iterator[Flaw]:
-    """One flaw a policy: its rules that add nothing, so that they can be taken out together."""
+    """Yield one flaw per policy: all its redundant rules, so that they can be removed together."""
     found: defaultdict[PolicyRef, list[tuple[Rule, Rule]]] = defaultdict(list)
     for rule, cover in superfluous(engine):
         found[rule.policy].append((rule, cover))
@@ -132,9 +132,9 @@ def _service_ports(engine: Engine) -> Iterator[Flaw]:
 
 
 def _one_sided(engine: Engine) -> Iterator[Flaw]:
-    """An egress rule that names pods, of which some let none of the rule's senders in on any of its ports.
+    """Yield egress rules that name pods of which some refuse all of the rule's senders on all of its ports.
 
-    Rules that name whole namespaces are not looked at: they don't say that each pod there is to be reached.
+    Rules that name whole namespaces are left out: they don't say that each pod there should be reached.
     """
     open_ingress = ~_isolated(engine, Direction.INGRESS)
     looked_at = 0
@@ -182,9 +182,9 @@ def _named_pods(engine: Engine, rule: Rule, source: NetworkPolicy) -> PodSet:
 
 
 def _refused(engine: Engine, rule: Rule, number: int, senders: list[int]) -> tuple[str, PolicyRef | None] | None:
-    """Return who lets none of the senders in, and by which policy; None if one of them gets through."""
+    """Return the pods that refuse all senders, and by which policy; None if a sender gets through."""
     receiver = engine.selection.classes[number]
-    end, reading = End("", receiver), Reading(4, blocks_match_pods=False)  # pods by their labels: no address has a say
+    end, reading = End("", receiver), Reading(4, blocks_match_pods=False)  # pods by their labels: addresses don't matter
     asked = rule.ports.on(receiver)
     by: PolicyRef | None = None
     for sender in senders:

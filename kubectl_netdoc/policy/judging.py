@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How the policies that select one end of a connection judge its traffic with the other end, tier by tier."""
+"""Judges the traffic of one end of a connection by the policies that select it, tier by tier."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Selecting:
 
 
 class Judging:
-    """One side being judged: what is left to decide goes from tier to tier."""
+    """The judgement of one side; ports that are undecided go on to the next tier."""
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class Judging:
         return hit if hit and matches(rule.peers, self.other, self.reading) else ports.NONE
 
     def _ordered(self, policies: list[Policy], left: Ports) -> Ports:
-        """Ask rules in order, the first that matches decides; return what goes on to the next tier."""
+        """Apply rules in order, the first that matches decides; return the ports that go on to the next tier."""
         passed = ports.NONE
         for policy in policies:
             for rule in policy.of(self.direction):
@@ -78,7 +78,7 @@ class Judging:
         return left | passed
 
     def _additive(self, left: Ports) -> None:
-        """Ask NetworkPolicies: what any rule allows is allowed, the rest is not."""
+        """Apply NetworkPolicies: what any rule allows is allowed, the rest is denied."""
         granted = ports.NONE
         for policy in self.selecting.namespace:
             hits = [hit for rule in policy.of(self.direction) if (hit := self._hit(rule, left))]
@@ -108,10 +108,10 @@ def matches(peers: Peers, other: End, reading: Reading) -> bool:
 
 
 def same_pod(one: End, other: End) -> bool:
-    """Tell whether both are one pod: traffic within a pod meets no policy."""
+    """Tell whether both ends are the same pod; policies don't apply to traffic within a pod."""
     return one.pod == other.pod != ("", "")
 
 
 def on_own_node(subject: End, other: End) -> bool:
-    """Tell whether ``other`` is the node where ``subject`` runs: it always reaches its pods, and with most CNIs they reach it."""
+    """Tell whether ``other`` is the node of ``subject``: it always reaches its pods, and with most CNIs they reach it."""
     return other.host and other.node != "" and other.node == subject.node

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sets of ports, over the three protocols that policies know."""
+"""Sets of ports of the three protocols of policies."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Span = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """A set of (protocol, port): disjoint spans in ascending order, with one protocol's ports behind the other's."""
+    """A set of (protocol, port): disjoint spans of numbers in ascending order, the protocols one after the other."""
 
     spans: tuple[Span, ...] = ()
 

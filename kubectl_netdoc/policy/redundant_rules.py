@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which rules add nothing to others, whatever pods are there: proven by what is written, not by whom it selects today."""
+"""Finds rules that are redundant whatever pods exist: by what is written, not by the pods that are selected today."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Requirement = tuple[str, str, frozenset[str]]
 
 
 def superfluous(engine: Engine) -> Iterator[tuple[Rule, Rule]]:
-    """Yield each rule of a NetworkPolicy that another makes superfluous, and that other: for at least the same pods, as much."""
+    """Yield each rule of a NetworkPolicy that another rule makes redundant, and that rule."""
     written = {(item.namespace, item.name): item for item in engine.cluster.all(NETWORK_POLICY)}
     by_place: defaultdict[tuple[str, Direction], list[_Placed]] = defaultdict(list)
     for policy in engine.policies:
@@ -31,7 +31,7 @@ def superfluous(engine: Engine) -> Iterator[tuple[Rule, Rule]]:
                 if other == number or not wide.covers(narrow):
                     continue
                 if other > number and narrow.covers(wide):
-                    continue  # equal ones: the first stays
+                    continue  # of equal rules the first stays
                 yield narrow.rule, wide.rule
                 break
 
@@ -48,7 +48,7 @@ class _Placed:
         self.certain = blocks == len(rule.peers.blocks) and not rule.peers.unresolved
 
     def covers(self, narrow: _Placed) -> bool:
-        """Tell whether it allows at least what ``narrow`` does, for at least its pods."""
+        """Tell whether it allows at least what ``narrow`` allows, for at least its pods."""
         if narrow.policy.subject & ~self.policy.subject or not _ports_cover(self.rule.ports, narrow.rule.ports):
             return False
         if not implies(narrow.subject, self.subject) or not (self.certain and narrow.certain):
@@ -79,7 +79,7 @@ def _block_covers(wide: Block, narrow: Block) -> bool:
 
 
 def implies(narrow: LabelSelector, wide: LabelSelector) -> bool:
-    """Tell whether whatever ``narrow`` selects is selected by ``wide``, whatever labels there may be."""
+    """Tell whether ``wide`` selects everything that ``narrow`` selects, for any labels."""
     having = _requirements(narrow)
     return all(any(_implied(one, wanted) for one in having) for wanted in _requirements(wide))
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Policies of every kind as one: tier, subject, and rules of peers and ports.
+"""Policies of every kind in one form: tier, subject, and rules of peers and ports.
 
-Tiers are asked in their order: cluster-wide Admin rules (AdminNetworkPolicy, ClusterNetworkPolicy of tier Admin), then
-NetworkPolicy, then cluster-wide Baseline rules. Texts that decide: the Go types of networking.k8s.io/v1 and of
+Tiers apply in this order: cluster-wide Admin rules (AdminNetworkPolicy, ClusterNetworkPolicy of tier Admin), then
+NetworkPolicy, then cluster-wide Baseline rules. Sources: the Go types of networking.k8s.io/v1 and of
 policy.networking.k8s.io/v1alpha1 and v1alpha2.
 """
 
@@ -36,14 +36,14 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class Direction(StrEnum):
-    """Which end of a connection a rule is about."""
+    """The direction of a rule."""
 
     INGRESS = "Ingress"
     EGRESS = "Egress"
 
 
 class PolicyTier(StrEnum):
-    """Who is asked first."""
+    """The tiers, in order of precedence."""
 
     ADMIN = "Admin"
     NAMESPACE = "NetworkPolicy"
@@ -82,23 +82,24 @@ class Block:
     without: tuple[Network, ...] = ()
 
     def has(self, address: Address) -> bool:
-        """Tell whether the address is of the block; an address of the other family never is."""
+        """Tell whether the block contains an address; never one of the other family."""
         return address in self.network and not any(address in part for part in self.without)
 
     @property
     def whole(self) -> bool:
-        """Tell whether it is every address of its family."""
+        """Tell whether it contains every address of its family."""
         return self.network.prefixlen == 0 and not self.without
 
 
 @dataclass(frozen=True, slots=True)
 class Peers:
-    """Who is on the other end.
+    """The other end of a rule.
+
 
     ``blocks`` (ipBlock) are meant for addresses outside; whether they match pods' addresses depends on the CNI.
     ``networks`` (cluster-wide policies) match pods' addresses by the API's own words. ``nodes``: names of nodes;
-    ``unresolved``: what can't be known here (nodes where the Nodes can't be read, domain names), and addresses that are written
-    so that not everybody reads the same.
+    ``unresolved``: what can't be known here (nodes if Nodes can't be read, domain names), and addresses that networks read
+    differently.
     """
 
     everyone: bool = False
@@ -117,7 +118,7 @@ class PortRule:
     names: tuple[tuple[str, str], ...] = ()
 
     def on(self, destination: PodClass | None) -> Ports:
-        """Return the ports that are meant on a destination; names mean nothing where there is no pod."""
+        """Return the ports on a destination; names match nothing on an end that is not a pod."""
         found = self.fixed
         if self.names and destination is not None:
             for name, protocol in self.names:
@@ -139,15 +140,15 @@ class Rule:
 
     @property
     def place(self) -> str:
-        """Where it stands, as kubectl's jsonpath has it."""
+        """The rule's jsonpath, as in kubectl."""
         return f"spec.{self.direction.lower()}[{self.index}]"
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """One policy: whom it is for, which directions it isolates (NetworkPolicy only), and its rules.
+    """One policy: the pods that it selects, the directions that it isolates (NetworkPolicy only), and its rules.
 
-    ``selects_all``: its podSelector is empty, so that it is for all pods of the namespace, those to come too.
+    ``selects_all``: its podSelector is empty, so it selects all pods of the namespace, future ones too.
     """
 
     ref: PolicyRef
@@ -164,15 +165,15 @@ class Policy:
 
     @property
     def precedence(self) -> tuple[int, str, str]:
-        """Lower is asked first; the API leaves open who of two equal priorities wins, the name decides here."""
+        """Lower values apply first. The API does not define the order of equal priorities; here the name decides."""
         return self.priority, self.ref.kind, self.ref.name
 
 
 def unlike(block: IPBlock) -> str:
-    """Say which address of a block is written so that not everybody reads the same; "" if none is.
+    """Return a sentence about the address of a block that networks read differently, or "".
 
-    API servers took both before Kubernetes 1.36 (StrictIPCIDRValidation) and keep them: leading zeros, which they drop and the
-    C library takes for octal, and IPv4 addresses written as IPv6 ones.
+    API servers before Kubernetes 1.36 (StrictIPCIDRValidation) accepted two such forms, and still keep them: leading zeros,
+    which they drop and the C library reads as octal, and IPv4 addresses written as IPv6 ones.
     """
     for text in (block.cidr, *block.except_):
         meant = re.sub(r"(^|[.:])0+(?=[0-9]+[./])", r"\1", text)
@@ -190,7 +191,7 @@ def _is_network(text: str) -> bool:
 
 
 def mentioned(policies: Iterable[NetworkPolicy], admin: Iterable[AdminPolicy]) -> Mentioned:
-    """Return all label keys and port names by which these policies tell pods apart."""
+    """Return all label keys and port names that these policies mention."""
     found = Mentioned()
     for policy in policies:
         found.note(policy.spec.pod_selector)
@@ -210,7 +211,7 @@ def mentioned(policies: Iterable[NetworkPolicy], admin: Iterable[AdminPolicy]) -
 
 
 def directions(policy: NetworkPolicy) -> frozenset[Direction]:
-    """Return what a NetworkPolicy isolates: without policyTypes ingress, and egress where it has egress rules."""
+    """Return the directions that a NetworkPolicy isolates: without policyTypes ingress, and egress if it has egress rules."""
     if policy.spec.policy_types:
         return frozenset(direction for direction in Direction if direction in policy.spec.policy_types)
     return frozenset(Direction if policy.spec.egress else (Direction.INGRESS,))
@@ -261,7 +262,7 @@ class Compiler:
         return where & select.pods(peer.pod_selector) if peer.pod_selector is not None else where
 
     def _block(self, ref: PolicyRef, block: IPBlock) -> Block | None:
-        """Return the block; None if it is none, or where Kubernetes and others read it differently: both are noted."""
+        """Return the block; None if it is invalid or networks read it differently; both are noted."""
         if differently := unlike(block):
             self.invalid.append((ref, differently))
             return None
@@ -294,7 +295,7 @@ class Compiler:
         action = ACTIONS.get(rule.action, Action.DENY)
         peers = rule.from_ + rule.to
         if any(peer == AdminPeer() for peer in peers):
-            # A field of a later version: fail closed, as the types demand.
+            # A field of a later version: fail closed, as the API types require.
             if action is not Action.ALLOW:
                 return Rule(ref, direction, index, Action.DENY, Peers(everyone=True), PortRule())
             peers = tuple(peer for peer in peers if peer != AdminPeer())

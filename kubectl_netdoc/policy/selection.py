@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which pods a label selector selects, asked once for all pods that no policy tells apart.
+"""Selects pods by label selectors, once for all pods that policies don't distinguish.
 
-Two pods are of one class where they share the namespace, the network (pod or host), and of their labels and port names those
-that any policy mentions. A set of classes is an integer with a bit for each, so that selectors are a few ANDs and ORs however
-many pods there are.
+Two pods are of one class if they share the namespace, the network (pod or host), and those of their labels and port names that
+some policy mentions. A set of classes is an integer with a bit for each, so a selector is a few ANDs and ORs however many pods
+there are.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Labels = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True, slots=True)
 class PodClass:
-    """Pods that no policy tells apart. ``ports``: (name, protocol, number) of the declared ports that policies name."""
+    """Pods that policies don't distinguish. ``ports``: (name, protocol, number) of the declared ports that policies name."""
 
     id: int
     namespace: str
@@ -33,12 +33,12 @@ class PodClass:
     host_network: bool
 
     def numbers(self, name: str, protocol: str = "") -> Iterator[tuple[str, int]]:
-        """Yield (protocol, number) of the ports of that name, of one protocol where it is given."""
+        """Yield (protocol, number) of the ports of that name, of one protocol if it is given."""
         return ((kind, number) for known, kind, number in self.ports if known == name and protocol in ("", kind))
 
 
 class Labelled:
-    """Things with labels, numbered in the order they were added, and the sets of them that selectors select."""
+    """Labelled things, numbered in the order in which they are added, and the sets that selectors select."""
 
     def __init__(self) -> None:
         self._having: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
@@ -105,7 +105,7 @@ def as_set(numbers: Iterable[int]) -> int:
 
 
 def members(of: int) -> Iterator[int]:
-    """Yield the numbers in a set, ascending; most sets are of one namespace, so the zeros before are skipped at once."""
+    """Yield the numbers in a set, ascending. Most sets are of one namespace, so leading zeros are skipped at once."""
     start = ((of & -of).bit_length() - 1) // 8 if of else 0
     rest = of >> 8 * start
     for index, byte in enumerate(rest.to_bytes((rest.bit_length() + 7) // 8, "little"), start):
@@ -123,7 +123,7 @@ def union(sets: Iterable[int]) -> int:
 
 @dataclass
 class Mentioned:
-    """Label keys and port names that policies mention: nothing else can tell pods apart."""
+    """The label keys and port names that policies mention; nothing else distinguishes pods."""
 
     keys: set[str] = field(default_factory=set)
     ports: set[str] = field(default_factory=set)
@@ -156,7 +156,7 @@ class PodSelection:
         self._labels[name] = labels
 
     def classify(self, namespace: str, labels: Mapping[str, str], spec: PodSpec) -> PodClass:
-        """Return the class of a pod; a namespace that is only mentioned here exists."""
+        """Return the class of a pod; its namespace is added if it is not known."""
         kept = tuple(sorted((key, value) for key, value in labels.items() if key in self._mentioned.keys))
         ports = self._ports(spec.ports()) if self._mentioned.ports else ()
         identity = (namespace, kept, ports, spec.host_network)
@@ -186,7 +186,7 @@ class PodSelection:
 
     @property
     def namespace_names(self) -> tuple[str, ...]:
-        """All namespaces, those that are only mentioned among them."""
+        """All namespaces, including those that only pods mention."""
         return tuple(self._namespace_names)
 
     def namespace_labels(self, name: str) -> Mapping[str, str]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rules that name the port of a Service where policies are about the ports of its pods."""
+"""Finds rules with the port of a Service, although policies are about the ports of its pods."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Port = tuple[str, int]
 
 @dataclass(frozen=True, slots=True)
 class Mistaken:
-    """A port in a rule that only a Service has: of the pods behind it, ``targets`` are the ports."""
+    """A port in a rule that only a Service has; ``targets``: the ports of the pods behind it."""
 
     rule: Rule
     index: int
@@ -36,7 +36,7 @@ class Mistaken:
 
     @property
     def place(self) -> str:
-        """Where it stands, as kubectl's jsonpath has it."""
+        """The port's jsonpath, as in kubectl."""
         return f"{self.rule.place}.ports[{self.index}]"
 
     def __str__(self) -> str:
@@ -46,7 +46,7 @@ class Mistaken:
 
 
 class _Behind:
-    """A workload: its own ports, and the Services that lead to it, by their port and the ports that they lead to."""
+    """A workload: its own ports, and the ports of the Services that lead to it with their targets."""
 
     def __init__(self, peer: WorkloadPeer, services: Iterable[Service]) -> None:
         specs = [pod.spec for pod in peer.pods] + [template.spec for template in peer.templates]
@@ -64,12 +64,12 @@ class _Behind:
                     self.led.setdefault((port.protocol, port.port), (service, numbers))
 
     def listens(self, port: Port) -> bool:
-        """Tell whether its pods say that they listen there, or a Service leads there."""
+        """Tell whether its pods declare that port, or a Service leads to it."""
         return port in self.declared or port in self.targets
 
 
 class ServicePorts:
-    """The policies of a cluster held against its Services."""
+    """The policies of a cluster, compared with its Services."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
@@ -90,7 +90,7 @@ class ServicePorts:
         return found
 
     def mistaken(self) -> Iterator[Mistaken]:
-        """Yield each port in a rule that is a Service's, where none of the pods in question has it."""
+        """Yield each port in a rule that a Service has and none of the selected pods has."""
         for policy in self.engine.policies:
             source = self.written.get((policy.ref.namespace, policy.ref.name)) if policy.tier is PolicyTier.NAMESPACE else None
             for rule in policy.rules if source and policy.subject else ():
@@ -114,7 +114,7 @@ class ServicePorts:
                 yield Mistaken(rule, index, port.protocol, port.port, led[0][0], tuple(sorted(targets)))
 
     def _named(self, rule: Rule, source: NetworkPolicy) -> PodSet:
-        """The pods that an egress rule names by their labels; whole namespaces are not meant for one Service."""
+        """Return the pods that an egress rule names by labels; rules for whole namespaces are left out."""
         found: PodSet = 0
         for peer in source.spec.egress[rule.index].to:
             if peer.pod_selector is not None and str(peer.pod_selector):
@@ -122,7 +122,7 @@ class ServicePorts:
         return found
 
     def _allowed(self, policy: Policy, rule: Rule, destinations: PodSet, port: Port) -> bool:
-        """Tell whether another rule for the same pods has the port that is meant, so that this one is only one too many."""
+        """Tell whether another rule for the same pods has the right port, so that this rule is only redundant."""
         classes = self.engine.selection.classes
         ends = (End("", classes[number]) for number in members(policy.subject))
         others = {other.ref: other for end in ends for other in self.engine.selecting(end, rule.direction)}
@@ -136,5 +136,5 @@ class ServicePorts:
 
 
 def _meet(one: Peers, other: Peers) -> bool:
-    """Tell whether two rules may be about the same other end."""
+    """Tell whether two rules may have a common other end."""
     return one.everyone or other.everyone or bool(one.pods & other.pods) or bool(one.blocks and other.blocks)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a question to the policy engine consists of, and its answer: the two ends, how the API is read, and the verdict."""
+"""Questions to the policy engine and its answers: the two ends, how the API is read, and the verdict."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from kubectl_netdoc.records.nodes import Node
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How the things are read that the API leaves to the CNI; ``family``: the IP version that the connection uses.
+    """One reading of what the API leaves to the CNI; ``family``: the IP version of the connection.
 
-    ``unknown_matches``: whether blocks match pods of which no address is known. ``own_node_open``: whether pods reach their own
-    node whatever their egress policies say; the API promises only the way from the node to its pods.
+    ``unknown_matches``: whether blocks match pods without a known address. ``own_node_open``: whether pods reach their own
+    node whatever their egress policies say; the API promises only the direction from the node to its pods.
     """
 
     family: int
@@ -52,9 +52,9 @@ class End:
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """What one end's policies make of what was asked: the ports allowed, and by whom.
+    """The verdict of one end's policies: the allowed ports, and by which policies.
 
-    ``by``: the policies that allow (some of) it, or that deny it where nothing is allowed; empty where none has a say.
+    ``by``: the policies that allow some of them, or that deny them if none is allowed; empty if no policy applies.
     ``isolated``: whether a NetworkPolicy isolates this end in this direction.
     """
 
@@ -67,7 +67,7 @@ class Side:
 class Verdict:
     """Both sides, and what could change the verdict.
 
-    ``depends``: why another CNI may see it otherwise. ``incomplete``: policies that are not evaluated and might.
+    ``depends``: why another CNI may decide differently. ``incomplete``: policies that are not evaluated and might change it.
     """
 
     egress: Side
@@ -82,12 +82,12 @@ class Verdict:
 
     @property
     def allowed(self) -> bool:
-        """Tell whether anything of what was asked is allowed."""
+        """Tell whether any of the ports is allowed."""
         return bool(self.ports)
 
     @property
     def by(self) -> tuple[PolicyRef, ...]:
-        """The policies that stop it; none if it is allowed."""
+        """The policies that deny it; none if it is allowed."""
         if self.allowed:
             return ()
         sides = (side for side in (self.egress, self.ingress) if not side.allowed)
@@ -96,7 +96,7 @@ class Verdict:
 
 
 def addresses(texts: Iterable[str]) -> tuple[Address, ...]:
-    """Return the addresses among texts; what is none is left out."""
+    """Return the valid addresses among texts."""
     found = []
     for text in texts:
         try:

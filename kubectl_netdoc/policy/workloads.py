@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Workloads: pods by their top owner, as far as the objects at hand tell.
+"""Workloads: pods by their top owner, as far as the known objects show.
 
-A pod whose ReplicaSet is not there is that ReplicaSet. A workload that has no pod yet is what its template makes.
+If the ReplicaSet of a pod is not known as an object, it is the workload. A workload without pods is judged by its template.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ class WorkloadRef:
 class WorkloadPeer:
     """A workload as one peer: an end for each class among its pods, their label sets, and the pods themselves.
 
-    Where a workload has no pods, its template stands for them. The ends of pods on the pod network have no addresses: those
-    come and go. Those of hostNetwork pods have their nodes'.
+    A workload without pods is represented by its template. The ends of pods on the pod network have no addresses, because those
+    change. Those of hostNetwork pods have their nodes' addresses.
     """
 
     ref: WorkloadRef
@@ -54,7 +54,7 @@ class WorkloadPeer:
 
 
 class Owners:
-    """Who owns whom, from the owner references of the objects at hand."""
+    """The owners of objects, by the owner references of the known objects."""
 
     def __init__(self, cluster: Cluster, namespace: str = "") -> None:
         self.cluster = cluster
@@ -68,7 +68,7 @@ class Owners:
         self._tops: dict[WorkloadRef, WorkloadRef] = {}
 
     def top(self, ref: WorkloadRef, item: Object) -> WorkloadRef:
-        """Return the top owner of an object; itself where nothing owns it."""
+        """Return the top owner of an object, or the object itself if nothing owns it."""
         if ref not in self._tops:
             self._tops[ref] = self._climb(ref, item)
         return self._tops[ref]
@@ -97,7 +97,7 @@ def _controller(metadata: ObjectMeta) -> tuple[str, str] | None:
     """Return (kind, name) of the controller among the owners, else of the only owner; None if there is none."""
     owners = metadata.owner_references
     found = next((owner for owner in owners if owner.controller), owners[0] if len(owners) == 1 else None)
-    # A static pod is owned by its node, which is no workload.
+    # A static pod is owned by its node, which is not a workload.
     return None if found is None or found.kind == "Node" else (found.kind, found.name)
 
 
@@ -137,7 +137,7 @@ def _of_pods(engine: Engine, ref: WorkloadRef, pods: Iterable[Pod]) -> WorkloadP
 
 
 def _of_templates(engine: Engine, top: WorkloadRef, made_by: list[tuple[WorkloadRef, Workload | CronJob]]) -> WorkloadPeer:
-    """The top owner's own template counts; where it is not at hand, those of what it owns."""
+    """Return the templates of a workload: its own, or if that is not known, those of the objects that it owns."""
     own = [item for ref, item in made_by if ref == top] or [item for _, item in made_by]
     ends = {end.pod_class: end for item in own for end in (engine.template(str(top), item.namespace, item.template),)}
     return WorkloadPeer(

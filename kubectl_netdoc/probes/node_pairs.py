@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The paths between netdoc's own pods: which are measured, by what, and how bad ones are put into places."""
+"""The paths between netdoc's own pods: which are measured, how, and where bad ones are located."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from kubectl_netdoc.records.kinds import NODE
 Pair = tuple[str, str]
 
 FULL_MESH = 8
-"""Up to so many nodes every pair is measured: 56 ordered pairs; more are measured as a ring."""
+"""Up to this many nodes every pair is measured (56 ordered pairs); with more nodes a ring."""
 
 NEIGHBOURS = 3
-"""Nodes that each node of a ring measures to."""
+"""How many nodes each node of a ring measures to."""
 
 LOSSY, LOST_A_ROUND = 0.05, 3
 """Share of a round's datagrams, and datagrams, from which a path that loses them in both rounds is lossy. TCP at 5 % keeps some
 five segments under way (Mathis et al. 1997: 1.22 / sqrt(p)); a path that loses 1 % by chance gets there in 1 of 18,000 cases."""
 
 THROTTLED = 0.05
-"""Seconds that its CPU limit may hold a debug pod back before times and losses of its paths say nothing; as for DNS."""
+"""Seconds of CPU throttling of a debug pod from which times and losses of its paths are not judged; as for DNS."""
 
 QUEUE_MS = 100.0
 """Milliseconds between the fastest and the slowest datagram of a path that only a queue explains, and that large packets, five
@@ -63,24 +63,24 @@ def usable(facts: Facts) -> list[str]:
 
 
 def too_few(facts: Facts) -> Unseen | None:
-    """Return what is not seen because fewer than two nodes run a debug pod; None if two or more do."""
+    """Return an Unseen if fewer than two nodes run a debug pod, or None."""
     if len(usable(facts)) > 1:
         return None
     return Unseen("paths between nodes", "fewer than two nodes run a debug pod", expected=len(facts.cluster.vantages) > 1)
 
 
 def starved(facts: Facts) -> set[str]:
-    """Return the nodes whose debug pod its own CPU limit held back."""
+    """Return the nodes whose debug pod was throttled by its CPU limit."""
     return {vantage.node for vantage in facts.vantages if vantage.throttled > THROTTLED}
 
 
 def burst(one: str, other: str) -> Burst:
-    """The burst along a path; on the same node it goes to the second pod there."""
+    """Return the burst along a path; within a node it goes to the second pod there."""
     return Burst(one, Peer(other, twin=one == other))
 
 
 def lossy(rounds: Iterable[Round]) -> bool:
-    """Tell whether a path loses datagrams again and again, though not all of them."""
+    """Tell whether a path repeatedly loses datagrams, but not all of them."""
     both = tuple(rounds)
     some = any(each.times for each in both)
     return some and len(both) > 1 and all(each.lost >= max(LOST_A_ROUND, LOSSY * each.sent) for each in both)
@@ -99,7 +99,7 @@ def rounds(facts: Facts, pair: Pair) -> tuple[Round, ...]:
 
 
 def never_asked(replies: Iterable[Reply]) -> str:
-    """Return why not one of the questions was sent, where that is so (an older recording has no such answers)."""
+    """Return why none of the requests was sent, or "" (an older recording has no such replies)."""
     lost = [reply if isinstance(reply, Lost) else None for reply in replies]
     return lost[0].reason if lost and lost[0] and all(each is not None and not each.sent for each in lost) else ""
 
@@ -110,30 +110,30 @@ def as_paths(pairs: Iterable[Pair]) -> list[NodePath]:
 
 
 def both_ways(paths: Iterable[Pair]) -> set[Pair]:
-    """Return paths with their ways back: what is asked for along one comes back along the other."""
+    """Return paths with their reverse paths: replies come back along those."""
     return set(chain.from_iterable(((one, other), (other, one)) for one, other in paths))
 
 
 def link(one: str, other: str) -> Subject:
-    """Return the subject for what is between two nodes."""
+    """Return the subject for the link between two nodes."""
     return Subject("NodePair", f"{one}--{other}")
 
 
 class FaultLocation:
-    """Where bad paths are: everywhere, at a node, or between two. ``paths`` are the bad ones there."""
+    """The location of bad paths: everywhere, at a node, or between two nodes. ``paths``: the bad paths there."""
 
     def __init__(self, subject: Subject, paths: set[Pair], nodes: list[str], between: str) -> None:
         self.subject, self.paths, self.nodes, self.between = subject, paths, nodes, between
 
     def evidence(self) -> dict[str, object]:
-        """The nodes and paths (both ways) that a finding about this place rests on, and where it is in words."""
+        """Return the evidence of a finding about this location: nodes, paths in both directions, and the location as text."""
         return {"nodes": self.nodes, "paths": as_paths(both_ways(self.paths)), "between": self.between}
 
 
 def locate(bad: Iterable[Pair], measured: Iterable[Pair]) -> list[FaultLocation]:
-    """Put bad paths into places: everywhere where all links are bad, else nodes all of whose links are, else single links.
+    """Return the locations of bad paths: everywhere if all links are bad, else nodes with only bad links, else single links.
 
-    Either direction shows that a link is bad. A node counts as one only with two links or more.
+    A link is bad if either direction is. A node counts as a location only if it has two links or more.
     """
     left, links = set(bad), {(min(pair), max(pair)) for pair in measured}
     broken = {(min(pair), max(pair)) for pair in left}

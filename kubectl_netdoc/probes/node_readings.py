@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What nodes tell of their own network: the requests that the checks of the nodes tier share, and their replies."""
+"""Readings of the nodes' networks: requests and replies that the checks of the nodes tier share."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ R = TypeVar("R", KernelReply, RtnetlinkReply, CniConfigReply)
 
 
 def tables(node: str) -> Rtnetlink:
-    """Read a node's links, routes, neighbours and forwarding database."""
+    """Return the request for a node's links, routes, neighbours and forwarding database."""
     return Rtnetlink(node)
 
 
 def kernel(node: str) -> Kernel:
-    """Read a node's network settings and counters."""
+    """Return the request for a node's network settings and counters."""
     return Kernel(node)
 
 
 def read(facts: Facts, ask: Callable[[str], Request], kind: type[R], what: str) -> tuple[dict[str, R], list[Unseen]]:
-    """Return the replies by node, and what was not seen; a node whose pod did not run is said once, by ``debug_pods``."""
+    """Return the replies by node, and what was not seen; the check ``debug_pods`` reports nodes whose pod did not run."""
     found: dict[str, R] = {}
     unseen = []
     for node in facts.cluster.hosts:
@@ -41,23 +41,23 @@ def read(facts: Facts, ask: Callable[[str], Request], kind: type[R], what: str) 
 
 
 def risen(reply: KernelReply, counter: str) -> int:
-    """Return by how much a counter rose during the run; what it had gathered since the node started says nothing."""
+    """Return by how much a counter rose during the run."""
     return max(0, reply.after.get(counter, 0) - reply.before.get(counter, 0))
 
 
 def rate(reply: KernelReply, counter: str) -> float:
-    """Return how much a counter rises in a second."""
+    """Return the rise of a counter per second."""
     return round(risen(reply, counter) / (reply.seconds or 1.0), 1)
 
 
 def number(reply: KernelReply, setting: str) -> int | None:
-    """Return a setting that is one number; None if it is not there."""
+    """Return a setting that is a number; None if it is missing."""
     text = reply.settings.get(setting, "")
     return int(text) if text.lstrip("-").isdigit() else None
 
 
 def differing(values: Mapping[str, object]) -> str:
-    """Say which nodes have which value, by node; "" if all have the same."""
+    """Return which nodes have which value as text; "" if all have the same."""
     nodes: dict[object, list[str]] = {}
     for node, value in sorted(values.items()):
         nodes.setdefault(value, []).append(node)
@@ -68,7 +68,7 @@ def differing(values: Mapping[str, object]) -> str:
 
 
 MOST_NAMED = 4
-"""Nodes that a list names at most."""
+"""Most nodes that a list names."""
 
 BURST = 3
-"""Events in the run's two seconds from which on a counter tells of a fault: one or two come and go on healthy nodes."""
+"""Rise of a counter in the run's two seconds from which it shows a fault: one or two events occur on healthy nodes."""

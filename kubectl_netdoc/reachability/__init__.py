@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Can A reach B? What lies between them, what was measured there, and which findings concern that connection."""
+"""Answers whether A can reach B: what lies between them, what was measured there, and which findings concern the connection."""

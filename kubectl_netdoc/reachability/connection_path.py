@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The path of a connection: pods and nodes of both ends, the Service, the DNS servers, and what the connection makes use of."""
+"""The path of a connection: pods and nodes of both ends, the Service, the DNS servers, and the features that it uses."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ OWN_RESOLVER, NODES_RESOLVER, CLUSTER_DNS = "a resolver of its own", "its node's
 
 
 def resolver(named_end: NamedEnd) -> str:
-    """Return the resolver of a named end's pods (kubelet, GetPodDNS); where they differ, cluster DNS if one of them uses it."""
+    """Return the resolver of a named end's pods (kubelet, GetPodDNS); if they differ, cluster DNS if one of them uses it."""
     if not named_end.ends or all(end.pod_class is None for end in named_end.ends):
         return NODES_RESOLVER
     asked = {_asked(spec.dns_policy, spec.host_network) for spec in named_end.specs} or {CLUSTER_DNS}
@@ -55,24 +55,24 @@ class ConnectionPath:
 
     @property
     def cluster(self) -> Cluster:
-        """The cluster that it goes through."""
+        """The cluster of the connection."""
         return self.engine.cluster
 
     @property
     def source(self) -> NamedEnd:
-        """The end that connects."""
+        """The source of the connection."""
         return self.question.source
 
     @property
     def destination(self) -> NamedEnd:
-        """The end that is connected to."""
+        """The destination of the connection."""
         return self.question.destination
 
     @cached_property
     def legs(self) -> tuple[Leg, ...]:
-        """Each pod of the source with each pod of the destination that it can be led to; with an empty end if there is none.
+        """Each pod of the source with each pod of the destination that it can be sent to; with an empty end if there is none.
 
-        With internalTrafficPolicy Local a Service address leads to the pods on the source's node alone.
+        With internalTrafficPolicy: Local a Service address leads only to pods on the source's node.
         """
         both = product(self.source.ends[:MOST_ENDS], self.destination.ends[:MOST_ENDS] or (End(self.destination.text),))
         return tuple((a, b) for a, b in both if not self.local or a.node == b.node or not (a.node and b.node))
@@ -96,7 +96,7 @@ class ConnectionPath:
 
     @property
     def named(self) -> bool:
-        """Tell whether a name has to be resolved: one that was given, or that of the Service."""
+        """Tell whether a name has to be resolved: the given one, or that of the Service."""
         named_end = self.destination
         return bool(named_end.by_name or named_end.outside) or (named_end.service is not None and not named_end.by_address)
 
@@ -124,7 +124,7 @@ class ConnectionPath:
 
     @cached_property
     def entry(self) -> Service | None:
-        """The Service whose load balancer or node port leads into the cluster: for a source outside, or a node's own address."""
+        """The Service whose load balancer or node port is the entry to the cluster, for a source outside or a node's address."""
         service = self.destination.service
         if service is not None:
             return None if self.inside else service
@@ -144,7 +144,7 @@ class ConnectionPath:
 
     @cached_property
     def uses(self) -> frozenset[Feature]:
-        """What the connection makes use of."""
+        """The features that the connection uses."""
         service, outside = self.destination.service, self.destination.outside
         many = bool(outside) or (service is not None and service.headless)
         held = {

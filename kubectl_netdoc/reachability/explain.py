@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Explains whether A can reach B: every hop, what was measured and found there, what stops it, and the smallest fix."""
+"""Explains whether A can reach B: every hop, the measurements and findings there, what stops it, and the smallest fix."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ POLICY_HOPS = ("policies", "egress", "ingress")
 
 
 def why(engine: Engine, facts: Facts, question: Question, findings: Iterable[Finding] = ()) -> Explanation:
-    """Explain a connection. ``findings``: of a run over the same facts, with causes joined.
+    """Return the explanation of a connection. ``findings``: those of a run over the same facts, with causes joined.
 
     Raises ``NoSuchEnd`` for a source or a port that is not possible.
     """
@@ -45,7 +45,7 @@ def why(engine: Engine, facts: Facts, question: Question, findings: Iterable[Fin
 
 
 class _Explainer(NameHops, ServiceHops, PolicyHops, PathHops):
-    """Goes from hop to hop."""
+    """Explains a connection, hop by hop."""
 
     def hops(self, findings: tuple[Finding, ...]) -> Iterator[Hop]:
         """Yield the hops in the order in which a packet passes them, with the findings there."""
@@ -65,7 +65,7 @@ class _Explainer(NameHops, ServiceHops, PolicyHops, PathHops):
         yield from self._together(hops)
 
     def _together(self, hops: list[Hop]) -> Iterator[Hop]:
-        """Yield the hops; where several stop a part each and nothing is left, the last of those stops the connection."""
+        """Yield the hops. If several stop a part each and nothing gets through, the last of them stops the connection."""
         weak = [hop for hop in hops if hop.answer is Answer.WEAKENS and (hop.name != "name" or self.destination.by_name)]
         dead = {leg for each in self.findings if each.hop != "name" for leg in each.stopped}
         dead |= {(a, b) for a, b, v in self.pairs if not v.allowed and not (v.depends or v.incomplete) and self._shut(hops)}
@@ -78,7 +78,7 @@ class _Explainer(NameHops, ServiceHops, PolicyHops, PathHops):
 
     @staticmethod
     def _shut(hops: list[Hop]) -> bool:
-        """Tell whether what policies deny is really denied, as far as is known."""
+        """Tell whether policies are known to deny it and may be enforced."""
         return not any(hop.name in POLICY_HOPS and hop.answer in (Answer.OPEN, Answer.UNKNOWN) for hop in hops)
 
     def _closed(self, leg: Leg) -> bool:
@@ -122,7 +122,7 @@ def _of_policy(each: FindingOnPath) -> bool:
 
 
 def _answered(hop: Hop, mine: list[FindingOnPath], path: ConnectionPath) -> Hop:
-    """Return a hop with its findings: it stops the connection where each leg is stopped by one of them."""
+    """Return a hop with its findings. It stops the connection if each leg is stopped by one of them."""
     if not mine:
         return hop
     stopped: set[Leg] = set().union(*(each.stopped for each in mine))

@@ -24,7 +24,7 @@ class Answer(StrEnum):
 
 
 class Effect(StrEnum):
-    """What a finding does to a connection. To weaken it is to affect only some of its pods, packets or tries."""
+    """What a finding does to a connection. It weakens it if it affects only some of its pods, packets or attempts."""
 
     STOPS = "stops it"
     WEAKENS = "weakens it"
@@ -69,7 +69,7 @@ class Fix:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Who connects to whom. ``port``: as it was written, a number or a Service port's name; "" is any."""
+    """The question: source, destination, and ``port`` as written (a number or the name of a Service port; "": any)."""
 
     source: NamedEnd
     destination: NamedEnd
@@ -115,7 +115,7 @@ class Explanation:
 
     @property
     def answer(self) -> str:
-        """``no``, ``partly``, ``unknown`` or ``yes``, as written, as found and as measured."""
+        """``no``, ``partly``, ``unknown`` or ``yes``, by policies, findings and measurements."""
         if self.stopped:
             return "no"
         if self.weakened:
@@ -130,7 +130,7 @@ class Explanation:
 
     @property
     def causes(self) -> tuple[Finding, ...]:
-        """Those of the findings that none of the others explains."""
+        """The findings that none of the others explains."""
         ids = {finding.id for finding in self.findings}
         return tuple(finding for finding in self.findings if finding.explained_by not in ids)
 
@@ -145,5 +145,5 @@ MOST_ENDS = 50
 
 
 def family(end: End) -> int:
-    """Return the IP version over which an end is reached."""
+    """Return the IP version in which an end is reached."""
     return end.addresses[0].version if end.addresses else 4

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which findings of a run concern a connection, at which hop, and what they do to it.
 
-A finding is on the path of a connection where everything that it names is: its subject, the nodes it was seen from, and the
-node paths, Services, ports, IP family, addresses and pods of its evidence. A ``fail`` stops the legs that it is on, unless what
-the hop is for was seen to work there: then it weakens them, as a ``warn`` does.
+A finding is on the path of a connection if everything that it names is: its subject, the nodes it was seen from, and the node
+paths, Services, ports, IP family, addresses and pods in its evidence. A ``fail`` stops the legs that it is on, unless the hop
+was seen to work there: then it weakens them, as a ``warn`` does.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def findings_on_path(
 
 
 def _no_wider(effect: FindingOnPath, cause: FindingOnPath | None, legs: frozenset[Leg]) -> FindingOnPath:
-    """Return an effect cut to the legs of its cause, where the cause is on the path too."""
+    """Return an effect limited to the legs of its cause, if the cause is on the path too."""
     if cause is None or cause.legs.isdisjoint(effect.legs) or effect.legs <= cause.legs:
         return effect
     stopped = effect.stopped & cause.legs
@@ -85,7 +85,7 @@ class _Judge:
         return self._weigh(finding, declared, hop, legs) if legs else None
 
     def _role(self, finding: Finding) -> str | None:
-        """Return the hop that the subject belongs to, "" for what is no end of a connection, None if it is not on the path."""
+        """Return the hop that the subject belongs to; "" if it is not an object on paths, None if it is not on this path."""
         subject, path = finding.subject, self.path
         found = path.objects.get((subject.kind, subject.namespace, subject.name))
         named = {(ref.namespace, ref.name) for ref in finding.objects("services")}
@@ -102,14 +102,14 @@ class _Judge:
         return "" if subject.kind in EVERYWHERE and not named else None
 
     def _far(self, finding: Finding) -> bool:
-        """Tell whether a finding about nodes names none of the connection's nodes, so that its legs need not be looked at."""
+        """Tell whether a finding about nodes names none of the connection's nodes, so that its legs don't matter."""
         if finding.subject.kind not in PROVEN or self.path.entry is not None:
             return False
         told = _nodes(finding) | {node for path in finding.paths for node in path.nodes}
         return bool(told) and told.isdisjoint(self.nodes) and _addresses(finding).isdisjoint(self.path.addresses)
 
     def _hop(self, finding: Finding, about: Topic, role: str) -> str:
-        """Return the hop where a finding acts. What concerns DNS servers always belongs to the name lookup."""
+        """Return the hop where a finding acts. Findings about DNS servers always belong to the name lookup."""
         if role == "name" and (finding.subject.namespace, finding.subject.name) not in self.path.services:
             return "name"
         if about.hop:
@@ -237,25 +237,25 @@ class _Judge:
             return not leg[1].addresses
         if hop == "name" and finding.subject.kind in ("Service", "Pod") and about.feature is not Feature.OUTSIDE:
             return not self.path.dns_ready
-        if hop == "entry" and _nodes(finding):  # a load balancer has other nodes to send it to
+        if hop == "entry" and _nodes(finding):  # a load balancer can use other nodes
             return False
         return finding.subject.kind not in PROVEN
 
 
 def _pods(finding: Finding) -> frozenset[tuple[str, str]]:
-    """Namespace and name of each pod that a finding names."""
+    """Return namespace and name of each pod that a finding names."""
     return frozenset((ref.namespace, ref.name) for ref in finding.objects("pods"))
 
 
 def _addresses(finding: Finding) -> frozenset[str]:
-    """The addresses of objects that a finding names: ``worker 172.18.0.2``."""
+    """Return the addresses of objects that a finding names: ``worker 172.18.0.2``."""
     return frozenset(
         address for ref in finding.objects() if ref.kind != "Address" for address in ref.address.split(", ") if address
     )
 
 
 def _nodes(finding: Finding) -> set[str]:
-    """The nodes that a finding was seen from, or is about."""
+    """Return the nodes that a finding was seen from, or is about."""
     subject = finding.subject
     if subject.node:
         return {subject.node}

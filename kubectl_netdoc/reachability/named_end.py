@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The ends of a connection as people name them: ``pod/x deploy/y svc/z node/n IP name.example``, as in kubectl."""
+"""Finds the ends of a connection by what the user typed: ``pod/x deploy/y svc/z node/n IP name.example``, as in kubectl."""
 
 from __future__ import annotations
 
@@ -32,21 +32,21 @@ KINDS = {
     "Service": ("service", "services", "svc"),
     "Node": ("node", "nodes", "no"),
 }
-"""Kinds and kubectl's names of them."""
+"""Kinds, and kubectl's names for them."""
 
 
 class NoSuchEnd(Exception):
-    """A text that names no end of a connection; the message says what there is instead."""
+    """Raised for a text that names no end of a connection; the message names what exists instead."""
 
 
 @dataclass(frozen=True, slots=True)
 class NamedEnd:
-    """An end of a connection as it was named: the pods, nodes or addresses that are meant, and what leads to them.
+    """An end of a connection as the user named it: its pods, nodes or addresses, and the Service in front of them.
 
-    ``labels``: by which a policy can select it. ``specs``: of its pods or templates. ``outside``: a name that only DNS can
-    resolve. ``by_name``: the name that was asked for; ``by_address``: whether it was an address. ``owners``: what made its pods.
-    ``aliases``: the ExternalName Services that led to it, by namespace and name. ``missing``: the name of the cluster's own at
-    which they end, where no Service is seen.
+    ``labels``: those by which a policy can select it. ``specs``: those of its pods or templates. ``outside``: a name that only
+    DNS can resolve. ``by_name``: the name that the user gave; ``by_address``: whether it was an address. ``owners``: the owners
+    of its pods. ``aliases``: the ExternalName Services that lead to it, by namespace and name. ``missing``: the name of a
+    Service that does not exist and to which they lead.
     """
 
     text: str
@@ -64,7 +64,7 @@ class NamedEnd:
 
 
 def split_port(text: str) -> tuple[str, str]:
-    """Split DEST:PORT; no port is "". An IPv6 address with a port stands in brackets. Raises ``NoSuchEnd`` for a URL."""
+    """Split DEST:PORT; no port is "". An IPv6 address with a port is written in brackets. Raises ``NoSuchEnd`` for a URL."""
     if "://" in text:
         raise NoSuchEnd(f"{text} is a URL; write a name and a port, such as example.com:443")
     if text.startswith("["):
@@ -77,9 +77,9 @@ def split_port(text: str) -> tuple[str, str]:
 
 
 def find(engine: Engine, text: str, namespace: str, searched: str = "") -> NamedEnd:
-    """Return what a text names; ``[NAMESPACE/]KIND/NAME``, an address, or a name. Raises ``NoSuchEnd``.
+    """Return the end that a text names: ``[NAMESPACE/]KIND/NAME``, an address, or a name. Raises ``NoSuchEnd``.
 
-    ``searched``: the namespace whose names a name is searched among, where that is not ``namespace``: the source's own.
+    ``searched``: the namespace in which a name is searched first, if not ``namespace``: the source's.
     """
     parts = text.split("/")
     if len(parts) in (2, 3):
@@ -101,7 +101,7 @@ def find(engine: Engine, text: str, namespace: str, searched: str = "") -> Named
 
 
 def _service_at(cluster: Cluster, address: Address) -> Service | None:
-    """The Service that has this ClusterIP, or this address of a load balancer: the cluster translates both for its pods."""
+    """Return the Service with this ClusterIP or load balancer address; the cluster translates both for its pods."""
     for service in cluster.all(SERVICE) if cluster.readable(SERVICE) else ():
         mine = (service.spec.cluster_ip, *service.spec.cluster_ips, *(i.ip for i in service.status.load_balancer.ingress))
         if address in addresses(mine):
@@ -152,7 +152,7 @@ def _of_pod(engine: Engine, pod: Pod, by_name: str = "") -> NamedEnd:
 
 
 def _below(peers: list[WorkloadPeer], ref: WorkloadRef) -> WorkloadPeer | None:
-    """A ReplicaSet or Job whose owner is the peer."""
+    """Return the pods of a ReplicaSet or Job that another workload owns."""
     for peer in peers:
         pods = tuple(p for p in peer.pods if any((o.kind, o.name) == (ref.kind, ref.name) for o in p.metadata.owner_references))
         if pods and peer.ref.namespace == ref.namespace:
@@ -183,7 +183,7 @@ def _service(cluster: Cluster, name: str, namespace: str) -> Service:
 
 
 def _elsewhere(cluster: Cluster, kind: str, name: str) -> str:
-    """Tell the namespaces that have it: the usual reason why it is not there is a forgotten -n."""
+    """Return a hint with the namespaces that have the object: usually the -n was forgotten."""
     found = sorted({namespace for namespace, known in cluster.index.by_name.get(kind, {}) if known == name})[:6]
     return f"; it is in namespace {', '.join(found)} (-n {found[0]})" if found else ""
 
@@ -194,7 +194,7 @@ def _others(names: object) -> str:
 
 
 def of_service(engine: Engine, service: Service, by_name: str = "") -> NamedEnd:
-    """Return a Service with the ends behind it: ready endpoints, else the pods or templates that it selects."""
+    """Return a Service with the ends behind it: ready endpoints, or else the pods or templates that it selects."""
     cluster, text = engine.cluster, f"Service {service.namespace}/{service.name}"
     if service.spec.external_name:
         return _alias(engine, service, by_name)
@@ -210,7 +210,7 @@ def of_service(engine: Engine, service: Service, by_name: str = "") -> NamedEnd:
 
 
 def _alias(engine: Engine, service: Service, by_name: str) -> NamedEnd:
-    """What an ExternalName leads to: a Service of the cluster's, by as many aliases as there are, or a name outside."""
+    """Return what an ExternalName leads to, through any number of aliases: a Service of the cluster, or a name outside."""
     text, seen, name = f"Service {service.namespace}/{service.name}", [service], service.spec.external_name
     while (target := _named(engine, name)) is not None and target.spec.external_name and target not in seen:
         seen.append(target)
@@ -225,14 +225,14 @@ def _alias(engine: Engine, service: Service, by_name: str) -> NamedEnd:
 
 
 def _named(engine: Engine, name: str) -> Service | None:
-    """The Service that a whole name is."""
+    """Return the Service of a full name, or None."""
     key = _key(engine, name)
     found: Service | None = engine.cluster.index.by_name.get(SERVICE.name, {}).get(key) if key else None
     return found
 
 
 def _key(engine: Engine, name: str) -> tuple[str, str] | None:
-    """Namespace and name of the Service that a whole name would be; None for a name outside the cluster."""
+    """Return namespace and name of the Service of a full name; None for a name outside the cluster."""
     words = name.rstrip(".").removesuffix(f".{cluster_dns.domain(engine.cluster)}").split(".")
     return (words[1], words[0]) if len(words) == 3 and words[2] == "svc" else None
 
@@ -259,7 +259,7 @@ def _is_address(text: str) -> bool:
 
 
 def _name(engine: Engine, text: str, namespace: str) -> NamedEnd:
-    """A name of the cluster's is its Service, or a pod of one; any other is outside. As a pod's resolver searches it."""
+    """Return the end of a DNS name, searched as a pod's resolver does: a Service, a pod of a Service, or a name outside."""
     if not text.strip("0123456789.") or ":" in text:
         raise NoSuchEnd(f"{text} is not an IP address")
     domain = cluster_dns.domain(engine.cluster)
@@ -267,7 +267,7 @@ def _name(engine: Engine, text: str, namespace: str) -> NamedEnd:
     for name in _searched(text, namespace, domain):
         try:
             named_end = _in_cluster(engine, name, domain, text)
-        except NoSuchEnd as error:  # the resolver goes on with its search list
+        except NoSuchEnd as error:  # the resolver continues with its search list
             missed = missed or error
             continue
         if named_end is not None:
@@ -284,7 +284,7 @@ def _name(engine: Engine, text: str, namespace: str) -> NamedEnd:
 
 
 def _searched(text: str, namespace: str, domain: str) -> list[str]:
-    """The names that a pod's resolver asks for, in their order."""
+    """Return the names that a pod's resolver queries, in order."""
     if text.endswith("."):
         return [text.rstrip(".")]
     found = [f"{text}.{namespace}.svc.{domain}", f"{text}.svc.{domain}", f"{text}.{domain}"]
@@ -292,7 +292,7 @@ def _searched(text: str, namespace: str, domain: str) -> list[str]:
 
 
 def _in_cluster(engine: Engine, name: str, domain: str, text: str) -> NamedEnd | None:
-    """What a whole name is, by the schema of cluster DNS: [POD.]SERVICE.NAMESPACE.svc or ADDRESS.NAMESPACE.pod."""
+    """Return the end of a full name by the schema of cluster DNS: [POD.]SERVICE.NAMESPACE.svc or ADDRESS.NAMESPACE.pod."""
     if not name.endswith(f".{domain}"):
         return None
     words = name.removesuffix(f".{domain}").split(".")
@@ -307,12 +307,12 @@ def _in_cluster(engine: Engine, name: str, domain: str, text: str) -> NamedEnd |
 
 
 def _dotted(label: str) -> str:
-    """An address as a DNS label has it, as an address."""
+    """Return the address in a DNS label (with dashes)."""
     return label.replace("-", "." if label.count("-") == 3 else ":")
 
 
 def _behind(engine: Engine, service: Service, host: str, text: str) -> NamedEnd:
-    """The pod of a Service that has a name of its own: one of a StatefulSet's, or one by its address."""
+    """Return the pod of a Service by its own DNS name: that of a StatefulSet's pod, or its address."""
     pods = engine.cluster.pods_of(service)
     for pod in pods:
         if pod.name == host or _dotted(host) in pod.ips:

@@ -22,7 +22,7 @@ MOST_PORTS = 3
 
 
 def _answered(tally: dns_lookups.Tally) -> bool | None:
-    """Tell whether one of some lookups was answered, and not with an error; None if there were none."""
+    """Tell whether one of the lookups was answered without an error; None if there were none."""
     return any(s.outcome is Outcome.OK and s.rcode in ("", "NOERROR") for s in tally.samples) if tally.sent else None
 
 
@@ -30,7 +30,7 @@ ConnectAttempts = list[tuple[Connect, ConnectReply]]
 
 
 class PathMeasurements:
-    """The replies about one connection. Debug pods measured, not the source: what only they can't do says nothing about it."""
+    """The replies about one connection. Debug pods measured it, and what only they can't do says nothing about the source."""
 
     def __init__(self, facts: Facts, path: ConnectionPath) -> None:
         self.facts, self.path = facts, path
@@ -44,7 +44,7 @@ class PathMeasurements:
     def resolves(self, node: str) -> bool | None:
         """Tell whether the name can be resolved on a node; None if that was not measured.
 
-        A name outside can't be resolved either where the cluster's own names can't; that those can be says nothing about it.
+        If the cluster's own names can't be resolved, a name outside can't be either; the reverse does not hold.
         """
         outside = self.path.destination.outside
         own_name = _answered(dns_lookups.Tally([self.facts.reply(dns_lookups.lookup(self.path.cluster, node))]))
@@ -54,7 +54,7 @@ class PathMeasurements:
         return False if own_name is False and asked is None else asked
 
     def lookups_in_words(self, node: str) -> str:
-        """Return the result of lookups on a node in words; "" where there were none."""
+        """Return the result of lookups on a node as text; "" where there were none."""
         outside, cluster = self.path.destination.outside, self.path.cluster
         lookups = [dns_lookups.outside(node, outside)] if outside else []
         told = [dns_lookups.Tally([self.facts.reply(each)]) for each in (*lookups, dns_lookups.lookup(cluster, node))]
@@ -67,7 +67,7 @@ class PathMeasurements:
         )
 
     def _conf(self, node: str) -> str:
-        """Return the resolv.conf of new pods on a node in words: nameservers, and the search list after their own namespace."""
+        """Return the resolv.conf of new pods on a node as text: nameservers, and the search list after their own namespace."""
         conf = self.facts.reply(ResolvConf(node))
         if not isinstance(conf, ResolvConfReply):
             return ""
@@ -77,7 +77,7 @@ class PathMeasurements:
     # Connections
 
     def front(self, node: str) -> ConnectAttempts:
-        """Return the connects from a node to the Service's own addresses."""
+        """Return the connections from a node to the Service's own addresses."""
         service, question = self.path.destination.service, self.path.question
         if service is None or not self.path.translated or question.protocol != "TCP":
             return []
@@ -86,7 +86,7 @@ class PathMeasurements:
         return self._tries(Connect(node, Address(ip, port)) for ip in ips for port in wanted)
 
     def direct(self, node: str, end: End) -> ConnectAttempts:
-        """Return the connects from a node to an endpoint, on the connection's ports."""
+        """Return the connections from a node to an endpoint, on the connection's ports."""
         numbers = [low for protocol, low, high in self.path.asked.ranges() if low == high and protocol == "TCP"]
         found = (Connect(node, Address(str(ip), number)) for ip in end.addresses[:1] for number in numbers[:MOST_PORTS])
         return self._tries(found)
@@ -100,10 +100,10 @@ class PathMeasurements:
         reply = self.facts.reply(service_targets.proof(one, other)) if one and other and one != other else None
         return reply if isinstance(reply, EchoReply) else None
 
-    # What that comes to
+    # Conclusions
 
     def works(self, hop: str, leg: Leg) -> bool | None:
-        """Tell whether what a hop is for was seen to work for a leg; None if no pod that stands for the source tried it."""
+        """Tell whether a hop was seen to work for a leg; None if no pod that is comparable to the source tried it."""
         a, b = leg
         if hop == "name":
             return self.resolves(a.node)
@@ -121,7 +121,7 @@ class PathMeasurements:
     def stands_for(self, leg: Leg) -> bool:
         """Tell whether the source can't do what netdoc's pod on its node could not do.
 
-        Not where a policy forbids it to netdoc's pod, nor where new pods alone have no network, and the source is an old one.
+        False if a policy forbids it to netdoc's pod, or if only new pods have no network and the source is an older pod.
         """
         if leg not in self._stands:
             self._stands[leg] = self._stands_for(leg)
@@ -180,7 +180,7 @@ class PathMeasurements:
         reply = self.facts.reply(request)
         return isinstance(reply, ConnectReply) and reply.outcome in (Outcome.OK, Outcome.REFUSED)
 
-    # In words
+    # Texts
 
     def why_not(self, node: str) -> str:
         """Return why nothing was measured from a node."""

@@ -22,7 +22,7 @@ from kubectl_netdoc.records.kinds import NETWORK_POLICY
 
 @dataclass(frozen=True, slots=True)
 class AllAddresses:
-    """All addresses of an IP family, but for some."""
+    """All addresses of an IP family, with exceptions."""
 
     cidr: str
     without: tuple[str, ...]
@@ -36,7 +36,7 @@ ALL_ADDRESSES = {
     ip_families.IPV4: AllAddresses("0.0.0.0/0", ("169.254.0.0/16",)),
     ip_families.IPV6: AllAddresses("::/0", ("fe80::/10", "fd00:ec2::254/128")),
 }
-"""Every address but link-local ones, which include the clouds' metadata servers (169.254.169.254), and that of AWS over IPv6."""
+"""Every address except link-local ones, which include the clouds' metadata servers (169.254.169.254), and that of AWS in IPv6."""
 
 
 class PolicyFixes:
@@ -46,14 +46,14 @@ class PolicyFixes:
         self.engine, self.source, self.destination, self.asked = engine, source, destination, asked
 
     def allow_outside(self, by: tuple[PolicyRef, ...]) -> Fix:
-        """Return what lets the source leave the cluster, in the IP families that pods have."""
+        """Return the fix that allows the source to leave the cluster, in the IP families of the pods."""
         blocks = [ALL_ADDRESSES[each].block() for each in ip_families.of_pods(self.engine.cluster) or tuple(ALL_ADDRESSES)]
         rule = {"to": blocks, "ports": fixes.port_entries(self.asked)}
         words = "Allow egress on that port to addresses outside, except the cloud's metadata address (narrow the CIDR if you can)"
         return self._fix(words, self.source, Direction.EGRESS, rule, by, _policy_name(self.source, "out"))
 
     def allow_dns(self, dns: dns_access.DnsServers, denied: list[Verdict], by: tuple[PolicyRef, ...]) -> Fix:
-        """Return what lets the source ask cluster DNS: a change at the source if its egress forbids it, else at the DNS pods."""
+        """Return the fix that allows the source to use cluster DNS, at the source if its egress denies it, else at the DNS pods."""
         text = "Allow it to use cluster DNS over UDP and TCP"
         if not all(verdict.egress.allowed for verdict in denied):
             rule = fixes.dns_rule(dns, self.source.namespace)
@@ -64,7 +64,7 @@ class PolicyFixes:
         return self._fix(text, servers, Direction.INGRESS, rule, by, _policy_name(servers, "from", self.source))
 
     def allow(self, direction: Direction, by: tuple[PolicyRef, ...]) -> Fix:
-        """Return what allows the connection at the end that stops it."""
+        """Return the fix that allows the connection at the end that denies it."""
         mine, theirs = (self.source, self.destination) if direction is Direction.EGRESS else (self.destination, self.source)
         word = "to" if direction is Direction.EGRESS else "from"
         rule = {word: _as_peers(theirs, mine.namespace), "ports": fixes.port_entries(self.asked)}
@@ -76,7 +76,7 @@ class PolicyFixes:
     def _fix(
         self, text: str, mine: NamedEnd, direction: Direction, rule: fixes.Manifest, by: tuple[PolicyRef, ...], name: str
     ) -> Fix:
-        """Return a NetworkPolicy with the rule; where that would do more, a change of the policies that stop the connection."""
+        """Return a NetworkPolicy with the rule, or if that would do more, a change of the policies that deny the connection."""
         for policy in self.engine.policies:
             if policy.ref in by and policy.tier is not PolicyTier.NAMESPACE:
                 return _of_cluster_wide(policy, direction)
@@ -105,12 +105,12 @@ class PolicyFixes:
 
 
 def named(refs: tuple[PolicyRef, ...]) -> str:
-    """Return policies in words."""
+    """Return policies as text."""
     return ", ".join(map(str, refs)) or "no known policy"
 
 
 def pods_of(named_end: NamedEnd) -> str:
-    """Return the command that lists the pods around a named end."""
+    """Return the command that lists the pods in the namespace of a named end."""
     return f"kubectl -n {quote(named_end.namespace)} get pods -o wide" if named_end.namespace else "kubectl get pods -A -o wide"
 
 

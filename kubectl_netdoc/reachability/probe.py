@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What happened when the connection was tried, compared with what the policies predict."""
+"""Tries the connection and compares the outcome with what the policies predict."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MOST = 3
 
 @dataclass(frozen=True, slots=True)
 class ProbeResult:
-    """One try: from where, to what, the outcome ("" where there is none), what was predicted, and what that comes to.
+    """One try: source, target, outcome ("" if there is none), prediction, and conclusion.
 
     ``allowed`` is the prediction; None if there is none.
     """
@@ -41,7 +41,7 @@ Attempts = list[tuple[Connect, End | None]]
 
 
 def requests(path: ConnectionPath, node: str) -> Attempts:
-    """Return what to try: the ClusterIP (None) and endpoints, on each port that was asked for, if that is one."""
+    """Return the requests to try: the ClusterIP (None) and endpoints, on each port of the question."""
     service, question = path.destination.service, path.question
     found: Attempts = []
     if service is not None and service.spec.cluster_ip not in ("", "None"):
@@ -57,7 +57,7 @@ def requests(path: ConnectionPath, node: str) -> Attempts:
 def from_node(
     engine: Engine, explanation: Explanation, node: str, request: Connect, end: End | None, reply: Reply
 ) -> ProbeResult:
-    """Judge a try of a debug pod: it has its own labels, so it is held against what the policies say of itself."""
+    """Judge a try of a debug pod. It has its own labels, so the prediction is that for the debug pod."""
     found = _judge(
         f"netdoc's pod on node {node}",
         request,
@@ -88,7 +88,7 @@ class _Prediction:
 
 
 def _predicted(engine: Engine, source: End, explanation: Explanation, request: Connect, end: End | None) -> _Prediction:
-    """What policies say of one source and one endpoint, or all that a ClusterIP may lead to; on the pods' ports."""
+    """Return the prediction for one source and one endpoint, or all endpoints of a ClusterIP, on the pods' ports."""
     ends = (end,) if end else explanation.question.destination.ends[:MOST_ENDS]
     asked = ports.of("TCP", request.to.port) if end else explanation.asked
     verdicts = [engine.verdict(source, one, asked, family(one)) for one in ends]

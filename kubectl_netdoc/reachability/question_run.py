@@ -57,7 +57,7 @@ class QuestionSource:
         *,
         probed: bool = False,
     ) -> None:
-        """``kinds``: what is read besides what the checks need. ``ask``: finds both ends of the connection in the cluster."""
+        """``kinds``: read in addition to what the checks need. ``ask``: finds both ends of the connection in the cluster."""
         self.source, self.kinds, self.compiled, self.ask, self.probed = source, kinds, compiled, ask, probed
         self.attempts: probe.Attempts = []
 
@@ -91,7 +91,7 @@ class QuestionSource:
         )
 
     def measure(self, cluster: Cluster, requests: tuple[Request, ...]) -> Measured:
-        """Measure what the checks ask for, and try the connection itself."""
+        """Measure what the checks plan, and try the connection itself."""
         return self.source.measure(cluster, tuple(dict.fromkeys((*requests, *(request for request, _ in self.attempts)))))
 
 

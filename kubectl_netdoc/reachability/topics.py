@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where each kind of finding acts on a connection: the table by which ``why`` reads the findings of ``check``.
 
-A finding concerns a connection by its subject, and by the nodes, node paths and Services that its evidence names. Declared here
-is only what those can't tell: at which hop it acts, for which use of the network, and which nodes its nodes are compared with.
-Codes that are not here (a plugin's) act where their subject is.
+A finding concerns a connection by its subject, and by the nodes, node paths and Services that its evidence names. Only what
+those can't show is declared here: the hop at which it acts, the feature that the connection must use, and the nodes that its
+nodes are compared with. Codes that are not here (a plugin's) act where their subject is.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from enum import StrEnum
 
 
 class Feature(StrEnum):
-    """What a connection makes use of; a finding may act on connections with a certain use only."""
+    """What a connection uses; a finding may affect only connections that use a certain feature."""
 
     ANY = "any"
     NAME = "a name that cluster DNS resolves"
@@ -51,7 +51,7 @@ class Impact(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """The hop at which a code acts ("": where its subject is), for which use, at which nodes, and how."""
+    """The hop at which a code acts ("": where its subject is), for which feature, at which nodes, and with which impact."""
 
     hop: str = ""
     feature: Feature = Feature.ANY
@@ -117,10 +117,10 @@ TOPICS = {
     "SVH001": Topic("proxy", Feature.ITSELF, NodeMatch.SAME),
     "SVH002": Topic("proxy", Feature.SERVICE, NodeMatch.SAME),
     "EPS004": _later(_ENDPOINTS),
-    # ways in
+    # entries to the cluster
     **dict.fromkeys(("LBA", "NPT", "SVC006", "SVC013"), _ENTRY),
     **dict.fromkeys(("GWR", "INC", "ING", "TLS", "PLC"), _NEVER),
-    # the API server; and who says of a Service, whoever asks it, that nobody serves it
+    # the API server, and codes about Services that nothing serves
     "CPL": _NEVER,
     **dict.fromkeys(("CPL001", "CPL002", "CPL011", "GWR010", "INC001", "INC003", "ING003"), _ENDPOINTS),
     "CPL006": Topic("endpoints", Feature.API, NodeMatch.ANY),
@@ -129,10 +129,10 @@ TOPICS = {
     "ENF": Topic("policies", Feature.POLICY, NodeMatch.ENDS, Impact.OPENS),
     "ENF004": Topic("ingress", nodes=NodeMatch.ENDS),
 }
-"""By the beginning of a code; the longest match counts."""
+"""Topics by prefixes of codes; the longest match counts."""
 
 OWN_PREFIX = 3
-"""Letters by which a check's codes begin."""
+"""Length of the prefix of a check's codes."""
 
 
 def topic(code: str) -> Topic | None:

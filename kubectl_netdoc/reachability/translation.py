@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which ports on the pods a port of a Service leads to."""
+"""Translates ports of Services into ports of pods."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from kubectl_netdoc.records.services import ServicePort
 
 
 def translate(engine: Engine, question: Question) -> tuple[Ports, str]:
-    """Return the ports on the pods that are meant, and the mapping in words; raises ``NoSuchEnd``."""
+    """Return the ports on the pods, and the mapping as text; raises ``NoSuchEnd``."""
     service, port, protocol = question.destination.service, question.port, question.protocol
     if service is None or question.destination.outside:
         if port and not port.isdigit():
@@ -36,7 +36,7 @@ def translate(engine: Engine, question: Question) -> tuple[Ports, str]:
 
 
 def numbers(engine: Engine, named_end: NamedEnd, entry: ServicePort) -> set[int]:
-    """The pods' ports that a port of a Service leads to: of a headless one what its SRV records tell."""
+    """Return the pods' ports of a Service port; for a headless Service those in its SRV records."""
     known = dns_access.target_numbers(entry, named_end.specs)
     if known or named_end.service is None or not engine.cluster.readable(ENDPOINT_SLICE):
         return known

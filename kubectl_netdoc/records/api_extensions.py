@@ -23,14 +23,14 @@ class CalledService(Record, frozen=True):
 
 
 class Dates(Record, frozen=True):
-    """From when until when a certificate is valid."""
+    """The validity of a certificate."""
 
     begins: Moment
     ends: Moment
 
 
 class ClientConfig(Record, frozen=True):
-    """Whom the API server calls, as it comes over the wire; only its reduced form is kept."""
+    """What the API server calls, as it comes over the wire; only its reduced form is kept."""
 
     service: CalledService | None = None
     url: str = ""
@@ -38,7 +38,7 @@ class ClientConfig(Record, frozen=True):
 
 
 class Called(Record, frozen=True):
-    """Whom the API server calls. ``by_url``: somebody who need not be in the cluster. ``certificates``: the caBundle's dates."""
+    """What the API server calls. ``by_url``: a URL, which may be outside the cluster. ``certificates``: the caBundle's dates."""
 
     service: CalledService | None = None
     by_url: bool = False
@@ -46,7 +46,7 @@ class Called(Record, frozen=True):
 
 
 class WebhookRule(Record, frozen=True):
-    """What a webhook is asked about."""
+    """The requests that a webhook selects."""
 
     operations: tuple[str, ...] = ()
     api_groups: tuple[str, ...] = ()
@@ -88,14 +88,14 @@ class WebhookConfiguration(Object, frozen=True):
 
 
 class RawAPIServiceSpec(Record, frozen=True):
-    """Who serves an API, as it comes over the wire."""
+    """The spec of an APIService, as it comes over the wire."""
 
     service: CalledService | None = None
     ca_bundle: bytes = b""
 
 
 class APIServiceStatus(Record, frozen=True):
-    """What the aggregator says of it."""
+    """The status of an APIService."""
 
     conditions: tuple[Condition, ...] = ()
 
@@ -115,7 +115,7 @@ class APIService(Object, frozen=True):
 
     @property
     def available(self) -> Condition | None:
-        """The condition Available, where there is one."""
+        """The condition Available, or None."""
         return next((condition for condition in self.status.conditions if condition.type == "Available"), None)
 
 
@@ -126,7 +126,7 @@ class ConversionWebhook(Record, frozen=True):
 
 
 class Conversion(Record, frozen=True):
-    """How versions of a custom resource become each other."""
+    """The conversion between versions of a custom resource."""
 
     strategy: str = "None"
     webhook: ConversionWebhook = ConversionWebhook()
@@ -152,13 +152,13 @@ class RawDefinition(Object, frozen=True):
 
 
 class Definition(Object, frozen=True):
-    """A CustomResourceDefinition, and who converts it where a webhook does."""
+    """A CustomResourceDefinition, and its conversion webhook if it has one."""
 
     called: Called = Called()
 
 
 def called(raw: ClientConfig) -> Called:
-    """Return what is kept of whom the API server calls."""
+    """Return what is kept of a client config."""
     dates = tuple(Dates(begins=found.begins, ends=found.ends) for found in certificate.validities(raw.ca_bundle))
     return Called(service=raw.service, by_url=bool(raw.url), certificates=dates)
 

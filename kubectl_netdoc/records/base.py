@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What all records have in common, and what a kind of the API is."""
+"""The base of all records, and kinds of the API."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Record(Struct, frozen=True, kw_only=True, omit_defaults=True, rename="came
 
 
 class OwnerReference(Record, frozen=True):
-    """Who made the object."""
+    """An owner of the object."""
 
     kind: str = ""
     name: str = ""
@@ -74,7 +74,7 @@ class ObjectMeta(Record, frozen=True):
 
 
 class ManagedFields(Record, frozen=True):
-    """Who wrote an object, how and when; what was written (``fieldsV1``) is never decoded."""
+    """Who wrote an object, how and when; the written fields (``fieldsV1``) are never decoded."""
 
     manager: str = ""
     operation: str = ""
@@ -83,7 +83,7 @@ class ManagedFields(Record, frozen=True):
 
 
 class TracedMeta(ObjectMeta, frozen=True):
-    """Metadata of a kind of which it is worth knowing who changed it last."""
+    """Metadata of a kind whose last changes are shown."""
 
     managed_fields: tuple[ManagedFields, ...] = ()
 
@@ -105,13 +105,13 @@ class Object(Record, frozen=True):
 
 
 class Traced(Object, frozen=True):
-    """An object that people and their tools change: who did and when is read too. Not so of what there is most of (pods)."""
+    """An object that people and their tools change: who changed it and when is read too. Not for pods: there are too many."""
 
     metadata: TracedMeta = TracedMeta()
 
 
 class Condition(Record, frozen=True):
-    """A status condition, of whatever object."""
+    """A status condition of any object."""
 
     type: str = ""
     status: str = ""
@@ -128,10 +128,10 @@ class Kind(Generic[R]):
     ``wire`` and ``reduce``: decoded as ``wire``, kept as what ``reduce`` makes of it.
     ``logs``: (namespace, label selector) of the pods whose logs are read, each as an object with its ``text``.
     ``troubled``: only of containers that are not ready, one object each.
-    ``pointed``: only the objects that others name, by (namespace, name), told from the lists of those by kind.
+    ``pointed``: only the objects that others name are read; it returns their (namespace, name) from the lists of those.
     ``authored``: people write it in manifests, so a folder without one means there is none.
-    ``extension``: a server may lack its API group. ``written``: the kind as objects give it where ``name`` is another, to
-    tell two of different groups apart.
+    ``extension``: a server may lack its API group. ``written``: the kind in objects, if ``name`` differs to distinguish two
+    kinds of different groups.
     """
 
     name: str

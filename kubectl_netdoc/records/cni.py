@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What pod networks are set to: from the ConfigMaps, custom resources and DaemonSets of each, only the settings named here.
+"""The settings of pod networks: from the ConfigMaps, custom resources and DaemonSets of each, only the settings named here.
 
-All of them are kept in one form, names and values as text. A setting that is not in these tables is never kept, nor is a
-variable of a container: a network's password is there or not, and nothing more.
+All are kept in one form: names and values as text. A setting or variable that is not in these tables is never kept. Of a
+network's password only is kept whether it is set.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ CONFIG_MAPS: dict[str, frozenset[str]] = {
     "ovn-config": frozenset({"mtu"}),
     "amazon-vpc-cni": frozenset({"enable-network-policy-controller"}),
 }
-"""The keys that are read of each ConfigMap, by its name; of JSON and YAML in them only what ``WITHIN`` names."""
+"""The keys that are read of each ConfigMap, by its name; of JSON and YAML in them only what ``WITHIN`` names is kept."""
 
 WITHIN = frozenset(
     {
@@ -83,7 +83,7 @@ VARIABLES = frozenset(
 """Variables of containers whose values are read."""
 
 PRESENT = frozenset({"WEAVE_PASSWORD"})
-"""Variables of which only is read that they are there."""
+"""Variables of which only is kept that they are set."""
 
 FLAGS = frozenset(
     {
@@ -109,13 +109,13 @@ FLAGS = frozenset(
 
 
 class NetworkSettings(Object, frozen=True):
-    """What one object says of a network: settings by name, as text."""
+    """The settings of a network in one object: values by name, as text."""
 
     settings: dict[str, str] = {}
 
 
 class NetworkLog(Object, frozen=True):
-    """The line with which a network agent gave up, if one does; ``metadata`` names the pod."""
+    """The last error line of a network agent's log, if there is one; ``metadata`` names the pod."""
 
     last_words: str = ""
 
@@ -192,7 +192,7 @@ def config_map(raw: RawConfigMap) -> NetworkSettings:
 
 def _inside(key: str, text: str) -> dict[str, str]:
     """Return the settings in one value; that of a simple key is the value itself."""
-    if key in ("cni_network_config", "cni-conf.json"):  # a template, no JSON before it is filled in
+    if key in ("cni_network_config", "cni-conf.json"):  # a template, which is not JSON before it is filled in
         found, types = _IPAM.search(text), dict.fromkeys(_TYPE.findall(text))
         return ({"ipam": found[1]} if found else {}) | ({"cni_types": ",".join(types)} if types else {})
     if key.endswith(".conf"):

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Commands and patches that are printed: what they say, and what they do when somebody pastes them."""
+"""The commands and patches in reports: their text, and what they do when somebody runs them."""

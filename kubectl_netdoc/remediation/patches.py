@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What `kubectl patch` is told, as printed commands have it: JSON without blanks."""
+"""Patches for `kubectl patch` in printed commands: JSON without blanks."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ def merge(changes: Mapping[str, object]) -> str:
 
 
 def replace(changes: Mapping[str, tuple[object, object]]) -> str:
-    """Return the JSON patch (RFC 6902) that turns what stands at each pointer (was, becomes) into the other; nothing without any.
+    """Return the JSON patch (RFC 6902) that replaces the value at each pointer (old, new); "" for no changes.
 
-    A pointer goes by index, so each is tested first: where the object was edited meanwhile the patch is refused as a whole.
+    Pointers contain indexes, so each old value is tested first: if the object was edited meanwhile, the whole patch fails.
     """
     tests = [{"op": "test", "path": pointer, "value": was} for pointer, (was, _) in changes.items()]
     steps = [{"op": "replace", "path": pointer, "value": becomes} for pointer, (_, becomes) in changes.items()]
@@ -23,7 +23,7 @@ def replace(changes: Mapping[str, tuple[object, object]]) -> str:
 
 
 def remove(values: Mapping[str, object]) -> str:
-    """Return the JSON patch that removes what stands at each pointer, tested first; give the last index of a list first."""
+    """Return the JSON patch that tests and removes the value at each pointer; give the last index of a list first."""
     steps = [
         {"op": op, "path": pointer} | ({"value": was} if op == "test" else {})
         for pointer, was in values.items()
@@ -33,7 +33,7 @@ def remove(values: Mapping[str, object]) -> str:
 
 
 def append(pointer: str, value: object) -> str:
-    """Return the JSON patch that adds to the list that the pointer says."""
+    """Return the JSON patch that appends to the list at a pointer."""
     return _compact([{"op": "add", "path": f"{pointer}/-", "value": value}])
 
 

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where the nodes' routing tables send packets for pods."""
+"""The nodes' routing tables, and where they send packets for pods."""

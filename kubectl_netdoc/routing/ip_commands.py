@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Commands that show and mend a node's routes, neighbours and tunnels."""
+"""Commands that show and fix a node's routes, neighbours and tunnels."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from kubectl_netdoc.remediation.commands import shell_word
 
 
 def on(node: str, line: str) -> str:
-    """Return a line for a node's shell as a command template; names in it, of interfaces too, are quoted as they must be."""
+    """Return a shell line for a node as a command template; all names in it, of interfaces too, are quoted."""
     words = shlex.join(line.split()).replace("{", "{{").replace("}", "}}")
     return commands.on_node(shell_word(node), words)
 
@@ -22,7 +22,7 @@ def ip(to: str) -> str:
 
 
 def tunnel_lines(node: str, dev: str, via: str, macs: list[str], ends: list[str]) -> tuple[str, ...]:
-    """Return the lines that tell a node's tunnel of another node's end, as far as it is known."""
+    """Return the lines that add another node's end to a node's tunnel, as far as it is known."""
     if not macs:
         return ()
     neighbour = on(node, f"{ip(via)} neigh replace {via} lladdr {macs[0]} dev {dev} nud permanent")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where the tables of a node send a packet: routes, neighbours and tunnels, indexed and looked up."""
+"""The tables of a node, indexed for lookups: routes, neighbours and tunnels."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ MAIN = 254
 """The main routing table (rt_tables(5)); rules may lead to others first, and which rules there are is not read."""
 
 BIRD = 12
-"""The protocol of routes that BIRD makes, as Calico with BGP has them (rt_protos)."""
+"""The protocol of BIRD's routes, as in Calico with BGP (rt_protos)."""
 
 REFUSING = frozenset({"blackhole", "unreachable", "prohibit"})
 """Types of routes that drop what they match (ip-route(8))."""
 
 TUNNELS = frozenset({"vxlan", "ipip", "sit", "ip6tnl", "wireguard", "geneve", "gre"})
-"""Kinds of links that wrap packets."""
+"""Kinds of links that encapsulate packets."""
 
 NO_LINK_ADDRESS = frozenset({"failed", "incomplete", "none", ""})
 """States of a neighbour of which no link address is known."""
 
 
 EBPF = {"cilium_vxlan": "cilium_host", "cilium_geneve": "cilium_host"}
-"""Tunnels that eBPF puts packets into, whatever routes say, and the link that routes to other nodes' pods go by meanwhile."""
+"""Tunnels that eBPF uses whatever the routes say, and the link that the routes to other nodes' pods name."""
 
 
 class NextHop(StrEnum):
-    """Where a route leads: to a node, out of a link (by no gateway, or by itself), to an unknown one, by the default, nowhere."""
+    """Where a route leads: to a node, out of a link without a gateway, to an unknown gateway, by the default route, nowhere."""
 
     PEER = "peer"
     DEVICE = "device"
@@ -48,7 +48,7 @@ class NextHop(StrEnum):
 
 
 class RangeRoute(Struct, frozen=True):
-    """The way that a node's main table has for a range; ``node``: whose address the gateway is."""
+    """The route for a range in a node's main table; ``node``: the node that has the gateway's address."""
 
     hop: NextHop
     route: KernelRoute = KernelRoute("")
@@ -56,7 +56,7 @@ class RangeRoute(Struct, frozen=True):
 
     @property
     def words(self) -> str:
-        """The way as a person would say it."""
+        """The route as a clause."""
         route = self.route
         if self.hop is NextHop.NONE:
             return "nowhere: no route matches"
@@ -74,10 +74,10 @@ Key = tuple[int, int, int]
 
 @lru_cache(maxsize=1 << 16)
 def numbers(text: str) -> Key:
-    """Return a range as numbers; all zero for what is no range."""
+    """Return a range as numbers; zeros for an invalid range."""
     try:
         network = ip_network(text, strict=False)
-    except ValueError:  # a node may tell anything
+    except ValueError:  # a node's data can be invalid
         return 0, 0, 0
     length = network.prefixlen
     return network.version, length, int(network.network_address) >> (network.max_prefixlen - length)
@@ -115,11 +115,11 @@ class Tables:
 
     @property
     def tunnels(self) -> list[Link]:
-        """The links that wrap packets."""
+        """The links that encapsulate packets."""
         return [link for link in self.links.values() if link.kind in TUNNELS]
 
     def agent_sets_neighbours(self, dev: str) -> bool:
-        """Tell whether there are neighbours on a link that an agent has set."""
+        """Tell whether a link has neighbours that an agent has set."""
         return dev in self._set
 
     def lookup(self, to: str) -> KernelRoute | None:
@@ -139,7 +139,7 @@ class Tables:
         return None
 
     def neighbour(self, dev: str, ip: str) -> Neighbour | None:
-        """Return what is known of a neighbour's link address; "" if the kernel has asked in vain."""
+        """Return a neighbour's link address; "" if the kernel got no answer for it."""
         found = self._neighbours.get((dev, ip))
         return found if found and found.mac and found.state not in NO_LINK_ADDRESS else None
 
@@ -149,7 +149,7 @@ class Tables:
 
 
 class FlannelTunnel(Struct, frozen=True):
-    """The end of a flannel tunnel that a Node object tells: its VNI, its link address, and the address it is reached at."""
+    """A flannel tunnel's end in a Node object: its VNI, its link address, and the address at which it is reached."""
 
     vni: int = 0
     mac: str = ""
@@ -162,7 +162,7 @@ class _Data(Struct, frozen=True):
 
 
 def flannel(node: Node, family: str) -> FlannelTunnel:
-    """Return what flannel has written of its end on a node."""
+    """Return flannel's tunnel end in the annotations of a node."""
     notes = node.metadata.annotations
     text, to = (notes.flannel_data6, notes.flannel_ip6) if family == ip_families.IPV6 else (notes.flannel_data, notes.flannel_ip)
     try:
@@ -173,7 +173,7 @@ def flannel(node: Node, family: str) -> FlannelTunnel:
 
 
 def first(range_: str) -> str:
-    """Return the first address of a range (nothing where it is none), which flannel gives to the tunnel's end there."""
+    """Return the first address of a range, which flannel gives to the tunnel's end there; "" for an invalid range."""
     try:
         return str(ip_network(range_, strict=False).network_address)
     except ValueError:
@@ -181,7 +181,7 @@ def first(range_: str) -> str:
 
 
 def owners(nodes: Iterable[Node], tables: Mapping[str, Tables]) -> dict[str, str]:
-    """Return whose address each is, as Node objects and the nodes' own links tell; what two nodes have is nobody's."""
+    """Return the node of each address, by Node objects and the nodes' own links; addresses of two nodes are left out."""
     found: dict[str, set[str]] = {}
     for node in nodes:
         notes = node.metadata.annotations
@@ -203,7 +203,7 @@ def owners(nodes: Iterable[Node], tables: Mapping[str, Tables]) -> dict[str, str
 
 
 def range_route(tables: Tables, to: str, owner: Mapping[str, str]) -> RangeRoute:
-    """Return the way that a node has for a range; of several next hops it is one node's only where all are."""
+    """Return the route that a node has for a range. Several next hops lead to a node only if all are that node."""
     route = tables.lookup(to)
     if route is None:
         return RangeRoute(NextHop.NONE)
@@ -220,7 +220,7 @@ def range_route(tables: Tables, to: str, owner: Mapping[str, str]) -> RangeRoute
 
 
 def contains(range_: str, address: str) -> bool:
-    """Tell whether an address is in a range, each as text."""
+    """Tell whether an address is in a range, both as text."""
     try:
         one, other = ip_network(range_, strict=False), ip_address(address)
     except ValueError:

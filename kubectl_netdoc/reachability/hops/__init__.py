@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The hops of a connection, each told from policies, measurements and findings."""
+"""The hops of a connection, each explained by policies, measurements and findings."""

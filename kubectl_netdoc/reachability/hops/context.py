@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What all hops are explained from: the question, the connection's path, what was measured, what was found."""
+"""The data that explains all hops: the question, the connection's path, measurements and findings."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SHOWN = 4
 
 
 class HopContext:
-    """One question with everything that its hops are explained from; keeps the fix of the first hop that stops the connection."""
+    """One question and the data that explains its hops; keeps the fix of the first hop that stops the connection."""
 
     def __init__(self, engine: Engine, facts: Facts, question: Question, asked: Ports, mapping: str) -> None:
         self.engine, self.facts, self.question, self.asked, self.mapping = engine, facts, question, asked, mapping

@@ -56,7 +56,7 @@ class NameHops(HopContext):
         )
 
     def _resolved(self, otherwise: Answer) -> Answer:
-        """Return unknown where no lookup on the source's nodes was answered and no finding says why."""
+        """Return ``UNKNOWN`` if no lookup on the source's nodes was answered and no finding says why, else ``otherwise``."""
         seen = [known for node in self.nodes if (known := self.measured.resolves(node)) is not None]
         return Answer.UNKNOWN if seen and not any(seen) else otherwise
 
@@ -91,7 +91,7 @@ class NameHops(HopContext):
 
 
 def several(named_end: NamedEnd) -> str:
-    """Return a named end in words, with its pods and their nodes."""
+    """Return a named end as text, with its pods and their nodes."""
     if len(named_end.ends) == 1:
         node = named_end.ends[0].node
         return f"{named_end.text}" + (f" on node {node}" if node and not named_end.text.startswith("Node") else "")

@@ -55,7 +55,7 @@ class PathHops(HopContext):
         return echo is None or any(sample.who for sample in echo.samples)
 
     def _proven(self, pair: tuple[str, str]) -> bool:
-        """Tell whether a path was seen to work, or was not tried by a pod that stands for the source."""
+        """Tell whether a path was seen to work, or was not tried by a pod that is comparable to the source."""
         legs = [leg for leg in self.path.legs if (leg[0].node, leg[1].node) == pair]
         back = [leg for leg in self.path.legs if (leg[1].node, leg[0].node) == pair]
         return any(self.measured.works("path", leg) is not False for leg in legs or back)

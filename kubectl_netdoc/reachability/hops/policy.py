@@ -40,7 +40,7 @@ class PolicyHops(HopContext):
         return self._stop("egress", text, self.policy_fixes.allow_outside(by), refs)
 
     def _abroad(self, address: str) -> bool:
-        """Tell whether an address can be that of a name outside: in an IP family that pods have, and not link-local."""
+        """Tell whether a name outside can have this address: in an IP family of the pods, and not link-local."""
         mine = ip_families.of_pods(self.engine.cluster)
         if mine and ip_families.of(address) not in mine:
             return False
@@ -76,7 +76,7 @@ class PolicyHops(HopContext):
         return replace(stop, answer=Answer.WEAKENS) if good else stop
 
     def _no_enforcer(self) -> str:
-        """Return a sentence where no known pod network here enforces policies and that was not measured; else ""."""
+        """Return a sentence if no known pod network enforces policies and enforcement was not measured; else ""."""
         if self.engine.cluster.origin == "manifests" or not enforcers.idle(self.engine.cluster):
             return ""
         return "the pod network enforces no policies, no other policy engine was found, and enforcement was not measured"

@@ -18,7 +18,7 @@ class ServiceHops(HopContext):
     """The Service, the translation of its address, and its endpoints."""
 
     def _entry(self, service: Service) -> Hop:
-        """Explain the way into the cluster by what the Service says; load balancers and what is before the nodes are not seen."""
+        """Explain the entry to the cluster by the Service's fields; load balancers themselves can't be seen."""
         given = ", ".join(filter(None, (item.ip or item.hostname for item in service.status.load_balancer.ingress)))
         numbers = ", ".join(str(port.node_port) for port in service.spec.ports if port.node_port)
         name = f"Service {service.namespace}/{service.name}"
@@ -62,11 +62,11 @@ class ServiceHops(HopContext):
         return numbers(self.engine, self.destination, entry) if same else set()
 
     def _unseen(self) -> bool:
-        """Tell whether the pods of the Service may exist without being in the manifests that were given."""
+        """Tell whether the pods of the Service may exist although they are not in the given manifests."""
         return self.engine.cluster.origin == "manifests" and not self.destination.ends
 
     def _proxy(self) -> Hop:
-        """Explain the translation of the Service address by kube-proxy, or what does its work, on the source's nodes."""
+        """Explain the translation of the Service address by kube-proxy, or its replacement, on the source's nodes."""
         tries = [pair for node in self.nodes for pair in self.measured.front(node)]
         on = f"on node {', '.join(self.nodes[:SHOWN])}" if self.nodes else "on the source's node"
         text = f"kube-proxy, or its replacement, {on}"
@@ -123,7 +123,7 @@ class ServiceHops(HopContext):
         return self._stop("endpoints", f"none of {count} endpoints is ready", Fix(text, command=f"kubectl -n {space} get {look}"))
 
     def _selected(self) -> Hop:
-        """Explain the endpoints without EndpointSlices, by the selector. No pod is no verdict: pods may be made elsewhere."""
+        """Explain the endpoints without EndpointSlices, by the selector. Without pods there is no verdict."""
         count = len(self.destination.ends)
         text = f"its selector matches {count} pods or templates; only a cluster shows whether they are ready"
         return Hop("endpoints", Answer.NOTE if count else Answer.UNKNOWN, text)

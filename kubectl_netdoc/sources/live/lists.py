@@ -136,7 +136,7 @@ def _pointed(client: Client, kind: Kind[Any], listings: Mapping[str, Listing | U
 def pointed(
     client: Client, kinds: Collection[Kind[Any]], namespaces: tuple[str, ...] = ()
 ) -> dict[str, tuple[tuple[str, str], ...]]:
-    """Return the (namespace, name) of the objects that others name now, by kind; raises ``SourceError`` if nothing is readable."""
+    """Return the (namespace, name) of the objects that others name now, by kind; raises ``SourceError`` if none is readable."""
     wanted = [kind for kind in kinds if kind.pointed]
     cluster = read(client, tuple(kind for kind in kinds if kind.name in POINTING), namespaces) if wanted else None
     there = {kind.name: cluster.all(kind) for kind in kinds if cluster and kind.name in POINTING and cluster.readable(kind)}
