@@ -105,7 +105,7 @@ def underlay_family(cluster: Cluster, family: str) -> str:
 
 
 def arithmetic(cluster: Cluster, carried: int, own: int, family: str) -> str:
-    """Return a clause with the underlay's MTU, given that pods' packets of ``carried`` bytes pass, and that needed for ``own``."""
+    """Return a clause with the underlay's MTU, given that pods' packets of ``carried`` bytes pass, and the MTU for ``own``."""
     used, outer = of(cluster), underlay_family(cluster, family)
     if used is None:
         sums = ", ".join(f"{each.name} {each.overhead(outer)}" for each in KNOWN)

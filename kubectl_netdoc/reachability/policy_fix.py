@@ -53,7 +53,7 @@ class PolicyFixes:
         return self._fix(words, self.source, Direction.EGRESS, rule, by, _policy_name(self.source, "out"))
 
     def allow_dns(self, dns: dns_access.DnsServers, denied: list[Verdict], by: tuple[PolicyRef, ...]) -> Fix:
-        """Return the fix that allows the source to use cluster DNS, at the source if its egress denies it, else at the DNS pods."""
+        """Return the fix that allows the source to use cluster DNS: at the source if its egress denies it, else at DNS pods."""
         text = "Allow it to use cluster DNS over UDP and TCP"
         if not all(verdict.egress.allowed for verdict in denied):
             rule = fixes.dns_rule(dns, self.source.namespace)
