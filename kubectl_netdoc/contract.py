@@ -261,7 +261,7 @@ def _selected_pods(command: str) -> dict[str, str]:
 
 
 def _risk(command: str) -> int:
-    """Where a command's risk stands in their order; -1 where it only looks, or can't be read."""
+    """Where a command's risk stands in their order; -1 if it only reads, or can't be parsed."""
     try:
         found = commands.risk(command)
     except ValueError:

@@ -72,5 +72,7 @@ def _report(path: str, registry: Registry, chosen: tuple[Check, ...], settings: 
     if report.netdoc_report > REPORT_VERSION:
         raise SourceError(f"{path}: report version {report.netdoc_report} is newer than this netdoc can read; upgrade netdoc", 2)
     ids = {check.id for check in chosen}
-    kept = tuple(f for f in report.findings if f.check in ids and not any(wish.meets(f) for wish in settings.ignore))
+    kept = tuple(
+        f for f in report.findings if f.check in ids and not any(suppression.applies_to(f) for suppression in settings.ignore)
+    )
     return msgspec.structs.replace(report, findings=kept, results=tuple(r for r in report.results if r.check in ids))

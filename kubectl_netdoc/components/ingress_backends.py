@@ -56,9 +56,9 @@ def in_scope(cluster: Cluster, namespace: str) -> bool:
 
 def selected(cluster: Cluster, services: Iterable[tuple[str, str]]) -> bool:
     """Whether the user chose all Services, or one of these (namespace, name)."""
-    wishes = cluster.selection
-    return not (wishes.services or wishes.labels) or any(
-        service is not None and wishes.includes(service) for service in (cluster.get(SERVICE, *pair) for pair in services)
+    selection = cluster.selection
+    return not (selection.services or selection.labels) or any(
+        service is not None and selection.includes(service) for service in (cluster.get(SERVICE, *pair) for pair in services)
     )
 
 

@@ -63,10 +63,10 @@ def run(
     registry: Registry,
     checks: tuple[Check, ...],
     progress: Progress | None = None,
-    wishes: Selection | None = None,
+    selection: Selection | None = None,
     settings: Settings = PLAIN,
 ) -> Run:
-    """Run the checks over a source; ``wishes``: what the user selected; None: the source's own selection (a bundle has one).
+    """Run the checks over a source; ``selection``: what the user selected; None: the source's own selection (a bundle has one).
 
     Raises ``SourceError`` as ``source`` does, and if something that the user named does not exist. A check that crashes is a row.
     """
@@ -74,7 +74,7 @@ def run(
     progress = progress or Progress()
     progress.stage("reading the cluster")
     cluster = source.cluster(kinds_of(checks))
-    missing = scope.settle(cluster, wishes)
+    missing = scope.settle(cluster, selection)
     plans = plan(checks, cluster)
     requests = plans.requests
     progress.stage(f"measuring: {len(requests)} requests")
@@ -246,7 +246,7 @@ def sum_up(
     by_check: defaultdict[str, list[Finding]] = defaultdict(list)
     for finding in findings:
         by_check[finding.check].append(finding)
-    heard = [msgspec.structs.replace(outcome, findings=tuple(by_check[outcome.check.id])) for outcome in outcomes]
+    shown = [msgspec.structs.replace(outcome, findings=tuple(by_check[outcome.check.id])) for outcome in outcomes]
     results = [
         CheckResult(
             check=outcome.check.id,
@@ -256,7 +256,7 @@ def sum_up(
             unseen=outcome.unseen,
             error=outcome.error,
         )
-        for outcome in heard
+        for outcome in shown
     ]
     return Report(
         netdoc_report=REPORT_VERSION,

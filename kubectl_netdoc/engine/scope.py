@@ -64,19 +64,19 @@ def _namespaces(cluster: Cluster) -> None:
 
 def _services(cluster: Cluster) -> None:
     """Raise ``SourceError`` if a named Service does not exist, or no Service has the selected labels."""
-    wishes = cluster.selection
-    if not (wishes.services or wishes.labels) or not cluster.readable(SERVICE):
+    selection = cluster.selection
+    if not (selection.services or selection.labels) or not cluster.readable(SERVICE):
         return
     spaces = cluster.scope.namespaces
     inside = [item for item in cluster.all(SERVICE) if not spaces or item.namespace in spaces]
     there = {f"{item.namespace}/{item.name}" for item in inside}
     bare = {name.partition("/")[2]: name for name in sorted(there, reverse=True)}
-    for name in wishes.services:
+    for name in selection.services:
         if name not in (there if "/" in name else bare):
             raise SourceError(f"there is no Service {name} in {cluster.scope}; {_nearest(name, there, bare)}", 2)
     if not cluster.services():
-        names = f"Service {', '.join(wishes.services)}" if wishes.services else "Service"
-        raise SourceError(f"no {names} in {cluster.scope} has labels {label_selector.text(wishes.labels)!r}", 2)
+        names = f"Service {', '.join(selection.services)}" if selection.services else "Service"
+        raise SourceError(f"no {names} in {cluster.scope} has labels {label_selector.text(selection.labels)!r}", 2)
 
 
 def _nearest(name: str, there: Iterable[str], bare: dict[str, str] | None = None) -> str:
@@ -91,12 +91,12 @@ def _nearest(name: str, there: Iterable[str], bare: dict[str, str] | None = None
 
 def in_words(cluster: Cluster) -> str:
     """Return what was looked at as text: the namespaces, and the Services if the user selected some."""
-    wishes = cluster.selection
-    if not (wishes.services or wishes.labels):
+    selection = cluster.selection
+    if not (selection.services or selection.labels):
         return str(cluster.scope)
-    chosen = [f"{item.namespace}/{item.name}" for item in _chosen(cluster)] or list(wishes.services)
-    what = f"Services with {label_selector.text(wishes.labels)} only"
-    if wishes.services:
+    chosen = [f"{item.namespace}/{item.name}" for item in _chosen(cluster)] or list(selection.services)
+    what = f"Services with {label_selector.text(selection.labels)} only"
+    if selection.services:
         what = f"Service{'s' if len(chosen) > 1 else ''} {some(chosen, SHOWN)} only"
     return f"{cluster.scope}, {what}" if cluster.scope.namespaces else what
 

@@ -15,7 +15,7 @@ from msgspec import Struct
 from kubectl_netdoc.core.check import Check
 from kubectl_netdoc.core.threshold import ThresholdSet
 from kubectl_netdoc.engine.registry import Registry, UnknownName
-from kubectl_netdoc.engine.suppressions import Wish
+from kubectl_netdoc.engine.suppressions import Suppression
 
 FILE = ".netdoc.yaml"
 
@@ -23,7 +23,7 @@ FILE = ".netdoc.yaml"
 class Settings(Struct, frozen=True):
     """The findings to ignore, and the thresholds that were changed."""
 
-    ignore: tuple[Wish, ...] = ()
+    ignore: tuple[Suppression, ...] = ()
     thresholds: tuple[ThresholdSet, ...] = ()
 
     def over(self, other: Settings) -> Settings:
@@ -54,11 +54,11 @@ def from_flags(ignore: Iterable[str], thresholds: Iterable[str], known: Registry
     return Settings(tuple(_ignored(text, known) for text in ignore), tuple(_threshold(text, known) for text in thresholds))
 
 
-def _ignored(text: str, known: Registry) -> Wish:
+def _ignored(text: str, known: Registry) -> Suppression:
     code, equals, pattern = text.partition("=")
     if equals and not pattern:
         raise BadSetting(f"--ignore {text}: write a subject after =, such as shop/web or 'Service shop/*'")
-    return Wish(_known(code, known, "--ignore"), f"--ignore {text}", pattern or "*")
+    return Suppression(_known(code, known, "--ignore"), f"--ignore {text}", pattern or "*")
 
 
 def _threshold(text: str, known: Registry) -> ThresholdSet:
@@ -87,9 +87,11 @@ def from_file(content: str, name: str, known: Registry, today: date) -> Settings
         raise BadSetting(f"{name} is not valid YAML" + (f", line {mark.line + 1}" if mark else "")) from error
     except (msgspec.ValidationError, RecursionError) as error:
         raise BadSetting(f"{name}: {error}") from error
-    every = [(entry, Wish(_known(entry.code, known, name), name, entry.subject, entry.why)) for entry in file.ignore]
-    wishes = tuple(wish for entry, wish in every if entry.until is None or today <= entry.until)
-    return Settings(wishes, tuple(item for check, own in file.thresholds.items() for item in _changed(check, own, known, name)))
+    every = [(entry, Suppression(_known(entry.code, known, name), name, entry.subject, entry.why)) for entry in file.ignore]
+    suppressions = tuple(suppression for entry, suppression in every if entry.until is None or today <= entry.until)
+    return Settings(
+        suppressions, tuple(item for check, own in file.thresholds.items() for item in _changed(check, own, known, name))
+    )
 
 
 def _known(code: str, known: Registry, where: str) -> str:

@@ -18,7 +18,7 @@ from kubectl_netdoc.core.finding import Finding, Ignored, Unseen, at_least
 ANNOTATION = "netdoc/ignore"
 
 
-class Wish(Struct, frozen=True):
+class Suppression(Struct, frozen=True):
     """A code to ignore on subjects that match a pattern. ``by``: the setting or annotation; ``why``: the given reason.
 
     The pattern, with ``*``, ``?`` and ``[…]`` as in a shell, is compared with "Kind namespace/name", "namespace/name" and "name".
@@ -29,7 +29,7 @@ class Wish(Struct, frozen=True):
     subject: str = "*"
     why: str = ""
 
-    def meets(self, finding: Finding) -> bool:
+    def applies_to(self, finding: Finding) -> bool:
         """Tell whether this applies to a finding."""
         subject = finding.subject
         place = f"{subject.namespace}/{subject.name}" if subject.namespace else subject.name
@@ -38,19 +38,19 @@ class Wish(Struct, frozen=True):
 
 
 def apply(
-    findings: tuple[Finding, ...], wishes: Iterable[Wish], cluster: Cluster
+    findings: tuple[Finding, ...], suppressions: Iterable[Suppression], cluster: Cluster
 ) -> tuple[tuple[Finding, ...], tuple[Ignored, ...]]:
     """Return the linked findings without the ignored ones, and the ignored ones.
 
     The effects of an ignored cause are ignored too, except those that are worse: they become causes.
     """
-    wanted, carried = tuple(wishes), _annotated(cluster)
+    wanted, carried = tuple(suppressions), _annotated(cluster)
     gone: dict[str, Ignored] = {}
     for finding in findings:
         subject = finding.subject
         own = carried.get((subject.kind, subject.namespace, subject.name), ())
-        if wish := next((wish for wish in (*wanted, *own) if wish.meets(finding)), None):
-            gone[finding.id] = Ignored(finding.code, finding.severity, subject, wish.by, wish.why)
+        if suppression := next((suppression for suppression in (*wanted, *own) if suppression.applies_to(finding)), None):
+            gone[finding.id] = Ignored(finding.code, finding.severity, subject, suppression.by, suppression.why)
     for finding in findings:
         cause = gone.get(finding.explained_by)
         if cause and finding.id not in gone and at_least(cause.severity, finding.severity):
@@ -70,20 +70,23 @@ def _without(finding: Finding, gone: Collection[str]) -> Finding:
 def unknown(cluster: Cluster, codes: Collection[str]) -> tuple[Unseen, ...]:
     """Return the unknown codes in annotations. They are no error: their author may use another version of netdoc."""
     return tuple(
-        Unseen(f"{ANNOTATION} on {' '.join((kind, '/'.join(filter(None, (namespace, name)))))}", f"there is no code {wish.code}")
-        for (kind, namespace, name), wishes in _annotated(cluster).items()
-        for wish in wishes
-        if wish.code not in codes
+        Unseen(
+            f"{ANNOTATION} on {' '.join((kind, '/'.join(filter(None, (namespace, name)))))}",
+            f"there is no code {suppression.code}",
+        )
+        for (kind, namespace, name), suppressions in _annotated(cluster).items()
+        for suppression in suppressions
+        if suppression.code not in codes
     )
 
 
-def _annotated(cluster: Cluster) -> dict[tuple[str, str, str], list[Wish]]:
+def _annotated(cluster: Cluster) -> dict[tuple[str, str, str], list[Suppression]]:
     """Yield the codes to ignore in annotations of objects."""
-    found: dict[tuple[str, str, str], list[Wish]] = {}
+    found: dict[tuple[str, str, str], list[Suppression]] = {}
     for kind, listing in cluster.index.listings.items():
         for item in listing.items if isinstance(listing, Listing) else ():
             if codes := item.metadata.annotations.ignore:
                 by = f"annotation {ANNOTATION} on {kind} {item.name}"
-                wishes = [Wish(code, by) for code in codes.replace(" ", "").upper().split(",") if code]
-                found[kind, item.namespace, item.name] = wishes
+                suppressions = [Suppression(code, by) for code in codes.replace(" ", "").upper().split(",") if code]
+                found[kind, item.namespace, item.name] = suppressions
     return found

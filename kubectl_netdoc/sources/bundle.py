@@ -57,7 +57,7 @@ class Bundle(Struct, omit_defaults=True):
     scope: Scope = Scope()
     vantages: tuple[str, ...] = ()
     tier: Tier = Tier.PODS
-    wishes: Selection = Selection()
+    selection: Selection = msgspec.field(name="wishes", default=Selection())
     own_namespace: str = "netdoc"
     image: str = ""
     listings: dict[str, Stored] = {}
@@ -89,7 +89,7 @@ def dump(label: str, cluster: Cluster, measured: Measured, note: dict[str, str])
         scope=cluster.scope,
         vantages=cluster.vantages,
         tier=cluster.tier,
-        wishes=cluster.selection,
+        selection=cluster.selection,
         own_namespace=cluster.own_namespace,
         image=cluster.image,
         listings={name: _stored(listing) for name, listing in sorted(cluster.index.listings.items())},
@@ -181,7 +181,7 @@ class BundleSource:
             scope=bundle.scope,
             vantages=bundle.vantages,
             tier=bundle.tier,
-            selection=bundle.wishes,
+            selection=bundle.selection,
             own_namespace=bundle.own_namespace,
             image=bundle.image,
         )

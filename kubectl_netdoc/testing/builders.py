@@ -307,14 +307,14 @@ def make_cluster(
     vantages: tuple[str, ...] = (),
     tier: Tier = Tier.PODS,
     origin: str = "live",
-    wishes: Selection = Selection(),  # noqa: B008 - frozen
+    selection: Selection = Selection(),  # noqa: B008 - frozen
 ) -> Cluster:
     """Return a cluster of these objects; kinds without any are empty lists, those in ``unavailable`` could not be read."""
     listings: dict[str, Listing | Unavailable] = {
         name: Listing(tuple(item for kind, item in objects if kind.name == name)) for name in KINDS
     }
     listings |= {kind.name: why for kind, why in (unavailable or {}).items()}
-    return Cluster(listings, time=NOW, origin=origin, vantages=vantages, tier=tier, selection=wishes)
+    return Cluster(listings, time=NOW, origin=origin, vantages=vantages, tier=tier, selection=selection)
 
 
 def make_dns_reply(

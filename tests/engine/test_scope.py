@@ -126,7 +126,7 @@ def report(of: bytes, wishes: Selection | None = None, namespaces: tuple[str, ..
     """Return the report on a bundle."""
     known = registry.load()
     source = bundle.load(of, "x")
-    return run(Within(source, namespaces) if namespaces else source, known, known.checks, wishes=wishes).report
+    return run(Within(source, namespaces) if namespaces else source, known, known.checks, selection=wishes).report
 
 
 def recorded(wishes: Selection) -> bytes:

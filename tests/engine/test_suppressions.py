@@ -15,7 +15,7 @@ from kubectl_netdoc.core.cluster import Cluster
 from kubectl_netdoc.core.finding import Finding, Severity, Subject
 from kubectl_netdoc.engine import registry, suppressions
 from kubectl_netdoc.engine.settings import BadSetting, from_file, from_flags
-from kubectl_netdoc.engine.suppressions import Wish
+from kubectl_netdoc.engine.suppressions import Suppression
 from kubectl_netdoc.records.base import Annotations
 from kubectl_netdoc.remediation.commands import Risk
 from kubectl_netdoc.testing import Built, make_cluster, make_service
@@ -31,7 +31,7 @@ def finding(code: str = "SVC001", name: str = "web", namespace: str = "shop", *,
     return Finding(code, Severity.FAIL, subject, "m", {}, "f", (), Risk.SAFE, id=ids, explained_by=explained_by)
 
 
-def ignored(found: tuple[Finding, ...], *wishes: Wish, cluster: Cluster | None = None) -> tuple[list[str], list[str]]:
+def ignored(found: tuple[Finding, ...], *wishes: Suppression, cluster: Cluster | None = None) -> tuple[list[str], list[str]]:
     """Ids that are kept, and codes that are ignored."""
     kept, gone = suppressions.apply(found, wishes, cluster or Cluster({}))
     return [f.id for f in kept], [f"{item.code}:{item.subject.name}" for item in gone]
@@ -68,8 +68,8 @@ def test_effects_go_with_their_cause_and_a_cause_stays_without_an_effect() -> No
     cause = msgspec.structs.replace(finding("DNC001", "dns"), explains=("SVC001:web",))
     effect = finding("SVC001", "web", explained_by="DNC001:dns")
     other = finding("SVC001", "db")
-    assert ignored((cause, effect, other), Wish("DNC001", "x")) == (["SVC001:db"], ["DNC001:dns", "SVC001:web"])
-    kept, _ = suppressions.apply((cause, effect, other), [Wish("SVC001", "x", "shop/web")], Cluster({}))
+    assert ignored((cause, effect, other), Suppression("DNC001", "x")) == (["SVC001:db"], ["DNC001:dns", "SVC001:web"])
+    kept, _ = suppressions.apply((cause, effect, other), [Suppression("SVC001", "x", "shop/web")], Cluster({}))
     assert [(f.id, f.explains) for f in kept] == [("DNC001:dns", ()), ("SVC001:db", ())]
 
 

@@ -481,7 +481,7 @@ def _canary(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
     known, checks = choose_checks(("policy_enforcement",), (), ())
     source = LiveSource(Client(Options(kubeconfig=str(lab.kubeconfig))), (), debug_pods.PodSettings(image=IMAGE))
     try:
-        report = run(source, known, checks, wishes=Selection(checks=("policy_enforcement",))).report
+        report = run(source, known, checks, selection=Selection(checks=("policy_enforcement",))).report
     finally:
         send("CONT")
     return [(f.code, str(f.subject)) for f in report.findings if f.severity in ABOVE_INFO]  # a loaded node may be late: advice

@@ -81,7 +81,7 @@ def _file(
 
 
 AUTOPATH = make_cluster(make_corefile(".:53 {\n  kubernetes cluster.local\n  autopath @kubernetes\n}"), vantages=NODES)
-OUTSIDE = make_cluster(COREFILE, vantages=NODES, wishes=Selection(external=("www.example.org", "192.0.2.7", "a.", "b.", "c.")))
+OUTSIDE = make_cluster(COREFILE, vantages=NODES, selection=Selection(external=("www.example.org", "192.0.2.7", "a.", "b.", "c.")))
 TWO = make_cluster(COREFILE, vantages=NODES[:2])
 BLIND = make_cluster(COREFILE, vantages=NODES, unavailable={EVENT: Unavailable("forbidden")})
 FEW = tuple(f"zone{n}.corp.example" for n in range(15))

@@ -32,7 +32,7 @@ LOG = make_dns_log("dns-a", "[ERROR] plugin/errors: 2 example.test. A: read udp 
 
 
 def _cluster(*external: str, more: tuple[Built, ...] = (NODE, LOG)) -> Cluster:
-    return make_cluster(*THINGS, *more, vantages=NODES, wishes=Selection(external=external))
+    return make_cluster(*THINGS, *more, vantages=NODES, selection=Selection(external=external))
 
 
 ONE = _cluster("example.test")
@@ -73,7 +73,7 @@ def _case(name: str, facts: Measured, *expect: tuple[str, str], cluster: Cluster
 
 
 FINE = ("DNU010", NAME)
-UNREAD = make_cluster(*THINGS, NODE, unavailable={DNS_LOG: Unavailable("forbidden")}, vantages=NODES, wishes=ONE.selection)
+UNREAD = make_cluster(*THINGS, NODE, unavailable={DNS_LOG: Unavailable("forbidden")}, vantages=NODES, selection=ONE.selection)
 V6, SEVEN = _cluster("example.test", more=(DUAL,)), _cluster("example.test", *"abcdef")
 CASES = [
     _case("healthy", _measure(), FINE),

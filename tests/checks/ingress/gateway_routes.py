@@ -227,7 +227,7 @@ CASES = [
     _case("manifests without the Gateway", make_cluster(*BEHIND, _route(conditions=None), origin="manifests")),
     _case(
         "another Service was asked for",
-        _cluster(make_service("api"), _route("{name: web, port: 1}"), wishes=Selection(services=("api",))),
+        _cluster(make_service("api"), _route("{name: web, port: 1}"), selection=Selection(services=("api",))),
     ),
     _case("old enough", _cluster(_route(age=OLD))),
 ]

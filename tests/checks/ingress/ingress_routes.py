@@ -207,12 +207,12 @@ CASES = [
     _case("outside of the scope", _within(_cluster(make_ingress(routes={"a/": "x:80"})), "other"), state="skipped"),
     _case(
         "another Service was asked for",
-        _cluster(make_service("api"), make_ingress(routes={"a/": "web:1"}), wishes=Selection(services=("api",))),
+        _cluster(make_service("api"), make_ingress(routes={"a/": "web:1"}), selection=Selection(services=("api",))),
         state="skipped",
     ),
     _case(
         "its Service was asked for",
-        _cluster(make_ingress(routes={"a/": "web:1"}), wishes=Selection(services=("web",))),
+        _cluster(make_ingress(routes={"a/": "web:1"}), selection=Selection(services=("web",))),
         ("ING002", INGRESS_WEB),
     ),
     _case("classes can't be read", _cluster(make_ingress(), unavailable={INGRESS_CLASS: NO_RIGHT}), state="unknown"),

@@ -47,7 +47,7 @@ def _case(
     joins: str = "",
 ) -> Case:
     things = (make_node(joins, age=30), *(built for built in THINGS if built[1].name != joins))
-    cluster = make_cluster(*(things if joins else THINGS), *objects, vantages=NODES, wishes=Selection(checks=asked))
+    cluster = make_cluster(*(things if joins else THINGS), *objects, vantages=NODES, selection=Selection(checks=asked))
     replies: dict[Request, Reply] = {}
     for number, node in enumerate(NODES):
         trials = (odd or {}).get(node, _trials(node)) if not isinstance(odd, tuple) else odd

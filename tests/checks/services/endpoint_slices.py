@@ -39,7 +39,7 @@ def _web(
     **service: object,
 ) -> Cluster:
     pods = (_pod(),) if pod else ()
-    return make_cluster(make_service(selector=selector, **service), *pods, *more, wishes=wishes)  # type: ignore[arg-type]
+    return make_cluster(make_service(selector=selector, **service), *pods, *more, selection=wishes)  # type: ignore[arg-type]
 
 
 def _case(name: str, cluster: Cluster, *codes: str, subject: str = SERVICE, state: str = "") -> Case:
@@ -112,7 +112,7 @@ CASES = [
     _case("a slice of no Service", _orphan(), "EPS010", subject="EndpointSlice shop/web-a"),
     _case("its Service has just gone", _orphan(age=5)),
     _case("somebody else's slice of no Service", _orphan(managed_by="lighthouse")),
-    _case("only one Service is asked for", make_cluster(_slice(FOUR), wishes=Selection(services=("other",)))),
+    _case("only one Service is asked for", make_cluster(_slice(FOUR), selection=Selection(services=("other",)))),
     _case("slices can't be read", make_cluster(unavailable={ENDPOINT_SLICE: Unavailable("forbidden")}), state="skipped"),
     _case(
         "pods can't be read",

@@ -530,7 +530,7 @@ def _domainless(target: str) -> Cluster:
 
 
 def _wished(name: str, wishes: Selection, state: str) -> Case:
-    return Case(name, make_cluster(*_serving(), wishes=wishes), state=state)
+    return Case(name, make_cluster(*_serving(), selection=wishes), state=state)
 
 
 WISHES = [
