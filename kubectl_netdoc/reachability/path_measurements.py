@@ -182,7 +182,7 @@ class PathMeasurements:
 
     # Texts
 
-    def why_not(self, node: str) -> str:
+    def why_unmeasured(self, node: str) -> str:
         """Return why nothing was measured from a node."""
         if self.facts.why_unmeasured:
             return self.facts.why_unmeasured

@@ -43,7 +43,7 @@ class HopContext:
     def _not_measured(self) -> str:
         if self.question.protocol != "TCP":
             return f"not measured: netdoc does not try {self.question.protocol}"
-        reason = next((self.measured.why_not(node) for node in self.nodes or [""]), "")
+        reason = next((self.measured.why_unmeasured(node) for node in self.nodes or [""]), "")
         return f"not measured ({reason})" if reason else "not measured"
 
     def _open(self, direction: Direction, nodes: Iterable[str]) -> tuple[HopFinding, ...]:
