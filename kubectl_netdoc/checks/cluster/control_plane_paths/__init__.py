@@ -42,7 +42,7 @@ from kubectl_netdoc.api import (
     Tier,
     Unseen,
 )
-from kubectl_netdoc.checks.cluster.control_plane_paths import api_servers, ca_bundles, called_services, konnectivity
+from kubectl_netdoc.checks.cluster.control_plane_paths import api_servers, ca_bundles, called_services, konnectivity, thresholds
 from kubectl_netdoc.components import api_extensions
 from kubectl_netdoc.probes import own_policies as policies
 
@@ -86,5 +86,5 @@ check = Check(
     ),
     plan=plan,
     analyse=analyse,
-    thresholds=(ca_bundles.SOON,),
+    thresholds=(thresholds.SOON,),
 )

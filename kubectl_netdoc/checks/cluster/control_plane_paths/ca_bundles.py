@@ -6,16 +6,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 
-from kubectl_netdoc.api import Called, Cluster, Code, Explains, Facts, Finding, Risk, Severity, Subject, Threshold
+from kubectl_netdoc.api import Called, Cluster, Code, Explains, Facts, Finding, Risk, Severity, Subject
+from kubectl_netdoc.checks.cluster.control_plane_paths.thresholds import SOON
 from kubectl_netdoc.components import api_extensions
 from kubectl_netdoc.components.api_extensions import Caller
-
-SOON = Threshold(
-    name="ca_days",
-    default=30.0,
-    unit="days that a caBundle has left",
-    source="a month to act; of certificates with a shorter lifetime the last tenth counts",
-)
 
 SPENT = 0.9
 """Share of its lifetime after which a certificate should have been renewed: cert-manager renews at two thirds, Knative after six

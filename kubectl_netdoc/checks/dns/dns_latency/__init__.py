@@ -47,7 +47,7 @@ from kubectl_netdoc.api import (
     Vantage,
     shell_word,
 )
-from kubectl_netdoc.checks.dns.dns_latency import answers, unanswered
+from kubectl_netdoc.checks.dns.dns_latency import answers, thresholds, unanswered
 from kubectl_netdoc.checks.dns.dns_latency.measured import Judged, NodeLookups, pairs, service_ips, through
 from kubectl_netdoc.components import cluster_dns
 from kubectl_netdoc.probes import dns_lookups, seen_from
@@ -130,5 +130,5 @@ check = Check(
     codes=(*unanswered.CODES, *answers.CODES),
     plan=plan,
     analyse=analyse,
-    thresholds=(answers.LATE, answers.LOSSY),
+    thresholds=(thresholds.LATE, thresholds.LOSSY),
 )

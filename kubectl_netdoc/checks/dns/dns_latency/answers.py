@@ -5,28 +5,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kubectl_netdoc.api import Code, Facts, Risk, Severity, Subject, Threshold, Unseen, Vantage, percentile
+from kubectl_netdoc.api import Code, Facts, Risk, Severity, Subject, Unseen, Vantage, percentile
 from kubectl_netdoc.checks.dns.dns_latency.measured import Judged, NodeLookups
+from kubectl_netdoc.checks.dns.dns_latency.thresholds import LATE, LOSSY
 from kubectl_netdoc.components import cluster_dns
 from kubectl_netdoc.probes import node_pairs
-from kubectl_netdoc.probes.dns_lookups import GLIBC_RETRY, MUSL_RETRY, SLOW_MS, TIMEOUT
+from kubectl_netdoc.probes.dns_lookups import GLIBC_RETRY, MUSL_RETRY, TIMEOUT
 
-LOSSY = Threshold(
-    name="lost_percent",
-    default=10.0,
-    unit="% of lookups",
-    source="and at least two lookups: a single lost datagram is no loss",
-    most=100,
-)
 LOST_LEAST = 2
 """Lookups, or pairs of them, that must be lost: a single lost datagram is no loss."""
 
-LATE = Threshold(
-    name="slow_ms",
-    default=SLOW_MS,
-    unit="ms at p95",
-    source="half-way in the field's alert rules for CoreDNS (0.05 to 1 s)",
-)
 
 RACING = 0.2
 """Share of pairs lost from which the conntrack race is named, if no single lookup was lost, to whatever server: two of ten."""

@@ -40,7 +40,7 @@ from kubectl_netdoc.api import (
     Tier,
     Unseen,
 )
-from kubectl_netdoc.checks.dns.dns_records import learning, stateful_sets, wrong_answers
+from kubectl_netdoc.checks.dns.dns_records import new_service, stateful_sets, wrong_answers
 from kubectl_netdoc.checks.dns.dns_records.answers import Answers, Resolver, lookup, lookup_of_own_service, resolvers, servers
 from kubectl_netdoc.checks.dns.dns_records.names import expected_names
 
@@ -70,7 +70,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     elif answers.names and not answers.by_resolver:
         yield Unseen("names in DNS", "no DNS server answers: see dns_latency", expected=True)
     stale: set[Resolver] = set()
-    for item in learning.analyse(facts.cluster, answers):
+    for item in new_service.analyse(facts.cluster, answers):
         if isinstance(item, tuple):
             stale.add(item[0])
             yield item[1]
@@ -90,7 +90,7 @@ check = Check(
         tier=Tier.PODS,
         makes=(Made.SERVICES,),
     ),
-    codes=(*learning.CODES, *wrong_answers.CODES, *stateful_sets.CODES),
+    codes=(*new_service.CODES, *wrong_answers.CODES, *stateful_sets.CODES),
     plan=plan,
     analyse=analyse,
 )

@@ -37,7 +37,7 @@ from kubectl_netdoc.api import (
     Tier,
     Unseen,
 )
-from kubectl_netdoc.checks.dns.dns_servers import stalls, tcp
+from kubectl_netdoc.checks.dns.dns_servers import stalls, tcp, thresholds
 from kubectl_netdoc.components import cluster_dns
 from kubectl_netdoc.probes import dns_lookups, node_pairs
 from kubectl_netdoc.probes import own_policies as policies
@@ -102,5 +102,5 @@ check = Check(
     codes=(*stalls.CODES, *tcp.CODES),
     plan=plan,
     analyse=analyse,
-    thresholds=(stalls.LOSSY,),
+    thresholds=(thresholds.LOSSY,),
 )

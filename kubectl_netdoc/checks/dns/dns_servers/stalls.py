@@ -6,18 +6,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from kubectl_netdoc.api import Code, Explains, Facts, Finding, NodePath, Risk, Severity, Subject, Threshold
+from kubectl_netdoc.api import Code, Explains, Facts, Finding, NodePath, Risk, Severity, Subject
+from kubectl_netdoc.checks.dns.dns_servers.thresholds import LOSSY
 from kubectl_netdoc.components import cluster_dns
 from kubectl_netdoc.probes import dns_lookups
 from kubectl_netdoc.probes.dns_lookups import SLOW_MS, DnsServer, Tally
 
-LOSSY = Threshold(
-    name="lost_percent",
-    default=10.0,
-    unit="% of lookups to a server",
-    source="and at least three lookups: one or two of 45 are chance",
-    most=100,
-)
 LOST_LEAST = 3
 """Lookups that must be lost: one or two of 45 are chance."""
 

@@ -42,8 +42,8 @@ from kubectl_netdoc.api import (
     Unseen,
     is_address,
 )
-from kubectl_netdoc.checks.dns.dns_upstream import answers, failures
-from kubectl_netdoc.checks.dns.dns_upstream.measured import LATE, ExternalName, lookup
+from kubectl_netdoc.checks.dns.dns_upstream import answers, failures, thresholds
+from kubectl_netdoc.checks.dns.dns_upstream.measured import ExternalName, lookup
 from kubectl_netdoc.components import cluster_dns
 from kubectl_netdoc.probes import dns_lookups
 from kubectl_netdoc.probes import own_policies as policies
@@ -124,5 +124,5 @@ check = Check(
     codes=(*failures.CODES, *answers.CODES),
     plan=plan,
     analyse=analyse,
-    thresholds=(LATE,),
+    thresholds=(thresholds.LATE,),
 )

@@ -3,16 +3,10 @@
 
 from __future__ import annotations
 
-from kubectl_netdoc.api import DnsLookup, Facts, Lost, Threshold
+from kubectl_netdoc.api import DnsLookup, Facts, Lost
+from kubectl_netdoc.checks.dns.dns_upstream.thresholds import LATE
 from kubectl_netdoc.probes import dns_lookups
 from kubectl_netdoc.probes.dns_lookups import DnsServer, Tally
-
-LATE = Threshold(
-    name="slow_ms",
-    default=1000.0,
-    unit="ms",
-    source="the upper end of the field's alert rules for CoreDNS (0.05 to 1 s)",
-)
 
 
 def lookup(node: str, name: str, rtype: str = "A", samples: int = 5, server: DnsServer | None = None) -> DnsLookup:

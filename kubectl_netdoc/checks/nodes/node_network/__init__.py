@@ -42,7 +42,7 @@ from kubectl_netdoc.api import (
     Tier,
     Unseen,
 )
-from kubectl_netdoc.checks.nodes.node_network import clocks, differences, forwarding
+from kubectl_netdoc.checks.nodes.node_network import clocks, differences, forwarding, thresholds
 from kubectl_netdoc.probes import node_readings, service_targets
 from kubectl_netdoc.routing.network import ClusterRoutes
 from kubectl_netdoc.routing.network import plan as plan_links
@@ -74,7 +74,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
         yield from forwarding.strict_filter(network, node, reply)
         if not _next_door(facts, node) and forwarding.bridge_setting(reply) not in harmless - {1}:
             yield from forwarding.bridge_skips_iptables(network, node, reply)
-    yield from clocks.wrong_clocks(replies, facts.threshold(clocks.NOTICED))
+    yield from clocks.wrong_clocks(replies, facts.threshold(thresholds.NOTICED))
     yield from differences.different_settings(replies, links)
 
 
@@ -96,5 +96,5 @@ check = Check(
     ),
     plan=plan,
     analyse=analyse,
-    thresholds=(clocks.NOTICED,),
+    thresholds=(thresholds.NOTICED,),
 )

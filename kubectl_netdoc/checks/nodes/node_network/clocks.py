@@ -5,18 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kubectl_netdoc.api import Code, Finding, KernelReply, Risk, Severity, Subject, Threshold, on_node
+from kubectl_netdoc.api import Code, Finding, KernelReply, Risk, Severity, Subject, on_node
+from kubectl_netdoc.checks.nodes.node_network.thresholds import SKEWED
 
-SKEWED = 60.0
-"""Seconds between a node's clock and the API server's from which service account tokens are rejected (go-jose's leeway)."""
-
-NOTICED = Threshold(
-    name="clock_s",
-    default=5.0,
-    unit="s between a node and the API server",
-    source="the API server's Date header has whole seconds, and exec takes time",
-    most=SKEWED,
-)
 CLOCK = Code(
     id="NDN004",
     severity=Severity.WARN,

@@ -41,7 +41,7 @@ from kubectl_netdoc.api import (
     Tier,
     Unseen,
 )
-from kubectl_netdoc.checks.nodes.node_tables import conntrack, neighbours, sockets
+from kubectl_netdoc.checks.nodes.node_tables import conntrack, neighbours, sockets, thresholds
 from kubectl_netdoc.probes import node_readings
 
 MEASURED = Code(
@@ -111,10 +111,10 @@ check = Check(
     plan=plan,
     analyse=analyse,
     thresholds=(
-        conntrack.TRACKED,
-        neighbours.NEIGHBOURS,
-        sockets.PORTS,
-        conntrack.FAILED_INSERTS,
-        conntrack.INVALID,
+        thresholds.TRACKED,
+        thresholds.NEIGHBOURS,
+        thresholds.PORTS,
+        thresholds.FAILED_INSERTS,
+        thresholds.INVALID,
     ),
 )

@@ -15,34 +15,10 @@ from kubectl_netdoc.api import (
     Risk,
     Severity,
     Subject,
-    Threshold,
     on_node,
 )
+from kubectl_netdoc.checks.nodes.node_tables.thresholds import FAILED_INSERTS, INVALID, TRACKED
 from kubectl_netdoc.probes import node_readings
-
-TRACKED = Threshold(
-    name="tracked_percent",
-    default=75.0,
-    unit="% of nf_conntrack_max",
-    source="node-exporter's mixin warns from there on",
-    most=100,
-)
-
-FAILED_INSERTS = Threshold(
-    name="failed_inserts",
-    default=10.0,
-    unit="flows a run",
-    source="paired DNS lookups lose some by design, and netdoc makes such lookups",
-    least=1,
-)
-
-INVALID = Threshold(
-    name="invalid_packets",
-    default=20.0,
-    unit="packets a run",
-    source="late answers and port scans cause some everywhere",
-    least=1,
-)
 
 LOSES = (
     *("DNL001", "DNL003", "DNL004", "DNL005", "DNL007", "DSV001", "DSV002", "DTR001", "SYN001", "SYN002", "SYN003", "PTQ004"),

@@ -7,17 +7,11 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-from kubectl_netdoc.api import Code, Facts, Finding, KernelReply, Risk, RtnetlinkReply, Severity, Subject, Threshold, on_node
+from kubectl_netdoc.api import Code, Facts, Finding, KernelReply, Risk, RtnetlinkReply, Severity, Subject, on_node
 from kubectl_netdoc.checks.nodes.node_tables.conntrack import BY_NODE, share
+from kubectl_netdoc.checks.nodes.node_tables.thresholds import NEIGHBOURS
 from kubectl_netdoc.probes import node_readings
 
-NEIGHBOURS = Threshold(
-    name="neighbours_percent",
-    default=80.0,
-    unit="% of gc_thresh3",
-    source="above gc_thresh2 the kernel removes entries, at gc_thresh3 it refuses new ones",
-    most=100,
-)
 OVERFLOW = Code(
     id="NDT004",
     severity=Severity.FAIL,

@@ -5,16 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kubectl_netdoc.api import Code, Facts, Finding, KernelReply, Risk, Severity, Subject, Threshold, on_node
+from kubectl_netdoc.api import Code, Facts, Finding, KernelReply, Risk, Severity, Subject, on_node
+from kubectl_netdoc.checks.nodes.node_tables.thresholds import PORTS
 from kubectl_netdoc.probes import node_readings
 
-PORTS = Threshold(
-    name="ports_percent",
-    default=75.0,
-    unit="% of ip_local_port_range",
-    source="connect(2) then has to search for a port, and fails when none is left for a destination",
-    most=100,
-)
 TOO_MANY_WAITING = Code(
     id="NDT006",
     severity=Severity.WARN,

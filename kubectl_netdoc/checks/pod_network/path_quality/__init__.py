@@ -23,8 +23,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kubectl_netdoc.api import NODE, Check, Cluster, Facts, Finding, Needs, Request, Skip, Tier, Unseen
-from kubectl_netdoc.checks.pod_network.path_quality import delay, loss
-from kubectl_netdoc.checks.pod_network.path_quality.bursts import LATE, SLOWER, Bursts, times_of
+from kubectl_netdoc.checks.pod_network.path_quality import delay, loss, thresholds
+from kubectl_netdoc.checks.pod_network.path_quality.bursts import Bursts, times_of
 from kubectl_netdoc.probes import node_pairs
 from kubectl_netdoc.probes import own_policies as policies
 from kubectl_netdoc.probes.service_targets import proof
@@ -71,7 +71,7 @@ check = Check(
     plan=plan,
     analyse=analyse,
     thresholds=(
-        LATE,
-        SLOWER,
+        thresholds.LATE,
+        thresholds.SLOWER,
     ),
 )

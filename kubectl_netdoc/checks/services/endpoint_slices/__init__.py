@@ -25,13 +25,13 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from kubectl_netdoc.api import ENDPOINT_SLICE, NODE, POD, SERVICE, Check, Facts, Finding, Needs, Unseen
-from kubectl_netdoc.checks.services.endpoint_slices import families, managers, pods
+from kubectl_netdoc.checks.services.endpoint_slices import families, managers, pods, thresholds
 
 
 def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     """Judge the slices of each Service, then those of no Service."""
     cluster = facts.cluster
-    overdue = pods.OverduePods(cluster, timedelta(seconds=facts.threshold(pods.OVERDUE)))
+    overdue = pods.OverduePods(cluster, timedelta(seconds=facts.threshold(thresholds.OVERDUE)))
     for service in cluster.services():
         if service.metadata.deletion_timestamp is not None or service.spec.type == "ExternalName":
             continue
@@ -52,5 +52,5 @@ check = Check(
     needs=Needs(kinds=(SERVICE, ENDPOINT_SLICE), optional=(POD,), hints=(NODE,)),
     codes=(*families.CODES, *managers.CODES, *pods.CODES),
     analyse=analyse,
-    thresholds=(pods.OVERDUE,),
+    thresholds=(thresholds.OVERDUE,),
 )

@@ -20,20 +20,12 @@ from kubectl_netdoc.api import (
     Service,
     Severity,
     Subject,
-    Threshold,
     Unseen,
     counted,
 )
 from kubectl_netdoc.components import controller_manager
 from kubectl_netdoc.components.service_backends import waits
 from kubectl_netdoc.probes.service_targets import CONTROLLER
-
-OVERDUE = Threshold(
-    name="terminating_s",
-    default=300.0,
-    unit="s that a pod of a Service should have ended ago",
-    source="after the end of its grace period a pod ends within seconds, unless the kubelet or a finalizer holds it",
-)
 
 SHOWN = 5
 """Endpoints that a message names at most."""

@@ -47,7 +47,7 @@ from kubectl_netdoc.api import (
     Unseen,
     some,
 )
-from kubectl_netdoc.checks.services.kube_proxy_mode import cluster_cidr, health, modes
+from kubectl_netdoc.checks.services.kube_proxy_mode import cluster_cidr, health, modes, thresholds
 from kubectl_netdoc.checks.services.kube_proxy_mode.observed import Observed
 from kubectl_netdoc.components import kube_proxy
 from kubectl_netdoc.probes import node_readings
@@ -107,5 +107,5 @@ check = Check(
     codes=(*health.CODES, *modes.CODES, *cluster_cidr.CODES),
     plan=plan,
     analyse=analyse,
-    thresholds=(health.LAG,),
+    thresholds=(thresholds.LAG,),
 )

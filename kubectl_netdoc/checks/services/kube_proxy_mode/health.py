@@ -23,20 +23,14 @@ from kubectl_netdoc.api import (
     Risk,
     Severity,
     Subject,
-    Threshold,
 )
 from kubectl_netdoc.checks.services.kube_proxy_mode.observed import Observed
+from kubectl_netdoc.checks.services.kube_proxy_mode.thresholds import LAG
 from kubectl_netdoc.components import kube_proxy
 
 LIVEZ_SINCE = 28
 """Minor version that brought /livez (kubernetes#116470); before it, /healthz also fails while an autoscaler drains the node."""
 
-LAG = Threshold(
-    name="lag_s",
-    default=30.0,
-    unit="s that a change waits for its rules",
-    source="half of what /livez allows, and the goal of SIG Scalability for network programming",
-)
 
 SYNC = "kubeproxy_sync_proxy_rules_"
 LAST, QUEUED = f"{SYNC}last_timestamp_seconds", f"{SYNC}last_queued_timestamp_seconds"

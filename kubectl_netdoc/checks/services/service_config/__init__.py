@@ -52,6 +52,7 @@ from kubectl_netdoc.checks.services.service_config import (
     readiness,
     selectors,
     slices,
+    thresholds,
 )
 from kubectl_netdoc.components.service_backends import Backends, elsewhere
 
@@ -59,7 +60,7 @@ from kubectl_netdoc.components.service_backends import Backends, elsewhere
 def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     """Judge each Service that is not being deleted, then the addresses that several of them claim."""
     cluster = facts.cluster
-    provisioning = timedelta(seconds=facts.threshold(external_addresses.PROVISIONING))
+    provisioning = timedelta(seconds=facts.threshold(thresholds.PROVISIONING))
     yield from _asked_for(cluster)
     unmade: list[str] = []
     for service in cluster.services():
@@ -121,5 +122,5 @@ check = Check(
         *external_names.CODES,
     ),
     analyse=analyse,
-    thresholds=(external_addresses.PROVISIONING,),
+    thresholds=(thresholds.PROVISIONING,),
 )

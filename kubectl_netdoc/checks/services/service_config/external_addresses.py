@@ -6,16 +6,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 
-from kubectl_netdoc.api import Cluster, Code, Finding, ObjectRef, Risk, Service, Severity, Subject, Threshold, joined
+from kubectl_netdoc.api import Cluster, Code, Finding, ObjectRef, Risk, Service, Severity, Subject, joined
 from kubectl_netdoc.checks.services.service_config.readiness import STARTING
 from kubectl_netdoc.components import load_balancers
-
-PROVISIONING = Threshold(
-    name="provisioning_s",
-    default=180.0,
-    unit="s until a load balancer has its address",
-    source="clouds take up to about three minutes; where an Event warns, or no controller is there, netdoc does not wait",
-)
 
 PENDING = Code(
     id="SVC006",
