@@ -118,9 +118,9 @@ def _spec(random: Random, number: int, workloads: int) -> dict[str, Any]:
 def measure(share: float) -> dict[str, float]:
     """Return the figures of one size."""
     world = cluster(share)
-    strangers: tuple[tuple[str, dict[str, str]], ...] = ((UNKNOWN_NAMESPACE, {}),)
+    unlisted_pods: tuple[tuple[str, dict[str, str]], ...] = ((UNKNOWN_NAMESPACE, {}),)
     start = perf_counter()
-    engine = Engine(world, strangers)
+    engine = Engine(world, unlisted_pods)
     compiled = perf_counter() - start
     coverage = PolicyCoverage(engine)
     spaces = len(coverage.namespaces)
@@ -129,7 +129,7 @@ def measure(share: float) -> dict[str, float]:
     deaf = sum(1 for _ in dns_access.blocked(engine, coverage.peers, dns)) if dns else 0
     whole = perf_counter() - start
     start = perf_counter()
-    fresh = Engine(world, strangers)
+    fresh = Engine(world, unlisted_pods)
     ends = find(fresh, "ns-1/pod/app-0-0", ""), find(fresh, "ns-0/replicaset/app-1-5d", "")
     why(fresh, Facts(world, Measured()), Question(*ends, "8080"))
     first = perf_counter() - start

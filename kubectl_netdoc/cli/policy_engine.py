@@ -32,14 +32,14 @@ def read_engine(source: str, flags: dict[str, Any], *kinds: Kind[Any]) -> Engine
     return compile_policies(read_cluster(place, policy_kinds(*kinds)), ((UNKNOWN_NAMESPACE, {}),))
 
 
-def compile_policies(cluster: Cluster, strangers: Iterable[tuple[str, Mapping[str, str]]] = ()) -> Engine:
+def compile_policies(cluster: Cluster, unlisted_pods: Iterable[tuple[str, Mapping[str, str]]] = ()) -> Engine:
     """Return a cluster's policies, compiled. Raises ``SourceError`` if pods or NetworkPolicies can't be read."""
     from kubectl_netdoc.core.cluster import KindUnavailable
     from kubectl_netdoc.policy.engine import Engine
     from kubectl_netdoc.sources import SourceError
 
     try:
-        return Engine(cluster, strangers)
+        return Engine(cluster, unlisted_pods)
     except KindUnavailable as missing:
         grant = f"; missing right: {missing.unavailable.grant}" if missing.unavailable.grant else ""
         raise SourceError(f"policies can't be judged without {missing.kind}: {missing.unavailable.reason}{grant}") from missing

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from kubectl_netdoc.cni import k3s
 from kubectl_netdoc.cni.antrea import ANTREA
-from kubectl_netdoc.cni.base import Found, Image, Network, Part, Seen, Traits, daemon_sets
+from kubectl_netdoc.cni.base import Found, Image, Network, NetworkObjects, Part, Traits, daemon_sets
 from kubectl_netdoc.cni.calico import CALICO, CANAL
 from kubectl_netdoc.cni.cilium import CILIUM, DATAPLANE_V2
 from kubectl_netdoc.cni.cloud import AWS_VPC_CNI, AZURE_CNI
@@ -50,7 +50,7 @@ def recognise(cluster: Cluster) -> tuple[Found, ...]:
         if network and _in_use(cluster, workload):
             agents.setdefault(network.name, []).append(workload)
     found = [
-        Found(network, tuple(agents[network.name]), network.traits(Seen(cluster, tuple(agents[network.name]))))
+        Found(network, tuple(agents[network.name]), network.traits(NetworkObjects(cluster, tuple(agents[network.name]))))
         for network in ALL
         if network.name in agents
     ]
@@ -70,4 +70,4 @@ def pods_of(cluster: Cluster, agent: Workload) -> list[Pod]:
     return [pod for pod in cluster.pods_in(agent.namespace) if pod.made_by("DaemonSet", agent.name)]
 
 
-__all__ = ["ALL", "Found", "Image", "Network", "Part", "Seen", "Traits", "Workload", "pods_of", "recognise"]
+__all__ = ["ALL", "Found", "Image", "Network", "NetworkObjects", "Part", "Traits", "Workload", "pods_of", "recognise"]

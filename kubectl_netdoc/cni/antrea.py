@@ -14,9 +14,9 @@ from kubectl_netdoc.cni.base import (
     Encapsulation,
     Encryption,
     Network,
+    NetworkObjects,
     Part,
     PolicyEngine,
-    Seen,
     ServiceProxy,
     Traits,
     Tunnel,
@@ -30,7 +30,7 @@ TUNNELS = {"geneve": Tunnel.GENEVE, "vxlan": Tunnel.VXLAN, "gre": Tunnel.GRE, "s
 """Values of tunnelType."""
 
 
-def traits(seen: Seen) -> Traits:
+def traits(seen: NetworkObjects) -> Traits:
     """Return how Antrea carries packets; what its configuration does not set has the documented default."""
     config = seen.config("antrea-config")
     mode = config.get("trafficEncapMode", "encap")

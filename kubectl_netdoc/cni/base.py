@@ -186,7 +186,7 @@ class Part(Struct, frozen=True):
     consequence: str
 
 
-class Seen(Struct, frozen=True):
+class NetworkObjects(Struct, frozen=True):
     """What can be read about one network: its DaemonSets, the images of their containers, and its settings."""
 
     cluster: Cluster
@@ -259,7 +259,7 @@ class Network(Struct, frozen=True):
 
     name: str
     agent: re.Pattern[str]
-    traits: Callable[[Seen], Traits]
+    traits: Callable[[NetworkObjects], Traits]
     daemon_sets: tuple[tuple[str, str], ...] = ()
     needs_all: tuple[re.Pattern[str], ...] = ()
     parts: tuple[Part, ...] = ()

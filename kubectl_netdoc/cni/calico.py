@@ -16,9 +16,9 @@ from kubectl_netdoc.cni.base import (
     Encapsulation,
     Encryption,
     Network,
+    NetworkObjects,
     Part,
     PolicyEngine,
-    Seen,
     ServiceProxy,
     Traits,
     Tunnel,
@@ -37,7 +37,7 @@ FOREIGN_CNI = ("AmazonVPC", "AzureVNET", "GKE")
 """cni.type of an Installation in which another network gives the addresses (operator.tigera.io/v1)."""
 
 
-def traits(seen: Seen) -> Traits:
+def traits(seen: NetworkObjects) -> Traits:
     """Return how Calico carries packets: by its pools, its ConfigMap or Installation, and Felix's configuration."""
     config, flags = seen.config("calico-config"), seen.flags
     installation = _first(seen.resources(CALICO_INSTALLATION))
@@ -70,19 +70,19 @@ def _routing(backend: str) -> str:
     return {"bird": "BGP", "vxlan": "VXLAN routes", "none": ""}.get(backend, backend)
 
 
-def _ebpf(seen: Seen, installation: dict[str, str]) -> bool:
+def _ebpf(seen: NetworkObjects, installation: dict[str, str]) -> bool:
     felix = _first(seen.resources(CALICO_FELIX))
     named = installation.get("calicoNetwork.linuxDataplane", "")
     return named == "BPF" or yes(felix.get("bpfEnabled", seen.flags.get("FELIX_BPFENABLED", "")))
 
 
-def _wireguard(seen: Seen) -> bool:
+def _wireguard(seen: NetworkObjects) -> bool:
     felix = _first(seen.resources(CALICO_FELIX))
     asked = felix.get("wireguardEnabled") or felix.get("wireguardEnabledV6") or seen.flags.get("FELIX_WIREGUARDENABLED", "")
     return yes(asked) or any(note.calico_wireguard or note.calico_wireguard6 for note in seen.notes)
 
 
-def _encapsulation(seen: Seen) -> tuple[Encapsulation, ...]:
+def _encapsulation(seen: NetworkObjects) -> tuple[Encapsulation, ...]:
     """Of the pools that are in use; where they can't be read, of the tunnel addresses that nodes have, or of the first pool."""
     modes = [_mode(pool.settings) for pool in seen.resources(CALICO_POOL) if not yes(pool.settings.get("disabled", ""))]
     vxlan = any(note.calico_vxlan or note.calico_vxlan6 for note in seen.notes)
@@ -115,7 +115,7 @@ def trace(node: Node) -> bool:
 CALICO = Network(name="Calico", agent=IMAGE, traits=traits, parts=PARTS, trace=trace, configs=("calico-config",))
 
 
-def canal_traits(seen: Seen) -> Traits:
+def canal_traits(seen: NetworkObjects) -> Traits:
     """Return flannel's way to carry packets, and Calico's policies."""
     own = flannel.carries(seen, "canal-config", "rke2-canal-config", "kube-flannel-cfg")
     config = seen.config("canal-config", "rke2-canal-config")

@@ -14,9 +14,9 @@ from kubectl_netdoc.cni.base import (
     Encapsulation,
     Encryption,
     Network,
+    NetworkObjects,
     Part,
     PolicyEngine,
-    Seen,
     ServiceProxy,
     Traits,
     Tunnel,
@@ -30,7 +30,7 @@ NODE_RANGES = ("kubernetes",)
 """Values of ipam with which pods get addresses from spec.podCIDRs; cluster-pool has ranges of its own in CiliumNode."""
 
 
-def traits(seen: Seen) -> Traits:
+def traits(seen: NetworkObjects) -> Traits:
     """Return how Cilium carries packets, as cilium-config asks for."""
     config = seen.config("cilium-config")
     ipam, chained = config.get("ipam", ""), config.get("cni-chaining-mode", "")
@@ -97,7 +97,7 @@ def _mtu(text: str) -> str:
 CILIUM = Network(name="Cilium", agent=IMAGE, traits=traits, parts=PARTS, configs=("cilium-config",))
 
 
-def dataplane_traits(seen: Seen) -> Traits:
+def dataplane_traits(seen: NetworkObjects) -> Traits:
     """Return what is known of GKE Dataplane V2: its settings are Google's."""
     return Traits(
         backend="native routing in the VPC",

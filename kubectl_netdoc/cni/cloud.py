@@ -14,8 +14,8 @@ from kubectl_netdoc.cni.base import (
     NOT_WRAPPED,
     Image,
     Network,
+    NetworkObjects,
     PolicyEngine,
-    Seen,
     ServiceProxy,
     Traits,
     daemon_sets,
@@ -27,7 +27,7 @@ AZURE_NPM = repository("azure-npm")
 CILIUM_OF_AZURE = repository("oss/cilium/cilium", "containernetworking/cilium/cilium")
 
 
-def aws(seen: Seen) -> Traits:
+def aws(seen: NetworkObjects) -> Traits:
     """Return what the variables of aws-node say; an address is that of a network interface of the node, nothing is wrapped."""
     flags = seen.flags
     prefixes = yes(flags.get("ENABLE_PREFIX_DELEGATION", ""))
@@ -49,7 +49,7 @@ def _aws_engine(flags: dict[str, str]) -> PolicyEngine:
     return PolicyEngine.AWS if yes(enforces) else PolicyEngine.AWS_OFF
 
 
-def azure(seen: Seen) -> Traits:
+def azure(seen: NetworkObjects) -> Traits:
     """Return what is known of Azure CNI where CNS hands out the addresses; its mode is Azure's setting."""
     images = [each.image for item in daemon_sets(seen.cluster) for each in item.template.spec.containers]
     others = [Image.parse(image).repository for image in images]

@@ -14,8 +14,8 @@ from kubectl_netdoc.cni.base import (
     Encapsulation,
     Encryption,
     Network,
+    NetworkObjects,
     PolicyEngine,
-    Seen,
     ServiceProxy,
     Traits,
     Tunnel,
@@ -39,7 +39,7 @@ CARRIES = {
 """Backend, and what it makes of encapsulation and encryption."""
 
 
-def carries(seen: Seen, *configs: str) -> Traits:
+def carries(seen: NetworkObjects, *configs: str) -> Traits:
     """Return how flannel carries packets: what the nodes were set up with, or else what its ConfigMap asks for."""
     config = seen.config(*configs)
     told = {note.flannel_backend for note in seen.notes if note.flannel_backend}
@@ -55,7 +55,7 @@ def carries(seen: Seen, *configs: str) -> Traits:
     )
 
 
-def traits(seen: Seen) -> Traits:
+def traits(seen: NetworkObjects) -> Traits:
     """Return how flannel carries packets, and who enforces policies beside it."""
     policy = PolicyEngine.KUBE_NETWORK_POLICIES if seen.runs(POLICY) else PolicyEngine.NONE_OF_ITS_OWN
     return msgspec.structs.replace(carries(seen, *CONFIGS), policy=policy, kube_proxy=ServiceProxy.KUBE_PROXY)

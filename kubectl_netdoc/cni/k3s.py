@@ -12,7 +12,7 @@ import re
 import msgspec
 
 from kubectl_netdoc.cni import flannel
-from kubectl_netdoc.cni.base import Found, Network, PolicyEngine, Seen, ServiceProxy
+from kubectl_netdoc.cni.base import Found, Network, NetworkObjects, PolicyEngine, ServiceProxy
 from kubectl_netdoc.core.cluster import Cluster
 from kubectl_netdoc.records.kinds import NODE
 
@@ -25,6 +25,6 @@ def embedded(cluster: Cluster) -> Found | None:
     nodes = cluster.all(NODE) if cluster.readable(NODE) else ()
     if not any("+k3s" in node.status.node_info.kubelet_version and flannel.trace(node) for node in nodes):
         return None
-    carries = flannel.carries(Seen(cluster))
+    carries = flannel.carries(NetworkObjects(cluster))
     told = msgspec.structs.replace(carries, kube_proxy=ServiceProxy.EMBEDDED, policy=PolicyEngine.KUBE_ROUTER_IN_K3S)
     return Found(FLANNEL_OF_K3S, traits=told, embedded="k3s")

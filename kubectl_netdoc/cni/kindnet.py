@@ -7,13 +7,23 @@ docker.io/kindest/kindnetd:v20220510-4929dd75 and v20250512-df8de77b).
 
 from __future__ import annotations
 
-from kubectl_netdoc.cni.base import NOT_WRAPPED, Encryption, Image, Network, PolicyEngine, Seen, ServiceProxy, Traits, repository
+from kubectl_netdoc.cni.base import (
+    NOT_WRAPPED,
+    Encryption,
+    Image,
+    Network,
+    NetworkObjects,
+    PolicyEngine,
+    ServiceProxy,
+    Traits,
+    repository,
+)
 
 ENFORCES_SINCE = "v20240813"
 """The first image with kube-network-policies in it (kind 0.24.0); they are named by date."""
 
 
-def traits(seen: Seen) -> Traits:
+def traits(seen: NetworkObjects) -> Traits:
     """Return how kindnet carries packets."""
     versions = {Image.parse(c.image).version for agent in seen.agents for c in agent.template.spec.containers}
     dated = {version for version in versions if version.startswith("v20")}

@@ -14,8 +14,8 @@ from kubectl_netdoc.cni.base import (
     Encapsulation,
     Encryption,
     Network,
+    NetworkObjects,
     PolicyEngine,
-    Seen,
     ServiceProxy,
     Traits,
     Tunnel,
@@ -24,7 +24,7 @@ from kubectl_netdoc.cni.base import (
 from kubectl_netdoc.records.nodes import Node
 
 
-def traits(seen: Seen) -> Traits:
+def traits(seen: NetworkObjects) -> Traits:
     """Return how kube-router carries packets: its flags, with their defaults where its DaemonSet could be read."""
     flags = seen.flags
     routes = flags.get("run-router", "true") == "true"

@@ -8,10 +8,10 @@ openshift-multus/multus, whose image tells nothing.
 
 from __future__ import annotations
 
-from kubectl_netdoc.cni.base import Network, Seen, Traits, repository
+from kubectl_netdoc.cni.base import Network, NetworkObjects, Traits, repository
 
 
-def traits(seen: Seen) -> Traits:
+def traits(seen: NetworkObjects) -> Traits:
     """Return that it calls others."""
     return Traits(backend="calls the others")
 

@@ -9,11 +9,11 @@ images are of one repository, so that the DaemonSet's namespace and name tell, w
 
 from __future__ import annotations
 
-from kubectl_netdoc.cni.base import Encapsulation, Network, PolicyEngine, Seen, ServiceProxy, Traits, Tunnel, repository
+from kubectl_netdoc.cni.base import Encapsulation, Network, NetworkObjects, PolicyEngine, ServiceProxy, Traits, Tunnel, repository
 from kubectl_netdoc.records.nodes import Node
 
 
-def traits(seen: Seen) -> Traits:
+def traits(seen: NetworkObjects) -> Traits:
     """Return how OVN-Kubernetes carries packets."""
     return Traits(
         backend="OVN",

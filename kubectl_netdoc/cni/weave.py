@@ -11,8 +11,8 @@ from kubectl_netdoc.cni.base import (
     Encapsulation,
     Encryption,
     Network,
+    NetworkObjects,
     PolicyEngine,
-    Seen,
     ServiceProxy,
     Traits,
     Tunnel,
@@ -22,7 +22,7 @@ from kubectl_netdoc.cni.base import (
 POLICY = repository("weave-npc")
 
 
-def traits(seen: Seen) -> Traits:
+def traits(seen: NetworkObjects) -> Traits:
     """Return how Weave Net carries packets; which of its two ways a pair of nodes takes is known to the routers only."""
     flags = seen.flags
     return Traits(

@@ -50,7 +50,7 @@ class Problem(StrEnum):
     OTHER = "other"
 
 
-class PodProblem(Struct, frozen=True):
+class DnsPodProblem(Struct, frozen=True):
     """What is wrong with a DNS pod: ``text`` is a clause whose subject is the pod ("is not ready for 90 s")."""
 
     kind: Problem
@@ -66,41 +66,41 @@ FIXES = {
 }
 
 
-def problem_of(cluster: Cluster, pod: Pod) -> PodProblem | None:
+def problem_of(cluster: Cluster, pod: Pod) -> DnsPodProblem | None:
     """Return what is wrong with a DNS pod: a container waits or ended badly within the hour, or it is not ready for long."""
     statuses = (*pod.status.init_container_statuses, *pod.status.container_statuses)
     found = next((problem for status in statuses if (problem := _of_container(cluster, pod, status))), None)
     return found or _of_pod(cluster, pod)
 
 
-def _of_container(cluster: Cluster, pod: Pod, status: ContainerStatus) -> PodProblem | None:
+def _of_container(cluster: Cluster, pod: Pod, status: ContainerStatus) -> DnsPodProblem | None:
     waiting, ended = status.state.waiting, status.last_state.terminated
     bad = ended if ended and ended.exit_code and cluster.age(ended.finished_at) < RECENT else None
     last = f"ended with {bad.reason or 'an error'} (exit code {bad.exit_code})" if bad else ""
     restarts = counted(status.restart_count, "restart")
     if waiting and waiting.reason in PULL:
         image = next((c.image for c in (*pod.spec.containers, *pod.spec.init_containers) if c.name == status.name), "")
-        return PodProblem(Problem.IMAGE, f"cannot pull its image {image} ({waiting.reason})")
+        return DnsPodProblem(Problem.IMAGE, f"cannot pull its image {image} ({waiting.reason})")
     if waiting and waiting.reason not in BEGINNING:
         before = f", and last {last}" if last else ""
-        return PodProblem(Problem.OTHER, f"is waiting ({waiting.reason}) after {restarts}{before}")
+        return DnsPodProblem(Problem.OTHER, f"is waiting ({waiting.reason}) after {restarts}{before}")
     rebooted = bad and bad.reason == LOST_TRACK and pod.ready
-    return PodProblem(Problem.OTHER, f"{last}, with {restarts} so far") if last and not rebooted else None
+    return DnsPodProblem(Problem.OTHER, f"{last}, with {restarts} so far") if last and not rebooted else None
 
 
-def _of_pod(cluster: Cluster, pod: Pod) -> PodProblem | None:
+def _of_pod(cluster: Cluster, pod: Pod) -> DnsPodProblem | None:
     condition, placed = pod.condition("Ready"), pod.condition("PodScheduled")
     since = condition.last_transition_time if condition else pod.metadata.creation_timestamp
     if pod.ready or settling(cluster, pod) or cluster.age(since) <= SETTLING:
         return None
     waited = f"{int(cluster.age(since).total_seconds())} s"
     if not pod.spec.node_name and placed and placed.status == "False" and placed.message:
-        return PodProblem(Problem.SCHEDULING, f"cannot be scheduled: {_short(placed.message.partition(' preemption:')[0])}")
+        return DnsPodProblem(Problem.SCHEDULING, f"cannot be scheduled: {_short(placed.message.partition(' preemption:')[0])}")
     if not pod.spec.node_name:
-        return PodProblem(Problem.OTHER, f"has had no node for {waited}, and the scheduler gives no reason")
+        return DnsPodProblem(Problem.OTHER, f"has had no node for {waited}, and the scheduler gives no reason")
     if not has_run(pod) and (message := _start_failure(cluster, pod)):
-        return PodProblem(Problem.OTHER, f"cannot be started on {pod.spec.node_name}: {message}")
-    return PodProblem(Problem.OTHER, f"has not been ready for {waited}")
+        return DnsPodProblem(Problem.OTHER, f"cannot be started on {pod.spec.node_name}: {message}")
+    return DnsPodProblem(Problem.OTHER, f"has not been ready for {waited}")
 
 
 def _start_failure(cluster: Cluster, pod: Pod) -> str:

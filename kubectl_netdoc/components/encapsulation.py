@@ -99,7 +99,7 @@ def underlay_family(cluster: Cluster, family: str) -> str:
         if address.type == "InternalIP"
     }
     if cilium and len(have) > 1:
-        asked = cni.Seen(cluster).config("cilium-config").get("underlay-protocol", "")
+        asked = cni.NetworkObjects(cluster).config("cilium-config").get("underlay-protocol", "")
         return ip_families.IPV6 if asked == "ipv6" else ip_families.IPV4
     return have.pop() if len(have) == 1 else family
 

@@ -19,7 +19,7 @@ from kubectl_netdoc.measurements.made import Made
 from kubectl_netdoc.records.base import Kind
 from kubectl_netdoc.records.kinds import NODE
 from kubectl_netdoc.sources.live import rights as live
-from kubectl_netdoc.sources.live.rights import Loss, Use
+from kubectl_netdoc.sources.live.rights import Loss, NeededRight
 
 GROUP = "rbac.authorization.k8s.io"
 ACCOUNT = "system:serviceaccount:"
@@ -185,7 +185,7 @@ def _measuring(wanted: Wanted) -> Iterator[tuple[Grant, _Draft]]:
             yield use.rule, _user(use, makers[use.made], wanted.measuring)
 
 
-def _user(use: Use, checks: Collection[str], measuring: Collection[str]) -> _Draft:
+def _user(use: NeededRight, checks: Collection[str], measuring: Collection[str]) -> _Draft:
     """Return a right for measuring. Without it a check of the API tier that also measures has less detail."""
     draft = _Draft(why={use.why: None}, stays=use.stays, since=use.since)
     if use.loss is not None:

@@ -10,7 +10,7 @@ from kubectl_netdoc.policy import dns_access, fixes
 from kubectl_netdoc.policy.coverage import SYSTEM, NamespaceCoverage, PolicyCoverage
 from kubectl_netdoc.policy.dns_access import CutOff, DnsBlocked, DnsServers
 from kubectl_netdoc.policy.engine import Engine
-from kubectl_netdoc.policy.flaws import Fault, Flaw, flaws, isolates_more
+from kubectl_netdoc.policy.flaws import Fault, PolicyFlaw, flaws, isolates_more
 from kubectl_netdoc.policy.rules import Direction, PolicyRef
 from kubectl_netdoc.records.kinds import NETWORK_POLICY
 
@@ -53,7 +53,7 @@ def _default_deny(engine: Engine, space: NamespaceCoverage, taken: set[tuple[str
     yield Item(space.name, text, fixes.as_yaml(manifest))
 
 
-def _flaw(engine: Engine, flaw: Flaw, taken: set[tuple[str, str]]) -> Item:
+def _flaw(engine: Engine, flaw: PolicyFlaw, taken: set[tuple[str, str]]) -> Item:
     text = f"{flaw.policy}, {flaw.place}: {flaw.fault}: {flaw.detail}"
     command = ""
     written = engine.cluster.get(NETWORK_POLICY, flaw.policy.namespace, flaw.policy.name)
@@ -66,7 +66,7 @@ def _flaw(engine: Engine, flaw: Flaw, taken: set[tuple[str, str]]) -> Item:
     return Item(flaw.policy.namespace, text, _receiving(engine, flaw, taken), command)
 
 
-def _receiving(engine: Engine, flaw: Flaw, taken: set[tuple[str, str]]) -> str:
+def _receiving(engine: Engine, flaw: PolicyFlaw, taken: set[tuple[str, str]]) -> str:
     """Return the policy at the other end that a one-sided rule lacks."""
     sender = engine.cluster.get(NETWORK_POLICY, flaw.policy.namespace, flaw.policy.name)
     if flaw.receiver is None or sender is None or not flaw.receiver.labels or isolates_more(engine, flaw.receiver):

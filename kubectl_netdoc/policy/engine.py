@@ -51,13 +51,13 @@ OWN_NODE = "egress to the pod's own node: whether policies block it depends on t
 class Engine:
     """The policies of a cluster, compiled. Build it once; each question is then cheap.
 
-    ``strangers``: pods that are not in the cluster's lists, as (namespace, labels), such as netdoc's own. ``templates``:
+    ``unlisted_pods``: pods that are not in the cluster's lists, as (namespace, labels), such as netdoc's own. ``templates``:
     whether workloads are read too, for the pods that they would create.
     Raises ``KindUnavailable`` if pods, namespaces or NetworkPolicies can't be read.
     """
 
     def __init__(
-        self, cluster: Cluster, strangers: Iterable[tuple[str, Mapping[str, str]]] = (), *, templates: bool = True
+        self, cluster: Cluster, unlisted_pods: Iterable[tuple[str, Mapping[str, str]]] = (), *, templates: bool = True
     ) -> None:
         self.cluster = cluster
         written = cluster.all(NETWORK_POLICY)
@@ -68,7 +68,7 @@ class Engine:
             labels.setdefault(policy.namespace, {})
         self.selection = PodSelection(labels, mentioned(written, (item for _, item in admin)))
         self._class_of: dict[tuple[str, str], PodClass] = {}
-        self._classify(cluster, strangers, OWNERS if templates else ())
+        self._classify(cluster, unlisted_pods, OWNERS if templates else ())
         nodes = {node.name: node.metadata.labels for node in self._nodes} if cluster.readable(NODE) else None
         self.compiler = Compiler(self.selection, nodes)
         self.policies: list[Policy] = [self.compiler.namespaced(policy) for policy in written]
@@ -78,7 +78,7 @@ class Engine:
         self.has_networks = any(rule.peers.networks for policy in self.policies for rule in policy.rules)
 
     def _classify(
-        self, cluster: Cluster, strangers: Iterable[tuple[str, Mapping[str, str]]], kinds: tuple[Kind[Any], ...]
+        self, cluster: Cluster, unlisted_pods: Iterable[tuple[str, Mapping[str, str]]], kinds: tuple[Kind[Any], ...]
     ) -> None:
         for pod in cluster.all(POD):
             self._class_of[pod.namespace, pod.name] = self.selection.classify(pod.namespace, pod.metadata.labels, pod.spec)
@@ -86,7 +86,7 @@ class Engine:
             if cluster.readable(kind):
                 for item in cluster.all(kind):
                     self._of_template(item)
-        for namespace, labels in strangers:
+        for namespace, labels in unlisted_pods:
             self.selection.classify(namespace, labels, Pod().spec)
 
     def _of_template(self, item: Workload | CronJob) -> PodClass:
@@ -143,7 +143,7 @@ class Engine:
         return End(label, self.selection.classify(namespace, template.metadata.labels, template.spec))
 
     def unknown_pod(self, label: str, namespace: str, labels: Mapping[str, str], node: str = "") -> End:
-        """Return a pod that is not in the lists as an end; it must be one of the constructor's ``strangers``."""
+        """Return a pod that is not in the lists as an end; it must be one of the constructor's ``unlisted_pods``."""
         return End(label, self.selection.classify(namespace, labels, Pod().spec), node=node)
 
     def address(self, text: str) -> End:

@@ -37,7 +37,7 @@ class Fault(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Flaw:
+class PolicyFlaw:
     """A flaw of a policy: the policy, the field (as jsonpath), and a description.
 
     ``receiver`` and ``ports``: of a one-sided rule, the pods that refuse its senders. ``superfluous``: the rules of the policy
@@ -55,15 +55,15 @@ class Flaw:
     objects: tuple[ObjectRef, ...] = ()
 
 
-def flaws(engine: Engine) -> Iterator[Flaw]:
+def flaws(engine: Engine) -> Iterator[PolicyFlaw]:
     """Yield every flaw of every policy."""
     written = {(item.namespace, item.name): item for item in engine.cluster.all(NETWORK_POLICY)}
     for ref, error in engine.compiler.invalid:
-        yield Flaw(Fault.INVALID, ref, "spec", error)
+        yield PolicyFlaw(Fault.INVALID, ref, "spec", error)
     for policy in engine.policies:
         if not policy.subject:
             # Nothing else matters for a policy that selects no pods.
-            yield Flaw(Fault.SELECTS_NOTHING, policy.ref, "spec.podSelector", _selector(written, policy))
+            yield PolicyFlaw(Fault.SELECTS_NOTHING, policy.ref, "spec.podSelector", _selector(written, policy))
             continue
         source = written.get((policy.ref.namespace, policy.ref.name)) if policy.tier is PolicyTier.NAMESPACE else None
         for rule in policy.rules:
@@ -79,17 +79,17 @@ def _selector(written: dict[tuple[str, str], NetworkPolicy], policy: Policy) -> 
     return (str(item.spec.pod_selector) or "all pods of its namespace") if item else "its subject"
 
 
-def _nobody(engine: Engine, rule: Rule, source: NetworkPolicy | None) -> Iterator[Flaw]:
+def _nobody(engine: Engine, rule: Rule, source: NetworkPolicy | None) -> Iterator[PolicyFlaw]:
     """Yield rules whose peers match nothing: the peers of a NetworkPolicy one by one, those of a cluster-wide policy together."""
     if source is None:
         if not rule.peers.pods and rule.peers == Peers(pods=0):
-            yield Flaw(Fault.PEER_MATCHES_NOTHING, rule.policy, rule.place, "its peers")
+            yield PolicyFlaw(Fault.PEER_MATCHES_NOTHING, rule.policy, rule.place, "its peers")
         return
     written = source.spec.ingress if rule.direction is Direction.INGRESS else source.spec.egress
     end = "from" if rule.direction is Direction.INGRESS else "to"
     for number, peer in enumerate(written[rule.index].from_ + written[rule.index].to):
         if peer.ip_block is None and not engine.compiler.selected(rule.policy.namespace, peer):
-            yield Flaw(Fault.PEER_MATCHES_NOTHING, rule.policy, f"{rule.place}.{end}[{number}]", describe(peer))
+            yield PolicyFlaw(Fault.PEER_MATCHES_NOTHING, rule.policy, f"{rule.place}.{end}[{number}]", describe(peer))
 
 
 def describe(peer: NetworkPolicyPeer) -> str:
@@ -102,7 +102,7 @@ def describe(peer: NetworkPolicyPeer) -> str:
     return pods + (f" in namespaces with {peer.namespace_selector}" if str(peer.namespace_selector) else " of all namespaces")
 
 
-def _undefined(engine: Engine, policy: Policy, rule: Rule) -> Iterator[Flaw]:
+def _undefined(engine: Engine, policy: Policy, rule: Rule) -> Iterator[PolicyFlaw]:
     """Yield undefined named ports. A name is looked up on the destination: the policy's pods on ingress, the peers on egress."""
     if not rule.ports.names:
         return
@@ -111,10 +111,10 @@ def _undefined(engine: Engine, policy: Policy, rule: Rule) -> Iterator[Flaw]:
     classes = [engine.selection.classes[number] for number in members(where & ~engine.selection.host_network)]
     for name, protocol in rule.ports.names:
         if classes and not any(any(known.numbers(name, protocol)) for known in classes):
-            yield Flaw(Fault.UNDEFINED_PORT, rule.policy, f"{rule.place}.ports", f"{protocol or 'any protocol'} {name}")
+            yield PolicyFlaw(Fault.UNDEFINED_PORT, rule.policy, f"{rule.place}.ports", f"{protocol or 'any protocol'} {name}")
 
 
-def _shadowed(engine: Engine) -> Iterator[Flaw]:
+def _shadowed(engine: Engine) -> Iterator[PolicyFlaw]:
     """Yield one flaw per policy: all its redundant rules, so that they can be removed together."""
     found: defaultdict[PolicyRef, list[tuple[Rule, Rule]]] = defaultdict(list)
     for rule, cover in superfluous(engine):
@@ -123,15 +123,17 @@ def _shadowed(engine: Engine) -> Iterator[Flaw]:
         place = ", ".join(rule.place for rule, _ in those)
         detail = ", ".join(dict.fromkeys(f"{cover.place} of {cover.policy}" for _, cover in those))
         out = tuple((rule.direction, rule.index) for rule, _ in those)
-        yield Flaw(Fault.SHADOWED, ref, place, detail, those[0][1].policy, superfluous=out)
+        yield PolicyFlaw(Fault.SHADOWED, ref, place, detail, those[0][1].policy, superfluous=out)
 
 
-def _service_ports(engine: Engine) -> Iterator[Flaw]:
+def _service_ports(engine: Engine) -> Iterator[PolicyFlaw]:
     for each in ServicePorts(engine).mistaken():
-        yield Flaw(Fault.SERVICE_PORT, each.rule.policy, each.place, str(each), objects=(ObjectRef.to("Service", each.service),))
+        yield PolicyFlaw(
+            Fault.SERVICE_PORT, each.rule.policy, each.place, str(each), objects=(ObjectRef.to("Service", each.service),)
+        )
 
 
-def _one_sided(engine: Engine) -> Iterator[Flaw]:
+def _one_sided(engine: Engine) -> Iterator[PolicyFlaw]:
     """Yield egress rules that name pods of which some refuse all of the rule's senders on all of its ports.
 
     Rules that name whole namespaces are left out: they don't say that each pod there should be reached.
@@ -155,7 +157,9 @@ def _one_sided(engine: Engine) -> Iterator[Flaw]:
                     receiver = engine.selection.classes[number]
                     asked = rule.ports.on(receiver)
                     space = (ObjectRef("Namespace", receiver.namespace),)
-                    yield Flaw(Fault.ONE_SIDED, rule.policy, rule.place, refused[0], refused[1], receiver, asked, objects=space)
+                    yield PolicyFlaw(
+                        Fault.ONE_SIDED, rule.policy, rule.place, refused[0], refused[1], receiver, asked, objects=space
+                    )
                     break
 
 

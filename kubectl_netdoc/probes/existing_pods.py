@@ -10,16 +10,16 @@ from kubectl_netdoc.core.facts import Facts
 from kubectl_netdoc.measurements.base import Outcome
 from kubectl_netdoc.measurements.connect import Connect, ConnectReply
 from kubectl_netdoc.probes import own_policies as policies
-from kubectl_netdoc.probes.service_targets import Endpoint, targets
+from kubectl_netdoc.probes.service_targets import TargetEndpoint, targets
 from kubectl_netdoc.records.kinds import ENDPOINT_SLICE, SERVICE
 
 MOST = 2
 """Pods of a node that are connected to; service_reachability measures the same, so that nothing is measured twice."""
 
 
-def _of(cluster: Cluster) -> dict[str, list[Endpoint]]:
+def _of(cluster: Cluster) -> dict[str, list[TargetEndpoint]]:
     """Some ready endpoints of Services on the node of each vantage."""
-    found: dict[str, list[Endpoint]] = {node: [] for node in cluster.vantages if node}
+    found: dict[str, list[TargetEndpoint]] = {node: [] for node in cluster.vantages if node}
     if not (cluster.readable(SERVICE) and cluster.readable(ENDPOINT_SLICE)):
         return {}
     for target in targets(cluster):

@@ -49,7 +49,7 @@ def engine(cluster: Cluster) -> Engine:
     """
     made, key = cluster.index.made, (__name__, cluster.own_namespace)
     if key not in made:
-        made[key] = Engine(cluster.view(KINDS), strangers=((cluster.own_namespace, LABELS),), templates=False)
+        made[key] = Engine(cluster.view(KINDS), unlisted_pods=((cluster.own_namespace, LABELS),), templates=False)
     for kind in KINDS:
         cluster.listing(kind)
     return cast("Engine", made[key])

@@ -70,7 +70,7 @@ def own(cluster: Cluster, node: str) -> Echo:
     return Echo(node, OwnService(), samples=min(MOST_TRIES, TRIES * (len(cluster.vantages) + 1)), wait=sync(cluster))
 
 
-class Endpoint(Struct, frozen=True):
+class TargetEndpoint(Struct, frozen=True):
     """One backend of a Service port.
 
     ``may_refuse``: a refusal is no fault, or may be none (host network, or no pod of this cluster).
@@ -91,7 +91,7 @@ class Target(Struct, frozen=True):
     service: Service
     port: ServicePort
     cluster_ips: tuple[Address, ...]
-    endpoints: tuple[Endpoint, ...]
+    endpoints: tuple[TargetEndpoint, ...]
 
     @property
     def name(self) -> str:
@@ -113,7 +113,7 @@ class Target(Struct, frozen=True):
         alive = {ip_families.of(endpoint.address.ip) for endpoint in near}
         return [Connect(node, ip) for ip in self.cluster_ips if ip_families.of(ip.ip) in alive]
 
-    def direct(self, node: str) -> list[tuple[Endpoint, Connect]]:
+    def direct(self, node: str) -> list[tuple[TargetEndpoint, Connect]]:
         """The connections to each endpoint from a node."""
         return [(endpoint, Connect(node, endpoint.address)) for endpoint in self.endpoints]
 
@@ -158,7 +158,7 @@ def _node_addresses(cluster: Cluster) -> dict[str, frozenset[str]]:
     return {node.name: frozenset(address.address for address in node.status.addresses) for node in nodes}
 
 
-def _endpoints(cluster: Cluster, service: Service, port: ServicePort) -> Iterator[Endpoint]:
+def _endpoints(cluster: Cluster, service: Service, port: ServicePort) -> Iterator[TargetEndpoint]:
     pods, hosts = cluster.readable(POD), _node_addresses(cluster)
     for item in cluster.slices_of(service):
         numbers = [p.port for p in item.ports if p.name == port.name and p.protocol == port.protocol and p.port]
@@ -173,4 +173,4 @@ def _endpoints(cluster: Cluster, service: Service, port: ServicePort) -> Iterato
             elsewhere = not name or (pods and pod is None and not pod_missing)
             own, ip = hosts.get(endpoint.node_name), endpoint.addresses[0]
             may_refuse = elsewhere or (pod.spec.host_network if pod else not pods and (not own or ip in own))
-            yield Endpoint(Address(ip, numbers[0]), name, endpoint.node_name, may_refuse, pod_missing, item.name)
+            yield TargetEndpoint(Address(ip, numbers[0]), name, endpoint.node_name, may_refuse, pod_missing, item.name)

@@ -168,7 +168,7 @@ class PathMeasurements:
             return False
         return any(endpoint.node == node and self._answers(request) for o in others for endpoint, request in self._direct(o))
 
-    def _direct(self, node: str) -> list[tuple[service_targets.Endpoint, Connect]]:
+    def _direct(self, node: str) -> list[tuple[service_targets.TargetEndpoint, Connect]]:
         cluster = self.path.cluster
         if not (cluster.readable(SERVICE) and cluster.readable(ENDPOINT_SLICE)):
             return []

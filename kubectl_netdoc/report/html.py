@@ -33,7 +33,7 @@ class Cell(Struct, frozen=True):
     look: str
 
 
-class Mesh(Struct, frozen=True):
+class PathMatrix(Struct, frozen=True):
     """What one finding measured between nodes: a row per source, a column per target; None if nothing was measured."""
 
     title: str
@@ -78,14 +78,14 @@ def render(report: Report) -> str:
     )
 
 
-def _mesh(finding: Finding) -> Mesh | None:
+def _mesh(finding: Finding) -> PathMatrix | None:
     cells = common.measured_paths(finding)
     if not cells:
         return None
     nodes = tuple(sorted({node for pair in cells for node in pair}))
     values = sorted({cell.value for cell in cells.values() if cell.value is not None})
     rows = tuple((one, tuple(_cell(cells.get((one, other)), values) for other in nodes)) for one in nodes)
-    return Mesh(f"{finding.check} ({finding.code})", finding.message, nodes, rows)
+    return PathMatrix(f"{finding.check} ({finding.code})", finding.message, nodes, rows)
 
 
 def _cell(path: NodePath | None, values: list[float]) -> Cell | None:

@@ -12,7 +12,7 @@ from kubectl_netdoc.formats.text import safe
 from kubectl_netdoc.policy.connections import Connection, joined
 from kubectl_netdoc.policy.coverage import NamespaceCoverage, WorkloadCoverage
 from kubectl_netdoc.policy.diff import PolicyDiff
-from kubectl_netdoc.policy.flaws import Flaw
+from kubectl_netdoc.policy.flaws import PolicyFlaw
 from kubectl_netdoc.policy.rules import Direction
 from kubectl_netdoc.report.connections import entries
 from kubectl_netdoc.report.layout import table
@@ -98,7 +98,7 @@ def _space(space: NamespaceCoverage) -> dict[str, Any]:
     }
 
 
-def in_words(flaw: Flaw) -> str:
+def in_words(flaw: PolicyFlaw) -> str:
     """Return a flaw as a sentence."""
     return f"{flaw.policy}, {flaw.place}: {flaw.fault}: {flaw.detail}"
 

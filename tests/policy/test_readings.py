@@ -132,7 +132,7 @@ def test_dns_is_asked_in_the_family_of_its_service(way: str) -> None:
         make_pod("web-1", ip="fd00::1" if ":" in way else "10.0.0.1"),
     )
     for allowed, cidr in ((True, f"{server}/{128 if ':' in way else 32}"), (False, "2001:db8::/32")):
-        engine = Engine(make_cluster(*objects, out(cidr)), strangers=((dns_access.UNKNOWN_NAMESPACE, {}),))
+        engine = Engine(make_cluster(*objects, out(cidr)), unlisted_pods=((dns_access.UNKNOWN_NAMESPACE, {}),))
         dns = dns_access.servers(engine)
         assert dns is not None
         assert bool(list(dns_access.blocked(engine, PolicyCoverage(engine).peers, dns))) is not allowed
@@ -146,7 +146,7 @@ def test_a_column_does_not_say_the_world_where_pods_are_denied() -> None:
     )
     everywhere = make_policy("{podSelector: {}, ingress: [{from: [{ipBlock: {cidr: 0.0.0.0/0}}]}]}", "open")
     for objects, expected in (((deny,), ReachableFrom.OUTSIDE), ((), ReachableFrom.WORLD), ((everywhere,), ReachableFrom.WORLD)):
-        engine = Engine(make_cluster(WEB, make_namespace("shop"), *objects), strangers=((dns_access.UNKNOWN_NAMESPACE, {}),))
+        engine = Engine(make_cluster(WEB, make_namespace("shop"), *objects), unlisted_pods=((dns_access.UNKNOWN_NAMESPACE, {}),))
         assert [workload.exposure for space in PolicyCoverage(engine).namespaces for workload in space.workloads] == [expected]
 
 

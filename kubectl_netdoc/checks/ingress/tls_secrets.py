@@ -79,7 +79,7 @@ EMPTY = Code(
     risk=Risk.SAFE,
     title="TLS Secret without a certificate",
     message="Secret {namespace}/{name} has no certificate in tls.crt that can be read, though {users} should use it",
-    fix="Create it anew as a TLS Secret, with the keys tls.crt (PEM, the server's certificate first) and tls.key.",
+    fix="Recreate it as a TLS Secret, with the keys tls.crt (PEM, the server's certificate first) and tls.key.",
     commands=("kubectl -n {namespace} describe secret {name}",),
 )
 NOT_VALID = Code(

@@ -62,7 +62,7 @@ HAIRPIN = Code(
     message="On {nodes}, a new pod never reaches itself through a Service: {timeouts} of {tries} connections to netdoc's own "
     "Service timed out, and all its other pods answered",
     fix='Set "hairpinMode": true in the CNI configuration on {nodes} (flannel: in its delegate section). Then delete the pods '
-    "there, so that they are created anew.",
+    "there, so that they are recreated.",
     commands=(
         on_node("{first}", "grep -r hairpinMode /etc/cni/net.d"),
         "kubectl get pods -A -o wide --field-selector spec.nodeName={first}",

@@ -31,7 +31,7 @@ class Loss(StrEnum):
     LESS = "less detailed"
 
 
-class Use(Struct, frozen=True):
+class NeededRight(Struct, frozen=True):
     """A right that measuring needs. ``made``: only if the requests of a check need such an object to be created.
 
     ``loss``: what happens to those checks without it, or None. ``stays``: without it objects stay in the cluster.
@@ -86,43 +86,43 @@ def elsewhere(kinds: Iterable[Kind[Any]]) -> tuple[str, ...]:
     return tuple(sorted({space for kind in kinds for space, _ in (*kind.names, *kind.logs)} - STANDARD))
 
 
-def measuring(namespace: str) -> tuple[Use, ...]:
+def measuring(namespace: str) -> tuple[NeededRight, ...]:
     """Return the rights for debug pods: in an existing namespace, or ("") cluster-wide, if each run creates its own namespace."""
     return (*_running(namespace), *(_in_ours(namespace) if namespace else _ours()))
 
 
-def _running(namespace: str) -> Iterable[Use]:
+def _running(namespace: str) -> Iterable[NeededRight]:
     def rule(verb: str, resource: str, group: str = "") -> Grant:
         return Grant(verb, resource, group, namespace)
 
     policies = "networking.k8s.io"
-    yield Use(rule("create", "pods"), "run the debug pods")
-    yield Use(rule("watch", "pods"), "see them start")
-    yield Use(rule("get", "pods/exec"), "run measurements in them")
+    yield NeededRight(rule("create", "pods"), "run the debug pods")
+    yield NeededRight(rule("watch", "pods"), "see them start")
+    yield NeededRight(rule("get", "pods/exec"), "run measurements in them")
     # The websocket is a GET; from 1.35 on it takes create as well (AuthorizePodWebsocketUpgradeCreatePermission, KEP-4006).
-    yield Use(rule("create", "pods/exec"), "run measurements in them, from Kubernetes 1.35 on", since=(1, 35))
-    yield Use(rule("watch", "events"), "see why a pod does not start", loss=Loss.LESS)
-    yield Use(rule("create", "services"), "create netdoc's Service", Made.SERVICES)
-    yield Use(
+    yield NeededRight(rule("create", "pods/exec"), "run measurements in them, from Kubernetes 1.35 on", since=(1, 35))
+    yield NeededRight(rule("watch", "events"), "see why a pod does not start", loss=Loss.LESS)
+    yield NeededRight(rule("create", "services"), "create netdoc's Service", Made.SERVICES)
+    yield NeededRight(
         rule("create", "networkpolicies", policies),
         "create the canary's NetworkPolicy, which selects netdoc's own pods only",
         Made.POLICIES,
     )
-    yield Use(rule("delete", "networkpolicies", policies), "delete the canary's NetworkPolicy", Made.POLICIES, stays=True)
+    yield NeededRight(rule("delete", "networkpolicies", policies), "delete the canary's NetworkPolicy", Made.POLICIES, stays=True)
 
 
-def _in_ours(namespace: str) -> Iterable[Use]:
+def _in_ours(namespace: str) -> Iterable[NeededRight]:
     for made, resource, group in ((Made.PODS, "pods", ""), (Made.SERVICES, "services", "")):
-        yield Use(Grant("delete", resource, group, namespace), "delete what the run created", made, None, stays=True)
+        yield NeededRight(Grant("delete", resource, group, namespace), "delete what the run created", made, None, stays=True)
     for made, resource, group in (
         (Made.PODS, "pods", ""),
         (Made.SERVICES, "services", ""),
         (Made.POLICIES, "networkpolicies", "networking.k8s.io"),
     ):
-        yield Use(Grant("list", resource, group, namespace), "find what interrupted runs left behind", made, None)
+        yield NeededRight(Grant("list", resource, group, namespace), "find what interrupted runs left behind", made, None)
 
 
-def _ours() -> Iterable[Use]:
-    yield Use(Grant("create", "namespaces"), "create a namespace for each run")
-    yield Use(Grant("delete", "namespaces"), "delete that namespace", loss=None, stays=True)
-    yield Use(Grant("list", "namespaces"), "find what interrupted runs left behind", loss=None)
+def _ours() -> Iterable[NeededRight]:
+    yield NeededRight(Grant("create", "namespaces"), "create a namespace for each run")
+    yield NeededRight(Grant("delete", "namespaces"), "delete that namespace", loss=None, stays=True)
+    yield NeededRight(Grant("list", "namespaces"), "find what interrupted runs left behind", loss=None)

@@ -76,7 +76,7 @@ def lookup_of_own_service(cluster: Cluster, server: Resolver) -> DnsLookup:
     return DnsLookup(_node(cluster, server), server.to, name, samples=OWN_SAMPLES, interval=OWN_EVERY)
 
 
-class Answer(Struct, frozen=True):
+class RecordAnswer(Struct, frozen=True):
     """The addresses of an answer, its response code, and whether it was truncated."""
 
     got: frozenset[str]
@@ -91,7 +91,7 @@ class Answer(Struct, frozen=True):
         return ", ".join(sorted(self.got)[:MOST]) or (self.rcode if self.rcode != "NOERROR" else "no address")
 
 
-def _answer(reply: Reply, rtype: str) -> Answer | None:
+def _answer(reply: Reply, rtype: str) -> RecordAnswer | None:
     """Return the answer of a reply; None if there is none, or an error that says nothing about the name."""
     if not isinstance(reply, DnsReply):
         return None
@@ -99,7 +99,7 @@ def _answer(reply: Reply, rtype: str) -> Answer | None:
     if rcode not in ("NOERROR", "NXDOMAIN"):
         return None
     got = frozenset(record.split()[1] for record in reply.records if record.startswith(f"{rtype} "))
-    return Answer(got, rcode, reply.truncated)
+    return RecordAnswer(got, rcode, reply.truncated)
 
 
 class Answers:
@@ -113,7 +113,7 @@ class Answers:
         cluster = facts.cluster
         self.names = expected_names(cluster)
         self.servers = servers(cluster)
-        self.by_resolver: dict[tuple[Resolver, Name], Answer] = {}
+        self.by_resolver: dict[tuple[Resolver, Name], RecordAnswer] = {}
         self.lost: set[str] = set()
         for name in self.names:
             for resolver in resolvers(cluster):

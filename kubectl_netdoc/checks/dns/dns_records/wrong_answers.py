@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kubectl_netdoc.api import SETTLING, Cluster, Code, Finding, Risk, Severity, Unseen, joined
-from kubectl_netdoc.checks.dns.dns_records.answers import NAMESERVER, Answer, Answers, Resolver, lookup, resolvers
+from kubectl_netdoc.checks.dns.dns_records.answers import NAMESERVER, Answers, RecordAnswer, Resolver, lookup, resolvers
 from kubectl_netdoc.checks.dns.dns_records.names import Name, Sort
 from kubectl_netdoc.components import cluster_dns
 
@@ -73,7 +73,7 @@ def analyse(cluster: Cluster, answers: Answers, stale: set[Resolver]) -> Iterato
         yield Unseen(f"names in {', '.join(sorted(left_out))}", why)
 
 
-def _wrong(cluster: Cluster, name: Name, answer: Answer, bad: list[Resolver]) -> Finding:
+def _wrong(cluster: Cluster, name: Name, answer: RecordAnswer, bad: list[Resolver]) -> Finding:
     evidence = {"fqdn": name.fqdn, "got": str(answer), "want": sorted(name.want), **cluster_dns.names(cluster)}
     pods = [resolver.subject for resolver in bad if resolver.subject]
     nodes = sorted({lookup(cluster, resolver, name).node for resolver in bad})
@@ -90,7 +90,7 @@ def _knows_namespace(answers: Answers, resolver: Resolver, name: Name) -> bool:
     )
 
 
-def _certain(answers: Answers, name: Name, resolver: Resolver, answer: Answer) -> bool:
+def _certain(answers: Answers, name: Name, resolver: Resolver, answer: RecordAnswer) -> bool:
     """Whether it is certain that nothing changed while netdoc measured.
 
     A ClusterIP never changes; another server gave the right answer at the same time; or all addresses differ.

@@ -45,7 +45,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     for node, table in network.tables.items():
         if table.cut:
             yield Unseen(f"a part of the tables of node {node}", "the tables are larger than netdoc reads")
-    found: dict[Pair, flaws.Flaw] = {}
+    found: dict[Pair, flaws.RouteFlaw] = {}
     for (one, other, to), way in network.range_routes.items():
         if flaw := flaws.first(network, one, other, to, way):
             found.setdefault((one, other), flaw)

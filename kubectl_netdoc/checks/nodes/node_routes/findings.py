@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kubectl_netdoc.api import Code, Finding, Risk, Severity, Subject
-from kubectl_netdoc.checks.nodes.node_routes.flaws import ASTRAY, MISSING, Flaw
+from kubectl_netdoc.checks.nodes.node_routes.flaws import ASTRAY, MISSING, RouteFlaw
 from kubectl_netdoc.probes.node_pairs import NETWORK, Pair, as_paths, both_ways
 from kubectl_netdoc.routing.network import AGENTS, ClusterRoutes
 from kubectl_netdoc.routing.tables import NextHop
@@ -23,7 +23,7 @@ MEASURED = Code(
 )
 
 
-def by_place(network: ClusterRoutes, code: Code, flaws: dict[Pair, Flaw]) -> Iterator[Finding]:
+def by_place(network: ClusterRoutes, code: Code, flaws: dict[Pair, RouteFlaw]) -> Iterator[Finding]:
     """Report flaws of one kind: as one finding for all nodes, for a node that all others miss, else for each node to fix."""
     left = dict(flaws)
     measured = network.tables.keys() & network.nodes.keys()
@@ -42,7 +42,7 @@ def by_place(network: ClusterRoutes, code: Code, flaws: dict[Pair, Flaw]) -> Ite
         yield _finding(network, code, Subject("Node", one), f"Node {one}", own)
 
 
-def _finding(network: ClusterRoutes, code: Code, subject: Subject, on: str, flaws: dict[Pair, Flaw]) -> Finding:
+def _finding(network: ClusterRoutes, code: Code, subject: Subject, on: str, flaws: dict[Pair, RouteFlaw]) -> Finding:
     lines = list(dict.fromkeys(line for flaw in flaws.values() for line in flaw.lines))[:MOST_LINES]
     shown = "run the commands below, each on the node that it names" if lines else "netdoc cannot tell what it should be"
     session = network.bgp_commands.get(subject.name, "") if code in (MISSING, ASTRAY) else ""
@@ -60,7 +60,7 @@ def _finding(network: ClusterRoutes, code: Code, subject: Subject, on: str, flaw
     return code.on(subject, numbers, commands=(*filter(None, (session,)), *lines, *agents))
 
 
-def measured(network: ClusterRoutes, flaws: dict[Pair, Flaw]) -> Finding:
+def measured(network: ClusterRoutes, flaws: dict[Pair, RouteFlaw]) -> Finding:
     """Return the finding with all routes as read."""
     good = sum(way.hop is NextHop.PEER and way.node == other for (_, other, _), way in network.range_routes.items())
     bad = sum((one, other) in flaws for one, other, _ in network.range_routes)

@@ -76,7 +76,7 @@ DETOUR = Code(
 )
 
 
-class Flaw(Struct, frozen=True):
+class RouteFlaw(Struct, frozen=True):
     """What is wrong on one node with the route to another node's pod range, and the commands that fix it."""
 
     code: Code
@@ -87,33 +87,33 @@ class Flaw(Struct, frozen=True):
     """The node to fix, if it is not the one that sends."""
 
 
-def at_their_origin(network: ClusterRoutes, flaws: dict[Pair, Flaw]) -> dict[Pair, Flaw]:
+def at_their_origin(network: ClusterRoutes, flaws: dict[Pair, RouteFlaw]) -> dict[Pair, RouteFlaw]:
     """Move flaws to the node they come from: BGP spreads a bad route, so a node that sends through another is wrong with it."""
     found = {}
     for (one, other), flaw in flaws.items():
         by = network.range_routes[one, other, flaw.range]
         led = flaws.get((by.node, other)) if by.hop is NextHop.PEER and by.node not in (one, other) else None
         if led and led.range == flaw.range and flaw.code is ASTRAY:
-            flaw = Flaw(led.code, flaw.range, f"{led.words} on {by.node}, through which {one} sends too", led.lines, by.node)
+            flaw = RouteFlaw(led.code, flaw.range, f"{led.words} on {by.node}, through which {one} sends too", led.lines, by.node)
         found[one, other] = flaw
     return found
 
 
-def first(network: ClusterRoutes, one: str, other: str, to: str, way: RangeRoute) -> Flaw | None:
+def first(network: ClusterRoutes, one: str, other: str, to: str, way: RangeRoute) -> RouteFlaw | None:
     """Return the first flaw on the way from one node to a pod range of another; None if it is right or cannot be judged."""
     return _route(network, one, other, to, way) or _tunnel(network, one, other, to, way) or _outer(network, one, other, to)
 
 
-def _route(network: ClusterRoutes, one: str, other: str, to: str, way: RangeRoute) -> Flaw | None:
+def _route(network: ClusterRoutes, one: str, other: str, to: str, way: RangeRoute) -> RouteFlaw | None:
     """Return what is wrong with the route; None if it is right, or if it is unknown what it should be."""
     routed = network.known_from_flannel(one, other, ip_families.of(to)) or network.usual_hop is NextHop.PEER
     works = network.pods_connected(one, other, ip_families.of(to))
     part = network.tables[one].refused_within(to) if network.by_node and routed and not works else None
     if part:
         line = ip_commands.on(one, f"{ip_commands.ip(to)} route del {part.type} {part.to}")
-        return Flaw(REFUSED, to, f"into the route {part.type} {part.to}", (line,))
+        return RouteFlaw(REFUSED, to, f"into the route {part.type} {part.to}", (line,))
     code = _wrong(network, one, other, to, way)
-    return Flaw(code, to, way.words, _route_lines(network, one, other, to)) if code else None
+    return RouteFlaw(code, to, way.words, _route_lines(network, one, other, to)) if code else None
 
 
 def _wrong(network: ClusterRoutes, one: str, other: str, to: str, way: RangeRoute) -> Code | None:
@@ -135,7 +135,7 @@ def _wrong(network: ClusterRoutes, one: str, other: str, to: str, way: RangeRout
     return ASTRAY if told or (network.usual_hop is NextHop.PEER and (way.hop is NextHop.PEER or works is False)) else None
 
 
-def _tunnel(network: ClusterRoutes, one: str, other: str, to: str, way: RangeRoute) -> Flaw | None:
+def _tunnel(network: ClusterRoutes, one: str, other: str, to: str, way: RangeRoute) -> RouteFlaw | None:
     """Return what is wrong with the neighbour and forwarding entries that a VXLAN needs for the route's gateway."""
     table, link, via = network.tables[one], network.tables[one].links.get(way.route.dev), way.route.via
     if (
@@ -151,23 +151,23 @@ def _tunnel(network: ClusterRoutes, one: str, other: str, to: str, way: RangeRou
     lines = ip_commands.tunnel_lines(one, link.name, via, macs, ends)
     if neighbour is None:  # networks that set none learn them
         return (
-            Flaw(NO_NEIGHBOUR, to, f"{via} on {link.name} has no entry", lines)
+            RouteFlaw(NO_NEIGHBOUR, to, f"{via} on {link.name} has no entry", lines)
             if network.agent_sets_neighbours(link.name)
             else None
         )
     if macs and neighbour.mac not in macs:
-        return Flaw(NO_NEIGHBOUR, to, f"{via} on {link.name} is {neighbour.mac}, not {macs[0]}", lines)
+        return RouteFlaw(NO_NEIGHBOUR, to, f"{via} on {link.name} is {neighbour.mac}, not {macs[0]}", lines)
     sent = {entry.to for entry in table.forwarding(link.name, neighbour.mac)}
     if not sent:
-        return Flaw(NO_FORWARDING, to, f"{neighbour.mac} has no forwarding entry on {link.name}", lines)
+        return RouteFlaw(NO_FORWARDING, to, f"{neighbour.mac} has no forwarding entry on {link.name}", lines)
     if "" not in sent and ends and not sent & set(ends):
-        return Flaw(
+        return RouteFlaw(
             NO_FORWARDING, to, f"{neighbour.mac} on {link.name} is sent to {', '.join(sorted(sent))}, not {ends[0]}", lines
         )
     return None
 
 
-def _outer(network: ClusterRoutes, one: str, other: str, to: str) -> Flaw | None:
+def _outer(network: ClusterRoutes, one: str, other: str, to: str) -> RouteFlaw | None:
     """Return a route that drops packets to the other node itself, and thereby the tunnel's outer packets."""
     if network.pods_connected(one, other, ip_families.of(to)):
         return None
@@ -175,7 +175,7 @@ def _outer(network: ClusterRoutes, one: str, other: str, to: str) -> Flaw | None
         way = tables.range_route(network.tables[one], f"{ip}/{128 if ':' in ip else 32}", network.owner)
         if way.hop is NextHop.REFUSED:
             line = ip_commands.on(one, f"{ip_commands.ip(ip)} route del {way.route.type} {way.route.to}")
-            return Flaw(REFUSED, to, f"{way.words}, which covers the address {ip} of {other} itself", (line,))
+            return RouteFlaw(REFUSED, to, f"{way.words}, which covers the address {ip} of {other} itself", (line,))
     return None
 
 

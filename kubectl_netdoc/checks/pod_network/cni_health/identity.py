@@ -112,7 +112,7 @@ def no_network(cluster: Cluster) -> Iterator[Finding | Unseen]:
     waits = sorted(node.name for node in nodes if without_plugin(node) and not is_joining(cluster, node))
     for network in cni.ALL:
         traced = sorted(node.name for node in nodes if network.trace(node))
-        seen = cni.Seen(cluster)
+        seen = cni.NetworkObjects(cluster)
         config = next((name for name in network.configs if seen.has_config(name)), "")
         if traced and config and network.traits(seen).node_ranges and cluster.readable(POD) and not pods_outside_ranges(cluster):
             yield REMOVED.on(NETWORK, named_nodes(traced), network=network.name, config=config)

@@ -51,7 +51,7 @@ def other_range(cluster: Cluster, found: Found) -> Iterator[Finding]:
     """Report nodes whose pod ranges are outside flannel's Network, if running pods have addresses from those ranges."""
     if found.name not in FLANNELS or not found.agents or not (cluster.readable(NODE) and cluster.readable(POD)):
         return
-    seen = cni.Seen(cluster, found.agents)
+    seen = cni.NetworkObjects(cluster, found.agents)
     config, place = seen.config(*FLANNELS[found.name]), seen.place(*FLANNELS[found.name])
     pods = [pod for pod in cluster.all(POD) if not (pod.spec.host_network or pod.finished)]
     for version, key in FAMILIES.items():
@@ -77,7 +77,7 @@ def host_ports(cluster: Cluster, found: tuple[Found, ...]) -> Iterator[Finding]:
     others = [each for each in found if not each.network.meta]
     if len(others) != 1 or not (cluster.readable(POD) and cluster.readable(NODE)):
         return
-    lacks = _lacks_portmap(cni.Seen(cluster, others[0].agents), others[0])
+    lacks = _lacks_portmap(cni.NetworkObjects(cluster, others[0].agents), others[0])
     opens = {node.name for node in cluster.all(NODE) if node.status.node_info.container_runtime_version.startswith("cri-o")}
     pods = sorted(
         (pod.namespace, pod.name)
@@ -94,7 +94,7 @@ def _needs_plugin(pod: Pod) -> bool:
     return pod.status.phase == "Running" and not (pod.spec.host_network or pod.terminating)
 
 
-def _lacks_portmap(seen: cni.Seen, found: Found) -> tuple[str, str, str] | None:
+def _lacks_portmap(seen: cni.NetworkObjects, found: Found) -> tuple[str, str, str] | None:
     """Return where host ports are switched off, how, and what opens them; None if that is not known."""
     for item in seen.resources(CALICO_INSTALLATION) if found.name == "Calico" else ():
         if item.settings.get("calicoNetwork.hostPorts") == "Disabled":

@@ -100,7 +100,7 @@ NEWCOMERS = Code(
     risk=Risk.NODE,
     title="New pods on a node have no network",
     message="A new pod on {name} has no network: nothing reaches it and it reaches nothing, not even pods on its node ({failed} "
-    "paths fail: {outcomes}). Pods that existed before still answer ({elders})",
+    "paths fail: {outcomes}). Pods that existed before still answer ({older_pods})",
     fix="The network agent on {name} no longer sets up new pods: it hangs or lags behind. Keep new pods off the node, then "
     "restart the agent there.",
     commands=("kubectl cordon {name}", "kubectl get pods -A -o wide --field-selector spec.nodeName={name}"),
@@ -133,7 +133,7 @@ def failed_paths(facts: Facts, mesh: Mesh, same: dict[str, list[str]]) -> Iterat
         for direction, paths in (("into or out of", into | out), ("into", into), ("out of", out)):
             if len(paths) > 1 and paths <= mesh.bad and paths & left and (direction != "into or out of" or len(paths) > 2):
                 older = existing_pods.reached(facts, node) if direction == "into or out of" else []
-                numbers = mesh.evidence(paths) | {"nodes": [node], "direction": direction, "elders": older}
+                numbers = mesh.evidence(paths) | {"nodes": [node], "direction": direction, "older_pods": older}
                 numbers["paths"] = [*as_paths(paths), *([NodePath(node, node)] if older else [])]
                 yield (NEWCOMERS if older else NODE_CUT_OFF).on(Subject("Node", node), numbers)
                 left -= paths

@@ -56,7 +56,7 @@ from kubectl_netdoc.policy.engine import Engine
 
 def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     """Compile the policies once, then report what they forget, allow and forbid."""
-    engine = Engine(facts.cluster, strangers=((UNKNOWN_NAMESPACE, {}),))
+    engine = Engine(facts.cluster, unlisted_pods=((UNKNOWN_NAMESPACE, {}),))
     coverage = PolicyCoverage(engine)
     if engine.native:
         shown = first_few(engine.native)

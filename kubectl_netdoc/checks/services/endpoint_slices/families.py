@@ -31,7 +31,7 @@ PRIMARY_MISSING = Code(
     title="No endpoint in a Service's first IP family",
     message="Service {namespace}/{name} has the family {family} (ClusterIP {ip}) and no ready endpoint in {family}; in {other} "
     "it has {ready}",
-    fix="Make the Service anew with the family that its pods have, as the first entry of ipFamilies can't be changed; or give "
+    fix="Recreate the Service with the family that its pods have, as the first entry of ipFamilies can't be changed; or give "
     "its pods addresses of both families.",
     commands=(
         "kubectl -n {namespace} get service {name} -o yaml",

@@ -47,7 +47,7 @@ from kubectl_netdoc.api import (
     Made as Made,
 )
 from kubectl_netdoc.checks.services.node_ports import health_checks, unanswered
-from kubectl_netdoc.checks.services.node_ports.measured import MeasuredPort, NodePort, all_ports, ports
+from kubectl_netdoc.checks.services.node_ports.measured import MeasuredNodePort, NodePort, all_ports, ports
 from kubectl_netdoc.policy.rules import Direction
 from kubectl_netdoc.probes import own_policies as policies
 from kubectl_netdoc.probes.service_targets import proof
@@ -93,12 +93,12 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
 
 def _ports(facts: Facts, measured: list[NodePort], nodes: list[str]) -> Iterator[Finding | Unseen]:
     """Judge the node ports that no policy may close and whose endpoints all answer."""
-    rows: list[MeasuredPort] = []
+    rows: list[MeasuredNodePort] = []
     for port in measured:
         if reason := _forbidden(facts, port):
             yield Unseen(f"node port {port.number} of {port.target.name}", reason)
         else:
-            rows.append(MeasuredPort(facts, port, nodes))
+            rows.append(MeasuredNodePort(facts, port, nodes))
     if reasons := sorted({reason for row in rows for reason in row.lost}):
         yield Unseen("node ports", "; ".join(reasons), expected=True)
     for row in rows:

@@ -73,7 +73,7 @@ def with_endpoint(cluster: Cluster, service: Service) -> set[str]:
     return {end.node_name for end in ends if end.conditions.ready and end.node_name}
 
 
-class MeasuredPort:
+class MeasuredNodePort:
     """What became of connections to one node port.
 
     ``across``: outcomes by the node of the debug pod and the node that it connects to; ``itself``: those from a node to itself.

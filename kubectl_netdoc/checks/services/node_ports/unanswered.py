@@ -19,7 +19,7 @@ from kubectl_netdoc.api import (
     Subject,
     on_node,
 )
-from kubectl_netdoc.checks.services.node_ports.measured import MeasuredPort
+from kubectl_netdoc.checks.services.node_ports.measured import MeasuredNodePort
 from kubectl_netdoc.components import kube_proxy
 from kubectl_netdoc.probes.service_targets import proof
 
@@ -63,13 +63,13 @@ CONTROL_PLANE = Code(
 )
 
 
-def analyse(facts: Facts, rows: list[MeasuredPort]) -> Iterator[Finding]:
+def analyse(facts: Facts, rows: list[MeasuredNodePort]) -> Iterator[Finding]:
     """Report ports that no node answers on, and nodes that do not answer on ports that others answer on."""
     closed = [row for row in rows if row.across and not row.answering]
     if closed:
         outcomes = sorted({outcome for row in closed for outcome in row.across.values()})
         yield CLOSED.on(Subject("Cluster", "node ports"), ports=[row.port.number for row in closed], outcomes=outcomes)
-    found: dict[str, list[MeasuredPort]] = {}
+    found: dict[str, list[MeasuredNodePort]] = {}
     for row in rows:
         for node in row.port.ips if row.answering else ():
             into = row.into(node)
@@ -79,7 +79,7 @@ def analyse(facts: Facts, rows: list[MeasuredPort]) -> Iterator[Finding]:
         yield _finding(facts.cluster, node, ports)
 
 
-def _reached(facts: Facts, node: str, into: dict[str, Outcome], rows: list[MeasuredPort]) -> bool:
+def _reached(facts: Facts, node: str, into: dict[str, Outcome], rows: list[MeasuredNodePort]) -> bool:
     """Whether all that get no answer reach the node otherwise: its debug pod, or another node port of it."""
     for source in into:
         reply = facts.reply(proof(source, node))
@@ -89,7 +89,7 @@ def _reached(facts: Facts, node: str, into: dict[str, Outcome], rows: list[Measu
     return True
 
 
-def _finding(cluster: Cluster, name: str, rows: list[MeasuredPort]) -> Finding:
+def _finding(cluster: Cluster, name: str, rows: list[MeasuredNodePort]) -> Finding:
     node = cluster.get(NODE, "", name)
     labels = node.metadata.labels if node else {}
     control_plane = any(f"node-role.kubernetes.io/{role}" in labels for role in ("control-plane", "master"))

@@ -51,7 +51,7 @@ from kubectl_netdoc.checks.services.service_reachability import own_service, ref
 from kubectl_netdoc.checks.services.service_reachability.measured import MeasuredPort
 from kubectl_netdoc.components import cluster_dns, service_mesh
 from kubectl_netdoc.probes import own_policies as policies
-from kubectl_netdoc.probes.service_targets import Endpoint, all_targets, may_reject, own, proof, targets
+from kubectl_netdoc.probes.service_targets import TargetEndpoint, all_targets, may_reject, own, proof, targets
 
 SHOWN = 3
 """Names that a remark gives at most."""
@@ -132,7 +132,7 @@ def _services(facts: Facts, rows: list[MeasuredPort], nodes: list[str]) -> Itera
     """Judge each Service port: all its endpoints refuse, or some endpoint fails, or only its ClusterIP does."""
     rejecting = may_reject(facts.cluster)
     refused: dict[frozenset[Address], list[MeasuredPort]] = {}
-    others: dict[tuple[str, str, Address], list[tuple[MeasuredPort, Endpoint]]] = {}
+    others: dict[tuple[str, str, Address], list[tuple[MeasuredPort, TargetEndpoint]]] = {}
     for row in rows:
         if addresses := refusals.refused_by_all(facts, row, nodes, rejecting):
             refused.setdefault(addresses, []).append(row)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from kubectl_netdoc.api import Address, ConnectReply, Facts, Lost, Outcome, Subject, ip_families
-from kubectl_netdoc.probes.service_targets import Endpoint, Target
+from kubectl_netdoc.probes.service_targets import Target, TargetEndpoint
 
 
 class MeasuredPort:
@@ -17,7 +17,7 @@ class MeasuredPort:
     def __init__(self, facts: Facts, target: Target, nodes: list[str]) -> None:
         self.target = target
         self.through: dict[tuple[Address, str], Outcome] = {}
-        self.direct: dict[Endpoint, dict[str, Outcome]] = {}
+        self.direct: dict[TargetEndpoint, dict[str, Outcome]] = {}
         self.lost: set[str] = set()
         families = {v.node: {ip_families.of(ip) for ip in (v.ip, *v.more_ips) if ip} for v in facts.vantages}
         for node in nodes:
@@ -42,7 +42,7 @@ class MeasuredPort:
         """The Service's namespace and name."""
         return self.target.service.namespace, self.target.service.name
 
-    def refusing(self) -> list[Endpoint]:
+    def refusing(self) -> list[TargetEndpoint]:
         """Endpoints that refuse every node."""
         return [endpoint for endpoint, outcomes in self.direct.items() if set(outcomes.values()) == {Outcome.REFUSED}]
 

@@ -23,7 +23,7 @@ from kubectl_netdoc.api import (
 )
 from kubectl_netdoc.checks.services.service_reachability.measured import MeasuredPort
 from kubectl_netdoc.probes import own_policies as policies
-from kubectl_netdoc.probes.service_targets import Endpoint, Target
+from kubectl_netdoc.probes.service_targets import Target, TargetEndpoint
 
 MOST_DECLARED = 4
 """Declared ports of a pod that are tried in place of one that it does not declare."""
@@ -100,7 +100,7 @@ def refused_by_all(facts: Facts, row: MeasuredPort, nodes: list[str], rejecting:
     return frozenset(endpoint.address for endpoint in strict)
 
 
-def _rejected(facts: Facts, refusing: list[Endpoint], nodes: list[str]) -> bool:
+def _rejected(facts: Facts, refusing: list[TargetEndpoint], nodes: list[str]) -> bool:
     """Whether policies forbid all of these connections, or can't be judged at all."""
     doubts = [policies.policy_block(facts, node, end.address.ip, end.address.port) for end in refusing for node in nodes]
     return all(doubt and (doubt.certain or doubt.unreadable) for doubt in doubts)
@@ -156,7 +156,7 @@ def outside(cluster: Cluster, row: MeasuredPort) -> Iterator[Finding | Unseen]:
             yield LENIENT.on(row.subject, address=endpoint.address)
 
 
-def _may_refuse(endpoints: Iterable[Endpoint]) -> list[Endpoint]:
+def _may_refuse(endpoints: Iterable[TargetEndpoint]) -> list[TargetEndpoint]:
     return [endpoint for endpoint in endpoints if endpoint.may_refuse]
 
 

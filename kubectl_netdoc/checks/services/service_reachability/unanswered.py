@@ -25,7 +25,7 @@ from kubectl_netdoc.api import (
 from kubectl_netdoc.checks.services.service_reachability.measured import MeasuredPort
 from kubectl_netdoc.components import controller_manager, kube_proxy
 from kubectl_netdoc.probes import own_policies as policies
-from kubectl_netdoc.probes.service_targets import CONTROLLER, Endpoint, own
+from kubectl_netdoc.probes.service_targets import CONTROLLER, TargetEndpoint, own
 
 BAD_ENDPOINT = Code(
     id="SVR005",
@@ -46,7 +46,7 @@ GONE = Code(
     message="Service {namespace}/{name} sends traffic to {address}, the endpoint of pod {pod}, which does not exist: connections "
     "from {nodes} {outcomes}. EndpointSlice {slice} still lists it as ready",
     fix="See whether kube-controller-manager runs: its endpointslice controller is behind. Only while it runs does it make a "
-    "deleted EndpointSlice anew.",
+    "deleted EndpointSlice again.",
     commands=(controller_manager.PODS, "kubectl -n {namespace} get endpointslice {slice} -o yaml"),
     rows=("K14",),
     explains=(Explains(("NPT001",), "cluster"),),
@@ -66,7 +66,9 @@ ONLY_DIRECT = Code(
 )
 
 
-def endpoint_failures(facts: Facts, endpoint: Endpoint, rows: list[MeasuredPort], rejecting: bool) -> Iterator[Finding | Unseen]:
+def endpoint_failures(
+    facts: Facts, endpoint: TargetEndpoint, rows: list[MeasuredPort], rejecting: bool
+) -> Iterator[Finding | Unseen]:
     """Judge an endpoint to which connections from some nodes fail; ``rows``: the Service ports that it is behind.
 
     ``rejecting``: whether the cluster's policy engine may refuse connections; otherwise a refusal comes from the pod.
@@ -87,7 +89,9 @@ def endpoint_failures(facts: Facts, endpoint: Endpoint, rows: list[MeasuredPort]
         yield _failure(facts, endpoint, rows, bad, everywhere=bad.keys() == seen.keys())
 
 
-def _failure(facts: Facts, endpoint: Endpoint, rows: list[MeasuredPort], bad: Mapping[str, Outcome], everywhere: bool) -> Finding:
+def _failure(
+    facts: Facts, endpoint: TargetEndpoint, rows: list[MeasuredPort], bad: Mapping[str, Outcome], everywhere: bool
+) -> Finding:
     namespace = rows[0].subject.namespace
     names = {
         "services": [row.target.ref for row in rows],
@@ -104,7 +108,7 @@ def _failure(facts: Facts, endpoint: Endpoint, rows: list[MeasuredPort], bad: Ma
 
 
 def _made_anew(facts: Facts, namespace: str, name: str) -> bool:
-    """Whether a deleted slice would be made anew: by the controller, which works, as netdoc's new Service has endpoints."""
+    """Whether a deleted slice would be made again: by the controller, which works, as netdoc's new Service has endpoints."""
     found = facts.cluster.get(ENDPOINT_SLICE, namespace, name)
     replies = [facts.reply(own(facts.cluster, vantage.node)) for vantage in facts.vantages]
     works = any(sample.who for reply in replies if isinstance(reply, EchoReply) for sample in reply.samples)
