@@ -63,7 +63,7 @@ class Bundle(Struct, omit_defaults=True):
     listings: dict[str, Stored] = {}
     debug_pods: tuple[Vantage, ...] = ()
     host_pods: tuple[Vantage, ...] = ()
-    why_not: str = ""
+    why_unmeasured: str = msgspec.field(name="why_not", default="")
     wanted: bool = False
     exchanges: list[Exchange] = []
 
@@ -95,7 +95,7 @@ def dump(label: str, cluster: Cluster, measured: Measured, note: dict[str, str])
         listings={name: _stored(listing) for name, listing in sorted(cluster.index.listings.items())},
         debug_pods=measured.vantages,
         host_pods=measured.hosts,
-        why_not=measured.why_unmeasured,
+        why_unmeasured=measured.why_unmeasured,
         wanted=measured.wanted,
         exchanges=[Exchange(request, reply) for request, reply in measured.replies.items()],
     )
@@ -191,5 +191,5 @@ class BundleSource:
         replies = {exchange.request: exchange.reply for exchange in self.bundle.exchanges}
         bundle = self.bundle
         return Measured(
-            replies, bundle.debug_pods, bundle.host_pods, bundle.why_not or "not recorded in the bundle", bundle.wanted
+            replies, bundle.debug_pods, bundle.host_pods, bundle.why_unmeasured or "not recorded in the bundle", bundle.wanted
         )

@@ -41,7 +41,7 @@ def cluster(*objects: Built, namespaces: tuple[str, ...] = (), origin: str = "li
 
 
 def settled(wanted: Selection, **more: Any) -> Cluster:
-    """Return a cluster that got these wishes."""
+    """Return a cluster that got this selection."""
     made = cluster(**more)
     scope.settle(made, wanted)
     return made
@@ -53,7 +53,7 @@ def chosen(made: Cluster) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("wishes", "names"),
+    ("selection", "names"),
     [
         (Selection(), ["web", "web-admin", "db", "dns"]),
         (Selection(services=("web",)), ["web"]),
@@ -64,8 +64,8 @@ def chosen(made: Cluster) -> list[str]:
         (Selection(services=("web", "db"), labels=parse("app")), ["web"]),
     ],
 )
-def test_which_services_are_looked_at(wishes: Selection, names: list[str]) -> None:
-    assert chosen(settled(wishes)) == names
+def test_which_services_are_looked_at(selection: Selection, names: list[str]) -> None:
+    assert chosen(settled(selection)) == names
 
 
 def test_services_of_other_namespaces_are_not_in_scope() -> None:
@@ -73,7 +73,7 @@ def test_services_of_other_namespaces_are_not_in_scope() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wishes", "namespaces", "hint"),
+    ("selection", "namespaces", "hint"),
     [
         (Selection(services=("wbe",)), (), "shop/web"),
         (Selection(services=("shpo/web",)), (), "shop/web"),
@@ -86,9 +86,9 @@ def test_services_of_other_namespaces_are_not_in_scope() -> None:
         (Selection(), ("shpo",), "shop"),
     ],
 )
-def test_what_is_not_there_is_an_error_with_the_nearest(wishes: Selection, namespaces: tuple[str, ...], hint: str) -> None:
+def test_what_is_not_there_is_an_error_with_the_nearest(selection: Selection, namespaces: tuple[str, ...], hint: str) -> None:
     with pytest.raises(SourceError) as caught:
-        settled(wishes, namespaces=namespaces)
+        settled(selection, namespaces=namespaces)
     assert caught.value.exit_code == 2
     assert hint in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -106,7 +106,7 @@ def test_a_namespace_that_was_fallen_back_to_is_no_wish() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wishes", "namespaces", "words"),
+    ("selection", "namespaces", "words"),
     [
         (Selection(), (), "the whole cluster"),
         (Selection(services=("web",)), (), "Service shop/web only"),
@@ -115,23 +115,23 @@ def test_a_namespace_that_was_fallen_back_to_is_no_wish() -> None:
         (Selection(services=("web",)), ("shop",), "namespace shop (as asked), Service shop/web only"),
     ],
 )
-def test_scope_in_words(wishes: Selection, namespaces: tuple[str, ...], words: str) -> None:
-    assert scope.in_words(settled(wishes, namespaces=namespaces)) == words
+def test_scope_in_words(selection: Selection, namespaces: tuple[str, ...], words: str) -> None:
+    assert scope.in_words(settled(selection, namespaces=namespaces)) == words
 
 
 # Bundles
 
 
-def report(of: bytes, wishes: Selection | None = None, namespaces: tuple[str, ...] = ()) -> Report:
+def report(of: bytes, selection: Selection | None = None, namespaces: tuple[str, ...] = ()) -> Report:
     """Return the report on a bundle."""
     known = registry.load()
     source = bundle.load(of, "x")
-    return run(Within(source, namespaces) if namespaces else source, known, known.checks, selection=wishes).report
+    return run(Within(source, namespaces) if namespaces else source, known, known.checks, selection=selection).report
 
 
-def recorded(wishes: Selection) -> bytes:
-    """Return a bundle of a run with these wishes."""
-    return bundle.dump("x", settled(wishes), Measured(why_unmeasured="no"), {})
+def recorded(selection: Selection) -> bytes:
+    """Return a bundle of a run with this selection."""
+    return bundle.dump("x", settled(selection), Measured(why_unmeasured="no"), {})
 
 
 def test_a_bundle_keeps_its_wishes() -> None:

@@ -31,9 +31,9 @@ def finding(code: str = "SVC001", name: str = "web", namespace: str = "shop", *,
     return Finding(code, Severity.FAIL, subject, "m", {}, "f", (), Risk.SAFE, id=ids, explained_by=explained_by)
 
 
-def ignored(found: tuple[Finding, ...], *wishes: Suppression, cluster: Cluster | None = None) -> tuple[list[str], list[str]]:
+def ignored(found: tuple[Finding, ...], *wanted: Suppression, cluster: Cluster | None = None) -> tuple[list[str], list[str]]:
     """Ids that are kept, and codes that are ignored."""
-    kept, gone = suppressions.apply(found, wishes, cluster or Cluster({}))
+    kept, gone = suppressions.apply(found, wanted, cluster or Cluster({}))
     return [f.id for f in kept], [f"{item.code}:{item.subject.name}" for item in gone]
 
 

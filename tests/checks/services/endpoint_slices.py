@@ -35,11 +35,11 @@ def _web(
     *more: Built,
     selector: dict[str, str] = WEB,
     pod: bool = True,
-    wishes: Selection = Selection(),  # noqa: B008
+    selection: Selection = Selection(),  # noqa: B008
     **service: object,
 ) -> Cluster:
     pods = (_pod(),) if pod else ()
-    return make_cluster(make_service(selector=selector, **service), *pods, *more, selection=wishes)  # type: ignore[arg-type]
+    return make_cluster(make_service(selector=selector, **service), *pods, *more, selection=selection)  # type: ignore[arg-type]
 
 
 def _case(name: str, cluster: Cluster, *codes: str, subject: str = SERVICE, state: str = "") -> Case:

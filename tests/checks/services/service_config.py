@@ -529,8 +529,8 @@ def _domainless(target: str) -> Cluster:
     return make_cluster(_alias(target), unavailable={COREFILE: Unavailable("forbidden")})
 
 
-def _wished(name: str, wishes: Selection, state: str) -> Case:
-    return Case(name, make_cluster(*_serving(), selection=wishes), state=state)
+def _wished(name: str, selection: Selection, state: str) -> Case:
+    return Case(name, make_cluster(*_serving(), selection=selection), state=state)
 
 
 WISHES = [
