@@ -91,13 +91,14 @@ PATH = Code(
 )
 POD_SLOW = Code(
     id="SYN002",
-    severity=Severity.WARN,
+    severity=Severity.INFO,
     risk=Risk.RESTARTS,
-    title="A pod accepts connections only at the second try",
+    title="A pod accepted connections only at the second try",
     message="{retried} of {connects} connections to Pod {namespace}/{name} took {ms} ms to open, as their first SYN was lost. "
     "Other pods on the same paths answer at once",
-    fix="Raise the pod's CPU limit, its number of replicas or its listen backlog (net.core.somaxconn): its accept queue is "
-    "full, or it gets too little CPU.",
+    fix="Run the check again: all these connections were opened within a second, so the pod may have been busy for a moment. "
+    "If it is still reported, raise the pod's CPU limit, its number of replicas or its listen backlog (net.core.somaxconn): "
+    "its accept queue is full, or it gets too little CPU.",
     commands=("kubectl -n {namespace} top pod {name}", "kubectl -n {namespace} describe pod {name}"),
     rows=("M2",),
 )
