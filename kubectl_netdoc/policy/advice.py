@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from kubectl_netdoc.policy import dns_access, fixes
 from kubectl_netdoc.policy.coverage import SYSTEM, NamespaceCoverage, PolicyCoverage
@@ -15,8 +16,7 @@ from kubectl_netdoc.policy.rules import Direction, PolicyRef
 from kubectl_netdoc.records.kinds import NETWORK_POLICY
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(Struct, frozen=True):
     """One piece of advice about a namespace ("" is the cluster)."""
 
     namespace: str

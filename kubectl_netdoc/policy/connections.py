@@ -6,8 +6,10 @@ from __future__ import annotations
 import ipaddress
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
 from itertools import product
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from kubectl_netdoc.core.cluster import matches
 from kubectl_netdoc.policy import ports
@@ -23,8 +25,7 @@ from kubectl_netdoc.records.services import Service
 EVERYWHERE = {4: ipaddress.ip_network("0.0.0.0/0"), 6: ipaddress.ip_network("::/0")}
 
 
-@dataclass(frozen=True, slots=True)
-class Range:
+class Range(Struct, frozen=True):
     """Addresses outside, ``first`` to ``last``, both included."""
 
     first: Address
@@ -42,8 +43,7 @@ class Range:
 Place = WorkloadRef | Range
 
 
-@dataclass(frozen=True, slots=True)
-class Connection:
+class Connection(Struct, frozen=True):
     """A connection that is allowed from one place to another."""
 
     source: Place
@@ -51,8 +51,7 @@ class Connection:
     ports: Ports
 
 
-@dataclass(frozen=True, slots=True)
-class Exposure:
+class Exposure(Struct, frozen=True):
     """What exposes a workload: a Service, an Ingress or a route, and how that is reached."""
 
     workload: WorkloadRef
@@ -63,8 +62,7 @@ class Exposure:
     ports: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Connections:
+class Connections(Struct, frozen=True):
     """Every allowed connection between different peers; their ranges of addresses are disjoint.
 
     ``depends``: further connections that some CNIs allow, because their ipBlock matches pods' addresses.

@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
+
+from msgspec import Struct
 
 from kubectl_netdoc.policy import ports
 from kubectl_netdoc.policy.connections import elementary
@@ -36,8 +37,7 @@ WIDE = (ReachableFrom.WORLD, ReachableFrom.CLUSTER, ReachableFrom.OUTSIDE)
 """The values that are wider than selected peers."""
 
 
-@dataclass(frozen=True, slots=True)
-class WorkloadCoverage:
+class WorkloadCoverage(Struct, frozen=True):
     """A workload: how many of its pods are isolated in each direction (all, some, none), and from where they can be reached."""
 
     ref: WorkloadRef
@@ -49,8 +49,7 @@ class WorkloadCoverage:
     policies: tuple[PolicyRef, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class NamespaceCoverage:
+class NamespaceCoverage(Struct, frozen=True):
     """A namespace: its pods, how many are isolated in each direction, and the directions that it denies by default.
 
     ``unmade``: workloads without pods. ``covered``: how many pods and workloads without pods are isolated in each direction.

@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from kubectl_netdoc.core.cluster import Cluster, Listing
 from kubectl_netdoc.policy.connections import Connection, Connections, Place, Range, concerns, connections
@@ -25,8 +27,7 @@ New = Mapping[str, tuple[Object, ...]]
 """The new and changed policies, by the name of their kind."""
 
 
-@dataclass(frozen=True, slots=True)
-class PolicyDiff:
+class PolicyDiff(Struct, frozen=True):
     """The connections that are allowed only after the change or only before it, and what could not be evaluated."""
 
     opened: tuple[Connection, ...]

@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
 from ipaddress import ip_address
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from kubectl_netdoc.components import cluster_dns
 from kubectl_netdoc.core.cluster import matches
@@ -33,8 +35,7 @@ OWN_RESOLVER = ("Default", "None")
 """dnsPolicy values of pods that don't use cluster DNS."""
 
 
-@dataclass(frozen=True, slots=True)
-class DnsServers:
+class DnsServers(Struct, frozen=True):
     """Cluster DNS as policies see it: its pods, and the ports that port 53 of the Service leads to there.
 
     ``family``: the IP version of the queries. ``node_local``: where NodeLocal DNSCache takes queries on each node;
@@ -50,8 +51,7 @@ class DnsServers:
     cached: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class DnsBlocked:
+class DnsBlocked(Struct, frozen=True):
     """A workload that policies block from cluster DNS, over UDP or only over TCP.
 
     ``by``: the policies that block it, at the end that ``direction`` names. ``has_egress``: whether any egress
@@ -73,8 +73,7 @@ class DnsBlocked:
         return bool(self.everywhere) and self.protocol == "UDP" and not self.local
 
 
-@dataclass(frozen=True, slots=True)
-class CutOff:
+class CutOff(Struct, frozen=True):
     """Policies at the DNS servers, or cluster-wide ones, that block workloads from cluster DNS over UDP.
 
     ``workloads``: the blocked ones, of ``total`` that use cluster DNS. ``everybody``: all of them are blocked, and every pod of

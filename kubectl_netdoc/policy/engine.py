@@ -14,9 +14,10 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from functools import cached_property
 from typing import Any
+
+from msgspec.structs import replace
 
 from kubectl_netdoc.core.cluster import Cluster
 from kubectl_netdoc.policy.judging import Judging, Selecting, on_own_node, same_pod

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from kubectl_netdoc.core.evidence import ObjectRef
 from kubectl_netdoc.policy import ports
@@ -36,8 +37,7 @@ class Fault(StrEnum):
     INVALID = "invalid"
 
 
-@dataclass(frozen=True, slots=True)
-class PolicyFlaw:
+class PolicyFlaw(Struct, frozen=True):
     """A flaw of a policy: the policy, the field (as jsonpath), and a description.
 
     ``receiver`` and ``ports``: of a one-sided rule, the pods that refuse its senders. ``superfluous``: the rules of the policy

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from kubectl_netdoc.policy import ports
 from kubectl_netdoc.policy.ports import Ports
@@ -12,8 +12,7 @@ from kubectl_netdoc.policy.selection import PodClass
 from kubectl_netdoc.policy.verdict import End, Reading, Side
 
 
-@dataclass(slots=True)
-class Selecting:
+class Selecting(Struct):
     """The policies that select one class, in one direction, by tier."""
 
     admin: list[Policy]

@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 PROTOCOLS = ("TCP", "UDP", "SCTP")
 """In the order in which they are printed (NetworkPolicyPort.protocol in networking.k8s.io/v1)."""
@@ -14,8 +15,7 @@ _STRIDE = 1 << 16
 Span = tuple[int, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Ports:
+class Ports(Struct, frozen=True):
     """A set of (protocol, port): disjoint spans of numbers in ascending order, the protocols one after the other."""
 
     spans: tuple[Span, ...] = ()

@@ -11,8 +11,9 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from kubectl_netdoc.policy import ports
 from kubectl_netdoc.policy.ports import Ports
@@ -62,8 +63,7 @@ ACTIONS = {"Allow": Action.ALLOW, "Accept": Action.ALLOW, "Deny": Action.DENY, "
 """The names of the fields in v1alpha1 and v1alpha2."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class PolicyRef:
+class PolicyRef(Struct, frozen=True, order=True):
     """A policy by name."""
 
     kind: str
@@ -74,8 +74,7 @@ class PolicyRef:
         return f"{self.kind} {self.namespace}/{self.name}" if self.namespace else f"{self.kind} {self.name}"
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(Struct, frozen=True):
     """A CIDR without its exceptions."""
 
     network: Network
@@ -91,8 +90,7 @@ class Block:
         return self.network.prefixlen == 0 and not self.without
 
 
-@dataclass(frozen=True, slots=True)
-class Peers:
+class Peers(Struct, frozen=True):
     """The other end of a rule.
 
 
@@ -110,8 +108,7 @@ class Peers:
     unresolved: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class PortRule:
+class PortRule(Struct, frozen=True):
     """Ports by number, and by (name, protocol) as the destination pod declares them; no protocol is any."""
 
     fixed: Ports = ports.ALL
@@ -127,8 +124,7 @@ class PortRule:
         return found
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(Struct, frozen=True):
     """One rule of a policy, by its position there."""
 
     policy: PolicyRef
@@ -144,8 +140,7 @@ class Rule:
         return f"spec.{self.direction.lower()}[{self.index}]"
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
+class Policy(Struct, frozen=True):
     """One policy: the pods that it selects, the directions that it isolates (NetworkPolicy only), and its rules.
 
     ``selects_all``: its podSelector is empty, so it selects all pods of the namespace, future ones too.

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from kubectl_netdoc.records.pods import ContainerPort, PodSpec
 from kubectl_netdoc.records.policies import LabelSelector
@@ -22,8 +23,7 @@ PodSet = int
 Labels = tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class PodClass:
+class PodClass(Struct, frozen=True):
     """Pods that policies don't distinguish. ``ports``: (name, protocol, number) of the declared ports that policies name."""
 
     id: int
@@ -121,8 +121,7 @@ def union(sets: Iterable[int]) -> int:
     return result
 
 
-@dataclass
-class Mentioned:
+class Mentioned(Struct):
     """The label keys and port names that policies mention; nothing else distinguishes pods."""
 
     keys: set[str] = field(default_factory=set)

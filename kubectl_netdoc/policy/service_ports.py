@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from functools import cached_property
+
+from msgspec import Struct
 
 from kubectl_netdoc.core.cluster import matches
 from kubectl_netdoc.policy.dns_access import target_numbers
@@ -23,8 +24,7 @@ Port = tuple[str, int]
 """Protocol and number."""
 
 
-@dataclass(frozen=True, slots=True)
-class Mistaken:
+class Mistaken(Struct, frozen=True):
     """A port in a rule that only a Service has; ``targets``: the ports of the pods behind it."""
 
     rule: Rule

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from kubectl_netdoc.policy.ports import Ports
 from kubectl_netdoc.policy.rules import Address, PolicyRef
@@ -13,8 +14,7 @@ from kubectl_netdoc.policy.selection import PodClass
 from kubectl_netdoc.records.nodes import Node
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(Struct, frozen=True):
     """One reading of what the API leaves to the CNI; ``family``: the IP version of the connection.
 
     ``unknown_matches``: whether blocks match pods without a known address. ``own_node_open``: whether pods reach their own
@@ -28,8 +28,7 @@ class Reading:
     own_node_open: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class End:
+class End(Struct, frozen=True):
     """One end of a connection: a pod (or what a template makes), a node, or an address outside.
 
     ``pod``: (namespace, name), for traffic within a pod. ``node``: the node that it is, or where it runs; "" if not known.
@@ -50,8 +49,7 @@ class End:
         return self.label
 
 
-@dataclass(frozen=True, slots=True)
-class Side:
+class Side(Struct, frozen=True):
     """The verdict of one end's policies: the allowed ports, and by which policies.
 
     ``by``: the policies that allow some of them, or that deny them if none is allowed; empty if no policy applies.
@@ -63,8 +61,7 @@ class Side:
     isolated: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Struct, frozen=True):
     """Both sides, and what could change the verdict.
 
     ``depends``: why another CNI may decide differently. ``incomplete``: policies that are not evaluated and might change it.

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from kubectl_netdoc.core.cluster import Cluster
 from kubectl_netdoc.policy.engine import Engine
@@ -26,8 +27,7 @@ MADE_ONCE = ("Job",)
 """A workload of this kind creates no new pods once its pods have all finished."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class WorkloadRef:
+class WorkloadRef(Struct, frozen=True, order=True):
     """A workload by kind, namespace and name."""
 
     kind: str
@@ -38,8 +38,7 @@ class WorkloadRef:
         return f"{self.kind} {self.namespace}/{self.name}"
 
 
-@dataclass(frozen=True, slots=True)
-class WorkloadPeer:
+class WorkloadPeer(Struct, frozen=True):
     """A workload as one peer: an end for each class among its pods, their label sets, and the pods themselves.
 
     A workload without pods is represented by its template. The ends of pods on the pod network have no addresses, because those

@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
 from typing import Any, cast
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from kubectl_netdoc.core import ip_families
 from kubectl_netdoc.core.cluster import Cluster
@@ -30,8 +32,7 @@ LABELS = {"app.kubernetes.io/managed-by": "kubectl-netdoc", "netdoc/role": "echo
 BETWEEN = "connections between netdoc's own pods"
 
 
-@dataclass(frozen=True, slots=True)
-class PolicyBlock:
+class PolicyBlock(Struct, frozen=True):
     """A policy that may be the reason why a debug pod times out. ``certain``: a policy forbids it, as written.
 
     ``unreadable``: no policy could be judged, because a list that is needed can't be read.

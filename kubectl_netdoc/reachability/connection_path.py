@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
+
+from msgspec import Struct
 
 from kubectl_netdoc.components import cluster_dns
 from kubectl_netdoc.core import ip_families as families
@@ -45,8 +46,7 @@ def _asked(policy: str, host_network: bool) -> str:
     return CLUSTER_DNS
 
 
-@dataclass(frozen=True)
-class ConnectionPath:
+class ConnectionPath(Struct, frozen=True, dict=True):
     """The path of a question's connection. ``asked``: the ports on the destination's pods."""
 
     engine: Engine

@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from kubectl_netdoc.core.facts import Facts
 from kubectl_netdoc.core.finding import Finding

@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from kubectl_netdoc.core.finding import Finding
 from kubectl_netdoc.policy.ports import Ports
@@ -33,16 +34,14 @@ class Effect(StrEnum):
     NOTE = "does not affect it today"
 
 
-@dataclass(frozen=True, slots=True)
-class HopFinding:
+class HopFinding(Struct, frozen=True):
     """A finding at a hop, and what it does there."""
 
     finding: Finding
     effect: Effect
 
 
-@dataclass(frozen=True, slots=True)
-class Hop:
+class Hop(Struct, frozen=True):
     """One step of the connection: the policies that apply there, what was measured, and the findings that affect it."""
 
     name: str
@@ -58,8 +57,7 @@ class Hop:
         return tuple(dict.fromkeys(each.finding.code for each in self.findings if each.effect is not Effect.NOTE))
 
 
-@dataclass(frozen=True, slots=True)
-class Fix:
+class Fix(Struct, frozen=True):
     """The smallest fix of the first hop that stops the connection: words, and YAML or a command."""
 
     text: str
@@ -67,8 +65,7 @@ class Fix:
     command: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(Struct, frozen=True):
     """The question: source, destination, and ``port`` as written (a number or the name of a Service port; "": any)."""
 
     source: NamedEnd
@@ -81,8 +78,7 @@ class Question:
         return f"Can {self.source.text} reach {self.destination.text}{port}?"
 
 
-@dataclass(frozen=True, slots=True)
-class Explanation:
+class Explanation(Struct, frozen=True):
     """The whole answer. ``asked``: the ports on the destination's pods, after Service translation."""
 
     question: Question

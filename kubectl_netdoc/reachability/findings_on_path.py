@@ -9,7 +9,9 @@ was seen to work there: then it weakens them, as a ``warn`` does.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from kubectl_netdoc.core.finding import Finding, Severity
 from kubectl_netdoc.policy.rules import PolicyRef
@@ -27,8 +29,7 @@ PROVEN = ("Cluster", "Node", "NodePair", "DaemonSet")
 Pair = tuple[str, str]
 
 
-@dataclass(frozen=True)
-class FindingOnPath:
+class FindingOnPath(Struct, frozen=True):
     """A finding on the path: the hop where it acts, the legs that it is on, and those of them that it stops."""
 
     finding: Finding

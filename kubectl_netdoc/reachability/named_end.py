@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from kubectl_netdoc.components import cluster_dns
 from kubectl_netdoc.components.resolv_conf import NDOTS
@@ -39,8 +41,7 @@ class NoSuchEnd(Exception):
     """Raised for a text that names no end of a connection; the message names what exists instead."""
 
 
-@dataclass(frozen=True, slots=True)
-class NamedEnd:
+class NamedEnd(Struct, frozen=True):
     """An end of a connection as the user named it: its pods, nodes or addresses, and the Service in front of them.
 
     ``labels``: those by which a policy can select it. ``specs``: those of its pods or templates. ``outside``: a name that only

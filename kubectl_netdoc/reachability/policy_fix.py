@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from shlex import quote
+
+from msgspec import Struct
 
 from kubectl_netdoc.core import ip_families
 from kubectl_netdoc.core.cluster import matches
@@ -20,8 +21,7 @@ from kubectl_netdoc.reachability.named_end import NamedEnd
 from kubectl_netdoc.records.kinds import NETWORK_POLICY
 
 
-@dataclass(frozen=True, slots=True)
-class AllAddresses:
+class AllAddresses(Struct, frozen=True):
     """All addresses of an IP family, with exceptions."""
 
     cidr: str

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from msgspec import Struct
+from msgspec.structs import replace
 
 from kubectl_netdoc.measurements.base import Address, Lost, Outcome
 from kubectl_netdoc.measurements.connect import Connect, ConnectReply
@@ -20,8 +21,7 @@ MOST = 3
 """Most endpoints that are tried."""
 
 
-@dataclass(frozen=True, slots=True)
-class ProbeResult:
+class ProbeResult(Struct, frozen=True):
     """One try: source, target, outcome ("" if there is none), prediction, and conclusion.
 
     ``allowed`` is the prediction; None if there is none.
@@ -79,8 +79,7 @@ def from_inside(
     return _judge(f"inside {source}", request, reply, _predicted(engine, source, explanation, request, end))
 
 
-@dataclass(frozen=True, slots=True)
-class _Prediction:
+class _Prediction(Struct, frozen=True):
     """``allowed`` is None if it can't be told: a policy that is not evaluated, or endpoints that differ."""
 
     allowed: bool | None

@@ -8,8 +8,9 @@ nodes are compared with. Codes that are not here (a plugin's) act where their su
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 
 class Feature(StrEnum):
@@ -49,8 +50,7 @@ class Impact(StrEnum):
     OPENS = "lets through what a policy denies"
 
 
-@dataclass(frozen=True, slots=True)
-class Topic:
+class Topic(Struct, frozen=True):
     """The hop at which a code acts ("": where its subject is), for which feature, at which nodes, and with which impact."""
 
     hop: str = ""

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict
 from typing import Any
 
 import msgspec
@@ -103,8 +102,8 @@ def _json(explanation: Explanation, tried: list[ProbeResult]) -> str:
         "codes": explanation.codes,
         "findings": explanation.findings,
         "ports": [{"protocol": name, "from_port": low, "to_port": high} for name, low, high in explanation.asked.ranges()],
-        "fix": asdict(explanation.fix) if explanation.fix else None,
-        "tried": [asdict(one) for one in tried],
+        "fix": explanation.fix,
+        "tried": tried,
     }
     return msgspec.json.format(msgspec.json.encode(whole), indent=2).decode() + "\n"
 

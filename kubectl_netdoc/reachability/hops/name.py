@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from kubectl_netdoc.policy import dns_access
 from kubectl_netdoc.policy.rules import Direction

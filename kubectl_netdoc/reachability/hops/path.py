@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from kubectl_netdoc.measurements.base import Outcome
 from kubectl_netdoc.measurements.connect import ConnectReply

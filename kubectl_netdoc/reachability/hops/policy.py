@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from ipaddress import ip_address, ip_network
+
+from msgspec.structs import replace
 
 from kubectl_netdoc.core import ip_families
 from kubectl_netdoc.policy import enforcers

@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from kubectl_netdoc.api import Code, Explains, Facts, Finding, NodePath, Risk, Severity, Subject
 from kubectl_netdoc.checks.dns.dns_servers.thresholds import LOSSY
@@ -41,8 +42,7 @@ AILING = Code(
 )
 
 
-@dataclass
-class _Observed:
+class _Observed(Struct):
     """The trickles of one server, by node."""
 
     server: DnsServer
