@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import replace
 from shlex import quote
 from typing import Any
 
 from msgspec import Struct, field, structs
+from msgspec.structs import replace
 
 from kubectl_netdoc.core.check import Check, Needs, kinds_of
 from kubectl_netdoc.core.cluster import DNS_NAMESPACE

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Generic, TypeVar
 
@@ -120,8 +119,7 @@ class Condition(Record, frozen=True):
     last_transition_time: Moment | None = None
 
 
-@dataclass(frozen=True)
-class Kind(Generic[R]):
+class Kind(Struct, Generic[R], frozen=True):
     """A kind of the API: where to list it, and the record it decodes to.
 
     ``names``: only these objects are read, one by one. ``selectors``: one list for each field selector.

@@ -41,12 +41,12 @@ def by_pyroute2(five: list[bytes]) -> RtnetlinkReply:
     """The reply as pyroute2 reads the dumps; what is kept of it is as measurements/node.py says."""
     links, addresses, routes, neighbours, entries = map(decoded, five)
     names = {link["index"]: link.get("IFLA_IFNAME") for link in links}
-    told = [route for route in routes if route["type"] in rtnetlink.TYPES and route["table"] != rtnetlink.LOCAL_TABLE]
+    told = [route for route in routes if route["type"] in rtnetlink.TYPES and table_of(route) != rtnetlink.LOCAL_TABLE]
     return RtnetlinkReply(
         Outcome.OK,
         1.0,
         links=tuple(link_of(link, names, addresses) for link in links),
-        routes=tuple(filter(complete, (route_of(route, names) for route in told if (route.get("RTA_TABLE") or 0) != 255))),
+        routes=tuple(filter(complete, (route_of(route, names) for route in told))),
         neighbours=tuple(
             Neighbour(str(item.get("NDA_DST")), item.get("NDA_LLADDR") or "", names.get(item["ifindex"], ""), state(item))
             for item in neighbours
@@ -87,6 +87,11 @@ def gateway(holder: Any) -> str:
     return str(holder.get("RTA_GATEWAY") or (via["addr"] if via else ""))
 
 
+def table_of(route: Any) -> int:
+    """RTA_TABLE, or else the header's, which has eight bits."""
+    return int(route.get("RTA_TABLE") or route["table"])
+
+
 def route_of(route: Any, names: dict[int, str]) -> KernelRoute:
     hops = route.get("RTA_MULTIPATH") or []
     first = hops[0] if hops else None
@@ -98,7 +103,7 @@ def route_of(route: Any, names: dict[int, str]) -> KernelRoute:
         via=gateway(route) or (gateway(first) if first else ""),
         dev=names.get(route.get("RTA_OIF"), "") or (names.get(first["oif"], "") if first else ""),
         type=rtnetlink.TYPES[route["type"]],
-        table=route.get("RTA_TABLE") or route["table"],
+        table=table_of(route),
         metric=route.get("RTA_PRIORITY") or 0,
         mtu=(metrics.get("RTAX_MTU") if metrics else 0) or 0,
         protocol=route["proto"],

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from typing import Any
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from kubectl_netdoc.core.cluster import DNS_NAMESPACE, Cluster, Listing, Scope, Unavailable
 from kubectl_netdoc.core.finding import Grant, Unseen

@@ -8,11 +8,11 @@ ClusterRoles system:public-info-viewer and system:discovery) is left out; a run 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import replace
 from enum import StrEnum
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from kubectl_netdoc.core.cluster import DNS_NAMESPACE
 from kubectl_netdoc.core.finding import Grant
