@@ -8,20 +8,32 @@ other. Standard library only, Python 3.8 syntax, glibc and musl.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from importlib.resources import files
 
 PARTS = ("base", "lookups", "connections", "path", "main")
 """The files of the agent in the order in which they are joined."""
 
-PARTS_ON_HOST = ("base", "lookups", "connections", "path", "host", "main")
+PARTS_ON_HOST = (*PARTS[:-1], "host", "rules", "main")
 """The same with the operations on a node's own network."""
+
+PARTS_OF_TAP = (*PARTS_ON_HOST[:-1], "tap", "main")
+"""The same with the tap of a trace."""
+
+PARTS_OF_SENDER = (*PARTS[:-1], "marked", "main")
+"""Those of the pod that sends a trace's packets."""
 
 _IMPORT = re.compile(rb"^from kubectl_netdoc\.agent\.\w+ import [\w, ]+\n", re.MULTILINE)
 
 
 def source(host: bool = False) -> bytes:
     """Return the agent's program text; ``host``: with the operations on a node's own network."""
-    texts = (files(__name__).joinpath(f"{part}.py").read_bytes() for part in (PARTS_ON_HOST if host else PARTS))
+    return joined(PARTS_ON_HOST if host else PARTS)
+
+
+def joined(parts: Iterable[str]) -> bytes:
+    """Return the program text of some files of the agent."""
+    texts = (files(__name__).joinpath(f"{part}.py").read_bytes() for part in parts)
     return _IMPORT.sub(b"", b"\n".join(texts))
 
 

@@ -18,6 +18,7 @@ from kubectl_netdoc.measurements.dns import DnsLookup, DnsReply, ResolvConf
 from kubectl_netdoc.measurements.node import OF_A_NODE
 from kubectl_netdoc.measurements.path import Burst, PathMtu
 from kubectl_netdoc.measurements.requests import Reply, Request
+from kubectl_netdoc.measurements.trace import Trace
 
 PER_NODE = 500.0
 """Most datagrams and connections per second from a node, as many as a quiet application has."""
@@ -86,7 +87,7 @@ def in_words(load: Load) -> str:
 def _begun(request: Request) -> int:
     if isinstance(request, DnsLookup):
         return request.samples * (2 if request.parallel else 1)
-    if isinstance(request, Burst):
+    if isinstance(request, (Burst, Trace)):
         return request.count
     if isinstance(request, PathMtu):
         return MTU_DATAGRAMS

@@ -30,6 +30,7 @@ from kubectl_netdoc.measurements.node import (
     ServiceRulesReply,
 )
 from kubectl_netdoc.measurements.path import Burst, BurstReply, PathMtu, PathMtuReply
+from kubectl_netdoc.measurements.trace import Trace, TraceReply
 
 Probe = (
     DnsLookup
@@ -49,12 +50,12 @@ Probe = (
 """The requests that the agent in a debug pod can carry out."""
 
 
-def on_host(request: Probe | Canary) -> bool:
+def on_host(request: Probe | Canary | Trace) -> bool:
     """Tell whether a request runs on a node's host network, in the pod of the nodes tier."""
     return isinstance(request, OF_A_NODE) or getattr(request, "host", False)
 
 
-Request = Probe | Canary
+Request = Probe | Canary | Trace
 
 
 Reply = (
@@ -72,5 +73,6 @@ Reply = (
     | ServiceRulesReply
     | CniConfigReply
     | CanaryReply
+    | TraceReply
     | Lost
 )

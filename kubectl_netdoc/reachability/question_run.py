@@ -25,7 +25,7 @@ from kubectl_netdoc.reachability.topics import Feature, topic
 from kubectl_netdoc.reachability.translation import translate
 from kubectl_netdoc.records.base import Kind
 from kubectl_netdoc.records.kinds import SERVICE
-from kubectl_netdoc.sources import Source
+from kubectl_netdoc.sources import FollowUp, Source, nothing_more
 
 CANARY = "policy_enforcement"
 """This check creates a NetworkPolicy. A question about one connection must not change anything in the cluster."""
@@ -90,7 +90,7 @@ class QuestionSource:
             cluster.selection, services=tuple(leading), external=(outside,) if outside else cluster.selection.external
         )
 
-    def measure(self, cluster: Cluster, requests: tuple[Request, ...]) -> Measured:
+    def measure(self, cluster: Cluster, requests: tuple[Request, ...], follow_up: FollowUp = nothing_more) -> Measured:
         """Measure what the checks plan, and try the connection itself."""
         return self.source.measure(cluster, tuple(dict.fromkeys((*requests, *(request for request, _ in self.attempts)))))
 

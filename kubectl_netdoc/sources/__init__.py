@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 import msgspec
@@ -24,6 +25,15 @@ class SourceError(Exception):
         self.exit_code = exit_code
 
 
+FollowUp = Callable[[Measured], Iterable[Request]]
+"""Takes what was measured so far, and returns what else to measure in the same debug pods."""
+
+
+def nothing_more(measured: Measured) -> Iterable[Request]:
+    """Ask for nothing more."""
+    return ()
+
+
 class Source(Protocol):
     """Reads a cluster and measures in it if possible. ``label`` names the source in the report."""
 
@@ -36,6 +46,6 @@ class Source(Protocol):
         """Return the cluster with these kinds; each may be ``Unavailable``. Raises ``SourceError``."""
         ...
 
-    def measure(self, cluster: Cluster, requests: tuple[Request, ...]) -> Measured:
-        """Return the replies to the requests; a request that could not be measured has none, or ``Lost``."""
+    def measure(self, cluster: Cluster, requests: tuple[Request, ...], follow_up: FollowUp = nothing_more) -> Measured:
+        """Return the replies to the requests and to those that follow; one that could not be measured has none, or ``Lost``."""
         ...

@@ -21,7 +21,7 @@ from kubectl_netdoc.core.tier import Tier
 from kubectl_netdoc.measurements.requests import Reply, Request
 from kubectl_netdoc.records.base import Kind
 from kubectl_netdoc.records.kinds import KINDS
-from kubectl_netdoc.sources import UNREADABLE, SourceError
+from kubectl_netdoc.sources import UNREADABLE, FollowUp, SourceError, nothing_more
 
 VERSION = 1
 LARGEST = 512 * 1024 * 1024
@@ -186,7 +186,7 @@ class BundleSource:
             image=bundle.image,
         )
 
-    def measure(self, cluster: Cluster, requests: tuple[Request, ...]) -> Measured:
+    def measure(self, cluster: Cluster, requests: tuple[Request, ...], follow_up: FollowUp = nothing_more) -> Measured:
         """Return the recorded replies. Requests that a later version of a check adds were not measured."""
         replies = {exchange.request: exchange.reply for exchange in self.bundle.exchanges}
         bundle = self.bundle

@@ -20,7 +20,7 @@ from kubectl_netdoc.formats.text import safe, some
 from kubectl_netdoc.measurements.requests import Request
 from kubectl_netdoc.records.base import Kind, Object, ObjectMeta, convert
 from kubectl_netdoc.records.kinds import KINDS, OWNERS, REPLICA_SET
-from kubectl_netdoc.sources import SourceError
+from kubectl_netdoc.sources import FollowUp, SourceError, nothing_more
 
 Warn = Callable[[str], None]
 SUFFIXES = (".yaml", ".yml", ".json")
@@ -239,7 +239,7 @@ class ManifestSource:
             return Unavailable("manifests don't contain these; only a cluster has them", by_design=True)
         return Listing(tuple(self._found.get(kind.name, ())), tuple(self._bad.get(kind.name, ())))
 
-    def measure(self, cluster: Cluster, requests: tuple[Request, ...]) -> Measured:
+    def measure(self, cluster: Cluster, requests: tuple[Request, ...], follow_up: FollowUp = nothing_more) -> Measured:
         """Return no replies: manifests can't be measured."""
         return Measured(why_unmeasured="manifests can't be measured; only a cluster can")
 

@@ -10,7 +10,7 @@ from kubectl_netdoc.core.facts import Measured
 from kubectl_netdoc.measurements.requests import Request
 from kubectl_netdoc.records.base import Kind
 from kubectl_netdoc.records.kinds import KINDS
-from kubectl_netdoc.sources import Source
+from kubectl_netdoc.sources import FollowUp, Source, nothing_more
 
 
 class Within:
@@ -37,6 +37,6 @@ class Within:
         kept = (*self.namespaces, DNS_NAMESPACE)
         return Listing(tuple(item for item in listing.items if item.namespace in kept), listing.undecodable)
 
-    def measure(self, cluster: Cluster, requests: tuple[Request, ...]) -> Measured:
+    def measure(self, cluster: Cluster, requests: tuple[Request, ...], follow_up: FollowUp = nothing_more) -> Measured:
         """Return what the other source measured."""
         return self.source.measure(cluster, requests)

@@ -30,7 +30,7 @@ from kubectl_netdoc.engine.run import run
 from kubectl_netdoc.measurements.requests import Request
 from kubectl_netdoc.records.base import Kind
 from kubectl_netdoc.records.kinds import NODE
-from kubectl_netdoc.sources import Source, manifests
+from kubectl_netdoc.sources import FollowUp, Source, manifests, nothing_more
 
 FOLDERS = Path(__file__).parent
 TODAY = datetime(2025, 4, 2, 9, 0, tzinfo=UTC)
@@ -83,7 +83,7 @@ class Live:
         nodes = self.files.cluster((NODE,)).all(NODE)
         return max(node.status.node_info.kubelet_version for node in nodes)
 
-    def measure(self, cluster: Cluster, requests: tuple[Request, ...]) -> Measured:
+    def measure(self, cluster: Cluster, requests: tuple[Request, ...], follow_up: FollowUp = nothing_more) -> Measured:
         """Nothing is measured."""
         return Measured(why_unmeasured="--no-pods")
 

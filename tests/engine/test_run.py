@@ -19,7 +19,7 @@ from kubectl_netdoc.measurements.base import Lost, Outcome
 from kubectl_netdoc.measurements.connect import EchoReply, EchoSample
 from kubectl_netdoc.measurements.requests import Reply, Request
 from kubectl_netdoc.records.base import Kind
-from kubectl_netdoc.sources import bundle
+from kubectl_netdoc.sources import FollowUp, bundle, nothing_more
 from kubectl_netdoc.testing import make_cluster, make_node, make_pod, make_service, make_slice
 
 ROOT = Path(__file__).parents[2]
@@ -38,7 +38,7 @@ class Source:
     def cluster(self, kinds: tuple[Kind[Any], ...]) -> Cluster:
         return make_cluster(*map(make_node, NODES), *WEB, vantages=NODES)
 
-    def measure(self, cluster: Cluster, requests: Iterable[Request]) -> Measured:
+    def measure(self, cluster: Cluster, requests: Iterable[Request], follow_up: FollowUp = nothing_more) -> Measured:
         if self.why_not:
             return Measured(why_unmeasured=self.why_not)
         replies = {request: self.reply for request in requests if self.reply is not None}

@@ -31,6 +31,7 @@ from kubectl_netdoc.reachability.question_run import QuestionSource, answer, rel
 from kubectl_netdoc.reachability.topics import OWN_PREFIX, TOPICS, topic
 from kubectl_netdoc.records.base import Kind
 from kubectl_netdoc.records.kinds import POD, SERVICE
+from kubectl_netdoc.sources import FollowUp, nothing_more
 from kubectl_netdoc.testing import Built, make_cluster, make_node, make_pod, make_policy, make_service, make_slice
 from tests.reachability.test_replay import recorded
 from tests.support.api_server import NODE, api_server
@@ -433,7 +434,7 @@ class FakeSource:
         self.found.vantages = ("n1", "n2", "n3")
         return self.found
 
-    def measure(self, cluster: Cluster, requests: tuple[Request, ...]) -> Measured:
+    def measure(self, cluster: Cluster, requests: tuple[Request, ...], follow_up: FollowUp = nothing_more) -> Measured:
         self.requests = requests
         return Measured(why_unmeasured="not here")
 

@@ -29,7 +29,7 @@ from kubectl_netdoc.measurements.requests import Reply, Request
 from kubectl_netdoc.records.base import Kind
 from kubectl_netdoc.records.ingress import TLS_SECRET
 from kubectl_netdoc.records.kinds import COREFILE, EVENT, JOB, KINDS, NODE, SERVICE
-from kubectl_netdoc.sources import SourceError, bundle
+from kubectl_netdoc.sources import FollowUp, SourceError, bundle, nothing_more
 from kubectl_netdoc.sources.live import lists
 from kubectl_netdoc.testing import make_cluster, make_corefile, make_dns_reply, make_node, make_pod, make_service, make_slice
 from tests.support.websocket import OBJECTS, SECRET
@@ -49,7 +49,7 @@ class Recorded:
     def cluster(self, kinds: tuple[Kind[Any], ...]) -> Cluster:
         return self._cluster
 
-    def measure(self, cluster: Cluster, requests: tuple[Request, ...]) -> Measured:
+    def measure(self, cluster: Cluster, requests: tuple[Request, ...], follow_up: FollowUp = nothing_more) -> Measured:
         return self._measured(cluster, requests)
 
 

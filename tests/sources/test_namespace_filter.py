@@ -12,6 +12,7 @@ from kubectl_netdoc.core.tier import Tier
 from kubectl_netdoc.measurements.requests import Request
 from kubectl_netdoc.records.base import Kind
 from kubectl_netdoc.records.kinds import POD
+from kubectl_netdoc.sources import FollowUp, nothing_more
 from kubectl_netdoc.sources.namespace_filter import Within
 from kubectl_netdoc.testing import make_cluster, make_pod
 
@@ -35,7 +36,7 @@ class Other:
             image="python",
         )
 
-    def measure(self, cluster: Cluster, requests: tuple[Request, ...]) -> Measured:
+    def measure(self, cluster: Cluster, requests: tuple[Request, ...], follow_up: FollowUp = nothing_more) -> Measured:
         return Measured()
 
 

@@ -72,7 +72,7 @@ def run(
         return ExecResult(unresolved | {request: Lost(why) for request in requests}, lost=why, problem=trouble)
     output = bytearray()
     try:
-        _write(channel, payload(requests, seconds - 1.0, targets))
+        write(channel, payload(requests, seconds - 1.0, targets))
         complaint = _read(channel, deadline, output)
     except (websocket.WebSocketException, OSError) as error:
         complaint = f"the connection of the exec broke: {' '.join(str(error).split())}"
@@ -99,15 +99,22 @@ def resolvable(requests: tuple[Probe, ...], targets: Targets) -> tuple[tuple[Pro
 def payload(requests: tuple[Probe, ...], budget: float, targets: Targets = NO_TARGETS) -> bytes:
     """Return the framed input of a batch: the agent's text, then its asks."""
     host = any(on_host(request) for request in requests)
-    program = agent.source(host)
     asks = [agent_protocol.ask(number, request, targets) for number, request in enumerate(requests)]
+    return framed(agent.source(host), asks, budget, targets, agent_protocol.capabilities(requests) if host else None)
+
+
+def framed(
+    program: bytes, asks: list[dict[str, Any]], budget: float, targets: Targets, capabilities: list[int] | None = None
+) -> bytes:
+    """Return the framed input of a program and its asks. ``capabilities``: those that are kept; None: the pod has none."""
     spacing = {"spacing": 1 / load.PER_NODE, "target_spacing": load.spacing(targets.nodes())}
-    keep = {"capabilities": agent_protocol.capabilities(requests)} if host else {}
+    keep = {} if capabilities is None else {"capabilities": capabilities}
     batch = json.dumps({"budget": max(budget, 0.5), **spacing, **keep, "asks": asks}).encode()
     return b"%d\n%s%d\n%s" % (len(program), program, len(batch), batch)
 
 
-def _write(channel: websocket.WebSocket, data: bytes) -> None:
+def write(channel: websocket.WebSocket, data: bytes) -> None:
+    """Send data to the stdin of an exec; raises ``WebSocketException`` or ``OSError``."""
     for start in range(0, len(data), FRAME):
         channel.send_binary(bytes([STDIN]) + data[start : start + FRAME])
 

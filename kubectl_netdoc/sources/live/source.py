@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -18,11 +18,14 @@ from kubectl_netdoc.core.tier import Tier
 from kubectl_netdoc.measurements.base import Lost
 from kubectl_netdoc.measurements.canary import Canary
 from kubectl_netdoc.measurements.requests import Probe, Reply, Request, on_host
+from kubectl_netdoc.measurements.trace import Trace
 from kubectl_netdoc.records.base import Kind
+from kubectl_netdoc.sources import FollowUp, nothing_more
 from kubectl_netdoc.sources.live import debug_pods, images, lists
 from kubectl_netdoc.sources.live import exec as agent_exec
 from kubectl_netdoc.sources.live.canary import Flight
 from kubectl_netdoc.sources.live.client import ApiError, Client
+from kubectl_netdoc.sources.live.trace import TraceRun
 
 LEAST = 1.0
 """Fewest seconds that must be left for a batch: starting the agent takes a few tenths of a second on a busy node."""
@@ -62,7 +65,7 @@ class LiveSource:
                 self.progress.note(why)
         return cluster
 
-    def measure(self, cluster: Cluster, requests: tuple[Request, ...]) -> Measured:
+    def measure(self, cluster: Cluster, requests: tuple[Request, ...], follow_up: FollowUp = nothing_more) -> Measured:
         """Clean up expired leftovers, run the debug pods, send each its batch in parallel, and delete them."""
         if self.settings is None:
             return Measured(why_unmeasured=NOT_SELECTED[Tier.PODS])
@@ -77,15 +80,26 @@ class LiveSource:
                 debug_pods.running(self.client, self.settings, cluster, requests, self.progress) as session,
                 self._flying(session, canaries) as flight,
             ):
-                replies, throttled = self._measure(session, tuple(r for r in requests if not isinstance(r, Canary)))
+                replies, throttled = self._measure(session, tuple(r for r in requests if not isinstance(r, (Canary, Trace))))
                 replies |= flight()
+                traces = tuple(request for request in requests if isinstance(request, Trace))
+                replies |= self._traced(session, (*traces, *follow_up(self._told(session, replies, throttled))))
         except debug_pods.NoPods as error:
             return Measured(why_unmeasured=str(error), wanted=True)
+        return self._told(session, replies, throttled)
+
+    @staticmethod
+    def _told(session: debug_pods.Session, replies: dict[Request, Reply], throttled: dict[str, float]) -> Measured:
         vantages, hosts = (
             tuple(sorted((pod.vantage(throttled.get(pod.name, 0.0)) for pod in some), key=lambda vantage: vantage.node))
             for some in ([p for p in session.pods if p.measures], [p for p in session.pods if p.host])
         )
         return Measured(replies, vantages, hosts, wanted=True)
+
+    def _traced(self, session: debug_pods.Session, requests: Iterable[Request]) -> dict[Request, Reply]:
+        """Run the traces one after the other: they share the taps' pods and must not see each other's packets."""
+        run = TraceRun(self.client, session, self._deadline - LEAST)
+        return {request: run.run(request) for request in dict.fromkeys(requests) if isinstance(request, Trace)}
 
     @contextmanager
     def _flying(self, session: debug_pods.Session, canaries: tuple[Canary, ...]) -> Iterator[Callable[[], dict[Request, Reply]]]:

@@ -147,6 +147,6 @@ class Manifests(Struct, frozen=True):
         spec["securityContext"]["runAsGroup"] = 0
         if self.settings.tier is Tier.PRIVILEGED:
             spec["securityContext"] |= {"runAsNonRoot": False, "runAsUser": 0}
-            container["securityContext"]["capabilities"]["add"] = ["NET_ADMIN"]
+            container["securityContext"]["capabilities"]["add"] = ["NET_ADMIN", "NET_RAW"]
             container["volumeMounts"] = [{"name": "cni", "mountPath": CNI, "readOnly": True}]
             spec["volumes"] = [{"name": "cni", "hostPath": {"path": CNI}}]

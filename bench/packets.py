@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How often a trace names the right place and what took the packets: the faults of lab/packets.yaml, one after the other.
+
+`NETDOC_LAB=kubeconfig python -m bench.packets [NAME...]` runs them on an idle lab with one set of debug pods.
+"""
+
+from __future__ import annotations
+
+import gzip
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import yaml
+from msgspec import Struct
+
+from kubectl_netdoc.core.cluster import Cluster
+from kubectl_netdoc.core.tier import Tier
+from kubectl_netdoc.measurements.base import Address, Peer
+from kubectl_netdoc.measurements.trace import Trace, TraceReply
+from kubectl_netdoc.records.kinds import ENDPOINT_SLICE, NODE, POD, SERVICE
+from kubectl_netdoc.sources.live import debug_pods, lists
+from kubectl_netdoc.sources.live.client import Client, Options
+from kubectl_netdoc.sources.live.trace import TraceRun
+from kubectl_netdoc.tracing.verdict import Ending, Ends, Verdict, judge
+
+FAULTS = Path(__file__).parent.parent / "lab" / "packets.yaml"
+PORT = 19376
+
+
+class Place(Struct):
+    """The session of debug pods on the lab, and the variables of the faults' commands."""
+
+    run: TraceRun
+    ends: Ends
+    variables: dict[str, str]
+
+
+def shell(node: str, line: str, variables: dict[str, str]) -> str:
+    """Run a line on a node; what it complains about is for the reader."""
+    assignments = [f"{name}={value}" for name, value in variables.items()]
+    command = ["docker", "exec", *(word for one in assignments for word in ("-e", one)), node, "sh", "-c", line]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    if done.returncode:
+        print(f"    {node}: {line}: {done.stderr.strip()}", file=sys.stderr)
+    return done.stdout.strip()
+
+
+def in_pod(address: str, node: str) -> str:
+    """Return the beginning of a line that runs in the network namespace of the pod with an address."""
+    return (
+        f"for p in $(ip netns list | cut -d' ' -f1); do ip netns exec $p ip -o addr | grep -q ' {address}/' && N=$p; done; "
+        "ip netns exec $N "
+    )
+
+
+def link(node: str, address: str) -> str:
+    """Return the host's end of a pod's link, by the bridge's forwarding database."""
+    shell(node, f"ping -c1 -W1 {address}", {})
+    mac = shell(node, f"ip neigh show {address} | awk '{{print $5}}'", {})
+    return shell(node, f"bridge fdb show | grep -i '^{mac} ' | grep -v self | awk '{{print $3}}' | head -1", {})
+
+
+@contextmanager
+def lab(kubeconfig: str) -> Iterator[Place]:
+    """Run debug pods on the lab until the end of the ``with``."""
+    client = Client(Options(kubeconfig=kubeconfig))
+    cluster = lists.read(client, (NODE, POD, SERVICE, ENDPOINT_SLICE), ())
+    settings = debug_pods.PodSettings(
+        image=os.environ.get("NETDOC_IMAGE", "docker.io/lab/base:1"), timeout=1500.0, tier=Tier.PRIVILEGED
+    )
+    cluster.vantages, cluster.tier = debug_pods.choose_nodes(cluster), Tier.PRIVILEGED
+    with debug_pods.running(client, settings, cluster) as session:
+        variables = _variables(cluster, session) | {"BEHIND": " ".join(sorted(behind(cluster, "shop", "web")))}
+        yield Place(TraceRun(client, session, time.monotonic() + 1400), _ends(cluster, session), variables)
+
+
+def _ends(cluster: Cluster, session: debug_pods.Session) -> Ends:
+    nodes = {ip: pod.spec.node_name for pod in cluster.index.items(POD) for ip in pod.ips}
+    nodes |= {address.address: node.name for node in cluster.index.items(NODE) for address in node.status.addresses}
+    return Ends(nodes | {ip: pod.node for pod in session.pods for ip in pod.ips if not pod.host})
+
+
+def _variables(cluster: Cluster, session: debug_pods.Session) -> dict[str, str]:
+    control, source, target = sorted(cluster.vantages)
+    ips = {a.address: node.name for node in cluster.index.items(NODE) for a in node.status.addresses if a.type == "InternalIP"}
+    of_node = {name: ip for ip, name in ips.items()}
+    pods = {(pod.node, pod.twin): pod.ips[0] for pod in session.pods if pod.ips and not pod.host}
+    web = next(item for item in cluster.index.items(SERVICE) if (item.namespace, item.name) == ("shop", "web"))
+    found = {"S": source, "T": target, "C": control, "S_IP": of_node[source], "T_IP": of_node[target], "C_IP": of_node[control]}
+    found |= {"S_POD": pods[source, False], "T_POD": pods[target, False], "C_POD": pods[control, False], "PORT": str(PORT)}
+    twin = next(node for node, twin in pods if twin)
+    found |= {"TWIN": twin, "T2_POD": pods[twin, True], "TWIN_POD": pods[twin, False], "VIP": web.spec.cluster_ip}
+    return found | {"T_VETH": link(target, pods[target, False]), "S_VETH": link(source, pods[source, False])}
+
+
+def behind(cluster: Cluster, namespace: str, name: str) -> frozenset[str]:
+    """Return the addresses of a Service's endpoints."""
+    found = (item for item in cluster.index.items(ENDPOINT_SLICE) if item.namespace == namespace and item.service == name)
+    return frozenset(ip for item in found for endpoint in item.endpoints for ip in endpoint.addresses)
+
+
+class Recorded(Struct, frozen=True):
+    """One trace of the lab as it was: what was asked, what came, what the cluster says of the ends, and where it had to end."""
+
+    request: Trace
+    reply: TraceReply
+    ends: Ends
+    at: str
+
+
+def asked(place: Place, fault: dict[str, Any]) -> tuple[Trace, Ends]:
+    """Return the trace that a fault is looked at with, and its ends."""
+    v, wanted = place.variables, fault.get("to", "peer")
+    source, ends, to = v["S"], place.ends, Peer(v["T"])
+    where: Any = to
+    if wanted == "same":
+        source, where = v["TWIN"], Peer(v["TWIN"], twin=True)
+    elif wanted == "service":
+        where, ends = Address(v["VIP"], 80), Ends(ends.nodes, frozenset(v["BEHIND"].split()))
+    elif wanted.startswith("node:"):
+        where = Address(v["T_IP"], int(wanted[5:]))
+    return Trace(source, where, (v["C"], v["S"], v["T"]), fault.get("protocol", "TCP")), ends
+
+
+def traced(place: Place, fault: dict[str, Any]) -> tuple[Verdict, Recorded | None, str]:
+    """Trace once and return the verdict, the recording and, where there is none, why."""
+    request, ends = asked(place, fault)
+    reply = place.run.run(request)
+    if not isinstance(reply, TraceReply):
+        return Verdict(Ending.UNSEEN, 0), None, str(reply)
+    v = place.variables
+    at = v["TWIN"] if fault.get("to") == "same" else v["S" if fault["at"] == "source" else "T"]
+    return judge(request, reply, ends), Recorded(request, reply, ends, at), ""
+
+
+def broken(place: Place, fault: dict[str, Any], key: str) -> None:
+    """Apply or undo a fault."""
+    v = place.variables
+    where = fault["where"]
+    if fault.get("to") == "same":
+        node = v["TWIN"]
+    else:
+        node = v["S"] if where.startswith("source") else v["T"]
+    line = " ".join(fault[key].split())
+    if where.endswith("-pod"):
+        line = in_pod(v["S_POD" if where.startswith("source") else "T_POD"], node) + line
+    shell(node, line, v)
+
+
+class Score(Struct, frozen=True):
+    """What a trace said of a fault, and how much of that was right."""
+
+    line: str
+    placed: bool = False
+    right: bool = False
+
+
+def tried(place: Place, fault: dict[str, Any]) -> tuple[Score, Recorded | None]:
+    """Apply a fault, trace, undo it, and judge the verdict."""
+    broken(place, fault, "apply")
+    try:
+        verdict, recorded, why = traced(place, fault)
+    finally:
+        broken(place, fault, "undo")
+    if recorded is None:
+        return Score(f"{fault['name']}: no reply: {why}"), None
+    return scored(fault, recorded, verdict), recorded
+
+
+def scored(fault: dict[str, Any], recorded: Recorded, verdict: Verdict) -> Score:
+    """Compare a verdict with what the fault's row wants."""
+    taker = str(verdict.taken.kind) if verdict.taken else ""
+    placed = str(verdict.ending) == fault["ending"] and verdict.node in ("", recorded.at)
+    right = placed and taker == fault["taker"]
+    words = f"{verdict.ending} on {verdict.node or '-'}, {len(verdict.packets)} of {verdict.sent}, {taker}"
+    detail = verdict.taken.words if verdict.taken else verdict.last.place if verdict.last else ""
+    wanted = "" if right else f"; wanted: {fault['ending']} on {recorded.at}, {fault['taker']}"
+    line = f"{'ok ' if right else 'NO '} {fault['name']}: {words}: {detail}{wanted} [{recorded.reply.seconds} s]"
+    return Score(line, placed, right)
+
+
+def main() -> int:
+    """Run the faults and print how many were right; with --record FILE also keep the replies."""
+    names = sys.argv[1:]
+    path = Path(names.pop(names.index("--record") + 1)) if "--record" in names else None
+    names = [name for name in names if name != "--record"]
+    faults = [fault for fault in yaml.safe_load(FAULTS.read_text()) if not names or fault["name"] in names]
+    kept: dict[str, Recorded] = {}
+    scores = []
+    with lab(os.environ["NETDOC_LAB"]) as place:
+        for fault in faults:
+            score, recorded = tried(place, fault)
+            scores.append(score)
+            print(score.line, flush=True)
+            if recorded:
+                kept[fault["name"]] = recorded
+    print(f"{len(scores)} faults: place right in {sum(s.placed for s in scores)}, taker in {sum(s.right for s in scores)}")
+    if path:
+        path.write_bytes(gzip.compress(msgspec.json.encode(kept), mtime=0))
+    return int(not all(score.right for score in scores))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,300 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a rule of a packet filter says: the expressions of nf_tables, and the entries of iptables' old tables, in words of nft.
+
+Sources: linux/netfilter/nf_tables.h and x_tables.h, linux/netfilter_ipv4/ip_tables.h, linux/netfilter_ipv6/ip6_tables.h. It is
+text for a reader, not for a parser: an expression that is not known is shown by its name.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import struct
+from collections.abc import Callable, Iterator
+
+from msgspec import Struct
+
+_Attributes = dict[int, bytes]
+
+VERDICTS = {0: "drop", 1: "accept", 3: "queue", -1: "continue", -2: "break", -3: "jump", -4: "goto", -5: "return"}
+"""Verdicts of nf_tables (NF_* and NFT_*), by their signed number."""
+
+OLD_VERDICTS = {-1: "drop", -2: "accept", -4: "queue", -5: "return"}
+"""Those of a standard target of the old tables: -NF_* - 1, and XT_RETURN. What is positive is a jump."""
+
+META = {
+    0: "length", 1: "protocol", 3: "mark", 4: "iif", 5: "oif", 6: "iifname", 7: "oifname", 10: "skuid", 15: "nfproto",
+    16: "l4proto", 17: "ibrname", 18: "obrname", 19: "pkttype", 20: "cpu", 24: "random", 25: "secpath",
+}  # fmt: skip
+"""Keys of a meta expression (NFT_META_*)."""
+
+CT = {0: "state", 1: "direction", 2: "status", 3: "mark", 6: "helper", 7: "l3proto", 8: "src", 9: "dst", 10: "protocol",
+      11: "proto-src", 12: "proto-dst", 17: "zone"}  # fmt: skip
+"""Keys of a ct expression (NFT_CT_*)."""
+
+STATES = {1: "invalid", 2: "established", 4: "related", 8: "new", 64: "untracked"}
+PROTOCOLS = {1: "icmp", 6: "tcp", 17: "udp", 47: "gre", 50: "esp", 58: "icmpv6", 132: "sctp"}
+OPERATORS = {0: "", 1: "!= ", 2: "< ", 3: "<= ", 4: "> ", 5: ">= "}
+
+FIELDS = {
+    (0, 0, 6): "ether daddr", (0, 6, 6): "ether saddr", (0, 12, 2): "ether type",
+    (1, 1, 1): "ip dscp", (1, 2, 2): "ip length", (1, 6, 1): "ip6 nexthdr", (1, 6, 2): "ip frag-off", (1, 7, 1): "ip6 hoplimit",
+    (1, 8, 1): "ip ttl", (1, 8, 16): "ip6 saddr", (1, 9, 1): "ip protocol", (1, 12, 4): "ip saddr", (1, 16, 4): "ip daddr",
+    (1, 24, 16): "ip6 daddr",
+    (2, 0, 1): "icmp type", (2, 0, 2): "sport", (2, 0, 4): "ports", (2, 2, 2): "dport", (2, 4, 2): "udp length",
+    (2, 13, 1): "tcp flags",
+}  # fmt: skip
+"""Fields of a packet by base (0 link, 1 network, 2 transport), offset and length."""
+
+REJECTING = frozenset({"reject", "REJECT"})
+
+
+class RuleWords(Struct, frozen=True):
+    """A rule in words. ``verdict``: what it does with the packet, in lower case; ``chain``: where a jump goes."""
+
+    text: str
+    verdict: str
+    chain: str = ""
+
+
+def nft(expressions: bytes) -> RuleWords:
+    """Return a rule of nf_tables, from the value of its attribute NFTA_RULE_EXPRESSIONS."""
+    reader = _Nft()
+    for _, element in _each(expressions):
+        parts = dict(_each(element))
+        reader.take(_word(parts.get(1, b"")), dict(_each(parts.get(2, b""))))
+    return RuleWords(" ".join(reader.words), reader.verdict, reader.chain)
+
+
+def policy(accepts: bool) -> RuleWords:
+    """Return the policy of a base chain."""
+    verdict = "accept" if accepts else "drop"
+    return RuleWords(f"policy {verdict}", verdict)
+
+
+def legacy(entry: bytes, family: str) -> RuleWords:
+    """Return an entry of an old table (struct ipt_entry or ip6t_entry)."""
+    size = 4 if family == "ip" else 16
+    head = 112 if size == 4 else 168
+    target_at, following = struct.unpack_from("=HH", entry, head - 24)
+    words = list(_old_addresses(entry, size))
+    matches = list(_old_matches(entry, head, target_at))
+    target, data = _word(entry[target_at + 2 : target_at + 31].split(b"\0")[0]), entry[target_at + 32 : following]
+    if not target:
+        number = struct.unpack_from("=i", data)[0]
+        verdict = OLD_VERDICTS.get(number, "jump")
+    else:
+        verdict = target.lower()
+    return RuleWords(" ".join([*words, *(f"-m {name}" for name in matches), verdict]), verdict)
+
+
+class _Nft:
+    """Reads the expressions of one rule in their order; registers keep the name of what was loaded into them."""
+
+    def __init__(self) -> None:
+        self.words: list[str] = []
+        self.verdict = ""
+        self.chain = ""
+        self.registers: dict[int, str] = {}
+        self.values: dict[int, bytes] = {}
+
+    def take(self, name: str, data: _Attributes) -> None:
+        """Read one expression."""
+        reader = _READERS.get(name)
+        if reader is not None:
+            reader(self, data)
+        elif name in _ENDS:
+            self._end(_ENDS[name])
+        elif name in ("numgen", "fib", "hash", "osf", "socket", "rt", "exthdr"):
+            self._load(data, 1, name)
+        elif name not in ("counter", "objref", "log", "nop"):
+            self.words.append(name)
+
+    def _end(self, verdict: str) -> None:
+        self.verdict = verdict
+        self.words.append(verdict)
+
+    def _load(self, data: _Attributes, register: int, name: str) -> None:
+        self.registers[_number(data.get(register, b""))] = name
+
+    def payload(self, data: _Attributes) -> None:
+        """Read an expression of this name."""
+        if 5 in data:  # NFTA_PAYLOAD_SREG: it writes
+            field = FIELDS.get(tuple(_number(data.get(key, b"")) for key in (2, 3, 4)), "a field")  # type: ignore[arg-type]
+            self.words.append(f"set {field}")
+            return
+        base, offset, length = (_number(data.get(key, b"")) for key in (2, 3, 4))
+        default = f"@{('ll', 'nh', 'th')[base] if base < 3 else 'ih'},{offset * 8},{length * 8}"
+        self._load(data, 1, FIELDS.get((base, offset, length), _prefix(base, offset, length) or default))
+
+    def meta(self, data: _Attributes) -> None:
+        """Read an expression of this name."""
+        name = META.get(_number(data.get(2, b"")), f"meta {_number(data.get(2, b''))}")
+        if 3 in data:
+            self.words.append(f"set {name}")
+        else:
+            self._load(data, 1, name)
+
+    def ct(self, data: _Attributes) -> None:
+        """Read an expression of this name."""
+        name = CT.get(_number(data.get(2, b"")), "")
+        if 4 in data:
+            self.words.append(f"set ct {name}".rstrip())
+        else:
+            self._load(data, 1, f"ct {name}".rstrip())
+
+    def bitwise(self, data: _Attributes) -> None:
+        """Read an expression of this name."""
+        name = self.registers.get(_number(data.get(1, b"")), "?")
+        self.registers[_number(data.get(2, b""))] = name
+        self.values[_number(data.get(2, b""))] = dict(_each(data.get(4, b""))).get(1, b"")
+
+    def compare(self, data: _Attributes) -> None:
+        """Read an expression of this name."""
+        register = _number(data.get(1, b""))
+        name = self.registers.get(register, "?")
+        value = dict(_each(data.get(3, b""))).get(1, b"")
+        mask = self.values.pop(register, b"")
+        operator = OPERATORS.get(_number(data.get(2, b"")), "? ")
+        if name == "ct state" and operator == "!= ":  # a test of bits
+            self.words.append(f"ct state {_states(mask)}")
+        else:
+            self.words.append(f"{name} {operator}{_value(name, value, mask)}")
+
+    def range(self, data: _Attributes) -> None:
+        """Read an expression of this name."""
+        name = self.registers.get(_number(data.get(1, b"")), "?")
+        low, high = (dict(_each(data.get(key, b""))).get(1, b"") for key in (3, 4))
+        self.words.append(f"{name} {_value(name, low)}-{_value(name, high)}")
+
+    def lookup(self, data: _Attributes) -> None:
+        """Read an expression of this name."""
+        name = self.registers.get(_number(data.get(2, b"")), "?")
+        flags = "!= " if _number(data.get(5, b"")) & 1 else ""
+        kind = "vmap " if 3 in data and not _number(data[3]) else ""
+        if kind:
+            self.verdict = self.verdict or "vmap"
+        self.words.append(f"{name} {flags}{kind}@{_word(data.get(1, b''))}")
+
+    def immediate(self, data: _Attributes) -> None:
+        """Read an expression of this name."""
+        value = dict(_each(data.get(2, b"")))
+        if 2 not in value:
+            return
+        verdict = dict(_each(value[2]))
+        code = struct.unpack("!i", verdict.get(1, bytes(4)))[0]
+        self.verdict, self.chain = VERDICTS.get(code, str(code)), _word(verdict.get(2, b""))
+        self.words.append(f"{self.verdict} {self.chain}".rstrip())
+
+    def nat(self, data: _Attributes) -> None:
+        """Read an expression of this name."""
+        self._end("snat" if _number(data.get(1, b"")) == 0 else "dnat")
+
+    def limit(self, data: _Attributes) -> None:
+        """Read an expression of this name."""
+        over = "over " if _number(data.get(5, b"")) & 1 else ""
+        self.words.append(f"limit {over}{_number(data.get(1, b''))} per {_number(data.get(2, b''))} s")
+
+    def match(self, data: _Attributes) -> None:
+        """Read an expression of this name."""
+        self.words.append(f"-m {_word(data.get(1, b''))}")
+
+    def target(self, data: _Attributes) -> None:
+        """Read an expression of this name."""
+        self._end(_word(data.get(1, b"")).lower())
+
+
+_READERS: dict[str, Callable[[_Nft, _Attributes], None]] = {
+    "payload": _Nft.payload,
+    "meta": _Nft.meta,
+    "ct": _Nft.ct,
+    "cmp": _Nft.compare,
+    "bitwise": _Nft.bitwise,
+    "immediate": _Nft.immediate,
+    "lookup": _Nft.lookup,
+    "range": _Nft.range,
+    "limit": _Nft.limit,
+    "nat": _Nft.nat,
+    "match": _Nft.match,
+    "target": _Nft.target,
+}
+
+_ENDS = {"masq": "masquerade", "redir": "redirect"} | {
+    name: name for name in ("reject", "notrack", "tproxy", "dup", "queue", "fwd", "synproxy")
+}
+
+
+def _prefix(base: int, offset: int, length: int) -> str:
+    """Return the name of an address of which only the first bytes are compared: nft does so for prefixes of whole bytes."""
+    return {(1, 12): "ip saddr", (1, 16): "ip daddr"}.get((base, offset), "") if length < 4 and base == 1 else ""
+
+
+def _states(mask: bytes) -> str:
+    bits = int.from_bytes(mask, "little")
+    return ",".join(name for bit, name in STATES.items() if bits & bit) or str(bits)
+
+
+def _value(name: str, value: bytes, mask: bytes = b"") -> str:
+    """Return a compared value as its field is written."""
+    field = name.rpartition(" ")[2]
+    if field in ("saddr", "daddr", "src", "dst") and len(value) in (1, 2, 3, 4, 16):
+        return _address(value, mask)
+    if field in ("iifname", "oifname", "ibrname", "obrname"):
+        return f'"{_word(value)}{"" if value.endswith(bytes(1)) else "*"}"'
+    if field in ("l4proto", "protocol", "nexthdr") and len(value) == 1:
+        return PROTOCOLS.get(value[0], str(value[0]))
+    if name == "ports" and len(value) == 4:
+        return f"{_number(value[:2])}-{_number(value[2:])}"
+    order = "little" if field in ("mark", "iif", "oif", "skuid", "state", "status", "length") else "big"
+    number = int.from_bytes(value, order)  # type: ignore[arg-type]
+    masked = f"& {int.from_bytes(mask, order):#x} == " if mask else ""  # type: ignore[arg-type]
+    return f"{masked}{number:#x}" if field in ("mark", "flags") or masked else str(number)
+
+
+def _address(value: bytes, mask: bytes) -> str:
+    if len(value) < 4:
+        return f"{ipaddress.IPv4Address(value.ljust(4, bytes(1)))}/{len(value) * 8}"
+    bits = bin(int.from_bytes(mask, "big")).count("1") if mask else 0
+    return f"{ipaddress.ip_address(value)}" + (f"/{bits}" if mask else "")
+
+
+def _old_addresses(entry: bytes, size: int) -> Iterator[str]:
+    """Yield the conditions in the head of an old entry: addresses, interfaces, protocol."""
+    flags = entry[4 * size + 66] if size == 16 else entry[83]
+    inverted = {"saddr": flags & 8, "daddr": flags & 16, "iifname": flags & 1, "oifname": flags & 2}
+    for name, at in (("saddr", 0), ("daddr", size)):
+        mask = entry[at + 2 * size : at + 3 * size]
+        if any(mask):
+            shown = _address(entry[at : at + size], mask)
+            yield f"{'ip' if size == 4 else 'ip6'} {name} {'!= ' if inverted[name] else ''}{shown}"
+    for name, at in (("iifname", 4 * size), ("oifname", 4 * size + 16)):
+        if interface := _word(entry[at : at + 16].split(b"\0")[0]):
+            yield f'{name} {"!= " if inverted[name] else ""}"{interface}"'
+    protocol = struct.unpack_from("=H", entry, 4 * size + 64)[0]
+    if protocol:
+        yield PROTOCOLS.get(protocol, f"protocol {protocol}")
+
+
+def _old_matches(entry: bytes, at: int, end: int) -> Iterator[str]:
+    while at + 32 <= end:
+        size = struct.unpack_from("=H", entry, at)[0]
+        yield _word(entry[at + 2 : at + 31].split(b"\0")[0])
+        at += max(size, 32)
+
+
+def _each(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield the netlink attributes as (type, value)."""
+    at = 0
+    while at + 4 <= len(data):
+        length, kind = struct.unpack_from("=HH", data, at)
+        if length < 4:
+            return
+        yield kind & 0x3FFF, data[at + 4 : at + length]
+        at += (length + 3) & ~3
+
+
+def _number(data: bytes) -> int:
+    return int.from_bytes(data, "big")
+
+
+def _word(data: bytes) -> str:
+    return data.rstrip(b"\0").decode(errors="replace")

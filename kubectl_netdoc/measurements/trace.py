@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Traces of marked packets through the nodes: request and reply."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from kubectl_netdoc.measurements.base import Address, Outcome, OwnService, Peer
+from kubectl_netdoc.measurements.node import RtnetlinkReply
+
+
+class Trace(Struct, frozen=True, tag="trace"):
+    """Privileged tier: send ``count`` marked packets from ``node`` to a target, and see where nodes' interfaces saw them.
+
+    ``listening``: the nodes whose network namespace is listened to. ``protocol``: ``TCP`` (a connect to any target), ``UDP`` (a
+    datagram to netdoc's own echo) or ``DNS`` (a query). ``own_network``: sent from the node itself, not from a pod on it.
+    """
+
+    node: str
+    to: Address | Peer | OwnService
+    listening: tuple[str, ...]
+    protocol: str = "TCP"
+    count: int = 6
+    interval: float = 0.04
+    timeout: float = 0.7
+    family: str = ""
+    own_network: bool = False
+
+
+class Tunnel(Struct, frozen=True):
+    """A tunnel around a packet: ``VXLAN``, ``Geneve``, ``GRE`` or ``IPIP``, and the addresses of its ends."""
+
+    kind: str
+    source: str
+    to: str
+
+
+class Sighting(Struct, frozen=True, omit_defaults=True):
+    """A marked packet, its answer, or an ICMP error about it, as one interface of a node saw it.
+
+    ``packet``: its number. ``us``: microseconds since the first sighting on that node, by the kernel's clock. ``out``: it was
+    leaving by the interface. ``mac``: where the frame was sent to ("": no Ethernet). ``source``, ``to``: of the innermost packet.
+    ``length``: bytes with IP header. ``answer``: it is on the way back. ``error``: the ICMP type and code, such as ``3/4``, told
+    by ``teller`` to ``told``. ``bad_checksum``: its TCP or UDP checksum is wrong.
+    """
+
+    packet: int
+    node: str
+    dev: str
+    out: bool
+    us: int
+    source: Address
+    to: Address
+    ttl: int
+    length: int
+    what: str
+    tunnels: tuple[Tunnel, ...] = ()
+    mac: str = ""
+    answer: bool = False
+    error: str = ""
+    teller: str = ""
+    bad_checksum: bool = False
+
+
+class SentPacket(Struct, frozen=True):
+    """The outcome of one marked packet for its sender, the milliseconds, and the address and port it was sent from."""
+
+    outcome: Outcome
+    ms: float
+    source: Address
+
+
+class Rule(Struct, frozen=True, omit_defaults=True):
+    """A rule of a node's packet filter. ``backend``: ``nft`` or ``legacy`` (the old tables of iptables).
+
+    ``handle``: its handle in nf_tables, its number in the chain of an old table, or ``policy`` for the chain's policy. ``text``:
+    what it says, in words of nft. ``verdict``: ``drop``, ``reject``, ``accept``, ``return``, ``jump``, ``dnat`` … or "".
+    ``packets``: its counter; -1: it has none.
+    """
+
+    backend: str
+    family: str
+    table: str
+    chain: str
+    handle: str
+    text: str = ""
+    verdict: str = ""
+    packets: int = -1
+
+
+class MovedRule(Struct, frozen=True):
+    """A rule whose counter rose by ``packets`` while the marked packets were sent, and by ``control`` in the time before."""
+
+    rule: Rule
+    packets: int
+    control: int
+
+
+class BaseChain(Struct, frozen=True):
+    """A chain of nf_tables that a hook (its number in linux/netfilter.h) calls; that of the lowest ``priority`` first."""
+
+    family: str
+    table: str
+    chain: str
+    hook: int
+    priority: int
+
+
+class RouteAnswer(Struct, frozen=True, omit_defaults=True):
+    """The route that the kernel takes for a packet that comes in by ``dev`` ("": the node's own).
+
+    ``error``: the number of the error instead; ``kind``: rtnetlink(7)'s route type (1 unicast, 2 local).
+    """
+
+    source: str
+    to: str
+    dev: str
+    kind: int = 0
+    error: int = 0
+    via: str = ""
+    out: str = ""
+
+
+class TapReading(Struct, frozen=True, omit_defaults=True):
+    """What one node told of a trace besides its sightings. ``problem``: why it could not listen ("": it did).
+
+    ``frames``, ``dropped``: how many frames passed the filter, and how many of those the tap lost; ``full``: it took no more.
+    ``moved``: rules whose counters rose; ``foreign``: rules outside the chains of known owners. ``risen``, ``control``: by how
+    much the node's counters rose while the packets were sent, and in the time before. ``tables``: its links, routes, neighbours.
+    """
+
+    node: str
+    problem: str = ""
+    frames: int = 0
+    dropped: int = 0
+    full: bool = False
+    moved: tuple[MovedRule, ...] = ()
+    foreign: tuple[Rule, ...] = ()
+    chains: tuple[BaseChain, ...] = ()
+    risen: dict[str, int] = {}
+    control: dict[str, int] = {}
+    routes: tuple[RouteAnswer, ...] = ()
+    tables: RtnetlinkReply | None = None
+
+    @property
+    def whole(self) -> bool:
+        """Tell whether what it did not see was not there."""
+        return not (self.problem or self.dropped or self.full)
+
+
+class TraceReply(Struct, frozen=True, tag="trace", omit_defaults=True):
+    """A trace. ``to``: the address that was sent to. ``seconds``: how long it took."""
+
+    to: Address
+    sent: tuple[SentPacket, ...]
+    sightings: tuple[Sighting, ...] = ()
+    readings: tuple[TapReading, ...] = ()
+    seconds: float = 0.0
