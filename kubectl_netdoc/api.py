@@ -63,6 +63,7 @@ from kubectl_netdoc.measurements.node import (
 from kubectl_netdoc.measurements.path import Burst, BurstReply, PathMtu, PathMtuReply, Round
 from kubectl_netdoc.measurements.requests import Reply, Request
 from kubectl_netdoc.measurements.statistics import evenly, percentile
+from kubectl_netdoc.measurements.trace import TapReading, Trace, TraceReply
 from kubectl_netdoc.records.api_extensions import (
     API_SERVICE,
     DEFINITION,
@@ -254,9 +255,12 @@ __all__ = [
     "Severity",
     "Skip",
     "Subject",
+    "TapReading",
     "Threshold",
     "Tier",
     "TlsCertificate",
+    "Trace",
+    "TraceReply",
     "Unavailable",
     "Unseen",
     "Vantage",

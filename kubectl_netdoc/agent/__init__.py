@@ -20,8 +20,8 @@ PARTS_ON_HOST = (*PARTS[:-1], "host", "rules", "main")
 PARTS_OF_TAP = (*PARTS_ON_HOST[:-1], "tap", "main")
 """The same with the tap of a trace."""
 
-PARTS_OF_SENDER = (*PARTS[:-1], "marked", "main")
-"""Those of the pod that sends a trace's packets."""
+PARTS_OF_SENDER = (*PARTS_ON_HOST[:-1], "marked", "main")
+"""The same with what sends a trace's packets."""
 
 _IMPORT = re.compile(rb"^from kubectl_netdoc\.agent\.\w+ import [\w, ]+\n", re.MULTILINE)
 

@@ -26,6 +26,7 @@ VERBS = {
     "policy": "Show what network policies allow, what they protect, and what a change would do.",
     "rbac": "Print the least RBAC rights that netdoc needs, or which of them you lack.",
     "schema": "Print the JSON Schema of the report.",
+    "trace": "Follow packets from A to B through every interface, and say where they end and what takes them.",
     "version": "Print the version of netdoc.",
     "why": "Can A reach B? Show every hop, the one that stops the connection, and the fix.",
 }

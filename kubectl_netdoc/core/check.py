@@ -60,8 +60,16 @@ def no_plan(cluster: Cluster) -> Iterable[Request]:
     return ()
 
 
+def nothing_more(facts: Facts) -> Iterable[Request]:
+    """The follow-up of a check that measures once."""
+    return ()
+
+
 class Check(Struct, frozen=True, kw_only=True):
-    """One question about the network. ``title`` says what holds if all is well; ``doc`` is the page (the module's docstring)."""
+    """One question about the network. ``title`` says what holds if all is well; ``doc`` is the page (the module's docstring).
+
+    ``follow_up``: what to measure besides, in the same debug pods, once the replies to all plans are there.
+    """
 
     id: str
     title: str
@@ -70,6 +78,7 @@ class Check(Struct, frozen=True, kw_only=True):
     codes: tuple[Code, ...]
     analyse: Callable[[Facts], Iterator[Finding | Unseen]]
     plan: Callable[[Cluster], Iterable[Request]] = no_plan
+    follow_up: Callable[[Facts], Iterable[Request]] = nothing_more
     thresholds: tuple[Threshold, ...] = ()
     doc: str = ""
 

@@ -105,6 +105,11 @@ class Facts:
         return Lost(self._measured.why_unmeasured or "not measured", sent=False)
 
     @property
+    def replies(self) -> Mapping[Request, Reply]:
+        """All replies of the run, for a check that follows up what others measured."""
+        return self._measured.replies
+
+    @property
     def why_unmeasured(self) -> str:
         """Why nothing was measured, or ""."""
         return self._measured.why_unmeasured

@@ -6,6 +6,7 @@ from __future__ import annotations
 import traceback
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from datetime import UTC
 from itertools import chain
 from time import perf_counter
@@ -78,7 +79,12 @@ def run(
     plans = plan(checks, cluster)
     requests = plans.requests
     progress.stage(f"measuring: {len(requests)} requests")
-    measured = source.measure(cluster, requests) if _measures(checks) else Measured(why_unmeasured="no check measures")
+    if _measures(checks):
+        measured = source.measure(
+            cluster, requests, lambda so_far: follow_up(checks, Facts(cluster, so_far, settings.thresholds))
+        )
+    else:
+        measured = Measured(why_unmeasured="no check measures")
     progress.stage("analysing")
     facts = Facts(cluster, measured, settings.thresholds)
     outcomes = []
@@ -120,6 +126,16 @@ def plan(checks: Iterable[Check], cluster: Cluster) -> Plans:
         except (Exception, SystemExit) as error:  # a plugin's check may do anything
             failed[check.id] = _crash(check, error)
     return Plans(by_check, failed)
+
+
+def follow_up(checks: Iterable[Check], facts: Facts) -> tuple[Request, ...]:
+    """Collect what the checks want to measure besides; one that fails there fails again while it analyses, which is told."""
+    found: dict[Request, None] = {}
+    for check in checks:
+        with suppress(Exception, SystemExit):  # a plugin's check may do anything
+            more = check.follow_up(facts.of(check.id, check.needs.all_kinds))
+            found |= dict.fromkeys(_asked(_bounded(more, MOST_REQUESTS, "follow_up")))
+    return tuple(found)
 
 
 def analyse(check: Check, facts: Facts) -> CheckRun:

@@ -12,8 +12,8 @@ from kubectl_netdoc.measurements.node import RtnetlinkReply
 class Trace(Struct, frozen=True, tag="trace"):
     """Privileged tier: send ``count`` marked packets from ``node`` to a target, and see where nodes' interfaces saw them.
 
-    ``listening``: the nodes whose network namespace is listened to. ``protocol``: ``TCP`` (a connect to any target), ``UDP`` (a
-    datagram to netdoc's own echo) or ``DNS`` (a query). ``own_network``: sent from the node itself, not from a pod on it.
+    ``listening``: the nodes that are listened to. ``protocol``: ``TCP`` (a connect to any target), ``UDP`` (a datagram to netdoc's
+    own echo) or ``DNS`` (a query for a name in ``zone``). ``own_network``: sent from the node itself, not from a pod on it.
     """
 
     node: str
@@ -25,6 +25,7 @@ class Trace(Struct, frozen=True, tag="trace"):
     timeout: float = 0.7
     family: str = ""
     own_network: bool = False
+    zone: str = ""
 
 
 class Tunnel(Struct, frozen=True):
@@ -149,10 +150,13 @@ class TapReading(Struct, frozen=True, omit_defaults=True):
 
 
 class TraceReply(Struct, frozen=True, tag="trace", omit_defaults=True):
-    """A trace. ``to``: the address that was sent to. ``seconds``: how long it took."""
+    """A trace. ``to``: the address that was sent to; ``behind``: where netdoc's own Service leads. ``seconds``: how long it "
+    "took.
+    """
 
     to: Address
     sent: tuple[SentPacket, ...]
     sightings: tuple[Sighting, ...] = ()
     readings: tuple[TapReading, ...] = ()
+    behind: tuple[str, ...] = ()
     seconds: float = 0.0

@@ -79,7 +79,7 @@ def _later(topic: Topic) -> Topic:
 TOPICS = {
     # nodes and the pod network
     **dict.fromkeys(("ADR", "CNI", "CNF", "NDL", "NDN", "NDT", "NLK"), _ENDS),
-    **dict.fromkeys(("NRT", "PNW", "MTU", "PTQ", "SYN"), _PATH),
+    **dict.fromkeys(("NRT", "PNW", "MTU", "PTQ", "SYN", "TRC"), _PATH),
     **dict.fromkeys(("PNW005", "PNW008", "MTU002", "PTQ002"), _SAME),
     "ADR001": _PATH,
     "ADR003": Topic("service", nodes=NodeMatch.ANY),

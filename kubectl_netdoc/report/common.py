@@ -12,7 +12,7 @@ from kubectl_netdoc.formats.text import some
 FILLS_IN = frozenset(
     {
         *("patch", "edit", "first", "paths", "example_namespace", "example_name", "detail", "why", "parts", "matrix", "advice"),
-        *("jsonpath", "slice"),
+        *("jsonpath", "slice", "hops", "asked", "dev"),
     }
 )
 """Names of evidence that is not printed: it fills in a command, or the message contains it already."""

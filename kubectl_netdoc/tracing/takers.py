@@ -60,7 +60,7 @@ class Taken(Struct, frozen=True):
 TAKING = frozenset({"drop", "reject", "queue", "tarpit", "steal"})
 """Verdicts after which a packet does not go on."""
 
-REWRITING = frozenset({"dnat", "snat", "masquerade", "redirect", "tproxy", "netmap", "ttl", "hl", "tee", "notrack", "ct"})
+REWRITING = frozenset({"dnat", "snat", "masquerade", "redirect", "tproxy", "netmap"})
 """Verdicts that send it elsewhere or change it."""
 
 COUNTERS = {
@@ -115,17 +115,19 @@ def of(reading: TapReading | None, last: Hop | None, count: int) -> Taken | None
 
 
 def _rule(reading: TapReading, count: int) -> Taken | None:
-    """Return the rule that rose by just as many packets and lets none on; of several the one that rises by itself the least."""
-    taking = [one for one in reading.moved if one.rule.verdict in TAKING and one.packets >= count]
-    exact = [one for one in taking if one.packets == count] or [one for one in taking if one.packets <= 2 * count]
-    quiet = sorted(exact, key=lambda one: (one.control, one.packets))
-    best = next((one for one in quiet if one.control * 2 < count), None)
-    return _taken(best, count) if best else None
+    """Return the rule that lets no packet on and rose by as many, beyond what it rises by itself; the closest of several."""
+    taking = [one for one in reading.moved if one.rule.verdict in TAKING and _fits(one, count)]
+    best = min(taking, key=lambda one: (abs(one.packets - one.control - count), one.control), default=None)
+    return _taken(best) if best else None
 
 
-def _taken(moved: MovedRule, count: int) -> Taken:
-    beside = f", and by {moved.control} in the time before" if moved.control else ""
-    words = f"{named(moved.rule)} rose by {moved.packets}, as many as were lost{beside}"
+def _fits(moved: MovedRule, count: int) -> bool:
+    """Tell whether so many packets may be among those that a rule counted, and are not lost among those of others."""
+    return moved.packets >= count > moved.control and moved.packets - moved.control > count / 2
+
+
+def _taken(moved: MovedRule) -> Taken:
+    words = f"{named(moved.rule)} rose by {moved.packets}, and by {moved.control} in the time before"
     return Taken(Taker.RULE, words, moved.rule, moved.packets)
 
 
@@ -171,7 +173,9 @@ def _counter(reading: TapReading, count: int, kinds: frozenset[Taker]) -> Taken 
     for name, (kind, words) in COUNTERS.items():
         risen, before = reading.risen.get(name, 0), reading.control.get(name, 0)
         if kind in kinds and count <= risen <= 2 * count and before * 2 < count:
-            return Taken(kind, f"{words} took {risen}: {name} rose by {risen}, and by {before} in the time before")
+            setting = by_rule(reading, count, frozenset(("ttl", "hl"))) if kind is Taker.TTL else None
+            by = f"; {setting.words}" if setting else ""
+            return Taken(kind, f"{words} took {risen}: {name} rose by {risen}, and by {before} in the time before{by}")
     return None
 
 
@@ -275,7 +279,7 @@ def by_rule(reading: TapReading | None, count: int, verdicts: frozenset[str]) ->
     found = [
         one
         for one in (reading.moved if reading else ())
-        if one.rule.verdict in verdicts and count <= one.packets <= 2 * count
+        if one.rule.verdict in verdicts and _fits(one, count)
         if (one.rule.backend, one.rule.family, one.rule.table, one.rule.chain, one.rule.handle) in foreign
     ]
     best = min(found, key=lambda one: (one.control, one.packets), default=None)

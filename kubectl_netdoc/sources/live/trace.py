@@ -17,7 +17,7 @@ from typing import Any
 from msgspec import Struct
 
 from kubectl_netdoc import agent
-from kubectl_netdoc.measurements.base import Address, Lost
+from kubectl_netdoc.measurements.base import Address, Lost, OwnService
 from kubectl_netdoc.measurements.requests import Reply
 from kubectl_netdoc.measurements.trace import SentPacket, Sighting, TapReading, Trace, TraceReply
 from kubectl_netdoc.sources import kernel_replies, trace_replies
@@ -125,7 +125,14 @@ class TraceRun:
         return conversation
 
     def _sender(self, request: Trace, to: Address, nonce: bytes) -> bytes:
-        ask = {"id": 0, "op": "marked", "to": [to.ip, to.port], "protocol": request.protocol, "nonce": nonce.hex(), "zone": ""}
+        ask = {
+            "id": 0,
+            "op": "marked",
+            "to": [to.ip, to.port],
+            "protocol": request.protocol,
+            "nonce": nonce.hex(),
+            "zone": request.zone,
+        }
         ask |= {"count": request.count, "interval": request.interval, "timeout": request.timeout}
         capabilities: list[int] | None = [] if request.own_network else None
         return agent_exec.framed(agent.joined(agent.PARTS_OF_SENDER), [ask], STARTED + 5, self.session.targets, capabilities)
@@ -188,4 +195,6 @@ class TraceRun:
             if not one.problem:
                 readings.append(trace_replies.reading(node, one.told))
                 seen += trace_replies.sightings(node, one.told, keys, len(packets))
-        return TraceReply(to, packets, tuple(seen), tuple(readings), round(seconds, 3))
+        own = isinstance(request.to, OwnService)
+        behind = tuple(sorted(ip for server in self.session.targets.servers.values() for ip in server.ips)) if own else ()
+        return TraceReply(to, packets, tuple(seen), tuple(readings), behind, round(seconds, 3))

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Packets that never left, that arrived and got no answer, and what no counter explains."""
+
+from __future__ import annotations
+
+from kubectl_netdoc.api import Code, Finding, Risk, Severity, on_node
+from kubectl_netdoc.checks.pod_network.packet_path.traced import SYMPTOMS, Traced
+from kubectl_netdoc.tracing.takers import named
+from kubectl_netdoc.tracing.verdict import Ending
+
+NEVER_LEFT = Code(
+    id="TRC007",
+    severity=Severity.FAIL,
+    risk=Risk.SAFE,
+    title="Packets never leave the source",
+    message="Of {sent} packets from {source} to {target}, {lost} were seen at no interface of node {name}: they end inside the "
+    "source itself",
+    fix="Look inside the pod's own network: its routes, its rules (a mesh's sidecar writes some), and whether its link is up.",
+    commands=(on_node("{name}", "ip netns list"), on_node("{name}", "ip -brief link show type veth")),
+    rows=("M3",),
+    explains=SYMPTOMS,
+)
+UNANSWERED = Code(
+    id="TRC008",
+    severity=Severity.FAIL,
+    risk=Risk.SAFE,
+    title="Packets arrive, and nothing answers",
+    message="The packets from {source} to {target} arrive ({lost} of {sent}, last seen at {after}), and nothing answers them: "
+    "the path is open, and what they are meant for does not accept them",
+    fix="Look at the target itself: whether it listens on that address and port, its own firewall rules, and whether it hangs.",
+    commands=("kubectl get pods -A -o wide --field-selector spec.nodeName={name}",),
+    rows=("M3",),
+    explains=SYMPTOMS,
+)
+SOMEWHERE = Code(
+    id="TRC011",
+    severity=Severity.FAIL,
+    risk=Risk.SAFE,
+    title="Packets end on a node, and no counter shows why",
+    message="The {what} from {source} to {target} end on node {name} after {after} ({lost} of {sent}), and no rule, counter, "
+    "route or neighbour there shows what took them",
+    fix="Look on {name} at what leaves no trace: eBPF programs, rules without a counter, tc filters, the driver.",
+    commands=(
+        on_node("{name}", "nft list ruleset"),
+        on_node("{name}", "tc filter show dev {dev} ingress"),
+        on_node("{name}", "ip -d link show {dev}"),
+    ),
+    rows=("M3",),
+    explains=SYMPTOMS,
+)
+UNTRANSLATED = Code(
+    id="TRC013",
+    severity=Severity.FAIL,
+    risk=Risk.NODE,
+    title="A Service's address is not translated on a node",
+    message="On node {name}, packets from {source} to the Service at {target} go on with that address ({lost} of {sent}, last "
+    "seen at {after}): nothing translated them to an endpoint{rule}",
+    fix="Look whether kube-proxy's rules for this Service are on {name} and are reached: kube-proxy's pod there, then the rules "
+    "before its own.",
+    commands=(
+        "kubectl -n kube-system get pods -l k8s-app=kube-proxy -o wide --field-selector spec.nodeName={name}",
+        on_node("{name}", "iptables -t nat -S PREROUTING"),
+    ),
+    rows=("K7", "K9"),
+    explains=SYMPTOMS,
+)
+FOREIGN_ANSWER = Code(
+    id="TRC014",
+    severity=Severity.FAIL,
+    risk=Risk.NODE,
+    title="Answers come from another address than was asked",
+    message="On node {name}, answers reach {source} from {answerer} instead of {asked}, and are thrown away ({lost} of {sent}): "
+    "the translation is not undone on the way back{rule}",
+    fix="Answers have to pass the node that translated, and its connection tracking: look for rules that switch it off "
+    "(notrack), and for a second way back.",
+    commands=(on_node("{name}", "iptables -t raw -S"), on_node("{name}", "nft list ruleset")),
+    rows=("K9",),
+    explains=SYMPTOMS,
+)
+DUPLICATED = Code(
+    id="TRC019",
+    severity=Severity.WARN,
+    risk=Risk.SAFE,
+    title="Packets are sent twice",
+    message="{twice} of {sent} packets from {source} to {target} were seen twice at one place: something copies them",
+    fix="Look for rules that copy packets (TEE, dup, mirred) and for bridges that flood.",
+    commands=(on_node("{name}", "nft list ruleset"),),
+    rows=("M3",),
+)
+
+BY_ENDING = {
+    Ending.NEVER_LEFT: NEVER_LEFT,
+    Ending.UNANSWERED: UNANSWERED,
+    Ending.TAKEN: SOMEWHERE,
+    Ending.ANSWER_TAKEN: SOMEWHERE,
+    Ending.UNTRANSLATED: UNTRANSLATED,
+    Ending.ANSWER_FOREIGN: FOREIGN_ANSWER,
+}
+
+
+def finding(traced: Traced) -> Finding | None:
+    """Return the finding about how a trace ended, where nothing more special says it."""
+    verdict = traced.verdict
+    code = BY_ENDING.get(verdict.ending)
+    if code is None:
+        return _twice(traced) if verdict.duplicated else None
+    last = verdict.last
+    names = {
+        "dev": last.dev if last else "",
+        "answerer": last.source if last else "",
+        "asked": str(traced.reply.to),
+        "rule": f"; {named(verdict.rule)} let them by" if verdict.rule else "",
+    }
+    return code.on(traced.on_node, traced.evidence() | names)
+
+
+def _twice(traced: Traced) -> Finding:
+    return DUPLICATED.on(traced.on_node, traced.evidence() | {"twice": len(traced.verdict.duplicated)})
+
+
+CODES = (NEVER_LEFT, UNANSWERED, SOMEWHERE, UNTRANSLATED, FOREIGN_ANSWER, DUPLICATED)

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Packets that a rule of a packet filter takes or rewrites."""
+
+from __future__ import annotations
+
+from kubectl_netdoc.api import Code, Finding, Risk, Severity, TapReading, on_node
+from kubectl_netdoc.checks.pod_network.packet_path.traced import SYMPTOMS, Traced
+from kubectl_netdoc.tracing.takers import Taker, named
+from kubectl_netdoc.tracing.verdict import Ending
+
+TAKEN = Code(
+    id="TRC001",
+    severity=Severity.FAIL,
+    risk=Risk.NODE,
+    title="A rule on a node takes the packets",
+    message="On node {name}, {rule} takes the {what} from {source} to {target}: of {sent} sent, {lost} were seen last at "
+    "{after}, and the rule's counter rose by {moved} in that time",
+    fix="Find out who made the rule, for it may come back. {removal}",
+    rows=("M3",),
+    explains=SYMPTOMS,
+)
+SUSPECT = Code(
+    id="TRC002",
+    severity=Severity.WARN,
+    risk=Risk.NODE,
+    title="A rule that belongs to nothing known may take the packets",
+    message="On node {name}, the {what} from {source} to {target} were seen last at {after} ({lost} of {sent}). One rule there "
+    "takes packets, belongs to nothing that netdoc knows, and has no counter: {rule}",
+    fix="Look whether the rule matches these packets, and find out who made it. {removal}",
+    rows=("M3",),
+    explains=SYMPTOMS,
+)
+REWRITTEN = Code(
+    id="TRC009",
+    severity=Severity.FAIL,
+    risk=Risk.NODE,
+    title="A rule on a node rewrites the packets wrongly",
+    message="On node {name}, the packets from {source} to {target} are rewritten to another destination ({to}): {rule}",
+    fix="Find out who made the rule, for it may come back. {removal}",
+    rows=("M3", "K9"),
+    explains=SYMPTOMS,
+)
+
+
+def finding(traced: Traced) -> Finding | None:
+    """Return the finding where a rule took or rewrote the packets."""
+    verdict, taken = traced.verdict, traced.verdict.taken
+    if verdict.ending is Ending.REWRITTEN:
+        return _of(REWRITTEN, traced, to=verdict.last.to if verdict.last else "")
+    if taken is None or taken.rule is None or verdict.ending not in (Ending.TAKEN, Ending.ANSWER_TAKEN, Ending.NEVER_LEFT):
+        return None
+    return _of(SUSPECT if taken.kind is Taker.SUSPECT else TAKEN, traced, moved=taken.moved)
+
+
+def _of(code: Code, traced: Traced, **more: object) -> Finding:
+    rule, reading = traced.verdict.rule, _reading(traced)
+    words = named(rule) if rule else "by what, no counter shows"
+    commands, removal = removing(traced.node, reading, traced) if rule else ((), "")
+    return code.on(traced.on_node, traced.evidence() | {"rule": words, "removal": removal} | more, commands=commands)
+
+
+def _reading(traced: Traced) -> TapReading | None:
+    return next((reading for reading in traced.reply.readings if reading.node == traced.node), None)
+
+
+def removing(node: str, reading: TapReading | None, traced: Traced) -> tuple[tuple[str, ...], str]:
+    """Return the commands that show a rule and remove it, and what to do in words. A rule of a known owner is only shown."""
+    rule = traced.verdict.rule
+    assert rule is not None
+    tool = "iptables-legacy" if rule.family == "ip" else "ip6tables-legacy"
+    if rule.backend == "legacy":
+        show = f"{tool} -t {rule.table} -L {rule.chain} -v -n --line-numbers"
+        remove = f"{tool} -t {rule.table} -D {rule.chain} {rule.handle}"
+    else:
+        show = f"nft -a list chain {rule.family} {rule.table} {rule.chain}"
+        remove = f"nft delete rule {rule.family} {rule.table} {rule.chain} handle {rule.handle}"
+    if rule.handle == "policy":
+        return (on_node(node, show),), "Allow what must pass before the chain's end, or change the chain's policy."
+    if reading is None or not any(_same(rule, other) for other in reading.foreign):
+        return (
+            on_node(node, show),
+        ), "It is in a chain of kube-proxy or the network: change what they make it from, a policy for example."
+    return (on_node(node, show), on_node(node, remove)), "The first command shows it, the second removes it."
+
+
+def _same(one: object, other: object) -> bool:
+    place = ("backend", "family", "table", "chain", "handle")
+    return all(getattr(one, name) == getattr(other, name) for name in place)
+
+
+CODES = (TAKEN, SUSPECT, REWRITTEN)

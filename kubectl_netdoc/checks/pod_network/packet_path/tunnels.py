@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Packets that a tunnel sends to the wrong end, or that get lost between the nodes."""
+
+from __future__ import annotations
+
+from kubectl_netdoc.api import Code, Finding, Risk, Severity, Subject, on_node
+from kubectl_netdoc.checks.pod_network.packet_path.traced import SYMPTOMS, Traced
+from kubectl_netdoc.routing import ip_commands
+from kubectl_netdoc.tracing.takers import Taker
+from kubectl_netdoc.tracing.verdict import Ending
+
+WRONG_END = Code(
+    id="TRC006",
+    severity=Severity.FAIL,
+    risk=Risk.NODE,
+    title="A tunnel leads to the wrong node, or is down",
+    message="On node {name}, the {what} from {source} to {target} leave by the wrong way or end ({lost} of {sent}, last seen at "
+    "{after}): {words}",
+    fix="Look at the tunnel's entries on {name}, which the network agent makes there.",
+    commands=(on_node("{name}", "bridge fdb show dev {dev}"), on_node("{name}", "ip -d link show {dev}")),
+    rows=("M3",),
+    explains=SYMPTOMS,
+)
+BETWEEN = Code(
+    id="TRC010",
+    severity=Severity.FAIL,
+    risk=Risk.SAFE,
+    title="Packets get lost between two nodes",
+    message="The {what} from {source} to {target} leave {one} and never come in at {other} ({lost} of {sent}, last seen at "
+    "{after}): what lies between the nodes loses them",
+    fix="Look at what lies between {one} and {other}: security groups, firewalls, routers. {carried}",
+    commands=("kubectl get nodes {one} {other} -o wide",),
+    rows=("M3",),
+    explains=SYMPTOMS,
+)
+
+
+def finding(traced: Traced) -> Finding | None:
+    """Return the finding where a tunnel or the network between the nodes lost the packets."""
+    verdict, taken = traced.verdict, traced.verdict.taken
+    if taken is not None and taken.kind in (Taker.TUNNEL_PEER, Taker.LINK):
+        dev = taken.dev or (verdict.last.dev if verdict.last else "")
+        commands = WRONG_END.commands
+        if taken.mac and taken.right:
+            entry = f"bridge fdb replace {taken.mac} dev {dev} dst {taken.right.partition(',')[0]} self permanent"
+            commands = (*commands, ip_commands.on(traced.node, entry))
+        return WRONG_END.on(traced.on_node, traced.evidence() | {"words": taken.words, "dev": dev}, commands=commands)
+    if verdict.ending not in (Ending.BETWEEN, Ending.ANSWER_BETWEEN) or verdict.last is None:
+        return None
+    one, other = verdict.last.node, verdict.to_node
+    tunnel = verdict.last.tunnels[-1] if verdict.last.tunnels else None
+    carried = f"They travel in {tunnel.kind} from {tunnel.source} to {tunnel.to}." if tunnel else "They travel without a tunnel."
+    subject = Subject("NodePair", f"{min(one, other)}--{max(one, other)}")
+    return BETWEEN.on(subject, traced.evidence() | {"one": one, "other": other, "carried": carried, "nodes": [one, other]})
+
+
+CODES = (WRONG_END, BETWEEN)

@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The failing paths of a run that are worth a trace: a few, different in kind, as the requests that trace them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from msgspec import Struct
+
+from kubectl_netdoc.components import cluster_dns
+from kubectl_netdoc.core.facts import Facts
+from kubectl_netdoc.core.tier import Tier
+from kubectl_netdoc.measurements.base import Address, Outcome, OwnService, Peer
+from kubectl_netdoc.measurements.connect import Connect, ConnectReply, Echo, EchoReply
+from kubectl_netdoc.measurements.dns import DnsLookup, DnsReply
+from kubectl_netdoc.measurements.path import Burst, BurstReply
+from kubectl_netdoc.measurements.requests import Reply, Request
+from kubectl_netdoc.measurements.trace import Trace
+from kubectl_netdoc.probes import node_pairs, own_policies
+from kubectl_netdoc.records.kinds import ENDPOINT_SLICE, NODE, POD, SERVICE
+
+MOST = 3
+"""Most paths that are traced by themselves: each takes 2 to 3 s."""
+
+FEW, MANY = 6, 40
+"""Marked packets for a path that lets nothing through, and for one that loses some."""
+
+KINDS = (NODE, POD, SERVICE, ENDPOINT_SLICE)
+"""What says where addresses are and where Services lead."""
+
+
+class FailingPath(Struct, frozen=True):
+    """A path that failed. ``kind``: only paths different in kind are worth a trace each; ``partly``: some got through."""
+
+    kind: str
+    node: str
+    to: Address | Peer | OwnService
+    protocol: str = "TCP"
+    partly: bool = False
+    own_network: bool = False
+    family: str = ""
+
+
+def traces(facts: Facts) -> list[Trace]:
+    """Return the traces of the failing paths, at most ``MOST``, those between netdoc's own pods first."""
+    if not facts.cluster.tier.covers(Tier.PRIVILEGED):
+        return []
+    chosen: dict[str, FailingPath] = {}
+    for path in sorted(failing(facts), key=lambda path: (ORDER.index(path.kind), path.partly)):
+        chosen.setdefault(path.kind, path)
+    return [_trace(facts, path) for path in list(chosen.values())[:MOST]]
+
+
+ORDER = ("between nodes", "within a node", "from a node", "UDP", "to a workload", "to a Service", "some packets", "DNS")
+"""Kinds of paths, those first that other kinds build upon."""
+
+
+def _trace(facts: Facts, path: FailingPath) -> Trace:
+    listening = tuple(vantage.node for vantage in facts.hosts if vantage.running)
+    return Trace(
+        path.node,
+        path.to,
+        _near(facts, path, listening),
+        path.protocol,
+        count=MANY if path.partly else FEW,
+        interval=0.01 if path.partly else 0.04,
+        family=path.family,
+        own_network=path.own_network,
+        zone=cluster_dns.domain(facts.cluster) if path.protocol == "DNS" else "",
+    )
+
+
+MOST_LISTENING = 5
+"""Most nodes that listen to one trace: its ends, and some that it should not pass."""
+
+
+def _near(facts: Facts, path: FailingPath, listening: tuple[str, ...]) -> tuple[str, ...]:
+    ends = [path.node, node_of(facts, path.to.ip) if isinstance(path.to, Address) else getattr(path.to, "node", "")]
+    behind = [node_of(facts, ip) for ip in sorted(leads_to(facts, path.to.ip))] if isinstance(path.to, Address) else []
+    wanted = [node for node in dict.fromkeys((*ends, *behind, *listening)) if node in listening]
+    return tuple(wanted[:MOST_LISTENING])
+
+
+def failing(facts: Facts) -> Iterator[FailingPath]:
+    """Yield each path of the run that failed and that no policy forbids."""
+    running = {vantage.node for vantage in facts.vantages if vantage.running}
+    for request, reply in facts.replies.items():
+        if request.node in running:
+            path = _path(facts, request, reply)
+            if path is not None and not _forbidden(facts, path):
+                yield path
+
+
+def _forbidden(facts: Facts, path: FailingPath) -> bool:
+    if not isinstance(path.to, Address):
+        return bool(own_policies.policies_isolating_debug_pods(facts.cluster))
+    protocol = "TCP" if path.protocol == "TCP" else "UDP"
+    return own_policies.policy_block(facts, path.node, path.to.ip, path.to.port, protocol) is not None
+
+
+def _path(facts: Facts, request: Request, reply: Reply) -> FailingPath | None:
+    """Return the path of a request that failed; None if it did not, or if it is not one to trace."""
+    if isinstance(request, Echo) and isinstance(reply, EchoReply):
+        return _echo(request, reply)
+    if isinstance(request, Connect) and isinstance(reply, ConnectReply):
+        return _connect(facts, request) if reply.outcome in (Outcome.TIMEOUT, Outcome.UNREACHABLE) else None
+    if isinstance(request, Burst) and isinstance(reply, BurstReply):
+        lossy = node_pairs.lossy(reply.rounds)
+        return FailingPath("some packets", request.node, request.to, "UDP", True, family=request.family) if lossy else None
+    if isinstance(request, DnsLookup) and isinstance(reply, DnsReply) and isinstance(request.server, Address):
+        silent = reply.samples and all(sample.outcome is Outcome.TIMEOUT for sample in reply.samples)
+        return FailingPath("DNS", request.node, request.server, "DNS") if silent and request.protocol == "UDP" else None
+    return None
+
+
+def _echo(request: Echo, reply: EchoReply) -> FailingPath | None:
+    to = request.to
+    if any(sample.who for sample in reply.samples) or getattr(to, "closed", False) or getattr(to, "empty", False):
+        return None
+    if isinstance(to, OwnService):
+        kind = "to a Service"
+    elif request.host:
+        kind = "from a node"
+    elif request.protocol == "UDP":
+        kind = "UDP"
+    else:
+        kind = "within a node" if to.node == request.node else "between nodes"
+    return FailingPath(kind, request.node, to, request.protocol, own_network=request.host, family=request.family)
+
+
+def _connect(facts: Facts, request: Connect) -> FailingPath | None:
+    kind = "to a Service" if leads_to(facts, request.to.ip) else "to a workload" if node_of(facts, request.to.ip) else ""
+    return FailingPath(kind, request.node, request.to, own_network=request.host) if kind else None
+
+
+def node_of(facts: Facts, ip: str) -> str:
+    """Return the node that has an address, or runs the pod that has it; "" if that is not known."""
+    return nodes_by_address(facts).get(ip, "")
+
+
+def nodes_by_address(facts: Facts) -> dict[str, str]:
+    """Return the node of each address of a pod, a node or one of netdoc's own pods."""
+    cluster = facts.cluster
+    found: dict[str, str] = {}
+    if cluster.readable(POD):
+        found |= {ip: pod.spec.node_name for pod in cluster.all(POD) for ip in pod.ips if not pod.finished}
+    if cluster.readable(NODE):
+        found |= {address.address: node.name for node in cluster.all(NODE) for address in node.status.addresses}
+    return found | {ip: vantage.node for vantage in facts.vantages for ip in (vantage.ip, *vantage.more_ips) if ip}
+
+
+def leads_to(facts: Facts, ip: str) -> frozenset[str]:
+    """Return the addresses behind a ClusterIP; none where it is no Service's, or nothing is known."""
+    cluster = facts.cluster
+    if not (cluster.readable(SERVICE) and cluster.readable(ENDPOINT_SLICE)):
+        return frozenset()
+    for service in cluster.all(SERVICE):
+        if ip in (service.spec.cluster_ip, *service.spec.cluster_ips):
+            slices = cluster.slices_of(service)
+            return frozenset(address for item in slices for endpoint in item.endpoints for address in endpoint.addresses)
+    return frozenset()
