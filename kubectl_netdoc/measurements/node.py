@@ -9,18 +9,26 @@ from kubectl_netdoc.measurements.base import Address, Outcome
 
 
 class Rtnetlink(Struct, frozen=True, tag="rtnetlink"):
-    """Nodes tier: read a node's links, addresses, routes, neighbours and forwarding database (rtnetlink(7), no capability)."""
+    """Nodes tier: read a node's links, addresses, routes, neighbours and forwarding database (rtnetlink(7), no capability).
+
+    ``untouched``: before any pod of netdoc's gets a network on the nodes, since the CNI plugins that give it one change the node.
+    """
 
     node: str
     timeout: float = 3.0
+    untouched: bool = False
 
 
 class Kernel(Struct, frozen=True, tag="kernel"):
-    """Nodes tier: read a node's network settings, and its counters twice, ``seconds`` apart."""
+    """Nodes tier: read a node's network settings, and its counters twice, ``seconds`` apart.
+
+    ``untouched``: before any pod of netdoc's gets a network on the nodes.
+    """
 
     node: str
     seconds: float = 2.0
     timeout: float = 3.0
+    untouched: bool = False
 
 
 class Conntrack(Struct, frozen=True, tag="conntrack"):
