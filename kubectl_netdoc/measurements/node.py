@@ -57,10 +57,34 @@ OF_A_NODE = (Rtnetlink, Kernel, Conntrack, ServiceRules, CniConfig)
 """The requests that read a node itself and send nothing over the network."""
 
 
+class BridgePort(Struct, frozen=True, omit_defaults=True):
+    """How a bridge treats one of its ports, as ``bridge -d link`` shows it.
+
+    ``state``: ``forwarding``, ``blocking``, ``disabled``, ``listening`` or ``learning``. ``isolated``: nothing passes between it
+    and another isolated port. ``flood``, ``broadcast``, ``multicast``: frames to unknown, all and several stations leave by it.
+    """
+
+    state: str = "forwarding"
+    isolated: bool = False
+    hairpin: bool = False
+    learning: bool = True
+    flood: bool = True
+    broadcast: bool = True
+    multicast: bool = True
+    guard: bool = False
+    root_block: bool = False
+    locked: bool = False
+    neigh_suppress: bool = False
+    priority: int = 32
+    cost: int = 2
+
+
 class Link(Struct, frozen=True, omit_defaults=True):
     """A network interface. ``kind``: what made it (``vxlan``, ``veth``, ``bridge`` …; nothing for hardware).
 
     ``addresses``: with prefix lengths. ``master``: the bridge or bond it belongs to. ``vni``, ``port``, ``local``: of a VXLAN.
+    ``no_carrier``: it is up and its other end is not. ``qdisc``: the kind of its root queueing discipline. ``vlan_filtering``: of
+    a bridge. ``bridge_port``: of a bridge's port.
     """
 
     name: str
@@ -73,6 +97,10 @@ class Link(Struct, frozen=True, omit_defaults=True):
     vni: int = 0
     port: int = 0
     local: str = ""
+    no_carrier: bool = False
+    qdisc: str = ""
+    vlan_filtering: bool = False
+    bridge_port: BridgePort | None = None
 
 
 class KernelRoute(Struct, frozen=True, omit_defaults=True):
