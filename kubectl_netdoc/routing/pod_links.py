@@ -2,7 +2,8 @@
 """The links of a node that lead to pods: which is whose.
 
 A node does not tell whose a veth is. By these it is found: the name that Calico and the AWS VPC CNI make of the pod's, a route to
-the pod's address alone, or, on a bridge, the neighbour that has the address and the port that its frames came from.
+the pod's address alone, or, on a bridge, the neighbour that has the address and the port that its frames came from. If one pod
+and one link are left, they belong together.
 """
 
 from __future__ import annotations
@@ -42,13 +43,15 @@ class PodLinks(Struct, frozen=True):
     """The links of a node's pods, as they were before netdoc's pods got their network.
 
     ``links``: all that lead to pods. ``pods``: whose they are, by name, as far as that is known. ``unknown``: pods whose link is
-    not known. ``new``: the link of netdoc's own pod. ``later``: all links as they were afterwards.
+    not known; ``silent``: those of them that did not tell the node their link address when it asked for it. ``new``: the link of
+    netdoc's own pod. ``later``: all links as they were afterwards.
     """
 
     node: str
     links: dict[str, Link]
     pods: dict[str, Pod]
     unknown: tuple[Pod, ...] = ()
+    silent: tuple[Pod, ...] = ()
     new: Link | None = None
     later: Mapping[str, Link] = {}
 
@@ -77,7 +80,11 @@ def of_node(facts: Facts, node: str, first: RtnetlinkReply) -> PodLinks:
         for link in first.links
         if of_a_pod(link) and (link.name in pods or link.master in bridges or (not link.master and link.name.startswith(ROUTED)))
     }
-    return PodLinks(node, links, pods, tuple(unknown), new, readings[1].links)
+    left = [name for name, link in links.items() if link.master and name not in pods]
+    if len(left) == len(unknown) == 1:
+        pods[left[0]] = unknown.pop()
+    silent = tuple(pod for pod in unknown if any(reading.silent(pod) for reading in readings))
+    return PodLinks(node, links, pods, tuple(unknown), silent, new, readings[1].links)
 
 
 def _settled(cluster: Cluster, node: str) -> Iterator[Pod]:
@@ -95,6 +102,7 @@ class _Reading:
         self.links = {link.name: link for link in reply.links}
         self.routes = {route.to: route.dev for route in reply.routes if route.to.endswith(("/32", "/128")) and not route.via}
         self.macs = {each.ip: each for each in reply.neighbours if each.mac and each.state not in NO_LINK_ADDRESS}
+        self.asked = {each.ip for each in reply.neighbours if each.state in ("failed", "incomplete")}
         self.ports = {(self._master(each.dev), each.mac): each.dev for each in reply.forwarding if self._master(each.dev)}
 
     def _master(self, dev: str) -> str:
@@ -105,6 +113,10 @@ class _Reading:
         digits = hashlib.sha1(f"{pod.namespace}.{pod.name}".encode(), usedforsecurity=False).hexdigest()[:11]
         named = next((name for name in (f"{prefix}{digits}" for prefix in NAMED) if name in self.links), "")
         return named or self._first(pod.ips)
+
+    def silent(self, pod: Pod) -> bool:
+        """Tell whether the node asked for a pod's link address in vain."""
+        return not self.asked.isdisjoint(pod.ips)
 
     def link_to(self, ip: str) -> str:
         """Return the name of the link to an address; "" if it is not known."""

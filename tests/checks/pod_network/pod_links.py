@@ -81,6 +81,12 @@ def _calico(down: str = "", **more: Any) -> RtnetlinkReply:
     return base("n1", *links, routes=tuple(routes))
 
 
+def _asked_in_vain(ip: str) -> RtnetlinkReply:
+    """Return the tables of a node that got no answer from an address; of a second pod it knows nothing either."""
+    found = _tables(*_three(va=_veth("va", **DOWN)), known=("c",))
+    return msgspec.structs.replace(found, neighbours=(*found.neighbours, Neighbour(ip, "", "cni0", "failed")))
+
+
 CASES = [
     _case("healthy"),
     _case("links that are not told apart", later=_tables(*_three(), known=())),
@@ -89,6 +95,7 @@ CASES = [
         "its address is known no longer", "PLK001 Pod shop/a", later=_tables(*_three(va=_veth("va", **DOWN)), known=("b", "c"))
     ),
     _case("whose it is is not known", "PLK001 Node n1", later=_tables(*_three(va=_veth("va", **DOWN)), known=("c",))),
+    _case("one of two does not answer its node", "PLK001 Pod shop/a", later=_asked_in_vain("10.244.1.10")),
     _case("a veth of no pod is down", later=_tables(*_three(), _veth("vd", **DOWN))),
     _case("a veth that was down until now", first=_tables(*_three(va=_veth("va", **DOWN))), later=HEALTHY),
     _case("a veth that goes just now", first=HEALTHY, later=_tables(*_three(va=_veth("va", **DOWN)))),

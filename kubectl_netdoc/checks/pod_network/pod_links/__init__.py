@@ -56,7 +56,7 @@ check = Check(
     id="pod_links",
     title="The links of existing pods carry traffic",
     prefix="PLK",
-    needs=Needs(kinds=(POD,), optional=(), hints=(NODE,), tier=Tier.NODES),
+    needs=Needs(kinds=(POD,), hints=(NODE,), tier=Tier.NODES),
     codes=(*state.CODES, *sizes.CODES, *flags.CODES),
     plan=plan,
     analyse=analyse,

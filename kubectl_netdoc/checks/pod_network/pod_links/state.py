@@ -71,9 +71,9 @@ def _stopped(link: Link) -> tuple[str, Code | None]:
 
 
 def whose(links: PodLinks, link: Link) -> list[Pod]:
-    """Return the pod of a link, or else those whose link is not known."""
+    """Return the pod of a link, or else those whose link is not known: if any are silent, these."""
     known = links.pods.get(link.name)
-    return [known] if known else list(links.unknown)
+    return [known] if known else list(links.silent or links.unknown)
 
 
 def subject(links: PodLinks, pods: list[Pod]) -> Subject:
