@@ -43,6 +43,7 @@ from kubectl_netdoc.measurements.connect import (
 from kubectl_netdoc.measurements.dns import DnsLookup, DnsReply, DnsSample, ResolvConf, ResolvConfReply
 from kubectl_netdoc.measurements.made import Made
 from kubectl_netdoc.measurements.node import (
+    BridgePort,
     CniConfig,
     CniConfigReply,
     CniFile,
@@ -171,6 +172,7 @@ __all__ = [
     "WORKLOADS",
     "ZONE",
     "Address",
+    "BridgePort",
     "Burst",
     "BurstReply",
     "Called",

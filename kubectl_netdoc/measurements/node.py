@@ -9,18 +9,26 @@ from kubectl_netdoc.measurements.base import Address, Outcome
 
 
 class Rtnetlink(Struct, frozen=True, tag="rtnetlink"):
-    """Nodes tier: read a node's links, addresses, routes, neighbours and forwarding database (rtnetlink(7), no capability)."""
+    """Nodes tier: read a node's links, addresses, routes, neighbours and forwarding database (rtnetlink(7), no capability).
+
+    ``untouched``: before any pod of netdoc's gets a network on the nodes, since the CNI plugins that give it one change the node.
+    """
 
     node: str
     timeout: float = 3.0
+    untouched: bool = False
 
 
 class Kernel(Struct, frozen=True, tag="kernel"):
-    """Nodes tier: read a node's network settings, and its counters twice, ``seconds`` apart."""
+    """Nodes tier: read a node's network settings, and its counters twice, ``seconds`` apart.
+
+    ``untouched``: before any pod of netdoc's gets a network on the nodes.
+    """
 
     node: str
     seconds: float = 2.0
     timeout: float = 3.0
+    untouched: bool = False
 
 
 class Conntrack(Struct, frozen=True, tag="conntrack"):
@@ -49,10 +57,34 @@ OF_A_NODE = (Rtnetlink, Kernel, Conntrack, ServiceRules, CniConfig)
 """The requests that read a node itself and send nothing over the network."""
 
 
+class BridgePort(Struct, frozen=True, omit_defaults=True):
+    """How a bridge treats one of its ports, as ``bridge -d link`` shows it.
+
+    ``state``: ``forwarding``, ``blocking``, ``disabled``, ``listening`` or ``learning``. ``isolated``: nothing passes between it
+    and another isolated port. ``flood``, ``broadcast``, ``multicast``: frames to unknown, all and several stations leave by it.
+    """
+
+    state: str = "forwarding"
+    isolated: bool = False
+    hairpin: bool = False
+    learning: bool = True
+    flood: bool = True
+    broadcast: bool = True
+    multicast: bool = True
+    guard: bool = False
+    root_block: bool = False
+    locked: bool = False
+    neigh_suppress: bool = False
+    priority: int = 32
+    cost: int = 2
+
+
 class Link(Struct, frozen=True, omit_defaults=True):
     """A network interface. ``kind``: what made it (``vxlan``, ``veth``, ``bridge`` …; nothing for hardware).
 
     ``addresses``: with prefix lengths. ``master``: the bridge or bond it belongs to. ``vni``, ``port``, ``local``: of a VXLAN.
+    ``no_carrier``: it is up and its other end is not. ``qdisc``: the kind of its root queueing discipline. ``vlan_filtering``: of
+    a bridge. ``bridge_port``: of a bridge's port.
     """
 
     name: str
@@ -65,6 +97,10 @@ class Link(Struct, frozen=True, omit_defaults=True):
     vni: int = 0
     port: int = 0
     local: str = ""
+    no_carrier: bool = False
+    qdisc: str = ""
+    vlan_filtering: bool = False
+    bridge_port: BridgePort | None = None
 
 
 class KernelRoute(Struct, frozen=True, omit_defaults=True):

@@ -55,6 +55,11 @@ def on_host(request: Probe | Canary | Trace) -> bool:
     return isinstance(request, OF_A_NODE) or getattr(request, "host", False)
 
 
+def untouched(request: Probe | Canary | Trace) -> bool:
+    """Tell whether a request is for a node as it was before netdoc's pods got a network there."""
+    return getattr(request, "untouched", False)
+
+
 Request = Probe | Canary | Trace
 
 

@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
+import msgspec
+
 from kubectl_netdoc.core.facts import Facts
 from kubectl_netdoc.core.finding import Unseen
 from kubectl_netdoc.formats.text import some
@@ -26,18 +28,53 @@ def kernel(node: str) -> Kernel:
     return Kernel(node)
 
 
+def untouched_tables(node: str) -> Rtnetlink:
+    """Return the request for the same before any pod of netdoc's gets a network on the nodes."""
+    return Rtnetlink(node, untouched=True)
+
+
+def untouched_kernel(node: str) -> Kernel:
+    """Return the request for a node's network settings before any pod of netdoc's gets a network on the nodes."""
+    return Kernel(node, seconds=0.0, untouched=True)
+
+
+def both_tables(node: str) -> tuple[Rtnetlink, Rtnetlink]:
+    """Return the requests for a node's tables, before and after netdoc's pods get their network."""
+    return untouched_tables(node), tables(node)
+
+
+def both_kernels(node: str) -> tuple[Kernel, Kernel]:
+    """Return the requests for a node's settings, before and after netdoc's pods get their network, and for its counters."""
+    return untouched_kernel(node), kernel(node)
+
+
 def read(facts: Facts, ask: Callable[[str], Request], kind: type[R], what: str) -> tuple[dict[str, R], list[Unseen]]:
-    """Return the replies by node, and what was not seen; the check ``debug_pods`` reports nodes whose pod did not run."""
+    """Return the replies by node, and what was not seen; the check ``debug_pods`` reports nodes whose pod did not run.
+
+    Settings and tables are those from before netdoc's pods got their network, where they were read then; counters are of the run.
+    """
     found: dict[str, R] = {}
     unseen = []
     for node in facts.cluster.hosts:
         reply = facts.reply(ask(node))
         if isinstance(reply, kind) and reply.outcome is Outcome.OK:
-            found[node] = reply
+            found[node] = _as_found(facts, node, kind, reply)
         else:
             why = reply.reason if isinstance(reply, Lost) else str(getattr(reply, "outcome", "no usable answer"))
             unseen.append(Unseen(f"{what} of node {node}", why, expected=True))
     return found, unseen
+
+
+def _as_found(facts: Facts, node: str, kind: type[R], reply: R) -> R:
+    """Return a reply with what the node had before netdoc's pods got their network, as far as that is known."""
+    ask = _UNTOUCHED.get(kind)
+    first = facts.reply(ask(node)) if ask else None
+    if not isinstance(first, kind) or first.outcome is not Outcome.OK:
+        return reply
+    return msgspec.structs.replace(reply, settings=first.settings) if isinstance(first, KernelReply) else first
+
+
+_UNTOUCHED: dict[type, Callable[[str], Request]] = {KernelReply: untouched_kernel, RtnetlinkReply: untouched_tables}
 
 
 def risen(reply: KernelReply, counter: str) -> int:

@@ -40,7 +40,7 @@ def plan(cluster: Cluster) -> Iterator[Request]:
     """Read the tables of each node; the proofs between pods show what works whatever the tables say."""
     if not cluster.hosts:
         return
-    yield from map(node_readings.tables, cluster.hosts)
+    yield from (request for node in cluster.hosts for request in node_readings.both_tables(node))
     for family in _families(cluster):
         yield from (_proof(pair, family) for pair in pairs(cluster))
 

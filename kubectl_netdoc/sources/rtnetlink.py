@@ -15,12 +15,12 @@ from collections.abc import Iterator
 import msgspec
 
 from kubectl_netdoc.measurements.base import Outcome
-from kubectl_netdoc.measurements.node import Forwarding, KernelRoute, Link, Neighbour, RtnetlinkReply
+from kubectl_netdoc.measurements.node import BridgePort, Forwarding, KernelRoute, Link, Neighbour, RtnetlinkReply
 
 MOST = 20_000
 """Most entries of each kind that are kept."""
 
-UP = 1
+UP, LOWER_UP = 1, 0x10000
 LOCAL_TABLE = 255
 UNICAST = 1
 TYPES = {1: "unicast", 6: "blackhole", 7: "unreachable", 8: "prohibit", 9: "throw"}
@@ -29,6 +29,23 @@ TYPES = {1: "unicast", 6: "blackhole", 7: "unreachable", 8: "prohibit", 9: "thro
 ON_LINK = 4
 STATES = {128: "permanent", 1: "incomplete", 2: "reachable", 4: "stale", 8: "delay", 16: "probe", 32: "failed", 64: "noarp"}
 """States of a neighbour (NUD_*). An entry made by hand can be permanent and noarp; `bridge fdb` calls that permanent too."""
+
+PORT_STATES = ("disabled", "listening", "learning", "forwarding", "blocking")
+"""States of a bridge's port by their number (BR_STATE_*)."""
+
+PORT_FLAGS = {
+    "isolated": 33,
+    "hairpin": 4,
+    "learning": 8,
+    "flood": 9,
+    "broadcast": 30,
+    "multicast": 27,
+    "guard": 5,
+    "root_block": 6,
+    "locked": 39,
+    "neigh_suppress": 32,
+}
+"""The attribute of each flag of a bridge's port (IFLA_BRPORT_*). A kernel that does not know one leaves it out."""
 
 _Attributes = dict[int, bytes]
 
@@ -105,21 +122,34 @@ def _links(data: bytes) -> Iterator[tuple[int, Link]]:
     names = {_number(head[4:8]): _text(found.get(3)) for head, found in rows}
     for head, found in rows:
         info = _attributes(found.get(18, b""))
-        own = _attributes(info.get(2, b"")) if _text(info.get(1)) == "vxlan" else {}
+        kind, flags, own = _text(info.get(1)), _number(head[8:12]), _attributes(info.get(2, b""))
+        tunnel = own if kind == "vxlan" else {}
         yield (
             _number(head[4:8]),
             Link(
                 name=_text(found.get(3)),
-                kind=_text(info.get(1)),
+                kind=kind,
                 mtu=_number(found.get(4)),
-                up=bool(_number(head[8:12]) & UP),
+                up=bool(flags & UP),
                 mac=_mac(found.get(1)),
                 master=names.get(_number(found.get(10)), ""),
-                vni=_number(own.get(1)),
-                port=_number(own.get(15), ">H"),
-                local=_ip(own.get(4)) or _ip(own.get(17)),
+                vni=_number(tunnel.get(1)),
+                port=_number(tunnel.get(15), ">H"),
+                local=_ip(tunnel.get(4)) or _ip(tunnel.get(17)),
+                no_carrier=bool(flags & UP) and not flags & LOWER_UP,
+                qdisc=_text(found.get(6)),
+                vlan_filtering=kind == "bridge" and bool(_number(own.get(7), "B")),
+                bridge_port=_bridge_port(_attributes(info.get(5, b""))) if _text(info.get(4)) == "bridge" else None,
             ),
         )
+
+
+def _bridge_port(found: _Attributes) -> BridgePort:
+    """Return a bridge's port by IFLA_INFO_SLAVE_DATA; what the kernel does not say is what it was before it had that."""
+    flags = {name: bool(found[number][0]) for name, number in PORT_FLAGS.items() if found.get(number)}
+    state = _number(found.get(1), "B")
+    word = PORT_STATES[state] if state < len(PORT_STATES) else str(state)
+    return BridgePort(word, priority=_number(found.get(2), "<H"), cost=_number(found.get(3)), **flags)
 
 
 def _addresses(data: bytes) -> dict[int, list[str]]:

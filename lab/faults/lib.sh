@@ -29,6 +29,12 @@ in_pod() {
   on "$node" nsenter -t "$pid" -n "$@"
 }
 
+# pod_link NODE NAMESPACE POD: the node's end of the pod's eth0
+pod_link() {
+  local peer; peer=$(in_pod "$1" "$2" "$3" ip -o link show eth0 | grep -oE '@if[0-9]+' | tr -dc 0-9)
+  on "$1" ip -o link | awk -F': ' -v peer="$peer" '$1 == peer {sub("@.*", "", $2); print $2}'
+}
+
 # patch KIND NAME YAML merges, patch_at KIND NAME PATH VALUE replaces one value; both in the namespace shop.
 patch() { kubectl -n shop patch "$1" "$2" --type merge -p "$3"; }
 patch_at() { kubectl -n shop patch "$1" "$2" --type json -p "[{op: replace, path: $3, value: $4}]"; }

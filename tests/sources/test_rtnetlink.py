@@ -18,7 +18,7 @@ from pyroute2.netlink.rtnl import ifaddrmsg, ifinfmsg, ndmsg, rtmsg
 from pyroute2.netlink.rtnl.marshal import MarshalRtnl
 
 from kubectl_netdoc.measurements.base import Outcome
-from kubectl_netdoc.measurements.node import Forwarding, KernelRoute, Link, Neighbour, RtnetlinkReply
+from kubectl_netdoc.measurements.node import BridgePort, Forwarding, KernelRoute, Link, Neighbour, RtnetlinkReply
 from kubectl_netdoc.sources import rtnetlink
 
 RECORDED = sorted(Path(__file__).with_name("rtnetlink").glob("*.json"))
@@ -63,12 +63,15 @@ def by_pyroute2(five: list[bytes]) -> RtnetlinkReply:
 def link_of(link: Any, names: dict[int, str], addresses: list[Any]) -> Link:
     info = link.get("IFLA_LINKINFO")
     kind = info.get("IFLA_INFO_KIND") if info else None
-    own = info.get("IFLA_INFO_DATA") if kind == "vxlan" else None
+    data = info.get("IFLA_INFO_DATA") if kind in ("vxlan", "bridge") else None
+    own = data if kind == "vxlan" else None
+    port = info.get("IFLA_INFO_SLAVE_DATA") if info and info.get("IFLA_INFO_SLAVE_KIND") == "bridge" else None
+    up = bool(link["flags"] & ifinfmsg.IFF_UP)
     return Link(
         name=link.get("IFLA_IFNAME"),
         kind=kind or "",
         mtu=link.get("IFLA_MTU") or 0,
-        up=bool(link["flags"] & ifinfmsg.IFF_UP),
+        up=up,
         mac=link.get("IFLA_ADDRESS") or "",
         master=names.get(link.get("IFLA_MASTER"), ""),
         addresses=tuple(
@@ -79,6 +82,38 @@ def link_of(link: Any, names: dict[int, str], addresses: list[Any]) -> Link:
         vni=(own.get("IFLA_VXLAN_ID") if own else 0) or 0,
         port=(own.get("IFLA_VXLAN_PORT") if own else 0) or 0,
         local=(own.get("IFLA_VXLAN_LOCAL") or own.get("IFLA_VXLAN_LOCAL6") if own else "") or "",
+        no_carrier=up and not link["flags"] & ifinfmsg.IFF_LOWER_UP,
+        qdisc=link.get("IFLA_QDISC") or "",
+        vlan_filtering=kind == "bridge" and bool(data and data.get("IFLA_BR_VLAN_FILTERING")),
+        bridge_port=port_of(port) if port is not None else None,
+    )
+
+
+STATES = {0: "disabled", 1: "listening", 2: "learning", 3: "forwarding", 4: "blocking"}
+FLAGS = {
+    "isolated": ("ISOLATED", False),
+    "hairpin": ("MODE", False),
+    "learning": ("LEARNING", True),
+    "flood": ("UNICAST_FLOOD", True),
+    "broadcast": ("BCAST_FLOOD", True),
+    "multicast": ("MCAST_FLOOD", True),
+    "guard": ("GUARD", False),
+    "root_block": ("PROTECT", False),
+    "locked": ("LOCKED", False),
+    "neigh_suppress": ("NEIGH_SUPPRESS", False),
+}
+"""Of each flag, pyroute2's name, and what it is in a kernel that does not know it."""
+
+
+def port_of(data: Any) -> BridgePort:
+    told = {name: data.get(f"IFLA_BRPORT_{attribute}") for name, (attribute, _) in FLAGS.items()}
+    flags = {name: FLAGS[name][1] if value is None else bool(value) for name, value in told.items()}
+    number = data.get("IFLA_BRPORT_STATE") or 0
+    return BridgePort(
+        STATES.get(number, str(number)),
+        **flags,
+        priority=data.get("IFLA_BRPORT_PRIORITY") or 0,
+        cost=data.get("IFLA_BRPORT_COST") or 0,
     )
 
 
@@ -151,6 +186,14 @@ def test_what_was_made_in_the_namespace_is_there() -> None:
         "vxlan6": (0xFFFFFF, 8472, "fd00::1"),
         "external": (0, 8473, ""),
     }
+    ports = {link.name: link.bridge_port for link in found.links if link.master == "br1"}
+    off: dict[str, Any] = {"learning": False, "flood": False, "broadcast": False, "multicast": False}
+    assert ports == {
+        "veth2": BridgePort(isolated=True, hairpin=True, guard=True, root_block=True, **off),
+        "veth3": BridgePort("disabled", locked=True, neigh_suppress=True, priority=9, cost=77),
+        "veth4": BridgePort("disabled"),
+    }
+    assert {link.name for link in found.links if link.no_carrier} == {"veth4", "br0", "veth0"}
     addresses = {link.name: link.addresses for link in found.links}
     assert {"10.9.9.1/32", "fd01::1/128"} <= set(addresses["eth1"])
     assert Forwarding("02:00:00:00:00:23", "vxlan6", "fd00::2", "permanent") in found.forwarding
@@ -185,6 +228,17 @@ def of_family(family: int) -> st.SearchStrategy[str]:
     return st.ip_addresses(v=4 if family == socket.AF_INET else 6).map(str)
 
 
+BIT = st.integers(0, 1)
+
+
+@st.composite
+def ports(draw: st.DrawFn) -> list[tuple[str, int]]:
+    """Attributes of a bridge's port: some flags, which the kernel always gives together with state, priority and cost."""
+    flags = draw(st.dictionaries(st.sampled_from([name for name, _ in FLAGS.values()]), BIT))
+    rest = {"STATE": draw(st.integers(0, 5)), "PRIORITY": draw(st.integers(0, 63)), "COST": draw(st.integers(0, 65535))}
+    return [(f"IFLA_BRPORT_{name}", value) for name, value in {**rest, **flags}.items()]
+
+
 @st.composite
 def links(draw: st.DrawFn) -> bytes:
     kind = draw(st.sampled_from([None, "veth", "bridge", "vxlan"]))
@@ -192,12 +246,18 @@ def links(draw: st.DrawFn) -> bytes:
     named = {socket.AF_INET: "IFLA_VXLAN_LOCAL", socket.AF_INET6: "IFLA_VXLAN_LOCAL6"}[family]
     tunnel = {"IFLA_VXLAN_ID": draw(st.integers(0, 2**24 - 1)), named: local, "IFLA_VXLAN_PORT": draw(st.integers(0, 65535))}
     data = {"attrs": list(tunnel.items())} if kind == "vxlan" else None
-    info = {"attrs": [("IFLA_INFO_KIND", kind), *([("IFLA_INFO_DATA", data)] if data else [])]} if kind else None
+    data = {"attrs": [("IFLA_BR_VLAN_FILTERING", draw(BIT))]} if kind == "bridge" else data
+    told = [("IFLA_INFO_KIND", kind), *([("IFLA_INFO_DATA", data)] if data else [])] if kind else []
+    slave = (
+        [("IFLA_INFO_SLAVE_KIND", "bridge"), ("IFLA_INFO_SLAVE_DATA", {"attrs": draw(ports())})] if draw(st.booleans()) else []
+    )
+    info = {"attrs": [*told, *slave]} if told or slave else None
     attributes = {
         "IFLA_IFNAME": draw(st.text("abz019.@-", min_size=1, max_size=15)),
         "IFLA_MTU": draw(st.none() | NUMBER),
         "IFLA_ADDRESS": draw(st.none() | MAC),
         "IFLA_MASTER": draw(st.none() | INDEX),
+        "IFLA_QDISC": draw(st.none() | st.sampled_from(["noqueue", "fq_codel"])),
         "IFLA_LINKINFO": info,
     }
     return message(ifinfmsg.ifinfmsg, LINK, {"index": draw(INDEX), "flags": draw(NUMBER)}, attributes)

@@ -33,6 +33,7 @@ from kubectl_netdoc.api import (
 )
 from kubectl_netdoc.api import KernelRoute as Route
 from kubectl_netdoc.core.facts import Measured, Vantage
+from kubectl_netdoc.measurements.requests import untouched
 from kubectl_netdoc.records.base import convert
 from kubectl_netdoc.records.kinds import NODE
 from kubectl_netdoc.testing import OLD, Built, ago, make_cluster, measured
@@ -272,15 +273,20 @@ def read(
     kernels: Mapping[str, Reply] | None = None,
     next_door: bool = False,
     next_to: str = "",
+    first: Mapping[str, Reply] | None = None,
 ) -> Measured:
     """Return what is measured where nodes have tables ``like`` that, some with ``changes``.
 
     The paths ``dead`` fail both ways, the paths ``half`` one way; ``only``: in this family alone. A Service
-    leads to the neighbour on the node ``next_to``, or everywhere.
+    leads to the neighbour on the node ``next_to``, or everywhere. ``first``: what was read of nodes before netdoc's pods had a
+    network, if that differs from what was read later.
     """
     broken = {frozenset(pair) for pair in dead}
 
     def answer(request: Request) -> Reply:
+        earlier = (first or {}).get(request.node)
+        if untouched(request) and type(earlier) is (KernelReply if isinstance(request, Kernel) else RtnetlinkReply):
+            return earlier
         if isinstance(request, Kernel):
             return (kernels or {}).get(request.node, kernel())
         if isinstance(request, Echo):

@@ -17,7 +17,7 @@ from kubectl_netdoc.core.progress import Progress
 from kubectl_netdoc.core.tier import Tier
 from kubectl_netdoc.measurements.base import Lost
 from kubectl_netdoc.measurements.canary import Canary
-from kubectl_netdoc.measurements.requests import Probe, Reply, Request, on_host
+from kubectl_netdoc.measurements.requests import Probe, Reply, Request, on_host, untouched
 from kubectl_netdoc.measurements.trace import Trace
 from kubectl_netdoc.records.base import Kind
 from kubectl_netdoc.sources import FollowUp, nothing_more
@@ -76,12 +76,21 @@ class LiveSource:
             debug_pods.sweep(self.client, self.settings.namespace)
         try:
             canaries = tuple(request for request in requests if isinstance(request, Canary))
+            probes = tuple(request for request in requests if not isinstance(request, (Canary, Trace)))
+            first = tuple(request for request in probes if untouched(request))
+            found: dict[Request, Reply] = {}
+
+            def look(session: debug_pods.Session) -> None:
+                found.update(self._measure(session, first)[0])
+
             with (
-                debug_pods.running(self.client, self.settings, cluster, requests, self.progress) as session,
+                debug_pods.running(
+                    self.client, self.settings, cluster, requests, self.progress, look if first else None
+                ) as session,
                 self._flying(session, canaries) as flight,
             ):
-                replies, throttled = self._measure(session, tuple(r for r in requests if not isinstance(r, (Canary, Trace))))
-                replies |= flight()
+                replies, throttled = self._measure(session, tuple(request for request in probes if not untouched(request)))
+                replies |= found | flight()
                 traces = tuple(request for request in requests if isinstance(request, Trace))
                 replies |= self._traced(session, (*traces, *follow_up(self._told(session, replies, throttled))))
         except debug_pods.NoPods as error:

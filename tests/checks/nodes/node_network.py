@@ -5,11 +5,28 @@ from __future__ import annotations
 
 from typing import Any
 
-from kubectl_netdoc.api import Cluster, KernelReply, Lost, Outcome, Tier
+import msgspec
+
+from kubectl_netdoc.api import Cluster, KernelReply, KernelRoute, Lost, Outcome, RtnetlinkReply, Tier
 from kubectl_netdoc.core.facts import Measured
 from kubectl_netdoc.engine import registry
-from kubectl_netdoc.testing import Case
-from tests.support.node_tables import NODES, gateway, kernel, make_host, network, read, with_link
+from kubectl_netdoc.records.kinds import POD
+from kubectl_netdoc.records.pods import PodSpec
+from kubectl_netdoc.testing import Case, make_pod
+from tests.support.node_tables import (
+    NODES,
+    gateway,
+    kernel,
+    make_host,
+    network,
+    range_of,
+    read,
+    vxlan,
+    with_link,
+    with_route,
+    without,
+    without_link,
+)
 
 CHECK = registry.load().choose(["node_network"])[0]
 FLANNEL = network(*map(make_host, NODES))
@@ -19,6 +36,11 @@ N1 = (("n1", "n2"), ("n1", "n3"))
 BRIDGE = "net/bridge/bridge-nf-call-iptables"
 DIFFERS = f"NDN012 Cluster {BRIDGE}"
 FORWARD = "NDN012 Cluster net/ipv4/ip_forward"
+POD_ON_N1 = make_pod("web", node="n1", ip="10.244.1.7")
+WITH_POD = network(*map(make_host, NODES), POD_ON_N1)
+HOST_POD = (POD, msgspec.structs.replace(make_pod("agent", ip="172.18.0.1")[1], spec=PodSpec(host_network=True, node_name="n1")))
+WITH_HOST_POD = network(*map(make_host, NODES), HOST_POD)
+OFF = kernel({"net/ipv4/ip_forward": "0", "net/ipv4/conf/all/forwarding": "0", "net/ipv4/conf/flannel.1/forwarding": "0"})
 FILTERED = {"TcpExt.IPReversePathFilter": 9}
 
 
@@ -29,6 +51,10 @@ def _case(name: str, *expect: str, cluster: Cluster = FLANNEL, state: str = "", 
 
 def _n1(settings: dict[str, str], rises: dict[str, int] | None = None) -> dict[str, KernelReply]:
     return {"n1": kernel(settings, rises)}
+
+
+def _pod_route(reply: RtnetlinkReply) -> RtnetlinkReply:
+    return with_route(KernelRoute("10.244.1.9/32", dev="veth1"))(reply)
 
 
 def _all(reply: KernelReply) -> dict[str, KernelReply]:
@@ -59,6 +85,34 @@ CASES = [
     ),
     _case("no forwarding of IPv6, and pods get through (eBPF)", cluster=DUAL, kernels=_n1({"net/ipv6/conf/all/forwarding": "0"})),
     _case("no forwarding of IPv6 that pods do not have", kernels=_n1({"net/ipv6/conf/all/forwarding": "0"}), dead=N1),
+    _case("no forwarding until netdoc's pod came", "NDN005 Node n1", FORWARD, cluster=WITH_POD, first={"n1": OFF}),
+    _case(
+        "no forwarding until netdoc's pod came, and other paths of the node are dead",
+        "NDN005 Node n1",
+        FORWARD,
+        cluster=WITH_POD,
+        first={"n1": OFF},
+        dead=N1,
+    ),
+    _case("no forwarding on a node on which no pod ever ran", "NDN013 Node n1", FORWARD, first={"n1": OFF}),
+    _case(
+        "no forwarding on a node with host-network pods alone",
+        "NDN013 Node n1",
+        FORWARD,
+        cluster=WITH_HOST_POD,
+        first={"n1": OFF},
+    ),
+    _case(
+        "no forwarding of IPv6 until netdoc's pod came",
+        "NDN005 Node n1",
+        cluster=network(*(make_host(node, ranges=(range_of(node), f"fd00:{node[1]}::/64")) for node in NODES), POD_ON_N1),
+        first={"n1": kernel({"net/ipv6/conf/all/forwarding": "0"})},
+    ),
+    _case("a setting that pods' start changes", "NDN013 Node n1", first={"n1": kernel({"net/ipv4/conf/eth0/rp_filter": "1"})}),
+    _case("more connections than before", first={"n1": kernel({"net/netfilter/nf_conntrack_count": "700"})}),
+    _case("a route that pods' start changes", "NDN013 Node n1", first={"n1": without("10.244.2.0/24")(vxlan("n1"))}),
+    _case("a bridge that the first pod makes", first={"n1": without_link("cni0")(vxlan("n1"))}),
+    _case("a route to a pod that has started", changes={"n1": _pod_route}, first={"n1": vxlan("n1")}),
     _case("strict filtering that drops", "NDN002 Node n1", kernels=_n1({"net/ipv4/conf/eth0/rp_filter": "1"}, FILTERED)),
     _case(
         "strict for all, and drops",

@@ -11,11 +11,16 @@ ip link add vxlan4 type vxlan id 42 dstport 4789 local 10.0.0.1 dev eth0
 ip link add vxlan6 type vxlan id 16777215 dstport 8472 local fd00::1
 ip link add external type vxlan dstport 8473 external
 ip link set veth0 master br0
+ip link add br1 type bridge
+for port in 2 3 4; do ip link add veth$port mtu 900 type veth peer name far$port; ip link set veth$port master br1; done
+bridge link set dev veth2 isolated on hairpin on learning off flood off bcast_flood off mcast_flood off guard on root_block on
+bridge link set dev veth3 neigh_suppress on priority 9 cost 77
+bridge link set dev veth3 locked on
 ip addr add 10.0.0.1/24 dev eth0
 ip addr add 10.9.9.1 peer 10.9.9.2/32 dev eth1
 ip addr add fd00::1/64 dev eth0 nodad
 ip addr add fd01::1 peer fd01::2 dev eth1 nodad
-for link in br0 eth0 far0 eth1 far1 vxlan4 vxlan6 veth0; do ip link set $link up; done
+for link in br0 eth0 far0 eth1 far1 vxlan4 vxlan6 veth0 br1 veth2 far2 veth3 far3 veth4; do ip link set $link up; done
 
 ip route add default via 10.0.0.254
 ip route add 10.1.0.0/24 nexthop via 10.0.0.2 dev eth0 nexthop via 10.0.0.3 dev eth0 weight 5 nexthop dev eth1
@@ -46,6 +51,7 @@ bridge fdb add 02:00:00:00:00:22 dev vxlan4 dst 10.0.0.2 self permanent
 bridge fdb append 00:00:00:00:00:00 dev vxlan4 dst 10.0.0.3 vni 7 port 1234
 bridge fdb add 02:00:00:00:00:23 dev vxlan6 dst fd00::2 self permanent
 bridge fdb add 02:00:00:00:00:33 dev veth0 master static
+bridge link set dev veth3 state 0
 
 sysctl -qw net.ipv4.nexthop_compat_mode=${COMPATIBLE:-1}
 exec "$@"

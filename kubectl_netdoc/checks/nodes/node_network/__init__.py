@@ -5,7 +5,8 @@
 On every measured node (`--node-checks`): forwarding, of the node and of each interface that pods' packets arrive on; reverse path
 filtering as it is in effect (the stricter of `all` and the interface) and what it drops during the run; whether bridged packets
 pass iptables if pods are attached to a bridge; the node's clock against the API server's; and, across nodes, the settings that
-matter here and the MTU of the link to other nodes.
+matter here and the MTU of the link to other nodes. Settings and routes are read before netdoc's own pods get a network on the
+nodes, and again afterwards: what differs is told, because it hides a fault that existing pods had until then.
 
 ## Why it matters
 Each of these stops pod traffic without a trace in any pod. A hardening role or a reboot resets one, and a node stops receiving,
@@ -42,7 +43,7 @@ from kubectl_netdoc.api import (
     Tier,
     Unseen,
 )
-from kubectl_netdoc.checks.nodes.node_network import clocks, differences, forwarding, thresholds
+from kubectl_netdoc.checks.nodes.node_network import changed_by_pods, clocks, differences, forwarding, thresholds
 from kubectl_netdoc.probes import node_readings, service_targets
 from kubectl_netdoc.routing.network import ClusterRoutes
 from kubectl_netdoc.routing.network import plan as plan_links
@@ -52,7 +53,7 @@ def plan(cluster: Cluster) -> Iterator[Request]:
     """Read each node's settings, counters and links. Connections between debug pods show what works whatever is set."""
     yield from plan_links(cluster)
     for node in cluster.hosts:
-        yield node_readings.kernel(node)
+        yield from node_readings.both_kernels(node)
         yield service_targets.own(cluster, node)
         yield service_targets.twin(node)
 
@@ -70,7 +71,8 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     network = ClusterRoutes(facts, links)
     harmless = {forwarding.bridge_setting(replies[node]) for node in replies if network.bridges(node) and _next_door(facts, node)}
     for node, reply in replies.items():
-        yield from forwarding.not_forwarding(facts, network, node, reply)
+        yield from changed_by_pods.changed(facts, node)
+        yield from forwarding.not_forwarding(facts, network, node)
         yield from forwarding.strict_filter(network, node, reply)
         if not _next_door(facts, node) and forwarding.bridge_setting(reply) not in harmless - {1}:
             yield from forwarding.bridge_skips_iptables(network, node, reply)
@@ -91,6 +93,7 @@ check = Check(
     needs=Needs(kinds=(NODE,), hints=(POD,), tier=Tier.NODES, makes=(Made.SERVICES,)),
     codes=(
         *forwarding.CODES,
+        *changed_by_pods.CODES,
         *clocks.CODES,
         *differences.CODES,
     ),

@@ -82,8 +82,11 @@ def _ways_in(network: ClusterRoutes, node: str) -> list[str]:
     return [link.name for link in (*table.tunnels, *network.bridges(node))] if table else []
 
 
-def not_forwarding(facts: Facts, network: ClusterRoutes, node: str, reply: KernelReply) -> Iterator[Finding]:
-    """Report forwarding that is off: for the node, or for an interface that pods' packets arrive on."""
+def not_forwarding(facts: Facts, network: ClusterRoutes, node: str) -> Iterator[Finding]:
+    """Report forwarding that is off while pods are measured: for the node, or for an interface that their packets arrive on."""
+    reply = facts.reply(node_readings.kernel(node))
+    if not isinstance(reply, KernelReply):
+        return
     for family in ip_families.of_pods(facts.cluster) or (ip_families.IPV4,):
         works = network.any_pods_connected(node, family)
         if network.any_pods_connected(node) if works is None else works:

@@ -58,7 +58,7 @@ MEASURED = Code(
 def plan(cluster: Cluster) -> Iterator[Request]:
     """Read each node's counters, and its neighbour entries to leave the permanent ones out."""
     for node in cluster.hosts:
-        yield node_readings.kernel(node)
+        yield from node_readings.both_kernels(node)
         yield node_readings.tables(node)
 
 

@@ -40,6 +40,9 @@ RESERVE = 10.0
 ACCOUNT = 10.0
 """Seconds for a new namespace's default ServiceAccount: kube-controller-manager makes it within 0.1 s on the lab."""
 
+FIRST = 10.0
+"""Seconds that the pods on the host network get before the others are created without waiting for them any longer."""
+
 PROBE = 3.0
 """Seconds after the measurement in which a readiness probe (every second) may still succeed."""
 
@@ -86,19 +89,32 @@ class Session(Struct):
 
 @contextmanager
 def running(
-    client: Client, settings: PodSettings, cluster: Cluster, requests: Iterable[Request] = (), progress: Progress = SILENT
+    client: Client,
+    settings: PodSettings,
+    cluster: Cluster,
+    requests: Iterable[Request] = (),
+    progress: Progress = SILENT,
+    look: Callable[[Session], None] | None = None,
 ) -> Iterator[Session]:
     """Create the pods, one for each of the cluster's vantages, and the run's Services; yield them, and delete them at the end.
 
     ``progress`` receives what is waited for, repeatedly. ``requests``: decide which Services are needed, and which nodes get a
-    canary. Raises ``NoPods`` if no pod can be created. However it ends, a signal included, everything is deleted.
+    canary. ``look``: called while only the pods on the host network run, before anything gets a network on the nodes: with it
+    they are created first, and waited for. Raises ``NoPods`` if no pod can be created. However it ends, a signal included,
+    everything is deleted.
     """
     run = _Run(client, settings, cluster, tuple(requests))
+    hosts = [pod for pod in run.pods if pod.host] if look else []
     try:
-        run.create()
+        run.prepare()
+        run.create(hosts or run.pods, () if hosts else run.services)
         with run.watch.following(client, run.namespace, run.id, settings.timeout + PROBE):
+            if look and hosts:
+                run.watch.wait_for(hosts, min(FIRST, settings.timeout), settings.timeout - RESERVE - START, progress)
+                look(run.session())
+                run.create([pod for pod in run.pods if not pod.host], run.services)
             run.watch.wait_until_settled(min(START, settings.timeout), settings.timeout - RESERVE, progress)
-            yield Session(run.namespace, run.pods, run.targets(), run.policy)
+            yield run.session()
             run.watch.wait(lambda: all(pod.ready or pod.reason or pod.host for pod in run.pods), PROBE)
     finally:
         run.remove()
@@ -148,8 +164,8 @@ class _Run:
     def _path(self, plural: str, name: str = "") -> str:
         return f"/api/v1/namespaces/{self.namespace}/{plural}" + (f"/{name}" if name else "")
 
-    def create(self) -> None:
-        """Create the namespace if none is given, then the Services and the pods together; raises ``NoPods``."""
+    def prepare(self) -> None:
+        """Create the namespace if none is given, and note what has to be removed; raises ``NoPods``."""
         if not self.settings.namespace:
             self._made = [f"/api/v1/namespaces/{self.namespace}"]
             self._create_namespace()
@@ -158,8 +174,11 @@ class _Run:
             self._made = [self._path(*name) for name in (*names, *(("pods", pod.name) for pod in self.pods))]
             if any(pod.canary for pod in self.pods):
                 self._made.insert(0, self.policy.path)
-        calls: list[Callable[[], None]] = [partial(self._create_service, place) for place in self.services]
-        calls += [partial(self._create_pod, pod) for pod in self.pods]
+
+    def create(self, pods: Iterable[DebugPod], services: Iterable[OwnService]) -> None:
+        """Create Services and pods together."""
+        calls: list[Callable[[], None]] = [partial(self._create_service, place) for place in services]
+        calls += [partial(self._create_pod, pod) for pod in pods]
         with ThreadPoolExecutor(8) as pool:
             list(pool.map(lambda call: call(), calls))
 
@@ -212,6 +231,10 @@ class _Run:
                 else:
                     pod.fail(admission.refusal(error), admission.explained(error))
                     return
+
+    def session(self) -> Session:
+        """Return the pods as they are now, and the addresses of the symbolic targets."""
+        return Session(self.namespace, self.pods, self.targets(), self.policy)
 
     def targets(self) -> Targets:
         """Return the addresses of the symbolic targets of requests."""

@@ -78,28 +78,31 @@ class PodWatch:
             self._changed.wait_for(done, seconds)
 
     def wait_until_settled(self, seconds: float, pulls: float = 0.0, progress: Progress = SILENT) -> None:
-        """Wait until each pod runs or can't: for at most ``seconds``, not counting the time in which its image is pulled.
-
-        ``pulls``: seconds after which pulls are no longer waited for either.
-        """
-        began = time.monotonic()
-        last = began + max(seconds, pulls)
-        while (open_ := [pod for pod in self.pods if not pod.settled]) and (left := _latest(open_, began + seconds, last)) > 0:
-            suspects = [pod.suspect + SECOND_THOUGHTS - time.monotonic() for pod in open_ if pod.suspect]
-            if pulled := [pod for pod in open_ if pod.pulling]:
-                progress.waiting(_pulling(self.image, pulled), time.monotonic() - min(pod.pulling for pod in pulled))
-            self.wait(self._all_settled, min([left, STEP, *(max(0.05, at) for at in suspects)]))
-            for pod in self.pods:
-                if pod.suspect and not pod.settled and time.monotonic() > pod.suspect + SECOND_THOUGHTS:
-                    pod.fail(pod.suspicion, pod.message)
+        """Wait until each pod runs or can't, and fail those that do neither by then; the times are those of ``wait_for``."""
+        self.wait_for(self.pods, seconds, pulls, progress)
         for pod in self.pods:
             if pod.pulling and not pod.settled:
                 pod.fail(PodProblem.IMAGE, f"the image is still being pulled after {time.monotonic() - pod.pulling:.0f} s")
         judge_sandboxes(self.pods, seconds)
         self._give_up(PodProblem.LATE, f"the pod is not running {seconds:.0f} s after it was created, and no Event says why")
 
-    def _all_settled(self) -> bool:
-        return all(pod.settled or pod.suspect for pod in self.pods)
+    def wait_for(self, pods: Sequence[DebugPod], seconds: float, pulls: float = 0.0, progress: Progress = SILENT) -> None:
+        """Wait until each of these pods runs or can't: for at most ``seconds``, not counting the time of a pull of its image.
+
+        ``pulls``: seconds after which pulls are no longer waited for either.
+        """
+        began = time.monotonic()
+        last = began + max(seconds, pulls)
+        while (open_ := [pod for pod in pods if not pod.settled]) and (left := _latest(open_, began + seconds, last)) > 0:
+            suspects = [pod.suspect + SECOND_THOUGHTS - time.monotonic() for pod in open_ if pod.suspect]
+            if pulled := [pod for pod in open_ if pod.pulling]:
+                progress.waiting(_pulling(self.image, pulled), time.monotonic() - min(pod.pulling for pod in pulled))
+            self.wait(
+                lambda: all(pod.settled or pod.suspect for pod in pods), min([left, STEP, *(max(0.05, at) for at in suspects)])
+            )
+            for pod in pods:
+                if pod.suspect and not pod.settled and time.monotonic() > pod.suspect + SECOND_THOUGHTS:
+                    pod.fail(pod.suspicion, pod.message)
 
     def _give_up(self, reason: str, message: str) -> None:
         for pod in self.pods:
