@@ -97,6 +97,7 @@ def _variables(cluster: Cluster, session: debug_pods.Session) -> dict[str, str]:
     found |= {"S_POD": pods[source, False], "T_POD": pods[target, False], "C_POD": pods[control, False], "PORT": str(PORT)}
     twin = next(node for node, twin in pods if twin)
     found |= {"TWIN": twin, "T2_POD": pods[twin, True], "TWIN_POD": pods[twin, False], "VIP": web.spec.cluster_ip}
+    found |= {"TWIN_VETH": link(twin, pods[twin, False]), "T2_VETH": link(twin, pods[twin, True])}
     return found | {"T_VETH": link(target, pods[target, False]), "S_VETH": link(source, pods[source, False])}
 
 

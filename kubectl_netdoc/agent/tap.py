@@ -2,12 +2,13 @@
 """The agent's tap: where in a node's network namespace were netdoc's own marked packets seen, and what counted them?
 
 tap {"filter": [[code, jt, jf, k]...], "nonce": hex, "control": s, "seconds": s, "most": frames, "owned": patterns (rules.py),
-     "counters": [paths...], "tunnels": {port: name}}
+     "counters": [paths...], "tunnels": {port: name}, "asked": address that the packets are sent to}
     Reads all counters, waits "control" seconds, reads them again, prints {"ready": true}, listens until a line comes on stdin
     (at the latest after "seconds"), and reads the counters a third time. The line says which TCP handshakes are netdoc's:
     {"from": [[address, port]...]} on the node that sends, on the others {"keys": [their sequence numbers...]}.
     -> {"samples": [["ok", ms, {"sightings": [...], "frames": N, "dropped": N, "rules": [[rule, before, control, after]...],
-        "foreign": [rule...], "chains": [...], "counters": [texts, texts, texts], "routes": {...}, "netlink": [...]}]]}
+        "foreign": [rule...], "chains": [...], "counters": [texts, texts, texts], "routes": [...],
+        "arps": [[interface, "in"|"out", 1 request or 2 reply, sender, target]...], "netlink": [...]}]]}
 
 A sighting: [microseconds, interface, "in"|"out", MAC it is sent to, [[tunnel, source, to]...], source, port, to, port, TTL,
 length in bytes of IP, what ("UDP", "SYN", "SYN-ACK", "RST", "ICMP type/code from ADDRESS"), key, checksum "ok"|"bad"|""].
@@ -29,7 +30,7 @@ from kubectl_netdoc.agent.rules import all_rules, base_chains, encoded, foreign,
 
 SOL_PACKET, STATISTICS, AUXDATA = 263, 6, 8
 SO_ATTACH_FILTER, SO_RCVBUFFORCE, SO_TIMESTAMPNS = 26, 33, 35
-ALL, IPV4, IPV6, VLAN = 3, 0x0800, 0x86DD, 0x8100
+ALL, IPV4, IPV6, VLAN, ARP = 3, 0x0800, 0x86DD, 0x8100, 0x0806
 ETHERNET, OUTGOING, NOT_COMPUTED = 1, 4, 8
 BUFFER = 8 << 20
 SNAP = 512
@@ -236,6 +237,18 @@ def sightings(frames, ask, line):
     return found
 
 
+def arps(frames, asked):
+    """Who asked for the hardware address of an address, and who answered."""
+    found = []  # type: ignore[var-annotated]
+    for _, data, address, _, _ in frames:
+        if address[1] == ARP and len(data) >= 42:
+            sender, target = ip(data[28:32]), ip(data[38:42])
+            if asked in (sender, target) and len(found) < MOST_SIGHTINGS:
+                way = "out" if address[2] == OUTGOING else "in"
+                found.append([address[0], way, struct.unpack_from("!H", data, 20)[0], sender, target])
+    return found
+
+
 def routed(source, to, interface):
     """What the kernel does with such a packet from an interface ("": its own): [type, via, interface] or ["error N", "", ""]."""
     family = socket.AF_INET6 if ":" in to else socket.AF_INET
@@ -331,6 +344,7 @@ def tap(ask, deadline):
         "counters": [first[1], second[1], third[1]],
         "queues": [first[2], second[2], third[2]],
         "routes": routes(seen),
+        "arps": arps(frames, ask["asked"]),
         "netlink": tables,
     }
     return {"samples": [["ok", (time.perf_counter() - start) * 1000, reply]]}

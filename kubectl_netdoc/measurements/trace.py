@@ -12,8 +12,8 @@ from kubectl_netdoc.measurements.node import RtnetlinkReply
 class Trace(Struct, frozen=True, tag="trace"):
     """Privileged tier: send ``count`` marked packets from ``node`` to a target, and see where nodes' interfaces saw them.
 
-    ``listening``: the nodes that are listened to. ``protocol``: ``TCP`` (a connect to any target), ``UDP`` (a datagram to netdoc's
-    own echo) or ``DNS`` (a query for a name in ``zone``). ``own_network``: sent from the node itself, not from a pod on it.
+    ``listening``: the nodes that are listened to. ``protocol``: ``TCP`` (a connect to any target), ``UDP`` (a datagram to an echo
+    of this run) or ``DNS`` (a query for a name in ``zone``). ``own_network``: sent from the node itself, not from a pod on it.
     """
 
     node: str
@@ -122,6 +122,16 @@ class RouteAnswer(Struct, frozen=True, omit_defaults=True):
     out: str = ""
 
 
+class Arp(Struct, frozen=True):
+    """An ARP request for the address that was sent to, or its reply, as an interface saw it; with the addresses of both ends."""
+
+    dev: str
+    out: bool
+    reply: bool
+    sender: str
+    target: str
+
+
 class TapReading(Struct, frozen=True, omit_defaults=True):
     """What one node told of a trace besides its sightings. ``problem``: why it could not listen ("": it did).
 
@@ -141,6 +151,7 @@ class TapReading(Struct, frozen=True, omit_defaults=True):
     risen: dict[str, int] = {}
     control: dict[str, int] = {}
     routes: tuple[RouteAnswer, ...] = ()
+    arps: tuple[Arp, ...] = ()
     tables: RtnetlinkReply | None = None
 
     @property

@@ -12,6 +12,7 @@ from typing import Any
 from kubectl_netdoc.formats import filter_rules
 from kubectl_netdoc.measurements.base import Address, Outcome
 from kubectl_netdoc.measurements.trace import (
+    Arp,
     BaseChain,
     MovedRule,
     RouteAnswer,
@@ -63,6 +64,7 @@ def reading(node: str, told: Mapping[str, Any]) -> TapReading:
         risen=_risen(values[1], values[2]),
         control=_risen(values[0], values[1]),
         routes=tuple(_route(row) for row in told["routes"]),
+        arps=tuple(Arp(str(dev), way == "out", kind == 2, str(who), str(whom)) for dev, way, kind, who, whom in told["arps"]),
         tables=rtnetlink.parse([base64.b64decode(text) for text in told["netlink"]], 0.0, False),
     )
 

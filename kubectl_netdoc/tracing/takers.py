@@ -202,10 +202,10 @@ def _neighbour(reading: TapReading, last: Hop | None) -> Taken | None:
             words = f"{hop} has the hardware address {found[0].mac} on {answer.out} by an entry made by hand (permanent)"
             return Taken(Taker.NEIGHBOUR, words, dev=answer.out, via=hop, mac=found[0].mac)
         if any(n.state in ("failed", "incomplete") for n in found):
-            down = [port.name for port in reading.tables.links if port.master == answer.out and not port.up]
-            if down and not answer.via:
-                words = f"{hop} does not answer on the bridge {answer.out}, whose port {', '.join(down)} is down"
-                return Taken(Taker.PORT, words, dev=down[0], via=hop)
+            shut = _shut_ports(reading.tables, answer.out)
+            if shut and not answer.via:
+                words = f"{hop} does not answer on the bridge {answer.out}: {'; '.join(shut.values())}"
+                return Taken(Taker.PORT, words, dev=next(iter(shut)), via=hop)
             words = f"{hop} has no hardware address on {answer.out} (neighbour {found[0].state})"
             return Taken(Taker.NEIGHBOUR, words, dev=answer.out, via=hop)
     return None
@@ -257,15 +257,56 @@ def _link(reading: TapReading, last: Hop | None) -> Taken | None:
 
 
 def _port(reading: TapReading, last: Hop | None) -> Taken | None:
-    """Return the bridge that the packets left by without any of its ports sending them on."""
+    """Return the bridge none of whose ports sent the packets on, or the port they came in by, if it is cut off from others."""
     if reading.tables is None or last is None:
         return None
     link = next((link for link in reading.tables.links if link.name == last.dev), None)
-    if link is None or link.kind != "bridge" or not last.out:
+    if link is None:
         return None
-    down = [port.name for port in reading.tables.links if port.master == link.name and not port.up]
-    which = f"; its port {', '.join(down)} is down" if down else ""
-    return Taken(Taker.PORT, f"no port of the bridge {link.name} sent it on{which}", dev=down[0] if down else link.name)
+    if link.kind == "bridge" and last.out:
+        shut = _shut_ports(reading.tables, link.name)
+        which = f": {'; '.join(shut.values())}" if shut else ""
+        return Taken(Taker.PORT, f"no port of the bridge {link.name} sent it on{which}", dev=next(iter(shut), link.name))
+    if link.bridge_port and link.bridge_port.isolated and not last.out:
+        words = f"the port {link.name} of the bridge {link.master} is isolated: it reaches no other isolated port"
+        return Taken(Taker.PORT, words, dev=link.name)
+    return None
+
+
+def flooded(reading: TapReading | None, last: Hop) -> Taken | None:
+    """Return why a packet left by a pod's link that it was not meant for: its bridge does not know where the address is."""
+    if reading is None or reading.tables is None:
+        return None
+    master = next((link.master for link in reading.tables.links if link.name == last.dev), "")
+    ports = {link.name for link in reading.tables.links if link.master == master}
+    known = {entry.dev for entry in reading.tables.forwarding if entry.mac in last.macs and entry.dev in ports}
+    if not master or known or not last.macs:
+        return None
+    shut = _shut_ports(reading.tables, master)
+    which = "; ".join(shut.values()) or "nothing with that address is on it"
+    return Taken(Taker.PORT, f"the bridge {master} sent it to all its ports: {which}", dev=next(iter(shut), master))
+
+
+def unresolved(reading: TapReading, to: str) -> Taken | None:
+    """Return what the source asked for in vain before it could send: the hardware address of the target."""
+    requests = [arp for arp in reading.arps if arp.target == to and not arp.reply and not arp.out]
+    if not requests or any(arp.reply and arp.sender == to for arp in reading.arps):
+        return None
+    dev, tables = requests[0].dev, reading.tables
+    port = next((link.bridge_port for link in tables.links if link.name == dev), None) if tables else None
+    words = f"{requests[0].sender} asks for the hardware address of {to} by {dev} ({len(requests)} requests), and nobody answers"
+    if port is not None and (port.isolated or port.state != "forwarding"):
+        state = "isolated" if port.isolated else port.state
+        return Taken(Taker.PORT, f"{words}; {dev} is a port of a bridge, and {state}", dev=dev)
+    return Taken(Taker.NEIGHBOUR, words, dev=dev, via=to)
+
+
+def _shut_ports(tables: RtnetlinkReply, bridge: str) -> dict[str, str]:
+    """Return the ports of a bridge that let nothing through, each with why."""
+    ports = [link for link in tables.links if link.master == bridge]
+    down = {port.name: f"its port {port.name} is down" for port in ports if not port.up}
+    states = {port.name: port.bridge_port.state for port in ports if port.bridge_port and port.up}
+    return down | {name: f"its port {name} is {state}" for name, state in states.items() if state != "forwarding"}
 
 
 def rewriting(reading: TapReading | None, count: int) -> Taken | None:

@@ -157,7 +157,7 @@ def _nothing_seen(trace: _Trace, gone: frozenset[int]) -> Verdict:
     source = trace.readings.get(trace.request.node)
     if source is None or not source.whole:
         return trace.ended(Ending.UNSEEN, packets=gone)
-    taken = takers.of(source, None, len(gone))
+    taken = takers.of(source, None, len(gone)) or takers.unresolved(source, trace.reply.to.ip)
     return trace.ended(Ending.NEVER_LEFT, packets=gone, node=trace.request.node, taken=taken)
 
 
@@ -202,7 +202,7 @@ def _left(trace: _Trace, place: _Place) -> Verdict:
     last, to = place.last, _ip(place.last.to)
     to_node, behind = trace.ends.nodes.get(to, ""), trace.ends.behind
     if takers.to_a_pod(last, place.reading):
-        wrong = takers.by_hand(place.reading, last)
+        wrong = takers.by_hand(place.reading, last) or takers.flooded(place.reading, last)
         return trace.ended(Ending.TAKEN if wrong else Ending.UNANSWERED, place, node=last.node, taken=wrong)
     if not last.tunnels and behind and to == trace.reply.to.ip and to not in behind:
         by = takers.by_rule(place.reading, len(place.packets), PASSING)

@@ -2,7 +2,8 @@
 """The classic BPF program that lets only packets through to a tap that may be netdoc's own, or the answers to them.
 
 It passes UDP with a mark at one of a few places of the payload, the handshakes of TCP, and ICMP errors, each plain or inside one
-tunnel (VXLAN, Geneve, GRE, IP in IP). Everything else never leaves the kernel. Format: Documentation/networking/filter.rst.
+tunnel (VXLAN, Geneve, GRE, IP in IP), and ARP. Everything else never leaves the kernel. Format: the kernel's
+Documentation/networking/filter.rst.
 """
 
 from __future__ import annotations
@@ -14,6 +15,10 @@ from msgspec import Struct
 NETWORK = 0x100000000 - 0x100000
 """SKF_NET_OFF: offsets from here count from the IP header, whatever the link layer puts before it."""
 
+ETHER_TYPE = 0x28, 0x100000000 - 0x1000
+"""The load of the frame's protocol (SKF_AD_OFF + SKF_AD_PROTOCOL)."""
+
+ARP = 0x0806
 PASS, REJECT = 0x40000, 0
 BYTE, HALF, WORD = 0x50, 0x48, 0x40
 """Loads relative to the register X."""
@@ -90,6 +95,8 @@ class _Program:
 def program(marks: Iterable[Mark], tunnels: Mapping[int, str]) -> list[tuple[int, int, int, int]]:
     """Return the steps of the filter. ``tunnels``: what UDP ports carry; at most some ten, for jumps reach 255 steps."""
     made = _Program()
+    made.do(ETHER_TYPE[0], ETHER_TYPE[1])
+    made.jump(EQUAL, ARP, "pass")
     made.do(SET_X, 0)
     _packet(made, tuple(marks), dict(tunnels), 0)
     _packet(made, tuple(marks), {}, 1)

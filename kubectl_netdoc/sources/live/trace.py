@@ -98,7 +98,7 @@ class TraceRun:
         with ExitStack() as open_, ThreadPoolExecutor(len(request.listening) + 2) as pool:
             sending = pool.submit(self._started, open_, sender, self._sender(request, to, nonce))
             starting = {
-                node: pool.submit(self._started, open_, self.hosts[node], self._tap(request, nonce))
+                node: pool.submit(self._started, open_, self.hosts[node], self._tap(to, nonce))
                 for node in request.listening
                 if node in self.hosts
             }
@@ -137,7 +137,7 @@ class TraceRun:
         capabilities: list[int] | None = [] if request.own_network else None
         return agent_exec.framed(agent.joined(agent.PARTS_OF_SENDER), [ask], STARTED + 5, self.session.targets, capabilities)
 
-    def _tap(self, request: Trace, nonce: bytes) -> bytes:
+    def _tap(self, to: Address, nonce: bytes) -> bytes:
         marks = (
             tap_filter.Mark(2, int.from_bytes(nonce[2:6], "big")),
             tap_filter.Mark(0, int.from_bytes(b"netd", "big")),
@@ -145,7 +145,7 @@ class TraceRun:
         )
         ask = {"id": 0, "op": "tap", "filter": tap_filter.program(marks, TUNNELS), "nonce": nonce.hex(), "control": CONTROL}
         ask |= {"seconds": STARTED, "most": MOST_FRAMES, "owned": OWNED, "counters": list(kernel_replies.COUNTERS)}
-        ask |= {"tunnels": TUNNELS}
+        ask |= {"tunnels": TUNNELS, "asked": to.ip}
         program = agent.joined(agent.PARTS_OF_TAP)
         return agent_exec.framed(program, [ask], STARTED + 8, self.session.targets, [NET_ADMIN, NET_RAW])
 
