@@ -118,16 +118,17 @@ class Recorded(Struct, frozen=True):
 
 def asked(place: Place, fault: dict[str, Any]) -> tuple[Trace, Ends]:
     """Return the trace that a fault is looked at with, and its ends."""
-    v, wanted = place.variables, fault.get("to", "peer")
-    source, ends, to = v["S"], place.ends, Peer(v["T"])
-    where: Any = to
+    v, wanted = place.variables, fault.get("to", "peer:T")
+    source, ends = v[fault.get("from", "S")], place.ends
+    where: Any = Peer(v[wanted.removeprefix("peer:")]) if wanted.startswith("peer:") else None
     if wanted == "same":
         source, where = v["TWIN"], Peer(v["TWIN"], twin=True)
     elif wanted == "service":
         where, ends = Address(v["VIP"], 80), Ends(ends.nodes, frozenset(v["BEHIND"].split()))
     elif wanted.startswith("node:"):
         where = Address(v["T_IP"], int(wanted[5:]))
-    return Trace(source, where, (v["C"], v["S"], v["T"]), fault.get("protocol", "TCP")), ends
+    nodes = (v["C"], v["S"], v["T"])
+    return Trace(source, where, nodes, fault.get("protocol", "UDP"), own_network=fault.get("own", False)), ends
 
 
 def traced(place: Place, fault: dict[str, Any]) -> tuple[Verdict, Recorded | None, str]:
@@ -137,7 +138,7 @@ def traced(place: Place, fault: dict[str, Any]) -> tuple[Verdict, Recorded | Non
     if not isinstance(reply, TraceReply):
         return Verdict(Ending.UNSEEN, 0), None, str(reply)
     v = place.variables
-    at = v["TWIN"] if fault.get("to") == "same" else v["S" if fault["at"] == "source" else "T"]
+    at = v["TWIN"] if fault.get("to") == "same" else v["S" if fault.get("at") == "source" else "T"]
     return judge(request, reply, ends), Recorded(request, reply, ends, at), ""
 
 
@@ -165,34 +166,44 @@ class Score(Struct, frozen=True):
 
 def tried(place: Place, fault: dict[str, Any]) -> tuple[Score, Recorded | None]:
     """Apply a fault, trace, undo it, and judge the verdict."""
-    broken(place, fault, "apply")
+    if "apply" in fault:
+        broken(place, fault, "apply")
     try:
         verdict, recorded, why = traced(place, fault)
     finally:
-        broken(place, fault, "undo")
+        if "undo" in fault:
+            broken(place, fault, "undo")
     if recorded is None:
         return Score(f"{fault['name']}: no reply: {why}"), None
     return scored(fault, recorded, verdict), recorded
 
 
+def endings(fault: dict[str, Any]) -> list[str]:
+    """Return the endings that are right for a fault."""
+    wanted = fault.get("ending", "arrived")
+    return wanted if isinstance(wanted, list) else [wanted]
+
+
 def scored(fault: dict[str, Any], recorded: Recorded, verdict: Verdict) -> Score:
     """Compare a verdict with what the fault's row wants."""
     taker = str(verdict.taken.kind) if verdict.taken else ""
-    placed = str(verdict.ending) == fault["ending"] and verdict.node in ("", recorded.at)
-    right = placed and taker == fault["taker"]
+    ending, wanted_taker = endings(fault), fault.get("taker", "")
+    placed = str(verdict.ending) in ending and verdict.node in ("", recorded.at)
+    right = placed and taker == wanted_taker
     words = f"{verdict.ending} on {verdict.node or '-'}, {len(verdict.packets)} of {verdict.sent}, {taker}"
     detail = verdict.taken.words if verdict.taken else verdict.last.place if verdict.last else ""
-    wanted = "" if right else f"; wanted: {fault['ending']} on {recorded.at}, {fault['taker']}"
+    wanted = "" if right else f"; wanted: {' or '.join(ending)} on {recorded.at}, {wanted_taker}"
     line = f"{'ok ' if right else 'NO '} {fault['name']}: {words}: {detail}{wanted} [{recorded.reply.seconds} s]"
     return Score(line, placed, right)
 
 
 def main() -> int:
-    """Run the faults and print how many were right; with --record FILE also keep the replies."""
+    """Run the faults, or with --healthy traces without any, and print how many were right; --record FILE keeps the replies."""
     names = sys.argv[1:]
     path = Path(names.pop(names.index("--record") + 1)) if "--record" in names else None
-    names = [name for name in names if name != "--record"]
-    faults = [fault for fault in yaml.safe_load(FAULTS.read_text()) if not names or fault["name"] in names]
+    kind = "healthy" if "--healthy" in names else "faults"
+    names = [name for name in names if not name.startswith("--")]
+    faults = [fault for fault in yaml.safe_load(FAULTS.read_text())[kind] if not names or fault["name"] in names]
     kept: dict[str, Recorded] = {}
     scores = []
     with lab(os.environ["NETDOC_LAB"]) as place:
@@ -202,7 +213,7 @@ def main() -> int:
             print(score.line, flush=True)
             if recorded:
                 kept[fault["name"]] = recorded
-    print(f"{len(scores)} faults: place right in {sum(s.placed for s in scores)}, taker in {sum(s.right for s in scores)}")
+    print(f"{len(scores)} {kind}: place right in {sum(s.placed for s in scores)}, taker in {sum(s.right for s in scores)}")
     if path:
         path.write_bytes(gzip.compress(msgspec.json.encode(kept), mtime=0))
     return int(not all(score.right for score in scores))

@@ -135,6 +135,10 @@ def evidence_fits(check: Check, cases: Sequence[Case], source: str) -> Iterable[
             yield f"{finding.code}: a finding without evidence"
 
 
+CHAINS = frozenset({"PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING"})
+"""Names of iptables' own chains, which look like names that are left to be filled in."""
+
+
 def commands_can_be_pasted(check: Check, cases: Sequence[Case], source: str) -> Iterable[str]:
     """Each command is kubectl's or a shell pipe's, has every name filled in, and is the same in bash and in zsh."""
     for command in sorted({command for finding in _findings(check, cases) for command in finding.commands}):
@@ -145,7 +149,8 @@ def commands_can_be_pasted(check: Check, cases: Sequence[Case], source: str) -> 
             continue
         if left := commands.bare(command):
             yield f"{command}: {left!r} stands outside quotes"
-        if not command.startswith("kubectl ") or any(re.fullmatch(r"<.*>|[A-Z][A-Z_]+(/.*)?", word) for word in words):
+        names = [word for word in words if word not in CHAINS]
+        if not command.startswith("kubectl ") or any(re.fullmatch(r"<.*>|[A-Z][A-Z_]+(/.*)?", word) for word in names):
             yield f"{command}: not kubectl's, or a name is left to be filled in"
 
 

@@ -8,7 +8,7 @@ Documentation/networking/filter.rst.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from msgspec import Struct
 
@@ -112,6 +112,35 @@ def _packet(made: _Program, marks: tuple[Mark, ...], tunnels: dict[int, str], de
     name = f"{{}} {depth}".format
     if depth:
         made.at("inside")
+    _header(made, name)
+    made.do(FETCH, 0)
+    for protocol, label in ((6, "TCP"), (17, "UDP"), (1, "ICMP"), (58, "ICMPv6")):
+        made.jump(EQUAL, protocol, name(label))
+    for protocol, label in () if depth else ((4, "inside"), (41, "inside"), (47, "GRE")):
+        made.jump(EQUAL, protocol, label)
+    made.go("reject")
+    made.at(name("TCP"))
+    made.load(BYTE, 13)
+    made.jump(ANY_BIT, TCP_FLAGS, "pass", "reject")
+    made.at(name("ICMP"))
+    made.load(BYTE, 0)
+    for kind in (3, 4, 5, 11, 12):
+        made.jump(EQUAL, kind, "pass")
+    made.go("reject")
+    made.at(name("ICMPv6"))
+    made.load(BYTE, 0)
+    made.jump(GREATER_EQUAL, 5, "reject", "pass")
+    made.at(name("UDP"))
+    for mark in marks:
+        _mark(made, mark, f"unmarked {depth} {mark.offset} {mark.value}")
+    if depth:
+        made.go("reject")
+    else:
+        _tunnels(made, tunnels)
+
+
+def _header(made: _Program, name: Callable[[str], str]) -> None:
+    """Put the protocol into the memory, and X to where the IP header ends; later fragments have no ports."""
     made.load(BYTE, 0)
     made.do(AND, 0xF0)
     made.jump(EQUAL, 0x60, name("IPv6"))
@@ -129,43 +158,25 @@ def _packet(made: _Program, marks: tuple[Mark, ...], tunnels: dict[int, str], de
     made.at(name("IPv6"))
     made.load(BYTE, 6)
     made.do(STORE, 0)
-    made.do(FROM_X)
-    made.do(ADD, 40)
-    made.do(TO_X)
+    _forward(made, 40)
     made.at(name("transport"))
+
+
+def _mark(made: _Program, mark: Mark, otherwise: str) -> None:
+    """Pass a datagram that is long enough for a mark and has it."""
+    made.load(HALF, 4)
+    made.jump(GREATER_EQUAL, 8 + mark.offset + 4, "", otherwise)
+    made.load(WORD, 8 + mark.offset)
+    made.jump(EQUAL, mark.value, "pass")
+    made.at(otherwise)
     made.do(FETCH, 0)
-    made.jump(EQUAL, 6, name("TCP"))
-    made.jump(EQUAL, 17, name("UDP"))
-    made.jump(EQUAL, 1, name("ICMP"))
-    made.jump(EQUAL, 58, name("ICMPv6"))
-    if not depth:
-        made.jump(EQUAL, 4, "inside")
-        made.jump(EQUAL, 41, "inside")
-        made.jump(EQUAL, 47, "GRE")
-    made.go("reject")
-    made.at(name("TCP"))
-    made.load(BYTE, 13)
-    made.jump(ANY_BIT, TCP_FLAGS, "pass", "reject")
-    made.at(name("ICMP"))
-    made.load(BYTE, 0)
-    for kind in (3, 4, 5, 11, 12):
-        made.jump(EQUAL, kind, "pass")
-    made.go("reject")
-    made.at(name("ICMPv6"))
-    made.load(BYTE, 0)
-    made.jump(GREATER_EQUAL, 5, "reject", "pass")
-    made.at(name("UDP"))
-    for mark in marks:
-        made.load(HALF, 4)
-        made.jump(GREATER_EQUAL, 8 + mark.offset + 4, "", f"shorter {depth} {mark.offset} {mark.value}")
-        made.load(WORD, 8 + mark.offset)
-        made.jump(EQUAL, mark.value, "pass")
-        made.at(f"shorter {depth} {mark.offset} {mark.value}")
-        made.do(FETCH, 0)
-    if not depth:
-        _tunnels(made, tunnels)
-    else:
-        made.go("reject")
+
+
+def _forward(made: _Program, size: int) -> None:
+    """Move X on."""
+    made.do(FROM_X)
+    made.do(ADD, size)
+    made.do(TO_X)
 
 
 def _tunnels(made: _Program, tunnels: dict[int, str]) -> None:
@@ -182,13 +193,9 @@ def _tunnels(made: _Program, tunnels: dict[int, str]) -> None:
     made.load(BYTE, 0)
     made.do(AND, 0x20)  # a key: four bytes more
     made.jump(EQUAL, 0, "GRE without a key")
-    made.do(FROM_X)
-    made.do(ADD, 4)
-    made.do(TO_X)
+    _forward(made, 4)
     made.at("GRE without a key")
-    made.do(FROM_X)
-    made.do(ADD, 4)
-    made.do(TO_X)
+    _forward(made, 4)
     made.go("inside")
 
 

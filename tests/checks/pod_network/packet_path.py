@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Cases of packet_path: traces recorded on the lab under a fault each (lab/packets.yaml); healthy ones made worse by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec.structs import replace
+
+from kubectl_netdoc.api import NODE, Address, Lost, Outcome, Peer, Tier, Trace
+from kubectl_netdoc.core.cluster import Cluster
+from kubectl_netdoc.core.facts import Measured, Vantage
+from kubectl_netdoc.measurements.trace import Sighting, TapReading, TraceReply
+from kubectl_netdoc.records.base import Kind, convert
+from kubectl_netdoc.testing import Case, make_cluster, make_pod, make_service, make_slice
+from tests.support.traces import HEALTHY, RECORDED, Recorded
+
+Built = tuple[Kind[Any], Any]
+
+CODES = {
+    **dict.fromkeys(("raw-drop-source", "raw-drop-target", "mangle-forward-source", "mangle-postrouting-target"), "TRC001"),
+    **dict.fromkeys(
+        ("forward-drop-range", "forward-answers", "answers-at-source", "reject-forward", "vxlan-input-drop"), "TRC001"
+    ),
+    **dict.fromkeys(
+        ("vxlan-output-drop", "nft-inet-table", "nft-netdev-ingress", "nft-bridge-forward", "nft-named-set"), "TRC001"
+    ),
+    **dict.fromkeys(
+        ("limit-rest", "every-second", "service-drop-before-translation", "node-input-drop", "legacy-drop"), "TRC001"
+    ),
+    **dict.fromkeys(("nft-without-counter", "nft-policy-drop"), "TRC002"),
+    "reverse-path": "TRC003",
+    **dict.fromkeys(("policy-route-blackhole", "rule-prohibit", "route-missing", "forwarding-off"), "TRC004"),
+    **dict.fromkeys(("neighbour-wrong", "pod-neighbour-wrong"), "TRC005"),
+    **dict.fromkeys(("forwarding-entry-wrong", "forwarding-entry-other-node", "tunnel-down"), "TRC006"),
+    "source-pod-filter": "TRC007",
+    "pod-filter": "TRC008",
+    **dict.fromkeys(("dnat-astray", "redirect-to-node"), "TRC009"),
+    **dict.fromkeys(("host-route-astray", "hop-limit"), "TRC012"),
+    "service-not-translated": "TRC013",
+    "answers-not-translated": "TRC014",
+    "address-on-lo": "TRC015",
+    **dict.fromkeys(("pod-link-down", "bridge-port-disabled", "bridge-ports-isolated"), "TRC017"),
+}
+"""The code of each recorded fault."""
+
+
+def _cluster(recorded: Recorded) -> Cluster:
+    """The lab's nodes and pods as far as the trace tells of them, and the Service that it went to."""
+    nodes = dict.fromkeys(recorded.request.listening)
+    addresses = {node: [ip for ip, at in recorded.ends.nodes.items() if at == node and ip.startswith("172.")] for node in nodes}
+    made: list[Built] = [
+        (
+            NODE,
+            convert(
+                NODE,
+                {"metadata": {"name": node}, "status": {"addresses": [{"type": "InternalIP", "address": ip} for ip in ips]}},
+            ),
+        )
+        for node, ips in addresses.items()
+    ]
+    made += [
+        make_pod(f"p{ip.replace('.', '-')}", ip=ip, node=node) for ip, node in recorded.ends.nodes.items() if ip.startswith("10.")
+    ]
+    if recorded.ends.behind:
+        made.append(make_service(cluster_ip=recorded.reply.to.ip))
+        made.append(make_slice(addresses=dict.fromkeys(sorted(recorded.ends.behind), "")))
+    return make_cluster(*made, vantages=tuple(nodes), tier=Tier.PRIVILEGED)
+
+
+def _measured(traces: Mapping[Trace, object], nodes: tuple[str, ...]) -> Measured:
+    pods = tuple(Vantage(node, True) for node in nodes)
+    return Measured(dict(traces), pods, pods, wanted=True)  # type: ignore[arg-type]
+
+
+def _case(name: str, recorded: Recorded, *expect: tuple[str, str], reply: object = None, state: str = "") -> Case:
+    traces = {recorded.request: reply or recorded.reply}
+    nodes = recorded.request.listening
+    return Case(name, _cluster(recorded), frozenset(expect), _measured(traces, nodes), state=state)
+
+
+def _seen_until(recorded: Recorded, node: str, dev: str, risen: dict[str, int] | None = None) -> TraceReply:
+    """A healthy trace whose packets end at a place: what each was seen at after it, and the answers, are taken away."""
+    kept: list[Sighting] = []
+    there = [one for one in recorded.reply.sightings if not one.answer and one.what != "ICMP"]
+    ended: set[int] = set()
+    for one in sorted(there, key=lambda one: one.node != recorded.request.node):
+        if one.packet not in ended:
+            kept.append(one)
+        if (one.node, one.dev) == (node, dev):
+            ended.add(one.packet)
+    sent = tuple(replace(packet, outcome=Outcome.TIMEOUT) for packet in recorded.reply.sent)
+    quiet = (replace(one, moved=(), foreign=(), risen=risen or {}, control={}) for one in recorded.reply.readings)
+    return replace(recorded.reply, sightings=tuple(kept), sent=sent, readings=tuple(quiet))
+
+
+def _twice(recorded: Recorded) -> TraceReply:
+    one = next(one for one in recorded.reply.sightings if not one.answer)
+    return replace(recorded.reply, sightings=(*recorded.reply.sightings, one))
+
+
+def _deaf(recorded: Recorded) -> TraceReply:
+    at = recorded.at
+    readings = tuple(
+        TapReading(at, problem="exec failed") if reading.node == at else reading for reading in recorded.reply.readings
+    )
+    seen = tuple(one for one in recorded.reply.sightings if one.node != at)
+    return replace(recorded.reply, readings=readings, sightings=seen)
+
+
+BETWEEN = HEALTHY["between nodes"]
+S, T = BETWEEN.request.node, BETWEEN.at
+T = BETWEEN.request.to.node if isinstance(BETWEEN.request.to, Peer) else T
+DROP = RECORDED["raw-drop-target"]
+FAULTS = [_case(f"fault {name}", RECORDED[name], (code, f"Node {RECORDED[name].at}")) for name, code in CODES.items()]
+
+CASES = [
+    *FAULTS,
+    *(_case(f"healthy: {name}", recorded) for name, recorded in HEALTHY.items()),
+    _case(
+        "the underlay loses them",
+        BETWEEN,
+        ("TRC010", f"NodePair {min(S, T)}--{max(S, T)}"),
+        reply=_seen_until(BETWEEN, S, "eth0"),
+    ),
+    _case("nothing shows what took them", BETWEEN, ("TRC011", f"Node {T}"), reply=_seen_until(BETWEEN, T, "flannel.1")),
+    _case(
+        "a queue dropped them",
+        BETWEEN,
+        ("TRC016", f"Node {T}"),
+        reply=_seen_until(BETWEEN, T, "flannel.1", risen={"qdisc.cni0.tbf.dropped": 6}),
+    ),
+    _case("a packet was copied", BETWEEN, ("TRC019", f"Node {S}"), reply=_twice(BETWEEN)),
+    _case("a node that could not listen", DROP, reply=_deaf(DROP), state="unknown"),
+    _case("the trace itself was lost", DROP, reply=Lost("exec failed"), state="unknown"),
+    Case("two traces that end by one rule", _cluster(DROP), frozenset({("TRC001", f"Node {DROP.at}")}),
+         _measured({DROP.request: DROP.reply, replace(DROP.request, count=7): DROP.reply}, DROP.request.listening)),
+    Case("another tier", make_cluster(vantages=("n1",)), state="skipped"),
+    Case("nothing failed", _cluster(BETWEEN), measured=_measured({}, (S, T))),
+]  # fmt: skip
+
+__all__ = ["CASES", "Address"]

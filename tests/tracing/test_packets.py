@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The traces of lab/packets.yaml as they came on the lab: `python -m bench.packets --record tests/tracing/packets.json.gz`,
+and `--healthy --record tests/tracing/healthy.json.gz`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+import yaml
+
+from bench.packets import FAULTS, Recorded, endings
+from kubectl_netdoc.measurements.base import Outcome
+from kubectl_netdoc.measurements.trace import TapReading
+from kubectl_netdoc.tracing import takers
+from kubectl_netdoc.tracing.hops import ways
+from kubectl_netdoc.tracing.verdict import Ending, judge
+from tests.support.traces import HEALTHY, RECORDED
+
+ROWS: dict[str, dict[str, Any]] = {row["name"]: row for row in yaml.safe_load(FAULTS.read_text())["faults"]}
+REPLACE = msgspec.structs.replace
+
+
+def test_every_fault_is_recorded() -> None:
+    assert ROWS.keys() == RECORDED.keys()
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_the_place_and_the_taker(name: str) -> None:
+    recorded, row = RECORDED[name], ROWS[name]
+    verdict = judge(recorded.request, recorded.reply, recorded.ends)
+    assert str(verdict.ending) in endings(row)
+    assert verdict.node == recorded.at
+    assert (str(verdict.taken.kind) if verdict.taken else "") == row["taker"]
+
+
+@pytest.mark.parametrize("name", HEALTHY)
+def test_a_healthy_path_has_no_taker(name: str) -> None:
+    recorded = HEALTHY[name]
+    verdict = judge(recorded.request, recorded.reply, recorded.ends)
+    assert (verdict.ending, verdict.taken, verdict.packets, verdict.duplicated) == (
+        Ending.ARRIVED,
+        None,
+        frozenset(),
+        frozenset(),
+    )
+
+
+def without_movement(reading: TapReading) -> TapReading:
+    """A reading in which nothing rose."""
+    return REPLACE(reading, moved=(), risen={}, foreign=())
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, row in ROWS.items() if row["taker"] == "rule" and row["ending"] == "taken on a node"]
+)
+def test_without_its_counter_a_rule_is_not_named_and_the_place_stays(name: str) -> None:
+    recorded = RECORDED[name]
+    still = REPLACE(recorded.reply, readings=tuple(map(without_movement, recorded.reply.readings)))
+    verdict = judge(recorded.request, still, recorded.ends)
+    assert verdict.node == recorded.at
+    assert verdict.rule is None
+
+
+@pytest.mark.parametrize("name", [name for name, row in ROWS.items() if row["taker"] == "rule"])
+def test_a_rule_that_rises_as_fast_by_itself_is_not_named(name: str) -> None:
+    recorded = RECORDED[name]
+    busy = tuple(
+        REPLACE(reading, moved=tuple(REPLACE(one, control=one.packets) for one in reading.moved))
+        for reading in recorded.reply.readings
+    )
+    verdict = judge(recorded.request, REPLACE(recorded.reply, readings=busy), recorded.ends)
+    assert verdict.taken is None or verdict.taken.kind is not takers.Taker.RULE
+
+
+@pytest.mark.parametrize("name", ["raw-drop-target", "vxlan-input-drop", "nft-inet-table"])
+def test_a_tap_that_lost_frames_proves_nothing(name: str) -> None:
+    recorded = RECORDED[name]
+    deaf = tuple(REPLACE(reading, dropped=5) if reading.node == recorded.at else reading for reading in recorded.reply.readings)
+    seen = tuple(one for one in recorded.reply.sightings if one.node != recorded.at)
+    verdict = judge(recorded.request, REPLACE(recorded.reply, readings=deaf, sightings=seen), recorded.ends)
+    assert verdict.ending is Ending.UNSEEN
+
+
+def test_hops_are_in_the_order_of_the_path() -> None:
+    recorded = HEALTHY["between nodes"]
+    there, back = ways(recorded.reply, recorded.request.node)
+    source, target = recorded.request.node, recorded.at
+    kinds = [(hop.node, "veth" if hop.dev.startswith("veth") else hop.dev, hop.out) for hop in there.hops]
+    assert kinds == [
+        *((source, "veth", False), (source, "cni0", False), (source, "flannel.1", True), (source, "eth0", True)),
+        *((target, "eth0", False), (target, "flannel.1", False), (target, "cni0", True), (target, "veth", True)),
+    ]
+    assert [hop.node for hop in back.hops] == [target] * 4 + [source] * 4
+
+
+def test_what_a_target_refuses_is_no_lost_packet() -> None:
+    recorded = RECORDED["redirect-to-node"]
+    assert all(packet.outcome is Outcome.REFUSED for packet in recorded.reply.sent)
+    assert judge(recorded.request, recorded.reply, recorded.ends).ending is Ending.REWRITTEN
+
+
+def test_recordings_are_typed() -> None:
+    assert all(isinstance(each, Recorded) for each in RECORDED.values())
