@@ -34,6 +34,7 @@ ALL, IPV4, IPV6, VLAN, ARP = 3, 0x0800, 0x86DD, 0x8100, 0x0806
 ETHERNET, OUTGOING, NOT_COMPUTED = 1, 4, 8
 BUFFER = 8 << 20
 SNAP = 512
+ANSWER = 1000
 MOST_SIGHTINGS, MOST_FOREIGN, MOST_MOVED = 2000, 300, 500
 
 
@@ -210,7 +211,7 @@ def marked(payload, nonce):
     if payload[:8] == nonce:
         return payload[8]
     if payload[:7] == b"netdoc ":
-        return 1000
+        return ANSWER
     name = b"nd" + nonce.hex().encode()
     at = payload.find(name, 12, 64)
     if at > 0 and payload[at + len(name) : at + len(name) + 2].isdigit():
@@ -225,9 +226,13 @@ def sightings(frames, ask, line):
     keys = set(line.get("keys", [])) | {
         packet.key for _, _, packet in packets if packet.what == "SYN" and (packet.source, packet.port) in origins
     }
-    found = []  # type: ignore[var-annotated]
+    found, askers = [], set()  # type: ignore[var-annotated]
     for (moment, _, address, computed, _), mac, packet in packets:
         key = marked(packet.payload, nonce) if packet.payload else packet.key if packet.key in keys else -1
+        if key == ANSWER and (packet.to, packet.to_port) not in askers:
+            continue  # an echo's answer to somebody else
+        if 0 <= key < ANSWER and packet.payload:
+            askers.add((packet.source, packet.port))
         if key >= 0 and packet.what not in ("", "TCP") and len(found) < MOST_SIGHTINGS:
             found.append(
                 [round(moment * 1e6), address[0], "out" if address[2] == OUTGOING else "in", mac, packet.layers]

@@ -22,8 +22,8 @@ OLD_VERDICTS = {-1: "drop", -2: "accept", -4: "queue", -5: "return"}
 """Those of a standard target of the old tables: -NF_* - 1, and XT_RETURN. What is positive is a jump."""
 
 META = {
-    0: "length", 1: "protocol", 3: "mark", 4: "iif", 5: "oif", 6: "iifname", 7: "oifname", 10: "skuid", 15: "nfproto",
-    16: "l4proto", 17: "ibrname", 18: "obrname", 19: "pkttype", 20: "cpu", 24: "random", 25: "secpath",
+    0: "length", 1: "protocol", 3: "mark", 4: "iif", 5: "oif", 6: "iifname", 7: "oifname", 8: "iiftype", 10: "skuid",
+    15: "nfproto", 16: "l4proto", 17: "ibrname", 18: "obrname", 19: "pkttype", 20: "cpu", 24: "random", 25: "secpath",
 }  # fmt: skip
 """Keys of a meta expression (NFT_META_*)."""
 
@@ -33,6 +33,9 @@ CT = {0: "state", 1: "direction", 2: "status", 3: "mark", 6: "helper", 7: "l3pro
 
 STATES = {1: "invalid", 2: "established", 4: "related", 8: "new", 64: "untracked"}
 PROTOCOLS = {1: "icmp", 6: "tcp", 17: "udp", 47: "gre", 50: "esp", 58: "icmpv6", 132: "sctp"}
+IMPLIED = ("nfproto ", "iiftype ")
+"""Words that nft adds by itself so that other words can be compared."""
+
 OPERATORS = {0: "", 1: "!= ", 2: "< ", 3: "<= ", 4: "> ", 5: ">= "}
 
 FIELDS = {
@@ -62,7 +65,24 @@ def nft(expressions: bytes) -> RuleWords:
     for _, element in _each(expressions):
         parts = dict(_each(element))
         reader.take(_word(parts.get(1, b"")), dict(_each(parts.get(2, b""))))
-    return RuleWords(" ".join(reader.words), reader.verdict, reader.chain)
+    return RuleWords(" ".join(_plain(reader.words)), reader.verdict, reader.chain)
+
+
+def _plain(words: list[str]) -> Iterator[str]:
+    """Yield the words as a person writes them: without the family, which other words imply, and a port with its protocol."""
+    protocol = ""
+    for word in words:
+        if word.startswith(IMPLIED):
+            continue
+        if protocol and word.startswith(("sport", "dport")):
+            word = f"{protocol} {word}"
+        elif protocol and not word.startswith(f"{protocol} "):
+            yield protocol
+        protocol = word.removeprefix("l4proto ") if word.startswith("l4proto ") else ""
+        if not protocol:
+            yield word
+    if protocol:
+        yield protocol
 
 
 def policy(accepts: bool) -> RuleWords:
@@ -181,7 +201,7 @@ class _Nft:
         if 2 not in value:
             return
         verdict = dict(_each(value[2]))
-        code = struct.unpack("!i", verdict.get(1, bytes(4)))[0]
+        code = int.from_bytes(verdict.get(1, b""), "big", signed=True)
         self.verdict, self.chain = VERDICTS.get(code, str(code)), _word(verdict.get(2, b""))
         self.words.append(f"{self.verdict} {self.chain}".rstrip())
 
@@ -225,7 +245,8 @@ _ENDS = {"masq": "masquerade", "redir": "redirect"} | {
 
 def _prefix(base: int, offset: int, length: int) -> str:
     """Return the name of an address of which only the first bytes are compared: nft does so for prefixes of whole bytes."""
-    return {(1, 12): "ip saddr", (1, 16): "ip daddr"}.get((base, offset), "") if length < 4 and base == 1 else ""
+    four = {(1, 12): "ip saddr", (1, 16): "ip daddr"}.get((base, offset), "") if length < 4 else ""
+    return four or ({(1, 8): "ip6 saddr", (1, 24): "ip6 daddr"}.get((base, offset), "") if length > 4 else "")
 
 
 def _states(mask: bytes) -> str:
@@ -236,8 +257,10 @@ def _states(mask: bytes) -> str:
 def _value(name: str, value: bytes, mask: bytes = b"") -> str:
     """Return a compared value as its field is written."""
     field = name.rpartition(" ")[2]
-    if field in ("saddr", "daddr", "src", "dst") and len(value) in (1, 2, 3, 4, 16):
-        return _address(value, mask)
+    if name.startswith("ether") and len(value) == 6:
+        return value.hex(":")
+    if field in ("saddr", "daddr", "src", "dst"):
+        return _address(value, mask, 16 if name.startswith("ip6") or len(value) > 4 else 4)
     if field in ("iifname", "oifname", "ibrname", "obrname"):
         return f'"{_word(value)}{"" if value.endswith(bytes(1)) else "*"}"'
     if field in ("l4proto", "protocol", "nexthdr") and len(value) == 1:
@@ -250,9 +273,9 @@ def _value(name: str, value: bytes, mask: bytes = b"") -> str:
     return f"{masked}{number:#x}" if field in ("mark", "flags") or masked else str(number)
 
 
-def _address(value: bytes, mask: bytes) -> str:
-    if len(value) < 4:
-        return f"{ipaddress.IPv4Address(value.ljust(4, bytes(1)))}/{len(value) * 8}"
+def _address(value: bytes, mask: bytes, size: int) -> str:
+    if len(value) < size:
+        return f"{ipaddress.ip_address(value.ljust(size, bytes(1)))}/{len(value) * 8}"
     bits = bin(int.from_bytes(mask, "big")).count("1") if mask else 0
     return f"{ipaddress.ip_address(value)}" + (f"/{bits}" if mask else "")
 
@@ -264,7 +287,7 @@ def _old_addresses(entry: bytes, size: int) -> Iterator[str]:
     for name, at in (("saddr", 0), ("daddr", size)):
         mask = entry[at + 2 * size : at + 3 * size]
         if any(mask):
-            shown = _address(entry[at : at + size], mask)
+            shown = _address(entry[at : at + size], mask, size)
             yield f"{'ip' if size == 4 else 'ip6'} {name} {'!= ' if inverted[name] else ''}{shown}"
     for name, at in (("iifname", 4 * size), ("oifname", 4 * size + 16)):
         if interface := _word(entry[at : at + 16].split(b"\0")[0]):

@@ -8,13 +8,14 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from bench.packets import Recorded
 from kubectl_netdoc.api import NODE, Address, Lost, Outcome, Peer, Tier, Trace
 from kubectl_netdoc.core.cluster import Cluster
 from kubectl_netdoc.core.facts import Measured, Vantage
 from kubectl_netdoc.measurements.trace import Sighting, TapReading, TraceReply
 from kubectl_netdoc.records.base import Kind, convert
 from kubectl_netdoc.testing import Case, make_cluster, make_pod, make_service, make_slice
-from tests.support.traces import HEALTHY, RECORDED, Recorded
+from tests.support.traces import HEALTHY, RECORDED
 
 Built = tuple[Kind[Any], Any]
 

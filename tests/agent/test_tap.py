@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The tap and the sender of a trace on real packets, in network namespaces of this machine."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from kubectl_netdoc.agent import PARTS_OF_SENDER, PARTS_OF_TAP
+from kubectl_netdoc.measurements.base import Outcome
+from kubectl_netdoc.measurements.trace import Sighting, TapReading
+from kubectl_netdoc.sources import trace_replies
+from tests.support.packet_namespaces import (
+    NONCE,
+    PORT,
+    A,
+    B,
+    CannotBeMade,
+    Namespaces,
+    Talk,
+    echo,
+    marked_ask,
+    namespaces,
+    tap_ask,
+)
+
+
+@pytest.fixture(scope="module")
+def made() -> Iterator[Namespaces]:
+    try:
+        with namespaces() as found, echo(found):
+            yield found
+    except CannotBeMade as error:
+        pytest.skip(f"no network namespaces can be made here: {error}")
+
+
+def traced(made: Namespaces, protocol: str, count: int = 6) -> tuple[list[Outcome], list[Sighting], TapReading]:
+    """Send marked packets from pod A to pod B with a tap on the node between them."""
+    tap = Talk(made.node, PARTS_OF_TAP, tap_ask())
+    sender = Talk(made.a, PARTS_OF_SENDER, marked_ask(protocol, count))
+    sender.say({"go": True})
+    packets = trace_replies.sent(sender.ended())
+    tap.say({"from": [[packet.source.ip, packet.source.port] for packet in packets]})
+    told: dict[str, Any] = tap.ended()
+    keys = trace_replies.handshakes(told, packets)
+    seen = list(trace_replies.sightings("node", told, keys, count))
+    return [packet.outcome for packet in packets], seen, trace_replies.reading("node", told)
+
+
+def ways(seen: list[Sighting]) -> dict[tuple[str, bool, bool], set[int]]:
+    """Which packets were seen by interface, direction, and whether they are answers."""
+    found: dict[tuple[str, bool, bool], set[int]] = {}
+    for one in seen:
+        found.setdefault((one.dev, one.out, one.answer), set()).add(one.packet)
+    return found
+
+
+@pytest.mark.parametrize("protocol", ["TCP", "UDP"])
+def test_each_packet_and_answer_is_seen_at_each_interface(made: Namespaces, protocol: str) -> None:
+    outcomes, seen, reading = traced(made, protocol)
+    assert outcomes == [Outcome.OK] * 6
+    every = set(range(6))
+    places = (("va", False, False), ("vb", True, False), ("vb", False, True), ("va", True, True))
+    assert ways(seen) == dict.fromkeys(places, every)
+    assert {(one.source.ip, one.to.ip) for one in seen} == {(A, B), (B, A)}
+    assert {one.ttl for one in seen if one.dev == "va" and not one.answer} == {64}
+    assert {one.ttl for one in seen if one.dev == "vb" and not one.answer} == {63}
+    assert reading.whole
+    assert not any(one.bad_checksum for one in seen)
+
+
+def test_queries_are_seen_by_the_name_that_they_ask_for(made: Namespaces) -> None:
+    outcomes, seen, _ = traced(made, "DNS", 3)
+    assert outcomes == [Outcome.TIMEOUT] * 3, "the echo answers nothing that is shorter than its own answer"
+    assert ways(seen) == {("va", False, False): {0, 1, 2}, ("vb", True, False): {0, 1, 2}}
+
+
+def test_strangers_are_not_reported(made: Namespaces) -> None:
+    tap = Talk(made.node, PARTS_OF_TAP, tap_ask())
+    line = "import socket; s = socket.socket(type=socket.SOCK_DGRAM); "
+    line += f"[s.sendto(b'stranger' * 20, ('{B}', {PORT})) for _ in range(50)]; socket.create_connection(('{B}', {PORT})).close()"
+    made.run(made.a, f'python3 -c "{line}"')
+    tap.say({"keys": []})
+    assert tap.ended()["sightings"] == []
+
+
+def test_another_nonce_is_a_strangers(made: Namespaces) -> None:
+    tap = Talk(made.node, PARTS_OF_TAP, tap_ask())
+    sender = Talk(made.a, PARTS_OF_SENDER, marked_ask("UDP") | {"nonce": (NONCE[:-2] + b"\0\0").hex()})
+    sender.say({"go": True})
+    sender.ended()
+    tap.say({"keys": []})
+    assert tap.ended()["sightings"] == []
+
+
+@pytest.mark.skipif(not shutil.which("nft"), reason="nft is not here")
+def test_the_rule_that_drops_them_rises_by_as_many(made: Namespaces) -> None:
+    made.run(made.node, "nft add table ip t; nft add chain ip t f '{ type filter hook forward priority 0; }'")
+    made.run(made.node, f"nft add rule ip t f ip daddr {B} udp dport {PORT} counter drop")
+    try:
+        outcomes, seen, reading = traced(made, "UDP")
+    finally:
+        made.run(made.node, "nft delete table ip t")
+    assert outcomes == [Outcome.TIMEOUT] * 6
+    assert ways(seen) == {("va", False, False): set(range(6))}
+    moved = [(one.rule.table, one.rule.chain, one.rule.verdict, one.packets, one.control) for one in reading.moved]
+    assert moved == [("t", "f", "drop", 6, 0)]
+    assert [rule.table for rule in reading.foreign if rule.verdict == "drop"] == ["t"]
+    assert [(chain.table, chain.hook, chain.priority) for chain in reading.chains] == [("t", 2, 0)]
+
+
+def test_the_kernel_says_where_they_would_go(made: Namespaces) -> None:
+    made.run(made.node, f"ip route add blackhole {B}/32")
+    try:
+        outcomes, _, reading = traced(made, "UDP")
+    finally:
+        made.run(made.node, f"ip route del blackhole {B}/32")
+    assert outcomes == [Outcome.TIMEOUT] * 6
+    assert {route.dev: bool(route.error) for route in reading.routes} == {"va": True, "": True}
+
+
+def test_who_asks_for_an_address_in_vain_is_seen(made: Namespaces) -> None:
+    made.run(made.a, "ip route add 10.9.1.77/32 dev eth0")
+    tap = Talk(made.node, PARTS_OF_TAP, tap_ask(asked="10.9.1.77"))
+    sender = Talk(made.a, PARTS_OF_SENDER, marked_ask("UDP", 2, "10.9.1.77"))
+    sender.say({"go": True})
+    sender.ended()
+    tap.say({"keys": []})
+    reading = trace_replies.reading("node", tap.ended())
+    made.run(made.a, "ip route del 10.9.1.77/32")
+    assert {(arp.dev, arp.out, arp.reply, arp.sender, arp.target) for arp in reading.arps} == {
+        ("va", False, False, A, "10.9.1.77")
+    }
+
+
+def test_a_refused_connection_is_told(made: Namespaces) -> None:
+    tap = Talk(made.node, PARTS_OF_TAP, tap_ask())
+    sender = Talk(made.a, PARTS_OF_SENDER, marked_ask("TCP", 2) | {"to": [B, 1]})
+    sender.say({"go": True})
+    packets = trace_replies.sent(sender.ended())
+    tap.say({"from": [[packet.source.ip, packet.source.port] for packet in packets]})
+    told = tap.ended()
+    seen = list(trace_replies.sightings("node", told, trace_replies.handshakes(told, packets), 2))
+    assert [packet.outcome for packet in packets] == [Outcome.REFUSED] * 2
+    assert {(one.what, one.answer) for one in seen} == {("SYN", False), ("RST", True)}
