@@ -43,7 +43,7 @@ from kubectl_netdoc.api import (
     Tier,
     Unseen,
 )
-from kubectl_netdoc.checks.nodes.node_network import changed_by_pods, clocks, differences, forwarding, thresholds
+from kubectl_netdoc.checks.nodes.node_network import changed_by_pods, clocks, differences, forwarding, peers, thresholds
 from kubectl_netdoc.probes import node_readings, service_targets
 from kubectl_netdoc.routing.network import ClusterRoutes
 from kubectl_netdoc.routing.network import plan as plan_links
@@ -78,6 +78,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
             yield from forwarding.bridge_skips_iptables(network, node, reply)
     yield from clocks.wrong_clocks(replies, facts.threshold(thresholds.NOTICED))
     yield from differences.different_settings(replies, links)
+    yield from peers.alone(replies, links)
 
 
 def _next_door(facts: Facts, node: str) -> bool:
@@ -96,6 +97,7 @@ check = Check(
         *changed_by_pods.CODES,
         *clocks.CODES,
         *differences.CODES,
+        *peers.CODES,
     ),
     plan=plan,
     analyse=analyse,
