@@ -54,13 +54,16 @@ def test_netlink_in_a_namespace_of_its_own() -> None:
 
 def test_files_once_and_twice(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("1\n")
+    (tmp_path / "b").write_text("more than is taken")
+    (tmp_path / "A").mkdir()
+    (tmp_path / "A" / "secret").write_text("a key")
     asks = [
         {
             "id": 0,
             "op": "files",
-            "once": [f"{tmp_path}/*"],
+            "once": [f"{tmp_path}/*/*", f"{tmp_path}/*"],
             "without": ["/secret"],
-            "most": 9,
+            "most": 2,
             "twice": [f"{tmp_path}/a", f"{tmp_path}/no"],
             "seconds": 0.1,
         }

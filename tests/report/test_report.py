@@ -362,6 +362,12 @@ def test_html_names_what_it_points_to() -> None:
     assert all(attributes.get("aria-label") for tag, attributes in tags if tag == "button")
 
 
+def test_evidence_that_only_fills_in_commands_is_not_printed() -> None:
+    names = ("dns_space", "dns_service", "dns_config", "dns_pods", "space", "setting", "owner", "object", "speaker")
+    found = msgspec.structs.replace(finding(1, "x"), evidence=dict.fromkeys(names, "x") | {"other": "x"})
+    assert common.evidence(found) == [("other", "x")]
+
+
 def test_evidence_is_not_printed_that_the_message_already_holds() -> None:
     found = msgspec.structs.replace(
         finding(text="ok"),
