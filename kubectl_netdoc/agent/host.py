@@ -3,7 +3,8 @@
 
 netlink  {}: what rtnetlink tells of links, addresses, routes, neighbours and the bridges' forwarding database
          -> {"samples": [["ok", ms, [base64 of the messages of each dump...], cut]]}
-files    {"once": [patterns...], "twice": [paths...], "seconds": s}: files' texts, some again after so many seconds
+files    {"once": [patterns...], "without": [parts of paths...], "most": N, "twice": [paths...], "seconds": s}: files' texts,
+         some again after so many seconds
          -> {"samples": [["ok", ms, seconds between, {path: text}, {path: text}, {path: text}, kernel release]]}
 flows    {"to": [addresses...]}: the tracked UDP flows to addresses, a line each as in /proc/net/nf_conntrack
          -> {"samples": [["ok", ms, [line...], cut]]}
@@ -97,7 +98,8 @@ def files(ask, deadline):
     """Operation ``files``."""
     start = time.perf_counter()
     before = texts(ask["twice"])
-    once = texts(sorted(path for pattern in ask["once"] for path in glob.glob(pattern)))
+    paths = sorted(path for pattern in ask["once"] for path in glob.glob(pattern))
+    once = texts([path for path in paths if not any(part in path for part in ask["without"])][: ask["most"]])
     time.sleep(max(0.0, min(ask["seconds"], deadline - time.monotonic() - 0.5) - (time.perf_counter() - start)))
     after, took = texts(ask["twice"]), time.perf_counter() - start
     return {"samples": [["ok", took * 1000, took, once, before, after, os.uname().release]]}

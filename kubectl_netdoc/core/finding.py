@@ -107,11 +107,24 @@ class Recent(Struct, frozen=True):
         return f"{ago} before: {self.subject} {self.what}"
 
 
+class Odd(Struct, frozen=True):
+    """What a node that a cause names has unlike its peers, with the commands that show it and set it. It is shown, not judged."""
+
+    code: str
+    subject: Subject
+    what: str
+    commands: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.what} ({self.code})"
+
+
 class Finding(Struct, frozen=True):
     """A condition that holds: code, subject, evidence, and the fix with all names filled in.
 
     ``risk``: what the fix may disturb. ``argv``: each command as an argument list.
     ``recent``: for a cause, the changes of the objects that it names in the hour before, newest first.
+    ``odd``: for a cause, in what the nodes that it names are unlike their peers.
     ``references``: the paths and objects in the values of the evidence, by the values' names.
     """
 
@@ -129,6 +142,7 @@ class Finding(Struct, frozen=True):
     explained_by: str = ""
     explains: tuple[str, ...] = ()
     recent: tuple[Recent, ...] = ()
+    odd: tuple[Odd, ...] = ()
     references: dict[str, tuple[Reference, ...]] = {}
 
     @property
@@ -167,6 +181,7 @@ class Code(Struct, frozen=True, kw_only=True):
 
     Values are quoted for the shell in ``commands`` and left as they are in ``message`` and ``fix``. ``risk``: that of the whole
     fix, including what its text asks for.
+    ``odd``: it says in what something is unlike its peers, and is shown beside causes on the same nodes.
     ``rows`` names the rows of the failure catalogue (docs/failure-modes.md) that the code detects.
     """
 
@@ -179,6 +194,7 @@ class Code(Struct, frozen=True, kw_only=True):
     commands: tuple[str, ...] = ()
     rows: tuple[str, ...] = ()
     explains: tuple[Explains, ...] = ()
+    odd: bool = False
 
     def on(
         self,

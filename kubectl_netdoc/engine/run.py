@@ -24,7 +24,7 @@ from kubectl_netdoc.core.finding import Finding, Severity, Unseen
 from kubectl_netdoc.core.progress import Progress
 from kubectl_netdoc.core.report import REPORT_VERSION, CheckResult, Coverage, Report, State
 from kubectl_netdoc.core.tier import Tier
-from kubectl_netdoc.engine import recent_changes, root_causes, scope, suppressions
+from kubectl_netdoc.engine import odd_ones, recent_changes, root_causes, scope, suppressions
 from kubectl_netdoc.engine.registry import Registry, plugins_run
 from kubectl_netdoc.engine.settings import Settings
 from kubectl_netdoc.measurements import load
@@ -258,7 +258,7 @@ def sum_up(
     fitted = (command_selectors.fitted(_of(outcome.check, f), cluster) for outcome in outcomes for f in outcome.findings)
     linked = root_causes.link(fitted, codes)
     told, ignored = suppressions.apply(linked, settings.ignore, cluster)
-    findings = recent_changes.beside(root_causes.ranked(told), cluster)
+    findings = odd_ones.beside(recent_changes.beside(root_causes.ranked(told), cluster), codes, cluster)
     by_check: defaultdict[str, list[Finding]] = defaultdict(list)
     for finding in findings:
         by_check[finding.check].append(finding)

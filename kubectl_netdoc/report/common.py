@@ -12,7 +12,8 @@ from kubectl_netdoc.formats.text import some
 FILLS_IN = frozenset(
     {
         *("patch", "edit", "first", "paths", "example_namespace", "example_name", "detail", "why", "parts", "matrix", "advice"),
-        *("jsonpath", "slice", "hops", "asked", "dev"),
+        *("jsonpath", "slice", "hops", "asked", "dev", "differences"),
+        *("dns_space", "dns_service", "dns_config", "dns_pods", "space", "setting", "owner", "object", "speaker"),
     }
 )
 """Names of evidence that is not printed: it fills in a command, or the message contains it already."""

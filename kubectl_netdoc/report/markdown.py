@@ -67,6 +67,12 @@ def _finding(finding: Finding, by_id: dict[str, Finding]) -> Iterator[str]:
         yield f"- recent: {text(str(change))}"
     if finding.recent:
         yield ""
+    for odd in finding.odd:
+        yield f"- unlike its peers: {text(str(odd))}"
+        yield ""
+        if odd.commands:
+            yield from _code(map(safe, odd.commands))
+            yield ""
     if finding.explains:
         effects = [by_id[effect] for effect in finding.explains]
         yield from _folded(

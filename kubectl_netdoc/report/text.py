@@ -80,6 +80,9 @@ class Blocks:
             yield from self._wrapped(head, 12, some(effects, MOST_EFFECTS, "; "))
         for change in finding.recent:
             yield from self._wrapped("  recent: ", 10, str(change))
+        for odd in finding.odd:
+            yield from self._wrapped("  unlike its peers: ", 10, str(odd))
+            yield from (f"    {safe(command)}" for command in odd.commands)
         yield from self._wrapped(f"  fix ({finding.risk}): ", 7, finding.fix)
         yield from (f"    {safe(command)}" for command in finding.commands)
         yield f"  more: kubectl netdoc explain {finding.code}"

@@ -16,6 +16,11 @@ def on(node: str, line: str) -> str:
     return commands.on_node(shell_word(node), words)
 
 
+def words(node: str, *line: str) -> str:
+    """Return a shell line for a node as a command template, from its words, which may have spaces in them."""
+    return commands.on_node(shell_word(node), shlex.join(line).replace("{", "{{").replace("}", "}}"))
+
+
 def ip(to: str) -> str:
     """Return the command for a family."""
     return "ip -6" if ip_families.of(to) == ip_families.IPV6 else "ip"

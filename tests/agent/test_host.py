@@ -54,7 +54,20 @@ def test_netlink_in_a_namespace_of_its_own() -> None:
 
 def test_files_once_and_twice(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("1\n")
-    asks = [{"id": 0, "op": "files", "once": [f"{tmp_path}/*"], "twice": [f"{tmp_path}/a", f"{tmp_path}/no"], "seconds": 0.1}]
+    (tmp_path / "b").write_text("more than is taken")
+    (tmp_path / "A").mkdir()
+    (tmp_path / "A" / "secret").write_text("a key")
+    asks = [
+        {
+            "id": 0,
+            "op": "files",
+            "once": [f"{tmp_path}/*/*", f"{tmp_path}/*"],
+            "without": ["/secret"],
+            "most": 2,
+            "twice": [f"{tmp_path}/a", f"{tmp_path}/no"],
+            "seconds": 0.1,
+        }
+    ]
     sample = run(asks)[0]["samples"][0]
     assert sample[2] >= 0.1
     assert sample[3:6] == [{f"{tmp_path}/a": "1\n"}] * 3
@@ -145,6 +158,6 @@ def test_endpoints_in_the_rules_of_nf_tables(host: ModuleType, monkeypatch: pyte
 
 
 def test_capabilities_are_given_up() -> None:
-    asks = [{"id": 0, "op": "files", "once": ["/proc/self/status"], "twice": [], "seconds": 0}]
+    asks = [{"id": 0, "op": "files", "once": ["/proc/self/status"], "without": [], "most": 9, "twice": [], "seconds": 0}]
     status = run(asks, capabilities=[])[0]["samples"][0][3]["/proc/self/status"]
     assert {line.split()[1] for line in status.splitlines() if line.startswith(("CapPrm", "CapEff"))} == {"0" * 16}

@@ -28,6 +28,7 @@ from kubectl_netdoc.measurements.node import (
     ServiceRulesReply,
 )
 from kubectl_netdoc.measurements.requests import Request
+from kubectl_netdoc.probes.node_readings import both_kernels, both_tables, untouched_kernel
 from kubectl_netdoc.records.kinds import NODE
 from kubectl_netdoc.sources.live.client import Client, Options
 from kubectl_netdoc.sources.live.debug_pods.manifest import ECHO_PORT
@@ -118,6 +119,30 @@ def test_settings_and_counters_are_those_of_the_node(privileged: tuple[Measured,
         assert reply.after["Tcp.OutSegs"] > reply.before["Tcp.OutSegs"] > 0
         assert {"conntrack.drop", "softnet.dropped", "TcpExt.ListenOverflows", "sockets.TCP.tw"} <= reply.after.keys()
         assert abs(reply.clock - (float(on(node, "date", "+%s.%N")) - time.time())) < 5
+
+
+def test_all_network_settings_and_the_ports_of_bridges_are_read_before_pods_have_a_network(lab: Lab) -> None:
+    source = LiveSource(Client(Options(kubeconfig=str(lab.kubeconfig))), (), PodSettings(image=IMAGE, tier=Tier.NODES))
+    cluster = source.cluster((NODE,))
+    asked = [request for node in cluster.hosts for request in (*both_kernels(node), *both_tables(node))]
+    measured = source.measure(cluster, tuple(asked))
+    for node in cluster.hosts:
+        first = measured.replies[untouched_kernel(node)]
+        assert isinstance(first, KernelReply)
+        files = on(node, "sh", "-c", "cd /proc/sys; find net -type f -perm -4 | grep -vE '/(veth|cali|lxc)|_key$'").split()
+        assert len(files) > 500
+        assert set(files) <= first.settings.keys() | {"net/nf_conntrack_max"}
+        ports = [measured.replies[request] for request in both_tables(node)]
+        told = [{link.name for link in reply.links if link.bridge_port} for reply in ports if isinstance(reply, RtnetlinkReply)]
+        listed = {row["ifname"]: row for row in json.loads(on(node, "bridge", "-j", "-d", "link"))}
+        assert told[0] < told[1]
+        assert told[0] <= listed.keys()
+        links = {link.name: link.bridge_port for link in ports[0].links} if isinstance(ports[0], RtnetlinkReply) else {}
+        for name in told[0]:
+            port, row = links[name], listed[name]
+            assert port is not None
+            assert (port.state, port.hairpin, port.isolated) == (row["state"], row["hairpin"], row["isolated"])
+            assert (port.learning, port.flood, port.broadcast) == (row["learning"], row["flood"], row["bcast_flood"])
 
 
 def test_rules_are_those_of_the_node(privileged: tuple[Measured, tuple[str, ...]]) -> None:

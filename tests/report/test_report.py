@@ -22,7 +22,7 @@ from rich.cells import cell_len
 from kubectl_netdoc import report
 from kubectl_netdoc.core.evidence import Evidence, NodePath, references
 from kubectl_netdoc.core.facts import NOT_SELECTED
-from kubectl_netdoc.core.finding import Finding, Grant, Ignored, Recent, Severity, Subject, Unseen
+from kubectl_netdoc.core.finding import Finding, Grant, Ignored, Odd, Recent, Severity, Subject, Unseen
 from kubectl_netdoc.core.report import CheckResult, Coverage, Report, State
 from kubectl_netdoc.core.tier import Tier
 from kubectl_netdoc.formats.text import safe
@@ -196,6 +196,15 @@ def test_recent_changes_stand_beside_their_cause_a_line_each() -> None:
     assert [line for line in lines if line.startswith("  recent: ")] == [f"  recent: {change}" for change in changes]
 
 
+def test_what_is_unlike_its_peers_stands_beside_its_cause_with_its_commands() -> None:
+    odd = Odd("X002", Subject("Node", "n1"), "Node n1 alone has a 1 (2 elsewhere)", ("sysctl -w a=2",))
+    report = nasty((msgspec.structs.replace(finding(0, "x"), odd=(odd,)),), "x")
+    for name in ("text", "markdown", "html"):
+        assert all(part in render(name, report) for part in ("Node n1 alone has a 1", "X002", "sysctl -w a=2"))
+    assert json.loads(schema())["$defs"]["Finding"]["properties"]["odd"]["items"] == {"$ref": "#/$defs/Odd"}
+    assert json.loads(render("json", report))["findings"][0]["odd"][0]["commands"] == ["sysctl -w a=2"]
+
+
 def test_recent_changes_are_in_the_schema_and_in_json() -> None:
     defined = json.loads(schema())["$defs"]
     assert defined["Finding"]["properties"]["recent"]["items"] == {"$ref": "#/$defs/Recent"}
@@ -351,6 +360,12 @@ def test_html_names_what_it_points_to() -> None:
     assert set(pointed) <= set(ids)
     assert all(attributes.get("scope") for tag, attributes in tags if tag == "th")
     assert all(attributes.get("aria-label") for tag, attributes in tags if tag == "button")
+
+
+def test_evidence_that_only_fills_in_commands_is_not_printed() -> None:
+    names = ("dns_space", "dns_service", "dns_config", "dns_pods", "space", "setting", "owner", "object", "speaker")
+    found = msgspec.structs.replace(finding(1, "x"), evidence=dict.fromkeys(names, "x") | {"other": "x"})
+    assert common.evidence(found) == [("other", "x")]
 
 
 def test_evidence_is_not_printed_that_the_message_already_holds() -> None:

@@ -193,6 +193,17 @@ def test_a_counter_that_is_no_number_is_lost() -> None:
     assert isinstance(reply(Kernel("n1"), 2.0, {}, {"/proc/net/snmp": "Tcp: A\nTcp: x\n"}, {}, "6"), Lost)
 
 
+def test_all_settings_are_read_once_without_keys_and_pods_links() -> None:
+    first, later = (agent_protocol.ask(0, request) for request in (Kernel("n1", seconds=0.0, untouched=True), Kernel("n1")))
+    assert "/proc/sys/net/*/*/*/*" in first["once"]
+    assert "/proc/sys/net/*/*/*/*" not in later["once"]
+    assert {"/stable_secret", "/tcp_fastopen_key", "/veth", "/cali"} <= set(first["without"])
+    texts = {"/proc/sys/net/ipv6/conf/eth0/stable_secret": "::1", "/proc/sys/net/ipv4/ping_group_range": "1\t0\n" + "x" * 900}
+    found = reply(Kernel("n1"), 2.0, texts, TEXTS, TEXTS, "6.1.0")
+    assert isinstance(found, KernelReply)
+    assert [len(value) for value in found.settings.values()] == [500]
+
+
 def test_the_clock_is_held_against_the_servers() -> None:
     request = Kernel("n1")
     line = {"id": 0, "samples": [["ok", 1.0, 2.0, {}, {}, {}, "6.1.0"]]}

@@ -109,8 +109,11 @@ def _ask_rtnetlink(request: Rtnetlink, targets: Targets) -> dict[str, Any]:
 
 
 def _ask_kernel(request: Kernel, targets: Targets) -> dict[str, Any]:
-    once = [kernel_replies.ROOT + pattern for pattern in kernel_replies.SETTINGS]
-    return {"op": "files", "once": once, "twice": list(kernel_replies.COUNTERS), "seconds": request.seconds}
+    """Ask for all settings before netdoc's pods come, with which nodes are compared; later for those that are judged alone."""
+    patterns = kernel_replies.EVERYTHING if request.untouched else kernel_replies.SETTINGS
+    files = {"once": [kernel_replies.ROOT + pattern for pattern in patterns], "twice": list(kernel_replies.COUNTERS)}
+    bounds = {"without": list(kernel_replies.LEFT_OUT), "most": kernel_replies.MOST_SETTINGS}
+    return {"op": "files", **files, **bounds, "seconds": request.seconds}
 
 
 def _ask_conntrack(request: Conntrack, targets: Targets) -> dict[str, Any]:

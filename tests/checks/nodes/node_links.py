@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Cases of node_links: the nodes' tables are given. On the lab are made: NLK001 (down), NLK004 and NLK005."""
+"""Cases of node_links: the nodes' tables are given. On the lab are made: NLK001 (down), NLK004, NLK005 and NLK006."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ import msgspec
 from kubectl_netdoc.api import Cluster, Link, Lost, RtnetlinkReply, Tier
 from kubectl_netdoc.core.facts import Measured
 from kubectl_netdoc.engine import registry
-from kubectl_netdoc.testing import Case
+from kubectl_netdoc.records.base import Condition
+from kubectl_netdoc.records.nodes import Node
+from kubectl_netdoc.testing import Built, Case, make_pod
 from tests.support.node_tables import NODES, bgp, calico_vxlan, cilium, make_host, network, read, with_link, without_link
 
 CHECK = registry.load().choose(["node_links"])[0]
@@ -35,8 +37,31 @@ def _small(mtu: int) -> dict[str, Any]:
     return {"n1": with_link("eth0", mtu=mtu)}
 
 
+def _lo(*addresses: str) -> Any:
+    return with_link("lo", addresses=("127.0.0.1/8", *addresses))
+
+
+WITH_POD = network(*map(make_host, NODES), make_pod("web", node="n2", ip="10.244.2.7"))
+
+
+def _not_ready(node: str) -> Built:
+    kind, built = make_host(node)
+    assert isinstance(built, Node)
+    gone = msgspec.structs.replace(built.status, conditions=(Condition(type="Ready", status="Unknown"),))
+    return kind, msgspec.structs.replace(built, status=gone)
+
+
 CASES = [
     _case("healthy"),
+    _case("the address of another node", "NLK006 Node n1", changes={"n1": _lo("172.18.0.2/32")}),
+    _case("the address of a pod elsewhere", "NLK006 Node n1", cluster=WITH_POD, changes={"n1": _lo("10.244.2.7/32")}),
+    _case("an address of nobody's (of a load balancer, say)", changes={"n1": _lo("203.0.113.9/32")}),
+    _case("an address of a node's own, twice", changes={"n1": _lo("172.18.0.1/32")}),
+    _case(
+        "the address that a node had that is gone",
+        cluster=network(make_host("n1"), _not_ready("n2"), make_host("n3")),
+        changes={"n1": _lo("172.18.0.2/32")},
+    ),
     _case("healthy: Calico with VXLAN", cluster=UNKNOWN, like=calico_vxlan, pods="10.100.{}.70"),
     _case("healthy: no tunnel", cluster=UNKNOWN, like=bgp, pods="10.100.{}.70"),
     _case(

@@ -34,13 +34,14 @@ UNKNOWN = network(*(make_host(node, "") for node in NODES))
 DUAL = network(*(make_host(node, ranges=(f"10.244.{node[1]}.0/24", f"fd00:{node[1]}::/64")) for node in NODES))
 N1 = (("n1", "n2"), ("n1", "n3"))
 BRIDGE = "net/bridge/bridge-nf-call-iptables"
-DIFFERS = f"NDN012 Cluster {BRIDGE}"
-FORWARD = "NDN012 Cluster net/ipv4/ip_forward"
+ALONE = "NDN014 Node n1"
 POD_ON_N1 = make_pod("web", node="n1", ip="10.244.1.7")
 WITH_POD = network(*map(make_host, NODES), POD_ON_N1)
 HOST_POD = (POD, msgspec.structs.replace(make_pod("agent", ip="172.18.0.1")[1], spec=PodSpec(host_network=True, node_name="n1")))
 WITH_HOST_POD = network(*map(make_host, NODES), HOST_POD)
 OFF = kernel({"net/ipv4/ip_forward": "0", "net/ipv4/conf/all/forwarding": "0", "net/ipv4/conf/flannel.1/forwarding": "0"})
+TWO = network(*map(make_host, NODES[:2]), nodes=NODES[:2])
+FOUR = network(*map(make_host, (*NODES, "n4")), nodes=(*NODES, "n4"))
 FILTERED = {"TcpExt.IPReversePathFilter": 9}
 
 
@@ -63,66 +64,88 @@ def _all(reply: KernelReply) -> dict[str, KernelReply]:
 
 CASES = [
     _case("healthy"),
-    _case("no forwarding", "NDN001 Node n1", FORWARD, kernels=_n1({"net/ipv4/ip_forward": "0"}), dead=N1),
-    _case("no forwarding from the tunnel", "NDN001 Node n1", kernels=_n1({"net/ipv4/conf/flannel.1/forwarding": "0"}), dead=N1),
+    _case("no forwarding", "NDN001 Node n1", ALONE, kernels=_n1({"net/ipv4/ip_forward": "0"}), dead=N1),
+    _case(
+        "no forwarding from the tunnel",
+        ALONE,
+        "NDN001 Node n1",
+        kernels=_n1({"net/ipv4/conf/flannel.1/forwarding": "0"}),
+        dead=N1,
+    ),
     _case(
         "no forwarding, and no debug pod tells",
         "NDN001 Node n1",
-        FORWARD,
+        ALONE,
         kernels=_n1({"net/ipv4/ip_forward": "0"}),
         unproven=True,
     ),
-    _case("no forwarding, and pods get through (eBPF)", FORWARD, kernels=_n1({"net/ipv4/ip_forward": "0"})),
+    _case("no forwarding, and pods get through (eBPF)", ALONE, kernels=_n1({"net/ipv4/ip_forward": "0"})),
     _case("no forwarding between links that are none of pods'", kernels=_n1({"net/ipv4/conf/eth1/forwarding": "0"}), dead=N1),
-    _case("no forwarding of IPv6", "NDN001 Node n1", cluster=DUAL, kernels=_n1({"net/ipv6/conf/all/forwarding": "0"}), dead=N1),
+    _case(
+        "no forwarding of IPv6",
+        ALONE,
+        "NDN001 Node n1",
+        cluster=DUAL,
+        kernels=_n1({"net/ipv6/conf/all/forwarding": "0"}),
+        dead=N1,
+    ),
     _case(
         "no forwarding of IPv6, while IPv4 works",
+        ALONE,
         "NDN001 Node n1",
         cluster=DUAL,
         kernels=_n1({"net/ipv6/conf/all/forwarding": "0"}),
         dead=N1,
         only="IPv6",
     ),
-    _case("no forwarding of IPv6, and pods get through (eBPF)", cluster=DUAL, kernels=_n1({"net/ipv6/conf/all/forwarding": "0"})),
-    _case("no forwarding of IPv6 that pods do not have", kernels=_n1({"net/ipv6/conf/all/forwarding": "0"}), dead=N1),
-    _case("no forwarding until netdoc's pod came", "NDN005 Node n1", FORWARD, cluster=WITH_POD, first={"n1": OFF}),
+    _case(
+        "no forwarding of IPv6, and pods get through (eBPF)",
+        ALONE,
+        cluster=DUAL,
+        kernels=_n1({"net/ipv6/conf/all/forwarding": "0"}),
+    ),
+    _case("no forwarding of IPv6 that pods do not have", ALONE, kernels=_n1({"net/ipv6/conf/all/forwarding": "0"}), dead=N1),
+    _case("no forwarding until netdoc's pod came", "NDN005 Node n1", ALONE, cluster=WITH_POD, first={"n1": OFF}),
     _case(
         "no forwarding until netdoc's pod came, and other paths of the node are dead",
         "NDN005 Node n1",
-        FORWARD,
+        ALONE,
         cluster=WITH_POD,
         first={"n1": OFF},
         dead=N1,
     ),
-    _case("no forwarding on a node on which no pod ever ran", "NDN013 Node n1", FORWARD, first={"n1": OFF}),
+    _case("no forwarding on a node on which no pod ever ran", "NDN013 Node n1", ALONE, first={"n1": OFF}),
     _case(
         "no forwarding on a node with host-network pods alone",
         "NDN013 Node n1",
-        FORWARD,
+        ALONE,
         cluster=WITH_HOST_POD,
         first={"n1": OFF},
     ),
     _case(
         "no forwarding of IPv6 until netdoc's pod came",
+        ALONE,
         "NDN005 Node n1",
         cluster=network(*(make_host(node, ranges=(range_of(node), f"fd00:{node[1]}::/64")) for node in NODES), POD_ON_N1),
         first={"n1": kernel({"net/ipv6/conf/all/forwarding": "0"})},
     ),
-    _case("a setting that pods' start changes", "NDN013 Node n1", first={"n1": kernel({"net/ipv4/conf/eth0/rp_filter": "1"})}),
+    _case(
+        "a setting that pods' start changes", ALONE, "NDN013 Node n1", first={"n1": kernel({"net/ipv4/conf/eth0/rp_filter": "1"})}
+    ),
     _case("more connections than before", first={"n1": kernel({"net/netfilter/nf_conntrack_count": "700"})}),
     _case("a route that pods' start changes", "NDN013 Node n1", first={"n1": without("10.244.2.0/24")(vxlan("n1"))}),
     _case("a bridge that the first pod makes", first={"n1": without_link("cni0")(vxlan("n1"))}),
     _case("a route to a pod that has started", changes={"n1": _pod_route}, first={"n1": vxlan("n1")}),
-    _case("strict filtering that drops", "NDN002 Node n1", kernels=_n1({"net/ipv4/conf/eth0/rp_filter": "1"}, FILTERED)),
+    _case("strict filtering that drops", ALONE, "NDN002 Node n1", kernels=_n1({"net/ipv4/conf/eth0/rp_filter": "1"}, FILTERED)),
     _case(
         "strict for all, and drops",
         "NDN002 Node n1",
-        "NDN012 Cluster net/ipv4/conf/all/rp_filter",
+        ALONE,
         kernels=_n1({"net/ipv4/conf/all/rp_filter": "1", "net/ipv4/conf/eth0/rp_filter": "0"}, FILTERED),
     ),
     _case(
         "strict for all, loose where it matters: loose is the larger number",
-        "NDN012 Cluster net/ipv4/conf/all/rp_filter",
+        ALONE,
         kernels=_n1({"net/ipv4/conf/all/rp_filter": "1"}, FILTERED),
     ),
     _case("strict filtering that drops nothing now", kernels=_all(kernel({"net/ipv4/conf/eth0/rp_filter": "1"}))),
@@ -131,9 +154,9 @@ CASES = [
         kernels=_all(kernel({"net/ipv4/conf/eth0/rp_filter": "1"}, {"TcpExt.IPReversePathFilter": 2})),
     ),
     _case("loose filtering that drops strays", kernels=_n1({}, FILTERED)),
-    _case("bridged packets pass iptables by", "NDN003 Node n1", DIFFERS, kernels=_n1({BRIDGE: "0"})),
-    _case("no br_netfilter", "NDN003 Node n1", DIFFERS, kernels=_n1({BRIDGE: ""})),
-    _case("no br_netfilter, and a Service works next door", DIFFERS, kernels=_n1({BRIDGE: ""}), next_door=True),
+    _case("bridged packets pass iptables by", "NDN003 Node n1", ALONE, kernels=_n1({BRIDGE: "0"})),
+    _case("no br_netfilter", "NDN003 Node n1", ALONE, kernels=_n1({BRIDGE: ""})),
+    _case("no br_netfilter, and a Service works next door", ALONE, kernels=_n1({BRIDGE: ""}), next_door=True),
     _case(
         "no br_netfilter anywhere, and a Service works next door on one node", kernels=_all(kernel({BRIDGE: ""})), next_to="n2"
     ),
@@ -141,7 +164,7 @@ CASES = [
         "no br_netfilter on two nodes, a Service works next door on the third, which has it",
         "NDN003 Node n1",
         "NDN003 Node n2",
-        DIFFERS,
+        "NDN014 Node n3",
         kernels={"n1": kernel({BRIDGE: ""}), "n2": kernel({BRIDGE: ""})},
         next_to="n3",
     ),
@@ -149,7 +172,40 @@ CASES = [
     _case("a clock ahead", "NDN004 Node n1", kernels={"n1": kernel(clock=75.0)}),
     _case("a clock behind, a little", "NDN011 Node n1", kernels={"n1": kernel(clock=-7.0)}),
     _case("the API server's clock", "NDN004 Cluster clocks", kernels=_all(kernel(clock=-300.0))),
-    _case("links of different MTU", "NDN012 Cluster MTU of the nodes' links", changes={"n1": with_link("eth0", mtu=9000)}),
+    _case("links of different MTU", ALONE, changes={"n1": with_link("eth0", mtu=9000)}),
+    _case(
+        "two nodes with different settings",
+        "NDN012 Cluster net/core/somaxconn",
+        cluster=TWO,
+        kernels=_n1({"net/core/somaxconn": "128"}),
+    ),
+    _case(
+        "two nodes, links of different MTU",
+        "NDN012 Cluster MTU of the nodes' links",
+        cluster=TWO,
+        changes={"n1": with_link("eth0", mtu=9000)},
+    ),
+    _case(
+        "one of two kinds of nodes",
+        "NDN012 Cluster net/core/somaxconn",
+        cluster=FOUR,
+        kernels={node: kernel({"net/core/somaxconn": "128"}) for node in ("n1", "n2")},
+    ),
+    _case(
+        "a setting that a node alone has", ALONE, kernels=_n1({"net/netfilter/nf_conntrack_udp_timeout": "0"}), cluster=FLANNEL
+    ),
+    _case("a setting that one node alone lacks", ALONE, kernels=_n1({"net/core/somaxconn": ""})),
+    _case("another queueing discipline on one node", ALONE, changes={"n1": with_link("eth0", qdisc="tbf")}),
+    _case("a pod's link with another queueing discipline", changes={"n1": with_link("veth1", qdisc="tbf")}),
+    _case("a bridge without ports has the MTU of no port", changes={"n1": with_link("cni0", mtu=1500)}),
+    _case(
+        "a link that one node alone has",
+        kernels=_n1({"net/ipv4/conf/eth9/rp_filter": "2", "net/ipv4/neigh/eth9/retrans_time_ms": "7"}),
+    ),
+    _case("connections are counted", kernels=_n1({"net/netfilter/nf_conntrack_count": "12"})),
+    _case("a larger machine", kernels=_n1({"net/netfilter/nf_conntrack_max": "1048576"})),
+    _case("a smaller machine", kernels=_n1({"net/netfilter/nf_conntrack_max": "131072"})),
+    _case("a table that is much smaller than elsewhere", ALONE, kernels=_n1({"net/netfilter/nf_conntrack_max": "4096"})),
     _case("an answer was cut", kernels={"n1": Lost("cut")}, state="unknown"),
     _case("settings are not permitted", kernels={"n1": KernelReply(Outcome.PERMISSION, 1.0)}, state="unknown"),
     _case("links were not read", changes=dict.fromkeys(NODES, Lost("cut")), state="unknown"),

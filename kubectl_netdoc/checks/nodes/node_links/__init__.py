@@ -4,8 +4,8 @@
 ## What it looks at
 On every measured node (`--node-checks`), over rtnetlink: tunnels that most nodes have (or that the Node object names) and the
 bridge of its pods; whether the node has the addresses that its Node object and its tunnel name; the MAC address of the tunnel
-against the one that flannel announced to other nodes; and the MTU of the link that tunnel packets leave by, against what pods
-send.
+against the one that flannel announced to other nodes; the MTU of the link that tunnel packets leave by, against what pods send;
+and whether a link has an address that belongs to another node or to a pod elsewhere.
 
 ## Why it matters
 When a tunnel goes down, its routes disappear with it. If an address or MAC address changes behind the network agent's back, other
@@ -25,7 +25,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kubectl_netdoc.api import NODE, POD, Check, Facts, Finding, Needs, RtnetlinkReply, Skip, Tier, Unseen
-from kubectl_netdoc.checks.nodes.node_links import sizes, state
+from kubectl_netdoc.checks.nodes.node_links import doubled, sizes, state
 from kubectl_netdoc.probes import node_readings
 from kubectl_netdoc.routing.network import ClusterRoutes, plan
 
@@ -45,6 +45,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
             yield from state.links_down(network, node, used)
             yield from state.wrong_addresses(network, node, used)
     yield from sizes.too_small(network, used)
+    yield from doubled.doubled_addresses(facts, replies)
 
 
 check = Check(
@@ -55,6 +56,7 @@ check = Check(
     codes=(
         *state.CODES,
         *sizes.CODES,
+        *doubled.CODES,
     ),
     plan=plan,
     analyse=analyse,

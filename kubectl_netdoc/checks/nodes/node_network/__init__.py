@@ -4,17 +4,20 @@
 ## What it looks at
 On every measured node (`--node-checks`): forwarding, of the node and of each interface that pods' packets arrive on; reverse path
 filtering as it is in effect (the stricter of `all` and the interface) and what it drops during the run; whether bridged packets
-pass iptables if pods are attached to a bridge; the node's clock against the API server's; and, across nodes, the settings that
-matter here and the MTU of the link to other nodes. Settings and routes are read before netdoc's own pods get a network on the
-nodes, and again afterwards: what differs is told, because it hides a fault that existing pods had until then.
+pass iptables if pods are attached to a bridge; the node's clock against the API server's. All network settings (/proc/sys/net),
+and MTU and queueing discipline of each link, are compared across nodes: what one node alone has is told, and stands beside causes
+that point at that node. Settings and routes are read before netdoc's own pods get a network on the nodes, and again afterwards:
+what differs is told, because it hides a fault that existing pods had until then.
 
 ## Why it matters
 Each of these stops pod traffic without a trace in any pod. A hardening role or a reboot resets one, and a node stops receiving,
 answers are lost on the way back, or a Service works from every node but the one that its backend runs on.
 
 ## What it can't see
-Settings in the network namespaces of pods. Other routing tables and rules that make an asymmetric path valid. Forwarding and
-bridge settings that eBPF does not need: where netdoc's own pods get through, these are not reported.
+Settings in the network namespaces of pods. Differences between links that have other names on each node. What the kernel sizes by
+the machine counts only if it is much smaller than elsewhere, and of two nodes neither is the odd one. Other routing tables and
+rules that make an asymmetric path valid. Forwarding and bridge settings that eBPF does not need: where netdoc's own pods get
+through, these are not reported.
 
 ## Sources
 Kernel: Documentation/networking/ip-sysctl.rst (rp_filter: "the max value from conf/{all,interface}/rp_filter is used"), bridge
@@ -43,7 +46,7 @@ from kubectl_netdoc.api import (
     Tier,
     Unseen,
 )
-from kubectl_netdoc.checks.nodes.node_network import changed_by_pods, clocks, differences, forwarding, thresholds
+from kubectl_netdoc.checks.nodes.node_network import changed_by_pods, clocks, differences, forwarding, peers, thresholds
 from kubectl_netdoc.probes import node_readings, service_targets
 from kubectl_netdoc.routing.network import ClusterRoutes
 from kubectl_netdoc.routing.network import plan as plan_links
@@ -78,6 +81,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
             yield from forwarding.bridge_skips_iptables(network, node, reply)
     yield from clocks.wrong_clocks(replies, facts.threshold(thresholds.NOTICED))
     yield from differences.different_settings(replies, links)
+    yield from peers.alone(replies, links)
 
 
 def _next_door(facts: Facts, node: str) -> bool:
@@ -96,6 +100,7 @@ check = Check(
         *changed_by_pods.CODES,
         *clocks.CODES,
         *differences.CODES,
+        *peers.CODES,
     ),
     plan=plan,
     analyse=analyse,

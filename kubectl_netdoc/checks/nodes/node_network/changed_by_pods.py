@@ -55,6 +55,7 @@ CHANGED = Code(
     title="A node's network changed when netdoc's own pods started there",
     message="On node {name}, this was different before netdoc's own pods got their network: {changes}",
     fix="Check whether a setting or route that is missing until a pod starts explains a fault that has ended by itself.",
+    odd=True,
 )
 
 

@@ -40,6 +40,7 @@ UNLIKE = Code(
     message="On node {name}, links of pods are unlike those of the other pods there: {shown}",
     fix="If it is not meant, set the flags as the other ports have them, or delete the pods so that they get new links.",
     commands=("kubectl get pods -A -o wide --field-selector spec.nodeName={name}",),
+    odd=True,
 )
 
 
