@@ -81,7 +81,7 @@ FOREIGN = Code(
     fix="{way}. Then recreate the pods that were created on {name} since the file appeared.",
     commands=(AWAY, ON_IT),
     rows=("M8",),
-    explains=(Explains(EFFECTS, "node"), Explains(("PNW002", "PNW003", "SVR005", "DNL003", "MTU001"), "path")),
+    explains=(Explains(EFFECTS, "node"), Explains(("PNW002", "PNW003", "SVR005", "SVR013", "DNL003", "MTU001"), "path")),
 )
 UNUSABLE = Code(
     id="CNF002",

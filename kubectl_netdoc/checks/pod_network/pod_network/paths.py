@@ -24,7 +24,7 @@ from kubectl_netdoc.checks.pod_network.pod_network.mesh import Mesh
 from kubectl_netdoc.probes import existing_pods
 from kubectl_netdoc.probes.node_pairs import as_paths, link
 
-CHAIN = Explains(("DNL001", "DNL002", "DNL003", "DNL005", "DNL007", "SVR002", "SVR005", "SVR006"), "path")
+CHAIN = Explains(("DNL001", "DNL002", "DNL003", "DNL005", "DNL007", "SVR002", "SVR005", "SVR013", "SVR006"), "path")
 FROM_NODE = Explains(("DSV001", "DSV002", "DSV003", "DTR001", "DTR002", "CPL007", "DNR001", "DNR005"), "node")
 """A lookup through the Service may reach a server on any node, so these effects are joined by the node, not by a path. A DNS
 server on that node cannot reach the API server either."""
