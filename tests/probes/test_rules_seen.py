@@ -65,8 +65,9 @@ def _findings(cluster: Cluster, code: str, rules: tuple[str, ...] | None = FULL,
         if isinstance(request.to, OwnService) and not request.to.empty:
             silent = dead and code != "SVR006"
             return EchoReply("x", (EchoSample(Outcome.TIMEOUT, 1.0),) * 9 if silent else _seen(*NODES))
-        silent = isinstance(request.to, OwnService) or request.to.closed
-        return EchoReply("x", (EchoSample(Outcome.REFUSED, 1.0),) if silent else _seen(request.to.node))
+        if isinstance(request.to, OwnService) or request.to.closed:
+            return EchoReply("x", (EchoSample(Outcome.REFUSED, 1.0),))
+        return EchoReply("x", _seen(request.to.node))
 
     facts = measured(CHECK, cluster, answer)
     at = {"n1": "10.0.0.1", "n2": "10.0.0.2"}
