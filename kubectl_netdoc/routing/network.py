@@ -63,7 +63,7 @@ class ClusterRoutes:
     """
 
     def __init__(self, facts: Facts, replies: Mapping[str, RtnetlinkReply]) -> None:
-        cluster = facts.cluster
+        self.cluster = cluster = facts.cluster
         self.tables = {node: Tables(reply) for node, reply in replies.items()}
         fit = [node for node in cluster.all(NODE) if not node.unsupported]
         self.nodes = {node.name: node for node in fit if not is_joining(cluster, node)}
