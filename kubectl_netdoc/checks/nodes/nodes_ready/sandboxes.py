@@ -19,6 +19,7 @@ from kubectl_netdoc.api import (
     Severity,
     Subject,
     joining,
+    lasting,
     on_node,
     sandbox_event,
 )
@@ -135,8 +136,7 @@ CAUSES = {
 
 def _failing(cluster: Cluster, pod: Pod) -> str:
     """Return the last sandbox error of a pod if it failed twice, for long, or permanently; else ""."""
-    about = cluster.events_about("Pod", pod.namespace, pod.name)
-    failed = [e for e in about if e.reason == sandbox_event.REASON and cluster.age(e.last_seen) < RECENT]
+    failed = lasting(cluster, "Pod", pod, sandbox_event.REASON, within=RECENT)
     if not failed:
         return ""
     message = failed[-1].message
