@@ -77,10 +77,10 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     """Judge kube-proxy on each node, then each Service."""
     if not facts.vantages:
         raise Skip(facts.why_unmeasured)
-    nodes = [vantage.node for vantage in facts.vantages if vantage.running]
+    nodes = facts.heard
     for vantage in facts.vantages:
-        if not vantage.running:
-            yield Unseen(f"Services from node {vantage.node}", f"no debug pod ran there: {vantage.reason}", expected=True)
+        if not vantage.heard:
+            yield Unseen(f"Services from node {vantage.node}", vantage.why_silent, expected=True)
     if nodes and (why := policies.why_isolated(facts)):
         yield Unseen("Services", why, expected=True)
         return

@@ -128,7 +128,7 @@ def analyse(facts: Facts, nodes: list[str], rules: RulesSeen) -> Iterator[Findin
         if isinstance(reply, Lost):
             yield Unseen(f"what kube-proxy does on node {node}", reply.reason, expected=True)
         elif isinstance(reply, EchoReply):
-            seen = _Node(facts, node, nodes, reply)
+            seen = _Node(facts, node, facts.targets, reply)
             if unjudged := seen.unjudged():
                 yield unjudged
             elif not (seen.reached or seen.works):
