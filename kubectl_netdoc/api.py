@@ -13,6 +13,7 @@ from kubectl_netdoc.core.cluster import Cluster, Unavailable, matches
 from kubectl_netdoc.core.evidence import NodePath, ObjectRef
 from kubectl_netdoc.core.facts import Facts, PodProblem, Vantage
 from kubectl_netdoc.core.finding import CAME_THROUGH, Code, Explains, Finding, Grant, Severity, Subject, Unseen
+from kubectl_netdoc.core.lasting_events import lasting
 from kubectl_netdoc.core.new_nodes import JOINING, is_joining, joining
 from kubectl_netdoc.core.settling import SETTLING
 from kubectl_netdoc.core.threshold import Threshold
@@ -278,6 +279,7 @@ __all__ = [
     "is_range",
     "joined",
     "joining",
+    "lasting",
     "matches",
     "nearest_labels",
     "nearest_name",

@@ -2,7 +2,9 @@
 """The agent's operations ``pmtu`` and ``burst``: how large packets may be on a path, and how many of them arrive.
 
 pmtu {"to": [host, port], "timeout": s}: the largest datagram that gets to an echo server whole, in bytes with IP header
-      -> {"to": host, "samples": [["ok", ms, own MTU, largest carried, MTU that ICMP told or 0, greeting in base64]]}
+      -> {"to": host, "samples": [["ok", ms, own MTU, largest carried, MTU that ICMP told or 0, greeting in base64,
+                                   [[sent, came]...] of sizes that should be lost, or of the largest where all is carried,
+                                   [[sent, came]...] of sizes that should arrive, where not all is carried]]}
       own MTU: the interface's, or the route's where that is smaller
 burst {"to": [host, port], "count": N, "interval": s, "timeout": s}: small datagrams to an echo server; once more if one
       is lost -> {"to": host, "samples": [["ok", ms of the round, sent, [ms...]], ...]}
@@ -21,6 +23,8 @@ from kubectl_netdoc.agent.base import LARGEST, OPERATIONS, PACE, OutOfTime, erro
 SMALLEST = {socket.AF_INET: 576, socket.AF_INET6: 1280}
 HEADERS = {socket.AF_INET: 28, socket.AF_INET6: 48}
 LADDER = 16
+# Sizes that a limit is held against, and those of a second round where the first shows no limit: loss by chance has none.
+FIRST, SECOND = 12, 40
 SHORTEST = 128
 # linux/in.h and linux/in6.h; the socket module has names for few of them.
 MTU_DISCOVER = {socket.AF_INET: (socket.IPPROTO_IP, 10, 14), socket.AF_INET6: (socket.IPPROTO_IPV6, 23, 24)}
@@ -82,10 +86,10 @@ class Prober:
         self.own = min(interface_mtu(self.family, self.sock.getsockname()[0]), route)
         self.told, self.line = 0, b""
 
-    def arrived(self, sizes, timeout, enough=0):
-        """Send each size twice, wait, and return those that the server got; at once when ``enough`` is among them."""
+    def arrived(self, sizes, timeout, enough=0, times=2):
+        """Send each size so many times, wait, and return those that the server got; at once when ``enough`` is among them."""
         found = set()  # type: ignore[var-annotated]
-        for size in list(sizes) * 2:
+        for size in list(sizes) * times:
             PACE.wait(*self.to)
             self.sent(b"s" * (size - HEADERS[self.family]))
         end = time.perf_counter() + timeout
@@ -97,6 +101,11 @@ class Prober:
                     self.line = b" ".join(words[:4])
                     found.add(size)
         return found
+
+    def came(self, low, high, count, timeout):
+        """Send so many sizes from ``low`` to ``high`` once, spread evenly; return how many were sent and how many arrived."""
+        sizes = sorted({low + (high - low) * number // max(count - 1, 1) for number in range(count)})
+        return [len(sizes), len(self.arrived(sizes, timeout, times=1))]
 
     def sent(self, data):
         """Send it; an ICMP message about an earlier datagram stops the send that it is told by, so that one is made again."""
@@ -140,9 +149,35 @@ def pmtu(ask, deadline):
                 carried = prober.own  # it was lost by chance
             # A hole for what is larger still may lie before the place that tells: of the largest, somebody has to have told.
             prober.told = told if first or prober.told else 0
+        told = prober.told
+        large, under = limits(prober, carried, ask["timeout"], deadline) if carried else ([], [])
     word = "ok" if carried else "timeout"
     line = base64.b64encode(prober.line).decode()
-    return {"to": host, "samples": [[word, (time.perf_counter() - start) * 1000, prober.own, carried, prober.told, line]]}
+    spent = (time.perf_counter() - start) * 1000
+    return {"to": host, "samples": [[word, spent, prober.own, carried, told, line, large, under]]}
+
+
+def limits(prober, carried, timeout, deadline):
+    """Hold the size against more datagrams: above a limit none arrives, and below it all do, again and again.
+
+    Rounds of those above ``carried`` (of the largest where all are carried) and of those up to it: a second one, longer and
+    with more patience, unless the first shows just that.
+    """
+    large, under = [], []  # type: ignore[var-annotated]
+    below = max(SMALLEST[prober.family], carried - SECOND)
+    while len(large) < 2:
+        count, patience = (SECOND, 2 * timeout) if large else (FIRST, timeout)
+        if deadline - time.monotonic() < 2 * patience:
+            raise OutOfTime
+        if carried < prober.own:
+            large.append(prober.came(carried + 1, prober.own, count, patience))
+            under.append(prober.came(below, carried, count, patience))
+        else:
+            large.append(prober.came(below, carried, count, patience))
+        whole = under[-1] if under else large[-1]
+        if whole[0] == whole[1] and not (under and large[-1][1]):
+            break
+    return large, under
 
 
 def burst(ask, deadline):

@@ -12,10 +12,11 @@ from msgspec import Struct
 
 from kubectl_netdoc.cni.base import Found
 from kubectl_netdoc.core.cluster import Cluster
+from kubectl_netdoc.core.lasting_events import lasting
 from kubectl_netdoc.core.new_nodes import is_joining
 from kubectl_netdoc.formats import sandbox_event
 from kubectl_netdoc.records.cni import CILIUM_NODE, NETWORK_LOG
-from kubectl_netdoc.records.kinds import EVENT, NODE, POD
+from kubectl_netdoc.records.kinds import NODE, POD
 from kubectl_netdoc.records.nodes import EKS_COMPUTE_TYPE, Node
 from kubectl_netdoc.records.pods import ContainerStatus, Pod
 from kubectl_netdoc.records.workloads import Workload
@@ -189,10 +190,8 @@ class Agents:
 
     def _events(self, pod: Pod, *reasons: str) -> list[str]:
         """What recent Events of these reasons say about a pod, the latest first."""
-        events = self.cluster.events_about("Pod", pod.namespace, pod.name) if self.cluster.readable(EVENT) else []
-        recent = [event for event in events if event.reason in reasons and self.cluster.age(event.last_seen) < RECENT]
-        recent.sort(key=lambda event: self.cluster.age(event.last_seen))
-        return [" ".join(event.message.split())[:LONGEST] for event in recent]
+        recent = lasting(self.cluster, "Pod", pod, *reasons, within=RECENT)
+        return [" ".join(event.message.split())[:LONGEST] for event in reversed(recent)]
 
 
 def how_it_ended(cluster: Cluster, pod: Pod, status: ContainerStatus) -> str:

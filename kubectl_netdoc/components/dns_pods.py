@@ -11,10 +11,11 @@ from msgspec import Struct
 
 from kubectl_netdoc.components import cluster_dns
 from kubectl_netdoc.core.cluster import Cluster
+from kubectl_netdoc.core.lasting_events import lasting
 from kubectl_netdoc.core.settling import SETTLING
 from kubectl_netdoc.formats import sandbox_event
 from kubectl_netdoc.formats.text import beginning, counted, joined
-from kubectl_netdoc.records.kinds import EVENT, NODE
+from kubectl_netdoc.records.kinds import NODE
 from kubectl_netdoc.records.nodes import Node
 from kubectl_netdoc.records.pods import ContainerStatus, Pod
 
@@ -105,15 +106,8 @@ def _of_pod(cluster: Cluster, pod: Pod) -> DnsPodProblem | None:
 
 def _start_failure(cluster: Cluster, pod: Pod) -> str:
     """Return the message of the last Event that says why the kubelet cannot start a pod; "" if there is none."""
-    events = [
-        event
-        for event in (cluster.all(EVENT) if cluster.readable(EVENT) else ())
-        if event.involved_object.name == pod.name
-        and event.involved_object.namespace == pod.namespace
-        and event.reason in START_FAILURES
-        and cluster.age(event.last_seen) < RECENT
-    ]
-    return _short(min(events, key=lambda event: cluster.age(event.last_seen)).message) if events else ""
+    events = lasting(cluster, "Pod", pod, *START_FAILURES, within=RECENT)
+    return _short(events[-1].message) if events else ""
 
 
 def _short(text: str) -> str:

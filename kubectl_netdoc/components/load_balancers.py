@@ -9,6 +9,7 @@ from datetime import timedelta
 from msgspec import Struct
 
 from kubectl_netdoc.core.cluster import Cluster
+from kubectl_netdoc.core.lasting_events import lasting
 from kubectl_netdoc.formats.text import beginning, ending
 from kubectl_netdoc.records.kinds import EVENT, POD
 from kubectl_netdoc.records.pods import Pod
@@ -26,6 +27,9 @@ SERVICE_LB = re.compile(r"svccontroller\.[a-z0-9-]+\.cattle\.io/svcname")
 
 QUOTED = 300
 """Characters of an Event's or a condition's message that are quoted at most."""
+
+ENDPOINTS = re.compile(r"Endpoint|Topology")
+"""Reasons of Warnings about a Service that are about its endpoints, and not about its load balancer."""
 
 UNSPECIFIED = frozenset({"", "0.0.0.0", "::"})
 INSTALL = (
@@ -59,7 +63,7 @@ def pending(cluster: Cluster, service: Service, provisioning: timedelta) -> Pend
     if unscheduled := _service_lb(cluster, service):
         return unscheduled if age > UNCLAIMED else CREATING
     events = cluster.events_about("Service", service.namespace, service.name)
-    warnings = [event for event in events if event.type == "Warning"]
+    warnings = [event for event in lasting(cluster, "Service", service) if not ENDPOINTS.search(event.reason)]
     if warnings:
         return Pending(f"{warnings[-1].reason}: {ending(warnings[-1].message, QUOTED)}")
     if cluster.readable(EVENT) and not events and UNCLAIMED < age < REMEMBERED:

@@ -61,6 +61,19 @@ class Vantage(Struct, frozen=True, omit_defaults=True):
     probed: bool | None = None
     more_ips: tuple[str, ...] = ()
 
+    @property
+    def heard(self) -> bool:
+        """Whether it ran and answered: nothing was measured from one into which exec fails, as when its kubelet can't be reached.
+
+        Such a pod is still a target for the others.
+        """
+        return self.running and not self.reason
+
+    @property
+    def why_silent(self) -> str:
+        """Why nothing was measured from it; "" if something was."""
+        return "" if self.heard else self.message if self.running else f"no debug pod ran there: {self.reason}"
+
 
 class Measured(Struct, frozen=True):
     """What a source measured: the replies by request, the debug pods (vantages), and those on the host network.
@@ -118,6 +131,16 @@ class Facts:
     def vantages(self) -> tuple[Vantage, ...]:
         """The debug pods of the run, running or not."""
         return self._measured.vantages
+
+    @property
+    def heard(self) -> list[str]:
+        """The nodes whose debug pod ran and answered. What all of them see is everywhere, whatever became of the others."""
+        return [vantage.node for vantage in self.vantages if vantage.heard]
+
+    @property
+    def targets(self) -> list[str]:
+        """The nodes whose debug pod ran, so that the others could measure to it, whether it answered or not."""
+        return [vantage.node for vantage in self.vantages if vantage.running]
 
     @property
     def hosts(self) -> tuple[Vantage, ...]:

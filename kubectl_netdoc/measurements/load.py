@@ -29,7 +29,7 @@ PER_TARGET = 2000.0
 PER_TARGET_AND_NODE = 200.0
 """The same from one node to one address and port."""
 
-MTU_DATAGRAMS = 4
+MTU_DATAGRAMS = 16
 """Datagrams to measure a path MTU if the whole MTU is carried; up to 100 if it has to be narrowed down."""
 
 

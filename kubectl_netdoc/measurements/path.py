@@ -40,6 +40,8 @@ class PathMtuReply(Struct, frozen=True, tag="path MTU", omit_defaults=True):
 
     ``told``: the MTU that an ICMP "fragmentation needed" (or "packet too big") gave, 0 where none came of packets as large as
     ``own``. ``impostor``: something answered, but not the peer.
+    ``large``: rounds (sent, arrived) of sizes above ``carried``; where that is all, of the largest. ``under``: where it is not
+    all, rounds of sizes up to it. A second one was sent where the first shows no limit. None of older recordings.
     """
 
     outcome: Outcome
@@ -47,6 +49,14 @@ class PathMtuReply(Struct, frozen=True, tag="path MTU", omit_defaults=True):
     carried: int = 0
     told: int = 0
     impostor: bool = False
+    large: tuple[tuple[int, int], ...] = ()
+    under: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def sharp(self) -> bool:
+        """Whether ``carried`` is a limit: in each round all above it were lost, and in one (but for one in ten) none up to it."""
+        kept = [10 * came >= 9 * sent for sent, came in self.under]
+        return not any(came for _, came in self.large) and (any(kept) or not kept)
 
 
 class Round(Struct, frozen=True, omit_defaults=True):

@@ -11,7 +11,7 @@ from kubectl_netdoc.core.evidence import NodePath
 from kubectl_netdoc.core.facts import Facts
 from kubectl_netdoc.core.finding import Subject, Unseen
 from kubectl_netdoc.measurements.base import Lost, Peer
-from kubectl_netdoc.measurements.path import Burst, BurstReply, Round
+from kubectl_netdoc.measurements.path import Burst, BurstReply, PathMtu, PathMtuReply, Round
 from kubectl_netdoc.measurements.requests import Reply
 from kubectl_netdoc.records.kinds import NODE
 
@@ -84,6 +84,19 @@ def lossy(rounds: Iterable[Round]) -> bool:
     both = tuple(rounds)
     some = any(each.times for each in both)
     return some and len(both) > 1 and all(each.lost >= max(LOST_A_ROUND, LOSSY * each.sent) for each in both)
+
+
+def path_mtu(one: str, other: str, family: str = "") -> PathMtu:
+    """Return the measurement of large datagrams along a path; within a node it goes to the second pod there."""
+    return PathMtu(one, Peer(other, twin=one == other), family=family)
+
+
+def loses_large(reply: Reply) -> bool:
+    """Tell whether large datagrams are lost again and again, but not all of them: by chance, and not by their size."""
+    if not isinstance(reply, PathMtuReply) or len(reply.large) < 2 or reply.impostor or reply.sharp:
+        return False
+    both = [Round(sent, (0.0,) * came) for sent, came in reply.large]
+    return any(each.times for each in both) and both[0].lost > 0 and both[1].lost >= max(LOST_A_ROUND, LOSSY * both[1].sent)
 
 
 def queued(rounds: Iterable[Round]) -> bool:

@@ -133,7 +133,7 @@ def policies_isolating_debug_pods(cluster: Cluster) -> str:
 
 def why_isolated(facts: Facts) -> str:
     """Return ``policies_isolating_debug_pods`` if no two of netdoc's pods reached each other, even on one node; else ""."""
-    nodes = [vantage.node for vantage in facts.vantages if vantage.running]
+    nodes = facts.targets
     requests = [proof(a, b) for a in nodes for b in nodes if a != b] + [Echo(node, Peer(node, twin=True)) for node in nodes]
     replies = [reply for request in requests if isinstance(reply := facts.reply(request), EchoReply)]
     came = any(sample.who for reply in replies for sample in reply.samples)

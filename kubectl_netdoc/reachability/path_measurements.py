@@ -6,10 +6,10 @@ from __future__ import annotations
 from ipaddress import ip_address, ip_network
 
 from kubectl_netdoc.core.facts import Facts, Vantage
-from kubectl_netdoc.measurements.base import Address, Outcome, Peer
+from kubectl_netdoc.measurements.base import Address, Outcome
 from kubectl_netdoc.measurements.connect import Connect, ConnectReply, EchoReply
 from kubectl_netdoc.measurements.dns import ResolvConf, ResolvConfReply
-from kubectl_netdoc.measurements.path import PathMtu, PathMtuReply
+from kubectl_netdoc.measurements.path import PathMtuReply
 from kubectl_netdoc.policy import ports
 from kubectl_netdoc.policy.verdict import End
 from kubectl_netdoc.probes import dns_lookups, node_pairs, own_policies, service_targets
@@ -201,7 +201,10 @@ class PathMeasurements:
         rounds = node_pairs.rounds(self.facts, (one, other))
         if rounds and one != other:
             said.append(f"{sum(each.lost for each in rounds)} of {sum(each.sent for each in rounds)} datagrams lost")
-        mtu = self.facts.reply(PathMtu(one, Peer(other))) if one != other else None
-        if isinstance(mtu, PathMtuReply) and mtu.own:
+        mtu = self.facts.reply(node_pairs.path_mtu(one, other)) if one != other else None
+        if isinstance(mtu, PathMtuReply) and node_pairs.loses_large(mtu):
+            large = [sum(numbers) for numbers in zip(*mtu.large, strict=True)]
+            said.append(f"{large[0] - large[1]} of {large[0]} large datagrams lost")
+        elif isinstance(mtu, PathMtuReply) and mtu.own:
             said.append(f"packets of {mtu.carried} of {mtu.own} bytes get through")
         return f"{one} -> {other}: {', '.join(said)}" if said else ""

@@ -63,7 +63,7 @@ class ClusterRoutes:
     """
 
     def __init__(self, facts: Facts, replies: Mapping[str, RtnetlinkReply]) -> None:
-        cluster = facts.cluster
+        self.cluster = cluster = facts.cluster
         self.tables = {node: Tables(reply) for node, reply in replies.items()}
         fit = [node for node in cluster.all(NODE) if not node.unsupported]
         self.nodes = {node.name: node for node in fit if not is_joining(cluster, node)}
@@ -221,7 +221,7 @@ def _proven(facts: Facts) -> dict[tuple[str, str, str], bool]:
 
 BROKEN = (
     *("PNW001", "PNW002", "PNW003", "PNW004", "PNW006", "PNW012", "PNW014", "PTQ001", "PTQ003", "PTQ004", "SYN001"),
-    *("MTU001", "MTU003", "DNL001", "DNL002", "DNL003", "DNL005", "DNL007", "SVR002", "SVR005", "SVR006"),
+    *("MTU001", "MTU003", "DNL001", "DNL002", "DNL003", "DNL005", "DNL007", "SVR002", "SVR005", "SVR013", "SVR006"),
 )
 """Codes of connections that fail along a path if its route or tunnel is wrong."""
 

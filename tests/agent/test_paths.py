@@ -16,7 +16,9 @@ from typing import Any
 import pytest
 
 from kubectl_netdoc.measurements.base import Lost, Outcome, Peer
+from kubectl_netdoc.measurements.load import MTU_DATAGRAMS
 from kubectl_netdoc.measurements.path import Burst, BurstReply, PathMtu, PathMtuReply
+from kubectl_netdoc.probes import node_pairs
 from kubectl_netdoc.sources import agent_protocol
 from kubectl_netdoc.sources.agent_protocol import AgentReply, EchoServer, Targets
 from tests.agent.test_echo import NONCE, asked, echo, targets
@@ -78,12 +80,36 @@ def path_mtu(agent: ModuleType, port: int, host: str = "127.0.0.1", timeout: flo
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
-def test_a_path_that_carries_all_takes_four_datagrams(agent: ModuleType, host: str) -> None:
+def test_a_path_that_carries_all_takes_sixteen_datagrams(agent: ModuleType, host: str) -> None:
     with echoes(lambda size, before: 1, host) as (port, seen):
-        word, _, own, carried, told, line = path_mtu(agent, port, host)
+        word, _, own, carried, told, line, large, under = path_mtu(agent, port, host)
     assert (word, own, carried, told) == ("ok", OWN, OWN, 0)
-    assert len(seen) <= 4
+    assert len(seen) <= MTU_DATAGRAMS
     assert line
+    assert (large, under) == ([[12, 12]], [])
+
+
+@pytest.mark.parametrize("limit", [577, 1400, 1449])
+def test_a_limit_is_held_against_many_sizes(agent: ModuleType, limit: int) -> None:
+    with echoes(lambda size, before: int(size <= limit)) as (port, _):
+        large, under = path_mtu(agent, port)[6:]
+    above, below = min(12, OWN - limit), min(12, limit - 576 + 1)
+    assert (large, under) == ([[above, 0]], [[below, below]])
+    assert PathMtuReply(Outcome.OK, OWN, limit, large=((above, 0),), under=((below, below),)).sharp
+
+
+@pytest.mark.parametrize("every", [2, 3, 5])
+def test_random_loss_of_large_datagrams_is_counted(agent: ModuleType, every: int) -> None:
+    """Every n-th above 1000 bytes is lost, whatever its size."""
+    counted = iter(range(1, 10_000))
+    with echoes(lambda size, before: int(size <= 1000 or next(counted) % every != 0)) as (port, _):
+        sample = path_mtu(agent, port)
+    reply = PathMtuReply(
+        Outcome.OK, sample[2], sample[3], sample[4], large=tuple(map(tuple, sample[6])), under=tuple(map(tuple, sample[7]))
+    )
+    assert node_pairs.loses_large(reply)
+    sent, came = (sum(numbers) for numbers in zip(*reply.large, strict=True))
+    assert 0.5 / every < (sent - came) / sent < 2 / every
 
 
 @pytest.mark.parametrize("limit", [576, 577, 1279, 1400, 1430, 1448, 1449])

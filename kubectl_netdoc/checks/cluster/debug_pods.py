@@ -24,6 +24,8 @@ import re
 from collections.abc import Iterator
 
 from kubectl_netdoc.api import (
+    DAEMON_SET,
+    NETWORK_KINDS,
     NODE,
     POD,
     Check,
@@ -46,6 +48,8 @@ from kubectl_netdoc.api import (
     registry_of,
     some,
 )
+from kubectl_netdoc.cni import agent_again
+from kubectl_netdoc.cni.agent_again import Again
 from kubectl_netdoc.components import controller_manager
 
 DEFAULT = "the default image"
@@ -94,7 +98,7 @@ SANDBOX = Code(
     risk=Risk.RESTARTS,
     title="New pods on a node get no network",
     message="The debug pod that netdoc started on {nodes} gets no network, and neither will other new pods there: {detail}",
-    fix="Read the log of the network agent's pod on {first}. If the agent hangs, delete that pod. Running pods keep running.",
+    fix="The network agent on {first} sets up no new pods; its log may say why. {again} Running pods keep running.",
     commands=("kubectl get pods -A -o wide --field-selector spec.nodeName={first}", "kubectl describe node {first}"),
     rows=("M7",),
 )
@@ -182,8 +186,10 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
         told = {_NUMBERS.sub("", vantage.message): vantage.message for vantage in reversed(those)}
         detail = "; ".join(list(reversed(told.values()))[:TOLD])
         image = facts.cluster.image or DEFAULT
-        common = {"image": image, "registry": registry_of(image)} if code is IMAGE else {"reason": reason}
-        yield code.on(subject, common, detail=detail, nodes=nodes, first=nodes[0])
+        common: dict[str, object] = {"image": image, "registry": registry_of(image)} if code is IMAGE else {"reason": reason}
+        again = agent_again.on(facts.cluster, nodes[0]) if code is SANDBOX else Again("")
+        common |= {"detail": detail, "nodes": nodes, "first": nodes[0]} | ({"again": again.words} if again.words else {})
+        yield code.on(subject, common, commands=(*code.commands, *again.commands))
     yield from _left_out(facts)
 
 
@@ -225,7 +231,7 @@ check = Check(
     id="debug_pods",
     title="Debug pods run on every node",
     prefix="POD",
-    needs=Needs(optional=(NODE,), hints=(POD,), tier=Tier.PODS),
+    needs=Needs(optional=(NODE,), hints=(POD, DAEMON_SET, *NETWORK_KINDS), tier=Tier.PODS),
     codes=(IMAGE, REFUSED, NO_ACCOUNT, SANDBOX, NOT_STARTED, NODE_NOT_READY, EXEC),
     analyse=analyse,
 )

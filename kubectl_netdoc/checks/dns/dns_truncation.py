@@ -131,15 +131,15 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     seen: defaultdict[Code, list[seen_from.SeenFrom]] = defaultdict(list)
     names = cluster_dns.names(facts.cluster)
     for vantage in facts.vantages:
-        if not vantage.running:
-            yield Unseen(f"large answers on node {vantage.node}", f"no debug pod ran there: {vantage.reason}", expected=True)
+        if not vantage.heard:
+            yield Unseen(f"large answers on node {vantage.node}", vantage.why_silent, expected=True)
             continue
         for item in _judge(facts, vantage.node):
             if isinstance(item, Unseen):
                 yield item
             else:
                 seen[item[0]].append((vantage.node, item[1] | names))
-    measured = sum(vantage.running for vantage in facts.vantages)
+    measured = len(facts.heard)
     for code, places in seen.items():
         yield from seen_from.findings(code, Subject("Cluster", "large DNS answers"), places, measured)
 

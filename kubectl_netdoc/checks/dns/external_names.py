@@ -138,7 +138,7 @@ def _judge(facts: Facts, service: Service) -> Iterator[Finding | Unseen]:
     The alias is looked up in the cluster domain, which only the Corefile names: if that can't be read, its answer says nothing.
     """
     what, missing, failures = f"the name {_target(service)}", {}, set()
-    nodes = [vantage.node for vantage in facts.vantages if vantage.running and vantage.node in _nodes(facts.cluster)]
+    nodes = [node for node in facts.heard if node in _nodes(facts.cluster)]
     if not nodes:
         yield Unseen(what, facts.why_unmeasured or "no debug pod ran on the nodes that should look it up")
         return

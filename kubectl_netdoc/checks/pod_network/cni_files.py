@@ -53,8 +53,8 @@ from kubectl_netdoc.api import (
     Unseen,
     joining,
     on_node,
-    shell_word,
 )
+from kubectl_netdoc.cni import agent_again
 from kubectl_netdoc.cni.agents import Agents
 from kubectl_netdoc.probes import node_readings
 
@@ -81,7 +81,7 @@ FOREIGN = Code(
     fix="{way}. Then recreate the pods that were created on {name} since the file appeared.",
     commands=(AWAY, ON_IT),
     rows=("M8",),
-    explains=(Explains(EFFECTS, "node"), Explains(("PNW002", "PNW003", "SVR005", "DNL003", "MTU001"), "path")),
+    explains=(Explains(EFFECTS, "node"), Explains(("PNW002", "PNW003", "SVR005", "SVR013", "DNL003", "MTU001"), "path")),
 )
 UNUSABLE = Code(
     id="CNF002",
@@ -100,8 +100,8 @@ MISSING = Code(
     risk=Risk.RESTARTS,
     title="A node has no CNI configuration",
     message="On {name}, /etc/cni/net.d is empty. {others} use {usual_file}: network {usual}",
-    fix="New pods on {name} get no network. The network agent on that node ({agent}) writes the file when it starts: delete "
-    "that pod so that it is recreated. If that does not help, read the logs of its init containers.",
+    fix="New pods on {name} get no network. The network agent writes the file when it starts. {again} If it runs and does not "
+    "write it, read the logs of its init containers.",
     commands=(ON_IT,),
     rows=("M8",),
     explains=(Explains(("NOD001", "NOD003", "NOD005", "POD003"), "node"),),
@@ -172,10 +172,8 @@ def _judge(cluster: Cluster, node: str, found: dict[str, CniConfigReply], agents
         return
     if not files:
         if agreed:
-            agent = next(iter(own.values()), None)
-            shown = f"{agent.namespace}/{agent.name}" if agent else "none that netdoc knows"
-            delete = (f"kubectl -n {shell_word(agent.namespace)} delete pod {shell_word(agent.name)}",) if agent else ()
-            yield MISSING.on(subject, common, commands=(ON_IT, *delete), agent=shown)
+            again = agent_again.on(cluster, node)
+            yield MISSING.on(subject, common, commands=(ON_IT, *again.commands), again=again.words)
         return
     name, right = files[0].name, len(files) > 1 and not files[1].problem and _kind(files[1]) == most and agreed
     way = (

@@ -4,7 +4,8 @@
 ## What it looks at
 From each debug pod to its peers (the paths of pod_network in both directions, in each IP family that pods have, and the second
 debug pod on its node): UDP datagrams that must not be fragmented. The first are as large as the pod's own MTU (that of its
-interface or route). If those are lost, the largest size that arrives, and whether ICMP reported it.
+interface or route). If those are lost, the largest size that arrives, and whether ICMP reported it. A limit is one only if
+all datagrams above it are lost and those below it arrive, each of a dozen sizes: path_quality tells of random loss of large ones.
 
 ## Why it matters
 A path that carries less than pods send, without saying so, is an MTU black hole: connections open, pings and small requests work,
@@ -40,7 +41,6 @@ from kubectl_netdoc.api import (
     NodePath,
     PathMtu,
     PathMtuReply,
-    Peer,
     Request,
     Risk,
     Severity,
@@ -156,7 +156,7 @@ def _paths(cluster: Cluster) -> list[node_pairs.Pair]:
 
 
 def _request(pair: node_pairs.Pair, family: str) -> PathMtu:
-    return PathMtu(pair[0], Peer(pair[1], twin=pair[0] == pair[1]), family=family)
+    return node_pairs.path_mtu(*pair, family)
 
 
 class _Paths:
@@ -167,6 +167,7 @@ class _Paths:
         self.family = family or next(iter(ip_families.of_pods(facts.cluster)), ip_families.IPV4)
         self.lost: dict[node_pairs.Pair, str] = {}
         self.lossy: set[node_pairs.Pair] = set()
+        self.by_chance: set[node_pairs.Pair] = set()
         self.replies: dict[node_pairs.Pair, PathMtuReply] = {}
         for pair in _paths(facts.cluster):
             reply, rounds = facts.reply(_request(pair, family)), node_pairs.rounds(facts, pair)
@@ -179,7 +180,10 @@ class _Paths:
             elif isinstance(reply, PathMtuReply) and reply.own and not reply.impostor:
                 # A path that carries nothing is not an MTU fault; pod_network reports it. The MTU may be below the least size.
                 small = any(each.times for each in rounds)
-                self.replies |= {pair: reply} if reply.carried or small else {}
+                if _narrow(reply) and not reply.sharp:
+                    self.by_chance.add(pair)
+                else:
+                    self.replies |= {pair: reply} if reply.carried or small else {}
 
     def narrow(self, told: bool) -> set[node_pairs.Pair]:
         """Return paths between nodes that carry less than the pod's own MTU; ``told``: those that ICMP errors report."""
@@ -229,6 +233,10 @@ def _unseen(paths: _Paths, primary: bool) -> Iterator[Unseen]:
     if paths.lossy:
         why = "these paths lose or delay small datagrams too, so losses say nothing about sizes: see path_quality"
         yield Unseen(f"{paths.family} path MTU of {', '.join(map(str, node_pairs.as_paths(paths.lossy)))}", why)
+
+    if paths.by_chance:
+        why = "large packets are lost there whatever their size, so no size is the limit: see path_quality"
+        yield Unseen(f"{paths.family} path MTU of {', '.join(map(str, node_pairs.as_paths(paths.by_chance)))}", why)
 
 
 def _holes(cluster: Cluster, paths: _Paths) -> Iterator[Finding]:

@@ -93,7 +93,7 @@ DOUBLED = Code(
     "hand on the node (/var/lib/cni/networks), a restored backup, or two networks that assign from one range.",
     commands=(BY_IP,),
     rows=("M7", "M8"),
-    explains=(Explains(("PNW009",), "cluster"), Explains(("SVR005", "DSV001", "DSV002"), "node")),
+    explains=(Explains(("PNW009",), "cluster"), Explains(("SVR005", "SVR013", "DSV001", "DSV002"), "node")),
 )
 OUTSIDE = Code(
     id="PAD002",
@@ -112,7 +112,7 @@ OUTSIDE = Code(
     rows=("M8",),
     explains=(
         Explains(("PNW011", "PNW002", "PNW003", "PNW007", "PNW008", "MTU001", "MTU002", "MTU010"), "node"),
-        Explains(("SVR002", "SVR005", "SVH001"), "node"),
+        Explains(("SVR002", "SVR005", "SVR013", "SVH001"), "node"),
     ),
 )
 NEARLY_USED = Code(

@@ -89,7 +89,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
         raise Skip("no Service has sessionAffinity ClientIP", not_applicable=True)
     if not facts.vantages:
         raise Skip(facts.why_unmeasured)
-    nodes = [vantage.node for vantage in facts.vantages if vantage.running]
+    nodes = facts.heard
     if nodes and (why := policies.why_isolated(facts)):
         yield Unseen("session affinity", why, expected=True)
         return

@@ -97,7 +97,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     """Report nodes on which only backends of the same node fail; other checks report all other failures."""
     if not facts.vantages:
         raise Skip(facts.why_unmeasured)
-    nodes = [vantage.node for vantage in facts.vantages if vantage.running]
+    nodes = facts.heard
     if nodes and (why := policies.why_isolated(facts)):
         yield Unseen("Services from their own pods", why, expected=True)
         return
@@ -106,7 +106,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
         reply = facts.reply(own(facts.cluster, node))
         if isinstance(reply, Lost):
             yield Unseen(f"netdoc's own Service from node {node}", reply.reason, expected=True)
-        elif isinstance(reply, EchoReply) and (code := _judge(facts, node, nodes, reply.samples)):
+        elif isinstance(reply, EchoReply) and (code := _judge(facts, node, facts.targets, reply.samples)):
             found.setdefault(code, {})[node] = reply.samples
     for code, where in found.items():
         everywhere = len(where) == len(nodes) > 1

@@ -72,7 +72,7 @@ AT_LEAST = 2
 SHARE = 0.25
 """Share of retries among the connections of a path, a pod or a node from which it is reported."""
 
-RETRY_EFFECTS = ("DSV002", "PNW014", "SVR002", "SVR005", "SVR006", "SVH001", "NPT001", "SYN003", "DSV003")
+RETRY_EFFECTS = ("DSV002", "PNW014", "SVR002", "SVR005", "SVR013", "SVR006", "SVH001", "NPT001", "SYN003", "DSV003")
 
 PATH = Code(
     id="SYN001",

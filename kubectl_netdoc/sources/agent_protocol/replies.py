@@ -143,7 +143,15 @@ def _path_mtu(request: PathMtu, outcome: Outcome, raw: list[Any], targets: Targe
     if len(raw) < 6:
         return PathMtuReply(outcome, 0)
     impostor = outcome is Outcome.OK and _who(raw[5], targets.nodes())[0] != request.to.node
-    return PathMtuReply(outcome, int(raw[2]), int(raw[3]), int(raw[4]), impostor)
+    large, under = (_rounds_of_sizes(rounds) for rounds in (raw[6:8] if len(raw) > 7 else ([], [])))
+    return PathMtuReply(outcome, int(raw[2]), int(raw[3]), int(raw[4]), impostor, large, under)
+
+
+def _rounds_of_sizes(raw: list[Any]) -> tuple[tuple[int, int], ...]:
+    rounds = tuple((int(sent), int(came)) for sent, came in raw[:2])
+    if not all(0 <= came <= sent for sent, came in rounds):
+        raise ValueError("rounds of sizes")
+    return rounds
 
 
 def _resolv_conf(text: str) -> ResolvConfReply:

@@ -68,6 +68,11 @@ def _hole(carried: int, told: int = 0, own: int = OWN) -> PathMtuReply:
     return PathMtuReply(Outcome.OK if carried else Outcome.TIMEOUT, own, carried, told)
 
 
+def _tried(carried: int, large: tuple[int, int], under: tuple[int, int], told: int = 0) -> PathMtuReply:
+    """The same round twice, of sizes above what was carried and of those up to it."""
+    return PathMtuReply(Outcome.OK, OWN, carried, told, large=(large, large), under=(under, under))
+
+
 def _both(a: str, b: str, reply: PathMtuReply) -> dict[Path, PathMtuReply | Lost]:
     return {(a, b): reply, (b, a): reply}
 
@@ -95,6 +100,13 @@ CASES = [
         _sizes(FLAT, {("n2", "n1"): _hole(1350), ("n2", "n3"): _hole(1350)}),
         ("MTU001", "Node n2"),
     ),
+    _case("a sharp limit", _sizes(FLAT, {("n1", "n2"): _tried(1350, (12, 0), (12, 12))}), ("MTU001", "NodePair n1--n2")),
+    _case("some above it arrive", _sizes(FLAT, {("n1", "n2"): _tried(1350, (12, 3), (12, 12))})),
+    _case("one above it arrives", _sizes(FLAT, {("n1", "n2"): _tried(1350, (12, 1), (12, 12))})),
+    _case("half below it are lost", _sizes(FLAT, {("n1", "n2"): _tried(1350, (12, 0), (12, 6))})),
+    _case("one below it is lost", _sizes(FLAT, {("n1", "n2"): _tried(1350, (12, 0), (12, 11))}), ("MTU001", "NodePair n1--n2")),
+    _case("random loss on one node", _sizes(FLAT, {("n1", "n1"): _tried(1400, (12, 3), (12, 12))})),
+    _case("random loss, and ICMP told of something", _sizes(FLAT, {("n1", "n2"): _tried(1350, (12, 3), (12, 12), told=1350)})),
     _case("every path", _sizes(FLAT, ALL), ("MTU001", "Cluster pod network")),
     _case("not even 576 bytes", _sizes(FLAT, {("n1", "n2"): _hole(0)}), ("MTU001", "NodePair n1--n2")),
     _case("nothing at all is no matter of size", _sizes(FLAT, {("n1", "n2"): _hole(0)}, bursts={("n1", "n2"): NOTHING})),

@@ -5,7 +5,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from kubectl_netdoc.api import Burst, BurstReply, Echo, EchoReply, EchoSample, Lost, Outcome, Peer, Reply, Request, Round
+from kubectl_netdoc.api import (
+    Burst,
+    BurstReply,
+    Echo,
+    EchoReply,
+    EchoSample,
+    Lost,
+    Outcome,
+    PathMtu,
+    PathMtuReply,
+    Peer,
+    Reply,
+    Request,
+    Round,
+)
 from kubectl_netdoc.core.cluster import Cluster
 from kubectl_netdoc.core.facts import Measured, Vantage
 from kubectl_netdoc.engine import registry
@@ -37,8 +51,12 @@ def _bursts(
     down: tuple[str, ...] = (),
     throttled: str = "",
     proven: float = 0.0,
+    large: Mapping[Path, PathMtuReply] | None = None,
 ) -> Measured:
-    """``proven``: milliseconds of every path's proof; where it is not given, the typical time of its burst."""
+    """``large``: what came of large datagrams, where not all did.
+
+    ``proven``: milliseconds of every path's proof; where it is not given, the typical time of its burst.
+    """
 
     def answer(request: Request) -> Reply:
         if isinstance(request, Echo):
@@ -49,6 +67,8 @@ def _bursts(
                 return EchoReply("10.0.0.9", (EchoSample(Outcome.TIMEOUT, 1000.0),))
             ms = proven or sorted(times)[len(times) // 2]
             return EchoReply("10.0.0.9", (EchoSample(Outcome.OK, ms, request.to.node, "10.0.0.1"),))
+        if isinstance(request, PathMtu):
+            return (large or {}).get((request.node, request.to.node), WHOLE)
         assert isinstance(request, Burst)
         return (paths or {}).get((request.node, request.to.node), _burst())
 
@@ -57,6 +77,16 @@ def _bursts(
     replies = {r: a for r, a in measured(check, cluster, answer).replies.items() if r.node not in down}
     states = [Vantage(n, n not in down, throttled=0.5 if n == throttled else 0.0) for n in cluster.vantages]
     return Measured(replies, tuple(states))
+
+
+WHOLE = PathMtuReply(Outcome.OK, 1450, 1450, large=((12, 12),))
+
+
+def _large(*rounds: tuple[int, int], carried: int = 1450, under: tuple[tuple[int, int], ...] = ()) -> PathMtuReply:
+    return PathMtuReply(Outcome.OK, 1450, carried, 0, large=rounds, under=under)
+
+
+LOSING = _large((12, 8), (40, 27))
 
 
 def _of(node: str, reply: Reply, nodes: tuple[str, ...] = NODES) -> dict[Path, Reply]:
@@ -80,6 +110,37 @@ GONE = {(a, b): _burst(lost=(40, 40)) for a in NODES for b in NODES}
 ACROSS = {(a, b): _burst(40.0, best=0.3) for a in ("n1", "n2") for b in ("n3", "n4")}
 
 CASES = [
+    _case("large packets are lost at random", _bursts(large={("n1", "n2"): LOSING}), ("PTQ005", "NodePair n1--n2")),
+    _case(
+        "so many that a size seemed to be the limit",
+        _bursts(large={("n1", "n2"): _large((12, 2), (40, 6), carried=1403, under=((12, 5), (40, 20)))}),
+        ("PTQ005", "NodePair n1--n2"),
+    ),
+    _case(
+        "on all paths of a node",
+        _bursts(large=dict.fromkeys((("n1", "n2"), ("n1", "n3")), LOSING)),
+        ("PTQ005", "Node n1"),
+    ),
+    _case("a large one lost by chance", _bursts(large={("n1", "n2"): _large((12, 11), (40, 40))})),
+    _case("two large ones lost by chance", _bursts(large={("n1", "n2"): _large((12, 11), (40, 38))})),
+    _case(
+        "a limit of the MTU is no loss",
+        _bursts(large={("n1", "n2"): _large((12, 0), carried=1400, under=((12, 12),))}),
+    ),
+    _case(
+        "a limit of the MTU, and one below it lost by chance",
+        _bursts(large={("n1", "n2"): _large((12, 0), (40, 0), carried=1400, under=((12, 11), (40, 40)))}),
+    ),
+    _case(
+        "small ones are lost too",
+        _bursts({("n1", "n2"): _burst(lost=(9, 8))}, large={("n1", "n2"): LOSING}),
+        ("PTQ001", "NodePair n1--n2"),
+    ),
+    _case(
+        "large ones wait in a queue",
+        _bursts({("n1", "n2"): BurstReply((Round(40, (0.2,) * 20 + (180.0,) * 20),))}, large={("n1", "n2"): LOSING}),
+    ),
+    _case("an old recording", _bursts(large={("n1", "n2"): PathMtuReply(Outcome.OK, 1450, 1400)})),
     _case("healthy", _bursts()),
     _case("lossy between two", _bursts({("n1", "n2"): _burst(lost=(8, 9))}), ("PTQ001", "NodePair n1--n2")),
     _case("lossy to and from one node", _bursts(_of("n2", _burst(lost=(3, 3)))), ("PTQ004", "Node n2")),

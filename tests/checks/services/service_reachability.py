@@ -288,13 +288,53 @@ def _beside() -> Cluster:
 BESIDE = _beside()
 
 
-NEAR_N1 = (("SVR005", "Pod shop/web-1"), ("SVR005", "Pod shop/web-2"))
+NEAR_N1 = (("SVR005", "Pod shop/web-1"), ("SVR013", "Node n1"))
+
+
+def _three() -> Cluster:
+    """The cluster with a debug pod on a third node, which has no endpoint."""
+    cluster = _cluster()
+    cluster.vantages = (*NODES, "n3")
+    return cluster
+
+
+THREE = _three()
+
+
+def _of_three(bad: Bad) -> Measured:
+    return _measure(THREE, bad, own={node: _seen(*THREE.vantages) for node in THREE.vantages})
+
 
 CASES = [
     _case("healthy", C, _measure(C)),
     _case("no rules on one node", C, _measure(C, own={"n1": NOTHING}, no_api=("n1",)), ("SVR001", "Node n1")),
     _case("a new pod that reaches nothing says nothing of kube-proxy", C, _nowhere(C), *NEAR_N1, state="fail"),
-    _case("nor does one that reaches its own node alone", C, _nowhere(C, near=True), *NEAR_N1, state="fail"),
+    _case(
+        "nor does one that reaches its own node alone",
+        C,
+        _nowhere(C, near=True),
+        ("SVR005", "Pod shop/web-1"),
+        ("SVR013", "Node n1"),
+        state="fail",
+    ),
+    _case("three nodes, healthy", THREE, _of_three(lambda node, ip: None)),
+    _case("one of three nodes does not reach one pod", THREE, _of_three(_from("n3", "10.0.1.1")), ("SVR013", "Node n3")),
+    _case("one of three nodes reaches no pod", THREE, _of_three(_from("n3", *ENDS)), ("SVR013", "Node n3")),
+    _case("one of three nodes is refused", THREE, _of_three(_from("n3", *ENDS, outcome=Outcome.REFUSED)), ("SVR013", "Node n3")),
+    _case(
+        "a pod that answers its own node alone has lost its routes",
+        THREE,
+        _of_three(lambda node, ip: Outcome.TIMEOUT if ip == "10.0.1.1" and node != "n1" else None),
+        DEAF,
+    ),
+    _case("the same on two nodes, whose pods reach each other", C, _measure(C, _from("n2", "10.0.1.1")), DEAF),
+    _case(
+        "two of three nodes do not reach a pod, its own among them",
+        THREE,
+        _of_three(lambda node, ip: Outcome.TIMEOUT if ip == "10.0.1.1" and node != "n2" else None),
+        ("SVR013", "Node n1"),
+        ("SVR013", "Node n3"),
+    ),
     _case("somebody else answers on one node", C, _measure(C, own={"n1": IMPOSTOR}, no_api=("n1",)), ("SVR001", "Node n1")),
     _case(
         "no rules anywhere",

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kubectl_netdoc.api import EVENT, POD, Cluster, Code, Finding, Risk, Severity, Subject, some
+from kubectl_netdoc.api import EVENT, POD, Cluster, Code, Finding, Risk, Severity, Subject, lasting, some
 from kubectl_netdoc.components.dns_pods import RECENT
 from kubectl_netdoc.components.resolv_conf import DOMAIN_LENGTH, MOST_CHARACTERS, MOST_DOMAINS, MOST_NAMESERVERS
 
@@ -44,11 +44,8 @@ def analyse(cluster: Cluster) -> Iterator[Finding]:
     if not (cluster.readable(EVENT) and cluster.readable(POD)):
         return
     shortened: dict[tuple[Code, Subject], dict[str, str]] = {}
-    for event in cluster.all(EVENT):
-        about = event.involved_object
-        pod = cluster.get(POD, about.namespace, about.name) if about.kind == "Pod" else None
-        if pod is None or event.reason != "DNSConfigForming" or cluster.age(event.last_seen) > RECENT:
-            continue
+    told = ((pod, event) for pod in cluster.all(POD) for event in lasting(cluster, "Pod", pod, "DNSConfigForming", within=RECENT))
+    for pod, event in told:
         code = SEARCH_CUT if event.message.startswith("Search Line limits") else SERVERS_CUT
         owner = next((owner for owner in pod.metadata.owner_references if owner.controller), None)
         subject = Subject(owner.kind if owner else "Pod", owner.name if owner else pod.name, pod.namespace)

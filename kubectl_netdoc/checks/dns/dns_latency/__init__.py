@@ -79,7 +79,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
             else:
                 code, subject, evidence = item
                 seen[code, subject].append((vantage.node, evidence))
-    measured = sum(vantage.running for vantage in facts.vantages)
+    measured = len(facts.heard)
     for (code, subject), places in seen.items():
         restart = _restart_caches if code is unanswered.NO_CACHE else None
         yield from seen_from.findings(code, subject, places, 0 if code is answers.MEASURED else measured, restart)
@@ -93,8 +93,8 @@ def _restart_caches(nodes: list[str]) -> tuple[str, ...]:
 
 def _judge(facts: Facts, vantage: Vantage) -> Iterator[Judged | Unseen]:
     what = f"DNS from node {vantage.node}" if vantage.node else "DNS"
-    if not vantage.running:
-        yield Unseen(what, f"no debug pod ran there: {vantage.reason}", expected=True)
+    if not vantage.heard:
+        yield Unseen(what, vantage.why_silent, expected=True)
         return
     replies = [facts.reply(request) for request in through(facts.cluster, vantage.node)]
     lost = next((reply for reply in replies if isinstance(reply, Lost)), None)

@@ -30,7 +30,7 @@ NO_ANSWER = Code(
     fix="Look at the DNS pods first. If they are well, look at the path from {nodes} to their nodes.",
     commands=(cluster_dns.PODS, "kubectl netdoc check nodes_ready dns_config"),
     rows=("D4", "D9"),
-    explains=(Explains(("DNL003",), "cluster"), Explains(("SVR005",), "path")),
+    explains=(Explains(("DNL003",), "cluster"), Explains(("SVR005", "SVR013"), "path")),
 )
 DEAD_SERVER = Code(
     id="DNL003",

@@ -72,7 +72,7 @@ def _entrances(cluster: Cluster) -> list[tuple[Controller, Target]]:
 def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     """Report Services that no node gets an answer from; where some node does, other checks report why others don't."""
     entrances = _entrances(facts.cluster)
-    nodes = [vantage.node for vantage in facts.vantages if vantage.running]
+    nodes = facts.heard
     what = "whether ingress controllers answer"
     if entrances and not nodes:
         yield Unseen(what, facts.why_unmeasured or "no debug pod ran")

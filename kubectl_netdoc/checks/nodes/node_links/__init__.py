@@ -24,7 +24,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kubectl_netdoc.api import NODE, POD, Check, Facts, Finding, Needs, RtnetlinkReply, Skip, Tier, Unseen
+from kubectl_netdoc.api import (
+    DAEMON_SET,
+    NETWORK_KINDS,
+    NODE,
+    POD,
+    Check,
+    Facts,
+    Finding,
+    Needs,
+    RtnetlinkReply,
+    Skip,
+    Tier,
+    Unseen,
+)
 from kubectl_netdoc.checks.nodes.node_links import doubled, sizes, state
 from kubectl_netdoc.probes import node_readings
 from kubectl_netdoc.routing.network import ClusterRoutes, plan
@@ -52,7 +65,7 @@ check = Check(
     id="node_links",
     title="Tunnels between nodes are up, fit their links and have the right addresses",
     prefix="NLK",
-    needs=Needs(kinds=(NODE,), hints=(POD,), tier=Tier.NODES),
+    needs=Needs(kinds=(NODE,), hints=(POD, DAEMON_SET, *NETWORK_KINDS), tier=Tier.NODES),
     codes=(
         *state.CODES,
         *sizes.CODES,

@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Iterator
 
 from kubectl_netdoc.api import Code, Explains, Finding, Link, Risk, Severity, Subject, ip_families
+from kubectl_netdoc.cni import agent_again
+from kubectl_netdoc.cni.agent_again import Again
 from kubectl_netdoc.routing import ip_commands, tables
 from kubectl_netdoc.routing.network import AGENTS, BROKEN, ClusterRoutes
 from kubectl_netdoc.routing.tables import NextHop
@@ -25,7 +27,7 @@ DOWN = Code(
     risk=Risk.NODE,
     title="A link of the pod network is down or missing",
     message="On node {name} the link {link} is {how}, so pods there cannot reach pods on other nodes",
-    fix="{way}.",
+    fix="{way}",
     rows=("M3", "M11"),
     explains=(*EFFECTS, Explains(("PNW005", "NRT001", "NRT003", "NRT004", "NRT005"), "node")),
 )
@@ -66,23 +68,25 @@ def links_down(network: ClusterRoutes, node: str, used: set[str]) -> Iterator[Fi
     for name in sorted(used | announced_tunnels(network, node) | bridges):
         link = links.get(name)
         if link is None or not link.up:
-            gone = f"Delete the network agent's pod on {node}; the new one creates the link again"
-            way, lines = _up(network, node, link) if link else (gone, ())
+            again = agent_again.on(network.cluster, node)
+            gone = f"The network agent creates the link when it starts. {again.words}", again.commands
+            way, lines = _up(network, node, link, again) if link else gone
             how = "down" if link else "missing"
             numbers = {"link": name, "how": how, "way": way, "paths": network.paths_of(node)}
             yield DOWN.on(Subject("Node", node), numbers, commands=(*lines, AGENTS))
 
 
-def _up(network: ClusterRoutes, node: str, link: Link) -> tuple[str, tuple[str, ...]]:
+def _up(network: ClusterRoutes, node: str, link: Link, again: Again) -> tuple[str, tuple[str, ...]]:
     """Return how to bring a link up and restore what disappeared with it: in words, and the commands."""
     up = ip_commands.on(node, f"ip link set {link.name} up")
     if link.kind == "bridge":
-        return "Bring it up on the node", (up,)
+        return "Bring it up on the node.", (up,)
     family = next((family for name, family in FLANNEL if link.name.startswith(f"{name}.")), "")
     lines = (up, *(_neighbours(network, node, link, family, routed=True) if family else ()))
     if 1 < len(lines) <= MOST_LINES:
-        return "Bring it up on the node, and restore the routes and entries that disappeared with it", lines
-    return f"Bring it up, then delete the network agent's pod on {node}; the new one restores the lost routes", (up,)
+        return "Bring it up on the node, and restore the routes and entries that disappeared with it.", lines
+    way = f"Bring it up. The network agent restores the routes that disappeared with it when it starts. {again.words}"
+    return way, (up, *again.commands)
 
 
 def announced_tunnels(network: ClusterRoutes, node: str) -> set[str]:

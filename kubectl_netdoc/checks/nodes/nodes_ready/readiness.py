@@ -18,6 +18,7 @@ from kubectl_netdoc.api import (
     Severity,
     Subject,
     is_joining,
+    lasting,
 )
 from kubectl_netdoc.cni.agents import RECENT
 
@@ -115,10 +116,9 @@ def _without_range(cluster: Cluster, node: Node) -> int:
     """
     ready, network = node.condition("Ready"), node.condition("NetworkUnavailable")
     works = (ready and ready.status == "True") and not (network and network.status == "True")
-    if node.spec.pod_cidrs or works or not cluster.readable(EVENT):
+    if works or not cluster.readable(EVENT):
         return 0
-    about = [event for space in ("default", "") for event in cluster.events_about("Node", space, node.name)]
-    told = [event for event in about if event.reason == "CIDRNotAvailable" and cluster.age(event.last_seen) < RECENT]
+    told = lasting(cluster, "Node", node, "CIDRNotAvailable", within=RECENT)
     return sum(max(event.count, event.series.count, 1) for event in told)
 
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 
-from kubectl_netdoc import cni
 from kubectl_netdoc.api import (
     EVENT,
     POD,
@@ -20,11 +19,12 @@ from kubectl_netdoc.api import (
     Severity,
     Subject,
     joining,
+    lasting,
     on_node,
     sandbox_event,
-    shell_word,
 )
 from kubectl_netdoc.checks.nodes.nodes_ready.readiness import UNHEALTHY_PODS
+from kubectl_netdoc.cni import agent_again
 from kubectl_netdoc.cni.agents import RECENT
 
 LASTS = timedelta(minutes=1)
@@ -97,16 +97,15 @@ def failed_sandboxes(cluster: Cluster) -> Iterator[Finding]:
         told = {
             "detail": sandbox_event.reason(message),
             "image": sandbox_event.image(message),
-            "advice": _advice(code, node, message),
         }
-        again = _agents(cluster, node) if code is SANDBOX and sandbox_event.CREDENTIALS.search(message) else ()
-        yield code.on(
-            Subject("Node", node), example | told, count=len(pods), commands=(*code.commands, *again) if again else None
-        )
+        again = agent_again.on(cluster, node)
+        advice = _advice(code, node, message, again.words)
+        lines = again.commands if again.words in advice else ()
+        yield code.on(Subject("Node", node), example | told, count=len(pods), advice=advice, commands=(*code.commands, *lines))
 
 
-def _advice(code: Code, node: str, message: str) -> str:
-    """Return the fix, by what the CNI plugin says."""
+def _advice(code: Code, node: str, message: str, again: str) -> str:
+    """Return the fix, by what the CNI plugin says. ``again``: how to restart the network agent there."""
     called = sandbox_event.plugin(message) or "the CNI plugin"
     if code is NO_ADDRESSES and sandbox_event.CLOUD.search(called):
         return (
@@ -118,24 +117,13 @@ def _advice(code: Code, node: str, message: str) -> str:
     if sandbox_event.CREDENTIALS.search(message):
         return (
             f"The API server rejects the credentials of {called} on {node}: its kubeconfig or token there has expired. The "
-            "network agent writes a new one when it starts. Restart the agent on that node, and check the node's clock."
+            f"network agent writes a new one when it starts. {again} Then check the node's clock."
         )
     if "failed to find plugin" in message:
-        return f"Reinstall the plugin binary on {node} (/opt/cni/bin). Restarting the network agent there usually does it."
+        return f"Reinstall the plugin binary on {node} (/opt/cni/bin). The network agent usually does it when it starts. {again}"
     if sandbox_event.AGENT.search(message):
-        return f"On {node}, {called} gets no answer from the network agent. Read the agent's log and restart it."
+        return f"On {node}, {called} gets no answer from the network agent. {again}"
     return f"On {node}, {called} fails. Read the Event, then the log of the network agent on that node."
-
-
-def _agents(cluster: Cluster, node: str) -> tuple[str, ...]:
-    """Return commands that restart the network agents on a node, as far as their pods can be seen."""
-    agents = [agent for found in cni.recognise(cluster) for agent in found.agents]
-    return tuple(
-        f"kubectl -n {shell_word(pod.namespace)} delete pod {shell_word(pod.name)}"
-        for agent in agents
-        for pod in cni.pods_of(cluster, agent)
-        if pod.spec.node_name == node
-    )
 
 
 CAUSES = {
@@ -148,8 +136,7 @@ CAUSES = {
 
 def _failing(cluster: Cluster, pod: Pod) -> str:
     """Return the last sandbox error of a pod if it failed twice, for long, or permanently; else ""."""
-    about = cluster.events_about("Pod", pod.namespace, pod.name)
-    failed = [e for e in about if e.reason == sandbox_event.REASON and cluster.age(e.last_seen) < RECENT]
+    failed = lasting(cluster, "Pod", pod, sandbox_event.REASON, within=RECENT)
     if not failed:
         return ""
     message = failed[-1].message

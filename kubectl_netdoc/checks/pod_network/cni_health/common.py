@@ -13,7 +13,7 @@ NAMED = 5
 NODES_WITHOUT = (
     *("NOD002", "NOD003", "NOD005", "POD003", "POD004"),
     *("PNW002", "PNW003", "PNW008", "PNW012", "PNW015"),
-    *("NRT001", "NRT003", "NRT004", "NRT005"),
+    *("NRT001", "NRT003", "NRT004", "NRT005", "NLK001", "CNF003"),
 )
 """What follows on a node without a working agent: new pods get no network, and running ones lose routes and paths."""
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from statistics import median
 
-from kubectl_netdoc.api import EchoReply, Facts, Lost, Reply, Round, percentile
+from kubectl_netdoc.api import EchoReply, Facts, Lost, PathMtuReply, Reply, Round, percentile
 from kubectl_netdoc.checks.pod_network.path_quality.thresholds import LATE, SLOWER
 from kubectl_netdoc.probes import node_pairs
 from kubectl_netdoc.probes.service_targets import proof
@@ -19,7 +19,10 @@ STEADY = 0.5
 
 
 class Bursts:
-    """The rounds by path, between nodes and within them. ``unknown``: why some of those asked for are missing."""
+    """The rounds by path, between nodes and within them. ``unknown``: why some of those asked for are missing.
+
+    ``large``: what became of large datagrams on paths that lose them by chance.
+    """
 
     def __init__(self, facts: Facts) -> None:
         self.late, self.slower = facts.threshold(LATE), facts.threshold(SLOWER)
@@ -36,6 +39,13 @@ class Bursts:
                 self.unknown[pair] = reply.reason
             else:
                 self.across[pair] = node_pairs.rounds(facts, pair)
+        sizes = {pair: facts.reply(node_pairs.path_mtu(*pair)) for pair in self.across}
+        quiet = {pair for pair, rounds in self.across.items() if rounds and not node_pairs.queued(rounds)}
+        self.large = {
+            pair: reply
+            for pair, reply in sizes.items()
+            if isinstance(reply, PathMtuReply) and pair in quiet and node_pairs.loses_large(reply)
+        }
         on_one = {node: node_pairs.rounds(facts, (node, node)) for node in sorted(ran - starved)}
         self.same = {node: rounds for node, rounds in on_one.items() if rounds}
         self.proven = {pair: _best(facts.reply(proof(*pair))) for pair in self.across}

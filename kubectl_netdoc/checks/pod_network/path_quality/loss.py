@@ -10,7 +10,7 @@ from kubectl_netdoc.checks.pod_network.path_quality.bursts import Bursts, totals
 from kubectl_netdoc.probes import node_pairs
 
 DNS = ("DNL001", "DNL002", "DNL003", "DNL004", "DNL005", "DNL007", "DSV001", "DSV002", "DSV003", "DTR001", "DTR002")
-SEEN = (*DNS, "SVR002", "SVR005", "SVR006")
+SEEN = (*DNS, "SVR002", "SVR005", "SVR013", "SVR006")
 EFFECTS = (*SEEN, "PNW003", "PNW004", "PNW006", "PNW012", "PNW014")
 
 LOST = (
@@ -55,6 +55,24 @@ ON_NODE = Code(
 )
 
 
+LARGE = Code(
+    id="PTQ005",
+    severity=Severity.WARN,
+    risk=Risk.SAFE,
+    title="Large packets between two nodes are lost again and again, small ones are not",
+    message="Between {between}, {lost} of {sent} datagrams of about {size} bytes were lost, in both rounds, and {lost_small} of "
+    "{sent_small} small ones. Others of the same size arrived, so this is loss and not a limit of the MTU",
+    fix="Check the links between these nodes for what strikes large packets: errors of the interfaces (CRC), a rate limit that "
+    "counts bytes, a full queue, or a firewall rule with a length. Do not change an MTU: it fits.",
+    commands=("kubectl get nodes -o wide", "kubectl netdoc check path_quality mtu_mismatch --show info"),
+    rows=("M3", "M6"),
+    explains=(
+        Explains(("PNW006", "PNW014", "DTR002", "SVR002", "SVR006", "DNL005"), "path", CAME_THROUGH),
+        Explains(("PNW006", "PNW014", "SVR002", "SVR006", "DNL005"), "node", CAME_THROUGH),
+    ),
+)
+
+
 def losses(bursts: Bursts) -> Iterator[Finding]:
     """Report nodes and paths that lose datagrams in both rounds."""
     for node, rounds in bursts.same.items():
@@ -67,10 +85,28 @@ def losses(bursts: Bursts) -> Iterator[Finding]:
         more = {"worst": node_pairs.as_paths([worst])[0], "same_node": ", ".join(same) or "nothing was measured"}
         code = LOSSY if place.subject.kind == "NodePair" else LOSSY_NODE
         yield code.on(place.subject, place.evidence() | totals(lost) | more)
+    yield from _large(bursts)
+
+
+def _large(bursts: Bursts) -> Iterator[Finding]:
+    """Report paths that lose large datagrams, and neither lose nor delay small ones."""
+    for place in node_pairs.locate(bursts.large.keys() - bursts.lossy(), bursts.across):
+        replies = [bursts.large[pair] for pair in place.paths]
+        tried = [each for reply in replies for each in reply.large]
+        small = totals(each for pair in place.paths for each in bursts.across[pair])
+        numbers = {
+            "sent": sum(sent for sent, _ in tried),
+            "lost": sum(sent - came for sent, came in tried),
+            "size": max(reply.own for reply in replies),
+            "sent_small": small["sent"],
+            "lost_small": small["lost"],
+        }
+        yield LARGE.on(place.subject, place.evidence() | numbers)
 
 
 CODES = (
     LOSSY,
     LOSSY_NODE,
     ON_NODE,
+    LARGE,
 )

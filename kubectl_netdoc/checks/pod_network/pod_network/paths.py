@@ -21,10 +21,11 @@ from kubectl_netdoc.api import (
     on_node,
 )
 from kubectl_netdoc.checks.pod_network.pod_network.mesh import Mesh
+from kubectl_netdoc.cni import agent_again
 from kubectl_netdoc.probes import existing_pods
 from kubectl_netdoc.probes.node_pairs import as_paths, link
 
-CHAIN = Explains(("DNL001", "DNL002", "DNL003", "DNL005", "DNL007", "SVR002", "SVR005", "SVR006"), "path")
+CHAIN = Explains(("DNL001", "DNL002", "DNL003", "DNL005", "DNL007", "SVR002", "SVR005", "SVR013", "SVR006"), "path")
 FROM_NODE = Explains(("DSV001", "DSV002", "DSV003", "DTR001", "DTR002", "CPL007", "DNR001", "DNR005"), "node")
 """A lookup through the Service may reach a server on any node, so these effects are joined by the node, not by a path. A DNS
 server on that node cannot reach the API server either."""
@@ -101,8 +102,8 @@ NEWCOMERS = Code(
     title="New pods on a node have no network",
     message="A new pod on {name} has no network: nothing reaches it and it reaches nothing, not even pods on its node ({failed} "
     "paths fail: {outcomes}). Pods that existed before still answer ({older_pods})",
-    fix="The network agent on {name} no longer sets up new pods: it hangs or lags behind. Keep new pods off the node, then "
-    "restart the agent there.",
+    fix="The network agent on {name} does not set up new pods: it hangs, lags behind or is not there. Keep new pods off the "
+    "node. {again}",
     commands=("kubectl cordon {name}", "kubectl get pods -A -o wide --field-selector spec.nodeName={name}"),
     rows=("M11",),
     explains=(CHAIN, FROM_NODE, Explains(("SVR002", "DNL001", "DNL002", "DNL005", "PNW005"), "node")),
@@ -121,7 +122,8 @@ def within_nodes(facts: Facts, mesh: Mesh) -> dict[str, list[str]]:
 
 def failed_paths(facts: Facts, mesh: Mesh, same: dict[str, list[str]]) -> Iterator[Finding]:
     """Report the failed paths: all of them as one finding, else whole nodes, else pairs of nodes."""
-    if mesh.bad and mesh.bad == mesh.replies.keys():
+    few = len(mesh.usable) < 3 <= len(facts.cluster.vantages)  # one link is not the network
+    if mesh.bad and mesh.bad == mesh.replies.keys() and not few:
         works = "works" if same and not any(same.values()) else "was not seen to work"
         evidence = mesh.evidence(mesh.bad)
         yield NO_CROSSING.on(Subject("Cluster", "pod network"), evidence, asked=len(mesh.replies), same_node=works)
@@ -135,13 +137,18 @@ def failed_paths(facts: Facts, mesh: Mesh, same: dict[str, list[str]]) -> Iterat
                 older = existing_pods.reached(facts, node) if direction == "into or out of" else []
                 numbers = mesh.evidence(paths) | {"nodes": [node], "direction": direction, "older_pods": older}
                 numbers["paths"] = [*as_paths(paths), *([NodePath(node, node)] if older else [])]
-                yield (NEWCOMERS if older else NODE_CUT_OFF).on(Subject("Node", node), numbers)
+                yield _newcomers(facts, node, numbers) if older else NODE_CUT_OFF.on(Subject("Node", node), numbers)
                 left -= paths
     for one, other in sorted({tuple(sorted(pair)) for pair in left}):
         paths = left & {(one, other), (other, one)}
         measured = mesh.replies.keys() & {(one, other), (other, one)}
         direction = "in both directions" if len(paths) == len(measured) > 1 else f"from {next(iter(paths))[0]}"
         yield LINK.on(link(one, other), mesh.evidence(paths), nodes=[one, other], one=one, other=other, direction=direction)
+
+
+def _newcomers(facts: Facts, node: str, numbers: dict[str, object]) -> Finding:
+    again = agent_again.on(facts.cluster, node)
+    return NEWCOMERS.on(Subject("Node", node), numbers, commands=(*NEWCOMERS.commands, *again.commands), again=again.words)
 
 
 def without_udp(mesh: Mesh) -> Iterator[Finding]:

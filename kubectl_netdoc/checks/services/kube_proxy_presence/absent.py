@@ -125,7 +125,7 @@ def _no_replacement(facts: Facts, nodes: Iterable[str]) -> bool:
 
 def _judged(facts: Facts, name: str, state: str) -> tuple[Code, str] | Unseen:
     """What it means that kube-proxy does not work on a node, as far as netdoc's own Service shows."""
-    measured = {vantage.node for vantage in facts.vantages if vantage.running}
+    measured = set(facts.heard)
     working, isolated = works(facts, name), policies.why_isolated(facts) if measured else ""
     what = f"kube-proxy on node {name}"
     if working and (network := kube_proxy.replaced_for_pods_by(facts.cluster)):
@@ -204,7 +204,7 @@ def without_pods(facts: Facts) -> Iterator[Finding | Unseen]:
     if facts.cluster.scope.namespaces:
         yield Unseen("kube-proxy", "its pods are not in the namespaces that were read")
         return
-    measured = [vantage.node for vantage in facts.vantages if vantage.running]
+    measured = facts.heard
     working = [works(facts, node) for node in measured]
     if measured and (why := policies.why_isolated(facts)):
         yield Unseen("kube-proxy", f"no pod of it was found, and Services could not be measured: {why}", expected=True)

@@ -81,7 +81,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
         raise Skip("no Service with ready endpoints has a node port", not_applicable=True)
     if not facts.vantages:
         raise Skip(facts.why_unmeasured)
-    nodes = [vantage.node for vantage in facts.vantages if vantage.running]
+    nodes = facts.heard
     if nodes and (why := policies.why_isolated(facts)):
         yield Unseen("node ports", why, expected=True)
         return

@@ -72,11 +72,19 @@ def analyse(facts: Facts, rows: list[MeasuredNodePort]) -> Iterator[Finding]:
     found: dict[str, list[MeasuredNodePort]] = {}
     for row in rows:
         for node in row.port.ips if row.answering else ():
-            into = row.into(node)
+            into = {source: outcome for source, outcome in row.into(node).items() if not _deaf(source, rows)}
             if into and Outcome.OK not in into.values() and _reached(facts, node, into, rows):
                 found.setdefault(node, []).append(row)
     for node, ports in sorted(found.items()):
         yield _finding(facts.cluster, node, ports)
+
+
+def _deaf(source: str, rows: list[MeasuredNodePort]) -> bool:
+    """Whether a debug pod got no answer on any node port of several nodes: then its own node is at fault, and not those."""
+    seen = {to: outcome for row in rows for (one, to), outcome in row.across.items() if one == source}
+    return len(seen) > 1 and all(
+        outcome is not Outcome.OK for row in rows for (one, _), outcome in row.across.items() if one == source
+    )
 
 
 def _reached(facts: Facts, node: str, into: dict[str, Outcome], rows: list[MeasuredNodePort]) -> bool:

@@ -20,6 +20,7 @@ from kubectl_netdoc.api import (
     Subject,
     ending,
     joined,
+    lasting,
     selector_text,
 )
 from kubectl_netdoc.components import load_balancers
@@ -106,12 +107,7 @@ def analyse(cluster: Cluster, service: Service, backends: Backends) -> Iterator[
 
 def _warnings(cluster: Cluster, backends: Backends) -> list[str]:
     """What Warning Events say of the workloads that should make the pods, the latest last."""
-    return [
-        event.message
-        for kind, item in backends.makers
-        for event in cluster.events_about(kind.name, item.namespace, item.name)
-        if event.type == "Warning"
-    ]
+    return [event.message for kind, item in backends.makers for event in lasting(cluster, kind.name, item)]
 
 
 def _ending(cluster: Cluster, service: Service, backends: Backends) -> Iterator[Finding]:

@@ -5,7 +5,8 @@
 From each debug pod: a TCP connection to each Service port by its ClusterIP, and to its ready endpoints directly, opened and
 closed again. Whether kube-proxy (or what replaces it) works is shown by a Service of netdoc's own, behind which every pod
 proves who it is, and by the certificate of `kubernetes.default`. Two controls must not accept: a Service without endpoints,
-and a port on which nothing listens.
+and a port on which nothing listens. With `--privileged`, the rules that kube-proxy has written on each node: where they are all
+there, a Service that fails is not kube-proxy's doing.
 
 ## Why it matters
 The endpoint refuses, or the ClusterIP does not work, or only one node can't use it: these are three faults for three people,
@@ -51,6 +52,7 @@ from kubectl_netdoc.checks.services.service_reachability import own_service, ref
 from kubectl_netdoc.checks.services.service_reachability.measured import MeasuredPort
 from kubectl_netdoc.components import cluster_dns, service_mesh
 from kubectl_netdoc.probes import own_policies as policies
+from kubectl_netdoc.probes import rules_seen
 from kubectl_netdoc.probes.service_targets import TargetEndpoint, all_targets, may_reject, own, proof, targets
 
 SHOWN = 3
@@ -59,6 +61,7 @@ SHOWN = 3
 
 def plan(cluster: Cluster) -> Iterator[Request]:
     """Ask from each vantage: netdoc's own pods and the witnesses, then each Service port and its endpoints."""
+    yield from rules_seen.plan(cluster)
     for node in cluster.vantages:
         yield own(cluster, node)
         yield from witnesses.plan(cluster, node)
@@ -74,19 +77,20 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     """Judge kube-proxy on each node, then each Service."""
     if not facts.vantages:
         raise Skip(facts.why_unmeasured)
-    nodes = [vantage.node for vantage in facts.vantages if vantage.running]
+    nodes = facts.heard
     for vantage in facts.vantages:
-        if not vantage.running:
-            yield Unseen(f"Services from node {vantage.node}", f"no debug pod ran there: {vantage.reason}", expected=True)
+        if not vantage.heard:
+            yield Unseen(f"Services from node {vantage.node}", vantage.why_silent, expected=True)
     if nodes and (why := policies.why_isolated(facts)):
         yield Unseen("Services", why, expected=True)
         return
-    yield from own_service.analyse(facts, nodes)
+    rules = rules_seen.RulesSeen(facts)
+    yield from own_service.analyse(facts, nodes, rules)
     yield from witnesses.analyse(facts, nodes)
     if facts.cluster.readable(ENDPOINT_SLICE):
         rows = [MeasuredPort(facts, target, nodes) for target in targets(facts.cluster)]
         yield from _not_measured(facts, rows)
-        yield from _services(facts, rows, nodes)
+        yield from _services(facts, rows, nodes, rules)
 
 
 def _not_measured(facts: Facts, rows: list[MeasuredPort]) -> Iterator[Unseen]:
@@ -128,7 +132,9 @@ def _behind_proxies(facts: Facts, rows: list[MeasuredPort]) -> Iterator[Unseen]:
         yield Unseen(f"the applications in {counted(len(pods), 'pod')}", why)
 
 
-def _services(facts: Facts, rows: list[MeasuredPort], nodes: list[str]) -> Iterator[Finding | Unseen]:
+def _services(
+    facts: Facts, rows: list[MeasuredPort], nodes: list[str], rules: rules_seen.RulesSeen
+) -> Iterator[Finding | Unseen]:
     """Judge each Service port: all its endpoints refuse, or some endpoint fails, or only its ClusterIP does."""
     rejecting = may_reject(facts.cluster)
     refused: dict[frozenset[Address], list[MeasuredPort]] = {}
@@ -140,12 +146,18 @@ def _services(facts: Facts, rows: list[MeasuredPort], nodes: list[str]) -> Itera
         for endpoint in row.direct:
             others.setdefault((row.subject.namespace, endpoint.pod, endpoint.address), []).append((row, endpoint))
         yield from refusals.outside(facts.cluster, row)
-        yield from unanswered.only_direct(row)
+        yield from unanswered.only_direct(row, rules)
     answering = {row.key for row in rows if row.answers()}
     for same in refused.values():
         yield refusals.analyse(facts, same, answering)
+    failing: list[unanswered.Ends] = []
     for ends in others.values():
-        yield from unanswered.endpoint_failures(facts, ends[0][1], [row for row, _ in ends], rejecting)
+        for said in unanswered.failing(facts, ends[0][1], [row for row, _ in ends], rejecting):
+            if isinstance(said, Unseen):
+                yield said
+            else:
+                failing.append(said)
+    yield from unanswered.judge(facts, failing)
 
 
 check = Check(

@@ -7,7 +7,9 @@ import math
 from collections.abc import Iterator
 
 from kubectl_netdoc.api import (
+    ECHO_PORTS,
     ENDPOINT_SLICE,
+    Address,
     CertificateReply,
     Code,
     ConnectReply,
@@ -24,7 +26,8 @@ from kubectl_netdoc.api import (
 )
 from kubectl_netdoc.checks.services.service_reachability import witnesses
 from kubectl_netdoc.components import controller_manager, kube_proxy
-from kubectl_netdoc.probes import existing_pods
+from kubectl_netdoc.probes import existing_pods, rules_seen
+from kubectl_netdoc.probes.rules_seen import RulesSeen
 from kubectl_netdoc.probes.service_targets import own, proof, sync, targets
 
 CHANCE = 0.01
@@ -38,10 +41,11 @@ NO_PROXYING = Code(
     severity=Severity.FAIL,
     risk=Risk.RESTARTS,
     title="Service addresses do not work on a node",
-    message="On {nodes} no Service address works: connections to netdoc's own Service {happened}{direct}{api}",
-    fix="Restart kube-proxy, or the network agent that does its work, on {nodes}: it does not do its work there, whatever the "
-    "status of its pod.",
-    commands=(kube_proxy.PODS, kube_proxy.RESTART),
+    message="On {nodes} no Service address works: connections to netdoc's own Service {happened}{direct}{api}{cause}",
+    fix="Look at kube-proxy, or the network agent that does its work, on {nodes}: whether its pod runs there, and what its log "
+    "says. If its rules are missing, which the third command shows, restart it: it does not do its work, whatever the status of "
+    "its pod. If they are there, look for a firewall rule that other nodes don't have.",
+    commands=(kube_proxy.PODS, kube_proxy.LOGS, rules_seen.LOOK, kube_proxy.RESTART),
     rows=("K8", "K13"),
     explains=(
         Explains(("DNL001", "DNL005", "DNL007", "SVR002", "SVR006", "SVR007", "NPT001", "NPT002", "NPT003", "INC003"), "node"),
@@ -55,9 +59,9 @@ MISSED = Code(
     risk=Risk.RESTARTS,
     title="kube-proxy's rules are behind",
     message="None of {tries} connections from {nodes} to netdoc's new Service within {seconds:g} s reached its endpoint on "
-    "{missed}, though that endpoint answers when connected to directly",
-    fix="Read kube-proxy's log: on {nodes} it does not learn of new endpoints from the API server, or does not write rules for "
-    "them. Then restart it there.",
+    "{missed}, though that endpoint answers when connected to directly{cause}",
+    fix="Read kube-proxy's log: on {nodes} it may not learn of new endpoints from the API server, or not write rules for them. "
+    "If so, restart it there.",
     commands=(kube_proxy.LOGS, kube_proxy.RESTART),
     rows=("K8",),
     explains=(Explains(("NPT002", "NPT003", *KUBE_PROXY_CODES), "node"),),
@@ -115,7 +119,7 @@ class _Node:
         return None
 
 
-def analyse(facts: Facts, nodes: list[str]) -> Iterator[Finding | Unseen]:
+def analyse(facts: Facts, nodes: list[str], rules: RulesSeen) -> Iterator[Finding | Unseen]:
     """Judge each node by what it reached through netdoc's own Service."""
     broken: list[_Node] = []
     behind: list[_Node] = []
@@ -124,20 +128,20 @@ def analyse(facts: Facts, nodes: list[str]) -> Iterator[Finding | Unseen]:
         if isinstance(reply, Lost):
             yield Unseen(f"what kube-proxy does on node {node}", reply.reason, expected=True)
         elif isinstance(reply, EchoReply):
-            seen = _Node(facts, node, nodes, reply)
+            seen = _Node(facts, node, facts.targets, reply)
             if unjudged := seen.unjudged():
                 yield unjudged
             elif not (seen.reached or seen.works):
                 broken.append(seen)
             elif seen.missed:
                 behind.append(seen)
-    yield from _behind(facts, behind, len(nodes))
+    yield from _behind(facts, behind, len(nodes), rules)
     everywhere = len(broken) == len(nodes) > 1
     for group in [broken] if everywhere else [[seen] for seen in sorted(broken, key=lambda seen: seen.node)]:
-        yield _no_proxying(facts, group, everywhere)
+        yield _no_proxying(facts, group, everywhere, rules)
 
 
-def _behind(facts: Facts, behind: list[_Node], nodes: int) -> Iterator[Finding]:
+def _behind(facts: Facts, behind: list[_Node], nodes: int, rules: RulesSeen) -> Iterator[Finding]:
     """Nodes that reach some endpoints of the new Service only, or none while older Services work."""
     seconds, none = sync(facts.cluster), sorted(seen.node for seen in behind if not seen.reached)
     if len(none) == nodes > 1:
@@ -145,10 +149,16 @@ def _behind(facts: Facts, behind: list[_Node], nodes: int) -> Iterator[Finding]:
         return
     for seen in behind:
         numbers = {"tries": len(seen.samples), "seconds": seconds, "missed": seen.missed}
-        yield MISSED.on(Subject("Node", seen.node), numbers, nodes=[seen.node], first=seen.node)
+        standing = rules.of([seen.node], _endpoints_on(facts, seen.missed))
+        yield rules_seen.found(MISSED, Subject("Node", seen.node), standing, [seen.node], numbers)
 
 
-def _no_proxying(facts: Facts, group: list[_Node], everywhere: bool) -> Finding:
+def _endpoints_on(facts: Facts, nodes: list[str]) -> list[str]:
+    """The endpoints of netdoc's own Service on these nodes, as rules name them."""
+    return [f"tcp {Address(v.ip, ECHO_PORTS.start)}" for v in facts.vantages if v.node in nodes and v.ip]
+
+
+def _no_proxying(facts: Facts, group: list[_Node], everywhere: bool, rules: RulesSeen) -> Finding:
     """The finding on nodes where no Service address works."""
     nodes = sorted(seen.node for seen in group)
     subject = Subject("Cluster", "service addresses") if everywhere else Subject("Node", nodes[0])
@@ -157,15 +167,13 @@ def _no_proxying(facts: Facts, group: list[_Node], everywhere: bool) -> Finding:
     happened = [Outcome.verbs(outcomes)] if outcomes else []
     happened += ["were answered by something else"] if any(sample.impostor for sample in samples) else []
     names = {
-        "nodes": nodes,
-        "first": nodes[0],
         "outcomes": sorted({"impostor" if sample.impostor else str(sample.outcome) for sample in samples}),
         "certificate": sorted({_certificate(witnesses.certificate(facts, node)) for node in nodes}),
         "happened": " or ".join(happened),
         "direct": ", while connections directly to its pods succeeded" if all(seen.direct for seen in group) else "",
         "api": _api(facts, nodes),
     }
-    return NO_PROXYING.on(subject, names)
+    return rules_seen.found(NO_PROXYING, subject, rules.of(nodes), nodes, names)
 
 
 def _certificate(reply: CertificateReply | None) -> str:

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+
+from msgspec import Struct
 
 from kubectl_netdoc.api import (
     ENDPOINT_SLICE,
@@ -21,11 +23,18 @@ from kubectl_netdoc.api import (
     Subject,
     Unseen,
     ip_families,
+    joined,
+    on_node,
+    some,
 )
 from kubectl_netdoc.checks.services.service_reachability.measured import MeasuredPort
 from kubectl_netdoc.components import controller_manager, kube_proxy
 from kubectl_netdoc.probes import own_policies as policies
-from kubectl_netdoc.probes.service_targets import CONTROLLER, TargetEndpoint, own
+from kubectl_netdoc.probes import rules_seen
+from kubectl_netdoc.probes.service_targets import CONTROLLER, TargetEndpoint, own, proof
+
+SHOWN = 4
+"""Pods and addresses that a sentence names at most."""
 
 BAD_ENDPOINT = Code(
     id="SVR005",
@@ -37,6 +46,23 @@ BAD_ENDPOINT = Code(
     "Until then its share of the connections fails.",
     commands=("kubectl -n {namespace} describe pod {name}", "kubectl -n {namespace} delete pod {name}"),
     rows=("K2", "M3"),
+)
+FROM_ONE_NODE = Code(
+    id="SVR013",
+    severity=Severity.FAIL,
+    risk=Risk.SAFE,
+    title="Pods answer other nodes, and not this one",
+    message="From node {name}, connections to {addresses} {outcomes} (pod {pods}, behind {services}). It answers {answered}, "
+    "so something between {name} and the pod takes the packets",
+    fix="Leave the pod alone. Look on {name}, then on {ends}, for what treats packets between these two differently: a firewall "
+    "rule, a route, or a wrong neighbour entry for the address. The first command reads both nodes.",
+    commands=(
+        "kubectl netdoc check --privileged",
+        on_node("{name}", "ip route get {first}"),
+        on_node("{name}", "iptables -t raw -S"),
+        on_node("{name}", "iptables -S"),
+    ),
+    rows=("M3",),
 )
 GONE = Code(
     id="SVR008",
@@ -59,19 +85,53 @@ ONLY_DIRECT = Code(
     risk=Risk.RESTARTS,
     title="Endpoints answer, the ClusterIP does not",
     message="From {nodes}, connections to {address} of Service {namespace}/{name} {outcomes}, while connections to all its "
-    "endpoints succeed",
-    fix="Restart kube-proxy on {nodes}: it has no rule for this Service there, or a wrong one.",
-    commands=(kube_proxy.RESTART,),
+    "endpoints succeed{cause}",
+    fix="Read the rules on {nodes} first, as the first command does. If one for this Service is missing there, restart "
+    "kube-proxy. If none is, something else on {nodes} drops or changes these packets: look for a firewall rule that other nodes "
+    "don't have.",
+    commands=(rules_seen.LOOK, kube_proxy.LOGS, kube_proxy.RESTART),
     rows=("K8",),
 )
 
 
-def endpoint_failures(
-    facts: Facts, endpoint: TargetEndpoint, rows: list[MeasuredPort], rejecting: bool
-) -> Iterator[Finding | Unseen]:
-    """Judge an endpoint to which connections from some nodes fail; ``rows``: the Service ports that it is behind.
+class Ends(Struct, frozen=True):
+    """An endpoint to which connections from some nodes fail, and the Service ports that it is behind.
 
-    ``rejecting``: whether the cluster's policy engine may refuse connections; otherwise a refusal comes from the pod.
+    ``bad``: what became of the connections that failed and that no policy may have stopped. ``good``: nodes that it answers.
+    """
+
+    endpoint: TargetEndpoint
+    rows: tuple[MeasuredPort, ...]
+    bad: dict[str, Outcome]
+    good: frozenset[str]
+
+    @property
+    def pod(self) -> Subject:
+        """The pod behind it."""
+        return Subject("Pod", self.endpoint.pod, self.rows[0].subject.namespace)
+
+    def answers_elsewhere(self, facts: Facts) -> bool:
+        """Whether the pod answers other nodes, so that it is well, and the way from the nodes that get no answer is not.
+
+        A pod that answers on its own node alone may have lost its routes: so it is if that node is reached otherwise.
+        """
+        own = self.endpoint.node
+        if self.good - {own}:
+            return True
+        return bool(self.good) and len(self.bad) == 1 and not any(_reached(facts, node, own) for node in self.bad)
+
+
+def _reached(facts: Facts, node: str, other: str) -> bool:
+    """Whether netdoc's pod on another node answered, so that only the pod's own part of the way is left."""
+    reply = facts.reply(proof(node, other))
+    return isinstance(reply, EchoReply) and any(sample.who for sample in reply.samples)
+
+
+def failing(facts: Facts, endpoint: TargetEndpoint, rows: list[MeasuredPort], rejecting: bool) -> Iterator[Ends | Unseen]:
+    """Yield an endpoint to which connections from some nodes fail, and what policies may have done.
+
+    ``rows``: the Service ports that it is behind. ``rejecting``: whether the cluster's policy engine may refuse connections;
+    otherwise a refusal comes from the pod.
     """
     seen, namespace = rows[0].direct[endpoint], rows[0].subject.namespace
     bad: dict[str, Outcome] = {node: outcome for node, outcome in seen.items() if outcome is not Outcome.OK}
@@ -84,27 +144,54 @@ def endpoint_failures(
         nodes = sorted(node for node, doubt in doubts.items() if doubt.reason == reason)
         what = f"{namespace}/{endpoint.pod} on {address} from {', '.join(nodes)}"
         yield Unseen(what, reason, expected=not doubts[nodes[0]].certain)
-    bad = {node: outcome for node, outcome in bad.items() if node not in doubts}
-    if bad:
-        yield _failure(facts, endpoint, rows, bad, everywhere=bad.keys() == seen.keys())
+    left = {node: outcome for node, outcome in bad.items() if node not in doubts}
+    if left:
+        yield Ends(endpoint, tuple(rows), left, frozenset(seen) - frozenset(bad))
 
 
-def _failure(
-    facts: Facts, endpoint: TargetEndpoint, rows: list[MeasuredPort], bad: Mapping[str, Outcome], everywhere: bool
-) -> Finding:
-    namespace = rows[0].subject.namespace
+def judge(facts: Facts, ends: list[Ends]) -> Iterator[Finding]:
+    """Report the pods that fail, then the nodes from which pods fail that answer others."""
+    from_node: dict[str, list[Ends]] = {}
+    for each in ends:
+        if each.answers_elsewhere(facts):
+            for node in each.bad:
+                from_node.setdefault(node, []).append(each)
+        else:
+            yield _failure(facts, each)
+    for node, found in sorted(from_node.items()):
+        yield _from_one_node(node, found)
+
+
+def _from_one_node(node: str, found: list[Ends]) -> Finding:
+    pods = [each.pod for each in found]
+    on = sorted({each.endpoint.node for each in found if each.endpoint.node})
     names = {
-        "services": [row.target.ref for row in rows],
+        "addresses": some([str(each.endpoint.address) for each in found], SHOWN),
+        "first": found[0].endpoint.address.ip,
+        "outcomes": sorted({each.bad[node] for each in found}),
+        "pods": some(sorted({f"{pod.namespace}/{pod.name}" for pod in pods}), SHOWN),
+        "services": sorted({str(row.target.ref): row.target.ref for each in found for row in each.rows}.values()),
+        "answered": sorted(frozenset.union(*(each.good for each in found))),
+        "ends": joined(on) if on else "the nodes of these pods",
+        "paths": [NodePath(node, other) for other in on],
+    }
+    return FROM_ONE_NODE.on(Subject("Node", node), names, nodes=[node], objects=pods[:SHOWN])
+
+
+def _failure(facts: Facts, ends: Ends) -> Finding:
+    endpoint, bad, namespace = ends.endpoint, ends.bad, ends.pod.namespace
+    names = {
+        "services": [row.target.ref for row in ends.rows],
         "address": endpoint.address,
         "nodes": sorted(bad),
         "outcomes": sorted(set(bad.values())),
         "paths": sorted(NodePath(node, endpoint.node) for node in bad) if endpoint.node else [],
     }
-    if not (endpoint.pod_missing and everywhere):
-        return BAD_ENDPOINT.on(Subject("Pod", endpoint.pod, namespace), names)
+    if not endpoint.pod_missing or bad.keys() != ends.rows[0].direct[endpoint].keys():
+        return BAD_ENDPOINT.on(ends.pod, names)
     lines = (*GONE.commands, *((DELETE_SLICE,) if _made_anew(facts, namespace, endpoint.slice) else ()))
     objects = (ObjectRef("EndpointSlice", endpoint.slice, namespace),)
-    return GONE.on(rows[0].subject, names, commands=lines, pod=endpoint.pod, slice=endpoint.slice, objects=objects)
+    return GONE.on(ends.rows[0].subject, names, commands=lines, pod=endpoint.pod, slice=endpoint.slice, objects=objects)
 
 
 def _made_anew(facts: Facts, namespace: str, name: str) -> bool:
@@ -115,7 +202,7 @@ def _made_anew(facts: Facts, namespace: str, name: str) -> bool:
     return works and found is not None and found.managed_by == CONTROLLER
 
 
-def only_direct(row: MeasuredPort) -> Iterator[Finding]:
+def only_direct(row: MeasuredPort, rules: rules_seen.RulesSeen) -> Iterator[Finding]:
     """Report a ClusterIP that fails on nodes from which every endpoint of its family answers."""
     bad: dict[tuple[Address, str], Outcome] = {}
     for (ip, node), outcome in row.through.items():
@@ -125,8 +212,9 @@ def only_direct(row: MeasuredPort) -> Iterator[Finding]:
     if bad:
         nodes = sorted({node for _, node in bad})
         addresses = sorted({ip for ip, _ in bad}, key=str)
-        names = {"nodes": nodes, "first": nodes[0], "outcomes": sorted(set(bad.values())), "address": addresses}
-        yield ONLY_DIRECT.on(row.subject, names)
+        standing = rules.of(nodes, (f"tcp {endpoint.address}" for endpoint in row.direct))
+        names = {"outcomes": sorted(set(bad.values())), "address": addresses}
+        yield rules_seen.found(ONLY_DIRECT, row.subject, standing, nodes, names)
 
 
-CODES = (BAD_ENDPOINT, GONE, ONLY_DIRECT)
+CODES = (BAD_ENDPOINT, FROM_ONE_NODE, GONE, ONLY_DIRECT)

@@ -45,8 +45,8 @@ from kubectl_netdoc.api import (
     Unseen,
 )
 from kubectl_netdoc.checks.services.service_rules import endpoints, leftovers
-from kubectl_netdoc.checks.services.service_rules.rules import ExpectedRules, NodeRules
 from kubectl_netdoc.components import kube_proxy
+from kubectl_netdoc.probes.service_rules import ExpectedRules, NodeRules
 
 
 def plan(cluster: Cluster) -> Iterator[Request]:

@@ -9,8 +9,8 @@ from typing import Any
 from msgspec.structs import replace
 
 from kubectl_netdoc.api import Code, Explains, Finding, ObjectRef, Pod, Risk, Severity, Subject, Unseen, counted, joined, some
-from kubectl_netdoc.checks.services.service_rules.rules import NodeRules
 from kubectl_netdoc.components import kube_proxy
+from kubectl_netdoc.probes.service_rules import NodeRules
 
 SHOWN = 4
 """Endpoints that a message names at most."""

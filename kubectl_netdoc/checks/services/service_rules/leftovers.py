@@ -6,8 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kubectl_netdoc.api import Code, Finding, Pod, Risk, Severity, Subject, on_node
-from kubectl_netdoc.checks.services.service_rules.rules import TABLES, NodeRules
 from kubectl_netdoc.components import kube_proxy
+from kubectl_netdoc.probes.service_rules import TABLES, NodeRules
 
 NAMES = {"iptables": "iptables (nf_tables)", "legacy": "the old iptables tables", "nftables": "nftables"}
 

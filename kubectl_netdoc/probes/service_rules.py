@@ -5,20 +5,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kubectl_netdoc.api import (
-    ECHO_PORTS,
-    ENDPOINT_SLICE,
-    SERVICE,
-    Address,
-    Cluster,
-    EndpointSlice,
-    Facts,
-    HttpReply,
-    Service,
-    ServiceRulesReply,
-    ip_families,
-)
 from kubectl_netdoc.components import kube_proxy
+from kubectl_netdoc.core import ip_families
+from kubectl_netdoc.core.cluster import Cluster
+from kubectl_netdoc.core.facts import Facts
+from kubectl_netdoc.measurements.base import Address
+from kubectl_netdoc.measurements.connect import ECHO_PORTS, HttpReply
+from kubectl_netdoc.measurements.node import ServiceRulesReply
+from kubectl_netdoc.records.kinds import ENDPOINT_SLICE, SERVICE
+from kubectl_netdoc.records.services import EndpointSlice, Service
 
 NOT_FOR_KUBE_PROXY = ("service.kubernetes.io/service-proxy-name", "service.kubernetes.io/headless")
 """Labels with which kube-proxy ignores a Service and its slices."""
@@ -95,7 +90,8 @@ class NodeRules:
     """The endpoints in a node's rules.
 
     ``sets``: by table; ``table``: the one that kube-proxy writes there, as far as can be told (not where two are ``tied``).
-    ``missing``: endpoints that the node must have there and has not; ``extra``: those that are in no EndpointSlice.
+    ``missing``: endpoints that the node must have there and has not; ``extra``: those that are in no EndpointSlice;
+    ``own``: those of netdoc's own Service, in any table.
     """
 
     def __init__(self, facts: Facts, expected: ExpectedRules, node: str, reply: ServiceRulesReply) -> None:
@@ -106,10 +102,16 @@ class NodeRules:
         candidates = {"nftables": ("nftables",), "iptables": ("iptables", "legacy")}.get(self.mode, TABLES)
         self.table = max(candidates, key=lambda table: len(self.sets[table] & expected.allowed))
         self.tied = len(self.sets["iptables"] & expected.allowed) == len(self.sets["legacy"] & expected.allowed)
+        self.own = {text for table in TABLES for text in getattr(reply, table) if _netdocs(text)}
         held = self.sets[self.table]
         self.must = expected.of(node)
         self.missing = set(self.must) - held
         self.extra = held - expected.allowed if not expected.cluster.scope.namespaces else set()
+
+    @property
+    def held(self) -> set[str]:
+        """The endpoints that it has rules for, those of netdoc's own Service among them."""
+        return self.sets[self.table] | self.own
 
     @property
     def correct(self) -> bool:
