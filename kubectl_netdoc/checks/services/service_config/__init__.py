@@ -3,21 +3,23 @@
 
 ## What it looks at
 Each Service, the pods that its selector selects, the workloads that make such pods, and its EndpointSlices. It reports
-selectors that match nothing, named ports that no pod declares, pods that are not ready, slices that lack ready pods or contain
-other addresses, ExternalName targets that do not exist, load balancers without an address, addresses that two Services claim,
-and nodes that a Local traffic policy leaves out.
+selectors that match nothing, named ports that no pod declares, numbers and protocols that they declare otherwise (a headless
+Service whose port is not that of its pods, a UDP port of which they declare another one), pods that are not ready, slices that
+lack ready pods or contain other addresses, ExternalName targets that do not exist, load balancers without an address, addresses
+that two Services claim, and nodes that a Local traffic policy leaves out.
 
 ## Why it matters
 Connections to a Service without a ready pod are refused or dropped, and the client sees nothing but that.
 
 ## What it can't see
 Whether anything listens on a ready endpoint: `service_reachability` measures that. A numeric targetPort that no container
-declares is legal and is no finding. Services without a selector are not judged, as somebody else writes their endpoints. In
-manifests, the pods are those that the workloads there would make; operators, charts and other folders may make more pods and
-Services. Pods in other clusters of a multi-cluster mesh.
+declares is legal, and is a finding only where they declare another one of that protocol, UDP or SCTP, that no Service uses.
+Services without a selector are not judged, as somebody else writes their endpoints. In manifests, the pods are those that the
+workloads there would make; operators, charts and other folders may make more pods and Services. Pods in other clusters of a
+multi-cluster mesh.
 
 ## Sources
-Kubernetes: Service, EndpointSlice, Virtual IPs; failure catalogue K2, K3, K6, K14, K16 and K17.
+Kubernetes: Service (headless Services), EndpointSlice, Virtual IPs; failure catalogue K2, K3, K6, K14, K16 and K17.
 """
 
 from __future__ import annotations
@@ -29,9 +31,11 @@ from kubectl_netdoc.api import (
     COREFILE,
     ENDPOINT_SLICE,
     EVENT,
+    INGRESS,
     NODE,
     POD,
     REPLICATION_CONTROLLER,
+    ROUTES,
     SERVICE,
     WORKLOADS,
     Check,
@@ -46,6 +50,7 @@ from kubectl_netdoc.api import (
     some,
 )
 from kubectl_netdoc.checks.services.service_config import (
+    declared_ports,
     external_addresses,
     external_names,
     named_ports,
@@ -101,6 +106,7 @@ def _judge(cluster: Cluster, service: Service, provisioning: timedelta, unmade: 
     if backends.empty:
         yield from selectors.nothing_selected(cluster, service, backends, unmade)
     yield from named_ports.analyse(cluster, service, backends, unmade)
+    yield from declared_ports.analyse(cluster, service, backends)
     yield from selectors.two_workloads(cluster, service, backends)
     if cluster.readable(ENDPOINT_SLICE):
         yield from slices.analyse(cluster, service, backends)
@@ -111,11 +117,14 @@ check = Check(
     title="Services have pods that can serve them",
     prefix="SVC",
     needs=Needs(
-        kinds=(SERVICE,), optional=(POD, ENDPOINT_SLICE, EVENT, NODE, *WORKLOADS), hints=(COREFILE, REPLICATION_CONTROLLER)
+        kinds=(SERVICE,),
+        optional=(POD, ENDPOINT_SLICE, EVENT, NODE, *WORKLOADS),
+        hints=(COREFILE, REPLICATION_CONTROLLER, INGRESS, *ROUTES),
     ),
     codes=(
         *selectors.CODES,
         *named_ports.CODES,
+        *declared_ports.CODES,
         *readiness.CODES,
         *external_addresses.CODES,
         *slices.CODES,
