@@ -52,7 +52,8 @@ class AddressOwners:
         self.hosts = {each.address: node for node in self.nodes for each in node.status.addresses if is_address(each.address)}
         lists = [cluster.listing(kind) for kind in KINDS]
         seen = all(isinstance(each, Listing) and not each.undecodable for each in lists)
-        self.whole = seen and cluster.origin != "manifests" and not cluster.scope.namespaces
+        self.live = cluster.origin != "manifests"
+        self.whole = seen and self.live and not cluster.scope.namespaces
         """Whether every Service, pod and node was read, so that an address in their ranges that is not there is nobody's."""
 
     def owner(self, ip: str) -> ObjectRef | None:
@@ -63,8 +64,11 @@ class AddressOwners:
         return None
 
     def vacant(self, ip: str) -> str:
-        """Return why nobody has an address, as a clause whose subject is the address; "" if somebody has or may have it."""
-        if not is_address(ip) or self.owner(ip):
+        """Return why nobody has an address, as a clause whose subject is the address; "" if somebody has or may have it.
+
+        Manifests may have addresses that only stand for others.
+        """
+        if not self.live or not is_address(ip) or self.owner(ip):
             return ""
         address = ip_address(ip)
         if address.is_unspecified or address.is_multicast:

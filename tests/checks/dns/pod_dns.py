@@ -261,9 +261,8 @@ def _seen(name: str, server: str, *codes: str) -> Case:
 
 
 CACHE = make_workload(DAEMON_SET, "node-local-dns", "kube-system", labels={"k8s-app": "node-local-dns"})
-TEMPLATE = convert(
-    DEPLOYMENT, {"metadata": {"name": "client", "namespace": "shop"}, "spec": {"template": {"spec": _none("192.0.2.1")}}}
-)
+SETTINGS = {"template": {"spec": _none("192.0.2.1", searches=OURS)}}
+TEMPLATE = convert(DEPLOYMENT, {"metadata": {"name": "client", "namespace": "shop"}, "spec": SETTINGS})
 UNREAD: dict[Kind[Any], Unavailable] = {NODE: Unavailable("forbidden"), ENDPOINT_SLICE: Unavailable("forbidden")}
 SEEN = [
     _seen("a nameserver that debug pods have", "172.20.0.10"),
@@ -271,8 +270,8 @@ SEEN = [
     _of("NodeLocal DNSCache", _none("169.254.20.10", searches=OURS), more=(CACHE,)),
     Case(
         "manifests: a template",
-        make_cluster((DEPLOYMENT, TEMPLATE), origin="manifests"),
-        frozenset({("PDN001", "Deployment shop/client")}),
+        make_cluster(CLUSTER[5], (DEPLOYMENT, TEMPLATE), origin="manifests"),
+        frozenset({("PDN003", "Deployment shop/client")}),
     ),
     Case(
         "Nodes and slices can't be read: what nobody has is not known",
