@@ -28,7 +28,7 @@ from kubectl_netdoc.testing import (
     make_slice,
     make_workload,
 )
-from tests.checks.services import _declared_ports
+from tests.checks.services import _declared_ports, _restarts
 
 WEB = {"app": "web"}
 OFFLINE = Unavailable("only a cluster has these", by_design=True)
@@ -689,4 +689,5 @@ CASES = [
     *TWO,
     *SOURCES,
     *_declared_ports.CASES,
+    *_restarts.CASES,
 ]

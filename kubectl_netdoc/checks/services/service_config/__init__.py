@@ -4,9 +4,9 @@
 ## What it looks at
 Each Service, the pods that its selector selects, the workloads that make such pods, and its EndpointSlices. It reports
 selectors that match nothing, named ports that no pod declares, numbers and protocols that they declare otherwise (a headless
-Service whose port is not that of its pods, a UDP port of which they declare another one), pods that are not ready, slices that
-lack ready pods or contain other addresses, ExternalName targets that do not exist, load balancers without an address, addresses
-that two Services claim, and nodes that a Local traffic policy leaves out.
+Service whose port is not that of its pods, a UDP port of which they declare another one), pods that are not ready, containers
+that keep restarting, slices that lack ready pods or contain other addresses, ExternalName targets that do not exist, load
+balancers without an address, addresses that two Services claim, and nodes that a Local traffic policy leaves out.
 
 ## Why it matters
 Connections to a Service without a ready pod are refused or dropped, and the client sees nothing but that.
@@ -55,6 +55,7 @@ from kubectl_netdoc.checks.services.service_config import (
     external_names,
     named_ports,
     readiness,
+    restarts,
     selectors,
     slices,
     thresholds,
@@ -68,9 +69,11 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     provisioning = timedelta(seconds=facts.threshold(thresholds.PROVISIONING))
     yield from _asked_for(cluster)
     unmade: list[str] = []
+    restarting = restarts.Restarting(cluster)
     for service in cluster.services():
         if service.metadata.deletion_timestamp is None:
-            yield from _judge(cluster, service, provisioning, unmade)
+            yield from _judge(cluster, service, provisioning, unmade, restarting)
+    yield from restarting.findings()
     if unmade:
         reason = f"these manifests do not contain it: {some(unmade, readiness.SHOWN)}"
         yield Unseen(f"what {counted(len(unmade), 'Service')} should send traffic to", reason)
@@ -89,8 +92,10 @@ def _asked_for(cluster: Cluster) -> Iterator[Unseen]:
         yield Unseen("Services", f"no Service in {cluster.scope} has these labels", expected=True)
 
 
-def _judge(cluster: Cluster, service: Service, provisioning: timedelta, unmade: list[str]) -> Iterator[Finding | Unseen]:
-    """Judge one Service; ``unmade`` takes what manifests may not contain."""
+def _judge(
+    cluster: Cluster, service: Service, provisioning: timedelta, unmade: list[str], restarting: restarts.Restarting
+) -> Iterator[Finding | Unseen]:
+    """Judge one Service; ``unmade`` takes what manifests may not contain, ``restarting`` its containers that restart."""
     if service.spec.type == "ExternalName":
         yield from external_names.analyse(cluster, service, unmade)
         return
@@ -103,6 +108,7 @@ def _judge(cluster: Cluster, service: Service, provisioning: timedelta, unmade: 
         yield Unseen(f"the backends of Service {service.namespace}/{service.name}", why)
         return
     yield from readiness.analyse(cluster, service, backends)
+    restarting.note(service, backends)
     if backends.empty:
         yield from selectors.nothing_selected(cluster, service, backends, unmade)
     yield from named_ports.analyse(cluster, service, backends, unmade)
@@ -126,6 +132,7 @@ check = Check(
         *named_ports.CODES,
         *declared_ports.CODES,
         *readiness.CODES,
+        *restarts.CODES,
         *external_addresses.CODES,
         *slices.CODES,
         *external_names.CODES,
