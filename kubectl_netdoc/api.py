@@ -114,7 +114,7 @@ from kubectl_netdoc.records.kinds import (
 )
 from kubectl_netdoc.records.logs import DnsLog
 from kubectl_netdoc.records.nodes import DRAINED_BY_AUTOSCALER, EKS_COMPUTE_TYPE, ZONE, Node
-from kubectl_netdoc.records.pods import Container, Pod
+from kubectl_netdoc.records.pods import Container, ContainerStatus, Pod, PodSpec
 from kubectl_netdoc.records.python_images import registry_of
 from kubectl_netdoc.records.service_mesh import PEER_AUTHENTICATION
 from kubectl_netdoc.records.services import Endpoint, EndpointSlice, Service, ServicePort
@@ -196,6 +196,7 @@ __all__ = [
     "Conntrack",
     "ConntrackReply",
     "Container",
+    "ContainerStatus",
     "Corefile",
     "CorefileMap",
     "DnsLog",
@@ -240,6 +241,7 @@ __all__ = [
     "Peer",
     "Pod",
     "PodProblem",
+    "PodSpec",
     "Reference",
     "Reply",
     "Request",

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
 
@@ -22,8 +22,8 @@ from kubectl_netdoc.records.kinds import (
     STATEFUL_SET,
     WORKLOADS,
 )
-from kubectl_netdoc.records.pods import Pod
-from kubectl_netdoc.records.services import Service
+from kubectl_netdoc.records.pods import Pod, PodSpec
+from kubectl_netdoc.records.services import Service, ServicePort
 from kubectl_netdoc.records.workloads import Workload
 
 POD_NAME, POD_INDEX = "statefulset.kubernetes.io/pod-name", "apps.kubernetes.io/pod-index"
@@ -185,3 +185,15 @@ def closed_gate(pod: Pod) -> str:
             said = f"{condition.reason}: {beginning(condition.message, QUOTED)}".strip(": ") if condition else UNSET
             return f"its containers are ready, but readiness gate {gate.condition_type} is not: {said}"
     return ""
+
+
+def target_numbers(port: ServicePort, specs: Iterable[PodSpec]) -> set[int]:
+    """Return the port numbers on the pods that a Service port leads to."""
+    if isinstance(port.target_port, int):
+        return {port.target_port or port.port}
+    return {
+        declared.container_port
+        for spec in specs
+        for declared in spec.ports()
+        if declared.name == port.target_port and declared.protocol == port.protocol
+    }

@@ -17,7 +17,7 @@ from kubectl_netdoc.measurements.base import Outcome
 from kubectl_netdoc.records.base import Object
 from kubectl_netdoc.remediation.commands import Risk, argv
 
-Scope = Literal["subject", "services", "path", "node", "cluster"]
+Scope = Literal["subject", "objects", "services", "path", "node", "cluster"]
 """How an effect is recognised as a cause's own, the closest first."""
 
 
@@ -80,7 +80,8 @@ class Unseen(Struct, frozen=True, omit_defaults=True):
 class Explains(Struct, frozen=True):
     """The codes that a cause explains, and how an effect is recognised as an effect of this cause.
 
-    ``scope``: ``cluster`` (everywhere), ``subject`` (the same object), ``node`` (seen from that node, or only about things on it,
+    ``scope``: ``cluster`` (everywhere), ``subject`` (the same object), ``objects`` (about an object that the cause was given as
+    one of its ``objects``), ``node`` (seen from that node, or only about things on it,
     by the evidence ``nodes``), ``path`` (only about node-to-node paths that the cause names in its evidence ``paths``),
     ``services`` (about a Service, "namespace/name", that the cause names in its evidence ``services``). ``unless``: outcomes (in
     the effect's evidence ``outcomes``) that the cause can't produce: a lost packet is never a refusal.

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from kubectl_netdoc.core.finding import Code, Explains, Finding, Scope, Severity
 
-CLOSENESS: tuple[Scope, ...] = ("subject", "services", "path", "node", "cluster")
+CLOSENESS: tuple[Scope, ...] = ("subject", "objects", "services", "path", "node", "cluster")
 """The scopes of ``Explains``, the closest first."""
 
 
@@ -123,8 +123,10 @@ def _same(cause: Finding, effect: Finding, explains: Explains) -> bool:
         return bool(effect.nodes) and effect.nodes <= cause.nodes
     if explains.scope == "path":
         return bool(effect.paths) and set(effect.paths) <= set(cause.paths)
+    subject = effect.subject
+    if explains.scope == "objects":
+        return (subject.kind, subject.namespace, subject.name) in {ref.key for ref in cause.objects("objects")}
     if explains.scope == "services":
-        subject = effect.subject
         named = {ref.key for ref in cause.objects("services")}
         return subject.kind == "Service" and (subject.kind, subject.namespace, subject.name) in named
     a, b = cause.subject, effect.subject

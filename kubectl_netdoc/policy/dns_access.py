@@ -10,6 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from kubectl_netdoc.components import cluster_dns
+from kubectl_netdoc.components.service_backends import target_numbers
 from kubectl_netdoc.core.cluster import matches
 from kubectl_netdoc.formats.addresses import is_address
 from kubectl_netdoc.policy import ports
@@ -21,7 +22,7 @@ from kubectl_netdoc.policy.verdict import End, Verdict
 from kubectl_netdoc.policy.workloads import WorkloadPeer, WorkloadRef, peers
 from kubectl_netdoc.records.kinds import POD, SERVICE
 from kubectl_netdoc.records.pods import PodSpec
-from kubectl_netdoc.records.services import Service, ServicePort
+from kubectl_netdoc.records.services import Service
 
 NO_DNS_PODS = "no DNS pods were found"
 
@@ -134,18 +135,6 @@ def _target(service: Service, protocol: str, specs: tuple[PodSpec, ...]) -> Port
             for number in target_numbers(port, specs):
                 found |= ports.of(protocol, number)
     return found
-
-
-def target_numbers(port: ServicePort, specs: Iterable[PodSpec]) -> set[int]:
-    """Return the port numbers on the pods that a Service port leads to."""
-    if isinstance(port.target_port, int):
-        return {port.target_port or port.port}
-    return {
-        declared.container_port
-        for spec in specs
-        for declared in spec.ports()
-        if declared.name == port.target_port and declared.protocol == port.protocol
-    }
 
 
 def blocked(engine: Engine, found: list[WorkloadPeer], dns: DnsServers, local: str = "") -> Iterator[DnsBlocked]:

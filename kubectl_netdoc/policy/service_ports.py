@@ -9,8 +9,8 @@ from functools import cached_property
 
 from msgspec import Struct
 
+from kubectl_netdoc.components.service_backends import target_numbers
 from kubectl_netdoc.core.cluster import matches
-from kubectl_netdoc.policy.dns_access import target_numbers
 from kubectl_netdoc.policy.engine import Engine
 from kubectl_netdoc.policy.rules import Direction, Peers, Policy, PolicyTier, Rule
 from kubectl_netdoc.policy.selection import PodSet, members

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from kubectl_netdoc.policy import dns_access, ports
+from kubectl_netdoc.components.service_backends import target_numbers
+from kubectl_netdoc.policy import ports
 from kubectl_netdoc.policy.engine import Engine
 from kubectl_netdoc.policy.ports import Ports
 from kubectl_netdoc.reachability.explanation import Question
@@ -37,7 +38,7 @@ def translate(engine: Engine, question: Question) -> tuple[Ports, str]:
 
 def numbers(engine: Engine, named_end: NamedEnd, entry: ServicePort) -> set[int]:
     """Return the pods' ports of a Service port; for a headless Service those in its SRV records."""
-    known = dns_access.target_numbers(entry, named_end.specs)
+    known = target_numbers(entry, named_end.specs)
     if known or named_end.service is None or not engine.cluster.readable(ENDPOINT_SLICE):
         return known
     slices = engine.cluster.slices_of(named_end.service)

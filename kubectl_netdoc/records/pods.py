@@ -15,6 +15,7 @@ class ContainerPort(Record, frozen=True):
     name: str = ""
     container_port: int = 0
     host_port: int = 0
+    host_ip: str = field(name="hostIP", default="")
     protocol: str = "TCP"
 
 
@@ -60,12 +61,38 @@ class ReadinessGate(Record, frozen=True):
     condition_type: str = ""
 
 
+class DnsOption(Record, frozen=True):
+    """A resolver option of resolv.conf."""
+
+    name: str = ""
+    value: str = ""
+
+
+class DnsConfig(Record, frozen=True):
+    """What a pod adds to its resolv.conf, or, with dnsPolicy None, all of it."""
+
+    nameservers: tuple[str, ...] = ()
+    searches: tuple[str, ...] = ()
+    options: tuple[DnsOption, ...] = ()
+
+
+class HostAlias(Record, frozen=True):
+    """A line of a pod's /etc/hosts."""
+
+    ip: str = ""
+    hostnames: tuple[str, ...] = ()
+
+
 class PodSpec(Record, frozen=True):
-    """A pod's placement and containers."""
+    """A pod's placement, names and containers."""
 
     node_name: str = ""
     host_network: bool = False
     dns_policy: str = ""
+    dns_config: DnsConfig = DnsConfig()
+    host_aliases: tuple[HostAlias, ...] = ()
+    hostname: str = ""
+    subdomain: str = ""
     containers: tuple[Container, ...] = ()
     init_containers: tuple[Container, ...] = ()
     readiness_gates: tuple[ReadinessGate, ...] = ()
@@ -91,6 +118,7 @@ class Terminated(Record, frozen=True):
 
     reason: str = ""
     exit_code: int = 0
+    started_at: Moment | None = None
     finished_at: Moment | None = None
 
 

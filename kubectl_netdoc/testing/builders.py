@@ -82,7 +82,7 @@ def make_pod(
     node: str = "n1",
     ip: str = "10.0.0.1",
     ready: bool = True,
-    ports: Mapping[str, int] | None = None,
+    ports: Mapping[str, int | str] | None = None,
     waiting: str = "",
     ended: str = "",
     phase: str = "Running",
@@ -90,7 +90,9 @@ def make_pod(
     sidecar_ports: Mapping[str, int] | None = None,
     **meta: Any,
 ) -> Built:
-    """Return a Pod. ``ports``: declared names and numbers; ``waiting``, ``ended``: reasons of its container's state."""
+    """Return a Pod. ``ports``: declared names and numbers (or ``number/protocol``); ``waiting``, ``ended``: reasons of its
+    container's state.
+    """
     status: dict[str, Any] = {"name": "c", "ready": ready}
     if waiting:
         status |= {"state": {"waiting": {"reason": waiting}}, "restartCount": 3}
@@ -113,9 +115,10 @@ def make_pod(
     )
 
 
-def _containers(ports: Mapping[str, int] | None, sidecar: Mapping[str, int] | None = None) -> dict[str, Any]:
-    def declared(names: Mapping[str, int] | None) -> list[dict[str, Any]]:
-        return [{"name": key, "containerPort": value} for key, value in (names or {}).items()]
+def _containers(ports: Mapping[str, int | str] | None, sidecar: Mapping[str, int] | None = None) -> dict[str, Any]:
+    def declared(names: Mapping[str, int | str] | Mapping[str, int] | None) -> list[dict[str, Any]]:
+        written = [(key, *str(value).split("/")) for key, value in (names or {}).items()]
+        return [{"name": key, "containerPort": int(n), "protocol": (*rest, "TCP")[0]} for key, n, *rest in written]
 
     init = [{"name": "s", "restartPolicy": "Always", "ports": declared(sidecar)}] if sidecar else []
     return {"containers": [{"name": "c", "ports": declared(ports)}], "initContainers": init}
@@ -202,7 +205,7 @@ def make_workload(
     *,
     labels: Mapping[str, str] | None = None,
     replicas: int = 1,
-    ports: Mapping[str, int] | None = None,
+    ports: Mapping[str, int | str] | None = None,
     owner: str = "",
     age: timedelta | float = OLD,
     service_name: str = "",

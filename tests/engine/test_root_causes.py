@@ -124,7 +124,7 @@ def test_the_closest_of_several_causes_has_the_effect_whatever_the_order() -> No
     effect = code("E")
     causes = {scope: code(f"A{number}", Explains(("E",), scope)) for number, scope in enumerate(reversed(CLOSENESS))}
     evidence = {"nodes": ["n1"], "paths": [NodePath("n1", "n2")], "services": [ObjectRef("Service", "web", "shop")]}
-    left = [cause.on(WEB, evidence) for cause in causes.values()]
+    left = [cause.on(WEB, evidence, objects=[WEB]) for cause in causes.values()]
     for scope in CLOSENESS:
         for findings in ([effect.on(WEB, evidence), *left], [*reversed(left), effect.on(WEB, evidence)]):
             assert explained(findings, effect, *causes.values()) == {"E": causes[scope].id}

@@ -469,7 +469,7 @@ def test_without_a_probe_no_check_that_measures_is_run() -> None:
     put(source, probed=False)
     assert source.requests == ()
     assert {check.needs.tier for check in relevant_checks(registry.load().checks, True, False)} == {Tier.API}
-    assert not {"TlsSecret", "Ingress", "HTTPRoute"} & set(source.kinds)
+    assert not {"TlsSecret", "GatewayClass", "PodMetrics"} & set(source.kinds)
 
 
 def _served(api: FakeApi) -> None:
@@ -487,7 +487,7 @@ def test_why_of_a_live_cluster_reads_and_makes_nothing(netdoc: Netdoc, tmp_path:
         _served(api)
         done = netdoc("why", "pod/a", "pod/b:80", "-n", "shop", "--kubeconfig", kubeconfig(tmp_path, api.url), "-o", "json")
         assert api.seen("/api/v1/pods")
-        assert not any(api.seen(path) for path in ("/api/v1/secrets", "/apis/networking.k8s.io/v1/ingresses"))
+        assert not any(api.seen(path) for path in ("/api/v1/secrets", "/apis/metrics.k8s.io/v1beta1/pods"))
     story = json.loads(done.out)
     assert (done.code, story["answer"]) == (0, "yes")
     assert [hop["text"] for hop in story["hops"] if hop["name"] == "port"] == ["TCP 80: not measured (use --probe to measure)"]

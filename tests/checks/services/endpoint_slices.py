@@ -7,6 +7,7 @@ from kubectl_netdoc.api import ENDPOINT_SLICE, POD, Unavailable
 from kubectl_netdoc.core.cluster import Cluster
 from kubectl_netdoc.records.pods import PodIP
 from kubectl_netdoc.testing import Built, Case, Selection, ago, make_cluster, make_node, make_pod, make_service, make_slice
+from tests.checks.services import _handmade_slices
 
 WEB = {"app": "web"}
 SERVICE = "Service shop/web"
@@ -77,7 +78,10 @@ CASES = [
     ),
     _case("no endpoint in any family", _web(clusterIPs=BOTH)),
     _case("a second family that is just being added", _web(_slice(FOUR), _slice({}, "web-six", age=5), clusterIPs=BOTH)),
-    _case("families of somebody else's slices", _web(_slice(FOUR, managed_by="lighthouse"), selector={}, clusterIPs=BOTH)),
+    _case(
+        "families of somebody else's slices",
+        _web(_slice(FOUR, managed_by="lighthouse"), selector={}, clusterIPs=BOTH, ports=[]),
+    ),
     _case("an IPv6 Service of IPv4 pods", _single("fd00:96::1"), "EPS001"),
     _case("an IPv6 Service of IPv4 pods, headless", _single("None"), "EPS001"),
     _case("an IPv6 Service of pods with both", _single("fd00:96::1", pod=_pod())),
@@ -88,7 +92,12 @@ CASES = [
     _case("doubled a moment ago", _web(_slice(FOUR), _slice(FOUR, "web-mirror", managed_by=MIRROR, age=5))),
     _case(
         "doubled by the owners of a Service without a selector",
-        _web(_slice(FOUR, managed_by="prometheus-operator"), _slice(FOUR, "web-mirror", managed_by=MIRROR), selector={}),
+        _web(
+            _slice(FOUR, managed_by="prometheus-operator"),
+            _slice(FOUR, "web-mirror", managed_by=MIRROR),
+            selector={},
+            cluster_ip="None",
+        ),
     ),
     _case("another port of the same pod", _web(_slice(FOUR), _slice(FOUR, "web-admin", managed_by="me", port=9090))),
     _case("a pod that is not there", _web(_slice(FOUR), pod=False), "EPS011"),
@@ -119,4 +128,5 @@ CASES = [
         make_cluster(make_service(selector=WEB), _slice(FOUR), unavailable={POD: Unavailable("forbidden")}),
         state="unknown",
     ),
+    *_handmade_slices.CASES,
 ]

@@ -28,6 +28,7 @@ from kubectl_netdoc.testing import (
     make_slice,
     make_workload,
 )
+from tests.checks.services import _declared_ports, _restarts
 
 WEB = {"app": "web"}
 OFFLINE = Unavailable("only a cluster has these", by_design=True)
@@ -585,7 +586,9 @@ def _patched() -> Built:
     return kind, msgspec.structs.replace(item, spec=bare.spec)
 
 
-def _two(name: str, *codes: str, ports: dict[str, int], own: bool = True, target: int | str = 8181, **more: Any) -> Case:
+def _two(
+    name: str, *codes: str, ports: dict[str, int], own: bool = True, target: int | str = 8181, port: int = 80, **more: Any
+) -> Case:
     """A Service that selects the pods of two Deployments; the second has labels besides, and perhaps a Service of its own."""
     labels = {**WEB, "part": "reports"}
     mine = [make_service("own", selector=labels, ports=[(10000, 10000)])] if own else []
@@ -598,7 +601,7 @@ def _two(name: str, *codes: str, ports: dict[str, int], own: bool = True, target
         make_workload(DEPLOYMENT, "reports", labels=labels, ports=ports),
     )
     slices = make_slice(addresses={"10.0.0.1": "main-1", "10.0.0.2": "reports-1"}), make_slice("own", addresses={"10.0.0.2": "r"})
-    cluster = make_cluster(make_service(selector=WEB, ports=[(80, target)], **more), *mine, *pods, *made, *slices)
+    cluster = make_cluster(make_service(selector=WEB, ports=[(port, target)], **more), *mine, *pods, *made, *slices)
     return Case(name, cluster, _expect(*codes))
 
 
@@ -608,7 +611,7 @@ TWO = [
     _two("two workloads, one of which declares nothing", ports={}),
     _two("two workloads, one without a Service of its own", ports={"api": 10000}, own=False),
     _two("two workloads, by the port's name", ports={"api": 10000}, target="http"),
-    _two("two workloads of one name in DNS", ports={"api": 10000}, cluster_ip="None"),
+    _two("two workloads of one name in DNS", ports={"api": 10000}, port=8181, cluster_ip="None"),
 ]
 SOURCES = [
     _manifests("manifests: pods that a workload would make", make_service(selector=WEB), make_workload(DAEMON_SET, labels=WEB)),
@@ -685,4 +688,6 @@ CASES = [
     *WISHES,
     *TWO,
     *SOURCES,
+    *_declared_ports.CASES,
+    *_restarts.CASES,
 ]

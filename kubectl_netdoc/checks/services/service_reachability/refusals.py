@@ -13,6 +13,7 @@ from kubectl_netdoc.api import (
     Code,
     Connect,
     ConnectReply,
+    Explains,
     Facts,
     Finding,
     Outcome,
@@ -31,6 +32,9 @@ MOST_DECLARED = 4
 OPERATIONAL = re.compile(r"metric|prom|health|probe|live|ready|status|admin|debug|pprof|profil|monitor|telemetry")
 """Names of ports that are for those who run a pod, and not for a Service's clients."""
 
+OTHER_PROTOCOL = Explains(("SVC015",), "subject")
+"""What the pods declare, where the port was measured too."""
+
 WRONG_PORT = Code(
     id="SVR003",
     severity=Severity.FAIL,
@@ -40,6 +44,7 @@ WRONG_PORT = Code(
     fix="Change the Service's targetPort, and its protocol where that differs, to what the application listens on.",
     commands=("kubectl -n {namespace} patch service {name} --type json -p {patch}",),
     rows=("K3",),
+    explains=(OTHER_PROTOCOL,),
 )
 NOT_LISTENING = Code(
     id="SVR004",
@@ -51,6 +56,7 @@ NOT_LISTENING = Code(
     "show its log and what it listens on.",
     commands=("kubectl -n {namespace} logs {first} --tail=20", "kubectl -n {namespace} exec {first} -- cat /proc/net/tcp"),
     rows=("K4",),
+    explains=(OTHER_PROTOCOL,),
 )
 ONE_PORT = Code(
     id="SVR012",

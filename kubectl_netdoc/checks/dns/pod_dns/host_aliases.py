@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Lines that workloads add to their pods' /etc/hosts, which overrule DNS: names of Services, and addresses that nobody has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from ipaddress import ip_address
+
+from msgspec import Struct
+
+from kubectl_netdoc.api import ENDPOINT_SLICE, NODE, SERVICE, Cluster, Code, Finding, Pod, Risk, Service, Severity, is_address
+from kubectl_netdoc.checks.dns.pod_dns.servers import fields_of
+from kubectl_netdoc.checks.dns.pod_dns.workloads import Resolver
+from kubectl_netdoc.components import cluster_dns
+from kubectl_netdoc.components.address_owners import AddressOwners, addresses_of
+
+LOOK = "kubectl -n {namespace} get {kind_} {name} -o jsonpath='{{{fields}.hostAliases}}'"
+REMOVE = "Remove {alias} from hostAliases in the pods' template, so that cluster DNS answers for it. That recreates the pods."
+
+SERVICE_NOWHERE = Code(
+    id="PDN006",
+    severity=Severity.FAIL,
+    risk=Risk.RESTARTS,
+    title="A workload's hostAliases send the name of a Service to an address that nobody has",
+    message="The pods of {kind} {namespace}/{name} have the line '{ip} {alias}' in /etc/hosts (hostAliases), so they never ask "
+    "DNS for that name of Service {service}; {ip} {why}. The Service has {own}",
+    fix=REMOVE,
+    commands=(LOOK, "kubectl -n {space} get service {target} -o wide"),
+)
+SERVICE_ELSEWHERE = Code(
+    id="PDN007",
+    severity=Severity.WARN,
+    risk=Risk.RESTARTS,
+    title="A workload's hostAliases send the name of a Service elsewhere",
+    message="The pods of {kind} {namespace}/{name} have the line '{ip} {alias}' in /etc/hosts (hostAliases), so they never ask "
+    "DNS for that name of Service {service}; {ip} {why}. The Service has {own}",
+    fix=f"{REMOVE} If the workload is meant to use {{ip}}, give it a name that is not a Service's.",
+    commands=(LOOK, "kubectl -n {space} get service {target} -o wide"),
+)
+NOWHERE = Code(
+    id="PDN008",
+    severity=Severity.WARN,
+    risk=Risk.RESTARTS,
+    title="A workload's hostAliases name an address that nobody has",
+    message="The pods of {kind} {namespace}/{name} have the line '{ip} {alias}' in /etc/hosts (hostAliases); {ip} {why}",
+    fix="Write the address that is meant, or remove the line from hostAliases in the pods' template. That recreates the pods.",
+    commands=(LOOK,),
+)
+OVERRULED = Code(
+    id="PDN012",
+    severity=Severity.INFO,
+    risk=Risk.RESTARTS,
+    title="A workload's hostAliases overrule the name of a Service",
+    message="The pods of {kind} {namespace}/{name} have the line '{ip} {alias}' in /etc/hosts (hostAliases), so they never ask "
+    "DNS for that name of Service {service}; {ip} {why}. The Service has {own}",
+    fix="There is nothing to do if that is meant. Otherwise remove {alias} from hostAliases in the pods' template.",
+    commands=(LOOK,),
+)
+
+
+class Named(Struct, frozen=True):
+    """What a name means in cluster DNS: a Service, or one pod of it; ``full``: it says that it is a Service's name."""
+
+    service: Service
+    pod: Pod | None = None
+    full: bool = False
+
+
+def analyse(cluster: Cluster, owners: AddressOwners, resolver: Resolver) -> Iterator[Finding]:
+    """Judge each line of a workload; a name that two lines have gets the address of the first."""
+    seen: set[str] = set()
+    for line in resolver.spec.host_aliases:
+        for alias in line.hostnames:
+            if alias.lower() not in seen and is_address(line.ip):
+                seen.add(alias.lower())
+                yield from _judge(cluster, owners, resolver, line.ip, alias)
+
+
+def _judge(cluster: Cluster, owners: AddressOwners, resolver: Resolver, ip: str, alias: str) -> Iterator[Finding]:
+    named, vacant = meaning(cluster, resolver.subject.namespace, alias), owners.vacant(ip)
+    kind = resolver.subject.kind
+    names: dict[str, object] = {"ip": ip, "alias": alias, "kind_": kind.lower(), "fields": fields_of(kind)}
+    if named is None:
+        if vacant:
+            yield NOWHERE.on(resolver.subject, names, why=vacant)
+        return
+    if ip in _right(cluster, named, owners) or named.service.spec.type == "ExternalName":
+        return
+    service = named.service
+    names |= {"service": f"{service.namespace}/{service.name}", "space": service.namespace, "target": service.name}
+    names |= {"own": _own(named)}
+    if vacant:
+        yield SERVICE_NOWHERE.on(resolver.subject, names, why=vacant)
+        return
+    owner, loopback = owners.owner(ip), ip_address(ip).is_loopback
+    why = (
+        f"is the address of {owner.kind} {owner}"
+        if owner
+        else "is the pod itself"
+        if loopback
+        else "is not an address of this cluster"
+    )
+    certain = (owner or named.full) and not loopback and owners.whole
+    yield (SERVICE_ELSEWHERE if certain else OVERRULED).on(resolver.subject, names, why=why)
+
+
+def meaning(cluster: Cluster, namespace: str, name: str) -> Named | None:
+    """Return the Service, or the pod of a headless one, that a name means to pods of a namespace."""
+    if not cluster.readable(SERVICE):
+        return None
+    labels, domain = name.rstrip(".").lower().split("."), cluster_dns.domain(cluster).split(".")
+    full = labels[-len(domain) :] == domain
+    rest = labels[: -len(domain)] if full else labels
+    svc = rest[-1:] == ["svc"]
+    rest = rest[:-1] if svc else rest
+    if full and not svc:
+        return None
+    space = rest[-1] if len(rest) > 1 or svc else namespace
+    before = rest[:-1] if len(rest) > 1 or svc else rest
+    service = cluster.get(SERVICE, space, before[-1]) if before else None
+    if service is None or len(before) > 2:
+        return None
+    if len(before) == 1:
+        return Named(service, full=svc)
+    pod = next((each for each in cluster.pods_of(service) if each.name == before[0]), None)
+    return Named(service, pod, full=True) if pod and service.headless else None
+
+
+def _right(cluster: Cluster, named: Named, owners: AddressOwners) -> frozenset[str]:
+    """The addresses at which a name's Service or pod can be reached."""
+    if named.pod:
+        return frozenset(named.pod.ips)
+    slices = cluster.slices_of(named.service) if cluster.readable(ENDPOINT_SLICE) else []
+    ends = (ip for item in slices for end in item.endpoints for ip in end.addresses)
+    nodes = owners.hosts if named.service.spec.type in ("NodePort", "LoadBalancer") and cluster.readable(NODE) else ()
+    return frozenset((*addresses_of(named.service), *ends, *nodes))
+
+
+def _own(named: Named) -> str:
+    """The addresses that a Service has, as the object of a sentence."""
+    if named.pod:
+        return f"the pod {named.pod.name}, whose address is {', '.join(named.pod.ips) or 'not known yet'}"
+    return ", ".join(addresses_of(named.service)) or "no address of its own (it is headless)"
+
+
+CODES = (SERVICE_NOWHERE, SERVICE_ELSEWHERE, NOWHERE, OVERRULED)
