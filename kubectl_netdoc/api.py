@@ -57,6 +57,7 @@ from kubectl_netdoc.measurements.node import (
     KernelRoute,
     Link,
     Neighbour,
+    NodeRules,
     Rtnetlink,
     RtnetlinkReply,
     ServiceRules,
@@ -65,7 +66,7 @@ from kubectl_netdoc.measurements.node import (
 from kubectl_netdoc.measurements.path import Burst, BurstReply, PathMtu, PathMtuReply, Round
 from kubectl_netdoc.measurements.requests import Reply, Request
 from kubectl_netdoc.measurements.statistics import evenly, percentile
-from kubectl_netdoc.measurements.trace import TapReading, Trace, TraceReply
+from kubectl_netdoc.measurements.trace import NodeRulesReply, PolicyRoute, Rule, TapReading, Trace, TraceReply
 from kubectl_netdoc.records.api_extensions import (
     API_SERVICE,
     DEFINITION,
@@ -232,6 +233,8 @@ __all__ = [
     "Neighbour",
     "Node",
     "NodePath",
+    "NodeRules",
+    "NodeRulesReply",
     "ObjectRef",
     "Outcome",
     "OwnName",
@@ -242,6 +245,7 @@ __all__ = [
     "Pod",
     "PodProblem",
     "PodSpec",
+    "PolicyRoute",
     "Reference",
     "Reply",
     "Request",
@@ -253,6 +257,7 @@ __all__ = [
     "Route",
     "Rtnetlink",
     "RtnetlinkReply",
+    "Rule",
     "Service",
     "ServicePort",
     "ServiceRules",

@@ -13,7 +13,7 @@ import struct
 import time
 
 from kubectl_netdoc.agent.base import OPERATIONS
-from kubectl_netdoc.agent.host import MOST_RULES, NETFILTER, Full, attributes, dumped, each_attribute, option, text
+from kubectl_netdoc.agent.host import MOST_RULES, NETFILTER, ROUTE, Full, attributes, dumped, each_attribute, option, text
 
 FAMILIES = {1: "inet", 2: "ip", 3: "arp", 5: "netdev", 7: "bridge", 10: "ip6"}
 GET_CHAINS, GET_RULES, GET_COUNTERS = 0xA04, 0xA07, 0xA13
@@ -173,7 +173,13 @@ def rules(ask, deadline):
                 found.append(shown(place, one))
     except Full:
         cut = True
-    return {"samples": [["ok", (time.perf_counter() - start) * 1000, found, base_chains(), cut]]}
+    routes = [policy_routes(family) for family in (socket.AF_INET, socket.AF_INET6)]
+    return {"samples": [["ok", (time.perf_counter() - start) * 1000, found, base_chains(), routes, cut]]}
+
+
+def policy_routes(family):
+    """The messages of a family's policy routes (RTM_GETRULE)."""
+    return encoded(b"".join(one + bytes(-len(one) % 4) for one in dumped(ROUTE, 34, bytes([family]) + bytes(11))))
 
 
 OPERATIONS["rules"] = rules

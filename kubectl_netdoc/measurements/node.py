@@ -53,7 +53,14 @@ class CniConfig(Struct, frozen=True, tag="CNI configuration"):
     timeout: float = 3.0
 
 
-OF_A_NODE = (Rtnetlink, Kernel, Conntrack, ServiceRules, CniConfig)
+class NodeRules(Struct, frozen=True, tag="rules"):
+    """Privileged tier: read a node's rules of packet filters that belong to nothing known, and its policy routes (ip rule)."""
+
+    node: str
+    timeout: float = 3.0
+
+
+OF_A_NODE = (Rtnetlink, Kernel, Conntrack, ServiceRules, CniConfig, NodeRules)
 """The requests that read a node itself and send nothing over the network."""
 
 

@@ -24,13 +24,14 @@ from kubectl_netdoc.measurements.node import (
     ConntrackReply,
     Kernel,
     KernelReply,
+    NodeRules,
     Rtnetlink,
     RtnetlinkReply,
     ServiceRules,
     ServiceRulesReply,
 )
 from kubectl_netdoc.measurements.path import Burst, BurstReply, PathMtu, PathMtuReply
-from kubectl_netdoc.measurements.trace import Trace, TraceReply
+from kubectl_netdoc.measurements.trace import NodeRulesReply, Trace, TraceReply
 
 Probe = (
     DnsLookup
@@ -46,6 +47,7 @@ Probe = (
     | Conntrack
     | ServiceRules
     | CniConfig
+    | NodeRules
 )
 """The requests that the agent in a debug pod can carry out."""
 
@@ -77,6 +79,7 @@ Reply = (
     | ConntrackReply
     | ServiceRulesReply
     | CniConfigReply
+    | NodeRulesReply
     | CanaryReply
     | TraceReply
     | Lost

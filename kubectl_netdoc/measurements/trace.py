@@ -132,6 +132,24 @@ class Arp(Struct, frozen=True):
     target: str
 
 
+class PolicyRoute(Struct, frozen=True, order=True):
+    """A policy route, as ``ip rule`` shows it. ``text``: its conditions and what it does, without the priority."""
+
+    priority: int
+    family: str
+    text: str
+
+
+class NodeRulesReply(Struct, frozen=True, tag="rules", omit_defaults=True):
+    """The rules of a node that belong to nothing known, and the policy routes that the kernel did not make. ``cut``: not all."""
+
+    outcome: Outcome
+    ms: float
+    rules: tuple[Rule, ...] = ()
+    routes: tuple[PolicyRoute, ...] = ()
+    cut: bool = False
+
+
 class TapReading(Struct, frozen=True, omit_defaults=True):
     """What one node told of a trace besides its sightings. ``problem``: why it could not listen ("": it did).
 

@@ -16,6 +16,7 @@ import msgspec
 
 from kubectl_netdoc.measurements.base import Outcome
 from kubectl_netdoc.measurements.node import BridgePort, Forwarding, KernelRoute, Link, Neighbour, RtnetlinkReply
+from kubectl_netdoc.measurements.trace import PolicyRoute
 
 MOST = 20_000
 """Most entries of each kind that are kept."""
@@ -48,6 +49,14 @@ PORT_FLAGS = {
 """The attribute of each flag of a bridge's port (IFLA_BRPORT_*). A kernel that does not know one leaves it out."""
 
 _Attributes = dict[int, bytes]
+
+RULE_ACTIONS = {1: "lookup", 2: "goto", 3: "nop", 6: "blackhole", 7: "unreachable", 8: "prohibit"}
+"""What a policy route does (FR_ACT_*)."""
+
+OWN_PRIORITIES = frozenset({0, 32766, 32767})
+"""Of the policy routes that the kernel makes: for the tables local, main and default."""
+
+TABLES = {253: "default", 254: "main", 255: "local"}
 
 
 def parse(dumps: list[bytes], ms: float, cut: bool) -> RtnetlinkReply:
@@ -224,3 +233,30 @@ def _forwarding(data: bytes, names: dict[int, str]) -> Iterator[Forwarding]:
         mac = _mac(found.get(2))
         if mac and not mac.startswith(("33:33:", "01:00:5e:")):  # groups of multicast, which every link has
             yield Forwarding(mac, names.get(_number(head[4:8]), ""), _ip(found.get(1)), _state(head))
+
+
+def policy_routes(data: bytes) -> Iterator[PolicyRoute]:
+    """Yield the policy routes in a dump (linux/fib_rules.h), besides the kernel's own; raises ``ValueError``."""
+    for head, found in _messages(data, 12):
+        priority = _number(found.get(6))
+        table = _number(found.get(15)) or head[4]
+        if priority in OWN_PRIORITIES and table in TABLES:
+            continue
+        yield PolicyRoute(priority, "IPv6" if head[0] == socket.AF_INET6 else "IPv4", " ".join(_conditions(head, found, table)))
+
+
+def _conditions(head: bytes, found: _Attributes, table: int) -> Iterator[str]:
+    """Yield the words of a policy route as ``ip rule`` prints them."""
+    if head[8:12] and struct.unpack("<I", head[8:12])[0] & 2:
+        yield "not"
+    yield f"from {_ip(found.get(2))}/{head[2]}" if 2 in found else "from all"
+    if 1 in found:
+        yield f"to {_ip(found.get(1))}/{head[1]}"
+    if 10 in found:
+        mask = _number(found.get(16)) if 16 in found else 0xFFFFFFFF
+        yield f"fwmark {_number(found[10]):#x}" + (f"/{mask:#x}" if mask != 0xFFFFFFFF else "")
+    for kind, word in ((3, "iif"), (17, "oif")):
+        if kind in found:
+            yield f"{word} {_text(found[kind])}"
+    action = RULE_ACTIONS.get(head[7], str(head[7]))
+    yield f"{action} {TABLES.get(table, table)}" if action == "lookup" else action

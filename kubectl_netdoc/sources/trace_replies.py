@@ -10,11 +10,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from kubectl_netdoc.formats import filter_rules
+from kubectl_netdoc.measurements import rule_owners
 from kubectl_netdoc.measurements.base import Address, Outcome
 from kubectl_netdoc.measurements.trace import (
     Arp,
     BaseChain,
     MovedRule,
+    NodeRulesReply,
     RouteAnswer,
     Rule,
     SentPacket,
@@ -59,7 +61,7 @@ def reading(node: str, told: Mapping[str, Any]) -> TapReading:
         dropped=int(told["dropped"]),
         full=bool(told["full"]),
         moved=tuple(_moved(row) for row in told["moved"]),
-        foreign=tuple(_rule(row) for row in told["foreign"]),
+        foreign=tuple(rule for row in told["foreign"] if rule_owners.foreign(rule := rule_of(row))),
         chains=tuple(BaseChain(str(f), str(t), str(c), int(hook), int(at)) for f, t, c, hook, at, *_ in told["chains"]),
         risen=_risen(values[1], values[2]),
         control=_risen(values[0], values[1]),
@@ -112,10 +114,11 @@ def _numbered(what: str, key: int, length: int, ipv6: bool, keys: Mapping[int, i
 
 def _moved(row: list[Any]) -> MovedRule:
     before, control = int(row[7]), int(row[8])
-    return MovedRule(_rule(row), int(row[5]) - control, control - before)
+    return MovedRule(rule_of(row), int(row[5]) - control, control - before)
 
 
-def _rule(row: list[Any]) -> Rule:
+def rule_of(row: list[Any]) -> Rule:
+    """Return a rule as the agent tells it; raises what is in ``UNREADABLE``."""
     backend, family, table, chain, handle, packets, raw = row[:7]
     data = base64.b64decode(raw)
     words = (
@@ -126,6 +129,13 @@ def _rule(row: list[Any]) -> Rule:
         else filter_rules.legacy(data, str(family))
     )
     return Rule(str(backend), str(family), str(table), str(chain), str(handle), words.text[:300], words.verdict, int(packets))
+
+
+def node_rules(raw: list[Any], ms: float) -> NodeRulesReply:
+    """Return the rules of nobody and the policy routes of a node; raises what is in ``UNREADABLE``."""
+    rules = tuple(rule for row in raw[2] if rule_owners.foreign(rule := rule_of(row)))
+    routes = tuple(sorted(route for text in raw[4] for route in rtnetlink.policy_routes(base64.b64decode(text))))
+    return NodeRulesReply(Outcome.OK, ms, rules, routes, bool(raw[5]))
 
 
 def _risen(before: Mapping[str, int], after: Mapping[str, int]) -> dict[str, int]:

@@ -10,7 +10,7 @@ from typing import Any
 import dns.exception
 import dns.message
 
-from kubectl_netdoc.measurements import load
+from kubectl_netdoc.measurements import load, rule_owners
 from kubectl_netdoc.measurements.base import Address, OwnName, OwnService
 from kubectl_netdoc.measurements.connect import (
     Certificate,
@@ -23,6 +23,7 @@ from kubectl_netdoc.measurements.node import (
     CniConfig,
     Conntrack,
     Kernel,
+    NodeRules,
     Rtnetlink,
     ServiceRules,
 )
@@ -128,6 +129,13 @@ def _ask_cni_config(request: CniConfig, targets: Targets) -> dict[str, Any]:
     return {"op": "cni"}
 
 
+def _ask_node_rules(request: NodeRules, targets: Targets) -> dict[str, Any]:
+    return {"op": "rules", "owned": rule_owners.PATTERNS, "most": MOST_RULES}
+
+
+MOST_RULES = 1000
+"""Rules of nobody known that are read of a node: a host firewall of some hundred rules fits."""
+
 _ASKS: dict[type[Probe], Callable[[Any, Targets], dict[str, Any]]] = {
     DnsLookup: _ask_dns,
     ResolvConf: _ask_resolv_conf,
@@ -142,6 +150,7 @@ _ASKS: dict[type[Probe], Callable[[Any, Targets], dict[str, Any]]] = {
     Conntrack: _ask_conntrack,
     ServiceRules: _ask_service_rules,
     CniConfig: _ask_cni_config,
+    NodeRules: _ask_node_rules,
 }
 
 NET_ADMIN = 12
@@ -149,4 +158,4 @@ NET_ADMIN = 12
 
 def capabilities(requests: tuple[Probe, ...]) -> list[int]:
     """Return the numbers of the capabilities that these requests need (capabilities(7)), if the pod has any."""
-    return [NET_ADMIN] if any(isinstance(request, (Conntrack, ServiceRules)) for request in requests) else []
+    return [NET_ADMIN] if any(isinstance(request, (Conntrack, ServiceRules, NodeRules)) for request in requests) else []

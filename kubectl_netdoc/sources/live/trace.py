@@ -17,6 +17,7 @@ from typing import Any
 from msgspec import Struct
 
 from kubectl_netdoc import agent
+from kubectl_netdoc.measurements import rule_owners
 from kubectl_netdoc.measurements.base import Address, Lost, OwnService
 from kubectl_netdoc.measurements.requests import Reply
 from kubectl_netdoc.measurements.trace import SentPacket, Sighting, TapReading, Trace, TraceReply
@@ -41,18 +42,6 @@ ON_THE_WAY = 0.1
 
 MOST_FRAMES = 20_000
 """Frames that a tap keeps: some 10 MB of its pod's memory."""
-
-OWNED = (
-    ("", "KUBE-"),
-    ("kube-proxy", ""),
-    ("", "CNI-"),
-    ("", "FLANNEL-"),
-    ("", "cali-"),
-    ("", "CILIUM_"),
-    ("", "ANTREA-"),
-    ("", "WEAVE-"),
-)
-"""Chains of kube-proxy and of networks, by the beginnings of table and chain."""
 
 TUNNELS = {8472: "VXLAN", 4789: "VXLAN", 6081: "Geneve", 51820: "WireGuard", 51821: "WireGuard"}
 """UDP ports of tunnels: Linux' own and IANA's VXLAN, Geneve, and WireGuard as flannel, Calico and Cilium set it up."""
@@ -144,7 +133,7 @@ class TraceRun:
             tap_filter.Mark(15, int.from_bytes(nonce.hex()[:4].encode(), "big")),
         )
         ask = {"id": 0, "op": "tap", "filter": tap_filter.program(marks, TUNNELS), "nonce": nonce.hex(), "control": CONTROL}
-        ask |= {"seconds": STARTED, "most": MOST_FRAMES, "owned": OWNED, "counters": list(kernel_replies.COUNTERS)}
+        ask |= {"seconds": STARTED, "most": MOST_FRAMES, "owned": rule_owners.PATTERNS, "counters": list(kernel_replies.COUNTERS)}
         ask |= {"tunnels": TUNNELS, "asked": to.ip}
         program = agent.joined(agent.PARTS_OF_TAP)
         return agent_exec.framed(program, [ask], STARTED + 8, self.session.targets, [NET_ADMIN, NET_RAW])

@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-from kubectl_netdoc.api import Code, Finding, Risk, Severity, TapReading, on_node
+from kubectl_netdoc.api import Code, Finding, Risk, Severity, TapReading
 from kubectl_netdoc.checks.pod_network.packet_path.traced import SYMPTOMS, Traced
+from kubectl_netdoc.tracing import rule_commands
 from kubectl_netdoc.tracing.takers import Taker, named
 from kubectl_netdoc.tracing.verdict import Ending
 
@@ -67,20 +68,12 @@ def removing(node: str, reading: TapReading | None, traced: Traced) -> tuple[tup
     """Return the commands that show a rule and remove it, and what to do in words. A rule of a known owner is only shown."""
     rule = traced.verdict.rule
     assert rule is not None
-    tool = "iptables-legacy" if rule.family == "ip" else "ip6tables-legacy"
-    if rule.backend == "legacy":
-        show = f"{tool} -t {rule.table} -L {rule.chain} -v -n --line-numbers"
-        remove = f"{tool} -t {rule.table} -D {rule.chain} {rule.handle}"
-    else:
-        show = f"nft -a list chain {rule.family} {rule.table} {rule.chain}"
-        remove = f"nft delete rule {rule.family} {rule.table} {rule.chain} handle {rule.handle}"
+    show = rule_commands.show(node, rule)
     if rule.handle == "policy":
-        return (on_node(node, show),), "Allow what must pass before the chain's end, or change the chain's policy."
+        return (show,), "Allow what must pass before the chain's end, or change the chain's policy."
     if reading is None or not any(_same(rule, other) for other in reading.foreign):
-        return (
-            on_node(node, show),
-        ), "It is in a chain of kube-proxy or the network: change what they make it from, a policy for example."
-    return (on_node(node, show), on_node(node, remove)), "The first command shows it, the second removes it."
+        return (show,), "It is in a chain of kube-proxy or the network: change what they make it from, a policy for example."
+    return rule_commands.showing_and_removing(node, rule), "The first command shows it, the second removes it."
 
 
 def _same(one: object, other: object) -> bool:

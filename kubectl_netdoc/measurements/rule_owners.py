@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whose the chains of packet filters on nodes are: kube-proxy's, networks', runtimes'. What is left belongs to nobody known."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from kubectl_netdoc.measurements.trace import Rule
+
+
+class Owner(Struct, frozen=True):
+    """Who makes chains whose table and name begin with this. ``source``: where it is said."""
+
+    name: str
+    table: str
+    chain: str
+    source: str
+
+
+OWNERS = (
+    Owner(
+        "kube-proxy and kubelet",
+        "",
+        "KUBE-",
+        "kubernetes, pkg/proxy/iptables/proxier.go and pkg/kubelet/kubelet_network_linux.go",
+    ),
+    Owner("kube-proxy in nftables mode", "kube-proxy", "", "kubernetes, pkg/proxy/nftables/proxier.go"),
+    Owner("CNI plugins", "", "CNI-", "containernetworking/plugins, plugins/meta/portmap and pkg/ip/ipmasq_linux.go"),
+    Owner(
+        "CNI plugins by nftables",
+        "cni_",
+        "",
+        "containernetworking/plugins, pkg/ip/ipmasq_nftables_linux.go, plugins/meta/portmap",
+    ),
+    Owner("flannel", "", "FLANNEL-", "flannel-io/flannel, pkg/trafficmngr/iptables"),
+    Owner("flannel by nftables", "flannel-", "", "flannel-io/flannel, pkg/trafficmngr/nftables"),
+    Owner("Calico", "", "cali-", "projectcalico/calico, felix/rules/rule_defs.go"),
+    Owner("Calico by nftables", "calico", "", "projectcalico/calico, felix/nftables/table.go"),
+    Owner("Cilium", "", "CILIUM_", "cilium/cilium, pkg/datapath/iptables/iptables.go"),
+    Owner("Cilium, before a restart", "", "OLD_CILIUM_", "cilium/cilium, pkg/datapath/iptables/iptables.go"),
+    Owner("Antrea", "", "ANTREA-", "antrea-io/antrea, pkg/agent/route/route_linux.go"),
+    Owner("Weave Net", "", "WEAVE", "weaveworks/weave, npc/constants.go and net/bridge.go"),
+    Owner("AWS VPC CNI", "", "AWS-", "aws/amazon-vpc-cni-k8s, pkg/networkutils/network.go"),
+    Owner("ip-masq-agent", "", "IP-MASQ", "kubernetes-sigs/ip-masq-agent, cmd/ip-masq-agent"),
+    Owner("kindnet", "", "KIND-", "kubernetes-sigs/kind, images/kindnetd/cmd/kindnetd/masq.go"),
+    Owner("kindnet by nftables", "kindnet", "", "kubernetes-sigs/kindnet; not tried"),
+    Owner("OVN-Kubernetes", "", "OVN-KUBE-", "ovn-kubernetes, go-controller/pkg/node/gateway_iptables.go"),
+    Owner("OVN-Kubernetes by nftables", "ovn-kubernetes", "", "ovn-kubernetes, go-controller/pkg/node/nftables"),
+    Owner("Istio", "", "ISTIO_", "istio/istio, tools/istio-iptables"),
+    Owner("Docker", "", "DOCKER", "moby/moby, libnetwork/drivers/bridge/setup_ip_tables_linux.go"),
+    Owner("Netavark", "", "NETAVARK", "containers/netavark, src/firewall"),
+    Owner("Netavark by nftables", "netavark", "", "containers/netavark, src/firewall/nft.rs"),
+    Owner("libvirt", "", "LIBVIRT_", "libvirt, src/network/network_iptables.c"),
+    Owner("firewalld", "firewalld", "", "firewalld, src/firewall/core/nftables.py"),
+    Owner("ufw", "", "ufw", "ufw, src/backend_iptables.py"),
+    Owner("Tailscale", "", "ts-", "tailscale/tailscale, util/linuxfw"),
+)
+"""Chains that belong to what runs on nodes of clusters on purpose."""
+
+PATTERNS = tuple((owner.table, owner.chain) for owner in OWNERS)
+
+
+def owned(table: str, chain: str) -> bool:
+    """Tell whether a chain is some known owner's."""
+    return any(table.startswith(of) and chain.startswith(prefix) for of, prefix in PATTERNS)
+
+
+def foreign(rule: Rule) -> bool:
+    """Tell whether a rule belongs to nobody known: neither its chain, nor the one that it leads to, nor an open policy."""
+    if owned(rule.table, rule.chain) or (rule.handle == "policy" and rule.verdict == "accept"):
+        return False
+    words = rule.text.split()
+    return not (rule.verdict in ("jump", "goto") and owned(rule.table, words[-1] if words else ""))

@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The commands that show a rule of a packet filter on its node, and remove it."""
+
+from __future__ import annotations
+
+from kubectl_netdoc.measurements.trace import Rule
+from kubectl_netdoc.remediation.commands import on_node, shell_word
+
+
+def show(node: str, rule: Rule) -> str:
+    """Return the command that shows a rule with its neighbours and counters, as a command template."""
+    if rule.backend == "legacy":
+        line = f"{_old_tool(rule)} -t {shell_word(rule.table)} -L {shell_word(rule.chain)} -v -n --line-numbers"
+    else:
+        line = f"nft -a list chain {rule.family} {shell_word(rule.table)} {shell_word(rule.chain)}"
+    return on_node(shell_word(node), line)
+
+
+def remove(node: str, rule: Rule) -> str:
+    """Return the command that removes a rule; "" for a chain's policy, which can't be removed."""
+    if rule.handle == "policy":
+        return ""
+    if rule.backend == "legacy":
+        line = f"{_old_tool(rule)} -t {shell_word(rule.table)} -D {shell_word(rule.chain)} {rule.handle}"
+    else:
+        line = f"nft delete rule {rule.family} {shell_word(rule.table)} {shell_word(rule.chain)} handle {rule.handle}"
+    return on_node(shell_word(node), line)
+
+
+def showing_and_removing(node: str, rule: Rule) -> tuple[str, ...]:
+    """Return both commands, as far as there are any."""
+    return tuple(filter(None, (show(node, rule), remove(node, rule))))
+
+
+def _old_tool(rule: Rule) -> str:
+    return "ip6tables-legacy" if rule.family == "ip6" else "iptables-legacy"
