@@ -111,7 +111,7 @@ measuring = _all(
     click.option(
         "--privileged",
         is_flag=True,
-        help="Give that pod NET_ADMIN and NET_RAW, to check rules, flows and CNI files and follow packets (implies --node-checks).",
+        help="Give that pod NET_ADMIN and NET_RAW: check rules, flows and CNI files, follow packets (implies --node-checks).",
     ),
     debug_pods,
     click.option(
