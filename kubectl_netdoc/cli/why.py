@@ -39,6 +39,9 @@ if TYPE_CHECKING:
     is_flag=True,
     help="With --probe: also try it from inside the source pod. This adds an ephemeral container that can't be removed.",
 )
+@click.option(
+    "--privileged", is_flag=True, help="With --probe: also follow the packets of what fails through the nodes (see trace)."
+)
 @click.option("-y", "--yes", is_flag=True, help="Don't ask before adding the ephemeral container to the source pod.")
 @options.debug_pods
 @options.kubectl_flags
@@ -65,9 +68,10 @@ def command(source: str, destination: str, protocol: str, origin: str, output: s
     known = registry.load()
     if flags["probe"]:
         _ready_to_try(asked, flags)
+    checks = relevant_checks(known.checks, not origin, flags["probe"], flags["privileged"])
     try:
         with show_progress() as shown:
-            explanation, facts = answer(asked, known, relevant_checks(known.checks, not origin, flags["probe"]), shown)
+            explanation, facts = answer(asked, known, checks, shown)
     except NoSuchEnd as error:
         raise click.UsageError(str(error)) from error
     tell_missing(facts.cluster, kinds)
@@ -88,8 +92,9 @@ def _fitting(origin: str, flags: dict[str, Any]) -> None:
         raise click.UsageError("--probe needs a live cluster; it can't be used with --from")
     if len(flags["namespaces"]) > 1:
         raise click.UsageError("why takes one -n only; name an object of another namespace as NAMESPACE/KIND/NAME")
-    if flags["target"] and not flags["probe"]:
-        raise click.UsageError("--target needs --probe")
+    for name in ("target", "privileged"):
+        if flags[name] and not flags["probe"]:
+            raise click.UsageError(f"--{name} needs --probe")
 
 
 def _live(flags: dict[str, Any]) -> Source:

@@ -34,15 +34,26 @@ NEIGHBOURS = 3
 """Most nodes of endpoints that run a debug pod, besides the source's node."""
 
 
-def relevant_checks(checks: Iterable[Check], live: bool, measured: bool) -> tuple[Check, ...]:
+TRACE = "packet_path"
+"""The check that follows packets: the only one of the privileged tier that a question about one connection needs."""
+
+
+def relevant_checks(checks: Iterable[Check], live: bool, measured: bool, traced: bool = False) -> tuple[Check, ...]:
     """Return the checks that can find something about a connection: on a live cluster those without debug pods, unless measured.
 
     On a live cluster, checks of Ingresses, Gateways, certificates and the control plane are left out, with everything they read.
+    ``traced``: what fails is followed packet by packet too.
     """
     if not live:
         return tuple(checks)
     mine = [check for check in checks if (declared := topic(check.prefix)) is None or declared.feature is not Feature.NEVER]
-    return tuple(c for c in mine if c.needs.tier is Tier.API or (measured and c.needs.tier is Tier.PODS and c.id != CANARY))
+    return tuple(
+        check
+        for check in mine
+        if check.needs.tier is Tier.API
+        or (measured and check.needs.tier is Tier.PODS and check.id != CANARY)
+        or (measured and traced and check.id == TRACE)
+    )
 
 
 class QuestionSource:
@@ -92,7 +103,7 @@ class QuestionSource:
 
     def measure(self, cluster: Cluster, requests: tuple[Request, ...], follow_up: FollowUp = nothing_more) -> Measured:
         """Measure what the checks plan, and try the connection itself."""
-        return self.source.measure(cluster, tuple(dict.fromkeys((*requests, *(request for request, _ in self.attempts)))))
+        return self.source.measure(cluster, tuple(dict.fromkeys((*requests, *(r for r, _ in self.attempts)))), follow_up)
 
 
 def _leading(cluster: Cluster, path: ConnectionPath) -> set[tuple[str, str]]:

@@ -11,7 +11,8 @@ from msgspec.structs import replace
 
 from kubectl_netdoc.measurements.base import Outcome
 from kubectl_netdoc.measurements.trace import Rule, Sighting, TapReading, Trace, TraceReply
-from kubectl_netdoc.tracing import takers
+from kubectl_netdoc.tracing import delays, takers
+from kubectl_netdoc.tracing.delays import Delay
 from kubectl_netdoc.tracing.hops import Hop, Way, lost, ways
 from kubectl_netdoc.tracing.takers import Taken, Taker
 
@@ -21,6 +22,7 @@ class Ending(StrEnum):
 
     ARRIVED = "arrived"
     REFUSED = "refused"
+    DELAYED = "delayed"
     NEVER_LEFT = "never left the source"
     UNANSWERED = "arrived, and nothing answered"
     TAKEN = "taken on a node"
@@ -39,7 +41,7 @@ class Verdict(Struct, frozen=True):
     """How a trace ended. ``packets``: the lost ones of those ``sent``; ``last``: the last hop where they were seen.
 
     ``node``: where they ended ("": between nodes, or not known). ``next``: the hop that comes next where some got through.
-    ``taken``: what took them. ``errors``: ICMP errors about them. ``expected``: the addresses that would have been right.
+    ``taken``: what took them; ``delay``: where they waited. ``errors``: ICMP errors about them. ``to_node``: whom they were for.
     """
 
     ending: Ending
@@ -51,6 +53,7 @@ class Verdict(Struct, frozen=True):
     taken: Taken | None = None
     errors: tuple[Sighting, ...] = ()
     to_node: str = ""
+    delay: Delay | None = None
     bad_checksum: bool = False
     duplicated: frozenset[int] = frozenset()
     unseen: tuple[str, ...] = ()
@@ -119,7 +122,8 @@ def judge(request: Trace, reply: TraceReply, ends: Ends = Ends()) -> Verdict:  #
     )
     trace = _Trace(request, reply, ends, {reading.node: reading for reading in reply.readings}, base)
     if not gone:
-        return base
+        delay = delays.longest(reply)
+        return replace(base, ending=Ending.DELAYED, node=delay.node, delay=delay) if delay else base
     answered = frozenset(number for number in gone - refused if back.last(number))
     if len(answered) * 2 > len(gone):
         return _answer_lost(trace, back, answered)

@@ -101,6 +101,13 @@ def _twice(recorded: Recorded) -> TraceReply:
     return replace(recorded.reply, sightings=(*recorded.reply.sightings, one))
 
 
+def _late(recorded: Recorded) -> TraceReply:
+    """The same, with 80 ms between coming in at the source's node and leaving it."""
+    early = [one.node != recorded.request.node or (not one.out and not one.answer) for one in recorded.reply.sightings]
+    seen = [one if same else replace(one, us=one.us + 80_000) for same, one in zip(early, recorded.reply.sightings, strict=True)]
+    return replace(recorded.reply, sightings=tuple(seen))
+
+
 def _deaf(recorded: Recorded) -> TraceReply:
     at = recorded.at
     readings = tuple(
@@ -133,6 +140,7 @@ CASES = [
         reply=_seen_until(BETWEEN, T, "flannel.1", risen={"qdisc.cni0.tbf.dropped": 6}),
     ),
     _case("a packet was copied", BETWEEN, ("TRC019", f"Node {S}"), reply=_twice(BETWEEN)),
+    _case("they wait on a node", BETWEEN, ("TRC020", f"Node {S}"), reply=_late(BETWEEN)),
     _case("a node that could not listen", DROP, reply=_deaf(DROP), state="unknown"),
     _case("the trace itself was lost", DROP, reply=Lost("exec failed"), state="unknown"),
     Case("two traces that end by one rule", _cluster(DROP), frozenset({("TRC001", f"Node {DROP.at}")}),

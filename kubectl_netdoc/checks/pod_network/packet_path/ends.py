@@ -88,6 +88,19 @@ DUPLICATED = Code(
     rows=("M3",),
 )
 
+DELAYED = Code(
+    id="TRC020",
+    severity=Severity.WARN,
+    risk=Risk.SAFE,
+    title="Packets wait on a node",
+    message="On node {name}, the {ways} between {source} and {target} wait {ms} ms between {before} and {after} (the median of "
+    "{sent})",
+    fix="Look on {name} at what lies between the two: a queue with a limit of bandwidth, a rule that hands packets to a program,"
+    " a CPU that has no time.",
+    commands=(on_node("{name}", "tc -s qdisc show"), on_node("{name}", "nft list ruleset")),
+    rows=("M3",),
+)
+
 BY_ENDING = {
     Ending.NEVER_LEFT: NEVER_LEFT,
     Ending.UNANSWERED: UNANSWERED,
@@ -101,6 +114,11 @@ BY_ENDING = {
 def finding(traced: Traced) -> Finding | None:
     """Return the finding about how a trace ended, where nothing more special says it."""
     verdict = traced.verdict
+    if verdict.delay is not None:
+        delay = verdict.delay
+        ways = "answers" if delay.answer else "packets"
+        numbers = {"ways": ways, "ms": delay.ms, "before": delay.before, "after": delay.after}
+        return DELAYED.on(traced.on_node, traced.evidence() | numbers)
     code = BY_ENDING.get(verdict.ending)
     if code is None:
         return _twice(traced) if verdict.duplicated else None
@@ -118,4 +136,4 @@ def _twice(traced: Traced) -> Finding:
     return DUPLICATED.on(traced.on_node, traced.evidence() | {"twice": len(traced.verdict.duplicated)})
 
 
-CODES = (NEVER_LEFT, UNANSWERED, SOMEWHERE, UNTRANSLATED, FOREIGN_ANSWER, DUPLICATED)
+CODES = (NEVER_LEFT, UNANSWERED, SOMEWHERE, UNTRANSLATED, FOREIGN_ANSWER, DUPLICATED, DELAYED)
