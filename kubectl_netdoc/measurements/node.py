@@ -32,11 +32,15 @@ class Kernel(Struct, frozen=True, tag="kernel"):
 
 
 class Conntrack(Struct, frozen=True, tag="conntrack"):
-    """Nodes tier where the kernel has /proc/net/nf_conntrack, else privileged tier: the tracked UDP flows to some addresses."""
+    """Nodes tier where the kernel has /proc/net/nf_conntrack, else privileged tier: the tracked UDP flows to some addresses.
+
+    ``untouched``: before netdoc makes its Services, which has kube-proxy delete stale ones.
+    """
 
     node: str
     to: tuple[str, ...]
     timeout: float = 3.0
+    untouched: bool = False
 
 
 class ServiceRules(Struct, frozen=True, tag="service rules"):

@@ -14,7 +14,7 @@ entry alive, and its packets go to a pod that no longer exists, for hours, while
 Whether somebody still sends: an entry that is older than the time-out of an idle one is taken as a sign, and only where the
 Service's endpoints have not changed for longer and none is terminating. Flows to node ports and load balancers. What eBPF data
 planes track. kube-proxy from Kubernetes 1.32 on looks for stale flows itself when a UDP Service changes, and netdoc's own
-Services are such changes: a whole run may mend what `kubectl netdoc check stale_flows --node-checks` shows.
+Services are such changes: the flows are read before, and what is reported may have been deleted since.
 
 ## Sources
 kubernetes#139628, #139629, #141371, #125467, #59368; nf_conntrack-sysctl.rst (UDP: 30 s, 120 s for streams); conntrack(8);
@@ -83,7 +83,8 @@ STALE = Code(
     message="On {nodes}, UDP flows from {clients} to Service {namespace}/{name} ({address}) still go to {gone}, where it has "
     "no endpoint any more (entries of connection tracking: {count}). New flows work",
     fix="Delete the entries, as the commands do: the next packet then goes to an endpoint. kube-proxy should have deleted "
-    "them. Kubernetes 1.32 and later misses some (kubernetes#139628), so see whether a newer patch version is out.",
+    "them. Kubernetes 1.32 and later misses some (kubernetes#139628), so see whether a newer patch version is out. It looks "
+    "again when a UDP Service changes, and netdoc's own may have been such a change.",
     rows=("K1",),
 )
 UNTRANSLATED = Code(
@@ -112,8 +113,16 @@ def _udp(cluster: Cluster) -> dict[Address, Service]:
 
 
 def _asked(cluster: Cluster, node: str) -> list[Conntrack]:
-    addresses = tuple(sorted({address.ip for address in _udp(cluster)}))
-    return [Conntrack(node, addresses[:MOST])] if addresses else []
+    """Return the requests for a node's flows: before netdoc makes its Services, and afterwards, where the first got no answer."""
+    addresses = tuple(sorted({address.ip for address in _udp(cluster)}))[:MOST]
+    return [Conntrack(node, addresses, untouched=early) for early in (True, False)] if addresses else []
+
+
+def _reply(facts: Facts, node: str) -> ConntrackReply | Unseen:
+    """Return the flows of a node as they were first read, or why they were not."""
+    replies = [facts.reply(request) for request in _asked(facts.cluster, node)]
+    read = (reply for reply in replies if isinstance(reply, ConntrackReply) and reply.outcome is Outcome.OK)
+    return next(read, None) or _unread(facts, node, replies[-1])
 
 
 def plan(cluster: Cluster) -> Iterator[Request]:
@@ -138,9 +147,9 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
         raise Skip(f"{why}; it would compare tracked UDP flows with EndpointSlices", not_applicable=True)
     bad: dict[tuple[Address, str], dict[str, list[Flow]]] = {}
     for node in cluster.hosts:
-        reply = next((facts.reply(request) for request in _asked(cluster, node)), None)
-        if not isinstance(reply, ConntrackReply) or reply.outcome is not Outcome.OK:
-            yield _unread(facts, node, reply)
+        reply = _reply(facts, node)
+        if isinstance(reply, Unseen):
+            yield reply
             continue
         if reply.cut:
             yield Unseen(f"tracked flows of node {node}", f"{len(reply.flows)} were read, and there are more")

@@ -63,8 +63,15 @@ def _cluster(
     return make_cluster(*objects, *more, vantages=NAMES, tier=tier)
 
 
-def _measure(cluster: Cluster, *flows: Flow, everywhere: Reply | None = None, cut: bool = False, timeout: int = 120) -> Measured:
-    """``flows``: of n2, besides one that is well."""
+def _measure(
+    cluster: Cluster,
+    *flows: Flow,
+    everywhere: Reply | None = None,
+    cut: bool = False,
+    timeout: int = 120,
+    only: bool | None = None,
+) -> Measured:
+    """``flows``: of n2, besides one that is well. ``only``: there only before netdoc made its Services, or only after."""
 
     def answer(request: Request) -> Reply:
         if isinstance(request, Kernel):
@@ -72,7 +79,10 @@ def _measure(cluster: Cluster, *flows: Flow, everywhere: Reply | None = None, cu
         assert isinstance(request, Conntrack)
         assert request.to == (IP,)
         well = Flow(CLIENT, TO, LIVE, replied=True, left=100)
-        return everywhere or ConntrackReply(Outcome.OK, 1.0, (well, *(flows if request.node == "n2" else ())), cut)
+        if only is False and request.untouched:
+            return Lost("not measured", sent=False)
+        there = request.node == "n2" and only in (None, request.untouched)
+        return everywhere or ConntrackReply(Outcome.OK, 1.0, (well, *(flows if there else ())), cut)
 
     return measured(registry.load().choose(["stale_flows"])[0], cluster, answer)
 
@@ -97,6 +107,8 @@ CASES = [
         ("STF001", SERVICE),
         facts=_measure(C, GONE, msgspec.structs.replace(GONE, source=Address("10.244.1.8", 1))),
     ),
+    _case("one that netdoc's own Service ended", C, ("STF001", SERVICE), facts=_measure(C, GONE, only=True)),
+    _case("one that was read only later", C, ("STF001", SERVICE), facts=_measure(C, GONE, only=False)),
     _case("one that nothing was translated for", C, ("STF002", SERVICE), facts=_measure(C, BARE)),
     _case("both", C, ("STF001", SERVICE), ("STF002", SERVICE), facts=_measure(C, BARE, GONE)),
     _case(
