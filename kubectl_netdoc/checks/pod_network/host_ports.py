@@ -110,8 +110,8 @@ NOT_FORWARDED = Code(
     message="Node {node} ({ip}) refuses connections from {seen_from} to {port}, the host port of pod {namespace}/{name}, while "
     "the pod itself accepts them on {direct}: nothing on {node} forwards the host port",
     fix="See that the CNI configuration in use on {node} has the plugin portmap in its list (with capabilities portMappings: "
-    "true), or that the network opens host ports itself. Then recreate the pod, as a host port is opened when a pod is made. Otherwise "
-    "expose the pod with a Service of type NodePort or LoadBalancer.",
+    "true), or that the network opens host ports itself. Then recreate the pod, as a host port is opened when a pod is made. "
+    "Otherwise expose the pod with a Service of type NodePort or LoadBalancer.",
     commands=("kubectl -n {namespace} get pod {name} -o wide", "kubectl netdoc check cni_health cni_files --privileged"),
 )
 
