@@ -41,7 +41,8 @@ class PolicyFlaw(Struct, frozen=True):
     """A flaw of a policy: the policy, the field (as jsonpath), and a description.
 
     ``receiver`` and ``ports``: of a one-sided rule, the pods that refuse its senders. ``superfluous``: the rules of the policy
-    that others make redundant. ``objects``: what ``detail`` names.
+    that others make redundant. ``objects``: what ``detail`` names. ``patch``: what mends it. ``certain``: of a rule with a
+    Service's port, whether the pods show that they have no such port.
     """
 
     fault: Fault
@@ -53,6 +54,8 @@ class PolicyFlaw(Struct, frozen=True):
     ports: Ports = ports.NONE
     superfluous: tuple[tuple[Direction, int], ...] = ()
     objects: tuple[ObjectRef, ...] = ()
+    patch: str = ""
+    certain: bool = False
 
 
 def flaws(engine: Engine) -> Iterator[PolicyFlaw]:
@@ -128,8 +131,15 @@ def _shadowed(engine: Engine) -> Iterator[PolicyFlaw]:
 
 def _service_ports(engine: Engine) -> Iterator[PolicyFlaw]:
     for each in ServicePorts(engine).mistaken():
+        service = (ObjectRef.to("Service", each.service),)
         yield PolicyFlaw(
-            Fault.SERVICE_PORT, each.rule.policy, each.place, str(each), objects=(ObjectRef.to("Service", each.service),)
+            Fault.SERVICE_PORT,
+            each.rule.policy,
+            each.place,
+            str(each),
+            objects=service,
+            patch=each.patch,
+            certain=each.certain,
         )
 
 

@@ -19,20 +19,26 @@ from kubectl_netdoc.policy.workloads import WorkloadPeer, peers
 from kubectl_netdoc.records.kinds import NETWORK_POLICY, SERVICE
 from kubectl_netdoc.records.policies import NetworkPolicy
 from kubectl_netdoc.records.services import Service
+from kubectl_netdoc.remediation import patches
 
 Port = tuple[str, int]
 """Protocol and number."""
 
 
 class Mistaken(Struct, frozen=True):
-    """A port in a rule that only a Service has; ``targets``: the ports of the pods behind it."""
+    """A port in a rule that only a Service has; ``targets``: the ports of the pods behind it.
+
+    ``what``: which of the Service's ports it is. ``certain``: whether all pods of the rule declare ports, and none declares this.
+    """
 
     rule: Rule
     index: int
     protocol: str
-    port: int
+    port: int | str
     service: Service
     targets: tuple[int, ...]
+    what: str = "port"
+    certain: bool = False
 
     @property
     def place(self) -> str:
@@ -42,7 +48,15 @@ class Mistaken(Struct, frozen=True):
     def __str__(self) -> str:
         listen = " and ".join(map(str, self.targets))
         name = f"{self.service.namespace}/{self.service.name}"
-        return f"{self.protocol} {self.port} is the port of Service {name}, whose pods listen on {listen}"
+        return f"{self.protocol} {self.port} is the {self.what} of Service {name}, whose pods listen on {listen}"
+
+    @property
+    def patch(self) -> str:
+        """The JSON patch that puts the pods' port in its place; "" where the pods have several."""
+        if len(self.targets) > 1:
+            return ""
+        direction = "ingress" if self.rule.direction is Direction.INGRESS else "egress"
+        return patches.replace({f"/spec/{direction}/{self.rule.index}/ports/{self.index}/port": (self.port, self.targets[0])})
 
 
 class _Behind:
@@ -52,7 +66,8 @@ class _Behind:
         specs = [pod.spec for pod in peer.pods] + [template.spec for template in peer.templates]
         self.classes = sum(1 << number for number in {end.pod_class.id for end in peer.ends if end.pod_class})
         self.declared: set[Port] = {(port.protocol or "TCP", port.container_port) for spec in specs for port in spec.ports()}
-        self.led: dict[Port, tuple[Service, frozenset[int]]] = {}
+        self.names = {(name, protocol) for spec in specs for name, protocol in spec.named_ports()}
+        self.led: dict[tuple[str, int | str], tuple[Service, frozenset[int], str]] = {}
         self.targets: set[Port] = set()
         for service in services:
             if not any(matches(service.spec.selector, labels) for labels in peer.labels):
@@ -60,12 +75,20 @@ class _Behind:
             for port in service.spec.ports:
                 numbers = frozenset(target_numbers(port, specs))
                 self.targets |= {(port.protocol, number) for number in numbers}
-                if not service.headless and service.spec.type != "ExternalName" and numbers:
-                    self.led.setdefault((port.protocol, port.port), (service, numbers))
+                if service.spec.type == "ExternalName" or not numbers:
+                    continue
+                own: dict[int | str, str] = {port.name: "port name"}
+                if not service.headless:
+                    own |= {port.port: "port", port.node_port: "node port"}
+                for key, what in own.items():
+                    if key:
+                        self.led.setdefault((port.protocol, key), (service, numbers, what))
 
-    def listens(self, port: Port) -> bool:
+    def listens(self, protocol: str, port: int | str) -> bool:
         """Tell whether its pods declare that port, or a Service leads to it."""
-        return port in self.declared or port in self.targets
+        if isinstance(port, str):
+            return (port, protocol) in self.names
+        return (protocol, port) in self.declared or (protocol, port) in self.targets
 
 
 class ServicePorts:
@@ -102,22 +125,24 @@ class ServicePorts:
         written = (source.spec.ingress if ingress else source.spec.egress)[rule.index]
         destinations = policy.subject if ingress else self._named(rule, source)
         for index, port in enumerate(written.ports):
-            if not isinstance(port.port, int) or port.end_port:
+            if port.port is None or port.end_port:
                 continue
             asked = port.protocol, port.port
-            there = {id(one): one for number in members(destinations) for one in self._behind.get(number, ())}.values()
+            there = list({id(one): one for number in members(destinations) for one in self._behind.get(number, ())}.values())
             led = [one.led[asked] for one in there if asked in one.led]
-            if not led or any(one.listens(asked) for one in there):
+            if not led or any(one.listens(*asked) for one in there):
                 continue
-            targets = {number for _, numbers in led for number in numbers}
+            targets = {number for _, numbers, _ in led for number in numbers}
             if not any(self._allowed(policy, rule, destinations, (port.protocol, number)) for number in targets):
-                yield Mistaken(rule, index, port.protocol, port.port, led[0][0], tuple(sorted(targets)))
+                service, _, what = led[0]
+                certain = all(one.declared for one in there)
+                yield Mistaken(rule, index, port.protocol, port.port, service, tuple(sorted(targets)), what, certain)
 
     def _named(self, rule: Rule, source: NetworkPolicy) -> PodSet:
-        """Return the pods that an egress rule names by labels; rules for whole namespaces are left out."""
+        """Return the pods that an egress rule names by labels, theirs or their namespaces'."""
         found: PodSet = 0
         for peer in source.spec.egress[rule.index].to:
-            if peer.pod_selector is not None and str(peer.pod_selector):
+            if peer.ip_block is None:
                 found |= self.engine.compiler.selected(rule.policy.namespace, peer)
         return found
 

@@ -3,7 +3,8 @@
 
 ## What it looks at
 The names, networks and plugins in /etc/cni/net.d of every sampled node (privileged tier). If there are several files, the one
-that sorts first is in use. Each node is compared with the others, and nothing else of the files is kept.
+that sorts first is in use. Each node is compared with the others, and nothing else of the files is kept. Also, whether the
+plugin portmap, which opens host ports, is in the list of a node that runs pods with host ports.
 
 ## Why it matters
 A file left by another network that sorts before the right one gives every new pod an address that no other node has a route to.
@@ -53,6 +54,7 @@ from kubectl_netdoc.api import (
     Unseen,
     joining,
     on_node,
+    some,
 )
 from kubectl_netdoc.cni import agent_again
 from kubectl_netdoc.cni.agents import Agents
@@ -60,6 +62,14 @@ from kubectl_netdoc.probes import node_readings
 
 AGREE = 2
 """At least this many nodes must use the same configuration before another node is compared with it."""
+
+OPENS = frozenset(
+    {"cilium-cni", "multus", "multus-cni", "multus-shim", "ovn-k8s-cni-overlay", "weave-net", "azure-vnet", "win-bridge"}
+)
+"""Plugins that open host ports themselves, or hand pods on to other configurations: netdoc does not judge them."""
+
+NAMED = 3
+"""Pods that a message names at most."""
 
 EFFECTS = (
     *("PNW002", "PNW003", "PNW007", "PNW008", "PNW011", "PAD002", "SVH001", "MTU001", "MTU002", "MTU010", "NOD003"),
@@ -106,6 +116,18 @@ MISSING = Code(
     rows=("M8",),
     explains=(Explains(("NOD001", "NOD003", "NOD005", "POD003"), "node"),),
 )
+NO_PORTMAP = Code(
+    id="CNF004",
+    severity=Severity.WARN,
+    risk=Risk.NODE,
+    title="The CNI configuration of a node opens no host ports",
+    message="On {name}, /etc/cni/net.d/{file} has the plugins {plugins} and not portmap, so nothing opens the host ports of "
+    "{count} pods there ({shown})",
+    fix="Add the plugin portmap (with capabilities portMappings: true) to the list in /etc/cni/net.d/{file} on {name}; where the "
+    "network agent writes that file, to its ConfigMap. Then recreate these pods, as a host port is opened when a pod is made.",
+    commands=(READ, ON_IT),
+    explains=(Explains(("HPT004",), "node"),),
+)
 LEFTOVER = Code(
     id="CNF010",
     severity=Severity.INFO,
@@ -139,6 +161,8 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     wrong = {node: list(_judge(facts.cluster, node, found, agents)) for node in sorted(found.keys() - windows)}
     for findings in wrong.values():
         yield from findings
+    for node in (node for node, findings in wrong.items() if not findings):
+        yield from _host_ports(facts.cluster, node, found[node])
     yield from _leftovers({node: reply for node, reply in found.items() if not wrong.get(node)})
 
 
@@ -190,6 +214,20 @@ def _judge(cluster: Cluster, node: str, found: dict[str, CniConfigReply], agents
         yield FOREIGN.on(subject, common | numbers, commands=lines)
 
 
+def _host_ports(cluster: Cluster, node: str, reply: CniConfigReply) -> Iterator[Finding]:
+    """Report pods with host ports on a node whose plugins open none."""
+    file = reply.files[0] if reply.files else CniFile("")
+    if file.problem or not file.plugins or "portmap" in file.plugins or not OPENS.isdisjoint(file.plugins):
+        return
+    runtime = next((each.status.node_info.container_runtime_version for each in cluster.all(NODE) if each.name == node), "")
+    pods = [pod for pod in cluster.all(POD) if pod.spec.node_name == node] if cluster.readable(POD) else []
+    running = [pod for pod in pods if pod.status.phase == "Running" and not (pod.spec.host_network or pod.terminating)]
+    mine = sorted(f"{pod.namespace}/{pod.name}" for pod in running if any(port.host_port for port in pod.spec.ports()))
+    if mine and not runtime.startswith("cri-o"):
+        numbers = {"file": file.name, "plugins": file.plugins, "count": len(mine), "shown": some(mine, NAMED), "nodes": [node]}
+        yield NO_PORTMAP.on(Subject("Node", node), numbers)
+
+
 def _kind(file: CniFile) -> tuple[str, str]:
     """Return a file's network and the plugin that makes the interface. Later plugins may be rolled out one node at a time."""
     return file.network, next(iter(file.plugins), "")
@@ -211,7 +249,7 @@ check = Check(
     title="Nodes use the CNI configuration of their own network",
     prefix="CNF",
     needs=Needs(kinds=(NODE,), hints=(DAEMON_SET, POD, *NETWORK_KINDS), tier=Tier.PRIVILEGED),
-    codes=(FOREIGN, UNUSABLE, MISSING, LEFTOVER),
+    codes=(FOREIGN, UNUSABLE, MISSING, NO_PORTMAP, LEFTOVER),
     plan=plan,
     analyse=analyse,
 )

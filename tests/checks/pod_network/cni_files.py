@@ -7,7 +7,7 @@ from kubectl_netdoc.core.facts import Measured
 from kubectl_netdoc.engine import registry
 from kubectl_netdoc.measurements.node import CniFile
 from kubectl_netdoc.records.base import convert
-from kubectl_netdoc.records.kinds import NODE
+from kubectl_netdoc.records.kinds import NODE, POD
 from kubectl_netdoc.testing import Case, ago, make_cluster, make_node, measured
 from tests.support.cni_objects import PUBLISHED
 
@@ -66,7 +66,31 @@ def _case(name: str, facts: Measured, *expect: tuple[str, str], cluster: Cluster
     return Case(name, cluster, frozenset(expect), facts, state)
 
 
+BARE = CniFile("10-flannel.conflist", "cbr0", ("flannel",))
+
+
+def _edge(*, runtime: str = "containerd://2.1.3", **more: object) -> Cluster:
+    """A node that runs one pod with a host port, unless told otherwise."""
+    info = {"status": {"nodeInfo": {"containerRuntimeVersion": runtime}}}
+    node = NODE, convert(NODE, {"metadata": {"name": "n1", "creationTimestamp": ago(86400.0)}} | info)
+    port = {"containerPort": 80, "hostPort": 8080}
+    spec = {"nodeName": "n1", "containers": [{"name": "c", "ports": [port]}], **more}
+    pod = convert(POD, {"metadata": {"name": "edge-1", "namespace": "edge"}, "spec": spec, "status": {"phase": "Running"}})
+    return make_cluster(node, (POD, pod), vantages=("n1",), tier=Tier.PRIVILEGED)
+
+
+def _host_port(name: str, file: CniFile, *codes: str, **more: object) -> Case:
+    cluster = _edge(**more)  # type: ignore[arg-type]
+    return _case(name, _measure(cluster, n1=(file,)), *((code, "Node n1") for code in codes), cluster=cluster)
+
+
 CASES = [
+    _host_port("a host port, and portmap", OWN),
+    _host_port("a host port without portmap", BARE, "CNF004"),
+    _host_port("a host port without portmap, which the network opens", CILIUM),
+    _host_port("a host port without portmap, which CRI-O opens", BARE, runtime="cri-o://1.33.1"),
+    _host_port("without portmap, and the pod is on the host network", BARE, hostNetwork=True),
+    _host_port("without portmap, and the pod is on another node", BARE, nodeName="n2"),
     _case("healthy", _measure()),
     _case("a foreign file sorts first", _measure(n2=(OLD, OWN)), ("CNF001", "Node n2")),
     _case("it sorts last", _measure(n2=(OWN, BEHIND)), ("CNF010", "Node n2")),

@@ -29,6 +29,7 @@ from kubectl_netdoc.records.kinds import (
     CLUSTER_NETWORK_POLICY,
     POD,
     POLICIES,
+    SERVICE,
 )
 from kubectl_netdoc.records.pods import PodSpec
 from kubectl_netdoc.testing import (
@@ -176,7 +177,7 @@ def _service(**more: Any) -> Built:
 
 def _port(name: str, ports: str, *codes: str, service: Built | None = None, pod: dict[str, int] | None = None) -> Case:
     """A policy that names these ports of pods on 8080, behind a Service on 80."""
-    front = make_pod("front-1", labels={"app": "front"}, ip="10.0.0.3", ports=pod or {"web": 8080})
+    front = make_pod("front-1", labels={"app": "front"}, ip="10.0.0.3", ports={"web": 8080} if pod is None else pod)
     rule = f"{{from: [{{podSelector: {{matchLabels: {{app: web}}}}}}], ports: [{ports}]}}"
     return _policy(
         name,
@@ -184,6 +185,24 @@ def _port(name: str, ports: str, *codes: str, service: Built | None = None, pod:
         *codes,
         more=(DENY, front, service or _service()),
     )
+
+
+SERVICES_PORT = "{podSelector: {matchLabels: {app: front}}, ingress: [{from: [{podSelector: {}}], ports: [{port: 80}]}]}"
+FRONT = make_pod("front-1", labels={"app": "front"}, ip="10.0.0.3", ports={"web": 8080})
+_PORTS = [{"port": 80, "targetPort": 8080, "nodePort": 30080}]
+NODE_PORT = (
+    SERVICE,
+    convert(
+        SERVICE, {"metadata": {"name": "front", "namespace": "shop"}, "spec": {"selector": {"app": "front"}, "ports": _PORTS}}
+    ),
+)
+
+
+def _egress(name: str, to: str, port: int, *codes: str) -> Case:
+    """A policy that lets web send to a port of front, which is on 8080 behind a Service on 80."""
+    rule = f"{{to: [{to}], ports: [{{port: {port}}}]}}"
+    spec = f"{{podSelector: {{matchLabels: {{app: web}}}}, policyTypes: [Egress], egress: [{rule}]}}"
+    return _policy(name, spec, *codes, more=(DENY, INSIDE, FRONT, _service()))
 
 
 ANSWERED = make_cluster(*PODS, DENY, INSIDE, *DNS, DENY_DNS, make_node(), vantages=("n1",))
@@ -266,7 +285,25 @@ CASES = [
         "POL023",
         more=(DENY, BOTH_LABELS),
     ),
-    _port("the Service's port in an ingress rule", "{port: 80}", "POL026"),
+    _port("the Service's port in an ingress rule", "{port: 80}", "POL007"),
+    _port("the Service's port, and the pods declare none", "{port: 80}", "POL026", pod={}),
+    _port("the Service's node port", "{port: 30080}", "POL007", service=NODE_PORT),
+    _port("the name of the Service's port", "{port: p80}", "POL007", "POL022"),
+    _port("the name of a headless Service's port", "{port: p80}", "POL007", "POL022", service=_service(cluster_ip="None")),
+    _port("the name of the pods' port", "{port: web}", service=_service(ports=((80, "web"),))),
+    _egress("the Service's port in egress to its pods", "{podSelector: {matchLabels: {app: front}}}", 80, "POL007"),
+    _egress("the Service's port in egress to its namespace", "{podSelector: {}}", 80, "POL026"),
+    _egress("the pods' port in egress to its namespace", "{podSelector: {}}", 8080),
+    Case(
+        "the Service's port, and nothing enforces it",
+        make_cluster(*PODS, FRONT, _service(), make_policy(SERVICES_PORT), DENY, FLANNEL),
+        frozenset({("POL026", "NetworkPolicy shop/policy")}),
+    ),
+    Case(
+        "manifests: the Service's port",
+        make_cluster(*PODS, FRONT, _service(), make_policy(SERVICES_PORT), DENY, origin="manifests"),
+        frozenset({("POL026", "NetworkPolicy shop/policy")}),
+    ),
     _port("the Service's port beside the pods' own", "{port: 80}, {port: 8080}"),
     _port("the pods' port", "{port: 8080}"),
     _port("a range that the Service's port is in", "{port: 80, endPort: 90}"),
@@ -274,7 +311,7 @@ CASES = [
     _port("the Service's port, which the pods have too", "{port: 80}", pod={"web": 8080, "plain": 80}),
     _port("the port of a headless Service", "{port: 80}", service=_service(cluster_ip="None")),
     _port("the Service's port, and another Service leads there", "{port: 80}", service=_service(ports=((80, 8080), (81, 80)))),
-    _port("the port of a Service with a named target", "{port: 80}", "POL026", service=_service(ports=((80, "web"),))),
+    _port("the port of a Service with a named target", "{port: 80}", "POL007", service=_service(ports=((80, "web"),))),
     _policy("egress that is not received", EGRESS % (TO_DB, ""), "POL024"),
     _policy(
         "egress that is received",

@@ -7,7 +7,21 @@ from collections.abc import Iterator
 from ipaddress import ip_network
 
 from kubectl_netdoc import cni
-from kubectl_netdoc.api import CALICO_INSTALLATION, NODE, POD, Cluster, Code, Finding, Node, Pod, Risk, Severity, is_range, some
+from kubectl_netdoc.api import (
+    CALICO_INSTALLATION,
+    NODE,
+    POD,
+    Cluster,
+    Code,
+    Explains,
+    Finding,
+    Node,
+    Pod,
+    Risk,
+    Severity,
+    is_range,
+    some,
+)
 from kubectl_netdoc.checks.pod_network.cni_health.common import NAMED, named_nodes, workload_subject
 from kubectl_netdoc.cni import Found, flannel
 from kubectl_netdoc.cni.agents import inside
@@ -32,12 +46,13 @@ OTHER_RANGE = Code(
 )
 NO_HOST_PORTS = Code(
     id="CNI017",
-    severity=Severity.INFO,
+    severity=Severity.WARN,
     risk=Risk.SAFE,
     title="Host ports of pods are not opened",
     message="{count} pods declare a hostPort ({shown}), but {place} {lacks}, so these ports are not opened on the nodes",
     fix="{remedy}, or expose these pods with a Service of type NodePort or LoadBalancer.",
     commands=("kubectl -n {first_space} get pod {first_pod} -o wide",),
+    explains=(Explains(("HPT004",), "cluster"),),
 )
 
 

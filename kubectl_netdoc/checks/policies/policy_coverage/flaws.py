@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from kubectl_netdoc.api import NETWORK_POLICY, Code, Finding, Risk, Severity
 from kubectl_netdoc.checks.policies.policy_coverage.common import policy_subject
-from kubectl_netdoc.policy import fixes
+from kubectl_netdoc.policy import enforcers, fixes
 from kubectl_netdoc.policy.engine import Engine
 from kubectl_netdoc.policy.flaws import Fault, flaws
 
@@ -61,6 +61,17 @@ ONE_SIDED = Code(
     commands=("kubectl netdoc policy coverage",),
     rows=("P4",),
 )
+KEEPS_OUT = Code(
+    id="POL007",
+    severity=Severity.WARN,
+    risk=Risk.POLICY,
+    title="Rule with the port of a Service keeps its clients out",
+    message="{policy}, {place}: {detail}. Policies apply to the ports of pods, after a Service has been translated, so this rule "
+    "allows nothing, and no other rule allows what it is meant for",
+    fix="Use the port of the pods in that rule.",
+    commands=("kubectl -n {where} patch networkpolicy {name} --type json -p {patch}",),
+    rows=("P3",),
+)
 SERVICE_PORT = Code(
     id="POL026",
     severity=Severity.INFO,
@@ -80,6 +91,7 @@ INVALID = Code(
     fix="Correct the CIDR; API servers reject it from Kubernetes 1.36 on.",
     rows=("P3",),
 )
+LOOK = "kubectl -n {where} get networkpolicy {name} -o yaml"
 FLAWS = {
     Fault.SELECTS_NOTHING: SELECTS_NOTHING,
     Fault.PEER_MATCHES_NOTHING: PEER_MATCHES_NOTHING,
@@ -93,9 +105,12 @@ FLAWS = {
 
 def flawed_policies(engine: Engine) -> Iterator[Finding]:
     """Report each flaw of each policy."""
+    enforced = engine.cluster.origin != "manifests" and not enforcers.idle(engine.cluster) and not engine.incomplete_at_all
     for flaw in flaws(engine):
+        keeps_out = flaw.fault is Fault.SERVICE_PORT and flaw.certain and enforced
+        code = KEEPS_OUT if keeps_out else FLAWS[flaw.fault]
         written = engine.cluster.get(NETWORK_POLICY, flaw.policy.namespace, flaw.policy.name) if flaw.superfluous else None
-        yield FLAWS[flaw.fault].on(
+        yield code.on(
             policy_subject(flaw.policy),
             policy=str(flaw.policy),
             place=flaw.place,
@@ -103,7 +118,8 @@ def flawed_policies(engine: Engine) -> Iterator[Finding]:
             where=flaw.policy.namespace or "default",
             by=flaw.other or "no policy that netdoc evaluates",
             objects=flaw.objects,
-            patch=fixes.removal(written, flaw.superfluous) if written else "",
+            patch=flaw.patch or (fixes.removal(written, flaw.superfluous) if written else ""),
+            commands=(LOOK,) if keeps_out and not flaw.patch else None,
         )
 
 
@@ -113,6 +129,7 @@ CODES = (
     UNDEFINED_PORT,
     SHADOWED,
     ONE_SIDED,
+    KEEPS_OUT,
     SERVICE_PORT,
     INVALID,
 )
