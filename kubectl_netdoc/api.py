@@ -61,6 +61,7 @@ from kubectl_netdoc.measurements.node import (
     ServiceRules,
     ServiceRulesReply,
 )
+from kubectl_netdoc.measurements.over_time import Look, OverTime, OverTimeReply, Place, PlaceOverTime
 from kubectl_netdoc.measurements.path import Burst, BurstReply, PathMtu, PathMtuReply, Round
 from kubectl_netdoc.measurements.requests import Reply, Request
 from kubectl_netdoc.measurements.statistics import evenly, percentile
@@ -221,6 +222,7 @@ __all__ = [
     "KernelRoute",
     "Kind",
     "Link",
+    "Look",
     "Lost",
     "Made",
     "Metrics",
@@ -230,11 +232,15 @@ __all__ = [
     "NodePath",
     "ObjectRef",
     "Outcome",
+    "OverTime",
+    "OverTimeReply",
     "OwnName",
     "OwnService",
     "PathMtu",
     "PathMtuReply",
     "Peer",
+    "Place",
+    "PlaceOverTime",
     "Pod",
     "PodProblem",
     "Reference",

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from importlib.resources import files
 
-PARTS = ("base", "lookups", "connections", "path", "main")
+PARTS = ("base", "lookups", "connections", "path", "over_time", "main")
 """The files of the agent in the order in which they are joined."""
 
 PARTS_ON_HOST = ("base", "lookups", "connections", "path", "host", "main")

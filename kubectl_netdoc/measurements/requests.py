@@ -29,6 +29,7 @@ from kubectl_netdoc.measurements.node import (
     ServiceRules,
     ServiceRulesReply,
 )
+from kubectl_netdoc.measurements.over_time import OverTime, OverTimeReply
 from kubectl_netdoc.measurements.path import Burst, BurstReply, PathMtu, PathMtuReply
 
 Probe = (
@@ -39,6 +40,7 @@ Probe = (
     | Certificate
     | PathMtu
     | Burst
+    | OverTime
     | HttpGet
     | Rtnetlink
     | Kernel
@@ -65,6 +67,7 @@ Reply = (
     | CertificateReply
     | PathMtuReply
     | BurstReply
+    | OverTimeReply
     | HttpReply
     | RtnetlinkReply
     | KernelReply
