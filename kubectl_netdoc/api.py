@@ -63,6 +63,7 @@ from kubectl_netdoc.measurements.node import (
     ServiceRules,
     ServiceRulesReply,
 )
+from kubectl_netdoc.measurements.over_time import Look, OverTime, OverTimeReply, Place, PlaceOverTime
 from kubectl_netdoc.measurements.path import Burst, BurstReply, PathMtu, PathMtuReply, Round
 from kubectl_netdoc.measurements.requests import Reply, Request
 from kubectl_netdoc.measurements.statistics import evenly, percentile
@@ -226,6 +227,7 @@ __all__ = [
     "KernelRoute",
     "Kind",
     "Link",
+    "Look",
     "Lost",
     "Made",
     "Metrics",
@@ -237,11 +239,15 @@ __all__ = [
     "NodeRulesReply",
     "ObjectRef",
     "Outcome",
+    "OverTime",
+    "OverTimeReply",
     "OwnName",
     "OwnService",
     "PathMtu",
     "PathMtuReply",
     "Peer",
+    "Place",
+    "PlaceOverTime",
     "Pod",
     "PodProblem",
     "PodSpec",

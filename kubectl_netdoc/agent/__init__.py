@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable
 from importlib.resources import files
 
-PARTS = ("base", "lookups", "connections", "path", "main")
+PARTS = ("base", "lookups", "connections", "path", "over_time", "main")
 """The files of the agent in the order in which they are joined."""
 
 PARTS_ON_HOST = (*PARTS[:-1], "host", "rules", "main")

@@ -14,9 +14,9 @@ import socketserver
 import sys
 import threading
 
-MOST_BYTES = 262144
+MOST_BYTES = 1048576
 SHORTEST = 128
-PATIENCE = 5.0
+PATIENCE = 30.0
 
 
 def greeting(source):
@@ -69,7 +69,7 @@ class TCP(EveryFamily, socketserver.ThreadingTCPServer):
     """A thread a connection."""
 
     daemon_threads = True
-    request_queue_size = 64
+    request_queue_size = 256
 
 
 class UDP(EveryFamily, socketserver.UDPServer):

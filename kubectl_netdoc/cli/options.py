@@ -169,6 +169,11 @@ ignoring = _all(
 
 targets = _all(
     click.option(
+        "--thorough",
+        is_flag=True,
+        help="Look for half a minute more: at outages that come and go, idle connections, many at once, and large answers.",
+    ),
+    click.option(
         "--external",
         multiple=True,
         metavar="NAME|IP",

@@ -48,7 +48,8 @@ def selected(checks: Iterable[str], flags: Mapping[str, Any]) -> Selection | Non
     for name in services:
         if not re.fullmatch(rf"({_LABEL}/)?{_LABEL}", name):
             raise click.UsageError(f"--service takes [NAMESPACE/]NAME; {name!r} is not a valid name of a Service")
-    wanted = Selection(named(checks, flags["only"]), external, services, requirements("-l", flags["selector"]))
+    labels = requirements("-l", flags["selector"])
+    wanted = Selection(named(checks, flags["only"]), external, services, labels, flags["thorough"])
     return None if wanted == Selection() else wanted
 
 

@@ -64,13 +64,14 @@ class Selection(Struct, frozen=True, omit_defaults=True):
     """What the user selected beyond the default. ``checks``: by name. ``external``: names and addresses outside the cluster.
 
     ``services``: names of Services, with or without ``NAMESPACE/``. ``labels``: requirements on their labels. Only Services that
-    match are checked.
+    match are checked. ``thorough``: half a minute more, to look at everything over time.
     """
 
     checks: tuple[str, ...] = ()
     external: tuple[str, ...] = ()
     services: tuple[str, ...] = ()
     labels: tuple[LabelSelectorRequirement, ...] = ()
+    thorough: bool = False
 
     def includes(self, service: Service) -> bool:
         """Tell whether a Service is selected."""

@@ -11,11 +11,12 @@ from collections.abc import Iterable, Mapping, Sized
 
 from msgspec import Struct
 
-from kubectl_netdoc.measurements.base import Address, Lost, OwnService, Peer, ResolvConfNameserver
+from kubectl_netdoc.measurements.base import Address, Lost, Peer, ResolvConfNameserver
 from kubectl_netdoc.measurements.canary import Canary
 from kubectl_netdoc.measurements.connect import Echo
 from kubectl_netdoc.measurements.dns import DnsLookup, DnsReply, ResolvConf
 from kubectl_netdoc.measurements.node import OF_A_NODE
+from kubectl_netdoc.measurements.over_time import OverTime, Place
 from kubectl_netdoc.measurements.path import Burst, PathMtu
 from kubectl_netdoc.measurements.requests import Reply, Request
 from kubectl_netdoc.measurements.trace import Trace
@@ -56,7 +57,11 @@ def of(requests: Iterable[Request], nameserver: str = "the nameserver of resolv.
     """Return the most load that requests can cause. ``nameserver``: the address of the pods' nameserver."""
     counted = Counter[str]()
     for request in requests:
-        counted[_target(request, nameserver)] += _begun(request)
+        if isinstance(request, OverTime):
+            for place in request.places:
+                counted[_of_place(place)] += _looks(request, place)
+        else:
+            counted[_target(request, nameserver)] += _begun(request)
     counted.pop("", None)
     target, most = max(counted.items(), key=lambda pair: (pair[1], pair[0]), default=("", 0))
     return Load(sum(counted.values()), most, target, PER_NODE, PER_TARGET, PER_TARGET_AND_NODE)
@@ -94,16 +99,21 @@ def _begun(request: Request) -> int:
     return request.samples if isinstance(request, Echo) else 1
 
 
+def _looks(request: OverTime, place: Place) -> int:
+    """Return the connections to one place: the looks, and to netdoc's own the idle ones, those at once and the large answers."""
+    own = 0 if isinstance(place, Address) else 4 + 2 * request.together + 2
+    return int(request.seconds / request.every) + own
+
+
+def _of_place(place: Place) -> str:
+    if isinstance(place, Address):
+        return str(place)
+    return f"netdoc's pod on {place.node}" if isinstance(place, Peer) else "netdoc's own Service"
+
+
 def _target(request: Request, nameserver: str) -> str:
     """Return the target of a request as text; "" if it has none, or counts its load itself (the canary)."""
-    if isinstance(request, (Canary, ResolvConf, *OF_A_NODE)):
+    if isinstance(request, (Canary, ResolvConf, OverTime, *OF_A_NODE)):
         return ""
     to = request.server if isinstance(request, DnsLookup) else request.to
-    if isinstance(to, Address):
-        return str(to)
-    if isinstance(to, ResolvConfNameserver):
-        return nameserver
-    if isinstance(to, Peer):
-        return f"netdoc's pod on {to.node}"
-    assert isinstance(to, OwnService)
-    return "netdoc's own Service"
+    return nameserver if isinstance(to, ResolvConfNameserver) else _of_place(to)

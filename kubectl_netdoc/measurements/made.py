@@ -10,6 +10,7 @@ import msgspec
 
 from kubectl_netdoc.measurements.base import OwnName, OwnService
 from kubectl_netdoc.measurements.canary import Canary
+from kubectl_netdoc.measurements.over_time import OverTime
 from kubectl_netdoc.measurements.requests import Request
 
 
@@ -28,6 +29,7 @@ def made_for(requests: Iterable[Request]) -> frozenset[Made]:
         made.add(Made.PODS)
         if isinstance(request, Canary):
             made.add(Made.POLICIES)
-        if any(isinstance(part, (OwnService, OwnName)) for part in msgspec.structs.astuple(request)):
+        parts = (*msgspec.structs.astuple(request), *(request.places if isinstance(request, OverTime) else ()))
+        if any(isinstance(part, (OwnService, OwnName)) for part in parts):
             made.add(Made.SERVICES)
     return frozenset(made)

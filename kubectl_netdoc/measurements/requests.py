@@ -30,6 +30,7 @@ from kubectl_netdoc.measurements.node import (
     ServiceRules,
     ServiceRulesReply,
 )
+from kubectl_netdoc.measurements.over_time import OverTime, OverTimeReply
 from kubectl_netdoc.measurements.path import Burst, BurstReply, PathMtu, PathMtuReply
 from kubectl_netdoc.measurements.trace import NodeRulesReply, Trace, TraceReply
 
@@ -41,6 +42,7 @@ Probe = (
     | Certificate
     | PathMtu
     | Burst
+    | OverTime
     | HttpGet
     | Rtnetlink
     | Kernel
@@ -73,6 +75,7 @@ Reply = (
     | CertificateReply
     | PathMtuReply
     | BurstReply
+    | OverTimeReply
     | HttpReply
     | RtnetlinkReply
     | KernelReply

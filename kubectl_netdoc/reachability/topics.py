@@ -109,7 +109,7 @@ TOPICS = {
     # Services
     **dict.fromkeys(("KPP", "KPX", "SRL", "SVR001", "SVR002", "SVR006", "SVR009", "SYN003"), _PROXY),
     **dict.fromkeys(("KPP004", "KPP005", "KPX004", "KPX006", "KPX007", "SRL004", "SRL005"), _later(_PROXY)),
-    **dict.fromkeys(("EPS", "SVC", "SVR"), _ENDPOINTS),
+    **dict.fromkeys(("EPS", "OVT", "SVC", "SVR"), _ENDPOINTS),
     **dict.fromkeys(("SVC009", "SVC010", "SVC011"), Topic("name", nodes=NodeMatch.FROM)),
     **dict.fromkeys(("SVC003", "SVC012"), Topic("service", nodes=NodeMatch.FROM)),
     **dict.fromkeys(("SVR003", "SVR004", "SVR012"), Topic("port", nodes=NodeMatch.FROM)),

@@ -27,6 +27,7 @@ from kubectl_netdoc.measurements.node import (
     Rtnetlink,
     ServiceRules,
 )
+from kubectl_netdoc.measurements.over_time import OverTime
 from kubectl_netdoc.measurements.path import Burst, PathMtu
 from kubectl_netdoc.measurements.requests import Probe
 from kubectl_netdoc.sources import kernel_replies
@@ -39,9 +40,14 @@ def ordered(requests: tuple[Probe, ...]) -> tuple[Probe, ...]:
 
 
 def _stage(request: Probe) -> int:
-    """Return a request's stage. 0, 1: latency, alone. 2: short or mostly waiting, at once. 3: loads the path, one by one."""
+    """Return a request's stage. 0, 1: latency, alone. 2: short or mostly waiting, at once. 3, 4: loads the path, one by one.
+
+    5: half a minute at the end.
+    """
     if isinstance(request, DnsLookup) and not request.interval:
         return int(request.parallel or request.protocol == "TCP")
+    if isinstance(request, OverTime):
+        return 5
     if isinstance(request, (Burst, PathMtu)):
         return 3
     return 4 if isinstance(request, Echo) and request.size else 2
@@ -105,6 +111,12 @@ def _ask_echo(request: Echo, targets: Targets) -> dict[str, Any]:
     return {"op": "echo", "to": list(address(request.to, targets, request.family)), "distinct": distinct, **tries}
 
 
+def _ask_over_time(request: OverTime, targets: Targets) -> dict[str, Any]:
+    places = [[*address(place, targets), not isinstance(place, Address)] for place in request.places]
+    times = {"seconds": request.seconds, "every": request.every, "idle": request.idle}
+    return {"op": "over_time", "places": places, "together": request.together, "size": request.size, **times}
+
+
 def _ask_rtnetlink(request: Rtnetlink, targets: Targets) -> dict[str, Any]:
     return {"op": "netlink"}
 
@@ -144,6 +156,7 @@ _ASKS: dict[type[Probe], Callable[[Any, Targets], dict[str, Any]]] = {
     Certificate: _ask_certificate,
     PathMtu: _ask_path_mtu,
     Burst: _ask_burst,
+    OverTime: _ask_over_time,
     HttpGet: _ask_http,
     Rtnetlink: _ask_rtnetlink,
     Kernel: _ask_kernel,

@@ -42,9 +42,11 @@ from kubectl_netdoc.measurements.node import (
     ServiceRules,
     ServiceRulesReply,
 )
+from kubectl_netdoc.measurements.over_time import OverTime
 from kubectl_netdoc.measurements.path import Burst, BurstReply, PathMtu, PathMtuReply, Round
 from kubectl_netdoc.measurements.requests import Probe, Reply
 from kubectl_netdoc.sources import kernel_replies, rtnetlink, trace_replies
+from kubectl_netdoc.sources.agent_protocol.over_time_replies import over_time_reply
 from kubectl_netdoc.sources.agent_protocol.targets import NO_TARGETS, Targets
 
 MOST_RECORDS = 500
@@ -78,7 +80,7 @@ def reply(request: Probe, line: AgentReply, targets: Targets = NO_TARGETS) -> Re
         return Lost(f"the agent sent back {len(line.samples)} samples instead of {most}")
     try:
         return _reply(request, line, targets)
-    except (ValueError, IndexError, TypeError, OverflowError) as error:
+    except (ValueError, LookupError, TypeError, OverflowError) as error:
         return Lost(f"the agent's reply can't be decoded: {error}")
 
 
@@ -98,6 +100,8 @@ def _reply(request: Probe, line: AgentReply, targets: Targets) -> Reply:
         return ConnectReply(outcome, ms)
     if isinstance(request, PathMtu):
         return _path_mtu(request, outcome, raw, targets)
+    if isinstance(request, OverTime):
+        return over_time_reply(request, raw)
     if isinstance(request, OF_A_NODE):
         return _node_reply(request, ms, raw)
     if isinstance(request, HttpGet):

@@ -23,6 +23,7 @@ from kubectl_netdoc.measurements.base import OwnName, OwnService
 from kubectl_netdoc.measurements.canary import Canary
 from kubectl_netdoc.measurements.connect import Echo
 from kubectl_netdoc.measurements.dns import DnsLookup
+from kubectl_netdoc.measurements.over_time import OverTime
 from kubectl_netdoc.measurements.requests import Request
 from kubectl_netdoc.records.kinds import NODE
 from kubectl_netdoc.sources.agent_protocol import EchoServer, ServiceAddresses, Targets
@@ -249,6 +250,7 @@ class _Run:
 
 def _own_services(requests: Iterable[Request]) -> set[OwnService]:
     """Return netdoc's own Services that requests name."""
-    to = {request.to for request in requests if isinstance(request, Echo)}
+    to: set[object] = {request.to for request in requests if isinstance(request, Echo)}
+    to |= {place for request in requests if isinstance(request, OverTime) for place in request.places}
     to |= {request.name.service for request in requests if isinstance(request, DnsLookup) and isinstance(request.name, OwnName)}
     return {place for place in to if isinstance(place, OwnService)}
