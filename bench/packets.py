@@ -68,7 +68,7 @@ def link(node: str, address: str) -> str:
 
 
 @contextmanager
-def lab(kubeconfig: str) -> Iterator[Place]:
+def session_at(kubeconfig: str) -> Iterator[Place]:
     """Run debug pods on the lab until the end of the ``with``."""
     client = Client(Options(kubeconfig=kubeconfig))
     cluster = lists.read(client, (NODE, POD, SERVICE, ENDPOINT_SLICE), ())
@@ -206,7 +206,7 @@ def main() -> int:
     faults = [fault for fault in yaml.safe_load(FAULTS.read_text())[kind] if not names or fault["name"] in names]
     kept: dict[str, Recorded] = {}
     scores = []
-    with lab(os.environ["NETDOC_LAB"]) as place:
+    with session_at(os.environ["NETDOC_LAB"]) as place:
         for fault in faults:
             score, recorded = tried(place, fault)
             scores.append(score)
