@@ -16,7 +16,7 @@ from kubectl_netdoc.cli.source import live_source, recorded_source
 if TYPE_CHECKING:
     from kubectl_netdoc.core.check import Check
     from kubectl_netdoc.engine.registry import Registry
-    from kubectl_netdoc.reachability.trace_question import TraceQuestion
+    from kubectl_netdoc.reachability.trace_question import TraceQuestion, Wanted
 
 CHECK = "packet_path"
 
@@ -31,11 +31,16 @@ CHECK = "packet_path"
     help="TCP: connect and close. UDP: datagrams to netdoc's own pod on a node. DNS: queries.",
 )
 @click.option("--count", type=click.IntRange(1, 100), default=6, show_default=True, help="How many marked packets to send.")
+@click.option(
+    "--family", type=OneOf("family", ("IPv4", "IPv6")), show_default="the first", help="Of several addresses, the one to use."
+)
 @options.from_file("origin")
 @click.option("-o", "--output", type=OneOf("format", ("text", "json", "html")), default="text", show_default=True)
 @options.debug_pods
 @options.kubectl_flags
-def command(source: str, destination: str, protocol: str | None, count: int, origin: str, output: str, **flags: Any) -> int:
+def command(
+    source: str, destination: str, protocol: str | None, count: int, family: str | None, origin: str, output: str, **flags: Any
+) -> int:
     """Follow marked packets from SOURCE to DEST through every interface of the nodes, and say where they end and what takes them.
 
     SOURCE and DEST are written as for why: pod/x, deploy/y, svc/z, node/n, or an IP address. The packets are sent by netdoc's pod
@@ -47,14 +52,14 @@ def command(source: str, destination: str, protocol: str | None, count: int, ori
     from kubectl_netdoc.engine import registry
     from kubectl_netdoc.engine.run import run
     from kubectl_netdoc.reachability.named_end import NoSuchEnd
-    from kubectl_netdoc.reachability.trace_question import NoSuchTrace
+    from kubectl_netdoc.reachability.trace_question import NoSuchTrace, Wanted
     from kubectl_netdoc.report import trace as report
 
     if len(flags["namespaces"]) > 1:
         raise click.UsageError("trace takes one -n only; name an object of another namespace as NAMESPACE/KIND/NAME")
     known = registry.load()
     with show_progress() as progress:
-        asked = _question(source, destination, protocol, count, origin, flags, progress)
+        asked = _question((source, destination), Wanted(protocol or "", count, family or ""), origin, flags, progress)
         try:
             whole = run(asked, known, _checks(known), progress)
         except (NoSuchEnd, NoSuchTrace) as error:
@@ -70,13 +75,11 @@ def _checks(known: Registry) -> tuple[Check, ...]:
     return tuple(check for check in known.checks if check.id == CHECK)
 
 
-def _question(
-    source: str, destination: str, protocol: str | None, count: int, origin: str, flags: dict[str, Any], progress: Any
-) -> TraceQuestion:
+def _question(ends: tuple[str, str], wanted: Wanted, origin: str, flags: dict[str, Any], progress: Any) -> TraceQuestion:
     from kubectl_netdoc.reachability.trace_question import TraceQuestion
     from kubectl_netdoc.records.kinds import COREFILE, ENDPOINT_SLICE, SERVICE
 
     place = recorded_source(origin) if origin else live_source({**flags, "namespaces": (), "privileged": True}, progress)
     namespace = flags["namespaces"][0] if flags["namespaces"] else getattr(getattr(place, "client", None), "namespace", "default")
     kinds = policy_kinds(SERVICE, ENDPOINT_SLICE, COREFILE)
-    return TraceQuestion(place, kinds, compile_policies, (source, destination), namespace, protocol or "", count)
+    return TraceQuestion(place, kinds, compile_policies, ends, namespace, wanted)

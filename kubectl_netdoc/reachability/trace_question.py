@@ -3,14 +3,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from msgspec import Struct
 
 from kubectl_netdoc.components import cluster_dns
+from kubectl_netdoc.core import ip_families
 from kubectl_netdoc.core.cluster import Cluster
 from kubectl_netdoc.core.facts import Measured
+from kubectl_netdoc.formats.addresses import is_address
 from kubectl_netdoc.measurements.base import Address, Lost, Peer
 from kubectl_netdoc.measurements.requests import Request
 from kubectl_netdoc.measurements.trace import Trace, TraceReply
@@ -28,6 +30,14 @@ MOST_LISTENING = 6
 
 class NoSuchTrace(Exception):
     """Raised if the ends can't be traced; the text says why and what to write instead."""
+
+
+class Wanted(Struct, frozen=True):
+    """How to trace: ``protocol`` ("": what fits the target), the number of packets, the IP ``family`` ("": the first)."""
+
+    protocol: str = ""
+    count: int = 6
+    family: str = ""
 
 
 class Told(Struct, frozen=True):
@@ -53,12 +63,11 @@ class TraceQuestion:
         compiled: Callable[[Cluster], Engine],
         ends: tuple[str, str],
         namespace: str,
-        protocol: str,
-        count: int,
+        wanted: Wanted,
     ) -> None:
         """``kinds``: read to find the ends, which are ``ends``: the source and DEST[:PORT] as the user wrote them."""
         self.source, self.kinds, self.compiled, self.ends = source, kinds, compiled, ends
-        self.namespace, self.protocol, self.count = namespace, protocol, count
+        self.namespace, self.wanted = namespace, wanted
         self.request: Trace | None = None
 
     @property
@@ -73,7 +82,7 @@ class TraceQuestion:
         name, port = split_port(self.ends[1])
         start = find(engine, self.ends[0], self.namespace)
         target = find(engine, name, self.namespace, start.namespace)
-        self.request = _request(cluster, start, target, port, self.protocol, self.count)
+        self.request = _request(cluster, start, (target, name, port), self.wanted)
         cluster.vantages = self.request.listening
         return cluster
 
@@ -102,36 +111,46 @@ def _alike(one: Trace, other: Trace) -> bool:
     return one.node == other.node and one.to == other.to
 
 
-def _request(cluster: Cluster, start: NamedEnd, target: NamedEnd, port: str, protocol: str, count: int) -> Trace:
+def _request(cluster: Cluster, start: NamedEnd, to_what: tuple[NamedEnd, str, str], wanted: Wanted) -> Trace:
     node = next((end.node for end in start.ends if end.node), "")
     if not node:
         raise NoSuchTrace(f"{start.text} runs on no known node, so there is no node to send packets from")
     own = any(end.host and end.node == node for end in start.ends)
-    to, nodes = _target(cluster, target, port)
+    to, nodes = _target(*to_what, wanted.family)
     if isinstance(to, Address):
-        chosen = protocol or ("DNS" if to.port == DNS_PORT else "TCP")
+        chosen = wanted.protocol or ("DNS" if to.port == DNS_PORT else "TCP")
         if chosen == "UDP":
             raise NoSuchTrace("UDP packets are sent to netdoc's own pods only: name a node as DEST, without a port")
     else:
-        chosen = protocol or "UDP"
+        chosen = wanted.protocol or "UDP"
     listening = [name for name in dict.fromkeys((node, *nodes)) if name][:MOST_LISTENING]
     zone = cluster_dns.domain(cluster) if chosen == "DNS" else ""
-    return Trace(node, to, tuple(listening), chosen, count, own_network=own, zone=zone)
+    family = "" if isinstance(to, Address) else wanted.family
+    return Trace(node, to, tuple(listening), chosen, wanted.count, family=family, own_network=own, zone=zone)
 
 
-def _target(cluster: Cluster, target: NamedEnd, port: str) -> tuple[Address | Peer, list[str]]:
-    """Return where to send to, and the nodes on which the packets may come in."""
+def _target(target: NamedEnd, name: str, port: str, family: str) -> tuple[Address | Peer, list[str]]:
+    """Return where to send to, and the nodes on which the packets may come in. ``name``: what the user wrote."""
     nodes = [end.node for end in target.ends if end.node]
-    if target.service is not None and target.service.spec.cluster_ip not in ("", "None"):
-        return Address(target.service.spec.cluster_ip, _service_port(target, port)), nodes
+    if target.service is not None and not target.service.headless and not is_address(name):
+        spec = target.service.spec
+        address = _of_family(spec.cluster_ips or (spec.cluster_ip,), family)
+        if address:
+            return Address(address, _service_port(target, port)), nodes
     if not port and nodes and not target.ends[0].pod[1]:
         return Peer(nodes[0]), nodes
-    address = next((str(address) for end in target.ends for address in end.addresses), "")
+    addresses = [str(address) for end in target.ends for address in end.addresses]
+    address = name if is_address(name) else _of_family(addresses, family)
     if not address:
         raise NoSuchTrace(f"{target.text} has no address that packets could be sent to")
     if not port.isdigit():
         raise NoSuchTrace(f"write the port number of {target.text} too: DEST:PORT")
     return Address(address, int(port)), nodes[:1]
+
+
+def _of_family(addresses: Iterable[str], family: str) -> str:
+    """Return the first address of a family ("": of any); "" if there is none."""
+    return next((ip for ip in addresses if ip and (not family or ip_families.of(ip) == family)), "")
 
 
 def _service_port(target: NamedEnd, port: str) -> int:

@@ -64,7 +64,8 @@ def draw(told: Told) -> Drawn:
     refused = sum(packet.outcome is Outcome.REFUSED for packet in reply.sent)
     times = f", {median(answered):.1f} ms in the median" if answered else ""
     turned = f", {refused} refused" if refused else ""
-    title = f"{_ends(request)} ({reply.to}, {request.protocol}): {len(answered)} of {len(reply.sent)} answered{times}{turned}"
+    by = request.protocol if isinstance(request.to, Address) else f"{reply.to}, {request.protocol}"
+    title = f"{_ends(request)} ({by}): {len(answered)} of {len(reply.sent)} answered{times}{turned}"
     notes = tuple(f"{r.node}: {r.problem or 'the tap missed some frames'}" for r in reply.readings if not r.whole)
     return Drawn(title, tuple(_rows(there.hops)), tuple(_rows(back.hops)), len(reply.sent), not lost(reply), notes)
 
