@@ -43,7 +43,7 @@ def follow_up(facts: Facts) -> list[Request]:
 def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     """Report where the packets of each trace ended."""
     if why := facts.why_tier_unmeasured(Tier.PRIVILEGED):
-        raise Skip(why)
+        raise Skip(f"{why}; it would follow the packets of failing paths", not_applicable=True)
     traces = []
     for request, reply in facts.replies.items():
         if not isinstance(request, Trace):
