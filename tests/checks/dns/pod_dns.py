@@ -244,7 +244,7 @@ ROLLOUTS = [
     _rolled_out("on the host network since a rollout", {}, {"hostNetwork": True}, "PDN003"),
     _rolled_out("a server outside since a rollout", {}, _none(OUTSIDE), "PDN003"),
     _rolled_out("no search domains since a rollout", {}, _none(DNS), "PDN005"),
-    _rolled_out("the node's settings since yesterday", {}, {"dnsPolicy": "Default"}, "PDN010", minutes=1500),
+    _rolled_out("the node's settings since yesterday", {}, {"dnsPolicy": "Default"}, "PDN010", minutes=1400),
     _rolled_out("the node's settings before and after a rollout", {"dnsPolicy": "Default"}, {"dnsPolicy": "Default"}, "PDN010"),
 ]
 

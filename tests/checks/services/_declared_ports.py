@@ -21,7 +21,6 @@ APP = {"app": "web"}
 ON = frozenset({("SVC014", "Service shop/web")})
 UNUSED = frozenset({("SVC026", "Service shop/web")})
 OTHER = frozenset({("SVC015", "Service shop/web")})
-PROTOCOL = frozenset({("SVC027", "Service shop/web")})
 SCRAPED = {"clusterIP": "None", "selector": APP, "ports": [{"name": "metrics", "port": 80, "targetPort": 9100}]}
 ROUTE = "spec: {rules: [{backendRefs: [{name: web, port: 80}]}]}"
 
@@ -116,6 +115,15 @@ PROTOCOLS = [
             make_pod("web-1", labels=APP, ports={"dns": "53/UDP"}),
             make_slice(addresses={"10.0.0.1": "web-1"}),
         ),
+    ),
+    Case(
+        "headless, another UDP port than the pods'",
+        make_cluster(
+            make_service(selector=APP, cluster_ip="None", ports=[(9001, 9001)], protocols=["UDP"]),
+            make_pod("web-1", labels=APP, ports={"u": "9000/UDP"}),
+            make_slice(addresses={"10.0.0.1": "web-1"}),
+        ),
+        OTHER,
     ),
     _manifests("manifests: TCP is not judged", make_service(selector=APP, ports=[(80, 9999)]), frozenset()),
 ]

@@ -70,6 +70,7 @@ CASES = [
     _of("a rollout's new pod that never was ready", _pod(waiting=True, since=600, age=600)),
     _of("it crashed once", _pod(restarts=1)),
     _of("it crashed an hour ago", _pod(ended=3600)),
+    _of("it crashed a quarter of an hour ago, after a longer run", _pod(ended=800, lived=500)),
     _of("it crashed after a day", _pod(lived=86400)),
     _of("it has got over it", _pod(ended=300, lived=10)),
     _of("its init container was tried again", _pod(initial="Never")),
