@@ -487,6 +487,7 @@ BROKEN: dict[str, tuple[Fault, ...]] = {
             "DNS allowed on the wrong port",
             put("NetworkPolicy", "shop/allow-dns", "spec.egress.0.ports", [{"protocol": "UDP", "port": 53}]),
             ("POL001", "NetworkPolicy shop/allow-dns"),
+            ("POL007", "NetworkPolicy shop/allow-dns"),
         ),
     ),
     "k3s": (

@@ -96,7 +96,7 @@ WANTED = [
     cluster("sandboxes/sandbox-no-pause-image", ("fail", "NOD006", "Node w1"), told=("registry.k8s.io/pause:3.9",)),
     cluster("sandboxes/sandbox-cilium-range-full", ("fail", "NOD004", "Node w1")),
     cluster("sandboxes/sandbox-azure-no-addresses", ("fail", "NOD004", "Node w1"), told=("subnet",), never=("podCIDR",)),
-    cluster("sandboxes/sandbox-calico-unauthorized", ("fail", "NOD003", "Node w1"), told=("token", "restart")),
+    cluster("sandboxes/sandbox-calico-unauthorized", ("fail", "NOD003", "Node w1"), told=("token", "delete pod")),
     # The reason stands in the cause.
     cluster("dns_servers/dns-log-no-route", advice="DNC012", told=("192.0.2.53:53", "no route")),
     cluster(

@@ -57,6 +57,7 @@ from kubectl_netdoc.api import (
     is_address,
     some,
 )
+from kubectl_netdoc.components import load_balancers
 from kubectl_netdoc.probes import own_policies as policies
 
 MOST = 10
@@ -208,6 +209,8 @@ def _waiting(cluster: Cluster, ports: list[HostPort]) -> Iterator[Finding]:
         age = cluster.age(pod.metadata.creation_timestamp)
         if not wanted or pod.spec.node_name or placed is None or NO_FREE_PORTS not in placed.message or age < SETTLING:
             continue
+        if any(map(load_balancers.SERVICE_LB.fullmatch, pod.metadata.labels)):
+            continue  # a load balancer's own: its Service says so (SVC006)
         holders = [port for port in ports if (port.number, port.protocol) in wanted]
         others = [f"{port.pod.namespace}/{port.pod.name} on {port.pod.spec.node_name}" for port in holders]
         names = {

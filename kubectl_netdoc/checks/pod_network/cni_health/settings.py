@@ -46,7 +46,7 @@ OTHER_RANGE = Code(
 )
 NO_HOST_PORTS = Code(
     id="CNI017",
-    severity=Severity.WARN,
+    severity=Severity.INFO,
     risk=Risk.SAFE,
     title="Host ports of pods are not opened",
     message="{count} pods declare a hostPort ({shown}), but {place} {lacks}, so these ports are not opened on the nodes",

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kubectl_netdoc.api import NETWORK_POLICY, Code, Finding, Risk, Severity
+from kubectl_netdoc.api import NETWORK_POLICY, Code, Explains, Finding, Risk, Severity
 from kubectl_netdoc.checks.policies.policy_coverage.common import policy_subject
 from kubectl_netdoc.policy import enforcers, fixes
 from kubectl_netdoc.policy.engine import Engine
@@ -71,6 +71,7 @@ KEEPS_OUT = Code(
     fix="Use the port of the pods in that rule.",
     commands=("kubectl -n {where} patch networkpolicy {name} --type json -p {patch}",),
     rows=("P3",),
+    explains=(Explains(("POL001", "POL004"), "subject"),),
 )
 SERVICE_PORT = Code(
     id="POL026",
