@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 from kubectl_netdoc.components import cluster_dns
+from kubectl_netdoc.components.address_owners import addresses_of
 from kubectl_netdoc.core.facts import Facts
 from kubectl_netdoc.core.tier import Tier
 from kubectl_netdoc.measurements.base import Address, Outcome, OwnService, Peer
@@ -76,7 +77,7 @@ MOST_LISTENING = 5
 
 def _near(facts: Facts, path: FailingPath, listening: tuple[str, ...]) -> tuple[str, ...]:
     ends = [path.node, node_of(facts, path.to.ip) if isinstance(path.to, Address) else getattr(path.to, "node", "")]
-    behind = [node_of(facts, ip) for ip in sorted(leads_to(facts, path.to.ip))] if isinstance(path.to, Address) else []
+    behind = [node_of(facts, ip) for ip in sorted(leads_to(facts, path.to))] if isinstance(path.to, Address) else []
     wanted = [node for node in dict.fromkeys((*ends, *behind, *listening)) if node in listening]
     return tuple(wanted[:MOST_LISTENING])
 
@@ -129,7 +130,7 @@ def _echo(request: Echo, reply: EchoReply) -> FailingPath | None:
 
 
 def _connect(facts: Facts, request: Connect) -> FailingPath | None:
-    kind = "to a Service" if leads_to(facts, request.to.ip) else "to a workload" if node_of(facts, request.to.ip) else ""
+    kind = "to a Service" if leads_to(facts, request.to) else "to a workload" if node_of(facts, request.to.ip) else ""
     return FailingPath(kind, request.node, request.to, own_network=request.host) if kind else None
 
 
@@ -149,13 +150,26 @@ def nodes_by_address(facts: Facts) -> dict[str, str]:
     return found | {ip: vantage.node for vantage in facts.vantages for ip in (vantage.ip, *vantage.more_ips) if ip}
 
 
-def leads_to(facts: Facts, ip: str) -> frozenset[str]:
-    """Return the addresses behind a ClusterIP; none where it is no Service's, or nothing is known."""
+def leads_to(facts: Facts, to: Address) -> frozenset[str]:
+    """Return the addresses behind one of a Service: its ClusterIP, an external or load balancer's IP, or a node port.
+
+    None where it is no Service's, or nothing is known.
+    """
     cluster = facts.cluster
     if not (cluster.readable(SERVICE) and cluster.readable(ENDPOINT_SLICE)):
         return frozenset()
+    nodes = cluster.all(NODE) if cluster.readable(NODE) else ()
+    of_a_node = any(to.ip == address.address for node in nodes for address in node.status.addresses)
     for service in cluster.all(SERVICE):
-        if ip in (service.spec.cluster_ip, *service.spec.cluster_ips):
+        by_port = of_a_node and any(port.node_port == to.port for port in service.spec.ports)
+        if by_port or to.ip in addresses_of(service):
             slices = cluster.slices_of(service)
             return frozenset(address for item in slices for endpoint in item.endpoints for address in endpoint.addresses)
     return frozenset()
+
+
+def ends_of(facts: Facts, path: FailingPath) -> tuple[str, str]:
+    """Return the nodes at both ends of a path; "" for one that is not known."""
+    if isinstance(path.to, Peer):
+        return path.node, path.to.node
+    return path.node, node_of(facts, path.to.ip) if isinstance(path.to, Address) else ""

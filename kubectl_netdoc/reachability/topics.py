@@ -85,7 +85,7 @@ TOPICS = {
     "ADR003": Topic("service", nodes=NodeMatch.ANY),
     "CNF002": _NEW,
     "CNF003": _NEW,
-    **dict.fromkeys(("CNI006", "CNI008", "CNI009", "NDN004", "NDT002", "NDT005"), _later(_ENDS)),
+    **dict.fromkeys(("CNI006", "CNI008", "CNI009", "NDN004", "NDT002", "NDT005", "FRL"), _later(_ENDS)),
     "CNI007": _NEW,
     "NOD": Topic("source", nodes=NodeMatch.ENDS),
     **dict.fromkeys(("NOD002", "NOD003", "NOD004", "NOD005", "PNW011", "PNW015"), _NEW),

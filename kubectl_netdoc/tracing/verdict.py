@@ -180,6 +180,8 @@ def _rewritten(trace: _Trace, way: Way, place: _Place) -> Verdict | None:
     if wrong is None:
         return None
     taken = takers.rewriting(trace.readings.get(wrong.node), len(place.packets))
+    if taken is None and not trace.ends.behind:
+        return None  # a Service that the cluster's lists do not tell of may be at work
     return trace.ended(Ending.REWRITTEN, place, last=wrong, node=wrong.node, taken=taken)
 
 

@@ -38,8 +38,9 @@ FAR: dict[str, Any] = {"nodes": ["n8"], "paths": [NodePath("n8", "n9")], "servic
 
 def made(code: Code, subject: Subject, evidence: dict[str, Any]) -> Finding:
     """Return a finding of a code with its own text, where placeholders have a value."""
-    filled = dict.fromkeys(code.placeholders(), 1) | {"outcomes": ["timeout"]} | evidence
-    return msgspec.structs.replace(code.on(subject, filled), check=OWNERS[code.id].id)
+    filled: dict[str, Any] = dict.fromkeys(code.placeholders(), 1) | {"outcomes": ["timeout"]} | evidence
+    objects = filled.pop("objects", ())
+    return msgspec.structs.replace(code.on(subject, filled, objects=objects), check=OWNERS[code.id].id)
 
 
 def joined(pair: Pair) -> tuple[Finding, Finding]:
@@ -47,6 +48,7 @@ def joined(pair: Pair) -> tuple[Finding, Finding]:
     cause, explains, effect = pair
     evidence = {key: NEAR[key] for key in {"path": ("paths",), "services": ("services",)}.get(explains.scope, ())}
     elsewhere = Subject("Service", "other", "shop")
+    evidence |= {"objects": [ObjectRef("Service", "other", "shop")]} if explains.scope == "objects" else {}
     subject = HERE.get(explains.scope)
     return made(cause, subject or Subject("Cluster", "c"), evidence), made(effect, subject or elsewhere, evidence)
 

@@ -12,6 +12,8 @@ from kubectl_netdoc.measurements.dns import DnsLookup, DnsReply, DnsSample
 from kubectl_netdoc.measurements.path import Burst, BurstReply, Round
 from kubectl_netdoc.measurements.requests import Reply, Request
 from kubectl_netdoc.probes import failing_paths
+from kubectl_netdoc.records.base import convert
+from kubectl_netdoc.records.kinds import NODE, SERVICE
 from kubectl_netdoc.testing import make_cluster, make_node, make_pod, make_policy, make_service, make_slice
 
 NODES = ("n1", "n2", "n3")
@@ -102,6 +104,24 @@ def test_a_nodes_own_failure_is_sent_from_the_node() -> None:
 
 
 def test_where_services_lead() -> None:
-    assert failing_paths.leads_to(facts({}), "10.96.0.7") == {"10.0.0.5"}
-    assert failing_paths.leads_to(facts({}), "10.96.0.8") == frozenset()
+    assert failing_paths.leads_to(facts({}), Address("10.96.0.7", 80)) == {"10.0.0.5"}
+    assert failing_paths.leads_to(facts({}), Address("10.96.0.8", 80)) == frozenset()
+
+
+def test_node_ports_lead_to_a_services_endpoints() -> None:
+    node = (
+        NODE,
+        convert(NODE, {"metadata": {"name": "n9"}, "status": {"addresses": [{"type": "InternalIP", "address": "172.18.0.9"}]}}),
+    )
+    port = {"port": 80, "targetPort": 8080, "protocol": "TCP", "nodePort": 30080}
+    service = (
+        SERVICE,
+        convert(SERVICE, {"metadata": {"name": "np", "namespace": "shop"}, "spec": {"type": "NodePort", "ports": [port]}}),
+    )
+    where = cluster(Tier.PRIVILEGED, node, service, make_slice("np", addresses={"10.0.0.6": "np-1"}))
+    assert failing_paths.leads_to(facts({}, where), Address("172.18.0.9", 30080)) == {"10.0.0.6"}
+    assert failing_paths.leads_to(facts({}, where), Address("172.18.0.9", 10250)) == frozenset()
+
+
+def test_nodes_of_addresses() -> None:
     assert failing_paths.node_of(facts({}), "10.0.0.5") == "n2"

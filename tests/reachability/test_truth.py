@@ -132,7 +132,7 @@ def elsewhere(finding: Finding, question: Question) -> bool:
     other = bool(services) and not any(text.endswith(f":{question.port}") or ":" not in text for text in services)
     fronts = listed(finding, "address") if finding.subject.kind == "Service" else []
     other = other or (not services and bool(fronts) and not any(text.endswith(f":{question.port}") for text in fronts))
-    return other or finding.code.startswith(("DN", "DS", "DT"))
+    return other or finding.code.startswith(("DN", "DS", "DT", "PDN"))
 
 
 def listed(finding: Finding, key: str) -> list[str]:

@@ -88,7 +88,7 @@ def pod_spec() -> dict[str, Any]:
         "volumes": [{"name": "s", "secret": {"secretName": SECRET}}],
         "imagePullSecrets": [{"name": SECRET}],
         "serviceAccountName": SECRET,
-        "hostAliases": [{"ip": "10.0.0.1", "hostnames": [SECRET]}],
+        "hostAliases": [{"ip": "10.0.0.1", "hostnames": ["db.example"]}],
     }
 
 

@@ -87,7 +87,7 @@ HEADLESS = [
             make_slice(addresses={"10.0.0.1": "web-1"}),
             unavailable={INGRESS: Unavailable("forbidden"), ROUTES[0]: Unavailable("forbidden")},
         ),
-        ON,
+        UNUSED,
     ),
     _manifests("manifests: headless, another port", make_service(selector=APP, cluster_ip="None"), ON),
 ]

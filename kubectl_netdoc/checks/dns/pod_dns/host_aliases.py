@@ -100,7 +100,8 @@ def _judge(cluster: Cluster, owners: AddressOwners, resolver: Resolver, ip: str,
         if loopback
         else "is not an address of this cluster"
     )
-    certain = (owner or named.full) and not loopback and owners.whole
+    endpoint = cluster.unreadable(ENDPOINT_SLICE)  # it may be one
+    certain = (owner or named.full) and not loopback and owners.whole and not endpoint
     yield (SERVICE_ELSEWHERE if certain else OVERRULED).on(resolver.subject, names, why=why)
 
 

@@ -67,8 +67,10 @@ def _meant(cluster: Cluster, resolver: Resolver, domain: str) -> str:
 
 
 def _forwarded(cluster: Cluster, domain: str) -> bool:
-    """Whether cluster DNS serves another cluster's domain, or asks other servers for it."""
-    blocks = [block for item in cluster.all(COREFILE) for block in item.corefile.servers] if cluster.readable(COREFILE) else []
+    """Whether cluster DNS serves another cluster's domain, or asks other servers for it; it may, where that can't be read."""
+    if not cluster.readable(COREFILE):
+        return cluster.unreadable(COREFILE)
+    blocks = [block for item in cluster.all(COREFILE) for block in item.corefile.servers]
     return any(zone_and_port(zone)[0].rstrip(".") == domain for block in blocks for zone in block.zones)
 
 

@@ -178,7 +178,8 @@ def analyse(cluster: Cluster, servers: Nameservers, resolver: Resolver) -> Itera
         yield from _mixed(servers, resolver, states)
     elif not workloads.serves_the_cluster(cluster, resolver):
         need = workloads.need(cluster, resolver)
-        code = NOT_ASKED if need else NOT_ASKED_SO_FAR
+        # NodeLocal DNSCache is known by its DaemonSet.
+        code = NOT_ASKED if need and not cluster.unreadable(DAEMON_SET) else NOT_ASKED_SO_FAR
         yield finding(code, servers, resolver, asks=_asks(resolver), need=need or "not known")
 
 

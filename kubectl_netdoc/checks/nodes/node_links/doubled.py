@@ -35,7 +35,7 @@ DOUBLED = Code(
     rows=("M8",),
     explains=(
         Explains((*BROKEN, "NRT001", "NRT002", "NRT003", "NRT004", "NRT005", "NRT006"), "path", CAME_THROUGH),
-        Explains(("SVR005", "SVR007", "DSV001", "DSV002", "POD001"), "subject"),
+        Explains(("SVR007", "DSV001", "DSV002", "POD001"), "subject"),
         Explains(("NLK003",), "cluster"),
     ),
 )

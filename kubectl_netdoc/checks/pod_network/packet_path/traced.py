@@ -120,10 +120,11 @@ class Traced(Struct, frozen=True):
 
 
 def failed_pairs(facts: Facts) -> Iterator[tuple[str, str]]:
-    """Yield the pairs of nodes between whose debug pods something failed."""
+    """Yield the pairs of nodes between which something failed."""
     for path in failing_paths.failing(facts):
-        if isinstance(path.to, Peer):
-            yield path.node, path.to.node
+        one, other = failing_paths.ends_of(facts, path)
+        if one and other:
+            yield one, other
 
 
 def _lines(arrow: str, way: Way) -> Iterator[str]:
@@ -141,5 +142,5 @@ def _ends(facts: Facts, request: Trace, reply: TraceReply) -> Ends:
     nodes = failing_paths.nodes_by_address(facts)
     if isinstance(request.to, Peer):
         nodes[reply.to.ip] = request.to.node
-    behind = frozenset(reply.behind) if isinstance(request.to, OwnService) else failing_paths.leads_to(facts, reply.to.ip)
+    behind = frozenset(reply.behind) if isinstance(request.to, OwnService) else failing_paths.leads_to(facts, reply.to)
     return Ends(nodes, behind)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kubectl_netdoc.api import NETWORK_POLICY, Code, Explains, Finding, Risk, Severity
+from kubectl_netdoc.api import DAEMON_SET, NETWORK_POLICY, Code, Explains, Finding, Risk, Severity
 from kubectl_netdoc.checks.policies.policy_coverage.common import policy_subject
 from kubectl_netdoc.policy import enforcers, fixes
 from kubectl_netdoc.policy.engine import Engine
@@ -106,7 +106,9 @@ FLAWS = {
 
 def flawed_policies(engine: Engine) -> Iterator[Finding]:
     """Report each flaw of each policy."""
-    enforced = engine.cluster.origin != "manifests" and not enforcers.idle(engine.cluster) and not engine.incomplete_at_all
+    cluster = engine.cluster
+    known = cluster.origin != "manifests" and not cluster.unreadable(DAEMON_SET)
+    enforced = known and not enforcers.idle(cluster) and not engine.incomplete_at_all
     for flaw in flaws(engine):
         keeps_out = flaw.fault is Fault.SERVICE_PORT and flaw.certain and enforced
         code = KEEPS_OUT if keeps_out else FLAWS[flaw.fault]

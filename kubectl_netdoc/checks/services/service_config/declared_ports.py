@@ -18,6 +18,7 @@ from kubectl_netdoc.api import (
     ServicePort,
     Severity,
     Subject,
+    joined,
     patches,
 )
 from kubectl_netdoc.components.service_backends import Backends, target_numbers
@@ -137,6 +138,8 @@ def _unused(cluster: Cluster, service: Service, port: ServicePort, declared: _De
     """Return why clients may not connect to a port of a headless Service, as a sentence; "" where they should."""
     if OPERATIONAL.search(port.name):
         return f"Port {port.name} is for monitoring, which takes the pods' port from the EndpointSlices."
+    if hidden := [kind.plural for kind in (INGRESS, STATEFUL_SET, *ROUTES) if cluster.unreadable(kind)]:
+        return f"Whether its clients take the pods' port from elsewhere can't be seen: {joined(hidden)} can't be read."
     if leads := next(_routes(cluster, service), ""):
         return f"{leads} sends requests to it, and its controller takes the pods' port from the EndpointSlices."
     stateful = cluster.workloads_in(service.namespace, (STATEFUL_SET,))
