@@ -84,7 +84,7 @@ check = Check(
     title="Packets of failing paths are followed to where they end",
     prefix="TRC",
     needs=Needs(optional=failing_paths.KINDS, hints=policies.KINDS, tier=Tier.PRIVILEGED),
-    codes=(*rules.CODES, *routing.CODES, *tunnels.CODES, *ends.CODES),
+    codes=tuple(sorted((*rules.CODES, *routing.CODES, *tunnels.CODES, *ends.CODES), key=lambda code: code.id)),
     analyse=analyse,
     follow_up=follow_up,
 )
