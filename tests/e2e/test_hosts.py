@@ -122,6 +122,8 @@ def test_settings_and_counters_are_those_of_the_node(privileged: tuple[Measured,
 
 
 def test_all_network_settings_and_the_ports_of_bridges_are_read_before_pods_have_a_network(lab: Lab) -> None:
+    # Ports of an earlier test's pods that go meanwhile would be told once and not again.
+    lab.kubectl("wait", "--for=delete", "namespace", "-l", "app.kubernetes.io/managed-by=kubectl-netdoc", "--timeout=60s")
     source = LiveSource(Client(Options(kubeconfig=str(lab.kubeconfig))), (), PodSettings(image=IMAGE, tier=Tier.NODES))
     cluster = source.cluster((NODE,))
     asked = [request for node in cluster.hosts for request in (*both_kernels(node), *both_tables(node))]

@@ -15,12 +15,8 @@ from kubectl_netdoc.tracing.hops import Hop, Way, ways
 from kubectl_netdoc.tracing.verdict import Ends, Verdict, judge
 
 SYMPTOMS = (
-    Explains(
-        (*BROKEN, "PNW005", "PNW008", "PNW015", "DSV001", "DSV002", "DSV003", "SVR001", "SVH001", "SVH002", "NPT001"), "path"
-    ),
-    Explains(
-        ("PNW005", "PNW007", "PNW008", "SVR001", "SVR002", "SVR005", "SVR006", "SVH001", "SVH002", "DNL001", "DNL002"), "node"
-    ),
+    Explains((*BROKEN, "PNW005", "PNW008", "PNW015", "DSV001", "DSV002", "DSV003", "SVH001", "SVH002", "NPT001"), "path"),
+    Explains(("PNW005", "PNW007", "PNW008", "SVR002", "SVR005", "SVR006", "SVH001", "SVH002", "DNL001", "DNL002"), "node"),
 )
 """What a path that ends somewhere is seen as by other checks."""
 
@@ -111,7 +107,7 @@ class Traced(Struct, frozen=True):
         """Return the traced path, and those of the run that fail and end or begin at the same node as it does."""
         one, other = self.request.node, self.to_node or self.request.node
         failed = {pair for pair in failed_pairs(self.facts) if self.node in pair}
-        return node_pairs.both_ways({(one, other), (self.node, self.node)} | failed)
+        return node_pairs.both_ways({(one, other)} | failed)
 
     def hops(self) -> list[str]:
         """Return the hops of the packets and of their answers as lines."""
