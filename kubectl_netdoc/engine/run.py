@@ -167,9 +167,10 @@ def analyse(check: Check, facts: Facts) -> CheckRun:
 def _silence_told(outcome: CheckRun, facts: Facts, planned: tuple[Request, ...]) -> CheckRun:
     """Return the outcome; if a check passed although none of its requests was answered, add that as unseen.
 
-    Not if the user wanted no debug pods, or if a recording has no such replies.
+    Not if the user wanted no debug pods, or if a recording has no such replies. To a check of the API tier, what it measures
+    besides is a detail.
     """
-    if state(outcome) is not State.PASS:
+    if state(outcome) is not State.PASS or outcome.check.needs.tier is Tier.API:
         return outcome
     silent = {vantage.node: vantage for vantage in (*facts.vantages, *facts.hosts) if not vantage.running}
     why = ""

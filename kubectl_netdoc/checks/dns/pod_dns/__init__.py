@@ -38,7 +38,6 @@ from kubectl_netdoc.api import (
     Check,
     Facts,
     Finding,
-    Lost,
     Made,
     Needs,
     Unseen,
@@ -51,10 +50,6 @@ from kubectl_netdoc.components.address_owners import AddressOwners
 def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     """Judge the settings of each workload."""
     cluster = facts.cluster
-    for request in servers.resolv_conf(cluster):
-        reply = facts.reply(request)
-        if isinstance(reply, Lost) and reply.sent:
-            yield Unseen("the nameservers that kubelets give to pods", reply.reason, expected=True)
     owners = AddressOwners(cluster)
     nameservers = servers.Nameservers(facts, owners)
     for resolver in resolvers(cluster):
