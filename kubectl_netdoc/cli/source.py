@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -19,6 +19,17 @@ if TYPE_CHECKING:
     from kubectl_netdoc.records.base import Kind
     from kubectl_netdoc.sources import Source
     from kubectl_netdoc.sources.live.debug_pods import PodSettings
+
+
+def at_most_one(verb: str, namespaces: Sequence[str]) -> None:
+    """Complain if a verb that looks for names in one namespace is given several."""
+    if len(namespaces) > 1:
+        raise click.UsageError(f"{verb} takes one -n only; name an object of another namespace as NAMESPACE/KIND/NAME")
+
+
+def searched(namespaces: Sequence[str], source: Source) -> str:
+    """Return the namespace in which names are looked for: that of -n, or that of the kubeconfig."""
+    return namespaces[0] if namespaces else getattr(getattr(source, "client", None), "namespace", "default")
 
 
 def live_source(flags: Mapping[str, Any], progress: Progress | None = None) -> Source:

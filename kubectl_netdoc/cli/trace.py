@@ -11,7 +11,7 @@ from kubectl_netdoc.cli import options
 from kubectl_netdoc.cli.parameter_types import OneOf
 from kubectl_netdoc.cli.policy_engine import compile_policies, policy_kinds
 from kubectl_netdoc.cli.progress import show_progress
-from kubectl_netdoc.cli.source import live_source, recorded_source
+from kubectl_netdoc.cli.source import at_most_one, live_source, recorded_source, searched
 
 if TYPE_CHECKING:
     from kubectl_netdoc.core.check import Check
@@ -55,8 +55,7 @@ def command(
     from kubectl_netdoc.reachability.trace_question import NoSuchTrace, Wanted
     from kubectl_netdoc.report import trace as report
 
-    if len(flags["namespaces"]) > 1:
-        raise click.UsageError("trace takes one -n only; name an object of another namespace as NAMESPACE/KIND/NAME")
+    at_most_one("trace", flags["namespaces"])
     known = registry.load()
     with show_progress() as progress:
         asked = _question((source, destination), Wanted(protocol or "", count, family or ""), origin, flags, progress)
@@ -80,6 +79,5 @@ def _question(ends: tuple[str, str], wanted: Wanted, origin: str, flags: dict[st
     from kubectl_netdoc.records.kinds import COREFILE, ENDPOINT_SLICE, SERVICE
 
     place = recorded_source(origin) if origin else live_source({**flags, "namespaces": (), "privileged": True}, progress)
-    namespace = flags["namespaces"][0] if flags["namespaces"] else getattr(getattr(place, "client", None), "namespace", "default")
     kinds = policy_kinds(SERVICE, ENDPOINT_SLICE, COREFILE)
-    return TraceQuestion(place, kinds, compile_policies, ends, namespace, wanted)
+    return TraceQuestion(place, kinds, compile_policies, ends, searched(flags["namespaces"], place), wanted)

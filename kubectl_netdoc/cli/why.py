@@ -13,7 +13,7 @@ from kubectl_netdoc.cli import options
 from kubectl_netdoc.cli.parameter_types import OneOf
 from kubectl_netdoc.cli.policy_engine import compile_policies, policy_kinds
 from kubectl_netdoc.cli.progress import show_progress
-from kubectl_netdoc.cli.source import live_source, recorded_source, tell_missing
+from kubectl_netdoc.cli.source import at_most_one, live_source, recorded_source, searched, tell_missing
 
 if TYPE_CHECKING:
     from kubectl_netdoc.core.cluster import Cluster
@@ -63,7 +63,7 @@ def command(source: str, destination: str, protocol: str, origin: str, output: s
     _fitting(origin, flags)
     place = recorded_source(origin) if origin else _live(flags)
     kinds = policy_kinds(*_read())
-    namespace = flags["namespaces"][0] if flags["namespaces"] else getattr(getattr(place, "client", None), "namespace", "default")
+    namespace = searched(flags["namespaces"], place)
     asked = QuestionSource(place, kinds, _compiled, _question(source, destination, protocol, namespace), probed=flags["probe"])
     known = registry.load()
     if flags["probe"]:
@@ -90,8 +90,7 @@ def _read() -> tuple[Kind[Any], ...]:
 def _fitting(origin: str, flags: dict[str, Any]) -> None:
     if origin and flags["probe"]:
         raise click.UsageError("--probe needs a live cluster; it can't be used with --from")
-    if len(flags["namespaces"]) > 1:
-        raise click.UsageError("why takes one -n only; name an object of another namespace as NAMESPACE/KIND/NAME")
+    at_most_one("why", flags["namespaces"])
     for name in ("target", "privileged"):
         if flags[name] and not flags["probe"]:
             raise click.UsageError(f"--{name} needs --probe")

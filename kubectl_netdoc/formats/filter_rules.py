@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterator
 
 from msgspec import Struct
 
-_Attributes = dict[int, bytes]
+from kubectl_netdoc.formats import netlink
+from kubectl_netdoc.formats.netlink import Attributes
 
 VERDICTS = {0: "drop", 1: "accept", 3: "queue", -1: "continue", -2: "break", -3: "jump", -4: "goto", -5: "return"}
 """Verdicts of nf_tables (NF_* and NFT_*), by their signed number."""
@@ -62,9 +63,9 @@ class RuleWords(Struct, frozen=True):
 def nft(expressions: bytes) -> RuleWords:
     """Return a rule of nf_tables, from the value of its attribute NFTA_RULE_EXPRESSIONS."""
     reader = _Nft()
-    for _, element in _each(expressions):
-        parts = dict(_each(element))
-        reader.take(_word(parts.get(1, b"")), dict(_each(parts.get(2, b""))))
+    for _, element in netlink.each(expressions):
+        parts = netlink.by_type(element)
+        reader.take(_word(parts.get(1, b"")), netlink.by_type(parts.get(2, b"")))
     return RuleWords(" ".join(_plain(reader.words)), reader.verdict, reader.chain)
 
 
@@ -117,7 +118,7 @@ class _Nft:
         self.registers: dict[int, str] = {}
         self.values: dict[int, bytes] = {}
 
-    def take(self, name: str, data: _Attributes) -> None:
+    def take(self, name: str, data: Attributes) -> None:
         """Read one expression."""
         reader = _READERS.get(name)
         if reader is not None:
@@ -133,10 +134,10 @@ class _Nft:
         self.verdict = verdict
         self.words.append(verdict)
 
-    def _load(self, data: _Attributes, register: int, name: str) -> None:
+    def _load(self, data: Attributes, register: int, name: str) -> None:
         self.registers[_number(data.get(register, b""))] = name
 
-    def payload(self, data: _Attributes) -> None:
+    def payload(self, data: Attributes) -> None:
         """Read an expression of this name."""
         if 5 in data:  # NFTA_PAYLOAD_SREG: it writes
             field = FIELDS.get(tuple(_number(data.get(key, b"")) for key in (2, 3, 4)), "a field")  # type: ignore[arg-type]
@@ -146,7 +147,7 @@ class _Nft:
         default = f"@{('ll', 'nh', 'th')[base] if base < 3 else 'ih'},{offset * 8},{length * 8}"
         self._load(data, 1, FIELDS.get((base, offset, length), _prefix(base, offset, length) or default))
 
-    def meta(self, data: _Attributes) -> None:
+    def meta(self, data: Attributes) -> None:
         """Read an expression of this name."""
         name = META.get(_number(data.get(2, b"")), f"meta {_number(data.get(2, b''))}")
         if 3 in data:
@@ -154,7 +155,7 @@ class _Nft:
         else:
             self._load(data, 1, name)
 
-    def ct(self, data: _Attributes) -> None:
+    def ct(self, data: Attributes) -> None:
         """Read an expression of this name."""
         name = CT.get(_number(data.get(2, b"")), "")
         if 4 in data:
@@ -162,17 +163,17 @@ class _Nft:
         else:
             self._load(data, 1, f"ct {name}".rstrip())
 
-    def bitwise(self, data: _Attributes) -> None:
+    def bitwise(self, data: Attributes) -> None:
         """Read an expression of this name."""
         name = self.registers.get(_number(data.get(1, b"")), "?")
         self.registers[_number(data.get(2, b""))] = name
-        self.values[_number(data.get(2, b""))] = dict(_each(data.get(4, b""))).get(1, b"")
+        self.values[_number(data.get(2, b""))] = netlink.by_type(data.get(4, b"")).get(1, b"")
 
-    def compare(self, data: _Attributes) -> None:
+    def compare(self, data: Attributes) -> None:
         """Read an expression of this name."""
         register = _number(data.get(1, b""))
         name = self.registers.get(register, "?")
-        value = dict(_each(data.get(3, b""))).get(1, b"")
+        value = netlink.by_type(data.get(3, b"")).get(1, b"")
         mask = self.values.pop(register, b"")
         operator = OPERATORS.get(_number(data.get(2, b"")), "? ")
         if name == "ct state" and operator == "!= ":  # a test of bits
@@ -180,13 +181,13 @@ class _Nft:
         else:
             self.words.append(f"{name} {operator}{_value(name, value, mask)}")
 
-    def range(self, data: _Attributes) -> None:
+    def range(self, data: Attributes) -> None:
         """Read an expression of this name."""
         name = self.registers.get(_number(data.get(1, b"")), "?")
-        low, high = (dict(_each(data.get(key, b""))).get(1, b"") for key in (3, 4))
+        low, high = (netlink.by_type(data.get(key, b"")).get(1, b"") for key in (3, 4))
         self.words.append(f"{name} {_value(name, low)}-{_value(name, high)}")
 
-    def lookup(self, data: _Attributes) -> None:
+    def lookup(self, data: Attributes) -> None:
         """Read an expression of this name."""
         name = self.registers.get(_number(data.get(2, b"")), "?")
         flags = "!= " if _number(data.get(5, b"")) & 1 else ""
@@ -195,35 +196,35 @@ class _Nft:
             self.verdict = self.verdict or "vmap"
         self.words.append(f"{name} {flags}{kind}@{_word(data.get(1, b''))}")
 
-    def immediate(self, data: _Attributes) -> None:
+    def immediate(self, data: Attributes) -> None:
         """Read an expression of this name."""
-        value = dict(_each(data.get(2, b"")))
+        value = netlink.by_type(data.get(2, b""))
         if 2 not in value:
             return
-        verdict = dict(_each(value[2]))
+        verdict = netlink.by_type(value[2])
         code = int.from_bytes(verdict.get(1, b""), "big", signed=True)
         self.verdict, self.chain = VERDICTS.get(code, str(code)), _word(verdict.get(2, b""))
         self.words.append(f"{self.verdict} {self.chain}".rstrip())
 
-    def nat(self, data: _Attributes) -> None:
+    def nat(self, data: Attributes) -> None:
         """Read an expression of this name."""
         self._end("snat" if _number(data.get(1, b"")) == 0 else "dnat")
 
-    def limit(self, data: _Attributes) -> None:
+    def limit(self, data: Attributes) -> None:
         """Read an expression of this name."""
         over = "over " if _number(data.get(5, b"")) & 1 else ""
         self.words.append(f"limit {over}{_number(data.get(1, b''))} per {_number(data.get(2, b''))} s")
 
-    def match(self, data: _Attributes) -> None:
+    def match(self, data: Attributes) -> None:
         """Read an expression of this name."""
         self.words.append(f"-m {_word(data.get(1, b''))}")
 
-    def target(self, data: _Attributes) -> None:
+    def target(self, data: Attributes) -> None:
         """Read an expression of this name."""
         self._end(_word(data.get(1, b"")).lower())
 
 
-_READERS: dict[str, Callable[[_Nft, _Attributes], None]] = {
+_READERS: dict[str, Callable[[_Nft, Attributes], None]] = {
     "payload": _Nft.payload,
     "meta": _Nft.meta,
     "ct": _Nft.ct,
@@ -302,17 +303,6 @@ def _old_matches(entry: bytes, at: int, end: int) -> Iterator[str]:
         size = struct.unpack_from("=H", entry, at)[0]
         yield _word(entry[at + 2 : at + 31].split(b"\0")[0])
         at += max(size, 32)
-
-
-def _each(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Yield the netlink attributes as (type, value)."""
-    at = 0
-    while at + 4 <= len(data):
-        length, kind = struct.unpack_from("=HH", data, at)
-        if length < 4:
-            return
-        yield kind & 0x3FFF, data[at + 4 : at + length]
-        at += (length + 3) & ~3
 
 
 def _number(data: bytes) -> int:

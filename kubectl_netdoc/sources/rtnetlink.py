@@ -14,6 +14,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from kubectl_netdoc.formats.netlink import Attributes, by_type
 from kubectl_netdoc.measurements.base import Outcome
 from kubectl_netdoc.measurements.node import BridgePort, Forwarding, KernelRoute, Link, Neighbour, RtnetlinkReply
 from kubectl_netdoc.measurements.trace import PolicyRoute
@@ -47,8 +48,6 @@ PORT_FLAGS = {
     "neigh_suppress": 32,
 }
 """The attribute of each flag of a bridge's port (IFLA_BRPORT_*). A kernel that does not know one leaves it out."""
-
-_Attributes = dict[int, bytes]
 
 RULE_ACTIONS = {1: "lookup", 2: "goto", 3: "nop", 6: "blackhole", 7: "unreachable", 8: "prohibit"}
 """What a policy route does (FR_ACT_*)."""
@@ -85,27 +84,15 @@ def parse(dumps: list[bytes], ms: float, cut: bool) -> RtnetlinkReply:
     )
 
 
-def _messages(data: bytes, head: int) -> Iterator[tuple[bytes, _Attributes]]:
+def _messages(data: bytes, head: int) -> Iterator[tuple[bytes, Attributes]]:
     """Yield the messages of a dump: the fixed part of ``head`` bytes, and the attributes."""
     at = 0
     while at + 16 <= len(data):
         (length,) = struct.unpack_from("<I", data, at)
         if length < 16 + head or at + length > len(data):
             raise ValueError("an rtnetlink message is cut off")
-        yield data[at + 16 : at + 16 + head], _attributes(data[at + 16 + head : at + length])
+        yield data[at + 16 : at + 16 + head], by_type(data[at + 16 + head : at + length])
         at += (length + 3) & ~3
-
-
-def _attributes(data: bytes) -> _Attributes:
-    found: _Attributes = {}
-    at = 0
-    while at + 4 <= len(data):
-        length, kind = struct.unpack_from("<HH", data, at)
-        if length < 4:
-            break
-        found[kind & 0x3FFF] = data[at + 4 : at + length]
-        at += (length + 3) & ~3
-    return found
 
 
 def _number(raw: bytes | None, form: str = "<I") -> int:
@@ -130,8 +117,8 @@ def _links(data: bytes) -> Iterator[tuple[int, Link]]:
     rows = list(_messages(data, 16))
     names = {_number(head[4:8]): _text(found.get(3)) for head, found in rows}
     for head, found in rows:
-        info = _attributes(found.get(18, b""))
-        kind, flags, own = _text(info.get(1)), _number(head[8:12]), _attributes(info.get(2, b""))
+        info = by_type(found.get(18, b""))
+        kind, flags, own = _text(info.get(1)), _number(head[8:12]), by_type(info.get(2, b""))
         tunnel = own if kind == "vxlan" else {}
         yield (
             _number(head[4:8]),
@@ -148,12 +135,12 @@ def _links(data: bytes) -> Iterator[tuple[int, Link]]:
                 no_carrier=bool(flags & UP) and not flags & LOWER_UP,
                 qdisc=_text(found.get(6)),
                 vlan_filtering=kind == "bridge" and bool(_number(own.get(7), "B")),
-                bridge_port=_bridge_port(_attributes(info.get(5, b""))) if _text(info.get(4)) == "bridge" else None,
+                bridge_port=_bridge_port(by_type(info.get(5, b""))) if _text(info.get(4)) == "bridge" else None,
             ),
         )
 
 
-def _bridge_port(found: _Attributes) -> BridgePort:
+def _bridge_port(found: Attributes) -> BridgePort:
     """Return a bridge's port by IFLA_INFO_SLAVE_DATA; what the kernel does not say is what it was before it had that."""
     flags = {name: bool(found[number][0]) for name, number in PORT_FLAGS.items() if found.get(number)}
     state = _number(found.get(1), "B")
@@ -188,14 +175,14 @@ def _routes(data: bytes, names: dict[int, str]) -> Iterator[KernelRoute]:
             type=TYPES[kind],
             table=table,
             metric=_number(found.get(6)),
-            mtu=_number(_attributes(found.get(8, b"")).get(2)),
+            mtu=_number(by_type(found.get(8, b"")).get(2)),
             protocol=protocol,
             on_link=bool((flags | hop_flags) & ON_LINK),
             others=tuple(via or dev for dev, _, via in hops[1:]),
         )
 
 
-def _gateway(found: _Attributes) -> str:
+def _gateway(found: Attributes) -> str:
     """Return the next hop's address: RTA_GATEWAY, or one of the other family (struct rtvia of RTA_VIA)."""
     return _ip(found.get(5)) or _ip(found.get(18, b"")[2:])
 
@@ -207,7 +194,7 @@ def _hops(data: bytes, names: dict[int, str]) -> Iterator[tuple[str, int, str]]:
         length, flags = struct.unpack_from("<HB", data, at)
         if length < 8:
             return
-        yield names.get(_number(data[at + 4 : at + 8]), ""), flags, _gateway(_attributes(data[at + 8 : at + length]))
+        yield names.get(_number(data[at + 4 : at + 8]), ""), flags, _gateway(by_type(data[at + 8 : at + length]))
         at += (length + 3) & ~3
 
 
@@ -245,7 +232,7 @@ def policy_routes(data: bytes) -> Iterator[PolicyRoute]:
         yield PolicyRoute(priority, "IPv6" if head[0] == socket.AF_INET6 else "IPv4", " ".join(_conditions(head, found, table)))
 
 
-def _conditions(head: bytes, found: _Attributes, table: int) -> Iterator[str]:
+def _conditions(head: bytes, found: Attributes, table: int) -> Iterator[str]:
     """Yield the words of a policy route as ``ip rule`` prints them."""
     if head[8:12] and struct.unpack("<I", head[8:12])[0] & 2:
         yield "not"

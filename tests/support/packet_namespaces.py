@@ -114,11 +114,7 @@ class Talk:
 
 def tap_ask(**more: object) -> dict[str, Any]:
     """Return the ask of a tap that looks for ``NONCE``."""
-    marks = (
-        tap_filter.Mark(2, int.from_bytes(NONCE[2:6], "big")),
-        tap_filter.Mark(0, int.from_bytes(b"netd", "big")),
-        tap_filter.Mark(15, int.from_bytes(NONCE.hex()[:4].encode(), "big")),
-    )
+    marks = tap_filter.marks(NONCE)
     ask = {"op": "tap", "filter": tap_filter.program(marks, {8472: "VXLAN"}), "nonce": NONCE.hex(), "control": 0.1, "seconds": 20}
     return (
         ask

@@ -40,6 +40,18 @@ class Mark(Struct, frozen=True):
     value: int
 
 
+def marks(nonce: bytes) -> tuple[Mark, ...]:
+    """Return the marks of a trace with this nonce: in its datagrams, at the beginning of an echo's answers, in queries' names.
+
+    A nonce begins with two bytes that are no mark. Where each mark is: agent/marked.py and agent/echo.py.
+    """
+    return (
+        Mark(2, int.from_bytes(nonce[2:6], "big")),
+        Mark(0, int.from_bytes(b"netd", "big")),
+        Mark(15, int.from_bytes(nonce.hex()[:4].encode(), "big")),
+    )
+
+
 class _Step(Struct):
     code: int
     k: int = 0

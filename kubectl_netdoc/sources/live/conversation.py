@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import time
 from types import TracebackType
 from typing import Any
 
@@ -13,7 +12,7 @@ import websocket
 from kubectl_netdoc.formats import strict_json
 from kubectl_netdoc.sources import UNREADABLE
 from kubectl_netdoc.sources.live.client import ApiError, Client
-from kubectl_netdoc.sources.live.exec import BOOTSTRAP, ERROR, LARGEST, STDERR, STDOUT, write
+from kubectl_netdoc.sources.live.exec import BOOTSTRAP, Output, write
 
 
 class ConversationBroken(Exception):
@@ -29,7 +28,7 @@ class Conversation:
             self._channel = client.exec(namespace, pod, ["python3", "-c", BOOTSTRAP], seconds)
         except ApiError as error:
             raise ConversationBroken(f"exec into the debug pod failed: {error.message}") from error
-        self._text, self._errors = bytearray(), bytearray()
+        self._output = Output()
         self._written(data)
 
     def __enter__(self) -> Conversation:
@@ -46,16 +45,16 @@ class Conversation:
         try:
             write(self._channel, data)
         except (websocket.WebSocketException, OSError) as error:
-            raise ConversationBroken(f"the connection of the exec broke: {error}") from error
+            raise _broken(error) from error
 
     def hear(self, key: str, deadline: float) -> Any:
         """Return the next line that has this key, as far as it is JSON; raises ``ConversationBroken``."""
         while True:
-            line, found, rest = self._text.partition(b"\n")
+            line, found, rest = self._output.text.partition(b"\n")
             if not found:
                 self._read(deadline)
                 continue
-            self._text = rest
+            self._output.text = rest
             try:
                 said = strict_json.decode(bytes(line), dict[str, Any])
             except UNREADABLE:
@@ -66,22 +65,13 @@ class Conversation:
                 return said[key]
 
     def _read(self, deadline: float) -> None:
-        left = deadline - time.monotonic()
-        if left <= 0:
-            raise ConversationBroken("the agent in the debug pod did not answer in time")
-        if len(self._text) > LARGEST:
-            raise ConversationBroken(f"the agent's output is larger than {LARGEST >> 20} MiB")
-        self._channel.settimeout(left)
         try:
-            opcode, data = self._channel.recv_data()
-        except websocket.WebSocketTimeoutException:
-            return
+            complaint = self._output.receive(self._channel, deadline)
         except (websocket.WebSocketException, OSError) as error:
-            raise ConversationBroken(f"the connection of the exec broke: {error}") from error
-        if opcode == websocket.ABNF.OPCODE_CLOSE:
-            why = " ".join(self._errors.decode("utf-8", "replace").split())[-300:]
-            raise ConversationBroken(f"the agent's output was cut off: {why}" if why else "the agent's output was cut off")
-        if data and data[0] == STDOUT:
-            self._text += data[1:]
-        elif data and data[0] in (STDERR, ERROR):
-            self._errors += data[1:]
+            raise _broken(error) from error
+        if complaint:
+            raise ConversationBroken(complaint)
+
+
+def _broken(error: Exception) -> ConversationBroken:
+    return ConversationBroken(f"the connection of the exec broke: {' '.join(str(error).split())}")

@@ -70,7 +70,7 @@ def run(
         )
         trouble = admission.refusal(error) if error.status == 403 else PodProblem.EXEC
         return ExecResult(unresolved | {request: Lost(why) for request in requests}, lost=why, problem=trouble)
-    output = bytearray()
+    output = Output()
     try:
         write(channel, payload(requests, seconds - 1.0, targets))
         complaint = _read(channel, deadline, output)
@@ -78,8 +78,8 @@ def run(
         complaint = f"the connection of the exec broke: {' '.join(str(error).split())}"
     finally:
         channel.shutdown()
-    answer = parse(requests, bytes(output), complaint, targets, client.now().timestamp())
-    silent = PodProblem.EXEC if requests and not output else None
+    answer = parse(requests, bytes(output.text), complaint, targets, client.now().timestamp())
+    silent = PodProblem.EXEC if requests and not output.text else None
     return ExecResult(answer.replies | unresolved, answer.throttled, answer.lost, silent)
 
 
@@ -119,27 +119,45 @@ def write(channel: websocket.WebSocket, data: bytes) -> None:
         channel.send_binary(bytes([STDIN]) + data[start : start + FRAME])
 
 
-def _read(channel: websocket.WebSocket, deadline: float, output: bytearray) -> str:
-    """Read stdout up to the end line into ``output``; return a complaint if the end line never came, or ""."""
-    errors, seen = b"", 0
-    while not ended(output[seen:]):
-        seen = output.rfind(b"\n") + 1
+class Output:
+    """What a program in a pod writes: its stdout, and the end of what it complains of."""
+
+    def __init__(self) -> None:
+        self.text = bytearray()
+        self._errors = b""
+
+    def receive(self, channel: websocket.WebSocket, deadline: float) -> str:
+        """Wait for the next piece; return why there is none, or "". Raises ``WebSocketException`` or ``OSError``."""
         left = deadline - time.monotonic()
         if left <= 0:
             return "the agent's output did not end in time"
-        if len(output) > LARGEST:
+        if len(self.text) > LARGEST:
             return f"the agent's output is larger than {LARGEST >> 20} MiB"
         channel.settimeout(left)
         try:
             opcode, data = channel.recv_data()
         except websocket.WebSocketTimeoutException:
-            continue
+            return ""
         if opcode == websocket.ABNF.OPCODE_CLOSE:
-            return _why_closed(errors)
+            return self._why_closed()
         if data and data[0] == STDOUT:
-            output += data[1:]
+            self.text += data[1:]
         elif data and data[0] in (STDERR, ERROR):
-            errors = (errors + data[1:])[-2000:]
+            self._errors = (self._errors + data[1:])[-2000:]
+        return ""
+
+    def _why_closed(self) -> str:
+        text = " ".join(self._errors.decode("utf-8", "replace").split())
+        return f"the agent's output was cut off: {text[-300:]}" if text else "the agent's output was cut off"
+
+
+def _read(channel: websocket.WebSocket, deadline: float, output: Output) -> str:
+    """Read stdout up to the end line; return a complaint if the end line never came, or ""."""
+    seen = 0
+    while not ended(output.text[seen:]):
+        seen = output.text.rfind(b"\n") + 1
+        if complaint := output.receive(channel, deadline):
+            return complaint
     return ""
 
 
@@ -150,11 +168,6 @@ def ended(output: bytes | bytearray) -> bool:
     """
     mark = output.find(b'"end": true')
     return mark >= 0 and output.find(b"\n", mark) >= 0
-
-
-def _why_closed(errors: bytes) -> str:
-    text = " ".join(errors.decode("utf-8", "replace").split())
-    return f"the agent's output was cut off: {text[-300:]}" if text else "the agent's output was cut off"
 
 
 def parse(

@@ -127,12 +127,8 @@ class TraceRun:
         return agent_exec.framed(agent.joined(agent.PARTS_OF_SENDER), [ask], STARTED + 5, self.session.targets, capabilities)
 
     def _tap(self, to: Address, nonce: bytes) -> bytes:
-        marks = (
-            tap_filter.Mark(2, int.from_bytes(nonce[2:6], "big")),
-            tap_filter.Mark(0, int.from_bytes(b"netd", "big")),
-            tap_filter.Mark(15, int.from_bytes(nonce.hex()[:4].encode(), "big")),
-        )
-        ask = {"id": 0, "op": "tap", "filter": tap_filter.program(marks, TUNNELS), "nonce": nonce.hex(), "control": CONTROL}
+        passes = tap_filter.program(tap_filter.marks(nonce), TUNNELS)
+        ask = {"id": 0, "op": "tap", "filter": passes, "nonce": nonce.hex(), "control": CONTROL}
         ask |= {"seconds": STARTED, "most": MOST_FRAMES, "owned": rule_owners.PATTERNS, "counters": list(kernel_replies.COUNTERS)}
         ask |= {"tunnels": TUNNELS, "asked": to.ip}
         program = agent.joined(agent.PARTS_OF_TAP)
