@@ -88,6 +88,11 @@ class Rule(Struct, frozen=True, omit_defaults=True):
     verdict: str = ""
     packets: int = -1
 
+    @property
+    def place(self) -> tuple[str, ...]:
+        """What tells it from all other rules of its node."""
+        return self.backend, self.family, self.table, self.chain, self.handle
+
 
 class MovedRule(Struct, frozen=True):
     """A rule whose counter rose by ``packets`` while the marked packets were sent, and by ``control`` in the time before."""
@@ -179,9 +184,7 @@ class TapReading(Struct, frozen=True, omit_defaults=True):
 
 
 class TraceReply(Struct, frozen=True, tag="trace", omit_defaults=True):
-    """A trace. ``to``: the address that was sent to; ``behind``: where netdoc's own Service leads. ``seconds``: how long it "
-    "took.
-    """
+    """A trace. ``to``: the address that was sent to; ``behind``: where netdoc's own Service leads. ``seconds``: its duration."""
 
     to: Address
     sent: tuple[SentPacket, ...]

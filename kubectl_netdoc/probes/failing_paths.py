@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from functools import cached_property
 
 from msgspec import Struct
 
@@ -42,76 +42,113 @@ class FailingPath(Struct, frozen=True):
     family: str = ""
 
 
-def traces(facts: Facts) -> list[Trace]:
-    """Return the traces of the failing paths, at most ``MOST``, those between netdoc's own pods first."""
-    if not facts.cluster.tier.covers(Tier.PRIVILEGED):
-        return []
-    chosen: dict[str, FailingPath] = {}
-    for path in sorted(failing(facts), key=lambda path: (ORDER.index(path.kind), path.partly)):
-        chosen.setdefault(path.kind, path)
-    return [_trace(facts, path) for path in list(chosen.values())[:MOST]]
-
-
 ORDER = ("between nodes", "within a node", "from a node", "UDP", "to a workload", "to a Service", "some packets", "DNS")
 """Kinds of paths, those first that other kinds build upon."""
-
-
-def _trace(facts: Facts, path: FailingPath) -> Trace:
-    listening = tuple(vantage.node for vantage in facts.hosts if vantage.running)
-    return Trace(
-        path.node,
-        path.to,
-        _near(facts, path, listening),
-        path.protocol,
-        count=MANY if path.partly else FEW,
-        interval=0.01 if path.partly else 0.04,
-        family=path.family,
-        own_network=path.own_network,
-        zone=cluster_dns.domain(facts.cluster) if path.protocol == "DNS" else "",
-    )
 
 
 MOST_LISTENING = 5
 """Most nodes that listen to one trace: its ends, and some that it should not pass."""
 
 
-def _near(facts: Facts, path: FailingPath, listening: tuple[str, ...]) -> tuple[str, ...]:
-    ends = [path.node, node_of(facts, path.to.ip) if isinstance(path.to, Address) else getattr(path.to, "node", "")]
-    behind = [node_of(facts, ip) for ip in sorted(leads_to(facts, path.to))] if isinstance(path.to, Address) else []
-    wanted = [node for node in dict.fromkeys((*ends, *behind, *listening)) if node in listening]
-    return tuple(wanted[:MOST_LISTENING])
+class FailingPaths:
+    """The failing paths of a run, and where addresses are, found once."""
 
+    def __init__(self, facts: Facts) -> None:
+        self.facts = facts
+        self.nodes = _nodes_by_address(facts)
+        """The node of each address of a pod, a node or one of netdoc's own pods."""
 
-def failing(facts: Facts) -> Iterator[FailingPath]:
-    """Yield each path of the run that failed and that no policy forbids."""
-    running = {vantage.node for vantage in facts.vantages if vantage.running}
-    for request, reply in facts.replies.items():
-        if request.node in running:
-            path = _path(facts, request, reply)
-            if path is not None and not _forbidden(facts, path):
-                yield path
+    @cached_property
+    def all(self) -> tuple[FailingPath, ...]:
+        """Each path of the run that failed and that no policy forbids."""
+        running = {vantage.node for vantage in self.facts.vantages if vantage.running}
+        replies = ((request, reply) for request, reply in self.facts.replies.items() if request.node in running)
+        found = (self._path(request, reply) for request, reply in replies)
+        return tuple(path for path in found if path is not None and not self._forbidden(path))
 
+    @cached_property
+    def pairs(self) -> frozenset[tuple[str, str]]:
+        """The pairs of nodes between which something failed."""
+        ends = ((path.node, self._other(path)) for path in self.all)
+        return frozenset((one, other) for one, other in ends if one and other)
 
-def _forbidden(facts: Facts, path: FailingPath) -> bool:
-    if not isinstance(path.to, Address):
-        return bool(own_policies.policies_isolating_debug_pods(facts.cluster))
-    protocol = "TCP" if path.protocol == "TCP" else "UDP"
-    return own_policies.policy_block(facts, path.node, path.to.ip, path.to.port, protocol) is not None
+    def traces(self) -> list[Trace]:
+        """Return the traces of the failing paths, at most ``MOST``, those between netdoc's own pods first."""
+        if not self.facts.cluster.tier.covers(Tier.PRIVILEGED):
+            return []
+        chosen: dict[str, FailingPath] = {}
+        for path in sorted(self.all, key=lambda path: (ORDER.index(path.kind), path.partly)):
+            chosen.setdefault(path.kind, path)
+        return [self._trace(path) for path in list(chosen.values())[:MOST]]
 
+    def _trace(self, path: FailingPath) -> Trace:
+        return Trace(
+            path.node,
+            path.to,
+            self._near(path),
+            path.protocol,
+            count=MANY if path.partly else FEW,
+            interval=0.01 if path.partly else 0.04,
+            family=path.family,
+            own_network=path.own_network,
+            zone=cluster_dns.domain(self.facts.cluster) if path.protocol == "DNS" else "",
+        )
 
-def _path(facts: Facts, request: Request, reply: Reply) -> FailingPath | None:
-    """Return the path of a request that failed; None if it did not, or if it is not one to trace."""
-    if isinstance(request, Echo) and isinstance(reply, EchoReply):
-        return _echo(request, reply)
-    if isinstance(request, Connect) and isinstance(reply, ConnectReply):
-        return _connect(facts, request) if reply.outcome in (Outcome.TIMEOUT, Outcome.UNREACHABLE) else None
-    if isinstance(request, Burst) and isinstance(reply, BurstReply):
-        lossy = node_pairs.lossy(reply.rounds)
-        return FailingPath("some packets", request.node, request.to, "UDP", True, family=request.family) if lossy else None
-    if isinstance(request, DnsLookup) and isinstance(reply, DnsReply) and isinstance(request.server, Address):
-        silent = reply.samples and all(sample.outcome is Outcome.TIMEOUT for sample in reply.samples)
-        return FailingPath("DNS", request.node, request.server, "DNS") if silent and request.protocol == "UDP" else None
-    return None
+    def _near(self, path: FailingPath) -> tuple[str, ...]:
+        """Return the nodes that listen: the ends', those behind a Service, and some others."""
+        listening = [vantage.node for vantage in self.facts.hosts if vantage.running]
+        behind = [self.nodes.get(ip, "") for ip in sorted(self.leads_to(path.to))] if isinstance(path.to, Address) else []
+        wanted = dict.fromkeys((path.node, self._other(path), *behind, *listening))
+        return tuple(node for node in wanted if node in listening)[:MOST_LISTENING]
+
+    def _other(self, path: FailingPath) -> str:
+        """Return the node at the other end of a path; "" if it is not known."""
+        return self.nodes.get(path.to.ip, "") if isinstance(path.to, Address) else getattr(path.to, "node", "")
+
+    @cached_property
+    def _isolated(self) -> bool:
+        return bool(own_policies.policies_isolating_debug_pods(self.facts.cluster))
+
+    def _forbidden(self, path: FailingPath) -> bool:
+        if not isinstance(path.to, Address):
+            return self._isolated
+        protocol = "TCP" if path.protocol == "TCP" else "UDP"
+        return own_policies.policy_block(self.facts, path.node, path.to.ip, path.to.port, protocol) is not None
+
+    def _path(self, request: Request, reply: Reply) -> FailingPath | None:
+        """Return the path of a request that failed; None if it did not, or if it is not one to trace."""
+        if isinstance(request, Echo) and isinstance(reply, EchoReply):
+            return _echo(request, reply)
+        if isinstance(request, Connect) and isinstance(reply, ConnectReply):
+            return self._connect(request) if reply.outcome in (Outcome.TIMEOUT, Outcome.UNREACHABLE) else None
+        if isinstance(request, Burst) and isinstance(reply, BurstReply):
+            lossy = node_pairs.lossy(reply.rounds)
+            return FailingPath("some packets", request.node, request.to, "UDP", True, family=request.family) if lossy else None
+        if isinstance(request, DnsLookup) and isinstance(reply, DnsReply) and isinstance(request.server, Address):
+            silent = reply.samples and all(sample.outcome is Outcome.TIMEOUT for sample in reply.samples)
+            return FailingPath("DNS", request.node, request.server, "DNS") if silent and request.protocol == "UDP" else None
+        return None
+
+    def _connect(self, request: Connect) -> FailingPath | None:
+        kind = "to a Service" if self.leads_to(request.to) else "to a workload" if request.to.ip in self.nodes else ""
+        return FailingPath(kind, request.node, request.to, own_network=request.host) if kind else None
+
+    def leads_to(self, to: Address) -> frozenset[str]:
+        """Return the addresses behind one of a Service: its ClusterIP, an external or load balancer's IP, or a node port.
+
+        None where it is no Service's, or nothing is known.
+        """
+        cluster = self.facts.cluster
+        if not (cluster.readable(SERVICE) and cluster.readable(ENDPOINT_SLICE)):
+            return frozenset()
+        nodes = cluster.all(NODE) if cluster.readable(NODE) else ()
+        of_a_node = any(to.ip == address.address for node in nodes for address in node.status.addresses)
+        for service in cluster.all(SERVICE):
+            by_port = of_a_node and any(port.node_port == to.port for port in service.spec.ports)
+            if by_port or to.ip in addresses_of(service):
+                slices = cluster.slices_of(service)
+                return frozenset(address for item in slices for endpoint in item.endpoints for address in endpoint.addresses)
+        return frozenset()
 
 
 def _echo(request: Echo, reply: EchoReply) -> FailingPath | None:
@@ -129,18 +166,7 @@ def _echo(request: Echo, reply: EchoReply) -> FailingPath | None:
     return FailingPath(kind, request.node, to, request.protocol, own_network=request.host, family=request.family)
 
 
-def _connect(facts: Facts, request: Connect) -> FailingPath | None:
-    kind = "to a Service" if leads_to(facts, request.to) else "to a workload" if node_of(facts, request.to.ip) else ""
-    return FailingPath(kind, request.node, request.to, own_network=request.host) if kind else None
-
-
-def node_of(facts: Facts, ip: str) -> str:
-    """Return the node that has an address, or runs the pod that has it; "" if that is not known."""
-    return nodes_by_address(facts).get(ip, "")
-
-
-def nodes_by_address(facts: Facts) -> dict[str, str]:
-    """Return the node of each address of a pod, a node or one of netdoc's own pods."""
+def _nodes_by_address(facts: Facts) -> dict[str, str]:
     cluster = facts.cluster
     found: dict[str, str] = {}
     if cluster.readable(POD):
@@ -148,28 +174,3 @@ def nodes_by_address(facts: Facts) -> dict[str, str]:
     if cluster.readable(NODE):
         found |= {address.address: node.name for node in cluster.all(NODE) for address in node.status.addresses}
     return found | {ip: vantage.node for vantage in facts.vantages for ip in (vantage.ip, *vantage.more_ips) if ip}
-
-
-def leads_to(facts: Facts, to: Address) -> frozenset[str]:
-    """Return the addresses behind one of a Service: its ClusterIP, an external or load balancer's IP, or a node port.
-
-    None where it is no Service's, or nothing is known.
-    """
-    cluster = facts.cluster
-    if not (cluster.readable(SERVICE) and cluster.readable(ENDPOINT_SLICE)):
-        return frozenset()
-    nodes = cluster.all(NODE) if cluster.readable(NODE) else ()
-    of_a_node = any(to.ip == address.address for node in nodes for address in node.status.addresses)
-    for service in cluster.all(SERVICE):
-        by_port = of_a_node and any(port.node_port == to.port for port in service.spec.ports)
-        if by_port or to.ip in addresses_of(service):
-            slices = cluster.slices_of(service)
-            return frozenset(address for item in slices for endpoint in item.endpoints for address in endpoint.addresses)
-    return frozenset()
-
-
-def ends_of(facts: Facts, path: FailingPath) -> tuple[str, str]:
-    """Return the nodes at both ends of a path; "" for one that is not known."""
-    if isinstance(path.to, Peer):
-        return path.node, path.to.node
-    return path.node, node_of(facts, path.to.ip) if isinstance(path.to, Address) else ""

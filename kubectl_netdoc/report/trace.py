@@ -80,11 +80,9 @@ def _ends(request: Trace) -> str:
 def _rows(hops: Iterable[Hop]) -> Iterator[Row]:
     node = addresses = ""
     for hop in hops:
-        tunnel = "".join(f" in {each.kind} {each.source} -> {each.to}" for each in hop.tunnels)
-        words = f"{hop.source} -> {hop.to}{tunnel}"
-        shown = "" if words == addresses and hop.node == node else words
+        shown = "" if hop.way == addresses and hop.node == node else hop.way
         yield Row(hop.node if hop.node != node else "", hop.dev, "out" if hop.out else "in", shown, len(hop.packets), hop.us)
-        node, addresses = hop.node, words
+        node, addresses = hop.node, hop.way
 
 
 def _text(drawn: list[Drawn], findings: list[Finding]) -> Iterator[str]:

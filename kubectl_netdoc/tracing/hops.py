@@ -9,7 +9,7 @@ from statistics import median
 
 from msgspec import Struct
 
-from kubectl_netdoc.measurements.base import Outcome
+from kubectl_netdoc.measurements.base import Address, Outcome
 from kubectl_netdoc.measurements.trace import Sighting, TraceReply, Tunnel
 
 ARRIVED = frozenset({Outcome.OK, Outcome.REFUSED})
@@ -19,25 +19,37 @@ ARRIVED = frozenset({Outcome.OK, Outcome.REFUSED})
 class Hop(Struct, frozen=True):
     """One place of the way, an interface and a direction, with the packets that were seen there.
 
-    ``source``, ``to``: the addresses at this place (that of the answering side with its port). ``us``: microseconds since the
-    packet's first sighting on this node, the median. ``macs``: where the frames were sent to. ``ttl``: the lowest.
+    ``source``, ``to``: the addresses at this place. The answering side has its port; the asking side, which has another one for
+    each packet, has 0. ``us``: microseconds since the packet's first sighting on this node, the median. ``macs``: where the
+    frames were sent to. ``ttl``: the lowest.
     """
 
     node: str
     dev: str
     out: bool
     tunnels: tuple[Tunnel, ...]
-    source: str
-    to: str
+    source: Address
+    to: Address
     packets: frozenset[int]
     us: float
     ttl: int
     macs: frozenset[str] = frozenset()
 
     @property
+    def way(self) -> str:
+        """The addresses and tunnels in words."""
+        tunnels = "".join(f" in {each.kind} {each.source} -> {each.to}" for each in self.tunnels)
+        return f"{named(self.source)} -> {named(self.to)}{tunnels}"
+
+    @property
     def place(self) -> str:
         """The place in words."""
         return f"{self.dev} of {self.node}, {'leaving' if self.out else 'coming in'}"
+
+
+def named(end: Address) -> str:
+    """Return an address with its port, or alone where the port does not matter."""
+    return str(end) if end.port else end.ip
 
 
 class Way(Struct, frozen=True):
@@ -80,9 +92,9 @@ def _way(seen: list[Sighting], nodes: list[str]) -> Way:
     begun: dict[tuple[str, int], int] = {}
     for one in seen:
         begun[one.node, one.packet] = min(begun.get((one.node, one.packet), one.us), one.us)
-    groups: defaultdict[tuple[str, str, bool, tuple[Tunnel, ...], str, str], list[Sighting]] = defaultdict(list)
+    groups: defaultdict[tuple[str, str, bool, tuple[Tunnel, ...], Address, Address], list[Sighting]] = defaultdict(list)
     for one in seen:
-        source, to = (str(one.source), one.to.ip) if one.answer else (one.source.ip, str(one.to))
+        source, to = (one.source, Address(one.to.ip, 0)) if one.answer else (Address(one.source.ip, 0), one.to)
         groups[one.node, one.dev, one.out, one.tunnels, source, to].append(one)
     hops = [
         Hop(

@@ -14,7 +14,7 @@ from ipaddress import ip_address, ip_network
 
 from msgspec import Struct
 
-from kubectl_netdoc.measurements.node import RtnetlinkReply
+from kubectl_netdoc.measurements.node import Link, Neighbour, RtnetlinkReply
 from kubectl_netdoc.measurements.trace import MovedRule, RouteAnswer, Rule, TapReading
 from kubectl_netdoc.tracing.hops import Hop
 
@@ -101,9 +101,9 @@ def of(reading: TapReading | None, last: Hop | None, count: int) -> Taken | None
         _rule(reading, count),
         _counter(reading, count, frozenset((Taker.REVERSE_PATH,))),
         _route(reading, last),
-        rewriting(reading, count),
+        by_rule(reading, count, REWRITING),
         _counter(reading, count, frozenset(Taker)),
-        _link(reading, last),
+        _tunnel_down(reading, last),
         _neighbour(reading, last),
         _port(reading, last),
         _queue(reading, count),
@@ -158,15 +158,18 @@ def _answers(reading: TapReading, last: Hop | None) -> Iterator[RouteAnswer]:
     """Yield what the kernel does with packets as they came in at their last hop."""
     if last is None or last.out:
         return
-    to = last.to.rpartition(":")[0].strip("[]") or last.to
+    link = _link(reading, last.dev)
+    if link is not None and link.master:
+        return  # what comes in by a port of a bridge comes in by the bridge
     for answer in reading.routes:
-        if answer.to in (to, last.to) and answer.dev == last.dev and not _enslaved(reading.tables, answer.dev):
+        if answer.to == last.to.ip and answer.dev == last.dev:
             yield answer
 
 
-def _enslaved(tables: RtnetlinkReply | None, dev: str) -> bool:
-    """Tell whether an interface is a port of a bridge: what comes in there comes in by the bridge."""
-    return tables is not None and any(link.name == dev and link.master for link in tables.links)
+def _link(reading: TapReading | None, name: str) -> Link | None:
+    """Return an interface of a node by its name."""
+    links = reading.tables.links if reading and reading.tables else ()
+    return next((link for link in links if link.name == name), None)
 
 
 def _counter(reading: TapReading, count: int, kinds: frozenset[Taker]) -> Taken | None:
@@ -192,15 +195,13 @@ def _neighbour(reading: TapReading, last: Hop | None) -> Taken | None:
     """Return the next hop that has no hardware address, by the route of what came in."""
     if reading.tables is None or last is None:
         return None
-    to = last.to.rpartition(":")[0].strip("[]") or last.to
     for answer in reading.routes:
-        if answer.to != to or answer.kind != UNICAST or answer.error:
+        if answer.to != last.to.ip or answer.kind != UNICAST or answer.error:
             continue
         hop = answer.via or answer.to
         found = [n for n in reading.tables.neighbours if n.ip == hop and n.dev == answer.out]
         if answer.out and not answer.via and any(n.state == "permanent" for n in found):
-            words = f"{hop} has the hardware address {found[0].mac} on {answer.out} by an entry made by hand (permanent)"
-            return Taken(Taker.NEIGHBOUR, words, dev=answer.out, via=hop, mac=found[0].mac)
+            return _permanent(found[0])
         if any(n.state in ("failed", "incomplete") for n in found):
             shut = _shut_ports(reading.tables, answer.out)
             if shut and not answer.via:
@@ -215,7 +216,7 @@ def to_a_pod(hop: Hop, reading: TapReading | None) -> bool:
     """Tell whether an interface is the host's end of a pod's link: a port of a bridge, or one with a route to one address."""
     if reading is None or reading.tables is None:
         return hop.dev.startswith(("veth", "cali", "lxc"))
-    link = next((link for link in reading.tables.links if link.name == hop.dev), None)
+    link = _link(reading, hop.dev)
     if link is None or link.kind != "veth":
         return False
     routed = (route.to.endswith(("/32", "/128")) for route in reading.tables.routes if route.dev == hop.dev and not route.via)
@@ -224,8 +225,8 @@ def to_a_pod(hop: Hop, reading: TapReading | None) -> bool:
 
 def is_tunnel(hop: Hop, reading: TapReading | None) -> bool:
     """Tell whether an interface puts packets into a tunnel, so that they leave the node by another one."""
-    links = reading.tables.links if reading and reading.tables else ()
-    return any(link.name == hop.dev and link.kind in TUNNELS for link in links)
+    link = _link(reading, hop.dev)
+    return link is not None and link.kind in TUNNELS
 
 
 TUNNELS = frozenset({"vxlan", "geneve", "ipip", "gre", "gretap", "wireguard", "ip6tnl", "sit"})
@@ -234,18 +235,21 @@ TUNNELS = frozenset({"vxlan", "geneve", "ipip", "gre", "gretap", "wireguard", "i
 
 def by_hand(reading: TapReading | None, last: Hop) -> Taken | None:
     """Return the neighbour entry made by hand on the bridge of a pod's link: what CNI plugins make is learned."""
-    if reading is None or reading.tables is None:
+    link = _link(reading, last.dev)
+    if reading is None or reading.tables is None or link is None or not link.master:
         return None
-    to = last.to.rpartition(":")[0].strip("[]") or last.to
-    masters = {link.master for link in reading.tables.links if link.name == last.dev and link.master}
     for one in reading.tables.neighbours:
-        if one.ip == to and one.dev in masters and one.state == "permanent":
-            words = f"{to} has the hardware address {one.mac} on {one.dev} by an entry made by hand (permanent)"
-            return Taken(Taker.NEIGHBOUR, words, dev=one.dev, via=to, mac=one.mac)
+        if one.ip == last.to.ip and one.dev == link.master and one.state == "permanent":
+            return _permanent(one)
     return None
 
 
-def _link(reading: TapReading, last: Hop | None) -> Taken | None:
+def _permanent(entry: Neighbour) -> Taken:
+    words = f"{entry.ip} has the hardware address {entry.mac} on {entry.dev} by an entry made by hand (permanent)"
+    return Taken(Taker.NEIGHBOUR, words, dev=entry.dev, via=entry.ip, mac=entry.mac)
+
+
+def _tunnel_down(reading: TapReading, last: Hop | None) -> Taken | None:
     """Return the tunnel interface that is down, if the packets came in its tunnel."""
     if reading.tables is None or last is None or last.out or not last.tunnels:
         return None
@@ -260,7 +264,7 @@ def _port(reading: TapReading, last: Hop | None) -> Taken | None:
     """Return the bridge none of whose ports sent the packets on, or the port they came in by, if it is cut off from others."""
     if reading.tables is None or last is None:
         return None
-    link = next((link for link in reading.tables.links if link.name == last.dev), None)
+    link = _link(reading, last.dev)
     if link is None:
         return None
     if link.kind == "bridge" and last.out:
@@ -275,12 +279,12 @@ def _port(reading: TapReading, last: Hop | None) -> Taken | None:
 
 def flooded(reading: TapReading | None, last: Hop) -> Taken | None:
     """Return why a packet left by a pod's link that it was not meant for: its bridge does not know where the address is."""
-    if reading is None or reading.tables is None:
+    link = _link(reading, last.dev)
+    if reading is None or reading.tables is None or link is None or not link.master or not last.macs:
         return None
-    master = next((link.master for link in reading.tables.links if link.name == last.dev), "")
-    ports = {link.name for link in reading.tables.links if link.master == master}
-    known = {entry.dev for entry in reading.tables.forwarding if entry.mac in last.macs and entry.dev in ports}
-    if not master or known or not last.macs:
+    master = link.master
+    ports = {port.name for port in reading.tables.links if port.master == master}
+    if any(entry.mac in last.macs and entry.dev in ports for entry in reading.tables.forwarding):
         return None
     shut = _shut_ports(reading.tables, master)
     which = "; ".join(shut.values()) or "nothing with that address is on it"
@@ -292,8 +296,9 @@ def unresolved(reading: TapReading, to: str) -> Taken | None:
     requests = [arp for arp in reading.arps if arp.target == to and not arp.reply and not arp.out]
     if not requests or any(arp.reply and arp.sender == to for arp in reading.arps):
         return None
-    dev, tables = requests[0].dev, reading.tables
-    port = next((link.bridge_port for link in tables.links if link.name == dev), None) if tables else None
+    dev = requests[0].dev
+    link = _link(reading, dev)
+    port = link.bridge_port if link else None
     words = f"{requests[0].sender} asks for the hardware address of {to} by {dev} ({len(requests)} requests), and nobody answers"
     if port is not None and (port.isolated or port.state != "forwarding"):
         state = "isolated" if port.isolated else port.state
@@ -309,20 +314,12 @@ def _shut_ports(tables: RtnetlinkReply, bridge: str) -> dict[str, str]:
     return down | {name: f"its port {name} is {state}" for name, state in states.items() if state != "forwarding"}
 
 
-def rewriting(reading: TapReading | None, count: int) -> Taken | None:
-    """Return the rule outside the chains of known owners that rewrote so many packets on a node."""
-    return by_rule(reading, count, REWRITING)
-
-
 def by_rule(reading: TapReading | None, count: int, verdicts: frozenset[str]) -> Taken | None:
     """Return the rule outside the chains of known owners that let so many packets by with one of these verdicts."""
-    foreign = {(one.backend, one.family, one.table, one.chain, one.handle) for one in reading.foreign} if reading else set()
-    found = [
-        one
-        for one in (reading.moved if reading else ())
-        if one.rule.verdict in verdicts and _fits(one, count)
-        if (one.rule.backend, one.rule.family, one.rule.table, one.rule.chain, one.rule.handle) in foreign
-    ]
+    if reading is None:
+        return None
+    foreign = {rule.place for rule in reading.foreign}
+    found = [one for one in reading.moved if one.rule.verdict in verdicts and _fits(one, count) and one.rule.place in foreign]
     best = min(found, key=lambda one: (one.control, one.packets), default=None)
     return Taken(Taker.RULE, f"{named(best.rule)} rose by {best.packets}", best.rule, best.packets) if best else None
 
@@ -340,7 +337,7 @@ def misdirected(last: Hop, to_node: str, readings: Mapping[str, TapReading]) -> 
     here, there = readings.get(last.node), readings.get(to_node)
     if here is None or here.tables is None or there is None or there.tables is None:
         return None
-    own = {address.partition("/")[0] for link in there.tables.links for address in link.addresses}
+    own = _addresses(there)
     for tunnel in last.tunnels:
         if tunnel.to not in own:
             words = f"its {tunnel.kind} packets went to {tunnel.to}, which is no address of {to_node}"
@@ -354,9 +351,9 @@ def misdirected(last: Hop, to_node: str, readings: Mapping[str, TapReading]) -> 
     if astray is not None:
         return astray
     macs = {link.mac for link in there.tables.links}
-    if not last.tunnels and _same_segment(last, there, readings) and last.macs and not last.macs & macs:
+    if not last.tunnels and _same_segment(last, here, there) and last.macs and not last.macs & macs:
         mac = sorted(last.macs)[0]
-        link = next((link for link in there.tables.links if link.name == last.dev), None)
+        link = _link(there, last.dev)
         words = f"its frames went to the hardware address {mac}, which no interface of {to_node} has"
         return Taken(Taker.MAC, words, dev=last.dev, mac=mac, right=link.mac if link else "")
     return None
@@ -364,15 +361,20 @@ def misdirected(last: Hop, to_node: str, readings: Mapping[str, TapReading]) -> 
 
 def _astray_route(last: Hop, here: TapReading, own: set[str]) -> Taken | None:
     """Return the route by which packets left plain for a next hop that is not the node that has their destination."""
-    to = last.to.rpartition(":")[0].strip("[]") or last.to
     for answer in here.routes:
-        if last.tunnels or answer.to != to or answer.out != last.dev or not answer.via or answer.via in own:
+        if last.tunnels or answer.to != last.to.ip or answer.out != last.dev or not answer.via or answer.via in own:
             continue
-        if any(address.partition("/")[0] == answer.via for link in here.tables.links for address in link.addresses):  # type: ignore[union-attr]
+        if answer.via in _addresses(here):
             continue
         words = f"the route of {here.node} sends it to {answer.via} by {answer.out}"
         return Taken(Taker.ROUTE, words, dev=answer.out, via=answer.via)
     return None
+
+
+def _addresses(reading: TapReading) -> set[str]:
+    """Return the addresses of a node."""
+    links = reading.tables.links if reading.tables else ()
+    return {address.partition("/")[0] for link in links for address in link.addresses}
 
 
 def _outer(reading: TapReading) -> list[str]:
@@ -381,13 +383,9 @@ def _outer(reading: TapReading) -> list[str]:
     return [a.partition("/")[0] for link in links for a in link.addresses if not link.kind and link.name != "lo" and ":" not in a]
 
 
-def _same_segment(last: Hop, there: TapReading, readings: Mapping[str, TapReading]) -> bool:
+def _same_segment(last: Hop, here: TapReading, there: TapReading) -> bool:
     """Tell whether the other node is on the link that the frames left by, so that one of its own addresses must be on them."""
-    here = readings.get(last.node)
-    if here is None or here.tables is None or there.tables is None:
-        return False
-    link = next((link for link in here.tables.links if link.name == last.dev), None)
-    peer = next((link for link in there.tables.links if link.name == last.dev), None)
+    link, peer = _link(here, last.dev), _link(there, last.dev)
     if link is None or peer is None or link.kind != peer.kind:
         return False
     if link.kind == "vxlan":

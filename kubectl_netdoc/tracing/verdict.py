@@ -176,10 +176,10 @@ def _looping(trace: _Trace, way: Way, place: _Place) -> Verdict | None:
 def _rewritten(trace: _Trace, way: Way, place: _Place) -> Verdict | None:
     """Judge packets that were seen on their way to an address that nobody meant."""
     right = trace.ends.behind | {trace.reply.to.ip}
-    wrong = next((hop for hop in way.of(place.packets) if _ip(hop.to) not in right), None)
+    wrong = next((hop for hop in way.of(place.packets) if hop.to.ip not in right), None)
     if wrong is None:
         return None
-    taken = takers.rewriting(trace.readings.get(wrong.node), len(place.packets))
+    taken = takers.by_rule(trace.readings.get(wrong.node), len(place.packets), takers.REWRITING)
     if taken is None and not trace.ends.behind:
         return None  # a Service that the cluster's lists do not tell of may be at work
     return trace.ended(Ending.REWRITTEN, place, last=wrong, node=wrong.node, taken=taken)
@@ -187,7 +187,7 @@ def _rewritten(trace: _Trace, way: Way, place: _Place) -> Verdict | None:
 
 def _on_a_third_node(trace: _Trace, way: Way, place: _Place) -> Verdict | None:
     """Judge packets that ended on a node that neither sent them nor was meant."""
-    last, to_node = place.last, trace.ends.nodes.get(_ip(place.last.to), "")
+    last, to_node = place.last, trace.ends.nodes.get(place.last.to.ip, "")
     if not to_node or last.node in (trace.request.node, to_node):
         return None
     left = next((hop for hop in reversed(way.of(place.packets)) if hop.out and hop.node != last.node), last)
@@ -205,7 +205,7 @@ def _rewritten_inside(trace: _Trace, way: Way, place: _Place) -> Verdict | None:
 
 def _left(trace: _Trace, place: _Place) -> Verdict:
     """Judge packets that were seen last as they left an interface."""
-    last, to = place.last, _ip(place.last.to)
+    last, to = place.last, place.last.to.ip
     to_node, behind = trace.ends.nodes.get(to, ""), trace.ends.behind
     if takers.to_a_pod(last, place.reading):
         wrong = takers.by_hand(place.reading, last) or takers.flooded(place.reading, last)
@@ -226,7 +226,7 @@ def _left(trace: _Trace, place: _Place) -> Verdict:
 
 def _ended_inside(trace: _Trace, place: _Place) -> Verdict:
     """Judge packets that came in by an interface and were not seen to leave."""
-    last, to, taken = place.last, _ip(place.last.to), place.taken
+    last, to, taken = place.last, place.last.to.ip, place.taken
     if _for_the_node(last, place.reading):
         owner = trace.ends.nodes.get(to, last.node)
         if owner != last.node:
@@ -242,7 +242,7 @@ def _answer_lost(trace: _Trace, way: Way, gone: frozenset[int]) -> Verdict:
     assert place is not None, "some answers were seen"
     last = place.last
     to_pod = last.out and takers.to_a_pod(last, place.reading)
-    if last.node == source and to_pod and last.source != str(trace.reply.to):
+    if last.node == source and to_pod and last.source != trace.reply.to:
         by = takers.by_rule(place.reading, len(place.packets), PASSING)
         return trace.ended(Ending.ANSWER_FOREIGN, place, node=last.node, taken=by)
     if last.out and not to_pod:
@@ -256,11 +256,6 @@ def _answer_lost(trace: _Trace, way: Way, gone: frozenset[int]) -> Verdict:
 
 PASSING = frozenset({"accept", "return", "notrack", "ct"})
 """Verdicts after which the rules behind, of kube-proxy for example, don't see a packet, or not as part of its connection."""
-
-
-def _ip(end: str) -> str:
-    """Return the address of an end with a port."""
-    return end.rpartition(":")[0].strip("[]")
 
 
 def _loop(reply: TraceReply, packets: frozenset[int]) -> tuple[str, ...]:
@@ -278,9 +273,8 @@ ROUNDS = 3
 
 def _for_the_node(hop: Hop, reading: TapReading | None) -> bool:
     """Tell whether the node itself is the destination of what came in there."""
-    to = _ip(hop.to)
     routes = reading.routes if reading else ()
-    return not hop.tunnels and any(route.to == to and route.kind == takers.LOCAL for route in routes)
+    return not hop.tunnels and any(route.to == hop.to.ip and route.kind == takers.LOCAL for route in routes)
 
 
 def _duplicated(reply: TraceReply) -> frozenset[int]:
@@ -295,6 +289,3 @@ def _duplicated(reply: TraceReply) -> frozenset[int]:
             twice.add(one.packet)
         seen.add(key)
     return frozenset(twice)
-
-
-__all__ = ["Ending", "Ends", "Taker", "Verdict", "judge"]

@@ -11,6 +11,7 @@ from kubectl_netdoc.measurements.connect import Connect, ConnectReply, Echo, Ech
 from kubectl_netdoc.measurements.dns import DnsLookup, DnsReply, DnsSample
 from kubectl_netdoc.measurements.path import Burst, BurstReply, Round
 from kubectl_netdoc.measurements.requests import Reply, Request
+from kubectl_netdoc.measurements.trace import Trace
 from kubectl_netdoc.probes import failing_paths
 from kubectl_netdoc.records.base import convert
 from kubectl_netdoc.records.kinds import NODE, SERVICE
@@ -36,8 +37,16 @@ def facts(replies: dict[Request, Reply], where: Cluster | None = None) -> Facts:
     return Facts(where or cluster(), Measured(replies, pods, pods, wanted=True))
 
 
+def traces(told: Facts) -> list[Trace]:
+    return failing_paths.FailingPaths(told).traces()
+
+
+def paths(where: Cluster | None = None) -> failing_paths.FailingPaths:
+    return failing_paths.FailingPaths(facts({}, where))
+
+
 def kinds(replies: dict[Request, Reply]) -> list[tuple[str, str]]:
-    return [(trace.node, trace.protocol) for trace in failing_paths.traces(facts(replies))]
+    return [(trace.node, trace.protocol) for trace in traces(facts(replies))]
 
 
 def test_a_healthy_run_traces_nothing() -> None:
@@ -45,13 +54,13 @@ def test_a_healthy_run_traces_nothing() -> None:
         Echo("n1", Peer("n2")): FINE,
         Connect("n1", Address("10.0.0.5", 80)): ConnectReply(Outcome.OK, 1.0),
     }
-    assert failing_paths.traces(facts(replies)) == []
+    assert traces(facts(replies)) == []
 
 
 def test_nothing_is_traced_below_the_privileged_tier() -> None:
     replies: dict[Request, Reply] = {Echo("n1", Peer("n2")): LOST}
-    assert failing_paths.traces(facts(replies, cluster(Tier.NODES))) == []
-    assert len(failing_paths.traces(facts(replies))) == 1
+    assert traces(facts(replies, cluster(Tier.NODES))) == []
+    assert len(traces(facts(replies))) == 1
 
 
 def test_one_of_each_kind_and_three_at_most() -> None:
@@ -63,8 +72,7 @@ def test_one_of_each_kind_and_three_at_most() -> None:
         Echo("n1", Peer("n1", twin=True)): LOST,
         Connect("n1", Address("10.0.0.5", 80)): DEAD,
     }
-    traces = failing_paths.traces(facts(replies))
-    assert [(trace.node, trace.to) for trace in traces] == [
+    assert [(trace.node, trace.to) for trace in traces(facts(replies))] == [
         ("n1", Peer("n2")),
         ("n1", Peer("n1", twin=True)),
         ("n1", Address("10.0.0.5", 80)),
@@ -82,30 +90,30 @@ def test_a_refusal_and_the_controls_are_no_failing_paths() -> None:
 
 
 def test_a_path_that_loses_some_gets_more_packets() -> None:
-    (trace,) = failing_paths.traces(facts({Burst("n1", Peer("n2")): LOSSY}))
+    (trace,) = traces(facts({Burst("n1", Peer("n2")): LOSSY}))
     assert (trace.protocol, trace.count) == ("UDP", failing_paths.MANY)
 
 
 def test_the_ends_listen_and_those_behind_a_service() -> None:
-    (trace,) = failing_paths.traces(facts({Connect("n3", Address("10.96.0.7", 80)): DEAD}))
+    (trace,) = traces(facts({Connect("n3", Address("10.96.0.7", 80)): DEAD}))
     assert set(trace.listening[:2]) == {"n3", "n2"}
 
 
 def test_a_path_that_a_policy_forbids_is_not_traced() -> None:
     deny = make_policy("{podSelector: {}, policyTypes: [Ingress]}")
     where = cluster(Tier.PRIVILEGED, deny)
-    assert failing_paths.traces(facts({Connect("n1", Address("10.0.0.5", 80)): DEAD}, where)) == []
-    assert len(failing_paths.traces(facts({Connect("n1", Address("10.0.0.5", 80)): DEAD}))) == 1
+    assert traces(facts({Connect("n1", Address("10.0.0.5", 80)): DEAD}, where)) == []
+    assert len(traces(facts({Connect("n1", Address("10.0.0.5", 80)): DEAD}))) == 1
 
 
 def test_a_nodes_own_failure_is_sent_from_the_node() -> None:
-    (trace,) = failing_paths.traces(facts({Echo("n1", Peer("n2"), host=True): LOST}))
+    (trace,) = traces(facts({Echo("n1", Peer("n2"), host=True): LOST}))
     assert trace.own_network
 
 
 def test_where_services_lead() -> None:
-    assert failing_paths.leads_to(facts({}), Address("10.96.0.7", 80)) == {"10.0.0.5"}
-    assert failing_paths.leads_to(facts({}), Address("10.96.0.8", 80)) == frozenset()
+    assert paths().leads_to(Address("10.96.0.7", 80)) == {"10.0.0.5"}
+    assert paths().leads_to(Address("10.96.0.8", 80)) == frozenset()
 
 
 def test_node_ports_lead_to_a_services_endpoints() -> None:
@@ -119,9 +127,9 @@ def test_node_ports_lead_to_a_services_endpoints() -> None:
         convert(SERVICE, {"metadata": {"name": "np", "namespace": "shop"}, "spec": {"type": "NodePort", "ports": [port]}}),
     )
     where = cluster(Tier.PRIVILEGED, node, service, make_slice("np", addresses={"10.0.0.6": "np-1"}))
-    assert failing_paths.leads_to(facts({}, where), Address("172.18.0.9", 30080)) == {"10.0.0.6"}
-    assert failing_paths.leads_to(facts({}, where), Address("172.18.0.9", 10250)) == frozenset()
+    assert paths(where).leads_to(Address("172.18.0.9", 30080)) == {"10.0.0.6"}
+    assert paths(where).leads_to(Address("172.18.0.9", 10250)) == frozenset()
 
 
 def test_nodes_of_addresses() -> None:
-    assert failing_paths.node_of(facts({}), "10.0.0.5") == "n2"
+    assert paths().nodes["10.0.0.5"] == "n2"

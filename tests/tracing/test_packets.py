@@ -5,6 +5,7 @@ and `--healthy --record tests/tracing/healthy.json.gz`.
 
 from __future__ import annotations
 
+import errno
 from typing import Any
 
 import msgspec
@@ -12,8 +13,9 @@ import pytest
 import yaml
 
 from bench.packets import FAULTS, Recorded, endings
-from kubectl_netdoc.measurements.base import Outcome
-from kubectl_netdoc.measurements.trace import TapReading
+from kubectl_netdoc.measurements.base import Address, Outcome
+from kubectl_netdoc.measurements.node import RtnetlinkReply
+from kubectl_netdoc.measurements.trace import RouteAnswer, SentPacket, Sighting, TapReading, Trace, TraceReply
 from kubectl_netdoc.tracing import takers
 from kubectl_netdoc.tracing.hops import ways
 from kubectl_netdoc.tracing.verdict import Ending, judge
@@ -104,3 +106,20 @@ def test_what_a_target_refuses_is_no_lost_packet() -> None:
 
 def test_recordings_are_typed() -> None:
     assert all(isinstance(each, Recorded) for each in RECORDED.values())
+
+
+def test_an_answer_over_ipv6_ends_by_the_route_of_its_own_address() -> None:
+    """The asking side of a hop has no port, and an IPv6 address is full of colons."""
+    pod, client = Address("fd00::2", 80), Address("fd00:1::5", 40000)
+    seen = [Sighting(0, "t", "eth0", out, us, *ends, 64, 60, what, answer=answer) for out, us, ends, what, answer in (
+        (True, 0, (client, pod), "SYN", False), (False, 9, (pod, client), "SYN-ACK", True),
+    )]  # fmt: skip
+    route = RouteAnswer(pod.ip, client.ip, "eth0", error=errno.ENETUNREACH)
+    reading = TapReading("t", routes=(route,), tables=RtnetlinkReply(Outcome.OK, 1.0))
+    reply = TraceReply(pod, (SentPacket(Outcome.TIMEOUT, 700.0, client),), tuple(seen), (reading, TapReading("s")))
+    verdict = judge(Trace("s", pod, ("s", "t")), reply)
+    assert (verdict.ending, verdict.node) == (Ending.ANSWER_TAKEN, "t")
+    assert verdict.taken is not None
+    assert verdict.taken.kind is takers.Taker.ROUTE
+    assert verdict.last is not None
+    assert verdict.last.way == "[fd00::2]:80 -> fd00:1::5"

@@ -33,23 +33,24 @@ from kubectl_netdoc.checks.pod_network.packet_path import ends, routing, rules, 
 from kubectl_netdoc.checks.pod_network.packet_path.traced import Traced
 from kubectl_netdoc.probes import failing_paths
 from kubectl_netdoc.probes import own_policies as policies
+from kubectl_netdoc.probes.failing_paths import FailingPaths
 
 
 def follow_up(facts: Facts) -> list[Request]:
     """Trace some of the paths that failed."""
-    return list(failing_paths.traces(facts))
+    return list(FailingPaths(facts).traces())
 
 
 def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     """Report where the packets of each trace ended."""
     if why := facts.why_tier_unmeasured(Tier.PRIVILEGED):
         raise Skip(f"{why}; it would follow the packets of failing paths", not_applicable=True)
-    traces = []
+    traces, paths = [], FailingPaths(facts)
     for request, reply in facts.replies.items():
         if not isinstance(request, Trace):
             continue
         if isinstance(reply, TraceReply):
-            traces.append(Traced.of(facts, request, reply))
+            traces.append(Traced.of(paths, request, reply))
         else:
             why = reply.reason if isinstance(reply, Lost) else "no usable answer"
             yield Unseen(f"the packets from {request.node} to {_target(request)}", why, expected=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from kubectl_netdoc.api import Code, Finding, Risk, Severity, on_node
 from kubectl_netdoc.checks.pod_network.packet_path.traced import SYMPTOMS, Traced
+from kubectl_netdoc.tracing.hops import named as named_end
 from kubectl_netdoc.tracing.takers import named
 from kubectl_netdoc.tracing.verdict import Ending
 
@@ -125,7 +126,7 @@ def finding(traced: Traced) -> Finding | None:
     last = verdict.last
     names = {
         "dev": last.dev if last else "",
-        "answerer": last.source if last else "",
+        "answerer": named_end(last.source) if last else "",
         "asked": str(traced.reply.to),
         "rule": f"; {named(verdict.rule)} let them by" if verdict.rule else "",
     }

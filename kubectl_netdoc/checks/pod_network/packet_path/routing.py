@@ -115,8 +115,8 @@ def finding(traced: Traced) -> Finding | None:
     last = verdict.last
     names = {
         "words": taken.words,
-        "to": ip_of(last.to) if last else traced.reply.to.ip,
-        "back": ip_of(last.source) if last else "",
+        "to": last.to.ip if last else traced.reply.to.ip,
+        "back": last.source.ip if last else "",
         "dev": taken.dev or (last.dev if last else ""),
         "via": taken.via,
     }
@@ -125,13 +125,6 @@ def finding(traced: Traced) -> Finding | None:
         change = f"ip neigh replace {taken.via} lladdr {taken.right} dev {taken.dev} nud permanent"
         commands = (*commands, ip_commands.on(traced.node, change))
     return code.on(traced.on_node, traced.evidence() | names, commands=commands)
-
-
-def ip_of(end: str) -> str:
-    """Return the address of an end that may have a port."""
-    if end.startswith("["):
-        return end[1:].partition("]")[0]
-    return end.partition(":")[0] if end.count(":") == 1 else end
 
 
 CODES = (REVERSE_PATH, NO_ROUTE, NO_NEIGHBOUR, LOOP, OWN_ADDRESS, BY_COUNTER, PORT)

@@ -6,6 +6,7 @@ from __future__ import annotations
 from kubectl_netdoc.api import Code, Finding, Risk, Severity, TapReading
 from kubectl_netdoc.checks.pod_network.packet_path.traced import SYMPTOMS, Traced
 from kubectl_netdoc.tracing import rule_commands
+from kubectl_netdoc.tracing.hops import named as named_end
 from kubectl_netdoc.tracing.takers import Taker, named
 from kubectl_netdoc.tracing.verdict import Ending
 
@@ -47,7 +48,7 @@ def finding(traced: Traced) -> Finding | None:
     """Return the finding where a rule took or rewrote the packets."""
     verdict, taken = traced.verdict, traced.verdict.taken
     if verdict.ending is Ending.REWRITTEN:
-        return _of(REWRITTEN, traced, to=verdict.last.to if verdict.last else "")
+        return _of(REWRITTEN, traced, to=named_end(verdict.last.to) if verdict.last else "")
     if taken is None or taken.rule is None or verdict.ending not in (Ending.TAKEN, Ending.ANSWER_TAKEN, Ending.NEVER_LEFT):
         return None
     return _of(SUSPECT if taken.kind is Taker.SUSPECT else TAKEN, traced, moved=taken.moved)
@@ -71,14 +72,9 @@ def removing(node: str, reading: TapReading | None, traced: Traced) -> tuple[tup
     show = rule_commands.show(node, rule)
     if rule.handle == "policy":
         return (show,), "Allow what must pass before the chain's end, or change the chain's policy."
-    if reading is None or not any(_same(rule, other) for other in reading.foreign):
+    if reading is None or rule.place not in {other.place for other in reading.foreign}:
         return (show,), "It is in a chain of kube-proxy or the network: change what they make it from, a policy for example."
     return rule_commands.showing_and_removing(node, rule), "The first command shows it, the second removes it."
-
-
-def _same(one: object, other: object) -> bool:
-    place = ("backend", "family", "table", "chain", "handle")
-    return all(getattr(one, name) == getattr(other, name) for name in place)
 
 
 CODES = (TAKEN, SUSPECT, REWRITTEN)

@@ -8,8 +8,9 @@ from typing import Any
 
 from msgspec import Struct
 
-from kubectl_netdoc.api import Explains, Facts, OwnService, Peer, Subject, Trace, TraceReply
-from kubectl_netdoc.probes import failing_paths, node_pairs
+from kubectl_netdoc.api import Explains, OwnService, Peer, Subject, Trace, TraceReply
+from kubectl_netdoc.probes import node_pairs
+from kubectl_netdoc.probes.failing_paths import FailingPaths
 from kubectl_netdoc.routing.network import BROKEN
 from kubectl_netdoc.tracing.hops import Hop, Way, ways
 from kubectl_netdoc.tracing.verdict import Ends, Verdict, judge
@@ -24,16 +25,16 @@ SYMPTOMS = (
 class Traced(Struct, frozen=True):
     """A trace, its verdict, and what the cluster knows of its ends. ``beside``: traces that end by the same cause."""
 
-    facts: Facts
+    paths: FailingPaths
     request: Trace
     reply: TraceReply
     verdict: Verdict
     beside: tuple[Traced, ...] = ()
 
     @classmethod
-    def of(cls, facts: Facts, request: Trace, reply: TraceReply) -> Traced:
+    def of(cls, paths: FailingPaths, request: Trace, reply: TraceReply) -> Traced:
         """Judge a trace by what the cluster says of its ends."""
-        return cls(facts, request, reply, judge(request, reply, _ends(facts, request, reply)))
+        return cls(paths, request, reply, judge(request, reply, _ends(paths, request, reply)))
 
     @property
     def target(self) -> str:
@@ -66,7 +67,7 @@ class Traced(Struct, frozen=True):
         if taken is None:
             return self.node, (self.verdict.ending, self.place)
         rule = taken.rule
-        return self.node, (rule.backend, rule.family, rule.table, rule.chain, rule.handle) if rule else (taken.kind, taken.dev)
+        return self.node, rule.place if rule else (taken.kind, taken.dev)
 
     @property
     def on_node(self) -> Subject:
@@ -77,7 +78,7 @@ class Traced(Struct, frozen=True):
     def to_node(self) -> str:
         """The node that they were meant for; "" if it is not known."""
         to = self.request.to
-        return to.node if isinstance(to, Peer) else self.verdict.to_node or failing_paths.node_of(self.facts, self.reply.to.ip)
+        return to.node if isinstance(to, Peer) else self.verdict.to_node or self.paths.nodes.get(self.reply.to.ip, "")
 
     def why_unseen(self, node: str) -> str:
         """Return why a node's tap may have missed packets."""
@@ -106,21 +107,13 @@ class Traced(Struct, frozen=True):
     def ways(self) -> set[tuple[str, str]]:
         """Return the traced path, and those of the run that fail and end or begin at the same node as it does."""
         one, other = self.request.node, self.to_node or self.request.node
-        failed = {pair for pair in failed_pairs(self.facts) if self.node in pair}
+        failed = {pair for pair in self.paths.pairs if self.node in pair}
         return node_pairs.both_ways({(one, other)} | failed)
 
     def hops(self) -> list[str]:
         """Return the hops of the packets and of their answers as lines."""
         there, back = ways(self.reply, self.request.node)
         return [*_lines("->", there), *_lines("<-", back)]
-
-
-def failed_pairs(facts: Facts) -> Iterator[tuple[str, str]]:
-    """Yield the pairs of nodes between which something failed."""
-    for path in failing_paths.failing(facts):
-        one, other = failing_paths.ends_of(facts, path)
-        if one and other:
-            yield one, other
 
 
 def _lines(arrow: str, way: Way) -> Iterator[str]:
@@ -130,13 +123,10 @@ def _lines(arrow: str, way: Way) -> Iterator[str]:
 
 def line(hop: Hop) -> str:
     """Return a hop as a line: node, interface, direction, addresses, tunnel, how many packets."""
-    tunnel = "".join(f" in {each.kind} {each.source} -> {each.to}" for each in hop.tunnels)
-    return f"{hop.node} {hop.dev} {'out' if hop.out else 'in'}: {hop.source} -> {hop.to}{tunnel} ({len(hop.packets)})"
+    return f"{hop.node} {hop.dev} {'out' if hop.out else 'in'}: {hop.way} ({len(hop.packets)})"
 
 
-def _ends(facts: Facts, request: Trace, reply: TraceReply) -> Ends:
-    nodes = failing_paths.nodes_by_address(facts)
-    if isinstance(request.to, Peer):
-        nodes[reply.to.ip] = request.to.node
-    behind = frozenset(reply.behind) if isinstance(request.to, OwnService) else failing_paths.leads_to(facts, reply.to)
+def _ends(paths: FailingPaths, request: Trace, reply: TraceReply) -> Ends:
+    nodes = paths.nodes | ({reply.to.ip: request.to.node} if isinstance(request.to, Peer) else {})
+    behind = frozenset(reply.behind) if isinstance(request.to, OwnService) else paths.leads_to(reply.to)
     return Ends(nodes, behind)
