@@ -31,8 +31,13 @@ def beside(findings: Iterable[Finding], codes: Mapping[str, Code], cluster: Clus
 def _with(finding: Finding, told: Mapping[str, list[Odd]], cluster: Cluster) -> Finding:
     if finding.explained_by or finding.severity is Severity.INFO:
         return finding
-    beside = [odd for node in sorted(_at(finding, cluster)) for odd in told.get(node, ())]
+    beside = [_besides(odd, finding) for node in sorted(_at(finding, cluster)) for odd in told.get(node, ())]
     return msgspec.structs.replace(finding, odd=tuple(beside[:MOST]))
+
+
+def _besides(odd: Odd, finding: Finding) -> Odd:
+    """Return a difference with the commands that the finding does not have itself."""
+    return msgspec.structs.replace(odd, commands=tuple(each for each in odd.commands if each not in finding.commands))
 
 
 def _at(finding: Finding, cluster: Cluster) -> frozenset[str]:
