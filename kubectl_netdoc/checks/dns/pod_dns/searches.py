@@ -37,19 +37,20 @@ SHORT_NAMES = Code(
 def analyse(cluster: Cluster, servers: Nameservers, resolver: Resolver) -> Iterator[Finding]:
     """Judge the search domains and ndots of a workload that asks cluster DNS first."""
     spec, domain = resolver.spec, cluster_dns.domain(cluster)
-    names = {"domain": domain, "example": _example(cluster, resolver)}
     own = resolver.policy == OWN and [servers.known(ip) for ip in spec.dns_config.nameservers[:1]] == [Known.OURS]
     if own and f"{resolver.subject.namespace}.svc.{domain}" not in [text.rstrip(".") for text in spec.dns_config.searches]:
         shown = f"the search domains {joined(spec.dns_config.searches)}" if spec.dns_config.searches else "no search domain"
+        example = _example(cluster, resolver)
         if why := _meant(cluster, resolver, domain):
-            yield finding(NOT_SEARCHED, servers, resolver, **names, searches=shown, why=why)
+            yield finding(NOT_SEARCHED, servers, resolver, domain=domain, example=example, searches=shown, why=why)
         else:
-            effect = f"names without a dot, such as {names['example']}, do not resolve"
-            yield finding(SHORT_NAMES, servers, resolver, **names, setting=shown, effect=effect)
+            effect = f"names without a dot, such as {example}, do not resolve"
+            yield finding(SHORT_NAMES, servers, resolver, domain=domain, example=example, setting=shown, effect=effect)
     dots = next((option.value for option in spec.dns_config.options if option.name == "ndots"), "")
     if (own or resolver.policy == FIRST) and dots.isdecimal() and int(dots) < 1:
         effect = "resolvers ask for each name as it is first, and musl's does not ask for it in the search domains at all"
-        yield finding(SHORT_NAMES, servers, resolver, **names, setting=f"ndots {dots}", effect=effect)
+        example = _example(cluster, resolver)
+        yield finding(SHORT_NAMES, servers, resolver, domain=domain, example=example, setting=f"ndots {dots}", effect=effect)
 
 
 def _meant(cluster: Cluster, resolver: Resolver, domain: str) -> str:
