@@ -206,6 +206,10 @@ CASES = [
     _case("a larger machine", kernels=_n1({"net/netfilter/nf_conntrack_max": "1048576"})),
     _case("a smaller machine", kernels=_n1({"net/netfilter/nf_conntrack_max": "131072"})),
     _case("a table that is much smaller than elsewhere", ALONE, kernels=_n1({"net/netfilter/nf_conntrack_max": "4096"})),
+    _case(
+        "a size that is zero everywhere else",
+        kernels={node: kernel({"net/core/rps_default_mask": size}) for node, size in zip(NODES, "300", strict=True)},
+    ),
     _case("an answer was cut", kernels={"n1": Lost("cut")}, state="unknown"),
     _case("settings are not permitted", kernels={"n1": KernelReply(Outcome.PERMISSION, 1.0)}, state="unknown"),
     _case("links were not read", changes=dict.fromkeys(NODES, Lost("cut")), state="unknown"),

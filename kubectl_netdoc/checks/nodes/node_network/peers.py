@@ -118,14 +118,22 @@ def _settings(what: str, replies: Mapping[str, KernelReply]) -> Iterator[tuple[s
     values = {node: reply.settings.get(what, "") for node, reply in replies.items()}
     parts = what.split("/")
     of_a_link = len(parts) > 4 and parts[2] in ("conf", "neigh")
-    sizes = {node: int(text.split()[-1]) for node, text in values.items() if text and text.split()[-1].isdigit()}
+    small = _much_smaller(values) if what in SCALED else ""
     for node, text in values.items():
         if of_a_link and not text:
             continue
-        others = [size for other, size in sizes.items() if other != node]
-        if what in SCALED and not (node in sizes and others and SMALLER * sizes[node] <= min(others)):
+        if what in SCALED and node != small:
             text = "as the machine has it"
         yield node, _Value(text, ("sysctl", what), ("sysctl", "-w", f"{what}={text}"))
+
+
+def _much_smaller(values: Mapping[str, str]) -> str:
+    """Return the node whose size is much smaller than that of any other; "" if there is none."""
+    sizes = sorted((int(text.split()[-1]), node) for node, text in values.items() if text and text.split()[-1].isdigit())
+    if len(sizes) < 2:
+        return ""
+    (least, node), (following, _) = sizes[:2]
+    return node if least < following and SMALLER * least <= following else ""
 
 
 def _commands(node: str, differences: list[tuple[str, _Value, _Value]]) -> Iterator[str]:
