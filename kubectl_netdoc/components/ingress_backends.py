@@ -118,7 +118,7 @@ def intended_service(cluster: Cluster, backend: Backend, every: Iterable[Backend
     It has the backend's port, and is the backend of no other route (``every``: all of them).
     """
     taken = {(other.namespace, other.service) for other in every}
-    there = [item for item in cluster.all(SERVICE) if item.namespace == backend.namespace and has_port(item, backend)]
+    there = [item for item in cluster.in_namespace(SERVICE, backend.namespace) if has_port(item, backend)]
     found = typo(backend.service, (item.name for item in there))
     return "" if (backend.namespace, found) in taken else found
 

@@ -260,6 +260,11 @@ class Cluster:
         spaces = self.scope.namespaces
         return [item for item in self.all(SERVICE) if self.selection.includes(item) and (not spaces or item.namespace in spaces)]
 
+    def in_namespace(self, kind: Kind[R], namespace: str) -> list[R]:
+        """Return all objects of a kind in a namespace; raises ``KindUnavailable``."""
+        self.all(kind)
+        return self.index.in_namespace(kind, namespace)
+
     def pods_in(self, namespace: str) -> list[Pod]:
         """Return the pods of a namespace that have not finished; raises ``KindUnavailable``."""
         self.all(POD)
@@ -267,8 +272,7 @@ class Cluster:
 
     def services_selecting(self, namespace: str, labels: Mapping[str, str]) -> list[Service]:
         """Return the Services whose selector matches pods of a namespace with these labels; raises ``KindUnavailable``."""
-        self.all(SERVICE)
-        return [item for item in self.index.in_namespace(SERVICE, namespace) if matches(item.spec.selector, labels)]
+        return [item for item in self.in_namespace(SERVICE, namespace) if matches(item.spec.selector, labels)]
 
     def pods_of(self, service: Service) -> list[Pod]:
         """Return the unfinished pods that a Service's selector matches."""
@@ -281,7 +285,7 @@ class Cluster:
 
     def workloads_in(self, namespace: str, kinds: Iterable[Kind[Workload]]) -> list[tuple[Kind[Workload], Workload]]:
         """Return the workloads of a namespace, of the kinds that could be read."""
-        return [(kind, item) for kind in kinds if self.readable(kind) for item in self.index.in_namespace(kind, namespace)]
+        return [(kind, item) for kind in kinds if self.readable(kind) for item in self.in_namespace(kind, namespace)]
 
     def events_about(self, kind: str, namespace: str, name: str) -> list[Event]:
         """Return the Events about one object; none if Events could not be read."""

@@ -330,6 +330,6 @@ def _behind(engine: Engine, service: Service, host: str, text: str) -> NamedEnd:
 
 
 def _no_service(cluster: Cluster, name: str, namespace: str) -> NoSuchEnd:
-    there = (item.name for item in cluster.index.items(SERVICE) if item.namespace == namespace)
+    there = (item.name for item in cluster.index.in_namespace(SERVICE, namespace))
     hint = _elsewhere(cluster, "Service", name) or _others(there)
     return NoSuchEnd(f"there is no Service {namespace}/{name}{hint}")

@@ -104,9 +104,8 @@ def _changed(cluster: Cluster, resolver: Resolver) -> str:
         return ""
     mine = [
         item
-        for item in cluster.all(REPLICA_SET)
-        if item.namespace == resolver.subject.namespace
-        and any((o.kind, o.name) == ("Deployment", resolver.subject.name) for o in item.metadata.owner_references)
+        for item in cluster.in_namespace(REPLICA_SET, resolver.subject.namespace)
+        if any((o.kind, o.name) == ("Deployment", resolver.subject.name) for o in item.metadata.owner_references)
     ]
     ordered = sorted(mine, key=lambda item: cluster.age(item.metadata.creation_timestamp))
     if len(ordered) < 2 or (age := cluster.age(ordered[0].metadata.creation_timestamp)) > CHANGED:

@@ -150,7 +150,7 @@ def _granted(cluster: Cluster, kind: str, route: Route, reference: Reference) ->
     """Whether a ReferenceGrant allows a reference; assumed where ReferenceGrants can't be read."""
     if not cluster.readable(REFERENCE_GRANT):
         return True
-    grants = [grant for grant in cluster.all(REFERENCE_GRANT) if grant.namespace == reference.namespace]
+    grants = cluster.in_namespace(REFERENCE_GRANT, reference.namespace)
     return any(grant.allows(kind, route.namespace, ("Service", reference.name)) for grant in grants)
 
 

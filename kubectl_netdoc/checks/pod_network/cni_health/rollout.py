@@ -70,9 +70,8 @@ def _moves(cluster: Cluster, item: cni.Workload) -> bool:
         return True
     own = [
         pod
-        for pod in cluster.all(POD)
-        if pod.namespace == item.namespace
-        and any(o.kind == "ReplicaSet" and o.name.rpartition("-")[0] == item.name for o in pod.metadata.owner_references)
+        for pod in cluster.in_namespace(POD, item.namespace)
+        if any(o.kind == "ReplicaSet" and o.name.rpartition("-")[0] == item.name for o in pod.metadata.owner_references)
     ]
     return any(pod.terminating or cluster.age(pod.metadata.creation_timestamp) <= SETTLED for pod in own)
 

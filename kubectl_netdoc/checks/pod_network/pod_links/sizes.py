@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from kubectl_netdoc.api import Code, Explains, Finding, Link, ObjectRef, Risk, Severity, Subject
+from kubectl_netdoc.api import Code, Explains, Finding, Link, ObjectRef, Risk, Severity
 from kubectl_netdoc.checks.pod_network.pod_links.state import subject, whose
 from kubectl_netdoc.routing import ip_commands
 from kubectl_netdoc.routing.pod_links import PodLinks
@@ -37,7 +37,7 @@ def too_small(links: PodLinks) -> Iterator[Finding]:
         pods = whose(links, link)
         told = f"pod {pods[0].namespace}/{pods[0].name}" if len(pods) == 1 else "a pod"
         lowered = links.later.get(link.master)
-        also = bool(lowered) and lowered.mtu == link.mtu if lowered else False
+        also = lowered is not None and lowered.mtu == link.mtu
         words = {
             "host": links.node,
             "link": link.name,
@@ -48,8 +48,9 @@ def too_small(links: PodLinks) -> Iterator[Finding]:
             "nodes": [links.node],
         }
         line = ip_commands.on(links.node, f"ip link set {link.name} mtu {usual}")
-        about = subject(links, pods) if len(pods) == 1 else Subject("Node", links.node)
-        yield SMALL.on(about, words, commands=(line,), objects=[ObjectRef.to("Pod", pod) for pod in pods if len(pods) == 1])
+        yield SMALL.on(
+            subject(links, pods), words, commands=(line,), objects=[ObjectRef.to("Pod", pod) for pod in pods if len(pods) == 1]
+        )
 
 
 def usual_size(links: PodLinks, link: Link) -> int:

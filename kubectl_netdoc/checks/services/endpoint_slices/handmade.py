@@ -263,9 +263,7 @@ def _of_another_number(owners: AddressOwners, written: _Written) -> Iterator[Fin
 def _without_slices(written: _Written) -> Iterator[Finding]:
     """No slice belongs to a Service without a selector; perhaps one is meant for it whose label is missing or has a slip."""
     cluster, service = written.cluster, written.service
-    near = [
-        item for item in cluster.all(ENDPOINT_SLICE) if item.namespace == service.namespace and _meant(cluster, item, service)
-    ]
+    near = [item for item in cluster.in_namespace(ENDPOINT_SLICE, service.namespace) if _meant(cluster, item, service)]
     if near:
         label = f"its label {LABEL} is {near[0].service}" if near[0].service else f"it has no label {LABEL}"
         yield written.found(UNLABELLED, near[0], label=label)
@@ -279,7 +277,7 @@ def _meant(cluster: Cluster, item: EndpointSlice, service: Service) -> bool:
         item.service and cluster.get(SERVICE, item.namespace, item.service)
     ):
         return False
-    there = [each.name for each in cluster.all(SERVICE) if each.namespace == service.namespace]
+    there = [each.name for each in cluster.in_namespace(SERVICE, service.namespace)]
     if item.service:
         return typo(item.service, there, service.name) == service.name
     named = [name for name in there if item.name == name or item.name.startswith(f"{name}-")]

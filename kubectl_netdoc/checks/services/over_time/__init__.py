@@ -39,7 +39,7 @@ from kubectl_netdoc.api import (
     Unseen,
 )
 from kubectl_netdoc.checks.services.over_time import held, looks, pipe
-from kubectl_netdoc.checks.services.over_time.seen import Seen, plan, request
+from kubectl_netdoc.checks.services.over_time.seen import Seen, plan, requests
 from kubectl_netdoc.probes import node_pairs
 from kubectl_netdoc.probes import own_policies as policies
 
@@ -50,15 +50,16 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
         raise Skip("needs --thorough: with it, each path and Service is looked at for half a minute", not_applicable=True)
     if not facts.vantages:
         raise Skip(facts.why_unmeasured)
+    asked = requests(facts.cluster, [vantage.node for vantage in facts.vantages])
     starved, seen = node_pairs.starved(facts), list[Seen]()
     for vantage in facts.vantages:
-        reply = facts.reply(request(facts.cluster, vantage.node))
+        request = asked[vantage.node]
+        reply = facts.reply(request)
         what = f"paths and Services over time from node {vantage.node}"
         if vantage.node in starved:
             yield Unseen(what, "its debug pod was throttled by its CPU limit", expected=True)
         elif isinstance(reply, OverTimeReply):
-            places = request(facts.cluster, vantage.node).places
-            seen += [Seen(vantage.node, place, what) for place, what in zip(places, reply.places, strict=True)]
+            seen += [Seen(vantage.node, place, what) for place, what in zip(request.places, reply.places, strict=True)]
         else:
             why = reply.reason if isinstance(reply, Lost) and vantage.heard else vantage.why_silent
             yield Unseen(what, why or "no usable answer", expected=True)

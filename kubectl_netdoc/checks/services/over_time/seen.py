@@ -45,15 +45,20 @@ class Seen(Struct, frozen=True):
 def plan(cluster: Cluster) -> Iterator[OverTime]:
     """Look from each node, where the user asked for it."""
     if cluster.selection.thorough:
-        yield from (request(cluster, node) for node in cluster.vantages)
+        yield from requests(cluster, cluster.vantages).values()
 
 
-def request(cluster: Cluster, node: str) -> OverTime:
-    """Return the request of a node."""
+def requests(cluster: Cluster, nodes: Iterable[str]) -> dict[str, OverTime]:
+    """Return the request of each of these nodes."""
+    known = tuple(addresses(cluster))
+    return {node: OverTime(node, (*map(Peer, _following(cluster, node)), OwnService(), *known)) for node in nodes}
+
+
+def _following(cluster: Cluster, node: str) -> list[str]:
+    """Return the nodes after one on a ring of all."""
     names = [name for name in cluster.vantages if name]
     start = names.index(node) if node in names else 0
-    following = [names[(start + step) % len(names)] for step in range(1, len(names))][:PEERS]
-    return OverTime(node, (*map(Peer, following), OwnService(), *addresses(cluster)))
+    return [names[(start + step) % len(names)] for step in range(1, min(PEERS + 1, len(names)))]
 
 
 def addresses(cluster: Cluster) -> dict[Address, Subject]:

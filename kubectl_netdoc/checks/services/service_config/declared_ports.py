@@ -152,8 +152,8 @@ def _unused(cluster: Cluster, service: Service, port: ServicePort, declared: _De
 
 def _routes(cluster: Cluster, service: Service) -> Iterator[str]:
     """Yield the Ingresses and routes that lead to a Service."""
-    for ingress in cluster.all(INGRESS) if cluster.readable(INGRESS) else ():
-        if ingress.namespace == service.namespace and service.name in ingress.services():
+    for ingress in cluster.in_namespace(INGRESS, service.namespace) if cluster.readable(INGRESS) else ():
+        if service.name in ingress.services():
             yield f"Ingress {ingress.name}"
     for kind in ROUTES:
         for route in cluster.all(kind) if cluster.readable(kind) else ():

@@ -96,7 +96,7 @@ def _alias(cluster: Cluster, service: Service, unmade: list[str]) -> Iterator[Fi
 
 def _no_target(cluster: Cluster, service: Service, wanted: tuple[str, str], unmade: list[str]) -> Iterator[Finding]:
     """An alias of no Service; in manifests only a typing error tells that from a Service that is made elsewhere."""
-    there = [item.name for item in cluster.all(SERVICE) if item.namespace == wanted[0]]
+    there = [item.name for item in cluster.in_namespace(SERVICE, wanted[0])]
     if cluster.origin == "manifests" and not typo(wanted[1], there):
         unmade.append(f"{service.namespace}/{service.name} (an alias of {wanted[0]}/{wanted[1]})")
     else:
