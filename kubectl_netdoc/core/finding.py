@@ -183,6 +183,8 @@ class Code(Struct, frozen=True, kw_only=True):
     Values are quoted for the shell in ``commands`` and left as they are in ``message`` and ``fix``. ``risk``: that of the whole
     fix, including what its text asks for.
     ``odd``: it says in what something is unlike its peers, and is shown beside causes on the same nodes.
+    ``localises``: it says where the trouble that it explains ends, not what brought it about. So whatever else explains one of
+    its effects explains it too, where it is about the same node or path.
     ``rows`` names the rows of the failure catalogue (docs/failure-modes.md) that the code detects.
     """
 
@@ -196,6 +198,7 @@ class Code(Struct, frozen=True, kw_only=True):
     rows: tuple[str, ...] = ()
     explains: tuple[Explains, ...] = ()
     odd: bool = False
+    localises: bool = False
 
     def on(
         self,

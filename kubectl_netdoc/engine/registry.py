@@ -7,7 +7,7 @@ import importlib
 import inspect
 import pkgutil
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from difflib import get_close_matches
 from functools import cache
@@ -18,7 +18,7 @@ import msgspec
 from msgspec import Struct
 
 from kubectl_netdoc.core.check import Check
-from kubectl_netdoc.core.finding import Code
+from kubectl_netdoc.core.finding import Code, Explains, Scope
 from kubectl_netdoc.core.report import CheckResult, State
 
 GROUP = "kubectl_netdoc.checks"
@@ -83,7 +83,32 @@ def load() -> Registry:
             else:
                 checks[check.id] = check
         broken += bad
-    return Registry(tuple(checks[name] for name in sorted(checks)), tuple(broken))
+    return Registry(tuple(_completed([checks[name] for name in sorted(checks)])), tuple(broken))
+
+
+def _completed(checks: list[Check]) -> Iterator[Check]:
+    """Yield the checks with what their codes explain because others localise it (``Code.localises``)."""
+    codes = {code.id: code for check in checks for code in check.codes}
+    effects = {name: _effects(code) for name, code in codes.items()}
+    localising = [(name, effects[name]) for name, code in sorted(codes.items()) if code.localises]
+
+    def completed(code: Code) -> Code:
+        placed: frozenset[str] = frozenset() if code.localises else _effects(code, PLACED)
+        also = tuple(name for name, own in localising if placed & own and code.id not in own)
+        more = (Explains(also, "node"), Explains(also, "path")) if also else ()
+        return msgspec.structs.replace(code, explains=(*code.explains, *more))
+
+    for check in checks:
+        yield msgspec.structs.replace(check, codes=tuple(map(completed, check.codes)))
+
+
+PLACED: tuple[Scope, ...] = ("subject", "path", "node")
+"""Scopes of what is at a place, and not all over the cluster."""
+
+
+def _effects(code: Code, scopes: Collection[Scope] = ()) -> frozenset[str]:
+    """Return the codes that a code declares as its effects in these scopes; none: in all."""
+    return frozenset(effect for explains in code.explains if not scopes or explains.scope in scopes for effect in explains.codes)
 
 
 def load_package(door: EntryPoint) -> tuple[list[Check], list[CheckResult]]:

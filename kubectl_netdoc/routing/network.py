@@ -12,7 +12,6 @@ from kubectl_netdoc.core import ip_families
 from kubectl_netdoc.core.cluster import Cluster
 from kubectl_netdoc.core.evidence import NodePath
 from kubectl_netdoc.core.facts import Facts
-from kubectl_netdoc.core.finding import Explains
 from kubectl_netdoc.core.new_nodes import is_joining
 from kubectl_netdoc.measurements.connect import Echo, EchoReply
 from kubectl_netdoc.measurements.node import Link, RtnetlinkReply
@@ -225,13 +224,6 @@ BROKEN = (
     *("MTU001", "MTU003", "DNL001", "DNL002", "DNL003", "DNL005", "DNL007", "SVR002", "SVR005", "SVR013", "SVR006"),
 )
 """Codes of connections that fail along a path if its route or tunnel is wrong."""
-
-_ENDS = (
-    *("TRC003", "TRC004", "TRC005", "TRC006", "TRC007", "TRC008", "TRC010", "TRC011", "TRC012", "TRC013", "TRC014", "TRC015"),
-    *("TRC016", "TRC017", "TRC019", "TRC020"),
-)
-FOLLOWED = (Explains(_ENDS, "node"), Explains(_ENDS, "path"))
-"""Where followed packets end, on a node whose trouble another check names. Not what a rule's counter proves."""
 
 AGENTS = "kubectl get pods -A -o wide --field-selector spec.nodeName={name}"
 """The command that shows a node's network agent."""

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -230,3 +231,19 @@ def test_whatever_explains_what_every_finding_is_there_and_effects_hang_on_cause
         group = {finding.severity} | {by_id[effect].severity for effect in finding.explains}
         assert finding.severity is min(group, key=list(Severity).index)
     assert [bool(f.explained_by) for f in findings] == sorted(bool(f.explained_by) for f in findings)
+
+
+def test_what_explains_a_failure_explains_where_its_packets_end_at_the_same_place() -> None:
+    """A followed packet ends somewhere (TRC013) for the reason that another check names (SRL006), and is no cause beside it."""
+    codes = {name: known for name, (_, known) in registry.load().codes.items()}
+
+    def roots(*named: tuple[str, Subject]) -> set[str]:
+        found = [msgspec.structs.replace(code("X").on(subject, nodes=[subject.name]), code=name) for name, subject in named]
+        return {finding.code for finding in link(found, codes) if not finding.explained_by}
+
+    assert roots(("SRL006", NODE1), ("TRC013", NODE1)) == {"SRL006"}
+    assert roots(("SRL006", NODE1), ("TRC013", NODE2)) == {"SRL006", "TRC013"}
+    assert roots(("NRT001", NODE1), ("TRC004", NODE1), ("SVR001", NODE1)) == {"NRT001"}
+    assert roots(("NDT001", NODE1), ("TRC016", NODE1)) == {"NDT001"}
+    assert roots(("SRL006", NODE1), ("TRC018", NODE1)) == {"SRL006", "TRC018"}, "a rule that let them by is a cause of its own"
+    assert roots(("SVR002", NODE1), ("TRC011", NODE1)) == {"TRC011"}, "not what the trace itself explains"

@@ -59,7 +59,6 @@ from kubectl_netdoc.api import (
 from kubectl_netdoc.cni import agent_again
 from kubectl_netdoc.cni.agents import Agents
 from kubectl_netdoc.probes import node_readings
-from kubectl_netdoc.routing.network import FOLLOWED
 
 AGREE = 2
 """At least this many nodes must use the same configuration before another node is compared with it."""
@@ -93,7 +92,6 @@ FOREIGN = Code(
     commands=(AWAY, ON_IT),
     rows=("M8",),
     explains=(
-        *FOLLOWED,
         Explains(EFFECTS, "node"),
         Explains(("PNW002", "PNW003", "SVR005", "SVR013", "DNL003", "MTU001"), "path"),
     ),

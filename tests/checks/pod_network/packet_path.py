@@ -39,8 +39,7 @@ CODES = {
     "pod-filter": "TRC008",
     **dict.fromkeys(("dnat-astray", "redirect-to-node"), "TRC009"),
     **dict.fromkeys(("host-route-astray", "hop-limit"), "TRC012"),
-    "service-not-translated": "TRC013",
-    "answers-not-translated": "TRC014",
+    **dict.fromkeys(("service-not-translated", "answers-not-translated"), "TRC018"),
     "address-on-lo": "TRC015",
     **dict.fromkeys(("pod-link-down", "bridge-port-disabled", "bridge-ports-isolated"), "TRC017"),
 }
@@ -96,6 +95,12 @@ def _seen_until(recorded: Recorded, node: str, dev: str, risen: dict[str, int] |
     return replace(recorded.reply, sightings=tuple(kept), sent=sent, readings=tuple(quiet))
 
 
+def _without_rules(recorded: Recorded) -> TraceReply:
+    """The same, where no rule's counter moved: a rule is lacking."""
+    readings = tuple(replace(one, moved=(), foreign=()) for one in recorded.reply.readings)
+    return replace(recorded.reply, readings=readings)
+
+
 def _twice(recorded: Recorded) -> TraceReply:
     one = next(one for one in recorded.reply.sightings if not one.answer)
     return replace(recorded.reply, sightings=(*recorded.reply.sightings, one))
@@ -125,6 +130,10 @@ FAULTS = [_case(f"fault {name}", RECORDED[name], (code, f"Node {RECORDED[name].a
 
 CASES = [
     *FAULTS,
+    *(
+        _case(f"{name}, no rule shows why", broken := RECORDED[name], (code, f"Node {broken.at}"), reply=_without_rules(broken))
+        for name, code in (("service-not-translated", "TRC013"), ("answers-not-translated", "TRC014"))
+    ),
     *(_case(f"healthy: {name}", recorded) for name, recorded in HEALTHY.items()),
     _case(
         "the underlay loses them",

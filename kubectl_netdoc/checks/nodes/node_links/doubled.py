@@ -21,7 +21,7 @@ from kubectl_netdoc.api import (
 )
 from kubectl_netdoc.probes.node_pairs import as_paths, both_ways
 from kubectl_netdoc.routing import ip_commands
-from kubectl_netdoc.routing.network import BROKEN, FOLLOWED
+from kubectl_netdoc.routing.network import BROKEN
 
 DOUBLED = Code(
     id="NLK006",
@@ -37,7 +37,6 @@ DOUBLED = Code(
         Explains((*BROKEN, "NRT001", "NRT002", "NRT003", "NRT004", "NRT005", "NRT006"), "path", CAME_THROUGH),
         Explains(("SVR007", "DSV001", "DSV002", "POD001"), "subject"),
         Explains(("NLK003",), "cluster"),
-        *FOLLOWED,
     ),
 )
 

@@ -10,7 +10,7 @@ from kubectl_netdoc.api import Code, Explains, Finding, Link, Risk, Severity, Su
 from kubectl_netdoc.cni import agent_again
 from kubectl_netdoc.cni.agent_again import Again
 from kubectl_netdoc.routing import ip_commands, tables
-from kubectl_netdoc.routing.network import AGENTS, BROKEN, FOLLOWED, ClusterRoutes
+from kubectl_netdoc.routing.network import AGENTS, BROKEN, ClusterRoutes
 from kubectl_netdoc.routing.tables import NextHop
 
 MOST_LINES = 12
@@ -19,7 +19,7 @@ MOST_LINES = 12
 BEHIND = ("PNW015", "POD003", "CPL007")
 """What follows if a node's agent waits for large answers of the API server that its link drops (seen with Cilium and Canal)."""
 
-EFFECTS = (Explains(BROKEN, "path"), Explains(("PNW008",), "node"), *FOLLOWED)
+EFFECTS = (Explains(BROKEN, "path"), Explains(("PNW008",), "node"))
 
 DOWN = Code(
     id="NLK001",

@@ -21,7 +21,7 @@ from kubectl_netdoc.api import (
 )
 from kubectl_netdoc.probes import node_readings
 from kubectl_netdoc.routing import ip_commands
-from kubectl_netdoc.routing.network import BROKEN, FOLLOWED, ClusterRoutes
+from kubectl_netdoc.routing.network import BROKEN, ClusterRoutes
 
 SHOWN = 6
 """A message names at most this many interfaces."""
@@ -47,7 +47,7 @@ NO_FORWARDING = Code(
     message="Node {name} does not forward {family} packets {scope}: its pods cannot reach anything beyond the node",
     fix="Set {settings} to 1 on the node and make it persistent (/etc/sysctl.d). Something reset it after the kubelet started.",
     rows=("M5",),
-    explains=(Explains(BROKEN, "path"), CUT_OFF, *FOLLOWED),
+    explains=(Explains(BROKEN, "path"), CUT_OFF),
 )
 STRICT_FILTER = Code(
     id="NDN002",
@@ -60,7 +60,7 @@ STRICT_FILTER = Code(
     "/etc/sysctl.d that sorts last. Traffic takes different paths there and back, so check the routes too.",
     commands=(on_node("{name}", "sysctl -w net.ipv4.conf.all.rp_filter=2"),),
     rows=("M4",),
-    explains=(Explains(BROKEN, "path"), *FOLLOWED),
+    explains=(Explains(BROKEN, "path"),),
 )
 BRIDGE_SKIPS = Code(
     id="NDN003",

@@ -8,10 +8,10 @@ from msgspec import Struct
 from kubectl_netdoc.api import Code, Explains, Risk, Severity, ip_families
 from kubectl_netdoc.probes.node_pairs import Pair
 from kubectl_netdoc.routing import ip_commands, tables
-from kubectl_netdoc.routing.network import BROKEN, FOLLOWED, ClusterRoutes
+from kubectl_netdoc.routing.network import BROKEN, ClusterRoutes
 from kubectl_netdoc.routing.tables import NextHop, RangeRoute
 
-EFFECTS = (Explains(BROKEN, "path"), Explains(("PNW007", "PNW008"), "node"), *FOLLOWED)
+EFFECTS = (Explains(BROKEN, "path"), Explains(("PNW007", "PNW008"), "node"))
 """A node that forwards packets for other nodes' pods may replace their source address by its own (flannel masquerades)."""
 
 MISSING = Code(

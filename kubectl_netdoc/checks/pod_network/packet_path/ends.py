@@ -4,9 +4,8 @@
 from __future__ import annotations
 
 from kubectl_netdoc.api import Code, Finding, Risk, Severity, on_node
-from kubectl_netdoc.checks.pod_network.packet_path.traced import SYMPTOMS, Traced
+from kubectl_netdoc.checks.pod_network.packet_path.traced import OF_SERVICES, SYMPTOMS, Traced
 from kubectl_netdoc.tracing.hops import named as named_end
-from kubectl_netdoc.tracing.takers import named
 from kubectl_netdoc.tracing.verdict import Ending
 
 NEVER_LEFT = Code(
@@ -20,6 +19,7 @@ NEVER_LEFT = Code(
     commands=(on_node("{name}", "ip netns list"), on_node("{name}", "ip -brief link show type veth")),
     rows=("M3",),
     explains=SYMPTOMS,
+    localises=True,
 )
 UNANSWERED = Code(
     id="TRC008",
@@ -32,6 +32,7 @@ UNANSWERED = Code(
     commands=("kubectl get pods -A -o wide --field-selector spec.nodeName={name}",),
     rows=("M3",),
     explains=SYMPTOMS,
+    localises=True,
 )
 SOMEWHERE = Code(
     id="TRC011",
@@ -48,6 +49,7 @@ SOMEWHERE = Code(
     ),
     rows=("M3",),
     explains=SYMPTOMS,
+    localises=True,
 )
 UNTRANSLATED = Code(
     id="TRC013",
@@ -55,7 +57,7 @@ UNTRANSLATED = Code(
     risk=Risk.NODE,
     title="A Service's address is not translated on a node",
     message="On node {name}, packets from {source} to the Service at {target} go on with that address ({lost} of {sent}, last "
-    "seen at {after}): nothing translated them to an endpoint{rule}",
+    "seen at {after}): nothing translated them to an endpoint",
     fix="Look whether kube-proxy's rules for this Service are on {name} and are reached: kube-proxy's pod there, then the rules "
     "before its own.",
     commands=(
@@ -63,7 +65,8 @@ UNTRANSLATED = Code(
         on_node("{name}", "iptables -t nat -S PREROUTING"),
     ),
     rows=("K7", "K9"),
-    explains=SYMPTOMS,
+    explains=OF_SERVICES,
+    localises=True,
 )
 FOREIGN_ANSWER = Code(
     id="TRC014",
@@ -71,12 +74,13 @@ FOREIGN_ANSWER = Code(
     risk=Risk.NODE,
     title="Answers come from another address than was asked",
     message="On node {name}, answers reach {source} from {answerer} instead of {asked}, and are thrown away ({lost} of {sent}): "
-    "the translation is not undone on the way back{rule}",
+    "the translation is not undone on the way back",
     fix="Answers have to pass the node that translated, and its connection tracking: look for rules that switch it off "
     "(notrack), and for a second way back.",
     commands=(on_node("{name}", "iptables -t raw -S"), on_node("{name}", "nft list ruleset")),
     rows=("K9",),
     explains=SYMPTOMS,
+    localises=True,
 )
 DUPLICATED = Code(
     id="TRC019",
@@ -128,7 +132,6 @@ def finding(traced: Traced) -> Finding | None:
         "dev": last.dev if last else "",
         "answerer": named_end(last.source) if last else "",
         "asked": str(traced.reply.to),
-        "rule": f"; {named(verdict.rule)} let them by" if verdict.rule else "",
     }
     return code.on(traced.on_node, traced.evidence() | names)
 

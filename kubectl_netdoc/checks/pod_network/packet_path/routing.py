@@ -23,6 +23,7 @@ REVERSE_PATH = Code(
     commands=(on_node("{name}", "ip route get {back}"), on_node("{name}", "sysctl -a -r rp_filter")),
     rows=("M5",),
     explains=SYMPTOMS,
+    localises=True,
 )
 NO_ROUTE = Code(
     id="TRC004",
@@ -34,6 +35,7 @@ NO_ROUTE = Code(
     commands=(RULES, on_node("{name}", "ip route get {to} from {back} iif {dev}"), on_node("{name}", "ip route show table all")),
     rows=("M5",),
     explains=SYMPTOMS,
+    localises=True,
 )
 NO_NEIGHBOUR = Code(
     id="TRC005",
@@ -45,6 +47,7 @@ NO_NEIGHBOUR = Code(
     commands=(on_node("{name}", "ip neigh show {via}"), on_node("{name}", "ip -d link show {dev}")),
     rows=("M5",),
     explains=SYMPTOMS,
+    localises=True,
 )
 LOOP = Code(
     id="TRC012",
@@ -56,6 +59,7 @@ LOOP = Code(
     commands=(on_node("{name}", "ip route get {to}"),),
     rows=("M5",),
     explains=SYMPTOMS,
+    localises=True,
 )
 OWN_ADDRESS = Code(
     id="TRC015",
@@ -67,6 +71,7 @@ OWN_ADDRESS = Code(
     commands=(on_node("{name}", "ip -brief address show to {to}"),),
     rows=("M5",),
     explains=SYMPTOMS,
+    localises=True,
 )
 BY_COUNTER = Code(
     id="TRC016",
@@ -79,6 +84,7 @@ BY_COUNTER = Code(
     commands=(on_node("{name}", "tc -s qdisc show"), on_node("{name}", "nstat -az")),
     rows=("M3",),
     explains=SYMPTOMS,
+    localises=True,
 )
 PORT = Code(
     id="TRC017",
@@ -90,6 +96,7 @@ PORT = Code(
     commands=(on_node("{name}", "bridge -d link show"), on_node("{name}", "ip -brief link show")),
     rows=("M5",),
     explains=SYMPTOMS,
+    localises=True,
 )
 
 BY_TAKER = {

@@ -42,6 +42,17 @@ REWRITTEN = Code(
     rows=("M3", "K9"),
     explains=SYMPTOMS,
 )
+UNTRANSLATED = Code(
+    id="TRC018",
+    severity=Severity.FAIL,
+    risk=Risk.NODE,
+    title="A rule on a node keeps packets from being translated",
+    message="On node {name}, the {what} from {source} to {target} go on as {way}, untranslated ({lost} of {sent}, last seen at "
+    "{after}): {rule} lets them by, and its counter rose by {moved} in that time",
+    fix="Find out who made the rule, for it may come back. {removal}",
+    rows=("M3", "K9"),
+    explains=SYMPTOMS,
+)
 
 
 def finding(traced: Traced) -> Finding | None:
@@ -49,6 +60,8 @@ def finding(traced: Traced) -> Finding | None:
     verdict, taken = traced.verdict, traced.verdict.taken
     if verdict.ending is Ending.REWRITTEN:
         return _of(REWRITTEN, traced, to=named_end(verdict.last.to) if verdict.last else "")
+    if taken is not None and taken.rule is not None and verdict.ending in (Ending.UNTRANSLATED, Ending.ANSWER_FOREIGN):
+        return _of(UNTRANSLATED, traced, moved=taken.moved, way=verdict.last.way if verdict.last else "")
     if taken is None or taken.rule is None or verdict.ending not in (Ending.TAKEN, Ending.ANSWER_TAKEN, Ending.NEVER_LEFT):
         return None
     return _of(SUSPECT if taken.kind is Taker.SUSPECT else TAKEN, traced, moved=taken.moved)
@@ -77,4 +90,4 @@ def removing(node: str, reading: TapReading | None, traced: Traced) -> tuple[tup
     return rule_commands.showing_and_removing(node, rule), "The first command shows it, the second removes it."
 
 
-CODES = (TAKEN, SUSPECT, REWRITTEN)
+CODES = (TAKEN, SUSPECT, REWRITTEN, UNTRANSLATED)

@@ -17,9 +17,17 @@ from kubectl_netdoc.tracing.verdict import Ends, Verdict, judge
 
 SYMPTOMS = (
     Explains((*BROKEN, "PNW005", "PNW008", "PNW015", "DSV001", "DSV002", "DSV003", "SVH001", "SVH002", "NPT001"), "path"),
-    Explains(("PNW005", "PNW007", "PNW008", "SVR002", "SVR005", "SVR006", "SVH001", "SVH002", "DNL001", "DNL002"), "node"),
+    Explains(("PTQ002", "PTQ005", "OVT001", "OVT002", "OVT005"), "path"),
+    Explains(("PNW005", "PNW007", "PNW008", "SVR001", "SVR002", "SVR005", "SVR006", "SVH001", "SVH002"), "node"),
+    Explains(("DNL001", "DNL002", "PTQ002", "INC003"), "node"),
 )
 """What a path that ends somewhere is seen as by other checks."""
+
+OF_SERVICES = (
+    Explains(("SVR005", "SVR006", "SVR013", "SVH001", "NPT001", "DNL001", "DNL002", "DNL003"), "path"),
+    Explains(("SVR005", "SVR006", "SVH001", "DNL001", "DNL002", "INC003"), "node"),
+)
+"""What a Service's address that is not translated is seen as. Not SVR001 and SVR002: they name whose work that is."""
 
 
 class Traced(Struct, frozen=True):

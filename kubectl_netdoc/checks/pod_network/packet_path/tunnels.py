@@ -20,6 +20,7 @@ WRONG_END = Code(
     commands=(on_node("{name}", "bridge fdb show dev {dev}"), on_node("{name}", "ip -d link show {dev}")),
     rows=("M3",),
     explains=SYMPTOMS,
+    localises=True,
 )
 BETWEEN = Code(
     id="TRC010",
@@ -32,6 +33,7 @@ BETWEEN = Code(
     commands=("kubectl get nodes {one} {other} -o wide",),
     rows=("M3",),
     explains=SYMPTOMS,
+    localises=True,
 )
 
 

@@ -13,7 +13,6 @@ from kubectl_netdoc.api import BridgePort, Code, Explains, Finding, Link, Object
 from kubectl_netdoc.checks.pod_network.pod_links.sizes import usual_size
 from kubectl_netdoc.checks.pod_network.pod_links.state import NAMED
 from kubectl_netdoc.routing import ip_commands
-from kubectl_netdoc.routing.network import FOLLOWED
 from kubectl_netdoc.routing.pod_links import PodLinks
 
 SHOWN = 6
@@ -31,7 +30,7 @@ ISOLATED = Code(
     "passes between these {count}, while everything else reaches them",
     fix="Switch the isolation off. If it is meant, switch it on in the CNI configuration (portIsolation), so that new pods have "
     "it too.",
-    explains=(Explains(("PNW005", "SVH002"), "node"), *FOLLOWED),
+    explains=(Explains(("PNW005", "SVH002"), "node"),),
 )
 UNLIKE = Code(
     id="PLK010",

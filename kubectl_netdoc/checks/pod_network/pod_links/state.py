@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 from kubectl_netdoc.api import Code, Explains, Finding, Link, ObjectRef, Pod, Risk, Severity, Subject, some
 from kubectl_netdoc.routing import ip_commands
-from kubectl_netdoc.routing.network import FOLLOWED
 from kubectl_netdoc.routing.pod_links import PodLinks
 
 NAMED = 4
@@ -25,7 +24,7 @@ STUCK = Code(
     title="The link of a pod carries nothing",
     message="On node {host}, {link} {how}: {whose} neither gets nor sends anything beyond the pod",
     fix="{way}. Then find out who switched it off: new pods get a link of their own, so nobody else notices.",
-    explains=(ALONE, *FOLLOWED),
+    explains=(ALONE,),
 )
 FAR_END = Code(
     id="PLK004",
@@ -37,7 +36,7 @@ FAR_END = Code(
     fix="Bring the interface in the pod up again, or delete the pod, so that its controller makes a new one. The kubelet does "
     "not look at it, so the pod stays Running.",
     commands=("kubectl -n {namespace} delete pod {name}",),
-    explains=(ALONE, *FOLLOWED),
+    explains=(ALONE,),
 )
 
 

@@ -80,7 +80,7 @@ NEITHER = Code(
     "network replace it (Cilium: kubeProxyReplacement=true, with k8sServiceHost and k8sServicePort of the API server).",
     commands=("kubectl get daemonsets -A",),
     rows=("K15",),
-    explains=(Explains(("SVR001", "SVR002", "SVR009", "DNL001"), "cluster"),),
+    explains=(Explains(EFFECTS, "node"), Explains(("SVR001", "SVR002", "SVR009", "DNL001"), "cluster")),
 )
 NOWHERE = Code(
     id="KPP006",
