@@ -39,6 +39,7 @@ class Taker(StrEnum):
     PORT = "bridge port"
     LINK = "link"
     OWN_ADDRESS = "own address"
+    CHECKSUM = "checksum"
 
 
 class Taken(Struct, frozen=True):
@@ -103,10 +104,10 @@ def of(reading: TapReading | None, last: Hop | None, count: int) -> Taken | None
         _route(reading, last),
         by_rule(reading, count, REWRITING),
         _counter(reading, count, frozenset(Taker)),
+        _queue(reading, count),
         _tunnel_down(reading, last),
         _neighbour(reading, last),
         _port(reading, last),
-        _queue(reading, count),
         _suspect(reading),
     ):
         if found is not None:
