@@ -62,13 +62,10 @@ def in_pod(address: str, node: str) -> str:
 
 
 def link(node: str, address: str) -> str:
-    """Return the host's end of the link of the pod with an address: its route's interface, or a port of that bridge."""
-    dev = towards(node, address)[1]
-    if shell(node, f"test -d /sys/class/net/{dev}/bridge && echo yes || true", {}) != "yes":
-        return dev
-    shell(node, f"ping -c1 -W1 {address} || true", {})
-    mac = shell(node, f"ip neigh show {address} | awk '{{print $5}}'", {})
-    return shell(node, f"bridge fdb show | grep -i '^{mac} ' | grep -v self | awk '{{print $3}}' | head -1", {})
+    """Return the host's end of the link of the pod with an address."""
+    peer = json.loads(shell(node, in_pod(address, node) + "ip -j link show eth0", {}))[0]["link_index"]
+    links = json.loads(shell(node, "ip -j link", {}))
+    return next(str(one["ifname"]) for one in links if one["ifindex"] == peer)
 
 
 def towards(node: str, address: str) -> tuple[str, str, str]:
@@ -113,7 +110,9 @@ def _variables(cluster: Cluster, session: debug_pods.Session) -> dict[str, str]:
     found |= {"T_VETH": link(target, pods[target, False]), "S_VETH": link(source, pods[source, False])}
     (net, up, via), (_, back, s_via) = towards(source, pods[target, False]), towards(target, pods[source, False])
     found |= {"T_NET": net, "T_VIA": via, "S_VIA": s_via, "T_UP": back, "T_DEV": towards(target, pods[target, False])[1]}
-    found |= {"TUNNEL": up, "VXLAN": shell(source, f"ip -d link show {up} | grep -o 'dstport [0-9]*' | cut -d' ' -f2", {})}
+    tunnels = json.loads(shell(source, "ip -j -d link show type vxlan", {}))
+    port = tunnels[0]["linkinfo"]["info_data"]["port"] if tunnels else ""
+    found |= {"TUNNEL": tunnels[0]["ifname"] if tunnels else up, "VXLAN": str(port)}
     bridge = "yes" if found["T_DEV"] != found["T_VETH"] else ""
     return found | {"BRIDGE": bridge, "T_LINK": outside(target), "S_LINK": outside(source)}
 
