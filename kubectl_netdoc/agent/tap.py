@@ -27,6 +27,7 @@ import time
 from kubectl_netdoc.agent.base import OPERATIONS
 from kubectl_netdoc.agent.host import DUMPS, ROUTE, Full, dumped, each_attribute, ip, texts
 from kubectl_netdoc.agent.rules import all_rules, base_chains, encoded, foreign, shown
+from kubectl_netdoc.agent.traffic import queues
 
 SOL_PACKET, STATISTICS, AUXDATA = 263, 6, 8
 SO_ATTACH_FILTER, SO_RCVBUFFORCE, SO_TIMESTAMPNS = 26, 33, 35
@@ -290,19 +291,6 @@ def routes(seen):
     return [list(key) + value for key, value in found.items()]
 
 
-def queues():
-    """Of each queueing discipline: [interface, kind, dropped packets]."""
-    found = []
-    names = dict(socket.if_nameindex())
-    for message in dumped(ROUTE, 38, struct.pack("=BBHiIII", 0, 0, 0, 0, 0, 0, 0)):
-        parts = dict(each_attribute(message, 36))
-        index = struct.unpack_from("=i", message, 20)[0]
-        stats = dict(each_attribute(parts.get(7, b""))).get(3, bytes(20))
-        kind, dropped = parts.get(1, b"").rstrip(b"\0").decode(), struct.unpack_from("=I", stats, 8)[0]
-        found.append([names.get(index, str(index)), kind, dropped])
-    return found
-
-
 def counters(ask):
     """All counters of the node: those of rules, of the kernel's files and of the queues."""
     return all_rules(), texts(ask["counters"]), queues()
@@ -344,7 +332,7 @@ def tap(ask, deadline):
         "dropped": dropped,
         "full": len(frames) >= ask["most"] or len(seen) >= MOST_SIGHTINGS,
         "moved": moved([first[0], second[0], third[0]]),
-        "foreign": [shown(p, one) for p, one in third[0].items() if foreign(p, ask["owned"])][:MOST_FOREIGN],
+        "foreign": [shown(p, one) for p, one in third[0].items() if foreign(p, one[1], ask["owned"])][:MOST_FOREIGN],
         "chains": base_chains(),
         "counters": [first[1], second[1], third[1]],
         "queues": [first[2], second[2], third[2]],

@@ -72,11 +72,15 @@ class SentPacket(Struct, frozen=True):
 
 
 class Rule(Struct, frozen=True, omit_defaults=True):
-    """A rule of a node's packet filter. ``backend``: ``nft`` or ``legacy`` (the old tables of iptables).
+    """A rule of a node that may take packets. ``backend``: ``nft``, ``legacy`` (the old tables of iptables), ``tc`` or ``xfrm``.
 
     ``handle``: its handle in nf_tables, its number in the chain of an old table, or ``policy`` for the chain's policy. ``text``:
     what it says, in words of nft. ``verdict``: ``drop``, ``reject``, ``accept``, ``return``, ``jump``, ``dnat`` … or "".
     ``packets``: its counter; -1: it has none.
+
+    Of a filter of traffic control ``table`` is its interface, ``chain`` the hook ``ingress`` or ``egress`` or the queueing
+    discipline, ``family`` a protocol, ``to`` the interface that it sends to. Of an XFRM policy ``chain`` is the direction, and
+    ``source`` and ``to`` are its ranges.
     """
 
     backend: str
@@ -87,6 +91,8 @@ class Rule(Struct, frozen=True, omit_defaults=True):
     text: str = ""
     verdict: str = ""
     packets: int = -1
+    source: str = ""
+    to: str = ""
 
     @property
     def place(self) -> tuple[str, ...]:

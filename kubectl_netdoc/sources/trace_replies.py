@@ -9,22 +9,20 @@ import struct
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from kubectl_netdoc.formats import filter_rules
 from kubectl_netdoc.measurements import rule_owners
 from kubectl_netdoc.measurements.base import Address, Outcome
 from kubectl_netdoc.measurements.trace import (
     Arp,
     BaseChain,
     MovedRule,
-    NodeRulesReply,
     RouteAnswer,
-    Rule,
     SentPacket,
     Sighting,
     TapReading,
     Tunnel,
 )
 from kubectl_netdoc.sources import kernel_replies, rtnetlink
+from kubectl_netdoc.sources.rule_replies import rule_of
 
 ERROR = re.compile(r"ICMP (\d+/\d+) from (\S+) to (\S+) mtu (\d+)")
 UDP_ANSWER, DNS_ANSWER = 1000, 500
@@ -117,27 +115,6 @@ def _moved(row: list[Any]) -> MovedRule:
     return MovedRule(rule_of(row), int(row[5]) - control, control - before)
 
 
-def rule_of(row: list[Any]) -> Rule:
-    """Return a rule as the agent tells it; raises what is in ``UNREADABLE``."""
-    backend, family, table, chain, handle, packets, raw = row[:7]
-    data = base64.b64decode(raw)
-    words = (
-        filter_rules.policy(data == b"\1")
-        if handle == "policy" and backend == "nft"
-        else filter_rules.nft(data)
-        if backend == "nft"
-        else filter_rules.legacy(data, str(family))
-    )
-    return Rule(str(backend), str(family), str(table), str(chain), str(handle), words.text[:300], words.verdict, int(packets))
-
-
-def node_rules(raw: list[Any], ms: float) -> NodeRulesReply:
-    """Return the rules of nobody and the policy routes of a node; raises what is in ``UNREADABLE``."""
-    rules = tuple(rule for row in raw[2] if rule_owners.foreign(rule := rule_of(row)))
-    routes = tuple(sorted(route for text in raw[4] for route in rtnetlink.policy_routes(base64.b64decode(text))))
-    return NodeRulesReply(Outcome.OK, ms, rules, routes, bool(raw[5]))
-
-
 def _risen(before: Mapping[str, int], after: Mapping[str, int]) -> dict[str, int]:
     """Return by how much each counter rose; one that was not there before rose by what it is."""
     found = {name: value - before.get(name, 0) for name, value in after.items()}
@@ -145,7 +122,12 @@ def _risen(before: Mapping[str, int], after: Mapping[str, int]) -> dict[str, int
 
 
 def _queues(rows: Iterable[Any]) -> dict[str, int]:
-    return {f"qdisc.{dev}.{kind}.dropped": int(dropped) for dev, kind, dropped in rows}
+    """Return what the queues of each kind on each interface have dropped together."""
+    found: dict[str, int] = {}
+    for dev, kind, dropped in rows:
+        name = f"qdisc.{dev}.{kind}.dropped"
+        found[name] = found.get(name, 0) + int(dropped)
+    return found
 
 
 def _route(row: list[Any]) -> RouteAnswer:

@@ -5,13 +5,11 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
 from kubectl_netdoc.agent import PARTS_OF_SENDER, PARTS_OF_TAP
 from kubectl_netdoc.measurements.base import Outcome
-from kubectl_netdoc.measurements.trace import Sighting, TapReading
 from kubectl_netdoc.sources import trace_replies
 from tests.support.packet_namespaces import (
     NONCE,
@@ -25,6 +23,8 @@ from tests.support.packet_namespaces import (
     marked_ask,
     namespaces,
     tap_ask,
+    traced,
+    ways,
 )
 
 
@@ -35,27 +35,6 @@ def made() -> Iterator[Namespaces]:
             yield found
     except CannotBeMade as error:
         pytest.skip(f"no network namespaces can be made here: {error}")
-
-
-def traced(made: Namespaces, protocol: str, count: int = 6) -> tuple[list[Outcome], list[Sighting], TapReading]:
-    """Send marked packets from pod A to pod B with a tap on the node between them."""
-    tap = Talk(made.node, PARTS_OF_TAP, tap_ask())
-    sender = Talk(made.a, PARTS_OF_SENDER, marked_ask(protocol, count))
-    sender.say({"go": True})
-    packets = trace_replies.sent(sender.ended())
-    tap.say({"from": [[packet.source.ip, packet.source.port] for packet in packets]})
-    told: dict[str, Any] = tap.ended()
-    keys = trace_replies.handshakes(told, packets)
-    seen = list(trace_replies.sightings("node", told, keys, count))
-    return [packet.outcome for packet in packets], seen, trace_replies.reading("node", told)
-
-
-def ways(seen: list[Sighting]) -> dict[tuple[str, bool, bool], set[int]]:
-    """Which packets were seen by interface, direction, and whether they are answers."""
-    found: dict[tuple[str, bool, bool], set[int]] = {}
-    for one in seen:
-        found.setdefault((one.dev, one.out, one.answer), set()).add(one.packet)
-    return found
 
 
 @pytest.mark.parametrize("protocol", ["TCP", "UDP"])

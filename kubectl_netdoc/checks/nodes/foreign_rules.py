@@ -45,7 +45,7 @@ from kubectl_netdoc.api import (
     Unseen,
     some,
 )
-from kubectl_netdoc.routing import ip_commands
+from kubectl_netdoc.routing import ip_commands, pod_links
 from kubectl_netdoc.tracing import rule_commands
 
 SHOWN = 6
@@ -56,6 +56,12 @@ ENOUGH = 3
 
 ADDRESS = re.compile(r"\b\d+\.\d+\.\d+\.\d+(/\d+)?|\b[0-9a-f]*:[0-9a-f:]+(/\d+)?")
 """Addresses and ranges: each node has its own, so rules that differ in them alone are alike."""
+
+POD_LINK = re.compile(rf"\b({'|'.join(('veth', *pod_links.ROUTED))})[0-9a-f_]\w*")
+"""Pods' interfaces, which have names of their own on each node."""
+
+NUMBERS = re.compile(r"\b(reqid|mark|mask|if_id) \S+")
+"""Of XFRM policies: numbers that each node gives by itself."""
 
 ALONE = Code(
     id="FRL001",
@@ -107,17 +113,19 @@ def _odd(replies: Mapping[str, NodeRulesReply]) -> Iterator[Finding]:
 
 def _alike(item: Rule | PolicyRoute) -> tuple[str, ...]:
     """Return what makes a rule the same on another node: its place and words, without addresses."""
-    text = ADDRESS.sub("an address", item.text)
+    text = POD_LINK.sub("a pod's link", ADDRESS.sub("an address", item.text))
     if isinstance(item, PolicyRoute):
         return "route", item.family, text
-    return item.backend, item.family, item.table, item.chain, text
+    text = NUMBERS.sub("", text) if item.backend == "xfrm" else text
+    return item.backend, item.family, POD_LINK.sub("a pod's link", item.table), item.chain, text
 
 
 def _words(item: Rule | PolicyRoute) -> str:
     if isinstance(item, PolicyRoute):
         return f"ip rule {item.priority}: {item.text}"
     counted = f", {item.packets} packets" if item.packets >= 0 else ""
-    return f"{item.family} {item.table} {item.chain}: {item.text}{counted}"
+    place = item.family if item.backend in ("nft", "legacy") else item.backend
+    return f"{' '.join(filter(None, (place, item.table, item.chain)))}: {item.text}{counted}"
 
 
 def _commands(node: str, item: Rule | PolicyRoute) -> Iterator[str]:
