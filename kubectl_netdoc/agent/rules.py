@@ -10,10 +10,8 @@ import base64
 import errno
 import socket
 import struct
-import time
 
-from kubectl_netdoc.agent.base import OPERATIONS
-from kubectl_netdoc.agent.host import MOST_RULES, NETFILTER, ROUTE, Full, attributes, dumped, each_attribute, option, text
+from kubectl_netdoc.agent.host import MOST_RULES, NETFILTER, Full, attributes, dumped, each_attribute, option, text
 from kubectl_netdoc.agent.traffic import takers
 
 FAMILIES = {1: "inet", 2: "ip", 3: "arp", 5: "netdev", 7: "bridge", 10: "ip6"}
@@ -166,26 +164,3 @@ def foreign(place, raw, owned):
     else:
         word_ = word(raw.split(b"\0")[0])
     return not any(backend == of and table.startswith(start) and word_.startswith(prefix) for of, start, prefix in owned)
-
-
-def rules(ask, deadline):
-    """Operation ``rules`` {"owned": [[backend, prefixes...]...], "most": N}: those that belong to no known owner."""
-    start, cut, found = time.perf_counter(), False, []  # type: ignore[var-annotated]
-    try:
-        for place, one in all_rules().items():
-            if foreign(place, one[1], ask["owned"]):
-                if len(found) >= ask["most"]:
-                    raise Full
-                found.append(shown(place, one))
-    except Full:
-        cut = True
-    routes = [policy_routes(family) for family in (socket.AF_INET, socket.AF_INET6)]
-    return {"samples": [["ok", (time.perf_counter() - start) * 1000, found, base_chains(), routes, cut]]}
-
-
-def policy_routes(family):
-    """The messages of a family's policy routes (RTM_GETRULE)."""
-    return encoded(b"".join(one + bytes(-len(one) % 4) for one in dumped(ROUTE, 34, bytes([family]) + bytes(11))))
-
-
-OPERATIONS["rules"] = rules

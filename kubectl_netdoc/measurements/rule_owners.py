@@ -5,14 +5,14 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from kubectl_netdoc.measurements.trace import Rule
+from kubectl_netdoc.measurements.trace import Queue, Rule
 
 
 class Owner(Struct, frozen=True):
     """Who makes chains whose table and name begin with this. ``source``: where it is said.
 
     ``backend``: ``""`` for packet filters. ``tc``: filters on interfaces whose name begins with ``table``, with an eBPF program
-    or a redirection to an interface whose name begins with ``chain``.
+    or a redirection to an interface whose name begins with ``chain``. ``queue``: queueing disciplines of a kind.
     """
 
     name: str
@@ -69,6 +69,7 @@ OWNERS = (
     Owner("Calico eBPF, older", "", "calico_", "projectcalico/calico, felix/bpf/tc/attach.go: listAttachedPrograms", "tc"),
     Owner("Calico's bandwidth limits", "", "bwcali", "projectcalico/calico, felix/dataplane/linux/qos/qos.go", "tc"),
     Owner("CNI plugin bandwidth", "", "bwp", "containernetworking/plugins, plugins/meta/bandwidth/main.go", "tc"),
+    Owner("CNI plugin bandwidth", "", "tbf", "containernetworking/plugins, plugins/meta/bandwidth/ifb_creator.go", "queue"),
     Owner("AWS network policy agent", "eni", "handle_", "aws/aws-network-policy-agent: TC_INGRESS_PROG, TC_EGRESS_PROG", "tc"),
 )
 """Rules that belong to what runs on nodes of clusters on purpose."""
@@ -78,7 +79,7 @@ PATTERNS = tuple((owner.backend, owner.table, owner.chain) for owner in OWNERS)
 
 def owned(backend: str, table: str, chain: str) -> bool:
     """Tell whether a chain, or a filter by its program or the interface that it leads to, is some known owner's."""
-    kind = backend if backend in ("tc", "xfrm") else ""
+    kind = "" if backend in ("nft", "legacy") else backend
     return any(kind == of and table.startswith(start) and chain.startswith(prefix) for of, start, prefix in PATTERNS)
 
 
@@ -91,3 +92,8 @@ def foreign(rule: Rule) -> bool:
         return False
     words = rule.text.split()
     return not (rule.verdict in ("jump", "goto") and owned(rule.backend, rule.table, words[-1] if words else ""))
+
+
+def foreign_queue(queue: Queue) -> bool:
+    """Tell whether a queueing discipline belongs to nobody known: owners give links one as their root."""
+    return not (queue.place == "root" and owned("queue", queue.dev, queue.kind))

@@ -144,21 +144,53 @@ class Arp(Struct, frozen=True):
 
 
 class PolicyRoute(Struct, frozen=True, order=True):
-    """A policy route, as ``ip rule`` shows it. ``text``: its conditions and what it does, without the priority."""
+    """A policy route, as ``ip rule`` shows it. ``text``: its conditions and what it does, without the priority.
+
+    ``table``: the routing table that it leads to; 0: to none.
+    """
 
     priority: int
     family: str
     text: str
+    table: int = 0
+
+
+class RuleSet(Struct, frozen=True, omit_defaults=True):
+    """A set that rules of nobody use. ``backend``: ``nft`` or ``ipset``, whose ``table`` is the set's number.
+
+    ``count``: its members as far as they were counted; ``members``: the first of them. ``cut``: there are more.
+    """
+
+    backend: str
+    family: str
+    table: str
+    name: str
+    type: str
+    count: int
+    members: tuple[str, ...] = ()
+    cut: bool = False
+
+
+class Queue(Struct, frozen=True, omit_defaults=True):
+    """A queueing discipline of a kind that no link has by itself. ``place``: ``root`` or ``parent 1:1``; ``dropped``: packets."""
+
+    dev: str
+    kind: str
+    handle: str
+    place: str = "root"
+    dropped: int = 0
 
 
 class NodeRulesReply(Struct, frozen=True, tag="rules", omit_defaults=True):
-    """The rules of a node that belong to nothing known, and the policy routes that the kernel did not make. ``cut``: not all."""
+    """What on a node belongs to nothing known: rules with the sets they use, policy routes, queues. ``cut``: not all rules."""
 
     outcome: Outcome
     ms: float
     rules: tuple[Rule, ...] = ()
     routes: tuple[PolicyRoute, ...] = ()
     cut: bool = False
+    sets: tuple[RuleSet, ...] = ()
+    queues: tuple[Queue, ...] = ()
 
 
 class TapReading(Struct, frozen=True, omit_defaults=True):

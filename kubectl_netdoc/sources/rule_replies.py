@@ -4,17 +4,23 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Callable
 from typing import Any
 
-from kubectl_netdoc.formats import filter_rules, traffic_filters, xfrm_policies
+from msgspec.structs import replace
+
+from kubectl_netdoc.formats import filter_rules, set_members, traffic_filters, xfrm_policies
 from kubectl_netdoc.measurements import rule_owners
 from kubectl_netdoc.measurements.base import Outcome
-from kubectl_netdoc.measurements.trace import NodeRulesReply, Rule
+from kubectl_netdoc.measurements.trace import NodeRulesReply, Queue, Rule, RuleSet
 from kubectl_netdoc.sources import rtnetlink
 
 LONGEST = 300
 """Most characters of a rule in words that are kept."""
+
+SHOWN_MEMBERS = 10
+"""Most members of a set without a name that a rule shows."""
 
 
 def rule_of(row: list[Any]) -> Rule:
@@ -56,7 +62,39 @@ _READERS: dict[str, Callable[[list[Any], bytes], Rule]] = {"nft": _nft, "legacy"
 
 
 def node_rules(raw: list[Any], ms: float) -> NodeRulesReply:
-    """Return the rules of nobody and the policy routes of a node; raises what is in ``trace_replies.UNREADABLE``."""
-    rules = tuple(rule for row in raw[2] if rule_owners.foreign(rule := rule_of(row)))
+    """Return what on a node belongs to nobody known; raises what is in ``trace_replies.UNREADABLE``."""
+    sets = tuple(map(_set, raw[7]))
+    rules = tuple(_with_sets(rule, sets) for row in raw[2] if rule_owners.foreign(rule := rule_of(row)))
     routes = tuple(sorted(route for text in raw[4] for route in rtnetlink.policy_routes(base64.b64decode(text))))
-    return NodeRulesReply(Outcome.OK, ms, rules, routes, bool(raw[5]))
+    every = (Queue(str(dev), str(kind), str(at), str(place), int(lost)) for dev, kind, at, place, lost in raw[6])
+    queues = tuple(filter(rule_owners.foreign_queue, every))
+    named = tuple(each for each in sets if not _anonymous(each))
+    return NodeRulesReply(Outcome.OK, ms, rules, routes, bool(raw[5]), named, queues)
+
+
+def _set(row: list[Any]) -> RuleSet:
+    backend, family, table, name, kind = map(str, row[:5])
+    elements = [base64.b64decode(text) for text in row[7]]
+    if backend == "ipset":
+        members = sorted(map(set_members.ipset, elements))
+    else:
+        number, flags = map(int, kind.split("/"))
+        members, kind = sorted(set_members.nft(elements, number, flags)), set_members.type_name(number)
+    return RuleSet(backend, family, table, name, kind, int(row[5]), tuple(members), bool(row[6]))
+
+
+def _anonymous(each: RuleSet) -> bool:
+    """Tell whether a set is a part of its rule: the kernel gives it a name by a count of its own."""
+    return each.backend == "nft" and each.name.startswith(("__set", "__map"))
+
+
+def _with_sets(rule: Rule, sets: tuple[RuleSet, ...]) -> Rule:
+    """Return a rule that says what sets are called, and what those that are a part of it have in them."""
+    text = rule.text
+    for each in sets:
+        if each.backend == "ipset" and rule.backend in ("nft", "legacy"):
+            text = re.sub(rf"-m set #{each.table}\b", f"-m set @{each.name}", text)
+        elif _anonymous(each) and (rule.family, rule.table) == (each.family, each.table):
+            members = ", ".join(each.members[:SHOWN_MEMBERS]) + (", …" if len(each.members) > SHOWN_MEMBERS or each.cut else "")
+            text = re.sub(rf"@{each.name}\b", f"{{ {members} }}", text)
+    return replace(rule, text=text[:LONGEST])

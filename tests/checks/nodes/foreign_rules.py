@@ -3,7 +3,22 @@
 
 from __future__ import annotations
 
-from kubectl_netdoc.api import Lost, NodeRules, NodeRulesReply, Outcome, PolicyRoute, Reply, Request, Rule, Tier
+from typing import Any
+
+from kubectl_netdoc.api import (
+    Lost,
+    NodeRules,
+    NodeRulesReply,
+    Outcome,
+    PolicyRoute,
+    Queue,
+    Reply,
+    Request,
+    RtnetlinkReply,
+    Rule,
+    RuleSet,
+    Tier,
+)
 from kubectl_netdoc.core.cluster import Cluster
 from kubectl_netdoc.core.facts import Measured
 from kubectl_netdoc.engine import registry
@@ -25,7 +40,8 @@ def _told(cluster: Cluster, replies: dict[str, Reply]) -> Measured:
     empty = NodeRulesReply(Outcome.OK, 1.0)
 
     def answer(request: Request) -> Reply:
-        assert isinstance(request, NodeRules)
+        if not isinstance(request, NodeRules):
+            return RtnetlinkReply(Outcome.OK, 1.0)
         return replies.get(request.node, empty)
 
     return measured(check, cluster, answer)
@@ -36,8 +52,27 @@ def _case(name: str, replies: dict[str, Reply], *nodes: str, cluster: Cluster | 
     return Case(name, where, frozenset(("FRL001", f"Node {node}") for node in nodes), _told(where, replies), state=state)
 
 
-def _with(*rules: Rule, routes: tuple[PolicyRoute, ...] = (), cut: bool = False) -> NodeRulesReply:
-    return NodeRulesReply(Outcome.OK, 1.0, rules, routes, cut)
+def _with(*rules: Rule, routes: tuple[PolicyRoute, ...] = (), cut: bool = False, **more: Any) -> NodeRulesReply:
+    return NodeRulesReply(Outcome.OK, 1.0, rules, routes, cut, **more)
+
+
+def _filter(dev: str = "eth0", text: str = "u32 ip daddr 10.244.1.5 redirect to lo") -> Rule:
+    return Rule("tc", "ip", dev, "ingress", "pref 7 handle 800::800 u32", text, "steal", 6, to="lo")
+
+
+def _policy(number: int = 1, text: str = "src 10.0.0.0/8 dst 10.244.1.0/24 block priority 0") -> Rule:
+    return Rule("xfrm", "ip", "", "out", f"index {number} dir out", text, "block")
+
+
+def _set(*members: str, cut: bool = False, backend: str = "nft") -> RuleSet:
+    return RuleSet(backend, "ip", "filter", "deny", "ipv4_addr", len(members), members, cut)
+
+
+BY_SET = _rule("ip saddr @deny drop")
+
+
+def _sets(*each: RuleSet) -> dict[str, Reply]:
+    return {node: _with(BY_SET, sets=(one,)) for node, one in zip(NODES, each, strict=True)}
 
 
 ROUTE = PolicyRoute(90, "IPv4", "from 10.244.1.0/24 lookup 200")
@@ -58,5 +93,35 @@ CASES = [
     _case("of two nodes either may be odd", {"n1": _with(_rule())}, cluster=_cluster(NODES[:2])),
     _case("a node with more than is read", {"n1": _with(_rule(), cut=True)}, state="unknown"),
     _case("a node that told nothing", {"n1": Lost("exec failed")}, state="unknown"),
+    _case("a filter of traffic control", {"n2": _with(_filter())}, "n2"),
+    _case("all nodes have it on a pod's link", {node: _with(_filter(f"veth1a2b{n}")) for n, node in enumerate(NODES)}),
+    _case(
+        "of several interfaces one alone", {"n1": _with(_filter()), "n2": _with(_filter()), "n3": _with(_filter("cni0"))}, "n3"
+    ),
+    _case("an XFRM policy", {"n1": _with(_policy())}, "n1"),
+    _case(
+        "IPsec between all nodes, with numbers of their own",
+        {
+            node: _with(_policy(n, f"src 10.0.{n}.0/24 dst 10.1.{n}.0/24 tmpl src 10.0.0.{n} dst 10.0.1.{n} proto esp reqid {n}"))
+            for n, node in enumerate(NODES)
+        },
+    ),
+    _case("a queue below an interface's own", {"n2": _with(queues=(Queue("eth0", "netem", "10:", "parent 8001:1"),))}, "n2"),
+    _case("a queue of a pod's link", {"n2": _with(queues=(Queue("veth12ab34cd", "netem", "1:"),))}, "n2"),
+    _case("another root of an interface is node_network's", {"n2": _with(queues=(Queue("eth0", "tbf", "1:"),))}),
+    _case(
+        "and so is what hangs on it",
+        {"n2": _with(queues=(Queue("eth0", "htb", "1:"), Queue("eth0", "tbf", "10:", "parent 1:1")))},
+    ),
+    _case("sets alike", _sets(_set("10.0.0.1"), _set("10.0.0.1"), _set("10.0.0.1"))),
+    _case("one has a member more", _sets(_set("10.0.0.1"), _set("10.0.0.1", "10.244.3.0/24"), _set("10.0.0.1")), "n2"),
+    _case("one lacks a member", _sets(_set("10.0.0.1"), _set("10.0.0.1"), _set()), "n3"),
+    _case(
+        "one has another member, in ipset",
+        _sets(*(_set(ip, backend="ipset") for ip in ("10.1.1.1", "10.1.1.1", "10.1.1.9"))),
+        "n3",
+    ),
+    _case("each node has its own", _sets(_set("10.0.0.1"), _set("10.0.0.2"), _set("10.0.0.3"))),
+    _case("larger than is read", _sets(_set("10.0.0.1"), _set("10.0.0.1", "10.0.0.2", cut=True), _set("10.0.0.1"))),
     Case("another tier", make_cluster(make_node("n1"), vantages=("n1",)), state="skipped"),
 ]
