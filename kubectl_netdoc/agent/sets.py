@@ -10,7 +10,7 @@ message of its kind would load it (nfnetlink_rcv_msg in net/netfilter/nfnetlink.
 import socket
 import struct
 
-from kubectl_netdoc.agent.host import NETFILTER, attributes, dumped, each_attribute, option
+from kubectl_netdoc.agent.host import NETFILTER, Full, attributes, dumped, each_attribute, option
 from kubectl_netdoc.agent.rules import FAMILIES, encoded, number, word
 
 GET_SETS, GET_ELEMENTS, LIST_IPSET = 0xA0A, 0xA0D, 0x607
@@ -120,12 +120,12 @@ def of_ipset(name, told):
 
 
 def sets(rules_):
-    """The sets that rules use; what goes while it is read is left out."""
+    """The sets that rules use; what goes while it is read is left out, and what is larger than is taken."""
     nft, ipset = in_use(rules_)
     found = []
     for read in (nft_sets(set(nft)), ip_sets(ipset)):
         try:
             found += list(read)
-        except OSError:
+        except (OSError, Full):
             continue
     return found

@@ -63,8 +63,8 @@ _READERS: dict[str, Callable[[list[Any], bytes], Rule]] = {"nft": _nft, "legacy"
 
 def node_rules(raw: list[Any], ms: float) -> NodeRulesReply:
     """Return what on a node belongs to nobody known; raises what is in ``trace_replies.UNREADABLE``."""
-    sets = tuple(map(_set, raw[7]))
-    rules = tuple(_with_sets(rule, sets) for row in raw[2] if rule_owners.foreign(rule := rule_of(row)))
+    sets = tuple(map(set_of, raw[7]))
+    rules = tuple(with_sets(rule, sets) for row in raw[2] if rule_owners.foreign(rule := rule_of(row)))
     routes = tuple(sorted(route for text in raw[4] for route in rtnetlink.policy_routes(base64.b64decode(text))))
     every = (Queue(str(dev), str(kind), str(at), str(place), int(lost)) for dev, kind, at, place, lost in raw[6])
     queues = tuple(filter(rule_owners.foreign_queue, every))
@@ -72,7 +72,8 @@ def node_rules(raw: list[Any], ms: float) -> NodeRulesReply:
     return NodeRulesReply(Outcome.OK, ms, rules, routes, bool(raw[5]), named, queues)
 
 
-def _set(row: list[Any]) -> RuleSet:
+def set_of(row: list[Any]) -> RuleSet:
+    """Return a set as the agent tells it; raises what is in ``trace_replies.UNREADABLE``."""
     backend, family, table, name, kind = map(str, row[:5])
     elements = [base64.b64decode(text) for text in row[7]]
     if backend == "ipset":
@@ -88,7 +89,7 @@ def _anonymous(each: RuleSet) -> bool:
     return each.backend == "nft" and each.name.startswith(("__set", "__map"))
 
 
-def _with_sets(rule: Rule, sets: tuple[RuleSet, ...]) -> Rule:
+def with_sets(rule: Rule, sets: tuple[RuleSet, ...]) -> Rule:
     """Return a rule that says what sets are called, and what those that are a part of it have in them."""
     text = rule.text
     for each in sets:

@@ -16,13 +16,14 @@ from kubectl_netdoc.measurements.trace import (
     BaseChain,
     MovedRule,
     RouteAnswer,
+    RuleSet,
     SentPacket,
     Sighting,
     TapReading,
     Tunnel,
 )
 from kubectl_netdoc.sources import kernel_replies, rtnetlink
-from kubectl_netdoc.sources.rule_replies import rule_of
+from kubectl_netdoc.sources.rule_replies import rule_of, set_of, with_sets
 
 ERROR = re.compile(r"ICMP (\d+/\d+) from (\S+) to (\S+) mtu (\d+)")
 UDP_ANSWER, DNS_ANSWER = 1000, 500
@@ -51,15 +52,15 @@ def handshakes(node: Mapping[str, Any], packets: tuple[SentPacket, ...]) -> dict
 
 def reading(node: str, told: Mapping[str, Any]) -> TapReading:
     """Return what a tap told of its node; raises what is in ``UNREADABLE``."""
-    texts, queues = told["counters"], told["queues"]
+    texts, queues, sets = told["counters"], told["queues"], tuple(map(set_of, told["sets"]))
     values = [kernel_replies.counters(text) | _queues(queue) for text, queue in zip(texts, queues, strict=True)]
     return TapReading(
         node,
         frames=int(told["frames"]),
         dropped=int(told["dropped"]),
         full=bool(told["full"]),
-        moved=tuple(_moved(row) for row in told["moved"]),
-        foreign=tuple(rule for row in told["foreign"] if rule_owners.foreign(rule := rule_of(row))),
+        moved=tuple(_moved(row, sets) for row in told["moved"]),
+        foreign=tuple(with_sets(rule, sets) for row in told["foreign"] if rule_owners.foreign(rule := rule_of(row))),
         chains=tuple(BaseChain(str(f), str(t), str(c), int(hook), int(at)) for f, t, c, hook, at, *_ in told["chains"]),
         risen=_risen(values[1], values[2]),
         control=_risen(values[0], values[1]),
@@ -110,9 +111,9 @@ def _numbered(what: str, key: int, length: int, ipv6: bool, keys: Mapping[int, i
     return (keys.get(key, key), False) if what.startswith("ICMP") else (key, False)
 
 
-def _moved(row: list[Any]) -> MovedRule:
+def _moved(row: list[Any], sets: tuple[RuleSet, ...]) -> MovedRule:
     before, control = int(row[7]), int(row[8])
-    return MovedRule(rule_of(row), int(row[5]) - control, control - before)
+    return MovedRule(with_sets(rule_of(row), sets), int(row[5]) - control, control - before)
 
 
 def _risen(before: Mapping[str, int], after: Mapping[str, int]) -> dict[str, int]:

@@ -38,13 +38,13 @@ TUNNELS = frozenset({"vxlan", "geneve", "ipip", "gre", "gretap", "wireguard", "i
 def following(reading: TapReading, last: Hop) -> set[str]:
     """Return the interfaces that packets leave by after their last hop: by the kernel's route, or the ports of a bridge.
 
-    After a tunnel's interface it is one without a kind, as hardware is.
+    After a tunnel's interface it may be any that is no tunnel's and no port of a bridge.
     """
     links = reading.tables.links if reading.tables else ()
     if not last.out:
         return {answer.out for answer in reading.routes if answer.to == last.to.ip and answer.out}
     if is_tunnel(last, reading):
-        return {link.name for link in links if not link.kind and link.name != "lo"}
+        return {link.name for link in links if link.kind not in TUNNELS and not link.master and link.name != "lo"}
     return {link.name for link in links if link.master == last.dev}
 
 

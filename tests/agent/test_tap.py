@@ -78,7 +78,7 @@ def test_another_nonce_is_a_strangers(made: Namespaces) -> None:
 @pytest.mark.skipif(not shutil.which("nft"), reason="nft is not here")
 def test_the_rule_that_drops_them_rises_by_as_many(made: Namespaces) -> None:
     made.run(made.node, "nft add table ip t; nft add chain ip t f '{ type filter hook forward priority 0; }'")
-    made.run(made.node, f"nft add rule ip t f ip daddr {B} udp dport {PORT} counter drop")
+    made.run(made.node, f"nft add rule ip t f ip daddr '{{ {B}, 10.9.2.9 }}' udp dport {PORT} counter drop")
     try:
         outcomes, seen, reading = traced(made, "UDP")
     finally:
@@ -88,6 +88,9 @@ def test_the_rule_that_drops_them_rises_by_as_many(made: Namespaces) -> None:
     moved = [(one.rule.table, one.rule.chain, one.rule.verdict, one.packets, one.control) for one in reading.moved]
     assert moved == [("t", "f", "drop", 6, 0)]
     assert [rule.table for rule in reading.foreign if rule.verdict == "drop"] == ["t"]
+    assert [rule.text for rule in reading.foreign if rule.verdict == "drop"] == [
+        f"ip daddr {{ {B}, 10.9.2.9 }} udp dport {PORT} drop"
+    ]
     assert [(chain.table, chain.hook, chain.priority) for chain in reading.chains] == [("t", 2, 0)]
 
 

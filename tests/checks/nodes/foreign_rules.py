@@ -6,6 +6,10 @@ from __future__ import annotations
 from typing import Any
 
 from kubectl_netdoc.api import (
+    NODE,
+    SERVICE,
+    KernelRoute,
+    Link,
     Lost,
     NodeRules,
     NodeRulesReply,
@@ -22,34 +26,66 @@ from kubectl_netdoc.api import (
 from kubectl_netdoc.core.cluster import Cluster
 from kubectl_netdoc.core.facts import Measured
 from kubectl_netdoc.engine import registry
-from kubectl_netdoc.testing import Case, make_cluster, make_node, measured
+from kubectl_netdoc.records.base import convert
+from kubectl_netdoc.testing import Built, Case, make_cluster, make_node, measured
 
 NODES = ("n1", "n2", "n3")
 
 
-def _cluster(nodes: tuple[str, ...] = NODES) -> Cluster:
-    return make_cluster(*(make_node(name) for name in nodes), vantages=nodes, tier=Tier.PRIVILEGED)
+def _cluster(nodes: tuple[str, ...] = NODES, ranged: bool = False, balanced: str = "") -> Cluster:
+    """``ranged``: with ranges of pods; ``balanced``: with a Service that has this address from outside."""
+    made = [_ranged(name, number) if ranged else make_node(name) for number, name in enumerate(nodes, 1)]
+    services = [_balanced(balanced)] if balanced else []
+    return make_cluster(*made, *services, vantages=nodes, tier=Tier.PRIVILEGED)
+
+
+def _ranged(name: str, number: int) -> Built:
+    return NODE, convert(NODE, {"metadata": {"name": name}, "spec": {"podCIDRs": [f"10.244.{number}.0/24"]}})
+
+
+def _balanced(ip: str) -> Built:
+    spec = {"metadata": {"name": "web", "namespace": "shop"}, "status": {"loadBalancer": {"ingress": [{"ip": ip}]}}}
+    return SERVICE, convert(SERVICE, spec)
 
 
 def _rule(text: str = "ip saddr 10.0.0.0/8 drop", chain: str = "FORWARD", backend: str = "nft", handle: str = "7") -> Rule:
     return Rule(backend, "ip", "filter", chain, handle, text, text.split()[-1], 3)
 
 
-def _told(cluster: Cluster, replies: dict[str, Reply]) -> Measured:
+def _told(cluster: Cluster, replies: dict[str, Reply], tables: dict[str, RtnetlinkReply]) -> Measured:
     check = registry.load().choose(["foreign_rules"])[0]
     empty = NodeRulesReply(Outcome.OK, 1.0)
 
     def answer(request: Request) -> Reply:
         if not isinstance(request, NodeRules):
-            return RtnetlinkReply(Outcome.OK, 1.0)
+            return tables.get(request.node, TABLES)
         return replies.get(request.node, empty)
 
     return measured(check, cluster, answer)
 
 
-def _case(name: str, replies: dict[str, Reply], *nodes: str, cluster: Cluster | None = None, state: str = "") -> Case:
+def _case(
+    name: str,
+    replies: dict[str, Reply],
+    *nodes: str,
+    cluster: Cluster | None = None,
+    state: str = "",
+    tables: dict[str, RtnetlinkReply] | None = None,
+) -> Case:
     where = cluster or _cluster()
-    return Case(name, where, frozenset(("FRL001", f"Node {node}") for node in nodes), _told(where, replies), state=state)
+    measured_ = _told(where, replies, tables or {})
+    return Case(name, where, frozenset(("FRL001", f"Node {node}") for node in nodes), measured_, state=state)
+
+
+def _tables(*routes: KernelRoute, addresses: tuple[str, ...] = ("172.18.0.9/16",), dev: str = "eth0") -> RtnetlinkReply:
+    return RtnetlinkReply(Outcome.OK, 1.0, (Link(dev, addresses=addresses),), routes)
+
+
+TABLES = _tables()
+
+
+def _refused(to: str, protocol: int = 3) -> KernelRoute:
+    return KernelRoute(to, type="blackhole", protocol=protocol)
 
 
 def _with(*rules: Rule, routes: tuple[PolicyRoute, ...] = (), cut: bool = False, **more: Any) -> NodeRulesReply:
@@ -112,6 +148,29 @@ CASES = [
     _case(
         "and so is what hangs on it",
         {"n2": _with(queues=(Queue("eth0", "htb", "1:"), Queue("eth0", "tbf", "10:", "parent 1:1")))},
+    ),
+    _case("a route that refuses", {}, "n2", tables={"n2": _tables(_refused("192.0.2.0/24"))}),
+    _case("each node refuses the rest of its own range", {}, tables={n: _tables(_refused("10.1.0.0/26", 80)) for n in NODES}),
+    _case(
+        "routes to pods are node_routes'", {}, cluster=_cluster(ranged=True), tables={"n2": _tables(_refused("10.244.3.0/24"))}
+    ),
+    _case("the kernel's own", {}, tables={"n2": _tables(_refused("::/0", 2))}),
+    _case("an address more", {}, "n1", tables={"n1": _tables(addresses=("172.18.0.9/16", "10.96.0.99/32"))}),
+    _case(
+        "that of a Service with a load balancer",
+        {},
+        cluster=_cluster(balanced="10.96.0.99"),
+        tables={"n1": _tables(addresses=("172.18.0.9/16", "10.96.0.99/32"))},
+    ),
+    _case(
+        "an address more on a link of Services",
+        {},
+        tables={n: _tables(addresses=(f"10.96.0.{k}/32",) * k, dev="kube-ipvs0") for k, n in enumerate(NODES, 1)},
+    ),
+    _case(
+        "no two nodes alike",
+        {},
+        tables={n: _tables(addresses=tuple(f"10.9.0.{i}/32" for i in range(k))) for k, n in enumerate(NODES, 1)},
     ),
     _case("sets alike", _sets(_set("10.0.0.1"), _set("10.0.0.1"), _set("10.0.0.1"))),
     _case("one has a member more", _sets(_set("10.0.0.1"), _set("10.0.0.1", "10.244.3.0/24"), _set("10.0.0.1")), "n2"),

@@ -5,9 +5,10 @@
 Every rule of every node's packet filter (iptables in nf_tables, the old tables, nftables in every family) outside the chains of
 kube-proxy, the kubelet, known networks, runtimes and host firewalls, with the members of the sets (nftables, ipset) that it uses;
 the policies of their chains; the filters of traffic control (`tc`), the queueing disciplines below a link's own one and those of
-pods' links; the XFRM policies; and the policy routes (`ip rule`) besides the kernel's own, with the routes that they lead to.
-What one node alone has is told, and stands beside causes at that node. What all nodes have is taken for intended, but for a set
-in which one node alone has other members.
+pods' links; the XFRM policies; the policy routes (`ip rule`) besides the kernel's own, with the routes that they lead to; the
+routes that refuse packets; and the IPv4 addresses of links that are no node's and no Service's. What one node alone has is told,
+and stands beside causes at that node. What all nodes have is taken for intended, but for a set in which one node alone has other
+members.
 
 ## Why it matters
 A rule that somebody made by hand or a program left behind is in no object of the cluster. It is the likely cause where packets
@@ -16,7 +17,8 @@ end on that node; `packet_path` tells whether its counter rose by as many.
 ## What it can't see
 What eBPF programs do: those that tc has are told by name, those of tcx, XDP and cgroups are not. Filters of the classes of a
 queueing discipline. Of a set more than 50 members, and more than 50 sets. Queues as a link's root: `node_network` compares those
-but for pods' links. Of two nodes either may be the odd one, so nothing is said.
+but for pods' links. An address that a program moves from node to node on purpose (kube-vip for the API server) is told of its
+node. Of two nodes either may be the odd one, so nothing is said.
 
 ## Sources
 The makers' own sources, one by one: kubectl_netdoc/measurements/rule_owners.py. Failure catalogue M3, K9.
@@ -27,6 +29,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kubectl_netdoc.api import (
+    NODE,
+    SERVICE,
     Check,
     Cluster,
     Code,
@@ -46,6 +50,7 @@ from kubectl_netdoc.api import (
     Unseen,
     some,
 )
+from kubectl_netdoc.checks.nodes.foreign_rules import routed
 from kubectl_netdoc.checks.nodes.foreign_rules.items import Item, Node, odd_sets
 from kubectl_netdoc.probes import node_readings
 
@@ -89,17 +94,20 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     if len(nodes) < ENOUGH:
         yield Unseen("the odd one among the nodes' rules", f"fewer than {ENOUGH} nodes told their rules")
         return
-    yield from _odd(nodes)
+    yield from _odd(nodes, *routed.known(facts.cluster))
 
 
-def _odd(nodes: dict[str, Node]) -> Iterator[Finding]:
+def _odd(nodes: dict[str, Node], addresses: frozenset[str], ranges: tuple[str, ...]) -> Iterator[Finding]:
+    tables = {name: node.tables for name, node in nodes.items() if node.tables is not None}
     items: dict[str, list[Item]] = {name: list(node.items()) for name, node in nodes.items()}
-    sets: dict[str, list[Item]] = {}
-    for name, item in odd_sets(nodes, ENOUGH):
-        sets.setdefault(name, []).append(item)
+    for name, reply in tables.items():
+        items[name] += routed.refusing(name, reply, ranges)
+    compared: dict[str, list[Item]] = {}
+    for name, item in (*odd_sets(nodes, ENOUGH), *routed.more_addresses(tables, addresses, ENOUGH)):
+        compared.setdefault(name, []).append(item)
     for name, mine in sorted(items.items()):
         others = {item.like for other, theirs in items.items() if other != name for item in theirs}
-        own = [item for item in mine if item.like not in others] + sets.get(name, [])
+        own = [item for item in mine if item.like not in others] + compared.get(name, [])
         if own:
             words = [item.words for item in own]
             numbers = {"count": len(own), "shown": some(words, SHOWN, "; "), "rules": words, "nodes": [name]}
@@ -111,7 +119,7 @@ check = Check(
     id="foreign_rules",
     title="No node alone has rules that belong to nothing known",
     prefix="FRL",
-    needs=Needs(tier=Tier.PRIVILEGED),
+    needs=Needs(hints=(NODE, SERVICE), tier=Tier.PRIVILEGED),
     codes=(ALONE,),
     plan=plan,
     analyse=analyse,

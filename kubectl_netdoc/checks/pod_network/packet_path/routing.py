@@ -79,8 +79,8 @@ BY_COUNTER = Code(
     risk=Risk.NODE,
     title="A queue or table of a node drops the packets",
     message=HERE + "{words}",
-    fix="Look at what the counter belongs to: a queue (tc), the table of connections (sysctl net.netfilter), or the CPUs' "
-    "backlog.",
+    fix="Look at what the counter belongs to: a queue (tc), the table of connections (sysctl net.netfilter), the CPUs' backlog, "
+    "or an XFRM policy (ip xfrm policy).",
     commands=(on_node("{name}", "tc -s qdisc show"), on_node("{name}", "nstat -az")),
     rows=("M3",),
     explains=SYMPTOMS,
