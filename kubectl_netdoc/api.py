@@ -67,7 +67,7 @@ from kubectl_netdoc.measurements.over_time import Look, OverTime, OverTimeReply,
 from kubectl_netdoc.measurements.path import Burst, BurstReply, PathMtu, PathMtuReply, Round
 from kubectl_netdoc.measurements.requests import Reply, Request
 from kubectl_netdoc.measurements.statistics import evenly, percentile
-from kubectl_netdoc.measurements.trace import NodeRulesReply, PolicyRoute, Rule, TapReading, Trace, TraceReply
+from kubectl_netdoc.measurements.trace import NodeRulesReply, PolicyRoute, Queue, Rule, RuleSet, TapReading, Trace, TraceReply
 from kubectl_netdoc.records.api_extensions import (
     API_SERVICE,
     DEFINITION,
@@ -252,6 +252,7 @@ __all__ = [
     "PodProblem",
     "PodSpec",
     "PolicyRoute",
+    "Queue",
     "Reference",
     "Reply",
     "Request",
@@ -264,6 +265,7 @@ __all__ = [
     "Rtnetlink",
     "RtnetlinkReply",
     "Rule",
+    "RuleSet",
     "Service",
     "ServicePort",
     "ServiceRules",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The agent's reading of every rule of a node's packet filter with its packet counter: nf_tables, and the old tables of iptables.
+"""The agent's reading of every rule that may take packets: nf_tables, the old tables of iptables, and those of traffic.py.
 
 A rule is a list [backend, family, table, chain, handle or number, packets or -1 without a counter, base64 of its expressions].
 backend: "nft" or "legacy". A chain's policy is a rule too, with the handle "policy" and its verdict as expressions.
@@ -10,10 +10,9 @@ import base64
 import errno
 import socket
 import struct
-import time
 
-from kubectl_netdoc.agent.base import OPERATIONS
-from kubectl_netdoc.agent.host import MOST_RULES, NETFILTER, ROUTE, Full, attributes, dumped, each_attribute, option, text
+from kubectl_netdoc.agent.host import MOST_RULES, NETFILTER, Full, attributes, dumped, each_attribute, option, text
+from kubectl_netdoc.agent.traffic import takers
 
 FAMILIES = {1: "inet", 2: "ip", 3: "arp", 5: "netdev", 7: "bridge", 10: "ip6"}
 GET_CHAINS, GET_RULES, GET_COUNTERS = 0xA04, 0xA07, 0xA13
@@ -121,7 +120,8 @@ def of_a_table(sock, level, head, family, table):
 
 
 def every_rule():
-    """Every rule of both kinds, and the policies of base chains."""
+    """Every rule of all kinds, and the policies of base chains."""
+    yield from takers()
     try:
         chains = list(nft_chains())
         for family, table, chain, _, _, policy, packets, _ in chains:
@@ -156,30 +156,11 @@ def base_chains():
         return []
 
 
-def foreign(place, owned):
-    """Whether a rule stands in a chain and table that none of the patterns owns: [backend or "", table prefix, chain prefix]."""
-    table, chain = place[2], place[3]
-    return not any(table.startswith(of) and chain.startswith(prefix) for of, prefix in owned)
-
-
-def rules(ask, deadline):
-    """Operation ``rules`` {"owned": [[table prefix, chain prefix]...], "most": N}: those outside the chains of known owners."""
-    start, cut, found = time.perf_counter(), False, []  # type: ignore[var-annotated]
-    try:
-        for place, one in all_rules().items():
-            if foreign(place, ask["owned"]):
-                if len(found) >= ask["most"]:
-                    raise Full
-                found.append(shown(place, one))
-    except Full:
-        cut = True
-    routes = [policy_routes(family) for family in (socket.AF_INET, socket.AF_INET6)]
-    return {"samples": [["ok", (time.perf_counter() - start) * 1000, found, base_chains(), routes, cut]]}
-
-
-def policy_routes(family):
-    """The messages of a family's policy routes (RTM_GETRULE)."""
-    return encoded(b"".join(one + bytes(-len(one) % 4) for one in dumped(ROUTE, 34, bytes([family]) + bytes(11))))
-
-
-OPERATIONS["rules"] = rules
+def foreign(place, raw, owned):
+    """Whether none of the patterns owns a rule: ["" for packet filters or backend, table prefix, chain's or label's prefix]."""
+    backend, table, word_ = place[0], place[2], place[3]
+    if backend in ("nft", "legacy"):
+        backend = ""
+    else:
+        word_ = word(raw.split(b"\0")[0])
+    return not any(backend == of and table.startswith(start) and word_.startswith(prefix) for of, start, prefix in owned)

@@ -7,7 +7,7 @@ tap {"filter": [[code, jt, jf, k]...], "nonce": hex, "control": s, "seconds": s,
     (at the latest after "seconds"), and reads the counters a third time. The line says which TCP handshakes are netdoc's:
     {"from": [[address, port]...]} on the node that sends, on the others {"keys": [their sequence numbers...]}.
     -> {"samples": [["ok", ms, {"sightings": [...], "frames": N, "dropped": N, "rules": [[rule, before, control, after]...],
-        "foreign": [rule...], "chains": [...], "counters": [texts, texts, texts], "routes": [...],
+        "foreign": [rule...], "sets": [set...] (sets.py), "chains": [...], "counters": [texts, texts, texts], "routes": [...],
         "arps": [[interface, "in"|"out", 1 request or 2 reply, sender, target]...], "netlink": [...]}]]}
 
 A sighting: [microseconds, interface, "in"|"out", MAC it is sent to, [[tunnel, source, to]...], source, port, to, port, TTL,
@@ -27,6 +27,8 @@ import time
 from kubectl_netdoc.agent.base import OPERATIONS
 from kubectl_netdoc.agent.host import DUMPS, ROUTE, Full, dumped, each_attribute, ip, texts
 from kubectl_netdoc.agent.rules import all_rules, base_chains, encoded, foreign, shown
+from kubectl_netdoc.agent.sets import sets
+from kubectl_netdoc.agent.traffic import queues
 
 SOL_PACKET, STATISTICS, AUXDATA = 263, 6, 8
 SO_ATTACH_FILTER, SO_RCVBUFFORCE, SO_TIMESTAMPNS = 26, 33, 35
@@ -290,19 +292,6 @@ def routes(seen):
     return [list(key) + value for key, value in found.items()]
 
 
-def queues():
-    """Of each queueing discipline: [interface, kind, dropped packets]."""
-    found = []
-    names = dict(socket.if_nameindex())
-    for message in dumped(ROUTE, 38, struct.pack("=BBHiIII", 0, 0, 0, 0, 0, 0, 0)):
-        parts = dict(each_attribute(message, 36))
-        index = struct.unpack_from("=i", message, 20)[0]
-        stats = dict(each_attribute(parts.get(7, b""))).get(3, bytes(20))
-        kind, dropped = parts.get(1, b"").rstrip(b"\0").decode(), struct.unpack_from("=I", stats, 8)[0]
-        found.append([names.get(index, str(index)), kind, dropped])
-    return found
-
-
 def counters(ask):
     """All counters of the node: those of rules, of the kernel's files and of the queues."""
     return all_rules(), texts(ask["counters"]), queues()
@@ -331,6 +320,7 @@ def tap(ask, deadline):
         passed, dropped = struct.unpack("=II", sock.getsockopt(SOL_PACKET, STATISTICS, 8))
     third = counters(ask)
     seen = sightings(frames, ask, line)
+    nobodys = [(place, one) for place, one in third[0].items() if foreign(place, one[1], ask["owned"])][:MOST_FOREIGN]
     tables = []
     for message, header in DUMPS:
         try:
@@ -344,7 +334,8 @@ def tap(ask, deadline):
         "dropped": dropped,
         "full": len(frames) >= ask["most"] or len(seen) >= MOST_SIGHTINGS,
         "moved": moved([first[0], second[0], third[0]]),
-        "foreign": [shown(p, one) for p, one in third[0].items() if foreign(p, ask["owned"])][:MOST_FOREIGN],
+        "foreign": [shown(place, one) for place, one in nobodys],
+        "sets": sets(nobodys),
         "chains": base_chains(),
         "counters": [first[1], second[1], third[1]],
         "queues": [first[2], second[2], third[2]],

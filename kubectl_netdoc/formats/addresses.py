@@ -22,3 +22,9 @@ def is_range(text: str) -> bool:
         return bool(ip_network(text, strict=False))
     except ValueError:
         return False
+
+
+def prefixed(value: bytes, mask: bytes = b"") -> str:
+    """Return an address with the length of its prefix, or alone where the mask has every bit (or none is given)."""
+    bits = int.from_bytes(mask, "big").bit_count() if any(mask) else 8 * len(value)
+    return f"{ip_address(value)}" + (f"/{bits}" if bits != 8 * len(value) else "")

@@ -217,7 +217,7 @@ class _Nft:
 
     def match(self, data: Attributes) -> None:
         """Read an expression of this name."""
-        self.words.append(f"-m {_word(data.get(1, b''))}")
+        self.words.append(f"-m {_match(_word(data.get(1, b'')), data.get(3, b''))}")
 
     def target(self, data: Attributes) -> None:
         """Read an expression of this name."""
@@ -301,8 +301,13 @@ def _old_addresses(entry: bytes, size: int) -> Iterator[str]:
 def _old_matches(entry: bytes, at: int, end: int) -> Iterator[str]:
     while at + 32 <= end:
         size = struct.unpack_from("=H", entry, at)[0]
-        yield _word(entry[at + 2 : at + 31].split(b"\0")[0])
+        yield _match(_word(entry[at + 2 : at + 31].split(b"\0")[0]), entry[at + 32 : at + size])
         at += max(size, 32)
+
+
+def _match(name: str, data: bytes) -> str:
+    """Return a match of iptables in words: its name, and of ipset's the set's number (struct xt_set_info)."""
+    return f"set #{struct.unpack_from('<H', data)[0]}" if name == "set" and len(data) >= 2 else name
 
 
 def _number(data: bytes) -> int:

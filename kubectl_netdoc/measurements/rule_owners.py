@@ -1,20 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whose the chains of packet filters on nodes are: kube-proxy's, networks', runtimes'. What is left belongs to nobody known."""
+"""Whose the rules on nodes are: kube-proxy's, networks', runtimes'. What is left belongs to nobody known."""
 
 from __future__ import annotations
 
 from msgspec import Struct
 
-from kubectl_netdoc.measurements.trace import Rule
+from kubectl_netdoc.measurements.trace import Queue, Rule
 
 
 class Owner(Struct, frozen=True):
-    """Who makes chains whose table and name begin with this. ``source``: where it is said."""
+    """Who makes chains whose table and name begin with this. ``source``: where it is said.
+
+    ``backend``: ``""`` for packet filters. ``tc``: filters on interfaces whose name begins with ``table``, with an eBPF program
+    or a redirection to an interface whose name begins with ``chain``. ``queue``: queueing disciplines of a kind.
+    """
 
     name: str
     table: str
     chain: str
     source: str
+    backend: str = ""
 
 
 OWNERS = (
@@ -54,20 +59,41 @@ OWNERS = (
     Owner("firewalld", "firewalld", "", "firewalld, src/firewall/core/nftables.py"),
     Owner("ufw", "", "ufw", "ufw, src/backend_iptables.py"),
     Owner("Tailscale", "", "ts-", "tailscale/tailscale, util/linuxfw"),
+    Owner("Cilium", "", "cil_", "cilium/cilium, pkg/datapath/loader/tc.go: hasCiliumTCFilters", "tc"),
+    Owner("Cilium 1.13", "", "cilium-", "cilium/cilium, pkg/datapath/loader/netlink.go: cilium-<device> in 1.13", "tc"),
+    *(
+        Owner("Cilium before 1.13", "", name, "the same: named e.g. bpf_host.o:[to-host] before 1.13", "tc")
+        for name in ("bpf_host", "bpf_lxc", "bpf_overlay", "bpf_netdev")
+    ),
+    Owner("Calico eBPF", "", "cali_tc_", "projectcalico/calico, felix/bpf/tc/attach.go: cali_tc_preamble", "tc"),
+    Owner("Calico eBPF, older", "", "calico_", "projectcalico/calico, felix/bpf/tc/attach.go: listAttachedPrograms", "tc"),
+    Owner("Calico's bandwidth limits", "", "bwcali", "projectcalico/calico, felix/dataplane/linux/qos/qos.go", "tc"),
+    Owner("CNI plugin bandwidth", "", "bwp", "containernetworking/plugins, plugins/meta/bandwidth/main.go", "tc"),
+    Owner("CNI plugin bandwidth", "", "tbf", "containernetworking/plugins, plugins/meta/bandwidth/ifb_creator.go", "queue"),
+    Owner("AWS network policy agent", "eni", "handle_", "aws/aws-network-policy-agent: TC_INGRESS_PROG, TC_EGRESS_PROG", "tc"),
 )
-"""Chains that belong to what runs on nodes of clusters on purpose."""
+"""Rules that belong to what runs on nodes of clusters on purpose."""
 
-PATTERNS = tuple((owner.table, owner.chain) for owner in OWNERS)
+PATTERNS = tuple((owner.backend, owner.table, owner.chain) for owner in OWNERS)
 
 
-def owned(table: str, chain: str) -> bool:
-    """Tell whether a chain is some known owner's."""
-    return any(table.startswith(of) and chain.startswith(prefix) for of, prefix in PATTERNS)
+def owned(backend: str, table: str, chain: str) -> bool:
+    """Tell whether a chain, or a filter by its program or the interface that it leads to, is some known owner's."""
+    kind = "" if backend in ("nft", "legacy") else backend
+    return any(kind == of and table.startswith(start) and chain.startswith(prefix) for of, start, prefix in PATTERNS)
 
 
 def foreign(rule: Rule) -> bool:
-    """Tell whether a rule belongs to nobody known: neither its chain, nor the one that it leads to, nor an open policy."""
-    if owned(rule.table, rule.chain) or (rule.handle == "policy" and rule.verdict == "accept"):
+    """Tell whether a rule belongs to nobody known: neither its chain, nor the one that it leads to, nor an open policy.
+
+    The agent has left out the filters of known owners.
+    """
+    if owned(rule.backend, rule.table, rule.chain) or (rule.handle == "policy" and rule.verdict == "accept"):
         return False
     words = rule.text.split()
-    return not (rule.verdict in ("jump", "goto") and owned(rule.table, words[-1] if words else ""))
+    return not (rule.verdict in ("jump", "goto") and owned(rule.backend, rule.table, words[-1] if words else ""))
+
+
+def foreign_queue(queue: Queue) -> bool:
+    """Tell whether a queueing discipline belongs to nobody known: owners give links one as their root."""
+    return not (queue.place == "root" and owned("queue", queue.dev, queue.kind))

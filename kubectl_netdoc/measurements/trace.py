@@ -72,11 +72,15 @@ class SentPacket(Struct, frozen=True):
 
 
 class Rule(Struct, frozen=True, omit_defaults=True):
-    """A rule of a node's packet filter. ``backend``: ``nft`` or ``legacy`` (the old tables of iptables).
+    """A rule of a node that may take packets. ``backend``: ``nft``, ``legacy`` (the old tables of iptables), ``tc`` or ``xfrm``.
 
     ``handle``: its handle in nf_tables, its number in the chain of an old table, or ``policy`` for the chain's policy. ``text``:
     what it says, in words of nft. ``verdict``: ``drop``, ``reject``, ``accept``, ``return``, ``jump``, ``dnat`` … or "".
     ``packets``: its counter; -1: it has none.
+
+    Of a filter of traffic control ``table`` is its interface, ``chain`` the hook ``ingress`` or ``egress`` or the queueing
+    discipline, ``family`` a protocol, ``to`` the interface that it sends to. Of an XFRM policy ``chain`` is the direction, and
+    ``source`` and ``to`` are its ranges.
     """
 
     backend: str
@@ -87,6 +91,8 @@ class Rule(Struct, frozen=True, omit_defaults=True):
     text: str = ""
     verdict: str = ""
     packets: int = -1
+    source: str = ""
+    to: str = ""
 
     @property
     def place(self) -> tuple[str, ...]:
@@ -138,21 +144,53 @@ class Arp(Struct, frozen=True):
 
 
 class PolicyRoute(Struct, frozen=True, order=True):
-    """A policy route, as ``ip rule`` shows it. ``text``: its conditions and what it does, without the priority."""
+    """A policy route, as ``ip rule`` shows it. ``text``: its conditions and what it does, without the priority.
+
+    ``table``: the routing table that it leads to; 0: to none.
+    """
 
     priority: int
     family: str
     text: str
+    table: int = 0
+
+
+class RuleSet(Struct, frozen=True, omit_defaults=True):
+    """A set that rules of nobody use. ``backend``: ``nft`` or ``ipset``, whose ``table`` is the set's number.
+
+    ``count``: its members as far as they were counted; ``members``: the first of them. ``cut``: there are more.
+    """
+
+    backend: str
+    family: str
+    table: str
+    name: str
+    type: str
+    count: int
+    members: tuple[str, ...] = ()
+    cut: bool = False
+
+
+class Queue(Struct, frozen=True, omit_defaults=True):
+    """A queueing discipline of a kind that no link has by itself. ``place``: ``root`` or ``parent 1:1``; ``dropped``: packets."""
+
+    dev: str
+    kind: str
+    handle: str
+    place: str = "root"
+    dropped: int = 0
 
 
 class NodeRulesReply(Struct, frozen=True, tag="rules", omit_defaults=True):
-    """The rules of a node that belong to nothing known, and the policy routes that the kernel did not make. ``cut``: not all."""
+    """What on a node belongs to nothing known: rules with the sets they use, policy routes, queues. ``cut``: not all rules."""
 
     outcome: Outcome
     ms: float
     rules: tuple[Rule, ...] = ()
     routes: tuple[PolicyRoute, ...] = ()
     cut: bool = False
+    sets: tuple[RuleSet, ...] = ()
+    queues: tuple[Queue, ...] = ()
 
 
 class TapReading(Struct, frozen=True, omit_defaults=True):

@@ -74,7 +74,7 @@ LEFT_OUT = (*SECRET, *(f"/{prefix}" for prefix in VIRTUAL))
 """What is in the path of files that are not read."""
 
 COUNTERS = (
-    *(f"/proc/net/{name}" for name in (*PAIRS, "snmp6", "softnet_stat", "dev", "sockstat")),
+    *(f"/proc/net/{name}" for name in (*PAIRS, "snmp6", "softnet_stat", "dev", "sockstat", "xfrm_stat")),
     *(f"/proc/net/stat/{name}" for name in PER_CPU),
 )
 """Files that are read twice."""

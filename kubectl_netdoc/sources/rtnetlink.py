@@ -136,6 +136,7 @@ def _links(data: bytes) -> Iterator[tuple[int, Link]]:
                 qdisc=_text(found.get(6)),
                 vlan_filtering=kind == "bridge" and bool(_number(own.get(7), "B")),
                 bridge_port=_bridge_port(by_type(info.get(5, b""))) if _text(info.get(4)) == "bridge" else None,
+                elsewhere=37 in found,  # IFLA_LINK_NETNSID
             ),
         )
 
@@ -229,7 +230,8 @@ def policy_routes(data: bytes) -> Iterator[PolicyRoute]:
         table = _number(found.get(15)) or head[4]
         if priority in OWN_PRIORITIES and table in TABLES:
             continue
-        yield PolicyRoute(priority, "IPv6" if head[0] == socket.AF_INET6 else "IPv4", " ".join(_conditions(head, found, table)))
+        words, looks_up = " ".join(_conditions(head, found, table)), RULE_ACTIONS.get(head[7]) == "lookup"
+        yield PolicyRoute(priority, "IPv6" if head[0] == socket.AF_INET6 else "IPv4", words, table if looks_up else 0)
 
 
 def _conditions(head: bytes, found: Attributes, table: int) -> Iterator[str]:

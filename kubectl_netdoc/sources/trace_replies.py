@@ -9,22 +9,21 @@ import struct
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from kubectl_netdoc.formats import filter_rules
 from kubectl_netdoc.measurements import rule_owners
 from kubectl_netdoc.measurements.base import Address, Outcome
 from kubectl_netdoc.measurements.trace import (
     Arp,
     BaseChain,
     MovedRule,
-    NodeRulesReply,
     RouteAnswer,
-    Rule,
+    RuleSet,
     SentPacket,
     Sighting,
     TapReading,
     Tunnel,
 )
 from kubectl_netdoc.sources import kernel_replies, rtnetlink
+from kubectl_netdoc.sources.rule_replies import rule_of, set_of, with_sets
 
 ERROR = re.compile(r"ICMP (\d+/\d+) from (\S+) to (\S+) mtu (\d+)")
 UDP_ANSWER, DNS_ANSWER = 1000, 500
@@ -53,15 +52,15 @@ def handshakes(node: Mapping[str, Any], packets: tuple[SentPacket, ...]) -> dict
 
 def reading(node: str, told: Mapping[str, Any]) -> TapReading:
     """Return what a tap told of its node; raises what is in ``UNREADABLE``."""
-    texts, queues = told["counters"], told["queues"]
+    texts, queues, sets = told["counters"], told["queues"], tuple(map(set_of, told["sets"]))
     values = [kernel_replies.counters(text) | _queues(queue) for text, queue in zip(texts, queues, strict=True)]
     return TapReading(
         node,
         frames=int(told["frames"]),
         dropped=int(told["dropped"]),
         full=bool(told["full"]),
-        moved=tuple(_moved(row) for row in told["moved"]),
-        foreign=tuple(rule for row in told["foreign"] if rule_owners.foreign(rule := rule_of(row))),
+        moved=tuple(_moved(row, sets) for row in told["moved"]),
+        foreign=tuple(with_sets(rule, sets) for row in told["foreign"] if rule_owners.foreign(rule := rule_of(row))),
         chains=tuple(BaseChain(str(f), str(t), str(c), int(hook), int(at)) for f, t, c, hook, at, *_ in told["chains"]),
         risen=_risen(values[1], values[2]),
         control=_risen(values[0], values[1]),
@@ -112,30 +111,9 @@ def _numbered(what: str, key: int, length: int, ipv6: bool, keys: Mapping[int, i
     return (keys.get(key, key), False) if what.startswith("ICMP") else (key, False)
 
 
-def _moved(row: list[Any]) -> MovedRule:
+def _moved(row: list[Any], sets: tuple[RuleSet, ...]) -> MovedRule:
     before, control = int(row[7]), int(row[8])
-    return MovedRule(rule_of(row), int(row[5]) - control, control - before)
-
-
-def rule_of(row: list[Any]) -> Rule:
-    """Return a rule as the agent tells it; raises what is in ``UNREADABLE``."""
-    backend, family, table, chain, handle, packets, raw = row[:7]
-    data = base64.b64decode(raw)
-    words = (
-        filter_rules.policy(data == b"\1")
-        if handle == "policy" and backend == "nft"
-        else filter_rules.nft(data)
-        if backend == "nft"
-        else filter_rules.legacy(data, str(family))
-    )
-    return Rule(str(backend), str(family), str(table), str(chain), str(handle), words.text[:300], words.verdict, int(packets))
-
-
-def node_rules(raw: list[Any], ms: float) -> NodeRulesReply:
-    """Return the rules of nobody and the policy routes of a node; raises what is in ``UNREADABLE``."""
-    rules = tuple(rule for row in raw[2] if rule_owners.foreign(rule := rule_of(row)))
-    routes = tuple(sorted(route for text in raw[4] for route in rtnetlink.policy_routes(base64.b64decode(text))))
-    return NodeRulesReply(Outcome.OK, ms, rules, routes, bool(raw[5]))
+    return MovedRule(with_sets(rule_of(row), sets), int(row[5]) - control, control - before)
 
 
 def _risen(before: Mapping[str, int], after: Mapping[str, int]) -> dict[str, int]:
@@ -145,7 +123,12 @@ def _risen(before: Mapping[str, int], after: Mapping[str, int]) -> dict[str, int
 
 
 def _queues(rows: Iterable[Any]) -> dict[str, int]:
-    return {f"qdisc.{dev}.{kind}.dropped": int(dropped) for dev, kind, dropped in rows}
+    """Return what the queues of each kind on each interface have dropped together."""
+    found: dict[str, int] = {}
+    for dev, kind, dropped in rows:
+        name = f"qdisc.{dev}.{kind}.dropped"
+        found[name] = found.get(name, 0) + int(dropped)
+    return found
 
 
 def _route(row: list[Any]) -> RouteAnswer:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The commands that show a rule of a packet filter on its node, and remove it."""
+"""The commands that show a rule on its node, of whatever backend it is, and remove it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,10 @@ def show(node: str, rule: Rule) -> str:
     """Return the command that shows a rule with its neighbours and counters, as a command template."""
     if rule.backend == "legacy":
         line = f"{_old_tool(rule)} -t {shell_word(rule.table)} -L {shell_word(rule.chain)} -v -n --line-numbers"
+    elif rule.backend == "tc":
+        line = f"tc -s filter show dev {shell_word(rule.table)} {rule.chain}"
+    elif rule.backend == "xfrm":
+        line = f"ip -s xfrm policy get {rule.handle}"
     else:
         line = f"nft -a list chain {rule.family} {shell_word(rule.table)} {shell_word(rule.chain)}"
     return on_node(shell_word(node), line)
@@ -22,6 +26,10 @@ def remove(node: str, rule: Rule) -> str:
         return ""
     if rule.backend == "legacy":
         line = f"{_old_tool(rule)} -t {shell_word(rule.table)} -D {shell_word(rule.chain)} {rule.handle}"
+    elif rule.backend == "tc":
+        line = f"tc filter del dev {shell_word(rule.table)} {rule.chain} protocol {rule.family} {rule.handle}"
+    elif rule.backend == "xfrm":
+        line = f"ip xfrm policy delete {rule.handle}"
     else:
         line = f"nft delete rule {rule.family} {shell_word(rule.table)} {shell_word(rule.chain)} handle {rule.handle}"
     return on_node(shell_word(node), line)

@@ -11,11 +11,11 @@ from msgspec.structs import replace
 
 from kubectl_netdoc.measurements.base import Outcome
 from kubectl_netdoc.measurements.trace import Rule, Sighting, TapReading, Trace, TraceReply
-from kubectl_netdoc.tracing import delays, takers
+from kubectl_netdoc.tracing import delays, links, misdirection, rules, takers
 from kubectl_netdoc.tracing.crossings import Crossing
 from kubectl_netdoc.tracing.delays import Delay
 from kubectl_netdoc.tracing.hops import Hop, Way, lost, ways
-from kubectl_netdoc.tracing.takers import Taken, Taker
+from kubectl_netdoc.tracing.taken import Taken, Taker
 
 
 class Ending(StrEnum):
@@ -169,7 +169,7 @@ def _request_lost(trace: _Trace, way: Way, gone: frozenset[int]) -> Verdict:
     place = _place(trace, way, gone)
     if place is None:
         return _nothing_seen(trace, gone)
-    for look in (_corrupt, _looping, _rewritten, _on_a_third_node, _rewritten_inside):
+    for look in (_corrupt, _looping, _diverted, _rewritten, _on_a_third_node, _rewritten_inside):
         found = look(trace, way, place)
         if found is not None:
             return found
@@ -195,7 +195,7 @@ def _corrupt(trace: _Trace, way: Way, place: _Place) -> Verdict | None:
     node = before.node if before is not None and not wrong.out else wrong.node
     words = f"their checksum is wrong from {wrong.place} on" + (f", and was not at {before.place}" if before else "")
     by = next(
-        (hop for hop in reversed(hops[:since]) if hop.node == node and takers.is_tunnel(hop, place.reading)), before or wrong
+        (hop for hop in reversed(hops[:since]) if hop.node == node and links.is_tunnel(hop, place.reading)), before or wrong
     )
     return trace.ended(Ending.CORRUPT, place, last=before or wrong, node=node, taken=Taken(Taker.CHECKSUM, words, dev=by.dev))
 
@@ -208,13 +208,22 @@ def _looping(trace: _Trace, way: Way, place: _Place) -> Verdict | None:
     return trace.ended(Ending.LOOP, place, node=nodes[-1], taken=Taken(Taker.TTL, words))
 
 
+def _diverted(trace: _Trace, way: Way, place: _Place, ending: Ending = Ending.TAKEN) -> Verdict | None:
+    """Judge packets that a filter of traffic control sent to another interface than that of their route."""
+    found = rules.diverting(place.reading, way.of(place.packets), len(place.packets))
+    if found is None:
+        return None
+    taken, hop = found
+    return trace.ended(ending, place, last=hop, node=hop.node, taken=taken)
+
+
 def _rewritten(trace: _Trace, way: Way, place: _Place) -> Verdict | None:
     """Judge packets that were seen on their way to an address that nobody meant."""
     right = trace.ends.behind | {trace.reply.to.ip}
     wrong = next((hop for hop in way.of(place.packets) if hop.to.ip not in right), None)
     if wrong is None:
         return None
-    taken = takers.by_rule(trace.readings.get(wrong.node), len(place.packets), takers.REWRITING)
+    taken = rules.letting_by(trace.readings.get(wrong.node), len(place.packets), rules.REWRITING)
     if taken is None and not trace.ends.behind:
         return None  # a Service that the cluster's lists do not tell of may be at work
     return trace.ended(Ending.REWRITTEN, place, last=wrong, node=wrong.node, taken=taken)
@@ -226,14 +235,14 @@ def _on_a_third_node(trace: _Trace, way: Way, place: _Place) -> Verdict | None:
     if not to_node or last.node in (trace.request.node, to_node):
         return None
     left = next((hop for hop in reversed(way.of(place.packets)) if hop.out and hop.node != last.node), last)
-    astray = takers.misdirected(left, to_node, trace.readings)
+    astray = misdirection.misdirected(left, to_node, trace.readings)
     return trace.ended(Ending.ASTRAY, place, last=left, node=left.node, to_node=to_node, taken=astray) if astray else None
 
 
 def _rewritten_inside(trace: _Trace, way: Way, place: _Place) -> Verdict | None:
     """Judge packets that a rule of the node rewrote, so that they were not seen again."""
     taken = place.taken
-    if taken is None or taken.rule is None or taken.rule.verdict not in takers.REWRITING:
+    if taken is None or taken.rule is None or taken.rule.verdict not in rules.REWRITING:
         return None
     return trace.ended(Ending.REWRITTEN, place, node=place.last.node, taken=taken)
 
@@ -242,18 +251,18 @@ def _left(trace: _Trace, place: _Place) -> Verdict:
     """Judge packets that were seen last as they left an interface."""
     last, to = place.last, place.last.to.ip
     to_node, behind = trace.ends.nodes.get(to, ""), trace.ends.behind
-    if takers.to_a_pod(last, place.reading):
+    if links.to_a_pod(last, place.reading):
         wrong = takers.by_hand(place.reading, last) or takers.flooded(place.reading, last)
         return trace.ended(Ending.TAKEN if wrong else Ending.UNANSWERED, place, node=last.node, taken=wrong)
     if not last.tunnels and behind and to == trace.reply.to.ip and to not in behind:
-        by = takers.by_rule(place.reading, len(place.packets), PASSING)
+        by = rules.letting_by(place.reading, len(place.packets), PASSING)
         return trace.ended(Ending.UNTRANSLATED, place, node=last.node, taken=by)
     if to_node in ("", last.node):
         return trace.ended(Ending.TAKEN, place, node=last.node, taken=place.taken)
-    astray = takers.misdirected(last, to_node, trace.readings)
+    astray = misdirection.misdirected(last, to_node, trace.readings)
     if astray is not None:
         return trace.ended(Ending.ASTRAY, place, node=last.node, to_node=to_node, taken=astray)
-    if takers.is_tunnel(last, place.reading):
+    if links.is_tunnel(last, place.reading):
         return trace.ended(Ending.TAKEN, place, node=last.node, taken=place.taken)
     there = trace.readings.get(to_node)
     return trace.ended(Ending.BETWEEN if there and there.whole else Ending.UNSEEN, place, to_node=to_node)
@@ -278,15 +287,18 @@ def _answer_lost(trace: _Trace, way: Way, gone: frozenset[int]) -> Verdict:
     last, corrupt = place.last, _corrupt(trace, way, place)
     if corrupt is not None:
         return replace(corrupt, ending=Ending.ANSWER_CORRUPT)
-    to_pod = last.out and takers.to_a_pod(last, place.reading)
+    diverted = _diverted(trace, way, place, Ending.ANSWER_TAKEN)
+    if diverted is not None:
+        return diverted
+    to_pod = last.out and links.to_a_pod(last, place.reading)
     if last.node == source and to_pod and last.source != trace.reply.to:
-        by = takers.by_rule(place.reading, len(place.packets), PASSING)
+        by = rules.letting_by(place.reading, len(place.packets), PASSING)
         return trace.ended(Ending.ANSWER_FOREIGN, place, node=last.node, taken=by)
     if last.out and not to_pod:
-        astray = takers.misdirected(last, source, trace.readings)
+        astray = misdirection.misdirected(last, source, trace.readings)
         if astray is not None:
             return trace.ended(Ending.ASTRAY, place, node=last.node, to_node=source, taken=astray)
-        if not takers.is_tunnel(last, place.reading):
+        if not links.is_tunnel(last, place.reading):
             return trace.ended(Ending.ANSWER_BETWEEN, place, to_node=source)
     return trace.ended(Ending.ANSWER_TAKEN, place, node=last.node, taken=place.taken)
 

@@ -5,13 +5,11 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
 from kubectl_netdoc.agent import PARTS_OF_SENDER, PARTS_OF_TAP
 from kubectl_netdoc.measurements.base import Outcome
-from kubectl_netdoc.measurements.trace import Sighting, TapReading
 from kubectl_netdoc.sources import trace_replies
 from tests.support.packet_namespaces import (
     NONCE,
@@ -25,6 +23,8 @@ from tests.support.packet_namespaces import (
     marked_ask,
     namespaces,
     tap_ask,
+    traced,
+    ways,
 )
 
 
@@ -35,27 +35,6 @@ def made() -> Iterator[Namespaces]:
             yield found
     except CannotBeMade as error:
         pytest.skip(f"no network namespaces can be made here: {error}")
-
-
-def traced(made: Namespaces, protocol: str, count: int = 6) -> tuple[list[Outcome], list[Sighting], TapReading]:
-    """Send marked packets from pod A to pod B with a tap on the node between them."""
-    tap = Talk(made.node, PARTS_OF_TAP, tap_ask())
-    sender = Talk(made.a, PARTS_OF_SENDER, marked_ask(protocol, count))
-    sender.say({"go": True})
-    packets = trace_replies.sent(sender.ended())
-    tap.say({"from": [[packet.source.ip, packet.source.port] for packet in packets]})
-    told: dict[str, Any] = tap.ended()
-    keys = trace_replies.handshakes(told, packets)
-    seen = list(trace_replies.sightings("node", told, keys, count))
-    return [packet.outcome for packet in packets], seen, trace_replies.reading("node", told)
-
-
-def ways(seen: list[Sighting]) -> dict[tuple[str, bool, bool], set[int]]:
-    """Which packets were seen by interface, direction, and whether they are answers."""
-    found: dict[tuple[str, bool, bool], set[int]] = {}
-    for one in seen:
-        found.setdefault((one.dev, one.out, one.answer), set()).add(one.packet)
-    return found
 
 
 @pytest.mark.parametrize("protocol", ["TCP", "UDP"])
@@ -99,7 +78,7 @@ def test_another_nonce_is_a_strangers(made: Namespaces) -> None:
 @pytest.mark.skipif(not shutil.which("nft"), reason="nft is not here")
 def test_the_rule_that_drops_them_rises_by_as_many(made: Namespaces) -> None:
     made.run(made.node, "nft add table ip t; nft add chain ip t f '{ type filter hook forward priority 0; }'")
-    made.run(made.node, f"nft add rule ip t f ip daddr {B} udp dport {PORT} counter drop")
+    made.run(made.node, f"nft add rule ip t f ip daddr '{{ {B}, 10.9.2.9 }}' udp dport {PORT} counter drop")
     try:
         outcomes, seen, reading = traced(made, "UDP")
     finally:
@@ -109,6 +88,9 @@ def test_the_rule_that_drops_them_rises_by_as_many(made: Namespaces) -> None:
     moved = [(one.rule.table, one.rule.chain, one.rule.verdict, one.packets, one.control) for one in reading.moved]
     assert moved == [("t", "f", "drop", 6, 0)]
     assert [rule.table for rule in reading.foreign if rule.verdict == "drop"] == ["t"]
+    assert [rule.text for rule in reading.foreign if rule.verdict == "drop"] == [
+        f"ip daddr {{ {B}, 10.9.2.9 }} udp dport {PORT} drop"
+    ]
     assert [(chain.table, chain.hook, chain.priority) for chain in reading.chains] == [("t", 2, 0)]
 
 

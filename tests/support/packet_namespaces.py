@@ -13,6 +13,11 @@ from typing import Any
 from msgspec import Struct
 
 from kubectl_netdoc import agent
+from kubectl_netdoc.agent import PARTS_OF_SENDER, PARTS_OF_TAP
+from kubectl_netdoc.measurements import rule_owners
+from kubectl_netdoc.measurements.base import Outcome
+from kubectl_netdoc.measurements.trace import Sighting, TapReading
+from kubectl_netdoc.sources import kernel_replies, trace_replies
 from kubectl_netdoc.sources.agent_protocol import tap_filter
 
 A, B = "10.9.1.2", "10.9.2.2"
@@ -118,7 +123,13 @@ def tap_ask(**more: object) -> dict[str, Any]:
     ask = {"op": "tap", "filter": tap_filter.program(marks, {8472: "VXLAN"}), "nonce": NONCE.hex(), "control": 0.1, "seconds": 20}
     return (
         ask
-        | {"most": 5000, "owned": [["", "KUBE-"]], "counters": ["/proc/net/snmp"], "tunnels": {"8472": "VXLAN"}, "asked": B}
+        | {
+            "most": 5000,
+            "owned": rule_owners.PATTERNS,
+            "counters": list(kernel_replies.COUNTERS),
+            "tunnels": {"8472": "VXLAN"},
+            "asked": B,
+        }
         | more
     )
 
@@ -143,3 +154,24 @@ def echo(made: Namespaces) -> Iterator[None]:
     finally:
         process.kill()
         process.communicate()
+
+
+def traced(made: Namespaces, protocol: str, count: int = 6) -> tuple[list[Outcome], list[Sighting], TapReading]:
+    """Send marked packets from pod A to pod B with a tap on the node between them."""
+    tap = Talk(made.node, PARTS_OF_TAP, tap_ask())
+    sender = Talk(made.a, PARTS_OF_SENDER, marked_ask(protocol, count))
+    sender.say({"go": True})
+    packets = trace_replies.sent(sender.ended())
+    tap.say({"from": [[packet.source.ip, packet.source.port] for packet in packets]})
+    told: dict[str, Any] = tap.ended()
+    keys = trace_replies.handshakes(told, packets)
+    seen = list(trace_replies.sightings("node", told, keys, count))
+    return [packet.outcome for packet in packets], seen, trace_replies.reading("node", told)
+
+
+def ways(seen: list[Sighting]) -> dict[tuple[str, bool, bool], set[int]]:
+    """Which packets were seen by interface, direction, and whether they are answers."""
+    found: dict[tuple[str, bool, bool], set[int]] = {}
+    for one in seen:
+        found.setdefault((one.dev, one.out, one.answer), set()).add(one.packet)
+    return found

@@ -16,8 +16,8 @@ from bench.packets import FAULTS, Recorded, right_ones
 from kubectl_netdoc.measurements.base import Address, Outcome
 from kubectl_netdoc.measurements.node import RtnetlinkReply
 from kubectl_netdoc.measurements.trace import RouteAnswer, SentPacket, Sighting, TapReading, Trace, TraceReply
-from kubectl_netdoc.tracing import takers
 from kubectl_netdoc.tracing.hops import ways
+from kubectl_netdoc.tracing.taken import Taker
 from kubectl_netdoc.tracing.verdict import Ending, judge
 from tests.support.traces import HEALTHY, RECORDED
 
@@ -75,7 +75,7 @@ def test_a_rule_that_rises_as_fast_by_itself_is_not_named(name: str) -> None:
         for reading in recorded.reply.readings
     )
     verdict = judge(recorded.request, REPLACE(recorded.reply, readings=busy), recorded.ends)
-    assert verdict.taken is None or verdict.taken.kind is not takers.Taker.RULE
+    assert verdict.taken is None or verdict.taken.kind is not Taker.RULE
 
 
 @pytest.mark.parametrize("name", ["raw-drop-target", "vxlan-input-drop", "nft-inet-table"])
@@ -121,6 +121,6 @@ def test_an_answer_over_ipv6_ends_by_the_route_of_its_own_address() -> None:
     verdict = judge(Trace("s", pod, ("s", "t")), reply)
     assert (verdict.ending, verdict.node) == (Ending.ANSWER_TAKEN, "t")
     assert verdict.taken is not None
-    assert verdict.taken.kind is takers.Taker.ROUTE
+    assert verdict.taken.kind is Taker.ROUTE
     assert verdict.last is not None
     assert verdict.last.way == "[fd00::2]:80 -> fd00:1::5"

@@ -45,7 +45,7 @@ from kubectl_netdoc.measurements.node import (
 from kubectl_netdoc.measurements.over_time import OverTime
 from kubectl_netdoc.measurements.path import Burst, BurstReply, PathMtu, PathMtuReply, Round
 from kubectl_netdoc.measurements.requests import Probe, Reply
-from kubectl_netdoc.sources import kernel_replies, rtnetlink, trace_replies
+from kubectl_netdoc.sources import kernel_replies, rtnetlink, rule_replies
 from kubectl_netdoc.sources.agent_protocol.over_time_replies import over_time_reply
 from kubectl_netdoc.sources.agent_protocol.targets import NO_TARGETS, Targets
 
@@ -122,7 +122,7 @@ def _node_reply(request: Probe, ms: float, raw: list[Any]) -> Reply:
     if isinstance(request, Conntrack):
         return ConntrackReply(Outcome.OK, ms, tuple(_flow(line) for line in raw[2]), bool(raw[3]))
     if isinstance(request, NodeRules):
-        return trace_replies.node_rules(raw, ms)
+        return rule_replies.node_rules(raw, ms)
     if isinstance(request, ServiceRules):
         found = {name: tuple(map(str, raw[2][name])) for name in ("iptables", "legacy", "nftables")}
         return ServiceRulesReply(Outcome.OK, ms, **found, cut=bool(raw[3]))

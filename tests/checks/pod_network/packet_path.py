@@ -12,7 +12,7 @@ from bench.packets import Recorded
 from kubectl_netdoc.api import NODE, Address, Lost, Outcome, Peer, Tier, Trace
 from kubectl_netdoc.core.cluster import Cluster
 from kubectl_netdoc.core.facts import Measured, Vantage
-from kubectl_netdoc.measurements.trace import Sighting, TapReading, TraceReply
+from kubectl_netdoc.measurements.trace import MovedRule, Rule, Sighting, TapReading, TraceReply
 from kubectl_netdoc.records.base import Kind, convert
 from kubectl_netdoc.testing import Case, make_cluster, make_pod, make_service, make_slice
 from tests.support.traces import HEALTHY, RECORDED
@@ -114,6 +114,25 @@ def _corrupt(recorded: Recorded, node: str) -> TraceReply:
     return replace(_without_rules(recorded), sightings=tuple(seen), sent=sent)
 
 
+def _with_foreign(
+    *rules: Rule, dev: str = "flannel.1", moved: int = 0, known: bool = False, risen: dict[str, int] | None = None
+) -> TraceReply:
+    """Packets that end behind an interface of the target's node, on which there are rules of nobody (or a known owner's)."""
+    reply = _seen_until(BETWEEN, T, dev, risen)
+    foreign, counted = () if known else rules, tuple(MovedRule(rule, moved, 0) for rule in rules if moved)
+    readings = (replace(one, foreign=foreign, moved=counted) if one.node == T else one for one in reply.readings)
+    return replace(reply, readings=tuple(readings))
+
+
+def _filter(dev: str, verdict: str = "steal", hook: str = "egress", to: str = "sink", number: int = 1) -> Rule:
+    packets, text = (-1, "bpf mine direct-action") if verdict == "bpf" else (6, f"u32 redirect to {to}")
+    return Rule("tc", "all", dev, hook, f"pref {number} handle 0x1 bpf", text, verdict, packets, to=to)
+
+
+def _policy(source: str, verdict: str = "block", way: str = "out") -> Rule:
+    return Rule("xfrm", "ip", "", way, f"index 9 dir {way}", "a policy", verdict, source=source, to="10.0.0.0/8")
+
+
 def _without_rules(recorded: Recorded) -> TraceReply:
     """The same, where no rule's counter moved: a rule is lacking."""
     readings = tuple(replace(one, moved=(), foreign=()) for one in recorded.reply.readings)
@@ -146,6 +165,42 @@ S, T = BETWEEN.request.node, BETWEEN.at
 T = BETWEEN.request.to.node if isinstance(BETWEEN.request.to, Peer) else T
 PAIR = f"NodePair {min(S, T)}--{max(S, T)}"
 DROP = RECORDED["raw-drop-target"]
+PORT_OF_BRIDGE = next(
+    link.name for one in BETWEEN.reply.readings if one.node == T and one.tables for link in one.tables.links if link.master
+)
+HERE = {
+    "a tc filter on the next interface took them": ("TRC001", _with_foreign(_filter("cni0"), moved=6)),
+    "one where they came in": ("TRC001", _with_foreign(_filter("flannel.1", hook="ingress"), moved=6)),
+    "one on a port of the bridge": ("TRC001", _with_foreign(_filter(PORT_OF_BRIDGE), dev="cni0", moved=6)),
+    "one on another interface counted as many": ("TRC011", _with_foreign(_filter("docker0"), moved=6)),
+    "one that they had passed before": ("TRC011", _with_foreign(_filter("flannel.1"), moved=6)),
+    "one that counted none of them": ("TRC011", _with_foreign(_filter("cni0"))),
+    "that of a bandwidth limit": ("TRC011", _with_foreign(_filter("cni0", to="bwp1"), moved=6, known=True)),
+    "an eBPF program is the only one there": ("TRC002", _with_foreign(_filter("cni0", "bpf"))),
+    "an eBPF program elsewhere": ("TRC011", _with_foreign(_filter("docker0", "bpf"))),
+    "one of two eBPF programs": (
+        "TRC011",
+        _with_foreign(_filter("cni0", "bpf"), _filter("cni0", "bpf", number=2)),
+    ),
+    "the only eBPF program where the filters dropped as many": (
+        "TRC001",
+        _with_foreign(_filter("cni0", "bpf"), risen={"qdisc.cni0.clsact.dropped": 6}),
+    ),
+    "Cilium's programs dropped as many": ("TRC016", _with_foreign(risen={"qdisc.cni0.clsact.dropped": 6})),
+    "an XFRM policy blocked them": (
+        "TRC001", _with_foreign(_policy("10.0.0.0/8"), risen={"XfrmOutPolBlock": 6}),
+    ),
+    "a policy for which there is no state": (
+        "TRC001", _with_foreign(_policy("10.0.0.0/8", "transform"), risen={"XfrmOutNoStates": 6}),
+    ),
+    "no policy matches them": ("TRC016", _with_foreign(_policy("192.0.2.0/24"), risen={"XfrmOutPolBlock": 6})),
+    "a policy that blocked none": ("TRC011", _with_foreign(_policy("10.0.0.0/8"))),
+    "a policy of the other direction": (
+        "TRC016", _with_foreign(_policy("10.0.0.0/8"), risen={"XfrmInPolBlock": 6}),
+    ),
+}  # fmt: skip
+"""What is at work behind the packets' last hop on the target's node, and the code."""
+
 FAULTS = [_case(f"fault {name}", RECORDED[name], (code, f"Node {RECORDED[name].at}")) for name, code in CODES.items()]
 
 CASES = [
@@ -170,6 +225,7 @@ CASES = [
         ("TRC016", f"Node {T}"),
         reply=_seen_until(BETWEEN, T, "flannel.1", risen={"qdisc.cni0.tbf.dropped": 6}),
     ),
+    *(_case(name, BETWEEN, (code, f"Node {T}"), reply=reply) for name, (code, reply) in HERE.items()),
     _case("a packet was copied", BETWEEN, ("TRC019", f"Node {S}"), reply=_twice(BETWEEN)),
     _case("they wait on a node", BETWEEN, ("TRC020", f"Node {S}"), reply=_late(BETWEEN)),
     _case("a node that could not listen", DROP, reply=_deaf(DROP), state="unknown"),

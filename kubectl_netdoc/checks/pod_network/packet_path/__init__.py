@@ -5,21 +5,22 @@
 At most three of the failing paths that the run has found, different in kind. For each, netdoc's pod sends six marked packets (40
 where only some are lost), while netdoc listens on all interfaces of the nodes at both ends (`AF_PACKET`, with a filter in the
 kernel that passes only what carries the mark, TCP handshakes and ICMP errors). Before, between and after, the packet counters of
-all rules (iptables, old tables, nftables), of the kernel and of the queues are read. `kubectl netdoc trace A B:PORT` does the
-same for a path of your choice.
+all rules (iptables, old tables, nftables), of the filters of traffic control (`tc`), of the kernel (XFRM's too) and of the queues
+are read. `kubectl netdoc trace A B:PORT` does the same for a path of your choice.
 
 ## Why it matters
 "Does not get through" leaves the whole node to be searched. The interface where the packets were seen last, and the rule whose
 counter rose by just as many, leave one line to be changed.
 
 ## What it can't see
-Rules without a counter: one that belongs to nothing known is named as a suspicion. What happens inside the pods, in other
+Rules without a counter: one that belongs to nothing known is named as a suspicion, and so is an eBPF program of `tc` on the next
+interface. What happens inside the pods, in other
 machines between the nodes, and on the way through eBPF programs that take packets past the interfaces (Cilium): what was not seen
 there is unknown. A counter that other traffic of the same second moved by just as many packets.
 
 ## Sources
-packet(7), Linux' Documentation/networking/filter.rst, snmp_counter.rst and ip-sysctl.rst; linux/netfilter/nf_tables.h. Failure
-catalogue M3, M5, K7, K9.
+packet(7), Linux' Documentation/networking/filter.rst, snmp_counter.rst, xfrm_proc.rst and ip-sysctl.rst;
+linux/netfilter/nf_tables.h, pkt_cls.h and xfrm.h. Failure catalogue M3, M5, K7, K9.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ from __future__ import annotations
 from kubectl_netdoc.api import Code, Finding, Risk, Severity, on_node
 from kubectl_netdoc.checks.pod_network.packet_path.traced import SYMPTOMS, Traced
 from kubectl_netdoc.routing import ip_commands
-from kubectl_netdoc.tracing.takers import Taker
+from kubectl_netdoc.tracing.taken import Taker
 from kubectl_netdoc.tracing.verdict import Ending
 
 HERE = "On node {name}, the {what} from {source} to {target} end after {after} ({lost} of {sent}): "
@@ -79,8 +79,8 @@ BY_COUNTER = Code(
     risk=Risk.NODE,
     title="A queue or table of a node drops the packets",
     message=HERE + "{words}",
-    fix="Look at what the counter belongs to: a queue (tc), the table of connections (sysctl net.netfilter), or the CPUs' "
-    "backlog.",
+    fix="Look at what the counter belongs to: a queue (tc), the table of connections (sysctl net.netfilter), the CPUs' backlog, "
+    "or an XFRM policy (ip xfrm policy).",
     commands=(on_node("{name}", "tc -s qdisc show"), on_node("{name}", "nstat -az")),
     rows=("M3",),
     explains=SYMPTOMS,

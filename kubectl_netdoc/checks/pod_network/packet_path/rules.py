@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Packets that a rule of a packet filter takes or rewrites."""
+"""Packets that a rule takes or rewrites: of a packet filter, of traffic control, an XFRM policy."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from kubectl_netdoc.api import Code, Finding, Risk, Severity, TapReading
 from kubectl_netdoc.checks.pod_network.packet_path.traced import SYMPTOMS, Traced
 from kubectl_netdoc.tracing import rule_commands
 from kubectl_netdoc.tracing.hops import named as named_end
-from kubectl_netdoc.tracing.takers import Taker, named
+from kubectl_netdoc.tracing.rules import named
+from kubectl_netdoc.tracing.taken import Taker
 from kubectl_netdoc.tracing.verdict import Ending
 
 TAKEN = Code(
@@ -16,7 +17,7 @@ TAKEN = Code(
     risk=Risk.NODE,
     title="A rule on a node takes the packets",
     message="On node {name}, {rule} takes the {what} from {source} to {target}: of {sent} sent, {lost} were seen last at "
-    "{after}, and the rule's counter rose by {moved} in that time",
+    "{after}, and {counter} rose by {moved} in that time",
     fix="Find out who made the rule, for it may come back. {removal}",
     rows=("M3",),
     explains=SYMPTOMS,
@@ -27,7 +28,7 @@ SUSPECT = Code(
     risk=Risk.NODE,
     title="A rule that belongs to nothing known may take the packets",
     message="On node {name}, the {what} from {source} to {target} were seen last at {after} ({lost} of {sent}). One rule there "
-    "takes packets, belongs to nothing that netdoc knows, and has no counter: {rule}",
+    "can take packets, belongs to nothing that netdoc knows, and has no counter: {rule}",
     fix="Look whether the rule matches these packets, and find out who made it. {removal}",
     rows=("M3",),
     explains=SYMPTOMS,
@@ -64,7 +65,7 @@ def finding(traced: Traced) -> Finding | None:
         return _of(UNTRANSLATED, traced, moved=taken.moved, way=verdict.last.way if verdict.last else "")
     if taken is None or taken.rule is None or verdict.ending not in (Ending.TAKEN, Ending.ANSWER_TAKEN, Ending.NEVER_LEFT):
         return None
-    return _of(SUSPECT if taken.kind is Taker.SUSPECT else TAKEN, traced, moved=taken.moved)
+    return _of(SUSPECT if taken.kind is Taker.SUSPECT else TAKEN, traced, moved=taken.moved, counter=taken.counter)
 
 
 def _of(code: Code, traced: Traced, **more: object) -> Finding:

@@ -7,7 +7,7 @@ from kubectl_netdoc.api import Code, Finding, Risk, Severity, Subject, on_node
 from kubectl_netdoc.checks.pod_network.packet_path.traced import SYMPTOMS, Traced
 from kubectl_netdoc.routing import ip_commands
 from kubectl_netdoc.tracing.crossings import Crossing, span
-from kubectl_netdoc.tracing.takers import Taker
+from kubectl_netdoc.tracing.taken import Taker
 from kubectl_netdoc.tracing.verdict import Ending
 
 WRONG_END = Code(

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Why packets that left for a node did not reach it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from ipaddress import ip_address, ip_network
+
+from kubectl_netdoc.measurements.trace import TapReading
+from kubectl_netdoc.tracing import links
+from kubectl_netdoc.tracing.hops import Hop
+from kubectl_netdoc.tracing.taken import Taken, Taker
+
+
+def misdirected(last: Hop, to_node: str, readings: Mapping[str, TapReading]) -> Taken | None:
+    """Return why frames that left for a node do not reach it: another end of the tunnel, or another hardware address."""
+    here, there = readings.get(last.node), readings.get(to_node)
+    if here is None or here.tables is None or there is None or there.tables is None:
+        return None
+    own = links.addresses(there)
+    for tunnel in last.tunnels:
+        if tunnel.to not in own:
+            words = f"its {tunnel.kind} packets went to {tunnel.to}, which is no address of {to_node}"
+            return Taken(Taker.TUNNEL_PEER, words, dev=last.dev, via=tunnel.to, right=", ".join(_outer(there)))
+    forwarding = [f for f in here.tables.forwarding if f.dev == last.dev and f.mac in last.macs and f.to]
+    if not last.tunnels and forwarding and forwarding[0].to not in own:
+        words = f"{last.dev} sends its frames to {forwarding[0].to}, which is no address of {to_node}"
+        right = ", ".join(_outer(there))
+        return Taken(Taker.TUNNEL_PEER, words, dev=last.dev, via=forwarding[0].to, mac=forwarding[0].mac, right=right)
+    astray = _astray_route(last, here, own)
+    if astray is not None:
+        return astray
+    macs = {link.mac for link in there.tables.links}
+    if not last.tunnels and _same_segment(last, here, there) and last.macs and not last.macs & macs:
+        mac = sorted(last.macs)[0]
+        link = links.named(there, last.dev)
+        words = f"its frames went to the hardware address {mac}, which no interface of {to_node} has"
+        return Taken(Taker.MAC, words, dev=last.dev, mac=mac, right=link.mac if link else "")
+    return None
+
+
+def _astray_route(last: Hop, here: TapReading, own: set[str]) -> Taken | None:
+    """Return the route by which packets left plain for a next hop that is not the node that has their destination."""
+    for answer in here.routes:
+        if last.tunnels or answer.to != last.to.ip or answer.out != last.dev or not answer.via or answer.via in own:
+            continue
+        if answer.via in links.addresses(here):
+            continue
+        words = f"the route of {here.node} sends it to {answer.via} by {answer.out}"
+        return Taken(Taker.ROUTE, words, dev=answer.out, via=answer.via)
+    return None
+
+
+def _outer(reading: TapReading) -> list[str]:
+    """Return the addresses of the uplinks of a node."""
+    every = reading.tables.links if reading.tables else ()
+    return [a.partition("/")[0] for link in every for a in link.addresses if not link.kind and link.name != "lo" and ":" not in a]
+
+
+def _same_segment(last: Hop, here: TapReading, there: TapReading) -> bool:
+    """Tell whether the other node is on the link that the frames left by, so that one of its own addresses must be on them."""
+    link, peer = links.named(here, last.dev), links.named(there, last.dev)
+    if link is None or peer is None or link.kind != peer.kind:
+        return False
+    if link.kind == "vxlan":
+        return link.vni == peer.vni
+    networks = [ip_network(address, strict=False) for address in link.addresses]
+    return any(ip_address(a.partition("/")[0]) in network for a in peer.addresses for network in networks)
