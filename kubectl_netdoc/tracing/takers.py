@@ -59,11 +59,11 @@ def of(reading: TapReading | None, last: Hop | None, count: int) -> Taken | None
         _route(reading, last),
         rules.letting_by(reading, count, rules.REWRITING),
         rules.policy(reading, last, count),
+        rules.dropping(reading, last, count),
         _counter(reading, count, frozenset(Taker)),
         _tunnel_down(reading, last),
         _neighbour(reading, last),
         _port(reading, last),
-        rules.dropping(reading, last, count),
         _queue(reading, count),
         rules.suspect(reading, last),
     ):
