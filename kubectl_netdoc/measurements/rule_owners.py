@@ -13,6 +13,7 @@ class Owner(Struct, frozen=True):
 
     ``backend``: ``""`` for packet filters. ``tc``: filters on interfaces whose name begins with ``table``, with an eBPF program
     or a redirection to an interface whose name begins with ``chain``. ``queue``: queueing disciplines of a kind.
+    ``set``: sets of ipset and nftables, whose members are their owner's business.
     """
 
     name: str
@@ -70,6 +71,11 @@ OWNERS = (
     Owner("Calico's bandwidth limits", "", "bwcali", "projectcalico/calico, felix/dataplane/linux/qos/qos.go", "tc"),
     Owner("CNI plugin bandwidth", "", "bwp", "containernetworking/plugins, plugins/meta/bandwidth/main.go", "tc"),
     Owner("CNI plugin bandwidth", "", "tbf", "containernetworking/plugins, plugins/meta/bandwidth/ifb_creator.go", "queue"),
+    Owner("kube-proxy in ipvs mode, kube-router", "", "KUBE-", "kubernetes, pkg/proxy/ipvs/ipset.go; kube-router", "set"),
+    Owner("kube-router", "", "kube-router-", "cloudnativelabs/kube-router, pkg/controllers/proxy", "set"),
+    Owner("kube-router, IPv6", "", "inet6:", "cloudnativelabs/kube-router, pkg/utils/ipset.go", "set"),
+    Owner("Calico", "", "cali", "projectcalico/calico, felix/ipsets/ipset_defs.go: IPSetNamePrefix", "set"),
+    Owner("Antrea", "", "ANTREA-", "antrea-io/antrea, pkg/agent/route/route_linux.go: antreaPodIPSet", "set"),
     Owner("AWS network policy agent", "eni", "handle_", "aws/aws-network-policy-agent: TC_INGRESS_PROG, TC_EGRESS_PROG", "tc"),
 )
 """Rules that belong to what runs on nodes of clusters on purpose."""

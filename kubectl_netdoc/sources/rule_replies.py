@@ -68,7 +68,7 @@ def node_rules(raw: list[Any], ms: float) -> NodeRulesReply:
     routes = tuple(sorted(route for text in raw[4] for route in rtnetlink.policy_routes(base64.b64decode(text))))
     every = (Queue(str(dev), str(kind), str(at), str(place), int(lost)) for dev, kind, at, place, lost in raw[6])
     queues = tuple(filter(rule_owners.foreign_queue, every))
-    named = tuple(each for each in sets if not _anonymous(each))
+    named = tuple(each for each in sets if not _anonymous(each) and not rule_owners.owned("set", each.table, each.name))
     return NodeRulesReply(Outcome.OK, ms, rules, routes, bool(raw[5]), named, queues)
 
 

@@ -52,7 +52,7 @@ def _on_the_way(rule: Rule, reading: TapReading, last: Hop | None, foreign: set[
     """
     if rule.backend != "tc":
         return True
-    if rule.place not in foreign or _comes_back(rule, reading):
+    if rule.place not in foreign:
         return False
     return last is None or rule.table in _passed(rule, reading, last)
 
@@ -70,8 +70,7 @@ def _passed(rule: Rule, reading: TapReading, last: Hop) -> set[str]:
     """
     if rule.chain != "ingress":
         return links.following(reading, last)
-    link = links.named(reading, last.dev)
-    return set() if last.out else {last.dev, link.master if link else ""}
+    return set() if last.out else {last.dev}
 
 
 def _fits(moved: MovedRule, count: int) -> bool:

@@ -210,5 +210,13 @@ def test_members_of_sets_of_ipset(tool: str) -> None:
     ]
 
 
+@pytest.mark.skipif(not shutil.which("iptables"), reason="iptables is not here")
+def test_a_known_owners_set_keeps_its_members() -> None:
+    sets = IPSETS.replace('"deny"', '"cali40s:abc"')
+    found = told(f"{sets} iptables -A FORWARD -m set --match-set cali40s:abc src -j DROP")
+    assert found.sets == ()
+    assert [rule.text for rule in found.rules if rule.verdict == "drop"] == ["-m set @cali40s:abc drop"]
+
+
 def test_without_rules_that_use_them_no_sets_are_read() -> None:
     assert told(IPSETS).sets == ()

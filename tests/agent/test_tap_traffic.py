@@ -93,6 +93,14 @@ def test_a_filter_to_an_ifb_is_not_blamed_for_a_drop_behind_it(made: Namespaces)
     assert found.taken.kind is Taker.SUSPECT
 
 
+def test_a_filter_to_an_ifb_that_is_down(made: Namespaces) -> None:
+    down = "ip link add sink type ifb; tc qdisc add dev va clsact; "
+    with broken(made, f"{down} tc filter add dev va ingress protocol ip u32 {REDIRECT}"):
+        found = verdict(made)
+    assert found.rule is not None
+    assert (found.rule.backend, found.rule.table, found.rule.to) == ("tc", "va", "sink")
+
+
 @pytest.mark.skipif(not shutil.which("nft"), reason="nft is not here")
 def test_a_filter_behind_a_drop_is_not_blamed(made: Namespaces) -> None:
     """It is on the next interface, and its counter does not move."""

@@ -114,6 +114,16 @@ def test_without_tables_a_policy_route_is_told_alone() -> None:
     assert found.words == "ip rule 90: from all lookup 200"
 
 
+def test_of_more_sets_than_two_none_is_odd() -> None:
+    for members in ("aabb", "aabbc", "abc"):
+        nodes = {f"n{n}": Node(f"n{n}", told_sets(each), None) for n, each in enumerate(members)}
+        assert list(odd_sets(nodes, 3)) == []
+
+
+def told_sets(member: str) -> NodeRulesReply:
+    return NodeRulesReply(Outcome.OK, 1.0, sets=(RuleSet("nft", "ip", "t", "deny", "x", 1, (member,)),))
+
+
 def test_what_a_set_has_more_and_less() -> None:
     def node(name: str, *members: str) -> Node:
         return Node(

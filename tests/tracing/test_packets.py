@@ -16,6 +16,7 @@ from bench.packets import FAULTS, Recorded, right_ones
 from kubectl_netdoc.measurements.base import Address, Outcome
 from kubectl_netdoc.measurements.node import RtnetlinkReply
 from kubectl_netdoc.measurements.trace import RouteAnswer, SentPacket, Sighting, TapReading, Trace, TraceReply
+from kubectl_netdoc.tracing import takers
 from kubectl_netdoc.tracing.hops import ways
 from kubectl_netdoc.tracing.taken import Taker
 from kubectl_netdoc.tracing.verdict import Ending, judge
@@ -124,3 +125,10 @@ def test_an_answer_over_ipv6_ends_by_the_route_of_its_own_address() -> None:
     assert verdict.taken.kind is Taker.ROUTE
     assert verdict.last is not None
     assert verdict.last.way == "[fd00::2]:80 -> fd00:1::5"
+
+
+def test_the_queue_of_an_interface_with_a_dot_in_its_name() -> None:
+    reading = TapReading("n", risen={"qdisc.eth0.100.tbf.dropped": 6})
+    found = takers.of(reading, None, 6)
+    assert found is not None
+    assert (found.kind, found.dev) == (Taker.QUEUE, "eth0.100")

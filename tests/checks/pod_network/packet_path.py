@@ -172,6 +172,15 @@ HERE = {
     "a tc filter on the next interface took them": ("TRC001", _with_foreign(_filter("cni0"), moved=6)),
     "one where they came in": ("TRC001", _with_foreign(_filter("flannel.1", hook="ingress"), moved=6)),
     "one on a port of the bridge": ("TRC001", _with_foreign(_filter(PORT_OF_BRIDGE), dev="cni0", moved=6)),
+    "the only eBPF program of the pod's link dropped as many": (
+        "TRC001",
+        _with_foreign(_filter(PORT_OF_BRIDGE, "bpf"), dev="cni0", risen={f"qdisc.{PORT_OF_BRIDGE}.clsact.dropped": 6}),
+    ),
+    "one for what comes in, where they left": ("TRC017", _with_foreign(_filter("cni0", hook="ingress"), dev="cni0", moved=6)),
+    "one of two where the filters dropped as many": (
+        "TRC016",
+        _with_foreign(_filter("cni0", "bpf"), _filter("cni0", "bpf", number=2), risen={"qdisc.cni0.clsact.dropped": 6}),
+    ),
     "one on another interface counted as many": ("TRC011", _with_foreign(_filter("docker0"), moved=6)),
     "one that they had passed before": ("TRC011", _with_foreign(_filter("flannel.1"), moved=6)),
     "one that counted none of them": ("TRC011", _with_foreign(_filter("cni0"))),
