@@ -72,7 +72,7 @@ def test_without_its_counter_a_rule_is_not_named_and_the_place_stays(name: str) 
 def test_a_rule_that_rises_as_fast_by_itself_is_not_named(name: str) -> None:
     recorded = RECORDED[name]
     busy = tuple(
-        REPLACE(reading, moved=tuple(REPLACE(one, control=one.packets) for one in reading.moved))
+        REPLACE(reading, moved=tuple(REPLACE(one, control=one.packets) for one in reading.moved), control=reading.risen)
         for reading in recorded.reply.readings
     )
     verdict = judge(recorded.request, REPLACE(recorded.reply, readings=busy), recorded.ends)

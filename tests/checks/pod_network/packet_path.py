@@ -31,6 +31,7 @@ CODES = {
         ("limit-rest", "every-second", "service-drop-before-translation", "node-input-drop", "legacy-drop", "ipset-match"),
         "TRC001",
     ),
+    **dict.fromkeys(("tc-redirect", "tc-redirect-tunnel", "xfrm-blocks", "xfrm-without-state"), "TRC001"),
     "queue-drops": "TRC016",
     **dict.fromkeys(("queue-delays", "queue-delays-answers"), "TRC020"),
     "checksum-wrong": "TRC022",
