@@ -26,7 +26,8 @@ import time
 from kubectl_netdoc.agent.base import OPERATIONS, SETUP
 
 ROUTE, NETFILTER = 0, 12
-DUMP, ERROR, DONE = 0x301, 2, 3
+DUMP, ERROR, DONE, INTERRUPTED = 0x301, 2, 3, 0x10
+TRIES = 5
 MOST_BYTES = 8 * 1024 * 1024
 MOST_FLOWS = 5000
 MOST_RULES = 100000
@@ -38,8 +39,19 @@ class Full(Exception):
 
 
 def dumped(protocol, message, body):
-    """The messages of a netlink dump one by one, header and all."""
-    taken = 0
+    """The messages of a netlink dump, header and all; anew where the kernel says that what it lists was changed meanwhile."""
+    for _ in range(TRIES):
+        found, interrupted, full = dumped_once(protocol, message, body)
+        if not interrupted:
+            break
+    yield from found
+    if full:
+        raise Full
+
+
+def dumped_once(protocol, message, body):
+    """The messages of a netlink dump, whether it was interrupted (netlink(7)), and whether there are more than are taken."""
+    found, taken, interrupted = [], 0, False  # type: ignore[var-annotated]
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, protocol) as sock:
         sock.settimeout(2)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
@@ -49,16 +61,17 @@ def dumped(protocol, message, body):
             data = sock.recv(1 << 18)
             at = 0
             while at + 16 <= len(data):
-                length, kind = struct.unpack_from("=IH", data, at)
+                length, kind, flags = struct.unpack_from("=IHH", data, at)
+                interrupted = interrupted or bool(flags & INTERRUPTED)
                 if kind == DONE:
-                    return
+                    return found, interrupted, False
                 if kind == ERROR:
                     number = -struct.unpack_from("=i", data, at + 16)[0]
                     raise OSError(number, os.strerror(number))
                 taken += length
                 if taken > MOST_BYTES:
-                    raise Full
-                yield data[at : at + length]
+                    return found, False, True
+                found.append(data[at : at + length])
                 at += (length + 3) & ~3
 
 

@@ -95,7 +95,7 @@ class Link(Struct, frozen=True, omit_defaults=True):
 
     ``addresses``: with prefix lengths. ``master``: the bridge or bond it belongs to. ``vni``, ``port``, ``local``: of a VXLAN.
     ``no_carrier``: it is up and its other end is not. ``qdisc``: the kind of its root queueing discipline. ``vlan_filtering``: of
-    a bridge. ``bridge_port``: of a bridge's port.
+    a bridge. ``bridge_port``: of a bridge's port. ``elsewhere``: its other end is in another network namespace.
     """
 
     name: str
@@ -112,6 +112,7 @@ class Link(Struct, frozen=True, omit_defaults=True):
     qdisc: str = ""
     vlan_filtering: bool = False
     bridge_port: BridgePort | None = None
+    elsewhere: bool = False
 
 
 class KernelRoute(Struct, frozen=True, omit_defaults=True):

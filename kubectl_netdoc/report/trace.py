@@ -18,6 +18,8 @@ from kubectl_netdoc.measurements.base import Address, Outcome, Peer
 from kubectl_netdoc.measurements.trace import Trace
 from kubectl_netdoc.reachability.trace_question import Told
 from kubectl_netdoc.report import text
+from kubectl_netdoc.tracing import icmp_errors
+from kubectl_netdoc.tracing.crossings import Crossing, crossings
 from kubectl_netdoc.tracing.hops import Hop, lost, ways
 
 WIDTH = 110
@@ -42,6 +44,7 @@ class Drawn(Struct, frozen=True):
     back: tuple[Row, ...]
     sent: int
     whole: bool
+    between: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
 
@@ -67,7 +70,9 @@ def draw(told: Told) -> Drawn:
     by = request.protocol if isinstance(request.to, Address) else f"{reply.to}, {request.protocol}"
     title = f"{_ends(request)} ({by}): {len(answered)} of {len(reply.sent)} answered{times}{turned}"
     notes = tuple(f"{r.node}: {r.problem or 'the tap missed some frames'}" for r in reply.readings if not r.whole)
-    return Drawn(title, tuple(_rows(there.hops)), tuple(_rows(back.hops)), len(reply.sent), not lost(reply), notes)
+    between = (*map(str, crossings(reply, request.node)), *icmp_errors.told(one for one in reply.sightings if one.what == "ICMP"))
+    rows = tuple(_rows(there.hops)), tuple(_rows(back.hops))
+    return Drawn(title, *rows, len(reply.sent), not lost(reply), between, notes)
 
 
 def _ends(request: Trace) -> str:
@@ -92,6 +97,7 @@ def _text(drawn: list[Drawn], findings: list[Finding]) -> Iterator[str]:
             if rows:
                 yield f"\n  {name}"
                 yield from _table(rows, each.sent)
+        yield from ("", *(safe(f"  {line}") for line in each.between)) if each.between else ()
         yield from (safe(f"  not seen on {note}") for note in each.notes)
     for finding in findings:
         yield ""
@@ -107,9 +113,16 @@ def _table(rows: tuple[Row, ...], sent: int) -> Iterator[str]:
 
 
 def _json(told: list[Told], findings: list[Finding]) -> str:
-    rows = [{"request": each.request, "reply": each.reply, "why": each.why, "arrived": each.whole} for each in told]
+    rows = [
+        {"request": each.request, "reply": each.reply, "why": each.why, "arrived": each.whole, "between": _between(each)}
+        for each in told
+    ]
     whole: dict[str, Any] = {"traces": rows, "findings": findings}
     return msgspec.json.format(msgspec.json.encode(whole), indent=2).decode() + "\n"
+
+
+def _between(told: Told) -> list[Crossing]:
+    return list(crossings(told.reply, told.request.node)) if told.reply else []
 
 
 def _html(drawn: list[Drawn], findings: list[Finding]) -> str:

@@ -136,6 +136,7 @@ def _links(data: bytes) -> Iterator[tuple[int, Link]]:
                 qdisc=_text(found.get(6)),
                 vlan_filtering=kind == "bridge" and bool(_number(own.get(7), "B")),
                 bridge_port=_bridge_port(by_type(info.get(5, b""))) if _text(info.get(4)) == "bridge" else None,
+                elsewhere=37 in found,  # IFLA_LINK_NETNSID
             ),
         )
 

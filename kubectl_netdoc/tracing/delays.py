@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where the packets of a trace waited: between two interfaces of one node, whose kernel stamped both by one clock."""
+"""Where the packets of a trace waited: between two interfaces of one node, whose kernel stamped both, or between two nodes."""
 
 from __future__ import annotations
 
@@ -10,9 +10,13 @@ from statistics import median
 from msgspec import Struct
 
 from kubectl_netdoc.measurements.trace import Sighting, TraceReply
+from kubectl_netdoc.tracing.crossings import Crossing, crossings
 
 LONG_MS = 50.0
 """Milliseconds between two interfaces of a node that are no kernel's own: 0.1 ms are usual, 10 ms a busy CPU."""
+
+FAR_MS = 100.0
+"""Milliseconds from a node to another and back that no cluster is meant for: etcd's heartbeat (etcd.io, Tuning, defaults)."""
 
 
 class Delay(Struct, frozen=True):
@@ -35,6 +39,12 @@ def longest(reply: TraceReply) -> Delay | None:
     found = [Delay(at, one, other, round(median(each), 1), back) for (at, one, other, back), each in gaps.items()]
     worst = max(found, key=lambda delay: delay.ms, default=None)
     return worst if worst and worst.ms > LONG_MS else None
+
+
+def far(reply: TraceReply, first: str) -> Crossing | None:
+    """Return the longest way between two nodes, if it is long. ``first``: the node the packets were sent from."""
+    worst = max(crossings(reply, first), key=lambda crossing: crossing.both, default=None)
+    return worst if worst and worst.both > FAR_MS * 1000 else None
 
 
 def _by_node_and_packet(reply: TraceReply) -> dict[tuple[str, int], list[Sighting]]:

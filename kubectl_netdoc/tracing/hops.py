@@ -21,7 +21,7 @@ class Hop(Struct, frozen=True):
 
     ``source``, ``to``: the addresses at this place. The answering side has its port; the asking side, which has another one for
     each packet, has 0. ``us``: microseconds since the packet's first sighting on this node, the median. ``macs``: where the
-    frames were sent to. ``ttl``: the lowest.
+    frames were sent to. ``ttl``: the lowest. ``corrupt``: the packets with a wrong checksum.
     """
 
     node: str
@@ -34,6 +34,7 @@ class Hop(Struct, frozen=True):
     us: float
     ttl: int
     macs: frozenset[str] = frozenset()
+    corrupt: frozenset[int] = frozenset()
 
     @property
     def way(self) -> str:
@@ -103,6 +104,7 @@ def _way(seen: list[Sighting], nodes: list[str]) -> Way:
             us=float(median(one.us - begun[one.node, one.packet] for one in group)),
             ttl=min(one.ttl for one in group),
             macs=frozenset(one.mac for one in group),
+            corrupt=frozenset(one.packet for one in group if one.bad_checksum),
         )
         for key, group in groups.items()
     ]

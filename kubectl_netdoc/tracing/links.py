@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
+
 from kubectl_netdoc.measurements.node import Link
 from kubectl_netdoc.measurements.trace import TapReading
 from kubectl_netdoc.tracing.hops import Hop
@@ -15,14 +17,19 @@ def named(reading: TapReading | None, name: str) -> Link | None:
 
 
 def to_a_pod(hop: Hop, reading: TapReading | None) -> bool:
-    """Tell whether an interface is the host's end of a pod's link: a port of a bridge, or one with a route to one address."""
+    """Tell whether an interface is the host's end of a pod's link.
+
+    That is a port of a bridge, one with a route to one address, or one that leads to another namespace and has no address that
+    others reach (a node that is a container has one).
+    """
     if reading is None or reading.tables is None:
         return hop.dev.startswith(("veth", "cali", "lxc"))
     link = named(reading, hop.dev)
     if link is None or link.kind != "veth":
         return False
     routed = (route.to.endswith(("/32", "/128")) for route in reading.tables.routes if route.dev == hop.dev and not route.via)
-    return bool(link.master) or any(routed)
+    reached = any(not ip_address(address.partition("/")[0]).is_link_local for address in link.addresses)
+    return bool(link.master) or any(routed) or (link.elsewhere and not reached)
 
 
 def is_tunnel(hop: Hop, reading: TapReading | None) -> bool:

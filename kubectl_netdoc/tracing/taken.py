@@ -27,6 +27,7 @@ class Taker(StrEnum):
     PORT = "bridge port"
     LINK = "link"
     OWN_ADDRESS = "own address"
+    CHECKSUM = "checksum"
 
 
 class Taken(Struct, frozen=True):

@@ -61,10 +61,10 @@ def of(reading: TapReading | None, last: Hop | None, count: int) -> Taken | None
         rules.policy(reading, last, count),
         rules.dropping(reading, last, count),
         _counter(reading, count, frozenset(Taker)),
+        _queue(reading, last, count),
         _tunnel_down(reading, last),
         _neighbour(reading, last),
         _port(reading, last),
-        _queue(reading, count),
         rules.suspect(reading, last),
     ):
         if found is not None:
@@ -104,11 +104,15 @@ def _counter(reading: TapReading, count: int, kinds: frozenset[Taker]) -> Taken 
     return None
 
 
-def _queue(reading: TapReading, count: int) -> Taken | None:
+def _queue(reading: TapReading, last: Hop | None, count: int) -> Taken | None:
+    """Return the queue on the packets' way that dropped as many; what drops elsewhere drops others."""
+    here = links.following(reading, last) | {last.dev} if last is not None else set()
     for name, risen in reading.risen.items():
         before = reading.control.get(name, 0)
         if name.startswith("qdisc.") and count <= risen and before * 2 < count:
             dev, kind, _ = name.removeprefix("qdisc.").rsplit(".", 2)
+            if dev not in here:
+                continue
             return Taken(Taker.QUEUE, f"the queue ({kind}) of {dev} dropped {risen}, and {before} in the time before", dev=dev)
     return None
 

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from kubectl_netdoc.measurements.base import Outcome
 from kubectl_netdoc.measurements.trace import Rule, Sighting, TapReading, Trace, TraceReply
 from kubectl_netdoc.tracing import delays, links, misdirection, rules, takers
+from kubectl_netdoc.tracing.crossings import Crossing
 from kubectl_netdoc.tracing.delays import Delay
 from kubectl_netdoc.tracing.hops import Hop, Way, lost, ways
 from kubectl_netdoc.tracing.taken import Taken, Taker
@@ -23,6 +24,9 @@ class Ending(StrEnum):
     ARRIVED = "arrived"
     REFUSED = "refused"
     DELAYED = "delayed"
+    FAR = "delayed between nodes"
+    CORRUPT = "checksum made wrong"
+    ANSWER_CORRUPT = "answer's checksum made wrong"
     NEVER_LEFT = "never left the source"
     UNANSWERED = "arrived, and nothing answered"
     TAKEN = "taken on a node"
@@ -41,7 +45,8 @@ class Verdict(Struct, frozen=True):
     """How a trace ended. ``packets``: the lost ones of those ``sent``; ``last``: the last hop where they were seen.
 
     ``node``: where they ended ("": between nodes, or not known). ``next``: the hop that comes next where some got through.
-    ``taken``: what took them; ``delay``: where they waited. ``errors``: ICMP errors about them. ``to_node``: whom they were for.
+    ``taken``: what took them; ``delay``, ``crossing``: where they waited, on a node or between two. ``errors``: ICMP errors about
+    them. ``to_node``: whom they were for.
     """
 
     ending: Ending
@@ -54,14 +59,14 @@ class Verdict(Struct, frozen=True):
     errors: tuple[Sighting, ...] = ()
     to_node: str = ""
     delay: Delay | None = None
-    bad_checksum: bool = False
+    crossing: Crossing | None = None
     duplicated: frozenset[int] = frozenset()
     unseen: tuple[str, ...] = ()
 
     @property
     def answer(self) -> bool:
         """Tell whether it is the answer that was lost."""
-        return self.ending in (Ending.ANSWER_TAKEN, Ending.ANSWER_BETWEEN, Ending.ANSWER_FOREIGN)
+        return self.ending in (Ending.ANSWER_TAKEN, Ending.ANSWER_BETWEEN, Ending.ANSWER_FOREIGN, Ending.ANSWER_CORRUPT)
 
     @property
     def rule(self) -> Rule | None:
@@ -118,12 +123,10 @@ def judge(request: Trace, reply: TraceReply, ends: Ends = Ends()) -> Verdict:  #
         errors=tuple(one for one in reply.sightings if one.what == "ICMP" and (one.packet in gone or not gone)),
         duplicated=_duplicated(reply),
         unseen=tuple(reading.node for reading in reply.readings if not reading.whole),
-        bad_checksum=any(one.bad_checksum and one.packet in gone for one in reply.sightings),
     )
     trace = _Trace(request, reply, ends, {reading.node: reading for reading in reply.readings}, base)
     if not gone:
-        delay = delays.longest(reply)
-        return replace(base, ending=Ending.DELAYED, node=delay.node, delay=delay) if delay else base
+        return _late(trace)
     answered = frozenset(number for number in gone - refused if back.last(number))
     if len(answered) * 2 > len(gone):
         return _answer_lost(trace, back, answered)
@@ -131,6 +134,22 @@ def judge(request: Trace, reply: TraceReply, ends: Ends = Ends()) -> Verdict:  #
     if found.ending is Ending.UNANSWERED and found.packets <= refused:
         return replace(found, ending=Ending.REFUSED)
     return found
+
+
+def _late(trace: _Trace) -> Verdict:
+    """Judge packets that were all answered: whether they waited somewhere."""
+    delay, crossing = delays.longest(trace.reply), delays.far(trace.reply, trace.request.node)
+    if delay is not None and (crossing is None or delay.ms * 1000 >= crossing.both):
+        return trace.ended(Ending.DELAYED, node=delay.node, delay=delay)
+    if crossing is not None:
+        return trace.ended(Ending.FAR, crossing=crossing, last=_last_on(trace, crossing.one), to_node=crossing.other)
+    return trace.base
+
+
+def _last_on(trace: _Trace, node: str) -> Hop | None:
+    """Return the last hop of the packets on a node."""
+    there, _ = ways(trace.reply, trace.request.node)
+    return next((hop for hop in reversed(there.hops) if hop.node == node), None)
 
 
 def _place(trace: _Trace, way: Way, gone: frozenset[int]) -> _Place | None:
@@ -150,7 +169,7 @@ def _request_lost(trace: _Trace, way: Way, gone: frozenset[int]) -> Verdict:
     place = _place(trace, way, gone)
     if place is None:
         return _nothing_seen(trace, gone)
-    for look in (_looping, _diverted, _rewritten, _on_a_third_node, _rewritten_inside):
+    for look in (_corrupt, _looping, _diverted, _rewritten, _on_a_third_node, _rewritten_inside):
         found = look(trace, way, place)
         if found is not None:
             return found
@@ -163,6 +182,22 @@ def _nothing_seen(trace: _Trace, gone: frozenset[int]) -> Verdict:
         return trace.ended(Ending.UNSEEN, packets=gone)
     taken = takers.of(source, None, len(gone)) or takers.unresolved(source, trace.reply.to.ip)
     return trace.ended(Ending.NEVER_LEFT, packets=gone, node=trace.request.node, taken=taken)
+
+
+def _corrupt(trace: _Trace, way: Way, place: _Place) -> Verdict | None:
+    """Judge packets whose checksum is wrong where they were seen last, and right for those that got further."""
+    if not place.packets <= place.last.corrupt or place.last.corrupt - place.packets:
+        return None
+    hops = way.of(place.packets)
+    since = next(number for number, hop in enumerate(hops) if place.packets <= hop.corrupt)
+    wrong, before = hops[since], hops[since - 1] if since else None
+    # What comes in wrong from another node was left to that node's interface to compute, or went wrong on the way.
+    node = before.node if before is not None and not wrong.out else wrong.node
+    words = f"their checksum is wrong from {wrong.place} on" + (f", and was not at {before.place}" if before else "")
+    by = next(
+        (hop for hop in reversed(hops[:since]) if hop.node == node and links.is_tunnel(hop, place.reading)), before or wrong
+    )
+    return trace.ended(Ending.CORRUPT, place, last=before or wrong, node=node, taken=Taken(Taker.CHECKSUM, words, dev=by.dev))
 
 
 def _looping(trace: _Trace, way: Way, place: _Place) -> Verdict | None:
@@ -249,7 +284,9 @@ def _ended_inside(trace: _Trace, place: _Place) -> Verdict:
 def _answer_lost(trace: _Trace, way: Way, gone: frozenset[int]) -> Verdict:
     place, source = _place(trace, way, gone), trace.request.node
     assert place is not None, "some answers were seen"
-    last = place.last
+    last, corrupt = place.last, _corrupt(trace, way, place)
+    if corrupt is not None:
+        return replace(corrupt, ending=Ending.ANSWER_CORRUPT)
     diverted = _diverted(trace, way, place, Ending.ANSWER_TAKEN)
     if diverted is not None:
         return diverted
@@ -290,14 +327,18 @@ def _for_the_node(hop: Hop, reading: TapReading | None) -> bool:
 
 
 def _duplicated(reply: TraceReply) -> frozenset[int]:
-    """Return the packets that were seen more than once at one place."""
-    seen: set[tuple[object, ...]] = set()
+    """Return the packets that were seen more than once at one place, sooner than TCP sends one again."""
+    seen: dict[tuple[object, ...], int] = {}
     twice = set()
-    for one in reply.sightings:
+    for one in sorted(reply.sightings, key=lambda one: one.us):
         if one.what in ("ICMP", "RST"):
             continue
         key = (one.packet, one.node, one.dev, one.out, one.answer, one.tunnels, one.source, one.to, one.ttl)
-        if key in seen:
+        if key in seen and one.us - seen[key] < SENT_AGAIN_US:
             twice.add(one.packet)
-        seen.add(key)
+        seen[key] = one.us
     return frozenset(twice)
+
+
+SENT_AGAIN_US = 150_000
+"""Microseconds: below Linux' shortest time until TCP sends again (include/net/tcp.h, TCP_RTO_MIN: 200 ms)."""

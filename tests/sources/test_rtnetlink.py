@@ -86,6 +86,7 @@ def link_of(link: Any, names: dict[int, str], addresses: list[Any]) -> Link:
         qdisc=link.get("IFLA_QDISC") or "",
         vlan_filtering=kind == "bridge" and bool(data and data.get("IFLA_BR_VLAN_FILTERING")),
         bridge_port=port_of(port) if port is not None else None,
+        elsewhere=link.get("IFLA_LINK_NETNSID") is not None,
     )
 
 

@@ -12,12 +12,12 @@ import msgspec
 import pytest
 import yaml
 
-from bench.packets import FAULTS, Recorded, endings
+from bench.packets import FAULTS, Recorded, right_ones
 from kubectl_netdoc.measurements.base import Address, Outcome
 from kubectl_netdoc.measurements.node import RtnetlinkReply
 from kubectl_netdoc.measurements.trace import RouteAnswer, SentPacket, Sighting, TapReading, Trace, TraceReply
 from kubectl_netdoc.tracing import takers
-from kubectl_netdoc.tracing.hops import ways
+from kubectl_netdoc.tracing.hops import Hop, ways
 from kubectl_netdoc.tracing.taken import Taker
 from kubectl_netdoc.tracing.verdict import Ending, judge
 from tests.support.traces import HEALTHY, RECORDED
@@ -34,9 +34,10 @@ def test_every_fault_is_recorded() -> None:
 def test_the_place_and_the_taker(name: str) -> None:
     recorded, row = RECORDED[name], ROWS[name]
     verdict = judge(recorded.request, recorded.reply, recorded.ends)
-    assert str(verdict.ending) in endings(row)
+    assert str(verdict.ending) in right_ones(row, "ending", "arrived")
     assert verdict.node == recorded.at
-    assert (str(verdict.taken.kind) if verdict.taken else "") == row["taker"]
+    assert (str(verdict.taken.kind) if verdict.taken else "") in right_ones(row, "taker")
+    assert bool(verdict.duplicated) == row.get("copies", False)
 
 
 @pytest.mark.parametrize("name", HEALTHY)
@@ -128,6 +129,7 @@ def test_an_answer_over_ipv6_ends_by_the_route_of_its_own_address() -> None:
 
 def test_the_queue_of_an_interface_with_a_dot_in_its_name() -> None:
     reading = TapReading("n", risen={"qdisc.eth0.100.tbf.dropped": 6})
-    found = takers.of(reading, None, 6)
+    ends = Address("10.0.0.1", 0), Address("10.0.0.2", 80)
+    found = takers.of(reading, Hop("n", "eth0.100", False, (), *ends, frozenset({0}), 0.0, 64), 6)
     assert found is not None
     assert (found.kind, found.dev) == (Taker.QUEUE, "eth0.100")

@@ -28,8 +28,12 @@ CODES = {
         ("vxlan-output-drop", "nft-inet-table", "nft-netdev-ingress", "nft-bridge-forward", "nft-named-set"), "TRC001"
     ),
     **dict.fromkeys(
-        ("limit-rest", "every-second", "service-drop-before-translation", "node-input-drop", "legacy-drop"), "TRC001"
+        ("limit-rest", "every-second", "service-drop-before-translation", "node-input-drop", "legacy-drop", "ipset-match"),
+        "TRC001",
     ),
+    "queue-drops": "TRC016",
+    **dict.fromkeys(("queue-delays", "queue-delays-answers"), "TRC020"),
+    "checksum-wrong": "TRC022",
     **dict.fromkeys(("nft-without-counter", "nft-policy-drop"), "TRC002"),
     "reverse-path": "TRC003",
     **dict.fromkeys(("policy-route-blackhole", "rule-prohibit", "route-missing", "forwarding-off"), "TRC004"),
@@ -95,6 +99,21 @@ def _seen_until(recorded: Recorded, node: str, dev: str, risen: dict[str, int] |
     return replace(recorded.reply, sightings=tuple(kept), sent=sent, readings=tuple(quiet))
 
 
+def _far(recorded: Recorded) -> TraceReply:
+    """The same, with 150 ms more between the nodes, there or back: the clocks don't tell which."""
+    seen = (
+        replace(one, us=one.us + 150_000 * one.answer * (one.node == recorded.request.node)) for one in recorded.reply.sightings
+    )
+    return replace(recorded.reply, sightings=tuple(seen))
+
+
+def _corrupt(recorded: Recorded, node: str) -> TraceReply:
+    """The same, with checksums that are wrong from a node on, so that nobody answers."""
+    seen = (replace(one, bad_checksum=one.node == node) for one in recorded.reply.sightings if not one.answer)
+    sent = tuple(replace(packet, outcome=Outcome.TIMEOUT) for packet in recorded.reply.sent)
+    return replace(_without_rules(recorded), sightings=tuple(seen), sent=sent)
+
+
 def _with_foreign(
     *rules: Rule, dev: str = "flannel.1", moved: int = 0, known: bool = False, risen: dict[str, int] | None = None
 ) -> TraceReply:
@@ -144,6 +163,7 @@ def _deaf(recorded: Recorded) -> TraceReply:
 BETWEEN = HEALTHY["between nodes"]
 S, T = BETWEEN.request.node, BETWEEN.at
 T = BETWEEN.request.to.node if isinstance(BETWEEN.request.to, Peer) else T
+PAIR = f"NodePair {min(S, T)}--{max(S, T)}"
 DROP = RECORDED["raw-drop-target"]
 PORT_OF_BRIDGE = next(
     link.name for one in BETWEEN.reply.readings if one.node == T and one.tables for link in one.tables.links if link.master
@@ -194,6 +214,8 @@ FAULTS = [_case(f"fault {name}", RECORDED[name], (code, f"Node {RECORDED[name].a
 
 CASES = [
     *FAULTS,
+    _case("far from each other", BETWEEN, ("TRC021", PAIR), reply=_far(BETWEEN)),
+    _case("checksums go wrong on the way out", BETWEEN, ("TRC022", f"Node {S}"), reply=_corrupt(BETWEEN, T)),
     *(
         _case(f"{name}, no rule shows why", broken := RECORDED[name], (code, f"Node {broken.at}"), reply=_without_rules(broken))
         for name, code in (("service-not-translated", "TRC013"), ("answers-not-translated", "TRC014"))
@@ -202,7 +224,7 @@ CASES = [
     _case(
         "the underlay loses them",
         BETWEEN,
-        ("TRC010", f"NodePair {min(S, T)}--{max(S, T)}"),
+        ("TRC010", PAIR),
         reply=_seen_until(BETWEEN, S, "eth0"),
     ),
     _case("nothing shows what took them", BETWEEN, ("TRC011", f"Node {T}"), reply=_seen_until(BETWEEN, T, "flannel.1")),

@@ -40,7 +40,7 @@ SOMEWHERE = Code(
     risk=Risk.SAFE,
     title="Packets end on a node, and no counter shows why",
     message="The {what} from {source} to {target} end on node {name} after {after} ({lost} of {sent}), and no rule, counter, "
-    "route or neighbour there shows what took them",
+    "route or neighbour there shows what took them{told}",
     fix="Look on {name} at what leaves no trace: eBPF programs, rules without a counter, tc filters, the driver.",
     commands=(
         on_node("{name}", "nft list ruleset"),
@@ -105,6 +105,24 @@ DELAYED = Code(
     commands=(on_node("{name}", "tc -s qdisc show"), on_node("{name}", "nft list ruleset")),
     rows=("M3",),
 )
+CORRUPT = Code(
+    id="TRC022",
+    severity=Severity.FAIL,
+    risk=Risk.NODE,
+    title="Packets get a wrong checksum",
+    message="The checksum of the {what} from {source} to {target} is made wrong on node {name}, so that their receiver throws "
+    "them away ({lost} of {sent}): {words}",
+    fix="If no rule rewrites their payload, {dev} computes checksums wrongly: have the kernel compute them, as the third command "
+    "does until the interface is made again; it costs some CPU time. A newer kernel or driver mends it for good.",
+    commands=(
+        on_node("{name}", "nft list ruleset"),
+        on_node("{name}", "ethtool -k {dev}"),
+        on_node("{name}", "ethtool -K {dev} tx-checksum-ip-generic off"),
+    ),
+    rows=("M2",),
+    explains=SYMPTOMS,
+    localises=True,
+)
 
 BY_ENDING = {
     Ending.NEVER_LEFT: NEVER_LEFT,
@@ -113,6 +131,8 @@ BY_ENDING = {
     Ending.ANSWER_TAKEN: SOMEWHERE,
     Ending.UNTRANSLATED: UNTRANSLATED,
     Ending.ANSWER_FOREIGN: FOREIGN_ANSWER,
+    Ending.CORRUPT: CORRUPT,
+    Ending.ANSWER_CORRUPT: CORRUPT,
 }
 
 
@@ -129,7 +149,8 @@ def finding(traced: Traced) -> Finding | None:
         return _twice(traced) if verdict.duplicated else None
     last = verdict.last
     names = {
-        "dev": last.dev if last else "",
+        "dev": verdict.taken.dev if verdict.taken and verdict.taken.dev else last.dev if last else "",
+        "words": verdict.taken.words if verdict.taken else "",
         "answerer": named_end(last.source) if last else "",
         "asked": str(traced.reply.to),
     }
@@ -140,4 +161,4 @@ def _twice(traced: Traced) -> Finding:
     return DUPLICATED.on(traced.on_node, traced.evidence() | {"twice": len(traced.verdict.duplicated)})
 
 
-CODES = (NEVER_LEFT, UNANSWERED, SOMEWHERE, UNTRANSLATED, FOREIGN_ANSWER, DUPLICATED, DELAYED)
+CODES = (NEVER_LEFT, UNANSWERED, SOMEWHERE, UNTRANSLATED, FOREIGN_ANSWER, DUPLICATED, DELAYED, CORRUPT)

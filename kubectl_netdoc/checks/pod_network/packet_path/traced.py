@@ -12,6 +12,7 @@ from kubectl_netdoc.api import Explains, OwnService, Peer, Subject, Trace, Trace
 from kubectl_netdoc.probes import node_pairs
 from kubectl_netdoc.probes.failing_paths import FailingPaths
 from kubectl_netdoc.routing.network import BROKEN
+from kubectl_netdoc.tracing import icmp_errors
 from kubectl_netdoc.tracing.hops import Hop, Way, ways
 from kubectl_netdoc.tracing.verdict import Ends, Verdict, judge
 
@@ -108,6 +109,8 @@ class Traced(Struct, frozen=True):
             "after": self.place,
             "also": [f"{each.source} to {each.target}" for each in self.beside],
             "hops": self.hops(),
+            "icmp": (icmp := icmp_errors.told(verdict.errors)),
+            "told": f". {'; '.join(icmp)}" if icmp else "",
             "nodes": [self.node],
             "paths": node_pairs.as_paths({pair for each in (self, *self.beside) for pair in each.ways()}),
         }

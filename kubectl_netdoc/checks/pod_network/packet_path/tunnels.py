@@ -6,6 +6,7 @@ from __future__ import annotations
 from kubectl_netdoc.api import Code, Finding, Risk, Severity, Subject, on_node
 from kubectl_netdoc.checks.pod_network.packet_path.traced import SYMPTOMS, Traced
 from kubectl_netdoc.routing import ip_commands
+from kubectl_netdoc.tracing.crossings import Crossing, span
 from kubectl_netdoc.tracing.taken import Taker
 from kubectl_netdoc.tracing.verdict import Ending
 
@@ -28,8 +29,21 @@ BETWEEN = Code(
     risk=Risk.SAFE,
     title="Packets get lost between two nodes",
     message="The {what} from {source} to {target} leave {one} and never come in at {other} ({lost} of {sent}, last seen at "
-    "{after}): what lies between the nodes loses them",
+    "{after}): what lies between the nodes loses them{told}",
     fix="Look at what lies between {one} and {other}: security groups, firewalls, routers. {carried}",
+    commands=("kubectl get nodes {one} {other} -o wide",),
+    rows=("M3",),
+    explains=SYMPTOMS,
+    localises=True,
+)
+FAR = Code(
+    id="TRC021",
+    severity=Severity.WARN,
+    risk=Risk.SAFE,
+    title="Packets take long between two nodes",
+    message="Packets from {source} to {target} and their answers take {ms} ms between {one} and {other} (the median of {sent}; "
+    "there {there}, back {back})",
+    fix="Look at what lies between {one} and {other}: how far apart they are, and whether a link between them is full.",
     commands=("kubectl get nodes {one} {other} -o wide",),
     rows=("M3",),
     explains=SYMPTOMS,
@@ -47,13 +61,25 @@ def finding(traced: Traced) -> Finding | None:
             entry = f"bridge fdb replace {taken.mac} dev {dev} dst {taken.right.partition(',')[0]} self permanent"
             commands = (*commands, ip_commands.on(traced.node, entry))
         return WRONG_END.on(traced.on_node, traced.evidence() | {"words": taken.words, "dev": dev}, commands=commands)
+    if verdict.crossing is not None:
+        return _far(traced, verdict.crossing)
     if verdict.ending not in (Ending.BETWEEN, Ending.ANSWER_BETWEEN) or verdict.last is None:
         return None
     one, other = verdict.last.node, verdict.to_node
     tunnel = verdict.last.tunnels[-1] if verdict.last.tunnels else None
     carried = f"They travel in {tunnel.kind} from {tunnel.source} to {tunnel.to}." if tunnel else "They travel without a tunnel."
-    subject = Subject("NodePair", f"{min(one, other)}--{max(one, other)}")
-    return BETWEEN.on(subject, traced.evidence() | {"one": one, "other": other, "carried": carried, "nodes": [one, other]})
+    names = {"one": one, "other": other, "carried": carried, "nodes": [one, other]}
+    return BETWEEN.on(_pair(one, other), traced.evidence() | names)
 
 
-CODES = (WRONG_END, BETWEEN)
+def _far(traced: Traced, crossing: Crossing) -> Finding:
+    names = {"one": crossing.one, "other": crossing.other, "nodes": [crossing.one, crossing.other]}
+    times = {"ms": round(crossing.both / 1000), "there": span(crossing.there), "back": span(crossing.back)}
+    return FAR.on(_pair(crossing.one, crossing.other), traced.evidence() | names | times)
+
+
+def _pair(one: str, other: str) -> Subject:
+    return Subject("NodePair", f"{min(one, other)}--{max(one, other)}")
+
+
+CODES = (WRONG_END, BETWEEN, FAR)
