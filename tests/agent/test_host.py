@@ -19,7 +19,7 @@ import pytest
 from kubectl_netdoc import agent as package
 from tests.support.agent_process import LONGEST, agent_module
 
-SETUP = "set -e; ip link set lo up; ip link add t0 type dummy; ip link set t0 up mtu 1400; ip addr add 10.9.0.1/24 dev t0; "
+SETUP = "set -e; ip link set lo up; ip link add t0 mtu 1400 type veth peer name t1; ip link set t1 up; ip link set t0 up; ip addr add 10.9.0.1/24 dev t0; "
 SETUP += "ip route add blackhole 10.9.8.0/24; exec "
 
 
