@@ -16,6 +16,7 @@ cni      {}: of each file in /etc/cni/net.d -> {"samples": [["ok", ms, [[name, n
 import base64
 import ctypes
 import errno
+import functools
 import glob
 import json
 import os
@@ -205,6 +206,7 @@ def translated(target, revision, family):
 SYMBOLS = "/proc/kallsyms"
 
 
+@functools.lru_cache(maxsize=1)
 def has_nf_tables():
     """Whether the kernel has nf_tables already: to ask one that has not would load it (nfnetlink_rcv_msg).
 

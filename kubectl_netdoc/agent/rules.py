@@ -3,7 +3,7 @@
 
 A rule is a list [backend, family, table, chain, handle or number, packets or -1 without a counter, base64 of its expressions].
 backend: "nft" or "legacy". A chain's policy is a rule too, with the handle "policy" and its verdict as expressions.
-Nothing is loaded or changed: nf_tables and the old tables (/proc/net/ip_tables_names) are read only if the kernel has them already.
+Nothing is loaded or changed: nf_tables and the old tables (/proc/net/ip_tables_names) are read only where the kernel has them.
 """
 
 import base64
