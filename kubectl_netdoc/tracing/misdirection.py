@@ -63,6 +63,6 @@ def _same_segment(last: Hop, here: TapReading, there: TapReading) -> bool:
     if link is None or peer is None or link.kind != peer.kind:
         return False
     if link.kind == "vxlan":
-        return link.vni == peer.vni
+        return bool(link.vni) and link.vni == peer.vni  # 0: the network's programs set it, and look at no hardware address
     networks = [ip_network(address, strict=False) for address in link.addresses]
     return any(ip_address(a.partition("/")[0]) in network for a in peer.addresses for network in networks)

@@ -127,9 +127,11 @@ def test_an_answer_over_ipv6_ends_by_the_route_of_its_own_address() -> None:
     assert verdict.last.way == "[fd00::2]:80 -> fd00:1::5"
 
 
-def test_the_queue_of_an_interface_with_a_dot_in_its_name() -> None:
+def test_only_a_queue_on_the_way_dropped_the_packets() -> None:
+    """Also of an interface with a dot in its name. Cilium's programs on cilium_host dropped six of somebody else's once."""
     reading = TapReading("n", risen={"qdisc.eth0.100.tbf.dropped": 6})
-    ends = Address("10.0.0.1", 0), Address("10.0.0.2", 80)
-    found = takers.of(reading, Hop("n", "eth0.100", False, (), *ends, frozenset({0}), 0.0, 64), 6)
+    last = Hop("n", "eth0.100", True, (), Address("10.0.0.1", 0), Address("10.0.0.2", 80), frozenset(range(6)), 0.0, 63)
+    found = takers.of(reading, last, 6)
     assert found is not None
     assert (found.kind, found.dev) == (Taker.QUEUE, "eth0.100")
+    assert takers.of(reading, REPLACE(last, dev="eth0"), 6) is None
