@@ -16,6 +16,7 @@ cni      {}: of each file in /etc/cni/net.d -> {"samples": [["ok", ms, [[name, n
 import base64
 import ctypes
 import errno
+import functools
 import glob
 import json
 import os
@@ -202,6 +203,25 @@ def translated(target, revision, family):
     return target[4:8] if family == socket.AF_INET else target[4:20], struct.unpack_from("!H", target, 36)[0]
 
 
+SYMBOLS = "/proc/kallsyms"
+
+
+@functools.lru_cache(maxsize=1)
+def has_nf_tables():
+    """Whether the kernel has nf_tables already: to ask one that has not would load it (nfnetlink_rcv_msg).
+
+    A kernel that lists no modules loads none. What is built in is among the symbols only.
+    """
+    modules = text("/proc/modules")
+    if modules is None or any(line.startswith("nf_tables ") for line in modules.splitlines()):
+        return True
+    try:
+        with open(SYMBOLS, errors="replace") as lines:
+            return any(" nf_tables_newtable" in line for line in lines)
+    except OSError:
+        return True
+
+
 def nf_tables(found):
     """Gather the endpoints in kube-proxy's chains of nf_tables, those of iptables-nft and its own."""
     for number, message in enumerate(dumped(NETFILTER, 0xA07, bytes(4))):
@@ -269,7 +289,8 @@ def nat(ask, deadline):
     start, cut = time.perf_counter(), False
     found = {"iptables": set(), "legacy": set(), "nftables": set()}  # type: ignore[var-annotated]
     try:
-        nf_tables(found)
+        if has_nf_tables():
+            nf_tables(found)
     except Full:
         cut = True
     except OSError as error:

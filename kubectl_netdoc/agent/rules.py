@@ -3,7 +3,7 @@
 
 A rule is a list [backend, family, table, chain, handle or number, packets or -1 without a counter, base64 of its expressions].
 backend: "nft" or "legacy". A chain's policy is a rule too, with the handle "policy" and its verdict as expressions.
-Nothing is loaded or changed: the old tables are read only if the kernel has them already (/proc/net/ip_tables_names).
+Nothing is loaded or changed: nf_tables and the old tables (/proc/net/ip_tables_names) are read only where the kernel has them.
 """
 
 import base64
@@ -11,7 +11,7 @@ import errno
 import socket
 import struct
 
-from kubectl_netdoc.agent.host import MOST_RULES, NETFILTER, Full, attributes, dumped, each_attribute, option, text
+from kubectl_netdoc.agent.host import MOST_RULES, NETFILTER, Full, attributes, dumped, each_attribute, has_nf_tables, option, text
 from kubectl_netdoc.agent.traffic import takers
 
 FAMILIES = {1: "inet", 2: "ip", 3: "arp", 5: "netdev", 7: "bridge", 10: "ip6"}
@@ -123,10 +123,10 @@ def every_rule():
     """Every rule of all kinds, and the policies of base chains."""
     yield from takers()
     try:
-        chains = list(nft_chains())
-        for family, table, chain, _, _, policy, packets, _ in chains:
-            yield ["nft", family, table, chain, "policy", packets, b"\1" if policy else b"\0"]
-        yield from nft_rules()
+        if has_nf_tables():
+            for family, table, chain, _, _, policy, packets, _ in list(nft_chains()):
+                yield ["nft", family, table, chain, "policy", packets, b"\1" if policy else b"\0"]
+            yield from nft_rules()
     except OSError as error:
         if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP, errno.EPROTONOSUPPORT):  # a kernel without nf_tables
             raise
@@ -151,7 +151,7 @@ def shown(place, found):
 def base_chains():
     """The base chains of nf_tables; none in a kernel without it."""
     try:
-        return list(nft_chains())
+        return list(nft_chains()) if has_nf_tables() else []
     except OSError:
         return []
 

@@ -19,8 +19,8 @@ import pytest
 from kubectl_netdoc import agent as package
 from tests.support.agent_process import LONGEST, agent_module
 
-SETUP = "set -e; ip link set lo up; ip link add t0 type dummy; ip link set t0 up mtu 1400; ip addr add 10.9.0.1/24 dev t0; "
-SETUP += "ip route add blackhole 10.9.8.0/24; exec "
+SETUP = "set -e; ip link set lo up; ip link add t0 mtu 1400 type veth peer name t1; ip link set t1 up; ip link set t0 up; "
+SETUP += "ip addr add 10.9.0.1/24 dev t0; ip route add blackhole 10.9.8.0/24; exec "
 
 
 @pytest.fixture
@@ -175,3 +175,35 @@ def test_a_dump_that_was_changed_meanwhile_is_taken_again(host: ModuleType, monk
     assert next(taken) == b"a"
     with pytest.raises(host.Full):
         next(taken)
+
+
+@pytest.mark.parametrize(
+    ("modules", "symbols", "has"),
+    [
+        (None, None, True),  # a kernel without modules
+        ("nf_tables 372736 90 - Live 0x0\n", None, True),
+        ("nf_tables_x 1 0 - Live 0x0\n", "0000000000000000 t nf_tables_newtable\n", True),  # built in
+        ("ip_tables 1 0 - Live 0x0\n", "0000000000000000 t ip_tables_init\n", False),
+        ("ip_tables 1 0 - Live 0x0\n", None, True),  # nothing tells: then it is asked
+    ],
+)
+def test_nf_tables_is_asked_only_where_it_is(
+    host: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, modules: str | None, symbols: str | None, has: bool
+) -> None:
+    found = tmp_path / "kallsyms"
+    if symbols is not None:
+        found.write_text(symbols)
+    monkeypatch.setattr(host, "SYMBOLS", str(found))
+    monkeypatch.setattr(host, "text", lambda path: modules)
+    assert host.has_nf_tables() is has
+    asked: list[int] = []
+
+    def dumped(*request: Any) -> list[bytes]:
+        asked.append(request[1])
+        return []
+
+    monkeypatch.setattr(host, "dumped", dumped)
+    monkeypatch.setattr(host, "takers", lambda: ())
+    monkeypatch.setattr(host, "legacy_rules", lambda: ())
+    assert list(host.every_rule()) == []
+    assert bool(asked) is has
