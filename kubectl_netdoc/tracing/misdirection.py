@@ -52,9 +52,13 @@ def _astray_route(last: Hop, here: TapReading, own: set[str]) -> Taken | None:
 
 
 def _outer(reading: TapReading) -> list[str]:
-    """Return the addresses of the uplinks of a node."""
+    """Return the addresses of a node that tunnels to it end at: those that its own begin at, or else those of its uplinks."""
     every = reading.tables.links if reading.tables else ()
-    return [a.partition("/")[0] for link in every for a in link.addresses if not link.kind and link.name != "lo" and ":" not in a]
+    own = [link.local for link in every if link.local]
+    uplinks = [link for link in every if link.kind not in (*links.TUNNELS, "bridge", "dummy") and link.name != "lo"]
+    return own or [
+        a.partition("/")[0] for link in uplinks for a in link.addresses if not ip_address(a.partition("/")[0]).is_link_local
+    ]
 
 
 def _same_segment(last: Hop, here: TapReading, there: TapReading) -> bool:

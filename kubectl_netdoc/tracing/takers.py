@@ -106,12 +106,12 @@ def _counter(reading: TapReading, count: int, kinds: frozenset[Taker]) -> Taken 
 
 def _queue(reading: TapReading, last: Hop | None, count: int) -> Taken | None:
     """Return the queue on the packets' way that dropped as many; what drops elsewhere drops others."""
-    here = links.following(reading, last) | {last.dev} if last is not None else set()
+    here = links.following(reading, last) | {last.dev} if last is not None else None  # None: they were seen nowhere
     for name, risen in reading.risen.items():
         before = reading.control.get(name, 0)
         if name.startswith("qdisc.") and count <= risen and before * 2 < count:
             dev, kind, _ = name.removeprefix("qdisc.").rsplit(".", 2)
-            if dev not in here:
+            if here is not None and dev not in here:
                 continue
             return Taken(Taker.QUEUE, f"the queue ({kind}) of {dev} dropped {risen}, and {before} in the time before", dev=dev)
     return None

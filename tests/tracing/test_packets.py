@@ -127,6 +127,16 @@ def test_an_answer_over_ipv6_ends_by_the_route_of_its_own_address() -> None:
     assert verdict.last.way == "[fd00::2]:80 -> fd00:1::5"
 
 
+@pytest.mark.parametrize("name", ["forwarding-entry-wrong", "forwarding-entry-other-node"])
+def test_the_right_end_of_a_tunnel_is_told(name: str) -> None:
+    recorded = RECORDED[name]
+    taken = judge(recorded.request, recorded.reply, recorded.ends).taken
+    assert taken is not None
+    assert taken.right == next(
+        ip for ip, node in recorded.ends.nodes.items() if node == "trace-worker2" and ip.startswith("172.")
+    )
+
+
 def test_only_a_queue_on_the_way_dropped_the_packets() -> None:
     """Also of an interface with a dot in its name. Cilium's programs on cilium_host dropped six of somebody else's once."""
     reading = TapReading("n", risen={"qdisc.eth0.100.tbf.dropped": 6})
