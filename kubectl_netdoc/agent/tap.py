@@ -8,7 +8,8 @@ tap {"filter": [[code, jt, jf, k]...], "nonce": hex, "control": s, "seconds": s,
     {"from": [[address, port]...]} on the node that sends, on the others {"keys": [their sequence numbers...]}.
     -> {"samples": [["ok", ms, {"sightings": [...], "frames": N, "dropped": N, "rules": [[rule, before, control, after]...],
         "foreign": [rule...], "sets": [set...] (sets.py), "chains": [...], "counters": [texts, texts, texts], "routes": [...],
-        "arps": [[interface, "in"|"out", 1 request or 2 reply, sender, target]...], "netlink": [...]}]]}
+        "arps": [[interface, "in"|"out", 1 request or 2 reply, sender, target]...], "netlink": [...],
+        "opaque": [[interface, "in"|"out", source, to, frames]...] (encrypted, as large as marked datagrams are then)}]]}
 
 A sighting: [microseconds, interface, "in"|"out", MAC it is sent to, [[tunnel, source, to]...], source, port, to, port, TTL,
 length in bytes of IP, what ("UDP", "SYN", "SYN-ACK", "RST", "ICMP type/code from ADDRESS"), key, checksum "ok"|"bad"|""].
@@ -244,6 +245,17 @@ def sightings(frames, ask, line):
     return found
 
 
+def opaque(frames, tunnels):
+    """The encrypted frames that passed the filter, by interface, direction and outer addresses."""
+    counts = {}  # type: ignore[var-annotated]
+    for _, data, address, _, _ in frames:
+        _, packet = opened_frame(data, address, tunnels)
+        if packet.what == "WireGuard":
+            key = address[0], "out" if address[2] == OUTGOING else "in", packet.source, packet.to
+            counts[key] = counts.get(key, 0) + 1
+    return [[*key, number] for key, number in sorted(counts.items())][:MOST_FOREIGN]
+
+
 def arps(frames, asked):
     """Who asked for the hardware address of an address, and who answered."""
     found = []  # type: ignore[var-annotated]
@@ -341,6 +353,7 @@ def tap(ask, deadline):
         "queues": [first[2], second[2], third[2]],
         "routes": routes(seen),
         "arps": arps(frames, ask["asked"]),
+        "opaque": opaque(frames, ask["tunnels"]),
         "netlink": tables,
     }
     return {"samples": [["ok", (time.perf_counter() - start) * 1000, reply]]}

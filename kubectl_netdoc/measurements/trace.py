@@ -143,6 +143,16 @@ class Arp(Struct, frozen=True):
     target: str
 
 
+class Opaque(Struct, frozen=True):
+    """Encrypted frames of a tunnel, of the size that marked datagrams have in it, with the addresses of the tunnel's ends."""
+
+    dev: str
+    out: bool
+    source: str
+    to: str
+    frames: int
+
+
 class PolicyRoute(Struct, frozen=True, order=True):
     """A policy route, as ``ip rule`` shows it. ``text``: its conditions and what it does, without the priority.
 
@@ -213,6 +223,7 @@ class TapReading(Struct, frozen=True, omit_defaults=True):
     control: dict[str, int] = {}
     routes: tuple[RouteAnswer, ...] = ()
     arps: tuple[Arp, ...] = ()
+    opaque: tuple[Opaque, ...] = ()
     tables: RtnetlinkReply | None = None
 
     @property

@@ -15,6 +15,7 @@ from kubectl_netdoc.measurements.trace import (
     Arp,
     BaseChain,
     MovedRule,
+    Opaque,
     RouteAnswer,
     RuleSet,
     SentPacket,
@@ -65,6 +66,9 @@ def reading(node: str, told: Mapping[str, Any]) -> TapReading:
         risen=_risen(values[1], values[2]),
         control=_risen(values[0], values[1]),
         routes=tuple(_route(row) for row in told["routes"]),
+        opaque=tuple(
+            Opaque(str(dev), way == "out", str(one), str(to), int(count)) for dev, way, one, to, count in told["opaque"]
+        ),
         arps=tuple(Arp(str(dev), way == "out", kind == 2, str(who), str(whom)) for dev, way, kind, who, whom in told["arps"]),
         tables=rtnetlink.parse([base64.b64decode(text) for text in told["netlink"]], 0.0, False),
     )

@@ -38,6 +38,12 @@ def is_tunnel(hop: Hop, reading: TapReading | None) -> bool:
     return link is not None and link.kind in TUNNELS
 
 
+def encrypts(hop: Hop, reading: TapReading | None) -> bool:
+    """Tell whether an interface encrypts what it puts into its tunnel."""
+    link = named(reading, hop.dev)
+    return link is not None and link.kind == "wireguard"
+
+
 TUNNELS = frozenset({"vxlan", "geneve", "ipip", "gre", "gretap", "wireguard", "ip6tnl", "sit"})
 """Kinds of interfaces that put packets into a tunnel."""
 

@@ -263,9 +263,26 @@ def _left(trace: _Trace, place: _Place) -> Verdict:
     if astray is not None:
         return trace.ended(Ending.ASTRAY, place, node=last.node, to_node=to_node, taken=astray)
     if links.is_tunnel(last, place.reading):
-        return trace.ended(Ending.TAKEN, place, node=last.node, taken=place.taken)
+        return _in_tunnel(trace, place, to_node)
     there = trace.readings.get(to_node)
     return trace.ended(Ending.BETWEEN if there and there.whole else Ending.UNSEEN, place, to_node=to_node)
+
+
+def _in_tunnel(trace: _Trace, place: _Place, to_node: str) -> Verdict:
+    """Judge packets that a tunnel took; where it encrypts, by the frames of their size, if there are not many more of them."""
+    last, there = place.last, trace.readings.get(to_node)
+    if not links.encrypts(last, place.reading) or place.reading is None or there is None or trace.request.protocol != "UDP":
+        return trace.ended(Ending.TAKEN, place, node=last.node, taken=place.taken)
+    ends, count = links.addresses(there), len(place.packets)
+    left = sum(one.frames for one in place.reading.opaque if one.out and one.to in ends)
+    came = sum(one.frames for one in there.opaque if not one.out and one.to in ends)
+    if left < count:
+        return trace.ended(Ending.TAKEN, place, node=last.node, taken=place.taken)
+    if there.whole and came * 2 < count:
+        return trace.ended(Ending.BETWEEN, place, to_node=to_node)
+    if there.whole and left <= 2 * count and came >= count:
+        return trace.ended(Ending.TAKEN, place, node=to_node, taken=takers.of(there, None, count))
+    return trace.ended(Ending.UNSEEN, place, to_node=to_node)
 
 
 def _ended_inside(trace: _Trace, place: _Place) -> Verdict:

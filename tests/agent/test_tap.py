@@ -11,6 +11,7 @@ import pytest
 from kubectl_netdoc.agent import PARTS_OF_SENDER, PARTS_OF_TAP
 from kubectl_netdoc.measurements.base import Outcome
 from kubectl_netdoc.sources import trace_replies
+from kubectl_netdoc.sources.agent_protocol import tap_filter
 from tests.support.packet_namespaces import (
     NONCE,
     PORT,
@@ -128,3 +129,14 @@ def test_a_refused_connection_is_told(made: Namespaces) -> None:
     seen = list(trace_replies.sightings("node", told, trace_replies.handshakes(told, packets), 2))
     assert [packet.outcome for packet in packets] == [Outcome.REFUSED] * 2
     assert {(one.what, one.answer) for one in seen} == {("SYN", False), ("RST", True)}
+
+
+def test_encrypted_frames_of_a_datagrams_size_are_counted(made: Namespaces) -> None:
+    """Datagrams on WireGuard's port, of its shape: this kernel has no WireGuard."""
+    program = tap_filter.program(tap_filter.marks(NONCE), {51820: "WireGuard"})
+    tap = Talk(made.node, PARTS_OF_TAP, tap_ask(filter=program, tunnels={"51820": "WireGuard"}))
+    line = "import socket; s = socket.socket(type=socket.SOCK_DGRAM); "
+    line += f"[s.sendto(b'\\\\4' + bytes(size - 9), ('{B}', 51820)) for size in [208] * 6 + [90, 1200]]"
+    made.run(made.a, f'python3 -c "{line}"')
+    tap.say({"keys": []})
+    assert tap.ended()["opaque"] == [["va", "in", A, B, 6], ["vb", "out", A, B, 6]]

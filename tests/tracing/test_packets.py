@@ -15,11 +15,11 @@ import yaml
 from bench.packets import FAULTS, Recorded, right_ones
 from kubectl_netdoc.measurements.base import Address, Outcome
 from kubectl_netdoc.measurements.node import RtnetlinkReply
-from kubectl_netdoc.measurements.trace import RouteAnswer, SentPacket, Sighting, TapReading, Trace, TraceReply
+from kubectl_netdoc.measurements.trace import Opaque, RouteAnswer, SentPacket, Sighting, TapReading, Trace, TraceReply
 from kubectl_netdoc.tracing import takers
 from kubectl_netdoc.tracing.hops import Hop, ways
 from kubectl_netdoc.tracing.taken import Taker
-from kubectl_netdoc.tracing.verdict import Ending, judge
+from kubectl_netdoc.tracing.verdict import Ending, Verdict, judge
 from tests.support.traces import HEALTHY, RECORDED
 
 ROWS: dict[str, dict[str, Any]] = {row["name"]: row for row in yaml.safe_load(FAULTS.read_text())["faults"]}
@@ -145,3 +145,41 @@ def test_only_a_queue_on_the_way_dropped_the_packets() -> None:
     assert found is not None
     assert (found.kind, found.dev) == (Taker.QUEUE, "eth0.100")
     assert takers.of(reading, REPLACE(last, dev="eth0"), 6) is None
+
+
+def encrypted(left: int, came: int) -> Verdict:
+    """The verdict on packets that an encrypting tunnel took: so many frames of their size left a node and came to the other."""
+    recorded = HEALTHY["between nodes"]
+    source, reply = recorded.request.node, recorded.reply
+    seen = [one for one in reply.sightings if one.node == source and not one.answer and not one.tunnels]
+    readings = []
+    for reading in reply.readings:
+        tables = reading.tables
+        assert tables is not None
+        made = tuple(REPLACE(link, kind="wireguard") if link.name == "flannel.1" else link for link in tables.links)
+        out = reading.node == source
+        frames = (Opaque("eth0", out, "172.18.0.2", ip_of(recorded, "trace-worker2"), left if out else came),)
+        readings.append(REPLACE(reading, tables=REPLACE(tables, links=made), opaque=frames))
+    sent = tuple(REPLACE(packet, outcome=Outcome.TIMEOUT) for packet in reply.sent)
+    return judge(recorded.request, REPLACE(reply, sightings=tuple(seen), readings=tuple(readings), sent=sent), recorded.ends)
+
+
+def ip_of(recorded: Recorded, node: str) -> str:
+    """A node's own address."""
+    return next(ip for ip, of in recorded.ends.nodes.items() if of == node and ip.startswith("172."))
+
+
+@pytest.mark.parametrize(
+    ("left", "came", "ending", "node"),
+    [
+        (0, 0, Ending.TAKEN, "trace-worker"),
+        (6, 0, Ending.BETWEEN, ""),
+        (6, 6, Ending.TAKEN, "trace-worker2"),
+        (60, 60, Ending.UNSEEN, ""),
+    ],
+)
+def test_encrypted_frames_tell_where_packets_ended_as_far_as_their_number_does(
+    left: int, came: int, ending: Ending, node: str
+) -> None:
+    verdict = encrypted(left, came)
+    assert (verdict.ending, verdict.node) == (ending, node)
