@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """How often a trace names the right place and what took the packets: the faults of lab/packets.yaml, one after the other.
 
-`NETDOC_LAB=kubeconfig python -m bench.packets [NAME...]` runs them on an idle lab with one set of debug pods.
+`NETDOC_LAB=kubeconfig python -m bench.packets [NAME...]` runs them on an idle lab with one set of debug pods. With `--mend` each is
+made once more, and the line that netdoc says mends it is run.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from kubectl_netdoc.records.kinds import ENDPOINT_SLICE, NODE, POD, SERVICE
 from kubectl_netdoc.sources.live import debug_pods, lists
 from kubectl_netdoc.sources.live.client import Client, Options
 from kubectl_netdoc.sources.live.trace import TraceRun
+from kubectl_netdoc.tracing import rule_commands
 from kubectl_netdoc.tracing.verdict import Ending, Ends, Verdict, judge
 
 FAULTS = Path(__file__).parent.parent / "lab" / "packets.yaml"
@@ -192,6 +194,8 @@ class Score(Struct, frozen=True):
 
 def tried(place: Place, fault: dict[str, Any]) -> tuple[Score, Recorded | None]:
     """Apply a fault, trace, undo it, and judge the verdict."""
+    if fault.get("to") == "service":
+        time.sleep(2)  # what the trace before opened may still be sending to the same Service
     if "apply" in fault:
         broken(place, fault, "apply")
     try:
@@ -202,6 +206,22 @@ def tried(place: Place, fault: dict[str, Any]) -> tuple[Score, Recorded | None]:
     if recorded is None:
         return Score(f"{fault['name']}: no reply: {why}"), None
     return scored(fault, recorded, verdict), recorded
+
+
+def mended(place: Place, fault: dict[str, Any]) -> str:
+    """Apply a fault, trace, run the one line that mends what is named, trace again, and say whether that helped."""
+    broken(place, fault, "apply")
+    try:
+        verdict, _, _ = traced(place, fault)
+        taken = verdict.taken
+        line = (taken.mend or (rule_commands.removing(taken.rule) if taken.rule else "")) if taken else ""
+        if not line:
+            return "nothing to run"
+        shell(verdict.node, line, {})
+        again, _, _ = traced(place, fault)
+        return f"{'mended' if again.ending is Ending.ARRIVED else f'NOT MENDED ({again.ending})'} by {line}"
+    finally:
+        broken(place, fault, "undo")
 
 
 def right_ones(fault: dict[str, Any], key: str, usual: str = "") -> list[str]:
@@ -238,6 +258,8 @@ def main() -> int:
             score, recorded = tried(place, fault)
             scores.append(score)
             print(score.line, flush=True)
+            if "--mend" in sys.argv and "apply" in fault:
+                print(f"    {mended(place, fault)}", flush=True)
             if recorded:
                 kept[fault["name"]] = recorded
     print(f"{len(scores)} {kind}: place right in {sum(s.placed for s in scores)}, taker in {sum(s.right for s in scores)}")

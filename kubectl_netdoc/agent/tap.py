@@ -9,7 +9,8 @@ tap {"filter": [[code, jt, jf, k]...], "nonce": hex, "control": s, "seconds": s,
     -> {"samples": [["ok", ms, {"sightings": [...], "frames": N, "dropped": N, "rules": [[rule, before, control, after]...],
         "foreign": [rule...], "sets": [set...] (sets.py), "chains": [...], "counters": [texts, texts, texts], "routes": [...],
         "arps": [[interface, "in"|"out", 1 request or 2 reply, sender, target]...], "netlink": [...],
-        "opaque": [[interface, "in"|"out", source, to, frames]...] (encrypted, as large as marked datagrams are then)}]]}
+        "opaque": [[interface, "in"|"out", source, to, frames]...] (encrypted, as large as marked datagrams are then),
+        "policies": [base64 of each family's policy routes]}]]}
 
 A sighting: [microseconds, interface, "in"|"out", MAC it is sent to, [[tunnel, source, to]...], source, port, to, port, TTL,
 length in bytes of IP, what ("UDP", "SYN", "SYN-ACK", "RST", "ICMP type/code from ADDRESS"), key, checksum "ok"|"bad"|""].
@@ -27,6 +28,7 @@ import time
 
 from kubectl_netdoc.agent.base import OPERATIONS
 from kubectl_netdoc.agent.host import DUMPS, ROUTE, Full, dumped, each_attribute, ip, texts
+from kubectl_netdoc.agent.inventory import policy_routes
 from kubectl_netdoc.agent.rules import all_rules, base_chains, encoded, foreign, shown
 from kubectl_netdoc.agent.sets import sets
 from kubectl_netdoc.agent.traffic import queues
@@ -353,6 +355,7 @@ def tap(ask, deadline):
         "queues": [first[2], second[2], third[2]],
         "routes": routes(seen),
         "arps": arps(frames, ask["asked"]),
+        "policies": [policy_routes(family) for family in (socket.AF_INET, socket.AF_INET6)],
         "opaque": opaque(frames, ask["tunnels"]),
         "netlink": tables,
     }

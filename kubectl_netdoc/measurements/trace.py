@@ -224,6 +224,7 @@ class TapReading(Struct, frozen=True, omit_defaults=True):
     routes: tuple[RouteAnswer, ...] = ()
     arps: tuple[Arp, ...] = ()
     opaque: tuple[Opaque, ...] = ()
+    policies: tuple[PolicyRoute, ...] = ()
     tables: RtnetlinkReply | None = None
 
     @property

@@ -66,6 +66,7 @@ def reading(node: str, told: Mapping[str, Any]) -> TapReading:
         risen=_risen(values[1], values[2]),
         control=_risen(values[0], values[1]),
         routes=tuple(_route(row) for row in told["routes"]),
+        policies=tuple(route for text in told["policies"] for route in rtnetlink.policy_routes(base64.b64decode(text))),
         opaque=tuple(
             Opaque(str(dev), way == "out", str(one), str(to), int(count)) for dev, way, one, to, count in told["opaque"]
         ),

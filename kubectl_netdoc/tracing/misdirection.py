@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from ipaddress import ip_address, ip_network
 
+from kubectl_netdoc.measurements.node import Forwarding
 from kubectl_netdoc.measurements.trace import TapReading
 from kubectl_netdoc.tracing import links
 from kubectl_netdoc.tracing.hops import Hop
@@ -21,22 +22,40 @@ def misdirected(last: Hop, to_node: str, readings: Mapping[str, TapReading]) -> 
     for tunnel in last.tunnels:
         if tunnel.to not in own:
             words = f"its {tunnel.kind} packets went to {tunnel.to}, which is no address of {to_node}"
-            return Taken(Taker.TUNNEL_PEER, words, dev=last.dev, via=tunnel.to, right=", ".join(_outer(there)))
+            entry = next((f for f in here.tables.forwarding if f.to == tunnel.to and f.mac in _macs(there)), None)
+            return _wrong_end(words, entry, there) if entry else Taken(Taker.TUNNEL_PEER, words, dev=last.dev, via=tunnel.to)
     forwarding = [f for f in here.tables.forwarding if f.dev == last.dev and f.mac in last.macs and f.to]
     if not last.tunnels and forwarding and forwarding[0].to not in own:
         words = f"{last.dev} sends its frames to {forwarding[0].to}, which is no address of {to_node}"
-        right = ", ".join(_outer(there))
-        return Taken(Taker.TUNNEL_PEER, words, dev=last.dev, via=forwarding[0].to, mac=forwarding[0].mac, right=right)
+        return _wrong_end(words, forwarding[0], there)
     astray = _astray_route(last, here, own)
     if astray is not None:
         return astray
-    macs = {link.mac for link in there.tables.links}
-    if not last.tunnels and _same_segment(last, here, there) and last.macs and not last.macs & macs:
-        mac = sorted(last.macs)[0]
-        link = links.named(there, last.dev)
-        words = f"its frames went to the hardware address {mac}, which no interface of {to_node} has"
-        return Taken(Taker.MAC, words, dev=last.dev, mac=mac, right=link.mac if link else "")
+    if not last.tunnels and _same_segment(last, here, there) and last.macs and not last.macs & _macs(there):
+        return _wrong_mac(last, here, there)
     return None
+
+
+def _macs(reading: TapReading) -> set[str]:
+    """Return the hardware addresses of a node."""
+    return {link.mac for link in reading.tables.links} if reading.tables else set()
+
+
+def _wrong_end(words: str, entry: Forwarding, there: TapReading) -> Taken:
+    """Return that a forwarding entry leads to another node's address, with the line that sets it right."""
+    right, show = _outer(there), f"bridge fdb show dev {entry.dev}"
+    mend = f"bridge fdb replace {entry.mac} dev {entry.dev} dst {right[0]} self permanent" if right else ""
+    return Taken(Taker.TUNNEL_PEER, words, dev=entry.dev, via=entry.to, shows=show, mend=mend)
+
+
+def _wrong_mac(last: Hop, here: TapReading, there: TapReading) -> Taken:
+    """Return that frames went to a hardware address that nobody there has, with the line that sets the entry right."""
+    mac, link = sorted(last.macs)[0], links.named(there, last.dev)
+    wrong = here.tables.neighbours if here.tables else ()
+    via = next((each.ip for each in wrong if each.mac == mac and each.dev == last.dev), last.to.ip)
+    words = f"its frames went to the hardware address {mac}, which no interface of {there.node} has"
+    mend = f"ip neigh replace {via} lladdr {link.mac} dev {last.dev} nud permanent" if link else ""
+    return Taken(Taker.MAC, words, dev=last.dev, via=via, shows=f"ip neigh show {via}", mend=mend)
 
 
 def _astray_route(last: Hop, here: TapReading, own: set[str]) -> Taken | None:

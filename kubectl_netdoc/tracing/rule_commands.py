@@ -20,24 +20,23 @@ def show(node: str, rule: Rule) -> str:
     return on_node(shell_word(node), line)
 
 
-def remove(node: str, rule: Rule) -> str:
-    """Return the command that removes a rule; "" for a chain's policy, which can't be removed."""
+def removing(rule: Rule) -> str:
+    """Return the line that removes a rule on its node; "" for a chain's policy, which can't be removed."""
     if rule.handle == "policy":
         return ""
     if rule.backend == "legacy":
-        line = f"{_old_tool(rule)} -t {shell_word(rule.table)} -D {shell_word(rule.chain)} {rule.handle}"
-    elif rule.backend == "tc":
-        line = f"tc filter del dev {shell_word(rule.table)} {rule.chain} protocol {rule.family} {rule.handle}"
-    elif rule.backend == "xfrm":
-        line = f"ip xfrm policy delete {rule.handle}"
-    else:
-        line = f"nft delete rule {rule.family} {shell_word(rule.table)} {shell_word(rule.chain)} handle {rule.handle}"
-    return on_node(shell_word(node), line)
+        return f"{_old_tool(rule)} -t {shell_word(rule.table)} -D {shell_word(rule.chain)} {rule.handle}"
+    if rule.backend == "tc":
+        return f"tc filter del dev {shell_word(rule.table)} {rule.chain} protocol {rule.family} {rule.handle}"
+    if rule.backend == "xfrm":
+        return f"ip xfrm policy delete {rule.handle}"
+    return f"nft delete rule {rule.family} {shell_word(rule.table)} {shell_word(rule.chain)} handle {rule.handle}"
 
 
 def showing_and_removing(node: str, rule: Rule) -> tuple[str, ...]:
     """Return both commands, as far as there are any."""
-    return tuple(filter(None, (show(node, rule), remove(node, rule))))
+    line = removing(rule)
+    return (show(node, rule), on_node(shell_word(node), line)) if line else (show(node, rule),)
 
 
 def _old_tool(rule: Rule) -> str:

@@ -35,7 +35,8 @@ class Taken(Struct, frozen=True):
 
     ``counter``: what rose by as many, if it is not the rule's own counter.
 
-    ``dev``, ``via``, ``mac``: the interface, next hop and hardware address that are concerned; ``right``: what would be right.
+    ``dev``, ``via``: the interface and the address that are concerned. ``mend``: the line that mends it on the node, where it is
+    one entry or setting; ``shows``: the line that shows it.
     """
 
     kind: Taker
@@ -45,5 +46,5 @@ class Taken(Struct, frozen=True):
     counter: str = "the rule's counter"
     dev: str = ""
     via: str = ""
-    mac: str = ""
-    right: str = ""
+    shows: str = ""
+    mend: str = ""

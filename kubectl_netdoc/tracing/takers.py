@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from kubectl_netdoc.measurements.node import Neighbour, RtnetlinkReply
 from kubectl_netdoc.measurements.trace import RouteAnswer, TapReading
-from kubectl_netdoc.tracing import links, rules
+from kubectl_netdoc.tracing import links, policy_routes, rules
 from kubectl_netdoc.tracing.hops import Hop
 from kubectl_netdoc.tracing.taken import Taken, Taker
 
@@ -75,11 +75,25 @@ def of(reading: TapReading | None, last: Hop | None, count: int) -> Taken | None
 def _route(reading: TapReading, last: Hop | None) -> Taken | None:
     for answer in _answers(reading, last):
         if answer.error:
-            kind, words = ROUTE_ERRORS.get(
-                answer.error, (Taker.ROUTE, f"its route is an error ({errno.errorcode.get(answer.error)})")
-            )
-            return Taken(kind, f"{words} (ip route get {answer.to} from {answer.source} iif {answer.dev})", dev=answer.dev)
+            return policy_routes.refusing(reading, answer) or _not_forwarding(reading, answer) or _refused(answer)
     return None
+
+
+def _refused(answer: RouteAnswer) -> Taken:
+    unknown = (Taker.ROUTE, f"its route is an error ({errno.errorcode.get(answer.error)})")
+    kind, words = ROUTE_ERRORS.get(answer.error, unknown)
+    shown = f"ip route get {answer.to} from {answer.source} iif {answer.dev}"
+    return Taken(kind, f"{words} ({shown})", dev=answer.dev, shows=shown)
+
+
+def _not_forwarding(reading: TapReading, answer: RouteAnswer) -> Taken | None:
+    """Return that a node forwards nothing from an interface: it has a route for packets of its own."""
+    own = [each for each in reading.routes if (each.source, each.to, each.dev) == (answer.source, answer.to, "")]
+    if answer.error != errno.EHOSTUNREACH or not own or own[0].error:
+        return None
+    setting = f"net/{'ipv6' if ':' in answer.to else 'ipv4'}/conf/{answer.dev}/forwarding"
+    words = f"the node has a route for it, and does not forward what comes in by {answer.dev}"
+    return Taken(Taker.ROUTE, words, dev=answer.dev, shows=f"sysctl {setting}", mend=f"sysctl -w {setting}=1")
 
 
 def _answers(reading: TapReading, last: Hop | None) -> Iterator[RouteAnswer]:
@@ -99,8 +113,8 @@ def _counter(reading: TapReading, count: int, kinds: frozenset[Taker]) -> Taken 
         if kind in kinds and rules.rose(reading, name, count):
             risen, before = reading.risen[name], reading.control.get(name, 0)
             setting = rules.letting_by(reading, count, frozenset(("ttl", "hl"))) if kind is Taker.TTL else None
-            by = f"; {setting.words}" if setting else ""
-            return Taken(kind, f"{words} took {risen}: {name} rose by {risen}, and by {before} in the time before{by}")
+            by, rule = (f"; {setting.words}", setting.rule) if setting else ("", None)
+            return Taken(kind, f"{words} took {risen}: {name} rose by {risen}, and by {before} in the time before{by}", rule)
     return None
 
 
@@ -113,7 +127,8 @@ def _queue(reading: TapReading, last: Hop | None, count: int) -> Taken | None:
             dev, kind, _ = name.removeprefix("qdisc.").rsplit(".", 2)
             if here is not None and dev not in here:
                 continue
-            return Taken(Taker.QUEUE, f"the queue ({kind}) of {dev} dropped {risen}, and {before} in the time before", dev=dev)
+            words = f"the queue ({kind}) of {dev} dropped {risen}, and {before} in the time before"
+            return Taken(Taker.QUEUE, words, dev=dev, shows=f"tc -s qdisc show dev {dev}")
     return None
 
 
@@ -132,9 +147,9 @@ def _neighbour(reading: TapReading, last: Hop | None) -> Taken | None:
             shut = _shut_ports(reading.tables, answer.out)
             if shut and not answer.via:
                 words = f"{hop} does not answer on the bridge {answer.out}: {'; '.join(shut.values())}"
-                return Taken(Taker.PORT, words, dev=next(iter(shut)), via=hop)
+                return _shut(reading.tables, words, next(iter(shut)), hop)
             words = f"{hop} has no hardware address on {answer.out} (neighbour {found[0].state})"
-            return Taken(Taker.NEIGHBOUR, words, dev=answer.out, via=hop)
+            return Taken(Taker.NEIGHBOUR, words, dev=answer.out, via=hop, shows=f"ip neigh show {hop}")
     return None
 
 
@@ -151,7 +166,8 @@ def by_hand(reading: TapReading | None, last: Hop) -> Taken | None:
 
 def _permanent(entry: Neighbour) -> Taken:
     words = f"{entry.ip} has the hardware address {entry.mac} on {entry.dev} by an entry made by hand (permanent)"
-    return Taken(Taker.NEIGHBOUR, words, dev=entry.dev, via=entry.ip, mac=entry.mac)
+    show, mend = f"ip neigh show {entry.ip}", f"ip neigh del {entry.ip} dev {entry.dev}"
+    return Taken(Taker.NEIGHBOUR, words, dev=entry.dev, via=entry.ip, shows=show, mend=mend)
 
 
 def _tunnel_down(reading: TapReading, last: Hop | None) -> Taken | None:
@@ -161,7 +177,10 @@ def _tunnel_down(reading: TapReading, last: Hop | None) -> Taken | None:
     kind = last.tunnels[-1].kind.lower()
     for link in reading.tables.links:
         if link.kind == kind and not link.up:
-            return Taken(Taker.LINK, f"the tunnel interface {link.name} is down", dev=link.name)
+            # Set up again it has lost its routes and entries, which the agent puts back when it starts.
+            return Taken(
+                Taker.LINK, f"the tunnel interface {link.name} is down", dev=link.name, shows=f"ip -d link show {link.name}"
+            )
     return None
 
 
@@ -175,10 +194,10 @@ def _port(reading: TapReading, last: Hop | None) -> Taken | None:
     if link.kind == "bridge" and last.out:
         shut = _shut_ports(reading.tables, link.name)
         which = f": {'; '.join(shut.values())}" if shut else ""
-        return Taken(Taker.PORT, f"no port of the bridge {link.name} sent it on{which}", dev=next(iter(shut), link.name))
+        return _shut(reading.tables, f"no port of the bridge {link.name} sent it on{which}", next(iter(shut), link.name))
     if link.bridge_port and link.bridge_port.isolated and not last.out:
         words = f"the port {link.name} of the bridge {link.master} is isolated: it reaches no other isolated port"
-        return Taken(Taker.PORT, words, dev=link.name)
+        return _shut(reading.tables, words, link.name)
     return None
 
 
@@ -193,7 +212,7 @@ def flooded(reading: TapReading | None, last: Hop) -> Taken | None:
         return None
     shut = _shut_ports(reading.tables, master)
     which = "; ".join(shut.values()) or "nothing with that address is on it"
-    return Taken(Taker.PORT, f"the bridge {master} sent it to all its ports: {which}", dev=next(iter(shut), master))
+    return _shut(reading.tables, f"the bridge {master} sent it to all its ports: {which}", next(iter(shut), master))
 
 
 def unresolved(reading: TapReading, to: str) -> Taken | None:
@@ -207,8 +226,28 @@ def unresolved(reading: TapReading, to: str) -> Taken | None:
     words = f"{requests[0].sender} asks for the hardware address of {to} by {dev} ({len(requests)} requests), and nobody answers"
     if port is not None and (port.isolated or port.state != "forwarding"):
         state = "isolated" if port.isolated else port.state
-        return Taken(Taker.PORT, f"{words}; {dev} is a port of a bridge, and {state}", dev=dev)
-    return Taken(Taker.NEIGHBOUR, words, dev=dev, via=to)
+        return _shut(reading.tables, f"{words}; {dev} is a port of a bridge, and {state}", dev)
+    return Taken(Taker.NEIGHBOUR, words, dev=dev, via=to, shows=f"ip neigh show {to}")
+
+
+def _shut(tables: RtnetlinkReply | None, words: str, dev: str, via: str = "") -> Taken:
+    """Return that a port of a bridge lets nothing through, with the line that opens it."""
+    link = next((link for link in tables.links if link.name == dev), None) if tables else None
+    port, mend = link.bridge_port if link else None, ""
+    if link is not None and port is not None:
+        shut = {True: "", port.isolated: "isolated off", port.state != "forwarding": "state 3"}[True]
+        mend = f"bridge link set dev {dev} {shut}" if shut and link.up else "" if link.up else f"ip link set dev {dev} up"
+    return Taken(Taker.PORT, words, dev=dev, via=via, shows=f"bridge -d link show dev {dev}", mend=mend)
+
+
+def own_address(reading: TapReading | None, ip: str, owner: str) -> Taken:
+    """Return that a node has another's address."""
+    every = reading.tables.links if reading and reading.tables else ()
+    held = [(link.name, address) for link in every for address in link.addresses if address.partition("/")[0] == ip]
+    name, address = held[0] if held else ("", ip)
+    words = f"the node has {ip} among its own addresses{f' (on {name})' if name else ''}, though it belongs to {owner}"
+    mend = f"ip address del {address} dev {name}" if name else ""
+    return Taken(Taker.OWN_ADDRESS, words, dev=name, via=ip, shows=f"ip -brief address show to {ip}", mend=mend)
 
 
 def _shut_ports(tables: RtnetlinkReply, bridge: str) -> dict[str, str]:

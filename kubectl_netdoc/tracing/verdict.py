@@ -195,7 +195,7 @@ def _corrupt(trace: _Trace, way: Way, place: _Place) -> Verdict | None:
     node = before.node if before is not None and not wrong.out else wrong.node
     words = f"their checksum is wrong from {wrong.place} on" + (f", and was not at {before.place}" if before else "")
     by = next(
-        (hop for hop in reversed(hops[:since]) if hop.node == node and links.is_tunnel(hop, place.reading)), before or wrong
+        (hop for hop in reversed(hops[: since + 1]) if hop.node == node and links.is_tunnel(hop, place.reading)), before or wrong
     )
     return trace.ended(Ending.CORRUPT, place, last=before or wrong, node=node, taken=Taken(Taker.CHECKSUM, words, dev=by.dev))
 
@@ -291,8 +291,7 @@ def _ended_inside(trace: _Trace, place: _Place) -> Verdict:
     if _for_the_node(last, place.reading):
         owner = trace.ends.nodes.get(to, last.node)
         if owner != last.node:
-            words = f"{last.node} has {to} among its own addresses, though it belongs to {owner}"
-            taken = Taken(Taker.OWN_ADDRESS, words, via=to)
+            taken = takers.own_address(place.reading, to, owner)
         if taken is None:
             return trace.ended(Ending.UNANSWERED, place, node=last.node)
     return trace.ended(Ending.TAKEN, place, node=last.node, taken=taken)

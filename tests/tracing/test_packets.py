@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from bench.packets import FAULTS, Recorded, right_ones
-from kubectl_netdoc.measurements.base import Address, Outcome
+from kubectl_netdoc.measurements.base import Address, Outcome, Peer
 from kubectl_netdoc.measurements.node import RtnetlinkReply
 from kubectl_netdoc.measurements.trace import Opaque, RouteAnswer, SentPacket, Sighting, TapReading, Trace, TraceReply
 from kubectl_netdoc.tracing import takers
@@ -127,14 +127,33 @@ def test_an_answer_over_ipv6_ends_by_the_route_of_its_own_address() -> None:
     assert verdict.last.way == "[fd00::2]:80 -> fd00:1::5"
 
 
-@pytest.mark.parametrize("name", ["forwarding-entry-wrong", "forwarding-entry-other-node"])
-def test_the_right_end_of_a_tunnel_is_told(name: str) -> None:
+MENDS = {
+    "policy-route-blackhole": "ip route del blackhole 0.0.0.0/0 table 200",
+    "rule-prohibit": "ip rule del priority 91",
+    "forwarding-off": "sysctl -w net/ipv4/conf/flannel.1/forwarding=1",
+    "address-on-lo": "ip address del {t_pod}/32 dev lo",
+    "neighbour-wrong": "ip neigh replace 10.244.1.0 lladdr {t_mac} dev flannel.1 nud permanent",
+    "pod-neighbour-wrong": "ip neigh del {t_pod} dev cni0",
+    "forwarding-entry-wrong": "bridge fdb replace {t_mac} dev flannel.1 dst {t_ip} self permanent",
+    "forwarding-entry-other-node": "bridge fdb replace {t_mac} dev flannel.1 dst {t_ip} self permanent",
+    "pod-link-down": "ip link set dev {t_port} up",
+    "bridge-port-disabled": "bridge link set dev {t_port} state 3",
+}
+"""The line that mends a fault, where one does."""
+
+
+@pytest.mark.parametrize("name", MENDS)
+def test_the_line_that_mends_is_told(name: str) -> None:
     recorded = RECORDED[name]
     taken = judge(recorded.request, recorded.reply, recorded.ends).taken
     assert taken is not None
-    assert taken.right == next(
-        ip for ip, node in recorded.ends.nodes.items() if node == "trace-worker2" and ip.startswith("172.")
-    )
+    target = recorded.request.to.node if isinstance(recorded.request.to, Peer) else ""
+    tables = next(reading.tables for reading in recorded.reply.readings if reading.node == target)
+    assert tables is not None
+    mac = next(link.mac for link in tables.links if link.name == "flannel.1")
+    names = {"t_pod": recorded.reply.to.ip, "t_mac": mac, "t_ip": ip_of(recorded, target), "t_port": taken.dev}
+    assert taken.mend == MENDS[name].format(**names)
+    assert taken.shows
 
 
 def test_only_a_queue_on_the_way_dropped_the_packets() -> None:

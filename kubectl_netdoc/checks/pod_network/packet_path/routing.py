@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 from kubectl_netdoc.api import Code, Finding, Risk, Severity, on_node
+from kubectl_netdoc.checks.pod_network.packet_path import rules
 from kubectl_netdoc.checks.pod_network.packet_path.traced import SYMPTOMS, Traced
-from kubectl_netdoc.routing import ip_commands
 from kubectl_netdoc.tracing.taken import Taker
 from kubectl_netdoc.tracing.verdict import Ending
 
@@ -19,7 +19,7 @@ REVERSE_PATH = Code(
     title="The reverse-path filter of a node takes the packets",
     message=HERE + "{words}",
     fix="The node's own route back to {back} leads by another interface than the one they came in by. Mend that route, or set "
-    "the filter to loose (2).",
+    "the filter to loose (2).{mend}",
     commands=(on_node("{name}", "ip route get {back}"), on_node("{name}", "sysctl -a -r rp_filter")),
     rows=("M5",),
     explains=SYMPTOMS,
@@ -31,7 +31,7 @@ NO_ROUTE = Code(
     risk=Risk.NODE,
     title="The routes of a node do not take the packets on",
     message=HERE + "{words}",
-    fix="Look at the policy routes first, then at the table that they lead to, and whether the interface forwards.",
+    fix="Look at the policy routes first, then at the table that they lead to, and whether the interface forwards.{mend}",
     commands=(RULES, on_node("{name}", "ip route get {to} from {back} iif {dev}"), on_node("{name}", "ip route show table all")),
     rows=("M5",),
     explains=SYMPTOMS,
@@ -43,7 +43,7 @@ NO_NEIGHBOUR = Code(
     risk=Risk.NODE,
     title="The next hop has no hardware address, or a wrong one",
     message=HERE + "{words}",
-    fix="Find out who made the entry, or why {via} does not answer on {dev}.",
+    fix="Find out who made the entry, or why {via} does not answer on {dev}.{mend}",
     commands=(on_node("{name}", "ip neigh show {via}"), on_node("{name}", "ip -d link show {dev}")),
     rows=("M5",),
     explains=SYMPTOMS,
@@ -55,7 +55,7 @@ LOOP = Code(
     risk=Risk.NODE,
     title="Packets run in a circle or have too few hops left",
     message=HERE + "{words}",
-    fix="Compare the routes to {to} on the nodes that the hops name; one of them leads back.",
+    fix="Compare the routes to {to} on the nodes that the hops name; one of them leads back, or a rule lowers the hop limit.",
     commands=(on_node("{name}", "ip route get {to}"),),
     rows=("M5",),
     explains=SYMPTOMS,
@@ -67,7 +67,7 @@ OWN_ADDRESS = Code(
     risk=Risk.NODE,
     title="A node takes another's address for its own",
     message=HERE + "{words}",
-    fix="Remove the address from {name}, after a look at the interface that has it.",
+    fix="Remove the address from {name}, after a look at who put it there.{mend}",
     commands=(on_node("{name}", "ip -brief address show to {to}"),),
     rows=("M5",),
     explains=SYMPTOMS,
@@ -92,7 +92,7 @@ PORT = Code(
     risk=Risk.NODE,
     title="The link of a pod does not take the packets",
     message=HERE + "{words}",
-    fix="Set the link up and its bridge port to forwarding, or delete the pod that it belongs to, which gets a new one.",
+    fix="Set the link up and its bridge port to forwarding, or delete the pod that it belongs to, which gets a new one.{mend}",
     commands=(on_node("{name}", "bridge -d link show"), on_node("{name}", "ip -brief link show")),
     rows=("M5",),
     explains=SYMPTOMS,
@@ -116,7 +116,7 @@ BY_TAKER = {
 def finding(traced: Traced) -> Finding | None:
     """Return the finding where something of the node's own, other than a rule, ended the packets."""
     verdict, taken = traced.verdict, traced.verdict.taken
-    code = BY_TAKER.get(taken.kind) if taken and taken.rule is None else None
+    code = BY_TAKER.get(taken.kind) if taken else None
     if code is None or taken is None or verdict.ending in (Ending.UNTRANSLATED, Ending.ANSWER_FOREIGN):
         return None
     last = verdict.last
@@ -127,10 +127,7 @@ def finding(traced: Traced) -> Finding | None:
         "dev": taken.dev or (last.dev if last else ""),
         "via": taken.via,
     }
-    commands = code.commands
-    if taken.kind is Taker.MAC and taken.right and last and taken.via:
-        change = f"ip neigh replace {taken.via} lladdr {taken.right} dev {taken.dev} nud permanent"
-        commands = (*commands, ip_commands.on(traced.node, change))
+    commands = rules.removing(traced)[0] if taken.rule else traced.lines() or code.commands
     return code.on(traced.on_node, traced.evidence() | names, commands=commands)
 
 

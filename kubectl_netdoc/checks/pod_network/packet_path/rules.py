@@ -63,15 +63,19 @@ def finding(traced: Traced) -> Finding | None:
         return _of(REWRITTEN, traced, to=named_end(verdict.last.to) if verdict.last else "")
     if taken is not None and taken.rule is not None and verdict.ending in (Ending.UNTRANSLATED, Ending.ANSWER_FOREIGN):
         return _of(UNTRANSLATED, traced, moved=taken.moved, way=verdict.last.way if verdict.last else "")
-    if taken is None or taken.rule is None or verdict.ending not in (Ending.TAKEN, Ending.ANSWER_TAKEN, Ending.NEVER_LEFT):
+    if (
+        taken is None
+        or taken.kind not in (Taker.RULE, Taker.SUSPECT)
+        or verdict.ending not in (Ending.TAKEN, Ending.ANSWER_TAKEN, Ending.NEVER_LEFT)
+    ):
         return None
     return _of(SUSPECT if taken.kind is Taker.SUSPECT else TAKEN, traced, moved=taken.moved, counter=taken.counter)
 
 
 def _of(code: Code, traced: Traced, **more: object) -> Finding:
-    rule, reading = traced.verdict.rule, _reading(traced)
+    rule = traced.verdict.rule
     words = named(rule) if rule else "by what, no counter shows"
-    commands, removal = removing(traced.node, reading, traced) if rule else ((), "")
+    commands, removal = removing(traced) if rule else ((), "")
     return code.on(traced.on_node, traced.evidence() | {"rule": words, "removal": removal} | more, commands=commands)
 
 
@@ -79,9 +83,9 @@ def _reading(traced: Traced) -> TapReading | None:
     return next((reading for reading in traced.reply.readings if reading.node == traced.node), None)
 
 
-def removing(node: str, reading: TapReading | None, traced: Traced) -> tuple[tuple[str, ...], str]:
+def removing(traced: Traced) -> tuple[tuple[str, ...], str]:
     """Return the commands that show a rule and remove it, and what to do in words. A rule of a known owner is only shown."""
-    rule = traced.verdict.rule
+    rule, node, reading = traced.verdict.rule, traced.node, _reading(traced)
     assert rule is not None
     show = rule_commands.show(node, rule)
     if rule.handle == "policy":

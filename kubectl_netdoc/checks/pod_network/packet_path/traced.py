@@ -11,6 +11,7 @@ from msgspec import Struct
 from kubectl_netdoc.api import Explains, OwnService, Peer, Subject, Trace, TraceReply
 from kubectl_netdoc.probes import node_pairs
 from kubectl_netdoc.probes.failing_paths import FailingPaths
+from kubectl_netdoc.routing import ip_commands
 from kubectl_netdoc.routing.network import BROKEN
 from kubectl_netdoc.tracing import icmp_errors
 from kubectl_netdoc.tracing.hops import Hop, Way, ways
@@ -96,6 +97,17 @@ class Traced(Struct, frozen=True):
             return reading.problem
         return f"the tap lost {reading.dropped} of {reading.frames} frames" if reading.dropped else "the tap was full"
 
+    def lines(self) -> tuple[str, ...]:
+        """Return the commands that show what took the packets, and mend it where one line does."""
+        taken = self.verdict.taken
+        return tuple(ip_commands.on(self.node, line) for line in (taken.shows, taken.mend) if line) if taken else ()
+
+    @property
+    def mending(self) -> str:
+        """The end of a fix: which command mends it, if one does."""
+        taken = self.verdict.taken
+        return " The last command mends it, until whatever made it so does so again." if taken and taken.mend else ""
+
     def evidence(self) -> dict[str, Any]:
         """Return what every finding of a trace has as evidence."""
         verdict = self.verdict
@@ -108,6 +120,7 @@ class Traced(Struct, frozen=True):
             "what": "answers" if verdict.answer else "packets",
             "after": self.place,
             "also": [f"{each.source} to {each.target}" for each in self.beside],
+            "mend": self.mending,
             "hops": self.hops(),
             "icmp": (icmp := icmp_errors.told(verdict.errors)),
             "told": f". {'; '.join(icmp)}" if icmp else "",

@@ -5,20 +5,21 @@ from __future__ import annotations
 
 from kubectl_netdoc.api import Code, Finding, Risk, Severity, Subject, on_node
 from kubectl_netdoc.checks.pod_network.packet_path.traced import SYMPTOMS, Traced
-from kubectl_netdoc.routing import ip_commands
 from kubectl_netdoc.tracing.crossings import Crossing, span
 from kubectl_netdoc.tracing.taken import Taker
 from kubectl_netdoc.tracing.verdict import Ending
+
+AGENT = "kubectl get pods -A -o wide --field-selector spec.nodeName={name}"
 
 WRONG_END = Code(
     id="TRC006",
     severity=Severity.FAIL,
     risk=Risk.NODE,
     title="A tunnel leads to the wrong node, or is down",
-    message="On node {name}, the {what} from {source} to {target} leave by the wrong way or end ({lost} of {sent}, last seen at "
+    message="On node {name}, the {what} from {source} to {target} do not go on by their tunnel ({lost} of {sent}, last seen at "
     "{after}): {words}",
-    fix="Look at the tunnel's entries on {name}, which the network agent makes there.",
-    commands=(on_node("{name}", "bridge fdb show dev {dev}"), on_node("{name}", "ip -d link show {dev}")),
+    fix="The network agent makes a tunnel and its entries: restart its pod on {name}.{mend}",
+    commands=(AGENT, on_node("{name}", "bridge fdb show dev {dev}"), on_node("{name}", "ip -d link show {dev}")),
     rows=("M3",),
     explains=SYMPTOMS,
     localises=True,
@@ -56,11 +57,10 @@ def finding(traced: Traced) -> Finding | None:
     verdict, taken = traced.verdict, traced.verdict.taken
     if taken is not None and taken.kind in (Taker.TUNNEL_PEER, Taker.LINK):
         dev = taken.dev or (verdict.last.dev if verdict.last else "")
-        commands = WRONG_END.commands
-        if taken.mac and taken.right:
-            entry = f"bridge fdb replace {taken.mac} dev {dev} dst {taken.right.partition(',')[0]} self permanent"
-            commands = (*commands, ip_commands.on(traced.node, entry))
-        return WRONG_END.on(traced.on_node, traced.evidence() | {"words": taken.words, "dev": dev}, commands=commands)
+        names = {"words": taken.words, "dev": dev}
+        return WRONG_END.on(
+            traced.on_node, traced.evidence() | names, commands=(AGENT, *traced.lines()) if taken.shows else WRONG_END.commands
+        )
     if verdict.crossing is not None:
         return _far(traced, verdict.crossing)
     if verdict.ending not in (Ending.BETWEEN, Ending.ANSWER_BETWEEN) or verdict.last is None:
@@ -68,7 +68,7 @@ def finding(traced: Traced) -> Finding | None:
     one, other = verdict.last.node, verdict.to_node
     tunnel = verdict.last.tunnels[-1] if verdict.last.tunnels else None
     carried = f"They travel in {tunnel.kind} from {tunnel.source} to {tunnel.to}." if tunnel else "They travel without a tunnel."
-    names = {"one": one, "other": other, "carried": carried, "nodes": [one, other]}
+    names: dict[str, object] = {"one": one, "other": other, "carried": carried, "nodes": [one, other]}
     return BETWEEN.on(_pair(one, other), traced.evidence() | names)
 
 
