@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """How often a trace names the right place and what took the packets: the faults of lab/packets.yaml, one after the other.
 
-`NETDOC_LAB=kubeconfig python -m bench.packets [NAME...]` runs them on an idle lab with one set of debug pods. With `--mend` each is
-made once more, and the line that netdoc says mends it is run.
+`NETDOC_LAB=kubeconfig python -m bench.packets [NAME...]` runs them on an idle lab with one set of debug pods. With `--mend` each
+is made once more, and the line that netdoc says mends it is run.
 """
 
 from __future__ import annotations

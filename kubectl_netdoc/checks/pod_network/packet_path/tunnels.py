@@ -57,10 +57,8 @@ def finding(traced: Traced) -> Finding | None:
     verdict, taken = traced.verdict, traced.verdict.taken
     if taken is not None and taken.kind in (Taker.TUNNEL_PEER, Taker.LINK):
         dev = taken.dev or (verdict.last.dev if verdict.last else "")
-        names = {"words": taken.words, "dev": dev}
-        return WRONG_END.on(
-            traced.on_node, traced.evidence() | names, commands=(AGENT, *traced.lines()) if taken.shows else WRONG_END.commands
-        )
+        commands = (AGENT, *traced.lines()) if taken.shows else WRONG_END.commands
+        return WRONG_END.on(traced.on_node, traced.evidence() | {"words": taken.words, "dev": dev}, commands=commands)
     if verdict.crossing is not None:
         return _far(traced, verdict.crossing)
     if verdict.ending not in (Ending.BETWEEN, Ending.ANSWER_BETWEEN) or verdict.last is None:
