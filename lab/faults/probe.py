@@ -2,8 +2,10 @@
 """The hand check of a fault, for any pod with python3; prints one line, `ok ...` or `failed ...`.
 
 Usage: probe.py http HOST PORT | dns NAME | tcp HOST PORT | udp HOST PORT [SOURCE_PORT]
+       probe.py idle HOST PORT SECONDS | held HOST PORT COUNT | often HOST PORT COUNT SECONDS
 """
 
+import select
 import socket
 import sys
 import time
@@ -37,7 +39,47 @@ def udp(host: str, port: str, source_port: str = "0") -> str:
         return sock.recv(100).decode()
 
 
-WAYS: dict[str, Callable[..., str]] = {"http": http, "dns": dns, "tcp": tcp, "udp": udp}
+def idle(host: str, port: str, seconds: str) -> str:
+    """Connect, be idle, and only then ask for a page."""
+    with socket.create_connection((host, int(port)), 4) as sock:
+        time.sleep(float(seconds))
+        sock.sendall(b"GET /nothing HTTP/1.0\r\n\r\n")
+        return f"{len(sock.recv(100))} bytes"
+
+
+def held(host: str, port: str, count: str) -> str:
+    """Hold so many connections at once."""
+    socks = [socket.socket() for _ in range(int(count))]
+    for sock in socks:
+        sock.setblocking(False)
+        sock.connect_ex((host, int(port)))
+    time.sleep(0.8)
+    opened = len(select.select([], socks, [], 0)[1])
+    refused = sum(sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) != 0 for sock in socks)
+    for sock in socks:
+        sock.close()
+    if opened - refused < len(socks):
+        raise OSError(f"{opened - refused} of {len(socks)} at once")
+    return f"{len(socks)} at once"
+
+
+def often(host: str, port: str, count: str, seconds: str) -> str:
+    """Connect again and again, at that distance, and draw a line of it: ``.`` for connected, ``x`` for not."""
+    drawn = ""
+    for _ in range(int(count)):
+        due = time.monotonic() + float(seconds)
+        try:
+            socket.create_connection((host, int(port)), 0.4).close()
+            drawn += "."
+        except OSError:
+            drawn += "x"
+        time.sleep(max(0.0, due - time.monotonic()))
+    return drawn
+
+
+WAYS: dict[str, Callable[..., str]] = {
+    "http": http, "dns": dns, "tcp": tcp, "udp": udp, "idle": idle, "held": held, "often": often,
+}  # fmt: skip
 
 started = time.monotonic()
 try:
