@@ -244,6 +244,8 @@ ROLLOUTS = [
     _rolled_out("on the host network since a rollout", {}, {"hostNetwork": True}, "PDN003"),
     _rolled_out("a server outside since a rollout", {}, _none(OUTSIDE), "PDN003"),
     _rolled_out("no search domains since a rollout", {}, _none(DNS), "PDN005"),
+    _rolled_out("all but its namespace's search domain since a rollout", {}, _none(DNS, searches=OURS[1:]), "PDN005"),
+    _rolled_out("all but its namespace's since yesterday", {}, _none(DNS, searches=OURS[1:]), "PDN011", minutes=1400),
     _rolled_out("the node's settings since yesterday", {}, {"dnsPolicy": "Default"}, "PDN010", minutes=1400),
     _rolled_out("the node's settings before and after a rollout", {"dnsPolicy": "Default"}, {"dnsPolicy": "Default"}, "PDN010"),
 ]

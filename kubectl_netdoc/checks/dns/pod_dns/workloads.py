@@ -78,6 +78,11 @@ def need(cluster: Cluster, resolver: Resolver) -> str:
     searched = [text for text in resolver.spec.dns_config.searches if within(text, domain)]
     if searched:
         return f"its dnsConfig searches {searched[0]}"
+    return trouble(cluster, resolver)
+
+
+def trouble(cluster: Cluster, resolver: Resolver) -> str:
+    """Return what shows that a workload's DNS settings may have broken it, as a clause: they are new, or no pod gets ready."""
     return _changed(cluster, resolver) or ("" if resolver.spec.host_network else _failing(cluster, resolver))
 
 
