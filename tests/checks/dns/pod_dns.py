@@ -166,6 +166,28 @@ DEFAULTS = [
         "no DNS Service to be seen", make_cluster(*NODES, _client(spec={"dnsPolicy": "Default", "dnsConfig": {"searches": OURS}}))
     ),
 ]
+
+
+def _crashes(name: str, *codes: str, code: int = 1, restarts: int = 3, ended: float = 20) -> Case:
+    """A pod without a readiness probe that asks its node's nameservers, and ends by itself again and again."""
+    _, pod = _client(spec={"dnsPolicy": "Default"}, age=50)
+    assert isinstance(pod, Pod)
+    last = {"terminated": {"exitCode": code, "reason": "Error", "finishedAt": ago(ended)}}
+    state = {"name": "c", "ready": True, "restartCount": restarts, "lastState": last}
+    status = msgspec.structs.replace(
+        pod.status, container_statuses=convert(POD, {"status": {"containerStatuses": [state]}}).status.container_statuses
+    )
+    made = make_cluster(*CLUSTER, (POD, msgspec.structs.replace(pod, status=status)))
+    return Case(name, made, frozenset((each, SUBJECT) for each in codes))
+
+
+CRASHES = [
+    _crashes("the node's settings, and it ends again and again", "PDN003"),
+    _crashes("the node's settings, and it ended once", "PDN010", restarts=1),
+    _crashes("the node's settings, and it ended long ago", "PDN010", ended=3000),
+    _crashes("the node's settings, and it is killed", "PDN010", code=137),
+    _crashes("the node's settings, and it ends well", "PDN010", code=0),
+]
 SEARCHES = [
     _of("no search domains", _none(DNS), "PDN011"),
     _of("no search domains, and it does not get ready", _none(DNS), "PDN005", ready=False, waiting="CrashLoopBackOff"),
@@ -283,4 +305,4 @@ SEEN = [
     ),
     Case("pods can't be read", make_cluster(unavailable={POD: Unavailable("forbidden")}), state="skipped"),
 ]
-CASES = [*SERVERS, *DEFAULTS, *SEARCHES, *ALIASES, *ROLLOUTS, *SEEN]
+CASES = [*SERVERS, *DEFAULTS, *CRASHES, *SEARCHES, *ALIASES, *ROLLOUTS, *SEEN]

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from msgspec import Struct
 
-from kubectl_netdoc.api import POD, REPLICA_SET, SERVICE, SETTLING, Cluster, Pod, PodSpec, Subject
+from kubectl_netdoc.api import POD, REPLICA_SET, SERVICE, SETTLING, Cluster, Pod, PodSpec, Subject, counted
 from kubectl_netdoc.components import cluster_dns
 from kubectl_netdoc.components.service_backends import waits
 from kubectl_netdoc.policy.workloads import Owners, WorkloadRef
@@ -21,6 +21,10 @@ CHANGED = timedelta(hours=1)
 
 FAILING = ("CrashLoopBackOff", "RunContainerError")
 """Why a container waits that has run and ended, or could not."""
+
+RESTARTS, RECENT, KILLED = 2, timedelta(minutes=6), (137, 143)
+"""Restarts from which on a container ends again and again, the last time within the kubelet's longest back-off (5 min) and a
+minute; and the exit codes of one that was killed (128 and SIGKILL or SIGTERM): by memory or a probe, not by a name."""
 
 SYSTEM = frozenset({"kube-system", "kube-public", "kube-node-lease"})
 """Namespaces of components that serve the names themselves, or need none."""
@@ -93,7 +97,11 @@ def within(name: str, domain: str) -> bool:
 
 
 def _failing(cluster: Cluster, resolver: Resolver) -> str:
-    """None of its pods is ready, and not because they just began or never ran."""
+    """None of its pods is ready, or stays so, and not because they just began or never ran."""
+    ends = {pod.name: why for pod in resolver.pods if (why := _ends(cluster, pod))}
+    if ends and len(ends) == len(resolver.pods):
+        name = min(ends)
+        return f"none of its pods stays up ({name}: {ends[name]})"
     old = [pod for pod in resolver.pods if cluster.age(pod.metadata.creation_timestamp) > SETTLING]
     if not old or len(old) < len(resolver.pods) or any(pod.ready for pod in resolver.pods):
         return ""
@@ -101,6 +109,17 @@ def _failing(cluster: Cluster, resolver: Resolver) -> str:
     ran = any(s.restart_count or (s.state.waiting is None and s.state.terminated is None) for s in states)
     stuck = [s.state.waiting.reason for s in states if s.state.waiting and s.state.waiting.reason not in FAILING]
     return f"none of its pods is ready ({old[0].name}: {waits(old[0])})" if ran and not stuck else ""
+
+
+def _ends(cluster: Cluster, pod: Pod) -> str:
+    """Return how a container of a pod ends by itself again and again: without a readiness probe it is ready in between."""
+    for status in pod.status.container_statuses:
+        ended = status.state.terminated or status.last_state.terminated
+        if not (ended and ended.finished_at) or ended.exit_code in (0, *KILLED):
+            continue
+        if status.restart_count >= RESTARTS and cluster.age(ended.finished_at) < RECENT:
+            return f"{counted(status.restart_count, 'restart')}, the last with exit code {ended.exit_code}"
+    return ""
 
 
 def _changed(cluster: Cluster, resolver: Resolver) -> str:
