@@ -97,6 +97,14 @@ def test_pods_of_a_foreign_range_explain_that_they_do_not_reach_themselves() -> 
     assert {effect.code: effect.explained_by for effect in link(findings, codes)} == {"PNW011": "", "SVH001": "PNW011:Node:n2"}
 
 
+def test_connections_that_break_when_idle_explain_a_server_whose_watch_of_the_api_has_ended() -> None:
+    """Real codes, as the lab had them: the watch of a CoreDNS on the node was idle for longer than the node remembers."""
+    codes = {entry.id: entry for check in registry.load().checks for entry in check.codes}
+    broken = codes["OVT003"].on(NODE1, what="w", broken=8, idle="16", outcomes="timeout", first="n1", nodes=["n1"])
+    behind = codes["DNR005"].on(Subject("Pod", "coredns-1", "kube-system"), known=1, others="1 other", nodes=["n1"])
+    assert explained([behind, broken], *codes.values()) == {"DNR005": "OVT003"}
+
+
 def test_chain_goes_to_its_root() -> None:
     first, second, third = code("A", Explains(("B",), "cluster")), code("B", Explains(("C",), "cluster")), code("C")
     for order in ([first, second, third], [third, second, first], [second, third, first], [second, first, third]):

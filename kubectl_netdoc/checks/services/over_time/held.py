@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from kubectl_netdoc.api import Code, Finding, Outcome, OverTime, OwnService, Risk, Severity, Subject, on_node
+from kubectl_netdoc.api import Code, Explains, Finding, Outcome, OverTime, OwnService, Risk, Severity, Subject, on_node
 from kubectl_netdoc.checks.services.over_time.seen import Seen, pairs
 from kubectl_netdoc.probes import node_pairs
 
@@ -14,6 +14,9 @@ IDLE = f"{OverTime('', ()).idle:g}"
 
 ALIKE = 2
 """Connections by which two rounds may differ that met the same limit."""
+
+WATCHES = Explains(("DNR001", "DNR005"), "node")
+"""What servers show that learn of changes by a connection that is idle as long as nothing changes: a watch of the API."""
 
 BREAKS = Code(
     id="OVT003",
@@ -30,6 +33,7 @@ BREAKS = Code(
         on_node("{first}", "iptables -S"),
     ),
     rows=("K1",),
+    explains=(WATCHES,),
 )
 LIMIT = Code(
     id="OVT004",
