@@ -85,7 +85,7 @@ def _plain(place: Place) -> PlaceOverTime:
     return _seen() if isinstance(place, Peer) else _seen(bulk=QUICK)
 
 
-def _of(looks: tuple[Look, ...], *ends: tuple[str, Place]) -> Of:
+def _of(looks: tuple[Look, ...], *ends: tuple[str, Place]) -> dict[tuple[str, Place], PlaceOverTime]:
     return {end: _seen(looks) if not isinstance(end[1], Address) else PlaceOverTime(looks) for end in ends}
 
 
@@ -124,6 +124,19 @@ CASES = [
         ("OVT001", "Pod shop/web-1"),
     ),
     _case("the Service alone", _facts(_of(OUT, *((n, WEB) for n in NODES))), ("OVT001", "Service shop/web")),
+    _case(
+        "an endpoint is dead from a node, and the Service fails in part there",
+        _facts(_of(_looks(lambda at: True), ("n1", WEB_2)) | _of(THIRD, ("n1", WEB))),
+    ),
+    _case(
+        "a path is dead, and the Service fails in part from that node",
+        _facts(_of(_looks(lambda at: True), ("n1", Peer("n2"))) | _of(THIRD, ("n1", WEB))),
+    ),
+    _case(
+        "an endpoint is dead from a node, and the Service fails in part from another",
+        _facts(_of(_looks(lambda at: True), ("n1", WEB_2)) | _of(THIRD, ("n1", WEB), ("n3", WEB))),
+        ("OVT002", "Service shop/web"),
+    ),
     _case(
         "an endpoint behind a failing path", _facts(_of(OUT, ("n3", Peer("n1")), ("n3", WEB_1))), ("OVT001", "NodePair n1--n3")
     ),

@@ -19,6 +19,8 @@ from kubectl_netdoc.api import (
     NodePath,
     Outcome,
     OverTime,
+    Peer,
+    Place,
     Risk,
     Severity,
     Subject,
@@ -99,6 +101,12 @@ def pattern(seen: Seen) -> Pattern | None:
     return Pattern(SHARE, len(failed), len(looks))
 
 
+def _dead(seen: Seen) -> bool:
+    """Whether next to nothing worked at a place: the other checks report that, and a Service that leads there fails in part."""
+    looks = list(filter(_counts, seen.what.looks))
+    return bool(looks) and 10 * sum(look.outcome is not Outcome.OK for look in looks) > 9 * len(looks)
+
+
 def _counts(look: Look) -> bool:
     """Whether a look says something: the debug pod was not held up before it or during it."""
     return look.late <= HELD_UP and look.ms <= 1000 * (OverTime("", ()).timeout + HELD_UP)
@@ -120,8 +128,12 @@ def analyse(cluster: Cluster, seen: list[Seen]) -> Iterator[Finding]:
         if isinstance(each.place, Address) and (each.node, nodes.get(each.place, "")) not in bad:
             by_subject.setdefault(whose[each.place], []).append((each, found))
     pods = {subject for subject in by_subject if subject.kind == "Pod"}
-    for subject, rows in by_subject.items():
-        if subject.kind == "Pod" or not _has_one_of(cluster, subject, pods):
+    dead = {(each.node, each.place) for each in seen if _dead(each)}
+    for subject, every in by_subject.items():
+        rows = (
+            every if subject.kind == "Pod" else [row for row in every if not _reaches_dead(cluster, subject, row[0].node, dead)]
+        )
+        if rows and (subject.kind == "Pod" or not _has_one_of(cluster, subject, pods)):
             ends = [(each.node, nodes.get(each.place, "")) for each, _ in rows if isinstance(each.place, Address)]
             paths = sorted({NodePath(one, other) for one, other in ends if other})
             what = f"{subject.kind} {subject.namespace}/{subject.name} on {rows[0][0].place}"
@@ -148,6 +160,13 @@ def _finding(subject: Subject, what: str, rows: list[tuple[Seen, Pattern]], more
 def _nodes_of(cluster: Cluster) -> dict[Address, str]:
     """The node of each endpoint."""
     return {end.address: end.node for target in targets(cluster) for end in target.endpoints} if addresses(cluster) else {}
+
+
+def _reaches_dead(cluster: Cluster, service: Subject, node: str, dead: set[tuple[str, Place]]) -> bool:
+    """Whether an endpoint of a Service, or the path to its node, is dead from a node."""
+    own = [t for t in targets(cluster) if (t.service.namespace, t.service.name) == (service.namespace, service.name)]
+    ends = [end for target in own for end in target.endpoints]
+    return any((node, place) in dead for end in ends for place in (end.address, Peer(end.node)))
 
 
 def _has_one_of(cluster: Cluster, service: Subject, pods: set[Subject]) -> bool:
