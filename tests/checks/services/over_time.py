@@ -138,9 +138,19 @@ CASES = [
         ("OVT002", "Service shop/web"),
     ),
     _case(
+        "all paths of a node, and Services that lead there",
+        _facts(_of(OUT, *ALL_N1, *TO_N1, ("n2", WEB_1), ("n3", WEB_1)) | _of(THIRD, ("n2", WEB)) | _of(OUT, ("n3", WEB))),
+        ("OVT001", "Node n1"),
+    ),
+    _case(
         "an endpoint behind a failing path", _facts(_of(OUT, ("n3", Peer("n1")), ("n3", WEB_1))), ("OVT001", "NodePair n1--n3")
     ),
     _case("all paths of a node", _facts(_of(OUT, *ALL_N1, *TO_N1)), ("OVT001", "Node n1")),
+    _case(
+        "out for 3 s in every 10, and at the end too",
+        _facts(_of(_looks(lambda at: at % 10 in (1, 2, 3)), *LINK)),
+        ("OVT001", "NodePair n1--n2"),
+    ),
     _case("one gap is a restart", _facts(_of(_looks(lambda at: at in (4, 5, 6)), *((n, WEB_1) for n in NODES)))),
     _case("gone from some moment on", _facts(_of(_looks(lambda at: at > 12), ("n1", WEB_1)))),
     _case("there from some moment on", _facts(_of(_looks(lambda at: at < 9), ("n1", WEB_1)))),

@@ -93,7 +93,7 @@ def pattern(seen: Seen) -> Pattern | None:
     runs = [list(run) for bad, run in groupby(looks, key=lambda look: look.outcome is not Outcome.OK) if bad]
     ended = [run for run in runs if run[-1] is not looks[-1]]
     long = [run for run in ended if len(run) >= LENGTH]
-    if len(long) >= GAPS and len(runs) <= MOST_GAPS and sum(map(len, long)) * 5 >= len(failed) * 4:
+    if len(long) >= GAPS and len(runs) <= MOST_GAPS and sum(map(len, long)) * 5 >= sum(map(len, ended)) * 4:
         starts = tuple(run[0].at for run in long)
         return Pattern(OUT, len(failed), len(looks), starts, mean(map(len, long)))
     if len(ended) < FAILED:
@@ -101,10 +101,9 @@ def pattern(seen: Seen) -> Pattern | None:
     return Pattern(SHARE, len(failed), len(looks))
 
 
-def _dead(seen: Seen) -> bool:
-    """Whether next to nothing worked at a place: the other checks report that, and a Service that leads there fails in part."""
-    looks = list(filter(_counts, seen.what.looks))
-    return bool(looks) and 10 * sum(look.outcome is not Outcome.OK for look in looks) > 9 * len(looks)
+def _unwell(seen: Seen) -> bool:
+    """Whether looks at a place failed so often that a Service that leads there fails in part by that."""
+    return sum(look.outcome is not Outcome.OK for look in seen.what.looks) >= LENGTH
 
 
 def _counts(look: Look) -> bool:
@@ -128,11 +127,9 @@ def analyse(cluster: Cluster, seen: list[Seen]) -> Iterator[Finding]:
         if isinstance(each.place, Address) and (each.node, nodes.get(each.place, "")) not in bad:
             by_subject.setdefault(whose[each.place], []).append((each, found))
     pods = {subject for subject in by_subject if subject.kind == "Pod"}
-    dead = {(each.node, each.place) for each in seen if _dead(each)}
+    unwell = {(each.node, each.place) for each in seen if _unwell(each)}
     for subject, every in by_subject.items():
-        rows = (
-            every if subject.kind == "Pod" else [row for row in every if not _reaches_dead(cluster, subject, row[0].node, dead)]
-        )
+        rows = every if subject.kind == "Pod" else [row for row in every if not _leads_to(cluster, subject, row[0].node, unwell)]
         if rows and (subject.kind == "Pod" or not _has_one_of(cluster, subject, pods)):
             ends = [(each.node, nodes.get(each.place, "")) for each, _ in rows if isinstance(each.place, Address)]
             paths = sorted({NodePath(one, other) for one, other in ends if other})
@@ -162,11 +159,11 @@ def _nodes_of(cluster: Cluster) -> dict[Address, str]:
     return {end.address: end.node for target in targets(cluster) for end in target.endpoints} if addresses(cluster) else {}
 
 
-def _reaches_dead(cluster: Cluster, service: Subject, node: str, dead: set[tuple[str, Place]]) -> bool:
-    """Whether an endpoint of a Service, or the path to its node, is dead from a node."""
+def _leads_to(cluster: Cluster, service: Subject, node: str, unwell: set[tuple[str, Place]]) -> bool:
+    """Whether an endpoint of a Service, or the path to its node, fails from a node."""
     own = [t for t in targets(cluster) if (t.service.namespace, t.service.name) == (service.namespace, service.name)]
     ends = [end for target in own for end in target.endpoints]
-    return any((node, place) in dead for end in ends for place in (end.address, Peer(end.node)))
+    return any((node, place) in unwell for end in ends for place in (end.address, Peer(end.node)))
 
 
 def _has_one_of(cluster: Cluster, service: Subject, pods: set[Subject]) -> bool:
