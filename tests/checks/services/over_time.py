@@ -147,6 +147,14 @@ CASES = [
     ),
     _case("all paths of a node", _facts(_of(OUT, *ALL_N1, *TO_N1)), ("OVT001", "Node n1")),
     _case(
+        "a limit of connections, which the debug pod reaches in each half and meets in its looks",
+        _facts(
+            {end: _seen(_looks(lambda at: at % 12 in (0, 1, 2)), together=((24, 8), (24, 9))) for end in LINK}
+            | _of(_looks(lambda at: at % 12 in (0, 1)), ("n1", WEB_2), ("n1", WEB))
+        ),
+        ("OVT004", "NodePair n1--n2"),
+    ),
+    _case(
         "out for 3 s in every 10, and at the end too",
         _facts(_of(_looks(lambda at: at % 10 in (1, 2, 3)), *LINK)),
         ("OVT001", "NodePair n1--n2"),

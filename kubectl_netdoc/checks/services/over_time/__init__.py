@@ -65,7 +65,8 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
             yield Unseen(what, why or "no usable answer", expected=True)
     yield from pipe.analyse(seen)
     yield from held.analyse(seen)
-    yield from looks.analyse(facts.cluster, [each for each in seen if not pipe.is_slow(each, seen)])
+    limiting = {each.node for each in seen if held.limited(each)}
+    yield from looks.analyse(facts.cluster, [each for each in seen if not pipe.is_slow(each, seen)], limiting)
 
 
 check = Check(

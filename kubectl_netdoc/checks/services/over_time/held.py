@@ -66,7 +66,7 @@ def limited(seen: Seen) -> bool:
 
     Single connections must work: otherwise they are lost for another reason.
     """
-    rounds, looks = seen.what.together, seen.what.looks
+    rounds, looks = seen.what.together, seen.alone
     well = 10 * sum(look.outcome is Outcome.OK for look in looks) >= 9 * len(looks) > 0
     came = [answered for asked, answered in rounds if 0 < answered < asked]
     return well and len(came) > 1 and max(came) - min(came) <= ALIKE

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from itertools import groupby
 from statistics import mean
 
@@ -84,9 +84,12 @@ class Pattern(Struct, frozen=True):
     out: float = 0.0
 
 
-def pattern(seen: Seen) -> Pattern | None:
-    """Return how looks at a place failed; None where all worked, none did, or it may be one restart or chance."""
-    looks = sorted(filter(_counts, seen.what.looks), key=lambda look: look.at)
+def pattern(seen: Seen, limiting: Container[str] = ()) -> Pattern | None:
+    """Return how looks at a place failed; None where all worked, none did, or it may be one restart or chance.
+
+    ``limiting``: nodes whose debug pods met a limit of connections, which they reached themselves while they held many.
+    """
+    looks = sorted(filter(_counts, seen.alone if seen.node in limiting else seen.what.looks), key=lambda look: look.at)
     failed = [look for look in looks if look.outcome is not Outcome.OK]
     if len(looks) < LEAST or len(failed) < FAILED or 10 * len(failed) > 9 * len(looks):
         return None
@@ -111,9 +114,9 @@ def _counts(look: Look) -> bool:
     return look.late <= HELD_UP and look.ms <= 1000 * (OverTime("", ()).timeout + HELD_UP)
 
 
-def analyse(cluster: Cluster, seen: list[Seen]) -> Iterator[Finding]:
+def analyse(cluster: Cluster, seen: list[Seen], limiting: Container[str] = ()) -> Iterator[Finding]:
     """Report paths first, then pods that other nodes see fail too or whose path is well, then Services whose pods are well."""
-    failing = [(each, found) for each in seen if (found := pattern(each))]
+    failing = [(each, found) for each in seen if (found := pattern(each, limiting))]
     bad = pairs(each for each, _ in failing)
     for code in (OUT, SHARE):
         of_code = {each.pair: (each, found) for each, found in failing if each.pair and found.code is code}
