@@ -12,6 +12,9 @@ from kubectl_netdoc.probes import node_pairs
 IDLE = f"{OverTime('', ()).idle:g}"
 """Seconds that a connection was idle."""
 
+ENDS = 2
+"""Nodes of a single path: what is to be looked at may be on either."""
+
 ALIKE = 2
 """Connections by which two rounds may differ that met the same limit."""
 
@@ -79,7 +82,8 @@ def _located(
     for place in node_pairs.locate(pairs(struck), pairs(seen)):
         rows = [by_pair[pair] for pair in place.paths]
         names = place.evidence() | numbers(rows) | {"what": f"Between {place.between}", "first": place.nodes[0]}
-        yield code.on(place.subject, names)
+        both = tuple(line.replace("{first}", "{other}") for line in code.commands) if len(place.nodes) == ENDS else ()
+        yield code.on(place.subject, names, commands=(*code.commands, *both), other=place.nodes[-1])
     told = {node for pair in by_pair if pair for node in pair}
     for each in struck:
         if isinstance(each.place, OwnService) and each.node not in told:
