@@ -155,6 +155,15 @@ CASES = [
         ("OVT004", "NodePair n1--n2"),
     ),
     _case(
+        "every third connection of a node, also when many are held at once, and by chance in a row",
+        _facts(
+            {end: _seen(THIRD, together=((24, 16), (24, 15))) for end in (*ALL_N1, *TO_N1)}
+            | {("n2", OwnService()): _seen(together=((24, 22), (24, 21)))}
+            | _of(_looks(lambda at: at in (5, 6, 11, 17, 18)), ("n1", WEB_1), ("n2", WEB_1))
+        ),
+        ("OVT002", "Node n1"),
+    ),
+    _case(
         "out for 3 s in every 10, and at the end too",
         _facts(_of(_looks(lambda at: at % 10 in (1, 2, 3)), *LINK)),
         ("OVT001", "NodePair n1--n2"),

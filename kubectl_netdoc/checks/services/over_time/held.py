@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 
 from kubectl_netdoc.api import Code, Explains, Finding, Outcome, OverTime, OwnService, Risk, Severity, Subject, on_node
 from kubectl_netdoc.checks.services.over_time.seen import Seen, pairs
@@ -52,10 +52,14 @@ LIMIT = Code(
 )
 
 
-def analyse(seen: list[Seen]) -> Iterator[Finding]:
-    """Report for both codes the paths, then the nodes from which only netdoc's own Service shows it."""
-    for code, strikes, numbers in ((BREAKS, breaks, _idle), (LIMIT, limited, _limit)):
-        yield from _located(code, seen, [each for each in seen if strikes(each)], numbers)
+def analyse(seen: list[Seen], limiting: Container[str]) -> Iterator[Finding]:
+    """Report for both codes the paths, then the nodes from which only netdoc's own Service shows it.
+
+    ``limiting``: nodes whose debug pods met a limit.
+    """
+    yield from _located(BREAKS, seen, list(filter(breaks, seen)), _idle)
+    met = [each for each in seen if each.node in limiting and limited(each)]
+    yield from _located(LIMIT, seen, met, _limit)
 
 
 def breaks(seen: Seen) -> bool:

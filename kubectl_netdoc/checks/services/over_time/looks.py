@@ -46,6 +46,9 @@ FAILED = 3
 
 LOOK = ("kubectl get nodes -o wide", "kubectl netdoc check --thorough --privileged")
 
+THROUGH = Explains(("SVR006",), "services")
+"""A connection by a ClusterIP that failed goes to one of several endpoints, and that one's path is what fails now and then."""
+
 OUT = Code(
     id="OVT001",
     severity=Severity.WARN,
@@ -57,7 +60,7 @@ OUT = Code(
     "rewrites firewall rules, or two hosts with the same address. Compare its log with the times of the gaps: {when}.",
     commands=LOOK,
     rows=("M3",),
-    explains=(Explains(("SYN001", "SVR005", "SVR013", "PTQ001"), "path"),),
+    explains=(Explains(("SYN001", "SVR005", "SVR013", "PTQ001"), "path"), THROUGH),
 )
 SHARE = Code(
     id="OVT002",
@@ -70,7 +73,7 @@ SHARE = Code(
     "limit match, a full listen queue, or a full connection tracking table. `kubectl netdoc check --privileged` reads the node.",
     commands=LOOK,
     rows=("M3",),
-    explains=(Explains(("SYN001", "SVR005", "SVR013"), "path"),),
+    explains=(Explains(("SYN001", "SVR005", "SVR013"), "path"), THROUGH),
 )
 
 
@@ -104,6 +107,12 @@ def pattern(seen: Seen, limiting: Container[str] = ()) -> Pattern | None:
     return Pattern(SHARE, len(failed), len(looks))
 
 
+def losing(seen: list[Seen]) -> set[str]:
+    """The nodes at the ends of paths that lose a share of their connections also while few are open: no limit does that."""
+    shares = [each.pair for each in seen if each.pair and (found := pattern(each, (each.node,))) and found.code is SHARE]
+    return {node for pair in shares for node in pair}
+
+
 def _unwell(seen: Seen) -> bool:
     """Whether looks at a place failed so often that a Service that leads there fails in part by that."""
     return sum(look.outcome is not Outcome.OK for look in seen.what.looks) >= LENGTH
@@ -117,17 +126,19 @@ def _counts(look: Look) -> bool:
 def analyse(cluster: Cluster, seen: list[Seen], limiting: Container[str] = ()) -> Iterator[Finding]:
     """Report paths first, then pods that other nodes see fail too or whose path is well, then Services whose pods are well."""
     failing = [(each, found) for each in seen if (found := pattern(each, limiting))]
-    bad = pairs(each for each, _ in failing)
+    bad, struck = pairs(each for each, _ in failing), set[str]()
+    whose, nodes = addresses(cluster), _nodes_of(cluster)
     for code in (OUT, SHARE):
         of_code = {each.pair: (each, found) for each, found in failing if each.pair and found.code is code}
         for place in node_pairs.locate({pair for pair in of_code if pair}, pairs(seen)):
             rows = [of_code[pair] for pair in place.paths]
-            yield _finding(place.subject, f"The path between {place.between}", rows, place.evidence())
-    whose = addresses(cluster)
-    nodes = _nodes_of(cluster)
+            struck |= {place.subject.name} if place.subject.kind == "Node" else set()
+            services = _leading_to(cluster, {other for _, other in place.paths})
+            yield _finding(place.subject, f"The path between {place.between}", rows, place.evidence() | {"services": services})
     by_subject: dict[Subject, list[tuple[Seen, Pattern]]] = {}
     for each, found in failing:
-        if isinstance(each.place, Address) and (each.node, nodes.get(each.place, "")) not in bad:
+        node = nodes.get(each.place, "") if isinstance(each.place, Address) else ""
+        if isinstance(each.place, Address) and node not in struck and (each.node, node) not in bad:
             by_subject.setdefault(whose[each.place], []).append((each, found))
     pods = {subject for subject in by_subject if subject.kind == "Pod"}
     unwell = {(each.node, each.place) for each in seen if _unwell(each)}
@@ -160,6 +171,12 @@ def _finding(subject: Subject, what: str, rows: list[tuple[Seen, Pattern]], more
 def _nodes_of(cluster: Cluster) -> dict[Address, str]:
     """The node of each endpoint."""
     return {end.address: end.node for target in targets(cluster) for end in target.endpoints} if addresses(cluster) else {}
+
+
+def _leading_to(cluster: Cluster, nodes: set[str]) -> list[Subject]:
+    """The Services that have an endpoint on one of these nodes."""
+    own = [target for target in targets(cluster) if any(end.node in nodes for end in target.endpoints)]
+    return list(dict.fromkeys(Subject.of("Service", target.service) for target in own))
 
 
 def _leads_to(cluster: Cluster, service: Subject, node: str, unwell: set[tuple[str, Place]]) -> bool:
