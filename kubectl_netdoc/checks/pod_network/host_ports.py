@@ -12,8 +12,9 @@ shows the pod as running with that port.
 
 ## What it can't see
 UDP and SCTP host ports, those of pods on the host network (the process listens by itself), and those with a hostIP that no node
-has by the API, such as a virtual address. A connection that gets no answer may be a firewall's doing and is not reported. At most
-10 host ports are measured.
+has by the API, such as a virtual address. A connection that gets no answer may be a firewall's doing and is not reported, nor is
+a port where nothing listens of a pod that answers on another host port: it may be switched off. At most 10 host ports are
+measured.
 
 ## Sources
 Kubernetes: Network Plugins (support for hostPort), Configuration Best Practices (hostPort limits where pods can run); CNI plugin
@@ -115,6 +116,21 @@ NOT_FORWARDED = Code(
     "Otherwise expose the pod with a Service of type NodePort or LoadBalancer.",
     commands=("kubectl -n {namespace} get pod {name} -o wide", "kubectl netdoc check cni_health cni_files --privileged"),
 )
+NOT_LISTENING = Code(
+    id="HPT005",
+    severity=Severity.WARN,
+    risk=Risk.RESTARTS,
+    title="A host port leads to a port of its pod where nothing listens",
+    message="Pod {namespace}/{name} on node {node} has host port {port} for its port {target}, and nothing listens there: the "
+    "pod refuses connections from {seen_from} to {direct}, and so does the node ({ip}:{port})",
+    fix="Find out on which port the application of {namespace}/{name} listens, and on which address (its log, its "
+    "configuration), and write that port as containerPort beside hostPort {port}, or make the application listen on {target} at "
+    "0.0.0.0. That recreates the pod.",
+    commands=(
+        "kubectl -n {namespace} logs {name} --all-containers --tail=20",
+        "kubectl -n {namespace} get pod {name} -o jsonpath='{{.spec.containers[*].ports}}'",
+    ),
+)
 
 
 class HostPort(Struct, frozen=True):
@@ -192,8 +208,17 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
             yield NODE_PORT_TOO.on(subject, names | where, objects=[ObjectRef.to("Service", service)])
         if (other := hosts.get(port.ip, port.pod.spec.node_name)) != port.pod.spec.node_name:
             yield OF_ANOTHER_NODE.on(subject, names, other=other)
+    silent = dict[tuple[str, str], list[Finding]]()
+    answering = set[tuple[str, str]]()
     for port in _measured(cluster):
-        yield from _forwarded(facts, port)
+        key = (port.pod.namespace, port.pod.name)
+        for found in _forwarded(facts, port, answering):
+            if isinstance(found, Finding) and found.code == NOT_LISTENING.id:
+                silent.setdefault(key, []).append(found)
+            else:
+                yield found
+    # A pod that answers on another host port may have this one for something that is switched off.
+    yield from (found for key, those in silent.items() if key not in answering for found in those)
 
 
 def _node_ports(cluster: Cluster) -> dict[tuple[int, str], Service]:
@@ -221,21 +246,26 @@ def _waiting(cluster: Cluster, ports: list[HostPort]) -> Iterator[Finding]:
         yield TAKEN.on(Subject.of("Pod", pod), names, objects=[Subject.of("Pod", port.pod) for port in holders[:SHOWN]])
 
 
-def _forwarded(facts: Facts, port: HostPort) -> Iterator[Finding | Unseen]:
-    """Compare the connection to a host port with that to its pod: the node refuses, and the pod accepts."""
+def _forwarded(facts: Facts, port: HostPort, answering: set[tuple[str, str]]) -> Iterator[Finding | Unseen]:
+    """Compare the connection to a host port with that to its pod; ``answering`` takes pods that accept one of theirs."""
     asked = port.asked(facts.cluster)
     replies = [facts.reply(each) for each in asked or ()]
     lost = [reply.reason for reply in replies if isinstance(reply, Lost) and reply.sent]
     if lost:
         yield Unseen(f"host port {port.number} of pod {port.pod.namespace}/{port.pod.name}", lost[0], expected=True)
     outcomes = [reply.outcome for reply in replies if isinstance(reply, ConnectReply)]
-    if asked is None or outcomes != [Outcome.REFUSED, Outcome.OK]:
+    if asked is None or len(outcomes) < len(asked):
+        return
+    if Outcome.OK in outcomes:
+        answering.add((port.pod.namespace, port.pod.name))
+    if outcomes[0] is not Outcome.REFUSED or outcomes[1] not in (Outcome.OK, Outcome.REFUSED):
         return
     if policies.policy_block(facts, asked[0].node, asked[1].to.ip, port.target):
         return  # an engine that refuses what a policy forbids may treat the two connections differently
     node = port.pod.spec.node_name
     names = {"node": node, "nodes": [node], "ip": port.node_ip, "seen_from": asked[0].node, "port": port.number}
-    yield NOT_FORWARDED.on(Subject.of("Pod", port.pod), names, direct=asked[1].to)
+    code = NOT_FORWARDED if outcomes[1] is Outcome.OK else NOT_LISTENING
+    yield code.on(Subject.of("Pod", port.pod), names, direct=asked[1].to, target=port.target)
 
 
 check = Check(
@@ -243,7 +273,7 @@ check = Check(
     title="Host ports lead to their pods",
     prefix="HPT",
     needs=Needs(kinds=(POD,), optional=(NODE, SERVICE), hints=policies.KINDS, makes=(Made.PODS,)),
-    codes=(TAKEN, NODE_PORT_TOO, OF_ANOTHER_NODE, NOT_FORWARDED),
+    codes=(TAKEN, NODE_PORT_TOO, OF_ANOTHER_NODE, NOT_FORWARDED, NOT_LISTENING),
     plan=plan,
     analyse=analyse,
 )
