@@ -56,6 +56,7 @@ from kubectl_netdoc.api import (
     evenly,
     ip_families,
     is_address,
+    on_node,
     some,
 )
 from kubectl_netdoc.components import load_balancers
@@ -108,13 +109,19 @@ NOT_FORWARDED = Code(
     id="HPT004",
     severity=Severity.WARN,
     risk=Risk.SAFE,
-    title="Nothing forwards a host port to its pod",
+    title="A host port does not lead to its pod",
     message="Node {node} ({ip}) refuses connections from {seen_from} to {port}, the host port of pod {namespace}/{name}, while "
-    "the pod itself accepts them on {direct}: nothing on {node} forwards the host port",
-    fix="See that the CNI configuration in use on {node} has the plugin portmap in its list (with capabilities portMappings: "
-    "true), or that the network opens host ports itself. Then recreate the pod, as a host port is opened when a pod is made. "
-    "Otherwise expose the pod with a Service of type NodePort or LoadBalancer.",
-    commands=("kubectl -n {namespace} get pod {name} -o wide", "kubectl netdoc check cni_health cni_files --privileged"),
+    "the pod itself accepts them on {direct}: on {node}, the host port does not lead to the pod",
+    fix="Read the rules of {node}, which the first command shows. If one that comes before CNI-HOSTPORT-DNAT takes port {port}, "
+    "remove it. If there is none for port {port} in CNI-HOSTPORT-DNAT, see that the CNI configuration in use on {node} has the "
+    "plugin portmap in its list (with capabilities portMappings: true), and then recreate the pod, as portmap writes the rules "
+    "when a pod is made. Some networks open host ports by themselves, without those rules. Otherwise expose the pod with a "
+    "Service of type NodePort or LoadBalancer.",
+    commands=(
+        on_node("{node}", "iptables -t nat -S"),
+        "kubectl -n {namespace} get pod {name} -o wide",
+        "kubectl netdoc check cni_health cni_files --privileged",
+    ),
 )
 NOT_LISTENING = Code(
     id="HPT005",
