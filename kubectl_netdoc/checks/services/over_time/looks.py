@@ -46,8 +46,11 @@ FAILED = 3
 
 LOOK = ("kubectl get nodes -o wide", "kubectl netdoc check --thorough --privileged")
 
-THROUGH = Explains(("SVR006",), "services")
-"""A connection by a ClusterIP that failed goes to one of several endpoints, and that one's path is what fails now and then."""
+PATHS = ("SYN001", "SVR005", "SVR013", "PTQ001", "PTQ003", "PTQ004", "PNW001", "PNW002", "PNW003", "PNW004", "PNW006", "PNW014")
+THROUGH = ("SVR006", "DNL001", "DNL002", "DNL005", "DNL007", "SYN003")
+MOMENT = (Explains((*PATHS, "DTR001", "DTR002", "DSV001", "DSV003"), "path"), Explains(THROUGH, "services"))
+"""What a check that looks once shows of a path that works in between, if it looks while it doesn't: at the path itself, and at
+Services of which one of several endpoints is behind it."""
 
 OUT = Code(
     id="OVT001",
@@ -60,7 +63,7 @@ OUT = Code(
     "rewrites firewall rules, or two hosts with the same address. Compare its log with the times of the gaps: {when}.",
     commands=LOOK,
     rows=("M3",),
-    explains=(Explains(("SYN001", "SVR005", "SVR013", "PTQ001"), "path"), THROUGH),
+    explains=MOMENT,
 )
 SHARE = Code(
     id="OVT002",
@@ -73,7 +76,7 @@ SHARE = Code(
     "limit match, a full listen queue, or a full connection tracking table. `kubectl netdoc check --privileged` reads the node.",
     commands=LOOK,
     rows=("M3",),
-    explains=(Explains(("SYN001", "SVR005", "SVR013"), "path"), THROUGH),
+    explains=MOMENT,
 )
 
 
