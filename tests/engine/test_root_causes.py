@@ -107,6 +107,15 @@ def test_connections_that_break_when_idle_explain_a_server_whose_watch_of_the_ap
     assert explained([behind, broken], *codes.values()) == {"DNR005": "OVT003"}
 
 
+def test_a_node_that_was_cut_off_until_netdocs_pod_came_explains_that_its_dns_server_lags() -> None:
+    """Real codes, as the lab had them: the watch of a CoreDNS on the node ended meanwhile."""
+    codes = {entry.id: entry for check in registry.load().checks for entry in check.codes}
+    lags = codes["DNR005"].on(Subject("Pod", "coredns-1", "kube-system"), known=1, others="1 other", nodes=["n1"])
+    for id_ in ("NDN005", "NDN015"):
+        ended = codes[id_].on(NODE1, codes_names(codes[id_]), nodes=["n1"])
+        assert explained([lags, ended], *codes.values()) == {"DNR005": id_}
+
+
 def test_an_outage_that_comes_and_goes_explains_what_a_single_look_saw_of_it() -> None:
     """Real codes, as the lab had them: lookups through a Service were lost while one of its two servers was out."""
     codes = {entry.id: entry for check in registry.load().checks for entry in check.codes}

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from kubectl_netdoc.api import (
     POD,
     Code,
+    Explains,
     Facts,
     Finding,
     KernelReply,
@@ -34,6 +35,9 @@ TREE = "net/ipv4"
 MOVING = frozenset({"net/netfilter/nf_conntrack_count"})
 """Files under /proc/sys that are counters, not settings."""
 
+LAGS = Explains(("DNR001", "DNR005"), "node")
+"""What a DNS server on a node shows for a while after it could not reach the API: its watch has to be made anew."""
+
 MENDED = Code(
     id="NDN005",
     severity=Severity.FAIL,
@@ -49,6 +53,7 @@ MENDED = Code(
         on_node("{name}", "sysctl -w {setting}=1"),
     ),
     rows=("M5",),
+    explains=(LAGS,),
 )
 BRIDGE = Code(
     id="NDN015",
@@ -66,6 +71,7 @@ BRIDGE = Code(
         on_node("{name}", "journalctl --since=-1h -u systemd-networkd -u NetworkManager"),
     ),
     rows=("M4",),
+    explains=(LAGS,),
 )
 CHANGED = Code(
     id="NDN013",
