@@ -136,7 +136,8 @@ def _changed(cluster: Cluster, resolver: Resolver) -> str:
         return ""
     if Resolver(resolver.subject, ordered[1].template.spec, {}).policy != FIRST:
         return ""
-    return f"until {int(age.total_seconds() / 60)} min ago its pods had the cluster's settings (ReplicaSet {ordered[1].name})"
+    made = f"{ordered[0].name} was made {int(age.total_seconds() / 60)} min ago"
+    return f"until a rollout its pods had the cluster's settings (ReplicaSet {ordered[1].name}; {made})"
 
 
 PATCHED = frozenset({"Deployment", "StatefulSet", "DaemonSet"})
