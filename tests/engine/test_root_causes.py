@@ -116,6 +116,14 @@ def test_a_node_that_was_cut_off_until_netdocs_pod_came_explains_that_its_dns_se
         assert explained([lags, ended], *codes.values()) == {"DNR005": id_}
 
 
+def test_large_packets_that_are_lost_explain_large_dns_answers_that_are() -> None:
+    """Real codes, as the lab had them: what the node's pods send to others is lost, the answers of its DNS server too."""
+    codes = {entry.id: entry for check in registry.load().checks for entry in check.codes}
+    loss = codes["PTQ005"].on(NODE1, codes_names(codes["PTQ005"]), nodes=["n1"], paths=[NodePath("n1", "n2")])
+    answers = codes["DTR001"].on(Subject("Cluster", "large DNS answers", node="n1"), codes_names(codes["DTR001"]), nodes=["n1"])
+    assert explained([answers, loss], *codes.values()) == {"DTR001": "PTQ005"}
+
+
 def test_an_outage_that_comes_and_goes_explains_what_a_single_look_saw_of_it() -> None:
     """Real codes, as the lab had them: lookups through a Service were lost while one of its two servers was out."""
     codes = {entry.id: entry for check in registry.load().checks for entry in check.codes}

@@ -67,8 +67,8 @@ LARGE = Code(
     commands=("kubectl get nodes -o wide", "kubectl netdoc check path_quality mtu_mismatch --show info"),
     rows=("M3", "M6"),
     explains=(
-        Explains(("PNW006", "PNW014", "DTR002", "SVR002", "SVR006", "DNL005"), "path", CAME_THROUGH),
-        Explains(("PNW006", "PNW014", "SVR002", "SVR006", "DNL005"), "node", CAME_THROUGH),
+        Explains(("PNW006", "PNW014", "DTR001", "DTR002", "SVR002", "SVR006", "DNL005"), "path", CAME_THROUGH),
+        Explains(("PNW006", "PNW014", "DTR001", "DTR002", "SVR002", "SVR006", "DNL005"), "node", CAME_THROUGH),
     ),
 )
 
