@@ -261,7 +261,40 @@ def _rolled_out(name: str, before: dict[str, Any], now: dict[str, Any], *codes: 
     return Case(name, make_cluster(*CLUSTER, *sets, made, pod), frozenset((code, "Deployment shop/client") for code in codes))
 
 
+def _rolled_back(name: str, *codes: str, minutes: int = 5) -> Case:
+    """The ReplicaSet of the node's settings is a day old, and in use again since one with the cluster's was made."""
+    owner = [{"kind": "Deployment", "name": "client", "controller": True}]
+    sets = [
+        (
+            REPLICA_SET,
+            convert(
+                REPLICA_SET,
+                {
+                    "metadata": {
+                        "name": f"client-{key}",
+                        "namespace": "shop",
+                        "ownerReferences": owner,
+                        "creationTimestamp": ago(age),
+                        "annotations": {"deployment.kubernetes.io/revision": revision},
+                    },
+                    "spec": {"replicas": 0, "template": {"spec": spec}},
+                },
+            ),
+        )
+        for key, age, revision, spec in (
+            ("a", 190000, "8", {}),
+            ("b", 90000, "11", {"dnsPolicy": "Default"}),
+            ("c", minutes * 60, "10", {}),
+        )
+    ]
+    made = make_workload(DEPLOYMENT, "client", labels={"app": "client"})
+    pod = _client(spec={"dnsPolicy": "Default"}, ownerReferences=RS)
+    return Case(name, make_cluster(*CLUSTER, *sets, made, pod), frozenset((code, "Deployment shop/client") for code in codes))
+
+
 ROLLOUTS = [
+    _rolled_back("the node's settings since a rollout to an earlier template", "PDN003"),
+    _rolled_back("the node's settings since a rollout to an earlier template, perhaps long ago", "PDN010", minutes=1400),
     _rolled_out("the node's settings since a rollout", {"dnsPolicy": "ClusterFirst"}, {"dnsPolicy": "Default"}, "PDN003"),
     _rolled_out("on the host network since a rollout", {}, {"hostNetwork": True}, "PDN003"),
     _rolled_out("a server outside since a rollout", {}, _none(OUTSIDE), "PDN003"),

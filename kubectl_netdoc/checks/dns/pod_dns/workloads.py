@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from msgspec import Struct
 
-from kubectl_netdoc.api import POD, REPLICA_SET, SERVICE, SETTLING, Cluster, Pod, PodSpec, Subject, counted
+from kubectl_netdoc.api import POD, REPLICA_SET, SERVICE, SETTLING, Cluster, Pod, PodSpec, Subject, Workload, counted
 from kubectl_netdoc.components import cluster_dns
 from kubectl_netdoc.components.service_backends import waits
 from kubectl_netdoc.policy.workloads import Owners, WorkloadRef
@@ -123,7 +123,10 @@ def _ends(cluster: Cluster, pod: Pod) -> str:
 
 
 def _changed(cluster: Cluster, resolver: Resolver) -> str:
-    """Its pods had the DNS settings of the cluster until a rollout within the hour: an older ReplicaSet says so."""
+    """Its pods had the DNS settings of the cluster until a rollout within the hour: an older ReplicaSet says so.
+
+    A rollout to an earlier template uses its ReplicaSet again: it gets a new revision, and came after the one before was made.
+    """
     if resolver.subject.kind != "Deployment" or not cluster.readable(REPLICA_SET):
         return ""
     mine = [
@@ -131,13 +134,19 @@ def _changed(cluster: Cluster, resolver: Resolver) -> str:
         for item in cluster.in_namespace(REPLICA_SET, resolver.subject.namespace)
         if any((o.kind, o.name) == ("Deployment", resolver.subject.name) for o in item.metadata.owner_references)
     ]
-    ordered = sorted(mine, key=lambda item: cluster.age(item.metadata.creation_timestamp))
-    if len(ordered) < 2 or (age := cluster.age(ordered[0].metadata.creation_timestamp)) > CHANGED:
+    ordered = sorted(mine, key=lambda item: (-_revision(item), cluster.age(item.metadata.creation_timestamp)))
+    if len(ordered) < 2 or Resolver(resolver.subject, ordered[1].template.spec, {}).policy != FIRST:
         return ""
-    if Resolver(resolver.subject, ordered[1].template.spec, {}).policy != FIRST:
+    age = min(cluster.age(item.metadata.creation_timestamp) for item in ordered[:2])
+    if age > CHANGED:
         return ""
-    made = f"{ordered[0].name} was made {int(age.total_seconds() / 60)} min ago"
-    return f"until a rollout its pods had the cluster's settings (ReplicaSet {ordered[1].name}; {made})"
+    minutes = int(age.total_seconds() / 60)
+    return f"until a rollout in the last {minutes + 1} min its pods had the cluster's settings (ReplicaSet {ordered[1].name})"
+
+
+def _revision(item: Workload) -> int:
+    text = item.metadata.annotations.revision
+    return int(text) if text.isdecimal() else 0
 
 
 PATCHED = frozenset({"Deployment", "StatefulSet", "DaemonSet"})
