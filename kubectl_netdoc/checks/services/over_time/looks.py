@@ -48,7 +48,11 @@ LOOK = ("kubectl get nodes -o wide", "kubectl netdoc check --thorough --privileg
 
 PATHS = ("SYN001", "SVR005", "SVR013", "PTQ001", "PTQ003", "PTQ004", "PNW001", "PNW002", "PNW003", "PNW004", "PNW006", "PNW014")
 THROUGH = ("SVR006", "DNL001", "DNL002", "DNL005", "DNL007", "SYN003")
-MOMENT = (Explains((*PATHS, "DTR001", "DTR002", "DSV001", "DSV003"), "path"), Explains(THROUGH, "services"))
+MOMENT = (
+    Explains((*PATHS, "DTR001", "DTR002", "DSV001", "DSV003"), "path"),
+    Explains(("SVR005", "SVR013"), "subject"),
+    Explains(THROUGH, "services"),
+)
 """What a check that looks once shows of a path that works in between, if it looks while it doesn't: at the path itself, and at
 Services of which one of several endpoints is behind it."""
 
