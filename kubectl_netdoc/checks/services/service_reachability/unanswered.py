@@ -54,8 +54,8 @@ FROM_ONE_NODE = Code(
     title="Pods answer other nodes, and not this one",
     message="From node {name}, connections to {addresses} {outcomes} (pod {pods}, behind {services}). It answers {answered}, "
     "so something between {name} and the pod takes the packets",
-    fix="Leave the pod alone. Look on {name}{ends}, for what treats these packets differently: a firewall rule, a route, or a wrong "
-    "neighbour entry for the address. The first command reads the nodes.",
+    fix="Leave the pod alone. Look on {name}{ends}, for what treats these packets differently: a firewall rule, a route, or a "
+    "wrong neighbour entry for the address. The first command reads the nodes.",
     commands=(
         "kubectl netdoc check --privileged",
         on_node("{name}", "ip route get {first}"),
