@@ -120,7 +120,7 @@ def test_large_packets_that_are_lost_explain_large_dns_answers_that_are() -> Non
     """Real codes, as the lab had them: what the node's pods send to others is lost, the answers of its DNS server too."""
     codes = {entry.id: entry for check in registry.load().checks for entry in check.codes}
     loss = codes["PTQ005"].on(NODE1, codes_names(codes["PTQ005"]), nodes=["n1"], paths=[NodePath("n1", "n2")])
-    answers = codes["DTR001"].on(Subject("Cluster", "large DNS answers", node="n1"), codes_names(codes["DTR001"]), nodes=["n1"])
+    answers = codes["DTR001"].on(Subject("Cluster", "large DNS answers", node="n2"), codes_names(codes["DTR001"]), nodes=["n2"])
     assert explained([answers, loss], *codes.values()) == {"DTR001": "PTQ005"}
 
 
