@@ -56,6 +56,7 @@ class Annotations(Record, frozen=True):
     traefik_entrypoints: str = field(name="traefik.ingress.kubernetes.io/router.entrypoints", default="")
     traefik_tls: str = field(name="traefik.ingress.kubernetes.io/router.tls", default="")
     istio_inject: str = field(name="sidecar.istio.io/inject", default="")
+    revision: str = field(name="deployment.kubernetes.io/revision", default="")
     metallb_pool: str = field(name="metallb.io/ip-allocated-from-pool", default="")
     metallb_pool_before: str = field(name="metallb.universe.tf/ip-allocated-from-pool", default="")
 

@@ -59,6 +59,12 @@ ALTERS = frozenset(
 )
 """Arguments with which it changes something, whatever the others are."""
 
+SETS = re.compile(r"-(?!-?(n|e|N|a|b|values|ignore|names|all|binary)$)|[^-].*=")
+"""Arguments with which ``sysctl`` may set something: a value, or flags other than those of its output."""
+
+CLEARS = re.compile(r"--(vacuum-|rotate|flush|relinquish-var|smart-relinquish-var|sync|update-catalog|setup-keys)")
+"""Arguments with which ``journalctl`` changes the journal."""
+
 SERVING = frozenset(
     {"service", "svc", "endpoints", "ep", "endpointslice", "ingress", "ing", "ingressclass", "configmap", "cm"}
     | {"gateway", "gatewayclass", "httproute", "grpcroute", "tlsroute", "tcproute", "udproute", "referencegrant"}
@@ -162,6 +168,10 @@ def _risk(words: list[str]) -> Risk | None:
         return None
     if words[0] == "ss":
         return Risk.NODE if {"-K", "--kill"} & set(words) else None
+    if words[0] == "sysctl":
+        return Risk.NODE if not words[1:] or any(map(SETS.match, words[1:])) else None
+    if words[0] == "journalctl":
+        return Risk.NODE if any(map(CLEARS.match, words[1:])) else None
     if words[0] != "kubectl":
         tells = TOOLS.match(words[0]) and SHOWS & set(words) and not ALTERS & set(words)
         return None if tells else Risk.NODE

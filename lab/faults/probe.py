@@ -2,6 +2,7 @@
 """The hand check of a fault, for any pod with python3; prints one line, `ok ...` or `failed ...`.
 
 Usage: probe.py http HOST PORT | dns NAME | tcp HOST PORT | udp HOST PORT [SOURCE_PORT]
+       probe.py idle HOST PORT SECONDS | held HOST PORT COUNT | often HOST PORT COUNT SECONDS
 """
 
 import socket
@@ -37,7 +38,45 @@ def udp(host: str, port: str, source_port: str = "0") -> str:
         return sock.recv(100).decode()
 
 
-WAYS: dict[str, Callable[..., str]] = {"http": http, "dns": dns, "tcp": tcp, "udp": udp}
+def idle(host: str, port: str, seconds: str) -> str:
+    """Connect, be idle, and only then ask for a page."""
+    with socket.create_connection((host, int(port)), 4) as sock:
+        time.sleep(float(seconds))
+        sock.sendall(b"GET /nothing HTTP/1.0\r\n\r\n")
+        return f"{len(sock.recv(100))} bytes"
+
+
+def held(host: str, port: str, count: str) -> str:
+    """Hold so many connections at once, opened one after the other: a server's queue has room for a few alone."""
+    socks: list[socket.socket] = []
+    try:
+        while len(socks) < int(count):
+            socks.append(socket.create_connection((host, int(port)), 1.5))
+    except OSError as problem:
+        raise OSError(f"{len(socks)} of {count} at once: {problem}") from None
+    finally:
+        for sock in socks:
+            sock.close()
+    return f"{count} at once"
+
+
+def often(host: str, port: str, count: str, seconds: str) -> str:
+    """Connect again and again, at that distance, and draw a line of it: ``.`` for connected, ``x`` for not."""
+    drawn = ""
+    for _ in range(int(count)):
+        due = time.monotonic() + float(seconds)
+        try:
+            socket.create_connection((host, int(port)), 0.4).close()
+            drawn += "."
+        except OSError:
+            drawn += "x"
+        time.sleep(max(0.0, due - time.monotonic()))
+    return drawn
+
+
+WAYS: dict[str, Callable[..., str]] = {
+    "http": http, "dns": dns, "tcp": tcp, "udp": udp, "idle": idle, "held": held, "often": often,
+}  # fmt: skip
 
 started = time.monotonic()
 try:

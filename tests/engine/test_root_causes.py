@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
@@ -95,6 +97,49 @@ def test_pods_of_a_foreign_range_explain_that_they_do_not_reach_themselves() -> 
     hairpin = codes["SVH001"].on(NODE2, nodes="n2", first="n2", timeouts=3, tries=3)
     findings = [codes["PNW011"].on(NODE2, ip="10.99.0.2", ranges="10.0.2.0/24"), hairpin]
     assert {effect.code: effect.explained_by for effect in link(findings, codes)} == {"PNW011": "", "SVH001": "PNW011:Node:n2"}
+
+
+def test_connections_that_break_when_idle_explain_a_server_whose_watch_of_the_api_has_ended() -> None:
+    """Real codes, as the lab had them: the watch of a CoreDNS on the node was idle for longer than the node remembers."""
+    codes = {entry.id: entry for check in registry.load().checks for entry in check.codes}
+    broken = codes["OVT003"].on(NODE1, what="w", broken=8, idle="16", outcomes="timeout", first="n1", nodes=["n1"])
+    behind = codes["DNR005"].on(Subject("Pod", "coredns-1", "kube-system"), known=1, others="1 other", nodes=["n1"])
+    assert explained([behind, broken], *codes.values()) == {"DNR005": "OVT003"}
+
+
+def test_a_node_that_was_cut_off_until_netdocs_pod_came_explains_that_its_dns_server_lags() -> None:
+    """Real codes, as the lab had them: the watch of a CoreDNS on the node ended meanwhile."""
+    codes = {entry.id: entry for check in registry.load().checks for entry in check.codes}
+    lags = codes["DNR005"].on(Subject("Pod", "coredns-1", "kube-system"), known=1, others="1 other", nodes=["n1"])
+    for id_ in ("NDN005", "NDN015"):
+        ended = codes[id_].on(NODE1, codes_names(codes[id_]), nodes=["n1"])
+        assert explained([lags, ended], *codes.values()) == {"DNR005": id_}
+
+
+def test_large_packets_that_are_lost_explain_large_dns_answers_that_are() -> None:
+    """Real codes, as the lab had them: what the node's pods send to others is lost, the answers of its DNS server too."""
+    codes = {entry.id: entry for check in registry.load().checks for entry in check.codes}
+    loss = codes["PTQ005"].on(NODE1, codes_names(codes["PTQ005"]), nodes=["n1"], paths=[NodePath("n1", "n2")])
+    answers = codes["DTR001"].on(Subject("Cluster", "large DNS answers", node="n2"), codes_names(codes["DTR001"]), nodes=["n2"])
+    assert explained([answers, loss], *codes.values()) == {"DTR001": "PTQ005"}
+
+
+def test_an_outage_that_comes_and_goes_explains_what_a_single_look_saw_of_it() -> None:
+    """Real codes, as the lab had them: lookups through a Service were lost while one of its two servers was out."""
+    codes = {entry.id: entry for check in registry.load().checks for entry in check.codes}
+    names = {"what": "w", "gaps": 2, "seconds": 24, "out": 3, "failed": 24, "tried": 96, "when": "5 s", "every": 4}
+    paths, dns = [NodePath("n1", "n2")], Subject("Service", "kube-dns", "kube-system")
+    out = codes["OVT001"].on(NODE2, names, nodes=["n1"], paths=paths, services=[dns])
+    lost = codes["DNL005"].on(dns, codes_names(codes["DNL005"]))
+    path = codes["PNW003"].on(Subject("NodePair", "n1--n2"), codes_names(codes["PNW003"]), paths=paths)
+    same = codes["SVR013"].on(NODE2, codes_names(codes["SVR013"]), nodes=["n2"])
+    assert explained([lost, path, same, out], *codes.values()) == dict.fromkeys(("DNL005", "PNW003", "SVR013"), "OVT001")
+
+
+def codes_names(entry: Code) -> dict[str, str]:
+    """Something for each name in a code's texts."""
+    texts = (entry.message, entry.fix, *entry.commands)
+    return {name: "n1" for text in texts for name in re.findall(r"{(\w+)", text)}
 
 
 def test_chain_goes_to_its_root() -> None:

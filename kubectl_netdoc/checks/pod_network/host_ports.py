@@ -12,8 +12,9 @@ shows the pod as running with that port.
 
 ## What it can't see
 UDP and SCTP host ports, those of pods on the host network (the process listens by itself), and those with a hostIP that no node
-has by the API, such as a virtual address. A connection that gets no answer may be a firewall's doing and is not reported. At most
-10 host ports are measured.
+has by the API, such as a virtual address. A connection that gets no answer may be a firewall's doing and is not reported, nor is
+a port where nothing listens of a pod that answers on another host port: it may be switched off. At most 10 host ports are
+measured.
 
 ## Sources
 Kubernetes: Network Plugins (support for hostPort), Configuration Best Practices (hostPort limits where pods can run); CNI plugin
@@ -55,6 +56,7 @@ from kubectl_netdoc.api import (
     evenly,
     ip_families,
     is_address,
+    on_node,
     some,
 )
 from kubectl_netdoc.components import load_balancers
@@ -107,13 +109,34 @@ NOT_FORWARDED = Code(
     id="HPT004",
     severity=Severity.WARN,
     risk=Risk.SAFE,
-    title="Nothing forwards a host port to its pod",
+    title="A host port does not lead to its pod",
     message="Node {node} ({ip}) refuses connections from {seen_from} to {port}, the host port of pod {namespace}/{name}, while "
-    "the pod itself accepts them on {direct}: nothing on {node} forwards the host port",
-    fix="See that the CNI configuration in use on {node} has the plugin portmap in its list (with capabilities portMappings: "
-    "true), or that the network opens host ports itself. Then recreate the pod, as a host port is opened when a pod is made. "
-    "Otherwise expose the pod with a Service of type NodePort or LoadBalancer.",
-    commands=("kubectl -n {namespace} get pod {name} -o wide", "kubectl netdoc check cni_health cni_files --privileged"),
+    "the pod itself accepts them on {direct}: on {node}, the host port does not lead to the pod",
+    fix="Read the rules of {node}, which the first command shows. If one that comes before CNI-HOSTPORT-DNAT takes port {port}, "
+    "remove it. If there is none for port {port} in CNI-HOSTPORT-DNAT, see that the CNI configuration in use on {node} has the "
+    "plugin portmap in its list (with capabilities portMappings: true), and then recreate the pod, as portmap writes the rules "
+    "when a pod is made. Some networks open host ports by themselves, without those rules. Otherwise expose the pod with a "
+    "Service of type NodePort or LoadBalancer.",
+    commands=(
+        on_node("{node}", "iptables -t nat -S"),
+        "kubectl -n {namespace} get pod {name} -o wide",
+        "kubectl netdoc check cni_health cni_files --privileged",
+    ),
+)
+NOT_LISTENING = Code(
+    id="HPT005",
+    severity=Severity.WARN,
+    risk=Risk.RESTARTS,
+    title="A host port leads to a port of its pod where nothing listens",
+    message="Pod {namespace}/{name} on node {node} has host port {port} for its port {target}, and nothing listens there: the "
+    "pod refuses connections from {seen_from} to {direct}, and so does the node ({ip}:{port})",
+    fix="Find out on which port the application of {namespace}/{name} listens, and on which address (its log, its "
+    "configuration), and write that port as containerPort beside hostPort {port}, or make the application listen on {target} at "
+    "0.0.0.0. That recreates the pod.",
+    commands=(
+        "kubectl -n {namespace} logs {name} --all-containers --tail=20",
+        "kubectl -n {namespace} get pod {name} -o jsonpath='{{.spec.containers[*].ports}}'",
+    ),
 )
 
 
@@ -192,8 +215,17 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
             yield NODE_PORT_TOO.on(subject, names | where, objects=[ObjectRef.to("Service", service)])
         if (other := hosts.get(port.ip, port.pod.spec.node_name)) != port.pod.spec.node_name:
             yield OF_ANOTHER_NODE.on(subject, names, other=other)
+    silent = dict[tuple[str, str], list[Finding]]()
+    answering = set[tuple[str, str]]()
     for port in _measured(cluster):
-        yield from _forwarded(facts, port)
+        key = (port.pod.namespace, port.pod.name)
+        for found in _forwarded(facts, port, answering):
+            if isinstance(found, Finding) and found.code == NOT_LISTENING.id:
+                silent.setdefault(key, []).append(found)
+            else:
+                yield found
+    # A pod that answers on another host port may have this one for something that is switched off.
+    yield from (found for key, those in silent.items() if key not in answering for found in those)
 
 
 def _node_ports(cluster: Cluster) -> dict[tuple[int, str], Service]:
@@ -221,21 +253,26 @@ def _waiting(cluster: Cluster, ports: list[HostPort]) -> Iterator[Finding]:
         yield TAKEN.on(Subject.of("Pod", pod), names, objects=[Subject.of("Pod", port.pod) for port in holders[:SHOWN]])
 
 
-def _forwarded(facts: Facts, port: HostPort) -> Iterator[Finding | Unseen]:
-    """Compare the connection to a host port with that to its pod: the node refuses, and the pod accepts."""
+def _forwarded(facts: Facts, port: HostPort, answering: set[tuple[str, str]]) -> Iterator[Finding | Unseen]:
+    """Compare the connection to a host port with that to its pod; ``answering`` takes pods that accept one of theirs."""
     asked = port.asked(facts.cluster)
     replies = [facts.reply(each) for each in asked or ()]
     lost = [reply.reason for reply in replies if isinstance(reply, Lost) and reply.sent]
     if lost:
         yield Unseen(f"host port {port.number} of pod {port.pod.namespace}/{port.pod.name}", lost[0], expected=True)
     outcomes = [reply.outcome for reply in replies if isinstance(reply, ConnectReply)]
-    if asked is None or outcomes != [Outcome.REFUSED, Outcome.OK]:
+    if asked is None or len(outcomes) < len(asked):
+        return
+    if Outcome.OK in outcomes:
+        answering.add((port.pod.namespace, port.pod.name))
+    if outcomes[0] is not Outcome.REFUSED or outcomes[1] not in (Outcome.OK, Outcome.REFUSED):
         return
     if policies.policy_block(facts, asked[0].node, asked[1].to.ip, port.target):
         return  # an engine that refuses what a policy forbids may treat the two connections differently
     node = port.pod.spec.node_name
     names = {"node": node, "nodes": [node], "ip": port.node_ip, "seen_from": asked[0].node, "port": port.number}
-    yield NOT_FORWARDED.on(Subject.of("Pod", port.pod), names, direct=asked[1].to)
+    code = NOT_FORWARDED if outcomes[1] is Outcome.OK else NOT_LISTENING
+    yield code.on(Subject.of("Pod", port.pod), names, direct=asked[1].to, target=port.target)
 
 
 check = Check(
@@ -243,7 +280,7 @@ check = Check(
     title="Host ports lead to their pods",
     prefix="HPT",
     needs=Needs(kinds=(POD,), optional=(NODE, SERVICE), hints=policies.KINDS, makes=(Made.PODS,)),
-    codes=(TAKEN, NODE_PORT_TOO, OF_ANOTHER_NODE, NOT_FORWARDED),
+    codes=(TAKEN, NODE_PORT_TOO, OF_ANOTHER_NODE, NOT_FORWARDED, NOT_LISTENING),
     plan=plan,
     analyse=analyse,
 )

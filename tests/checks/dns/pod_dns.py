@@ -166,6 +166,28 @@ DEFAULTS = [
         "no DNS Service to be seen", make_cluster(*NODES, _client(spec={"dnsPolicy": "Default", "dnsConfig": {"searches": OURS}}))
     ),
 ]
+
+
+def _crashes(name: str, *codes: str, code: int = 1, restarts: int = 3, ended: float = 20) -> Case:
+    """A pod without a readiness probe that asks its node's nameservers, and ends by itself again and again."""
+    _, pod = _client(spec={"dnsPolicy": "Default"}, age=50)
+    assert isinstance(pod, Pod)
+    last = {"terminated": {"exitCode": code, "reason": "Error", "finishedAt": ago(ended)}}
+    state = {"name": "c", "ready": True, "restartCount": restarts, "lastState": last}
+    status = msgspec.structs.replace(
+        pod.status, container_statuses=convert(POD, {"status": {"containerStatuses": [state]}}).status.container_statuses
+    )
+    made = make_cluster(*CLUSTER, (POD, msgspec.structs.replace(pod, status=status)))
+    return Case(name, made, frozenset((each, SUBJECT) for each in codes))
+
+
+CRASHES = [
+    _crashes("the node's settings, and it ends again and again", "PDN003"),
+    _crashes("the node's settings, and it ended once", "PDN010", restarts=1),
+    _crashes("the node's settings, and it ended long ago", "PDN010", ended=3000),
+    _crashes("the node's settings, and it is killed", "PDN010", code=137),
+    _crashes("the node's settings, and it ends well", "PDN010", code=0),
+]
 SEARCHES = [
     _of("no search domains", _none(DNS), "PDN011"),
     _of("no search domains, and it does not get ready", _none(DNS), "PDN005", ready=False, waiting="CrashLoopBackOff"),
@@ -239,11 +261,46 @@ def _rolled_out(name: str, before: dict[str, Any], now: dict[str, Any], *codes: 
     return Case(name, make_cluster(*CLUSTER, *sets, made, pod), frozenset((code, "Deployment shop/client") for code in codes))
 
 
+def _rolled_back(name: str, *codes: str, minutes: int = 5) -> Case:
+    """The ReplicaSet of the node's settings is a day old, and in use again since one with the cluster's was made."""
+    owner = [{"kind": "Deployment", "name": "client", "controller": True}]
+    sets = [
+        (
+            REPLICA_SET,
+            convert(
+                REPLICA_SET,
+                {
+                    "metadata": {
+                        "name": f"client-{key}",
+                        "namespace": "shop",
+                        "ownerReferences": owner,
+                        "creationTimestamp": ago(age),
+                        "annotations": {"deployment.kubernetes.io/revision": revision},
+                    },
+                    "spec": {"replicas": 0, "template": {"spec": spec}},
+                },
+            ),
+        )
+        for key, age, revision, spec in (
+            ("a", 190000, "8", {}),
+            ("b", 90000, "11", {"dnsPolicy": "Default"}),
+            ("c", minutes * 60, "10", {}),
+        )
+    ]
+    made = make_workload(DEPLOYMENT, "client", labels={"app": "client"})
+    pod = _client(spec={"dnsPolicy": "Default"}, ownerReferences=RS)
+    return Case(name, make_cluster(*CLUSTER, *sets, made, pod), frozenset((code, "Deployment shop/client") for code in codes))
+
+
 ROLLOUTS = [
+    _rolled_back("the node's settings since a rollout to an earlier template", "PDN003"),
+    _rolled_back("the node's settings since a rollout to an earlier template, perhaps long ago", "PDN010", minutes=1400),
     _rolled_out("the node's settings since a rollout", {"dnsPolicy": "ClusterFirst"}, {"dnsPolicy": "Default"}, "PDN003"),
     _rolled_out("on the host network since a rollout", {}, {"hostNetwork": True}, "PDN003"),
     _rolled_out("a server outside since a rollout", {}, _none(OUTSIDE), "PDN003"),
     _rolled_out("no search domains since a rollout", {}, _none(DNS), "PDN005"),
+    _rolled_out("all but its namespace's search domain since a rollout", {}, _none(DNS, searches=OURS[1:]), "PDN005"),
+    _rolled_out("all but its namespace's since yesterday", {}, _none(DNS, searches=OURS[1:]), "PDN011", minutes=1400),
     _rolled_out("the node's settings since yesterday", {}, {"dnsPolicy": "Default"}, "PDN010", minutes=1400),
     _rolled_out("the node's settings before and after a rollout", {"dnsPolicy": "Default"}, {"dnsPolicy": "Default"}, "PDN010"),
 ]
@@ -281,4 +338,4 @@ SEEN = [
     ),
     Case("pods can't be read", make_cluster(unavailable={POD: Unavailable("forbidden")}), state="skipped"),
 ]
-CASES = [*SERVERS, *DEFAULTS, *SEARCHES, *ALIASES, *ROLLOUTS, *SEEN]
+CASES = [*SERVERS, *DEFAULTS, *CRASHES, *SEARCHES, *ALIASES, *ROLLOUTS, *SEEN]

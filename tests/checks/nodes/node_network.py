@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from kubectl_netdoc.api import Cluster, KernelReply, KernelRoute, Lost, Outcome, RtnetlinkReply, Tier
+from kubectl_netdoc.api import Cluster, KernelReply, KernelRoute, Link, Lost, Outcome, RtnetlinkReply, Tier
 from kubectl_netdoc.core.facts import Measured
 from kubectl_netdoc.engine import registry
 from kubectl_netdoc.records.kinds import POD
@@ -60,6 +60,21 @@ def _pod_route(reply: RtnetlinkReply) -> RtnetlinkReply:
 
 def _all(reply: KernelReply) -> dict[str, KernelReply]:
     return dict.fromkeys(NODES, reply)
+
+
+def _port(reply: RtnetlinkReply) -> RtnetlinkReply:
+    """A pod's link on the bridge."""
+    return msgspec.structs.replace(reply, links=(*reply.links, Link("veth1", "veth", 1450, True, master="cni0")))
+
+
+def _down(reply: RtnetlinkReply) -> RtnetlinkReply:
+    return without("10.244.1.0/24")(with_link("cni0", up=False)(reply))
+
+
+def _before(**link: object) -> dict[str, Any]:
+    """How the bridge was before netdoc's pod got its network; a bridge that is down or has no address has no route."""
+    change = without("10.244.1.0/24") if link else (lambda reply: reply)
+    return {"first": {"n1": _port(change(with_link("cni0", **link)(vxlan("n1"))))}}
 
 
 CASES = [
@@ -134,6 +149,12 @@ CASES = [
     ),
     _case("more connections than before", first={"n1": kernel({"net/netfilter/nf_conntrack_count": "700"})}),
     _case("a route that pods' start changes", "NDN013 Node n1", first={"n1": without("10.244.2.0/24")(vxlan("n1"))}),
+    _case("the pods' bridge was down", "NDN015 Node n1", cluster=WITH_POD, **_before(up=False)),
+    _case("the pods' bridge had no address", "NDN015 Node n1", cluster=WITH_POD, **_before(addresses=())),
+    _case("the pods' bridge had a link-local address", "NDN015 Node n1", cluster=WITH_POD, **_before(addresses=("fe80::1/64",))),
+    _case("a bridge of a node without pods was down", "NDN013 Node n1", **_before(up=False)),
+    _case("the pods' bridge was up before, as it is now", cluster=WITH_POD, **_before()),
+    _case("the pods' bridge stays down", cluster=WITH_POD, changes={"n1": _down}, first={"n1": _down(_port(vxlan("n1")))}),
     _case("a bridge that the first pod makes", first={"n1": without_link("cni0")(vxlan("n1"))}),
     _case("a route to a pod that has started", changes={"n1": _pod_route}, first={"n1": vxlan("n1")}),
     _case("strict filtering that drops", ALONE, "NDN002 Node n1", kernels=_n1({"net/ipv4/conf/eth0/rp_filter": "1"}, FILTERED)),

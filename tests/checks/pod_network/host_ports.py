@@ -56,6 +56,22 @@ def _measured(name: str, host: Reply, pod: Reply, *codes: str, objects: tuple[Bu
 
 
 OK, REFUSED, TIMEOUT = (ConnectReply(outcome, 1.0) for outcome in (Outcome.OK, Outcome.REFUSED, Outcome.TIMEOUT))
+
+
+def _two(name: str, *codes: str, answers: dict[int, ConnectReply]) -> Case:
+    """A pod with two host ports; ``answers``: by the port that is connected to, on the node or on the pod."""
+    ports = [{"containerPort": number, "hostPort": at} for number, at in ((80, 8080), (443, 8443))]
+    pod = _pod(spec={"containers": [{"name": "c", "ports": ports}]})
+    cluster = make_cluster(*NODES, pod, vantages=("n1", "n2"))
+
+    def reply(request: Request) -> Reply:
+        assert isinstance(request, Connect)
+        assert isinstance(request.to, Address)
+        return answers[request.to.port]
+
+    return Case(name, cluster, frozenset((code, EDGE) for code in codes), measured(check, cluster, reply))
+
+
 NODE_PORT = {
     "spec": {"type": "NodePort", "ports": [{"port": 80, "nodePort": 8080}]},
     "metadata": {"name": "np", "namespace": "edge"},
@@ -84,7 +100,12 @@ CASES = [
     _measured("it is forwarded", OK, OK),
     _measured("it is not forwarded", REFUSED, OK, "HPT004"),
     _measured("it is not forwarded, on an address of its node", REFUSED, OK, "HPT004", objects=(_pod(hostIP="172.18.0.2"),)),
-    _measured("nothing listens in the pod", REFUSED, REFUSED),
+    _measured("nothing listens in the pod", REFUSED, REFUSED, "HPT005"),
+    _measured("nothing listens in the pod, and a policy may have refused", REFUSED, REFUSED, objects=(_pod(), DENY)),
+    _measured("the host port is another process's, and the pod refuses", OK, REFUSED),
+    _two("nothing listens on one of two host ports", answers={8080: REFUSED, 80: REFUSED, 8443: OK, 443: OK}),
+    _two("nothing listens on two", "HPT005", answers={8080: REFUSED, 80: REFUSED, 8443: REFUSED, 443: REFUSED}),
+    _two("nothing forwards one of two", "HPT004", answers={8080: REFUSED, 80: OK, 8443: OK, 443: OK}),
     _measured("a firewall of the node", TIMEOUT, OK),
     _measured("a policy may have refused", REFUSED, OK, objects=(_pod(), DENY)),
     _measured("no reply", Lost("the debug pod ended"), OK, state="unknown"),

@@ -113,6 +113,18 @@ LABELS = [
         make_cluster(*NODES, make_service("payments", cluster_ip="10.96.0.9"), _slice(OUTSIDE, label="paymets", by="me")),
         frozenset({("EPS015", "Service shop/payments")}),
     ),
+    Case(
+        "a slice that is named after a Service and labelled with the name of none",
+        make_cluster(*NODES, _service(), _slice(OUTSIDE, label="invoices")),
+        frozenset({("EPS015", "Service shop/db")}),
+    ),
+    Case(
+        "a slice that is named after a Service and labelled with another's name",
+        make_cluster(
+            *NODES, _service(), make_service("other", cluster_ip="10.96.0.9", ports=((80, 5432),)), _slice(OUTSIDE, label="other")
+        ),
+        frozenset({("EPS013", "Service shop/db"), ("EPS005", "Service shop/other")}),
+    ),
     _of("another Service's slice without its label", _service(), (_slice(OUTSIDE, label="", name="db-x-1"), LONGER), "EPS013"),
     _of("no slice", _service(), (), "EPS013"),
     _of("no slice yet", _service(age=5), ()),

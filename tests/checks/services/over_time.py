@@ -85,7 +85,7 @@ def _plain(place: Place) -> PlaceOverTime:
     return _seen() if isinstance(place, Peer) else _seen(bulk=QUICK)
 
 
-def _of(looks: tuple[Look, ...], *ends: tuple[str, Place]) -> Of:
+def _of(looks: tuple[Look, ...], *ends: tuple[str, Place]) -> dict[tuple[str, Place], PlaceOverTime]:
     return {end: _seen(looks) if not isinstance(end[1], Address) else PlaceOverTime(looks) for end in ends}
 
 
@@ -125,9 +125,49 @@ CASES = [
     ),
     _case("the Service alone", _facts(_of(OUT, *((n, WEB) for n in NODES))), ("OVT001", "Service shop/web")),
     _case(
+        "an endpoint is dead from a node, and the Service fails in part there",
+        _facts(_of(_looks(lambda at: True), ("n1", WEB_2)) | _of(THIRD, ("n1", WEB))),
+    ),
+    _case(
+        "a path is dead, and the Service fails in part from that node",
+        _facts(_of(_looks(lambda at: True), ("n1", Peer("n2"))) | _of(THIRD, ("n1", WEB))),
+    ),
+    _case(
+        "an endpoint is dead from a node, and the Service fails in part from another",
+        _facts(_of(_looks(lambda at: True), ("n1", WEB_2)) | _of(THIRD, ("n1", WEB), ("n3", WEB))),
+        ("OVT002", "Service shop/web"),
+    ),
+    _case(
+        "all paths of a node, and Services that lead there",
+        _facts(_of(OUT, *ALL_N1, *TO_N1, ("n2", WEB_1), ("n3", WEB_1)) | _of(THIRD, ("n2", WEB)) | _of(OUT, ("n3", WEB))),
+        ("OVT001", "Node n1"),
+    ),
+    _case(
         "an endpoint behind a failing path", _facts(_of(OUT, ("n3", Peer("n1")), ("n3", WEB_1))), ("OVT001", "NodePair n1--n3")
     ),
     _case("all paths of a node", _facts(_of(OUT, *ALL_N1, *TO_N1)), ("OVT001", "Node n1")),
+    _case(
+        "a limit of connections, which the debug pod reaches in each half and meets in its looks",
+        _facts(
+            {end: _seen(_looks(lambda at: at % 12 in (0, 1, 2)), together=((24, 8), (24, 9))) for end in LINK}
+            | _of(_looks(lambda at: at % 12 in (0, 1)), ("n1", WEB_2), ("n1", WEB))
+        ),
+        ("OVT004", "NodePair n1--n2"),
+    ),
+    _case(
+        "every third connection of a node, also when many are held at once, and by chance in a row",
+        _facts(
+            {end: _seen(THIRD, together=((24, 16), (24, 15))) for end in (*ALL_N1, *TO_N1)}
+            | {("n2", OwnService()): _seen(together=((24, 22), (24, 21)))}
+            | _of(_looks(lambda at: at in (5, 6, 11, 17, 18)), ("n1", WEB_1), ("n2", WEB_1))
+        ),
+        ("OVT002", "Node n1"),
+    ),
+    _case(
+        "out for 3 s in every 10, and at the end too",
+        _facts(_of(_looks(lambda at: at % 10 in (1, 2, 3)), *LINK)),
+        ("OVT001", "NodePair n1--n2"),
+    ),
     _case("one gap is a restart", _facts(_of(_looks(lambda at: at in (4, 5, 6)), *((n, WEB_1) for n in NODES)))),
     _case("gone from some moment on", _facts(_of(_looks(lambda at: at > 12), ("n1", WEB_1)))),
     _case("there from some moment on", _facts(_of(_looks(lambda at: at < 9), ("n1", WEB_1)))),

@@ -8,22 +8,35 @@ from ipaddress import ip_address
 
 from msgspec import Struct
 
-from kubectl_netdoc.api import ENDPOINT_SLICE, NODE, SERVICE, Cluster, Code, Finding, Pod, Risk, Service, Severity, is_address
+from kubectl_netdoc.api import (
+    ENDPOINT_SLICE,
+    NODE,
+    SERVICE,
+    Cluster,
+    Code,
+    Finding,
+    Pod,
+    Risk,
+    Service,
+    Severity,
+    is_address,
+    joined,
+)
 from kubectl_netdoc.checks.dns.pod_dns.servers import fields_of
 from kubectl_netdoc.checks.dns.pod_dns.workloads import Resolver
 from kubectl_netdoc.components import cluster_dns
 from kubectl_netdoc.components.address_owners import AddressOwners, addresses_of
 
 LOOK = "kubectl -n {namespace} get {kind_} {name} -o jsonpath='{{{fields}.hostAliases}}'"
-REMOVE = "Remove {alias} from hostAliases in the pods' template, so that cluster DNS answers for it. That recreates the pods."
+REMOVE = "Remove {alias} from hostAliases in the pods' template, so that cluster DNS answers instead. That recreates the pods."
 
 SERVICE_NOWHERE = Code(
     id="PDN006",
     severity=Severity.FAIL,
     risk=Risk.RESTARTS,
     title="A workload's hostAliases send the name of a Service to an address that nobody has",
-    message="The pods of {kind} {namespace}/{name} have the line '{ip} {alias}' in /etc/hosts (hostAliases), so they never ask "
-    "DNS for that name of Service {service}; {ip} {why}. The Service has {own}",
+    message="The pods of {kind} {namespace}/{name} have the line '{ip} {line}' in /etc/hosts (hostAliases), so they never ask "
+    "DNS for {that} of Service {service}; {ip} {why}. The Service has {own}",
     fix=REMOVE,
     commands=(LOOK, "kubectl -n {space} get service {target} -o wide"),
 )
@@ -32,8 +45,8 @@ SERVICE_ELSEWHERE = Code(
     severity=Severity.WARN,
     risk=Risk.RESTARTS,
     title="A workload's hostAliases send the name of a Service elsewhere",
-    message="The pods of {kind} {namespace}/{name} have the line '{ip} {alias}' in /etc/hosts (hostAliases), so they never ask "
-    "DNS for that name of Service {service}; {ip} {why}. The Service has {own}",
+    message="The pods of {kind} {namespace}/{name} have the line '{ip} {line}' in /etc/hosts (hostAliases), so they never ask "
+    "DNS for {that} of Service {service}; {ip} {why}. The Service has {own}",
     fix=f"{REMOVE} If the workload is meant to use {{ip}}, give it a name that is not a Service's.",
     commands=(LOOK, "kubectl -n {space} get service {target} -o wide"),
 )
@@ -42,7 +55,7 @@ NOWHERE = Code(
     severity=Severity.WARN,
     risk=Risk.RESTARTS,
     title="A workload's hostAliases name an address that nobody has",
-    message="The pods of {kind} {namespace}/{name} have the line '{ip} {alias}' in /etc/hosts (hostAliases); {ip} {why}",
+    message="The pods of {kind} {namespace}/{name} have the line '{ip} {line}' in /etc/hosts (hostAliases); {ip} {why}",
     fix="Write the address that is meant, or remove the line from hostAliases in the pods' template. That recreates the pods.",
     commands=(LOOK,),
 )
@@ -51,8 +64,8 @@ OVERRULED = Code(
     severity=Severity.INFO,
     risk=Risk.RESTARTS,
     title="A workload's hostAliases overrule the name of a Service",
-    message="The pods of {kind} {namespace}/{name} have the line '{ip} {alias}' in /etc/hosts (hostAliases), so they never ask "
-    "DNS for that name of Service {service}; {ip} {why}. The Service has {own}",
+    message="The pods of {kind} {namespace}/{name} have the line '{ip} {line}' in /etc/hosts (hostAliases), so they never ask "
+    "DNS for {that} of Service {service}; {ip} {why}. The Service has {own}",
     fix="There is nothing to do if that is meant. Otherwise remove {alias} from hostAliases in the pods' template.",
     commands=(LOOK,),
 )
@@ -70,16 +83,31 @@ def analyse(cluster: Cluster, owners: AddressOwners, resolver: Resolver) -> Iter
     """Judge each line of a workload; a name that two lines have gets the address of the first."""
     seen: set[str] = set()
     for line in resolver.spec.host_aliases:
-        for alias in line.hostnames:
-            if alias.lower() not in seen and is_address(line.ip):
-                seen.add(alias.lower())
-                yield from _judge(cluster, owners, resolver, line.ip, alias)
+        names = [alias for alias in dict.fromkeys(line.hostnames) if alias.lower() not in seen]
+        if is_address(line.ip):
+            seen.update(map(str.lower, names))
+            yield from _judge(cluster, owners, resolver, line.ip, names)
 
 
-def _judge(cluster: Cluster, owners: AddressOwners, resolver: Resolver, ip: str, alias: str) -> Iterator[Finding]:
-    named, vacant = meaning(cluster, resolver.subject.namespace, alias), owners.vacant(ip)
-    kind = resolver.subject.kind
-    names: dict[str, object] = {"ip": ip, "alias": alias, "kind_": kind.lower(), "fields": fields_of(kind)}
+def _judge(cluster: Cluster, owners: AddressOwners, resolver: Resolver, ip: str, aliases: list[str]) -> Iterator[Finding]:
+    """Judge the names of a line; those that mean the same Service or pod, and those that mean none, as one."""
+    groups: dict[tuple[str, ...], list[tuple[Named | None, str]]] = {}
+    for alias in aliases:
+        named = meaning(cluster, resolver.subject.namespace, alias)
+        key = (named.service.namespace, named.service.name, named.pod.name if named.pod else "") if named else ()
+        groups.setdefault(key, []).append((named, alias))
+    for group in groups.values():
+        named = next((each for each, _ in group if each and each.full), group[0][0])
+        yield from _judge_names(cluster, owners, resolver, ip, named, [alias for _, alias in group])
+
+
+def _judge_names(
+    cluster: Cluster, owners: AddressOwners, resolver: Resolver, ip: str, named: Named | None, aliases: list[str]
+) -> Iterator[Finding]:
+    vacant, kind = owners.vacant(ip), resolver.subject.kind
+    that = "that name" if len(aliases) == 1 else "those names"
+    names: dict[str, object] = {"ip": ip, "alias": joined(aliases), "line": " ".join(aliases), "that": that}
+    names |= {"kind_": kind.lower(), "fields": fields_of(kind)}
     if named is None:
         if vacant:
             yield NOWHERE.on(resolver.subject, names, why=vacant)

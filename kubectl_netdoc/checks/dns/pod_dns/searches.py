@@ -63,7 +63,7 @@ def _meant(cluster: Cluster, resolver: Resolver, domain: str) -> str:
         unknown = space and rest == domain and cluster.readable(NAMESPACE)
         if unknown and not any(item.name == space.lstrip(".") for item in cluster.all(NAMESPACE)):
             return f"There is no namespace {space.lstrip('.')}."
-    found = workloads.need(cluster, resolver) if not any(within(text, domain) for text in searches) else ""
+    found = workloads.trouble(cluster, resolver)
     return f"It seems that the workload needs them: {found}." if found else ""
 
 

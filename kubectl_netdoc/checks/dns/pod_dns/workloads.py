@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from msgspec import Struct
 
-from kubectl_netdoc.api import POD, REPLICA_SET, SERVICE, SETTLING, Cluster, Pod, PodSpec, Subject
+from kubectl_netdoc.api import POD, REPLICA_SET, SERVICE, SETTLING, Cluster, Pod, PodSpec, Subject, Workload, counted
 from kubectl_netdoc.components import cluster_dns
 from kubectl_netdoc.components.service_backends import waits
 from kubectl_netdoc.policy.workloads import Owners, WorkloadRef
@@ -21,6 +21,10 @@ CHANGED = timedelta(hours=1)
 
 FAILING = ("CrashLoopBackOff", "RunContainerError")
 """Why a container waits that has run and ended, or could not."""
+
+RESTARTS, RECENT, KILLED = 2, timedelta(minutes=6), (137, 143)
+"""Restarts from which on a container ends again and again, the last time within the kubelet's longest back-off (5 min) and a
+minute; and the exit codes of one that was killed (128 and SIGKILL or SIGTERM): by memory or a probe, not by a name."""
 
 SYSTEM = frozenset({"kube-system", "kube-public", "kube-node-lease"})
 """Namespaces of components that serve the names themselves, or need none."""
@@ -78,6 +82,11 @@ def need(cluster: Cluster, resolver: Resolver) -> str:
     searched = [text for text in resolver.spec.dns_config.searches if within(text, domain)]
     if searched:
         return f"its dnsConfig searches {searched[0]}"
+    return trouble(cluster, resolver)
+
+
+def trouble(cluster: Cluster, resolver: Resolver) -> str:
+    """Return what shows that a workload's DNS settings may have broken it, as a clause: they are new, or no pod gets ready."""
     return _changed(cluster, resolver) or ("" if resolver.spec.host_network else _failing(cluster, resolver))
 
 
@@ -88,7 +97,11 @@ def within(name: str, domain: str) -> bool:
 
 
 def _failing(cluster: Cluster, resolver: Resolver) -> str:
-    """None of its pods is ready, and not because they just began or never ran."""
+    """None of its pods is ready, or stays so, and not because they just began or never ran."""
+    ends = {pod.name: why for pod in resolver.pods if (why := _ends(cluster, pod))}
+    if ends and len(ends) == len(resolver.pods):
+        name = min(ends)
+        return f"none of its pods stays up ({name}: {ends[name]})"
     old = [pod for pod in resolver.pods if cluster.age(pod.metadata.creation_timestamp) > SETTLING]
     if not old or len(old) < len(resolver.pods) or any(pod.ready for pod in resolver.pods):
         return ""
@@ -98,8 +111,22 @@ def _failing(cluster: Cluster, resolver: Resolver) -> str:
     return f"none of its pods is ready ({old[0].name}: {waits(old[0])})" if ran and not stuck else ""
 
 
+def _ends(cluster: Cluster, pod: Pod) -> str:
+    """Return how a container of a pod ends by itself again and again: without a readiness probe it is ready in between."""
+    for status in pod.status.container_statuses:
+        ended = status.state.terminated or status.last_state.terminated
+        if not (ended and ended.finished_at) or ended.exit_code in (0, *KILLED):
+            continue
+        if status.restart_count >= RESTARTS and cluster.age(ended.finished_at) < RECENT:
+            return f"{counted(status.restart_count, 'restart')}, the last with exit code {ended.exit_code}"
+    return ""
+
+
 def _changed(cluster: Cluster, resolver: Resolver) -> str:
-    """Its pods had the DNS settings of the cluster until a rollout within the hour: an older ReplicaSet says so."""
+    """Its pods had the DNS settings of the cluster until a rollout within the hour: an older ReplicaSet says so.
+
+    A rollout to an earlier template uses its ReplicaSet again: it gets a new revision, and came after the one before was made.
+    """
     if resolver.subject.kind != "Deployment" or not cluster.readable(REPLICA_SET):
         return ""
     mine = [
@@ -107,12 +134,19 @@ def _changed(cluster: Cluster, resolver: Resolver) -> str:
         for item in cluster.in_namespace(REPLICA_SET, resolver.subject.namespace)
         if any((o.kind, o.name) == ("Deployment", resolver.subject.name) for o in item.metadata.owner_references)
     ]
-    ordered = sorted(mine, key=lambda item: cluster.age(item.metadata.creation_timestamp))
-    if len(ordered) < 2 or (age := cluster.age(ordered[0].metadata.creation_timestamp)) > CHANGED:
+    ordered = sorted(mine, key=lambda item: (-_revision(item), cluster.age(item.metadata.creation_timestamp)))
+    if len(ordered) < 2 or Resolver(resolver.subject, ordered[1].template.spec, {}).policy != FIRST:
         return ""
-    if Resolver(resolver.subject, ordered[1].template.spec, {}).policy != FIRST:
+    age = min(cluster.age(item.metadata.creation_timestamp) for item in ordered[:2])
+    if age > CHANGED:
         return ""
-    return f"until {int(age.total_seconds() / 60)} min ago its pods had the cluster's settings (ReplicaSet {ordered[1].name})"
+    minutes = int(age.total_seconds() / 60)
+    return f"until a rollout in the last {minutes + 1} min its pods had the cluster's settings (ReplicaSet {ordered[1].name})"
+
+
+def _revision(item: Workload) -> int:
+    text = item.metadata.annotations.revision
+    return int(text) if text.isdecimal() else 0
 
 
 PATCHED = frozenset({"Deployment", "StatefulSet", "DaemonSet"})

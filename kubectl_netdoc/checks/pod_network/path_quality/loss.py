@@ -69,6 +69,8 @@ LARGE = Code(
     explains=(
         Explains(("PNW006", "PNW014", "DTR002", "SVR002", "SVR006", "DNL005"), "path", CAME_THROUGH),
         Explains(("PNW006", "PNW014", "SVR002", "SVR006", "DNL005"), "node", CAME_THROUGH),
+        # Large answers of a DNS server on such a node are lost on their way to every other one.
+        Explains(("DTR001", "DTR002"), "cluster", CAME_THROUGH),
     ),
 )
 

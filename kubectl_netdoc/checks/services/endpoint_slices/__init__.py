@@ -38,18 +38,21 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     cluster = facts.cluster
     overdue = pods.OverduePods(cluster, timedelta(seconds=facts.threshold(thresholds.OVERDUE)))
     owners = AddressOwners(cluster)
+    meant = set[tuple[str, str, str]]()
     for service in cluster.services():
         if service.metadata.deletion_timestamp is not None or service.spec.type == "ExternalName":
             continue
         yield from families.analyse(cluster, service)
         yield from managers.doubled(cluster, service)
-        yield from handmade.analyse(cluster, owners, service)
+        found = list(handmade.analyse(cluster, owners, service))
+        meant.update(ref.key for finding in found if finding.code == handmade.UNLABELLED.id for ref in finding.objects())
+        yield from found
         if cluster.readable(POD) and service.spec.selector:
             yield from pods.analyse(cluster, service)
             overdue.note(service)
     yield from overdue.findings()
     if not cluster.selection.services and not cluster.selection.labels:
-        yield from managers.orphaned(cluster)
+        yield from managers.orphaned(cluster, meant)
 
 
 check = Check(

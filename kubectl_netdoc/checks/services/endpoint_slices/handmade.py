@@ -18,6 +18,7 @@ from kubectl_netdoc.api import (
     ObjectRef,
     Risk,
     Service,
+    ServicePort,
     Severity,
     Subject,
     ip_families,
@@ -38,6 +39,7 @@ PLACEHOLDERS = frozenset({"192.192.192.192"})
 """Addresses that only fill a slice: Cilium takes the connections of its Ingress and Gateway Services itself."""
 
 EFFECTS = Explains(("ING003", "GWR010", "CPL001", "CPL002", "NPT001", "SVR010"), "subject")
+RENAME = "kubectl -n {namespace} patch endpointslice {first} --type json -p {patch}"
 SLICES = "kubectl -n {namespace} get endpointslices -l kubernetes.io/service-name={name} -o yaml"
 
 NO_PORT = Code(
@@ -48,7 +50,7 @@ NO_PORT = Code(
     message="Service {namespace}/{name} has port {ports}, and its EndpointSlices ({slices}) have {theirs}. kube-proxy finds "
     "endpoints by the port's name and protocol, so the Service has none: connections are refused or dropped",
     fix="Give the ports of EndpointSlice {first} the names and protocols of the Service's ports. A Service's only port may have "
-    "no name; then the slice's port has none either.",
+    "no name; then the slice's port has none either.{how}",
     commands=(SLICES, "kubectl -n {namespace} get service {name} -o yaml"),
     rows=("K14",),
     explains=(EFFECTS,),
@@ -61,7 +63,7 @@ LACKS_PORT = Code(
     message="Service {namespace}/{name} has port {ports}, which none of its EndpointSlices has ({slices}: {theirs}). kube-proxy "
     "finds endpoints by the port's name and protocol, so connections to that port are refused or dropped; the others work",
     fix="Add the port to EndpointSlice {first} by the name and protocol that it has in the Service, or remove it from the "
-    "Service.",
+    "Service.{how}",
     commands=(SLICES, "kubectl -n {namespace} get service {name} -o yaml"),
     rows=("K14",),
 )
@@ -170,11 +172,14 @@ class _Written:
         every = [(item, end) for item in self.slices for end in item.endpoints if end.addresses]
         return [(item, end) for item, end in every if end.conditions.ready or not ready]
 
-    def found(self, code: Code, *items: EndpointSlice, **names: object) -> Finding:
+    def found(self, code: Code, *items: EndpointSlice, commands: tuple[str, ...] | None = None, **names: object) -> Finding:
         """Return a finding about the Service that names slices."""
         objects = [ObjectRef.to("EndpointSlice", item) for item in items]
         return code.on(
-            self.subject, names | {"first": items[0].name, "slices": joined(item.name for item in items)}, objects=objects
+            self.subject,
+            names | {"first": items[0].name, "slices": joined(item.name for item in items)},
+            commands=commands,
+            objects=objects,
         )
 
 
@@ -211,7 +216,29 @@ def _without_ports(written: _Written) -> Iterator[Finding]:
     code = NO_PORT if len(lacking) == len(written.service.spec.ports) else LACKS_PORT
     shown = {_port(port.name, port.port, port.protocol) for item in filled for port in item.ports}
     ports = [_port(port.name, port.port, port.protocol) for port in lacking]
-    yield written.found(code, *filled, ports=some(ports, SHOWN), theirs=some(sorted(shown), SHOWN) if shown else "no port")
+    patch = _renamed(written, filled, lacking)
+    yield written.found(
+        code,
+        *filled,
+        ports=some(ports, SHOWN),
+        theirs=f"port {some(sorted(shown), SHOWN)}" if shown else "no port",
+        how=" The command does that." if patch else "",
+        patch=patch,
+        commands=(*code.commands, RENAME) if patch else None,
+    )
+
+
+def _renamed(written: _Written, filled: list[EndpointSlice], lacking: list[ServicePort]) -> str:
+    """Return the patch that gives a slice's port its name, where only one port of one slice can be meant; else ""."""
+    if len(filled) > 1 or len(lacking) > 1 or filled[0].managed_by == MIRRORING_CONTROLLER:
+        return ""
+    names = {(port.name, port.protocol) for port in written.service.spec.ports}
+    spare = [
+        (index, port)
+        for index, port in enumerate(filled[0].ports)
+        if (port.name, port.protocol or "TCP") not in names and (port.protocol or "TCP") == lacking[0].protocol
+    ]
+    return patches.replace({f"/ports/{spare[0][0]}/name": (spare[0][1].name, lacking[0].name)}) if len(spare) == 1 else ""
 
 
 def _port(name: str, number: int, protocol: str) -> str:
@@ -255,8 +282,8 @@ def _of_another_number(owners: AddressOwners, written: _Written) -> Iterator[Fin
             target = (port.target_port or port.port) if port else 0
             if pod and port and (port.protocol, target) in declared and (port.protocol, theirs.port) not in declared:
                 patch = patches.replace({f"/ports/{index}/port": (theirs.port, target)})
-                names = {"port": port.port, "target": target, "number": theirs.port, "patch": patch}
-                yield written.found(OTHER_NUMBER, item, **names, pod=f"Pod {pod.namespace}/{pod.name}")
+                who = f"Pod {pod.namespace}/{pod.name}"
+                yield written.found(OTHER_NUMBER, item, port=port.port, target=target, number=theirs.port, patch=patch, pod=who)
                 return
 
 
@@ -278,8 +305,8 @@ def _meant(cluster: Cluster, item: EndpointSlice, service: Service) -> bool:
     ):
         return False
     there = [each.name for each in cluster.in_namespace(SERVICE, service.namespace)]
-    if item.service:
-        return typo(item.service, there, service.name) == service.name
+    if item.service and typo(item.service, there, service.name) == service.name:
+        return True
     named = [name for name in there if item.name == name or item.name.startswith(f"{name}-")]
     return max(named, key=len, default="") == service.name
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 
 from kubectl_netdoc.api import (
     ENDPOINT_SLICE,
@@ -75,9 +75,14 @@ def doubled(cluster: Cluster, service: Service) -> Iterator[Finding]:
         yield DOUBLED.on(Subject.of("Service", service), names, objects=objects)
 
 
-def orphaned(cluster: Cluster) -> Iterator[Finding]:
-    """Find slices of a Service that does not exist: the controller's own go with it, so something else made or kept these."""
+def orphaned(cluster: Cluster, meant: Container[tuple[str, str, str]]) -> Iterator[Finding]:
+    """Find slices of a Service that does not exist: the controller's own go with it, so something else made or kept these.
+
+    ``meant``: those of which another finding says that they are to be labelled, not deleted.
+    """
     for item in cluster.all(ENDPOINT_SLICE):
+        if (ENDPOINT_SLICE.name, item.namespace, item.name) in meant:
+            continue
         if is_new(cluster, item.metadata.creation_timestamp) or item.metadata.deletion_timestamp is not None:
             continue
         if item.managed_by not in MANAGERS or not item.service or cluster.get(SERVICE, item.namespace, item.service) is not None:

@@ -64,8 +64,10 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
             why = reply.reason if isinstance(reply, Lost) and vantage.heard else vantage.why_silent
             yield Unseen(what, why or "no usable answer", expected=True)
     yield from pipe.analyse(seen)
-    yield from held.analyse(seen)
-    yield from looks.analyse(facts.cluster, [each for each in seen if not pipe.is_slow(each, seen)])
+    losing = looks.losing(seen)
+    limiting = {each.node for each in seen if held.limited(each) and each.node not in losing}
+    yield from held.analyse(seen, limiting)
+    yield from looks.analyse(facts.cluster, [each for each in seen if not pipe.is_slow(each, seen)], limiting)
 
 
 check = Check(

@@ -3,17 +3,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 
-from kubectl_netdoc.api import Code, Finding, Outcome, OverTime, OwnService, Risk, Severity, Subject, on_node
+from kubectl_netdoc.api import Code, Explains, Finding, Outcome, OverTime, OwnService, Risk, Severity, Subject, on_node
 from kubectl_netdoc.checks.services.over_time.seen import Seen, pairs
 from kubectl_netdoc.probes import node_pairs
 
 IDLE = f"{OverTime('', ()).idle:g}"
 """Seconds that a connection was idle."""
 
+ENDS = 2
+"""Nodes of a single path: what is to be looked at may be on either."""
+
 ALIKE = 2
 """Connections by which two rounds may differ that met the same limit."""
+
+WATCHES = Explains(("DNR001", "DNR005"), "node")
+"""What servers show that learn of changes by a connection that is idle as long as nothing changes: a watch of the API."""
 
 BREAKS = Code(
     id="OVT003",
@@ -30,6 +36,7 @@ BREAKS = Code(
         on_node("{first}", "iptables -S"),
     ),
     rows=("K1",),
+    explains=(WATCHES,),
 )
 LIMIT = Code(
     id="OVT004",
@@ -45,10 +52,14 @@ LIMIT = Code(
 )
 
 
-def analyse(seen: list[Seen]) -> Iterator[Finding]:
-    """Report for both codes the paths, then the nodes from which only netdoc's own Service shows it."""
-    for code, strikes, numbers in ((BREAKS, breaks, _idle), (LIMIT, limited, _limit)):
-        yield from _located(code, seen, [each for each in seen if strikes(each)], numbers)
+def analyse(seen: list[Seen], limiting: Container[str]) -> Iterator[Finding]:
+    """Report for both codes the paths, then the nodes from which only netdoc's own Service shows it.
+
+    ``limiting``: nodes whose debug pods met a limit.
+    """
+    yield from _located(BREAKS, seen, list(filter(breaks, seen)), _idle)
+    met = [each for each in seen if each.node in limiting and limited(each)]
+    yield from _located(LIMIT, seen, met, _limit)
 
 
 def breaks(seen: Seen) -> bool:
@@ -62,7 +73,7 @@ def limited(seen: Seen) -> bool:
 
     Single connections must work: otherwise they are lost for another reason.
     """
-    rounds, looks = seen.what.together, seen.what.looks
+    rounds, looks = seen.what.together, seen.alone
     well = 10 * sum(look.outcome is Outcome.OK for look in looks) >= 9 * len(looks) > 0
     came = [answered for asked, answered in rounds if 0 < answered < asked]
     return well and len(came) > 1 and max(came) - min(came) <= ALIKE
@@ -75,7 +86,8 @@ def _located(
     for place in node_pairs.locate(pairs(struck), pairs(seen)):
         rows = [by_pair[pair] for pair in place.paths]
         names = place.evidence() | numbers(rows) | {"what": f"Between {place.between}", "first": place.nodes[0]}
-        yield code.on(place.subject, names)
+        both = tuple(line.replace("{first}", "{other}") for line in code.commands) if len(place.nodes) == ENDS else ()
+        yield code.on(place.subject, names, commands=(*code.commands, *both), other=place.nodes[-1])
     told = {node for pair in by_pair if pair for node in pair}
     for each in struck:
         if isinstance(each.place, OwnService) and each.node not in told:

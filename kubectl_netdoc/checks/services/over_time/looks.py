@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from itertools import groupby
 from statistics import mean
 
@@ -19,6 +19,8 @@ from kubectl_netdoc.api import (
     NodePath,
     Outcome,
     OverTime,
+    Peer,
+    Place,
     Risk,
     Severity,
     Subject,
@@ -44,6 +46,16 @@ FAILED = 3
 
 LOOK = ("kubectl get nodes -o wide", "kubectl netdoc check --thorough --privileged")
 
+PATHS = ("SYN001", "SVR005", "SVR013", "PTQ001", "PTQ003", "PTQ004", "PNW001", "PNW002", "PNW003", "PNW004", "PNW006", "PNW014")
+THROUGH = ("SVR006", "DNL001", "DNL002", "DNL005", "DNL007", "SYN003")
+MOMENT = (
+    Explains((*PATHS, "DTR001", "DTR002", "DSV001", "DSV003"), "path"),
+    Explains(("SVR005", "SVR013"), "subject"),
+    Explains(THROUGH, "services"),
+)
+"""What a check that looks once shows of a path that works in between, if it looks while it doesn't: at the path itself, and at
+Services of which one of several endpoints is behind it."""
+
 OUT = Code(
     id="OVT001",
     severity=Severity.WARN,
@@ -55,7 +67,7 @@ OUT = Code(
     "rewrites firewall rules, or two hosts with the same address. Compare its log with the times of the gaps: {when}.",
     commands=LOOK,
     rows=("M3",),
-    explains=(Explains(("SYN001", "SVR005", "SVR013", "PTQ001"), "path"),),
+    explains=MOMENT,
 )
 SHARE = Code(
     id="OVT002",
@@ -68,7 +80,7 @@ SHARE = Code(
     "limit match, a full listen queue, or a full connection tracking table. `kubectl netdoc check --privileged` reads the node.",
     commands=LOOK,
     rows=("M3",),
-    explains=(Explains(("SYN001", "SVR005", "SVR013"), "path"),),
+    explains=MOMENT,
 )
 
 
@@ -82,16 +94,19 @@ class Pattern(Struct, frozen=True):
     out: float = 0.0
 
 
-def pattern(seen: Seen) -> Pattern | None:
-    """Return how looks at a place failed; None where all worked, none did, or it may be one restart or chance."""
-    looks = sorted(filter(_counts, seen.what.looks), key=lambda look: look.at)
+def pattern(seen: Seen, limiting: Container[str] = ()) -> Pattern | None:
+    """Return how looks at a place failed; None where all worked, none did, or it may be one restart or chance.
+
+    ``limiting``: nodes whose debug pods met a limit of connections, which they reached themselves while they held many.
+    """
+    looks = sorted(filter(_counts, seen.alone if seen.node in limiting else seen.what.looks), key=lambda look: look.at)
     failed = [look for look in looks if look.outcome is not Outcome.OK]
     if len(looks) < LEAST or len(failed) < FAILED or 10 * len(failed) > 9 * len(looks):
         return None
     runs = [list(run) for bad, run in groupby(looks, key=lambda look: look.outcome is not Outcome.OK) if bad]
     ended = [run for run in runs if run[-1] is not looks[-1]]
     long = [run for run in ended if len(run) >= LENGTH]
-    if len(long) >= GAPS and len(runs) <= MOST_GAPS and sum(map(len, long)) * 5 >= len(failed) * 4:
+    if len(long) >= GAPS and len(runs) <= MOST_GAPS and sum(map(len, long)) * 5 >= sum(map(len, ended)) * 4:
         starts = tuple(run[0].at for run in long)
         return Pattern(OUT, len(failed), len(looks), starts, mean(map(len, long)))
     if len(ended) < FAILED:
@@ -99,29 +114,44 @@ def pattern(seen: Seen) -> Pattern | None:
     return Pattern(SHARE, len(failed), len(looks))
 
 
+def losing(seen: list[Seen]) -> set[str]:
+    """The nodes at the ends of paths that lose a share of their connections also while few are open: no limit does that."""
+    shares = [each.pair for each in seen if each.pair and (found := pattern(each, (each.node,))) and found.code is SHARE]
+    return {node for pair in shares for node in pair}
+
+
+def _unwell(seen: Seen) -> bool:
+    """Whether looks at a place failed so often that a Service that leads there fails in part by that."""
+    return sum(look.outcome is not Outcome.OK for look in seen.what.looks) >= LENGTH
+
+
 def _counts(look: Look) -> bool:
     """Whether a look says something: the debug pod was not held up before it or during it."""
     return look.late <= HELD_UP and look.ms <= 1000 * (OverTime("", ()).timeout + HELD_UP)
 
 
-def analyse(cluster: Cluster, seen: list[Seen]) -> Iterator[Finding]:
+def analyse(cluster: Cluster, seen: list[Seen], limiting: Container[str] = ()) -> Iterator[Finding]:
     """Report paths first, then pods that other nodes see fail too or whose path is well, then Services whose pods are well."""
-    failing = [(each, found) for each in seen if (found := pattern(each))]
-    bad = pairs(each for each, _ in failing)
+    failing = [(each, found) for each in seen if (found := pattern(each, limiting))]
+    bad, struck = pairs(each for each, _ in failing), set[str]()
+    whose, nodes = addresses(cluster), _nodes_of(cluster)
     for code in (OUT, SHARE):
         of_code = {each.pair: (each, found) for each, found in failing if each.pair and found.code is code}
         for place in node_pairs.locate({pair for pair in of_code if pair}, pairs(seen)):
             rows = [of_code[pair] for pair in place.paths]
-            yield _finding(place.subject, f"The path between {place.between}", rows, place.evidence())
-    whose = addresses(cluster)
-    nodes = _nodes_of(cluster)
+            struck |= {place.subject.name} if place.subject.kind == "Node" else set()
+            services = _leading_to(cluster, {other for _, other in place.paths})
+            yield _finding(place.subject, f"The path between {place.between}", rows, place.evidence() | {"services": services})
     by_subject: dict[Subject, list[tuple[Seen, Pattern]]] = {}
     for each, found in failing:
-        if isinstance(each.place, Address) and (each.node, nodes.get(each.place, "")) not in bad:
+        node = nodes.get(each.place, "") if isinstance(each.place, Address) else ""
+        if isinstance(each.place, Address) and node not in struck and (each.node, node) not in bad:
             by_subject.setdefault(whose[each.place], []).append((each, found))
     pods = {subject for subject in by_subject if subject.kind == "Pod"}
-    for subject, rows in by_subject.items():
-        if subject.kind == "Pod" or not _has_one_of(cluster, subject, pods):
+    unwell = {(each.node, each.place) for each in seen if _unwell(each)}
+    for subject, every in by_subject.items():
+        rows = every if subject.kind == "Pod" else [row for row in every if not _leads_to(cluster, subject, row[0].node, unwell)]
+        if rows and (subject.kind == "Pod" or not _has_one_of(cluster, subject, pods)):
             ends = [(each.node, nodes.get(each.place, "")) for each, _ in rows if isinstance(each.place, Address)]
             paths = sorted({NodePath(one, other) for one, other in ends if other})
             what = f"{subject.kind} {subject.namespace}/{subject.name} on {rows[0][0].place}"
@@ -148,6 +178,19 @@ def _finding(subject: Subject, what: str, rows: list[tuple[Seen, Pattern]], more
 def _nodes_of(cluster: Cluster) -> dict[Address, str]:
     """The node of each endpoint."""
     return {end.address: end.node for target in targets(cluster) for end in target.endpoints} if addresses(cluster) else {}
+
+
+def _leading_to(cluster: Cluster, nodes: set[str]) -> list[Subject]:
+    """The Services that have an endpoint on one of these nodes."""
+    own = [target for target in targets(cluster) if any(end.node in nodes for end in target.endpoints)]
+    return list(dict.fromkeys(Subject.of("Service", target.service) for target in own))
+
+
+def _leads_to(cluster: Cluster, service: Subject, node: str, unwell: set[tuple[str, Place]]) -> bool:
+    """Whether an endpoint of a Service, or the path to its node, fails from a node."""
+    own = [t for t in targets(cluster) if (t.service.namespace, t.service.name) == (service.namespace, service.name)]
+    ends = [end for target in own for end in target.endpoints]
+    return any((node, place) in unwell for end in ends for place in (end.address, Peer(end.node)))
 
 
 def _has_one_of(cluster: Cluster, service: Subject, pods: set[Subject]) -> bool:

@@ -11,6 +11,7 @@ from kubectl_netdoc.api import (
     ENDPOINT_SLICE,
     Address,
     Cluster,
+    Look,
     OverTime,
     OwnService,
     Peer,
@@ -29,6 +30,10 @@ MOST_ADDRESSES = 24
 """ClusterIPs and endpoints that each debug pod looks at, a connection a second each."""
 
 
+HOLDING = 4.0
+"""Seconds from the start of each half in which a debug pod holds many connections at once, to one place after the other."""
+
+
 class Seen(Struct, frozen=True):
     """What a node's debug pod saw of a place."""
 
@@ -40,6 +45,12 @@ class Seen(Struct, frozen=True):
     def pair(self) -> node_pairs.Pair | None:
         """The path between two nodes; None for a Service or an address."""
         return (self.node, self.place.node) if isinstance(self.place, Peer) else None
+
+    @property
+    def alone(self) -> tuple[Look, ...]:
+        """The looks while the debug pod held no other connections: where a client may have only so many, those keep looks out."""
+        half = OverTime("", ()).seconds / 2
+        return tuple(look for look in self.what.looks if look.at % half >= HOLDING)
 
 
 def plan(cluster: Cluster) -> Iterator[OverTime]:

@@ -54,8 +54,8 @@ FROM_ONE_NODE = Code(
     title="Pods answer other nodes, and not this one",
     message="From node {name}, connections to {addresses} {outcomes} (pod {pods}, behind {services}). It answers {answered}, "
     "so something between {name} and the pod takes the packets",
-    fix="Leave the pod alone. Look on {name}, then on {ends}, for what treats packets between these two differently: a firewall "
-    "rule, a route, or a wrong neighbour entry for the address. The first command reads both nodes.",
+    fix="Leave the pod alone. Look on {name}{ends}, for what treats these packets differently: a firewall rule, a route, or a "
+    "wrong neighbour entry for the address. The first command reads the nodes.",
     commands=(
         "kubectl netdoc check --privileged",
         on_node("{name}", "ip route get {first}"),
@@ -172,7 +172,7 @@ def _from_one_node(node: str, found: list[Ends]) -> Finding:
         "pods": some(sorted({f"{pod.namespace}/{pod.name}" for pod in pods}), SHOWN),
         "services": sorted({str(row.target.ref): row.target.ref for each in found for row in each.rows}.values()),
         "answered": sorted(frozenset.union(*(each.good for each in found))),
-        "ends": joined(on) if on else "the nodes of these pods",
+        "ends": "" if on == [node] else f", then on {joined(each for each in on if each != node) or 'the nodes of these pods'}",
         "paths": [NodePath(node, other) for other in on],
     }
     return FROM_ONE_NODE.on(Subject("Node", node), names, nodes=[node], objects=pods[:SHOWN])
