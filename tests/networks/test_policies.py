@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -18,7 +19,7 @@ from kubectl_netdoc.sources.live import lists
 from kubectl_netdoc.sources.live.client import Client, Options
 from lab.faults.runner import Lab
 from tests.e2e.conftest import Netdoc
-from tests.networks.observe import CLOSED, OPEN, OTHER, WAYS, Way, apply, furnish, remove, until
+from tests.networks.observe import CLOSED, DEADLINE, OPEN, OTHER, WAYS, Way, apply, furnish, remove, until
 
 SERVER = "podSelector: {matchLabels: {app: server}}"
 NEAR = "podSelector: {matchLabels: {where: near}}"
@@ -234,3 +235,38 @@ def test_why_tries_it_and_agrees(lab: Lab, netdoc: Netdoc, clean: str) -> None:
 
 def test_pods_have_addresses_that_no_block_names(address: str) -> None:
     assert ipaddress.ip_address(address) not in ipaddress.ip_network("192.0.2.0/24")
+
+
+SERVICE_PORT = {
+    "ingress by the Service's port": "{podSelector: {matchLabels: {app: web}}, ingress: [{ports: [{port: 80}]}]}",
+    "ingress by its node port": "{podSelector: {matchLabels: {app: web}}, ingress: [{ports: [{port: 30080}]}]}",
+    "egress by the Service's port": "{podSelector: {matchLabels: {app: client}}, policyTypes: [Egress], egress: "
+    "[{to: [{podSelector: {matchLabels: {app: web}}}], ports: [{port: 80}]}, {ports: [{port: 53, protocol: UDP}]}]}",
+}
+"""Policies that allow the port of a Service (80, or 30080 on nodes) instead of that of its pods (8080)."""
+
+
+def connects(lab: Lab) -> bool:
+    """Tell whether the client reaches the Service web."""
+    line = "import socket; socket.create_connection(('web', 80), 3).close(); print('open')"
+    return (
+        lab.kubectl("-n", "shop", "exec", "client", "--", "sh", "-c", f'python3 -c "{line}" 2>&1 | tail -n 1').strip() == "open"
+    )
+
+
+@pytest.mark.parametrize("name", SERVICE_PORT)
+def test_a_policy_with_the_port_of_a_service_is_named(lab: Lab, netdoc: Netdoc, name: str) -> None:
+    """Engines judge packets by the address and port that they are translated to."""
+    assert connects(lab)
+    apply(lab, policies((SERVICE_PORT[name],), "shop"))
+    try:
+        end = time.monotonic() + DEADLINE
+        while reached := connects(lab):
+            if time.monotonic() > end:
+                break
+        assert not reached, "the policy does no harm here"
+        report = netdoc.report()
+    finally:
+        lab.kubectl("-n", "shop", "delete", "networkpolicies", "--all")
+    causes = [found for found in report["findings"] if found["severity"] != "info" and not found["explained_by"]]
+    assert [(found["code"], found["subject"]["kind"]) for found in causes] == [("POL007", "NetworkPolicy")]
