@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The agent's operations on a node's own network; only pods on the host network get this part of the program.
 
-netlink  {}: what rtnetlink tells of links, addresses, routes, neighbours and the bridges' forwarding database
-         -> {"samples": [["ok", ms, [base64 of the messages of each dump...], cut]]}
+netlink  {}: what rtnetlink tells of links, addresses, routes, neighbours and the bridges' forwarding database, and what links
+         compute themselves
+         -> {"samples": [["ok", ms, [base64 of the messages of each dump...], cut, {link: [offload that is on...]}]]}
 files    {"once": [patterns...], "without": [parts of paths...], "most": N, "twice": [paths...], "seconds": s}: files' texts,
          some again after so many seconds
          -> {"samples": [["ok", ms, seconds between, {path: text}, {path: text}, {path: text}, kernel release]]}
@@ -16,6 +17,7 @@ cni      {}: of each file in /etc/cni/net.d -> {"samples": [["ok", ms, [[name, n
 import base64
 import ctypes
 import errno
+import fcntl
 import functools
 import glob
 import json
@@ -29,6 +31,9 @@ from kubectl_netdoc.agent.base import OPERATIONS, SETUP
 ROUTE, NETFILTER = 0, 12
 DUMP, ERROR, DONE, INTERRUPTED = 0x301, 2, 3, 0x10
 TRIES = 5
+# linux/ethtool.h: ETHTOOL_GRXCSUM, GTXCSUM, GSG, GTSO, GGSO, GGRO; reading them takes no capability (dev_ethtool)
+SIOCETHTOOL, MOST_LINKS = 0x8946, 500
+OFFLOADS = {"rx": 0x14, "tx": 0x16, "sg": 0x18, "tso": 0x1E, "gso": 0x23, "gro": 0x2B}
 MOST_BYTES = 8 * 1024 * 1024
 MOST_FLOWS = 5000
 MOST_RULES = 100000
@@ -91,7 +96,28 @@ def netlink(ask, deadline):
         except Full:
             cut = True
         texts.append(base64.b64encode(found).decode())
-    return {"samples": [["ok", (time.perf_counter() - start) * 1000, texts, cut]]}
+    return {"samples": [["ok", (time.perf_counter() - start) * 1000, texts, cut, offloads()]]}
+
+
+def offloads():
+    """Of each link the offloads that are on, by the names of ethtool -K; links that tell none are left out."""
+    found = {}
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        for _, name in socket.if_nameindex()[:MOST_LINKS]:
+            values = {word: asked_of_link(sock, name, command) for word, command in OFFLOADS.items()}
+            if any(value is not None for value in values.values()):
+                found[name] = [word for word, value in values.items() if value]
+    return found
+
+
+def asked_of_link(sock, name, command):
+    """The value that SIOCETHTOOL tells for a command; None where the link has no such thing."""
+    value = ctypes.create_string_buffer(struct.pack("=II", command, 0))
+    try:
+        fcntl.ioctl(sock, SIOCETHTOOL, struct.pack("16sP16x", name.encode(), ctypes.addressof(value)))
+    except OSError:
+        return None
+    return struct.unpack_from("=I", value.raw, 4)[0]
 
 
 def text(path):

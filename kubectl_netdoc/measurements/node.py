@@ -96,6 +96,7 @@ class Link(Struct, frozen=True, omit_defaults=True):
     ``addresses``: with prefix lengths. ``master``: the bridge or bond it belongs to. ``vni``, ``port``, ``local``: of a VXLAN.
     ``no_carrier``: it is up and its other end is not. ``qdisc``: the kind of its root queueing discipline. ``vlan_filtering``: of
     a bridge. ``bridge_port``: of a bridge's port. ``elsewhere``: its other end is in another network namespace.
+    ``offloads``: what it computes itself, by the names of ``ethtool -K``; None: it tells none, or was not asked.
     """
 
     name: str
@@ -113,6 +114,7 @@ class Link(Struct, frozen=True, omit_defaults=True):
     vlan_filtering: bool = False
     bridge_port: BridgePort | None = None
     elsewhere: bool = False
+    offloads: tuple[str, ...] | None = None
 
 
 class KernelRoute(Struct, frozen=True, omit_defaults=True):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import msgspec
 
@@ -58,15 +58,18 @@ OWN_PRIORITIES = frozenset({0, 32766, 32767})
 TABLES = {253: "default", 254: "main", 255: "local"}
 
 
-def parse(dumps: list[bytes], ms: float, cut: bool) -> RtnetlinkReply:
-    """Return the reply in the five dumps; raises ``ValueError`` if they can't be read."""
+def parse(dumps: list[bytes], ms: float, cut: bool, offloads: Mapping[str, tuple[str, ...]] | None = None) -> RtnetlinkReply:
+    """Return the reply in the five dumps, with the links' offloads; raises ``ValueError`` if they can't be read."""
     if len(dumps) != 5:
         raise ValueError(f"the agent sent {len(dumps)} dumps instead of 5")
     try:
         links = dict(_links(dumps[0]))
         names = {index: link.name for index, link in links.items()}
         addresses = _addresses(dumps[1])
-        whole = [msgspec.structs.replace(link, addresses=tuple(addresses.get(i, ()))) for i, link in links.items()]
+        whole = [
+            msgspec.structs.replace(link, addresses=tuple(addresses.get(i, ())), offloads=(offloads or {}).get(link.name))
+            for i, link in links.items()
+        ]
         every = list(_routes(dumps[2], names))
         routes = list(filter(_told, every))
         neighbours = list(_neighbours(dumps[3], names))

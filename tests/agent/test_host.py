@@ -46,7 +46,8 @@ def test_netlink_in_a_namespace_of_its_own() -> None:
     from kubectl_netdoc.sources import rtnetlink
 
     sample = run([{"id": 0, "op": "netlink"}], *command)[0]["samples"][0]
-    found = rtnetlink.parse([base64.b64decode(text) for text in sample[2]], 1.0, sample[3])
+    found = rtnetlink.parse([base64.b64decode(text) for text in sample[2]], 1.0, sample[3], sample[4])
+    assert {name for name, on in sample[4].items() if "tx" in on} >= {"lo", "t0"}
     link = next(link for link in found.links if link.name == "t0")
     assert (link.mtu, link.up, link.addresses[0]) == (1400, True, "10.9.0.1/24")
     assert {(route.to, route.type) for route in found.routes} >= {("10.9.0.0/24", "unicast"), ("10.9.8.0/24", "blackhole")}

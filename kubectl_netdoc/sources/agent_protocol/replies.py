@@ -113,7 +113,8 @@ def _reply(request: Probe, line: AgentReply, targets: Targets) -> Reply:
 def _node_reply(request: Probe, ms: float, raw: list[Any]) -> Reply:
     """Return a node's readings; the only failure of these is an error."""
     if isinstance(request, Rtnetlink):
-        return rtnetlink.parse([base64.b64decode(text) for text in raw[2]], ms, bool(raw[3]))
+        offloads = {str(name): tuple(map(str, on)) for name, on in raw[4].items()}
+        return rtnetlink.parse([base64.b64decode(text) for text in raw[2]], ms, bool(raw[3]), offloads)
     if isinstance(request, Kernel):
         before, after = kernel_replies.counters(raw[4]), kernel_replies.counters(raw[5])
         return KernelReply(

@@ -217,6 +217,12 @@ CASES = [
     ),
     _case("a setting that one node alone lacks", ALONE, kernels=_n1({"net/core/somaxconn": ""})),
     _case("another queueing discipline on one node", ALONE, changes={"n1": with_link("eth0", qdisc="tbf")}),
+    _case(
+        "an offload that one node alone has not",
+        ALONE,
+        changes={node: with_link("eth0", offloads=("sg",) if node == "n1" else ("sg", "tx")) for node in NODES},
+    ),
+    _case("offloads that one node does not tell", changes={node: with_link("eth0", offloads=("tx",)) for node in NODES[1:]}),
     _case("a pod's link with another queueing discipline", changes={"n1": with_link("veth1", qdisc="tbf")}),
     _case("a bridge without ports has the MTU of no port", changes={"n1": with_link("cni0", mtu=1500)}),
     _case(

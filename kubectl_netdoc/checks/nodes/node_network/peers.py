@@ -38,6 +38,9 @@ SCALED = frozenset(
 BY_ITSELF = frozenset({"noqueue", "mq", "pfifo_fast", "fq", "fq_codel", "noop"})
 """Queueing disciplines that a link has when nobody gave it another (net.core.default_qdisc); deleting that brings them back."""
 
+OFFLOADS = ("rx", "tx", "sg", "tso", "gso", "gro")
+"""What a link may compute itself (ethtool -K), as far as the agent asks."""
+
 SMALLER = 4
 """By this factor a size of a machine's own has to fall short of the smallest of the other nodes to be told."""
 
@@ -111,6 +114,12 @@ def _of_a_link(link: Link) -> Iterator[tuple[str, _Value]]:
     tc = ("tc", "qdisc", "del" if link.qdisc in BY_ITSELF else "replace", "dev", link.name, "root")
     change = tc if link.qdisc in BY_ITSELF else (*tc, link.qdisc)
     yield f"qdisc of {link.name}", _Value(link.qdisc, ("tc", "qdisc", "show", "dev", link.name), change)
+    for name in OFFLOADS if link.offloads is not None else ():
+        word = "on" if name in (link.offloads or ()) else "off"
+        yield (
+            f"offload {name} of {link.name}",
+            _Value(word, ("ethtool", "-k", link.name), ("ethtool", "-K", link.name, name, word)),
+        )
 
 
 def _settings(what: str, replies: Mapping[str, KernelReply]) -> Iterator[tuple[str, _Value]]:
