@@ -53,7 +53,7 @@ def test_codes_and_prefixes_are_unique_and_none_is_retired() -> None:
 
 def test_what_a_code_explains_exists_and_does_not_run_in_a_circle() -> None:
     codes = {name: code for name, (_, code) in registry.load().codes.items()}
-    edges = {name: {e for explains in code.explains for e in explains.codes} for name, code in codes.items()}
+    edges = {name: set(code.effects) for name, code in codes.items()}
     assert set().union(*edges.values()) <= codes.keys()
     # What localises stands on both sides of what it localises: a trace may lead from one finding to another's cause.
     localising = {name for name, code in codes.items() if code.localises}

@@ -34,7 +34,7 @@ def pages() -> Iterator[tuple[str, str]]:
     known = registry.load()
     causes: dict[str, list[str]] = {}
     for name, (_, cause) in sorted(known.codes.items()):
-        for effect in sorted({effect for explains in cause.explains for effect in explains.codes}):
+        for effect in sorted(cause.effects):
             causes.setdefault(effect, []).append(name)
     yield "checks/index.md", _checks(known.checks)
     yield "codes/index.md", _codes(known.checks)
@@ -107,7 +107,7 @@ def _code(check: Check, code: Code, causes: list[str]) -> str:
     lines += ["", f"It says: {plain(code.message)}", "", f"**Fix.** {plain(code.fix)}", ""]
     if code.commands:
         lines += ["```sh", *code.commands, "```", ""]
-    effects = sorted({effect for explains in code.explains for effect in explains.codes})
+    effects = sorted(code.effects)
     if effects:
         lines += ["Where both are found, it explains " + ", ".join(f"[{name}]({name}.md)" for name in effects) + ".", ""]
     if causes:

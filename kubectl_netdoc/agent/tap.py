@@ -224,10 +224,14 @@ def marked(payload, nonce):
     return -1
 
 
-def sightings(frames, ask, line):
+def direction(address):
+    """Whether a frame was leaving by its interface."""
+    return "out" if address[2] == OUTGOING else "in"
+
+
+def sightings(packets, ask, line):
     """Each sighting of a marked packet, of one of these handshakes, or of an ICMP error about one."""
     nonce, origins = bytes.fromhex(ask["nonce"]), {tuple(end) for end in line.get("from", [])}
-    packets = [(frame, *opened_frame(frame[1], frame[2], ask["tunnels"])) for frame in frames]
     keys = set(line.get("keys", [])) | {
         packet.key for _, _, packet in packets if packet.what == "SYN" and (packet.source, packet.port) in origins
     }
@@ -240,20 +244,19 @@ def sightings(frames, ask, line):
             askers.add((packet.source, packet.port))
         if key >= 0 and packet.what not in ("", "TCP") and len(found) < MOST_SIGHTINGS:
             found.append(
-                [round(moment * 1e6), address[0], "out" if address[2] == OUTGOING else "in", mac, packet.layers]
+                [round(moment * 1e6), address[0], direction(address), mac, packet.layers]
                 + [packet.source, packet.port, packet.to, packet.to_port, packet.ttl, packet.length, packet.what, key]
                 + [packet.checksum() if computed else ""]
             )
     return found
 
 
-def opaque(frames, tunnels):
+def opaque(packets):
     """The encrypted frames that passed the filter, by interface, direction and outer addresses."""
     counts = {}  # type: ignore[var-annotated]
-    for _, data, address, _, _ in frames:
-        _, packet = opened_frame(data, address, tunnels)
+    for (_, _, address, _, _), _, packet in packets:
         if packet.what == "WireGuard":
-            key = address[0], "out" if address[2] == OUTGOING else "in", packet.source, packet.to
+            key = address[0], direction(address), packet.source, packet.to
             counts[key] = counts.get(key, 0) + 1
     return [[*key, number] for key, number in sorted(counts.items())][:MOST_FOREIGN]
 
@@ -265,8 +268,7 @@ def arps(frames, asked):
         if address[1] == ARP and len(data) >= 42:
             sender, target = ip(data[28:32]), ip(data[38:42])
             if asked in (sender, target) and len(found) < MOST_SIGHTINGS:
-                way = "out" if address[2] == OUTGOING else "in"
-                found.append([address[0], way, struct.unpack_from("!H", data, 20)[0], sender, target])
+                found.append([address[0], direction(address), struct.unpack_from("!H", data, 20)[0], sender, target])
     return found
 
 
@@ -333,7 +335,8 @@ def tap(ask, deadline):
         frames, line = heard(sock, min(ask["seconds"], deadline - time.monotonic() - 0.5), ask["most"])
         passed, dropped = struct.unpack("=II", sock.getsockopt(SOL_PACKET, STATISTICS, 8))
     third = counters(ask)
-    seen = sightings(frames, ask, line)
+    packets = [(frame, *opened_frame(frame[1], frame[2], ask["tunnels"])) for frame in frames]
+    seen = sightings(packets, ask, line)
     nobodys = [(place, one) for place, one in third[0].items() if foreign(place, one[1], ask["owned"])][:MOST_FOREIGN]
     tables = []
     for message, header in DUMPS:
@@ -356,7 +359,7 @@ def tap(ask, deadline):
         "routes": routes(seen),
         "arps": arps(frames, ask["asked"]),
         "policies": [policy_routes(family) for family in (socket.AF_INET, socket.AF_INET6)],
-        "opaque": opaque(frames, ask["tunnels"]),
+        "opaque": opaque(packets),
         "netlink": tables,
     }
     return {"samples": [["ok", (time.perf_counter() - start) * 1000, reply]]}

@@ -200,6 +200,11 @@ class Code(Struct, frozen=True, kw_only=True):
     odd: bool = False
     localises: bool = False
 
+    @property
+    def effects(self) -> frozenset[str]:
+        """The codes that it explains, whatever the scope."""
+        return frozenset(effect for explains in self.explains for effect in explains.codes)
+
     def on(
         self,
         subject: Subject,

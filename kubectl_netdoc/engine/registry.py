@@ -7,7 +7,7 @@ import importlib
 import inspect
 import pkgutil
 import sys
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from difflib import get_close_matches
 from functools import cache
@@ -88,13 +88,13 @@ def load() -> Registry:
 
 def _completed(checks: list[Check]) -> Iterator[Check]:
     """Yield the checks with what their codes explain because others localise it (``Code.localises``)."""
-    codes = {code.id: code for check in checks for code in check.codes}
-    effects = {name: _effects(code) for name, code in codes.items()}
-    localising = [(name, effects[name]) for name, code in sorted(codes.items()) if code.localises]
+    localising = sorted((code for check in checks for code in check.codes if code.localises), key=lambda code: code.id)
 
     def completed(code: Code) -> Code:
-        placed: frozenset[str] = frozenset() if code.localises else _effects(code, PLACED)
-        also = tuple(name for name, own in localising if placed & own and code.id not in own)
+        if code.localises:
+            return code
+        placed = {effect for explains in code.explains if explains.scope in PLACED for effect in explains.codes}
+        also = tuple(other.id for other in localising if placed & other.effects and code.id not in other.effects)
         more = (Explains(also, "node"), Explains(also, "path")) if also else ()
         return msgspec.structs.replace(code, explains=(*code.explains, *more))
 
@@ -104,11 +104,6 @@ def _completed(checks: list[Check]) -> Iterator[Check]:
 
 PLACED: tuple[Scope, ...] = ("subject", "path", "node")
 """Scopes of what is at a place, and not all over the cluster."""
-
-
-def _effects(code: Code, scopes: Collection[Scope] = ()) -> frozenset[str]:
-    """Return the codes that a code declares as its effects in these scopes; none: in all."""
-    return frozenset(effect for explains in code.explains if not scopes or explains.scope in scopes for effect in explains.codes)
 
 
 def load_package(door: EntryPoint) -> tuple[list[Check], list[CheckResult]]:

@@ -116,6 +116,15 @@ class Link(Struct, frozen=True, omit_defaults=True):
     elsewhere: bool = False
     offloads: tuple[str, ...] | None = None
 
+    @property
+    def ips(self) -> tuple[str, ...]:
+        """Its addresses without the prefix lengths."""
+        return tuple(address.partition("/")[0] for address in self.addresses)
+
+
+REFUSING = frozenset({"blackhole", "unreachable", "prohibit"})
+"""Types of routes that drop what they match (ip-route(8))."""
+
 
 class KernelRoute(Struct, frozen=True, omit_defaults=True):
     """A route that is not the kernel's own for local addresses. ``to``: a prefix, such as ``10.244.2.0/24`` or ``0.0.0.0/0``.

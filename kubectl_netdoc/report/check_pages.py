@@ -77,6 +77,6 @@ def _code_page(check: Check, code: Code) -> str:
         *(f"          {command}" for command in code.commands),
     ]
     if code.explains:
-        effects = ", ".join(sorted({effect for explains in code.explains for effect in explains.codes}))
+        effects = ", ".join(sorted(code.effects))
         lines += ["", f"If both are found, explains: {effects}"]
     return "\n".join([*lines, "", check.doc])

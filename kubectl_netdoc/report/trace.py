@@ -70,7 +70,7 @@ def draw(told: Told) -> Drawn:
     by = request.protocol if isinstance(request.to, Address) else f"{reply.to}, {request.protocol}"
     title = f"{_ends(request)} ({by}): {len(answered)} of {len(reply.sent)} answered{times}{turned}"
     notes = tuple(f"{r.node}: {r.problem or 'the tap missed some frames'}" for r in reply.readings if not r.whole)
-    between = (*map(str, crossings(reply, request.node)), *icmp_errors.told(one for one in reply.sightings if one.what == "ICMP"))
+    between = (*map(str, crossings(reply, there)), *icmp_errors.told(one for one in reply.sightings if one.what == "ICMP"))
     rows = tuple(_rows(there.hops)), tuple(_rows(back.hops))
     return Drawn(title, *rows, len(reply.sent), not lost(reply), between, notes)
 
@@ -122,7 +122,7 @@ def _json(told: list[Told], findings: list[Finding]) -> str:
 
 
 def _between(told: Told) -> list[Crossing]:
-    return list(crossings(told.reply, told.request.node)) if told.reply else []
+    return list(crossings(told.reply, ways(told.reply, told.request.node)[0])) if told.reply else []
 
 
 def _html(drawn: list[Drawn], findings: list[Finding]) -> str:

@@ -14,7 +14,7 @@ from kubectl_netdoc.core.evidence import NodePath
 from kubectl_netdoc.core.facts import Facts
 from kubectl_netdoc.core.new_nodes import is_joining
 from kubectl_netdoc.measurements.connect import Echo, EchoReply
-from kubectl_netdoc.measurements.node import Link, RtnetlinkReply
+from kubectl_netdoc.measurements.node import REFUSING, Link, RtnetlinkReply
 from kubectl_netdoc.measurements.requests import Request
 from kubectl_netdoc.probes import node_readings
 from kubectl_netdoc.probes.node_pairs import Pair, as_paths, both_ways, pairs
@@ -23,7 +23,6 @@ from kubectl_netdoc.records.kinds import NODE, POD
 from kubectl_netdoc.remediation.commands import shell_word
 from kubectl_netdoc.routing.tables import (
     BIRD,
-    REFUSING,
     Key,
     NextHop,
     RangeRoute,
@@ -173,7 +172,7 @@ class ClusterRoutes:
         """Return the bridges that pods of a node are connected to: those with an address of its pod range."""
         ranges = self.nodes[node].spec.pod_cidrs if node in self.nodes and self.by_node else ()
         links = self.tables[node].links.values() if node in self.tables else ()
-        own = [(link, [address.partition("/")[0] for address in link.addresses]) for link in links if link.kind == "bridge"]
+        own = [(link, list(link.ips)) for link in links if link.kind == "bridge"]
         return [link for link, addresses in own if any(contains(to, ip) for to in ranges for ip in addresses)]
 
     def paths_of(self, node: str) -> list[NodePath]:

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from kubectl_netdoc.core import ip_families
 from kubectl_netdoc.formats import strict_json
-from kubectl_netdoc.measurements.node import Forwarding, KernelRoute, Link, Neighbour, RtnetlinkReply
+from kubectl_netdoc.measurements.node import REFUSING, Forwarding, KernelRoute, Link, Neighbour, RtnetlinkReply
 from kubectl_netdoc.records.nodes import Node
 
 MAIN = 254
@@ -21,9 +21,6 @@ MAIN = 254
 
 BIRD = 12
 """The protocol of BIRD's routes, as in Calico with BGP (rt_protos)."""
-
-REFUSING = frozenset({"blackhole", "unreachable", "prohibit"})
-"""Types of routes that drop what they match (ip-route(8))."""
 
 TUNNELS = frozenset({"vxlan", "ipip", "sit", "ip6tnl", "wireguard", "geneve", "gre"})
 """Kinds of links that encapsulate packets."""
@@ -111,7 +108,7 @@ class Tables:
     @cached_property
     def addresses(self) -> dict[str, str]:
         """The node's own addresses, and the link of each."""
-        return {address.partition("/")[0]: link.name for link in self.links.values() for address in link.addresses}
+        return {ip: link.name for link in self.links.values() for ip in link.ips}
 
     @property
     def tunnels(self) -> list[Link]:

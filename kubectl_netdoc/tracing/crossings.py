@@ -15,7 +15,7 @@ from statistics import median
 from msgspec import Struct
 
 from kubectl_netdoc.measurements.trace import TraceReply
-from kubectl_netdoc.tracing.hops import ways
+from kubectl_netdoc.tracing.hops import Way
 
 
 class Crossing(Struct, frozen=True):
@@ -39,9 +39,8 @@ def span(us: tuple[float, float]) -> str:
     return f"{least} ms" if least == most else f"{least} to {most} ms"
 
 
-def crossings(reply: TraceReply, first: str) -> Iterator[Crossing]:
-    """Yield the ways from node to node of the packets that went and came back. ``first``: the node they were sent from."""
-    there, _ = ways(reply, first)
+def crossings(reply: TraceReply, there: Way) -> Iterator[Crossing]:
+    """Yield the ways from node to node of the packets that went and came back. ``there``: the hops of the packets."""
     at = _moments(reply)
     for one, other in pairwise(dict.fromkeys(hop.node for hop in there.hops)):
         found: list[tuple[int, int]] = []

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from kubectl_netdoc.measurements.trace import Sighting, TraceReply
 from kubectl_netdoc.tracing.crossings import Crossing, crossings
+from kubectl_netdoc.tracing.hops import Way
 
 LONG_MS = 50.0
 """Milliseconds between two interfaces of a node that are no kernel's own: 0.1 ms are usual, 10 ms a busy CPU."""
@@ -41,9 +42,9 @@ def longest(reply: TraceReply) -> Delay | None:
     return worst if worst and worst.ms > LONG_MS else None
 
 
-def far(reply: TraceReply, first: str) -> Crossing | None:
-    """Return the longest way between two nodes, if it is long. ``first``: the node the packets were sent from."""
-    worst = max(crossings(reply, first), key=lambda crossing: crossing.both, default=None)
+def far(reply: TraceReply, there: Way) -> Crossing | None:
+    """Return the longest way between two nodes, if it is long. ``there``: the hops of the packets."""
+    worst = max(crossings(reply, there), key=lambda crossing: crossing.both, default=None)
     return worst if worst and worst.both > FAR_MS * 1000 else None
 
 

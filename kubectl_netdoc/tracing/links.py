@@ -28,7 +28,7 @@ def to_a_pod(hop: Hop, reading: TapReading | None) -> bool:
     if link is None or link.kind != "veth":
         return False
     routed = (route.to.endswith(("/32", "/128")) for route in reading.tables.routes if route.dev == hop.dev and not route.via)
-    reached = any(not ip_address(address.partition("/")[0]).is_link_local for address in link.addresses)
+    reached = any(not ip_address(ip).is_link_local for ip in link.ips)
     return bool(link.master) or any(routed) or (link.elsewhere and not reached)
 
 
@@ -64,4 +64,4 @@ def following(reading: TapReading, last: Hop) -> set[str]:
 def addresses(reading: TapReading) -> set[str]:
     """Return the addresses of a node."""
     links = reading.tables.links if reading.tables else ()
-    return {address.partition("/")[0] for link in links for address in link.addresses}
+    return {ip for link in links for ip in link.ips}

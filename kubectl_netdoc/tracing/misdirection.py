@@ -75,9 +75,7 @@ def _outer(reading: TapReading) -> list[str]:
     every = reading.tables.links if reading.tables else ()
     own = [link.local for link in every if link.local]
     uplinks = [link for link in every if link.kind not in (*links.TUNNELS, "bridge", "dummy") and link.name != "lo"]
-    return own or [
-        a.partition("/")[0] for link in uplinks for a in link.addresses if not ip_address(a.partition("/")[0]).is_link_local
-    ]
+    return own or [ip for link in uplinks for ip in link.ips if not ip_address(ip).is_link_local]
 
 
 def _same_segment(last: Hop, here: TapReading, there: TapReading) -> bool:
@@ -88,4 +86,4 @@ def _same_segment(last: Hop, here: TapReading, there: TapReading) -> bool:
     if link.kind == "vxlan":
         return bool(link.vni) and link.vni == peer.vni  # 0: the network's programs set it, and look at no hardware address
     networks = [ip_network(address, strict=False) for address in link.addresses]
-    return any(ip_address(a.partition("/")[0]) in network for a in peer.addresses for network in networks)
+    return any(ip_address(ip) in network for ip in peer.ips for network in networks)

@@ -6,11 +6,9 @@ from __future__ import annotations
 from ipaddress import ip_address, ip_network
 
 from kubectl_netdoc.core import ip_families
+from kubectl_netdoc.measurements.node import REFUSING
 from kubectl_netdoc.measurements.trace import PolicyRoute, RouteAnswer, TapReading
 from kubectl_netdoc.tracing.taken import Taken, Taker
-
-REFUSING = frozenset({"blackhole", "unreachable", "prohibit"})
-"""What a policy route or a route does instead of leading on (ip-rule(8), ip-route(8))."""
 
 
 def refusing(reading: TapReading, answer: RouteAnswer) -> Taken | None:

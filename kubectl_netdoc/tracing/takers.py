@@ -235,8 +235,12 @@ def _shut(tables: RtnetlinkReply | None, words: str, dev: str, via: str = "") ->
     link = next((link for link in tables.links if link.name == dev), None) if tables else None
     port, mend = link.bridge_port if link else None, ""
     if link is not None and port is not None:
-        shut = {True: "", port.isolated: "isolated off", port.state != "forwarding": "state 3"}[True]
-        mend = f"bridge link set dev {dev} {shut}" if shut and link.up else "" if link.up else f"ip link set dev {dev} up"
+        if not link.up:
+            mend = f"ip link set dev {dev} up"
+        elif port.state != "forwarding":
+            mend = f"bridge link set dev {dev} state 3"
+        elif port.isolated:
+            mend = f"bridge link set dev {dev} isolated off"
     return Taken(Taker.PORT, words, dev=dev, via=via, shows=f"bridge -d link show dev {dev}", mend=mend)
 
 

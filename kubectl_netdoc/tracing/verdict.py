@@ -126,7 +126,7 @@ def judge(request: Trace, reply: TraceReply, ends: Ends = Ends()) -> Verdict:  #
     )
     trace = _Trace(request, reply, ends, {reading.node: reading for reading in reply.readings}, base)
     if not gone:
-        return _late(trace)
+        return _late(trace, out)
     answered = frozenset(number for number in gone - refused if back.last(number))
     if len(answered) * 2 > len(gone):
         return _answer_lost(trace, back, answered)
@@ -136,20 +136,15 @@ def judge(request: Trace, reply: TraceReply, ends: Ends = Ends()) -> Verdict:  #
     return found
 
 
-def _late(trace: _Trace) -> Verdict:
+def _late(trace: _Trace, out: Way) -> Verdict:
     """Judge packets that were all answered: whether they waited somewhere."""
-    delay, crossing = delays.longest(trace.reply), delays.far(trace.reply, trace.request.node)
+    delay, crossing = delays.longest(trace.reply), delays.far(trace.reply, out)
     if delay is not None and (crossing is None or delay.ms * 1000 >= crossing.both):
         return trace.ended(Ending.DELAYED, node=delay.node, delay=delay)
     if crossing is not None:
-        return trace.ended(Ending.FAR, crossing=crossing, last=_last_on(trace, crossing.one), to_node=crossing.other)
+        last = next((hop for hop in reversed(out.hops) if hop.node == crossing.one), None)
+        return trace.ended(Ending.FAR, crossing=crossing, last=last, to_node=crossing.other)
     return trace.base
-
-
-def _last_on(trace: _Trace, node: str) -> Hop | None:
-    """Return the last hop of the packets on a node."""
-    there, _ = ways(trace.reply, trace.request.node)
-    return next((hop for hop in reversed(there.hops) if hop.node == node), None)
 
 
 def _place(trace: _Trace, way: Way, gone: frozenset[int]) -> _Place | None:

@@ -7,7 +7,8 @@ import msgspec
 import pytest
 
 from kubectl_netdoc.measurements.trace import TraceReply
-from kubectl_netdoc.tracing.crossings import crossings
+from kubectl_netdoc.tracing.crossings import Crossing, crossings
+from kubectl_netdoc.tracing.hops import ways
 from tests.support.traces import HEALTHY
 
 BETWEEN = HEALTHY["between nodes"]
@@ -29,6 +30,11 @@ def shifted(there: dict[int, int], back: dict[int, int], clock: int = 0) -> Trac
     return REPLACE(BETWEEN.reply, sightings=tuple(seen))
 
 
+def crossed(reply: TraceReply, first: str) -> list[Crossing]:
+    """The crossings of a trace from a node."""
+    return list(crossings(reply, ways(reply, first)[0]))
+
+
 ALL = dict.fromkeys(range(6), 80_000)
 MOST = dict.fromkeys(range(1, 6), 80000)
 
@@ -36,17 +42,17 @@ MOST = dict.fromkeys(range(1, 6), 80000)
 @pytest.mark.parametrize("clock", [-7_000_000, 0, 3_600_000_000])
 def test_what_is_late_now_and_then_shows_on_which_way(clock: int) -> None:
     """One packet that was fast on both ways relates the clocks."""
-    (crossing,) = crossings(shifted(MOST, {}, clock), S)
+    (crossing,) = crossed(shifted(MOST, {}, clock), S)
     assert 79_000 < crossing.there[0] <= crossing.there[1] < 81_000
     assert crossing.back[1] < 1_000
-    (crossing,) = crossings(shifted({}, MOST, clock), S)
+    (crossing,) = crossed(shifted({}, MOST, clock), S)
     assert 79_000 < crossing.back[0] <= crossing.back[1] < 81_000
     assert crossing.there[1] < 1_000
 
 
 def test_what_is_always_late_shows_in_both_ways_together_only() -> None:
     """Slow there and fast back, or the other way round, look the same: the clocks can't tell."""
-    (there,), (back,) = crossings(shifted(ALL, {}), S), crossings(shifted({}, ALL), S)
+    (there,), (back,) = crossed(shifted(ALL, {}), S), crossed(shifted({}, ALL), S)
     for crossing in (there, back):
         assert 79_000 < crossing.both < 81_000
         assert crossing.there[0] < 1_000 < 79_000 < crossing.there[1]
@@ -55,9 +61,9 @@ def test_what_is_always_late_shows_in_both_ways_together_only() -> None:
 
 def test_a_clock_that_is_set_meanwhile_proves_nothing() -> None:
     stepped = shifted({0: -5_000_000}, {0: 5_000_000})
-    assert list(crossings(stepped, S)) == []
+    assert crossed(stepped, S) == []
 
 
 def test_within_a_node_there_is_none() -> None:
     recorded = HEALTHY["within a node"]
-    assert list(crossings(recorded.reply, recorded.request.node)) == []
+    assert crossed(recorded.reply, recorded.request.node) == []

@@ -5,11 +5,10 @@ from __future__ import annotations
 
 from kubectl_netdoc.api import Code, Finding, Risk, Severity, Subject, on_node
 from kubectl_netdoc.checks.pod_network.packet_path.traced import SYMPTOMS, Traced
+from kubectl_netdoc.routing.network import AGENTS
 from kubectl_netdoc.tracing.crossings import Crossing, span
 from kubectl_netdoc.tracing.taken import Taker
 from kubectl_netdoc.tracing.verdict import Ending
-
-AGENT = "kubectl get pods -A -o wide --field-selector spec.nodeName={name}"
 
 WRONG_END = Code(
     id="TRC006",
@@ -19,7 +18,7 @@ WRONG_END = Code(
     message="On node {name}, the {what} from {source} to {target} do not go on by their tunnel ({lost} of {sent}, last seen at "
     "{after}): {words}",
     fix="The network agent makes a tunnel and its entries: restart its pod on {name}.{mend}",
-    commands=(AGENT, on_node("{name}", "bridge fdb show dev {dev}"), on_node("{name}", "ip -d link show {dev}")),
+    commands=(AGENTS, on_node("{name}", "bridge fdb show dev {dev}"), on_node("{name}", "ip -d link show {dev}")),
     rows=("M3",),
     explains=SYMPTOMS,
     localises=True,
@@ -57,7 +56,7 @@ def finding(traced: Traced) -> Finding | None:
     verdict, taken = traced.verdict, traced.verdict.taken
     if taken is not None and taken.kind in (Taker.TUNNEL_PEER, Taker.LINK):
         dev = taken.dev or (verdict.last.dev if verdict.last else "")
-        commands = (AGENT, *traced.lines()) if taken.shows else WRONG_END.commands
+        commands = (AGENTS, *traced.lines()) if taken.shows else WRONG_END.commands
         return WRONG_END.on(traced.on_node, traced.evidence() | {"words": taken.words, "dev": dev}, commands=commands)
     if verdict.crossing is not None:
         return _far(traced, verdict.crossing)
