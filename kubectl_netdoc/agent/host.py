@@ -85,6 +85,16 @@ def dumped_once(protocol, message, body):
 DUMPS = ((18, bytes(16)), (22, bytes(8)), (26, bytes(12)), (30, bytes(12)), (30, b"\x07" + bytes(11)))
 
 
+def padded(message):
+    """A message of netlink with what makes its length a multiple of 4, as another one follows it."""
+    return message + bytes(-len(message) % 4)
+
+
+def attribute(kind, value):
+    """A netlink attribute."""
+    return padded(struct.pack("=HH", 4 + len(value), kind) + value)
+
+
 def netlink(ask, deadline):
     """Operation ``netlink``."""
     start, texts, cut = time.perf_counter(), [], False
@@ -92,7 +102,7 @@ def netlink(ask, deadline):
         found = b""
         try:
             for one in dumped(ROUTE, message, header):
-                found += one + bytes(-len(one) % 4)
+                found += padded(one)
         except Full:
             cut = True
         texts.append(base64.b64encode(found).decode())

@@ -11,7 +11,7 @@ import struct
 import time
 
 from kubectl_netdoc.agent.base import OPERATIONS
-from kubectl_netdoc.agent.host import ROUTE, Full, dumped
+from kubectl_netdoc.agent.host import ROUTE, Full, dumped, padded
 from kubectl_netdoc.agent.rules import all_rules, base_chains, encoded, foreign, shown
 from kubectl_netdoc.agent.sets import sets
 from kubectl_netdoc.agent.traffic import dropped, qdiscs
@@ -38,7 +38,7 @@ def rules(ask, deadline):
 
 def policy_routes(family):
     """The messages of a family's policy routes (RTM_GETRULE)."""
-    return encoded(b"".join(one + bytes(-len(one) % 4) for one in dumped(ROUTE, 34, bytes([family]) + bytes(11))))
+    return encoded(b"".join(padded(one) for one in dumped(ROUTE, 34, bytes([family]) + bytes(11))))
 
 
 def made_queues():

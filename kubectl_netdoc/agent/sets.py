@@ -10,7 +10,7 @@ message of its kind would load it (nfnetlink_rcv_msg in net/netfilter/nfnetlink.
 import socket
 import struct
 
-from kubectl_netdoc.agent.host import NETFILTER, Full, attributes, dumped, each_attribute, option
+from kubectl_netdoc.agent.host import NETFILTER, Full, attribute, attributes, dumped, each_attribute, option
 from kubectl_netdoc.agent.rules import FAMILIES, encoded, number, word
 
 GET_SETS, GET_ELEMENTS, LIST_IPSET = 0xA0A, 0xA0D, 0x607
@@ -54,11 +54,6 @@ def name_of(index):
     except OSError:
         return ""
     return word(found[8:40].split(b"\0")[0])
-
-
-def attribute(kind, value):
-    """A netlink attribute."""
-    return struct.pack("=HH", 4 + len(value), kind) + value + bytes(-len(value) % 4)
 
 
 def counted_members(members, ends=False):

@@ -27,7 +27,7 @@ import sys
 import time
 
 from kubectl_netdoc.agent.base import OPERATIONS
-from kubectl_netdoc.agent.host import DUMPS, ROUTE, Full, dumped, each_attribute, ip, texts
+from kubectl_netdoc.agent.host import DUMPS, ROUTE, Full, attribute, dumped, each_attribute, ip, padded, texts
 from kubectl_netdoc.agent.inventory import policy_routes
 from kubectl_netdoc.agent.rules import all_rules, base_chains, encoded, foreign, shown
 from kubectl_netdoc.agent.sets import sets
@@ -275,10 +275,9 @@ def arps(frames, asked):
 def routed(source, to, interface):
     """What the kernel does with such a packet from an interface ("": its own): [type, via, interface] or ["error N", "", ""]."""
     family = socket.AF_INET6 if ":" in to else socket.AF_INET
-    pack = lambda kind, value: struct.pack("=HH", 4 + len(value), kind) + value + bytes(-len(value) % 4)  # noqa: E731
-    body = pack(1, socket.inet_pton(family, to))
+    body = attribute(1, socket.inet_pton(family, to))
     if interface:
-        body += pack(2, socket.inet_pton(family, source)) + pack(3, struct.pack("=I", socket.if_nametoindex(interface)))
+        body += attribute(2, socket.inet_pton(family, source)) + attribute(3, struct.pack("=I", socket.if_nametoindex(interface)))
     bits = 128 if ":" in to else 32
     header = struct.pack("=BBBBBBBBI", family, bits, bits if interface else 0, 0, 0, 0, 0, 0, 0)
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, ROUTE) as sock:
@@ -341,7 +340,7 @@ def tap(ask, deadline):
     tables = []
     for message, header in DUMPS:
         try:
-            tables.append(encoded(b"".join(one + bytes(-len(one) % 4) for one in dumped(ROUTE, message, header))))
+            tables.append(encoded(b"".join(padded(one) for one in dumped(ROUTE, message, header))))
         except Full:
             tables.append("")
     reply = {

@@ -17,25 +17,20 @@ from tests.support.packet_namespaces import (
     PORT,
     A,
     B,
-    CannotBeMade,
     Namespaces,
     Talk,
-    echo,
     marked_ask,
-    namespaces,
     tap_ask,
     traced,
     ways,
+    with_echo,
 )
 
 
 @pytest.fixture(scope="module")
 def made() -> Iterator[Namespaces]:
-    try:
-        with namespaces() as found, echo(found):
-            yield found
-    except CannotBeMade as error:
-        pytest.skip(f"no network namespaces can be made here: {error}")
+    with with_echo() as found:
+        yield found
 
 
 @pytest.mark.parametrize("protocol", ["TCP", "UDP"])

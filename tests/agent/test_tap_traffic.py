@@ -13,7 +13,7 @@ from kubectl_netdoc.measurements.base import Address
 from kubectl_netdoc.measurements.trace import SentPacket, Trace, TraceReply
 from kubectl_netdoc.tracing.taken import Taker
 from kubectl_netdoc.tracing.verdict import Ending, Ends, Verdict, judge
-from tests.support.packet_namespaces import PORT, A, B, CannotBeMade, Namespaces, echo, namespaces, traced
+from tests.support.packet_namespaces import PORT, A, B, Namespaces, traced, with_echo
 
 pytestmark = pytest.mark.skipif(not shutil.which("tc"), reason="tc is not here")
 
@@ -22,11 +22,8 @@ SINK = "ip link add sink type veth peer name hole; ip link set sink up; ip link 
 
 @pytest.fixture
 def made() -> Iterator[Namespaces]:
-    try:
-        with namespaces() as found, echo(found):
-            yield found
-    except CannotBeMade as error:
-        pytest.skip(f"no network namespaces can be made here: {error}")
+    with with_echo() as found:
+        yield found
 
 
 def verdict(made: Namespaces, protocol: str = "UDP") -> Verdict:

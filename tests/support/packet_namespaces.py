@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import pytest
 from msgspec import Struct
 
 from kubectl_netdoc import agent
@@ -175,3 +176,13 @@ def ways(seen: list[Sighting]) -> dict[tuple[str, bool, bool], set[int]]:
     for one in seen:
         found.setdefault((one.dev, one.out, one.answer), set()).add(one.packet)
     return found
+
+
+@contextmanager
+def with_echo() -> Iterator[Namespaces]:
+    """Make them with an echo server in pod B; the test is skipped where this machine makes none."""
+    try:
+        with namespaces() as found, echo(found):
+            yield found
+    except CannotBeMade as error:
+        pytest.skip(f"no network namespaces can be made here: {error}")

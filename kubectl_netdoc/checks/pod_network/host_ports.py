@@ -23,7 +23,7 @@ portmap; flannel#887, #931.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from ipaddress import ip_address
 
 from msgspec import Struct
@@ -215,17 +215,10 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
             yield NODE_PORT_TOO.on(subject, names | where, objects=[ObjectRef.to("Service", service)])
         if (other := hosts.get(port.ip, port.pod.spec.node_name)) != port.pod.spec.node_name:
             yield OF_ANOTHER_NODE.on(subject, names, other=other)
-    silent = dict[tuple[str, str], list[Finding]]()
-    answering = set[tuple[str, str]]()
-    for port in _measured(cluster):
-        key = (port.pod.namespace, port.pod.name)
-        for found in _forwarded(facts, port, answering):
-            if isinstance(found, Finding) and found.code == NOT_LISTENING.id:
-                silent.setdefault(key, []).append(found)
-            else:
-                yield found
-    # A pod that answers on another host port may have this one for something that is switched off.
-    yield from (found for key, those in silent.items() if key not in answering for found in those)
+    measured = _measured(cluster)
+    answering = {(port.pod.namespace, port.pod.name) for port in measured if Outcome.OK in _outcomes(facts, port)}
+    for port in measured:
+        yield from _forwarded(facts, port, answering)
 
 
 def _node_ports(cluster: Cluster) -> dict[tuple[int, str], Service]:
@@ -253,25 +246,32 @@ def _waiting(cluster: Cluster, ports: list[HostPort]) -> Iterator[Finding]:
         yield TAKEN.on(Subject.of("Pod", pod), names, objects=[Subject.of("Pod", port.pod) for port in holders[:SHOWN]])
 
 
-def _forwarded(facts: Facts, port: HostPort, answering: set[tuple[str, str]]) -> Iterator[Finding | Unseen]:
-    """Compare the connection to a host port with that to its pod; ``answering`` takes pods that accept one of theirs."""
+def _outcomes(facts: Facts, port: HostPort) -> list[Outcome]:
+    """What became of the connections to a host port and to its pod; none where one of them was not made."""
+    asked = port.asked(facts.cluster)
+    replies = [facts.reply(each) for each in asked or ()]
+    outcomes = [reply.outcome for reply in replies if isinstance(reply, ConnectReply)]
+    return outcomes if asked and len(outcomes) == len(asked) else []
+
+
+def _forwarded(facts: Facts, port: HostPort, answering: Container[tuple[str, str]]) -> Iterator[Finding | Unseen]:
+    """Compare the connection to a host port with that to its pod. ``answering``: pods that accept one on a port of theirs."""
     asked = port.asked(facts.cluster)
     replies = [facts.reply(each) for each in asked or ()]
     lost = [reply.reason for reply in replies if isinstance(reply, Lost) and reply.sent]
     if lost:
         yield Unseen(f"host port {port.number} of pod {port.pod.namespace}/{port.pod.name}", lost[0], expected=True)
-    outcomes = [reply.outcome for reply in replies if isinstance(reply, ConnectReply)]
-    if asked is None or len(outcomes) < len(asked):
+    outcomes = _outcomes(facts, port)
+    if not (asked and outcomes) or outcomes[0] is not Outcome.REFUSED or outcomes[1] not in (Outcome.OK, Outcome.REFUSED):
         return
-    if Outcome.OK in outcomes:
-        answering.add((port.pod.namespace, port.pod.name))
-    if outcomes[0] is not Outcome.REFUSED or outcomes[1] not in (Outcome.OK, Outcome.REFUSED):
-        return
+    listens = outcomes[1] is Outcome.OK
+    if not listens and (port.pod.namespace, port.pod.name) in answering:
+        return  # a pod that answers on another host port may have this one for something that is switched off
     if policies.policy_block(facts, asked[0].node, asked[1].to.ip, port.target):
         return  # an engine that refuses what a policy forbids may treat the two connections differently
     node = port.pod.spec.node_name
     names = {"node": node, "nodes": [node], "ip": port.node_ip, "seen_from": asked[0].node, "port": port.number}
-    code = NOT_FORWARDED if outcomes[1] is Outcome.OK else NOT_LISTENING
+    code = NOT_FORWARDED if listens else NOT_LISTENING
     yield code.on(Subject.of("Pod", port.pod), names, direct=asked[1].to, target=port.target)
 
 

@@ -235,10 +235,10 @@ ALIASES = [
 ]
 
 
-def _rolled_out(name: str, before: dict[str, Any], now: dict[str, Any], *codes: str, minutes: int = 5) -> Case:
-    """A Deployment whose settings were changed by a rollout."""
+def _with_sets(name: str, now: dict[str, Any], sets: tuple[tuple[int, str, dict[str, Any]], ...], *codes: str) -> Case:
+    """A Deployment whose pods have settings, and its ReplicaSets: of each the age in seconds, the revision, the settings."""
     owner = [{"kind": "Deployment", "name": "client", "controller": True}]
-    sets = [
+    made = [
         (
             REPLICA_SET,
             convert(
@@ -249,47 +249,28 @@ def _rolled_out(name: str, before: dict[str, Any], now: dict[str, Any], *codes: 
                         "namespace": "shop",
                         "ownerReferences": owner,
                         "creationTimestamp": ago(age),
+                        "annotations": {"deployment.kubernetes.io/revision": revision} if revision else {},
                     },
                     "spec": {"replicas": 0, "template": {"spec": spec}},
                 },
             ),
         )
-        for key, age, spec in (("a", 90000, before), ("b", minutes * 60, now))
+        for key, (age, revision, spec) in zip("abc", sets, strict=False)
     ]
-    made = make_workload(DEPLOYMENT, "client", labels={"app": "client"})
-    pod = _client(spec=now, ownerReferences=RS)
-    return Case(name, make_cluster(*CLUSTER, *sets, made, pod), frozenset((code, "Deployment shop/client") for code in codes))
+    deployment = make_workload(DEPLOYMENT, "client", labels={"app": "client"})
+    cluster = make_cluster(*CLUSTER, *made, deployment, _client(spec=now, ownerReferences=RS))
+    return Case(name, cluster, frozenset((code, "Deployment shop/client") for code in codes))
+
+
+def _rolled_out(name: str, before: dict[str, Any], now: dict[str, Any], *codes: str, minutes: int = 5) -> Case:
+    """A Deployment whose settings were changed by a rollout."""
+    return _with_sets(name, now, ((90000, "", before), (minutes * 60, "", now)), *codes)
 
 
 def _rolled_back(name: str, *codes: str, minutes: int = 5) -> Case:
     """The ReplicaSet of the node's settings is a day old, and in use again since one with the cluster's was made."""
-    owner = [{"kind": "Deployment", "name": "client", "controller": True}]
-    sets = [
-        (
-            REPLICA_SET,
-            convert(
-                REPLICA_SET,
-                {
-                    "metadata": {
-                        "name": f"client-{key}",
-                        "namespace": "shop",
-                        "ownerReferences": owner,
-                        "creationTimestamp": ago(age),
-                        "annotations": {"deployment.kubernetes.io/revision": revision},
-                    },
-                    "spec": {"replicas": 0, "template": {"spec": spec}},
-                },
-            ),
-        )
-        for key, age, revision, spec in (
-            ("a", 190000, "8", {}),
-            ("b", 90000, "11", {"dnsPolicy": "Default"}),
-            ("c", minutes * 60, "10", {}),
-        )
-    ]
-    made = make_workload(DEPLOYMENT, "client", labels={"app": "client"})
-    pod = _client(spec={"dnsPolicy": "Default"}, ownerReferences=RS)
-    return Case(name, make_cluster(*CLUSTER, *sets, made, pod), frozenset((code, "Deployment shop/client") for code in codes))
+    now = {"dnsPolicy": "Default"}
+    return _with_sets(name, now, ((190000, "8", {}), (90000, "11", now), (minutes * 60, "10", {})), *codes)
 
 
 ROLLOUTS = [

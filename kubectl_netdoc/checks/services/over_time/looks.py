@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterable, Iterator
 from itertools import groupby
 from statistics import mean
 
 from msgspec import Struct
 
 from kubectl_netdoc.api import (
+    ENDPOINT_SLICE,
     Address,
     Cluster,
     Code,
@@ -27,7 +28,7 @@ from kubectl_netdoc.api import (
 )
 from kubectl_netdoc.checks.services.over_time.seen import Seen, addresses, pairs
 from kubectl_netdoc.probes import node_pairs
-from kubectl_netdoc.probes.service_targets import targets
+from kubectl_netdoc.probes.service_targets import TargetEndpoint, targets
 
 HELD_UP = 0.3
 """Seconds by which a look began late from which it says nothing: the debug pod itself was held up."""
@@ -134,13 +135,15 @@ def analyse(cluster: Cluster, seen: list[Seen], limiting: Container[str] = ()) -
     """Report paths first, then pods that other nodes see fail too or whose path is well, then Services whose pods are well."""
     failing = [(each, found) for each in seen if (found := pattern(each, limiting))]
     bad, struck = pairs(each for each, _ in failing), set[str]()
-    whose, nodes = addresses(cluster), _nodes_of(cluster)
+    whose, behind = addresses(cluster), _behind(cluster)
+    nodes = {end.address: end.node for ends in behind.values() for end in ends}
     for code in (OUT, SHARE):
         of_code = {each.pair: (each, found) for each, found in failing if each.pair and found.code is code}
         for place in node_pairs.locate({pair for pair in of_code if pair}, pairs(seen)):
             rows = [of_code[pair] for pair in place.paths]
             struck |= {place.subject.name} if place.subject.kind == "Node" else set()
-            services = _leading_to(cluster, {other for _, other in place.paths})
+            others = {other for _, other in place.paths}
+            services = [service for service, ends in behind.items() if any(end.node in others for end in ends)]
             yield _finding(place.subject, f"The path between {place.between}", rows, place.evidence() | {"services": services})
     by_subject: dict[Subject, list[tuple[Seen, Pattern]]] = {}
     for each, found in failing:
@@ -150,10 +153,11 @@ def analyse(cluster: Cluster, seen: list[Seen], limiting: Container[str] = ()) -
     pods = {subject for subject in by_subject if subject.kind == "Pod"}
     unwell = {(each.node, each.place) for each in seen if _unwell(each)}
     for subject, every in by_subject.items():
-        rows = every if subject.kind == "Pod" else [row for row in every if not _leads_to(cluster, subject, row[0].node, unwell)]
-        if rows and (subject.kind == "Pod" or not _has_one_of(cluster, subject, pods)):
-            ends = [(each.node, nodes.get(each.place, "")) for each, _ in rows if isinstance(each.place, Address)]
-            paths = sorted({NodePath(one, other) for one, other in ends if other})
+        ends = behind.get(subject, ())  # of a pod none
+        rows = [row for row in every if not _fails(ends, row[0].node, unwell)]
+        if rows and not any(Subject("Pod", end.pod, subject.namespace) in pods for end in ends):
+            ways = [(each.node, nodes.get(each.place, "")) for each, _ in rows if isinstance(each.place, Address)]
+            paths = sorted({NodePath(one, other) for one, other in ways if other})
             what = f"{subject.kind} {subject.namespace}/{subject.name} on {rows[0][0].place}"
             yield _finding(subject, what, rows, {"paths": paths})
 
@@ -175,28 +179,17 @@ def _finding(subject: Subject, what: str, rows: list[tuple[Seen, Pattern]], more
     return worst.code.on(subject, more | numbers | {"nodes": sorted({each.node for each, _ in rows})})
 
 
-def _nodes_of(cluster: Cluster) -> dict[Address, str]:
-    """The node of each endpoint."""
-    return {end.address: end.node for target in targets(cluster) for end in target.endpoints} if addresses(cluster) else {}
+def _behind(cluster: Cluster) -> dict[Subject, list[TargetEndpoint]]:
+    """The endpoints of each Service; none where they can't be read."""
+    found: dict[Subject, list[TargetEndpoint]] = {}
+    for target in targets(cluster) if cluster.readable(ENDPOINT_SLICE) else ():
+        found.setdefault(Subject.of("Service", target.service), []).extend(target.endpoints)
+    return found
 
 
-def _leading_to(cluster: Cluster, nodes: set[str]) -> list[Subject]:
-    """The Services that have an endpoint on one of these nodes."""
-    own = [target for target in targets(cluster) if any(end.node in nodes for end in target.endpoints)]
-    return list(dict.fromkeys(Subject.of("Service", target.service) for target in own))
-
-
-def _leads_to(cluster: Cluster, service: Subject, node: str, unwell: set[tuple[str, Place]]) -> bool:
-    """Whether an endpoint of a Service, or the path to its node, fails from a node."""
-    own = [t for t in targets(cluster) if (t.service.namespace, t.service.name) == (service.namespace, service.name)]
-    ends = [end for target in own for end in target.endpoints]
+def _fails(ends: Iterable[TargetEndpoint], node: str, unwell: Container[tuple[str, Place]]) -> bool:
+    """Whether one of these endpoints, or the path to its node, fails from a node."""
     return any((node, place) in unwell for end in ends for place in (end.address, Peer(end.node)))
-
-
-def _has_one_of(cluster: Cluster, service: Subject, pods: set[Subject]) -> bool:
-    """Whether one of these pods is behind a Service."""
-    own = [t for t in targets(cluster) if (t.service.namespace, t.service.name) == (service.namespace, service.name)]
-    return any(Subject("Pod", end.pod, service.namespace) in pods for target in own for end in target.endpoints)
 
 
 CODES = (OUT, SHARE)
