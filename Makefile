@@ -6,13 +6,14 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 IMAGE := docker.io/lab/base:1
 KUBERNETES ?=
 export KUBERNETES
-NAME := $(if $(KUBERNETES),k8s-$(subst .,-,$(KUBERNETES)),netdoc)
+NAME ?=
 NETWORK ?=
 FAMILY ?=
 ifeq ($(FAMILY),dual)
 NETWORK := dual
 endif
-LAB = $(if $(filter command line,$(origin NAME)),$(NAME),$(or $(NETWORK:flannel=),$(NAME)))
+export NETWORK
+UP = NETWORK=$(or $(NETWORK),flannel) lab/lab up $(NAME) | tail -n 1
 E2E := e2e and not slow
 
 .DEFAULT_GOAL := check
@@ -76,10 +77,10 @@ test-python:  ## the tests that need no cluster under another Python: VERSION=3.
 	python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'; \
 	python -m pytest -n 2 -m "not e2e and not release"
 
-# KUBERNETES=1.31 … 1.36: on a cluster of that version, k8s-1-31 (lab/kubernetes.sh).
+# KUBERNETES=1.31 … 1.36 and NETWORK=nftables: on a cluster of that version and network, k8s-1-31-nftables (lab/kubernetes.sh).
 # lab/lab ends with 75 and one line that says why where a cluster can't be had at all.
 e2e: .venv/ready  ## the same on a real cluster, which is brought up by itself
-	@set -o pipefail; kubeconfig=$$(NETWORK=flannel lab/lab up $(NAME) | tail -n 1); code=$$?; \
+	@set -o pipefail; kubeconfig=$$($(UP)); code=$$?; \
 	if [ $$code = 75 ] && [ "$$CI" != true ]; then exit 0; elif [ $$code != 0 ]; then exit $$code; fi; \
 	NETDOC_LAB=$$kubeconfig NETDOC_IMAGE=$(IMAGE) pytest -m "$(E2E)" -v --durations=10 tests/e2e
 
@@ -101,26 +102,26 @@ e2e-dual: .venv/ready  ## a cluster with IPv4 and IPv6: silent, every path in bo
 	NETDOC_DUAL=$$kubeconfig NETDOC_IMAGE=$(IMAGE) pytest -m e2e -v tests/families
 
 lab:  ## a three-node cluster by hand, also with NETWORK=canal|cilium, FAMILY=dual or KUBERNETES=1.31; the last line printed is the path of its kubeconfig
-	@NETWORK=$(NETWORK) lab/lab up $(LAB)
+	@lab/lab up $(NAME)
 
 lab-down:
-	@lab/lab down $(LAB)
+	@lab/lab down $(NAME)
 
 record: .venv/ready  ## record the bundles in demo/ and tests/bundles again, on the lab
-	NETDOC_LAB=$$(NETWORK=flannel lab/lab up $(NAME) | tail -n 1) NETDOC_IMAGE=$(IMAGE) $(PY) -m lab.record
+	NETDOC_LAB=$$($(UP)) NETDOC_IMAGE=$(IMAGE) $(PY) -m lab.record
 
 score: .venv/ready  ## how often netdoc is right: every fault, pair and healthy variant (FAULTS="a b": only these), then docs/accuracy.md
-	@set -o pipefail; kubeconfig=$$(NETWORK=flannel lab/lab up $(NAME) | tail -n 1) || exit $$?; \
-	$(PY) -m bench.matrix --name $(NAME) --kubeconfig $$kubeconfig $(FAULTS); code=$$?; $(PY) -m bench.score; exit $$code
+	@set -o pipefail; kubeconfig=$$($(UP)) || exit $$?; \
+	$(PY) -m bench.matrix --name $$(basename $$kubeconfig .kubeconfig) --kubeconfig $$kubeconfig $(FAULTS); code=$$?; $(PY) -m bench.score; exit $$code
 
 peers: .venv/ready  ## other tools on the same faults: builds them (half an hour the first time), then asks them about every fault (FAULTS="a b")
-	@set -o pipefail; $(PY) -m bench.peers; kubeconfig=$$(NETWORK=flannel lab/lab up $(NAME) | tail -n 1) || exit $$?; \
-	$(PY) -m bench.matrix --name $(NAME) --kubeconfig $$kubeconfig --only-peers $(FAULTS)
+	@set -o pipefail; $(PY) -m bench.peers; kubeconfig=$$($(UP)) || exit $$?; \
+	$(PY) -m bench.matrix --name $$(basename $$kubeconfig .kubeconfig) --kubeconfig $$kubeconfig --only-peers $(FAULTS)
 
 bench: .venv/ready  ## the figures: start-up beside REV's (default: before issue 20), policies on a synthetic cluster, then a full check on the lab
 	$(PY) -m bench.startup $(REV)
 	$(PY) -m bench.policies
-	NETDOC_LAB=$$(NETWORK=flannel lab/lab up $(NAME) | tail -n 1) NETDOC_IMAGE=$(IMAGE) $(PY) -m bench
+	NETDOC_LAB=$$($(UP)) NETDOC_IMAGE=$(IMAGE) $(PY) -m bench
 
 clean:
 	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
