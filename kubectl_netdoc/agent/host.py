@@ -9,14 +9,11 @@ files    {"once": [patterns...], "without": [parts of paths...], "most": N, "twi
          -> {"samples": [["ok", ms, seconds between, {path: text}, {path: text}, {path: text}, kernel release]]}
 flows    {"to": [addresses...]}: the tracked UDP flows to addresses, a line each as in /proc/net/nf_conntrack
          -> {"samples": [["ok", ms, [line...], cut]]}
-nat      {}: where kube-proxy's rules send traffic
-         -> {"samples": [["ok", ms, {"iptables": ["tcp 10.244.1.5:8080"...], "legacy": [...], "nftables": [...]}, cut]]}
 cni      {}: of each file in /etc/cni/net.d -> {"samples": [["ok", ms, [[name, network, [plugin types...], problem]...]]]}
 """
 
 import base64
 import ctypes
-import errno
 import fcntl
 import functools
 import glob
@@ -44,10 +41,13 @@ class Full(Exception):
     """There is more than is taken."""
 
 
-def dumped(protocol, message, body):
-    """The messages of a netlink dump, header and all; anew where the kernel says that what it lists was changed meanwhile."""
+def dumped(protocol, message, body, kept=None):
+    """The messages of a netlink dump, header and all; anew where the kernel says that what it lists was changed meanwhile.
+
+    kept: whether to keep a message; of what is not kept there may be any amount.
+    """
     for _ in range(TRIES):
-        found, interrupted, full = dumped_once(protocol, message, body)
+        found, interrupted, full = dumped_once(protocol, message, body, kept)
         if not interrupted:
             break
     yield from found
@@ -55,7 +55,7 @@ def dumped(protocol, message, body):
         raise Full
 
 
-def dumped_once(protocol, message, body):
+def dumped_once(protocol, message, body, kept):
     """The messages of a netlink dump, whether it was interrupted (netlink(7)), and whether there are more than are taken."""
     found, taken, interrupted = [], 0, False  # type: ignore[var-annotated]
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, protocol) as sock:
@@ -74,10 +74,11 @@ def dumped_once(protocol, message, body):
                 if kind == ERROR:
                     number = -struct.unpack_from("=i", data, at + 16)[0]
                     raise OSError(number, os.strerror(number))
-                taken += length
-                if taken > MOST_BYTES:
-                    return found, False, True
-                found.append(data[at : at + length])
+                if kept is None or kept(data[at : at + length]):
+                    taken += length
+                    if taken > MOST_BYTES:
+                        return found, False, True
+                    found.append(data[at : at + length])
                 at += (length + 3) & ~3
 
 
@@ -223,22 +224,6 @@ def flows(ask, deadline):
     return {"samples": [["ok", (time.perf_counter() - start) * 1000, lines, cut]]}
 
 
-PROTOCOLS = {6: "tcp", 17: "udp", 132: "sctp"}
-
-
-def endpoint(protocol, address, port):
-    """One endpoint as text, IPv6 in brackets."""
-    host = ip(address)
-    return "%s %s:%d" % (PROTOCOLS.get(protocol, str(protocol)), "[" + host + "]" if ":" in host else host, port)
-
-
-def translated(target, revision, family):
-    """Address and port that a DNAT target's parameters name: nf_nat_range(2), or of revision 0 the IPv4 form."""
-    if revision == 0:
-        return target[8:12], struct.unpack_from("!H", target, 16)[0]
-    return target[4:8] if family == socket.AF_INET else target[4:20], struct.unpack_from("!H", target, 36)[0]
-
-
 SYMBOLS = "/proc/kallsyms"
 
 
@@ -258,59 +243,6 @@ def has_nf_tables():
         return True
 
 
-def nf_tables(found):
-    """Gather the endpoints in kube-proxy's chains of nf_tables, those of iptables-nft and its own."""
-    for number, message in enumerate(dumped(NETFILTER, 0xA07, bytes(4))):
-        if number > MOST_RULES:
-            raise Full
-        rule, family = attributes(message, 20), message[16]
-        table, chain = (rule.get(kind, b"").rstrip(b"\0").decode(errors="replace") for kind in (1, 2))
-        own = table == "kube-proxy" and chain.startswith("endpoint-")
-        if not own and not (table == "nat" and chain.startswith("KUBE-SEP-")):
-            continue
-        protocol, address, port = 0, b"", 0
-        for _, element in each_attribute(rule.get(4, b"")):
-            parts = attributes(element)
-            name, data = parts.get(1, b"").rstrip(b"\0"), attributes(parts.get(2, b""))
-            if name == b"cmp" and len(attributes(data.get(3, b"")).get(1, b"")) == 1:
-                protocol = attributes(data[3])[1][0]
-            elif name == b"target" and data.get(1, b"").rstrip(b"\0") == b"DNAT":
-                address, port = translated(data[3], struct.unpack("!I", data[2])[0], family)
-            elif name == b"immediate":
-                value = attributes(data.get(2, b"")).get(1, b"")
-                address = value if len(value) in (4, 16) else address
-                port = struct.unpack("!H", value)[0] if len(value) == 2 else port
-        if address and port:
-            found["nftables" if own else "iptables"].add(endpoint(protocol, address, port))
-
-
-IP_TABLES = ((socket.AF_INET, socket.IPPROTO_IP, 80, 112), (socket.AF_INET6, socket.IPPROTO_IPV6, 132, 168))
-"""Level of the socket options of the old tables, and where an entry has its protocol and its first match or target."""
-
-
-def ip_tables(found):
-    """Gather the endpoints in kube-proxy's chains of the old tables (linux/netfilter_ipv4/ip_tables.h)."""
-    for (family, level, protocol_at, head), names in zip(IP_TABLES, ("ip_tables_names", "ip6_tables_names")):  # noqa: B905 - Python 3.8
-        if "nat" not in (text("/proc/net/" + names) or "").split():
-            continue
-        with socket.socket(family, socket.SOCK_DGRAM) as sock:  # iptables itself takes a raw one, which needs NET_RAW
-            info = option(sock, level, 64, b"nat".ljust(84, b"\0"))
-            size = struct.unpack_from("=I", info, 80)[0]
-            entries = option(sock, level, 65, b"nat".ljust(32, b"\0") + struct.pack("=I", size) + bytes(4 + size))[40:]
-        at, chain = 0, b""
-        while at + head <= size:
-            target_at, following = struct.unpack_from("=HH", entries, at + head - 24)
-            target = entries[at + target_at : at + following]
-            name, data = target[2:31].split(b"\0")[0], target[32:]
-            if name == b"ERROR":
-                chain = data.split(b"\0")[0]
-            elif name == b"DNAT" and chain.startswith(b"KUBE-SEP-"):
-                address, port = translated(data, target[31], family)
-                protocol = struct.unpack_from("=H", entries, at + protocol_at)[0]
-                found["legacy"].add(endpoint(protocol, address, port))
-            at += max(following, head)
-
-
 def option(sock, level, name, data):
     """Get a socket option that reads what it is given."""
     buffer, length = ctypes.create_string_buffer(data, len(data)), ctypes.c_uint(len(data))
@@ -318,22 +250,6 @@ def option(sock, level, name, data):
     if libc.getsockopt(sock.fileno(), level, name, buffer, ctypes.byref(length)) < 0:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
     return buffer.raw
-
-
-def nat(ask, deadline):
-    """Operation ``nat``."""
-    start, cut = time.perf_counter(), False
-    found = {"iptables": set(), "legacy": set(), "nftables": set()}  # type: ignore[var-annotated]
-    try:
-        if has_nf_tables():
-            nf_tables(found)
-    except Full:
-        cut = True
-    except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP, errno.EPROTONOSUPPORT):  # a kernel without nf_tables
-            raise
-    ip_tables(found)
-    return {"samples": [["ok", (time.perf_counter() - start) * 1000, {k: sorted(v) for k, v in found.items()}, cut]]}
 
 
 CNI = "/etc/cni/net.d"
@@ -372,5 +288,5 @@ def keep(capabilities):
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
 
 
-OPERATIONS.update({"netlink": netlink, "files": files, "flows": flows, "nat": nat, "cni": cni})
+OPERATIONS.update({"netlink": netlink, "files": files, "flows": flows, "cni": cni})
 SETUP["capabilities"] = keep

@@ -88,34 +88,45 @@ def nft_rules():
         yield ["nft", family, table, word(parts.get(2, b"")), number(parts.get(3, b"")), packets, expressions]
 
 
+OLD_TABLES = ((socket.AF_INET, 0, 112, 88, "ip"), (socket.AF_INET6, 41, 168, 140, "ip6"))
+"""Family, level of the socket options, size of an entry's head, and where that has the offset of the entry's target."""
+
+
 def legacy_rules():
     """Every rule of the old tables (linux/netfilter_ipv4/ip_tables.h)."""
-    for family, level, head, name in ((socket.AF_INET, 0, 112, "ip"), (socket.AF_INET6, 41, 168, "ip6")):
+    for family, level, head, offsets, name in OLD_TABLES:
         for table in (text("/proc/net/%s_tables_names" % name) or "").split():
             with socket.socket(family, socket.SOCK_DGRAM) as sock:
-                yield from of_a_table(sock, level, head, name, table)
+                yield from of_a_table(sock, level, head, offsets, name, table)
 
 
-def of_a_table(sock, level, head, family, table):
-    """The rules of one old table, in their order; a built-in chain's last one is its policy."""
+def of_a_table(sock, level, head, offsets, family, table):
+    """The rules of one old table."""
+    for chain, place, _, entry in entries(sock, level, head, offsets, table):
+        yield ["legacy", family, table, chain, place, struct.unpack_from("=Q", entry, head - 16)[0], entry]
+
+
+def entries(sock, level, head, offsets, table):
+    """Of each rule of an old table, in their order: [chain, number or "policy", offset, entry].
+
+    A built-in chain's last rule is its policy.
+    """
     info = option(sock, level, 64, table.encode().ljust(84, b"\0"))
     entry, underflow = struct.unpack_from("=5I", info, 36), struct.unpack_from("=5I", info, 56)
     valid, size = struct.unpack_from("=I", info, 32)[0], struct.unpack_from("=I", info, 80)[0]
-    entries = option(sock, level, 65, table.encode().ljust(32, b"\0") + struct.pack("=I", size) + bytes(4 + size))[40:]
+    found = option(sock, level, 65, table.encode().ljust(32, b"\0") + struct.pack("=I", size) + bytes(4 + size))[40:]
     begins = {entry[hook]: HOOKS[hook] for hook in range(5) if valid & 1 << hook}
     ends = {underflow[hook] for hook in range(5) if valid & 1 << hook}
     at, chain, line = 0, "", 0
     while at + head <= size:
-        target_at, following = struct.unpack_from("=HH", entries, at + head - 24)
+        target_at, following = struct.unpack_from("=HH", found, at + offsets)
         if at in begins:
             chain, line = begins[at], 0
-        if entries[at + target_at + 2 : at + target_at + 8] == b"ERROR\0":
-            chain, line = word(entries[at + target_at + 32 : at + following].split(b"\0")[0]), 0
+        if found[at + target_at + 2 : at + target_at + 8] == b"ERROR\0":
+            chain, line = word(found[at + target_at + 32 : at + following].split(b"\0")[0]), 0
         else:
             line += 1
-            packets = struct.unpack_from("=Q", entries, at + head - 16)[0]
-            place = "policy" if at in ends else line
-            yield ["legacy", family, table, chain, place, packets, entries[at : at + following]]
+            yield chain, "policy" if at in ends else line, at, found[at : at + following]
         at += max(following, head)
 
 

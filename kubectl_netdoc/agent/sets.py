@@ -11,7 +11,7 @@ import socket
 import struct
 
 from kubectl_netdoc.agent.host import NETFILTER, Full, attribute, attributes, dumped, each_attribute, option
-from kubectl_netdoc.agent.rules import FAMILIES, encoded, number, word
+from kubectl_netdoc.agent.rules import FAMILIES, OLD_TABLES, encoded, number, word
 
 GET_SETS, GET_ELEMENTS, LIST_IPSET = 0xA0A, 0xA0D, 0x607
 SO_IP_SET, GET_BY_INDEX = 83, 7
@@ -24,7 +24,7 @@ def in_use(rules_):
     nft, ipset = set(), set()
     for (backend, family, table, _, handle), (_, raw) in rules_:
         if backend == "legacy":
-            ipset.update(of_legacy(raw, 112 if family == "ip" else 168))
+            ipset.update(of_legacy(raw, *next(row[2:4] for row in OLD_TABLES if row[4] == family)))
         elif backend == "nft" and handle != "policy":
             for _, element in each_attribute(raw):
                 parts = attributes(element)
@@ -36,9 +36,9 @@ def in_use(rules_):
     return sorted(nft)[:MOST_SETS], sorted(ipset)[:MOST_SETS]
 
 
-def of_legacy(entry, at):
+def of_legacy(entry, at, offsets):
     """The sets in the matches of an entry of the old tables: struct xt_set_info has the number first."""
-    end = struct.unpack_from("=H", entry, at - 24)[0]
+    end = struct.unpack_from("=H", entry, offsets)[0]
     while at + 34 <= end:
         size = struct.unpack_from("=H", entry, at)[0]
         if entry[at + 2 : at + 31].split(b"\0")[0] == b"set":

@@ -97,6 +97,15 @@ def version(pod: Pod) -> str:
     return next((tag for tag in tags if minor(tag)), "")
 
 
+FILLS_CHAINS = 36
+"""From this minor version on kube-proxy in nftables mode, started anew, fills chains that are there (no epChainSkipUpdate)."""
+
+
+def refills(found: list[Pod]) -> bool:
+    """Whether a node's kube-proxy in nftables mode, started anew, fills empty chains again; false where nothing tells."""
+    return bool(found) and minor(version(found[0])) >= FILLS_CHAINS
+
+
 def pods(cluster: Cluster) -> dict[str, list[Pod]]:
     """Return the kube-proxy pods of each node that has any, without those on their way out. Reads POD."""
     found: dict[str, list[Pod]] = {}

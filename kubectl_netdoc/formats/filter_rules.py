@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 
 from msgspec import Struct
 
-from kubectl_netdoc.formats import netlink
+from kubectl_netdoc.formats import netlink, old_entries
 from kubectl_netdoc.formats.netlink import Attributes
 
 VERDICTS = {0: "drop", 1: "accept", 3: "queue", -1: "continue", -2: "break", -3: "jump", -4: "goto", -5: "return"}
@@ -93,19 +93,11 @@ def policy(accepts: bool) -> RuleWords:
 
 
 def legacy(entry: bytes, family: str) -> RuleWords:
-    """Return an entry of an old table (struct ipt_entry or ip6t_entry)."""
-    size = 4 if family == "ip" else 16
-    head = 112 if size == 4 else 168
-    target_at, following = struct.unpack_from("=HH", entry, head - 24)
-    words = list(_old_addresses(entry, size))
-    matches = list(_old_matches(entry, head, target_at))
-    target, data = _word(entry[target_at + 2 : target_at + 31].split(b"\0")[0]), entry[target_at + 32 : following]
-    if not target:
-        number = struct.unpack_from("=i", data)[0]
-        verdict = OLD_VERDICTS.get(number, "jump")
-    else:
-        verdict = target.lower()
-    return RuleWords(" ".join([*words, *(f"-m {name}" for name in matches), verdict]), verdict)
+    """Return an entry of an old table; ``family``: ``ip`` or ``ip6``."""
+    found = old_entries.read(entry, family)
+    verdict = found.target.lower() if found.verdict is None else OLD_VERDICTS.get(found.verdict, "jump")
+    matches = (f"-m {_match(name, data)}" for name, data in found.matches)
+    return RuleWords(" ".join([*_old_conditions(found, family), *matches, verdict]), verdict)
 
 
 class _Nft:
@@ -281,28 +273,14 @@ def _address(value: bytes, mask: bytes, size: int) -> str:
     return f"{ipaddress.ip_address(value)}" + (f"/{bits}" if mask else "")
 
 
-def _old_addresses(entry: bytes, size: int) -> Iterator[str]:
+def _old_conditions(found: old_entries.OldEntry, family: str) -> Iterator[str]:
     """Yield the conditions in the head of an old entry: addresses, interfaces, protocol."""
-    flags = entry[4 * size + 66] if size == 16 else entry[83]
-    inverted = {"saddr": flags & 8, "daddr": flags & 16, "iifname": flags & 1, "oifname": flags & 2}
-    for name, at in (("saddr", 0), ("daddr", size)):
-        mask = entry[at + 2 * size : at + 3 * size]
-        if any(mask):
-            shown = _address(entry[at : at + size], mask, size)
-            yield f"{'ip' if size == 4 else 'ip6'} {name} {'!= ' if inverted[name] else ''}{shown}"
-    for name, at in (("iifname", 4 * size), ("oifname", 4 * size + 16)):
-        if interface := _word(entry[at : at + 16].split(b"\0")[0]):
-            yield f'{name} {"!= " if inverted[name] else ""}"{interface}"'
-    protocol = struct.unpack_from("=H", entry, 4 * size + 64)[0]
-    if protocol:
-        yield PROTOCOLS.get(protocol, f"protocol {protocol}")
-
-
-def _old_matches(entry: bytes, at: int, end: int) -> Iterator[str]:
-    while at + 32 <= end:
-        size = struct.unpack_from("=H", entry, at)[0]
-        yield _match(_word(entry[at + 2 : at + 31].split(b"\0")[0]), entry[at + 32 : at + size])
-        at += max(size, 32)
+    for name, (address, mask) in found.addresses.items():
+        yield f"{family} {name} {'!= ' if name in found.inverted else ''}{_address(address, mask, len(address))}"
+    for name, link in found.links.items():
+        yield f'{name} {"!= " if name in found.inverted else ""}"{link}"'
+    if found.protocol:
+        yield f"{'!= ' if 'protocol' in found.inverted else ''}{PROTOCOLS.get(found.protocol, f'protocol {found.protocol}')}"
 
 
 def _match(name: str, data: bytes) -> str:

@@ -216,18 +216,37 @@ class ConntrackReply(Struct, frozen=True, tag="conntrack", omit_defaults=True):
     cut: bool = False
 
 
-class ServiceRulesReply(Struct, frozen=True, tag="service rules", omit_defaults=True):
-    """The endpoints of Services in a node's rules, as ``protocol ip:port``, by the origin of the rules.
+class ServiceTable(Struct, frozen=True, omit_defaults=True):
+    """A node's rules for Services in one place. Addresses are written "tcp 10.96.0.1:80", those of a node port "tcp *:30080".
 
-    ``iptables``, ``legacy``: rules of kube-proxy's iptables mode, in nf_tables and in the old tables. ``nftables``: of its
-    nftables mode. ``cut``: there were more.
+    ``to``: of each address that is translated the endpoints ("10.244.1.5:8080"), none where its rules lead nowhere.
+    ``refused``: the addresses that are rejected or dropped as those without endpoints. ``unclear``: those whose rules have a form
+    that netdoc does not know; ``unknown``: so has the whole. ``hooks``: where packets get into the rules (``prerouting``,
+    ``output``).
+    """
+
+    to: dict[str, tuple[str, ...]] = {}
+    refused: tuple[str, ...] = ()
+    unclear: tuple[str, ...] = ()
+    hooks: tuple[str, ...] = ()
+    unknown: bool = False
+
+    @property
+    def endpoints(self) -> frozenset[str]:
+        """All endpoints, with their protocols ("tcp 10.244.1.5:8080")."""
+        return frozenset(f"{address.partition(' ')[0]} {end}" for address, ends in self.to.items() for end in ends)
+
+
+class ServiceRulesReply(Struct, frozen=True, tag="service rules", omit_defaults=True):
+    """A node's rules for Services, by what keeps them.
+
+    ``iptables``: those of kube-proxy's iptables mode in nf_tables, ``legacy``: in the old tables, ``nftables``: those of its
+    nftables mode; what is not there is left out. None: a bundle of an older netdoc, which read less. ``cut``: there were more.
     """
 
     outcome: Outcome
     ms: float
-    iptables: tuple[str, ...] = ()
-    legacy: tuple[str, ...] = ()
-    nftables: tuple[str, ...] = ()
+    tables: dict[str, ServiceTable] | None = None
     cut: bool = False
 
 

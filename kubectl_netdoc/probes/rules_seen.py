@@ -75,22 +75,33 @@ class RulesSeen:
         expected = ExpectedRules(cluster)
         for node in cluster.hosts:
             reply = facts.reply(ServiceRules(node))
-            if isinstance(reply, ServiceRulesReply) and reply.outcome is Outcome.OK and not reply.cut:
+            if (
+                isinstance(reply, ServiceRulesReply)
+                and reply.outcome is Outcome.OK
+                and not reply.cut
+                and reply.tables is not None
+            ):
                 rules = NodeRules(facts, expected, node, reply)
                 # Without any rule of kube-proxy's, something else may do its work: service_rules judges that.
-                self._by_node |= {node: rules} if rules.mode != "ipvs" and any(rules.sets.values()) else {}
+                self._by_node |= {node: rules} if rules.mode != "ipvs" and rules.any else {}
 
-    def of(self, nodes: Iterable[str], endpoints: Iterable[str] | None = None) -> Standing:
-        """Return whether all of these nodes have rules for these endpoints ("tcp 10.0.0.1:80"); None: for all that they must."""
+    def of(self, nodes: Iterable[str], endpoints: Iterable[str] | None = None, address: str = "") -> Standing:
+        """Return whether all these nodes' rules lead to these endpoints ("tcp 10.0.0.1:80"); None: to all that they must.
+
+        ``address``: of a Service ("tcp 10.96.0.1:80"), from which they must lead there.
+        """
         wanted = None if endpoints is None else frozenset(endpoints)
         read = [self._by_node.get(node) for node in nodes]
-        if wanted == frozenset() or not read or None in read:
+        if wanted == frozenset() or not read:
             return Standing.UNREAD
-        return Standing.THERE if all(_has(rules, wanted) for rules in read if rules) else Standing.LACKING
+        has = [_has(rules, wanted, address) if rules else None for rules in read]
+        return Standing.UNREAD if None in has else Standing.THERE if all(has) else Standing.LACKING
 
 
-def _has(rules: NodeRules, wanted: frozenset[str] | None) -> bool:
-    return bool(rules.must) and not rules.missing if wanted is None else wanted <= rules.held
+def _has(rules: NodeRules, wanted: frozenset[str] | None, address: str) -> bool | None:
+    if wanted is not None:
+        return rules.has(wanted, address)
+    return None if rules.unclear else bool(rules.must()) and not rules.missing
 
 
 def found(code: Code, subject: Subject, standing: Standing, nodes: list[str], names: Mapping[str, Any]) -> Finding:

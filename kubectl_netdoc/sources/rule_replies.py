@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import base64
 import re
+import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -13,8 +14,9 @@ from msgspec.structs import replace
 from kubectl_netdoc.formats import filter_rules, set_members, traffic_filters, xfrm_policies
 from kubectl_netdoc.measurements import rule_owners
 from kubectl_netdoc.measurements.base import Outcome
+from kubectl_netdoc.measurements.node import ServiceRulesReply
 from kubectl_netdoc.measurements.trace import NodeRulesReply, Queue, Rule, RuleSet
-from kubectl_netdoc.sources import rtnetlink
+from kubectl_netdoc.sources import rtnetlink, service_chains
 
 LONGEST = 300
 """Most characters of a rule in words that are kept."""
@@ -59,6 +61,16 @@ def _policy(row: list[Any], data: bytes) -> Rule:
 
 
 _READERS: dict[str, Callable[[list[Any], bytes], Rule]] = {"nft": _nft, "legacy": _legacy, "tc": _traffic, "xfrm": _policy}
+
+
+MOST_BYTES = 64 * 1024 * 1024
+"""Most bytes of the messages about rules for Services, once unpacked: the agent takes 8 MiB a list."""
+
+
+def service_rules(raw: list[Any], ms: float) -> ServiceRulesReply:
+    """Return a node's rules for Services; raises what is in ``trace_replies.UNREADABLE``, and ``zlib.error``."""
+    messages = zlib.decompressobj().decompress(base64.b64decode(raw[2]), MOST_BYTES)
+    return ServiceRulesReply(Outcome.OK, ms, service_chains.parse(messages), bool(raw[3]))
 
 
 def node_rules(raw: list[Any], ms: float) -> NodeRulesReply:

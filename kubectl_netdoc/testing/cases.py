@@ -21,12 +21,17 @@ Answers = Callable[[Request], Reply]
 def measured(
     check: Check, cluster: Cluster, answers: Answers, *, down: Mapping[str, str] | None = None, throttled: float = 0
 ) -> Measured:
-    """Return what ``answers`` makes of the check's own plan. ``down``: vantages without a debug pod, and why."""
+    """Return what ``answers`` makes of the check's own plan, and then of its follow-up.
+
+    ``down``: vantages without a debug pod, and why.
+    """
     missing = down or {}
     requests = check.plan(cluster.view(check.needs.all_kinds))
     replies = {request: answers(request) for request in requests if request.node not in missing}
     vantages = tuple(Vantage(node, node not in missing, missing.get(node, ""), "", throttled) for node in cluster.vantages)
     hosts = tuple(Vantage(node, node not in missing, missing.get(node, "")) for node in cluster.hosts)
+    facts = Facts(cluster, Measured(replies, vantages, hosts)).of(check.id, check.needs.all_kinds)
+    replies |= {request: answers(request) for request in check.follow_up(facts) if request not in replies}
     return Measured(replies, vantages, hosts)
 
 

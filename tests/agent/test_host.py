@@ -6,8 +6,6 @@ from __future__ import annotations
 import base64
 import json
 import os
-import socket
-import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -108,54 +106,6 @@ def test_only_udp_flows_to_the_addresses(host: ModuleType, monkeypatch: pytest.M
     assert [line.split()[5] for line in host.flows({"to": ["10.96.0.10"]}, 0)["samples"][0][2]] == ["src=10.1.0.5"]
     monkeypatch.setattr(host, "MOST_FLOWS", 1)
     assert host.flows({"to": ["10.96.0.10", "10.1.0.9"]}, 0)["samples"][0][3] is True
-
-
-def attribute(kind: int, value: bytes) -> bytes:
-    return struct.pack("=HH", 4 + len(value), kind) + value + bytes(-len(value) % 4)
-
-
-def rule(family: int, table: str, chain: str, *expressions: tuple[str, bytes]) -> bytes:
-    """A rule as nf_tables dumps it (linux/netfilter/nf_tables.h)."""
-    elements = b"".join(attribute(1, attribute(1, n.encode() + b"\0") + attribute(2, data)) for n, data in expressions)
-    body = attribute(1, table.encode() + b"\0") + attribute(2, chain.encode() + b"\0") + attribute(4, elements)
-    return bytes(16) + struct.pack("=BBH", family, 0, 0) + body
-
-
-def protocol(number: int) -> tuple[str, bytes]:
-    return "cmp", attribute(1, bytes(4)) + attribute(2, bytes(4)) + attribute(3, attribute(1, bytes([number])))
-
-
-def immediate(value: bytes) -> tuple[str, bytes]:
-    return "immediate", attribute(1, bytes(4)) + attribute(2, attribute(1, value))
-
-
-def dnat(address: str, port: int) -> tuple[str, bytes]:
-    packed = socket.inet_pton(socket.AF_INET6 if ":" in address else socket.AF_INET, address)
-    range2 = bytes(4) + packed.ljust(16, b"\0") * 2 + struct.pack("!HHH", port, port, 0)
-    return "target", attribute(1, b"DNAT\0") + attribute(2, struct.pack("!I", 2)) + attribute(3, range2)
-
-
-def test_endpoints_in_the_rules_of_nf_tables(host: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    rules = [
-        rule(2, "nat", "KUBE-SEP-A", ("comment", b"")),
-        rule(2, "nat", "KUBE-SEP-A", protocol(6), dnat("10.1.0.5", 8080)),
-        rule(10, "nat", "KUBE-SEP-B", protocol(17), dnat("fd00::5", 53)),
-        rule(2, "nat", "CNI-DN-C", protocol(6), dnat("10.1.0.6", 80)),  # a hostPort of the portmap plugin
-        rule(
-            2,
-            "kube-proxy",
-            "endpoint-X-shop/web/tcp/__10.1.0.7/80",
-            protocol(6),
-            immediate(b"\x0a\x01\0\7"),
-            immediate(b"\0\x50"),
-        ),
-        rule(2, "kube-proxy", "service-X-shop/web/tcp/", protocol(6)),
-    ]
-    monkeypatch.setattr(host, "dumped", lambda *_: iter(rules))
-    monkeypatch.setattr(host, "text", lambda _: None)
-    found, cut = host.nat({}, 0)["samples"][0][2:]
-    assert found == {"iptables": ["tcp 10.1.0.5:8080", "udp [fd00::5]:53"], "legacy": [], "nftables": ["tcp 10.1.0.7:80"]}
-    assert cut is False
 
 
 def test_capabilities_are_given_up() -> None:

@@ -31,7 +31,6 @@ from kubectl_netdoc.measurements.requests import Request
 from kubectl_netdoc.probes.node_readings import both_kernels, both_tables, untouched_kernel
 from kubectl_netdoc.records.kinds import NODE
 from kubectl_netdoc.sources.live.client import Client, Options
-from kubectl_netdoc.sources.live.debug_pods.manifest import ECHO_PORT
 from kubectl_netdoc.sources.live.debug_pods.settings import PodSettings
 from kubectl_netdoc.sources.live.source import LiveSource
 from lab.faults.runner import Lab
@@ -39,11 +38,19 @@ from tests.e2e.conftest import DEADLINE, IMAGE, Netdoc
 
 R = TypeVar("R")
 DNS = "10.96.0.10"
+NAME = "kubernetes.io/service-name"
 
 
 def on(node: str, *command: str) -> str:
     """Return what a command prints on a node."""
     return subprocess.run(["docker", "exec", node, *command], check=True, capture_output=True, text=True, timeout=60).stdout
+
+
+def mode(lab: Lab) -> str:
+    """Return the mode that kube-proxy is set to."""
+    config = lab.kubectl("-n", "kube-system", "get", "configmap", "kube-proxy", "-o", r"jsonpath={.data.config\.conf}")
+    found = re.search(r"^mode: *(\w*)", config, re.MULTILINE)
+    return (found[1] if found else "") or "iptables"
 
 
 def measure(lab: Lab, tier: Tier) -> tuple[Measured, tuple[str, ...]]:
@@ -147,18 +154,33 @@ def test_all_network_settings_and_the_ports_of_bridges_are_read_before_pods_have
     assert stayed, "no pod ran anywhere before"
 
 
-def test_rules_are_those_of_the_node(privileged: tuple[Measured, tuple[str, ...]]) -> None:
+def test_rules_lead_from_each_service_to_its_endpoints(privileged: tuple[Measured, tuple[str, ...]], lab: Lab) -> None:
+    """Of netdoc's own Services, of this run and of others, nothing is asked: they come and go meanwhile."""
     measured, nodes = privileged
+    wanted: dict[str, set[str]] = {}
+    slices = json.loads(lab.kubectl("get", "endpointslices", "-A", "-o", "json"))["items"]
+    for service in json.loads(lab.kubectl("get", "services", "-A", "-o", "json"))["items"]:
+        for port in service["spec"]["ports"]:
+            own = [each for each in slices if each["metadata"]["labels"].get(NAME) == service["metadata"]["name"]]
+            ends = {
+                f"{address}:{number['port']}"
+                for each in own
+                if each["metadata"]["namespace"] == service["metadata"]["namespace"]
+                for number in each["ports"]
+                if number.get("name", "") == port.get("name", "")
+                for end in each["endpoints"]
+                for address in end["addresses"]
+            }
+            if service["spec"]["clusterIP"] != "None" and "netdoc" not in service["metadata"]["namespace"]:
+                wanted[f"{port['protocol'].lower()} {service['spec']['clusterIP']}:{port['port']}"] = ends
+                if "nodePort" in port:
+                    wanted[f"{port['protocol'].lower()} *:{port['nodePort']}"] = ends
+    assert len(wanted) >= 4
     for node in nodes:
-        text = on(node, "iptables-save", "-t", "nat")
-        wanted = set(re.findall(r"-A KUBE-SEP-\S+ -p (\S+) .*--to-destination (\S+)", text))
         reply = got(measured, ServiceRulesReply, node)
-        assert wanted
-        # Endpoints of netdoc's own Services, of this run and of others, come and go meanwhile.
-        assert {rule for rule in map(tuple, map(str.split, reply.iptables)) if not rule[1].endswith(f":{ECHO_PORT}")} == {
-            rule for rule in wanted if not rule[1].endswith(f":{ECHO_PORT}")
-        }
-        assert (reply.legacy, reply.nftables) == ((), ())
+        (table,) = (reply.tables or {}).values()
+        assert {address: set(table.to.get(address, ())) for address in wanted} == wanted
+        assert (table.hooks, table.unclear, table.unknown) == (("output", "prerouting"), (), False)
 
 
 def test_flows_and_cni_files_are_those_of_the_node(privileged: tuple[Measured, tuple[str, ...]], lab: Lab) -> None:
@@ -170,14 +192,14 @@ def test_flows_and_cni_files_are_those_of_the_node(privileged: tuple[Measured, t
     assert all(flow.answers.ip != DNS for flow in flows)
     for node in nodes:
         assert [file.plugins for file in got(measured, CniConfigReply, node).files] == [("flannel", "portmap")]
-        assert got(measured, HttpReply, node).lines == ("iptables",)
+        assert got(measured, HttpReply, node).lines == (mode(lab),)
 
 
 def test_without_privileges_the_rules_are_not_read(lab: Lab) -> None:
     measured, nodes = measure(lab, Tier.NODES)
     for node in nodes:
         assert got(measured, RtnetlinkReply, node).links
-        assert got(measured, HttpReply, node).lines == ("iptables",)
+        assert got(measured, HttpReply, node).lines == (mode(lab),)
         refused = [r for r in measured.replies.items() if r[0].node == node and isinstance(r[1], Lost)]
         assert {type(request) for request, _ in refused} >= {ServiceRules, CniConfig}
 

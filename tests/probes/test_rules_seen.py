@@ -28,6 +28,7 @@ from kubectl_netdoc.api import (
 )
 from kubectl_netdoc.core.cluster import Cluster
 from kubectl_netdoc.engine import registry
+from kubectl_netdoc.measurements.node import ServiceTable
 from kubectl_netdoc.probes.rules_seen import LOOK, Standing
 from kubectl_netdoc.remediation.commands import changes
 from kubectl_netdoc.testing import make_cluster, make_node, make_pod, make_service, make_slice, measured, outcome
@@ -47,13 +48,21 @@ def _cluster(tier: Tier = Tier.PRIVILEGED, **spec: object) -> Cluster:
     return make_cluster(web, ends, pod, *map(make_node, NODES), vantages=NODES, tier=tier)
 
 
+def _tables(ends: tuple[str, ...]) -> dict[str, ServiceTable]:
+    """The rules of iptables mode that lead to these endpoints: of netdoc's own Service, and of web."""
+    to: dict[str, tuple[str, ...]] = {
+        "tcp 10.96.0.9:80" if text == OWN else "tcp 10.96.0.1:80": (text.partition(" ")[2],) for text in ends
+    }
+    return {"iptables": ServiceTable(to, hooks=("output", "prerouting"))} if to else {}
+
+
 def _findings(cluster: Cluster, code: str, rules: tuple[str, ...] | None = FULL, mode: str = "iptables") -> list[Finding]:
     """What is found on n2, where the Service (SVR006), new ones (SVR002) or all of them (SVR001) fail."""
 
     def answer(request: Request) -> Reply:
         dead = request.node == "n2"
         if isinstance(request, ServiceRules):
-            return ServiceRulesReply(Outcome.OK if rules is not None else Outcome.PERMISSION, 1.0, rules or ())
+            return ServiceRulesReply(Outcome.OK if rules is not None else Outcome.PERMISSION, 1.0, _tables(rules or ()))
         if isinstance(request, HttpGet):
             return HttpReply(Outcome.OK, 1.0, 200, (mode,))
         if isinstance(request, Connect):

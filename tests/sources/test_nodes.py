@@ -7,13 +7,14 @@ import base64
 import json
 import socket
 import struct
+import zlib
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
-from kubectl_netdoc.measurements.base import Address, Lost
+from kubectl_netdoc.measurements.base import Address, Lost, Outcome
 from kubectl_netdoc.measurements.node import (
     CniConfig,
     CniConfigReply,
@@ -225,9 +226,10 @@ def test_a_tracked_flow(mark: str, replied: bool) -> None:
 
 
 def test_rules_and_cni_files() -> None:
-    found = reply(ServiceRules("n1"), {"iptables": ["tcp 10.0.0.1:80"], "legacy": [], "nftables": []}, False)
-    assert isinstance(found, ServiceRulesReply)
-    assert found.iptables == ("tcp 10.0.0.1:80",)
+    found = reply(ServiceRules("n1"), base64.b64encode(zlib.compress(b"")).decode(), False)
+    assert found == ServiceRulesReply(Outcome.OK, 1.0, {})
+    assert isinstance(reply(ServiceRules("n1"), base64.b64encode(zlib.compress(bytes(20))).decode(), False), Lost)
+    assert isinstance(reply(ServiceRules("n1"), base64.b64encode(b"no zlib").decode(), False), Lost)
     files = reply(CniConfig("n1"), [["10-a.conflist", "cbr0", ["flannel", "portmap"], ""]])
     assert isinstance(files, CniConfigReply)
     assert files.files == (CniFile("10-a.conflist", "cbr0", ("flannel", "portmap")),)

@@ -134,7 +134,7 @@ def _ask_conntrack(request: Conntrack, targets: Targets) -> dict[str, Any]:
 
 
 def _ask_service_rules(request: ServiceRules, targets: Targets) -> dict[str, Any]:
-    return {"op": "nat"}
+    return {"op": "service_rules"}
 
 
 def _ask_cni_config(request: CniConfig, targets: Targets) -> dict[str, Any]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import base64
 import math
+import struct
+import zlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -40,7 +42,6 @@ from kubectl_netdoc.measurements.node import (
     NodeRules,
     Rtnetlink,
     ServiceRules,
-    ServiceRulesReply,
 )
 from kubectl_netdoc.measurements.over_time import OverTime
 from kubectl_netdoc.measurements.path import Burst, BurstReply, PathMtu, PathMtuReply, Round
@@ -80,7 +81,7 @@ def reply(request: Probe, line: AgentReply, targets: Targets = NO_TARGETS) -> Re
         return Lost(f"the agent sent back {len(line.samples)} samples instead of {most}")
     try:
         return _reply(request, line, targets)
-    except (ValueError, LookupError, TypeError, OverflowError) as error:
+    except (ValueError, LookupError, TypeError, OverflowError, struct.error, zlib.error) as error:
         return Lost(f"the agent's reply can't be decoded: {error}")
 
 
@@ -125,8 +126,7 @@ def _node_reply(request: Probe, ms: float, raw: list[Any]) -> Reply:
     if isinstance(request, NodeRules):
         return rule_replies.node_rules(raw, ms)
     if isinstance(request, ServiceRules):
-        found = {name: tuple(map(str, raw[2][name])) for name in ("iptables", "legacy", "nftables")}
-        return ServiceRulesReply(Outcome.OK, ms, **found, cut=bool(raw[3]))
+        return rule_replies.service_rules(raw, ms)
     files = (CniFile(str(name), str(network), tuple(map(str, plugins)), str(why)) for name, network, plugins, why in raw[2])
     return CniConfigReply(Outcome.OK, ms, tuple(files))
 

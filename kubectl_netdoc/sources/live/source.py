@@ -91,8 +91,11 @@ class LiveSource:
             ):
                 replies, throttled = self._measure(session, tuple(request for request in probes if not untouched(request)))
                 replies |= found | flight()
-                traces = tuple(request for request in requests if isinstance(request, Trace))
-                replies |= self._traced(session, (*traces, *follow_up(self._told(session, replies, throttled))))
+                further = tuple(follow_up(self._told(session, replies, throttled)))
+                more = tuple(r for r in further if not isinstance(r, (Canary, Trace)) and r not in replies)
+                if more:
+                    replies |= self._measure(session, more)[0]
+                replies |= self._traced(session, (*requests, *further))
         except debug_pods.NoPods as error:
             return Measured(why_unmeasured=str(error), wanted=True)
         return self._told(session, replies, throttled)

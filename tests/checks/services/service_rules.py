@@ -13,6 +13,8 @@ from kubectl_netdoc.api import (
     ENDPOINT_SLICE,
     SERVICE,
     Cluster,
+    Connect,
+    ConnectReply,
     HttpGet,
     HttpReply,
     Lost,
@@ -26,6 +28,7 @@ from kubectl_netdoc.core.cluster import Scope
 from kubectl_netdoc.core.facts import Measured
 from kubectl_netdoc.core.tier import Tier
 from kubectl_netdoc.engine import registry
+from kubectl_netdoc.measurements.node import ServiceTable
 from kubectl_netdoc.records.base import convert
 from kubectl_netdoc.sources.live.debug_pods import manifest
 from kubectl_netdoc.testing import Built, Case, ago, make_cluster, measured
@@ -57,6 +60,8 @@ def _slice(
     family: str = "IPv4",
     port: str = "http",
     labels: Mapping[str, str] | None = None,
+    protocol: str = "TCP",
+    number: int = 8080,
 ) -> Built:
     """The endpoints' third byte is the number of their node."""
     hints = {"forZones": [{"name": zone}]} if zone else {}
@@ -78,7 +83,7 @@ def _slice(
             },
             "addressType": family,
             "endpoints": [end(ip) for ip in (*ready, *waiting)],
-            "ports": [{"name": port, "port": 8080, "protocol": "TCP"}],
+            "ports": [{"name": port, "port": number, "protocol": protocol}],
         },
     )
 
@@ -104,14 +109,38 @@ def _cluster(
     return found
 
 
+WEB, API, PORT, V6_WEB = "tcp 10.96.0.1:80", "tcp 10.96.0.2:80", "tcp *:30080", "tcp [fd00::1]:80"
+BOTH = ("output", "prerouting")
+
+
+def _table(ends: tuple[str, ...], *, hooks: tuple[str, ...] = BOTH, **more: Any) -> ServiceTable:
+    """Rules that lead to these endpoints: C is of the Service api, an IPv6 one of web's second address, the others of web."""
+    to: dict[str, tuple[str, ...]] = {}
+    for text in ends:
+        address = "tcp 10.96.9.9:80" if text == OWN else API if text == C else V6_WEB if "[" in text else WEB
+        to[address] = (*to.get(address, ()), text.partition(" ")[2])
+    return ServiceTable(to, hooks=hooks, **more)
+
+
 def _rules(iptables: tuple[str, ...] = (), legacy: tuple[str, ...] = (), nftables: tuple[str, ...] = ()) -> ServiceRulesReply:
-    return ServiceRulesReply(Outcome.OK, 1.0, iptables, legacy, nftables)
+    ends = {"iptables": iptables, "legacy": legacy, "nftables": nftables}
+    return ServiceRulesReply(Outcome.OK, 1.0, {name: _table(held) for name, held in ends.items() if held})
 
 
-def _measure(cluster: Cluster, mode: str = "iptables", everywhere: Reply | None = None, **by_node: Reply) -> Measured:
-    """``everywhere``: what every node holds that ``by_node`` does not name."""
+def _measure(
+    cluster: Cluster,
+    mode: str = "iptables",
+    everywhere: Reply | None = None,
+    felt: frozenset[str] | None = None,
+    **by_node: Reply,
+) -> Measured:
+    """``everywhere``: what every node holds that ``by_node`` does not name. ``felt``: the nodes from which Services fail."""
 
     def answer(request: Request) -> Reply:
+        if isinstance(request, Connect):
+            fails = request.node in (by_node if felt is None else felt) and request.to.ip.startswith(("10.96.", "fd00"))
+            gone = request.to.ip == "10.244.2.250"
+            return ConnectReply(Outcome.TIMEOUT if fails or gone else Outcome.OK, 1.0)
         if isinstance(request, HttpGet):
             return HttpReply(Outcome.OK, 1.0, 200, (mode,)) if mode else HttpReply(Outcome.REFUSED, 0.1)
         assert isinstance(request, ServiceRules)
@@ -131,6 +160,31 @@ BOTH_SETS, OLD_SET = _rules(FULL, legacy=(A, DEAD)), _rules((A, DEAD), legacy=FU
 V6 = "tcp [2001:db8::1]:8080"
 DUAL = _cluster(_slice(ready=("2001:db8::1",), family="IPv6"), service=_service(clusterIPs=["10.96.0.1", "fd00::1"]))
 
+FULL_ENDS = ("10.244.1.1:8080", "10.244.2.2:8080")
+HTTP = {"name": "http", "port": 80, "protocol": "TCP"}
+NEW = tuple(proxy(name, image="registry.k8s.io/kube-proxy:v1.37.2") for name in NAMES)
+ADDRESSES = {"web": WEB, "api": API, "port": PORT, "dns": "udp 10.96.0.10:80"}
+UNCLEAR = ServiceRulesReply(Outcome.OK, 1.0, {"nftables": _table(FULL, unclear=(API,))})
+UNKNOWN = ServiceRulesReply(Outcome.OK, 1.0, {"nftables": ServiceTable(unknown=True)})
+
+
+def _served(**ends: tuple[str, ...]) -> ServiceRulesReply:
+    """Rules in both modes' tables would be two: all are in the table that is measured, nftables for UDP."""
+    to = {ADDRESSES[name]: held for name, held in ends.items()} | ({WEB: FULL_ENDS} if "dns" in ends else {})
+    return ServiceRulesReply(Outcome.OK, 1.0, {"nftables" if "dns" in ends else "iptables": ServiceTable(to, hooks=BOTH)})
+
+
+def _apart(*hooks: str) -> ServiceRulesReply:
+    return ServiceRulesReply(Outcome.OK, 1.0, {"iptables": _table(FULL, hooks=hooks)})
+
+
+def _udp() -> Built:
+    return _service("dns", ip="10.96.0.10", ports=[HTTP | {"protocol": "UDP"}])
+
+
+zones = _cluster(ends=_slice(zone="a"))
+two = _cluster(_service("api", ip="10.96.0.2"), _slice("api", ready=("10.244.3.3",)))
+
 CASES = [
     _case("as the slices say", X),
     _case("in nftables mode", X, facts=_measure(X, "nftables", _rules(nftables=FULL))),
@@ -139,7 +193,7 @@ CASES = [
     _case("one endpoint lacks its rule on a node", X, ("SRL006", "Node n2"), facts=_measure(X, n2=_rules((A,)))),
     _case(
         "a Service lacks its only rule on a node",
-        (two := _cluster(_service("api", ip="10.96.0.2"), _slice("api", ready=("10.244.3.3",)))),
+        two,
         ("SRL002", "Node n2"),
         facts=_measure(two, everywhere=_rules((*FULL, C)), n2=_rules(FULL)),
     ),
@@ -163,9 +217,68 @@ CASES = [
     _case(
         "endpoints change faster than nodes are asked",
         X,
-        facts=_measure(X, n1=_rules((A,)), n2=_rules((B,)), n3=_rules((*FULL, C))),
+        facts=_measure(X, n1=_rules((A,)), n2=_rules((B,)), n3=_rules((*FULL, DEAD)), felt=frozenset()),
     ),
     _case("netdoc's own endpoints, of any run", X, facts=_measure(X, n2=_rules((*FULL, OWN)))),
+    _case(
+        "a Service's chain was emptied in nftables mode",
+        two,
+        ("SRL002", "Node n2"),
+        facts=_measure(two, "nftables", _rules(nftables=(*FULL, C)), n2=_rules(nftables=FULL)),
+    ),
+    _case(
+        "a Service's chain was emptied in nftables mode, which 1.36 fills again",
+        (today := _cluster(_service("api", ip="10.96.0.2"), _slice("api", ready=("10.244.3.3",)), proxies=NEW)),
+        ("SRL002", "Node n2"),
+        facts=_measure(today, "nftables", _rules(nftables=(*FULL, C)), n2=_rules(nftables=FULL)),
+    ),
+    _case(
+        "a chain looks empty, and connections succeed",
+        two,
+        facts=_measure(two, "nftables", _rules(nftables=(*FULL, C)), n2=_rules(nftables=FULL), felt=frozenset()),
+    ),
+    _case(
+        "an emptied chain of UDP was not tried",
+        (udp := _cluster(_udp(), _slice("dns", ready=("10.244.3.3",), protocol="UDP"))),
+        ("SRL002", "Node n2"),
+        facts=_measure(udp, "nftables", _served(dns=("10.244.3.3:8080",)), n2=_served(dns=())),
+    ),
+    _case(
+        "rules of a form that is not known",
+        two,
+        facts=_measure(two, "nftables", _rules(nftables=(*FULL, C)), n2=UNCLEAR),
+    ),
+    _case("a whole table of a form that is not known", ONE, facts=_measure(ONE, "nftables", n1=UNKNOWN)),
+    _case(
+        "another Service has a rule for the same endpoint",
+        (shared := _cluster(_service("api", ip="10.96.0.2"), _slice("api"))),
+        ("SRL002", "Node n2"),
+        facts=_measure(shared, everywhere=_served(web=FULL_ENDS, api=FULL_ENDS), n2=_served(web=FULL_ENDS, api=())),
+    ),
+    _case(
+        "a node port's rule is gone",
+        (opened := _cluster(service=_service(type="NodePort", ports=[HTTP | {"nodePort": 30080}]))),
+        ("SRL002", "Node n2"),
+        facts=_measure(opened, everywhere=_served(web=FULL_ENDS, port=FULL_ENDS), n2=_served(web=FULL_ENDS)),
+    ),
+    _case(
+        "all nodes lack what fails",
+        two,
+        *((("SRL002", f"Node {name}")) for name in NAMES),
+        facts=_measure(two, everywhere=_rules(FULL), felt=frozenset(NAMES)),
+    ),
+    _case("nothing leads pods' packets to the rules", X, ("SRL007", "Node n2"), facts=_measure(X, n2=_apart("output"))),
+    _case("nothing leads the node's own packets there", X, ("SRL007", "Node n2"), facts=_measure(X, n2=_apart("prerouting"))),
+    _case("nothing seems to lead there, and all works", X, facts=_measure(X, n2=_apart("output"), felt=frozenset())),
+    _case("an only node has none, and all works", ONE, facts=_measure(ONE, n1=_rules(), felt=frozenset())),
+    _case("an only node has none, and nothing works", ONE, ("SRL001", "Node n1"), facts=_measure(ONE, n1=_rules())),
+    _case("hints: none of any zone", zones, ("SRL001", "Node n2"), facts=_measure(zones, n2=_rules())),
+    _case(
+        "a port without a number is nobody's",
+        (bare := _cluster(_service("api", ip="10.96.0.2"), _slice("api", number=0))),
+        facts=_measure(bare, everywhere=_rules(FULL), felt=frozenset(NAMES)),
+    ),
+    _case("of a bundle of before", X, facts=_measure(X, everywhere=ServiceRulesReply(Outcome.OK, 1.0)), state="unknown"),
     _case(
         "an endpoint's chain was emptied in nftables mode",
         X,
@@ -183,7 +296,7 @@ CASES = [
         (drain := _cluster(ends=_slice(waiting=("10.244.3.3",)))),
         facts=_measure(drain, everywhere=_rules((*FULL, C)), n2=_rules(FULL)),
     ),
-    _case("hints: each zone has its own", (zones := _cluster(ends=_slice(zone="a"))), facts=_measure(zones, n2=_rules((A,)))),
+    _case("hints: each zone has its own", zones, facts=_measure(zones, n2=_rules((A,)))),
     _case(
         "internalTrafficPolicy Local: the others' may be missing",
         LOCAL,
@@ -193,7 +306,7 @@ CASES = [
         "internalTrafficPolicy Local: the own one is missing",
         LOCAL,
         ("SRL001", "Node n2"),
-        facts=_measure(LOCAL, n1=_rules((A,)), n2=_rules((A,)), n3=_rules((A,))),
+        facts=_measure(LOCAL, n1=_rules((A,)), n2=_rules(), n3=_rules()),
     ),
     _case("headless", (head := _cluster(service=_service(ip="None"))), facts=_measure(head, n2=_rules())),
     _case(
@@ -205,7 +318,7 @@ CASES = [
         "a port that the Service does not have", (port := _cluster(ends=_slice(port="other"))), facts=_measure(port, n2=_rules())
     ),
     _case("both families", DUAL, facts=_measure(DUAL, everywhere=_rules((*FULL, V6)))),
-    _case("IPv6 is missing", DUAL, ("SRL006", "Node n2"), facts=_measure(DUAL, everywhere=_rules((*FULL, V6)), n2=_rules(FULL))),
+    _case("IPv6 is missing", DUAL, ("SRL002", "Node n2"), facts=_measure(DUAL, everywhere=_rules((*FULL, V6)), n2=_rules(FULL))),
     _case(
         "slices of a family that the Service does not have",
         (single := _cluster(_slice(ready=("2001:db8::1",), family="IPv6"))),
@@ -214,7 +327,7 @@ CASES = [
     _case(
         "one namespace was read: others' rules are nobody's",
         (narrow := _cluster(scope="shop")),
-        facts=_measure(narrow, n2=_rules((*FULL, DEAD))),
+        facts=_measure(narrow, n2=_rules((*FULL, C))),
     ),
     _case("old tables beside nf_tables", X, ("SRL004", "Node n2"), facts=_measure(X, n2=BOTH_SETS)),
     _case("both sets are the same", X, ("SRL004", "Node n2"), facts=_measure(X, n2=_rules(FULL, legacy=FULL))),

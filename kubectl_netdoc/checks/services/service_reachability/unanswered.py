@@ -212,7 +212,7 @@ def only_direct(row: MeasuredPort, rules: rules_seen.RulesSeen) -> Iterator[Find
     if bad:
         nodes = sorted({node for _, node in bad})
         addresses = sorted({ip for ip, _ in bad}, key=str)
-        standing = rules.of(nodes, (f"tcp {endpoint.address}" for endpoint in row.direct))
+        standing = rules.of(nodes, (f"tcp {endpoint.address}" for endpoint in row.direct), f"tcp {addresses[0]}")
         names = {"outcomes": sorted(set(bad.values())), "address": addresses}
         yield rules_seen.found(ONLY_DIRECT, row.subject, standing, nodes, names)
 

@@ -2,8 +2,9 @@
 """Do each node's rules for Services match the EndpointSlices?
 
 ## What it looks at
-With `--privileged`: the endpoints in the rules that kube-proxy keeps in each node's packet filter, in iptables mode (by way of
-nf_tables, or in the old tables) and in nftables mode, compared with the EndpointSlices of all Services that have an address.
+With `--privileged`: where the rules that kube-proxy keeps in each node's packet filter lead what comes for each Service's
+addresses and node ports, in iptables mode (by way of nf_tables, or in the old tables) and in nftables mode (as written before and
+since Kubernetes 1.36), compared with the EndpointSlices of each Service. What rules seem to lack is tried by a connection.
 
 ## Why it matters
 A rule for a pod that no longer exists loses its share of the connections; an endpoint without a rule gets no connections, or
@@ -11,9 +12,10 @@ its Service does not work at all. From outside both look like an application tha
 
 ## What it can't see
 The table of ipvs mode, and what eBPF data planes do instead. Rules are a few seconds behind by design, and lists are read before
-them: endpoints that changed in the minute before are left out, and so is what differs on most nodes in the same way. Where a
-Service keeps its traffic on a node or in a zone, only what must be there is compared. Which Service a rule belongs to is not
-read, so an endpoint of two Services counts as present when one of them has it.
+them: endpoints that changed in the minute before are left out, and so is what differs on most nodes in the same way, unless a
+connection fails. Where a Service keeps its traffic in a zone, one endpoint is enough; where it keeps it on a node, only those of
+that node are compared. Rules for external and load balancer addresses are not compared. Rules of a form that netdoc does not know
+are unseen.
 
 ## Sources
 Kubernetes: Virtual IPs and Service Proxies; kube-proxy writes all rules again at least once an hour (iptables mode, since 1.28);
@@ -33,6 +35,7 @@ from kubectl_netdoc.api import (
     Cluster,
     Facts,
     Finding,
+    HttpReply,
     Lost,
     Needs,
     Outcome,
@@ -64,26 +67,52 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
         raise Skip(f"{network} replaces kube-proxy", not_applicable=True)
     if why := facts.why_tier_unmeasured(Tier.PRIVILEGED):
         raise Skip(f"{why}; it would compare each node's rules for Services with EndpointSlices", not_applicable=True)
-    proxies, expected = kube_proxy.pods(cluster), ExpectedRules(cluster)
-    embedded = {node.name for node in cluster.all(NODE) if kube_proxy.embedded(node)}
-    held: list[NodeRules] = []
     for node in cluster.hosts:
-        reply = facts.reply(ServiceRules(node))
-        if not isinstance(reply, ServiceRulesReply) or reply.outcome is not Outcome.OK or reply.cut:
-            yield Unseen(f"rules of node {node}", _unread(reply), expected=True)
-        elif (rules := NodeRules(facts, expected, node, reply)).mode == "ipvs":
+        if why := _unread(facts.reply(ServiceRules(node))):
+            yield Unseen(f"rules of node {node}", why, expected=True)
+        elif _mode(facts, node) == "ipvs":
             yield Unseen(f"rules of node {node}", "in ipvs mode they are in a table that netdoc does not read")
-        elif any(map(kube_proxy.is_running, proxies.get(node, ()))) or node in embedded or any(rules.sets.values()):
-            held.append(rules)
-    yield from endpoints.analyse(held, proxies)
+    held, proxies = _held(facts), kube_proxy.pods(cluster)
+    yield from endpoints.analyse(facts, held, proxies)
     yield from leftovers.analyse(held, proxies)
 
 
+def follow_up(facts: Facts) -> Iterator[Request]:
+    """Connect to what some node's rules seem to lack."""
+    if facts.cluster.tier.covers(Tier.PRIVILEGED) and not kube_proxy.replaced_by(facts.cluster):
+        yield from endpoints.follow_up(_held(facts))
+
+
+def _held(facts: Facts) -> list[NodeRules]:
+    """Return the rules of each node that can be judged: those of a kube-proxy that runs, or that has left some."""
+    cluster = facts.cluster
+    proxies, expected = kube_proxy.pods(cluster), ExpectedRules(cluster)
+    embedded = {node.name for node in cluster.all(NODE) if kube_proxy.embedded(node)}
+    found = []
+    for node in cluster.hosts:
+        reply = facts.reply(ServiceRules(node))
+        if isinstance(reply, ServiceRulesReply) and not _unread(reply):
+            rules = NodeRules(facts, expected, node, reply)
+            runs = any(map(kube_proxy.is_running, proxies.get(node, ()))) or node in embedded
+            if rules.mode != "ipvs" and (runs or rules.any):
+                found.append(rules)
+    return found
+
+
+def _mode(facts: Facts, node: str) -> str:
+    reply = facts.reply(kube_proxy.mode_of(facts.cluster, node))
+    return reply.lines[0] if isinstance(reply, HttpReply) and reply.lines else ""
+
+
 def _unread(reply: Reply) -> str:
-    """Why a node's rules were not read."""
+    """Return why a node's rules were not read; nothing where they were."""
     if isinstance(reply, Lost):
         return reply.reason
-    return "there are more rules than netdoc reads" if getattr(reply, "cut", 0) else "the kernel refused"
+    if not isinstance(reply, ServiceRulesReply) or reply.outcome is not Outcome.OK:
+        return "the kernel refused"
+    if reply.tables is None:
+        return "this bundle was made by an older netdoc, which did not read which Service a rule is for"
+    return "there are more rules than netdoc reads" if reply.cut else ""
 
 
 check = Check(
@@ -93,5 +122,6 @@ check = Check(
     needs=Needs(kinds=(NODE, POD, SERVICE, ENDPOINT_SLICE), hints=kube_proxy.HINTS, tier=Tier.PRIVILEGED),
     codes=(*endpoints.CODES, *leftovers.CODES),
     plan=plan,
+    follow_up=follow_up,
     analyse=analyse,
 )

@@ -38,14 +38,14 @@ OTHER_MODE = Code(
 
 def analyse(held: list[NodeRules], proxies: dict[str, list[Pod]]) -> Iterator[Finding]:
     """Report nodes with rules in two sets of iptables, then nodes with rules of two modes."""
-    twice = [each for each in held if each.sets["legacy"] and each.sets["iptables"] and each.table != "nftables"]
+    twice = [each for each in held if each.count("legacy") and each.count("iptables") and each.table != "nftables"]
     if twice:
         yield _two_sets(twice)
-    other = [each for each in held if each.sets["nftables"] and (each.sets["iptables"] or each.sets["legacy"])]
+    other = [each for each in held if each.count("nftables") and (each.count("iptables") or each.count("legacy"))]
     if other:
         first = other[0]
-        rest = max((table for table in TABLES if table != first.table), key=lambda table: len(first.sets[table]))
-        numbers = {"count": len(first.sets[first.table]), "left": len(first.sets[rest])}
+        rest = max((table for table in TABLES if table != first.table), key=first.count)
+        numbers = {"count": first.count(first.table), "left": first.count(rest)}
         names = {"table": NAMES[first.table], "other": NAMES[rest], **kube_proxy.names(proxies, first.node)}
         yield OTHER_MODE.on(_subject(other), numbers | names, nodes=_nodes(other), first=first.node)
 
@@ -57,7 +57,7 @@ def _two_sets(twice: list[NodeRules]) -> Finding:
     stale = "one of the two is" if first.tied else "those in the old tables are" if old else "those in nf_tables are"
     tools = ("iptables-legacy", "iptables-nft") if first.tied else ("iptables-legacy" if old else "iptables-nft",)
     lines = tuple(on_node(first.node, f"{tool} -t nat -S KUBE-SERVICES") for tool in tools)
-    counts = {"legacy": len(first.sets["legacy"]), "nft": len(first.sets["iptables"])}
+    counts = {"legacy": first.count("legacy"), "nft": first.count("iptables")}
     return TWO_SETS.on(_subject(twice), counts, commands=lines, nodes=_nodes(twice), stale=stale)
 
 
