@@ -53,20 +53,24 @@ REJECTING = frozenset({"reject", "REJECT"})
 
 
 class RuleWords(Struct, frozen=True):
-    """A rule in words. ``verdict``: what it does with the packet, in lower case; ``chain``: where a jump goes."""
+    """A rule in words. ``verdict``: what it does with the packet, in lower case; ``chain``: where a jump goes.
+
+    ``to``: the address to which it translates, where it names one.
+    """
 
     text: str
     verdict: str
     chain: str = ""
+    to: str = ""
 
 
-def nft(expressions: bytes) -> RuleWords:
-    """Return a rule of nf_tables, from the value of its attribute NFTA_RULE_EXPRESSIONS."""
-    reader = _Nft()
+def nft(expressions: bytes, family: str = "ip") -> RuleWords:
+    """Return a rule of nf_tables, from the value of its attribute NFTA_RULE_EXPRESSIONS; ``family``: of its table."""
+    reader = _Nft(family)
     for _, element in netlink.each(expressions):
         parts = netlink.by_type(element)
         reader.take(_word(parts.get(1, b"")), netlink.by_type(parts.get(2, b"")))
-    return RuleWords(" ".join(_plain(reader.words)), reader.verdict, reader.chain)
+    return RuleWords(" ".join(_plain(reader.words)), reader.verdict, reader.chain, reader.to)
 
 
 def _plain(words: list[str]) -> Iterator[str]:
@@ -97,18 +101,33 @@ def legacy(entry: bytes, family: str) -> RuleWords:
     found = old_entries.read(entry, family)
     verdict = found.target.lower() if found.verdict is None else OLD_VERDICTS.get(found.verdict, "jump")
     matches = (f"-m {_match(name, data)}" for name, data in found.matches)
-    return RuleWords(" ".join([*_old_conditions(found, family), *matches, verdict]), verdict)
+    to, shown = "", ""
+    if found.target == "DNAT":
+        to, shown = _destination(*old_entries.translation(found.data, found.revision, family))
+    return RuleWords(" ".join([*_old_conditions(found, family), *matches, verdict, *shown.split()]), verdict, to=to)
+
+
+def _destination(address: bytes, port: int) -> tuple[str, str]:
+    """Return the address to which a rule translates, and that in words; nothing where it names none."""
+    if len(address) not in (4, 16) or not any(address):
+        return "", ""
+    to = str(ipaddress.ip_address(address))
+    host = f"[{to}]" if ":" in to and port else to
+    return to, f"to {host}:{port}" if port else f"to {host}"
 
 
 class _Nft:
     """Reads the expressions of one rule in their order; registers keep the name of what was loaded into them."""
 
-    def __init__(self) -> None:
+    def __init__(self, family: str) -> None:
+        self.family = "ip6" if family == "ip6" else "ip"
         self.words: list[str] = []
         self.verdict = ""
         self.chain = ""
         self.registers: dict[int, str] = {}
         self.values: dict[int, bytes] = {}
+        self.constants: dict[int, bytes] = {}
+        self.to = ""
 
     def take(self, name: str, data: Attributes) -> None:
         """Read one expression."""
@@ -192,6 +211,7 @@ class _Nft:
         """Read an expression of this name."""
         value = netlink.by_type(data.get(2, b""))
         if 2 not in value:
+            self.constants[_number(data.get(1, b""))] = value.get(1, b"")
             return
         verdict = netlink.by_type(value[2])
         code = int.from_bytes(verdict.get(1, b""), "big", signed=True)
@@ -200,7 +220,13 @@ class _Nft:
 
     def nat(self, data: Attributes) -> None:
         """Read an expression of this name."""
-        self._end("snat" if _number(data.get(1, b"")) == 0 else "dnat")
+        address, port = (self.constants.get(_number(data.get(key, b"")), b"") for key in (3, 5))
+        self._translate("snat" if _number(data.get(1, b"")) == 0 else "dnat", address, _number(port))
+
+    def _translate(self, verdict: str, address: bytes, port: int) -> None:
+        self._end(verdict)
+        self.to, shown = _destination(address, port)
+        self.words += [shown] if shown else []
 
     def limit(self, data: Attributes) -> None:
         """Read an expression of this name."""
@@ -213,7 +239,11 @@ class _Nft:
 
     def target(self, data: Attributes) -> None:
         """Read an expression of this name."""
-        self._end(_word(data.get(1, b"")).lower())
+        name = _word(data.get(1, b""))
+        if name == "DNAT":
+            self._translate("dnat", *old_entries.translation(data.get(3, b""), _number(data.get(2, b"")), self.family))
+        else:
+            self._end(name.lower())
 
 
 _READERS: dict[str, Callable[[_Nft, Attributes], None]] = {

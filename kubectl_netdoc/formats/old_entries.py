@@ -61,6 +61,14 @@ def read(entry: bytes, family: str) -> OldEntry:
     )
 
 
+def translation(data: bytes, revision: int, family: str) -> tuple[bytes, int]:
+    """Return the address and port to which a target DNAT translates: nf_nat_range2, of revision 0 the form of IPv4 alone."""
+    data = data.ljust(40, b"\0")
+    if revision == 0:
+        return data[8:12], struct.unpack_from("!H", data, 16)[0]
+    return data[4 : 4 + _LAYOUTS[family].size], struct.unpack_from("!H", data, 36)[0]
+
+
 def _matches(entry: bytes, at: int, end: int) -> list[tuple[str, bytes]]:
     found = []
     while at + 32 <= end:

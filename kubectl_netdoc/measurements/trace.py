@@ -76,7 +76,7 @@ class Rule(Struct, frozen=True, omit_defaults=True):
 
     ``handle``: its handle in nf_tables, its number in the chain of an old table, or ``policy`` for the chain's policy. ``text``:
     what it says, in words of nft. ``verdict``: ``drop``, ``reject``, ``accept``, ``return``, ``jump``, ``dnat`` … or "".
-    ``packets``: its counter; -1: it has none.
+    ``packets``: its counter; -1: it has none. ``to``: the address to which it translates, where it names one.
 
     Of a filter of traffic control ``table`` is its interface, ``chain`` the hook ``ingress`` or ``egress`` or the queueing
     discipline, ``family`` a protocol, ``to`` the interface that it sends to. Of an XFRM policy ``chain`` is the direction, and

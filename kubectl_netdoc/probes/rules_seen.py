@@ -18,10 +18,10 @@ from kubectl_netdoc.core.cluster import Cluster
 from kubectl_netdoc.core.facts import Facts
 from kubectl_netdoc.core.finding import Code, Finding, Subject
 from kubectl_netdoc.core.tier import Tier
-from kubectl_netdoc.measurements.base import Outcome
-from kubectl_netdoc.measurements.node import ServiceRules, ServiceRulesReply
+from kubectl_netdoc.measurements.node import ServiceRules
 from kubectl_netdoc.measurements.requests import Request
-from kubectl_netdoc.probes.service_rules import ExpectedRules, NodeRules
+from kubectl_netdoc.probes import service_rules
+from kubectl_netdoc.probes.service_rules import NodeRules
 from kubectl_netdoc.records.kinds import ENDPOINT_SLICE, NODE, SERVICE
 from kubectl_netdoc.remediation.commands import Risk, on_node
 
@@ -68,22 +68,8 @@ class RulesSeen:
     """The rules of each node, as far as they were read."""
 
     def __init__(self, facts: Facts) -> None:
-        cluster = facts.cluster
-        self._by_node: dict[str, NodeRules] = {}
-        if not (cluster.tier.covers(Tier.PRIVILEGED) and _comparable(cluster)):
-            return
-        expected = ExpectedRules(cluster)
-        for node in cluster.hosts:
-            reply = facts.reply(ServiceRules(node))
-            if (
-                isinstance(reply, ServiceRulesReply)
-                and reply.outcome is Outcome.OK
-                and not reply.cut
-                and reply.tables is not None
-            ):
-                rules = NodeRules(facts, expected, node, reply)
-                # Without any rule of kube-proxy's, something else may do its work: service_rules judges that.
-                self._by_node |= {node: rules} if rules.mode != "ipvs" and rules.any else {}
+        readable = facts.cluster.tier.covers(Tier.PRIVILEGED) and _comparable(facts.cluster)
+        self._by_node = {rules.node: rules for rules in service_rules.read(facts)} if readable else {}
 
     def of(self, nodes: Iterable[str], endpoints: Iterable[str] | None = None, address: str = "") -> Standing:
         """Return whether all these nodes' rules lead to these endpoints ("tcp 10.0.0.1:80"); None: to all that they must.

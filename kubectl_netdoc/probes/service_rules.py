@@ -11,10 +11,11 @@ from kubectl_netdoc.components import kube_proxy
 from kubectl_netdoc.core import ip_families
 from kubectl_netdoc.core.cluster import Cluster
 from kubectl_netdoc.core.facts import Facts
-from kubectl_netdoc.measurements.base import Address
+from kubectl_netdoc.measurements.base import Address, Lost, Outcome
 from kubectl_netdoc.measurements.connect import ECHO_PORTS, HttpReply
-from kubectl_netdoc.measurements.node import ServiceRulesReply, ServiceTable
-from kubectl_netdoc.records.kinds import ENDPOINT_SLICE, SERVICE
+from kubectl_netdoc.measurements.node import ServiceRules, ServiceRulesReply, ServiceTable
+from kubectl_netdoc.measurements.requests import Reply
+from kubectl_netdoc.records.kinds import ENDPOINT_SLICE, NODE, SERVICE
 from kubectl_netdoc.records.services import Endpoint, EndpointSlice, Service, ServicePort
 
 NOT_FOR_KUBE_PROXY = ("service.kubernetes.io/service-proxy-name", "service.kubernetes.io/headless")
@@ -123,6 +124,39 @@ def _recent(cluster: Cluster, item: EndpointSlice) -> bool:
     return min(cluster.age(item.metadata.creation_timestamp), cluster.age(item.changed)) < kube_proxy.SETTLED
 
 
+def read(facts: Facts) -> list[NodeRules]:
+    """Return the rules of each node that can be judged: those of a kube-proxy that runs, or that has left some."""
+    cluster = facts.cluster
+    proxies, expected = kube_proxy.pods(cluster), ExpectedRules(cluster)
+    embedded = {node.name for node in cluster.all(NODE) if kube_proxy.embedded(node)}
+    found = []
+    for node in cluster.hosts:
+        reply = facts.reply(ServiceRules(node))
+        if isinstance(reply, ServiceRulesReply) and not unread(reply):
+            rules = NodeRules(facts, expected, node, reply)
+            runs = any(map(kube_proxy.is_running, proxies.get(node, ()))) or node in embedded
+            if rules.mode != "ipvs" and (runs or rules.any):
+                found.append(rules)
+    return found
+
+
+def mode(facts: Facts, node: str) -> str:
+    """Return the mode that a node's kube-proxy tells; nothing where it does not."""
+    reply = facts.reply(kube_proxy.mode_of(facts.cluster, node))
+    return reply.lines[0] if isinstance(reply, HttpReply) and reply.lines else ""
+
+
+def unread(reply: Reply) -> str:
+    """Return why a node's rules were not read; nothing where they were."""
+    if isinstance(reply, Lost):
+        return reply.reason
+    if not isinstance(reply, ServiceRulesReply) or reply.outcome is not Outcome.OK:
+        return "the kernel refused"
+    if reply.tables is None:
+        return "this bundle was made by an older netdoc, which did not read which Service a rule is for"
+    return "there are more rules than netdoc reads" if reply.cut else ""
+
+
 class NodeRules:
     """Where a node's rules send what comes for Services, and what of that is not as it must be.
 
@@ -135,8 +169,7 @@ class NodeRules:
     def __init__(self, facts: Facts, expected: ExpectedRules, node: str, reply: ServiceRulesReply) -> None:
         self.node, self.expected = node, expected
         self.tables = {table: (reply.tables or {}).get(table, EMPTY) for table in TABLES}
-        mode = facts.reply(kube_proxy.mode_of(facts.cluster, node))
-        self.mode = mode.lines[0] if isinstance(mode, HttpReply) and mode.lines else ""
+        self.mode = mode(facts, node)
         ends = {table: found.endpoints for table, found in self.tables.items()}
         known = {table: len(texts & expected.endpoints) for table, texts in ends.items()}
         candidates = {"nftables": ("nftables",), "iptables": ("iptables", "legacy")}.get(self.mode, TABLES)

@@ -31,18 +31,17 @@ def rule_of(row: list[Any]) -> Rule:
 
 
 def _nft(row: list[Any], data: bytes) -> Rule:
-    words = filter_rules.policy(data == b"\1") if row[4] == "policy" else filter_rules.nft(data)
-    return _rule(row, words.text, words.verdict)
+    words = filter_rules.policy(data == b"\1") if row[4] == "policy" else filter_rules.nft(data, str(row[1]))
+    return _rule(row, words)
 
 
 def _legacy(row: list[Any], data: bytes) -> Rule:
-    words = filter_rules.legacy(data, str(row[1]))
-    return _rule(row, words.text, words.verdict)
+    return _rule(row, filter_rules.legacy(data, str(row[1])))
 
 
-def _rule(row: list[Any], text: str, verdict: str) -> Rule:
+def _rule(row: list[Any], words: filter_rules.RuleWords) -> Rule:
     backend, family, table, chain, handle = map(str, row[:5])
-    return Rule(backend, family, table, chain, handle, text[:LONGEST], verdict, int(row[5]))
+    return Rule(backend, family, table, chain, handle, words.text[:LONGEST], words.verdict, int(row[5]), to=words.to)
 
 
 def _traffic(row: list[Any], data: bytes) -> Rule:

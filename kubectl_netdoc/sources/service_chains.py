@@ -359,12 +359,9 @@ def _translated(step: _Step, registers: dict[int, _Loaded], data: Attributes) ->
 
 
 def _target(step: _Step, family: int, name: str, data: bytes, revision: int) -> None:
-    """Read a target of iptables: DNAT has nf_nat_range2, of revision 0 nf_nat_ipv4_multi_range_compat."""
-    if name == "DNAT" and revision == 0:
-        step.address, step.port = data[8:12], struct.unpack_from("!H", data, 16)[0]
-    elif name == "DNAT":
-        size = 16 if family == socket.AF_INET6 else 4
-        step.address, step.port = data[4 : 4 + size], struct.unpack_from("!H", data, 36)[0]
+    """Read a target of iptables."""
+    if name == "DNAT":
+        step.address, step.port = old_entries.translation(data, revision, _name(family))
     elif name == "REJECT":
         step.refuses = True
     elif name not in HARMLESS_TARGETS:
@@ -380,7 +377,7 @@ def _ports(step: _Step, data: bytes) -> None:
 
 def _old(entry: bytes, family: int) -> _Step:
     """Return a rule of an old table."""
-    found, step = old_entries.read(entry, "ip6" if family == socket.AF_INET6 else "ip"), _Step()
+    found, step = old_entries.read(entry, _name(family)), _Step()
     address, mask = found.addresses.get("daddr", (b"", b""))
     if all(byte == 255 for byte in mask) and "daddr" not in found.inverted:
         step.daddr = address
@@ -438,6 +435,10 @@ def _end(address: bytes, port: int) -> str:
         return f"{NODE_PORT}:{port}"
     host = str(ipaddress.ip_address(address))
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _name(family: int) -> str:
+    return "ip6" if family == socket.AF_INET6 else "ip"
 
 
 def _number(data: bytes) -> int:

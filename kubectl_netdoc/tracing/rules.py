@@ -193,6 +193,14 @@ def _within(ip: str, range_: str) -> bool:
     return ip_address(ip) in ip_network(range_, strict=False) if range_ else False
 
 
+def translating(reading: TapReading | None, to: str) -> Taken | None:
+    """Return the only rule of nobody known that translates to an address and counts nothing."""
+    found = [rule for rule in reading.foreign if rule.packets < 0 and rule.verdict == "dnat" and rule.to == to] if reading else []
+    if len(found) != 1:
+        return None
+    return Taken(Taker.RULE, f"{named(found[0])} belongs to nothing that is known here, and translates to {to}", found[0])
+
+
 def suspect(reading: TapReading, last: Hop | None) -> Taken | None:
     """Return the only rule of nobody on the way that can take packets and counts nothing."""
     foreign = {rule.place for rule in reading.foreign}

@@ -218,7 +218,8 @@ def _rewritten(trace: _Trace, way: Way, place: _Place) -> Verdict | None:
     wrong = next((hop for hop in way.of(place.packets) if hop.to.ip not in right), None)
     if wrong is None:
         return None
-    taken = rules.letting_by(trace.readings.get(wrong.node), len(place.packets), rules.REWRITING)
+    reading = trace.readings.get(wrong.node)
+    taken = rules.letting_by(reading, len(place.packets), rules.REWRITING) or rules.translating(reading, wrong.to.ip)
     if taken is None and not trace.ends.behind:
         return None  # a Service that the cluster's lists do not tell of may be at work
     return trace.ended(Ending.REWRITTEN, place, last=wrong, node=wrong.node, taken=taken)

@@ -17,7 +17,7 @@ ROWS = json.loads((Path(__file__).parent / "filter_rules.json").read_text())
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row["rule"])
 def test_a_rule_in_words(row: dict[str, str]) -> None:
     raw = base64.b64decode(row["raw"])
-    words = filter_rules.nft(raw) if row["backend"] == "nft" else filter_rules.legacy(raw, row["family"])
+    words = filter_rules.nft(raw, row["family"]) if row["backend"] == "nft" else filter_rules.legacy(raw, row["family"])
     assert (words.text, words.verdict) == (row["text"], row["verdict"])
 
 

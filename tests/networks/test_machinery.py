@@ -137,6 +137,8 @@ for node in $CONTROL_PLANE $WORKER2; do
   on $WORKER ip neigh replace $(tunnel_end $node) lladdr $(tunnel_mac $node) dev flannel.1 nud permanent
   on $WORKER bridge fdb replace $(tunnel_mac $node) dev flannel.1 dst $(node_ip $node) self permanent
 done"""
+WEB_CHAIN = "chain=$(on $WORKER nft list chains ip | grep -o 'service-[^ ]*-shop/web/tcp/http')\n"
+ANEW = "on $WORKER nft delete table ip kube-proxy; " + AGAIN  # up to 1.35 it does not fill a chain that is there
 KEEP_OFF = """kubectl -n kube-system patch ds kube-proxy --type json -p '[{"op": "add", "path": "/spec/template/spec/affinity", "value":
   {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [{"matchExpressions":
   [{"key": "kubernetes.io/hostname", "operator": "NotIn", "values": ["'$WORKER'"]}]}]}}}}]'
@@ -221,12 +223,44 @@ FAULTS: dict[str, tuple[Break, ...]] = {
             wait=62,
         ),
         of(
-            "the rules of one endpoint are gone",
+            "kube-proxy hangs and its table is gone, privileged",
+            "SVR001",
+            HUNG + NFT + "delete table ip kube-proxy",
+            AGAIN,
+            "--privileged",
+        ),
+        of(
+            "the chain of a Service is flushed",
+            "SRL002",
+            WEB_CHAIN + NFT + "flush chain ip kube-proxy $chain",
+            ANEW,
+            "--privileged",
+        ),
+        of("the chain of all Services is flushed", "SVR001", NFT + "flush chain ip kube-proxy services", ANEW, "--privileged"),
+        of("nothing leads to the rules", "SRL007", NFT + "flush chain ip kube-proxy nat-prerouting", ANEW, "--privileged"),
+        of(
+            "an endpoint is missing",
             "SRL006",
-            """to=$(pod_ip $(web_pod $WORKER2))
+            WEB_CHAIN
+            + """to=$(pod_ip $(web_pod $WORKER2))
             on $WORKER nft list table ip kube-proxy | awk -v to=$to:8080 '/chain endpoint-/ {c = $2} $0 ~ "dnat to " to {print c}' >$STATE/chains
-            while read -r chain; do on $WORKER nft flush chain ip kube-proxy "$chain" </dev/null; done <$STATE/chains""",
-            NFT + "delete table ip kube-proxy; " + AGAIN,  # which does not fill a chain that is there
+            if [ -s $STATE/chains ]; then  # up to 1.35
+              while read -r each; do on $WORKER nft flush chain ip kube-proxy "$each" </dev/null; done <$STATE/chains
+            else
+              set -- $(on $WORKER nft list chain ip kube-proxy $chain | grep -o '[0-9.]* [.] 8080' | grep -v "^$to " | cut -d' ' -f1)
+              on $WORKER nft flush chain ip kube-proxy $chain
+              on $WORKER nft add rule ip kube-proxy $chain meta l4proto tcp dnat ip addr . port to numgen random mod 2 map "{ 0 : $1 . 8080, 1 : $2 . 8080 }"
+            fi""",
+            ANEW,
+            "--privileged",
+        ),
+        of(
+            "a table of somebody's own translates a Service first",
+            "FRL001",
+            """on $WORKER nft add table ip before
+            on $WORKER nft add chain ip before first '{ type nat hook prerouting priority -150; }'
+            on $WORKER nft add rule ip before first ip daddr $(service_ip web) tcp dport 80 dnat to 10.244.250.9""",
+            NFT + "delete table ip before",
             "--privileged",
         ),
         of(

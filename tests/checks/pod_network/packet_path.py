@@ -18,6 +18,7 @@ from kubectl_netdoc.testing import Case, make_cluster, make_pod, make_service, m
 from tests.support.traces import HEALTHY, RECORDED
 
 Built = tuple[Kind[Any], Any]
+NOBODY = "10.244.9.9"
 
 CODES = {
     **dict.fromkeys(("raw-drop-source", "raw-drop-target", "mangle-forward-source", "mangle-postrouting-target"), "TRC001"),
@@ -152,6 +153,20 @@ def _late(recorded: Recorded) -> TraceReply:
     return replace(recorded.reply, sightings=tuple(seen))
 
 
+def _to_nobody(recorded: Recorded, *foreign: Rule) -> TraceReply:
+    """The same to a Service, where the source's node translates to an address that is none of its endpoints."""
+    node, answered = recorded.request.node, recorded.ends.behind
+    here = [one for one in recorded.reply.sightings if one.node == node and not one.answer]
+    seen = [replace(one, to=Address(NOBODY, one.to.port)) if one.to.ip in answered else one for one in here]
+    sent = tuple(replace(packet, outcome=Outcome.TIMEOUT) for packet in recorded.reply.sent)
+    rules = [replace(one, moved=(), foreign=foreign if one.node == node else ()) for one in recorded.reply.readings]
+    return replace(recorded.reply, sightings=tuple(seen), sent=sent, readings=tuple(rules))
+
+
+def _mute(handle: str = "2", to: str = NOBODY) -> Rule:
+    return Rule("nft", "ip", "before", "first", handle, f"ip daddr 10.96.203.202 tcp dport 80 dnat to {to}", "dnat", to=to)
+
+
 def _deaf(recorded: Recorded) -> TraceReply:
     at = recorded.at
     readings = tuple(
@@ -161,7 +176,7 @@ def _deaf(recorded: Recorded) -> TraceReply:
     return replace(recorded.reply, readings=readings, sightings=seen)
 
 
-BETWEEN = HEALTHY["between nodes"]
+BETWEEN, SERVED = HEALTHY["between nodes"], HEALTHY["a Service"]
 S, T = BETWEEN.request.node, BETWEEN.at
 T = BETWEEN.request.to.node if isinstance(BETWEEN.request.to, Peer) else T
 PAIR = f"NodePair {min(S, T)}--{max(S, T)}"
@@ -236,6 +251,10 @@ CASES = [
         reply=_seen_until(BETWEEN, T, "flannel.1", risen={"qdisc.cni0.tbf.dropped": 6}),
     ),
     *(_case(name, BETWEEN, (code, f"Node {T}"), reply=reply) for name, (code, reply) in HERE.items()),
+    _case("a Service leads to nobody, by what is not seen", SERVED, ("TRC023", f"Node {S}"), reply=_to_nobody(SERVED)),
+    _case("one rule without a counter translates there", SERVED, ("TRC009", f"Node {S}"), reply=_to_nobody(SERVED, _mute())),
+    _case("it translates elsewhere", SERVED, ("TRC023", f"Node {S}"), reply=_to_nobody(SERVED, _mute(to="10.244.9.8"))),
+    _case("two translate there", SERVED, ("TRC023", f"Node {S}"), reply=_to_nobody(SERVED, _mute(), _mute("3"))),
     _case("a packet was copied", BETWEEN, ("TRC019", f"Node {S}"), reply=_twice(BETWEEN)),
     _case("they wait on a node", BETWEEN, ("TRC020", f"Node {S}"), reply=_late(BETWEEN)),
     _case("a node that could not listen", DROP, reply=_deaf(DROP), state="unknown"),

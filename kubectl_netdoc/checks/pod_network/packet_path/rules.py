@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from kubectl_netdoc.api import Code, Finding, Risk, Severity, TapReading
+from kubectl_netdoc.api import Code, Finding, Risk, Severity, TapReading, on_node
 from kubectl_netdoc.checks.pod_network.packet_path.traced import SYMPTOMS, Traced
 from kubectl_netdoc.tracing import rule_commands
 from kubectl_netdoc.tracing.hops import named as named_end
@@ -43,6 +43,20 @@ REWRITTEN = Code(
     rows=("M3", "K9"),
     explains=SYMPTOMS,
 )
+ELSEWHERE = Code(
+    id="TRC023",
+    severity=Severity.FAIL,
+    risk=Risk.SAFE,
+    title="Packets to a Service go to an address that is none of its endpoints",
+    message="On node {name}, the packets from {source} to {target} are rewritten to {to}, which is none of its endpoints; by "
+    "what, no counter of a rule shows",
+    fix="Compare kube-proxy's rules on {name} with the EndpointSlices, as the first command does. If they are right, look for a "
+    "rule before them that translates the same packets.",
+    commands=("kubectl netdoc check service_rules --privileged", on_node("{name}", "nft list ruleset")),
+    rows=("M3", "K9"),
+    explains=SYMPTOMS,
+    localises=True,
+)
 UNTRANSLATED = Code(
     id="TRC018",
     severity=Severity.FAIL,
@@ -60,7 +74,8 @@ def finding(traced: Traced) -> Finding | None:
     """Return the finding where a rule took or rewrote the packets."""
     verdict, taken = traced.verdict, traced.verdict.taken
     if verdict.ending is Ending.REWRITTEN:
-        return _of(REWRITTEN, traced, to=named_end(verdict.last.to) if verdict.last else "")
+        to = named_end(verdict.last.to) if verdict.last else ""
+        return _of(REWRITTEN, traced, to=to) if verdict.rule else ELSEWHERE.on(traced.on_node, traced.evidence() | {"to": to})
     if taken is not None and taken.rule is not None and verdict.ending in (Ending.UNTRANSLATED, Ending.ANSWER_FOREIGN):
         return _of(UNTRANSLATED, traced, moved=taken.moved, way=verdict.last.way if verdict.last else "")
     if (
@@ -73,10 +88,11 @@ def finding(traced: Traced) -> Finding | None:
 
 
 def _of(code: Code, traced: Traced, **more: object) -> Finding:
-    rule = traced.verdict.rule
-    words = named(rule) if rule else "by what, no counter shows"
-    commands, removal = removing(traced) if rule else ((), "")
-    return code.on(traced.on_node, traced.evidence() | {"rule": words, "removal": removal} | more, commands=commands)
+    assert traced.verdict.rule is not None
+    commands, removal = removing(traced)
+    return code.on(
+        traced.on_node, traced.evidence() | {"rule": named(traced.verdict.rule), "removal": removal} | more, commands=commands
+    )
 
 
 def _reading(traced: Traced) -> TapReading | None:
@@ -95,4 +111,4 @@ def removing(traced: Traced) -> tuple[tuple[str, ...], str]:
     return rule_commands.showing_and_removing(node, rule), "The first command shows it, the second removes it."
 
 
-CODES = (TAKEN, SUSPECT, REWRITTEN, UNTRANSLATED)
+CODES = (TAKEN, SUSPECT, REWRITTEN, ELSEWHERE, UNTRANSLATED)

@@ -35,21 +35,31 @@ from kubectl_netdoc.api import (
     Cluster,
     Facts,
     Finding,
-    HttpReply,
-    Lost,
     Needs,
-    Outcome,
-    Reply,
     Request,
     ServiceRules,
-    ServiceRulesReply,
     Skip,
     Tier,
     Unseen,
 )
+from kubectl_netdoc.api import (
+    HttpReply as HttpReply,
+)
+from kubectl_netdoc.api import (
+    Lost as Lost,
+)
+from kubectl_netdoc.api import (
+    Outcome as Outcome,
+)
+from kubectl_netdoc.api import (
+    Reply as Reply,
+)
+from kubectl_netdoc.api import (
+    ServiceRulesReply as ServiceRulesReply,
+)
 from kubectl_netdoc.checks.services.service_rules import endpoints, leftovers
 from kubectl_netdoc.components import kube_proxy
-from kubectl_netdoc.probes.service_rules import ExpectedRules, NodeRules
+from kubectl_netdoc.probes import service_rules
 
 
 def plan(cluster: Cluster) -> Iterator[Request]:
@@ -67,12 +77,12 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
         raise Skip(f"{network} replaces kube-proxy", not_applicable=True)
     if why := facts.why_tier_unmeasured(Tier.PRIVILEGED):
         raise Skip(f"{why}; it would compare each node's rules for Services with EndpointSlices", not_applicable=True)
+    held, proxies = service_rules.read(facts), kube_proxy.pods(cluster)
     for node in cluster.hosts:
-        if why := _unread(facts.reply(ServiceRules(node))):
+        if why := service_rules.unread(facts.reply(ServiceRules(node))):
             yield Unseen(f"rules of node {node}", why, expected=True)
-        elif _mode(facts, node) == "ipvs":
+        elif service_rules.mode(facts, node) == "ipvs":
             yield Unseen(f"rules of node {node}", "in ipvs mode they are in a table that netdoc does not read")
-    held, proxies = _held(facts), kube_proxy.pods(cluster)
     yield from endpoints.analyse(facts, held, proxies)
     yield from leftovers.analyse(held, proxies)
 
@@ -80,39 +90,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
 def follow_up(facts: Facts) -> Iterator[Request]:
     """Connect to what some node's rules seem to lack."""
     if facts.cluster.tier.covers(Tier.PRIVILEGED) and not kube_proxy.replaced_by(facts.cluster):
-        yield from endpoints.follow_up(_held(facts))
-
-
-def _held(facts: Facts) -> list[NodeRules]:
-    """Return the rules of each node that can be judged: those of a kube-proxy that runs, or that has left some."""
-    cluster = facts.cluster
-    proxies, expected = kube_proxy.pods(cluster), ExpectedRules(cluster)
-    embedded = {node.name for node in cluster.all(NODE) if kube_proxy.embedded(node)}
-    found = []
-    for node in cluster.hosts:
-        reply = facts.reply(ServiceRules(node))
-        if isinstance(reply, ServiceRulesReply) and not _unread(reply):
-            rules = NodeRules(facts, expected, node, reply)
-            runs = any(map(kube_proxy.is_running, proxies.get(node, ()))) or node in embedded
-            if rules.mode != "ipvs" and (runs or rules.any):
-                found.append(rules)
-    return found
-
-
-def _mode(facts: Facts, node: str) -> str:
-    reply = facts.reply(kube_proxy.mode_of(facts.cluster, node))
-    return reply.lines[0] if isinstance(reply, HttpReply) and reply.lines else ""
-
-
-def _unread(reply: Reply) -> str:
-    """Return why a node's rules were not read; nothing where they were."""
-    if isinstance(reply, Lost):
-        return reply.reason
-    if not isinstance(reply, ServiceRulesReply) or reply.outcome is not Outcome.OK:
-        return "the kernel refused"
-    if reply.tables is None:
-        return "this bundle was made by an older netdoc, which did not read which Service a rule is for"
-    return "there are more rules than netdoc reads" if reply.cut else ""
+        yield from endpoints.follow_up(service_rules.read(facts))
 
 
 check = Check(

@@ -147,8 +147,8 @@ class Tried(Struct, frozen=True):
     def words(self, addresses: Iterable[str]) -> str:
         """Return what is said of connections that failed."""
         for address in addresses:
-            if (outcome := self.outcome(address)) not in (None, Outcome.OK):
-                return f". A connection from there to {address.partition(' ')[2]} {outcome}"
+            if (outcome := self.outcome(address)) and outcome is not Outcome.OK:
+                return f". A connection from there to {address.partition(' ')[2]} {outcome.verb}"
         return ""
 
 
@@ -234,7 +234,9 @@ def _of_node(each: NodeRules, others: list[NodeRules], tried: Tried, proxies: di
     if extra:
         ends = sorted(frozenset().union(*extra.values()))
         proof = tried.words(text for address in extra for text in _in_question(each, address))
+        elsewhere = _elsewhere(names["others"], "no such rules")
         shown = _shown(each, extra) | {"endpoints": some(ends, SHOWN), "proof": proof}
+        shown["not_elsewhere"] = f"; {elsewhere}" if elsewhere else ""
         yield STALE.on(Subject("Node", each.node), names | shown, objects=_services(each, extra))
 
 
@@ -245,14 +247,12 @@ def _judged(address: str, ends: frozenset[str], what: str, others: list[NodeRule
 
 
 def _names(each: NodeRules, others: list[str], proxies: dict[str, list[Pod]]) -> dict[str, Any]:
-    shown = joined(others[:OTHERS])
-    return {
-        "nodes": [each.node],
-        "others": others[:OTHERS],
-        "elsewhere": f", and {shown} {'has' if len(others) == 1 else 'have'} rules for them" if others else "",
-        "not_elsewhere": f"; {shown} {'has' if len(others) == 1 else 'have'} no such rules" if others else "",
-        **kube_proxy.names(proxies, each.node),
-    }
+    return {"nodes": [each.node], "others": others[:OTHERS], **kube_proxy.names(proxies, each.node)}
+
+
+def _elsewhere(others: list[str], what: str) -> str:
+    """Return the end of a sentence about the other nodes that are right."""
+    return f"{joined(others)} {'has' if len(others) == 1 else 'have'} {what}" if others else ""
 
 
 def _shown(each: NodeRules, addresses: Iterable[str]) -> dict[str, Any]:
@@ -275,7 +275,9 @@ def _missing(
         if addresses:
             ends = sorted(frozenset().union(*(missing[address] for address in addresses)))
             seconds = int(kube_proxy.SETTLED.total_seconds())
-            shown = _shown(each, addresses) | {"endpoints": some(ends, SHOWN), "settled": seconds, "proof": ""}
+            shown = _shown(each, addresses) | {"endpoints": some(ends, SHOWN), "settled": seconds}
+            elsewhere = _elsewhere(names["others"], "rules for them")
+            shown["elsewhere"] = f", and {elsewhere}" if elsewhere else ""
             if code is MISSING:
                 shown["proof"] = tried.words(sorted(addresses))
             yield _missing_rules(code, names | shown, each, {address: missing[address] for address in addresses}, tried, proxies)
@@ -317,8 +319,8 @@ def _hooks(each: NodeRules, tried: Tried, proxies: dict[str, list[Pod]]) -> Iter
     if "prerouting" in gone and tried.fails(each.must()) is False:
         yield Unseen(f"rules of node {each.node}", "packets do not seem to get into them, but connections to Services succeed")
     elif gone:
-        chain, names = ("services", "its nat chains") if each.table == "nftables" else ("KUBE-SERVICES", "")
-        hook = names or joined([hook.upper() for hook in gone])
+        own = each.table == "nftables"
+        hook, chain = joined([f"nat-{hook}" if own else hook.upper() for hook in gone]), "services" if own else "KUBE-SERVICES"
         shown = {"whose": joined([HOOKS[hook] for hook in gone]), "hook": hook, "chain": chain}
         proof = tried.words(each.must()) if "prerouting" in gone else ""
         yield UNHOOKED.on(Subject("Node", each.node), {**kube_proxy.names(proxies, each.node), **shown, "proof": proof})
