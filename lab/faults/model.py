@@ -6,6 +6,7 @@
 - `symptom`: a command that shows the fault without netdoc, and what its output matches when `healthy` and when `broken`
 - `settle`: what to wait for once `injected` and once `restored`: a command that succeeds, and a deadline in seconds
 - `cause`, `expect`: the code netdoc is to name as the cause, and the findings it is to report
+- `mode`: kube-proxy's, where the fault is one of that mode alone
 - `flags`: what `netdoc check` is to be told besides, such as `[--external, example.test]`
 - `acceptable`: at most two codes of other causes that may stand beside it, each with the mechanism (`why`) that makes it true
 - `not_applied`: why the commands that netdoc prints are not run to prove the fix
@@ -89,6 +90,7 @@ class Fault:
     expect: tuple[Expected, ...]
     acceptable: tuple[Acceptable, ...] = ()
     flags: tuple[str, ...] = ()
+    mode: str = ""
     not_applied: str = ""
     revised: str = ""
 

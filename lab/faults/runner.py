@@ -83,6 +83,12 @@ class Lab:
         """Run the lab's kubectl on the lab's cluster and return what it prints; a LabError where it fails."""
         return self._run("kubectl", *args)
 
+    def mode(self) -> str:
+        """Return the mode that kube-proxy is set to."""
+        config = self.kubectl("-n", "kube-system", "get", "configmap", "kube-proxy", "-o", r"jsonpath={.data.config\.conf}")
+        found = re.search(r"^mode: *\"?(\w*)", config, re.MULTILINE)
+        return (found[1] if found else "") or "iptables"
+
     def remake(self) -> None:
         """Have the lab made anew where a fault could not be restored."""
         if any(self.state.glob("*")):

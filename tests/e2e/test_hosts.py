@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import re
 import subprocess
 import time
 from typing import Any, TypeVar
@@ -44,13 +43,6 @@ NAME = "kubernetes.io/service-name"
 def on(node: str, *command: str) -> str:
     """Return what a command prints on a node."""
     return subprocess.run(["docker", "exec", node, *command], check=True, capture_output=True, text=True, timeout=60).stdout
-
-
-def mode(lab: Lab) -> str:
-    """Return the mode that kube-proxy is set to."""
-    config = lab.kubectl("-n", "kube-system", "get", "configmap", "kube-proxy", "-o", r"jsonpath={.data.config\.conf}")
-    found = re.search(r"^mode: *(\w*)", config, re.MULTILINE)
-    return (found[1] if found else "") or "iptables"
 
 
 def measure(lab: Lab, tier: Tier) -> tuple[Measured, tuple[str, ...]]:
@@ -192,14 +184,14 @@ def test_flows_and_cni_files_are_those_of_the_node(privileged: tuple[Measured, t
     assert all(flow.answers.ip != DNS for flow in flows)
     for node in nodes:
         assert [file.plugins for file in got(measured, CniConfigReply, node).files] == [("flannel", "portmap")]
-        assert got(measured, HttpReply, node).lines == (mode(lab),)
+        assert got(measured, HttpReply, node).lines == (lab.mode(),)
 
 
 def test_without_privileges_the_rules_are_not_read(lab: Lab) -> None:
     measured, nodes = measure(lab, Tier.NODES)
     for node in nodes:
         assert got(measured, RtnetlinkReply, node).links
-        assert got(measured, HttpReply, node).lines == (mode(lab),)
+        assert got(measured, HttpReply, node).lines == (lab.mode(),)
         refused = [r for r in measured.replies.items() if r[0].node == node and isinstance(r[1], Lost)]
         assert {type(request) for request, _ in refused} >= {ServiceRules, CniConfig}
 

@@ -256,7 +256,7 @@ FAULTS: dict[str, tuple[Break, ...]] = {
         ),
         of(
             "a table of somebody's own translates a Service first",
-            "FRL001",
+            "TRC009",
             """on $WORKER nft add table ip before
             on $WORKER nft add chain ip before first '{ type nat hook prerouting priority -150; }'
             on $WORKER nft add rule ip before first ip daddr $(service_ip web) tcp dport 80 dnat to 10.244.250.9""",

@@ -6,6 +6,7 @@ Lists are read before rules, so what differs on most nodes alike has changed mea
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -257,7 +258,8 @@ def _elsewhere(others: list[str], what: str) -> str:
 
 def _shown(each: NodeRules, addresses: Iterable[str]) -> dict[str, Any]:
     services = sorted({each.expected.ways[address].service for address in addresses})
-    return {"addresses": some(sorted(addresses), SHOWN), "services": some(services, SHOWN)}
+    shown = [re.sub(r"^(\w+) \*:", r"node port \1 ", address) for address in sorted(addresses)]
+    return {"addresses": some(shown, SHOWN), "services": some(services, SHOWN)}
 
 
 def _services(each: NodeRules, addresses: Iterable[str]) -> list[ObjectRef]:
