@@ -183,7 +183,7 @@ def endpoints(cluster: Cluster, dns: Service) -> list[tuple[str, Address, str]]:
         for item in cluster.slices_of(dns)
         for endpoint in item.endpoints
         if endpoint.addresses and endpoint.conditions.ready
-        for port in item.ports
+        for port in item.numbered
         if port.protocol == "UDP"
     ]
 

@@ -93,15 +93,14 @@ def _way(address: str, service: str, ends: list[tuple[str, Endpoint]], *, local:
 def _ends(slices: list[EndpointSlice], port: ServicePort, family: str = "") -> Iterator[tuple[str, Endpoint]]:
     """Yield the endpoints of a Service port as rules name them, of one family or all; a port without a number is none."""
     for item in slices:
-        numbers = [each.port for each in item.ports if (each.name, each.protocol) == (port.name, port.protocol) and each.port]
+        numbers = [each.port for each in item.numbered if (each.name, each.protocol) == (port.name, port.protocol)]
         if numbers and item.address_type in (family or item.address_type,):
             yield from ((str(Address(address, numbers[0])), end) for end in item.endpoints for address in end.addresses[:1])
 
 
 def _all_ends(item: EndpointSlice) -> Iterator[str]:
-    for port in item.ports:
-        if port.port:
-            yield from (f"{port.protocol.lower()} {Address(ip, port.port)}" for end in item.endpoints for ip in end.addresses[:1])
+    for port in item.numbered:
+        yield from (f"{port.protocol.lower()} {Address(ip, port.port)}" for end in item.endpoints for ip in end.addresses[:1])
 
 
 def _proxied(service: Service) -> bool:

@@ -161,7 +161,7 @@ def _node_addresses(cluster: Cluster) -> dict[str, frozenset[str]]:
 def _endpoints(cluster: Cluster, service: Service, port: ServicePort) -> Iterator[TargetEndpoint]:
     pods, hosts = cluster.readable(POD), _node_addresses(cluster)
     for item in cluster.slices_of(service):
-        numbers = [p.port for p in item.ports if p.name == port.name and p.protocol == port.protocol and p.port]
+        numbers = [p.port for p in item.numbered if p.name == port.name and p.protocol == port.protocol]
         for endpoint in item.endpoints:
             if not (numbers and endpoint.addresses and endpoint.conditions.ready) or item.address_type == "FQDN":
                 continue

@@ -42,4 +42,4 @@ def numbers(engine: Engine, named_end: NamedEnd, entry: ServicePort) -> set[int]
     if known or named_end.service is None or not engine.cluster.readable(ENDPOINT_SLICE):
         return known
     slices = engine.cluster.slices_of(named_end.service)
-    return {p.port for item in slices for p in item.ports if p.name == entry.name and p.protocol == entry.protocol and p.port}
+    return {p.port for item in slices for p in item.numbered if p.name == entry.name and p.protocol == entry.protocol}

@@ -127,6 +127,11 @@ class EndpointSlice(Object, frozen=True):
     ports: tuple[EndpointPort, ...] = ()
 
     @property
+    def numbered(self) -> tuple[EndpointPort, ...]:
+        """The ports that have a number: kube-proxy leaves out those without, which the API allows for other consumers."""
+        return tuple(port for port in self.ports if port.port)
+
+    @property
     def service(self) -> str:
         """Name of the Service that the slice belongs to."""
         return self.metadata.labels.get("kubernetes.io/service-name", "")

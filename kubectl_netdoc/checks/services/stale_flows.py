@@ -190,7 +190,7 @@ def _stale(facts: Facts, node: str, service: Service, flow: Flow) -> Code | None
     ends = [
         (Address(address, port.port), end)
         for item in slices
-        for port in item.ports
+        for port in item.numbered
         if port.name in names and port.protocol == "UDP"
         for end in item.endpoints
         for address in end.addresses

@@ -58,6 +58,7 @@ NAMES = [
     _of("no port name", _service(), (_slice(OUTSIDE, ports=[{"port": 5432}]),), "EPS005"),
     _of("a name that the Service's port does not have", _service(UNNAMED), (_slice(OUTSIDE),), "EPS005"),
     _of("another protocol", _service(), (_slice(OUTSIDE, ports=[{"name": "http", "port": 5432, "protocol": "UDP"}]),), "EPS005"),
+    _of("a port without a number", _service(), (_slice(OUTSIDE, ports=[{"name": "http"}]),), "EPS005"),
     _of("no port at all", _service(), (_slice(OUTSIDE, ports=[]),), "EPS005"),
     _of("one port of two", _service(TWO), (_slice(OUTSIDE),), "EPS006"),
     _of(

@@ -93,7 +93,7 @@ def api_servers(cluster: Cluster) -> list[Address]:
         Address(endpoint.addresses[0], port.port)
         for item in cluster.slices_of(service)
         for endpoint in item.endpoints
-        for port in item.ports
+        for port in item.numbered
         if endpoint.addresses and endpoint.conditions.ready and port.protocol == "TCP"
     ][:MOST_API_SERVERS]
 

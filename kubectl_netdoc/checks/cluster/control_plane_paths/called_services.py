@@ -118,7 +118,7 @@ def _trouble(cluster: Cluster, called: CalledService) -> str | Unseen:
     ready = [
         endpoint
         for item in cluster.slices_of(service)
-        if any(port.name in ports for port in item.ports)
+        if any(port.name in ports for port in item.numbered)
         for endpoint in item.endpoints
         if endpoint.addresses and endpoint.conditions.ready
     ]

@@ -38,6 +38,8 @@ SHOWN = 3
 PLACEHOLDERS = frozenset({"192.192.192.192"})
 """Addresses that only fill a slice: Cilium takes the connections of its Ingress and Gateway Services itself."""
 
+UNNUMBERED = " Give each port its number as well: kube-proxy leaves out a port without one."
+
 EFFECTS = Explains(("ING003", "GWR010", "CPL001", "CPL002", "NPT001", "SVR010"), "subject")
 RENAME = "kubectl -n {namespace} patch endpointslice {first} --type json -p {patch}"
 SLICES = "kubectl -n {namespace} get endpointslices -l kubernetes.io/service-name={name} -o yaml"
@@ -47,8 +49,8 @@ NO_PORT = Code(
     severity=Severity.FAIL,
     risk=Risk.SAFE,
     title="EndpointSlices have none of their Service's ports",
-    message="Service {namespace}/{name} has port {ports}, and its EndpointSlices ({slices}) have {theirs}. kube-proxy finds "
-    "endpoints by the port's name and protocol, so the Service has none: connections are refused or dropped",
+    message="Service {namespace}/{name} has port {ports}, and its EndpointSlices ({slices}) have {theirs}. kube-proxy takes "
+    "ports with the same name and protocol and a number, so the Service has none: connections are refused or dropped",
     fix="Give the ports of EndpointSlice {first} the names and protocols of the Service's ports. A Service's only port may have "
     "no name; then the slice's port has none either.{how}",
     commands=(SLICES, "kubectl -n {namespace} get service {name} -o yaml"),
@@ -61,7 +63,7 @@ LACKS_PORT = Code(
     risk=Risk.SAFE,
     title="EndpointSlices lack a port of their Service",
     message="Service {namespace}/{name} has port {ports}, which none of its EndpointSlices has ({slices}: {theirs}). kube-proxy "
-    "finds endpoints by the port's name and protocol, so connections to that port are refused or dropped; the others work",
+    "takes ports with the same name and protocol and a number, so connections to that port are refused or dropped; the others work",
     fix="Add the port to EndpointSlice {first} by the name and protocol that it has in the Service, or remove it from the "
     "Service.{how}",
     commands=(SLICES, "kubectl -n {namespace} get service {name} -o yaml"),
@@ -209,7 +211,7 @@ def _of_another_family(written: _Written) -> Iterator[Finding]:
 def _without_ports(written: _Written) -> Iterator[Finding]:
     """Ports that no slice has under their name and protocol; the number of the Service's port does not matter."""
     filled = [item for item in written.slices if any(end.addresses for end in item.endpoints)]
-    theirs = {(port.name, port.protocol or "TCP") for item in filled for port in item.ports}
+    theirs = {(port.name, port.protocol or "TCP") for item in filled for port in item.numbered}
     lacking = [port for port in written.service.spec.ports if (port.name, port.protocol) not in theirs]
     if not filled or not lacking:
         return
@@ -222,7 +224,7 @@ def _without_ports(written: _Written) -> Iterator[Finding]:
         *filled,
         ports=some(ports, SHOWN),
         theirs=f"port {some(sorted(shown), SHOWN)}" if shown else "no port",
-        how=" The command does that." if patch else "",
+        how=" The command does that." if patch else UNNUMBERED if any(item.numbered != item.ports for item in filled) else "",
         patch=patch,
         commands=(*code.commands, RENAME) if patch else None,
     )
@@ -242,7 +244,7 @@ def _renamed(written: _Written, filled: list[EndpointSlice], lacking: list[Servi
 
 
 def _port(name: str, number: int, protocol: str) -> str:
-    return f"{f'{name!r}' if name else 'without a name'} ({number}/{protocol or 'TCP'})"
+    return f"{f'{name!r}' if name else 'without a name'} ({number or 'no number'}/{protocol or 'TCP'})"
 
 
 def _never_ready(written: _Written) -> Iterator[Finding]:

@@ -63,7 +63,7 @@ def doubled(cluster: Cluster, service: Service) -> Iterator[Finding]:
             continue
         addresses = [address for end in item.endpoints if end.conditions.ready for address in end.addresses]
         for address in addresses:
-            for port in item.ports:
+            for port in item.numbered:
                 holders.setdefault((address, port.protocol, port.port), {}).setdefault(item.managed_by, item)
     twice = {key: found for key, found in holders.items() if len(found) > 1}
     if twice:
