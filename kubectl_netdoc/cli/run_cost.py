@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kubectl_netdoc.formats.text import counted
+
 if TYPE_CHECKING:
     from kubectl_netdoc.core.facts import Measured
     from kubectl_netdoc.sources import Source
@@ -21,7 +23,8 @@ def cost(source: Source, measured: Measured) -> str:
     client: Client | None = getattr(source, "client", None)
     api = f"API: {client.usage.calls} calls, {client.usage.bytes / 1024:.0f} KiB" if client else "API: not used"
     probes = sum(len(getattr(reply, "samples", (None,))) for reply in measured.replies.values())
-    asked = f"{api}; measured: {len(measured.replies)} requests, {probes} probes from {len(measured.vantages)} nodes"
+    requests, nodes = counted(len(measured.replies), "request"), counted(len(measured.vantages), "node")
+    asked = f"{api}; measured: {requests}, {probes} probes from {nodes}"
     put = load.sent(measured.replies)
     lines = [asked, *([load.in_words(put)] if put.total else [])]
     ahead = client.ahead.total_seconds() if client else 0.0

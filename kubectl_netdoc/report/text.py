@@ -10,7 +10,7 @@ import msgspec
 
 from kubectl_netdoc.core.finding import Finding, Severity, at_least
 from kubectl_netdoc.core.report import CheckResult, Report, State
-from kubectl_netdoc.formats.text import safe, some
+from kubectl_netdoc.formats.text import counted, safe, some
 from kubectl_netdoc.report import common, layout
 
 WIDTH, LEAST, MOST = 100, 80, 120
@@ -161,9 +161,9 @@ def summary(report: Report) -> str:
         verdict,
         *([f"{advice} info (--show info)"] if advice else []),
         *([f"{len(report.ignored)} ignored"] if report.ignored else []),
-        *([f"{len(report.thresholds)} thresholds changed"] if report.thresholds else []),
-        f"{coverage.nodes} nodes{measured}",
-        f"{coverage.objects} objects",
+        *([f"{counted(len(report.thresholds), 'threshold')} changed"] if report.thresholds else []),
+        f"{counted(coverage.nodes, 'node')}{measured}",
+        counted(coverage.objects, "object"),
         f"{report.seconds:.1f} s",
         safe(f"{report.source}, {coverage.scope}"),
     ]

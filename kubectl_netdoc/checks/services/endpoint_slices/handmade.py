@@ -63,7 +63,7 @@ LACKS_PORT = Code(
     risk=Risk.SAFE,
     title="EndpointSlices lack a port of their Service",
     message="Service {namespace}/{name} has port {ports}, which none of its EndpointSlices has ({slices}: {theirs}). kube-proxy "
-    "takes ports with the same name and protocol and a number, so connections to that port are refused or dropped; the others work",
+    "takes ports with the same name and protocol and a number, so connections to that port are refused or dropped; others work",
     fix="Add the port to EndpointSlice {first} by the name and protocol that it has in the Service, or remove it from the "
     "Service.{how}",
     commands=(SLICES, "kubectl -n {namespace} get service {name} -o yaml"),
