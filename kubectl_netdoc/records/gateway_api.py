@@ -171,5 +171,5 @@ class ReferenceGrant(Object, frozen=True):
 
 
 GROUP = "gateway.networking.k8s.io"
-GATEWAY_CLASS = Kind("GatewayClass", GROUP, "v1", "gatewayclasses", GatewayClass, namespaced=False, extension=True)
-REFERENCE_GRANT = Kind("ReferenceGrant", GROUP, "v1beta1", "referencegrants", ReferenceGrant, extension=True)
+GATEWAY_CLASS = Kind("GatewayClass", GROUP, "v1", "gatewayclasses", GatewayClass, namespaced=False, also=("v1beta1",))
+REFERENCE_GRANT = Kind("ReferenceGrant", GROUP, "v1", "referencegrants", ReferenceGrant, also=("v1beta1", "v1alpha2"))

@@ -40,7 +40,6 @@ from kubectl_netdoc.api import (
     Needs,
     Route,
     Skip,
-    Unavailable,
     Unseen,
 )
 from kubectl_netdoc.checks.ingress.gateway_routes import attachment, backends, gateways
@@ -52,16 +51,16 @@ from kubectl_netdoc.components.service_backends import KINDS as WORKLOAD_KINDS
 def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     """Judge the classes, then the Gateways, then the routes, then the Services behind them."""
     cluster = facts.cluster
-    missing = cluster.listing(GATEWAY)
-    if isinstance(missing, Unavailable) and missing.by_design:
+    if not any(cluster.readable(kind) or cluster.unreadable(kind) for kind in (GATEWAY, *ROUTES)):
         raise Skip("the Gateway API is not installed", not_applicable=True)
     found = [
         item
-        for item in cluster.all(GATEWAY)
+        for item in (cluster.all(GATEWAY) if cluster.readable(GATEWAY) else ())
         if ingress_backends.in_scope(cluster, item.namespace) and item.metadata.deletion_timestamp is None
     ]
     routes = list(_routes(cluster))
-    if not (found or routes):
+    unread = [kind for kind in (GATEWAY, *ROUTES) if cluster.unreadable(kind)]
+    if not (found or routes or unread):
         raise Skip("there is no Gateway and no route", not_applicable=True)
     broken: set[tuple[str, str]] = set()
     if cluster.origin != "manifests":

@@ -62,7 +62,11 @@ def analyse(cluster: Cluster, kind: str, route: Route, broken: set[tuple[str, st
     """Judge a route by what its Gateways say of it; ``broken``: Gateways that do not work themselves."""
     subject = Subject.of(kind, route)
     named = {(parent.namespace or route.namespace, parent.name) for parent in parent_gateways(route)}
-    gone = {pair for pair in named if ingress_backends.in_scope(cluster, pair[0]) and cluster.get(GATEWAY, *pair) is None}
+    gone = {
+        pair
+        for pair in named
+        if ingress_backends.in_scope(cluster, pair[0]) and cluster.readable(GATEWAY) and cluster.get(GATEWAY, *pair) is None
+    }
     if cluster.origin == "manifests":  # Gateways are often kept elsewhere
         return
     if gone:
@@ -92,7 +96,7 @@ def _gateways(pairs: set[tuple[str, str]]) -> list[ObjectRef]:
 
 def _unclassed(cluster: Cluster) -> set[tuple[str, str]]:
     """Gateways without a status where GatewayClasses can't be read: they may have no controller."""
-    gateways = cluster.all(GATEWAY) if cluster.unreadable(GATEWAY_CLASS) else ()
+    gateways = cluster.all(GATEWAY) if cluster.readable(GATEWAY) and cluster.unreadable(GATEWAY_CLASS) else ()
     unhandled = (g for g in gateways if all(condition.status == "Unknown" for condition in g.status.conditions))
     return {(gateway.namespace, gateway.name) for gateway in unhandled}
 
