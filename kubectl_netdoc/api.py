@@ -86,7 +86,19 @@ from kubectl_netdoc.records.cni import (
     NETWORK_KINDS,
 )
 from kubectl_netdoc.records.config_maps import CorefileMap
-from kubectl_netdoc.records.gateway_api import GATEWAY_CLASS, REFERENCE_GRANT, Gateway, Reference, Route
+from kubectl_netdoc.records.gateway_api import (
+    BACKEND_TLS_POLICY,
+    CA_CERTIFICATES,
+    GATEWAY_CLASS,
+    LISTENER_SETS,
+    REFERENCE_GRANT,
+    BackendTLSPolicy,
+    Gateway,
+    Listener,
+    ListenerSet,
+    Reference,
+    Route,
+)
 from kubectl_netdoc.records.ingress import INGRESS_CLASS, TLS_SECRET, Ingress, IngressPath, TlsCertificate, tls_secrets
 from kubectl_netdoc.records.kinds import (
     ADMIN_NETWORK_POLICY,
@@ -114,6 +126,7 @@ from kubectl_netdoc.records.kinds import (
     STATEFUL_SET,
     WORKLOADS,
 )
+from kubectl_netdoc.records.label_selector import selects
 from kubectl_netdoc.records.logs import DnsLog
 from kubectl_netdoc.records.nodes import DRAINED_BY_AUTOSCALER, EKS_COMPUTE_TYPE, ZONE, Node
 from kubectl_netdoc.records.pods import Container, ContainerStatus, Pod, PodSpec
@@ -128,11 +141,13 @@ from kubectl_netdoc.remediation.patches import selector_patch
 __all__ = [
     "ADMIN_NETWORK_POLICY",
     "API_SERVICE",
+    "BACKEND_TLS_POLICY",
     "BRIDGE_TO_IPTABLES",
     "CALICO_INSTALLATION",
     "CALICO_POOL",
     "CALICO_RESERVATION",
     "CAME_THROUGH",
+    "CA_CERTIFICATES",
     "COREFILE",
     "DAEMON_SET",
     "DEFINITION",
@@ -148,6 +163,7 @@ __all__ = [
     "INGRESS",
     "INGRESS_CLASS",
     "JOINING",
+    "LISTENER_SETS",
     "METALLB_L2",
     "MUTATING_WEBHOOKS",
     "NAMESPACE",
@@ -175,6 +191,7 @@ __all__ = [
     "WORKLOADS",
     "ZONE",
     "Address",
+    "BackendTLSPolicy",
     "BridgePort",
     "Burst",
     "BurstReply",
@@ -227,6 +244,8 @@ __all__ = [
     "KernelRoute",
     "Kind",
     "Link",
+    "Listener",
+    "ListenerSet",
     "Look",
     "Lost",
     "Made",
@@ -305,6 +324,7 @@ __all__ = [
     "sandbox_event",
     "selector_patch",
     "selector_text",
+    "selects",
     "set_by_controller",
     "shell_word",
     "some",
