@@ -12,6 +12,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from kubectl_netdoc.formats import strict_json
+from kubectl_netdoc.formats.object_schema import Rule
 
 R = TypeVar("R", bound="Object")
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
@@ -132,6 +133,7 @@ class Kind(Struct, Generic[R], frozen=True):
     ``authored``: people write it in manifests, so a folder without one means there is none.
     ``version``: the one that netdoc would rather read; ``also``: others that it can read, the best first, and with GROUP/ before
     it one of another group that holds the same objects. Which one is read, the server's discovery decides.
+    ``asked``: what API servers ask of its spec, where that is known.
     ``written``: the kind in objects, if ``name`` differs to distinguish two kinds of different groups.
     """
 
@@ -151,6 +153,7 @@ class Kind(Struct, Generic[R], frozen=True):
     written: str = ""
     wire: type[Object] | None = None
     reduce: Callable[[Any], R] | None = None
+    asked: Rule | None = None
 
     @property
     def api(self) -> str:
@@ -180,6 +183,11 @@ class Kind(Struct, Generic[R], frozen=True):
     def keep(self, decoded: Any) -> R:
         """Return the record that is kept of a decoded object."""
         return self.reduce(decoded) if self.reduce else decoded
+
+
+def refused(kind: Kind[Any], value: Any) -> str:
+    """Return why no API server takes a decoded object; "" where one may."""
+    return next(kind.asked(value.get("spec") or {}, "spec"), "") if kind.asked else ""
 
 
 def without_nulls(value: Any) -> Any:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from kubectl_netdoc.records import policy_schemas
 from kubectl_netdoc.records.api_extensions import (
     CONTROL_KINDS,
 )
@@ -136,14 +137,37 @@ ROOT_CERTIFICATE = Kind(
 REPLICATION_CONTROLLER = Kind("ReplicationController", "", "v1", "replicationcontrollers", Workload)
 CRON_JOB = Kind("CronJob", "batch", "v1", "cronjobs", CronJob)
 
-NETWORK_POLICY = Kind("NetworkPolicy", "networking.k8s.io", "v1", "networkpolicies", NetworkPolicy)
+NETWORK_POLICY = Kind(
+    "NetworkPolicy", "networking.k8s.io", "v1", "networkpolicies", NetworkPolicy, asked=policy_schemas.NETWORK_POLICY
+)
 _SIG = "policy.networking.k8s.io"
-ADMIN_NETWORK_POLICY = Kind("AdminNetworkPolicy", _SIG, "v1alpha1", "adminnetworkpolicies", AdminPolicy, namespaced=False)
+ADMIN_NETWORK_POLICY = Kind(
+    "AdminNetworkPolicy",
+    _SIG,
+    "v1alpha1",
+    "adminnetworkpolicies",
+    AdminPolicy,
+    namespaced=False,
+    asked=policy_schemas.ADMIN_NETWORK_POLICY,
+)
 BASELINE_ADMIN_NETWORK_POLICY = Kind(
-    "BaselineAdminNetworkPolicy", _SIG, "v1alpha1", "baselineadminnetworkpolicies", AdminPolicy, namespaced=False
+    "BaselineAdminNetworkPolicy",
+    _SIG,
+    "v1alpha1",
+    "baselineadminnetworkpolicies",
+    AdminPolicy,
+    namespaced=False,
+    asked=policy_schemas.BASELINE_ADMIN_NETWORK_POLICY,
 )
 CLUSTER_NETWORK_POLICY = Kind(
-    "ClusterNetworkPolicy", _SIG, "v1beta1", "clusternetworkpolicies", AdminPolicy, namespaced=False, also=("v1alpha2",)
+    "ClusterNetworkPolicy",
+    _SIG,
+    "v1beta1",
+    "clusternetworkpolicies",
+    AdminPolicy,
+    namespaced=False,
+    also=("v1alpha2",),
+    asked=policy_schemas.CLUSTER_NETWORK_POLICY,
 )
 
 

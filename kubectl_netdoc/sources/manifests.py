@@ -18,7 +18,7 @@ from kubectl_netdoc.core.facts import Measured
 from kubectl_netdoc.core.finding import Unseen
 from kubectl_netdoc.formats.text import joined, safe, some
 from kubectl_netdoc.measurements.requests import Request
-from kubectl_netdoc.records.base import Kind, Object, ObjectMeta, convert
+from kubectl_netdoc.records.base import Kind, Object, ObjectMeta, convert, refused
 from kubectl_netdoc.records.kinds import KINDS, OWNERS, REPLICA_SET
 from kubectl_netdoc.sources import FollowUp, SourceError, nothing_more
 
@@ -175,6 +175,8 @@ class ManifestSource:
 
     def _add(self, kind: Kind[Any], item: dict[str, Any], file: str) -> None:
         why = _unknown_version(kind, item)
+        if not why and (lacking := refused(kind, item)):
+            why = f"every API server refuses it: {lacking}"
         try:
             record = _with_namespace(kind, convert(kind, _json(item)))
         except (msgspec.MsgspecError, RecursionError) as error:

@@ -154,7 +154,8 @@ def test_object_of_a_version_that_is_not_known_is_unseen_by_name(kind: Kind[Any]
 @pytest.mark.parametrize("kind", [kind for kind in KINDS.values() if kind.also], ids=lambda kind: kind.name)
 def test_object_of_any_version_that_is_known_is_read(kind: Kind[Any]) -> None:
     for api in kind.apis:
-        text = f"apiVersion: {api}\nkind: {kind.written or kind.name}\nmetadata: {{name: known}}\n"
+        spec = "{tier: Admin, priority: 1, subject: {namespaces: {}}}"
+        text = f"apiVersion: {api}\nkind: {kind.written or kind.name}\nmetadata: {{name: known}}\nspec: {spec}\n"
         found, warnings = source(text)
         assert [name for _, name in names(found.cluster((kind,)), kind)] == ["known"]
         assert warnings == []

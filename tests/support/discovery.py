@@ -30,9 +30,9 @@ EXTENSIONS = tuple(kind for kind in KINDS.values() if kind.group and kind.api no
 
 
 def plurals(apis: Collection[str], kinds: Iterable[Kind[Any]] = KINDS.values()) -> dict[str, list[str]]:
-    """Return the plurals of each API version, if it has all kinds of its group."""
+    """Return the plurals of each API version, if it has all kinds that can be read in it."""
     every = list(kinds)
-    return {api: sorted({kind.plural for kind in every if api.rpartition("/")[0] in kind.groups}) for api in sorted(apis)}
+    return {api: sorted({kind.plural for kind in every if api in kind.apis}) for api in sorted(apis)}
 
 
 def aggregated(served: Mapping[str, Collection[str] | None], version: str = "v2") -> dict[str, Any]:
