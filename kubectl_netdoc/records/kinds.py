@@ -228,3 +228,5 @@ OTHERS = (
 KINDS: dict[str, Kind[Any]] = {
     kind.name: kind for kind in (NAMESPACE, NODE, POD, SERVICE, ENDPOINT_SLICE, EVENT, *OWNERS, COREFILE, *OTHERS)
 }
+READ = frozenset((group, kind.written or kind.name) for kind in KINDS.values() for group in kind.groups)
+"""Group and kind of what is read."""

@@ -175,15 +175,16 @@ class ManifestSource:
 
     def _add(self, kind: Kind[Any], item: dict[str, Any], file: str) -> None:
         why = _unknown_version(kind, item)
-        if not why and (lacking := refused(kind, item)):
-            why = f"every API server refuses it: {lacking}"
+        never = "" if why else refused(kind, item)
+        if never:
+            why = f"every API server refuses it: {never}"
         try:
             record = _with_namespace(kind, convert(kind, _json(item)))
         except (msgspec.MsgspecError, RecursionError) as error:
             why = why or f"can't be decoded: {error}"
         if why:
             what = f"{kind.written or kind.name} {_name(item)}in {file}"
-            self._bad.setdefault(kind.name, []).append(Unseen(what, why, expected=True))
+            self._bad.setdefault(kind.name, []).append(Unseen(what, why, expected=True, not_applicable=bool(never)))
             self._warn(f"ignored: {what}: {why}")
             return
         if not kind.names or (record.namespace, record.name) in kind.names:
