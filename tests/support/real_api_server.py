@@ -86,6 +86,7 @@ def _port() -> int:
 
 @contextmanager
 def _process(name: str, folder: Path, *flags: str) -> Iterator[subprocess.Popen[bytes]]:
+    assert (BINARIES / name).exists(), f"there is no {name} in {BINARIES}: lab/lab build makes it"
     with (folder / f"{name}.log").open("wb") as log:
         process = subprocess.Popen([str(BINARIES / name), *flags], stdout=log, stderr=log, cwd=folder)
     try:

@@ -59,7 +59,7 @@ KINDS = (GATEWAY, *LISTENER_SETS, *ROUTES, BACKEND_TLS_POLICY)
 def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     """Judge the classes, then the Gateways and their sets of listeners, then the routes, then what is behind them."""
     cluster = facts.cluster
-    if not any(cluster.readable(kind) or cluster.unreadable(kind) for kind in KINDS):
+    if not any(cluster.readable(kind) or cluster.unreadable(kind) for kind in (GATEWAY, *ROUTES)):
         raise Skip("the Gateway API is not installed", not_applicable=True)
     found = [
         item
