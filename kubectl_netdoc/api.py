@@ -98,6 +98,7 @@ from kubectl_netdoc.records.gateway_api import (
     ListenerSet,
     Reference,
     Route,
+    ca_config_maps,
 )
 from kubectl_netdoc.records.ingress import INGRESS_CLASS, TLS_SECRET, Ingress, IngressPath, TlsCertificate, tls_secrets
 from kubectl_netdoc.records.kinds import (
@@ -305,6 +306,7 @@ __all__ = [
     "Vantage",
     "Workload",
     "beginning",
+    "ca_config_maps",
     "cores",
     "counted",
     "ending",

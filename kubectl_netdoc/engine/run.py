@@ -223,14 +223,13 @@ def _untold(cluster: Cluster, outcomes: Iterable[CheckRun]) -> Iterator[Unseen]:
 
     Refusals are left out: hints are not worth a right to everybody.
     """
-    told = {unseen.what for outcome in outcomes for unseen in outcome.unseen}
+    told = {(unseen.what, unseen.reason) for outcome in outcomes for unseen in outcome.unseen}
     for name, listing in cluster.index.listings.items():
-        if (
-            isinstance(listing, Unavailable)
-            and not (listing.by_design or listing.grant)
-            and told.isdisjoint((KINDS[name].plural, name))
-        ):
-            yield Unseen(what=KINDS[name].plural, reason=listing.reason, expected=True)
+        kind = KINDS[name]
+        if not isinstance(listing, Unavailable) or listing.by_design or listing.grant:
+            continue
+        if told.isdisjoint({(kind.plural, listing.reason), (kind.name, listing.reason)}):
+            yield Unseen(f"{kind.plural}.{kind.group}" if kind.group else kind.plural, listing.reason, expected=True)
 
 
 def _not_run(check: Check, what: str, why: Unavailable) -> CheckRun:

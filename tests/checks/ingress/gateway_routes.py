@@ -23,6 +23,7 @@ from kubectl_netdoc.api import (
 )
 from kubectl_netdoc.core.cluster import Scope
 from kubectl_netdoc.records.base import convert
+from kubectl_netdoc.records.gateway_api import MOST_CONFIG_MAPS
 from kubectl_netdoc.testing import (
     NOW,
     OLD,
@@ -150,13 +151,15 @@ status: {{conditions: [{own}], listeners: [{{name: more, attachedRoutes: 1, cond
     return make_gateway_object(kind, "more", text, namespace, **more)
 
 
-def _tls(target: str = "web", ca: str = "{group: '', kind: ConfigMap, name: ca}", said: str = YES, **more: Any) -> Built:
+def _tls(
+    target: str = "web", ca: str = "{group: '', kind: ConfigMap, name: ca}", said: str = YES, name: str = "tls", **more: Any
+) -> Built:
     kind = "" if "kind" in target else ", kind: Service"
     text = f"""
 spec: {{targetRefs: [{{group: '', name: {target}{kind}}}], validation: {{hostname: web, caCertificateRefs: [{ca}]}}}}
 status: {{ancestors: [{{ancestorRef: {{name: gate}}, conditions: [{said}]}}]}}
 """
-    return make_gateway_object(BACKEND_TLS_POLICY, "tls", text, **more)
+    return make_gateway_object(BACKEND_TLS_POLICY, name, text, **more)
 
 
 def _ca(pem: str) -> Built:
@@ -351,6 +354,13 @@ CASES = [
     _case("a policy with what is no certificate", _cluster(_tls(), _ca("x")), ("GWR014", TLS)),
     _case("a policy whose certificate has expired", _cluster(_tls(), _ca(EXPIRED)), ("GWR014", TLS)),
     _case("a policy whose certificate can't be read", _cluster(_tls(), unavailable={CA_CERTIFICATES: REFUSED})),
+    _case(
+        "more policies than certificates are read",
+        _cluster(
+            *(_tls(ca=f"{{group: '', kind: ConfigMap, name: ca-{n}}}", name=f"tls-{n}") for n in range(MOST_CONFIG_MAPS + 1))
+        ),
+        *(("GWR014", f"BackendTLSPolicy shop/tls-{n}") for n in range(MOST_CONFIG_MAPS)),
+    ),
     _case("a policy with the system's certificates", _cluster(_tls(ca=""))),
     _case(
         "a policy with certificates elsewhere", _cluster(_tls(ca="{group: x.example, kind: Bundle, name: b}")), state="unknown"

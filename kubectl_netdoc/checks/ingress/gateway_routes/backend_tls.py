@@ -21,6 +21,7 @@ from kubectl_netdoc.api import (
     Subject,
     Unavailable,
     Unseen,
+    ca_config_maps,
     joined,
 )
 from kubectl_netdoc.checks.ingress.gateway_routes.status import joined_reasons, lasts
@@ -118,6 +119,10 @@ def _certificates(cluster: Cluster, subject: Subject, policy: BackendTLSPolicy) 
     listing = cluster.listing(CA_CERTIFICATES)
     if isinstance(listing, Unavailable):
         yield Unseen(f"certificates of {subject}", listing.reason, listing.grant)
+        return
+    asked = ca_config_maps({BACKEND_TLS_POLICY.name: cluster.all(BACKEND_TLS_POLICY)})
+    if left := [place for place in named if place not in asked]:
+        yield Unseen(f"certificates of {subject}", f"{len(left)} were not read: netdoc reads {len(asked)} ConfigMaps at most")
         return
     whys = [_unusable(cluster, *place) for place in named]
     if listing.undecodable or not all(whys):  # one that is usable is enough for the Gateway to go on
