@@ -82,7 +82,7 @@ test-python:  ## the tests that need no cluster under another Python: VERSION=3.
 e2e: .venv/ready  ## the same on a real cluster, which is brought up by itself
 	@set -o pipefail; kubeconfig=$$($(UP)); code=$$?; \
 	if [ $$code = 75 ] && [ "$$CI" != true ]; then exit 0; elif [ $$code != 0 ]; then exit $$code; fi; \
-	NETDOC_LAB=$$kubeconfig NETDOC_IMAGE=$(IMAGE) pytest -m "$(E2E)" -v --durations=10 tests/e2e
+	NETDOC_LAB=$$kubeconfig NETDOC_IMAGE=$(IMAGE) pytest -m "$(E2E)" -v --durations=10 tests/e2e tests/apiserver
 
 e2e-all:  ## with every fault that has a verdict
 	@$(MAKE) e2e E2E=e2e

@@ -86,7 +86,20 @@ from kubectl_netdoc.records.cni import (
     NETWORK_KINDS,
 )
 from kubectl_netdoc.records.config_maps import CorefileMap
-from kubectl_netdoc.records.gateway_api import GATEWAY_CLASS, REFERENCE_GRANT, Gateway, Reference, Route
+from kubectl_netdoc.records.gateway_api import (
+    BACKEND_TLS_POLICY,
+    CA_CERTIFICATES,
+    GATEWAY_CLASS,
+    LISTENER_SETS,
+    REFERENCE_GRANT,
+    BackendTLSPolicy,
+    Gateway,
+    Listener,
+    ListenerSet,
+    Reference,
+    Route,
+    ca_config_maps,
+)
 from kubectl_netdoc.records.ingress import INGRESS_CLASS, TLS_SECRET, Ingress, IngressPath, TlsCertificate, tls_secrets
 from kubectl_netdoc.records.kinds import (
     ADMIN_NETWORK_POLICY,
@@ -106,6 +119,7 @@ from kubectl_netdoc.records.kinds import (
     POD,
     POD_METRICS,
     POLICIES,
+    READ,
     REPLICA_SET,
     REPLICATION_CONTROLLER,
     ROOT_CERTIFICATE,
@@ -114,6 +128,7 @@ from kubectl_netdoc.records.kinds import (
     STATEFUL_SET,
     WORKLOADS,
 )
+from kubectl_netdoc.records.label_selector import selects
 from kubectl_netdoc.records.logs import DnsLog
 from kubectl_netdoc.records.nodes import DRAINED_BY_AUTOSCALER, EKS_COMPUTE_TYPE, ZONE, Node
 from kubectl_netdoc.records.pods import Container, ContainerStatus, Pod, PodSpec
@@ -128,11 +143,13 @@ from kubectl_netdoc.remediation.patches import selector_patch
 __all__ = [
     "ADMIN_NETWORK_POLICY",
     "API_SERVICE",
+    "BACKEND_TLS_POLICY",
     "BRIDGE_TO_IPTABLES",
     "CALICO_INSTALLATION",
     "CALICO_POOL",
     "CALICO_RESERVATION",
     "CAME_THROUGH",
+    "CA_CERTIFICATES",
     "COREFILE",
     "DAEMON_SET",
     "DEFINITION",
@@ -148,6 +165,7 @@ __all__ = [
     "INGRESS",
     "INGRESS_CLASS",
     "JOINING",
+    "LISTENER_SETS",
     "METALLB_L2",
     "MUTATING_WEBHOOKS",
     "NAMESPACE",
@@ -161,6 +179,7 @@ __all__ = [
     "POD",
     "POD_METRICS",
     "POLICIES",
+    "READ",
     "REFERENCE_GRANT",
     "REPLICATION_CONTROLLER",
     "REPLICA_SET",
@@ -175,6 +194,7 @@ __all__ = [
     "WORKLOADS",
     "ZONE",
     "Address",
+    "BackendTLSPolicy",
     "BridgePort",
     "Burst",
     "BurstReply",
@@ -227,6 +247,8 @@ __all__ = [
     "KernelRoute",
     "Kind",
     "Link",
+    "Listener",
+    "ListenerSet",
     "Look",
     "Lost",
     "Made",
@@ -284,6 +306,7 @@ __all__ = [
     "Vantage",
     "Workload",
     "beginning",
+    "ca_config_maps",
     "cores",
     "counted",
     "ending",
@@ -305,6 +328,7 @@ __all__ = [
     "sandbox_event",
     "selector_patch",
     "selector_text",
+    "selects",
     "set_by_controller",
     "shell_word",
     "some",

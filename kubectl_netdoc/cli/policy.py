@@ -141,7 +141,7 @@ def diff(source: str, new: str, output: str, fail_on: str, **flags: Any) -> int:
 def _coming(new: str) -> dict[str, tuple[Any, ...]]:
     """Return the policies in a file by kind.
 
-    Raises ``SourceError`` if a policy can't be decoded: it must not look like no change.
+    Raises ``SourceError`` if a policy can't be decoded, or no API server takes it: it must not look like no change.
     """
     from kubectl_netdoc.policy.diff import ALL, EVALUATED
     from kubectl_netdoc.records.kinds import KINDS
@@ -150,8 +150,8 @@ def _coming(new: str) -> dict[str, tuple[Any, ...]]:
 
     cluster = recorded_source(new).cluster(tuple(KINDS.values()))
     for kind in ALL:
-        if getattr(cluster.listing(kind), "undecodable", ()):
-            raise SourceError(f"{new}: a {kind.name} in it can't be decoded, so nothing is compared; correct it first", 2)
+        for item in getattr(cluster.listing(kind), "undecodable", ()):
+            raise SourceError(f"nothing is compared; correct it first: {item.what}: {item.reason}", 2)
     found = {kind.name: cluster.all(kind) for kind in ALL if cluster.readable(kind) and cluster.all(kind)}
     if not any(kind.name in found for kind in EVALUATED):
         raise SourceError(f"{new} contains no network policy that netdoc can evaluate", 2)

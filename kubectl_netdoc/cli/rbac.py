@@ -130,13 +130,13 @@ def _of_cluster(wanted: Wanted, flags: dict[str, Any]) -> tuple[Wanted, Client, 
     from msgspec.structs import replace
 
     from kubectl_netdoc.core.check import kinds_of
-    from kubectl_netdoc.sources.live import client, lists
+    from kubectl_netdoc.sources.live import client, discovery, lists
 
     connection = client.Client(client_options(flags))
     version = lists.server_version(connection)
     spaces = lists.existing(connection, *wanted.elsewhere)
     pointed = lists.pointed(connection, kinds_of(wanted.seen), wanted.namespaces) if flags["tls_secrets"] else {}
-    here = replace(wanted, versions=lists.api_versions(connection), spaces=spaces, pointed=pointed)
+    here = replace(wanted, served=discovery.read(connection, kinds_of(wanted.seen)), spaces=spaces, pointed=pointed)
     return here, connection, version
 
 

@@ -70,7 +70,7 @@ class Report(Struct, frozen=True):
 
     def partial(self) -> bool:
         """Tell whether something that should have been looked at was not."""
-        return any(
+        return any(unseen.expected for unseen in self.unseen) or any(
             result.state in (State.UNKNOWN, State.CRASHED)
             or (result.state is State.SKIPPED and not all(unseen.not_applicable for unseen in result.unseen))
             for result in self.results

@@ -30,6 +30,7 @@ from kubectl_netdoc.engine.settings import Settings
 from kubectl_netdoc.measurements import load
 from kubectl_netdoc.measurements.base import Lost
 from kubectl_netdoc.measurements.requests import Request
+from kubectl_netdoc.records.kinds import KINDS
 from kubectl_netdoc.sources import Source
 
 PLAIN = Settings()
@@ -91,7 +92,7 @@ def run(
     for check in checks:
         outcomes.append(plans.failed.get(check.id) or _silence_told(analyse(check, facts), facts, plans.by_check[check.id]))
         progress.settled(check.id, state(outcomes[-1]))
-    unseen = (*missing, *scope.left_out(cluster, measured.replies))
+    unseen = (*missing, *_untold(cluster, outcomes), *scope.left_out(cluster, measured.replies))
     report = sum_up(source.label, registry, cluster, measured, outcomes, unseen, settings)
     report = msgspec.structs.replace(report, seconds=round(perf_counter() - started, 3))
     return Run(cluster, measured, report)
@@ -215,6 +216,20 @@ def _unread(check: Check, cluster: Cluster) -> Iterator[Unseen]:
             yield from listing.undecodable
         elif not listing.by_design:
             yield Unseen(what=kind.plural, reason=listing.reason, grant=listing.grant, expected=True)
+
+
+def _untold(cluster: Cluster, outcomes: Iterable[CheckRun]) -> Iterator[Unseen]:
+    """Yield the lists that failed and that no check tells of: only a hint to each, or it skipped.
+
+    Refusals are left out: hints are not worth a right to everybody.
+    """
+    told = {(unseen.what, unseen.reason) for outcome in outcomes for unseen in outcome.unseen}
+    for name, listing in cluster.index.listings.items():
+        kind = KINDS[name]
+        if not isinstance(listing, Unavailable) or listing.by_design or listing.grant:
+            continue
+        if told.isdisjoint({(kind.plural, listing.reason), (kind.name, listing.reason)}):
+            yield Unseen(f"{kind.plural}.{kind.group}" if kind.group else kind.plural, listing.reason, expected=True)
 
 
 def _not_run(check: Check, what: str, why: Unavailable) -> CheckRun:

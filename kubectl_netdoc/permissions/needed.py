@@ -19,6 +19,7 @@ from kubectl_netdoc.measurements.made import Made
 from kubectl_netdoc.records.base import Kind
 from kubectl_netdoc.records.kinds import NODE
 from kubectl_netdoc.sources.live import rights as live
+from kubectl_netdoc.sources.live.discovery import Served
 from kubectl_netdoc.sources.live.rights import Loss, NeededRight
 
 GROUP = "rbac.authorization.k8s.io"
@@ -53,16 +54,16 @@ class Wanted(Struct, frozen=True, kw_only=True):
     """The run that rights are for.
 
     ``namespaces``: those to check, none meaning all. ``pod_namespace``: where its debug pods run; "" is a new namespace for
-    each run. ``versions``: the API versions that the server serves; None: all. ``pointed``: (namespace, name) of the objects to
-    read one by one, by the name of their kind. ``spaces``: the non-standard namespaces with single objects to read that exist;
-    None: not known.
+    each run. ``served``: the server's discovery; None: not asked, so every kind counts. ``pointed``: (namespace, name) of the
+    objects to read one by one, by the name of their kind. ``spaces``: the namespaces that not every cluster has and in which
+    single objects are read, where they exist; None: not known.
     """
 
     checks: tuple[Check, ...]
     tier: Tier = Tier.PODS
     namespaces: tuple[str, ...] = ()
     pod_namespace: str = OWN_NAMESPACE
-    versions: Collection[str] | None = None
+    served: Served | None = None
     spaces: Collection[str] | None = None
     pointed: Mapping[str, tuple[tuple[str, str], ...]] = {}
 
@@ -140,7 +141,8 @@ def least(wanted: Wanted) -> tuple[Right, ...]:
 def _reading(wanted: Wanted) -> Iterator[tuple[Grant, _Draft]]:
     """Yield the rights for lists. Nodes are read in every run: they show where debug pods can run."""
     for asked in kinds_of(wanted.seen):
-        kind = live.served(asked, wanted.versions, wanted.spaces or ())
+        chosen = wanted.served.choose(asked) if wanted.served else asked
+        kind = live.within(chosen, wanted.spaces or ()) if isinstance(chosen, Kind) else None
         if kind is None:
             continue
         if kind.pointed:

@@ -18,11 +18,14 @@ from kubectl_netdoc.policy.ports import Ports
 from kubectl_netdoc.policy.rules import Address, Network
 from kubectl_netdoc.policy.verdict import End, Reading
 from kubectl_netdoc.policy.workloads import WorkloadPeer, WorkloadRef, peers
-from kubectl_netdoc.records.gateway_api import Route
+from kubectl_netdoc.records.gateway_api import LISTENER_SETS, Route
 from kubectl_netdoc.records.kinds import GATEWAY, INGRESS, ROUTES, SERVICE
 from kubectl_netdoc.records.services import Service
 
 EVERYWHERE = {4: ipaddress.ip_network("0.0.0.0/0"), 6: ipaddress.ip_network("::/0")}
+
+GATES = frozenset(kind.name for kind in (GATEWAY, *LISTENER_SETS))
+"""The kinds by which routes let in what comes from outside."""
 
 
 class Range(Struct, frozen=True):
@@ -274,8 +277,8 @@ def exposures(engine: Engine, found: Iterable[WorkloadPeer]) -> Iterator[Exposur
 
 
 def _gateways(route: Route) -> str:
-    parents = [parent for parent in route.spec.parent_refs if parent.kind in ("", GATEWAY.name)]
-    return ", ".join(f"Gateway {parent.namespace or route.namespace}/{parent.name}" for parent in parents) or "no Gateway"
+    parents = [parent.parent(route.namespace) for parent in route.spec.parent_refs]
+    return ", ".join(f"{kind} {namespace}/{name}" for kind, namespace, name in parents if kind in GATES) or "no Gateway"
 
 
 def _reach(service: Service) -> str:

@@ -38,7 +38,11 @@ WIDE = (ReachableFrom.WORLD, ReachableFrom.CLUSTER, ReachableFrom.OUTSIDE)
 
 
 class WorkloadCoverage(Struct, frozen=True):
-    """A workload: how many of its pods are isolated in each direction (all, some, none), and from where they can be reached."""
+    """A workload: what keeps its pods from other pods in each direction, and from where they can be reached.
+
+    ``ingress``, ``egress``: isolated (by a NetworkPolicy), denied or limited (by cluster-wide ones), open, partly (its pods
+    differ), or node's (the host network).
+    """
 
     ref: WorkloadRef
     pods: int
@@ -143,8 +147,16 @@ class PolicyCoverage:
     def _share(self, classes: list[PodClass], direction: Direction) -> str:
         if any(known.host_network for known in classes):
             return "node's"
-        isolated = [self.engine.isolated(known, direction) for known in classes]
-        return "isolated" if all(isolated) else "partly" if any(isolated) else "open"
+        found = {self._closed(known, direction) for known in classes}
+        return found.pop() if len(found) == 1 else "partly" if found else "open"
+
+    def _closed(self, known: PodClass, direction: Direction) -> str:
+        """Return what keeps a class from pods that no policy mentions: a NetworkPolicy (isolated), or cluster-wide ones."""
+        if self.engine.isolated(known, direction):
+            return "isolated"
+        sides = (self.engine.side(direction, End("", known), self._stranger, ports.ALL, Reading(family)) for family in (4, 6))
+        left = [side.allowed for side in sides]
+        return "open" if all(each == ports.ALL for each in left) else "limited" if any(left) else "denied"
 
     def exposure(self, known: PodClass) -> tuple[ReachableFrom, Ports]:
         """Return the widest sources from which a class can be reached, and on which ports."""

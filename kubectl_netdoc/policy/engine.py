@@ -218,7 +218,9 @@ class Engine:
         for kind in KINDS:
             listing = self.cluster.listing(kind)
             if self.cluster.readable(kind):
-                found += [("", f"{item.what}: {item.reason}") for item in getattr(listing, "undecodable", ())]
+                # What is not applicable can't come to be in a cluster, and so changes no verdict.
+                bad = (item for item in getattr(listing, "undecodable", ()) if not item.not_applicable)
+                found += [("", f"{item.what}: {item.reason}") for item in bad]
                 if kind in NATIVE_POLICIES:
                     items = self.cluster.all(kind)
                     found += [(item.namespace, str(PolicyRef(kind.name, item.namespace, item.name))) for item in items]

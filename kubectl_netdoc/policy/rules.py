@@ -3,7 +3,7 @@
 
 Tiers apply in this order: cluster-wide Admin rules (AdminNetworkPolicy, ClusterNetworkPolicy of tier Admin), then
 NetworkPolicy, then cluster-wide Baseline rules. Sources: the Go types of networking.k8s.io/v1 and of
-policy.networking.k8s.io/v1alpha1 and v1alpha2.
+policy.networking.k8s.io/v1alpha1, v1alpha2 and v1beta1.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Action(StrEnum):
 
 
 ACTIONS = {"Allow": Action.ALLOW, "Accept": Action.ALLOW, "Deny": Action.DENY, "Pass": Action.PASS}
-"""The names of the fields in v1alpha1 and v1alpha2."""
+"""The names of the fields in v1alpha1, and in v1alpha2 and v1beta1."""
 
 
 class PolicyRef(Struct, frozen=True, order=True):

@@ -136,25 +136,50 @@ class DefinedVersion(Record, frozen=True):
     """A version of a custom resource, as it comes over the wire."""
 
     name: str = ""
+    served: bool = False
+
+
+class DefinedNames(Record, frozen=True):
+    """The names of a custom resource."""
+
+    kind: str = ""
 
 
 class RawDefinitionSpec(Record, frozen=True):
     """The part of a CustomResourceDefinition that is read, as it comes over the wire; no schema."""
 
+    group: str = ""
+    names: DefinedNames = DefinedNames()
     conversion: Conversion = Conversion()
     versions: tuple[DefinedVersion, ...] = ()
+
+
+class DefinitionStatus(Record, frozen=True):
+    """The versions in which objects have been stored, since they were last moved out of one."""
+
+    stored_versions: tuple[str, ...] = ()
 
 
 class RawDefinition(Object, frozen=True):
     """A CustomResourceDefinition as it comes over the wire."""
 
     spec: RawDefinitionSpec = RawDefinitionSpec()
+    status: DefinitionStatus = DefinitionStatus()
 
 
 class Definition(Object, frozen=True):
-    """A CustomResourceDefinition, and its conversion webhook if it has one."""
+    """A CustomResourceDefinition: its conversion webhook if it has one, and its versions, those that are served and stored."""
 
     called: Called = Called()
+    group: str = ""
+    kind: str = ""
+    served: tuple[str, ...] = ()
+    stored: tuple[str, ...] = ()
+
+    @property
+    def left(self) -> tuple[str, ...]:
+        """The versions in which objects were written and that are no longer served."""
+        return tuple(version for version in self.stored if version not in self.served)
 
 
 def called(raw: ClientConfig) -> Called:
@@ -184,7 +209,14 @@ def definition(raw: RawDefinition) -> Definition:
     conversion = raw.spec.conversion
     converts = conversion.strategy == "Webhook" and len(raw.spec.versions) != 1  # one version is never converted
     config = conversion.webhook.client_config if converts else ClientConfig()
-    return Definition(metadata=raw.metadata, called=called(config))
+    return Definition(
+        metadata=raw.metadata,
+        called=called(config),
+        group=raw.spec.group,
+        kind=raw.spec.names.kind,
+        served=tuple(version.name for version in raw.spec.versions if version.served),
+        stored=raw.status.stored_versions,
+    )
 
 
 _REGISTRATION = "admissionregistration.k8s.io"

@@ -9,8 +9,10 @@ from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from kubectl_netdoc.formats import strict_json
+from kubectl_netdoc.formats.object_schema import Rule
 
 R = TypeVar("R", bound="Object")
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
@@ -129,8 +131,10 @@ class Kind(Struct, Generic[R], frozen=True):
     ``troubled``: only of containers that are not ready, one object each.
     ``pointed``: only the objects that others name are read; it returns their (namespace, name) from the lists of those.
     ``authored``: people write it in manifests, so a folder without one means there is none.
-    ``extension``: a server may lack its API group. ``written``: the kind in objects, if ``name`` differs to distinguish two
-    kinds of different groups.
+    ``version``: the one that netdoc would rather read; ``also``: others that it can read, the best first, and with GROUP/ before
+    it one of another group that holds the same objects. Which one is read, the server's discovery decides.
+    ``asked``: what API servers ask of its spec, where that is known.
+    ``written``: the kind in objects, if ``name`` differs to distinguish two kinds of different groups.
     """
 
     name: str
@@ -142,22 +146,48 @@ class Kind(Struct, Generic[R], frozen=True):
     authored: bool = True
     names: tuple[tuple[str, str], ...] = ()
     selectors: tuple[str, ...] = ("",)
-    extension: bool = False
+    also: tuple[str, ...] = ()
     logs: tuple[tuple[str, str], ...] = ()
     troubled: bool = False
     pointed: Callable[[Mapping[str, Iterable[Any]]], tuple[tuple[str, str], ...]] | None = None
     written: str = ""
     wire: type[Object] | None = None
     reduce: Callable[[Any], R] | None = None
+    asked: Rule | None = None
+
+    @property
+    def api(self) -> str:
+        """The API version, as objects name it: ``apps/v1``."""
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    @property
+    def apis(self) -> tuple[str, ...]:
+        """The API versions in which it can be read, the best first."""
+        return (self.api, *(each if "/" in each else f"{self.group}/{each}" for each in self.also))
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """The API groups that hold such objects."""
+        return tuple(dict.fromkeys(api.rpartition("/")[0] for api in self.apis))
 
     @property
     def path(self) -> str:
-        """The API group's path, such as ``/apis/apps/v1``."""
-        return f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
+        """The API version's path, such as ``/apis/apps/v1``."""
+        return f"/apis/{self.api}" if self.group else f"/api/{self.api}"
+
+    def at(self, api: str) -> Kind[R]:
+        """Return it as it is read in one of ``apis`` alone."""
+        group, _, version = api.rpartition("/")
+        return replace(self, group=group, version=version, also=())
 
     def keep(self, decoded: Any) -> R:
         """Return the record that is kept of a decoded object."""
         return self.reduce(decoded) if self.reduce else decoded
+
+
+def refused(kind: Kind[Any], value: Any) -> str:
+    """Return why no API server takes a decoded object; "" where one may."""
+    return next(kind.asked(value.get("spec") or {}, "spec"), "") if kind.asked else ""
 
 
 def without_nulls(value: Any) -> Any:

@@ -246,7 +246,14 @@ class Keep(Struct, frozen=True):
         return NetworkSettings(metadata=raw.metadata, settings=_picked(raw.spec, self.paths))
 
 
-def resource(name: str, api: str, plural: str, *paths: str, written: str = "", namespaced: bool = False) -> Kind[NetworkSettings]:
+CALICO_V3 = "projectcalico.org/v3"
+"""Calico's objects as people write them: served by its own API server from crd.projectcalico.org, or from 3.32 on by CRDs that
+replace those."""
+
+
+def resource(
+    name: str, api: str, plural: str, *paths: str, also: tuple[str, ...] = (), written: str = "", namespaced: bool = False
+) -> Kind[NetworkSettings]:
     """Return the kind of a network's own resource, of which the settings at ``paths`` of its spec are kept."""
     group, _, version = api.partition("/")
     return Kind(
@@ -257,7 +264,7 @@ def resource(name: str, api: str, plural: str, *paths: str, written: str = "", n
         NetworkSettings,
         namespaced=namespaced,
         authored=False,
-        extension=True,
+        also=also,
         written=written,
         wire=RawResource,
         reduce=Keep(frozenset(paths)),
@@ -298,10 +305,16 @@ CALICO_POOL = resource(
     "vxlanMode",
     "disabled",
     "allowedUses",
+    also=(CALICO_V3,),
     written="IPPool",
 )
 CALICO_RESERVATION = resource(
-    "CalicoReservation", "crd.projectcalico.org/v1", "ipreservations", "reservedCIDRs", written="IPReservation"
+    "CalicoReservation",
+    "crd.projectcalico.org/v1",
+    "ipreservations",
+    "reservedCIDRs",
+    also=(CALICO_V3,),
+    written="IPReservation",
 )
 CALICO_FELIX = resource(
     "CalicoFelix",
@@ -310,6 +323,7 @@ CALICO_FELIX = resource(
     "bpfEnabled",
     "wireguardEnabled",
     "wireguardEnabledV6",
+    also=(CALICO_V3,),
     written="FelixConfiguration",
 )
 CALICO_INSTALLATION = resource(

@@ -1,11 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Gateway API: classes, Gateways, routes and grants."""
+"""The Gateway API: classes, Gateways, sets of listeners, routes, policies for backends, and grants."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
 from msgspec import field
 
-from kubectl_netdoc.records.base import Condition, Kind, Object, Record
+from kubectl_netdoc.formats import certificate
+from kubectl_netdoc.records.api_extensions import Dates
+from kubectl_netdoc.records.base import Condition, Kind, Object, ObjectMeta, Record
+from kubectl_netdoc.records.policies import LabelSelector
 
 
 class Reference(Record, frozen=True):
@@ -23,6 +29,10 @@ class Reference(Record, frozen=True):
     def service(self) -> bool:
         """Tell whether a backend is a Service of the core group. Without a kind it is one; Knative has its own Service."""
         return self.kind in ("", "Service") and self.group in ("", "core")
+
+    def parent(self, namespace: str) -> tuple[str, str, str]:
+        """Return what it names as a parent: kind, namespace and name; ``namespace``: that of the object that names it."""
+        return self.kind or "Gateway", self.namespace or namespace, self.name
 
 
 class RouteRule(Record, frozen=True):
@@ -96,11 +106,25 @@ class ListenerStatus(Record, frozen=True):
     conditions: tuple[Condition, ...] = ()
 
 
+class FromNamespaces(Record, frozen=True):
+    """The namespaces that something is allowed from: None, Same, All, or those that ``selector`` selects."""
+
+    from_: str = field(name="from", default="None")
+    selector: LabelSelector = LabelSelector()
+
+
+class AllowedListeners(Record, frozen=True):
+    """The ListenerSets that a Gateway allows; none by default."""
+
+    namespaces: FromNamespaces = FromNamespaces()
+
+
 class GatewaySpec(Record, frozen=True):
-    """The class and the listeners of a Gateway."""
+    """The class and the listeners of a Gateway, and whose further listeners it takes."""
 
     gateway_class_name: str = ""
     listeners: tuple[Listener, ...] = ()
+    allowed_listeners: AllowedListeners = AllowedListeners()
 
 
 class GatewayStatus(Record, frozen=True):
@@ -115,6 +139,105 @@ class Gateway(Object, frozen=True):
 
     spec: GatewaySpec = GatewaySpec()
     status: GatewayStatus = GatewayStatus()
+
+
+class ListenerSetSpec(Record, frozen=True):
+    """The Gateway that a set is attached to, and its listeners."""
+
+    parent_ref: Reference = Reference()
+    listeners: tuple[Listener, ...] = ()
+
+
+class ListenerSet(Object, frozen=True):
+    """A ListenerSet: further listeners of a Gateway."""
+
+    spec: ListenerSetSpec = ListenerSetSpec()
+    status: GatewayStatus = GatewayStatus()
+
+    @property
+    def gateway(self) -> tuple[str, str]:
+        """The namespace and name of its Gateway."""
+        return self.spec.parent_ref.namespace or self.namespace, self.spec.parent_ref.name
+
+
+class BackendValidation(Record, frozen=True):
+    """How a Gateway validates the certificates of backends."""
+
+    ca_certificate_refs: tuple[Reference, ...] = ()
+    hostname: str = ""
+
+
+class BackendTLSPolicySpec(Record, frozen=True):
+    """The backends, and how their certificates are validated."""
+
+    target_refs: tuple[Reference, ...] = ()
+    validation: BackendValidation = BackendValidation()
+
+
+class PolicyAncestor(Record, frozen=True):
+    """The status of a policy at a Gateway, written by a controller."""
+
+    ancestor_ref: Reference = Reference()
+    controller_name: str = ""
+    conditions: tuple[Condition, ...] = ()
+
+
+class PolicyStatus(Record, frozen=True):
+    """The status of a policy, written by controllers."""
+
+    ancestors: tuple[PolicyAncestor, ...] = ()
+
+
+class BackendTLSPolicy(Object, frozen=True):
+    """A BackendTLSPolicy: Gateways speak TLS with the Services that it names, and verify their certificates."""
+
+    spec: BackendTLSPolicySpec = BackendTLSPolicySpec()
+    status: PolicyStatus = PolicyStatus()
+
+    def config_maps(self) -> list[tuple[str, str]]:
+        """Return (namespace, name) of the ConfigMaps with its certificates."""
+        references = self.spec.validation.ca_certificate_refs
+        return [(self.namespace, each.name) for each in references if each.kind == "ConfigMap" and not each.group and each.name]
+
+
+class CaData(Record, frozen=True):
+    """The one key of a ConfigMap with certificates of authorities."""
+
+    pem: str = field(name="ca.crt", default="")
+
+
+class CaMap(Object, frozen=True):
+    """A ConfigMap with certificates of authorities, as it comes over the wire; only their dates are kept."""
+
+    data: CaData = CaData()
+
+
+class CaCertificates(Object, frozen=True):
+    """The dates of the certificates in a ConfigMap; none if it holds none."""
+
+    certificates: tuple[Dates, ...] = ()
+
+
+def ca_certificates(raw: CaMap) -> CaCertificates:
+    """Return what is kept of a ConfigMap with certificates."""
+    dates = tuple(Dates(begins=each.begins, ends=each.ends) for each in certificate.validities(raw.data.pem.encode()))
+    metadata = ObjectMeta(name=raw.metadata.name, namespace=raw.metadata.namespace)
+    return CaCertificates(metadata=metadata, certificates=dates)
+
+
+MOST_CONFIG_MAPS = 100
+"""Most ConfigMaps with certificates that are read; each takes one request."""
+
+
+def ca_config_maps(objects: Mapping[str, Iterable[Any]]) -> tuple[tuple[str, str], ...]:
+    """Return (namespace, name) of the ConfigMaps that BackendTLSPolicies name, each once, at most ``MOST_CONFIG_MAPS``."""
+
+    def named() -> Iterator[tuple[str, str]]:
+        for policy in objects.get("BackendTLSPolicy", ()):
+            if isinstance(policy, BackendTLSPolicy):
+                yield from policy.config_maps()
+
+    return tuple(dict.fromkeys(named()))[:MOST_CONFIG_MAPS]
 
 
 class GatewayClassSpec(Record, frozen=True):
@@ -171,5 +294,24 @@ class ReferenceGrant(Object, frozen=True):
 
 
 GROUP = "gateway.networking.k8s.io"
-GATEWAY_CLASS = Kind("GatewayClass", GROUP, "v1", "gatewayclasses", GatewayClass, namespaced=False, extension=True)
-REFERENCE_GRANT = Kind("ReferenceGrant", GROUP, "v1beta1", "referencegrants", ReferenceGrant, extension=True)
+GATEWAY_CLASS = Kind("GatewayClass", GROUP, "v1", "gatewayclasses", GatewayClass, namespaced=False, also=("v1beta1",))
+REFERENCE_GRANT = Kind("ReferenceGrant", GROUP, "v1", "referencegrants", ReferenceGrant, also=("v1beta1", "v1alpha2"))
+LISTENER_SET = Kind("ListenerSet", GROUP, "v1", "listenersets", ListenerSet)
+X_LISTENER_SET = Kind("XListenerSet", "gateway.networking.x-k8s.io", "v1alpha1", "xlistenersets", ListenerSet)
+"""The ListenerSet of older experimental channels."""
+
+LISTENER_SETS = (LISTENER_SET, X_LISTENER_SET)
+BACKEND_TLS_POLICY = Kind("BackendTLSPolicy", GROUP, "v1", "backendtlspolicies", BackendTLSPolicy, also=("v1alpha3",))
+CA_CERTIFICATES = Kind(
+    "CaCertificates",
+    "",
+    "v1",
+    "configmaps",
+    CaCertificates,
+    pointed=ca_config_maps,
+    wire=CaMap,
+    reduce=ca_certificates,
+)
+"""ConfigMaps that a BackendTLSPolicy names, with certificates of authorities: read one by one, where that is permitted."""
+
+GATEWAY_KINDS = (GATEWAY_CLASS, REFERENCE_GRANT, *LISTENER_SETS, BACKEND_TLS_POLICY, CA_CERTIFICATES)

@@ -12,7 +12,7 @@ from msgspec import field
 
 from kubectl_netdoc.formats import certificate as x509
 from kubectl_netdoc.records.base import Kind, Moment, Object, ObjectMeta, Record
-from kubectl_netdoc.records.gateway_api import GATEWAY_CLASS, REFERENCE_GRANT, Gateway
+from kubectl_netdoc.records.gateway_api import GATEWAY_KINDS, LISTENER_SETS, Gateway, ListenerSet
 from kubectl_netdoc.records.services import LoadBalancerStatus
 
 
@@ -156,7 +156,7 @@ def tls_certificate(raw: TlsSecret) -> TlsCertificate:
 
 
 def tls_secrets(objects: Mapping[str, Iterable[Any]]) -> tuple[tuple[str, str], ...]:
-    """Return (namespace, name) of the TLS Secrets that Ingresses and Gateways name, each once, at most ``MOST_SECRETS``."""
+    """Return (namespace, name) of the TLS Secrets that entries name, each once, at most ``MOST_SECRETS``."""
     return tuple(dict.fromkeys(_named(objects)))[:MOST_SECRETS]
 
 
@@ -164,9 +164,10 @@ def _named(objects: Mapping[str, Iterable[Any]]) -> Iterator[tuple[str, str]]:
     for ingress in objects.get("Ingress", ()):
         if isinstance(ingress, Ingress):
             yield from ((ingress.namespace, tls.secret_name) for tls in ingress.spec.tls if tls.secret_name)
-    for gateway in objects.get("Gateway", ()):
-        if isinstance(gateway, Gateway):
-            yield from (secret for listener in gateway.spec.listeners for secret in listener.secrets(gateway.namespace))
+    for kind in ("Gateway", *(kind.name for kind in LISTENER_SETS)):
+        for owner in objects.get(kind, ()):
+            if isinstance(owner, Gateway | ListenerSet):
+                yield from (secret for listener in owner.spec.listeners for secret in listener.secrets(owner.namespace))
 
 
 INGRESS_CLASS = Kind("IngressClass", "networking.k8s.io", "v1", "ingressclasses", IngressClass, namespaced=False)
@@ -183,4 +184,4 @@ TLS_SECRET = Kind(
 )
 """Secrets are never listed: those that an Ingress or a Gateway names are read one by one, where that is permitted."""
 
-ENTRY_KINDS = (INGRESS_CLASS, GATEWAY_CLASS, REFERENCE_GRANT, TLS_SECRET)
+ENTRY_KINDS = (INGRESS_CLASS, *GATEWAY_KINDS, TLS_SECRET)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from kubectl_netdoc.records import policy_schemas
 from kubectl_netdoc.records.api_extensions import (
     CONTROL_KINDS,
 )
@@ -20,6 +21,7 @@ from kubectl_netdoc.records.base import (
 )
 from kubectl_netdoc.records.cni import (
     CALICO_RESERVATION,
+    CALICO_V3,
     METALLB_L2,
     NETWORK_KINDS,
 )
@@ -69,7 +71,7 @@ DNS_SELECTOR = "k8s-app=kube-dns"
 NAMESPACE = Kind("Namespace", "", "v1", "namespaces", Namespace, namespaced=False)
 NODE = Kind("Node", "", "v1", "nodes", Node, namespaced=False, authored=False)
 POD = Kind("Pod", "", "v1", "pods", Pod)
-POD_METRICS = Kind("PodMetrics", "metrics.k8s.io", "v1beta1", "pods", PodMetrics, authored=False, extension=True)
+POD_METRICS = Kind("PodMetrics", "metrics.k8s.io", "v1beta1", "pods", PodMetrics, authored=False)
 SERVICE = Kind("Service", "", "v1", "services", Service)
 ENDPOINT_SLICE = Kind("EndpointSlice", "discovery.k8s.io", "v1", "endpointslices", EndpointSlice, authored=False)
 EVENT = Kind(
@@ -135,29 +137,50 @@ ROOT_CERTIFICATE = Kind(
 REPLICATION_CONTROLLER = Kind("ReplicationController", "", "v1", "replicationcontrollers", Workload)
 CRON_JOB = Kind("CronJob", "batch", "v1", "cronjobs", CronJob)
 
-NETWORK_POLICY = Kind("NetworkPolicy", "networking.k8s.io", "v1", "networkpolicies", NetworkPolicy)
+NETWORK_POLICY = Kind(
+    "NetworkPolicy", "networking.k8s.io", "v1", "networkpolicies", NetworkPolicy, asked=policy_schemas.NETWORK_POLICY
+)
 _SIG = "policy.networking.k8s.io"
 ADMIN_NETWORK_POLICY = Kind(
-    "AdminNetworkPolicy", _SIG, "v1alpha1", "adminnetworkpolicies", AdminPolicy, namespaced=False, extension=True
+    "AdminNetworkPolicy",
+    _SIG,
+    "v1alpha1",
+    "adminnetworkpolicies",
+    AdminPolicy,
+    namespaced=False,
+    asked=policy_schemas.ADMIN_NETWORK_POLICY,
 )
 BASELINE_ADMIN_NETWORK_POLICY = Kind(
-    "BaselineAdminNetworkPolicy", _SIG, "v1alpha1", "baselineadminnetworkpolicies", AdminPolicy, namespaced=False, extension=True
+    "BaselineAdminNetworkPolicy",
+    _SIG,
+    "v1alpha1",
+    "baselineadminnetworkpolicies",
+    AdminPolicy,
+    namespaced=False,
+    asked=policy_schemas.BASELINE_ADMIN_NETWORK_POLICY,
 )
 CLUSTER_NETWORK_POLICY = Kind(
-    "ClusterNetworkPolicy", _SIG, "v1alpha2", "clusternetworkpolicies", AdminPolicy, namespaced=False, extension=True
+    "ClusterNetworkPolicy",
+    _SIG,
+    "v1beta1",
+    "clusternetworkpolicies",
+    AdminPolicy,
+    namespaced=False,
+    also=("v1alpha2",),
+    asked=policy_schemas.CLUSTER_NETWORK_POLICY,
 )
 
 
-def _native(name: str, api: str, plural: str, *, namespaced: bool = True, written: str = "") -> Kind[NativePolicy]:
+def _native(name: str, api: str, plural: str, *also: str, namespaced: bool = True, written: str = "") -> Kind[NativePolicy]:
     group, _, version = api.partition("/")
-    return Kind(name, group, version, plural, NativePolicy, namespaced=namespaced, extension=True, written=written)
+    return Kind(name, group, version, plural, NativePolicy, namespaced=namespaced, also=also, written=written)
 
 
 NATIVE_POLICIES = (
     _native("CiliumNetworkPolicy", "cilium.io/v2", "ciliumnetworkpolicies"),
     _native("CiliumClusterwideNetworkPolicy", "cilium.io/v2", "ciliumclusterwidenetworkpolicies", namespaced=False),
-    _native("CalicoNetworkPolicy", "crd.projectcalico.org/v1", "networkpolicies", written="NetworkPolicy"),
-    _native("GlobalNetworkPolicy", "crd.projectcalico.org/v1", "globalnetworkpolicies", namespaced=False),
+    _native("CalicoNetworkPolicy", "crd.projectcalico.org/v1", "networkpolicies", CALICO_V3, written="NetworkPolicy"),
+    _native("GlobalNetworkPolicy", "crd.projectcalico.org/v1", "globalnetworkpolicies", CALICO_V3, namespaced=False),
     _native("AntreaNetworkPolicy", "crd.antrea.io/v1beta1", "networkpolicies", written="NetworkPolicy"),
     _native(
         "AntreaClusterNetworkPolicy",
@@ -174,13 +197,13 @@ ADMIN_POLICIES = (ADMIN_NETWORK_POLICY, BASELINE_ADMIN_NETWORK_POLICY, CLUSTER_N
 POLICIES = (NETWORK_POLICY, *ADMIN_POLICIES, *NATIVE_POLICIES)
 
 INGRESS = Kind("Ingress", "networking.k8s.io", "v1", "ingresses", Ingress)
-GATEWAY = Kind("Gateway", GROUP, "v1", "gateways", Gateway, extension=True)
+GATEWAY = Kind("Gateway", GROUP, "v1", "gateways", Gateway, also=("v1beta1",))
 ROUTES = (
-    Kind("HTTPRoute", GROUP, "v1", "httproutes", Route, extension=True),
-    Kind("GRPCRoute", GROUP, "v1", "grpcroutes", Route, extension=True),
-    Kind("TLSRoute", GROUP, "v1alpha2", "tlsroutes", Route, extension=True),
-    Kind("TCPRoute", GROUP, "v1alpha2", "tcproutes", Route, extension=True),
-    Kind("UDPRoute", GROUP, "v1alpha2", "udproutes", Route, extension=True),
+    Kind("HTTPRoute", GROUP, "v1", "httproutes", Route, also=("v1beta1",)),
+    Kind("GRPCRoute", GROUP, "v1", "grpcroutes", Route, also=("v1alpha2",)),
+    Kind("TLSRoute", GROUP, "v1", "tlsroutes", Route, also=("v1alpha3", "v1alpha2")),
+    Kind("TCPRoute", GROUP, "v1", "tcproutes", Route, also=("v1alpha2",)),
+    Kind("UDPRoute", GROUP, "v1", "udproutes", Route, also=("v1alpha2",)),
 )
 
 WORKLOADS = (DEPLOYMENT, STATEFUL_SET, DAEMON_SET, REPLICA_SET, JOB)
@@ -205,3 +228,5 @@ OTHERS = (
 KINDS: dict[str, Kind[Any]] = {
     kind.name: kind for kind in (NAMESPACE, NODE, POD, SERVICE, ENDPOINT_SLICE, EVENT, *OWNERS, COREFILE, *OTHERS)
 }
+READ = frozenset((group, kind.written or kind.name) for kind in KINDS.values() for group in kind.groups)
+"""Group and kind of what is read."""

@@ -2,7 +2,7 @@
 """Network policies: NetworkPolicy, the cluster-wide ones of SIG Network, and the CNIs' own.
 
 Field by field as in networking.k8s.io/v1 (k8s.io/api/networking/v1/types.go) and in policy.networking.k8s.io/v1alpha1 and
-v1alpha2 (sigs.k8s.io/network-policy-api v0.2.0); ``kubectl_netdoc.policy`` says what they mean.
+v1beta1, which is v1alpha2 by another name (sigs.k8s.io/network-policy-api v0.3.0); ``kubectl_netdoc.policy`` says what they mean.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ class AdminPort(Record, frozen=True):
 
 
 class DestinationPort(Record, frozen=True):
-    """A port of v1alpha2: a number or a range."""
+    """A port of v1beta1: a number or a range."""
 
     number: int = 0
     range: PortRange | None = None
@@ -141,7 +141,7 @@ class ProtocolPorts(Record, frozen=True):
 
 
 class AdminProtocol(Record, frozen=True):
-    """A protocol of a v1alpha2 rule: exactly one field is set."""
+    """A protocol of a v1beta1 rule: exactly one field is set."""
 
     tcp: ProtocolPorts | None = None
     udp: ProtocolPorts | None = None
@@ -150,7 +150,7 @@ class AdminProtocol(Record, frozen=True):
 
 
 class AdminRule(Record, frozen=True):
-    """An ordered rule; ``ports`` in v1alpha1, ``protocols`` in v1alpha2, none of either means all."""
+    """An ordered rule; ``ports`` in v1alpha1, ``protocols`` in v1beta1, none of either means all."""
 
     name: str = ""
     action: str = ""
@@ -161,7 +161,7 @@ class AdminRule(Record, frozen=True):
 
 
 class AdminPolicySpec(Record, frozen=True):
-    """Precedence, pods and rules; ``tier`` is only in v1alpha2."""
+    """Precedence, pods and rules; ``tier`` is only in v1beta1."""
 
     tier: str = ""
     priority: int = 0
@@ -171,7 +171,7 @@ class AdminPolicySpec(Record, frozen=True):
 
 
 class AdminPolicy(Object, frozen=True):
-    """AdminNetworkPolicy, BaselineAdminNetworkPolicy (v1alpha1) or ClusterNetworkPolicy (v1alpha2)."""
+    """AdminNetworkPolicy, BaselineAdminNetworkPolicy (v1alpha1) or ClusterNetworkPolicy (v1beta1)."""
 
     spec: AdminPolicySpec = AdminPolicySpec()
 

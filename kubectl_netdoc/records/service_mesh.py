@@ -27,6 +27,6 @@ class PeerAuthentication(Object, frozen=True):
 
 
 PEER_AUTHENTICATION = Kind(
-    "PeerAuthentication", "security.istio.io", "v1beta1", "peerauthentications", PeerAuthentication, extension=True
+    "PeerAuthentication", "security.istio.io", "v1", "peerauthentications", PeerAuthentication, also=("v1beta1",)
 )
 """v1beta1 is served by every Istio since 1.5, v1 since 1.22."""

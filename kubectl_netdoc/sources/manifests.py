@@ -16,9 +16,9 @@ import yaml
 from kubectl_netdoc.core.cluster import Cluster, Listing, Unavailable
 from kubectl_netdoc.core.facts import Measured
 from kubectl_netdoc.core.finding import Unseen
-from kubectl_netdoc.formats.text import safe, some
+from kubectl_netdoc.formats.text import joined, safe, some
 from kubectl_netdoc.measurements.requests import Request
-from kubectl_netdoc.records.base import Kind, Object, ObjectMeta, convert
+from kubectl_netdoc.records.base import Kind, Object, ObjectMeta, convert, refused
 from kubectl_netdoc.records.kinds import KINDS, OWNERS, REPLICA_SET
 from kubectl_netdoc.sources import FollowUp, SourceError, nothing_more
 
@@ -174,12 +174,18 @@ class ManifestSource:
             raise SourceError(f"{name} contains no Kubernetes object that netdoc reads", 2)
 
     def _add(self, kind: Kind[Any], item: dict[str, Any], file: str) -> None:
+        why = _unknown_version(kind, item)
+        never = "" if why else refused(kind, item)
+        if never:
+            why = f"every API server refuses it: {never}"
         try:
             record = _with_namespace(kind, convert(kind, _json(item)))
         except (msgspec.MsgspecError, RecursionError) as error:
+            why = why or f"can't be decoded: {error}"
+        if why:
             what = f"{kind.written or kind.name} {_name(item)}in {file}"
-            self._bad.setdefault(kind.name, []).append(Unseen(what, f"can't be decoded: {error}", expected=True))
-            self._warn(f"ignored: {what}: can't be decoded: {error}")
+            self._bad.setdefault(kind.name, []).append(Unseen(what, why, expected=True, not_applicable=bool(never)))
+            self._warn(f"ignored: {what}: {why}")
             return
         if not kind.names or (record.namespace, record.name) in kind.names:
             identity = kind.name, record.namespace, record.name
@@ -214,7 +220,7 @@ class ManifestSource:
 
     def _settings(self, kind: Kind[Any], item: dict[str, Any]) -> None:
         """Keep what other kinds read from the same object; an error in it is reported once."""
-        for other in BESIDE[kind.name]:
+        for other in BESIDE[kind.name] if not _unknown_version(kind, item) else ():
             try:
                 record = _with_namespace(other, convert(other, _json(item)))
             except (msgspec.MsgspecError, RecursionError):
@@ -252,8 +258,6 @@ BESIDE = {
     for kind in KINDS.values()
 }
 """Further kinds that are read from objects of a kind: ConfigMaps and DaemonSets hold settings of networks and kube-proxy."""
-ALIASES = {"projectcalico.org": "crd.projectcalico.org"}
-"""API groups that manifests may use, and the group under which the API server keeps the object."""
 
 
 def _kind(item: dict[str, Any]) -> Kind[Any] | None:
@@ -263,7 +267,14 @@ def _kind(item: dict[str, Any]) -> Kind[Any] | None:
     if not isinstance(version, str):
         return kinds[0] if kinds else None
     group = version.rpartition("/")[0]
-    return next((kind for kind in kinds if kind.group == ALIASES.get(group, group)), None)
+    return next((kind for kind in kinds if group in kind.groups), None)
+
+
+def _unknown_version(kind: Kind[Any], item: dict[str, Any]) -> str:
+    """Return why an object's fields can't be told: it is of a version that netdoc does not know; "" if it does."""
+    version = item.get("apiVersion")
+    known = not isinstance(version, str) or version in kind.apis
+    return "" if known else f"it is of {version}, which this netdoc does not read (it reads {joined(kind.apis)})"
 
 
 def _pod_templates(value: Any) -> Iterator[dict[str, Any]]:

@@ -174,6 +174,47 @@ def test_diff_with_a_policy_that_can_not_be_decoded_is_an_error(netdoc: Netdoc, 
     assert (done.code, done.out) == (2, "")
 
 
+CLUSTER_WIDE = """apiVersion: policy.networking.k8s.io/v1beta1
+kind: ClusterNetworkPolicy
+metadata: {{name: wide}}
+spec:
+  tier: Admin
+  priority: 1
+  subject: {{namespaces: {{matchLabels: {{kubernetes.io/metadata.name: shop}}}}}}
+  ingress: [{{action: Deny, from: [{{namespaces: {{}}}}]{}}}]
+"""
+
+
+def test_policy_that_servers_refuse_is_named_and_changes_nothing(netdoc: Netdoc, tmp_path: Path) -> None:
+    """It can't come to be in a cluster: it neither counts nor makes anything less certain."""
+    before = netdoc("policy", "connections", "--from", folder(tmp_path), "-o", "json")
+    refused = CLUSTER_WIDE.format(", protocols: [{tcp: {}}]")
+    done = netdoc("policy", "connections", "--from", folder(tmp_path, more=refused), "-o", "json")
+    assert done.out == before.out
+    assert "ClusterNetworkPolicy wide" in done.err
+    assert "spec.ingress[0].protocols[0].tcp" in done.err
+
+
+def test_diff_with_a_policy_that_servers_refuse_is_an_error(netdoc: Netdoc, tmp_path: Path) -> None:
+    (tmp_path / "new").mkdir()
+    folder(tmp_path / "new", DENY, more=CLUSTER_WIDE.format(", protocols: []"))
+    done = netdoc("policy", "diff", "--from", folder(tmp_path), "--with", tmp_path / "new")
+    assert (done.code, done.out) == (2, "")
+    assert "spec.ingress[0].protocols" in done.err
+
+
+@pytest.mark.parametrize(
+    ("protocols", "ingress"),
+    [("", "denied"), (", protocols: [{udp: {destinationPort: {number: 53}}}]", "limited")],
+)
+def test_coverage_tells_what_cluster_wide_policies_deny(netdoc: Netdoc, tmp_path: Path, protocols: str, ingress: str) -> None:
+    space = "apiVersion: v1\nkind: Namespace\nmetadata: {name: shop, labels: {kubernetes.io/metadata.name: shop}}\n---\n"
+    place = folder(tmp_path, more=space + CLUSTER_WIDE.format(protocols))
+    whole = json.loads(netdoc("policy", "coverage", "--from", place, "-o", "json").out)
+    shop = next(each for each in whole["namespaces"] if each["namespace"] == "shop")
+    assert {(workload["ingress"], workload["egress"]) for workload in shop["workloads"]} == {(ingress, "open")}
+
+
 def test_diff_with_a_native_policy_is_incomplete(netdoc: Netdoc, tmp_path: Path) -> None:
     (tmp_path / "new.yaml").write_text(
         f"{CILIUM}---\napiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {{name: y}}\nspec: {{podSelector: {{}}}}\n"

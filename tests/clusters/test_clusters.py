@@ -31,6 +31,7 @@ from kubectl_netdoc.measurements.requests import Request
 from kubectl_netdoc.records.base import Kind
 from kubectl_netdoc.records.kinds import NODE
 from kubectl_netdoc.sources import FollowUp, Source, manifests, nothing_more
+from tests.support.discovery import EXTENSIONS
 
 FOLDERS = Path(__file__).parent
 TODAY = datetime(2025, 4, 2, 9, 0, tzinfo=UTC)
@@ -75,9 +76,9 @@ class Live:
 
     @staticmethod
     def _listing(kind: Kind[Any], found: Listing | Unavailable) -> Listing | Unavailable:
-        if isinstance(found, Listing) and (found.items or not kind.extension):
+        if isinstance(found, Listing) and (found.items or kind not in EXTENSIONS):
             return found
-        return Unavailable(f"the server has no {kind.plural}", by_design=True) if kind.extension else Listing()
+        return Unavailable(f"the server has no {kind.plural}", by_design=True) if kind in EXTENSIONS else Listing()
 
     def _server(self) -> str:
         nodes = self.files.cluster((NODE,)).all(NODE)

@@ -26,6 +26,7 @@ import pytest
 
 from kubectl_netdoc.records.kinds import KINDS
 from tests.hostile.test_bundles import MOST, WAYS, places
+from tests.support import discovery
 from tests.support.kubeconfigs import kubeconfig
 
 MEMORY = 1 << 30
@@ -33,7 +34,7 @@ DEADLINE = 60
 PODS, VERSION, APIS = "/api/v1/pods", "/version", "/apis"
 GOOD = {
     VERSION: {"gitVersion": "v1.34.0"},
-    APIS: {"groups": [{"versions": [{"groupVersion": f"{k.group}/{k.version}"}]} for k in KINDS.values() if k.group]},
+    APIS: discovery.aggregated(discovery.plurals(discovery.EVERYTHING)),
 }
 Say = Callable[["Conversation"], None]
 

@@ -20,6 +20,8 @@ from kubectl_netdoc.measurements.made import Made
 from kubectl_netdoc.permissions.needed import Grantee, Right, Wanted, ask, for_server, least
 from kubectl_netdoc.records.kinds import COREFILE, DNS_LOG, EVENT, NODE, POD, SERVICE
 from kubectl_netdoc.report import permissions as report
+from kubectl_netdoc.sources.live.discovery import Served
+from tests.support import discovery
 from tests.support.commandline import Netdoc, complaint, in_process
 from tests.support.kubeconfigs import FakeApi, kubeconfig
 
@@ -137,7 +139,7 @@ def test_a_rule_that_includes_another_tells_for_which_checks_that_was() -> None:
 
 def test_apis_that_are_not_served_take_no_right() -> None:
     assert any(rule.group == "cilium.io" for rule in rights(*ALL))
-    assert not any(rule.group == "cilium.io" for rule in rights(*ALL, versions=frozenset({"apps/v1"})))
+    assert not any(rule.group == "cilium.io" for rule in rights(*ALL, served=Served({"apps/v1": frozenset({"deployments"})})))
 
 
 def test_secrets_are_read_by_name_and_only_if_asked_for() -> None:
@@ -318,14 +320,14 @@ WHOAMI = "post /apis/authentication.k8s.io/v1/selfsubjectreviews"
 
 @pytest.mark.parametrize(("allowed", "code"), [(True, 0), (False, 1)])
 def test_check_asks_for_each_right(netdoc: Netdoc, api: FakeApi, tmp_path: Path, allowed: bool, code: int) -> None:
-    api.answer("/apis", {"groups": []})
+    api.answer("/apis", discovery.aggregated({}))
     (api.handler[REVIEW] ** 1) << {"status": {"allowed": allowed}}
     (api.handler[WHOAMI] ** 1) << {"status": {"userInfo": {"username": "system:serviceaccount:ci:robot"}}}
     flags = ("--kubeconfig", kubeconfig(tmp_path, api.url), "--tier", "api")
     done = netdoc("rbac", "--check", "-o", "json", *flags)
     assert done.code == code
     told = json.loads(done.out)
-    wanted = rights(*ALL, tier=Tier.API, versions=frozenset())
+    wanted = rights(*ALL, tier=Tier.API, served=Served())
     assert told["asked"] == len(wanted)
     assert len(told["lacking"]) == (0 if allowed else len(wanted))
     text = netdoc("rbac", "--check", *flags).out

@@ -15,7 +15,6 @@ from kubectl_netdoc.core.finding import Grant
 from kubectl_netdoc.records.base import Kind
 from kubectl_netdoc.records.cni import NETWORK_LOG
 from kubectl_netdoc.records.kinds import (
-    CLUSTER_NETWORK_POLICY,
     COREFILE,
     DNS_LOG,
     ENDPOINT_SLICE,
@@ -31,6 +30,7 @@ from kubectl_netdoc.records.services import EndpointSlice, Service
 from kubectl_netdoc.sources import SourceError
 from kubectl_netdoc.sources.live import lists
 from kubectl_netdoc.sources.live.client import ApiError
+from tests.support import discovery
 from tests.support.kubeconfigs import EVERYWHERE, TOKEN, FakeApi, client, thing
 
 PODS = "/api/v1/pods"
@@ -245,35 +245,27 @@ def test_refusal_in_a_namespace_that_is_not_there_is_none(
         assert why(cluster, kind).grant is not None
 
 
-def test_unknown_kind_of_an_old_server_is_by_design(api: FakeApi, read: Read) -> None:
+def test_kind_that_is_not_found_though_discovery_names_it_is_no_kind_that_is_not_there(api: FakeApi, read: Read) -> None:
+    api.answer("/apis", discovery.aggregated({JOB.api: [JOB.plural]}))
     api.answer("/apis/batch/v1/jobs", 404)
     cluster = read(NODE, JOB)
-    assert why(cluster, JOB).by_design
+    assert not why(cluster, JOB).by_design
     assert why(cluster, JOB).grant is None
 
 
 # Servers that can't be used
 
 
-def _serves(*versions: str) -> dict[str, Any]:
-    return {"groups": [{"versions": [{"groupVersion": version} for version in versions]}]}
-
-
 CILIUM, CALICO = NATIVE_POLICIES[0], NATIVE_POLICIES[2]
 
 
 def test_extension_that_is_not_served_is_by_design_and_is_not_asked_for(api: FakeApi, read: Read) -> None:
-    api.answer("/apis", _serves("apps/v1", f"{CALICO.group}/{CALICO.version}"))
+    api.answer("/apis", discovery.aggregated(discovery.plurals({"apps/v1", CALICO.api})))
     api.refuse(f"{CILIUM.path}/{CILIUM.plural}")
     cluster = read(NODE, CILIUM, CALICO)
     assert why(cluster, CILIUM).by_design
     assert cluster.readable(CALICO)
     assert api.seen(f"{CILIUM.path}/{CILIUM.plural}") == []
-
-
-def test_extension_of_another_version_is_not_served(api: FakeApi, read: Read) -> None:
-    api.answer("/apis", _serves(f"{CLUSTER_NETWORK_POLICY.group}/v1alpha1"))
-    assert why(read(NODE, CLUSTER_NETWORK_POLICY), CLUSTER_NETWORK_POLICY).by_design
 
 
 @pytest.mark.parametrize("answer", [403, 500, b"no json"])

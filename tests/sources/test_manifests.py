@@ -135,6 +135,32 @@ def test_group_of_a_deployment(version: str | None, there: bool) -> None:
     assert bool(warnings) is not there
 
 
+@pytest.mark.parametrize(
+    "kind", [kind for kind in KINDS.values() if kind.authored and not (kind.names or kind.pointed)], ids=lambda kind: kind.name
+)
+def test_object_of_a_version_that_is_not_known_is_unseen_by_name(kind: Kind[Any]) -> None:
+    """Its fields may mean something else, so it is not judged; and a folder that has one is not a folder without."""
+    for group in kind.groups:
+        version = f"{group}/v9" if group else "v9"
+        text = f"apiVersion: {version}\nkind: {kind.written or kind.name}\nmetadata: {{name: strange}}\n"
+        found, warnings = source(text)
+        listing = found.cluster((kind,)).listing(kind)
+        assert isinstance(listing, Listing)
+        assert listing.items == ()
+        assert [(version in each.reason, "strange" in each.what, each.expected) for each in listing.undecodable] == [(True,) * 3]
+        assert [version in warning for warning in warnings] == [True]
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS.values() if kind.also], ids=lambda kind: kind.name)
+def test_object_of_any_version_that_is_known_is_read(kind: Kind[Any]) -> None:
+    for api in kind.apis:
+        spec = "{tier: Admin, priority: 1, subject: {namespaces: {}}}"
+        text = f"apiVersion: {api}\nkind: {kind.written or kind.name}\nmetadata: {{name: known}}\nspec: {spec}\n"
+        found, warnings = source(text)
+        assert [name for _, name in names(found.cluster((kind,)), kind)] == ["known"]
+        assert warnings == []
+
+
 def test_unknown_kinds_are_passed_over_with_one_warning_a_kind() -> None:
     secret = "---\napiVersion: v1\nkind: Secret\nmetadata: {name: s}\ndata: {password: aHVudGVyMg==}\n"
     found, warnings = source(SERVICE_YAML + secret * 3 + "---\njust: a mapping\n---\n- a\n- list\n")

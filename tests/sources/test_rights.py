@@ -24,8 +24,10 @@ from kubectl_netdoc.records.base import Kind
 from kubectl_netdoc.records.kinds import COREFILE, DNS_LOG, KINDS, NODE, POD
 from kubectl_netdoc.sources.live import canary, client, debug_pods, rights
 from kubectl_netdoc.sources.live import exec as agent_exec
+from kubectl_netdoc.sources.live.discovery import Served
 from kubectl_netdoc.sources.live.source import LiveSource
 from kubectl_netdoc.testing import make_cluster, make_corefile, make_node, make_pod, make_policy, make_service, make_slice
+from tests.support import discovery
 
 ELSEWHERE = rights.elsewhere(KINDS.values())
 BY_PATH = {(kind.group, kind.plural): kind for kind in KINDS.values() if not (kind.names or kind.logs)}
@@ -147,10 +149,10 @@ def running(body: dict[str, Any]) -> bytes:
     ).encode()
 
 
-VERSIONS = frozenset(f"{kind.group}/{kind.version}" for kind in KINDS.values() if kind.group)
+SERVED = Served({api: frozenset(names) for api, names in discovery.plurals(discovery.EVERYTHING).items()})
 PUBLIC_ANSWERS = {
     "/version": {"gitVersion": "v1.34.0"},
-    "/apis": {"groups": [{"versions": [{"groupVersion": version} for version in VERSIONS]}]},
+    "/apis": discovery.aggregated(discovery.plurals(discovery.EVERYTHING)),
 }
 
 
@@ -190,7 +192,7 @@ def asked_for(recorder: Recorder, namespaces: tuple[str, ...], settings: debug_p
 
 def declared(**wanted: Any) -> set[Grant]:
     """The least rights where everything is there, on a server before 1.35."""
-    whole = needed.Wanted(checks=registry.load().checks, versions=VERSIONS, spaces=ELSEWHERE, **wanted)
+    whole = needed.Wanted(checks=registry.load().checks, served=SERVED, spaces=ELSEWHERE, **wanted)
     return each({right.rule for right in needed.for_server(needed.least(whole), "v1.34.0")})
 
 
@@ -224,7 +226,7 @@ def test_exec_takes_create_from_the_version_on_that_asks_for_it() -> None:
 @pytest.mark.parametrize("kind", KINDS.values(), ids=list(KINDS))
 def test_reading_only_reads(kind: Kind[Any]) -> None:
     rules = rights.reading(kind)
-    assert rules or kind.plural == "secrets"
+    assert rules or kind.pointed
     assert {rule.verb for rule in rules} <= {"get", "list"}
     assert all("*" not in (rule.resource, rule.group) and rule.resource != "secrets" for rule in rules)
     assert all(rule.names and rule.namespace for rule in rules if rule.resource == "configmaps")
@@ -232,11 +234,18 @@ def test_reading_only_reads(kind: Kind[Any]) -> None:
 
 def test_single_things_are_asked_for_where_they_are() -> None:
     assert {rule.namespace for rule in rights.reading(COREFILE)} == {"kube-system", "openshift-dns"}
-    here = rights.served(COREFILE, None, ())
+    here = rights.within(COREFILE, ())
     assert here is not None
     assert {rule.namespace for rule in rights.reading(here)} == {"kube-system"}
-    assert rights.served(COREFILE, None, None) is COREFILE
-    assert rights.served(DNS_LOG, None, ("openshift-dns",)) == DNS_LOG
+    assert rights.within(DNS_LOG, ("openshift-dns",)) == DNS_LOG
+
+
+def test_what_two_groups_may_hold_takes_a_right_for_the_one_that_is_served() -> None:
+    calico = KINDS["CalicoPool"]
+    assert {rule.group for rule in rights.reading(calico)} == {"crd.projectcalico.org", "projectcalico.org"}
+    chosen = Served({"projectcalico.org/v3": frozenset({"ippools"})}).choose(calico)
+    assert isinstance(chosen, Kind)
+    assert {rule.group for rule in rights.reading(chosen)} == {"projectcalico.org"}
 
 
 def test_namespaces_asked_for_bound_what_has_one() -> None:

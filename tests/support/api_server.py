@@ -8,7 +8,7 @@ import base64
 import contextlib
 import json
 import ssl
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -17,7 +17,7 @@ from typing import Any
 from aiohttp import WSMsgType, web
 from msgspec import Struct
 
-from kubectl_netdoc.records.kinds import KINDS
+from tests.support import discovery
 from tests.support.kubeconfigs import accept, in_thread, thing
 
 END = b'\x01{"end": true, "replies": 0, "throttled": 0}\n'
@@ -64,7 +64,10 @@ class Server:
         self.watches: list[Watched] = []
         self.refuse: Callable[[Heard], tuple[int, str] | None] = lambda heard: None
         """Called with each request; returns a status and a message where it is refused. Of a 3xx the message is the Location."""
-        self.versions = frozenset(f"{kind.group}/{kind.version}" for kind in KINDS.values() if kind.group)
+        self.served: Mapping[str, Collection[str] | None] = dict(discovery.plurals(discovery.EVERYTHING))
+        """The plurals of each API version; None: it does not know them now."""
+        self.aggregates = True
+        """Whether it has the aggregated discovery of Kubernetes 1.26."""
         self._pods: list[dict[str, Any]] = []
         self._news = asyncio.Event()
         self._ended = asyncio.Event()
@@ -109,7 +112,10 @@ class Server:
         if path == "/version":
             return {"gitVersion": "v1.34.0"}, 200
         if path == "/apis":
-            return {"groups": [{"versions": [{"groupVersion": each} for each in sorted(self.versions)]}]}, 200
+            return (discovery.aggregated if self.aggregates else discovery.group_list)(self.served), 200
+        if path.count("/") == 3 and path.startswith("/apis/"):
+            api = path.removeprefix("/apis/")
+            return discovery.resource_list(api, self.served[api] or ()), 200
         return {"items": self.lists.get(path, [])}, 200
 
     def _json(self, document: Any, status: int, headers: dict[str, str] | None = None) -> web.Response:

@@ -18,13 +18,9 @@ import yaml
 
 from kubectl_netdoc.records import label_selector
 from kubectl_netdoc.records.kinds import KINDS
+from tests.support import discovery
 
 Document = dict[str, Any]
-
-BUILT_IN = re.compile(
-    r"^(apps|batch|autoscaling|certificates|coordination|discovery|networking|node|policy|rbac|scheduling|storage|admissionreg|apiext|apireg)"
-)
-"""Groups that every API server has; those of others are served where a folder has an object of them."""
 
 _AGO = re.compile(r"ago\((\d+)\)")
 _PATH = re.compile(r"(/api/v1|/apis/[^/]+/[^/]+)(?:/namespaces/([^/]+))?/([^/]+)(?:/([^/]+)(/log)?)?")
@@ -106,6 +102,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self, path: str, query: dict[str, list[str]]) -> tuple[int, Document | str]:
         if path == "/version":
             return 200, {"gitVersion": "v1.34.1", "major": "1", "minor": "34"}
+        apis = {place.removeprefix("/apis/") for place, _ in self.lists if place != "/api/v1"} | discovery.BUILT_IN
+        if path == "/apis":
+            return 200, discovery.aggregated(discovery.plurals(apis))
         found = _PATH.fullmatch(path)
         missing = {"kind": "Status", "code": 404, "reason": "NotFound", "message": "not found"}
         if not found:
@@ -114,7 +113,7 @@ class _Handler(BaseHTTPRequestHandler):
         items = self.lists.get((api, plural))
         if log:
             return (200, self.logs[name]) if name in self.logs else (404, missing)
-        if items is None and api != "/api/v1" and not BUILT_IN.match(api.split("/")[2]):
+        if items is None and api != "/api/v1" and api.removeprefix("/apis/") not in apis:
             return 404, missing
         there = [i for i in items or [] if not namespace or i["metadata"].get("namespace") == namespace]
         if name:

@@ -240,6 +240,16 @@ OBJECTS: dict[str, list[dict[str, Any]]] = {
     "Gateway": [{"metadata": meta("web"), "spec": {"listeners": [{"tls": {"options": {"a": SECRET}}}]}}],
     "GatewayClass": [{"metadata": meta("web", ""), "spec": {"controllerName": "x.example/y", "description": SECRET}}],
     "ReferenceGrant": [{"metadata": meta("web"), "spec": {"from": [{"kind": "HTTPRoute"}], "to": [{"kind": "Service"}]}}],
+    **{
+        kind: [
+            {"metadata": meta("web"), "spec": {"parentRef": {"name": "web"}, "listeners": [{"tls": {"options": {"a": SECRET}}}]}}
+        ]
+        for kind in ("ListenerSet", "XListenerSet")
+    },
+    "BackendTLSPolicy": [
+        {"metadata": meta("web"), "spec": {"validation": {"hostname": "x"}, "options": {"x": SECRET}}},
+    ],
+    "CaCertificates": [{"metadata": meta("ca"), "data": {"ca.crt": SECRET, "password": SECRET}}],
     "TlsSecret": [
         {
             "metadata": meta("tls"),

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Do the certificates of Ingresses and Gateways exist, and are they valid?
+"""Do the certificates of Ingresses, Gateways and ListenerSets exist, and are they valid?
 
 ## What it looks at
-The TLS Secrets that Ingresses and Gateways name, if reading them is permitted. Each is read by its name; its private key is never
-decoded, and only the dates and host names of its first certificate are kept. Whether the certificate is valid and for how long,
-and whether it is for the hosts that are served with it.
+The TLS Secrets that Ingresses, Gateways and ListenerSets name, if reading them is permitted. Each is read by its name; its
+private key is never decoded, and only the dates and host names of its first certificate are kept. Whether the certificate is
+valid and for how long, and whether it is for the hosts that are served with it.
 
 ## Why it matters
 An expired certificate stops every client that verifies it, all at once. If a Secret is missing, controllers use a certificate of
@@ -31,6 +31,7 @@ from kubectl_netdoc.api import (
     GATEWAY,
     INGRESS,
     INGRESS_CLASS,
+    LISTENER_SETS,
     SERVICE,
     TLS_SECRET,
     Check,
@@ -38,6 +39,7 @@ from kubectl_netdoc.api import (
     Code,
     Facts,
     Finding,
+    Kind,
     Needs,
     Risk,
     Severity,
@@ -59,6 +61,9 @@ LEFT = Threshold(
     unit="days that a certificate has left",
     source="certbot renews a certificate of 90 days 30 days before its end; half of these have passed then",
 )
+
+LISTENING: tuple[Kind[Any], ...] = (GATEWAY, *LISTENER_SETS)
+"""The kinds besides Ingress that name certificates."""
 
 ISSUING = timedelta(minutes=10)
 """A certificate for a new Ingress or Gateway may take that long: an ACME order waits for DNS and for the solver."""
@@ -133,7 +138,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     cluster = facts.cluster
     uses = _uses(cluster)
     if not uses:
-        raise Skip("no Ingress or Gateway names a TLS Secret", not_applicable=True)
+        raise Skip("no Ingress, Gateway or ListenerSet names a TLS Secret", not_applicable=True)
     listing = cluster.listing(TLS_SECRET)
     if isinstance(listing, Unavailable):
         hint = " (kubectl netdoc rbac --tls-secrets prints the rights)" if listing.grant else ""
@@ -141,8 +146,8 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
             f"{counted(len(uses), 'TLS Secret')} of Ingresses and Gateways can't be read: {listing.reason}{hint}",
             not_applicable=True,
         )
-    gateways = cluster.all(GATEWAY) if cluster.readable(GATEWAY) else ()
-    asked = set(tls_secrets({"Ingress": cluster.all(INGRESS), "Gateway": gateways}))
+    entries = {kind.name: cluster.all(kind) for kind in (INGRESS, *LISTENING) if cluster.readable(kind)}
+    asked = set(tls_secrets(entries))
     for (namespace, name), use in sorted(uses.items()):
         subject = Subject("Secret", name, namespace)
         certificate = cluster.get(TLS_SECRET, namespace, name)
@@ -176,12 +181,13 @@ def _uses(cluster: Cluster) -> dict[tuple[str, str], _Use]:
         for tls in ingress.spec.tls if route.controller is None or route.controller.secrets else ():
             if tls.secret_name:
                 note((ingress.namespace, tls.secret_name), Subject.of("Ingress", ingress), tls.hosts, new, unread)
-    for gateway in cluster.all(GATEWAY) if cluster.readable(GATEWAY) else ():
-        new = cluster.age(gateway.metadata.creation_timestamp) < ISSUING
-        for listener in gateway.spec.listeners if ingress_backends.in_scope(cluster, gateway.namespace) else ():
-            hosts = (listener.hostname,) if listener.hostname and len(listener.tls.certificate_refs) == 1 else ()
-            for secret in listener.secrets(gateway.namespace):
-                note(secret, Subject.of("Gateway", gateway), hosts, new)
+    for kind in LISTENING:
+        for owner in cluster.all(kind) if cluster.readable(kind) else ():
+            new = cluster.age(owner.metadata.creation_timestamp) < ISSUING
+            for listener in owner.spec.listeners if ingress_backends.in_scope(cluster, owner.namespace) else ():
+                hosts = (listener.hostname,) if listener.hostname and len(listener.tls.certificate_refs) == 1 else ()
+                for secret in listener.secrets(owner.namespace):
+                    note(secret, Subject.of(kind.name, owner), hosts, new)
     return uses
 
 
@@ -207,7 +213,7 @@ check = Check(
     id="tls_secrets",
     title="Certificates of Ingresses and Gateways are valid",
     prefix="TLS",
-    needs=Needs(kinds=(INGRESS,), hints=(TLS_SECRET, GATEWAY, INGRESS_CLASS, SERVICE)),
+    needs=Needs(kinds=(INGRESS,), hints=(TLS_SECRET, *LISTENING, INGRESS_CLASS, SERVICE)),
     codes=(MISSING, EMPTY, NOT_VALID, SOON, OTHER_NAMES),
     analyse=analyse,
     thresholds=(LEFT,),

@@ -66,6 +66,10 @@ class _Status(Struct):
 CONTENT = {"PATCH": "application/strategic-merge-patch+json"}
 """Content types of bodies that are not plain JSON."""
 
+AGGREGATED = "application/json;g=apidiscovery.k8s.io;v={};as=APIGroupDiscoveryList"
+ACCEPTED = {"/apis": ", ".join((AGGREGATED.format("v2"), AGGREGATED.format("v2beta1"), "application/json"))}
+"""What is wanted of paths that answer in several forms, the best first: the aggregated discovery came with Kubernetes 1.26."""
+
 
 class ApiError(Exception):
     """The API server refused or failed a request. ``status``: the HTTP status, 0 if there was no response."""
@@ -198,7 +202,7 @@ class Client:
         self._pace.wait()
         url = f"{self.host}{path}" + (f"?{urlencode(query)}" if query else "")
         limit = self._limit(timeout)
-        content = {"Accept": "application/json", "Content-Type": CONTENT.get(method, "application/json")}
+        content = {"Accept": ACCEPTED.get(path, "application/json"), "Content-Type": CONTENT.get(method, "application/json")}
         try:
             send = partial(
                 self._pools.request,

@@ -17,8 +17,9 @@ from kubectl_netdoc.formats import strict_json
 from kubectl_netdoc.records.base import Kind, convert
 from kubectl_netdoc.records.kinds import NAMESPACE
 from kubectl_netdoc.sources import UNREADABLE, SourceError
-from kubectl_netdoc.sources.live import rights
+from kubectl_netdoc.sources.live import discovery, rights
 from kubectl_netdoc.sources.live.client import ApiError, Client
+from kubectl_netdoc.sources.live.discovery import Served
 
 PAGE = 500
 """Objects a page, as kubectl's own chunk size."""
@@ -27,7 +28,7 @@ MOST_LOGS = 8
 LOG_END = {"tailLines": 500, "limitBytes": 256 * 1024, "sinceSeconds": 3600}
 """The query of a log: its last lines, no older than Events are kept by default."""
 
-POINTING = frozenset({"Ingress", "Gateway"})
+POINTING = frozenset({"Ingress", "Gateway", "ListenerSet", "XListenerSet", "BackendTLSPolicy"})
 """Kinds whose objects name others, which are then read one by one."""
 
 MOST_PAGES = 1000
@@ -81,18 +82,6 @@ class _Pods(Struct, frozen=True):
     items: list[_Logged] | None = None
 
 
-class _Version(Struct, frozen=True):
-    group_version: str = msgspec.field(name="groupVersion", default="")
-
-
-class _Group(Struct, frozen=True):
-    versions: list[_Version] | None = None
-
-
-class _Groups(Struct, frozen=True):
-    groups: list[_Group] | None = None
-
-
 class _ServerVersion(Struct, frozen=True):
     git_version: str = msgspec.field(name="gitVersion", default="")
 
@@ -105,32 +94,34 @@ def read(client: Client, kinds: tuple[Kind[Any], ...], namespaces: tuple[str, ..
     """
     server = server_version(client)
     scope = Scope(namespaces, "as asked" if namespaces else "")
-    versions = api_versions(client) if any(kind.extension for kind in kinds) else None
-    there = {kind.name: rights.served(kind, versions) for kind in kinds}
+    served = discovery.read(client, kinds) if any(kind.group for kind in kinds) else Served()
+    there = {kind.name: served.choose(kind) for kind in kinds}
     # If a kind that is not served were requested, a user without the right would get a refusal, as if it existed.
-    missing: dict[str, Listing | Unavailable] = {k.name: _not_served(k) for k in kinds if there[k.name] is None}
-    pointed = [kind for kind in there.values() if kind is not None and kind.pointed]
-    kinds = tuple(kind for kind in there.values() if kind is not None and not kind.pointed)
-    listings, dark = _all_at_once(client, kinds, namespaces)
+    missing: dict[str, Listing | Unavailable] = {name: it for name, it in there.items() if isinstance(it, Unavailable)}
+    pointed = [kind for kind in there.values() if isinstance(kind, Kind) and kind.pointed]
+    kinds = tuple(kind for kind in there.values() if isinstance(kind, Kind) and not kind.pointed)
+    listings, dark = _all_at_once(client, kinds, namespaces, served)
     refused = [k for k in kinds if not namespaces and k.namespaced and not (k.names or k.logs) and _forbidden(listings[k.name])]
     if refused:
         own = (client.namespace,)
-        again, dark = _all_at_once(client, refused, own)
+        again, dark = _all_at_once(client, refused, own, served)
         if any(isinstance(listing, Listing) for listing in again.values()):
             scope = Scope(own, "cluster-wide lists are forbidden")
         listings |= {name: listing for name, listing in again.items() if isinstance(listing, Listing)}
     _refuse_nothing(client, listings)
     if scope.namespaces:
         listings = {k.name: _within(listings[k.name], k, (*scope.namespaces, *(() if dark else (DNS_NAMESPACE,)))) for k in kinds}
-    listings |= {kind.name: _pointed(client, kind, listings) for kind in pointed}
+    listings |= {kind.name: _pointed(client, kind, listings, served) for kind in pointed}
     return Cluster(listings | missing, time=client.now(), server=server, scope=scope)
 
 
-def _pointed(client: Client, kind: Kind[Any], listings: Mapping[str, Listing | Unavailable]) -> Listing | Unavailable:
+def _pointed(
+    client: Client, kind: Kind[Any], listings: Mapping[str, Listing | Unavailable], served: Served
+) -> Listing | Unavailable:
     """Read the objects that others name, one by one, never as a list."""
     there = {name: listing.items for name, listing in listings.items() if isinstance(listing, Listing)}
     names = kind.pointed(there) if kind.pointed else ()
-    return _list(client, [replace(kind, names=names)], (), set())[kind.name] if names else Listing()
+    return _list(client, [replace(kind, names=names)], (), set(), served)[kind.name] if names else Listing()
 
 
 def pointed(
@@ -143,21 +134,8 @@ def pointed(
     return {kind.name: kind.pointed(there) for kind in wanted if kind.pointed}
 
 
-def api_versions(client: Client) -> frozenset[str] | None:
-    """Return the API versions that the server serves, such as ``apps/v1``; None if discovery fails."""
-    try:
-        groups = strict_json.decode(client.get("/apis"), _Groups).groups or []
-    except (ApiError, *UNREADABLE):
-        return None
-    return frozenset(version.group_version for group in groups for version in group.versions or [])
-
-
-def _not_served(kind: Kind[Any]) -> Unavailable:
-    return Unavailable(f"the server has no {kind.plural} in {kind.group or 'core'}/{kind.version}", by_design=True)
-
-
 def _all_at_once(
-    client: Client, kinds: Sequence[Kind[Any]], namespaces: tuple[str, ...]
+    client: Client, kinds: Sequence[Kind[Any]], namespaces: tuple[str, ...], served: Served
 ) -> tuple[dict[str, Listing | Unavailable], set[str]]:
     """Return the listings by kind, and the kinds that could be read in ``namespaces`` but not in the namespace of cluster DNS."""
     dark: set[str] = set()
@@ -165,7 +143,7 @@ def _all_at_once(
     for kind in kinds:
         same.setdefault((kind.path, kind.plural, kind.selectors, kind.names, kind.logs, kind.troubled), []).append(kind)
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        read = pool.map(lambda alike: _list(client, alike, namespaces, dark), same.values())
+        read = pool.map(lambda alike: _list(client, alike, namespaces, dark, served), same.values())
         found = {name: listing for listings in read for name, listing in listings.items()}
     return {kind.name: found[kind.name] for kind in kinds}, dark
 
@@ -214,13 +192,13 @@ def _refuse_nothing(client: Client, listings: dict[str, Listing | Unavailable]) 
 
 
 def _list(
-    client: Client, alike: Sequence[Kind[Any]], namespaces: tuple[str, ...], dark: set[str]
+    client: Client, alike: Sequence[Kind[Any]], namespaces: tuple[str, ...], dark: set[str], served: Served
 ) -> dict[str, Listing | Unavailable]:
     """Return the listings of kinds that are one list; a refusal, a timeout and an unknown kind each become ``Unavailable``."""
     try:
         raws = list(_objects(client, alike[0], namespaces, dark))
     except ApiError as error:
-        return {kind.name: unavailable(kind, error, namespaces) for kind in alike}
+        return {kind.name: _unavailable(kind, error, namespaces, served) for kind in alike}
     except UNREADABLE as error:
         return {kind.name: Unavailable(f"the list can't be decoded: {error}") for kind in alike}
     return {kind.name: _decoded(kind, raws) for kind in alike}
@@ -355,7 +333,7 @@ def _pages(client: Client, kind: Kind[Any], namespace: str, selector: str) -> It
     raise ApiError(0, f"the list is longer than {MOST_PAGES} pages or {LARGEST >> 20} MiB")
 
 
-def unavailable(kind: Kind[Any], error: ApiError, namespaces: tuple[str, ...]) -> Unavailable:
+def _unavailable(kind: Kind[Any], error: ApiError, namespaces: tuple[str, ...], served: Served) -> Unavailable:
     """Return why a list could not be read, with the missing right if it was refused."""
     if error.status in (401, 403):
         if kind.names or kind.logs:
@@ -363,7 +341,7 @@ def unavailable(kind: Kind[Any], error: ApiError, namespaces: tuple[str, ...]) -
         namespace = ",".join(namespaces) if kind.namespaced else ""
         return Unavailable("forbidden", Grant("list", kind.plural, kind.group, namespace))
     if error.status == 404:
-        return _not_served(kind)
+        return served.missing(kind)
     if error.timed_out:
         return Unavailable(f"no answer in time ({error.message.removeprefix('timeout: ')})")
     return Unavailable(f"error {error.status}: {error.message}" if error.status else f"no answer: {error.message}")

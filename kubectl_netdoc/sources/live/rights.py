@@ -60,21 +60,16 @@ def reading(kind: Kind[Any], namespaces: Collection[str] = ()) -> tuple[Grant, .
     if kind.pointed:
         return ()
     spaces = dict.fromkeys(namespaces if kind.namespaced and namespaces else ("",))
-    return tuple(Grant("list", kind.plural, kind.group, space) for space in spaces)
+    return tuple(Grant("list", kind.plural, group, space) for space in spaces for group in kind.groups)
 
 
 def _named(kind: Kind[Any], namespace: str) -> tuple[str, ...]:
     return tuple(sorted(name for space, name in kind.names if space == namespace))
 
 
-def served(kind: Kind[Any], versions: Collection[str] | None, spaces: Collection[str] | None = None) -> Kind[Any] | None:
-    """Return the part of a kind that exists on a server with these API versions and namespaces, or None.
-
-    If either is not known (None), everything counts as existing.
-    """
-    if kind.extension and versions is not None and f"{kind.group}/{kind.version}" not in versions:
-        return None
-    if spaces is None or not (kind.names or kind.logs):
+def within(kind: Kind[Any], spaces: Collection[str]) -> Kind[Any] | None:
+    """Return the part of a kind that can exist on a server with these namespaces, or None."""
+    if not (kind.names or kind.logs):
         return kind
     there = STANDARD | set(spaces)
     names, logs = (tuple(pair for pair in pairs if pair[0] in there) for pairs in (kind.names, kind.logs))

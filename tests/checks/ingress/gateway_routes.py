@@ -1,13 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Cases of gateway_routes. Conditions and reasons are those of the Gateway API's own types (apis/v1 of v1.2)."""
 
+from datetime import timedelta
 from typing import Any
 
 from kubectl_netdoc.api import (
+    BACKEND_TLS_POLICY,
+    CA_CERTIFICATES,
     DEPLOYMENT,
     ENDPOINT_SLICE,
     GATEWAY,
     GATEWAY_CLASS,
+    LISTENER_SETS,
+    NAMESPACE,
     REFERENCE_GRANT,
     REPLICA_SET,
     ROUTES,
@@ -17,7 +22,10 @@ from kubectl_netdoc.api import (
     Unavailable,
 )
 from kubectl_netdoc.core.cluster import Scope
+from kubectl_netdoc.records.base import convert
+from kubectl_netdoc.records.gateway_api import MOST_CONFIG_MAPS
 from kubectl_netdoc.testing import (
+    NOW,
     OLD,
     Built,
     Case,
@@ -30,6 +38,7 @@ from kubectl_netdoc.testing import (
     make_slice,
     make_workload,
 )
+from tests.support.certificates import certificate
 
 HTTP = ROUTES[0]
 APP = {"app": "web"}
@@ -111,9 +120,68 @@ def _grant(kind: str = "HTTPRoute", to: str = "{group: '', kind: Service}") -> B
     return make_gateway_object(REFERENCE_GRANT, "shop", text, "bank")
 
 
+def _takes(whose: str, label: str = "x", attached: int = 1, cls: str = "gate") -> Built:
+    """A Gateway that works and takes sets of these namespaces."""
+    selector = f"{{matchLabels: {{kubernetes.io/metadata.name: {label}}}}}"
+    text = f"""
+spec:
+  gatewayClassName: {cls}
+  listeners: [{{name: http, port: 80, protocol: HTTP}}]
+  allowedListeners: {{namespaces: {{from: {whose}, selector: {selector}}}}}
+status:
+  conditions: [{YES}, {{type: Programmed, status: 'True'}}]
+  listeners: [{{name: http, attachedRoutes: {attached}, conditions: [{YES}]}}]
+"""
+    return make_gateway_object(GATEWAY, "gate", text)
+
+
+def _set(
+    conditions: str = YES,
+    own: str = YES,
+    gate: str = "gate",
+    listener: str = "port: 81, protocol: HTTP",
+    kind: Kind[Any] = LISTENER_SETS[0],
+    namespace: str = "shop",
+    **more: Any,
+) -> Built:
+    text = f"""
+spec: {{parentRef: {{name: {gate}, namespace: shop}}, listeners: [{{name: more, {listener}}}]}}
+status: {{conditions: [{own}], listeners: [{{name: more, attachedRoutes: 1, conditions: [{conditions}]}}]}}
+"""
+    return make_gateway_object(kind, "more", text, namespace, **more)
+
+
+def _tls(
+    target: str = "web", ca: str = "{group: '', kind: ConfigMap, name: ca}", said: str = YES, name: str = "tls", **more: Any
+) -> Built:
+    kind = "" if "kind" in target else ", kind: Service"
+    text = f"""
+spec: {{targetRefs: [{{group: '', name: {target}{kind}}}], validation: {{hostname: web, caCertificateRefs: [{ca}]}}}}
+status: {{ancestors: [{{ancestorRef: {{name: gate}}, conditions: [{said}]}}]}}
+"""
+    return make_gateway_object(BACKEND_TLS_POLICY, name, text, **more)
+
+
+def _ca(pem: str) -> Built:
+    raw = {"metadata": {"name": "ca", "namespace": "shop"}, "data": {"ca.crt": pem}}
+    return CA_CERTIFICATES, convert(CA_CERTIFICATES, raw)
+
+
+def _space() -> Built:
+    meta = {"name": "bank", "labels": {"kubernetes.io/metadata.name": "bank"}}
+    return NAMESPACE, convert(NAMESPACE, {"metadata": meta})
+
+
+CERTIFICATE, EXPIRED = (certificate(NOW - timedelta(days=60), NOW + timedelta(days=left), "ca") for left in (30, -1))
+POOL = "{name: b, kind: InferencePool, group: x.example}"
+X_SET = LISTENER_SETS[1]
+OF_SET = "{kind: ListenerSet, group: gateway.networking.k8s.io, name: more}"
+SET, TLS = "ListenerSet shop/more", "BackendTLSPolicy shop/tls"
 ABSENT = Unavailable("the server has no gateways in gateway.networking.k8s.io/v1", by_design=True)
 REFUSED = Unavailable("forbidden", Grant("list", "gateways", "gateway.networking.k8s.io"))
-NOT_SERVED: dict[Kind[Any], Unavailable] = dict.fromkeys((GATEWAY, GATEWAY_CLASS, REFERENCE_GRANT, *ROUTES), ABSENT)
+NOT_SERVED: dict[Kind[Any], Unavailable] = dict.fromkeys(
+    (GATEWAY, GATEWAY_CLASS, REFERENCE_GRANT, *ROUTES, *LISTENER_SETS, BACKEND_TLS_POLICY), ABSENT
+)
 GATE, ROUTE, SERVICE = "Gateway shop/gate", "HTTPRoute shop/web", "Service shop/web"
 UNREADY = (WEB, make_slice(addresses={"10.0.0.1": "web-1"}, not_ready=["10.0.0.1"]), _class(), _gateway(), _route())
 MINUTES = 240
@@ -124,7 +192,7 @@ CASES = [
     _case("healthy", _cluster()),
     _case("no Gateway API", make_cluster(*BEHIND, unavailable=NOT_SERVED), state="skipped"),
     _case("no Gateway", make_cluster(*BEHIND, _class()), state="skipped"),
-    _case("Gateways can't be listed", make_cluster(*BEHIND, unavailable={GATEWAY: REFUSED}), state="skipped"),
+    _case("Gateways can't be listed", make_cluster(*BEHIND, unavailable={GATEWAY: REFUSED}), state="unknown"),
     _case("one kind of route is not served", _cluster(unavailable={ROUTES[2]: ABSENT})),
     _case("one kind of route is refused", _cluster(unavailable={ROUTES[2]: REFUSED}), state="unknown"),
     # classes
@@ -173,8 +241,21 @@ CASES = [
     _case("Gateway outside of the scope", _within(_cluster(_route(parent="{name: gate, namespace: infra}")), "shop")),
     _case(
         "a mesh's route",
+        make_cluster(*BEHIND, _route(parent="{kind: Service, group: '', name: web}")),
+    ),
+    _case(
+        "a mesh's route that nobody has taken up",
+        make_cluster(*BEHIND, _route(parent="{kind: Service, group: '', name: web}", conditions=None)),
+    ),
+    _case(
+        "a mesh's route of a Service that is not there",
+        make_cluster(*BEHIND, _route(parent="{kind: Service, group: '', name: wbe}")),
+        ("GWR005", ROUTE),
+    ),
+    _case(
+        "a mesh's route to a Service that is not there",
         make_cluster(*BEHIND, _route("{name: gone, port: 80}", parent="{kind: Service, group: '', name: web}")),
-        state="skipped",
+        ("GWR008", ROUTE),
     ),
     _case("not allowed", _cluster(_route(conditions=_no("Accepted", "NotAllowedByListeners"))), ("GWR006", ROUTE)),
     _case("not allowed a moment ago", _cluster(_route(conditions=_no("Accepted", "NotAllowedByListeners", 9)))),
@@ -200,7 +281,94 @@ CASES = [
         "Knative's Service is another kind", _cluster(_route("{group: serving.knative.dev, kind: Service, name: k, port: 80}"))
     ),
     _case("port not there", _cluster(_route("{name: web, port: 8080}")), ("GWR008", ROUTE)),
-    _case("backend of another kind", _cluster(_route("{name: b, kind: InferencePool, group: x.example}"))),
+    _case("backend of another kind that its controller finds", _cluster(_route(POOL))),
+    _case("backend of another kind", _cluster(_route(POOL, conditions=YES)), state="unknown"),
+    _case("backend of another kind in manifests", _manifests(_route(POOL, conditions=None)), state="unknown"),
+    _case(
+        "backend of another kind beside a Service that is not there", _cluster(_route(f"{POOL}, {{name: x}}")), ("GWR008", ROUTE)
+    ),
+    # sets of listeners
+    _case("a set that its Gateway takes", _cluster(_takes("Same"), _set())),
+    _case("a set of another namespace that its Gateway takes", _cluster(_takes("All"), _set(namespace="bank"))),
+    _case("a set, and its Gateway takes none", _cluster(_set()), ("GWR011", SET)),
+    _case("an older set, and its Gateway takes none", _cluster(_set(kind=X_SET)), ("GWR011", "XListenerSet shop/more")),
+    _case("a set made just now", _cluster(_set(age=9))),
+    _case("a set of another namespace", _cluster(_takes("Same"), _set(namespace="bank")), ("GWR011", "ListenerSet bank/more")),
+    _case(
+        "a set of a namespace without the label",
+        _cluster(_takes("Selector"), _set(namespace="bank"), _space()),
+        ("GWR011", "ListenerSet bank/more"),
+    ),
+    _case("a set of a namespace with the label", _cluster(_takes("Selector", "bank"), _set(namespace="bank"), _space())),
+    _case("a set of a Gateway that is not there", _cluster(_set(gate="gaet")), ("GWR005", SET)),
+    _case("a set of a Gateway elsewhere, in manifests", make_cluster(*BEHIND, _set(gate="gaet"), origin="manifests")),
+    _case("a set that its Gateway does not take, in manifests", _manifests(_set()), ("GWR011", SET)),
+    _case("a set of what is no Gateway", _cluster(_set(gate="gate, kind: Mesh, group: example.org")), state="unknown"),
+    _case("a set of a Gateway without a class", _cluster(_takes("Same", cls="gaet"), _set()), ("GWR001", GATE)),
+    _case(
+        "a listener of a set in conflict",
+        _cluster(_takes("Same"), _set("{type: Conflicted, status: 'True', reason: HostnameConflict}")),
+        ("GWR004", SET),
+    ),
+    _case("a set that nobody has taken up", _cluster(_takes("Same"), _set(WAITING, own=WAITING)), ("GWR003", SET)),
+    _case("no route attached but to a set", _cluster(_takes("Same", attached=0), _set())),
+    _case("sets can't be read", _cluster(unavailable={LISTENER_SETS[0]: REFUSED}), state="unknown"),
+    _case("a route of a set", _cluster(_takes("Same"), _set(), _route(parent=OF_SET))),
+    _case("a route of a set that is not there", _cluster(_route(parent=OF_SET)), ("GWR005", ROUTE)),
+    _case("a route of a set that is not allowed", _cluster(_set(), _route(parent=OF_SET, conditions=None)), ("GWR011", SET)),
+    _case(
+        "a route that a set has not taken up",
+        _cluster(_takes("Same"), _set(), _route(parent=OF_SET, conditions=None)),
+        ("GWR007", ROUTE),
+    ),
+    _case(
+        "a route of a set to a Service that is not there",
+        _cluster(_takes("Same"), _set(), _route("{name: gone, port: 80}", parent=OF_SET)),
+        ("GWR008", ROUTE),
+    ),
+    *(
+        _case(f"manifests: {name}", _manifests(_takes("Same"), _set(listener=listener)), *[("GWR012", SET)] * expect)
+        for name, listener, expect in (
+            ("another port", "port: 81, protocol: HTTP", False),
+            ("another host", "port: 80, protocol: HTTP, hostname: a.example", False),
+            ("the same host", "port: 80, protocol: HTTP", True),
+            ("another protocol", "port: 80, protocol: HTTPS", True),
+            ("datagrams", "port: 80, protocol: UDP", False),
+            ("streams", "port: 80, protocol: TCP", True),
+        )
+    ),
+    # policies for backends
+    _case("a policy whose certificate is there", _cluster(_tls(), _ca(CERTIFICATE))),
+    _case("a policy for a Service that is not there", _cluster(_tls("wbe"), _ca(CERTIFICATE)), ("GWR013", TLS)),
+    _case("a policy for a port that is not there", _cluster(_tls("web, sectionName: grpc"), _ca(CERTIFICATE)), ("GWR013", TLS)),
+    _case("manifests: a policy for a Service of others", _manifests(_tls("wbe"), _ca(CERTIFICATE))),
+    _case(
+        "manifests: a policy for a port that is not there",
+        _manifests(_tls("web, sectionName: x"), _ca(CERTIFICATE)),
+        ("GWR013", TLS),
+    ),
+    _case("a policy whose certificate is not there", _cluster(_tls()), ("GWR014", TLS)),
+    _case("a policy whose certificate is not there, made just now", _cluster(_tls(age=9))),
+    _case("manifests: a policy with a certificate of others", _manifests(_tls())),
+    _case("manifests: a policy with an empty certificate", _manifests(_tls(), _ca("")), ("GWR014", TLS)),
+    _case("a policy with what is no certificate", _cluster(_tls(), _ca("x")), ("GWR014", TLS)),
+    _case("a policy whose certificate has expired", _cluster(_tls(), _ca(EXPIRED)), ("GWR014", TLS)),
+    _case("a policy whose certificate can't be read", _cluster(_tls(), unavailable={CA_CERTIFICATES: REFUSED})),
+    _case(
+        "more policies than certificates are read",
+        _cluster(
+            *(_tls(ca=f"{{group: '', kind: ConfigMap, name: ca-{n}}}", name=f"tls-{n}") for n in range(MOST_CONFIG_MAPS + 1))
+        ),
+        *(("GWR014", f"BackendTLSPolicy shop/tls-{n}") for n in range(MOST_CONFIG_MAPS)),
+    ),
+    _case("a policy with the system's certificates", _cluster(_tls(ca=""))),
+    _case(
+        "a policy with certificates elsewhere", _cluster(_tls(ca="{group: x.example, kind: Bundle, name: b}")), state="unknown"
+    ),
+    _case("a policy for what is no Service", _cluster(_tls("b, kind: Pool"), _ca(CERTIFICATE)), state="unknown"),
+    _case("a policy that is refused", _cluster(_tls(said=_no("Accepted", "Conflicted")), _ca(CERTIFICATE)), ("GWR015", TLS)),
+    _case("a policy that was refused a moment ago", _cluster(_tls(said=_no("Accepted", "Conflicted", 9)), _ca(CERTIFICATE))),
+    _case("policies can't be read", _cluster(unavailable={BACKEND_TLS_POLICY: REFUSED}), state="unknown"),
     _case("another namespace's, not granted", _cluster(ACROSS, *PAY), ("GWR008", ROUTE)),
     _case("another namespace's, granted to others", _cluster(ACROSS, *PAY, _grant("GRPCRoute")), ("GWR008", ROUTE)),
     _case(

@@ -4,7 +4,7 @@
 from datetime import timedelta
 from typing import Any
 
-from kubectl_netdoc.api import GATEWAY, INGRESS_CLASS, TLS_SECRET, Cluster, Grant, Unavailable
+from kubectl_netdoc.api import GATEWAY, INGRESS_CLASS, LISTENER_SETS, TLS_SECRET, Cluster, Grant, Kind, Unavailable
 from kubectl_netdoc.records.ingress import MOST_SECRETS
 from kubectl_netdoc.testing import (
     NOW,
@@ -37,9 +37,9 @@ def _case(name: str, cluster: Cluster, *expect: tuple[str, str], state: str = ""
     return Case(name, cluster, frozenset(expect), state=state)
 
 
-def _gateway(hostname: str = HOST, refs: str = "[{name: tls}]") -> Built:
+def _gateway(hostname: str = HOST, refs: str = "[{name: tls}]", kind: Kind[Any] = GATEWAY) -> Built:
     text = f"spec: {{listeners: [{{name: https, port: 443, hostname: {hostname!r}, tls: {{certificateRefs: {refs}}}}}]}}"
-    return make_gateway_object(GATEWAY, "gate", text)
+    return make_gateway_object(kind, "gate", text)
 
 
 REFUSED = Unavailable("forbidden", Grant("get", "secrets", "", "shop", ("tls",)))
@@ -73,6 +73,7 @@ CASES = [
     _case("a Gateway's", make_cluster(_gateway(), make_tls_secret("tls", _pem(-90, -1))), ("TLS003", SECRET)),
     _case("a Gateway's, for its wildcard", make_cluster(_gateway("*.x"), make_tls_secret("tls", _pem(-60, 30, "*.x")))),
     _case("a Gateway's, missing", make_cluster(_gateway()), ("TLS001", SECRET)),
+    *(_case(f"a {kind.name}'s, missing", make_cluster(_gateway(kind=kind)), ("TLS001", SECRET)) for kind in LISTENER_SETS),
     _case(
         "a Gateway's two",
         make_cluster(_gateway(refs="[{name: tls}, {name: b}]"), make_tls_secret("tls", _pem(-60, 30, "x"))),

@@ -2,22 +2,24 @@
 """Do Gateways work, and do their routes send requests to Services that can answer?
 
 ## What it looks at
-What the controllers of the Gateway API write into the status of GatewayClasses, Gateways, listeners and routes (HTTP, GRPC, TLS,
-TCP, UDP); whether the class and the Gateway that an object names exist; the Services and ports of routes, whether a
-ReferenceGrant allows those of other namespaces, and whether they have a ready endpoint. `tls_secrets` checks certificates.
+What the controllers of the Gateway API write into the status of GatewayClasses, Gateways, ListenerSets, listeners, routes (HTTP,
+GRPC, TLS, TCP, UDP) and BackendTLSPolicies; whether the class and the parents that an object names exist; whether a Gateway takes
+its ListenerSets, and in manifests whether their listeners claim the same place; the Services and ports of routes, whether a
+ReferenceGrant allows those of other namespaces, and whether they have a ready endpoint; the Services and, where reading them is
+permitted, the ConfigMaps with certificates of BackendTLSPolicies. `tls_secrets` checks certificates of listeners.
 
 ## Why it matters
 The API server accepts all of these objects whatever they name. What is wrong is written into conditions that nobody reads, and
 clients see 404, 500 or no answer.
 
 ## What it can't see
-What is in front of the cluster. Whether a controller that once wrote a status still runs. Routes in a version that netdoc does
-not read (TLS, TCP and UDP: it reads v1alpha2). Backends other than Services, routes of a mesh (with a Service as parent),
-ListenerSets.
+What is in front of the cluster. Whether a controller that once wrote a status still runs. What is behind backends that are not
+Services (XBackend, InferencePool, ServiceImport): they are named. Backends of filters (mirrors). Whether a mesh has taken a route
+with a Service as parent that has no status.
 
 ## Sources
 Gateway API: GatewayClass, Gateway (conditions Accepted, Programmed; listeners: Conflicted, ResolvedRefs), HTTPRoute (Accepted,
-ResolvedRefs), ReferenceGrant. Failure catalogue K2, K3.
+ResolvedRefs), ListenerSet, BackendTLSPolicy, ReferenceGrant. Failure catalogue K2, K3.
 """
 
 from __future__ import annotations
@@ -25,9 +27,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kubectl_netdoc.api import (
+    BACKEND_TLS_POLICY,
+    CA_CERTIFICATES,
     ENDPOINT_SLICE,
     GATEWAY,
     GATEWAY_CLASS,
+    LISTENER_SETS,
+    NAMESPACE,
     POD,
     REFERENCE_GRANT,
     ROUTES,
@@ -40,35 +46,36 @@ from kubectl_netdoc.api import (
     Needs,
     Route,
     Skip,
-    Unavailable,
     Unseen,
 )
-from kubectl_netdoc.checks.ingress.gateway_routes import attachment, backends, gateways
-from kubectl_netdoc.checks.ingress.gateway_routes.status import parent_gateways
+from kubectl_netdoc.checks.ingress.gateway_routes import attachment, backend_tls, backends, gateways, listener_sets
+from kubectl_netdoc.checks.ingress.gateway_routes.status import Parent
 from kubectl_netdoc.components import ingress_backends
 from kubectl_netdoc.components.service_backends import KINDS as WORKLOAD_KINDS
 
+KINDS = (GATEWAY, *LISTENER_SETS, *ROUTES, BACKEND_TLS_POLICY)
+
 
 def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
-    """Judge the classes, then the Gateways, then the routes, then the Services behind them."""
+    """Judge the classes, then the Gateways and their sets of listeners, then the routes, then what is behind them."""
     cluster = facts.cluster
-    missing = cluster.listing(GATEWAY)
-    if isinstance(missing, Unavailable) and missing.by_design:
+    if not any(cluster.readable(kind) or cluster.unreadable(kind) for kind in (GATEWAY, *ROUTES)):
         raise Skip("the Gateway API is not installed", not_applicable=True)
     found = [
         item
-        for item in cluster.all(GATEWAY)
+        for item in (cluster.all(GATEWAY) if cluster.readable(GATEWAY) else ())
         if ingress_backends.in_scope(cluster, item.namespace) and item.metadata.deletion_timestamp is None
     ]
-    routes = list(_routes(cluster))
-    if not (found or routes):
+    routes, sets, policies = list(_routes(cluster)), listener_sets.of(cluster), backend_tls.of(cluster)
+    if not (found or routes or sets or policies or any(cluster.unreadable(kind) for kind in KINDS)):
         raise Skip("there is no Gateway and no route", not_applicable=True)
-    broken: set[tuple[str, str]] = set()
+    broken: set[Parent] = set()
     if cluster.origin != "manifests":
         yield from gateways.classes(cluster, found, broken)
         for gateway in found:
-            if (gateway.namespace, gateway.name) not in broken:
-                yield from gateways.analyse(cluster, gateway)
+            if (GATEWAY.name, gateway.namespace, gateway.name) not in broken:
+                yield from gateways.analyse(cluster, gateway, {item.gateway for _, item in sets})
+    yield from listener_sets.analyse(cluster, sets, broken)
     by_service: backends.Routes = {}
     every = [backend for _, route in routes for backend in backends.of(route)]
     for kind, route in routes:
@@ -76,14 +83,16 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
             yield from attachment.analyse(cluster, kind, route, broken)
             yield from backends.analyse(cluster, kind, route, every, by_service)
     yield from backends.endpoints(cluster, by_service)
+    for policy in policies:
+        yield from backend_tls.analyse(cluster, policy)
 
 
 def _routes(cluster: Cluster) -> Iterator[tuple[str, Route]]:
-    """Each route of a Gateway, with its kind."""
+    """Each route that is attached to something, with its kind."""
     for kind in ROUTES:
         for route in cluster.all(kind) if cluster.readable(kind) else ():
             here = ingress_backends.in_scope(cluster, route.namespace) and route.metadata.deletion_timestamp is None
-            if here and parent_gateways(route) and ingress_backends.selected(cluster, route.services()):
+            if here and route.spec.parent_refs and ingress_backends.selected(cluster, route.services()):
                 yield kind.name, route
 
 
@@ -93,9 +102,9 @@ check = Check(
     prefix="GWR",
     needs=Needs(
         kinds=(SERVICE,),
-        optional=(GATEWAY, GATEWAY_CLASS, *ROUTES, REFERENCE_GRANT, ENDPOINT_SLICE, POD),
-        hints=WORKLOAD_KINDS,
+        optional=(*KINDS, GATEWAY_CLASS, REFERENCE_GRANT, ENDPOINT_SLICE, POD),
+        hints=(*WORKLOAD_KINDS, NAMESPACE, CA_CERTIFICATES),
     ),
-    codes=(*gateways.CODES, *attachment.CODES, *backends.CODES),
+    codes=(*gateways.CODES, *listener_sets.CODES, *attachment.CODES, *backends.CODES, *backend_tls.CODES),
     analyse=analyse,
 )

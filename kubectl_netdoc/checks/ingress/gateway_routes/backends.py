@@ -18,6 +18,7 @@ from kubectl_netdoc.api import (
     Severity,
     Subject,
     Unseen,
+    joined,
     patches,
     some,
 )
@@ -85,6 +86,7 @@ def analyse(cluster: Cluster, kind: str, route: Route, every: list[Backend], rou
     In manifests a Service may be made elsewhere, unless a typing error explains it.
     """
     subject = Subject.of(kind, route)
+    yield from _others(subject, route)
     bad: dict[str, ObjectRef] = {}
     unmade: list[str] = []
     patch = ""
@@ -109,6 +111,17 @@ def analyse(cluster: Cluster, kind: str, route: Route, every: list[Backend], rou
         yield BAD_BACKEND.on(subject, names, commands=commands, objects=bad.values())
     elif cluster.origin != "manifests":
         yield from _unresolved(cluster, subject, route)
+
+
+def _others(subject: Subject, route: Route) -> Iterator[Unseen]:
+    """Backends that are no Services: what they lead to is not looked at, even where the controller resolves them."""
+    used = [reference for _, reference in _references(route) if reference.weight and not reference.service]
+    kinds = dict.fromkeys(f"{reference.kind}.{reference.group}" for reference in used)
+    if kinds:
+        said = [c.status for parent in route.status.parents for c in parent.conditions if c.type == "ResolvedRefs"]
+        resolved = bool(said) and all(status == "True" for status in said)
+        why = "its controller finds them, and netdoc does not look behind them" if resolved else "netdoc does not look at them"
+        yield Unseen(f"backends of {subject}", f"{joined(kinds)}: {why}", expected=not resolved)
 
 
 def _unresolved(cluster: Cluster, subject: Subject, route: Route) -> Iterator[Finding]:

@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from kubectl_netdoc.api import (
+    GATEWAY,
     GATEWAY_CLASS,
     SERVICE,
     SETTLING,
@@ -14,6 +15,7 @@ from kubectl_netdoc.api import (
     Condition,
     Finding,
     Gateway,
+    ListenerSet,
     Risk,
     Severity,
     Subject,
@@ -23,6 +25,7 @@ from kubectl_netdoc.api import (
 from kubectl_netdoc.checks.ingress.gateway_routes.status import (
     NO_STATUS,
     PROGRAMMING,
+    Parent,
     joined_reasons,
     lasts,
     of_type,
@@ -57,19 +60,19 @@ GATEWAY_DOWN = Code(
     id="GWR003",
     severity=Severity.FAIL,
     risk=Risk.SAFE,
-    title="Gateway that does not work",
-    message="Gateway {namespace}/{name} does not work: {why}",
-    fix="Read the Gateway's conditions and Events, and see whether its pods and its Service have what they need.",
-    commands=("kubectl -n {namespace} describe gateway {name}",),
+    title="Gateway or ListenerSet that does not work",
+    message="{kind} {namespace}/{name} does not work: {why}",
+    fix="Read its conditions and Events, and see whether the Gateway's pods and its Service have what they need.",
+    commands=("kubectl -n {namespace} describe {kind} {name}",),
 )
 LISTENER_DOWN = Code(
     id="GWR004",
     severity=Severity.FAIL,
     risk=Risk.SAFE,
-    title="Listener of a Gateway that does not work",
-    message="Listeners of Gateway {namespace}/{name} do not work: {listeners}",
+    title="Listener that does not work",
+    message="Listeners of {kind} {namespace}/{name} do not work: {listeners}",
     fix="Correct what the reason names: a Secret (or its ReferenceGrant), a port or host that two listeners claim, a protocol.",
-    commands=("kubectl -n {namespace} describe gateway {name}",),
+    commands=("kubectl -n {namespace} describe {kind} {name}",),
 )
 NO_ROUTES = Code(
     id="GWR022",
@@ -83,7 +86,7 @@ NO_ROUTES = Code(
 PATCH = "kubectl -n {namespace} patch gateway {name} --type json -p {patch}"
 
 
-def classes(cluster: Cluster, gateways: list[Gateway], broken: set[tuple[str, str]]) -> Iterator[Finding]:
+def classes(cluster: Cluster, gateways: list[Gateway], broken: set[Parent]) -> Iterator[Finding]:
     """Judge the classes of the Gateways; ``broken`` takes Gateways of bad classes, which are not judged further."""
     if not cluster.readable(GATEWAY_CLASS):
         return
@@ -96,7 +99,7 @@ def classes(cluster: Cluster, gateways: list[Gateway], broken: set[tuple[str, st
         accepted = of_type(found.status.conditions, "Accepted") if found else None
         if accepted and accepted.status == "True":
             continue
-        broken |= {(gateway.namespace, gateway.name) for gateway in mine}
+        broken |= {(GATEWAY.name, gateway.namespace, gateway.name) for gateway in mine}
         if found is None:
             yield from (_no_class(gateway, sorted(existing)) for gateway in mine)
         elif cluster.age(found.metadata.creation_timestamp) > SETTLING:
@@ -113,30 +116,38 @@ def _no_class(gateway: Gateway, existing: list[str]) -> Finding:
     return NO_CLASS.on(Subject.of("Gateway", gateway), commands=commands, cls=name, there=existing or ["none"], patch=patch)
 
 
-def analyse(cluster: Cluster, gateway: Gateway) -> Iterator[Finding]:
-    """Judge a Gateway by its listeners, or else by its own conditions."""
-    subject, age = Subject.of("Gateway", gateway), cluster.age(gateway.metadata.creation_timestamp)
-    if age < SETTLING:
+def analyse(cluster: Cluster, gateway: Gateway, sets: Collection[tuple[str, str]]) -> Iterator[Finding]:
+    """Judge a Gateway by its listeners, or else by its own conditions; ``sets``: the Gateways that have ListenerSets."""
+    subject = Subject.of("Gateway", gateway)
+    if cluster.age(gateway.metadata.creation_timestamp) < SETTLING:
         return
-    listeners = _broken_listeners(cluster, gateway)
-    conditions = _bad_conditions(cluster, gateway)
-    pending = [c for c in conditions if c.status == "Unknown" or c.reason in ("Pending", UNADDRESSED)]
-    wrong = conditions if age > PROGRAMMING else [c for c in conditions if c not in pending]
+    found = list(conditions(cluster, subject, gateway))
+    yield from found
+    listeners, elsewhere = gateway.status.listeners, (gateway.namespace, gateway.name) in sets
+    if listeners and not (found or elsewhere or any(listener.attached_routes for listener in listeners)):
+        yield NO_ROUTES.on(subject, listeners=len(listeners))
+
+
+def conditions(cluster: Cluster, subject: Subject, item: Gateway | ListenerSet) -> Iterator[Finding]:
+    """Judge a Gateway or a ListenerSet by what its controller says."""
+    age = cluster.age(item.metadata.creation_timestamp)
+    listeners = _broken_listeners(cluster, item)
+    bad = _bad_conditions(cluster, item)
+    pending = [c for c in bad if c.status == "Unknown" or c.reason in ("Pending", UNADDRESSED)]
+    wrong = bad if age > PROGRAMMING else [c for c in bad if c not in pending]
     if listeners:
         yield LISTENER_DOWN.on(subject, listeners=listeners[:SHOWN])
     elif wrong:
         yield GATEWAY_DOWN.on(subject, why=joined_reasons(wrong))
-    elif not gateway.status.conditions and age > PROGRAMMING:
+    elif not item.status.conditions and age > PROGRAMMING:
         yield GATEWAY_DOWN.on(subject, why=NO_STATUS)
-    elif gateway.status.listeners and not any(listener.attached_routes for listener in gateway.status.listeners):
-        yield NO_ROUTES.on(subject, listeners=len(gateway.status.listeners))
 
 
-def _broken_listeners(cluster: Cluster, gateway: Gateway) -> list[str]:
+def _broken_listeners(cluster: Cluster, item: Gateway | ListenerSet) -> list[str]:
     """The listeners that do not work, each with its condition."""
     return [
         f"{listener.name} ({quoted(condition)})"
-        for listener in gateway.status.listeners
+        for listener in item.status.listeners
         for condition in listener.conditions
         if condition.status == ("True" if condition.type == "Conflicted" else "False")
         and condition.type in ("Accepted", "Conflicted", "ResolvedRefs")
@@ -144,24 +155,24 @@ def _broken_listeners(cluster: Cluster, gateway: Gateway) -> list[str]:
     ]
 
 
-def _bad_conditions(cluster: Cluster, gateway: Gateway) -> list[Condition]:
-    """The conditions of a Gateway that have been other than True for some time."""
+def _bad_conditions(cluster: Cluster, item: Gateway | ListenerSet) -> list[Condition]:
+    """The conditions that have been other than True for some time."""
     return [
         condition
-        for condition in gateway.status.conditions
+        for condition in item.status.conditions
         if condition.type in ("Accepted", "Programmed")
         and condition.status != "True"
         and lasts(cluster, condition)
-        and not (condition.reason == UNADDRESSED and _pending_service(cluster, gateway))
+        and not (condition.reason == UNADDRESSED and _pending_service(cluster, item.name))
     ]
 
 
-def _pending_service(cluster: Cluster, gateway: Gateway) -> bool:
+def _pending_service(cluster: Cluster, gateway: str) -> bool:
     """Whether the load balancer of a Gateway has no address: service_config reports its Service."""
     return any(
         service.spec.type == "LoadBalancer"
         and not service.status.load_balancer.ingress
-        and any("gateway" in key and value == gateway.name for key, value in service.metadata.labels.items())
+        and any("gateway" in key and value == gateway for key, value in service.metadata.labels.items())
         for service in cluster.all(SERVICE)
     )
 

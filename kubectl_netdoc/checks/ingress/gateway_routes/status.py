@@ -5,8 +5,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import timedelta
+from typing import Any
 
-from kubectl_netdoc.api import SETTLING, Cluster, Condition, Reference, Route, beginning
+from kubectl_netdoc.api import (
+    GATEWAY,
+    LISTENER_SETS,
+    SERVICE,
+    SETTLING,
+    Cluster,
+    Condition,
+    Kind,
+    ObjectRef,
+    Route,
+    beginning,
+)
+from kubectl_netdoc.components import ingress_backends
 
 PROGRAMMING = timedelta(minutes=5)
 """Load balancers of clouds take some minutes for a Gateway."""
@@ -37,6 +50,26 @@ def lasts(cluster: Cluster, condition: Condition) -> bool:
     return cluster.age(condition.last_transition_time) > SETTLING
 
 
-def parent_gateways(route: Route) -> list[Reference]:
-    """Return the Gateways among a route's parents."""
-    return [parent for parent in route.spec.parent_refs if parent.kind in ("", "Gateway")]
+Parent = tuple[str, str, str]
+"""Kind, namespace and name of a Gateway or a ListenerSet, or of a Service of a mesh."""
+
+GATES: dict[str, Kind[Any]] = {kind.name: kind for kind in (GATEWAY, *LISTENER_SETS)}
+PARENTS = GATES | {SERVICE.name: SERVICE}
+
+
+def parents(route: Route) -> set[Parent]:
+    """Return what a route is attached to."""
+    return {parent.parent(route.namespace) for parent in route.spec.parent_refs}
+
+
+def gone(cluster: Cluster, parent: Parent) -> bool:
+    """Whether a parent does not exist; not where its list can't be read, or not its namespace."""
+    kind, namespace, name = parent
+    if kind not in PARENTS or not cluster.readable(PARENTS[kind]):
+        return False
+    return ingress_backends.in_scope(cluster, namespace) and cluster.get(PARENTS[kind], namespace, name) is None
+
+
+def refs(several: Iterable[Parent]) -> list[ObjectRef]:
+    """Return parents as evidence points at them."""
+    return [ObjectRef(kind, name, namespace) for kind, namespace, name in sorted(several)]
