@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Weave Net: fast datapath (VXLAN) or sleeve (UDP), encrypted where it has a password. Archived in June 2024.
+"""Weave Net: fast datapath (VXLAN) or sleeve (UDP), encrypted where it has a password.
 
 Recognition made from: weaveworks/weave, prog/weave-kube/weave-daemonset-k8s-1.11.yaml, v2.8.1 (docker.io/weaveworks/weave-kube)
 and at commit 00f8afd7 (the fork rajchaudhuri/weave-kube).
@@ -7,6 +7,7 @@ and at commit 00f8afd7 (the fork rajchaudhuri/weave-kube).
 
 from __future__ import annotations
 
+from kubectl_netdoc import versions
 from kubectl_netdoc.cni.base import (
     Encapsulation,
     Encryption,
@@ -37,11 +38,12 @@ def traits(seen: NetworkObjects) -> Traits:
     )
 
 
+RETIRED = versions.change("weave-net")["retired"]
 WEAVE = Network(
     name="Weave Net",
     agent=repository("weave-kube"),
     traits=traits,
-    advice="Weave Net has had no release since 2021 and was archived in June 2024: nobody mends its faults. Choose a network "
+    advice=f"Weave Net: since {RETIRED.date:%B %Y} {RETIRED.then}. Choose a network "
     "that is maintained, and move node by node: drain the node, remove /etc/cni/net.d/10-weave.conflist and the link weave, join "
     "it to the new network, uncordon it; pods on nodes of different networks do not reach each other meanwhile.",
 )

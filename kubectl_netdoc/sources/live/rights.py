@@ -14,6 +14,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
+from kubectl_netdoc import versions
 from kubectl_netdoc.core.cluster import DNS_NAMESPACE
 from kubectl_netdoc.core.finding import Grant
 from kubectl_netdoc.measurements.made import Made
@@ -42,7 +43,7 @@ class NeededRight(Struct, frozen=True):
     why: str
     made: Made = Made.PODS
     loss: Loss | None = Loss.HELD
-    since: tuple[int, int] = (0, 0)
+    since: versions.Version = ()
     stays: bool = False
 
 
@@ -99,8 +100,10 @@ def _running(namespace: str) -> Iterable[NeededRight]:
     yield NeededRight(rule("create", "pods"), "run the debug pods")
     yield NeededRight(rule("watch", "pods"), "see them start")
     yield NeededRight(rule("get", "pods/exec"), "run measurements in them")
-    # The websocket is a GET; from 1.35 on it takes create as well (AuthorizePodWebsocketUpgradeCreatePermission, KEP-4006).
-    yield NeededRight(rule("create", "pods/exec"), "run measurements in them, from Kubernetes 1.35 on", since=(1, 35))
+    # The websocket is a GET; newer servers ask for create as well.
+    since = versions.change("exec-create")["needed"]
+    why = f"run measurements in them, from Kubernetes {since} on"
+    yield NeededRight(rule("create", "pods/exec"), why, since=since.first)
     yield NeededRight(rule("watch", "events"), "see why a pod does not start", loss=Loss.LESS)
     yield NeededRight(rule("create", "services"), "create netdoc's Service", Made.SERVICES)
     yield NeededRight(

@@ -16,7 +16,7 @@ Service keeps its traffic on a node or in a zone, only what must be there is com
 read, so an endpoint of two Services counts as present when one of them has it.
 
 ## Sources
-Kubernetes: Virtual IPs and Service Proxies; kube-proxy writes all rules again at least once an hour (iptables mode, since 1.28);
+Kubernetes: Virtual IPs and Service Proxies; docs/versions.md (how often kube-proxy writes all rules again);
 kubernetes#71305, #109811, #112477 (two sets of iptables); failure catalogue K8 and K9.
 """
 
