@@ -93,7 +93,7 @@ def resync(version: str, endpoints: int, mode: str = "iptables") -> str:
     if mode != "iptables" or endpoints <= LARGE or (versions.parse(version) and not FULL_SYNC.reached("small", version)):
         return "only once an hour"
     never = f"not before it is restarted, as there are more than {LARGE:,} endpoints"
-    return never if version else f"{never} (older versions: once an hour)"
+    return never if version else f"{never} (older ones: once an hour)"
 
 
 def endpoints_of(cluster: Cluster) -> int:

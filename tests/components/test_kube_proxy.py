@@ -45,7 +45,7 @@ def test_a_node_is_one_word_in_the_command_that_restarts_its_pod() -> None:
             "",
             1001,
             "iptables",
-            "not before it is restarted, as there are more than 1,000 endpoints (older versions: once an hour)",
+            "not before it is restarted, as there are more than 1,000 endpoints (older ones: once an hour)",
         ),
     ],
 )

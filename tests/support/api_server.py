@@ -65,6 +65,9 @@ class Server:
         self.refuse: Callable[[Heard], tuple[int, str] | None] = lambda heard: None
         """Called with each request; returns a status and a message where it is refused. Of a 3xx the message is the Location."""
         self.versions = frozenset(f"{kind.group}/{kind.version}" for kind in KINDS.values() if kind.group)
+        self.version = "v1.34.0"
+        self.allowed: Callable[[dict[str, str]], bool] = lambda asked: False
+        """Called with what a SelfSubjectAccessReview asks."""
         self._pods: list[dict[str, Any]] = []
         self._news = asyncio.Event()
         self._ended = asyncio.Event()
@@ -104,10 +107,12 @@ class Server:
             self._news.set()
         if heard.method == "POST" and path.endswith("/services"):
             return {"spec": {"clusterIP": "10.96.7.7", "clusterIPs": ["10.96.7.7"]}}, 201
+        if path.endswith("/selfsubjectaccessreviews"):
+            return {"status": {"allowed": self.allowed(heard.body["spec"]["resourceAttributes"])}}, 201
         if heard.method != "GET":
             return {}, 200
         if path == "/version":
-            return {"gitVersion": "v1.34.0"}, 200
+            return {"gitVersion": self.version}, 200
         if path == "/apis":
             return {"groups": [{"versions": [{"groupVersion": each} for each in sorted(self.versions)]}]}, 200
         return {"items": self.lists.get(path, [])}, 200

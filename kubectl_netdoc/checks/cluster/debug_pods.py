@@ -152,8 +152,8 @@ CODES = {
 JOINS = (PodProblem.SANDBOX, PodProblem.LATE, PodProblem.ENDED)
 """What can happen to a pod on a node that joined just now."""
 
-NOT_PERMITTED = {PodProblem.FORBIDDEN: Grant("get", "pods/exec"), PodProblem.ADMISSION: None}
-"""Why exec into a running pod is refused, and the missing right. Missing rights are not a fault of the cluster."""
+NOT_PERMITTED = (PodProblem.FORBIDDEN, PodProblem.ADMISSION)
+"""Why exec into a running pod is refused. Missing rights are not a fault of the cluster."""
 
 NAMED = 5
 """At most this many of the nodes that were left out are named."""
@@ -169,17 +169,19 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     if not facts.vantages:
         raise Skip(facts.why_unmeasured)
     found: dict[tuple[Code, str], list[Vantage]] = {}
+    refused: dict[tuple[str, Grant | None], list[Vantage]] = {}
     for vantage in facts.vantages:
-        if vantage.running and vantage.reason in NOT_PERMITTED:
-            yield Unseen(
-                f"what {vantage.node} reaches", vantage.message, NOT_PERMITTED[PodProblem(vantage.reason)], expected=True
-            )
+        if vantage.grant or (vantage.running and vantage.reason in NOT_PERMITTED):
+            refused.setdefault((vantage.reason, vantage.grant), []).append(vantage)
         elif vantage.reason:
             code = _code(facts, vantage)
             if why := _doubted(facts, vantage, code):
                 yield Unseen(f"what {vantage.node} reaches", f"{vantage.reason}: {vantage.message}; {why}", expected=True)
             else:
                 found.setdefault((code, vantage.reason), []).append(vantage)
+    for (_, grant), those in refused.items():
+        where = some([vantage.node for vantage in those], NAMED)
+        yield Unseen(f"what {where} {'reach' if len(those) > 1 else 'reaches'}", those[0].message, grant, expected=True)
     for (code, reason), those in found.items():
         nodes = [vantage.node for vantage in those]
         subject = Subject("Node", nodes[0]) if len(nodes) == 1 else Subject("Cluster", "debug pods")

@@ -357,11 +357,14 @@ def _pages(client: Client, kind: Kind[Any], namespace: str, selector: str) -> It
 
 def unavailable(kind: Kind[Any], error: ApiError, namespaces: tuple[str, ...]) -> Unavailable:
     """Return why a list could not be read, with the missing right if it was refused."""
-    if error.status in (401, 403):
-        if kind.names or kind.logs:
-            return Unavailable("forbidden", next(rule for rule in rights.reading(kind) if rule.resource == kind.plural))
-        namespace = ",".join(namespaces) if kind.namespaced else ""
-        return Unavailable("forbidden", Grant("list", kind.plural, kind.group, namespace))
+    if error.status == 401:
+        return Unavailable("the API server no longer accepts the credentials")
+    if error.status == 403:
+        tried = rights.reading(kind)
+        if not (kind.names or kind.logs):
+            tried = (Grant("list", kind.plural, kind.group, ",".join(namespaces) if kind.namespaced else ""),)
+        likely = next(rule for rule in tried if rule.resource == kind.plural)
+        return Unavailable("forbidden", rights.named(error.message, tried) or likely)
     if error.status == 404:
         return _not_served(kind)
     if error.timed_out:

@@ -7,6 +7,7 @@ ClusterRoles system:public-info-viewer and system:discovery) is left out; a run 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable
 from enum import StrEnum
 from typing import Any
@@ -22,6 +23,23 @@ from kubectl_netdoc.records.base import Kind
 
 STANDARD = frozenset({"default", DNS_NAMESPACE})
 """Namespaces that every cluster has. Others may be missing: nothing can be read from them and no Role can be created in them."""
+
+
+_REFUSED = re.compile(
+    r'cannot (?P<verb>[a-z]+) resource "(?P<resource>[^"]+)" in API group "(?P<group>[^"]*)"'
+    r'(?: in the namespace "(?P<namespace>[^"]+)")?'
+)
+"""A refusal by rights, in the API server's words."""
+
+
+def named(refusal: str, tried: Iterable[Grant]) -> Grant | None:
+    """Return the right that a refusal names, as it is among those that were tried; None where it names none."""
+    found = _REFUSED.search(refusal)
+    if not found:
+        return None
+    said = Grant(found["verb"], found["resource"], found["group"], found["namespace"] or "")
+    alike = [rule for rule in tried if (rule.verb, rule.resource, rule.group) == (said.verb, said.resource, said.group)]
+    return next((rule for rule in alike if rule.namespace == said.namespace), alike[0] if alike else said)
 
 
 class Loss(StrEnum):
