@@ -199,8 +199,9 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     cluster, told = facts.cluster, set[str]()
     for use in USES:
         used = sorted(set(use.by(cluster))) if use.due(cluster.server) else []
-        # Where something else is in kube-proxy's place, only the field itself is deprecated.
-        if used and use.change.what not in told and not (use.code is LOST_IPS and kube_proxy.replaced_by(cluster)):
+        # Where something else is, or may be, in kube-proxy's place, only the field itself is deprecated.
+        other = use.code is LOST_IPS and (kube_proxy.replaced_by(cluster) or kube_proxy.replacement_unknown(cluster))
+        if used and use.change.what not in told and not other:
             told.add(use.change.what)
             words = {"setting": use.setting, "told": use.change.told(use.stage)} if use.setting else {}
             yield use.code.on(Subject("Cluster", use.change.what), words | _used(used, "Service"), server=cluster.server)

@@ -38,7 +38,7 @@ SHOWN = 3
 PLACEHOLDERS = frozenset({"192.192.192.192"})
 """Addresses that only fill a slice: Cilium takes the connections of its Ingress and Gateway Services itself."""
 
-EFFECTS = Explains(("ING003", "GWR010", "CPL001", "CPL002", "NPT001", "SVR010"), "subject")
+EFFECTS = Explains(("ING003", "GWR010", "CPL001", "CPL002", "NPT001", "SVR010", "SVR014", "SVR015"), "subject")
 RENAME = "kubectl -n {namespace} patch endpointslice {first} --type json -p {patch}"
 SLICES = "kubectl -n {namespace} get endpointslices -l kubernetes.io/service-name={name} -o yaml"
 
