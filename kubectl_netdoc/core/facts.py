@@ -29,6 +29,7 @@ class PodProblem(StrEnum):
     """Why a debug pod can't be used."""
 
     IMAGE = "ImagePull"
+    PULLING = "ImagePulling"
     QUOTA = "QuotaExceeded"
     ADMISSION = "AdmissionRefused"
     FORBIDDEN = "Forbidden"

@@ -77,6 +77,7 @@ CASES = [
         measured=Measured({}, (Vantage("n1", False, PodProblem.FORBIDDEN, grant=Grant("create", "pods")), RUNNING)),
         state="unknown",
     ),
+    Case("an image is still being pulled", CLUSTER, measured=_one(PodProblem.PULLING), state="unknown"),
     Case("everywhere is one finding", CLUSTER, frozenset({("POD001", "Cluster debug pods")}), _both(PodProblem.IMAGE)),
     Case("not asked for", CLUSTER, measured=Measured(why_unmeasured="--no-pods"), state="skipped"),
     Case(

@@ -40,6 +40,9 @@ class PodWatch:
         self.pods = pods
         self.image = image
         self.rights_in = rights_in
+        self.deaf = False
+        self.lacks: Grant | None = None
+        """Whether the Events about the pods can't be watched, and the right that is missing for it."""
         self._changed = threading.Condition()
 
     @contextmanager
@@ -55,6 +58,8 @@ class PodWatch:
                 if plural == "pods":
                     lacks = missing_right.of(client, error, Grant("watch", "pods", "", self.rights_in))
                     self._give_up(admission.refusal(error), error.message, lacks)
+                else:
+                    self.deaf, self.lacks = True, missing_right.of(client, error, Grant("watch", "events", "", self.rights_in))
                 continue
             watches.append(watch)
             threading.Thread(target=self._follow, args=(watch, plural == "events"), daemon=True).start()
@@ -87,9 +92,11 @@ class PodWatch:
         self.wait_for(self.pods, seconds, pulls, progress)
         for pod in self.pods:
             if pod.pulling and not pod.settled:
-                pod.fail(PodProblem.IMAGE, f"the image is still being pulled after {time.monotonic() - pod.pulling:.0f} s")
+                pod.fail(PodProblem.PULLING, f"{self.image} is still being pulled after {time.monotonic() - pod.pulling:.0f} s")
         judge_sandboxes(self.pods, seconds)
-        self._give_up(PodProblem.LATE, f"the pod is not running {seconds:.0f} s after it was created, and no Event says why")
+        late = f"the pod is not running {seconds:.0f} s after it was created, and"
+        why = "the Events that would say why, as of an image pull, can't be watched" if self.deaf else "no Event says why"
+        self._give_up(PodProblem.LATE, f"{late} {why}", self.lacks)
 
     def wait_for(self, pods: Sequence[DebugPod], seconds: float, pulls: float = 0.0, progress: Progress = SILENT) -> None:
         """Wait until each of these pods runs or can't: for at most ``seconds``, not counting the time of a pull of its image.
