@@ -75,7 +75,7 @@ def errors_pass(function, argument):
         return None
 
 
-def opened(host, port, timeout):
+def tcp_connection(host, port, timeout):
     """A connection, whose further operations have the whole timeout each."""
     sock = socket.create_connection((host, port), min(timeout, OPENS))
     sock.settimeout(timeout)

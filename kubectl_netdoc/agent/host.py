@@ -11,7 +11,6 @@ flows    {"to": [addresses...]}: the tracked UDP flows to addresses, a line each
          -> {"samples": [["ok", ms, [line...], cut]]}
 nat      {}: where kube-proxy's rules send traffic
          -> {"samples": [["ok", ms, {"iptables": ["tcp 10.244.1.5:8080"...], "legacy": [...], "nftables": [...]}, cut]]}
-cni      {}: of each file in /etc/cni/net.d -> {"samples": [["ok", ms, [[name, network, [plugin types...], problem]...]]]}
 """
 
 import base64
@@ -20,7 +19,6 @@ import errno
 import fcntl
 import functools
 import glob
-import json
 import os
 import socket
 import struct
@@ -336,30 +334,6 @@ def nat(ask, deadline):
     return {"samples": [["ok", (time.perf_counter() - start) * 1000, {k: sorted(v) for k, v in found.items()}, cut]]}
 
 
-CNI = "/etc/cni/net.d"
-
-
-def cni(ask, deadline):
-    """Operation ``cni``."""
-    start = time.perf_counter()
-    rows = []
-    for name in sorted(os.listdir(CNI)):
-        if name.endswith((".conf", ".conflist", ".json")):
-            rows += [described(name)]
-    return {"samples": [["ok", (time.perf_counter() - start) * 1000, rows]]}
-
-
-def described(name):
-    """What is kept of a CNI configuration: its name, its network's and its plugins' types, or what is wrong with it."""
-    try:
-        with open(os.path.join(CNI, name), errors="replace") as file:
-            found = json.loads(file.read(MOST_FILE))
-        plugins = found["plugins"] if name.endswith(".conflist") else [found]
-        return [name, str(found.get("name", "")), [str(plugin["type"]) for plugin in plugins], ""]
-    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-        return [name, "", [], "%s: %s" % (type(error).__name__, error)]
-
-
 def keep(capabilities):
     """Give up all capabilities but these, for good (capset(2), version 3). Before any thread: each has its own."""
     owned = next(line.split()[1] for line in (text("/proc/self/status") or "").splitlines() if line.startswith("CapPrm"))
@@ -372,5 +346,5 @@ def keep(capabilities):
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
 
 
-OPERATIONS.update({"netlink": netlink, "files": files, "flows": flows, "nat": nat, "cni": cni})
+OPERATIONS.update({"netlink": netlink, "files": files, "flows": flows, "nat": nat})
 SETUP["capabilities"] = keep

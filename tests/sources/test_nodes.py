@@ -228,9 +228,9 @@ def test_rules_and_cni_files() -> None:
     found = reply(ServiceRules("n1"), {"iptables": ["tcp 10.0.0.1:80"], "legacy": [], "nftables": []}, False)
     assert isinstance(found, ServiceRulesReply)
     assert found.iptables == ("tcp 10.0.0.1:80",)
-    files = reply(CniConfig("n1"), [["10-a.conflist", "cbr0", ["flannel", "portmap"], ""]])
+    files = reply(CniConfig("n1"), [["10-a.conflist", "cbr0", ["flannel"], "", True, ["portmap"], ""]])
     assert isinstance(files, CniConfigReply)
-    assert files.files == (CniFile("10-a.conflist", "cbr0", ("flannel", "portmap")),)
+    assert files.files == (CniFile("10-a.conflist", "cbr0", ("flannel",), folder=("portmap",)),)
 
 
 def test_only_what_needs_it_keeps_a_capability() -> None:
