@@ -19,6 +19,7 @@ from kubectl_netdoc.cni.base import (
     Tunnel,
     repository,
 )
+from kubectl_netdoc.records.cni import NETWORK_AGENT
 
 POLICY = repository("weave-npc")
 
@@ -29,13 +30,19 @@ def traits(seen: NetworkObjects) -> Traits:
     return Traits(
         backend="fast datapath, else sleeve",
         encapsulation=(Encapsulation(Tunnel.VXLAN, ", or UDP where that does not get through"),),
-        encryption=Encryption.PASSWORD if "WEAVE_PASSWORD" in flags else Encryption.NONE,
+        encryption=_encryption(seen),
         ipam="Weave's own, shared out between the nodes",
         mtu=flags.get("WEAVE_MTU", ""),
         mtu_of_pods=True,
         kube_proxy=ServiceProxy.KUBE_PROXY,
         policy=PolicyEngine.WEAVE if seen.runs(POLICY) else PolicyEngine.NONE,
     )
+
+
+def _encryption(seen: NetworkObjects) -> Encryption:
+    if "WEAVE_PASSWORD" in seen.flags:
+        return Encryption.PASSWORD
+    return Encryption.NONE if seen.cluster.readable(NETWORK_AGENT) else Encryption.UNKNOWN
 
 
 RETIRED = versions.change("weave-net")["retired"]

@@ -32,6 +32,7 @@ CONFIG_MAPS: dict[str, frozenset[str]] = {
             "kube-proxy-replacement",
             "enable-wireguard",
             "enable-ipsec",
+            "enable-ztunnel",
             "enable-policy",
             "cni-chaining-mode",
             "enable-endpoint-routes",
@@ -310,6 +311,7 @@ CALICO_FELIX = resource(
     "bpfEnabled",
     "wireguardEnabled",
     "wireguardEnabledV6",
+    "ipsecMode",
     written="FelixConfiguration",
 )
 CALICO_INSTALLATION = resource(
