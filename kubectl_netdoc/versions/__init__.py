@@ -78,9 +78,9 @@ class Change(Struct, frozen=True):
         return bool(version) and self.stages[stage].reached(version)
 
     def told(self, *names: str) -> str:
-        """Return stages, all or the named ones, as a clause: "from 1.35 on it is deprecated, from 1.43 on it is gone"."""
+        """Return stages, all or the named ones, as clauses: "from 1.35 on it is deprecated, from 1.43 on (planned) gone"."""
         wanted = [stage for name, stage in self.stages.items() if name in names or not names]
-        return ", ".join(f"from {stage} on {stage.then}" for stage in wanted)
+        return ", ".join(f"from {stage} on{' (planned)' * table().planned(self, stage)} {stage.then}" for stage in wanted)
 
 
 class Table(Struct, frozen=True):

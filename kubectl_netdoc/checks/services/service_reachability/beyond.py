@@ -42,7 +42,7 @@ DEAD = Code(
     risk=Risk.SAFE,
     title="Nothing answers where a Service leads out of the cluster",
     message="Service {namespace}/{name} leads out of the cluster, to {addresses}: connections from {nodes} {outcomes}, and it "
-    "has no other endpoint, so nothing in the cluster can use it",
+    "has no other endpoint, so nothing there can use it",
     fix="See whether what is meant there is up, still has that address, and lets in connections from {nodes} (a firewall). If it "
     "has moved, correct the EndpointSlice or Endpoints object; if nobody needs it, delete the Service.",
     commands=(SLICES,),
