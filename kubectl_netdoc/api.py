@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a check imports: the words of a check, the records it reads, what can be measured, and how a fix is printed.
 
-The built-in checks import from here and from the rooms ``cni``, ``components``, ``policy``, ``probes`` and ``routing``, and
-from nothing else of netdoc; so can yours. docs/stability.md says which of it stays, CONTRIBUTING.md leads from an empty file
-to a check with its tests.
+The built-in checks import from here and from the rooms ``cni``, ``components``, ``policy``, ``probes``, ``routing``, ``tracing``
+and ``versions``, and from nothing else of netdoc; so can yours. docs/stability.md says which of it stays, CONTRIBUTING.md leads
+from an empty file to a check with its tests.
 """
 
 from kubectl_netdoc.core import ip_families
@@ -103,6 +103,7 @@ from kubectl_netdoc.records.gateway_api import (
 from kubectl_netdoc.records.ingress import INGRESS_CLASS, TLS_SECRET, Ingress, IngressPath, TlsCertificate, tls_secrets
 from kubectl_netdoc.records.kinds import (
     ADMIN_NETWORK_POLICY,
+    BASELINE_ADMIN_NETWORK_POLICY,
     COREFILE,
     DAEMON_SET,
     DEPLOYMENT,
@@ -144,6 +145,7 @@ __all__ = [
     "ADMIN_NETWORK_POLICY",
     "API_SERVICE",
     "BACKEND_TLS_POLICY",
+    "BASELINE_ADMIN_NETWORK_POLICY",
     "BRIDGE_TO_IPTABLES",
     "CALICO_INSTALLATION",
     "CALICO_POOL",

@@ -28,7 +28,7 @@ SECTIONS = ("## What it looks at", "## Why it matters", "## What it can't see", 
 BANNED = frozenset({"kubernetes", "click", "socket", "subprocess", "os", "time", "requests", "urllib3", "threading"})
 """Modules through which a check could see a client, a socket, a process or a clock."""
 
-PUBLIC = frozenset({"api", "checks", "cni", "components", "policy", "probes", "routing", "tracing"})
+PUBLIC = frozenset({"api", "checks", "cni", "components", "policy", "probes", "routing", "tracing", "versions"})
 """What checks, built-in ones and plugins, may import of netdoc; ``checks``: the parts of a built-in check."""
 
 Rule = Callable[[Check, Sequence[Case], str], Iterable[str]]

@@ -14,7 +14,7 @@ from importlib.resources import files
 PARTS = ("base", "lookups", "connections", "path", "over_time", "main")
 """The files of the agent in the order in which they are joined."""
 
-PARTS_ON_HOST = (*PARTS[:-1], "host", "traffic", "rules", "sets", "inventory", "service_rules", "main")
+PARTS_ON_HOST = (*PARTS[:-1], "host", "cni_files", "traffic", "rules", "sets", "inventory", "service_rules", "main")
 """The same with the operations on a node's own network."""
 
 PARTS_OF_TAP = (*PARTS_ON_HOST[:-1], "tap", "main")

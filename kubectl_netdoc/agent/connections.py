@@ -18,14 +18,14 @@ import socket
 import ssl
 import time
 
-from kubectl_netdoc.agent.base import LARGEST, OPERATIONS, family_of, received, tried
+from kubectl_netdoc.agent.base import LARGEST, OPERATIONS, family_of, received, tcp_connection, tried
 
 MOST_PAGE, MOST_LINES = 4 * 1024 * 1024, 3000
 
 
 def connected(timeout, host, port):
     """Connect and close."""
-    socket.create_connection((host, port), timeout).close()
+    tcp_connection(host, port, timeout).close()
     return []
 
 
@@ -39,7 +39,7 @@ def echoed_tcp(timeout, host, port, size):
     """Connect, take the proof, ask for ``size`` bytes and take those; the milliseconds are those of connect and proof."""
     start = time.perf_counter()
     end = start + timeout
-    with socket.create_connection((host, port), timeout) as sock:
+    with tcp_connection(host, port, timeout) as sock:
         data = b""
         while b"\n" not in data and len(data) < 512:
             data += received(sock, end)
@@ -93,7 +93,7 @@ def handshaken(timeout, host, port, name, authority):
     """Make a TLS handshake and verify the certificate; a certificate that does not verify is an answer too."""
     context = ssl.create_default_context(cadata=authority)
     try:
-        with socket.create_connection((host, port), timeout) as sock:
+        with tcp_connection(host, port, timeout) as sock:
             context.wrap_socket(sock, server_hostname=name).close()
         return [None, ""]
     except (ssl.SSLError, ssl.CertificateError) as error:
@@ -113,6 +113,7 @@ def page(timeout, host, port, path, prefixes):
     """GET a page and keep some of its lines."""
     connection = http.client.HTTPConnection(host, port, timeout=timeout)
     try:
+        connection.sock = tcp_connection(host, port, timeout)
         connection.request("GET", path, headers={"User-Agent": "kubectl-netdoc"})
         answer = connection.getresponse()
         lines = answer.read(MOST_PAGE).decode(errors="replace").splitlines()

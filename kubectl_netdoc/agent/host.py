@@ -9,7 +9,6 @@ files    {"once": [patterns...], "without": [parts of paths...], "most": N, "twi
          -> {"samples": [["ok", ms, seconds between, {path: text}, {path: text}, {path: text}, kernel release]]}
 flows    {"to": [addresses...]}: the tracked UDP flows to addresses, a line each as in /proc/net/nf_conntrack
          -> {"samples": [["ok", ms, [line...], cut]]}
-cni      {}: of each file in /etc/cni/net.d -> {"samples": [["ok", ms, [[name, network, [plugin types...], problem]...]]]}
 """
 
 import base64
@@ -17,7 +16,6 @@ import ctypes
 import fcntl
 import functools
 import glob
-import json
 import os
 import socket
 import struct
@@ -252,30 +250,6 @@ def option(sock, level, name, data):
     return buffer.raw
 
 
-CNI = "/etc/cni/net.d"
-
-
-def cni(ask, deadline):
-    """Operation ``cni``."""
-    start = time.perf_counter()
-    rows = []
-    for name in sorted(os.listdir(CNI)):
-        if name.endswith((".conf", ".conflist", ".json")):
-            rows += [described(name)]
-    return {"samples": [["ok", (time.perf_counter() - start) * 1000, rows]]}
-
-
-def described(name):
-    """What is kept of a CNI configuration: its name, its network's and its plugins' types, or what is wrong with it."""
-    try:
-        with open(os.path.join(CNI, name), errors="replace") as file:
-            found = json.loads(file.read(MOST_FILE))
-        plugins = found["plugins"] if name.endswith(".conflist") else [found]
-        return [name, str(found.get("name", "")), [str(plugin["type"]) for plugin in plugins], ""]
-    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-        return [name, "", [], "%s: %s" % (type(error).__name__, error)]
-
-
 def keep(capabilities):
     """Give up all capabilities but these, for good (capset(2), version 3). Before any thread: each has its own."""
     owned = next(line.split()[1] for line in (text("/proc/self/status") or "").splitlines() if line.startswith("CapPrm"))
@@ -288,5 +262,5 @@ def keep(capabilities):
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
 
 
-OPERATIONS.update({"netlink": netlink, "files": files, "flows": flows, "cni": cni})
+OPERATIONS.update({"netlink": netlink, "files": files, "flows": flows})
 SETUP["capabilities"] = keep

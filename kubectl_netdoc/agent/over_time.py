@@ -14,7 +14,7 @@ import socket
 import threading
 import time
 
-from kubectl_netdoc.agent.base import OPERATIONS, PACE, OutOfTime, outcome, received
+from kubectl_netdoc.agent.base import OPERATIONS, PACE, OutOfTime, outcome, received, tcp_connection
 
 USED = 1024
 TOGETHER_WAIT, BULK_WAIT = 1.0, 3.0
@@ -30,7 +30,7 @@ class Place:
     def opened(self, timeout):
         """A connection; of an echo server one that has sent its line."""
         PACE.wait(*self.to)
-        sock = socket.create_connection(self.to, timeout)
+        sock = tcp_connection(*self.to, timeout)
         try:
             end = time.perf_counter() + timeout
             data = b"" if self.echoes else b"\n"

@@ -30,6 +30,10 @@ TUNNELS = {"geneve": Tunnel.GENEVE, "vxlan": Tunnel.VXLAN, "gre": Tunnel.GRE, "s
 """Values of tunnelType."""
 
 
+MODES = {"none": Encryption.NONE, "wireguard": Encryption.WIREGUARD, "ipsec": Encryption.IPSEC}
+"""Values of trafficEncryptionMode, which Antrea reads in either case."""
+
+
 def traits(seen: NetworkObjects) -> Traits:
     """Return how Antrea carries packets; what its configuration does not set has the documented default."""
     config = seen.config("antrea-config")
@@ -39,7 +43,7 @@ def traits(seen: NetworkObjects) -> Traits:
     return Traits(
         backend=f"Open vSwitch, {mode}",
         encapsulation=_encapsulation(mode.lower(), config.get("tunnelType", "geneve")),
-        encryption={"wireGuard": Encryption.WIREGUARD, "ipsec": Encryption.IPSEC}.get(encrypted, Encryption.NONE),
+        encryption=MODES.get(encrypted.lower(), Encryption.UNKNOWN) if seen.has_config("antrea-config") else Encryption.UNKNOWN,
         ipam="from each node's podCIDRs" if own else "",
         mtu="" if config.get("defaultMTU", "0") == "0" else config["defaultMTU"],
         mtu_of_pods=True,

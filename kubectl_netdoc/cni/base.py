@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
 from typing import Any
 
 from msgspec import Struct
 
+from kubectl_netdoc import versions
 from kubectl_netdoc.core.cluster import Cluster
 from kubectl_netdoc.records.base import Annotations, Kind
 from kubectl_netdoc.records.cni import CALICO_FELIX, CALICO_INSTALLATION, NETWORK_AGENT, NETWORK_CONFIG, NetworkSettings
@@ -65,6 +66,7 @@ class Encryption(StrEnum):
     WIREGUARD = "WireGuard"
     IPSEC = "IPsec"
     PASSWORD = "set by password"
+    ZTUNNEL = "ztunnel (mutual TLS, of the namespaces that are enrolled)"
 
 
 class PolicyEngine(StrEnum):
@@ -197,6 +199,12 @@ class NetworkObjects(Struct, frozen=True):
         """The image repositories of all containers of its agents."""
         return tuple(Image.parse(c.image).repository for agent in self.agents for c in agent.template.spec.containers)
 
+    def sources_read(self, name: str, agent: re.Pattern[str]) -> bool:
+        """Tell whether the sources of a network's version were read, by the images of its agent: a newer one may do more."""
+        images = [Image.parse(c.image) for item in self.agents for c in item.template.spec.containers]
+        tags = [version for image in images if agent.search(image.repository) and (version := versions.parse(image.version))]
+        return all(tag[:2] <= versions.parse(versions.table().newest[name]) for tag in tags)
+
     def runs(self, pattern: re.Pattern[str]) -> bool:
         """Tell whether a container of its agents runs an image that matches."""
         return any(pattern.search(image) for image in self.images)
@@ -321,6 +329,19 @@ SETTINGS = (NETWORK_CONFIG, NETWORK_AGENT, CALICO_FELIX, CALICO_INSTALLATION)
 def unreadable_settings(cluster: Cluster) -> str:
     """Return the name of the first kind of settings that could not be read, or ""."""
     return next((kind.name for kind in SETTINGS if cluster.unreadable(kind)), "")
+
+
+def encryption(asked: Mapping[Encryption, str | None], known: bool) -> Encryption:
+    """Return the first kind of encryption that is asked for; ``NONE`` only where each setting is understood and all are known.
+
+    ``asked``: the text of each kind's setting; "" or None where it is not set, which means no.
+    """
+    wanted = [kind for kind, text in asked.items() if yes(text)]
+    understood = all((text or "").lower() in NO for text in asked.values() if not yes(text))
+    return wanted[0] if wanted else Encryption.NONE if known and understood else Encryption.UNKNOWN
+
+
+NO = frozenset({"", "false", "no", "0", "disabled", "never", "none", "off"})
 
 
 def yes(value: Any) -> bool:

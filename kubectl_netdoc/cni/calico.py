@@ -22,6 +22,7 @@ from kubectl_netdoc.cni.base import (
     ServiceProxy,
     Traits,
     Tunnel,
+    encryption,
     repository,
     yes,
 )
@@ -49,7 +50,7 @@ def traits(seen: NetworkObjects) -> Traits:
     return Traits(
         backend=" and ".join(filter(None, (_routing(routing), "eBPF data plane" if ebpf else ""))),
         encapsulation=_encapsulation(seen),
-        encryption=Encryption.WIREGUARD if _wireguard(seen) else Encryption.NONE,
+        encryption=_encryption(seen),
         ipam=ipam,
         mtu=_set_mtu(installation.get("calicoNetwork.mtu") or config.get("veth_mtu", "")),
         mtu_of_pods=True,
@@ -76,10 +77,15 @@ def _ebpf(seen: NetworkObjects, installation: dict[str, str]) -> bool:
     return named == "BPF" or yes(felix.get("bpfEnabled", seen.flags.get("FELIX_BPFENABLED", "")))
 
 
-def _wireguard(seen: NetworkObjects) -> bool:
-    felix = _first(seen.resources(CALICO_FELIX))
-    asked = felix.get("wireguardEnabled") or felix.get("wireguardEnabledV6") or seen.flags.get("FELIX_WIREGUARDENABLED", "")
-    return yes(asked) or any(note.calico_wireguard or note.calico_wireguard6 for note in seen.notes)
+def _encryption(seen: NetworkObjects) -> Encryption:
+    """By Felix's settings, and the keys that nodes have; where the settings can't be read, no key proves nothing."""
+    felix, flag = _first(seen.resources(CALICO_FELIX)), seen.flags.get("FELIX_WIREGUARDENABLED", "")
+    if any(note.calico_wireguard or note.calico_wireguard6 for note in seen.notes):
+        return Encryption.WIREGUARD
+    both = [text for text in (felix.get("wireguardEnabled"), felix.get("wireguardEnabledV6"), flag) if text]
+    mode = felix.get("ipsecMode", "")
+    asked = {Encryption.WIREGUARD: next(filter(yes, both), both[0] if both else ""), Encryption.IPSEC: "yes" if mode else ""}
+    return encryption(asked, seen.cluster.readable(CALICO_FELIX) and seen.sources_read("Calico", IMAGE))
 
 
 def _encapsulation(seen: NetworkObjects) -> tuple[Encapsulation, ...]:
@@ -120,7 +126,10 @@ def canal_traits(seen: NetworkObjects) -> Traits:
     own = flannel.carries(seen, "canal-config", "rke2-canal-config", "kube-flannel-cfg")
     config = seen.config("canal-config", "rke2-canal-config")
     mtu = _set_mtu(config.get("veth_mtu", "")) or own.mtu
-    return msgspec.structs.replace(own, mtu=mtu, policy=PolicyEngine.CALICO, kube_proxy=ServiceProxy.KUBE_PROXY)
+    keys = any(note.calico_wireguard or note.calico_wireguard6 for note in seen.notes)
+    encrypted = Encryption.WIREGUARD if keys else own.encryption
+    more = {"mtu": mtu, "policy": PolicyEngine.CALICO, "kube_proxy": ServiceProxy.KUBE_PROXY, "encryption": encrypted}
+    return msgspec.structs.replace(own, **more)
 
 
 CANAL = Network(

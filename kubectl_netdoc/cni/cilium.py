@@ -20,12 +20,19 @@ from kubectl_netdoc.cni.base import (
     ServiceProxy,
     Traits,
     Tunnel,
+    encryption,
     repository,
-    yes,
 )
 
 IMAGE = repository("cilium", "cilium-ci")
 PARTS = (Part(repository("cilium/operator", "operator-generic", "operator-aws", "operator-azure"), "new nodes get no addresses"),)
+ENCRYPTION = {
+    Encryption.WIREGUARD: "enable-wireguard",
+    Encryption.IPSEC: "enable-ipsec",
+    Encryption.ZTUNNEL: "enable-ztunnel",
+}
+"""Kinds of encryption, and their settings: those that the chart leaves out are off."""
+
 NODE_RANGES = ("kubernetes",)
 """Values of ipam with which pods get addresses from spec.podCIDRs; cluster-pool has ranges of its own in CiliumNode."""
 
@@ -37,7 +44,7 @@ def traits(seen: NetworkObjects) -> Traits:
     return Traits(
         backend=_routing(config),
         encapsulation=_encapsulation(config),
-        encryption=_encryption(config),
+        encryption=_encryption(seen),
         ipam=ipam,
         mtu=_mtu(config.get("mtu", "")),
         kube_proxy=_kube_proxy(config),
@@ -68,12 +75,9 @@ def _encapsulation(config: dict[str, str]) -> tuple[Encapsulation, ...]:
     return (Encapsulation(Tunnel.GENEVE if geneve else Tunnel.VXLAN),)
 
 
-def _encryption(config: dict[str, str]) -> Encryption:
-    if not config:
-        return Encryption.UNKNOWN
-    if yes(config.get("enable-wireguard")):
-        return Encryption.WIREGUARD
-    return Encryption.IPSEC if yes(config.get("enable-ipsec")) else Encryption.NONE
+def _encryption(seen: NetworkObjects) -> Encryption:
+    asked = {kind: seen.config("cilium-config").get(name) for kind, name in ENCRYPTION.items()}
+    return encryption(asked, bool(seen.config("cilium-config")) and seen.sources_read("Cilium", IMAGE))
 
 
 REPLACEMENT = {

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from datetime import timedelta
 
-from kubectl_netdoc import cni
+from kubectl_netdoc import cni, versions
 from kubectl_netdoc.cni import Image
 from kubectl_netdoc.core import ip_families
 from kubectl_netdoc.core.cluster import Cluster
@@ -15,7 +15,7 @@ from kubectl_netdoc.core.finding import Subject
 from kubectl_netdoc.measurements.base import Address
 from kubectl_netdoc.measurements.connect import HttpGet
 from kubectl_netdoc.records.cni import NETWORK_AGENT, NETWORK_KINDS
-from kubectl_netdoc.records.kinds import DAEMON_SET, NODE, POD
+from kubectl_netdoc.records.kinds import DAEMON_SET, ENDPOINT_SLICE, NODE, POD, SERVICE
 from kubectl_netdoc.records.kube_proxy import PROXY_CONFIG
 from kubectl_netdoc.records.nodes import DRAINED_BY_AUTOSCALER, EKS_COMPUTE_TYPE, Node
 from kubectl_netdoc.records.pods import Pod
@@ -70,18 +70,41 @@ EDIT_CONFIG = "kubectl -n {space} edit configmap kube-proxy"
 ROLLOUT_RESTART = "kubectl -n {space} rollout restart daemonset {owner}"
 """Command templates with the names of ``names``."""
 
-_MINOR = re.compile(r"^v?1\.(\d+)(?:\D|$)")
-
 
 def restart_on(node: str) -> str:
     """Return the command template that restarts kube-proxy on a node of that name."""
     return _DELETE_ON + shell_word(node)
 
 
-def minor(version: str) -> int:
-    """Return the minor version in ``v1.34.4`` and the like, 0 where there is none."""
-    found = _MINOR.match(version)
-    return int(found[1]) if found else 0
+FULL_SYNC = versions.change("kube-proxy-full-sync")
+LARGE = 1000
+"""Endpoints of all Service ports in one IP family above which kube-proxy writes all rules only when it has to
+(largeClusterEndpointsThreshold in pkg/proxy/iptables/proxier.go)."""
+
+
+def resync(version: str, endpoints: int, mode: str = "iptables") -> str:
+    """Return how soon a running kube-proxy writes rules by itself that are missing on its node, as the end of a sentence
+    that begins with "a running one writes missing rules".
+
+    ``version``: of kube-proxy, as text; "" where it is not known. ``endpoints``: as ``endpoints_of`` counts them.
+    """
+    if mode == "iptables" and versions.parse(version) and not FULL_SYNC.reached("hourly", version):
+        return "within 30 s"
+    if mode != "iptables" or endpoints <= LARGE or (versions.parse(version) and not FULL_SYNC.reached("small", version)):
+        return "only once an hour"
+    never = f"not before it is restarted, as there are more than {LARGE:,} endpoints"
+    return never if version else f"{never} (older ones: once an hour)"
+
+
+def endpoints_of(cluster: Cluster) -> int:
+    """Return the endpoints of all Service ports as a kube-proxy counts them, in the IP family that has more of them."""
+    counts: dict[str, int] = {}
+    for service in cluster.all(SERVICE) if cluster.readable(SERVICE) and cluster.readable(ENDPOINT_SLICE) else ():
+        if not service.headless and service.spec.type != "ExternalName":
+            for item in cluster.slices_of(service):
+                ports = len(item.numbered)
+                counts[item.address_type] = counts.get(item.address_type, 0) + ports * len(item.endpoints)
+    return max(counts.values(), default=0)
 
 
 def is_proxy(pod: Pod) -> bool:
@@ -94,16 +117,15 @@ def is_proxy(pod: Pod) -> bool:
 def version(pod: Pod) -> str:
     """Return the version of kube-proxy's image, nothing where its tag is none."""
     tags = [Image.parse(c.image).version for c in pod.spec.containers if c.name == "kube-proxy" or "kube-proxy" in c.image]
-    return next((tag for tag in tags if minor(tag)), "")
+    return next((tag for tag in tags if versions.parse(tag)), "")
 
 
-FILLS_CHAINS = 36
-"""From this minor version on kube-proxy in nftables mode, started anew, fills chains that are there (no epChainSkipUpdate)."""
+NFTABLES = versions.change("kube-proxy-nftables")
 
 
 def refills(found: list[Pod]) -> bool:
     """Whether a node's kube-proxy in nftables mode, started anew, fills empty chains again; false where nothing tells."""
-    return bool(found) and minor(version(found[0])) >= FILLS_CHAINS
+    return bool(found) and NFTABLES.reached("maps", version(found[0]))
 
 
 def pods(cluster: Cluster) -> dict[str, list[Pod]]:
@@ -201,6 +223,13 @@ def setting(cluster: Cluster, name: str, flag: str) -> tuple[str, Subject | None
         if name in config.settings:
             return config.settings[name], Subject("ConfigMap", config.name, config.namespace)
     return "", None
+
+
+def without_mode(cluster: Cluster) -> Subject | None:
+    """Return kube-proxy's ConfigMap where it sets no mode and no flag does; None where that can't be read."""
+    if not (cluster.readable(NETWORK_AGENT) and cluster.readable(PROXY_CONFIG)) or configured(cluster)[0]:
+        return None
+    return next((Subject.of("ConfigMap", config) for config in cluster.all(PROXY_CONFIG) if config.settings), None)
 
 
 def loopback(cluster: Cluster, node: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from msgspec import Struct
 
 from kubectl_netdoc.core.cluster import Cluster
+from kubectl_netdoc.core.finding import Grant
 from kubectl_netdoc.core.threshold import Threshold, ThresholdSet
 from kubectl_netdoc.core.tier import Tier
 from kubectl_netdoc.measurements.base import Lost
@@ -28,6 +29,7 @@ class PodProblem(StrEnum):
     """Why a debug pod can't be used."""
 
     IMAGE = "ImagePull"
+    PULLING = "ImagePulling"
     QUOTA = "QuotaExceeded"
     ADMISSION = "AdmissionRefused"
     FORBIDDEN = "Forbidden"
@@ -50,6 +52,7 @@ class Vantage(Struct, frozen=True, omit_defaults=True):
     ``reason``: a value of ``PodProblem`` if the pod did not run, or could not be used although it ran (``ExecFailed``).
     ``ip``: its address. ``probed``: whether the kubelet's readiness probe reached it, and so the node its own pod; None if
     that is not known. ``throttled``: seconds for which its CPU limit throttled it. ``more_ips``: addresses of other families.
+    ``grant``: the right that the user lacks for it.
     """
 
     node: str
@@ -60,6 +63,7 @@ class Vantage(Struct, frozen=True, omit_defaults=True):
     ip: str = ""
     probed: bool | None = None
     more_ips: tuple[str, ...] = ()
+    grant: Grant | None = None
 
     @property
     def heard(self) -> bool:
@@ -72,7 +76,8 @@ class Vantage(Struct, frozen=True, omit_defaults=True):
     @property
     def why_silent(self) -> str:
         """Why nothing was measured from it; "" if something was."""
-        return "" if self.heard else self.message if self.running else f"no debug pod ran there: {self.reason}"
+        lacks = f"; missing right: {self.grant}" if self.grant else ""
+        return "" if self.heard else (self.message if self.running else f"no debug pod ran there: {self.reason}") + lacks
 
 
 class Measured(Struct, frozen=True):

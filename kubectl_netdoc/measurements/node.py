@@ -253,13 +253,17 @@ class ServiceRulesReply(Struct, frozen=True, tag="service rules", omit_defaults=
 class CniFile(Struct, frozen=True, omit_defaults=True):
     """A file of /etc/cni/net.d that a runtime would read: its name, the network's name in it and its plugins' types in order.
 
-    ``problem``: why it can't be used.
+    ``problem``: why it can't be used. ``listed``: it has plugins of its own. ``folder``: the plugins' types in the folder beside
+    it that is called like its network, which some runtimes add; ``folder_problem``: why they can't be read.
     """
 
     name: str
     network: str = ""
     plugins: tuple[str, ...] = ()
     problem: str = ""
+    listed: bool = True
+    folder: tuple[str, ...] = ()
+    folder_problem: str = ""
 
 
 class CniConfigReply(Struct, frozen=True, tag="CNI configuration", omit_defaults=True):

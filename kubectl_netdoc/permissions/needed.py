@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from shlex import quote
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 from msgspec import Struct, field, structs
 from msgspec.structs import replace
 
+from kubectl_netdoc import versions
 from kubectl_netdoc.core.check import Check, Needs, kinds_of
 from kubectl_netdoc.core.cluster import DNS_NAMESPACE
 from kubectl_netdoc.core.finding import Grant
@@ -42,7 +42,7 @@ class Right(Struct, frozen=True, kw_only=True):
     why: tuple[str, ...] = ()
     stays: bool = False
     everywhere: bool = False
-    since: tuple[int, int] = (0, 0)
+    since: versions.Version = ()
 
     @property
     def optional(self) -> bool:
@@ -90,7 +90,7 @@ class _Draft(Struct):
     why: dict[str, None] = field(default_factory=dict)
     stays: bool = False
     everywhere: bool = False
-    since: tuple[int, int] | None = None
+    since: versions.Version | None = None
 
     def add(self, loss: Loss, checks: Iterable[str]) -> None:
         """Add affected checks."""
@@ -103,7 +103,8 @@ class _Draft(Struct):
         self.why |= other.why
         self.stays |= other.stays
         self.everywhere |= other.everywhere
-        self.since = other.since if self.since is None else min(self.since, other.since or self.since)
+        known = [since for since in (self.since, other.since) if since is not None]
+        self.since = min(known, default=None)
 
     def done(self, rule: Grant) -> Right:
         """Return the right; each check appears once, under the worst effect."""
@@ -121,7 +122,7 @@ class _Draft(Struct):
             why=tuple(self.why),
             stays=self.stays,
             everywhere=self.everywhere,
-            since=self.since or (0, 0),
+            since=self.since or (),
         )
 
 
@@ -270,6 +271,5 @@ def ask(rights: Collection[Right], allowed: Allowed, namespace: str, who: Grante
 
 def for_server(rights: Iterable[Right], version: str) -> tuple[Right, ...]:
     """Return the rights that a server of this version needs; all if the version is not known."""
-    found = re.match(r"v?(\d+)\.(\d+)", version)
-    here = (int(found[1]), int(found[2])) if found else (1 << 30, 0)
-    return tuple(right for right in rights if right.since <= here)
+    here = versions.parse(version)
+    return tuple(right for right in rights if not here or right.since <= here)

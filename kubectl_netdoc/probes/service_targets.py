@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from enum import StrEnum
 
 from msgspec import Struct
 
@@ -15,7 +16,7 @@ from kubectl_netdoc.measurements.base import Address, OwnService, Peer
 from kubectl_netdoc.measurements.connect import Connect, Echo
 from kubectl_netdoc.measurements.statistics import evenly
 from kubectl_netdoc.records.kinds import NODE, POD
-from kubectl_netdoc.records.services import Service, ServicePort
+from kubectl_netdoc.records.services import Endpoint, Service, ServicePort
 
 CONTROLLER = "endpointslice-controller.k8s.io"
 """The value of endpointslice.kubernetes.io/managed-by in the slices of Services with a selector."""
@@ -70,28 +71,47 @@ def own(cluster: Cluster, node: str) -> Echo:
     return Echo(node, OwnService(), samples=min(MOST_TRIES, TRIES * (len(cluster.vantages) + 1)), wait=sync(cluster))
 
 
+class Behind(StrEnum):
+    """What an endpoint is. What is no pod of the pod network may be silent or refuse without a fault of the cluster."""
+
+    POD = "a pod"
+    HOST = "a process on a host"
+    OUTSIDE = "an address outside the cluster"
+    ELSEWHERE = "a pod of another cluster, or of none"
+    UNNAMED = "a pod that its EndpointSlice does not name"
+    UNKNOWN = "not known"
+
+
 class TargetEndpoint(Struct, frozen=True):
     """One backend of a Service port.
 
-    ``may_refuse``: a refusal is no fault, or may be none (host network, or no pod of this cluster).
     ``pod_missing``: its slice names a pod that does not exist. ``slice``: the name of its EndpointSlice.
     """
 
     address: Address
     pod: str
     node: str
-    may_refuse: bool
+    behind: Behind = Behind.POD
     pod_missing: bool = False
     slice: str = ""
 
+    @property
+    def may_refuse(self) -> bool:
+        """Whether it is no pod of the pod network, or may be none."""
+        return self.behind is not Behind.POD
+
 
 class Target(Struct, frozen=True):
-    """A Service port with its ClusterIPs (none where headless) and its ready endpoints, in the families that pods have."""
+    """A Service port with its ClusterIPs (none where headless) and its ready endpoints, in the families that pods have.
+
+    ``whole``: these are all that it has.
+    """
 
     service: Service
     port: ServicePort
     cluster_ips: tuple[Address, ...]
     endpoints: tuple[TargetEndpoint, ...]
+    whole: bool = True
 
     @property
     def name(self) -> str:
@@ -149,17 +169,11 @@ def _of(cluster: Cluster, service: Service, known: tuple[str, ...]) -> Iterator[
         kept = [e for family in mine for e in [e for e in found if ip_families.of(e.address.ip) == family][:MOST_ENDPOINTS]]
         if kept:
             addresses = tuple(Address(ip, port.port) for ip in ips if ip_families.of(ip) in mine)
-            yield Target(service, port, addresses, tuple(kept))
-
-
-def _node_addresses(cluster: Cluster) -> dict[str, frozenset[str]]:
-    """Each node's own addresses, by which pods on the host network are known where Pods can't be read."""
-    nodes = cluster.all(NODE) if cluster.readable(NODE) and not cluster.readable(POD) else ()
-    return {node.name: frozenset(address.address for address in node.status.addresses) for node in nodes}
+            yield Target(service, port, addresses, tuple(kept), whole=len(kept) == len(found))
 
 
 def _endpoints(cluster: Cluster, service: Service, port: ServicePort) -> Iterator[TargetEndpoint]:
-    pods, hosts = cluster.readable(POD), _node_addresses(cluster)
+    pods = cluster.readable(POD)
     for item in cluster.slices_of(service):
         numbers = [p.port for p in item.numbered if p.name == port.name and p.protocol == port.protocol]
         for endpoint in item.endpoints:
@@ -169,8 +183,29 @@ def _endpoints(cluster: Cluster, service: Service, port: ServicePort) -> Iterato
             name = reference.name if reference and reference.kind == "Pod" else ""
             pod = cluster.get(POD, service.namespace, name) if name and pods else None
             pod_missing = bool(name) and pods and pod is None and item.managed_by == CONTROLLER
-            # What others write may point to the pods of another cluster.
-            elsewhere = not name or (pods and pod is None and not pod_missing)
-            own, ip = hosts.get(endpoint.node_name), endpoint.addresses[0]
-            may_refuse = elsewhere or (pod.spec.host_network if pod else not pods and (not own or ip in own))
-            yield TargetEndpoint(Address(ip, numbers[0]), name, endpoint.node_name, may_refuse, pod_missing, item.name)
+            if pod is not None or pod_missing:
+                behind = Behind.HOST if pod and pod.spec.host_network else Behind.POD
+            else:
+                behind = _without_a_pod(cluster, endpoint, name)
+            address = Address(endpoint.addresses[0], numbers[0])
+            yield TargetEndpoint(address, name, endpoint.node_name, behind, pod_missing, item.name)
+
+
+def _without_a_pod(cluster: Cluster, endpoint: Endpoint, name: str) -> Behind:
+    """Return what an endpoint is of which no pod is known: by the nodes' addresses, and those of pods where they can be read."""
+    own, ip = _node_addresses(cluster), endpoint.addresses[0]
+    if any(ip in addresses for addresses in own.values()):
+        return Behind.HOST
+    if not cluster.readable(POD):
+        return Behind.POD if name and own.get(endpoint.node_name) else Behind.UNKNOWN
+    if name:
+        return Behind.ELSEWHERE  # what others write may point to the pods of another cluster
+    if any(ip in pod.ips for pod in cluster.all(POD)):
+        return Behind.UNNAMED
+    return Behind.OUTSIDE if own else Behind.UNKNOWN
+
+
+def _node_addresses(cluster: Cluster) -> dict[str, frozenset[str]]:
+    """Each node's own addresses, by which processes on hosts are known."""
+    nodes = cluster.all(NODE) if cluster.readable(NODE) else ()
+    return {node.name: frozenset(address.address for address in node.status.addresses) for node in nodes}

@@ -48,6 +48,8 @@ class Annotations(Record, frozen=True):
     calico_address6: str = field(name="projectcalico.org/IPv6Address", default="")
     calico_vxlan6: str = field(name="projectcalico.org/IPv6VXLANTunnelAddr", default="")
     calico_wireguard6: str = field(name="projectcalico.org/WireguardPublicKeyV6", default="")
+    topology_mode: str = field(name="service.kubernetes.io/topology-mode", default="")
+    topology_hints: str = field(name="service.kubernetes.io/topology-aware-hints", default="")
     ovn_subnets: str = field(name="k8s.ovn.org/node-subnets", default="")
     ingress_class: str = field(name="kubernetes.io/ingress.class", default="")
     default_class: str = field(name="ingressclass.kubernetes.io/is-default-class", default="")

@@ -32,6 +32,7 @@ CONFIG_MAPS: dict[str, frozenset[str]] = {
             "kube-proxy-replacement",
             "enable-wireguard",
             "enable-ipsec",
+            "enable-ztunnel",
             "enable-policy",
             "cni-chaining-mode",
             "enable-endpoint-routes",
@@ -323,6 +324,7 @@ CALICO_FELIX = resource(
     "bpfEnabled",
     "wireguardEnabled",
     "wireguardEnabledV6",
+    "ipsecMode",
     also=(CALICO_V3,),
     written="FelixConfiguration",
 )

@@ -79,7 +79,11 @@ def test_files_once_and_twice(tmp_path: Path) -> None:
         ("10-a.conflist", '{"name": "a", "plugins": [{"type": "x"}, {"type": "portmap"}]}', ["a", ["x", "portmap"], ""]),
         ("20-b.conf", '{"name": "b", "type": "y", "key": "secret"}', ["b", ["y"], ""]),
         ("30-c.conf", "{", ["", [], "JSONDecodeError"]),
-        ("40-d.conflist", '{"name": "d"}', ["", [], "KeyError"]),
+        ("40-d.conflist", '{"name": "d"}', ["d", [], ""]),
+        ("41-d.conflist", '{"plugins": [{"type": "x"}]}', ["", [], "ValueError"]),
+        ("42-d.conflist", '{"name": "d", "plugins": []}', ["", [], "ValueError"]),
+        ("43-d.conflist", '{"name": "d", "plugins": [{}]}', ["", [], "ValueError"]),
+        ("44-d.conflist", '{"name": "d", "loadOnlyInlinedPlugins": "True"}', ["", [], "ValueError"]),
         ("50-e.conf", "[]", ["", [], "AttributeError"]),
     ],
 )
@@ -92,6 +96,28 @@ def test_cni_file(
     rows = host.cni({}, 0)["samples"][0][2]
     assert [[*found[:3], found[3].partition(":")[0]] for found in rows] == [[name, *row]]
     assert "secret" not in json.dumps(rows)
+
+
+@pytest.mark.parametrize(
+    ("text", "there", "row"),
+    [
+        ('{"name": "d"}', {"2.conf": "b", "1.conf": "a", "3.json": "c"}, [[], False, ["a", "b"], ""]),
+        ('{"name": "d", "plugins": [{"type": "x"}]}', {"1.conf": "a"}, [["x"], True, ["a"], ""]),
+        ('{"name": "d", "plugins": [{"type": "x"}], "loadOnlyInlinedPlugins": true}', {"1.conf": "a"}, [["x"], True, [], ""]),
+        ('{"name": "d"}', {"1.conf": ""}, [[], False, [], "ValueError: a plugin has no type"]),
+        ('{"name": "../d"}', {}, [[], False, [], ""]),
+    ],
+)
+def test_plugins_in_a_folder_beside_a_list(
+    host: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, there: dict[str, str], row: list[Any]
+) -> None:
+    (tmp_path / "d").mkdir()
+    for name, kind in there.items():
+        (tmp_path / "d" / name).write_text(json.dumps({"type": kind}))
+    (tmp_path / "10-d.conflist").write_text(text)
+    monkeypatch.setattr(host, "CNI", str(tmp_path))
+    (found,) = host.cni({}, 0)["samples"][0][2]
+    assert [found[2], *found[4:]] == row
 
 
 FLOWS = """\

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import pytest
 
+from kubectl_netdoc.core.finding import Grant
 from kubectl_netdoc.measurements.base import Lost, Outcome, Peer
 from kubectl_netdoc.measurements.canary import Canary, CanaryReply, CanaryTrial
 from kubectl_netdoc.measurements.connect import Echo, EchoReply, EchoSample
@@ -21,6 +22,9 @@ from kubectl_netdoc.sources.live.debug_pods import DebugPod, Session
 
 NODES = ("n1", "n2")
 FAR_AWAY = 3600.0
+
+
+CREATE = Grant("create", "networkpolicies", "networking.k8s.io", "netdoc-x")
 
 
 class Network:
@@ -41,9 +45,11 @@ class Network:
         self.pods = {pod.name: pod for pod in pods}
         self.session = Session("netdoc-x", pods, Targets(port=1), cast("Any", self))
 
+    right = CREATE
+
     def create(self) -> None:
         if self.refused:
-            raise ApiError(403, "forbidden")
+            raise ApiError(403, f'User "jane" cannot {CREATE.verb} resource "{CREATE.resource}" in API group "{CREATE.group}"')
         self.denied = self.ever = True
 
     def delete(self) -> bool:

@@ -230,9 +230,9 @@ def test_rules_and_cni_files() -> None:
     assert found == ServiceRulesReply(Outcome.OK, 1.0, {})
     assert isinstance(reply(ServiceRules("n1"), base64.b64encode(zlib.compress(bytes(20))).decode(), False), Lost)
     assert isinstance(reply(ServiceRules("n1"), base64.b64encode(b"no zlib").decode(), False), Lost)
-    files = reply(CniConfig("n1"), [["10-a.conflist", "cbr0", ["flannel", "portmap"], ""]])
+    files = reply(CniConfig("n1"), [["10-a.conflist", "cbr0", ["flannel"], "", True, ["portmap"], ""]])
     assert isinstance(files, CniConfigReply)
-    assert files.files == (CniFile("10-a.conflist", "cbr0", ("flannel", "portmap")),)
+    assert files.files == (CniFile("10-a.conflist", "cbr0", ("flannel",), folder=("portmap",)),)
 
 
 def test_only_what_needs_it_keeps_a_capability() -> None:

@@ -68,6 +68,9 @@ class Server:
         """The plurals of each API version; None: it does not know them now."""
         self.aggregates = True
         """Whether it has the aggregated discovery of Kubernetes 1.26."""
+        self.version = "v1.34.0"
+        self.allowed: Callable[[dict[str, str]], bool] = lambda asked: False
+        """Called with what a SelfSubjectAccessReview asks."""
         self._pods: list[dict[str, Any]] = []
         self._news = asyncio.Event()
         self._ended = asyncio.Event()
@@ -107,10 +110,12 @@ class Server:
             self._news.set()
         if heard.method == "POST" and path.endswith("/services"):
             return {"spec": {"clusterIP": "10.96.7.7", "clusterIPs": ["10.96.7.7"]}}, 201
+        if path.endswith("/selfsubjectaccessreviews"):
+            return {"status": {"allowed": self.allowed(heard.body["spec"]["resourceAttributes"])}}, 201
         if heard.method != "GET":
             return {}, 200
         if path == "/version":
-            return {"gitVersion": "v1.34.0"}, 200
+            return {"gitVersion": self.version}, 200
         if path == "/apis":
             return (discovery.aggregated if self.aggregates else discovery.group_list)(self.served), 200
         if path.count("/") == 3 and path.startswith("/apis/"):

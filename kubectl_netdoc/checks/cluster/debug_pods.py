@@ -9,7 +9,8 @@ If a debug pod can't start, other pods often can't either: the image registry ca
 an admission policy refuses pods. And what was not measured must not be taken for healthy.
 
 ## What it can't see
-Why a registry does not answer. An image pull in progress is waited for within --timeout. What keeps a pod from getting an address
+Why a registry does not answer. An image pull in progress is waited for within --timeout, and no fault by
+itself. What keeps a pod from getting an address
 is taken from an Event or a condition only: some runtimes show no address before the image is there. Nodes that can't run a Linux
 pod (Windows, virtual) are left out, and the report says so. On a node younger than two minutes a pod may have no network yet, and
 from a node that is being drained it is removed: both are advice.
@@ -152,11 +153,17 @@ CODES = {
 JOINS = (PodProblem.SANDBOX, PodProblem.LATE, PodProblem.ENDED)
 """What can happen to a pod on a node that joined just now."""
 
-NOT_PERMITTED = {PodProblem.FORBIDDEN: Grant("get", "pods/exec"), PodProblem.ADMISSION: None}
-"""Why exec into a running pod is refused, and the missing right. Missing rights are not a fault of the cluster."""
+NOT_PERMITTED = (PodProblem.FORBIDDEN, PodProblem.ADMISSION)
+"""Why exec into a running pod is refused. Missing rights are not a fault of the cluster."""
 
 NAMED = 5
 """At most this many of the nodes that were left out are named."""
+
+STILL = (
+    ": the registry is slow, or packets to it are lost (no way out of the cluster?). Use --image with one that the nodes have or "
+    "can pull, --image auto, or a longer --timeout"
+)
+"""What an image pull that goes on is worth: no fault, as one that fails is told by an Event of its own."""
 
 TOLD = 2
 """A message repeats at most this many errors, those that differ in more than numbers."""
@@ -169,17 +176,22 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     if not facts.vantages:
         raise Skip(facts.why_unmeasured)
     found: dict[tuple[Code, str], list[Vantage]] = {}
+    refused: dict[tuple[str, Grant | None], list[Vantage]] = {}
     for vantage in facts.vantages:
-        if vantage.running and vantage.reason in NOT_PERMITTED:
-            yield Unseen(
-                f"what {vantage.node} reaches", vantage.message, NOT_PERMITTED[PodProblem(vantage.reason)], expected=True
-            )
+        if vantage.grant or (vantage.running and vantage.reason in NOT_PERMITTED):
+            refused.setdefault((vantage.reason, vantage.grant), []).append(vantage)
+        elif vantage.reason == PodProblem.PULLING:
+            refused.setdefault((vantage.reason, None), []).append(vantage)
         elif vantage.reason:
             code = _code(facts, vantage)
             if why := _doubted(facts, vantage, code):
                 yield Unseen(f"what {vantage.node} reaches", f"{vantage.reason}: {vantage.message}; {why}", expected=True)
             else:
                 found.setdefault((code, vantage.reason), []).append(vantage)
+    for (_, grant), those in refused.items():
+        where = some([vantage.node for vantage in those], NAMED)
+        why = those[0].message + (STILL if those[0].reason == PodProblem.PULLING else "")
+        yield Unseen(f"what {where} {'reach' if len(those) > 1 else 'reaches'}", why, grant, expected=True)
     for (code, reason), those in found.items():
         nodes = [vantage.node for vantage in those]
         subject = Subject("Node", nodes[0]) if len(nodes) == 1 else Subject("Cluster", "debug pods")

@@ -9,7 +9,7 @@ TCP.
 ## Why it matters
 If an answer does not fit into 512 bytes, resolvers ask again over TCP, or get it whole if they offer more with EDNS. If a
 firewall or an MTU drops one of these, small answers arrive and large ones (many addresses, SRV, TXT) time out, depending on the
-resolver: musl offers no EDNS, and before 1.2.4 it knew no TCP.
+resolver: musl offers no EDNS, and old ones knew no TCP (docs/versions.md).
 
 ## What it can't see
 Answers above 1232 bytes, and servers outside the cluster. A DNS server without SRV records of Services gives no large answer. If

@@ -3,7 +3,8 @@
 
 ## What it looks at
 The names, networks and plugins in /etc/cni/net.d of every sampled node (privileged tier). If there are several files, the one
-that sorts first is in use. Each node is compared with the others, and nothing else of the files is kept. Also, whether the
+that sorts first is in use. A list may have plugins in a folder beside it, which newer runtimes read (docs/versions.md). Each
+node is compared with the others, and nothing else of the files is kept. Also, whether the
 plugin portmap, which opens host ports, is in the list of a node that runs pods with host ports.
 
 ## Why it matters
@@ -58,7 +59,7 @@ from kubectl_netdoc.api import (
 )
 from kubectl_netdoc.cni import agent_again
 from kubectl_netdoc.cni.agents import Agents
-from kubectl_netdoc.probes import node_readings
+from kubectl_netdoc.probes import cni_lists, node_readings
 
 AGREE = 2
 """At least this many nodes must use the same configuration before another node is compared with it."""
@@ -154,7 +155,9 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
         raise Skip(f"{why}: with it, the CNI configuration of each node is compared with that of the others", not_applicable=True)
     found, unseen = node_readings.read(facts, CniConfig, CniConfigReply, "/etc/cni/net.d")
     yield from unseen
-    found = {node: _in_use(facts.cluster, node, reply) for node, reply in found.items()}
+    read = {node: _in_use(facts.cluster, node, reply) for node, reply in found.items()}
+    yield from (reply for reply in read.values() if isinstance(reply, Unseen))
+    found = {node: reply for node, reply in read.items() if isinstance(reply, CniConfigReply)}
     filled = {node: reply.files for node, reply in found.items() if reply.files}
     if found and not filled:
         yield Unseen("/etc/cni/net.d", "empty on every node, so the runtime reads another folder")
@@ -169,9 +172,14 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     yield from _leftovers({node: reply for node, reply in found.items() if not wrong.get(node)})
 
 
-def _in_use(cluster: Cluster, node: str, reply: CniConfigReply) -> CniConfigReply:
+def _in_use(cluster: Cluster, node: str, reply: CniConfigReply) -> CniConfigReply | Unseen:
     """Return what the node's runtime uses: CRI-O skips files that it can't use."""
     runtime = next((each.status.node_info.container_runtime_version for each in cluster.all(NODE) if each.name == node), "")
+    read = [cni_lists.as_read(file, runtime) for file in reply.files]
+    if read and read[0] is None:
+        why = f"its plugins, or some, are in a folder beside it: whether {runtime or 'the runtime'} reads that is not known"
+        return Unseen(f"/etc/cni/net.d/{reply.files[0].name} on node {node}", why, expected=True)
+    reply = msgspec.structs.replace(reply, files=tuple(filter(None, read)))
     files = tuple(file for file in reply.files if not file.problem)
     return msgspec.structs.replace(reply, files=files) if runtime.startswith("cri-o") and files else reply
 

@@ -64,7 +64,7 @@ TAKEN = {4: 3, 6: 1}
 """Addresses of a range that no pod gets, by IP version: network, gateway and, for IPv4, broadcast address."""
 
 SANDBOX = "PodReadyToStartContainers"
-"""The condition that says whether a pod has its sandbox and addresses (KEP-3085, on by default since Kubernetes 1.29)."""
+"""The condition that says whether a pod has its sandbox and addresses (KEP-3085)."""
 
 NAMED = 5
 """A sentence names at most this many pods."""

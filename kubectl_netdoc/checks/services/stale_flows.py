@@ -13,7 +13,7 @@ entry alive, and its packets go to a pod that no longer exists, for hours, while
 ## What it can't see
 Whether somebody still sends: an entry that is older than the time-out of an idle one is taken as a sign, and only where the
 Service's endpoints have not changed for longer and none is terminating. Flows to node ports and load balancers. What eBPF data
-planes track. kube-proxy from Kubernetes 1.32 on looks for stale flows itself when a UDP Service changes, and netdoc's own
+planes track. Newer kube-proxies look for stale flows themselves when a UDP Service changes (docs/versions.md), and netdoc's own
 Services are such changes: the flows are read before, and what is reported may have been deleted since.
 
 ## Sources
@@ -26,6 +26,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 
+from kubectl_netdoc import versions
 from kubectl_netdoc.api import (
     ENDPOINT_SLICE,
     NODE,
@@ -67,7 +68,11 @@ MOST = 60
 """ClusterIPs of UDP Services whose flows are read at most."""
 
 IDLE = 180
-"""Seconds after which an idle entry of a UDP stream is deleted, unless the node is set to more: 120 (180 before Linux 5.1)."""
+"""Seconds after which an idle entry of a UDP stream is deleted by now, unless the node is set to more: the longest default that
+a kernel has had (``udp-stream-timeout`` in the table of versions)."""
+
+RECONCILED = versions.change("kube-proxy-stale-flows")["reconciled"]
+"""The version from which on kube-proxy looks for stale flows itself."""
 
 TIMEOUTS = ("net/netfilter/nf_conntrack_udp_timeout", "net/netfilter/nf_conntrack_udp_timeout_stream")
 
@@ -83,8 +88,8 @@ STALE = Code(
     message="On {nodes}, UDP flows from {clients} to Service {namespace}/{name} ({address}) still go to {gone}, where it has "
     "no endpoint any more (entries of connection tracking: {count}). New flows work",
     fix="Delete the entries, as the commands do: the next packet then goes to an endpoint. kube-proxy should have deleted "
-    "them. Kubernetes 1.32 and later misses some (kubernetes#139628), so see whether a newer patch version is out. It looks "
-    "again when a UDP Service changes, and netdoc's own may have been such a change.",
+    f"them. Kubernetes {RECONCILED} and later misses some (kubernetes#139628), so see whether a newer patch version is out. It "
+    "looks again when a UDP Service changes, and netdoc's own may have been such a change.",
     rows=("K1",),
 )
 UNTRANSLATED = Code(

@@ -3,20 +3,21 @@
 
 ## What it looks at
 How long every connection of `pod_network` and `service_reachability` took to open. Those that succeed just after 1 s are the
-ones whose first SYN was lost (the next ones leave after 1 s, then 3, 7 ... 63 s). They are counted by path between nodes, by the
-pod that they go to, and by the node whose Service addresses they use. Paths that lose datagrams as well are `path_quality`'s.
+ones whose first SYN was lost (when the next ones leave depends on the kernel: docs/versions.md). They are counted by path
+between nodes, by the pod that they go to, and by the node whose Service addresses they use. Paths that lose datagrams as well
+are `path_quality`'s.
 
 ## Why it matters
 Applications are one second slower now and then, or always, and nothing in their logs says why. A checksum offload that breaks
 tunnels, a firewall that drops the first packet of a flow and a full accept queue all look like this.
 
 ## What it can't see
-Second retries (3 s and more): netdoc gives a connection up after 2 s here. On a machine so busy that connections take up to a
-second, a lost SYN can't be recognised. Connections from the host network (where kubernetes#88986 shows) are measured from the
-nodes tier on only.
+Connections that lost two SYNs: netdoc gives up before a third could arrive, on every kernel, and counts them as failed. On a
+machine so busy that connections take up to a second, a lost SYN can't be recognised. Connections from the host network (where
+kubernetes#88986 shows) are measured from the nodes tier on only.
 
 ## Sources
-RFC 6298, 2.1 and 5.5 (initial timeout 1 s, doubled); kernel: tcp_syn_retries;
+RFC 6298, 2.1 and 5.5 (initial timeout 1 s, doubled); kernel: tcp_syn_retries, tcp_syn_linear_timeouts;
 kubernetes#88986, flannel#1279; failure catalogue M2.
 """
 
@@ -50,7 +51,7 @@ from kubectl_netdoc.api import (
     Unseen,
 )
 from kubectl_netdoc.components import kube_proxy
-from kubectl_netdoc.probes import node_pairs
+from kubectl_netdoc.probes import node_pairs, syn_times
 from kubectl_netdoc.probes import own_policies as policies
 from kubectl_netdoc.probes.service_targets import proof, targets
 
@@ -80,7 +81,7 @@ PATH = Code(
     risk=Risk.NODE,
     title="The first packet of connections gets lost between nodes",
     message="Between {between}, {retried} of {connects} connections took {ms} ms to open: their first SYN was lost, and the "
-    f"second, sent {RETRY_S} s later, arrived. "
+    f"second, sent {RETRY_S} s later, arrived{{later}}. "
     "{fast} connections elsewhere took {fast_ms} ms at most, and no datagrams are lost",
     fix="Look for what treats the first packet of a flow differently: a firewall's rate limit on new connections, "
     "connection tracking, or the tunnel's checksum offload (to try without it: ethtool -K flannel.1 tx-checksum-ip-generic "
@@ -195,7 +196,9 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     numbers = {"fast": len(fast), "fast_ms": round(max(fast, default=0.0))}
     for place in node_pairs.locate(lossless, _pairs(seen)):
         own = [each for each in seen if (each.source, each.node) in place.paths]
-        yield PATH.on(place.subject, place.evidence() | _numbers(own) | numbers)
+        times = syn_times.later(facts.cluster, {each.source for each in own})
+        times = f" (the next ones leave {times})" if times else ""
+        yield PATH.on(place.subject, place.evidence() | _numbers(own) | numbers, later=times)
     faulty = {node for pair in bad for node in pair}
     faulty |= _failing(facts) if _services(facts.cluster) else set()
     for node in sorted({each.source for each in retried} - faulty):

@@ -127,8 +127,13 @@ def _node_reply(request: Probe, ms: float, raw: list[Any]) -> Reply:
         return rule_replies.node_rules(raw, ms)
     if isinstance(request, ServiceRules):
         return rule_replies.service_rules(raw, ms)
-    files = (CniFile(str(name), str(network), tuple(map(str, plugins)), str(why)) for name, network, plugins, why in raw[2])
-    return CniConfigReply(Outcome.OK, ms, tuple(files))
+    return CniConfigReply(Outcome.OK, ms, tuple(_cni_file(*row) for row in raw[2]))
+
+
+def _cni_file(name: Any, network: Any, plugins: Any, problem: Any, listed: Any, folder: Any, wrong: Any) -> CniFile:
+    """Return a row of the agent's about a CNI configuration."""
+    types, more = tuple(map(str, plugins)), tuple(map(str, folder))
+    return CniFile(str(name), str(network), types, str(problem), bool(listed), more, str(wrong))
 
 
 def _flow(line: str) -> Flow:

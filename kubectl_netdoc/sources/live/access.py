@@ -64,7 +64,7 @@ def _ask(client: Client, rule: Grant, name: str) -> bool:
 
 
 def username(client: Client) -> str:
-    """Return the user's name on the server; "" if it does not tell (before Kubernetes 1.28)."""
+    """Return the user's name on the server; "" if it does not tell (old versions, ``self-review``)."""
     try:
         return strict_json.decode(client.request("POST", WHOAMI, body={}), _Whoami).status.user.username
     except (ApiError, *UNREADABLE):

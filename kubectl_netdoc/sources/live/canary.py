@@ -16,13 +16,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 from msgspec import Struct
 
-from kubectl_netdoc.core.finding import Grant
 from kubectl_netdoc.measurements.base import Lost, Outcome, Peer
 from kubectl_netdoc.measurements.canary import Canary, CanaryReply, CanaryTrial
 from kubectl_netdoc.measurements.connect import Echo, EchoReply
 from kubectl_netdoc.measurements.requests import Reply, Request
 from kubectl_netdoc.sources.agent_protocol import EchoServer, Targets
 from kubectl_netdoc.sources.live import exec as agent_exec
+from kubectl_netdoc.sources.live import missing_right
 from kubectl_netdoc.sources.live.client import ApiError, Client
 from kubectl_netdoc.sources.live.debug_pods import DebugPod, Session
 
@@ -124,9 +124,8 @@ class Flight:
         try:
             self.session.policy.create()
         except ApiError as error:
-            rule = Grant("create", "networkpolicies", "networking.k8s.io", self.session.namespace)
-            grant = f"; missing rights: {rule}, and delete" if error.status == 403 else ""
-            return f"the canary's NetworkPolicy can't be created: {error.message}{grant}"
+            lacks = missing_right.of(self.client, error, self.session.policy.right)
+            return f"the canary's NetworkPolicy can't be created: {error.message}{missing_right.clause(lacks)}"
         self._until(alive, ENFORCED, _note_stopped)
         if not self.session.policy.delete():
             return "the canary's NetworkPolicy can't be deleted"

@@ -12,11 +12,12 @@ import time
 
 from msgspec import Struct, field
 
+from kubectl_netdoc.core.finding import Grant
 from kubectl_netdoc.formats import strict_json
 from kubectl_netdoc.measurements.base import Lost
 from kubectl_netdoc.measurements.requests import Probe, Reply, Request
 from kubectl_netdoc.records.pods import Pod
-from kubectl_netdoc.sources.live import admission
+from kubectl_netdoc.sources.live import admission, missing_right
 from kubectl_netdoc.sources.live import exec as agent_exec
 from kubectl_netdoc.sources.live.client import ApiError, Client
 from kubectl_netdoc.sources.live.debug_pods.manifest import NOBODY
@@ -28,6 +29,9 @@ START = 30.0
 """Seconds it gets to start: an image may have to be pulled."""
 
 POLL = 0.3
+
+NEEDS = (("patch", "pods/ephemeralcontainers"), ("get", "pods"))
+"""What adding one and waiting for it takes."""
 
 
 class _State(Struct):
@@ -64,7 +68,9 @@ def measure(client: Client, pod: Pod, image: str, requests: tuple[Probe, ...], s
             _put(client, path, _container(name, image, any_user=True))
         why = _started(client, path, name)
     except ApiError as error:
-        return _lost(requests, f"the ephemeral container was refused: {admission.explained(error)}")
+        tried = [Grant(verb, resource, "", pod.namespace) for verb, resource in NEEDS]
+        lacks = missing_right.clause(missing_right.of(client, error, *tried))
+        return _lost(requests, f"the ephemeral container was refused: {admission.explained(error)}{lacks}")
     if why:
         return _lost(requests, why)
     return agent_exec.run(client, pod.namespace, pod.name, requests, seconds, container=name).replies

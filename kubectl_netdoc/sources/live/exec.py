@@ -40,12 +40,14 @@ class ExecResult(Struct, frozen=True):
     """The result of one batch: the reply to each request, and for how many seconds the CPU limit throttled the agent.
 
     ``lost``: why replies are missing. ``problem``: nothing came at all, so exec itself does not work or is not permitted.
+    ``refused``: how the server refused it.
     """
 
     replies: dict[Request, Reply]
     throttled: float = 0.0
     lost: str = ""
     problem: PodProblem | None = None
+    refused: ApiError | None = None
 
 
 def run(
@@ -63,13 +65,9 @@ def run(
     try:
         channel = client.exec(namespace, pod, ["python3", "-c", BOOTSTRAP], seconds, container)
     except ApiError as error:
-        why = (
-            f"exec into the debug pod was refused: {error.message}"
-            if error.status
-            else f"exec into the debug pod failed: {error.message}"
-        )
+        why = f"exec into the debug pod {'was refused' if error.status else 'failed'}: {error.message.rstrip(' :')}"
         trouble = admission.refusal(error) if error.status == 403 else PodProblem.EXEC
-        return ExecResult(unresolved | {request: Lost(why) for request in requests}, lost=why, problem=trouble)
+        return ExecResult(unresolved | {request: Lost(why) for request in requests}, lost=why, problem=trouble, refused=error)
     output = Output()
     try:
         write(channel, payload(requests, seconds - 1.0, targets))

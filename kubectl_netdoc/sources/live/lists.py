@@ -198,7 +198,7 @@ def _list(
     try:
         raws = list(_objects(client, alike[0], namespaces, dark))
     except ApiError as error:
-        return {kind.name: _unavailable(kind, error, namespaces, served) for kind in alike}
+        return {kind.name: unavailable(kind, error, namespaces, served) for kind in alike}
     except UNREADABLE as error:
         return {kind.name: Unavailable(f"the list can't be decoded: {error}") for kind in alike}
     return {kind.name: _decoded(kind, raws) for kind in alike}
@@ -333,13 +333,16 @@ def _pages(client: Client, kind: Kind[Any], namespace: str, selector: str) -> It
     raise ApiError(0, f"the list is longer than {MOST_PAGES} pages or {LARGEST >> 20} MiB")
 
 
-def _unavailable(kind: Kind[Any], error: ApiError, namespaces: tuple[str, ...], served: Served) -> Unavailable:
+def unavailable(kind: Kind[Any], error: ApiError, namespaces: tuple[str, ...], served: Served) -> Unavailable:
     """Return why a list could not be read, with the missing right if it was refused."""
-    if error.status in (401, 403):
-        if kind.names or kind.logs:
-            return Unavailable("forbidden", next(rule for rule in rights.reading(kind) if rule.resource == kind.plural))
-        namespace = ",".join(namespaces) if kind.namespaced else ""
-        return Unavailable("forbidden", Grant("list", kind.plural, kind.group, namespace))
+    if error.status == 401:
+        return Unavailable("the API server no longer accepts the credentials")
+    if error.status == 403:
+        tried = rights.reading(kind)
+        if not (kind.names or kind.logs):
+            tried = (Grant("list", kind.plural, kind.group, ",".join(namespaces) if kind.namespaced else ""),)
+        likely = next(rule for rule in tried if rule.resource == kind.plural)
+        return Unavailable("forbidden", rights.named(error.message, tried) or likely)
     if error.status == 404:
         return served.missing(kind)
     if error.timed_out:

@@ -7,6 +7,7 @@ ClusterRoles system:public-info-viewer and system:discovery) is left out; a run 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable
 from enum import StrEnum
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
+from kubectl_netdoc import versions
 from kubectl_netdoc.core.cluster import DNS_NAMESPACE
 from kubectl_netdoc.core.finding import Grant
 from kubectl_netdoc.measurements.made import Made
@@ -21,6 +23,23 @@ from kubectl_netdoc.records.base import Kind
 
 STANDARD = frozenset({"default", DNS_NAMESPACE})
 """Namespaces that every cluster has. Others may be missing: nothing can be read from them and no Role can be created in them."""
+
+
+_REFUSED = re.compile(
+    r'cannot (?P<verb>[a-z]+) resource "(?P<resource>[^"]+)" in API group "(?P<group>[^"]*)"'
+    r'(?: in the namespace "(?P<namespace>[^"]+)")?'
+)
+"""A refusal by rights, in the API server's words."""
+
+
+def named(refusal: str, tried: Iterable[Grant]) -> Grant | None:
+    """Return the right that a refusal names, as it is among those that were tried; None where it names none."""
+    found = _REFUSED.search(refusal)
+    if not found:
+        return None
+    said = Grant(found["verb"], found["resource"], found["group"], found["namespace"] or "")
+    alike = [rule for rule in tried if (rule.verb, rule.resource, rule.group) == (said.verb, said.resource, said.group)]
+    return next((rule for rule in alike if rule.namespace == said.namespace), alike[0] if alike else said)
 
 
 class Loss(StrEnum):
@@ -42,7 +61,7 @@ class NeededRight(Struct, frozen=True):
     why: str
     made: Made = Made.PODS
     loss: Loss | None = Loss.HELD
-    since: tuple[int, int] = (0, 0)
+    since: versions.Version = ()
     stays: bool = False
 
 
@@ -94,8 +113,10 @@ def _running(namespace: str) -> Iterable[NeededRight]:
     yield NeededRight(rule("create", "pods"), "run the debug pods")
     yield NeededRight(rule("watch", "pods"), "see them start")
     yield NeededRight(rule("get", "pods/exec"), "run measurements in them")
-    # The websocket is a GET; from 1.35 on it takes create as well (AuthorizePodWebsocketUpgradeCreatePermission, KEP-4006).
-    yield NeededRight(rule("create", "pods/exec"), "run measurements in them, from Kubernetes 1.35 on", since=(1, 35))
+    # The websocket is a GET; newer servers ask for create as well.
+    since = versions.change("exec-create")["needed"]
+    why = f"run measurements in them, from Kubernetes {since} on"
+    yield NeededRight(rule("create", "pods/exec"), why, since=since.first)
     yield NeededRight(rule("watch", "events"), "see why a pod does not start", loss=Loss.LESS)
     yield NeededRight(rule("create", "services"), "create netdoc's Service", Made.SERVICES)
     yield NeededRight(

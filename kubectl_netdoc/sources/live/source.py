@@ -13,6 +13,7 @@ import msgspec
 
 from kubectl_netdoc.core.cluster import Cluster
 from kubectl_netdoc.core.facts import NOT_SELECTED, Measured
+from kubectl_netdoc.core.finding import Grant
 from kubectl_netdoc.core.progress import Progress
 from kubectl_netdoc.core.tier import Tier
 from kubectl_netdoc.measurements.base import Lost
@@ -21,7 +22,7 @@ from kubectl_netdoc.measurements.requests import Probe, Reply, Request, on_host,
 from kubectl_netdoc.measurements.trace import Trace
 from kubectl_netdoc.records.base import Kind
 from kubectl_netdoc.sources import FollowUp, nothing_more
-from kubectl_netdoc.sources.live import debug_pods, images, lists
+from kubectl_netdoc.sources.live import debug_pods, images, lists, missing_right
 from kubectl_netdoc.sources.live import exec as agent_exec
 from kubectl_netdoc.sources.live.canary import Flight
 from kubectl_netdoc.sources.live.client import ApiError, Client
@@ -136,8 +137,14 @@ class LiveSource:
                 replies |= answer.replies
                 throttled[pod.name] = answer.throttled
                 if answer.problem:
-                    pod.fail(answer.problem, answer.lost)
+                    pod.fail(answer.problem, answer.lost, self._lacks(answer))
         return replies, throttled
+
+    def _lacks(self, answer: agent_exec.ExecResult) -> Grant | None:
+        """Return the right that a refused exec lacks."""
+        if answer.refused is None or self.settings is None:
+            return None
+        return missing_right.of_exec(self.client, answer.refused, self.settings.namespace)
 
     def _ask(self, session: debug_pods.Session, pod: debug_pods.DebugPod, requests: tuple[Probe, ...]) -> agent_exec.ExecResult:
         own = tuple(request for request in requests if request.node in (pod.node, "") and on_host(request) == pod.host)

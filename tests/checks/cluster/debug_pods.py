@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Cases of debug_pods."""
 
-from kubectl_netdoc.api import NODE, Cluster, PodProblem, Unavailable
+from kubectl_netdoc.api import NODE, Cluster, Grant, PodProblem, Unavailable
 from kubectl_netdoc.core.facts import Measured, Vantage
 from kubectl_netdoc.testing import Built, Case, make_cluster, make_node, make_pod
 
@@ -71,6 +71,13 @@ CASES = [
         )
         for trouble in (PodProblem.FORBIDDEN, PodProblem.ADMISSION)
     ),
+    Case(
+        "a right that the user lacks is no fault of the cluster",
+        CLUSTER,
+        measured=Measured({}, (Vantage("n1", False, PodProblem.FORBIDDEN, grant=Grant("create", "pods")), RUNNING)),
+        state="unknown",
+    ),
+    Case("an image is still being pulled", CLUSTER, measured=_one(PodProblem.PULLING), state="unknown"),
     Case("everywhere is one finding", CLUSTER, frozenset({("POD001", "Cluster debug pods")}), _both(PodProblem.IMAGE)),
     Case("not asked for", CLUSTER, measured=Measured(why_unmeasured="--no-pods"), state="skipped"),
     Case(

@@ -66,6 +66,10 @@ def _case(name: str, facts: Measured, *expect: tuple[str, str], cluster: Cluster
     return Case(name, cluster, frozenset(expect), facts, state)
 
 
+FOLDER = CniFile("10-flannel.conflist", "cbr0", listed=False, folder=("flannel", "portmap"))
+EMPTY = CniFile("10-flannel.conflist", "cbr0", listed=False)
+ADDED = CniFile("10-flannel.conflist", "cbr0", ("flannel",), folder=("portmap",))
+SPOILT = CniFile("10-flannel.conflist", "cbr0", ("flannel",), folder_problem="ValueError: a plugin has no type")
 BARE = CniFile("10-flannel.conflist", "cbr0", ("flannel",))
 
 
@@ -84,6 +88,11 @@ def _host_port(name: str, file: CniFile, *codes: str, **more: object) -> Case:
     return _case(name, _measure(cluster, n1=(file,)), *((code, "Node n1") for code in codes), cluster=cluster)
 
 
+def _read_by(runtime: str, name: str, file: CniFile, *expect: tuple[str, str], state: str = "") -> Case:
+    cluster = _nodes(runtime=runtime)
+    return _case(f"{runtime}: {name}", _measure(cluster, n2=(file,)), *expect, cluster=cluster, state=state)
+
+
 CASES = [
     _host_port("a host port, and portmap", OWN),
     _host_port("a host port without portmap", BARE, "CNF004"),
@@ -98,6 +107,21 @@ CASES = [
         "on all nodes", _measure(n1=(OWN, BEHIND), n2=(OWN, BEHIND), n3=(OWN, BEHIND)), ("CNF010", "Cluster CNI configuration")
     ),
     _case("a file that is no JSON", _measure(n2=(BAD, OWN)), ("CNF002", "Node n2")),
+    *(
+        _read_by(runtime, name, file, *expect, state=state)
+        for runtime, name, file, expect, state in (
+            ("containerd://2.4.2", "a list with its plugins in a folder", FOLDER, (), ""),
+            ("containerd://2.4.2", "a list without plugins anywhere", EMPTY, (("CNF002", "Node n2"),), ""),
+            ("containerd://2.4.2", "a folder that adds to a list", ADDED, (), ""),
+            ("containerd://2.4.2", "a folder with a broken file", SPOILT, (("CNF002", "Node n2"),), ""),
+            ("containerd://2.0.5", "a list with its plugins in a folder", FOLDER, (("CNF002", "Node n2"),), ""),
+            ("containerd://1.6.20", "a folder that adds to a list", ADDED, (), ""),
+            ("containerd://1.7.29", "a folder with a broken file", SPOILT, (), ""),
+            ("cri-o://1.34.0", "a list with its plugins in a folder", FOLDER, (), ""),
+            ("cri-o://1.33.1", "a list with its plugins in a folder", FOLDER, (), "unknown"),
+            ("", "a list with its plugins in a folder", FOLDER, (), "unknown"),
+        )
+    ),
     _case("no file", _measure(n2=()), ("CNF003", "Node n2")),
     _case("no file anywhere", _measure(n1=(), n2=(), n3=())),
     _case("two nodes that differ: nobody knows which is right", _measure(TWO, n2=(OLD,)), cluster=TWO),

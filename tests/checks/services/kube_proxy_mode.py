@@ -259,6 +259,18 @@ CASES = [
         ("KPX007", CLUSTER),
         facts=API_ONLY,
     ),
+    _case(
+        "no mode is set before the default changes",
+        _cluster(_config('""'), server="v1.38.0"),
+        ("KPX013", CLUSTER),
+        facts=API_ONLY,
+    ),
+    _case("no mode, and nothing announced yet", _cluster(_config('""'), server="v1.36.3"), facts=API_ONLY),
+    _case("no mode, and the default has changed", _cluster(_config('""'), server="v1.40.0"), facts=API_ONLY),
+    _case(
+        "the ConfigMap sets no mode, a flag does", _cluster(_config('""'), _flag("iptables"), server="v1.38.0"), facts=API_ONLY
+    ),
+    _case("iptables mode is set", _cluster(_config("iptables"), server="v1.38.0"), facts=API_ONLY),
     _case("a thousand Services in iptables mode", LARGE, ("KPX011", CLUSTER), facts=API_ONLY),
     _case("fewer", _cluster(_config("iptables"), *_many(999), tier=Tier.API), facts=API_ONLY),
     _case(

@@ -34,7 +34,7 @@ from kubectl_netdoc.core.facts import Measured
 from kubectl_netdoc.engine import registry
 from kubectl_netdoc.probes.own_policies import canaries
 from kubectl_netdoc.records.base import convert
-from kubectl_netdoc.records.kinds import POD, ROOT_CERTIFICATE
+from kubectl_netdoc.records.kinds import ENDPOINT_SLICE, POD, ROOT_CERTIFICATE
 from kubectl_netdoc.records.nodes import NodeAddress
 from kubectl_netdoc.records.pods import Pod, PodIP, PodSpec
 from kubectl_netdoc.testing import Built, Case, make_cluster, make_node, make_pod, make_policy, make_service, make_slice, measured
@@ -51,6 +51,7 @@ CLOSED = make_policy("{podSelector: {}}")
 ALLOWS = make_policy("{podSelector: {}, ingress: [{ports: [{port: 8080}]}]}")
 ELSEWHERE = make_policy("{podSelector: {}}", namespace="other")
 NATIVE = make_policy("{}", kind=NATIVE_POLICIES[0])
+EVERYWHERE = make_policy("{}", kind=NATIVE_POLICIES[1])
 NOBODY = "{priority: 1, subject: {namespaces: {}}, ingress: [{action: Deny, from: [{namespaces: {}}]}]}"
 WALL = make_policy(NOBODY, kind=ADMIN_NETWORK_POLICY)
 DEAF = ("SVR005", "Pod shop/web-1")
@@ -97,6 +98,35 @@ def _podless(*addresses: str) -> Cluster:
 
 
 Bad = Callable[[str, str], Outcome | None]
+
+EXTDB, MANY = "Service shop/extdb", tuple(f"192.0.2.{n}" for n in range(7, 13))
+
+
+def _outside(*ips: str, policy: Built | None = None, service: str = "extdb", namespace: str = "shop") -> Cluster:
+    """The cluster with a Service without a selector, whose slice somebody wrote; its nodes have the address 10.9.9.9."""
+    ends = [{"addresses": [ip], "conditions": {"ready": True}} for ip in ips or ("192.0.2.7",)]
+    labels = {"kubernetes.io/service-name": service, "endpointslice.kubernetes.io/managed-by": "me"}
+    meta = {"name": service, "namespace": namespace, "labels": labels}
+    by_hand = {
+        "metadata": meta,
+        "addressType": "IPv4",
+        "endpoints": ends,
+        "ports": [{"name": "p5432", "port": 5432, "protocol": "TCP"}],
+    }
+    own = make_service(service, namespace, selector={}, ports=[(5432, 5432)], cluster_ip="10.96.0.50")
+    more = ((ENDPOINT_SLICE, convert(ENDPOINT_SLICE, by_hand)), own, *([policy] if policy else []))
+    cluster = _cluster(*(make_node(name) for name in NODES), *more)
+    address = (NodeAddress(type="InternalIP", address="10.9.9.9"),)
+    nodes = [msgspec.structs.replace(n, status=msgspec.structs.replace(n.status, addresses=address)) for n in cluster.all(NODE)]
+    return cluster.with_listings({**cluster.index.listings, "Node": Listing(tuple(nodes))})
+
+
+def _from_n1(node: str, ip: str) -> Outcome | None:
+    return Outcome.TIMEOUT if (node, ip) == ("n1", "192.0.2.7") else None
+
+
+def _refuses(*ips: str) -> Bad:
+    return _everywhere(*ips, outcome=Outcome.REFUSED)
 
 
 def _over_udp(pod: Pod) -> Pod:
@@ -414,7 +444,41 @@ CASES = [
         )
         for name, blind, found, state in (
             ("a pod's address", _podless("192.0.2.9"), [("SVR004", WEB)], "fail"),
-            ("a node's own address", _podless(*ENDS), [], "unknown"),
+            ("a node's own address", _podless(*ENDS), [("SVR010", WEB)], ""),
+        )
+    ),
+    *(
+        _case(f"outside the cluster: {name}", cluster, _measure(cluster, bad), *found, state=state)
+        for name, cluster, bad, found, state in (
+            ("all is well", _outside(), _everywhere(), [], ""),
+            ("silent from every node", _outside(), _everywhere("192.0.2.7"), [("SVR014", EXTDB)], ""),
+            ("refuses every node", _outside(), _refuses("192.0.2.7"), [("SVR014", EXTDB)], ""),
+            (
+                "silent from one node",
+                _outside(),
+                _from_n1,
+                [("SVR015", EXTDB)],
+                "",
+            ),
+            ("one of two is silent", _outside("192.0.2.7", "192.0.2.8"), _everywhere("192.0.2.7"), [("SVR015", EXTDB)], ""),
+            ("both are", _outside("192.0.2.7", "192.0.2.8"), _everywhere("192.0.2.7", "192.0.2.8"), [("SVR014", EXTDB)], ""),
+            ("a node's own address", _outside("10.9.9.9"), _everywhere("10.9.9.9"), [("SVR015", EXTDB)], ""),
+            (
+                "a node's process refuses",
+                _outside("10.9.9.9"),
+                _refuses("10.9.9.9"),
+                [("SVR010", EXTDB)],
+                "",
+            ),
+            ("a pod that the slice does not name", _outside("10.0.1.1"), _everywhere("10.0.1.1"), [DEAF, ("SVR015", EXTDB)], ""),
+            (
+                "a policy may stop netdoc",
+                _outside(policy=EVERYWHERE),
+                _everywhere("192.0.2.7"),
+                [],
+                "unknown",
+            ),
+            ("more than are measured", _outside(*MANY), _everywhere(*MANY), [("SVR015", EXTDB)], ""),
         )
     ),
     _case("a mesh accepts everything", C, _measure(C, accepting=True), ("SVR011", "Cluster connections")),

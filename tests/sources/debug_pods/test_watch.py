@@ -4,11 +4,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from kubectl_netdoc.core.facts import PodProblem
+from kubectl_netdoc.core.finding import Grant
 from kubectl_netdoc.core.progress import Progress
+from kubectl_netdoc.sources.live.client import Client, Options
 from kubectl_netdoc.sources.live.debug_pods.status import DebugPod, note, note_event
 from kubectl_netdoc.sources.live.debug_pods.watch import PodWatch
+from tests.support.api_server import api_server
+from tests.support.kubeconfigs import kubeconfig
 from tests.support.pod_changes import event, pod_change
 
 
@@ -32,7 +37,7 @@ def test_a_pull_that_does_not_end_is_told_while_it_lasts_and_is_the_image() -> N
     note_event(pod, event("Pulling"))
     told: list[str] = []
     watch(pod).wait_until_settled(0.1, 0.3, Heard(lambda text, seconds: told.append(text)))
-    assert pod.reason == PodProblem.IMAGE
+    assert pod.reason == PodProblem.PULLING
     assert set(told) == {"pulling img:1 on 1 node"}
 
 
@@ -52,3 +57,16 @@ def test_a_pod_that_no_event_speaks_of_is_late_and_nothing_else() -> None:
     pod = DebugPod("p", "n1", bare=True)
     watch(pod).wait_until_settled(0.1, 0.2)
     assert pod.reason == PodProblem.LATE
+
+
+def test_without_events_a_late_pod_is_the_missing_rights_doing(tmp_path: Path) -> None:
+    """An image that is being pulled looks the same then."""
+    refused = 'User "jane" cannot watch resource "events" in API group "" in the namespace "netdoc"'
+    pod = DebugPod("p", "n1", bare=True)
+    late = PodWatch([pod], "img:1", "netdoc")
+    with api_server() as server:
+        server.refuse = lambda heard: (403, refused) if heard.path.endswith("/events") else None
+        client = Client(Options(kubeconfig=str(kubeconfig(tmp_path, server.url))))
+        with late.following(client, "netdoc", "x", 5):
+            late.wait_until_settled(0.1)
+    assert (pod.reason, pod.grant) == (PodProblem.LATE, Grant("watch", "events", "", "netdoc"))

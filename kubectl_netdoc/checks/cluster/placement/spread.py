@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from kubectl_netdoc import versions
 from kubectl_netdoc.api import (
     DAEMON_SET,
     ENDPOINT_SLICE,
@@ -52,8 +53,8 @@ NO_HINTS = Code(
     risk=Risk.SAFE,
     title="Traffic does not stay in its zone",
     message="Service {namespace}/{name} sets trafficDistribution {wanted}, but none of its {count} endpoints has a topology hint",
-    fix="Endpoints get hints only if their nodes have zone labels and the API server supports the field (Kubernetes 1.31 and "
-    "later).",
+    fix="Endpoints get hints only if their nodes have zone labels and the API server supports the field (Kubernetes "
+    f"{versions.change('traffic-distribution')['served']} and later).",
     commands=("kubectl -n {namespace} get endpointslices -l kubernetes.io/service-name={name} -o yaml",),
 )
 

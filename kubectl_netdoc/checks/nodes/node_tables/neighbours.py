@@ -47,7 +47,7 @@ class _Table(Struct, frozen=True):
 
 
 def tables_of(reply: KernelReply, tables: RtnetlinkReply | None) -> Iterator[_Table]:
-    """Yield the neighbour tables. Permanent entries do not count against gc_thresh3 (since kernel 5.0) and are left out."""
+    """Yield the neighbour tables. Permanent entries do not count against gc_thresh3 and are left out."""
     for family, tree, cache in (("IPv4", "ipv4", "arp_cache"), ("IPv6", "ipv6", "ndisc_cache")):
         most = node_readings.number(reply, f"net/{tree}/neigh/default/gc_thresh3")
         if most and f"{cache}.entries" in reply.after:

@@ -20,10 +20,11 @@ as pods have addresses. CNI configurations outside ConfigMaps (most networks wri
 the network does: where pods were measured, the MTU in use is shown beside the MTU that is set.
 
 ## Sources
-The manifests from which each network is recognised are named in kubectl_netdoc/cni/. Flannel: Configuration; since v0.21 its
-kube subnet manager exits if a node's range is outside Network. CNI: portmap; CRI-O opens host ports itself (internal/hostport).
+The manifests from which each network is recognised are named in kubectl_netdoc/cni/. Flannel: Configuration; its
+kube subnet manager exits if a node's range is outside Network (docs/versions.md). CNI: portmap; CRI-O opens host ports itself
+(internal/hostport).
 Tigera operator: calicoNetwork.hostPorts. Kubernetes: Network Plugins, DaemonSet. Calico: Troubleshooting (BGP).
-weaveworks/weave, archived June 2024. Failure catalogue M7, M8, M10 and M11.
+Failure catalogue M7, M8, M10 and M11.
 """
 
 from __future__ import annotations

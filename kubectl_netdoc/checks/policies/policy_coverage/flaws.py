@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from kubectl_netdoc import versions
 from kubectl_netdoc.api import DAEMON_SET, NETWORK_POLICY, Code, Explains, Finding, Risk, Severity
 from kubectl_netdoc.checks.policies.policy_coverage.common import policy_subject
 from kubectl_netdoc.policy import enforcers, fixes
@@ -89,7 +90,7 @@ INVALID = Code(
     risk=Risk.SAFE,
     title="Policy with an invalid or ambiguous address",
     message="{policy}: {detail}",
-    fix="Correct the CIDR; API servers reject it from Kubernetes 1.36 on.",
+    fix=f"Correct the CIDR; API servers reject it from Kubernetes {versions.change('strict-addresses')['refused']} on.",
     rows=("P3",),
 )
 LOOK = "kubectl -n {where} get networkpolicy {name} -o yaml"

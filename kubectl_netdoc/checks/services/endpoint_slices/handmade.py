@@ -40,7 +40,7 @@ PLACEHOLDERS = frozenset({"192.192.192.192"})
 
 UNNUMBERED = " Give each port its number as well: kube-proxy leaves out a port without one."
 
-EFFECTS = Explains(("ING003", "GWR010", "CPL001", "CPL002", "NPT001", "SVR010"), "subject")
+EFFECTS = Explains(("ING003", "GWR010", "CPL001", "CPL002", "NPT001", "SVR010", "SVR014", "SVR015"), "subject")
 RENAME = "kubectl -n {namespace} patch endpointslice {first} --type json -p {patch}"
 SLICES = "kubectl -n {namespace} get endpointslices -l kubernetes.io/service-name={name} -o yaml"
 

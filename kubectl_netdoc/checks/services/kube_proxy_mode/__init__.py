@@ -4,8 +4,7 @@
 ## What it looks at
 The mode in kube-proxy's ConfigMap or flags, and its clusterCIDR, compared with the addresses of the pods. With
 `--node-checks`, on each node: the mode that kube-proxy reports (`/proxyMode`), whether it reports itself healthy (`/livez`,
-before Kubernetes 1.28 `/healthz`), how long changes have waited for their rules, and what another mode has left behind
-(`kube-ipvs0`).
+on old versions `/healthz`), how long changes have waited for their rules, and what another mode has left behind (`kube-ipvs0`).
 Without `--node-checks` the mode is inferred from the settings, and the report says so.
 
 ## Why it matters
@@ -18,9 +17,8 @@ on nodes whose first address is IPv6) refuses the connection: nothing is known o
 themselves are checked by `service_rules`.
 
 ## Sources
-Kubernetes: Virtual IPs and Service Proxies; KEP-5495 (ipvs: deprecated in 1.35, behind the gate KubeProxyIPVS since 1.37, off in
-1.40, gone in 1.43); KEP-3866 and the blog "NFTables mode for kube-proxy"; EKS Best Practices Guide (over 1,000 Services); failure
-catalogue K7 and K8.
+Kubernetes: Virtual IPs and Service Proxies; docs/versions.md (when modes come and go); KEP-3866 and the blog "NFTables mode for
+kube-proxy"; EKS Best Practices Guide (over 1,000 Services); failure catalogue K7 and K8.
 """
 
 from __future__ import annotations

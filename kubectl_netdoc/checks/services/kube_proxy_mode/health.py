@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
+from kubectl_netdoc import versions
 from kubectl_netdoc.api import (
     NODE,
     Address,
@@ -27,10 +28,6 @@ from kubectl_netdoc.api import (
 from kubectl_netdoc.checks.services.kube_proxy_mode.observed import Observed
 from kubectl_netdoc.checks.services.kube_proxy_mode.thresholds import LAG
 from kubectl_netdoc.components import kube_proxy
-
-LIVEZ_SINCE = 28
-"""Minor version that brought /livez (kubernetes#116470); before it, /healthz also fails while an autoscaler drains the node."""
-
 
 SYNC = "kubeproxy_sync_proxy_rules_"
 LAST, QUEUED = f"{SYNC}last_timestamp_seconds", f"{SYNC}last_queued_timestamp_seconds"
@@ -77,8 +74,9 @@ LAGS = Code(
 
 def _health(cluster: Cluster, node: str) -> HttpGet:
     found = cluster.get(NODE, "", node)
-    version = kube_proxy.minor(found.status.node_info.kubelet_version) if found else 0
-    path = "/healthz" if 0 < version < LIVEZ_SINCE else "/livez"
+    version = found.status.node_info.kubelet_version if found else ""
+    older = versions.parse(version) and not versions.change("kube-proxy-livez").reached("served", version)
+    path = "/healthz" if older else "/livez"
     return HttpGet(node, Address(kube_proxy.loopback(cluster, node), kube_proxy.HEALTH_PORT), path, ("{",), host=True)
 
 

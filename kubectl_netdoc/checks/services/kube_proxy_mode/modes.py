@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from datetime import timedelta
 
+from kubectl_netdoc import versions
 from kubectl_netdoc.api import (
     ENDPOINT_SLICE,
     NETWORK_AGENT,
@@ -31,14 +31,13 @@ from kubectl_netdoc.probes import node_readings
 ROLLING = timedelta(minutes=5)
 """A DaemonSet replaces one pod after the other: while the last one is younger than this, the change is still being rolled out."""
 
-DEPRECATED, OFF, REMOVED = 35, 40, 43
-"""Minor versions in which ipvs mode is deprecated, needs the gate KubeProxyIPVS to start, and is removed (KEP-5495)."""
+IPVS_MODE, NFTABLES_MODE = versions.change("kube-proxy-ipvs"), versions.change("kube-proxy-nftables")
+DEFAULT_MODE = versions.change("kube-proxy-default-mode")
+LINUX = versions.change("nftables-mode-kernel")["enough"]
+LOCALHOST = versions.change("kube-proxy-nftables-localhost")
 
-NFTABLES, KERNEL, MANY = 33, (5, 13), 1000
-"""Minor version in which nftables mode is stable (KEP-3866), the kernel that it needs, and the number of Services from which
-iptables mode slows new connections down (EKS Best Practices Guide; the blog measured 5,000 to 30,000)."""
-
-LINUX = ".".join(map(str, KERNEL))
+MANY = 1000
+"""Services from which iptables mode slows new connections down (EKS Best Practices Guide; the blog measured 5,000 to 30,000)."""
 
 SHOWN = 3
 """Nodes that a finding names, or gives a command for, at most."""
@@ -82,8 +81,7 @@ IPVS_ENDS = Code(
     severity=Severity.WARN,
     risk=Risk.RESTARTS,
     title="kube-proxy will not start in ipvs mode after the next upgrade",
-    message="kube-proxy is in ipvs mode ({how}), and the cluster's version is {server}: from "
-    f"1.{OFF} on kube-proxy does not start in ipvs mode unless the gate KubeProxyIPVS is set, and from 1.{REMOVED} on not at all",
+    message="kube-proxy is in ipvs mode ({how}), and the cluster's version is {server}: " + IPVS_MODE.told("off", "gone"),
     fix=f"Move to nftables mode before the upgrade, one node at a time. It needs kernel {LINUX} or later on every node.",
     commands=(kube_proxy.EDIT_CONFIG, kube_proxy.ROLLOUT_RESTART),
     rows=("K7",),
@@ -93,10 +91,22 @@ IPVS = Code(
     severity=Severity.INFO,
     risk=Risk.SAFE,
     title="ipvs mode is deprecated",
-    message="kube-proxy is in ipvs mode ({how}), and the cluster's version is {server}: ipvs mode is deprecated from "
-    f"1.{DEPRECATED} on, off by default from 1.{OFF} on and removed in 1.{REMOVED}",
-    fix=f"Plan the move to nftables mode, which needs Kubernetes 1.{NFTABLES} and kernel {LINUX} on every node.",
+    message="kube-proxy is in ipvs mode ({how}), and the cluster's version is {server}: "
+    + IPVS_MODE.told("deprecated", "off", "gone"),
+    fix=f"Plan the move to nftables mode, which needs Kubernetes {NFTABLES_MODE['stable']} and kernel {LINUX} on every node.",
     commands=("kubectl get nodes -o wide",),
+    rows=("K7",),
+)
+NO_MODE = Code(
+    id="KPX013",
+    severity=Severity.INFO,
+    risk=Risk.RESTARTS,
+    title="kube-proxy's mode is not set, and its default changes",
+    message="{place} sets no mode, so kube-proxy is in its default, iptables, and the cluster's version is {server}: "
+    + DEFAULT_MODE.told("switched"),
+    fix="Set mode: iptables to keep it, or move to nftables mode when it suits you rather than with an upgrade. kube-proxy reads "
+    f"that when it starts. nftables mode needs kernel {LINUX} or later on every node.",
+    commands=(kube_proxy.EDIT_CONFIG, kube_proxy.ROLLOUT_RESTART),
     rows=("K7",),
 )
 MOVE = Code(
@@ -108,7 +118,7 @@ MOVE = Code(
     "the kernel tries the rules of all Services one after the other, where nftables mode needs one look-up. Kubernetes {server} "
     "and the kernel of every node ({kernels}) support nftables mode",
     fix="Make sure that the network works with nftables mode, then set mode: nftables and restart kube-proxy node by node. Node "
-    "ports then answer on the nodes' first addresses only, and not on 127.0.0.1.",
+    "ports then answer on the nodes' first addresses only{localhost}.",
     commands=(kube_proxy.EDIT_CONFIG, kube_proxy.ROLLOUT_RESTART),
     rows=("K7",),
 )
@@ -165,22 +175,32 @@ def _leftovers(facts: Facts, observed: Observed) -> Iterator[Finding]:
 
 def _advice(cluster: Cluster, observed: Observed) -> Iterator[Finding]:
     mode, how = observed.mode()
-    server = kube_proxy.minor(cluster.server)
     names = {"how": how, "server": cluster.server or "unknown", **observed.names()}
     if mode == "ipvs" or "ipvs" in observed.modes.values():
-        yield (IPVS_ENDS if server >= OFF - 1 else IPVS).on(CLUSTER, names)
-    elif mode == "iptables" and server >= NFTABLES and cluster.readable(SERVICE) and cluster.readable(ENDPOINT_SLICE):
+        yield (IPVS_ENDS if _next_is(cluster.server, IPVS_MODE["off"]) else IPVS).on(CLUSTER, names)
+        return
+    due = DEFAULT_MODE.reached("announced", cluster.server) and not DEFAULT_MODE.reached("switched", cluster.server)
+    if due and not set(observed.modes.values()) - {"iptables"} and (place := kube_proxy.without_mode(cluster)):
+        yield NO_MODE.on(CLUSTER, names | {"place": place})
+    if (
+        mode == "iptables"
+        and NFTABLES_MODE.reached("stable", cluster.server)
+        and cluster.readable(SERVICE)
+        and cluster.readable(ENDPOINT_SLICE)
+    ):
         kernels = [node.status.node_info.kernel_version for node in cluster.all(NODE) if not node.unsupported]
         services = sum(1 for service in cluster.all(SERVICE) if not service.headless and service.spec.type != "ExternalName")
-        if services >= MANY and kernels and all(_version(kernel) >= KERNEL for kernel in kernels):
+        if services >= MANY and kernels and all(LINUX.reached(versions.parse(kernel)) for kernel in kernels):
             endpoints = sum(len(item.endpoints) for item in cluster.all(ENDPOINT_SLICE))
-            oldest = min(kernels, key=_version)
-            yield MOVE.on(CLUSTER, names, services=services, endpoints=endpoints, kernels=f"{oldest} or later")
+            numbers = {"services": services, "endpoints": endpoints, "kernels": f"{min(kernels, key=versions.parse)} or later"}
+            localhost = "" if LOCALHOST.reached("answered", cluster.server) else ", and not on 127.0.0.1"
+            yield MOVE.on(CLUSTER, names | numbers, localhost=localhost)
 
 
-def _version(kernel: str) -> tuple[int, ...]:
-    found = re.match(r"(\d+)\.(\d+)", kernel)
-    return tuple(map(int, found.groups())) if found else (0, 0)
+def _next_is(server: str, stage: versions.Stage) -> bool:
+    """Tell whether the next minor version, or this one, has a stage."""
+    found = versions.parse(server)
+    return bool(found) and stage.reached((found[0], found[1] + 1))
 
 
-CODES = (OTHER_MODE, MIXED, LEFT_BEHIND, IPVS_ENDS, IPVS, MOVE)
+CODES = (OTHER_MODE, MIXED, LEFT_BEHIND, IPVS_ENDS, IPVS, NO_MODE, MOVE)

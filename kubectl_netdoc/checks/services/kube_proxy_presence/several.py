@@ -5,12 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from kubectl_netdoc import versions
 from kubectl_netdoc.api import NODE, Cluster, Code, Finding, ObjectRef, Pod, Risk, Severity, Subject, counted
 from kubectl_netdoc.components import kube_proxy
 
-OLDER, APART, SINCE = 3, 3, 25
-"""Minor versions that kube-proxy may be older than the API server, and older or newer than the kubelet beside it, from its own
-1.25 on; before, one less (Version Skew Policy)."""
+APART = 3
+"""Minor versions that kube-proxy may be older than the API server, and older or newer than the kubelet beside it; in its first
+versions one less (``version-skew`` in the table of versions)."""
 
 SHOWN = 6
 """Pods that a message names at most."""
@@ -87,14 +88,14 @@ def skew(cluster: Cluster, proxies: dict[str, list[Pod]]) -> Iterator[Finding]:
 
 def _unsupported(proxy: str, server: str, kubelet: str) -> str:
     """Say how versions break the policy; nothing where they keep it, or one is not known."""
-    own, api, beside = kube_proxy.minor(proxy), kube_proxy.minor(server), kube_proxy.minor(kubelet)
-    less = 0 if own >= SINCE else 1
+    own, api, beside = (version[1] if version else 0 for version in map(versions.parse, (proxy, server, kubelet)))
+    most = APART if versions.change("version-skew").reached("three", proxy) else APART - 1
     if own and api and own > api:
         return f"newer than the API server ({server}), which is not supported"
-    if own and api and api - own > OLDER - less:
-        return f"{api - own} minor versions older than the API server ({server}); at most {OLDER - less} are supported"
-    if own and beside and abs(own - beside) > APART - less:
-        return f"{abs(own - beside)} minor versions from the kubelet beside it ({kubelet}); at most {APART - less} are supported"
+    if own and api and api - own > most:
+        return f"{api - own} minor versions older than the API server ({server}); at most {most} are supported"
+    if own and beside and abs(own - beside) > most:
+        return f"{abs(own - beside)} minor versions from the kubelet beside it ({kubelet}); at most {most} are supported"
     return ""
 
 

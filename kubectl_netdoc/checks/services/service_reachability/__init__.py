@@ -16,7 +16,8 @@ and the application's error is the same.
 An accepted connection proves that something accepts, and not what: meshes and proxies accept everything. UDP Services other
 than DNS. Where a policy selects the pods behind a Service, a time-out may be the policy's doing, so the state is unknown; a
 refusal only where the network's policy engine may refuse. At most 60 ports with 4 endpoints each. Where pods declare other
-ports than the Service sends to, those are tried too.
+ports than the Service sends to, those are tried too. Whether something outside the cluster is down on purpose: a Service of which
+nothing answers is a warning, one endpoint of several a remark.
 
 ## Sources
 Kubernetes: Virtual IPs and Service Proxies; failure catalogue K2 to K4, K8 and the table "From a probe matrix to a cause".
@@ -48,7 +49,7 @@ from kubectl_netdoc.api import (
     counted,
     some,
 )
-from kubectl_netdoc.checks.services.service_reachability import own_service, refusals, unanswered, witnesses
+from kubectl_netdoc.checks.services.service_reachability import beyond, own_service, refusals, unanswered, witnesses
 from kubectl_netdoc.checks.services.service_reachability.measured import MeasuredPort
 from kubectl_netdoc.components import cluster_dns, service_mesh
 from kubectl_netdoc.probes import own_policies as policies
@@ -137,17 +138,17 @@ def _services(
 ) -> Iterator[Finding | Unseen]:
     """Judge each Service port: all its endpoints refuse, or some endpoint fails, or only its ClusterIP does."""
     rejecting = may_reject(facts.cluster)
+    answering = {row.key for row in rows if row.answers()}
     refused: dict[frozenset[Address], list[MeasuredPort]] = {}
     others: dict[tuple[str, str, Address], list[tuple[MeasuredPort, TargetEndpoint]]] = {}
     for row in rows:
         if addresses := refusals.refused_by_all(facts, row, nodes, rejecting):
             refused.setdefault(addresses, []).append(row)
             continue
-        for endpoint in row.direct:
+        for endpoint in (end for end in row.direct if not end.may_refuse):
             others.setdefault((row.subject.namespace, endpoint.pod, endpoint.address), []).append((row, endpoint))
-        yield from refusals.outside(facts.cluster, row)
+        yield from beyond.judge(facts, row, answering)
         yield from unanswered.only_direct(row, rules)
-    answering = {row.key for row in rows if row.answers()}
     for same in refused.values():
         yield refusals.analyse(facts, same, answering)
     failing: list[unanswered.Ends] = []
@@ -171,7 +172,7 @@ check = Check(
         tier=Tier.PODS,
         makes=(Made.SERVICES,),
     ),
-    codes=(*own_service.CODES, *refusals.CODES, *unanswered.CODES, *witnesses.CODES),
+    codes=(*own_service.CODES, *refusals.CODES, *beyond.CODES, *unanswered.CODES, *witnesses.CODES),
     plan=plan,
     analyse=analyse,
 )

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
 
 from kubectl_netdoc.api import (
     POD,
@@ -19,7 +18,6 @@ from kubectl_netdoc.api import (
     Outcome,
     Risk,
     Severity,
-    Unseen,
     patches,
 )
 from kubectl_netdoc.checks.services.service_reachability.measured import MeasuredPort
@@ -69,15 +67,6 @@ ONE_PORT = Code(
     "listen there.",
     commands=("kubectl -n {namespace} get service {name} -o yaml", "kubectl -n {namespace} logs {first} --tail=20"),
     rows=("K3", "K4"),
-)
-LENIENT = Code(
-    id="SVR010",
-    severity=Severity.INFO,
-    risk=Risk.SAFE,
-    title="Endpoint outside the pod network refuses connections",
-    message="Endpoint {address} of Service {namespace}/{name} refuses connections. It belongs to a process on a host, which may "
-    "listen on 127.0.0.1 only, by design",
-    fix="There is nothing to do unless something should answer at that address.",
 )
 
 
@@ -152,18 +141,4 @@ def _declared(facts: Facts, row: MeasuredPort) -> list[tuple[int, str]]:
     return sorted({(p.container_port, p.protocol) for pod in pods if pod for c in pod.spec.containers for p in c.ports})
 
 
-def outside(cluster: Cluster, row: MeasuredPort) -> Iterator[Finding | Unseen]:
-    """Report endpoints that refuse and may, as they are no pods' own; which those are, only Pods tell."""
-    for endpoint in _may_refuse(row.refusing()):
-        if cluster.unreadable(POD):
-            why = "it refuses connections; whether it is a host's process, which may refuse, is not known: Pods can't be read"
-            yield Unseen(f"{row.target.name} on {endpoint.address}", why, expected=True)
-        else:
-            yield LENIENT.on(row.subject, address=endpoint.address)
-
-
-def _may_refuse(endpoints: Iterable[TargetEndpoint]) -> list[TargetEndpoint]:
-    return [endpoint for endpoint in endpoints if endpoint.may_refuse]
-
-
-CODES = (WRONG_PORT, NOT_LISTENING, ONE_PORT, LENIENT)
+CODES = (WRONG_PORT, NOT_LISTENING, ONE_PORT)

@@ -135,7 +135,7 @@ def failing(facts: Facts, endpoint: TargetEndpoint, rows: list[MeasuredPort], re
     """
     seen, namespace = rows[0].direct[endpoint], rows[0].subject.namespace
     bad: dict[str, Outcome] = {node: outcome for node, outcome in seen.items() if outcome is not Outcome.OK}
-    if not bad or endpoint.may_refuse:
+    if not bad:
         return
     stopped = [node for node, outcome in bad.items() if rejecting or outcome is not Outcome.REFUSED]
     address = endpoint.address

@@ -18,7 +18,7 @@ that node are compared. Rules for external and load balancer addresses are not c
 are unseen.
 
 ## Sources
-Kubernetes: Virtual IPs and Service Proxies; kube-proxy writes all rules again at least once an hour (iptables mode, since 1.28);
+Kubernetes: Virtual IPs and Service Proxies; docs/versions.md (how often kube-proxy writes all rules again);
 kubernetes#71305, #109811, #112477 (two sets of iptables); failure catalogue K8 and K9.
 """
 

@@ -45,18 +45,18 @@ OTHERS = 3
 MOST_TRIED = 6
 """Addresses of Services that are connected to from a node at most, to see whether what its rules seem to lack is felt."""
 
-HOURLY = "Then delete its pod: a new one writes all rules at once, while a running one writes missing rules only once an hour."
+BY_ITSELF = "Then delete its pod: a new one writes all rules at once, while a running one writes missing rules {when}."
 RESTART = "Then delete its pod: a new one fills every chain again."
 LOOK_FIRST = (
     "Then delete its pod. In nftables mode kube-proxy before 1.36 does not fill a chain that is there, not even after a restart: "
     "if {address} still fails from there, its nftables table has to be deleted as well."
 )
 TABLE = (
-    "Then delete its nftables table and its pod, as the commands do: in nftables mode kube-proxy before 1.36 never fills a chain "
+    "Then delete its nftables table and its pod, as the commands do: in nftables mode kube-proxy before {filled} never fills a chain "
     "that is there, not even after a restart. That interrupts all connections to Services that begin on {name} until the new pod "
     "has written its rules, some seconds."
 )
-"""What brings missing rules back (proxyutil.FullSyncPeriod; epChainSkipUpdate of the nftables mode up to 1.35)."""
+"""What brings missing rules back, by mode and version (kube_proxy.resync, kube_proxy.refills)."""
 
 DELETE_TABLE = {family: f"kubectl -n {{space}} exec {{pod}} -- nft delete table {family} kube-proxy" for family in ("ip", "ip6")}
 
@@ -299,16 +299,22 @@ def _missing_rules(
     """
     subject, objects = Subject("Node", each.node), _services(each, missing)
     if each.table != "nftables":
-        return code.on(subject, names, again=HOURLY, objects=objects)
+        pods = proxies.get(each.node, [])
+        when = kube_proxy.resync(kube_proxy.version(pods[0]) if pods else "", kube_proxy.endpoints_of(each.expected.cluster))
+        return code.on(subject, names, again=BY_ITSELF.format(when=when), objects=objects)
+    filled = kube_proxy.NFTABLES["maps"]
     if kube_proxy.refills(proxies.get(each.node, [])):
         return code.on(subject, names, again=RESTART, objects=objects)
     if code is SOME_MISSING or not tried.fails(missing):
         look = on_node(each.node, "nft list table ip kube-proxy")
-        again = LOOK_FIRST.format(address=sorted(missing)[0].partition(" ")[2])
+        again = LOOK_FIRST.format(filled=filled, address=sorted(missing)[0].partition(" ")[2])
         return code.on(subject, names, again=again, commands=(kube_proxy.POD_LOG, look, kube_proxy.DELETE_POD), objects=objects)
     tables = sorted({DELETE_TABLE["ip6" if "[" in address else "ip"] for address in missing})
     lines = (kube_proxy.POD_LOG, *tables, kube_proxy.DELETE_POD)
-    return replace(code.on(subject, names, commands=lines, again=TABLE.format(name=each.node), objects=objects), risk=Risk.NODE)
+    return replace(
+        code.on(subject, names, commands=lines, again=TABLE.format(filled=filled, name=each.node), objects=objects),
+        risk=Risk.NODE,
+    )
 
 
 def _unhooked(each: NodeRules) -> list[str]:

@@ -27,7 +27,7 @@ from kubectl_netdoc.measurements.over_time import OverTime
 from kubectl_netdoc.measurements.requests import Request
 from kubectl_netdoc.records.kinds import NODE
 from kubectl_netdoc.sources.agent_protocol import EchoServer, ServiceAddresses, Targets
-from kubectl_netdoc.sources.live import admission
+from kubectl_netdoc.sources.live import admission, missing_right
 from kubectl_netdoc.sources.live.client import ApiError, Client
 from kubectl_netdoc.sources.live.debug_pods.manifest import ECHO_PORT, MARGIN, NOBODY, Manifests
 from kubectl_netdoc.sources.live.debug_pods.settings import PodSettings
@@ -64,6 +64,12 @@ class CanaryPolicy(Struct, frozen=True):
     client: Client
     namespace: str
     manifests: Manifests
+    rights_in: str = ""
+
+    @property
+    def right(self) -> Grant:
+        """The right to create it, where each run needs it."""
+        return Grant("create", "networkpolicies", "networking.k8s.io", self.rights_in)
 
     @property
     def path(self) -> str:
@@ -141,9 +147,9 @@ class _Run:
         self.namespace = settings.namespace or f"netdoc-{self.id}"
         expires = (client.now() + timedelta(seconds=settings.timeout + MARGIN)).isoformat(timespec="seconds")
         self.manifests = Manifests(settings, self.id, expires)
-        self.policy = CanaryPolicy(client, self.namespace, self.manifests)
+        self.policy = CanaryPolicy(client, self.namespace, self.manifests, settings.namespace)
         self.pods = list(self._pods(cluster, requests))
-        self.watch = PodWatch(self.pods, settings.image)
+        self.watch = PodWatch(self.pods, settings.image, settings.namespace)
         self.services: dict[OwnService, ServiceAddresses] = {place: ServiceAddresses() for place in _own_services(requests)}
         self.why_no_service = ""
         self.any_user = False
@@ -205,7 +211,8 @@ class _Run:
             name = f"{self.manifests.service_name(place)}.{self.namespace}.svc"
             self.services[place] = ServiceAddresses(made.cluster_ips or (made.cluster_ip,), name)
         except (ApiError, msgspec.MsgspecError) as error:
-            self.why_no_service = f"netdoc's Service can't be created: {error}"
+            lacks = self._lacks(error, "create", "services") if isinstance(error, ApiError) else None
+            self.why_no_service = f"netdoc's Service can't be created: {error}{missing_right.clause(lacks)}"
 
     def _not_ready(self, name: str) -> str:
         """Return why the node is not ready, or "" if it is ready or not known."""
@@ -230,8 +237,12 @@ class _Run:
                 elif admission.refuses_user(error.message) and body["spec"]["securityContext"].get("runAsUser") == NOBODY:
                     self.any_user = True
                 else:
-                    pod.fail(admission.refusal(error), admission.explained(error))
+                    pod.fail(admission.refusal(error), admission.explained(error), self._lacks(error, "create", "pods"))
                     return
+
+    def _lacks(self, error: ApiError, verb: str, resource: str) -> Grant | None:
+        """Return the right that a refused request for objects of a run lacked."""
+        return missing_right.of(self.client, error, Grant(verb, resource, "", self.settings.namespace))
 
     def session(self) -> Session:
         """Return the pods as they are now, and the addresses of the symbolic targets."""

@@ -10,6 +10,7 @@ from typing import Any
 from msgspec import Struct, field
 
 from kubectl_netdoc.core.facts import PodProblem, Vantage
+from kubectl_netdoc.core.finding import Grant
 from kubectl_netdoc.formats import sandbox_event
 
 ALIKE = 10.0
@@ -114,6 +115,7 @@ class DebugPod(Struct):
     pulled: float = 0.0
     began: float = 0.0
     bare: bool = False
+    grant: Grant | None = None
 
     @property
     def measures(self) -> bool:
@@ -130,15 +132,15 @@ class DebugPod(Struct):
         """Tell whether there is nothing to wait for."""
         return (self.running and bool(self.ip)) or bool(self.reason)
 
-    def fail(self, reason: str, message: str) -> None:
-        """Note why this pod is of no use."""
-        self.reason, self.message = reason, " ".join(message.split())[:400]
+    def fail(self, reason: str, message: str, grant: Grant | None = None) -> None:
+        """Note why this pod is of no use, and the right that the user lacks for it."""
+        self.reason, self.message, self.grant = reason, " ".join(message.split())[:400], grant
 
     def vantage(self, throttled: float = 0.0) -> Vantage:
         """Return this pod as a vantage."""
         usable = self.running and self.reason in ("", PodProblem.EXEC, PodProblem.FORBIDDEN, PodProblem.ADMISSION)
         probed = self.ready if usable and not self.host else None
-        return Vantage(self.node, usable, self.reason, self.message, throttled, self.ip, probed, self.ips[1:])
+        return Vantage(self.node, usable, self.reason, self.message, throttled, self.ip, probed, self.ips[1:], self.grant)
 
 
 def note(pod: DebugPod, change: WatchEvent) -> None:

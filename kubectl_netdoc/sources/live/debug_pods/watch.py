@@ -11,8 +11,10 @@ from contextlib import contextmanager
 import msgspec
 
 from kubectl_netdoc.core.facts import PodProblem
+from kubectl_netdoc.core.finding import Grant
 from kubectl_netdoc.core.progress import Progress
 from kubectl_netdoc.formats import strict_json
+from kubectl_netdoc.sources.live import admission, missing_right
 from kubectl_netdoc.sources.live.client import ApiError, Client, Watch
 from kubectl_netdoc.sources.live.debug_pods.manifest import RUN
 from kubectl_netdoc.sources.live.debug_pods.status import DebugPod, WatchEvent, judge_sandboxes, note, note_event
@@ -33,9 +35,14 @@ SILENT = Progress()
 class PodWatch:
     """Keeps the state of a run's pods up to date while it is followed."""
 
-    def __init__(self, pods: Sequence[DebugPod], image: str) -> None:
+    def __init__(self, pods: Sequence[DebugPod], image: str, rights_in: str = "") -> None:
+        """``rights_in``: the namespace in which the run needs rights; "": cluster-wide, as it makes one of its own."""
         self.pods = pods
         self.image = image
+        self.rights_in = rights_in
+        self.deaf = False
+        self.lacks: Grant | None = None
+        """Whether the Events about the pods can't be watched, and the right that is missing for it."""
         self._changed = threading.Condition()
 
     @contextmanager
@@ -49,7 +56,10 @@ class PodWatch:
                 watch = client.watch(f"/api/v1/namespaces/{namespace}/{plural}", query, seconds)
             except ApiError as error:
                 if plural == "pods":
-                    self._give_up(PodProblem.FORBIDDEN if error.status == 403 else PodProblem.API, error.message)
+                    lacks = missing_right.of(client, error, Grant("watch", "pods", "", self.rights_in))
+                    self._give_up(admission.refusal(error), error.message, lacks)
+                else:
+                    self.deaf, self.lacks = True, missing_right.of(client, error, Grant("watch", "events", "", self.rights_in))
                 continue
             watches.append(watch)
             threading.Thread(target=self._follow, args=(watch, plural == "events"), daemon=True).start()
@@ -82,9 +92,11 @@ class PodWatch:
         self.wait_for(self.pods, seconds, pulls, progress)
         for pod in self.pods:
             if pod.pulling and not pod.settled:
-                pod.fail(PodProblem.IMAGE, f"the image is still being pulled after {time.monotonic() - pod.pulling:.0f} s")
+                pod.fail(PodProblem.PULLING, f"{self.image} is still being pulled after {time.monotonic() - pod.pulling:.0f} s")
         judge_sandboxes(self.pods, seconds)
-        self._give_up(PodProblem.LATE, f"the pod is not running {seconds:.0f} s after it was created, and no Event says why")
+        late = f"the pod is not running {seconds:.0f} s after it was created, and"
+        why = "the Events that would say why, as of an image pull, can't be watched" if self.deaf else "no Event says why"
+        self._give_up(PodProblem.LATE, f"{late} {why}", self.lacks)
 
     def wait_for(self, pods: Sequence[DebugPod], seconds: float, pulls: float = 0.0, progress: Progress = SILENT) -> None:
         """Wait until each of these pods runs or can't: for at most ``seconds``, not counting the time of a pull of its image.
@@ -104,10 +116,10 @@ class PodWatch:
                 if pod.suspect and not pod.settled and time.monotonic() > pod.suspect + SECOND_THOUGHTS:
                     pod.fail(pod.suspicion, pod.message)
 
-    def _give_up(self, reason: str, message: str) -> None:
+    def _give_up(self, reason: str, message: str, lacks: Grant | None = None) -> None:
         for pod in self.pods:
             if not pod.settled:
-                pod.fail(reason, f"{message}; {pod.message}" if pod.message else message)
+                pod.fail(reason, f"{message}; {pod.message}" if pod.message else message, lacks)
 
 
 def _latest(pods: Iterable[DebugPod], patience: float, last: float) -> float:
