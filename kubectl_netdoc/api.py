@@ -19,7 +19,17 @@ from kubectl_netdoc.core.settling import SETTLING
 from kubectl_netdoc.core.threshold import Threshold
 from kubectl_netdoc.core.tier import Tier
 from kubectl_netdoc.formats import sandbox_event
-from kubectl_netdoc.formats.addresses import is_address, is_range
+from kubectl_netdoc.formats.addresses import (
+    IPRange,
+    in_any,
+    ip_address,
+    ip_network,
+    ip_range,
+    is_address,
+    is_plain,
+    is_range,
+    odd,
+)
 from kubectl_netdoc.formats.coredns_log import UPSTREAM, Cause
 from kubectl_netdoc.formats.corefile import Corefile
 from kubectl_netdoc.formats.corefile_zones import zone_and_port
@@ -220,6 +230,7 @@ __all__ = [
     "Grant",
     "HttpGet",
     "HttpReply",
+    "IPRange",
     "Ingress",
     "IngressPath",
     "Kernel",
@@ -288,9 +299,14 @@ __all__ = [
     "counted",
     "ending",
     "evenly",
+    "in_any",
+    "ip_address",
     "ip_families",
+    "ip_network",
+    "ip_range",
     "is_address",
     "is_joining",
+    "is_plain",
     "is_range",
     "joined",
     "joining",
@@ -298,6 +314,7 @@ __all__ = [
     "matches",
     "nearest_labels",
     "nearest_name",
+    "odd",
     "on_node",
     "patches",
     "percentile",

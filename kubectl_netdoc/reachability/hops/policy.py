@@ -3,11 +3,10 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address, ip_network
-
 from msgspec.structs import replace
 
 from kubectl_netdoc.core import ip_families
+from kubectl_netdoc.formats.addresses import ip_address, ip_network
 from kubectl_netdoc.policy import enforcers
 from kubectl_netdoc.policy.connections import elementary
 from kubectl_netdoc.policy.rules import Direction

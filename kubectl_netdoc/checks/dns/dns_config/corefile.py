@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterator
 
 from msgspec import Struct
@@ -22,6 +21,8 @@ from kubectl_netdoc.api import (
     Service,
     Severity,
     Subject,
+    ip_address,
+    is_plain,
     zone_and_port,
 )
 from kubectl_netdoc.checks.dns.dns_config.logs import causes
@@ -186,10 +187,7 @@ def _forwards_to_itself(corefile: Corefile, own: dict[str, _Itself]) -> Iterator
 
 
 def _loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    return is_plain(host) and ip_address(host).is_loopback
 
 
 def _host(target: str) -> tuple[str, int]:
@@ -199,7 +197,7 @@ def _host(target: str) -> tuple[str, int]:
         return "", 0
     for host, port in ((plain, str(PORT)), plain.rsplit(":", 1) if ":" in plain else (plain, str(PORT))):
         try:
-            return str(ipaddress.ip_address(host.strip("[]"))), int(port)
+            return str(ip_address(host.strip("[]"))), int(port)
         except ValueError:
             continue
     name, _, port = plain.partition(":")
