@@ -31,7 +31,8 @@ from kubectl_netdoc.formats.addresses import (
     odd,
 )
 from kubectl_netdoc.formats.coredns_log import UPSTREAM, Cause
-from kubectl_netdoc.formats.corefile import Corefile
+from kubectl_netdoc.formats.corefile import Corefile, left_open
+from kubectl_netdoc.formats.corefile_refusal import Wrong
 from kubectl_netdoc.formats.corefile_zones import zone_and_port
 from kubectl_netdoc.formats.prometheus_text import Metrics
 from kubectl_netdoc.formats.quantity import cores
@@ -294,6 +295,7 @@ __all__ = [
     "Unseen",
     "Vantage",
     "Workload",
+    "Wrong",
     "beginning",
     "cores",
     "counted",
@@ -311,6 +313,7 @@ __all__ = [
     "joined",
     "joining",
     "lasting",
+    "left_open",
     "matches",
     "nearest_labels",
     "nearest_name",

@@ -8,6 +8,9 @@ from msgspec import Struct
 from kubectl_netdoc.formats.addresses import ip_address, is_plain
 from kubectl_netdoc.formats.corefile_zones import zone_and_port
 
+KEPT = frozenset({"forward", "kubernetes", "loop", "cache", "reload", "ready", "health", "import", "bind", "errors", "log"})
+"""Plugins whose arguments are kept. Others (``route53``, ``etcd``, ``tls`` …) may hold secrets: only their names are."""
+
 
 class Plugin(Struct, frozen=True, omit_defaults=True):
     """A plugin of a server block, with its arguments where they are kept."""

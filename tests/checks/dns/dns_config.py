@@ -215,6 +215,23 @@ CASES = [
         make_cluster(*_dns(CRASHING), make_dns_log("dns-a", REFUSED)),
         frozenset({("DNC002", SUBJECT), ("DNC006", CONFIG)}),
     ),
+    Case(
+        "a server refuses a change",
+        make_cluster(*_two(), make_dns_log("dns-a", f"[ERROR] plugin/reload: Corefile changed but reload failed: {REFUSED}")),
+        frozenset({("DNC018", CONFIG)}),
+    ),
+    Case(
+        "a server refused a change, and took another one",
+        make_cluster(
+            *_two(),
+            make_dns_log("dns-a", f"[WARNING] plugin/reload: Corefile parse failed: {REFUSED}[INFO] Reloading complete\n"),
+        ),
+    ),
+    Case(
+        "a Corefile alone in a folder, with a plugin of others",
+        make_cluster(make_corefile(KUBEADM.replace("loadbalance", "fanout . 192.0.2.1")), origin="manifests"),
+        frozenset({("DNC019", CONFIG)}),
+    ),
     Case("a Corefile that was refused before it was mended", make_cluster(*_two(), make_dns_log("dns-a", REFUSED))),
     Case(
         "upstreams that do not answer are advice",

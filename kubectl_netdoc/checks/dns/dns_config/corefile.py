@@ -8,9 +8,7 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 from kubectl_netdoc.api import (
-    DNS_LOG,
     ENDPOINT_SLICE,
-    POD,
     Cluster,
     Code,
     Corefile,
@@ -25,7 +23,6 @@ from kubectl_netdoc.api import (
     is_plain,
     zone_and_port,
 )
-from kubectl_netdoc.checks.dns.dns_config.logs import causes
 from kubectl_netdoc.components import cluster_dns
 from kubectl_netdoc.components.cluster_dns import DEFAULT_FORWARD, LOOKUPS_FAIL, PORT
 
@@ -84,7 +81,7 @@ UNREADABLE = Code(
     risk=Risk.SAFE,
     title="CoreDNS rejects the Corefile",
     message="CoreDNS rejects the Corefile in ConfigMap {namespace}/{name}: {problem}. DNS servers that restart will not start",
-    fix="Correct the Corefile. Servers that are running keep the last version that they could read.{kept}",
+    fix="Correct the Corefile. {how}Servers that are running keep the last version that they could read.{kept}",
     commands=(EDIT,),
     rows=("D10",),
     explains=(Explains(("DNC002", "DNC008"), "cluster"),),
@@ -93,35 +90,20 @@ UNREADABLE = Code(
 
 def analyse(cluster: Cluster, config: CorefileMap, dns: Service | None) -> Iterator[Finding]:
     """Judge one Corefile as written; of NodeLocal DNSCache's only whether it can be parsed."""
-    subject, corefile, kept = Subject.of("ConfigMap", config), config.corefile, _overwritten_by(config)
+    subject, corefile, kept = Subject.of("ConfigMap", config), config.corefile, overwritten_by(config)
     if corefile.problem:
-        yield UNREADABLE.on(subject, commands=_edit(config), problem=corefile.problem, kept=kept)
+        yield UNREADABLE.on(subject, commands=edit(config), problem=corefile.problem, kept=kept, how="")
     if corefile.problem or cluster_dns.of_node_cache(config):
         return
     yield from _loops(cluster, config, dns)
     plugins = {plugin.name for server in corefile.servers for plugin in server.plugins}
     if not plugins & {"kubernetes", "import"} and not corefile.imports:
-        yield NO_KUBERNETES.on(subject, commands=_edit(config), plugins=sorted(plugins), kept=kept)
+        yield NO_KUBERNETES.on(subject, commands=edit(config), plugins=sorted(plugins), kept=kept)
     if plugins <= NO_RESOLVERS and not corefile.imports:
-        yield NO_UPSTREAM.on(subject, commands=_edit(config), plugins=sorted(plugins), kept=kept)
+        yield NO_UPSTREAM.on(subject, commands=edit(config), plugins=sorted(plugins), kept=kept)
 
 
-def rejected_in_log(cluster: Cluster, config: CorefileMap, dns: Service) -> Iterator[Finding]:
-    """Report a Corefile that can be parsed and that CoreDNS rejects: an unknown plugin, an argument that a plugin rejects.
-
-    Only servers that are not ready count: what a running one logged may be about a Corefile that has been corrected since.
-    """
-    readable = cluster.readable(DNS_LOG) and cluster.readable(POD) and not config.corefile.problem
-    logs = cluster_dns.logs(cluster) if readable else {}
-    stopped = [pod for pod in cluster_dns.pods(cluster, dns) if not pod.ready] if logs else []
-    for pod in stopped:
-        for cause in causes(logs, pod, "Corefile refused"):
-            names = {"problem": f"{cause.detail} (log of DNS pod {pod.name})", "kept": _overwritten_by(config)}
-            yield UNREADABLE.on(Subject.of("ConfigMap", config), names, commands=_edit(config), objects=(Subject.of("Pod", pod),))
-            return
-
-
-def _overwritten_by(config: CorefileMap) -> str:
+def overwritten_by(config: CorefileMap) -> str:
     """Return a further sentence of the fix if something would undo an edit of the ConfigMap; else ""."""
     labels = config.metadata.labels
     if config.namespace == "openshift-dns":
@@ -136,7 +118,7 @@ def _overwritten_by(config: CorefileMap) -> str:
     return ""
 
 
-def _edit(config: CorefileMap, *then: str) -> tuple[str, ...]:
+def edit(config: CorefileMap, *then: str) -> tuple[str, ...]:
     """Return the command that changes the Corefile, and those that follow it."""
     operator = config.namespace == "openshift-dns"
     return ("kubectl edit dns.operator/default",) if operator else (EDIT, *then)
@@ -154,9 +136,9 @@ def _loops(cluster: Cluster, config: CorefileMap, dns: Service | None) -> Iterat
     owner = cluster_dns.workload(cluster, dns) if dns else None
     workload = f"{owner[0].name.lower()}/{owner[1].name}" if owner else "deployment/coredns"
     objects = [Subject.of(owner[0].name, owner[1])] if owner else []
-    commands = _edit(config, *FORWARDS_TO_ITSELF.commands[1:])
+    commands = edit(config, *FORWARDS_TO_ITSELF.commands[1:])
     for zone, target, itself in _forwards_to_itself(config.corefile, _own_addresses(cluster, dns) if dns else {}):
-        names = {"zone": zone, "target": target, "itself": itself.text, "workload": workload, "kept": _overwritten_by(config)}
+        names = {"zone": zone, "target": target, "itself": itself.text, "workload": workload, "kept": overwritten_by(config)}
         about = [*objects, *([itself.subject] if itself.subject else [])]
         yield FORWARDS_TO_ITSELF.on(Subject.of("ConfigMap", config), names, commands=commands, objects=about)
 
