@@ -11,6 +11,7 @@ import re
 from kubectl_netdoc.cni.base import Image
 from kubectl_netdoc.components import cluster_dns
 from kubectl_netdoc.core.cluster import Cluster
+from kubectl_netdoc.records.kinds import POD
 from kubectl_netdoc.records.services import Service
 
 SINCE = {
@@ -44,13 +45,26 @@ _VERSION = re.compile(r"v?(\d+)\.(\d+)")
 
 def known(name: str, found: set[str]) -> bool:
     """Tell whether CoreDNS comes with a plugin in each of these versions, or, where they can't be told, in some version."""
-    since = SINCE.get(name)
-    numbers = [tuple(map(int, match.groups())) for text in found if (match := _VERSION.match(text))]
-    least = tuple(map(int, since.split("."))) if since else (0, 0)
-    return name in ALL and (all(number >= least for number in numbers) or len(numbers) < len(found))
+    least = tuple(map(int, SINCE[name].split("."))) if name in SINCE else (0, 0)
+    numbers = [_number(text) for text in found]
+    return name in ALL and all(number is None or number >= least for number in numbers)
+
+
+def _number(version: str) -> tuple[int, int] | None:
+    found = _VERSION.match(version)
+    return (int(found[1]), int(found[2])) if found else None
 
 
 def versions(cluster: Cluster, dns: Service) -> set[str]:
-    """Return the versions that the images of the DNS pods are called."""
-    images = (container.image for pod in cluster_dns.pods(cluster, dns) for container in pod.spec.containers)
-    return {image.version for image in map(Image.parse, images) if image.version and "coredns" in image.repository}
+    """Return the versions that the images of the DNS servers are called: those of the pods, else that of their workload."""
+    owner = cluster_dns.workload(cluster, dns)
+    specs = [pod.spec for pod in cluster_dns.pods(cluster, dns)] if cluster.readable(POD) else []
+    specs = specs or ([owner[1].spec.template.spec] if owner else [])
+    images = map(Image.parse, (container.image for spec in specs for container in spec.containers))
+    return {image.version for image in images if image.version and "coredns" in image.repository}
+
+
+def all_before(cluster: Cluster, dns: Service, version: tuple[int, int]) -> bool:
+    """Tell whether the servers' images are known to be of versions before one."""
+    numbers = [_number(text) for text in versions(cluster, dns)]
+    return bool(numbers) and all(number is not None and number < version for number in numbers)

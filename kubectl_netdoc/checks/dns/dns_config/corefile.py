@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from msgspec import Struct
 
 from kubectl_netdoc.api import (
     ENDPOINT_SLICE,
+    SERVICE,
     Cluster,
     Code,
     Corefile,
@@ -21,9 +23,10 @@ from kubectl_netdoc.api import (
     Subject,
     ip_address,
     is_plain,
+    left_open,
     zone_and_port,
 )
-from kubectl_netdoc.components import cluster_dns
+from kubectl_netdoc.components import cluster_dns, coredns_plugins
 from kubectl_netdoc.components.cluster_dns import DEFAULT_FORWARD, LOOKUPS_FAIL, PORT
 
 NO_RESOLVERS = frozenset(
@@ -35,6 +38,9 @@ NO_RESOLVERS = frozenset(
     }
 )
 """CoreDNS's plugins that resolve no name outside the cluster (plugin.cfg); any other plugin may."""
+
+NAMES_SINCE = (1, 15)
+"""The first version whose plugin forward takes names (1.14.2 was seen to refuse them)."""
 
 EDIT = "kubectl -n {namespace} edit configmap {name}"
 
@@ -124,6 +130,9 @@ def edit(config: CorefileMap, *then: str) -> tuple[str, ...]:
     return ("kubectl edit dns.operator/default",) if operator else (EDIT, *then)
 
 
+_NAME = re.compile(r"(?=.*[a-z])[a-z0-9_-]+(?:\.[a-z0-9_-]+)*")
+
+
 class _Itself(Struct, frozen=True):
     """What an address or a name of cluster DNS belongs to, and its object."""
 
@@ -137,20 +146,36 @@ def _loops(cluster: Cluster, config: CorefileMap, dns: Service | None) -> Iterat
     workload = f"{owner[0].name.lower()}/{owner[1].name}" if owner else "deployment/coredns"
     objects = [Subject.of(owner[0].name, owner[1])] if owner else []
     commands = edit(config, *FORWARDS_TO_ITSELF.commands[1:])
+    refused = named_upstreams(config.corefile) if dns and coredns_plugins.all_before(cluster, dns, NAMES_SINCE) else []
     for zone, target, itself in _forwards_to_itself(config.corefile, _own_addresses(cluster, dns) if dns else {}):
+        if target in refused:  # it does not start
+            continue
         names = {"zone": zone, "target": target, "itself": itself.text, "workload": workload, "kept": overwritten_by(config)}
         about = [*objects, *([itself.subject] if itself.subject else [])]
         yield FORWARDS_TO_ITSELF.on(Subject.of("ConfigMap", config), names, commands=commands, objects=about)
 
 
 def _own_addresses(cluster: Cluster, dns: Service) -> dict[str, _Itself]:
-    """Return the addresses and names of the servers and of the DNS Service."""
+    """Return the addresses and names of the servers, of the Services that lead to them, and of aliases of those."""
     servers = cluster_dns.endpoints(cluster, dns) if cluster.readable(ENDPOINT_SLICE) else []
     own = {address.ip: _Itself(f"DNS pod {name}", Subject("Pod", name, dns.namespace)) for name, address, _ in servers}
-    subject, name = Subject.of("Service", dns), f"{dns.name}.{dns.namespace}.svc"
-    own |= dict.fromkeys((dns.spec.cluster_ip, *dns.spec.cluster_ips), _Itself(f"the ClusterIP of {subject}", subject))
-    names = (name, f"{name}.{cluster_dns.domain(cluster)}")
-    return own | dict.fromkeys(names, _Itself(f"the name of {subject}", subject))
+    services, domain = cluster.all(SERVICE), cluster_dns.domain(cluster)
+    same = [each for each in services if each.namespace == dns.namespace and each.spec.selector == dns.spec.selector != {}]
+    for service in (*same, dns):
+        subject = Subject.of("Service", service)
+        addresses = filter(is_plain, (service.spec.cluster_ip, *service.spec.cluster_ips))
+        own |= dict.fromkeys(addresses, _Itself(f"the ClusterIP of {subject}", subject))
+        own |= dict.fromkeys(_names(service, domain), _Itself(f"the name of {subject}", subject))
+    for alias in services:
+        if alias.spec.type == "ExternalName" and (itself := own.get(alias.spec.external_name.rstrip("."))):
+            subject = Subject.of("Service", alias)
+            own |= dict.fromkeys(_names(alias, domain), _Itself(f"{subject}, an alias of {itself.text}", subject))
+    return own
+
+
+def _names(service: Service, domain: str) -> tuple[str, str]:
+    name = f"{service.name}.{service.namespace}.svc"
+    return name, f"{name}.{domain}"
 
 
 def _forwards_to_itself(corefile: Corefile, own: dict[str, _Itself]) -> Iterator[tuple[str, str, _Itself]]:
@@ -178,12 +203,17 @@ def _host(target: str) -> tuple[str, int]:
     if "/" in plain:
         return "", 0
     for host, port in ((plain, str(PORT)), plain.rsplit(":", 1) if ":" in plain else (plain, str(PORT))):
-        try:
+        if is_plain(host.strip("[]")) and port.isdecimal():
             return str(ip_address(host.strip("[]"))), int(port)
-        except ValueError:
-            continue
     name, _, port = plain.partition(":")
-    return name.rstrip("."), int(port) if port.isdecimal() else PORT
+    return name.rstrip(".").lower(), int(port) if port.isdecimal() else PORT
+
+
+def named_upstreams(corefile: Corefile) -> list[str]:
+    """Return the targets of forward that are names: no files, and nothing that the environment fills in."""
+    targets = [target for plugin in corefile.plugins("forward") for target in plugin.arguments[1:] if not left_open(target)]
+    hosts = ((target, _host(target.removeprefix("tls://"))[0]) for target in targets)
+    return [target for target, host in hosts if _NAME.fullmatch(host) and not is_plain(host)]
 
 
 CODES = (FORWARDS_TO_ITSELF, NO_KUBERNETES, NO_UPSTREAM, UNREADABLE)

@@ -24,7 +24,7 @@ from kubectl_netdoc.api import (
     left_open,
     typo,
 )
-from kubectl_netdoc.checks.dns.dns_config.corefile import EDIT, UNREADABLE, edit, overwritten_by
+from kubectl_netdoc.checks.dns.dns_config.corefile import EDIT, NAMES_SINCE, UNREADABLE, edit, named_upstreams, overwritten_by
 from kubectl_netdoc.checks.dns.dns_config.logs import causes
 from kubectl_netdoc.components import cluster_dns, coredns_plugins
 
@@ -120,18 +120,23 @@ def how(cluster: Cluster, dns: Service, cause: Cause) -> str:
     return told
 
 
-def unknown_plugins(cluster: Cluster, config: CorefileMap, dns: Service | None) -> Iterator[Finding]:
-    """Report plugins that the version of CoreDNS does not come with, unless a server has started with this Corefile."""
+def as_written(cluster: Cluster, config: CorefileMap, dns: Service | None) -> Iterator[Finding]:
+    """Report what the version of CoreDNS does not take or come with, unless a server has started with this Corefile."""
     pods = cluster_dns.pods(cluster, dns) if dns and cluster.readable(POD) else []
     changes = [each.time for each in config.metadata.managed_fields if each.time]
-    if cluster.origin != "manifests" and (not changes or any(pod.ready and _since(pod) > max(changes) for pod in pods)):
+    untried = cluster.origin == "manifests" or (changes and not any(pod.ready and _since(pod) > max(changes) for pod in pods))
+    if config.corefile.problem or not untried:
         return
-    found = coredns_plugins.versions(cluster, dns) if dns and cluster.readable(POD) else set()
+    subject, found = Subject.of("ConfigMap", config), coredns_plugins.versions(cluster, dns) if dns else set()
+    upstreams = named_upstreams(config.corefile)
+    if upstreams and dns and coredns_plugins.all_before(cluster, dns, NAMES_SINCE):
+        problem = f"forward has the name {joined(upstreams)}, and CoreDNS {joined(sorted(found))} takes addresses and files alone"
+        names = {"problem": problem, "kept": overwritten_by(config), "how": f"{HOW[Wrong.NAME].format()} "}
+        yield UNREADABLE.on(subject, names, commands=edit(config))
     named = {plugin.name for server in config.corefile.servers for plugin in server.plugins if not left_open(plugin.name)}
-    lacking = sorted(name for name in named if not coredns_plugins.known(name, found))
-    if lacking and not config.corefile.problem:
+    if lacking := sorted(name for name in named if not coredns_plugins.known(name, found)):
         which = f"CoreDNS {joined(sorted(found))}" if found else "CoreDNS 1.11 to 1.15"
-        yield UNKNOWN_PLUGIN.on(Subject.of("ConfigMap", config), commands=edit(config), plugins=lacking, which=which)
+        yield UNKNOWN_PLUGIN.on(subject, commands=edit(config), plugins=lacking, which=which)
 
 
 def _since(pod: Pod) -> datetime:
