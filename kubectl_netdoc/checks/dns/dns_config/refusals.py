@@ -47,6 +47,9 @@ HOW = {
 }
 """What to change, by what is wrong."""
 
+GONE = frozenset({"upstream", "resyncperiod"})
+"""Options that old Corefiles have and that no version from 1.11 on takes."""
+
 NOT_RELOADED = Code(
     id="DNC018",
     severity=Severity.INFO,
@@ -111,6 +114,10 @@ def how(cluster: Cluster, dns: Service, cause: Cause) -> str:
     if refusal is None:
         return "Correct the Corefile."
     told = HOW[refusal.wrong].format(token=refusal.token or "of that name", plugin=refusal.plugin or "the plugin")
+    if refusal.wrong is Wrong.OPTION and refusal.token in coredns_plugins.ALL:
+        return f"{refusal.token} is a plugin of its own: close the brace of {refusal.plugin} before it."
+    if refusal.wrong is Wrong.OPTION and refusal.token in GONE:
+        return f"CoreDNS has no option {refusal.token} any more: remove it."
     if refusal.wrong is Wrong.PLUGIN:
         if meant := typo(refusal.token, coredns_plugins.ALL):
             return f"{told} Is {meant} meant?"
