@@ -19,9 +19,20 @@ from kubectl_netdoc.core.settling import SETTLING
 from kubectl_netdoc.core.threshold import Threshold
 from kubectl_netdoc.core.tier import Tier
 from kubectl_netdoc.formats import sandbox_event
-from kubectl_netdoc.formats.addresses import is_address, is_range
+from kubectl_netdoc.formats.addresses import (
+    IPRange,
+    in_any,
+    ip_address,
+    ip_network,
+    ip_range,
+    is_address,
+    is_plain,
+    is_range,
+    odd,
+)
 from kubectl_netdoc.formats.coredns_log import UPSTREAM, Cause
-from kubectl_netdoc.formats.corefile import Corefile
+from kubectl_netdoc.formats.corefile import Corefile, left_open
+from kubectl_netdoc.formats.corefile_refusal import Wrong
 from kubectl_netdoc.formats.corefile_zones import zone_and_port
 from kubectl_netdoc.formats.prometheus_text import Metrics
 from kubectl_netdoc.formats.quantity import cores
@@ -242,6 +253,7 @@ __all__ = [
     "Grant",
     "HttpGet",
     "HttpReply",
+    "IPRange",
     "Ingress",
     "IngressPath",
     "Kernel",
@@ -307,22 +319,30 @@ __all__ = [
     "Unseen",
     "Vantage",
     "Workload",
+    "Wrong",
     "beginning",
     "ca_config_maps",
     "cores",
     "counted",
     "ending",
     "evenly",
+    "in_any",
+    "ip_address",
     "ip_families",
+    "ip_network",
+    "ip_range",
     "is_address",
     "is_joining",
+    "is_plain",
     "is_range",
     "joined",
     "joining",
     "lasting",
+    "left_open",
     "matches",
     "nearest_labels",
     "nearest_name",
+    "odd",
     "on_node",
     "patches",
     "percentile",

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -44,3 +45,11 @@ def test_a_room_imports_only_from_rooms_below_it() -> None:
     program = Path(sys.executable).with_name("lint-imports")
     done = subprocess.run([program, "--no-cache"], cwd=PACKAGE.parent, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stdout[-3000:]
+
+
+def test_addresses_are_parsed_in_one_place() -> None:
+    """Kubernetes reads more texts as addresses than Python does, and what is connected to must be canonical."""
+    found = {
+        str(path.relative_to(PACKAGE)) for path in FILES if re.search(r"^\s*(?:import|from) ipaddress\b", path.read_text(), re.M)
+    }
+    assert found == {"formats/addresses.py"}

@@ -11,7 +11,17 @@ from __future__ import annotations
 import hmac
 import re
 from functools import cache
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+
+from kubectl_netdoc.formats.addresses import (
+    IPAddress,
+    IPRange,
+    IPv4Address,
+    IPv4Network,
+    IPv6Address,
+    IPv6Network,
+    ip_address,
+    ip_network,
+)
 
 V4_KEPT = tuple(
     map(
@@ -29,12 +39,13 @@ V4_SORTS = tuple(map(IPv4Network, ("10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12
 V6_SORTS = tuple(map(IPv6Network, ("fe80::/64", "fc00::/7", "2001:db8::/32")))
 """Ranges whose addresses stay within them."""
 
-SORTS: tuple[IPv4Network | IPv6Network, ...] = (*V4_KEPT, *V4_SORTS, *V6_KEPT, *V6_SORTS)
+SORTS: tuple[IPRange, ...] = (*V4_KEPT, *V4_SORTS, *V6_KEPT, *V6_SORTS)
 
 TAIL = {4: 8, 6: 16}
 HEAD = {4: 8, 6: 16}
 
-_V4 = r"(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)\.){3}(?:25[0-5]|2[0-4]\d|1?\d?\d)"
+_OCTET = r"0*(?:25[0-5]|2[0-4]\d|1?\d?\d)"
+_V4 = rf"(?:{_OCTET}\.){{3}}{_OCTET}"
 PATTERN = re.compile(
     rf"(?<![\w.:-])(?P<mac>(?:[0-9a-fA-F]{{2}}:){{5}}[0-9a-fA-F]{{2}})(?![\w:])"
     rf"|(?<![\w.])(?P<v4>{_V4})(?P<v4bits>/\d\d?)?(?![\w])(?!\.\d)"
@@ -44,8 +55,18 @@ PATTERN = re.compile(
 """An address in a text: MAC, IPv4 or IPv6 with or without a prefix length, or IPv4 with dashes, as in names of pods and nodes."""
 
 
-def _public(address: IPv4Address | IPv6Address) -> bool:
+def _public(address: IPAddress) -> bool:
     return not any(address in sort for sort in SORTS if sort.version == address.version)
+
+
+def _spelled(like: str, text: str) -> str:
+    """Write an IPv4 address with a leading zero wherever another has some, as not all programs read those alike."""
+    octets = like.split(".")
+    if len(octets) != 4 or ":" in like:
+        return text
+    return ".".join(
+        f"0{new}" if old.startswith("0") and old != "0" else new for old, new in zip(octets, text.split("."), strict=True)
+    )
 
 
 class Addresses:
@@ -68,8 +89,8 @@ class Addresses:
         try:
             bits = match[f"{kind}bits"] if kind != "dashed" else None
             if bits:
-                return self._note(plain, self.prefix(f"{plain}{bits}").partition("/")[0]) + bits
-            other = self._note(plain, str(self.address(plain)))
+                return self._note(plain, _spelled(plain, self.prefix(f"{plain}{bits}").partition("/")[0])) + bits
+            other = self._note(plain, _spelled(plain, str(self.address(plain))))
         except ValueError:
             return match[0]  # not a valid address
         return other.replace(".", "-") if kind == "dashed" else other
@@ -90,14 +111,18 @@ class Addresses:
     def prefix(self, text: str) -> str:
         """Return another address or network with the same length: the host bits of a network stay zero."""
         plain, _, length = text.partition("/")
-        moved, net = self.address(plain), ip_network(text, strict=False)
-        if str(net.network_address) == str(ip_address(plain)):
-            moved = ip_network(f"{moved}/{length}", strict=False).network_address
+        ip_network(text)  # raises ValueError
+        moved, old = self.address(plain), ip_address(plain)
+        free = moved.max_prefixlen - int(length)
+        if not int(old) % (1 << free):
+            moved = type(moved)(int(moved) >> free << free)
         return f"{moved}/{length}"
 
-    def address(self, text: str) -> IPv4Address | IPv6Address:
+    def address(self, text: str) -> IPAddress:
         """Return another address; raises ``ValueError`` for an invalid one."""
         old = ip_address(text)
+        if ":" in text and isinstance(old, IPv4Address):
+            return IPv6Address(f"::ffff:{self.address(str(old))}")
         if isinstance(old, IPv4Address):
             if any(old in kept for kept in V4_KEPT):
                 return old
@@ -105,15 +130,13 @@ class Addresses:
         else:
             if any(old in kept for kept in V6_KEPT):
                 return old
-            if old.ipv4_mapped:
-                return IPv6Address(f"::ffff:{self.address(str(old.ipv4_mapped))}")
             head = next((max(sort.prefixlen, 8) for sort in V6_SORTS if old in sort), HEAD[6])
         moved = self._moved(old, head)
         while _public(old) and not _public(moved):
             moved = self._moved(moved, head)
         return moved
 
-    def _moved(self, old: IPv4Address | IPv6Address, head: int) -> IPv4Address | IPv6Address:
+    def _moved(self, old: IPAddress, head: int) -> IPAddress:
         """Return the address with its bits between ``head`` and the tail flipped or not."""
         size, moved = old.max_prefixlen, int(old)
         for place in range(head, size - TAIL[old.version]):

@@ -55,7 +55,7 @@ def selected(checks: Iterable[str], flags: Mapping[str, Any]) -> Selection | Non
 
 def _outside(name: str) -> bool:
     """Tell whether a text is an IP address or a DNS name: labels of at most 63 characters, 253 in all (RFC 1035, 2.3.4)."""
-    from ipaddress import ip_address
+    from kubectl_netdoc.formats.addresses import ip_address
 
     try:
         ip_address(name)

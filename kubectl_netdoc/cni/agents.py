@@ -3,10 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 from functools import cached_property
-from ipaddress import ip_address, ip_network
 
 from msgspec import Struct
 
@@ -15,6 +14,7 @@ from kubectl_netdoc.core.cluster import Cluster
 from kubectl_netdoc.core.lasting_events import lasting
 from kubectl_netdoc.core.new_nodes import is_joining
 from kubectl_netdoc.formats import sandbox_event
+from kubectl_netdoc.formats.addresses import in_any
 from kubectl_netdoc.records.cni import CILIUM_NODE, NETWORK_LOG
 from kubectl_netdoc.records.kinds import NODE, POD
 from kubectl_netdoc.records.nodes import EKS_COMPUTE_TYPE, Node
@@ -130,7 +130,7 @@ class Agents:
     def _served(self, node: Node) -> bool:
         """Tell whether pods have addresses from the node's range, which such a network's agent (or plugin) gave them."""
         mine = self._pods_on.get(node.name, []) if self.found.traits.node_ranges else []
-        return any(inside(ip, node.spec.pod_cidrs) for pod in mine for ip in pod.ips)
+        return any(in_any(ip, node.spec.pod_cidrs) for pod in mine for ip in pod.ips)
 
     def _waits(self, node: Node) -> bool:
         """Tell whether pods of the node wait after a failed sandbox."""
@@ -233,12 +233,4 @@ def pods_outside_ranges(cluster: Cluster) -> bool:
         return False
     ranges = {node.name: node.spec.pod_cidrs for node in cluster.all(NODE)}
     pods = [pod for pod in cluster.all(POD) if pod.ips and not (pod.spec.host_network or pod.finished)]
-    return any(not inside(ip, ranges.get(pod.spec.node_name, ())) for pod in pods for ip in pod.ips[:1])
-
-
-def inside(ip: str, ranges: Iterable[str]) -> bool:
-    """Tell whether an address lies in one of these ranges; invalid texts don't."""
-    try:
-        return any(ip_address(ip) in ip_network(text, strict=False) for text in ranges)
-    except ValueError:
-        return False
+    return any(not in_any(ip, ranges.get(pod.spec.node_name, ())) for pod in pods for ip in pod.ips[:1])

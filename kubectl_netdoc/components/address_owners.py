@@ -5,17 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from functools import cached_property
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Any
 
 from kubectl_netdoc.core.cluster import Cluster, Listing
 from kubectl_netdoc.core.evidence import ObjectRef
-from kubectl_netdoc.formats.addresses import is_address
+from kubectl_netdoc.formats.addresses import IPRange, IPv4Network, IPv6Network, ip_address, ip_network, is_address
 from kubectl_netdoc.records.base import Kind
 from kubectl_netdoc.records.kinds import NODE, POD, SERVICE
 from kubectl_netdoc.records.services import Service
-
-Network = IPv4Network | IPv6Network
 
 EXAMPLES = tuple(map(ip_network, ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32")))
 """Ranges for examples in documents, which nobody has on any network (RFC 5737, RFC 3849)."""
@@ -86,17 +83,17 @@ class AddressOwners:
         return ""
 
     @cached_property
-    def pod_ranges(self) -> list[tuple[Network, str]]:
+    def pod_ranges(self) -> list[tuple[IPRange, str]]:
         """The nodes' pod ranges, each with its node; none unless pods have their addresses from them."""
-        ranges = [(ip_network(text, strict=False), node.name) for node in self.nodes for text in node.spec.pod_cidrs]
-        by_node: dict[str, list[Network]] = {}
+        ranges = [(ip_network(text), node.name) for node in self.nodes for text in node.spec.pod_cidrs]
+        by_node: dict[str, list[IPRange]] = {}
         for network, name in ranges:
             by_node.setdefault(name, []).append(network)
         placed = [_inside(ip, by_node[pod.spec.node_name]) for ip, pod in self.pods.items() if pod.spec.node_name in by_node]
         return ranges if placed and all(placed) else []
 
     @cached_property
-    def _service_ranges(self) -> list[Network]:
+    def _service_ranges(self) -> list[IPRange]:
         """The range of ClusterIPs of each IP version, as far as the Services show it: the smallest that has all of them."""
         mine = {ip for each in self.services.values() for ip in (*each.spec.cluster_ips, each.spec.cluster_ip)}
         found = [_common(same, version) for version in (4, 6) if (same := list(_of_version(mine, version)))]
@@ -104,7 +101,7 @@ class AddressOwners:
         return [network for network in found if network and not any(other in network for other in others)]
 
 
-def _inside(ip: str, networks: Iterable[Network]) -> bool:
+def _inside(ip: str, networks: Iterable[IPRange]) -> bool:
     return any(ip_address(ip) in network for network in networks)
 
 
@@ -112,11 +109,11 @@ def _of_version(texts: Iterable[str], version: int) -> Iterator[int]:
     return (int(address) for address in map(ip_address, filter(is_address, texts)) if address.version == version)
 
 
-def _common(every: list[int], version: int) -> Network | None:
+def _common(every: list[int], version: int) -> IPRange | None:
     """Return the smallest range that has these addresses; None where it is wider than one range of ClusterIPs is."""
     bits = 32 if version == 4 else 128
     prefix = min(NARROWEST[version], bits - (min(every) ^ max(every)).bit_length())
     if prefix < WIDEST[version]:
         return None
-    network: Network = (IPv4Network if version == 4 else IPv6Network)((min(every), prefix), strict=False)
+    network: IPRange = (IPv4Network if version == 4 else IPv6Network)((min(every), prefix), strict=False)
     return network

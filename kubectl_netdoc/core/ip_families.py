@@ -3,9 +3,8 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
-
 from kubectl_netdoc.core.cluster import Cluster
+from kubectl_netdoc.formats.addresses import ip_address
 from kubectl_netdoc.records.kinds import NODE, POD
 
 IPV4, IPV6 = "IPv4", "IPv6"

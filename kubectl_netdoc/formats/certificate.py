@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import base64
 import binascii
-import ipaddress
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from msgspec import Struct
+
+from kubectl_netdoc.formats.addresses import packed
 
 _PEM = re.compile(rb"-----BEGIN CERTIFICATE-----(.*?)-----END CERTIFICATE-----", re.DOTALL)
 _VERSION, _UTC_TIME, _GENERALIZED_TIME = 0xA0, 0x17, 0x18
@@ -93,7 +94,7 @@ def _names(der: bytes) -> Iterator[str]:
 
 
 def _general(tag: int, body: bytes) -> str:
-    return body.decode("ascii").lower() if tag == _DNS_NAME else str(ipaddress.ip_address(body))
+    return body.decode("ascii").lower() if tag == _DNS_NAME else str(packed(body))
 
 
 def covers(named: tuple[str, ...], host: str) -> bool:

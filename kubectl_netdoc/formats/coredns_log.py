@@ -6,19 +6,16 @@ from __future__ import annotations
 import re
 
 from msgspec import Struct
+from msgspec.structs import replace
+
+from kubectl_netdoc.formats import corefile_refusal
+from kubectl_netdoc.formats.corefile_refusal import Refusal
 
 _UPSTREAM = r"plugin/errors: .*: (?:read|write|dial) \w+ (?:\S*->)?(?P<detail>[\d.:\[\]a-f]+): "
 _LISTS = r"(?:plugin/kubernetes: |reflector\.go|\bUnhandled Error\b).*"
 
 PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = (
-    ("Corefile refused", re.compile(r"Corefile:\d+ - (?:Error during parsing|Syntax error): (?P<detail>.+)")),
-    (
-        "Corefile refused",
-        re.compile(r"^(?P<detail>plugin/(?:forward|kubernetes|loop|cache|reload|ready|health|bind|errors|log): .+)"),
-    ),
-    ("Corefile refused", re.compile(r"^(?P<detail>plugin/\w+): ")),
-    ("Corefile refused", re.compile(r"^(?P<detail>cannot serve .+|error inspecting server blocks: .+)")),
-    ("can't listen", re.compile(r"\blisten (?P<detail>(?:tcp|udp) \S+: bind: [a-z ]+)")),
+    ("can't listen", re.compile(r"^(?!\[).*\blisten (?P<detail>(?:tcp|udp) \S+: bind: [a-z ]+)")),
     ("loop", re.compile(r"plugin/loop: Loop \((?P<detail>[^)]*)\) detected")),
     ("upstream timeout", re.compile(_UPSTREAM + "i/o timeout")),
     ("upstream refused", re.compile(_UPSTREAM + ".*connection refused")),
@@ -27,12 +24,19 @@ PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("not permitted to list", re.compile(_LISTS + r"(?<![\w.-])(?P<detail>[a-z][a-z0-9.-]*) is forbidden: ")),
     ("API unreachable", re.compile(_LISTS + r"(?:[Ff]ailed to (?:list|watch)[^:]*|API connection failure): (?P<detail>.+)")),
     ("API not read yet", re.compile(r"starting server with (?P<detail>unsynced Kubernetes API)")),
+    ("API not read yet", re.compile(r"plugin/kubernetes: (?P<detail>Unhandled Error|Failed to watch)$")),
     ("API not read yet", re.compile(r"plugin/ready: (?:Still waiting on|Plugins not ready): (?P<detail>\"kubernetes\")")),
     ("panic", re.compile(r"(?P<detail>panic:|Recovered from panic)")),
 )
 """What CoreDNS writes and what it is called here; the first that fits counts. Plugins loop, errors, kubernetes, ready;
-client-go's reflector, by klog or by the plugin; caddy's parse.go; plugin.Error, which begins a line only where a start fails;
-core/dnsserver/server.go for panics. Of a plugin that may hold secrets (``corefile.KEPT``) no more than the name is kept."""
+client-go's reflector, by klog or by the plugin, which in 1.12 and 1.13 gives no reason, and from 1.14 on none before its start;
+core/dnsserver/server.go for panics. What is refused of a Corefile: ``corefile_refusal``."""
+
+REFUSED, RELOAD_REFUSED = "Corefile refused", "changed Corefile refused"
+"""What keeps a server from starting, and what a running server does not change to."""
+
+RELOADED = "[INFO] Reloading complete"
+"""After this line what a server refused before is history."""
 
 UPSTREAM = ("upstream timeout", "upstream refused", "no route to upstream", "not permitted to send to upstream")
 """What is told of upstreams."""
@@ -45,11 +49,12 @@ LONGEST = 120
 
 
 class Cause(Struct, frozen=True, omit_defaults=True):
-    """One thing that a log complains of, how often, and whom or what the last line of it concerns."""
+    """One thing that a log complains of, how often, and whom or what the last line of it concerns; ``refusal``: of a Corefile."""
 
     name: str
     count: int
     detail: str = ""
+    refusal: Refusal | None = None
 
     def __str__(self) -> str:
         """One clause: name, what it concerns, how often."""
@@ -58,20 +63,28 @@ class Cause(Struct, frozen=True, omit_defaults=True):
 
 def digest(text: str) -> tuple[Cause, ...]:
     """Return what a log complains of, most frequent first."""
-    counts: dict[tuple[str, str], int] = {}
-    details: dict[tuple[str, str], str] = {}
+    found: dict[tuple[str, str], Cause] = {}
     for line in text.splitlines():
-        for name, pattern in PATTERNS:
-            if found := pattern.search(line):
-                detail = _short(found["detail"])
-                key = name, detail if name in APART else ""
-                counts[key] = counts.get(key, 0) + 1
-                details[key] = detail
-                break
-    ordered = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
-    return tuple(Cause(key[0], count, details[key]) for key, count in ordered)
+        if line.startswith(RELOADED):
+            found.pop((RELOAD_REFUSED, ""), None)
+        elif cause := _cause(line):
+            key = cause.name, cause.detail if cause.name in APART else ""
+            before = found[key].count if key in found else 0
+            found[key] = replace(cause, count=before + 1)
+    return tuple(found[key] for key in sorted(found, key=lambda key: (-found[key].count, key)))
+
+
+def _cause(line: str) -> Cause | None:
+    """Return what one line complains of; None if nothing."""
+    refused = corefile_refusal.of_start(line)
+    changed = None if refused else corefile_refusal.of_reload(line)
+    if refusal := refused or changed:
+        return Cause(REFUSED if refused else RELOAD_REFUSED, 1, _short(str(refusal)), refusal)
+    matches = ((name, pattern.search(line)) for name, pattern in PATTERNS)
+    return next((Cause(name, 1, _short(match["detail"])) for name, match in matches if match), None)
 
 
 def _short(detail: str) -> str:
     detail = detail.strip()
+    detail = detail.partition(' logger="')[0]
     return detail if len(detail) <= LONGEST else detail[:LONGEST].rpartition(" ")[0] + " …"

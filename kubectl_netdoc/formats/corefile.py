@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
-import ipaddress
-
 from msgspec import Struct
 
-from kubectl_netdoc.formats.addresses import is_address
+from kubectl_netdoc.formats.addresses import ip_address, is_plain
 from kubectl_netdoc.formats.corefile_zones import zone_and_port
+
+KEPT = frozenset({"forward", "kubernetes", "loop", "cache", "reload", "ready", "health", "import", "bind", "errors", "log"})
+"""Plugins whose arguments are kept. Others (``route53``, ``etcd``, ``tls`` …) may hold secrets: only their names are."""
 
 
 class Plugin(Struct, frozen=True, omit_defaults=True):
@@ -55,12 +56,12 @@ class Corefile(Struct, frozen=True, omit_defaults=True):
     def bound(self) -> list[str]:
         """The addresses that its blocks listen on, where they name some; interfaces are left out."""
         named = (address for plugin in self.plugins("bind") for address in plugin.arguments)
-        return list(dict.fromkeys(address for address in named if is_address(address)))
+        return list(dict.fromkeys(address for address in named if is_plain(address)))
 
     @property
     def of_a_cache(self) -> bool:
         """Tell whether it is that of NodeLocal DNSCache: it listens on a link-local address, and serves no names of its own."""
-        return any(ipaddress.ip_address(text).is_link_local for text in self.bound) and not self.plugins("kubernetes")
+        return any(ip_address(text).is_link_local for text in self.bound) and not self.plugins("kubernetes")
 
 
 def left_open(token: str) -> bool:

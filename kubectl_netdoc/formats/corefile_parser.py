@@ -12,12 +12,9 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from kubectl_netdoc.formats.addresses import is_address
-from kubectl_netdoc.formats.corefile import Corefile, Plugin, ServerBlock, left_open
+from kubectl_netdoc.formats.addresses import is_plain
+from kubectl_netdoc.formats.corefile import KEPT, Corefile, Plugin, ServerBlock, left_open
 from kubectl_netdoc.formats.corefile_zones import Zone, expanded, is_domain
-
-KEPT = frozenset({"forward", "kubernetes", "loop", "cache", "reload", "ready", "health", "import", "bind", "errors", "log"})
-"""Plugins whose arguments are kept. Others (``route53``, ``etcd``, ``tls`` …) may hold secrets: only their names are."""
 
 MOST = 10_000
 """Imports of snippets, as in caddy, and plugins of a block: snippets that import snippets can multiply without bound."""
@@ -283,4 +280,4 @@ def _hosts(block: _Block) -> list[str]:
     addresses = [address for use in binds for address in use.arguments]
     if any(use.nested for use in binds) or any(use.name == "import" for use in block.uses):
         return [UNKNOWN]
-    return [address if is_address(address) else UNKNOWN for address in addresses] if binds else [""]
+    return [address if is_plain(address) else UNKNOWN for address in addresses] if binds else [""]

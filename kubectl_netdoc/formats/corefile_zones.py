@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from typing import NamedTuple
+
+from kubectl_netdoc.formats.addresses import IPRange, ip_network
 
 TRANSPORTS = {"dns": 53, "tls": 853, "quic": 853, "grpc": 443, "https": 443, "unix": 53}
 """Schemes that a zone may have, and the port that each has by default (plugin/pkg/transport)."""
@@ -42,7 +43,7 @@ def expanded(zone: str) -> list[Zone]:
     """Return the zones that one is: a CIDR stands for the reverse zones on the next boundary of an octet (or nibble)."""
     whole = _split(zone)
     try:
-        network = ipaddress.ip_network(whole.name, strict=False) if "/" in whole.name else None
+        network = ip_network(whole.name) if "/" in whole.name else None
     except ValueError:
         network = None
     if network is None:
@@ -52,7 +53,7 @@ def expanded(zone: str) -> list[Zone]:
     return [whole._replace(name=_reverse(part, step)) for part in parts]
 
 
-def _reverse(network: ipaddress.IPv4Network | ipaddress.IPv6Network, step: int) -> str:
+def _reverse(network: IPRange, step: int) -> str:
     labels = network.network_address.reverse_pointer.split(".")
     whole = (32 if network.version == 4 else 128) // step
     return ".".join(labels[whole - network.prefixlen // step :]) + "."

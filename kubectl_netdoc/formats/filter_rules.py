@@ -7,13 +7,13 @@ text for a reader, not for a parser: an expression that is not known is shown by
 
 from __future__ import annotations
 
-import ipaddress
 import struct
 from collections.abc import Callable, Iterator
 
 from msgspec import Struct
 
 from kubectl_netdoc.formats import netlink, old_entries
+from kubectl_netdoc.formats.addresses import packed
 from kubectl_netdoc.formats.netlink import Attributes
 
 VERDICTS = {0: "drop", 1: "accept", 3: "queue", -1: "continue", -2: "break", -3: "jump", -4: "goto", -5: "return"}
@@ -111,7 +111,7 @@ def _destination(address: bytes, port: int) -> tuple[str, str]:
     """Return the address to which a rule translates, and that in words; nothing where it names none."""
     if len(address) not in (4, 16) or not any(address):
         return "", ""
-    to = str(ipaddress.ip_address(address))
+    to = str(packed(address))
     host = f"[{to}]" if ":" in to and port else to
     return to, f"to {host}:{port}" if port else f"to {host}"
 
@@ -298,9 +298,9 @@ def _value(name: str, value: bytes, mask: bytes = b"") -> str:
 
 def _address(value: bytes, mask: bytes, size: int) -> str:
     if len(value) < size:
-        return f"{ipaddress.ip_address(value.ljust(size, bytes(1)))}/{len(value) * 8}"
+        return f"{packed(value.ljust(size, bytes(1)))}/{len(value) * 8}"
     bits = bin(int.from_bytes(mask, "big")).count("1") if mask else 0
-    return f"{ipaddress.ip_address(value)}" + (f"/{bits}" if mask else "")
+    return f"{packed(value)}" + (f"/{bits}" if mask else "")
 
 
 def _old_conditions(found: old_entries.OldEntry, family: str) -> Iterator[str]:

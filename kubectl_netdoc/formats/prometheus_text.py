@@ -42,6 +42,10 @@ class Metrics:
         """The sum over all series of these names whose labels are as wanted."""
         return sum(item.value for item in self.of(*names) if where(item.labels))
 
+    def value(self, *names: str) -> float | None:
+        """The sum over all series of these names; None where there are none, which is not zero."""
+        return self.total(*names) if self.of(*names) else None
+
     def by(self, label: str, *names: str) -> dict[str, float]:
         """The sums by the value of one label."""
         sums: dict[str, float] = {}

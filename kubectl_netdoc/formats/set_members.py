@@ -7,9 +7,9 @@ Sources: linux/netfilter/nf_tables.h, linux/netfilter/ipset/ip_set.h; nftables, 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from ipaddress import ip_address, summarize_address_range
 
 from kubectl_netdoc.formats import netlink
+from kubectl_netdoc.formats.addresses import packed, summarize_address_range
 from kubectl_netdoc.formats.filter_rules import PROTOCOLS, VERDICTS
 
 NAMES = {7: "ipv4_addr", 8: "ipv6_addr", 9: "ether_addr", 12: "inet_proto", 13: "inet_service", 19: "mark", 41: "ifname"}
@@ -64,7 +64,7 @@ def _interval(key: bytes, end: bytes, kinds: list[int]) -> str:
     first = int.from_bytes(key, "big")
     last = (int.from_bytes(end, "big") if end else 1 << 8 * len(key)) - 1
     if len(key) in (4, 16) and kinds[0] in (7, 8):
-        low, high = ip_address(key), ip_address(last.to_bytes(len(key), "big"))
+        low, high = packed(key), packed(last.to_bytes(len(key), "big"))
         ranges = list(summarize_address_range(low, high)) if low.version == high.version else []
         if len(ranges) == 1:
             return str(low) if first == last else str(ranges[0])
@@ -87,7 +87,7 @@ def _key(key: bytes, kinds: list[int]) -> str:
 
 def _part(value: bytes, kind: int) -> str:
     if kind in (7, 8) and len(value) in (4, 16):
-        return str(ip_address(value))
+        return str(packed(value))
     if kind == 41:
         return value.split(b"\0")[0].decode(errors="replace")
     if kind == 12 and len(value) == 1:
@@ -125,7 +125,7 @@ def ipset(data: bytes) -> str:
 
 def _range(found: netlink.Attributes, first: int, last: int, bits: int) -> Iterator[str]:
     addresses = [ip for kind in (first, last) if kind in found for ip in netlink.by_type(found[kind]).values()]
-    shown = "-".join(str(ip_address(ip)) for ip in addresses if len(ip) in (4, 16))
+    shown = "-".join(str(packed(ip)) for ip in addresses if len(ip) in (4, 16))
     if shown:
         yield shown + (f"/{found[bits][0]}" if bits in found and found[bits][0] < 8 * len(addresses[0]) else "")
 

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from itertools import product
@@ -12,17 +11,17 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from kubectl_netdoc.core.cluster import matches
+from kubectl_netdoc.formats.addresses import IPAddress, IPRange, ip_network, summarize_address_range
 from kubectl_netdoc.policy import ports
 from kubectl_netdoc.policy.engine import Engine
 from kubectl_netdoc.policy.ports import Ports
-from kubectl_netdoc.policy.rules import Address, Network
 from kubectl_netdoc.policy.verdict import End, Reading
 from kubectl_netdoc.policy.workloads import WorkloadPeer, WorkloadRef, peers
 from kubectl_netdoc.records.gateway_api import LISTENER_SETS, Route
 from kubectl_netdoc.records.kinds import GATEWAY, INGRESS, ROUTES, SERVICE
 from kubectl_netdoc.records.services import Service
 
-EVERYWHERE = {4: ipaddress.ip_network("0.0.0.0/0"), 6: ipaddress.ip_network("::/0")}
+EVERYWHERE = {4: ip_network("0.0.0.0/0"), 6: ip_network("::/0")}
 
 GATES = frozenset(kind.name for kind in (GATEWAY, *LISTENER_SETS))
 """The kinds by which routes let in what comes from outside."""
@@ -31,12 +30,12 @@ GATES = frozenset(kind.name for kind in (GATEWAY, *LISTENER_SETS))
 class Range(Struct, frozen=True):
     """Addresses outside, ``first`` to ``last``, both included."""
 
-    first: Address
-    last: Address
+    first: IPAddress
+    last: IPAddress
 
-    def networks(self) -> Iterator[Network]:
+    def networks(self) -> Iterator[IPRange]:
         """Yield the CIDRs that make up the range."""
-        return ipaddress.summarize_address_range(self.first, self.last)
+        return summarize_address_range(self.first, self.last)
 
     def __str__(self) -> str:
         networks = list(self.networks())
@@ -165,7 +164,7 @@ class _Table:
                 if row[2 * number + 1]:
                     yield Connection(peer.ref, outside, row[2 * number + 1])
 
-    def _with(self, peer: WorkloadPeer, address: Address, incoming: bool) -> Ports:
+    def _with(self, peer: WorkloadPeer, address: IPAddress, incoming: bool) -> Ports:
         outside = End(str(address), addresses=(address,))
         reading = Reading(address.version, blocks_match_pods=False)
         found = ports.NONE
@@ -213,7 +212,7 @@ def _one_range(a: Place, b: Place) -> Range | None:
     return None
 
 
-def elementary(engine: Engine) -> Iterator[tuple[Address, Address]]:
+def elementary(engine: Engine) -> Iterator[tuple[IPAddress, IPAddress]]:
     """Yield the ranges of addresses that policies don't distinguish, ascending; IPv6 only if the cluster or a policy uses it."""
     rules = [rule for policy in engine.policies for rule in policy.rules]
     blocks = {block for rule in rules for block in rule.peers.blocks + rule.peers.networks}

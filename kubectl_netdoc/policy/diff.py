@@ -11,10 +11,11 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from kubectl_netdoc.core.cluster import Cluster, Listing
+from kubectl_netdoc.formats.addresses import IPAddress
 from kubectl_netdoc.policy.connections import Connection, Connections, Place, Range, concerns, connections
 from kubectl_netdoc.policy.engine import Engine
 from kubectl_netdoc.policy.ports import NONE, Ports
-from kubectl_netdoc.policy.rules import Address, PolicyRef
+from kubectl_netdoc.policy.rules import PolicyRef
 from kubectl_netdoc.records.base import Kind, Object
 from kubectl_netdoc.records.kinds import ADMIN_POLICIES, NETWORK_POLICY, POLICIES
 
@@ -86,7 +87,7 @@ def _less(one: Table, other: Table) -> Iterable[Connection]:
             yield Connection(*pair, more)
 
 
-def _cuts(several: Iterable[Connections]) -> list[tuple[int, Address]]:
+def _cuts(several: Iterable[Connections]) -> list[tuple[int, IPAddress]]:
     """Return where ranges of either begin, so that both are split at the same addresses."""
     found = {(place.first.version, place.first) for each in several for place in _ranges(each)}
     return sorted(found, key=lambda pair: (pair[0], int(pair[1])))
@@ -96,7 +97,7 @@ def _ranges(found: Connections) -> Iterable[Range]:
     return (place for c in found.allowed for place in (c.source, c.destination) if isinstance(place, Range))
 
 
-def _table(found: Connections, cuts: list[tuple[int, Address]]) -> Table:
+def _table(found: Connections, cuts: list[tuple[int, IPAddress]]) -> Table:
     return {
         (source, destination): connection.ports
         for connection in found.allowed
@@ -105,7 +106,7 @@ def _table(found: Connections, cuts: list[tuple[int, Address]]) -> Table:
     }
 
 
-def _cut(place: Place, cuts: list[tuple[int, Address]]) -> Iterable[Place]:
+def _cut(place: Place, cuts: list[tuple[int, IPAddress]]) -> Iterable[Place]:
     if not isinstance(place, Range):
         return [place]
     version = place.first.version

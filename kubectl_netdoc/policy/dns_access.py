@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from ipaddress import ip_address
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -12,7 +11,7 @@ from msgspec.structs import replace
 from kubectl_netdoc.components import cluster_dns
 from kubectl_netdoc.components.service_backends import target_numbers
 from kubectl_netdoc.core.cluster import matches
-from kubectl_netdoc.formats.addresses import is_address
+from kubectl_netdoc.formats.addresses import ip_address, is_address
 from kubectl_netdoc.policy import ports
 from kubectl_netdoc.policy.engine import Engine
 from kubectl_netdoc.policy.ports import Ports

@@ -5,34 +5,35 @@ A connection needs both ends: the source's egress and the destination's ingress.
 other end is a pod and its targetPort, never a ClusterIP. Whether anything enforces the policies is not known here; the canary
 measures that (check policy_enforcement).
 
-Where the API leaves something to the CNI, the engine takes the most common reading and the verdict says so
-(``Verdict.depends``): ipBlock matches pods' addresses (as in Calico, kube-router and the e2e tests of Kubernetes; Cilium never
-matches pods by address), and traffic of hostNetwork pods is their node's, which no selector selects.
+Where the API leaves something to the CNI, or networks read an address differently, the engine takes the most common reading and
+the verdict says so (``Verdict.depends``): ipBlock matches pods' addresses (as in Calico, kube-router and the e2e tests of
+Kubernetes; Cilium never matches pods by address), and traffic of hostNetwork pods is their node's, which no selector selects.
 """
 
 from __future__ import annotations
 
-import ipaddress
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
 from msgspec.structs import replace
 
 from kubectl_netdoc.core.cluster import Cluster
+from kubectl_netdoc.formats.addresses import IPAddress, ip_address
+from kubectl_netdoc.formats.text import joined
 from kubectl_netdoc.policy.judging import Judging, Selecting, on_own_node, same_pod
 from kubectl_netdoc.policy.ports import Ports
 from kubectl_netdoc.policy.rules import (
-    Address,
     Compiler,
     Direction,
+    Peers,
     Policy,
     PolicyRef,
     PolicyTier,
     mentioned,
 )
 from kubectl_netdoc.policy.selection import PodClass, PodSelection, members
-from kubectl_netdoc.policy.verdict import End, Reading, Side, Verdict, addresses, node_addresses
+from kubectl_netdoc.policy.verdict import End, OddBlocks, Reading, Side, Verdict, addresses, node_addresses
 from kubectl_netdoc.records.base import Kind
 from kubectl_netdoc.records.kinds import ADMIN_POLICIES, NAMESPACE, NATIVE_POLICIES, NETWORK_POLICY, NODE, OWNERS, POD
 from kubectl_netdoc.records.nodes import Node
@@ -77,6 +78,8 @@ class Engine:
         self._selecting = {direction: self._index(direction) for direction in Direction}
         self.has_blocks = any(rule.peers.blocks for policy in self.policies for rule in policy.rules)
         self.has_networks = any(rule.peers.networks for policy in self.policies for rule in policy.rules)
+        rules = (rule for policy in self.policies for rule in policy.rules)
+        self.odd = [f"{rule.place} of {rule.policy}: {what}" for rule in rules for what in rule.peers.odd]
 
     def _classify(
         self, cluster: Cluster, unlisted_pods: Iterable[tuple[str, Mapping[str, str]]], kinds: tuple[Kind[Any], ...]
@@ -108,14 +111,14 @@ class Engine:
         return self.cluster.all(NODE) if self.cluster.readable(NODE) else ()
 
     @cached_property
-    def _node_of(self) -> dict[Address, str]:
+    def _node_of(self) -> dict[IPAddress, str]:
         return {address: node.name for node in self._nodes for address in node_addresses(node)}
 
     @cached_property
     def _pod_of(self) -> dict[str, Pod]:
         """The unfinished pods by their addresses on the pod network (normalized, as IPv6 can be written in several ways)."""
         pods = (pod for pod in self.cluster.all(POD) if not pod.finished and not pod.spec.host_network)
-        return {text if ":" not in text else str(ipaddress.ip_address(text)): pod for pod in pods for text in pod.ips}
+        return {text if ":" not in text else str(ip_address(text)): pod for pod in pods for text in pod.ips}
 
     @cached_property
     def dual_stack(self) -> bool:
@@ -149,7 +152,7 @@ class Engine:
 
     def address(self, text: str) -> End:
         """Return an address as an end: a pod's, a node's, or one outside. Raises ``ValueError`` for an invalid address."""
-        address = ipaddress.ip_address(text)
+        address = ip_address(text)
         if str(address) in self._pod_of:
             return self.pod(self._pod_of[str(address)])
         node = self._node_of.get(address, "")
@@ -167,7 +170,7 @@ class Engine:
             other = self.sides(source, destination, asked, reading)
             if other[0].allowed & other[1].allowed != allowed:
                 depends.append(why)
-        return Verdict(egress, ingress, tuple(depends), self.incomplete(source, destination))
+        return Verdict(egress, ingress, tuple(dict.fromkeys(depends)), self.incomplete(source, destination))
 
     def sides(self, source: End, destination: End, asked: Ports, reading: Reading) -> tuple[Side, Side]:
         """Return the egress of the source and the ingress of the destination."""
@@ -186,6 +189,9 @@ class Engine:
             yield HOST_NETWORK_AS_POD, replace(common, host_network_as_pods=True)
         if on_own_node(source, destination):
             yield OWN_NODE, replace(common, own_node_open=False)
+        if self.odd and (odd := self._told(source, destination, lambda peers: peers.odd)):
+            for other in (OddBlocks.NOTHING, OddBlocks.EVERYTHING):
+                yield joined(odd), replace(common, odd=other)
 
     def side(self, direction: Direction, subject: End, other: End, asked: Ports, reading: Reading) -> Side:
         """Return the verdict of the policies of ``subject`` on traffic with ``other``."""
@@ -205,11 +211,17 @@ class Engine:
         """Return the policies that are not evaluated and might change a verdict about these two."""
         places = {end.pod_class.namespace for end in (source, destination) if end.pod_class} | {""}
         found = [text for namespace, text in self._unevaluated if namespace in places]
-        for end, direction in ((source, Direction.EGRESS), (destination, Direction.INGRESS)):
-            selecting = self._selecting[direction].get(end.pod_class.id) if end.pod_class else None
-            for policy in (*selecting.admin, *selecting.namespace, *selecting.baseline) if selecting else ():
-                found += (f"{policy.ref}: {what}" for rule in policy.of(direction) for what in rule.peers.unresolved)
-        return tuple(dict.fromkeys(found))
+        return tuple(dict.fromkeys((*found, *self._told(source, destination, lambda peers: peers.unresolved))))
+
+    def _told(self, source: End, destination: End, what: Callable[[Peers], tuple[str, ...]]) -> list[str]:
+        """Return what is said of the peers of the rules that are for two ends, each with its policy and rule."""
+        return [
+            f"{rule.place} of {rule.policy}: {text}"
+            for end, direction in ((source, Direction.EGRESS), (destination, Direction.INGRESS))
+            for policy in self.selecting(end, direction)
+            for rule in policy.of(direction)
+            for text in what(rule.peers)
+        ]
 
     @cached_property
     def _unevaluated(self) -> list[tuple[str, str]]:
@@ -241,9 +253,9 @@ class Engine:
 
     @property
     def incomplete_at_all(self) -> list[str]:
-        """Return everything that is not evaluated, including peers that networks read differently."""
+        """Return everything that is not evaluated, and what is read as Kubernetes does though networks read it differently."""
         peers = (f"{rule.policy}: {what}" for policy in self.policies for rule in policy.rules for what in rule.peers.unresolved)
-        return [*self.native, *dict.fromkeys(peers)]
+        return [*self.native, *dict.fromkeys((*peers, *self.odd))]
 
     # Policies by pod
 

@@ -9,7 +9,7 @@ from kubectl_netdoc.policy import ports
 from kubectl_netdoc.policy.ports import Ports
 from kubectl_netdoc.policy.rules import Action, Direction, Peers, Policy, PolicyRef, PolicyTier, Rule
 from kubectl_netdoc.policy.selection import PodClass
-from kubectl_netdoc.policy.verdict import End, Reading, Side
+from kubectl_netdoc.policy.verdict import End, OddBlocks, Reading, Side
 
 
 class Selecting(Struct):
@@ -101,6 +101,10 @@ def matches(peers: Peers, other: End, reading: Reading) -> bool:
     if peers.nodes and other.host and other.node in peers.nodes:
         return True
     blocks = peers.networks if ordinary and not reading.blocks_match_pods else peers.networks + peers.blocks
+    if reading.odd is not OddBlocks.AS_KUBERNETES and any(block.odd for block in blocks):
+        if reading.odd is OddBlocks.EVERYTHING:
+            return True
+        blocks = tuple(block for block in blocks if not block.odd)
     if reading.unknown_matches and known is not None and not other.addresses:
         return any(block.network.version == reading.family for block in blocks)
     return any(a.version == reading.family and any(block.has(a) for block in blocks) for a in other.addresses)

@@ -45,7 +45,7 @@ class _Placed:
         written = source.spec.ingress if rule.direction is Direction.INGRESS else source.spec.egress
         self.peers = written[rule.index].from_ + written[rule.index].to
         blocks = sum(peer.ip_block is not None for peer in self.peers)
-        self.certain = blocks == len(rule.peers.blocks) and not rule.peers.unresolved
+        self.certain = blocks == len(rule.peers.blocks) and not (rule.peers.unresolved or rule.peers.odd)
 
     def covers(self, narrow: _Placed) -> bool:
         """Tell whether it allows at least what ``narrow`` allows, for at least its pods."""

@@ -8,13 +8,13 @@ policy.networking.k8s.io/v1alpha1, v1alpha2 and v1beta1.
 
 from __future__ import annotations
 
-import ipaddress
-import re
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
 
 from msgspec import Struct
 
+from kubectl_netdoc.formats.addresses import IPAddress, IPRange, ip_network, odd
+from kubectl_netdoc.formats.text import joined
 from kubectl_netdoc.policy import ports
 from kubectl_netdoc.policy.ports import Ports
 from kubectl_netdoc.policy.selection import Mentioned, PodClass, PodSelection, PodSet
@@ -31,9 +31,6 @@ from kubectl_netdoc.records.policies import (
     NetworkPolicyPort,
     NetworkPolicyRule,
 )
-
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class Direction(StrEnum):
@@ -75,12 +72,13 @@ class PolicyRef(Struct, frozen=True, order=True):
 
 
 class Block(Struct, frozen=True):
-    """A CIDR without its exceptions."""
+    """A CIDR without its exceptions, as Kubernetes reads them; ``odd``: a clause, where networks read them differently."""
 
-    network: Network
-    without: tuple[Network, ...] = ()
+    network: IPRange
+    without: tuple[IPRange, ...] = ()
+    odd: str = ""
 
-    def has(self, address: Address) -> bool:
+    def has(self, address: IPAddress) -> bool:
         """Tell whether the block contains an address; never one of the other family."""
         return address in self.network and not any(address in part for part in self.without)
 
@@ -96,8 +94,7 @@ class Peers(Struct, frozen=True):
 
     ``blocks`` (ipBlock) are meant for addresses outside; whether they match pods' addresses depends on the CNI.
     ``networks`` (cluster-wide policies) match pods' addresses by the API's own words. ``nodes``: names of nodes;
-    ``unresolved``: what can't be known here (nodes if Nodes can't be read, domain names), and addresses that networks read
-    differently.
+    ``unresolved``: what can't be known here (nodes if Nodes can't be read, domain names).
     """
 
     everyone: bool = False
@@ -106,6 +103,11 @@ class Peers(Struct, frozen=True):
     networks: tuple[Block, ...] = ()
     nodes: frozenset[str] = frozenset()
     unresolved: tuple[str, ...] = ()
+
+    @property
+    def odd(self) -> tuple[str, ...]:
+        """What networks read differently in it, as clauses."""
+        return tuple(block.odd for block in self.blocks + self.networks if block.odd)
 
 
 class PortRule(Struct, frozen=True):
@@ -165,24 +167,9 @@ class Policy(Struct, frozen=True):
 
 
 def unlike(block: IPBlock) -> str:
-    """Return a sentence about the address of a block that networks read differently, or "".
-
-    API servers before Kubernetes 1.36 (StrictIPCIDRValidation) accepted two such forms, and still keep them: leading zeros,
-    which they drop and the C library reads as octal, and IPv4 addresses written as IPv6 ones.
-    """
-    for text in (block.cidr, *block.except_):
-        meant = re.sub(r"(^|[.:])0+(?=[0-9]+[./])", r"\1", text)
-        mapped = text.lower().startswith("::ffff:") and "." in text
-        if (mapped or meant != text) and _is_network(meant):
-            return f"networks read {text} differently: some as {meant.lower().removeprefix('::ffff:').partition('/')[0]}"
-    return ""
-
-
-def _is_network(text: str) -> bool:
-    try:
-        return bool(ipaddress.ip_network(text, strict=False))
-    except ValueError:
-        return False
+    """Return a clause about the texts of a block that networks read differently, or ""."""
+    found = [f"{text} (to Kubernetes {meant})" for text in (block.cidr, *block.except_) if (meant := odd(text))]
+    return f"networks read {joined(found)} differently" if found else ""
 
 
 def mentioned(policies: Iterable[NetworkPolicy], admin: Iterable[AdminPolicy]) -> Mentioned:
@@ -244,7 +231,7 @@ class Compiler:
         pods: PodSet = 0
         for peer in written:
             pods |= self.selected(ref.namespace, peer)
-        return Peers(pods=pods, blocks=blocks, unresolved=tuple(filter(None, map(unlike, ranges))))
+        return Peers(pods=pods, blocks=blocks)
 
     def selected(self, namespace: str, peer: NetworkPolicyPeer) -> PodSet:
         """Return the pods that a peer of a policy in ``namespace`` selects; none for an ipBlock."""
@@ -257,16 +244,15 @@ class Compiler:
         return where & select.pods(peer.pod_selector) if peer.pod_selector is not None else where
 
     def _block(self, ref: PolicyRef, block: IPBlock) -> Block | None:
-        """Return the block; None if it is invalid or networks read it differently; both are noted."""
-        if differently := unlike(block):
-            self.invalid.append((ref, differently))
-            return None
+        """Return the block; None if it is invalid. That, and that networks read it differently, is noted."""
         try:
-            without = tuple(ipaddress.ip_network(part, strict=False) for part in block.except_)
-            return Block(ipaddress.ip_network(block.cidr, strict=False), without)
+            found = Block(ip_network(block.cidr), tuple(map(ip_network, block.except_)), unlike(block))
         except ValueError as error:
             self.invalid.append((ref, str(error)))
             return None
+        if found.odd:
+            self.invalid.append((ref, found.odd))
+        return found
 
     def cluster_wide(self, kind: str, policy: AdminPolicy) -> Policy:
         """Return a policy of one of the cluster-wide kinds."""
@@ -313,7 +299,6 @@ class Compiler:
             pods |= self._members(peer)
             ranges = [IPBlock(cidr=cidr) for cidr in peer.networks]
             networks += filter(None, (self._block(ref, each) for each in ranges))
-            unresolved += filter(None, map(unlike, ranges))
             unresolved += (f"domain name {name}" for name in peer.domain_names)
             if peer.nodes is not None and self.nodes is None:
                 unresolved.append(f"nodes with {peer.nodes or 'any label'}")

@@ -3,15 +3,28 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterable
+from enum import Enum, auto
 
 from msgspec import Struct
 
+from kubectl_netdoc.formats.addresses import IPAddress, ip_address
 from kubectl_netdoc.policy.ports import Ports
-from kubectl_netdoc.policy.rules import Address, PolicyRef
+from kubectl_netdoc.policy.rules import PolicyRef
 from kubectl_netdoc.policy.selection import PodClass
 from kubectl_netdoc.records.nodes import Node
+
+
+class OddBlocks(Enum):
+    """How blocks are read whose text networks read differently: as Kubernetes does, as nothing, or as every address.
+
+    Kubernetes' own parser drops leading zeros. Engines that use a stricter one leave the peer out, or keep it without its range
+    (Calico's conversion of NetworkPolicies), and the C library reads another range.
+    """
+
+    AS_KUBERNETES = auto()
+    NOTHING = auto()
+    EVERYTHING = auto()
 
 
 class Reading(Struct, frozen=True):
@@ -26,6 +39,7 @@ class Reading(Struct, frozen=True):
     host_network_as_pods: bool = False
     unknown_matches: bool = False
     own_node_open: bool = True
+    odd: OddBlocks = OddBlocks.AS_KUBERNETES
 
 
 class End(Struct, frozen=True):
@@ -37,7 +51,7 @@ class End(Struct, frozen=True):
     label: str
     pod_class: PodClass | None = None
     pod: tuple[str, str] = ("", "")
-    addresses: tuple[Address, ...] = ()
+    addresses: tuple[IPAddress, ...] = ()
     node: str = ""
 
     @property
@@ -92,17 +106,17 @@ class Verdict(Struct, frozen=True):
         return tuple(found) or tuple(dict.fromkeys((*self.egress.by, *self.ingress.by)))
 
 
-def addresses(texts: Iterable[str]) -> tuple[Address, ...]:
+def addresses(texts: Iterable[str]) -> tuple[IPAddress, ...]:
     """Return the valid addresses among texts."""
     found = []
     for text in texts:
         try:
-            found.append(ipaddress.ip_address(text))
+            found.append(ip_address(text))
         except ValueError:
             continue
     return tuple(found)
 
 
-def node_addresses(node: Node) -> tuple[Address, ...]:
+def node_addresses(node: Node) -> tuple[IPAddress, ...]:
     """Return a node's addresses."""
     return addresses(item.address for item in node.status.addresses if item.type in ("InternalIP", "ExternalIP"))

@@ -13,8 +13,8 @@ from typing import Any
 from msgspec import Struct
 
 from kubectl_netdoc.core.cluster import Cluster
+from kubectl_netdoc.formats.addresses import IPAddress
 from kubectl_netdoc.policy.engine import Engine
-from kubectl_netdoc.policy.rules import Address
 from kubectl_netdoc.policy.selection import PodClass
 from kubectl_netdoc.policy.verdict import End
 from kubectl_netdoc.records.base import Kind, Object, ObjectMeta
@@ -125,7 +125,7 @@ def peers(engine: Engine, namespace: str = "") -> list[WorkloadPeer]:
 
 
 def _of_pods(engine: Engine, ref: WorkloadRef, pods: Iterable[Pod]) -> WorkloadPeer:
-    hosts: defaultdict[PodClass, dict[Address, None]] = defaultdict(dict)
+    hosts: defaultdict[PodClass, dict[IPAddress, None]] = defaultdict(dict)
     labels: dict[tuple[tuple[str, str], ...], Mapping[str, str]] = {}
     for pod in pods:
         known = engine.class_of(pod)

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterable, Iterator
 from typing import Any, cast
 
@@ -13,6 +12,7 @@ from msgspec.structs import replace
 from kubectl_netdoc.core import ip_families
 from kubectl_netdoc.core.cluster import Cluster
 from kubectl_netdoc.core.facts import Facts
+from kubectl_netdoc.formats.addresses import ip_address
 from kubectl_netdoc.measurements.base import Peer
 from kubectl_netdoc.measurements.canary import Canary, CanaryReply
 from kubectl_netdoc.measurements.connect import Echo, EchoReply
@@ -94,7 +94,7 @@ def policy_block(facts: Facts, node: str, address: str, port: int, protocol: str
             return PolicyBlock(f"{kind.plural} can't be read", certain=False, unreadable=True)
     policies = engine(cluster)
     other = policies.address(address)
-    family = ipaddress.ip_address(address).version
+    family = ip_address(address).version
     verdict = policies.verdict(end(policies, node, _ips(facts, node)), other, ports.of(protocol, port), family)
     if not verdict.allowed and not verdict.depends:
         idle = enforced(facts, node, "Egress") is False if not verdict.egress.allowed else False

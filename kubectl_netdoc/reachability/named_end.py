@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 
 from msgspec import Struct
@@ -12,9 +11,9 @@ from msgspec.structs import replace
 from kubectl_netdoc.components import cluster_dns
 from kubectl_netdoc.components.resolv_conf import NDOTS
 from kubectl_netdoc.core.cluster import Cluster, matches
+from kubectl_netdoc.formats.addresses import IPAddress, ip_address
 from kubectl_netdoc.policy import workloads
 from kubectl_netdoc.policy.engine import Engine
-from kubectl_netdoc.policy.rules import Address
 from kubectl_netdoc.policy.verdict import End, addresses
 from kubectl_netdoc.policy.workloads import WorkloadPeer, WorkloadRef
 from kubectl_netdoc.records.kinds import ENDPOINT_SLICE, NODE, POD, SERVICE, STATEFUL_SET
@@ -88,7 +87,7 @@ def find(engine: Engine, text: str, namespace: str, searched: str = "") -> Named
     if len(parts) > 3 or not text:
         raise NoSuchEnd(f"{text!r} is neither [NAMESPACE/]KIND/NAME nor an IP address nor a DNS name")
     try:
-        address = ipaddress.ip_address(text)
+        address = ip_address(text)
     except ValueError:
         return _name(engine, text, searched or namespace)
     service = _service_at(engine.cluster, address)
@@ -101,7 +100,7 @@ def find(engine: Engine, text: str, namespace: str, searched: str = "") -> Named
     return NamedEnd(text if end.label == text else f"{text} ({end})", _namespace(end), (end,), labels, specs=specs)
 
 
-def _service_at(cluster: Cluster, address: Address) -> Service | None:
+def _service_at(cluster: Cluster, address: IPAddress) -> Service | None:
     """Return the Service with this ClusterIP or load balancer address; the cluster translates both for its pods."""
     for service in cluster.all(SERVICE) if cluster.readable(SERVICE) else ():
         mine = (service.spec.cluster_ip, *service.spec.cluster_ips, *(i.ip for i in service.status.load_balancer.ingress))
@@ -253,7 +252,7 @@ def _ready(engine: Engine, service: Service) -> tuple[End, ...]:
 
 def _is_address(text: str) -> bool:
     try:
-        ipaddress.ip_address(text)
+        ip_address(text)
     except ValueError:
         return False
     return True

@@ -3,9 +3,8 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address, ip_network
-
 from kubectl_netdoc.core.facts import Facts, Vantage
+from kubectl_netdoc.formats.addresses import ip_address, ip_network
 from kubectl_netdoc.measurements.base import Address, Outcome
 from kubectl_netdoc.measurements.connect import Connect, ConnectReply, EchoReply
 from kubectl_netdoc.measurements.dns import ResolvConf, ResolvConfReply
@@ -156,7 +155,7 @@ class PathMeasurements:
         node = cluster.get(NODE, "", end.node) if cluster.readable(NODE) else None
         if node is None or not node.spec.pod_cidrs or not vantage.ip or not end.addresses:
             return True
-        ranges = [ip_network(text, strict=False) for text in node.spec.pod_cidrs]
+        ranges = [ip_network(text) for text in node.spec.pod_cidrs]
         inside = [any(address in each for each in ranges) for address in (ip_address(vantage.ip), end.addresses[0])]
         return inside[0] == inside[1]
 

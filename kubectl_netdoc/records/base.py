@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from kubectl_netdoc.formats import strict_json
+from kubectl_netdoc.formats import addresses, strict_json
 from kubectl_netdoc.formats.object_schema import Rule
 
 R = TypeVar("R", bound="Object")
@@ -21,6 +21,23 @@ Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
 class Record(Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
     """Base of all records: frozen, camelCase in JSON, defaults left out."""
+
+
+def canonical(record: Record, *names: str) -> None:
+    """Write the addresses in these fields as all programs do, for they are compared as texts and connected to.
+
+    A record with the field ``written`` keeps the texts of the object that not all programs read alike.
+    """
+    odd: list[str] = []
+    for name in names:
+        value = getattr(record, name)
+        texts = value if isinstance(value, tuple) else (value,)
+        changed = tuple(map(addresses.canonical, texts))
+        if changed != texts:
+            odd += filter(addresses.odd, texts)
+            msgspec.structs.force_setattr(record, name, changed if isinstance(value, tuple) else changed[0])
+    if odd and hasattr(record, "written"):
+        msgspec.structs.force_setattr(record, "written", tuple(dict.fromkeys((*record.written, *odd))))
 
 
 class OwnerReference(Record, frozen=True):

@@ -7,7 +7,7 @@ import msgspec
 from msgspec import field
 
 from kubectl_netdoc.formats.addresses import is_range
-from kubectl_netdoc.records.base import Condition, Object, Record, Traced
+from kubectl_netdoc.records.base import Condition, Object, Record, Traced, canonical
 from kubectl_netdoc.records.python_images import has_python
 
 ZONE = "topology.kubernetes.io/zone"
@@ -28,6 +28,10 @@ class NodeAddress(Record, frozen=True):
     type: str = ""
     address: str = ""
 
+    def __post_init__(self) -> None:
+        """Write it as all programs do."""
+        canonical(self, "address")
+
 
 class Taint(Record, frozen=True):
     """A node's taint."""
@@ -45,7 +49,8 @@ class NodeSpec(Record, frozen=True):
     taints: tuple[Taint, ...] = ()
 
     def __post_init__(self) -> None:
-        """Leave out texts that are not ranges; the API does not forbid them."""
+        """Write its ranges as all programs do, and leave out texts that are none; the API does not forbid them."""
+        canonical(self, "pod_cidrs")
         if not all(map(is_range, self.pod_cidrs)):
             msgspec.structs.force_setattr(self, "pod_cidrs", tuple(filter(is_range, self.pod_cidrs)))
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from msgspec import field
 
 from kubectl_netdoc.formats.addresses import is_address
-from kubectl_netdoc.records.base import Condition, Moment, Object, ObjectMeta, Record
+from kubectl_netdoc.records.base import Condition, Moment, Object, ObjectMeta, Record, canonical
 
 
 class ContainerPort(Record, frozen=True):
@@ -17,6 +17,11 @@ class ContainerPort(Record, frozen=True):
     host_port: int = 0
     host_ip: str = field(name="hostIP", default="")
     protocol: str = "TCP"
+
+    def __post_init__(self) -> None:
+        """Write its address as all programs do."""
+        if self.host_ip:
+            canonical(self, "host_ip")
 
 
 class Quantities(Record, frozen=True):
@@ -143,6 +148,10 @@ class PodIP(Record, frozen=True):
     """One of a pod's addresses."""
 
     ip: str = ""
+
+    def __post_init__(self) -> None:
+        """Write it as all programs do."""
+        canonical(self, "ip")
 
 
 class PodStatus(Record, frozen=True):

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from msgspec import field
 
-from kubectl_netdoc.records.base import Object, Record, Traced
+from kubectl_netdoc.records.base import Object, Record, Traced, canonical
 
 
 class ServicePort(Record, frozen=True):
@@ -21,7 +21,7 @@ class ServicePort(Record, frozen=True):
 
 
 class ServiceSpec(Record, frozen=True):
-    """The spec of a Service."""
+    """The spec of a Service. ``written``: those of its addresses that not all programs read alike, as the object has them."""
 
     type: str = "ClusterIP"
     cluster_ip: str = field(name="clusterIP", default="")
@@ -39,6 +39,11 @@ class ServiceSpec(Record, frozen=True):
     health_check_node_port: int = 0
     traffic_distribution: str = ""
     external_ips: tuple[str, ...] = field(name="externalIPs", default=())
+    written: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Write its addresses as all programs do."""
+        canonical(self, "cluster_ip", "cluster_ips", "external_ips")
 
 
 class LoadBalancerIngress(Record, frozen=True):
@@ -46,6 +51,10 @@ class LoadBalancerIngress(Record, frozen=True):
 
     ip: str = ""
     hostname: str = ""
+
+    def __post_init__(self) -> None:
+        """Write its address as all programs do."""
+        canonical(self, "ip")
 
 
 class LoadBalancerStatus(Record, frozen=True):
@@ -102,13 +111,18 @@ class EndpointHints(Record, frozen=True):
 
 
 class Endpoint(Record, frozen=True):
-    """One backend."""
+    """One backend. ``written``: those of its addresses that not all programs read alike, as the object has them."""
 
     addresses: tuple[str, ...] = ()
     conditions: EndpointConditions = EndpointConditions()
     target_ref: TargetRef | None = None
     node_name: str = ""
     hints: EndpointHints = EndpointHints()
+    written: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Write its addresses as all programs do."""
+        canonical(self, "addresses")
 
 
 class EndpointPort(Record, frozen=True):

@@ -68,7 +68,7 @@ def _text(found: Connections) -> str:
     if found.depends:
         parts.append("Also allowed if the CNI lets an ipBlock match addresses of pods\n" + _allowed(found.depends))
     if found.incomplete:
-        parts.append("Not evaluated; these might change the result: " + safe(", ".join(found.incomplete)) + "\n")
+        parts.append("Not certain; these might change the result: " + safe(", ".join(found.incomplete)) + "\n")
     return "\n".join(parts)
 
 

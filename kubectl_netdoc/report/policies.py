@@ -47,7 +47,7 @@ def coverage(namespaces: Iterable[NamespaceCoverage], advice: list[Advice], inco
     parts.append(table(("WORKLOAD", "PODS", "INGRESS", "EGRESS", "REACHABLE FROM", "ON", "POLICIES"), workloads) + "\n")
     parts += (_advised(item) for item in advice)
     if incomplete:
-        parts.append("Not evaluated; these might change the result: " + safe(", ".join(incomplete)) + "\n")
+        parts.append("Not certain; these might change the result: " + safe(", ".join(incomplete)) + "\n")
     return "\n".join(parts)
 
 
@@ -112,7 +112,7 @@ def change(found: PolicyDiff, form: str) -> str:
     for word, connections in (("Opens", found.opened), ("Closes", found.closed)):
         parts.append(f"{word}\n{_connections(connections)}" if connections else f"{word} nothing.\n")
     if found.incomplete:
-        parts.append("Not evaluated; these might change the result: " + safe(", ".join(found.incomplete)) + "\n")
+        parts.append("Not certain; these might change the result: " + safe(", ".join(found.incomplete)) + "\n")
     return "\n".join(part for part in parts if part)
 
 

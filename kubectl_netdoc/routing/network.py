@@ -13,6 +13,7 @@ from kubectl_netdoc.core.cluster import Cluster
 from kubectl_netdoc.core.evidence import NodePath
 from kubectl_netdoc.core.facts import Facts
 from kubectl_netdoc.core.new_nodes import is_joining
+from kubectl_netdoc.formats.addresses import in_any
 from kubectl_netdoc.measurements.connect import Echo, EchoReply
 from kubectl_netdoc.measurements.node import REFUSING, Link, RtnetlinkReply
 from kubectl_netdoc.measurements.requests import Request
@@ -27,7 +28,6 @@ from kubectl_netdoc.routing.tables import (
     NextHop,
     RangeRoute,
     Tables,
-    contains,
     flannel,
     numbers,
     owners,
@@ -90,7 +90,7 @@ class ClusterRoutes:
         if any(node.metadata.annotations.flannel_backend for node in self.nodes.values()):
             return True
         mine = [(v.node, v.ip) for v in facts.vantages if v.ip and v.node in self.nodes]
-        return all(any(contains(to, ip) for to in self.nodes[node].spec.pod_cidrs) for node, ip in mine)
+        return all(in_any(ip, self.nodes[node].spec.pod_cidrs) for node, ip in mine)
 
     def _blocks(self, facts: Facts) -> dict[str, tuple[str, ...]]:
         """Return the address blocks of each node if IPAM cuts its own: Calico's node has a blackhole route for its block.
@@ -173,7 +173,7 @@ class ClusterRoutes:
         ranges = self.nodes[node].spec.pod_cidrs if node in self.nodes and self.by_node else ()
         links = self.tables[node].links.values() if node in self.tables else ()
         own = [(link, list(link.ips)) for link in links if link.kind == "bridge"]
-        return [link for link, addresses in own if any(contains(to, ip) for to in ranges for ip in addresses)]
+        return [link for link, addresses in own if any(in_any(ip, ranges) for ip in addresses)]
 
     def paths_of(self, node: str) -> list[NodePath]:
         """Return all paths from and to a node, as evidence has them."""

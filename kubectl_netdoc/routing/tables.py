@@ -6,13 +6,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from functools import cached_property, lru_cache
-from ipaddress import ip_address, ip_network
 
 import msgspec
 from msgspec import Struct
 
 from kubectl_netdoc.core import ip_families
 from kubectl_netdoc.formats import strict_json
+from kubectl_netdoc.formats.addresses import ip_network, ip_range
 from kubectl_netdoc.measurements.node import REFUSING, Forwarding, KernelRoute, Link, Neighbour, RtnetlinkReply
 from kubectl_netdoc.records.nodes import Node
 
@@ -73,7 +73,7 @@ Key = tuple[int, int, int]
 def numbers(text: str) -> Key:
     """Return a range as numbers; zeros for an invalid range."""
     try:
-        network = ip_network(text, strict=False)
+        network = ip_range(text)
     except ValueError:  # a node's data can be invalid
         return 0, 0, 0
     length = network.prefixlen
@@ -172,7 +172,7 @@ def flannel(node: Node, family: str) -> FlannelTunnel:
 def first(range_: str) -> str:
     """Return the first address of a range, which flannel gives to the tunnel's end there; "" for an invalid range."""
     try:
-        return str(ip_network(range_, strict=False).network_address)
+        return str(ip_network(range_).network_address)
     except ValueError:
         return ""
 
@@ -214,12 +214,3 @@ def range_route(tables: Tables, to: str, owner: Mapping[str, str]) -> RangeRoute
     nodes = {owner.get(via, "") for via in (route.via, *route.others)}
     node = nodes.pop() if len(nodes) == 1 else ""
     return RangeRoute(NextHop.PEER if node else NextHop.STRAY, route, node)
-
-
-def contains(range_: str, address: str) -> bool:
-    """Tell whether an address is in a range, both as text."""
-    try:
-        one, other = ip_network(range_, strict=False), ip_address(address)
-    except ValueError:
-        return False
-    return one.version == other.version and other in one

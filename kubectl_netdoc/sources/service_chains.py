@@ -12,7 +12,6 @@ addresses that lead there ``unclear``: it is never taken for a missing rule.
 
 from __future__ import annotations
 
-import ipaddress
 import socket
 import struct
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from kubectl_netdoc.formats import netlink, old_entries
+from kubectl_netdoc.formats.addresses import packed
 from kubectl_netdoc.formats.netlink import Attributes
 from kubectl_netdoc.measurements.node import ServiceTable
 
@@ -421,7 +421,7 @@ def _address(step: _Step, family: int) -> str:
     """Return the address that a rule of iptables is for: a Service's or a node's port; nothing where it names none."""
     if not step.dport or step.protocol not in PROTOCOLS:
         return ""
-    loopback = step.daddr and ipaddress.ip_address(step.daddr).is_loopback
+    loopback = step.daddr and packed(step.daddr).is_loopback
     return _text(step.protocol, b"" if loopback else step.daddr, step.dport)
 
 
@@ -433,7 +433,7 @@ def _text(protocol: int, address: bytes, port: int) -> str:
 def _end(address: bytes, port: int) -> str:
     if not address:
         return f"{NODE_PORT}:{port}"
-    host = str(ipaddress.ip_address(address))
+    host = str(packed(address))
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 

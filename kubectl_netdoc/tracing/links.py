@@ -3,8 +3,7 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
-
+from kubectl_netdoc.formats.addresses import ip_address
 from kubectl_netdoc.measurements.node import Link
 from kubectl_netdoc.measurements.trace import TapReading
 from kubectl_netdoc.tracing.hops import Hop

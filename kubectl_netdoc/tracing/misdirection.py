@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from ipaddress import ip_address, ip_network
 
+from kubectl_netdoc.formats.addresses import in_any, ip_address
 from kubectl_netdoc.measurements.node import Forwarding
 from kubectl_netdoc.measurements.trace import TapReading
 from kubectl_netdoc.tracing import links
@@ -85,5 +85,4 @@ def _same_segment(last: Hop, here: TapReading, there: TapReading) -> bool:
         return False
     if link.kind == "vxlan":
         return bool(link.vni) and link.vni == peer.vni  # 0: the network's programs set it, and look at no hardware address
-    networks = [ip_network(address, strict=False) for address in link.addresses]
-    return any(ip_address(ip) in network for ip in peer.ips for network in networks)
+    return any(in_any(ip, link.addresses) for ip in peer.ips)

@@ -3,9 +3,8 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address, ip_network
-
 from kubectl_netdoc.core import ip_families
+from kubectl_netdoc.formats.addresses import in_any, ip_range
 from kubectl_netdoc.measurements.node import REFUSING
 from kubectl_netdoc.measurements.trace import PolicyRoute, RouteAnswer, TapReading
 from kubectl_netdoc.tracing.taken import Taken, Taker
@@ -38,8 +37,8 @@ def refusing(reading: TapReading, answer: RouteAnswer) -> Taken | None:
 def _by_table(reading: TapReading, answer: RouteAnswer, policy: PolicyRoute, tool: str) -> Taken | None:
     """Return the route of a policy route's table that refuses packets; None where the table leads them on, or has no route."""
     routes = [route for route in reading.tables.routes if route.table == policy.table] if reading.tables else []
-    held = [route for route in routes if ip_address(answer.to) in ip_network(route.to)]
-    best = max(held, key=lambda route: ip_network(route.to).prefixlen, default=None)
+    held = [route for route in routes if in_any(answer.to, (route.to,))]
+    best = max(held, key=lambda route: ip_range(route.to).prefixlen, default=None)
     if best is None or best.type not in REFUSING:
         return None
     text = f"the policy route {policy.priority} ({policy.text}) leads it to the route {best.type} {best.to} of table {best.table}"
@@ -58,6 +57,6 @@ def _is_for(words: list[str], answer: RouteAnswer) -> bool | None:
             return None
         if name == "iif" and wanted != answer.dev:
             return False
-        if name != "iif" and ip_address(known[name]) not in ip_network(wanted, strict=False):
+        if name != "iif" and not in_any(known[name], (wanted,)):
             return False
     return True

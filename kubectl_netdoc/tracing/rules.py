@@ -8,8 +8,8 @@ kernel's Documentation/networking/xfrm_proc.rst.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from ipaddress import ip_address, ip_network
 
+from kubectl_netdoc.formats.addresses import in_any
 from kubectl_netdoc.measurements.trace import MovedRule, Rule, TapReading
 from kubectl_netdoc.tracing import links
 from kubectl_netdoc.tracing.hops import Hop
@@ -190,7 +190,7 @@ def _ends(last: Hop) -> Iterator[tuple[str, str]]:
 
 
 def _within(ip: str, range_: str) -> bool:
-    return ip_address(ip) in ip_network(range_, strict=False) if range_ else False
+    return in_any(ip, (range_,) if range_ else ())
 
 
 def translating(reading: TapReading | None, to: str) -> Taken | None:

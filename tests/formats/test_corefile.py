@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kubectl_netdoc.formats.corefile import Corefile
-from kubectl_netdoc.formats.corefile_parser import KEPT, parse
+from kubectl_netdoc.formats.corefile import KEPT, Corefile
+from kubectl_netdoc.formats.corefile_parser import parse
 from kubectl_netdoc.formats.corefile_zones import zone_and_port
 
 KUBEADM = """

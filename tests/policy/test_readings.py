@@ -12,6 +12,7 @@ import yaml
 from kubectl_netdoc.core.cluster import Cluster
 from kubectl_netdoc.core.facts import Facts, Measured, Vantage
 from kubectl_netdoc.policy import dns_access, enforcers, ports
+from kubectl_netdoc.policy.connections import connections
 from kubectl_netdoc.policy.coverage import PolicyCoverage, ReachableFrom
 from kubectl_netdoc.policy.engine import Engine
 from kubectl_netdoc.policy.redundant_rules import implies
@@ -83,6 +84,31 @@ def out(cidr: str) -> Built:
 )
 def test_a_range_that_not_all_read_alike_gives_no_firm_verdict(cidr: str, firm: bool) -> None:
     assert judged(make_cluster(WEB, out(cidr)), "10.5.5.5")[1] is firm
+
+
+@pytest.mark.parametrize("address", ["10.5.5.5", "8.5.5.5", "192.0.2.77"])
+def test_where_networks_read_a_range_differently_the_rule_is_told(address: str) -> None:
+    """One takes the octal 8.0.0.0/8, one leaves the peer out, one keeps it without a range."""
+    engine = Engine(make_cluster(WEB, out("010.0.0.0/8")))
+    source = engine.pod(engine.cluster.all(POD)[0])
+    verdict = engine.verdict(source, engine.address(address), ports.of("TCP", 443), 4)
+    assert verdict.allowed is (address == "10.5.5.5")
+    assert [why.partition(": ")[0] for why in verdict.depends] == ["spec.egress[0] of NetworkPolicy shop/out"]
+
+
+def test_a_range_that_networks_read_differently_matters_only_where_nothing_else_decides() -> None:
+    both = make_policy(
+        "{podSelector: {}, policyTypes: [Egress], egress: [{to: [{ipBlock: {cidr: 010.0.0.0/8}}]}, {to: [{ipBlock: {cidr: 10.5.0.0/16}}]}]}",
+        "out",
+    )
+    assert judged(make_cluster(WEB, both), "10.5.5.5") == (True, True)
+    assert judged(make_cluster(WEB, out("010.0.0.0/8")), "10.0.0.1")[1] is True  # itself
+
+
+def test_connections_have_such_a_range_as_kubernetes_reads_it_and_say_so() -> None:
+    found = connections(Engine(make_cluster(WEB, out("::ffff:10.2.0.0/112"))))
+    assert "10.2.0.0/16" in {str(each.destination) for each in found.allowed}
+    assert any("::ffff:10.2.0.0/112" in text for text in found.incomplete)
 
 
 def test_a_range_that_is_none_is_left_out() -> None:

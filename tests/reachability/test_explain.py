@@ -178,6 +178,16 @@ def test_name_outside_is_unknown_where_its_address_matters(netdoc: Netdoc, tmp_p
     assert story["answer"] == "unknown"
 
 
+@pytest.mark.parametrize("destination", ["10.5.5.5:443", "8.5.5.5:443", "198.51.100.7:443", "svc/db:5000"])
+def test_a_range_that_networks_read_differently_makes_it_unknown(netdoc: Netdoc, tmp_path: Path, destination: str) -> None:
+    """Leading zeros: neither a firm No nor a firm Yes, and the rule is named."""
+    spec = "{podSelector: {}, policyTypes: [Egress], egress: [{to: [{ipBlock: {cidr: '010.0.0.0/8'}}]}]}"
+    story = told(netdoc, folder(tmp_path, ("zeros", spec)), "deploy/web", destination)
+    assert story["answer"] == "unknown"
+    doubtful = {hop["name"] for hop in story["hops"] if "spec.egress[0] of NetworkPolicy shop/zeros" in hop["text"]}
+    assert doubtful >= ({"name", "egress"} if destination.startswith("svc") else {"egress"})
+
+
 def test_native_policy_makes_it_unknown(netdoc: Netdoc, tmp_path: Path) -> None:
     native = "apiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nmetadata: {name: x, namespace: shop}\nspec: {}"
     for policies in ((), (DENY,)):

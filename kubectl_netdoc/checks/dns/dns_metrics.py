@@ -60,7 +60,12 @@ METRICS_PORT = 9153
 REQUESTS = ("coredns_proxy_request_duration_seconds_count", "coredns_forward_requests_total")
 SECONDS = ("coredns_proxy_request_duration_seconds_sum", "coredns_forward_request_duration_seconds_sum")
 UNHEALTHY = ("coredns_proxy_healthcheck_failures_total", "coredns_forward_healthcheck_failures_total")
+TRIED = ("coredns_proxy_conn_cache_misses_total", "coredns_proxy_conn_cache_hits_total")
+"""Tries to ask an upstream, repeated ones included: one that never answers has these, and no count of answers."""
+
+RELOADS = "coredns_reload_failed_total"
 OTHERS = (
+    RELOADS,
     "coredns_build_info",
     "coredns_cache_hits_total",
     "coredns_cache_misses_total",
@@ -73,13 +78,19 @@ OTHERS = (
 )
 """The metrics of CoreDNS that are read: current names, and those before 1.11 (forward) and 1.7 (rcode)."""
 
+BROKEN = "coredns_forward_healthcheck_broken_total"
+"""Counted from the start on by each server that has the plugin forward."""
+
+UNKNOWN = "unknown"
+"""What is said of a number that a page does not have."""
+
 LOOPS = Code(
     id="DNM001",
     severity=Severity.FAIL,
     risk=Risk.SAFE,
     title="DNS servers forward to cluster DNS itself",
-    message="Since they started, these DNS pods have forwarded {requests} lookups to {target}, which is {itself}: {pods}. Such "
-    "lookups loop and fail",
+    message="Since they started, these DNS pods have forwarded {requests} lookups (or tries, where none was answered) to "
+    "{target}, which is {itself}: {pods}. Such lookups loop and fail",
     fix=f"Change the Corefile so that it forwards to resolvers outside the cluster (kubeadm's default: '{DEFAULT_FORWARD}').",
     commands=("kubectl -n {namespace} get configmap {config} -o yaml", "kubectl -n {namespace} edit configmap {config}"),
     rows=("D3", "D10"),
@@ -102,8 +113,8 @@ MEASURED = Code(
     risk=Risk.SAFE,
     title="Numbers of a DNS server, as it counts them",
     message="DNS pod {namespace}/{name} ({version}) has given {answers} answers in {hours} h: {servfail} % SERVFAIL, {nxdomain} "
-    "% NXDOMAIN, {hits} % from its cache. Upstream resolvers: {upstreams}. All of them were down {broken} times, and {rejected} "
-    "lookups were rejected",
+    "% NXDOMAIN, {hits} % from its cache. Upstream resolvers: {upstreams}. All of them were down {broken} times, {rejected} "
+    "lookups were rejected, and {refused} changes of its Corefile were refused",
     fix="Nothing to fix: these are measurements. If more than 1 to 5 % of the answers are SERVFAIL, look at the upstream "
     "resolvers.",
     rows=("D6", "D9"),
@@ -118,7 +129,7 @@ def plan(cluster: Cluster) -> Iterator[HttpGet]:
 
 
 def _metrics(node: str, server: DnsServer) -> HttpGet:
-    return HttpGet(node, Address(server.address.ip, METRICS_PORT), "/metrics", (*REQUESTS, *SECONDS, *UNHEALTHY, *OTHERS))
+    return HttpGet(node, Address(server.address.ip, METRICS_PORT), "/metrics", (*REQUESTS, *SECONDS, *UNHEALTHY, *TRIED, *OTHERS))
 
 
 def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
@@ -164,7 +175,8 @@ def _loops(cluster: Cluster, dns: Service, pages: dict[DnsServer, Metrics]) -> I
     own |= dict.fromkeys((dns.spec.cluster_ip, *dns.spec.cluster_ips), f"the ClusterIP of {subject}")
     by_target: dict[str, dict[Subject, float]] = {}
     for server, metrics in pages.items():
-        asked = {to: count for to, count in metrics.by("to", *REQUESTS).items() if count}
+        answered, tried = metrics.by("to", *REQUESTS), metrics.by("to", *TRIED)
+        asked = {to: count for to in sorted({*answered, *tried}) if (count := answered.get(to, 0) or tried.get(to, 0))}
         only = all(_host(to) in own for to in asked)
         for to, count in asked.items():
             if _host(to) in own and to.endswith(":53") and _is_current(cluster, dns, _host(to), only):
@@ -200,32 +212,45 @@ def _is_current(cluster: Cluster, dns: Service, ip: str, only: bool) -> bool:
 
 
 def _summary(metrics: Metrics) -> dict[str, object]:
-    """Return the numbers of one server."""
+    """Return the numbers of one server; a share of nothing, and what a page does not have, is not known."""
     codes = metrics.by("rcode", "coredns_dns_responses_total", "coredns_dns_response_rcode_count_total")
     answers, hits = sum(codes.values()), metrics.total("coredns_cache_hits_total")
     asked = hits + metrics.total("coredns_cache_misses_total")
     return {
         "version": next((item.labels.get("version", "?") for item in metrics.of("coredns_build_info")), "version unknown"),
         "answers": int(answers),
-        "servfail": round(100 * codes.get("SERVFAIL", 0) / answers, 2) if answers else 0.0,
-        "nxdomain": round(100 * codes.get("NXDOMAIN", 0) / answers, 2) if answers else 0.0,
-        "hits": round(100 * hits / asked, 1) if asked else 0.0,
-        "upstreams": list(_upstreams(metrics)) or ["none was used yet"],
-        "broken": int(metrics.total("coredns_forward_healthcheck_broken_total")),
-        "rejected": int(metrics.total("coredns_forward_max_concurrent_rejects_total")),
+        "servfail": round(100 * codes.get("SERVFAIL", 0) / answers, 2) if answers else UNKNOWN,
+        "nxdomain": round(100 * codes.get("NXDOMAIN", 0) / answers, 2) if answers else UNKNOWN,
+        "hits": round(100 * hits / asked, 1) if asked else UNKNOWN,
+        "upstreams": list(_upstreams(metrics)) or [_no_upstream(metrics)],
+        "broken": _count(metrics, BROKEN),
+        "rejected": _count(metrics, "coredns_forward_max_concurrent_rejects_total"),
+        "refused": _count(metrics, RELOADS),
     }
 
 
+def _count(metrics: Metrics, name: str) -> int | str:
+    """Return a counter; where a page has none it is not known, as the plugin is not there or of another version."""
+    value = metrics.value(name)
+    return UNKNOWN if value is None else int(value)
+
+
+def _no_upstream(metrics: Metrics) -> str:
+    """Say what is known where no series names an upstream: CoreDNS 1.11 to 1.15 make the first with the first try."""
+    return "none was asked yet" if metrics.of(BROKEN) else "not known, as there are no metrics of the plugin forward"
+
+
 def _upstreams(metrics: Metrics) -> Iterator[str]:
-    """Yield a clause for each upstream resolver: how it answered, or that it never did (then only health checks are counted)."""
-    requests, seconds, unhealthy = (metrics.by("to", *names) for names in (REQUESTS, SECONDS, UNHEALTHY))
-    for to in sorted({*requests, *unhealthy}):
+    """Yield a clause for each upstream resolver: how it answered, or that it never did, though it was asked or checked."""
+    requests, seconds, unhealthy, tried = (metrics.by("to", *names) for names in (REQUESTS, SECONDS, UNHEALTHY, TRIED))
+    for to in sorted({*requests, *unhealthy, *tried} - {""}):
         failed = counted(int(unhealthy.get(to, 0)), "failed health check")
         if count := requests.get(to, 0):
             mean = 1000 * seconds.get(to, 0) / count
             yield f"{to} answered {counted(int(count), 'lookup')} in {mean:.1f} ms on average ({failed})"
-        elif unhealthy.get(to, 0):
-            yield f"{to} never answered ({failed})"
+        elif tried.get(to, 0) or unhealthy.get(to, 0):
+            attempts = f"{counted(int(tried[to]), 'try', 'tries')}, " if tried.get(to) else ""
+            yield f"{to} never answered ({attempts}{failed})"
 
 
 check = Check(

@@ -24,7 +24,6 @@ portmap; flannel#887, #931.
 from __future__ import annotations
 
 from collections.abc import Container, Iterator
-from ipaddress import ip_address
 
 from msgspec import Struct
 
@@ -54,6 +53,7 @@ from kubectl_netdoc.api import (
     Subject,
     Unseen,
     evenly,
+    ip_address,
     ip_families,
     is_address,
     on_node,

@@ -24,7 +24,6 @@ from __future__ import annotations
 import shlex
 from collections import defaultdict
 from collections.abc import Iterator
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 from kubectl_netdoc import cni
 from kubectl_netdoc.api import (
@@ -38,6 +37,7 @@ from kubectl_netdoc.api import (
     Explains,
     Facts,
     Finding,
+    IPRange,
     Needs,
     Node,
     ObjectRef,
@@ -48,6 +48,8 @@ from kubectl_netdoc.api import (
     Subject,
     Threshold,
     Unseen,
+    ip_address,
+    ip_network,
     on_node,
     some,
 )
@@ -165,12 +167,12 @@ def _virtual(node: Node) -> bool:
     return "virtual" in node.unsupported
 
 
-def _ranges(node: Node) -> list[IPv4Network | IPv6Network]:
+def _ranges(node: Node) -> list[IPRange]:
     """A node's pod ranges; what is none (nothing in the API forbids it) is left out."""
     ranges = []
     for text in node.spec.pod_cidrs:
         try:
-            ranges.append(ip_network(text, strict=False))
+            ranges.append(ip_network(text))
         except ValueError:
             continue
     return ranges

@@ -65,3 +65,8 @@ def side(verdict: Verdict, direction: Direction) -> Side:
 def unsure(verdicts: Iterable[Verdict]) -> tuple[str, ...]:
     """Return what could change the verdicts and was not evaluated, each once."""
     return tuple(dict.fromkeys(text for verdict in verdicts for text in (*verdict.depends, *verdict.incomplete)))
+
+
+def doubted(doubts: tuple[str, ...]) -> str:
+    """Return the end of a sentence that says why a verdict is not certain."""
+    return f"; not certain, because not evaluated or up to the CNI: {'; '.join(doubts[:4])}"

@@ -10,7 +10,7 @@ from kubectl_netdoc.policy.rules import Direction
 from kubectl_netdoc.policy.verdict import Verdict
 from kubectl_netdoc.reachability.connection_path import CLUSTER_DNS, resolver
 from kubectl_netdoc.reachability.explanation import MOST_ENDS, Answer, Fix, Hop
-from kubectl_netdoc.reachability.hops.context import SHOWN, HopContext, side
+from kubectl_netdoc.reachability.hops.context import SHOWN, HopContext, doubted, side, unsure
 from kubectl_netdoc.reachability.named_end import NamedEnd
 from kubectl_netdoc.reachability.policy_fix import named, pods_of
 from kubectl_netdoc.records.kinds import POD
@@ -51,6 +51,8 @@ class NameHops(HopContext):
         open_ += self._open(Direction.INGRESS, self.path.dns_nodes) if ingress and bool(open_) == egress else ()
         if open_:
             return Hop("name", Answer.OPEN, f"{text}, as written, but nothing enforces it", tuple(map(str, by)), measured, open_)
+        if doubts := unsure(denied):
+            return Hop("name", Answer.UNKNOWN, text + doubted(doubts), tuple(map(str, by)), measured)
         return replace(
             self._stop("name", text, self.policy_fixes.allow_dns(dns, denied, by), tuple(map(str, by))), measured=measured
         )

@@ -3,17 +3,16 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address, ip_network
-
 from msgspec.structs import replace
 
 from kubectl_netdoc.core import ip_families
+from kubectl_netdoc.formats.addresses import ip_address, ip_network
 from kubectl_netdoc.policy import enforcers
 from kubectl_netdoc.policy.connections import elementary
 from kubectl_netdoc.policy.rules import Direction
 from kubectl_netdoc.policy.verdict import End, Side, Verdict
 from kubectl_netdoc.reachability.explanation import MOST_ENDS, Answer, Hop, family
-from kubectl_netdoc.reachability.hops.context import HopContext, side, unsure
+from kubectl_netdoc.reachability.hops.context import HopContext, doubted, side, unsure
 from kubectl_netdoc.reachability.named_end import NamedEnd
 from kubectl_netdoc.reachability.policy_fix import ALL_ADDRESSES, named
 
@@ -67,11 +66,7 @@ class PolicyHops(HopContext):
             return Hop(direction.lower(), Answer.OPEN, f"{text}, as written, but nothing enforces it", refs, findings=open_)
         if doubts or self._no_enforcer():
             self.fix = self.fix or self.policy_fixes.allow(direction, by)
-            text += (
-                f"; not certain, because not evaluated or up to the CNI: {'; '.join(doubts[:4])}"
-                if doubts
-                else f"; {self._no_enforcer()}"
-            )
+            text += doubted(doubts) if doubts else f"; {self._no_enforcer()}"
             return Hop(direction.lower(), Answer.UNKNOWN, text, refs)
         stop = self._stop(direction.lower(), text, self.policy_fixes.allow(direction, by), refs)
         return replace(stop, answer=Answer.WEAKENS) if good else stop
@@ -89,5 +84,5 @@ class PolicyHops(HopContext):
         if isolated and not refs:
             text = "traffic with a pod's own node, or within a pod, is always allowed"
         if doubts:
-            text += f"; not certain, because not evaluated or up to the CNI: {'; '.join(doubts[:4])}"
+            text += doubted(doubts)
         return Hop(direction.lower(), Answer.UNKNOWN if doubts else Answer.OK, text, refs)

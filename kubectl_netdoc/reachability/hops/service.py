@@ -37,6 +37,7 @@ class ServiceHops(HopContext):
                 return Hop("service", Answer.UNKNOWN, text)
             return Hop("service", Answer.OK, f"{self.destination.text} is an alias of {other}")
         where = "headless" if service.headless else service.spec.cluster_ip or service.spec.type
+        where += f", written {service.spec.written[0]}" if service.spec.written else ""
         text = f"{self.destination.text} ({where}): {self.mapping}"
         if not self.asked and not service.spec.selector:
             return Hop("service", Answer.UNKNOWN, f"{text}; it has no selector, and it is not known what writes its endpoints")

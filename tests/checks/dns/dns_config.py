@@ -189,6 +189,33 @@ def _formed(message: str, *, age: float = 60, **pod: object) -> Cluster:
     return make_cluster(*_two(), make_pod("web-1-a", **pod), event)  # type: ignore[arg-type]
 
 
+OTHER = {"namespace": "kube-system", "ports": ((53, 53),), "cluster_ip": "10.96.0.77"}
+ALIAS = {"type": "ExternalName", "cluster_ip": ""}
+OTHERS: list[tuple[str, Cluster, bool]] = [
+    (what, make_cluster(*_two(_forward(to)), make_service("up", **spec)), itself)
+    for what, to, spec, itself in (
+        ("another Service of the same servers", "10.96.0.77", {"selector": DNS, **OTHER}, True),
+        ("the name of another Service of the same servers", "up.kube-system.svc", {"selector": DNS, **OTHER}, True),
+        ("a Service of other servers", "up.kube-system.svc", {"selector": {"app": "dns"}, **OTHER}, False),
+        ("an alias of the DNS Service", "up.shop.svc", {"externalName": "kube-dns.kube-system.svc", **ALIAS}, True),
+        ("an alias of a name outside", "up.shop.svc", {"externalName": "dns.example", **ALIAS}, False),
+    )
+]
+RELEASES = (("v1.12.1", "DNC006"), ("v1.14.2", "DNC006"), ("v1.15.0", "DNC003"), ("latest", "DNC003"))
+
+
+def _released(version: str) -> Cluster:
+    """Manifests with a version of CoreDNS and a Corefile that forwards to the DNS Service's name."""
+    containers = [{"name": "coredns", "image": f"registry.k8s.io/coredns/coredns:{version}"}]
+    template = {"metadata": {"labels": DNS}, "spec": {"containers": containers}}
+    meta = {"name": "coredns", "namespace": "kube-system"}
+    servers = convert(DEPLOYMENT, {"metadata": meta, "spec": {"replicas": 2, "template": template}})
+    config = make_corefile(_forward("kube-dns.kube-system.svc.cluster.local"))
+    return make_cluster(
+        SERVICE_OBJECT, config, (DEPLOYMENT, servers), unavailable={ENDPOINT_SLICE: OFFLINE, POD: OFFLINE}, origin="manifests"
+    )
+
+
 CASES = [
     Case(
         "every server stops for a loop",
@@ -214,6 +241,23 @@ CASES = [
         "no server takes the Corefile",
         make_cluster(*_dns(CRASHING), make_dns_log("dns-a", REFUSED)),
         frozenset({("DNC002", SUBJECT), ("DNC006", CONFIG)}),
+    ),
+    Case(
+        "a server refuses a change",
+        make_cluster(*_two(), make_dns_log("dns-a", f"[ERROR] plugin/reload: Corefile changed but reload failed: {REFUSED}")),
+        frozenset({("DNC018", CONFIG)}),
+    ),
+    Case(
+        "a server refused a change, and took another one",
+        make_cluster(
+            *_two(),
+            make_dns_log("dns-a", f"[WARNING] plugin/reload: Corefile parse failed: {REFUSED}[INFO] Reloading complete\n"),
+        ),
+    ),
+    Case(
+        "a Corefile alone in a folder, with a plugin of others",
+        make_cluster(make_corefile(KUBEADM.replace("loadbalance", "fanout . 192.0.2.1")), origin="manifests"),
+        frozenset({("DNC019", CONFIG)}),
     ),
     Case("a Corefile that was refused before it was mended", make_cluster(*_two(), make_dns_log("dns-a", REFUSED))),
     Case(
@@ -285,6 +329,11 @@ CASES = [
     _config("imports what can't be seen", ".:53 {\n    import custom/*.override\n}\n"),
     _config("no upstream", ".:53 {\n    kubernetes cluster.local\n}\n", "DNC005"),
     _config("forwards to the DNS Service by its name", _forward("kube-dns.kube-system.svc.cluster.local"), "DNC003"),
+    _config("forwards to the DNS Service by its name, with the root's dot", _forward("kube-dns.kube-system.svc."), "DNC003"),
+    _config("forwards to a resolver by its name", _forward("dns.corp.example")),
+    _config("forwards to an address with leading zeros", _forward("010.96.0.10")),
+    *(Case(f"forwards to {what}", cluster, frozenset([("DNC003", CONFIG)] * itself)) for what, cluster, itself in OTHERS),
+    *(Case(f"forwards to a name, {version}", _released(version), frozenset({(code, CONFIG)})) for version, code in RELEASES),
     _config("forwards to another Service by its name", _forward("dns.infra.svc.cluster.local")),
     _config(
         "forwards to a resolver on its loopback, from a block that does not listen there",

@@ -46,6 +46,12 @@ def _page(*to: str, panics: int = 0, old: bool = False) -> Reply:
     )
 
 
+def _unanswered(*to: str) -> Reply:
+    """A page of a server whose upstreams have answered nothing."""
+    tries = (f'coredns_proxy_conn_cache_misses_total{{proto="udp",proxy_name="forward",to="{one}"}} 5' for one in to)
+    return HttpReply(Outcome.OK, 3.0, 200, ("coredns_panics_total 0", "coredns_forward_healthcheck_broken_total 2", *tries))
+
+
 def _measure(reply: Reply, cluster: Cluster) -> Measured:
     def answer(request: Request) -> Reply:
         assert isinstance(request, HttpGet)
@@ -72,6 +78,8 @@ CASES = [
     _case("an older CoreDNS", _page(SELF, old=True), "DNM001", cluster=UNREAD),
     _case("the Corefile says so too", _page(OUT, SELF), "DNM001", cluster=_cluster("10.96.0.10")),
     _case("the node's resolv.conf names the ClusterIP", _page(SELF), "DNM001"),
+    _case("forwards to the ClusterIP, and nothing answers", _unanswered(SELF), "DNM001", cluster=UNREAD),
+    _case("nothing answers", _unanswered(OUT)),
     _case("mended and reloaded since", _page(SELF, OUT)),
     _case("mended by an address, not asked since", _page(SELF), cluster=_cluster("192.0.2.53")),
     _case("panics", _page(OUT, panics=2), "DNM002"),

@@ -232,6 +232,10 @@ ALIASES = [
     ),
     _of("no name at all", {"hostAliases": [{"ip": "10.96.0.20"}]}),
     _of("what is no address", _alias("nowhere", "web")),
+    *(
+        Case(f"leading zeros in {what}", make_cluster(*CLUSTER, _client(spec=spec)), frozenset(), state="unknown")
+        for what, spec in (("hostAliases", _alias("010.96.0.99", "web")), ("nameservers", _first(nameservers=["010.96.0.99"])))
+    ),
 ]
 
 

@@ -54,6 +54,8 @@ TWO = [*PORTS, {"name": "admin", "port": 81}]
 NAMES = [
     _of("a database outside", _service(), (_slice(OUTSIDE),)),
     _of("the only port has no name", _service(UNNAMED), (_slice(OUTSIDE, ports=[{"port": 5432}]),)),
+    _of("an address with leading zeros", _service(), (_slice("172.18.000.250"),), "EPS017"),
+    _of("an IPv4 address as IPv6", _service(), (_slice("::ffff:172.18.0.250"),), "EPS017"),
     _of("another port name", _service(), (_slice(OUTSIDE, ports=[{"name": "pg", "port": 5432}]),), "EPS005"),
     _of("no port name", _service(), (_slice(OUTSIDE, ports=[{"port": 5432}]),), "EPS005"),
     _of("a name that the Service's port does not have", _service(UNNAMED), (_slice(OUTSIDE),), "EPS005"),

@@ -139,6 +139,18 @@ PER_POD = [
 SIBLINGS = [
     _beside("another tenant's pods", {"app": "api", "tenant": "tenant-b"}, {"app": "api", "tenant": "tenant-a"}, "SVC024"),
     Case(
+        "a ClusterIP with leading zeros",
+        make_cluster(make_service(selector={}, cluster_ip="010.096.0.005", clusterIPs=["010.096.0.005"])),
+        _expect("SVC028"),
+    ),
+    Case(
+        "an external IP with leading zeros, where another Service has it too",
+        make_cluster(
+            make_service(selector={}, externalIPs=["192.0.002.77"]), make_service("b", selector={}, externalIPs=["192.0.2.77"])
+        ),
+        _expect("SVC028") | _expect("SVC013"),
+    ),
+    Case(
         "another tenant's Deployment",
         make_cluster(
             make_service(selector={"app": "api", "tenant": "tenant-b"}),

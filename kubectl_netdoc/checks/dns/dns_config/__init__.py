@@ -4,10 +4,11 @@
 ## What it looks at
 The DNS Service (kube-dns), its workload, its ready endpoints and the nodes that they run on, restarts of its pods and why they
 are not ready (scheduling, image, sandbox). The Corefile as CoreDNS reads it: braces, snippets, duplicate zones, the plugin
-`kubernetes`, and where other names are forwarded. The Corefile of NodeLocal DNSCache: only whether it can be parsed. If pods/log
-may be read, the last hour of the DNS pods' logs: loops, panics, upstream resolvers that do not answer, an API server that is
-unreachable or denies access. Of the logs only counts, addresses and resources are kept, no name that was looked up. Events in
-which the kubelet says that it shortened a pod's resolv.conf.
+`kubernetes`, plugins that CoreDNS is not released with, and where other names are forwarded, by address or (from CoreDNS 1.15
+on) by name. The Corefile of NodeLocal DNSCache: only whether it can be parsed. If pods/log may be read, the last hour of the
+DNS pods' logs: a Corefile that they refuse (where, and what is wrong), loops, panics, upstream resolvers that do not answer, an
+API server that is unreachable or denies access. Of the logs only counts, causes, addresses and resources are kept, no name that
+was looked up. Events in which the kubelet says that it shortened a pod's resolv.conf.
 
 ## Why it matters
 Nearly every connection begins with a lookup. With a Corefile that forwards to its own address CoreDNS stays Ready and resolves
@@ -45,7 +46,7 @@ from kubectl_netdoc.api import (
     Skip,
     Unseen,
 )
-from kubectl_netdoc.checks.dns.dns_config import corefile, logs, resolv_conf, servers
+from kubectl_netdoc.checks.dns.dns_config import corefile, logs, refusals, resolv_conf, servers
 from kubectl_netdoc.components import cluster_dns
 
 
@@ -67,7 +68,8 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
             yield from corefile.analyse(cluster, config, dns)
     if cluster.readable(COREFILE) and (own := cluster_dns.config(cluster, dns)):
         yield from corefile.analyse(cluster, own, dns)
-        yield from corefile.rejected_in_log(cluster, own, dns)
+        yield from refusals.analyse(cluster, own, dns)
+        yield from refusals.as_written(cluster, own, dns)
 
 
 def _corefiles(cluster: Cluster) -> tuple[CorefileMap, ...]:
@@ -83,6 +85,7 @@ def _without_service(cluster: Cluster) -> Iterator[Finding | Unseen]:
         raise Skip(reason, not_applicable=True)
     for config in alone:
         yield from corefile.analyse(cluster, config, None)
+        yield from refusals.as_written(cluster, config, None)
     yield Unseen("the servers of cluster DNS", reason, not_applicable=True)
 
 
@@ -91,6 +94,6 @@ check = Check(
     title="Cluster DNS is configured to answer",
     prefix="DNC",
     needs=Needs(kinds=(SERVICE,), optional=(POD, ENDPOINT_SLICE, DEPLOYMENT, DAEMON_SET, COREFILE), hints=(DNS_LOG, EVENT, NODE)),
-    codes=(*servers.CODES, *corefile.CODES, *logs.CODES, *resolv_conf.CODES),
+    codes=(*servers.CODES, *corefile.CODES, *refusals.CODES, *logs.CODES, *resolv_conf.CODES),
     analyse=analyse,
 )

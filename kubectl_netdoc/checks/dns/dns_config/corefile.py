@@ -3,15 +3,14 @@
 
 from __future__ import annotations
 
-import ipaddress
+import re
 from collections.abc import Iterator
 
 from msgspec import Struct
 
 from kubectl_netdoc.api import (
-    DNS_LOG,
     ENDPOINT_SLICE,
-    POD,
+    SERVICE,
     Cluster,
     Code,
     Corefile,
@@ -22,10 +21,12 @@ from kubectl_netdoc.api import (
     Service,
     Severity,
     Subject,
+    ip_address,
+    is_plain,
+    left_open,
     zone_and_port,
 )
-from kubectl_netdoc.checks.dns.dns_config.logs import causes
-from kubectl_netdoc.components import cluster_dns
+from kubectl_netdoc.components import cluster_dns, coredns_plugins
 from kubectl_netdoc.components.cluster_dns import DEFAULT_FORWARD, LOOKUPS_FAIL, PORT
 
 NO_RESOLVERS = frozenset(
@@ -37,6 +38,9 @@ NO_RESOLVERS = frozenset(
     }
 )
 """CoreDNS's plugins that resolve no name outside the cluster (plugin.cfg); any other plugin may."""
+
+NAMES_SINCE = (1, 15)
+"""The first version whose plugin forward takes names (1.14.2 was seen to refuse them)."""
 
 EDIT = "kubectl -n {namespace} edit configmap {name}"
 
@@ -83,7 +87,7 @@ UNREADABLE = Code(
     risk=Risk.SAFE,
     title="CoreDNS rejects the Corefile",
     message="CoreDNS rejects the Corefile in ConfigMap {namespace}/{name}: {problem}. DNS servers that restart will not start",
-    fix="Correct the Corefile. Servers that are running keep the last version that they could read.{kept}",
+    fix="Correct the Corefile. {how}Servers that are running keep the last version that they could read.{kept}",
     commands=(EDIT,),
     rows=("D10",),
     explains=(Explains(("DNC002", "DNC008"), "cluster"),),
@@ -92,35 +96,20 @@ UNREADABLE = Code(
 
 def analyse(cluster: Cluster, config: CorefileMap, dns: Service | None) -> Iterator[Finding]:
     """Judge one Corefile as written; of NodeLocal DNSCache's only whether it can be parsed."""
-    subject, corefile, kept = Subject.of("ConfigMap", config), config.corefile, _overwritten_by(config)
+    subject, corefile, kept = Subject.of("ConfigMap", config), config.corefile, overwritten_by(config)
     if corefile.problem:
-        yield UNREADABLE.on(subject, commands=_edit(config), problem=corefile.problem, kept=kept)
+        yield UNREADABLE.on(subject, commands=edit(config), problem=corefile.problem, kept=kept, how="")
     if corefile.problem or cluster_dns.of_node_cache(config):
         return
     yield from _loops(cluster, config, dns)
     plugins = {plugin.name for server in corefile.servers for plugin in server.plugins}
     if not plugins & {"kubernetes", "import"} and not corefile.imports:
-        yield NO_KUBERNETES.on(subject, commands=_edit(config), plugins=sorted(plugins), kept=kept)
+        yield NO_KUBERNETES.on(subject, commands=edit(config), plugins=sorted(plugins), kept=kept)
     if plugins <= NO_RESOLVERS and not corefile.imports:
-        yield NO_UPSTREAM.on(subject, commands=_edit(config), plugins=sorted(plugins), kept=kept)
+        yield NO_UPSTREAM.on(subject, commands=edit(config), plugins=sorted(plugins), kept=kept)
 
 
-def rejected_in_log(cluster: Cluster, config: CorefileMap, dns: Service) -> Iterator[Finding]:
-    """Report a Corefile that can be parsed and that CoreDNS rejects: an unknown plugin, an argument that a plugin rejects.
-
-    Only servers that are not ready count: what a running one logged may be about a Corefile that has been corrected since.
-    """
-    readable = cluster.readable(DNS_LOG) and cluster.readable(POD) and not config.corefile.problem
-    logs = cluster_dns.logs(cluster) if readable else {}
-    stopped = [pod for pod in cluster_dns.pods(cluster, dns) if not pod.ready] if logs else []
-    for pod in stopped:
-        for cause in causes(logs, pod, "Corefile refused"):
-            names = {"problem": f"{cause.detail} (log of DNS pod {pod.name})", "kept": _overwritten_by(config)}
-            yield UNREADABLE.on(Subject.of("ConfigMap", config), names, commands=_edit(config), objects=(Subject.of("Pod", pod),))
-            return
-
-
-def _overwritten_by(config: CorefileMap) -> str:
+def overwritten_by(config: CorefileMap) -> str:
     """Return a further sentence of the fix if something would undo an edit of the ConfigMap; else ""."""
     labels = config.metadata.labels
     if config.namespace == "openshift-dns":
@@ -135,10 +124,13 @@ def _overwritten_by(config: CorefileMap) -> str:
     return ""
 
 
-def _edit(config: CorefileMap, *then: str) -> tuple[str, ...]:
+def edit(config: CorefileMap, *then: str) -> tuple[str, ...]:
     """Return the command that changes the Corefile, and those that follow it."""
     operator = config.namespace == "openshift-dns"
     return ("kubectl edit dns.operator/default",) if operator else (EDIT, *then)
+
+
+_NAME = re.compile(r"(?=.*[a-z])[a-z0-9_-]+(?:\.[a-z0-9_-]+)*")
 
 
 class _Itself(Struct, frozen=True):
@@ -153,21 +145,37 @@ def _loops(cluster: Cluster, config: CorefileMap, dns: Service | None) -> Iterat
     owner = cluster_dns.workload(cluster, dns) if dns else None
     workload = f"{owner[0].name.lower()}/{owner[1].name}" if owner else "deployment/coredns"
     objects = [Subject.of(owner[0].name, owner[1])] if owner else []
-    commands = _edit(config, *FORWARDS_TO_ITSELF.commands[1:])
+    commands = edit(config, *FORWARDS_TO_ITSELF.commands[1:])
+    refused = named_upstreams(config.corefile) if dns and coredns_plugins.all_before(cluster, dns, NAMES_SINCE) else []
     for zone, target, itself in _forwards_to_itself(config.corefile, _own_addresses(cluster, dns) if dns else {}):
-        names = {"zone": zone, "target": target, "itself": itself.text, "workload": workload, "kept": _overwritten_by(config)}
+        if target in refused:  # it does not start
+            continue
+        names = {"zone": zone, "target": target, "itself": itself.text, "workload": workload, "kept": overwritten_by(config)}
         about = [*objects, *([itself.subject] if itself.subject else [])]
         yield FORWARDS_TO_ITSELF.on(Subject.of("ConfigMap", config), names, commands=commands, objects=about)
 
 
 def _own_addresses(cluster: Cluster, dns: Service) -> dict[str, _Itself]:
-    """Return the addresses and names of the servers and of the DNS Service."""
+    """Return the addresses and names of the servers, of the Services that lead to them, and of aliases of those."""
     servers = cluster_dns.endpoints(cluster, dns) if cluster.readable(ENDPOINT_SLICE) else []
     own = {address.ip: _Itself(f"DNS pod {name}", Subject("Pod", name, dns.namespace)) for name, address, _ in servers}
-    subject, name = Subject.of("Service", dns), f"{dns.name}.{dns.namespace}.svc"
-    own |= dict.fromkeys((dns.spec.cluster_ip, *dns.spec.cluster_ips), _Itself(f"the ClusterIP of {subject}", subject))
-    names = (name, f"{name}.{cluster_dns.domain(cluster)}")
-    return own | dict.fromkeys(names, _Itself(f"the name of {subject}", subject))
+    services, domain = cluster.all(SERVICE), cluster_dns.domain(cluster)
+    same = [each for each in services if each.namespace == dns.namespace and each.spec.selector == dns.spec.selector != {}]
+    for service in (*same, dns):
+        subject = Subject.of("Service", service)
+        addresses = filter(is_plain, (service.spec.cluster_ip, *service.spec.cluster_ips))
+        own |= dict.fromkeys(addresses, _Itself(f"the ClusterIP of {subject}", subject))
+        own |= dict.fromkeys(_names(service, domain), _Itself(f"the name of {subject}", subject))
+    for alias in services:
+        if alias.spec.type == "ExternalName" and (itself := own.get(alias.spec.external_name.rstrip("."))):
+            subject = Subject.of("Service", alias)
+            own |= dict.fromkeys(_names(alias, domain), _Itself(f"{subject}, an alias of {itself.text}", subject))
+    return own
+
+
+def _names(service: Service, domain: str) -> tuple[str, str]:
+    name = f"{service.name}.{service.namespace}.svc"
+    return name, f"{name}.{domain}"
 
 
 def _forwards_to_itself(corefile: Corefile, own: dict[str, _Itself]) -> Iterator[tuple[str, str, _Itself]]:
@@ -186,10 +194,7 @@ def _forwards_to_itself(corefile: Corefile, own: dict[str, _Itself]) -> Iterator
 
 
 def _loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    return is_plain(host) and ip_address(host).is_loopback
 
 
 def _host(target: str) -> tuple[str, int]:
@@ -198,12 +203,17 @@ def _host(target: str) -> tuple[str, int]:
     if "/" in plain:
         return "", 0
     for host, port in ((plain, str(PORT)), plain.rsplit(":", 1) if ":" in plain else (plain, str(PORT))):
-        try:
-            return str(ipaddress.ip_address(host.strip("[]"))), int(port)
-        except ValueError:
-            continue
+        if is_plain(host.strip("[]")) and port.isdecimal():
+            return str(ip_address(host.strip("[]"))), int(port)
     name, _, port = plain.partition(":")
-    return name.rstrip("."), int(port) if port.isdecimal() else PORT
+    return name.rstrip(".").lower(), int(port) if port.isdecimal() else PORT
+
+
+def named_upstreams(corefile: Corefile) -> list[str]:
+    """Return the targets of forward that are names: no files, and nothing that the environment fills in."""
+    targets = [target for plugin in corefile.plugins("forward") for target in plugin.arguments[1:] if not left_open(target)]
+    hosts = ((target, _host(target.removeprefix("tls://"))[0]) for target in targets)
+    return [target for target, host in hosts if _NAME.fullmatch(host) and not is_plain(host)]
 
 
 CODES = (FORWARDS_TO_ITSELF, NO_KUBERNETES, NO_UPSTREAM, UNREADABLE)

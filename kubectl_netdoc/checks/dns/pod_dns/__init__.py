@@ -41,6 +41,8 @@ from kubectl_netdoc.api import (
     Made,
     Needs,
     Unseen,
+    joined,
+    odd,
 )
 from kubectl_netdoc.checks.dns.pod_dns import host_aliases, searches, servers
 from kubectl_netdoc.checks.dns.pod_dns.workloads import resolvers
@@ -56,6 +58,10 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
         yield from servers.analyse(cluster, nameservers, resolver)
         yield from searches.analyse(cluster, nameservers, resolver)
         yield from host_aliases.analyse(cluster, owners, resolver)
+        spec = resolver.spec
+        if strange := [text for text in (*spec.dns_config.nameservers, *(line.ip for line in spec.host_aliases)) if odd(text)]:
+            why = "resolvers take leading zeros for octal numbers or leave out such a line, Kubernetes does neither"
+            yield Unseen(f"{joined(strange)} in the DNS settings of {resolver.subject}", why, expected=True)
 
 
 check = Check(

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from ipaddress import ip_address
 
 from msgspec import Struct
 
@@ -19,7 +18,8 @@ from kubectl_netdoc.api import (
     Risk,
     Service,
     Severity,
-    is_address,
+    ip_address,
+    is_plain,
     joined,
 )
 from kubectl_netdoc.checks.dns.pod_dns.servers import fields_of
@@ -84,7 +84,7 @@ def analyse(cluster: Cluster, owners: AddressOwners, resolver: Resolver) -> Iter
     seen: set[str] = set()
     for line in resolver.spec.host_aliases:
         names = [alias for alias in dict.fromkeys(line.hostnames) if alias.lower() not in seen]
-        if is_address(line.ip):
+        if is_plain(line.ip):  # resolvers leave out a line with leading zeros
             seen.update(map(str.lower, names))
             yield from _judge(cluster, owners, resolver, line.ip, names)
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from enum import Enum, auto
 from functools import cached_property
-from ipaddress import ip_address
 
 from kubectl_netdoc.api import (
     DAEMON_SET,
@@ -22,7 +21,8 @@ from kubectl_netdoc.api import (
     Risk,
     Service,
     Severity,
-    is_address,
+    ip_address,
+    is_plain,
     joined,
     patches,
 )
@@ -124,7 +124,7 @@ class Nameservers:
 
     def missing(self, ip: str) -> str:
         """Return why nothing answers at a nameserver's address, as a sentence's part; "" if something may."""
-        if ip in self.ours or not is_address(ip):
+        if ip in self.ours or not is_plain(ip):
             return ""
         if why := self.owners.vacant(ip):
             return f"{ip} {why}"
@@ -151,7 +151,7 @@ class Nameservers:
             return Known.OURS
         if self.missing(ip):
             return Known.MISSING
-        own = not is_address(ip) or ip_address(ip).is_loopback or self.owners.owner(ip)
+        own = not is_plain(ip) or ip_address(ip).is_loopback or self.owners.owner(ip)
         return Known.INSIDE if own else Known.OUTSIDE
 
 

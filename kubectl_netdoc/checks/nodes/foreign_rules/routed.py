@@ -4,9 +4,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from ipaddress import ip_network
 
-from kubectl_netdoc.api import NODE, SERVICE, Cluster, KernelRoute, Link, RtnetlinkReply, counted
+from kubectl_netdoc.api import NODE, SERVICE, Cluster, KernelRoute, Link, RtnetlinkReply, counted, ip_range
 from kubectl_netdoc.checks.nodes.foreign_rules.items import Item
 from kubectl_netdoc.routing import ip_commands, pod_links
 
@@ -41,10 +40,8 @@ def refusing(node: str, tables: RtnetlinkReply, ranges: tuple[str, ...]) -> Iter
 
 
 def _covers(route: KernelRoute, ranges: tuple[str, ...]) -> bool:
-    to = ip_network(route.to, strict=False)
-    return any(
-        to.version == other.version and to.overlaps(other) for other in (ip_network(each, strict=False) for each in ranges)
-    )
+    to = ip_range(route.to)
+    return any(to.version == other.version and to.overlaps(other) for other in (ip_range(each) for each in ranges))
 
 
 def more_addresses(tables: Mapping[str, RtnetlinkReply], own: frozenset[str], enough: int) -> Iterator[tuple[str, Item]]:

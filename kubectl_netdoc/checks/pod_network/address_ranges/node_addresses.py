@@ -20,10 +20,10 @@ from kubectl_netdoc.api import (
     Severity,
     Subject,
     Unseen,
+    in_any,
     ip_families,
     some,
 )
-from kubectl_netdoc.cni.agents import inside
 from kubectl_netdoc.cni.base import yes
 
 NAMED = 20
@@ -121,7 +121,7 @@ def pools_with_node_addresses(cluster: Cluster) -> Iterator[Finding | Unseen]:
         within = [
             ObjectRef("Node", name, address=ip)
             for name, ip in nodes
-            if inside(ip, (cidr,)) and not any(inside(ip, (each,)) for each in kept)
+            if in_any(ip, (cidr,)) and not any(in_any(ip, (each,)) for each in kept)
         ]
         if within:
             numbers = {"range": cidr, "count": len(within), "shown": some(sorted(within), SHOWN)}

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 from kubectl_netdoc.api import (
     NODE,
@@ -15,18 +14,20 @@ from kubectl_netdoc.api import (
     Code,
     Explains,
     Finding,
+    IPRange,
     NodePath,
     ObjectRef,
     Risk,
     Severity,
     Skip,
     Subject,
+    ip_address,
+    ip_network,
     some,
 )
 from kubectl_netdoc.checks.pod_network.address_ranges.node_addresses import NAMED, SHOWN, runs_its_pods
 
-Network = IPv4Network | IPv6Network
-Range = tuple[Network, str]
+Range = tuple[IPRange, str]
 """A pod range and its node."""
 
 DOUBLED = Code(
@@ -102,7 +103,7 @@ def _ranges(cluster: Cluster) -> Iterator[Range]:
     for node in sorted(filter(runs_its_pods, cluster.all(NODE)), key=lambda node: node.name):
         for text in node.spec.pod_cidrs:
             try:
-                yield ip_network(text, strict=False), node.name
+                yield ip_network(text), node.name
             except ValueError:
                 continue
 

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from ipaddress import ip_network
 
 from kubectl_netdoc import cni
 from kubectl_netdoc.api import (
@@ -19,12 +18,13 @@ from kubectl_netdoc.api import (
     Pod,
     Risk,
     Severity,
+    in_any,
+    ip_network,
     is_range,
     some,
 )
 from kubectl_netdoc.checks.pod_network.cni_health.common import NAMED, named_nodes, workload_subject
 from kubectl_netdoc.cni import Found, flannel
-from kubectl_netdoc.cni.agents import inside
 from kubectl_netdoc.probes.node_pairs import NETWORK
 
 OTHER_RANGE = Code(
@@ -72,7 +72,7 @@ def other_range(cluster: Cluster, found: Found) -> Iterator[Finding]:
     for version, key in FAMILIES.items():
         ranges = {node.name: _outside(node, config.get(key, ""), version) for node in cluster.all(NODE) if not node.unsupported}
         away = {name: texts for name, texts in ranges.items() if texts}
-        if any(inside(ip, away.get(pod.spec.node_name, ())) for pod in pods for ip in pod.ips):
+        if any(in_any(ip, away.get(pod.spec.node_name, ())) for pod in pods for ip in pod.ips):
             shown = some([f"{name} {', '.join(texts)}" for name, texts in sorted(away.items())], NAMED)
             space, _, map_ = place.partition("/")
             numbers = {"network": found.name, "range": config[key], "config": place, "space": space, "map": map_}
@@ -81,10 +81,10 @@ def other_range(cluster: Cluster, found: Found) -> Iterator[Finding]:
 
 def _outside(node: Node, network: str, version: int) -> list[str]:
     """Return the node's pod ranges of an IP version that are outside ``network``; none if ``network`` is of another version."""
-    if not is_range(network) or ip_network(network, strict=False).version != version:
+    if not is_range(network) or ip_network(network).version != version:
         return []
-    own = [text for text in node.spec.pod_cidrs if ip_network(text, strict=False).version == version]
-    return [text for text in own if not inside(text.partition("/")[0], (network,))]
+    own = [text for text in node.spec.pod_cidrs if ip_network(text).version == version]
+    return [text for text in own if not in_any(text.partition("/")[0], (network,))]
 
 
 def host_ports(cluster: Cluster, found: tuple[Found, ...]) -> Iterator[Finding]:

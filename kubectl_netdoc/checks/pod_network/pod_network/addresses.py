@@ -21,11 +21,11 @@ from kubectl_netdoc.api import (
     Subject,
     Unseen,
     Vantage,
+    in_any,
     on_node,
 )
 from kubectl_netdoc.checks.pod_network.pod_network.mesh import Mesh
 from kubectl_netdoc.checks.pod_network.pod_network.paths import CHAIN
-from kubectl_netdoc.routing import tables
 
 NAT = Code(
     id="PNW007",
@@ -113,7 +113,7 @@ def foreign_ranges(facts: Facts, mesh: Mesh) -> Iterator[Finding | Unseen]:
         return
     ranges = {n.name: n.spec.pod_cidrs for n in facts.cluster.all(NODE) if n.spec.pod_cidrs}
     judged = {node: v.ip for node, v in mesh.usable.items() if v.ip and node in ranges}
-    outside = [node for node, ip in judged.items() if not any(tables.contains(r, ip) for r in ranges[node])]
+    outside = [node for node, ip in judged.items() if not in_any(ip, ranges[node])]
     if 0 < len(outside) < len(judged) and len(outside) == 1:
         node = outside[0]
         if facts.cluster.unreadable(DAEMON_SET):

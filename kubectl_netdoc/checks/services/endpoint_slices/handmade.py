@@ -23,6 +23,7 @@ from kubectl_netdoc.api import (
     Subject,
     ip_families,
     joined,
+    odd,
     patches,
     some,
     typo,
@@ -143,6 +144,17 @@ OTHER_NUMBER = Code(
     commands=("kubectl -n {namespace} patch endpointslice {first} --type json -p {patch}",),
     rows=("K14", "K3"),
 )
+ODD = Code(
+    id="EPS017",
+    severity=Severity.INFO,
+    risk=Risk.SAFE,
+    title="EndpointSlice has an address that not all programs read alike",
+    message="EndpointSlice {first} of Service {namespace}/{name} has the address {written}. kube-proxy reads it as Kubernetes "
+    "does; other programs refuse leading zeros or take them for octal numbers",
+    fix="Write it as {meant} in EndpointSlice {first} (where it mirrors an Endpoints object, in that). API servers refuse the "
+    "other form from Kubernetes 1.36 on, and keep the objects that have it.",
+    commands=(SLICES,),
+)
 NO_SLICE = Code(
     id="EPS013",
     severity=Severity.INFO,
@@ -196,6 +208,7 @@ def analyse(cluster: Cluster, owners: AddressOwners, service: Service) -> Iterat
         yield from _never_ready(written)
         yield from _nowhere(owners, written)
         yield from _of_another_number(owners, written)
+        yield from _odd(written)
     elif not service.spec.selector and not written.slices:
         yield from _without_slices(written)
 
@@ -289,6 +302,13 @@ def _of_another_number(owners: AddressOwners, written: _Written) -> Iterator[Fin
                 return
 
 
+def _odd(written: _Written) -> Iterator[Finding]:
+    found = [(item, text) for item in written.own for end in item.endpoints for text in end.written]
+    if found:
+        shown = some([f"{text} (to Kubernetes {odd(text)})" for _, text in found], SHOWN)
+        yield written.found(ODD, found[0][0], written=shown, meant=some([odd(text) for _, text in found], SHOWN))
+
+
 def _without_slices(written: _Written) -> Iterator[Finding]:
     """No slice belongs to a Service without a selector; perhaps one is meant for it whose label is missing or has a slip."""
     cluster, service = written.cluster, written.service
@@ -313,4 +333,4 @@ def _meant(cluster: Cluster, item: EndpointSlice, service: Service) -> bool:
     return max(named, key=len, default="") == service.name
 
 
-CODES = (NO_PORT, LACKS_PORT, OTHER_FAMILY, NOWHERE, PARTLY_NOWHERE, NEVER_READY, UNLABELLED, OTHER_NUMBER, NO_SLICE)
+CODES = (NO_PORT, LACKS_PORT, OTHER_FAMILY, NOWHERE, PARTLY_NOWHERE, NEVER_READY, UNLABELLED, OTHER_NUMBER, NO_SLICE, ODD)

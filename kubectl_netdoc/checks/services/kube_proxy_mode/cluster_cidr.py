@@ -5,9 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kubectl_netdoc.api import POD, Cluster, Code, Finding, ObjectRef, Risk, Severity, ip_families, is_range, some
+from kubectl_netdoc.api import POD, Cluster, Code, Finding, ObjectRef, Risk, Severity, in_any, ip_families, is_range, some
 from kubectl_netdoc.checks.services.kube_proxy_mode.observed import CLUSTER, Observed
-from kubectl_netdoc.cni.agents import inside
 from kubectl_netdoc.components import kube_proxy
 
 SHOWN = 3
@@ -40,7 +39,7 @@ def analyse(cluster: Cluster, observed: Observed) -> Iterator[Finding]:
         ObjectRef.to("Pod", pod, address=ip)
         for pod in own
         for ip in pod.ips
-        if ip_families.of(ip) in families and not inside(ip, ranges)
+        if ip_families.of(ip) in families and not in_any(ip, ranges)
     )
     if out:
         names = {"range": text, "place": place, "count": len(out), "shown": some(out, SHOWN)}

@@ -126,14 +126,16 @@ def _lag(facts: Facts, names: Mapping[str, Any], node: str) -> Iterator[Finding]
     last, queued = metrics.by("ip_family", LAST), metrics.by("ip_family", QUEUED)
     for family, moment in queued.items():
         waited = round(now - moment)
+        if family not in last and metrics.value(f"{DURATION}count"):
+            continue  # it has made updates, and does not tell when the last was
         if moment <= last.get(family, 0.0) or waited < facts.threshold(LAG):
             continue
-        total, count = metrics.total(f"{DURATION}sum"), metrics.total(f"{DURATION}count")
+        total, count, pending = (metrics.value(name) for name in (f"{DURATION}sum", f"{DURATION}count", PENDING))
         numbers = {
             "seconds": waited,
             "family": family or "all families",
-            "update": f"{total / count:.1f} s" if count else "an unknown time",
-            "pending": int(metrics.total(PENDING)),
+            "update": f"{total / count:.1f} s" if total is not None and count else "an unknown time",
+            "pending": "an unknown number of" if pending is None else int(pending),
         }
         yield LAGS.on(Subject("Node", node), {**numbers, **names})
         return

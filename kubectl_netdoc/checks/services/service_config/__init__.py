@@ -6,7 +6,8 @@ Each Service, the pods that its selector selects, the workloads that make such p
 selectors that match nothing, named ports that no pod declares, numbers and protocols that they declare otherwise (a headless
 Service whose port is not that of its pods, a UDP port of which they declare another one), pods that are not ready, containers
 that keep restarting, slices that lack ready pods or contain other addresses, ExternalName targets that do not exist, load
-balancers without an address, addresses that two Services claim, and nodes that a Local traffic policy leaves out.
+balancers without an address, addresses that two Services claim, nodes that a Local traffic policy leaves out, and addresses that
+not all programs read alike.
 
 ## Why it matters
 Connections to a Service without a ready pod are refused or dropped, and the client sees nothing but that.
@@ -58,6 +59,7 @@ from kubectl_netdoc.checks.services.service_config import (
     restarts,
     selectors,
     slices,
+    spelling,
     thresholds,
 )
 from kubectl_netdoc.components.service_backends import Backends, elsewhere
@@ -99,6 +101,7 @@ def _judge(
     if service.spec.type == "ExternalName":
         yield from external_names.analyse(cluster, service, unmade)
         return
+    yield from spelling.analyse(service)
     if service.spec.type == "LoadBalancer" and cluster.origin != "manifests":
         yield from external_addresses.pending(cluster, service, provisioning)
     if not service.spec.selector or not cluster.readable(POD):
@@ -136,6 +139,7 @@ check = Check(
         *external_addresses.CODES,
         *slices.CODES,
         *external_names.CODES,
+        *spelling.CODES,
     ),
     analyse=analyse,
     thresholds=(thresholds.PROVISIONING,),

@@ -48,12 +48,12 @@ MOST_TRIED = 6
 BY_ITSELF = "Then delete its pod: a new one writes all rules at once, while a running one writes missing rules {when}."
 RESTART = "Then delete its pod: a new one fills every chain again."
 LOOK_FIRST = (
-    "Then delete its pod. In nftables mode kube-proxy before 1.36 does not fill a chain that is there, not even after a restart: "
-    "if {address} still fails from there, its nftables table has to be deleted as well."
+    "Then delete its pod. In nftables mode kube-proxy before {filled} does not fill a chain that is there, not even after a "
+    "restart: if {address} still fails from there, its nftables table has to be deleted as well."
 )
 TABLE = (
-    "Then delete its nftables table and its pod, as the commands do: in nftables mode kube-proxy before {filled} never fills a chain "
-    "that is there, not even after a restart. That interrupts all connections to Services that begin on {name} until the new pod "
+    "Then delete its nftables table and its pod, as the commands do: in nftables mode kube-proxy before {filled} never fills a "
+    "chain that is there, not even after a restart. That interrupts all connections to Services that begin on {name} until the new pod "
     "has written its rules, some seconds."
 )
 """What brings missing rules back, by mode and version (kube_proxy.resync, kube_proxy.refills)."""
