@@ -53,8 +53,8 @@ LOOK_FIRST = (
 )
 TABLE = (
     "Then delete its nftables table and its pod, as the commands do: in nftables mode kube-proxy before {filled} never fills a "
-    "chain that is there, not even after a restart. That interrupts all connections to Services that begin on {name} until the new pod "
-    "has written its rules, some seconds."
+    "chain that is there, not even after a restart. That interrupts all connections to Services that begin on {name} until "
+    "the new pod has written its rules, some seconds."
 )
 """What brings missing rules back, by mode and version (kube_proxy.resync, kube_proxy.refills)."""
 
