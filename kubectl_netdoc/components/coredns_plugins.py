@@ -1,32 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The plugins that CoreDNS is released with: what ``coredns -plugins`` of 1.11.3, 1.12.1, 1.13.1, 1.14.2 and 1.15.0 said.
+"""The plugins that CoreDNS is released with, by version.
 
 An image of one's own may have more, and fewer.
 """
 
 from __future__ import annotations
 
-import re
-
 from kubectl_netdoc.cni.base import Image
 from kubectl_netdoc.components import cluster_dns
 from kubectl_netdoc.core.cluster import Cluster
 from kubectl_netdoc.records.kinds import POD
 from kubectl_netdoc.records.services import Service
+from kubectl_netdoc.versions import Stage, change, parse
 
-SINCE = {
-    "multisocket": "1.12",
-    "nomad": "1.13",
-    "quic": "1.13",
-    "grpc_server": "1.14",
-    "https": "1.14",
-    "https3": "1.14",
-    "proxyproto": "1.14",
-    "dynupdate": "1.15",
-    "shed": "1.15",
-    "siit": "1.15",
-}
-"""Plugins that 1.11 had not, with the first minor version that was seen to have them."""
+PLUGINS = change("coredns-plugins")
+"""Plugins that the oldest of them had not, as stages."""
+
+FORWARD_NAMES = change("coredns-forward-names")["taken"]
 
 ALL = frozenset(
     {
@@ -34,25 +24,16 @@ ALL = frozenset(
         *("dnssec", "dnstap", "erratic", "errors", "etcd", "file", "forward", "geoip", "grpc", "header", "health", "hosts"),
         *("k8s_external", "kubernetes", "loadbalance", "local", "log", "loop", "metadata", "minimal", "nsid", "on", "pprof"),
         *("prometheus", "ready", "reload", "rewrite", "root", "route53", "secondary", "sign", "template", "timeouts", "tls"),
-        *("trace", "transfer", "tsig", "view", "whoami", "import", *SINCE),
+        *("trace", "transfer", "tsig", "view", "whoami", "import", *PLUGINS.stages),
     }
 )
 """All of them, and ``import``, which the parser itself knows."""
 
 
-_VERSION = re.compile(r"v?(\d+)\.(\d+)")
-
-
 def known(name: str, found: set[str]) -> bool:
     """Tell whether CoreDNS comes with a plugin in each of these versions, or, where they can't be told, in some version."""
-    least = tuple(map(int, SINCE[name].split("."))) if name in SINCE else (0, 0)
-    numbers = [_number(text) for text in found]
-    return name in ALL and all(number is None or number >= least for number in numbers)
-
-
-def _number(version: str) -> tuple[int, int] | None:
-    found = _VERSION.match(version)
-    return (int(found[1]), int(found[2])) if found else None
+    told = filter(parse, found)
+    return name in ALL and (name not in PLUGINS.stages or all(PLUGINS.reached(name, text) for text in told))
 
 
 def versions(cluster: Cluster, dns: Service) -> set[str]:
@@ -64,7 +45,7 @@ def versions(cluster: Cluster, dns: Service) -> set[str]:
     return {image.version for image in images if image.version and "coredns" in image.repository}
 
 
-def all_before(cluster: Cluster, dns: Service, version: tuple[int, int]) -> bool:
-    """Tell whether the servers' images are known to be of versions before one."""
-    numbers = [_number(text) for text in versions(cluster, dns)]
-    return bool(numbers) and all(number is not None and number < version for number in numbers)
+def all_before(cluster: Cluster, dns: Service, stage: Stage) -> bool:
+    """Tell whether the servers' images are known to be of versions before a stage."""
+    numbers = [parse(text) for text in versions(cluster, dns)]
+    return bool(numbers) and all(number and not stage.reached(number) for number in numbers)

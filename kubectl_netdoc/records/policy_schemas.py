@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any
 
+from kubectl_netdoc.formats import addresses
 from kubectl_netdoc.formats.object_schema import Rule, anything, fields, items, number, text, words
 
 PORT = number(1, 65535)
@@ -23,7 +23,6 @@ _LIST, _OLD_LIST = 25, 100
 
 _SERVICE_NAME = re.compile(r"(?=.{1,15}$)(?=.*[a-z])(?!.*--)[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _DOMAIN = re.compile(r"(\*\.)?([a-zA-Z0-9]([-a-zA-Z0-9_]*[a-zA-Z0-9])?\.)+[a-zA-Z0-9]([-a-zA-Z0-9_]*[a-zA-Z0-9])?\.?")
-_ZEROS = re.compile(r"(^|[.:])0+(?=[0-9]+[./])")
 
 
 # NetworkPolicy
@@ -54,12 +53,9 @@ def _port(value: dict[str, Any], path: str) -> Iterator[str]:
         yield f"{path}.endPort needs a port that is a number and no larger"
 
 
-def _network(value: str) -> IPv4Network | IPv6Network | None:
+def _network(value: str) -> addresses.IPRange | None:
     """A CIDR as lenient servers read it: with leading zeros, and with bits of a host."""
-    try:
-        return ip_network(_ZEROS.sub(r"\1", value), strict=False) if "/" in value else None
-    except ValueError:
-        return None
+    return addresses.ip_network(value) if addresses.is_range(value) else None
 
 
 def _cidr(value: Any, path: str) -> Iterator[str]:
@@ -101,17 +97,11 @@ NETWORK_POLICY = fields(
 
 def _canonical(value: str) -> bool:
     """Whether a CIDR has no bits of a host, as CEL's ``masked`` asks."""
-    try:
-        return "/" in value and bool(ip_network(value))
-    except ValueError:
-        return False
+    return _is_cidr(value) and addresses.ip_network(value).network_address == addresses.ip_address(value.partition("/")[0])
 
 
 def _is_cidr(value: str) -> bool:
-    try:
-        return "/" in value and bool(ip_network(value, strict=False))
-    except ValueError:
-        return False
+    return addresses.is_range(value) and not addresses.odd(value)
 
 
 def _ascending(value: dict[str, Any], path: str) -> Iterator[str]:

@@ -17,12 +17,12 @@ import struct
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from msgspec import Struct
-
-from kubectl_netdoc.formats import netlink, old_entries
+from kubectl_netdoc.formats import netlink
 from kubectl_netdoc.formats.addresses import packed
 from kubectl_netdoc.formats.netlink import Attributes
 from kubectl_netdoc.measurements.node import ServiceTable
+from kubectl_netdoc.sources import translating_rules
+from kubectl_netdoc.sources.translating_rules import Step
 
 NEW_CHAIN, NEW_RULE, NEW_SET, NEW_ELEMENTS, OLD_RULE = 0xA03, 0xA06, 0xA09, 0xA0C, 0xFFFF
 """Types of the messages: those of nf_tables (linux/netfilter/nf_tables.h), and the agent's of a rule of the old tables."""
@@ -46,23 +46,6 @@ BUILT_IN = {"PREROUTING": PREROUTING, "OUTPUT": OUTPUT}
 PROTOCOLS = {6: "tcp", 17: "udp", 132: "sctp"}
 NODE_PORT = "*"
 """What stands for a node's own addresses where a node port is named: "tcp *:30080"."""
-
-WITHOUT_EFFECT = frozenset(
-    {
-        *("counter", "log", "nop", "notrack", "limit", "last", "quota", "connlimit", "objref", "masq", "dynset", "match"),
-        *("ct", "fib", "rt", "socket", "hash", "osf", "exthdr", "range", "byteorder"),
-    }
-)
-"""Expressions that change nothing about where a packet goes: conditions, counters, and masquerading of its source."""
-
-HARMLESS_TARGETS = frozenset({"MARK", "MASQUERADE", "LOG", "NFLOG", "CONNMARK", "CT", "SNAT", "recent", "NOTRACK"})
-"""Targets of iptables of which the same is true."""
-
-DNAT = 1
-"""NFT_NAT_DNAT."""
-
-REGISTER = 8
-"""NFT_REG32_00: a register of four bytes; NFT_REG_1 to NFT_REG_4 are 16 bytes each in the same place."""
 
 MOST_DEPTH = 32
 
@@ -90,22 +73,6 @@ def _messages(data: bytes) -> Iterator[tuple[int, int, Attributes]]:
         at += (length + 3) & ~3
 
 
-class _Step(Struct):
-    """One rule: what it asks of a packet's destination, and where it leads."""
-
-    protocol: int = 0
-    daddr: bytes = b""
-    dport: int = 0
-    chain: str = ""
-    offset: int = -1
-    verdicts: str = ""
-    map: str = ""
-    address: bytes = b""
-    port: int = 0
-    refuses: bool = False
-    unknown: bool = False
-
-
 class _Place(NamedTuple):
     """A chain."""
 
@@ -119,7 +86,7 @@ class _Filter:
 
     def __init__(self, table: str) -> None:
         self.table = table
-        self.chains: dict[_Place, list[_Step]] = {}
+        self.chains: dict[_Place, list[Step]] = {}
         self.begins: dict[_Place, str] = {}
         self.at: dict[tuple[int, str, int], _Place] = {}
         self.sets: dict[tuple[int, str], list[tuple[bytes, Attributes]]] = {}
@@ -134,14 +101,14 @@ class _Filter:
             if 1 in hook and _word(parts.get(7, b"")) == "nat" and (begin := HOOKS.get(_number(hook[1]))):
                 self.begins[place] = begin
         elif kind == NEW_RULE:
-            self.chains.setdefault(place, []).append(_nft(parts.get(4, b""), family))
+            self.chains.setdefault(place, []).append(translating_rules.nft(parts.get(4, b""), family))
         elif kind == NEW_SET:
             self.sets.setdefault((family, name), [])
         elif kind == NEW_ELEMENTS:
             self.sets.setdefault((family, name), []).extend(_elements(parts.get(3, b"")))
         elif kind == OLD_RULE:
             first = place not in self.chains
-            self.chains.setdefault(place, []).append(_old(parts.get(4, b""), family))
+            self.chains.setdefault(place, []).append(translating_rules.old(parts.get(4, b""), family))
             if first:
                 self.at[family, table, _number(parts.get(OFFSET, b""))] = place
                 if table == "nat" and (begin := BUILT_IN.get(name)):
@@ -162,7 +129,7 @@ class _Filter:
         unknown = walk.unknown or strange
         return ServiceTable(to, tuple(sorted(self.refused())), tuple(sorted(walk.unclear)), tuple(hooks), unknown)
 
-    def next(self, step: _Step, place: _Place) -> Iterator[tuple[_Place | None, bytes]]:
+    def next(self, step: Step, place: _Place) -> Iterator[tuple[_Place | None, bytes]]:
         """Yield the chains that a rule leads to, with the key for which it does; None for one that is not known."""
         if step.chain:
             yield _Place(place.family, place.table, step.chain), b""
@@ -241,7 +208,7 @@ class _Walk:
         self._ends[place] = _Ends(frozenset(ends), unclear)
         return self._ends[place]
 
-    def _translated(self, step: _Step, place: _Place) -> _Ends:
+    def _translated(self, step: Step, place: _Place) -> _Ends:
         """Return where a rule itself translates to."""
         if step.address:
             return _Ends(frozenset({_end(step.address, step.port)}), step.unknown)
@@ -260,138 +227,6 @@ class _Walk:
                 seen.add(place)
                 left += [other for step in self.found.chains.get(place, ()) for other, _ in self.found.next(step, place) if other]
         return not seen.isdisjoint(wanted)
-
-
-class _Loaded(Struct, frozen=True):
-    """What is in a register: a field of the packet, a value, or what a map holds."""
-
-    name: str = ""
-    value: bytes = b""
-    map: str = ""
-
-
-_FIELDS = {(1, 16, 4): "daddr", (1, 24, 16): "daddr", (2, 2, 2): "dport", (1, 9, 1): "protocol", (1, 6, 1): "protocol"}
-"""Fields of a packet by base, offset and length."""
-
-
-def _nft(expressions: bytes, family: int) -> _Step:
-    """Return a rule of nf_tables, from the value of its attribute NFTA_RULE_EXPRESSIONS."""
-    step, registers = _Step(), dict[int, _Loaded]()
-    for _, element in netlink.each(expressions):
-        parts = netlink.by_type(element)
-        name, data = _word(parts.get(1, b"")), netlink.by_type(parts.get(2, b""))
-        if name == "payload":
-            place = (_number(data.get(2, b"")), _number(data.get(3, b"")), _number(data.get(4, b"")))
-            registers[_register(data, 1)] = _Loaded(_FIELDS.get(place, ""))
-        elif name == "meta":
-            registers[_register(data, 1)] = _Loaded("protocol" if _number(data.get(2, b"")) == 16 else "")
-        elif name == "cmp":
-            _compared(step, registers.get(_register(data, 1), _Loaded()), data)
-        elif name == "bitwise":
-            registers[_register(data, 2)] = _Loaded()
-        elif name == "numgen":
-            registers[_register(data, 1)] = _Loaded()
-        elif name == "lookup":
-            _looked_up(step, registers, data)
-        elif name == "immediate":
-            _immediate(step, registers, data)
-        elif name == "nat":
-            _translated(step, registers, data)
-        elif name == "reject":
-            step.refuses = True
-        elif name == "target":
-            _target(step, family, _word(data.get(1, b"")), data.get(3, b""), _number(data.get(2, b"")))
-        elif name == "match" and _word(data.get(1, b"")) in ("tcp", "udp", "sctp"):
-            _ports(step, data.get(3, b""))
-        elif name not in WITHOUT_EFFECT:
-            step.unknown = True
-    return step
-
-
-def _register(data: Attributes, key: int) -> int:
-    """Return a register by its place among those of four bytes."""
-    number = _number(data.get(key, b""))
-    return REGISTER + (number - 1) * 4 if 1 <= number <= 4 else number
-
-
-def _compared(step: _Step, loaded: _Loaded, data: Attributes) -> None:
-    value = netlink.by_type(data.get(3, b"")).get(1, b"")
-    if _number(data.get(2, b"")):  # not NFT_CMP_EQ
-        return
-    if loaded.name == "daddr" and len(value) in (4, 16):
-        step.daddr = value
-    elif loaded.name == "dport":
-        step.dport = _number(value)
-    elif loaded.name == "protocol":
-        step.protocol = value[0] if value else 0
-
-
-def _looked_up(step: _Step, registers: dict[int, _Loaded], data: Attributes) -> None:
-    """A lookup without a register for what it finds is a condition; into register 0 it finds a verdict."""
-    if 3 in data:
-        name = _word(data.get(1, b""))
-        if _number(data[3]) == 0:
-            step.verdicts = name
-        else:
-            registers[_register(data, 3)] = _Loaded(map=name)
-
-
-def _immediate(step: _Step, registers: dict[int, _Loaded], data: Attributes) -> None:
-    value = netlink.by_type(data.get(2, b""))
-    if 2 in value:
-        verdict = netlink.by_type(value[2])
-        step.chain = _word(verdict.get(2, b""))
-        step.refuses = step.refuses or int.from_bytes(verdict.get(1, b""), "big", signed=True) == 0
-    else:
-        registers[_register(data, 1)] = _Loaded(value=value.get(1, b""))
-
-
-def _translated(step: _Step, registers: dict[int, _Loaded], data: Attributes) -> None:
-    if _number(data.get(1, b"")) != DNAT:
-        return
-    address, port = (registers.get(_register(data, key), _Loaded()) for key in (3, 5))
-    if address.map:
-        step.map = address.map
-    elif len(address.value) in (4, 16) and len(port.value) == 2:
-        step.address, step.port = address.value, _number(port.value)
-    else:
-        step.unknown = True
-
-
-def _target(step: _Step, family: int, name: str, data: bytes, revision: int) -> None:
-    """Read a target of iptables."""
-    if name == "DNAT":
-        step.address, step.port = old_entries.translation(data, revision, _name(family))
-    elif name == "REJECT":
-        step.refuses = True
-    elif name not in HARMLESS_TARGETS:
-        step.unknown = True
-
-
-def _ports(step: _Step, data: bytes) -> None:
-    """Read the match tcp or udp of iptables (xt_tcp, xt_udp): the first and last source port, the same of the destination."""
-    low, high = struct.unpack_from("<4xHH", data)
-    if low == high:
-        step.dport = low
-
-
-def _old(entry: bytes, family: int) -> _Step:
-    """Return a rule of an old table."""
-    found, step = old_entries.read(entry, _name(family)), _Step()
-    address, mask = found.addresses.get("daddr", (b"", b""))
-    if all(byte == 255 for byte in mask) and "daddr" not in found.inverted:
-        step.daddr = address
-    step.protocol = 0 if "protocol" in found.inverted else found.protocol
-    for name, data in found.matches:
-        if name in ("tcp", "udp", "sctp"):
-            _ports(step, data)
-    if found.verdict is None:
-        _target(step, family, found.target, found.data, found.revision)
-    elif found.verdict >= 0:
-        step.offset = found.verdict
-    else:
-        step.refuses = found.verdict == -1
-    return step
 
 
 def _elements(data: bytes) -> Iterator[tuple[bytes, Attributes]]:
@@ -417,7 +252,7 @@ def _keyed(key: bytes, family: int) -> str:
     return _text(key[0], b"", _number(key[4:6])) if len(key) in (6, 8) else ""
 
 
-def _address(step: _Step, family: int) -> str:
+def _address(step: Step, family: int) -> str:
     """Return the address that a rule of iptables is for: a Service's or a node's port; nothing where it names none."""
     if not step.dport or step.protocol not in PROTOCOLS:
         return ""
@@ -435,10 +270,6 @@ def _end(address: bytes, port: int) -> str:
         return f"{NODE_PORT}:{port}"
     host = str(packed(address))
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def _name(family: int) -> str:
-    return "ip6" if family == socket.AF_INET6 else "ip"
 
 
 def _number(data: bytes) -> int:

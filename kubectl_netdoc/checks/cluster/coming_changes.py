@@ -199,7 +199,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     """Yield what is used and ends or changes, each change once."""
     cluster, told = facts.cluster, set[str]()
     if not versions.parse(cluster.server) and (unjudged := [use.change.what for use in USES if any(use.by(cluster))]):
-        yield Unseen(f"when {joined(dict.fromkeys(unjudged))} end", "the API server's version is not known", expected=True)
+        yield Unseen(f"when {joined(dict.fromkeys(unjudged))} end", "the API server's version is not known")
     for use in USES:
         used = sorted(set(use.by(cluster))) if use.due(cluster.server) else []
         # Where something else is, or may be, in kube-proxy's place, only the field itself is deprecated.

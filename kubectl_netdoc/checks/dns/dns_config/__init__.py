@@ -4,8 +4,8 @@
 ## What it looks at
 The DNS Service (kube-dns), its workload, its ready endpoints and the nodes that they run on, restarts of its pods and why they
 are not ready (scheduling, image, sandbox). The Corefile as CoreDNS reads it: braces, snippets, duplicate zones, the plugin
-`kubernetes`, plugins that CoreDNS is not released with, and where other names are forwarded, by address or (from CoreDNS 1.15
-on) by name. The Corefile of NodeLocal DNSCache: only whether it can be parsed. If pods/log may be read, the last hour of the
+`kubernetes`, plugins that CoreDNS is not released with, and where other names are forwarded, by address or by
+name. The Corefile of NodeLocal DNSCache: only whether it can be parsed. If pods/log may be read, the last hour of the
 DNS pods' logs: a Corefile that they refuse (where, and what is wrong), loops, panics, upstream resolvers that do not answer, an
 API server that is unreachable or denies access. Of the logs only counts, causes, addresses and resources are kept, no name that
 was looked up. Events in which the kubelet says that it shortened a pod's resolv.conf.

@@ -39,9 +39,6 @@ NO_RESOLVERS = frozenset(
 )
 """CoreDNS's plugins that resolve no name outside the cluster (plugin.cfg); any other plugin may."""
 
-NAMES_SINCE = (1, 15)
-"""The first version whose plugin forward takes names (1.14.2 was seen to refuse them)."""
-
 EDIT = "kubectl -n {namespace} edit configmap {name}"
 
 FORWARDS_TO_ITSELF = Code(
@@ -146,7 +143,11 @@ def _loops(cluster: Cluster, config: CorefileMap, dns: Service | None) -> Iterat
     workload = f"{owner[0].name.lower()}/{owner[1].name}" if owner else "deployment/coredns"
     objects = [Subject.of(owner[0].name, owner[1])] if owner else []
     commands = edit(config, *FORWARDS_TO_ITSELF.commands[1:])
-    refused = named_upstreams(config.corefile) if dns and coredns_plugins.all_before(cluster, dns, NAMES_SINCE) else []
+    refused = (
+        named_upstreams(config.corefile)
+        if dns and coredns_plugins.all_before(cluster, dns, coredns_plugins.FORWARD_NAMES)
+        else []
+    )
     for zone, target, itself in _forwards_to_itself(config.corefile, _own_addresses(cluster, dns) if dns else {}):
         if target in refused:  # it does not start
             continue

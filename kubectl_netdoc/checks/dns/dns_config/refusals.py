@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
+from kubectl_netdoc import versions
 from kubectl_netdoc.api import (
     DNS_LOG,
     POD,
@@ -24,7 +25,7 @@ from kubectl_netdoc.api import (
     left_open,
     typo,
 )
-from kubectl_netdoc.checks.dns.dns_config.corefile import EDIT, NAMES_SINCE, UNREADABLE, edit, named_upstreams, overwritten_by
+from kubectl_netdoc.checks.dns.dns_config.corefile import EDIT, UNREADABLE, edit, named_upstreams, overwritten_by
 from kubectl_netdoc.checks.dns.dns_config.logs import causes
 from kubectl_netdoc.components import cluster_dns, coredns_plugins
 
@@ -36,8 +37,8 @@ HOW = {
     Wrong.SNIPPET: "Give each snippet a name of its own, and let none import itself.",
     Wrong.IMPORT: "Import one file that is there: is its ConfigMap mounted into the DNS pods?",
     Wrong.FILE: "Make the file readable in the DNS pods (is its ConfigMap or Secret mounted?), or do not name it.",
-    Wrong.NAME: "Name upstream resolvers by address. From CoreDNS 1.15 on forward takes names as well, which must resolve when "
-    "CoreDNS starts; a variable of the environment ({{$NAME}}) must be set in the DNS pods.",
+    Wrong.NAME: f"Name upstream resolvers by address. From CoreDNS {coredns_plugins.FORWARD_NAMES} on forward takes names, too; "
+    "they must resolve when CoreDNS starts; a variable of the environment ({{$NAME}}) must be set in the DNS pods.",
     Wrong.TWICE: "Use it once in a server block: remove all but one.",
     Wrong.ZONE: "Give each zone one server block for a port and an address, and write it as a domain name.",
     Wrong.LISTEN: "Name an address that the DNS pods have, with its port (':9153').",
@@ -121,9 +122,9 @@ def how(cluster: Cluster, dns: Service, cause: Cause) -> str:
     if refusal.wrong is Wrong.PLUGIN:
         if meant := typo(refusal.token, coredns_plugins.ALL):
             return f"{told} Is {meant} meant?"
-        if since := coredns_plugins.SINCE.get(refusal.token):
-            versions = sorted(coredns_plugins.versions(cluster, dns))
-            return f"{told} CoreDNS has it from {since} on; the DNS pods run {joined(versions) or 'another version'}."
+        if since := coredns_plugins.PLUGINS.stages.get(refusal.token):
+            run = sorted(coredns_plugins.versions(cluster, dns))
+            return f"{told} CoreDNS has it from {since} on; the DNS pods run {joined(run) or 'another version'}."
     return told
 
 
@@ -136,13 +137,13 @@ def as_written(cluster: Cluster, config: CorefileMap, dns: Service | None) -> It
         return
     subject, found = Subject.of("ConfigMap", config), coredns_plugins.versions(cluster, dns) if dns else set()
     upstreams = named_upstreams(config.corefile)
-    if upstreams and dns and coredns_plugins.all_before(cluster, dns, NAMES_SINCE):
+    if upstreams and dns and coredns_plugins.all_before(cluster, dns, coredns_plugins.FORWARD_NAMES):
         problem = f"forward has the name {joined(upstreams)}, and CoreDNS {joined(sorted(found))} takes addresses and files alone"
         names = {"problem": problem, "kept": overwritten_by(config), "how": f"{HOW[Wrong.NAME].format()} "}
         yield UNREADABLE.on(subject, names, commands=edit(config))
     named = {plugin.name for server in config.corefile.servers for plugin in server.plugins if not left_open(plugin.name)}
     if lacking := sorted(name for name in named if not coredns_plugins.known(name, found)):
-        which = f"CoreDNS {joined(sorted(found))}" if found else "CoreDNS 1.11 to 1.15"
+        which = f"CoreDNS {joined(sorted(found))}" if found else f"CoreDNS up to {versions.table().newest['CoreDNS']}"
         yield UNKNOWN_PLUGIN.on(subject, commands=edit(config), plugins=lacking, which=which)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from kubectl_netdoc import versions
 from kubectl_netdoc.api import (
     ENDPOINT_SLICE,
     SERVICE,
@@ -39,6 +40,7 @@ SHOWN = 3
 PLACEHOLDERS = frozenset({"192.192.192.192"})
 """Addresses that only fill a slice: Cilium takes the connections of its Ingress and Gateway Services itself."""
 
+STRICT = versions.change("strict-addresses")["refused"]
 UNNUMBERED = " Give each port its number as well: kube-proxy leaves out a port without one."
 
 EFFECTS = Explains(("ING003", "GWR010", "CPL001", "CPL002", "NPT001", "SVR010", "SVR014", "SVR015"), "subject")
@@ -152,7 +154,7 @@ ODD = Code(
     message="EndpointSlice {first} of Service {namespace}/{name} has the address {written}. kube-proxy reads it as Kubernetes "
     "does; other programs refuse leading zeros or take them for octal numbers",
     fix="Write it as {meant} in EndpointSlice {first} (where it mirrors an Endpoints object, in that). API servers refuse the "
-    "other form from Kubernetes 1.36 on, and keep the objects that have it.",
+    f"other form from Kubernetes {STRICT} on, and keep the objects that have it.",
     commands=(SLICES,),
 )
 NO_SLICE = Code(

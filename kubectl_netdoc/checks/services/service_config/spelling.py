@@ -5,7 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from kubectl_netdoc import versions
 from kubectl_netdoc.api import Code, Explains, Finding, Risk, Service, Severity, Subject, joined, odd
+
+STRICT = versions.change("strict-addresses")["refused"]
 
 ODD = Code(
     id="SVC028",
@@ -15,7 +18,7 @@ ODD = Code(
     message="Service {namespace}/{name} has the address {written}. kube-proxy reads it as Kubernetes does; CoreDNS takes an "
     "address with leading zeros for a name and answers with that, and the C library takes such parts for octal numbers",
     fix="Recreate the Service with the address written as {meant}: it can't be changed in place. API servers refuse the other "
-    "form from Kubernetes 1.36 on, and keep the Services that have it.",
+    f"form from Kubernetes {STRICT} on, and keep the Services that have it.",
     commands=("kubectl -n {namespace} get service {name} -o yaml",),
     explains=(Explains(("DNR002",), "subject"),),
 )

@@ -3,8 +3,8 @@
 
 ## What it looks at
 With `--privileged`: where the rules that kube-proxy keeps in each node's packet filter lead what comes for each Service's
-addresses and node ports, in iptables mode (by way of nf_tables, or in the old tables) and in nftables mode (as written before and
-since Kubernetes 1.36), compared with the EndpointSlices of each Service. What rules seem to lack is tried by a connection.
+addresses and node ports, in iptables mode (by way of nf_tables, or in the old tables) and in nftables mode, compared with the
+EndpointSlices of each Service. What rules seem to lack is tried by a connection.
 
 ## Why it matters
 A rule for a pod that no longer exists loses its share of the connections; an endpoint without a rule gets no connections, or
