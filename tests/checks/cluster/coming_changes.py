@@ -50,7 +50,7 @@ CASES = [
     _case("nothing of the kind", "v1.38.0", make_service()),
     _case("externalIPs before anybody deprecated them", "v1.35.4", ADDRESSED),
     _case("externalIPs, deprecated", "v1.37.2", ADDRESSED, expect=(("VER001", EXTERNAL),)),
-    _case("externalIPs, of no known version", "", ADDRESSED, state="unknown"),
+    _case("externalIPs, of no known version", "", ADDRESSED),
     _case("externalIPs before the upgrade that takes them", "v1.39.1", ADDRESSED, expect=(("VER002", EXTERNAL),)),
     _case("externalIPs where they are gone already", "v1.41.0", ADDRESSED, expect=(("VER002", EXTERNAL),)),
     _case(
