@@ -460,7 +460,7 @@ def test_the_mode_of_kube_proxy_is_what_it_says_not_what_is_set(lab: Lab, netdoc
         pytest.skip("kube-proxy is in its default mode")
     asked = ("kube_proxy_mode", "--node-checks", "--show", "info")
     unasked = netdoc.report("kube_proxy_mode", "--show", "info")["results"][0]["unseen"]
-    assert [u["reason"] for u in unasked if "nftables is inferred from ConfigMap kube-system/kube-proxy" in u["reason"]]
+    assert [u["reason"] for u in unasked if "nftables, as set in ConfigMap kube-system/kube-proxy" in u["reason"]]
     assert netdoc.report(*asked)["results"][0]["unseen"] == []
     with broken(lab, tmp_path, next(fault for fault in FAULTS[network] if fault.causes == {"KPX004"})):
         report = netdoc.report(*asked)
