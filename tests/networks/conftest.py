@@ -31,7 +31,8 @@ def network() -> str:
 
 @pytest.fixture(scope="session")
 def lab(network: str) -> Lab:
-    return Lab(Path(os.environ["NETDOC_LAB"]), network)
+    kubeconfig = Path(os.environ["NETDOC_LAB"])
+    return Lab(kubeconfig, kubeconfig.stem)
 
 
 @pytest.fixture(scope="session")
