@@ -9,6 +9,7 @@ from functools import cached_property
 
 from msgspec import Struct
 
+from kubectl_netdoc.formats.text import counted
 from kubectl_netdoc.policy import ports
 from kubectl_netdoc.policy.connections import elementary
 from kubectl_netdoc.policy.dns_access import UNKNOWN_NAMESPACE
@@ -77,7 +78,8 @@ class NamespaceCoverage(Struct, frozen=True):
     @property
     def counted(self) -> str:
         """The number of pods and workloads as text."""
-        both = (f"{self.pods} pods" if self.pods else "", f"{self.unmade} workloads without pods" if self.unmade else "")
+        unmade = f"{counted(self.unmade, 'workload')} without pods" if self.unmade else ""
+        both = (counted(self.pods, "pod") if self.pods else "", unmade)
         return " and ".join(filter(None, both))
 
 

@@ -14,6 +14,7 @@ import pytest
 
 from kubectl_netdoc.engine import registry
 from kubectl_netdoc.engine.run import run
+from kubectl_netdoc.measurements.base import Lost
 from kubectl_netdoc.sources import bundle
 from lab.faults.model import load
 from tests.support.faults import found, judge, looked_at_all
@@ -40,6 +41,34 @@ def test_a_recorded_fault_gets_its_verdict(path: Path) -> None:
         assert looked_at_all(report)
     else:
         judge(report, load(note["fault"]))
+
+
+LOST = Lost("the exec ended early")
+
+
+@pytest.mark.parametrize("how", ["no pod started", "every reply is lost", "nothing came back"])
+def test_what_was_not_measured_is_no_fault(how: str) -> None:
+    """A rule about all measurements holds for none as well: no check may conclude anything from that."""
+    whole = bundle.load((ROOT / "tests" / "bundles" / "healthy.json").read_bytes(), "healthy.json")
+    kept = whole.bundle
+    if how == "no pod started":
+        down = tuple(msgspec.structs.replace(pod, running=False, reason="ImagePull") for pod in kept.debug_pods)
+        kept = msgspec.structs.replace(kept, debug_pods=down, host_pods=(), exchanges=())
+    elif how == "every reply is lost":
+        lost = tuple(msgspec.structs.replace(each, reply=LOST) for each in kept.exchanges)
+        kept = msgspec.structs.replace(kept, exchanges=lost)
+    else:
+        kept = msgspec.structs.replace(kept, exchanges=())
+    known = registry.load()
+    report = run(bundle.BundleSource(kept), known, known.checks).report
+    assert {code for code, _ in found(msgspec.to_builtins(report))} <= {
+        "POD001",
+        "POD002",
+        "POD003",
+        "POD004",
+        "POD005",
+        "POD006",
+    }
 
 
 def test_a_healthy_and_a_broken_cluster_are_among_the_bundles() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kubectl_netdoc.api import Code, Finding, Risk, Severity, Subject
+from kubectl_netdoc.api import Code, Finding, Risk, Severity, Subject, counted
 from kubectl_netdoc.checks.policies.policy_coverage.common import first_few
 from kubectl_netdoc.policy.coverage import SYSTEM, WIDE, PolicyCoverage
 from kubectl_netdoc.policy.engine import Engine
@@ -18,7 +18,7 @@ NO_DEFAULT_DENY = Code(
     severity=Severity.INFO,
     risk=Risk.SAFE,
     title="Namespace without a default deny policy",
-    message="Namespace {name} has no default deny for {missing}: {open} of its {pods} pods accept traffic from the whole cluster",
+    message="Namespace {name} has no default deny for {missing}: {open} of its {pods} accept traffic from the whole cluster",
     fix="Add a default deny policy and allow what is needed. `netdoc policy diff --with FILE` shows which connections that "
     "would close.",
     commands=("kubectl netdoc policy coverage -n {name}",),
@@ -37,7 +37,7 @@ NO_POLICY = Code(
     severity=Severity.INFO,
     risk=Risk.SAFE,
     title="No network policy at all",
-    message="There is no network policy: all {pods} in {namespaces} namespaces accept traffic from the whole cluster",
+    message="There is no network policy: all {pods} in {namespaces} accept traffic from the whole cluster",
     fix="Nothing to fix if that is intended. Otherwise begin with a default deny policy in the namespaces that hold data.",
     commands=("kubectl netdoc policy coverage",),
 )
@@ -56,8 +56,8 @@ def without_policies(engine: Engine, coverage: PolicyCoverage) -> Iterator[Findi
     """Report that there is no network policy."""
     pods, unmade = (sum(getattr(space, what) for space in coverage.namespaces) for what in ("pods", "unmade"))
     if pods + unmade and not engine.native:
-        all_of_them = f"{pods} pods" if pods else f"{unmade} workloads (without pods yet)"
-        yield NO_POLICY.on(POLICIES, pods=all_of_them, namespaces=len(coverage.namespaces))
+        all_of_them = counted(pods, "pod") if pods else f"{counted(unmade, 'workload')} (without pods yet)"
+        yield NO_POLICY.on(POLICIES, pods=all_of_them, namespaces=counted(len(coverage.namespaces), "namespace"))
 
 
 def open_namespaces(coverage: PolicyCoverage) -> Iterator[Finding]:

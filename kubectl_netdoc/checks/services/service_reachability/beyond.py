@@ -69,7 +69,13 @@ def judge(facts: Facts, row: MeasuredPort, answering: set[tuple[str, str]]) -> I
     for end, doubt in blocked.items():
         yield Unseen(f"{row.target.name} on {end.address}", doubt.reason, expected=not doubt.certain)
     left = {end: bad for end, bad in failed.items() if end not in blocked}
-    if left.keys() == row.direct.keys() and row.target.whole and row.key not in {*answering, API} and _all_outside(left, row):
+    if (
+        left
+        and left.keys() == row.direct.keys()
+        and row.target.whole
+        and row.key not in {*answering, API}
+        and _all_outside(left, row)
+    ):
         nodes = sorted({node for bad in left.values() for node in bad})
         outcomes = sorted({outcome for bad in left.values() for outcome in bad.values()})
         yield DEAD.on(row.subject, addresses=[end.address for end in left], nodes=nodes, outcomes=outcomes)
