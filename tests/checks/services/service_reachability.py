@@ -451,7 +451,7 @@ CASES = [
         _case(f"outside the cluster: {name}", cluster, _measure(cluster, bad), *found, state=state)
         for name, cluster, bad, found, state in (
             ("all is well", _outside(), _everywhere(), [], ""),
-            ("silent from every node", _outside(), _everywhere("192.0.2.7"), [("SVR014", EXTDB)], ""),
+            ("silent from every node", _outside(), _everywhere("192.0.2.7"), [("SVR015", EXTDB)], ""),
             ("refuses every node", _outside(), _refuses("192.0.2.7"), [("SVR014", EXTDB)], ""),
             (
                 "silent from one node",
@@ -461,7 +461,8 @@ CASES = [
                 "",
             ),
             ("one of two is silent", _outside("192.0.2.7", "192.0.2.8"), _everywhere("192.0.2.7"), [("SVR015", EXTDB)], ""),
-            ("both are", _outside("192.0.2.7", "192.0.2.8"), _everywhere("192.0.2.7", "192.0.2.8"), [("SVR014", EXTDB)], ""),
+            ("both are", _outside("192.0.2.7", "192.0.2.8"), _everywhere("192.0.2.7", "192.0.2.8"), [("SVR015", EXTDB)], ""),
+            ("both refuse", _outside("192.0.2.7", "192.0.2.8"), _refuses("192.0.2.7", "192.0.2.8"), [("SVR014", EXTDB)], ""),
             ("a node's own address", _outside("10.9.9.9"), _everywhere("10.9.9.9"), [("SVR015", EXTDB)], ""),
             (
                 "a node's process refuses",

@@ -40,7 +40,7 @@ DEAD = Code(
     id="SVR014",
     severity=Severity.WARN,
     risk=Risk.SAFE,
-    title="Nothing answers where a Service leads out of the cluster",
+    title="What a Service leads to outside the cluster refuses all connections",
     message="Service {namespace}/{name} leads out of the cluster, to {addresses}: connections from {nodes} {outcomes}, and it "
     "has no other endpoint, so nothing there can use it",
     fix="See whether what is meant there is up, still has that address, and lets in connections from {nodes} (a firewall). If it "
@@ -54,7 +54,8 @@ SILENT = Code(
     risk=Risk.SAFE,
     title="An endpoint that is no pod of the cluster does not answer",
     message="Endpoint {address} of Service {namespace}/{name} is {what}: connections from {nodes} {outcomes}{answered}",
-    fix="If something should answer there, see whether it is up and lets in connections from {nodes}.",
+    fix="If something should answer there, see whether it is up and lets in connections from {nodes}. A gateway for the way out "
+    "(EgressIP, an egress gateway) may let in the application and not netdoc's pods.",
     commands=(SLICES,),
 )
 
@@ -95,8 +96,14 @@ def _blocked(facts: Facts, end: TargetEndpoint, bad: dict[str, Outcome]) -> poli
 
 
 def _all_outside(left: dict[TargetEndpoint, dict[str, Outcome]], row: MeasuredPort) -> bool:
-    """Tell whether somebody wrote all of these addresses for what is outside the cluster, and none answers from any node."""
-    return all(end.behind is Behind.OUTSIDE and bad.keys() == row.direct[end].keys() for end, bad in left.items())
+    """Tell whether somebody wrote all of these addresses for what is outside the cluster, and all refuse every node.
+
+    Silence is no proof: a firewall out there, or a gateway for the way out, may let in the application and not netdoc's pods.
+    """
+    return all(
+        end.behind is Behind.OUTSIDE and set(bad.values()) == {Outcome.REFUSED} and bad.keys() == row.direct[end].keys()
+        for end, bad in left.items()
+    )
 
 
 def _one(cluster: Cluster, row: MeasuredPort, end: TargetEndpoint, bad: dict[str, Outcome]) -> Finding | Unseen:
