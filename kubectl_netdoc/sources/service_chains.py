@@ -51,7 +51,7 @@ MOST_DEPTH = 32
 
 
 def parse(messages: bytes) -> dict[str, ServiceTable]:
-    """Return the rules for Services by table; a table without any rule of kube-proxy's is left out.
+    """Return the rules for Services by table; one without the chain that all packets for Services pass is left out.
 
     ``messages``: whole netlink messages, padded to four bytes. Raises ``struct.error`` and ``ValueError`` for what is none.
     """
@@ -117,8 +117,6 @@ class _Filter:
     def told(self) -> ServiceTable | None:
         """Return what the rules do; None where there are none of kube-proxy's."""
         own = [place for place in self.chains if place.table == OWN or place.chain.startswith("KUBE-")]
-        if not any(self.chains[place] for place in own):
-            return None
         starts = [place for place in own if place.chain == DISPATCH[self.table] and place.table in (OWN, "nat")]
         walk = _Walk(self)
         for place in starts:
@@ -126,6 +124,8 @@ class _Filter:
         hooks = sorted({begin for place, begin in self.begins.items() if walk.reaches(place, starts)})
         to = {address: tuple(sorted(ends)) for address, ends in sorted(walk.to.items())}
         strange = not starts and any("/" in place.chain or place.chain.startswith("KUBE-SVC-") for place in own)
+        if not (starts or strange):  # what is left is the kubelet's (KUBE-FIREWALL)
+            return None
         unknown = walk.unknown or strange
         return ServiceTable(to, tuple(sorted(self.refused())), tuple(sorted(walk.unclear)), tuple(hooks), unknown)
 

@@ -54,7 +54,7 @@ set_net_conf() { # set_net_conf JSON: flannel's configuration, read by agents th
 }
 
 # The rules of kube-proxy, gone; flannel's and the others' stay.
-flush_kube_proxy() { on "$1" sh -c 'iptables-save | grep -v KUBE- | iptables-restore'; }
+flush_kube_proxy() { on "$1" sh -c 'iptables-save | grep -v KUBE- | iptables-restore; nft delete table ip kube-proxy 2>/dev/null || true'; }
 
 fake_node() { # fake_node NAME PODCIDR: a Ready Node object without a machine, to which nothing is scheduled
   kubectl create -f - <<YAML

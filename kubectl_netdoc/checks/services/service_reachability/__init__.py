@@ -16,8 +16,8 @@ and the application's error is the same.
 An accepted connection proves that something accepts, and not what: meshes and proxies accept everything. UDP Services other
 than DNS. Where a policy selects the pods behind a Service, a time-out may be the policy's doing, so the state is unknown; a
 refusal only where the network's policy engine may refuse. At most 60 ports with 4 endpoints each. Where pods declare other
-ports than the Service sends to, those are tried too. Whether something outside the cluster is down on purpose, or lets in others than
-netdoc: a Service of which all refuses is a warning, silence a remark.
+ports than the Service sends to, those are tried too. Whether something outside the cluster is down on purpose, or lets in others
+than netdoc: a Service of which all refuses is a warning, silence a remark.
 
 ## Sources
 Kubernetes: Virtual IPs and Service Proxies; failure catalogue K2 to K4, K8 and the table "From a probe matrix to a cause".
