@@ -158,9 +158,9 @@ def test_rules_lead_from_each_service_to_its_endpoints(privileged: tuple[Measure
                 f"{address}:{number['port']}"
                 for each in own
                 if each["metadata"]["namespace"] == service["metadata"]["namespace"]
-                for number in each["ports"]
+                for number in each["ports"] or ()
                 if number.get("name", "") == port.get("name", "")
-                for end in each["endpoints"]
+                for end in each["endpoints"] or ()
                 for address in end["addresses"]
             }
             if service["spec"]["clusterIP"] != "None" and "netdoc" not in service["metadata"]["namespace"]:
