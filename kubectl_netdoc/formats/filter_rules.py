@@ -69,7 +69,7 @@ def nft(expressions: bytes, family: str = "ip") -> RuleWords:
     reader = _Nft(family)
     for _, element in netlink.each(expressions):
         parts = netlink.by_type(element)
-        reader.take(_word(parts.get(1, b"")), netlink.by_type(parts.get(2, b"")))
+        reader.take(netlink.word(parts.get(1, b"")), netlink.by_type(parts.get(2, b"")))
     return RuleWords(" ".join(_plain(reader.words)), reader.verdict, reader.chain, reader.to)
 
 
@@ -146,21 +146,21 @@ class _Nft:
         self.words.append(verdict)
 
     def _load(self, data: Attributes, register: int, name: str) -> None:
-        self.registers[_number(data.get(register, b""))] = name
+        self.registers[netlink.number(data.get(register, b""))] = name
 
     def payload(self, data: Attributes) -> None:
         """Read an expression of this name."""
         if 5 in data:  # NFTA_PAYLOAD_SREG: it writes
-            field = FIELDS.get(tuple(_number(data.get(key, b"")) for key in (2, 3, 4)), "a field")  # type: ignore[arg-type]
+            field = FIELDS.get(tuple(netlink.number(data.get(key, b"")) for key in (2, 3, 4)), "a field")  # type: ignore[arg-type]
             self.words.append(f"set {field}")
             return
-        base, offset, length = (_number(data.get(key, b"")) for key in (2, 3, 4))
+        base, offset, length = (netlink.number(data.get(key, b"")) for key in (2, 3, 4))
         default = f"@{('ll', 'nh', 'th')[base] if base < 3 else 'ih'},{offset * 8},{length * 8}"
         self._load(data, 1, FIELDS.get((base, offset, length), _prefix(base, offset, length) or default))
 
     def meta(self, data: Attributes) -> None:
         """Read an expression of this name."""
-        name = META.get(_number(data.get(2, b"")), f"meta {_number(data.get(2, b''))}")
+        name = META.get(netlink.number(data.get(2, b"")), f"meta {netlink.number(data.get(2, b''))}")
         if 3 in data:
             self.words.append(f"set {name}")
         else:
@@ -168,7 +168,7 @@ class _Nft:
 
     def ct(self, data: Attributes) -> None:
         """Read an expression of this name."""
-        name = CT.get(_number(data.get(2, b"")), "")
+        name = CT.get(netlink.number(data.get(2, b"")), "")
         if 4 in data:
             self.words.append(f"set ct {name}".rstrip())
         else:
@@ -176,17 +176,17 @@ class _Nft:
 
     def bitwise(self, data: Attributes) -> None:
         """Read an expression of this name."""
-        name = self.registers.get(_number(data.get(1, b"")), "?")
-        self.registers[_number(data.get(2, b""))] = name
-        self.values[_number(data.get(2, b""))] = netlink.by_type(data.get(4, b"")).get(1, b"")
+        name = self.registers.get(netlink.number(data.get(1, b"")), "?")
+        self.registers[netlink.number(data.get(2, b""))] = name
+        self.values[netlink.number(data.get(2, b""))] = netlink.by_type(data.get(4, b"")).get(1, b"")
 
     def compare(self, data: Attributes) -> None:
         """Read an expression of this name."""
-        register = _number(data.get(1, b""))
+        register = netlink.number(data.get(1, b""))
         name = self.registers.get(register, "?")
         value = netlink.by_type(data.get(3, b"")).get(1, b"")
         mask = self.values.pop(register, b"")
-        operator = OPERATORS.get(_number(data.get(2, b"")), "? ")
+        operator = OPERATORS.get(netlink.number(data.get(2, b"")), "? ")
         if name == "ct state" and operator == "!= ":  # a test of bits
             self.words.append(f"ct state {_states(mask)}")
         else:
@@ -194,34 +194,34 @@ class _Nft:
 
     def range(self, data: Attributes) -> None:
         """Read an expression of this name."""
-        name = self.registers.get(_number(data.get(1, b"")), "?")
+        name = self.registers.get(netlink.number(data.get(1, b"")), "?")
         low, high = (netlink.by_type(data.get(key, b"")).get(1, b"") for key in (3, 4))
         self.words.append(f"{name} {_value(name, low)}-{_value(name, high)}")
 
     def lookup(self, data: Attributes) -> None:
         """Read an expression of this name."""
-        name = self.registers.get(_number(data.get(2, b"")), "?")
-        flags = "!= " if _number(data.get(5, b"")) & 1 else ""
-        kind = "vmap " if 3 in data and not _number(data[3]) else ""
+        name = self.registers.get(netlink.number(data.get(2, b"")), "?")
+        flags = "!= " if netlink.number(data.get(5, b"")) & 1 else ""
+        kind = "vmap " if 3 in data and not netlink.number(data[3]) else ""
         if kind:
             self.verdict = self.verdict or "vmap"
-        self.words.append(f"{name} {flags}{kind}@{_word(data.get(1, b''))}")
+        self.words.append(f"{name} {flags}{kind}@{netlink.word(data.get(1, b''))}")
 
     def immediate(self, data: Attributes) -> None:
         """Read an expression of this name."""
         value = netlink.by_type(data.get(2, b""))
         if 2 not in value:
-            self.constants[_number(data.get(1, b""))] = value.get(1, b"")
+            self.constants[netlink.number(data.get(1, b""))] = value.get(1, b"")
             return
         verdict = netlink.by_type(value[2])
         code = int.from_bytes(verdict.get(1, b""), "big", signed=True)
-        self.verdict, self.chain = VERDICTS.get(code, str(code)), _word(verdict.get(2, b""))
+        self.verdict, self.chain = VERDICTS.get(code, str(code)), netlink.word(verdict.get(2, b""))
         self.words.append(f"{self.verdict} {self.chain}".rstrip())
 
     def nat(self, data: Attributes) -> None:
         """Read an expression of this name."""
-        address, port = (self.constants.get(_number(data.get(key, b"")), b"") for key in (3, 5))
-        self._translate("snat" if _number(data.get(1, b"")) == 0 else "dnat", address, _number(port))
+        address, port = (self.constants.get(netlink.number(data.get(key, b"")), b"") for key in (3, 5))
+        self._translate("snat" if netlink.number(data.get(1, b"")) == 0 else "dnat", address, netlink.number(port))
 
     def _translate(self, verdict: str, address: bytes, port: int) -> None:
         self._end(verdict)
@@ -230,18 +230,18 @@ class _Nft:
 
     def limit(self, data: Attributes) -> None:
         """Read an expression of this name."""
-        over = "over " if _number(data.get(5, b"")) & 1 else ""
-        self.words.append(f"limit {over}{_number(data.get(1, b''))} per {_number(data.get(2, b''))} s")
+        over = "over " if netlink.number(data.get(5, b"")) & 1 else ""
+        self.words.append(f"limit {over}{netlink.number(data.get(1, b''))} per {netlink.number(data.get(2, b''))} s")
 
     def match(self, data: Attributes) -> None:
         """Read an expression of this name."""
-        self.words.append(f"-m {_match(_word(data.get(1, b'')), data.get(3, b''))}")
+        self.words.append(f"-m {_match(netlink.word(data.get(1, b'')), data.get(3, b''))}")
 
     def target(self, data: Attributes) -> None:
         """Read an expression of this name."""
-        name = _word(data.get(1, b""))
+        name = netlink.word(data.get(1, b""))
         if name == "DNAT":
-            self._translate("dnat", *old_entries.translation(data.get(3, b""), _number(data.get(2, b"")), self.family))
+            self._translate("dnat", *old_entries.translation(data.get(3, b""), netlink.number(data.get(2, b"")), self.family))
         else:
             self._end(name.lower())
 
@@ -285,11 +285,11 @@ def _value(name: str, value: bytes, mask: bytes = b"") -> str:
     if field in ("saddr", "daddr", "src", "dst"):
         return _address(value, mask, 16 if name.startswith("ip6") or len(value) > 4 else 4)
     if field in ("iifname", "oifname", "ibrname", "obrname"):
-        return f'"{_word(value)}{"" if value.endswith(bytes(1)) else "*"}"'
+        return f'"{netlink.word(value)}{"" if value.endswith(bytes(1)) else "*"}"'
     if field in ("l4proto", "protocol", "nexthdr") and len(value) == 1:
         return PROTOCOLS.get(value[0], str(value[0]))
     if name == "ports" and len(value) == 4:
-        return f"{_number(value[:2])}-{_number(value[2:])}"
+        return f"{netlink.number(value[:2])}-{netlink.number(value[2:])}"
     order = "little" if field in ("mark", "iif", "oif", "skuid", "state", "status", "length") else "big"
     number = int.from_bytes(value, order)  # type: ignore[arg-type]
     masked = f"& {int.from_bytes(mask, order):#x} == " if mask else ""  # type: ignore[arg-type]
@@ -316,11 +316,3 @@ def _old_conditions(found: old_entries.OldEntry, family: str) -> Iterator[str]:
 def _match(name: str, data: bytes) -> str:
     """Return a match of iptables in words: its name, and of ipset's the set's number (struct xt_set_info)."""
     return f"set #{struct.unpack_from('<H', data)[0]}" if name == "set" and len(data) >= 2 else name
-
-
-def _number(data: bytes) -> int:
-    return int.from_bytes(data, "big")
-
-
-def _word(data: bytes) -> str:
-    return data.rstrip(b"\0").decode(errors="replace")

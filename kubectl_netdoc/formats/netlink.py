@@ -26,3 +26,13 @@ def each(data: bytes) -> Iterator[tuple[int, bytes]]:
 def by_type(data: bytes) -> Attributes:
     """Return the values by type; of a type that comes again the last."""
     return dict(each(data))
+
+
+def number(data: bytes) -> int:
+    """Return the number in a value of netfilter's, which are big-endian."""
+    return int.from_bytes(data, "big")
+
+
+def word(data: bytes) -> str:
+    """Return the text of a value."""
+    return data.rstrip(b"\0").decode(errors="replace")

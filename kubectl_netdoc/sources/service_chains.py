@@ -57,7 +57,7 @@ def parse(messages: bytes) -> dict[str, ServiceTable]:
     """
     filters = {table: _Filter(table) for table in DISPATCH}
     for kind, family, parts in _messages(messages):
-        table = "legacy" if kind == OLD_RULE else "nftables" if _word(parts.get(1, b"")) == OWN else "iptables"
+        table = "legacy" if kind == OLD_RULE else "nftables" if netlink.word(parts.get(1, b"")) == OWN else "iptables"
         filters[table].take(kind, family, parts)
     found = ((table, each.told()) for table, each in filters.items())
     return {table: told for table, told in found if told is not None}
@@ -93,12 +93,12 @@ class _Filter:
 
     def take(self, kind: int, family: int, parts: Attributes) -> None:
         """Note a message."""
-        table, name = _word(parts.get(1, b"")), _word(parts.get(3 if kind == NEW_CHAIN else 2, b""))
+        table, name = netlink.word(parts.get(1, b"")), netlink.word(parts.get(3 if kind == NEW_CHAIN else 2, b""))
         place = _Place(family, table, name)
         if kind == NEW_CHAIN:
             self.chains.setdefault(place, [])
             hook = netlink.by_type(parts.get(4, b""))
-            if 1 in hook and _word(parts.get(7, b"")) == "nat" and (begin := HOOKS.get(_number(hook[1]))):
+            if 1 in hook and netlink.word(parts.get(7, b"")) == "nat" and (begin := HOOKS.get(netlink.number(hook[1]))):
                 self.begins[place] = begin
         elif kind == NEW_RULE:
             self.chains.setdefault(place, []).append(translating_rules.nft(parts.get(4, b""), family))
@@ -110,7 +110,7 @@ class _Filter:
             first = place not in self.chains
             self.chains.setdefault(place, []).append(translating_rules.old(parts.get(4, b""), family))
             if first:
-                self.at[family, table, _number(parts.get(OFFSET, b""))] = place
+                self.at[family, table, netlink.number(parts.get(OFFSET, b""))] = place
                 if table == "nat" and (begin := BUILT_IN.get(name)):
                     self.begins[place] = begin
 
@@ -118,14 +118,14 @@ class _Filter:
         """Return what the rules do; None where there are none of kube-proxy's."""
         own = [place for place in self.chains if place.table == OWN or place.chain.startswith("KUBE-")]
         starts = [place for place in own if place.chain == DISPATCH[self.table] and place.table in (OWN, "nat")]
+        strange = not starts and any("/" in place.chain or place.chain.startswith("KUBE-SVC-") for place in own)
+        if not (starts or strange):  # what is left is the kubelet's (KUBE-FIREWALL)
+            return None
         walk = _Walk(self)
         for place in starts:
             walk.dispatch(place)
         hooks = sorted({begin for place, begin in self.begins.items() if walk.reaches(place, starts)})
         to = {address: tuple(sorted(ends)) for address, ends in sorted(walk.to.items())}
-        strange = not starts and any("/" in place.chain or place.chain.startswith("KUBE-SVC-") for place in own)
-        if not (starts or strange):  # what is left is the kubelet's (KUBE-FIREWALL)
-            return None
         unknown = walk.unknown or strange
         return ServiceTable(to, tuple(sorted(self.refused())), tuple(sorted(walk.unclear)), tuple(hooks), unknown)
 
@@ -141,7 +141,7 @@ class _Filter:
                 yield None, b""
             for key, parts in elements or ():
                 verdict = netlink.by_type(netlink.by_type(parts.get(2, b"")).get(2, b""))
-                if name := _word(verdict.get(2, b"")):
+                if name := netlink.word(verdict.get(2, b"")):
                     yield _Place(place.family, place.table, name), key
 
     def refused(self) -> set[str]:
@@ -241,15 +241,15 @@ def _map_value(parts: Attributes, family: int) -> tuple[bytes, int] | None:
     value, size = netlink.by_type(parts.get(2, b"")).get(1, b""), 16 if family == socket.AF_INET6 else 4
     if len(value) not in (size + 2, size + 4):
         return None
-    return value[:size], _number(value[size : size + 2])
+    return value[:size], netlink.number(value[size : size + 2])
 
 
 def _keyed(key: bytes, family: int) -> str:
     """Return the address that a key of kube-proxy's maps names: address, protocol and port, or protocol and port."""
     size = 16 if family == socket.AF_INET6 else 4
     if len(key) in (size + 6, size + 8):
-        return _text(key[size], key[:size], _number(key[size + 4 : size + 6]))
-    return _text(key[0], b"", _number(key[4:6])) if len(key) in (6, 8) else ""
+        return _text(key[size], key[:size], netlink.number(key[size + 4 : size + 6]))
+    return _text(key[0], b"", netlink.number(key[4:6])) if len(key) in (6, 8) else ""
 
 
 def _address(step: Step, family: int) -> str:
@@ -270,11 +270,3 @@ def _end(address: bytes, port: int) -> str:
         return f"{NODE_PORT}:{port}"
     host = str(packed(address))
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def _number(data: bytes) -> int:
-    return int.from_bytes(data, "big")
-
-
-def _word(data: bytes) -> str:
-    return data.rstrip(b"\0").decode(errors="replace")

@@ -62,12 +62,12 @@ def nft(expressions: bytes, family: int) -> Step:
     step, registers = Step(), dict[int, _Loaded]()
     for _, element in netlink.each(expressions):
         parts = netlink.by_type(element)
-        name, data = _word(parts.get(1, b"")), netlink.by_type(parts.get(2, b""))
+        name, data = netlink.word(parts.get(1, b"")), netlink.by_type(parts.get(2, b""))
         if name == "payload":
-            place = (_number(data.get(2, b"")), _number(data.get(3, b"")), _number(data.get(4, b"")))
+            place = (netlink.number(data.get(2, b"")), netlink.number(data.get(3, b"")), netlink.number(data.get(4, b"")))
             registers[_register(data, 1)] = _Loaded(_FIELDS.get(place, ""))
         elif name == "meta":
-            registers[_register(data, 1)] = _Loaded("protocol" if _number(data.get(2, b"")) == 16 else "")
+            registers[_register(data, 1)] = _Loaded("protocol" if netlink.number(data.get(2, b"")) == 16 else "")
         elif name == "cmp":
             _compared(step, registers.get(_register(data, 1), _Loaded()), data)
         elif name == "bitwise":
@@ -83,8 +83,8 @@ def nft(expressions: bytes, family: int) -> Step:
         elif name == "reject":
             step.refuses = True
         elif name == "target":
-            _target(step, family, _word(data.get(1, b"")), data.get(3, b""), _number(data.get(2, b"")))
-        elif name == "match" and _word(data.get(1, b"")) in ("tcp", "udp", "sctp"):
+            _target(step, family, netlink.word(data.get(1, b"")), data.get(3, b""), netlink.number(data.get(2, b"")))
+        elif name == "match" and netlink.word(data.get(1, b"")) in ("tcp", "udp", "sctp"):
             _ports(step, data.get(3, b""))
         elif name not in WITHOUT_EFFECT:
             step.unknown = True
@@ -93,18 +93,18 @@ def nft(expressions: bytes, family: int) -> Step:
 
 def _register(data: Attributes, key: int) -> int:
     """Return a register by its place among those of four bytes."""
-    number = _number(data.get(key, b""))
+    number = netlink.number(data.get(key, b""))
     return REGISTER + (number - 1) * 4 if 1 <= number <= 4 else number
 
 
 def _compared(step: Step, loaded: _Loaded, data: Attributes) -> None:
     value = netlink.by_type(data.get(3, b"")).get(1, b"")
-    if _number(data.get(2, b"")):  # not NFT_CMP_EQ
+    if netlink.number(data.get(2, b"")):  # not NFT_CMP_EQ
         return
     if loaded.name == "daddr" and len(value) in (4, 16):
         step.daddr = value
     elif loaded.name == "dport":
-        step.dport = _number(value)
+        step.dport = netlink.number(value)
     elif loaded.name == "protocol":
         step.protocol = value[0] if value else 0
 
@@ -112,8 +112,8 @@ def _compared(step: Step, loaded: _Loaded, data: Attributes) -> None:
 def _looked_up(step: Step, registers: dict[int, _Loaded], data: Attributes) -> None:
     """A lookup without a register for what it finds is a condition; into register 0 it finds a verdict."""
     if 3 in data:
-        name = _word(data.get(1, b""))
-        if _number(data[3]) == 0:
+        name = netlink.word(data.get(1, b""))
+        if netlink.number(data[3]) == 0:
             step.verdicts = name
         else:
             registers[_register(data, 3)] = _Loaded(map=name)
@@ -123,20 +123,20 @@ def _immediate(step: Step, registers: dict[int, _Loaded], data: Attributes) -> N
     value = netlink.by_type(data.get(2, b""))
     if 2 in value:
         verdict = netlink.by_type(value[2])
-        step.chain = _word(verdict.get(2, b""))
+        step.chain = netlink.word(verdict.get(2, b""))
         step.refuses = step.refuses or int.from_bytes(verdict.get(1, b""), "big", signed=True) == 0
     else:
         registers[_register(data, 1)] = _Loaded(value=value.get(1, b""))
 
 
 def _translated(step: Step, registers: dict[int, _Loaded], data: Attributes) -> None:
-    if _number(data.get(1, b"")) != DNAT:
+    if netlink.number(data.get(1, b"")) != DNAT:
         return
     address, port = (registers.get(_register(data, key), _Loaded()) for key in (3, 5))
     if address.map:
         step.map = address.map
     elif len(address.value) in (4, 16) and len(port.value) == 2:
-        step.address, step.port = address.value, _number(port.value)
+        step.address, step.port = address.value, netlink.number(port.value)
     else:
         step.unknown = True
 
@@ -180,11 +180,3 @@ def old(entry: bytes, family: int) -> Step:
 def family_name(family: int) -> str:
     """Return the name of an address family as tools of packet filters have it."""
     return "ip6" if family == socket.AF_INET6 else "ip"
-
-
-def _number(data: bytes) -> int:
-    return int.from_bytes(data, "big")
-
-
-def _word(data: bytes) -> str:
-    return data.rstrip(b"\0").decode(errors="replace")

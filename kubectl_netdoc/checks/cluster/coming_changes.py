@@ -63,7 +63,6 @@ EXTERNAL, ENDPOINTS = versions.change("external-ips"), versions.change("endpoint
 HINTS, MODE = versions.change("topology-aware-hints"), versions.change("topology-mode")
 DISTRIBUTION, CALICO = versions.change("traffic-distribution"), versions.change("calico-admin-policies")
 NGINX = versions.change("ingress-nginx")
-GATEWAY_OR_OTHER = "Move to Gateway API or to another ingress controller"
 
 DEPRECATED_IPS = Code(
     id="VER001",
@@ -130,7 +129,8 @@ RETIRED = Code(
     risk=Risk.SAFE,
     title="The ingress controller ingress-nginx is retired",
     message=f"ingress-nginx runs in {{used}}: since {NGINX['retired'].date:%B %Y} {NGINX['retired'].then}",
-    fix=f"{GATEWAY_OR_OTHER}. Before the move, compare how both read the annotations of your Ingresses.",
+    fix="Move to Gateway API or to another ingress controller. Before the move, compare how both read the annotations of your "
+    "Ingresses.",
     commands=("kubectl get ingressclasses", "kubectl get ingresses -A"),
 )
 
