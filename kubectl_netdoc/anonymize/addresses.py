@@ -29,11 +29,12 @@ V4_KEPT = tuple(
         (
             *("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "192.0.0.0/24", "192.0.2.0/24", "198.18.0.0/15", "198.51.100.0/24"),
             *("203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4"),
+            "192.192.192.192/32",
         ),
     )
 )
 V6_KEPT = tuple(map(IPv6Network, ("::/96", "ff00::/8", "64:ff9b::/96", "64:ff9b:1::/48", "100::/63", "2001::/23", "3fff::/20")))
-"""Special-purpose ranges (IANA) that belong to nobody; their addresses are not changed."""
+"""Special-purpose ranges (IANA) that belong to nobody, and the placeholder in endpoints of Cilium's Gateways; not changed."""
 
 V4_SORTS = tuple(map(IPv4Network, ("10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16")))
 V6_SORTS = tuple(map(IPv6Network, ("fe80::/64", "fc00::/7", "2001:db8::/32")))

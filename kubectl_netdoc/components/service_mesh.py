@@ -50,6 +50,14 @@ def sidecar(pod: Pod) -> tuple[Container, str] | None:
     return None
 
 
+def gateway(pod: Pod) -> str:
+    """Return the mesh of a pod that is nothing but a proxy, such as an ingress gateway; "" for all others."""
+    if len(pod.spec.containers) != 1:
+        return ""
+    image, name = PROXIES.get(pod.spec.containers[0].name, ("", ""))
+    return name if image and image_name(pod.spec.containers[0]).startswith(image) else ""
+
+
 def is_ztunnel(pod: Pod) -> bool:
     """Tell whether a pod is a ztunnel, which carries its node's ambient connections."""
     return pod.metadata.labels.get("app") == "ztunnel" and any("ztunnel" in image_name(c) for c in pod.spec.containers)
@@ -68,6 +76,7 @@ class Meshes:
         self.pods = [pod for pod in cluster.all(POD) if not pod.finished] if cluster.readable(POD) else []
         spaces = cluster.all(NAMESPACE) if cluster.readable(NAMESPACE) else ()
         self.labels = {space.name: space.metadata.labels for space in spaces}
+        self.inbound = {space.name: space.metadata.annotations.linkerd_inbound for space in spaces}
         self.demands = cluster.all(PEER_AUTHENTICATION) if cluster.readable(PEER_AUTHENTICATION) else ()
 
     @cached_property
@@ -86,20 +95,33 @@ class Meshes:
         return AMBIENT if mode == "ambient" and self.ztunnels and not is_ztunnel(pod) else ""
 
     def strict(self, pod: Pod) -> bool:
-        """Tell whether Istio requires mutual TLS of clients of a pod: by its own rule, or its namespace's, or the mesh's."""
+        """Tell whether Istio requires mutual TLS of clients of a pod, on all ports without a mode of their own."""
+        found = self.demand(pod)
+        return found is not None and found[1] == "STRICT"
+
+    def demand(self, pod: Pod, port: int = 0) -> tuple[PeerAuthentication, str] | None:
+        """Return what sets the mode of mutual TLS of a pod, and the mode: its own rule, or its namespace's, or the mesh's.
+
+        ``port``: a port of the pod's, which may have a mode of its own.
+        """
         if self.proxy(pod) not in (ISTIO, AMBIENT):
-            return False
+            return None
         own = [d for d in self.demands if d.namespace == pod.namespace]
         chosen = [d for d in own if d.spec.selector and selects(d.spec.selector, pod.metadata.labels)]
         wide = [d for d in own if not d.spec.selector]
         mesh = [d for d in self.demands if d.namespace == self.root and not d.spec.selector]
-        modes = [demand.spec.mtls.mode for demand in (*_oldest(chosen), *_oldest(wide), *_oldest(mesh))]
-        return next((mode for mode in modes if mode not in ("", "UNSET")), "") == "STRICT"
+        modes = [(demand, demand.spec.port_level_mtls[str(port)].mode) for demand in _oldest(chosen) if _of_port(demand, port)]
+        modes += [(demand, demand.spec.mtls.mode) for demand in (*_oldest(chosen), *_oldest(wide), *_oldest(mesh))]
+        return next(((demand, mode) for demand, mode in modes if mode not in ("", "UNSET")), None)
 
     @cached_property
     def root(self) -> str:
         """Istio's root namespace: where istiod runs."""
         return next((pod.namespace for pod in self.pods if pod.metadata.labels.get("app") == "istiod"), "istio-system")
+
+
+def _of_port(demand: PeerAuthentication, port: int) -> bool:
+    return str(port) in demand.spec.port_level_mtls
 
 
 def _oldest(demands: list[PeerAuthentication]) -> list[PeerAuthentication]:

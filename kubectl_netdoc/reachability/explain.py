@@ -16,6 +16,7 @@ from kubectl_netdoc.reachability.connection_path import ConnectionPath, Leg
 from kubectl_netdoc.reachability.explanation import Answer, Effect, Explanation, Fix, Hop, HopFinding, Question
 from kubectl_netdoc.reachability.findings_on_path import FindingOnPath, findings_on_path
 from kubectl_netdoc.reachability.hops.context import side
+from kubectl_netdoc.reachability.hops.mesh import MeshHops
 from kubectl_netdoc.reachability.hops.name import NameHops
 from kubectl_netdoc.reachability.hops.path import PathHops
 from kubectl_netdoc.reachability.hops.policy import PolicyHops
@@ -45,7 +46,7 @@ def why(engine: Engine, facts: Facts, question: Question, findings: Iterable[Fin
     return Explanation(question, hops, asked, explainer.fix)
 
 
-class _Explainer(NameHops, ServiceHops, PolicyHops, PathHops):
+class _Explainer(NameHops, ServiceHops, PolicyHops, MeshHops, PathHops):
     """Explains a connection, hop by hop."""
 
     def hops(self, findings: tuple[Finding, ...]) -> Iterator[Hop]:
@@ -106,6 +107,7 @@ class _Explainer(NameHops, ServiceHops, PolicyHops, PathHops):
         for direction in (Direction.EGRESS, Direction.INGRESS):
             yield self._policies(direction)
         yield from self._paths()
+        yield from self._mesh()
         yield self._port()
 
     def _with_findings(self, hop: Hop) -> Hop:

@@ -128,6 +128,7 @@ TOPICS = {
     "CPL007": Topic("endpoints", Feature.API, NodeMatch.FROM),
     # policies
     "ENF": Topic("policies", Feature.POLICY, NodeMatch.ENDS, Impact.OPENS),
+    "MAZ": Topic("mesh"),
     "ENF004": Topic("ingress", nodes=NodeMatch.ENDS),
 }
 """Topics by prefixes of codes; the longest match counts."""

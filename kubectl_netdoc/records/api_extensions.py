@@ -8,7 +8,7 @@ from typing import Any
 from kubectl_netdoc.formats import certificate
 from kubectl_netdoc.records.base import Condition, Kind, Moment, Object, Record
 from kubectl_netdoc.records.policies import LabelSelector
-from kubectl_netdoc.records.service_mesh import PEER_AUTHENTICATION
+from kubectl_netdoc.records.service_mesh import MESH_KINDS
 
 
 class CalledService(Record, frozen=True):
@@ -250,4 +250,4 @@ DEFINITION = Kind(
     reduce=definition,
 )
 
-CONTROL_KINDS = (VALIDATING_WEBHOOKS, MUTATING_WEBHOOKS, API_SERVICE, DEFINITION, PEER_AUTHENTICATION)
+CONTROL_KINDS: tuple[Kind[Any], ...] = (VALIDATING_WEBHOOKS, MUTATING_WEBHOOKS, API_SERVICE, DEFINITION, *MESH_KINDS)

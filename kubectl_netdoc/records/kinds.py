@@ -210,7 +210,7 @@ WORKLOADS = (DEPLOYMENT, STATEFUL_SET, DAEMON_SET, REPLICA_SET, JOB)
 OWNERS = (*WORKLOADS, REPLICATION_CONTROLLER, CRON_JOB)
 """Every kind that makes pods."""
 
-OTHERS = (
+OTHERS: tuple[Kind[Any], ...] = (
     DNS_LOG,
     ROOT_CERTIFICATE,
     *POLICIES,
@@ -225,8 +225,7 @@ OTHERS = (
     PROXY_CONFIG,
     POD_METRICS,
 )
-KINDS: dict[str, Kind[Any]] = {
-    kind.name: kind for kind in (NAMESPACE, NODE, POD, SERVICE, ENDPOINT_SLICE, EVENT, *OWNERS, COREFILE, *OTHERS)
-}
+_ALL: tuple[Kind[Any], ...] = (NAMESPACE, NODE, POD, SERVICE, ENDPOINT_SLICE, EVENT, *OWNERS, COREFILE, *OTHERS)
+KINDS: dict[str, Kind[Any]] = {kind.name: kind for kind in _ALL}
 READ = frozenset((group, kind.written or kind.name) for kind in KINDS.values() for group in kind.groups)
 """Group and kind of what is read."""

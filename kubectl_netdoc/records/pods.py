@@ -93,6 +93,7 @@ class PodSpec(Record, frozen=True):
 
     node_name: str = ""
     host_network: bool = False
+    service_account_name: str = ""
     dns_policy: str = ""
     dns_config: DnsConfig = DnsConfig()
     host_aliases: tuple[HostAlias, ...] = ()

@@ -20,9 +20,13 @@ from kubectl_netdoc.anonymize.addresses import PATTERN, TAIL, Addresses
 from kubectl_netdoc.anonymize.names import SHORTEST, Words
 from kubectl_netdoc.anonymize.vocabulary import PART, vocabulary
 from kubectl_netdoc.cli.collect import words_kept
+from kubectl_netdoc.core.check import Check
+from kubectl_netdoc.core.facts import Measured
 from kubectl_netdoc.core.report import Report
 from kubectl_netdoc.engine import registry, run
 from kubectl_netdoc.sources import bundle
+from kubectl_netdoc.testing.cases import Case, outcome
+from tests.checks.test_checks import ROWS
 
 ROOT = Path(__file__).parents[2]
 BUNDLES = sorted([*(ROOT / "tests" / "bundles").glob("*.json"), *(ROOT / "demo").glob("*.json")])
@@ -56,6 +60,27 @@ def test_the_analysis_is_the_same(path: Path) -> None:
         (f.code, renamed(str(f.subject), by)) for f in old.findings
     )
     assert [f.code for f in new.causes() if f.severity != "info"] == [f.code for f in old.causes() if f.severity != "info"]
+
+
+def survives(check: Check, case: Case) -> bool:
+    """Tell whether a check says the same of a case's anonymized cluster."""
+    by = anonymize(bundle.dump("x", case.cluster, Measured(), {}), KEY, KNOWN)
+    cluster = bundle.load(by.content, "x").cluster(check.needs.all_kinds)
+    return Counter(f.code for f in outcome(check, cluster).findings) == Counter(code for code, _ in case.expect)
+
+
+@pytest.mark.parametrize(
+    "name", ["mesh_authorization", "mesh_presence", "endpoint_slices", "policy_coverage", "custom_resources"]
+)
+def test_verdicts_by_words_of_the_api_are_the_same(name: str) -> None:
+    """Words that netdoc compares and that look like names: actions, modes, kinds, identities, placeholders."""
+    rows = [
+        (check, case)
+        for check, case in ROWS
+        if check.id == name and case.cluster.origin != "manifests" and not case.measured.replies
+    ]
+    assert rows
+    assert [case.name for check, case in rows if not survives(check, case)] == []
 
 
 @pytest.mark.parametrize("path", BUNDLES, ids=[path.stem for path in BUNDLES])

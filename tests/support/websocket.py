@@ -87,7 +87,7 @@ def pod_spec() -> dict[str, Any]:
         "initContainers": [container("init")],
         "volumes": [{"name": "s", "secret": {"secretName": SECRET}}],
         "imagePullSecrets": [{"name": SECRET}],
-        "serviceAccountName": SECRET,
+        "serviceAccountName": "web",
         "hostAliases": [{"ip": "10.0.0.1", "hostnames": ["db.example"]}],
     }
 
@@ -298,5 +298,26 @@ OBJECTS: dict[str, list[dict[str, Any]]] = {
         }
     ],
     "PeerAuthentication": [{"metadata": meta("default"), "spec": {"mtls": {"mode": "STRICT", "note": SECRET}}}],
+    "AuthorizationPolicy": [
+        {
+            "metadata": meta("web"),
+            "spec": {
+                "rules": [
+                    {
+                        "from": [{"source": {"namespaces": ["shop"], "requestPrincipals": [SECRET], "remoteIpBlocks": [SECRET]}}],
+                        "to": [{"operation": {"ports": ["80"], "paths": [SECRET], "hosts": [SECRET], "methods": [SECRET]}}],
+                        "when": [{"key": "request.headers[x-api-key]", "values": [SECRET]}],
+                    }
+                ]
+            },
+        }
+    ],
+    "LinkerdServer": [{"metadata": meta("web"), "spec": {"podSelector": {}, "port": 80, "proxyProtocol": SECRET}}],
+    "LinkerdAuthorizationPolicy": [
+        {"metadata": meta("web"), "spec": {"targetRef": {"kind": "Server", "name": "web"}, "note": SECRET}}
+    ],
+    "MeshTLSAuthentication": [{"metadata": meta("lab"), "spec": {"identities": ["*"], "note": SECRET}}],
+    "NetworkAuthentication": [{"metadata": meta("lab"), "spec": {"networks": [{"cidr": "10.0.0.0/8", "note": SECRET}]}}],
+    "ServerAuthorization": [{"metadata": meta("web"), "spec": {"server": {"name": "web"}, "client": {"note": SECRET}}}],
 }
 """Objects by kind, one for each kind that netdoc reads."""

@@ -4,20 +4,22 @@
 ## What it looks at
 Istio (sidecars and ambient) and Linkerd: the Deployments of their control planes, the proxy of each pod (also as a native
 sidecar), the ztunnel on each node with ambient pods, and which pods require mutual TLS (the PeerAuthentication of the pod, its
-namespace or the mesh).
+namespace or the mesh), and the note ambient.istio.io/redirection of ambient pods.
 
 ## Why it matters
 In a mesh the proxy accepts connections, whatever the application does. With STRICT mutual TLS it then cuts off clients outside
 the mesh. Without its proxy a pod is cut off; without the control plane new pods get no certificate.
 
 ## What it can't see
-Whether proxies have the current configuration, certificates, traffic rules; ports with a TLS mode of their own; Linkerd's
-policies. Meshes other than Istio and Linkerd. Proxies with other names than in the published manifests.
+Whether proxies have the current configuration, certificates, traffic rules; whom policies let in (mesh_authorization). Ambient
+pods that are not redirected, where no pod at all is. Meshes other than Istio and Linkerd. Proxies with other names than in the
+published manifests.
 
 ## Sources
 istio/istio: manifests/charts/istio-control/istio-discovery/templates/deployment.yaml and manifests/charts/ztunnel/templates/
 daemonset.yaml (master of 2025); linkerd/linkerd2: charts/linkerd-control-plane/templates/destination.yaml,
-cli/cmd/testdata/inject_emojivoto_deployment_native_sidecar.golden.yml. Istio: PeerAuthentication.
+cli/cmd/testdata/inject_emojivoto_deployment_native_sidecar.golden.yml. Istio: PeerAuthentication; cni/pkg/util/podutil.go
+(AnnotateEnrolledPod).
 """
 
 from __future__ import annotations
@@ -127,6 +129,22 @@ NOT_INJECTED = Code(
     commands=("kubectl get namespace {name} --show-labels",),
 )
 
+NOT_CAPTURED = Code(
+    id="MSH013",
+    severity=Severity.WARN,
+    risk=Risk.RESTARTS,
+    title="Pods of an ambient namespace whose traffic is not redirected",
+    message="{count} pods of namespace {name} belong to Istio's ambient mesh and are not redirected to their node's ztunnel: "
+    "{shown}. Their connections leave without mutual TLS, what requires it refuses them, and no policy of the mesh protects them",
+    fix="istio-cni-node redirects pods when they start: see that it is ready on their nodes ({nodes}), then recreate the pods, "
+    "one by one.",
+    commands=(
+        "kubectl -n {root} get pods -o wide -l k8s-app=istio-cni-node",
+        "kubectl -n {name} get pod {first} -o yaml",
+        "kubectl -n {name} delete pod {first}",
+    ),
+)
+
 
 def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     """Report on the control planes, then on the proxies."""
@@ -143,6 +161,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
             members = sum(len(pods) for name, pods in by_mesh.items() if name.split()[0] == mesh)
             yield from _control_plane(cluster, mesh, part, members, [w for m, w in planes if m == mesh])
         yield from _ztunnels(cluster, found, by_mesh.get(AMBIENT, []))
+        yield from _not_captured(cluster, found, by_mesh.get(AMBIENT, []))
         yield from _proxies(cluster, by_mesh)
     yield from _present(found, by_mesh)
     yield from _not_injected(found)
@@ -199,6 +218,20 @@ def _ztunnels(cluster: Cluster, found: Meshes, members: list[Pod]) -> Iterator[F
             trouble = f"{mine[0].name} is not ready" if mine else "is not there"
             common = {"count": len(pods), "shown": _shown(pods), "trouble": trouble, "root": found.ztunnels[0].namespace}
             yield NO_ZTUNNEL.on(Subject("Node", node), common)
+
+
+def _not_captured(cluster: Cluster, found: Meshes, members: list[Pod]) -> Iterator[Finding]:
+    """Report running ambient pods without the note that istio-cni writes on each pod it has redirected, where others have it."""
+    noted = [pod for pod in members if pod.metadata.annotations.istio_redirection == "enabled"]
+    bare: dict[str, list[Pod]] = {}
+    for pod in members if noted else ():
+        old = cluster.age(pod.metadata.creation_timestamp) > SETTLING
+        if pod not in noted and old and pod.ips and pod.status.phase == "Running" and not pod.terminating:
+            bare.setdefault(pod.namespace, []).append(pod)
+    for namespace, pods in sorted(bare.items()):
+        nodes = sorted({pod.spec.node_name for pod in pods})
+        words = {"count": len(pods), "shown": _shown(pods), "first": pods[0].name, "root": found.root, "nodes": nodes}
+        yield NOT_CAPTURED.on(Subject("Namespace", namespace), words, objects=[ObjectRef.to("Pod", pod) for pod in pods])
 
 
 def _proxies(cluster: Cluster, by_mesh: dict[str, list[Pod]]) -> Iterator[Finding]:
@@ -260,6 +293,6 @@ check = Check(
     title="The service mesh, if there is one, works",
     prefix="MSH",
     needs=Needs(kinds=(POD,), optional=(DEPLOYMENT, NAMESPACE, PEER_AUTHENTICATION), hints=(NODE, SERVICE)),
-    codes=(CONTROL_DOWN, NO_ZTUNNEL, PROXY_DOWN, PRESENT, STRICT, NOT_INJECTED),
+    codes=(CONTROL_DOWN, NO_ZTUNNEL, PROXY_DOWN, PRESENT, STRICT, NOT_INJECTED, NOT_CAPTURED),
     analyse=analyse,
 )

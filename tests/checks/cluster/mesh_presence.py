@@ -108,6 +108,12 @@ def _case(name: str, *objects: Built, expect: tuple[tuple[str, str], ...] = (), 
     return Case(name, make_cluster(*objects, **more), frozenset(expect), state=state)
 
 
+def _redirected() -> Built:
+    """A pod with istio-cni's note (istio/istio, cni/pkg/util/podutil.go)."""
+    return make_pod(annotations={"ambient.istio.io/redirection": "enabled"})
+
+
+NOT_IN = {"istio.io/dataplane-mode": "none"}
 WEB = _pod("web-1", f"{APP}, {ISTIO_PROXY}")
 PLAIN = make_pod("plain-1", labels={"app": "plain"})
 
@@ -159,6 +165,18 @@ CASES = [
         expect=(IN_AMBIENT,),
     ),
     _case("ztunnel starts", make_pod(), _space(AMBIENT), _ztunnel(ready=False, age=9), expect=(IN_AMBIENT,)),
+    _case(
+        "an ambient pod is not redirected",
+        *(_redirected(), make_pod("web-2")),
+        *(_space(AMBIENT), _ztunnel()),
+        expect=(IN_AMBIENT, ("MSH013", "Namespace shop")),
+    ),
+    _case("all are redirected", _redirected(), _space(AMBIENT), _ztunnel(), expect=(IN_AMBIENT,)),
+    _case("one has just begun", _redirected(), make_pod("web-2", age=9), _space(AMBIENT), _ztunnel(), expect=(IN_AMBIENT,)),
+    _case(
+        "one wants none of it", _redirected(), make_pod("web-2", labels=NOT_IN), _space(AMBIENT), _ztunnel(), expect=(IN_AMBIENT,)
+    ),
+    _case("one has ended", _redirected(), make_pod("web-2", phase="Failed"), _space(AMBIENT), _ztunnel(), expect=(IN_AMBIENT,)),
     _case("a proxy is not ready", _pod("web-1", f"{APP}, {ISTIO_PROXY}", proxy_ready=False), expect=(HERE, PROXY_DOWN)),
     _case("a native one is not", _pod("web-1", APP, LINKERD_PROXY, proxy_ready=False), expect=(IN_LINKERD, PROXY_DOWN)),
     _case("one starts", _pod("web-1", f"{APP}, {ISTIO_PROXY}", proxy_ready=False, age=9), expect=(HERE,)),
