@@ -219,7 +219,7 @@ def _proven(facts: Facts) -> dict[tuple[str, str, str], bool]:
 
 
 BROKEN = (
-    *("PNW001", "PNW002", "PNW003", "PNW004", "PNW006", "PNW012", "PNW014", "PTQ001", "PTQ003", "PTQ004", "SYN001"),
+    *("PNW001", "PNW002", "PNW003", "PNW004", "PNW006", "PNW012", "PNW014", "PNW016", "PTQ001", "PTQ003", "PTQ004", "SYN001"),
     *("MTU001", "MTU003", "DNL001", "DNL002", "DNL003", "DNL005", "DNL007", "SVR002", "SVR005", "SVR013", "SVR006"),
 )
 """Codes of connections that fail along a path if its route or tunnel is wrong."""

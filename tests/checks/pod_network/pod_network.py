@@ -2,6 +2,7 @@
 """Cases of pod_network: the outcome of each path is given, the broken place must be named."""
 
 from collections.abc import Callable
+from itertools import permutations
 from typing import Any
 
 import msgspec
@@ -58,6 +59,7 @@ def _mesh(
     large: frozenset[Path] = frozenset(),
     got: int = 0,
     no_udp: frozenset[Path] = frozenset(),
+    no_tcp: frozenset[Path] = frozenset(),
     masqueraded: str = "",
     lost: str = "",
     unprobed: str = "",
@@ -73,7 +75,7 @@ def _mesh(
         path = request.node, request.to.node
         if lost == request.node:
             return Lost("cut")
-        if bad(*path) or (request.protocol == "UDP" and path in no_udp):
+        if bad(*path) or path in (no_udp if request.protocol == "UDP" else no_tcp):
             return SILENCE
         if request.size and path in large:
             return EchoReply("x", (EchoSample(Outcome.OK, 0.5, path[1], IPS[path[0]], got),))
@@ -206,6 +208,15 @@ CASES = [
     ),
     _case("on one node", _mesh(lambda a, b: a == b == "n1"), ("PNW005", "Node n1")),
     _case("no UDP", _mesh(no_udp=frozenset({("n1", "n2")})), ("PNW004", "NodePair n1--n2")),
+    _case("no TCP", _mesh(no_tcp=frozenset({("n1", "n2")})), ("PNW016", "NodePair n1--n2")),
+    _case("no TCP at one node", _mesh(no_tcp=frozenset(p for p in permutations(NODES, 2) if "n2" in p)), ("PNW016", "Node n2")),
+    _case("no TCP anywhere", _mesh(no_tcp=frozenset(permutations(NODES, 2))), ("PNW016", NETWORK)),
+    _case(
+        "no TCP to one, nothing from it",
+        _mesh(lambda a, b: (a, b) == ("n2", "n1"), no_tcp=frozenset({("n1", "n2")})),
+        ("PNW016", "NodePair n1--n2"),
+        ("PNW003", "NodePair n1--n2"),
+    ),
     _case(
         "large lost to and from one node",
         _mesh(large=frozenset({("n1", "n2"), ("n2", "n1"), ("n3", "n2")})),

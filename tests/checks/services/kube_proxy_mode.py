@@ -15,7 +15,7 @@ from kubectl_netdoc.engine import registry
 from kubectl_netdoc.measurements.base import Address
 from kubectl_netdoc.records.base import convert
 from kubectl_netdoc.records.cni import NETWORK_AGENT
-from kubectl_netdoc.records.kinds import POD
+from kubectl_netdoc.records.kinds import POD, SERVICE
 from kubectl_netdoc.records.kube_proxy import PROXY_CONFIG
 from kubectl_netdoc.records.nodes import Node, NodeAddress
 from kubectl_netdoc.testing import NOW, Built, Case, make_cluster, make_service, make_slice, measured
@@ -176,8 +176,46 @@ RANGES = [
     _case("nor is its hang missed there", OF_IPV6, ("KPX001", NODE_2), facts=_measure(OF_IPV6, of_n2=HUNG, loopback="::1")),
 ]
 
+
+def _pulling(image: str, name: str = "web-1") -> Built:
+    """A pod of an image."""
+    meta = {"name": name, "namespace": "shop"}
+    spec = {"nodeName": "n1", "containers": [{"name": "c", "image": image}]}
+    return POD, convert(POD, {"metadata": meta, "spec": spec, "status": {"phase": "Running"}})
+
+
+REGISTRY = (
+    SERVICE,
+    convert(
+        SERVICE,
+        {
+            "metadata": {"name": "registry", "namespace": "tools"},
+            "spec": {"type": "NodePort", "ports": [{"port": 5000, "nodePort": 30500}]},
+        },
+    ),
+)
+FROM_LOCALHOST = ("KPX014", "Service tools/registry")
+
+
+def _local(image: str, mode: str = "nftables", server: str = "v1.37.2") -> tuple[Cluster, Measured]:
+    cluster = _cluster(_config(mode), REGISTRY, _pulling(image), server=server)
+    return cluster, _measure(cluster, mode)
+
+
 CASES = [
     *RANGES,
+    *(
+        _case(f"images from a node port on localhost: {why}", cluster, *found, facts=facts)
+        for why, (cluster, facts), found in (
+            ("not answered", _local("localhost:30500/shop/web:1"), (FROM_LOCALHOST,)),
+            ("by its address", _local("127.0.0.1:30500/shop/web:1"), (FROM_LOCALHOST,)),
+            ("iptables mode answers", _local("localhost:30500/shop/web:1", "iptables"), ()),
+            ("another port", _local("localhost:5000/shop/web:1"), ()),
+            ("another host", _local("registry.example:30500/shop/web:1"), ()),
+            ("answered again", _local("localhost:30500/shop/web:1", server="v1.38.0"), ()),
+            ("its version is not known", _local("localhost:30500/shop/web:1", server=""), ()),
+        )
+    ),
     _case("as it is set, on each node", SET),
     _case("nothing below the nodes tier: inferred", _cluster(_config("iptables"), tier=Tier.PODS), facts=Measured()),
     _case("set to ipvs, and in it", IPVS, ("KPX010", CLUSTER), facts=_measure(IPVS, "ipvs")),

@@ -11,7 +11,7 @@ from kubectl_netdoc.probes import node_pairs
 
 DNS = ("DNL001", "DNL002", "DNL003", "DNL004", "DNL005", "DNL007", "DSV001", "DSV002", "DSV003", "DTR001", "DTR002")
 SEEN = (*DNS, "SVR002", "SVR005", "SVR013", "SVR006")
-EFFECTS = (*SEEN, "PNW003", "PNW004", "PNW006", "PNW012", "PNW014")
+EFFECTS = (*SEEN, "PNW003", "PNW004", "PNW006", "PNW012", "PNW014", "PNW016")
 
 LOST = (
     "Between {between}, {lost} of {sent} small datagrams were lost, in both rounds (the worst path is {worst}). "

@@ -94,6 +94,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     yield from (paths.SAME_NODE.on(Subject("Node", node), outcomes=words) for node, words in same.items() if words)
     yield from paths.failed_paths(facts, mesh, same)
     yield from paths.without_udp(mesh)
+    yield from paths.without_tcp(facts, mesh)
     yield from large_packets.lost_large_packets(mesh)
     yield from ip_family.other_families(facts, mesh)
     yield from addresses.broken_promises(mesh)

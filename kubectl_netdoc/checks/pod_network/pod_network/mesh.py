@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import msgspec
 
-from kubectl_netdoc.api import Echo, EchoReply, Facts, Lost, NodePath, Peer, Vantage, ip_families, joining, percentile
+from kubectl_netdoc.api import Echo, EchoReply, Facts, Lost, NodePath, Outcome, Peer, Vantage, ip_families, joining, percentile
 from kubectl_netdoc.probes.node_pairs import Pair, as_paths, pairs
 from kubectl_netdoc.probes.service_targets import PROOFS, proof
 
@@ -32,7 +32,10 @@ def bulk(pair: Pair, family: str = "") -> Echo:
 
 
 class Mesh:
-    """The replies by path, in one IP family. A path works if the echo server on its other end proved itself at least once."""
+    """The replies by path, in one IP family. A path works if the echo server on its other end proved itself at least once.
+
+    ``bad``: paths that TCP does not pass; ``only_udp``: those of them that UDP passes. ``no_udp``: paths that UDP does not pass.
+    """
 
     def __init__(self, facts: Facts, family: str = "") -> None:
         young = joining(facts.cluster)
@@ -42,6 +45,7 @@ class Mesh:
         self.replies: dict[Pair, EchoReply] = {}
         self.large: dict[Pair, EchoReply] = {}
         self.no_udp: dict[Pair, EchoReply] = {}
+        answered: set[Pair] = set()
         for pair in pairs(facts.cluster):
             if not self.usable.keys() >= set(pair):
                 continue
@@ -57,7 +61,11 @@ class Mesh:
                 self.large[pair] = large
             if isinstance(datagrams, EchoReply) and not any(s.who for s in datagrams.samples):
                 self.no_udp[pair] = datagrams
+            elif isinstance(datagrams, EchoReply):
+                answered.add(pair)
         self.bad = {pair for pair, reply in self.replies.items() if not any(s.who for s in reply.samples)}
+        silent = {pair for pair in self.bad if all(s.outcome is Outcome.TIMEOUT for s in self.replies[pair].samples)}
+        self.only_udp = silent & answered
 
     def numbers(self) -> dict[str, object]:
         """Return the measurements of the whole mesh, and of each path."""

@@ -22,6 +22,7 @@ from kubectl_netdoc.api import (
 )
 from kubectl_netdoc.checks.pod_network.pod_network.mesh import Mesh
 from kubectl_netdoc.cni import agent_again
+from kubectl_netdoc.components import encapsulation
 from kubectl_netdoc.probes import existing_pods
 from kubectl_netdoc.probes.node_pairs import as_paths, link
 
@@ -80,6 +81,25 @@ NO_UDP = Code(
     rows=("M3",),
     explains=(Explains(("DNL001", "DNL002", "DNL003", "DNL005", "DNL007"), "path"),),
 )
+NO_TCP = Code(
+    id="PNW016",
+    severity=Severity.FAIL,
+    risk=Risk.SAFE,
+    title="TCP does not pass between nodes, UDP does",
+    message="Between pods {between}, UDP passes and TCP does not: on {failed} of {asked} paths every connection is silent, while "
+    "datagrams are answered",
+    fix="Look for a firewall rule or a network policy that blocks TCP between the pod ranges{tunnel}.",
+    commands=("kubectl get nodes -o wide", on_node("{first}", "ip -detail link show"), on_node("{first}", "nft list ruleset")),
+    rows=("M2",),
+    explains=(CHAIN, FROM_NODE),
+)
+OFFLOAD = (
+    ". If there is none, the sender computes wrong checksums of TCP in {name}, as network cards and hypervisors do whose driver "
+    "claims to compute them for packets in a tunnel. Try it without on one node: ethtool -K DEVICE tx-udp_tnl-segmentation off "
+    "tx-udp_tnl-csum-segmentation off for the card, and tx-checksum-ip-generic off for the tunnel"
+)
+"""What else drops TCP alone (projectcalico/calico#9433, flannel-io/flannel#2388, cilium/cilium#21801)."""
+
 SAME_NODE = Code(
     id="PNW005",
     severity=Severity.FAIL,
@@ -123,12 +143,12 @@ def within_nodes(facts: Facts, mesh: Mesh) -> dict[str, list[str]]:
 def failed_paths(facts: Facts, mesh: Mesh, same: dict[str, list[str]]) -> Iterator[Finding]:
     """Report the failed paths: all of them as one finding, else whole nodes, else pairs of nodes."""
     few = len(mesh.usable) < 3 <= len(facts.cluster.vantages)  # one link is not the network
-    if mesh.bad and mesh.bad == mesh.replies.keys() and not few:
+    if mesh.bad and mesh.bad - mesh.only_udp == mesh.replies.keys() and not few:
         works = "works" if same and not any(same.values()) else "was not seen to work"
         evidence = mesh.evidence(mesh.bad)
         yield NO_CROSSING.on(Subject("Cluster", "pod network"), evidence, asked=len(mesh.replies), same_node=works)
         return
-    left = set(mesh.bad)
+    left = mesh.bad - mesh.only_udp
     for node in sorted(mesh.usable):
         into = {pair for pair in mesh.replies if pair[1] == node}
         out = {pair for pair in mesh.replies if pair[0] == node}
@@ -160,11 +180,34 @@ def without_udp(mesh: Mesh) -> Iterator[Finding]:
         yield NO_UDP.on(link(one, other), one=one, other=other, outcomes=outcomes, paths=paths)
 
 
+def without_tcp(facts: Facts, mesh: Mesh) -> Iterator[Finding]:
+    """Report where UDP passes and TCP does not: between all nodes, else at whole nodes, else between pairs of nodes."""
+    used = encapsulation.of(facts.cluster) if mesh.only_udp else None
+    tunnel = OFFLOAD.format(name=used.name) if used in (encapsulation.VXLAN, encapsulation.GENEVE) else ""
+    left = set(mesh.only_udp)
+    links = sorted({tuple(sorted(pair)) for pair in left})
+    places = [
+        (Subject("Cluster", "pod network"), "on any two nodes", set(mesh.replies)),
+        *(
+            (Subject("Node", at), f"on {at} and on other nodes", {p for p in mesh.replies if at in p})
+            for at in sorted(mesh.usable)
+        ),
+        *((link(*ends), f"on {' and '.join(ends)}", mesh.replies.keys() & {ends, ends[::-1]}) for ends in links),
+    ]
+    for subject, between, paths in places:
+        lost = paths & mesh.only_udp
+        if lost & left and ((lost == paths and len(paths) > 2) or subject.kind == "NodePair"):
+            numbers = mesh.evidence(lost) | {"asked": len(paths), "nodes": sorted({node for pair in lost for node in pair})}
+            yield NO_TCP.on(subject, numbers, between=between, first=min(lost)[0], tunnel=tunnel)
+            left -= lost
+
+
 CODES = (
     NO_CROSSING,
     NODE_CUT_OFF,
     LINK,
     NO_UDP,
+    NO_TCP,
     SAME_NODE,
     NEWCOMERS,
 )

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -11,11 +12,14 @@ from kubectl_netdoc.api import (
     ENDPOINT_SLICE,
     NETWORK_AGENT,
     NODE,
+    POD,
     SERVICE,
     Cluster,
     Code,
     Facts,
     Finding,
+    ObjectRef,
+    Pod,
     Risk,
     RtnetlinkReply,
     Severity,
@@ -123,11 +127,29 @@ MOVE = Code(
     rows=("K7",),
 )
 
+FROM_LOCALHOST = Code(
+    id="KPX014",
+    severity=Severity.WARN,
+    risk=Risk.SAFE,
+    title="Images are pulled from a node port on localhost, which nftables mode does not answer",
+    message="{count} pods pull images from {registry}, a node port of Service {namespace}/{name} ({pods}). On their nodes "
+    "kube-proxy is in nftables mode, and until Kubernetes {answered} that does not answer node ports on 127.0.0.1: the next pull "
+    "fails",
+    fix="Name the registry by an address of the nodes, or by a host name that the container runtime resolves, in these images. "
+    "Or go back to iptables mode until then.",
+    commands=("kubectl -n {pod_space} describe pod {pod}", "kubectl -n {namespace} get service {name} -o wide"),
+    rows=("K7",),
+)
+
+LOCAL_REGISTRY = re.compile(r"(?:localhost|127\.0\.0\.1):(\d+)/")
+"""The beginning of the name of an image from a registry on the node itself."""
+
 
 def analyse(facts: Facts, observed: Observed) -> Iterator[Finding]:
     """Judge the modes, then what another mode left behind, then whether another mode would be better."""
     yield from _modes(observed)
     yield from _leftovers(facts, observed)
+    yield from _from_localhost(facts.cluster, observed)
     yield from _advice(facts.cluster, observed)
 
 
@@ -173,6 +195,25 @@ def _leftovers(facts: Facts, observed: Observed) -> Iterator[Finding]:
         yield LEFT_BEHIND.on(subject, commands=lines, nodes=nodes, mode=mode, count=max(counts.values()))
 
 
+def _from_localhost(cluster: Cluster, observed: Observed) -> Iterator[Finding]:
+    """Report Services whose node port serves images on 127.0.0.1 of nodes in nftables mode."""
+    if not cluster.readable(SERVICE) or not versions.parse(cluster.server) or LOCALHOST.reached("answered", cluster.server):
+        return
+    named: dict[int, list[Pod]] = {}
+    for pod in cluster.all(POD):
+        images = [] if pod.finished else [LOCAL_REGISTRY.match(container.image) for container in pod.spec.containers]
+        for port in {int(image[1]) for image in images if image}:
+            if observed.modes.get(pod.spec.node_name, observed.mode()[0]) == "nftables":
+                named.setdefault(port, []).append(pod)
+    for service in cluster.all(SERVICE) if named else ():
+        for port in service.spec.ports:
+            if pods := named.get(port.node_port, []) if port.protocol == "TCP" else []:
+                refs = sorted(ObjectRef.to("Pod", pod) for pod in pods)
+                words = {"registry": f"localhost:{port.node_port}", "pods": some(map(str, refs), SHOWN), "count": len(refs)}
+                words |= {"pod_space": refs[0].namespace, "pod": refs[0].name, "answered": LOCALHOST["answered"]}
+                yield FROM_LOCALHOST.on(Subject("Service", service.name, service.namespace), words, objects=refs[:SHOWN])
+
+
 def _advice(cluster: Cluster, observed: Observed) -> Iterator[Finding]:
     mode, how = observed.mode()
     names = {"how": how, "server": cluster.server or "unknown", **observed.names()}
@@ -203,4 +244,4 @@ def _next_is(server: str, stage: versions.Stage) -> bool:
     return bool(found) and stage.reached((found[0], found[1] + 1))
 
 
-CODES = (OTHER_MODE, MIXED, LEFT_BEHIND, IPVS_ENDS, IPVS, NO_MODE, MOVE)
+CODES = (OTHER_MODE, MIXED, LEFT_BEHIND, IPVS_ENDS, IPVS, NO_MODE, MOVE, FROM_LOCALHOST)

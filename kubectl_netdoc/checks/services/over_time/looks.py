@@ -47,7 +47,21 @@ FAILED = 3
 
 LOOK = ("kubectl get nodes -o wide", "kubectl netdoc check --thorough --privileged")
 
-PATHS = ("SYN001", "SVR005", "SVR013", "PTQ001", "PTQ003", "PTQ004", "PNW001", "PNW002", "PNW003", "PNW004", "PNW006", "PNW014")
+PATHS = (
+    "SYN001",
+    "SVR005",
+    "SVR013",
+    "PTQ001",
+    "PTQ003",
+    "PTQ004",
+    "PNW001",
+    "PNW002",
+    "PNW003",
+    "PNW004",
+    "PNW006",
+    "PNW014",
+    "PNW016",
+)
 THROUGH = ("SVR006", "DNL001", "DNL002", "DNL005", "DNL007", "DSV002", "SYN003")
 MOMENT = (
     Explains((*PATHS, "DTR001", "DTR002", "DSV001", "DSV003"), "path"),
