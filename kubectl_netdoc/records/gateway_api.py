@@ -13,6 +13,8 @@ from kubectl_netdoc.records.api_extensions import Dates
 from kubectl_netdoc.records.base import Condition, Kind, Object, ObjectMeta, Record
 from kubectl_netdoc.records.policies import LabelSelector
 
+GROUP, INFERENCE = "gateway.networking.k8s.io", "inference.networking.k8s.io"
+
 
 class Reference(Record, frozen=True):
     """A parent or a backend of a route."""
@@ -24,6 +26,11 @@ class Reference(Record, frozen=True):
     section_name: str = ""
     port: int = 0
     weight: int = 1
+
+    @property
+    def pool(self) -> bool:
+        """Tell whether a backend is an InferencePool."""
+        return (self.group, self.kind) == (INFERENCE, "InferencePool")
 
     @property
     def service(self) -> bool:
@@ -127,9 +134,16 @@ class GatewaySpec(Record, frozen=True):
     allowed_listeners: AllowedListeners = AllowedListeners()
 
 
+class GatewayAddress(Record, frozen=True):
+    """An address or a host name of a Gateway."""
+
+    value: str = ""
+
+
 class GatewayStatus(Record, frozen=True):
     """The status of a Gateway."""
 
+    addresses: tuple[GatewayAddress, ...] = ()
     conditions: tuple[Condition, ...] = ()
     listeners: tuple[ListenerStatus, ...] = ()
 
@@ -293,7 +307,50 @@ class ReferenceGrant(Object, frozen=True):
         return who and any(not one.group and one.kind == to[0] and one.name in ("", to[1]) for one in self.spec.to)
 
 
-GROUP = "gateway.networking.k8s.io"
+class PoolPort(Record, frozen=True):
+    """A port."""
+
+    number: int = 0
+
+
+class EndpointPicker(Record, frozen=True):
+    """The Service that chooses one of a pool's pods for each request, and what happens where it does not answer."""
+
+    group: str = ""
+    kind: str = ""
+    name: str = ""
+    port: PoolPort = PoolPort()
+    failure_mode: str = "FailClose"
+
+    @property
+    def service(self) -> bool:
+        """Tell whether it is a Service of the core group."""
+        return bool(self.name) and self.kind in ("", "Service") and not self.group
+
+
+class PoolSelector(Record, frozen=True):
+    """The labels of a pool's pods."""
+
+    match_labels: dict[str, str] = {}
+
+
+class InferencePoolSpec(Record, frozen=True):
+    """The pods of a pool, their port, and what chooses among them."""
+
+    selector: PoolSelector = PoolSelector()
+    target_ports: tuple[PoolPort, ...] = ()
+    endpoint_picker_ref: EndpointPicker = EndpointPicker()
+
+
+class InferencePool(Object, frozen=True):
+    """An InferencePool: pods behind routes, one of which is chosen for each request by a Service of its own."""
+
+    spec: InferencePoolSpec = InferencePoolSpec()
+
+
+INFERENCE_POOL = Kind("InferencePool", INFERENCE, "v1", "inferencepools", InferencePool)
+"""kubernetes-sigs/gateway-api-inference-extension, api/v1/inferencepool_types.go."""
+
 GATEWAY_CLASS = Kind("GatewayClass", GROUP, "v1", "gatewayclasses", GatewayClass, namespaced=False, also=("v1beta1",))
 REFERENCE_GRANT = Kind("ReferenceGrant", GROUP, "v1", "referencegrants", ReferenceGrant, also=("v1beta1", "v1alpha2"))
 LISTENER_SET = Kind("ListenerSet", GROUP, "v1", "listenersets", ListenerSet)
@@ -314,4 +371,4 @@ CA_CERTIFICATES = Kind(
 )
 """ConfigMaps that a BackendTLSPolicy names, with certificates of authorities: read one by one, where that is permitted."""
 
-GATEWAY_KINDS = (GATEWAY_CLASS, REFERENCE_GRANT, *LISTENER_SETS, BACKEND_TLS_POLICY, CA_CERTIFICATES)
+GATEWAY_KINDS = (GATEWAY_CLASS, REFERENCE_GRANT, *LISTENER_SETS, BACKEND_TLS_POLICY, CA_CERTIFICATES, INFERENCE_POOL)

@@ -312,6 +312,7 @@ OBJECTS: dict[str, list[dict[str, Any]]] = {
             },
         }
     ],
+    "InferencePool": [{"metadata": meta("llm"), "spec": {"selector": {"matchLabels": {"app": "llm"}}, "note": SECRET}}],
     "LinkerdServer": [{"metadata": meta("web"), "spec": {"podSelector": {}, "port": 80, "proxyProtocol": SECRET}}],
     "LinkerdAuthorizationPolicy": [
         {"metadata": meta("web"), "spec": {"targetRef": {"kind": "Server", "name": "web"}, "note": SECRET}}

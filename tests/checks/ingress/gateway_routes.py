@@ -4,6 +4,8 @@
 from datetime import timedelta
 from typing import Any
 
+from msgspec.structs import replace
+
 from kubectl_netdoc.api import (
     BACKEND_TLS_POLICY,
     CA_CERTIFICATES,
@@ -11,6 +13,8 @@ from kubectl_netdoc.api import (
     ENDPOINT_SLICE,
     GATEWAY,
     GATEWAY_CLASS,
+    INFERENCE_POOL,
+    INGRESS,
     LISTENER_SETS,
     NAMESPACE,
     REFERENCE_GRANT,
@@ -23,7 +27,7 @@ from kubectl_netdoc.api import (
 )
 from kubectl_netdoc.core.cluster import Scope
 from kubectl_netdoc.records.base import convert
-from kubectl_netdoc.records.gateway_api import MOST_CONFIG_MAPS
+from kubectl_netdoc.records.gateway_api import MOST_CONFIG_MAPS, GatewayAddress
 from kubectl_netdoc.testing import (
     NOW,
     OLD,
@@ -188,7 +192,62 @@ MINUTES = 240
 BALANCER = make_service("gate-istio", type="LoadBalancer", labels={"gateway.networking.k8s.io/gateway-name": "gate"})
 """As Istio makes one for a Gateway (Gateway API, GEP-1762: the label)."""
 
+LLM = {"app": "llm"}
+TO_POOL = "{name: llm, kind: InferencePool, group: inference.networking.k8s.io}"
+POOL_OF_ROUTES = "InferencePool shop/llm"
+PICKER = make_service("picker", selector={"app": "picker"}, ports=[(9002, 9002)])
+SERVERS = make_pod("llm-1", labels=LLM)
+PICKING = (PICKER, make_slice("picker", addresses={"10.0.0.2": "picker-1"}), make_pod("picker-1", labels={"app": "picker"}))
+PICKING_ENDED = (PICKER, make_slice("picker", addresses={}))
+
+
+def _pool(mode: str = "FailClose", **more: Any) -> Built:
+    """As kubernetes-sigs/gateway-api-inference-extension documents it."""
+    picker = f"{{name: picker, port: {{number: 9002}}, failureMode: {mode}}}"
+    text = f"spec: {{selector: {{matchLabels: {{app: llm}}}}, targetPorts: [{{number: 8000}}], endpointPickerRef: {picker}}}"
+    return make_gateway_object(INFERENCE_POOL, "llm", text, **more)
+
+
+def _pooled(*objects: Built, **more: Any) -> Cluster:
+    return make_cluster(_class(), _gateway(), _route(backend=TO_POOL), *objects, **more)
+
+
+ORDERS = (make_service("orders", selector={"app": "orders"}),)
+
+
+def _moving(service: str = "orders", host: str = "shop.example", at: str = "192.0.2.1", gate: str = "192.0.2.2") -> Cluster:
+    """An Ingress and a route of one host."""
+    backend = f"{{service: {{name: {service}, port: {{number: 80}}}}}}"
+    rules = f"spec: {{rules: [{{host: {host}, http: {{paths: [{{path: /, backend: {backend}}}]}}}}]}}"
+    ingress = make_gateway_object(INGRESS, "web", f"{rules}\nstatus: {{loadBalancer: {{ingress: [{{ip: {at}}}]}}}}")
+    kind, gateway = _gateway()
+    addressed = replace(gateway, status=replace(gateway.status, addresses=(GatewayAddress(value=gate),)))  # type: ignore[attr-defined]
+    kind_, route = _route()
+    hosted = replace(route, spec=replace(route.spec, hostnames=("shop.example",)))  # type: ignore[attr-defined]
+    return make_cluster(*BEHIND, *ORDERS, _class(), (kind, addressed), (kind_, hosted), ingress)
+
+
 CASES = [
+    _case("a host half moved", _moving(), ("GWR019", ROUTE)),
+    _case("a host served twice by the same Service", _moving("web")),
+    _case("another host", _moving(host="other.example")),
+    _case("both at one address", _moving(at="192.0.2.2")),
+    _case("an InferencePool", _pooled(_pool(), SERVERS, *PICKING)),
+    _case(
+        "an InferencePool whose pods are not ready",
+        _pooled(_pool(), make_pod("llm-1", labels=LLM, ready=False), *PICKING),
+        ("GWR016", POOL_OF_ROUTES),
+    ),
+    _case("an InferencePool whose pods begin", _pooled(_pool(), make_pod("llm-1", labels=LLM, ready=False, age=9), *PICKING)),
+    _case("an InferencePool without pods", _pooled(_pool(), *PICKING), ("GWR016", POOL_OF_ROUTES)),
+    _case("an InferencePool that has just been made", _pooled(_pool(age=9), *PICKING)),
+    _case("an InferencePool without its picker", _pooled(_pool(), SERVERS), ("GWR017", POOL_OF_ROUTES)),
+    _case("an InferencePool whose picker is down", _pooled(_pool(), SERVERS, *PICKING_ENDED), ("GWR017", POOL_OF_ROUTES)),
+    _case("an InferencePool that does without", _pooled(_pool("FailOpen"), SERVERS, *PICKING_ENDED), ("GWR018", POOL_OF_ROUTES)),
+    _case("an InferencePool that is not there", _pooled(SERVERS), ("GWR008", ROUTE)),
+    _case("an InferencePool that may be elsewhere", _pooled(origin="manifests")),
+    _case("InferencePools are not served", _pooled(unavailable={INFERENCE_POOL: ABSENT})),
+    _case("an InferencePool that no route leads to", _cluster(_pool())),
     _case("healthy", _cluster()),
     _case("no Gateway API", make_cluster(*BEHIND, unavailable=NOT_SERVED), state="skipped"),
     _case("no Gateway", make_cluster(*BEHIND, _class()), state="skipped"),

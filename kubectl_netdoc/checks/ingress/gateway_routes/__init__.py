@@ -6,7 +6,8 @@ What the controllers of the Gateway API write into the status of GatewayClasses,
 GRPC, TLS, TCP, UDP) and BackendTLSPolicies; whether the class and the parents that an object names exist; whether a Gateway takes
 its ListenerSets, and in manifests whether their listeners claim the same place; the Services and ports of routes, whether a
 ReferenceGrant allows those of other namespaces, and whether they have a ready endpoint; the Services and, where reading them is
-permitted, the ConfigMaps with certificates of BackendTLSPolicies. `tls_secrets` checks certificates of listeners.
+permitted, the ConfigMaps with certificates of BackendTLSPolicies; the pods of InferencePools, and their endpoint
+pickers. `tls_secrets` checks certificates of listeners.
 
 ## Why it matters
 The API server accepts all of these objects whatever they name. What is wrong is written into conditions that nobody reads, and
@@ -14,12 +15,12 @@ clients see 404, 500 or no answer.
 
 ## What it can't see
 What is in front of the cluster. Whether a controller that once wrote a status still runs. What is behind backends that are not
-Services (XBackend, InferencePool, ServiceImport): they are named. Backends of filters (mirrors). Whether a mesh has taken a route
-with a Service as parent that has no status.
+Services or InferencePools (XBackend, ServiceImport): they are named. Backends of filters (mirrors). Whether a mesh has taken a
+route with a Service as parent that has no status.
 
 ## Sources
 Gateway API: GatewayClass, Gateway (conditions Accepted, Programmed; listeners: Conflicted, ResolvedRefs), HTTPRoute (Accepted,
-ResolvedRefs), ListenerSet, BackendTLSPolicy, ReferenceGrant. Failure catalogue K2, K3.
+ResolvedRefs), ListenerSet, BackendTLSPolicy, ReferenceGrant; its Inference Extension, InferencePool. Failure catalogue K2, K3.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ from kubectl_netdoc.api import (
     ENDPOINT_SLICE,
     GATEWAY,
     GATEWAY_CLASS,
+    INFERENCE_POOL,
+    INGRESS,
     LISTENER_SETS,
     NAMESPACE,
     POD,
@@ -48,11 +51,20 @@ from kubectl_netdoc.api import (
     Skip,
     Unseen,
 )
-from kubectl_netdoc.checks.ingress.gateway_routes import attachment, backend_tls, backends, gateways, listener_sets
+from kubectl_netdoc.checks.ingress.gateway_routes import (
+    attachment,
+    backend_tls,
+    backends,
+    gateways,
+    inference_pools,
+    listener_sets,
+    moves,
+)
 from kubectl_netdoc.checks.ingress.gateway_routes.status import Parent
 from kubectl_netdoc.components import ingress_backends
 from kubectl_netdoc.components.service_backends import KINDS as WORKLOAD_KINDS
 
+PARTS = (gateways, listener_sets, attachment, backends, backend_tls, inference_pools, moves)
 KINDS = (GATEWAY, *LISTENER_SETS, *ROUTES, BACKEND_TLS_POLICY)
 
 
@@ -77,12 +89,16 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
                 yield from gateways.analyse(cluster, gateway, {item.gateway for _, item in sets})
     yield from listener_sets.analyse(cluster, sets, broken)
     by_service: backends.Routes = {}
+    pools: backends.Routes = {}
     every = [backend for _, route in routes for backend in backends.of(route)]
     for kind, route in routes:
         if cluster.age(route.metadata.creation_timestamp) > SETTLING:
             yield from attachment.analyse(cluster, kind, route, broken)
-            yield from backends.analyse(cluster, kind, route, every, by_service)
+            yield from backends.analyse(cluster, kind, route, every, by_service, pools)
     yield from backends.endpoints(cluster, by_service)
+    if cluster.origin != "manifests":
+        yield from inference_pools.analyse(cluster, pools)
+        yield from moves.analyse(cluster, routes)
     for policy in policies:
         yield from backend_tls.analyse(cluster, policy)
 
@@ -102,9 +118,17 @@ check = Check(
     prefix="GWR",
     needs=Needs(
         kinds=(SERVICE,),
-        optional=(*KINDS, GATEWAY_CLASS, REFERENCE_GRANT, ENDPOINT_SLICE, POD),
-        hints=(*WORKLOAD_KINDS, NAMESPACE, CA_CERTIFICATES),
+        optional=(*KINDS, GATEWAY_CLASS, REFERENCE_GRANT, INFERENCE_POOL, ENDPOINT_SLICE, POD),
+        hints=(*WORKLOAD_KINDS, NAMESPACE, CA_CERTIFICATES, INGRESS),
     ),
-    codes=(*gateways.CODES, *listener_sets.CODES, *attachment.CODES, *backends.CODES, *backend_tls.CODES),
+    codes=(
+        *gateways.CODES,
+        *listener_sets.CODES,
+        *attachment.CODES,
+        *backends.CODES,
+        *backend_tls.CODES,
+        *inference_pools.CODES,
+        *moves.CODES,
+    ),
     analyse=analyse,
 )

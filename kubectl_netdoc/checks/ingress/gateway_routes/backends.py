@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kubectl_netdoc.api import (
+    INFERENCE_POOL,
     REFERENCE_GRANT,
     SERVICE,
     Cluster,
@@ -72,7 +73,7 @@ NO_PODS_WANTED = Code(
 PATCH = "kubectl -n {namespace} patch {kind} {name} --type json -p {patch}"
 
 Routes = dict[tuple[str, str], list[Subject]]
-"""The routes to each Service (namespace, name)."""
+"""The routes to each Service, or InferencePool (namespace, name)."""
 
 
 def of(route: Route) -> list[Backend]:
@@ -80,27 +81,30 @@ def of(route: Route) -> list[Backend]:
     return [_backend(route, reference) for _, reference in _references(route)]
 
 
-def analyse(cluster: Cluster, kind: str, route: Route, every: list[Backend], routes: Routes) -> Iterator[Finding | Unseen]:
-    """Judge the backends of a route; ``every``: those of all routes; ``routes`` takes the Services that it can use.
+def analyse(
+    cluster: Cluster, kind: str, route: Route, every: list[Backend], routes: Routes, pools: Routes
+) -> Iterator[Finding | Unseen]:
+    """Judge the backends of a route; ``every``: those of all routes; ``routes`` takes the Services that it can use, ``pools`` the
+    InferencePools.
 
     In manifests a Service may be made elsewhere, unless a typing error explains it.
     """
     subject = Subject.of(kind, route)
-    yield from _others(subject, route)
+    yield from _others(cluster, subject, route)
     bad: dict[str, ObjectRef] = {}
     unmade: list[str] = []
     patch = ""
     for pointer, reference in _references(route):
         backend = _backend(route, reference)
-        if not (reference.service and reference.weight and ingress_backends.in_scope(cluster, backend.namespace)):
+        if not (_judged(cluster, reference) and ingress_backends.in_scope(cluster, backend.namespace)):
             continue
         why, meant = _wrong(cluster, kind, route, reference, every)
         if not why:
-            routes.setdefault((backend.namespace, backend.service), []).append(subject)
+            (pools if reference.pool else routes).setdefault((backend.namespace, backend.service), []).append(subject)
         elif meant is None and cluster.origin == "manifests":
             unmade.append(why)
         else:
-            bad[why] = backend.ref
+            bad[why] = ObjectRef("InferencePool", backend.service, backend.namespace) if reference.pool else backend.ref
             patch = patch or (patches.replace({f"{pointer}/name": (reference.name, meant)}) if meant else "")
     if unmade:
         what = f"the backends of {kind} {route.namespace}/{route.name}"
@@ -113,15 +117,20 @@ def analyse(cluster: Cluster, kind: str, route: Route, every: list[Backend], rou
         yield from _unresolved(cluster, subject, route)
 
 
-def _others(subject: Subject, route: Route) -> Iterator[Unseen]:
-    """Backends that are no Services: what they lead to is not looked at, even where the controller resolves them."""
-    used = [reference for _, reference in _references(route) if reference.weight and not reference.service]
+def _others(cluster: Cluster, subject: Subject, route: Route) -> Iterator[Unseen]:
+    """Backends that are neither Services nor pools: they are not looked behind, even where the controller resolves them."""
+    used = [reference for _, reference in _references(route) if reference.weight and not _judged(cluster, reference)]
     kinds = dict.fromkeys(f"{reference.kind}.{reference.group}" for reference in used)
     if kinds:
         said = [c.status for parent in route.status.parents for c in parent.conditions if c.type == "ResolvedRefs"]
         resolved = bool(said) and all(status == "True" for status in said)
         why = "its controller finds them, and netdoc does not look behind them" if resolved else "netdoc does not look at them"
         yield Unseen(f"backends of {subject}", f"{joined(kinds)}: {why}", expected=not resolved)
+
+
+def _judged(cluster: Cluster, reference: Reference) -> bool:
+    """Whether a backend gets requests and is of a kind that is looked behind."""
+    return bool(reference.weight) and (reference.service or (reference.pool and cluster.readable(INFERENCE_POOL)))
 
 
 def _unresolved(cluster: Cluster, subject: Subject, route: Route) -> Iterator[Finding]:
@@ -141,6 +150,9 @@ def _wrong(cluster: Cluster, kind: str, route: Route, reference: Reference, ever
     None as the Service that is meant: what is missing may be made elsewhere.
     """
     backend = _backend(route, reference)
+    if reference.pool:
+        found = cluster.get(INFERENCE_POOL, backend.namespace, backend.service)
+        return "" if found else f"InferencePool {backend.namespace}/{backend.service} does not exist", None
     service = cluster.get(SERVICE, backend.namespace, backend.service)
     shown = f"{backend.namespace}/{backend.service}:{backend.port}"
     if service is None:

@@ -202,9 +202,9 @@ def _from_localhost(cluster: Cluster, observed: Observed) -> Iterator[Finding]:
     named: dict[int, list[Pod]] = {}
     for pod in cluster.all(POD):
         images = [] if pod.finished else [LOCAL_REGISTRY.match(container.image) for container in pod.spec.containers]
-        for port in {int(image[1]) for image in images if image}:
+        for number in {int(image[1]) for image in images if image}:
             if observed.modes.get(pod.spec.node_name, observed.mode()[0]) == "nftables":
-                named.setdefault(port, []).append(pod)
+                named.setdefault(number, []).append(pod)
     for service in cluster.all(SERVICE) if named else ():
         for port in service.spec.ports:
             if pods := named.get(port.node_port, []) if port.protocol == "TCP" else []:
