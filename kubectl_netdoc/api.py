@@ -89,6 +89,8 @@ from kubectl_netdoc.records.api_extensions import (
 )
 from kubectl_netdoc.records.base import Condition, Kind
 from kubectl_netdoc.records.cni import (
+    CALICO_BGP,
+    CALICO_BGP_PEER,
     CALICO_INSTALLATION,
     CALICO_POOL,
     CALICO_RESERVATION,
@@ -160,6 +162,8 @@ __all__ = [
     "BACKEND_TLS_POLICY",
     "BASELINE_ADMIN_NETWORK_POLICY",
     "BRIDGE_TO_IPTABLES",
+    "CALICO_BGP",
+    "CALICO_BGP_PEER",
     "CALICO_INSTALLATION",
     "CALICO_POOL",
     "CALICO_RESERVATION",

@@ -8,6 +8,8 @@ Recognition made from: projectcalico/calico, manifests/calico.yaml, calico-vxlan
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
 from kubectl_netdoc.cni import flannel
@@ -26,6 +28,7 @@ from kubectl_netdoc.cni.base import (
     repository,
     yes,
 )
+from kubectl_netdoc.formats import calico_selector
 from kubectl_netdoc.records.cni import CALICO_FELIX, CALICO_INSTALLATION, CALICO_POOL, NetworkSettings
 from kubectl_netdoc.records.nodes import Node
 
@@ -116,6 +119,18 @@ def _set_mtu(text: str) -> str:
 def trace(node: Node) -> bool:
     """Tell whether Calico has set up this node."""
     return bool(node.metadata.annotations.calico_address or node.metadata.annotations.calico_address6)
+
+
+def selected(selector: str, nodes: Iterable[Node]) -> list[str] | None:
+    """Return the names of the nodes that a selector of Calico's selects; None where it can't be read.
+
+    Calico keeps the labels of Kubernetes' Nodes (libcalico-go, k8s/resources/node.go).
+    """
+    try:
+        parsed = calico_selector.parse(selector)
+        return [node.name for node in nodes if parsed.select(calico_selector.Labels(node.metadata.labels))]
+    except ValueError:
+        return None
 
 
 CALICO = Network(name="Calico", agent=IMAGE, traits=traits, parts=PARTS, trace=trace, configs=("calico-config",))

@@ -79,6 +79,8 @@ def _later(topic: Topic) -> Topic:
 TOPICS = {
     # nodes and the pod network
     **dict.fromkeys(("ADR", "CNI", "CNF", "NDL", "NDN", "NDT", "NLK"), _ENDS),
+    "BGP": _ENDS,
+    "BGP002": _later(_ENDS),
     **dict.fromkeys(("NRT", "PNW", "MTU", "PTQ", "SYN", "TRC"), _PATH),
     **dict.fromkeys(("PNW005", "PNW008", "MTU002", "PTQ002"), _SAME),
     "ADR001": _PATH,

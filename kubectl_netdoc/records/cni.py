@@ -342,6 +342,26 @@ CALICO_INSTALLATION = resource(
     "variant",
     written="Installation",
 )
+CALICO_BGP = resource(
+    "CalicoBgpConfiguration",
+    "crd.projectcalico.org/v1",
+    "bgpconfigurations",
+    "nodeToNodeMeshEnabled",
+    also=(CALICO_V3,),
+    written="BGPConfiguration",
+)
+CALICO_BGP_PEER = resource(
+    "CalicoBgpPeer",
+    "crd.projectcalico.org/v1",
+    "bgppeers",
+    "node",
+    "nodeSelector",
+    "peerIP",
+    "peerSelector",
+    also=(CALICO_V3,),
+    written="BGPPeer",
+)
+CALICO_BGP_KINDS = (CALICO_BGP, CALICO_BGP_PEER)
 METALLB_L2 = resource("L2Advertisement", "metallb.io/v1beta1", "l2advertisements", namespaced=True)
 """MetalLB's L2Advertisements; only that they exist is read."""
 

@@ -20,6 +20,7 @@ from kubectl_netdoc.records.base import (
     Kind,
 )
 from kubectl_netdoc.records.cni import (
+    CALICO_BGP_KINDS,
     CALICO_RESERVATION,
     CALICO_V3,
     METALLB_L2,
@@ -220,6 +221,7 @@ OTHERS: tuple[Kind[Any], ...] = (
     *CONTROL_KINDS,
     *NETWORK_KINDS,
     CALICO_RESERVATION,
+    *CALICO_BGP_KINDS,
     METALLB_L2,
     *ENTRY_KINDS,
     PROXY_CONFIG,

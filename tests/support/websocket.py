@@ -312,6 +312,8 @@ OBJECTS: dict[str, list[dict[str, Any]]] = {
             },
         }
     ],
+    "CalicoBgpConfiguration": [{"metadata": meta("default"), "spec": {"nodeToNodeMeshEnabled": False, "note": SECRET}}],
+    "CalicoBgpPeer": [{"metadata": meta("rr"), "spec": {"nodeSelector": "all()", "password": {"secretKeyRef": SECRET}}}],
     "InferencePool": [{"metadata": meta("llm"), "spec": {"selector": {"matchLabels": {"app": "llm"}}, "note": SECRET}}],
     "LinkerdServer": [{"metadata": meta("web"), "spec": {"podSelector": {}, "port": 80, "proxyProtocol": SECRET}}],
     "LinkerdAuthorizationPolicy": [
