@@ -304,6 +304,19 @@ CASES = [
         pods=_pods(ready=False, status=CRASHED),
         expect=[("CNI002", SET)],
     ),
+    *(
+        _flannel(
+            f"its kernel refuses something: {line[:30]}",
+            agent_log("kube-flannel", "kube-flannel-ds-n1", line),
+            pods=_pods(ready=False, status=CRASHED),
+            expect=[("CNI018", SET)],
+        )
+        for line in (
+            "libbpf: prog 'calico_sendmsg_v46': BPF program load failed: Invalid argument",
+            'level=fatal msg="load program: permission denied: 2908: R1 invalid mem access"',
+            'E0101 11:59:00.1 1 x.go:1] failed: exit status 2: ip6tables-restore v1.8.9: unknown option "--xor-mark"',
+        )
+    ),
     _flannel(
         "crashed for the first time",
         pods=_pods(ready=False, since=5, status={"restartCount": 1, "state": CRASHED["state"]}),

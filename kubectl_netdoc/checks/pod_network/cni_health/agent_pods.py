@@ -6,8 +6,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from kubectl_netdoc.api import EVENT, NODE, POD, Cluster, Code, Explains, Finding, Risk, Severity, Subject
-from kubectl_netdoc.checks.pod_network.cni_health.common import NODES_WITHOUT, named_nodes, workload_subject
+from kubectl_netdoc.api import EVENT, NODE, POD, Cluster, Code, Explains, Finding, Risk, Severity, Subject, some
+from kubectl_netdoc.checks.pod_network.cni_health.common import NAMED, NODES_WITHOUT, named_nodes, workload_subject
 from kubectl_netdoc.cni import Found
 from kubectl_netdoc.cni.agents import AgentProblem, Agents, down_addresses
 
@@ -48,6 +48,36 @@ CRASHES = Code(
     rows=("M11",),
     explains=(Explains((*NODES_WITHOUT, "CNI005", "DNC002"), "node"),),
 )
+REFUSED_BY_KERNEL = Code(
+    id="CNI018",
+    severity=Severity.FAIL,
+    risk=Risk.NODE,
+    title="The node's kernel refuses what the network agent needs",
+    message="The agent of {network} keeps crashing on {shown} (container {container}): kernel {kernel} there "
+    "{lacks}. It says: {why}",
+    fix="{mend}",
+    commands=(*CRASHES.commands, "kubectl get nodes -o wide"),
+    rows=("M11",),
+    explains=CRASHES.explains,
+)
+KERNELS = (
+    (
+        re.compile(
+            r"BPF program load failed|BPF_PROG_LOAD|load program: |verifier|libbpf: (?:prog|failed to (?:load|find))", re.I
+        ),
+        "does not take its eBPF programs",
+        "Boot these nodes with the kernel that they had before, or move to a version of {network} that is tried with this one; "
+        "agents on nodes with another kernel go on working.",
+    ),
+    (
+        re.compile(r"unknown option \W*--(?:x?or|set-x?)-?mark", re.I),
+        "lacks the MARK target of iptables, or that of IPv6",
+        "Load the kernel module xt_MARK on these nodes (modprobe xt_MARK), or boot them with a kernel that has it.",
+    ),
+)
+"""What agents say where a kernel refuses something, what that is, and what mends it (projectcalico/calico#11302, awslabs/
+amazon-eks-ami#2511, rancher/rke2#8042)."""
+
 CANT_START = Code(
     id="CNI003",
     severity=Severity.FAIL,
@@ -128,6 +158,8 @@ def troubles(cluster: Cluster, found: Found, agents: Agents) -> Iterator[Finding
         code = {"crashes": CRASHES, "start": CANT_START}.get(trouble.what, NO_BGP if peers else NOT_READY)
         if code is NOT_READY and (not cluster.readable(NODE) or (down and not cluster.readable(EVENT))):
             continue  # its node may be down, or it may be missing the node that is
+        if code is CRASHES and _refused(trouble.why):
+            code = REFUSED_BY_KERNEL
         agent = makers[trouble.pod.namespace, trouble.pod.name]
         groups.setdefault((code, agent.namespace, agent.name), []).append(trouble)
     for (code, namespace, name), troubles in groups.items():
@@ -141,7 +173,20 @@ def troubles(cluster: Cluster, found: Found, agents: Agents) -> Iterator[Finding
             "peers": peers,
         }
         nodes = sorted({each.pod.spec.node_name for each in troubles})
+        if refused := _refused(first.why) if code is REFUSED_BY_KERNEL else None:
+            numbers |= {"kernel": _kernels(cluster, nodes), "lacks": refused[0], "mend": refused[1].format(network=found.name)}
         yield code.on(Subject("DaemonSet", name, namespace), named_nodes(nodes) | numbers | ({"shown": centre} if centre else {}))
+
+
+def _refused(why: str) -> tuple[str, str] | None:
+    """Return what a kernel refuses by what an agent says, and what mends it."""
+    return next(((lacks, mend) for pattern, lacks, mend in KERNELS if pattern.search(why)), None)
+
+
+def _kernels(cluster: Cluster, nodes: list[str]) -> str:
+    every = cluster.all(NODE) if cluster.readable(NODE) else ()
+    found = {node.status.node_info.kernel_version for node in every if node.name in nodes} - {""}
+    return some(sorted(found), NAMED) or "(of an unknown version)"
 
 
 def _sessions(cluster: Cluster, troubles: list[AgentProblem]) -> tuple[str, list[str]]:
@@ -165,6 +210,7 @@ def _peers(why: str) -> list[str]:
 CODES = (
     MISSING,
     CRASHES,
+    REFUSED_BY_KERNEL,
     CANT_START,
     NOT_READY,
     NO_BGP,
