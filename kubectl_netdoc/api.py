@@ -97,6 +97,7 @@ from kubectl_netdoc.records.cni import (
     NETWORK_KINDS,
 )
 from kubectl_netdoc.records.config_maps import CorefileMap
+from kubectl_netdoc.records.container_settings import Target
 from kubectl_netdoc.records.gateway_api import (
     BACKEND_TLS_POLICY,
     CA_CERTIFICATES,
@@ -143,7 +144,7 @@ from kubectl_netdoc.records.kinds import (
 from kubectl_netdoc.records.label_selector import selects
 from kubectl_netdoc.records.logs import DnsLog
 from kubectl_netdoc.records.nodes import DRAINED_BY_AUTOSCALER, EKS_COMPUTE_TYPE, ZONE, Node
-from kubectl_netdoc.records.pods import Container, ContainerStatus, Pod, PodSpec
+from kubectl_netdoc.records.pods import Container, ContainerStatus, Pod
 from kubectl_netdoc.records.python_images import registry_of
 from kubectl_netdoc.records.service_mesh import PEER_AUTHENTICATION
 from kubectl_netdoc.records.services import Endpoint, EndpointSlice, Service, ServicePort
@@ -286,7 +287,6 @@ __all__ = [
     "PlaceOverTime",
     "Pod",
     "PodProblem",
-    "PodSpec",
     "PolicyRoute",
     "Queue",
     "Reference",
@@ -310,6 +310,7 @@ __all__ = [
     "Skip",
     "Subject",
     "TapReading",
+    "Target",
     "Threshold",
     "Tier",
     "TlsCertificate",

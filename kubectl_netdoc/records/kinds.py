@@ -4,7 +4,8 @@
 A record declares only the fields that checks read; everything else is never decoded, so it can't reach a report or a bundle.
 
 Of annotations only those that ``Annotations`` names are decoded. Environment variables and arguments of network agents and
-kube-proxy are decoded and reduced to named settings (``cni``, ``kube_proxy``). Of TLS Secrets, which are read only if the user
+kube-proxy are decoded and reduced to named settings (``cni``, ``kube_proxy``), those of all containers to the hosts and proxies
+that they name (``container_settings``). Of TLS Secrets, which are read only if the user
 asks for it, the dates and names of the certificate are kept (``ingress``).
 """
 

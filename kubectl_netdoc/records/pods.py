@@ -4,9 +4,12 @@
 from __future__ import annotations
 
 from msgspec import field
+from msgspec.structs import force_setattr
 
 from kubectl_netdoc.formats.addresses import is_address
+from kubectl_netdoc.records import container_settings
 from kubectl_netdoc.records.base import Condition, Moment, Object, ObjectMeta, Record, canonical
+from kubectl_netdoc.records.container_settings import ProxySettings, Target, Variable
 
 
 class ContainerPort(Record, frozen=True):
@@ -51,13 +54,26 @@ class PodMetrics(Object, frozen=True):
 
 
 class Container(Record, frozen=True):
-    """A container's declared ports; no environment, no arguments."""
+    """A container's declared ports, and the hosts and proxies that its variables and arguments name; nothing else of those."""
 
     name: str = ""
     image: str = ""
     ports: tuple[ContainerPort, ...] = ()
     restart_policy: str = ""
     resources: Resources = Resources()
+    targets: tuple[Target, ...] = ()
+    proxies: ProxySettings = ProxySettings()
+    env: tuple[Variable, ...] = ()
+    command: tuple[str, ...] = ()
+    args: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Keep what is read of its variables and arguments, and drop them."""
+        if self.env or self.command or self.args:
+            force_setattr(self, "targets", container_settings.targets(self.env, (*self.command, *self.args)))
+            force_setattr(self, "proxies", container_settings.proxies(self.env))
+            for dropped in ("env", "command", "args"):
+                force_setattr(self, dropped, ())
 
 
 class ReadinessGate(Record, frozen=True):

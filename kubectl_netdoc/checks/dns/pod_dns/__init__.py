@@ -45,8 +45,8 @@ from kubectl_netdoc.api import (
     odd,
 )
 from kubectl_netdoc.checks.dns.pod_dns import host_aliases, searches, servers
-from kubectl_netdoc.checks.dns.pod_dns.workloads import resolvers
 from kubectl_netdoc.components.address_owners import AddressOwners
+from kubectl_netdoc.policy.current_workloads import current_workloads
 
 
 def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
@@ -54,7 +54,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     cluster = facts.cluster
     owners = AddressOwners(cluster)
     nameservers = servers.Nameservers(facts, owners)
-    for resolver in resolvers(cluster):
+    for resolver in current_workloads(cluster):
         yield from servers.analyse(cluster, nameservers, resolver)
         yield from searches.analyse(cluster, nameservers, resolver)
         yield from host_aliases.analyse(cluster, owners, resolver)

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is kept of the variables and arguments of an application's containers: the hosts that they name, and proxies.
+
+Everything else of them is dropped in the moment that the object is decoded: no record ever holds it.
+"""
+
+from __future__ import annotations
+
+from kubectl_netdoc.formats import host_references
+from kubectl_netdoc.formats.host_references import HostReference
+from kubectl_netdoc.records.base import Record
+
+HTTP_PROXY, HTTPS_PROXY, NO_PROXY = "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"
+"""The variables by which HTTP clients find a proxy, in capital or small letters (golang.org/x/net/http/httpproxy; libcurl,
+CURLOPT_NOPROXY)."""
+
+
+class Variable(Record, frozen=True):
+    """A variable as it comes over the wire; no value: it is taken from elsewhere."""
+
+    name: str = ""
+    value: str | None = None
+
+
+class Target(Record, frozen=True):
+    """A host that a container is told of. ``place``: the variable or argument; ``implied``: the port is the scheme's."""
+
+    host: str = ""
+    port: int = 0
+    place: str = ""
+    scheme: str = ""
+    implied: bool = False
+
+    @property
+    def words(self) -> frozenset[str]:
+        """The words in the names of the setting and of the host, in lower case."""
+        return frozenset((*host_references.words(self.place), *host_references.words(self.host)))
+
+
+class Proxy(Record, frozen=True):
+    """A proxy that a variable names, without its credentials; ``host``: "" where the value names none."""
+
+    variable: str = ""
+    host: str = ""
+    port: int = 0
+
+
+class ProxySettings(Record, frozen=True):
+    """What a container is told of proxies. ``direct``: what NO_PROXY names; ``known``: whether its value is in the object."""
+
+    proxies: tuple[Proxy, ...] = ()
+    direct: tuple[str, ...] = ()
+    known: bool = True
+
+
+def targets(env: tuple[Variable, ...], words: tuple[str, ...]) -> tuple[Target, ...]:
+    """Return the hosts that variables and a command line name."""
+    settings = {each.name: each.value for each in env if each.value and each.name.upper() not in (HTTP_PROXY, HTTPS_PROXY)}
+    named = [_target(ref, f"variable {ref.setting}") for ref in host_references.of_settings(settings)]
+    given = host_references.of_arguments(words)
+    return (*named, *(_target(ref, f"argument {ref.setting}" if ref.setting else "the command line") for ref in given))
+
+
+def _target(ref: HostReference, place: str) -> Target:
+    return Target(host=ref.host, port=ref.port, place=place, scheme=ref.scheme, implied=ref.implied)
+
+
+def proxies(env: tuple[Variable, ...]) -> ProxySettings:
+    """Return what variables say of proxies."""
+    mine = {each.name: each.value for each in env if each.name.upper() in (HTTP_PROXY, HTTPS_PROXY, NO_PROXY)}
+    found = [(name, host_references.proxy(value)) for name, value in mine.items() if value and name.upper() != NO_PROXY]
+    if not found:
+        return ProxySettings()
+    direct = [value for name, value in mine.items() if name.upper() == NO_PROXY]
+    return ProxySettings(
+        proxies=tuple(Proxy(variable=name, host=host, port=port) for name, (host, port) in found),
+        direct=tuple(item.strip() for value in direct for item in (value or "").split(",") if item.strip()),
+        known=None not in direct,
+    )
