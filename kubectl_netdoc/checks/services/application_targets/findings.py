@@ -47,6 +47,7 @@ MISSING = Code(
     severity=Severity.WARN,
     risk=Risk.RESTARTS,
     title="A workload is told to connect to a Service that does not exist",
+    rows=("A1",),
     message="{kind} {namespace}/{name} is told to connect to what is not there: {told}{trouble}",
     fix="Correct {places}{meant}; or create the Service, if the name is right. A change of the pods' template recreates the "
     "pods.",
@@ -58,6 +59,7 @@ NO_SUCH_PORT = Code(
     severity=Severity.WARN,
     risk=Risk.RESTARTS,
     title="A workload is told to connect to a port that the Service does not have",
+    rows=("A1",),
     message="{kind} {namespace}/{name} is told to connect to a port that is not there: {told}{trouble}",
     fix="Correct {places}{meant}; or give the Service that port, if the number is right. A change of the pods' template "
     "recreates the pods.",
@@ -69,6 +71,7 @@ PERHAPS = Code(
     severity=Severity.INFO,
     risk=Risk.RESTARTS,
     title="A workload may be told to connect to what does not exist",
+    rows=("A1",),
     message="{kind} {namespace}/{name} may be told to connect to what is not there: {told}",
     fix="There is nothing to do if the application does not use it or does without. Otherwise correct {places}{meant}.",
     commands=(LOOK,),
@@ -93,10 +96,12 @@ class Found(Struct, frozen=True):
 
 
 def analyse(cluster: Cluster, workload: CurrentWorkload) -> Iterator[Finding]:
-    """Judge what one workload is told, if its pods are no newer than what may still be created for them."""
+    """Judge what one workload is told. What is not there may still be made for pods that have just begun."""
     found = list(_found(cluster, workload))
     ages = [cluster.age(pod.metadata.creation_timestamp) for pod in workload.pods]
-    if not found or (ages and max(ages) < SETTLING):
+    if ages and max(ages) < SETTLING:
+        found = [each for each in found if each.wrong.service]
+    if not found:
         return
     fails = _fails(cluster, workload, {each.container for each in found})
     faults = [each for each in found if not each.telemetry and (each.wrong.certain or fails)]
