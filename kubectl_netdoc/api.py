@@ -87,6 +87,8 @@ from kubectl_netdoc.records.api_extensions import (
     Called,
     CalledService,
 )
+from kubectl_netdoc.records.app_config import APP_CONFIG, AppConfig
+from kubectl_netdoc.records.app_config import MOST as MOST_CONFIGS
 from kubectl_netdoc.records.base import Condition, Kind
 from kubectl_netdoc.records.cni import (
     CALICO_INSTALLATION,
@@ -156,6 +158,7 @@ from kubectl_netdoc.remediation.patches import selector_patch
 __all__ = [
     "ADMIN_NETWORK_POLICY",
     "API_SERVICE",
+    "APP_CONFIG",
     "BACKEND_TLS_POLICY",
     "BASELINE_ADMIN_NETWORK_POLICY",
     "BRIDGE_TO_IPTABLES",
@@ -181,6 +184,7 @@ __all__ = [
     "JOINING",
     "LISTENER_SETS",
     "METALLB_L2",
+    "MOST_CONFIGS",
     "MUTATING_WEBHOOKS",
     "NAMESPACE",
     "NATIVE_POLICIES",
@@ -208,6 +212,7 @@ __all__ = [
     "WORKLOADS",
     "ZONE",
     "Address",
+    "AppConfig",
     "BackendTLSPolicy",
     "BridgePort",
     "Burst",

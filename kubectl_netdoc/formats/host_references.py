@@ -45,6 +45,11 @@ OTHERWISE = frozenset(
 """Words in the name of a setting whose names of hosts nobody connects to: the program's own addresses, names in certificates and
 lists of what is let in."""
 
+SECRETS = frozenset(
+    {"password", "passwd", "passphrase", "pass", "pwd", "secret", "token", "key", "credential", "credentials", "salt"}
+)
+"""Last words in the name of a setting that is a secret: nothing is taken from it, whatever form it has."""
+
 PUBLIC = frozenset({"com", "net", "org", "io", "edu", "gov", "info", "biz", "localdomain"})
 """Top-level domains of the internet: a name of two labels under one of them is no Service in a namespace."""
 
@@ -107,7 +112,7 @@ def of_file(text: str) -> list[HostReference]:
     """Return the hosts that a file of settings names, without its comments: in lines ``KEY: VALUE``, and URLs and full names."""
     plain = _COMMENT.sub("", text[:LONGEST])
     lines = [ref for key, value in _LINE.findall(plain) for ref in _of_value(key, value)]
-    return _distinct((*lines, *_in_text("", plain)))
+    return _distinct(replace(ref, setting="") for ref in (*lines, *_in_text("", plain)))
 
 
 def proxy(value: str) -> tuple[str, int]:
@@ -119,11 +124,11 @@ def proxy(value: str) -> tuple[str, int]:
 def _of_value(setting: str, value: str) -> Iterator[HostReference]:
     if (":" not in value and ".svc" not in value) or len(value) > LONGEST:
         return
-    named = set(words(setting))
-    if named & OTHERWISE:
+    named = words(setting)
+    if OTHERWISE.intersection(named) or SECRETS.intersection(named[-1:]):
         return
     yield from _in_text(setting, value)
-    if named & ADDRESSES:
+    if ADDRESSES.intersection(named):
         for item in _APART.split(value):
             if match := _PLAIN.fullmatch(item):
                 yield HostReference(match[1], int(match[2]), setting)

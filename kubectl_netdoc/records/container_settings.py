@@ -15,21 +15,55 @@ HTTP_PROXY, HTTPS_PROXY, NO_PROXY = "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"
 CURLOPT_NOPROXY)."""
 
 
+class Named(Record, frozen=True):
+    """The name of a ConfigMap."""
+
+    name: str = ""
+
+
+class ValueFrom(Record, frozen=True):
+    """From where a variable is taken, as far as that is a ConfigMap."""
+
+    config_map_key_ref: Named = Named()
+
+
 class Variable(Record, frozen=True):
     """A variable as it comes over the wire; no value: it is taken from elsewhere."""
 
     name: str = ""
     value: str | None = None
+    value_from: ValueFrom = ValueFrom()
+
+
+class EnvFrom(Record, frozen=True):
+    """A ConfigMap of which each key is a variable."""
+
+    config_map_ref: Named = Named()
+
+
+class Volume(Record, frozen=True):
+    """A volume, as far as it is a ConfigMap."""
+
+    config_map: Named = Named()
+
+
+def config_maps(env: tuple[Variable, ...], env_from: tuple[EnvFrom, ...]) -> tuple[str, ...]:
+    """Return the names of the ConfigMaps that variables are taken from."""
+    names = (*(each.config_map_ref.name for each in env_from), *(each.value_from.config_map_key_ref.name for each in env))
+    return tuple(dict.fromkeys(filter(None, names)))
 
 
 class Target(Record, frozen=True):
-    """A host that a container is told of. ``place``: the variable or argument; ``implied``: the port is the scheme's."""
+    """A host that a container is told of. ``place``: the variable, argument or key; ``implied``: the port is the
+    scheme's; ``in_file``: it stands in a text of many lines, of which the application may use a part.
+    """
 
     host: str = ""
     port: int = 0
     place: str = ""
     scheme: str = ""
     implied: bool = False
+    in_file: bool = False
 
     @property
     def words(self) -> frozenset[str]:
@@ -56,13 +90,14 @@ class ProxySettings(Record, frozen=True):
 def targets(env: tuple[Variable, ...], words: tuple[str, ...]) -> tuple[Target, ...]:
     """Return the hosts that variables and a command line name."""
     settings = {each.name: each.value for each in env if each.value and each.name.upper() not in (HTTP_PROXY, HTTPS_PROXY)}
-    named = [_target(ref, f"variable {ref.setting}") for ref in host_references.of_settings(settings)]
+    named = [target(ref, f"variable {ref.setting}") for ref in host_references.of_settings(settings)]
     given = host_references.of_arguments(words)
-    return (*named, *(_target(ref, f"argument {ref.setting}" if ref.setting else "the command line") for ref in given))
+    return (*named, *(target(ref, f"argument {ref.setting}" if ref.setting else "the command line") for ref in given))
 
 
-def _target(ref: HostReference, place: str) -> Target:
-    return Target(host=ref.host, port=ref.port, place=place, scheme=ref.scheme, implied=ref.implied)
+def target(ref: HostReference, place: str, in_file: bool = False) -> Target:
+    """Return what is kept of a host, and where it stands."""
+    return Target(host=ref.host, port=ref.port, place=place, scheme=ref.scheme, implied=ref.implied, in_file=in_file)
 
 
 def proxies(env: tuple[Variable, ...]) -> ProxySettings:

@@ -17,6 +17,7 @@ from kubectl_netdoc.records import policy_schemas
 from kubectl_netdoc.records.api_extensions import (
     CONTROL_KINDS,
 )
+from kubectl_netdoc.records.app_config import APP_CONFIG
 from kubectl_netdoc.records.base import (
     Kind,
 )
@@ -225,6 +226,7 @@ OTHERS = (
     *ENTRY_KINDS,
     PROXY_CONFIG,
     POD_METRICS,
+    APP_CONFIG,
 )
 KINDS: dict[str, Kind[Any]] = {
     kind.name: kind for kind in (NAMESPACE, NODE, POD, SERVICE, ENDPOINT_SLICE, EVENT, *OWNERS, COREFILE, *OTHERS)

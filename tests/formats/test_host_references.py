@@ -27,6 +27,8 @@ from kubectl_netdoc.formats import host_references
         ("IMAGE", "redis:7", []),
         ("CACHE_IMAGE_URL", "http://redis:7", []),
         ("FEATURES", "a:1,b:2", []),
+        ("BACKEND_PASSWORD", "secret:80", []),
+        ("SERVICE_TOKEN", "http://secret:80", []),
         ("LISTEN_ADDR", "web:80", []),
         ("ADDR", "10.0.0.1:80", []),
         ("ADDR", "localhost:80", []),

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from kubectl_netdoc.api import NAMESPACE, POD, SERVICE, Kind, Pod, Unavailable
+from kubectl_netdoc.api import APP_CONFIG, NAMESPACE, POD, SERVICE, Kind, Pod, Unavailable
 from kubectl_netdoc.core.cluster import Scope
 from kubectl_netdoc.core.report import State
 from kubectl_netdoc.records.base import convert
@@ -191,4 +191,38 @@ OTHERS = [
         more=(make_workload(STATEFUL_SET, "db"),),
     ),
 ]
-CASES = [*FULL, *SHORT, *OTHERS]
+
+
+def _config(data: dict[str, str], *, name: str = "conf") -> Built:
+    return _made(APP_CONFIG, {"metadata": {"name": name, "namespace": "shop"}, "data": data})
+
+
+TAKES = {"containers": [{"name": "c", "envFrom": [{"configMapRef": {"name": "conf"}}]}]}
+ONE = {"valueFrom": {"configMapKeyRef": {"name": "conf", "key": "cart-url"}}}
+TAKES_ONE = {"containers": [{"name": "c", "env": [{"name": "CART", **ONE}]}]}
+MOUNTS = {"containers": [{"name": "c"}], "volumes": [{"name": "v", "configMap": {"name": "conf"}}]}
+FILE = {"app.conf": "upstream = http://cart.shop.svc:80\n# http://nothing.shop.svc\nlisten = 80\n"}
+
+
+def _told(
+    name: str, data: dict[str, str], *codes: str, spec: dict[str, Any] = TAKES, more: tuple[Built, ...] = (), **pod: Any
+) -> Case:
+    cluster = make_cluster(*CLUSTER, client(spec=spec, **pod), _config(data), *more)
+    return Case(f"a ConfigMap: {name}", cluster, frozenset((code, "ConfigMap shop/conf") for code in codes))
+
+
+WRONG = {"cart-url": "http://cart.shop.svc:80"}
+CONFIGS = [
+    _told("all of it are variables", WRONG, "APT001"),
+    _told("one key is a variable", WRONG, "APT001", spec=TAKES_ONE),
+    _told("it is mounted", WRONG, "APT001", spec=MOUNTS),
+    _told("nobody reads it", WRONG, spec={"containers": [{"name": "c"}]}),
+    _told("it is right", {"cart-url": "http://cartservice", "db-host": "redis", "db-port": "6379"}),
+    _told("no such port", {"cart-host": "cartservice", "cart-port": "8080"}, "APT002"),
+    _told("in a file", FILE, "APT003", spec=MOUNTS),
+    _told("in a file, and it does not start", FILE, "APT001", spec=MOUNTS, **FAILS),
+    _told("the reader's own Service", {"self-url": "http://client:8080"}),
+    _told("read by two", WRONG, "APT001", more=(client(spec=TAKES, name="other-0"),)),
+    _of("ConfigMaps are not read", client(spec=TAKES), unavailable={APP_CONFIG: Unavailable("forbidden")}),
+]
+CASES = [*FULL, *SHORT, *OTHERS, *CONFIGS]

@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec import Struct
 
 from kubectl_netdoc.api import (
     NAMESPACE,
     SETTLING,
+    AppConfig,
     Cluster,
     Code,
     Explains,
@@ -48,9 +49,8 @@ MISSING = Code(
     risk=Risk.RESTARTS,
     title="A workload is told to connect to a Service that does not exist",
     rows=("A1",),
-    message="{kind} {namespace}/{name} is told to connect to what is not there: {told}{trouble}",
-    fix="Correct {places}{meant}; or create the Service, if the name is right. A change of the pods' template recreates the "
-    "pods.",
+    message="{who} to connect to what is not there: {told}{trouble}",
+    fix="Correct {places}{meant}; or create the Service, if the name is right. {after}",
     commands=(LOOK,),
     explains=(BROKEN,),
 )
@@ -60,9 +60,8 @@ NO_SUCH_PORT = Code(
     risk=Risk.RESTARTS,
     title="A workload is told to connect to a port that the Service does not have",
     rows=("A1",),
-    message="{kind} {namespace}/{name} is told to connect to a port that is not there: {told}{trouble}",
-    fix="Correct {places}{meant}; or give the Service that port, if the number is right. A change of the pods' template "
-    "recreates the pods.",
+    message="{who} to connect to a port that is not there: {told}{trouble}",
+    fix="Correct {places}{meant}; or give the Service that port, if the number is right. {after}",
     commands=("kubectl -n {space} get service {target}",),
     explains=(BROKEN,),
 )
@@ -72,14 +71,18 @@ PERHAPS = Code(
     risk=Risk.RESTARTS,
     title="A workload may be told to connect to what does not exist",
     rows=("A1",),
-    message="{kind} {namespace}/{name} may be told to connect to what is not there: {told}",
+    message="{who} to connect to what may not be there: {told}",
     fix="There is nothing to do if the application does not use it or does without. Otherwise correct {places}{meant}.",
     commands=(LOOK,),
 )
 
 
+CHANGED = "A change of the pods' template recreates the pods."
+RESTART = "Pods that take variables from it have to be recreated for that."
+
+
 class Found(Struct, frozen=True):
-    """A host that leads nowhere, and the container that is told of it."""
+    """A host that leads nowhere, and where it stands: the container that is told of it, "" in a ConfigMap."""
 
     target: Target
     container: str
@@ -87,7 +90,17 @@ class Found(Struct, frozen=True):
 
     def __str__(self) -> str:
         port = f":{self.target.port}" if self.target.port and not self.target.implied else ""
-        return f"{self.target.host}{port} ({self.target.place} of container {self.container}): {self.wrong.why}"
+        return f"{self.target.host}{port} ({self.place}): {self.wrong.why}"
+
+    @property
+    def place(self) -> str:
+        """Where it stands, as a noun."""
+        return f"{self.target.place} of container {self.container}" if self.container else self.target.place
+
+    @property
+    def certain(self) -> bool:
+        """Whether it is a fault even of a workload that is well: a part of a file may not be used."""
+        return self.wrong.certain and not self.target.in_file
 
     @property
     def telemetry(self) -> bool:
@@ -95,34 +108,59 @@ class Found(Struct, frozen=True):
         return bool(TELEMETRY.intersection(self.target.words))
 
 
-def analyse(cluster: Cluster, workload: CurrentWorkload) -> Iterator[Finding]:
-    """Judge what one workload is told. What is not there may still be made for pods that have just begun."""
-    found = list(_found(cluster, workload))
-    ages = [cluster.age(pod.metadata.creation_timestamp) for pod in workload.pods]
-    if ages and max(ages) < SETTLING:
-        found = [each for each in found if each.wrong.service]
+class Told(Struct, frozen=True):
+    """What one object tells some workloads; ``who``: the sentence's beginning, ``after``: what a change of the object takes."""
+
+    subject: Subject
+    readers: tuple[CurrentWorkload, ...]
+    found: tuple[Found, ...]
+    who: str
+    after: str
+
+
+def of_workload(cluster: Cluster, workload: CurrentWorkload) -> Iterator[Finding]:
+    """Judge what the containers of a workload are told by its own template."""
+    containers = (*workload.spec.containers, *workload.spec.init_containers)
+    told = [(target, each.name) for each in containers if each.name not in PROXIES for target in each.targets]
+    found = tuple(_found(cluster, (workload,), told))
+    yield from _judge(cluster, Told(workload.subject, (workload,), found, f"{workload.subject} is told", CHANGED))
+
+
+def of_config(cluster: Cluster, config: AppConfig, readers: Sequence[CurrentWorkload]) -> Iterator[Finding]:
+    """Judge what a ConfigMap tells the workloads that read it."""
+    subject = Subject("ConfigMap", config.name, config.namespace)
+    who = f"{subject} tells {some((each.subject for each in readers), SHOWN)}"
+    found = tuple(_found(cluster, readers, [(target, "") for target in config.targets]))
+    yield from _judge(cluster, Told(subject, tuple(readers), found, who, RESTART))
+
+
+def _found(cluster: Cluster, readers: Sequence[CurrentWorkload], told: Iterable[tuple[Target, str]]) -> Iterator[Found]:
+    """Each host and port once, if it is wrong for all who read of it."""
+    seen: set[tuple[str, int]] = set()
+    for target, container in told:
+        flaws = [wrong.judge(cluster, each, target) for each in readers]
+        if (target.host, target.port) not in seen and flaws and flaws[0] and all(flaws):
+            seen.add((target.host, target.port))
+            yield Found(target, container, flaws[0])
+
+
+def _judge(cluster: Cluster, told: Told) -> Iterator[Finding]:
+    """Weigh what was found. What is not there may still be made for pods that have just begun."""
+    ages = [cluster.age(pod.metadata.creation_timestamp) for each in told.readers for pod in each.pods]
+    begun = bool(ages) and max(ages) < SETTLING
+    found = [each for each in told.found if each.wrong.service or not begun]
     if not found:
         return
-    fails = _fails(cluster, workload, {each.container for each in found})
-    faults = [each for each in found if not each.telemetry and (each.wrong.certain or fails)]
+    containers = {each.container for each in found}
+    fails = next(filter(None, (_fails(cluster, each, containers) for each in told.readers)), "")
+    faults = [each for each in found if not each.telemetry and (each.certain or fails)]
     for code, mine in (
         (MISSING, [each for each in faults if not each.wrong.service]),
         (NO_SUCH_PORT, [each for each in faults if each.wrong.service]),
         (PERHAPS, [each for each in found if each not in faults]),
     ):
         if mine:
-            yield _finding(cluster, code, workload, mine, fails)
-
-
-def _found(cluster: Cluster, workload: CurrentWorkload) -> Iterator[Found]:
-    """Each host and port once, whichever container is told of it first."""
-    seen: set[tuple[str, int]] = set()
-    for container in (*workload.spec.containers, *workload.spec.init_containers):
-        for target in container.targets if container.name not in PROXIES else ():
-            key = (target.host, target.port)
-            if key not in seen and (flaw := wrong.judge(cluster, workload, target)):
-                seen.add(key)
-                yield Found(target, container.name, flaw)
+            yield _finding(cluster, code, told, mine, fails)
 
 
 def _fails(cluster: Cluster, workload: CurrentWorkload, containers: Iterable[str]) -> str:
@@ -135,21 +173,22 @@ def _fails(cluster: Cluster, workload: CurrentWorkload, containers: Iterable[str
     return failing(cluster, workload)
 
 
-def _finding(cluster: Cluster, code: Code, workload: CurrentWorkload, mine: list[Found], fails: str) -> Finding:
-    first = mine[0].wrong
+def _finding(cluster: Cluster, code: Code, told: Told, mine: list[Found], fails: str) -> Finding:
+    first, space = mine[0].wrong, told.subject.namespace
     meant = next((f" ({each.wrong.meant} may be meant)" for each in mine if each.wrong.meant), "")
-    behind = cluster.services_selecting(workload.subject.namespace, workload.labels)
+    behind = [item for each in told.readers for item in cluster.services_selecting(space, each.labels)]
     lacking = [Subject.of("Service", each.wrong.service) for each in mine if each.wrong.service]
-    services = [ObjectRef.to("Service", item) for item in behind] if fails else []
+    numbers = {"who": told.who, "told": some(mine, SHOWN, "; "), "trouble": f". {fails[0].upper()}{fails[1:]}" if fails else ""}
     return code.on(
-        workload.subject,
-        {"told": some(mine, SHOWN, "; "), "trouble": f". {fails[0].upper()}{fails[1:]}" if fails else ""},
-        places=some(dict.fromkeys(f"{each.target.place} of container {each.container}" for each in mine), SHOWN),
+        told.subject,
+        numbers,
+        places=some(dict.fromkeys(each.place for each in mine), SHOWN),
         meant=meant,
-        space=first.name.namespace if _exists(cluster, first.name.namespace) else workload.subject.namespace,
+        after=told.after,
+        space=first.name.namespace if _exists(cluster, first.name.namespace) else space,
         target=first.name.name,
-        services=services,
-        objects=lacking,
+        services=[ObjectRef.to("Service", item) for item in behind] if fails else [],
+        objects=[*lacking, *(each.subject for each in told.readers if each.subject != told.subject)],
     )
 
 
