@@ -10,11 +10,12 @@ from msgspec import Struct
 
 from kubectl_netdoc.components.service_backends import waits
 from kubectl_netdoc.core.cluster import Cluster
-from kubectl_netdoc.core.finding import Subject
+from kubectl_netdoc.core.evidence import ObjectRef
+from kubectl_netdoc.core.finding import Explains, Subject
 from kubectl_netdoc.core.settling import SETTLING
 from kubectl_netdoc.formats.text import counted
 from kubectl_netdoc.policy.workloads import Owners, WorkloadRef
-from kubectl_netdoc.records.kinds import POD
+from kubectl_netdoc.records.kinds import POD, SERVICE
 from kubectl_netdoc.records.pods import Pod, PodSpec
 
 FIRST, WITH_HOST_NET, NODES, OWN = "ClusterFirst", "ClusterFirstWithHostNet", "Default", "None"
@@ -26,6 +27,12 @@ FAILING = ("CrashLoopBackOff", "RunContainerError")
 RESTARTS, RECENT, KILLED = 2, timedelta(minutes=6), (137, 143)
 """Restarts from which on a container ends again and again, the last time within the kubelet's longest back-off (5 min) and a
 minute; and the exit codes of one that was killed (128 and SIGKILL or SIGTERM): by memory or a probe, not by a name."""
+
+BEHIND_IT = Explains(("SVC004", "SVC016"), "services")
+"""What the Services of a workload show that fails: its pods don't get ready, or keep ending."""
+
+PATCHED = frozenset({"Deployment", "StatefulSet", "DaemonSet"})
+"""Kinds whose template can be changed, so that their pods are made anew; most of a pod's own spec can't be."""
 
 
 class CurrentWorkload(Struct, frozen=True):
@@ -41,6 +48,11 @@ class CurrentWorkload(Struct, frozen=True):
         """What its dnsPolicy means: on the host network ClusterFirst is treated as Default (kubelet, pkg/kubelet/network/dns)."""
         written = self.spec.dns_policy or FIRST
         return NODES if written == FIRST and self.spec.host_network else FIRST if written == WITH_HOST_NET else written
+
+    @property
+    def patched(self) -> bool:
+        """Whether a change of its template makes its pods anew."""
+        return self.subject.kind in PATCHED
 
 
 def current_workloads(cluster: Cluster) -> Iterator[CurrentWorkload]:
@@ -62,6 +74,12 @@ def current_workloads(cluster: Cluster) -> Iterator[CurrentWorkload]:
 
 def _in_scope(cluster: Cluster, namespace: str) -> bool:
     return not cluster.scope.namespaces or namespace in cluster.scope.namespaces
+
+
+def services_of(cluster: Cluster, workload: CurrentWorkload) -> list[ObjectRef]:
+    """Return the Services that select a workload's pods."""
+    found = cluster.services_selecting(workload.subject.namespace, workload.labels) if cluster.readable(SERVICE) else []
+    return [ObjectRef.to("Service", item) for item in found]
 
 
 def failing(cluster: Cluster, workload: CurrentWorkload) -> str:

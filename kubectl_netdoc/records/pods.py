@@ -120,11 +120,16 @@ class PodSpec(Record, frozen=True):
     containers: tuple[Container, ...] = ()
     init_containers: tuple[Container, ...] = ()
     readiness_gates: tuple[ReadinessGate, ...] = ()
+    own_account: bool = False
+    service_account_name: str = ""
     config_maps: tuple[str, ...] = ()
     volumes: tuple[Volume, ...] = ()
 
     def __post_init__(self) -> None:
-        """Keep the names of the ConfigMaps that are mounted, and drop the volumes."""
+        """Keep the names of the ConfigMaps that are mounted, and whether it has a service account of its own."""
+        if self.service_account_name:
+            force_setattr(self, "own_account", self.service_account_name != "default")
+            force_setattr(self, "service_account_name", "")
         if self.volumes:
             names = tuple(dict.fromkeys(filter(None, (volume.config_map.name for volume in self.volumes))))
             force_setattr(self, "config_maps", names)

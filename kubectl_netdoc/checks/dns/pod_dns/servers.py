@@ -27,7 +27,6 @@ from kubectl_netdoc.api import (
     patches,
 )
 from kubectl_netdoc.checks.dns.pod_dns import workloads
-from kubectl_netdoc.checks.dns.pod_dns.workloads import PATCHED
 from kubectl_netdoc.components import cluster_dns
 from kubectl_netdoc.components.address_owners import AddressOwners, addresses_of
 from kubectl_netdoc.policy.current_workloads import FIRST, NODES, OWN, WITH_HOST_NET, CurrentWorkload
@@ -212,9 +211,9 @@ def _mixed(servers: Nameservers, resolver: CurrentWorkload, states: list[Known])
 
 def finding(code: Code, servers: Nameservers, resolver: CurrentWorkload, **names: object) -> Finding:
     """Return a finding about a workload, with the command that gives it back cluster DNS where a patch can."""
-    kind, spec, dns = resolver.subject.kind, resolver.spec, servers.service
+    kind, spec, dns, patched = resolver.subject.kind, resolver.spec, servers.service, resolver.patched
     wanted = WITH_HOST_NET if spec.host_network else FIRST
-    patched, advice = kind in PATCHED, code.severity is Severity.INFO
+    advice = code.severity is Severity.INFO
     how = " The command does that, and the pods are recreated." if patched else " The pods have to be recreated for that."
     changed: dict[str, object] = {"dnsPolicy": wanted}
     if spec.dns_config.nameservers:

@@ -71,7 +71,3 @@ def _changed(cluster: Cluster, resolver: CurrentWorkload) -> str:
 def _revision(item: Workload) -> int:
     text = item.metadata.annotations.revision
     return int(text) if text.isdecimal() else 0
-
-
-PATCHED = frozenset({"Deployment", "StatefulSet", "DaemonSet"})
-"""Kinds whose template a patch changes, so that their pods are made anew; a pod's own DNS settings can't be changed."""

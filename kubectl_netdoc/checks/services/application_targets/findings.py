@@ -13,9 +13,7 @@ from kubectl_netdoc.api import (
     AppConfig,
     Cluster,
     Code,
-    Explains,
     Finding,
-    ObjectRef,
     Risk,
     Severity,
     Subject,
@@ -25,7 +23,7 @@ from kubectl_netdoc.api import (
 from kubectl_netdoc.checks.services.application_targets import wrong
 from kubectl_netdoc.checks.services.application_targets.wrong import Wrong
 from kubectl_netdoc.components.service_mesh import PROXIES
-from kubectl_netdoc.policy.current_workloads import CurrentWorkload, failing
+from kubectl_netdoc.policy.current_workloads import BEHIND_IT, CurrentWorkload, failing, services_of
 
 TELEMETRY = frozenset(
     {
@@ -39,9 +37,6 @@ TELEMETRY = frozenset(
 SHOWN = 3
 """Hosts that a message names at most."""
 
-BROKEN = Explains(("SVC004", "SVC016"), "services")
-"""What Services show whose pods don't get ready, or keep ending, as they can't connect."""
-
 LOOK = "kubectl -n {space} get services"
 MISSING = Code(
     id="APT001",
@@ -52,7 +47,7 @@ MISSING = Code(
     message="{who} to connect to what is not there: {told}{trouble}",
     fix="Correct {places}{meant}; or create the Service, if the name is right. {after}",
     commands=(LOOK,),
-    explains=(BROKEN,),
+    explains=(BEHIND_IT,),
 )
 NO_SUCH_PORT = Code(
     id="APT002",
@@ -63,7 +58,7 @@ NO_SUCH_PORT = Code(
     message="{who} to connect to a port that is not there: {told}{trouble}",
     fix="Correct {places}{meant}; or give the Service that port, if the number is right. {after}",
     commands=("kubectl -n {space} get service {target}",),
-    explains=(BROKEN,),
+    explains=(BEHIND_IT,),
 )
 PERHAPS = Code(
     id="APT003",
@@ -176,7 +171,6 @@ def _fails(cluster: Cluster, workload: CurrentWorkload, containers: Iterable[str
 def _finding(cluster: Cluster, code: Code, told: Told, mine: list[Found], fails: str) -> Finding:
     first, space = mine[0].wrong, told.subject.namespace
     meant = next((f" ({each.wrong.meant} may be meant)" for each in mine if each.wrong.meant), "")
-    behind = [item for each in told.readers for item in cluster.services_selecting(space, each.labels)]
     lacking = [Subject.of("Service", each.wrong.service) for each in mine if each.wrong.service]
     numbers = {"who": told.who, "told": some(mine, SHOWN, "; "), "trouble": f". {fails[0].upper()}{fails[1:]}" if fails else ""}
     return code.on(
@@ -187,7 +181,7 @@ def _finding(cluster: Cluster, code: Code, told: Told, mine: list[Found], fails:
         after=told.after,
         space=first.name.namespace if _exists(cluster, first.name.namespace) else space,
         target=first.name.name,
-        services=[ObjectRef.to("Service", item) for item in behind] if fails else [],
+        services=[ref for each in told.readers for ref in services_of(cluster, each)] if fails else [],
         objects=[*lacking, *(each.subject for each in told.readers if each.subject != told.subject)],
     )
 
