@@ -11,10 +11,11 @@ Which nameservers are the cluster's, its DNS Service, NodeLocal DNSCache and a d
 Such settings break names in one workload alone: cluster DNS answers everybody else, and a debug pod too.
 
 ## What it can't see
-Which names an application asks for, in which /etc/resolv.conf or hosts file of its image's own it looks, and what servers outside
-the cluster answer. So a workload that does not ask cluster DNS is a warning only where something shows that it needs it: cluster
-domains among its searches, a change of its settings within the hour, or pods that do not get ready. Components of kube-system,
-DaemonSets and DNS servers ask their node's nameservers by design. The range of ClusterIPs is taken from the Services that exist.
+Which names an application asks for beyond those that its variables and arguments have, in which /etc/resolv.conf or hosts file
+of its image's own it looks, and what servers outside the cluster answer. So a workload that does not ask cluster DNS is a warning
+only where something shows that it needs it: the name of a Service that it is told, cluster domains among its searches, a change
+of its settings within the hour, or pods that do not get ready. Components of kube-system, DaemonSets and DNS servers ask their
+node's nameservers by design. The range of ClusterIPs is taken from the Services that exist.
 
 ## Sources
 Kubernetes: DNS for Services and Pods; Adding entries to Pod /etc/hosts with HostAliases. kubelet, pkg/kubelet/network/dns

@@ -64,7 +64,7 @@ def _meant(cluster: Cluster, resolver: CurrentWorkload, domain: str) -> str:
         unknown = space and rest == domain and cluster.readable(NAMESPACE)
         if unknown and not any(item.name == space.lstrip(".") for item in cluster.all(NAMESPACE)):
             return f"There is no namespace {space.lstrip('.')}."
-    found = workloads.trouble(cluster, resolver)
+    found = workloads.named(cluster, resolver, short=True) or workloads.trouble(cluster, resolver)
     return f"It seems that the workload needs them: {found}." if found else ""
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from kubectl_netdoc.api import REPLICA_SET, SERVICE, Cluster, Workload
-from kubectl_netdoc.components import cluster_dns
+from kubectl_netdoc.components import cluster_dns, service_names
 from kubectl_netdoc.policy.current_workloads import FIRST, CurrentWorkload, failing
 
 CHANGED = timedelta(hours=1)
@@ -32,7 +32,20 @@ def need(cluster: Cluster, resolver: CurrentWorkload) -> str:
     searched = [text for text in resolver.spec.dns_config.searches if within(text, domain)]
     if searched:
         return f"its dnsConfig searches {searched[0]}"
-    return trouble(cluster, resolver)
+    return named(cluster, resolver) or trouble(cluster, resolver)
+
+
+def named(cluster: Cluster, resolver: CurrentWorkload, *, short: bool = False) -> str:
+    """Return which Service a workload is told to connect to by name, as a clause; ``short``: by a name without ``svc``."""
+    domain = cluster_dns.domain(cluster)
+    for container in (*resolver.spec.containers, *resolver.spec.init_containers):
+        for target in container.targets:
+            name = service_names.parse(target.host, resolver.subject.namespace, domain)
+            service = cluster.get(SERVICE, name.namespace, name.name) if name and cluster.readable(SERVICE) else None
+            if name and service and not (short and name.full):
+                what = f"Service {service.namespace}/{service.name} as {target.host}"
+                return f"{target.place} of container {container.name} names {what}"
+    return ""
 
 
 def trouble(cluster: Cluster, resolver: CurrentWorkload) -> str:
