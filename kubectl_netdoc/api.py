@@ -31,7 +31,8 @@ from kubectl_netdoc.formats.addresses import (
     odd,
 )
 from kubectl_netdoc.formats.coredns_log import UPSTREAM, Cause
-from kubectl_netdoc.formats.corefile import Corefile, left_open
+from kubectl_netdoc.formats.corefile import Corefile, ServerBlock, left_open
+from kubectl_netdoc.formats.corefile import Plugin as CorefilePlugin
 from kubectl_netdoc.formats.corefile_refusal import Wrong
 from kubectl_netdoc.formats.corefile_zones import zone_and_port
 from kubectl_netdoc.formats.prometheus_text import Metrics
@@ -240,6 +241,7 @@ __all__ = [
     "ContainerStatus",
     "Corefile",
     "CorefileMap",
+    "CorefilePlugin",
     "DnsLog",
     "DnsLookup",
     "DnsReply",
@@ -307,6 +309,7 @@ __all__ = [
     "RtnetlinkReply",
     "Rule",
     "RuleSet",
+    "ServerBlock",
     "Service",
     "ServicePort",
     "ServiceRules",
