@@ -4,11 +4,12 @@
 ## What it looks at
 The DNS Service (kube-dns), its workload, its ready endpoints and the nodes that they run on, restarts of its pods and why they
 are not ready (scheduling, image, sandbox). The Corefile as CoreDNS reads it: braces, snippets, duplicate zones, the plugin
-`kubernetes`, plugins that CoreDNS is not released with, what takes names of Services before it (rewrite, template, hosts, a block of a longer
-zone), and where other names are forwarded, by address or by name. The Corefile of NodeLocal DNSCache: only whether it can be parsed. If pods/log may be read, the last hour of the
-DNS pods' logs: a Corefile that they refuse (where, and what is wrong), loops, panics, upstream resolvers that do not answer, an
-API server that is unreachable or denies access. Of the logs only counts, causes, addresses and resources are kept, no name that
-was looked up. Events in which the kubelet says that it shortened a pod's resolv.conf.
+`kubernetes`, plugins that CoreDNS is not released with, what takes names of Services before it (rewrite, template, hosts, a
+block of a longer zone), and where other names are forwarded, by address or by name. The Corefile of NodeLocal DNSCache: only
+whether it can be parsed. If pods/log may be read, the last hour of the DNS pods' logs: a Corefile that they refuse (where, and
+what is wrong), loops, panics, upstream resolvers that do not answer, an API server that is unreachable or denies access. Of the
+logs only counts, causes, addresses and resources are kept, no name that was looked up. Events in which the kubelet says that it
+shortened a pod's resolv.conf.
 
 ## Why it matters
 Nearly every connection begins with a lookup. With a Corefile that forwards to its own address CoreDNS stays Ready and resolves
