@@ -269,8 +269,15 @@ def _released(version: str) -> Cluster:
     )
 
 
+LIMIT = "[ERROR] plugin/errors: 5 shop.example.com. A: concurrent queries exceeded maximum 1000\n"
 CASES = [
     *OVERRIDES,
+    Case(
+        "a server forwards too many at once",
+        make_cluster(*_two(), make_dns_log("dns-a", LIMIT * 10)),
+        frozenset({("DNC022", "Pod kube-system/dns-a")}),
+    ),
+    Case("a server has refused a few", make_cluster(*_two(), make_dns_log("dns-a", LIMIT * 9))),
     Case(
         "every server stops for a loop",
         make_cluster(*_dns(CRASHING), make_dns_log("dns-a", LOOPS)),
