@@ -75,8 +75,8 @@ LIMITED = Code(
     severity=Severity.WARN,
     risk=Risk.SAFE,
     title="A DNS server refuses lookups, as it forwards too many at once",
-    message="DNS pod {namespace}/{name} has refused {count} lookups within the hour (of the last lines of its log): it forwards at "
-    "most {limit} at once (max_concurrent)",
+    message="DNS pod {namespace}/{name} has refused {count} lookups within the hour (of the last lines of its log): it "
+    "forwards at most {limit} at once (max_concurrent)",
     fix="Find out why so many wait: an upstream resolver that is slow or silent keeps each of them for seconds. If the upstream "
     "resolvers are well, raise max_concurrent of the plugin forward (2 KB of memory each), or add DNS servers.",
     commands=("kubectl -n {namespace} logs --since=1h --tail=20 {name}", cluster_dns.CONFIG),
