@@ -90,6 +90,7 @@ TOPICS = {
     "NOD": Topic("source", nodes=NodeMatch.ENDS),
     **dict.fromkeys(("NOD002", "NOD003", "NOD004", "NOD005", "PNW011", "PNW015"), _NEW),
     "PLK": Topic("endpoints", nodes=NodeMatch.ENDS),
+    "PSY": _NEVER,
     "PAD001": Topic("endpoints", nodes=NodeMatch.ENDS),
     "PAD002": _ENDS,
     "PAD003": _later(_ENDS),

@@ -107,6 +107,19 @@ class HostAlias(Record, frozen=True):
     hostnames: tuple[str, ...] = ()
 
 
+class Sysctl(Record, frozen=True):
+    """A setting of the kernel that holds in a pod's network."""
+
+    name: str = ""
+    value: str = ""
+
+
+class SecurityContext(Record, frozen=True):
+    """The part of a pod's securityContext that concerns its network."""
+
+    sysctls: tuple[Sysctl, ...] = ()
+
+
 class PodSpec(Record, frozen=True):
     """A pod's placement, names and containers."""
 
@@ -120,6 +133,7 @@ class PodSpec(Record, frozen=True):
     containers: tuple[Container, ...] = ()
     init_containers: tuple[Container, ...] = ()
     readiness_gates: tuple[ReadinessGate, ...] = ()
+    security_context: SecurityContext = SecurityContext()
     own_account: bool = False
     service_account_name: str = ""
     config_maps: tuple[str, ...] = ()
