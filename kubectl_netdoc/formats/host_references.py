@@ -73,18 +73,26 @@ _LINE = re.compile(r"^\s*[\"']?([\w.-]+)[\"']?\s*[:=]\s*[\"']?([^\s\"',]+)[\"']?
 
 
 class HostReference(Struct, frozen=True):
-    """A host that a setting names. ``port``: 0 where none is known; ``implied``: the scheme's, which nobody wrote."""
+    """A host that a setting names. ``port``: 0 where none is known; ``implied``: the scheme's, which nobody wrote.
+    ``whole``: whether the value is nothing but this, as ``text`` writes it.
+    """
 
     host: str
     port: int = 0
     setting: str = ""
     scheme: str = ""
     implied: bool = False
+    whole: bool = False
 
 
 def words(setting: str) -> list[str]:
     """Return the words in the name of a setting, in lower case: of cartServiceAddr and CART_SERVICE-ADDR the same."""
     return [word.lower() for word in _CAMEL.split(setting) if word]
+
+
+def text(scheme: str, host: str, port: int) -> str:
+    """Return a host and port (0: none) as a setting has them, with a scheme where there is one."""
+    return f"{scheme}://" * bool(scheme) + host + f":{port}" * bool(port)
 
 
 def of_settings(settings: Mapping[str, str]) -> list[HostReference]:
@@ -127,11 +135,12 @@ def _of_value(setting: str, value: str) -> Iterator[HostReference]:
     named = words(setting)
     if OTHERWISE.intersection(named) or SECRETS.intersection(named[-1:]):
         return
-    yield from _in_text(setting, value)
+    found = [*_in_text(setting, value)]
     if ADDRESSES.intersection(named):
-        for item in _APART.split(value):
-            if match := _PLAIN.fullmatch(item):
-                yield HostReference(match[1], int(match[2]), setting)
+        plain = filter(None, map(_PLAIN.fullmatch, _APART.split(value)))
+        found += (HostReference(match[1], int(match[2]), setting) for match in plain)
+    for ref in found:
+        yield replace(ref, whole=value == text(ref.scheme, ref.host, 0 if ref.implied else ref.port))
 
 
 def _of_host_alone(setting: str, value: str, settings: Mapping[str, str]) -> Iterator[HostReference]:

@@ -6,6 +6,8 @@ Everything else of them is dropped in the moment that the object is decoded: no 
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from kubectl_netdoc.formats import host_references
 from kubectl_netdoc.formats.host_references import HostReference
 from kubectl_netdoc.records.base import Record
@@ -13,6 +15,10 @@ from kubectl_netdoc.records.base import Record
 HTTP_PROXY, HTTPS_PROXY, NO_PROXY = "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"
 """The variables by which HTTP clients find a proxy, in capital or small letters (golang.org/x/net/http/httpproxy; libcurl,
 CURLOPT_NOPROXY)."""
+
+
+VARIABLE = "variable "
+"""What stands before the name of a variable, as a place."""
 
 
 class Named(Record, frozen=True):
@@ -55,7 +61,8 @@ def config_maps(env: tuple[Variable, ...], env_from: tuple[EnvFrom, ...]) -> tup
 
 class Target(Record, frozen=True):
     """A host that a container is told of. ``place``: the variable, argument or key; ``implied``: the port is the
-    scheme's; ``in_file``: it stands in a text of many lines, of which the application may use a part.
+    scheme's; ``in_file``: it stands in a text of many lines, of which the application may use a part; ``whole``: a
+    variable whose value is nothing else.
     """
 
     host: str = ""
@@ -64,6 +71,17 @@ class Target(Record, frozen=True):
     scheme: str = ""
     implied: bool = False
     in_file: bool = False
+    whole: bool = False
+
+    @property
+    def variable(self) -> str:
+        """The variable whose value is nothing but this; "" where it is not one."""
+        return self.place.removeprefix(VARIABLE) if self.whole else ""
+
+    def assigned(self, host: str, port: int) -> str:
+        """Return the assignment that gives the variable another host and port (0: as it is)."""
+        value = host_references.text(self.scheme, host, port or (0 if self.implied else self.port))
+        return f"{self.variable}={value}"
 
     @property
     def words(self) -> frozenset[str]:
@@ -90,14 +108,15 @@ class ProxySettings(Record, frozen=True):
 def targets(env: tuple[Variable, ...], words: tuple[str, ...]) -> tuple[Target, ...]:
     """Return the hosts that variables and a command line name."""
     settings = {each.name: each.value for each in env if each.value and each.name.upper() not in (HTTP_PROXY, HTTPS_PROXY)}
-    named = [target(ref, f"variable {ref.setting}") for ref in host_references.of_settings(settings)]
+    named = [target(ref, f"{VARIABLE}{ref.setting}") for ref in host_references.of_settings(settings)]
     given = host_references.of_arguments(words)
     return (*named, *(target(ref, f"argument {ref.setting}" if ref.setting else "the command line") for ref in given))
 
 
 def target(ref: HostReference, place: str, in_file: bool = False) -> Target:
     """Return what is kept of a host, and where it stands."""
-    return Target(host=ref.host, port=ref.port, place=place, scheme=ref.scheme, implied=ref.implied, in_file=in_file)
+    made = Target(host=ref.host, port=ref.port, place=place, scheme=ref.scheme, implied=ref.implied, in_file=in_file)
+    return replace(made, whole=ref.whole and place == f"{VARIABLE}{ref.setting}")
 
 
 def proxies(env: tuple[Variable, ...]) -> ProxySettings:

@@ -12,6 +12,7 @@ RAW = {
     "name": "c",
     "env": [
         {"name": "CART", "value": "http://alice:hunter2@cart:80/secretpath?key=secretkey"},
+        {"name": "WEB_ADDR", "value": "web:80"},
         {"name": "PASSWORD", "value": "hunter2"},
         {"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "hunter2", "key": "x"}}},
         {"name": "https_proxy", "value": "http://alice:hunter2@proxy.corp:3128"},
@@ -26,6 +27,7 @@ def test_hosts_are_kept_and_nothing_else() -> None:
     container = msgspec.json.decode(msgspec.json.encode(RAW), type=Container)
     assert container.targets == (
         Target(host="cart", port=80, place="variable CART", scheme="http"),
+        Target(host="web", port=80, place="variable WEB_ADDR", whole=True),
         Target(host="db", port=5432, place="argument db-addr"),
     )
     kept = msgspec.json.encode(container)

@@ -18,6 +18,7 @@ from kubectl_netdoc.api import (
     Severity,
     Subject,
     Target,
+    shell_word,
     some,
 )
 from kubectl_netdoc.checks.services.application_targets import wrong
@@ -173,9 +174,11 @@ def _finding(cluster: Cluster, code: Code, told: Told, mine: list[Found], fails:
     meant = next((f" ({each.wrong.meant} may be meant)" for each in mine if each.wrong.meant), "")
     lacking = [Subject.of("Service", each.wrong.service) for each in mine if each.wrong.service]
     numbers = {"who": told.who, "told": some(mine, SHOWN, "; "), "trouble": f". {fails[0].upper()}{fails[1:]}" if fails else ""}
+    sets = _assignments(told, mine) if code is not PERHAPS else ()
     return code.on(
         told.subject,
         numbers,
+        commands=(*code.commands, *sets) if sets else None,
         places=some(dict.fromkeys(each.place for each in mine), SHOWN),
         meant=meant,
         after=told.after,
@@ -183,6 +186,19 @@ def _finding(cluster: Cluster, code: Code, told: Told, mine: list[Found], fails:
         target=first.name.name,
         services=[ref for each in told.readers for ref in services_of(cluster, each)] if fails else [],
         objects=[*lacking, *(each.subject for each in told.readers if each.subject != told.subject)],
+    )
+
+
+def _assignments(told: Told, mine: list[Found]) -> tuple[str, ...]:
+    """Return the commands that correct variables, of those whose value is nothing but what is known to be meant."""
+    reader = told.readers[0]
+    if not reader.patched or reader.subject != told.subject:
+        return ()
+    mended = [(each, *each.wrong.mended) for each in mine if each.target.variable and any(each.wrong.mended)]
+    set_env = f"kubectl -n {{namespace}} set env {reader.subject.kind.lower()}/{{name}}"
+    return tuple(
+        f"{set_env} -c {shell_word(each.container)} {shell_word(each.target.assigned(host, port))}"
+        for each, host, port in mended[:SHOWN]
     )
 
 

@@ -27,7 +27,8 @@ SHOWN = 5
 
 class Wrong(Struct, frozen=True):
     """Why a host leads nowhere, as a clause. ``meant``: what is probably meant, "" where nothing says; ``service``: the Service
-    that lacks the port; ``certain``: whether the name can only be a Service's.
+    that lacks the port; ``certain``: whether the name can only be a Service's;
+    ``mended``: the host and port that are meant, ("", 0) where nothing says.
     """
 
     why: str
@@ -35,6 +36,7 @@ class Wrong(Struct, frozen=True):
     meant: str = ""
     service: Service | None = None
     certain: bool = True
+    mended: tuple[str, int] = ("", 0)
 
 
 def judge(cluster: Cluster, workload: CurrentWorkload, target: Target) -> Wrong | None:
@@ -47,8 +49,8 @@ def judge(cluster: Cluster, workload: CurrentWorkload, target: Target) -> Wrong 
     if service:
         return None if name.pod else _wrong_port(service, name, workload, target)
     if name.full:
-        return _missing(cluster, name)
-    return None if _otherwise(cluster, workload, name, target.host) else _perhaps_missing(cluster, workload, name)
+        return _missing(cluster, name, target)
+    return None if _otherwise(cluster, workload, name, target.host) else _perhaps_missing(cluster, workload, name, target)
 
 
 def _read(cluster: Cluster, namespace: str) -> bool:
@@ -70,10 +72,11 @@ def _wrong_port(service: Service, name: ServiceName, workload: CurrentWorkload, 
     of_pods = f" ({target.port} is behind its port {behind})" if behind else ""
     why = f"Service {service.namespace}/{service.name} has no port {target.port}, it has {has}{of_pods}"
     meant = f"port {behind or only}" if behind or only else ""
-    return Wrong(why, name, meant, service, certain=not target.implied)
+    mended = (target.host, behind or only) if meant else ("", 0)
+    return Wrong(why, name, meant, service, certain=not target.implied, mended=mended)
 
 
-def _missing(cluster: Cluster, name: ServiceName) -> Wrong | None:
+def _missing(cluster: Cluster, name: ServiceName, target: Target) -> Wrong | None:
     """A name with ``svc`` is a Service's; in manifests others may make it, unless it is a typing error."""
     near = typo(name.name, _names(cluster, name.namespace))
     if cluster.origin == "manifests" and not near:
@@ -84,7 +87,18 @@ def _missing(cluster: Cluster, name: ServiceName) -> Wrong | None:
     else:
         why = f"there is no Service {name.name} in namespace {name.namespace}"
     meant = f"Service {name.namespace}/{near}" if near else f"Service {space}/{name.name}" if space else ""
-    return Wrong(why, name, meant)
+    return Wrong(why, name, meant, mended=_mended(target, name, near, "" if near else space))
+
+
+def _mended(target: Target, name: ServiceName, service: str = "", namespace: str = "") -> tuple[str, int]:
+    """Return a host and port with another Service's name or namespace in it; ("", 0) where none is given."""
+    labels = target.host.split(".")
+    at = 1 if name.pod else 0
+    if service and labels[at] == name.name:
+        labels[at] = service
+    if namespace and len(labels) > at + 1 and labels[at + 1] == name.namespace:
+        labels[at + 1] = namespace
+    return (".".join(labels), 0) if ".".join(labels) != target.host else ("", 0)
 
 
 def _otherwise(cluster: Cluster, workload: CurrentWorkload, name: ServiceName, host: str) -> bool:
@@ -96,13 +110,14 @@ def _otherwise(cluster: Cluster, workload: CurrentWorkload, name: ServiceName, h
     return bool(workload.policy != FIRST or spec.dns_config.searches or host in own | lines or of_a_pod)
 
 
-def _perhaps_missing(cluster: Cluster, workload: CurrentWorkload, name: ServiceName) -> Wrong | None:
+def _perhaps_missing(cluster: Cluster, workload: CurrentWorkload, name: ServiceName, target: Target) -> Wrong | None:
     """A name without ``svc`` is a Service's if something in the cluster shows what is meant."""
     why = f"there is no Service {name.name} in namespace {name.namespace}"
     if near := typo(name.name, _names(cluster, name.namespace)):
-        return Wrong(why, name, f"Service {name.namespace}/{near}")
+        return Wrong(why, name, f"Service {name.namespace}/{near}", mended=_mended(target, name, near))
     if space := _near_namespace(cluster, name):
-        return Wrong(f"there is no namespace {name.namespace}", name, f"Service {space}/{name.name}")
+        mended = _mended(target, name, namespace=space)
+        return Wrong(f"there is no namespace {name.namespace}", name, f"Service {space}/{name.name}", mended=mended)
     if cluster.origin == "manifests":
         return None
     made = cluster.workloads_in(name.namespace, (DEPLOYMENT, STATEFUL_SET))
