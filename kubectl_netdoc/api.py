@@ -31,7 +31,8 @@ from kubectl_netdoc.formats.addresses import (
     odd,
 )
 from kubectl_netdoc.formats.coredns_log import UPSTREAM, Cause
-from kubectl_netdoc.formats.corefile import Corefile, left_open
+from kubectl_netdoc.formats.corefile import Corefile, ServerBlock, left_open
+from kubectl_netdoc.formats.corefile import Plugin as CorefilePlugin
 from kubectl_netdoc.formats.corefile_refusal import Wrong
 from kubectl_netdoc.formats.corefile_zones import zone_and_port
 from kubectl_netdoc.formats.prometheus_text import Metrics
@@ -87,6 +88,8 @@ from kubectl_netdoc.records.api_extensions import (
     Called,
     CalledService,
 )
+from kubectl_netdoc.records.app_config import APP_CONFIG, AppConfig
+from kubectl_netdoc.records.app_config import MOST as MOST_CONFIGS
 from kubectl_netdoc.records.base import Condition, Kind
 from kubectl_netdoc.records.cni import (
     CALICO_BGP,
@@ -99,6 +102,7 @@ from kubectl_netdoc.records.cni import (
     NETWORK_KINDS,
 )
 from kubectl_netdoc.records.config_maps import CorefileMap
+from kubectl_netdoc.records.container_settings import Target
 from kubectl_netdoc.records.gateway_api import (
     BACKEND_TLS_POLICY,
     CA_CERTIFICATES,
@@ -147,7 +151,7 @@ from kubectl_netdoc.records.kinds import (
 from kubectl_netdoc.records.label_selector import selects
 from kubectl_netdoc.records.logs import DnsLog
 from kubectl_netdoc.records.nodes import DRAINED_BY_AUTOSCALER, EKS_COMPUTE_TYPE, ZONE, Node
-from kubectl_netdoc.records.pods import Container, ContainerStatus, Pod, PodSpec
+from kubectl_netdoc.records.pods import Container, ContainerStatus, Pod
 from kubectl_netdoc.records.python_images import registry_of
 from kubectl_netdoc.records.service_mesh import PEER_AUTHENTICATION
 from kubectl_netdoc.records.services import Endpoint, EndpointSlice, Service, ServicePort
@@ -159,6 +163,7 @@ from kubectl_netdoc.remediation.patches import selector_patch
 __all__ = [
     "ADMIN_NETWORK_POLICY",
     "API_SERVICE",
+    "APP_CONFIG",
     "BACKEND_TLS_POLICY",
     "BASELINE_ADMIN_NETWORK_POLICY",
     "BRIDGE_TO_IPTABLES",
@@ -187,6 +192,7 @@ __all__ = [
     "JOINING",
     "LISTENER_SETS",
     "METALLB_L2",
+    "MOST_CONFIGS",
     "MUTATING_WEBHOOKS",
     "NAMESPACE",
     "NATIVE_POLICIES",
@@ -214,6 +220,7 @@ __all__ = [
     "WORKLOADS",
     "ZONE",
     "Address",
+    "AppConfig",
     "BackendTLSPolicy",
     "BridgePort",
     "Burst",
@@ -241,6 +248,7 @@ __all__ = [
     "ContainerStatus",
     "Corefile",
     "CorefileMap",
+    "CorefilePlugin",
     "DnsLog",
     "DnsLookup",
     "DnsReply",
@@ -294,7 +302,6 @@ __all__ = [
     "PlaceOverTime",
     "Pod",
     "PodProblem",
-    "PodSpec",
     "PolicyRoute",
     "Queue",
     "Reference",
@@ -310,6 +317,7 @@ __all__ = [
     "RtnetlinkReply",
     "Rule",
     "RuleSet",
+    "ServerBlock",
     "Service",
     "ServicePort",
     "ServiceRules",
@@ -318,6 +326,7 @@ __all__ = [
     "Skip",
     "Subject",
     "TapReading",
+    "Target",
     "Threshold",
     "Tier",
     "TlsCertificate",

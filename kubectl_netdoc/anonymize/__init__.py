@@ -34,7 +34,7 @@ FIXED = frozenset(
 """Fields with a word of Kubernetes, DNS or the kernel, a version or a quantity; they stay."""
 
 FIXED_IN = {("Link", "name"), ("Plugin", "name"), ("Cause", "name"), ("CniFile", "name"), ("Bundle", "server")}
-FIXED_IN |= {("DnsOption", "name"), ("DnsOption", "value")}
+FIXED_IN |= {("DnsOption", "name"), ("DnsOption", "value"), ("Target", "scheme"), ("Sysctl", "name"), ("Sysctl", "value")}
 """The same, for fields of one struct."""
 
 SETTINGS = frozenset({"settings"})

@@ -21,6 +21,7 @@ PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("upstream refused", re.compile(_UPSTREAM + ".*connection refused")),
     ("no route to upstream", re.compile(_UPSTREAM + ".*(?:no route to host|host is unreachable|network is unreachable)")),
     ("not permitted to send to upstream", re.compile(_UPSTREAM + ".*operation not permitted")),
+    ("too many forwards at once", re.compile(r"plugin/errors: .*: concurrent queries exceeded maximum (?P<detail>\d+)")),
     ("not permitted to list", re.compile(_LISTS + r"(?<![\w.-])(?P<detail>[a-z][a-z0-9.-]*) is forbidden: ")),
     ("API unreachable", re.compile(_LISTS + r"(?:[Ff]ailed to (?:list|watch)[^:]*|API connection failure): (?P<detail>.+)")),
     ("API not read yet", re.compile(r"starting server with (?P<detail>unsynced Kubernetes API)")),

@@ -8,15 +8,34 @@ from msgspec import Struct
 from kubectl_netdoc.formats.addresses import ip_address, is_plain
 from kubectl_netdoc.formats.corefile_zones import zone_and_port
 
-KEPT = frozenset({"forward", "kubernetes", "loop", "cache", "reload", "ready", "health", "import", "bind", "errors", "log"})
+REPLACING = frozenset({"rewrite", "template", "hosts"})
+"""Plugins that answer before ``kubernetes`` does, whatever their order in the text (plugin.cfg)."""
+
+KEPT = REPLACING | {"forward", "kubernetes", "loop", "cache", "reload", "ready", "health", "import", "bind", "errors", "log"}
 """Plugins whose arguments are kept. Others (``route53``, ``etcd``, ``tls`` …) may hold secrets: only their names are."""
+
+INSIDE = frozenset({"match", "fallthrough", "name", "rcode"})
+"""First words of the lines in a plugin's own block that are kept of ``REPLACING``; of ``hosts`` names are, too."""
 
 
 class Plugin(Struct, frozen=True, omit_defaults=True):
-    """A plugin of a server block, with its arguments where they are kept."""
+    """A plugin of a server block, with its arguments where they are kept; ``inside``: the lines kept of its own block."""
 
     name: str
     arguments: tuple[str, ...] = ()
+    inside: tuple[tuple[str, ...], ...] = ()
+
+    @staticmethod
+    def kept(name: str, arguments: tuple[str, ...], inside: tuple[tuple[str, ...], ...]) -> Plugin:
+        """Return what is kept of a plugin: of ``hosts`` names of Services, of ``rewrite`` what it does with names."""
+        if name not in KEPT or (name == "rewrite" and not any("name" in line for line in (arguments, *inside))):
+            return Plugin(name)
+        if name not in REPLACING:
+            return Plugin(name, arguments)
+        lines = [line for line in inside if line and line[0] in INSIDE]
+        if name == "hosts":
+            lines += [("name", host) for line in inside for host in line[1:] if ".svc." in host and is_plain(line[0])]
+        return Plugin(name, arguments, tuple(lines))
 
 
 class ServerBlock(Struct, frozen=True, omit_defaults=True):

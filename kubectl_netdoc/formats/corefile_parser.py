@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from kubectl_netdoc.formats.addresses import is_plain
-from kubectl_netdoc.formats.corefile import KEPT, Corefile, Plugin, ServerBlock, left_open
+from kubectl_netdoc.formats.corefile import Corefile, Plugin, ServerBlock, left_open
 from kubectl_netdoc.formats.corefile_zones import Zone, expanded, is_domain
 
 MOST = 10_000
@@ -51,11 +51,12 @@ def _tokens(text: str) -> list[_Token]:
 
 
 class _Use(NamedTuple):
-    """A plugin in a block. ``nested``: whether it opens a block of its own, which is not kept."""
+    """A plugin in a block. ``nested``: whether it opens a block of its own; ``inside``: the lines of that."""
 
     name: str
     arguments: tuple[str, ...]
     nested: bool = False
+    inside: tuple[tuple[str, ...], ...] = ()
 
 
 class _Block(NamedTuple):
@@ -63,7 +64,7 @@ class _Block(NamedTuple):
     uses: tuple[_Use, ...] = ()
 
     def kept(self) -> ServerBlock:
-        return ServerBlock(self.zones, tuple(Plugin(use.name, use.arguments if use.name in KEPT else ()) for use in self.uses))
+        return ServerBlock(self.zones, tuple(Plugin.kept(use.name, use.arguments, use.inside) for use in self.uses))
 
 
 class _Parser:
@@ -204,6 +205,7 @@ class _Parser:
             shown = f"{name!r}" if re.fullmatch(r"[\w.:/(){}-]{,60}", name) else "something"
             raise _Refused(f"{shown} stands where a plugin's name should")
         depth, nested, arguments = 0, False, []
+        inside: list[list[str]] = []
         on_line = True
         while self.step():
             token = self.value
@@ -222,9 +224,13 @@ class _Parser:
                 self.cursor -= 1
             elif on_line and not nested:
                 arguments.append(token)
+            elif nested and self.new_line:
+                inside.append([token])
+            elif inside:
+                inside[-1].append(token)
         if depth:
             raise _Refused(unclosed(depth + 1))
-        return _Use(name, tuple(arguments), nested)
+        return _Use(name, tuple(arguments), nested, tuple(map(tuple, inside)))
 
 
 def unclosed(count: int) -> str:

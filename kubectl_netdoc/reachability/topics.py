@@ -92,6 +92,7 @@ TOPICS = {
     "NOD": Topic("source", nodes=NodeMatch.ENDS),
     **dict.fromkeys(("NOD002", "NOD003", "NOD004", "NOD005", "PNW011", "PNW015"), _NEW),
     "PLK": Topic("endpoints", nodes=NodeMatch.ENDS),
+    "PSY": _NEVER,
     "PAD001": Topic("endpoints", nodes=NodeMatch.ENDS),
     "PAD002": _ENDS,
     "PAD003": _later(_ENDS),
@@ -122,7 +123,7 @@ TOPICS = {
     "EPS004": _later(_ENDPOINTS),
     # entries to the cluster
     **dict.fromkeys(("LBA", "NPT", "SVC006", "SVC013"), _ENTRY),
-    **dict.fromkeys(("CRS", "GWR", "INC", "ING", "TLS", "PLC", "PDN", "HPT", "VER", "POL007"), _NEVER),
+    **dict.fromkeys(("APT", "CRS", "GWR", "INC", "ING", "TLS", "PLC", "PDN", "PRX", "HPT", "VER", "POL007"), _NEVER),
     # the API server, and codes about Services that nothing serves
     "CPL": _NEVER,
     **dict.fromkeys(("CPL001", "CPL002", "CPL011", "GWR010", "INC001", "INC003", "ING003"), _ENDPOINTS),

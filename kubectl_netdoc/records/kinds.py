@@ -4,7 +4,8 @@
 A record declares only the fields that checks read; everything else is never decoded, so it can't reach a report or a bundle.
 
 Of annotations only those that ``Annotations`` names are decoded. Environment variables and arguments of network agents and
-kube-proxy are decoded and reduced to named settings (``cni``, ``kube_proxy``). Of TLS Secrets, which are read only if the user
+kube-proxy are decoded and reduced to named settings (``cni``, ``kube_proxy``), those of all containers to the hosts and proxies
+that they name (``container_settings``). Of TLS Secrets, which are read only if the user
 asks for it, the dates and names of the certificate are kept (``ingress``).
 """
 
@@ -16,6 +17,7 @@ from kubectl_netdoc.records import policy_schemas
 from kubectl_netdoc.records.api_extensions import (
     CONTROL_KINDS,
 )
+from kubectl_netdoc.records.app_config import APP_CONFIG
 from kubectl_netdoc.records.base import (
     Kind,
 )
@@ -226,6 +228,7 @@ OTHERS: tuple[Kind[Any], ...] = (
     *ENTRY_KINDS,
     PROXY_CONFIG,
     POD_METRICS,
+    APP_CONFIG,
 )
 _ALL: tuple[Kind[Any], ...] = (NAMESPACE, NODE, POD, SERVICE, ENDPOINT_SLICE, EVENT, *OWNERS, COREFILE, *OTHERS)
 KINDS: dict[str, Kind[Any]] = {kind.name: kind for kind in _ALL}

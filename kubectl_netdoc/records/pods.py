@@ -4,9 +4,12 @@
 from __future__ import annotations
 
 from msgspec import field
+from msgspec.structs import force_setattr
 
 from kubectl_netdoc.formats.addresses import is_address
+from kubectl_netdoc.records import container_settings
 from kubectl_netdoc.records.base import Condition, Moment, Object, ObjectMeta, Record, canonical
+from kubectl_netdoc.records.container_settings import EnvFrom, ProxySettings, Target, Variable, Volume
 
 
 class ContainerPort(Record, frozen=True):
@@ -51,13 +54,29 @@ class PodMetrics(Object, frozen=True):
 
 
 class Container(Record, frozen=True):
-    """A container's declared ports; no environment, no arguments."""
+    """A container's declared ports, and the hosts and proxies that its variables and arguments name; nothing else of those."""
 
     name: str = ""
     image: str = ""
     ports: tuple[ContainerPort, ...] = ()
     restart_policy: str = ""
     resources: Resources = Resources()
+    targets: tuple[Target, ...] = ()
+    proxies: ProxySettings = ProxySettings()
+    config_maps: tuple[str, ...] = ()
+    env: tuple[Variable, ...] = ()
+    env_from: tuple[EnvFrom, ...] = ()
+    command: tuple[str, ...] = ()
+    args: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Keep what is read of its variables and arguments, and drop them."""
+        if self.env or self.env_from or self.command or self.args:
+            force_setattr(self, "config_maps", container_settings.config_maps(self.env, self.env_from))
+            force_setattr(self, "targets", container_settings.targets(self.env, (*self.command, *self.args)))
+            force_setattr(self, "proxies", container_settings.proxies(self.env))
+            for dropped in ("env", "env_from", "command", "args"):
+                force_setattr(self, dropped, ())
 
 
 class ReadinessGate(Record, frozen=True):
@@ -88,6 +107,19 @@ class HostAlias(Record, frozen=True):
     hostnames: tuple[str, ...] = ()
 
 
+class Sysctl(Record, frozen=True):
+    """A setting of the kernel that holds in a pod's network."""
+
+    name: str = ""
+    value: str = ""
+
+
+class SecurityContext(Record, frozen=True):
+    """The part of a pod's securityContext that concerns its network."""
+
+    sysctls: tuple[Sysctl, ...] = ()
+
+
 class PodSpec(Record, frozen=True):
     """A pod's placement, names and containers."""
 
@@ -102,6 +134,27 @@ class PodSpec(Record, frozen=True):
     containers: tuple[Container, ...] = ()
     init_containers: tuple[Container, ...] = ()
     readiness_gates: tuple[ReadinessGate, ...] = ()
+    security_context: SecurityContext = SecurityContext()
+    own_account: bool = False
+    service_account_name: str = ""
+    config_maps: tuple[str, ...] = ()
+    volumes: tuple[Volume, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Keep the names of the ConfigMaps that are mounted, and whether it has a service account of its own."""
+        if self.service_account_name:
+            force_setattr(self, "own_account", self.service_account_name != "default")
+            force_setattr(self, "service_account_name", "")
+        if self.volumes:
+            names = tuple(dict.fromkeys(filter(None, (volume.config_map.name for volume in self.volumes))))
+            force_setattr(self, "config_maps", names)
+            force_setattr(self, "volumes", ())
+
+    @property
+    def settings(self) -> tuple[str, ...]:
+        """The names of the ConfigMaps that its containers read: those that variables are taken from, then mounted ones."""
+        containers = (*self.containers, *self.init_containers)
+        return tuple(dict.fromkeys((*(name for each in containers for name in each.config_maps), *self.config_maps)))
 
     def ports(self) -> list[ContainerPort]:
         """All declared ports, those of restartable init containers (sidecars) included."""

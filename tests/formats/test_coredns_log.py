@@ -51,6 +51,10 @@ LINES = [
         Cause("no route to upstream", 1, "172.18.0.5:53"),
     ),
     (
+        "[ERROR] plugin/errors: 5 shop.example.com. A: concurrent queries exceeded maximum 1000",
+        Cause("too many forwards at once", 1, "1000"),
+    ),
+    (
         "[ERROR] plugin/errors: 2 shop.example.com. A: dial tcp 172.18.0.5:53: connect: network is unreachable",
         Cause("no route to upstream", 1, "172.18.0.5:53"),
     ),

@@ -261,3 +261,25 @@ def test_no_text_upsets_the_reader(text: str) -> None:
         for zone in server.zones:
             zone_and_port(zone)
         assert all(plugin.name in KEPT or not plugin.arguments for plugin in server.plugins)
+
+
+def test_of_what_answers_before_kubernetes_names_are_kept_and_no_answers() -> None:
+    text = """.:53 {
+        hosts /etc/own example.net {
+            192.0.2.1 web.shop.svc.cluster.local private.example
+            fallthrough example.net
+        }
+        template IN A cluster.local {
+            match "^a[.]" "^b[.]"
+            answer "{{ .Name }} 60 IN A 192.0.2.77"
+        }
+        rewrite edns0 local set 0xffee secret
+        rewrite name a.example b.example
+    }"""
+    (server,) = parse(text).servers
+    assert [(plugin.name, plugin.arguments, plugin.inside) for plugin in server.plugins] == [
+        ("hosts", ("/etc/own", "example.net"), (("fallthrough", "example.net"), ("name", "web.shop.svc.cluster.local"))),
+        ("template", ("IN", "A", "cluster.local"), (("match", "^a[.]", "^b[.]"),)),
+        ("rewrite", (), ()),
+        ("rewrite", ("name", "a.example", "b.example"), ()),
+    ]

@@ -216,7 +216,7 @@ def private_cluster() -> Cluster:
 
 def test_nothing_private_is_in_a_bundle_of_full_objects() -> None:
     content = bundle.dump("x", private_cluster(), Measured(), {})
-    assert SECRET.encode() not in content
+    assert SECRET.lower().encode() not in content.lower()
     assert b"10.96.0.1" in content, "and yet the objects are there"
     assert b"10.0.0.53" in content
 

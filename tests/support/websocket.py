@@ -66,9 +66,18 @@ def container(name: str) -> dict[str, Any]:
         "name": name,
         "image": "registry.example/web:1",
         "command": ["sh", "-c", f"login {SECRET}"],
-        "args": [f"--password={SECRET}"],
+        "args": [
+            f"--password={SECRET}",
+            f"--db=postgres://{SECRET}:{SECRET}@db:5432/{SECRET}?x={SECRET}",
+            "--token",
+            f"{SECRET}:80",
+        ],
         "env": [
             {"name": "PASSWORD", "value": SECRET},
+            {"name": "DB_URL", "value": f"postgres://{SECRET}:{SECRET}@db.shop.svc:5432/{SECRET}?x={SECRET}"},
+            {"name": "BACKEND_PASSWORD", "value": f"{SECRET}:80"},
+            {"name": "BACKEND_URL", "value": f"amqp://{SECRET}:80/,{SECRET}@db/"},
+            {"name": "HTTPS_PROXY", "value": f"http://{SECRET}:{SECRET}@proxy:3128/{SECRET}"},
             {"name": "FROM", "valueFrom": {"secretKeyRef": {"name": f"{SECRET}-ref", "key": "k"}}},
         ],
         "envFrom": [{"secretRef": {"name": SECRET}}],
@@ -250,6 +259,16 @@ OBJECTS: dict[str, list[dict[str, Any]]] = {
         {"metadata": meta("web"), "spec": {"validation": {"hostname": "x"}, "options": {"x": SECRET}}},
     ],
     "CaCertificates": [{"metadata": meta("ca"), "data": {"ca.crt": SECRET, "password": SECRET}}],
+    "AppConfig": [
+        {
+            "metadata": meta("conf"),
+            "data": {
+                "password": SECRET,
+                "db-url": f"postgres://{SECRET}:{SECRET}@db:5432/{SECRET}",
+                "app.conf": f"password = {SECRET}\nurl = http://{SECRET}:{SECRET}@web.shop.svc:80/{SECRET}\ntoken: {SECRET}:80\n",
+            },
+        }
+    ],
     "TlsSecret": [
         {
             "metadata": meta("tls"),

@@ -28,7 +28,7 @@ MOST_LOGS = 8
 LOG_END = {"tailLines": 500, "limitBytes": 256 * 1024, "sinceSeconds": 3600}
 """The query of a log: its last lines, no older than Events are kept by default."""
 
-POINTING = frozenset({"Ingress", "Gateway", "ListenerSet", "XListenerSet", "BackendTLSPolicy"})
+POINTING = frozenset({"Pod", "Ingress", "Gateway", "ListenerSet", "XListenerSet", "BackendTLSPolicy"})
 """Kinds whose objects name others, which are then read one by one."""
 
 MOST_PAGES = 1000

@@ -74,6 +74,59 @@ def _config(name: str, corefile: str, *codes: str) -> Case:
     return Case(name, make_cluster(*_two(corefile)), frozenset((code, CONFIG) for code in codes))
 
 
+def _with(lines: str) -> str:
+    """Kubeadm's Corefile, with more behind the plugin kubernetes: CoreDNS has an order of its own."""
+    return KUBEADM.replace("    prometheus :9153\n", f"    prometheus :9153\n{lines}\n")
+
+
+CART = (make_service("cart", cluster_ip="10.96.0.7"), make_service("kubernetes", "default", ports=[(443, 6443)]))
+
+
+def _taken(name: str, corefile: str, *codes: str) -> Case:
+    return Case(name, make_cluster(*_two(corefile), *CART), frozenset((code, CONFIG) for code in codes))
+
+
+ANSWER = 'answer "{{ .Name }} 5 IN A 192.0.2.1"'
+SECOND = "cluster.local k8s.example in-addr"
+OVERRIDES = [
+    _taken("as kubeadm makes it", KUBEADM),
+    _taken("a template for a Service", _with("template ANY ANY cart.shop.svc.cluster.local {\nrcode NXDOMAIN\n}"), "DNC020"),
+    _taken("a template for IPv6 alone", _with("template IN AAAA cluster.local {\nrcode NOERROR\n}")),
+    _taken("a template for another zone", _with("template ANY ANY cluster.local.example {\nrcode NXDOMAIN\n}")),
+    _taken("a template for all", _with("template ANY ANY svc.cluster.local {\nrcode NXDOMAIN\n}"), "DNC021"),
+    _taken(
+        "a template that matches a Service",
+        _with(
+            'template IN A cluster.local {\nmatch "^cart[.]shop[.]svc[.]"\nanswer "{{ .Name }} 5 IN A 192.0.2.1"\nfallthrough\n}'
+        ),
+        "DNC020",
+    ),
+    _taken(
+        "a template that matches no Service", _with("template IN A cluster.local {\nmatch ^node-\nrcode NOERROR\nfallthrough\n}")
+    ),
+    _taken("a template that hands nothing on", _with("template IN A cluster.local {\nmatch ^node-\nrcode NOERROR\n}"), "DNC021"),
+    _taken(
+        "a template with an expression of another kind",
+        _with("template IN A cluster.local {\nmatch (a+)+(\nrcode NXDOMAIN\nfallthrough\n}"),
+    ),
+    _taken("hosts with a Service", _with("hosts {\n192.0.2.1 other cart.shop.svc.cluster.local\nfallthrough\n}"), "DNC020"),
+    _taken("hosts of others", _with("hosts {\n192.0.2.1 node-1.example\nfallthrough\n}")),
+    _taken("hosts that hand nothing on", _with("hosts {\n192.0.2.1 node-1.example\n}"), "DNC021"),
+    _taken("hosts of one zone that hand nothing on", _with("hosts /etc/hosts example.net {\n192.0.2.1 a.example.net\n}")),
+    _taken("hosts that hand on another zone", _with("hosts {\n192.0.2.1 a.example\nfallthrough example\n}"), "DNC021"),
+    _taken("a Service is rewritten", _with("rewrite name cart.shop.svc.cluster.local web.shop.svc.cluster.local"), "DNC020"),
+    _taken("a name outside becomes a Service's", _with("rewrite name cart.example.com cart.shop.svc.cluster.local")),
+    _taken("all are rewritten", _with("rewrite stop name suffix .svc.cluster.local .svc.east.example"), "DNC021"),
+    _taken(
+        "all are rewritten to the cluster's second domain",
+        _with("rewrite stop name suffix .cluster.local .k8s.example").replace("cluster.local in-addr", SECOND),
+    ),
+    _taken("a namespace is forwarded", f"{KUBEADM}shop.svc.cluster.local:53 {{\n    forward . 192.0.2.53\n}}\n", "DNC020"),
+    _taken("another domain is forwarded", f"{KUBEADM}corp.example:53 {{\n    forward . 192.0.2.53\n}}\n"),
+    _taken("another port", f"{KUBEADM}shop.svc.cluster.local:5353 {{\n    forward . 192.0.2.53\n}}\n"),
+    _taken("a file is imported", _with("import custom/*.override\nhosts {\n192.0.2.1 a.example\n}")),
+]
+
 LOOPS = '[FATAL] plugin/loop: Loop (127.0.0.1:57423 -> :53) detected for zone ".", see https://coredns.io/plugins/loop\n'
 TIMEOUT = "[ERROR] plugin/errors: 2 shop.example.com. A: read udp 10.0.0.1:35423->192.0.2.53:53: i/o timeout\n"
 REFUSED = "/etc/coredns/Corefile:15 - Error during parsing: Unknown directive 'loadbalnce'\n"
@@ -216,7 +269,15 @@ def _released(version: str) -> Cluster:
     )
 
 
+LIMIT = "[ERROR] plugin/errors: 5 shop.example.com. A: concurrent queries exceeded maximum 1000\n"
 CASES = [
+    *OVERRIDES,
+    Case(
+        "a server forwards too many at once",
+        make_cluster(*_two(), make_dns_log("dns-a", LIMIT * 10)),
+        frozenset({("DNC022", "Pod kube-system/dns-a")}),
+    ),
+    Case("a server has refused a few", make_cluster(*_two(), make_dns_log("dns-a", LIMIT * 9))),
     Case(
         "every server stops for a loop",
         make_cluster(*_dns(CRASHING), make_dns_log("dns-a", LOOPS)),

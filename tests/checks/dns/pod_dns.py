@@ -70,6 +70,7 @@ def _client(name: str = "client", namespace: str = "shop", *, spec: dict[str, An
     _, pod = make_pod(name, namespace, ip="10.0.0.40", **more)
     wanted = convert(POD, {"spec": spec}).spec
     fields = {field: getattr(wanted, field) for field in ("dns_policy", "dns_config", "host_aliases", "host_network")}
+    fields |= {"containers": wanted.containers} if wanted.containers else {}
     assert isinstance(pod, Pod)
     return POD, msgspec.structs.replace(pod, spec=msgspec.structs.replace(pod.spec, **fields))
 
@@ -83,6 +84,10 @@ def _of(name: str, spec: dict[str, Any], *codes: str, more: tuple[Built, ...] = 
 def _none(*nameservers: str, searches: tuple[str, ...] = (), options: dict[str, str] | None = None) -> dict[str, Any]:
     given = [{"name": name, "value": value} for name, value in (options or {}).items()]
     return {"dnsPolicy": "None", "dnsConfig": {"nameservers": nameservers, "searches": searches, "options": given}}
+
+
+def _host(policy: str = "ClusterFirst") -> dict[str, Any]:
+    return {"dnsPolicy": policy, "hostNetwork": True}
 
 
 def _first(**config: Any) -> dict[str, Any]:
@@ -120,6 +125,29 @@ SERVERS = [
     _of("a resolver in the pod", _none("127.0.0.1", searches=OURS)),
     _of("a DNS server's pod", _none("10.0.1.5", searches=OURS)),
     _of("the address of a node's bridge", _none("10.0.0.1"), "PDN010"),
+]
+
+
+def _tells(value: str, name: str = "WEB_URL") -> dict[str, Any]:
+    return {"containers": [{"name": "c", "env": [{"name": name, "value": value}]}]}
+
+
+TOLD = [
+    _of("on the host network, and it is told a Service", _host() | _tells("http://web.shop.svc"), "PDN003"),
+    _of("on the host network, and it is told a Service of its namespace", _host() | _tells("http://web"), "PDN003"),
+    _of("on the host network, and it is told of no Service there is", _host() | _tells("http://gone.shop.svc"), "PDN010"),
+    _of("on the host network, and it is told a host outside", _host() | _tells("http://example.com"), "PDN010"),
+    _of(
+        "on the host network by its own policy, and it is told a Service", _host("ClusterFirstWithHostNet") | _tells("http://web")
+    ),
+    _of("a server outside, and it is told a Service", _none(OUTSIDE) | _tells("http://web.shop.svc"), "PDN003"),
+    _of("the node's settings, and it is told a Service", {"dnsPolicy": "Default"} | _tells("web:80", "WEB_ADDR"), "PDN003"),
+    _of("cluster DNS without searches, and it is told a short name", _none(DNS) | _tells("http://web"), "PDN005"),
+    _of(
+        "cluster DNS without searches, and it is told a full name",
+        _none(DNS) | _tells("http://web.shop.svc.cluster.local"),
+        "PDN011",
+    ),
 ]
 DEFAULTS = [
     _of("the node's settings", {"dnsPolicy": "Default"}, "PDN010"),
@@ -323,4 +351,4 @@ SEEN = [
     ),
     Case("pods can't be read", make_cluster(unavailable={POD: Unavailable("forbidden")}), state="skipped"),
 ]
-CASES = [*SERVERS, *DEFAULTS, *CRASHES, *SEARCHES, *ALIASES, *ROLLOUTS, *SEEN]
+CASES = [*SERVERS, *TOLD, *DEFAULTS, *CRASHES, *SEARCHES, *ALIASES, *ROLLOUTS, *SEEN]

@@ -617,7 +617,51 @@ def _two(
     return Case(name, cluster, _expect(*codes))
 
 
+def _imaged(kind: Kind[Workload], name: str, labels: dict[str, str], image: str, port: int) -> Built:
+    spec = {"containers": [{"name": "c", "image": image, "ports": [{"containerPort": port}]}]}
+    meta = {"name": name, "namespace": "shop"}
+    return kind, convert(kind, {"metadata": meta, "spec": {"template": {"metadata": {"labels": labels}, "spec": spec}}})
+
+
+def _images(name: str, one: str, other: str, *codes: str) -> Case:
+    """A Service that selects the pods of two Deployments, neither with a Service of its own."""
+    first, second = {**WEB, "part": "web"}, {**WEB, "part": "cache"}
+    made = _imaged(DEPLOYMENT, "web", first, one, 8181), _imaged(DEPLOYMENT, "cache", second, other, 6379)
+    pods = make_pod("web-1", labels=first, ports={"http": 8181}), make_pod("cache-1", labels=second, ip="10.0.0.2")
+    slices = make_slice(addresses={"10.0.0.1": "web-1", "10.0.0.2": "cache-1"})
+    return Case(name, make_cluster(make_service(selector=WEB, ports=[(80, 8181)]), *made, *pods, slices), _expect(*codes))
+
+
+def _members(name: str, host: str, *codes: str, replicas: int = 3, waiting: str = "", **service: Any) -> Case:
+    """A StatefulSet of which no pod is ready, whose container is told of a host."""
+    spec = {"containers": [{"name": "c", "env": [{"name": "PEERS", "value": host}]}]}
+    meta = {"name": "db", "namespace": "shop"}
+    template = {"metadata": {"labels": WEB}, "spec": spec}
+    made = (
+        STATEFUL_SET,
+        convert(STATEFUL_SET, {"metadata": meta, "spec": {"replicas": replicas, "serviceName": "db", "template": template}}),
+    )
+    pod = make_pod("db-0", labels=WEB, ready=False, waiting=waiting)
+    slices = make_slice("db", addresses={"10.0.0.1": "db-0"}, not_ready=["10.0.0.1"])
+    mine = make_service("db", **{"cluster_ip": "None", "selector": WEB, **service})
+    return Case(name, make_cluster(mine, pod, slices, made), frozenset((code, "Service shop/db") for code in codes))
+
+
+MEMBERS = [
+    _members("members that wait for each other", "db-1.db.shop.svc.cluster.local:7000", "SVC004", "SVC029"),
+    _members("members that wait for each other, by short names", "http://db-1.db:7000", "SVC004", "SVC029"),
+    _members(
+        "members that end as they don't find each other", "db-1.db.shop.svc:7000", "SVC004", "SVC029", waiting="CrashLoopBackOff"
+    ),
+    _members("members whose image is not there", "db-1.db.shop.svc:7000", "SVC004", waiting="ImagePullBackOff"),
+    _members("members that are told of another Service", "db-1.other.shop.svc:7000", "SVC004"),
+    _members("one member", "db-0.db.shop.svc:7000", "SVC004", replicas=1),
+    _members("members whose names are published", "db-1.db.shop.svc:7000", publishNotReadyAddresses=True),
+    _members("members behind a ClusterIP", "db-1.db.shop.svc:7000", "SVC004", cluster_ip="10.96.0.9"),
+]
 TWO = [
+    _images("two workloads of two images", "web:1", "cache:1", "SVC025"),
+    _images("two workloads of one image", "web:1", "web:1"),
     _two("a Service of two workloads", "SVC025", ports={"api": 10000}),
     _two("two workloads that declare the port", ports={"http": 8181}),
     _two("two workloads, one of which declares nothing", ports={}),
@@ -687,6 +731,7 @@ SOURCES = [
 ]
 
 CASES = [
+    *MEMBERS,
     *SELECTORS,
     *PER_POD,
     *SIBLINGS,

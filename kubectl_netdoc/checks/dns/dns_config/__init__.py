@@ -4,11 +4,12 @@
 ## What it looks at
 The DNS Service (kube-dns), its workload, its ready endpoints and the nodes that they run on, restarts of its pods and why they
 are not ready (scheduling, image, sandbox). The Corefile as CoreDNS reads it: braces, snippets, duplicate zones, the plugin
-`kubernetes`, plugins that CoreDNS is not released with, and where other names are forwarded, by address or by
-name. The Corefile of NodeLocal DNSCache: only whether it can be parsed. If pods/log may be read, the last hour of the
-DNS pods' logs: a Corefile that they refuse (where, and what is wrong), loops, panics, upstream resolvers that do not answer, an
-API server that is unreachable or denies access. Of the logs only counts, causes, addresses and resources are kept, no name that
-was looked up. Events in which the kubelet says that it shortened a pod's resolv.conf.
+`kubernetes`, plugins that CoreDNS is not released with, what takes names of Services before it (rewrite, template, hosts, a
+block of a longer zone), and where other names are forwarded, by address or by name. The Corefile of NodeLocal DNSCache: only
+whether it can be parsed. If pods/log may be read, the last hour of the DNS pods' logs: a Corefile that they refuse (where, and
+what is wrong), loops, panics, upstream resolvers that do not answer, an API server that is unreachable or denies access. Of the
+logs only counts, causes, addresses and resources are kept, no name that was looked up. Events in which the kubelet says that it
+shortened a pod's resolv.conf.
 
 ## Why it matters
 Nearly every connection begins with a lookup. With a Corefile that forwards to its own address CoreDNS stays Ready and resolves
@@ -20,7 +21,8 @@ same. Files that a Corefile imports. Whether an upstream resolver works (`dns_up
 
 ## Sources
 CoreDNS manual, plugins errors, forward, kubernetes and loop; Kubernetes: pkg/kubelet/network/dns/dns.go for the Events and the
-limits of resolv.conf; failure catalogue D3, D9 and D10.
+limits of resolv.conf; failure catalogue D3, D9, D10 and D12. CoreDNS, plugin.cfg (the
+order of plugins), plugins template, hosts and rewrite (fallthrough).
 """
 
 from __future__ import annotations
@@ -46,7 +48,7 @@ from kubectl_netdoc.api import (
     Skip,
     Unseen,
 )
-from kubectl_netdoc.checks.dns.dns_config import corefile, logs, refusals, resolv_conf, servers
+from kubectl_netdoc.checks.dns.dns_config import corefile, logs, overrides, refusals, resolv_conf, servers
 from kubectl_netdoc.components import cluster_dns
 
 
@@ -68,6 +70,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
             yield from corefile.analyse(cluster, config, dns)
     if cluster.readable(COREFILE) and (own := cluster_dns.config(cluster, dns)):
         yield from corefile.analyse(cluster, own, dns)
+        yield from overrides.analyse(cluster, own)
         yield from refusals.analyse(cluster, own, dns)
         yield from refusals.as_written(cluster, own, dns)
 
@@ -94,6 +97,6 @@ check = Check(
     title="Cluster DNS is configured to answer",
     prefix="DNC",
     needs=Needs(kinds=(SERVICE,), optional=(POD, ENDPOINT_SLICE, DEPLOYMENT, DAEMON_SET, COREFILE), hints=(DNS_LOG, EVENT, NODE)),
-    codes=(*servers.CODES, *corefile.CODES, *refusals.CODES, *logs.CODES, *resolv_conf.CODES),
+    codes=(*servers.CODES, *corefile.CODES, *overrides.CODES, *refusals.CODES, *logs.CODES, *resolv_conf.CODES),
     analyse=analyse,
 )

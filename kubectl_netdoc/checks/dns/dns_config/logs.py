@@ -70,6 +70,20 @@ PANICKED = Code(
     commands=("kubectl -n {namespace} logs --since=1h {name} | grep -i -A12 panic",),
     rows=("D9",),
 )
+LIMITED = Code(
+    id="DNC022",
+    severity=Severity.WARN,
+    risk=Risk.SAFE,
+    title="A DNS server refuses lookups, as it forwards too many at once",
+    message="DNS pod {namespace}/{name} has refused {count} lookups within the hour (of the last lines of its log): it "
+    "forwards at most {limit} at once (max_concurrent)",
+    fix="Find out why so many wait: an upstream resolver that is slow or silent keeps each of them for seconds. If the upstream "
+    "resolvers are well, raise max_concurrent of the plugin forward (2 KB of memory each), or add DNS servers.",
+    commands=("kubectl -n {namespace} logs --since=1h --tail=20 {name}", cluster_dns.CONFIG),
+    rows=("D9",),
+)
+FEWEST_REFUSED = 10
+"""Lookups that a server has refused at least to be told: fewer are one burst that clients repeat."""
 
 
 def analyse(cluster: Cluster, dns: Service, *, troubled: bool) -> Iterator[Finding | Unseen]:
@@ -86,6 +100,10 @@ def analyse(cluster: Cluster, dns: Service, *, troubled: bool) -> Iterator[Findi
     for pod in cluster_dns.pods(cluster, dns):
         for cause in causes(logs, pod, "panic"):
             yield PANICKED.on(Subject.of("Pod", pod), count=cause.count, panics=counted(cause.count, "panic"))
+        for cause in causes(logs, pod, "too many forwards at once"):
+            if cause.count >= FEWEST_REFUSED:
+                numbers = {"count": cause.count, "limit": cause.detail}
+                yield LIMITED.on(Subject.of("Pod", pod), numbers | cluster_dns.names(cluster))
     if log := cluster_dns.logged_problems(cluster, UPSTREAM):
         pods = [Subject("Pod", name, dns.namespace) for name in sorted(logs)]
         yield COMPLAINTS.on(subject, objects=pods, log=log, selector=cluster_dns.selector(dns))
@@ -110,4 +128,4 @@ def causes(logs: dict[str, DnsLog], pod: Pod, name: str) -> list[Cause]:
     return [cause for cause in logs[pod.name].causes if cause.name == name] if pod.name in logs else []
 
 
-CODES = (LOOP, COMPLAINTS, PANICKED)
+CODES = (LOOP, COMPLAINTS, PANICKED, LIMITED)

@@ -11,10 +11,11 @@ Which nameservers are the cluster's, its DNS Service, NodeLocal DNSCache and a d
 Such settings break names in one workload alone: cluster DNS answers everybody else, and a debug pod too.
 
 ## What it can't see
-Which names an application asks for, in which /etc/resolv.conf or hosts file of its image's own it looks, and what servers outside
-the cluster answer. So a workload that does not ask cluster DNS is a warning only where something shows that it needs it: cluster
-domains among its searches, a change of its settings within the hour, or pods that do not get ready. Components of kube-system,
-DaemonSets and DNS servers ask their node's nameservers by design. The range of ClusterIPs is taken from the Services that exist.
+Which names an application asks for beyond those that its variables and arguments have, in which /etc/resolv.conf or hosts file
+of its image's own it looks, and what servers outside the cluster answer. So a workload that does not ask cluster DNS is a warning
+only where something shows that it needs it: the name of a Service that it is told, cluster domains among its searches, a change
+of its settings within the hour, or pods that do not get ready. Components of kube-system, DaemonSets and DNS servers ask their
+node's nameservers by design. The range of ClusterIPs is taken from the Services that exist.
 
 ## Sources
 Kubernetes: DNS for Services and Pods; Adding entries to Pod /etc/hosts with HostAliases. kubelet, pkg/kubelet/network/dns
@@ -45,8 +46,8 @@ from kubectl_netdoc.api import (
     odd,
 )
 from kubectl_netdoc.checks.dns.pod_dns import host_aliases, searches, servers
-from kubectl_netdoc.checks.dns.pod_dns.workloads import resolvers
 from kubectl_netdoc.components.address_owners import AddressOwners
+from kubectl_netdoc.policy.current_workloads import current_workloads
 
 
 def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
@@ -54,7 +55,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     cluster = facts.cluster
     owners = AddressOwners(cluster)
     nameservers = servers.Nameservers(facts, owners)
-    for resolver in resolvers(cluster):
+    for resolver in current_workloads(cluster):
         yield from servers.analyse(cluster, nameservers, resolver)
         yield from searches.analyse(cluster, nameservers, resolver)
         yield from host_aliases.analyse(cluster, owners, resolver)

@@ -23,9 +23,9 @@ from kubectl_netdoc.api import (
     joined,
 )
 from kubectl_netdoc.checks.dns.pod_dns.servers import fields_of
-from kubectl_netdoc.checks.dns.pod_dns.workloads import Resolver
-from kubectl_netdoc.components import cluster_dns
+from kubectl_netdoc.components import cluster_dns, service_names
 from kubectl_netdoc.components.address_owners import AddressOwners, addresses_of
+from kubectl_netdoc.policy.current_workloads import CurrentWorkload
 
 LOOK = "kubectl -n {namespace} get {kind_} {name} -o jsonpath='{{{fields}.hostAliases}}'"
 REMOVE = "Remove {alias} from hostAliases in the pods' template, so that cluster DNS answers instead. That recreates the pods."
@@ -79,7 +79,7 @@ class Named(Struct, frozen=True):
     full: bool = False
 
 
-def analyse(cluster: Cluster, owners: AddressOwners, resolver: Resolver) -> Iterator[Finding]:
+def analyse(cluster: Cluster, owners: AddressOwners, resolver: CurrentWorkload) -> Iterator[Finding]:
     """Judge each line of a workload; a name that two lines have gets the address of the first."""
     seen: set[str] = set()
     for line in resolver.spec.host_aliases:
@@ -89,7 +89,7 @@ def analyse(cluster: Cluster, owners: AddressOwners, resolver: Resolver) -> Iter
             yield from _judge(cluster, owners, resolver, line.ip, names)
 
 
-def _judge(cluster: Cluster, owners: AddressOwners, resolver: Resolver, ip: str, aliases: list[str]) -> Iterator[Finding]:
+def _judge(cluster: Cluster, owners: AddressOwners, resolver: CurrentWorkload, ip: str, aliases: list[str]) -> Iterator[Finding]:
     """Judge the names of a line; those that mean the same Service or pod, and those that mean none, as one."""
     groups: dict[tuple[str, ...], list[tuple[Named | None, str]]] = {}
     for alias in aliases:
@@ -102,7 +102,7 @@ def _judge(cluster: Cluster, owners: AddressOwners, resolver: Resolver, ip: str,
 
 
 def _judge_names(
-    cluster: Cluster, owners: AddressOwners, resolver: Resolver, ip: str, named: Named | None, aliases: list[str]
+    cluster: Cluster, owners: AddressOwners, resolver: CurrentWorkload, ip: str, named: Named | None, aliases: list[str]
 ) -> Iterator[Finding]:
     vacant, kind = owners.vacant(ip), resolver.subject.kind
     that = "that name" if len(aliases) == 1 else "those names"
@@ -133,25 +133,17 @@ def _judge_names(
     yield (SERVICE_ELSEWHERE if certain else OVERRULED).on(resolver.subject, names, why=why)
 
 
-def meaning(cluster: Cluster, namespace: str, name: str) -> Named | None:
+def meaning(cluster: Cluster, namespace: str, host: str) -> Named | None:
     """Return the Service, or the pod of a headless one, that a name means to pods of a namespace."""
     if not cluster.readable(SERVICE):
         return None
-    labels, domain = name.rstrip(".").lower().split("."), cluster_dns.domain(cluster).split(".")
-    full = labels[-len(domain) :] == domain
-    rest = labels[: -len(domain)] if full else labels
-    svc = rest[-1:] == ["svc"]
-    rest = rest[:-1] if svc else rest
-    if full and not svc:
+    name = service_names.parse(host, namespace, cluster_dns.domain(cluster))
+    service = cluster.get(SERVICE, name.namespace, name.name) if name else None
+    if name is None or service is None:
         return None
-    space = rest[-1] if len(rest) > 1 or svc else namespace
-    before = rest[:-1] if len(rest) > 1 or svc else rest
-    service = cluster.get(SERVICE, space, before[-1]) if before else None
-    if service is None or len(before) > 2:
-        return None
-    if len(before) == 1:
-        return Named(service, full=svc)
-    pod = next((each for each in cluster.pods_of(service) if each.name == before[0]), None)
+    if not name.pod:
+        return Named(service, full=name.full)
+    pod = next((each for each in cluster.pods_of(service) if each.name == name.pod), None)
     return Named(service, pod, full=True) if pod and service.headless else None
 
 

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from kubectl_netdoc.api import COREFILE, NAMESPACE, Cluster, Code, Finding, Risk, Severity, joined, zone_and_port
 from kubectl_netdoc.checks.dns.pod_dns import workloads
 from kubectl_netdoc.checks.dns.pod_dns.servers import LOOK, Known, Nameservers, finding
-from kubectl_netdoc.checks.dns.pod_dns.workloads import FIRST, OWN, Resolver, within
+from kubectl_netdoc.checks.dns.pod_dns.workloads import within
 from kubectl_netdoc.components import cluster_dns
+from kubectl_netdoc.policy.current_workloads import FIRST, OWN, CurrentWorkload
 
 NOT_SEARCHED = Code(
     id="PDN005",
@@ -34,7 +35,7 @@ SHORT_NAMES = Code(
 )
 
 
-def analyse(cluster: Cluster, servers: Nameservers, resolver: Resolver) -> Iterator[Finding]:
+def analyse(cluster: Cluster, servers: Nameservers, resolver: CurrentWorkload) -> Iterator[Finding]:
     """Judge the search domains and ndots of a workload that asks cluster DNS first."""
     spec, domain = resolver.spec, cluster_dns.domain(cluster)
     own = resolver.policy == OWN and [servers.known(ip) for ip in spec.dns_config.nameservers[:1]] == [Known.OURS]
@@ -53,7 +54,7 @@ def analyse(cluster: Cluster, servers: Nameservers, resolver: Resolver) -> Itera
         yield finding(SHORT_NAMES, servers, resolver, domain=domain, example=example, setting=f"ndots {dots}", effect=effect)
 
 
-def _meant(cluster: Cluster, resolver: Resolver, domain: str) -> str:
+def _meant(cluster: Cluster, resolver: CurrentWorkload, domain: str) -> str:
     """Return what shows that a workload means to use short names, as a sentence; "" if nothing does."""
     searches = [text.rstrip(".").lower() for text in resolver.spec.dns_config.searches]
     for text in searches:
@@ -63,7 +64,7 @@ def _meant(cluster: Cluster, resolver: Resolver, domain: str) -> str:
         unknown = space and rest == domain and cluster.readable(NAMESPACE)
         if unknown and not any(item.name == space.lstrip(".") for item in cluster.all(NAMESPACE)):
             return f"There is no namespace {space.lstrip('.')}."
-    found = workloads.trouble(cluster, resolver)
+    found = workloads.named(cluster, resolver, short=True) or workloads.trouble(cluster, resolver)
     return f"It seems that the workload needs them: {found}." if found else ""
 
 
@@ -75,7 +76,7 @@ def _forwarded(cluster: Cluster, domain: str) -> bool:
     return any(zone_and_port(zone)[0].rstrip(".") == domain for block in blocks for zone in block.zones)
 
 
-def _example(cluster: Cluster, resolver: Resolver) -> str:
+def _example(cluster: Cluster, resolver: CurrentWorkload) -> str:
     """The name of a Service of the workload's namespace."""
     return next((item.name for item in cluster.services() if item.namespace == resolver.subject.namespace), "a Service's")
 

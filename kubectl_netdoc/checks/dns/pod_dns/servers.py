@@ -27,9 +27,9 @@ from kubectl_netdoc.api import (
     patches,
 )
 from kubectl_netdoc.checks.dns.pod_dns import workloads
-from kubectl_netdoc.checks.dns.pod_dns.workloads import FIRST, NODES, OWN, PATCHED, WITH_HOST_NET, Resolver
 from kubectl_netdoc.components import cluster_dns
 from kubectl_netdoc.components.address_owners import AddressOwners, addresses_of
+from kubectl_netdoc.policy.current_workloads import FIRST, NODES, OWN, WITH_HOST_NET, CurrentWorkload
 
 SECONDS = 5
 """Seconds that glibc waits for a nameserver before it asks the next one (resolv.conf(5), timeout)."""
@@ -164,7 +164,7 @@ def _nameservers(reply: object) -> tuple[str, ...]:
     return reply.nameservers if isinstance(reply, ResolvConfReply) else ()
 
 
-def analyse(cluster: Cluster, servers: Nameservers, resolver: Resolver) -> Iterator[Finding]:
+def analyse(cluster: Cluster, servers: Nameservers, resolver: CurrentWorkload) -> Iterator[Finding]:
     """Judge the nameservers of one workload."""
     own = resolver.spec.dns_config.nameservers
     states = [servers.known(ip) for ip in own]
@@ -183,7 +183,7 @@ def analyse(cluster: Cluster, servers: Nameservers, resolver: Resolver) -> Itera
         yield finding(code, servers, resolver, asks=_asks(resolver), need=need or "not known")
 
 
-def _asks(resolver: Resolver) -> str:
+def _asks(resolver: CurrentWorkload) -> str:
     """Whom the pods ask, as a clause."""
     if resolver.policy == OWN:
         return f"dnsPolicy None and dnsConfig give them {joined(resolver.spec.dns_config.nameservers)}"
@@ -192,11 +192,11 @@ def _asks(resolver: Resolver) -> str:
     return "they are on the host network, where dnsPolicy ClusterFirst gives pods their node's nameservers"
 
 
-def _in_turn(resolver: Resolver) -> bool:
+def _in_turn(resolver: CurrentWorkload) -> bool:
     return any(option.name == "rotate" for option in resolver.spec.dns_config.options)
 
 
-def _mixed(servers: Nameservers, resolver: Resolver, states: list[Known]) -> Iterator[Finding]:
+def _mixed(servers: Nameservers, resolver: CurrentWorkload, states: list[Known]) -> Iterator[Finding]:
     """Cluster DNS beside servers outside: harmless only where cluster DNS is asked first."""
     own = resolver.spec.dns_config.nameservers
     others = [ip for ip, state in zip(own, states, strict=True) if state is Known.OUTSIDE]
@@ -209,11 +209,11 @@ def _mixed(servers: Nameservers, resolver: Resolver, states: list[Known]) -> Ite
     yield finding(MIXED, servers, resolver, asked=joined(asked), others=shown, order=order)
 
 
-def finding(code: Code, servers: Nameservers, resolver: Resolver, **names: object) -> Finding:
+def finding(code: Code, servers: Nameservers, resolver: CurrentWorkload, **names: object) -> Finding:
     """Return a finding about a workload, with the command that gives it back cluster DNS where a patch can."""
-    kind, spec, dns = resolver.subject.kind, resolver.spec, servers.service
+    kind, spec, dns, patched = resolver.subject.kind, resolver.spec, servers.service, resolver.patched
     wanted = WITH_HOST_NET if spec.host_network else FIRST
-    patched, advice = kind in PATCHED, code.severity is Severity.INFO
+    advice = code.severity is Severity.INFO
     how = " The command does that, and the pods are recreated." if patched else " The pods have to be recreated for that."
     changed: dict[str, object] = {"dnsPolicy": wanted}
     if spec.dns_config.nameservers:

@@ -9,6 +9,7 @@ from datetime import timedelta
 from kubectl_netdoc.api import (
     EVENT,
     SETTLING,
+    STATEFUL_SET,
     Cluster,
     Code,
     Explains,
@@ -21,9 +22,10 @@ from kubectl_netdoc.api import (
     ending,
     joined,
     lasting,
+    patches,
     selector_text,
 )
-from kubectl_netdoc.components import load_balancers
+from kubectl_netdoc.components import cluster_dns, load_balancers, service_names
 from kubectl_netdoc.components.service_backends import Backends, closed_gate, waits
 
 SHOWN = 5
@@ -73,11 +75,39 @@ STARTING = Code(
     rows=("K2", "K17"),
 )
 
+EACH_OTHER = Code(
+    id="SVC029",
+    severity=Severity.WARN,
+    risk=Risk.SAFE,
+    title="Members that wait for each other's names",
+    message="No pod of StatefulSet {namespace}/{set} is ready, they are told each other's names ({host}: {place}), and headless "
+    "Service {namespace}/{name} gives a pod a name once it is ready only: each may wait for the others",
+    fix="Set publishNotReadyAddresses on the Service, as the command does, if the pods look for each other before they are "
+    "ready.",
+    commands=("kubectl -n {namespace} patch service {name} --type merge -p {patch}",),
+    rows=("K2",),
+    explains=(Explains(("SVC004",), "subject"),),
+)
+CRASHED = "CrashLoopBackOff"
+"""Why a container waits that has run and ended."""
+
+FEWEST_MEMBERS = 2
+"""Pods of a StatefulSet that can wait for each other."""
+
 LOOK_AT_PODS = "Look at the pods' events and logs: they say what a pod waits for, or why its readiness probe fails."
 LOOK_AT_GATE = (
-    "Look at the controller that sets the readiness gate, not at the readiness probe, which passes: in clouds this is the load "
-    "balancer controller, and its health check of the pod fails."
+    "Look at the controller that sets the readiness gate, not at the readiness probe, which passes: {setter}. Either it does not "
+    "run, or the health check of its load balancer fails."
 )
+GATES = {
+    "target-health.elbv2.k8s.aws/": "the AWS Load Balancer Controller (Deployment aws-load-balancer-controller)",
+    "target-health.alb.ingress.k8s.aws/": "the AWS ALB Ingress Controller, as it was called before version 2",
+    "cloud.google.com/load-balancer-neg-ready": "GKE's controller of network endpoint groups, which runs outside the cluster",
+}
+"""Who sets a readiness gate, by the beginning of its name (AWS Load Balancer Controller: Pod readiness gate; GKE:
+Container-native load balancing, Pod readiness)."""
+
+UNKNOWN_GATE = "in clouds this is the load balancer controller"
 LOOK_AT_NODE = (
     "Bring their nodes back, and the pods end. If a node is gone for good, delete it (kubectl delete node): its pods are then "
     "removed and can be replaced."
@@ -136,7 +166,34 @@ def _readiness(cluster: Cluster, service: Service, backends: Backends) -> Iterat
         yield STARTING.on(Subject.of("Service", service), what="ready pod", why=why)
     else:
         gated = all(map(closed_gate, backends.pods))
-        yield _none_ready(service, backends.pods, why, LOOK_AT_GATE if gated else LOOK_AT_PODS)
+        yield _none_ready(service, backends.pods, why, _look_at_gate(backends.pods[0]) if gated else LOOK_AT_PODS)
+        yield from _waiting_for_each_other(cluster, service, backends)
+
+
+def _look_at_gate(pod: Pod) -> str:
+    gates = [gate.condition_type for gate in pod.spec.readiness_gates]
+    known = [who for gate in gates for name, who in GATES.items() if gate.startswith(name)]
+    return LOOK_AT_GATE.format(setter=known[0] if known else UNKNOWN_GATE)
+
+
+def _waiting_for_each_other(cluster: Cluster, service: Service, backends: Backends) -> Iterator[Finding]:
+    """The pods of a StatefulSet are told each other's names, which a headless Service has once they are ready."""
+    sets = [item for kind, item in backends.active if kind is STATEFUL_SET and item.spec.service_name == service.name]
+    states = [status.state for pod in backends.pods for status in pod.status.container_statuses]
+    ran = all(state.waiting is None or state.waiting.reason == CRASHED for state in states)
+    if not (service.headless and sets and sets[0].wanted >= FEWEST_MEMBERS and states and ran):
+        return
+    domain = cluster_dns.domain(cluster)
+    for container in sets[0].template.spec.containers:
+        for target in container.targets:
+            name = service_names.parse(target.host, service.namespace, domain)
+            of_a_pod = name and (name.namespace, name.name) == (service.namespace, service.name) and name.pod
+            short = name and not name.full and name.namespace == service.name and name.name.startswith(f"{sets[0].name}-")
+            if of_a_pod or short:
+                names = {"set": sets[0].name, "host": target.host, "place": f"{target.place} of container {container.name}"}
+                names["patch"] = patches.merge({"spec": {"publishNotReadyAddresses": True}})
+                yield EACH_OTHER.on(Subject.of("Service", service), names, objects=[Subject.of("StatefulSet", sets[0])])
+                return
 
 
 def _none_ready(service: Service, pods: list[Pod], why: str, mend: str) -> Finding:
@@ -147,4 +204,4 @@ def _none_ready(service: Service, pods: list[Pod], why: str, mend: str) -> Findi
     return NONE_READY.on(Subject.of("Service", service), numbers, selector=selector, objects=named)
 
 
-CODES = (NONE_READY, NO_PODS_MADE, SCALED_TO_ZERO, STARTING)
+CODES = (NONE_READY, EACH_OTHER, NO_PODS_MADE, SCALED_TO_ZERO, STARTING)

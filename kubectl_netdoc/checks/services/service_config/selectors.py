@@ -11,7 +11,9 @@ from kubectl_netdoc.api import (
     WORKLOADS,
     Cluster,
     Code,
+    Explains,
     Finding,
+    Outcome,
     Pod,
     Risk,
     Service,
@@ -84,11 +86,11 @@ TWO_WORKLOADS = Code(
     severity=Severity.INFO,
     risk=Risk.SAFE,
     title="Service that also selects another workload's pods",
-    message="Service {namespace}/{name} also sends port {port} to the pods of {other}, which declare {declared} and have a "
-    "Service of their own ({own})",
+    message="Service {namespace}/{name} also sends port {port} to the pods of {other}, which declare {declared} and {apart}",
     fix="If some of the connections fail, add a label to the selector that the pods of {other} do not have.",
     commands=("kubectl -n {namespace} get pods --show-labels -l {selector}",),
     rows=("K2",),
+    explains=(Explains(("SVR005",), "objects", unless=(Outcome.TIMEOUT,)),),
 )
 
 
@@ -175,26 +177,34 @@ def _stateful(backends: Backends) -> list[Workload]:
 
 
 def two_workloads(cluster: Cluster, service: Service, backends: Backends) -> Iterator[Finding]:
-    """Find a port that some of the workloads behind a Service declare, and others, which have their own Service, do not."""
+    """Find a port that some of the workloads behind a Service declare, and others do not, which have a Service or image apart."""
     numbers = [(p, p.target_port or p.port) for p in service.spec.ports if isinstance(p.target_port, int) and p.protocol == "TCP"]
     if len(backends.active) < 2 or service.headless:
         return
     declared = {(kind.name, item.name): {p.container_port for p in item.template.spec.ports()} for kind, item in backends.active}
     for port, number in numbers:
-        if not any(number in ports for ports in declared.values()):
-            continue
-        for kind, item in backends.active:
+        serving = [item for kind, item in backends.active if number in declared[kind.name, item.name]]
+        for kind, item in backends.active if serving else ():
             ports = declared[kind.name, item.name]
-            own = [
-                other.name
-                for other in cluster.services_selecting(service.namespace, item.template.metadata.labels)
-                if other.name != service.name and not _selects_all(other, backends)
-            ]
-            if ports and number not in ports and own:
-                names = {"port": port.port, "other": f"{kind.name} {item.name}", "declared": sorted(ports), "own": own}
+            own = _own_services(cluster, service, item, backends)
+            if ports and number not in ports and (own or not _images(item) & frozenset().union(*map(_images, serving))):
+                apart = f"have a Service of their own ({joined(own)})" if own else "run another image"
+                names = {"port": port.port, "other": f"{kind.name} {item.name}", "declared": sorted(ports), "apart": apart}
+                pods = [pod for pod in backends.pods if matches(item.template.metadata.labels, pod.metadata.labels)]
                 objects = [Subject.of(kind.name, item), *(Subject("Service", name, service.namespace) for name in own)]
+                objects += [Subject.of("Pod", pod) for pod in pods]
                 selector = selector_text(service.spec.selector)
                 yield TWO_WORKLOADS.on(Subject.of("Service", service), names, selector=selector, objects=objects)
+
+
+def _own_services(cluster: Cluster, service: Service, item: Workload, backends: Backends) -> list[str]:
+    """The Services that select a workload's pods and not those of all the others too."""
+    found = cluster.services_selecting(service.namespace, item.template.metadata.labels)
+    return [other.name for other in found if other.name != service.name and not _selects_all(other, backends)]
+
+
+def _images(item: Workload) -> frozenset[str]:
+    return frozenset(container.image for container in item.template.spec.containers)
 
 
 def _selects_all(service: Service, backends: Backends) -> bool:
