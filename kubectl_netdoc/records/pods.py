@@ -135,20 +135,20 @@ class PodSpec(Record, frozen=True):
     init_containers: tuple[Container, ...] = ()
     readiness_gates: tuple[ReadinessGate, ...] = ()
     security_context: SecurityContext = SecurityContext()
-    own_account: bool = False
-    service_account_name: str = ""
     config_maps: tuple[str, ...] = ()
     volumes: tuple[Volume, ...] = ()
 
     def __post_init__(self) -> None:
-        """Keep the names of the ConfigMaps that are mounted, and whether it has a service account of its own."""
-        if self.service_account_name:
-            force_setattr(self, "own_account", self.service_account_name != "default")
-            force_setattr(self, "service_account_name", "")
+        """Keep the names of the ConfigMaps that are mounted."""
         if self.volumes:
             names = tuple(dict.fromkeys(filter(None, (volume.config_map.name for volume in self.volumes))))
             force_setattr(self, "config_maps", names)
             force_setattr(self, "volumes", ())
+
+    @property
+    def own_account(self) -> bool:
+        """Tell whether it has a service account of its own."""
+        return self.service_account_name not in ("", "default")
 
     @property
     def settings(self) -> tuple[str, ...]:
