@@ -92,7 +92,6 @@ from kubectl_netdoc.records.cni import (
     CALICO_INSTALLATION,
     CALICO_POOL,
     CALICO_RESERVATION,
-    METALLB_L2,
     NETWORK_AGENT,
     NETWORK_KINDS,
 )
@@ -142,6 +141,7 @@ from kubectl_netdoc.records.kinds import (
 )
 from kubectl_netdoc.records.label_selector import selects
 from kubectl_netdoc.records.logs import DnsLog
+from kubectl_netdoc.records.metallb import METALLB_BGP, METALLB_KINDS, METALLB_L2, METALLB_PEER, METALLB_POOL, Advertisement
 from kubectl_netdoc.records.nodes import DRAINED_BY_AUTOSCALER, EKS_COMPUTE_TYPE, ZONE, Node
 from kubectl_netdoc.records.pods import Container, ContainerStatus, Pod, PodSpec
 from kubectl_netdoc.records.python_images import registry_of
@@ -179,7 +179,11 @@ __all__ = [
     "INGRESS_CLASS",
     "JOINING",
     "LISTENER_SETS",
+    "METALLB_BGP",
+    "METALLB_KINDS",
     "METALLB_L2",
+    "METALLB_PEER",
+    "METALLB_POOL",
     "MUTATING_WEBHOOKS",
     "NAMESPACE",
     "NATIVE_POLICIES",
@@ -207,6 +211,7 @@ __all__ = [
     "WORKLOADS",
     "ZONE",
     "Address",
+    "Advertisement",
     "BackendTLSPolicy",
     "BridgePort",
     "Burst",

@@ -22,7 +22,6 @@ from kubectl_netdoc.records.base import (
 from kubectl_netdoc.records.cni import (
     CALICO_RESERVATION,
     CALICO_V3,
-    METALLB_L2,
     NETWORK_KINDS,
 )
 from kubectl_netdoc.records.config_maps import (
@@ -43,6 +42,7 @@ from kubectl_netdoc.records.ingress import (
 )
 from kubectl_netdoc.records.kube_proxy import PROXY_CONFIG
 from kubectl_netdoc.records.logs import DnsLog, LogText, dns_log
+from kubectl_netdoc.records.metallb import METALLB_KINDS
 from kubectl_netdoc.records.nodes import Namespace, Node
 from kubectl_netdoc.records.pods import (
     Pod,
@@ -220,7 +220,7 @@ OTHERS = (
     *CONTROL_KINDS,
     *NETWORK_KINDS,
     CALICO_RESERVATION,
-    METALLB_L2,
+    *METALLB_KINDS,
     *ENTRY_KINDS,
     PROXY_CONFIG,
     POD_METRICS,

@@ -33,6 +33,7 @@ class ServiceSpec(Record, frozen=True):
     external_traffic_policy: str = ""
     publish_not_ready_addresses: bool = False
     load_balancer_class: str = ""
+    load_balancer_source_ranges: tuple[str, ...] = ()
     ip_families: tuple[str, ...] = ()
     ip_family_policy: str = ""
     session_affinity: str = ""
@@ -47,10 +48,11 @@ class ServiceSpec(Record, frozen=True):
 
 
 class LoadBalancerIngress(Record, frozen=True):
-    """An address that a load balancer gave."""
+    """An address that a load balancer gave. ``ip_mode``: ``VIP``, which is the default, or ``Proxy``."""
 
     ip: str = ""
     hostname: str = ""
+    ip_mode: str = ""
 
     def __post_init__(self) -> None:
         """Write its address as all programs do."""
