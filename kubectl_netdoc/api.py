@@ -136,6 +136,7 @@ from kubectl_netdoc.records.kinds import (
     ROOT_CERTIFICATE,
     ROUTES,
     SERVICE,
+    SERVICE_CIDR,
     STATEFUL_SET,
     WORKLOADS,
 )
@@ -203,6 +204,7 @@ __all__ = [
     "ROOT_CERTIFICATE",
     "ROUTES",
     "SERVICE",
+    "SERVICE_CIDR",
     "SETTLING",
     "STATEFUL_SET",
     "TLS_SECRET",

@@ -56,6 +56,7 @@ from kubectl_netdoc.records.policies import (
 from kubectl_netdoc.records.services import (
     EndpointSlice,
     Service,
+    ServiceCidr,
 )
 from kubectl_netdoc.records.workloads import (
     CronJob,
@@ -73,6 +74,9 @@ NODE = Kind("Node", "", "v1", "nodes", Node, namespaced=False, authored=False)
 POD = Kind("Pod", "", "v1", "pods", Pod)
 POD_METRICS = Kind("PodMetrics", "metrics.k8s.io", "v1beta1", "pods", PodMetrics, authored=False)
 SERVICE = Kind("Service", "", "v1", "services", Service)
+SERVICE_CIDR = Kind(
+    "ServiceCIDR", "networking.k8s.io", "v1", "servicecidrs", ServiceCidr, namespaced=False, authored=False, also=("v1beta1",)
+)
 ENDPOINT_SLICE = Kind("EndpointSlice", "discovery.k8s.io", "v1", "endpointslices", EndpointSlice, authored=False)
 EVENT = Kind(
     "Event",
@@ -221,6 +225,7 @@ OTHERS = (
     *NETWORK_KINDS,
     CALICO_RESERVATION,
     *METALLB_KINDS,
+    SERVICE_CIDR,
     *ENTRY_KINDS,
     PROXY_CONFIG,
     POD_METRICS,

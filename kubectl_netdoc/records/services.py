@@ -165,3 +165,15 @@ class EndpointSlice(Object, frozen=True):
         except ValueError:
             return None
         return moment if moment.tzinfo else None
+
+
+class ServiceCidrSpec(Record, frozen=True):
+    """The ranges of a ServiceCIDR."""
+
+    cidrs: tuple[str, ...] = ()
+
+
+class ServiceCidr(Object, frozen=True):
+    """Ranges from which the API server gives Services their ClusterIPs."""
+
+    spec: ServiceCidrSpec = ServiceCidrSpec()
