@@ -104,7 +104,7 @@ def _own(inner: Mapping[str, str], replies: Mapping[str, RtnetlinkReply]) -> Ite
 
 
 def _by_neighbours(inner: Mapping[str, str], replies: Mapping[str, RtnetlinkReply]) -> Iterator[Seen]:
-    """Yield what nodes know of neighbours that were not read, but for links on which all have one MAC address: that is a router's."""
+    """Yield what nodes know of neighbours that were not read; where all on a link have one MAC address, that is a router's."""
     for name, reply in sorted(replies.items()):
         for link in reply.links:
             near = [each for each in reply.neighbours if each.dev == link.name and each.mac and each.state in KNOWN]

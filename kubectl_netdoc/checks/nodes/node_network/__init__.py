@@ -20,9 +20,9 @@ rules that make an asymmetric path valid. Forwarding and bridge settings that eB
 through, these are not reported.
 
 ## Sources
-Kernel: Documentation/networking/ip-sysctl.rst (rp_filter: "the max value from conf/{all,interface}/rp_filter is used"), bridge
-netfilter. Kubernetes: Network plugin requirements. azure-container-networking#4884. Failure catalogue M4, M5, K13. Clocks: golang-jwt and go-jose accept a token
-60 s early (jwt.DefaultLeeway), etcd warns from 1 s on.
+Kernel: Documentation/networking/ip-sysctl.rst (rp_filter: "the max value from conf/{all,interface}/rp_filter is used"; accept_ra
+and forwarding), bridge netfilter. Kubernetes: Network plugin requirements; azure-container-networking#4884. Failure catalogue M4,
+M5, K13. Clocks: golang-jwt and go-jose accept a token 60 s early (jwt.DefaultLeeway), etcd warns from 1 s on.
 """
 
 from __future__ import annotations
