@@ -35,7 +35,7 @@ def _case(
 
     def answers(request: Request) -> Reply:
         if isinstance(request, DnsLookup):
-            return DnsReply("10.96.0.10", (DnsSample(Outcome.OK, 1.0, "NOERROR", 1),), records=("alias.test.", OUTSIDE))
+            return DnsReply("10.96.0.10", (DnsSample(Outcome.OK, 1.0, "NOERROR", 1),), records=("0.alias.test.", OUTSIDE))
         assert isinstance(request, Connect)
         assert request.to == Address(OUTSIDE, 443)
         became = ((hosts or {}) if request.host else (pods or {})).get(request.node, Outcome.REFUSED)
