@@ -21,7 +21,6 @@ broadcast address are given to nobody). k8s-netinspect warns from 90 % of a rang
 from __future__ import annotations
 
 from collections.abc import Iterator
-from ipaddress import IPv4Network, IPv6Network, collapse_addresses
 
 from kubectl_netdoc.api import (
     SERVICE,
@@ -51,6 +50,9 @@ NEARLY = Threshold(
     source="k8s-netinspect warns from there on of a node's pods (POD-005)",
     most=100,
 )
+
+TAKEN = {4: 2, 6: 1}
+"""Addresses of a range that no Service gets, by IP version: network and, for IPv4, broadcast address."""
 
 MORE = (
     "Add a range that overlaps neither nodes, pods nor the networks around the cluster, as a ServiceCIDR object (the command "
@@ -98,10 +100,9 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
 
 
 def _usable(ranges: list[IPRange]) -> int:
-    """Return how many addresses Services can get from ranges, which may overlap."""
-    v4 = collapse_addresses(each for each in ranges if isinstance(each, IPv4Network))
-    v6 = collapse_addresses(each for each in ranges if isinstance(each, IPv6Network))
-    return sum(max(each.num_addresses - 2, 0) for each in v4) + sum(each.num_addresses - 1 for each in v6)
+    """Return how many addresses Services can get from ranges of one family, of which one may be inside another."""
+    widest = {each for each in ranges if not any(each.overlaps(other) and other.prefixlen < each.prefixlen for other in ranges)}
+    return sum(max(each.num_addresses - TAKEN[each.version], 0) for each in widest)
 
 
 check = Check(
