@@ -74,9 +74,7 @@ NODE = Kind("Node", "", "v1", "nodes", Node, namespaced=False, authored=False)
 POD = Kind("Pod", "", "v1", "pods", Pod)
 POD_METRICS = Kind("PodMetrics", "metrics.k8s.io", "v1beta1", "pods", PodMetrics, authored=False)
 SERVICE = Kind("Service", "", "v1", "services", Service)
-SERVICE_CIDR = Kind(
-    "ServiceCIDR", "networking.k8s.io", "v1", "servicecidrs", ServiceCidr, namespaced=False, authored=False, also=("v1beta1",)
-)
+SERVICE_CIDR = Kind("ServiceCIDR", "networking.k8s.io", "v1", "servicecidrs", ServiceCidr, namespaced=False, authored=False)
 ENDPOINT_SLICE = Kind("EndpointSlice", "discovery.k8s.io", "v1", "endpointslices", EndpointSlice, authored=False)
 EVENT = Kind(
     "Event",

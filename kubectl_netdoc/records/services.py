@@ -5,8 +5,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
+import msgspec
 from msgspec import field
 
+from kubectl_netdoc.formats.addresses import is_range
 from kubectl_netdoc.records.base import Object, Record, Traced, canonical
 
 
@@ -43,8 +45,10 @@ class ServiceSpec(Record, frozen=True):
     written: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Write its addresses as all programs do."""
+        """Write its addresses as all programs do, and keep of source ranges what is one."""
         canonical(self, "cluster_ip", "cluster_ips", "external_ips")
+        ranges = tuple(filter(is_range, map(str.strip, self.load_balancer_source_ranges)))
+        msgspec.structs.force_setattr(self, "load_balancer_source_ranges", ranges)
 
 
 class LoadBalancerIngress(Record, frozen=True):

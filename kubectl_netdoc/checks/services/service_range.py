@@ -84,6 +84,12 @@ FULL = Code(
 def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     """Compare the ClusterIPs of each family with the ranges that they are from."""
     cluster = facts.cluster
+    if not cluster.readable(SERVICE_CIDR):
+        known = SERVICE_CIDR.name in cluster.index.listings  # bundles from before this check have none
+        if known and cluster.unreadable(SERVICE_CIDR):
+            yield Unseen("the ranges of ClusterIPs", "ServiceCIDRs can't be read", expected=True)
+            return
+        raise Skip("no ServiceCIDR says from which ranges ClusterIPs are", not_applicable=True)
     ranges = [cidr for item in cluster.all(SERVICE_CIDR) if item.metadata.deletion_timestamp is None for cidr in item.spec.cidrs]
     if cluster.scope.namespaces:
         raise Skip("the Services of all namespaces share one range, and only some namespaces were read")
@@ -109,7 +115,7 @@ check = Check(
     id="service_range",
     title="There is room for new Services",
     prefix="SRG",
-    needs=Needs(kinds=(SERVICE, SERVICE_CIDR)),
+    needs=Needs(kinds=(SERVICE,), optional=(SERVICE_CIDR,)),
     codes=(NEARLY_USED, FULL),
     analyse=analyse,
     thresholds=(NEARLY,),

@@ -46,4 +46,9 @@ CASES = [
         make_cluster(*_services(14), unavailable={SERVICE_CIDR: Unavailable("not served", by_design=True)}),
         state="skipped",
     ),
+    Case(
+        "ServiceCIDRs that can't be read",
+        make_cluster(*_services(14), unavailable={SERVICE_CIDR: Unavailable("no")}),
+        state="unknown",
+    ),
 ]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from msgspec import structs
 
-from kubectl_netdoc.api import NODE, POD, Cluster, Code, Finding, Risk, Service, Severity, Subject, in_any, ip_families, is_range
+from kubectl_netdoc.api import NODE, POD, Cluster, Code, Finding, Risk, Service, Severity, Subject, in_any, ip_families
 
 SPEAKS = "proxy_"
 """How the fields of ``Annotations`` begin that have a cloud's load balancer send the PROXY protocol."""
@@ -47,9 +47,8 @@ def bypassed(cluster: Cluster, service: Service) -> Iterator[Finding]:
     notes = structs.asdict(service.metadata.annotations)
     if ips and any(text.lower() not in OFF for key, text in notes.items() if key.startswith(SPEAKS)):
         yield PROXY_PROTOCOL.on(subject, ip=ips[0])
-    ranges = [each.strip() for each in service.spec.load_balancer_source_ranges]
-    if ips and ranges and all(map(is_range, ranges)):
-        yield from _shut_out(cluster, subject, ips[0], ranges)
+    if ips and service.spec.load_balancer_source_ranges:
+        yield from _shut_out(cluster, subject, ips[0], list(service.spec.load_balancer_source_ranges))
 
 
 def _shut_out(cluster: Cluster, subject: Subject, ip: str, ranges: list[str]) -> Iterator[Finding]:
