@@ -97,7 +97,6 @@ from kubectl_netdoc.records.cni import (
     CALICO_INSTALLATION,
     CALICO_POOL,
     CALICO_RESERVATION,
-    METALLB_L2,
     NETWORK_AGENT,
     NETWORK_KINDS,
 )
@@ -145,11 +144,13 @@ from kubectl_netdoc.records.kinds import (
     ROOT_CERTIFICATE,
     ROUTES,
     SERVICE,
+    SERVICE_CIDR,
     STATEFUL_SET,
     WORKLOADS,
 )
 from kubectl_netdoc.records.label_selector import selects
 from kubectl_netdoc.records.logs import DnsLog
+from kubectl_netdoc.records.metallb import METALLB_BGP, METALLB_KINDS, METALLB_L2, METALLB_PEER, METALLB_POOL, Advertisement
 from kubectl_netdoc.records.nodes import DRAINED_BY_AUTOSCALER, EKS_COMPUTE_TYPE, ZONE, Node
 from kubectl_netdoc.records.pods import Container, ContainerStatus, Pod
 from kubectl_netdoc.records.python_images import registry_of
@@ -191,7 +192,11 @@ __all__ = [
     "INGRESS_CLASS",
     "JOINING",
     "LISTENER_SETS",
+    "METALLB_BGP",
+    "METALLB_KINDS",
     "METALLB_L2",
+    "METALLB_PEER",
+    "METALLB_POOL",
     "MOST_CONFIGS",
     "MUTATING_WEBHOOKS",
     "NAMESPACE",
@@ -212,6 +217,7 @@ __all__ = [
     "ROOT_CERTIFICATE",
     "ROUTES",
     "SERVICE",
+    "SERVICE_CIDR",
     "SETTLING",
     "STATEFUL_SET",
     "TLS_SECRET",
@@ -220,6 +226,7 @@ __all__ = [
     "WORKLOADS",
     "ZONE",
     "Address",
+    "Advertisement",
     "AppConfig",
     "BackendTLSPolicy",
     "BridgePort",

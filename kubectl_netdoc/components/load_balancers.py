@@ -31,6 +31,15 @@ QUOTED = 300
 ENDPOINTS = re.compile(r"Endpoint|Topology")
 """Reasons of Warnings about a Service that are about its endpoints, and not about its load balancer."""
 
+CLASSES = {
+    "service.k8s.aws/nlb": ("the AWS Load Balancer Controller", "aws-load-balancer-controller"),
+    "tailscale": ("Tailscale's operator", "tailscale/k8s-operator"),
+    "kube-vip.io/kube-vip-class": ("kube-vip", "kube-vip"),
+    "io.cilium/bgp-control-plane": ("Cilium", "cilium/"),
+    "io.cilium/l2-announcer": ("Cilium", "cilium/"),
+}
+"""Who serves a load balancer class by its documentation, and a part of the names of its images."""
+
 UNSPECIFIED = frozenset({"", "0.0.0.0", "::"})
 INSTALL = (
     "Install or repair the controller that provides load balancers, or add addresses to its pool. A Service of type NodePort "
@@ -67,17 +76,23 @@ def pending(cluster: Cluster, service: Service, provisioning: timedelta) -> Pend
     if warnings:
         return Pending(f"{warnings[-1].reason}: {ending(warnings[-1].message, QUOTED)}")
     if cluster.readable(EVENT) and not events and UNCLAIMED < age < REMEMBERED:
-        return Pending(f"no controller has written an Event about it, so none seems to be responsible{_class(service)}")
+        return Pending(f"no controller has written an Event about it, so none seems to be responsible{_class(cluster, service)}")
     if age <= provisioning:
         return CREATING
     if not cluster.readable(EVENT):
-        return Pending(f"Events, which would say why, can't be read{_class(service)}")
+        return Pending(f"Events, which would say why, can't be read{_class(cluster, service)}")
     said = f"its last Event is {events[-1].reason}, and none says why" if events else "no Event of the last hour says why"
-    return Pending(f"{said}{_class(service)}")
+    return Pending(f"{said}{_class(cluster, service)}")
 
 
-def _class(service: Service) -> str:
-    return f" (load balancer class {service.spec.load_balancer_class})" if service.spec.load_balancer_class else ""
+def _class(cluster: Cluster, service: Service) -> str:
+    """Return a Service's load balancer class in brackets, and of a known one that nobody serves it; "" without one."""
+    name = service.spec.load_balancer_class
+    server, image = CLASSES.get(name, ("", ""))
+    pods = cluster.all(POD) if server and cluster.readable(POD) and not cluster.scope.namespaces else ()
+    missing = bool(pods) and not any(image in container.image for pod in pods for container in pod.spec.containers)
+    whose = f", which {server} serves, and no pod of it is there" if missing else ""
+    return f" (load balancer class {name}{whose})" if name else ""
 
 
 def _service_lb(cluster: Cluster, service: Service) -> Pending | None:

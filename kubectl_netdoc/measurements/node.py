@@ -131,7 +131,7 @@ class KernelRoute(Struct, frozen=True, omit_defaults=True):
 
     ``type``: ``unicast``, ``blackhole``, ``unreachable``, ``prohibit`` or ``throw``. ``table``: 254 is main. ``mtu``: 0 is the
     link's. ``on_link``: the gateway need not be in the link's own prefix. ``others``: the gateways of its further next hops,
-    of one without a gateway its link.
+    of one without a gateway its link. ``expires``: the kernel removes it when its time is up.
     """
 
     to: str
@@ -144,6 +144,7 @@ class KernelRoute(Struct, frozen=True, omit_defaults=True):
     protocol: int = 0
     on_link: bool = False
     others: tuple[str, ...] = ()
+    expires: bool = False
 
 
 class Neighbour(Struct, frozen=True, omit_defaults=True):

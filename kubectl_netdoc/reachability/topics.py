@@ -87,7 +87,7 @@ TOPICS = {
     "ADR003": Topic("service", nodes=NodeMatch.ANY),
     "CNF002": _NEW,
     "CNF003": _NEW,
-    **dict.fromkeys(("CNI006", "CNI008", "CNI009", "NDN004", "NDT002", "NDT005", "FRL"), _later(_ENDS)),
+    **dict.fromkeys(("CNI006", "CNI008", "CNI009", "NDN004", "NDT002", "NDT005", "NDT013", "FRL"), _later(_ENDS)),
     "CNI007": _NEW,
     "NOD": Topic("source", nodes=NodeMatch.ENDS),
     **dict.fromkeys(("NOD002", "NOD003", "NOD004", "NOD005", "PNW011", "PNW015"), _NEW),
@@ -123,7 +123,9 @@ TOPICS = {
     "EPS004": _later(_ENDPOINTS),
     # entries to the cluster
     **dict.fromkeys(("LBA", "NPT", "SVC006", "SVC013"), _ENTRY),
-    **dict.fromkeys(("APT", "CRS", "GWR", "INC", "ING", "TLS", "PLC", "PDN", "PRX", "HPT", "VER", "POL007"), _NEVER),
+    **dict.fromkeys(
+        ("APT", "CRS", "GWR", "INC", "ING", "TLS", "PLC", "PDN", "PEG", "PRX", "HPT", "SRG", "VER", "POL007"), _NEVER
+    ),
     # the API server, and codes about Services that nothing serves
     "CPL": _NEVER,
     **dict.fromkeys(("CPL001", "CPL002", "CPL011", "GWR010", "INC001", "INC003", "ING003"), _ENDPOINTS),

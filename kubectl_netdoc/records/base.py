@@ -84,6 +84,12 @@ class Annotations(Record, frozen=True):
     revision: str = field(name="deployment.kubernetes.io/revision", default="")
     metallb_pool: str = field(name="metallb.io/ip-allocated-from-pool", default="")
     metallb_pool_before: str = field(name="metallb.universe.tf/ip-allocated-from-pool", default="")
+    proxy_digitalocean: str = field(name="service.beta.kubernetes.io/do-loadbalancer-enable-proxy-protocol", default="")
+    proxy_hetzner: str = field(name="load-balancer.hetzner.cloud/uses-proxyprotocol", default="")
+    proxy_linode: str = field(name="service.beta.kubernetes.io/linode-loadbalancer-default-proxy-protocol", default="")
+    proxy_openstack: str = field(name="loadbalancer.openstack.org/proxy-protocol", default="")
+    proxy_scaleway: str = field(name="service.beta.kubernetes.io/scw-loadbalancer-proxy-protocol-v2", default="")
+    proxy_vultr: str = field(name="service.beta.kubernetes.io/vultr-loadbalancer-proxy-protocol", default="")
 
 
 class ObjectMeta(Record, frozen=True):

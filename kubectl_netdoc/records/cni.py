@@ -362,9 +362,6 @@ CALICO_BGP_PEER = resource(
     written="BGPPeer",
 )
 CALICO_BGP_KINDS = (CALICO_BGP, CALICO_BGP_PEER)
-METALLB_L2 = resource("L2Advertisement", "metallb.io/v1beta1", "l2advertisements", namespaced=True)
-"""MetalLB's L2Advertisements; only that they exist is read."""
-
 CILIUM_NODE = resource("CiliumNode", "cilium.io/v2", "ciliumnodes")
 """Nodes that have had a Cilium agent; only their names are kept."""
 

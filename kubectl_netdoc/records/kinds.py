@@ -25,7 +25,6 @@ from kubectl_netdoc.records.cni import (
     CALICO_BGP_KINDS,
     CALICO_RESERVATION,
     CALICO_V3,
-    METALLB_L2,
     NETWORK_KINDS,
 )
 from kubectl_netdoc.records.config_maps import (
@@ -46,6 +45,7 @@ from kubectl_netdoc.records.ingress import (
 )
 from kubectl_netdoc.records.kube_proxy import PROXY_CONFIG
 from kubectl_netdoc.records.logs import DnsLog, LogText, dns_log
+from kubectl_netdoc.records.metallb import METALLB_KINDS
 from kubectl_netdoc.records.nodes import Namespace, Node
 from kubectl_netdoc.records.pods import (
     Pod,
@@ -59,6 +59,7 @@ from kubectl_netdoc.records.policies import (
 from kubectl_netdoc.records.services import (
     EndpointSlice,
     Service,
+    ServiceCidr,
 )
 from kubectl_netdoc.records.workloads import (
     CronJob,
@@ -76,6 +77,7 @@ NODE = Kind("Node", "", "v1", "nodes", Node, namespaced=False, authored=False)
 POD = Kind("Pod", "", "v1", "pods", Pod)
 POD_METRICS = Kind("PodMetrics", "metrics.k8s.io", "v1beta1", "pods", PodMetrics, authored=False)
 SERVICE = Kind("Service", "", "v1", "services", Service)
+SERVICE_CIDR = Kind("ServiceCIDR", "networking.k8s.io", "v1", "servicecidrs", ServiceCidr, namespaced=False, authored=False)
 ENDPOINT_SLICE = Kind("EndpointSlice", "discovery.k8s.io", "v1", "endpointslices", EndpointSlice, authored=False)
 EVENT = Kind(
     "Event",
@@ -224,7 +226,8 @@ OTHERS: tuple[Kind[Any], ...] = (
     *NETWORK_KINDS,
     CALICO_RESERVATION,
     *CALICO_BGP_KINDS,
-    METALLB_L2,
+    *METALLB_KINDS,
+    SERVICE_CIDR,
     *ENTRY_KINDS,
     PROXY_CONFIG,
     POD_METRICS,

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import msgspec
 from msgspec import field
 
@@ -16,6 +18,10 @@ EKS_COMPUTE_TYPE = "eks.amazonaws.com/compute-type"
 
 DRAINED_BY_AUTOSCALER = "ToBeDeletedByClusterAutoscaler"
 """The taint of a node that the cluster autoscaler is about to remove."""
+
+
+DIGEST = "#"
+"""Begins what is kept of a machine's id; ids are hexadecimal."""
 
 
 class Namespace(Object, frozen=True):
@@ -56,12 +62,19 @@ class NodeSpec(Record, frozen=True):
 
 
 class NodeInfo(Record, frozen=True):
-    """Versions on a node."""
+    """Versions on a node, and which machine it is."""
 
     kubelet_version: str = ""
     kernel_version: str = ""
     operating_system: str = ""
     container_runtime_version: str = ""
+    machine_id: str = field(name="machineID", default="")
+
+    def __post_init__(self) -> None:
+        """Keep of the machine's id, which is nobody else's business (machine-id(5)), only what tells whether two are the same."""
+        if self.machine_id and not self.machine_id.startswith(DIGEST):
+            digest = hashlib.sha256(self.machine_id.encode()).hexdigest()[:16]
+            msgspec.structs.force_setattr(self, "machine_id", DIGEST + digest)
 
 
 class Allocatable(Record, frozen=True):

@@ -5,8 +5,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
+import msgspec
 from msgspec import field
 
+from kubectl_netdoc.formats.addresses import is_range
 from kubectl_netdoc.records.base import Object, Record, Traced, canonical
 
 
@@ -33,6 +35,7 @@ class ServiceSpec(Record, frozen=True):
     external_traffic_policy: str = ""
     publish_not_ready_addresses: bool = False
     load_balancer_class: str = ""
+    load_balancer_source_ranges: tuple[str, ...] = ()
     ip_families: tuple[str, ...] = ()
     ip_family_policy: str = ""
     session_affinity: str = ""
@@ -42,15 +45,18 @@ class ServiceSpec(Record, frozen=True):
     written: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Write its addresses as all programs do."""
+        """Write its addresses as all programs do, and keep of source ranges what is one."""
         canonical(self, "cluster_ip", "cluster_ips", "external_ips")
+        ranges = tuple(filter(is_range, map(str.strip, self.load_balancer_source_ranges)))
+        msgspec.structs.force_setattr(self, "load_balancer_source_ranges", ranges)
 
 
 class LoadBalancerIngress(Record, frozen=True):
-    """An address that a load balancer gave."""
+    """An address that a load balancer gave. ``ip_mode``: ``VIP``, which is the default, or ``Proxy``."""
 
     ip: str = ""
     hostname: str = ""
+    ip_mode: str = ""
 
     def __post_init__(self) -> None:
         """Write its address as all programs do."""
@@ -163,3 +169,15 @@ class EndpointSlice(Object, frozen=True):
         except ValueError:
             return None
         return moment if moment.tzinfo else None
+
+
+class ServiceCidrSpec(Record, frozen=True):
+    """The ranges of a ServiceCIDR."""
+
+    cidrs: tuple[str, ...] = ()
+
+
+class ServiceCidr(Object, frozen=True):
+    """Ranges from which the API server gives Services their ClusterIPs."""
+
+    spec: ServiceCidrSpec = ServiceCidrSpec()

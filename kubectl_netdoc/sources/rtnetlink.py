@@ -183,6 +183,7 @@ def _routes(data: bytes, names: dict[int, str]) -> Iterator[KernelRoute]:
             protocol=protocol,
             on_link=bool((flags | hop_flags) & ON_LINK),
             others=tuple(via or dev for dev, _, via in hops[1:]),
+            expires=_number(found.get(12, b"")[8:12]) > 0,  # rta_expires of struct rta_cacheinfo
         )
 
 

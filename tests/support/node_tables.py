@@ -64,6 +64,11 @@ def mac(node: str) -> str:
     return f"aa:bb:cc:00:00:0{number(node)}"
 
 
+def underlay_mac(node: str) -> str:
+    """The link address of a node's own network card."""
+    return f"02:42:ac:12:00:0{number(node)}"
+
+
 def make_host(
     node: str,
     backend: str = "vxlan",
@@ -89,7 +94,7 @@ def others(node: str, nodes: tuple[str, ...] = NODES) -> list[str]:
 
 def base(node: str, *links: Link, routes: tuple[Route, ...] = (), **more: Any) -> RtnetlinkReply:
     """The links, and routes to the default gateway and the own segment, that every node has."""
-    eth = msgspec.structs.replace(ETH, addresses=(f"{address(node)}/16",))
+    eth = msgspec.structs.replace(ETH, mac=underlay_mac(node), addresses=(f"{address(node)}/16",))
     default = (Route("0.0.0.0/0", "172.18.0.254", "eth0"), Route("172.18.0.0/16", dev="eth0", protocol=2))
     return RtnetlinkReply(Outcome.OK, 2.0, (Link("lo", "", 65536, True), eth, VETH, *links), (*default, *routes), **more)
 

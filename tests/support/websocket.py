@@ -230,6 +230,12 @@ OBJECTS: dict[str, list[dict[str, Any]]] = {
     "CalicoPool": [{"metadata": meta("default", ""), "spec": {"cidr": "10.244.0.0/16", "nodeSelector": SECRET}}],
     "CalicoReservation": [{"metadata": meta("kept", ""), "spec": {"reservedCIDRs": ["192.168.0.0/28"], "note": SECRET}}],
     "L2Advertisement": [{"metadata": meta("lan", "metallb-system"), "spec": {"interfaces": [SECRET]}}],
+    "BGPAdvertisement": [{"metadata": meta("wan", "metallb-system"), "spec": {"communities": [SECRET]}}],
+    "BGPPeer": [{"metadata": meta("router", "metallb-system"), "spec": {"password": SECRET, "passwordSecret": {"name": SECRET}}}],
+    "IPAddressPool": [{"metadata": meta("lan", "metallb-system"), "spec": {"addresses": [SECRET]}}],
+    "ServiceCIDR": [
+        {"metadata": meta("kubernetes", ""), "spec": {"cidrs": ["10.96.0.0/16"]}, "status": {"conditions": [SECRET]}}
+    ],
     "CalicoFelix": [{"metadata": meta("default", ""), "spec": {"bpfEnabled": True, "prometheusMetricsHost": SECRET}}],
     "CalicoInstallation": [{"metadata": meta("default", ""), "spec": {"calicoNetwork": {"bgp": "Enabled"}, "registry": SECRET}}],
     "CiliumNode": [{"metadata": meta("n1", ""), "spec": {"ipam": {"podCIDRs": ["10.0.0.0/24"]}, "instance-id": SECRET}}],

@@ -7,13 +7,24 @@ from typing import Any
 
 import msgspec
 
-from kubectl_netdoc.api import Cluster, Link, Lost, RtnetlinkReply, Tier
+from kubectl_netdoc.api import Cluster, Link, Lost, Neighbour, RtnetlinkReply, Tier
 from kubectl_netdoc.core.facts import Measured
 from kubectl_netdoc.engine import registry
 from kubectl_netdoc.records.base import Condition
 from kubectl_netdoc.records.nodes import Node
 from kubectl_netdoc.testing import Built, Case, make_pod
-from tests.support.node_tables import NODES, bgp, calico_vxlan, cilium, make_host, network, read, with_link, without_link
+from tests.support.node_tables import (
+    NODES,
+    bgp,
+    calico_vxlan,
+    cilium,
+    make_host,
+    network,
+    read,
+    underlay_mac,
+    with_link,
+    without_link,
+)
 
 CHECK = registry.load().choose(["node_links"])[0]
 FLANNEL = network(*map(make_host, NODES))
@@ -51,8 +62,33 @@ def _not_ready(node: str) -> Built:
     return kind, msgspec.structs.replace(built, status=gone)
 
 
+def _mac(node: str, **more: Any) -> Any:
+    """The MAC address of that node on the network card."""
+    return with_link("eth0", mac=underlay_mac(node), **more)
+
+
+def _near(*macs: str, state: str = "reachable") -> dict[str, Any]:
+    """What n3, the only node that was read, knows of n1, n2 and the gateway, by their MAC addresses."""
+    ips = ("172.18.0.1", "172.18.0.2", "172.18.0.254")
+    known = tuple(Neighbour(ip, mac, "eth0", state) for ip, mac in zip(ips, macs, strict=True))
+    return {
+        "n1": Lost("cut"),
+        "n2": Lost("cut"),
+        "n3": lambda reply: msgspec.structs.replace(reply, neighbours=(*reply.neighbours, *known)),
+    }
+
+
+A, B = underlay_mac("n1"), underlay_mac("n2")
+
 CASES = [
     _case("healthy"),
+    _case("two nodes with one MAC address", "NLK007 NodePair n1--n2", changes={"n1": _mac("n2")}),
+    _case("one MAC address on two networks", changes={"n1": _mac("n2", addresses=("172.18.0.1/32",))}),
+    _case("links that share one by design", changes={"n1": _mac("n2", kind="ipvlan")}),
+    _case("one MAC address, by a neighbour", "NLK007 NodePair n1--n2", changes=_near(A, A, B), state="fail"),
+    _case("MAC addresses of their own, by a neighbour", changes=_near(A, B, A), state="unknown"),
+    _case("a router answers for all", changes=_near(A, A, A), state="unknown"),
+    _case("neighbours that did not answer", changes=_near(A, A, B, state="failed"), state="unknown"),
     _case("the address of another node", "NLK006 Node n1", changes={"n1": _lo("172.18.0.2/32")}),
     _case("the address of a pod elsewhere", "NLK006 Node n1", cluster=WITH_POD, changes={"n1": _lo("10.244.2.7/32")}),
     _case("an address of nobody's (of a load balancer, say)", changes={"n1": _lo("203.0.113.9/32")}),

@@ -77,6 +77,20 @@ def _before(**link: object) -> dict[str, Any]:
     return {"first": {"n1": _port(change(with_link("cni0", **link)(vxlan("n1"))))}}
 
 
+def _advertised(
+    accept: str, *, forwarding: str = "1", expires: bool = True, protocol: int = 9, second: bool = False
+) -> dict[str, Any]:
+    """An IPv6 default route on n1, and accept_ra on all nodes."""
+    routes: tuple[KernelRoute, ...] = (KernelRoute("::/0", "fe80::1", "eth0", protocol=protocol, expires=expires, metric=1024),)
+    routes += (KernelRoute("::/0", "fe80::2", "eth0", protocol=3, metric=2048),) if second else ()
+
+    def change(reply: RtnetlinkReply) -> RtnetlinkReply:
+        return msgspec.structs.replace(reply, routes=(*reply.routes, *routes))
+
+    settings = {"net/ipv6/conf/eth0/accept_ra": accept, "net/ipv6/conf/eth0/forwarding": forwarding}
+    return {"changes": {"n1": change}, "kernels": _all(kernel(settings))}
+
+
 CASES = [
     _case("healthy"),
     _case("no forwarding", "NDN001 Node n1", ALONE, kernels=_n1({"net/ipv4/ip_forward": "0"}), dead=N1),
@@ -190,6 +204,14 @@ CASES = [
         next_to="n3",
     ),
     _case("no br_netfilter where pods hang on no bridge", cluster=UNKNOWN, like=gateway, kernels=_all(kernel({BRIDGE: ""}))),
+    _case("an IPv6 default route that ends", "NDN016 Node n1", cluster=DUAL, **_advertised("1")),
+    _case("an IPv6 default route that is renewed", cluster=DUAL, **_advertised("2")),
+    _case("an IPv6 default route of a network manager's", cluster=DUAL, **_advertised("0")),
+    _case("an IPv6 default route of a node that does not forward", cluster=DUAL, **_advertised("1", forwarding="0")),
+    _case("an IPv6 default route that stays", cluster=DUAL, **_advertised("1", expires=False)),
+    _case("an IPv6 default route of somebody's", cluster=DUAL, **_advertised("1", protocol=3)),
+    _case("a second IPv6 default route that stays", cluster=DUAL, **_advertised("1", second=True)),
+    _case("an IPv6 default route of a cluster without IPv6", **_advertised("1")),
     _case("a clock ahead", "NDN004 Node n1", kernels={"n1": kernel(clock=75.0)}),
     _case("a clock behind, a little", "NDN011 Node n1", kernels={"n1": kernel(clock=-7.0)}),
     _case("the API server's clock", "NDN004 Cluster clocks", kernels=_all(kernel(clock=-300.0))),

@@ -10,6 +10,8 @@ import msgspec
 from kubectl_netdoc.api import KernelReply, Lost, Neighbour, Outcome, Tier
 from kubectl_netdoc.core.facts import Measured
 from kubectl_netdoc.engine import registry
+from kubectl_netdoc.records.base import convert
+from kubectl_netdoc.records.kinds import SERVICE
 from kubectl_netdoc.testing import Case
 from tests.support.node_tables import NODES, kernel, make_host, network, read, replaced
 
@@ -18,6 +20,18 @@ FLANNEL = network(*map(make_host, NODES))
 NUMBERS = ("NDT010", "Cluster nodes' tables")
 COUNT, MOST = "net/netfilter/nf_conntrack_count", "net/netfilter/nf_conntrack_max"
 IPV6 = {"net/ipv6/neigh/default/gc_thresh3": "1024"}
+
+
+RANGE, RESERVED = "net/ipv4/ip_local_port_range", "net/ipv4/ip_local_reserved_ports"
+
+
+def _node_port(name: str, ports: str, reserved: str = "", *expect: tuple[str, str], number: int = 30080) -> Case:
+    """A Service with a node port, and n1 with a range of ports of its own."""
+    spec = {"type": "NodePort", "ports": [{"port": 80, "nodePort": number}]}
+    service = convert(SERVICE, {"metadata": {"name": "np", "namespace": "shop"}, "spec": spec})
+    cluster = network(*map(make_host, NODES), (SERVICE, service))
+    measured = read(CHECK, cluster, kernels=_n1({RANGE: ports, RESERVED: reserved}))
+    return Case(name, cluster, frozenset({NUMBERS, *expect}), measured)
 
 
 def _case(name: str, *expect: str, state: str = "", **how: Any) -> Case:
@@ -58,6 +72,10 @@ CASES = [
     _case("many sockets wait", "NDT011 n1", kernels=_with(sockets__TCP__tw=27_000)),
     _case("few ports", "NDT011 n1", kernels=_n1({"net/ipv4/ip_local_port_range": "60000 60100"})),
     _case("a range that can't be read", kernels=_n1({"net/ipv4/ip_local_port_range": "none"})),
+    _node_port("node ports below the node's own", "32768 60999"),
+    _node_port("a node port among the node's own", "30000 60999", "", ("NDT013", "Cluster ports 30000-60999")),
+    _node_port("a node port among them that is reserved", "30000 60999", "8080,30000-32767"),
+    _node_port("another port is reserved", "30000 60999", "8080", ("NDT013", "Cluster ports 30000-60999")),
     _case("invalid packets", "NDT012 n1", kernels=_n1(conntrack__invalid=100)),
     _case("an answer was cut", kernels={"n1": Lost("cut")}, state="unknown"),
     _case("counters are not permitted", kernels={"n1": KernelReply(Outcome.PERMISSION, 1.0)}, state="unknown"),

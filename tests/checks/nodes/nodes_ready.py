@@ -21,6 +21,7 @@ from kubectl_netdoc.testing import (
     make_pod,
     make_workload,
 )
+from tests.support.cni_objects import PUBLISHED
 
 WAITING = {"ip": "", "ready": False, "phase": "Pending"}
 IPAM = 'plugin type="host-local" failed (add): no IP addresses available in range set: 10.244.1.1-10.244.1.254'
@@ -66,6 +67,13 @@ def _unranged(network: str = "True", about: str = "n1", ranges: list[str] | None
     """A node without a pod range whose controller manager has none left."""
     node = make_node_condition("n1", "NetworkUnavailable", network, "NoRouteCreated", podCIDRs=ranges or [])
     return make_cluster(node, make_event("Node", about, "default", "CIDRNotAvailable", "x", age=30))
+
+
+def _without_range(network: str = "flannel vxlan", *, ready: str = "False", of_others: bool = True) -> Cluster:
+    """Node n3 has no pod range on a network; what the network is made of is published, the nodes are made by hand."""
+    objects = [item for item in PUBLISHED[network].healthy() if item[0] is not NODE]
+    made = [make_node(f"n{i}", podCIDRs=[f"10.244.{i}.0/24"] if of_others else []) for i in (1, 2)]
+    return make_cluster(*made, make_node("n3", ready=ready, message="cni plugin not initialized"), *objects)
 
 
 def _stale_token() -> Cluster:
@@ -121,6 +129,10 @@ CASES = [
     Case("a network with ranges of its own", _unranged(network="False")),
     Case("no range is left for others", _unranged(about="n2"), frozenset({("NOD002", "Node n1")})),
     Case("it has a range by now", _unranged(ranges=["10.244.0.0/24"]), frozenset({("NOD002", "Node n1")})),
+    Case("one node has no range", _without_range(), frozenset({("NOD009", "Node n3"), ("NOD005", "Node n3")})),
+    Case("a node without a range that works", _without_range(ready="True")),
+    Case("no node has a range", _without_range(of_others=False), frozenset({("NOD005", "Node n3")})),
+    Case("a network that needs none", _without_range("calico ipip"), frozenset({("NOD005", "Node n3")})),
     Case("its agent's token is out of date", _stale_token(), frozenset({("NOD003", "Node n1")})),
     Case("sandbox failed once, just now", _sandbox("failed to set up pod network", 5)),
     Case("the plugin is gone: once is enough", _sandbox("failed to find plugin", 5), frozenset({("NOD003", "Node n1")})),

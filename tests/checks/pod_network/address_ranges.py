@@ -50,6 +50,15 @@ def _at_work(name: str, *addresses: str, ready: str = "True", type_: str = "", *
     return NODE, convert(NODE, {"metadata": metadata, "status": status})
 
 
+def _tunnel(name: str, mac: str, *, machine: str = "", ready: str = "True", vni: int = 1) -> Built:
+    """A node of flannel's with what it announces of its tunnel."""
+    data = f'{{"VNI":{vni},"VtepMAC":"{mac}"}}' if mac else "null"
+    notes = {"flannel.alpha.coreos.com/backend-type": "vxlan", "flannel.alpha.coreos.com/backend-data": data}
+    status = {"conditions": [{"type": "Ready", "status": ready}], "nodeInfo": {"machineID": machine}}
+    meta = {"name": name, "annotations": notes, "creationTimestamp": ago(OLD)}
+    return NODE, convert(NODE, {"metadata": meta, "status": status})
+
+
 def _pool(cidr: str, **spec: Any) -> Built:
     return resource(CALICO_POOL, "lan", {"cidr": cidr, **spec})
 
@@ -62,6 +71,8 @@ def _calico(name: str, *objects: Built, found: bool = False) -> Case:
     return _case(f"Calico: {name}", *nodes, *own, *objects, expect=expect, state="" if found else "skipped")
 
 
+MAC = "02:00:00:00:00:01"
+SAME_MAC, CLONED = frozenset({("ADR006", f"Address {MAC}")}), frozenset({("ADR007", "Cluster nodes like n1")})
 SAME = frozenset({("ADR004", "Address 10.0.2.15")})
 CALICO_STATIC = (
     *(_node(f"n{i}", "10.0.1.0/24", f"192.168.0.{i}") for i in (1, 2, 3)),
@@ -145,6 +156,13 @@ CASES = [
         _pool("192.168.0.0/16"),
         resource(CALICO_RESERVATION, "nodes", {"reservedCIDRs": ["192.168.0.0/28"]}),
     ),
+    _case("tunnels with one MAC address", *(_tunnel(name, MAC) for name in ("n1", "n2")), expect=SAME_MAC, state="fail"),
+    _case("tunnels with MAC addresses of their own", _tunnel("n1", MAC), _tunnel("n2", "02:00:00:00:00:02"), state="skipped"),
+    _case("tunnels of two networks", _tunnel("n1", MAC), _tunnel("n2", MAC, vni=2), state="skipped"),
+    _case("tunnels without MAC addresses", *(_tunnel(name, "") for name in ("n1", "n2")), state="skipped"),
+    _case("a node that is down had it", _tunnel("n1", MAC), _tunnel("n2", MAC, ready="Unknown"), state="skipped"),
+    _case("clones", *(_tunnel(name, "", machine="0f" * 16) for name in ("n1", "n2")), expect=CLONED, state="skipped"),
+    _case("machines of their own", *(_tunnel(f"n{i}", "", machine=f"{i}f" * 16) for i in (1, 2)), state="skipped"),
     _case("pools of a Calico that is not there", _pool("192.168.0.0/16"), _at_work("n1", "192.168.0.1"), state="skipped"),
     _case("healthy", N1, N2, *PODS, *SERVICES),
     _case("the same range", N1, _node("n2", "10.0.1.0/24"), _pod("n1", "10.0.1.7"), expect=PAIR),

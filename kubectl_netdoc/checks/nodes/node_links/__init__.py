@@ -5,7 +5,8 @@
 On every measured node (`--node-checks`), over rtnetlink: tunnels that most nodes have (or that the Node object names) and the
 bridge of its pods; whether the node has the addresses that its Node object and its tunnel name; the MAC address of the tunnel
 against the one that flannel announced to other nodes; the MTU of the link that tunnel packets leave by, against what pods send;
-and whether a link has an address that belongs to another node or to a pod elsewhere.
+whether a link has an address that belongs to another node or to a pod elsewhere; and whether two nodes have one MAC address on
+the network that both are on, by their own links or by what a third knows of its neighbours.
 
 ## Why it matters
 When a tunnel goes down, its routes disappear with it. If an address or MAC address changes behind the network agent's back, other
@@ -59,6 +60,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
             yield from state.wrong_addresses(network, node, used)
     yield from sizes.too_small(network, used)
     yield from doubled.doubled_addresses(facts, replies)
+    yield from doubled.doubled_macs(facts, replies)
 
 
 check = Check(

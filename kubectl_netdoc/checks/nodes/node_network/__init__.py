@@ -4,10 +4,10 @@
 ## What it looks at
 On every measured node (`--node-checks`): forwarding, of the node and of each interface that pods' packets arrive on; reverse path
 filtering as it is in effect (the stricter of `all` and the interface) and what it drops during the run; whether bridged packets
-pass iptables if pods are attached to a bridge; the node's clock against the API server's. All network settings (/proc/sys/net),
-and MTU and queueing discipline of each link, are compared across nodes: what one node alone has is told, and stands beside causes
-that point at that node. Settings and routes are read before netdoc's own pods get a network on the nodes, and again afterwards:
-what differs is told, because it hides a fault that existing pods had until then.
+pass iptables if pods are attached to a bridge; IPv6 default routes that end; the node's clock against the API server's. All
+network settings (/proc/sys/net), and MTU and queueing discipline of each link, are compared across nodes: what one node alone has
+is told, and stands beside causes that point at that node. Settings and routes are read before netdoc's own pods get a network on
+the nodes, and again afterwards: what differs is told, because it hides a fault that existing pods had until then.
 
 ## Why it matters
 Each of these stops pod traffic without a trace in any pod. A hardening role or a reboot resets one, and a node stops receiving,
@@ -20,9 +20,9 @@ rules that make an asymmetric path valid. Forwarding and bridge settings that eB
 through, these are not reported.
 
 ## Sources
-Kernel: Documentation/networking/ip-sysctl.rst (rp_filter: "the max value from conf/{all,interface}/rp_filter is used"), bridge
-netfilter. Kubernetes: Network plugin requirements. Failure catalogue M4, M5, K13. Clocks: golang-jwt and go-jose accept a token
-60 s early (jwt.DefaultLeeway), etcd warns from 1 s on.
+Kernel: Documentation/networking/ip-sysctl.rst (rp_filter: "the max value from conf/{all,interface}/rp_filter is used"; accept_ra
+and forwarding), bridge netfilter. Kubernetes: Network plugin requirements; azure-container-networking#4884. Failure catalogue M4,
+M5, K13. Clocks: golang-jwt and go-jose accept a token 60 s early (jwt.DefaultLeeway), etcd warns from 1 s on.
 """
 
 from __future__ import annotations
@@ -46,7 +46,15 @@ from kubectl_netdoc.api import (
     Tier,
     Unseen,
 )
-from kubectl_netdoc.checks.nodes.node_network import changed_by_pods, clocks, differences, forwarding, peers, thresholds
+from kubectl_netdoc.checks.nodes.node_network import (
+    advertised_routes,
+    changed_by_pods,
+    clocks,
+    differences,
+    forwarding,
+    peers,
+    thresholds,
+)
 from kubectl_netdoc.probes import node_readings, service_targets
 from kubectl_netdoc.routing.network import ClusterRoutes
 from kubectl_netdoc.routing.network import plan as plan_links
@@ -79,6 +87,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
         yield from forwarding.strict_filter(network, node, reply)
         if not _next_door(facts, node) and forwarding.bridge_setting(reply) not in harmless - {1}:
             yield from forwarding.bridge_skips_iptables(network, node, reply)
+    yield from advertised_routes.expiring(facts.cluster, replies, links)
     yield from clocks.wrong_clocks(replies, facts.threshold(thresholds.NOTICED))
     yield from differences.different_settings(replies, links)
     yield from peers.alone(replies, links)
@@ -98,6 +107,7 @@ check = Check(
     codes=(
         *forwarding.CODES,
         *changed_by_pods.CODES,
+        *advertised_routes.CODES,
         *clocks.CODES,
         *differences.CODES,
         *peers.CODES,

@@ -35,6 +35,7 @@ CUT_OFF = Explains(
     (
         *("DNL001", "DNL002", "DNL003", "DNL005", "DNL007", "DSV001", "DSV002", "DSV003", "DTR001", "DTR002", "DNU001"),
         *("SVR001", "SVR002", "SVR005", "SVR013", "SVR006", "SVR007", "SVH001", "SVH002", "NPT001", "PNW002", "PNW008", "PNW012"),
+        *("PEG001", "PEG002"),
     ),
     "node",
 )

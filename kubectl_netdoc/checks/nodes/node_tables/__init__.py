@@ -4,7 +4,8 @@
 ## What it looks at
 On every measured node (`--node-checks`): how full the connection tracking table is, and whether it drops packets during the run;
 neighbour entries (ARP, NDP) against the size at which the kernel refuses more (permanent entries do not count); TCP sockets in
-use or in TIME_WAIT against the ports for outgoing connections. Counters count only by how much they rise during the run.
+use or in TIME_WAIT against the ports for outgoing connections, and these against the node ports of Services. Counters count only
+by how much they rise during the run.
 
 ## Why it matters
 A full table drops what is new and lets existing connections live. Pods see timeouts that come and go with the load, DNS first,
@@ -17,7 +18,8 @@ the machine's, and absent.
 
 ## Sources
 node-exporter mixin (NodeHighNumberConntrackEntriesUsed: 75 %). Kernel: nf_conntrack-sysctl.rst, ip-sysctl.rst (gc_thresh3,
-ip_local_port_range, tcp_max_tw_buckets), net/core/neighbour.c. Failure catalogue D1, K10, K11, M6; kops#4533, e2b#3508.
+ip_local_port_range, ip_local_reserved_ports, tcp_max_tw_buckets), net/core/neighbour.c. Failure catalogue D1, K10, K11, M6;
+kops#4533, e2b#3508, kubernetes#139276.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kubectl_netdoc.api import (
+    SERVICE,
     Check,
     Cluster,
     Code,
@@ -76,6 +79,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
         for each in neighbours.tables_of(reply, tables if isinstance(tables, RtnetlinkReply) else None):
             yield from neighbours.crowded_table(facts, node, reply, each)
         yield from sockets.outgoing_ports(facts, node, reply)
+    yield from sockets.node_ports_taken(facts.cluster, replies)
     if replies:
         yield _measured(replies)
 
@@ -101,7 +105,7 @@ check = Check(
     id="node_tables",
     title="The nodes' kernel tables have room",
     prefix="NDT",
-    needs=Needs(tier=Tier.NODES),
+    needs=Needs(hints=(SERVICE,), tier=Tier.NODES),
     codes=(
         MEASURED,
         *conntrack.CODES,

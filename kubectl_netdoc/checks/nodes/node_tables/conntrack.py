@@ -22,7 +22,7 @@ from kubectl_netdoc.probes import node_readings
 
 LOSES = (
     *("DNL001", "DNL003", "DNL004", "DNL005", "DNL007", "DSV001", "DSV002", "DTR001", "SYN001", "SYN002", "SYN003", "PTQ004"),
-    *("PNW002", "PNW003", "SVR001", "SVR002", "SVR005", "SVR013", "SVR006", "NPT001"),
+    *("PNW002", "PNW003", "SVR001", "SVR002", "SVR005", "SVR013", "SVR006", "NPT001", "PEG001", "PEG002"),
 )
 BY_NODE = (Explains(LOSES, "node", CAME_THROUGH),)
 

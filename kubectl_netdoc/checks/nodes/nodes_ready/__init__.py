@@ -3,7 +3,8 @@
 
 ## What it looks at
 The conditions Ready and NetworkUnavailable of each Node, whether it is cordoned, and the Events of pods that wait for their
-sandbox: in that step the CNI plugin gives a pod its interface and address. For a Node without a pod range, its Events.
+sandbox: in that step the CNI plugin gives a pod its interface and address. For a Node without a pod range, its Events, and
+whether the network needs one.
 
 ## Why it matters
 Pods on a node that is not ready run unwatched, and their endpoints are removed from Services. If the CNI plugin fails on a node,

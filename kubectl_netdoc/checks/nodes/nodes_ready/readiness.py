@@ -6,9 +6,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from kubectl_netdoc import cni
 from kubectl_netdoc.api import (
+    DAEMON_SET,
     DRAINED_BY_AUTOSCALER,
     EVENT,
+    NODE,
     Cluster,
     Code,
     Explains,
@@ -80,6 +83,23 @@ NO_RANGE = Code(
     rows=("M11",),
     explains=(Explains((*UNHEALTHY_PODS, "NOD001", "NOD003", "NOD004", "NOD005", "CNI002", "CNI004"), "node"),),
 )
+RANGE_NOT_GIVEN = Code(
+    id="NOD009",
+    severity=Severity.FAIL,
+    risk=Risk.NODE,
+    title="A node has no pod range",
+    message="Node {name} has no podCIDR and therefore no network: {network} takes pods' addresses from there, and {others} other "
+    "nodes have one",
+    fix="See why kube-controller-manager gave {name} none: it runs without --allocate-node-cidrs or --cluster-cidr, it is down, "
+    "or its range is used up (its log says CIDRNotAvailable). A node gets its range when it registers, or when the controller "
+    "starts again.",
+    commands=(
+        "kubectl get nodes -o custom-columns=NAME:.metadata.name,RANGES:.spec.podCIDRs",
+        "kubectl -n kube-system get pods -l component=kube-controller-manager -o wide",
+    ),
+    rows=("M11",),
+    explains=NO_RANGE.explains,
+)
 CORDONED = Code(
     id="NOD010",
     severity=Severity.INFO,
@@ -103,6 +123,9 @@ def node_conditions(cluster: Cluster, node: Node) -> Iterator[Finding]:
             yield NOT_READY.on(subject, why=": ".join(filter(None, (ready.reason or ready.status, ready.message))))
     if (times := _without_range(cluster, node)) and settled:
         yield NO_RANGE.on(subject, times=times)
+    elif settled and not _works(node) and (network_name := _needs_range(cluster, node)):
+        others = sum(bool(each.spec.pod_cidrs) for each in cluster.all(NODE))
+        yield RANGE_NOT_GIVEN.on(subject, network=network_name, others=others)
     elif network and network.status == "True" and settled:
         yield NETWORK_UNAVAILABLE.on(subject, why=": ".join(filter(None, (network.reason, network.message))) or "no reason given")
     if node.spec.unschedulable:
@@ -114,12 +137,24 @@ def _without_range(cluster: Cluster, node: Node) -> int:
 
     Networks with ranges of their own (Calico's pools) do not need it, and the Event is noise there.
     """
-    ready, network = node.condition("Ready"), node.condition("NetworkUnavailable")
-    works = (ready and ready.status == "True") and not (network and network.status == "True")
-    if works or not cluster.readable(EVENT):
+    if _works(node) or not cluster.readable(EVENT):
         return 0
     told = lasting(cluster, "Node", node, "CIDRNotAvailable", within=RECENT)
     return sum(max(event.count, event.series.count, 1) for event in told)
+
+
+def _works(node: Node) -> bool:
+    """Tell whether a node is ready and has its network."""
+    ready, network = node.condition("Ready"), node.condition("NetworkUnavailable")
+    return bool(ready and ready.status == "True") and not (network and network.status == "True")
+
+
+def _needs_range(cluster: Cluster, node: Node) -> str:
+    """Return the network that takes pods' addresses from their node's podCIDR, if this node has none and others do; else ""."""
+    if node.spec.pod_cidrs or node.unsupported or not any(each.spec.pod_cidrs for each in cluster.all(NODE)):
+        return ""
+    primary = [each for each in cni.recognise(cluster) if each.primary] if cluster.readable(DAEMON_SET) else []
+    return primary[0].name if len(primary) == 1 and primary[0].traits.node_ranges else ""
 
 
 def _leaving(node: Node) -> bool:
@@ -132,5 +167,6 @@ CODES = (
     NETWORK_UNAVAILABLE,
     NO_NETWORK_PLUGIN,
     NO_RANGE,
+    RANGE_NOT_GIVEN,
     CORDONED,
 )

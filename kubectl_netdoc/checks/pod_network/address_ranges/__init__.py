@@ -4,7 +4,8 @@
 ## What it looks at
 The pod ranges of the nodes (spec.podCIDRs) against each other, against every node's InternalIP and against every Service's
 ClusterIPs, in both IP families. The first InternalIP of each ready node, and the address that flannel or Calico has written into
-its annotations, against those of the other nodes. Calico's IPPools against the nodes' addresses.
+its annotations, against those of the other nodes, and so the MAC addresses that flannel announces for its tunnels and the
+machines' ids. Calico's IPPools against the nodes' addresses.
 
 ## Why it matters
 An address that belongs to two things is routed to only one of them. Two nodes with one range take each other's pod traffic. A
@@ -18,7 +19,8 @@ netdoc knows it, takes them from there.
 
 ## Sources
 Kubernetes: The Kubernetes network model (addresses of pods, Services and nodes do not overlap). Calico: IP pools (allowedUses,
-natOutgoing), IP reservations. flannel: Documentation/troubleshooting.md (Vagrant). Failure catalogue M9.
+natOutgoing), IP reservations. flannel: Documentation/troubleshooting.md (Vagrant). systemd.link(5) (MACAddressPolicy),
+machine-id(5); kubeadm#31. Failure catalogue M9.
 """
 
 from __future__ import annotations
@@ -48,6 +50,8 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     cluster = facts.cluster
     found = cni.recognise(cluster)
     yield from node_addresses.shared_addresses(cluster)
+    yield from node_addresses.shared_macs(cluster)
+    yield from node_addresses.clones(cluster)
     if any(each.name == "Calico" and each.primary and not each.traits.node_ranges for each in found):
         yield from node_addresses.pools_with_node_addresses(cluster)
     if not cluster.readable(DAEMON_SET):

@@ -22,9 +22,12 @@ from kubectl_netdoc.api import (
     Unseen,
     in_any,
     ip_families,
+    on_node,
     some,
 )
+from kubectl_netdoc.cni import agent_again
 from kubectl_netdoc.cni.base import yes
+from kubectl_netdoc.routing.tables import flannel
 
 NAMED = 20
 """The evidence lists at most this many addresses."""
@@ -51,6 +54,35 @@ SHARED = Code(
     commands=("kubectl get nodes -o wide", ADDRESSES),
     rows=("M9",),
     explains=(Explains(WITHOUT_PATHS, "node"), Explains(WITHOUT_PATHS, "path")),
+)
+SHARED_MAC = Code(
+    id="ADR006",
+    severity=Severity.FAIL,
+    risk=Risk.NODE,
+    title="The tunnels of several nodes have the same MAC address",
+    message="{count} nodes announce the MAC address {mac} for their end of flannel's tunnel ({shown}), so frames for the pods of "
+    "one go to another",
+    fix="Give all but one of these nodes another one, as the commands do for {younger}: delete the announced address and the "
+    "link, and restart flannel there, which makes both anew. Clones of one machine image get the same address from systemd "
+    "(MACAddressPolicy=persistent) as long as they have the same /etc/machine-id: empty that file on each clone and reboot.",
+    commands=(
+        "kubectl get nodes -o custom-columns='NAME:.metadata.name,TUNNEL:.metadata.annotations"
+        ".flannel\\.alpha\\.coreos\\.com/backend-data'",
+        "kubectl annotate node {younger} flannel.alpha.coreos.com/backend-data-",
+        on_node("{younger}", "ip link delete flannel.{vni}"),
+    ),
+    rows=("M9",),
+    explains=(Explains((*WITHOUT_PATHS, "NLK004"), "node"), Explains(WITHOUT_PATHS, "path")),
+)
+CLONES = Code(
+    id="ADR007",
+    severity=Severity.INFO,
+    risk=Risk.NODE,
+    title="Several nodes have the same machine id",
+    message="{count} nodes have the same machine id ({shown}): they are clones of one image. What is made from it is the same on "
+    "all of them, such as MAC addresses of tunnels and bridges (systemd) and the ids by which they ask for addresses (DHCP)",
+    fix="Empty /etc/machine-id in the image, or on each node, and reboot: systemd then makes a new one.",
+    commands=("kubectl get nodes -o custom-columns=NAME:.metadata.name,MACHINE:.status.nodeInfo.machineID",),
 )
 POOL_OVER_NODES = Code(
     id="ADR005",
@@ -83,9 +115,41 @@ def shared_addresses(cluster: Cluster) -> Iterator[Finding]:
             whats.append(what)
             nodes += (name for name in names if name not in nodes)
     for ip, (whats, nodes) in sorted(said.items()):
-        paths = [NodePath(one, other) for one in nodes for other in nodes if one != other] if len(nodes) <= NAMED else []
         numbers = {"ip": ip, "what": " and ".join(whats), "count": len(nodes), "shown": some(sorted(nodes), SHOWN)}
-        yield SHARED.on(Subject("Address", ip), numbers, nodes=sorted(nodes), paths=paths)
+        yield SHARED.on(Subject("Address", ip), numbers, nodes=sorted(nodes), paths=_between(nodes))
+
+
+def shared_macs(cluster: Cluster) -> Iterator[Finding]:
+    """Report MAC addresses that the tunnels of several ready nodes have, by what flannel announces."""
+    owners: dict[tuple[str, int], list[Node]] = {}
+    for node in filter(_at_work, cluster.all(NODE)):
+        ends = {flannel(node, family) for family in (ip_families.IPV4, ip_families.IPV6)}
+        for mac, vni in {(end.mac, end.vni) for end in ends if end.mac}:
+            owners.setdefault((mac, vni), []).append(node)
+    for (mac, vni), nodes in sorted(owners.items()):
+        if len(nodes) > 1:
+            names = sorted(node.name for node in nodes)
+            younger = min(nodes, key=lambda node: (cluster.age(node.metadata.creation_timestamp), node.name)).name
+            numbers = {"mac": mac, "vni": vni, "count": len(names), "shown": some(names, SHOWN), "younger": younger}
+            again = agent_again.on(cluster, younger).commands
+            commands = (*SHARED_MAC.commands, *again)
+            yield SHARED_MAC.on(Subject("Address", mac), numbers, commands=commands, nodes=names, paths=_between(names))
+
+
+def clones(cluster: Cluster) -> Iterator[Finding]:
+    """Report nodes with the same machine id; those without one, as in some containers, are left out."""
+    owners: dict[str, list[str]] = {}
+    for node in filter(_at_work, cluster.all(NODE)):
+        owners.setdefault(node.status.node_info.machine_id, []).append(node.name)
+    for machine, names in sorted(owners.items()):
+        if machine and len(names) > 1:
+            numbers = {"count": len(names), "shown": some(sorted(names), SHOWN)}
+            yield CLONES.on(Subject("Cluster", f"nodes like {min(names)}"), numbers, nodes=sorted(names))
+
+
+def _between(nodes: list[str]) -> list[NodePath]:
+    """Return all paths between nodes; none of more nodes than are listed."""
+    return [NodePath(one, other) for one in nodes for other in nodes if one != other] if len(nodes) <= NAMED else []
 
 
 def _at_work(node: Node) -> bool:
@@ -135,5 +199,7 @@ def runs_its_pods(node: Node) -> bool:
 
 CODES = (
     SHARED,
+    SHARED_MAC,
+    CLONES,
     POOL_OVER_NODES,
 )
