@@ -16,7 +16,7 @@ from kubectl_netdoc.formats.addresses import ip_address
 from kubectl_netdoc.measurements.base import Peer
 from kubectl_netdoc.measurements.canary import Canary, CanaryReply
 from kubectl_netdoc.measurements.connect import Echo, EchoReply
-from kubectl_netdoc.policy import ports
+from kubectl_netdoc.policy import enforcers, ports
 from kubectl_netdoc.policy.engine import Engine
 from kubectl_netdoc.policy.rules import PolicyRef
 from kubectl_netdoc.policy.verdict import End, addresses
@@ -156,3 +156,11 @@ def enforced(facts: Facts, node: str, direction: str) -> bool | None:
             stopped = [trial.stopped >= 0 for trial in reply.trials if trial.before and trial.direction == direction]
             return any(stopped) if stopped else None
     return None
+
+
+def idle(facts: Facts, nodes: Iterable[str], direction: str) -> str:
+    """Return what shows that policies of a direction are not enforced on these nodes; "" if nothing shows that."""
+    if enforcers.idle(facts.cluster):
+        return "the pod network enforces no policy"
+    seen = [enforced(facts, node, direction) for node in sorted(set(nodes) & set(facts.cluster.vantages))]
+    return "netdoc's own policy was not enforced either" if False in seen and True not in seen else ""

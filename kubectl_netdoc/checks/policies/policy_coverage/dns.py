@@ -201,15 +201,11 @@ def _admitting(engine: Engine, dns: DnsServers, cut: CutOff) -> tuple[PolicyRef,
 
 def _idle(facts: Facts, engine: Engine, dns: DnsServers, direction: Direction) -> str:
     """Return what shows that these policies are not enforced; "" if nothing shows that."""
-    cluster = facts.cluster
-    if enforcers.idle(cluster):
-        return "the pod network enforces no policy"
-    answered = [node for node in cluster.vantages if _answered(facts.reply(dns_lookups.lookup(cluster, node)))]
-    if answered:
+    answered = [node for node in facts.cluster.vantages if _answered(facts.reply(dns_lookups.lookup(facts.cluster, node)))]
+    if answered and not enforcers.idle(facts.cluster):
         return f"cluster DNS still answers netdoc's own pod on {', '.join(answered)}"
-    on = {end.node for end in dns.ends} if direction is Direction.INGRESS else set(cluster.vantages)
-    seen = [own_policies.enforced(facts, node, direction.value) for node in sorted(on & set(cluster.vantages))]
-    return "netdoc's own policy was not enforced either" if False in seen and True not in seen else ""
+    on = {end.node for end in dns.ends} if direction is Direction.INGRESS else facts.cluster.vantages
+    return own_policies.idle(facts, on, direction.value)
 
 
 def _answered(reply: Reply) -> bool:
