@@ -111,7 +111,7 @@ from kubectl_netdoc.records.gateway_api import (
     Route,
     ca_config_maps,
 )
-from kubectl_netdoc.records.ingress import INGRESS_CLASS, TLS_SECRET, Ingress, IngressPath, TlsCertificate, tls_secrets
+from kubectl_netdoc.records.ingress import INGRESS_CLASS, TLS_SECRET, Ingress, TlsCertificate, tls_secrets
 from kubectl_netdoc.records.kinds import (
     ADMIN_NETWORK_POLICY,
     BASELINE_ADMIN_NETWORK_POLICY,
@@ -255,7 +255,6 @@ __all__ = [
     "HttpReply",
     "IPRange",
     "Ingress",
-    "IngressPath",
     "Kernel",
     "KernelReply",
     "KernelRoute",

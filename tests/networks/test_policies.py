@@ -270,3 +270,63 @@ def test_a_policy_with_the_port_of_a_service_is_named(lab: Lab, netdoc: Netdoc, 
         lab.kubectl("-n", "shop", "delete", "networkpolicies", "--all")
     causes = [found for found in report["findings"] if found["severity"] != "info" and not found["explained_by"]]
     assert [(found["code"], found["subject"]["kind"]) for found in causes] == [("POL007", "NetworkPolicy")]
+
+
+FRONT = "app.kubernetes.io/name: ingress-nginx"
+CONTROLLER = f"""
+- {{apiVersion: networking.k8s.io/v1, kind: IngressClass, metadata: {{name: nginx}}, spec: {{controller: k8s.io/ingress-nginx}}}}
+- apiVersion: v1
+  kind: Pod
+  metadata: {{name: controller, namespace: pol-b, labels: {{{FRONT}, app.kubernetes.io/component: controller}}}}
+  spec:
+    terminationGracePeriodSeconds: 0
+    containers:
+    - {{name: c, image: docker.io/lab/base:1, imagePullPolicy: Never, command: [python3, -m, http.server, "8080"]}}
+- apiVersion: v1
+  kind: Service
+  metadata: {{name: controller, namespace: pol-b}}
+  spec: {{selector: {{{FRONT}}}, ports: [{{name: http, port: 80, targetPort: 8080}}]}}
+- apiVersion: networking.k8s.io/v1
+  kind: Ingress
+  metadata: {{name: shop, namespace: shop}}
+  spec:
+    ingressClassName: nginx
+    rules:
+    - http: {{paths: [{{path: /, pathType: Prefix, backend: {{service: {{name: web, port: {{number: 80}}}}}}}}]}}
+"""
+
+
+@pytest.fixture
+def controller(lab: Lab, address: str) -> Iterator[None]:
+    """A stand-in for ingress-nginx in another namespace, and an Ingress in the shop."""
+    apply(lab, {"apiVersion": "v1", "kind": "List", "items": yaml.safe_load(CONTROLLER)})
+    lab.kubectl("-n", "pol-b", "wait", "--for=condition=Ready", "pod/controller", "--timeout=90s")
+    yield
+    lab.kubectl("-n", "shop", "delete", "networkpolicies", "--all")
+    lab.kubectl("-n", "shop", "delete", "ingress", "shop")
+    lab.kubectl("-n", "pol-b", "delete", "pod,service", "controller")
+    lab.kubectl("delete", "ingressclass", "nginx")
+
+
+def comes_in(lab: Lab, wanted: bool) -> bool:
+    """Tell whether the controller reaches the shop's Service, as soon as it is as wanted or an engine has had its time."""
+    line = "import socket; socket.create_connection(('web.shop', 80), 2).close(); print('open')"
+    end = time.monotonic() + DEADLINE
+    while True:
+        said = lab.kubectl("-n", "pol-b", "exec", "controller", "--", "sh", "-c", f'python3 -c "{line}" 2>&1 | tail -n 1')
+        if (said.strip() == "open") is wanted or time.monotonic() > end:
+            return said.strip() == "open"
+
+
+def test_a_default_deny_that_forgets_the_ingress_controller_is_named(lab: Lab, netdoc: Netdoc, controller: None) -> None:
+    assert comes_in(lab, True)
+    apply(lab, policies(("{podSelector: {}, policyTypes: [Ingress], ingress: [{from: [{podSelector: {}}]}]}",), "shop"))
+    assert not comes_in(lab, False)
+    report = netdoc.report()
+    causes = [found for found in report["findings"] if found["severity"] != "info" and not found["explained_by"]]
+    assert [(found["code"], found["subject"]["name"]) for found in causes] == [("PEN001", "p0")]
+    patch = causes[0]["argv"][0]
+    assert patch[:4] == ["kubectl", "-n", "shop", "patch"]
+    lab.kubectl(*patch[1:])
+    assert comes_in(lab, True)
+    assert [found["code"] for found in netdoc.report()["findings"] if found["severity"] != "info"] == []
