@@ -120,7 +120,7 @@ TOPICS = {
     "EPS004": _later(_ENDPOINTS),
     # entries to the cluster
     **dict.fromkeys(("LBA", "NPT", "SVC006", "SVC013"), _ENTRY),
-    **dict.fromkeys(("CRS", "GWR", "INC", "ING", "TLS", "PLC", "PDN", "HPT", "PEN", "VER", "POL007"), _NEVER),
+    **dict.fromkeys(("CRS", "GWR", "INC", "ING", "TLS", "PLC", "PDN", "HPT", "PEN", "VER", "POL007", "POL008", "POL027"), _NEVER),
     # the API server, and codes about Services that nothing serves
     "CPL": _NEVER,
     **dict.fromkeys(("CPL001", "CPL002", "CPL011", "GWR010", "INC001", "INC003", "ING003"), _ENDPOINTS),

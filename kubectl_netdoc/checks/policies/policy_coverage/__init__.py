@@ -5,10 +5,10 @@
 Every NetworkPolicy, AdminNetworkPolicy, BaselineAdminNetworkPolicy and ClusterNetworkPolicy, evaluated against all pods and
 against the templates of workloads without pods: namespaces without a default deny, policies that allow everybody or select
 nothing, peers that match nothing, named ports that no pod declares, redundant rules, egress that the other side's ingress does
-not allow, rules with the port of a Service instead of its pods' port, and egress without cluster DNS (UDP and TCP to the port
-that the DNS pods listen on, and the addresses of NodeLocal DNSCache). Also policies at the DNS servers, and cluster-wide ones,
-that keep pods from them; if they keep every pod away, DNS is down in the whole cluster. `kubectl netdoc policy coverage` prints
-all of it with the YAML that fixes it.
+not allow, rules with the port or the address of a Service instead of its pods', and egress without cluster DNS (UDP and TCP to
+the port that the DNS pods listen on, and the addresses of NodeLocal DNSCache). Also policies at the DNS servers, and
+cluster-wide ones, that keep pods from them; if they keep every pod away, DNS is down in the whole cluster. `kubectl netdoc
+policy coverage` prints all of it with the YAML that fixes it.
 
 ## Why it matters
 A policy that selects nothing protects nothing but looks as if it did. An egress policy without DNS breaks every name that its
@@ -31,6 +31,7 @@ from collections.abc import Iterator
 
 from kubectl_netdoc.api import (
     COREFILE,
+    ENDPOINT_SLICE,
     NAMESPACE,
     NETWORK_KINDS,
     NETWORK_POLICY,
@@ -79,7 +80,7 @@ check = Check(
     needs=Needs(
         kinds=(POD, NETWORK_POLICY),
         optional=(NAMESPACE, NODE, SERVICE, COREFILE, *OWNERS, *POLICIES[1:]),
-        hints=NETWORK_KINDS,
+        hints=(ENDPOINT_SLICE, *NETWORK_KINDS),
         makes=(Made.PODS,),
     ),
     codes=(
