@@ -114,6 +114,7 @@ from kubectl_netdoc.records.gateway_api import (
 from kubectl_netdoc.records.ingress import INGRESS_CLASS, TLS_SECRET, Ingress, TlsCertificate, tls_secrets
 from kubectl_netdoc.records.kinds import (
     ADMIN_NETWORK_POLICY,
+    ADMIN_POLICIES,
     BASELINE_ADMIN_NETWORK_POLICY,
     COREFILE,
     DAEMON_SET,
@@ -154,6 +155,7 @@ from kubectl_netdoc.remediation.patches import selector_patch
 
 __all__ = [
     "ADMIN_NETWORK_POLICY",
+    "ADMIN_POLICIES",
     "API_SERVICE",
     "BACKEND_TLS_POLICY",
     "BASELINE_ADMIN_NETWORK_POLICY",

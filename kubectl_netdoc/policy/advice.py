@@ -33,6 +33,7 @@ class Item(Struct, frozen=True):
 def advice(engine: Engine, coverage: PolicyCoverage) -> Iterator[Item]:
     """Yield all advice: default deny, flawed policies, DNS."""
     taken: set[tuple[str, str]] = set()
+    yield from (Item("", text) for text in engine.left_out)
     for space in coverage.namespaces:
         yield from _default_deny(engine, space, taken)
     yield from (_flaw(engine, flaw, taken) for flaw in flaws(engine))

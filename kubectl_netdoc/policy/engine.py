@@ -21,6 +21,7 @@ from msgspec.structs import replace
 from kubectl_netdoc.core.cluster import Cluster
 from kubectl_netdoc.formats.addresses import IPAddress, ip_address
 from kubectl_netdoc.formats.text import joined
+from kubectl_netdoc.policy import enforcers
 from kubectl_netdoc.policy.judging import Judging, Selecting, on_own_node, same_pod
 from kubectl_netdoc.policy.ports import Ports
 from kubectl_netdoc.policy.rules import (
@@ -55,6 +56,7 @@ class Engine:
 
     ``unlisted_pods``: pods that are not in the cluster's lists, as (namespace, labels), such as netdoc's own. ``templates``:
     whether workloads are read too, for the pods that they would create.
+    Policies of kinds that nothing here enforces (``unenforced``) take no part.
     Raises ``KindUnavailable`` if pods, namespaces or NetworkPolicies can't be read.
     """
 
@@ -64,7 +66,8 @@ class Engine:
         self.cluster = cluster
         written = cluster.all(NETWORK_POLICY)
         admin: list[tuple[Kind[AdminPolicy], AdminPolicy]]
-        admin = [(kind, item) for kind in ADMIN_POLICIES if cluster.readable(kind) for item in cluster.all(kind)]
+        self.unenforced = enforcers.unenforced(cluster)
+        admin = [(kind, item) for kind in ADMIN_POLICIES if self._counts(kind) for item in cluster.all(kind)]
         labels = {item.name: item.metadata.labels for item in cluster.all(NAMESPACE)} if cluster.readable(NAMESPACE) else {}
         for policy in written:
             labels.setdefault(policy.namespace, {})
@@ -80,6 +83,15 @@ class Engine:
         self.has_networks = any(rule.peers.networks for policy in self.policies for rule in policy.rules)
         rules = (rule for policy in self.policies for rule in policy.rules)
         self.odd = [f"{rule.place} of {rule.policy}: {what}" for rule in rules for what in rule.peers.odd]
+
+    def _counts(self, kind: Kind[Any]) -> bool:
+        """Tell whether the policies of a kind can be read, and something may enforce them."""
+        return self.cluster.readable(kind) and kind.name not in self.unenforced
+
+    @property
+    def left_out(self) -> list[str]:
+        """Return the kinds of policies that nothing enforces, with the reason; they take no part in verdicts."""
+        return [f"nothing enforces {kind}: {why}" for kind, why in self.unenforced.items()]
 
     def _classify(
         self, cluster: Cluster, unlisted_pods: Iterable[tuple[str, Mapping[str, str]]], kinds: tuple[Kind[Any], ...]
@@ -233,7 +245,7 @@ class Engine:
                 # What is not applicable can't come to be in a cluster, and so changes no verdict.
                 bad = (item for item in getattr(listing, "undecodable", ()) if not item.not_applicable)
                 found += [("", f"{item.what}: {item.reason}") for item in bad]
-                if kind in NATIVE_POLICIES:
+                if kind in NATIVE_POLICIES and self._counts(kind):
                     items = self.cluster.all(kind)
                     found += [(item.namespace, str(PolicyRef(kind.name, item.namespace, item.name))) for item in items]
             elif self.cluster.unreadable(kind):
@@ -248,7 +260,7 @@ class Engine:
     @property
     def native_refs(self) -> list[PolicyRef]:
         """Return the policies of the CNI's own kinds."""
-        kinds = [kind for kind in NATIVE_POLICIES if self.cluster.readable(kind)]
+        kinds = [kind for kind in NATIVE_POLICIES if self._counts(kind)]
         return [PolicyRef(kind.name, item.namespace, item.name) for kind in kinds for item in self.cluster.all(kind)]
 
     @property

@@ -22,9 +22,19 @@ from kubectl_netdoc.policy.rules import PolicyRef
 from kubectl_netdoc.policy.verdict import End, addresses
 from kubectl_netdoc.probes.service_targets import proof
 from kubectl_netdoc.records.base import Kind
-from kubectl_netdoc.records.kinds import ENDPOINT_SLICE, NAMESPACE, NATIVE_POLICIES, NETWORK_POLICY, NODE, POD, POLICIES
+from kubectl_netdoc.records.cni import NETWORK_KINDS
+from kubectl_netdoc.records.kinds import (
+    DAEMON_SET,
+    ENDPOINT_SLICE,
+    NAMESPACE,
+    NATIVE_POLICIES,
+    NETWORK_POLICY,
+    NODE,
+    POD,
+    POLICIES,
+)
 
-KINDS: tuple[Kind[Any], ...] = (POD, NAMESPACE, NODE, *POLICIES)
+KINDS: tuple[Kind[Any], ...] = (POD, NAMESPACE, NODE, *POLICIES, DAEMON_SET, *NETWORK_KINDS)
 """The kinds that are read to tell a policy's effect from a fault."""
 
 LABELS = {"app.kubernetes.io/managed-by": "kubectl-netdoc", "netdoc/role": "echo"}
@@ -119,10 +129,11 @@ def policies_isolating_debug_pods(cluster: Cluster) -> str:
             if not verdict.allowed:
                 maybe = ", as written" if not verdict.depends else ", as some networks read it"
                 return f"{', '.join(map(str, verdict.by))} forbids {BETWEEN}{maybe}"
+    idle_kinds = enforcers.unenforced(cluster)
     native = [
         str(PolicyRef(kind.name, "", item.name))
         for kind in NATIVE_POLICIES
-        if not kind.namespaced and cluster.readable(kind)
+        if not kind.namespaced and cluster.readable(kind) and kind.name not in idle_kinds
         for item in cluster.all(kind)
     ]
     if native:
