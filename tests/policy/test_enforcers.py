@@ -38,7 +38,8 @@ def engine(*objects: Built, origin: str = "live") -> Engine:
 
 def allowed(of: Engine) -> bool:
     a, b = (of.cluster.get(POD, "shop", name) for name in "ab")
-    assert a and b
+    assert a
+    assert b
     return of.verdict(of.pod(a), of.pod(b), ports.every("TCP"), 4).allowed
 
 
