@@ -12,7 +12,7 @@ from kubectl_netdoc.policy.coverage import SYSTEM, NamespaceCoverage, PolicyCove
 from kubectl_netdoc.policy.dns_access import CutOff, DnsBlocked, DnsServers
 from kubectl_netdoc.policy.engine import Engine
 from kubectl_netdoc.policy.flaws import Fault, PolicyFlaw, flaws, isolates_more
-from kubectl_netdoc.policy.rules import Direction, PolicyRef
+from kubectl_netdoc.policy.rules import Direction, PolicyRef, PolicyTier
 from kubectl_netdoc.records.kinds import NETWORK_POLICY
 
 
@@ -113,6 +113,8 @@ def _admit(engine: Engine, dns: DnsServers, cut: CutOff, taken: set[tuple[str, s
     who = "every pod" if cut.everybody else ", ".join(map(str, cut.workloads))
     text = f"{', '.join(map(str, cut.policies))}: blocks {who} from cluster DNS over UDP"
     wide = next((ref for ref in cut.policies if not ref.namespace), None)
+    if any(policy.tier is PolicyTier.OWN for policy in engine.policies if policy.ref in cut.policies):
+        return Item("", text)
     if wide is not None:
         return Item(
             "", text, command=fixes.command(wide, fixes.dns_first(dns, wide.kind, cut.direction, baseline=engine.baseline(wide)))

@@ -66,6 +66,8 @@ def flaws(engine: Engine) -> Iterator[PolicyFlaw]:
     for ref, error in engine.compiler.invalid:
         yield PolicyFlaw(Fault.INVALID, ref, "spec", error)
     for policy in engine.policies:
+        if policy.tier is PolicyTier.OWN:
+            continue
         if not policy.subject:
             # Nothing else matters for a policy that selects no pods.
             yield PolicyFlaw(Fault.SELECTS_NOTHING, policy.ref, "spec.podSelector", _selector(written, policy))

@@ -19,7 +19,7 @@ DENY = make_policy(
     "deny",
     kind=ADMIN_NETWORK_POLICY,
 )
-OWN = make_policy("{}", "own", kind=NATIVE_POLICIES[3])
+OWN = make_policy("{serviceAccountSelector: has(a)}", "own", kind=NATIVE_POLICIES[3])
 PODS = (make_namespace("shop"), make_pod("a", ip="10.0.0.1"), make_pod("b", ip="10.0.0.2"))
 
 

@@ -27,6 +27,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kubectl_netdoc.api import (
+    CALICO_AIDS,
     DAEMON_SET,
     GATEWAY,
     GATEWAY_CLASS,
@@ -37,6 +38,7 @@ from kubectl_netdoc.api import (
     NETWORK_KINDS,
     NETWORK_POLICY,
     NODE,
+    PEER_AUTHENTICATION,
     POD,
     POLICIES,
     ROUTES,
@@ -56,7 +58,7 @@ from kubectl_netdoc.api import (
     some,
 )
 from kubectl_netdoc.checks.policies.policy_coverage.common import policy_subject
-from kubectl_netdoc.components import api_extensions, service_mesh
+from kubectl_netdoc.components import api_extensions
 from kubectl_netdoc.policy import fixes
 from kubectl_netdoc.policy.engine import Engine
 from kubectl_netdoc.policy.entries import Doorkeeper, Gate, KeptOut, entries
@@ -216,7 +218,7 @@ check = Check(
     needs=Needs(
         kinds=(POD, NETWORK_POLICY, SERVICE),
         optional=(NAMESPACE, NODE, *POLICIES[1:], INGRESS, INGRESS_CLASS, GATEWAY, *ROUTES, *api_extensions.KINDS),
-        hints=tuple(dict.fromkeys((GATEWAY_CLASS, *LISTENER_SETS, DAEMON_SET, *service_mesh.KINDS, *NETWORK_KINDS))),
+        hints=(GATEWAY_CLASS, *LISTENER_SETS, *CALICO_AIDS, DAEMON_SET, PEER_AUTHENTICATION, *NETWORK_KINDS),
     ),
     codes=(ROUTED, CALLED, IGNORED, BALANCED, AS_WRITTEN),
     analyse=analyse,

@@ -256,7 +256,11 @@ CASES = [
     _case("a mesh carries it", *AMBIENT, DENY, _hbone(15008)),
     _case("a mesh would carry it on another port", *AMBIENT, DENY, _hbone(15009), expect=_out("PEN001")),
     _case(
-        "a policy of the CNI's own kind", *INGRESS, DENY, make_policy("{}", "own", kind=NATIVE_POLICIES[3]), expect=_out("PEN010")
+        "a policy of the CNI's own kind",
+        *INGRESS,
+        DENY,
+        make_policy("{serviceAccountSelector: has(a)}", "own", kind=NATIVE_POLICIES[3]),
+        expect=_out("PEN010"),
     ),
     _case(
         "nothing enforces policies",

@@ -30,6 +30,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kubectl_netdoc.api import (
+    CALICO_AIDS,
     COREFILE,
     ENDPOINT_SLICE,
     NAMESPACE,
@@ -80,7 +81,7 @@ check = Check(
     needs=Needs(
         kinds=(POD, NETWORK_POLICY),
         optional=(NAMESPACE, NODE, SERVICE, COREFILE, *OWNERS, *POLICIES[1:]),
-        hints=(ENDPOINT_SLICE, *NETWORK_KINDS),
+        hints=(ENDPOINT_SLICE, *CALICO_AIDS, *NETWORK_KINDS),
         makes=(Made.PODS,),
     ),
     codes=(
