@@ -26,6 +26,7 @@ from kubectl_netdoc.records.cni import NETWORK_AGENT
 from kubectl_netdoc.records.kinds import (
     ADMIN_NETWORK_POLICY,
     BASELINE_ADMIN_NETWORK_POLICY,
+    CALICO_GLOBAL_POLICY,
     CLUSTER_NETWORK_POLICY,
     POD,
     POLICIES,
@@ -362,6 +363,19 @@ CASES = [
             ),
         ),
         frozenset({("POL027", "NetworkPolicy shop/policy")}),
+    ),
+    _servers(
+        "Calico's own policy keeps everybody from the servers",
+        make_policy("{namespaceSelector: kubernetes.io/metadata.name == 'kube-system'}", "own", kind=CALICO_GLOBAL_POLICY),
+        expect=frozenset({("POL004", "GlobalNetworkPolicy own")}),
+    ),
+    _servers(
+        "Calico's own policy lets everybody query the servers",
+        make_policy(
+            "{namespaceSelector: kubernetes.io/metadata.name == 'kube-system', ingress: [{action: Allow}]}",
+            "own",
+            kind=CALICO_GLOBAL_POLICY,
+        ),
     ),
     _policy("egress that is not received", EGRESS % (TO_DB, ""), "POL024"),
     _policy(

@@ -23,7 +23,7 @@ from kubectl_netdoc.measurements.canary import CanaryReply, CanaryTrial
 from kubectl_netdoc.measurements.requests import Reply, Request
 from kubectl_netdoc.probes import own_policies
 from kubectl_netdoc.records.base import convert
-from kubectl_netdoc.records.kinds import ADMIN_NETWORK_POLICY, NATIVE_POLICIES
+from kubectl_netdoc.records.kinds import ADMIN_NETWORK_POLICY, CALICO_GLOBAL_POLICY, NATIVE_POLICIES
 from kubectl_netdoc.records.pods import Container
 from kubectl_netdoc.testing import (
     Built,
@@ -102,6 +102,10 @@ AMBIENT = (
     *CONTROLLER,
     NGINX_POD,
 )
+
+
+def _calico(spec: str) -> Built:
+    return make_policy(spec, "own", kind=CALICO_GLOBAL_POLICY)
 
 
 def _hbone(port: int) -> Built:
@@ -271,6 +275,8 @@ CASES = [
     ),
     _canary("the canary was not stopped", -1.0, _out("PEN010")),
     _canary("the canary was stopped", 1.0, _out("PEN001")),
+    _case("Calico's own policy lets it in first", *INGRESS, DENY, _calico("{order: 1, ingress: [{action: Allow}]}")),
+    _case("Calico's own policy keeps it out", *INGRESS, _calico("{}"), expect=frozenset({("PEN001", "GlobalNetworkPolicy own")})),
     _case("a cluster-wide policy lets it in first", *INGRESS, DENY, ALLOWED_FIRST),
     _case(
         "a cluster-wide policy keeps it out", *INGRESS, DENIED_FIRST, expect=frozenset({("PEN001", "AdminNetworkPolicy none")})
