@@ -13,6 +13,10 @@ from kubectl_netdoc.policy.selection import PodClass, PodSet
 from kubectl_netdoc.policy.verdict import End, OddBlocks, Reading, Side
 
 
+NEVER_ON_OWN_NODE = (PolicyTier.NAMESPACE, PolicyTier.OWN)
+"""Whose policies have no effect between a pod and its own node: by the API, and by Felix (felix/rules/static.go)."""
+
+
 class Selecting:
     """The policies that select one class, in one direction, by stage; they are added in order of precedence."""
 
@@ -60,12 +64,14 @@ class Judging:
     def _stage(self, policies: list[Policy], left: Ports, own_node: bool) -> Ports:
         """Apply the policies of a stage; return the ports that go on to the next one."""
         passed = ports.NONE
-        for additive, group in groupby(policies, key=lambda policy: policy.tier is PolicyTier.NAMESPACE):
-            if not additive:
+        for tier, group in groupby(policies, key=lambda policy: policy.tier):
+            if own_node and tier in NEVER_ON_OWN_NODE:
+                continue
+            if tier is PolicyTier.NAMESPACE:
+                left = self._additive(list(group), left)
+            else:
                 left, more = self._ordered(list(group), left)
                 passed |= more
-            elif not own_node:
-                left = self._additive(list(group), left)
         isolating = [policy.ref for policy in policies if self.direction in policy.isolates]
         if not isolating:
             return left | passed

@@ -27,6 +27,7 @@ from kubectl_netdoc.records.kinds import (
     CLUSTER_NETWORK_POLICY,
     NAMESPACE,
     NETWORK_POLICY,
+    NODE,
     POD,
 )
 from kubectl_netdoc.testing import Built, make_cluster
@@ -488,3 +489,25 @@ def test_the_generated_policies_tell_pods_apart() -> None:
         for source in SOURCES
     ]
     assert 200 < sum(answers) < 1000
+
+
+def test_a_pods_own_node_is_let_in_whatever_the_policies_say() -> None:
+    nodes: list[Built] = []
+    for name, address in (("n1", "172.18.0.2"), ("n2", "172.18.0.3")):
+        status = {"addresses": [{"type": "InternalIP", "address": address}]}
+        nodes.append((NODE, convert(NODE, {"metadata": {"name": name}, "status": status})))
+    for name, (space, labels, ip) in PODS.items():
+        item = {"metadata": {"name": name, "namespace": space, "labels": labels}, "spec": {"nodeName": "n1"}}
+        nodes.append((POD, convert(POD, item | {"status": {"podIPs": [{"ip": ip}], "phase": "Running"}})))
+    denied = made(f"np p {{{SERVER}, ingress: [{{action: Deny}}]}}")
+    of = Engine(make_cluster(*nodes, denied))
+    assert [verdict(of, address).allowed for address in ("172.18.0.2", "172.18.0.3", "192.0.2.9")] == [True, False, False]
+
+
+def test_traffic_of_nodes_is_uncertain_where_a_policy_may_be_for_them() -> None:
+    status = {"addresses": [{"type": "InternalIP", "address": "172.18.0.3"}]}
+    node = (NODE, convert(NODE, {"metadata": {"name": "n2"}, "status": status}))
+    for spec, certain in (("{}", False), ("{namespaceSelector: has(team)}", True)):
+        of = Engine(make_cluster(node, *world(), made(f"gnp p {spec}")))
+        assert bool(verdict(of, "172.18.0.3").incomplete) is not certain
+        assert not verdict(of, "near").incomplete
