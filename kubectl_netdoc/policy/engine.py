@@ -133,7 +133,7 @@ class Engine:
         for policy in sorted(self.policies, key=lambda policy: policy.precedence):
             if direction in policy.isolates or (policy.tier is not PolicyTier.NAMESPACE and any(policy.of(direction))):
                 for number in members(policy.subject):
-                    found.setdefault(number, Selecting()).policies.append(policy)
+                    found.setdefault(number, Selecting(direction)).policies.append(policy)
         return found
 
     @cached_property
@@ -309,4 +309,4 @@ class Engine:
     def isolated(self, known: PodClass, direction: Direction) -> bool:
         """Tell whether a NetworkPolicy isolates a class."""
         found = self._selecting[direction].get(known.id)
-        return bool(found and found.namespace) and not known.host_network
+        return found is not None and found.namespace and not known.host_network

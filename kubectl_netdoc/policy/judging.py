@@ -6,32 +6,46 @@ from __future__ import annotations
 from functools import cached_property
 from itertools import groupby
 
+from msgspec import Struct
+
 from kubectl_netdoc.policy import ports
 from kubectl_netdoc.policy.ports import Ports
 from kubectl_netdoc.policy.rules import Action, Block, Direction, Peers, Policy, PolicyRef, PolicyTier, Rule
 from kubectl_netdoc.policy.selection import PodClass, PodSet
 from kubectl_netdoc.policy.verdict import End, OddBlocks, Reading, Side
 
-
 NEVER_ON_OWN_NODE = (PolicyTier.NAMESPACE, PolicyTier.OWN)
 """Whose policies have no effect between a pod and its own node: by the API, and by Felix (felix/rules/static.go)."""
 
 
-class Selecting:
-    """The policies that select one class, in one direction, by stage; they are added in order of precedence."""
+class Applied(Struct, frozen=True):
+    """One stage for a class and a direction: its policies by kind of tier, and those that deny what none of its rules matches."""
 
-    def __init__(self) -> None:
+    groups: tuple[tuple[PolicyTier, tuple[Policy, ...]], ...]
+    isolating: tuple[PolicyRef, ...]
+
+
+class Selecting:
+    """The policies that select one class, in one direction; they are added in order of precedence."""
+
+    def __init__(self, direction: Direction) -> None:
+        self.direction = direction
         self.policies: list[Policy] = []
 
     @cached_property
-    def stages(self) -> list[list[Policy]]:
-        """The policies of each stage, the first stage first."""
-        return [list(group) for _, group in groupby(self.policies, key=lambda policy: policy.stage)]
+    def stages(self) -> list[Applied]:
+        """The stages, the first one first."""
+        found = []
+        for _, group in groupby(self.policies, key=lambda policy: policy.stage):
+            stage = tuple(group)
+            groups = tuple((tier, tuple(those)) for tier, those in groupby(stage, key=lambda policy: policy.tier))
+            found.append(Applied(groups, tuple(policy.ref for policy in stage if self.direction in policy.isolates)))
+        return found
 
     @cached_property
-    def namespace(self) -> list[Policy]:
-        """The NetworkPolicies."""
-        return [policy for policy in self.policies if policy.tier is PolicyTier.NAMESPACE]
+    def namespace(self) -> bool:
+        """Whether a NetworkPolicy is among them."""
+        return any(policy.tier is PolicyTier.NAMESPACE for policy in self.policies)
 
 
 class Judging:
@@ -59,26 +73,25 @@ class Judging:
             left = self._stage(stage, left, own_node)
         self.allowed |= left
         by = self.allowing if self.allowed else self.denying
-        return Side(self.allowed, tuple(dict.fromkeys(by)), bool(self.selecting.namespace))
+        return Side(self.allowed, tuple(dict.fromkeys(by)), self.selecting.namespace)
 
-    def _stage(self, policies: list[Policy], left: Ports, own_node: bool) -> Ports:
+    def _stage(self, stage: Applied, left: Ports, own_node: bool) -> Ports:
         """Apply the policies of a stage; return the ports that go on to the next one."""
         passed = ports.NONE
-        for tier, group in groupby(policies, key=lambda policy: policy.tier):
+        for tier, policies in stage.groups:
             if own_node and tier in NEVER_ON_OWN_NODE:
                 continue
             if tier is PolicyTier.NAMESPACE:
-                left = self._additive(list(group), left)
+                left = self._additive(policies, left)
             else:
-                left, more = self._ordered(list(group), left)
+                left, more = self._ordered(policies, left)
                 passed |= more
-        isolating = [policy.ref for policy in policies if self.direction in policy.isolates]
-        if not isolating:
+        if not stage.isolating:
             return left | passed
         if own_node:
             self.allowed |= left
         elif left:
-            self.denying += isolating
+            self.denying += stage.isolating
         return passed
 
     def _hit(self, rule: Rule, left: Ports) -> Ports:
@@ -87,7 +100,7 @@ class Judging:
             return ports.NONE
         return hit if rule.own is None or matches(rule.own, self.subject, self.reading) else ports.NONE
 
-    def _ordered(self, policies: list[Policy], left: Ports) -> tuple[Ports, Ports]:
+    def _ordered(self, policies: tuple[Policy, ...], left: Ports) -> tuple[Ports, Ports]:
         """Apply rules in order, the first that matches decides; return the ports that none matched, and those passed on."""
         passed = ports.NONE
         for policy in policies:
@@ -105,7 +118,7 @@ class Judging:
                     self.denying.append(policy.ref)
         return left, passed
 
-    def _additive(self, policies: list[Policy], left: Ports) -> Ports:
+    def _additive(self, policies: tuple[Policy, ...], left: Ports) -> Ports:
         """Apply NetworkPolicies: what any rule allows is allowed; return the rest."""
         granted = ports.NONE
         for policy in policies:
