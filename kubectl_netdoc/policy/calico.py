@@ -111,6 +111,7 @@ class CalicoPolicies:
     """The policies of a cluster, and what they refer to. ``understood``: those that are compiled or select no pod.
 
     ``of_hosts``: those that may be for nodes, of which nothing is known. ``gaps``: lists that could not be read.
+    ``as_written``: they are manifests, in which Calico's API server fills in what is left out.
     """
 
     def __init__(
@@ -119,8 +120,10 @@ class CalicoPolicies:
         tiers: dict[str, CalicoTier],
         sets: list[NetworkSet],
         gaps: tuple[str, ...],
+        *,
+        as_written: bool = False,
     ) -> None:
-        self.policies, self.tiers, self.sets, self.gaps = policies, tiers, sets, gaps
+        self.policies, self.tiers, self.sets, self.gaps, self.as_written = policies, tiers, sets, gaps, as_written
         self.understood: frozenset[PolicyRef] = frozenset()
         self.of_hosts: tuple[PolicyRef, ...] = ()
 
@@ -165,7 +168,7 @@ def read(cluster: Cluster) -> CalicoPolicies:
     tiers = {item.name: item for item in cluster.all(CALICO_TIER)} if cluster.readable(CALICO_TIER) else {}
     sets = [item for kind in (CALICO_SET, CALICO_GLOBAL_SET) if cluster.readable(kind) for item in cluster.all(kind)]
     gaps = tuple(kind.plural for kind in (CALICO_SET, CALICO_GLOBAL_SET) if cluster.unreadable(kind))
-    return CalicoPolicies(policies, tiers, sets, gaps)
+    return CalicoPolicies(policies, tiers, sets, gaps, as_written=cluster.origin == "manifests")
 
 
 def _pod_selectors(policy: CalicoPolicy) -> Iterator[str]:
@@ -216,10 +219,12 @@ class _Compilation:
         )
 
     def _types(self) -> frozenset[Direction]:
-        """Return the directions: without types egress if it has egress rules alone, else ingress, and both if it has both."""
+        """Return the directions. Stored without types it is both, to Felix; what is written gets types by the rules that it has."""
         spec = self.spec
         if spec.types:
             return frozenset(direction for direction in Direction if direction in spec.types)
+        if not self.of.as_written:
+            return frozenset(Direction)
         found = {Direction.EGRESS} if spec.egress else set()
         return frozenset(found | ({Direction.INGRESS} if spec.ingress or not spec.egress else set()))
 

@@ -99,7 +99,8 @@ ROWS: dict[str, tuple[str, str]] = {
     "it is for its namespace": ("np p {selector: app == 'client'}", "yyy"),
     "a global one is for all": ("gnp p {}", "nnn"),
     "a global one with an empty selector and egress alone": ("gnp p {types: [Egress]}", "nny"),
-    "egress rules alone mean egress": ("gnp p {egress: [{action: Deny}]}", "nny"),
+    "without types it is both directions": ("gnp p {egress: [{action: Allow}]}", "nnn"),
+    "egress alone": ("gnp p {types: [Egress], egress: [{action: Deny}]}", "nny"),
     "ingress and egress rules": ("gnp p {ingress: [{action: Allow}], egress: [{action: Deny}]}", "nny"),
     "allow by selector in the namespace": (
         f"np p {{{SERVER}, ingress: [{{action: Allow, source: {{selector: app == 'client'}}}}]}}",
@@ -163,7 +164,10 @@ ROWS: dict[str, tuple[str, str]] = {
         f"gnp p {{{SERVER}, ingress: [{{action: Allow, destination: {{nets: [10.0.0.2/32]}}}}]}}",
         "nnn",
     ),
-    "the own end of an egress rule": ("gnp p {egress: [{action: Allow, source: {selector: has(where)}}]}", "yny"),
+    "the own end of an egress rule": (
+        "gnp p {types: [Egress], egress: [{action: Allow, source: {selector: has(where)}}]}",
+        "yny",
+    ),
     "port": (f"gnp p {{{SERVER}, ingress: [{{action: Allow, protocol: TCP, destination: {{ports: [80]}}}}]}}", "yyy"),
     "another port": (f"gnp p {{{SERVER}, ingress: [{{action: Allow, protocol: TCP, destination: {{ports: [81]}}}}]}}", "nnn"),
     "range": (f"gnp p {{{SERVER}, ingress: [{{action: Allow, protocol: TCP, destination: {{ports: ['79:81']}}}}]}}", "yyy"),
@@ -297,6 +301,19 @@ def test_worked_by_hand(name: str) -> None:
     texts, wanted = ROWS[name]
     objects = [made(text.strip()) for text in texts.split("; ") if text.strip()]
     assert shown(Engine(make_cluster(*world(), *objects))) == wanted
+
+
+@pytest.mark.parametrize(
+    ("spec", "wanted"),
+    [
+        ("{egress: [{action: Allow}]}", "yyy"),
+        ("{ingress: [{action: Allow}]}", "yyy"),
+        ("{}", "nnn"),
+        ("{ingress: [{action: Allow}], egress: [{action: Deny}]}", "nny"),
+    ],
+)
+def test_in_manifests_types_come_of_the_rules(spec: str, wanted: str) -> None:
+    assert shown(Engine(make_cluster(*world(), made(f"gnp p {spec}"), origin="manifests"))) == wanted
 
 
 # Generated ones, against an evaluator of their own
