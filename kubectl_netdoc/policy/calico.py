@@ -219,7 +219,7 @@ class _Compilation:
         )
 
     def _types(self) -> frozenset[Direction]:
-        """Return the directions. Stored without types it is both, to Felix; what is written gets types by the rules that it has."""
+        """Return the directions. What is stored without types is for both, to Felix; manifests get types by their rules."""
         spec = self.spec
         if spec.types:
             return frozenset(direction for direction in Direction if direction in spec.types)

@@ -96,7 +96,7 @@ K8S_DENY = "k8s deny {podSelector: {}}"
 ROWS: dict[str, tuple[str, str]] = {
     "nothing": ("", "yyy"),
     "a policy without rules denies": (f"np p {{{SERVER}}}", "nnn"),
-    "it is for its namespace": ("np p {selector: app == 'client'}", "yyy"),
+    "it is for its namespace": ("np p {selector: app == 'client'}", "nyy"),
     "a global one is for all": ("gnp p {}", "nnn"),
     "a global one with an empty selector and egress alone": ("gnp p {types: [Egress]}", "nny"),
     "without types it is both directions": ("gnp p {egress: [{action: Allow}]}", "nnn"),
@@ -127,7 +127,7 @@ ROWS: dict[str, tuple[str, str]] = {
         f"np p {{{SERVER}, ingress: [{{action: Allow, source: {{namespaceSelector: all(), selector: has(where)}}}}]}}",
         "ynn",
     ),
-    "namespaceSelector of a policy": ("gnp p {namespaceSelector: team == 'blue'}", "yyy"),
+    "namespaceSelector of a policy": ("gnp p {namespaceSelector: team == 'blue'}", "yny"),
     "namespaceSelector of a policy, this one": ("gnp p {namespaceSelector: team == 'red'}", "nnn"),
     "labels of the namespace on pods": (
         f"gnp p {{{SERVER}, ingress: [{{action: Allow, source: {{selector: pcns.team == 'blue'}}}}]}}",
