@@ -118,10 +118,12 @@ from kubectl_netdoc.records.gateway_api import (
     Route,
     ca_config_maps,
 )
-from kubectl_netdoc.records.ingress import INGRESS_CLASS, TLS_SECRET, Ingress, IngressPath, TlsCertificate, tls_secrets
+from kubectl_netdoc.records.ingress import INGRESS_CLASS, TLS_SECRET, Ingress, TlsCertificate, tls_secrets
 from kubectl_netdoc.records.kinds import (
     ADMIN_NETWORK_POLICY,
+    ADMIN_POLICIES,
     BASELINE_ADMIN_NETWORK_POLICY,
+    CALICO_AIDS,
     COREFILE,
     DAEMON_SET,
     DEPLOYMENT,
@@ -163,11 +165,13 @@ from kubectl_netdoc.remediation.patches import selector_patch
 
 __all__ = [
     "ADMIN_NETWORK_POLICY",
+    "ADMIN_POLICIES",
     "API_SERVICE",
     "APP_CONFIG",
     "BACKEND_TLS_POLICY",
     "BASELINE_ADMIN_NETWORK_POLICY",
     "BRIDGE_TO_IPTABLES",
+    "CALICO_AIDS",
     "CALICO_BGP",
     "CALICO_BGP_PEER",
     "CALICO_INSTALLATION",
@@ -278,7 +282,6 @@ __all__ = [
     "IPRange",
     "InferencePool",
     "Ingress",
-    "IngressPath",
     "Kernel",
     "KernelReply",
     "KernelRoute",

@@ -23,8 +23,9 @@ from kubectl_netdoc.records.api_extensions import (
     WebhookRule,
 )
 from kubectl_netdoc.records.base import Kind
-from kubectl_netdoc.records.kinds import NAMESPACE
+from kubectl_netdoc.records.kinds import NAMESPACE, POD
 from kubectl_netdoc.records.label_selector import selects
+from kubectl_netdoc.records.pods import Pod
 from kubectl_netdoc.records.policies import LabelSelector
 
 KINDS: tuple[Kind[Any], ...] = (VALIDATING_WEBHOOKS, MUTATING_WEBHOOKS, API_SERVICE, DEFINITION)
@@ -40,6 +41,14 @@ NAMESPACED = frozenset(
 
 NEW = {"kubernetes.io/metadata.name": "netdoc"}
 """The labels of a namespace that was just created, such as that of netdoc's run."""
+
+KONNECTIVITY = "konnectivity-agent"
+KONNECTIVITY_LABELS = ("k8s-app", "app")
+"""The name of the konnectivity agents' workload, and the value of their label: ``k8s-app`` (upstream, GKE) or ``app`` (AKS,
+OpenShift's hosted control planes, IBM Cloud)."""
+
+API_SERVER = ("component", "kube-apiserver")
+"""The label of kubeadm's static pods of the API server, and of those of kops and RKE2."""
 
 SHOWN = 3
 """Most things that a list in a sentence shows."""
@@ -59,6 +68,21 @@ class Caller(Struct, frozen=True):
     strict: bool = True
     idle: bool = False
     slices: bool = False
+
+
+def konnectivity_agents(cluster: Cluster) -> list[Pod]:
+    """Return the konnectivity agents, through which some API servers reach nodes, pods and Services."""
+    pods = cluster.pods_in("kube-system")
+    return [pod for pod in pods if any(pod.metadata.labels.get(label) == KONNECTIVITY for label in KONNECTIVITY_LABELS)]
+
+
+def calling_pods(cluster: Cluster) -> list[Pod]:
+    """Return the pods that the API server's calls come from: konnectivity agents, otherwise the API servers; [] if not known."""
+    if not cluster.readable(POD):
+        return []
+    key, value = API_SERVER
+    servers = [pod for pod in cluster.pods_in("kube-system") if pod.metadata.labels.get(key) == value]
+    return [pod for pod in konnectivity_agents(cluster) or servers if not pod.finished]
 
 
 def callers(cluster: Cluster) -> Iterator[Caller]:

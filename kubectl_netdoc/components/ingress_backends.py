@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from enum import Enum, auto
 
@@ -16,13 +16,16 @@ from kubectl_netdoc.core.evidence import ObjectRef
 from kubectl_netdoc.core.settling import SETTLING
 from kubectl_netdoc.formats import certificate as x509
 from kubectl_netdoc.formats.text import joined
-from kubectl_netdoc.records.ingress import TlsCertificate
+from kubectl_netdoc.records.ingress import Ingress, IngressPath, TlsCertificate
 from kubectl_netdoc.records.kinds import ENDPOINT_SLICE, POD, SERVICE
 from kubectl_netdoc.records.services import Service
 
 SHARE = 6
 """A certificate expires soon where less than this part (1/6) of its life is left, if that is shorter than the days given:
 cert-manager renews at a third of the life (Certificate, spec.renewBefore), and half of that has passed then."""
+
+ACTION = "use-annotation"
+"""A port of this name means an annotation of the AWS Load Balancer Controller, and no Service."""
 
 
 class Backend(Struct, frozen=True):
@@ -47,6 +50,26 @@ class Backend(Struct, frozen=True):
 
     def __str__(self) -> str:
         return f"{self.route} -> {self.namespace}/{self.service}:{self.port}"
+
+
+def of_ingress(ingress: Ingress) -> list[Backend]:
+    """Return the Services that an Ingress sends requests to; backends that are no Service are left out."""
+    rest = ingress.spec.default_backend.service if ingress.spec.default_backend else None
+    found = [backend for _, backend in of_rules(ingress)]
+    if rest is None:
+        return found
+    where = "/spec/defaultBackend/service"
+    return [Backend(ingress.namespace, rest.name, rest.port.number, rest.port.name, "anything else", where), *found]
+
+
+def of_rules(ingress: Ingress) -> Iterator[tuple[IngressPath, Backend]]:
+    """Yield the paths of an Ingress's rules, each with its Service."""
+    for number, rule in enumerate(ingress.spec.rules):
+        for index, path in enumerate(rule.http.paths):
+            service = path.backend.service
+            if service and service.port.name != ACTION:
+                route, where = f"{rule.host or '*'}{path.path or '/'}", f"/spec/rules/{number}/http/paths/{index}/backend/service"
+                yield path, Backend(ingress.namespace, service.name, service.port.number, service.port.name, route, where)
 
 
 def in_scope(cluster: Cluster, namespace: str) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from msgspec import Struct
 
 from kubectl_netdoc.components import ingress_backends
-from kubectl_netdoc.core.cluster import Cluster
+from kubectl_netdoc.core.cluster import Cluster, matches
 from kubectl_netdoc.records.base import Kind
 from kubectl_netdoc.records.ingress import INGRESS_CLASS, Ingress, IngressClass
 from kubectl_netdoc.records.kinds import DAEMON_SET, DEPLOYMENT, INGRESS, POD
@@ -214,6 +214,22 @@ def services_of(cluster: Cluster, pods: list[Pod]) -> list[Service]:
         service
         for service in {(service.namespace, service.name): service for service in found}.values()
         if any(port.protocol == "TCP" and serves(port.name, port.port) for port in service.spec.ports)
+    ]
+
+
+def serving_pods(cluster: Cluster, controller: Controller) -> list[Pod]:
+    """Return the controller's pods that requests come in through: behind such a Service, on the host network, or by host ports.
+
+    The others only configure a proxy that runs elsewhere.
+    """
+    pods = controller.pods(cluster) if controller.inside else []
+    services = services_of(cluster, pods)
+    return [
+        pod
+        for pod in pods
+        if pod.spec.host_network
+        or any(port.host_port for port in pod.spec.ports())
+        or any(matches(service.spec.selector, pod.metadata.labels) for service in services if service.namespace == pod.namespace)
     ]
 
 

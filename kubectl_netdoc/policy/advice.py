@@ -12,7 +12,7 @@ from kubectl_netdoc.policy.coverage import SYSTEM, NamespaceCoverage, PolicyCove
 from kubectl_netdoc.policy.dns_access import CutOff, DnsBlocked, DnsServers
 from kubectl_netdoc.policy.engine import Engine
 from kubectl_netdoc.policy.flaws import Fault, PolicyFlaw, flaws, isolates_more
-from kubectl_netdoc.policy.rules import Direction, PolicyRef
+from kubectl_netdoc.policy.rules import Direction, PolicyRef, PolicyTier
 from kubectl_netdoc.records.kinds import NETWORK_POLICY
 
 
@@ -33,6 +33,7 @@ class Item(Struct, frozen=True):
 def advice(engine: Engine, coverage: PolicyCoverage) -> Iterator[Item]:
     """Yield all advice: default deny, flawed policies, DNS."""
     taken: set[tuple[str, str]] = set()
+    yield from (Item("", text) for text in engine.left_out)
     for space in coverage.namespaces:
         yield from _default_deny(engine, space, taken)
     yield from (_flaw(engine, flaw, taken) for flaw in flaws(engine))
@@ -112,6 +113,8 @@ def _admit(engine: Engine, dns: DnsServers, cut: CutOff, taken: set[tuple[str, s
     who = "every pod" if cut.everybody else ", ".join(map(str, cut.workloads))
     text = f"{', '.join(map(str, cut.policies))}: blocks {who} from cluster DNS over UDP"
     wide = next((ref for ref in cut.policies if not ref.namespace), None)
+    if any(policy.tier is PolicyTier.OWN for policy in engine.policies if policy.ref in cut.policies):
+        return Item("", text)
     if wide is not None:
         return Item(
             "", text, command=fixes.command(wide, fixes.dns_first(dns, wide.kind, cut.direction, baseline=engine.baseline(wide)))

@@ -215,7 +215,7 @@ def _one_range(a: Place, b: Place) -> Range | None:
 def elementary(engine: Engine) -> Iterator[tuple[IPAddress, IPAddress]]:
     """Yield the ranges of addresses that policies don't distinguish, ascending; IPv6 only if the cluster or a policy uses it."""
     rules = [rule for policy in engine.policies for rule in policy.rules]
-    blocks = {block for rule in rules for block in rule.peers.blocks + rule.peers.networks}
+    blocks = {block for rule in rules for peers in (rule.peers, rule.own) if peers for block in peers.ranges}
     networks = {network for block in blocks for network in (block.network, *block.without)}
     for version, whole in EVERYWHERE.items():
         mine = [network for network in networks if network.version == version]

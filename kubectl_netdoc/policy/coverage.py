@@ -194,7 +194,7 @@ class PolicyCoverage:
     @cached_property
     def _anywhere(self) -> tuple[End, ...]:
         """Return an address of each family that no block of a policy contains."""
-        named = [b.network for p in self.engine.policies for rule in p.rules for b in rule.peers.blocks + rule.peers.networks]
+        named = [b.network for p in self.engine.policies for rule in p.rules for b in rule.peers.ranges]
         special = {network for network in named if network.prefixlen > 0}
         firsts = [first for first, _ in elementary(self.engine) if not any(first in network for network in special)]
         by_family = {first.version: End(str(first), addresses=(first,)) for first in reversed(firsts)}

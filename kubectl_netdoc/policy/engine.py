@@ -21,6 +21,7 @@ from msgspec.structs import replace
 from kubectl_netdoc.core.cluster import Cluster
 from kubectl_netdoc.formats.addresses import IPAddress, ip_address
 from kubectl_netdoc.formats.text import joined
+from kubectl_netdoc.policy import calico, enforcers
 from kubectl_netdoc.policy.judging import Judging, Selecting, on_own_node, same_pod
 from kubectl_netdoc.policy.ports import Ports
 from kubectl_netdoc.policy.rules import (
@@ -35,7 +36,16 @@ from kubectl_netdoc.policy.rules import (
 from kubectl_netdoc.policy.selection import PodClass, PodSelection, members
 from kubectl_netdoc.policy.verdict import End, OddBlocks, Reading, Side, Verdict, addresses, node_addresses
 from kubectl_netdoc.records.base import Kind
-from kubectl_netdoc.records.kinds import ADMIN_POLICIES, NAMESPACE, NATIVE_POLICIES, NETWORK_POLICY, NODE, OWNERS, POD
+from kubectl_netdoc.records.kinds import (
+    ADMIN_POLICIES,
+    CALICO_POLICIES,
+    NAMESPACE,
+    NATIVE_POLICIES,
+    NETWORK_POLICY,
+    NODE,
+    OWNERS,
+    POD,
+)
 from kubectl_netdoc.records.nodes import Node
 from kubectl_netdoc.records.pods import Pod, PodTemplate
 from kubectl_netdoc.records.policies import AdminPolicy
@@ -55,6 +65,7 @@ class Engine:
 
     ``unlisted_pods``: pods that are not in the cluster's lists, as (namespace, labels), such as netdoc's own. ``templates``:
     whether workloads are read too, for the pods that they would create.
+    Policies of kinds that nothing here enforces (``unenforced``) take no part.
     Raises ``KindUnavailable`` if pods, namespaces or NetworkPolicies can't be read.
     """
 
@@ -64,22 +75,41 @@ class Engine:
         self.cluster = cluster
         written = cluster.all(NETWORK_POLICY)
         admin: list[tuple[Kind[AdminPolicy], AdminPolicy]]
-        admin = [(kind, item) for kind in ADMIN_POLICIES if cluster.readable(kind) for item in cluster.all(kind)]
+        self.unenforced = enforcers.unenforced(cluster)
+        admin = [(kind, item) for kind in ADMIN_POLICIES if self._counts(kind) for item in cluster.all(kind)]
         labels = {item.name: item.metadata.labels for item in cluster.all(NAMESPACE)} if cluster.readable(NAMESPACE) else {}
         for policy in written:
             labels.setdefault(policy.namespace, {})
-        self.selection = PodSelection(labels, mentioned(written, (item for _, item in admin)))
+        known = mentioned(written, (item for _, item in admin))
+        own = calico.read(cluster) if any(self._counts(kind) for kind in CALICO_POLICIES) else None
+        if own:
+            own.note(known)
+        self.selection = PodSelection(labels, known)
         self._class_of: dict[tuple[str, str], PodClass] = {}
         self._classify(cluster, unlisted_pods, OWNERS if templates else ())
         nodes = {node.name: node.metadata.labels for node in self._nodes} if cluster.readable(NODE) else None
         self.compiler = Compiler(self.selection, nodes)
         self.policies: list[Policy] = [self.compiler.namespaced(policy) for policy in written]
         self.policies += [self.compiler.cluster_wide(kind.name, item) for kind, item in admin]
+        self.compiled: frozenset[PolicyRef] = frozenset()
+        self.of_hosts: tuple[PolicyRef, ...] = ()
+        if own:
+            self.policies += own.compiled(self.compiler)
+            self.compiled, self.of_hosts = own.understood, own.of_hosts
         self._selecting = {direction: self._index(direction) for direction in Direction}
-        self.has_blocks = any(rule.peers.blocks for policy in self.policies for rule in policy.rules)
-        self.has_networks = any(rule.peers.networks for policy in self.policies for rule in policy.rules)
-        rules = (rule for policy in self.policies for rule in policy.rules)
-        self.odd = [f"{rule.place} of {rule.policy}: {what}" for rule in rules for what in rule.peers.odd]
+        every = [rule for policy in self.policies for rule in policy.rules]
+        self.has_blocks = any(rule.peers.blocks for rule in every)
+        self.has_networks = any(len(rule.peers.ranges) > len(rule.peers.blocks) or rule.own for rule in every)
+        self.odd = [f"{rule.place} of {rule.policy}: {what}" for rule in every for what in rule.peers.odd]
+
+    def _counts(self, kind: Kind[Any]) -> bool:
+        """Tell whether the policies of a kind can be read, and something may enforce them."""
+        return self.cluster.readable(kind) and kind.name not in self.unenforced
+
+    @property
+    def left_out(self) -> list[str]:
+        """Return the kinds of policies that nothing enforces, with the reason; they take no part in verdicts."""
+        return [f"nothing enforces {kind}: {why}" for kind, why in self.unenforced.items()]
 
     def _classify(
         self, cluster: Cluster, unlisted_pods: Iterable[tuple[str, Mapping[str, str]]], kinds: tuple[Kind[Any], ...]
@@ -101,9 +131,9 @@ class Engine:
         """Return the policies that apply to a class in a direction, by the class's number."""
         found: dict[int, Selecting] = {}
         for policy in sorted(self.policies, key=lambda policy: policy.precedence):
-            if (policy.tier is PolicyTier.NAMESPACE and direction in policy.isolates) or any(policy.of(direction)):
+            if direction in policy.isolates or (policy.tier is not PolicyTier.NAMESPACE and any(policy.of(direction))):
                 for number in members(policy.subject):
-                    found.setdefault(number, Selecting([], [], [])).of(policy.tier).append(policy)
+                    found.setdefault(number, Selecting(direction)).policies.append(policy)
         return found
 
     @cached_property
@@ -205,12 +235,14 @@ class Engine:
         if destination is not None and destination.host_network and not reading.host_network_as_pods:
             destination = None  # the node's address, which has no named ports
         own_node = on_own_node(subject, other) and (direction is Direction.INGRESS or reading.own_node_open)
-        return Judging(direction, selecting, other, destination, reading).judge(asked, own_node)
+        return Judging(direction, selecting, subject, other, destination, reading).judge(asked, own_node)
 
     def incomplete(self, source: End, destination: End) -> tuple[str, ...]:
         """Return the policies that are not evaluated and might change a verdict about these two."""
         places = {end.pod_class.namespace for end in (source, destination) if end.pod_class} | {""}
         found = [text for namespace, text in self._unevaluated if namespace in places]
+        if source.host or destination.host:
+            found += [f"{ref}, which may be for the nodes themselves" for ref in self.of_hosts]
         return tuple(dict.fromkeys((*found, *self._told(source, destination, lambda peers: peers.unresolved))))
 
     def _told(self, source: End, destination: End, what: Callable[[Peers], tuple[str, ...]]) -> list[str]:
@@ -233,9 +265,8 @@ class Engine:
                 # What is not applicable can't come to be in a cluster, and so changes no verdict.
                 bad = (item for item in getattr(listing, "undecodable", ()) if not item.not_applicable)
                 found += [("", f"{item.what}: {item.reason}") for item in bad]
-                if kind in NATIVE_POLICIES:
-                    items = self.cluster.all(kind)
-                    found += [(item.namespace, str(PolicyRef(kind.name, item.namespace, item.name))) for item in items]
+                if kind in NATIVE_POLICIES and self._counts(kind):
+                    found += [(ref.namespace, str(ref)) for ref in self._refs(kind) if ref not in self.compiled]
             elif self.cluster.unreadable(kind):
                 found.append(("", f"{kind.plural} can't be read"))
         return found
@@ -247,9 +278,12 @@ class Engine:
 
     @property
     def native_refs(self) -> list[PolicyRef]:
-        """Return the policies of the CNI's own kinds."""
-        kinds = [kind for kind in NATIVE_POLICIES if self.cluster.readable(kind)]
-        return [PolicyRef(kind.name, item.namespace, item.name) for kind in kinds for item in self.cluster.all(kind)]
+        """Return the policies of the CNI's own kinds that are not evaluated."""
+        kinds = [kind for kind in NATIVE_POLICIES if self._counts(kind)]
+        return [ref for kind in kinds for ref in self._refs(kind) if ref not in self.compiled]
+
+    def _refs(self, kind: Kind[Any]) -> list[PolicyRef]:
+        return [PolicyRef(kind.name, item.namespace, item.name) for item in self.cluster.all(kind)]
 
     @property
     def incomplete_at_all(self) -> list[str]:
@@ -262,7 +296,7 @@ class Engine:
     def selecting(self, end: End, direction: Direction) -> list[Policy]:
         """Return the policies that apply to an end, in order of precedence."""
         found = self._selecting[direction].get(end.pod_class.id) if end.pod_class else None
-        return [*found.admin, *found.namespace, *found.baseline] if found else []
+        return list(found.policies) if found else []
 
     def baseline(self, ref: PolicyRef) -> bool:
         """Tell whether a policy is of the Baseline tier, the last one."""
@@ -275,4 +309,4 @@ class Engine:
     def isolated(self, known: PodClass, direction: Direction) -> bool:
         """Tell whether a NetworkPolicy isolates a class."""
         found = self._selecting[direction].get(known.id)
-        return bool(found and found.namespace) and not known.host_network
+        return found is not None and found.namespace and not known.host_network

@@ -16,7 +16,7 @@ from kubectl_netdoc.policy.dns_access import DnsServers
 from kubectl_netdoc.policy.ports import Ports
 from kubectl_netdoc.policy.rules import Direction, PolicyRef
 from kubectl_netdoc.policy.selection import NAME_LABEL
-from kubectl_netdoc.records.kinds import CLUSTER_NETWORK_POLICY, NETWORK_POLICY
+from kubectl_netdoc.records.kinds import CLUSTER_NETWORK_POLICY, KINDS, NATIVE_POLICIES, NETWORK_POLICY
 from kubectl_netdoc.records.policies import LabelSelector, NetworkPolicy, NetworkPolicyPeer, NetworkPolicyRule
 from kubectl_netdoc.remediation import patches
 
@@ -191,6 +191,12 @@ def as_yaml(manifest: Manifest) -> str:
     import yaml
 
     return str(yaml.safe_dump(manifest, sort_keys=False, default_flow_style=False))
+
+
+def resource(ref: PolicyRef) -> str:
+    """Return what kubectl calls the kind of a policy."""
+    kind = KINDS[ref.kind]
+    return f"{kind.plural}.{kind.group}" if kind in NATIVE_POLICIES else ref.kind.lower()
 
 
 def command(ref: PolicyRef, change: str) -> str:

@@ -10,12 +10,13 @@ from enum import StrEnum
 from msgspec import Struct
 
 from kubectl_netdoc.core.evidence import ObjectRef
-from kubectl_netdoc.policy import ports
+from kubectl_netdoc.policy import fixes, ports
 from kubectl_netdoc.policy.engine import Engine
 from kubectl_netdoc.policy.ports import Ports
 from kubectl_netdoc.policy.redundant_rules import superfluous
 from kubectl_netdoc.policy.rules import Direction, Peers, Policy, PolicyRef, PolicyTier, Rule
 from kubectl_netdoc.policy.selection import PodClass, PodSet, members
+from kubectl_netdoc.policy.service_addresses import stopped
 from kubectl_netdoc.policy.service_ports import ServicePorts
 from kubectl_netdoc.policy.verdict import End, Reading
 from kubectl_netdoc.records.kinds import NETWORK_POLICY
@@ -34,6 +35,7 @@ class Fault(StrEnum):
     SHADOWED = "shadowed"
     ONE_SIDED = "one-sided"
     SERVICE_PORT = "names a Service's port"
+    SERVICE_ADDRESS = "names a Service's address"
     INVALID = "invalid"
 
 
@@ -64,6 +66,8 @@ def flaws(engine: Engine) -> Iterator[PolicyFlaw]:
     for ref, error in engine.compiler.invalid:
         yield PolicyFlaw(Fault.INVALID, ref, "spec", error)
     for policy in engine.policies:
+        if policy.tier is PolicyTier.OWN:
+            continue
         if not policy.subject:
             # Nothing else matters for a policy that selects no pods.
             yield PolicyFlaw(Fault.SELECTS_NOTHING, policy.ref, "spec.podSelector", _selector(written, policy))
@@ -73,6 +77,7 @@ def flaws(engine: Engine) -> Iterator[PolicyFlaw]:
             yield from _nobody(engine, rule, source)
             yield from _undefined(engine, policy, rule)
     yield from _service_ports(engine)
+    yield from _service_addresses(engine)
     yield from _shadowed(engine)
     yield from _one_sided(engine)
 
@@ -140,6 +145,21 @@ def _service_ports(engine: Engine) -> Iterator[PolicyFlaw]:
             objects=service,
             patch=each.patch,
             certain=each.certain,
+        )
+
+
+def _service_addresses(engine: Engine) -> Iterator[PolicyFlaw]:
+    written = {(item.namespace, item.name): item for item in engine.cluster.all(NETWORK_POLICY)}
+    for each in stopped(engine):
+        ref = each.rule.policy
+        yield PolicyFlaw(
+            Fault.SERVICE_ADDRESS,
+            ref,
+            each.rule.place,
+            str(each),
+            objects=(ObjectRef.to("Service", each.service),),
+            patch=fixes.patch(written[ref.namespace, ref.name], Direction.EGRESS, each.cure),
+            certain=True,
         )
 
 

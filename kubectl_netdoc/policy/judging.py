@@ -3,25 +3,49 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+from itertools import groupby
+
 from msgspec import Struct
 
 from kubectl_netdoc.policy import ports
 from kubectl_netdoc.policy.ports import Ports
-from kubectl_netdoc.policy.rules import Action, Direction, Peers, Policy, PolicyRef, PolicyTier, Rule
-from kubectl_netdoc.policy.selection import PodClass
+from kubectl_netdoc.policy.rules import Action, Block, Direction, Peers, Policy, PolicyRef, PolicyTier, Rule
+from kubectl_netdoc.policy.selection import PodClass, PodSet
 from kubectl_netdoc.policy.verdict import End, OddBlocks, Reading, Side
 
+NEVER_ON_OWN_NODE = (PolicyTier.NAMESPACE, PolicyTier.OWN)
+"""Whose policies have no effect between a pod and its own node: by the API, and by Felix (felix/rules/static.go)."""
 
-class Selecting(Struct):
-    """The policies that select one class, in one direction, by tier."""
 
-    admin: list[Policy]
-    namespace: list[Policy]
-    baseline: list[Policy]
+class Applied(Struct, frozen=True):
+    """One stage for a class and a direction: its policies by kind of tier, and those that deny what none of its rules matches."""
 
-    def of(self, tier: PolicyTier) -> list[Policy]:
-        """Return those of a tier."""
-        return self.namespace if tier is PolicyTier.NAMESPACE else self.admin if tier is PolicyTier.ADMIN else self.baseline
+    groups: tuple[tuple[PolicyTier, tuple[Policy, ...]], ...]
+    isolating: tuple[PolicyRef, ...]
+
+
+class Selecting:
+    """The policies that select one class, in one direction; they are added in order of precedence."""
+
+    def __init__(self, direction: Direction) -> None:
+        self.direction = direction
+        self.policies: list[Policy] = []
+
+    @cached_property
+    def stages(self) -> list[Applied]:
+        """The stages, the first one first."""
+        found = []
+        for _, group in groupby(self.policies, key=lambda policy: policy.stage):
+            stage = tuple(group)
+            groups = tuple((tier, tuple(those)) for tier, those in groupby(stage, key=lambda policy: policy.tier))
+            found.append(Applied(groups, tuple(policy.ref for policy in stage if self.direction in policy.isolates)))
+        return found
+
+    @cached_property
+    def namespace(self) -> bool:
+        """Whether a NetworkPolicy is among them."""
+        return any(policy.tier is PolicyTier.NAMESPACE for policy in self.policies)
 
 
 class Judging:
@@ -31,35 +55,53 @@ class Judging:
         self,
         direction: Direction,
         selecting: Selecting,
+        subject: End,
         other: End,
         destination: PodClass | None,
         reading: Reading,
     ) -> None:
         self.direction, self.selecting = direction, selecting
-        self.other, self.destination, self.reading = other, destination, reading
+        self.subject, self.other, self.destination, self.reading = subject, other, destination, reading
         self.allowed = ports.NONE
         self.allowing: list[PolicyRef] = []
         self.denying: list[PolicyRef] = []
 
     def judge(self, asked: Ports, own_node: bool) -> Side:
         """Return the ports among ``asked`` that are allowed; ``own_node``: whether the other end is the subject's own node."""
-        left = self._ordered(self.selecting.admin, asked)
-        isolated = bool(self.selecting.namespace)
-        if isolated and not own_node:
-            self._additive(left)
-        elif not isolated:
-            left = self._ordered(self.selecting.baseline, left)
-        if own_node or not isolated:
-            self.allowed |= left
+        left = asked
+        for stage in self.selecting.stages:
+            left = self._stage(stage, left, own_node)
+        self.allowed |= left
         by = self.allowing if self.allowed else self.denying
-        return Side(self.allowed, tuple(dict.fromkeys(by)), isolated)
+        return Side(self.allowed, tuple(dict.fromkeys(by)), self.selecting.namespace)
+
+    def _stage(self, stage: Applied, left: Ports, own_node: bool) -> Ports:
+        """Apply the policies of a stage; return the ports that go on to the next one."""
+        passed = ports.NONE
+        for tier, policies in stage.groups:
+            if own_node and tier in NEVER_ON_OWN_NODE:
+                continue
+            if tier is PolicyTier.NAMESPACE:
+                left = self._additive(policies, left)
+            else:
+                left, more = self._ordered(policies, left)
+                passed |= more
+        if not stage.isolating:
+            return left | passed
+        if own_node:
+            self.allowed |= left
+        elif left:
+            self.denying += stage.isolating
+        return passed
 
     def _hit(self, rule: Rule, left: Ports) -> Ports:
         hit = left & rule.ports.on(self.destination)
-        return hit if hit and matches(rule.peers, self.other, self.reading) else ports.NONE
+        if not hit or rule.family not in (0, self.reading.family) or not matches(rule.peers, self.other, self.reading):
+            return ports.NONE
+        return hit if rule.own is None or matches(rule.own, self.subject, self.reading) else ports.NONE
 
-    def _ordered(self, policies: list[Policy], left: Ports) -> Ports:
-        """Apply rules in order, the first that matches decides; return the ports that go on to the next tier."""
+    def _ordered(self, policies: tuple[Policy, ...], left: Ports) -> tuple[Ports, Ports]:
+        """Apply rules in order, the first that matches decides; return the ports that none matched, and those passed on."""
         passed = ports.NONE
         for policy in policies:
             for rule in policy.of(self.direction):
@@ -74,29 +116,47 @@ class Judging:
                     self.allowing.append(policy.ref)
                 else:
                     self.denying.append(policy.ref)
-        return left | passed
+        return left, passed
 
-    def _additive(self, left: Ports) -> None:
-        """Apply NetworkPolicies: what any rule allows is allowed, the rest is denied."""
+    def _additive(self, policies: tuple[Policy, ...], left: Ports) -> Ports:
+        """Apply NetworkPolicies: what any rule allows is allowed; return the rest."""
         granted = ports.NONE
-        for policy in self.selecting.namespace:
+        for policy in policies:
             hits = [hit for rule in policy.of(self.direction) if (hit := self._hit(rule, left))]
             if hits:
                 self.allowing.append(policy.ref)
                 for hit in hits:
                     granted |= hit
         self.allowed |= granted
-        if left - granted:
-            self.denying += (policy.ref for policy in self.selecting.namespace)
+        return left - granted
 
 
 def matches(peers: Peers, other: End, reading: Reading) -> bool:
     """Tell whether ``other`` is among the peers."""
+    if not _among(peers, other, reading) or (peers.within and not _addressed(peers.within, other, reading)):
+        return False
+    return not (_selected(peers.but_pods, other, reading) or _addressed(peers.but_networks, other, reading))
+
+
+def _selected(pods: PodSet, other: End, reading: Reading) -> bool:
+    """Tell whether a pod is of a set of classes; those on the host network only as pods."""
+    known = other.pod_class
+    return known is not None and (reading.host_network_as_pods or not known.host_network) and bool(pods >> known.id & 1)
+
+
+def _addressed(blocks: tuple[Block, ...], other: End, reading: Reading) -> bool:
+    """Tell whether a block has an address of an end; where that is not known, as the reading has it."""
+    if reading.unknown_matches and other.pod_class is not None and not other.addresses:
+        return any(block.network.version == reading.family for block in blocks)
+    return any(a.version == reading.family and any(block.has(a) for block in blocks) for a in other.addresses)
+
+
+def _among(peers: Peers, other: End, reading: Reading) -> bool:
     if peers.everyone:
         return True
     known = other.pod_class
     ordinary = known is not None and (reading.host_network_as_pods or not known.host_network)
-    if ordinary and known is not None and peers.pods >> known.id & 1:
+    if _selected(peers.pods, other, reading):
         return True
     if peers.nodes and other.host and other.node in peers.nodes:
         return True
@@ -105,9 +165,7 @@ def matches(peers: Peers, other: End, reading: Reading) -> bool:
         if reading.odd is OddBlocks.EVERYTHING:
             return True
         blocks = tuple(block for block in blocks if not block.odd)
-    if reading.unknown_matches and known is not None and not other.addresses:
-        return any(block.network.version == reading.family for block in blocks)
-    return any(a.version == reading.family and any(block.has(a) for block in blocks) for a in other.addresses)
+    return _addressed(blocks, other, reading)
 
 
 def same_pod(one: End, other: End) -> bool:

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 from kubectl_netdoc.policy import ports
 from kubectl_netdoc.policy.engine import Engine
-from kubectl_netdoc.policy.rules import Block, Direction, Policy, PolicyTier, PortRule, Rule
+from kubectl_netdoc.policy.port_rules import PortRule
+from kubectl_netdoc.policy.rules import Block, Direction, Policy, PolicyTier, Rule
 from kubectl_netdoc.policy.selection import NAME_LABEL
 from kubectl_netdoc.records.kinds import NETWORK_POLICY
 from kubectl_netdoc.records.policies import LabelSelector, NetworkPolicy, NetworkPolicyPeer

@@ -15,21 +15,17 @@ from msgspec import Struct
 
 from kubectl_netdoc.formats.addresses import IPAddress, IPRange, ip_network, odd
 from kubectl_netdoc.formats.text import joined
-from kubectl_netdoc.policy import ports
-from kubectl_netdoc.policy.ports import Ports
-from kubectl_netdoc.policy.selection import Mentioned, PodClass, PodSelection, PodSet
+from kubectl_netdoc.policy.port_rules import PortRule, of_admin_rule, of_rule
+from kubectl_netdoc.policy.selection import Mentioned, PodSelection, PodSet
 from kubectl_netdoc.records.label_selector import selects
 from kubectl_netdoc.records.policies import (
     AdminPeer,
     AdminPolicy,
-    AdminProtocol,
     AdminRule,
     IPBlock,
     LabelSelector,
     NetworkPolicy,
     NetworkPolicyPeer,
-    NetworkPolicyPort,
-    NetworkPolicyRule,
 )
 
 
@@ -41,11 +37,29 @@ class Direction(StrEnum):
 
 
 class PolicyTier(StrEnum):
-    """The tiers, in order of precedence."""
+    """The tiers of Kubernetes, in order of precedence, and what is of a CNI's own tiers."""
 
     ADMIN = "Admin"
     NAMESPACE = "NetworkPolicy"
     BASELINE = "Baseline"
+    OWN = "the CNI's own"
+
+
+class Stage(Struct, frozen=True, order=True):
+    """Where policies are applied: one stage after the other, by order and name.
+
+    The orders are those of Calico's tiers for the policies of Kubernetes (api/pkg/apis/projectcalico/v3/tier.go).
+    """
+
+    order: float
+    name: str
+
+
+STAGES = {
+    PolicyTier.ADMIN: Stage(1_000, "kube-admin"),
+    PolicyTier.NAMESPACE: Stage(1_000_000, "default"),
+    PolicyTier.BASELINE: Stage(10_000_000, "kube-baseline"),
+}
 
 
 class Action(StrEnum):
@@ -95,6 +109,7 @@ class Peers(Struct, frozen=True):
     ``blocks`` (ipBlock) are meant for addresses outside; whether they match pods' addresses depends on the CNI.
     ``networks`` (cluster-wide policies) match pods' addresses by the API's own words. ``nodes``: names of nodes;
     ``unresolved``: what can't be known here (nodes if Nodes can't be read, domain names).
+    ``within``: blocks in one of which the address must be as well; ``but_pods``, ``but_networks``: who is meant not to match.
     """
 
     everyone: bool = False
@@ -103,6 +118,14 @@ class Peers(Struct, frozen=True):
     networks: tuple[Block, ...] = ()
     nodes: frozenset[str] = frozenset()
     unresolved: tuple[str, ...] = ()
+    within: tuple[Block, ...] = ()
+    but_pods: PodSet = 0
+    but_networks: tuple[Block, ...] = ()
+
+    @property
+    def ranges(self) -> tuple[Block, ...]:
+        """All blocks that tell addresses apart."""
+        return self.blocks + self.networks + self.within + self.but_networks
 
     @property
     def odd(self) -> tuple[str, ...]:
@@ -110,24 +133,11 @@ class Peers(Struct, frozen=True):
         return tuple(block.odd for block in self.blocks + self.networks if block.odd)
 
 
-class PortRule(Struct, frozen=True):
-    """Ports by number, and by (name, protocol) as the destination pod declares them; no protocol is any."""
-
-    fixed: Ports = ports.ALL
-    names: tuple[tuple[str, str], ...] = ()
-
-    def on(self, destination: PodClass | None) -> Ports:
-        """Return the ports on a destination; names match nothing on an end that is not a pod."""
-        found = self.fixed
-        if self.names and destination is not None:
-            for name, protocol in self.names:
-                for kind, number in destination.numbers(name, protocol):
-                    found |= ports.of(kind, number)
-        return found
-
-
 class Rule(Struct, frozen=True):
-    """One rule of a policy, by its position there."""
+    """One rule of a policy, by its position there.
+
+    ``own``: what the policy's own end must be; ``family``: the only IP version that it is for, 0 for both.
+    """
 
     policy: PolicyRef
     direction: Direction
@@ -135,6 +145,8 @@ class Rule(Struct, frozen=True):
     action: Action
     peers: Peers
     ports: PortRule
+    own: Peers | None = None
+    family: int = 0
 
     @property
     def place(self) -> str:
@@ -143,27 +155,38 @@ class Rule(Struct, frozen=True):
 
 
 class Policy(Struct, frozen=True):
-    """One policy: the pods that it selects, the directions that it isolates (NetworkPolicy only), and its rules.
+    """One policy: the pods that it selects, the directions that it isolates, and its rules.
 
-    ``selects_all``: its podSelector is empty, so it selects all pods of the namespace, future ones too.
+    What no rule of a stage matches is denied if one of its policies isolates the direction. ``priority``: among those of its
+    stage. ``selects_all``: its podSelector is empty, so it selects all pods of the namespace, future ones too.
     """
 
     ref: PolicyRef
     tier: PolicyTier
-    priority: int
+    priority: float
     subject: PodSet
     isolates: frozenset[Direction]
     rules: tuple[Rule, ...]
     selects_all: bool = False
+    own_stage: Stage | None = None
 
     def of(self, direction: Direction) -> Iterator[Rule]:
         """Yield the rules of a direction, in order."""
         return (rule for rule in self.rules if rule.direction == direction)
 
     @property
-    def precedence(self) -> tuple[int, str, str]:
+    def stage(self) -> Stage:
+        """The stage in which it applies."""
+        return self.own_stage or STAGES[self.tier]
+
+    @property
+    def precedence(self) -> tuple[Stage, float, str, str]:
         """Lower values apply first. The API does not define the order of equal priorities; here the name decides."""
-        return self.priority, self.ref.kind, self.ref.name
+        return self.stage, self.priority, self.ref.kind, self.ref.name
+
+
+NETWORK_POLICY_ORDER = 1000
+"""The order of NetworkPolicies among Calico's policies (libcalico-go/lib/backend/k8s/conversion/conversion.go)."""
 
 
 def unlike(block: IPBlock) -> str:
@@ -213,21 +236,27 @@ class Compiler:
         spec, select = policy.spec, self.selection
         isolates = directions(policy)
         rules = (
-            Rule(ref, direction, index, Action.ALLOW, self._peers(ref, rule.from_ + rule.to), _ports(rule))
+            Rule(ref, direction, index, Action.ALLOW, self._peers(ref, rule.from_ + rule.to), of_rule(rule))
             for direction, written in ((Direction.INGRESS, spec.ingress), (Direction.EGRESS, spec.egress))
             if direction in isolates
             for index, rule in enumerate(written)
         )
         subject = select.in_namespace(policy.namespace) & select.pods(spec.pod_selector)
         return Policy(
-            ref, PolicyTier.NAMESPACE, 0, subject, isolates, tuple(rules), selects_all=spec.pod_selector == LabelSelector()
+            ref,
+            PolicyTier.NAMESPACE,
+            NETWORK_POLICY_ORDER,
+            subject,
+            isolates,
+            tuple(rules),
+            selects_all=spec.pod_selector == LabelSelector(),
         )
 
     def _peers(self, ref: PolicyRef, written: tuple[NetworkPolicyPeer, ...]) -> Peers:
         if not written:
             return Peers(everyone=True)
         ranges = [peer.ip_block for peer in written if peer.ip_block]
-        blocks = tuple(block for each in ranges if (block := self._block(ref, each)))
+        blocks = tuple(block for each in ranges if (block := self.block(ref, each)))
         pods: PodSet = 0
         for peer in written:
             pods |= self.selected(ref.namespace, peer)
@@ -243,7 +272,7 @@ class Compiler:
             where = select.in_namespaces(peer.namespace_selector)
         return where & select.pods(peer.pod_selector) if peer.pod_selector is not None else where
 
-    def _block(self, ref: PolicyRef, block: IPBlock) -> Block | None:
+    def block(self, ref: PolicyRef, block: IPBlock) -> Block | None:
         """Return the block; None if it is invalid. That, and that networks read it differently, is noted."""
         try:
             found = Block(ip_network(block.cidr), tuple(map(ip_network, block.except_)), unlike(block))
@@ -280,7 +309,7 @@ class Compiler:
             if action is not Action.ALLOW:
                 return Rule(ref, direction, index, Action.DENY, Peers(everyone=True), PortRule())
             peers = tuple(peer for peer in peers if peer != AdminPeer())
-        return Rule(ref, direction, index, action, self._admin_peers(ref, peers), _admin_ports(rule))
+        return Rule(ref, direction, index, action, self._admin_peers(ref, peers), of_admin_rule(rule))
 
     def _members(self, peer: AdminPeer) -> PodSet:
         select = self.selection
@@ -298,63 +327,10 @@ class Compiler:
         for peer in written:
             pods |= self._members(peer)
             ranges = [IPBlock(cidr=cidr) for cidr in peer.networks]
-            networks += filter(None, (self._block(ref, each) for each in ranges))
+            networks += filter(None, (self.block(ref, each) for each in ranges))
             unresolved += (f"domain name {name}" for name in peer.domain_names)
             if peer.nodes is not None and self.nodes is None:
                 unresolved.append(f"nodes with {peer.nodes or 'any label'}")
             elif peer.nodes is not None:
                 nodes |= {name for name, labels in (self.nodes or {}).items() if selects(peer.nodes, labels)}
         return Peers(pods=pods, networks=tuple(networks), nodes=frozenset(nodes), unresolved=tuple(unresolved))
-
-
-def _ports(rule: NetworkPolicyRule) -> PortRule:
-    if not rule.ports:
-        return PortRule()
-    fixed = ports.NONE
-    names = []
-    for port in rule.ports:
-        if isinstance(port.port, str):
-            names.append((port.port, port.protocol))
-        else:
-            fixed |= _numbers(port)
-    return PortRule(fixed, tuple(names))
-
-
-def _numbers(port: NetworkPolicyPort) -> Ports:
-    if port.port is None:
-        return ports.every(port.protocol)
-    return ports.of(port.protocol, int(port.port), port.end_port)
-
-
-def _admin_ports(rule: AdminRule) -> PortRule:
-    if not rule.ports and not rule.protocols:
-        return PortRule()
-    fixed = ports.NONE
-    names = []
-    for port in rule.ports:
-        if port.port_number:
-            fixed |= ports.of(port.port_number.protocol, port.port_number.port)
-        if port.port_range:
-            fixed |= ports.of(port.port_range.protocol, port.port_range.start, port.port_range.end)
-        if port.named_port:
-            names.append((port.named_port, ""))
-    for protocol in rule.protocols:
-        fixed |= _of_protocol(protocol)
-        if protocol.destination_named_port:
-            names.append((protocol.destination_named_port, ""))
-    return PortRule(fixed, tuple(names))
-
-
-def _of_protocol(written: AdminProtocol) -> Ports:
-    found = ports.NONE
-    for name, one in (("TCP", written.tcp), ("UDP", written.udp), ("SCTP", written.sctp)):
-        if one is None:
-            continue
-        port = one.destination_port
-        if port is None:
-            found |= ports.every(name)
-        elif port.range is not None:
-            found |= ports.of(name, port.range.start, port.range.end)
-        else:
-            found |= ports.of(name, port.number)
-    return found

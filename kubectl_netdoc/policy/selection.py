@@ -66,28 +66,34 @@ class Labelled:
             self._cache[key] = make()
         return self._cache[key]
 
-    def _equal(self, key: str, value: str) -> int:
+    def equal(self, key: str, value: str) -> int:
+        """Return the things that have a label with that value."""
         return self._once((key, value), lambda: as_set(self._having.get((key, value), ())))
 
-    def _present(self, key: str) -> int:
+    def present(self, key: str) -> int:
+        """Return the things that have a label."""
         return self._once(key, lambda: as_set(self._with_key.get(key, ())))
+
+    def values(self, key: str) -> tuple[str, ...]:
+        """Return the values that a label has somewhere."""
+        return tuple(value for known, value in self._having if known == key)
 
     def select(self, selector: LabelSelector) -> int:
         """Return the set that a selector selects: an empty one selects all, an invalid requirement nothing."""
         chosen = self.all
         for key, value in selector.match_labels.items():
-            chosen &= self._equal(key, value)
+            chosen &= self.equal(key, value)
         for requirement in selector.match_expressions:
             key, values = requirement.key, requirement.values
             match requirement.operator:
                 case "In":
-                    chosen &= union(self._equal(key, value) for value in values)
+                    chosen &= union(self.equal(key, value) for value in values)
                 case "NotIn":
-                    chosen &= ~union(self._equal(key, value) for value in values)
+                    chosen &= ~union(self.equal(key, value) for value in values)
                 case "Exists":
-                    chosen &= self._present(key)
+                    chosen &= self.present(key)
                 case "DoesNotExist":
-                    chosen &= ~self._present(key)
+                    chosen &= ~self.present(key)
                 case _:
                     return 0
         return chosen
@@ -182,6 +188,20 @@ class PodSelection:
     def host_network(self) -> PodSet:
         """The classes of hostNetwork pods."""
         return self._once("host", lambda: as_set(c.id for c in self.classes if c.host_network))
+
+    @property
+    def by_label(self) -> Labelled:
+        """All classes by their labels."""
+        return self._pods
+
+    @property
+    def namespaces_by_label(self) -> Labelled:
+        """All namespaces by their labels, with the name as ``NAME_LABEL``."""
+        return self._namespaces
+
+    def of_namespaces(self, numbers: int) -> PodSet:
+        """Return all classes of a set of namespaces."""
+        return union(self.in_namespace(self._namespace_names[number]) for number in members(numbers))
 
     @property
     def namespace_names(self) -> tuple[str, ...]:

@@ -16,15 +16,25 @@ from kubectl_netdoc.formats.addresses import ip_address
 from kubectl_netdoc.measurements.base import Peer
 from kubectl_netdoc.measurements.canary import Canary, CanaryReply
 from kubectl_netdoc.measurements.connect import Echo, EchoReply
-from kubectl_netdoc.policy import ports
+from kubectl_netdoc.policy import enforcers, ports
 from kubectl_netdoc.policy.engine import Engine
-from kubectl_netdoc.policy.rules import PolicyRef
 from kubectl_netdoc.policy.verdict import End, addresses
 from kubectl_netdoc.probes.service_targets import proof
-from kubectl_netdoc.records.base import Kind
-from kubectl_netdoc.records.kinds import ENDPOINT_SLICE, NAMESPACE, NATIVE_POLICIES, NETWORK_POLICY, NODE, POD, POLICIES
+from kubectl_netdoc.records.base import Kind, Object
+from kubectl_netdoc.records.cni import NETWORK_KINDS
+from kubectl_netdoc.records.kinds import (
+    CALICO_AIDS,
+    DAEMON_SET,
+    ENDPOINT_SLICE,
+    NAMESPACE,
+    NATIVE_POLICIES,
+    NETWORK_POLICY,
+    NODE,
+    POD,
+    POLICIES,
+)
 
-KINDS: tuple[Kind[Any], ...] = (POD, NAMESPACE, NODE, *POLICIES)
+KINDS: tuple[Kind[Any], ...] = (POD, NAMESPACE, NODE, *POLICIES, *CALICO_AIDS, DAEMON_SET, *NETWORK_KINDS)
 """The kinds that are read to tell a policy's effect from a fault."""
 
 LABELS = {"app.kubernetes.io/managed-by": "kubectl-netdoc", "netdoc/role": "echo"}
@@ -96,7 +106,7 @@ def policy_block(facts: Facts, node: str, address: str, port: int, protocol: str
     other = policies.address(address)
     family = ip_address(address).version
     verdict = policies.verdict(end(policies, node, _ips(facts, node)), other, ports.of(protocol, port), family)
-    if not verdict.allowed and not verdict.depends:
+    if not verdict.allowed and not verdict.depends and not verdict.incomplete:
         idle = enforced(facts, node, "Egress") is False if not verdict.egress.allowed else False
         idle = idle or (not verdict.ingress.allowed and enforced(facts, other.node, "Ingress") is False)
         return None if idle else PolicyBlock(f"blocked by {', '.join(map(str, verdict.by))}, as written", certain=True)
@@ -111,6 +121,7 @@ def policies_isolating_debug_pods(cluster: Cluster) -> str:
     """
     if not any_policy(cluster):
         return ""
+    native = [f"{kind.name} {item.name}" for kind in NATIVE_POLICIES for item in _cluster_wide(cluster, kind)]
     if cluster.readable(POD) and cluster.readable(NETWORK_POLICY):
         policies = engine(cluster)
         first = {"IPv4": 4, "IPv6": 6}
@@ -119,16 +130,15 @@ def policies_isolating_debug_pods(cluster: Cluster) -> str:
             if not verdict.allowed:
                 maybe = ", as written" if not verdict.depends else ", as some networks read it"
                 return f"{', '.join(map(str, verdict.by))} forbids {BETWEEN}{maybe}"
-    native = [
-        str(PolicyRef(kind.name, "", item.name))
-        for kind in NATIVE_POLICIES
-        if not kind.namespaced and cluster.readable(kind)
-        for item in cluster.all(kind)
-    ]
+        native = [str(ref) for ref in policies.native_refs if not ref.namespace]
     if native:
         return f"{', '.join(native)} may forbid {BETWEEN}"
     hidden = [kind.plural for kind in (POD, *POLICIES) if cluster.unreadable(kind)]
     return f"policies may forbid {BETWEEN}: {', '.join(hidden)} can't be read" if hidden else ""
+
+
+def _cluster_wide(cluster: Cluster, kind: Kind[Any]) -> Iterable[Object]:
+    return cluster.all(kind) if not kind.namespaced and cluster.readable(kind) else ()
 
 
 def why_isolated(facts: Facts) -> str:
@@ -156,3 +166,11 @@ def enforced(facts: Facts, node: str, direction: str) -> bool | None:
             stopped = [trial.stopped >= 0 for trial in reply.trials if trial.before and trial.direction == direction]
             return any(stopped) if stopped else None
     return None
+
+
+def idle(facts: Facts, nodes: Iterable[str], direction: str) -> str:
+    """Return what shows that policies of a direction are not enforced on these nodes; "" if nothing shows that."""
+    if enforcers.idle(facts.cluster):
+        return "the pod network enforces no policy"
+    seen = [enforced(facts, node, direction) for node in sorted(set(nodes) & set(facts.cluster.vantages))]
+    return "netdoc's own policy was not enforced either" if False in seen and True not in seen else ""

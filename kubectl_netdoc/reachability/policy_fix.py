@@ -134,7 +134,10 @@ def _as_peers(named_end: NamedEnd, own_namespace: str) -> list[fixes.Manifest]:
 
 def _of_cluster_wide(policy: Policy, direction: Direction) -> Fix:
     rule = next((rule for rule in policy.of(direction) if rule.action is Action.DENY), None)
-    command = f"kubectl get {quote(policy.ref.kind.lower())} {quote(policy.ref.name)} -o yaml"
+    where = f"-n {quote(policy.ref.namespace)} " if policy.ref.namespace else ""
+    command = f"kubectl {where}get {quote(fixes.resource(policy.ref))} {quote(policy.ref.name)} -o yaml"
+    if policy.tier is PolicyTier.OWN:
+        return Fix(f"Change {policy.ref}: look at {rule.place if rule else 'spec'}.", command=command)
     text = f"Change {policy.ref}: it takes precedence over NetworkPolicies, so no NetworkPolicy can help"
     if policy.tier is PolicyTier.BASELINE:
         text = (

@@ -92,7 +92,6 @@ TOPICS = {
     "NOD": Topic("source", nodes=NodeMatch.ENDS),
     **dict.fromkeys(("NOD002", "NOD003", "NOD004", "NOD005", "PNW011", "PNW015"), _NEW),
     "PLK": Topic("endpoints", nodes=NodeMatch.ENDS),
-    "PSY": _NEVER,
     "PAD001": Topic("endpoints", nodes=NodeMatch.ENDS),
     "PAD002": _ENDS,
     "PAD003": _later(_ENDS),
@@ -123,9 +122,8 @@ TOPICS = {
     "EPS004": _later(_ENDPOINTS),
     # entries to the cluster
     **dict.fromkeys(("LBA", "NPT", "SVC006", "SVC013"), _ENTRY),
-    **dict.fromkeys(
-        ("APT", "CRS", "GWR", "INC", "ING", "TLS", "PLC", "PDN", "PEG", "PRX", "HPT", "SRG", "VER", "POL007"), _NEVER
-    ),
+    **dict.fromkeys(("APT", "CRS", "GWR", "INC", "ING", "TLS", "PLC", "PDN", "PEG", "PEN", "PRX", "PSY", "HPT", "SRG"), _NEVER),
+    **dict.fromkeys(("VER", "POL007", "POL008", "POL027"), _NEVER),
     # the API server, and codes about Services that nothing serves
     "CPL": _NEVER,
     **dict.fromkeys(("CPL001", "CPL002", "CPL011", "GWR010", "INC001", "INC003", "ING003"), _ENDPOINTS),

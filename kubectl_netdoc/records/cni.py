@@ -34,6 +34,7 @@ CONFIG_MAPS: dict[str, frozenset[str]] = {
             "enable-ipsec",
             "enable-ztunnel",
             "enable-policy",
+            "enable-k8s-cluster-network-policy",
             "cni-chaining-mode",
             "enable-endpoint-routes",
             "auto-direct-node-routes",

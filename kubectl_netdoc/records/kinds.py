@@ -20,7 +20,9 @@ from kubectl_netdoc.records.api_extensions import (
 from kubectl_netdoc.records.app_config import APP_CONFIG
 from kubectl_netdoc.records.base import (
     Kind,
+    R,
 )
+from kubectl_netdoc.records.calico_policies import CalicoPolicy, CalicoTier, NetworkSet
 from kubectl_netdoc.records.cni import (
     CALICO_BGP_KINDS,
     CALICO_RESERVATION,
@@ -181,11 +183,24 @@ def _native(name: str, api: str, plural: str, *also: str, namespaced: bool = Tru
     return Kind(name, group, version, plural, NativePolicy, namespaced=namespaced, also=also, written=written)
 
 
-NATIVE_POLICIES = (
+def _calico(name: str, plural: str, record: type[R], *, namespaced: bool = False, written: str = "") -> Kind[R]:
+    return Kind(name, "crd.projectcalico.org", "v1", plural, record, namespaced=namespaced, also=(CALICO_V3,), written=written)
+
+
+CALICO_POLICY = _calico("CalicoNetworkPolicy", "networkpolicies", CalicoPolicy, namespaced=True, written="NetworkPolicy")
+CALICO_GLOBAL_POLICY = _calico("GlobalNetworkPolicy", "globalnetworkpolicies", CalicoPolicy)
+CALICO_TIER = _calico("CalicoTier", "tiers", CalicoTier, written="Tier")
+CALICO_SET = _calico("CalicoNetworkSet", "networksets", NetworkSet, namespaced=True, written="NetworkSet")
+CALICO_GLOBAL_SET = _calico("GlobalNetworkSet", "globalnetworksets", NetworkSet)
+CALICO_POLICIES = (CALICO_POLICY, CALICO_GLOBAL_POLICY)
+CALICO_AIDS = (CALICO_TIER, CALICO_SET, CALICO_GLOBAL_SET)
+"""What Calico's policies refer to."""
+
+
+NATIVE_POLICIES: tuple[Kind[Any], ...] = (
     _native("CiliumNetworkPolicy", "cilium.io/v2", "ciliumnetworkpolicies"),
     _native("CiliumClusterwideNetworkPolicy", "cilium.io/v2", "ciliumclusterwidenetworkpolicies", namespaced=False),
-    _native("CalicoNetworkPolicy", "crd.projectcalico.org/v1", "networkpolicies", CALICO_V3, written="NetworkPolicy"),
-    _native("GlobalNetworkPolicy", "crd.projectcalico.org/v1", "globalnetworkpolicies", CALICO_V3, namespaced=False),
+    *CALICO_POLICIES,
     _native("AntreaNetworkPolicy", "crd.antrea.io/v1beta1", "networkpolicies", written="NetworkPolicy"),
     _native(
         "AntreaClusterNetworkPolicy",
@@ -196,10 +211,10 @@ NATIVE_POLICIES = (
     ),
     _native("EgressFirewall", "k8s.ovn.org/v1", "egressfirewalls"),
 )
-"""Policies of the CNIs' own: they are listed, and make each verdict that they could change incomplete."""
+"""Policies of the CNIs' own. Those that are not evaluated make each verdict that they could change incomplete."""
 
 ADMIN_POLICIES = (ADMIN_NETWORK_POLICY, BASELINE_ADMIN_NETWORK_POLICY, CLUSTER_NETWORK_POLICY)
-POLICIES = (NETWORK_POLICY, *ADMIN_POLICIES, *NATIVE_POLICIES)
+POLICIES: tuple[Kind[Any], ...] = (NETWORK_POLICY, *ADMIN_POLICIES, *NATIVE_POLICIES)
 
 INGRESS = Kind("Ingress", "networking.k8s.io", "v1", "ingresses", Ingress)
 GATEWAY = Kind("Gateway", GROUP, "v1", "gateways", Gateway, also=("v1beta1",))
@@ -219,6 +234,7 @@ OTHERS: tuple[Kind[Any], ...] = (
     DNS_LOG,
     ROOT_CERTIFICATE,
     *POLICIES,
+    *CALICO_AIDS,
     INGRESS,
     GATEWAY,
     *ROUTES,

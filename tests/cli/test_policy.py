@@ -119,7 +119,7 @@ spec: {parentRefs: [{name: gate}], rules: [{backendRefs: [{name: db, namespace: 
 
 
 def test_native_policies_make_it_incomplete(netdoc: Netdoc, tmp_path: Path) -> None:
-    more = "apiVersion: projectcalico.org/v3\nkind: NetworkPolicy\nmetadata: {name: x, namespace: shop}\nspec: {}"
+    more = "apiVersion: projectcalico.org/v3\nkind: NetworkPolicy\nmetadata: {name: x, namespace: shop}\nspec: {serviceAccountSelector: has(a)}"
     whole = json.loads(netdoc("policy", "connections", "--from", folder(tmp_path, more=more), "-o", "json").out)
     assert whole["incomplete"] == ["CalicoNetworkPolicy shop/x"]
 

@@ -247,6 +247,11 @@ OBJECTS: dict[str, list[dict[str, Any]]] = {
         }
     ],
     **{kind: [policy("deny")] for kind in POLICIES},
+    "CalicoTier": [{"metadata": meta("default", ""), "spec": {"order": 1000000, "defaultAction": "Deny"}}],
+    **{
+        kind: [{"metadata": meta("out", ""), "spec": {"nets": ["192.0.2.0/24"]}}]
+        for kind in ("CalicoNetworkSet", "GlobalNetworkSet")
+    },
     "CronJob": [{"metadata": meta("nightly"), "spec": {"jobTemplate": {"spec": workload("nightly")["spec"]}}}],
     "Ingress": [
         {"metadata": meta("web"), "spec": {"tls": [{"secretName": "tls", "key": SECRET}], "rules": [{"host": "x.example"}]}}

@@ -3,8 +3,8 @@
 
 ## What it looks at
 The API server's version and the objects that use what is deprecated: externalIPs, old annotations and values of Services,
-Endpoints objects that are mirrored, cluster-wide policies of kinds that Calico gave up, ingress-nginx. What changes when is in
-docs/versions.md. kube-proxy's modes are kube_proxy_mode's.
+Endpoints objects that are mirrored, cluster-wide policies of kinds that the network does not enforce (or not much longer) and
+those of another CNI, ingress-nginx. What changes when is in docs/versions.md. kube-proxy's modes are kube_proxy_mode's.
 
 ## Why it matters
 An upgrade that nobody connects with it takes away an address, a policy or a route, weeks after somebody has read of it.
@@ -19,14 +19,16 @@ The files and documents that docs/versions.md names for each change.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from kubectl_netdoc import cni, versions
+from kubectl_netdoc import versions
 from kubectl_netdoc.api import (
     ADMIN_NETWORK_POLICY,
+    ADMIN_POLICIES,
     BASELINE_ADMIN_NETWORK_POLICY,
     DAEMON_SET,
     ENDPOINT_SLICE,
+    NATIVE_POLICIES,
     NETWORK_KINDS,
     NODE,
     POD,
@@ -36,6 +38,7 @@ from kubectl_netdoc.api import (
     Code,
     Facts,
     Finding,
+    Kind,
     Needs,
     ObjectRef,
     Risk,
@@ -47,16 +50,14 @@ from kubectl_netdoc.api import (
     joined,
     some,
 )
-from kubectl_netdoc.cni.base import PolicyEngine, daemon_sets, repository
+from kubectl_netdoc.cni.base import PolicyEngine
 from kubectl_netdoc.components import kube_proxy
 from kubectl_netdoc.components.ingress_controllers import INGRESS_NGINX
+from kubectl_netdoc.policy import enforcers
 from kubectl_netdoc.probes.service_targets import MIRRORING_CONTROLLER
 
 SHOWN = 4
 """Objects that a message names at most."""
-
-BESIDE = repository("kube-network-policies")
-"""Images of engines that can be added to any network and enforce the cluster-wide policies."""
 
 ADMIN_KINDS = (ADMIN_NETWORK_POLICY, BASELINE_ADMIN_NETWORK_POLICY)
 EXTERNAL, ENDPOINTS = versions.change("external-ips"), versions.change("endpoints-api")
@@ -89,11 +90,21 @@ IDLE_POLICIES = Code(
     id="VER003",
     severity=Severity.WARN,
     risk=Risk.SAFE,
-    title="Cluster-wide policies that Calico does not enforce",
-    message=f"Calico {{version}} does not enforce {{used}}: from {CALICO['unenforced']} on {CALICO['unenforced'].then}",
-    fix="Write them as ClusterNetworkPolicy (policy.networking.k8s.io), see with 'kubectl netdoc policy diff' that the new ones "
-    "say the same, then delete the old ones.",
-    commands=("kubectl get adminnetworkpolicies,baselineadminnetworkpolicies",),
+    title="Cluster-wide policies that nothing enforces",
+    message="Nothing enforces {used}: {why}",
+    fix="Write them as policies of a kind that is enforced here, see with 'kubectl netdoc policy diff' that the new ones say the "
+    "same, then delete the old ones.",
+    commands=("kubectl get {plural}",),
+)
+LEFT_OVER = Code(
+    id="VER008",
+    severity=Severity.INFO,
+    risk=Risk.SAFE,
+    title="Policies of a CNI that is not there",
+    message="Nothing enforces {used}: {why}",
+    fix="Delete them if they are left over from another network. Otherwise write them as policies of a kind that is enforced "
+    "here.",
+    commands=("kubectl get {plural} -A",),
 )
 ENDING_POLICIES = Code(
     id="VER004",
@@ -222,31 +233,43 @@ def _used(found: list[ObjectRef], kind: str) -> dict[str, object]:
 
 
 def _policies(cluster: Cluster) -> Iterator[Finding | Unseen]:
-    """Report cluster-wide policies of the kinds that Calico gave up, where it enforces policies and nothing beside it does."""
-    used = sorted(ObjectRef.to(kind.name, item) for kind in ADMIN_KINDS if cluster.readable(kind) for item in cluster.all(kind))
-    images = [cni.Image.parse(c.image) for item in daemon_sets(cluster) for c in item.template.spec.containers]
-    if not used or any(BESIDE.search(image.repository) for image in images):
+    """Report policies of kinds that nothing enforces, and those that Calico enforces up to a certain version."""
+    idle = enforcers.unenforced(cluster)
+    for kind in (*ADMIN_POLICIES, *NATIVE_POLICIES):
+        if kind.name in idle:
+            code = LEFT_OVER if kind in NATIVE_POLICIES else IDLE_POLICIES
+            plural = ".".join(filter(None, (kind.plural, kind.group)))
+            names = _policies_used(cluster, (kind,))
+            yield code.on(Subject("Cluster", f"policies of kind {kind.name}"), names, why=idle[kind.name], plural=plural)
+    used = [kind for kind in ADMIN_KINDS if cluster.readable(kind) and cluster.all(kind) and kind.name not in idle]
+    if not used or enforcers.beside(cluster):
         return
-    for found in cni.recognise(cluster):
+    for found in enforcers.networks(cluster):
         if found.traits.policy is not PolicyEngine.CALICO:
             continue
+        names = _policies_used(cluster, used)
         own = (c.image for agent in found.agents for c in agent.template.spec.containers)
-        tags = sorted(tag for tag in found.network.versions(own))
-        if not tags or not all(map(versions.parse, tags)):
-            yield Unseen(
-                f"whether {found.name} enforces {some(map(str, used), SHOWN)}", "its version is not known", expected=True
-            )
-            continue
-        code = IDLE_POLICIES if all(CALICO.reached("unenforced", tag) for tag in tags) else ENDING_POLICIES
-        names = {"used": some([f"{ref.kind} {ref}" for ref in used], SHOWN), "objects": used[:SHOWN], "version": tags}
-        yield code.on(Subject("Cluster", "cluster-wide policies"), names, count=len(used))
+        tags = sorted(found.network.versions(own))
+        if tags and all(map(versions.parse, tags)):
+            yield ENDING_POLICIES.on(Subject("Cluster", "cluster-wide policies"), names, version=tags)
+        else:
+            yield Unseen(f"whether {found.name} enforces {names['used']}", "its version is not known", expected=True)
+
+
+def _policies_used(cluster: Cluster, kinds: Iterable[Kind[Any]]) -> dict[str, object]:
+    used = sorted(ObjectRef.to(kind.name, item) for kind in kinds for item in cluster.all(kind))
+    return {"used": some([f"{ref.kind} {ref}" for ref in used], SHOWN), "objects": used[:SHOWN], "count": len(used)}
 
 
 check = Check(
     id="coming_changes",
     title="Nothing that is used here ends with a coming version",
     prefix="VER",
-    needs=Needs(kinds=(SERVICE,), optional=(ENDPOINT_SLICE, POD, *ADMIN_KINDS), hints=(NODE, DAEMON_SET, *NETWORK_KINDS)),
-    codes=(DEPRECATED_IPS, LOST_IPS, IDLE_POLICIES, ENDING_POLICIES, MIRRORED, ANNOTATED, RETIRED),
+    needs=Needs(
+        kinds=(SERVICE,),
+        optional=(ENDPOINT_SLICE, POD, *ADMIN_POLICIES, *NATIVE_POLICIES),
+        hints=(NODE, DAEMON_SET, *NETWORK_KINDS),
+    ),
+    codes=(DEPRECATED_IPS, LOST_IPS, IDLE_POLICIES, ENDING_POLICIES, LEFT_OVER, MIRRORED, ANNOTATED, RETIRED),
     analyse=analyse,
 )

@@ -27,7 +27,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from kubectl_netdoc.api import (
+    CALICO_AIDS,
+    DAEMON_SET,
     NAMESPACE,
+    NETWORK_KINDS,
     NETWORK_POLICY,
     NODE,
     POD,
@@ -246,7 +249,13 @@ check = Check(
     id=ID,
     title="Network policies, if there are any, are enforced",
     prefix="ENF",
-    needs=Needs(kinds=(NETWORK_POLICY,), optional=(NODE, NAMESPACE, POD, *POLICIES[1:]), tier=Tier.PODS, makes=(Made.POLICIES,)),
+    needs=Needs(
+        kinds=(NETWORK_POLICY,),
+        optional=(NODE, NAMESPACE, POD, *POLICIES[1:]),
+        hints=(DAEMON_SET, *CALICO_AIDS, *NETWORK_KINDS),
+        tier=Tier.PODS,
+        makes=(Made.POLICIES,),
+    ),
     codes=(NOTHING_ENFORCES, NODE_DOES_NOT, ONE_WAY, NOT_LIFTED, WOULD_NOT, LATE),
     plan=plan,
     analyse=analyse,

@@ -83,6 +83,7 @@ class PolicyHops(HopContext):
         text = f"{', '.join(refs)} allows it" if refs else f"no policy isolates {whose.text}"
         if isolated and not refs:
             text = "traffic with a pod's own node, or within a pod, is always allowed"
+        text = "; ".join((text, *self.engine.left_out))
         if doubts:
             text += doubted(doubts)
         return Hop(direction.lower(), Answer.UNKNOWN if doubts else Answer.OK, text, refs)

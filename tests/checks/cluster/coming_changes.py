@@ -4,11 +4,21 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 from kubectl_netdoc.core.cluster import Unavailable
 from kubectl_netdoc.probes.service_targets import MIRRORING_CONTROLLER
-from kubectl_netdoc.records.base import convert
-from kubectl_netdoc.records.kinds import ADMIN_NETWORK_POLICY, DAEMON_SET, POD, SERVICE
+from kubectl_netdoc.records.base import Kind, ObjectMeta, convert
+from kubectl_netdoc.records.cni import NETWORK_CONFIG, NetworkSettings
+from kubectl_netdoc.records.kinds import (
+    ADMIN_NETWORK_POLICY,
+    BASELINE_ADMIN_NETWORK_POLICY,
+    CLUSTER_NETWORK_POLICY,
+    DAEMON_SET,
+    NATIVE_POLICIES,
+    POD,
+    SERVICE,
+)
 from kubectl_netdoc.testing import NOW, Built, Case, make_cluster, make_pod, make_service, make_slice
 from tests.checks.services.kube_proxy_presence import cilium
 
@@ -46,6 +56,20 @@ def _case(
     return Case(name, cluster, frozenset(expect), state=state)
 
 
+CALICO, CILIUM = "quay.io/calico/node:%s", "quay.io/cilium/cilium:%s"
+MIXED = (_agent(CALICO % "v3.31.7"), _agent(CALICO % "v3.32.1", "other"))
+
+
+def _policy(name: str, kind: Kind[Any], image: str, *codes: str, flag: str = "") -> Case:
+    """A policy of a kind on a network; ``flag``: what cilium-config says of ClusterNetworkPolicies."""
+    settings = NetworkSettings(
+        metadata=ObjectMeta(name="cilium-config", namespace="kube-system"), settings={"enable-k8s-cluster-network-policy": flag}
+    )
+    objects: list[Built] = [(kind, convert(kind, {"metadata": {"name": "deny"}, "spec": {}})), _agent(image, "agent")]
+    objects += [(NETWORK_CONFIG, settings)] * bool(flag)
+    return _case(name, "", *objects, expect=tuple((code, f"Cluster policies of kind {kind.name}") for code in codes))
+
+
 CASES = [
     _case("nothing of the kind", "v1.38.0", make_service()),
     _case("externalIPs before anybody deprecated them", "v1.35.4", ADDRESSED),
@@ -80,9 +104,37 @@ CASES = [
         expect=(("VER006", "Cluster trafficDistribution of Services"),),
     ),
     _case("PreferSameZone", "v1.35.0", make_service(trafficDistribution="PreferSameZone")),
-    _case("Calico that does not enforce them", "", POLICY, _agent("quay.io/calico/node:v3.32.1"), expect=(("VER003", POLICIES),)),
-    _case("Calico that still does", "", POLICY, _agent("quay.io/calico/node:v3.31.7"), expect=(("VER004", POLICIES),)),
+    _policy("Calico that does not enforce them", ADMIN_NETWORK_POLICY, CALICO % "v3.32.1", "VER003"),
+    _policy("Calico that does not enforce them yet", ADMIN_NETWORK_POLICY, CALICO % "v3.28.2", "VER003"),
+    _case("Calico that still does", "", POLICY, _agent(CALICO % "v3.31.7"), expect=(("VER004", POLICIES),)),
     _case("Calico of no known version", "", POLICY, _agent("quay.io/calico/node@sha256:0123"), state="unknown"),
+    _case(
+        "Calico of two versions",
+        "",
+        POLICY,
+        _agent(CALICO % "v3.31.7"),
+        _agent(CALICO % "v3.32.1", "other"),
+        expect=(("VER004", POLICIES),),
+    ),
+    _policy("Calico that enforces ClusterNetworkPolicies", CLUSTER_NETWORK_POLICY, CALICO % "v3.32.1"),
+    _policy("Calico that does not enforce ClusterNetworkPolicies yet", CLUSTER_NETWORK_POLICY, CALICO % "v3.31.7", "VER003"),
+    _policy("Cilium never read them", BASELINE_ADMIN_NETWORK_POLICY, CILIUM % "v1.20.0", "VER003"),
+    _policy("Cilium before ClusterNetworkPolicies", CLUSTER_NETWORK_POLICY, CILIUM % "v1.19.5", "VER003"),
+    _policy("Cilium with ClusterNetworkPolicies", CLUSTER_NETWORK_POLICY, CILIUM % "v1.20.0", flag="true"),
+    _policy(
+        "Cilium with ClusterNetworkPolicies switched off", CLUSTER_NETWORK_POLICY, CILIUM % "v1.20.0", "VER003", flag="false"
+    ),
+    _policy("Cilium whose settings can't be seen", CLUSTER_NETWORK_POLICY, CILIUM % "v1.20.0"),
+    _policy("GKE's Cilium", ADMIN_NETWORK_POLICY, "gke.gcr.io/cilium/cilium:v1.15.6"),
+    _policy("Antrea before them", ADMIN_NETWORK_POLICY, "antrea/antrea-agent-ubuntu:v1.12.0", "VER003"),
+    _policy("Antrea, whose gate can't be seen", ADMIN_NETWORK_POLICY, "antrea/antrea-agent-ubuntu:v2.4.0"),
+    _policy("kube-router reads NetworkPolicies alone", ADMIN_NETWORK_POLICY, "cloudnativelabs/kube-router:v2.2.1", "VER003"),
+    _policy("kindnet reads NetworkPolicies alone", ADMIN_NETWORK_POLICY, "kindest/kindnetd:v20250512-df8de77b", "VER003"),
+    _policy("AWS's agent is not known", ADMIN_NETWORK_POLICY, "amazon-k8s-cni:v1.18.0"),
+    _policy("policies of Calico on Cilium", NATIVE_POLICIES[3], CILIUM % "v1.20.0", "VER008"),
+    _policy("policies of Calico on Calico", NATIVE_POLICIES[3], CALICO % "v3.32.1"),
+    _policy("policies of Cilium on Cilium", NATIVE_POLICIES[0], CILIUM % "v1.20.0"),
+    _policy("nothing enforces any policy: the canary tells", ADMIN_NETWORK_POLICY, "flannel-io/flannel:v0.27.0"),
     _case(
         "another engine beside it",
         "",

@@ -26,6 +26,7 @@ from kubectl_netdoc.records.cni import NETWORK_AGENT
 from kubectl_netdoc.records.kinds import (
     ADMIN_NETWORK_POLICY,
     BASELINE_ADMIN_NETWORK_POLICY,
+    CALICO_GLOBAL_POLICY,
     CLUSTER_NETWORK_POLICY,
     POD,
     POLICIES,
@@ -42,6 +43,7 @@ from kubectl_netdoc.testing import (
     make_pod,
     make_policy,
     make_service,
+    make_slice,
     make_workload,
 )
 
@@ -205,6 +207,27 @@ def _egress(name: str, to: str, port: int, *codes: str) -> Case:
     return _policy(name, spec, *codes, more=(DENY, INSIDE, FRONT, _service()))
 
 
+API = (
+    make_service("kubernetes", "default", cluster_ip="10.96.0.1", ports=((443, 6443),)),
+    make_slice("kubernetes", "default", addresses={"192.0.2.2": ""}, port=6443, managed_by=""),
+)
+FRONT_SLICE = make_slice("front", addresses={"10.0.0.3": "front-1"})
+
+
+def _named(built: Built, name: str) -> Built:
+    """The slice with its port named as that of its Service."""
+    kind, item = built
+    return kind, msgspec.structs.replace(item, ports=tuple(msgspec.structs.replace(p, name=name) for p in item.ports))  # type: ignore[attr-defined]
+
+
+def _address(name: str, rule: str, *codes: str) -> Case:
+    """Egress of web beside the API server's Service (10.96.0.1:443 to 192.0.2.2:6443) and front (10.96.0.2:80 to pods on 8080)."""
+    spec = f"{{podSelector: {{matchLabels: {{app: web}}}}, policyTypes: [Egress], egress: [{rule}]}}"
+    objects = (DENY, INSIDE, FRONT, _service(cluster_ip="10.96.0.2"), API[0], _named(API[1], "p443"))
+    return _policy(name, spec, *codes, more=(*objects, _named(FRONT_SLICE, "p80")))
+
+
+TO_API = "{to: [{ipBlock: {cidr: 10.96.0.1/32}}], ports: [{port: 443}]}"
 ANSWERED = make_cluster(*PODS, DENY, INSIDE, *DNS, DENY_DNS, make_node(), vantages=("n1",))
 
 CASES = [
@@ -312,6 +335,48 @@ CASES = [
     _port("the port of a headless Service", "{port: 80}", service=_service(cluster_ip="None")),
     _port("the Service's port, and another Service leads there", "{port: 80}", service=_service(ports=((80, 8080), (81, 80)))),
     _port("the port of a Service with a named target", "{port: 80}", "POL007", service=_service(ports=((80, "web"),))),
+    _address("the API server by the address of its Service", TO_API, "POL008"),
+    _address(
+        "the API server by both addresses", f"{TO_API}, {{to: [{{ipBlock: {{cidr: 192.0.2.2/32}}}}], ports: [{{port: 6443}}]}}"
+    ),
+    _address(
+        "the API server's own address, and its Service's port",
+        "{to: [{ipBlock: {cidr: 192.0.2.2/32}}], ports: [{port: 443}]}",
+        "POL008",
+    ),
+    _address("a Service's address on all ports", "{to: [{ipBlock: {cidr: 10.96.0.2/32}}]}", "POL008"),
+    _address("an address that is no Service's", "{to: [{ipBlock: {cidr: 10.96.0.3/32}}]}"),
+    _address("a range with Services in it", "{to: [{ipBlock: {cidr: 10.96.0.0/12}}]}"),
+    _address("a Service's address, and a port that it lacks", "{to: [{ipBlock: {cidr: 10.96.0.1/32}}], ports: [{port: 8443}]}"),
+    _address("HTTPS for everybody", "{ports: [{port: 443}]}"),
+    Case(
+        "a Service's address, and nothing enforces it",
+        make_cluster(
+            *PODS,
+            FRONT,
+            _service(cluster_ip="10.96.0.2"),
+            _named(FRONT_SLICE, "p80"),
+            INSIDE,
+            FLANNEL,
+            make_policy(
+                "{podSelector: {matchLabels: {app: web}}, policyTypes: [Ingress, Egress], egress: [{to: [{ipBlock: {cidr: 10.96.0.2/32}}]}]}"
+            ),
+        ),
+        frozenset({("POL027", "NetworkPolicy shop/policy")}),
+    ),
+    _servers(
+        "Calico's own policy keeps everybody from the servers",
+        make_policy("{namespaceSelector: kubernetes.io/metadata.name == 'kube-system'}", "own", kind=CALICO_GLOBAL_POLICY),
+        expect=frozenset({("POL004", "GlobalNetworkPolicy own")}),
+    ),
+    _servers(
+        "Calico's own policy lets everybody query the servers",
+        make_policy(
+            "{namespaceSelector: kubernetes.io/metadata.name == 'kube-system', ingress: [{action: Allow}]}",
+            "own",
+            kind=CALICO_GLOBAL_POLICY,
+        ),
+    ),
     _policy("egress that is not received", EGRESS % (TO_DB, ""), "POL024"),
     _policy(
         "egress that is received",

@@ -5,13 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kubectl_netdoc.api import SETTLING, Cluster, Code, Explains, Finding, Pod, Risk, Severity, Subject
-from kubectl_netdoc.components.api_extensions import some
+from kubectl_netdoc.api import SETTLING, Cluster, Code, Explains, Finding, Risk, Severity, Subject
+from kubectl_netdoc.components.api_extensions import KONNECTIVITY, KONNECTIVITY_LABELS, konnectivity_agents, some
 
-KONNECTIVITY = "konnectivity-agent"
-LABELS = ("k8s-app", "app")
-"""The name of the agents' workload, and the value of their label: ``k8s-app`` (upstream, GKE) or ``app`` (AKS, OpenShift's hosted
-control planes, IBM Cloud)."""
 NO_KONNECTIVITY = Code(
     id="CPL009",
     severity=Severity.FAIL,
@@ -41,7 +37,7 @@ FEW_KONNECTIVITY = Code(
 
 def unready_agents(cluster: Cluster) -> Iterator[Finding]:
     """Report konnectivity agents that are not ready."""
-    pods = [pod for pod in cluster.pods_in("kube-system") if _is_agent(pod) and not pod.terminating]
+    pods = [pod for pod in konnectivity_agents(cluster) if not pod.terminating]
     bad = [pod for pod in pods if not pod.ready and cluster.age(pod.metadata.creation_timestamp) > SETTLING]
     if not bad:
         return
@@ -49,13 +45,11 @@ def unready_agents(cluster: Cluster) -> Iterator[Finding]:
     common = {"count": len(pods), "bad": len(bad), "shown": shown, "first": bad[0].name}
     common["nodes"] = sorted({pod.spec.node_name for pod in bad if pod.spec.node_name})
     code = NO_KONNECTIVITY if len(bad) == len(pods) else FEW_KONNECTIVITY
-    common["label"] = next(label for label in LABELS if pods[0].metadata.labels.get(label) == KONNECTIVITY) + f"={KONNECTIVITY}"
+    common["label"] = (
+        next(label for label in KONNECTIVITY_LABELS if pods[0].metadata.labels.get(label) == KONNECTIVITY) + f"={KONNECTIVITY}"
+    )
     kind = "DaemonSet" if any(owner.kind == "DaemonSet" for owner in pods[0].metadata.owner_references) else "Deployment"
     yield code.on(Subject(kind, KONNECTIVITY, "kube-system"), common)
-
-
-def _is_agent(pod: Pod) -> bool:
-    return any(pod.metadata.labels.get(label) == KONNECTIVITY for label in LABELS)
 
 
 CODES = (

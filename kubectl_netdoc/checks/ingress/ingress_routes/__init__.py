@@ -38,7 +38,7 @@ from kubectl_netdoc.api import (
     some,
 )
 from kubectl_netdoc.checks.ingress.ingress_routes import backends, conflicts
-from kubectl_netdoc.components import ingress_controllers
+from kubectl_netdoc.components import ingress_backends, ingress_controllers
 from kubectl_netdoc.components.ingress_backends import Backend
 from kubectl_netdoc.components.service_backends import KINDS as WORKLOAD_KINDS
 
@@ -49,7 +49,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     routes = ingress_controllers.ingresses(cluster)
     if not routes:
         raise Skip("there is no Ingress", not_applicable=True)
-    every = [backend for route in routes for backend in backends.of(route.ingress)]
+    every = [backend for route in routes for backend in ingress_backends.of_ingress(route.ingress)]
     unmade: list[Backend] = []
     for route in routes:
         yield from backends.analyse(cluster, route.ingress, every, unmade)

@@ -12,7 +12,6 @@ from kubectl_netdoc.api import (
     Code,
     Finding,
     Ingress,
-    IngressPath,
     Risk,
     Severity,
     Subject,
@@ -26,9 +25,6 @@ from kubectl_netdoc.components.ingress_controllers import Classed
 
 SHOWN = 5
 """Routes that a message names."""
-
-ACTION = "use-annotation"
-"""A port of this name means an annotation of the AWS Load Balancer Controller, and no Service."""
 
 NO_SERVICE = Code(
     id="ING001",
@@ -75,26 +71,6 @@ NO_PODS_WANTED = Code(
 _PATCH = "kubectl -n {namespace} patch ingress {name} --type json -p {patch}"
 
 
-def of(ingress: Ingress) -> list[Backend]:
-    """Return the Services that an Ingress sends requests to; backends that are no Service are left out."""
-    rest = ingress.spec.default_backend.service if ingress.spec.default_backend else None
-    found = [backend for _, backend in of_rules(ingress)]
-    if rest is None:
-        return found
-    where = "/spec/defaultBackend/service"
-    return [Backend(ingress.namespace, rest.name, rest.port.number, rest.port.name, "anything else", where), *found]
-
-
-def of_rules(ingress: Ingress) -> Iterator[tuple[IngressPath, Backend]]:
-    """Yield the paths of an Ingress's rules, each with its Service."""
-    for number, rule in enumerate(ingress.spec.rules):
-        for index, path in enumerate(rule.http.paths):
-            service = path.backend.service
-            if service and service.port.name != ACTION:
-                route, where = f"{rule.host or '*'}{path.path or '/'}", f"/spec/rules/{number}/http/paths/{index}/backend/service"
-                yield path, Backend(ingress.namespace, service.name, service.port.number, service.port.name, route, where)
-
-
 def analyse(cluster: Cluster, ingress: Ingress, every: list[Backend], unmade: list[Backend]) -> Iterator[Finding]:
     """Services that do not exist, and ports that they don't have. ``every``: all backends of all Ingresses.
 
@@ -103,7 +79,7 @@ def analyse(cluster: Cluster, ingress: Ingress, every: list[Backend], unmade: li
     if cluster.age(ingress.metadata.creation_timestamp) < SETTLING:
         return
     subject = Subject.of("Ingress", ingress)
-    backends = of(ingress)
+    backends = ingress_backends.of_ingress(ingress)
     gone = [backend for backend in backends if cluster.get(SERVICE, backend.namespace, backend.service) is None]
     meant = {backend.where: ingress_backends.intended_service(cluster, backend, every) for backend in gone}
     if cluster.origin == "manifests":
@@ -144,7 +120,7 @@ def endpoints(cluster: Cluster, routes: list[Classed]) -> Iterator[Finding | Uns
     """Services without a ready endpoint, each once with all routes to it."""
     by_service: dict[tuple[str, str], list[Backend]] = {}
     for route in routes:
-        for backend in of(route.ingress):
+        for backend in ingress_backends.of_ingress(route.ingress):
             by_service.setdefault((backend.namespace, backend.service), []).append(backend)
     for pair, backends in sorted(by_service.items()):
         service = cluster.get(SERVICE, *pair)

@@ -6,9 +6,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kubectl_netdoc.api import Code, Finding, Ingress, ObjectRef, Risk, Severity, Subject, some
-from kubectl_netdoc.checks.ingress.ingress_routes.backends import SHOWN, of_rules
+from kubectl_netdoc.checks.ingress.ingress_routes.backends import SHOWN
 from kubectl_netdoc.components import ingress_controllers
-from kubectl_netdoc.components.ingress_backends import Backend
+from kubectl_netdoc.components.ingress_backends import Backend, of_rules
 from kubectl_netdoc.components.ingress_controllers import Classed
 
 CONFLICT = Code(

@@ -29,7 +29,7 @@ from kubectl_netdoc.policy import dns_access, enforcers, fixes
 from kubectl_netdoc.policy.coverage import PolicyCoverage
 from kubectl_netdoc.policy.dns_access import CutOff, DnsBlocked, DnsServers
 from kubectl_netdoc.policy.engine import Engine
-from kubectl_netdoc.policy.rules import Direction, PolicyRef
+from kubectl_netdoc.policy.rules import Direction, PolicyRef, PolicyTier
 from kubectl_netdoc.policy.workloads import WorkloadRef
 from kubectl_netdoc.probes import dns_lookups, own_policies
 
@@ -175,7 +175,7 @@ def _cut_off(facts: Facts, engine: Engine, dns: DnsServers, cut: CutOff) -> Find
     objects: list[PolicyRef | WorkloadRef] = [*cut.policies, *cut.workloads]
     changed, patch = _admitting(engine, dns, cut)
     what = f"-n {{where}} patch {changed.kind.lower()}" if changed.namespace else f"patch {changed.kind.lower()}"
-    look = (f"kubectl {what} {{changed}} --type json -p {{patch}}", "kubectl netdoc policy coverage")
+    look = ((f"kubectl {what} {{changed}} --type json -p {{patch}}",) if patch else ()) + ("kubectl netdoc policy coverage",)
     where = dns.service.namespace
     mend = f"Change {changed} so that pods may query the DNS servers on {dns.udp | dns.tcp}"
     mend += f"; 'kubectl netdoc policy coverage -n {where}' prints a separate policy for that." if changed.namespace else "."
@@ -190,6 +190,9 @@ def _cut_off(facts: Facts, engine: Engine, dns: DnsServers, cut: CutOff) -> Find
 def _admitting(engine: Engine, dns: DnsServers, cut: CutOff) -> tuple[PolicyRef, str]:
     """Return which of the policies to change, and the JSON patch: the one for fewest pods, a cluster-wide one before others."""
     wide = next((ref for ref in cut.policies if not ref.namespace), None)
+    own = next((policy.ref for policy in engine.policies if policy.ref in cut.policies and policy.tier is PolicyTier.OWN), None)
+    if own is not None:
+        return own, ""
     if wide is not None:
         return wide, fixes.dns_first(dns, wide.kind, cut.direction, baseline=engine.baseline(wide))
     subjects = {policy.ref: policy.subject.bit_count() for policy in engine.policies}
@@ -201,15 +204,11 @@ def _admitting(engine: Engine, dns: DnsServers, cut: CutOff) -> tuple[PolicyRef,
 
 def _idle(facts: Facts, engine: Engine, dns: DnsServers, direction: Direction) -> str:
     """Return what shows that these policies are not enforced; "" if nothing shows that."""
-    cluster = facts.cluster
-    if enforcers.idle(cluster):
-        return "the pod network enforces no policy"
-    answered = [node for node in cluster.vantages if _answered(facts.reply(dns_lookups.lookup(cluster, node)))]
-    if answered:
+    answered = [node for node in facts.cluster.vantages if _answered(facts.reply(dns_lookups.lookup(facts.cluster, node)))]
+    if answered and not enforcers.idle(facts.cluster):
         return f"cluster DNS still answers netdoc's own pod on {', '.join(answered)}"
-    on = {end.node for end in dns.ends} if direction is Direction.INGRESS else set(cluster.vantages)
-    seen = [own_policies.enforced(facts, node, direction.value) for node in sorted(on & set(cluster.vantages))]
-    return "netdoc's own policy was not enforced either" if False in seen and True not in seen else ""
+    on = {end.node for end in dns.ends} if direction is Direction.INGRESS else facts.cluster.vantages
+    return own_policies.idle(facts, on, direction.value)
 
 
 def _answered(reply: Reply) -> bool:

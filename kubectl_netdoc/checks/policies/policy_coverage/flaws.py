@@ -84,6 +84,30 @@ SERVICE_PORT = Code(
     commands=("kubectl -n {where} get networkpolicy {name} -o yaml",),
     rows=("P3",),
 )
+STOPS_AT_SERVICE = Code(
+    id="POL008",
+    severity=Severity.WARN,
+    risk=Risk.POLICY,
+    title="Egress rule with the address of a Service reaches none of its endpoints",
+    message="{policy}, {place}: {detail}. Policies apply to the addresses and ports of endpoints, after a Service has been "
+    "translated, so this rule allows nothing, and no other rule allows what it is meant for",
+    fix="Allow the endpoints of the Service: its pods by their labels, on the ports that they listen on. The addresses of API "
+    "servers change when they are replaced.",
+    commands=("kubectl -n {where} patch networkpolicy {name} --type json -p {patch}",),
+    rows=("P3",),
+    explains=(Explains(("POL001", "POL004"), "subject"),),
+)
+SERVICE_ADDRESS = Code(
+    id="POL027",
+    severity=Severity.INFO,
+    risk=Risk.SAFE,
+    title="Egress rule that does not lead to a Service's endpoints",
+    message="{policy}, {place}: {detail}. Policies apply to the addresses and ports of endpoints, after a Service has been "
+    "translated, so its pods can't reach that Service",
+    fix="Nothing to fix if they need not. Otherwise allow the endpoints of the Service.",
+    commands=("kubectl -n {where} get networkpolicy {name} -o yaml",),
+    rows=("P3",),
+)
 INVALID = Code(
     id="POL025",
     severity=Severity.INFO,
@@ -101,8 +125,12 @@ FLAWS = {
     Fault.SHADOWED: SHADOWED,
     Fault.ONE_SIDED: ONE_SIDED,
     Fault.SERVICE_PORT: SERVICE_PORT,
+    Fault.SERVICE_ADDRESS: SERVICE_ADDRESS,
     Fault.INVALID: INVALID,
 }
+
+FIRM = {Fault.SERVICE_PORT: KEEPS_OUT, Fault.SERVICE_ADDRESS: STOPS_AT_SERVICE}
+"""Flaws that are faults where they are certain and policies are enforced."""
 
 
 def flawed_policies(engine: Engine) -> Iterator[Finding]:
@@ -111,8 +139,8 @@ def flawed_policies(engine: Engine) -> Iterator[Finding]:
     known = cluster.origin != "manifests" and not cluster.unreadable(DAEMON_SET)
     enforced = known and not enforcers.idle(cluster) and not engine.incomplete_at_all
     for flaw in flaws(engine):
-        keeps_out = flaw.fault is Fault.SERVICE_PORT and flaw.certain and enforced
-        code = KEEPS_OUT if keeps_out else FLAWS[flaw.fault]
+        keeps_out = flaw.fault in FIRM and flaw.certain and enforced
+        code = FIRM[flaw.fault] if keeps_out else FLAWS[flaw.fault]
         written = engine.cluster.get(NETWORK_POLICY, flaw.policy.namespace, flaw.policy.name) if flaw.superfluous else None
         yield code.on(
             policy_subject(flaw.policy),
@@ -135,5 +163,7 @@ CODES = (
     ONE_SIDED,
     KEEPS_OUT,
     SERVICE_PORT,
+    STOPS_AT_SERVICE,
+    SERVICE_ADDRESS,
     INVALID,
 )
