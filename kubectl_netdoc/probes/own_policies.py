@@ -106,7 +106,7 @@ def policy_block(facts: Facts, node: str, address: str, port: int, protocol: str
     other = policies.address(address)
     family = ip_address(address).version
     verdict = policies.verdict(end(policies, node, _ips(facts, node)), other, ports.of(protocol, port), family)
-    if not verdict.allowed and not verdict.depends and not verdict.incomplete:
+    if not verdict.allowed and not verdict.depends:
         idle = enforced(facts, node, "Egress") is False if not verdict.egress.allowed else False
         idle = idle or (not verdict.ingress.allowed and enforced(facts, other.node, "Ingress") is False)
         return None if idle else PolicyBlock(f"blocked by {', '.join(map(str, verdict.by))}, as written", certain=True)

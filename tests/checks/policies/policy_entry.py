@@ -275,7 +275,12 @@ CASES = [
     ),
     _canary("the canary was not stopped", -1.0, _out("PEN010")),
     _canary("the canary was stopped", 1.0, _out("PEN001")),
-    _case("Calico's own policy lets it in first", *INGRESS, DENY, _calico("{order: 1, ingress: [{action: Allow}]}")),
+    _case(
+        "Calico's own policy lets it in first",
+        *INGRESS,
+        DENY,
+        _calico("{order: 1, types: [Ingress], ingress: [{action: Allow}]}"),
+    ),
     _case("Calico's own policy keeps it out", *INGRESS, _calico("{}"), expect=frozenset({("PEN001", "GlobalNetworkPolicy own")})),
     _case("a cluster-wide policy lets it in first", *INGRESS, DENY, ALLOWED_FIRST),
     _case(
