@@ -16,13 +16,13 @@ from tests.policy.evaluators import OfEngine
 from tests.policy.generate import cases
 
 FOLDER = Path(kubectl_netdoc.policy.__file__).parent
-MODULES = ("ports", "selection", "rules", "verdict", "judging", "engine")
+MODULES = sorted(path.stem for path in FOLDER.glob("[a-z]*.py"))
 CASES = 5_000
 
 MUTANTS = {
     "except is forgotten": ("rules", "and not any(address in part for part in self.without)", ""),
     "endPort is exclusive": (
-        "rules",
+        "port_rules",
         "ports.of(port.protocol, int(port.port), port.end_port)",
         "ports.of(port.protocol, int(port.port), port.end_port - 1)",
     ),
@@ -43,15 +43,23 @@ MUTANTS = {
         "other.pod_class if direction is Direction.EGRESS else own",
         "own if direction is Direction.EGRESS else other.pod_class",
     ),
-    "named ports of any protocol": ("rules", "names.append((port.port, port.protocol))", 'names.append((port.port, ""))'),
+    "named ports of any protocol": ("port_rules", "names.append((port.port, port.protocol))", 'names.append((port.port, ""))'),
     "Pass is Allow": ("judging", "if rule.action is Action.PASS:", "if rule.action is None:"),
-    "priorities the wrong way round": ("rules", "return self.priority, self.ref.kind", "return -self.priority, self.ref.kind"),
+    "priorities the wrong way round": (
+        "rules",
+        "return self.stage, self.priority, self.ref.kind",
+        "return self.stage, -self.priority, self.ref.kind",
+    ),
     "NotIn wants the key": (
         "selection",
-        "chosen &= ~union(self._equal(key, value) for value in values)",
-        "chosen &= self._present(key) & ~union(self._equal(key, value) for value in values)",
+        "chosen &= ~union(self.equal(key, value) for value in values)",
+        "chosen &= self.present(key) & ~union(self.equal(key, value) for value in values)",
     ),
-    "Baseline is asked in any case": ("judging", "elif not isolated:\n            left", "if True:\n            left"),
+    "Baseline is asked in any case": (
+        "judging",
+        "            self.denying += stage.isolating\n        return passed",
+        "            self.denying += stage.isolating\n        return left | passed",
+    ),
     "hostNetwork pods are isolated": (
         "engine",
         "own is None or (own.host_network and not reading.host_network_as_pods) or",
