@@ -93,6 +93,7 @@ FULL = [
     _env("of all clusters of a set", "http://cart.shop.svc.clusterset.local:80"),
     _env("a pod of a headless Service", "kafka-7.kafka.shop.svc:9092", setting="BROKERS"),
     _env("a headless Service has its pods' ports", "http://kafka.shop.svc:8083"),
+    _env("a pod's name before a Service with a ClusterIP", "http://web-0.cartservice.shop.svc:8080"),
     _env("an alias of a host outside", "http://alias.shop.svc:5432"),
     _env("its own Service, by the pods' port", "http://client.shop.svc:8080", setting="SELF_URL"),
     _env("its own address", "0.0.0.0:8080", setting="LISTEN_ADDR"),
@@ -102,6 +103,7 @@ FULL = [
     _env("an SRV record", "_http._tcp.cartservice.shop.svc", setting="LOOKUP"),
     _of("its value is elsewhere", client({"CART_URL": None})),
 ]
+NEAR = (make_namespace("kafkas"), make_service("kafka-0", "kafkas", cluster_ip="10.96.0.6"))
 SHORT = [
     _env("one word", "http://cartservice:80"),
     _env("one word, no such port", "http://cartservice:8080", "APT002"),
@@ -121,7 +123,7 @@ SHORT = [
         setting="CHECKOUT_SERVICE_ADDR",
         more=(make_workload(DEPLOYMENT, "checkout", replicas=0),),
     ),
-    _env("itself", "http://client-1:8080"),
+    _env("itself, where another namespace has a Service of that name", "http://ledger:8080", spec={"hostname": "ledger"}),
     _env("a line of /etc/hosts", "http://ledger:80", spec={"hostAliases": [{"ip": "10.0.0.9", "hostnames": ["ledger"]}]}),
     _env("searches of its own", "http://ledger:80", spec={"dnsConfig": {"searches": ["pay.svc.cluster.local"]}}),
     _env("with its namespace", "http://ledger.pay:80"),
@@ -131,6 +133,7 @@ SHORT = [
     _env("a host of the internet", "https://example.com"),
     _env("a host of the internet, where a namespace has the name of its domain", "https://web.dev"),
     _env("a pod of a headless Service", "kafka-0.kafka:9092,kafka-1.kafka:9092", setting="KAFKA_BROKERS"),
+    _env("a pod of a Service, beside a namespace that is spelt nearly so", "http://kafka-0.kafka:9092", more=NEAR),
     _env("in a Go driver's form", "u:p@tcp(redis:3306)/db", "APT002", setting="CACHE_DSN"),
     _of("host and port apart", client({"REDIS_HOST": "redis", "REDIS_PORT": "6380"}), "APT002"),
     _of("host and port apart, as they are", client({"REDIS_HOST": "redis", "REDIS_PORT": "6379"})),
@@ -142,6 +145,7 @@ SHORT = [
 ]
 WAITING = {"name": "wait", "state": {}, "ready": False}
 INIT = {"name": "wait", "command": ["sh", "-c", "until wget http://ledger:80; do sleep 1; done"]}
+IMPLIED = {"name": "wait", "command": ["sh", "-c", "until wget https://ledger.pay.svc; do sleep 1; done"]}
 JOB = {
     "metadata": {"name": "nightly", "namespace": "shop"},
     "spec": {
@@ -163,6 +167,14 @@ NOWHERE = client({"CART_URL": "http://cart.billing.svc"})
 OTHERS = [
     _of("an init container waits", client(init=INIT, statuses=[WAITING]), "APT001"),
     _of("an init container has begun", client(init=INIT, statuses=[WAITING], age=20)),
+    _of("an init container waits for a port that it does not name", client(init=IMPLIED, statuses=[WAITING]), "APT002"),
+    _of("such a one has begun", client(init=IMPLIED, statuses=[WAITING], age=20), "APT003"),
+    _of(
+        "such a one has begun in one pod of two",
+        client(init=IMPLIED, statuses=[WAITING]),
+        "APT003",
+        more=(client(init=IMPLIED, statuses=[WAITING], age=20, name="client-2"),),
+    ),
     Case("a CronJob", make_cluster(*CLUSTER, _made(CRON_JOB, JOB)), frozenset({("APT001", "CronJob shop/nightly")})),
     _of(
         "the cluster's own domain",
@@ -211,6 +223,8 @@ def _told(
     return Case(f"a ConfigMap: {name}", cluster, frozenset((code, "ConfigMap shop/conf") for code in codes))
 
 
+_, _POD = client(spec=TAKES, name="other-0")
+OTHER = POD, msgspec.structs.replace(_POD, metadata=msgspec.structs.replace(_POD.metadata, labels={}, owner_references=()))
 WRONG = {"cart-url": "http://cart.shop.svc:80"}
 CONFIGS = [
     _told("all of it are variables", WRONG, "APT001"),
@@ -222,6 +236,7 @@ CONFIGS = [
     _told("in a file", FILE, "APT003", spec=MOUNTS),
     _told("in a file, and it does not start", FILE, "APT001", spec=MOUNTS, **FAILS),
     _told("the reader's own Service", {"self-url": "http://client:8080"}),
+    _told("one reader's own Service", {"self-url": "http://client:8080"}, more=(OTHER,)),
     _told("read by two", WRONG, "APT001", more=(client(spec=TAKES, name="other-0"),)),
     _of("ConfigMaps are not read", client(spec=TAKES), unavailable={APP_CONFIG: Unavailable("forbidden")}),
 ]
