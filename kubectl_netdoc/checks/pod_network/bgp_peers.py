@@ -30,6 +30,7 @@ from kubectl_netdoc.api import (
     DAEMON_SET,
     NETWORK_KINDS,
     NODE,
+    POD,
     SETTLING,
     Check,
     Cluster,
@@ -145,7 +146,7 @@ check = Check(
     id="bgp_peers",
     title="Nodes have somebody to tell their routes to",
     prefix="BGP",
-    needs=Needs(kinds=(NODE, DAEMON_SET), optional=(CALICO_BGP_PEER, CALICO_BGP), hints=NETWORK_KINDS),
+    needs=Needs(kinds=(NODE, DAEMON_SET), optional=(CALICO_BGP_PEER, CALICO_BGP), hints=(POD, *NETWORK_KINDS)),
     codes=(NO_PEER, IDLE_PEER),
     analyse=analyse,
 )
