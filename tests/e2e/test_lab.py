@@ -121,7 +121,7 @@ def test_a_signal_cleans_up(netdoc: Netdoc, number: signal.Signals) -> None:
     assert process.poll() is None, "the run ended before it could be interrupted"
     process.send_signal(number)
     output, errors = process.communicate(timeout=DEADLINE)
-    assert process.returncode == 130
+    assert process.returncode == 130, errors
     assert output == ""
     assert len(errors.splitlines()) == 1
     assert netdoc.namespaces() == set()
