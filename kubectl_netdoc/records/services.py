@@ -20,6 +20,7 @@ class ServicePort(Record, frozen=True):
     port: int = 0
     target_port: int | str = 0
     node_port: int = 0
+    app_protocol: str = ""
 
 
 class ServiceSpec(Record, frozen=True):

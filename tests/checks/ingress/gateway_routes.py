@@ -4,6 +4,7 @@
 from datetime import timedelta
 from typing import Any
 
+import yaml
 from msgspec.structs import replace
 
 from kubectl_netdoc.api import (
@@ -28,6 +29,7 @@ from kubectl_netdoc.api import (
 from kubectl_netdoc.core.cluster import Scope
 from kubectl_netdoc.records.base import convert
 from kubectl_netdoc.records.gateway_api import MOST_CONFIG_MAPS, GatewayAddress
+from kubectl_netdoc.records.kinds import KINDS
 from kubectl_netdoc.testing import (
     NOW,
     OLD,
@@ -227,7 +229,20 @@ def _moving(service: str = "orders", host: str = "shop.example", at: str = "192.
     return make_cluster(*BEHIND, *ORDERS, _class(), (kind, addressed), (kind_, hosted), ingress)
 
 
+def _over_tls(port: str, *objects: Built) -> Cluster:
+    """A route to a port of a Service, as the API writes it."""
+    kind = KINDS["Service"]
+    spec = {"selector": APP, "clusterIP": "10.96.0.1", "ports": [yaml.safe_load(port)]}
+    service = convert(kind, {"metadata": {"name": "web", "namespace": "shop"}, "spec": spec})
+    return make_cluster((kind, service), *BEHIND[1:], _class(), _gateway(), _route("{name: web, port: 443}"), *objects)
+
+
 CASES = [
+    _case("plain HTTP to a port called https", _over_tls("{name: https, port: 443}"), ("GWR021", ROUTE)),
+    _case("plain HTTP to port 443 without a name", _over_tls("{port: 443}"), ("GWR021", ROUTE)),
+    _case("a port that says its protocol", _over_tls("{name: https, port: 443, appProtocol: https}")),
+    _case("port 443 with a name of plain HTTP", _over_tls("{name: http, port: 443}")),
+    _case("a policy is for it", _over_tls("{name: https, port: 443}", _tls(), _ca(CERTIFICATE))),
     _case("a host half moved", _moving(), ("GWR019", ROUTE)),
     _case("a host served twice by the same Service", _moving("web")),
     _case("another host", _moving(host="other.example")),

@@ -95,6 +95,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
         if cluster.age(route.metadata.creation_timestamp) > SETTLING:
             yield from attachment.analyse(cluster, kind, route, broken)
             yield from backends.analyse(cluster, kind, route, every, by_service, pools)
+            yield from backend_tls.plain(cluster, kind, route)
     yield from backends.endpoints(cluster, by_service)
     if cluster.origin != "manifests":
         yield from inference_pools.analyse(cluster, pools)

@@ -17,6 +17,7 @@ from kubectl_netdoc.api import (
     ObjectRef,
     Reference,
     Risk,
+    Route,
     Severity,
     Subject,
     Unavailable,
@@ -58,6 +59,22 @@ REFUSED = Code(
     commands=("kubectl -n {namespace} describe backendtlspolicy {name}",),
 )
 
+PLAIN = Code(
+    id="GWR021",
+    severity=Severity.INFO,
+    risk=Risk.SAFE,
+    title="Route that may speak plain HTTP to a port with TLS",
+    message="{kind} {namespace}/{name} sends requests to {ports}, which should speak TLS by name or number, and no BackendTLSPolicy is "
+    "for them: most Gateways then speak plain HTTP, and clients get 400, 502 or 503",
+    fix="There is nothing to do if requests are answered (some controllers go by appProtocol, or by settings of their own). Otherwise "
+    "name the Service in a BackendTLSPolicy, or a port without TLS in the route.",
+    commands=("kubectl -n {space} get backendtlspolicies", "kubectl -n {space} get service {service} -o yaml"),
+)
+TLS_NUMBERS, TLS_NAMES = (443, 8443, 6443), ("https", "tls")
+"""Ports that speak TLS (IANA: https, pcsync-https; Kubernetes: the API server), and beginnings of ports' names."""
+
+OVER_HTTP = ("HTTPRoute", "GRPCRoute")
+
 
 def of(cluster: Cluster) -> list[BackendTLSPolicy]:
     """Return the policies to judge."""
@@ -83,6 +100,30 @@ def analyse(cluster: Cluster, policy: BackendTLSPolicy) -> Iterator[Finding | Un
     refused = [condition for condition in said if condition.status == "False" and lasts(cluster, condition)]
     if refused and not any(isinstance(each, Finding) for each in found):
         yield REFUSED.on(subject, why=joined_reasons(refused))
+
+
+def plain(cluster: Cluster, kind: str, route: Route) -> Iterator[Finding]:
+    """Report a route whose backends should speak TLS and that no policy is for. A port with a protocol of its own is left alone."""
+    if kind not in OVER_HTTP or not cluster.readable(BACKEND_TLS_POLICY):
+        return
+    covered = {
+        (policy.namespace, target.name, target.section_name)
+        for policy in cluster.all(BACKEND_TLS_POLICY)
+        for target in policy.spec.target_refs
+    }
+    found: list[ObjectRef] = []
+    for reference in (each for rule in route.spec.rules for each in rule.backend_refs if each.service and each.weight):
+        where = (reference.namespace or route.namespace, reference.name)
+        service = cluster.get(SERVICE, *where)
+        for port in service.spec.ports if service else ():
+            named = port.name.startswith(TLS_NAMES) or (not port.name and port.port in TLS_NUMBERS)
+            if port.port == reference.port and named and not port.app_protocol:
+                if not {(*where, ""), (*where, port.name)} & covered:
+                    found.append(ObjectRef("Service", where[1], where[0], port.port))
+    if found:
+        names = {"ports": [f"port {ref.port} of Service {ref.namespace}/{ref.name}" for ref in found]}
+        names |= {"space": found[0].namespace, "service": found[0].name}
+        yield PLAIN.on(Subject.of(kind, route), names, objects=found)
 
 
 def _targets(cluster: Cluster, subject: Subject, policy: BackendTLSPolicy) -> Iterator[Finding | Unseen]:
@@ -147,4 +188,4 @@ def _unusable(cluster: Cluster, namespace: str, name: str) -> str:
     return ""
 
 
-CODES = (NO_TARGET, NO_CERTIFICATE, REFUSED)
+CODES = (NO_TARGET, NO_CERTIFICATE, REFUSED, PLAIN)
