@@ -156,7 +156,7 @@ from kubectl_netdoc.records.metallb import METALLB_BGP, METALLB_KINDS, METALLB_L
 from kubectl_netdoc.records.nodes import DRAINED_BY_AUTOSCALER, EKS_COMPUTE_TYPE, ZONE, Node
 from kubectl_netdoc.records.pods import Container, ContainerStatus, Pod
 from kubectl_netdoc.records.python_images import registry_of
-from kubectl_netdoc.records.service_mesh import PEER_AUTHENTICATION
+from kubectl_netdoc.records.service_mesh import MESH_KINDS, PEER_AUTHENTICATION
 from kubectl_netdoc.records.services import Endpoint, EndpointSlice, Service, ServicePort
 from kubectl_netdoc.records.workloads import Workload
 from kubectl_netdoc.remediation import patches
@@ -196,6 +196,7 @@ __all__ = [
     "INGRESS_CLASS",
     "JOINING",
     "LISTENER_SETS",
+    "MESH_KINDS",
     "METALLB_BGP",
     "METALLB_KINDS",
     "METALLB_L2",

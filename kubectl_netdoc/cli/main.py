@@ -95,23 +95,33 @@ def entry() -> NoReturn:
     except click.ClickException as error:
         code = _complain(error.format_message(), 2)
     except Interrupted:
-        code = _complain("interrupted; everything that netdoc created in the cluster has been removed", 130)
+        code = _interrupted()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
-    except Exception as error:
-        code = _unexpected(error)
+    except Exception as error:  # Python 3.11 puts a RuntimeError around what comes out of __set_name__, so while it imports
+        code = _interrupted() if Interrupted.came else _unexpected(error)
     sys.exit(code)
 
 
 class Interrupted(BaseException):
-    """SIGINT or SIGTERM. It unwinds the stack, so that everything netdoc created in the cluster is removed on the way."""
+    """SIGINT or SIGTERM. It unwinds the stack, so that everything netdoc created in the cluster is removed on the way.
+
+    ``came``: whether one came, as whatever it interrupts may make another exception of it.
+    """
+
+    came = False
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
     for again in (signal.SIGINT, signal.SIGTERM):
         signal.signal(again, signal.SIG_IGN)  # a second one must not stop the removal
+    Interrupted.came = True
     raise Interrupted
+
+
+def _interrupted() -> int:
+    return _complain("interrupted; everything that netdoc created in the cluster has been removed", 130)
 
 
 def _complain(text: str, code: int) -> int:

@@ -7,6 +7,7 @@ paths, tokens, conditions), waypoints and external authorizers make an answer un
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cached_property
 from typing import Any
 
@@ -54,6 +55,15 @@ class MeshAccess:
         if not mesh:
             return None
         return (self._linkerd if mesh == LINKERD else self._istio).ask(client, server, port)
+
+    def refusal(self, clients: Iterable[Client], server: Pod, port: int) -> Access | None:
+        """Return an answer if the proxy of ``server`` is known to refuse all clients on a port of the pod's; else None."""
+        answer = None
+        for client in clients:
+            answer = self.ask(client, server, port)
+            if answer is None or answer.allowed is not False:
+                return None
+        return answer
 
     @cached_property
     def _istio(self) -> IstioAccess:

@@ -238,8 +238,8 @@ def _over_tls(port: str, *objects: Built) -> Cluster:
 
 
 CASES = [
-    _case("plain HTTP to a port called https", _over_tls("{name: https, port: 443}"), ("GWR021", ROUTE)),
-    _case("plain HTTP to port 443 without a name", _over_tls("{port: 443}"), ("GWR021", ROUTE)),
+    _case("plain HTTP to a port called https", _over_tls("{name: https, port: 443}"), ("GWR023", ROUTE)),
+    _case("plain HTTP to port 443 without a name", _over_tls("{port: 443}"), ("GWR023", ROUTE)),
     _case("a port that says its protocol", _over_tls("{name: https, port: 443, appProtocol: https}")),
     _case("port 443 with a name of plain HTTP", _over_tls("{name: http, port: 443}")),
     _case("a policy is for it", _over_tls("{name: https, port: 443}", _tls(), _ca(CERTIFICATE))),

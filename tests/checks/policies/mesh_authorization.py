@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 from msgspec.structs import replace
 
-from kubectl_netdoc.api import VALIDATING_WEBHOOKS, Kind
+from kubectl_netdoc.api import Kind
 from kubectl_netdoc.records.base import convert
 from kubectl_netdoc.records.kinds import NAMESPACE
 from kubectl_netdoc.records.service_mesh import (
@@ -25,9 +25,6 @@ from kubectl_netdoc.testing import (
     Case,
     ago,
     make_cluster,
-    make_ingress,
-    make_ingress_class,
-    make_node,
     make_pod,
     make_service,
 )
@@ -79,39 +76,7 @@ def _annotated(name: str, value: str) -> Built:
     return WEB[0], replace(pod, metadata=replace(pod.metadata, annotations=notes))
 
 
-NGINX = {"app.kubernetes.io/name": "ingress-nginx", "app.kubernetes.io/component": "controller"}
-CONTROLLER = make_pod("controller-1", "ingress-nginx", labels=NGINX, ip="10.0.1.8")
-IN_MESH = _pod("controller-1", f"{APP}, {ISTIO_PROXY}", namespace="ingress-nginx", labels=NGINX)
-INGRESS = (make_node("n1"), WEB, SERVICE, make_ingress_class(), make_ingress())
-STRICT = made(PEER_AUTHENTICATION, "default", "{mtls: {mode: STRICT}}")
-PERMISSIVE = made(
-    PEER_AUTHENTICATION,
-    "web",
-    "{selector: {matchLabels: {app: web}}, mtls: {mode: STRICT}, portLevelMtls: {'8080': {mode: PERMISSIVE}}}",
-)
-KEPT_OUT = frozenset({("MAZ002", "Service shop/web")})
-HOOK = VALIDATING_WEBHOOKS, convert(
-    VALIDATING_WEBHOOKS,
-    {
-        "metadata": {"name": "hook"},
-        "webhooks": [{"name": "a.example", "clientConfig": {"service": {"namespace": "shop", "name": "web", "port": 80}}}],
-    },
-)
-
-
-def _ingress(name: str, *objects: Built, expect: frozenset[tuple[str, str]] = frozenset()) -> Case:
-    return Case(name, make_cluster(*INGRESS, *objects), expect)
-
-
 CASES = [
-    _ingress("an ingress controller outside the mesh, and mutual TLS is required", CONTROLLER, STRICT, expect=KEPT_OUT),
-    _ingress("an ingress controller in the mesh", IN_MESH, STRICT),
-    _ingress("its port takes plain text", CONTROLLER, PERMISSIVE),
-    _ingress("nobody else is let in", IN_MESH, allow("{namespaces: [shop]}"), expect=KEPT_OUT),
-    _ingress("it is let in", IN_MESH, allow("{namespaces: [ingress-nginx]}")),
-    _ingress("a controller that is not known", STRICT),
-    Case("a webhook that requires mutual TLS", make_cluster(make_node("n1"), WEB, SERVICE, HOOK, STRICT), KEPT_OUT),
-    Case("a webhook that takes plain text", make_cluster(make_node("n1"), WEB, SERVICE, HOOK, PERMISSIVE)),
     Case("no mesh", make_cluster(PLAIN, SERVICE), state="skipped"),
     _istio("healthy: no policy"),
     _istio("nothing is allowed", policy("{}"), expect=SHUT),

@@ -25,6 +25,7 @@ from kubectl_netdoc.probes import own_policies
 from kubectl_netdoc.records.base import convert
 from kubectl_netdoc.records.kinds import ADMIN_NETWORK_POLICY, CALICO_GLOBAL_POLICY, NATIVE_POLICIES
 from kubectl_netdoc.records.pods import Container
+from kubectl_netdoc.records.service_mesh import PEER_AUTHENTICATION
 from kubectl_netdoc.testing import (
     Built,
     Case,
@@ -38,6 +39,10 @@ from kubectl_netdoc.testing import (
     make_policy,
     make_service,
 )
+from tests.checks.cluster.mesh_presence import APP, ISTIO_PROXY
+from tests.checks.cluster.mesh_presence import _pod as mesh_pod
+from tests.checks.policies.mesh_authorization import SERVICE, allow, made
+from tests.checks.policies.mesh_authorization import WEB as MESH_WEB
 
 NGINX = {"app.kubernetes.io/name": "ingress-nginx", "app.kubernetes.io/component": "controller"}
 WEB = {"app": "web"}
@@ -190,7 +195,43 @@ DENIED_FIRST = make_policy(
     "none",
     kind=ADMIN_NETWORK_POLICY,
 )
+# A mesh's own policies
+
+OUTSIDE = make_pod("controller-1", "ingress-nginx", labels=NGINX, ip="10.0.1.8")
+IN_MESH = mesh_pod("controller-1", f"{APP}, {ISTIO_PROXY}", namespace="ingress-nginx", labels=NGINX)
+MESHED = (make_node("n1"), MESH_WEB, SERVICE, *CONTROLLER)
+STRICT = made(PEER_AUTHENTICATION, "default", "{mtls: {mode: STRICT}}")
+PERMISSIVE = made(
+    PEER_AUTHENTICATION,
+    "web",
+    "{selector: {matchLabels: {app: web}}, mtls: {mode: STRICT}, portLevelMtls: {'8080': {mode: PERMISSIVE}}}",
+)
+SHUT_OUT = frozenset({("PEN005", "Service shop/web")})
+HOOK = (
+    VALIDATING_WEBHOOKS,
+    convert(
+        VALIDATING_WEBHOOKS,
+        {
+            "metadata": {"name": "hook"},
+            "webhooks": [{"name": "a.example", "clientConfig": {"service": {"namespace": "shop", "name": "web", "port": 80}}}],
+        },
+    ),
+)
+
+
+def _meshed(name: str, *objects: Built, expect: frozenset[tuple[str, str]] = frozenset()) -> Case:
+    return Case(name, make_cluster(*MESHED, *objects), expect, state="" if expect else "skipped")
+
+
 CASES = [
+    _meshed("an ingress controller outside the mesh, and mutual TLS is required", OUTSIDE, STRICT, expect=SHUT_OUT),
+    _meshed("an ingress controller in the mesh", IN_MESH, STRICT),
+    _meshed("its port takes plain text", OUTSIDE, PERMISSIVE),
+    _meshed("nobody else is let in", IN_MESH, allow("{namespaces: [shop]}"), expect=SHUT_OUT),
+    _meshed("it is let in", IN_MESH, allow("{namespaces: [ingress-nginx]}")),
+    _meshed("a controller that is not known", STRICT),
+    Case("a webhook that requires mutual TLS", make_cluster(make_node("n1"), MESH_WEB, SERVICE, HOOK, STRICT), SHUT_OUT),
+    Case("a webhook that takes plain text", make_cluster(make_node("n1"), MESH_WEB, SERVICE, HOOK, PERMISSIVE), state="skipped"),
     Case("no policy", make_cluster(*INGRESS), state="skipped"),
     Case("manifests", make_cluster(*INGRESS, DENY, origin="manifests"), state="skipped"),
     # An ingress controller

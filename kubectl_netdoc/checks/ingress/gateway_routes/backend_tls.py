@@ -60,14 +60,14 @@ REFUSED = Code(
 )
 
 PLAIN = Code(
-    id="GWR021",
+    id="GWR023",
     severity=Severity.INFO,
     risk=Risk.SAFE,
     title="Route that may speak plain HTTP to a port with TLS",
-    message="{kind} {namespace}/{name} sends requests to {ports}, which should speak TLS by name or number, and no BackendTLSPolicy is "
-    "for them: most Gateways then speak plain HTTP, and clients get 400, 502 or 503",
-    fix="There is nothing to do if requests are answered (some controllers go by appProtocol, or by settings of their own). Otherwise "
-    "name the Service in a BackendTLSPolicy, or a port without TLS in the route.",
+    message="{kind} {namespace}/{name} sends requests to {ports}, which should speak TLS by name or number, and no "
+    "BackendTLSPolicy is for them: most Gateways then speak plain HTTP, and clients get 400, 502 or 503",
+    fix="There is nothing to do if requests are answered (some controllers go by appProtocol, or by settings of their own). "
+    "Otherwise name the Service in a BackendTLSPolicy, or a port without TLS in the route.",
     commands=("kubectl -n {space} get backendtlspolicies", "kubectl -n {space} get service {service} -o yaml"),
 )
 TLS_NUMBERS, TLS_NAMES = (443, 8443, 6443), ("https", "tls")
@@ -103,7 +103,7 @@ def analyse(cluster: Cluster, policy: BackendTLSPolicy) -> Iterator[Finding | Un
 
 
 def plain(cluster: Cluster, kind: str, route: Route) -> Iterator[Finding]:
-    """Report a route whose backends should speak TLS and that no policy is for. A port with a protocol of its own is left alone."""
+    """Report a route whose backends should speak TLS and that no policy is for; ports that say their protocol are left alone."""
     if kind not in OVER_HTTP or not cluster.readable(BACKEND_TLS_POLICY):
         return
     covered = {
@@ -117,11 +117,11 @@ def plain(cluster: Cluster, kind: str, route: Route) -> Iterator[Finding]:
         service = cluster.get(SERVICE, *where)
         for port in service.spec.ports if service else ():
             named = port.name.startswith(TLS_NAMES) or (not port.name and port.port in TLS_NUMBERS)
-            if port.port == reference.port and named and not port.app_protocol:
-                if not {(*where, ""), (*where, port.name)} & covered:
-                    found.append(ObjectRef("Service", where[1], where[0], port.port))
+            own = {(*where, ""), (*where, port.name)} & covered
+            if port.port == reference.port and named and not (port.app_protocol or own):
+                found.append(ObjectRef("Service", where[1], where[0], port.port))
     if found:
-        names = {"ports": [f"port {ref.port} of Service {ref.namespace}/{ref.name}" for ref in found]}
+        names: dict[str, object] = {"ports": [f"port {ref.port} of Service {ref.namespace}/{ref.name}" for ref in found]}
         names |= {"space": found[0].namespace, "service": found[0].name}
         yield PLAIN.on(Subject.of(kind, route), names, objects=found)
 

@@ -5,7 +5,8 @@
 The pods behind each Ingress, each route of the Gateway API, each webhook and aggregated API, and each Service of type
 LoadBalancer or NodePort; and for each of them, whether the policies let its client reach the port that the pods listen on: the
 pods of the ingress controller or of the Gateway, the API servers or their konnectivity agents, and for a load balancer any
-address. It is a finding where no pod of the client may reach some of the pods, one for all that the same policies keep out.
+address; and whether the policies of a service mesh let in the first two. It is a finding where no pod of the client may reach
+some of the pods, one for all that the same policies keep out.
 
 ## Why it matters
 A default deny policy is written with the workloads of its namespace in mind. What comes from elsewhere is forgotten: clients
@@ -34,11 +35,11 @@ from kubectl_netdoc.api import (
     INGRESS,
     INGRESS_CLASS,
     LISTENER_SETS,
+    MESH_KINDS,
     NAMESPACE,
     NETWORK_KINDS,
     NETWORK_POLICY,
     NODE,
-    PEER_AUTHENTICATION,
     POD,
     POLICIES,
     ROUTES,
@@ -58,6 +59,7 @@ from kubectl_netdoc.api import (
     some,
 )
 from kubectl_netdoc.checks.policies.policy_coverage.common import policy_subject
+from kubectl_netdoc.checks.policies.policy_entry import mesh
 from kubectl_netdoc.components import api_extensions
 from kubectl_netdoc.policy import fixes
 from kubectl_netdoc.policy.engine import Engine
@@ -139,8 +141,10 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     if facts.cluster.origin == "manifests":
         raise Skip("manifests do not show who comes in")
     engine = Engine(facts.cluster, templates=False)
-    if not engine.policies:
+    refused = list(mesh.analyse(engine))
+    if not (engine.policies or refused):
         raise Skip("there is no network policy", not_applicable=True)
+    yield from refused
     doorkeeper = Doorkeeper(engine)
     groups: dict[Group, list[KeptOut]] = {}
     for entry in entries(engine):
@@ -218,8 +222,8 @@ check = Check(
     needs=Needs(
         kinds=(POD, NETWORK_POLICY, SERVICE),
         optional=(NAMESPACE, NODE, *POLICIES[1:], INGRESS, INGRESS_CLASS, GATEWAY, *ROUTES, *api_extensions.KINDS),
-        hints=(GATEWAY_CLASS, *LISTENER_SETS, *CALICO_AIDS, DAEMON_SET, PEER_AUTHENTICATION, *NETWORK_KINDS),
+        hints=(GATEWAY_CLASS, *LISTENER_SETS, *CALICO_AIDS, DAEMON_SET, *MESH_KINDS, *NETWORK_KINDS),
     ),
-    codes=(ROUTED, CALLED, IGNORED, BALANCED, AS_WRITTEN),
+    codes=(ROUTED, CALLED, IGNORED, BALANCED, mesh.KEPT_OUT, AS_WRITTEN),
     analyse=analyse,
 )
