@@ -124,10 +124,17 @@ class _Filter:
         walk = _Walk(self)
         for place in starts:
             walk.dispatch(place)
-        hooks = sorted({begin for place, begin in self.begins.items() if walk.reaches(place, starts)})
+        used = walk.families or {place.family for place in starts}
+        hooks = sorted({begin for begin in self.begins.values() if all(self._begun(walk, begin, each, starts) for each in used)})
         to = {address: tuple(sorted(ends)) for address, ends in sorted(walk.to.items())}
         unknown = walk.unknown or strange
         return ServiceTable(to, tuple(sorted(self.refused())), tuple(sorted(walk.unclear)), tuple(hooks), unknown)
+
+    def _begun(self, walk: _Walk, begin: str, family: int, starts: list[_Place]) -> bool:
+        """Whether packets of an IP family get from a hook into the rules. kube-proxy keeps rules for families without Services."""
+        return any(
+            place.family == family and hook == begin and walk.reaches(place, starts) for place, hook in self.begins.items()
+        )
 
     def next(self, step: Step, place: _Place) -> Iterator[tuple[_Place | None, bytes]]:
         """Yield the chains that a rule leads to, with the key for which it does; None for one that is not known."""
@@ -161,11 +168,15 @@ class _Ends(NamedTuple):
 
 
 class _Walk:
-    """A walk from the chain that all packets for Services pass to the endpoints. Each chain is read once."""
+    """A walk from the chain that all packets for Services pass to the endpoints. Each chain is read once.
+
+    ``to``: where each address leads; ``families``: the IP families of which there are any.
+    """
 
     def __init__(self, found: _Filter) -> None:
         self.found = found
         self.to: dict[str, frozenset[str]] = {}
+        self.families: set[int] = set()
         self.unclear: set[str] = set()
         self.unknown = False
         self._passed: set[_Place] = set()
@@ -179,17 +190,19 @@ class _Walk:
         for step in self.found.chains.get(place, ()):
             named = _address(step, place.family)
             if named and (step.address or step.map):
-                self._lead(named, self._translated(step, place))
+                self._lead(named, self._translated(step, place), place.family)
             for other, key in self.found.next(step, place):
                 if address := named or _keyed(key, place.family):
-                    self._lead(address, self.ends(other, ()) if other else _Ends(frozenset(), unclear=True))
+                    to = self.ends(other, ()) if other else _Ends(frozenset(), unclear=True)
+                    self._lead(address, to, place.family)
                 elif other:
                     self.dispatch(other)
                 else:
                     self.unknown = True
             self.unknown = self.unknown or step.unknown
 
-    def _lead(self, address: str, to: _Ends) -> None:
+    def _lead(self, address: str, to: _Ends, family: int) -> None:
+        self.families.add(family)
         self.to[address] = self.to.get(address, frozenset()) | to.ends
         if to.unclear:
             self.unclear.add(address)

@@ -221,6 +221,23 @@ def test_what_is_broken_in_iptables_mode(suffix: str, broken: str, ends: tuple[s
     assert (table.to["tcp 10.96.0.1:80"], table.hooks, table.unclear) == (ends, hooks, ())
 
 
+@needs_nft
+def test_rules_of_a_family_without_services_lead_nobody() -> None:
+    """Up to 1.35 kube-proxy keeps a table for each family; the one without Services says nothing of the other's packets."""
+    broken = f"{ruleset(FORMS['up to 1.35'])}\nnft flush chain ip kube-proxy nat-prerouting\n{ruleset('', SIX, '')}"
+    assert told(broken)["nftables"].hooks == ("output",)
+
+
+@pytest.mark.parametrize("suffix", ["nft", "legacy"])
+def test_chains_of_a_family_without_services_lead_nobody(suffix: str) -> None:
+    tool, other = f"iptables-{suffix}", f"ip6tables-{suffix}"
+    if not (shutil.which(tool) and shutil.which(other)):
+        pytest.skip(f"{tool} is not here")
+    empty = f"{other} -t nat -N KUBE-SERVICES; {other} -t nat -A PREROUTING -j KUBE-SERVICES"
+    (table,) = told(f"{iptables(tool)}{tool} -t nat -D PREROUTING 1; {empty}").values()
+    assert table.hooks == ("output",)
+
+
 def test_rules_of_others_are_not_kube_proxys() -> None:
     if not shutil.which("iptables-nft"):
         pytest.skip("iptables-nft is not here")
