@@ -131,7 +131,7 @@ class _Filter:
         return ServiceTable(to, tuple(sorted(self.refused())), tuple(sorted(walk.unclear)), tuple(hooks), unknown)
 
     def _begun(self, walk: _Walk, begin: str, family: int, starts: list[_Place]) -> bool:
-        """Whether packets of an IP family get from a hook into the rules; kube-proxy has rules for families without Services, too."""
+        """Whether packets of an IP family get from a hook into the rules: kube-proxy has some for families without Services."""
         return any(
             place.family == family and hook == begin and walk.reaches(place, starts) for place, hook in self.begins.items()
         )
