@@ -197,7 +197,9 @@ def without_tcp(facts: Facts, mesh: Mesh) -> Iterator[Finding]:
     for subject, between, paths in places:
         lost = paths & mesh.only_udp
         if lost & left and ((lost == paths and len(paths) > 2) or subject.kind == "NodePair"):
-            numbers = mesh.evidence(lost) | {"asked": len(paths), "nodes": sorted({node for pair in lost for node in pair})}
+            ends = {node for pair in lost for node in pair}
+            own = [subject.name] if subject.kind == "Node" else sorted(ends)
+            numbers = mesh.evidence(lost) | {"asked": len(paths), "nodes": own}
             yield NO_TCP.on(subject, numbers, between=between, first=min(lost)[0], tunnel=tunnel)
             left -= lost
 
