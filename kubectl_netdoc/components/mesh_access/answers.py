@@ -12,7 +12,7 @@ from kubectl_netdoc.core.cluster import Cluster
 from kubectl_netdoc.core.evidence import ObjectRef
 from kubectl_netdoc.formats.addresses import in_any, is_range
 from kubectl_netdoc.formats.text import joined
-from kubectl_netdoc.records.base import Kind, Object
+from kubectl_netdoc.records.base import Kind
 from kubectl_netdoc.records.kinds import KINDS
 from kubectl_netdoc.remediation.commands import shell_word
 
@@ -60,11 +60,6 @@ def listed(addresses: Sequence[str], ranges: Iterable[str]) -> bool | None:
 def read(cluster: Cluster, kind: Kind[Any]) -> list[Any]:
     """Return all objects of a kind; none where it can't be read or is not installed."""
     return list(cluster.all(kind)) if cluster.readable(kind) else []
-
-
-def ref(kind: Kind[Any], item: Object) -> ObjectRef:
-    """Return an object as evidence points at it."""
-    return ObjectRef.to(kind.name, item)
 
 
 def said(answer: Access) -> str:

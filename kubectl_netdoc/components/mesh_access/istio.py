@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from kubectl_netdoc.components.mesh_access.answers import Access, Client, every, listed, opposite, read, ref, some
+from kubectl_netdoc.components.mesh_access.answers import Access, Client, every, listed, opposite, read, some
 from kubectl_netdoc.components.service_mesh import AMBIENT, ISTIO, Meshes
 from kubectl_netdoc.core.cluster import Cluster
 from kubectl_netdoc.core.evidence import ObjectRef
@@ -31,6 +31,11 @@ WAYPOINT = "istio.io/use-waypoint"
 DOMAIN = "cluster.local"
 """The trust domain where nobody has set another. Only what follows it in a principal is compared."""
 
+ACTIONS = ("CUSTOM", "DENY", "ALLOW")
+"""Actions that decide, in Istio's order; AUDIT does not."""
+
+_Mine = dict[str, list[AuthorizationPolicy]] | None
+
 
 class IstioAccess:
     """Whom the sidecars and ztunnels of a cluster let in."""
@@ -39,6 +44,7 @@ class IstioAccess:
         self.cluster, self.meshes = cluster, meshes
         self.unread = [kind.plural for kind in (AUTHORIZATION_POLICY, PEER_AUTHENTICATION) if cluster.unreadable(kind)]
         self.policies: list[AuthorizationPolicy] = read(cluster, AUTHORIZATION_POLICY)
+        self._mine: dict[tuple[str, str], _Mine] = {}
 
     def ask(self, client: Client, server: Pod, port: int) -> Access | None:
         """Return whether a client gets in on a port of the pod's; None where the port goes past the proxy."""
@@ -49,17 +55,16 @@ class IstioAccess:
         demand = self.meshes.demand(server, port)
         if demand is not None and demand[1] == "STRICT" and not inside:
             why = "requires mutual TLS of the mesh (STRICT), and the client is not in the mesh"
-            return Access(False, (ref(PEER_AUTHENTICATION, demand[0]),), why)
+            return Access(False, (ObjectRef.to(PEER_AUTHENTICATION.name, demand[0]),), why)
         decided = self._authorized(client, server, port)
         if decided.allowed and self.unread:
             return Access(None, decided.by, f"{joined(self.unread)} can't be read")
         return decided
 
     def _authorized(self, client: Client, server: Pod, port: int) -> Access:
-        mine = [policy for policy in self.policies if self._applies(policy, server)]
-        if self._by_waypoint(server):
+        by_action = self._of(server)
+        if by_action is None:
             return Access(None, why="clients come by a waypoint, which decides by policies of its own")
-        by_action = {action: [p for p in mine if p.action == action] for action in ("CUSTOM", "DENY", "ALLOW")}
         matched = {
             action: [(policy, _matches(policy, client, port)) for policy in policies] for action, policies in by_action.items()
         }
@@ -76,6 +81,15 @@ class IstioAccess:
             return Access(None, _refs(unknown), "decides by more than the connection (requests, conditions, an authorizer)")
         return Access(True, _refs(allowing))
 
+    def _of(self, server: Pod) -> _Mine:
+        """Return the policies of a pod's by their actions; None where a waypoint stands before it. Each pod is looked at once."""
+        key = server.namespace, server.name
+        if key not in self._mine:
+            mine = [policy for policy in self.policies if self._applies(policy, server)]
+            by_action = {action: [policy for policy in mine if policy.action == action] for action in ACTIONS}
+            self._mine[key] = None if self._by_waypoint(server) else by_action
+        return self._mine[key]
+
     def _applies(self, policy: AuthorizationPolicy, server: Pod) -> bool:
         """Tell whether a policy is one of a pod's: one in its namespace, or of all namespaces, that selects it or everything."""
         here = policy.namespace in (server.namespace, self.meshes.root)
@@ -90,7 +104,7 @@ class IstioAccess:
 
 
 def _refs(policies: Iterable[AuthorizationPolicy]) -> tuple[ObjectRef, ...]:
-    return tuple(ref(AUTHORIZATION_POLICY, policy) for policy in policies)
+    return tuple(ObjectRef.to(AUTHORIZATION_POLICY.name, policy) for policy in policies)
 
 
 def _nothing(policies: list[AuthorizationPolicy]) -> str:

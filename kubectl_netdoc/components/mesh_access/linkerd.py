@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from kubectl_netdoc.components.mesh_access.answers import Access, Client, every, listed, read, ref, some
+from kubectl_netdoc.components.mesh_access.answers import Access, Client, every, listed, read, some
 from kubectl_netdoc.components.service_mesh import LINKERD, Meshes
 from kubectl_netdoc.core.cluster import Cluster
 from kubectl_netdoc.core.evidence import ObjectRef
@@ -69,15 +69,16 @@ class LinkerdAccess:
         own = [policy for policy in self.policies if self._attached(policy, found)]
         older = [item for item in self.older if _authorizes(item, found)]
         routes = [p for p in self.policies if p.namespace == found.namespace and p.spec.target_ref.kind.endswith("Route")]
-        said = [(ref(LINKERD_AUTHORIZATION, policy), self._satisfied(policy, client)) for policy in own]
-        said += [(ref(SERVER_AUTHORIZATION, item), _let_in(item, client)) for item in older]
+        said = [(ObjectRef.to(LINKERD_AUTHORIZATION.name, policy), self._satisfied(policy, client)) for policy in own]
+        said += [(ObjectRef.to(SERVER_AUTHORIZATION.name, item), _let_in(item, client)) for item in older]
         letting = tuple(each for each, allowed in said if allowed)
         if letting or _default(found.spec.access_policy, client):
-            return Access(True, letting or (ref(LINKERD_SERVER, found),))
+            return Access(True, letting or (ObjectRef.to(LINKERD_SERVER.name, found),))
         if routes or some(allowed for _, allowed in said) is None:
-            unknown = [each for each, allowed in said if allowed is None] + [ref(LINKERD_AUTHORIZATION, p) for p in routes]
+            unknown = [each for each, allowed in said if allowed is None]
+            unknown += [ObjectRef.to(LINKERD_AUTHORIZATION.name, policy) for policy in routes]
             return Access(None, tuple(unknown), "decides by routes or objects that are not read")
-        by = (ref(LINKERD_SERVER, found), *(each for each, _ in said))
+        by = (ObjectRef.to(LINKERD_SERVER.name, found), *(each for each, _ in said))
         return Access(False, by, "lets in others only" if said else "lets in nobody: no policy authorizes a client")
 
     def _attached(self, policy: LinkerdAuthorizationPolicy, server: LinkerdServer) -> bool:

@@ -254,7 +254,10 @@ def _objects(client: Client, kind: Kind[Any], namespaces: tuple[str, ...], dark:
 
 
 def _by_name(client: Client, kind: Kind[Any]) -> Iterator[msgspec.Raw]:
-    """Yield objects by their names; many at once, but for the first: who may not read that may read none."""
+    """Yield objects by their names: the few of a fixed list one after the other, those that others name many at once.
+
+    Of these the first is read alone: who may not read it may read none.
+    """
 
     def read(named: tuple[str, str]) -> msgspec.Raw | None:
         namespace, name = named
@@ -265,10 +268,11 @@ def _by_name(client: Client, kind: Kind[Any]) -> Iterator[msgspec.Raw]:
                 raise
             return None
 
-    first, rest = kind.names[:1], kind.names[1:]
-    yield from filter(None, map(read, first))
-    with ThreadPoolExecutor(AT_ONCE if kind.pointed else 1) as pool:
-        yield from filter(None, pool.map(read, rest))
+    alone = 1 if kind.pointed else len(kind.names)
+    yield from filter(None, map(read, kind.names[:alone]))
+    if rest := kind.names[alone:]:
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            yield from filter(None, pool.map(read, rest))
 
 
 def _refused_nothing(client: Client, error: ApiError, namespace: str) -> bool:

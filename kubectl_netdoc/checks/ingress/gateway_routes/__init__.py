@@ -88,6 +88,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
             if (GATEWAY.name, gateway.namespace, gateway.name) not in broken:
                 yield from gateways.analyse(cluster, gateway, {item.gateway for _, item in sets})
     yield from listener_sets.analyse(cluster, sets, broken)
+    spoken = backend_tls.covered(cluster)
     by_service: backends.Routes = {}
     pools: backends.Routes = {}
     every = [backend for _, route in routes for backend in backends.of(route)]
@@ -95,7 +96,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
         if cluster.age(route.metadata.creation_timestamp) > SETTLING:
             yield from attachment.analyse(cluster, kind, route, broken)
             yield from backends.analyse(cluster, kind, route, every, by_service, pools)
-            yield from backend_tls.plain(cluster, kind, route)
+            yield from backend_tls.plain(cluster, kind, route, spoken)
     yield from backends.endpoints(cluster, by_service)
     if cluster.origin != "manifests":
         yield from inference_pools.analyse(cluster, pools)

@@ -102,22 +102,32 @@ def analyse(cluster: Cluster, policy: BackendTLSPolicy) -> Iterator[Finding | Un
         yield REFUSED.on(subject, why=joined_reasons(refused))
 
 
-def plain(cluster: Cluster, kind: str, route: Route) -> Iterator[Finding]:
-    """Report a route whose backends should speak TLS and that no policy is for; ports that say their protocol are left alone."""
-    if kind not in OVER_HTTP or not cluster.readable(BACKEND_TLS_POLICY):
+Covered = frozenset[tuple[str, str, str]]
+"""Ports of Services that Gateways speak TLS with: namespace, Service, and the port's name, "" for all."""
+
+
+def covered(cluster: Cluster) -> Covered | None:
+    """Return what BackendTLSPolicies are for; None where they can't be read."""
+    if not cluster.readable(BACKEND_TLS_POLICY):
+        return None
+    every = ((policy.namespace, target) for policy in cluster.all(BACKEND_TLS_POLICY) for target in policy.spec.target_refs)
+    return frozenset((namespace, target.name, target.section_name) for namespace, target in every)
+
+
+def plain(cluster: Cluster, kind: str, route: Route, spoken: Covered | None) -> Iterator[Finding]:
+    """Report a route whose backends should speak TLS and that no policy is for; ports that say their protocol are left alone.
+
+    ``spoken``: what policies are for.
+    """
+    if kind not in OVER_HTTP or spoken is None:
         return
-    covered = {
-        (policy.namespace, target.name, target.section_name)
-        for policy in cluster.all(BACKEND_TLS_POLICY)
-        for target in policy.spec.target_refs
-    }
     found: list[ObjectRef] = []
     for reference in (each for rule in route.spec.rules for each in rule.backend_refs if each.service and each.weight):
         where = (reference.namespace or route.namespace, reference.name)
         service = cluster.get(SERVICE, *where)
         for port in service.spec.ports if service else ():
             named = port.name.startswith(TLS_NAMES) or (not port.name and port.port in TLS_NUMBERS)
-            own = {(*where, ""), (*where, port.name)} & covered
+            own = {(*where, ""), (*where, port.name)} & spoken
             if port.port == reference.port and named and not (port.app_protocol or own):
                 found.append(ObjectRef("Service", where[1], where[0], port.port))
     if found:

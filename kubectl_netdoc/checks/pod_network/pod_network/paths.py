@@ -182,7 +182,9 @@ def without_udp(mesh: Mesh) -> Iterator[Finding]:
 
 def without_tcp(facts: Facts, mesh: Mesh) -> Iterator[Finding]:
     """Report where UDP passes and TCP does not: between all nodes, else at whole nodes, else between pairs of nodes."""
-    used = encapsulation.of(facts.cluster) if mesh.only_udp else None
+    if not mesh.only_udp:
+        return
+    used = encapsulation.of(facts.cluster)
     tunnel = OFFLOAD.format(name=used.name) if used in (encapsulation.VXLAN, encapsulation.GENEVE) else ""
     left = set(mesh.only_udp)
     links = sorted({tuple(sorted(pair)) for pair in left})

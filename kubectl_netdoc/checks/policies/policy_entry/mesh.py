@@ -35,16 +35,18 @@ def analyse(engine: Engine) -> Iterator[Finding]:
         return
     told: set[tuple[object, ...]] = set()
     for entry in entries(engine):
-        pods = [pod for pod in cluster.pods_of(entry.service) if access.meshes.proxy(pod) and not pod.terminating]
-        clients = [access.client(pod) for end in entry.client.ends if (pod := cluster.get(POD, *end.pod)) is not None]
+        key = (entry.by, entry.service.namespace, entry.service.name)
+        pods = cluster.pods_of(entry.service)
+        if key in told or not all(access.meshes.proxy(pod) and not pod.terminating for pod in pods):
+            continue
+        called = entry.gate in (Gate.CALL, Gate.IGNORED)
+        known = [access.client(pod) for end in entry.client.ends if (pod := cluster.get(POD, *end.pod)) is not None]
+        clients = known or ([NOBODY] if called else [])
         ports = [port for port in entry.service.spec.ports if entry.numbers & {port.port, port.name} and port.protocol == "TCP"]
         places = [(pod, number) for pod in pods for port in ports for number in target_numbers(port, [pod.spec])]
-        called = entry.gate in (Gate.CALL, Gate.IGNORED)
-        clients = clients or ([NOBODY] if called else [])
         answers = [access.refusal(clients, pod, number) for pod, number in places] if clients else []
-        first = answers[0] if answers and all(answers) and len(pods) == len(cluster.pods_of(entry.service)) else None
-        key = (entry.by, entry.service.namespace, entry.service.name)
-        if first is not None and key not in told:
+        first = answers[0] if answers and all(answers) else None
+        if first is not None:
             told.add(key)
             words = {
                 "client": entry.client.name,
