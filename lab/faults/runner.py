@@ -79,6 +79,11 @@ class Lab:
             "FAULTS": str(FOLDER),
         }
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """What programs that work on the lab are started with."""
+        return dict(self._env)
+
     def kubectl(self, *args: str) -> str:
         """Run the lab's kubectl on the lab's cluster and return what it prints; a LabError where it fails."""
         return self._run("kubectl", *args)
@@ -162,8 +167,7 @@ class Lab:
         return Counter(chain(fingerprint.of_objects(objects), *facts))
 
     def _node_facts(self, node: str) -> list[str]:
-        output = self._run("docker", "exec", node, "sh", "-c", fingerprint.NODE_SCRIPT)
-        return list(fingerprint.of_node(node, output))
+        return list(fingerprint.of_node(node, self.node(node, fingerprint.NODE_SCRIPT)))
 
     def _steady_fingerprint(self) -> Counter[str]:
         """Take it when two in a row are the same and no pod is on its way out: a rollout may be about to end."""
@@ -205,9 +209,17 @@ class Lab:
         if problem := _until_empty(wrong, settle.deadline):
             raise LabError(f"{fault.name} did not settle in {settle.deadline:g} s: {problem}")
 
-    def _shell(self, fault: Fault, *lines: str, check: bool = True) -> str:
+    def node(self, node: str, script: str) -> str:
+        """Run a script of sh's on a node and return what it prints."""
+        return self._run("docker", "exec", node, "sh", "-c", script)
+
+    def shell(self, *lines: str, state: Path | None = None, check: bool = True) -> str:
+        """Run lines in the words of lib.sh, with ``state`` for their folder, and return what they print."""
         script = "\n".join(["exec 2>&1", 'source "$FAULTS/lib.sh"', *lines])
-        return self._run("bash", "-c", script, check=check, state=str(self.state / fault.name))
+        return self._run("bash", "-c", script, check=check, state=str(state or ""))
+
+    def _shell(self, fault: Fault, *lines: str, check: bool = True) -> str:
+        return self.shell(*lines, state=self.state / fault.name, check=check)
 
     def _run(self, *command: str, check: bool = True, state: str = "") -> str:
         """Run a command; at its deadline, end it and all that it has started."""

@@ -1,0 +1,257 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The oracle: what the workload's clients see, by probes that have nothing of netdoc's.
+
+From a pod of its own on each node, from each node's own network, and from the workload's pods: every pod, every Service by
+address and by name, headless names, node ports on every node, the API server, names inside and outside, megabytes, datagrams,
+many connections at once; and whether a new pod starts on each node. What clients expect (names, ports, addresses of Services) is
+written down once, from the healthy lab; only pods' addresses are read anew, where the API answers.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import statistics
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+
+from bench.campaign.inventory import Inventory
+from lab.faults.runner import Lab, LabError
+
+PROBE = (Path(__file__).parent / "probe.py").read_text()
+APPLICATIONS = ("shop", "market")
+OUTSIDE = "example.test"
+TIMEOUT = 2.0
+DEADLINE = 75.0
+START = 25.0
+"""Seconds in which a new pod is Ready on a healthy lab, many times over (2 to 4 here)."""
+
+LOST = 0.15
+"""Share of tries that fail more than on the healthy lab for a probe to count as changed."""
+
+SLOWER, SLOW = 4.0, 0.4
+"""A probe is slower where its median takes so many times as long, and so many seconds more: a retransmitted SYN is 1 s, DNS 5."""
+
+PERSISTS = 2
+"""Readings that must agree: one lost packet is no change."""
+
+START_POD = """
+apiVersion: v1
+kind: Pod
+metadata: {name: %(name)s, namespace: campaign}
+spec:
+  nodeName: %(node)s
+  terminationGracePeriodSeconds: 0
+  tolerations: [{operator: Exists}]
+  containers: [{name: c, image: "docker.io/lab/base:1", imagePullPolicy: Never, command: [sleep, infinity]}]
+"""
+
+
+class Target(Struct, frozen=True):
+    """What a client expects to work."""
+
+    key: str
+    way: str
+    host: str
+    port: int
+    timeout: float = TIMEOUT
+
+
+class Vantage(Struct, frozen=True):
+    """Where probes start: in the namespaces of a process of a pod's, or with its files in the node's own network."""
+
+    name: str
+    process: str
+    network: bool = True
+
+
+VANTAGES = (Vantage("pod", "campaign-prober"), Vantage("host", "campaign-prober", False), Vantage("cart", "http.server 8090"))
+"""The oracle's own pods, the nodes, and an application whose policies let it reach only what it needs."""
+
+
+class Reading(Struct, frozen=True):
+    """One matrix: by "vantage → target" the outcomes of each try, as (what failed or "", seconds)."""
+
+    outcomes: dict[str, tuple[tuple[str, float], ...]]
+
+    def share(self, key: str) -> float:
+        """How many of the tries failed."""
+        tries = self.outcomes.get(key, ())
+        return sum(bool(said) for said, _ in tries) / len(tries) if tries else 0.0
+
+    def seconds(self, key: str) -> float:
+        """The median of those that did not fail."""
+        good = [seconds for said, seconds in self.outcomes.get(key, ()) if not said]
+        return statistics.median(good) if good else 0.0
+
+
+def changed(before: Reading, after: Reading) -> dict[str, str]:
+    """Say what differs for a client: by probe, what is so now."""
+    found = {}
+    for key, tries in after.outcomes.items():
+        if key not in before.outcomes and not key.startswith("start"):
+            continue
+        if after.share(key) > before.share(key) + LOST:
+            failed = [said for said, _ in tries if said]
+            found[key] = f"{len(failed)} of {len(tries)}: {failed[0]}"
+        elif (now := after.seconds(key)) > before.seconds(key) * SLOWER and now > before.seconds(key) + SLOW:
+            found[key] = f"{now:.2f} s, was {before.seconds(key):.2f} s"
+    return found
+
+
+class Oracle:
+    """Asks one lab."""
+
+    def __init__(self, lab: Lab, inventory: Inventory) -> None:
+        """Write down what clients of a healthy lab expect."""
+        self.lab = lab
+        self.nodes = [node.name for node in inventory.nodes]
+        self.addresses = {node.name: node.address for node in inventory.nodes}
+        self.policies = bool(inventory.of("NetworkPolicy"))
+        self.services = list(self._services(inventory))
+        self.pods: list[Target] = []
+        self.starts = 0
+
+    def _services(self, inventory: Inventory) -> Iterator[Target]:
+        for item in inventory.of("Service"):
+            meta, spec = item["metadata"], item["spec"]
+            if meta["namespace"] not in APPLICATIONS:
+                continue
+            name = f"{meta['name']}.{meta['namespace']}"
+            for port in spec["ports"]:
+                way = "udp" if port.get("protocol") == "UDP" else "tcp"
+                if spec.get("clusterIP") == "None":
+                    for index in range(
+                        next(
+                            (
+                                s["spec"]["replicas"]
+                                for s in inventory.of("StatefulSet")
+                                if s["spec"].get("serviceName") == meta["name"]
+                                and s["metadata"]["namespace"] == meta["namespace"]
+                            ),
+                            0,
+                        )
+                    ):
+                        yield Target(
+                            f"name {meta['name']}-{index}.{name}",
+                            way,
+                            f"{meta['name']}-{index}.{name}.svc.cluster.local",
+                            port["port"],
+                        )
+                    continue
+                yield Target(f"service {name}:{port['port']}", way, spec["clusterIP"], port["port"])
+                yield Target(f"name {name}", way, name, port["port"])
+                if way == "tcp":
+                    yield Target(f"large {name}", "large", spec["clusterIP"], port["port"], 4.0)
+                if number := port.get("nodePort"):
+                    yield from (
+                        Target(f"node port {node}:{number}", way, address, number) for node, address in self.addresses.items()
+                    )
+        yield Target(
+            "burst web.shop",
+            "burst",
+            next(i["spec"]["clusterIP"] for i in inventory.of("Service") if i["metadata"]["name"] == "web"),
+            80,
+        )
+        yield Target("api", "tls", "10.96.0.1", 443)
+        yield Target("name inside", "dns", "kubernetes.default.svc.cluster.local", 0)
+        yield Target("name outside", "dns", OUTSIDE, 0)
+
+    def _find_pods(self) -> list[Target]:
+        """Pods of the applications as they are now; where the API does not answer, as they were."""
+        try:
+            items = [
+                json.loads(self.lab.kubectl("-n", space, "get", "pods", "-o", "json", "--request-timeout=5s"))["items"]
+                for space in APPLICATIONS
+            ]
+        except (LabError, ValueError):
+            return self.pods
+        found = []
+        for item in (each for some in items for each in some):
+            ready = any(c["type"] == "Ready" and c["status"] == "True" for c in item["status"].get("conditions", ()))
+            ports = [p for c in item["spec"]["containers"] for p in c.get("ports", ())]
+            ip = item["status"].get("podIP")
+            if not (ip and ready and ports) or "deletionTimestamp" in item["metadata"]:
+                continue
+            owner = re.sub(r"-[a-z0-9]{6,10}-[a-z0-9]{5}$", "", item["metadata"]["name"])
+            way = "udp" if ports[0].get("protocol") == "UDP" else "tcp"
+            node = item["spec"]["nodeName"]
+            found.append(
+                Target(f"pod {owner} on {node}", way, ip, {"web": 8080, "cart": 8090, "pay": 9090, "udp": 9000}.get(owner, 5432))
+            )
+        return found
+
+    def read(self, seconds: float = 0.0) -> Reading:
+        """Take one matrix; ``seconds``: how long to go on, where what is looked for comes and goes."""
+        self.pods = self._find_pods()
+        with ThreadPoolExecutor(8) as pool:
+            starts = [pool.submit(self._start, node) for node in self.nodes]
+            places = [pool.submit(self._vantage, node, vantage, seconds) for node in self.nodes for vantage in VANTAGES]
+            outcomes = dict(item for some in [*places, *starts] for item in some.result().items())
+        return Reading(outcomes)
+
+    def _targets(self, vantage: Vantage) -> list[Target]:
+        if vantage.network:
+            return [*self.pods, *self.services]
+        return [
+            *self.pods,
+            *(each for each in self.services if each.way in ("tcp", "udp", "tls") and not each.key.startswith("name")),
+        ]
+
+    def _vantage(self, node: str, vantage: Vantage, seconds: float) -> dict[str, tuple[tuple[str, float], ...]]:
+        """Probe from a pod on a node, or from the node's own network with the pod's python3; nothing without such a pod."""
+        targets = self._targets(vantage)
+        name = f"{vantage.name} on {node}"
+        enter = f'exec nsenter -t "$pid" -m {"-n -u" if vantage.network else ""} -- python3 -c "$PROBE"'
+        rounds, pause = (max(2, int(seconds / 0.7)), 0.4) if seconds else (2, 0.5)
+        asked = {"targets": [[t.key, t.way, t.host, t.port, t.timeout] for t in targets], "rounds": rounds, "pause": pause}
+        script = f"pid=$(pgrep -f '{vantage.process}' | head -n 1); [ \"$pid\" ] || {{ echo {{}}; exit; }}; {enter}"
+        try:
+            done = subprocess.run(
+                ["docker", "exec", "-i", "-e", f"PROBE={PROBE}", node, "sh", "-c", script],
+                input=json.dumps(asked), capture_output=True, text=True, timeout=DEADLINE,
+            )  # fmt: skip
+            found: dict[str, Any] = json.loads(done.stdout)
+        except (subprocess.TimeoutExpired, ValueError):
+            return {f"{name} → {target.key}": (("no reading", 0.0),) * rounds for target in targets}
+        return {f"{name} → {key}": tuple((said, seconds) for said, seconds in tries) for key, tries in found.items()}
+
+    def _start(self, node: str) -> dict[str, tuple[tuple[str, float], ...]]:
+        """Start a pod on a node, and look a name up in it."""
+        self.starts += 1
+        name = f"start-{node.rsplit('-', 1)[-1]}-{self.starts}"
+        started = time.monotonic()
+        try:
+            self.lab.shell(f"kubectl create -f - <<'YAML'\n{START_POD % {'name': name, 'node': node}}\nYAML")
+            self.lab.shell(f"kubectl -n campaign wait --for=condition=Ready pod/{name} --timeout={START:g}s")
+            said = ""
+        except LabError as error:
+            said = "LabError: " + str(error).splitlines()[-1][-120:]
+        seconds = time.monotonic() - started
+        subprocess.Popen(
+            ["kubectl", "-n", "campaign", "delete", "pod", name, "--force", "--wait=false", "--ignore-not-found"],
+            env=self.lab.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL,
+        ).wait(timeout=60)  # fmt: skip
+        return {f"start on {node}": ((said, round(seconds, 2)),)}
+
+    def differs(self, before: Reading, seconds: float = 0.0) -> dict[str, str]:
+        """Say what differs for clients, where it differs in each of `PERSISTS` readings."""
+        found = changed(before, self.read(seconds))
+        for _ in range(PERSISTS - 1):
+            if not found:
+                return {}
+            again = changed(before, self.read(seconds))
+            found = {key: said for key, said in again.items() if key in found or seconds}
+        return found
+
+
+def told(found: dict[str, str], most: int = 6) -> Sequence[str]:
+    """The first few of what differs."""
+    lines = [f"{key}: {said}" for key, said in sorted(found.items())]
+    return [*lines[:most], *([f"and {len(lines) - most} more"] if len(lines) > most else [])]

@@ -1,0 +1,301 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One mutation after the other on one lab: apply, ask the oracle, ask netdoc, judge, undo, prove that all is as before."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from bench import store
+from bench.campaign import inventory as inventories
+from bench.campaign.draw import draw
+from bench.campaign.inventory import Inventory
+from bench.campaign.judge import Judgement, judge
+from bench.campaign.mutation import ALWAYS, LOAD, PERIODIC, THIRD, Mutation
+from bench.campaign.oracle import Oracle, Reading, told
+from bench.matrix import HOME, IMAGE, ROOT, commit
+from kubectl_netdoc.core.report import Report
+from kubectl_netdoc.report import text as report_text
+from lab.faults.runner import Lab, LabError
+
+LONG = 22.0
+"""Seconds that the oracle looks where a mutation comes and goes: two of its periods."""
+
+BROKEN, WHOLE = 3.0, 7.0
+"""Seconds of a mutation that comes every ten seconds."""
+
+CALM = 60.0
+"""Seconds in which a lab is as before, once a mutation is undone."""
+
+FLAGS = {"privileged": ("--privileged",), "default": ()}
+REFUSALS = 20
+
+
+class Asked(Struct, frozen=True, kw_only=True):
+    """What netdoc said with one set of flags."""
+
+    judgement: Judgement
+    seconds: float
+    """From start to exit; the first cause is printed at the end."""
+    lines: int = 0
+    """Lines of the text report that a person reads up to the first command of the top cause."""
+    error: str = ""
+
+
+class Verdict(Struct, frozen=True, kw_only=True):
+    """One file of ``bench/verdicts/campaign``."""
+
+    seed: int
+    number: int
+    refused: int
+    """Draws of this number that the kernel or the API server did not take."""
+    network: str
+    commit: str
+    when: str
+    mutation: Mutation
+    symptoms: tuple[str, ...]
+    """What the oracle saw; empty: the mutation is benign."""
+    asked: dict[str, Asked]
+    undone: str = ""
+    """What was not as before once it was undone, so that the lab was made anew."""
+    load: float = 0.0
+
+
+class Leftover(Exception):
+    """A mutation is undone and the lab is not as before."""
+
+
+class Campaign:
+    """Runs mutations on one lab."""
+
+    def __init__(self, lab: Lab, seed: int) -> None:
+        """Apply the campaign's own workload and read the healthy lab."""
+        self.lab, self.seed = lab, seed
+        self.folder = store.VERDICTS / "campaign" / str(seed)
+        self.network = _network(lab)
+        self.layers = {path.stem: path.parent.name for path in (ROOT / "kubectl_netdoc" / "checks").glob("*/*")}
+        self.env = lab.environment | {"NETDOC_IMAGE": IMAGE, "PATH": f"{ROOT / '.venv' / 'bin'}:{lab.environment['PATH']}"}
+        self.settle()
+
+    def settle(self) -> None:
+        """Bring the lab to the state that every mutation starts from, and write that state down."""
+        self.lab.remake()
+        here = Path(__file__).parent
+        self.lab.kubectl("apply", "-f", str(here / "workload.yaml"))
+        if self.network in ("canal", "cilium"):
+            self.lab.kubectl("apply", "-f", str(here / "policies.yaml"))
+        for space, what in (
+            ("campaign", "ds/prober"),
+            ("market", "deploy/cart"),
+            ("market", "deploy/pay"),
+            ("market", "sts/queue"),
+        ):
+            self.lab.kubectl("-n", space, "rollout", "status", what, "--timeout=120s")
+        self.lab.grow()
+        self.inventory = inventories.read(self.lab)
+        self.oracle = Oracle(self.lab, self.inventory)
+        self.before = self._healthy()
+        self.nodes = inventories.state(self.lab, self.inventory.nodes)
+
+    def _healthy(self) -> Reading:
+        end = time.monotonic() + CALM
+        while True:
+            reading = self.oracle.read()
+            bad = {key: tries[0][0] for key, tries in reading.outcomes.items() if tries[0][0] and not key.startswith("cart ")}
+            if not bad:
+                return reading
+            if time.monotonic() > end:
+                raise LabError(f"the lab is not healthy: {told(bad)}")
+            time.sleep(2)
+
+    def path(self, number: int) -> Path:
+        """Where a verdict is."""
+        return self.folder / f"{number:03}.json"
+
+    def run(self, number: int) -> Verdict:
+        """Go the whole way for one number."""
+        self.inventory = inventories.read(self.lab)
+        refused = 0
+        while True:
+            mutation = draw(self.seed, number, self.inventory, refused)
+            try:
+                with self.applied(mutation):
+                    verdict = self._judged(number, refused, mutation)
+                break
+            except Refused as error:
+                refused += 1
+                print(f"      not taken: {mutation.what[:150]}: {error}", flush=True)
+                if refused > REFUSALS:
+                    raise
+        if wrong := self.differences():
+            verdict = msgspec.structs.replace(verdict, undone=wrong)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if not self.path(number).exists():
+            self.path(number).write_bytes(msgspec.json.format(msgspec.json.encode(verdict), indent=1) + b"\n")
+        if wrong:
+            print(f"      the lab is made anew: {wrong[:300]}", flush=True)
+            self.anew()
+        return verdict
+
+    def anew(self) -> None:
+        """Remove the lab, make it again and start over."""
+        lab = str(ROOT / "lab" / "lab")
+        for verb in ("down", "up"):
+            subprocess.run(
+                [lab, verb, self.lab.name],
+                env=os.environ | {"NETWORK": self.network},
+                check=True,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+        self.settle()
+
+    @contextmanager
+    def applied(self, mutation: Mutation) -> Iterator[None]:
+        """Have a mutation inside the ``with``; it is always undone."""
+        state = self.lab.kubeconfig.with_suffix(".campaign")
+        state.mkdir(exist_ok=True)
+        stop = threading.Event()
+        comes = threading.Thread(target=self._comes_and_goes, args=(mutation, stop, state))
+        try:
+            self.lab.shell(*mutation.apply, state=state)
+        except LabError as error:
+            self.lab.shell(*(f"{{ {line}\n}} || true" for line in mutation.undo), state=state, check=False)
+            raise Refused(str(error).splitlines()[-1][:200]) from None
+        try:
+            if mutation.timing == PERIODIC:
+                comes.start()
+            time.sleep(mutation.settle)
+            yield
+        finally:
+            stop.set()
+            if comes.ident:
+                comes.join()
+            self.lab.shell(*(f"{{ {line}\n}} || true" for line in mutation.undo), state=state, check=False)
+            shutil.rmtree(state, ignore_errors=True)
+
+    def _comes_and_goes(self, mutation: Mutation, stop: threading.Event, state: Path) -> None:
+        there = True
+        while not stop.wait(BROKEN if there else WHOLE):
+            self.lab.shell(*(mutation.undo if there else mutation.apply), state=state, check=False)
+            there = not there
+        if not there:  # it is there whenever it is undone
+            self.lab.shell(*mutation.apply, state=state, check=False)
+
+    def _judged(self, number: int, refused: int, mutation: Mutation) -> Verdict:
+        timings = {part.timing for part in (mutation.parts or (mutation,))}
+        seconds = LONG if timings & {PERIODIC} else 6.0 if timings & {THIRD, LOAD} else 0.0
+        symptoms = self.oracle.differs(self.before, seconds)
+        load = store.load()
+        reports = {name: self.check(*flags) for name, flags in FLAGS.items()}
+        if not symptoms and any(
+            judge(mutation, report, False, self.layers).verdict == "alarm" for report, *_ in reports.values()
+        ):
+            symptoms = self.oracle.differs(self.before, seconds)  # some effects come late: a neighbour's entry ages
+        self._keep(number, reports)
+        return Verdict(
+            seed=self.seed,
+            number=number,
+            refused=refused,
+            network=self.network,
+            commit=commit(),
+            when=store.now(),
+            mutation=mutation,
+            symptoms=tuple(told(symptoms)),
+            load=round(load, 1),
+            asked={
+                name: Asked(
+                    judgement=judge(mutation, report, bool(symptoms), self.layers),
+                    seconds=round(spent, 1),
+                    lines=lines(report),
+                    error=error,
+                )
+                for name, (report, spent, error) in reports.items()
+            },
+        )
+
+    def check(self, *flags: str) -> tuple[dict[str, Any] | None, float, str]:
+        """Run netdoc: the report (None where it gave none), seconds, and the line that it ended with."""
+        started = time.monotonic()
+        try:
+            done = subprocess.run(
+                ["kubectl", "netdoc", "check", "-o", "json", *flags],
+                env=self.env,
+                capture_output=True,
+                text=True,
+                timeout=store.DEADLINE,
+            )
+        except subprocess.TimeoutExpired:
+            return None, store.DEADLINE, "did not end"
+        report = json.loads(done.stdout) if done.stdout else None
+        return report, time.monotonic() - started, done.stderr.strip()[-300:]
+
+    def _keep(self, number: int, reports: dict[str, tuple[dict[str, Any] | None, float, str]]) -> None:
+        folder = HOME / "reports" / f"campaign-{self.seed}"
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, (report, _, _) in reports.items():
+            (folder / f"{number:03}-{name}.json").write_text(json.dumps(report, indent=1))
+
+    def differences(self) -> str:
+        """Say what is not as before within `CALM` seconds; nothing where all is."""
+        end = time.monotonic() + CALM
+        while True:
+            found = [f"{key}: {said}" for key, said in self.oracle.differs(self.before).items()]
+            now = inventories.state(self.lab, self.inventory.nodes)
+            found += [f"{node}: {sign} {line}" for node, lines in now.items() for sign, line in _lines(self.nodes[node], lines)]
+            if not found:
+                return ""
+            if time.monotonic() > end:
+                return "; ".join(found[:8])
+            time.sleep(1)
+
+
+class Refused(Exception):
+    """The kernel or the API server did not take a mutation."""
+
+
+def _lines(before: tuple[str, ...], after: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    yield from (("-", line) for line in sorted(set(before) - set(after)))
+    yield from (("+", line) for line in sorted(set(after) - set(before)))
+
+
+def _network(lab: Lab) -> str:
+    path = lab.kubeconfig.with_suffix(".network")
+    return path.read_text().strip() if path.exists() else "flannel"
+
+
+def lines(report: dict[str, Any] | None) -> int:
+    """Count the lines that a person reads, from the first to the top cause's first command (to the end where there is none)."""
+    if report is None:
+        return 1
+    shown = report_text.render(msgspec.convert(report, Report)).splitlines()
+    top = next((f for f in report["findings"] if f["severity"] in ("fail", "warn") and not f["explained_by"]), None)
+    commands = top["commands"] if top else []
+    return next((number for number, line in enumerate(shown, 1) if commands and commands[0][:40] in line), len(shown))
+
+
+def summary(verdict: Verdict) -> str:
+    """Say a verdict in a line."""
+    kind = "SYMPTOM" if verdict.symptoms else "benign "
+    said = "  ".join(f"{name}: {asked.judgement.verdict} ({asked.seconds:.0f} s)" for name, asked in verdict.asked.items())
+    timing = "" if verdict.mutation.timing == ALWAYS else f" [{verdict.mutation.timing}]"
+    return f"{verdict.number:3} {kind} {said}  {verdict.mutation.what[:160]}{timing}"
+
+
+def open_lab(name: str, kubeconfig: Path | None) -> Lab:
+    """Return the lab of that name."""
+    return Lab(kubeconfig or HOME / f"{name}.kubeconfig", name)
+
+
+__all__ = ["Campaign", "Inventory", "Verdict", "open_lab", "summary"]
