@@ -18,7 +18,7 @@ E2E := e2e and not slow
 
 .DEFAULT_GOAL := check
 SITE := NO_MKDOCS_2_WARNING=1 mkdocs build --quiet
-.PHONY: audit demo docs dist dist-test locked release check test test-python e2e e2e-all e2e-networks e2e-dual lab lab-down record score peers bench clean
+.PHONY: audit demo docs dist dist-test locked release check test test-python e2e e2e-all e2e-networks e2e-dual lab lab-down record score campaign peers bench clean
 
 .venv/ready: pyproject.toml
 	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed; python3 is $$(python3 -V)"; exit 1; }
@@ -113,6 +113,11 @@ record: .venv/ready  ## record the bundles in demo/ and tests/bundles again, on 
 score: .venv/ready  ## how often netdoc is right: every fault, pair and healthy variant (FAULTS="a b": only these), then docs/accuracy.md
 	@set -o pipefail; kubeconfig=$$($(UP)) || exit $$?; \
 	$(PY) -m bench.matrix --name $$(basename $$kubeconfig .kubeconfig) --kubeconfig $$kubeconfig $(FAULTS); code=$$?; $(PY) -m bench.score; exit $$code
+
+campaign: .venv/ready  ## faults that nobody chose: N random mutations of SEED on a lab of their own, each judged once (NETWORK=canal: policies too)
+	@set -o pipefail; kubeconfig=$$($(UP)) || exit $$?; \
+	$(PY) -m bench.campaign --seed $(or $(SEED),1) -n $(or $(N),10) --name $$(basename $$kubeconfig .kubeconfig) --kubeconfig $$kubeconfig; \
+	code=$$?; $(PY) -m bench.campaign.figures $(or $(SEED),1); exit $$code
 
 peers: .venv/ready  ## other tools on the same faults: builds them (half an hour the first time), then asks them about every fault (FAULTS="a b")
 	@set -o pipefail; $(PY) -m bench.peers; kubeconfig=$$($(UP)) || exit $$?; \

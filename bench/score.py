@@ -18,6 +18,8 @@ import msgspec
 from tabulate import tabulate
 
 from bench import store
+from bench.bounds import at_most, share
+from bench.campaign import figures
 from bench.matrix import ROOT, Scene, Verdict, scenes
 from bench.peers.table import table
 from kubectl_netdoc.core.check import Check
@@ -26,9 +28,6 @@ from kubectl_netdoc.testing import Case, outcome, pairs
 from tests.checks import cases_of
 
 PAGE = ROOT / "docs" / "accuracy.md"
-LIMIT = 0.05
-"""One-sided error of the bounds: 95 % confidence."""
-
 BEGUN = "96583ec"
 """The commit at which verdicts were first written down."""
 
@@ -37,21 +36,6 @@ def read(folder: str) -> dict[str, Verdict]:
     """Return the verdicts of a folder by name."""
     paths = sorted((store.VERDICTS / folder).glob("*.json"))
     return {path.stem: msgspec.json.decode(path.read_bytes(), type=Verdict) for path in paths}
-
-
-def at_most(hits: int, tries: int) -> float:
-    """Return the largest rate that ``hits`` of ``tries`` allow: Clopper and Pearson's one-sided upper bound."""
-    low, high = hits / tries, 1.0
-    for _ in range(50):
-        middle = (low + high) / 2
-        seen = sum(math.comb(tries, k) * middle**k * (1 - middle) ** (tries - k) for k in range(hits + 1))
-        low, high = (middle, high) if seen > LIMIT else (low, middle)
-    return high
-
-
-def share(hits: int, tries: int) -> str:
-    """Say a rate with its numbers, and the least that they allow."""
-    return f"{hits} of {tries} ({hits / tries:.0%}; at least {1 - at_most(tries - hits, tries):.0%})" if tries else "-"
 
 
 class Score:
@@ -201,6 +185,7 @@ def page() -> str:
     blind = {name: verdict for name, verdict in first.items() if name in known & store.blind()}
     text = (ROOT / "bench" / "accuracy.md.in").read_text()
     return text.format(
+        campaign=figures.section(),
         score=tabulate(list(Score(now.values()).rows()), ["", "netdoc"], tablefmt="github"),
         forecast=tabulate(list(Score(blind.values()).rows()), ["", "first verdict on blind faults"], tablefmt="github"),
         faults=fault_table(broken, now, first),

@@ -17,9 +17,9 @@ import msgspec
 from tabulate import tabulate
 
 from bench import store
+from bench.bounds import most, share
 from bench.campaign.judge import ALARM, EXACT, LATENT, LOCALISED, ORDER, SILENT
 from bench.campaign.run import FLAGS, Asked, Verdict
-from bench.score import at_most, share
 
 FOLDER = store.VERDICTS / "campaign"
 NAMES = {"privileged": "with `--privileged`", "default": "default flags"}
@@ -49,10 +49,6 @@ def _loud(asked: Asked) -> bool:
     return asked.judgement.verdict == ALARM and asked.judgement.worst == "fail"
 
 
-def _most(hits: int, tries: int) -> str:
-    return f"{hits} of {tries} ({hits / tries:.0%}; at most {at_most(hits, tries):.0%})" if tries else "-"
-
-
 def overview(verdicts: Sequence[Verdict]) -> str:
     """The figures that count, a row each, a column a set of flags."""
     felt, not_felt = symptomatic(verdicts), benign(verdicts)
@@ -66,10 +62,10 @@ def overview(verdicts: Sequence[Verdict]) -> str:
     rows: list[tuple[str, Callable[[str], str]]] = [
         ("symptomatic: exact", lambda f: share(_count(felt, f, EXACT), len(felt))),
         ("symptomatic: exact or localised", lambda f: share(_count(felt, f, EXACT, LOCALISED), len(felt))),
-        ("symptomatic: said that it could not tell", lambda f: _most(_count(felt, f, "could not tell"), len(felt))),
-        ("symptomatic: silent", lambda f: _most(_count(felt, f, SILENT), len(felt))),
-        ("symptomatic: wrong", lambda f: _most(_count(felt, f, "wrong"), len(felt))),
-        ("benign: with an alarm", lambda f: _most(_count(not_felt, f, ALARM), len(not_felt))),
+        ("symptomatic: said that it could not tell", lambda f: most(_count(felt, f, "could not tell"), len(felt))),
+        ("symptomatic: silent", lambda f: most(_count(felt, f, SILENT), len(felt))),
+        ("symptomatic: wrong", lambda f: most(_count(felt, f, "wrong"), len(felt))),
+        ("benign: with an alarm", lambda f: most(_count(not_felt, f, ALARM), len(not_felt))),
         ("benign: an alarm above `warn`", lambda f: str(sum(_loud(v.asked[f]) for v in not_felt))),
         ("benign: the trap that is there is named", lambda f: str(_count(not_felt, f, LATENT))),
         ("seconds to the first cause", lambda f: asked(f, lambda a: a.seconds, felt)),
@@ -103,6 +99,20 @@ def missed(verdicts: Sequence[Verdict], flags: str = "privileged") -> str:
             f"      said {line}" for line in said.causes[:4]
         ]
     return "\n".join(lines)
+
+
+def section() -> str:
+    """What docs/accuracy.md opens with: each seed's figures, the last one's by family."""
+    seeds = sorted({path.parent.name for path in FOLDER.glob("*/*.json")}, key=lambda seed: max(v.when for v in read([seed])))
+    parts = []
+    for seed in reversed(seeds):
+        verdicts = read([seed])
+        commits = ", ".join(sorted({verdict.commit for verdict in verdicts}))
+        networks = ", ".join(sorted({verdict.network for verdict in verdicts}))
+        days = ", ".join(sorted({verdict.when[:10] for verdict in verdicts}))
+        head = f"Seed {seed}: {len(verdicts)} mutations on {networks}, {days}, netdoc at {commits}."
+        parts += [head, overview(verdicts), families(verdicts)]
+    return "\n\n".join(parts) if parts else "No campaign has been run yet."
 
 
 def main(args: list[str]) -> int:

@@ -30,7 +30,7 @@ EXACT, LOCALISED, UNTOLD, SILENT, WRONG = "exact", "localised", "could not tell"
 LATENT, ALARM = "latent", "alarm"
 ORDER = (EXACT, LOCALISED, UNTOLD, SILENT, WRONG)
 ABOVE_INFO = ("fail", "warn")
-UNSEEN_STATES = ("unknown", "error")
+UNSEEN_STATES = ("unknown", "crashed")
 
 
 class Judgement(Struct, frozen=True):

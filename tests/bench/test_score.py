@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from bench import score, store
+from bench import bounds, score, store
 from bench.matrix import Verdict, scenes
 from kubectl_netdoc.engine import registry
 from lab.faults import model
@@ -75,9 +75,9 @@ def test_one_rule_judges(
 def test_bounds_are_those_of_clopper_and_pearson() -> None:
     """Against the closed form for no hit, 1 - 0.05^(1/n), and a published value: 2 of 20, one-sided 95 % -> 0.2826."""
     for tries in (1, 20, 300):
-        assert score.at_most(0, tries) == pytest.approx(1 - 0.05 ** (1 / tries), abs=1e-6)
-    assert score.at_most(2, 20) == pytest.approx(0.2826, abs=2e-4)
-    assert score.at_most(20, 20) == 1.0
+        assert bounds.at_most(0, tries) == pytest.approx(1 - 0.05 ** (1 / tries), abs=1e-6)
+    assert bounds.at_most(2, 20) == pytest.approx(0.2826, abs=2e-4)
+    assert bounds.at_most(20, 20) == 1.0
 
 
 def verdict(kind: str = "fault", **more: Any) -> Verdict:

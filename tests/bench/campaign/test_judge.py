@@ -61,7 +61,7 @@ def report(*findings: dict[str, Any], state: str = "pass", unseen: tuple[str, ..
         (MTU, [finding("Node/worker", "eth0 has MTU 1400", fix="worker", explained_by="x")], "silent"),
         (EVERYWHERE, [finding("Cluster/net", "is slow")], "localised"),
         (EVERYWHERE, [finding("Cluster/net", "is slow", check="pod_dns")], "wrong"),
-        (PORT, [finding("Service/shop/web", "targetPort 8081 is not listened on", fix="kubectl -n shop edit service web")], "exact"),
+        (PORT, [finding("Service/shop/web", "targetPort 8081 is shut", fix="kubectl -n shop edit service web")], "exact"),
         (PORT, [finding("Deployment/shop/web-app", "has no port")], "localised"),
         (PORT, [finding("Service/market/web", "targetPort 8081", fix="x")], "wrong"),
         (PORT, [finding("Pod/shop/web-app-5d4f-x", "does not listen")], "localised"),
