@@ -30,6 +30,7 @@ EXACT, LOCALISED, UNTOLD, SILENT, WRONG = "exact", "localised", "could not tell"
 LATENT, ALARM = "latent", "alarm"
 ORDER = (EXACT, LOCALISED, UNTOLD, SILENT, WRONG)
 ABOVE_INFO = ("fail", "warn")
+POD_SUFFIX = {"Deployment": "-[a-z0-9]{6,10}-[a-z0-9]{5}", "DaemonSet": "-[a-z0-9]{5}", "StatefulSet": r"-\d+"}
 UNSEEN_STATES = ("unknown", "crashed")
 
 
@@ -91,14 +92,20 @@ def names(place: Place, cause: dict[str, Any]) -> bool:
     subject = cause["subject"]
     if place.kind == "Node":
         return place.name in (subject["name"], subject.get("node")) or _word(place.name, text(cause))
-    same = subject["name"] == place.name or subject["name"].startswith(place.name + "-")
-    return (same and subject.get("namespace", "") == place.namespace) or _mentions(place, text(cause))
+    same = subject["name"] == place.name and subject.get("namespace", "") == place.namespace
+    return same or _mentions(place, text(cause))
 
 
 def _mentions(place: Place, words: str) -> bool:
     if place.kind == "Node" or not place.namespace:
         return _word(place.name, words)
-    return f"{place.namespace}/{place.name}" in words or (_word(place.name, words) and _word(place.namespace, words))
+    return _word(place.namespace, words) and (_word(place.name, words) or _pod_of(place, words))
+
+
+def _pod_of(place: Place, words: str) -> bool:
+    """Whether a pod of a workload is named."""
+    suffix = POD_SUFFIX.get(place.kind)
+    return suffix is not None and re.search(rf"(?<![\w.-]){re.escape(place.name)}{suffix}(?![\w-]|\.\w)", words) is not None
 
 
 def text(cause: dict[str, Any]) -> str:

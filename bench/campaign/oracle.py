@@ -35,7 +35,7 @@ START = 25.0
 LOST = 0.15
 """Share of tries that fail more than on the healthy lab for a probe to count as changed."""
 
-SLOWER, SLOW = 4.0, 0.4
+SLOWER, SLOW = 4.0, 0.8
 """A probe is slower where its median takes so many times as long, and so many seconds more: a retransmitted SYN is 1 s, DNS 5."""
 
 PERSISTS = 2
@@ -211,7 +211,8 @@ class Oracle:
         enter = f'exec nsenter -t "$pid" -m {"-n -u" if vantage.network else ""} -- python3 -c "$PROBE"'
         rounds, pause = (max(2, int(seconds / 0.7)), 0.4) if seconds else (2, 0.5)
         asked = {"targets": [[t.key, t.way, t.host, t.port, t.timeout] for t in targets], "rounds": rounds, "pause": pause}
-        script = f"pid=$(pgrep -f '{vantage.process}' | head -n 1); [ \"$pid\" ] || {{ echo {{}}; exit; }}; {enter}"
+        itself = f"[{vantage.process[0]}]{vantage.process[1:]}"  # the pattern does not match the shell that holds it
+        script = f"pid=$(pgrep -f '{itself}' | head -n 1); [ \"$pid\" ] || {{ echo {{}}; exit; }}; {enter}"
         try:
             done = subprocess.run(
                 ["docker", "exec", "-i", "-e", f"PROBE={PROBE}", node, "sh", "-c", script],

@@ -26,7 +26,7 @@ def route(rng: Random, inventory: Inventory) -> Mutation | None:
         nodes = (node,)
         line = rng.choice(lines)
         line = line.split(" linkdown")[0]
-        family = "-6" if ":" in line.split()[0] or line.startswith("default via fd") else "-4"
+        family = "-6" if ":" in line else "-4"
         return on_nodes(
             "route", f"route {line} is gone", nodes, inventory, ((line.split()[0],),),
             [f"ip {family} route del {line}"], [f"ip {family} route replace {line}"],

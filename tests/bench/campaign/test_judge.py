@@ -63,8 +63,9 @@ def report(*findings: dict[str, Any], state: str = "pass", unseen: tuple[str, ..
         (EVERYWHERE, [finding("Cluster/net", "is slow", check="pod_dns")], "wrong"),
         (PORT, [finding("Service/shop/web", "targetPort 8081 is shut", fix="kubectl -n shop edit service web")], "exact"),
         (PORT, [finding("Deployment/shop/web-app", "has no port")], "localised"),
+        (PORT, [finding("Pod/shop/web-application", "does not listen")], "wrong"),
         (PORT, [finding("Service/market/web", "targetPort 8081", fix="x")], "wrong"),
-        (PORT, [finding("Pod/shop/web-app-5d4f-x", "does not listen")], "localised"),
+        (PORT, [finding("Pod/shop/web-app-5d4f6b7c8-x2v9q", "does not listen")], "localised"),
     ],
 )  # fmt: skip
 def test_symptomatic(mutation: Mutation, found: list[dict[str, Any]], verdict: str) -> None:

@@ -42,6 +42,10 @@ def test_what_nobody_expected_is_no_change() -> None:
     assert set(changed(Reading({}), Reading({"start on worker": tries("not Ready")}))) == {"start on worker"}
 
 
+class _Server(ThreadingHTTPServer):
+    request_queue_size = 64
+
+
 class _Page(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.send_response(200)
@@ -53,16 +57,16 @@ class _Page(BaseHTTPRequestHandler):
 
 
 def test_probe_over_real_sockets() -> None:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Page)
+    server = _Server(("127.0.0.1", 0), _Page)
     Thread(target=server.serve_forever, daemon=True).start()
     port = server.server_address[1]
     asked = {
         "targets": [
-            ["open", "tcp", "127.0.0.1", port, 2.0],
-            ["megabytes", "large", "127.0.0.1", port, 2.0],
-            ["many", "burst", "127.0.0.1", port, 2.0],
-            ["name", "dns", "localhost", 0, 2.0],
-            ["shut", "tcp", "127.0.0.1", 1, 2.0],
+            ["open", "tcp", "127.0.0.1", port, 10.0],
+            ["megabytes", "large", "127.0.0.1", port, 10.0],
+            ["many", "burst", "127.0.0.1", port, 10.0],
+            ["name", "dns", "localhost", 0, 10.0],
+            ["shut", "tcp", "127.0.0.1", 1, 10.0],
         ],
         "rounds": 2,
         "pause": 0.0,
