@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who has to get in for the cluster to work, and whom policies keep out: controllers of Ingresses and Gateways, API servers, and
-the clients of load balancers.
+"""Who has to get in for the cluster to work, and whom policies keep out: controllers of Ingresses and Gateways, API servers,
+Prometheus, and the clients of load balancers.
 
 A refusal is certain where it is one however the API is read. Traffic of nodes may come with the address of a tunnel, so it is
 only refused where no address may get in. Of clients that are not known that is all that is known of them.
@@ -13,7 +13,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from kubectl_netdoc.components import api_extensions, gateway_pods, ingress_backends, ingress_controllers
+from kubectl_netdoc.components import api_extensions, gateway_pods, ingress_backends, ingress_controllers, metrics_scrapes
 from kubectl_netdoc.components.service_backends import target_numbers
 from kubectl_netdoc.components.service_mesh import Meshes
 from kubectl_netdoc.core.cluster import Cluster
@@ -26,6 +26,7 @@ from kubectl_netdoc.policy.selection import PodClass
 from kubectl_netdoc.policy.verdict import End
 from kubectl_netdoc.records.gateway_api import Route
 from kubectl_netdoc.records.kinds import INGRESS, POD, ROUTES, SERVICE
+from kubectl_netdoc.records.metrics_scrapes import SERVICE_MONITOR
 from kubectl_netdoc.records.pods import Pod
 from kubectl_netdoc.records.services import Service
 
@@ -38,6 +39,7 @@ class Gate(StrEnum):
     IGNORED = "call of the API server whose failure is ignored"
     LOAD_BALANCER = "load balancer"
     NODE_PORT = "node port"
+    SCRAPE = "scrape of metrics"
 
 
 class Client(Struct, frozen=True):
@@ -97,6 +99,7 @@ def entries(engine: Engine) -> Iterator[Entry]:
         yield from _routes(engine)
         yield from _calls(engine)
         yield from _exposed(cluster)
+        yield from _scrapes(engine)
 
 
 def _client(engine: Engine, name: str, pods: Iterable[Pod]) -> Client:
@@ -157,6 +160,13 @@ def _exposed(cluster: Cluster) -> Iterator[Entry]:
             by = ObjectRef.to(SERVICE.name, service)
             for port in service.spec.ports:
                 yield Entry(gate, by, Client(f"clients of its {gate}"), service, frozenset({port.port}))
+
+
+def _scrapes(engine: Engine) -> Iterator[Entry]:
+    pods = metrics_scrapes.prometheus_pods(engine.cluster)
+    client = _client(engine, "Prometheus", pods)
+    for monitor, service, numbers in metrics_scrapes.scraped(engine.cluster) if pods else ():
+        yield Entry(Gate.SCRAPE, ObjectRef.to(SERVICE_MONITOR.name, monitor), client, service, numbers)
 
 
 def _entry(

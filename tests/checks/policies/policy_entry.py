@@ -15,6 +15,7 @@ from kubectl_netdoc.api import (
     GATEWAY_CLASS,
     LISTENER_SETS,
     ROUTES,
+    SERVICE_MONITOR,
     VALIDATING_WEBHOOKS,
     Kind,
 )
@@ -223,6 +224,19 @@ def _meshed(name: str, *objects: Built, expect: frozenset[tuple[str, str]] = fro
     return Case(name, make_cluster(*MESHED, *objects), expect, state="" if expect else "skipped")
 
 
+PROMETHEUS = make_pod(
+    "prometheus-main-0",
+    "monitoring",
+    labels={"app.kubernetes.io/name": "prometheus", "operator.prometheus.io/name": "main"},
+    ip="10.0.1.9",
+    node="n2",
+)
+
+
+def _monitor(namespaces: str = "{any: true}", port: str = "{targetPort: 8080}") -> Built:
+    return made(SERVICE_MONITOR, "web", f"{{namespaceSelector: {namespaces}, endpoints: [{port}]}}", "monitoring")
+
+
 CASES = [
     _meshed("an ingress controller outside the mesh, and mutual TLS is required", OUTSIDE, STRICT, expect=SHUT_OUT),
     _meshed("an ingress controller in the mesh", IN_MESH, STRICT),
@@ -380,4 +394,19 @@ CASES = [
     _case("a load balancer, and some pods are let in", *BALANCER, DENY, INSIDE),
     _case("a load balancer, and everybody is let in", *BALANCER, DENY, ANYBODY),
     _case("a node port, and nobody is let in", *NODE_PORT, DENY, expect=_out("PEN010")),
+    # Prometheus
+    _case("metrics, and Prometheus is kept out", *SHOP, PROMETHEUS, _monitor(), DENY, INSIDE, expect=_out("PEN006")),
+    _case(
+        "metrics, and Prometheus is let in",
+        *SHOP,
+        PROMETHEUS,
+        _monitor(),
+        DENY,
+        _allow("{kubernetes.io/metadata.name: monitoring}"),
+    ),
+    _case("metrics of another namespace", *SHOP, PROMETHEUS, _monitor("{matchNames: [market]}"), DENY, INSIDE),
+    _case("metrics of the monitor's own namespace", *SHOP, PROMETHEUS, _monitor("{}"), DENY, INSIDE),
+    _case("metrics on a port that no Service has", *SHOP, PROMETHEUS, _monitor(port="{port: metrics}"), DENY, INSIDE),
+    _case("metrics on a port by its name", *SHOP, PROMETHEUS, _monitor(port="{port: p80}"), DENY, expect=_out("PEN006")),
+    _case("metrics, and no Prometheus of the operator's", *SHOP, _monitor(), DENY, INSIDE),
 ]

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Do network policies let in whoever has to come in: ingress controllers, Gateways, API servers, load balancers?
+"""Do network policies let in whoever has to come in: ingress controllers, Gateways, API servers, load balancers, Prometheus?
 
 ## What it looks at
-The pods behind each Ingress, each route of the Gateway API, each webhook and aggregated API, and each Service of type
-LoadBalancer or NodePort; and for each of them, whether the policies let its client reach the port that the pods listen on: the
-pods of the ingress controller or of the Gateway, the API servers or their konnectivity agents, and for a load balancer any
-address; and whether the policies of a service mesh let in the first two. It is a finding where no pod of the client may reach
-some of the pods, one for all that the same policies keep out.
+The pods behind each Ingress, each route of the Gateway API, each webhook and aggregated API, each Service of type LoadBalancer or
+NodePort, and each ServiceMonitor; and for each of them, whether the policies let its client reach the port that the pods listen
+on: the pods of the ingress controller or of the Gateway, the API servers or their konnectivity agents, the pods of Prometheus,
+and for a load balancer any address; and whether the policies of a service mesh let in the first two. It is a finding where no
+pod of the client may reach some of the pods, one for all that the same policies keep out.
 
 ## Why it matters
 A default deny policy is written with the workloads of its namespace in mind. What comes from elsewhere is forgotten: clients
@@ -15,12 +15,12 @@ get 502 or 504 from the ingress controller, or the API server waits for a webhoo
 ## What it can't see
 Controllers that netdoc does not know, or that run outside of the cluster, and API servers that are not pods: of those only
 whether anybody at all may get in, which is advice. With which address a node's traffic comes is the network's choice; where some
-address may get in, it is advice. The kubelet's probes come from the pod's own node, which engines always let in. Who scrapes
-metrics is not looked at.
+address may get in, it is advice. The kubelet's probes come from the pod's own node, which engines always let in. PodMonitors,
+and whatever scrapes without the Prometheus operator, are not looked at.
 
 ## Sources
 Kubernetes: Network Policies ("communication between the node and its pods"), Dynamic Admission Control; Gateway API, GEP-1762;
-istio/ztunnel, ARCHITECTURE.md (ports of a mesh).
+istio/ztunnel, ARCHITECTURE.md (ports of a mesh); prometheus-operator, API reference, ServiceMonitor.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ from kubectl_netdoc.api import (
     POLICIES,
     ROUTES,
     SERVICE,
+    SERVICE_MONITOR,
     Check,
     Code,
     Explains,
@@ -115,6 +116,17 @@ BALANCED = Code(
     commands=ROUTED.commands,
     rows=("P4",),
 )
+SCRAPED = Code(
+    id="PEN006",
+    severity=Severity.WARN,
+    risk=Risk.POLICY,
+    title="Policies keep Prometheus from the metrics of a Service",
+    message="{policies} {keep} {clients} from the pods of {services} on {ports}, which {asking} has it scrape: there are no "
+    "metrics of them, and no alert that is made of these",
+    fix="{mend}",
+    commands=ROUTED.commands,
+    rows=("P4",),
+)
 AS_WRITTEN = Code(
     id="PEN010",
     severity=Severity.INFO,
@@ -129,6 +141,7 @@ CODES = {
     Gate.CALL: CALLED,
     Gate.IGNORED: IGNORED,
     Gate.LOAD_BALANCER: BALANCED,
+    Gate.SCRAPE: SCRAPED,
 }
 """By what somebody comes in; ``AS_WRITTEN`` where it is doubtful, as it always is of node ports."""
 
@@ -222,8 +235,8 @@ check = Check(
     needs=Needs(
         kinds=(POD, NETWORK_POLICY, SERVICE),
         optional=(NAMESPACE, NODE, *POLICIES[1:], INGRESS, INGRESS_CLASS, GATEWAY, *ROUTES, *api_extensions.KINDS),
-        hints=(GATEWAY_CLASS, *LISTENER_SETS, *CALICO_AIDS, DAEMON_SET, *MESH_KINDS, *NETWORK_KINDS),
+        hints=(GATEWAY_CLASS, *LISTENER_SETS, *CALICO_AIDS, DAEMON_SET, SERVICE_MONITOR, *MESH_KINDS, *NETWORK_KINDS),
     ),
-    codes=(ROUTED, CALLED, IGNORED, BALANCED, mesh.KEPT_OUT, AS_WRITTEN),
+    codes=(ROUTED, CALLED, IGNORED, BALANCED, SCRAPED, mesh.KEPT_OUT, AS_WRITTEN),
     analyse=analyse,
 )

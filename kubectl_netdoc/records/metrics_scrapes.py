@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What Prometheus is told to scrape: ServiceMonitors and PodMonitors of the Prometheus operator."""
+
+from __future__ import annotations
+
+from kubectl_netdoc.records.base import Kind, Object, Record
+from kubectl_netdoc.records.policies import LabelSelector
+
+MONITORING = "monitoring.coreos.com"
+
+
+class MonitoredNamespaces(Record, frozen=True):
+    """Where a monitor's objects are: everywhere, in those named, or in its own where neither is set."""
+
+    any: bool = False
+    match_names: tuple[str, ...] = ()
+
+
+class ScrapedPort(Record, frozen=True):
+    """One port: by the name of the Service's or the pod's port, or by the container's."""
+
+    port: str = ""
+    port_number: int = 0
+    target_port: int | str = 0
+
+
+class ServiceMonitorSpec(Record, frozen=True):
+    """The Services whose endpoints are scraped, and on which of their ports."""
+
+    selector: LabelSelector = LabelSelector()
+    namespace_selector: MonitoredNamespaces = MonitoredNamespaces()
+    endpoints: tuple[ScrapedPort, ...] = ()
+
+
+class ServiceMonitor(Object, frozen=True):
+    """A ServiceMonitor."""
+
+    spec: ServiceMonitorSpec = ServiceMonitorSpec()
+
+
+SERVICE_MONITOR = Kind("ServiceMonitor", MONITORING, "v1", "servicemonitors", ServiceMonitor)
+"""prometheus-operator, pkg/apis/monitoring/v1/servicemonitor_types.go."""
