@@ -37,8 +37,8 @@ MARGIN = 1.2
 
 SHOWN = 40
 
-LEAST = 0.002
-"""The share of all work below which a function's growth is left alone: at ten times the size it would still be 2 %."""
+LEAST = 10
+"""Lines a node, in the larger cluster, below which a function's growth is left alone."""
 
 
 class Generated(Struct):
@@ -94,18 +94,20 @@ def work(nodes: int) -> Work:
     return counted(lambda: judged(there))
 
 
-def steep(small: Work, large: Work, growth: float) -> dict[str, float]:
-    """Return the functions whose work grew more than ``growth``, with how much it grew; ``MARGIN`` and ``LEAST`` are allowed."""
-    floor = LEAST * sum(large.values())
-    grown = {name: number / max(small.get(name, 0), 1) for name, number in large.items() if number > floor}
-    return {name: factor for name, factor in sorted(grown.items(), key=lambda item: -item[1]) if factor > growth * MARGIN}
+def steep(small: Work, large: Work, nodes: int, times: int) -> dict[str, float]:
+    """Return how much the work of functions grew from a cluster to one of ``nodes`` nodes, ``times`` as large.
+
+    Of those where that is more than the cluster grew; ``MARGIN`` and ``LEAST`` are allowed.
+    """
+    grown = {name: number / max(small.get(name, 0), 1) for name, number in large.items() if number > LEAST * nodes}
+    return {name: factor for name, factor in sorted(grown.items(), key=lambda item: -item[1]) if factor > times * MARGIN}
 
 
 def main(nodes: int) -> None:
     """Count at a size and at twice that, and print what grew too much and what is most work."""
     small, large = work(nodes), work(2 * nodes)
     print(f"{nodes} -> {2 * nodes} nodes: {sum(small.values()):,} -> {sum(large.values()):,} lines")
-    steepest = steep(small, large, 2.0)
+    steepest = steep(small, large, 2 * nodes, 2)
     rows = [[name, large[name], factor] for name, factor in steepest.items()]
     print(tabulate(rows, ["steep", "lines", "grew"], floatfmt=("", "", ".2f"), intfmt=","))
     most = sorted(large.items(), key=lambda item: -item[1])[:SHOWN]
