@@ -25,7 +25,10 @@ def once(make: Callable[Concatenate[Cluster, P], T]) -> Callable[Concatenate[Clu
         made, key = cluster.index.made, (make, cluster.settings, args, tuple(kwargs.items()))
         if key not in made:
             view = cluster.fresh()
-            made[key] = make(view, *args, **kwargs), tuple(view.touched)
+            try:
+                made[key] = make(view, *args, **kwargs), tuple(view.touched)
+            finally:
+                cluster.touched |= view.touched
         value, touched = made[key]
         for kind in touched:
             cluster.note(kind)

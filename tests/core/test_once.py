@@ -90,3 +90,4 @@ def test_an_exception_is_raised_again(cluster: Cluster) -> None:
         with pytest.raises(KindUnavailable):
             nodes(blind)
     assert CALLS == ["nodes"] * 2
+    assert blind.touched == {"Node"}
