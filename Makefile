@@ -123,9 +123,10 @@ peers: .venv/ready  ## other tools on the same faults: builds them (half an hour
 	@set -o pipefail; $(PY) -m bench.peers; kubeconfig=$$($(UP)) || exit $$?; \
 	$(PY) -m bench.matrix --name $$(basename $$kubeconfig .kubeconfig) --kubeconfig $$kubeconfig --only-peers $(FAULTS)
 
-bench: .venv/ready  ## the figures: start-up beside REV's (default: before issue 20), policies on a synthetic cluster, then a full check on the lab
+bench: .venv/ready  ## the figures: start-up beside REV's (default: before issue 20), policies and all checks on synthetic clusters, then a full check on the lab
 	$(PY) -m bench.startup $(REV)
 	$(PY) -m bench.policies
+	$(PY) -m bench.growth
 	NETDOC_LAB=$$($(UP)) NETDOC_IMAGE=$(IMAGE) $(PY) -m bench
 
 clean:

@@ -15,6 +15,7 @@ from kubectl_netdoc.core.facts import Facts, PodProblem, Vantage
 from kubectl_netdoc.core.finding import CAME_THROUGH, Code, Explains, Finding, Grant, Severity, Subject, Unseen
 from kubectl_netdoc.core.lasting_events import lasting
 from kubectl_netdoc.core.new_nodes import JOINING, is_joining, joining
+from kubectl_netdoc.core.once import once
 from kubectl_netdoc.core.settling import SETTLING
 from kubectl_netdoc.core.threshold import Threshold
 from kubectl_netdoc.core.tier import Tier
@@ -374,6 +375,7 @@ __all__ = [
     "nearest_name",
     "odd",
     "on_node",
+    "once",
     "patches",
     "percentile",
     "registry_of",

@@ -16,10 +16,12 @@ def show_progress() -> Iterator[Progress]:
     """Show the progress of a run on stderr while the block runs; without a terminal only waits that take long."""
     import sys
 
-    from kubectl_netdoc.cli.show import Plain, Show
-
     if not sys.stderr.isatty():
+        from kubectl_netdoc.cli.plain import Plain
+
         yield Plain()
         return
+    from kubectl_netdoc.cli.show import Show
+
     with Show() as show:
         yield show

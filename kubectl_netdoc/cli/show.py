@@ -6,7 +6,6 @@ from __future__ import annotations
 import time
 from types import TracebackType
 
-import click
 from rich.console import Console, Group
 from rich.live import Live
 from rich.spinner import Spinner
@@ -17,9 +16,6 @@ from kubectl_netdoc.core.report import State
 from kubectl_netdoc.formats.text import safe
 
 STYLES = {State.PASS: "green", State.WARN: "yellow", State.FAIL: "bold red", State.CRASHED: "magenta", State.UNKNOWN: "yellow"}
-LONG = 2.0
-"""Seconds of waiting after which a line says so, if there is no progress display."""
-
 FEWEST = 5
 """Fewest lines that are shown, even in a very low terminal."""
 
@@ -68,20 +64,3 @@ class Show(Progress):
     def _view(self) -> Group:
         room = max(FEWEST, self.console.height - 2)
         return Group(*self.lines[-room:], self.spinner)
-
-
-class Plain(Progress):
-    """The progress display if stderr is not a terminal: it prints long waits and notes only."""
-
-    def __init__(self) -> None:
-        self.told = False
-
-    def waiting(self, text: str, seconds: float) -> None:
-        """Print once what takes long."""
-        if seconds >= LONG and not self.told:
-            self.told = True
-            self.note(f"{text}; with --image you can name an image that the nodes have or can pull faster")
-
-    def note(self, text: str) -> None:
-        """Print the note."""
-        click.echo(f"kubectl-netdoc: {safe(text)}", err=True)

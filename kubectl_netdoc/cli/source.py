@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from kubectl_netdoc.core.progress import Progress
     from kubectl_netdoc.records.base import Kind
     from kubectl_netdoc.sources import Source
-    from kubectl_netdoc.sources.live.debug_pods import PodSettings
+    from kubectl_netdoc.sources.live.pod_settings import PodSettings
 
 
 def at_most_one(verb: str, namespaces: Sequence[str]) -> None:
@@ -48,7 +48,7 @@ def live_source(flags: Mapping[str, Any], progress: Progress | None = None) -> S
 
 def _debug_pod_settings(flags: Mapping[str, Any]) -> PodSettings:
     from kubectl_netdoc.core.tier import Tier
-    from kubectl_netdoc.sources.live.debug_pods import PodSettings
+    from kubectl_netdoc.sources.live.pod_settings import PodSettings
 
     if flags["no_pods"] and (flags["node_checks"] or flags["privileged"]):
         raise click.UsageError("--no-pods can't be used with --node-checks or --privileged, which run pods")

@@ -20,6 +20,7 @@ from kubectl_netdoc.cni.multus import MULTUS
 from kubectl_netdoc.cni.ovn_kubernetes import OVN_KUBERNETES
 from kubectl_netdoc.cni.weave import WEAVE
 from kubectl_netdoc.core.cluster import Cluster
+from kubectl_netdoc.core.once import once
 from kubectl_netdoc.records.kinds import POD
 from kubectl_netdoc.records.pods import Pod
 from kubectl_netdoc.records.workloads import Workload
@@ -42,6 +43,7 @@ ALL: tuple[Network, ...] = (
 """Every network. A DaemonSet belongs to the first that matches it, so the more specific ones come first."""
 
 
+@once
 def recognise(cluster: Cluster) -> tuple[Found, ...]:
     """Return the networks whose agents exist, in the order of ``ALL``."""
     agents: dict[str, list[Workload]] = {}

@@ -10,6 +10,7 @@ from msgspec import Struct
 from kubectl_netdoc.cni.base import Image, repository
 from kubectl_netdoc.core.cluster import Cluster
 from kubectl_netdoc.core.finding import Explains
+from kubectl_netdoc.core.once import once
 from kubectl_netdoc.formats.addresses import is_address
 from kubectl_netdoc.measurements.base import Address
 from kubectl_netdoc.records.base import Kind
@@ -70,6 +71,7 @@ API_SERVER_NAME = "kubernetes.default.svc"
 DEFAULT_DOMAIN = "cluster.local"
 
 
+@once
 def service(cluster: Cluster) -> Service | None:
     """Return the Service of cluster DNS; None if there is none to be seen (GKE Cloud DNS, EKS Auto Mode).
 
@@ -164,6 +166,7 @@ def not_found(cluster: Cluster) -> str:
     return f"there is no DNS Service in {cluster.scope}: cluster DNS may run outside the cluster"
 
 
+@once
 def domain(cluster: Cluster) -> str:
     """Return the cluster domain: the first zone that the plugin ``kubernetes`` of a Corefile serves, else cluster.local."""
     if not cluster.readable(COREFILE):

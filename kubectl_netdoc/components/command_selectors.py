@@ -21,6 +21,7 @@ from kubectl_netdoc.cni import Image
 from kubectl_netdoc.components import cluster_dns, controller_manager, kube_proxy
 from kubectl_netdoc.core.cluster import Cluster, matches
 from kubectl_netdoc.core.finding import Finding
+from kubectl_netdoc.core.once import once
 from kubectl_netdoc.records.base import Kind
 from kubectl_netdoc.records.kinds import DAEMON_SET, DEPLOYMENT, ENDPOINT_SLICE, NETWORK_POLICY, NODE, POD, SERVICE, STATEFUL_SET
 from kubectl_netdoc.records.pods import Pod
@@ -85,7 +86,7 @@ class _Names:
         labels = _labels(written["selector"])
         if labels is None or self._matched(space, labels) or not self._seen(space):
             return (command,)
-        pods, chosen = self._component(written["selector"])
+        pods, chosen = _component(self.cluster, written["selector"])
         if chosen is None:
             return ()
         there, selector = chosen
@@ -107,15 +108,6 @@ class _Names:
             return True
         return (namespace if whole.namespaced else "", name) in self.cluster.index.by_name[whole.name]
 
-    def _component(self, selector: str) -> tuple[list[Pod], tuple[str, str] | None]:
-        """Return the pods of the component of kubeadm's selector, with their namespace and selector here; cached."""
-        made, key = self.cluster.index.made, (__name__, selector)
-        if key not in made:
-            pods = COMPONENTS.get(selector, _none)(self.cluster)
-            made[key] = pods, _selector(self.cluster, pods)
-        found: tuple[list[Pod], tuple[str, str] | None] = made[key]
-        return found
-
     def _matched(self, namespace: str, labels: Mapping[str, str]) -> bool:
         pods = self.cluster.index.pods_by_namespace.get(namespace, ()) if namespace else self.cluster.all(POD)
         return any(matches(labels, pod.metadata.labels) for pod in pods)
@@ -124,6 +116,13 @@ class _Names:
         """Tell whether the pods of a namespace were read."""
         limited = self.cluster.scope.namespaces
         return not limited or namespace in limited or namespace in self.cluster.index.pods_by_namespace
+
+
+@once
+def _component(cluster: Cluster, selector: str) -> tuple[list[Pod], tuple[str, str] | None]:
+    """Return the pods of the component of kubeadm's selector, with their namespace and selector here."""
+    pods = COMPONENTS.get(selector, _none)(cluster)
+    return pods, _selector(cluster, pods)
 
 
 def _labels(selector: str) -> dict[str, str] | None:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from kubectl_netdoc.components import ingress_controllers
 from kubectl_netdoc.core.cluster import Cluster
+from kubectl_netdoc.core.once import once
 from kubectl_netdoc.records.gateway_api import GATEWAY_CLASS, LISTENER_SETS, Gateway, Route
 from kubectl_netdoc.records.kinds import GATEWAY, POD
 from kubectl_netdoc.records.pods import Pod
@@ -22,6 +23,9 @@ ENVOY_NAME = "gateway.envoyproxy.io/owning-gateway-name"
 ENVOY_NAMESPACE = "gateway.envoyproxy.io/owning-gateway-namespace"
 ENVOY_CLASS = "gateway.envoyproxy.io/owning-gatewayclass"
 """Labels of Envoy Gateway's proxies, in a namespace of their own; those of merged Gateways have the class's alone."""
+
+Owner = tuple[str, str]
+"""Namespace and name of a Gateway, or nothing and the name of a GatewayClass."""
 
 
 def of_route(cluster: Cluster, route: Route) -> list[Pod]:
@@ -46,7 +50,9 @@ def _gateways(cluster: Cluster, route: Route) -> Iterator[Gateway | None]:
 
 def of_gateway(cluster: Cluster, gateway: Gateway) -> list[Pod]:
     """Return the pods that carry the requests of a Gateway; none if they are not known."""
-    labelled = [pod for pod in cluster.all(POD) if not pod.finished and _belongs(pod, gateway)]
+    owned = _owned(cluster)
+    own, merged = (gateway.namespace, gateway.name), ("", gateway.spec.gateway_class_name)
+    labelled = list((owned.get(own, {}) | owned.get(merged, {})).values())
     if labelled or not cluster.readable(GATEWAY_CLASS):
         return labelled
     owner = cluster.get(GATEWAY_CLASS, "", gateway.spec.gateway_class_name)
@@ -54,10 +60,20 @@ def of_gateway(cluster: Cluster, gateway: Gateway) -> list[Pod]:
     return ingress_controllers.serving_pods(cluster, controller) if controller else []
 
 
-def _belongs(pod: Pod, gateway: Gateway) -> bool:
+@once
+def _owned(cluster: Cluster) -> dict[Owner, dict[tuple[str, str], Pod]]:
+    """Return the pods that the labels of proxies give to a Gateway, or to a class, by what they belong to and by name."""
+    found: dict[Owner, dict[tuple[str, str], Pod]] = {}
+    for pod in cluster.all(POD):
+        for owner in () if pod.finished else _labelled(pod):
+            found.setdefault(owner, {})[pod.namespace, pod.name] = pod
+    return found
+
+
+def _labelled(pod: Pod) -> Iterator[Owner]:
     labels = pod.metadata.labels
-    if pod.namespace == gateway.namespace and any(labels.get(key) == gateway.name for key in OWN_LABELS):
-        return True
+    yield from ((pod.namespace, labels[key]) for key in OWN_LABELS if key in labels)
     if ENVOY_NAME in labels:
-        return (labels.get(ENVOY_NAMESPACE), labels[ENVOY_NAME]) == (gateway.namespace, gateway.name)
-    return labels.get(ENVOY_CLASS) == gateway.spec.gateway_class_name
+        yield labels.get(ENVOY_NAMESPACE, ""), labels[ENVOY_NAME]
+    elif ENVOY_CLASS in labels:
+        yield "", labels[ENVOY_CLASS]

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from kubectl_netdoc.components import ingress_backends
 from kubectl_netdoc.core.cluster import Cluster, matches
+from kubectl_netdoc.core.once import once
 from kubectl_netdoc.records.base import Kind
 from kubectl_netdoc.records.ingress import INGRESS_CLASS, Ingress, IngressClass
 from kubectl_netdoc.records.kinds import DAEMON_SET, DEPLOYMENT, INGRESS, POD
@@ -57,7 +58,7 @@ class Controller(Struct, frozen=True, kw_only=True):
 
     def pods(self, cluster: Cluster) -> list[Pod]:
         """Its pods that have not ended."""
-        return [pod for pod in cluster.all(POD) if not pod.finished and self.runs(pod.metadata.labels, pod.spec)]
+        return _pods(cluster, self)
 
     def like(self, cluster: Cluster) -> str:
         """A pod that may be this controller's by its name or image (from a mirror registry, or a manifest of one's own)."""
@@ -163,6 +164,11 @@ KNOWN = (
 and images there. ingress-nginx: deploy/static/provider/kind/deploy.yaml of v1.11.2."""
 
 
+@once
+def _pods(cluster: Cluster, controller: Controller) -> list[Pod]:
+    return [pod for pod in cluster.all(POD) if not pod.finished and controller.runs(pod.metadata.labels, pod.spec)]
+
+
 def by_class(controller: str) -> Controller | None:
     """Return the controller that spec.controller of an IngressClass means, or None."""
     return next((known for known in KNOWN if any(controller.startswith(begin) for begin in known.classes)), None)
@@ -187,6 +193,7 @@ class Classed(Struct, frozen=True):
         return bool(self.ingress.status.load_balancer.ingress)
 
 
+@once
 def ingresses(cluster: Cluster) -> list[Classed]:
     """Return the Ingresses that the user chose, with their classes, without those of cert-manager's solvers."""
     classes = cluster.all(INGRESS_CLASS) if cluster.readable(INGRESS_CLASS) else ()
@@ -217,6 +224,7 @@ def services_of(cluster: Cluster, pods: list[Pod]) -> list[Service]:
     ]
 
 
+@once
 def serving_pods(cluster: Cluster, controller: Controller) -> list[Pod]:
     """Return the controller's pods that requests come in through: behind such a Service, on the host network, or by host ports.
 

@@ -12,6 +12,7 @@ from kubectl_netdoc.cni import Image
 from kubectl_netdoc.core import ip_families
 from kubectl_netdoc.core.cluster import Cluster
 from kubectl_netdoc.core.finding import Subject
+from kubectl_netdoc.core.once import once
 from kubectl_netdoc.measurements.base import Address
 from kubectl_netdoc.measurements.connect import HttpGet
 from kubectl_netdoc.records.cni import NETWORK_AGENT, NETWORK_KINDS
@@ -128,6 +129,7 @@ def refills(found: list[Pod]) -> bool:
     return bool(found) and NFTABLES.reached("maps", version(found[0]))
 
 
+@once
 def pods(cluster: Cluster) -> dict[str, list[Pod]]:
     """Return the kube-proxy pods of each node that has any, without those on their way out. Reads POD."""
     found: dict[str, list[Pod]] = {}
@@ -164,6 +166,7 @@ def embedded(node: Node) -> str:
     return named or next((name for mark, name in BUILT_IN_VERSIONS.items() if mark in node.status.node_info.kubelet_version), "")
 
 
+@once
 def expected_nodes(cluster: Cluster) -> list[Node]:
     """Return the nodes on which kube-proxy or its replacement should work: Linux nodes that are ready and not new."""
     return [

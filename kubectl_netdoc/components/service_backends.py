@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from kubectl_netdoc.core.cluster import Cluster, matches
 from kubectl_netdoc.core.evidence import ObjectRef
+from kubectl_netdoc.core.once import once
 from kubectl_netdoc.formats.text import beginning, counted
 from kubectl_netdoc.records.base import Kind
 from kubectl_netdoc.records.kinds import (
@@ -148,11 +149,18 @@ def elsewhere(cluster: Cluster, service: Service, behind: Backends) -> str:
         return "it is global in a Cilium cluster mesh (service.cilium.io/global), so its pods may be in other clusters"
     if behind.pods or behind.ending or behind.workloads:
         return ""
-    if any(EASTWEST in item.metadata.labels.items() for item in cluster.all(SERVICE)):
+    if _istio_mesh(cluster):
         return "there is a gateway to other clusters of an Istio mesh (istio=eastwestgateway), so its pods may be there"
     return ""
 
 
+@once
+def _istio_mesh(cluster: Cluster) -> bool:
+    """Whether a gateway to other clusters of an Istio mesh is there."""
+    return any(EASTWEST in item.metadata.labels.items() for item in cluster.all(SERVICE))
+
+
+@once
 def _cilium_mesh(cluster: Cluster) -> bool:
     """Whether this cluster is in a Cilium cluster mesh; assumed where its Deployment can't be read."""
     if cluster.origin == "manifests" or cluster.scope.namespaces or not cluster.readable(DEPLOYMENT):

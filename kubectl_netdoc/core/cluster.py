@@ -103,7 +103,7 @@ class Index:
     def __init__(self, listings: Listings) -> None:
         self.listings = listings
         self.made: dict[object, Any] = {}
-        """A cache for other modules: what they compute from these lists once, by their own key."""
+        """What is computed from these lists once (``core.once``)."""
         self._by_namespace: dict[str, dict[str, list[Any]]] = {}
 
     def readable(self, kind: Kind[Any]) -> bool:
@@ -216,16 +216,30 @@ class Cluster:
 
     def view(self, kinds: Iterable[Kind[Any]]) -> Cluster:
         """Return this cluster limited to ``kinds``, with its own record of the kinds that are read."""
-        other = copy(self)
-        other.touched = set()
+        other = self.fresh()
         other._allowed = frozenset(kind.name for kind in kinds)
         return other
 
+    def fresh(self) -> Cluster:
+        """Return this cluster, limited as it is, with its own record of the kinds that are read."""
+        other = copy(self)
+        other.touched = set()
+        return other
+
+    @property
+    def settings(self) -> tuple[object, ...]:
+        """All that it is besides its lists and what was read of them."""
+        return tuple(value for name, value in vars(self).items() if name not in ("index", "touched", "_allowed"))
+
+    def note(self, kind: str) -> None:
+        """Note a kind, by its name, as read; raises ``UndeclaredKind``."""
+        if self._allowed is not None and kind not in self._allowed:
+            raise UndeclaredKind(f"{kind} is not among the check's needs")
+        self.touched.add(kind)
+
     def listing(self, kind: Kind[R]) -> Listing | Unavailable:
         """Return the listing of a kind, or why there is none; raises ``UndeclaredKind``."""
-        if self._allowed is not None and kind.name not in self._allowed:
-            raise UndeclaredKind(f"{kind.name} is not among the check's needs")
-        self.touched.add(kind.name)
+        self.note(kind.name)
         return self.index.listings.get(kind.name) or Unavailable("not read")
 
     def all(self, kind: Kind[R]) -> tuple[R, ...]:

@@ -101,6 +101,12 @@ class Facts:
         self.cluster = cluster
         self._measured = measured
         self._thresholds = tuple(thresholds)
+        self._down = {
+            (vantage.node, host)
+            for host, vantages in ((False, measured.vantages), (True, measured.hosts))
+            for vantage in vantages
+            if not vantage.running
+        }
         self._set = {item.name: item.value for item in self._thresholds if item.check == check}
 
     def of(self, check: str, kinds: tuple[Kind[Any], ...]) -> Facts:
@@ -117,9 +123,8 @@ class Facts:
         if found is not None:
             return found
         host = on_host(request)
-        for vantage in self.hosts if host else self.vantages:
-            if vantage.node == request.node and not vantage.running:
-                return Lost(f"no {'pod on the host network' if host else 'debug pod'} ran on node {request.node}", sent=False)
+        if (request.node, host) in self._down:
+            return Lost(f"no {'pod on the host network' if host else 'debug pod'} ran on node {request.node}", sent=False)
         return Lost(self._measured.why_unmeasured or "not measured", sent=False)
 
     @property

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from kubectl_netdoc.core.cluster import Cluster
+from kubectl_netdoc.core.once import once
 from kubectl_netdoc.formats.addresses import ip_address
 from kubectl_netdoc.records.kinds import NODE, POD
 
@@ -23,6 +24,7 @@ def link_local(address: str) -> bool:
         return False
 
 
+@once
 def of_pods(cluster: Cluster) -> tuple[str, ...]:
     """Return the families of pods' addresses, primary first; "" if it can't be seen.
 

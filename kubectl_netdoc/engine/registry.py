@@ -88,13 +88,13 @@ def load() -> Registry:
 
 def _completed(checks: list[Check]) -> Iterator[Check]:
     """Yield the checks with what their codes explain because others localise it (``Code.localises``)."""
-    localising = sorted((code for check in checks for code in check.codes if code.localises), key=lambda code: code.id)
+    localising = sorted((code.id, code.effects) for check in checks for code in check.codes if code.localises)
 
     def completed(code: Code) -> Code:
         if code.localises:
             return code
         placed = {effect for explains in code.explains if explains.scope in PLACED for effect in explains.codes}
-        also = tuple(other.id for other in localising if placed & other.effects and code.id not in other.effects)
+        also = tuple(other for other, effects in localising if placed & effects and code.id not in effects)
         more = (Explains(also, "node"), Explains(also, "path")) if also else ()
         return msgspec.structs.replace(code, explains=(*code.explains, *more))
 

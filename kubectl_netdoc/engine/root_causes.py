@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 
 import msgspec
 from msgspec import Struct
@@ -78,16 +79,24 @@ def _with_ids(findings: Iterable[Finding]) -> list[Finding]:
 
 
 def _joins(findings: list[Finding], codes: Mapping[str, Code]) -> Iterator[_Join]:
-    by_code: dict[str, list[Finding]] = {}
+    placed: dict[tuple[str, Scope, object], list[Finding]] = {}
     for finding in findings:
-        by_code.setdefault(finding.code, []).append(finding)
+        for scope in CLOSENESS:
+            for place in _places(finding, scope)[:1]:  # a cause has to reach all of them, so this one as well
+                placed.setdefault((finding.code, scope, place), []).append(finding)
     for cause in findings:
         code = codes.get(cause.code)
         if code is None or cause.severity is Severity.INFO:  # advice (INFO) causes nothing
             continue
         for explains in code.explains:
-            for effect in (effect for name in explains.codes for effect in by_code.get(name, ())):
-                if cause.id != effect.id and _can(cause, effect, explains):
+            reached = _reached(cause, explains.scope)
+            near = (placed.get((name, explains.scope, place), ()) for name in explains.codes for place in reached)
+            for effect in chain.from_iterable(near):
+                if (
+                    cause.id != effect.id
+                    and reached.issuperset(_places(effect, explains.scope))
+                    and _can(cause, effect, explains)
+                ):
                     yield _Join(cause, effect, explains.scope)
 
 
@@ -96,7 +105,7 @@ def _can(cause: Finding, effect: Finding, explains: Explains) -> bool:
         return False  # a WARN does not explain a FAIL everywhere
     outcomes = effect.evidence.get("outcomes", [])
     seen = set(outcomes) if isinstance(outcomes, list) else {str(outcomes)}
-    return seen.isdisjoint(explains.unless) and _same(cause, effect, explains)
+    return seen.isdisjoint(explains.unless)
 
 
 def _levels(joins: list[_Join]) -> dict[str, int]:
@@ -116,21 +125,24 @@ def _preference(join: _Join, levels: Mapping[str, int]) -> tuple[int, int, int, 
     return CLOSENESS.index(join.scope), _order(cause.severity), levels[cause.id], cause.id, join.effect.id
 
 
-def _same(cause: Finding, effect: Finding, explains: Explains) -> bool:
-    if explains.scope == "cluster":
-        return True
-    if explains.scope == "node":
-        return bool(effect.nodes) and effect.nodes <= cause.nodes
-    if explains.scope == "path":
-        return bool(effect.paths) and set(effect.paths) <= set(cause.paths)
-    subject = effect.subject
-    if explains.scope == "objects":
-        return (subject.kind, subject.namespace, subject.name) in {ref.key for ref in cause.objects("objects")}
-    if explains.scope == "services":
-        named = {ref.key for ref in cause.objects("services")}
-        return subject.kind == "Service" and (subject.kind, subject.namespace, subject.name) in named
-    a, b = cause.subject, effect.subject
-    return (a.kind, a.namespace, a.name) == (b.kind, b.namespace, b.name)
+def _places(effect: Finding, scope: Scope) -> tuple[object, ...]:
+    """Return all places that a cause of that scope has to reach to explain a finding."""
+    if scope == "cluster":
+        return (scope,)
+    if scope == "node":
+        return tuple(sorted(effect.nodes))
+    return effect.paths if scope == "path" else (_key(effect),)
+
+
+def _reached(cause: Finding, scope: Scope) -> frozenset[object]:
+    """Return the places that a cause of that scope reaches."""
+    if scope in ("objects", "services"):
+        return frozenset(ref.key for ref in cause.objects(scope) if scope == "objects" or ref.kind == "Service")
+    return frozenset(_places(cause, scope))
+
+
+def _key(finding: Finding) -> tuple[str, str, str]:
+    return finding.subject.kind, finding.subject.namespace, finding.subject.name
 
 
 def _root(finding_id: str, parent: Mapping[str, str]) -> str:

@@ -139,10 +139,13 @@ def _target(service: Service, protocol: str, specs: tuple[PodSpec, ...]) -> Port
 def blocked(engine: Engine, found: list[WorkloadPeer], dns: DnsServers, local: str = "") -> Iterator[DnsBlocked]:
     """Yield the workloads that can't use cluster DNS. ``local``: the NodeLocal address, if it is known that pods use it."""
     known: dict[PodClass, DnsBlocked | None] = {}
+    guarded = any(engine.selecting(server, Direction.INGRESS) for server in dns.ends)
     for peer in asking(found, dns):
         for pods, end in _on_pod_network(peer):
             if pods not in known:
-                known[pods] = _judge(engine, peer.ref, _placed(engine, peer, end), dns, local)
+                placed = _placed(engine, peer, end)
+                restricted = guarded or engine.selecting(placed, Direction.EGRESS)
+                known[pods] = _judge(engine, peer.ref, placed, dns, local) if restricted else None
             if verdict := known[pods]:
                 yield replace(verdict, workload=peer.ref)
 
@@ -207,10 +210,8 @@ def _local(engine: Engine, texts: Iterable[str]) -> Iterator[tuple[End, int]]:
 
 def _judge(engine: Engine, ref: WorkloadRef, end: End, dns: DnsServers, local: str) -> DnsBlocked | None:
     """Return how a workload is blocked, or None. If pods are known to use the NodeLocal address, only that counts."""
-    isolated = engine.selecting(end, Direction.EGRESS)
-    if not isolated and not any(engine.selecting(e, Direction.INGRESS) for e in dns.ends):
-        return None
-    has_egress = any(rule.action is not Action.DENY for policy in isolated for rule in policy.of(Direction.EGRESS))
+    applied = engine.selecting(end, Direction.EGRESS)
+    has_egress = any(rule.action is not Action.DENY for policy in applied for rule in policy.of(Direction.EGRESS))
     addresses = (local,) if local else dns.node_local
     unreached = _unreached(engine, ref, end, addresses, has_egress)
     if local:

@@ -10,6 +10,7 @@ from kubectl_netdoc.core.cluster import Cluster
 from kubectl_netdoc.core.evidence import NodePath
 from kubectl_netdoc.core.facts import Facts
 from kubectl_netdoc.core.finding import Subject, Unseen
+from kubectl_netdoc.core.once import once
 from kubectl_netdoc.measurements.base import Lost, Peer
 from kubectl_netdoc.measurements.path import Burst, BurstReply, PathMtu, PathMtuReply, Round
 from kubectl_netdoc.measurements.requests import Reply
@@ -37,19 +38,21 @@ times as long, would wait in for all of the 500 ms that a path MTU waits for its
 NETWORK = Subject("Cluster", "pod network")
 
 
-def pairs(cluster: Cluster) -> list[Pair]:
+@once
+def pairs(cluster: Cluster) -> tuple[Pair, ...]:
     """Return the ordered pairs to measure: all of a few nodes, else each with its neighbours on a ring and every zone pair."""
     nodes = tuple(node for node in cluster.vantages if node)
     if len(nodes) <= FULL_MESH:
-        return [(one, other) for one in nodes for other in nodes if other != one]
+        return tuple((one, other) for one in nodes for other in nodes if other != one)
     ring = [(one, nodes[(i + step) % len(nodes)]) for i, one in enumerate(nodes) for step in range(1, NEIGHBOURS + 1)]
     zoned = zones(cluster)
     first = {zoned[node]: node for node in reversed(nodes) if node in zoned}
     covered = {(zoned.get(one), zoned.get(other)) for one, other in ring}
     missing = [(first[a], first[b]) for a in sorted(first) for b in sorted(first) if a != b and (a, b) not in covered]
-    return ring + missing
+    return (*ring, *missing)
 
 
+@once
 def zones(cluster: Cluster) -> dict[str, str]:
     """Return the zone of each node that has one (topology.kubernetes.io/zone). Reads NODE if that is permitted."""
     if not cluster.readable(NODE):

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any, cast
+from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from kubectl_netdoc.core import ip_families
 from kubectl_netdoc.core.cluster import Cluster
 from kubectl_netdoc.core.facts import Facts
+from kubectl_netdoc.core.once import once
 from kubectl_netdoc.formats.addresses import ip_address
 from kubectl_netdoc.measurements.base import Peer
 from kubectl_netdoc.measurements.canary import Canary, CanaryReply
@@ -53,17 +54,12 @@ class PolicyBlock(Struct, frozen=True):
     unreadable: bool = False
 
 
+@once
 def engine(cluster: Cluster) -> Engine:
-    """Return the policies, compiled for questions about netdoc's pods; raises ``KindUnavailable``.
-
-    They are compiled once for all checks: every view of a cluster shares them.
-    """
-    made, key = cluster.index.made, (__name__, cluster.own_namespace)
-    if key not in made:
-        made[key] = Engine(cluster.view(KINDS), unlisted_pods=((cluster.own_namespace, LABELS),), templates=False)
+    """Return the policies, compiled for questions about netdoc's pods; raises ``KindUnavailable``."""
     for kind in KINDS:
         cluster.listing(kind)
-    return cast("Engine", made[key])
+    return Engine(cluster.view(KINDS), unlisted_pods=((cluster.own_namespace, LABELS),), templates=False)
 
 
 def end(policies: Engine, node: str = "", ips: Iterable[str] = ()) -> End:
@@ -114,6 +110,7 @@ def policy_block(facts: Facts, node: str, address: str, port: int, protocol: str
     return PolicyBlock(f"may be forbidden: {', '.join(maybe[:3])}", certain=False) if maybe else None
 
 
+@once
 def policies_isolating_debug_pods(cluster: Cluster) -> str:
     """Return that policies forbid connections between netdoc's own pods, or may, and which; "" if none does.
 

@@ -12,6 +12,7 @@ from kubectl_netdoc import cni
 from kubectl_netdoc.core import ip_families
 from kubectl_netdoc.core.cluster import Cluster
 from kubectl_netdoc.core.evidence import ObjectRef
+from kubectl_netdoc.core.once import once
 from kubectl_netdoc.measurements.base import Address, OwnService, Peer
 from kubectl_netdoc.measurements.connect import Connect, Echo
 from kubectl_netdoc.measurements.statistics import evenly
@@ -50,6 +51,7 @@ SLOW_SYNC = 15.0
 cluster/gce/gci/configure-helper.sh). GKE's kubelets are known by their version."""
 
 
+@once
 def sync(cluster: Cluster) -> float:
     """Return the seconds that a new Service is given to work everywhere."""
     gke = any("-gke." in node.status.node_info.kubelet_version for node in cluster.all(NODE))
@@ -152,10 +154,11 @@ def may_reject(cluster: Cluster) -> bool:
     return any(engine.rejects for engine in engines) or not any(engine.drops for engine in engines)
 
 
-def all_targets(cluster: Cluster) -> list[Target]:
+@once
+def all_targets(cluster: Cluster) -> tuple[Target, ...]:
     """Return the TCP ports of all Services in scope that have ready endpoints."""
     known = ip_families.of_pods(cluster)
-    return [target for service in cluster.services() for target in _of(cluster, service, known)]
+    return tuple(target for service in cluster.services() for target in _of(cluster, service, known))
 
 
 def _of(cluster: Cluster, service: Service, known: tuple[str, ...]) -> Iterator[Target]:
@@ -205,6 +208,7 @@ def _without_a_pod(cluster: Cluster, endpoint: Endpoint, name: str) -> Behind:
     return Behind.OUTSIDE if own else Behind.UNKNOWN
 
 
+@once
 def _node_addresses(cluster: Cluster) -> dict[str, frozenset[str]]:
     """Each node's own addresses, by which processes on hosts are known."""
     nodes = cluster.all(NODE) if cluster.readable(NODE) else ()

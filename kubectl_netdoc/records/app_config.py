@@ -8,7 +8,7 @@ from typing import Any
 
 from kubectl_netdoc.formats import host_references
 from kubectl_netdoc.records.base import Kind, Object, ObjectMeta
-from kubectl_netdoc.records.cni import RawConfigMap
+from kubectl_netdoc.records.cni import NETWORK_CONFIG, RawConfigMap
 from kubectl_netdoc.records.container_settings import Target, target
 from kubectl_netdoc.records.pods import Pod
 
@@ -19,6 +19,9 @@ SYSTEM = frozenset({"kube-system", "kube-public", "kube-node-lease"})
 """Namespaces whose ConfigMaps are the cluster's own, of which others read what is needed."""
 
 ROOT = "kube-root-ca.crt"
+
+OF_NETWORKS = frozenset(NETWORK_CONFIG.names)
+"""ConfigMaps of networks elsewhere, which are read as such."""
 
 
 class AppConfig(Object, frozen=True):
@@ -46,7 +49,8 @@ def app_configs(objects: Mapping[str, Iterable[Any]]) -> tuple[tuple[str, str], 
 def _named(pods: Iterable[Pod]) -> Iterator[tuple[str, str]]:
     for pod in pods:
         if pod.namespace not in SYSTEM:
-            yield from ((pod.namespace, name) for name in pod.spec.settings if name != ROOT)
+            named = ((pod.namespace, name) for name in pod.spec.settings if name != ROOT)
+            yield from (each for each in named if each not in OF_NETWORKS)
 
 
 APP_CONFIG = Kind(

@@ -20,6 +20,7 @@ Version = tuple[int, ...]
 _NUMBERS = re.compile(r"(?:^|[^0-9.])v?(\d+(?:\.\d+)+)")
 
 
+@cache
 def parse(text: str) -> Version:
     """Return the first version in a text (``v1.36.1-gke.7``, ``containerd://2.1.4``, ``6.18.0-2-amd64``); () where is none."""
     found = _NUMBERS.search(text)

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from kubectl_netdoc.cli.show import FEWEST, LONG, Plain, Show
+from kubectl_netdoc.cli.plain import LONG, Plain
+from kubectl_netdoc.cli.show import FEWEST, Show
 from kubectl_netdoc.core.report import State
 
 BUNDLE = str(Path(__file__).parents[2] / "demo" / "kube-proxy-hung.json")

@@ -30,7 +30,7 @@ from kubectl_netdoc.measurements.requests import Request
 from kubectl_netdoc.probes.node_readings import both_kernels, both_tables, untouched_kernel
 from kubectl_netdoc.records.kinds import NODE
 from kubectl_netdoc.sources.live.client import Client, Options
-from kubectl_netdoc.sources.live.debug_pods.settings import PodSettings
+from kubectl_netdoc.sources.live.pod_settings import PodSettings
 from kubectl_netdoc.sources.live.source import LiveSource
 from lab.faults.runner import Lab
 from tests.e2e.conftest import DEADLINE, IMAGE, Netdoc

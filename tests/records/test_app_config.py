@@ -53,6 +53,11 @@ def test_those_of_pods_that_are_not_ready_come_first_and_no_more_than_a_bound() 
     assert ("kube-system", "coredns") not in names
 
 
+def test_a_networks_own_config_map_is_not_read_once_more() -> None:
+    agent = convert(POD, pod("kube-flannel-ds-1", "kube-flannel", **reads("kube-flannel-cfg", "extra")))
+    assert app_configs({"Pod": [agent]}) == (("kube-flannel", "extra"),)
+
+
 @pytest.fixture
 def api() -> Iterator[FakeApi]:
     with fake_api() as server:

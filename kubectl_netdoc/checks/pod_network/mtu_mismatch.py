@@ -152,7 +152,7 @@ def _families(cluster: Cluster) -> tuple[str, ...]:
 
 
 def _paths(cluster: Cluster) -> list[node_pairs.Pair]:
-    return node_pairs.pairs(cluster) + [(node, node) for node in cluster.vantages if node]
+    return [*node_pairs.pairs(cluster), *((node, node) for node in cluster.vantages if node)]
 
 
 def _request(pair: node_pairs.Pair, family: str) -> PathMtu:

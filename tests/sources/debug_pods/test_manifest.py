@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from kubectl_netdoc.sources.live.debug_pods.manifest import CANARY, Manifests
-from kubectl_netdoc.sources.live.debug_pods.settings import PodSettings
+from kubectl_netdoc.sources.live.pod_settings import PodSettings
 
 
 def test_the_canary_policy_selects_a_label_of_this_run_and_nothing_else() -> None:

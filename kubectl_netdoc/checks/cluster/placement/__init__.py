@@ -62,7 +62,8 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
         return
     known = {(placed.kind.name, placed.item.namespace, placed.item.name) for placed in vital}
     others = [p for p in workloads.behind_services(cluster) if (p.kind.name, p.item.namespace, p.item.name) not in known]
-    said = [finding for placed in (*vital, *others) for finding in spread.unspread_replicas(cluster, placed, nodes)]
+    zones = set(filter(None, nodes.values()))
+    said = [finding for placed in (*vital, *others) for finding in spread.unspread_replicas(cluster, placed, len(nodes), zones)]
     yield from said[:MOST]
     if len(said) > MOST:
         yield Unseen(f"{len(said) - MOST} more workloads in one place", f"advice is given for {MOST} only")

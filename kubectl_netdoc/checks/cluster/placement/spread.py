@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 
 from kubectl_netdoc import versions
 from kubectl_netdoc.api import (
@@ -69,8 +69,11 @@ def schedulable_nodes(cluster: Cluster) -> dict[str, str]:
     }
 
 
-def unspread_replicas(cluster: Cluster, placed: Placed, nodes: dict[str, str]) -> Iterator[Finding]:
-    """Report a workload with a single replica, or with all replicas on one node or in one zone."""
+def unspread_replicas(cluster: Cluster, placed: Placed, nodes: int, every: Set[str]) -> Iterator[Finding]:
+    """Report a workload with a single replica, or with all replicas on one node or in one zone.
+
+    ``nodes`` and ``every``: how many nodes can take it, and the zones that these are in.
+    """
     if placed.kind is DAEMON_SET:
         return
     if placed.vital and placed.item.wanted == 1:
@@ -80,10 +83,9 @@ def unspread_replicas(cluster: Cluster, placed: Placed, nodes: dict[str, str]) -
     if len(pods) < 2 or any(node.unsupported for name in on if (node := cluster.get(NODE, "", name))):  # not one machine
         return
     zones = node_pairs.zones(cluster)
-    every = {zone for zone in nodes.values() if zone}
     within = {zones.get(node, "") for node in on}
     if len(on) == 1:
-        yield _one_place(placed, pods, "node", min(on), f"{len(nodes)} schedulable nodes", HOST)
+        yield _one_place(placed, pods, "node", min(on), f"{nodes} schedulable nodes", HOST)
     elif len(within) == 1 and len(every) > 1 and "" not in within:
         yield _one_place(placed, pods, "zone", min(within), str(len(every)), ZONE)
 

@@ -14,6 +14,7 @@ from kubectl_netdoc.api import (
     ResolvConfNameserver,
     Subject,
     Vantage,
+    once,
 )
 from kubectl_netdoc.components import cluster_dns
 from kubectl_netdoc.probes import dns_lookups
@@ -34,6 +35,7 @@ def pairs(cluster: Cluster, node: str) -> DnsLookup:
     return DnsLookup(node, ResolvConfNameserver(), name, samples=dns_lookups.SAMPLES, timeout=dns_lookups.TIMEOUT, parallel=True)
 
 
+@once
 def service_ips(cluster: Cluster) -> tuple[str, ...]:
     """Return the addresses of the DNS Service, the primary one first."""
     dns = cluster_dns.service(cluster)

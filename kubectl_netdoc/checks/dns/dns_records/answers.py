@@ -18,6 +18,7 @@ from kubectl_netdoc.api import (
     Reply,
     ResolvConfNameserver,
     Subject,
+    once,
 )
 from kubectl_netdoc.checks.dns.dns_records.names import MOST, Name, expected_names
 from kubectl_netdoc.components import cluster_dns
@@ -47,6 +48,7 @@ class Resolver(Struct, frozen=True):
 NAMESERVER = Resolver(ResolvConfNameserver())
 
 
+@once
 def servers(cluster: Cluster) -> list[Resolver]:
     """Return the DNS pods that are queried."""
     return [Resolver(each.address, each.subject, each.node) for each in dns_lookups.servers(cluster, MOST_SERVERS)]

@@ -23,6 +23,7 @@ from kubectl_netdoc.api import (
     Severity,
     Subject,
     Unseen,
+    once,
 )
 from kubectl_netdoc.components import ingress_controllers
 from kubectl_netdoc.components.ingress_controllers import Controller
@@ -51,6 +52,7 @@ def plan(cluster: Cluster) -> Iterator[Request]:
             yield from target.through(node)
 
 
+@once
 def _entrances(cluster: Cluster) -> list[tuple[Controller, Target]]:
     """The controllers that Ingresses use, with the ports of their Services that are for requests."""
     if not all(cluster.readable(kind) for kind in (INGRESS, SERVICE, POD, ENDPOINT_SLICE)):

@@ -5,7 +5,20 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from kubectl_netdoc.api import Address, Cluster, Connect, ConnectReply, Facts, Lost, Node, Outcome, Service, evenly, ip_families
+from kubectl_netdoc.api import (
+    Address,
+    Cluster,
+    Connect,
+    ConnectReply,
+    Facts,
+    Lost,
+    Node,
+    Outcome,
+    Service,
+    evenly,
+    ip_families,
+    once,
+)
 from kubectl_netdoc.components import kube_proxy
 from kubectl_netdoc.probes.service_targets import Target, all_targets
 
@@ -47,24 +60,22 @@ def internal_ip(node: Node, family: str) -> str:
     return found[0] if found else ""
 
 
-def all_ports(cluster: Cluster) -> list[NodePort]:
-    """Return the TCP node ports of Services with ready endpoints. With a Local policy, nodes without one need not answer."""
+def all_ports(cluster: Cluster) -> list[Target]:
+    """Return the TCP node ports of Services with ready endpoints."""
+    return [target for target in all_targets(cluster) if target.port.node_port and target.cluster_ips]
+
+
+@once
+def ports(cluster: Cluster) -> list[NodePort]:
+    """Return the node ports that are measured. With a Local policy, nodes without an endpoint need not answer."""
     nodes = nodes_that_answer(cluster)
     found = []
-    for target in all_targets(cluster):
-        spec = target.service.spec
-        if not target.port.node_port or not target.cluster_ips:
-            continue
-        near = with_endpoint(cluster, target.service) if spec.external_traffic_policy == "Local" else None
+    for target in evenly(all_ports(cluster), MOST_PORTS):
+        near = with_endpoint(cluster, target.service) if target.service.spec.external_traffic_policy == "Local" else None
         family = ip_families.of(target.cluster_ips[0].ip)
         ips = {node.name: internal_ip(node, family) for node in nodes if near is None or node.name in near}
         found.append(NodePort(target, target.port.node_port, {name: ip for name, ip in ips.items() if ip}))
     return found
-
-
-def ports(cluster: Cluster) -> list[NodePort]:
-    """Return the node ports that are measured."""
-    return evenly(all_ports(cluster), MOST_PORTS)
 
 
 def with_endpoint(cluster: Cluster, service: Service) -> set[str]:

@@ -105,19 +105,17 @@ def _settled(cluster: Cluster, pod: Pod) -> bool:
 
 
 def _local_policies(cluster: Cluster, service: Service) -> Iterator[Finding]:
-    if not cluster.readable(NODE):
+    spec = service.spec
+    policies = {"internalTrafficPolicy": spec.internal_traffic_policy, "externalTrafficPolicy": spec.external_traffic_policy}
+    local = [name for name, policy in policies.items() if policy == "Local"]
+    if not (cluster.readable(NODE) and local):
         return
     ready: list[Endpoint] = [e for item in cluster.slices_of(service) for e in item.endpoints if e.conditions.ready]
     on = {endpoint.node_name for endpoint in ready if endpoint.node_name}
-    without = sorted({node.name for node in cluster.all(NODE)} - on)
-    spec = service.spec
-    for name, policy in (
-        ("internalTrafficPolicy", spec.internal_traffic_policy),
-        ("externalTrafficPolicy", spec.external_traffic_policy),
-    ):
-        if policy == "Local" and on and without:
-            numbers = {"with_endpoint": some(sorted(on), SHOWN), "without": some(without, SHOWN)}
-            yield LOCAL_ONLY.on(Subject.of("Service", service), numbers, policy=name)
+    without = [name for name in cluster.node_names() if name not in on]
+    for name in local if on and without else ():
+        numbers = {"with_endpoint": some(sorted(on), SHOWN), "without": some(without, SHOWN)}
+        yield LOCAL_ONLY.on(Subject.of("Service", service), numbers, policy=name)
 
 
 CODES = (SLICES_BEHIND, FOREIGN_SLICE, LOCAL_ONLY)

@@ -30,10 +30,10 @@ from kubectl_netdoc.sources.agent_protocol import EchoServer, ServiceAddresses, 
 from kubectl_netdoc.sources.live import admission, missing_right
 from kubectl_netdoc.sources.live.client import ApiError, Client
 from kubectl_netdoc.sources.live.debug_pods.manifest import ECHO_PORT, MARGIN, NOBODY, Manifests
-from kubectl_netdoc.sources.live.debug_pods.settings import PodSettings
 from kubectl_netdoc.sources.live.debug_pods.status import DebugPod
 from kubectl_netdoc.sources.live.debug_pods.sweep import POLICIES, delete
 from kubectl_netdoc.sources.live.debug_pods.watch import SILENT, START, PodWatch
+from kubectl_netdoc.sources.live.pod_settings import PodSettings
 
 RESERVE = 10.0
 """Seconds of a run that are left for measuring when the wait for an image ends: a full run takes 5 on the lab."""

@@ -7,7 +7,7 @@ import pytest
 
 from kubectl_netdoc.api import NODE, Unavailable
 from kubectl_netdoc.records.base import convert
-from kubectl_netdoc.sources.live.debug_pods.settings import MOST_NODES, choose_nodes
+from kubectl_netdoc.sources.live.pod_settings import MOST_NODES, choose_nodes
 from kubectl_netdoc.testing import make_cluster, make_node
 
 
