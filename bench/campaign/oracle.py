@@ -9,6 +9,7 @@ written down once, from the healthy lab; only pods' addresses are read anew, whe
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import statistics
@@ -47,7 +48,7 @@ PERSISTS = 2
 START_POD = """
 apiVersion: v1
 kind: Pod
-metadata: {name: %(name)s, namespace: campaign}
+metadata: {name: %(name)s, namespace: campaign, labels: {campaign-start: "%(number)s"}}
 spec:
   nodeName: %(node)s
   terminationGracePeriodSeconds: 0
@@ -169,14 +170,11 @@ class Oracle:
     def _find_pods(self) -> list[Target]:
         """Pods of the applications as they are now; where the API does not answer, as they were."""
         try:
-            items = [
-                json.loads(self.lab.kubectl("-n", space, "get", "pods", "-o", "json", "--request-timeout=5s"))["items"]
-                for space in APPLICATIONS
-            ]
+            items = json.loads(self.lab.kubectl("get", "pods", "-A", "-o", "json", "--request-timeout=5s"))["items"]
         except (LabError, ValueError):
             return self.pods
         found = []
-        for item in (each for some in items for each in some):
+        for item in (each for each in items if each["metadata"]["namespace"] in APPLICATIONS):
             ready = any(c["type"] == "Ready" and c["status"] == "True" for c in item["status"].get("conditions", ()))
             ports = [p for c in item["spec"]["containers"] for p in c.get("ports", ())]
             ip = item["status"].get("podIP")
@@ -194,9 +192,9 @@ class Oracle:
         """Take one matrix; ``seconds``: how long to go on, where what is looked for comes and goes."""
         self.pods = self._find_pods()
         with ThreadPoolExecutor(8) as pool:
-            starts = [pool.submit(self._start, node) for node in self.nodes]
+            starts = pool.submit(self._start)
             places = [pool.submit(self._vantage, node, vantage, seconds) for node in self.nodes for vantage in VANTAGES]
-            outcomes = dict(item for some in [*places, *starts] for item in some.result().items())
+            outcomes = dict(item for some in [*places, starts] for item in some.result().items())
         return Reading(outcomes)
 
     def _targets(self, vantage: Vantage) -> list[Target]:
@@ -226,23 +224,28 @@ class Oracle:
             return {f"{name} → {target.key}": (("no reading", 0.0),) * rounds for target in targets}
         return {f"{name} → {key}": tuple((said, seconds) for said, seconds in tries) for key, tries in found.items()}
 
-    def _start(self, node: str) -> dict[str, tuple[tuple[str, float], ...]]:
-        """Start a pod on a node, and look a name up in it."""
+    def _start(self) -> dict[str, tuple[tuple[str, float], ...]]:
+        """Start a pod on each node, and tell when each was Ready."""
         self.starts += 1
-        name = f"start-{node.rsplit('-', 1)[-1]}-{self.starts}"
-        started = time.monotonic()
+        label = f"campaign-start={self.starts}"
+        started, ready = time.monotonic(), dict[str, float]()
+        manifest = "---".join(
+            START_POD % {"name": f"start-{self.starts}-{node}", "node": node, "number": self.starts} for node in self.nodes
+        )
+        said = "not Ready"
         try:
-            self.lab.shell(f"kubectl create -f - <<'YAML'\n{START_POD % {'name': name, 'node': node}}\nYAML")
-            self.lab.shell(f"kubectl -n campaign wait --for=condition=Ready pod/{name} --timeout={START:g}s")
-            said = ""
-        except LabError as error:
+            self.lab.shell(f"kubectl create -f - <<'YAML'\n{manifest}\nYAML")
+            while len(ready) < len(self.nodes) and time.monotonic() < started + START:
+                time.sleep(0.7)
+                items = json.loads(self.lab.kubectl("-n", "campaign", "get", "pods", "-l", label, "-o", "json"))["items"]
+                for item in items:
+                    if any(c["type"] == "Ready" and c["status"] == "True" for c in item["status"].get("conditions", ())):
+                        ready.setdefault(item["spec"]["nodeName"], time.monotonic() - started)
+        except (LabError, ValueError) as error:
             said = "LabError: " + str(error).splitlines()[-1][-120:]
-        seconds = time.monotonic() - started
-        subprocess.Popen(
-            ["kubectl", "-n", "campaign", "delete", "pod", name, "--force", "--wait=false", "--ignore-not-found"],
-            env=self.lab.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL,
-        ).wait(timeout=60)  # fmt: skip
-        return {f"start on {node}": ((said, round(seconds, 2)),)}
+        with contextlib.suppress(LabError):
+            self.lab.kubectl("-n", "campaign", "delete", "pods", "-l", label, "--force", "--grace-period=0", "--wait=false")
+        return {f"start on {node}": (("" if node in ready else said, round(ready.get(node, START), 2)),) for node in self.nodes}
 
     def differs(self, before: Reading, seconds: float = 0.0) -> dict[str, str]:
         """Say what differs for clients, where it differs in each of `PERSISTS` readings."""
