@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from lab.faults import fingerprint
 from lab.faults.model import Fault, all_faults
 from lab.faults.runner import Lab
 
@@ -26,3 +27,19 @@ def test_a_fault_of_some_networks_is_made_on_those_alone(tmp_path: Path, fault: 
 
 def test_a_lab_that_noted_no_network_has_flannel(tmp_path: Path) -> None:
     assert Lab(tmp_path / "lab.kubeconfig").network() == "flannel"
+
+
+def test_what_felix_makes_for_each_pod_is_no_trace_of_a_fault() -> None:
+    of_a_pod = """== route
+10.244.1.7 dev cali0123456789a scope link
+== link
+7: cali0123456789a@if2: <BROADCAST,UP,LOWER_UP> mtu 1450
+== iptables
+:cali-fw-cali0123456789a - [0:0]
+-A cali-fw-cali0123456789a -j DROP
+== sysctl
+ipv4/conf/cali0123456789a/rp_filter:1
+"""
+    assert list(fingerprint.of_node("n", of_a_pod)) == []
+    assert list(fingerprint.of_node("n", "== route\n10.244.2.0/26 via 172.18.0.3 dev eth0\n"))
+    assert list(fingerprint.of_node("n", "== link\n7: cali0123456789a@if2: <BROADCAST,UP> mtu 1450\n"))
