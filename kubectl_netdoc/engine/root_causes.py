@@ -14,6 +14,10 @@ CLOSENESS: tuple[Scope, ...] = ("subject", "objects", "services", "path", "node"
 """The scopes of ``Explains``, the closest first."""
 
 
+NAMED: frozenset[Scope] = frozenset({"subject", "objects", "services"})
+"""The scopes in which a cause names the very object that has the effect."""
+
+
 class _Join(Struct, frozen=True):
     """A cause that may explain an effect, and how close the two are."""
 
@@ -83,15 +87,15 @@ def _joins(findings: list[Finding], codes: Mapping[str, Code]) -> Iterator[_Join
         by_code.setdefault(finding.code, []).append(finding)
     for cause in findings:
         code = codes.get(cause.code)
-        if code is None or cause.severity is Severity.INFO:  # advice (INFO) causes nothing
-            continue
-        for explains in code.explains:
+        for explains in code.explains if code else ():
             for effect in (effect for name in explains.codes for effect in by_code.get(name, ())):
                 if cause.id != effect.id and _can(cause, effect, explains):
                     yield _Join(cause, effect, explains.scope)
 
 
 def _can(cause: Finding, effect: Finding, explains: Explains) -> bool:
+    if cause.severity is Severity.INFO and (explains.scope not in NAMED or effect.severity is Severity.INFO):
+        return False  # advice explains nothing but what has gone wrong with an object that it names
     if explains.scope == "cluster" and cause.severity is Severity.WARN and effect.severity is Severity.FAIL:
         return False  # a WARN does not explain a FAIL everywhere
     outcomes = effect.evidence.get("outcomes", [])
