@@ -90,7 +90,7 @@ e2e-all:  ## with every fault that has a verdict
 # Real policy engines (canal, cilium) and machinery broken on purpose, one network after the other; then flannel, which has no engine.
 e2e-networks: .venv/ready  ## policies on canal and Cilium as predicted; Calico (VXLAN, BGP) and nftables: silent, and each fault's cause named
 	@set -eo pipefail; for network in $(or $(NETWORK),canal cilium nftables calico-vxlan calico-bgp); do \
-	  case $$network in canal|cilium) tests=tests/networks ;; *) tests=tests/networks/test_machinery.py ;; esac; \
+	  case $$network in canal|cilium) tests=tests/networks ;; *) tests="tests/networks/test_machinery.py tests/networks/test_faults.py" ;; esac; \
 	  kubeconfig=$$(NETWORK=$$network lab/lab up $$network | tail -n 1); \
 	  NETDOC_LAB=$$kubeconfig NETDOC_NETWORK=$$network NETDOC_IMAGE=$(IMAGE) pytest -m "e2e" -v --durations=5 $$tests; \
 	  case $$network in canal|cilium) ;; *) lab/lab down $$network ;; esac; \

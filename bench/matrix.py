@@ -298,6 +298,9 @@ def main(args: list[str]) -> int:
         return panel.run([known[name] for name in options.scene or known], commit())
     failed = 0
     for name in options.scene or known:
+        if why := next(filter(None, map(lab.lacks, known[name].faults)), ""):
+            print(f"{name:<28} not run: {why}", flush=True)
+            continue
         runner.mend()
         runner.calm()
         try:

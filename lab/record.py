@@ -46,7 +46,7 @@ def main() -> None:
     if not wanted:
         collect(lab, BUNDLES / "healthy.json", "none")
     for fault in all_faults():
-        if fault.expect and (not wanted or fault.name in wanted):
+        if fault.expect and (not wanted or fault.name in wanted) and not lab.lacks(fault):
             record(lab, fault)
     shutil.copy(BUNDLES / f"{DEMO}.json", ROOT / "demo" / f"{DEMO}.json")
 

@@ -15,6 +15,10 @@ CLOSENESS: tuple[Scope, ...] = ("subject", "objects", "services", "path", "node"
 """The scopes of ``Explains``, the closest first."""
 
 
+NAMED: frozenset[Scope] = frozenset({"subject", "objects", "services"})
+"""The scopes in which a cause names the very object that has the effect."""
+
+
 class _Join(Struct, frozen=True):
     """A cause that may explain an effect, and how close the two are."""
 
@@ -86,9 +90,7 @@ def _joins(findings: list[Finding], codes: Mapping[str, Code]) -> Iterator[_Join
                 placed.setdefault((finding.code, scope, place), []).append(finding)
     for cause in findings:
         code = codes.get(cause.code)
-        if code is None or cause.severity is Severity.INFO:  # advice (INFO) causes nothing
-            continue
-        for explains in code.explains:
+        for explains in code.explains if code else ():
             reached = _reached(cause, explains.scope)
             near = (placed.get((name, explains.scope, place), ()) for name in explains.codes for place in reached)
             for effect in chain.from_iterable(near):
@@ -101,6 +103,8 @@ def _joins(findings: list[Finding], codes: Mapping[str, Code]) -> Iterator[_Join
 
 
 def _can(cause: Finding, effect: Finding, explains: Explains) -> bool:
+    if cause.severity is Severity.INFO and (explains.scope not in NAMED or effect.severity is Severity.INFO):
+        return False  # advice explains nothing but what has gone wrong with an object that it names
     if explains.scope == "cluster" and cause.severity is Severity.WARN and effect.severity is Severity.FAIL:
         return False  # a WARN does not explain a FAIL everywhere
     outcomes = effect.evidence.get("outcomes", [])

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The state of a cluster as lines of text, a line a fact: all that a fault may change, but nothing that a rollout does.
 
-Left out are names and addresses of single pods, what kube-proxy and flannel generate, and the bridge `cni0` as long as
+Left out are names and addresses of single pods, what kube-proxy, flannel and Felix generate, and the bridge `cni0` as long as
 it is up: it comes with the first pod of a node.
 """
 
@@ -112,7 +112,7 @@ def of_node(name: str, output: str) -> Iterator[str]:
     )
 
 
-_GENERATED = re.compile(r"KUBE-|FLANNEL|flanneld|CNI-|^#|^\*|^COMMIT|^:\S+ ACCEPT")
+_GENERATED = re.compile(r"KUBE-|FLANNEL|flanneld|CNI-|cali|^#|^\*|^COMMIT|^:\S+ ACCEPT")
 _SERVICE = re.compile(r'-A KUBE-SERVICES .*--comment "([^"]+ cluster IP)"')
 
 
@@ -121,7 +121,7 @@ def _rule(line: str) -> str:
 
 
 def _route(line: str) -> str:
-    return "" if re.search(r"dev (cni0|veth\S*) proto kernel", line) else line
+    return "" if re.search(r"dev (cni0|veth\S*) proto kernel|dev cali[0-9a-f]+ scope link", line) else line
 
 
 def _link(line: str) -> str:
@@ -129,7 +129,7 @@ def _link(line: str) -> str:
     if not match:
         return line
     link, flags, mtu = match[1], match[2].split(","), match[3]
-    if link.startswith("veth"):
+    if re.match(r"veth|cali[0-9a-f]+$", link):
         return "" if "LOWER_UP" in flags else "a pod's end has no carrier"
     if link == "cni0" and "UP" in flags:
         return ""
@@ -141,4 +141,4 @@ def _table(line: str) -> str:
 
 
 def _sysctl(line: str) -> str:
-    return "" if re.search(r"/(cni0|veth[^/]*)/", line) else line
+    return "" if re.search(r"/(cni0|(veth|cali)[^/]*)/", line) else line

@@ -63,3 +63,22 @@ YAML
   kubectl patch node "$1" --subresource=status --type merge \
     -p '{"status": {"conditions": [{"type": "Ready", "status": "True", "reason": "KubeletReady", "lastHeartbeatTime": "'"$(date -u +%FT%TZ)"'"}]}}'
 }
+
+crd() { # crd KIND PLURAL.GROUP VERSION [SCOPE]: a type without a schema, as soon as it is served
+  kubectl apply -f - <<YAML
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: $2, annotations: {api-approved.kubernetes.io: unapproved}}
+spec:
+  group: ${2#*.}
+  scope: ${4:-Namespaced}
+  names: {kind: $1, plural: ${2%%.*}, singular: ${1,,}, listKind: $1List}
+  versions:
+  - {name: $3, served: true, storage: true, subresources: {status: {}}, schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}}
+YAML
+  kubectl wait --for=condition=Established crd/$2 --timeout=30s
+  until kubectl get --raw /apis/${2#*.}/$3/${2%%.*} >/dev/null; do sleep 0.5; done
+}
+said() { # said KIND NAME STATUS: what a controller would write, in the namespace shop
+  kubectl -n shop patch $1 $2 --subresource=status --type merge -p "{\"status\": $3}"
+}

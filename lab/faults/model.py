@@ -7,6 +7,7 @@
 - `settle`: what to wait for once `injected` and once `restored`: a command that succeeds, and a deadline in seconds
 - `cause`, `expect`: the code netdoc is to name as the cause, and the findings it is to report
 - `mode`: kube-proxy's, where the fault is one of that mode alone
+- `networks`: the lab's networks that can have the fault, where others can't (a policy needs an engine); all, if there are none
 - `flags`: what `netdoc check` is to be told besides, such as `[--external, example.test]`
 - `acceptable`: at most two codes of other causes that may stand beside it, each with the mechanism (`why`) that makes it true
 - `not_applied`: why the commands that netdoc prints are not run to prove the fix
@@ -91,6 +92,7 @@ class Fault:
     acceptable: tuple[Acceptable, ...] = ()
     flags: tuple[str, ...] = ()
     mode: str = ""
+    networks: tuple[str, ...] = ()
     not_applied: str = ""
     revised: str = ""
 
@@ -161,6 +163,7 @@ def _fault(
     expect: list[dict[str, Any]] | None = None,
     acceptable: list[dict[str, str]] | None = None,
     flags: list[str] | None = None,
+    networks: list[str] | None = None,
     settle: dict[str, dict[str, Any]] | None = None,
     **rest: str,
 ) -> Fault:
@@ -172,6 +175,7 @@ def _fault(
         restore=tuple(restore),
         acceptable=tuple(Acceptable(**item) for item in acceptable or ()),
         flags=tuple(flags or ()),
+        networks=tuple(networks or ()),
         symptom=Symptom(**symptom) if symptom else None,
         injected=Settle(**settle.get("injected", {})),
         restored=Settle(**settle.get("restored", {})),

@@ -94,6 +94,17 @@ class Lab:
         found = re.search(r"^mode: *\"?(\w*)", config, re.MULTILINE)
         return (found[1] if found else "") or "iptables"
 
+    def network(self) -> str:
+        """Return which of the lab's networks it has, as lab/lab wrote it down."""
+        noted = self.kubeconfig.with_suffix(".network")
+        return noted.read_text().strip() if noted.exists() else "flannel"
+
+    def lacks(self, fault: Fault) -> str:
+        """Say what a fault needs that the lab does not have; "" if it can be made here."""
+        if fault.networks and self.network() not in fault.networks:
+            return f"it needs the network {' or '.join(fault.networks)}, not {self.network()}"
+        return f"it is one of kube-proxy's {fault.mode} mode" if fault.mode and fault.mode != self.mode() else ""
+
     def remake(self) -> None:
         """Have the lab made anew where a fault could not be restored."""
         if any(self.state.glob("*")):
@@ -255,6 +266,9 @@ def _until_empty(look: Callable[[], T], deadline: float) -> T:
 def prove(lab: Lab, faults: list[Fault]) -> None:
     """Inject and restore each fault, with every proof."""
     for fault in faults:
+        if why := lab.lacks(fault):
+            print(f"--  {fault.name:<28} {fault.row:<4} {why}", flush=True)
+            continue
         started = time.monotonic()
         with lab.broken(fault):
             injected = time.monotonic()

@@ -59,8 +59,8 @@ def test_healthy_is_silent(netdoc: Netdoc, flags: tuple[str, ...], run: int) -> 
 
 @pytest.mark.parametrize("fault", ROWS)
 def test_fault(netdoc: Netdoc, lab: Lab, fault: Fault) -> None:
-    if fault.mode not in ("", lab.mode()):
-        pytest.skip(f"it is one of kube-proxy's {fault.mode} mode")
+    if why := lab.lacks(fault):
+        pytest.skip(why)
     with lab.broken(fault):
         done = netdoc("check", "-o", "json", *fault.flags)
     assert done.stdout, (done.returncode, done.stderr)

@@ -6,13 +6,14 @@ from __future__ import annotations
 import re
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from kubectl_netdoc.core.evidence import NodePath, ObjectRef
-from kubectl_netdoc.core.finding import CAME_THROUGH, Code, Explains, Finding, Severity, Subject
+from kubectl_netdoc.core.finding import CAME_THROUGH, Code, Explains, Finding, Scope, Severity, Subject
 from kubectl_netdoc.engine import registry
-from kubectl_netdoc.engine.root_causes import CLOSENESS, link, ranked
+from kubectl_netdoc.engine.root_causes import CLOSENESS, NAMED, link, ranked
 from kubectl_netdoc.remediation.commands import Risk
 
 WEB = Subject("Service", "web", "shop")
@@ -216,9 +217,28 @@ def test_a_cause_is_as_severe_as_the_worst_of_its_group() -> None:
     assert findings[0].explains == ("B:Node:n1", "C:Node:n1")
 
 
-def test_advice_brings_nothing_about() -> None:
-    advice, effect = code("A", Explains(("B",), "cluster"), severity=Severity.INFO), code("B")
-    assert explained([advice.on(WEB), effect.on(WEB)], advice, effect) == {}
+@pytest.mark.parametrize("scope", [scope for scope in CLOSENESS if scope not in NAMED])
+def test_advice_brings_nothing_about_beyond_what_it_names(scope: Scope) -> None:
+    advice, effect = code("A", Explains(("B",), scope), severity=Severity.INFO), code("B")
+    there = {"nodes": ["n1"], "paths": [NodePath("n1", "n2")]}
+    assert explained([advice.on(WEB, there), effect.on(WEB, there)], advice, effect) == {}
+
+
+def test_advice_explains_what_has_gone_wrong_with_an_object_that_it_names() -> None:
+    advice, effect = code("A", Explains(("B",), "objects"), severity=Severity.INFO), code("B")
+    found = [advice.on(OTHER, objects=[WEB]), effect.on(WEB)]
+    assert explained(found, advice, effect) == {"B": "A"}
+    assert ranked(link(found, {"A": advice, "B": effect}))[0].severity is Severity.FAIL
+
+
+def test_advice_explains_no_advice() -> None:
+    advice, other = code("A", Explains(("B",), "subject"), severity=Severity.INFO), code("B", severity=Severity.INFO)
+    assert explained([advice.on(WEB), other.on(WEB)], advice, other) == {}
+
+
+def test_no_advice_declares_what_it_can_not_explain() -> None:
+    advice = [entry for _, entry in registry.load().codes.values() if entry.severity is Severity.INFO]
+    assert [entry.id for entry in advice if any(explains.scope not in NAMED for explains in entry.explains)] == []
 
 
 def test_causes_come_first_then_the_worst_then_those_with_most_effects() -> None:

@@ -82,7 +82,11 @@ class Seen(Struct, frozen=True):
 
 
 def doubled_macs(facts: Facts, replies: Mapping[str, RtnetlinkReply]) -> Iterator[Finding]:
-    """Report pairs of nodes with one MAC address on a network that both are on, by their own links, or else by a neighbour."""
+    """Report pairs of nodes with one MAC address on a network that both are on, by their own links, or else by a neighbour.
+
+    Whoever sends to one of them may reach the other, so all paths to and from both are bad.
+    """
+    measured = {vantage.node for vantage in facts.vantages}
     inner = {ip: ref.node for ip, ref in _owners(facts).items() if ref.kind == "Node"}
     found: dict[tuple[str, str], dict[str, Seen]] = {}
     for seen in (*_own(inner, replies), *_by_neighbours(inner, replies)):
@@ -91,7 +95,7 @@ def doubled_macs(facts: Facts, replies: Mapping[str, RtnetlinkReply]) -> Iterato
         for one, other in combinations(sorted(seens), 2):
             by = dict.fromkeys((seens[one].by, seens[other].by))
             words = {"one": one, "other": other, "mac": mac, "network": network, "seen": joined(list(by)), "nodes": [one, other]}
-            paths = as_paths(both_ways([(one, other)]))
+            paths = as_paths(both_ways((end, node) for end in (one, other) for node in {one, other, *measured} - {end}))
             yield SAME_MAC.on(Subject("NodePair", f"{one}--{other}"), words, paths=paths)
 
 

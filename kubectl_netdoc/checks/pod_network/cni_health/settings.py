@@ -12,7 +12,6 @@ from kubectl_netdoc.api import (
     POD,
     Cluster,
     Code,
-    Explains,
     Finding,
     Node,
     Pod,
@@ -52,7 +51,6 @@ NO_HOST_PORTS = Code(
     message="{count} pods declare a hostPort ({shown}), but {place} {lacks}, so these ports are not opened on the nodes",
     fix="{remedy}, or expose these pods with a Service of type NodePort or LoadBalancer.",
     commands=("kubectl -n {first_space} get pod {first_pod} -o wide",),
-    explains=(Explains(("HPT004",), "cluster"),),
 )
 
 
