@@ -23,7 +23,6 @@ from kubectl_netdoc.probes.service_targets import proof
 from kubectl_netdoc.records.base import Kind, Object
 from kubectl_netdoc.records.cni import NETWORK_KINDS
 from kubectl_netdoc.records.kinds import (
-    CALICO_AIDS,
     DAEMON_SET,
     ENDPOINT_SLICE,
     NAMESPACE,
@@ -32,9 +31,10 @@ from kubectl_netdoc.records.kinds import (
     NODE,
     POD,
     POLICIES,
+    POLICY_AIDS,
 )
 
-KINDS: tuple[Kind[Any], ...] = (POD, NAMESPACE, NODE, *POLICIES, *CALICO_AIDS, DAEMON_SET, *NETWORK_KINDS)
+KINDS: tuple[Kind[Any], ...] = (POD, NAMESPACE, NODE, *POLICIES, *POLICY_AIDS, DAEMON_SET, *NETWORK_KINDS)
 """The kinds that are read to tell a policy's effect from a fault."""
 
 LABELS = {"app.kubernetes.io/managed-by": "kubectl-netdoc", "netdoc/role": "echo"}

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from kubectl_netdoc.core.cluster import Listing
-from kubectl_netdoc.records.kinds import EVENT, KINDS, POD
+from kubectl_netdoc.records.kinds import EVENT, KINDS
 from kubectl_netdoc.sources.live import lists
 from kubectl_netdoc.sources.live.client import Client, Options
 from lab.faults.model import Pair, on, pairs

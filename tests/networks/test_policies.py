@@ -14,7 +14,7 @@ import yaml
 from kubectl_netdoc.policy import ports
 from kubectl_netdoc.policy.engine import Engine
 from kubectl_netdoc.policy.verdict import End
-from kubectl_netdoc.records.kinds import CALICO_AIDS, NAMESPACE, NODE, POD, POLICIES
+from kubectl_netdoc.records.kinds import NAMESPACE, NODE, POD, POLICIES, POLICY_AIDS
 from kubectl_netdoc.sources.live import lists
 from kubectl_netdoc.sources.live.client import Client, Options
 from lab.faults.runner import Lab
@@ -85,7 +85,7 @@ def clean(lab: Lab, address: str) -> Iterator[str]:
 def engine(lab: Lab) -> Engine:
     """The policies that the cluster has now, as netdoc reads them."""
     client = Client(Options(kubeconfig=str(lab.kubeconfig)))
-    return Engine(lists.read(client, (POD, NAMESPACE, NODE, *POLICIES, *CALICO_AIDS), ()), templates=False)
+    return Engine(lists.read(client, (POD, NAMESPACE, NODE, *POLICIES, *POLICY_AIDS), ()), templates=False)
 
 
 def source(of: Engine, lab: Lab, name: str) -> End:

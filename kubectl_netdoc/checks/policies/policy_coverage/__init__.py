@@ -30,9 +30,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kubectl_netdoc.api import (
-    CALICO_AIDS,
     COREFILE,
-    ENDPOINT_SLICE,
     NAMESPACE,
     NETWORK_KINDS,
     NETWORK_POLICY,
@@ -40,6 +38,7 @@ from kubectl_netdoc.api import (
     OWNERS,
     POD,
     POLICIES,
+    POLICY_AIDS,
     SERVICE,
     Check,
     Facts,
@@ -81,7 +80,7 @@ check = Check(
     needs=Needs(
         kinds=(POD, NETWORK_POLICY),
         optional=(NAMESPACE, NODE, SERVICE, COREFILE, *OWNERS, *POLICIES[1:]),
-        hints=(ENDPOINT_SLICE, *CALICO_AIDS, *NETWORK_KINDS),
+        hints=(*POLICY_AIDS, *NETWORK_KINDS),
         makes=(Made.PODS,),
     ),
     codes=(
