@@ -4,7 +4,7 @@
 As cilium-agent applies them (cilium/cilium v1.15 to v1.20): pkg/policy/utils/parserules.go and pkg/policy/rule.go (whom a rule is
 for), pkg/policy/repository.go (when a pod is isolated), pkg/policy/api (entities, ports, ranges). They are of one stage with the
 NetworkPolicies. Ranges match what is neither pod nor node, unless policy-cidr-match-mode says otherwise. A pod's own node is let
-in (allow-localhost), and is not let out to.
+in unless a rule denies it (pkg/policy/mapstate.go: determineAllowLocalhostIngress), and is not let out to.
 
 What depends on requests (HTTP, Kafka, names asked of DNS), on domain names, Services, groups or authentication may match or not:
 it is a doubt of the rules that have it (``Rule.perhaps``), and a policy with a field that is not known is not evaluated.
@@ -56,6 +56,9 @@ DENIALS, ALLOWANCES = NETWORK_POLICY_ORDER - 1, NETWORK_POLICY_ORDER + 1
 """Before and behind the NetworkPolicies, of which one that allows is as good as a rule here."""
 
 EVERYWHERE = (Block(ip_network("0.0.0.0/0")), Block(ip_network("::/0")))
+NAMED = "a port by name, which Cilium opens at all others too, or nowhere if pods give several ports that name"
+"""Egress knows one number for a name, of whatever pod (pkg/types/portmap.go)."""
+
 NO_ENDS = frozenset({"health", "ingress", "init", "none"})
 """Entities that are no pod, node or address: Cilium's own, and pods before they have an identity."""
 
@@ -192,7 +195,7 @@ def _policy(ref: PolicyRef, priority: float, subject: PodSet, isolates: frozense
         isolates=isolates,
         rules=tuple(rules),
         own_stage=STAGES[PolicyTier.NAMESPACE],
-        spares_own_node=frozenset({Direction.INGRESS}),
+        spares_own_node=frozenset() if priority == DENIALS else frozenset({Direction.INGRESS}),
     )
 
 
@@ -305,6 +308,8 @@ class _Compilation:
         if len(there) > 1:
             raise ValueError("a rule has several kinds of peers, which Cilium refuses")
         whom = _Whom()
+        if there == [()] and (rule.to_ports or rule.icmps):
+            whom.doubt("an empty list of peers beside ports, which old versions read as everybody", Peers(everyone=True))
         if not there and (rule.to_ports or rule.icmps):
             whom.add(Peers(everyone=True))
         for selector in endpoints or ():
@@ -405,17 +410,32 @@ class _Compilation:
                 yield whom.doubt_all([*whys, "a list of ports without a port"]), PortRule()
                 continue
             fixed, names = _numbers(entry.ports), _names(entry.ports)
-            yield whom.doubt_all(whys) if whys else whom, PortRule(fixed, names)
-            if names and direction is Direction.EGRESS:
-                everywhere = self._everywhere(names)
-                yield whom.doubt_all([*whys, "a port by name, which Cilium opens at others too"]), PortRule(everywhere)
+            sure = whom.doubt_all(whys) if whys else whom
+            if not names or direction is Direction.INGRESS:
+                yield sure, PortRule(fixed, names)
+                continue
+            opened = {name: self._everywhere((name,)) for name in names}
+            alone = tuple(name for name, found in opened.items() if _is_single(found))
+            yield sure, PortRule(fixed, alone)
+            yield whom.doubt_all([*whys, NAMED]), PortRule(_all_of(opened.values()))
 
     def _everywhere(self, names: tuple[tuple[str, str], ...]) -> Ports:
-        """Return the ports that any pod has under these names: Cilium knows one number for a name."""
+        """Return the ports that any pod has under these names."""
         found = ports.NONE
         for known in self.compiler.selection.classes:
             found |= PortRule(ports.NONE, names).on(known)
         return found
+
+
+def _is_single(found: Ports) -> bool:
+    return [first for _, first, last in found.ranges()] == [last for _, _, last in found.ranges()] and len(found.spans) == 1
+
+
+def _all_of(found: Iterable[Ports]) -> Ports:
+    result = ports.NONE
+    for one in found:
+        result |= one
+    return result
 
 
 def _conditions(rule: CiliumRule) -> Iterator[str]:

@@ -24,12 +24,10 @@ RESERVED = "reserved:"
 KEPT = re.compile(r"io\.kubernetes\.pod\.namespace|io\.cilium\.k8s\.namespace\.labels|app\.kubernetes\.io")
 LEFT_OUT = re.compile(
     r"io\.kubernetes|kubernetes\.io|.*beta\.kubernetes\.io|k8s\.io|pod-template-generation|pod-template-hash"
-    r"|controller-revision-hash|annotation|controller-uid|etcd_node"
+    r"|controller-revision-hash|annotation|controller-uid|etcd_node|statefulset\.kubernetes\.io/pod-name"
+    r"|apps\.kubernetes\.io/pod-index|batch\.kubernetes\.io/(?:job-completion-index|controller-uid)"
 )
 """Labels that pods have and that Cilium does not look at, unless its setting ``labels`` says otherwise; by their beginnings."""
-
-BY_VERSION = re.compile(r"statefulset\.kubernetes\.io/|apps\.kubernetes\.io/|batch\.kubernetes\.io/")
-"""Labels that some versions leave out."""
 
 
 def canonical(key: str) -> str:
@@ -100,11 +98,9 @@ class Endpoints:
 
 
 def _of_pods(key: str) -> str:
-    """Return the label of pods with a key; "" for one that no pod has. Raises ``ValueError`` where versions differ."""
+    """Return the label of pods with a key; "" for one that no pod has."""
     if key == ACCOUNT:
         return ACCOUNT_LABEL
-    if BY_VERSION.match(key):
-        raise ValueError(f"it selects by {key}, which some versions of Cilium leave out")
     return "" if key.startswith(RESERVED) or (LEFT_OUT.match(key) and not KEPT.match(key)) else key
 
 
