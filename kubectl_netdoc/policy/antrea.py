@@ -3,7 +3,8 @@
 
 From antrea-io/antrea at commit fc70f2bb: docs/antrea-network-policy.md, pkg/apis/crd/v1beta1/types.go, and
 pkg/controller/networkpolicy (tiers, and AdminNetworkPolicies among them). ``Pass`` leaves a connection to the NetworkPolicies,
-behind which comes the tier baseline. Nothing is denied but by a rule. All cases are hand-made: Antrea was not run.
+behind which comes the tier baseline. Nothing is denied but by a rule, and a pod's own node is let in
+(docs/design/ovs-pipeline.md: IngressSecurityClassifier). All cases are hand-made: Antrea was not run.
 
 What depends on domain names, Services, layer 7 or source ports may match or not (``Rule.perhaps``); a policy that names what is
 not read, or has a field that is not known, is not evaluated.
@@ -40,6 +41,7 @@ from kubectl_netdoc.records.kinds import (
     ANTREA_GROUP,
     ANTREA_POLICIES,
     ANTREA_TIER,
+    CLUSTER_NETWORK_POLICY,
 )
 from kubectl_netdoc.records.policies import LabelSelector
 
@@ -47,8 +49,8 @@ TIERS = {"emergency": 50, "securityops": 100, "networkops": 150, "platform": 200
 """The tiers that are always there; a policy that names none is in ``application``."""
 
 BASELINE = Stage(5_000_000, "antrea-baseline")
-ADMIN_TIER = 251
-"""Where AdminNetworkPolicies stand among the tiers (pkg/controller/networkpolicy/adminnetworkpolicy.go)."""
+ADMIN_TIER, CLUSTER_TIER = 251, 220
+"""Where AdminNetworkPolicies and ClusterNetworkPolicies stand among the tiers (pkg/controller/networkpolicy)."""
 
 STEP = 100_000.0
 """More than the highest priority of a policy in its tier, which is 10,000."""
@@ -58,15 +60,17 @@ EVERYONE = Peers(everyone=True)
 
 
 class AntreaPolicies:
-    """The policies of a cluster, and what they refer to. ``gaps``: whether lists of those could not be read."""
+    """The policies of a cluster, and what they refer to. ``beside``: whether there are ClusterNetworkPolicies too."""
 
     def __init__(
         self,
         policies: list[tuple[PolicyRef, AntreaPolicy]],
         tiers: dict[str, int],
         groups: dict[tuple[str, str], AntreaGroup],
+        *,
+        beside: bool = False,
     ) -> None:
-        self.policies, self.tiers, self.groups = policies, tiers, groups
+        self.policies, self.tiers, self.groups, self.beside = policies, tiers, groups, beside
         self.understood: frozenset[PolicyRef] = frozenset()
         self.of_hosts: tuple[PolicyRef, ...] = ()
 
@@ -116,7 +120,8 @@ def read(cluster: Cluster) -> AntreaPolicies:
         if cluster.readable(kind)
         for item in cluster.all(kind)
     }
-    return AntreaPolicies(policies, TIERS | {tier.name: tier.spec.priority for tier in own}, groups)
+    beside = cluster.readable(CLUSTER_NETWORK_POLICY) and bool(cluster.all(CLUSTER_NETWORK_POLICY))
+    return AntreaPolicies(policies, TIERS | {tier.name: tier.spec.priority for tier in own}, groups, beside=beside)
 
 
 def _undecided(found: dict[PolicyRef, list[Policy]]) -> set[PolicyRef]:
@@ -171,6 +176,7 @@ class _Compilation:
             isolates=frozenset(),
             rules=rules,
             own_stage=stage,
+            spares_own_node=frozenset({Direction.INGRESS}),
         )
 
     def _place(self) -> tuple[Stage, float]:
@@ -181,6 +187,8 @@ class _Compilation:
             raise ValueError(f"its tier {name} is not known")
         if name == "baseline":
             return BASELINE, self.spec.priority
+        if self.of.beside and tier > CLUSTER_TIER:
+            raise ValueError("its tier comes after ClusterNetworkPolicies, and they are evaluated after it here")
         before = (tier - ADMIN_TIER) * STEP if tier < ADMIN_TIER else tier * STEP
         return STAGES[PolicyTier.ADMIN], before + self.spec.priority
 
