@@ -2,9 +2,9 @@
 """Do the network policies, as written, protect what they seem to protect, and allow what workloads need?
 
 ## What it looks at
-Every NetworkPolicy, policy of Calico's own, AdminNetworkPolicy, BaselineAdminNetworkPolicy and ClusterNetworkPolicy, evaluated
-against all pods and against the templates of workloads without pods: namespaces without a default deny, policies that allow
-everybody or select nothing, peers that match nothing, named ports that no pod declares, redundant rules, egress that the other
+Every NetworkPolicy, AdminNetworkPolicy, BaselineAdminNetworkPolicy and ClusterNetworkPolicy, and the policies of Calico's,
+Cilium's and Antrea's own kinds, evaluated against all pods and against the templates of workloads without pods: namespaces
+without a default deny, policies that allow everybody or select nothing, peers that match nothing, named ports that no pod declares, redundant rules, egress that the other
 side's ingress does not allow, rules with the port or the address of a Service instead of its pods', and egress without cluster
 DNS (UDP and TCP to the port that the DNS pods listen on, and the addresses of NodeLocal DNSCache). Also policies at the DNS
 servers, and cluster-wide ones, that keep pods from them; if they keep every pod away, DNS is down in the whole cluster.
@@ -16,8 +16,8 @@ pods resolve: the first timeout comes after 5 s, and nothing in it says "policy"
 
 ## What it can't see
 Whether anything enforces the policies: only the canary of policy_enforcement shows that, and DNS itself if it answers. Policies
-of Cilium's, Antrea's and OVN's own kinds are counted, not evaluated. All of this is advice, except DNS that is blocked at
-its servers or for a workload with other egress; for a workload that resolves no names that is a false alarm. The NodeLocal
+of OVN's own kind, and of other CNIs' kinds those that it can't read as a whole, are counted, not evaluated; what depends on HTTP,
+domain names or Services is uncertain. All of this is advice, except DNS that is blocked at its servers or for a workload with other egress; for a workload that resolves no names that is a false alarm. The NodeLocal
 address is a warning only if a debug pod was seen to use it.
 
 ## Sources
