@@ -124,13 +124,15 @@ def policies_isolating_debug_pods(cluster: Cluster) -> str:
     native = [f"{kind.name} {item.name}" for kind in NATIVE_POLICIES for item in _cluster_wide(cluster, kind)]
     if cluster.readable(POD) and cluster.readable(NETWORK_POLICY):
         policies = engine(cluster)
-        first = {"IPv4": 4, "IPv6": 6}
+        first, doubts = {"IPv4": 4, "IPv6": 6}, dict[str, None]()
         for family in [first[name] for name in ip_families.of_pods(cluster)[:1]] or [4, 6]:
             verdict = policies.verdict(end(policies), end(policies), ports.every("TCP"), family)
-            if not verdict.allowed:
+            doubted = [text for text in verdict.incomplete if text not in policies.native]
+            if not verdict.allowed and not doubted:
                 maybe = ", as written" if not verdict.depends else ", as some networks read it"
                 return f"{', '.join(map(str, verdict.by))} forbids {BETWEEN}{maybe}"
-        native = [str(ref) for ref in policies.native_refs if not ref.namespace]
+            doubts |= dict.fromkeys(doubted)
+        native = [*(str(ref) for ref in policies.native_refs if not ref.namespace), *doubts]
     if native:
         return f"{', '.join(native)} may forbid {BETWEEN}"
     hidden = [kind.plural for kind in (POD, *POLICIES) if cluster.unreadable(kind)]
