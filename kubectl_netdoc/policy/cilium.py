@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from kubectl_netdoc.cni.base import yes
 from kubectl_netdoc.core.cluster import Cluster
@@ -93,6 +94,11 @@ class Settings(Struct, frozen=True):
         return self._get("enable-policy") == "always"
 
     @property
+    def own_node_let_in(self) -> bool:
+        """Whether a pod's own node is let in whatever policies allow."""
+        return self._get("allow-localhost") != "policy"
+
+    @property
     def own_labels(self) -> bool:
         """Whether somebody has chosen the labels that count."""
         return bool(self._get("labels"))
@@ -147,6 +153,8 @@ class CiliumPolicies:
         if self.settings.always:
             ref = PolicyRef("ConfigMap", "kube-system", "cilium-config")
             found.append(_policy(ref, ALLOWANCES, endpoints.all, frozenset(Direction), ()))
+        if not self.settings.own_node_let_in:
+            found = [replace(policy, spares_own_node=frozenset()) for policy in found]
         self.understood, self.of_hosts = frozenset(understood), tuple(hosts)
         return found
 

@@ -158,9 +158,9 @@ def _ask(lab: Lab, source: str, address: str, asked: Iterable[Way]) -> dict[Way,
     return {ways[name]: what for name, what in json.loads(done.stdout).items()}
 
 
-def until(lab: Lab, address: str, wanted: dict[Way, str]) -> dict[Way, str]:
+def until(lab: Lab, address: str, wanted: dict[Way, str], seconds: float = DEADLINE) -> dict[Way, str]:
     """Return the differences (predicted, observed) that are left when an engine has had its time; none where all agree."""
-    deadline = time.monotonic() + DEADLINE
+    deadline = time.monotonic() + seconds
     while True:
         found = observe(lab, address, tuple(wanted))
         wrong = {way: f"predicted {wanted[way]}, observed {found[way]}" for way in wanted if wanted[way] != found[way]}

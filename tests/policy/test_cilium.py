@@ -363,6 +363,7 @@ def test_what_settings_decide() -> None:
     labelled = f"cnp p {{{S}, ingress: [{{fromNodes: [{{matchLabels: {{x: y}}}}]}}]}}"
     assert shown(of(labelled, CONFIG | {"enable-node-selector-labels": "true"})) == "nny?n"
     assert shown(of(row, CONFIG | {"labels": "k8s:app"})) == "?????"
+    assert shown(of(row, CONFIG | {"allow-localhost": "policy"})) == "nnnny"
     flag = f"cnp p {{{S}, enableDefaultDeny: {{ingress: false}}, ingress: [{{}}]}}"
     assert shown(of(flag, CONFIG | {"enable-non-default-deny-policies": "false"})) == "nnynn"
     assert shown(of(f"cnp p {{{S}, ingress: [{{fromEntities: [cluster]}}]}}", api=False)) == "yyyy?"
