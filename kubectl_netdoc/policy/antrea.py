@@ -126,21 +126,27 @@ def read(cluster: Cluster) -> AntreaPolicies:
 
 def _undecided(found: dict[PolicyRef, list[Policy]]) -> set[PolicyRef]:
     """Return the policies of equal priority that decide otherwise about the same pods: which is first, nobody says."""
-    ranks: defaultdict[tuple[Stage, float], list[Policy]] = defaultdict(list)
-    for made in found.values():
+    ranks: defaultdict[tuple[Stage, float, Direction], dict[PolicyRef, dict[Action, PodSet]]] = defaultdict(dict)
+    for ref, made in found.items():
         for policy in made:
-            ranks[policy.stage, policy.priority].append(policy)
+            for rule in policy.rules:
+                deciding = ranks[policy.stage, policy.priority, rule.direction].setdefault(ref, {})
+                deciding[rule.action] = deciding.get(rule.action, 0) | policy.subject
     unclear: set[PolicyRef] = set()
-    for group in ranks.values():
-        for number, one in enumerate(group):
-            for other in group[number + 1 :]:
-                if one.ref != other.ref and one.subject & other.subject and _differ(one, other):
-                    unclear |= {one.ref, other.ref}
+    for rank in ranks.values():
+        for order in (list(rank.items()), list(reversed(rank.items()))):
+            unclear.update(_differing(order))
     return unclear
 
 
-def _differ(one: Policy, other: Policy) -> bool:
-    return any(len({rule.action for policy in (one, other) for rule in policy.of(way)}) > 1 for way in Direction)
+def _differing(policies: Iterable[tuple[PolicyRef, dict[Action, PodSet]]]) -> Iterator[PolicyRef]:
+    """Yield the policies that decide otherwise than one before them about some pod."""
+    before: dict[Action, PodSet] = {}
+    for ref, deciding in policies:
+        if any(one is not other and pods & others for one, pods in deciding.items() for other, others in before.items()):
+            yield ref
+        for action, pods in deciding.items():
+            before[action] = before.get(action, 0) | pods
 
 
 class _Compilation:

@@ -116,6 +116,7 @@ class CiliumPolicies:
         self, policies: list[tuple[PolicyRef, CiliumPolicy]], settings: Settings, api_servers: tuple[Block, ...] | None
     ) -> None:
         self.policies, self.settings, self.api_servers = policies, settings, api_servers
+        self.numbers: dict[tuple[tuple[str, str], ...], Ports] = {}
         self.understood: frozenset[PolicyRef] = frozenset()
         self.of_hosts: tuple[PolicyRef, ...] = ()
 
@@ -246,7 +247,7 @@ class _Compilation:
     """One set of rules in the engine's form. Raises ``ValueError`` where Cilium refuses it or it can't be read."""
 
     def __init__(self, of: CiliumPolicies, compiler: Compiler, ref: PolicyRef, place: str, rules: CiliumRules) -> None:
-        self.settings, self.api_servers = of.settings, of.api_servers
+        self.settings, self.api_servers, self.numbers = of.settings, of.api_servers, of.numbers
         self.compiler, self.ref, self.place, self.rules = compiler, ref, place, rules
         self.clusterwide = ref.kind != CILIUM_POLICY.name
         self.endpoints = Endpoints(compiler.selection, of.settings.cluster_name)
@@ -429,10 +430,12 @@ class _Compilation:
 
     def _everywhere(self, names: tuple[tuple[str, str], ...]) -> Ports:
         """Return the ports that any pod has under these names."""
-        found = ports.NONE
-        for known in self.compiler.selection.classes:
-            found |= PortRule(ports.NONE, names).on(known)
-        return found
+        if names not in self.numbers:
+            found = ports.NONE
+            for known in self.compiler.selection.classes:
+                found |= PortRule(ports.NONE, names).on(known)
+            self.numbers[names] = found
+        return self.numbers[names]
 
 
 def _is_single(found: Ports) -> bool:

@@ -30,7 +30,7 @@ from tests.networks.observe import (
 )
 from tests.networks.predict import predicted
 
-GENERATED = {f"generated {seed}": cilium_policies.generated(seed) for seed in range(40)}
+GENERATED = {f"generated {seed}": cilium_policies.generated(seed) for seed in range(60)}
 BY_HAND = {name: [cilium_policies.manifest(text) for text in texts] for name, texts in cilium_policies.ROWS.items()}
 EGRESS = {name: [cilium_policies.manifest(text) for text in texts] for name, texts in cilium_policies.EGRESS.items()}
 FROM = WAYS + tuple(Way(OUTSIDE, port) for port in (OPEN, OTHER, CLOSED))
