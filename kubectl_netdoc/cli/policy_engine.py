@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 def policy_kinds(*more: Kind[Any]) -> tuple[Kind[Any], ...]:
     """Return the kinds that are read to evaluate policies, and ``more``."""
     from kubectl_netdoc.records.cni import NETWORK_CONFIG
-    from kubectl_netdoc.records.kinds import CALICO_AIDS, NAMESPACE, NODE, OWNERS, POD, POLICIES
+    from kubectl_netdoc.records.kinds import NAMESPACE, NODE, OWNERS, POD, POLICIES, POLICY_AIDS
 
-    return tuple(dict.fromkeys((NAMESPACE, NODE, POD, *OWNERS, *POLICIES, *CALICO_AIDS, NETWORK_CONFIG, *more)))
+    return tuple(dict.fromkeys((NAMESPACE, NODE, POD, *OWNERS, *POLICIES, *POLICY_AIDS, NETWORK_CONFIG, *more)))
 
 
 def read_engine(source: str, flags: dict[str, Any], *kinds: Kind[Any]) -> Engine:

@@ -75,7 +75,7 @@ class PolicyEngine(StrEnum):
     UNKNOWN = ""
     NONE = "none"
     NONE_OF_ITS_OWN = "none of its own"
-    CILIUM_OFF = "none (enable-policy never)"
+    CILIUM_OFF = "none (enable-policy never, or policy-audit-mode)"
     AWS_OFF = "none (switched off)"
     ANTREA = "Antrea"
     AWS = "aws-network-policy-agent"

@@ -22,6 +22,7 @@ from kubectl_netdoc.cni.base import (
     Tunnel,
     encryption,
     repository,
+    yes,
 )
 
 IMAGE = repository("cilium", "cilium-ci")
@@ -48,10 +49,15 @@ def traits(seen: NetworkObjects) -> Traits:
         ipam=ipam,
         mtu=_mtu(config.get("mtu", "")),
         kube_proxy=_kube_proxy(config),
-        policy=PolicyEngine.CILIUM_OFF if config.get("enable-policy") == "never" else PolicyEngine.CILIUM,
+        policy=PolicyEngine.CILIUM_OFF if _idle(config) else PolicyEngine.CILIUM,
         node_ranges=ipam in NODE_RANGES,
         secondary=chained not in ("", "none", "portmap") or ipam == "delegated-plugin",
     )
+
+
+def _idle(config: dict[str, str]) -> bool:
+    """Whether nothing is denied: policies are off, or only noted (policy-audit-mode)."""
+    return config.get("enable-policy") == "never" or yes(config.get("policy-audit-mode", ""))
 
 
 def _native(config: dict[str, str]) -> bool:

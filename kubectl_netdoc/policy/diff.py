@@ -17,10 +17,17 @@ from kubectl_netdoc.policy.engine import Engine
 from kubectl_netdoc.policy.ports import NONE, Ports
 from kubectl_netdoc.policy.rules import PolicyRef
 from kubectl_netdoc.records.base import Kind, Object
-from kubectl_netdoc.records.kinds import ADMIN_POLICIES, CALICO_POLICIES, NETWORK_POLICY, POLICIES
+from kubectl_netdoc.records.kinds import (
+    ADMIN_POLICIES,
+    ANTREA_POLICIES,
+    CALICO_POLICIES,
+    CILIUM_POLICIES,
+    NETWORK_POLICY,
+    POLICIES,
+)
 
-EVALUATED: tuple[Kind[Any], ...] = (NETWORK_POLICY, *ADMIN_POLICIES, *CALICO_POLICIES)
-"""The kinds whose change can be judged. Those of other CNIs' own kinds are only listed."""
+EVALUATED: tuple[Kind[Any], ...] = (NETWORK_POLICY, *ADMIN_POLICIES, *CALICO_POLICIES, *CILIUM_POLICIES, *ANTREA_POLICIES)
+"""The kinds whose change can be judged. OVN's own are only listed."""
 
 ALL: tuple[Kind[Any], ...] = POLICIES
 

@@ -21,24 +21,28 @@ from msgspec.structs import replace
 from kubectl_netdoc.core.cluster import Cluster
 from kubectl_netdoc.formats.addresses import IPAddress, ip_address
 from kubectl_netdoc.formats.text import joined
-from kubectl_netdoc.policy import calico, enforcers
-from kubectl_netdoc.policy.judging import Judging, Selecting, on_own_node, same_pod
+from kubectl_netdoc.policy import antrea, calico, cilium, enforcers
+from kubectl_netdoc.policy.judging import Judging, Selecting, matches, on_own_node, same_pod
 from kubectl_netdoc.policy.ports import Ports
 from kubectl_netdoc.policy.rules import (
     Compiler,
     Direction,
+    OwnPolicies,
     Peers,
     Policy,
     PolicyRef,
     PolicyTier,
+    Rule,
     mentioned,
 )
 from kubectl_netdoc.policy.selection import PodClass, PodSelection, members
-from kubectl_netdoc.policy.verdict import End, OddBlocks, Reading, Side, Verdict, addresses, node_addresses
+from kubectl_netdoc.policy.verdict import Doubt, End, OddBlocks, Reading, Side, Verdict, addresses, node_addresses
 from kubectl_netdoc.records.base import Kind
 from kubectl_netdoc.records.kinds import (
     ADMIN_POLICIES,
+    ANTREA_POLICIES,
     CALICO_POLICIES,
+    CILIUM_POLICIES,
     NAMESPACE,
     NATIVE_POLICIES,
     NETWORK_POLICY,
@@ -57,6 +61,14 @@ KINDS: tuple[Kind[Any], ...] = (NETWORK_POLICY, *ADMIN_POLICIES, *NATIVE_POLICIE
 BLOCK_ON_POD = "an ipBlock contains the pod's address: whether it matches depends on the CNI"
 NO_ADDRESS = "an ipBlock may match the pod, whose address is not known"
 HOST_NETWORK_AS_POD = "it is a hostNetwork pod: whether policies treat it as a pod depends on the CNI"
+OWN_KINDS: tuple[tuple[tuple[Kind[Any], ...], Callable[[Cluster], OwnPolicies]], ...] = (
+    (CALICO_POLICIES, calico.read),
+    (CILIUM_POLICIES, cilium.read),
+    (ANTREA_POLICIES, antrea.read),
+)
+"""The kinds of the CNIs' own that are evaluated, and what reads them."""
+
+UNKNOWN_NODE = "whether it is the pod's own node is not known"
 OWN_NODE = "egress to the pod's own node: whether policies block it depends on the CNI"
 
 
@@ -81,8 +93,8 @@ class Engine:
         for policy in written:
             labels.setdefault(policy.namespace, {})
         known = mentioned(written, (item for _, item in admin))
-        own = calico.read(cluster) if any(self._counts(kind) for kind in CALICO_POLICIES) else None
-        if own:
+        owns = [read(cluster) for kinds, read in OWN_KINDS if any(self._counts(kind) for kind in kinds)]
+        for own in owns:
             own.note(known)
         self.selection = PodSelection(labels, known)
         self._class_of: dict[tuple[str, str], PodClass] = {}
@@ -91,15 +103,16 @@ class Engine:
         self.compiler = Compiler(self.selection, nodes)
         self.policies: list[Policy] = [self.compiler.namespaced(policy) for policy in written]
         self.policies += [self.compiler.cluster_wide(kind.name, item) for kind, item in admin]
-        self.compiled: frozenset[PolicyRef] = frozenset()
-        self.of_hosts: tuple[PolicyRef, ...] = ()
-        if own:
+        for own in owns:
             self.policies += own.compiled(self.compiler)
-            self.compiled, self.of_hosts = own.understood, own.of_hosts
+        self.compiled = frozenset(ref for own in owns for ref in own.understood)
+        self.of_hosts = tuple(ref for own in owns for ref in own.of_hosts)
         self._selecting = {direction: self._index(direction) for direction in Direction}
         every = [rule for policy in self.policies for rule in policy.rules]
         self.has_blocks = any(rule.peers.blocks for rule in every)
         self.has_networks = any(len(rule.peers.ranges) > len(rule.peers.blocks) or rule.own for rule in every)
+        self.has_doubts = any(rule.why for rule in every)
+        self.tells_nodes_apart = any(rule.peers.own_node != rule.peers.other_nodes for rule in every)
         self.odd = [f"{rule.place} of {rule.policy}: {what}" for rule in every for what in rule.peers.odd]
 
     def _counts(self, kind: Kind[Any]) -> bool:
@@ -200,7 +213,12 @@ class Engine:
             other = self.sides(source, destination, asked, reading)
             if other[0].allowed & other[1].allowed != allowed:
                 depends.append(why)
-        return Verdict(egress, ingress, tuple(dict.fromkeys(depends)), self.incomplete(source, destination))
+        incomplete = [*self.incomplete(source, destination)]
+        if self.has_doubts:
+            doubted = (self.sides(source, destination, asked, replace(common, doubt=doubt)) for doubt in Doubt)
+            if any(other[0].allowed & other[1].allowed != allowed for other in doubted):
+                incomplete += self._doubts(source, destination, asked, common)
+        return Verdict(egress, ingress, tuple(dict.fromkeys(depends)), tuple(dict.fromkeys(incomplete)))
 
     def sides(self, source: End, destination: End, asked: Ports, reading: Reading) -> tuple[Side, Side]:
         """Return the egress of the source and the ingress of the destination."""
@@ -217,6 +235,8 @@ class Engine:
             yield NO_ADDRESS, replace(common, unknown_matches=True)
         if any(end.pod_class and end.pod_class.host_network for end in both):
             yield HOST_NETWORK_AS_POD, replace(common, host_network_as_pods=True)
+        if self.tells_nodes_apart and any(end.host for end in both) and not (source.node and destination.node):
+            yield UNKNOWN_NODE, replace(common, unknown_is_own_node=True)
         if on_own_node(source, destination):
             yield OWN_NODE, replace(common, own_node_open=False)
         if self.odd and (odd := self._told(source, destination, lambda peers: peers.odd)):
@@ -245,13 +265,24 @@ class Engine:
             found += [f"{ref}, which may be for the nodes themselves" for ref in self.of_hosts]
         return tuple(dict.fromkeys((*found, *self._told(source, destination, lambda peers: peers.unresolved))))
 
+    def _doubts(self, source: End, destination: End, asked: Ports, reading: Reading) -> list[str]:
+        """Return which rules may be for the other end as well, and why that is not known."""
+        return [
+            f"{rule.place} of {rule.policy}: {joined(rule.why)}"
+            for end, other, direction in ((source, destination, Direction.EGRESS), (destination, source, Direction.INGRESS))
+            for rule in self._rules(end, direction)
+            if rule.why and rule.ports.on(destination.pod_class) & asked and matches(rule.perhaps, other, reading, end)
+        ]
+
+    def _rules(self, end: End, direction: Direction) -> Iterator[Rule]:
+        return (rule for policy in self.selecting(end, direction) for rule in policy.of(direction))
+
     def _told(self, source: End, destination: End, what: Callable[[Peers], tuple[str, ...]]) -> list[str]:
         """Return what is said of the peers of the rules that are for two ends, each with its policy and rule."""
         return [
             f"{rule.place} of {rule.policy}: {text}"
             for end, direction in ((source, Direction.EGRESS), (destination, Direction.INGRESS))
-            for policy in self.selecting(end, direction)
-            for rule in policy.of(direction)
+            for rule in self._rules(end, direction)
             for text in what(rule.peers)
         ]
 
@@ -288,7 +319,8 @@ class Engine:
     @property
     def incomplete_at_all(self) -> list[str]:
         """Return everything that is not evaluated, and what is read as Kubernetes does though networks read it differently."""
-        peers = (f"{rule.policy}: {what}" for policy in self.policies for rule in policy.rules for what in rule.peers.unresolved)
+        rules = [rule for policy in self.policies for rule in policy.rules]
+        peers = (f"{rule.policy}: {what}" for rule in rules for what in (*rule.peers.unresolved, *rule.why))
         return [*self.native, *dict.fromkeys((*peers, *self.odd))]
 
     # Policies by pod

@@ -18,7 +18,7 @@ from kubectl_netdoc.policy.rules import Direction, Peers, Policy, PolicyRef, Pol
 from kubectl_netdoc.policy.selection import PodClass, PodSet, members
 from kubectl_netdoc.policy.service_addresses import stopped
 from kubectl_netdoc.policy.service_ports import ServicePorts
-from kubectl_netdoc.policy.verdict import End, Reading
+from kubectl_netdoc.policy.verdict import Doubt, End, Reading
 from kubectl_netdoc.records.kinds import NETWORK_POLICY
 from kubectl_netdoc.records.policies import LabelSelector, NetworkPolicy, NetworkPolicyPeer
 
@@ -218,7 +218,8 @@ def _named_pods(engine: Engine, rule: Rule, source: NetworkPolicy) -> PodSet:
 def _refused(engine: Engine, rule: Rule, number: int, senders: list[int]) -> tuple[str, PolicyRef | None] | None:
     """Return the pods that refuse all senders, and by which policy; None if a sender gets through."""
     receiver = engine.selection.classes[number]
-    end, reading = End("", receiver), Reading(4, blocks_match_pods=False)  # pods by their labels: addresses don't matter
+    end = End("", receiver)
+    reading = Reading(4, blocks_match_pods=False, doubt=Doubt.ALLOWING)  # pods by their labels: addresses don't matter
     asked = rule.ports.on(receiver)
     by: PolicyRef | None = None
     for sender in senders:

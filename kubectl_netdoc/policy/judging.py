@@ -12,10 +12,10 @@ from kubectl_netdoc.policy import ports
 from kubectl_netdoc.policy.ports import Ports
 from kubectl_netdoc.policy.rules import Action, Block, Direction, Peers, Policy, PolicyRef, PolicyTier, Rule
 from kubectl_netdoc.policy.selection import PodClass, PodSet
-from kubectl_netdoc.policy.verdict import End, OddBlocks, Reading, Side
+from kubectl_netdoc.policy.verdict import Doubt, End, OddBlocks, Reading, Side
 
-NEVER_ON_OWN_NODE = (PolicyTier.NAMESPACE, PolicyTier.OWN)
-"""Whose policies have no effect between a pod and its own node: by the API, and by Felix (felix/rules/static.go)."""
+DOUBTED = {Action.ALLOW: Doubt.ALLOWING, Action.DENY: Doubt.DENYING}
+"""With which doubt a rule applies to those whom it may match. No rule that may match passes on."""
 
 
 class Applied(Struct, frozen=True):
@@ -23,6 +23,16 @@ class Applied(Struct, frozen=True):
 
     groups: tuple[tuple[PolicyTier, tuple[Policy, ...]], ...]
     isolating: tuple[PolicyRef, ...]
+
+    def on_own_node(self, direction: Direction) -> Applied:
+        """Return it without the policies that have no effect between a pod and its own node."""
+        groups = tuple((tier, tuple(p for p in those if direction not in p.spares_own_node)) for tier, those in self.groups)
+        return Applied.of(groups, direction)
+
+    @classmethod
+    def of(cls, groups: tuple[tuple[PolicyTier, tuple[Policy, ...]], ...], direction: Direction) -> Applied:
+        """Return the stage of these policies."""
+        return cls(groups, tuple(policy.ref for _, those in groups for policy in those if direction in policy.isolates))
 
 
 class Selecting:
@@ -39,7 +49,7 @@ class Selecting:
         for _, group in groupby(self.policies, key=lambda policy: policy.stage):
             stage = tuple(group)
             groups = tuple((tier, tuple(those)) for tier, those in groupby(stage, key=lambda policy: policy.tier))
-            found.append(Applied(groups, tuple(policy.ref for policy in stage if self.direction in policy.isolates)))
+            found.append(Applied.of(groups, self.direction))
         return found
 
     @cached_property
@@ -78,9 +88,8 @@ class Judging:
     def _stage(self, stage: Applied, left: Ports, own_node: bool) -> Ports:
         """Apply the policies of a stage; return the ports that go on to the next one."""
         passed = ports.NONE
-        for tier, policies in stage.groups:
-            if own_node and tier in NEVER_ON_OWN_NODE:
-                continue
+        bound = stage.on_own_node(self.direction) if own_node else stage
+        for tier, policies in bound.groups:
             if tier is PolicyTier.NAMESPACE:
                 left = self._additive(policies, left)
             else:
@@ -88,17 +97,23 @@ class Judging:
                 passed |= more
         if not stage.isolating:
             return left | passed
-        if own_node:
+        if not bound.isolating:
             self.allowed |= left
         elif left:
-            self.denying += stage.isolating
+            self.denying += bound.isolating
         return passed
 
     def _hit(self, rule: Rule, left: Ports) -> Ports:
         hit = left & rule.ports.on(self.destination)
-        if not hit or rule.family not in (0, self.reading.family) or not matches(rule.peers, self.other, self.reading):
+        if not hit or rule.family not in (0, self.reading.family) or not self._among(rule):
             return ports.NONE
         return hit if rule.own is None or matches(rule.own, self.subject, self.reading) else ports.NONE
+
+    def _among(self, rule: Rule) -> bool:
+        if matches(rule.peers, self.other, self.reading, self.subject):
+            return True
+        doubted = bool(rule.why) and self.reading.doubt is DOUBTED.get(rule.action)
+        return doubted and matches(rule.perhaps, self.other, self.reading, self.subject)
 
     def _ordered(self, policies: tuple[Policy, ...], left: Ports) -> tuple[Ports, Ports]:
         """Apply rules in order, the first that matches decides; return the ports that none matched, and those passed on."""
@@ -131,9 +146,9 @@ class Judging:
         return left - granted
 
 
-def matches(peers: Peers, other: End, reading: Reading) -> bool:
-    """Tell whether ``other`` is among the peers."""
-    if not _among(peers, other, reading) or (peers.within and not _addressed(peers.within, other, reading)):
+def matches(peers: Peers, other: End, reading: Reading, subject: End | None = None) -> bool:
+    """Tell whether ``other`` is among the peers of a policy that selects ``subject``."""
+    if not _among(peers, other, reading, subject) or (peers.within and not _addressed(peers.within, other, reading)):
         return False
     return not (_selected(peers.but_pods, other, reading) or _addressed(peers.but_networks, other, reading))
 
@@ -151,8 +166,15 @@ def _addressed(blocks: tuple[Block, ...], other: End, reading: Reading) -> bool:
     return any(a.version == reading.family and any(block.has(a) for block in blocks) for a in other.addresses)
 
 
-def _among(peers: Peers, other: End, reading: Reading) -> bool:
+def _among(peers: Peers, other: End, reading: Reading, subject: End | None) -> bool:
     if peers.everyone:
+        return True
+    if other.host and (peers.own_node or peers.other_nodes):
+        near = subject is not None and _on_own_node(subject, other, reading)
+        if peers.own_node if near else peers.other_nodes:
+            return True
+    blocks = peers.at_nodes if other.host else peers.outside if other.pod_class is None else ()
+    if blocks and _addressed(blocks, other, reading):
         return True
     known = other.pod_class
     ordinary = known is not None and (reading.host_network_as_pods or not known.host_network)
@@ -171,6 +193,11 @@ def _among(peers: Peers, other: End, reading: Reading) -> bool:
 def same_pod(one: End, other: End) -> bool:
     """Tell whether both ends are the same pod; policies don't apply to traffic within a pod."""
     return one.pod == other.pod != ("", "")
+
+
+def _on_own_node(subject: End, other: End, reading: Reading) -> bool:
+    known = subject.node and other.node
+    return on_own_node(subject, other) if known else reading.unknown_is_own_node
 
 
 def on_own_node(subject: End, other: End) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
+from typing import Protocol
 
 from msgspec import Struct
 
@@ -105,11 +106,12 @@ class Block(Struct, frozen=True):
 class Peers(Struct, frozen=True):
     """The other end of a rule.
 
-
     ``blocks`` (ipBlock) are meant for addresses outside; whether they match pods' addresses depends on the CNI.
     ``networks`` (cluster-wide policies) match pods' addresses by the API's own words. ``nodes``: names of nodes;
     ``unresolved``: what can't be known here (nodes if Nodes can't be read, domain names).
     ``within``: blocks in one of which the address must be as well; ``but_pods``, ``but_networks``: who is meant not to match.
+    ``outside``: blocks of addresses that are neither a pod's nor a node's; ``at_nodes``: blocks of nodes' addresses alone.
+    ``own_node``: the node of the policy's own pod; ``other_nodes``: all others.
     """
 
     everyone: bool = False
@@ -121,11 +123,15 @@ class Peers(Struct, frozen=True):
     within: tuple[Block, ...] = ()
     but_pods: PodSet = 0
     but_networks: tuple[Block, ...] = ()
+    outside: tuple[Block, ...] = ()
+    at_nodes: tuple[Block, ...] = ()
+    own_node: bool = False
+    other_nodes: bool = False
 
     @property
     def ranges(self) -> tuple[Block, ...]:
         """All blocks that tell addresses apart."""
-        return self.blocks + self.networks + self.within + self.but_networks
+        return self.blocks + self.networks + self.within + self.but_networks + self.outside + self.at_nodes
 
     @property
     def odd(self) -> tuple[str, ...]:
@@ -133,10 +139,15 @@ class Peers(Struct, frozen=True):
         return tuple(block.odd for block in self.blocks + self.networks if block.odd)
 
 
+NOBODY = Peers()
+
+
 class Rule(Struct, frozen=True):
     """One rule of a policy, by its position there.
 
     ``own``: what the policy's own end must be; ``family``: the only IP version that it is for, 0 for both.
+    ``perhaps``: whom it may be for as well, and ``why`` that is not known, as clauses. ``where``: its list in the object, where
+    that is not the direction's.
     """
 
     policy: PolicyRef
@@ -147,11 +158,14 @@ class Rule(Struct, frozen=True):
     ports: PortRule
     own: Peers | None = None
     family: int = 0
+    perhaps: Peers = NOBODY
+    why: tuple[str, ...] = ()
+    where: str = ""
 
     @property
     def place(self) -> str:
         """The rule's jsonpath, as in kubectl."""
-        return f"spec.{self.direction.lower()}[{self.index}]"
+        return f"{self.where or f'spec.{self.direction.lower()}'}[{self.index}]"
 
 
 class Policy(Struct, frozen=True):
@@ -159,6 +173,7 @@ class Policy(Struct, frozen=True):
 
     What no rule of a stage matches is denied if one of its policies isolates the direction. ``priority``: among those of its
     stage. ``selects_all``: its podSelector is empty, so it selects all pods of the namespace, future ones too.
+    ``spares_own_node``: the directions in which it has no effect between a pod and the pod's own node.
     """
 
     ref: PolicyRef
@@ -169,6 +184,7 @@ class Policy(Struct, frozen=True):
     rules: tuple[Rule, ...]
     selects_all: bool = False
     own_stage: Stage | None = None
+    spares_own_node: frozenset[Direction] = frozenset(Direction)
 
     def of(self, direction: Direction) -> Iterator[Rule]:
         """Yield the rules of a direction, in order."""
@@ -187,6 +203,22 @@ class Policy(Struct, frozen=True):
 
 NETWORK_POLICY_ORDER = 1000
 """The order of NetworkPolicies among Calico's policies (libcalico-go/lib/backend/k8s/conversion/conversion.go)."""
+
+
+class OwnPolicies(Protocol):
+    """The policies of a CNI's own kinds in a cluster. ``understood``: those that are compiled, or are for no pod.
+
+    ``of_hosts``: those that may be for nodes, of which nothing is known.
+    """
+
+    understood: frozenset[PolicyRef]
+    of_hosts: tuple[PolicyRef, ...]
+
+    def note(self, mentioned: Mentioned) -> None:
+        """Add the labels and port names that the policies mention."""
+
+    def compiled(self, compiler: Compiler) -> list[Policy]:
+        """Return the policies that can be evaluated, and keep which those are."""
 
 
 def unlike(block: IPBlock) -> str:
@@ -299,6 +331,7 @@ class Compiler:
             subject=self._members(policy.spec.subject),
             isolates=frozenset(),
             rules=tuple(rules),
+            spares_own_node=frozenset(),
         )
 
     def _admin_rule(self, ref: PolicyRef, direction: Direction, index: int, rule: AdminRule) -> Rule:
@@ -319,6 +352,10 @@ class Compiler:
             return select.in_namespaces(peer.pods.namespace_selector) & select.pods(peer.pods.pod_selector)
         return 0
 
+    def nodes_with(self, selector: LabelSelector) -> frozenset[str]:
+        """Return the names of the nodes that a selector selects; none if Nodes can't be read."""
+        return frozenset(name for name, labels in (self.nodes or {}).items() if selects(selector, labels))
+
     def _admin_peers(self, ref: PolicyRef, written: Iterable[AdminPeer]) -> Peers:
         pods: PodSet = 0
         networks: list[Block] = []
@@ -332,5 +369,5 @@ class Compiler:
             if peer.nodes is not None and self.nodes is None:
                 unresolved.append(f"nodes with {peer.nodes or 'any label'}")
             elif peer.nodes is not None:
-                nodes |= {name for name, labels in (self.nodes or {}).items() if selects(peer.nodes, labels)}
+                nodes |= self.nodes_with(peer.nodes)
         return Peers(pods=pods, networks=tuple(networks), nodes=frozenset(nodes), unresolved=tuple(unresolved))

@@ -13,11 +13,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from msgspec import Struct, field
 
+from kubectl_netdoc.formats.calico_selector import Things
 from kubectl_netdoc.records.pods import ContainerPort, PodSpec
 from kubectl_netdoc.records.policies import LabelSelector
 
 NAME_LABEL = "kubernetes.io/metadata.name"
 """The API server gives it to every namespace (Kubernetes docs, Well-Known Labels)."""
+
+ACCOUNT_LABEL = "kubectl-netdoc/service-account"
+"""Stands for a pod's service account among its labels, where policies select by it."""
 
 PodSet = int
 Labels = tuple[tuple[str, str], ...]
@@ -79,24 +83,29 @@ class Labelled:
         return tuple(value for known, value in self._having if known == key)
 
     def select(self, selector: LabelSelector) -> int:
-        """Return the set that a selector selects: an empty one selects all, an invalid requirement nothing."""
-        chosen = self.all
-        for key, value in selector.match_labels.items():
-            chosen &= self.equal(key, value)
-        for requirement in selector.match_expressions:
-            key, values = requirement.key, requirement.values
-            match requirement.operator:
-                case "In":
-                    chosen &= union(self.equal(key, value) for value in values)
-                case "NotIn":
-                    chosen &= ~union(self.equal(key, value) for value in values)
-                case "Exists":
-                    chosen &= self.present(key)
-                case "DoesNotExist":
-                    chosen &= ~self.present(key)
-                case _:
-                    return 0
-        return chosen
+        """Return the set that a selector selects."""
+        return chosen(self, selector)
+
+
+def chosen(among: Things, selector: LabelSelector) -> int:
+    """Return the set of things that a selector selects: an empty one selects all, an invalid requirement nothing."""
+    found = among.all
+    for key, value in selector.match_labels.items():
+        found &= among.equal(key, value)
+    for requirement in selector.match_expressions:
+        key, values = requirement.key, requirement.values
+        match requirement.operator:
+            case "In":
+                found &= union(among.equal(key, value) for value in values)
+            case "NotIn":
+                found &= ~union(among.equal(key, value) for value in values)
+            case "Exists":
+                found &= among.present(key)
+            case "DoesNotExist":
+                found &= ~among.present(key)
+            case _:
+                return 0
+    return found
 
 
 def as_set(numbers: Iterable[int]) -> int:
@@ -162,7 +171,10 @@ class PodSelection:
 
     def classify(self, namespace: str, labels: Mapping[str, str], spec: PodSpec) -> PodClass:
         """Return the class of a pod; its namespace is added if it is not known."""
-        kept = tuple(sorted((key, value) for key, value in labels.items() if key in self._mentioned.keys))
+        having = labels
+        if ACCOUNT_LABEL in self._mentioned.keys:
+            having = {**labels, ACCOUNT_LABEL: spec.service_account_name or "default"}
+        kept = tuple(sorted((key, value) for key, value in having.items() if key in self._mentioned.keys))
         ports = self._ports(spec.ports()) if self._mentioned.ports else ()
         identity = (namespace, kept, ports, spec.host_network)
         if identity not in self._known:

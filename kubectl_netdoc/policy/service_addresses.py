@@ -20,7 +20,7 @@ from kubectl_netdoc.policy.engine import Engine
 from kubectl_netdoc.policy.ports import Ports
 from kubectl_netdoc.policy.rules import Block, Direction, Policy, PolicyTier, Rule
 from kubectl_netdoc.policy.selection import members
-from kubectl_netdoc.policy.verdict import End, Reading, addresses
+from kubectl_netdoc.policy.verdict import Doubt, End, Reading, addresses
 from kubectl_netdoc.records.kinds import ENDPOINT_SLICE, SERVICE
 from kubectl_netdoc.records.services import Service
 
@@ -79,7 +79,7 @@ def _judged(engine: Engine, policy: Policy, services: _Services, rule: Rule, ser
     every = ports.NONE
     for address, asked in found.items():
         other = engine.address(address)
-        reading = Reading(other.addresses[0].version)
+        reading = Reading(other.addresses[0].version, doubt=Doubt.ALLOWING)
         if any(engine.side(Direction.EGRESS, one, other, asked, reading).allowed for one in senders):
             return
         every |= asked

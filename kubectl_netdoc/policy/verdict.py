@@ -27,11 +27,20 @@ class OddBlocks(Enum):
     EVERYTHING = auto()
 
 
+class Doubt(Enum):
+    """Of rules of which it is not known whom they match, those that apply: none, those that allow, or those that deny."""
+
+    NONE = auto()
+    ALLOWING = auto()
+    DENYING = auto()
+
+
 class Reading(Struct, frozen=True):
     """One reading of what the API leaves to the CNI; ``family``: the IP version of the connection.
 
     ``unknown_matches``: whether blocks match pods without a known address. ``own_node_open``: whether pods reach their own
     node whatever their egress policies say; the API promises only the direction from the node to its pods.
+    ``unknown_is_own_node``: whether a node is a pod's own where nobody knows which node that is.
     """
 
     family: int
@@ -39,6 +48,8 @@ class Reading(Struct, frozen=True):
     host_network_as_pods: bool = False
     unknown_matches: bool = False
     own_node_open: bool = True
+    unknown_is_own_node: bool = False
+    doubt: Doubt = Doubt.NONE
     odd: OddBlocks = OddBlocks.AS_KUBERNETES
 
 

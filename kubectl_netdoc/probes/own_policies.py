@@ -24,7 +24,6 @@ from kubectl_netdoc.probes.service_targets import proof
 from kubectl_netdoc.records.base import Kind, Object
 from kubectl_netdoc.records.cni import NETWORK_KINDS
 from kubectl_netdoc.records.kinds import (
-    CALICO_AIDS,
     DAEMON_SET,
     ENDPOINT_SLICE,
     NAMESPACE,
@@ -33,9 +32,10 @@ from kubectl_netdoc.records.kinds import (
     NODE,
     POD,
     POLICIES,
+    POLICY_AIDS,
 )
 
-KINDS: tuple[Kind[Any], ...] = (POD, NAMESPACE, NODE, *POLICIES, *CALICO_AIDS, DAEMON_SET, *NETWORK_KINDS)
+KINDS: tuple[Kind[Any], ...] = (POD, NAMESPACE, NODE, *POLICIES, *POLICY_AIDS, DAEMON_SET, *NETWORK_KINDS)
 """The kinds that are read to tell a policy's effect from a fault."""
 
 LABELS = {"app.kubernetes.io/managed-by": "kubectl-netdoc", "netdoc/role": "echo"}
@@ -121,13 +121,15 @@ def policies_isolating_debug_pods(cluster: Cluster) -> str:
     native = [f"{kind.name} {item.name}" for kind in NATIVE_POLICIES for item in _cluster_wide(cluster, kind)]
     if cluster.readable(POD) and cluster.readable(NETWORK_POLICY):
         policies = engine(cluster)
-        first = {"IPv4": 4, "IPv6": 6}
+        first, doubts = {"IPv4": 4, "IPv6": 6}, dict[str, None]()
         for family in [first[name] for name in ip_families.of_pods(cluster)[:1]] or [4, 6]:
             verdict = policies.verdict(end(policies), end(policies), ports.every("TCP"), family)
-            if not verdict.allowed:
+            doubted = [text for text in verdict.incomplete if text not in policies.native]
+            if not verdict.allowed and not doubted:
                 maybe = ", as written" if not verdict.depends else ", as some networks read it"
                 return f"{', '.join(map(str, verdict.by))} forbids {BETWEEN}{maybe}"
-        native = [str(ref) for ref in policies.native_refs if not ref.namespace]
+            doubts |= dict.fromkeys(doubted)
+        native = [*(str(ref) for ref in policies.native_refs if not ref.namespace), *doubts]
     if native:
         return f"{', '.join(native)} may forbid {BETWEEN}"
     hidden = [kind.plural for kind in (POD, *POLICIES) if cluster.unreadable(kind)]

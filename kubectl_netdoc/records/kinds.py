@@ -14,6 +14,7 @@ from __future__ import annotations
 from typing import Any
 
 from kubectl_netdoc.records import policy_schemas
+from kubectl_netdoc.records.antrea_policies import AntreaGroup, AntreaPolicy, AntreaPolicyWire, AntreaTier, antrea_policy
 from kubectl_netdoc.records.api_extensions import (
     CONTROL_KINDS,
 )
@@ -23,6 +24,7 @@ from kubectl_netdoc.records.base import (
     R,
 )
 from kubectl_netdoc.records.calico_policies import CalicoPolicy, CalicoTier, NetworkSet
+from kubectl_netdoc.records.cilium_policies import CiliumPolicy, CiliumPolicyWire, cilium_policy
 from kubectl_netdoc.records.cni import (
     CALICO_BGP_KINDS,
     CALICO_RESERVATION,
@@ -195,21 +197,39 @@ CALICO_SET = _calico("CalicoNetworkSet", "networksets", NetworkSet, namespaced=T
 CALICO_GLOBAL_SET = _calico("GlobalNetworkSet", "globalnetworksets", NetworkSet)
 CALICO_POLICIES = (CALICO_POLICY, CALICO_GLOBAL_POLICY)
 CALICO_AIDS = (CALICO_TIER, CALICO_SET, CALICO_GLOBAL_SET)
-"""What Calico's policies refer to."""
+
+
+def _cilium(name: str, plural: str, *, namespaced: bool = True) -> Kind[CiliumPolicy]:
+    return Kind(name, "cilium.io", "v2", plural, CiliumPolicy, namespaced=namespaced, wire=CiliumPolicyWire, reduce=cilium_policy)
+
+
+CILIUM_POLICY = _cilium("CiliumNetworkPolicy", "ciliumnetworkpolicies")
+CILIUM_CLUSTER_POLICY = _cilium("CiliumClusterwideNetworkPolicy", "ciliumclusterwidenetworkpolicies", namespaced=False)
+CILIUM_POLICIES = (CILIUM_POLICY, CILIUM_CLUSTER_POLICY)
+
+
+def _antrea(name: str, plural: str, record: type[R], written: str, *, namespaced: bool = False, **more: Any) -> Kind[R]:
+    return Kind(name, "crd.antrea.io", "v1beta1", plural, record, namespaced=namespaced, written=written, **more)
+
+
+ANTREA_WIRE: dict[str, Any] = {"wire": AntreaPolicyWire, "reduce": antrea_policy}
+ANTREA_POLICY = _antrea("AntreaNetworkPolicy", "networkpolicies", AntreaPolicy, "NetworkPolicy", namespaced=True, **ANTREA_WIRE)
+ANTREA_CLUSTER_POLICY = _antrea(
+    "AntreaClusterNetworkPolicy", "clusternetworkpolicies", AntreaPolicy, "ClusterNetworkPolicy", **ANTREA_WIRE
+)
+ANTREA_TIER = _antrea("AntreaTier", "tiers", AntreaTier, "Tier")
+ANTREA_GROUP = _antrea("AntreaGroup", "groups", AntreaGroup, "Group", namespaced=True)
+ANTREA_CLUSTER_GROUP = _antrea("AntreaClusterGroup", "clustergroups", AntreaGroup, "ClusterGroup")
+ANTREA_POLICIES = (ANTREA_POLICY, ANTREA_CLUSTER_POLICY)
+
+POLICY_AIDS: tuple[Kind[Any], ...] = (*CALICO_AIDS, ANTREA_TIER, ANTREA_GROUP, ANTREA_CLUSTER_GROUP, ENDPOINT_SLICE)
+"""What policies of CNIs' own kinds refer to; Cilium's to the API server, whose addresses are in an EndpointSlice."""
 
 
 NATIVE_POLICIES: tuple[Kind[Any], ...] = (
-    _native("CiliumNetworkPolicy", "cilium.io/v2", "ciliumnetworkpolicies"),
-    _native("CiliumClusterwideNetworkPolicy", "cilium.io/v2", "ciliumclusterwidenetworkpolicies", namespaced=False),
+    *CILIUM_POLICIES,
     *CALICO_POLICIES,
-    _native("AntreaNetworkPolicy", "crd.antrea.io/v1beta1", "networkpolicies", written="NetworkPolicy"),
-    _native(
-        "AntreaClusterNetworkPolicy",
-        "crd.antrea.io/v1beta1",
-        "clusternetworkpolicies",
-        namespaced=False,
-        written="ClusterNetworkPolicy",
-    ),
+    *ANTREA_POLICIES,
     _native("EgressFirewall", "k8s.ovn.org/v1", "egressfirewalls"),
 )
 """Policies of the CNIs' own. Those that are not evaluated make each verdict that they could change incomplete."""
@@ -235,7 +255,7 @@ OTHERS: tuple[Kind[Any], ...] = (
     DNS_LOG,
     ROOT_CERTIFICATE,
     *POLICIES,
-    *CALICO_AIDS,
+    *POLICY_AIDS,
     INGRESS,
     GATEWAY,
     *ROUTES,

@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from lab.faults.runner import Lab
 from tests.e2e.conftest import Netdoc
+from tests.networks.observe import furnish, remove
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -38,3 +40,19 @@ def lab(network: str) -> Lab:
 @pytest.fixture(scope="session")
 def netdoc(lab: Lab) -> Netdoc:
     return Netdoc(lab)
+
+
+@pytest.fixture(scope="module")
+def address(lab: Lab) -> Iterator[str]:
+    """The server's address; the pods are there and no policy is."""
+    furnish(lab)
+    remove(lab)
+    yield lab.kubectl("-n", "pol-a", "get", "pod", "server", "-o", "jsonpath={.status.podIP}")
+    lab.kubectl("delete", "namespace", "pol-a", "pol-b", "--wait=false")
+
+
+@pytest.fixture
+def clean(lab: Lab, address: str) -> Iterator[str]:
+    """The server's address; policies are removed afterwards."""
+    yield address
+    remove(lab)

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 import time
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -13,6 +15,9 @@ from lab.faults.runner import Lab
 
 OPEN, OTHER, CLOSED = 8080, 8085, 8090
 """Ports: the server listens on the first two, and on none of them elsewhere."""
+
+OUTSIDE, NODE_PORTS = "outside", {OPEN: 30881, OTHER: 30885, CLOSED: 30890}
+"""This machine, which is no node, and the node ports by which it asks the server: its own address is what the server sees."""
 
 DEADLINE = 30.0
 """Seconds for an engine to make of a policy what is predicted: Cilium's connectivity test waits 15 s for one."""
@@ -54,7 +59,7 @@ PODS = (
 
 @dataclass(frozen=True)
 class Way:
-    """One connection: from a pod (namespace/name) or a node (worker, worker2) to a port of the server."""
+    """One connection: from a pod (namespace/name), a node (worker, worker2) or ``OUTSIDE`` to a port of the server."""
 
     source: str
     port: int
@@ -108,31 +113,56 @@ def remove(lab: Lab) -> None:
         lab.kubectl("-n", namespace, "delete", "networkpolicies", "--all", "--ignore-not-found")
 
 
-def observe(lab: Lab, address: str) -> dict[Way, str]:
+def open_to_the_outside(lab: Lab) -> None:
+    """Make the Service by which ``OUTSIDE`` asks the server; it keeps the source's address."""
+    ports = [{"name": f"p{port}", "port": port, "nodePort": node_port} for port, node_port in NODE_PORTS.items()]
+    spec = {"type": "NodePort", "externalTrafficPolicy": "Local", "selector": {"app": "server"}, "ports": ports}
+    apply(lab, {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "server", "namespace": "pol-a"}, "spec": spec})
+
+
+def node_address(lab: Lab, name: str) -> str:
+    """Address of a node."""
+    return _docker("inspect", "-f", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", f"{lab.name}-{name}")
+
+
+def gateway(lab: Lab) -> str:
+    """Address of this machine, as the nodes see it."""
+    return _docker("inspect", "-f", "{{range .NetworkSettings.Networks}}{{.Gateway}}{{end}}", f"{lab.name}-worker")
+
+
+def _docker(*arguments: str) -> str:
+    return subprocess.run(["docker", *arguments], capture_output=True, text=True, check=True, timeout=60).stdout.strip()
+
+
+def observe(lab: Lab, address: str, ways: Iterable[Way] = WAYS) -> dict[Way, str]:
     """Try every way at once; ``ok``, ``refused`` or ``timeout``."""
-    sources = sorted({way.source for way in WAYS})
+    sources = sorted({way.source for way in ways})
     with ThreadPoolExecutor(len(sources)) as pool:
-        return {
-            way: what for found in pool.map(lambda source: _ask(lab, source, address), sources) for way, what in found.items()
-        }
+        asked = pool.map(lambda source: _ask(lab, source, address, [way for way in ways if way.source == source]), sources)
+        return {way: what for found in asked for way, what in found.items()}
 
 
-def _ask(lab: Lab, source: str, address: str) -> dict[Way, str]:
-    ways = {str(way.port): way for way in WAYS if way.source == source}
+def _ask(lab: Lab, source: str, address: str, asked: Iterable[Way]) -> dict[Way, str]:
+    ways = {str(way.port): way for way in asked}
     targets = json.dumps([(name, address, way.port) for name, way in ways.items()])
     namespace, slash, pod = source.partition("/")
     command = ["docker", "exec", f"{lab.name}-{source}"]
+    if source == OUTSIDE:
+        node = node_address(lab, "worker")
+        targets = json.dumps([(name, node, NODE_PORTS[way.port]) for name, way in ways.items()])
+        command = []
     if slash:
         command = ["kubectl", "--kubeconfig", str(lab.kubeconfig), "-n", namespace, "exec", pod, "--"]
-    done = subprocess.run([*command, "python3", "-c", PROBE, targets], capture_output=True, text=True, check=True, timeout=60)
+    python = "python3" if command else sys.executable
+    done = subprocess.run([*command, python, "-c", PROBE, targets], capture_output=True, text=True, check=True, timeout=60)
     return {ways[name]: what for name, what in json.loads(done.stdout).items()}
 
 
-def until(lab: Lab, address: str, wanted: dict[Way, str]) -> dict[Way, str]:
+def until(lab: Lab, address: str, wanted: dict[Way, str], seconds: float = DEADLINE) -> dict[Way, str]:
     """Return the differences (predicted, observed) that are left when an engine has had its time; none where all agree."""
-    deadline = time.monotonic() + DEADLINE
+    deadline = time.monotonic() + seconds
     while True:
-        found = observe(lab, address)
+        found = observe(lab, address, tuple(wanted))
         wrong = {way: f"predicted {wanted[way]}, observed {found[way]}" for way in wanted if wanted[way] != found[way]}
         if not wrong or time.monotonic() > deadline:
             return wrong

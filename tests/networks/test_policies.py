@@ -11,16 +11,11 @@ from collections.abc import Iterator
 import pytest
 import yaml
 
-from kubectl_netdoc.policy import ports
-from kubectl_netdoc.policy.engine import Engine
-from kubectl_netdoc.policy.verdict import End
-from kubectl_netdoc.records.kinds import CALICO_AIDS, NAMESPACE, NODE, POD, POLICIES
-from kubectl_netdoc.sources.live import lists
-from kubectl_netdoc.sources.live.client import Client, Options
 from lab.faults.runner import Lab
 from tests.e2e.conftest import Netdoc
 from tests.networks import calico_policies
-from tests.networks.observe import CLOSED, DEADLINE, OPEN, OTHER, WAYS, Way, apply, furnish, remove, until
+from tests.networks.observe import CLOSED, DEADLINE, OPEN, OTHER, WAYS, apply, until
+from tests.networks.predict import predicted
 
 SERVER = "podSelector: {matchLabels: {app: server}}"
 NEAR = "podSelector: {matchLabels: {where: near}}"
@@ -65,55 +60,6 @@ TABLE: dict[str, str | tuple[str, ...]] = {
     "endPort": f"{{{SERVER}, ingress: [{{ports: [{{port: {OPEN}, endPort: {OTHER}}}]}}]}}",
 }
 LACKS = {("cilium", "endPort"): "Cilium has ranges of ports since 1.16; the lab has 1.15"}
-
-
-@pytest.fixture(scope="module")
-def address(lab: Lab) -> Iterator[str]:
-    """The server's address; the pods are there and no policy is."""
-    furnish(lab)
-    remove(lab)
-    yield lab.kubectl("-n", "pol-a", "get", "pod", "server", "-o", "jsonpath={.status.podIP}")
-    lab.kubectl("delete", "namespace", "pol-a", "pol-b", "--wait=false")
-
-
-@pytest.fixture
-def clean(lab: Lab, address: str) -> Iterator[str]:
-    yield address
-    remove(lab)
-
-
-def engine(lab: Lab) -> Engine:
-    """The policies that the cluster has now, as netdoc reads them."""
-    client = Client(Options(kubeconfig=str(lab.kubeconfig)))
-    return Engine(lists.read(client, (POD, NAMESPACE, NODE, *POLICIES, *CALICO_AIDS), ()), templates=False)
-
-
-def source(of: Engine, lab: Lab, name: str) -> End:
-    """A pod, or a node by its address."""
-    namespace, slash, pod = name.partition("/")
-    if slash:
-        record = of.cluster.get(POD, namespace, pod)
-        assert record is not None
-        return of.pod(record)
-    node = of.cluster.get(NODE, "", f"{lab.name}-{name}")
-    assert node is not None
-    return of.address(next(a.address for a in node.status.addresses if a.type == "InternalIP"))
-
-
-def predicted(lab: Lab, address: str) -> dict[Way, str]:
-    """What netdoc says of each way: denied is a time-out even to a closed port, allowed and closed is refused.
-
-    Ways of which it is not certain are left out.
-    """
-    of = engine(lab)
-    found = {}
-    for way in WAYS:
-        verdict = of.verdict(
-            source(of, lab, way.source), of.address(address), ports.of("TCP", way.port), 6 if ":" in address else 4
-        )
-        if not verdict.depends and not verdict.incomplete:
-            found[way] = "timeout" if not verdict.allowed else "refused" if way.port == CLOSED else "ok"
-    return found
 
 
 def policies(specs: str | tuple[str, ...], namespace: str = "pol-a") -> dict[str, object]:

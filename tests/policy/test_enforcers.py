@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import pytest
 
-from kubectl_netdoc.policy import ports
+from kubectl_netdoc.policy import enforcers, ports
 from kubectl_netdoc.policy.advice import advice
 from kubectl_netdoc.policy.coverage import PolicyCoverage
 from kubectl_netdoc.policy.dns_access import UNKNOWN_NAMESPACE
 from kubectl_netdoc.policy.engine import Engine
 from kubectl_netdoc.records.base import convert
+from kubectl_netdoc.records.cni import NETWORK_CONFIG
 from kubectl_netdoc.records.kinds import ADMIN_NETWORK_POLICY, DAEMON_SET, NATIVE_POLICIES, POD
 from kubectl_netdoc.testing import Built, make_cluster, make_namespace, make_pod, make_policy
 
@@ -72,3 +73,18 @@ def test_it_is_said() -> None:
     of = engine(DENY, agent("calico/node:v3.32.0"))
     said = [item.text for item in advice(of, PolicyCoverage(of))]
     assert any("nothing enforces AdminNetworkPolicy: Calico v3.32.0" in text for text in said)
+
+
+@pytest.mark.parametrize(
+    ("config", "idle"),
+    [
+        ({"enable-policy": "default"}, False),
+        ({"enable-policy": "always", "policy-audit-mode": "false"}, False),
+        ({"enable-policy": "never"}, True),
+        ({"policy-audit-mode": "true"}, True),
+    ],
+)
+def test_cilium_may_deny_nothing(config: dict[str, str], idle: bool) -> None:
+    settings = {"metadata": {"name": "cilium-config", "namespace": "kube-system"}, "data": config}
+    cluster = make_cluster(*PODS, agent("cilium/cilium:v1.18.0"), (NETWORK_CONFIG, convert(NETWORK_CONFIG, settings)))
+    assert enforcers.idle(cluster) is idle

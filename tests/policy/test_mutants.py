@@ -52,13 +52,13 @@ MUTANTS = {
     ),
     "NotIn wants the key": (
         "selection",
-        "chosen &= ~union(self.equal(key, value) for value in values)",
-        "chosen &= self.present(key) & ~union(self.equal(key, value) for value in values)",
+        "found &= ~union(among.equal(key, value) for value in values)",
+        "found &= among.present(key) & ~union(among.equal(key, value) for value in values)",
     ),
     "Baseline is asked in any case": (
         "judging",
-        "            self.denying += stage.isolating\n        return passed",
-        "            self.denying += stage.isolating\n        return left | passed",
+        "            self.denying += bound.isolating\n        return passed",
+        "            self.denying += bound.isolating\n        return left | passed",
     ),
     "hostNetwork pods are isolated": (
         "engine",

@@ -252,6 +252,11 @@ OBJECTS: dict[str, list[dict[str, Any]]] = {
         kind: [{"metadata": meta("out", ""), "spec": {"nets": ["192.0.2.0/24"]}}]
         for kind in ("CalicoNetworkSet", "GlobalNetworkSet")
     },
+    "AntreaTier": [{"metadata": meta("first", ""), "spec": {"priority": 10, "description": SECRET}}],
+    **{
+        kind: [{"metadata": meta("out", namespace), "spec": {"ipBlocks": [{"cidr": "192.0.2.0/24"}]}}]
+        for kind, namespace in (("AntreaGroup", "shop"), ("AntreaClusterGroup", ""))
+    },
     "CronJob": [{"metadata": meta("nightly"), "spec": {"jobTemplate": {"spec": workload("nightly")["spec"]}}}],
     "Ingress": [
         {"metadata": meta("web"), "spec": {"tls": [{"secretName": "tls", "key": SECRET}], "rules": [{"host": "x.example"}]}}

@@ -27,7 +27,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from kubectl_netdoc.api import (
-    CALICO_AIDS,
     DAEMON_SET,
     NAMESPACE,
     NETWORK_KINDS,
@@ -35,6 +34,7 @@ from kubectl_netdoc.api import (
     NODE,
     POD,
     POLICIES,
+    POLICY_AIDS,
     Canary,
     CanaryReply,
     CanaryTrial,
@@ -252,7 +252,7 @@ check = Check(
     needs=Needs(
         kinds=(NETWORK_POLICY,),
         optional=(NODE, NAMESPACE, POD, *POLICIES[1:]),
-        hints=(DAEMON_SET, *CALICO_AIDS, *NETWORK_KINDS),
+        hints=(DAEMON_SET, *POLICY_AIDS, *NETWORK_KINDS),
         tier=Tier.PODS,
         makes=(Made.POLICIES,),
     ),

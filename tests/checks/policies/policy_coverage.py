@@ -25,8 +25,10 @@ from kubectl_netdoc.records.base import convert
 from kubectl_netdoc.records.cni import NETWORK_AGENT
 from kubectl_netdoc.records.kinds import (
     ADMIN_NETWORK_POLICY,
+    ANTREA_CLUSTER_POLICY,
     BASELINE_ADMIN_NETWORK_POLICY,
     CALICO_GLOBAL_POLICY,
+    CILIUM_CLUSTER_POLICY,
     CLUSTER_NETWORK_POLICY,
     POD,
     POLICIES,
@@ -116,6 +118,7 @@ def _native(kind: Kind[Any]) -> Built:
     return make_policy("{}", "native", kind=kind)
 
 
+KUBE_SYSTEM = "endpointSelector: {matchLabels: {'k8s:io.kubernetes.pod.namespace': kube-system}}"
 DENY_DNS = make_policy("{podSelector: {}, policyTypes: [Ingress]}", "deny", "kube-system")
 CUT = frozenset({("POL004", "NetworkPolicy kube-system/deny")})
 WOULD = frozenset({("POL006", "NetworkPolicy kube-system/deny")})
@@ -376,6 +379,42 @@ CASES = [
             "own",
             kind=CALICO_GLOBAL_POLICY,
         ),
+    ),
+    _servers(
+        "Cilium's own policy keeps everybody from the servers",
+        make_policy(f"{{{KUBE_SYSTEM}, ingress: [{{}}]}}", "own", kind=CILIUM_CLUSTER_POLICY),
+        expect=frozenset({("POL004", "CiliumClusterwideNetworkPolicy own")}),
+    ),
+    _servers(
+        "Cilium's own policy denies the cluster",
+        make_policy(
+            f"{{{KUBE_SYSTEM}, ingress: [{{fromEntities: [all]}}], ingressDeny: [{{fromEntities: [cluster]}}]}}",
+            "own",
+            kind=CILIUM_CLUSTER_POLICY,
+        ),
+        expect=frozenset({("POL004", "CiliumClusterwideNetworkPolicy own")}),
+    ),
+    _servers(
+        "Cilium's own policy lets the cluster query the servers",
+        make_policy(f"{{{KUBE_SYSTEM}, ingress: [{{fromEntities: [cluster]}}]}}", "own", kind=CILIUM_CLUSTER_POLICY),
+    ),
+    _servers(
+        "Cilium's own policy lets requests through that nobody knows",
+        make_policy(
+            f"{{{KUBE_SYSTEM}, ingress: [{{fromEntities: [cluster], authentication: {{mode: required}}}}]}}",
+            "own",
+            kind=CILIUM_CLUSTER_POLICY,
+        ),
+    ),
+    _servers(
+        "Antrea's own policy keeps everybody from the servers",
+        make_policy(
+            "{priority: 1, appliedTo: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: kube-system}}}], "
+            "ingress: [{action: Drop}]}",
+            "own",
+            kind=ANTREA_CLUSTER_POLICY,
+        ),
+        expect=frozenset({("POL004", "AntreaClusterNetworkPolicy own")}),
     ),
     _policy("egress that is not received", EGRESS % (TO_DB, ""), "POL024"),
     _policy(

@@ -24,7 +24,13 @@ from kubectl_netdoc.measurements.canary import CanaryReply, CanaryTrial
 from kubectl_netdoc.measurements.requests import Reply, Request
 from kubectl_netdoc.probes import own_policies
 from kubectl_netdoc.records.base import convert
-from kubectl_netdoc.records.kinds import ADMIN_NETWORK_POLICY, CALICO_GLOBAL_POLICY, NATIVE_POLICIES
+from kubectl_netdoc.records.kinds import (
+    ADMIN_NETWORK_POLICY,
+    ANTREA_CLUSTER_POLICY,
+    CALICO_GLOBAL_POLICY,
+    CILIUM_POLICY,
+    NATIVE_POLICIES,
+)
 from kubectl_netdoc.records.pods import Container
 from kubectl_netdoc.records.service_mesh import PEER_AUTHENTICATION
 from kubectl_netdoc.testing import (
@@ -112,6 +118,10 @@ AMBIENT = (
 
 def _calico(spec: str) -> Built:
     return make_policy(spec, "own", kind=CALICO_GLOBAL_POLICY)
+
+
+def _cilium(spec: str) -> Built:
+    return make_policy(spec, "own", kind=CILIUM_POLICY)
 
 
 def _hbone(port: int) -> Built:
@@ -337,6 +347,26 @@ CASES = [
         _calico("{order: 1, types: [Ingress], ingress: [{action: Allow}]}"),
     ),
     _case("Calico's own policy keeps it out", *INGRESS, _calico("{}"), expect=frozenset({("PEN001", "GlobalNetworkPolicy own")})),
+    _case(
+        "Cilium's own policy keeps it out",
+        *INGRESS,
+        _cilium("{endpointSelector: {}, ingress: [{fromEndpoints: [{}]}]}"),
+        expect=frozenset({("PEN001", "CiliumNetworkPolicy shop/own")}),
+    ),
+    _case(
+        "Cilium's own policy lets it in beside NetworkPolicies",
+        *INGRESS,
+        DENY,
+        _cilium("{endpointSelector: {}, ingress: [{fromEntities: [cluster]}]}"),
+    ),
+    _case(
+        "Antrea's own policy keeps it out",
+        *INGRESS,
+        make_policy(
+            "{priority: 1, appliedTo: [{namespaceSelector: {}}], ingress: [{action: Drop}]}", "own", kind=ANTREA_CLUSTER_POLICY
+        ),
+        expect=frozenset({("PEN001", "AntreaClusterNetworkPolicy own")}),
+    ),
     _case("a cluster-wide policy lets it in first", *INGRESS, DENY, ALLOWED_FIRST),
     _case(
         "a cluster-wide policy keeps it out", *INGRESS, DENIED_FIRST, expect=frozenset({("PEN001", "AdminNetworkPolicy none")})

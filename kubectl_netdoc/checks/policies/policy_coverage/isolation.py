@@ -47,8 +47,8 @@ NATIVE = Code(
     risk=Risk.SAFE,
     title="Policies that netdoc does not evaluate",
     message="{count} policies, or lists of them, are not evaluated: {policies}. Every verdict that they could change says so",
-    fix="Use the CNI's own tool for them: of CNIs' own policies netdoc evaluates Calico's, as far as they need neither service "
-    "accounts nor Services nor HTTP.",
+    fix="Use the CNI's own tool for them: netdoc evaluates Calico's, Cilium's and Antrea's own policies as far as they are about "
+    "pods, nodes, addresses and ports, and have no field that it does not know.",
     rows=("P7",),
 )
 

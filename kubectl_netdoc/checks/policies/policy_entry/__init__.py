@@ -28,7 +28,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kubectl_netdoc.api import (
-    CALICO_AIDS,
     DAEMON_SET,
     GATEWAY,
     GATEWAY_CLASS,
@@ -42,6 +41,7 @@ from kubectl_netdoc.api import (
     NODE,
     POD,
     POLICIES,
+    POLICY_AIDS,
     ROUTES,
     SERVICE,
     SERVICE_MONITOR,
@@ -235,7 +235,7 @@ check = Check(
     needs=Needs(
         kinds=(POD, NETWORK_POLICY, SERVICE),
         optional=(NAMESPACE, NODE, *POLICIES[1:], INGRESS, INGRESS_CLASS, GATEWAY, *ROUTES, *api_extensions.KINDS),
-        hints=(GATEWAY_CLASS, *LISTENER_SETS, *CALICO_AIDS, DAEMON_SET, SERVICE_MONITOR, *MESH_KINDS, *NETWORK_KINDS),
+        hints=(GATEWAY_CLASS, *LISTENER_SETS, *POLICY_AIDS, DAEMON_SET, SERVICE_MONITOR, *MESH_KINDS, *NETWORK_KINDS),
     ),
     codes=(ROUTED, CALLED, IGNORED, BALANCED, SCRAPED, mesh.KEPT_OUT, AS_WRITTEN),
     analyse=analyse,
