@@ -27,8 +27,7 @@ RANGES = ("10.244.0.0/16", "10.96.0.0/12")
 """Of pods and Services, as kubeadm has them."""
 
 READ = r"""
-echo "== sysctl"; cd /proc/sys; find net -type f -perm -200 -readable | sort | while read -r f; do
-  v=$(tr '\n' ';' <"$f" 2>/dev/null) && echo "$f=$v"; done
+echo "== sysctl"; cd /proc/sys; find net -type f -perm -200 -readable -print0 | sort -z | xargs -0 grep -sH "" | sed 's/:/=/'
 echo "== route"; ip -o route show table all; ip -6 -o route show table all
 echo "== rule"; ip rule; ip -6 rule
 echo "== neighbour"; ip neigh

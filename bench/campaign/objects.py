@@ -356,7 +356,8 @@ def _config(item: dict[str, Any], rng: Random, inventory: Inventory) -> Mutation
     space, workload = CONSUMERS[where.name]
     now = [line for line in new if line not in lines]
     shown = f"{where}: in {key} {lines[at].strip()!r} is {way}" + (f": {now[0].strip()!r}" if now else "")
-    words = [word for text in (lines[at], *now) for word in re.findall(r"[\w./:-]*\w", text) if len(word) > 1]
+    touched = [lines[at], *now, *(lines[at + 1 : at + 2] if way == "swapped" else ())]
+    words = [word for text in touched for word in re.findall(r"[\w./:-]*\w", text) if len(word) > 1]
     return Mutation(
         family="object: ConfigMap",
         what=shown,

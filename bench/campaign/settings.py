@@ -20,7 +20,7 @@ def sysctl(rng: Random, inventory: Inventory) -> Mutation | None:
     nodes = where(rng, inventory)
     found = [line.split("=", 1) for line in nodes[0].lines("sysctl") if not SHARED.search(line.split("=")[0])]
     path, value = rng.choice(found)
-    parts = value.rstrip(";").split("\t")
+    parts = value.split("\t")
     index = rng.randrange(len(parts))
     number = parts[index].strip()
     if not re.fullmatch(r"-?\d+", number):
@@ -32,6 +32,6 @@ def sysctl(rng: Random, inventory: Inventory) -> Mutation | None:
     after = " ".join(part.strip() for part in parts)
     name = path.replace("/", ".")
     return on_nodes(
-        "sysctl", f"{name} is {after}, no longer {value.rstrip(';')}", nodes, inventory, ((name, path.split("/")[-1]),),
-        [f"echo {after} >/proc/sys/{path}"], [f"echo {shlex.quote(value.rstrip(';'))} >/proc/sys/{path}"],
+        "sysctl", f"{name} is {after}, no longer {value}", nodes, inventory, ((name, path.split("/")[-1]),),
+        [f"echo {after} >/proc/sys/{path}"], [f"echo {shlex.quote(value)} >/proc/sys/{path}"],
     )  # fmt: skip
