@@ -4,14 +4,22 @@
 from __future__ import annotations
 
 import argparse
+import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import NoReturn
 
 from bench.campaign import inventory
 from bench.campaign.draw import draw
-from bench.campaign.run import Campaign, open_lab, summary
+from bench.campaign.run import Campaign, Refused, open_lab, summary
 from lab.faults.runner import LabError
+
+
+def _stop(number: int, frame: object) -> NoReturn:
+    raise SystemExit(128 + number)
+
 
 FAILURES = 0.2
 """Share of mutations that may break the lab beyond what can be judged before a run counts as failed."""
@@ -29,6 +37,8 @@ def main(args: list[str]) -> int:
     parser.add_argument("--kubeconfig", type=Path, help="the path that lab/lab printed")
     parser.add_argument("--list", action="store_true", help="only draw")
     options = parser.parse_args(args)
+    for asked in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(asked, _stop)  # what is applied is undone
     lab = open_lab(options.name, options.kubeconfig)
     numbers = range(options.first, options.first + options.n)
     if options.list:
@@ -43,7 +53,7 @@ def main(args: list[str]) -> int:
             continue
         try:
             print(summary(campaign.run(number)), flush=True)
-        except (LabError, ValueError) as error:
+        except (LabError, Refused, ValueError, subprocess.SubprocessError) as error:
             failed += 1
             print(f"{number:3} could not be judged: {type(error).__name__}: {error}", flush=True)
             campaign.anew()

@@ -112,6 +112,25 @@ def read(lab: Lab) -> Inventory:
     return Inventory({kind: tuple(found) for kind, found in objects.items()}, nodes)
 
 
+SETTLED = ("endpointslices", "pods", "nodes")
+"""Kinds that controllers write anew: what is in them is seen by the probes."""
+
+
+def written(lab: Lab) -> dict[str, str]:
+    """What people have written down in objects, by object: what a mutation may leave behind there."""
+    kinds = ",".join(kind for kind in KINDS.split(",") if kind not in SETTLED)
+    found = {}
+    for item in json.loads(lab.kubectl("get", kinds, "-A", "-o", "json"))["items"]:
+        meta = item["metadata"]
+        space = meta.get("namespace", "")
+        if space not in OWN and not space.startswith("netdoc-") and meta["name"] != "kube-root-ca.crt":
+            content = {key: value for key, value in item.items() if key not in ("metadata", "status", "kind", "apiVersion")}
+            content["labels"] = meta.get("labels")
+            text = json.dumps(content, sort_keys=True)
+            found[f"{item['kind']} {space}/{meta['name']}"] = re.sub(r'"kubectl.kubernetes.io/restartedAt": "[^"]*"', "", text)
+    return found
+
+
 def state(lab: Lab, nodes: Sequence[Node]) -> dict[str, tuple[str, ...]]:
     """What a mutation may leave behind on nodes: a line a fact, by node. Counters, leases and single pods are no facts."""
     with ThreadPoolExecutor() as pool:

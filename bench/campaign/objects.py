@@ -69,7 +69,8 @@ CONSUMERS = {
 }  # fmt: skip
 """Who reads a ConfigMap. Each reads it when it starts."""
 
-LAYERS = {"coredns": "dns", "kube-proxy": "services", "kube-flannel": "pod_network", "canal": "pod_network"}
+AGENT = ("pod_network", "nodes")
+LAYERS = {"coredns": ("dns",), "kube-proxy": ("services", "nodes"), "kube-flannel": AGENT, "canal": AGENT}
 PATIENCE = 40
 """Seconds in which a rollout ends, or is seen not to."""
 
@@ -217,6 +218,8 @@ def _patched(item: dict[str, Any], path: Path, how: str, old: Any, new: Any, inv
     back = {"op": "add" if new is None or not present else "replace", "path": at, "value": old}
     if not present:
         back = {"op": "remove", "path": at}
+    if isinstance(there, list):  # the whole of it: a list that is empty is not kept
+        back = {"op": "add", "path": _pointer(path[:-1]), "value": there}
     what = f"{where}: {_shown(path)} {json.dumps(old) if present else 'unset'} is {how}"
     what += "" if new is None else f": {json.dumps(new)}"
     apply, undo, settle = [_patch(where, forth)], [_patch(where, back)], 5.0
@@ -257,7 +260,7 @@ def _restarted(space: str, workload: str) -> list[str]:
 
 
 def _layers(where: Place) -> tuple[str, ...]:
-    return tuple(layer for name, layer in LAYERS.items() if where.name.startswith(name) or name in where.namespace)
+    return next((layers for name, layers in LAYERS.items() if where.name.startswith(name) or name in where.namespace), ())
 
 
 def _shown(path: Path) -> str:

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -84,6 +84,7 @@ class Campaign:
         self.lab, self.seed = lab, seed
         self.folder = store.VERDICTS / "campaign" / str(seed)
         self.network = _network(lab)
+        self.state = lab.kubeconfig.with_suffix(".campaign")
         self.layers = {path.stem: path.parent.name for path in (ROOT / "kubectl_netdoc" / "checks").glob("*/*")}
         self.env = lab.environment | {"NETDOC_IMAGE": IMAGE, "PATH": f"{ROOT / '.venv' / 'bin'}:{lab.environment['PATH']}"}
         self.settle()
@@ -91,6 +92,8 @@ class Campaign:
     def settle(self) -> None:
         """Bring the lab to the state that every mutation starts from, and write that state down."""
         self.lab.remake()
+        if (left := self.state / "undo.json").exists():
+            self._undo(json.loads(left.read_text()))
         here = Path(__file__).parent
         self.lab.kubectl("apply", "-f", str(here / "workload.yaml"))
         if self.network in ("canal", "cilium"):
@@ -107,6 +110,7 @@ class Campaign:
         self.oracle = Oracle(self.lab, self.inventory)
         self.before = self._healthy()
         self.nodes = inventories.state(self.lab, self.inventory.nodes)
+        self.written = inventories.written(self.lab)
 
     def _healthy(self) -> Reading:
         end = time.monotonic() + CALM
@@ -164,14 +168,15 @@ class Campaign:
     @contextmanager
     def applied(self, mutation: Mutation) -> Iterator[None]:
         """Have a mutation inside the ``with``; it is always undone."""
-        state = self.lab.kubeconfig.with_suffix(".campaign")
+        state = self.state
         state.mkdir(exist_ok=True)
+        (state / "undo.json").write_text(json.dumps(mutation.undo))  # for the next run, should this one be killed
         stop = threading.Event()
         comes = threading.Thread(target=self._comes_and_goes, args=(mutation, stop, state))
         try:
             self.lab.shell(*mutation.apply, state=state)
         except LabError as error:
-            self.lab.shell(*(f"{{ {line}\n}} || true" for line in mutation.undo), state=state, check=False)
+            self._undo(mutation.undo)
             raise Refused(str(error).splitlines()[-1][:200]) from None
         try:
             if mutation.timing == PERIODIC:
@@ -182,8 +187,12 @@ class Campaign:
             stop.set()
             if comes.ident:
                 comes.join()
-            self.lab.shell(*(f"{{ {line}\n}} || true" for line in mutation.undo), state=state, check=False)
-            shutil.rmtree(state, ignore_errors=True)
+            self._undo(mutation.undo)
+
+    def _undo(self, lines: Sequence[str]) -> None:
+        """Run what undoes a mutation, each line whatever became of the one before."""
+        self.lab.shell(*(f"{{ {line}\n}} || true" for line in lines), state=self.state, check=False)
+        shutil.rmtree(self.state)
 
     def _comes_and_goes(self, mutation: Mutation, stop: threading.Event, state: Path) -> None:
         there = True
@@ -253,6 +262,8 @@ class Campaign:
         while True:
             found = [f"{key}: {said}" for key, said in self.oracle.differs(self.before).items()]
             now = inventories.state(self.lab, self.inventory.nodes)
+            written = inventories.written(self.lab)
+            found += [name for name in sorted(written | self.written) if written.get(name) != self.written.get(name)]
             found += [f"{node}: {sign} {line}" for node, lines in now.items() for sign, line in _lines(self.nodes[node], lines)]
             if not found:
                 return ""

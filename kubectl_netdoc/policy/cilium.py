@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Cilium's own policies in the engine's form: what a rule denies comes before all that others, and NetworkPolicies, allow.
 
-As cilium-agent applies them (cilium/cilium v1.15 to v1.20): pkg/policy/utils/parserules.go and pkg/policy/rule.go (whom a rule is
-for), pkg/policy/repository.go (when a pod is isolated), pkg/policy/api (entities, ports, ranges). They are of one stage with the
-NetworkPolicies. Ranges match what is neither pod nor node, unless policy-cidr-match-mode says otherwise. A pod's own node is let
-in unless a rule denies it (pkg/policy/mapstate.go: determineAllowLocalhostIngress), and is not let out to.
+As cilium-agent applies them (cilium/cilium v1.15.19, and single files of later versions): pkg/policy/utils/parserules.go and
+pkg/policy/rule.go (whom a rule is for), pkg/policy/repository.go (when a pod is isolated), pkg/policy/api (entities, ports,
+ranges). They are of one stage with the NetworkPolicies. Ranges match what is neither pod nor node, unless
+policy-cidr-match-mode says otherwise. A pod's own node is let in unless a rule denies it (pkg/policy/mapstate.go:
+determineAllowLocalhostIngress), and is not let out to.
 
 What depends on requests (HTTP, Kafka, names asked of DNS), on domain names, Services, groups or authentication may match or not:
 it is a doubt of the rules that have it (``Rule.perhaps``), and a policy with a field that is not known is not evaluated.
@@ -14,17 +15,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from msgspec import Struct
 from msgspec.structs import replace
 
-from kubectl_netdoc.cni.base import yes
 from kubectl_netdoc.core.cluster import Cluster
 from kubectl_netdoc.formats.addresses import ip_address, ip_network, odd
 from kubectl_netdoc.policy import cilium_identity as identity
-from kubectl_netdoc.policy import ports
+from kubectl_netdoc.policy import cilium_ports, ports
 from kubectl_netdoc.policy.cilium_identity import Endpoints
+from kubectl_netdoc.policy.cilium_settings import Settings
 from kubectl_netdoc.policy.port_rules import PortRule
-from kubectl_netdoc.policy.ports import PROTOCOLS, Ports
+from kubectl_netdoc.policy.ports import Ports
 from kubectl_netdoc.policy.rules import (
     NETWORK_POLICY_ORDER,
     NOBODY,
@@ -43,8 +43,6 @@ from kubectl_netdoc.policy.selection import Mentioned, PodSet, chosen
 from kubectl_netdoc.records.cilium_policies import (
     CiliumCidr,
     CiliumPolicy,
-    CiliumPort,
-    CiliumPorts,
     CiliumRule,
     CiliumRules,
     DefaultDeny,
@@ -62,51 +60,6 @@ NAMED = "a port by name, which Cilium opens at all others too, or nowhere if pod
 
 NO_ENDS = frozenset({"health", "ingress", "init", "none"})
 """Entities that are no pod, node or address: Cilium's own, and pods before they have an identity."""
-
-
-class Settings(Struct, frozen=True):
-    """What of cilium-config decides about policies; ``values`` is None where it can't be read."""
-
-    values: dict[str, str] | None = None
-
-    def _get(self, name: str, default: str = "") -> str | None:
-        return None if self.values is None else self.values.get(name, default)
-
-    def off(self, name: str) -> bool:
-        """Tell whether something that is off by default is known to be off."""
-        value = self._get(name)
-        return value is not None and not yes(value)
-
-    @property
-    def ranges_match_nodes(self) -> bool | None:
-        """Whether ranges of addresses match nodes; None if that is not known."""
-        mode = self._get("policy-cidr-match-mode")
-        return None if mode is None else "nodes" in mode
-
-    @property
-    def cluster_name(self) -> str | None:
-        """The cluster's own name, as a label of pods; None if it is not known."""
-        return self._get("cluster-name", "default")
-
-    @property
-    def always(self) -> bool:
-        """Whether all pods are isolated, those that no policy selects too."""
-        return self._get("enable-policy") == "always"
-
-    @property
-    def own_node_let_in(self) -> bool:
-        """Whether a pod's own node is let in whatever policies allow."""
-        return self._get("allow-localhost") != "policy"
-
-    @property
-    def own_labels(self) -> bool:
-        """Whether somebody has chosen the labels that count."""
-        return bool(self._get("labels"))
-
-    @property
-    def always_isolates(self) -> bool:
-        """Whether enableDefaultDeny is not heeded."""
-        return self._get("enable-non-default-deny-policies", "true") == "false"
 
 
 class CiliumPolicies:
@@ -295,7 +248,7 @@ class _Compilation:
     def _rules(self, direction: Direction, action: Action, written: tuple[CiliumRule, ...]) -> Iterator[Rule]:
         where = f"{self.place}.{direction.lower()}{'Deny' if action is Action.DENY else ''}"
         for index, rule in enumerate(written):
-            whom, whys = self._whom(direction, rule), list(_conditions(rule))
+            whom, whys = self._whom(direction, rule), list(cilium_ports.conditions(rule))
             if whys:
                 whom = whom.doubt_all(whys)
             for one, entry in self._on_ports(direction, rule, whom):
@@ -414,19 +367,19 @@ class _Compilation:
         if not rule.to_ports:
             yield whom, PortRule(ports.NONE if rule.icmps else ports.ALL)
         for entry in rule.to_ports or ():
-            whys = list(_requests(entry))
+            whys = list(cilium_ports.requests(entry))
             if not entry.ports:
                 yield whom.doubt_all([*whys, "a list of ports without a port"]), PortRule()
                 continue
-            fixed, names = _numbers(entry.ports), _names(entry.ports)
+            fixed, names = cilium_ports.numbers(entry.ports), cilium_ports.names(entry.ports)
             sure = whom.doubt_all(whys) if whys else whom
             if not names or direction is Direction.INGRESS:
                 yield sure, PortRule(fixed, names)
                 continue
             opened = {name: self._everywhere((name,)) for name in names}
-            alone = tuple(name for name, found in opened.items() if _is_single(found))
+            alone = tuple(name for name, found in opened.items() if cilium_ports.is_single(found))
             yield sure, PortRule(fixed, alone)
-            yield whom.doubt_all([*whys, NAMED]), PortRule(_all_of(opened.values()))
+            yield whom.doubt_all([*whys, NAMED]), PortRule(cilium_ports.all_of(opened.values()))
 
     def _everywhere(self, names: tuple[tuple[str, str], ...]) -> Ports:
         """Return the ports that any pod has under these names."""
@@ -436,54 +389,3 @@ class _Compilation:
                 found |= PortRule(ports.NONE, names).on(known)
             self.numbers[names] = found
         return self.numbers[names]
-
-
-def _is_single(found: Ports) -> bool:
-    return [first for _, first, last in found.ranges()] == [last for _, _, last in found.ranges()] and len(found.spans) == 1
-
-
-def _all_of(found: Iterable[Ports]) -> Ports:
-    result = ports.NONE
-    for one in found:
-        result |= one
-    return result
-
-
-def _conditions(rule: CiliumRule) -> Iterator[str]:
-    if rule.authentication and rule.authentication.mode != "disabled":
-        yield "authentication of the other end"
-
-
-def _requests(entry: CiliumPorts) -> Iterator[str]:
-    """Yield what the traffic of ports has to be like; names for DNS that are ``*`` are every name."""
-    rules = entry.rules
-    if rules and (rules.http or rules.kafka or rules.l7 or rules.l7proto):
-        yield "requests (HTTP, Kafka or another protocol)"
-    if rules and rules.dns and not any(name.match_pattern == "*" for name in rules.dns):
-        yield "names asked of DNS"
-    if entry.server_names:
-        yield "names in TLS"
-    if entry.listener:
-        yield "a listener of Envoy"
-
-
-def _protocols(port: CiliumPort) -> tuple[str, ...]:
-    name = port.protocol.upper()
-    return PROTOCOLS if name in ("", "ANY") else (name,) if name in PROTOCOLS else ()
-
-
-def _numbers(written: Iterable[CiliumPort]) -> Ports:
-    found = ports.NONE
-    for port in written:
-        if not port.port.isdigit():
-            continue
-        first, last = int(port.port), port.end_port
-        if (port.port != "0" and port.port.startswith("0")) or (last and last < first):
-            raise ValueError("a port that Cilium does not read")
-        for protocol in _protocols(port):
-            found |= ports.of(protocol, first, last) if first else ports.every(protocol)
-    return found
-
-
-def _names(written: Iterable[CiliumPort]) -> tuple[tuple[str, str], ...]:
-    return tuple((port.port.lower(), name) for port in written if not port.port.isdigit() for name in _protocols(port))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Cilium's own policies (cilium/cilium, pkg/policy/api and pkg/k8s/apis/cilium.io/v2 of v1.15 to v1.20).
+"""Cilium's own policies (cilium/cilium, pkg/policy/api and pkg/k8s/apis/cilium.io/v2 of v1.15.19, and files of later ones).
 
 A list that is there and empty selects nobody, one that is not there says nothing: hence None. Of what is not evaluated only is
 kept that it is there, and of fields that are not known here their names.

@@ -206,7 +206,7 @@ def test_file_that_can_not_be_written_is_an_error(tmp_path: Path) -> None:
 
 def private_cluster() -> Cluster:
     """Return a cluster read from objects that hold something private wherever objects do."""
-    assert OBJECTS.keys() == KINDS.keys(), "a new kind needs an object in raw.py"
+    assert OBJECTS.keys() == KINDS.keys(), "a new kind needs an object in tests/support/websocket.py"
     listings = {
         name: Listing(tuple(lists.decode(KINDS[name], msgspec.json.encode(item)) for item in items))
         for name, items in OBJECTS.items()

@@ -350,6 +350,12 @@ OBJECTS: dict[str, list[dict[str, Any]]] = {
     "CalicoBgpConfiguration": [{"metadata": meta("default"), "spec": {"nodeToNodeMeshEnabled": False, "note": SECRET}}],
     "CalicoBgpPeer": [{"metadata": meta("rr"), "spec": {"nodeSelector": "all()", "password": {"secretKeyRef": SECRET}}}],
     "InferencePool": [{"metadata": meta("llm"), "spec": {"selector": {"matchLabels": {"app": "llm"}}, "note": SECRET}}],
+    "ServiceMonitor": [
+        {
+            "metadata": meta("web"),
+            "spec": {"endpoints": [{"port": "http", "basicAuth": {"password": {"key": SECRET}}, "bearerTokenFile": SECRET}]},
+        }
+    ],
     "LinkerdServer": [{"metadata": meta("web"), "spec": {"podSelector": {}, "port": 80, "proxyProtocol": SECRET}}],
     "LinkerdAuthorizationPolicy": [
         {"metadata": meta("web"), "spec": {"targetRef": {"kind": "Server", "name": "web"}, "note": SECRET}}
