@@ -48,15 +48,18 @@ def main(args: list[str]) -> int:
         return 0
     end = time.monotonic() + 60 * options.minutes
     campaign, failed = Campaign(lab, options.seed), 0
-    for number in numbers:
-        if (campaign.path(number).exists() and not options.again) or time.monotonic() > end:
-            continue
-        try:
-            print(summary(campaign.run(number)), flush=True)
-        except (LabError, Refused, ValueError, subprocess.SubprocessError) as error:
-            failed += 1
-            print(f"{number:3} could not be judged: {type(error).__name__}: {error}", flush=True)
-            campaign.anew()
+    try:
+        for number in numbers:
+            if (campaign.path(number).exists() and not options.again) or time.monotonic() > end:
+                continue
+            try:
+                print(summary(campaign.run(number)), flush=True)
+            except (LabError, Refused, ValueError, subprocess.SubprocessError) as error:
+                failed += 1
+                print(f"{number:3} could not be judged: {type(error).__name__}: {error}", flush=True)
+                campaign.anew()
+    finally:
+        campaign.leave()
     return 1 if failed > options.n * FAILURES else 0
 
 

@@ -29,6 +29,7 @@ from kubectl_netdoc.core.report import Report
 from kubectl_netdoc.report import text as report_text
 from lab.faults.runner import Lab, LabError
 
+HERE = Path(__file__).parent
 LONG = 22.0
 """Seconds that the oracle looks where a mutation comes and goes: two of its periods."""
 
@@ -94,10 +95,9 @@ class Campaign:
         self.lab.remake()
         if (left := self.state / "undo.json").exists():
             self._undo(json.loads(left.read_text()))
-        here = Path(__file__).parent
-        self.lab.kubectl("apply", "-f", str(here / "workload.yaml"))
+        self.lab.kubectl("apply", "-f", str(HERE / "workload.yaml"))
         if self.network in ("canal", "cilium"):
-            self.lab.kubectl("apply", "-f", str(here / "policies.yaml"))
+            self.lab.kubectl("apply", "-f", str(HERE / "policies.yaml"))
         for space, what in (
             ("campaign", "ds/prober"),
             ("market", "deploy/cart"),
@@ -111,6 +111,10 @@ class Campaign:
         self.before = self._healthy()
         self.nodes = inventories.state(self.lab, self.inventory.nodes)
         self.written = inventories.written(self.lab)
+
+    def leave(self) -> None:
+        """Take the campaign's own workload away."""
+        self.lab.kubectl("delete", "-f", str(HERE / "workload.yaml"), "--ignore-not-found", "--wait=false")
 
     def _healthy(self) -> Reading:
         end = time.monotonic() + CALM
