@@ -106,7 +106,8 @@ SPREAD = _cluster("aabb", FOUR)
 EDGE = _cluster("", FOUR)
 DENY_ALL = "{priority: 1, tier: Admin, subject: {namespaces: {}}, ingress: [{action: Deny, from: [{namespaces: {}}]}]}"
 WALLED = make_cluster(*map(make_node, NODES), make_policy(DENY_ALL, "wall", kind=ADMIN_NETWORK_POLICY), vantages=NODES)
-GONE = {(a, b): _burst(lost=(40, 40)) for a in NODES for b in NODES}
+NOTHING = _burst(lost=(40, 40))
+GONE = {(a, b): NOTHING for a in NODES for b in NODES}
 ACROSS = {(a, b): _burst(40.0, best=0.3) for a in ("n1", "n2") for b in ("n3", "n4")}
 
 CASES = [
@@ -153,7 +154,13 @@ CASES = [
     _case("a slow node", _bursts(_of("n2", QUEUE)), ("PTQ003", "Node n2")),
     _case("a slow node of a zone, constantly", _bursts(_of("n2", FAR), ZONED), ("PTQ003", "Node n2"), cluster=ZONED),
     _case("a node far away by design", _bursts(_of("n2", FAR))),
-    _case("a slow path", _bursts({("n1", "n2"): QUEUE}), ("PTQ003", "NodePair n1--n2")),
+    _case("a slow path", _bursts({("n1", "n2"): QUEUE, ("n2", "n1"): QUEUE}), ("PTQ003", "NodePair n1--n2")),
+    _case("slow from one end alone, which was busy", _bursts({("n1", "n2"): QUEUE})),
+    _case(
+        "slow, and the other end got no answer",
+        _bursts({("n1", "n2"): QUEUE, ("n2", "n1"): NOTHING}),
+        ("PTQ003", "NodePair n1--n2"),
+    ),
     _case("a burst that met a busy machine", _bursts({("n1", "n2"): QUEUE}, proven=0.6)),
     _case("slower than others and below the floor", _bursts({("n1", "n2"): _burst(9.0, best=0.3)})),
     _case("all are slow: a slow network, no outlier", _bursts(dict.fromkeys(GONE, QUEUE))),
