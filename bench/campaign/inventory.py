@@ -126,8 +126,11 @@ def written(lab: Lab) -> dict[str, str]:
         if space not in OWN and not space.startswith("netdoc-") and meta["name"] != "kube-root-ca.crt":
             content = {key: value for key, value in item.items() if key not in ("metadata", "status", "kind", "apiVersion")}
             content["labels"] = meta.get("labels")
-            text = json.dumps(content, sort_keys=True)
-            found[f"{item['kind']} {space}/{meta['name']}"] = re.sub(r'"kubectl.kubernetes.io/restartedAt": "[^"]*"', "", text)
+            template = content.get("spec", {}).get("template", {}).get("metadata", {})
+            template.get("annotations", {}).pop("kubectl.kubernetes.io/restartedAt", None)
+            if not template.get("annotations"):
+                template.pop("annotations", None)
+            found[f"{item['kind']} {space}/{meta['name']}"] = json.dumps(content, sort_keys=True)
     return found
 
 

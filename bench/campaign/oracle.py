@@ -162,6 +162,7 @@ class Oracle:
             "burst",
             next(i["spec"]["clusterIP"] for i in inventory.of("Service") if i["metadata"]["name"] == "web"),
             80,
+            6.0,
         )
         yield Target("api", "tls", "10.96.0.1", 443)
         yield Target("name inside", "dns", "kubernetes.default.svc.cluster.local", 0)
