@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import time
@@ -22,16 +21,13 @@ from typing import Any
 
 from msgspec import Struct
 
-from bench import store
+from bench import netdoc, store
 from bench.peers.panel import Panel
 from kubectl_netdoc.remediation import commands
 from lab.faults.model import Fault, on, pairs, variants
 from lab.faults.runner import Lab, LabError, Leaked, all_faults
 from lab.faults.verdict import ABOVE_INFO, judge, subject
 
-ROOT = Path(__file__).parent.parent
-HOME = Path(os.environ.get("LAB_HOME", "~/.cache/kubectl-netdoc/lab")).expanduser()
-IMAGE = os.environ.get("NETDOC_IMAGE", "docker.io/lab/base:1")
 GONE = 30.0
 """Seconds that the API server is given to delete a namespace with all that is in it."""
 
@@ -102,31 +98,13 @@ class Runner:
     def __init__(self, lab: Lab, panel: Panel | None = None) -> None:
         self.lab = lab
         self.panel = panel
-        self.env = os.environ | {"KUBECONFIG": str(lab.kubeconfig), "NETDOC_IMAGE": IMAGE}
-        self.env["PATH"] = f"{ROOT / '.venv' / 'bin'}:{lab.kubeconfig.parent / 'bin'}:{os.environ['PATH']}"
 
     def check(self, *args: str) -> tuple[dict[str, Any], float]:
         """Return the report of one run of `kubectl netdoc check`, and the seconds that it took."""
-        started = time.monotonic()
-        done = subprocess.run(
-            ["kubectl", "netdoc", "check", "-o", "json", *args],
-            env=self.env,
-            capture_output=True,
-            text=True,
-            timeout=store.DEADLINE,
-        )
-        seconds = time.monotonic() - started
-        if not done.stdout:
-            raise LabError(f"netdoc ended with {done.returncode}: {done.stderr}")
-        report: dict[str, Any] = json.loads(done.stdout)
-        return report, seconds
-
-    @staticmethod
-    def keep(name: str, report: dict[str, Any]) -> None:
-        """Keep the whole report, to be read where the verdict is wrong."""
-        folder = HOME / "reports"
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / f"{name}.json").write_text(json.dumps(report, indent=1))
+        said = netdoc.check(self.lab, *args)
+        if said.report is None:
+            raise LabError(f"netdoc ended with {said.code}: {said.errors}")
+        return said.report, said.seconds
 
     def left(self) -> int:
         """Count objects of netdoc's that are still there half a minute after the run has ended."""
@@ -152,14 +130,14 @@ class Runner:
         fix = Fix("nothing to run")
         load = store.load()
         if self.panel:
-            self.panel.before(commit())
+            self.panel.before(netdoc.commit())
         try:
             with self.lab.broken(*scene.faults):
                 report, seconds = self.check(*scene.flags)
-                self.keep(scene.name, report)
+                netdoc.keep(scene.name, report)
                 left = self.left()
                 if self.panel:
-                    self.panel.ask(scene, commit())
+                    self.panel.ask(scene, netdoc.commit())
                 judged = judge(report, scene.faults)
                 if scene.kind != "healthy":
                     fix = self.fix(report, scene)
@@ -172,7 +150,7 @@ class Runner:
         return Verdict(
             name=scene.name,
             kind=scene.kind,
-            commit=commit(),
+            commit=netdoc.commit(),
             when=store.now(),
             seconds=round(seconds, 1),
             load=round(load, 1),
@@ -234,12 +212,17 @@ class Runner:
 
     def paste(self, argv: Sequence[str]) -> None:
         """Run a printed command. The lab can't pull busybox, and nobody sits at its terminal: nothing else is changed."""
-        told = [word.replace("--image=busybox", f"--image={IMAGE}") for word in argv if word != "-it"]
+        told = [word.replace("--image=busybox", f"--image={netdoc.IMAGE}") for word in argv if word != "-it"]
         if told[1:2] == ["debug"]:
             told[2:2] = ["-i"]
         try:
             done = subprocess.run(
-                told, env=self.env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=COMMAND_DEADLINE
+                told,
+                env=netdoc.environment(self.lab),
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=COMMAND_DEADLINE,
             )
         except subprocess.TimeoutExpired:
             raise LabError(f"{' '.join(told)} did not end in {COMMAND_DEADLINE:g} s") from None
@@ -251,14 +234,6 @@ class Runner:
         pods = self.lab.kubectl("-n", "default", "get", "pods", "-o", "name").split()
         if ours := [pod for pod in pods if pod.startswith("pod/node-debugger-")]:
             self.lab.kubectl("-n", "default", "delete", "--wait", "--grace-period=1", *ours)
-
-
-def commit() -> str:
-    """Name what is checked out; ``+`` where files differ from it."""
-    git = ["git", "-C", str(ROOT)]
-    name = subprocess.run([*git, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
-    changed = subprocess.run([*git, "status", "--porcelain", "kubectl_netdoc"], capture_output=True, text=True).stdout
-    return name + ("+" if changed else "")
 
 
 def write(verdict: Verdict) -> None:
@@ -289,13 +264,13 @@ def main(args: list[str]) -> int:
     known = {scene.name: scene for scene in scenes(options.name)}
     if unknown := set(options.scene) - known.keys():
         parser.error(f"there is no {', '.join(sorted(unknown))}")
-    lab = Lab(options.kubeconfig or HOME / f"{options.name}.kubeconfig", options.name)
+    lab = netdoc.open_lab(options.name, options.kubeconfig)
     panel = Panel(lab, options.peer) if options.peers or options.only_peers else None
     if panel:
-        panel.healthy(commit())
+        panel.healthy(netdoc.commit())
     runner = Runner(lab, panel)
     if options.only_peers and panel:
-        return panel.run([known[name] for name in options.scene or known], commit())
+        return panel.run([known[name] for name in options.scene or known], netdoc.commit())
     failed = 0
     for name in options.scene or known:
         if why := next(filter(None, map(lab.lacks, known[name].faults)), ""):

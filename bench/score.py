@@ -20,7 +20,8 @@ from tabulate import tabulate
 from bench import store
 from bench.bounds import at_most, share
 from bench.campaign import figures
-from bench.matrix import ROOT, Scene, Verdict, scenes
+from bench.matrix import Scene, Verdict, scenes
+from bench.netdoc import ROOT
 from bench.peers.table import table
 from kubectl_netdoc.core.check import Check
 from kubectl_netdoc.engine import registry

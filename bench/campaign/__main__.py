@@ -13,7 +13,9 @@ from typing import NoReturn
 
 from bench.campaign import inventory
 from bench.campaign.draw import draw
-from bench.campaign.run import Campaign, Refused, open_lab, summary
+from bench.campaign.mutation import Refused
+from bench.campaign.run import Campaign, summary
+from bench.netdoc import open_lab
 from lab.faults.runner import LabError
 
 

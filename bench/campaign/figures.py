@@ -103,10 +103,11 @@ def missed(verdicts: Sequence[Verdict], flags: str = "privileged") -> str:
 
 def section() -> str:
     """What docs/accuracy.md opens with: each seed's figures, the last one's by family."""
-    seeds = sorted({path.parent.name for path in FOLDER.glob("*/*.json")}, key=lambda seed: max(v.when for v in read([seed])))
+    by_seed: dict[int, list[Verdict]] = {}
+    for verdict in read():
+        by_seed.setdefault(verdict.seed, []).append(verdict)
     parts = []
-    for seed in reversed(seeds):
-        verdicts = read([seed])
+    for seed, verdicts in sorted(by_seed.items(), key=lambda item: max(verdict.when for verdict in item[1]), reverse=True):
         commits = ", ".join(sorted({verdict.commit for verdict in verdicts}))
         networks = ", ".join(sorted({verdict.network for verdict in verdicts}))
         days = ", ".join(sorted({verdict.when[:10] for verdict in verdicts}))

@@ -17,9 +17,9 @@ from msgspec import Struct
 from lab.faults.runner import Lab
 
 KINDS = (
-    "services,endpointslices,deployments,daemonsets,statefulsets,pods,configmaps,nodes,networkpolicies,clusterroles,"
-    "validatingwebhookconfigurations,mutatingwebhookconfigurations"
-)
+    "services", "endpointslices", "deployments", "daemonsets", "statefulsets", "pods", "configmaps", "nodes", "networkpolicies",
+    "clusterroles", "validatingwebhookconfigurations", "mutatingwebhookconfigurations",
+)  # fmt: skip
 OWN = ("campaign", "kube-node-lease", "kube-public", "local-path-storage")
 """Namespaces that are left alone: the oracle's, and those that carry no traffic."""
 
@@ -99,14 +99,22 @@ class Inventory(Struct, frozen=True):
         return sorted(found, key=int)
 
 
-def read(lab: Lab) -> Inventory:
-    """Read all of it from a healthy lab."""
-    items = json.loads(lab.kubectl("get", KINDS, "-A", "-o", "json"))["items"]
-    objects: dict[str, list[dict[str, Any]]] = {}
-    for item in sorted(items, key=lambda item: (item["kind"], item["metadata"].get("namespace", ""), item["metadata"]["name"])):
+def _objects(lab: Lab, kinds: Sequence[str]) -> list[dict[str, Any]]:
+    """The objects of these kinds that are not left alone, sorted."""
+    items = json.loads(lab.kubectl("get", ",".join(kinds), "-A", "-o", "json"))["items"]
+    found = []
+    for item in items:
         space = item["metadata"].get("namespace", "")
         if space not in OWN and not space.startswith("netdoc-") and item["metadata"]["name"] != "kube-root-ca.crt":
-            objects.setdefault(item["kind"], []).append(item)
+            found.append(item)
+    return sorted(found, key=lambda item: (item["kind"], item["metadata"].get("namespace", ""), item["metadata"]["name"]))
+
+
+def read(lab: Lab) -> Inventory:
+    """Read all of it from a healthy lab."""
+    objects: dict[str, list[dict[str, Any]]] = {}
+    for item in _objects(lab, KINDS):
+        objects.setdefault(item["kind"], []).append(item)
     with ThreadPoolExecutor() as pool:
         nodes = tuple(pool.map(lambda item: _node(lab, item), objects["Node"]))
     return Inventory({kind: tuple(found) for kind, found in objects.items()}, nodes)
@@ -118,19 +126,16 @@ SETTLED = ("endpointslices", "pods", "nodes")
 
 def written(lab: Lab) -> dict[str, str]:
     """What people have written down in objects, by object: what a mutation may leave behind there."""
-    kinds = ",".join(kind for kind in KINDS.split(",") if kind not in SETTLED)
     found = {}
-    for item in json.loads(lab.kubectl("get", kinds, "-A", "-o", "json"))["items"]:
-        meta = item["metadata"]
-        space = meta.get("namespace", "")
-        if space not in OWN and not space.startswith("netdoc-") and meta["name"] != "kube-root-ca.crt":
-            content = {key: value for key, value in item.items() if key not in ("metadata", "status", "kind", "apiVersion")}
-            content["labels"] = meta.get("labels")
-            template = content.get("spec", {}).get("template", {}).get("metadata", {})
-            template.get("annotations", {}).pop("kubectl.kubernetes.io/restartedAt", None)
-            if not template.get("annotations"):
-                template.pop("annotations", None)
-            found[f"{item['kind']} {space}/{meta['name']}"] = json.dumps(content, sort_keys=True)
+    for item in _objects(lab, [kind for kind in KINDS if kind not in SETTLED]):
+        content = {key: value for key, value in item.items() if key not in ("metadata", "status", "kind", "apiVersion")}
+        content["labels"] = item["metadata"].get("labels")
+        template = content.get("spec", {}).get("template", {}).get("metadata", {})
+        template.get("annotations", {}).pop("kubectl.kubernetes.io/restartedAt", None)
+        if not template.get("annotations"):
+            template.pop("annotations", None)
+        name = f"{item['kind']} {item['metadata'].get('namespace', '')}/{item['metadata']['name']}"
+        found[name] = json.dumps(content, sort_keys=True)
     return found
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import json
 import re
+import shlex
 from collections.abc import Iterator
 from random import Random
 from typing import Any
@@ -61,7 +62,6 @@ ENUMS: dict[str, tuple[Any, ...]] = {
 }  # fmt: skip
 """Fields with few values: another one of them is what a hand gets wrong."""
 
-NETWORK_ROLES = re.compile(r"^system:(coredns|node-proxier|controller:endpoint|kube-dns)|^flannel$|^canal|^calico")
 NETWORK_CONFIG = re.compile(r"^(coredns|kube-proxy|kube-flannel-cfg|canal-config)$")
 CONSUMERS = {
     "coredns": ("kube-system", "deployment/coredns"), "kube-proxy": ("kube-system", "daemonset/kube-proxy"),
@@ -69,10 +69,16 @@ CONSUMERS = {
 }  # fmt: skip
 """Who reads a ConfigMap. Each reads it when it starts."""
 
+ROLES = {
+    "system:coredns": "coredns", "system:node-proxier": "kube-proxy", "system:controller:endpoint": "", "system:kube-dns": "",
+    "flannel": "kube-flannel-cfg", "canal": "canal-config", "calico": "canal-config",
+}  # fmt: skip
+"""How the roles of the network's accounts begin, and the ConfigMap of whoever has it; "" for controllers."""
+
 AGENT = ("pod_network", "nodes")
 LAYERS = {"coredns": ("dns",), "kube-proxy": ("services", "nodes"), "kube-flannel": AGENT, "canal": AGENT}
-PATIENCE = 40
-"""Seconds in which a rollout ends, or is seen not to."""
+PATIENCE, RESTORED = 40, 90
+"""Seconds in which a rollout ends, or is seen not to; and in which one that mends ends."""
 
 
 def draw(rng: Random, inventory: Inventory) -> Mutation | None:
@@ -99,7 +105,7 @@ def candidates(inventory: Inventory, kind: str) -> list[dict[str, Any]]:
     """Objects of a kind that carry the network or a workload that it serves."""
     found = inventory.of(kind)
     if kind == "ClusterRole":
-        return [item for item in found if NETWORK_ROLES.search(item["metadata"]["name"])]
+        return [item for item in found if item["metadata"]["name"].startswith(tuple(ROLES))]
     if kind == "ConfigMap":
         return [item for item in found if NETWORK_CONFIG.search(item["metadata"]["name"])]
     if kind == "Pod":  # those that nobody makes anew
@@ -214,19 +220,18 @@ def _patched(item: dict[str, Any], path: Path, how: str, old: Any, new: Any, inv
     at = _pointer(path)
     there = _at(item, path[:-1])
     present = path[-1] in there if isinstance(there, dict) else True
-    forth = {"op": "remove", "path": at} if new is None else {"op": "replace" if present else "add", "path": at, "value": new}
-    back = {"op": "add" if new is None or not present else "replace", "path": at, "value": old}
-    if not present:
-        back = {"op": "remove", "path": at}
+    changes = "replace" if present else "add"
+    forth = {"op": "remove", "path": at} if new is None else {"op": changes, "path": at, "value": new}
+    back = {"op": "add", "path": at, "value": old} if present else {"op": "remove", "path": at}
     if isinstance(there, list):  # the whole of it: a list that is empty is not kept
         back = {"op": "add", "path": _pointer(path[:-1]), "value": there}
     what = f"{where}: {_shown(path)} {json.dumps(old) if present else 'unset'} is {how}"
     what += "" if new is None else f": {json.dumps(new)}"
     apply, undo, settle = [_patch(where, forth)], [_patch(where, back)], 5.0
     if where.kind in ("Deployment", "DaemonSet", "StatefulSet"):
-        ended = f"kubectl -n {where.namespace} rollout status {where.kind.lower()}/{where.name} --timeout={PATIENCE}s"
-        apply.append(f"{ended} || true")
-        undo.append(f"{ended.replace(str(PATIENCE), '90')}")
+        ended = f"kubectl -n {where.namespace} rollout status {where.kind.lower()}/{where.name} --timeout="
+        apply.append(f"{ended}{PATIENCE}s || true")
+        undo.append(f"{ended}{RESTORED}s")
         settle = 3.0
     if where.kind == "ClusterRole":
         apply += _restarts(where.name)
@@ -246,10 +251,8 @@ def _patched(item: dict[str, Any], path: Path, how: str, old: Any, new: Any, inv
 
 def _restarts(role: str) -> list[str]:
     """Who has that role starts again: what it may not do, it is not asked for before."""
-    for name, (space, workload) in CONSUMERS.items():
-        if name.split("-")[-1 if name == "kube-proxy" else 0] in role or (name == "kube-proxy" and "proxier" in role):
-            return _restarted(space, workload)
-    return []
+    config = next(config for begin, config in ROLES.items() if role.startswith(begin))
+    return _restarted(*CONSUMERS[config]) if config else []
 
 
 def _restarted(space: str, workload: str) -> list[str]:
@@ -285,11 +288,7 @@ def _flat(value: Any) -> Iterator[Any]:
 
 def _patch(where: Place, *ops: dict[str, Any]) -> str:
     space = f"-n {where.namespace} " if where.namespace else ""
-    return f"kubectl {space}patch {where.kind.lower()} {where.name} --type json -p {_quoted(json.dumps(ops))}"
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "'\\''") + "'"
+    return f"kubectl {space}patch {where.kind.lower()} {where.name} --type json -p {shlex.quote(json.dumps(ops))}"
 
 
 def clean(item: dict[str, Any]) -> dict[str, Any]:

@@ -28,6 +28,9 @@ from lab.faults.runner import Lab, LabError
 PROBE = (Path(__file__).parent / "probe.py").read_text()
 APPLICATIONS = ("shop", "market")
 OUTSIDE = "example.test"
+LISTENS = {"web": 8080, "cart": 8090, "pay": 9090, "udp": 9000}
+"""The ports on which the workload's servers listen, whatever a mutation has their pods say; those of StatefulSets on 5432."""
+
 TIMEOUT = 2.0
 RESOLVER = "timeout:2 attempts:1"
 """For the C library: a resolver that is dead is told in seconds, not in half a minute a name."""
@@ -117,7 +120,6 @@ class Oracle:
         self.lab = lab
         self.nodes = [node.name for node in inventory.nodes]
         self.addresses = {node.name: node.address for node in inventory.nodes}
-        self.policies = bool(inventory.of("NetworkPolicy"))
         self.services = list(self._services(inventory))
         self.pods: list[Target] = []
         self.starts = 0
@@ -131,23 +133,8 @@ class Oracle:
             for port in spec["ports"]:
                 way = "udp" if port.get("protocol") == "UDP" else "tcp"
                 if spec.get("clusterIP") == "None":
-                    for index in range(
-                        next(
-                            (
-                                s["spec"]["replicas"]
-                                for s in inventory.of("StatefulSet")
-                                if s["spec"].get("serviceName") == meta["name"]
-                                and s["metadata"]["namespace"] == meta["namespace"]
-                            ),
-                            0,
-                        )
-                    ):
-                        yield Target(
-                            f"name {meta['name']}-{index}.{name}",
-                            way,
-                            f"{meta['name']}-{index}.{name}.svc.cluster.local",
-                            port["port"],
-                        )
+                    for member in _members(inventory, meta):
+                        yield Target(f"name {member}.{name}", way, f"{member}.{name}.svc.cluster.local", port["port"])
                     continue
                 yield Target(f"service {name}:{port['port']}", way, spec["clusterIP"], port["port"])
                 yield Target(f"name {name}", way, name, port["port"])
@@ -157,14 +144,9 @@ class Oracle:
                     yield from (
                         Target(f"node port {node}:{number}", way, address, number) for node, address in self.addresses.items()
                     )
-        yield Target(
-            "burst web.shop",
-            "burst",
-            next(i["spec"]["clusterIP"] for i in inventory.of("Service") if i["metadata"]["name"] == "web"),
-            80,
-            6.0,
-        )
-        yield Target("api", "tls", "10.96.0.1", 443)
+        own = {(item["metadata"]["namespace"], item["metadata"]["name"]): item["spec"] for item in inventory.of("Service")}
+        yield Target("burst web.shop", "burst", own["shop", "web"]["clusterIP"], 80, 6.0)
+        yield Target("api", "tls", own["default", "kubernetes"]["clusterIP"], 443)
         yield Target("name inside", "dns", "kubernetes.default.svc.cluster.local", 0)
         yield Target("name outside", "dns", OUTSIDE, 0)
 
@@ -184,9 +166,7 @@ class Oracle:
             owner = re.sub(r"-[a-z0-9]{6,10}-[a-z0-9]{5}$", "", item["metadata"]["name"])
             way = "udp" if ports[0].get("protocol") == "UDP" else "tcp"
             node = item["spec"]["nodeName"]
-            found.append(
-                Target(f"pod {owner} on {node}", way, ip, {"web": 8080, "cart": 8090, "pay": 9090, "udp": 9000}.get(owner, 5432))
-            )
+            found.append(Target(f"pod {owner} on {node}", way, ip, LISTENS.get(owner, 5432)))
         return found
 
     def read(self, seconds: float = 0.0) -> Reading:
@@ -257,6 +237,14 @@ class Oracle:
             again = changed(before, self.read(seconds))
             found = {key: said for key, said in again.items() if key in found or seconds}
         return found
+
+
+def _members(inventory: Inventory, service: dict[str, Any]) -> list[str]:
+    """The pods of the StatefulSet that a headless Service is for."""
+    for item in inventory.of("StatefulSet"):
+        if (item["metadata"]["namespace"], item["spec"].get("serviceName")) == (service["namespace"], service["name"]):
+            return [f"{item['metadata']['name']}-{index}" for index in range(item["spec"]["replicas"])]
+    return []
 
 
 def told(found: dict[str, str], most: int = 6) -> Sequence[str]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from random import Random
 
-from bench.campaign.inventory import Inventory
+from bench.campaign.inventory import Inventory, Node
 from bench.campaign.mutation import Mutation, one_off
 from bench.campaign.nodes import on_nodes, where
 
@@ -23,16 +23,13 @@ def route(rng: Random, inventory: Inventory) -> Mutation | None:
     way = rng.choice(("gone", "elsewhere", "blackhole", "blackhole", "rule", "rule"))
     target = rng.choice(inventory.addresses)
     if way == "gone":
-        nodes = (node,)
-        line = rng.choice(lines)
-        line = line.split(" linkdown")[0]
+        line = rng.choice(lines).split(" linkdown")[0]
         family = "-6" if ":" in line else "-4"
         return on_nodes(
-            "route", f"route {line} is gone", nodes, inventory, ((line.split()[0],),),
+            "route", f"route {line} is gone", (node,), inventory, ((line.split()[0],),),
             [f"ip {family} route del {line}"], [f"ip {family} route replace {line}"],
         )  # fmt: skip
     if way == "elsewhere":
-        nodes = (node,)
         via = [line for line in lines if " via " in line and ":" not in line.split()[0]]
         if not via:
             return None
@@ -44,7 +41,7 @@ def route(rng: Random, inventory: Inventory) -> Mutation | None:
             return None
         new = line.replace(gateway[1], rng.choice(choice))
         return on_nodes(
-            "route", f"route {line} is {new}", nodes, inventory, ((line.split()[0],),),
+            "route", f"route {line} is {new}", (node,), inventory, ((line.split()[0],),),
             [f"ip route replace {new}"], [f"ip route replace {line}"],
         )  # fmt: skip
     if way == "blackhole":
@@ -76,46 +73,36 @@ def neighbour(rng: Random, inventory: Inventory) -> Mutation | None:
     entries += [line for line in node.lines("fdb") if "dst" in line]
     if not entries:
         return None
-    line = rng.choice(entries)
-    way = rng.choice(("gone", "one off", "another's"))
-    if " dst " in line:
-        mac, dst, dev = line.split()[0], line.split(" dst ")[1].split()[0], line.split(" dev ")[1].split()[0]
-        back = f"bridge fdb replace {mac} dev {dev} dst {dst} self permanent"
-        others = [other.address for other in inventory.nodes if other.address not in (dst, node.address)]
-        if way == "gone" or not others:
-            return on_nodes(
-                "forwarding entry",
-                f"bridge fdb {line} is gone",
-                (node,),
-                inventory,
-                ((mac, dst),),
-                [f"bridge fdb del {mac} dev {dev} dst {dst}"],
-                [back],
-            )
+    line, way = rng.choice(entries), rng.choice(("gone", "one off", "another's"))
+    return (_forwarding if " dst " in line else _neighbour)(rng, inventory, node, line, way)
+
+
+def _after(line: str, word: str) -> str:
+    """The word of a line that follows another."""
+    return line.split(f" {word} ")[1].split()[0]
+
+
+def _forwarding(rng: Random, inventory: Inventory, node: Node, line: str, way: str) -> Mutation:
+    mac, dst, dev = line.split()[0], _after(line, "dst"), _after(line, "dev")
+    back = f"bridge fdb replace {mac} dev {dev} dst {dst} self permanent"
+    others = [other.address for other in inventory.nodes if other.address not in (dst, node.address)]
+    if way == "gone" or not others:
+        what, change, new = f"bridge fdb {line} is gone", f"bridge fdb del {mac} dev {dev} dst {dst}", dst
+    else:
         new = rng.choice(others) if way == "another's" else one_off(dst, rng)
-        change = f"bridge fdb replace {mac} dev {dev} dst {new} self permanent"
-        return on_nodes(
-            "forwarding entry", f"bridge fdb {line} is dst {new}", (node,), inventory, ((mac, dst, new),), [change], [back]
-        )
-    address, dev, mac = line.split()[0], line.split(" dev ")[1].split()[0], line.split(" lladdr ")[1].split()[0]
-    permanent = "PERMANENT" in line
+        what, change = f"bridge fdb {line} is dst {new}", back.replace(f"dst {dst} ", f"dst {new} ")
+    return on_nodes("forwarding entry", what, (node,), inventory, ((mac, dst, new),), [change], [back])
+
+
+def _neighbour(rng: Random, inventory: Inventory, node: Node, line: str, way: str) -> Mutation:
+    address, dev, mac = line.split()[0], _after(line, "dev"), _after(line, "lladdr")
+    gone, permanent = f"ip neigh del {address} dev {dev}", "PERMANENT" in line
     back = f"ip neigh replace {address} dev {dev} lladdr {mac} nud {'permanent' if permanent else 'reachable'}"
     if way == "gone":
-        return on_nodes(
-            "neighbour",
-            f"neighbour {line} is gone",
-            (node,),
-            inventory,
-            ((address, mac),),
-            [f"ip neigh del {address} dev {dev}"],
-            [back],
-        )
+        return on_nodes("neighbour", f"neighbour {line} is gone", (node,), inventory, ((address, mac),), [gone], [back])
     macs = sorted({found for each in node.lines("neighbour") for found in re.findall(r"lladdr (\S+)", each)} - {mac})
-    new = (
-        rng.choice(macs) if way == "another's" and macs else mac[:-1] + format((int(mac[-1], 16) + rng.randint(1, 15)) % 16, "x")
-    )
-    return on_nodes(
-        "neighbour", f"neighbour {address} on {dev} has {new}, no longer {mac}", (node,), inventory, ((address, new),),
-        [f"ip neigh replace {address} dev {dev} lladdr {new} nud permanent"],
-        [f"ip neigh del {address} dev {dev}", *([back] if permanent else [])],
-    )  # fmt: skip
+    digit = format((int(mac[-1], 16) + rng.randint(1, 15)) % 16, "x")
+    new = rng.choice(macs) if way == "another's" and macs else mac[:-1] + digit
+    what = f"neighbour {address} on {dev} has {new}, no longer {mac}"
+    change = f"ip neigh replace {address} dev {dev} lladdr {new} nud permanent"
+    return on_nodes("neighbour", what, (node,), inventory, ((address, new),), [change], [gone, *([back] if permanent else [])])

@@ -17,14 +17,13 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from bench import store
+from bench import netdoc, store
 from bench.campaign import inventory as inventories
 from bench.campaign.draw import draw
-from bench.campaign.inventory import Inventory
-from bench.campaign.judge import Judgement, judge
-from bench.campaign.mutation import ALWAYS, LOAD, PERIODIC, THIRD, Mutation
+from bench.campaign.judge import ALARM, Judgement, causes, judge
+from bench.campaign.mutation import ALWAYS, LOAD, PERIODIC, THIRD, Mutation, Refused
 from bench.campaign.oracle import Oracle, Reading, told
-from bench.matrix import HOME, IMAGE, ROOT, commit
+from bench.netdoc import ROOT
 from kubectl_netdoc.core.report import Report
 from kubectl_netdoc.report import text as report_text
 from lab.faults.runner import Lab, LabError
@@ -73,10 +72,6 @@ class Verdict(Struct, frozen=True, kw_only=True):
     load: float = 0.0
 
 
-class Leftover(Exception):
-    """A mutation is undone and the lab is not as before."""
-
-
 class Campaign:
     """Runs mutations on one lab."""
 
@@ -84,10 +79,9 @@ class Campaign:
         """Apply the campaign's own workload and read the healthy lab."""
         self.lab, self.seed = lab, seed
         self.folder = store.VERDICTS / "campaign" / str(seed)
-        self.network = _network(lab)
+        self.network = lab.network()
         self.state = lab.kubeconfig.with_suffix(".campaign")
         self.layers = {path.stem: path.parent.name for path in (ROOT / "kubectl_netdoc" / "checks").glob("*/*")}
-        self.env = lab.environment | {"NETDOC_IMAGE": IMAGE, "PATH": f"{ROOT / '.venv' / 'bin'}:{lab.environment['PATH']}"}
         self.settle()
 
     def settle(self) -> None:
@@ -172,13 +166,12 @@ class Campaign:
     @contextmanager
     def applied(self, mutation: Mutation) -> Iterator[None]:
         """Have a mutation inside the ``with``; it is always undone."""
-        state = self.state
-        state.mkdir(exist_ok=True)
-        (state / "undo.json").write_text(json.dumps(mutation.undo))  # for the next run, should this one be killed
+        self.state.mkdir(exist_ok=True)
+        (self.state / "undo.json").write_text(json.dumps(mutation.undo))  # for the next run, should this one be killed
         stop = threading.Event()
-        comes = threading.Thread(target=self._comes_and_goes, args=(mutation, stop, state))
+        comes = threading.Thread(target=self._comes_and_goes, args=(mutation, stop))
         try:
-            self.lab.shell(*mutation.apply, state=state)
+            self.lab.shell(*mutation.apply, state=self.state)
         except LabError as error:
             self._undo(mutation.undo)
             raise Refused(str(error).splitlines()[-1][:200]) from None
@@ -198,67 +191,51 @@ class Campaign:
         self.lab.shell(*(f"{{ {line}\n}} || true" for line in lines), state=self.state, check=False)
         shutil.rmtree(self.state)
 
-    def _comes_and_goes(self, mutation: Mutation, stop: threading.Event, state: Path) -> None:
+    def _comes_and_goes(self, mutation: Mutation, stop: threading.Event) -> None:
         there = True
         while not stop.wait(BROKEN if there else WHOLE):
-            self.lab.shell(*(mutation.undo if there else mutation.apply), state=state, check=False)
+            self.lab.shell(*(mutation.undo if there else mutation.apply), state=self.state, check=False)
             there = not there
         if not there:  # it is there whenever it is undone
-            self.lab.shell(*mutation.apply, state=state, check=False)
+            self.lab.shell(*mutation.apply, state=self.state, check=False)
 
     def _judged(self, number: int, refused: int, mutation: Mutation) -> Verdict:
         timings = {part.timing for part in (mutation.parts or (mutation,))}
-        seconds = LONG if timings & {PERIODIC} else 6.0 if timings & {THIRD, LOAD} else 0.0
+        seconds = LONG if PERIODIC in timings else 6.0 if timings & {THIRD, LOAD} else 0.0
         symptoms = self.oracle.differs(self.before, seconds)
         load = store.load()
-        reports = {name: self.check(*flags) for name, flags in FLAGS.items()}
-        if not symptoms and any(
-            judge(mutation, report, False, self.layers).verdict == "alarm" for report, *_ in reports.values()
-        ):
+        asked = {name: self._ask(number, name) for name in FLAGS}
+        if not symptoms and any(judge(mutation, said.report, False, self.layers).verdict == ALARM for said in asked.values()):
             symptoms = self.oracle.differs(self.before, seconds)  # some effects come late: a neighbour's entry ages
-        self._keep(number, reports)
         return Verdict(
             seed=self.seed,
             number=number,
             refused=refused,
             network=self.network,
-            commit=commit(),
+            commit=netdoc.commit(),
             when=store.now(),
             mutation=mutation,
             symptoms=tuple(told(symptoms)),
             load=round(load, 1),
             asked={
                 name: Asked(
-                    judgement=judge(mutation, report, bool(symptoms), self.layers),
-                    seconds=round(spent, 1),
-                    lines=lines(report),
-                    error=error,
+                    judgement=judge(mutation, said.report, bool(symptoms), self.layers),
+                    seconds=round(said.seconds, 1),
+                    lines=lines(said.report),
+                    error=said.errors.strip()[-300:],
                 )
-                for name, (report, spent, error) in reports.items()
+                for name, said in asked.items()
             },
         )
 
-    def check(self, *flags: str) -> tuple[dict[str, Any] | None, float, str]:
-        """Run netdoc: the report (None where it gave none), seconds, and the line that it ended with."""
-        started = time.monotonic()
+    def _ask(self, number: int, name: str) -> netdoc.Said:
+        """Run netdoc with a set of flags, and keep the whole report."""
         try:
-            done = subprocess.run(
-                ["kubectl", "netdoc", "check", "-o", "json", *flags],
-                env=self.env,
-                capture_output=True,
-                text=True,
-                timeout=store.DEADLINE,
-            )
+            said = netdoc.check(self.lab, *FLAGS[name])
         except subprocess.TimeoutExpired:
-            return None, store.DEADLINE, "did not end"
-        report = json.loads(done.stdout) if done.stdout else None
-        return report, time.monotonic() - started, done.stderr.strip()[-300:]
-
-    def _keep(self, number: int, reports: dict[str, tuple[dict[str, Any] | None, float, str]]) -> None:
-        folder = HOME / "reports" / f"campaign-{self.seed}"
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, (report, _, _) in reports.items():
-            (folder / f"{number:03}-{name}.json").write_text(json.dumps(report, indent=1))
+            said = netdoc.Said(None, store.DEADLINE, 0, "did not end")
+        netdoc.keep(f"campaign-{self.seed}/{number:03}-{name}", said.report)
+        return said
 
     def differences(self) -> str:
         """Say what is not as before within `CALM` seconds; nothing where all is."""
@@ -276,18 +253,9 @@ class Campaign:
             time.sleep(1)
 
 
-class Refused(Exception):
-    """The kernel or the API server did not take a mutation."""
-
-
 def _lines(before: tuple[str, ...], after: tuple[str, ...]) -> Iterator[tuple[str, str]]:
     yield from (("-", line) for line in sorted(set(before) - set(after)))
     yield from (("+", line) for line in sorted(set(after) - set(before)))
-
-
-def _network(lab: Lab) -> str:
-    path = lab.kubeconfig.with_suffix(".network")
-    return path.read_text().strip() if path.exists() else "flannel"
 
 
 def lines(report: dict[str, Any] | None) -> int:
@@ -295,8 +263,7 @@ def lines(report: dict[str, Any] | None) -> int:
     if report is None:
         return 1
     shown = report_text.render(msgspec.convert(report, Report)).splitlines()
-    top = next((f for f in report["findings"] if f["severity"] in ("fail", "warn") and not f["explained_by"]), None)
-    commands = top["commands"] if top else []
+    commands: list[str] = next((cause["commands"] for cause in causes(report)), [])
     return next((number for number, line in enumerate(shown, 1) if commands and commands[0][:40] in line), len(shown))
 
 
@@ -306,11 +273,3 @@ def summary(verdict: Verdict) -> str:
     said = "  ".join(f"{name}: {asked.judgement.verdict} ({asked.seconds:.0f} s)" for name, asked in verdict.asked.items())
     timing = "" if verdict.mutation.timing == ALWAYS else f" [{verdict.mutation.timing}]"
     return f"{verdict.number:3} {kind} {said}  {verdict.mutation.what[:160]}{timing}"
-
-
-def open_lab(name: str, kubeconfig: Path | None) -> Lab:
-    """Return the lab of that name."""
-    return Lab(kubeconfig or HOME / f"{name}.kubeconfig", name)
-
-
-__all__ = ["Campaign", "Inventory", "Verdict", "open_lab", "summary"]

@@ -12,30 +12,30 @@ from kubectl_netdoc.records.metrics_scrapes import SERVICE_MONITOR, ServiceMonit
 from kubectl_netdoc.records.pods import Pod
 from kubectl_netdoc.records.services import Service
 
-PROMETHEUS = ("app.kubernetes.io/name", ("prometheus", "prometheus-agent"))
+PROMETHEUS = frozenset(("app.kubernetes.io/name", name) for name in ("prometheus", "prometheus-agent"))
 MANAGED = "operator.prometheus.io/name"
 """The labels that the operator gives to pods of a Prometheus (prometheus-operator, pkg/prometheus/common.go)."""
 
 
 def prometheus_pods(cluster: Cluster) -> list[Pod]:
     """Return the pods that scrape: those of a Prometheus that the operator runs."""
-    name, values = PROMETHEUS
-    return [
-        pod
-        for pod in (cluster.all(POD) if cluster.readable(POD) else ())
-        if MANAGED in pod.metadata.labels and pod.metadata.labels.get(name) in values and not pod.finished
-    ]
+    operated = [pod for pod in cluster.all(POD) if MANAGED in pod.metadata.labels] if cluster.readable(POD) else []
+    return [pod for pod in operated if PROMETHEUS & pod.metadata.labels.items() and not pod.finished]
 
 
 def scraped(cluster: Cluster) -> Iterator[tuple[ServiceMonitor, Service, frozenset[int | str]]]:
     """Yield each monitor with each Service that it selects and that Service's ports that are scraped, by name or number."""
+    services = cluster.services() if cluster.readable(SERVICE) else []
+    by_namespace: dict[str, list[Service]] = {}
+    for service in services:
+        by_namespace.setdefault(service.namespace, []).append(service)
     for monitor in cluster.all(SERVICE_MONITOR) if cluster.readable(SERVICE_MONITOR) else ():
         where = monitor.spec.namespace_selector
-        for service in cluster.services() if cluster.readable(SERVICE) else ():
-            here = where.any or service.namespace in (where.match_names or (monitor.namespace,))
-            if here and selects(monitor.spec.selector, service.metadata.labels):
-                named = {each.port for each in monitor.spec.endpoints if each.port}
-                targets = {each.target_port for each in monitor.spec.endpoints if each.target_port}
+        named = {each.port for each in monitor.spec.endpoints if each.port}
+        targets = {each.target_port for each in monitor.spec.endpoints if each.target_port}
+        spaces = dict.fromkeys(where.match_names or (monitor.namespace,))
+        for service in services if where.any else (each for space in spaces for each in by_namespace.get(space, ())):
+            if selects(monitor.spec.selector, service.metadata.labels):
                 ports = [port for port in service.spec.ports if port.name in named or (port.target_port or port.port) in targets]
                 if ports:
                     yield monitor, service, frozenset(port.port for port in ports)

@@ -33,6 +33,7 @@ from kubectl_netdoc.policy.rules import (
     PolicyTier,
     Rule,
     Stage,
+    listed,
 )
 from kubectl_netdoc.policy.selection import ACCOUNT_LABEL, Mentioned, PodSet
 from kubectl_netdoc.records.antrea_policies import AntreaGroup, AntreaPeer, AntreaPolicy, AntreaPort, AntreaRule, NamespacedName
@@ -107,12 +108,7 @@ class AntreaPolicies:
 
 def read(cluster: Cluster) -> AntreaPolicies:
     """Return Antrea's policies of a cluster, as far as the lists could be read."""
-    policies = [
-        (PolicyRef(kind.name, item.namespace, item.name), item)
-        for kind in ANTREA_POLICIES
-        if cluster.readable(kind)
-        for item in cluster.all(kind)
-    ]
+    policies = listed(cluster, ANTREA_POLICIES)
     own = cluster.all(ANTREA_TIER) if cluster.readable(ANTREA_TIER) else ()
     groups = {
         (item.namespace, item.name): item

@@ -34,13 +34,13 @@ from kubectl_netdoc.policy.rules import (
     PolicyTier,
     Rule,
     Stage,
+    listed,
 )
 from kubectl_netdoc.policy.selection import NAME_LABEL, Mentioned, PodSelection, PodSet
 from kubectl_netdoc.records.calico_policies import CalicoPolicy, CalicoRule, CalicoTier, EntityRule, NetworkSet
 from kubectl_netdoc.records.kinds import (
-    CALICO_GLOBAL_POLICY,
     CALICO_GLOBAL_SET,
-    CALICO_POLICY,
+    CALICO_POLICIES,
     CALICO_SET,
     CALICO_TIER,
 )
@@ -159,12 +159,7 @@ class CalicoPolicies:
 
 def read(cluster: Cluster) -> CalicoPolicies:
     """Return Calico's policies of a cluster, as far as the lists could be read."""
-    policies = [
-        (PolicyRef(kind.name, item.namespace, item.name), item)
-        for kind in (CALICO_POLICY, CALICO_GLOBAL_POLICY)
-        if cluster.readable(kind)
-        for item in cluster.all(kind)
-    ]
+    policies = listed(cluster, CALICO_POLICIES)
     tiers = {item.name: item for item in cluster.all(CALICO_TIER)} if cluster.readable(CALICO_TIER) else {}
     sets = [item for kind in (CALICO_SET, CALICO_GLOBAL_SET) if cluster.readable(kind) for item in cluster.all(kind)]
     gaps = tuple(kind.plural for kind in (CALICO_SET, CALICO_GLOBAL_SET) if cluster.unreadable(kind))

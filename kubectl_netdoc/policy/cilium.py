@@ -38,6 +38,7 @@ from kubectl_netdoc.policy.rules import (
     PolicyRef,
     PolicyTier,
     Rule,
+    listed,
 )
 from kubectl_netdoc.policy.selection import Mentioned, PodSet, chosen
 from kubectl_netdoc.records.cilium_policies import (
@@ -115,12 +116,7 @@ class CiliumPolicies:
 
 def read(cluster: Cluster) -> CiliumPolicies:
     """Return Cilium's policies of a cluster, as far as the lists could be read."""
-    policies = [
-        (PolicyRef(kind.name, item.namespace, item.name), item)
-        for kind in CILIUM_POLICIES
-        if cluster.readable(kind)
-        for item in cluster.all(kind)
-    ]
+    policies = listed(cluster, CILIUM_POLICIES)
     configs = cluster.all(NETWORK_CONFIG) if cluster.readable(NETWORK_CONFIG) else ()
     values = next((item.settings for item in configs if item.name == "cilium-config"), None)
     return CiliumPolicies(policies, Settings(values), _api_servers(cluster) if policies else None)

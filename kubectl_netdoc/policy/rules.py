@@ -14,10 +14,12 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from kubectl_netdoc.core.cluster import Cluster
 from kubectl_netdoc.formats.addresses import IPAddress, IPRange, ip_network, odd
 from kubectl_netdoc.formats.text import joined
 from kubectl_netdoc.policy.port_rules import PortRule, of_admin_rule, of_rule
 from kubectl_netdoc.policy.selection import Mentioned, PodSelection, PodSet
+from kubectl_netdoc.records.base import Kind, R
 from kubectl_netdoc.records.label_selector import selects
 from kubectl_netdoc.records.policies import (
     AdminPeer,
@@ -219,6 +221,16 @@ class OwnPolicies(Protocol):
 
     def compiled(self, compiler: Compiler) -> list[Policy]:
         """Return the policies that can be evaluated, and keep which those are."""
+
+
+def listed(cluster: Cluster, kinds: Iterable[Kind[R]]) -> list[tuple[PolicyRef, R]]:
+    """Return the policies of these kinds, as far as the lists could be read."""
+    return [
+        (PolicyRef(kind.name, item.namespace, item.name), item)
+        for kind in kinds
+        if cluster.readable(kind)
+        for item in cluster.all(kind)
+    ]
 
 
 def unlike(block: IPBlock) -> str:

@@ -26,7 +26,8 @@ from kubectl_netdoc.records.kinds import (
     NETWORK_POLICY,
 )
 from kubectl_netdoc.testing import Built, make_cluster
-from tests.policy.test_cilium import OUTSIDE, SOURCES, letter, shown, verdict, world
+from tests.policy.asking import OUTSIDE, letter, verdict
+from tests.policy.test_cilium import SOURCES, shown, world
 
 KINDS: dict[str, Kind[Any]] = {
     "acnp": ANTREA_CLUSTER_POLICY,

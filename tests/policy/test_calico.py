@@ -14,9 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from kubectl_netdoc.policy import ports
 from kubectl_netdoc.policy.engine import Engine
-from kubectl_netdoc.policy.verdict import End, Verdict
 from kubectl_netdoc.records.base import Kind, convert
 from kubectl_netdoc.records.kinds import (
     CALICO_GLOBAL_POLICY,
@@ -31,14 +29,13 @@ from kubectl_netdoc.records.kinds import (
     POD,
 )
 from kubectl_netdoc.testing import Built, make_cluster
+from tests.policy.asking import OUTSIDE, SPACES, letters, verdict
 
-SPACES = {"a": {"team": "red"}, "b": {"team": "blue"}}
 PODS = {
     "server": ("a", {"app": "server"}, "10.0.0.1"),
     "near": ("a", {"app": "client", "where": "near"}, "10.0.0.2"),
     "guest": ("b", {"app": "client"}, "10.0.1.1"),
 }
-OUTSIDE = "192.0.2.9"
 SOURCES = ("near", "guest", OUTSIDE)
 KINDS: dict[str, Kind[Any]] = {
     "gnp": CALICO_GLOBAL_POLICY,
@@ -72,22 +69,9 @@ def world() -> list[Built]:
     return objects
 
 
-def end(of: Engine, name: str) -> End:
-    if name not in PODS:
-        return of.address(name)
-    pod = of.cluster.get(POD, PODS[name][0], name)
-    assert pod is not None
-    return of.pod(pod)
-
-
-def verdict(of: Engine, source: str, destination: str = "server", port: int = 80, protocol: str = "TCP") -> Verdict:
-    return of.verdict(end(of, source), end(of, destination), ports.of(protocol, port), 4)
-
-
 def shown(of: Engine) -> str:
-    """One letter for each source: y, n, or ? where it is not certain."""
-    found = [verdict(of, source) for source in SOURCES]
-    return "".join("?" if each.depends or each.incomplete else "y" if each.allowed else "n" for each in found)
+    """One letter for each source."""
+    return letters(of, SOURCES)
 
 
 SERVER = "selector: app == 'server'"

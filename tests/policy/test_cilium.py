@@ -12,10 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
-from kubectl_netdoc.policy import ports
 from kubectl_netdoc.policy.engine import Engine
 from kubectl_netdoc.policy.rules import PolicyRef
-from kubectl_netdoc.policy.verdict import End, Verdict
 from kubectl_netdoc.records.base import Kind, convert
 from kubectl_netdoc.records.cni import NETWORK_CONFIG
 from kubectl_netdoc.records.kinds import (
@@ -29,15 +27,14 @@ from kubectl_netdoc.records.kinds import (
     POD,
 )
 from kubectl_netdoc.testing import Built, make_cluster
+from tests.policy.asking import OUTSIDE, SPACES, letter, letters, verdict
 
-SPACES = {"a": {"team": "red"}, "b": {"team": "blue"}}
 PODS = {
     "server": ("a", {"app": "server", "kubernetes.io/odd": "x", "pod-template-hash": "h"}, "10.0.0.1", 80),
     "near": ("a", {"app": "client", "where": "near"}, "10.0.0.2", 80),
     "guest": ("b", {"app": "client"}, "10.0.1.1", 8080),
 }
 NODES = {"n1": "172.18.0.2", "n2": "172.18.0.3"}
-OUTSIDE = "192.0.2.9"
 SOURCES = ("near", "guest", NODES["n1"], NODES["n2"], OUTSIDE)
 KINDS: dict[str, Kind[Any]] = {
     "cnp": CILIUM_POLICY,
@@ -85,25 +82,9 @@ def world(config: dict[str, str] | None = CONFIG, *, api: bool = True) -> list[B
     return objects
 
 
-def end(of: Engine, name: str) -> End:
-    if name not in PODS:
-        return of.address(name)
-    pod = of.cluster.get(POD, PODS[name][0], name)
-    assert pod is not None
-    return of.pod(pod)
-
-
-def verdict(of: Engine, source: str, destination: str = "server", port: int = 80, protocol: str = "TCP") -> Verdict:
-    return of.verdict(end(of, source), end(of, destination), ports.of(protocol, port), 4)
-
-
-def letter(found: Verdict) -> str:
-    return "?" if found.depends or found.incomplete else "y" if found.allowed else "n"
-
-
 def shown(of: Engine) -> str:
-    """One letter for each source: y, n, or ? where it is not certain."""
-    return "".join(letter(verdict(of, source)) for source in SOURCES)
+    """One letter for each source."""
+    return letters(of, SOURCES)
 
 
 S = "endpointSelector: {matchLabels: {app: server}}"

@@ -70,12 +70,10 @@ class Bursts:
             return False
         if self.proven[pair] < self.late:  # one end was busy just when the burst ran
             return False
-        if self._quick(pair[1], pair[0]):  # a round trip takes both ways: from the other end it would be as slow
+        back = times_of(self.across.get((pair[1], pair[0]), ()))
+        if back and percentile(back, 50) < self.late:  # a round trip takes both ways: from the other end it would be as slow
             return False
         return "" not in self.relation[pair] or min(times) < STEADY * self.p50(pair)
-
-    def _quick(self, one: str, other: str) -> bool:
-        return bool(times_of(self.across.get((one, other), ()))) and self.p50((one, other)) < self.late
 
     def others(self, pair: node_pairs.Pair, node: str = "") -> list[float]:
         """Return the median round trips that a path is compared with."""
