@@ -13,7 +13,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from kubectl_netdoc.formats import cni_agent_log
+from kubectl_netdoc.formats import cni_agent_log, cni_list
 from kubectl_netdoc.records.base import Kind, Object, Record
 from kubectl_netdoc.records.logs import LogText
 
@@ -204,7 +204,9 @@ def _inside(key: str, text: str) -> dict[str, str]:
     """Return the settings in one value; that of a simple key is the value itself."""
     if key in ("cni_network_config", "cni-conf.json"):  # a template, which is not JSON before it is filled in
         found, types = _IPAM.search(text), dict.fromkeys(_TYPE.findall(text))
-        return ({"ipam": found[1]} if found else {}) | ({"cni_types": ",".join(types)} if types else {})
+        problem = cni_list.problem(text) if key == "cni-conf.json" else ""  # flannel's and kube-router's, written as it stands
+        kept = {"ipam": found[1] if found else "", "cni_types": ",".join(types), "cni_problem": problem}
+        return {name: value for name, value in kept.items() if value}
     if key.endswith(".conf"):
         return {name: value for name, value in _YAML.findall(text) if name in WITHIN}
     if not key.endswith(".json"):

@@ -119,6 +119,18 @@ def _mtu(own: int) -> Case:
 
 K3S = [node(name, {"flannel.alpha.coreos.com/backend-type": "vxlan"}, kubelet="v1.30.4+k3s1") for name in NODES]
 BARE: dict[str, Any] = {"ready": "False", "message": "container runtime network not ready: cni plugin not initialized"}
+
+
+def _bare(count: int, **more: Any) -> list[Built]:
+    """Flannel's nodes, the first so many without a CNI configuration."""
+    return [node(on, FLANNEL.annotations, **(BARE | more if number < count else {})) for number, on in enumerate(NODES)]
+
+
+def _written(text: str) -> Built:
+    """Flannel's ConfigMap, with that as its CNI configuration."""
+    return config("kube-flannel", "kube-flannel-cfg", cni_confDOTjson=text, net_confDOTjson='{"Network": "10.244.0.0/16"}')
+
+
 POLICY_ONLY = Published(
     "Calico",
     "projectcalico/calico manifests/calico-policy-only.yaml (92352e3a)",
@@ -292,6 +304,21 @@ CASES = [
     _flannel("a Windows node", node("n4", os="windows")),
     _flannel("a Fargate node", node("n4", labels={"eks.amazonaws.com/compute-type": "fargate"})),
     _flannel("a node that joins", node("n4", age=60, **BARE)),
+    # No configuration on any node
+    *(
+        _flannel(f"no node has a configuration: {name}", *changes, nodes=_bare(3), expect=[("CNI019", SET)])
+        for name, changes in {"the ConfigMap is sound": (), "not JSON": (_written("{"),), "no name": (_written("{}"),)}.items()
+    ),
+    _flannel("a configuration that none takes, and nodes have one still", _written("{")),
+    _flannel("one node of three has no configuration", nodes=_bare(1)),
+    _flannel("one node of three has taken the one that is not JSON", _written("{"), nodes=_bare(1), expect=[("CNI019", SET)]),
+    _flannel(
+        "no node has a configuration, and the agents crash",
+        nodes=_bare(3),
+        pods=[FLANNEL.pod(on, ready=False, status=CRASHED) for on in NODES],
+        expect=[("CNI002", SET)],
+    ),
+    _flannel("nodes that join", nodes=_bare(3, age=60)),
     Case(
         "Cilium, whose nodes are in its own resources",
         make_cluster(*CILIUM.nodes(), *CILIUM.agents(), CILIUM.pod("n1"), CILIUM.pod("n2")),

@@ -54,6 +54,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
         elsewhere = frozenset(node for name in rivals for node in agents[name].by_node)
         yield from agent_pods.missing(cluster, each, agents[each.name], elsewhere)
         yield from agent_pods.troubles(cluster, each, agents[each.name])
+        yield from agent_pods.none_taken(cluster, each, agents[each.name])
         yield from rollout.skew(cluster, each, agents[each.name])
         yield from rollout.controllers(cluster, each)
         yield from settings.other_range(cluster, each)

@@ -6,13 +6,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from kubectl_netdoc.api import EVENT, NODE, POD, Cluster, Code, Explains, Finding, Risk, Severity, Subject, some
+from kubectl_netdoc.api import EVENT, NODE, POD, Cluster, Code, Explains, Finding, Risk, Severity, Subject, is_joining, some
 from kubectl_netdoc.checks.pod_network.cni_health.common import NAMED, NODES_WITHOUT, named_nodes, workload_subject
-from kubectl_netdoc.cni import Found
-from kubectl_netdoc.cni.agents import AgentProblem, Agents, down_addresses
+from kubectl_netdoc.cni import Found, NetworkObjects
+from kubectl_netdoc.cni.agents import AgentProblem, Agents, down_addresses, without_plugin
 
 BGP = re.compile(r"BGP not established with ([\da-f][\da-f.:,]*)")
 """How calico-node's readiness probe names peers without a session (node/pkg/health)."""
+
+SEVERAL = 2
+"""Nodes without a CNI configuration that show a fault of all: one alone may have lost its file."""
 
 LOOK = (
     "kubectl -n {namespace} get pods -o wide --field-selector spec.nodeName={first}",
@@ -127,6 +130,25 @@ PERHAPS = Code(
     message="{network} runs no agent on {count} of {all} nodes ({shown}), and nothing shows that they need one",
     fix="Nothing to fix if these nodes have a network of their own.",
 )
+NOT_TAKEN = Code(
+    id="CNI019",
+    severity=Severity.FAIL,
+    risk=Risk.RESTARTS,
+    title="The network agent installs no CNI configuration that works",
+    message="The agent of {network} runs on {count} nodes ({shown}), and the container runtime has no CNI configuration "
+    "there{where}",
+    fix="An init container of DaemonSet {name} copies its CNI configuration to /etc/cni/net.d: see what it copies from where, "
+    "and compare it and the {config} with the published manifest. The agents install it when they start, so restart "
+    "them afterwards; the rollout restarts one node after the other.",
+    commands=(
+        "kubectl -n {namespace} get daemonset {name} -o yaml",
+        "kubectl -n {namespace} get {config} -o yaml",
+        "kubectl -n {namespace} logs daemonset/{name} --all-containers --tail=20",
+        "kubectl -n {namespace} rollout restart daemonset {name}",
+    ),
+    rows=("M8", "M11"),
+    explains=(Explains(NODES_WITHOUT, "node"),),
+)
 
 
 def missing(cluster: Cluster, found: Found, agents: Agents, elsewhere: frozenset[str]) -> Iterator[Finding]:
@@ -178,6 +200,26 @@ def troubles(cluster: Cluster, found: Found, agents: Agents) -> Iterator[Finding
         yield code.on(Subject("DaemonSet", name, namespace), named_nodes(nodes) | numbers | ({"shown": centre} if centre else {}))
 
 
+def none_taken(cluster: Cluster, found: Found, agents: Agents) -> Iterator[Finding]:
+    """Report that agents run on nodes and install nothing that the runtime takes: on all, or by a ConfigMap that shows it."""
+    if not found.primary or not (cluster.readable(NODE) and cluster.readable(POD)):
+        return
+    running = {on for on, pairs in agents.by_node.items() if any(pod.ready for _, pod in pairs)}
+    served = [node for node in cluster.all(NODE) if node.name in running and not is_joining(cluster, node)]
+    bare = [node for node in served if without_plugin(node)]
+    settings = NetworkObjects(cluster, found.agents)
+    place, problem = settings.place(*found.network.configs), settings.config(*found.network.configs).get("cni_problem", "")
+    if not bare or not (problem or (bare == served and len(bare) >= SEVERAL)):
+        return
+    yield NOT_TAKEN.on(
+        workload_subject(found.agents[0]),
+        named_nodes(sorted(node.name for node in bare)),
+        network=found.name,
+        config=f"configmap {place.partition('/')[2]}" if place else "configmaps",
+        where=f". The one in ConfigMap {place} can't be used: {problem}" if problem else "",
+    )
+
+
 def _refused(why: str) -> tuple[str, str] | None:
     """Return what a kernel refuses by what an agent says, and what mends it."""
     return next(((lacks, mend) for pattern, lacks, mend in KERNELS if pattern.search(why)), None)
@@ -215,4 +257,5 @@ CODES = (
     NOT_READY,
     NO_BGP,
     PERHAPS,
+    NOT_TAKEN,
 )
