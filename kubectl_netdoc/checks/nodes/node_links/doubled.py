@@ -28,7 +28,7 @@ from kubectl_netdoc.api import (
 )
 from kubectl_netdoc.probes.node_pairs import as_paths, both_ways
 from kubectl_netdoc.routing import ip_commands
-from kubectl_netdoc.routing.network import BROKEN
+from kubectl_netdoc.routing.network import BROKEN, KUBELET
 
 DOUBLED = Code(
     id="NLK006",
@@ -61,7 +61,7 @@ SAME_MAC = Code(
     rows=("M8",),
     explains=(
         Explains((*BROKEN, "NRT001", "NRT002", "NRT003", "NRT004", "NRT005", "NRT006"), "path"),
-        Explains(("DNL001", "DNL005", "DNL007", "DSV001", "SVR001", "SVR005", "SVR006", "NOD001", "PEG001", "PEG002"), "node"),
+        Explains(("DNL001", "DNL005", "DNL007", "DSV001", "SVR001", "SVR005", "SVR006", "PEG001", "PEG002", *KUBELET), "node"),
     ),
 )
 

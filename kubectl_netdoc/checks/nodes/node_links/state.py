@@ -10,7 +10,7 @@ from kubectl_netdoc.api import Code, Explains, Finding, Link, Risk, Severity, Su
 from kubectl_netdoc.cni import agent_again
 from kubectl_netdoc.cni.agent_again import Again
 from kubectl_netdoc.routing import ip_commands, tables
-from kubectl_netdoc.routing.network import AGENTS, BROKEN, ClusterRoutes
+from kubectl_netdoc.routing.network import AGENTS, BROKEN, KUBELET, ClusterRoutes
 from kubectl_netdoc.routing.tables import NextHop
 
 MOST_LINES = 12
@@ -39,7 +39,7 @@ NO_ADDRESS = Code(
     message="No link of node {name} has {ip} ({role}), so its pods cannot be reached",
     fix="Give the node that address again, or make the kubelet (--node-ip) and the network agent use the one it has: {has}.",
     commands=("kubectl get node {name} -o wide", AGENTS),
-    explains=EFFECTS,
+    explains=(*EFFECTS, Explains(KUBELET, "node")),
 )
 OTHER_END = Code(
     id="NLK004",
