@@ -35,6 +35,15 @@ pod_link() {
   on "$1" ip -o link | awk -F': ' -v peer="$peer" '$1 == peer {sub("@.*", "", $2); print $2}'
 }
 
+# queued NODE NUMBER "WAY AMOUNT" [NAMESPACE POD]: netem.py has that queue of packets, on the node or in the pod's network; unqueued ends it
+queued() {
+  local node=$1 number=$2 way=$3 start; shift 3
+  on $node sh -c "cat >/run/queue-$number.py" <"$FAULTS/netem.py"
+  start="setsid python3 /run/queue-$number.py $number $way >/run/queue-$number.log 2>&1 </dev/null & echo \$! >/run/queue-$number.pid"
+  if [ $# = 0 ]; then on $node sh -c "$start" </dev/null; else in_pod $node $1 $2 sh -c "$start" </dev/null; fi
+}
+unqueued() { on $1 sh -c "kill \$(cat /run/queue-$2.pid); rm -f /run/queue-$2.*" </dev/null || true; }   # unqueued NODE NUMBER
+
 # patch KIND NAME YAML merges, patch_at KIND NAME PATH VALUE replaces one value; both in the namespace shop.
 patch() { kubectl -n shop patch "$1" "$2" --type merge -p "$3"; }
 patch_at() { kubectl -n shop patch "$1" "$2" --type json -p "[{op: replace, path: $3, value: $4}]"; }
