@@ -33,6 +33,7 @@ def main(args: list[str]) -> int:
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("-n", type=int, default=10, help="how many mutations")
     parser.add_argument("--first", type=int, default=1, help="the first number")
+    parser.add_argument("--enough", type=int, help="ask netdoc about so many symptomatic and so many benign ones, and end then")
     parser.add_argument("--again", action="store_true", help="those that have a verdict too; it is not written again")
     parser.add_argument("--minutes", type=float, default=1e9, help="begin no further mutation after so many")
     parser.add_argument("--name", default="netdoc", help="the cluster's name")
@@ -49,10 +50,12 @@ def main(args: list[str]) -> int:
             print(f"{number:3} {draw(options.seed, number, there).what[:300]}")
         return 0
     end = time.monotonic() + 60 * options.minutes
-    campaign, failed = Campaign(lab, options.seed), 0
+    campaign, failed = Campaign(lab, options.seed, options.enough), 0
     try:
         for number in numbers:
-            if (campaign.path(number).exists() and not options.again) or time.monotonic() > end:
+            if time.monotonic() > end or campaign.has_enough(True, False):
+                break
+            if campaign.path(number).exists() and not options.again:
                 continue
             try:
                 print(summary(campaign.run(number)), flush=True)

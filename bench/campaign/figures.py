@@ -13,22 +13,21 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import msgspec
 from tabulate import tabulate
 
 from bench import store
 from bench.bounds import most, share
 from bench.campaign.judge import ALARM, EXACT, LATENT, LOCALISED, ORDER, SILENT
-from bench.campaign.run import FLAGS, Asked, Verdict
+from bench.campaign.run import FLAGS, Asked, Verdict, read
 
 FOLDER = store.VERDICTS / "campaign"
 NAMES = {"privileged": "with `--privileged`", "default": "default flags"}
 
 
-def read(seeds: Sequence[str] = ()) -> list[Verdict]:
-    """Return the verdicts of some seeds, or of all."""
-    paths = [path for path in sorted(FOLDER.glob("*/*.json")) if not seeds or path.parent.name in seeds]
-    return [msgspec.json.decode(path.read_bytes(), type=Verdict) for path in paths]
+def judged(seeds: Sequence[str] = ()) -> list[Verdict]:
+    """Return the verdicts of some seeds, or of all: those of mutations that netdoc was asked about."""
+    folders = [folder for folder in sorted(FOLDER.glob("*")) if not seeds or folder.name in seeds]
+    return [verdict for folder in folders for verdict in read(folder) if verdict.asked]
 
 
 def symptomatic(verdicts: Sequence[Verdict]) -> list[Verdict]:
@@ -104,7 +103,7 @@ def missed(verdicts: Sequence[Verdict], flags: str = "privileged") -> str:
 def section() -> str:
     """What docs/accuracy.md opens with: each seed's figures, the last one's by family."""
     by_seed: dict[int, list[Verdict]] = {}
-    for verdict in read():
+    for verdict in judged():
         by_seed.setdefault(verdict.seed, []).append(verdict)
     parts = []
     for seed, verdicts in sorted(by_seed.items(), key=lambda item: max(verdict.when for verdict in item[1]), reverse=True):
@@ -118,7 +117,7 @@ def section() -> str:
 
 def main(args: list[str]) -> int:
     """Print the figures."""
-    verdicts = read([Path(arg).name for arg in args])
+    verdicts = judged([Path(arg).name for arg in args])
     if not verdicts:
         print("there are no verdicts: make campaign SEED=… N=…", file=sys.stderr)
         return 1

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -67,6 +68,7 @@ class Verdict(Struct, frozen=True, kw_only=True):
     symptoms: tuple[str, ...]
     """What the oracle saw; empty: the mutation is benign."""
     asked: dict[str, Asked]
+    """By set of flags; nothing where there were enough of its kind, symptomatic or benign, already."""
     undone: str = ""
     """What was not as before once it was undone, so that the lab was made anew."""
     load: float = 0.0
@@ -75,14 +77,20 @@ class Verdict(Struct, frozen=True, kw_only=True):
 class Campaign:
     """Runs mutations on one lab."""
 
-    def __init__(self, lab: Lab, seed: int) -> None:
-        """Apply the campaign's own workload and read the healthy lab."""
-        self.lab, self.seed = lab, seed
+    def __init__(self, lab: Lab, seed: int, enough: int | None = None) -> None:
+        """Apply the campaign's own workload and read the healthy lab. ``enough``: ask about so many of a kind and no more."""
+        self.lab, self.seed, self.enough = lab, seed, enough
         self.folder = store.VERDICTS / "campaign" / str(seed)
         self.network = lab.network()
         self.state = lab.kubeconfig.with_suffix(".campaign")
         self.layers = {path.stem: path.parent.name for path in (ROOT / "kubectl_netdoc" / "checks").glob("*/*")}
+        self.judged = Counter(bool(verdict.symptoms) for verdict in read(self.folder) if verdict.asked)
+        """How many were judged, symptomatic and benign."""
         self.settle()
+
+    def has_enough(self, *kinds: bool) -> bool:
+        """Whether there are enough of each kind (symptomatic, benign)."""
+        return self.enough is not None and all(self.judged[kind] >= self.enough for kind in kinds)
 
     def settle(self) -> None:
         """Bring the lab to the state that every mutation starts from, and write that state down."""
@@ -145,6 +153,7 @@ class Campaign:
         self.folder.mkdir(parents=True, exist_ok=True)
         if not self.path(number).exists():
             self.path(number).write_bytes(msgspec.json.format(msgspec.json.encode(verdict), indent=1) + b"\n")
+            self.judged[bool(verdict.symptoms)] += bool(verdict.asked)
         if wrong:
             print(f"      the lab is made anew: {wrong[:300]}", flush=True)
             self.anew()
@@ -204,7 +213,7 @@ class Campaign:
         seconds = LONG if PERIODIC in timings else 6.0 if timings & {THIRD, LOAD} else 0.0
         symptoms = self.oracle.differs(self.before, seconds)
         load = store.load()
-        asked = {name: self._ask(number, name) for name in FLAGS}
+        asked = {} if self.has_enough(bool(symptoms)) else {name: self._ask(number, name) for name in FLAGS}
         if not symptoms and any(judge(mutation, said.report, False, self.layers).verdict == ALARM for said in asked.values()):
             symptoms = self.oracle.differs(self.before, seconds)  # some effects come late: a neighbour's entry ages
         return Verdict(
@@ -253,6 +262,11 @@ class Campaign:
             time.sleep(1)
 
 
+def read(folder: Path) -> list[Verdict]:
+    """Return the verdicts of a seed."""
+    return [msgspec.json.decode(path.read_bytes(), type=Verdict) for path in sorted(folder.glob("*.json"))]
+
+
 def _lines(before: tuple[str, ...], after: tuple[str, ...]) -> Iterator[tuple[str, str]]:
     yield from (("-", line) for line in sorted(set(before) - set(after)))
     yield from (("+", line) for line in sorted(set(after) - set(before)))
@@ -270,6 +284,9 @@ def lines(report: dict[str, Any] | None) -> int:
 def summary(verdict: Verdict) -> str:
     """Say a verdict in a line."""
     kind = "SYMPTOM" if verdict.symptoms else "benign "
-    said = "  ".join(f"{name}: {asked.judgement.verdict} ({asked.seconds:.0f} s)" for name, asked in verdict.asked.items())
+    said = (
+        "  ".join(f"{name}: {asked.judgement.verdict} ({asked.seconds:.0f} s)" for name, asked in verdict.asked.items())
+        or "not asked"
+    )
     timing = "" if verdict.mutation.timing == ALWAYS else f" [{verdict.mutation.timing}]"
     return f"{verdict.number:3} {kind} {said}  {verdict.mutation.what[:160]}{timing}"
