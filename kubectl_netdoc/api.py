@@ -154,7 +154,7 @@ from kubectl_netdoc.records.kinds import (
 from kubectl_netdoc.records.label_selector import selects
 from kubectl_netdoc.records.logs import DnsLog
 from kubectl_netdoc.records.metallb import METALLB_BGP, METALLB_KINDS, METALLB_L2, METALLB_PEER, METALLB_POOL, Advertisement
-from kubectl_netdoc.records.metrics_scrapes import SERVICE_MONITOR
+from kubectl_netdoc.records.metrics_scrapes import MONITORS
 from kubectl_netdoc.records.nodes import DRAINED_BY_AUTOSCALER, EKS_COMPUTE_TYPE, ZONE, Node
 from kubectl_netdoc.records.pods import Container, ContainerStatus, Pod
 from kubectl_netdoc.records.python_images import registry_of
@@ -203,6 +203,7 @@ __all__ = [
     "METALLB_L2",
     "METALLB_PEER",
     "METALLB_POOL",
+    "MONITORS",
     "MOST_CONFIGS",
     "MUTATING_WEBHOOKS",
     "NAMESPACE",
@@ -225,7 +226,6 @@ __all__ = [
     "ROUTES",
     "SERVICE",
     "SERVICE_CIDR",
-    "SERVICE_MONITOR",
     "SETTLING",
     "STATEFUL_SET",
     "TLS_SECRET",

@@ -59,6 +59,9 @@ LOOKUPS_FAIL = Explains(
 )
 """What is measured where cluster DNS has no server, or pods may not reach one."""
 
+WRONG_NAMES = ("DNR001", "DNR002", "DNR003", "DNR004", "DNR005")
+"""What is measured of servers that answer otherwise than the API has it, whatever makes them."""
+
 NODE_CACHE = repository("k8s-dns-node-cache", "dns-node-cache", "node-cache")
 """Images of NodeLocal DNSCache: Kubernetes' add-on (dns/k8s-dns-node-cache) and RKE2's (hardened-dns-node-cache)."""
 

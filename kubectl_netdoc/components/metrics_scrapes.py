@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who scrapes metrics of which Services: the pods of Prometheus, and the ServiceMonitors of its operator."""
+"""Who scrapes metrics of which Services and pods: the pods of Prometheus, and the monitors of its operator."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from kubectl_netdoc.core.cluster import Cluster
 from kubectl_netdoc.records.kinds import POD, SERVICE
 from kubectl_netdoc.records.label_selector import selects
-from kubectl_netdoc.records.metrics_scrapes import SERVICE_MONITOR, ServiceMonitor
+from kubectl_netdoc.records.metrics_scrapes import POD_MONITOR, SERVICE_MONITOR, PodMonitor, ScrapedPort, ServiceMonitor
 from kubectl_netdoc.records.pods import Pod
 from kubectl_netdoc.records.services import Service
 
@@ -23,7 +23,7 @@ def prometheus_pods(cluster: Cluster) -> list[Pod]:
     return [pod for pod in operated if PROMETHEUS & pod.metadata.labels.items() and not pod.finished]
 
 
-def scraped(cluster: Cluster) -> Iterator[tuple[ServiceMonitor, Service, frozenset[int | str]]]:
+def scraped_services(cluster: Cluster) -> Iterator[tuple[ServiceMonitor, Service, frozenset[int | str]]]:
     """Yield each monitor with each Service that it selects and that Service's ports that are scraped, by name or number."""
     services = cluster.services() if cluster.readable(SERVICE) else []
     by_namespace: dict[str, list[Service]] = {}
@@ -39,3 +39,24 @@ def scraped(cluster: Cluster) -> Iterator[tuple[ServiceMonitor, Service, frozens
                 ports = [port for port in service.spec.ports if port.name in named or (port.target_port or port.port) in targets]
                 if ports:
                     yield monitor, service, frozenset(port.port for port in ports)
+
+
+def scraped_pods(cluster: Cluster) -> Iterator[tuple[PodMonitor, tuple[Pod, ...]]]:
+    """Yield each monitor with the pods that it selects, if there are any."""
+    for monitor in cluster.all(POD_MONITOR) if cluster.readable(POD_MONITOR) and cluster.readable(POD) else ():
+        where = monitor.spec.namespace_selector
+        spaces = dict.fromkeys(where.match_names or (monitor.namespace,))
+        pods = cluster.all(POD) if where.any else [pod for space in spaces for pod in cluster.pods_in(space)]
+        if chosen := tuple(pod for pod in pods if selects(monitor.spec.selector, pod.metadata.labels) and not pod.finished):
+            yield monitor, chosen
+
+
+def ports_of(pod: Pod, endpoints: tuple[ScrapedPort, ...]) -> set[int]:
+    """Return the container ports of a pod that are scraped; as the operator does, only those that the pod declares."""
+    return {
+        port.container_port
+        for port in pod.spec.ports()
+        for wanted in endpoints
+        if (port.name and port.name in (wanted.port, wanted.target_port))
+        or port.container_port in (wanted.port_number, wanted.target_port)
+    }

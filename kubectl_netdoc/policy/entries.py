@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
+from typing import Protocol
 
 from msgspec import Struct
 
@@ -26,7 +27,7 @@ from kubectl_netdoc.policy.selection import PodClass
 from kubectl_netdoc.policy.verdict import End
 from kubectl_netdoc.records.gateway_api import Route
 from kubectl_netdoc.records.kinds import INGRESS, POD, ROUTES, SERVICE
-from kubectl_netdoc.records.metrics_scrapes import SERVICE_MONITOR
+from kubectl_netdoc.records.metrics_scrapes import POD_MONITOR, SERVICE_MONITOR, ScrapedPort
 from kubectl_netdoc.records.pods import Pod
 from kubectl_netdoc.records.services import Service
 
@@ -55,14 +56,75 @@ class Client(Struct, frozen=True):
         return any(end.host for end in self.ends)
 
 
+class Behind(Protocol):
+    """The pods that somebody has to reach, of which object they are, and on which ports they listen for that."""
+
+    @property
+    def ref(self) -> ObjectRef:
+        """The object."""
+
+    def pods(self, cluster: Cluster) -> list[Pod]:
+        """Return them."""
+
+    def numbers(self, pod: Pod) -> Iterator[tuple[str, int]]:
+        """Yield protocol and number of each of these ports of a pod."""
+
+    @property
+    def asked(self) -> str:
+        """How `kubectl netdoc why` is told of them."""
+
+
+class OfService(Struct, frozen=True):
+    """The pods of a Service, by some of its ports: their numbers or names."""
+
+    ref: ObjectRef
+    service: Service
+    by_port: frozenset[int | str]
+
+    def pods(self, cluster: Cluster) -> list[Pod]:
+        """Return the pods that its selector matches."""
+        return cluster.pods_of(self.service)
+
+    def numbers(self, pod: Pod) -> Iterator[tuple[str, int]]:
+        """Yield the targets of its ports."""
+        for port in self.service.spec.ports:
+            if self.by_port & {port.port, port.name}:
+                yield from ((port.protocol, number) for number in target_numbers(port, (pod.spec,)))
+
+    @property
+    def asked(self) -> str:
+        """The Service with a port."""
+        return f"{self.ref}:{min(map(str, self.by_port))}"
+
+
+class OfMonitor(Struct, frozen=True):
+    """The pods of a PodMonitor."""
+
+    ref: ObjectRef
+    chosen: tuple[Pod, ...]
+    endpoints: tuple[ScrapedPort, ...]
+
+    def pods(self, cluster: Cluster) -> list[Pod]:
+        """Return the pods that it selects."""
+        return list(self.chosen)
+
+    def numbers(self, pod: Pod) -> Iterator[tuple[str, int]]:
+        """Yield the ports that it names."""
+        yield from (("TCP", number) for number in sorted(metrics_scrapes.ports_of(pod, self.endpoints)))
+
+    @property
+    def asked(self) -> str:
+        """The first pod with such a port."""
+        return next(f"{pod.namespace}/{pod.name}:{number}" for pod in self.chosen for _, number in self.numbers(pod))
+
+
 class Entry(Struct, frozen=True):
-    """Somebody who has to reach the pods of a Service. ``by``: the object that says so; ``numbers``: the Service's ports."""
+    """Somebody who has to reach pods. ``by``: the object that says so."""
 
     gate: Gate
     by: ObjectRef
     client: Client
-    service: Service
-    numbers: frozenset[int | str]
+    behind: Behind
 
 
 class KeptOut(Struct, frozen=True):
@@ -159,14 +221,18 @@ def _exposed(cluster: Cluster) -> Iterator[Entry]:
         if gate:
             by = ObjectRef.to(SERVICE.name, service)
             for port in service.spec.ports:
-                yield Entry(gate, by, Client(f"clients of its {gate}"), service, frozenset({port.port}))
+                yield Entry(gate, by, Client(f"clients of its {gate}"), OfService(by, service, frozenset({port.port})))
 
 
 def _scrapes(engine: Engine) -> Iterator[Entry]:
     pods = metrics_scrapes.prometheus_pods(engine.cluster)
     client = _client(engine, "Prometheus", pods)
-    for monitor, service, numbers in metrics_scrapes.scraped(engine.cluster) if pods else ():
-        yield Entry(Gate.SCRAPE, ObjectRef.to(SERVICE_MONITOR.name, monitor), client, service, numbers)
+    for monitor, service, numbers in metrics_scrapes.scraped_services(engine.cluster) if pods else ():
+        behind = OfService(ObjectRef.to(SERVICE.name, service), service, numbers)
+        yield Entry(Gate.SCRAPE, ObjectRef.to(SERVICE_MONITOR.name, monitor), client, behind)
+    for selecting, chosen in metrics_scrapes.scraped_pods(engine.cluster) if pods else ():
+        by = ObjectRef.to(POD_MONITOR.name, selecting)
+        yield Entry(Gate.SCRAPE, by, client, OfMonitor(by, chosen, selecting.spec.pod_metrics_endpoints))
 
 
 def _entry(
@@ -174,7 +240,7 @@ def _entry(
 ) -> Iterator[Entry]:
     service = cluster.get(SERVICE, namespace, name)
     if service is not None and service.spec.type != "ExternalName":
-        yield Entry(gate, by, client, service, frozenset({port}))
+        yield Entry(gate, by, client, OfService(ObjectRef.to(SERVICE.name, service), service, frozenset({port})))
 
 
 class Doorkeeper:
@@ -187,22 +253,18 @@ class Doorkeeper:
     def kept_out(self, entry: Entry) -> Iterator[KeptOut]:
         """Yield the classes of pods behind an entry that policies keep all of its client from."""
         seen: set[PodClass] = set()
-        for pod in self.engine.cluster.pods_of(entry.service):
+        for pod in entry.behind.pods(self.engine.cluster):
             known = self.engine.class_of(pod)
             if known in seen or pod.finished or pod.terminating:
                 continue
+            asked = ports.NONE
+            for protocol, number in entry.behind.numbers(pod):
+                asked |= ports.of(protocol, number)
+            if not asked:
+                continue
             seen.add(known)
-            asked = self._asked(entry, pod)
-            for closed in self._judge(entry, self.engine.pod(pod), asked) if asked else ():
+            for closed in self._judge(entry, self.engine.pod(pod), asked):
                 yield KeptOut(entry, ObjectRef.to("Pod", pod), pod.spec.node_name, asked, *closed)
-
-    def _asked(self, entry: Entry, pod: Pod) -> Ports:
-        found = ports.NONE
-        for port in entry.service.spec.ports:
-            if entry.numbers & {port.port, port.name}:
-                for number in target_numbers(port, (pod.spec,)):
-                    found |= ports.of(port.protocol, number)
-        return found
 
     def _judge(self, entry: Entry, end: End, asked: Ports) -> Iterator[Closed]:
         """Yield each end whose policies keep everybody out; nothing if somebody gets in."""

@@ -50,7 +50,7 @@ from kubectl_netdoc.records.ingress import (
 from kubectl_netdoc.records.kube_proxy import PROXY_CONFIG
 from kubectl_netdoc.records.logs import DnsLog, LogText, dns_log
 from kubectl_netdoc.records.metallb import METALLB_KINDS
-from kubectl_netdoc.records.metrics_scrapes import SERVICE_MONITOR
+from kubectl_netdoc.records.metrics_scrapes import MONITORS
 from kubectl_netdoc.records.nodes import Namespace, Node
 from kubectl_netdoc.records.pods import (
     Pod,
@@ -269,7 +269,7 @@ OTHERS: tuple[Kind[Any], ...] = (
     PROXY_CONFIG,
     POD_METRICS,
     APP_CONFIG,
-    SERVICE_MONITOR,
+    *MONITORS,
 )
 _ALL: tuple[Kind[Any], ...] = (NAMESPACE, NODE, POD, SERVICE, ENDPOINT_SLICE, EVENT, *OWNERS, COREFILE, *OTHERS)
 KINDS: dict[str, Kind[Any]] = {kind.name: kind for kind in _ALL}

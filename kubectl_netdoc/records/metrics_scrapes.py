@@ -38,5 +38,22 @@ class ServiceMonitor(Object, frozen=True):
     spec: ServiceMonitorSpec = ServiceMonitorSpec()
 
 
+class PodMonitorSpec(Record, frozen=True):
+    """The pods that are scraped, and on which of their ports."""
+
+    selector: LabelSelector = LabelSelector()
+    namespace_selector: MonitoredNamespaces = MonitoredNamespaces()
+    pod_metrics_endpoints: tuple[ScrapedPort, ...] = ()
+
+
+class PodMonitor(Object, frozen=True):
+    """A PodMonitor."""
+
+    spec: PodMonitorSpec = PodMonitorSpec()
+
+
 SERVICE_MONITOR = Kind("ServiceMonitor", MONITORING, "v1", "servicemonitors", ServiceMonitor)
-"""prometheus-operator, pkg/apis/monitoring/v1/servicemonitor_types.go."""
+POD_MONITOR = Kind("PodMonitor", MONITORING, "v1", "podmonitors", PodMonitor)
+"""prometheus-operator, pkg/apis/monitoring/v1/servicemonitor_types.go and podmonitor_types.go."""
+
+MONITORS = (SERVICE_MONITOR, POD_MONITOR)

@@ -356,6 +356,9 @@ OBJECTS: dict[str, list[dict[str, Any]]] = {
             "spec": {"endpoints": [{"port": "http", "basicAuth": {"password": {"key": SECRET}}, "bearerTokenFile": SECRET}]},
         }
     ],
+    "PodMonitor": [
+        {"metadata": meta("web"), "spec": {"podMetricsEndpoints": [{"port": "http", "basicAuth": {"password": {"key": SECRET}}}]}}
+    ],
     "LinkerdServer": [{"metadata": meta("web"), "spec": {"podSelector": {}, "port": 80, "proxyProtocol": SECRET}}],
     "LinkerdAuthorizationPolicy": [
         {"metadata": meta("web"), "spec": {"targetRef": {"kind": "Server", "name": "web"}, "note": SECRET}}

@@ -14,8 +14,8 @@ from kubectl_netdoc.api import (
     GATEWAY,
     GATEWAY_CLASS,
     LISTENER_SETS,
+    MONITORS,
     ROUTES,
-    SERVICE_MONITOR,
     VALIDATING_WEBHOOKS,
     Kind,
 )
@@ -244,7 +244,15 @@ PROMETHEUS = make_pod(
 
 
 def _monitor(namespaces: str = "{any: true}", port: str = "{targetPort: 8080}") -> Built:
-    return made(SERVICE_MONITOR, "web", f"{{namespaceSelector: {namespaces}, endpoints: [{port}]}}", "monitoring")
+    return made(MONITORS[0], "web", f"{{namespaceSelector: {namespaces}, endpoints: [{port}]}}", "monitoring")
+
+
+METERED = make_pod("web-2", labels=WEB, ip="10.0.0.3", ports={"http": 8080})
+
+
+def _pod_monitor(port: str, selector: str = "{}", namespaces: str = "{any: true}") -> Built:
+    spec = f"{{selector: {selector}, namespaceSelector: {namespaces}, podMetricsEndpoints: [{port}]}}"
+    return made(MONITORS[1], "pods", spec, "monitoring")
 
 
 CASES = [
@@ -438,5 +446,26 @@ CASES = [
     _case("metrics of the monitor's own namespace", *SHOP, PROMETHEUS, _monitor("{}"), DENY, INSIDE),
     _case("metrics on a port that no Service has", *SHOP, PROMETHEUS, _monitor(port="{port: metrics}"), DENY, INSIDE),
     _case("metrics on a port by its name", *SHOP, PROMETHEUS, _monitor(port="{port: p80}"), DENY, expect=_out("PEN006")),
+    _case(
+        "metrics of pods by number",
+        *SHOP,
+        METERED,
+        PROMETHEUS,
+        _pod_monitor("{portNumber: 8080}"),
+        DENY,
+        INSIDE,
+        expect=_out("PEN006"),
+    ),
+    _case(
+        "metrics of pods by name", *SHOP, METERED, PROMETHEUS, _pod_monitor("{port: http}"), DENY, INSIDE, expect=_out("PEN006")
+    ),
+    _case("metrics of pods, and Prometheus is let in", *SHOP, METERED, PROMETHEUS, _pod_monitor("{port: http}"), DENY, ANYBODY),
+    _case(
+        "metrics of pods, on a port that none declares", *SHOP, METERED, PROMETHEUS, _pod_monitor("{port: other}"), DENY, INSIDE
+    ),
+    _case(
+        "metrics of other pods", *SHOP, METERED, PROMETHEUS, _pod_monitor("{port: http}", "{matchLabels: {app: x}}"), DENY, INSIDE
+    ),
+    _case("metrics of pods elsewhere", *SHOP, METERED, PROMETHEUS, _pod_monitor("{port: http}", namespaces="{}"), DENY, INSIDE),
     _case("metrics, and no Prometheus of the operator's", *SHOP, _monitor(), DENY, INSIDE),
 ]

@@ -27,7 +27,7 @@ from kubectl_netdoc.api import (
     zone_and_port,
 )
 from kubectl_netdoc.components import cluster_dns, coredns_plugins
-from kubectl_netdoc.components.cluster_dns import DEFAULT_FORWARD, LOOKUPS_FAIL, PORT
+from kubectl_netdoc.components.cluster_dns import DEFAULT_FORWARD, LOOKUPS_FAIL, PORT, WRONG_NAMES
 
 NO_RESOLVERS = frozenset(
     {
@@ -64,7 +64,7 @@ NO_KUBERNETES = Code(
     fix="Add the plugin kubernetes again (kubeadm's line: 'kubernetes cluster.local in-addr.arpa ip6.arpa').{kept}",
     commands=(EDIT,),
     rows=("D10",),
-    explains=(LOOKUPS_FAIL, Explains(("DSE001", "DSE002"), "cluster")),
+    explains=(LOOKUPS_FAIL, Explains((*WRONG_NAMES, "DSE001", "DSE002"), "cluster")),
 )
 NO_UPSTREAM = Code(
     id="DNC005",

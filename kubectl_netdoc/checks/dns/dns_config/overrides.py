@@ -32,7 +32,7 @@ from kubectl_netdoc.api import (
     zone_and_port,
 )
 from kubectl_netdoc.checks.dns.dns_config.corefile import EDIT, edit, overwritten_by
-from kubectl_netdoc.components.cluster_dns import LOOKUPS_FAIL, PORT
+from kubectl_netdoc.components.cluster_dns import LOOKUPS_FAIL, PORT, WRONG_NAMES
 
 SHOWN = 3
 """Services that a message names at most."""
@@ -67,7 +67,7 @@ ALL = Code(
     fix="Remove it from the Corefile, or limit it to names outside the cluster's domain.{kept}",
     commands=(EDIT,),
     rows=("D12",),
-    explains=(LOOKUPS_FAIL, Explains(("DNR002", "DNR003", "DNR004"), "cluster"), Explains(("DSE001", "DSE002"), "cluster")),
+    explains=(LOOKUPS_FAIL, Explains(WRONG_NAMES, "cluster"), Explains(("DSE001", "DSE002"), "cluster")),
 )
 
 

@@ -35,7 +35,7 @@ WILDCARD = Code(
     "through to an upstream resolver with such a record. Until it is gone, external names resolve with a dot at their end.",
     commands=(cluster_dns.CONFIG,),
     rows=("D2", "D10"),
-    explains=(Explains(("DNR002", "DNR003", "DNR004", "EXN001"), "cluster"),),
+    explains=(Explains((*cluster_dns.WRONG_NAMES, "EXN001"), "cluster"),),
 )
 NO_NEGATIVE = Code(
     id="DSE002",

@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 
 from kubectl_netdoc.api import Code, Explains, Finding, ResolvConfReply, Risk, Severity, Subject, some
+from kubectl_netdoc.components import cluster_dns
 from kubectl_netdoc.components import resolv_conf as limits
 
 FILES = Subject("Cluster", "resolv.conf")
@@ -25,7 +26,7 @@ NOT_OURS = Code(
         "kubectl get events -A --field-selector reason=MissingClusterDNS",
     ),
     rows=("D2",),
-    explains=(Explains(("DNL006", "DSE001", "DSE002", "DNR002", "DNR003", "DNR004", "EXN001"), "node"),),
+    explains=(Explains(("DNL006", "DSE001", "DSE002", *cluster_dns.WRONG_NAMES, "EXN001"), "node"),),
 )
 TOO_LONG = Code(
     id="DSE021",

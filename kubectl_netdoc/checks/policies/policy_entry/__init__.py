@@ -3,10 +3,10 @@
 
 ## What it looks at
 The pods behind each Ingress, each route of the Gateway API, each webhook and aggregated API, each Service of type LoadBalancer or
-NodePort, and each ServiceMonitor; and for each of them, whether the policies let its client reach the port that the pods listen
-on: the pods of the ingress controller or of the Gateway, the API servers or their konnectivity agents, the pods of Prometheus,
-and for a load balancer any address; and whether the policies of a service mesh let in the first two. It is a finding where no
-pod of the client may reach some of the pods, one for all that the same policies keep out.
+NodePort, each ServiceMonitor and each PodMonitor; and for each of them, whether the policies let its client reach the port that
+the pods listen on: the pods of the ingress controller or of the Gateway, the API servers or their konnectivity agents, the pods
+of Prometheus, and for a load balancer any address; and whether the policies of a service mesh let in those of them that are known
+by their pods. It is a finding where no pod of the client may reach some of the pods, one for all that the same policies keep out.
 
 ## Why it matters
 A default deny policy is written with the workloads of its namespace in mind. What comes from elsewhere is forgotten: clients
@@ -15,12 +15,12 @@ get 502 or 504 from the ingress controller, or the API server waits for a webhoo
 ## What it can't see
 Controllers that netdoc does not know, or that run outside of the cluster, and API servers that are not pods: of those only
 whether anybody at all may get in, which is advice. With which address a node's traffic comes is the network's choice; where some
-address may get in, it is advice. The kubelet's probes come from the pod's own node, which engines always let in. PodMonitors,
-and whatever scrapes without the Prometheus operator, are not looked at.
+address may get in, it is advice. The kubelet's probes come from the pod's own node, which engines always let in. What
+scrapes without the Prometheus operator is not looked at.
 
 ## Sources
 Kubernetes: Network Policies ("communication between the node and its pods"), Dynamic Admission Control; Gateway API, GEP-1762;
-istio/ztunnel, ARCHITECTURE.md (ports of a mesh); prometheus-operator, API reference, ServiceMonitor.
+istio/ztunnel, ARCHITECTURE.md (ports of a mesh); prometheus-operator, API reference, ServiceMonitor and PodMonitor.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ from kubectl_netdoc.api import (
     INGRESS_CLASS,
     LISTENER_SETS,
     MESH_KINDS,
+    MONITORS,
     NAMESPACE,
     NETWORK_KINDS,
     NETWORK_POLICY,
@@ -44,7 +45,6 @@ from kubectl_netdoc.api import (
     POLICY_AIDS,
     ROUTES,
     SERVICE,
-    SERVICE_MONITOR,
     Check,
     Code,
     Explains,
@@ -120,7 +120,7 @@ SCRAPED = Code(
     id="PEN006",
     severity=Severity.WARN,
     risk=Risk.POLICY,
-    title="Policies keep Prometheus from the metrics of a Service",
+    title="Policies keep Prometheus from metrics",
     message="{policies} {keep} {clients} from the pods of {services} on {ports}, which {asking} has it scrape: there are no "
     "metrics of them, and no alert that is made of these",
     fix="{mend}",
@@ -180,7 +180,7 @@ def _finding(
     engine: Engine, code: Code, by: tuple[PolicyRef, ...], direction: Direction, doubt: str, found: list[KeptOut]
 ) -> Finding:
     clients = dict.fromkeys(out.entry.client for out in found)
-    services = dict.fromkeys(ObjectRef.to("Service", out.entry.service) for out in found)
+    behind = dict.fromkeys(out.entry.behind.ref for out in found)
     who, entry = joined([client.name for client in clients]), found[0].entry
     source = next((client.pod for client in clients if client.pod), None)
     changed, patch = _admitting(engine, by, direction, found)
@@ -189,16 +189,16 @@ def _finding(
         "policies": some(map(str, by), SHOWN),
         "keep": "keep" if len(by) > 1 else "keeps",
         "clients": who,
-        "services": some((f"Service {ref}" for ref in services), SHOWN),
+        "services": some((f"{ref.kind} {ref}" for ref in behind), SHOWN),
         "asking": some(dict.fromkeys(f"{out.entry.by.kind} {out.entry.by}" for out in found), SHOWN),
         "ports": asked,
         "doubt": doubt,
         "mend": f"Change {changed} so that {who} may {'reach' if direction is Direction.INGRESS else 'send to'} them on {asked}.",
         "patch": patch,
         "source": source or "",
-        "target": f"{entry.service.namespace}/{entry.service.name}:{min(map(str, entry.numbers))}",
+        "target": entry.behind.asked,
     }
-    objects: list[ObjectRef | PolicyRef] = [*by, *services, *(out.entry.by for out in found), *(out.pod for out in found)]
+    objects: list[ObjectRef | PolicyRef] = [*by, *behind, *(out.entry.by for out in found), *(out.pod for out in found)]
     known = [code.commands[0]] * bool(patch) + [code.commands[-1]] * bool(source) if code is not AS_WRITTEN else []
     return code.on(policy_subject(changed), names, commands=tuple(known) or AS_WRITTEN.commands, objects=objects)
 
@@ -235,7 +235,7 @@ check = Check(
     needs=Needs(
         kinds=(POD, NETWORK_POLICY, SERVICE),
         optional=(NAMESPACE, NODE, *POLICIES[1:], INGRESS, INGRESS_CLASS, GATEWAY, *ROUTES, *api_extensions.KINDS),
-        hints=(GATEWAY_CLASS, *LISTENER_SETS, *POLICY_AIDS, DAEMON_SET, SERVICE_MONITOR, *MESH_KINDS, *NETWORK_KINDS),
+        hints=(GATEWAY_CLASS, *LISTENER_SETS, *POLICY_AIDS, DAEMON_SET, *MONITORS, *MESH_KINDS, *NETWORK_KINDS),
     ),
     codes=(ROUTED, CALLED, IGNORED, BALANCED, SCRAPED, mesh.KEPT_OUT, AS_WRITTEN),
     analyse=analyse,

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 from kubectl_netdoc.api import POD, Code, Explains, Finding, Risk, Severity, Subject
 from kubectl_netdoc.components.mesh_access import NOBODY, MeshAccess, look, said
-from kubectl_netdoc.components.service_backends import target_numbers
 from kubectl_netdoc.policy.engine import Engine
 from kubectl_netdoc.policy.entries import Gate, entries
 
@@ -16,8 +15,7 @@ KEPT_OUT = Code(
     severity=Severity.WARN,
     risk=Risk.SAFE,
     title="The mesh keeps out who has to come in",
-    message="{entry} leads to Service {namespace}/{name}, and the {mesh} proxies of its pods refuse {client} on port {target}: "
-    "{why}",
+    message="{entry} leads to {behind}, and the {mesh} proxies of its pods refuse {client} on port {target}: {why}",
     fix="{remedy}",
     explains=(Explains(("CPL003",), "objects"),),
 )
@@ -35,25 +33,29 @@ def analyse(engine: Engine) -> Iterator[Finding]:
         return
     told: set[tuple[object, ...]] = set()
     for entry in entries(engine):
-        key = (entry.by, entry.service.namespace, entry.service.name)
-        pods = cluster.pods_of(entry.service)
+        key, pods = (entry.by, entry.behind.ref), entry.behind.pods(cluster)
         if key in told or not all(access.meshes.proxy(pod) and not pod.terminating for pod in pods):
             continue
         called = entry.gate in (Gate.CALL, Gate.IGNORED)
         known = [access.client(pod) for end in entry.client.ends if (pod := cluster.get(POD, *end.pod)) is not None]
         clients = known or ([NOBODY] if called else [])
-        ports = [port for port in entry.service.spec.ports if entry.numbers & {port.port, port.name} and port.protocol == "TCP"]
-        places = [(pod, number) for pod in pods for port in ports for number in target_numbers(port, [pod.spec])]
+        places = [(pod, number) for pod in pods for protocol, number in entry.behind.numbers(pod) if protocol == "TCP"]
         answers = [access.refusal(clients, pod, number) for pod, number in places] if clients else []
         first = answers[0] if answers and all(answers) else None
         if first is not None:
             told.add(key)
+            ref = entry.behind.ref
             words = {
                 "client": entry.client.name,
                 "target": places[0][1],
                 "mesh": access.meshes.proxy(pods[0]),
                 "why": said(first),
             }
-            words |= {"entry": f"{entry.by.kind} {entry.by}", "remedy": (LET_CALL if called else LET_IN).format(**words)}
-            subject = Subject("Service", entry.service.name, entry.service.namespace)
-            yield KEPT_OUT.on(subject, words, objects=[entry.by, *first.by], commands=(look(first.by[0]),))
+            words |= {
+                "entry": f"{entry.by.kind} {entry.by}",
+                "behind": f"{ref.kind} {ref}",
+                "remedy": (LET_CALL if called else LET_IN).format(**words),
+            }
+            yield KEPT_OUT.on(
+                Subject(ref.kind, ref.name, ref.namespace), words, objects=[entry.by, *first.by], commands=(look(first.by[0]),)
+            )
