@@ -39,7 +39,7 @@ SCREEN = 22
 """Rows of a terminal in which the worst cause and the summary stand: 24, less two for the prompt that comes after them."""
 
 ROOM_FOR_OTHERS = 8
-"""Most rows among those that the worst cause leaves to others: three of them, their heading and a blank line."""
+"""Most rows that the worst cause, beside its commands, leaves to others: three of them, a heading and a blank line."""
 
 LONGEST = {"message": 6, "fix": 6, "evidence": 2}
 """Most lines of a part of a finding on the first screen; of any other part one."""
@@ -94,10 +94,13 @@ class Blocks:
         self.by_id, self.paint, self.whole = by_id, paint, whole
         self.width = max(LEAST, min(width, MOST))
 
-    def finding(self, finding: Finding, room: int = 0) -> Iterator[str]:
-        """Yield the lines of a finding, unless it is to be whole those that have room: in ``room`` rows."""
+    def finding(self, finding: Finding, room: int = 0, others: int = 0) -> Iterator[str]:
+        """Yield the lines of a finding, unless it is to be whole those that fit into ``room`` rows.
+
+        ``others``: rows among those that only its commands may take from other findings.
+        """
         parts = list(self._parts(finding))
-        kept = parts if self.whole else self._fitting(parts, room - 2)
+        kept = parts if self.whole else self._fitting(parts, room - 2, others)
         yield from (line for part in kept for line in part.lines)
         if left := Counter(part.what for part in parts if part not in kept):
             words = [counted(number, what) if what in COUNTED else what for what, number in left.items()]
@@ -110,14 +113,14 @@ class Blocks:
         head = f"{self.paint(label, label)} {finding.code}  "
         yield from layout.wrapped(finding.message, self.width, head, " " * (len(label) + 1), most=2)
 
-    def _fitting(self, parts: list[Part], room: int) -> list[Part]:
+    def _fitting(self, parts: list[Part], room: int, others: int) -> list[Part]:
         """Return what is always there, and of the other parts as many as have room, as ``ORDER`` says."""
         first = next((part for part in parts if part.what == "command"), None)
         kept = [part for part in parts if part.what in ("message", "fix") or part is first]
-        room -= sum(layout.rows(part.lines, self.width) for part in kept)
+        used = sum(layout.rows(part.lines, self.width) for part in kept)
         for part in sorted((part for part in parts if part not in kept), key=lambda part: ORDER.index(part.what)):
-            room -= layout.rows(part.lines, self.width)
-            if room < 0:
+            used += layout.rows(part.lines, self.width)
+            if used > (room if part.what == "command" else room - others):
                 break
             kept.append(part)
         return sorted(kept, key=parts.index)
@@ -167,8 +170,8 @@ class _Writer(Blocks):
         else:
             yield [*self._counted(), *self._missed()]
             yield (others := list(self._others()))
-            room = SCREEN - len(end) - 1 - min(len(others) + bool(others), ROOM_FOR_OTHERS)
-            yield from (list(self.finding(cause, room)) for cause in self.causes[:1])
+            room, left = SCREEN - len(end) - 1, min(len(others) + bool(others), ROOM_FOR_OTHERS)
+            yield from (list(self.finding(cause, room, left)) for cause in self.causes[:1])
         yield end
 
     def _others(self) -> Iterator[str]:

@@ -127,6 +127,18 @@ def test_each_further_cause_is_two_lines_and_the_worst_comes_last(many: int) -> 
     assert len(blocks[0].splitlines()) == 1 + 2 * (many - 1)
 
 
+def test_other_causes_take_the_room_of_what_is_least_wanted_and_of_no_command() -> None:
+    found = causes(report("kube-proxy-hung"))[0]
+    hung, short = (msgspec.structs.replace(found, explains=(), commands=found.commands[:most]) for most in (4, 1))
+    for worst, count in ((hung, 3), (short, 3), (short, 30)):
+        others = [msgspec.structs.replace(found, id=f"{n}", code=f"X{n:03}", explains=()) for n in range(count)]
+        shown = screen(text.render(made([worst, *others]), width=WIDTH))
+        assert all(f"    {command}\n" in shown for command in worst.commands)
+        assert "recent" not in shown.partition("left out")[0]
+        assert worst is hung or len([line for line in shown.splitlines() if line.startswith("FAIL X")]) >= 3
+    assert "  recent: " in screen(text.render(made([short]), width=WIDTH))
+
+
 def test_what_has_no_room_is_counted_and_the_whole_report_has_it() -> None:
     found = causes(report("kube-proxy-hung"))[0]
     long = msgspec.structs.replace(found, explains=(), commands=tuple(f"kubectl get pods -l number={n}" for n in range(30)))
