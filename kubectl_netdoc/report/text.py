@@ -195,15 +195,16 @@ class _Writer(Blocks):
             yield f"{counted(passed, 'check')} passed{left if skipped or partly else ''}"
 
     def _missed(self) -> Iterator[str]:
+        """Yield a line for each crash and each reason, with what it is about where that has room. No reason is cut."""
         for result in self.report.results:
             if result.error:
                 label = LABELS[result.state]
-                yield from layout.wrapped(result.error, self.width, f"{self.paint(label, label)} {safe(result.check)}: ", most=1)
+                yield from layout.wrapped(result.error, self.width, f"{self.paint(label, label)} {safe(result.check)}: ", "  ")
         for whats, reason in common.missed(self.report):
             named = (some(whats, 2), some(whats, 1), counted(len(whats), "thing"))
             lines = (f"Not looked at ({reason}): {what}" for what in named)
             fitting = (line for line in lines if layout.cells(safe(line)) <= self.width)
-            yield from layout.wrapped(next(fitting, f"Not looked at: {reason}"), self.width, most=1)
+            yield from layout.wrapped(next(fitting, f"Not looked at: {reason}"), self.width, rest="  ")
 
     def _checks(self) -> Iterator[str]:
         wide = min(max((layout.cells(safe(result.check)) for result in self.report.results), default=0), NAME)

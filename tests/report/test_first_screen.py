@@ -195,15 +195,25 @@ def test_missing_rights_are_one_line_that_says_what_names_them_and_a_crash_is_a_
     rows = (
         CheckResult("one", "One", State.UNKNOWN, unseen=refused[:2]),
         CheckResult("two", "Two", State.FAIL, unseen=refused[2:]),
-        CheckResult("three", "Three", State.CRASHED, error="ZeroDivisionError at three.py:3: " + "long " * 30),
+        CheckResult("three", "Three", State.CRASHED, error="ZeroDivisionError at three.py:3: " + "long " * 10),
     )
     first, *_ = text.render(made([], rows, (Unseen("--external a.example", "not recorded"),)), width=WIDTH).split("\n\n")
     assert first.splitlines() == [
         "0 checks passed",
-        "CRASHED three: ZeroDivisionError at three.py:3: long long long long long long …",
+        "CRASHED three: ZeroDivisionError at three.py:3: long long long long long long",
+        "  long long long long",
         "Not looked at (not recorded): --external a.example",
         "Not looked at (rights are missing: kubectl netdoc rbac --check): pods and 2 more",
     ]
+
+
+def test_no_reason_is_cut_as_what_to_do_may_stand_at_its_end() -> None:
+    long = Unseen(
+        "all measurements", "the cluster refused the namespace: " + "a long message of a hook " * 5 + "(see --label)"
+    )
+    first = text.render(made([], (), (long,)), width=WIDTH).partition("\n\n")[0]
+    assert " ".join(first.split()) == f"Not looked at: {long.reason}"
+    assert all(len(line) <= WIDTH for line in first.splitlines())
 
 
 def test_advice_is_counted_in_the_summary() -> None:
