@@ -208,9 +208,7 @@ def test_missing_rights_are_one_line_that_says_what_names_them_and_a_crash_is_a_
 
 
 def test_no_reason_is_cut_as_what_to_do_may_stand_at_its_end() -> None:
-    long = Unseen(
-        "all measurements", "the cluster refused the namespace: " + "a long message of a hook " * 5 + "(see --label)"
-    )
+    long = Unseen("all measurements", "the cluster refused the namespace: " + "a long message of a hook " * 5 + "(see --label)")
     first = text.render(made([], (), (long,)), width=WIDTH).partition("\n\n")[0]
     assert " ".join(first.split()) == f"Not looked at: {long.reason}"
     assert all(len(line) <= WIDTH for line in first.splitlines())
