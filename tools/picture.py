@@ -23,21 +23,17 @@ from kubectl_netdoc.sources import bundle
 
 ROOT = Path(__file__).parent.parent
 DEMO = "demo/kube-proxy-hung.json"
-WIDTH = 104
-SHOWN = 23
-"""Lines of the report's head; of the checks it shows those that found something, and the summary."""
+WIDTH = 80
 
 
 def picture() -> str:
     """Return the SVG. The seconds are those of reading a file: none."""
     known = registry.load()
     report = run.run(bundle.load((ROOT / DEMO).read_bytes(), DEMO), known, known.checks).report
-    lines = text.render(msgspec.structs.replace(report, seconds=0.0), Severity.WARN, colour=True).splitlines()
-    head = [*lines[:SHOWN], "…"]
-    rows = [line for line in lines[SHOWN:] if "finding" in line and "FAIL" in line]
+    lines = text.render(msgspec.structs.replace(report, seconds=0.0), Severity.WARN, colour=True, width=WIDTH).splitlines()
     console = Console(file=io.StringIO(), record=True, width=WIDTH, force_terminal=True)
     console.print(Text(f"$ kubectl netdoc check --from {DEMO}", "bold"))
-    for line in (*head, *rows, "…", lines[-1]):
+    for line in lines:
         console.print(Text.from_ansi(line))
     plain = re.sub(r"\s*@font-face \{\{.*?\}\}", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)  # a picture that loads nothing
     plain = re.sub(r"<!--.*?-->", "", plain).replace("Fira Code", "ui-monospace")

@@ -50,7 +50,7 @@ class Asked(Struct, frozen=True, kw_only=True):
     seconds: float
     """From start to exit; the first cause is printed at the end."""
     lines: int = 0
-    """Lines of the text report that a person reads up to the first command of the top cause."""
+    """Lines of the text report from the first command of the top cause to its end, which is what a terminal shows."""
     error: str = ""
 
 
@@ -273,10 +273,10 @@ def _lines(before: tuple[str, ...], after: tuple[str, ...]) -> Iterator[tuple[st
 
 
 def lines(report: dict[str, Any] | None) -> int:
-    """Count the lines that a person reads, from the first to the top cause's first command (to the end where there is none)."""
+    """Count the lines from the report's end up to the top cause's first command (all where there is none)."""
     if report is None:
         return 1
-    shown = report_text.render(msgspec.convert(report, Report)).splitlines()
+    shown = report_text.render(msgspec.convert(report, Report)).splitlines()[::-1]
     commands: list[str] = next((cause["commands"] for cause in causes(report)), [])
     return next((number for number, line in enumerate(shown, 1) if commands and commands[0][:40] in line), len(shown))
 

@@ -62,10 +62,10 @@ def command(checks: tuple[str, ...], source: str, output: str, fail_on: str, sho
     result = whole.report
     colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     width = shutil.get_terminal_size((text.WIDTH, 0)).columns if sys.stdout.isatty() else text.WIDTH
-    click.echo(report.renderer(output, Severity(show), colour, width)(result), nl=False, color=colour)
     if flags["verbose"]:
         mesh = text.matrix(result)
         click.echo((f"{mesh}\n" if mesh else "") + cost(where, whole.measured), err=True)
+    click.echo(report.renderer(output, Severity(show), colour, width, flags["verbose"])(result), nl=False, color=colour)
     return exit_code(result, fail_on, strict)
 
 

@@ -118,7 +118,7 @@ measuring = _all(
         "-v",
         "--verbose",
         is_flag=True,
-        help="Also print the paths between nodes, what the run cost, and the load that it caused.",
+        help="Leave nothing out of the report; also print the paths between nodes, and the calls and the load of the run.",
     ),
 )
 

@@ -15,12 +15,15 @@ if TYPE_CHECKING:
 FORMATS = ("text", "json", "yaml", "markdown", "junit", "sarif", "html")
 
 
-def renderer(name: str, show: Severity, colour: bool, width: int = 100) -> Renderer:
-    """Return the renderer of a format, imported only when used; raises ``KeyError``. ``width``: of the terminal, in cells."""
+def renderer(name: str, show: Severity, colour: bool, width: int = 100, whole: bool = False) -> Renderer:
+    """Return the renderer of a format, imported only when used; raises ``KeyError``.
+
+    ``width``: of the terminal, in cells. ``whole``: text that leaves nothing out; all other formats are whole.
+    """
     if name == "text":
         from kubectl_netdoc.report import text
 
-        return lambda report: text.render(report, show, colour, width)
+        return lambda report: text.render(report, show, colour, width, whole)
     if name == "json":
         from kubectl_netdoc.report import json
 

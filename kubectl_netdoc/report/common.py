@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
+
 from kubectl_netdoc.core.evidence import NodePath
 from kubectl_netdoc.core.facts import NOT_SELECTED
 from kubectl_netdoc.core.finding import Finding, Unseen
-from kubectl_netdoc.core.report import Report
+from kubectl_netdoc.core.report import CheckResult, Report, State
 from kubectl_netdoc.formats.text import some
 
 FILLS_IN = frozenset(
@@ -42,10 +44,39 @@ def _words(value: object, most: int, between: str) -> str:
 
 def unseen(report: Report) -> list[tuple[str, str]]:
     """Return what was not looked at and why: one entry per reason, with the first ``MOST_UNSEEN`` things that have it."""
+    every = (*report.unseen, *(item for result in report.results for item in result.unseen))
+    return [(some(whats, MOST_UNSEEN), reason) for reason, whats in _by_reason(every, _reason)]
+
+
+def missed(report: Report) -> list[tuple[list[str], str]]:
+    """Return what netdoc wanted to look at and could not, and why: one entry per reason, what any right is missing for in one."""
+    return [(whats, reason) for reason, whats in _by_reason(_missed(report), _short_reason)]
+
+
+def by_design(report: Report) -> tuple[int, int]:
+    """Return how many checks did not run by design, as nobody asked or nothing is there, and how many left something out so."""
+    kept = [result for result in report.results if not all(_wanted(item, result) for item in result.unseen)]
+    skipped = sum(result.state is State.SKIPPED for result in kept)
+    return skipped, len(kept) - skipped
+
+
+def _missed(report: Report) -> Iterator[Unseen]:
+    """Yield what the run as a whole lacks, and what its checks lack."""
+    yield from report.unseen
+    for result in report.results:
+        yield from (item for item in result.unseen if _wanted(item, result))
+
+
+def _wanted(item: Unseen, result: CheckResult) -> bool:
+    """Tell whether a check asked for something in vain, or was skipped as it could not be had."""
+    return item.expected or (result.state is State.SKIPPED and not item.not_applicable)
+
+
+def _by_reason(items: Iterable[Unseen], reason: Callable[[Unseen], str]) -> Iterator[tuple[str, list[str]]]:
     told: dict[str, dict[str, None]] = {}
-    for item in (*report.unseen, *(item for result in report.results for item in result.unseen)):
-        told.setdefault(_reason(item), {})[item.what] = None
-    return [(some(whats, MOST_UNSEEN), reason) for reason, whats in told.items()]
+    for item in items:
+        told.setdefault(reason(item), {})[item.what] = None
+    yield from ((why, list(whats)) for why, whats in told.items())
 
 
 def _reason(item: Unseen) -> str:
@@ -53,6 +84,10 @@ def _reason(item: Unseen) -> str:
     if flag := next((text for text in NOT_SELECTED.values() if item.reason.startswith(text)), ""):
         return flag
     return item.reason + (f"; missing right: {item.grant}" if item.grant else "")
+
+
+def _short_reason(item: Unseen) -> str:
+    return "rights are missing: kubectl netdoc rbac --check" if item.grant else _reason(item)
 
 
 def measured_paths(finding: Finding) -> dict[tuple[str, str], NodePath]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -92,7 +93,26 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
 
 
 def parse(raw: bytes, name: str) -> list[Any]:
-    """Return the documents of YAML (and so of JSON) text; raises ``SourceError`` if it is none."""
+    """Return the documents of JSON or YAML text; raises ``SourceError`` if it is neither."""
+    if raw.lstrip()[:1] in (b"{", b"["):
+        with suppress(msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            document = msgspec.json.decode(raw)
+            if not _deep(document):
+                return [document]
+    return _parse_yaml(raw, name)
+
+
+def _deep(document: Any) -> bool:
+    """Tell whether a document of JSON is nested too deep to be read."""
+    level = [document]
+    for _ in range(DEEPEST):
+        inner = (each.values() if isinstance(each, dict) else each for each in level)
+        level = [value for values in inner for value in values if isinstance(value, (dict, list))]
+    return bool(level)
+
+
+def _parse_yaml(raw: bytes, name: str) -> list[Any]:
+    """Return the documents of YAML, and of JSON that is not one document; an error in either is told with its place."""
     try:
         text = raw.decode()
         _refuse_deep(text, name)

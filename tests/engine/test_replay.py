@@ -85,4 +85,4 @@ def test_the_demo_command() -> None:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert done.returncode == 1
     assert done.stderr == ""
-    assert done.stdout.startswith("FAIL SVR001")
+    assert "\n\nFAIL SVR001  On netdoc-worker" in done.stdout

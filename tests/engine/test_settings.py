@@ -109,6 +109,7 @@ def test_a_threshold_makes_the_difference_and_is_told(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("output", ["text", "json", "yaml", "markdown", "junit", "sarif", "html"])
 def test_every_format_tells_what_was_set(output: str, tmp_path: Path) -> None:
-    told = check("--threshold", "dns_latency.slow_ms=987654", cwd=tmp_path, output=output)
+    """Text counts it, and names it with -v."""
+    told = check("--threshold", "dns_latency.slow_ms=987654", "-v", cwd=tmp_path, output=output)
     assert told.returncode == 0
     assert "987654" in told.stdout

@@ -9,6 +9,7 @@ import json
 import re
 import unicodedata
 from html.parser import HTMLParser
+from itertools import product
 from typing import Any
 from xml.etree import ElementTree
 
@@ -81,9 +82,13 @@ EVERYTHING = nasty(
 )
 
 
+WHOLE = "text -v"
+FORMATS = (*report.FORMATS, WHOLE)
+
+
 def render(name: str, of: Report = EVERYTHING, *, show: Severity = Severity.INFO, colour: bool = False) -> str:
-    """Return a report in a format."""
-    return report.renderer(name, show, colour)(of)
+    """Return a report in a format; ``text -v``: text that leaves nothing out."""
+    return report.renderer(name.removesuffix(" -v"), show, colour, whole=name == WHOLE)(of)
 
 
 def acting(text: str) -> set[str]:
@@ -91,26 +96,28 @@ def acting(text: str) -> set[str]:
     return {char for char in set(text) - {"\n"} if unicodedata.category(char) in ACTING}
 
 
-@pytest.mark.parametrize("name", report.FORMATS)
+@pytest.mark.parametrize("name", FORMATS)
 def test_nothing_that_acts_on_a_terminal_gets_out(name: str) -> None:
     assert acting(render(name)) == set()
 
 
-def test_colours_are_the_only_escapes() -> None:
-    coloured = render("text", colour=True)
+@pytest.mark.parametrize("name", ["text", WHOLE])
+def test_colours_are_the_only_escapes(name: str) -> None:
+    coloured = render(name, colour=True)
     assert COLOUR.search(coloured)
     assert acting(COLOUR.sub("", coloured)) == set()
-    assert COLOUR.sub("", coloured) == render("text")
+    assert COLOUR.sub("", coloured) == render(name)
 
 
-def test_no_line_of_the_text_is_forged() -> None:
-    lines = render("text").splitlines()
+@pytest.mark.parametrize("name", ["text", WHOLE])
+def test_no_line_of_the_text_is_forged(name: str) -> None:
+    lines = render(name).splitlines()
     assert not [line for line in lines if line.startswith("FAIL X")]
     assert len([line for line in lines if re.match(r"(FAIL|WARN|info) T\d+ ", line)]) == len(EVERYTHING.causes())
 
 
 def test_what_can_be_read_stays_as_it_is() -> None:
-    for name in report.FORMATS:
+    for name in FORMATS:
         assert LONG in render(name)
     assert "日本語" in render("text")
     assert "日本語 é" in render("json")
@@ -148,7 +155,7 @@ def test_lone_surrogate_is_shown_as_its_code() -> None:
 @given(TEXT)
 def test_any_text_goes_through_every_renderer(text: str) -> None:
     of = nasty((finding(0, text),), text)
-    for name in report.FORMATS:
+    for name in FORMATS:
         assert acting(render(name, of)) == set()
     assert msgspec.json.decode(render("json", of), type=Report) == of
     assert yaml.safe_load(render("yaml", of)) == json.loads(render("json", of))
@@ -157,7 +164,7 @@ def test_any_text_goes_through_every_renderer(text: str) -> None:
 MANY = 10_000
 
 
-@pytest.mark.parametrize("name", report.FORMATS)
+@pytest.mark.parametrize("name", FORMATS)
 def test_ten_thousand_findings(name: str) -> None:
     cause = finding(0, LONG, explains=tuple(f"id{number}" for number in range(1, MANY // 2)))
     effects = tuple(finding(number, "effect", explained_by="id0") for number in range(1, MANY // 2))
@@ -176,10 +183,11 @@ def test_effects_stand_under_their_cause_and_not_beside_it() -> None:
     assert [line for line in lines if "T00001" in line]
 
 
-@pytest.mark.parametrize(("show", "codes"), [("fail", "0"), ("warn", "02"), ("info", "023")])
-def test_less_severe_findings_are_only_counted(show: str, codes: str) -> None:
+@pytest.mark.parametrize(("show", "codes"), [("fail", "0"), ("warn", "20"), ("info", "320")])
+@pytest.mark.parametrize("name", ["text", WHOLE])
+def test_the_worst_comes_last_and_less_severe_findings_are_only_counted(name: str, show: str, codes: str) -> None:
     findings = (finding(0, "x"), finding(2, "x", Severity.WARN), finding(3, "x", Severity.INFO))
-    text = render("text", nasty(findings, "x"), show=Severity(show))
+    text = render(name, nasty(findings, "x"), show=Severity(show))
     assert re.findall(r"^\w+ T0000(\d)", text, re.M) == list(codes)
     assert "1 info" in text
 
@@ -199,7 +207,7 @@ def test_recent_changes_stand_beside_their_cause_a_line_each() -> None:
 def test_what_is_unlike_its_peers_stands_beside_its_cause_with_its_commands() -> None:
     odd = Odd("X002", Subject("Node", "n1"), "Node n1 alone has a 1 (2 elsewhere)", ("sysctl -w a=2",))
     report = nasty((msgspec.structs.replace(finding(0, "x"), odd=(odd,)),), "x")
-    for name in ("text", "markdown", "html"):
+    for name in ("text", WHOLE, "markdown", "html"):
         assert all(part in render(name, report) for part in ("Node n1 alone has a 1", "X002", "sysctl -w a=2"))
     assert json.loads(schema())["$defs"]["Finding"]["properties"]["odd"]["items"] == {"$ref": "#/$defs/Odd"}
     assert json.loads(render("json", report))["findings"][0]["odd"][0]["commands"] == ["sysctl -w a=2"]
@@ -222,16 +230,16 @@ def test_command_is_never_wrapped_for_it_is_to_be_copied() -> None:
 def test_no_line_is_wider_than_the_terminal_but_for_a_single_word_or_a_command(width: int, limit: int) -> None:
     row = CheckResult("node_ports", "日本語 " * 40, State.PASS)
     wide = msgspec.structs.replace(nasty((finding(0, "日本語 網路 故障 " * 40),), "日本語 " * 40), results=(row,))
-    for of in (msgspec.structs.replace(EVERYTHING, results=()), wide):
-        for line in text.render(of, Severity.INFO, False, width).splitlines():
+    for of, whole in product((msgspec.structs.replace(EVERYTHING, results=()), wide), (False, True)):
+        for line in text.render(of, Severity.INFO, False, width, whole).splitlines():
             before, _, _ = line.rpartition(" ")
             assert line.startswith("    kubectl ") or cell_len(line) <= limit or cell_len(before) <= limit
-    told = [line for line in text.render(wide, Severity.INFO, False, width).splitlines() if "kubectl" not in line]
+    told = [line for line in text.render(wide, Severity.INFO, False, width, True).splitlines() if "kubectl" not in line]
     assert max(map(cell_len, told)) > limit - 8
 
 
 def test_every_state_has_its_row_and_refusals_their_rule() -> None:
-    text = render("text", nasty((), "name"))
+    text = render(WHOLE, nasty((), "name"))
     assert all(label in text for label in ("ok", "WARN", "FAIL", "unknown", "skipped", "CRASHED"))
     assert str(Grant("list", "name", "name", "name", ("name",))) in text
 
@@ -251,7 +259,7 @@ def test_a_flag_is_named_once_for_all_that_it_would_show() -> None:
     unseen = [Unseen(what, f"{NOT_SELECTED[Tier.NODES]}; it would count {what}", not_applicable=True) for what in ("one", "two")]
     results = tuple(CheckResult(item.what, item.what, State.SKIPPED, unseen=(item,)) for item in unseen)
     of = msgspec.structs.replace(EVERYTHING, results=results, findings=(), unseen=())
-    assert render("text", of).count("--node-checks") == 1
+    assert render(WHOLE, of).count("--node-checks") == 1
 
 
 def test_markdown_takes_nothing_from_a_cluster_for_a_mark() -> None:

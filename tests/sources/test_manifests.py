@@ -93,6 +93,51 @@ def test_json_is_read_as_well() -> None:
     assert names(cluster(json.dumps(document)), SERVICE) == [("default", "web")]
 
 
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(st.text(), JSON) | st.lists(JSON), st.sampled_from(["", "\n ", "\t"]))
+def test_json_is_what_it_says(document: Any, blank: str) -> None:
+    assert manifests.parse(f"{blank}{json.dumps(document)}\n".encode(), "x") == [document]
+
+
+def test_json_never_comes_to_the_yaml_parser_which_is_fifty_times_as_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("the YAML parser was asked")
+
+    monkeypatch.setattr(yaml, "parse", refuse)
+    monkeypatch.setattr(yaml, "load_all", refuse)
+    document = {"kind": "PodList", "items": [{"metadata": {"name": "p"}}]}
+    assert names(cluster(json.dumps(document, indent=1)), POD) == [("default", "p")]
+    with pytest.raises(AssertionError):
+        cluster("kind: Pod\n")
+
+
+@pytest.mark.parametrize("text", ["{kind: Pod, metadata: {name: p}}", '\ufeff{"kind": "Pod", "metadata": {"name": "p"}}'])
+def test_what_begins_as_json_may_be_yaml(text: str) -> None:
+    assert names(cluster(text), POD) == [("default", "p")]
+
+
+def test_an_error_in_json_is_told_with_its_place() -> None:
+    with pytest.raises(SourceError, match="line 3, column"):
+        manifests.parse(b'{"kind": "Pod",\n "metadata": {"name": "p"}\n "spec": {}}', "x")
+
+
+@pytest.mark.parametrize(("levels", "read"), [(manifests.DEEPEST, True), (manifests.DEEPEST + 1, False), (900, False)])
+def test_json_is_as_deep_as_yaml_may_be(levels: int, read: bool) -> None:
+    for form in ("[", "{"):
+        text = ("[" * levels + "]" * levels) if form == "[" else '{"a": ' * (levels - 1) + "{}" + "}" * (levels - 1)
+        if read:
+            assert len(manifests.parse(text.encode(), "x")) == 1
+        else:
+            with pytest.raises(SourceError, match="deeper than"):
+                manifests.parse(text.encode(), "x")
+
+
 def test_documents_in_one_file_empty_ones_among_them() -> None:
     text = "---\n" + SERVICE_YAML + "---\n---\n# nothing\n---\nkind: Pod\nmetadata: {name: p}\n...\n"
     assert names(cluster(text), SERVICE) == [("shop", "web")]
