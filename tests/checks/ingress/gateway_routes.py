@@ -229,16 +229,21 @@ def _moving(service: str = "orders", host: str = "shop.example", at: str = "192.
     return make_cluster(*BEHIND, *ORDERS, _class(), (kind, addressed), (kind_, hosted), ingress)
 
 
-def _over_tls(port: str, *objects: Built) -> Cluster:
+def _over_tls(port: str, *objects: Built, **more: Any) -> Cluster:
     """A route to a port of a Service, as the API writes it."""
     kind = KINDS["Service"]
     spec = {"selector": APP, "clusterIP": "10.96.0.1", "ports": [yaml.safe_load(port)]}
     service = convert(kind, {"metadata": {"name": "web", "namespace": "shop"}, "spec": spec})
-    return make_cluster((kind, service), *BEHIND[1:], _class(), _gateway(), _route("{name: web, port: 443}"), *objects)
+    return make_cluster((kind, service), *BEHIND[1:], _class(), _gateway(), _route("{name: web, port: 443}"), *objects, **more)
 
 
 CASES = [
     _case("plain HTTP to a port called https", _over_tls("{name: https, port: 443}"), ("GWR023", ROUTE)),
+    _case(
+        "plain HTTP where no BackendTLSPolicy can be",
+        _over_tls("{name: https, port: 443}", unavailable={BACKEND_TLS_POLICY: ABSENT}),
+        ("GWR023", ROUTE),
+    ),
     _case("plain HTTP to port 443 without a name", _over_tls("{port: 443}"), ("GWR023", ROUTE)),
     _case("a port that says its protocol", _over_tls("{name: https, port: 443, appProtocol: https}")),
     _case("port 443 with a name of plain HTTP", _over_tls("{name: http, port: 443}")),

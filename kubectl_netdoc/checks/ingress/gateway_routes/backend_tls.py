@@ -108,9 +108,10 @@ Covered = frozenset[tuple[str, str, str]]
 
 def covered(cluster: Cluster) -> Covered | None:
     """Return what BackendTLSPolicies are for; None where they can't be read."""
-    if not cluster.readable(BACKEND_TLS_POLICY):
+    if cluster.unreadable(BACKEND_TLS_POLICY):
         return None
-    every = ((policy.namespace, target) for policy in cluster.all(BACKEND_TLS_POLICY) for target in policy.spec.target_refs)
+    policies = cluster.all(BACKEND_TLS_POLICY) if cluster.readable(BACKEND_TLS_POLICY) else ()  # where it is not installed: none
+    every = ((policy.namespace, target) for policy in policies for target in policy.spec.target_refs)
     return frozenset((namespace, target.name, target.section_name) for namespace, target in every)
 
 
