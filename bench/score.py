@@ -17,7 +17,7 @@ from pathlib import Path
 import msgspec
 from tabulate import tabulate
 
-from bench import store
+from bench import elsewhere, store
 from bench.bounds import at_most, share
 from bench.campaign import figures
 from bench.matrix import Scene, Verdict, scenes
@@ -189,6 +189,7 @@ def page() -> str:
         campaign=figures.section(),
         score=tabulate(list(Score(now.values()).rows()), ["", "netdoc"], tablefmt="github"),
         forecast=tabulate(list(Score(blind.values()).rows()), ["", "first verdict on blind faults"], tablefmt="github"),
+        elsewhere=elsewhere.table(now, first),
         faults=fault_table(broken, now, first),
         variants=variant_table(variants, now),
         fixes=fixes(now),
