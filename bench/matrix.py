@@ -31,8 +31,9 @@ from lab.faults.verdict import ABOVE_INFO, judge, subject
 GONE = 30.0
 """Seconds that the API server is given to delete a namespace with all that is in it."""
 
-CALM, BUSY = 90.0, 5.0
-"""Seconds that other work on the machine is given to end, and the load a CPU below which it has: a run alone makes 2 to 4."""
+CALM, BUSY = 90.0, 0.85
+"""Seconds that other work on the machine is given to end, and the share of the CPUs' time below which it has: a lab that nobody
+asks takes 0.1 to 0.3 of two."""
 
 COMMAND_DEADLINE = 90.0
 MENDED = 120.0
@@ -171,8 +172,8 @@ class Runner:
     def calm() -> None:
         """Wait, for some minutes at most, until the machine has no more to do than its CPUs can: else netdoc measures that."""
         deadline = time.monotonic() + CALM
-        while store.load() > BUSY and time.monotonic() < deadline:
-            time.sleep(2)
+        while store.busy() > BUSY and time.monotonic() < deadline:
+            time.sleep(1)
 
     def fix(self, report: dict[str, Any], scene: Scene) -> Fix:
         """Apply what the causes' commands change, in the order in which they are printed, and look again."""

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -23,6 +24,19 @@ def now() -> str:
 def load() -> float:
     """The machine's load average, in tasks a CPU."""
     return os.getloadavg()[0] / (os.cpu_count() or 1)
+
+
+def busy(seconds: float = 1.0) -> float:
+    """Measure what share of the CPUs' time tasks of normal priority take (/proc/stat, proc(5)): others give way to a lab."""
+    before = _times()
+    time.sleep(seconds)
+    user, nice, system, idle, waiting, interrupts, soft, *_ = (now - was for now, was in zip(_times(), before, strict=True))
+    taken = user + system + interrupts + soft
+    return taken / max(1, taken + nice + idle + waiting)
+
+
+def _times() -> list[int]:
+    return [int(word) for word in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]]
 
 
 def write(folder: str, name: str, verdict: Struct) -> None:
