@@ -64,9 +64,7 @@ def written(moment: datetime) -> str:
 class Builder:
     """Collects the objects of one cluster. ``planted``: kind, namespace and name of what is broken in it."""
 
-    def __init__(
-        self, nodes: int, seed: int, now: datetime, replicas: int = REPLICAS, policy_every: int = POLICY_EVERY
-    ) -> None:
+    def __init__(self, nodes: int, seed: int, now: datetime, replicas: int = REPLICAS, policy_every: int = POLICY_EVERY) -> None:
         self.random = Random(seed)
         self.now = now
         self.replicas, self.policy_every = replicas, policy_every

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The least that reading a cluster can cost: the large lists by a bare HTTP client, in the same pages, and nothing decoded.
 
-    python -m bench.scale.floor KUBECONFIG
+python -m bench.scale.floor KUBECONFIG
 """
 
 from __future__ import annotations

@@ -252,8 +252,7 @@ def _fields(value: Any) -> Document:
         keys = ("containerPort", "protocol") if "containerPort" in value[0] else ("name",) if "name" in value[0] else ("type",)
         named = [{key: each.get(key, "") for key in keys} for each in value]
         return {
-            f"k:{msgspec.json.encode(name).decode()}": {".": {}, **_fields(each)}
-            for name, each in zip(named, value, strict=True)
+            f"k:{msgspec.json.encode(name).decode()}": {".": {}, **_fields(each)} for name, each in zip(named, value, strict=True)
         }
     return {}
 
