@@ -144,7 +144,8 @@ def table(rows: Sequence[Row]) -> str:
         grew = row.cost.cpu / before[-1].cost.cpu if before else 0
         times = f"{grew:.1f} for {row.size / before[-1].size:.1f}" if before else ""
         floor, nodes = floors[row.size], round(WHOLE["nodes"] * row.size)
-        figures = (row.cost.seconds, row.cost.cpu, row.cost.memory, row.cost.seconds / floor.seconds, row.cost.cpu / floor.cpu)
+        memory = row.cost.memory if row.name != "floor" else None  # it is that of this program, which starts it
+        figures = (row.cost.seconds, row.cost.cpu, memory, row.cost.seconds / floor.seconds, row.cost.cpu / floor.cpu)
         lines.append([f"{row.size:g}", nodes, row.name, *figures, times])
     headers = ["size", "nodes", "program", "s", "CPU s", "MiB", "x floor", "x its CPU", "CPU grew"]
     return tabulate(lines, headers, floatfmt=("", "", "", ".1f", ".1f", ".0f", ".2f", ".2f"), disable_numparse=[0, 8])

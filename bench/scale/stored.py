@@ -8,13 +8,13 @@ managedFields, volumes, probes, tolerations, images of nodes. A pod has 6 KB or 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import msgspec
 
-from bench.clusters import Builder, Document
+from bench.clusters import OLD, Builder, Document, written
 from kubectl_netdoc.records.base import Kind
 from kubectl_netdoc.records.kinds import KINDS
 
@@ -47,6 +47,9 @@ MAPS = ("ProxyConfig", "NetworkConfig")
 
 IMAGES = 20
 VARIABLES = 8
+
+LONGEST = 20 * 24 * 3600
+"""Seconds within which pods began."""
 
 Take = Callable[[str, bytes], None]
 
@@ -128,8 +131,18 @@ class Stored(Builder):
             "schedulerName": "default-scheduler",
         }
 
+    def _begun(self, made: Document) -> str:
+        """Give a pod, and each of its conditions, a time of its own; return the first."""
+        status, moment = made["status"], self.now - OLD - timedelta(seconds=self.random.randrange(LONGEST))
+        more = ("PodReadyToStartContainers", "Initialized", "ContainersReady")
+        status["conditions"] += [{"type": each, "status": "True"} for each in more]
+        for number, condition in enumerate(status["conditions"]):
+            condition |= {"lastProbeTime": None, "lastTransitionTime": written(moment + timedelta(seconds=number))}
+        made["metadata"]["creationTimestamp"] = written(moment)
+        return written(moment)
+
     def _pod_status(self, made: Document) -> None:
-        spec, status, since = made["spec"], made["status"], made["metadata"]["creationTimestamp"]
+        spec, status, since = made["spec"], made["status"], self._begun(made)
         node = spec["nodeName"]
         api = {
             "serviceAccountToken": {"expirationSeconds": 3607, "path": "token"},
@@ -163,8 +176,6 @@ class Stored(Builder):
             "startTime": since,
             "qosClass": "Burstable",
         }
-        more = ("PodReadyToStartContainers", "Initialized", "ContainersReady")
-        status["conditions"] += [{"type": each, "status": "True", "lastTransitionTime": since} for each in more]
         for container, running in zip(spec["containers"], status["containerStatuses"], strict=True):
             running |= {
                 "image": container["image"],
