@@ -225,7 +225,7 @@ BROKEN = (
 """Codes of connections that fail along a path if its route or tunnel is wrong."""
 
 KUBELET = ("NOD001", "POD004", "POD006")
-"""What is seen where packets to or from a node itself are lost: its kubelet does not report, starts no pod and does not answer."""
+"""What is seen where packets to or from a node itself are lost: its kubelet does not report, starts no pod, does not answer."""
 
 AGENTS = "kubectl get pods -A -o wide --field-selector spec.nodeName={name}"
 """The command that shows a node's network agent."""
