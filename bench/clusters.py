@@ -3,7 +3,7 @@
 
 What a real cluster has more of when it grows, these have more of: nodes, workloads of all kinds with their pods, Services and
 slices, policies, Ingresses and routes, Events, CNI and load balancer objects. One in ``FAULTY`` Services selects nothing, and one
-asks for a port that no pod has, so that the reports grow too.
+asks for a port that no pod has, so that the reports grow too; ``Builder.planted`` names them.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ Document = dict[str, Any]
 NOW = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 OLD, RECENT = timedelta(days=3), timedelta(minutes=5)
 
-WORKLOADS_A_NODE, REPLICAS = 2, 3
-"""Workloads for each node, and pods of each, beside the agents of each node."""
+WORKLOADS_A_NODE, REPLICAS, POLICY_EVERY = 2, 3, 2
+"""Workloads for each node, and pods of each, beside the agents of each node; one in so many workloads has a policy."""
 
 WORKLOADS_A_NAMESPACE = 10
 FAULTY = 50
@@ -62,11 +62,13 @@ def written(moment: datetime) -> str:
 
 
 class Builder:
-    """Collects the objects of one cluster."""
+    """Collects the objects of one cluster. ``planted``: kind, namespace and name of what is broken in it."""
 
-    def __init__(self, nodes: int, seed: int, now: datetime) -> None:
+    def __init__(self, nodes: int, seed: int, now: datetime, replicas: int = REPLICAS, policy_every: int = POLICY_EVERY) -> None:
         self.random = Random(seed)
         self.now = now
+        self.replicas, self.policy_every = replicas, policy_every
+        self.planted: list[tuple[str, str, str]] = []
         self.found: defaultdict[str, list[Document]] = defaultdict(list)
         self.nodes = [f"node-{number:05d}" for number in range(nodes)]
         self._used = dict.fromkeys(self.nodes, 1)
@@ -96,8 +98,12 @@ class Builder:
         if owner := fields.pop("owner", None):
             meta["ownerReferences"] = [{"kind": owner[0], "name": owner[1], "controller": True}]
         made = {"metadata": meta, **fields}
-        self.found[kind].append(made)
+        self.keep(kind, made)
         return made
+
+    def keep(self, kind: str, made: Document) -> None:
+        """Take an object that is made."""
+        self.found[kind].append(made)
 
     def _namespace(self, name: str, **labels: str) -> None:
         self.add("Namespace", name, labels={"kubernetes.io/metadata.name": name} | labels, status={"phase": "Active"})
@@ -299,8 +305,10 @@ class Builder:
             "resources": {"requests": {"cpu": "100m"}},
         }
         kind = "StatefulSet" if place == 7 else "Deployment"
-        backends = self._deployment(space, name, labels, container, REPLICAS, kind)
+        backends = self._deployment(space, name, labels, container, self.replicas, kind)
         selector, target = {"app": name}, "http"
+        if number % FAULTY in (3, 6):
+            self.planted.append(("Service", space, name))
         if number % FAULTY == 3:
             selector, backends = {"app": f"{name}x"}, []
         if number % FAULTY == 6:
@@ -314,7 +322,7 @@ class Builder:
         number_of = 8080 if "clusterIP" in spec else 80
         port: Document = {"name": "http", "port": number_of, "targetPort": target}
         if spec.get("type"):
-            port["nodePort"] = 31000 + number
+            port["nodePort"] = 30100 + number // WORKLOADS_A_NAMESPACE * 2 + place % 2
         self._service(space, name, selector, [port], backends, 8080, **spec)
         self._ways(number, space, name, number_of)
         if number % FAULTY == 9:
@@ -337,7 +345,7 @@ class Builder:
                 }
             ]
             self.add("HTTPRoute", name, space, spec=spec, status={"parents": parents})
-        if number % 2 == 0:
+        if number % self.policy_every == 0:
             team = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": space}}}
             gates = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "ingress-nginx"}}}
             tier = {"podSelector": {"matchLabels": {"tier": self.random.choice(TIERS)}}}

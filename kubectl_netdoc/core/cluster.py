@@ -105,6 +105,8 @@ class Index:
         self.made: dict[object, Any] = {}
         """What is computed from these lists once (``core.once``)."""
         self._by_namespace: dict[str, dict[str, list[Any]]] = {}
+        self._by_label: dict[tuple[str, str], dict[str, list[Pod]]] = {}
+        self._by_selector: dict[str, dict[tuple[str, str], list[tuple[int, Service]]]] = {}
 
     def readable(self, kind: Kind[Any]) -> bool:
         """Tell whether the list of a kind could be read."""
@@ -135,6 +137,28 @@ class Index:
             self._by_namespace[kind.name] = _grouped((item.namespace, item) for item in self.items(kind))
         return self._by_namespace[kind.name].get(namespace, [])
 
+    def pods_matching(self, namespace: str, selector: Mapping[str, str]) -> list[Pod]:
+        """Pods of a namespace that have not finished and have all these labels; none if there are no labels."""
+        found = [self._pods_by_label(namespace, key).get(value, []) for key, value in selector.items()]
+        return [pod for pod in min(found, key=len, default=[]) if matches(selector, pod.metadata.labels)]
+
+    def _pods_by_label(self, namespace: str, key: str) -> dict[str, list[Pod]]:
+        place = namespace, key
+        if place not in self._by_label:
+            there = [(pod.metadata.labels.get(key), pod) for pod in self.pods_by_namespace.get(namespace, ())]
+            self._by_label[place] = _grouped((value, pod) for value, pod in there if value is not None)
+        return self._by_label[place]
+
+    def services_selecting(self, namespace: str, labels: Mapping[str, str]) -> list[Service]:
+        """Services of a namespace whose selector matches these labels."""
+        if namespace not in self._by_selector:
+            there = enumerate(self.in_namespace(SERVICE, namespace))
+            first = ((next(iter(item.spec.selector.items()), None), (place, item)) for place, item in there)
+            self._by_selector[namespace] = _grouped((label, each) for label, each in first if label is not None)
+        table = self._by_selector[namespace]
+        found = sorted((each for label in labels.items() for each in table.get(label, ())), key=lambda each: each[0])
+        return [item for _, item in found if matches(item.spec.selector, labels)]
+
     @cached_property
     def slices_by_service(self) -> dict[tuple[str, str], list[EndpointSlice]]:
         """EndpointSlices by (namespace, Service)."""
@@ -161,7 +185,7 @@ def _grouped(pairs: Iterable[tuple[K, V]]) -> dict[K, list[V]]:
 
 def matches(selector: Mapping[str, str], labels: Mapping[str, str]) -> bool:
     """Tell whether an equality selector (as a Service has) selects these labels; an empty one selects nothing."""
-    return bool(selector) and all(labels.get(key) == value for key, value in selector.items())
+    return bool(selector) and selector.items() <= labels.items()
 
 
 class Cluster:
@@ -286,11 +310,17 @@ class Cluster:
 
     def services_selecting(self, namespace: str, labels: Mapping[str, str]) -> list[Service]:
         """Return the Services whose selector matches pods of a namespace with these labels; raises ``KindUnavailable``."""
-        return [item for item in self.in_namespace(SERVICE, namespace) if matches(item.spec.selector, labels)]
+        self.all(SERVICE)
+        return self.index.services_selecting(namespace, labels)
 
     def pods_of(self, service: Service) -> list[Pod]:
         """Return the unfinished pods that a Service's selector matches."""
-        return [pod for pod in self.pods_in(service.namespace) if matches(service.spec.selector, pod.metadata.labels)]
+        return self.pods_matching(service.namespace, service.spec.selector)
+
+    def pods_matching(self, namespace: str, selector: Mapping[str, str]) -> list[Pod]:
+        """Return the pods of a namespace that have not finished and have all these labels; raises ``KindUnavailable``."""
+        self.all(POD)
+        return self.index.pods_matching(namespace, selector)
 
     def slices_of(self, service: Service) -> list[EndpointSlice]:
         """Return the EndpointSlices of a Service."""

@@ -65,6 +65,8 @@ def _written(text: str) -> tuple[IPAddress, int]:
     """Return an address, and the bits of the form that it is written in."""
     if "%" in text:
         raise ValueError(f"{text!r} has a zone")
+    if _PLAIN.fullmatch(text):  # several times as fast, for large clusters
+        return IPv4Address(socket.inet_aton(text)), 32
     found = ipaddress.ip_address(_ZEROS.sub(r"\1", text))
     mapped = found.ipv4_mapped if isinstance(found, IPv6Address) else None
     return mapped or found, found.max_prefixlen
@@ -124,6 +126,8 @@ def odd(text: str) -> str:
 
 def is_address(text: str) -> bool:
     """Tell whether a text is an IP address."""
+    if _PLAIN.fullmatch(text):
+        return True
     try:
         return bool(ip_address(text))
     except ValueError:

@@ -12,6 +12,7 @@ from kubectl_netdoc.components.service_backends import waits
 from kubectl_netdoc.core.cluster import Cluster
 from kubectl_netdoc.core.evidence import ObjectRef
 from kubectl_netdoc.core.finding import Explains, Subject
+from kubectl_netdoc.core.once import once
 from kubectl_netdoc.core.settling import SETTLING
 from kubectl_netdoc.formats.text import counted
 from kubectl_netdoc.policy.workloads import Owners, WorkloadRef
@@ -55,8 +56,13 @@ class CurrentWorkload(Struct, frozen=True):
         return self.subject.kind in PATCHED
 
 
-def current_workloads(cluster: Cluster) -> Iterator[CurrentWorkload]:
-    """Yield the workloads of the namespaces in scope."""
+@once
+def current_workloads(cluster: Cluster) -> tuple[CurrentWorkload, ...]:
+    """Return the workloads of the namespaces in scope."""
+    return tuple(_current_workloads(cluster))
+
+
+def _current_workloads(cluster: Cluster) -> Iterator[CurrentWorkload]:
     owners, pods = Owners(cluster), dict[WorkloadRef, list[Pod]]()
     for pod in cluster.all(POD):
         if not (pod.finished or pod.terminating) and _in_scope(cluster, pod.namespace):

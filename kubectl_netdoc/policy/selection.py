@@ -174,7 +174,7 @@ class PodSelection:
         having = labels
         if ACCOUNT_LABEL in self._mentioned.keys:
             having = {**labels, ACCOUNT_LABEL: spec.service_account_name or "default"}
-        kept = tuple(sorted((key, value) for key, value in having.items() if key in self._mentioned.keys))
+        kept = tuple(sorted([(key, having[key]) for key in having.keys() & self._mentioned.keys]))
         ports = self._ports(spec.ports()) if self._mentioned.ports else ()
         identity = (namespace, kept, ports, spec.host_network)
         if identity not in self._known:

@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
@@ -15,6 +16,10 @@ from kubectl_netdoc.formats import addresses, strict_json
 from kubectl_netdoc.formats.object_schema import Rule
 
 R = TypeVar("R", bound="Object")
+T = TypeVar("T", bound=Hashable)
+REMEMBERED = 1 << 14
+"""Values that are remembered to keep equal ones once. Lists come in the order of names, so equal ones are near each other."""
+
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 """A time with its zone, as the API writes it; one without can't be compared and is not decoded."""
 
@@ -38,6 +43,23 @@ def canonical(record: Record, *names: str) -> None:
             msgspec.structs.force_setattr(record, name, changed if isinstance(value, tuple) else changed[0])
     if odd and hasattr(record, "written"):
         msgspec.structs.force_setattr(record, "written", tuple(dict.fromkeys((*record.written, *odd))))
+
+
+@lru_cache(maxsize=REMEMBERED)
+def same(value: T) -> T:
+    """Return the first of equal values, so that what many objects say alike is kept once."""
+    return value
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _same_mapping(items: tuple[tuple[str, str], ...]) -> dict[str, str]:
+    return dict(items)
+
+
+def share(record: Record, *names: str) -> None:
+    """Keep in these fields the first of equal values (``same``)."""
+    for name in names:
+        msgspec.structs.force_setattr(record, name, same(getattr(record, name)))
 
 
 class OwnerReference(Record, frozen=True):
@@ -102,6 +124,12 @@ class ObjectMeta(Record, frozen=True):
     owner_references: tuple[OwnerReference, ...] = ()
     creation_timestamp: Moment | None = None
     deletion_timestamp: Moment | None = None
+
+    def __post_init__(self) -> None:
+        """Keep once what the objects of a namespace, and the pods of a workload, have alike."""
+        if self.labels:
+            msgspec.structs.force_setattr(self, "labels", _same_mapping(tuple(self.labels.items())))
+        share(self, "namespace", "owner_references")
 
 
 class ManagedFields(Record, frozen=True):

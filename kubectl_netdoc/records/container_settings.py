@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is kept of the variables and arguments of an application's containers: the hosts that they name, and proxies.
 
-Everything else of them is dropped in the moment that the object is decoded: no record ever holds it.
+Everything else of them is dropped in the moment that the object is decoded: no record ever holds it. What was kept of the last
+few containers is remembered, since the pods of a workload, which come one after the other, are told the same.
 """
 
 from __future__ import annotations
+
+from functools import lru_cache
 
 from msgspec.structs import replace
 
@@ -16,6 +19,9 @@ HTTP_PROXY, HTTPS_PROXY, NO_PROXY = "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"
 """The variables by which HTTP clients find a proxy, in capital or small letters (golang.org/x/net/http/httpproxy; libcurl,
 CURLOPT_NOPROXY)."""
 
+
+REMEMBERED = 32
+"""Containers that are remembered: as many as the pods of some workloads have."""
 
 VARIABLE = "variable "
 """What stands before the name of a variable, as a place."""
@@ -103,6 +109,14 @@ class ProxySettings(Record, frozen=True):
     proxies: tuple[Proxy, ...] = ()
     direct: tuple[str, ...] = ()
     known: bool = True
+
+
+@lru_cache(maxsize=REMEMBERED)
+def kept(
+    env: tuple[Variable, ...], env_from: tuple[EnvFrom, ...], words: tuple[str, ...]
+) -> tuple[tuple[str, ...], tuple[Target, ...], ProxySettings]:
+    """Return the ConfigMaps that variables are taken from, the hosts that they and a command line name, and proxies."""
+    return config_maps(env, env_from), targets(env, words), proxies(env)
 
 
 def targets(env: tuple[Variable, ...], words: tuple[str, ...]) -> tuple[Target, ...]:

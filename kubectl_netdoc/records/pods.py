@@ -8,7 +8,7 @@ from msgspec.structs import force_setattr
 
 from kubectl_netdoc.formats.addresses import is_address
 from kubectl_netdoc.records import container_settings
-from kubectl_netdoc.records.base import Condition, Moment, Object, ObjectMeta, Record, canonical
+from kubectl_netdoc.records.base import Condition, Moment, Object, ObjectMeta, Record, canonical, share
 from kubectl_netdoc.records.container_settings import EnvFrom, ProxySettings, Target, Variable, Volume
 
 
@@ -72,9 +72,10 @@ class Container(Record, frozen=True):
     def __post_init__(self) -> None:
         """Keep what is read of its variables and arguments, and drop them."""
         if self.env or self.env_from or self.command or self.args:
-            force_setattr(self, "config_maps", container_settings.config_maps(self.env, self.env_from))
-            force_setattr(self, "targets", container_settings.targets(self.env, (*self.command, *self.args)))
-            force_setattr(self, "proxies", container_settings.proxies(self.env))
+            maps, targets, proxies = container_settings.kept(self.env, self.env_from, (*self.command, *self.args))
+            force_setattr(self, "config_maps", maps)
+            force_setattr(self, "targets", targets)
+            force_setattr(self, "proxies", proxies)
             for dropped in ("env", "env_from", "command", "args"):
                 force_setattr(self, dropped, ())
 
@@ -139,11 +140,12 @@ class PodSpec(Record, frozen=True):
     volumes: tuple[Volume, ...] = ()
 
     def __post_init__(self) -> None:
-        """Keep the names of the ConfigMaps that are mounted."""
+        """Keep the names of the ConfigMaps that are mounted, and once what the pods of a workload or of a node have alike."""
         if self.volumes:
-            names = tuple(dict.fromkeys(filter(None, (volume.config_map.name for volume in self.volumes))))
+            names = tuple(dict.fromkeys(volume.config_map.name for volume in self.volumes if volume.config_map.name))
             force_setattr(self, "config_maps", names)
             force_setattr(self, "volumes", ())
+        share(self, "node_name", "service_account_name", "dns_policy", "security_context", "containers")
 
     @property
     def own_account(self) -> bool:
@@ -208,6 +210,10 @@ class PodIP(Record, frozen=True):
         canonical(self, "ip")
 
 
+STEPS = frozenset({"Initialized", "PodReadyToStartContainers"})
+"""Conditions of pods that are steps to being Ready: that one is done, nothing reads."""
+
+
 class PodStatus(Record, frozen=True):
     """A pod's phase, addresses and conditions."""
 
@@ -217,6 +223,16 @@ class PodStatus(Record, frozen=True):
     conditions: tuple[Condition, ...] = ()
     container_statuses: tuple[ContainerStatus, ...] = ()
     init_container_statuses: tuple[ContainerStatus, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Leave out the steps that are done and what is no address, and keep once what healthy pods have alike."""
+        if not all(is_address(each.ip) for each in self.pod_ips):
+            force_setattr(self, "pod_ips", tuple(each for each in self.pod_ips if is_address(each.ip)))
+        read = tuple(each for each in self.conditions if each.type not in STEPS or each.status != "True")
+        force_setattr(self, "conditions", read)
+        for condition in read:
+            share(condition, "type", "status")
+        share(self, "phase", "container_statuses")
 
 
 class Pod(Object, frozen=True):
@@ -228,7 +244,7 @@ class Pod(Object, frozen=True):
     @property
     def ips(self) -> tuple[str, ...]:
         """The pod's addresses, primary first; invalid ones are left out."""
-        return tuple(p.ip for p in self.status.pod_ips if is_address(p.ip))
+        return tuple([each.ip for each in self.status.pod_ips])
 
     @property
     def finished(self) -> bool:

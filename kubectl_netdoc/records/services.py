@@ -9,7 +9,7 @@ import msgspec
 from msgspec import field
 
 from kubectl_netdoc.formats.addresses import is_range
-from kubectl_netdoc.records.base import Object, Record, Traced, canonical
+from kubectl_netdoc.records.base import Object, Record, Traced, canonical, share
 
 
 class ServicePort(Record, frozen=True):
@@ -95,6 +95,10 @@ class TargetRef(Record, frozen=True):
     namespace: str = ""
     name: str = ""
 
+    def __post_init__(self) -> None:
+        """Keep once what the endpoints of a namespace have alike."""
+        share(self, "kind", "namespace")
+
 
 class EndpointConditions(Record, frozen=True):
     """An absent ``ready`` or ``serving`` means yes (Kubernetes API, EndpointConditions)."""
@@ -128,8 +132,9 @@ class Endpoint(Record, frozen=True):
     written: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Write its addresses as all programs do."""
+        """Write its addresses as all programs do, and keep once what the endpoints of a node or a Service have alike."""
         canonical(self, "addresses")
+        share(self, "node_name", "conditions")
 
 
 class EndpointPort(Record, frozen=True):

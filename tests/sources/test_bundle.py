@@ -30,7 +30,7 @@ from kubectl_netdoc.records.base import Kind
 from kubectl_netdoc.records.ingress import TLS_SECRET
 from kubectl_netdoc.records.kinds import COREFILE, EVENT, JOB, KINDS, NODE, SERVICE
 from kubectl_netdoc.sources import FollowUp, SourceError, bundle, nothing_more
-from kubectl_netdoc.sources.live import lists
+from kubectl_netdoc.sources.live import decoding
 from kubectl_netdoc.testing import make_cluster, make_corefile, make_dns_reply, make_node, make_pod, make_service, make_slice
 from tests.support.websocket import OBJECTS, SECRET
 
@@ -208,7 +208,7 @@ def private_cluster() -> Cluster:
     """Return a cluster read from objects that hold something private wherever objects do."""
     assert OBJECTS.keys() == KINDS.keys(), "a new kind needs an object in tests/support/websocket.py"
     listings = {
-        name: Listing(tuple(lists.decode(KINDS[name], msgspec.json.encode(item)) for item in items))
+        name: Listing(tuple(decoding.decode(KINDS[name], msgspec.json.encode(item)) for item in items))
         for name, items in OBJECTS.items()
     }
     return Cluster(listings, server="v1.34.0")
@@ -223,7 +223,7 @@ def test_nothing_private_is_in_a_bundle_of_full_objects() -> None:
 
 def test_nothing_private_is_in_a_bundle_of_objects_with_nulls() -> None:
     items = [OBJECTS["Pod"][0] | {"metadata": OBJECTS["Pod"][0]["metadata"] | {"finalizers": None, "labels": None}}]
-    records = tuple(lists.decode(KINDS["Pod"], msgspec.json.encode(item)) for item in items)
+    records = tuple(decoding.decode(KINDS["Pod"], msgspec.json.encode(item)) for item in items)
     content = bundle.dump("x", Cluster({"Pod": Listing(records)}), Measured(), {})
     assert SECRET.encode() not in content
 

@@ -28,7 +28,7 @@ from kubectl_netdoc.records.kinds import (
 )
 from kubectl_netdoc.records.services import EndpointSlice, Service
 from kubectl_netdoc.sources import SourceError
-from kubectl_netdoc.sources.live import lists
+from kubectl_netdoc.sources.live import decoding, lists
 from kubectl_netdoc.sources.live.client import ApiError
 from tests.support import discovery
 from tests.support.kubeconfigs import EVERYWHERE, TOKEN, FakeApi, client, thing
@@ -368,7 +368,7 @@ def test_null_list_is_empty(api: FakeApi, read: Read) -> None:
 
 def decoded(kind: Kind[Any], value: dict[str, Any]) -> Any:
     """Decode an object as one of a list."""
-    return lists.decode(kind, msgspec.json.encode(value))
+    return decoding.decode(kind, msgspec.json.encode(value))
 
 
 def test_null_arrays_and_maps_count_as_absent() -> None:

@@ -12,7 +12,7 @@ import subprocess
 import time
 import urllib.request
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,9 @@ BINARIES = next(
 )
 STARTS, ENDS, APPLIES = 90.0, 15.0, 120.0
 """Seconds that the two processes may take to begin and to end, and kubectl to apply what it is given."""
+
+STORED = 8 << 30
+"""Bytes that etcd may keep."""
 
 TOKEN = "admin-of-a-test"
 
@@ -101,8 +104,13 @@ def _process(name: str, folder: Path, *flags: str) -> Iterator[subprocess.Popen[
 
 
 @contextmanager
-def real_api_server(folder: Path) -> Iterator[RealServer]:
-    """Run an API server without controllers, nodes or admission of its own while the block runs."""
+def real_api_server(
+    folder: Path, fill: Callable[[str], None] = lambda etcd: None, services: str = "10.96.0.0/16"
+) -> Iterator[RealServer]:
+    """Run an API server without controllers, nodes or admission of its own while the block runs.
+
+    ``fill`` is called with the URL of etcd before the server starts; ``services``: the range of ClusterIPs.
+    """
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     (folder / "sa.key").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()))
     (folder / "tokens").write_text(f"{TOKEN},admin,admin,system:masters\n")
@@ -117,7 +125,10 @@ def real_api_server(folder: Path) -> Iterator[RealServer]:
             f"--advertise-client-urls={etcd}",
             f"--listen-peer-urls=http://127.0.0.1:{peer}",
             "--unsafe-no-fsync",
+            f"--quota-backend-bytes={STORED}",
+            "--log-level=error",
         ) as store,
+        _filled(etcd, fill, folder, store),
         _process(
             "kube-apiserver",
             folder,
@@ -128,7 +139,7 @@ def real_api_server(folder: Path) -> Iterator[RealServer]:
             f"--cert-dir={folder}",
             f"--token-auth-file={folder / 'tokens'}",
             "--authorization-mode=RBAC",
-            "--service-cluster-ip-range=10.96.0.0/16",
+            f"--service-cluster-ip-range={services}",
             "--service-account-issuer=https://kubernetes.default.svc",
             f"--service-account-signing-key-file={folder / 'sa.key'}",
             f"--service-account-key-file={folder / 'sa.key'}",
@@ -136,14 +147,21 @@ def real_api_server(folder: Path) -> Iterator[RealServer]:
         ) as server,
     ):
         url = f"https://127.0.0.1:{served}"
-        _wait(url, folder, store, server)
+        _wait(f"{url}/readyz", folder, store, server)
         yield RealServer(url, folder)
+
+
+@contextmanager
+def _filled(etcd: str, fill: Callable[[str], None], folder: Path, store: subprocess.Popen[bytes]) -> Iterator[None]:
+    _wait(f"{etcd}/health", folder, store)
+    fill(etcd)
+    yield
 
 
 def _wait(url: str, folder: Path, *processes: subprocess.Popen[bytes]) -> None:
     trusting = ssl.create_default_context()
     trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
-    request = urllib.request.Request(f"{url}/readyz", headers={"Authorization": f"Bearer {TOKEN}"})
+    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {TOKEN}"})
     end = time.monotonic() + STARTS
     while time.monotonic() < end:
         for process in processes:
@@ -155,7 +173,7 @@ def _wait(url: str, folder: Path, *processes: subprocess.Popen[bytes]) -> None:
         except OSError:
             pass
         time.sleep(0.2)
-    raise TimeoutError((folder / "kube-apiserver.log").read_text()[-2000:])
+    raise TimeoutError("\n".join(log.read_text()[-2000:] for log in folder.glob("*.log")))
 
 
 def definitions(module: str, channel: str) -> list[dict[str, Any]]:

@@ -52,7 +52,6 @@ from kubectl_netdoc.api import (
     Subject,
     Unseen,
     Workload,
-    matches,
 )
 from kubectl_netdoc.components import service_mesh
 from kubectl_netdoc.components.api_extensions import some
@@ -186,7 +185,7 @@ def _all(item: Workload) -> list[Container]:
 def _control_plane(cluster: Cluster, mesh: str, part: Workload, members: int, parts: list[Workload]) -> Iterator[Finding]:
     """Report a part that is down. One ready revision of Istio is enough, and a part that no pod depends on may be down."""
     others = mesh == "Istio" and any(other.status.ready_replicas for other in parts)
-    pods = [pod for pod in cluster.pods_in(part.namespace) if matches(part.template.metadata.labels, pod.metadata.labels)]
+    pods = cluster.pods_matching(part.namespace, part.template.metadata.labels)
     young = any(cluster.age(item.metadata.creation_timestamp) < SETTLING for item in (part, *pods))
     if part.status.ready_replicas or others or young or not (part.spec.replicas or members):
         return

@@ -32,7 +32,6 @@ from kubectl_netdoc.api import (
     NODE,
     POD,
     Check,
-    Cluster,
     Code,
     Explains,
     Facts,
@@ -141,26 +140,34 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     if not primary:
         raise Skip("netdoc does not know this pod network, which may assign addresses in any way", not_applicable=True)
     nodes = {node.name: node for node in cluster.all(NODE)}
-    pods = [pod for pod in cluster.all(POD) if _counts(pod, nodes)]
+    up = {name for name, node in nodes.items() if _ready(node) and not _virtual(node)}
+    pods = [pod for pod in cluster.all(POD) if pod.spec.node_name in up and _counts(pod)]
     yield from _doubled(pods)
     if len(primary) == 1 and primary[0].traits.node_ranges:
         yield from _outside(pods, nodes)
+        there: defaultdict[str, list[Pod]] = defaultdict(list)
+        for pod in cluster.all(POD):
+            if not pod.finished:
+                there[pod.spec.node_name].append(pod)
         for node in nodes.values():
-            yield from _used(cluster, node, facts.threshold(NEARLY) / 100)
+            yield from _used(node, there[node.name], facts.threshold(NEARLY) / 100)
 
 
-def _counts(pod: Pod, nodes: dict[str, Node]) -> bool:
+def _ready(node: Node) -> bool:
+    condition = node.condition("Ready")
+    return condition is not None and condition.status == "True"
+
+
+def _counts(pod: Pod) -> bool:
     """A running pod that has its sandbox, on a node that is ready: an address is told for longer than it is kept.
 
     When a node restarts, its pods are Running with the addresses that they had, until each has its new sandbox. Virtual nodes'
     pods run elsewhere.
     """
-    node = nodes.get(pod.spec.node_name)
-    ready, sandbox = node and node.condition("Ready"), pod.condition(SANDBOX)
-    if pod.spec.host_network or pod.terminating or node is None or ready is None or _virtual(node):
+    if pod.spec.host_network or pod.terminating or pod.status.phase != "Running":
         return False
-    held = sandbox is None or sandbox.status == "True"
-    return ready.status == "True" and held and pod.status.phase == "Running" and bool(pod.ips)
+    sandbox = pod.condition(SANDBOX)
+    return (sandbox is None or sandbox.status == "True") and bool(pod.ips)
 
 
 def _virtual(node: Node) -> bool:
@@ -228,14 +235,13 @@ def _outside(pods: list[Pod], nodes: dict[str, Node]) -> Iterator[Finding | Unse
         yield OUTSIDE.on(Subject("Node", name), numbers, nodes=[name], pods=sorted(names))
 
 
-def _used(cluster: Cluster, node: Node, nearly: float) -> Iterator[Finding]:
-    """Report ranges that are almost used up on a node that may run more pods than it has addresses."""
+def _used(node: Node, on_it: list[Pod], nearly: float) -> Iterator[Finding]:
+    """Report ranges that are almost used up by the pods on a node that may run more pods than it has addresses."""
     allowed = int(node.status.allocatable.pods) if node.status.allocatable.pods.isdecimal() else 0
     for network in _ranges(node):
         usable = network.num_addresses - TAKEN[network.version]
         if allowed <= usable or usable < 1 or _virtual(node):
             continue
-        on_it = [pod for pod in cluster.all(POD) if pod.spec.node_name == node.name and not pod.finished]
         mine = [pod for pod in on_it if not pod.spec.host_network]
         if allowed - (len(on_it) - len(mine)) <= usable:  # the others of the pods it may run have no address from there
             continue

@@ -8,7 +8,6 @@ import re
 import socket
 import ssl
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, wait
 from contextlib import suppress
@@ -46,7 +45,8 @@ LARGEST = 256 << 20
 LONGEST_LINE = 16 << 20
 """Most bytes of one change in a watch. etcd keeps no object larger than 1.5 MiB."""
 
-CHUNK = 1 << 16
+CHUNK = 1 << 20
+"""Bytes of a body that are read at a time. An API server sends a list in chunks of some KiB, each of which would cost a call."""
 
 GRACE = 1.0
 """Seconds that a request gets beyond its own timeouts, whose errors are more precise."""
@@ -119,12 +119,7 @@ class Watch:
 
     def stop(self) -> None:
         """End the watch."""
-        inner = getattr(getattr(self._response.connection, "sock", None), "socket", None)
-        if inner is not None:  # TLS within a proxy's TLS, which urllib3 can't shut down under its reader
-            with suppress(OSError):
-                inner.shutdown(socket.SHUT_RDWR)
-        with suppress(urllib3.exceptions.HTTPError, OSError, ValueError, RuntimeError):
-            self._response.shutdown()
+        _cut_off(self._response)
         with suppress(urllib3.exceptions.HTTPError, OSError, ValueError):
             self._response.close()
 
@@ -304,11 +299,11 @@ class Client:
         return connection.sock
 
 
-def _in_time(call: Callable[[], T], seconds: float) -> T:
+def _in_time(call: Callable[[], T], seconds: float, what: str = "the response headers") -> T:
     """Return what a call returns, or raise what it raises, within its time limit; after it raise ``TimeoutError``.
 
-    A socket's timeout starts again with each byte, so headers that trickle would never end: such a call is abandoned in its
-    thread, which ends with the program.
+    A socket's timeout starts again with each byte, so what trickles would never end: such a call is abandoned in its thread,
+    which ends with the program.
     """
     done: Future[T] = Future()
 
@@ -321,26 +316,40 @@ def _in_time(call: Callable[[], T], seconds: float) -> T:
     threading.Thread(target=run, daemon=True).start()
     wait([done], seconds + GRACE)
     if not done.done():
-        raise TimeoutError(f"the response headers did not end within {seconds:.0f} s")
+        raise TimeoutError(f"{what} did not end within {seconds:.0f} s")
     return done.result()
 
 
 def _body(response: urllib3.BaseHTTPResponse, seconds: float) -> bytes:
     """Return the body; raises ``ApiError`` if it does not end in time or is too large."""
-    end, data = time.monotonic() + seconds, bytearray()
     try:
-        while part := response.read1(CHUNK):
-            data += part
-            if len(data) > LARGEST:
-                raise ApiError(0, f"the response is larger than {LARGEST >> 20} MiB")
-            if time.monotonic() > end:
-                raise ApiError(0, f"timeout: the response did not end within {seconds:.0f} s")
+        return _in_time(partial(_whole, response), seconds, "the response")
     except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+        if isinstance(error, TimeoutError):
+            _cut_off(response)
         raise _no_answer(error) from error
     except ApiError:
         response.close()
         raise
+
+
+def _whole(response: urllib3.BaseHTTPResponse) -> bytes:
+    data = bytearray()
+    while part := response.read(CHUNK):
+        data += part
+        if len(data) > LARGEST:
+            raise ApiError(0, f"the response is larger than {LARGEST >> 20} MiB")
     return bytes(data)
+
+
+def _cut_off(response: urllib3.BaseHTTPResponse) -> None:
+    """End a response that another thread may be reading."""
+    inner = getattr(getattr(response.connection, "sock", None), "socket", None)
+    if inner is not None:  # TLS within a proxy's TLS, which urllib3 can't shut down under its reader
+        with suppress(OSError):
+            inner.shutdown(socket.SHUT_RDWR)
+    with suppress(urllib3.exceptions.HTTPError, OSError, ValueError, RuntimeError):
+        response.shutdown()
 
 
 def _no_answer(error: Exception) -> ApiError:

@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads lists from the API: all at once, in pages, decoded into only the fields that are used. Each list may fail alone."""
+"""Reads lists from the API: all at once, in pages, decoded into only the fields that are used. Each list may fail alone.
+
+A page is decoded as soon as it is there, and only its records are kept: a large cluster's lists have more than 1 GiB.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -12,13 +16,14 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from kubectl_netdoc.core.cluster import DNS_NAMESPACE, Cluster, Listing, Scope, Unavailable
-from kubectl_netdoc.core.finding import Grant, Unseen
+from kubectl_netdoc.core.finding import Grant
 from kubectl_netdoc.formats import strict_json
-from kubectl_netdoc.records.base import Kind, convert
+from kubectl_netdoc.records.base import Kind
 from kubectl_netdoc.records.kinds import NAMESPACE
 from kubectl_netdoc.sources import UNREADABLE, SourceError
 from kubectl_netdoc.sources.live import discovery, rights
 from kubectl_netdoc.sources.live.client import ApiError, Client
+from kubectl_netdoc.sources.live.decoding import Records, Reference
 from kubectl_netdoc.sources.live.discovery import Served
 
 PAGE = 500
@@ -34,29 +39,10 @@ POINTING = frozenset({"Pod", "Ingress", "Gateway", "ListenerSet", "XListenerSet"
 MOST_PAGES = 1000
 """Most pages of a list (500,000 objects). Kubernetes supports at most 150,000 pods (Considerations for large clusters)."""
 
-LARGEST = 1 << 30
-"""Most bytes of a list: as many as 150,000 pods of 7 KB have."""
+LARGEST = 4 << 30
+"""Most bytes of a list: as many as 150,000 pods of 28 KB have. Of each page only the records are kept."""
 
 AT_ONCE = 8
-OWNER, OURS = "app.kubernetes.io/managed-by", "kubectl-netdoc"
-
-
-class _ListMeta(Struct, frozen=True):
-    continue_: str | None = msgspec.field(name="continue", default=None)
-
-
-class _RawList(Struct, frozen=True):
-    items: list[msgspec.Raw] | None = None
-    metadata: _ListMeta = _ListMeta()
-
-
-class _Named(Struct, frozen=True):
-    name: str = ""
-    namespace: str = ""
-
-
-class _Reference(Struct, frozen=True):
-    metadata: _Named = _Named()
 
 
 class _Container(Struct, frozen=True):
@@ -69,7 +55,7 @@ class _Containers(Struct, frozen=True, rename="camel"):
     container_statuses: list[_Container] | None = None
 
 
-class _Logged(_Reference, frozen=True):
+class _Logged(Reference, frozen=True):
     status: _Containers = _Containers()
 
     def containers(self, troubled: bool) -> list[str]:
@@ -195,49 +181,23 @@ def _list(
     client: Client, alike: Sequence[Kind[Any]], namespaces: tuple[str, ...], dark: set[str], served: Served
 ) -> dict[str, Listing | Unavailable]:
     """Return the listings of kinds that are one list; a refusal, a timeout and an unknown kind each become ``Unavailable``."""
+    found = [Records(kind) for kind in alike]
     try:
-        raws = list(_objects(client, alike[0], namespaces, dark))
+        _read(client, found, namespaces, dark)
     except ApiError as error:
         return {kind.name: unavailable(kind, error, namespaces, served) for kind in alike}
     except UNREADABLE as error:
         return {kind.name: Unavailable(f"the list can't be decoded: {error}") for kind in alike}
-    return {kind.name: _decoded(kind, raws) for kind in alike}
+    return {records.kind.name: records.listing for records in found}
 
 
-def _decoded(kind: Kind[Any], raws: Sequence[msgspec.Raw]) -> Listing:
-    items, bad = [], []
-    for raw in raws:
-        try:
-            item = decode(kind, raw)
-            if item.metadata.labels.get(OWNER) != OURS:  # objects of other netdoc runs are left out
-                items.append(item)
-        except UNREADABLE as error:
-            bad.append(Unseen(what=f"{kind.name} {_name(raw)}", reason=f"can't be decoded: {error}", expected=True))
-    return Listing(tuple(items), tuple(bad))
-
-
-def decode(kind: Kind[Any], raw: msgspec.Raw | bytes) -> Any:
-    """Return the record of one object; null counts as absent. It is fast if nothing is null."""
-    try:
-        return kind.keep(strict_json.decode(raw, kind.wire or kind.record))
-    except msgspec.ValidationError:
-        return convert(kind, msgspec.json.decode(raw))
-
-
-def _name(raw: msgspec.Raw) -> str:
-    try:
-        named = strict_json.decode(raw, _Reference).metadata
-    except UNREADABLE:
-        return "(no name)"
-    return f"{named.namespace}/{named.name}" if named.namespace else named.name
-
-
-def _objects(client: Client, kind: Kind[Any], namespaces: tuple[str, ...], dark: set[str]) -> Iterator[msgspec.Raw]:
-    if kind.names:
-        yield from _by_name(client, kind)
-        return
-    if kind.logs:
-        yield from _logs(client, kind)
+def _read(client: Client, found: Sequence[Records], namespaces: tuple[str, ...], dark: set[str]) -> None:
+    """Read what is one list into the records of each kind; raises ``ApiError`` and what is in ``UNREADABLE``."""
+    kind = found[0].kind
+    if kind.names or kind.logs:
+        for raw in _by_name(client, kind) if kind.names else _logs(client, kind):
+            for records in found:
+                records.take(raw)
         return
     wanted: list[str] = [""]
     if kind.namespaced and namespaces:
@@ -246,7 +206,8 @@ def _objects(client: Client, kind: Kind[Any], namespaces: tuple[str, ...], dark:
     for namespace in wanted:
         for selector in kind.selectors:
             try:
-                yield from _pages(client, kind, namespace, selector)
+                for records, more in zip(found, _pages(client, [each.kind for each in found], namespace, selector), strict=True):
+                    records.add(more)
             except ApiError:
                 if namespace != DNS_NAMESPACE or DNS_NAMESPACE in namespaces:
                     raise
@@ -283,15 +244,19 @@ def _refused_nothing(client: Client, error: ApiError, namespace: str) -> bool:
 def existing(client: Client, *wanted: str) -> frozenset[str] | None:
     """Return which of these namespaces exist; None if the server does not tell."""
     try:
-        pages = (_pages(client, NAMESPACE, "", f"metadata.name={name}") for name in wanted)
-        return frozenset(_name(raw) for page in pages for raw in page)
+        return frozenset(chain.from_iterable(_names(client, f"metadata.name={name}") for name in wanted))
     except (ApiError, *UNREADABLE):
         return None
 
 
 def namespaces(client: Client) -> list[str]:
     """Return the names of all namespaces; raises ``ApiError``."""
-    return [_name(raw) for raw in _pages(client, NAMESPACE, "", "")]
+    return _names(client, "")
+
+
+def _names(client: Client, selector: str) -> list[str]:
+    (found,) = _pages(client, [NAMESPACE], "", selector)
+    return [item.name for item in found.items]
 
 
 def _logs(client: Client, kind: Kind[Any]) -> Iterator[msgspec.Raw]:
@@ -317,32 +282,33 @@ def _logs(client: Client, kind: Kind[Any]) -> Iterator[msgspec.Raw]:
             yield msgspec.Raw(msgspec.json.encode({"metadata": metadata, "text": text.decode(errors="replace")}))
 
 
-def _pages(client: Client, kind: Kind[Any], namespace: str, selector: str) -> Iterator[msgspec.Raw]:
+def _pages(client: Client, alike: Sequence[Kind[Any]], namespace: str, selector: str) -> list[Records]:
+    """Return the records of one list; raises ``ApiError`` and what is in ``UNREADABLE``."""
+    kind = alike[0]
     path = f"{kind.path}/namespaces/{namespace}/{kind.plural}" if namespace else f"{kind.path}/{kind.plural}"
-    query: dict[str, Any] = {"limit": PAGE} | ({"fieldSelector": selector} if selector else {})
-    pages: list[msgspec.Raw] = []
-    expired, size = False, 0
+    query: dict[str, Any] = {"fieldSelector": selector} if selector else {}
+    try:
+        return _to_the_end(client, alike, path, query | {"limit": PAGE})
+    except ApiError as error:
+        if error.status != 410:
+            raise
+        # The continue token has expired: start again, without pages, so that it can't happen again.
+        return _to_the_end(client, alike, path, query)
+
+
+def _to_the_end(client: Client, alike: Sequence[Kind[Any]], path: str, query: dict[str, Any]) -> list[Records]:
+    found, size = [Records(kind) for kind in alike], 0
     for _ in range(MOST_PAGES):
-        try:
-            body = client.get(path, query)
-        except ApiError as error:
-            if error.status != 410 or expired:
-                raise
-            # The continue token has expired: start again, without pages, so that it can't happen again.
-            expired, pages = True, []
-            query = {key: value for key, value in query.items() if key not in ("limit", "continue")}
-            continue
-        page = strict_json.decode(body, _RawList)
+        body = client.get(path, query)
         size += len(body)
         if size > LARGEST:
             break
-        pages += page.items or []
-        if not page.metadata.continue_:
-            yield from pages
-            return
-        if page.metadata.continue_ == query.get("continue"):
+        more, *_ = [records.take_page(body) for records in found]
+        if not more:
+            return found
+        if more == query.get("continue"):
             raise ApiError(0, "the API server returned the same page of the list twice")
-        query["continue"] = page.metadata.continue_
+        query = query | {"continue": more}
     raise ApiError(0, f"the list is longer than {MOST_PAGES} pages or {LARGEST >> 20} MiB")
 
 

@@ -62,9 +62,5 @@ def pods_on_nodes(cluster: Cluster, item: Workload) -> list[Pod]:
     """Return the pods of a workload that are scheduled to a node."""
     if not cluster.readable(POD):
         return []
-    labels = item.template.metadata.labels
-    return [
-        p
-        for p in cluster.pods_in(item.namespace)
-        if p.spec.node_name and not p.terminating and matches(labels, p.metadata.labels)
-    ]
+    found = cluster.pods_matching(item.namespace, item.template.metadata.labels)
+    return [pod for pod in found if pod.spec.node_name and not pod.terminating]

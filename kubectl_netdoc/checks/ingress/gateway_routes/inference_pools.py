@@ -20,7 +20,6 @@ from kubectl_netdoc.api import (
     Severity,
     Subject,
     Unseen,
-    matches,
 )
 from kubectl_netdoc.checks.ingress.gateway_routes.backends import Routes
 from kubectl_netdoc.components import ingress_backends
@@ -82,7 +81,7 @@ def _pods(cluster: Cluster, pool: InferencePool, users: list[Subject]) -> Iterat
     if not cluster.readable(POD):
         yield Unseen(f"the pods of {subject}", "pods can't be read", expected=True)
         return
-    pods = [pod for pod in cluster.pods_in(pool.namespace) if matches(wanted, pod.metadata.labels)]
+    pods = cluster.pods_matching(pool.namespace, wanted)
     if any(pod.ready for pod in pods) or (pods and all(cluster.age(p.metadata.creation_timestamp) < SETTLING for p in pods)):
         return
     why = f"0 of {len(pods)} pods are ready" if pods else "its selector matches no pod"

@@ -70,7 +70,7 @@ def other_range(cluster: Cluster, found: Found) -> Iterator[Finding]:
     for version, key in FAMILIES.items():
         ranges = {node.name: _outside(node, config.get(key, ""), version) for node in cluster.all(NODE) if not node.unsupported}
         away = {name: texts for name, texts in ranges.items() if texts}
-        if any(in_any(ip, away.get(pod.spec.node_name, ())) for pod in pods for ip in pod.ips):
+        if any(in_any(ip, away[pod.spec.node_name]) for pod in pods if pod.spec.node_name in away for ip in pod.ips):
             shown = some([f"{name} {', '.join(texts)}" for name, texts in sorted(away.items())], NAMED)
             space, _, map_ = place.partition("/")
             numbers = {"network": found.name, "range": config[key], "config": place, "space": space, "map": map_}

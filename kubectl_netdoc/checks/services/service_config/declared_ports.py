@@ -87,10 +87,12 @@ class _Declared:
     """The ports that the pods of a Service declare, and those that Services send traffic to."""
 
     def __init__(self, cluster: Cluster, service: Service, backends: Backends) -> None:
-        self.specs = [pod.spec for pod in backends.pods] or [item.template.spec for _, item in backends.workloads]
+        specs = [pod.spec for pod in backends.pods] or [item.template.spec for _, item in backends.workloads]
+        self.specs = list({(spec.containers, spec.init_containers): spec for spec in specs}.values())
         labels = [pod.metadata.labels for pod in backends.pods] or [
             item.template.metadata.labels for _, item in backends.workloads
         ]
+        labels = list({frozenset(own.items()): own for own in labels}.values())
         ports = [port for spec in self.specs for port in spec.ports()]
         self.names: dict[Port, str] = {(port.protocol or "TCP", port.container_port): port.name for port in ports}
         self.others = {

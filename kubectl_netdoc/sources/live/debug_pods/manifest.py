@@ -12,7 +12,7 @@ from kubectl_netdoc.core.tier import Tier
 from kubectl_netdoc.measurements.base import OwnService
 from kubectl_netdoc.measurements.connect import ECHO_PORTS
 from kubectl_netdoc.sources.live.debug_pods.status import DebugPod
-from kubectl_netdoc.sources.live.lists import OURS, OWNER
+from kubectl_netdoc.sources.live.decoding import OURS, OWNER
 from kubectl_netdoc.sources.live.pod_settings import PodSettings
 
 RUN = "netdoc/run"

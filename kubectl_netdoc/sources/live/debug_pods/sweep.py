@@ -11,7 +11,7 @@ from msgspec import Struct, field
 from kubectl_netdoc.formats import strict_json
 from kubectl_netdoc.sources.live.client import ApiError, Client
 from kubectl_netdoc.sources.live.debug_pods.manifest import EXPIRES
-from kubectl_netdoc.sources.live.lists import OURS, OWNER
+from kubectl_netdoc.sources.live.decoding import OURS, OWNER
 
 POLICIES = "/apis/networking.k8s.io/v1"
 
