@@ -2,7 +2,8 @@
 """What is kept of the variables and arguments of an application's containers: the hosts that they name, and proxies.
 
 Everything else of them is dropped in the moment that the object is decoded: no record ever holds it. What was kept of the last
-few containers is remembered, since the pods of a workload, which come one after the other, are told the same.
+few containers is remembered while lists are read, since the pods of a workload, which come one after the other, are told the
+same; ``forget`` ends that.
 """
 
 from __future__ import annotations
@@ -117,6 +118,11 @@ def kept(
 ) -> tuple[tuple[str, ...], tuple[Target, ...], ProxySettings]:
     """Return the ConfigMaps that variables are taken from, the hosts that they and a command line name, and proxies."""
     return config_maps(env, env_from), targets(env, words), proxies(env)
+
+
+def forget() -> None:
+    """Drop what is remembered of containers: the values of their variables are among it."""
+    kept.cache_clear()
 
 
 def targets(env: tuple[Variable, ...], words: tuple[str, ...]) -> tuple[Target, ...]:

@@ -12,6 +12,7 @@ import pytest
 
 from kubectl_netdoc.core.cluster import Cluster, Listing, Unavailable
 from kubectl_netdoc.core.finding import Grant
+from kubectl_netdoc.records import container_settings
 from kubectl_netdoc.records.base import Kind
 from kubectl_netdoc.records.cni import NETWORK_LOG
 from kubectl_netdoc.records.kinds import (
@@ -93,6 +94,14 @@ def test_pages_are_put_together(api: FakeApi, read: Read) -> None:
         {"limit": "500", "continue": "second"},
         {"limit": "500", "continue": "third"},
     ]
+
+
+def test_no_value_of_a_variable_is_kept_once_lists_are_read(api: FakeApi, read: Read) -> None:
+    spec = {"containers": [{"name": "c", "env": [{"name": "DB_URL", "value": "postgres://me:hidden@db.shop.svc/x"}]}]}
+    api.lists(PODS, thing("a", "shop", spec=spec))
+    (pod,) = read(POD).all(POD)
+    assert [target.host for target in pod.spec.containers[0].targets] == ["db.shop.svc"]
+    assert container_settings.kept.cache_info().currsize == 0
 
 
 def test_expired_continue_token_reads_all_again_in_one(api: FakeApi, read: Read) -> None:

@@ -18,6 +18,7 @@ from msgspec.structs import replace
 from kubectl_netdoc.core.cluster import DNS_NAMESPACE, Cluster, Listing, Scope, Unavailable
 from kubectl_netdoc.core.finding import Grant
 from kubectl_netdoc.formats import strict_json
+from kubectl_netdoc.records import container_settings
 from kubectl_netdoc.records.base import Kind
 from kubectl_netdoc.records.kinds import NAMESPACE
 from kubectl_netdoc.sources import UNREADABLE, SourceError
@@ -98,6 +99,7 @@ def read(client: Client, kinds: tuple[Kind[Any], ...], namespaces: tuple[str, ..
     if scope.namespaces:
         listings = {k.name: _within(listings[k.name], k, (*scope.namespaces, *(() if dark else (DNS_NAMESPACE,)))) for k in kinds}
     listings |= {kind.name: _pointed(client, kind, listings, served) for kind in pointed}
+    container_settings.forget()
     return Cluster(listings | missing, time=client.now(), server=server, scope=scope)
 
 
