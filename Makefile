@@ -116,7 +116,7 @@ score: .venv/ready  ## how often netdoc is right: every fault, pair and healthy 
 
 campaign: .venv/ready  ## faults that nobody chose: N random mutations of SEED on a lab of their own, each judged once (NETWORK=canal: policies too)
 	@set -o pipefail; kubeconfig=$$($(UP)) || exit $$?; \
-	$(PY) -m bench.campaign --seed $(or $(SEED),1) -n $(or $(N),10) --minutes $(or $(MINUTES),100000) --name $$(basename $$kubeconfig .kubeconfig) --kubeconfig $$kubeconfig; \
+	$(PY) -m bench.campaign --seed $(or $(SEED),1) -n $(or $(N),10) --minutes $(or $(MINUTES),100000) $(if $(ENOUGH),--enough $(ENOUGH)) --name $$(basename $$kubeconfig .kubeconfig) --kubeconfig $$kubeconfig; \
 	code=$$?; $(PY) -m bench.campaign.figures $(or $(SEED),1); exit $$code
 
 peers: .venv/ready  ## other tools on the same faults: builds them (half an hour the first time), then asks them about every fault (FAULTS="a b")

@@ -33,7 +33,7 @@ def scraped_services(cluster: Cluster) -> Iterator[tuple[ServiceMonitor, Service
         where = monitor.spec.namespace_selector
         named = {each.port for each in monitor.spec.endpoints if each.port}
         targets = {each.target_port for each in monitor.spec.endpoints if each.target_port}
-        spaces = dict.fromkeys(where.match_names or (monitor.namespace,))
+        spaces = where.spaces(monitor.namespace)
         for service in services if where.any else (each for space in spaces for each in by_namespace.get(space, ())):
             if selects(monitor.spec.selector, service.metadata.labels):
                 ports = [port for port in service.spec.ports if port.name in named or (port.target_port or port.port) in targets]
@@ -45,8 +45,8 @@ def scraped_pods(cluster: Cluster) -> Iterator[tuple[PodMonitor, tuple[Pod, ...]
     """Yield each monitor with the pods that it selects, if there are any."""
     for monitor in cluster.all(POD_MONITOR) if cluster.readable(POD_MONITOR) and cluster.readable(POD) else ():
         where = monitor.spec.namespace_selector
-        spaces = dict.fromkeys(where.match_names or (monitor.namespace,))
-        pods = cluster.all(POD) if where.any else [pod for space in spaces for pod in cluster.pods_in(space)]
+        inside = (pod for space in where.spaces(monitor.namespace) for pod in cluster.pods_in(space))
+        pods = cluster.all(POD) if where.any else inside
         if chosen := tuple(pod for pod in pods if selects(monitor.spec.selector, pod.metadata.labels) and not pod.finished):
             yield monitor, chosen
 

@@ -15,6 +15,10 @@ class MonitoredNamespaces(Record, frozen=True):
     any: bool = False
     match_names: tuple[str, ...] = ()
 
+    def spaces(self, own: str) -> tuple[str, ...]:
+        """Return the namespaces that are meant by a monitor of namespace ``own``; not where it is any."""
+        return tuple(dict.fromkeys(self.match_names or (own,)))
+
 
 class ScrapedPort(Record, frozen=True):
     """One port: by the name of the Service's or the pod's port, or by the container's."""
@@ -24,11 +28,16 @@ class ScrapedPort(Record, frozen=True):
     target_port: int | str = 0
 
 
-class ServiceMonitorSpec(Record, frozen=True):
-    """The Services whose endpoints are scraped, and on which of their ports."""
+class MonitorSpec(Record, frozen=True):
+    """What every monitor has: which objects it is for, and where these are."""
 
     selector: LabelSelector = LabelSelector()
     namespace_selector: MonitoredNamespaces = MonitoredNamespaces()
+
+
+class ServiceMonitorSpec(MonitorSpec, frozen=True):
+    """The Services whose endpoints are scraped, and on which of their ports."""
+
     endpoints: tuple[ScrapedPort, ...] = ()
 
 
@@ -38,11 +47,9 @@ class ServiceMonitor(Object, frozen=True):
     spec: ServiceMonitorSpec = ServiceMonitorSpec()
 
 
-class PodMonitorSpec(Record, frozen=True):
+class PodMonitorSpec(MonitorSpec, frozen=True):
     """The pods that are scraped, and on which of their ports."""
 
-    selector: LabelSelector = LabelSelector()
-    namespace_selector: MonitoredNamespaces = MonitoredNamespaces()
     pod_metrics_endpoints: tuple[ScrapedPort, ...] = ()
 
 

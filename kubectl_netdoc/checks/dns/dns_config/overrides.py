@@ -67,7 +67,7 @@ ALL = Code(
     fix="Remove it from the Corefile, or limit it to names outside the cluster's domain.{kept}",
     commands=(EDIT,),
     rows=("D12",),
-    explains=(LOOKUPS_FAIL, Explains(WRONG_NAMES, "cluster"), Explains(("DSE001", "DSE002"), "cluster")),
+    explains=(LOOKUPS_FAIL, Explains((*WRONG_NAMES, "DSE001", "DSE002"), "cluster")),
 )
 
 

@@ -207,9 +207,11 @@ def none_taken(cluster: Cluster, found: Found, agents: Agents) -> Iterator[Findi
     running = {on for on, pairs in agents.by_node.items() if any(pod.ready for _, pod in pairs)}
     served = [node for node in cluster.all(NODE) if node.name in running and not is_joining(cluster, node)]
     bare = [node for node in served if without_plugin(node)]
+    if not bare:
+        return
     settings = NetworkObjects(cluster, found.agents)
     place, problem = settings.place(*found.network.configs), settings.config(*found.network.configs).get("cni_problem", "")
-    if not bare or not (problem or (bare == served and len(bare) >= SEVERAL)):
+    if not (problem or (bare == served and len(bare) >= SEVERAL)):
         return
     yield NOT_TAKEN.on(
         workload_subject(found.agents[0]),
