@@ -118,11 +118,6 @@ def check(folder: Path, url: str, *flags: str) -> tuple[int, str, str]:
     return done.returncode, done.stdout, done.stderr
 
 
-def bomb() -> bytes:
-    """600 MiB of blanks in 600 KiB."""
-    return gzip.compress(b" " * (1 << 20), 9) * 600
-
-
 def half(talk: Conversation) -> None:
     talk.head("Content-Length: 99999")
     talk.raw(b'{"items": [')
@@ -150,7 +145,7 @@ WAYS_TO_LIE: dict[str, Say] = {
     "a body without end": lambda talk: talk.chunks(b" " * 65536),
     "a body a byte at a time": lambda talk: talk.chunks(b" ", every=0.05),
     "a body that stops": stopping,
-    "a bomb": lambda talk: talk.body(bomb(), "Content-Encoding: gzip"),
+    "gzip unasked": lambda talk: talk.body(gzip.compress(b'{"items": []}'), "Content-Encoding: gzip"),
     "no gzip": lambda talk: talk.body(b'{"items": []}', "Content-Encoding: gzip"),
     "pages without end": lambda talk: talk.json({"items": [], "metadata": {"continue": f"t{talk.number}"}}),
     "a redirect to itself": lambda talk: talk.body(b"", f"Location: {PODS}", status="302 Found"),
@@ -173,6 +168,13 @@ def test_a_list_that_is_none_is_a_gap(tmp_path: Path, lie: str) -> None:
     assert code in (0, 1), err
     assert [row["check"] for row in report["results"] if row["state"] == "crashed"] == []
     assert "\x1b" not in out + err
+
+
+def test_what_nobody_asked_to_encode_is_not_decoded(tmp_path: Path) -> None:
+    with serving({PODS: WAYS_TO_LIE["gzip unasked"]}) as url:
+        _, out, _ = check(tmp_path, url)
+    reasons = {gap["reason"] for row in json.loads(out)["results"] for gap in row["unseen"] if gap["what"] == "pods"}
+    assert reasons == {"no answer: the response is encoded (gzip), which netdoc did not ask for"}
 
 
 @pytest.mark.parametrize("lie", WAYS_TO_LIE)

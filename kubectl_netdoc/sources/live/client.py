@@ -208,11 +208,15 @@ class Client:
                 timeout=urllib3.Timeout(connect=min(limit, CONNECTING), total=limit),
                 retries=False,
                 preload_content=False,
+                decode_content=False,
             )
             response: urllib3.BaseHTTPResponse = _in_time(send, limit)
         except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             raise _no_answer(error) from error
         self._note_time(response.headers.get("Date", ""))
+        if encoding := response.headers.get("Content-Encoding", ""):  # small bodies that are huge once decoded
+            response.close()
+            raise ApiError(0, f"the response is encoded ({encoding[:40]}), which netdoc did not ask for")
         return response
 
     def _limit(self, timeout: float) -> float:
