@@ -55,8 +55,8 @@ def test_what_a_code_explains_exists_and_does_not_run_in_a_circle() -> None:
     codes = {name: code for name, (_, code) in registry.load().codes.items()}
     edges = {name: set(code.effects) for name, code in codes.items()}
     assert set().union(*edges.values()) <= codes.keys()
-    # What localises stands on both sides of what it localises: a trace may lead from one finding to another's cause.
-    localising = {name for name, code in codes.items() if code.localises}
+    # What tells a place stands on both sides of what ends there: a trace may lead from one finding to another's cause.
+    localising = {name for name, code in codes.items() if code.tells == "place"}
     edges = {name: effects - localising for name, effects in edges.items() if name not in localising}
     assert all(name not in _reachable(name, edges) for name in edges)
 

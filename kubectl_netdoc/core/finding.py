@@ -20,6 +20,9 @@ from kubectl_netdoc.remediation.commands import Risk, argv
 Scope = Literal["subject", "objects", "services", "path", "node", "cluster"]
 """How an effect is recognised as a cause's own, the closest first."""
 
+Tells = Literal["cause", "place", "failure"]
+"""What a finding of a code says of a trouble, the most helpful first."""
+
 
 class Severity(StrEnum):
     """How much a condition matters: broken now; will break or already hurts; advice."""
@@ -183,8 +186,8 @@ class Code(Struct, frozen=True, kw_only=True):
     Values are quoted for the shell in ``commands`` and left as they are in ``message`` and ``fix``. ``risk``: that of the whole
     fix, including what its text asks for.
     ``odd``: it says in what something is unlike its peers, and is shown beside causes on the same nodes.
-    ``localises``: it says where the trouble that it explains ends, not what brought it about. So whatever else explains one of
-    its effects explains it too, where it is about the same node or path.
+    ``tells``: a ``cause``, or only the ``place`` where the trouble that it explains ends, or only a ``failure`` that was
+    measured. What else explains an effect of a place explains the place, too, where it is about the same node or path.
     ``rows`` names the rows of the failure catalogue (docs/failure-modes.md) that the code detects.
     """
 
@@ -198,7 +201,7 @@ class Code(Struct, frozen=True, kw_only=True):
     rows: tuple[str, ...] = ()
     explains: tuple[Explains, ...] = ()
     odd: bool = False
-    localises: bool = False
+    tells: Tells = "cause"
 
     @property
     def effects(self) -> frozenset[str]:

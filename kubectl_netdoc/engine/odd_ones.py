@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Puts beside each cause in what the node that it points at is unlike its peers: a hint, not a proof."""
+"""In what a node is unlike its peers: the likely cause of a failure there that nothing explains, else a hint beside causes."""
 
 from __future__ import annotations
 
@@ -13,6 +13,48 @@ from kubectl_netdoc.records.kinds import POD
 
 MOST = 4
 """Most differences that are shown for a cause."""
+
+
+SUSPECTS = "suspects"
+"""The evidence that lists what of a difference may take, delay or misdirect packets."""
+
+FEW = 3
+"""Most suspects of what is taken for a cause: a machine of another kind has many, and none of them is likely."""
+
+LIKELY = ". Nothing else explains what fails there, so this is the likely cause"
+
+
+def blamed(linked: Iterable[Finding], codes: Mapping[str, Code], cluster: Cluster) -> tuple[Finding, ...]:
+    """Return linked findings; failures without a cause that one node alone can have brought about get that node's difference.
+
+    That is the first finding there of a code that is ``odd`` and names few ``suspects``.
+    """
+    by_id = {finding.id: finding for finding in linked}
+    suspects: dict[str, Finding] = {}
+    for finding in by_id.values():
+        code = codes.get(finding.code)
+        listed = finding.evidence.get(SUSPECTS, [])
+        if code and code.odd and isinstance(listed, list) and 0 < len(listed) <= FEW:
+            for node in finding.nodes:
+                suspects.setdefault(node, finding)
+    for failure in tuple(by_id.values()):
+        code, nodes = codes.get(failure.code), _at(failure, cluster)
+        if failure.explained_by or failure.severity is Severity.INFO or code is None or code.tells == "cause":
+            continue
+        there = [suspects[node].id for node in nodes & suspects.keys()]
+        if len(there) == 1 and (len(nodes) == 1 or failure.paths):  # either end of a path can break it
+            by_id |= _explained(by_id, by_id[there[0]], failure)
+    return tuple(by_id.values())
+
+
+def _explained(by_id: Mapping[str, Finding], cause: Finding, failure: Finding) -> dict[str, Finding]:
+    """Return a difference as the cause of a failure, and that with all its effects as effects of it."""
+    effects = (failure.id, *failure.explains)
+    message = cause.message if cause.explains else cause.message + LIKELY
+    return {
+        cause.id: msgspec.structs.replace(cause, message=message, explains=(*cause.explains, *effects)),
+        **{effect: msgspec.structs.replace(by_id[effect], explained_by=cause.id, explains=()) for effect in effects},
+    }
 
 
 def beside(findings: Iterable[Finding], codes: Mapping[str, Code], cluster: Cluster) -> tuple[Finding, ...]:
@@ -31,7 +73,9 @@ def beside(findings: Iterable[Finding], codes: Mapping[str, Code], cluster: Clus
 def _with(finding: Finding, told: Mapping[str, list[Odd]], cluster: Cluster) -> Finding:
     if finding.explained_by or finding.severity is Severity.INFO:
         return finding
-    beside = [_besides(odd, finding) for node in sorted(_at(finding, cluster)) for odd in told.get(node, ())]
+    itself = (finding.code, finding.subject)
+    at = sorted(_at(finding, cluster))
+    beside = [_besides(odd, finding) for node in at for odd in told.get(node, ()) if (odd.code, odd.subject) != itself]
     return msgspec.structs.replace(finding, odd=tuple(beside[:MOST]))
 
 

@@ -87,11 +87,11 @@ def load() -> Registry:
 
 
 def _completed(checks: list[Check]) -> Iterator[Check]:
-    """Yield the checks with what their codes explain because others localise it (``Code.localises``)."""
-    localising = sorted((code.id, code.effects) for check in checks for code in check.codes if code.localises)
+    """Yield the checks with what their codes explain because others say where it ends (``Code.tells``)."""
+    localising = sorted((code.id, code.effects) for check in checks for code in check.codes if code.tells == "place")
 
     def completed(code: Code) -> Code:
-        if code.localises:
+        if code.tells == "place":
             return code
         placed = {effect for explains in code.explains if explains.scope in PLACED for effect in explains.codes}
         also = tuple(other for other, effects in localising if placed & effects and code.id not in effects)

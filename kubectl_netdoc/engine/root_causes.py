@@ -5,11 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
+from typing import get_args
 
 import msgspec
 from msgspec import Struct
 
-from kubectl_netdoc.core.finding import Code, Explains, Finding, Scope, Severity
+from kubectl_netdoc.core.finding import Code, Explains, Finding, Scope, Severity, Tells
 
 CLOSENESS: tuple[Scope, ...] = ("subject", "objects", "services", "path", "node", "cluster")
 """The scopes of ``Explains``, the closest first."""
@@ -55,10 +56,11 @@ def link(findings: Iterable[Finding], codes: Mapping[str, Code]) -> tuple[Findin
     )
 
 
-def ranked(linked: Iterable[Finding]) -> tuple[Finding, ...]:
+def ranked(linked: Iterable[Finding], codes: Mapping[str, Code]) -> tuple[Finding, ...]:
     """Return linked findings, each cause as severe as the worst of its group: causes first, worst first, then the most effects.
 
-    The effects of a cause are in the same order, the worst first.
+    What only tells of a failure, or of the place where it ends, comes after what tells a cause there and is as severe. Effects
+    are in the same order.
     """
     by_id = {finding.id: finding for finding in linked}
 
@@ -67,7 +69,31 @@ def ranked(linked: Iterable[Finding]) -> tuple[Finding, ...]:
         worst = min((finding, *effects), key=lambda each: _order(each.severity)).severity
         return msgspec.structs.replace(finding, severity=worst, explains=tuple(effect.id for effect in effects))
 
-    return tuple(sorted(map(raised, by_id.values()), key=_rank))
+    return _led([raised(finding) for finding in by_id.values()], codes)
+
+
+def _led(findings: list[Finding], codes: Mapping[str, Code]) -> tuple[Finding, ...]:
+    """Return findings by rank, but what tells more of a trouble right before what tells less of it."""
+
+    def tells(finding: Finding) -> int:
+        return get_args(Tells).index(codes[finding.code].tells if finding.code in codes else "cause")
+
+    lesser = [finding for finding in findings if tells(finding) and not finding.explained_by]
+
+    def key(finding: Finding) -> tuple[tuple[bool, int, int, str], int, tuple[bool, int, int, str]]:
+        led = (
+            _rank(other)
+            for other in (() if finding.explained_by else lesser)
+            if tells(finding) < tells(other) and finding.severity is other.severity and _meet(finding, other)
+        )
+        return min([_rank(finding), *led]), tells(finding), _rank(finding)
+
+    return tuple(sorted(findings, key=key))
+
+
+def _meet(cause: Finding, other: Finding) -> bool:
+    """Tell whether a failure is seen at one of the nodes that a cause is about, or is of the same object."""
+    return _key(cause) == _key(other) or not cause.nodes.isdisjoint(other.nodes.union(*(path.nodes for path in other.paths)))
 
 
 def _with_ids(findings: Iterable[Finding]) -> list[Finding]:

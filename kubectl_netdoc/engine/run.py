@@ -272,9 +272,9 @@ def sum_up(
     """Return the report of the outcomes: causes joined, ignored findings left out, and what the whole run did not look at."""
     codes = {code: entry[1] for code, entry in registry.codes.items()}
     fitted = (command_selectors.fitted(_of(outcome.check, f), cluster) for outcome in outcomes for f in outcome.findings)
-    linked = root_causes.link(fitted, codes)
+    linked = odd_ones.blamed(root_causes.link(fitted, codes), codes, cluster)
     told, ignored = suppressions.apply(linked, settings.ignore, cluster)
-    findings = odd_ones.beside(recent_changes.beside(root_causes.ranked(told), cluster), codes, cluster)
+    findings = odd_ones.beside(recent_changes.beside(root_causes.ranked(told, codes), cluster), codes, cluster)
     by_check: defaultdict[str, list[Finding]] = defaultdict(list)
     for finding in findings:
         by_check[finding.check].append(finding)

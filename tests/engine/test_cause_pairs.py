@@ -31,7 +31,7 @@ PAIRS: list[Pair] = [
     for cause in CODES.values()
     for explains in cause.explains
     for effect in explains.codes
-    if cause.id != effect and (effect in LOCALISED or not CODES[effect].localises)
+    if cause.id != effect and (effect in LOCALISED or CODES[effect].tells != "place")
 ]
 WEB = Subject("Service", "web", "shop")
 HERE = {"subject": WEB, "services": WEB, "node": Subject("Node", "n1")}
@@ -65,7 +65,7 @@ def apart(pair: Pair) -> tuple[Finding, Finding]:
 
 def reported(findings: tuple[Finding, ...]) -> Report:
     """Return the report of linked findings, a row a check."""
-    linked = root_causes.ranked(root_causes.link(findings, CODES))
+    linked = root_causes.ranked(root_causes.link(findings, CODES), CODES)
     rows = []
     for check in sorted({finding.check for finding in linked}):
         own = [finding for finding in linked if finding.check == check]

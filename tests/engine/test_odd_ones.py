@@ -7,15 +7,17 @@ from typing import Any
 
 import msgspec
 
-from kubectl_netdoc.api import Code, Finding, NodePath, Risk, Severity, Subject, Tier
-from kubectl_netdoc.engine import odd_ones
+from kubectl_netdoc.api import Code, Explains, Finding, NodePath, Risk, Severity, Subject, Tier
+from kubectl_netdoc.engine import odd_ones, root_causes
 from kubectl_netdoc.testing import Built, make_cluster, make_pod
 
 NODES = ("n1", "n2", "n3")
 ADVICE = Code(id="X003", severity=Severity.INFO, risk=Risk.SAFE, title="x", message="{name} alone", fix="x", commands=("true",))
 ODD = msgspec.structs.replace(ADVICE, id="X002", odd=True)
 CAUSE = Code(id="X001", severity=Severity.FAIL, risk=Risk.SAFE, title="x", message="x", fix="x")
-CODES = {code.id: code for code in (ODD, ADVICE, CAUSE)}
+FAILURE = msgspec.structs.replace(CAUSE, id="X004", tells="failure")
+EFFECT = msgspec.structs.replace(CAUSE, id="X005")
+CODES = {code.id: code for code in (ODD, ADVICE, CAUSE, FAILURE, EFFECT)}
 
 
 def cause(subject: Subject, code: Code = CAUSE, **evidence: Any) -> Finding:
@@ -69,3 +71,45 @@ def test_commands_come_along() -> None:
 def test_where_nothing_is_odd_nothing_changes() -> None:
     found = (cause(Subject("Node", "n1")),)
     assert odd_ones.beside(found, CODES, make_cluster()) == found
+
+
+def blamed(*findings: Finding, suspects: int = 1) -> dict[str, str]:
+    """Return by failure's code what explains it, where n1 is unlike its peers in so many things."""
+    codes = CODES | {"X004": msgspec.structs.replace(FAILURE, explains=(Explains(("X005",), "node"),))}
+    odd = ODD.on(Subject("Node", "n1"), suspects=[f"rule {number}" for number in range(suspects)])
+    linked = root_causes.link([*findings, odd], codes)
+    found = odd_ones.blamed(linked, codes, make_cluster(vantages=NODES, tier=Tier.NODES))
+    assert sorted(finding.id for finding in found) == sorted(finding.id for finding in linked)
+    return {finding.code: finding.explained_by for finding in found if finding.explained_by}
+
+
+def failure(subject: Subject, **evidence: Any) -> Finding:
+    return cause(subject, FAILURE, **evidence)
+
+
+def test_a_failure_that_nothing_explains_is_blamed_on_the_difference_of_its_node() -> None:
+    n1 = Subject("Node", "n1")
+    assert blamed(failure(n1)) == {"X004": "X002:Node:n1"}
+    assert blamed(failure(Subject("NodePair", "x"), paths=[path("n1", "n2")])) == {"X004": "X002:Node:n1"}
+    assert blamed(failure(n1), cause(n1, EFFECT)) == {"X004": "X002:Node:n1", "X005": "X002:Node:n1"}
+    assert blamed(cause(n1)) == {}, "a cause is no failure"
+    assert blamed(failure(Subject("Node", "n2"))) == {}
+    assert blamed(failure(Subject("Service", "web", "shop"), nodes=["n1", "n2"])) == {}
+    assert blamed(failure(n1), suspects=0) == blamed(failure(n1), suspects=odd_ones.FEW + 1) == {}
+
+
+def test_what_is_blamed_is_as_severe_as_the_failure_and_does_not_stand_beside_itself() -> None:
+    odd = ODD.on(Subject("Node", "n1"), suspects=["a rule"])
+    cluster = make_cluster(vantages=NODES, tier=Tier.NODES)
+    told = odd_ones.blamed(root_causes.link([failure(Subject("Node", "n1")), odd], CODES), CODES, cluster)
+    (first, *_) = odd_ones.beside(root_causes.ranked(told, CODES), CODES, cluster)
+    assert (first.code, first.severity, first.odd) == ("X002", Severity.FAIL, ())
+    assert odd_ones.LIKELY in first.message
+
+
+def test_what_a_cause_explains_is_blamed_on_nothing_else() -> None:
+    n1 = Subject("Node", "n1")
+    codes = CODES | {"X001": msgspec.structs.replace(CAUSE, explains=(Explains(("X004",), "node"),))}
+    linked = root_causes.link([cause(n1), failure(n1), ODD.on(n1, suspects=["a rule"])], codes)
+    found = odd_ones.blamed(linked, codes, make_cluster(vantages=NODES, tier=Tier.NODES))
+    assert {finding.code: finding.explained_by for finding in found if finding.explained_by} == {"X004": "X001:Node:n1"}

@@ -32,6 +32,12 @@ def linked(findings: list[Finding], *codes: Code) -> dict[str, Finding]:
     return {finding.id: finding for finding in link(findings, {entry.id: entry for entry in codes})}
 
 
+def in_order(findings: list[Finding], *codes: Code) -> tuple[Finding, ...]:
+    """Return the findings, linked and ranked."""
+    known = {entry.id: entry for entry in codes}
+    return ranked(link(findings, known), known)
+
+
 def explained(findings: list[Finding], *codes: Code) -> dict[str, str]:
     """Return the explained findings with what explains them, each by its code."""
     by_id = linked(findings, *codes)
@@ -208,7 +214,7 @@ def test_an_outcome_that_the_cause_can_not_have_is_no_effect() -> None:
 def test_a_cause_is_as_severe_as_the_worst_of_its_group() -> None:
     mild, bad = code("A", Explains(("B", "C"), "node"), severity=Severity.WARN), code("B")
     slight = code("C", severity=Severity.WARN)
-    findings = ranked(link([slight.on(NODE1), mild.on(NODE1), bad.on(NODE1)], {c.id: c for c in (mild, bad, slight)}))
+    findings = in_order([slight.on(NODE1), mild.on(NODE1), bad.on(NODE1)], mild, bad, slight)
     assert [(finding.code, finding.severity) for finding in findings] == [
         ("A", Severity.FAIL),
         ("B", Severity.FAIL),
@@ -228,7 +234,7 @@ def test_advice_explains_what_has_gone_wrong_with_an_object_that_it_names() -> N
     advice, effect = code("A", Explains(("B",), "objects"), severity=Severity.INFO), code("B")
     found = [advice.on(OTHER, objects=[WEB]), effect.on(WEB)]
     assert explained(found, advice, effect) == {"B": "A"}
-    assert ranked(link(found, {"A": advice, "B": effect}))[0].severity is Severity.FAIL
+    assert in_order(found, advice, effect)[0].severity is Severity.FAIL
 
 
 def test_advice_explains_no_advice() -> None:
@@ -246,9 +252,21 @@ def test_causes_come_first_then_the_worst_then_those_with_most_effects() -> None
     small, large = code("S", Explains(("E",), "subject")), code("Z", Explains(("F",), "cluster"))
     one, two = code("E"), code("F")
     findings = [mild.on(WEB), warn.on(WEB), one.on(WEB), small.on(WEB), two.on(WEB), two.on(OTHER), large.on(WEB)]
-    order = [finding.code for finding in ranked(link(findings, {c.id: c for c in (warn, mild, small, large, one, two)}))]
+    order = [finding.code for finding in in_order(findings, warn, mild, small, large, one, two)]
     assert order[:4] == ["Z", "S", "W", "I"]
     assert sorted(order[4:]) == ["E", "F", "F"]
+
+
+def test_what_tells_more_of_a_trouble_comes_before_what_tells_less_of_it() -> None:
+    failure = msgspec.structs.replace(code("A"), tells="failure")
+    place, cause = msgspec.structs.replace(code("B"), tells="place"), code("C")
+    here = [failure.on(NODE1), place.on(NODE1), cause.on(NODE1)]
+    assert [finding.code for finding in in_order(here, failure, place, cause)] == ["C", "B", "A"]
+    seen = failure.on(WEB, paths=[NodePath("n1", "n2")])
+    assert [finding.code for finding in in_order([seen, cause.on(NODE2)], failure, cause)] == ["C", "A"]
+    assert [finding.code for finding in in_order([failure.on(NODE1), cause.on(NODE2)], failure, cause)] == ["A", "C"]
+    mild = msgspec.structs.replace(cause, severity=Severity.WARN)
+    assert [finding.code for finding in in_order([failure.on(NODE1), mild.on(NODE1)], failure, mild)] == ["A", "C"]
 
 
 def test_same_condition_twice_has_two_ids() -> None:
@@ -282,7 +300,7 @@ FOUND = st.lists(st.tuples(NAMES, st.sampled_from([WEB, OTHER, NODE1, NODE2])), 
 def test_whatever_explains_what_every_finding_is_there_and_effects_hang_on_causes(
     codes: dict[str, Code], found: list[tuple[str, Subject]]
 ) -> None:
-    findings = ranked(link((codes[name].on(subject) for name, subject in found), codes))
+    findings = in_order([codes[name].on(subject) for name, subject in found], *codes.values())
     by_id = {finding.id: finding for finding in findings}
     assert sorted((f.code, f.subject) for f in findings) == sorted(found)
     assert len(by_id) == len(found)

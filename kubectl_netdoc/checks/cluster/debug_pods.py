@@ -111,6 +111,7 @@ NOT_STARTED = Code(
     message="The debug pod on {nodes} could not be used ({reason}): {detail}",
     fix="Check {first}: its kubelet, container runtime, load and network agent. Until then nothing is measured from it.",
     commands=("kubectl get pods -A -o wide --field-selector spec.nodeName={first}", "kubectl describe node {first}"),
+    tells="failure",
 )
 NODE_NOT_READY = Code(
     id="POD005",
@@ -130,6 +131,7 @@ EXEC = Code(
     fix="kubectl exec and logs fail there too. Make sure that the API server can reach the kubelet (TCP port 10250 of {first}), "
     "or fix konnectivity.",
     commands=("kubectl get node {first} -o wide",),
+    tells="failure",
 )
 
 CODES = {

@@ -78,6 +78,7 @@ LARGE_LOST = Code(
     f"then a resolver waits {GLIBC_RETRY:g} s before it asks again with a smaller size.",
     commands=("kubectl netdoc check pod_network", cluster_dns.PODS),
     rows=("D8", "M1"),
+    tells="failure",
 )
 NO_TCP = Code(
     id="DTR002",
@@ -89,6 +90,7 @@ NO_TCP = Code(
     fix="Allow TCP port 53 to the DNS pods wherever UDP port 53 is allowed: ports of the Service, policies, firewalls.",
     commands=(cluster_dns.SERVICE_YAML, "kubectl netdoc check dns_servers policy_coverage"),
     rows=("D8",),
+    tells="failure",
 )
 
 

@@ -165,6 +165,7 @@ SENT_AGAIN = Code(
     message="Node {name} retransmitted {resent} of {sent} TCP segments of its own connections in {seconds} s ({share} %)",
     fix="Check the link to the other nodes and to the API server. The check path_quality measures it for pods.",
     commands=(on_node("{name}", "ss -ti state established | grep -B1 retrans"),),
+    tells="failure",
 )
 MEASURED = Code(
     id="NDL010",

@@ -122,6 +122,7 @@ NOT_FORWARDED = Code(
         "kubectl -n {namespace} get pod {name} -o wide",
         "kubectl netdoc check cni_health cni_files --privileged",
     ),
+    tells="failure",
 )
 NOT_LISTENING = Code(
     id="HPT005",

@@ -79,6 +79,7 @@ BLACK_HOLE = Code(
     commands=encapsulation.OTHERS,
     rows=("M1",),
     explains=(HANGS, BULK, ANSWERS),
+    tells="failure",
 )
 ON_NODE = Code(
     id="MTU002",
@@ -94,6 +95,7 @@ ON_NODE = Code(
     ),
     rows=("M1",),
     explains=(HANGS, Explains(("MTU001", "MTU003"), "node"), BULK, ANSWERS),
+    tells="failure",
 )
 BELOW_IPV6 = Code(
     id="MTU003",
@@ -106,6 +108,7 @@ BELOW_IPV6 = Code(
     commands=("kubectl get nodes -o wide",),
     rows=("M1",),
     explains=(BULK, ANSWERS),
+    tells="failure",
 )
 TOLD = Code(
     id="MTU010",

@@ -87,6 +87,7 @@ SHUT_IN = Code(
         on_node("{first}", "nft list ruleset"),
     ),
     explains=(UPSTREAM, Explains(("SVR015",), "node")),
+    tells="failure",
 )
 NODE_SHUT_IN = Code(
     id="PEG002",
@@ -97,6 +98,7 @@ NODE_SHUT_IN = Code(
     fix="On {first}, check the default route and the firewall, and outside it what the router does with that node.",
     commands=(on_node("{first}", "ip route show default"), on_node("{first}", "iptables -S OUTPUT")),
     explains=(UPSTREAM, Explains(("SVR015",), "node")),
+    tells="failure",
 )
 MEASURED = Code(
     id="PEG010",

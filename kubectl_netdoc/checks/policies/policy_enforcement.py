@@ -98,6 +98,7 @@ NODE_DOES_NOT = Code(
     "there.",
     commands=("kubectl get pods -A -o wide --field-selector spec.nodeName={name}", "kubectl netdoc check cni_health"),
     rows=("P1",),
+    tells="failure",
 )
 ONE_WAY = Code(
     id="ENF003",

@@ -63,6 +63,7 @@ NOT_KEPT = Code(
     "documentation of what replaces it.",
     commands=(kube_proxy.LOGS, kube_proxy.CONFIG),
     rows=("K7",),
+    tells="failure",
 )
 
 

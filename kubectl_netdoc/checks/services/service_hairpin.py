@@ -68,6 +68,7 @@ HAIRPIN = Code(
         "kubectl get pods -A -o wide --field-selector spec.nodeName={first}",
     ),
     rows=("K12",),
+    tells="failure",
 )
 NEIGHBOUR = Code(
     id="SVH002",
@@ -82,6 +83,7 @@ NEIGHBOUR = Code(
     commands=(on_node("{first}", BRIDGE_TO_IPTABLES),),
     rows=("K13",),
     explains=(Explains(("DNL001", "DNL002", "DNL003", "DNL005", "DNL007", "DSV002", "SVR002", "SVR006", "SVH001"), "node"),),
+    tells="failure",
 )
 
 

@@ -89,6 +89,7 @@ PATH = Code(
     commands=("kubectl get nodes -o wide", "kubectl netdoc check path_quality --show info"),
     rows=("M2",),
     explains=(Explains(RETRY_EFFECTS, "path", CAME_THROUGH), Explains(RETRY_EFFECTS, "node", CAME_THROUGH)),
+    tells="failure",
 )
 POD_SLOW = Code(
     id="SYN002",
@@ -114,6 +115,7 @@ VIA_SERVICES = Code(
     "checksum offload.",
     commands=(kube_proxy.LOGS, "kubectl get pods -A -o wide --field-selector spec.nodeName={name}"),
     rows=("M2",),
+    tells="failure",
 )
 
 

@@ -48,6 +48,7 @@ DEAD_API = Code(
         "kubectl --server=https://{address} get --raw /readyz",
     ),
     rows=("C3",),
+    tells="failure",
 )
 API_UNREACHED = Code(
     id="CPL007",
@@ -62,6 +63,7 @@ API_UNREACHED = Code(
     ),
     explains=(Explains(("DNR001", "DNR005"), "node"),),
     rows=("C3",),
+    tells="failure",
 )
 FOREIGN_CERTIFICATE = Code(
     id="CPL008",

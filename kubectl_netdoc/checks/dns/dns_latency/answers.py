@@ -30,6 +30,7 @@ SLOW = Code(
     "or the node-local cache is slow, look at kube-proxy and conntrack on {nodes}.",
     commands=(cluster_dns.TOP,),
     rows=("D9",),
+    tells="failure",
 )
 LOSS = Code(
     id="DNL005",
@@ -43,6 +44,7 @@ LOSS = Code(
     "kube-proxy and conntrack on {nodes}.",
     commands=("kubectl netdoc check dns_servers pod_network", cluster_dns.PODS),
     rows=("D1", "D7", "D9"),
+    tells="failure",
 )
 WRONG_ANSWER = Code(
     id="DNL006",
@@ -65,6 +67,7 @@ RACE = Code(
     "suffer (glibc uses it, musl does not): packets that one socket sends at the same moment race in conntrack.",
     commands=("kubectl netdoc explain DNL007",),
     rows=("D1",),
+    tells="failure",
 )
 MEASURED = Code(
     id="DNL010",

@@ -19,6 +19,7 @@ NO_PATH = Code(
     fix="Look at kube-proxy, or at what replaces it, on {nodes}: the path to the Service is broken, the servers are not.",
     commands=(kube_proxy.PODS,),
     rows=("D9", "K8"),
+    tells="failure",
 )
 NO_ANSWER = Code(
     id="DNL002",
@@ -31,6 +32,7 @@ NO_ANSWER = Code(
     commands=(cluster_dns.PODS, "kubectl netdoc check nodes_ready dns_config"),
     rows=("D4", "D9"),
     explains=(Explains(("DNL003",), "cluster"), Explains(("SVR005", "SVR013"), "path")),
+    tells="failure",
 )
 DEAD_SERVER = Code(
     id="DNL003",
@@ -43,6 +45,7 @@ DEAD_SERVER = Code(
     commands=(cluster_dns.POD_LOG, cluster_dns.DELETE_POD),
     rows=("D9",),
     explains=(Explains(("DNL005",), "cluster"),),
+    tells="failure",
 )
 NO_CACHE = Code(
     id="DNL008",
@@ -82,6 +85,7 @@ ONLY_CACHE = Code(
     "cache have expired, pods there cannot resolve names.",
     commands=(kube_proxy.PODS,),
     rows=("D9", "K8"),
+    tells="failure",
 )
 NO_FAMILY = Code(
     id="DNL011",
@@ -93,6 +97,7 @@ NO_FAMILY = Code(
     fix="See whether the DNS Service has endpoints of that IP family, then look at kube-proxy's rules for it.",
     commands=("kubectl -n {namespace} get endpointslices -l kubernetes.io/service-name={name} -o wide",),
     rows=("D9",),
+    tells="failure",
 )
 
 

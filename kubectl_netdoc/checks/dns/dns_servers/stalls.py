@@ -39,6 +39,7 @@ AILING = Code(
         Explains(("DNL003", "DNL004", "DNL005", "DNL007", "DNU001", "DNU003", "DTR001", "DTR002"), "cluster"),
         Explains(("DSV003", "SVR005"), "subject"),
     ),
+    tells="failure",
 )
 
 

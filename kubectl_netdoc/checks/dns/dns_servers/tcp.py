@@ -46,6 +46,7 @@ NO_TCP = Code(
     commands=("kubectl -n {namespace} get service {name} -o yaml", "kubectl get networkpolicies -A"),
     rows=("D8",),
     explains=(Explains(("DSV003", "DTR002"), "cluster"), Explains(("SVR003", "SVR004", "SVR006", "SVR012"), "subject")),
+    tells="failure",
 )
 SERVER_NO_TCP = Code(
     id="DSV003",
@@ -58,6 +59,7 @@ SERVER_NO_TCP = Code(
     commands=("kubectl -n {namespace} get pod {name} -o wide", cluster_dns.POD_LOG),
     rows=("D8",),
     explains=(Explains(("SVR005",), "subject"), Explains(("DTR002",), "cluster")),
+    tells="failure",
 )
 
 

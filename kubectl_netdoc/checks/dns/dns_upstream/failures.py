@@ -23,6 +23,7 @@ BROKEN = Code(
     "packets a second and interface).",
     commands=(cluster_dns.CONFIG, cluster_dns.LOGS, "kubectl netdoc check dns_metrics dns_config --show info"),
     rows=("D6", "D9"),
+    tells="failure",
 )
 
 

@@ -42,6 +42,7 @@ NO_ANSWER = Code(
     fix="See whether the controller listens, and read its log. Until it answers, everything that comes in through it fails.",
     commands=("kubectl -n {namespace} describe service {name}", "kubectl -n {namespace} logs {first} --tail=20"),
     explains=(Explains(("SVR003", "SVR004", "SVR006", "SVR012"), "subject"),),
+    tells="failure",
 )
 
 

@@ -25,12 +25,17 @@ NUMBERS = re.compile(r"\b(reqid|mark|mask|if_id) \S+")
 """Of XFRM policies: numbers that each node gives by itself."""
 
 
+PASSES = frozenset({"", "accept", "return", "masquerade"})
+"""Verdicts of rules after which packets go on: those of table nat, too, but that the rules behind them don't translate."""
+
+
 class Item(Struct, frozen=True):
-    """A rule, policy route or queue. ``like``: what is the same where another node has the same."""
+    """A rule, policy route or queue. ``like``: what is the same where another node has the same; ``suspect``: it may do harm."""
 
     like: tuple[str, ...]
     words: str
     commands: tuple[str, ...]
+    suspect: bool = True
 
 
 class Node(Struct, frozen=True):
@@ -60,7 +65,8 @@ class Node(Struct, frozen=True):
         members = "".join(f" (@{each.name}: {shown(each)})" for each in used)
         words = f"{' '.join(filter(None, (place, rule.table, rule.chain)))}: {rule.text}{counted}{members}"
         lists = tuple(_listed(self.name, each) for each in used)
-        return Item(like, words, (*rule_commands.showing_and_removing(self.name, rule), *lists))
+        harmless = rule.verdict in PASSES and not (rule.table == "nat" and rule.verdict) and "set " not in rule.text
+        return Item(like, words, (*rule_commands.showing_and_removing(self.name, rule), *lists), not harmless)
 
     def _route(self, route: PolicyRoute) -> Item:
         tool = "ip -6" if route.family == "IPv6" else "ip"

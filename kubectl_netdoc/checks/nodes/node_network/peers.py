@@ -72,7 +72,7 @@ def alone(replies: Mapping[str, KernelReply], tables: Mapping[str, RtnetlinkRepl
             found.setdefault(odd, []).append((what, values[odd], usual))
     for node, differences in sorted(found.items()):
         told = [f"{what} {here.text or 'missing'} ({usual.text or 'missing'} elsewhere)" for what, here, usual in differences]
-        evidence = {"shown": some(told, SHOWN, "; "), "differences": told, "nodes": [node]}
+        evidence = {"shown": some(told, SHOWN, "; "), "differences": told, "suspects": told, "nodes": [node]}
         yield ALONE.on(Subject("Node", node), evidence, commands=tuple(_commands(node, differences[:SHOWN])))
 
 

@@ -46,6 +46,7 @@ NOT_READY = Code(
     commands=("kubectl describe node {name}", "kubectl get events -A --field-selector involvedObject.name={name}"),
     rows=("M11",),
     explains=(Explains((*UNHEALTHY_PODS, "NOD003", "NOD004", "DNL001", "DNL002", "DNL003"), "node"),),
+    tells="failure",
 )
 NETWORK_UNAVAILABLE = Code(
     id="NOD002",

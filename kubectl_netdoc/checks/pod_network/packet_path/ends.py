@@ -19,7 +19,7 @@ NEVER_LEFT = Code(
     commands=(on_node("{name}", "ip netns list"), on_node("{name}", "ip -brief link show type veth")),
     rows=("M3",),
     explains=SYMPTOMS,
-    localises=True,
+    tells="place",
 )
 UNANSWERED = Code(
     id="TRC008",
@@ -32,7 +32,7 @@ UNANSWERED = Code(
     commands=("kubectl get pods -A -o wide --field-selector spec.nodeName={name}",),
     rows=("M3",),
     explains=SYMPTOMS,
-    localises=True,
+    tells="place",
 )
 SOMEWHERE = Code(
     id="TRC011",
@@ -49,7 +49,7 @@ SOMEWHERE = Code(
     ),
     rows=("M3",),
     explains=SYMPTOMS,
-    localises=True,
+    tells="place",
 )
 UNTRANSLATED = Code(
     id="TRC013",
@@ -66,7 +66,7 @@ UNTRANSLATED = Code(
     ),
     rows=("K7", "K9"),
     explains=OF_SERVICES,
-    localises=True,
+    tells="place",
 )
 FOREIGN_ANSWER = Code(
     id="TRC014",
@@ -80,7 +80,7 @@ FOREIGN_ANSWER = Code(
     commands=(on_node("{name}", "iptables -t raw -S"), on_node("{name}", "nft list ruleset")),
     rows=("K9",),
     explains=SYMPTOMS,
-    localises=True,
+    tells="place",
 )
 DUPLICATED = Code(
     id="TRC019",
@@ -121,7 +121,7 @@ CORRUPT = Code(
     ),
     rows=("M2",),
     explains=SYMPTOMS,
-    localises=True,
+    tells="place",
 )
 
 BY_ENDING = {

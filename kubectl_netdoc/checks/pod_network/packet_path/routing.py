@@ -23,7 +23,7 @@ REVERSE_PATH = Code(
     commands=(on_node("{name}", "ip route get {back}"), on_node("{name}", "sysctl -a -r rp_filter")),
     rows=("M5",),
     explains=SYMPTOMS,
-    localises=True,
+    tells="place",
 )
 NO_ROUTE = Code(
     id="TRC004",
@@ -35,7 +35,7 @@ NO_ROUTE = Code(
     commands=(RULES, on_node("{name}", "ip route get {to} from {back} iif {dev}"), on_node("{name}", "ip route show table all")),
     rows=("M5",),
     explains=SYMPTOMS,
-    localises=True,
+    tells="place",
 )
 NO_NEIGHBOUR = Code(
     id="TRC005",
@@ -47,7 +47,7 @@ NO_NEIGHBOUR = Code(
     commands=(on_node("{name}", "ip neigh show {via}"), on_node("{name}", "ip -d link show {dev}")),
     rows=("M5",),
     explains=SYMPTOMS,
-    localises=True,
+    tells="place",
 )
 LOOP = Code(
     id="TRC012",
@@ -59,7 +59,7 @@ LOOP = Code(
     commands=(on_node("{name}", "ip route get {to}"),),
     rows=("M5",),
     explains=SYMPTOMS,
-    localises=True,
+    tells="place",
 )
 OWN_ADDRESS = Code(
     id="TRC015",
@@ -71,7 +71,7 @@ OWN_ADDRESS = Code(
     commands=(on_node("{name}", "ip -brief address show to {to}"),),
     rows=("M5",),
     explains=SYMPTOMS,
-    localises=True,
+    tells="place",
 )
 BY_COUNTER = Code(
     id="TRC016",
@@ -84,7 +84,7 @@ BY_COUNTER = Code(
     commands=(on_node("{name}", "tc -s qdisc show"), on_node("{name}", "nstat -az")),
     rows=("M3",),
     explains=SYMPTOMS,
-    localises=True,
+    tells="place",
 )
 PORT = Code(
     id="TRC017",
@@ -96,7 +96,7 @@ PORT = Code(
     commands=(on_node("{name}", "bridge -d link show"), on_node("{name}", "ip -brief link show")),
     rows=("M5",),
     explains=SYMPTOMS,
-    localises=True,
+    tells="place",
 )
 
 BY_TAKER = {

@@ -55,7 +55,7 @@ ELSEWHERE = Code(
     commands=("kubectl netdoc check service_rules --privileged", on_node("{name}", "nft list ruleset")),
     rows=("M3", "K9"),
     explains=SYMPTOMS,
-    localises=True,
+    tells="place",
 )
 UNTRANSLATED = Code(
     id="TRC018",

@@ -21,7 +21,7 @@ WRONG_END = Code(
     commands=(AGENTS, on_node("{name}", "bridge fdb show dev {dev}"), on_node("{name}", "ip -d link show {dev}")),
     rows=("M3",),
     explains=SYMPTOMS,
-    localises=True,
+    tells="place",
 )
 BETWEEN = Code(
     id="TRC010",
@@ -34,7 +34,7 @@ BETWEEN = Code(
     commands=("kubectl get nodes {one} {other} -o wide",),
     rows=("M3",),
     explains=SYMPTOMS,
-    localises=True,
+    tells="place",
 )
 FAR = Code(
     id="TRC021",
@@ -47,7 +47,7 @@ FAR = Code(
     commands=("kubectl get nodes {one} {other} -o wide",),
     rows=("M3",),
     explains=SYMPTOMS,
-    localises=True,
+    tells="place",
 )
 
 

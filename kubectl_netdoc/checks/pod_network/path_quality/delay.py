@@ -20,6 +20,7 @@ SLOW = Code(
     fix="Look for a saturated link or a queue on that path: interface statistics, rate limits, a busy or throttled node.",
     commands=("kubectl top nodes", "kubectl get nodes -o wide"),
     explains=(Explains(("DNL004", "PNW014"), "path"), Explains(("DNL004", "PNW014"), "node")),
+    tells="failure",
 )
 MEASURED = Code(
     id="PTQ010",

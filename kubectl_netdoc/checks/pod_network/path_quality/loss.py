@@ -29,6 +29,7 @@ LOSSY = Code(
     commands=("kubectl get nodes -o wide", "kubectl netdoc check path_quality --show info"),
     rows=("M3", "M6"),
     explains=(Explains((*EFFECTS, "PTQ003"), "path", CAME_THROUGH), Explains((*EFFECTS, "PTQ003"), "node", CAME_THROUGH)),
+    tells="failure",
 )
 LOSSY_NODE = Code(
     id="PTQ004",
@@ -42,6 +43,7 @@ LOSSY_NODE = Code(
     rows=("M3", "M6"),
     # Connections through a Service may end on this node from any other one, so its loss is seen from everywhere.
     explains=(Explains((*EFFECTS, "PTQ003"), "path", CAME_THROUGH), Explains(SEEN, "cluster", CAME_THROUGH)),
+    tells="failure",
 )
 ON_NODE = Code(
     id="PTQ002",
@@ -52,6 +54,7 @@ ON_NODE = Code(
     fix="Check the node itself: its CPU load, softirq drops, connection tracking, and the bridge or CNI plugin.",
     commands=("kubectl describe node {name}", "kubectl top node {name}"),
     explains=(Explains(("PTQ001", "PTQ003", "PTQ004", *EFFECTS), "node", CAME_THROUGH),),
+    tells="failure",
 )
 
 
@@ -72,6 +75,7 @@ LARGE = Code(
         # Large answers of a DNS server on such a node are lost on their way to every other one.
         Explains(("DTR001", "DTR002"), "cluster", CAME_THROUGH),
     ),
+    tells="failure",
 )
 
 

@@ -67,7 +67,8 @@ def unlike(links: PodLinks) -> Iterator[Finding]:
             found.append(f"{_named(links, link)}: {', '.join(differences)}")
             refs += [ObjectRef.to("Pod", links.pods[link.name])] if link.name in links.pods else []
     if found:
-        yield UNLIKE.on(Subject("Node", links.node), shown=some(found, SHOWN, "; "), objects=refs, nodes=[links.node])
+        words = {"shown": some(found, SHOWN, "; "), "suspects": found, "nodes": [links.node]}
+        yield UNLIKE.on(Subject("Node", links.node), words, objects=refs)
 
 
 def _ports(links: PodLinks) -> list[Link]:

@@ -50,6 +50,7 @@ PROBES = Code(
     fix="Check the route from the node to its own pods, and host firewalls or policies that do not allow traffic from the node "
     "itself.",
     commands=("kubectl describe node {name}", "kubectl get pods -A -o wide --field-selector spec.nodeName={name}"),
+    tells="failure",
 )
 DOUBLED = Code(
     id="PNW009",

@@ -25,6 +25,7 @@ FAMILY = Code(
     ),
     rows=("M3",),
     explains=(CHAIN, Explains(("MTU001", "MTU002", "MTU003"), "path"), Explains(("MTU001", "MTU002", "MTU003"), "node")),
+    tells="failure",
 )
 NO_ADDRESS = Code(
     id="PNW013",
@@ -34,6 +35,7 @@ NO_ADDRESS = Code(
     message="New pods on {name} get no {family} address, while pods on {others} do",
     fix="Compare the CNI configuration on {name} with that of the other nodes. {family} clients cannot reach the pods on {name}.",
     commands=("kubectl get node {name} -o jsonpath={{.spec.podCIDRs}}", "kubectl describe node {name}"),
+    tells="failure",
 )
 
 

@@ -22,6 +22,7 @@ BLACK_HOLE = Code(
     rows=("M1",),
     # A kube-proxy whose watch of the API server crosses the black hole misses updates that fill a packet.
     explains=(Explains(("SVR002", "SVR006", "DNL005"), "node"),),
+    tells="failure",
 )
 CRAWLS = Code(
     id="PNW014",
@@ -31,6 +32,7 @@ CRAWLS = Code(
     message="Between {between}, as few as {got} of {size} bytes arrive within 1 s: large packets pass, but slowly",
     fix="Look for packet loss, a saturated link or a rate limit on that path. The check path_quality measures loss and delay.",
     commands=("kubectl netdoc check path_quality --show info", "kubectl get nodes -o wide"),
+    tells="failure",
 )
 
 

@@ -43,6 +43,7 @@ NO_CROSSING = Code(
     commands=("kubectl get daemonsets -A", "kubectl get nodes -o wide"),
     rows=("M3",),
     explains=(CHAIN,),
+    tells="failure",
 )
 NODE_CUT_OFF = Code(
     id="PNW002",
@@ -54,6 +55,7 @@ NODE_CUT_OFF = Code(
     commands=("kubectl get pods -A -o wide --field-selector spec.nodeName={name}", "kubectl describe node {name}"),
     rows=("M3",),
     explains=(CHAIN, FROM_NODE),
+    tells="failure",
 )
 LINK = Code(
     id="PNW003",
@@ -69,6 +71,7 @@ LINK = Code(
     ),
     rows=("M3",),
     explains=(CHAIN, FROM_NODE),
+    tells="failure",
 )
 NO_UDP = Code(
     id="PNW004",
@@ -80,6 +83,7 @@ NO_UDP = Code(
     commands=("kubectl get nodes {one} {other} -o wide",),
     rows=("M3",),
     explains=(Explains(("DNL001", "DNL002", "DNL003", "DNL005", "DNL007"), "path"),),
+    tells="failure",
 )
 NO_TCP = Code(
     id="PNW016",
@@ -92,6 +96,7 @@ NO_TCP = Code(
     commands=("kubectl get nodes -o wide", on_node("{first}", "ip -detail link show"), on_node("{first}", "nft list ruleset")),
     rows=("M2",),
     explains=(CHAIN, FROM_NODE),
+    tells="failure",
 )
 OFFLOAD = (
     ". If there is none, the sender computes wrong checksums of TCP in {name}, as network cards and hypervisors do whose driver "
@@ -114,6 +119,7 @@ SAME_NODE = Code(
         "kubectl get pods -A -o wide --field-selector spec.nodeName={name}",
     ),
     rows=("K13",),
+    tells="failure",
 )
 NEWCOMERS = Code(
     id="PNW015",
@@ -127,6 +133,7 @@ NEWCOMERS = Code(
     commands=("kubectl cordon {name}", "kubectl get pods -A -o wide --field-selector spec.nodeName={name}"),
     rows=("M11",),
     explains=(CHAIN, FROM_NODE, Explains(("SVR002", "DNL001", "DNL002", "DNL005", "PNW005"), "node")),
+    tells="failure",
 )
 
 

@@ -54,6 +54,7 @@ BLACK_HOLE = Code(
     fix="Read kube-proxy's log: on {nodes} it is behind, or has lost the API server. Then restart its pods there, as the "
     "commands do.",
     rows=("K5",),
+    tells="failure",
 )
 LEFT_OUT = Code(
     id="NPT003",
@@ -65,6 +66,7 @@ LEFT_OUT = Code(
     fix=f"If the answer is HTTP {FAILS}, restart kube-proxy there: it is behind. If there is no answer, look for a host firewall "
     "that other nodes don't have.",
     rows=("K5",),
+    tells="failure",
 )
 
 

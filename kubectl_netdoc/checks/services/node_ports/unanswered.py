@@ -39,6 +39,7 @@ NO_ANSWER = Code(
         kube_proxy.LOGS,
     ),
     rows=("K8",),
+    tells="failure",
 )
 CLOSED = Code(
     id="NPT010",

@@ -37,6 +37,7 @@ BREAKS = Code(
     ),
     rows=("K1",),
     explains=(WATCHES,),
+    tells="failure",
 )
 LIMIT = Code(
     id="OVT004",
@@ -49,6 +50,7 @@ LIMIT = Code(
     "of new connections, or a connection tracking table that is nearly full.",
     commands=(on_node("{first}", "iptables -S"), on_node("{first}", "nft list ruleset")),
     rows=("K1",),
+    tells="failure",
 )
 
 

@@ -83,6 +83,7 @@ OUT = Code(
     commands=LOOK,
     rows=("M3",),
     explains=MOMENT,
+    tells="failure",
 )
 SHARE = Code(
     id="OVT002",
@@ -96,6 +97,7 @@ SHARE = Code(
     commands=LOOK,
     rows=("M3",),
     explains=MOMENT,
+    tells="failure",
 )
 
 

@@ -33,6 +33,7 @@ SLOW = Code(
     commands=("kubectl get nodes -o wide", "kubectl netdoc check path_quality --show info"),
     rows=("M6",),
     explains=(Explains(("PNW014", "PTQ003"), "path"),),
+    tells="failure",
 )
 
 

@@ -52,6 +52,7 @@ NO_PROXYING = Code(
         Explains(("CNI002", "CNI004"), "node"),
         Explains(KUBE_PROXY_CODES, "node"),
     ),
+    tells="failure",
 )
 MISSED = Code(
     id="SVR002",
@@ -65,6 +66,7 @@ MISSED = Code(
     commands=(kube_proxy.LOGS, kube_proxy.RESTART),
     rows=("K8",),
     explains=(Explains(("NPT002", "NPT003", *KUBE_PROXY_CODES), "node"),),
+    tells="failure",
 )
 NOTHING_NEW = Code(
     id="SVR009",
@@ -78,6 +80,7 @@ NOTHING_NEW = Code(
     commands=(controller_manager.PODS, controller_manager.LOGS, kube_proxy.LOGS),
     rows=("K8", "K14"),
     explains=(Explains(("SVR002", "SVR008", "SVC007", "NPT002", "NPT003", "EPS004"), "cluster"),),
+    tells="failure",
 )
 
 

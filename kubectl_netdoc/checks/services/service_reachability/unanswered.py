@@ -46,6 +46,7 @@ BAD_ENDPOINT = Code(
     "Until then its share of the connections fails.",
     commands=("kubectl -n {namespace} describe pod {name}", "kubectl -n {namespace} delete pod {name}"),
     rows=("K2", "M3"),
+    tells="failure",
 )
 FROM_ONE_NODE = Code(
     id="SVR013",
@@ -63,6 +64,7 @@ FROM_ONE_NODE = Code(
         on_node("{name}", "iptables -S"),
     ),
     rows=("M3",),
+    tells="failure",
 )
 GONE = Code(
     id="SVR008",
@@ -91,6 +93,7 @@ ONLY_DIRECT = Code(
     "don't have.",
     commands=(rules_seen.LOOK, kube_proxy.LOGS, kube_proxy.RESTART),
     rows=("K8",),
+    tells="failure",
 )
 
 
