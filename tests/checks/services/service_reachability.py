@@ -27,6 +27,7 @@ from kubectl_netdoc.api import (
     Peer,
     Reply,
     Request,
+    Tier,
     Unavailable,
 )
 from kubectl_netdoc.core.cluster import Cluster, Listing
@@ -38,6 +39,7 @@ from kubectl_netdoc.records.kinds import ENDPOINT_SLICE, POD, ROOT_CERTIFICATE
 from kubectl_netdoc.records.nodes import NodeAddress
 from kubectl_netdoc.records.pods import Pod, PodIP, PodSpec
 from kubectl_netdoc.testing import Built, Case, make_cluster, make_node, make_pod, make_policy, make_service, make_slice, measured
+from tests.checks.services.kube_proxy_presence import cilium
 from tests.support.cni_objects import daemon_set
 
 NODES = ("n1", "n2")
@@ -146,12 +148,14 @@ def _measure(
     accepting: bool = False,
     certificate: str = "",
     no_api: tuple[str, ...] = (),
+    host: Bad | None = None,
 ) -> Measured:
-    """``bad``: what becomes of a connect from a node to an address where it is not ok."""
+    """``bad``: what becomes of a connect from a node's pod to an address where it is not ok; ``host``: from the node itself."""
 
     def answer(request: Request) -> Reply:
         if isinstance(request, Connect):
-            return ConnectReply(bad(request.node, request.to.ip) or Outcome.OK, 0.5)
+            told = (host or bad) if request.host else bad
+            return ConnectReply(told(request.node, request.to.ip) or Outcome.OK, 0.5)
         if isinstance(request, Certificate) and request.node in no_api:
             return CertificateReply(Outcome.TIMEOUT, 2000.0)
         if isinstance(request, Certificate):
@@ -335,7 +339,39 @@ def _of_three(bad: Bad) -> Measured:
     return _measure(THREE, bad, own={node: _seen(*THREE.vantages) for node in THREE.vantages})
 
 
+def _in_hosts(*more: Built) -> Cluster:
+    """The cluster with a second Service of the same pods, and netdoc in the nodes' own networks."""
+    kind, item = make_slice("right", addresses=ENDS, port=8080)
+    ports = tuple(msgspec.structs.replace(p, name="p80") for p in item.ports)  # type: ignore[attr-defined]
+    right = make_service("right", selector={"app": "web"}, cluster_ip="10.96.0.2")
+    cluster = _cluster(right, (kind, msgspec.structs.replace(item, ports=ports)), *more)
+    cluster.tier = Tier.NODES
+    return cluster
+
+
+HOSTS, HOSTS_CLOSED = _in_hosts(), _in_hosts(CLOSED)
+HOSTS_REPLACED = _in_hosts(*cilium("true"))
+BOTH = ("10.96.0.1", "10.96.0.2")
+
 CASES = [
+    _case("nodes themselves, healthy", HOSTS, _measure(HOSTS)),
+    _case("a node itself reaches no Service", HOSTS, _measure(HOSTS, host=_from("n1", *BOTH)), ("SVR016", "Node n1")),
+    _case(
+        "a node itself is refused by one Service",
+        HOSTS,
+        _measure(HOSTS, host=_from("n1", "10.96.0.1", outcome=Outcome.REFUSED)),
+        ("SVR017", "Node n1"),
+    ),
+    _case(
+        "no node itself reaches a Service",
+        HOSTS,
+        _measure(HOSTS, host=_everywhere(*BOTH)),
+        ("SVR016", "Node n1"),
+        ("SVR016", "Node n2"),
+    ),
+    _case("pods don't reach it either", HOSTS, _measure(HOSTS, _from("n1", "10.96.0.1")), ("SVR006", WEB)),
+    _case("policies may keep nodes out", HOSTS_CLOSED, _measure(HOSTS_CLOSED, host=_everywhere(*BOTH))),
+    _case("eBPF that serves pods alone", HOSTS_REPLACED, _measure(HOSTS_REPLACED, host=_everywhere(*BOTH))),
     _case("healthy", C, _measure(C)),
     _case("no rules on one node", C, _measure(C, own={"n1": NOTHING}, no_api=("n1",)), ("SVR001", "Node n1")),
     _case("a new pod that reaches nothing says nothing of kube-proxy", C, _nowhere(C), *NEAR_N1, state="fail"),

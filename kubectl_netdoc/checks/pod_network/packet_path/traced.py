@@ -21,7 +21,8 @@ SYMPTOMS = (
     Explains((*BROKEN, "PNW005", "PNW008", "PNW015", "DSV001", "DSV002", "DSV003", "SVH001", "SVH002", "NPT001"), "path"),
     Explains(("PTQ002", "PTQ005", "OVT001", "OVT002", "OVT005"), "path"),
     Explains(("PNW005", "PNW007", "PNW008", "SVR001", "SVR002", "SVR005", "SVR006", "SVH001", "SVH002"), "node"),
-    Explains(("DNL001", "DNL002", "PTQ002", "INC003", "CPL007", "SVR007", "NPT003", "POD006", "NDL005"), "node"),
+    Explains(("DNL001", "DNL002", "PTQ002", "INC003", "CPL007", "NPT003", "POD006", "NDL005"), "node"),
+    Explains(("SVR007", "SVR016", "SVR017"), "node"),
 )
 """What a path that ends somewhere is seen as by other checks."""
 

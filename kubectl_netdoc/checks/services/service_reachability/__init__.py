@@ -5,7 +5,8 @@
 From each debug pod: a TCP connection to each Service port by its ClusterIP, and to its ready endpoints directly, opened and
 closed again. Whether kube-proxy (or what replaces it) works is shown by a Service of netdoc's own, behind which every pod
 proves who it is, and by the certificate of `kubernetes.default`. Two controls must not accept: a Service without endpoints,
-and a port on which nothing listens. With `--privileged`, the rules that kube-proxy has written on each node: where they are all
+and a port on which nothing listens. With `--node-checks`, some of the Services also from each node's own network, which other
+rules and routes meet than its pods. With `--privileged`, the rules that kube-proxy has written on each node: where they are all
 there, a Service that fails is not kube-proxy's doing.
 
 ## Why it matters
@@ -49,7 +50,7 @@ from kubectl_netdoc.api import (
     counted,
     some,
 )
-from kubectl_netdoc.checks.services.service_reachability import beyond, own_service, refusals, unanswered, witnesses
+from kubectl_netdoc.checks.services.service_reachability import beyond, from_hosts, own_service, refusals, unanswered, witnesses
 from kubectl_netdoc.checks.services.service_reachability.measured import MeasuredPort
 from kubectl_netdoc.components import cluster_dns, service_mesh
 from kubectl_netdoc.probes import own_policies as policies
@@ -67,6 +68,7 @@ def plan(cluster: Cluster) -> Iterator[Request]:
         yield own(cluster, node)
         yield from witnesses.plan(cluster, node)
         yield from (proof(node, other) for other in cluster.vantages if other != node)
+        yield from from_hosts.plan(cluster, node)
         if cluster.readable(ENDPOINT_SLICE):
             for target in targets(cluster):
                 yield from target.through(node)
@@ -92,6 +94,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
         rows = [MeasuredPort(facts, target, nodes) for target in targets(facts.cluster)]
         yield from _not_measured(facts, rows)
         yield from _services(facts, rows, nodes, rules)
+        yield from from_hosts.analyse(facts, nodes)
 
 
 def _not_measured(facts: Facts, rows: list[MeasuredPort]) -> Iterator[Unseen]:
@@ -172,7 +175,7 @@ check = Check(
         tier=Tier.PODS,
         makes=(Made.SERVICES,),
     ),
-    codes=(*own_service.CODES, *refusals.CODES, *beyond.CODES, *unanswered.CODES, *witnesses.CODES),
+    codes=(*own_service.CODES, *refusals.CODES, *beyond.CODES, *unanswered.CODES, *from_hosts.CODES, *witnesses.CODES),
     plan=plan,
     analyse=analyse,
 )
