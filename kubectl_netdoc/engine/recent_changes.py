@@ -231,7 +231,8 @@ class _History:
                 continue
             new = made is not None and abs(entry.time - made) <= TOGETHER
             verb = "scaled" if scaled else "made" if new else "changed"
-            yield from self._told(subject, entry.time, f"{verb} by {entry.manager or 'somebody'}")
+            what = f" ({', '.join(entry.fields)})" if entry.fields and verb == "changed" else ""
+            yield from self._told(subject, entry.time, f"{verb} by {entry.manager or 'somebody'}{what}")
 
     def _node(self, subject: Subject, node: Node) -> Iterator[Recent]:
         made, ready = node.metadata.creation_timestamp, node.condition("Ready")

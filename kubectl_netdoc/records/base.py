@@ -3,13 +3,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping
+import re
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from datetime import datetime
 from functools import lru_cache
+from itertools import islice
 from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
-from msgspec import Struct, field
+from msgspec import UNSET, Struct, UnsetType, field
 from msgspec.structs import replace
 
 from kubectl_netdoc.formats import addresses, strict_json
@@ -132,13 +134,43 @@ class ObjectMeta(Record, frozen=True):
         share(self, "namespace", "owner_references")
 
 
+FIELD = re.compile("f:([a-z][A-Za-z0-9]*)")
+MAPS = frozenset(
+    {"annotations", "binaryData", "data", "labels", "limits", "matchLabels", "nodeSelector", "options", "requests", "selector"}
+)
+"""Fields whose keys are no names of the API: they may say anything."""
+
+MOST_FIELDS = 6
+"""So many fields are what somebody changed; who wrote more has written the object."""
+
+
 class ManagedFields(Record, frozen=True):
-    """Who wrote an object, how and when; the written fields (``fieldsV1``) are never decoded."""
+    """Who wrote an object, how and when, and which ``fields`` ("spec.ports[].targetPort") where these are few."""
 
     manager: str = ""
     operation: str = ""
     subresource: str = ""
     time: Moment | None = None
+    fields: tuple[str, ...] = ()
+    fields_v1: dict[str, Any] | UnsetType = field(name="fieldsV1", default=UNSET)
+
+    def __post_init__(self) -> None:
+        """Keep names of the API's fields alone: neither keys of maps nor anything of lists' items."""
+        if self.fields_v1 is not UNSET:
+            found = tuple(islice(dict.fromkeys(_written(self.fields_v1)), MOST_FIELDS + 1))
+            msgspec.structs.force_setattr(self, "fields", found if len(found) <= MOST_FIELDS else ())
+            msgspec.structs.force_setattr(self, "fields_v1", UNSET)
+
+
+def _written(fields: dict[str, Any], path: str = "") -> Iterator[str]:
+    """Yield the paths of the fields in a FieldsV1 (Kubernetes API reference): "f:" names a field, "k:" an item of a list."""
+    inner = [] if path.rpartition(".")[2] in MAPS else [(key, each) for key, each in fields.items() if isinstance(each, dict)]
+    below = [(f"{path}.{name[1]}".removeprefix("."), each) for key, each in inner if (name := FIELD.fullmatch(key))]
+    below += [(path.removesuffix("[]") + "[]", each) for key, each in inner if path and key[:2] in ("k:", "v:", "i:")]
+    if path and not below:
+        yield path
+    for deeper, each in below:
+        yield from _written(each, deeper)
 
 
 class TracedMeta(ObjectMeta, frozen=True):

@@ -57,12 +57,11 @@ set_corefile() { # set_corefile FILE: and start CoreDNS again with it
   kubectl -n kube-system delete pod -l k8s-app=kube-dns   # quicker than a rollout
 }
 
-set_flannel() { # set_flannel KEY JSON: a part of flannel's configuration, read by agents that start from now on
-  python3 -c 'import json, sys; print(json.dumps({"data": {sys.argv[1]: sys.argv[2]}}))' "$1" "$2" >"$STATE/flannel.patch"
+set_flannel() { # set_flannel KEY <JSON: a part of flannel's configuration, read by agents that start from now on
+  python3 -c 'import json, sys; print(json.dumps({"data": {sys.argv[1]: sys.stdin.read()}}))' "$1" >"$STATE/flannel.patch"
   kubectl -n kube-flannel patch configmap kube-flannel-cfg --type merge --patch-file "$STATE/flannel.patch"
 }
-set_net_conf() { set_flannel net-conf.json "$1"; }
-set_cni_conf() { set_flannel cni-conf.json "$1"; }
+set_net_conf() { printf %s "$1" | set_flannel net-conf.json; }
 
 # The rules of kube-proxy, gone; flannel's and the others' stay.
 flush_kube_proxy() { on "$1" sh -c 'iptables-save | grep -v KUBE- | iptables-restore; nft delete table ip kube-proxy 2>/dev/null || true'; }

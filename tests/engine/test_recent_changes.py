@@ -99,6 +99,26 @@ def test_who_wrote_the_subject(entries: list[dict[str, Any]], words: list[str]) 
     assert [what for _, _, what in told(SERVICE_WEB, web(*entries))] == words
 
 
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"f:spec": {"f:ports": {'k:{"port":80,"protocol":"TCP"}': {"f:targetPort": {}}}}}, " (spec.ports[].targetPort)"),
+        ({"f:spec": {"f:selector": {"f:app": {}}, "f:type": {}}, "f:Odd": {}}, " (spec.selector, spec.type)"),
+        ({"f:spec": {"f:c": {".": {}, 'k:{"b":1}': {".": {}, "f:env": {}}, 'k:{"b":2}': {"f:env": {}}}}}, " (spec.c[].env)"),
+        ({"f:metadata": {"f:annotations": {"f:secret": {}}}, "f:data": {"f:key": {}}}, " (metadata.annotations, data)"),
+        ({"f:metadata": {"f:finalizers": {".": {}, 'v:"x.y/z"': {}}}}, " (metadata.finalizers[])"),
+        ({"f:spec": {f"f:{name}": {} for name in "abcdefg"}}, ""),  # who wrote so many has written the whole
+        ({}, ""),
+    ],
+)
+def test_which_fields_were_written_where_they_are_few(fields: dict[str, Any], words: str) -> None:
+    kind, item = web(entry(120) | {"fieldsV1": fields})
+    assert [what for _, _, what in told(SERVICE_WEB, (kind, item))] == [f"changed by kubectl-edit{words}"]
+    kept = msgspec.json.encode(item)
+    assert (b"k:{" not in kept, b"fieldsV1" not in kept) == (True, True)
+    assert msgspec.json.decode(kept, type=type(item)) == item
+
+
 def test_what_was_just_made_is_not_said_to_be_changed() -> None:
     assert told(SERVICE_WEB, web(entry(60), creationTimestamp=ago(61))) == [(60, "Service shop/web", "made by kubectl-edit")]
 
