@@ -4,7 +4,8 @@
 A cause is a finding above ``info`` that no other one explains; the top cause is the first of them in the report's order.
 
 - **exact**: the top cause names the mutated object or node *and* what was changed there (a word of each group of the mutation's
-  marks), and its fix or its commands name one of the two;
+  marks; also in what is printed below the cause of that object or node: its recent changes, and how it differs from its peers),
+  and its fix or its commands name one of the two;
 - **localised**: the top cause names the mutated object or node, or what it carries (a workload's Service); where all nodes were
   changed alike and none can be named: it comes from a check of the right layer;
 - **could not tell**: no cause, and the report (or the line that came instead of one) says that something could not be looked at;
@@ -84,7 +85,15 @@ def _exact(mutation: Mutation, cause: dict[str, Any]) -> bool:
     led = any(_mentions(place, leads) for place in mutation.places) or any(
         _word(mark, leads) for group in mutation.marks for mark in group
     )
-    return here and led and all(any(_word(mark, text(cause)) for mark in group) for group in mutation.marks)
+    told = text(cause) + _below(mutation, cause)
+    return here and led and all(any(_word(mark, told) for mark in group) for group in mutation.marks)
+
+
+def _below(mutation: Mutation, cause: dict[str, Any]) -> str:
+    """What is printed below a cause of the mutated places: recent changes and differences, the names of fields one by one."""
+    lines = (f"{_subject(item)} {item['what']}" for item in (*cause.get("recent", ()), *cause.get("odd", ())))
+    here = [line for line in lines if any(_mentions(place, line.replace("/", " ")) for place in mutation.places)]
+    return " ".join(["", *(re.sub(r"[.\[\]]+", " ", line) for line in here), *here])
 
 
 def names(place: Place, cause: dict[str, Any]) -> bool:
@@ -116,7 +125,10 @@ def text(cause: dict[str, Any]) -> str:
 
 
 def _word(word: str, words: str) -> bool:
-    return bool(word) and re.search(rf"(?<![\w.-]){re.escape(word)}(?![\w-]|\.\w)", words, re.IGNORECASE) is not None
+    """Whether a word stands there, or a pod of a workload that it names."""
+    suffix = "|".join(POD_SUFFIX.values())
+    ends = rf"({suffix})?(?![\w-]|\.\w)"
+    return bool(word) and re.search(rf"(?<![\w.-]){re.escape(word)}{ends}", words, re.IGNORECASE) is not None
 
 
 def _untold(report: dict[str, Any]) -> bool:
@@ -124,5 +136,6 @@ def _untold(report: dict[str, Any]) -> bool:
 
 
 def _subject(cause: dict[str, Any]) -> str:
+    """The subject of a finding, or of a line below it."""
     subject = cause["subject"]
     return "/".join(filter(None, (subject["kind"], subject.get("namespace"), subject["name"], subject.get("node"))))

@@ -132,6 +132,8 @@ def near(item: dict[str, Any], inventory: Inventory) -> tuple[Place, ...]:
     elif item["kind"] == "Pod":
         labels = meta.get("labels", {})
     found = [other for other in inventory.of("Service") if labels and _selects(other, labels, space)]
+    if item["kind"] == "ClusterRole" and (config := _of_role(meta["name"])):
+        return (_consumer(config),)
     if item["kind"] == "Service":
         kinds = ("Deployment", "DaemonSet", "StatefulSet")
         found = [
@@ -249,9 +251,21 @@ def _patched(item: dict[str, Any], path: Path, how: str, old: Any, new: Any, inv
     )
 
 
+def _of_role(role: str) -> str:
+    """The ConfigMap of whoever has a role; "" for controllers."""
+    return next(config for begin, config in ROLES.items() if role.startswith(begin))
+
+
+def _consumer(config: str) -> Place:
+    """The workload that reads a ConfigMap."""
+    space, workload = CONSUMERS[config]
+    kind, name = workload.split("/")
+    return Place(kind.title().replace("set", "Set"), name, space)
+
+
 def _restarts(role: str) -> list[str]:
     """Who has that role starts again: what it may not do, it is not asked for before."""
-    config = next(config for begin, config in ROLES.items() if role.startswith(begin))
+    config = _of_role(role)
     return _restarted(*CONSUMERS[config]) if config else []
 
 
@@ -363,7 +377,7 @@ def _config(item: dict[str, Any], rng: Random, inventory: Inventory) -> Mutation
     return Mutation(
         family="object: ConfigMap",
         what=shown,
-        places=(where, Place(workload.split("/")[0].title().replace("set", "Set"), workload.split("/")[1], space)),
+        places=(where, _consumer(where.name)),
         near=tuple(each for each in (Place("Service", "kube-dns", "kube-system"),) if where.name == "coredns"),
         marks=(tuple(dict.fromkeys(words)),),
         layers=_layers(where),

@@ -33,6 +33,9 @@ PORT = Mutation(
 )
 
 
+SERVICE = {"kind": "Service", "namespace": "shop", "name": "web"}
+
+
 def finding(subject: str, message: str, **more: Any) -> dict[str, Any]:
     """A finding as the report has it; ``subject``: kind/namespace/name or kind/name."""
     kind, *names = subject.split("/")
@@ -70,6 +73,22 @@ def report(*findings: dict[str, Any], state: str = "pass", unseen: tuple[str, ..
 )  # fmt: skip
 def test_symptomatic(mutation: Mutation, found: list[dict[str, Any]], verdict: str) -> None:
     assert judge(mutation, report(*found), True, LAYERS).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("below", "verdict"),
+    [
+        ({"recent": [{"subject": SERVICE, "what": "changed by kubectl-edit (spec.ports[].targetPort)", "seconds": 9}]}, "exact"),
+        ({"odd": [{"subject": SERVICE, "what": "alone has targetPort 8081", "code": "X"}]}, "exact"),
+        ({"recent": [{"subject": SERVICE, "what": "changed by kubectl-edit", "seconds": 9}]}, "localised"),
+        ({"recent": [{"subject": SERVICE | {"name": "x"}, "what": "changed (spec.ports[].targetPort)"}]}, "localised"),
+    ],
+)
+def test_what_is_printed_below_a_cause_of_the_place_counts(below: dict[str, Any], verdict: str) -> None:
+    cause = finding("Service/shop/web", "fails", fix="kubectl -n shop edit service web", **below)
+    assert judge(PORT, report(cause), True, LAYERS).verdict == verdict
+    elsewhere = finding("Service/market/cart", "fails", **below)
+    assert judge(PORT, report(elsewhere), True, LAYERS).verdict == "wrong"
 
 
 def test_nothing_said() -> None:
