@@ -158,6 +158,7 @@ from kubectl_netdoc.records.metrics_scrapes import MONITORS
 from kubectl_netdoc.records.nodes import DRAINED_BY_AUTOSCALER, EKS_COMPUTE_TYPE, ZONE, Node
 from kubectl_netdoc.records.pods import Container, ContainerStatus, Pod
 from kubectl_netdoc.records.python_images import registry_of
+from kubectl_netdoc.records.rbac import CLUSTER_ROLE, CLUSTER_ROLE_BINDING, ClusterRole, PolicyRule
 from kubectl_netdoc.records.service_mesh import MESH_KINDS, PEER_AUTHENTICATION
 from kubectl_netdoc.records.services import Endpoint, EndpointSlice, Service, ServicePort
 from kubectl_netdoc.records.workloads import Workload
@@ -180,6 +181,8 @@ __all__ = [
     "CALICO_RESERVATION",
     "CAME_THROUGH",
     "CA_CERTIFICATES",
+    "CLUSTER_ROLE",
+    "CLUSTER_ROLE_BINDING",
     "COREFILE",
     "DAEMON_SET",
     "DEFINITION",
@@ -250,6 +253,7 @@ __all__ = [
     "CertificateReply",
     "Check",
     "Cluster",
+    "ClusterRole",
     "CniConfig",
     "CniConfigReply",
     "CniFile",
@@ -317,6 +321,7 @@ __all__ = [
     "Pod",
     "PodProblem",
     "PolicyRoute",
+    "PolicyRule",
     "Queue",
     "Reference",
     "Reply",

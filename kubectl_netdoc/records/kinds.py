@@ -61,6 +61,7 @@ from kubectl_netdoc.records.policies import (
     NativePolicy,
     NetworkPolicy,
 )
+from kubectl_netdoc.records.rbac import RBAC_KINDS
 from kubectl_netdoc.records.services import (
     EndpointSlice,
     Service,
@@ -270,6 +271,7 @@ OTHERS: tuple[Kind[Any], ...] = (
     POD_METRICS,
     APP_CONFIG,
     *MONITORS,
+    *RBAC_KINDS,
 )
 _ALL: tuple[Kind[Any], ...] = (NAMESPACE, NODE, POD, SERVICE, ENDPOINT_SLICE, EVENT, *OWNERS, COREFILE, *OTHERS)
 KINDS: dict[str, Kind[Any]] = {kind.name: kind for kind in _ALL}

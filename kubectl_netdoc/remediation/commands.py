@@ -66,7 +66,7 @@ CLEARS = re.compile(r"--(vacuum-|rotate|flush|relinquish-var|smart-relinquish-va
 """Arguments with which ``journalctl`` changes the journal."""
 
 SERVING = frozenset(
-    {"service", "svc", "endpoints", "ep", "endpointslice", "ingress", "ing", "ingressclass", "configmap", "cm"}
+    {"service", "svc", "endpoints", "ep", "endpointslice", "ingress", "ing", "ingressclass", "configmap", "cm", "clusterrole"}
     | {"gateway", "gatewayclass", "httproute", "grpcroute", "tlsroute", "tcproute", "udproute", "referencegrant"}
 )
 """Kinds whose edit restarts nothing: a fix corrects an object that is wrong."""

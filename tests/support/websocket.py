@@ -233,6 +233,22 @@ OBJECTS: dict[str, list[dict[str, Any]]] = {
     "BGPAdvertisement": [{"metadata": meta("wan", "metallb-system"), "spec": {"communities": [SECRET]}}],
     "BGPPeer": [{"metadata": meta("router", "metallb-system"), "spec": {"password": SECRET, "passwordSecret": {"name": SECRET}}}],
     "IPAddressPool": [{"metadata": meta("lan", "metallb-system"), "spec": {"addresses": [SECRET]}}],
+    "ClusterRole": [
+        {
+            "metadata": meta("system:coredns", ""),
+            "rules": [
+                {"apiGroups": [""], "resources": ["services"], "verbs": ["list"]},
+                {"apiGroups": [SECRET], "resources": [SECRET], "verbs": [SECRET]},
+            ],
+        }
+    ],
+    "ClusterRoleBinding": [
+        {
+            "metadata": meta("system:coredns", ""),
+            "roleRef": {"kind": "ClusterRole", "name": "system:coredns"},
+            "subjects": [{"kind": "User", "name": SECRET}],
+        }
+    ],
     "ServiceCIDR": [
         {"metadata": meta("kubernetes", ""), "spec": {"cidrs": ["10.96.0.0/16"]}, "status": {"conditions": [SECRET]}}
     ],
