@@ -31,7 +31,10 @@ KINDS = (NODE, POD, SERVICE, ENDPOINT_SLICE)
 
 
 class FailingPath(Struct, frozen=True):
-    """A path that failed. ``kind``: only paths different in kind are worth a trace each; ``partly``: some got through."""
+    """A path that failed. ``kind``: only paths different in kind are worth a trace each; ``partly``: some got through.
+
+    ``refused``: something refuses it, and not what it leads to.
+    """
 
     kind: str
     node: str
@@ -40,6 +43,7 @@ class FailingPath(Struct, frozen=True):
     partly: bool = False
     own_network: bool = False
     family: str = ""
+    refused: bool = False
 
 
 ORDER = ("between nodes", "within a node", "from a node", "UDP", "to a workload", "to a Service", "some packets", "DNS")
@@ -77,7 +81,7 @@ class FailingPaths:
         if not self.facts.cluster.tier.covers(Tier.PRIVILEGED):
             return []
         chosen: dict[str, FailingPath] = {}
-        for path in sorted(self.all, key=lambda path: (ORDER.index(path.kind), path.partly)):
+        for path in sorted(self.all, key=lambda path: (ORDER.index(path.kind), path.partly, path.refused)):
             chosen.setdefault(path.kind, path)
         return [self._trace(path) for path in list(chosen.values())[:MOST]]
 
@@ -120,7 +124,7 @@ class FailingPaths:
         if isinstance(request, Echo) and isinstance(reply, EchoReply):
             return _echo(request, reply)
         if isinstance(request, Connect) and isinstance(reply, ConnectReply):
-            return self._connect(request) if reply.outcome in (Outcome.TIMEOUT, Outcome.UNREACHABLE) else None
+            return self._connect(request, reply.outcome)
         if isinstance(request, Burst) and isinstance(reply, BurstReply):
             lossy = node_pairs.lossy(reply.rounds)
             return FailingPath("some packets", request.node, request.to, "UDP", True, family=request.family) if lossy else None
@@ -129,9 +133,22 @@ class FailingPaths:
             return FailingPath("DNS", request.node, request.server, "DNS") if silent and request.protocol == "UDP" else None
         return None
 
-    def _connect(self, request: Connect) -> FailingPath | None:
+    @cached_property
+    def _accepting(self) -> frozenset[Address]:
+        """What accepts connections from somewhere: whoever is refused there is refused by something on the way."""
+        replies = self.facts.replies.items()
+        return frozenset(
+            request.to
+            for request, reply in replies
+            if isinstance(request, Connect) and isinstance(reply, ConnectReply) and reply.outcome is Outcome.OK
+        )
+
+    def _connect(self, request: Connect, outcome: Outcome) -> FailingPath | None:
+        refused = outcome is Outcome.REFUSED and request.to in self._accepting
+        if not (refused or outcome in (Outcome.TIMEOUT, Outcome.UNREACHABLE)):
+            return None
         kind = "to a Service" if self.leads_to(request.to) else "to a workload" if request.to.ip in self.nodes else ""
-        return FailingPath(kind, request.node, request.to, own_network=request.host) if kind else None
+        return FailingPath(kind, request.node, request.to, own_network=request.host, refused=refused) if kind else None
 
     def leads_to(self, to: Address) -> frozenset[str]:
         """Return the addresses behind one of a Service: its ClusterIP, an external or load balancer's IP, or a node port.

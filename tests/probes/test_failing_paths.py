@@ -89,6 +89,16 @@ def test_a_refusal_and_the_controls_are_no_failing_paths() -> None:
     assert kinds(replies) == []
 
 
+def test_a_refusal_of_what_accepts_others_is_one_and_silence_comes_first() -> None:
+    web, other = Address("10.0.0.5", 80), Address("10.0.0.5", 81)
+    replies: dict[Request, Reply] = {
+        Connect("n1", web): ConnectReply(Outcome.REFUSED, 1.0),
+        Connect("n3", web): ConnectReply(Outcome.OK, 1.0),
+    }
+    assert [(trace.node, trace.to) for trace in traces(facts(replies))] == [("n1", web)]
+    assert [(trace.node, trace.to) for trace in traces(facts(replies | {Connect("n3", other): DEAD}))] == [("n3", other)]
+
+
 def test_a_path_that_loses_some_gets_more_packets() -> None:
     (trace,) = traces(facts({Burst("n1", Peer("n2")): LOSSY}))
     assert (trace.protocol, trace.count) == ("UDP", failing_paths.MANY)
