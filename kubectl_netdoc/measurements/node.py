@@ -94,9 +94,10 @@ class Link(Struct, frozen=True, omit_defaults=True):
     """A network interface. ``kind``: what made it (``vxlan``, ``veth``, ``bridge`` …; nothing for hardware).
 
     ``addresses``: with prefix lengths. ``master``: the bridge or bond it belongs to. ``vni``, ``port``, ``local``: of a VXLAN.
-    ``no_carrier``: it is up and its other end is not. ``qdisc``: the kind of its root queueing discipline. ``vlan_filtering``: of
-    a bridge. ``bridge_port``: of a bridge's port. ``elsewhere``: its other end is in another network namespace.
-    ``offloads``: what it computes itself, by the names of ``ethtool -K``; None: it tells none, or was not asked.
+    ``no_carrier``: it is up and its other end is not. ``no_arp``: it asks for no hardware addresses. ``qdisc``: the kind of its
+    root queueing discipline. ``vlan_filtering``: of a bridge. ``bridge_port``: of a bridge's port. ``elsewhere``: its other end
+    is in another network namespace. ``offloads``: what it computes itself, by the names of ``ethtool -K``; None: it tells none,
+    or was not asked.
     """
 
     name: str
@@ -110,6 +111,7 @@ class Link(Struct, frozen=True, omit_defaults=True):
     port: int = 0
     local: str = ""
     no_carrier: bool = False
+    no_arp: bool = False
     qdisc: str = ""
     vlan_filtering: bool = False
     bridge_port: BridgePort | None = None

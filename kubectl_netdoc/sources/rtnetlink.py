@@ -22,7 +22,7 @@ from kubectl_netdoc.measurements.trace import PolicyRoute
 MOST = 20_000
 """Most entries of each kind that are kept."""
 
-UP, LOWER_UP = 1, 0x10000
+UP, NOARP, LOWER_UP = 1, 0x80, 0x10000
 LOCAL_TABLE = 255
 UNICAST = 1
 TYPES = {1: "unicast", 6: "blackhole", 7: "unreachable", 8: "prohibit", 9: "throw"}
@@ -136,6 +136,7 @@ def _links(data: bytes) -> Iterator[tuple[int, Link]]:
                 port=_number(tunnel.get(15), ">H"),
                 local=_ip(tunnel.get(4)) or _ip(tunnel.get(17)),
                 no_carrier=bool(flags & UP) and not flags & LOWER_UP,
+                no_arp=bool(flags & NOARP),
                 qdisc=_text(found.get(6)),
                 vlan_filtering=kind == "bridge" and bool(_number(own.get(7), "B")),
                 bridge_port=_bridge_port(by_type(info.get(5, b""))) if _text(info.get(4)) == "bridge" else None,

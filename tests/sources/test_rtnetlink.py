@@ -83,6 +83,7 @@ def link_of(link: Any, names: dict[int, str], addresses: list[Any]) -> Link:
         port=(own.get("IFLA_VXLAN_PORT") if own else 0) or 0,
         local=(own.get("IFLA_VXLAN_LOCAL") or own.get("IFLA_VXLAN_LOCAL6") if own else "") or "",
         no_carrier=up and not link["flags"] & ifinfmsg.IFF_LOWER_UP,
+        no_arp=bool(link["flags"] & ifinfmsg.IFF_NOARP),
         qdisc=link.get("IFLA_QDISC") or "",
         vlan_filtering=kind == "bridge" and bool(data and data.get("IFLA_BR_VLAN_FILTERING")),
         bridge_port=port_of(port) if port is not None else None,

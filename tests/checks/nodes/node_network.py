@@ -238,6 +238,8 @@ CASES = [
         "a setting that a node alone has", ALONE, kernels=_n1({"net/netfilter/nf_conntrack_udp_timeout": "0"}), cluster=FLANNEL
     ),
     _case("a setting that one node alone lacks", ALONE, kernels=_n1({"net/core/somaxconn": ""})),
+    _case("a link that is down on one node", ALONE, changes={"n1": with_link("lo", up=False)}),
+    _case("a link without ARP on one node", ALONE, changes={"n1": with_link("eth0", no_arp=True)}),
     _case("another queueing discipline on one node", ALONE, changes={"n1": with_link("eth0", qdisc="tbf")}),
     _case(
         "an offload that one node alone has not",

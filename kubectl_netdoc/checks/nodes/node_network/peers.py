@@ -107,10 +107,14 @@ def _compared(replies: Mapping[str, KernelReply], tables: Mapping[str, Rtnetlink
 
 
 def _of_a_link(link: Link) -> Iterator[tuple[str, _Value]]:
-    """Yield what is compared of a link. A bridge has the smallest MTU of its ports."""
+    """Yield what is compared of a link. A bridge has the smallest MTU of its ports, and without any it is down."""
+    show = ("ip", "-d", "link", "show", link.name)
     if link.kind != "bridge":
-        change: tuple[str, ...] = ("ip", "link", "set", link.name, "mtu", str(link.mtu))
-        yield f"MTU of {link.name}", _Value(str(link.mtu), ("ip", "-d", "link", "show", link.name), change)
+        yield f"MTU of {link.name}", _Value(str(link.mtu), show, ("ip", "link", "set", link.name, "mtu", str(link.mtu)))
+        word = "up" if link.up else "down"
+        yield f"state of {link.name}", _Value(word, show, ("ip", "link", "set", link.name, word))
+    word = "off" if link.no_arp else "on"
+    yield f"ARP of {link.name}", _Value(word, show, ("ip", "link", "set", link.name, "arp", word))
     tc = ("tc", "qdisc", "del" if link.qdisc in BY_ITSELF else "replace", "dev", link.name, "root")
     change = tc if link.qdisc in BY_ITSELF else (*tc, link.qdisc)
     yield f"qdisc of {link.name}", _Value(link.qdisc, ("tc", "qdisc", "show", "dev", link.name), change)
