@@ -11,6 +11,7 @@ from kubectl_netdoc.api import (
     KernelRoute,
     Link,
     Lost,
+    Neighbour,
     NodeRules,
     NodeRulesReply,
     Outcome,
@@ -84,6 +85,11 @@ def _tables(*routes: KernelRoute, addresses: tuple[str, ...] = ("172.18.0.9/16",
 TABLES = _tables()
 
 
+def _neighbours(state: str = "permanent", dev: str = "cni0", mac: str = "02:00:00:00:00:09", kind: str = "") -> RtnetlinkReply:
+    links = (Link("eth0", addresses=("172.18.0.9/16",)), Link(dev, kind))
+    return RtnetlinkReply(Outcome.OK, 1.0, links, neighbours=(Neighbour("10.244.1.5", mac, dev, state),))
+
+
 def _refused(to: str, protocol: int = 3) -> KernelRoute:
     return KernelRoute(to, type="blackhole", protocol=protocol)
 
@@ -154,6 +160,11 @@ CASES = [
     _case(
         "routes to pods are node_routes'", {}, cluster=_cluster(ranged=True), tables={"n2": _tables(_refused("10.244.3.0/24"))}
     ),
+    _case("a neighbour by hand", {}, "n2", tables={"n2": _neighbours()}),
+    _case("a neighbour that was learned", {}, tables={"n2": _neighbours("stale")}),
+    _case("a tunnel's neighbour", {}, tables={"n2": _neighbours(dev="flannel.1", kind="vxlan")}),
+    _case("neighbours by hand on every node", {}, tables={name: _neighbours() for name in NODES}),
+    _case("one without a hardware address", {}, tables={"n2": _neighbours(mac="")}),
     _case("the kernel's own", {}, tables={"n2": _tables(_refused("::/0", 2))}),
     _case("an address more", {}, "n1", tables={"n1": _tables(addresses=("172.18.0.9/16", "10.96.0.99/32"))}),
     _case(

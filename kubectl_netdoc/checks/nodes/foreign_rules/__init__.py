@@ -6,9 +6,10 @@ Every rule of every node's packet filter (iptables in nf_tables, the old tables,
 kube-proxy, the kubelet, known networks, runtimes and host firewalls, with the members of the sets (nftables, ipset) that it uses;
 the policies of their chains; the filters of traffic control (`tc`), the queueing disciplines below a link's own one and those of
 pods' links; the XFRM policies; the policy routes (`ip rule`) besides the kernel's own, with the routes that they lead to; the
-routes that refuse packets; and the IPv4 addresses of links that are no node's and no Service's. What one node alone has is told,
-and stands beside causes at that node; where a failure there has no other explanation, a few such rules are named as the likely
-cause. What all nodes have is taken for intended, but for a set in which one node alone has other members.
+routes that refuse packets; the neighbours whose hardware address was set by hand; and the IPv4 addresses of links that are no
+node's and no Service's. What one node alone has is told, and stands beside causes at that node; where a failure there has no other
+explanation, a few such rules are named as the likely cause. What all nodes have is taken for intended, but for a set in which one
+node alone has other members.
 
 ## Why it matters
 A rule that somebody made by hand or a program left behind is in no object of the cluster. It is the likely cause where packets
@@ -101,7 +102,7 @@ def _odd(nodes: dict[str, Node], addresses: frozenset[str], ranges: tuple[str, .
     tables = {name: node.tables for name, node in nodes.items() if node.tables is not None}
     items: dict[str, list[Item]] = {name: list(node.items()) for name, node in nodes.items()}
     for name, reply in tables.items():
-        items[name] += routed.refusing(name, reply, ranges)
+        items[name] += (*routed.refusing(name, reply, ranges), *routed.by_hand(name, reply))
     compared: dict[str, list[Item]] = {}
     for name, item in (*odd_sets(nodes, ENOUGH), *routed.more_addresses(tables, addresses, ENOUGH)):
         compared.setdefault(name, []).append(item)

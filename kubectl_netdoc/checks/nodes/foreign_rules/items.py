@@ -56,9 +56,9 @@ class Node(Struct, frozen=True):
                 yield self._queue(queue)
 
     def _rule(self, rule: Rule) -> Item:
-        text = _alike(rule.text)
+        text = alike(rule.text)
         text = NUMBERS.sub("", text) if rule.backend == "xfrm" else text
-        like = (rule.backend, rule.family, _alike(rule.table), rule.chain, text)
+        like = (rule.backend, rule.family, alike(rule.table), rule.chain, text)
         counted = f", {rule.packets} packets" if rule.packets >= 0 else ""
         place = rule.family if rule.backend in ("nft", "legacy") else rule.backend
         used = [each for each in self.rules.sets if _uses(rule, each)]
@@ -75,7 +75,7 @@ class Node(Struct, frozen=True):
             commands.append(ip_commands.on(self.name, f"{tool} route show table {route.table}"))
         commands.append(ip_commands.on(self.name, f"{tool} rule del priority {route.priority}"))
         words = f"ip rule {route.priority}: {route.text}{self._table(route)}"
-        return Item(("route", route.family, _alike(route.text)), words, tuple(commands))
+        return Item(("route", route.family, alike(route.text)), words, tuple(commands))
 
     def _table(self, route: PolicyRoute) -> str:
         """Return the routes of the table that a policy route leads to, in words; "" for the kernel's own tables."""
@@ -98,14 +98,15 @@ class Node(Struct, frozen=True):
         show = ip_commands.on(self.name, f"tc -s qdisc show dev {queue.dev}")
         remove = ip_commands.on(self.name, f"tc qdisc del dev {queue.dev} {queue.place} handle {queue.handle}")
         words = f"queueing discipline {queue.kind} on {queue.dev} ({queue.place}), {queue.dropped} packets dropped"
-        return Item(("queue", _alike(queue.dev), queue.kind), words, (show, remove))
+        return Item(("queue", alike(queue.dev), queue.kind), words, (show, remove))
 
 
 KERNELS = frozenset({253, 254, 255})
 """The routing tables default, main and local."""
 
 
-def _alike(text: str) -> str:
+def alike(text: str) -> str:
+    """Return a text without what each node has of its own: addresses and pods' links."""
     return POD_LINK.sub("a pod's link", ADDRESS.sub("an address", text))
 
 

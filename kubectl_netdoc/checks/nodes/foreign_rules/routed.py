@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Routes that refuse packets, and addresses on links, that one node alone has and no other check tells of."""
+"""Routes that refuse packets, neighbours by hand and addresses on links, of one node alone, which no other check tells of."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
 from kubectl_netdoc.api import NODE, SERVICE, Cluster, KernelRoute, Link, RtnetlinkReply, counted, ip_range
-from kubectl_netdoc.checks.nodes.foreign_rules.items import Item
+from kubectl_netdoc.checks.nodes.foreign_rules.items import Item, alike
 from kubectl_netdoc.routing import ip_commands, pod_links
+from kubectl_netdoc.routing.tables import TUNNELS
 
 MAIN, KERNEL = 254, 2
 """The routing table main, and the protocol of routes that the kernel made itself (rtnetlink(7))."""
@@ -37,6 +38,21 @@ def refusing(node: str, tables: RtnetlinkReply, ranges: tuple[str, ...]) -> Iter
             ip_commands.on(node, f"{tool} route del {route.type} {route.to}"),
         )
         yield Item(("refusing", tool, route.type, str(route.protocol)), f"ip route: {route.type} {route.to}", commands)
+
+
+def by_hand(node: str, tables: RtnetlinkReply) -> Iterator[Item]:
+    """Yield the neighbours whose hardware address was not learned but set; tunnels' and pods' own links have such by design."""
+    tunnels = {link.name for link in tables.links if link.kind in TUNNELS}
+    for each in tables.neighbours:
+        if each.state != "permanent" or each.dev in tunnels or not each.mac:
+            continue
+        tool = ip_commands.ip(each.ip)
+        commands = (
+            ip_commands.on(node, f"{tool} neigh show {each.ip}"),
+            ip_commands.on(node, f"{tool} neigh del {each.ip} dev {each.dev}"),
+        )
+        words = f"ip neigh: {each.ip} has the hardware address {each.mac} on {each.dev} by an entry made by hand (permanent)"
+        yield Item(("neighbour", tool, alike(each.dev)), words, commands)
 
 
 def _covers(route: KernelRoute, ranges: tuple[str, ...]) -> bool:
