@@ -21,6 +21,7 @@ from kubectl_netdoc.engine import registry
 from kubectl_netdoc.records.kinds import KINDS
 from kubectl_netdoc.sources import bundle
 from kubectl_netdoc.testing import make_cluster, make_node, make_service
+from tests.support import dumps as made
 from tests.support.commandline import LONGEST, Done, Netdoc, complaint, in_process, process
 from tests.support.faults import found
 from tests.support.kubeconfigs import EVERYWHERE, TOKEN, FakeApi, kubeconfig, thing
@@ -362,6 +363,23 @@ def test_collect_to_stdout_is_the_bundle_and_nothing_else(api: FakeApi, tmp_path
 def test_exit_code_is_the_same_for_every_format(netdoc: Netdoc, file: Any, arguments: list[str], code: int) -> None:
     path = file(BAD)
     assert {netdoc("check", "--from", path, "-o", format_, *arguments).code for format_ in ("text", "json", "yaml")} == {code}
+
+
+def test_a_dump_of_another_tool_is_read_wherever_a_bundle_is(netdoc: Netdoc, tmp_path: Path) -> None:
+    broken, healthy = made.recorded("coredns-zero"), made.recorded("healthy")
+    archive = made.pack(tmp_path / "x.tar.gz", made.support_bundle(broken))
+    folder = made.write(tmp_path / "sos", made.sos(healthy))
+    stream = made.stream(healthy).encode()
+    done = netdoc("check", "--from", archive, "-o", "json")
+    assert (done.code, found(json.loads(done.out))) == (1, {("DNC001", "Service/kube-system/kube-dns")})
+    assert netdoc("check", "--from", archive, "-n", "nowhere").code == 2
+    assert netdoc("check", "--from", "-", stdin=stream).code == 0
+    why = netdoc("why", "deploy/coredns", "svc/kube-dns:53", "-n", "kube-system", "--from", folder, "-o", "json")
+    assert why.code in (0, 1)
+    assert json.loads(why.out)["answer"] in ("yes", "unknown")
+    assert netdoc("policy", "coverage", "--from", folder).code == 0
+    changed = netdoc("diff", folder, archive, "-o", "json")
+    assert (changed.code, "DNC001" in changed.out) == (1, True)
 
 
 def test_good_manifests_are_exit_0(netdoc: Netdoc, file: Any) -> None:
