@@ -112,6 +112,7 @@ def test_it_stays_within_the_namespaces_that_were_opened() -> None:
 
 
 def test_a_live_cluster_gets_no_pods_unless_that_was_asked_for(api: FakeApi, tmp_path: Path) -> None:
+    api.lists("/api/v1/nodes", thing("n1", status={"conditions": [{"type": "Ready", "status": "True"}]}))
     api.lists("/api/v1/services", thing("web", "shop", spec={"selector": {"app": "x"}, "ports": [{"port": 80}]}))
 
     async def talk(client: Client) -> Any:
