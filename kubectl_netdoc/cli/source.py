@@ -12,7 +12,7 @@ from kubectl_netdoc.cli import options
 from kubectl_netdoc.cli.connection import client_options
 from kubectl_netdoc.cli.progress import show_progress
 from kubectl_netdoc.cli.selection import requirements
-from kubectl_netdoc.formats.text import safe
+from kubectl_netdoc.formats.text import safe, some
 
 if TYPE_CHECKING:
     from kubectl_netdoc.core.cluster import Cluster
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from kubectl_netdoc.records.base import Kind
     from kubectl_netdoc.sources import Source
     from kubectl_netdoc.sources.live.pod_settings import PodSettings
+
+
+NAMED = 5
+"""Most kinds that a line names."""
 
 
 def at_most_one(verb: str, namespaces: Sequence[str]) -> None:
@@ -99,7 +103,7 @@ def warn_on_stderr(text: str) -> None:
 
 
 def read_cluster(source: Source, kinds: Iterable[Kind[Any]]) -> Cluster:
-    """Return the cluster of a source; print a line on stderr for each list that is missing.
+    """Return the cluster of a source; print a line on stderr for each reason why lists are missing.
 
     Raises ``SourceError`` if nothing can be read.
     """
@@ -111,11 +115,15 @@ def read_cluster(source: Source, kinds: Iterable[Kind[Any]]) -> Cluster:
 
 
 def tell_missing(cluster: Cluster, kinds: Iterable[Kind[Any]]) -> None:
-    """Print a line on stderr for each of these lists that is missing, and if only some namespaces were read."""
+    """Print a line on stderr for each reason why some of these lists are missing, and if only some namespaces were read."""
     if cluster.scope.namespaces:
         warn_on_stderr(f"only {cluster.scope} could be read; findings about other namespaces are missing")
+    alike: dict[str, list[str]] = {}
     for kind in kinds:
         listing = cluster.listing(kind)
         if cluster.unreadable(kind):
             grant = getattr(listing, "grant", None)
-            warn_on_stderr(f"{kind.plural}: {getattr(listing, 'reason', '')}" + (f"; missing right: {grant}" if grant else ""))
+            why = getattr(listing, "reason", "") + (f"; missing right: {grant}" if grant else "")
+            alike.setdefault(why, []).append(kind.plural)
+    for why, plurals in alike.items():
+        warn_on_stderr(f"{some(dict.fromkeys(plurals), NAMED)}: {why}")
