@@ -92,8 +92,7 @@ def _of_dump(raw: bytes, name: str) -> list[Document]:
     found = list(_sequence(raw, name)) if raw.lstrip()[:1] == b"{" else _parse_yaml(raw, name)
     parts: list[list[Any]] = [[]]
     for document in found:  # a namespace's lists follow each other, always in the same order
-        kinds = {each.get("kind") for each in parts[-1] if isinstance(each, dict)}
-        if isinstance(document, dict) and (document.get("kind") in kinds or document.get("kind") == "EventList"):
+        if _kind(document) in {*map(_kind, parts[-1]), "EventList"}:
             parts.append([])
         parts[-1].append(document)
     return [Document("/".join((name, *_namespaces(part), _kind(each))), each) for part in parts for each in part]
@@ -102,9 +101,8 @@ def _of_dump(raw: bytes, name: str) -> list[Document]:
 def _namespaces(part: list[Any]) -> set[str]:
     """Return the namespace of the objects in lists; nothing if they are of none or of several."""
     metadata = (item.get("metadata") for each in part for item in items(each) or ())
-    found = {each.get("namespace") for each in metadata if isinstance(each, dict)}
-    names = {name for name in found if isinstance(name, str)}
-    return names if len(found) == 1 else set()
+    found = {name for each in metadata if isinstance(each, dict) and isinstance(name := each.get("namespace"), str)}
+    return found if len(found) == 1 else set()
 
 
 def _kind(document: Any) -> str:
@@ -132,7 +130,7 @@ BLANK = re.compile(r"\s*")
 
 def _deep(document: Any) -> bool:
     """Tell whether a document of JSON is nested too deep to be read."""
-    level = [document]
+    level = [document] if isinstance(document, (dict, list)) else []
     for _ in range(DEEPEST):
         inner = (each.values() if isinstance(each, dict) else each for each in level)
         level = [value for values in inner for value in values if isinstance(value, (dict, list))]

@@ -109,7 +109,7 @@ class DumpSource:
     def _note(self, document: Any, listed: list[dict[str, Any]], parts: tuple[str, ...]) -> None:
         """Note of which kinds and namespaces a document is the list."""
         kinds = {kind.name: kind for item in listed if isinstance(item.get("kind"), str) and (kind := kind_of(item))}
-        spaces = {space for item in listed if (space := _metadata(item).get("namespace"))}
+        spaces = {space for item in listed if isinstance(space := _metadata(item).get("namespace"), str) and space}
         for kind in kinds.values():
             # kubectl prints the objects of one namespace or of all, whatever kinds it was asked for
             self._lists[_resource(kind)] |= spaces if kind.namespaced and len(spaces) == 1 else {EVERYWHERE}
@@ -246,5 +246,5 @@ def _moments(item: dict[str, Any]) -> Iterator[datetime]:
     for written in places:
         try:
             yield msgspec.convert(written, datetime, strict=False).astimezone(UTC)
-        except msgspec.ValidationError:
+        except (msgspec.ValidationError, OverflowError):
             continue

@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import io
 import json
+import random
 import tarfile
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -261,6 +263,45 @@ def test_a_namespace_that_the_dump_lacks_is_an_error(healthy: dict[str, Path]) -
     with pytest.raises(SourceError) as caught:
         Within(source(healthy["cluster-info"]), ("elsewhere",)).cluster((POD,))
     assert (caught.value.exit_code, "namespace elsewhere" in str(caught.value)) == (2, True)
+
+
+ODD: tuple[Any, ...] = (
+    None,
+    5,
+    -1.5,
+    "",
+    "x",
+    [],
+    {},
+    [[]],
+    {"a": {}},
+    True,
+    "9999-12-31T23:59:59-14:00",
+    "0001-01-01T00:00:00Z",
+)
+
+
+def changed(value: Any, chance: random.Random, rest: list[int]) -> Any:
+    """Return a document with something else at one place, which is chosen by counting down ``rest``."""
+    rest[0] -= 1
+    if rest[0] == 0:
+        return chance.choice(ODD)
+    if isinstance(value, dict):
+        return {key: changed(item, chance, rest) for key, item in value.items()}
+    return [changed(item, chance, rest) for item in value] if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_mutated_dump_is_an_error_or_a_cluster(seed: int) -> None:
+    few = {name: items[:1] for name, items in made.recorded("healthy").items() if name in ("Node", "Pod", "Service", "Event")}
+    chance = random.Random(seed)
+    few["Namespace"] = [{"kind": "Namespace", "apiVersion": "v1", "metadata": {"name": "shop", "uid": "n"}}]
+    log = made.LOG.format(container="c", pod="shop/p")
+    for _ in range(100):
+        lists = [changed(made.listed(KINDS[name], items), chance, [chance.randrange(40)]) for name, items in few.items()]
+        text = "\n".join(map(json.dumps, lists)) if seed % 2 else json.dumps({"kind": "List", "items": lists})
+        with suppress(SourceError):
+            offline.parse((text + "\n" + log * (seed % 2)).encode(), "x.json", lambda _: None).cluster(tuple(KINDS.values()))
 
 
 # Archives that mean harm
