@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The generated pages of the site: one a check, one a code, their lists, and CONTRIBUTING.md. A hook of MkDocs (mkdocs.yml)."""
+"""The generated pages of the site: one a check, one a code, their lists, and CONTRIBUTING.md. Hooks of MkDocs (mkdocs.yml).
+
+Beside each page stands its Markdown, and llms.txt lists them (llmstxt.org): what a program reads instead of HTML.
+"""
 
 from __future__ import annotations
 
@@ -27,6 +30,30 @@ def on_files(files: Files, config: Any) -> Files:
     for path, content in pages():
         files.append(File.generated(config, path, content=content))
     return files
+
+
+def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> None:
+    """Write a page's Markdown beside it; MkDocs calls this."""
+    twin = Path(config.site_dir, page.file.src_uri)
+    twin.parent.mkdir(parents=True, exist_ok=True)
+    twin.write_text(markdown)
+
+
+def on_post_build(config: Any) -> None:
+    """Write the list of all Markdown; MkDocs calls this."""
+    site = Path(config.site_dir)
+    lines = [f"# {config.site_name}", "", f"> {config.site_description}", ""]
+    for entry in config.nav:
+        heading, places = next(iter(entry.items())) if isinstance(entry, dict) else ("Start here", [entry])
+        lines += [f"## {heading}", "", *(f"- [{_title(site / place)}]({place})" for place in places), ""]
+    codes = [(code.id, code.title) for check in registry.load().checks for code in check.codes]
+    lines += ["## Every code", "", *(f"- [{name}](codes/{name}.md): {plain(title)}" for name, title in codes)]
+    (site / "llms.txt").write_text("\n".join(lines) + "\n")
+
+
+def _title(page: Path) -> str:
+    """The first heading of a page."""
+    return next(line.removeprefix("# ") for line in page.read_text().splitlines() if line.startswith("# "))
 
 
 def pages() -> Iterator[tuple[str, str]]:

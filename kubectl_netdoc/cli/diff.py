@@ -12,13 +12,17 @@ import click
 from kubectl_netdoc.cli import complete, options
 from kubectl_netdoc.cli.parameter_types import OneOf
 from kubectl_netdoc.cli.selection import choose_checks, read_settings
-from kubectl_netdoc.cli.source import parsed_source, recorded_source
+from kubectl_netdoc.cli.source import recorded_source, warn_on_stderr
 
 if TYPE_CHECKING:
     from kubectl_netdoc.core.check import Check
     from kubectl_netdoc.core.report import Report
     from kubectl_netdoc.engine.registry import Registry
     from kubectl_netdoc.engine.settings import Settings
+
+MARK = b'"netdoc_report"'
+HEAD = 64
+"""Where a report says that it is one."""
 
 
 @click.command("diff")
@@ -30,7 +34,7 @@ if TYPE_CHECKING:
 def command(old: str, new: str, output: str, **flags: Any) -> int:
     """Compare two runs: which findings are new, gone, worse or better.
 
-    OLD and NEW are bundles, reports (check -o json) or manifests; one of them can be - for stdin.
+    OLD and NEW are bundles, reports (check -o json), manifests or dumps; one of them can be - for stdin.
 
     Findings with the same code and subject are the same finding. A finding whose check did not look again in the newer
     run does not count as gone. Exit code 1: a finding is newly a failure and is not the effect of another finding.
@@ -48,22 +52,16 @@ def command(old: str, new: str, output: str, **flags: Any) -> int:
 
 
 def _report(path: str, registry: Registry, chosen: tuple[Check, ...], settings: Settings) -> Report:
-    """Return the report in a file, or the report of a bundle or of manifests; raises ``SourceError``."""
+    """Return the report in a file, or the report of what else is in it; raises ``SourceError``."""
     import msgspec
 
     from kubectl_netdoc.core.report import REPORT_VERSION, Report
     from kubectl_netdoc.engine.run import run
-    from kubectl_netdoc.sources import SourceError
+    from kubectl_netdoc.sources import SourceError, offline
 
-    place = Path(path)
-    try:
-        raw = b"" if path == "-" or place.is_dir() else place.read_bytes()
-    except OSError as error:
-        raise SourceError(f"can't read {path}: {error.strerror}", 2) from error
-    if path == "-":
-        raw = sys.stdin.buffer.read()
-    if b'"netdoc_report"' not in raw[:64]:
-        source = recorded_source(path) if path != "-" else parsed_source(raw, "stdin")
+    raw = sys.stdin.buffer.read() if path == "-" else _if_report(Path(path))
+    if MARK not in raw[:HEAD]:
+        source = recorded_source(path) if path != "-" else offline.parse(raw, "stdin", warn_on_stderr)
         return run(source, registry, chosen, settings=settings).report
     try:
         report = msgspec.json.decode(raw, type=Report)
@@ -76,3 +74,16 @@ def _report(path: str, registry: Registry, chosen: tuple[Check, ...], settings: 
         f for f in report.findings if f.check in ids and not any(suppression.applies_to(f) for suppression in settings.ignore)
     )
     return msgspec.structs.replace(report, findings=kept, results=tuple(r for r in report.results if r.check in ids))
+
+
+def _if_report(place: Path) -> bytes:
+    """Return the bytes of a report; none of anything else, which may be large. Raises ``SourceError``."""
+    from kubectl_netdoc.sources import SourceError
+
+    try:
+        if place.is_dir():
+            return b""
+        with place.open("rb") as file:
+            return file.read() if MARK in file.peek(HEAD)[:HEAD] else b""
+    except OSError as error:
+        raise SourceError(f"can't read {place}: {error.strerror}", 2) from error

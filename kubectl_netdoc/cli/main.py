@@ -24,6 +24,7 @@ VERBS = {
     "diff": "Compare two runs: what got better and what got worse.",
     "explain": "Explain a check or a code.",
     "list": "List every check and its codes.",
+    "mcp": "Serve the verbs that only look as tools for an agent (Model Context Protocol).",
     "policy": "Show what network policies allow, what they protect, and what a change would do.",
     "rbac": "Print the least RBAC rights that netdoc needs, or which of them you lack.",
     "schema": "Print the JSON Schema of the report.",

@@ -131,7 +131,7 @@ def from_file(name: str = "source") -> Callable[[F], F]:
         default="",
         metavar="FILE|DIR|-",
         shell_complete=complete.files,
-        help="Read a bundle or manifests instead of a cluster.",
+        help="Read a bundle, manifests or a dump (kubectl, must-gather, sos, troubleshoot) instead of a cluster.",
     )
 
 

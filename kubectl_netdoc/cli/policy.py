@@ -11,7 +11,7 @@ import click
 from kubectl_netdoc.cli import complete, options
 from kubectl_netdoc.cli.parameter_types import OneOf
 from kubectl_netdoc.cli.policy_engine import policy_kinds, read_engine
-from kubectl_netdoc.cli.source import recorded_source
+from kubectl_netdoc.cli.source import recorded_source, warn_on_stderr
 
 SHOWN = 8
 """Most namespaces that a line names."""
@@ -38,8 +38,6 @@ def _engine(source: str, flags: dict[str, Any], *kinds: Kind[Any]) -> Engine:
 
 def undecodable(engine: Engine, kinds: Collection[Kind[Any]]) -> None:
     """Print on stderr which objects can't be decoded. Reading manifests prints that itself."""
-    from kubectl_netdoc.sources.manifests import warn_on_stderr
-
     if engine.cluster.origin == "manifests":
         return
     for kind in kinds:
@@ -146,7 +144,6 @@ def _coming(new: str) -> dict[str, tuple[Any, ...]]:
     from kubectl_netdoc.policy.diff import ALL, EVALUATED
     from kubectl_netdoc.records.kinds import KINDS
     from kubectl_netdoc.sources import SourceError
-    from kubectl_netdoc.sources.manifests import warn_on_stderr
 
     cluster = recorded_source(new).cluster(tuple(KINDS.values()))
     for kind in ALL:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The compiled network policies of a live cluster, a bundle or manifests."""
+"""The compiled network policies of a live cluster, or of what a file or folder holds."""
 
 from __future__ import annotations
 

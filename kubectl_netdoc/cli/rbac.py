@@ -141,10 +141,10 @@ def _of_cluster(wanted: Wanted, flags: dict[str, Any]) -> tuple[Wanted, Client, 
 
 
 def _check(wanted: Wanted, subjects: list[Grantee], output: str, flags: dict[str, Any]) -> int:
+    from kubectl_netdoc.cli.source import warn_on_stderr
     from kubectl_netdoc.permissions.needed import Grantee, ask, for_server, least
     from kubectl_netdoc.report import permissions as report
     from kubectl_netdoc.sources.live import access, lists
-    from kubectl_netdoc.sources.manifests import warn_on_stderr
 
     if subjects:
         raise click.UsageError(

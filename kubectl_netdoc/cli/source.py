@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The source that a verb reads, selected by its flags: a live cluster, a bundle or manifests."""
+"""The source that a verb reads, selected by its flags: a live cluster, or a file, folder or archive."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from kubectl_netdoc.cli import options
 from kubectl_netdoc.cli.connection import client_options
 from kubectl_netdoc.cli.progress import show_progress
 from kubectl_netdoc.cli.selection import requirements
+from kubectl_netdoc.formats.text import safe, some
 
 if TYPE_CHECKING:
     from kubectl_netdoc.core.cluster import Cluster
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     from kubectl_netdoc.records.base import Kind
     from kubectl_netdoc.sources import Source
     from kubectl_netdoc.sources.live.pod_settings import PodSettings
+
+
+NAMED = 5
+"""Most kinds that a line names."""
 
 
 def at_most_one(verb: str, namespaces: Sequence[str]) -> None:
@@ -73,7 +78,7 @@ def _debug_pod_settings(flags: Mapping[str, Any]) -> PodSettings:
 
 
 def offline_source(path: str, flags: Mapping[str, Any]) -> Source:
-    """Return the source in a bundle or in manifests, limited to the namespaces that the flags name."""
+    """Return the source in a file or folder, limited to the namespaces that the flags name."""
     from kubectl_netdoc.sources.namespace_filter import Within
 
     source = recorded_source(path)
@@ -81,34 +86,24 @@ def offline_source(path: str, flags: Mapping[str, Any]) -> Source:
 
 
 def recorded_source(path: str) -> Source:
-    """Return the source in a bundle, a manifest or a folder of manifests; ``-`` is stdin."""
+    """Return the source in a bundle, in manifests or in a dump of a cluster; ``-`` is stdin. Raises ``SourceError``."""
     import sys
     from pathlib import Path
 
-    from kubectl_netdoc.sources import SourceError, manifests
+    from kubectl_netdoc.sources import offline
 
-    place = Path(path)
-    try:
-        if path != "-" and place.is_dir():
-            return manifests.read(place, manifests.warn_on_stderr)
-        raw = sys.stdin.buffer.read() if path == "-" else place.read_bytes()
-    except OSError as error:
-        raise SourceError(f"can't read {path}: {error.strerror}", 2) from error
-    return parsed_source(raw, "stdin" if path == "-" else path)
+    if path == "-":
+        return offline.parse(sys.stdin.buffer.read(), "stdin", warn_on_stderr)
+    return offline.read(Path(path), warn_on_stderr)
 
 
-def parsed_source(raw: bytes, name: str) -> Source:
-    """Return the source in the bytes of a bundle or of manifests; ``name`` is for messages."""
-    from kubectl_netdoc.sources import bundle, manifests
-
-    if bundle.is_bundle(raw):
-        return bundle.load(raw, name)
-    documents = [(name, document) for document in manifests.parse(raw, name)]
-    return manifests.ManifestSource(name, documents, manifests.warn_on_stderr)
+def warn_on_stderr(text: str) -> None:
+    """Print a warning line."""
+    click.echo(f"kubectl-netdoc: {safe(text)}", err=True)
 
 
 def read_cluster(source: Source, kinds: Iterable[Kind[Any]]) -> Cluster:
-    """Return the cluster of a source; print a line on stderr for each list that is missing.
+    """Return the cluster of a source; print a line on stderr for each reason why lists are missing.
 
     Raises ``SourceError`` if nothing can be read.
     """
@@ -120,13 +115,15 @@ def read_cluster(source: Source, kinds: Iterable[Kind[Any]]) -> Cluster:
 
 
 def tell_missing(cluster: Cluster, kinds: Iterable[Kind[Any]]) -> None:
-    """Print a line on stderr for each of these lists that is missing, and if only some namespaces were read."""
-    from kubectl_netdoc.sources.manifests import warn_on_stderr
-
+    """Print a line on stderr for each reason why some of these lists are missing, and if only some namespaces were read."""
     if cluster.scope.namespaces:
         warn_on_stderr(f"only {cluster.scope} could be read; findings about other namespaces are missing")
+    alike: dict[str, list[str]] = {}
     for kind in kinds:
         listing = cluster.listing(kind)
         if cluster.unreadable(kind):
             grant = getattr(listing, "grant", None)
-            warn_on_stderr(f"{kind.plural}: {getattr(listing, 'reason', '')}" + (f"; missing right: {grant}" if grant else ""))
+            why = getattr(listing, "reason", "") + (f"; missing right: {grant}" if grant else "")
+            alike.setdefault(why, []).append(kind.plural)
+    for why, plurals in alike.items():
+        warn_on_stderr(f"{some(dict.fromkeys(plurals), NAMED)}: {why}")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sources of facts: one interface for a live cluster, a bundle and manifests."""
+"""Sources of facts: one interface for a live cluster, bundles, manifests and other tools' dumps."""
 
 from __future__ import annotations
 
@@ -24,6 +24,9 @@ class SourceError(Exception):
         super().__init__(message)
         self.exit_code = exit_code
 
+
+Warn = Callable[[str], None]
+"""Takes a line about what is passed over."""
 
 FollowUp = Callable[[Measured], Iterable[Request]]
 """Takes what was measured so far, and returns what else to measure in the same debug pods."""

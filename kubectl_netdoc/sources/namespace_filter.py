@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Limits a bundle or manifests to some namespaces, as ``-n`` does for a live cluster."""
+"""Limits what was recorded, or manifests, to some namespaces, as ``-n`` does for a live cluster."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from typing import Any
 
 from kubectl_netdoc.core.cluster import DNS_NAMESPACE, Cluster, Listing, Scope, Unavailable
 from kubectl_netdoc.core.facts import Measured
+from kubectl_netdoc.formats.text import joined
 from kubectl_netdoc.measurements.requests import Request
 from kubectl_netdoc.records.base import Kind
 from kubectl_netdoc.records.kinds import KINDS
-from kubectl_netdoc.sources import FollowUp, Source, nothing_more
+from kubectl_netdoc.sources import FollowUp, Source, SourceError, nothing_more
 
 
 class Within:
@@ -28,6 +29,8 @@ class Within:
     def cluster(self, kinds: tuple[Kind[Any], ...]) -> Cluster:
         """Return the other source's cluster without the objects of other namespaces; raises ``SourceError``."""
         whole = self.source.cluster(kinds)
+        if whole.scope.namespaces and (lacking := set(self.namespaces) - set(whole.scope.namespaces)):
+            raise SourceError(f"{self.label} has no lists of namespace {joined(sorted(lacking))}; it has {whole.scope}", 2)
         listings = {name: self._cut(KINDS[name], listing) for name, listing in whole.index.listings.items()}
         return whole.with_listings(listings, Scope(self.namespaces, "as asked"))
 

@@ -30,7 +30,7 @@ from kubectl_netdoc.engine.run import run
 from kubectl_netdoc.measurements.requests import Request
 from kubectl_netdoc.records.base import Kind
 from kubectl_netdoc.records.kinds import NODE
-from kubectl_netdoc.sources import FollowUp, Source, manifests, nothing_more
+from kubectl_netdoc.sources import FollowUp, Source, documents, manifests, nothing_more
 from tests.support.discovery import EXTENSIONS
 
 FOLDERS = Path(__file__).parent
@@ -44,7 +44,8 @@ Documents = list[Document]
 @cache
 def _read(name: str) -> tuple[Document, ...]:
     files = sorted((FOLDERS / name).glob("*.yaml"))
-    return tuple(item for file in files for whole in manifests.parse(file.read_bytes(), file.name) for item in whole["items"])
+    read = (whole.content for file in files for whole in documents.parse(file.read_bytes(), file.name))
+    return tuple(item for whole in read for item in whole["items"])
 
 
 def objects(name: str) -> Documents:
@@ -54,7 +55,7 @@ def objects(name: str) -> Documents:
 
 def as_manifests(items: Documents) -> manifests.ManifestSource:
     """Return the source that ``check --from DIR`` makes of them; every kind must be one that it knows or may pass over."""
-    return manifests.ManifestSource("a folder", [("x.yaml", item) for item in items], _fail)
+    return manifests.ManifestSource("a folder", [documents.Document("x.yaml", item) for item in items], _fail)
 
 
 def _fail(text: str) -> None:

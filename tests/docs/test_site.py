@@ -19,6 +19,9 @@ from tools.picture import picture
 ROOT = Path(__file__).parents[2]
 
 
+MARKDOWN_LINK = re.compile(r"\]\(([^)\s]+)\)")
+
+
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("site")
@@ -75,6 +78,27 @@ def test_a_page_for_all_that_it_can_say(site: Path) -> None:
     known = registry.load()
     assert {path.stem for path in (site / "codes").glob("*.html")} >= known.codes.keys()
     assert {path.stem for path in (site / "checks").glob("*.html")} >= {check.id for check in known.checks}
+
+
+def test_each_page_has_its_markdown_beside_it_and_its_links_lead_somewhere(site: Path) -> None:
+    pages = {path.with_suffix(".md") for path in site.rglob("*.html") if path.name != "404.html"}
+    assert {path for path in pages if not path.is_file()} == set()
+    links = [
+        (path, target) for path in pages for target in MARKDOWN_LINK.findall(path.read_text()) if not urlsplit(target).scheme
+    ]
+    gone = [(path.name, to) for path, to in links if to[0] != "#" and not (path.parent / urlsplit(to).path).is_file()]
+    assert gone == []
+
+
+def test_the_list_for_programs_has_every_page_and_every_code(site: Path) -> None:
+    text = (site / "llms.txt").read_text()
+    listed = MARKDOWN_LINK.findall(text)
+    assert text.startswith("# kubectl netdoc\n\n> ")
+    assert [target for target in listed if not (site / target).is_file()] == []
+    assert {f"codes/{code}.md" for code in registry.load().codes} <= set(listed)
+    apart = ("checks/", "codes/")
+    everything = {str(path.relative_to(site)) for path in site.rglob("*.md")}
+    assert {name for name in everything - set(listed) if not name.startswith(apart)} == set()
 
 
 def test_nothing_is_fetched_from_elsewhere(site: Path) -> None:

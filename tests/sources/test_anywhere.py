@@ -431,7 +431,13 @@ def test_a_plugin_that_hangs_is_given_up(netdoc: Netdoc, tmp_path: Path, monkeyp
 
 
 @pytest.mark.parametrize(
-    "field", [{"token": TOKEN}, {"client-certificate": "me.pem"}, {"client-certificate-data": "bWU="}], ids=str
+    "field",
+    [
+        {"token": TOKEN},
+        {"client-certificate": "me.pem", "client-key": "me.pem"},
+        {"client-certificate-data": "bWU=", "client-key-data": "bWU="},
+    ],
+    ids=str,
 )
 def test_what_goes_before_a_plugin(netdoc: Netdoc, tmp_path: Path, field: dict[str, str]) -> None:
     (tmp_path / "me.pem").write_text("me")
@@ -497,19 +503,3 @@ def test_a_certificate_that_is_not_valid_now_tells_what_time_it_is_here(
     with api_server(context) as server:
         said = complaint(netdoc("check", "--kubeconfig", config(tmp_path, server.url, ca(authority))), 3)
     assert f"{datetime.now(UTC):%Y-%m-}" in said
-
-
-@pytest.mark.parametrize(
-    ("user", "named"),
-    [
-        ({"tokenFile": "/nonexistent/token"}, "tokenFile of user u, /nonexistent/token"),
-        ({"client-certificate": "/nonexistent/cert", "client-key": "/nonexistent/key"}, "client-certificate of user u"),
-        ({"client-certificate-data": "!!!", "client-key-data": "eA=="}, "client-certificate-data of user u"),
-        ({"client-certificate-data": "eA==", "client-key-data": "x"}, "client-key-data of user u"),
-    ],
-)
-def test_what_a_kubeconfig_names_and_is_not_there_is_named(
-    netdoc: Netdoc, tmp_path: Path, user: dict[str, str], named: str
-) -> None:
-    said = complaint(netdoc("check", "--no-pods", "--kubeconfig", config(tmp_path, "https://127.0.0.1:1", user=user)), 2)
-    assert named in said

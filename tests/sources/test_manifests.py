@@ -13,13 +13,14 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kubectl_netdoc.cli.source import warn_on_stderr
 from kubectl_netdoc.core.cluster import Cluster, Listing, Unavailable
 from kubectl_netdoc.engine import registry
 from kubectl_netdoc.records.base import Kind
 from kubectl_netdoc.records.cni import CALICO_POOL, NETWORK_AGENT, NETWORK_CONFIG
 from kubectl_netdoc.records.kinds import COREFILE, DEPLOYMENT, EVENT, KINDS, NODE, POD, REPLICA_SET, SERVICE
 from kubectl_netdoc.records.kube_proxy import PROXY_CONFIG
-from kubectl_netdoc.sources import SourceError, manifests
+from kubectl_netdoc.sources import SourceError, documents, manifests, offline
 from kubectl_netdoc.testing import judge
 
 SERVICE_YAML = """
@@ -36,8 +37,7 @@ def source(text: str | bytes) -> tuple[manifests.ManifestSource, list[str]]:
     """Return the source in a text, and its warnings."""
     warnings: list[str] = []
     raw = text if isinstance(text, bytes) else text.encode()
-    documents = [("x.yaml", document) for document in manifests.parse(raw, "x.yaml")]
-    return manifests.ManifestSource("x.yaml", documents, warnings.append), warnings
+    return manifests.ManifestSource("x.yaml", documents.parse(raw, "x.yaml"), warnings.append), warnings
 
 
 def cluster(text: str | bytes, said: int = 0) -> Cluster:
@@ -102,7 +102,7 @@ JSON = st.recursive(
 
 @given(st.dictionaries(st.text(), JSON) | st.lists(JSON), st.sampled_from(["", "\n ", "\t"]))
 def test_json_is_what_it_says(document: Any, blank: str) -> None:
-    assert manifests.parse(f"{blank}{json.dumps(document)}\n".encode(), "x") == [document]
+    assert documents.parse(f"{blank}{json.dumps(document)}\n".encode(), "x") == [("x", document)]
 
 
 def test_json_never_comes_to_the_yaml_parser_which_is_fifty_times_as_slow(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,18 +124,18 @@ def test_what_begins_as_json_may_be_yaml(text: str) -> None:
 
 def test_an_error_in_json_is_told_with_its_place() -> None:
     with pytest.raises(SourceError, match="line 3, column"):
-        manifests.parse(b'{"kind": "Pod",\n "metadata": {"name": "p"}\n "spec": {}}', "x")
+        documents.parse(b'{"kind": "Pod",\n "metadata": {"name": "p"}\n "spec": {}}', "x")
 
 
-@pytest.mark.parametrize(("levels", "read"), [(manifests.DEEPEST, True), (manifests.DEEPEST + 1, False), (900, False)])
+@pytest.mark.parametrize(("levels", "read"), [(documents.DEEPEST, True), (documents.DEEPEST + 1, False), (900, False)])
 def test_json_is_as_deep_as_yaml_may_be(levels: int, read: bool) -> None:
     for form in ("[", "{"):
         text = ("[" * levels + "]" * levels) if form == "[" else '{"a": ' * (levels - 1) + "{}" + "}" * (levels - 1)
         if read:
-            assert len(manifests.parse(text.encode(), "x")) == 1
+            assert len(documents.parse(text.encode(), "x")) == 1
         else:
             with pytest.raises(SourceError, match="deeper than"):
-                manifests.parse(text.encode(), "x")
+                documents.parse(text.encode(), "x")
 
 
 def test_documents_in_one_file_empty_ones_among_them() -> None:
@@ -302,7 +302,7 @@ def test_folder_is_read_with_its_subfolders_and_only_manifests(tmp_path: Path) -
     (tmp_path / "gone.yaml").symlink_to(tmp_path / "nowhere")
     (tmp_path / "folder.yaml").mkdir()
     warnings: list[str] = []
-    read = manifests.read(tmp_path, warnings.append).cluster((SERVICE, POD))
+    read = offline.read(tmp_path, warnings.append).cluster((SERVICE, POD))
     assert sorted(name for _, name in names(read, SERVICE)) == ["b", "web"]
     assert names(read, POD) == [("default", "p")]
     assert ["README.md" in warning for warning in warnings] == [True]
@@ -312,7 +312,7 @@ def test_object_that_is_there_twice_is_told_and_the_last_counts(tmp_path: Path) 
     (tmp_path / "a.yaml").write_text(SERVICE_YAML + "---\n" + SERVICE_YAML.replace("web}", "other}").replace("web", "b"))
     (tmp_path / "b.yaml").write_text(SERVICE_YAML.replace("app: web", "app: late"))
     warnings: list[str] = []
-    read = manifests.read(tmp_path, warnings.append).cluster((SERVICE,))
+    read = offline.read(tmp_path, warnings.append).cluster((SERVICE,))
     assert {(item.name, item.spec.selector["app"]) for item in read.all(SERVICE)} == {("web", "late"), ("b", "other")}
     assert len(warnings) == 1
 
@@ -322,7 +322,7 @@ def test_file_in_a_folder_that_is_no_yaml_is_passed_over(tmp_path: Path) -> None
     (tmp_path / "chart.yaml").write_text("{{ if .Values.x }}\nkind: Pod\n{{ end }}\n")
     (tmp_path / "picture.yaml").write_bytes(b"\x89PNG\xff\xfe")
     warnings: list[str] = []
-    read = manifests.read(tmp_path, warnings.append).cluster((SERVICE,))
+    read = offline.read(tmp_path, warnings.append).cluster((SERVICE,))
     assert names(read, SERVICE) == [("shop", "web")]
     assert len(warnings) == 2
 
@@ -332,13 +332,13 @@ def test_folder_without_objects_is_an_error(tmp_path: Path, content: str | None)
     if content is not None:
         (tmp_path / "values.yaml").write_text(content)
     with pytest.raises(SourceError) as caught:
-        manifests.read(tmp_path, lambda _: None)
+        offline.read(tmp_path, lambda _: None)
     assert caught.value.exit_code == 2
 
 
 def test_file_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(SourceError) as caught:
-        manifests.read(tmp_path / "x.yaml", lambda _: None)
+        offline.read(tmp_path / "x.yaml", lambda _: None)
     assert caught.value.exit_code == 2
 
 
@@ -481,7 +481,7 @@ def test_depth_of_a_real_manifest_is_fine() -> None:
 
 
 def test_warning_can_not_act_on_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    manifests.warn_on_stderr("passed over: kind \x1b]0;evil\x07\n\u202e")
+    warn_on_stderr("passed over: kind \x1b]0;evil\x07\n\u202e")
     assert [char for char in capsys.readouterr().err if not char.isprintable()] == ["\n"]
 
 
@@ -569,8 +569,8 @@ def test_of_a_workload_that_is_there_twice_either_may_count() -> None:
     base = yaml.safe_load(ROLLOUT) | {"apiVersion": "apps/v1", "kind": "Deployment"}
     patch = json.loads(json.dumps(base))
     patch["spec"]["template"]["spec"]["containers"] = [{"name": "proxy", "ports": [{"name": "http", "containerPort": 80}]}]
-    for documents in ([base, patch], [patch, base]):
-        found = cluster("\n---\n".join([SERVICE_YAML, *map(yaml.safe_dump, documents)]), 1)
+    for both in ([base, patch], [patch, base]):
+        found = cluster("\n---\n".join([SERVICE_YAML, *map(yaml.safe_dump, both)]), 1)
         assert sorted(len(item.template.spec.ports()) for item in found.all(DEPLOYMENT)) == [0, 1]
         assert judge(registry.load().choose(["service_config"])[0], found) == set()
 
@@ -583,5 +583,5 @@ def test_a_port_that_kustomize_may_add_is_unseen(tmp_path: Path, more: dict[str,
     (tmp_path / "a.yaml").write_text(f"{SERVICE_YAML}---\n{yaml.safe_dump(base)}")
     for name, text in more.items():
         (tmp_path / name).write_text(text)
-    found = manifests.read(tmp_path, lambda _: None).cluster(tuple(KINDS.values()))
+    found = offline.read(tmp_path, lambda _: None).cluster(tuple(KINDS.values()))
     assert judge(registry.load().choose(["service_config"])[0], found) == said

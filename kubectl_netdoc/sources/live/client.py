@@ -136,6 +136,7 @@ class Client:
         self._access = access(options)
         self.context, self.namespace = self._access.context, self._access.namespace
         self.host: str = self._access.configuration.host
+        self.doubts = "".join(f"; {doubt}" for doubt in self._access.doubts)
         self._pools = RESTClientObject(self._access.configuration).pool_manager
 
     def get(self, path: str, query: Mapping[str, Any] | None = None) -> bytes:

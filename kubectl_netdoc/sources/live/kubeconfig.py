@@ -7,6 +7,7 @@ import base64
 import os
 import re
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
@@ -19,20 +20,15 @@ from kubernetes.config.kube_config import KubeConfigLoader, KubeConfigMerger  # 
 from msgspec import Struct
 
 from kubectl_netdoc.sources import SourceError
-from kubectl_netdoc.sources.live import credentials
+from kubectl_netdoc.sources.live import credentials, kubeconfig_faults
 from kubectl_netdoc.sources.live.credentials import Credentials, NoCredentials
+from kubectl_netdoc.sources.live.kubeconfig_faults import BEFORE_PLUGIN, Entry
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 """Where a pod finds its own credentials (Kubernetes: Accessing the API from a Pod)."""
 
-BEFORE_PLUGIN = ("token", "tokenFile", "auth-provider", "client-certificate", "client-certificate-data")
-"""Settings of a kubeconfig user that take precedence over a credential plugin (as in client-go)."""
-
 LOOPBACK = r"(https?://)?(localhost|127\.[0-9.]+|\[::1\])(:|/|$)"
 """Names of this machine: proxies from the environment are not used for it (Go, net/http.ProxyFromEnvironment)."""
-
-FILES = ("tokenFile", "client-certificate", "client-key", "certificate-authority")
-"""Settings of a kubeconfig user or cluster that name a file. Except for the token, NAME-data can hold the content instead."""
 
 CONNECTIONS = 16
 """Most connections to the API server that are kept open."""
@@ -55,7 +51,7 @@ class Access(Struct, frozen=True):
     """The access to one API server as one user.
 
     ``namespace``: that of the context. ``headers``: those of impersonation. ``credentials``: those of a credential plugin, if the
-    kubeconfig names one; everything else is in ``configuration``.
+    kubeconfig names one; everything else is in ``configuration``. ``doubts``: what in the kubeconfig may be why it fails.
     """
 
     context: str
@@ -63,13 +59,18 @@ class Access(Struct, frozen=True):
     configuration: Any
     headers: tuple[tuple[str, str], ...] = ()
     credentials: Credentials | None = None
+    doubts: tuple[str, ...] = ()
 
 
 def access(options: Options) -> Access:
     """Return the access by the flags, the kubeconfig or a pod's own service account; raises ``SourceError``."""
     paths = options.kubeconfig or os.environ.get("KUBECONFIG") or str(Path.home() / ".kube" / "config")
+    given = [path for path in paths.split(os.pathsep) if not _empty(path)]
+    for path in given:
+        if Path(path).expanduser().exists():
+            kubeconfig_faults.shape(Path(path).expanduser())
     try:
-        merged = KubeConfigMerger(os.pathsep.join(path for path in paths.split(os.pathsep) if not _empty(path)))
+        merged = KubeConfigMerger(os.pathsep.join(given))
         found = _in_cluster(options, paths) if merged.config is None else _of_context(merged, options)
     except ConfigException as error:
         raise SourceError(f"kubeconfig {paths}: {error}", 2) from error
@@ -88,51 +89,42 @@ def _empty(path: str) -> bool:
 def _of_context(merged: KubeConfigMerger, options: Options) -> Access:
     context = _choose(merged, options)
     chosen = merged.config["contexts"].get_with_name(context)["context"]
-    user = _entry(merged, "users", chosen.safe_get("user") or "")
-    cluster = _entry(merged, "clusters", chosen.safe_get("cluster") or "")
-    for section, name, entry in (("user", chosen.safe_get("user"), user), ("cluster", chosen.safe_get("cluster"), cluster)):
-        _usable(entry, f"{section} {name}")
+    user, cluster = (_entry(merged, section, chosen, context) for section in ("users", "clusters"))
+    kubeconfig_faults.cluster(cluster)
+    kubeconfig_faults.user(user)
+    doubts = tuple(kubeconfig_faults.doubts(user, cluster, datetime.now(UTC)))
     given = _ask_plugin(context, user, cluster)
     configuration = Configuration()
-    KubeConfigLoader(merged.config, active_context=context, config_base_path=None).load_and_set(configuration)
+    try:
+        KubeConfigLoader(merged.config, active_context=context, config_base_path=None).load_and_set(configuration)
+    except ConfigException:  # which quotes the entry, with all that is secret in it
+        raise user.wrong("its auth-provider gives no credentials; kubectl takes them from exec") from None
+    if configuration.cert_file and configuration.key_file:
+        kubeconfig_faults.key_pair(user, configuration.cert_file, configuration.key_file)
     if cluster.value.get("proxy-url"):
         configuration.no_proxy = None  # which is for the environment's proxy
     elif re.match(LOOPBACK, configuration.host):
         configuration.proxy = None
-    return Access(context, chosen.safe_get("namespace") or "default", configuration, tuple(_as(options, user.value)), given)
+    return Access(
+        context, chosen.safe_get("namespace") or "default", configuration, tuple(_as(options, user.value)), given, doubts
+    )
 
 
-class _Entry(Struct):
-    """A user or a cluster of a kubeconfig, and the folder that the paths in it start from."""
-
-    value: dict[str, Any]
-    folder: Path = Path()
-
-
-def _entry(merged: KubeConfigMerger, section: str, name: str) -> _Entry:
-    node = merged.config[section].get_with_name(name, safe=True) if merged.config.safe_get(section) else None
-    if node is None or not node.safe_get(section[:-1]):
-        return _Entry({})
-    return _Entry(node.value[section[:-1]], Path(node.path or "").absolute().parent)
-
-
-def _usable(entry: _Entry, whose: str) -> None:
-    """Raise ``ConfigException`` if a file that an entry names can't be read, or its inline data is not base64."""
-    for name in FILES:
-        data, path = entry.value.get(f"{name}-data"), entry.value.get(name)
-        if data:
-            try:
-                base64.b64decode("".join(str(data).split()), validate=True)
-            except ValueError:
-                raise ConfigException(f"{name}-data of {whose} is not base64") from None
-        elif path:
-            try:
-                (entry.folder / str(path)).open("rb").close()
-            except OSError as error:
-                raise ConfigException(f"{name} of {whose}, {path}: {error.strerror}") from None
+def _entry(merged: KubeConfigMerger, section: str, chosen: Any, context: str) -> Entry:
+    """Return the user or the cluster of a context; a context may do without a user."""
+    kind = section.removesuffix("s")
+    name = chosen.safe_get(kind) or ""
+    entries = merged.config.safe_get(section) or []
+    node = merged.config[section].get_with_name(name, safe=True) if entries else None
+    if node is None:
+        if name or kind == "cluster":
+            there = ", ".join(entry["name"] for entry in entries) or "none"
+            raise ConfigException(f"context {context}: there is no {kind} {name!r}; there are: {there}")
+        return Entry(f"{kind} {name}", {})
+    return Entry(f"{kind} {name}", node.value.get(kind) or {}, str(node.path or ""))
 
 
-def _ask_plugin(context: str, user: _Entry, cluster: _Entry) -> Credentials | None:
+def _ask_plugin(context: str, user: Entry, cluster: Entry) -> Credentials | None:
     """Remove the user's credential plugin from the entry, so that the loader does not run it too, and run it if it is needed.
 
     A certificate is put where the loader finds it; as in kubectl, it is not renewed during a run.
@@ -143,7 +135,7 @@ def _ask_plugin(context: str, user: _Entry, cluster: _Entry) -> Credentials | No
     try:
         found = Credentials(lambda: credentials.ask(plugin, cluster.value, user.folder))
     except NoCredentials as error:
-        raise SourceError(f"no credentials for context {context}: {error}") from error
+        raise SourceError(f"no credentials for context {context}: kubeconfig {user.file}: {user.whose}: {error}") from error
     for name, content in found.certificate().items():
         user.value[name] = base64.b64encode(content.encode()).decode()
     return found
@@ -217,9 +209,6 @@ def _choose(merged: Any, options: Options) -> str:
     if context not in names:
         raise ConfigException(f"the kubeconfig has no context {context!r}; it has: {', '.join(names) or 'none'}")
     base = config["contexts"].get_with_name(context)["context"]
-    user = options.user or base.safe_get("user") or ""
-    if user and user not in [entry["name"] for entry in config.safe_get("users") or []]:
-        raise ConfigException(f"the kubeconfig has no user {user!r}")  # otherwise the library would continue without credentials
     if options.cluster or options.user:
         wanted = {"cluster": options.cluster, "user": options.user}
         entry = {**base.value, **{key: value for key, value in wanted.items() if value}}

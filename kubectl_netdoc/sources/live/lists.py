@@ -154,16 +154,18 @@ def server_version(client: Client) -> str:
         if error.status == 401:
             raise SourceError(
                 f"{client.host} answered Unauthorized: the credentials of context {client.context} are expired or "
-                f"wrong; try: kubectl --context {client.context} auth whoami"
+                f"wrong; try: kubectl --context {client.context} auth whoami{client.doubts}"
             ) from error
         if error.status == 0:
             hint = "; is --request-timeout too short?" if error.timed_out and client.options.request_timeout else ""
-            raise SourceError(f"can't reach the API server {client.host} of context {client.context}: {error}{hint}") from error
+            raise SourceError(
+                f"can't reach the API server {client.host} of context {client.context}: {error}{hint}{client.doubts}"
+            ) from error
         return ""  # /version may be forbidden; the lists show whether anything can be read
     except UNREADABLE:
         version = ""
     if not version:
-        raise SourceError(f"{client.host} answers, but is not a Kubernetes API server")
+        raise SourceError(f"{client.host} answers, but is not a Kubernetes API server{client.doubts}")
     return version
 
 

@@ -7,9 +7,9 @@ kube-proxy, the kubelet, known networks, runtimes and host firewalls, with the m
 the policies of their chains; the filters of traffic control (`tc`), the queueing disciplines below a link's own one and those of
 pods' links; the XFRM policies; the policy routes (`ip rule`) besides the kernel's own, with the routes that they lead to; the
 routes that refuse packets; the neighbours whose hardware address was set by hand; and the IPv4 addresses of links that are no
-node's and no Service's. What one node alone has is told, and stands beside causes at that node; where a failure there has no other
-explanation, a few such rules are named as the likely cause. What all nodes have is taken for intended, but for a set in which one
-node alone has other members.
+node's and no Service's. What one node alone has is told, and stands beside causes at that node; where a failure there has no
+other explanation, a few such rules are named as the likely cause. What all nodes have is taken for intended, but for a set in
+which one node alone has other members.
 
 ## Why it matters
 A rule that somebody made by hand or a program left behind is in no object of the cluster. It is the likely cause where packets
