@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Mapping
 from itertools import groupby
 from statistics import mean
 
@@ -175,7 +175,15 @@ def analyse(cluster: Cluster, seen: list[Seen], limiting: Container[str] = ()) -
             ways = [(each.node, nodes.get(each.place, "")) for each, _ in rows if isinstance(each.place, Address)]
             paths = sorted({NodePath(one, other) for one, other in ways if other})
             what = f"{subject.kind} {subject.namespace}/{subject.name} on {rows[0][0].place}"
-            yield _finding(subject, what, rows, {"paths": paths})
+            yield _finding(subject, what, rows, {"paths": paths, "services": _leading(subject, behind)})
+
+
+def _leading(subject: Subject, behind: Mapping[Subject, Iterable[TargetEndpoint]]) -> list[Subject]:
+    """Return the Services that lead to a pod, or the Service itself: single connections to them fail as well."""
+    if subject.kind == "Service":
+        return [subject]
+    mine = ((service, end) for service, ends in behind.items() for end in ends)
+    return list({service: None for service, end in mine if (end.pod, service.namespace) == (subject.name, subject.namespace)})
 
 
 def _finding(subject: Subject, what: str, rows: list[tuple[Seen, Pattern]], more: dict[str, object]) -> Finding:
