@@ -86,6 +86,7 @@ CASES = [
     _case("at one node", _measure(_late(("n1", "n2"), ("n1", "n3"))), ("SYN001", "Node n1")),
     _case("one lost packet", _measure(lambda node, to: LATE if (node, to) == ("n1", "10.0.3.1") else 0.0)),
     _case("every packet may get lost", _measure(PAIR, lost=4)),
+    _case("packets get lost, too few for a verdict of their own", _measure(PAIR, lost=1)),
     _case("a busy machine", _measure(_busy), state="unknown"),
     _case("a throttled debug pod", _measure(PAIR, throttled=1.0)),
     _case("slow, and no retry", _measure(lambda node, to: 250.0)),
