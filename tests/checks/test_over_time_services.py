@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from kubectl_netdoc.core.evidence import ObjectRef
 from kubectl_netdoc.engine import registry
+from kubectl_netdoc.testing import outcome
 from tests.checks.services import over_time
-from tests.checks.test_checks import outcome
 
 
 def services(name: str) -> set[str]:

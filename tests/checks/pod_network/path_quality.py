@@ -155,6 +155,7 @@ CASES = [
     _case("a slow node of a zone, constantly", _bursts(_of("n2", FAR), ZONED), ("PTQ003", "Node n2"), cluster=ZONED),
     _case("a node far away by design", _bursts(_of("n2", FAR))),
     _case("a slow path", _bursts({("n1", "n2"): QUEUE, ("n2", "n1"): QUEUE}), ("PTQ003", "NodePair n1--n2")),
+    _case("long, and short by the third node", _bursts({("n1", "n2"): FAR, ("n2", "n1"): FAR}), ("PTQ003", "NodePair n1--n2")),
     _case("slow from one end alone, which was busy", _bursts({("n1", "n2"): QUEUE})),
     _case(
         "slow, and the other end got no answer",

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from statistics import median
 
@@ -15,7 +16,8 @@ COMPARED = 2
 """A path or node is compared with at least this many other paths."""
 
 STEADY = 0.5
-"""If the fastest round trip takes this share of the median, the path is long (fine where zones are unknown), not congested."""
+"""If the fastest round trip takes this share of the median, the path is long, not congested. That is fine where zones are
+unknown, unless the way by another node is much shorter."""
 
 
 class Bursts:
@@ -73,7 +75,17 @@ class Bursts:
         back = times_of(self.across.get((pair[1], pair[0]), ()))
         if back and percentile(back, 50) < self.late:  # a round trip takes both ways: from the other end it would be as slow
             return False
-        return "" not in self.relation[pair] or min(times) < STEADY * self.p50(pair)
+        uneven = min(times) < STEADY * self.p50(pair)
+        return "" not in self.relation[pair] or uneven or self._detour(pair) * self.slower <= self.p50(pair)
+
+    def _detour(self, pair: node_pairs.Pair) -> float:
+        """Return the milliseconds of the shortest way by another node: a path that is much longer is not so by distance."""
+        one, other = pair
+        halves = ([self._median(one, by), self._median(by, other)] for by in {node for known in self.across for node in known})
+        return min((sum(both) for both in halves if all(both)), default=math.inf)
+
+    def _median(self, one: str, other: str) -> float:
+        return self.p50((one, other)) if (one, other) in self.across else 0.0
 
     def others(self, pair: node_pairs.Pair, node: str = "") -> list[float]:
         """Return the median round trips that a path is compared with."""
