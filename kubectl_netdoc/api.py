@@ -158,7 +158,7 @@ from kubectl_netdoc.records.metrics_scrapes import MONITORS
 from kubectl_netdoc.records.nodes import DRAINED_BY_AUTOSCALER, EKS_COMPUTE_TYPE, ZONE, Node
 from kubectl_netdoc.records.pods import Container, ContainerStatus, Pod
 from kubectl_netdoc.records.python_images import registry_of
-from kubectl_netdoc.records.rbac import CLUSTER_ROLE, CLUSTER_ROLE_BINDING, ClusterRole, PolicyRule
+from kubectl_netdoc.records.rbac import CLUSTER_ROLE, CLUSTER_ROLE_BINDING, RBAC_KINDS, ClusterRole, PolicyRule
 from kubectl_netdoc.records.service_mesh import MESH_KINDS, PEER_AUTHENTICATION
 from kubectl_netdoc.records.services import Endpoint, EndpointSlice, Service, ServicePort
 from kubectl_netdoc.records.workloads import Workload
@@ -221,6 +221,7 @@ __all__ = [
     "POD_METRICS",
     "POLICIES",
     "POLICY_AIDS",
+    "RBAC_KINDS",
     "READ",
     "REFERENCE_GRANT",
     "REPLICATION_CONTROLLER",

@@ -124,6 +124,12 @@ TOPICS = {
     **dict.fromkeys(("LBA", "NPT", "SVC006", "SVC013"), _ENTRY),
     **dict.fromkeys(("APT", "CRS", "GWR", "INC", "ING", "TLS", "PLC", "PDN", "PEG", "PEN", "PRX", "PSY", "HPT", "SRG"), _NEVER),
     **dict.fromkeys(("VER", "POL007", "POL008", "POL027"), _NEVER),
+    **dict.fromkeys(("SVR016", "SVR017"), _NEVER),  # from a node's own network, not from a pod's
+    # rights of the network's own components
+    "RGT001": Topic("name", Feature.NAME),
+    "RGT002": Topic("proxy", Feature.SERVICE),
+    "RGT003": Topic("endpoints"),
+    "RGT004": _NEW,
     # the API server, and codes about Services that nothing serves
     "CPL": _NEVER,
     **dict.fromkeys(("CPL001", "CPL002", "CPL011", "GWR010", "INC001", "INC003", "ING003"), _ENDPOINTS),

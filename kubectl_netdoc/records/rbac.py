@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from msgspec import structs
 
 from kubectl_netdoc.records.base import Kind, Object, Record, Traced
@@ -79,4 +81,4 @@ CLUSTER_ROLE_BINDING = Kind(
     wire=ClusterRoleBinding,
     reduce=_of_the_cluster,
 )
-RBAC_KINDS = (CLUSTER_ROLE, CLUSTER_ROLE_BINDING)
+RBAC_KINDS: tuple[Kind[Any], ...] = (CLUSTER_ROLE, CLUSTER_ROLE_BINDING)

@@ -354,7 +354,7 @@ def test_lists_that_are_missing_are_no_trouble() -> None:
 
 def test_managed_fields_are_decoded_of_few_kinds_alone() -> None:
     fields = {kind.name for kind in KINDS.values() if hasattr(kind.record().metadata, "managed_fields")}
-    assert fields == {"Service", "Node", "Deployment", "DaemonSet", "StatefulSet", "ConfigMap", "NetworkPolicy"}
+    assert fields == {"Service", "Node", "Deployment", "DaemonSet", "StatefulSet", "ConfigMap", "NetworkPolicy", "ClusterRole"}
 
 
 def test_a_bundle_tells_the_same_again() -> None:

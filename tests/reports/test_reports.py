@@ -200,7 +200,7 @@ def test_the_base_is_silent(netdoc: Netdoc, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("where", "named"),
-    [("token-file-missing", "tokenFile of user u"), ("certificate-not-base64", "client-certificate-data of user u")],
+    [("token-file-missing", "user u: tokenFile"), ("certificate-not-base64", "user u: client-certificate-data")],
 )
 def test_a_kubeconfig_that_can_not_be_used_says_what_of_whom(netdoc: Netdoc, where: str, named: str) -> None:
     done = netdoc("check", "--no-pods", "--kubeconfig", INPUTS / "kubeconfigs" / where / "m.yaml")

@@ -21,6 +21,7 @@ BUILT_IN = frozenset(
         "batch/v1",
         "discovery.k8s.io/v1",
         "networking.k8s.io/v1",
+        "rbac.authorization.k8s.io/v1",
     }
 )
 """What every API server has, since Kubernetes 1.21."""
