@@ -14,8 +14,8 @@ Rights from other authorizers than RBAC: an account that no ClusterRoleBinding n
 for a feature that is set. Other networks' agents: what they need depends on their version and settings.
 
 ## Sources
-The components' published manifests: kubeadm's (cmd/kubeadm/app/phases/addons), flannel's kube-flannel.yml, and Kubernetes' bootstrap
-policy (plugin/pkg/auth/authorizer/rbac/bootstrappolicy); of these what their informers and writers ask for.
+The components' published manifests: kubeadm's (cmd/kubeadm/app/phases/addons), flannel's kube-flannel.yml, and Kubernetes'
+bootstrap policy (plugin/pkg/auth/authorizer/rbac/bootstrappolicy); of these what their informers and writers ask for.
 """
 
 from __future__ import annotations
