@@ -352,6 +352,7 @@ def _in_hosts(*more: Built) -> Cluster:
 HOSTS, HOSTS_CLOSED = _in_hosts(), _in_hosts(CLOSED)
 HOSTS_REPLACED = _in_hosts(*cilium("true"))
 BOTH = ("10.96.0.1", "10.96.0.2")
+DEAF_FAR = ("SVR005", "Pod shop/web-2")
 
 CASES = [
     _case("nodes themselves, healthy", HOSTS, _measure(HOSTS)),
@@ -368,6 +369,12 @@ CASES = [
         _measure(HOSTS, host=_everywhere(*BOTH)),
         ("SVR016", "Node n1"),
         ("SVR016", "Node n2"),
+    ),
+    _case(
+        "an endpoint fails from the node, which a pod's connection to the Service did not meet",
+        HOSTS,
+        _measure(HOSTS, _from("n1", "10.0.2.1"), host=_from("n1", "10.96.0.1", "10.0.2.1")),
+        DEAF_FAR,
     ),
     _case("pods don't reach it either", HOSTS, _measure(HOSTS, _from("n1", "10.96.0.1")), ("SVR006", WEB)),
     _case("policies may keep nodes out", HOSTS_CLOSED, _measure(HOSTS_CLOSED, host=_everywhere(*BOTH))),

@@ -24,6 +24,7 @@ from kubectl_netdoc.api import (
     Severity,
     Subject,
     evenly,
+    ip_families,
     on_node,
     some,
 )
@@ -121,13 +122,21 @@ def _host(facts: Facts, node: str) -> _Host:
     host = _Host({})
     for target in _asked(facts.cluster):
         for connect in _of(target, node):
-            own, pods = facts.reply(connect), facts.reply(msgspec.structs.replace(connect, host=False))
-            if not (isinstance(own, ConnectReply) and isinstance(pods, ConnectReply)):
+            own = facts.reply(connect)
+            if not isinstance(own, ConnectReply):
                 continue
             host.answered |= own.outcome is Outcome.OK
-            if own.outcome is not Outcome.OK and pods.outcome is Outcome.OK:
+            if own.outcome is not Outcome.OK and _works_for_pods(facts, target, connect):
                 host.failed[connect.to] = (target, own.outcome)
     return host
+
+
+def _works_for_pods(facts: Facts, target: Target, connect: Connect) -> bool:
+    """Whether a pod of the node reaches an address of a Service and each endpoint: one that fails is met by chance alone."""
+    family = ip_families.of(connect.to.ip)
+    ends = [direct for end, direct in target.direct(connect.node) if ip_families.of(end.address.ip) == family]
+    replies = [facts.reply(each) for each in (msgspec.structs.replace(connect, host=False), *ends)]
+    return all(isinstance(reply, ConnectReply) and reply.outcome is Outcome.OK for reply in replies)
 
 
 def _finding(node: str, host: _Host) -> Finding:
