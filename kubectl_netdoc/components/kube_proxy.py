@@ -19,7 +19,7 @@ from kubectl_netdoc.records.cni import NETWORK_AGENT, NETWORK_KINDS
 from kubectl_netdoc.records.kinds import DAEMON_SET, ENDPOINT_SLICE, NODE, POD, SERVICE
 from kubectl_netdoc.records.kube_proxy import PROXY_CONFIG
 from kubectl_netdoc.records.nodes import DRAINED_BY_AUTOSCALER, EKS_COMPUTE_TYPE, Node
-from kubectl_netdoc.records.pods import Pod
+from kubectl_netdoc.records.pods import Container, Pod
 from kubectl_netdoc.remediation.commands import shell_word
 
 HINTS = (DAEMON_SET, PROXY_CONFIG, *NETWORK_KINDS)
@@ -110,9 +110,12 @@ def endpoints_of(cluster: Cluster) -> int:
 
 def is_proxy(pod: Pod) -> bool:
     """Whether a pod is kube-proxy."""
-    return pod.spec.host_network and any(
-        c.name == "kube-proxy" or IMAGE.search(Image.parse(c.image).repository) for c in pod.spec.containers
-    )
+    return pod.spec.host_network and any(c.name == "kube-proxy" or has_image(c) for c in pod.spec.containers)
+
+
+def has_image(container: Container) -> bool:
+    """Whether a container runs kube-proxy's own image."""
+    return IMAGE.search(Image.parse(container.image).repository) is not None
 
 
 def version(pod: Pod) -> str:

@@ -37,10 +37,11 @@ def blamed(linked: Iterable[Finding], codes: Mapping[str, Code], cluster: Cluste
         if code and code.odd and isinstance(listed, list) and 0 < len(listed) <= FEW:
             for node in finding.nodes:
                 suspects.setdefault(node, finding)
-    for failure in tuple(by_id.values()):
-        code, nodes = codes.get(failure.code), _at(failure, cluster)
+    for failure in tuple(by_id.values()) if suspects else ():
+        code = codes.get(failure.code)
         if failure.explained_by or failure.severity is Severity.INFO or code is None or code.tells == "cause":
             continue
+        nodes = _at(failure, cluster)
         there = [suspects[node].id for node in nodes & suspects.keys()]
         if len(there) == 1 and (len(nodes) == 1 or failure.paths):  # either end of a path can break it
             by_id |= _explained(by_id, by_id[there[0]], failure)

@@ -20,6 +20,9 @@ NAMED: frozenset[Scope] = frozenset({"subject", "objects", "services"})
 """The scopes in which a cause names the very object that has the effect."""
 
 
+_Rank = tuple[bool, int, int, str]
+
+
 class _Join(Struct, frozen=True):
     """A cause that may explain an effect, and how close the two are."""
 
@@ -78,22 +81,20 @@ def _led(findings: list[Finding], codes: Mapping[str, Code]) -> tuple[Finding, .
     def tells(finding: Finding) -> int:
         return get_args(Tells).index(codes[finding.code].tells if finding.code in codes else "cause")
 
-    lesser = [finding for finding in findings if tells(finding) and not finding.explained_by]
+    first: dict[tuple[int, Severity, object], _Rank] = {}
+    """The rank of the first that tells so little, by severity and by its object or a node where it is seen."""
+    for finding in findings:
+        nodes = finding.nodes.union(*(path.nodes for path in finding.paths))
+        for place in (_key(finding), *nodes) if tells(finding) and not finding.explained_by else ():
+            key = tells(finding), finding.severity, place
+            first[key] = min(first.get(key, _rank(finding)), _rank(finding))
 
-    def key(finding: Finding) -> tuple[tuple[bool, int, int, str], int, tuple[bool, int, int, str]]:
-        led = (
-            _rank(other)
-            for other in (() if finding.explained_by else lesser)
-            if tells(finding) < tells(other) and finding.severity is other.severity and _meet(finding, other)
-        )
-        return min([_rank(finding), *led]), tells(finding), _rank(finding)
+    def order(finding: Finding) -> tuple[_Rank, int, _Rank]:
+        own, places = tells(finding), () if finding.explained_by else (_key(finding), *finding.nodes)
+        keys = ((less, finding.severity, place) for less in range(own + 1, len(get_args(Tells))) for place in places)
+        return min([_rank(finding), *(first[key] for key in keys if key in first)]), own, _rank(finding)
 
-    return tuple(sorted(findings, key=key))
-
-
-def _meet(cause: Finding, other: Finding) -> bool:
-    """Tell whether a failure is seen at one of the nodes that a cause is about, or is of the same object."""
-    return _key(cause) == _key(other) or not cause.nodes.isdisjoint(other.nodes.union(*(path.nodes for path in other.paths)))
+    return tuple(sorted(findings, key=order))
 
 
 def _with_ids(findings: Iterable[Finding]) -> list[Finding]:
@@ -185,5 +186,5 @@ def _order(severity: Severity) -> int:
     return list(Severity).index(severity)
 
 
-def _rank(finding: Finding) -> tuple[bool, int, int, str]:
+def _rank(finding: Finding) -> _Rank:
     return bool(finding.explained_by), _order(finding.severity), -len(finding.explains), finding.id

@@ -54,7 +54,6 @@ from kubectl_netdoc.api import (
     Workload,
     some,
 )
-from kubectl_netdoc.cni import Image
 from kubectl_netdoc.components import cluster_dns, kube_proxy
 
 SHOWN = 4
@@ -121,7 +120,7 @@ AGENT = _code(
 DNS_RIGHTS: Rights = (("", "services", READS), ("", "namespaces", READS), ("discovery.k8s.io", "endpointslices", READS))
 PROXY_RIGHTS: Rights = (("", "services", READS), ("", "nodes", READS), ("discovery.k8s.io", "endpointslices", READS))
 ENDPOINT_RIGHTS: Rights = (
-    *((("", resource, READS)) for resource in ("services", "pods", "nodes")),
+    *(("", resource, READS) for resource in ("services", "pods", "nodes")),
     ("discovery.k8s.io", "endpointslices", (*READS, "create", "update", "delete")),
 )
 FLANNEL_RIGHTS: Rights = (("", "pods", ("get",)), ("", "nodes", ("get", *READS)), ("", "nodes/status", ("patch",)))
@@ -167,16 +166,12 @@ def _components(cluster: Cluster) -> Iterator[_Component]:
         kind, item = found
         yield _Component("CoreDNS", _account(item), DNS_RIGHTS, DNS, (ObjectRef.to(kind.name, item),))
     for item in cluster.all(DAEMON_SET) if cluster.readable(DAEMON_SET) else ():
-        if _is_kube_proxy(item):
+        if any(map(kube_proxy.has_image, item.template.spec.containers)):
             yield _Component("kube-proxy", _account(item), PROXY_RIGHTS, PROXY, (ObjectRef.to(DAEMON_SET.name, item),))
     yield _Component("the EndpointSlice controller", CONTROLLER, ENDPOINT_RIGHTS, ENDPOINTS)
     for network in cni.recognise(cluster) if cluster.readable(DAEMON_SET) else ():
         for item in network.agents if network.network.name == "Flannel" else ():
             yield _Component(network.name, _account(item), FLANNEL_RIGHTS, AGENT, (ObjectRef.to(DAEMON_SET.name, item),))
-
-
-def _is_kube_proxy(item: Workload) -> bool:
-    return any(kube_proxy.IMAGE.search(Image.parse(container.image).repository) for container in item.template.spec.containers)
 
 
 def _account(item: Workload) -> tuple[str, str]:
@@ -210,19 +205,19 @@ def _main(own: list[str], roles: dict[str, ClusterRole], component: _Component) 
 def _finding(
     component: _Component, role: str, lacking: list[tuple[str, str, tuple[str, ...]]], roles: dict[str, ClusterRole]
 ) -> Finding:
-    told = [f"{' and '.join(verbs)} {resource}{f'.{group}' if group else ''}" for group, resource, verbs in lacking]
+    named = [f"{resource}.{group}" if group else resource for group, resource, _ in lacking]
+    told = [f"{' and '.join(verbs)} {name}" for name, (*_, verbs) in zip(named, lacking, strict=True)]
     rules = [PolicyRule(verbs=verbs, api_groups=(group,), resources=(resource,)) for group, resource, verbs in lacking]
     known = roles.get(role)
     one = {"op": "add", "path": "/rules", "value": rules}
     changes = [{"op": "add", "path": "/rules/-", "value": rule} for rule in rules] if known and known.rules else [one]
-    group, resource, verbs = lacking[0]
     numbers = {
         "account": "/".join(component.account),
         "component": component.name,
         "missing": some(told, SHOWN),
         "role": f"ClusterRole {role}, {'from which it has its rights, lacks that' if known else 'which it has, does not exist'}",
-        "verb": verbs[0],
-        "resource": f"{resource}.{group}" if group else resource,
+        "verb": lacking[0][2][0],
+        "resource": named[0],
         "user": f"system:serviceaccount:{':'.join(component.account)}",
         "patch": msgspec.json.encode(changes).decode(),
     }

@@ -111,8 +111,14 @@ def _odd(nodes: dict[str, Node], addresses: frozenset[str], ranges: tuple[str, .
         own = [item for item in mine if item.like not in others] + compared.get(name, [])
         if own:
             words = [item.words for item in own]
-            numbers = {"count": len(own), "shown": some(words, SHOWN, "; "), "rules": words, "nodes": [name]}
-            numbers["suspects"] = [item.words for item in own if item.suspect]
+            suspects = [item.words for item in own if item.suspect]
+            numbers = {
+                "count": len(own),
+                "shown": some(words, SHOWN, "; "),
+                "rules": words,
+                "suspects": suspects,
+                "nodes": [name],
+            }
             commands = tuple(line for item in own[:SHOWN] for line in item.commands)
             yield ALONE.on(Subject("Node", name), numbers, commands=tuple(dict.fromkeys(commands)))
 

@@ -94,7 +94,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
         rows = [MeasuredPort(facts, target, nodes) for target in targets(facts.cluster)]
         yield from _not_measured(facts, rows)
         yield from _services(facts, rows, nodes, rules)
-        yield from from_hosts.analyse(facts, nodes)
+        yield from from_hosts.analyse(facts, rows, nodes)
 
 
 def _not_measured(facts: Facts, rows: list[MeasuredPort]) -> Iterator[Unseen]:

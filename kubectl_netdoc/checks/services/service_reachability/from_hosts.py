@@ -28,6 +28,7 @@ from kubectl_netdoc.api import (
     on_node,
     some,
 )
+from kubectl_netdoc.checks.services.service_reachability.measured import MeasuredPort
 from kubectl_netdoc.components import kube_proxy
 from kubectl_netdoc.probes import own_policies as policies
 from kubectl_netdoc.probes.service_targets import Behind, Target, targets
@@ -102,9 +103,11 @@ def _of(target: Target, node: str) -> list[Connect]:
     return [msgspec.structs.replace(connect, host=True) for connect in target.through(node)]
 
 
-def analyse(facts: Facts, nodes: list[str]) -> Iterator[Finding]:
+def analyse(facts: Facts, rows: list[MeasuredPort], nodes: list[str]) -> Iterator[Finding]:
     """Report nodes that do not reach Services which their own pods reach."""
-    found = {node: _host(facts, node) for node in nodes if node in facts.cluster.hosts}
+    asked = {target.name for target in _asked(facts.cluster)}
+    mine = [row for row in rows if row.target.name in asked]
+    found = {node: _host(facts, mine, node) for node in nodes if node in facts.cluster.hosts}
     if not any(host.answered for host in found.values()) and _may_serve_pods_alone(facts.cluster):
         return
     for node, host in sorted(found.items()):
@@ -118,25 +121,23 @@ def _may_serve_pods_alone(cluster: Cluster) -> bool:
     return any(way(cluster) for way in ways)
 
 
-def _host(facts: Facts, node: str) -> _Host:
+def _host(facts: Facts, rows: list[MeasuredPort], node: str) -> _Host:
     host = _Host({})
-    for target in _asked(facts.cluster):
-        for connect in _of(target, node):
+    for row in rows:
+        for connect in _of(row.target, node):
             own = facts.reply(connect)
             if not isinstance(own, ConnectReply):
                 continue
             host.answered |= own.outcome is Outcome.OK
-            if own.outcome is not Outcome.OK and _works_for_pods(facts, target, connect):
-                host.failed[connect.to] = (target, own.outcome)
+            if own.outcome is not Outcome.OK and _works_for_pods(row, connect):
+                host.failed[connect.to] = (row.target, own.outcome)
     return host
 
 
-def _works_for_pods(facts: Facts, target: Target, connect: Connect) -> bool:
+def _works_for_pods(row: MeasuredPort, connect: Connect) -> bool:
     """Whether a pod of the node reaches an address of a Service and each endpoint: one that fails is met by chance alone."""
-    family = ip_families.of(connect.to.ip)
-    ends = [direct for end, direct in target.direct(connect.node) if ip_families.of(end.address.ip) == family]
-    replies = [facts.reply(each) for each in (msgspec.structs.replace(connect, host=False), *ends)]
-    return all(isinstance(reply, ConnectReply) and reply.outcome is Outcome.OK for reply in replies)
+    through = row.through.get((connect.to, connect.node))
+    return through is Outcome.OK and row.reaches_all(connect.node, ip_families.of(connect.to.ip))
 
 
 def _finding(node: str, host: _Host) -> Finding:

@@ -42,6 +42,11 @@ class MeasuredPort:
         """The Service's namespace and name."""
         return self.target.service.namespace, self.target.service.name
 
+    def reaches_all(self, node: str, family: str) -> bool:
+        """Whether every endpoint of a family answers a node; not where there is none."""
+        ends = [seen.get(node) for end, seen in self.direct.items() if ip_families.of(end.address.ip) == family]
+        return bool(ends) and all(outcome is Outcome.OK for outcome in ends)
+
     def refusing(self) -> list[TargetEndpoint]:
         """Endpoints that refuse every node."""
         return [endpoint for endpoint, outcomes in self.direct.items() if set(outcomes.values()) == {Outcome.REFUSED}]

@@ -207,11 +207,11 @@ def _made_anew(facts: Facts, namespace: str, name: str) -> bool:
 
 def only_direct(row: MeasuredPort, rules: rules_seen.RulesSeen) -> Iterator[Finding]:
     """Report a ClusterIP that fails on nodes from which every endpoint of its family answers."""
-    bad: dict[tuple[Address, str], Outcome] = {}
-    for (ip, node), outcome in row.through.items():
-        ends = [seen.get(node) for end, seen in row.direct.items() if ip_families.of(end.address.ip) == ip_families.of(ip.ip)]
-        if outcome is not Outcome.OK and ends and all(end is Outcome.OK for end in ends):
-            bad[ip, node] = outcome
+    bad: dict[tuple[Address, str], Outcome] = {
+        (ip, node): outcome
+        for (ip, node), outcome in row.through.items()
+        if outcome is not Outcome.OK and row.reaches_all(node, ip_families.of(ip.ip))
+    }
     if bad:
         nodes = sorted({node for _, node in bad})
         addresses = sorted({ip for ip, _ in bad}, key=str)
