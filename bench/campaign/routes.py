@@ -30,7 +30,7 @@ def route(rng: Random, inventory: Inventory) -> Mutation | None:
             [f"ip {family} route del {line}"], [f"ip {family} route replace {line}"],
         )  # fmt: skip
     if way == "elsewhere":
-        via = [line for line in lines if " via " in line and ":" not in line.split()[0]]
+        via = [line for line in lines if " via " in line and ":" not in line]
         if not via:
             return None
         line = rng.choice(via)

@@ -24,6 +24,9 @@ FULL_MESH = 8
 NEIGHBOURS = 3
 """How many nodes each node of a ring measures to."""
 
+PROVEN = 30
+"""Up to this many debug pods (a run's default) each proves its way to all others, by some 900 short connections."""
+
 LOSSY, LOST_A_ROUND = 0.05, 3
 """Share of a round's datagrams, and datagrams, from which a path that loses them in both rounds is lossy. TCP at 5 % keeps some
 five segments under way (Mathis et al. 1997: 1.22 / sqrt(p)); a path that loses 1 % by chance gets there in 1 of 18,000 cases."""
@@ -50,6 +53,18 @@ def pairs(cluster: Cluster) -> tuple[Pair, ...]:
     covered = {(zoned.get(one), zoned.get(other)) for one, other in ring}
     missing = [(first[a], first[b]) for a in sorted(first) for b in sorted(first) if a != b and (a, b) not in covered]
     return (*ring, *missing)
+
+
+@once
+def peers(cluster: Cluster) -> dict[str, tuple[str, ...]]:
+    """Return for each node with a debug pod those to which it proves its way: all others up to ``PROVEN``, else as ``pairs``."""
+    nodes = tuple(node for node in cluster.vantages if node)
+    if len(nodes) <= PROVEN:
+        return {one: tuple(other for other in nodes if other != one) for one in nodes}
+    found: dict[str, list[str]] = {node: [] for node in nodes}
+    for one, other in pairs(cluster):
+        found[one].append(other)
+    return {node: tuple(others) for node, others in found.items()}
 
 
 @once

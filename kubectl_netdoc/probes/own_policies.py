@@ -14,13 +14,12 @@ from kubectl_netdoc.core.cluster import Cluster
 from kubectl_netdoc.core.facts import Facts
 from kubectl_netdoc.core.once import once
 from kubectl_netdoc.formats.addresses import ip_address
-from kubectl_netdoc.measurements.base import Peer
 from kubectl_netdoc.measurements.canary import Canary, CanaryReply
-from kubectl_netdoc.measurements.connect import Echo, EchoReply
+from kubectl_netdoc.measurements.connect import EchoReply
 from kubectl_netdoc.policy import enforcers, ports
 from kubectl_netdoc.policy.engine import Engine
 from kubectl_netdoc.policy.verdict import End, addresses
-from kubectl_netdoc.probes.service_targets import proof
+from kubectl_netdoc.probes.service_targets import proofs, twin
 from kubectl_netdoc.records.base import Kind, Object
 from kubectl_netdoc.records.cni import NETWORK_KINDS
 from kubectl_netdoc.records.kinds import (
@@ -142,8 +141,7 @@ def _cluster_wide(cluster: Cluster, kind: Kind[Any]) -> Iterable[Object]:
 
 def why_isolated(facts: Facts) -> str:
     """Return ``policies_isolating_debug_pods`` if no two of netdoc's pods reached each other, even on one node; else ""."""
-    nodes = facts.targets
-    requests = [proof(a, b) for a in nodes for b in nodes if a != b] + [Echo(node, Peer(node, twin=True)) for node in nodes]
+    requests = [each for node in facts.targets for each in (*proofs(facts.cluster, node), twin(node))]
     replies = [reply for request in requests if isinstance(reply := facts.reply(request), EchoReply)]
     came = any(sample.who for reply in replies for sample in reply.samples)
     return "" if came else policies_isolating_debug_pods(facts.cluster)

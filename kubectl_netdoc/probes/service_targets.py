@@ -16,6 +16,7 @@ from kubectl_netdoc.core.once import once
 from kubectl_netdoc.measurements.base import Address, OwnService, Peer
 from kubectl_netdoc.measurements.connect import Connect, Echo
 from kubectl_netdoc.measurements.statistics import evenly
+from kubectl_netdoc.probes.node_pairs import peers
 from kubectl_netdoc.records.kinds import NODE, POD
 from kubectl_netdoc.records.services import Endpoint, Service, ServicePort
 
@@ -61,6 +62,11 @@ def sync(cluster: Cluster) -> float:
 def proof(node: str, other: str) -> Echo:
     """Return the request that proves a path between two nodes; checks share it, so that it is measured once."""
     return Echo(node, Peer(other), samples=PROOFS, timeout=PATIENCE)
+
+
+def proofs(cluster: Cluster, node: str) -> list[Echo]:
+    """Return the requests that prove a node's paths to the debug pods of all others, or of its neighbours among many."""
+    return [proof(node, other) for other in peers(cluster).get(node, ())]
 
 
 def twin(node: str) -> Echo:

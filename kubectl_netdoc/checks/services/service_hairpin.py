@@ -49,7 +49,8 @@ from kubectl_netdoc.api import (
     on_node,
 )
 from kubectl_netdoc.probes import own_policies as policies
-from kubectl_netdoc.probes.service_targets import own, proof, twin
+from kubectl_netdoc.probes.node_pairs import peers
+from kubectl_netdoc.probes.service_targets import own, proof, proofs, twin
 
 TIMEOUTS = 2
 """Connections that must have timed out: a single one may be a lost packet."""
@@ -92,7 +93,7 @@ def plan(cluster: Cluster) -> Iterator[Echo]:
     for node in cluster.vantages:
         yield own(cluster, node)
         yield twin(node)
-        yield from (proof(node, other) for other in cluster.vantages if other != node)
+        yield from proofs(cluster, node)
 
 
 def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
@@ -123,7 +124,7 @@ def _judge(facts: Facts, node: str, nodes: list[str], samples: tuple[EchoSample,
     """Return what is wrong on a node from which all pods on other nodes answer both ways, and some connections time out."""
     elsewhere = {other for other in nodes if other != node}
     reached = {sample.who for sample in samples if sample.who}
-    direct = all(_proved(facts, proof(node, other)) for other in elsewhere)
+    direct = all(_proved(facts, proof(node, other)) for other in peers(facts.cluster).get(node, ()) if other in elsewhere)
     timeouts = sum(sample.outcome is Outcome.TIMEOUT for sample in samples)
     if timeouts < TIMEOUTS or not direct or not elsewhere <= reached:
         return None

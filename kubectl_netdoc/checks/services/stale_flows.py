@@ -55,6 +55,7 @@ from kubectl_netdoc.api import (
     Unseen,
     counted,
     on_node,
+    once,
     shell_word,
     some,
 )
@@ -105,6 +106,7 @@ UNTRANSLATED = Code(
 )
 
 
+@once
 def _udp(cluster: Cluster) -> dict[Address, Service]:
     """UDP Services by their addresses and ports."""
     found: dict[Address, Service] = {}

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kubectl_netdoc.api import Cluster, Echo, EchoReply, Facts
-from kubectl_netdoc.probes.service_targets import own, proof, twin
+from kubectl_netdoc.probes.service_targets import own, proofs, twin
 
 
 def plan(cluster: Cluster) -> Iterator[Echo]:
@@ -18,7 +18,7 @@ def plan(cluster: Cluster) -> Iterator[Echo]:
 
 def _direct(cluster: Cluster, node: str) -> list[Echo]:
     """The connections to netdoc's own pods that need no kube-proxy."""
-    return [proof(node, other) for other in cluster.vantages if other != node] + [twin(node)]
+    return [*proofs(cluster, node), twin(node)]
 
 
 def works(facts: Facts, node: str) -> bool | None:

@@ -50,7 +50,7 @@ from kubectl_netdoc.checks.services.node_ports import health_checks, unanswered
 from kubectl_netdoc.checks.services.node_ports.measured import MeasuredNodePort, NodePort, all_ports, ports
 from kubectl_netdoc.policy.rules import Direction
 from kubectl_netdoc.probes import own_policies as policies
-from kubectl_netdoc.probes.service_targets import proof
+from kubectl_netdoc.probes.service_targets import proofs
 
 SHOWN = 3
 """Policies that a remark names at most."""
@@ -66,7 +66,7 @@ def plan(cluster: Cluster) -> Iterator[Request]:
             yield from port.target.through(node)
             yield from (port.connect(node, to) for to in port.tried(node))
             yield from (connect for _, connect in port.target.direct(node))
-        yield from (proof(node, other) for other in cluster.vantages if measured and other != node)
+        yield from proofs(cluster, node) if measured else ()
     for _, _, requests in health_checks.requests(cluster):
         yield from requests
 

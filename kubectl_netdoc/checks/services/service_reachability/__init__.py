@@ -55,7 +55,7 @@ from kubectl_netdoc.checks.services.service_reachability.measured import Measure
 from kubectl_netdoc.components import cluster_dns, service_mesh
 from kubectl_netdoc.probes import own_policies as policies
 from kubectl_netdoc.probes import rules_seen
-from kubectl_netdoc.probes.service_targets import TargetEndpoint, all_targets, may_reject, own, proof, targets
+from kubectl_netdoc.probes.service_targets import TargetEndpoint, all_targets, may_reject, own, proofs, targets
 
 SHOWN = 3
 """Names that a remark gives at most."""
@@ -67,7 +67,7 @@ def plan(cluster: Cluster) -> Iterator[Request]:
     for node in cluster.vantages:
         yield own(cluster, node)
         yield from witnesses.plan(cluster, node)
-        yield from (proof(node, other) for other in cluster.vantages if other != node)
+        yield from proofs(cluster, node)
         yield from from_hosts.plan(cluster, node)
         if cluster.readable(ENDPOINT_SLICE):
             for target in targets(cluster):
