@@ -131,6 +131,11 @@ class Index:
         """Pods that have not finished."""
         return _grouped((pod.namespace, pod) for pod in self.items(POD) if not pod.finished)
 
+    @cached_property
+    def pods_by_node(self) -> dict[str, list[Pod]]:
+        """Pods by the node that they are on, finished ones too."""
+        return _grouped((pod.spec.node_name, pod) for pod in self.items(POD) if pod.spec.node_name)
+
     def in_namespace(self, kind: Kind[R], namespace: str) -> list[R]:
         """Objects of a kind in a namespace."""
         if kind.name not in self._by_namespace:
@@ -307,6 +312,11 @@ class Cluster:
         """Return the pods of a namespace that have not finished; raises ``KindUnavailable``."""
         self.all(POD)
         return self.index.pods_by_namespace.get(namespace, [])
+
+    def pods_on(self, node: str) -> list[Pod]:
+        """Return the pods on a node, finished ones too; raises ``KindUnavailable``."""
+        self.all(POD)
+        return self.index.pods_by_node.get(node, [])
 
     def services_selecting(self, namespace: str, labels: Mapping[str, str]) -> list[Service]:
         """Return the Services whose selector matches pods of a namespace with these labels; raises ``KindUnavailable``."""

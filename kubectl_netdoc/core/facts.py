@@ -99,6 +99,8 @@ class Facts:
     def __init__(self, cluster: Cluster, measured: Measured, thresholds: Iterable[ThresholdSet] = (), check: str = "") -> None:
         """``check``: the id of the check that reads them; without one no threshold is set."""
         self.cluster = cluster
+        self.made: dict[Any, Any] = {}
+        """What functions that are decorated with ``once`` made of them."""
         self._measured = measured
         self._thresholds = tuple(thresholds)
         self._down = {
@@ -111,7 +113,15 @@ class Facts:
 
     def of(self, check: str, kinds: tuple[Kind[Any], ...]) -> Facts:
         """Return these facts as the check of this id, which declared these kinds, may see them."""
-        return Facts(self.cluster.view(kinds), self._measured, self._thresholds, check)
+        other = Facts(self.cluster.view(kinds), self._measured, self._thresholds, check)
+        other.made = self.made
+        return other
+
+    def seen_by(self, view: Cluster) -> Facts:
+        """Return these facts with another view of their cluster, and without thresholds."""
+        other = Facts(view, self._measured)
+        other.made = self.made
+        return other
 
     def threshold(self, which: Threshold) -> float:
         """Return what a threshold of the check is set to in this run."""

@@ -13,6 +13,7 @@ from kubectl_netdoc.core.cluster import Cluster
 from kubectl_netdoc.core.evidence import NodePath
 from kubectl_netdoc.core.facts import Facts
 from kubectl_netdoc.core.new_nodes import is_joining
+from kubectl_netdoc.core.once import once
 from kubectl_netdoc.formats.addresses import in_any
 from kubectl_netdoc.measurements.connect import Echo, EchoReply
 from kubectl_netdoc.measurements.node import REFUSING, Link, RtnetlinkReply
@@ -24,6 +25,7 @@ from kubectl_netdoc.records.kinds import NODE, POD
 from kubectl_netdoc.remediation.commands import shell_word
 from kubectl_netdoc.routing.tables import (
     BIRD,
+    FlannelTunnel,
     Key,
     NextHop,
     RangeRoute,
@@ -52,11 +54,22 @@ def _proof(pair: Pair, family: str) -> Echo:
     return msgspec.structs.replace(proof(*pair), family=family)
 
 
+FLANNEL_BACKENDS = frozenset({"vxlan", "host-gw", "ipip"})
+"""The backends of flannel by which a node has a route for each other node's pods (flannel-io/flannel, pkg/backend)."""
+
+
+@once
+def cluster_routes(facts: Facts) -> ClusterRoutes:
+    """Return the routes of the nodes whose tables were read."""
+    replies, _ = node_readings.read(facts, node_readings.tables, RtnetlinkReply, "routes and tunnels")
+    return ClusterRoutes(facts, replies)
+
+
 class ClusterRoutes:
     """The nodes' routing tables, and for each pod range of each node the route that every measured node has to it.
 
     ``nodes``: the nodes that routes should lead to; ``joining``: names of nodes that have just joined and are not judged.
-    ``by_node``: pods have addresses of their node's podCIDRs. ``range_routes``: the route by (node, other node, range).
+    ``by_node``: pods have addresses of their node's podCIDRs. ``ways``: of each node the routes by (other node, range).
     ``bgp_commands``: by node, the command that shows its BGP sessions, if BIRD makes routes. ``usual_hop``: the kind of next
     hop that most routes for a single node have; None if the tables can't tell (routes of a cloud, eBPF).
     """
@@ -69,21 +82,27 @@ class ClusterRoutes:
         self.joining = sorted(node.name for node in fit if node.name not in self.nodes)
         self.owner = owners(cluster.all(NODE), self.tables)
         self.proven = _proven(facts)
+        self._addresses: dict[str, list[str]] = {}
+        for ip, name in self.owner.items():
+            self._addresses.setdefault(name, []).append(ip)
+        self._flannel: dict[tuple[str, str], FlannelTunnel] = {}
+        self._macs: dict[tuple[str, str, int, str], list[str]] = {}
+        self._ends: dict[tuple[str, str], list[str]] = {}
         self._nodes_within: dict[tuple[int, int], Counter[int]] = {}
         self.by_node = self._ranges_in_use(facts)
         self.ranges = {name: node.spec.pod_cidrs for name, node in self.nodes.items()} if self.by_node else self._blocks(facts)
-        self.range_routes = dict(self._ways())
+        self.ways = {one: dict(self._ways(one, table)) for one, table in self.tables.items() if one in self.nodes}
+        self.asked = sum(map(len, self.ways.values()))
         bird = any(route.protocol == BIRD for table in self.tables.values() for route in table.routes.values())
         self.bgp_commands = _sessions(facts) if bird else {}
-        hops = Counter(each.hop for each in self.range_routes.values() if not self._for_several_nodes(each))
-        self.usual_hop = next((hop for hop, count in hops.items() if 2 * count > len(self.range_routes)), None)
+        hops = Counter(way.hop for ways in self.ways.values() for way in ways.values() if not self._for_several_nodes(way))
+        self.usual_hop = next((hop for hop, count in hops.items() if 2 * count > self.asked), None)
 
-    def _ways(self) -> Iterator[tuple[tuple[str, str, str], RangeRoute]]:
-        """Yield the route of each node to each pod range of every other node."""
-        for one, table in self.tables.items():
-            for other, ranges in self.ranges.items() if one in self.nodes else ():
-                for to in ranges if other != one else ():
-                    yield (one, other, to), range_route(table, to, self.owner)
+    def _ways(self, one: str, table: Tables) -> Iterator[tuple[tuple[str, str], RangeRoute]]:
+        """Yield the route of a node to each pod range of every other node."""
+        for other, ranges in self.ranges.items():
+            for to in ranges if other != one else ():
+                yield (other, to), range_route(table, to, self.owner)
 
     def _ranges_in_use(self, facts: Facts) -> bool:
         """Tell whether pods have addresses of their node's podCIDRs, by flannel's annotations or the debug pods' addresses."""
@@ -143,26 +162,36 @@ class ClusterRoutes:
 
     def known_from_flannel(self, one: str, other: str, family: str) -> bool:
         """Tell whether flannel's annotations say how packets go between two nodes."""
-        ends = [self.nodes[name] for name in (one, other)]
-        backends = {node.metadata.annotations.flannel_backend for node in ends}
+        backend = self.nodes[one].metadata.annotations.flannel_backend
         return (
-            len(backends) == 1
-            and not backends.isdisjoint(("vxlan", "host-gw", "ipip"))
-            and all(flannel(n, family).to for n in ends)
+            backend in FLANNEL_BACKENDS
+            and self.nodes[other].metadata.annotations.flannel_backend == backend
+            and bool(self.flannel(one, family).to and self.flannel(other, family).to)
         )
+
+    def flannel(self, node: str, family: str) -> FlannelTunnel:
+        """Return flannel's tunnel end in the annotations of a node."""
+        found = self._flannel.get((node, family))
+        if found is None:
+            found = self._flannel[node, family] = flannel(self.nodes[node], family)
+        return found
 
     def macs(self, node: str, link: Link, family: str) -> list[str]:
         """Return the link addresses of a tunnel's end on a node: first that of its Node object, then that of its own tables."""
-        table = self.tables.get(node)
-        own = [each.mac for each in table.tunnels if (each.name, each.vni) == (link.name, link.vni)] if table else []
-        return list(dict.fromkeys(filter(None, [flannel(self.nodes[node], family).mac, *own])))
+        key = node, link.name, link.vni, family
+        if key not in self._macs:
+            table = self.tables.get(node)
+            own = [each.mac for each in table.tunnels if (each.name, each.vni) == (link.name, link.vni)] if table else []
+            self._macs[key] = list(dict.fromkeys(filter(None, [self.flannel(node, family).mac, *own])))
+        return self._macs[key]
 
     def tunnel_addresses(self, node: str, family: str) -> list[str]:
         """Return the addresses at which a node receives a tunnel's packets; flannel's comes first."""
-        known = [each.address for each in self.nodes[node].status.addresses if each.type == "InternalIP"]
-        own = [ip for ip, owner in self.owner.items() if owner == node]
-        found = dict.fromkeys([flannel(self.nodes[node], family).to, *known, *own])
-        return [ip for ip in found if ip and ip_families.of(ip) == family]
+        if (node, family) not in self._ends:
+            known = [each.address for each in self.nodes[node].status.addresses if each.type == "InternalIP"]
+            found = dict.fromkeys([self.flannel(node, family).to, *known, *self._addresses.get(node, ())])
+            self._ends[node, family] = [ip for ip in found if ip and ip_families.of(ip) == family]
+        return self._ends[node, family]
 
     def agent_sets_neighbours(self, dev: str) -> bool:
         """Tell whether an agent sets the neighbours on links of that name, on any node; otherwise they are learnt."""

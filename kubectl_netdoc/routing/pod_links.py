@@ -17,7 +17,6 @@ from kubectl_netdoc.core.cluster import Cluster
 from kubectl_netdoc.core.facts import Facts
 from kubectl_netdoc.measurements.node import Link, RtnetlinkReply
 from kubectl_netdoc.probes import node_readings
-from kubectl_netdoc.records.kinds import POD
 from kubectl_netdoc.records.pods import Pod
 from kubectl_netdoc.routing.tables import NO_LINK_ADDRESS
 
@@ -89,9 +88,9 @@ def of_node(facts: Facts, node: str, first: RtnetlinkReply) -> PodLinks:
 
 def _settled(cluster: Cluster, node: str) -> Iterator[Pod]:
     """Yield the pods of a node that have had a network of their own for a while."""
-    for pod in cluster.all(POD):
+    for pod in cluster.pods_on(node):
         living = not (pod.spec.host_network or pod.finished or pod.terminating) and pod.ips
-        if pod.spec.node_name == node and living and cluster.age(pod.metadata.creation_timestamp).total_seconds() > SETTLED:
+        if living and cluster.age(pod.metadata.creation_timestamp).total_seconds() > SETTLED:
             yield pod
 
 
@@ -101,7 +100,9 @@ class _Reading:
     def __init__(self, reply: RtnetlinkReply) -> None:
         self.links = {link.name: link for link in reply.links}
         self.routes = {route.to: route.dev for route in reply.routes if route.to.endswith(("/32", "/128")) and not route.via}
-        self.macs = {each.ip: each for each in reply.neighbours if each.mac and each.state not in NO_LINK_ADDRESS}
+        bridges = {link.master for link in reply.links}
+        known = (each for each in reply.neighbours if each.dev in bridges)
+        self.macs = {each.ip: each for each in known if each.mac and each.state not in NO_LINK_ADDRESS}
         self.asked = {each.ip for each in reply.neighbours if each.state in ("failed", "incomplete")}
         self.ports = {(self._master(each.dev), each.mac): each.dev for each in reply.forwarding if self._master(each.dev)}
 

@@ -84,19 +84,35 @@ class Tables:
     """The tables of one node."""
 
     def __init__(self, reply: RtnetlinkReply) -> None:
+        self._reply = reply
         self.links = {link.name: link for link in reply.links}
         self.cut = reply.cut
-        self.routes: dict[Key, KernelRoute] = {}
-        for route in reply.routes:
+
+    @cached_property
+    def routes(self) -> dict[Key, KernelRoute]:
+        """The routes of table main by range, of several the one with the best metric."""
+        found: dict[Key, KernelRoute] = {}
+        for route in self._reply.routes:
             if route.table == MAIN and route.type != "throw":
                 key = numbers(route.to)
-                if key not in self.routes or route.metric < self.routes[key].metric:
-                    self.routes[key] = route
-        self._neighbours = {(entry.dev, entry.ip): entry for entry in reply.neighbours}
-        self._forwarding: dict[tuple[str, str], list[Forwarding]] = {}
-        for each in reply.forwarding:
-            self._forwarding.setdefault((each.dev, each.mac), []).append(each)
-        self._set = {entry.dev for entry in reply.neighbours if entry.state == "permanent"}
+                if key not in found or route.metric < found[key].metric:
+                    found[key] = route
+        return found
+
+    @cached_property
+    def _neighbours(self) -> dict[tuple[str, str], Neighbour]:
+        return {(entry.dev, entry.ip): entry for entry in self._reply.neighbours}
+
+    @cached_property
+    def _forwarding(self) -> dict[tuple[str, str], list[Forwarding]]:
+        found: dict[tuple[str, str], list[Forwarding]] = {}
+        for each in self._reply.forwarding:
+            found.setdefault((each.dev, each.mac), []).append(each)
+        return found
+
+    @cached_property
+    def _set(self) -> set[str]:
+        return {entry.dev for entry in self._reply.neighbours if entry.state == "permanent"}
 
     @cached_property
     def _lengths(self) -> dict[int, list[int]]:
@@ -127,11 +143,16 @@ class Tables:
                 return found
         return None
 
+    @cached_property
+    def refusing(self) -> dict[Key, KernelRoute]:
+        """The routes that drop packets."""
+        return {key: route for key, route in self.routes.items() if route.type in REFUSING}
+
     def refused_within(self, to: str) -> KernelRoute | None:
         """Return a route that drops a part of a range."""
-        version, length, bits = numbers(to)
-        for (other, longer, more), route in self.routes.items():
-            if other == version and longer > length and more >> (longer - length) == bits and route.type in REFUSING:
+        version, length, bits = numbers(to) if self.refusing else (0, 0, 0)
+        for (other, longer, more), route in self.refusing.items():
+            if other == version and longer > length and more >> (longer - length) == bits:
                 return route
         return None
 

@@ -174,7 +174,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
 
 def _in_use(cluster: Cluster, node: str, reply: CniConfigReply) -> CniConfigReply | Unseen:
     """Return what the node's runtime uses: CRI-O skips files that it can't use."""
-    runtime = next((each.status.node_info.container_runtime_version for each in cluster.all(NODE) if each.name == node), "")
+    runtime = _runtime(cluster, node)
     read = [cni_lists.as_read(file, runtime) for file in reply.files]
     if read and read[0] is None:
         why = f"its plugins, or some, are in a folder beside it: whether {runtime or 'the runtime'} reads that is not known"
@@ -182,6 +182,11 @@ def _in_use(cluster: Cluster, node: str, reply: CniConfigReply) -> CniConfigRepl
     reply = msgspec.structs.replace(reply, files=tuple(filter(None, read)))
     files = tuple(file for file in reply.files if not file.problem)
     return msgspec.structs.replace(reply, files=files) if runtime.startswith("cri-o") and files else reply
+
+
+def _runtime(cluster: Cluster, node: str) -> str:
+    found = cluster.get(NODE, "", node)
+    return found.status.node_info.container_runtime_version if found else ""
 
 
 def _agents(cluster: Cluster) -> dict[str, dict[str, Pod]]:
@@ -230,8 +235,8 @@ def _host_ports(cluster: Cluster, node: str, reply: CniConfigReply) -> Iterator[
     file = reply.files[0] if reply.files else CniFile("")
     if file.problem or not file.plugins or "portmap" in file.plugins or not OPENS.isdisjoint(file.plugins):
         return
-    runtime = next((each.status.node_info.container_runtime_version for each in cluster.all(NODE) if each.name == node), "")
-    pods = [pod for pod in cluster.all(POD) if pod.spec.node_name == node] if cluster.readable(POD) else []
+    runtime = _runtime(cluster, node)
+    pods = cluster.pods_on(node) if cluster.readable(POD) else []
     running = [pod for pod in pods if pod.status.phase == "Running" and not (pod.spec.host_network or pod.terminating)]
     mine = sorted(f"{pod.namespace}/{pod.name}" for pod in running if any(port.host_port for port in pod.spec.ports()))
     if mine and not runtime.startswith("cri-o"):

@@ -41,7 +41,7 @@ from kubectl_netdoc.api import (
 )
 from kubectl_netdoc.checks.nodes.node_links import doubled, sizes, state
 from kubectl_netdoc.probes import node_readings
-from kubectl_netdoc.routing.network import ClusterRoutes, plan
+from kubectl_netdoc.routing.network import cluster_routes, plan
 
 
 def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
@@ -52,7 +52,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
         )
     replies, unseen = node_readings.read(facts, node_readings.tables, RtnetlinkReply, "links")
     yield from unseen
-    network = ClusterRoutes(facts, replies)
+    network = cluster_routes(facts)
     used = state.tunnels_in_use(network)
     for node, table in network.tables.items():
         if node not in network.joining and not network.any_pods_connected(node) and not table.cut:

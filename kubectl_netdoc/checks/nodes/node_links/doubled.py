@@ -16,6 +16,7 @@ from kubectl_netdoc.api import (
     Explains,
     Facts,
     Finding,
+    Neighbour,
     ObjectRef,
     Risk,
     RtnetlinkReply,
@@ -110,12 +111,17 @@ def _own(inner: Mapping[str, str], replies: Mapping[str, RtnetlinkReply]) -> Ite
 def _by_neighbours(inner: Mapping[str, str], replies: Mapping[str, RtnetlinkReply]) -> Iterator[Seen]:
     """Yield what nodes know of neighbours that were not read; where all on a link have one MAC address, that is a router's."""
     for name, reply in sorted(replies.items()):
+        near: dict[str, list[Neighbour]] = {}
+        for each in reply.neighbours:
+            if each.mac and each.state in KNOWN:
+                near.setdefault(each.dev, []).append(each)
         for link in reply.links:
-            near = [each for each in reply.neighbours if each.dev == link.name and each.mac and each.state in KNOWN]
+            there = near.get(link.name, [])
             networks = [str(ip_range(address)) for address in link.addresses]
-            for each in near if len({other.mac for other in near}) > 1 else ():
-                node, own = inner.get(each.ip, ""), [network for network in networks if in_any(each.ip, (network,))]
-                if node and node not in replies and own:
+            for each in there if len({other.mac for other in there}) > 1 else ():
+                node = inner.get(each.ip, "")
+                own = [network for network in networks if in_any(each.ip, (network,))] if node and node not in replies else ()
+                if own:
                     yield Seen(node, each.mac, own[0], f"by the neighbours of {name}")
 
 

@@ -87,7 +87,7 @@ def _sent(network: ClusterRoutes, node: str, used: set[str]) -> Iterator[_Size]:
     Pods of Cilium have links with the MTU of the underlay, and routes that limit them to less, as the node itself has.
     """
     table = network.tables[node]
-    routes = [way.route for (one, _, _), way in network.range_routes.items() if one == node and way.route.mtu]
+    routes = [way.route for way in network.ways.get(node, {}).values() if way.route.mtu]
     pods = [link.mtu for link in table.links.values() if link.kind == "veth" and not _numbered(link)]
     default = table.lookup("0.0.0.0/0") or table.lookup("::/0")
     for link in table.tunnels:

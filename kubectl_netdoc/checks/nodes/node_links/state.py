@@ -56,7 +56,9 @@ OTHER_END = Code(
 
 def tunnels_in_use(network: ClusterRoutes) -> set[str]:
     """Return tunnels that are up on most nodes and carry routes to other nodes' pods, or that eBPF uses instead."""
-    ways = {way.route.dev for way in network.range_routes.values() if way.hop in (NextHop.PEER, NextHop.DEVICE)}
+    ways = {
+        way.route.dev for routes in network.ways.values() for way in routes.values() if way.hop in (NextHop.PEER, NextHop.DEVICE)
+    }
     counted = Counter(link.name for table in network.tables.values() for link in table.tunnels if link.up)
     return {name for name, count in counted.items() if 2 * count > len(network.tables) and tables.EBPF.get(name, name) in ways}
 

@@ -56,7 +56,7 @@ from kubectl_netdoc.checks.nodes.node_network import (
     thresholds,
 )
 from kubectl_netdoc.probes import node_readings, service_targets
-from kubectl_netdoc.routing.network import ClusterRoutes
+from kubectl_netdoc.routing.network import cluster_routes
 from kubectl_netdoc.routing.network import plan as plan_links
 
 
@@ -79,7 +79,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     replies, unseen = node_readings.read(facts, node_readings.kernel, KernelReply, "kernel settings")
     links, unread = node_readings.read(facts, node_readings.tables, RtnetlinkReply, "links")
     yield from (*unseen, *unread)
-    network = ClusterRoutes(facts, links)
+    network = cluster_routes(facts)
     harmless = {forwarding.bridge_setting(replies[node]) for node in replies if network.bridges(node) and _next_door(facts, node)}
     for node, reply in replies.items():
         yield from changed_by_pods.changed(facts, node)

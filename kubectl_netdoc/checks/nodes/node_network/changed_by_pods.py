@@ -137,12 +137,12 @@ def _own(link: Link) -> list[str]:
 
 def _pods(facts: Facts, node: str) -> int:
     """Count the pods that ran on a node with a network of their own."""
-    return sum(_had_network(pod, node) for pod in facts.cluster.all(POD)) if facts.cluster.readable(POD) else 0
+    return sum(map(_had_network, facts.cluster.pods_on(node))) if facts.cluster.readable(POD) else 0
 
 
-def _had_network(pod: Pod, node: str) -> bool:
-    """Tell whether a pod ran on a node with a network of its own when the cluster was read."""
-    return pod.spec.node_name == node and not (pod.spec.host_network or pod.finished or pod.terminating) and bool(pod.ips)
+def _had_network(pod: Pod) -> bool:
+    """Tell whether a pod ran with a network of its own when the cluster was read."""
+    return not (pod.spec.host_network or pod.finished or pod.terminating) and bool(pod.ips)
 
 
 def _settings(first: KernelReply, later: KernelReply, told: tuple[str, ...]) -> Iterator[str]:

@@ -28,16 +28,16 @@ from kubectl_netdoc.api import JOINING, NODE, POD, Check, Facts, Finding, Needs,
 from kubectl_netdoc.checks.nodes.node_routes import findings, flaws
 from kubectl_netdoc.probes import node_readings
 from kubectl_netdoc.probes.node_pairs import Pair
-from kubectl_netdoc.routing.network import ClusterRoutes, plan
+from kubectl_netdoc.routing.network import cluster_routes, plan
 
 
 def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     """Report what is wrong with the routes from each node to the pods of each other node."""
     if why := facts.why_tier_unmeasured(Tier.NODES):
         raise Skip(f"{why}; with it, each node's routes and tunnels to the other nodes' pods are checked", not_applicable=True)
-    replies, unseen = node_readings.read(facts, node_readings.tables, RtnetlinkReply, "routes and tunnels")
+    _, unseen = node_readings.read(facts, node_readings.tables, RtnetlinkReply, "routes and tunnels")
     yield from unseen
-    network = ClusterRoutes(facts, replies)
+    network = cluster_routes(facts)
     if network.joining:
         minutes = int(JOINING.total_seconds() // 60)
         why = f"joined less than {minutes} minutes ago: routes to and from new nodes may not be there yet"
@@ -46,9 +46,10 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
         if table.cut:
             yield Unseen(f"a part of the tables of node {node}", "the tables are larger than netdoc reads")
     found: dict[Pair, flaws.RouteFlaw] = {}
-    for (one, other, to), way in network.range_routes.items():
-        if flaw := flaws.first(network, one, other, to, way):
-            found.setdefault((one, other), flaw)
+    for one, ways in network.ways.items():
+        for (other, to), way in ways.items():
+            if flaw := flaws.first(network, one, other, to, way):
+                found.setdefault((one, other), flaw)
     found = flaws.at_their_origin(network, found)
     for code in flaws.CODES:
         yield from findings.by_place(network, code, {pair: flaw for pair, flaw in found.items() if flaw.code is code})

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterator
+from operator import itemgetter
 
 from kubectl_netdoc.api import Code, Finding, Risk, Severity, Subject
 from kubectl_netdoc.checks.nodes.node_routes.flaws import ASTRAY, MISSING, RouteFlaw
@@ -13,6 +15,9 @@ from kubectl_netdoc.routing.tables import NextHop
 
 MOST_LINES = 12
 """A finding prints at most this many commands; the rest would be alike."""
+SHOWN = 200
+"""Routes that the evidence lists at most."""
+
 MEASURED = Code(
     id="NRT010",
     severity=Severity.INFO,
@@ -27,7 +32,7 @@ def by_place(network: ClusterRoutes, code: Code, flaws: dict[Pair, RouteFlaw]) -
     """Report flaws of one kind: as one finding for all nodes, for a node that all others miss, else for each node to fix."""
     left = dict(flaws)
     measured = network.tables.keys() & network.nodes.keys()
-    if flaws and len(measured) > 2 and {(one, other) for one, other, _ in network.range_routes} == flaws.keys():
+    if flaws and len(measured) > 2 and _every_pair(network) == len(flaws):
         yield _finding(network, code, NETWORK, "Every node", flaws)
         return
     for other in sorted({other for _, other in flaws}):
@@ -40,6 +45,11 @@ def by_place(network: ClusterRoutes, code: Code, flaws: dict[Pair, RouteFlaw]) -
     for one in sorted({flaw.at or pair[0] for pair, flaw in left.items()}):
         own = {pair: flaw for pair, flaw in sorted(left.items()) if (flaw.at or pair[0]) == one}
         yield _finding(network, code, Subject("Node", one), f"Node {one}", own)
+
+
+def _every_pair(network: ClusterRoutes) -> int:
+    """Return how many pairs of nodes have a route that was looked for."""
+    return sum(len({other for other, _ in ways}) for ways in network.ways.values())
 
 
 def _finding(network: ClusterRoutes, code: Code, subject: Subject, on: str, flaws: dict[Pair, RouteFlaw]) -> Finding:
@@ -62,14 +72,14 @@ def _finding(network: ClusterRoutes, code: Code, subject: Subject, on: str, flaw
 
 def measured(network: ClusterRoutes, flaws: dict[Pair, RouteFlaw]) -> Finding:
     """Return the finding with all routes as read."""
-    good = sum(way.hop is NextHop.PEER and way.node == other for (_, other, _), way in network.range_routes.items())
-    bad = sum((one, other) in flaws for one, other, _ in network.range_routes)
+    every = [(one, *to, way) for one, ways in network.ways.items() for to, way in ways.items()]
+    good = sum(way.hop is NextHop.PEER and way.node == other for _, other, _, way in every)
+    bad = sum((one, other) in flaws for one, other, _, _ in every)
     links = sorted({f"{link.name} ({link.kind})" for table in network.tables.values() for link in table.tunnels})
-    rows = [
-        f"{one} -> {other} {to}: {network.range_routes[one, other, to].words}" for one, other, to in sorted(network.range_routes)
-    ]
-    numbers = {"good": good, "asked": len(network.range_routes), "unjudged": max(0, len(network.range_routes) - good - bad)}
-    return MEASURED.on(Subject("Cluster", "routes"), numbers, links=links or ["none"], ways=rows[:200])
+    shown = heapq.nsmallest(SHOWN, every, key=itemgetter(0, 1, 2))
+    rows = [f"{one} -> {other} {to}: {way.words}" for one, other, to, way in shown]
+    numbers = {"good": good, "asked": network.asked, "unjudged": max(0, network.asked - good - bad)}
+    return MEASURED.on(Subject("Cluster", "routes"), numbers, links=links or ["none"], ways=rows)
 
 
 CODES = (MEASURED,)

@@ -91,7 +91,7 @@ def at_their_origin(network: ClusterRoutes, flaws: dict[Pair, RouteFlaw]) -> dic
     """Move flaws to the node they come from: BGP spreads a bad route, so a node that sends through another is wrong with it."""
     found = {}
     for (one, other), flaw in flaws.items():
-        by = network.range_routes[one, other, flaw.range]
+        by = network.ways[one][other, flaw.range]
         led = flaws.get((by.node, other)) if by.hop is NextHop.PEER and by.node not in (one, other) else None
         if led and led.range == flaw.range and flaw.code is ASTRAY:
             flaw = RouteFlaw(led.code, flaw.range, f"{led.words} on {by.node}, through which {one} sends too", led.lines, by.node)
@@ -101,6 +101,9 @@ def at_their_origin(network: ClusterRoutes, flaws: dict[Pair, RouteFlaw]) -> dic
 
 def first(network: ClusterRoutes, one: str, other: str, to: str, way: RangeRoute) -> RouteFlaw | None:
     """Return the first flaw on the way from one node to a pod range of another; None if it is right or cannot be judged."""
+    right = way.hop is NextHop.PEER and way.node == other
+    if right and not network.tables[one].refusing:  # so it is for nearly all of very many pairs
+        return _tunnel(network, one, other, to, way)
     return _route(network, one, other, to, way) or _tunnel(network, one, other, to, way) or _outer(network, one, other, to)
 
 
@@ -137,34 +140,24 @@ def _wrong(network: ClusterRoutes, one: str, other: str, to: str, way: RangeRout
 
 def _tunnel(network: ClusterRoutes, one: str, other: str, to: str, way: RangeRoute) -> RouteFlaw | None:
     """Return what is wrong with the neighbour and forwarding entries that a VXLAN needs for the route's gateway."""
-    table, link, via = network.tables[one], network.tables[one].links.get(way.route.dev), way.route.via
-    if (
-        way.node != other
-        or link is None
-        or link.kind != "vxlan"
-        or table.cut
-        or network.pods_connected(one, other, ip_families.of(to))
-    ):
+    table, via, family = network.tables[one], way.route.via, ip_families.of(to)
+    link = table.links.get(way.route.dev)
+    if way.node != other or link is None or link.kind != "vxlan" or table.cut:
         return None
-    macs, ends = network.macs(other, link, ip_families.of(to)), network.tunnel_addresses(other, ip_families.of(link.local or to))
+    macs, ends = network.macs(other, link, family), network.tunnel_addresses(other, ip_families.of(link.local or to))
     neighbour = table.neighbour(link.name, via)
-    lines = ip_commands.tunnel_lines(one, link.name, via, macs, ends)
+    code, words = NO_FORWARDING, ""
     if neighbour is None:  # networks that set none learn them
-        return (
-            RouteFlaw(NO_NEIGHBOUR, to, f"{via} on {link.name} has no entry", lines)
-            if network.agent_sets_neighbours(link.name)
-            else None
-        )
-    if macs and neighbour.mac not in macs:
-        return RouteFlaw(NO_NEIGHBOUR, to, f"{via} on {link.name} is {neighbour.mac}, not {macs[0]}", lines)
-    sent = {entry.to for entry in table.forwarding(link.name, neighbour.mac)}
-    if not sent:
-        return RouteFlaw(NO_FORWARDING, to, f"{neighbour.mac} has no forwarding entry on {link.name}", lines)
-    if "" not in sent and ends and not sent & set(ends):
-        return RouteFlaw(
-            NO_FORWARDING, to, f"{neighbour.mac} on {link.name} is sent to {', '.join(sorted(sent))}, not {ends[0]}", lines
-        )
-    return None
+        code, words = NO_NEIGHBOUR, f"{via} on {link.name} has no entry" if network.agent_sets_neighbours(link.name) else ""
+    elif macs and neighbour.mac not in macs:
+        code, words = NO_NEIGHBOUR, f"{via} on {link.name} is {neighbour.mac}, not {macs[0]}"
+    elif not (sent := {entry.to for entry in table.forwarding(link.name, neighbour.mac)}):
+        words = f"{neighbour.mac} has no forwarding entry on {link.name}"
+    elif "" not in sent and ends and sent.isdisjoint(ends):
+        words = f"{neighbour.mac} on {link.name} is sent to {', '.join(sorted(sent))}, not {ends[0]}"
+    if not words or network.pods_connected(one, other, family):
+        return None
+    return RouteFlaw(code, to, words, ip_commands.tunnel_lines(one, link.name, via, macs, ends))
 
 
 def _outer(network: ClusterRoutes, one: str, other: str, to: str) -> RouteFlaw | None:
@@ -189,23 +182,15 @@ def _route_lines(network: ClusterRoutes, one: str, other: str, to: str) -> tuple
         via = tables.first(to)
         line = ip_commands.on(one, f"{ip_commands.ip(to)} route replace {to} via {via} dev {dev} onlink")
         return (line, *ip_commands.tunnel_lines(one, dev, via, [end.mac], network.tunnel_addresses(other, family)))
-    others = [
-        way.route for (_, at, range_), way in network.range_routes.items() if (at, range_) == (other, to) and way.node == other
-    ]
-    own = [
-        way.route
-        for (at, whose, _), way in network.range_routes.items()
-        if at == one and way.hop is NextHop.PEER and way.node == whose
-    ]
-    via = others[0].via if others else next(iter(network.tunnel_addresses(other, family)), "")
-    form = (own or others)[:1]
-    if not via or not form or not form[0].dev:
+    known = (ways[other, to] for ways in network.ways.values() if (other, to) in ways)
+    others = next((way.route for way in known if way.node == other), None)
+    peers = (way.route for (whose, _), way in network.ways[one].items() if way.hop is NextHop.PEER and way.node == whose)
+    form = next(peers, others)
+    via = others.via if others else next(iter(network.tunnel_addresses(other, family)), "")
+    if not via or form is None or not form.dev:
         return ()
-    return (
-        ip_commands.on(
-            one, f"{ip_commands.ip(to)} route replace {to} via {via} dev {form[0].dev}{' onlink' if form[0].on_link else ''}"
-        ),
-    )
+    line = f"{ip_commands.ip(to)} route replace {to} via {via} dev {form.dev}{' onlink' if form.on_link else ''}"
+    return (ip_commands.on(one, line),)
 
 
 CODES = (
