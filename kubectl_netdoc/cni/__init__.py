@@ -2,7 +2,7 @@
 """Which pod network a cluster has, by the images of its agents, and how it carries packets. One file a network.
 
 To add one: its file here with a ``Network``, named in ``ALL`` below; what it reads of ConfigMaps, resources, variables and
-flags in ``records/cni.py``; its objects, from the published manifest, in ``tests/networks_objects.py``.
+flags in ``records/cni.py``; its objects, from the published manifest, in ``tests/support/cni_objects.py``.
 """
 
 from __future__ import annotations

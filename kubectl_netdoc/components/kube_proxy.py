@@ -19,7 +19,7 @@ from kubectl_netdoc.records.cni import NETWORK_AGENT, NETWORK_KINDS
 from kubectl_netdoc.records.kinds import DAEMON_SET, ENDPOINT_SLICE, NODE, POD, SERVICE
 from kubectl_netdoc.records.kube_proxy import PROXY_CONFIG
 from kubectl_netdoc.records.nodes import DRAINED_BY_AUTOSCALER, EKS_COMPUTE_TYPE, Node
-from kubectl_netdoc.records.pods import Container, Pod
+from kubectl_netdoc.records.pods import Container, Pod, PodSpec
 from kubectl_netdoc.remediation.commands import shell_word
 
 HINTS = (DAEMON_SET, PROXY_CONFIG, *NETWORK_KINDS)
@@ -54,6 +54,9 @@ STARTING = timedelta(minutes=1)
 
 SETTLED = timedelta(seconds=60)
 """Rules of endpoints that changed in this time are not judged: kube-proxy syncs at least once in 30 s."""
+
+APART = "without the node's network (hostNetwork is not true), so that the rules that it writes are not the node's"
+"""Behind a verb: how a kube-proxy runs that has a network of its own."""
 
 SELECTOR = "k8s-app=kube-proxy"
 """kubeadm's label of kube-proxy's pods; ``command_selectors`` replaces it by what they have on this cluster."""
@@ -110,7 +113,12 @@ def endpoints_of(cluster: Cluster) -> int:
 
 def is_proxy(pod: Pod) -> bool:
     """Whether a pod is kube-proxy."""
-    return pod.spec.host_network and any(c.name == "kube-proxy" or has_image(c) for c in pod.spec.containers)
+    return pod.spec.host_network and runs_it(pod.spec)
+
+
+def runs_it(spec: PodSpec) -> bool:
+    """Whether a pod of that kind runs kube-proxy's program, wherever that has an effect."""
+    return any(c.name == "kube-proxy" or has_image(c) for c in spec.containers)
 
 
 def has_image(container: Container) -> bool:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from kubectl_netdoc.records.base import Object, Record, TracedMeta
-from kubectl_netdoc.records.pods import PodTemplate
+from kubectl_netdoc.records.pods import PodSpec, PodTemplate
 
 
 class Ordinals(Record, frozen=True):
@@ -52,8 +52,38 @@ class TracedWorkload(Workload, frozen=True):
     metadata: TracedMeta = TracedMeta()
 
 
+class Toleration(Record, frozen=True):
+    """A taint that pods tolerate; without a key every one."""
+
+    key: str = ""
+    operator: str = ""
+    value: str = ""
+    effect: str = ""
+
+
+class DaemonPodSpec(PodSpec, frozen=True):
+    """What a DaemonSet says of its pods, with the labels that nodes must have and the taints that they may have."""
+
+    node_selector: dict[str, str] = {}
+    tolerations: tuple[Toleration, ...] = ()
+
+
+class DaemonPodTemplate(PodTemplate, frozen=True):
+    """The pods that a DaemonSet makes."""
+
+    spec: DaemonPodSpec = DaemonPodSpec()
+
+
+class DaemonSetSpec(WorkloadSpec, frozen=True):
+    """The template of a DaemonSet's pods."""
+
+    template: DaemonPodTemplate = DaemonPodTemplate()
+
+
 class DaemonSet(TracedWorkload, frozen=True):
     """A DaemonSet: as many pods as nodes that fit it, which its controller has counted."""
+
+    spec: DaemonSetSpec = DaemonSetSpec()
 
     @property
     def wanted(self) -> int:

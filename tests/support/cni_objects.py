@@ -50,10 +50,15 @@ def node(name: str, annotations: Mapping[str, str] | None = None, **more: Any) -
     )
 
 
-def daemon_set(namespace: str, name: str, images: Mapping[str, str], wanted: int = 3, **container: Any) -> tuple[Built, Built]:
-    """Return a DaemonSet as netdoc reads it, and as its settings are read; ``container``: args and env of the first one."""
+def daemon_set(
+    namespace: str, name: str, images: Mapping[str, str], wanted: int = 3, age: timedelta | float = OLD, **container: Any
+) -> tuple[Built, Built]:
+    """Return a DaemonSet as netdoc reads it, and as its settings are read.
+
+    ``container``: args and env of the first one, and ``pods``, what else its template says of pods.
+    """
     containers = [{"name": key, "image": image} for key, image in images.items()]
-    metadata = {"name": name, "namespace": namespace, "creationTimestamp": ago(OLD)}
+    metadata = {"name": name, "namespace": namespace, "creationTimestamp": ago(age)}
     first = {"args": container.get("args", []), "env": [{"name": k, "value": v} for k, v in container.get("env", {}).items()]}
     return (
         (
@@ -62,7 +67,7 @@ def daemon_set(namespace: str, name: str, images: Mapping[str, str], wanted: int
                 DAEMON_SET,
                 {
                     "metadata": metadata,
-                    "spec": {"template": {"spec": {"containers": containers}}},
+                    "spec": {"template": {"spec": {"containers": containers} | container.get("pods", {})}},
                     "status": {"desiredNumberScheduled": wanted},
                 },
             ),

@@ -78,6 +78,12 @@ def _pods(**first: Any) -> list[Built]:
     return [FLANNEL.pod("n1", **first), FLANNEL.pod("n2"), FLANNEL.pod("n3")]
 
 
+def _unselected(wanted: int, age: float = 7200) -> tuple[Built, ...]:
+    """Flannel's DaemonSet, which selects a label that no node has."""
+    pods = {"nodeSelector": {"kubernetes.io/os": "litux"}}
+    return daemon_set("kube-flannel", "kube-flannel-ds", FLANNEL.images, wanted, age, pods=pods)
+
+
 def _event(reason: str, message: str, pod: str = "kube-flannel-ds-n1", namespace: str = "kube-flannel") -> Built:
     return make_event("Pod", pod, namespace, reason, message)
 
@@ -275,6 +281,12 @@ CASES = [
     # Missing
     _flannel("2 of 2 on three nodes", pods=[FLANNEL.pod("n1"), FLANNEL.pod("n3")], expect=[("CNI001", SET)]),
     _flannel(
+        "missing where its nodeSelector fits no more",
+        *_unselected(2),
+        pods=[FLANNEL.pod("n1"), FLANNEL.pod("n3")],
+        expect=[("CNI001", SET)],
+    ),
+    _flannel(
         "missing, told by the address of a pod",
         ADDRESS,
         nodes=[node(name) for name in NODES],
@@ -425,6 +437,17 @@ CASES = [
         "its DaemonSet deleted for a network that is not known",
         make_cluster(*FLANNEL.nodes(), *FLANNEL.configs, make_pod("web-1", node="n2", ip="10.99.0.7")),
         frozenset({("CNI011", "Cluster pod network")}),
+    ),
+    Case(
+        "its DaemonSet selects a label that no node has",
+        make_cluster(*FLANNEL.nodes(), *FLANNEL.configs, *_unselected(0)),
+        frozenset({("CNI020", SET)}),
+    ),
+    Case(
+        "its DaemonSet is not counted yet",
+        make_cluster(*FLANNEL.nodes(), *FLANNEL.configs, *_unselected(0, age=20)),
+        frozenset(),
+        state="pass",
     ),
     Case("run by the host, not by a DaemonSet", make_cluster(*FLANNEL.nodes()), frozenset({("CNI011", "Cluster pod network")})),
     # Versions and controllers

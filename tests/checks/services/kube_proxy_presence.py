@@ -18,6 +18,7 @@ from kubectl_netdoc.records.base import Kind, convert
 from kubectl_netdoc.records.cni import NETWORK_CONFIG
 from kubectl_netdoc.records.kinds import DAEMON_SET, NETWORK_POLICY, NODE, POD
 from kubectl_netdoc.testing import Built, Case, ago, make_cluster, make_policy, measured
+from tests.support.cni_objects import daemon_set
 
 NAMES = ("n1", "n2", "n3")
 REGISTRY = "registry.k8s.io/kube-proxy"
@@ -137,6 +138,20 @@ def _measure(cluster: Cluster, *broken: str, lost: tuple[str, ...] = (), apart: 
 
 def _case(name: str, cluster: Cluster, *expect: tuple[str, str], facts: Measured | None = None, state: str = "") -> Case:
     return Case(name, cluster, frozenset(expect), facts if facts is not None else _measure(cluster), state)
+
+
+def _set(wanted: int, **pods: Any) -> tuple[Built, ...]:
+    """kube-proxy's DaemonSet; ``pods``: what its template says of pods."""
+    return daemon_set(
+        "kube-system", "kube-proxy", {"kube-proxy": f"{REGISTRY}:v1.34.4"}, wanted, pods={"hostNetwork": True} | pods
+    )
+
+
+def _apart(on: str) -> Built:
+    """A kube-proxy with a network of its own."""
+    kind, pod = proxy(on)
+    assert isinstance(pod, Pod)
+    return kind, msgspec.structs.replace(pod, spec=msgspec.structs.replace(pod.spec, host_network=False))
 
 
 def _rke2(on: str) -> Built:
@@ -269,6 +284,24 @@ CASES = [
     _case("it starts on each node", _cluster([proxy(name, waiting="ContainerCreating", age=10) for name in NAMES])),
     _case("none anywhere, Services work: done by something unknown", BARE),
     _case("none anywhere, Services dead", BARE, ("KPP003", CLUSTER), facts=_measure(BARE, *NAMES)),
+    _case(
+        "none anywhere, its DaemonSet fits no node",
+        (unfit := _cluster((), *_set(0, nodeSelector={"pool": "none"}))),
+        ("KPP007", "DaemonSet kube-system/kube-proxy"),
+        facts=_measure(unfit, *NAMES),
+    ),
+    _case(
+        "one anywhere, beside the node's network",
+        (apart := _cluster(map(_apart, NAMES), *_set(3, hostNetwork=False))),
+        ("KPP007", "DaemonSet kube-system/kube-proxy"),
+        facts=_measure(apart, *NAMES),
+    ),
+    _case(
+        "one beside the node's network on one node",
+        (one := _cluster((*SOME, _apart("n3")), *_set(3, hostNetwork=False))),
+        ABSENT,
+        facts=_measure(one, "n3"),
+    ),
     _case("none anywhere, nobody reaches anybody", BARE, facts=_measure(BARE, *NAMES, apart=True)),
     _case("none anywhere, nothing measured", _cluster((), vantages=()), facts=Measured()),
     _case(

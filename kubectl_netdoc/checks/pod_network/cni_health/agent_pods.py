@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from operator import attrgetter
 
 from kubectl_netdoc.api import EVENT, NODE, POD, Cluster, Code, Explains, Finding, Risk, Severity, Subject, is_joining, some
 from kubectl_netdoc.checks.pod_network.cni_health.common import NAMED, NODES_WITHOUT, named_nodes, workload_subject
 from kubectl_netdoc.cni import Found, NetworkObjects
 from kubectl_netdoc.cni.agents import AgentProblem, Agents, down_addresses, without_plugin
+from kubectl_netdoc.components import daemon_sets
 
 BGP = re.compile(r"BGP not established with ([\da-f][\da-f.:,]*)")
 """How calico-node's readiness probe names peers without a session (node/pkg/health)."""
@@ -28,8 +30,8 @@ MISSING = Code(
     severity=Severity.FAIL,
     risk=Risk.RESTARTS,
     title="The network agent is missing on nodes",
-    message="{network} runs no agent on {count} of {all} nodes ({shown}). Its DaemonSet {name} has {ready} of {desired} pods "
-    "ready",
+    message="{network} runs no agent on {count} of {all} nodes ({shown}){why}. Its DaemonSet {name} has {ready} of {desired} "
+    "pods ready",
     fix="Find out why the DaemonSet has no pod on these nodes: a nodeSelector or affinity that they do not match, a taint that "
     "it does not tolerate, or a node without enough free CPU or memory.",
     commands=(
@@ -158,14 +160,16 @@ def missing(cluster: Cluster, found: Found, agents: Agents, elsewhere: frozenset
     for code, nodes in zip((MISSING, PERHAPS), agents.missing(elsewhere), strict=True):
         if not nodes:
             continue
-        agent = found.agents[0]
+        agent, names = found.agents[0], sorted(node.name for node in nodes)
+        whys = [daemon_sets.why_not_on(agent, node) for node in sorted(nodes, key=attrgetter("name"))]
         numbers = {
+            "why": whys[0] if all(whys) and len(found.agents) == 1 else "",
             "network": found.name,
             "all": sum(not node.unsupported for node in cluster.all(NODE)),
             "ready": sum(pod.ready for _, pod in agents.pods),
             "desired": sum(item.status.desired_number_scheduled for item in found.agents),
         }
-        yield code.on(workload_subject(agent), named_nodes(sorted(node.name for node in nodes)) | numbers)
+        yield code.on(workload_subject(agent), named_nodes(names) | numbers)
 
 
 def troubles(cluster: Cluster, found: Found, agents: Agents) -> Iterator[Finding]:

@@ -24,9 +24,10 @@ from kubectl_netdoc.api import (
     Unseen,
     is_joining,
 )
-from kubectl_netdoc.checks.pod_network.cni_health.common import NODES_WITHOUT, named_nodes
+from kubectl_netdoc.checks.pod_network.cni_health.common import NODES_WITHOUT, named_nodes, workload_subject
 from kubectl_netdoc.cni import Found
 from kubectl_netdoc.cni.agents import Agents, pods_outside_ranges, without_plugin
+from kubectl_netdoc.components import daemon_sets
 from kubectl_netdoc.probes import node_pairs
 from kubectl_netdoc.probes.node_pairs import NETWORK
 
@@ -91,6 +92,23 @@ REMOVED = Code(
     explains=(Explains(NODES_WITHOUT, "node"),),
 )
 
+IDLE = Code(
+    id="CNI020",
+    severity=Severity.WARN,
+    risk=Risk.RESTARTS,
+    title="The network agent's DaemonSet runs on no node",
+    message="DaemonSet {namespace}/{name} is the agent of {network}, which configured {count} nodes ({shown}), and {why}",
+    fix="Correct {field} of the DaemonSet, which the last command opens; after an update that went wrong, undo it. The "
+    "network's routes and links last only until a node restarts, and new nodes get none.",
+    commands=(
+        "kubectl -n {namespace} describe daemonset {name}",
+        "kubectl -n {namespace} rollout history daemonset {name}",
+        "kubectl -n {namespace} edit daemonset {name}",
+    ),
+    rows=("M11",),
+    explains=(Explains(NODES_WITHOUT, "node"),),
+)
+
 OTHER_MTU = Code(
     id="CNI015",
     severity=Severity.INFO,
@@ -114,6 +132,11 @@ def no_network(cluster: Cluster) -> Iterator[Finding | Unseen]:
         traced = sorted(node.name for node in nodes if network.trace(node))
         seen = cni.NetworkObjects(cluster)
         config = next((name for name in network.configs if seen.has_config(name)), "")
+        if traced and any(network.is_agent(workload) for workload in cluster.all(DAEMON_SET)):
+            for idle in daemon_sets.of_network(cluster, network):
+                numbers = named_nodes(traced) | {"network": network.name, "why": idle.why, "field": idle.field}
+                yield IDLE.on(workload_subject(idle.workload), numbers)
+            return
         if traced and config and network.traits(seen).node_ranges and cluster.readable(POD) and not pods_outside_ranges(cluster):
             yield REMOVED.on(NETWORK, named_nodes(traced), network=network.name, config=config)
             return
@@ -173,5 +196,6 @@ CODES = (
     UNKNOWN,
     END_OF_LIFE,
     REMOVED,
+    IDLE,
     OTHER_MTU,
 )

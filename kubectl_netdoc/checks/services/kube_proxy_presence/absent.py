@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from kubectl_netdoc import cni
 from kubectl_netdoc.api import (
+    DAEMON_SET,
     POD,
     Cluster,
     Code,
@@ -24,7 +25,7 @@ from kubectl_netdoc.api import (
 )
 from kubectl_netdoc.checks.services.kube_proxy_presence.services_work import works
 from kubectl_netdoc.cni.agents import how_it_ended
-from kubectl_netdoc.components import kube_proxy
+from kubectl_netdoc.components import daemon_sets, kube_proxy
 from kubectl_netdoc.probes import own_policies as policies
 
 AGAIN = timedelta(seconds=15)
@@ -82,6 +83,22 @@ NEITHER = Code(
     rows=("K15",),
     explains=(Explains(EFFECTS, "node"), Explains(("SVR001", "SVR002", "SVR009", "DNL001"), "cluster")),
 )
+IDLE = Code(
+    id="KPP007",
+    severity=Severity.FAIL,
+    risk=Risk.RESTARTS,
+    title="kube-proxy's DaemonSet does its work on no node",
+    message="DaemonSet {namespace}/{name} is kube-proxy, and {why}. Connections to netdoc's own Service fail from {nodes}",
+    fix="Correct {field} of the DaemonSet, which the last command opens; after an update that went wrong, undo it. Until "
+    "then no new or changed Service works, and on a node that restarts no Service does.",
+    commands=(
+        "kubectl -n {namespace} describe daemonset {name}",
+        "kubectl -n {namespace} rollout history daemonset {name}",
+        "kubectl -n {namespace} edit daemonset {name}",
+    ),
+    rows=("K15",),
+    explains=(Explains(EFFECTS, "node"), Explains(("SVR001", "SVR002", "SVR009", "DNL001"), "cluster")),
+)
 NOWHERE = Code(
     id="KPP006",
     severity=Severity.FAIL,
@@ -99,7 +116,7 @@ NOWHERE = Code(
 def analyse(facts: Facts, nodes: list[Node], proxies: dict[str, list[Pod]]) -> Iterator[Finding | Unseen]:
     """Judge a cluster that has kube-proxy pods: each node that should have one that works; one finding for equal nodes."""
     replaced = _being_replaced(facts.cluster)
-    states = {n.name: "" if n.name in replaced else _state(facts.cluster, proxies.get(n.name, [])) for n in nodes}
+    states = {n.name: "" if n.name in replaced else _state(facts.cluster, n, proxies.get(n.name, [])) for n in nodes}
     others = sorted(name for name, state in states.items() if not state)
     found: dict[tuple[Code, str, str], list[str]] = {}
     for name, state in ((name, state) for name, state in sorted(states.items()) if state):
@@ -168,16 +185,24 @@ def _being_replaced(cluster: Cluster) -> set[str]:
     return {pod.spec.node_name for pod in ending if cluster.age(pod.metadata.deletion_timestamp) < kube_proxy.STARTING}
 
 
-def _state(cluster: Cluster, pods: list[Pod]) -> str:
+def _state(cluster: Cluster, node: Node, pods: list[Pod]) -> str:
     """Why a node's kube-proxy does not work, as a clause that is the same for equal nodes; nothing where it works or starts."""
     if not pods:
-        return "it has no pod there"
+        apart = any(kube_proxy.runs_it(pod.spec) and not pod.finished for pod in cluster.pods_on(node.name))
+        return f"its pod there runs {kube_proxy.APART}" if apart else f"it has no pod there{_why_none(cluster, node)}"
     if any((kube_proxy.is_running(pod) or _starts(cluster, pod)) and not _crashes(cluster, pod) for pod in pods):
         return ""
     waiting = [s.state.waiting.reason for pod in pods for s in pod.status.container_statuses if s.state.waiting]
     if any(_crashes(cluster, pod) for pod in pods):
         return "it crashes again and again"
     return f"its pod is {waiting[0] if waiting else pods[0].status.phase}"
+
+
+def _why_none(cluster: Cluster, node: Node) -> str:
+    """Why no pod of kube-proxy is on a node, as the end of a sentence; nothing where its DaemonSets fit the node."""
+    every = cluster.all(DAEMON_SET) if cluster.readable(DAEMON_SET) else ()
+    whys = [daemon_sets.why_not_on(each, node) for each in every if kube_proxy.runs_it(each.template.spec)]
+    return whys[0] if whys and all(whys) else ""
 
 
 def _starts(cluster: Cluster, pod: Pod) -> bool:
@@ -209,11 +234,17 @@ def without_pods(facts: Facts) -> Iterator[Finding | Unseen]:
     if measured and (why := policies.why_isolated(facts)):
         yield Unseen("kube-proxy", f"no pod of it was found, and Services could not be measured: {why}", expected=True)
     elif measured and not any(working) and None not in working:
-        yield NEITHER.on(Subject("Cluster", "kube-proxy"), nodes=measured)
+        idle = next(daemon_sets.of_kube_proxy(facts.cluster), None)
+        if idle:
+            names = [f"{idle.workload.namespace}/{idle.workload.name}"]
+            numbers = {"why": idle.why, "field": idle.field, "nodes": measured, "daemonsets": names}
+            yield IDLE.on(Subject.of("DaemonSet", idle.workload), numbers)
+        else:
+            yield NEITHER.on(Subject("Cluster", "kube-proxy"), nodes=measured)
     else:
         said = "Services work, so something that netdoc does not know does its work"
         said = said if any(working) else "whether Services work was not measured"
         yield Unseen("kube-proxy", f"no pod of it was found; {said}")
 
 
-CODES = (ABSENT, ABSENT_UNPROVEN, NEITHER, NOWHERE)
+CODES = (ABSENT, ABSENT_UNPROVEN, NEITHER, IDLE, NOWHERE)
