@@ -127,6 +127,7 @@ bench: .venv/ready  ## the figures: start-up beside REV's (default: before issue
 	$(PY) -m bench.startup $(REV)
 	$(PY) -m bench.policies
 	$(PY) -m bench.growth
+	$(PY) -m bench.nodes_tier
 	NETDOC_LAB=$$($(UP)) NETDOC_IMAGE=$(IMAGE) $(PY) -m bench
 
 scale: .venv/ready  ## CPU and memory of a check on large clusters, on a real API server: SIZE="0.01 0.1 0.33 1" of 5,000 nodes, BASE=REV beside another revision
