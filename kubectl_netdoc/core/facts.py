@@ -39,6 +39,7 @@ class PodProblem(StrEnum):
     VOLUME = "VolumeFailed"
     UNSCHEDULED = "Unschedulable"
     NODE = "NodeNotReady"
+    KUBELET = "KubeletSilent"
     CONTAINER = "ContainerFailed"
     ENDED = "Ended"
     LATE = "NotStarted"

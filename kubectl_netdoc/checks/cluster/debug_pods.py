@@ -113,6 +113,19 @@ NOT_STARTED = Code(
     commands=("kubectl get pods -A -o wide --field-selector spec.nodeName={first}", "kubectl describe node {first}"),
     tells="failure",
 )
+KUBELET = Code(
+    id="POD008",
+    severity=Severity.FAIL,
+    risk=Risk.SAFE,
+    title="The kubelet of a node does not work",
+    message="On {nodes} no new pod starts: {detail}",
+    fix="Log in to {first} (SSH or the provider's console; kubectl debug needs a running kubelet): `systemctl status kubelet`, "
+    "then `journalctl -u kubelet -n 50`. A refused connection means that it does not run: it ends at once where its "
+    "configuration (/var/lib/kubelet/config.yaml), its certificates or the container runtime are wrong. One that times out means "
+    "that it hangs, or that a firewall or a route drops what comes to TCP port 10250.",
+    commands=("kubectl describe node {first}", "kubectl get events -A --field-selector involvedObject.name={first}"),
+    explains=(Explains(("POD004", "POD006"), "node"),),
+)
 NODE_NOT_READY = Code(
     id="POD005",
     severity=Severity.INFO,
@@ -149,10 +162,11 @@ CODES = {
     PodProblem.ENDED: NOT_STARTED,
     PodProblem.LATE: NOT_STARTED,
     PodProblem.NODE: NODE_NOT_READY,
+    PodProblem.KUBELET: KUBELET,
     PodProblem.EXEC: EXEC,
 }
 
-JOINS = (PodProblem.SANDBOX, PodProblem.LATE, PodProblem.ENDED)
+JOINS = (PodProblem.SANDBOX, PodProblem.LATE, PodProblem.KUBELET, PodProblem.ENDED)
 """What can happen to a pod on a node that joined just now."""
 
 NOT_PERMITTED = (PodProblem.FORBIDDEN, PodProblem.ADMISSION)
@@ -246,6 +260,6 @@ check = Check(
     title="Debug pods run on every node",
     prefix="POD",
     needs=Needs(optional=(NODE,), hints=(POD, DAEMON_SET, *NETWORK_KINDS), tier=Tier.PODS),
-    codes=(IMAGE, REFUSED, NO_ACCOUNT, SANDBOX, NOT_STARTED, NODE_NOT_READY, EXEC),
+    codes=(IMAGE, REFUSED, NO_ACCOUNT, SANDBOX, NOT_STARTED, KUBELET, NODE_NOT_READY, EXEC),
     analyse=analyse,
 )

@@ -45,6 +45,7 @@ CASES = [
     _case("container", PodProblem.CONTAINER, "POD004"),
     _case("ended", PodProblem.ENDED, "POD004"),
     _case("late", PodProblem.LATE, "POD004"),
+    _case("silent kubelet", PodProblem.KUBELET, "POD008"),
     _case("node not ready", PodProblem.NODE, "POD005"),
     *(
         Case(f"Nodes can't be read: {name}", _blind(*pods), frozenset(found), facts, state)
@@ -57,6 +58,7 @@ CASES = [
         )
     ),
     _on("a node that joins has no network for a moment", JOINS, PodProblem.SANDBOX, "POD005"),
+    _on("the kubelet of a node that joins is silent", JOINS, PodProblem.KUBELET, "POD005"),
     _on("a node that joins is slow", JOINS, PodProblem.LATE, "POD005"),
     _on("the image is not there, on a node that joins too", JOINS, PodProblem.IMAGE, "POD001"),
     _on("a node that is drained", DRAINS, PodProblem.ENDED, "POD005"),

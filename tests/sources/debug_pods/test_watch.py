@@ -6,12 +6,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from kubectl_netdoc.core.facts import PodProblem
 from kubectl_netdoc.core.finding import Grant
 from kubectl_netdoc.core.progress import Progress
 from kubectl_netdoc.sources.live.client import Client, Options
+from kubectl_netdoc.sources.live.debug_pods import lifecycle
 from kubectl_netdoc.sources.live.debug_pods.status import DebugPod, note, note_event
 from kubectl_netdoc.sources.live.debug_pods.watch import PodWatch
+from kubectl_netdoc.sources.live.pod_settings import PodSettings
+from kubectl_netdoc.testing import make_cluster, make_node
 from tests.support.api_server import api_server
 from tests.support.kubeconfigs import kubeconfig
 from tests.support.pod_changes import event, pod_change
@@ -70,3 +75,37 @@ def test_without_events_a_late_pod_is_the_missing_rights_doing(tmp_path: Path) -
         with late.following(client, "netdoc", "x", 5):
             late.wait_until_settled(0.1)
     assert (pod.reason, pod.grant) == (PodProblem.LATE, Grant("watch", "events", "", "netdoc"))
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ((500, "error dialing backend: dial tcp 10.0.0.9:10250: connect: connection refused"), PodProblem.KUBELET),
+        (
+            (500, "error dialing backend: proxy error from 127.0.0.1:9345 while dialing 10.0.0.9:10250, code 502"),
+            PodProblem.KUBELET,
+        ),
+        ((500, 'unable to upgrade connection: container not found ("agent")'), PodProblem.LATE),
+        ((403, "pods/exec is forbidden"), PodProblem.LATE),
+    ],
+    ids=["refused", "konnectivity", "answers", "no right"],
+)
+def test_a_kubelet_that_takes_up_no_pod_is_asked(
+    said: tuple[int, str], reason: PodProblem, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kubectl_netdoc.sources.live.debug_pods.watch.UNTAKEN", 0.0)
+    with api_server() as server:
+        server.refuse = lambda heard: said if heard.path.endswith("/exec") else None
+        client = Client(Options(kubeconfig=str(kubeconfig(tmp_path, server.url))))
+        run = lifecycle._Run(client, PodSettings(image="img:1"), make_cluster(make_node("n1"), vantages=("n1",)))
+        run.watch.wait_until_settled(3.0)
+    assert {pod.reason for pod in run.pods} == {reason}
+
+
+def test_a_kubelet_that_took_up_the_pod_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kubectl_netdoc.sources.live.debug_pods.watch.UNTAKEN", 0.0)
+    asked: list[str] = []
+    pods = [DebugPod("p", "n1", taken=True), DebugPod("q", "n2")]
+    late = PodWatch(pods, "img:1", ask=lambda pod: asked.append(pod.node) or "refused")  # type: ignore[func-returns-value]
+    late.wait_until_settled(1.5)
+    assert (asked, [pod.reason for pod in pods]) == (["n2"], [PodProblem.LATE, PodProblem.KUBELET])

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -43,6 +44,12 @@ ACCOUNT = 10.0
 
 FIRST = 10.0
 """Seconds that the pods on the host network get before the others are created without waiting for them any longer."""
+
+ANSWER = 5.0
+"""Seconds for a kubelet to answer the API server: what it is asked for needs no work."""
+
+UNREACHED = re.compile(r"error dialing backend|proxy error|TLS handshake timeout")
+"""What the API server says of a kubelet that it does not reach, by itself or through konnectivity (apimachinery, util/proxy)."""
 
 PROBE = 3.0
 """Seconds after the measurement in which a readiness probe (every second) may still succeed."""
@@ -149,7 +156,7 @@ class _Run:
         self.manifests = Manifests(settings, self.id, expires)
         self.policy = CanaryPolicy(client, self.namespace, self.manifests, settings.namespace)
         self.pods = list(self._pods(cluster, requests))
-        self.watch = PodWatch(self.pods, settings.image, settings.namespace)
+        self.watch = PodWatch(self.pods, settings.image, settings.namespace, self._ask_kubelet)
         self.services: dict[OwnService, ServiceAddresses] = {place: ServiceAddresses() for place in _own_services(requests)}
         self.why_no_service = ""
         self.any_user = False
@@ -239,6 +246,21 @@ class _Run:
                 else:
                     pod.fail(admission.refusal(error), admission.explained(error), self._lacks(error, "create", "pods"))
                     return
+
+    def _ask_kubelet(self, pod: DebugPod) -> str | None:
+        """Have the API server ask a pod's kubelet for an exec; return why it gave no answer, "" if it did; None: not known.
+
+        A kubelet that answers says that there is no such container yet: that is an error as well, but its own.
+        """
+        try:
+            self.client.exec(self.namespace, pod.name, ["true"], ANSWER).shutdown()
+        except ApiError as error:
+            if error.timed_out:
+                return f"no answer within {ANSWER:.0f} s"
+            if UNREACHED.search(error.message):
+                return error.message.rstrip(" :")
+            return "" if error.status >= 500 else None
+        return ""
 
     def _lacks(self, error: ApiError, verb: str, resource: str) -> Grant | None:
         """Return the right that a refused request for objects of a run lacked."""

@@ -53,6 +53,7 @@ class _PodIP(_Camel):
 
 class _PodStatus(_Camel):
     phase: str = ""
+    start_time: str = ""
     reason: str = ""
     message: str = ""
     pod_ip: str = field(name="podIP", default="")
@@ -91,8 +92,8 @@ class DebugPod(Struct):
     """One of this run's pods. ``suspect``: since when (monotonic) an Event says that it may not come up.
 
     ``suspicion``: what that Event is about. ``pulling``: since when (monotonic) its image is being pulled, 0 while it is not;
-    ``pulled``: since when it is there. ``began``: since when it runs. ``bare``: the kubelet has taken it, and its status does not
-    say yet that it has a sandbox and network, which some runtimes say only after the pull.
+    ``pulled``: since when it is there. ``began``: since when it runs. ``taken``: the kubelet has taken it up. ``bare``: and its
+    status does not say yet that it has a sandbox and network, which some runtimes say only after the pull.
     ``twin``: the second one on a node. ``host``: one on the node's own network.
     ``canary``: one that the canary's policy selects, and that measures nothing else.
     """
@@ -115,6 +116,7 @@ class DebugPod(Struct):
     pulled: float = 0.0
     began: float = 0.0
     bare: bool = False
+    taken: bool = False
     grant: Grant | None = None
 
     @property
@@ -149,6 +151,7 @@ def note(pod: DebugPod, change: WatchEvent) -> None:
     pod.node = pod.node or change.object.spec.node_name
     pod.ip = status.pod_ip or pod.ip
     pod.ips = tuple(item.ip for item in status.pod_ips) or pod.ips or ((pod.ip,) if pod.ip else ())
+    pod.taken = pod.taken or bool(status.start_time)
     pod.ready = any(c.type == "Ready" and c.status == "True" for c in status.conditions)
     pod.bare = any(c.type == "PodReadyToStartContainers" and c.status == "False" for c in status.conditions)
     if change.type == "DELETED":

@@ -26,6 +26,10 @@ lab (design.md §8)."""
 SECOND_THOUGHTS = 2.0
 """Seconds after a Warning Event in which a pod may still come up: the kubelet tries a failed sandbox again at once."""
 
+UNTAKEN = 6.0
+"""Seconds after which a kubelet that has not taken up a pod is asked: on the lab that takes 0.1 s, and an idle kubelet looks at
+its pods each second (pkg/kubelet/kubelet.go, housekeeping and sync loop)."""
+
 STEP = 1.0
 """Seconds between two looks at the pods while waiting; the progress line is updated then too."""
 
@@ -35,14 +39,20 @@ SILENT = Progress()
 class PodWatch:
     """Keeps the state of a run's pods up to date while it is followed."""
 
-    def __init__(self, pods: Sequence[DebugPod], image: str, rights_in: str = "") -> None:
-        """``rights_in``: the namespace in which the run needs rights; "": cluster-wide, as it makes one of its own."""
+    def __init__(
+        self, pods: Sequence[DebugPod], image: str, rights_in: str = "", ask: Callable[[DebugPod], str | None] = lambda pod: None
+    ) -> None:
+        """``rights_in``: the namespace in which the run needs rights; "": cluster-wide, as it makes one of its own.
+
+        ``ask``: has the API server ask a pod's kubelet, and returns why it gave no answer, "" if it did; None: not known.
+        """
         self.pods = pods
         self.image = image
         self.rights_in = rights_in
         self.deaf = False
         self.lacks: Grant | None = None
         """Whether the Events about the pods can't be watched, and the right that is missing for it."""
+        self._ask, self._asked, self._answering, self._since = ask, set[str](), set[str](), time.monotonic()
         self._changed = threading.Condition()
 
     @contextmanager
@@ -50,6 +60,7 @@ class PodWatch:
         """Follow the pods and the Events about them, each in a thread, for at most ``seconds``; stop both at the end."""
         queries = {"pods": {"labelSelector": f"{RUN}={run_id}"}, "events": {"fieldSelector": "involvedObject.kind=Pod"}}
         watches: list[Watch] = []
+        self._since = time.monotonic()
         for plural, query in queries.items():
             try:
                 # Without a resourceVersion a watch begins with what is there.
@@ -96,6 +107,9 @@ class PodWatch:
         judge_sandboxes(self.pods, seconds)
         late = f"the pod is not running {seconds:.0f} s after it was created, and"
         why = "the Events that would say why, as of an image pull, can't be watched" if self.deaf else "no Event says why"
+        for pod in self.pods:
+            if pod.node in self._answering and not (pod.settled or pod.taken):
+                pod.fail(PodProblem.LATE, f"{late} its kubelet, which answers the API server, has not taken it up")
         self._give_up(PodProblem.LATE, f"{late} {why}", self.lacks)
 
     def wait_for(self, pods: Sequence[DebugPod], seconds: float, pulls: float = 0.0, progress: Progress = SILENT) -> None:
@@ -112,9 +126,29 @@ class PodWatch:
             self.wait(
                 lambda: all(pod.settled or pod.suspect for pod in pods), min([left, STEP, *(max(0.05, at) for at in suspects)])
             )
+            if time.monotonic() > self._since + UNTAKEN:
+                self._ask_kubelets(pods)
             for pod in pods:
                 if pod.suspect and not pod.settled and time.monotonic() > pod.suspect + SECOND_THOUGHTS:
                     pod.fail(pod.suspicion, pod.message)
+
+    def _ask_kubelets(self, pods: Iterable[DebugPod]) -> None:
+        """Ask each kubelet once, in a thread, that has not taken up one of these pods."""
+        for pod in pods:
+            if not (pod.settled or pod.taken) and pod.node and pod.node not in self._asked:
+                self._asked.add(pod.node)
+                threading.Thread(target=self._ask_kubelet, args=(pod,), daemon=True).start()
+
+    def _ask_kubelet(self, asked: DebugPod) -> None:
+        why = self._ask(asked)
+        with self._changed:
+            if why == "":
+                self._answering.add(asked.node)
+            for pod in self.pods if why else ():
+                if pod.node == asked.node and not (pod.settled or pod.taken):
+                    after = f"its kubelet has not taken up the pod for {time.monotonic() - self._since:.0f} s"
+                    pod.fail(PodProblem.KUBELET, f"{after}, and the API server does not reach it: {why}")
+            self._changed.notify_all()
 
     def _give_up(self, reason: str, message: str, lacks: Grant | None = None) -> None:
         for pod in self.pods:
