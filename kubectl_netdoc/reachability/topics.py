@@ -129,6 +129,8 @@ TOPICS = {
     "RGT001": Topic("name", Feature.NAME),
     "RGT002": Topic("proxy", Feature.SERVICE),
     "RGT003": Topic("endpoints"),
+    "CTL001": _later(Topic("endpoints")),
+    "CTL002": _NEW,
     "RGT004": _NEW,
     # the API server, and codes about Services that nothing serves
     "CPL": _NEVER,

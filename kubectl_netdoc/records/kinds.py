@@ -48,6 +48,7 @@ from kubectl_netdoc.records.ingress import (
     Ingress,
 )
 from kubectl_netdoc.records.kube_proxy import PROXY_CONFIG
+from kubectl_netdoc.records.leases import LEASE
 from kubectl_netdoc.records.logs import DnsLog, LogText, dns_log
 from kubectl_netdoc.records.metallb import METALLB_KINDS
 from kubectl_netdoc.records.metrics_scrapes import MONITORS
@@ -272,6 +273,7 @@ OTHERS: tuple[Kind[Any], ...] = (
     APP_CONFIG,
     *MONITORS,
     *RBAC_KINDS,
+    LEASE,
 )
 _ALL: tuple[Kind[Any], ...] = (NAMESPACE, NODE, POD, SERVICE, ENDPOINT_SLICE, EVENT, *OWNERS, COREFILE, *OTHERS)
 KINDS: dict[str, Kind[Any]] = {kind.name: kind for kind in _ALL}

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The leases by which the programs of the control plane show that they work."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from kubectl_netdoc.records.base import Kind, Moment, Object, ObjectMeta, Record
+
+
+class Written(Record, frozen=True):
+    """When somebody last wrote an object, by the API server's clock."""
+
+    time: Moment | None = None
+
+
+class LeaseMeta(ObjectMeta, frozen=True):
+    """Metadata of a lease."""
+
+    managed_fields: tuple[Written, ...] = ()
+
+
+class LeaseSpec(Record, frozen=True):
+    """When its holder renewed it, by the holder's clock, and for how many seconds it is good."""
+
+    renew_time: Moment | None = None
+    lease_duration_seconds: int = 0
+
+
+class Lease(Object, frozen=True):
+    """A lease (coordination.k8s.io)."""
+
+    metadata: LeaseMeta = LeaseMeta()
+    spec: LeaseSpec = LeaseSpec()
+
+    @property
+    def renewed(self) -> datetime | None:
+        """When it was last renewed: by the API server's clock where that is known."""
+        return max((each.time for each in self.metadata.managed_fields if each.time), default=self.spec.renew_time)
+
+
+LEASE = Kind(
+    "Lease",
+    "coordination.k8s.io",
+    "v1",
+    "leases",
+    Lease,
+    authored=False,
+    names=(("kube-system", "kube-controller-manager"), ("kube-system", "kube-scheduler")),
+)
