@@ -17,13 +17,16 @@ from kubectl_netdoc.formats import sandbox_event
 from kubectl_netdoc.formats.text import beginning, counted, joined
 from kubectl_netdoc.records.kinds import NODE
 from kubectl_netdoc.records.nodes import Node
-from kubectl_netdoc.records.pods import ContainerStatus, Pod
+from kubectl_netdoc.records.pods import ContainerStatus, Pod, Terminated
 
 RECENT = timedelta(hours=1)
 """How long ago a restart or an Event may be and still count: as long as Events are kept by default."""
 
 LOST_TRACK = "Unknown"
 """Reason of the end of a container whose node restarted (containerd: unknownExitReason)."""
+
+OUT_OF_MEMORY = "OOMKilled"
+"""Reason of the end of a container that the kernel killed for its memory limit (Kubernetes: container states)."""
 
 BEGINNING = frozenset({"", "ContainerCreating", "PodInitializing"})
 """Reasons of a waiting container that is about to start."""
@@ -85,8 +88,14 @@ def _of_container(cluster: Cluster, pod: Pod, status: ContainerStatus) -> DnsPod
     if waiting and waiting.reason not in BEGINNING:
         before = f", and last {last}" if last else ""
         return DnsPodProblem(Problem.OTHER, f"is waiting ({waiting.reason}) after {restarts}{before}")
-    rebooted = bad and bad.reason == LOST_TRACK and pod.ready
-    return DnsPodProblem(Problem.OTHER, f"{last}, with {restarts} so far") if last and not rebooted else None
+    mended = bad and pod.ready and (bad.reason == LOST_TRACK or _ended_once(status, bad))
+    return DnsPodProblem(Problem.OTHER, f"{last}, with {restarts} so far") if last and not mended else None
+
+
+def _ended_once(status: ContainerStatus, ended: Terminated) -> bool:
+    """Whether a container's end is the only one within the hour: it runs again. What it ended by comes back if it was memory."""
+    before = ended.finished_at - ended.started_at if ended.finished_at and ended.started_at else RECENT
+    return ended.reason != OUT_OF_MEMORY and (status.restart_count < 2 or before >= RECENT)
 
 
 def _of_pod(cluster: Cluster, pod: Pod) -> DnsPodProblem | None:

@@ -85,20 +85,22 @@ def make_pod(
     ports: Mapping[str, int | str] | None = None,
     waiting: str = "",
     ended: str = "",
+    ran: float | None = None,
     phase: str = "Running",
     age: timedelta | float = OLD,
     sidecar_ports: Mapping[str, int] | None = None,
     **meta: Any,
 ) -> Built:
     """Return a Pod. ``ports``: declared names and numbers (or ``number/protocol``); ``waiting``, ``ended``: reasons of its
-    container's state.
+    container's state; ``ran``: seconds that its container ran before it ended, for the second time.
     """
     status: dict[str, Any] = {"name": "c", "ready": ready}
     if waiting:
         status |= {"state": {"waiting": {"reason": waiting}}, "restartCount": 3}
     if ended:
         finished = {"reason": ended, "exitCode": 137, "finishedAt": ago(60)}
-        status |= {"lastState": {"terminated": finished}, "restartCount": 1}
+        started = {} if ran is None else {"startedAt": ago(60 + ran)}
+        status |= {"lastState": {"terminated": finished | started}, "restartCount": 1 if ran is None else 2}
     return _built(
         POD,
         metadata=_meta(name, namespace, labels, age, **meta),

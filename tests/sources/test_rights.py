@@ -133,7 +133,7 @@ def granted(method: str, path: str) -> Grant:
         namespace, parts = parts[1], parts[2:]
     name, sub = (*parts[1:], "", "")[:2]
     verb = {"POST": "create", "DELETE": "delete", "PATCH": "patch", "GET": "get" if name else "list"}[method]
-    exact = (name,) if parts[0] == "configmaps" else ()
+    exact = (name,) if parts[0] in ("configmaps", "leases") else ()
     return Grant(verb, "/".join(filter(None, (parts[0], sub))), group, namespace, exact)
 
 

@@ -19,6 +19,7 @@ BUILT_IN = frozenset(
         "apiregistration.k8s.io/v1",
         "apps/v1",
         "batch/v1",
+        "coordination.k8s.io/v1",
         "discovery.k8s.io/v1",
         "networking.k8s.io/v1",
         "rbac.authorization.k8s.io/v1",

@@ -32,8 +32,18 @@ NOISE = 1000
 FRAME = 60 * 1024
 """Bytes of input in one frame. Some proxies refuse frames over 64 KiB."""
 
-BOOTSTRAP = "import sys; n = int(sys.stdin.buffer.readline()); exec(compile(sys.stdin.buffer.read(n), 'agent', 'exec'))"
-"""Reads the agent's text from stdin by its length: v4 of the protocol can't close stdin."""
+BOOTSTRAP = (
+    "import sys; print(flush=True); n = int(sys.stdin.buffer.readline()); "
+    "exec(compile(sys.stdin.buffer.read(n), 'agent', 'exec'))"
+)
+"""Says by an empty line that it is there, then reads the agent's text from stdin by its length: v4 of the protocol can't close
+stdin.
+"""
+
+FIRST_SIGN = 10.0
+"""Seconds for that line to come: 0.2 s on the lab, and 3 s there with both of its CPUs busy many times over. A node on which exec
+hangs would keep all others waiting.
+"""
 
 
 class ExecResult(Struct, frozen=True):
@@ -77,7 +87,7 @@ def run(
     finally:
         channel.shutdown()
     answer = parse(requests, bytes(output.text), complaint, targets, client.now().timestamp())
-    silent = PodProblem.EXEC if requests and not output.text else None
+    silent = PodProblem.EXEC if requests and not output.text.strip() else None
     return ExecResult(answer.replies | unresolved, answer.throttled, answer.lost, silent)
 
 
@@ -151,11 +161,11 @@ class Output:
 
 def _read(channel: websocket.WebSocket, deadline: float, output: Output) -> str:
     """Read stdout up to the end line; return a complaint if the end line never came, or ""."""
-    seen = 0
+    seen, first = 0, min(deadline, time.monotonic() + FIRST_SIGN)
     while not ended(output.text[seen:]):
         seen = output.text.rfind(b"\n") + 1
-        if complaint := output.receive(channel, deadline):
-            return complaint
+        if complaint := output.receive(channel, deadline if output.text else first):
+            return complaint if output.text else f"{complaint} (not even its first line came)"
     return ""
 
 

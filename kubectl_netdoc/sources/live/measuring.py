@@ -97,7 +97,7 @@ class Measuring:
     def _measure(self, session: debug_pods.Session, requests: tuple[Probe, ...]) -> tuple[dict[Request, Reply], dict[str, float]]:
         replies: dict[Request, Reply] = {}
         throttled: dict[str, float] = {}
-        running = [pod for pod in session.pods if pod.running and (pod.measures or pod.host)]
+        running = [pod for pod in session.pods if pod.running and not pod.reason and (pod.measures or pod.host)]
         with ThreadPoolExecutor(max(1, len(running))) as pool:
             for pod, answer in zip(running, pool.map(lambda p: self._ask(session, p, requests), running), strict=True):
                 replies |= answer.replies

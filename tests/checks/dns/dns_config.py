@@ -329,9 +329,21 @@ CASES = [
     Case("a panic", make_cluster(*_two(), make_dns_log("dns-b", PANIC)), frozenset({("DNC013", "Pod kube-system/dns-b")})),
     Case("the log of a pod that is gone", make_cluster(*_two(), make_dns_log("dns-c", LOOPS + PANIC))),
     Case("logs forbidden", make_cluster(*_two(), unavailable={DNS_LOG: FORBIDDEN}), state="pass"),
+    Case("a server ended once and runs again", make_cluster(*_two(ended="Error"))),
+    Case("a server ended again after a day", make_cluster(*_two(ended="Error", ran=86400))),
+    Case(
+        "a server ends again and again",
+        make_cluster(*_two(ended="Error", ran=300)),
+        frozenset({("DNC008", "Pod kube-system/dns-a")}),
+    ),
+    Case(
+        "a server ended once and is not ready",
+        make_cluster(*_two(ended="Error", ready=False)),
+        frozenset({("DNC008", "Pod kube-system/dns-a"), ("DNC010", SUBJECT)}),
+    ),
     Case(
         "logs forbidden, and a server restarts",
-        make_cluster(*_two(ended="Error"), unavailable={DNS_LOG: FORBIDDEN}),
+        make_cluster(*_two(ended="Error", ran=300), unavailable={DNS_LOG: FORBIDDEN}),
         frozenset({("DNC008", "Pod kube-system/dns-a")}),
         state="warn",
     ),
