@@ -39,6 +39,9 @@ BROKEN, WHOLE = 3.0, 7.0
 CALM = 60.0
 """Seconds in which a lab is as before, once a mutation is undone."""
 
+MAKERS = ("DaemonSet", "ReplicaSet", "StatefulSet")
+"""Owners that make a pod anew once it is deleted."""
+
 FLAGS = {"privileged": ("--privileged",), "default": ()}
 REFUSALS = 20
 
@@ -148,6 +151,7 @@ class Campaign:
                 print(f"      not taken: {mutation.what[:150]}: {error}", flush=True)
                 if refused > REFUSALS:
                     raise
+        self._renew_pods()
         if wrong := self.differences():
             verdict = msgspec.structs.replace(verdict, undone=wrong)
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -246,6 +250,21 @@ class Campaign:
         netdoc.keep(f"campaign-{self.seed}/{number:03}-{name}", said.report)
         return said
 
+    def _pods(self) -> list[dict[str, Any]]:
+        try:
+            found: list[dict[str, Any]] = json.loads(self.lab.kubectl("get", "pods", "-A", "-o", "json"))["items"]
+        except (LabError, ValueError):
+            return []  # the differences tell
+        return found
+
+    def _renew_pods(self) -> None:
+        """Have pods made anew in which a container ended: for an hour each of them is a trouble of a mutation that is undone."""
+        for item in self._pods():
+            meta, states = item["metadata"], item["status"].get("containerStatuses", [])
+            made = any(owner["kind"] in MAKERS for owner in meta.get("ownerReferences", []))
+            if made and any(state["restartCount"] for state in states):
+                self.lab.shell(f"kubectl -n {meta['namespace']} delete pod {meta['name']} --wait", check=False)
+
     def differences(self) -> str:
         """Say what is not as before within `CALM` seconds; nothing where all is."""
         end = time.monotonic() + CALM
@@ -253,6 +272,7 @@ class Campaign:
             found = [f"{key}: {said}" for key, said in self.oracle.differs(self.before).items()]
             now = inventories.state(self.lab, self.inventory.nodes)
             written = inventories.written(self.lab)
+            found += [f"{item['metadata']['name']} is not ready" for item in self._pods() if not _ready(item)]
             found += [name for name in sorted(written | self.written) if written.get(name) != self.written.get(name)]
             found += [f"{node}: {sign} {line}" for node, lines in now.items() for sign, line in _lines(self.nodes[node], lines)]
             if not found:
@@ -260,6 +280,12 @@ class Campaign:
             if time.monotonic() > end:
                 return "; ".join(found[:8])
             time.sleep(1)
+
+
+def _ready(pod: dict[str, Any]) -> bool:
+    """Whether a pod is ready, or one of the oracle's that is on its way out."""
+    ready = any(each["type"] == "Ready" and each["status"] == "True" for each in pod["status"].get("conditions", ()))
+    return ready or "campaign-start" in pod["metadata"].get("labels", {})
 
 
 def read(folder: Path) -> list[Verdict]:
