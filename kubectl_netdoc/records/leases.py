@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from msgspec import field
+
 from kubectl_netdoc.records.base import Kind, Moment, Object, ObjectMeta, Record
 
 
@@ -17,7 +19,7 @@ class Written(Record, frozen=True):
 class LeaseMeta(ObjectMeta, frozen=True):
     """Metadata of a lease."""
 
-    managed_fields: tuple[Written, ...] = ()
+    written: tuple[Written, ...] = field(name="managedFields", default=())
 
 
 class LeaseSpec(Record, frozen=True):
@@ -36,7 +38,7 @@ class Lease(Object, frozen=True):
     @property
     def renewed(self) -> datetime | None:
         """When it was last renewed: by the API server's clock where that is known."""
-        return max((each.time for each in self.metadata.managed_fields if each.time), default=self.spec.renew_time)
+        return max((each.time for each in self.metadata.written if each.time), default=self.spec.renew_time)
 
 
 LEASE = Kind(
