@@ -59,6 +59,17 @@ kubectl_flags = _all(
     click.option("--request-timeout", type=Seconds(), default=0.0, show_default="none", help="Time limit for each API request."),
 )
 
+several_clusters = _all(
+    click.option(
+        "--contexts",
+        multiple=True,
+        metavar="NAME,…",
+        shell_complete=complete.kubeconfig("contexts"),
+        help="Check the clusters of these contexts at the same time, in one report with a row each (repeatable).",
+    ),
+    click.option("--all-contexts", is_flag=True, help="Check the clusters of all contexts in the kubeconfig so."),
+)
+
 debug_pods = _all(
     click.option(
         "--image",
