@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kubectl_netdoc.cli import complete, options
+from kubectl_netdoc.cli.kept import keep
 from kubectl_netdoc.cli.look import Look
 from kubectl_netdoc.cli.parameter_types import OneOf, Seconds
 from kubectl_netdoc.cli.progress import show_progress
@@ -57,6 +58,7 @@ SEVERAL_FIRST = (1, 4, 3)
 @options.targets
 @options.measuring
 @options.kubectl_flags
+@options.keeping
 @options.several_clusters
 def command(checks: tuple[str, ...], output: str, fail_on: str, show: str, strict: bool, **flags: Any) -> int:
     """Show what is wrong with the cluster's network, why, and how to fix it.
@@ -78,6 +80,7 @@ def command(checks: tuple[str, ...], output: str, fail_on: str, show: str, stric
         from kubectl_netdoc.cli import clusters
 
         fleet = clusters.look_at(look, show_progress)
+        keep((row.report for row in fleet.clusters if row.report), flags)
         click.echo(report.renderer_of_clusters(*form)(fleet), nl=False, color=colour)
         codes = {
             exit_code(row.report, fail_on, strict) if row.report else clusters.NO_REPORT[row.state] for row in fleet.clusters
@@ -100,6 +103,7 @@ def _one(look: Look) -> Report:
     if look.flags["verbose"]:
         mesh = text.matrix(whole.report)
         click.echo((f"{mesh}\n" if mesh else "") + cost(where, whole.measured), err=True)
+    keep((whole.report,), look.flags)
     return whole.report
 
 

@@ -23,6 +23,7 @@ VERBS = {
     "completion": "Print the completion script for bash, zsh or fish.",
     "diff": "Compare two runs: what got better and what got worse.",
     "explain": "Explain a check or a code.",
+    "history": "Show when findings came and went, and what else changed then.",
     "list": "List every check and its codes.",
     "mcp": "Serve the verbs that only look as tools for an agent (Model Context Protocol).",
     "policy": "Show what network policies allow, what they protect, and what a change would do.",

@@ -12,6 +12,7 @@ import msgspec
 
 from kubectl_netdoc.core.fleet import FLEET_VERSION, Fleet
 from kubectl_netdoc.core.report import REPORT_VERSION, Report
+from kubectl_netdoc.engine.history import HISTORY_VERSION, History
 from kubectl_netdoc.formats.text import safe
 
 
@@ -42,6 +43,7 @@ def _escaped(char: str) -> str:
 SCHEMAS: dict[str, tuple[type[msgspec.Struct], int]] = {
     "report": (Report, REPORT_VERSION),
     "clusters": (Fleet, FLEET_VERSION),
+    "history": (History, HISTORY_VERSION),
 }
 """What has a schema, and the version that its first field tells."""
 
