@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kubectl_netdoc.cli import complete, options
-from kubectl_netdoc.cli.kept import keep
 from kubectl_netdoc.cli.look import Look
 from kubectl_netdoc.cli.parameter_types import OneOf, Seconds
 from kubectl_netdoc.cli.progress import show_progress
+from kubectl_netdoc.cli.rounds import MINUTE, SHORTEST, fitting, redraw
 from kubectl_netdoc.cli.run_cost import cost
-from kubectl_netdoc.cli.watch import INTERVAL, SHORTEST, watch
+from kubectl_netdoc.cli.unattended import alone, keep, tell
 from kubectl_netdoc.report import FORMATS
 
 if TYPE_CHECKING:
@@ -47,10 +47,10 @@ SEVERAL_FIRST = (1, 4, 3)
 @click.option("--strict", is_flag=True, help="Exit with 4 if something could not be checked.")
 @click.option("-w", "--watch", is_flag=True, help="Look again and again until Ctrl-C, and say what has changed.")
 @click.option(
-    "--interval",
+    "--every",
     type=Seconds(),
-    default=INTERVAL,
-    show_default=f"{INTERVAL:g}s",
+    default=MINUTE,
+    show_default=f"{MINUTE:g}s",
     help=f"With --watch: the time between two runs, {SHORTEST:g}s at least.",
 )
 @options.choosing
@@ -58,6 +58,7 @@ SEVERAL_FIRST = (1, 4, 3)
 @options.targets
 @options.measuring
 @options.kubectl_flags
+@options.unattended
 @options.keeping
 @options.several_clusters
 def command(checks: tuple[str, ...], output: str, fail_on: str, show: str, strict: bool, **flags: Any) -> int:
@@ -87,7 +88,7 @@ def command(checks: tuple[str, ...], output: str, fail_on: str, show: str, stric
         }
         return next((code for code in SEVERAL_FIRST if code in codes), 0)
     if flags["watch"]:
-        watch(lambda: _one(look), lambda found: report.renderer(*form)(found), flags["interval"], colour)
+        redraw(lambda: _one(look), lambda found: report.renderer(*form)(found), flags["every"], colour)
     found = _one(look)
     click.echo(report.renderer(*form)(found), nl=False, color=colour)
     return exit_code(found, fail_on, strict)
@@ -97,9 +98,13 @@ def _one(look: Look) -> Report:
     """Return the report of one run, and tell what it cost where that is asked for."""
     from kubectl_netdoc.report import text
 
-    with show_progress() as progress:
-        source = look.flags["source"]
-        where, whole = look.offline(source, progress) if source else look.live(progress)
+    if recorded := look.flags["source"]:
+        with show_progress() as progress:
+            where, whole = look.offline(recorded, progress)
+    else:
+        with alone(look.flags), show_progress() as progress:
+            where, whole = look.live(progress)
+        tell(where.client, whole.report, look.flags)
     if look.flags["verbose"]:
         mesh = text.matrix(whole.report)
         click.echo((f"{mesh}\n" if mesh else "") + cost(where, whole.measured), err=True)
@@ -120,6 +125,9 @@ def _fitting(output: str, flags: dict[str, Any]) -> None:
     for name in ("from", "watch", "context", "cluster", "user"):
         if several and flags["source" if name == "from" else name]:
             raise click.UsageError(f"{several} can't be used with --{name}")
+    for name in ("lease", "events"):
+        if (several or flags["source"]) and flags[name]:
+            raise click.UsageError(f"--{name} is for one live cluster; it can't be used with {several or '--from'}")
     if several and output == "html":
         raise click.UsageError(f"-o html is a page about one cluster; use --context NAME, or {several} with -o markdown")
     if not flags["watch"]:
@@ -128,8 +136,7 @@ def _fitting(output: str, flags: dict[str, Any]) -> None:
         raise click.UsageError("--watch needs a live cluster; it can't be used with --from")
     if output != "text":
         raise click.UsageError("--watch prints text; it can't be used with -o")
-    if flags["interval"] < SHORTEST:
-        raise click.UsageError(f"--interval takes {SHORTEST:g}s at least: each run reads every list")
+    fitting(flags["every"])
 
 
 def exit_code(result: Report, fail_on: str, strict: bool) -> int:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from kubectl_netdoc.engine.run import Run
     from kubectl_netdoc.sources import Source
     from kubectl_netdoc.sources.live.kubeconfig import Kubeconfig
+    from kubectl_netdoc.sources.live.source import LiveSource
 
 
 class Look:
@@ -25,15 +26,19 @@ class Look:
         self._wanted = selected(checks, flags)
         self._settings = read_settings(flags, self._registry)
 
-    def live(self, progress: Progress | None = None, kubeconfig: Kubeconfig | None = None, **instead: Any) -> tuple[Source, Run]:
+    def live(
+        self, progress: Progress | None = None, kubeconfig: Kubeconfig | None = None, **instead: Any
+    ) -> tuple[LiveSource, Run]:
         """Run on the cluster of the flags, with some of them replaced; raises ``SourceError``."""
-        return self._run(live_source({**self.flags, **instead}, progress, kubeconfig), progress)
+        source = live_source({**self.flags, **instead}, progress, kubeconfig)
+        return source, self._run(source, progress)
 
     def offline(self, path: str, progress: Progress | None = None) -> tuple[Source, Run]:
         """Run on what a file or folder holds; raises ``SourceError``."""
-        return self._run(offline_source(path, self.flags), progress)
+        source = offline_source(path, self.flags)
+        return source, self._run(source, progress)
 
-    def _run(self, source: Source, progress: Progress | None) -> tuple[Source, Run]:
+    def _run(self, source: Source, progress: Progress | None) -> Run:
         from kubectl_netdoc.engine.run import run
 
-        return source, run(source, self._registry, self._chosen, progress, self._wanted, self._settings)
+        return run(source, self._registry, self._chosen, progress, self._wanted, self._settings)

@@ -31,6 +31,7 @@ VERBS = {
     "schema": "Print the JSON Schema of the report.",
     "trace": "Follow packets from A to B through every interface, and say where they end and what takes them.",
     "version": "Print the version of netdoc.",
+    "watch": "Look again and again where nobody sits: Events, metrics for Prometheus, kept reports.",
     "why": "Can A reach B? Show every hop, the one that stops the connection, and the fix.",
 }
 

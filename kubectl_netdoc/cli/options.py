@@ -81,6 +81,17 @@ keeping = _all(
     ),
 )
 
+unattended = _all(
+    click.option(
+        "--lease",
+        is_flag=True,
+        help="Hold the Lease netdoc, in --pod-namespace or else the context's namespace, so that no two runs overlap.",
+    ),
+    click.option(
+        "--events", is_flag=True, help="Write an Event about each object with a finding, and another one when it has gone."
+    ),
+)
+
 several_clusters = _all(
     click.option(
         "--contexts",

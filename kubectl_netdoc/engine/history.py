@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from kubectl_netdoc.core.finding import Finding, Severity, Subject, at_least
 from kubectl_netdoc.core.report import Report
-from kubectl_netdoc.engine.report_diff import LOOKED, Condition, conditions
+from kubectl_netdoc.engine.report_diff import Condition, conditions
 
 HISTORY_VERSION = 1
 """Version of the history's JSON; raised when a field changes its meaning or is removed."""
@@ -131,7 +131,7 @@ class _Looks:
         self.number += 1
         self.last = now = datetime.fromisoformat(report.recorded)
         here = conditions(report)
-        looked = {result.check for result in report.results if result.state in LOOKED}
+        looked = report.looked()
         for key in [key for key, known in self._open.items() if key not in here and known.latest.check in looked]:
             self._spans.append(self._open.pop(key).done(now))
         by_id = {finding.id: finding for finding in report.findings}

@@ -9,13 +9,10 @@ from enum import StrEnum
 from msgspec import Struct
 
 from kubectl_netdoc.core.finding import Finding, Severity, Subject
-from kubectl_netdoc.core.report import Report, State
+from kubectl_netdoc.core.report import LOOKED, Report, State
 
 Condition = tuple[str, Subject]
 """What a finding is recognised by in another report: its code and its subject."""
-
-LOOKED = frozenset({State.PASS, State.WARN, State.FAIL})
-"""States of a check in which a missing finding means that the condition did not hold."""
 
 
 class Change(StrEnum):

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from kubectl_netdoc.cli import watch
+from kubectl_netdoc.cli import rounds as loop
 from kubectl_netdoc.cli.main import Interrupted
 from tests.support.commandline import LONGEST, Netdoc, complaint, in_process
 from tests.support.kubeconfigs import FakeApi, kubeconfig, thing
@@ -22,7 +22,7 @@ from tests.support.terminal import Terminal
 SERVICES = "/api/v1/services"
 BROKEN = {"items": [thing("web", "shop", spec={"selector": {"app": "wbe"}, "ports": [{"port": 80}]})]}
 GONE = [500, {"kind": "Status", "message": "etcd is away"}]
-WATCH = ("check", "service_config", "--no-pods", "-w", "--interval", "10s")
+WATCH = ("check", "service_config", "--no-pods", "-w", "--every", "10s")
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def test_each_round_says_what_has_changed_since_the_one_before(
     netdoc: Netdoc, api: FakeApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     slept: list[float] = []
-    monkeypatch.setattr(watch, "time", SimpleNamespace(sleep=stopping_after(5, slept)))
+    monkeypatch.setattr(loop, "time", SimpleNamespace(sleep=stopping_after(5, slept)))
     api.answer(SERVICES, {"items": []}, BROKEN, BROKEN, GONE, {"items": []})
     done = netdoc(*WATCH, "--kubeconfig", kubeconfig(tmp_path, api.url))
     _, *rounds = done.out.split("round ")
@@ -55,13 +55,13 @@ def test_each_round_says_what_has_changed_since_the_one_before(
     changed = [[word for word in ("new  ", "gone  ", "unseen ", "nothing changed") if word in one] for one in rounds]
     assert changed == [[], ["new  "], ["nothing changed"], ["unseen "], ["nothing changed"]]
     assert [("SVC" in one) for one in rounds] == [False, True, True, True, False]
-    assert (done.code, slept, watch.CLEAR in done.out) == (130, [10.0] * 5, False)
+    assert (done.code, slept, loop.CLEAR in done.out) == (130, [10.0] * 5, False)
 
 
 def test_a_round_that_fails_is_told_and_the_next_one_tried(
     netdoc: Netdoc, api: FakeApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watch, "time", SimpleNamespace(sleep=stopping_after(3, [])))
+    monkeypatch.setattr(loop, "time", SimpleNamespace(sleep=stopping_after(3, [])))
     api.answer("/version", {"gitVersion": "v1.34.0"}, [401, {"kind": "Status", "message": "no"}], {"gitVersion": "v1.34.0"})
     api.answer(SERVICES, {"items": []}, BROKEN)
     done = netdoc(*WATCH, "--kubeconfig", kubeconfig(tmp_path, api.url))
@@ -75,9 +75,7 @@ def test_a_first_round_that_fails_ends_it(netdoc: Netdoc, tmp_path: Path) -> Non
     complaint(netdoc(*WATCH, "--kubeconfig", kubeconfig(tmp_path, "http://127.0.0.1:1")), 3)
 
 
-@pytest.mark.parametrize(
-    "arguments", [("--from", "x.json"), ("-o", "json"), ("--interval", "9s"), ("--interval", "0")], ids=" ".join
-)
+@pytest.mark.parametrize("arguments", [("--from", "x.json"), ("-o", "json"), ("--every", "9s"), ("--every", "0")], ids=" ".join)
 def test_what_can_not_be_watched_is_one_line(netdoc: Netdoc, arguments: tuple[str, ...]) -> None:
     assert arguments[0] in complaint(netdoc("check", "-w", *arguments), 2)
 
@@ -101,6 +99,6 @@ def test_a_terminal_is_redrawn(api: FakeApi, tmp_path: Path) -> None:
     terminal = Terminal(command(api, tmp_path), {**os.environ, "TERM": "xterm"})
     try:
         assert terminal.shows("round 1")
-        assert watch.CLEAR in terminal.screen
+        assert loop.CLEAR in terminal.screen
     finally:
         terminal.close()
