@@ -14,6 +14,7 @@ from kubectl_netdoc.formats.text import safe
 
 if TYPE_CHECKING:
     from kubectl_netdoc.core.report import Report
+    from kubectl_netdoc.engine.report_diff import Difference
     from kubectl_netdoc.sources import SourceError
 
 SHORTEST = 10.0
@@ -38,12 +39,11 @@ class Round(NamedTuple):
     error: SourceError | None = None
     before: Report | None = None
 
-    def changes(self) -> str:
-        """Return a line for each condition that is new, gone, worse or better, and their number; "" without a run before."""
+    def difference(self) -> Difference | None:
+        """Return what has changed since the run before; None if there is nothing to compare."""
         from kubectl_netdoc.engine import report_diff
-        from kubectl_netdoc.report import diff
 
-        return diff.as_text(report_diff.between(self.before, self.report)) if self.before and self.report else ""
+        return report_diff.between(self.before, self.report) if self.before and self.report else None
 
 
 def fitting(every: float) -> None:
@@ -77,9 +77,12 @@ def redraw(look: Callable[[], Report], render: Callable[[Report], str], every: f
 
     Raises ``SourceError`` if the first run does; later ones may fail, which is told.
     """
+    from kubectl_netdoc.report import diff
+
     for each in rounds(look, every):
         if each.report is not None:
-            changes = each.changes()
+            changed = each.difference()
+            changes = diff.as_text(changed) if changed else ""
             text = f"looked at {each.report.recorded}\n{changes}\n{render(each.report)}"
         elif each.error is not None and each.number == 1:
             raise each.error

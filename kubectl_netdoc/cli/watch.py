@@ -90,7 +90,7 @@ def _look(look: Look, seen: Seen) -> Report:
 
 def _told(each: Round, seen: Seen) -> None:
     """Print a line about a run and one a change, and note how it ended; raises ``SourceError`` for what will not mend itself."""
-    from kubectl_netdoc.report import text
+    from kubectl_netdoc.report import diff, text
     from kubectl_netdoc.report.metrics import Result
     from kubectl_netdoc.sources.live.lease import BUSY
 
@@ -98,7 +98,8 @@ def _told(each: Round, seen: Seen) -> None:
         result = Result.SUCCESS
         seen.report, seen.ended = each.report, time.time()
         click.echo(f"{each.report.recorded} {text.summary(each.report)}")
-        click.echo(each.changes(), nl=False)
+        if (changed := each.difference()) and changed.changes:
+            click.echo(diff.as_text(changed), nl=False)
     else:
         assert each.error is not None
         if each.error.exit_code == USAGE:

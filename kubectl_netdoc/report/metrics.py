@@ -58,7 +58,11 @@ class Metric(Struct, frozen=True):
         yield f"# TYPE netdoc_{self.name} {self.kind}"
         for labels, value in self.samples:
             pairs = ",".join(f'{key}="{_escaped(text)}"' for key, text in labels.items())
-            yield f"netdoc_{self.name}{f'{{{pairs}}}' if pairs else ''} {value:.17g}"
+            yield f"netdoc_{self.name}{f'{{{pairs}}}' if pairs else ''} {_number(value)}"
+
+
+def _number(value: float) -> str:
+    return str(int(value)) if value == int(value) else repr(value)
 
 
 def _escaped(text: str) -> str:

@@ -28,6 +28,9 @@ LASTS = 60
 RENEWED = LASTS / 4
 """Seconds between two renewals, so that three of them may fail."""
 
+ANSWERS = 10.0
+"""Seconds that the API server has for each request about it."""
+
 BUSY = 4
 """Exit code of a run that could not have the Lease: nothing was measured."""
 
@@ -39,6 +42,7 @@ class _Metadata(Struct, frozen=True, rename="camel"):
 class _Spec(Struct, frozen=True, rename="camel"):
     holder_identity: str | None = None
     lease_duration_seconds: int | None = None
+    acquire_time: datetime | None = None
     renew_time: datetime | None = None
     lease_transitions: int | None = None
 
@@ -72,7 +76,7 @@ class Lease:
             yield
         finally:
             self._ends.set()
-            renewing.join(RENEWED)
+            renewing.join(ANSWERS)
             self._again("", 1)  # if not, it runs out by itself
 
     def __str__(self) -> str:
@@ -107,7 +111,7 @@ class Lease:
     def _read(self) -> _Stored | None:
         """Return what the server has, None if there is none; raises ``ApiError``."""
         try:
-            return strict_json.decode(self._client.request("GET", f"{self._all}/{self._name}", timeout=RENEWED), _Stored)
+            return strict_json.decode(self._client.request("GET", f"{self._all}/{self._name}", timeout=ANSWERS), _Stored)
         except ApiError as error:
             if error.status == 404:
                 return None
@@ -115,16 +119,24 @@ class Lease:
 
     def _write(self, known: _Stored | None, holder: str, seconds: int) -> None:
         """Write it as somebody's, unless somebody else has written it since it was read; raises ``ApiError``."""
-        now = self._client.now().isoformat(timespec="microseconds").replace("+00:00", "Z")
+        now = self._client.now()
+        before = known.spec if known else _Spec()
+        taken = holder and holder != before.holder_identity
+        spec = {
+            "holderIdentity": holder,
+            "leaseDurationSeconds": seconds,
+            "acquireTime": _micro(now if taken else before.acquire_time or now),
+            "renewTime": _micro(now),
+            "leaseTransitions": (before.lease_transitions or 0) + bool(taken and known),
+        }
         metadata: dict[str, Any] = {"name": self._name, "labels": {OWNER: OURS}}
-        spec = {"holderIdentity": holder, "leaseDurationSeconds": seconds, "renewTime": now}
         if known is None:
-            self._client.request(
-                "POST", self._all, body={"metadata": metadata, "spec": spec | {"acquireTime": now}}, timeout=RENEWED
-            )
+            self._client.request("POST", self._all, body={"metadata": metadata, "spec": spec}, timeout=ANSWERS)
             return
-        again = known.spec.holder_identity == holder
         metadata["resourceVersion"] = known.metadata.resource_version
-        spec |= {"leaseTransitions": (known.spec.lease_transitions or 0) + (not again)}
-        body = {"metadata": metadata, "spec": spec if again else spec | {"acquireTime": now}}
-        self._client.request("PUT", f"{self._all}/{self._name}", body=body, timeout=RENEWED)
+        self._client.request("PUT", f"{self._all}/{self._name}", body={"metadata": metadata, "spec": spec}, timeout=ANSWERS)
+
+
+def _micro(when: datetime) -> str:
+    """Return a moment as the API has it where microseconds count."""
+    return when.isoformat(timespec="microseconds").replace("+00:00", "Z")
