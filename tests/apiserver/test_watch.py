@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from kubectl_netdoc.core.finding import Finding, Severity, Subject
 from kubectl_netdoc.core.report import CheckResult, Coverage, Report, State
@@ -22,6 +23,7 @@ from kubectl_netdoc.sources.live.finding_events import Writing, write
 from kubectl_netdoc.sources.live.lease import BUSY, Lease
 from tests.support.real_api_server import RealServer
 
+DEPLOY = Path(__file__).parents[2] / "deploy"
 SUBJECTS = (
     Subject("Service", "web", "shop"),
     Subject("Service", "web", "shop", "n1"),
@@ -75,6 +77,19 @@ def test_the_api_server_takes_every_event(server: RealServer, watcher: Client, m
     assert [event["series"]["count"] for event in events(server)] == [2] * len(SUBJECTS)
     assert write(watcher, report()) == Writing(len(SUBJECTS))
     assert len(events(server)) == 2 * len(SUBJECTS)
+
+
+@pytest.mark.parametrize("overlay", ["watch", "cronjob"])
+def test_the_api_server_takes_deploy_and_admits_its_pods_as_restricted(server: RealServer, overlay: str) -> None:
+    """Pod Security is the server's own: the namespace enforces *restricted*."""
+    rendered = server.kubectl("kustomize", str(DEPLOY / "kustomize" / overlay))
+    server.kubectl("apply", "-f", "-", given=rendered)
+    (workload,) = (each for each in yaml.safe_load_all(rendered) if each["kind"] in ("Deployment", "CronJob"))
+    spec = workload["spec"].get("jobTemplate", workload)["spec"]["template"]["spec"]
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "x", "namespace": "netdoc"}, "spec": spec}
+    assert server.refusal(pod) == ""
+    spec["containers"][0]["securityContext"]["allowPrivilegeEscalation"] = True
+    assert "restricted" in server.refusal(pod)
 
 
 def test_the_lease_is_held_by_one_at_a_time(server: RealServer, watcher: Client) -> None:

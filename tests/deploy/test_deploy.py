@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""deploy/: what kustomize and helm make of it meets Pod Security *restricted*, has just the rights that rbac prints, and known flags."""
+"""deploy/: what kustomize and helm make of it is *restricted*, has just the rights that rbac prints, and flags that there are."""
 
 from __future__ import annotations
 
