@@ -16,9 +16,10 @@ import pytest
 from kubectl_netdoc.core.finding import Finding, Severity, Subject
 from kubectl_netdoc.core.report import CheckResult, Coverage, Report, State
 from kubectl_netdoc.remediation.commands import Risk
-from kubectl_netdoc.sources.live import finding_events
+from kubectl_netdoc.sources.live import finding_events, rights
 from kubectl_netdoc.sources.live.client import ApiError, Client
 from kubectl_netdoc.sources.live.finding_events import AGAIN, API, CAME, GONE, MOST, Writing, planned, write
+from kubectl_netdoc.sources.live.lease import Lease
 from tests.support.kubeconfigs import client
 from tests.support.stored_objects import Store, storing
 
@@ -164,3 +165,22 @@ def test_every_event_is_one_that_the_api_takes() -> None:
         assert 0 < len(body["reason"]) <= 128
         assert 0 < len(body["reportingInstance"]) <= 128
         assert body["metadata"]["namespace"] == body["regarding"].get("namespace", "default")
+
+
+def test_what_is_asked_of_the_server_is_what_rbac_grants(store: Store, api: Client) -> None:
+    """Every right of ``rights.watching`` is used, and no other."""
+    for minutes, found in enumerate((report(finding()), report(finding()), report())):
+        store.ahead = timedelta(minutes=40 * minutes)
+        write(api, found)
+    for _ in range(2):
+        with Lease(api, "netdoc", rights.LEASE).held():
+            pass
+    verbs = {"GET": "get", "POST": "create", "PUT": "update", "PATCH": "patch"}
+    asked = set()
+    for method, path in store.requests:
+        group = path.split("/")[2]
+        resource = "leases" if "/leases" in path else "events"
+        verb = "list" if method == "GET" and path.endswith(resource) else verbs[method]
+        asked.add((verb, resource, group))
+    granted = {(use.rule.verb, use.rule.resource, use.rule.group) for use in rights.watching("netdoc")}
+    assert asked == granted
