@@ -18,13 +18,16 @@ if TYPE_CHECKING:
 
 
 class Look:
-    """What to run: the checks, what the user selected, and the settings. Raises ``click.UsageError`` for what can't be meant."""
+    """What to run: the checks, what the user selected, and the settings. Raises ``click.UsageError`` for what can't be meant.
+
+    Settings are read for each run anew: what is ignored until a day is so until that day.
+    """
 
     def __init__(self, checks: tuple[str, ...], flags: Mapping[str, Any]) -> None:
         self.flags = flags
         self._registry, self._chosen = choose_checks(checks, flags["only"], flags["skip"])
         self._wanted = selected(checks, flags)
-        self._settings = read_settings(flags, self._registry)
+        read_settings(flags, self._registry)
 
     def live(
         self, progress: Progress | None = None, kubeconfig: Kubeconfig | None = None, **instead: Any
@@ -41,4 +44,5 @@ class Look:
     def _run(self, source: Source, progress: Progress | None) -> Run:
         from kubectl_netdoc.engine.run import run
 
-        return run(source, self._registry, self._chosen, progress, self._wanted, self._settings)
+        settings = read_settings(self.flags, self._registry)
+        return run(source, self._registry, self._chosen, progress, self._wanted, settings)

@@ -11,6 +11,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -39,7 +40,7 @@ def netdoc(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], 
     return in_process(monkeypatch, capsys)
 
 
-def stopping_after(rounds: int, slept: list[float]) -> object:
+def stopping_after(rounds: int, slept: list[float]) -> Callable[[float], None]:
     """Return what takes the place of sleeping: it interrupts once so many rounds were."""
 
     def sleep(seconds: float) -> None:
@@ -235,3 +236,18 @@ def test_it_is_healthy_while_it_gets_on() -> None:
 )
 def test_where_to_listen(text: str, address: tuple[str, int]) -> None:
     assert Address().convert(text, None, None) == address
+
+
+def test_settings_are_read_for_each_run(netdoc: Netdoc, api: FakeApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings, slept = tmp_path / "settings.yaml", list[float]()
+    settings.write_text("ignore: [{code: SVC002, why: known}]")
+
+    def sleep(seconds: float) -> None:
+        settings.write_text("ignore: []")
+        stopping(seconds)
+
+    stopping = stopping_after(2, slept)
+    monkeypatch.setattr(loop, "time", SimpleNamespace(sleep=sleep))
+    api.answer(SERVICES, BROKEN)
+    done = netdoc(*ALWAYS, "--config", settings, "--kubeconfig", kubeconfig(tmp_path, api.url))
+    assert [line.split()[0] for line in done.out.splitlines() if "SVC002" in line] == ["new"]
