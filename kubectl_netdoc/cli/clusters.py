@@ -49,6 +49,7 @@ NO_REPORT = {State.UNKNOWN: 3, State.CRASHED: 4}
 """The exit code for a cluster without a report: it could not be reached or took too long, or its run crashed."""
 
 STOP = (signal.SIGINT, signal.SIGTERM)
+"""What interrupts a run, so that it cleans up."""
 
 One = Callable[[str], ClusterReport]
 """Looks at the cluster of a context."""

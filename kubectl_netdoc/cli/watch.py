@@ -27,7 +27,7 @@ EVERY = 300.0
 """Seconds between two runs, unless the flags say otherwise."""
 
 USAGE = 2
-"""Exit code of what is wrong with the kubeconfig or the flags, and so stays wrong."""
+"""Exit code of what is wrong with the kubeconfig or the flags. In the first run it ends the program; later it may mend itself."""
 
 LONGEST = 600.0
 """Seconds beyond --timeout after which a run is stuck, for /healthz. Reading and judging 5,000 nodes takes a minute."""
@@ -89,7 +89,7 @@ def _look(look: Look, seen: Seen) -> Report:
 
 
 def _told(each: Round, seen: Seen) -> None:
-    """Print a line about a run and one a change, and note how it ended; raises ``SourceError`` for what will not mend itself."""
+    """Print a line about a run and one a change, and note how it ended. Raises ``SourceError`` if the first can't be meant."""
     from kubectl_netdoc.report import diff, text
     from kubectl_netdoc.report.metrics import Result
     from kubectl_netdoc.sources.live.lease import BUSY
@@ -102,7 +102,7 @@ def _told(each: Round, seen: Seen) -> None:
             click.echo(diff.as_text(changed), nl=False)
     else:
         assert each.error is not None
-        if each.error.exit_code == USAGE:
+        if each.number == 1 and each.error.exit_code == USAGE:
             raise each.error
         result = Result.SKIPPED if each.error.exit_code == BUSY else Result.ERROR
         click.echo(f"{datetime.now(UTC).isoformat(timespec='seconds')} {safe(str(each.error))}")

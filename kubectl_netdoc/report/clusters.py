@@ -14,7 +14,7 @@ from kubectl_netdoc.formats.text import counted, safe
 from kubectl_netdoc.report import json, junit, layout, markdown, sarif, text, yaml
 
 NAME = 40
-"""Most cells of the column of contexts. Names of managed clusters are longer, and have their end in the next line's place."""
+"""Most cells of the column of contexts; a longer name, as managed clusters have, moves the rest of its row."""
 
 
 def as_text(fleet: Fleet, show: Severity, colour: bool, width: int = text.WIDTH, whole: bool = False) -> str:

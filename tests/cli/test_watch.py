@@ -251,3 +251,13 @@ def test_settings_are_read_for_each_run(netdoc: Netdoc, api: FakeApi, tmp_path: 
     api.answer(SERVICES, BROKEN)
     done = netdoc(*ALWAYS, "--config", settings, "--kubeconfig", kubeconfig(tmp_path, api.url))
     assert [line.split()[0] for line in done.out.splitlines() if "SVC002" in line] == ["new"]
+
+
+def test_what_was_named_and_has_gone_since_does_not_end_it(
+    netdoc: Netdoc, api: FakeApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "time", SimpleNamespace(sleep=stopping_after(3, [])))
+    api.answer(SERVICES, BROKEN, {"items": []}, BROKEN)
+    run = (*ALWAYS, "--kubeconfig", kubeconfig(tmp_path, api.url))
+    assert netdoc(*run, "--service", "shop/web").code == 130
+    complaint(netdoc(*run, "--service", "shop/webb"), 2)
