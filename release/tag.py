@@ -18,6 +18,9 @@ SEMANTIC = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z.-]+
 PLACES = {"pyproject.toml": "version", "kubectl_netdoc/__init__.py": "__version__"}
 """Where the version stands, and by what name. In krew-manifest.yaml it is part of addresses, too."""
 
+DEPLOYED = ("chart/Chart.yaml", "kustomize/watch/kustomization.yaml", "kustomize/cronjob/kustomization.yaml")
+"""Files of deploy/ that name the image's version, and the chart's."""
+
 
 def git(*args: str) -> str:
     """Run git here and return what it prints; ends the program where it fails."""
@@ -49,6 +52,11 @@ def raised(manifest: str, version: str) -> str:
     return re.sub(rf"(?<=[v_]){re.escape(own)}(?![0-9])", version, manifest)
 
 
+def deployed(text: str, version: str) -> str:
+    """Return a file of deploy/ with the version of chart and image."""
+    return re.sub(r"^( *(?:version|appVersion|newTag): )\S+$", rf"\g<1>{version}", text, flags=re.MULTILINE)
+
+
 def main(version: str, test: str = "make test") -> None:
     """Check, test, write, commit, tag."""
     if not SEMANTIC.fullmatch(version):
@@ -65,6 +73,8 @@ def main(version: str, test: str = "make test") -> None:
         (ROOT / path).write_text(written((ROOT / path).read_text(), name, version))
     manifest = ROOT / "krew-manifest.yaml"
     manifest.write_text(raised(manifest.read_text(), version))
+    for path in DEPLOYED:
+        (ROOT / "deploy" / path).write_text(deployed((ROOT / "deploy" / path).read_text(), version))
     git("commit", "-qam", f"Release {version}")
     git("tag", "-a", f"v{version}", "-m", f"kubectl netdoc {version}")
     print(f"v{version} is made; to publish it: git push origin HEAD v{version}")

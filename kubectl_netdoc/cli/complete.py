@@ -123,11 +123,15 @@ def pages(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
 
 
 def kubeconfig(section: str) -> Callable[[click.Context, click.Parameter, str], Items]:
-    """Return a completer of the contexts, clusters or users in the kubeconfig; it does not contact a cluster."""
+    """Return a completer of the contexts, clusters or users in the kubeconfig; it does not contact a cluster.
+
+    Several can be written with commas between them.
+    """
 
     def names(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
-        there = dict.fromkeys(_named_in(section, ctx.params.get("kubeconfig") or ""), "")
-        return matching(there.items(), incomplete)
+        done, comma, _ = incomplete.rpartition(",")
+        there = dict.fromkeys(_named_in(section, ctx.params.get("kubeconfig") or ""))
+        return matching(((f"{done}{comma}{name}", "") for name in there), incomplete)
 
     return names
 

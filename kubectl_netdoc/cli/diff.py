@@ -20,10 +20,6 @@ if TYPE_CHECKING:
     from kubectl_netdoc.engine.registry import Registry
     from kubectl_netdoc.engine.settings import Settings
 
-MARK = b'"netdoc_report"'
-HEAD = 64
-"""Where a report says that it is one."""
-
 
 @click.command("diff")
 @click.argument("old", metavar="OLD", shell_complete=complete.files)
@@ -55,20 +51,14 @@ def _report(path: str, registry: Registry, chosen: tuple[Check, ...], settings: 
     """Return the report in a file, or the report of what else is in it; raises ``SourceError``."""
     import msgspec
 
-    from kubectl_netdoc.core.report import REPORT_VERSION, Report
     from kubectl_netdoc.engine.run import run
-    from kubectl_netdoc.sources import SourceError, offline
+    from kubectl_netdoc.sources import offline, reports
 
     raw = sys.stdin.buffer.read() if path == "-" else _if_report(Path(path))
-    if MARK not in raw[:HEAD]:
+    if not reports.is_report(raw):
         source = recorded_source(path) if path != "-" else offline.parse(raw, "stdin", warn_on_stderr)
         return run(source, registry, chosen, settings=settings).report
-    try:
-        report = msgspec.json.decode(raw, type=Report)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise SourceError(f"{path}: the report is damaged or truncated: {error}", 2) from error
-    if report.netdoc_report > REPORT_VERSION:
-        raise SourceError(f"{path}: report version {report.netdoc_report} is newer than this netdoc can read; upgrade netdoc", 2)
+    report = reports.decode(raw, path)
     ids = {check.id for check in chosen}
     kept = tuple(
         f for f in report.findings if f.check in ids and not any(suppression.applies_to(f) for suppression in settings.ignore)
@@ -78,12 +68,12 @@ def _report(path: str, registry: Registry, chosen: tuple[Check, ...], settings: 
 
 def _if_report(place: Path) -> bytes:
     """Return the bytes of a report; none of anything else, which may be large. Raises ``SourceError``."""
-    from kubectl_netdoc.sources import SourceError
+    from kubectl_netdoc.sources import SourceError, reports
 
     try:
         if place.is_dir():
             return b""
         with place.open("rb") as file:
-            return file.read() if MARK in file.peek(HEAD)[:HEAD] else b""
+            return file.read() if reports.is_report(file.peek(reports.HEAD)) else b""
     except OSError as error:
         raise SourceError(f"can't read {place}: {error.strerror}", 2) from error

@@ -23,6 +23,7 @@ VERBS = {
     "completion": "Print the completion script for bash, zsh or fish.",
     "diff": "Compare two runs: what got better and what got worse.",
     "explain": "Explain a check or a code.",
+    "history": "Show when findings came and went, and what else changed then.",
     "list": "List every check and its codes.",
     "mcp": "Serve the verbs that only look as tools for an agent (Model Context Protocol).",
     "policy": "Show what network policies allow, what they protect, and what a change would do.",
@@ -30,6 +31,7 @@ VERBS = {
     "schema": "Print the JSON Schema of the report.",
     "trace": "Follow packets from A to B through every interface, and say where they end and what takes them.",
     "version": "Print the version of netdoc.",
+    "watch": "Look again and again where nobody sits: Events, metrics for Prometheus, kept reports.",
     "why": "Can A reach B? Show every hop, the one that stops the connection, and the fix.",
 }
 

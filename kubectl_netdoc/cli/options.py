@@ -18,6 +18,10 @@ _AMOUNT = _NAME + r"=\d+(\.\d+)?([mkMGTPE]|[KMGTPE]i)?"
 """A label, and an amount of a resource, as the API accepts them (Kubernetes: Labels and Selectors; resource.Quantity)."""
 
 
+KEPT = 300
+"""Reports that are kept: a day of one every five minutes."""
+
+
 def _all(*options: Callable[[F], F]) -> Callable[[F], F]:
     def decorate(function: F) -> F:
         for option in reversed(options):
@@ -57,6 +61,46 @@ kubectl_flags = _all(
     click.option("--as-uid", default="", help="UID to impersonate."),
     click.option("--as-group", "as_groups", multiple=True, help="Group to impersonate (repeatable)."),
     click.option("--request-timeout", type=Seconds(), default=0.0, show_default="none", help="Time limit for each API request."),
+)
+
+keeping = _all(
+    click.option(
+        "--keep",
+        default="",
+        metavar="FOLDER",
+        shell_complete=complete.files,
+        help="Keep the report in this folder, for: kubectl netdoc history FOLDER",
+    ),
+    click.option(
+        "--keep-last",
+        type=click.IntRange(min=1),
+        default=KEPT,
+        show_default=True,
+        metavar="N",
+        help="With --keep: how many reports of each cluster stay there.",
+    ),
+)
+
+unattended = _all(
+    click.option(
+        "--lease",
+        is_flag=True,
+        help="Hold the Lease netdoc, in --pod-namespace or else the context's namespace, so that no two runs overlap.",
+    ),
+    click.option(
+        "--events", is_flag=True, help="Write an Event about each object with a finding, and another one when it has gone."
+    ),
+)
+
+several_clusters = _all(
+    click.option(
+        "--contexts",
+        multiple=True,
+        metavar="NAME,…",
+        shell_complete=complete.kubeconfig("contexts"),
+        help="Check the clusters of these contexts at the same time, in one report with a row each (repeatable).",
+    ),
+    click.option("--all-contexts", is_flag=True, help="Check the clusters of all contexts in the kubeconfig so."),
 )
 
 debug_pods = _all(

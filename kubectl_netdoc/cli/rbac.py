@@ -47,6 +47,9 @@ NAMESPACE = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
     show_default="netdoc",
     help="The existing namespace that debug pods run in.",
 )
+@click.option(
+    "--watch", is_flag=True, help="Include what a run that nobody sits at needs: its Lease, beside its debug pods, and Events."
+)
 @click.option("--new-namespaces", is_flag=True, help="Let each run create its own namespace; this needs much wider rights.")
 @click.option(
     "--tls-secrets", is_flag=True, help="Include reading the TLS Secrets that Ingresses and Gateways use now, each by its name."
@@ -96,6 +99,10 @@ def _wanted(flags: dict[str, Any]) -> Wanted:
         )
     if flags["pod_namespace"] and flags["new_namespaces"]:
         raise click.UsageError("--pod-namespace and --new-namespaces can't be used together")
+    if flags["watch"] and flags["new_namespaces"]:
+        raise click.UsageError(
+            "--watch and --new-namespaces can't be used together: the Lease has to be in a namespace that stays"
+        )
     for flag, name in (("--pod-namespace", flags["pod_namespace"] or "x"), *(("-n", name) for name in flags["namespaces"])):
         if not re.fullmatch(NAMESPACE, name):
             raise click.UsageError(f"{flag}: {name!r} is not a valid name of a namespace")
@@ -105,6 +112,7 @@ def _wanted(flags: dict[str, Any]) -> Wanted:
         tier=Tier(flags["tier"]),
         namespaces=flags["namespaces"],
         pod_namespace="" if flags["new_namespaces"] else flags["pod_namespace"] or OWN_NAMESPACE,
+        watch=flags["watch"],
     )
 
 
@@ -171,5 +179,6 @@ def _flags(flags: dict[str, Any]) -> str:
     given += [(f"--{key}", name) for key in ("only", "skip") for name in flags[key]]
     given += [("--pod-namespace", flags["pod_namespace"])] if flags["pod_namespace"] else []
     given += [("--tls-secrets", "")] if flags["tls_secrets"] else []
+    given += [("--watch", "")] if flags["watch"] else []
     given += [("--new-namespaces", "")] if flags["new_namespaces"] else []
     return "".join(f"{shlex.quote(word)} " for pair in given for word in pair if word)

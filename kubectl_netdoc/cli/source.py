@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from kubectl_netdoc.core.progress import Progress
     from kubectl_netdoc.records.base import Kind
     from kubectl_netdoc.sources import Source
+    from kubectl_netdoc.sources.live.kubeconfig import Kubeconfig
     from kubectl_netdoc.sources.live.pod_settings import PodSettings
+    from kubectl_netdoc.sources.live.source import LiveSource
 
 
 NAMED = 5
@@ -37,17 +39,17 @@ def searched(namespaces: Sequence[str], source: Source) -> str:
     return namespaces[0] if namespaces else getattr(getattr(source, "client", None), "namespace", "default")
 
 
-def live_source(flags: Mapping[str, Any], progress: Progress | None = None) -> Source:
+def live_source(flags: Mapping[str, Any], progress: Progress | None = None, kubeconfig: Kubeconfig | None = None) -> LiveSource:
     """Return the live source that the flags select; measuring flags that a verb does not have get their defaults.
 
-    ``progress`` receives what the source waits for.
+    ``progress`` receives what the source waits for. ``kubeconfig``: where it was read before.
     """
     from kubectl_netdoc.sources.live import client
     from kubectl_netdoc.sources.live.source import LiveSource
 
     flags = {**options.defaults(options.measuring), **flags}
     settings = _debug_pod_settings(flags)
-    reader = client.Client(client_options(flags))
+    reader = client.Client(client_options(flags), kubeconfig)
     return LiveSource(reader, flags["namespaces"], None if flags["no_pods"] else settings, progress)
 
 

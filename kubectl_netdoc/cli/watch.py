@@ -1,65 +1,111 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``check --watch``: one run after the other, with what has changed since the one before."""
+"""``watch``: run after run where nobody sits, with what others read: Events, metrics, kept reports."""
 
 from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING, NoReturn
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from kubectl_netdoc.cli import complete, options
+from kubectl_netdoc.cli.look import Look
+from kubectl_netdoc.cli.parameter_types import Seconds
+from kubectl_netdoc.cli.plain import Plain
+from kubectl_netdoc.cli.rounds import SHORTEST, Round, fitting, rounds
+from kubectl_netdoc.cli.serving import Address, Health, serve
+from kubectl_netdoc.cli.unattended import alone, keep, tell
 from kubectl_netdoc.formats.text import safe
 
 if TYPE_CHECKING:
     from kubectl_netdoc.core.report import Report
+    from kubectl_netdoc.report.metrics import Seen
 
-INTERVAL, SHORTEST = 60.0, 10.0
-"""Seconds between two runs: the default, and the fewest. A run reads every list, so that more often would be a load that somebody
-has to explain; with debug pods it takes about 20 s itself."""
+EVERY = 300.0
+"""Seconds between two runs, unless the flags say otherwise."""
 
-CLEAR = "\x1b[2J\x1b[3J\x1b[H"
-"""Empties a terminal and what it has scrolled away, and goes to its first line (ECMA-48; 3J is xterm's)."""
+USAGE = 2
+"""Exit code of what is wrong with the kubeconfig or the flags. In the first run it ends the program; later it may mend itself."""
+
+LONGEST = 600.0
+"""Seconds beyond --timeout after which a run is stuck, for /healthz. Reading and judging 5,000 nodes takes a minute."""
 
 
-def watch(look: Callable[[], Report], render: Callable[[Report], str], interval: float, colour: bool) -> NoReturn:
-    """Look again and again until Ctrl-C: redraw a terminal, else print a block each time.
+@click.command("watch")
+@click.argument("checks", nargs=-1, metavar="[CHECK]...", shell_complete=complete.checks)
+@click.option(
+    "--every",
+    type=Seconds(),
+    default=EVERY,
+    show_default="5m",
+    help=f"The time between two runs, {SHORTEST:g}s at least.",
+)
+@click.option("--serve", "address", type=Address(), default=None, help="Serve /metrics for Prometheus, and /healthz, there.")
+@options.unattended
+@options.keeping
+@options.choosing
+@options.ignoring
+@options.targets
+@options.measuring
+@options.kubectl_flags
+def command(checks: tuple[str, ...], every: float, address: tuple[str, int] | None, **flags: Any) -> int:
+    """Look at the cluster again and again where nobody sits: in a Deployment, with Events, metrics and kept reports.
 
-    Raises ``SourceError`` if the first run does; later ones may fail, which is told, and the next is compared with the last that
-    did not.
+    It prints a line a run and what has changed since the one before. A run that fails is told and tried again soon; metrics then
+    stay those of the last that did not. It ends with a signal, and exit code 130. In a terminal use: kubectl netdoc check --watch
     """
-    from kubectl_netdoc.sources import SourceError
+    from kubectl_netdoc import __version__
+    from kubectl_netdoc.report import metrics
 
-    known, number = look(), 1
-    _show(number, interval, f"{_now(known)}\n\n{render(known)}", colour)
-    while True:
-        time.sleep(interval)
-        number += 1
+    fitting(every)
+    look, seen = Look(checks, flags), metrics.Seen(__version__)
+    health = Health(every + flags["timeout"] + LONGEST)
+    if address:
         try:
-            found = look()
-        except SourceError as error:
-            _show(number, interval, f"{safe(str(error))}\n", colour)
-            continue
-        _show(number, interval, f"{_now(found)}\n{_changes(known, found)}\n{render(found)}", colour)
-        known = found
+            serve(*address, lambda: metrics.render(seen), health)
+        except OSError as error:
+            raise click.UsageError(f"--serve: can't listen on {address[0]}:{address[1]}: {error.strerror}") from error
+    for each in rounds(lambda: _look(look, seen), every):
+        _told(each, seen)
+        health.beat()
+    return 0  # never: rounds go on
 
 
-def _show(number: int, interval: float, text: str, colour: bool) -> None:
-    terminal = sys.stdout.isatty()
-    if terminal:
-        click.echo(CLEAR, nl=False, color=True)
-    click.echo(f"round {number}, every {interval:g} s until Ctrl-C: {text}", nl=not terminal, color=colour)
+def _look(look: Look, seen: Seen) -> Report:
+    """Return the report of one run, and do with it what the flags say; raises ``SourceError``."""
+    from kubectl_netdoc.report.metrics import Result
+
+    with alone(look.flags):
+        source, whole = look.live(Plain())
+    keep((whole.report,), look.flags)
+    if look.flags["events"]:
+        done = tell(source.client, whole.report, look.flags)
+        seen.events[Result.SUCCESS] += done.written if done else 0
+        seen.events[Result.ERROR] += done.refused if done else 1
+        seen.waiting = done.left if done else seen.waiting
+    return whole.report
+
+
+def _told(each: Round, seen: Seen) -> None:
+    """Print a line about a run and one a change, and note how it ended. Raises ``SourceError`` if the first can't be meant."""
+    from kubectl_netdoc.report import diff, text
+    from kubectl_netdoc.report.metrics import Result
+    from kubectl_netdoc.sources.live.lease import BUSY
+
+    if each.report is not None:
+        result = Result.SUCCESS
+        seen.report, seen.ended = each.report, time.time()
+        click.echo(f"{each.report.recorded} {text.summary(each.report)}")
+        if (changed := each.difference()) and changed.changes:
+            click.echo(diff.as_text(changed), nl=False)
+    else:
+        assert each.error is not None
+        if each.number == 1 and each.error.exit_code == USAGE:
+            raise each.error
+        result = Result.SKIPPED if each.error.exit_code == BUSY else Result.ERROR
+        click.echo(f"{datetime.now(UTC).isoformat(timespec='seconds')} {safe(str(each.error))}")
+    seen.runs[result] += 1
+    seen.last = seen.last if result is Result.SKIPPED else result
     sys.stdout.flush()
-
-
-def _now(report: Report) -> str:
-    return f"looked at {report.recorded}"
-
-
-def _changes(before: Report, now: Report) -> str:
-    """Return a line for each condition that is new, gone, worse or better, and their number."""
-    from kubectl_netdoc.engine import report_diff
-    from kubectl_netdoc.report import diff
-
-    return diff.as_text(report_diff.between(before, now))

@@ -26,6 +26,10 @@ class State(StrEnum):
     CRASHED = "crashed"
 
 
+LOOKED = frozenset({State.PASS, State.WARN, State.FAIL})
+"""States of a check in which a missing finding means that the condition did not hold."""
+
+
 class CheckResult(Struct, frozen=True):
     """A check's state, the ids of its findings, what it could not see, and the error if it crashed."""
 
@@ -79,6 +83,10 @@ class Report(Struct, frozen=True):
     def causes(self) -> list[Finding]:
         """Return the findings that nothing else explains, worst first."""
         return [finding for finding in self.findings if not finding.explained_by]
+
+    def looked(self) -> frozenset[str]:
+        """Return the ids of the checks of which a missing finding means that its condition did not hold."""
+        return frozenset(result.check for result in self.results if result.state in LOOKED)
 
     def worst(self) -> Severity | None:
         """Return the worst severity among the findings, or None without any."""

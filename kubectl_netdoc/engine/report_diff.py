@@ -9,10 +9,10 @@ from enum import StrEnum
 from msgspec import Struct
 
 from kubectl_netdoc.core.finding import Finding, Severity, Subject
-from kubectl_netdoc.core.report import Report, State
+from kubectl_netdoc.core.report import LOOKED, Report, State
 
-LOOKED = frozenset({State.PASS, State.WARN, State.FAIL})
-"""States of a check in which a missing finding means that the condition did not hold."""
+Condition = tuple[str, Subject]
+"""What a finding is recognised by in another report: its code and its subject."""
 
 
 class Change(StrEnum):
@@ -57,7 +57,7 @@ class Difference(Struct, frozen=True):
 
 def between(old: Report, new: Report) -> Difference:
     """Compare two reports. Conditions are the same where code and subject are; advice (``info``) is left out on both sides."""
-    before, after = _by_condition(old), _by_condition(new)
+    before, after = conditions(old), conditions(new)
     states_before, states_after = _states(old), _states(new)
     changes: list[Changed] = []
     for key in dict.fromkeys((*after, *before)):
@@ -84,7 +84,8 @@ def between(old: Report, new: Report) -> Difference:
     return Difference(_name(old), _name(new), tuple(changes), len(before.keys() & after.keys()))
 
 
-def _by_condition(report: Report) -> dict[tuple[str, Subject], Finding]:
+def conditions(report: Report) -> dict[Condition, Finding]:
+    """Return the findings of a report that are no advice, by what makes them the same in another report."""
     return {(f.code, f.subject): f for f in report.findings if f.severity is not Severity.INFO}
 
 

@@ -32,7 +32,8 @@ class Right(Struct, frozen=True, kw_only=True):
     """One rule, and the names of the checks that it affects, by how.
 
     ``stays``: without it objects of a run stay in the cluster. ``everywhere``: a cluster-wide list of a namespaced kind, which
-    can be replaced by one namespace. ``since``: the server's version from which it is needed.
+    can be replaced by one namespace. ``since``: the server's version from which it is needed. ``asked``: for something that the
+    run is told to do besides judging.
     """
 
     rule: Grant
@@ -43,11 +44,12 @@ class Right(Struct, frozen=True, kw_only=True):
     stays: bool = False
     everywhere: bool = False
     since: versions.Version = ()
+    asked: bool = False
 
     @property
     def optional(self) -> bool:
-        """Tell whether a run without it judges as much and leaves nothing behind."""
-        return not (self.skipped or self.held_back or self.stays)
+        """Tell whether a run without it judges as much, leaves nothing behind, and does what it was asked to."""
+        return not (self.skipped or self.held_back or self.stays or self.asked)
 
 
 class Wanted(Struct, frozen=True, kw_only=True):
@@ -56,7 +58,8 @@ class Wanted(Struct, frozen=True, kw_only=True):
     ``namespaces``: those to check, none meaning all. ``pod_namespace``: where its debug pods run; "" is a new namespace for
     each run. ``served``: the server's discovery; None: not asked, so every kind counts. ``pointed``: (namespace, name) of the
     objects to read one by one, by the name of their kind. ``spaces``: the namespaces that not every cluster has and in which
-    single objects are read, where they exist; None: not known.
+    single objects are read, where they exist; None: not known. ``watch``: nobody sits at it, so it holds a Lease, where its debug
+    pods are, and writes Events.
     """
 
     checks: tuple[Check, ...]
@@ -66,6 +69,7 @@ class Wanted(Struct, frozen=True, kw_only=True):
     served: Served | None = None
     spaces: Collection[str] | None = None
     pointed: Mapping[str, tuple[tuple[str, str], ...]] = {}
+    watch: bool = False
 
     @property
     def seen(self) -> tuple[Check, ...]:
@@ -91,6 +95,7 @@ class _Draft(Struct):
     stays: bool = False
     everywhere: bool = False
     since: versions.Version | None = None
+    asked: bool = False
 
     def add(self, loss: Loss, checks: Iterable[str]) -> None:
         """Add affected checks."""
@@ -103,6 +108,7 @@ class _Draft(Struct):
         self.why |= other.why
         self.stays |= other.stays
         self.everywhere |= other.everywhere
+        self.asked |= other.asked
         known = [since for since in (self.since, other.since) if since is not None]
         self.since = min(known, default=None)
 
@@ -123,13 +129,14 @@ class _Draft(Struct):
             stays=self.stays,
             everywhere=self.everywhere,
             since=self.since or (),
+            asked=self.asked,
         )
 
 
 def least(wanted: Wanted) -> tuple[Right, ...]:
     """Return the least rights for a run: each rule once, and none that another includes."""
     drafts: dict[Grant, _Draft] = {}
-    for rule, draft in (*_reading(wanted), *_measuring(wanted)):
+    for rule, draft in (*_reading(wanted), *_measuring(wanted), *_watching(wanted)):
         drafts.setdefault(rule, _Draft()).take(draft)
     for rule in [rule for rule in drafts if rule.namespace]:
         wider = drafts.get(structs.replace(rule, namespace=""))
@@ -186,6 +193,11 @@ def _measuring(wanted: Wanted) -> Iterator[tuple[Grant, _Draft]]:
     for use in live.measuring(wanted.pod_namespace):
         if makers[use.made]:
             yield use.rule, _user(use, makers[use.made], wanted.measuring)
+
+
+def _watching(wanted: Wanted) -> Iterator[tuple[Grant, _Draft]]:
+    for use in live.watching(wanted.pod_namespace, wanted.namespaces) if wanted.watch else ():
+        yield use.rule, _Draft(why={use.why: None}, asked=True)
 
 
 def _user(use: NeededRight, checks: Collection[str], measuring: Collection[str]) -> _Draft:

@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from kubectl_netdoc.core.finding import Severity
+    from kubectl_netdoc.core.fleet import Fleet
     from kubectl_netdoc.core.report import Report
 
     Renderer = Callable[[Report], str]
+
+    FleetRenderer = Callable[[Fleet], str]
 
 FORMATS = ("text", "json", "yaml", "markdown", "junit", "sarif", "html")
 
@@ -49,3 +52,18 @@ def renderer(name: str, show: Severity, colour: bool, width: int = 100, whole: b
 
         return html.render
     raise KeyError(name)
+
+
+def renderer_of_clusters(name: str, show: Severity, colour: bool, width: int = 100, whole: bool = False) -> FleetRenderer:
+    """Return the renderer of several clusters in a format, as ``renderer`` does for one; raises ``KeyError`` (html has none)."""
+    from kubectl_netdoc.report import clusters
+
+    if name == "text":
+        return lambda fleet: clusters.as_text(fleet, show, colour, width, whole)
+    return {
+        "json": clusters.as_json,
+        "yaml": clusters.as_yaml,
+        "markdown": clusters.as_markdown,
+        "junit": clusters.as_junit,
+        "sarif": clusters.as_sarif,
+    }[name]

@@ -5,16 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import msgspec
-
 from kubectl_netdoc.engine.report_diff import Change, Changed, Difference, counts
 from kubectl_netdoc.formats.text import safe
-from kubectl_netdoc.report.json import printable
+from kubectl_netdoc.report.json import document
 
 
 def as_json(difference: Difference) -> str:
     """Return the difference as indented JSON."""
-    return printable(msgspec.json.format(msgspec.json.encode(difference), indent=2).decode()) + "\n"
+    return document(difference)
 
 
 def as_text(difference: Difference) -> str:

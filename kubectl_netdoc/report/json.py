@@ -10,13 +10,20 @@ from typing import Any
 
 import msgspec
 
+from kubectl_netdoc.core.fleet import FLEET_VERSION, Fleet
 from kubectl_netdoc.core.report import REPORT_VERSION, Report
+from kubectl_netdoc.engine.history import HISTORY_VERSION, History
 from kubectl_netdoc.formats.text import safe
 
 
 def render(report: Report) -> str:
     """Return the whole report as indented JSON."""
-    return printable(msgspec.json.format(msgspec.json.encode(report), indent=2).decode()) + "\n"
+    return document(report)
+
+
+def document(value: Any) -> str:
+    """Return any data as indented JSON."""
+    return printable(msgspec.json.format(msgspec.json.encode(value), indent=2).decode()) + "\n"
 
 
 def printable(document: str) -> str:
@@ -33,10 +40,19 @@ def _escaped(char: str) -> str:
     return f"\\u{ord(char):04x}" if ord(char) < 0x10000 else json.dumps(char)[1:-1]
 
 
-def schema() -> str:
-    """Return the JSON Schema (2020-12) of the report; its name contains the version in ``netdoc_report``."""
-    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": f"urn:kubectl-netdoc:report:{REPORT_VERSION}"}
-    return msgspec.json.format(msgspec.json.encode(head | _cleaned(msgspec.json.schema(Report))), indent=2).decode() + "\n"
+SCHEMAS: dict[str, tuple[type[msgspec.Struct], int]] = {
+    "report": (Report, REPORT_VERSION),
+    "clusters": (Fleet, FLEET_VERSION),
+    "history": (History, HISTORY_VERSION),
+}
+"""What has a schema, and the version that its first field tells."""
+
+
+def schema(of: str = "report") -> str:
+    """Return the JSON Schema (2020-12) of the report, or of what else ``SCHEMAS`` names; its id ends in the version."""
+    shape, version = SCHEMAS[of]
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": f"urn:kubectl-netdoc:{of}:{version}"}
+    return msgspec.json.format(msgspec.json.encode(head | _cleaned(msgspec.json.schema(shape))), indent=2).decode() + "\n"
 
 
 def _cleaned(part: Any) -> Any:

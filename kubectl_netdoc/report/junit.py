@@ -8,7 +8,7 @@ could not look is skipped, one that crashed is an error. The elements are those 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from xml.etree import ElementTree as ET
 
 from kubectl_netdoc.core.finding import Finding, Severity
@@ -18,14 +18,31 @@ from kubectl_netdoc.formats.text import safe
 SKIPPED = (State.SKIPPED, State.UNKNOWN)
 
 
+COUNTED = ("tests", "failures", "errors")
+
+
 def render(report: Report) -> str:
     """Return the report as JUnit XML."""
+    return document([suite(report)], report.seconds)
+
+
+def document(suites: Collection[ET.Element], seconds: float) -> str:
+    """Return test suites as JUnit XML, with their sums."""
+    sums = {name: str(sum(int(each.get(name, "0")) for each in suites)) for name in COUNTED}
+    root = ET.Element("testsuites", {"name": "kubectl netdoc", "time": f"{seconds:.3f}", **sums})
+    root.extend(suites)
+    ET.indent(root)
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"
+
+
+def suite(report: Report) -> ET.Element:
+    """Return the test suite of a report."""
     by_id = {finding.id: finding for finding in report.findings}
     states = [result.state for result in report.results]
     numbers = {"tests": len(states), "failures": states.count(State.FAIL), "errors": states.count(State.CRASHED)}
-    common = {"time": f"{report.seconds:.3f}"} | {key: str(value) for key, value in numbers.items()}
-    root = ET.Element("testsuites", {"name": "kubectl netdoc", **common})
-    suite = ET.SubElement(root, "testsuite", {"name": safe(report.source) or "netdoc", **common})
+    suite = ET.Element("testsuite", {"name": safe(report.source) or "netdoc", "time": f"{report.seconds:.3f}"})
+    for key, number in numbers.items():
+        suite.set(key, str(number))
     suite.set("skipped", str(sum(state in SKIPPED for state in states)))
     suite.set("timestamp", report.recorded[:19])
     properties = ET.SubElement(suite, "properties")
@@ -39,8 +56,17 @@ def render(report: Report) -> str:
         ET.SubElement(properties, "property", name=name, value=safe(value))
     for result in report.results:
         _case(suite, result, [by_id[finding] for finding in result.findings])
-    ET.indent(root)
-    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"
+    return suite
+
+
+def unreached(name: str, why: str) -> ET.Element:
+    """Return the test suite of a cluster that has no report."""
+    suite = ET.Element(
+        "testsuite", {"name": safe(name), "time": "0", "tests": "1", "failures": "0", "errors": "1", "skipped": "0"}
+    )
+    case = ET.SubElement(suite, "testcase", classname="netdoc", name="reach the cluster", time="0")
+    ET.SubElement(case, "error", type="unreached", message=safe(why))
+    return suite
 
 
 def _case(suite: ET.Element, result: CheckResult, findings: list[Finding]) -> None:

@@ -40,12 +40,12 @@ def _lines(report: Report) -> Iterator[str]:
     if len(causes) > MOST:
         yield f"and {len(causes) - MOST} more; `-o json` prints all"
         yield ""
-    yield from _folded("Checks", _checks(report))
-    yield from _folded("Not looked at", [f"- {text(what)}: {text(reason)}" for what, reason in common.unseen(report)[:MOST]])
-    yield from _folded("Ignored", [f"- {text(str(item))}" for item in report.ignored[:MOST]])
-    yield from _folded("Thresholds that were changed", [f"- {text(str(item))}" for item in report.thresholds])
+    yield from folded("Checks", _checks(report))
+    yield from folded("Not looked at", [f"- {text(what)}: {text(reason)}" for what, reason in common.unseen(report)[:MOST]])
+    yield from folded("Ignored", [f"- {text(str(item))}" for item in report.ignored[:MOST]])
+    yield from folded("Thresholds that were changed", [f"- {text(str(item))}" for item in report.thresholds])
     advice = [finding for finding in report.causes() if finding.severity is Severity.INFO]
-    yield from _folded("Advice", [f"- **{finding.code}** {text(finding.message)}" for finding in advice[:MOST]])
+    yield from folded("Advice", [f"- **{finding.code}** {text(finding.message)}" for finding in advice[:MOST]])
     yield f"<sub>kubectl netdoc {text(report.tool)}, {text(report.recorded)}, server {text(report.server)}</sub>"
 
 
@@ -75,7 +75,7 @@ def _finding(finding: Finding, by_id: dict[str, Finding]) -> Iterator[str]:
             yield ""
     if finding.explains:
         effects = [by_id[effect] for effect in finding.explains]
-        yield from _folded(
+        yield from folded(
             f"Explains {len(effects)} finding{'s' if len(effects) > 1 else ''}",
             [f"- **{effect.code}** {text(effect.message)}" for effect in effects[:MOST]],
         )
@@ -96,7 +96,8 @@ def _checks(report: Report) -> list[str]:
     return ["| State | Check | Question |", "| --- | --- | --- |", *rows] if rows else []
 
 
-def _folded(title: str, lines: list[str]) -> Iterator[str]:
+def folded(title: str, lines: list[str]) -> Iterator[str]:
+    """Yield lines that are folded away below a title; nothing if there are none."""
     if lines:
         yield f"<details><summary>{title}</summary>"
         yield ""

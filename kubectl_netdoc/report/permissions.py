@@ -113,7 +113,7 @@ def _checks(names: Collection[str], wanted: Wanted) -> str:
 
 def command(wanted: Wanted) -> str:
     """Return the run that the rights are for, as a command."""
-    parts = ["kubectl netdoc check"]
+    parts = ["kubectl netdoc watch --lease --events" if wanted.watch else "kubectl netdoc check"]
     parts += [f"-n {name}" for name in wanted.namespaces]
     parts += [flag for tier, flag in FLAGS.items() if tier is wanted.tier]
     if not wanted.measuring:

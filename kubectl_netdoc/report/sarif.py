@@ -20,17 +20,36 @@ LEVELS = {Severity.FAIL: "error", Severity.WARN: "warning", Severity.INFO: "note
 
 def render(report: Report) -> str:
     """Return the report as SARIF."""
+    return document([run(report)])
+
+
+def document(runs: list[dict[str, Any]]) -> str:
+    """Return runs as a SARIF log."""
+    log = {"$schema": SCHEMA, "version": "2.1.0", "runs": runs}
+    return printable(json.dumps(log, indent=2, ensure_ascii=False)) + "\n"
+
+
+def run(report: Report) -> dict[str, Any]:
+    """Return the run of a report."""
     examples = {finding.code: finding for finding in reversed(report.findings)}
     rules = {code: number for number, code in enumerate(sorted(examples))}
     driver = {"name": "kubectl-netdoc", "version": report.tool, "rules": [_rule(examples[code]) for code in rules]}
-    run = {
+    return {
         "tool": {"driver": driver},
         "invocations": [_invocation(report)],
         "results": [_result(finding, rules[finding.code]) for finding in report.findings],
         "columnKind": "unicodeCodePoints",
     }
-    log = {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
-    return printable(json.dumps(log, indent=2, ensure_ascii=False)) + "\n"
+
+
+def unreached(version: str, why: str) -> dict[str, Any]:
+    """Return the run of a cluster that has no report. ``version``: of netdoc."""
+    notes = [{"level": "error", "message": {"text": safe(why)}}]
+    return {
+        "tool": {"driver": {"name": "kubectl-netdoc", "version": version, "rules": []}},
+        "invocations": [{"executionSuccessful": False, "toolExecutionNotifications": notes}],
+        "results": [],
+    }
 
 
 def _rule(example: Finding) -> dict[str, Any]:

@@ -53,7 +53,7 @@ def render(report: Report, show: Severity = Severity.WARN, colour: bool = False,
     ``whole``: everything, instead of a screen: the worst cause as far as it has room, and two lines for each other.
     Either way the worst cause and the summary come last, where a terminal shows them.
     """
-    sections = _Writer(report, show, _paint if colour else _plain, width, whole).sections()
+    sections = _Writer(report, show, painter(colour), width, whole).sections()
     return "\n\n".join("\n".join(lines).rstrip() for lines in sections if lines) + "\n"
 
 
@@ -62,6 +62,11 @@ def block(finding: Finding, among: Iterable[Finding], width: int = WIDTH) -> Ite
     known = {each.id: each for each in among}
     told = msgspec.structs.replace(finding, explains=tuple(each for each in finding.explains if each in known))
     yield from Blocks(known, _plain, width).finding(told)
+
+
+def painter(colour: bool) -> Painter:
+    """Return what colours a text by its label, or leaves it as it is."""
+    return _paint if colour else _plain
 
 
 def _paint(label: str, text: str) -> str:

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import yaml
 
@@ -13,5 +15,10 @@ _Dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
 def render(report: Report) -> str:
-    """Return the whole report as YAML; control characters come out escaped."""
-    return yaml.dump(msgspec.to_builtins(report, str_keys=True), Dumper=_Dumper, sort_keys=False, width=120)
+    """Return the whole report as YAML."""
+    return document(report)
+
+
+def document(value: Any) -> str:
+    """Return any data as YAML; control characters come out escaped."""
+    return yaml.dump(msgspec.to_builtins(value, str_keys=True), Dumper=_Dumper, sort_keys=False, width=120)

@@ -443,7 +443,9 @@ def test_schema_is_one_of_the_report(netdoc: Netdoc) -> None:
     assert "Report" in json.loads(netdoc("schema").out)["$ref"]
 
 
-@pytest.mark.parametrize("verb", ["check", "collect", "explain", "list", "policy", "schema", "version", "why"])
+@pytest.mark.parametrize(
+    "verb", ["check", "collect", "explain", "history", "list", "policy", "schema", "version", "watch", "why"]
+)
 def test_every_verb_has_help(netdoc: Netdoc, verb: str) -> None:
     done = netdoc(verb, "--help")
     assert (done.code, done.err) == (0, "")

@@ -150,6 +150,15 @@ def test_secrets_are_read_by_name_and_only_if_asked_for() -> None:
     }
 
 
+def test_what_a_run_needs_that_nobody_sits_at_is_not_optional_and_is_where_it_works() -> None:
+    more = {rule: right for rule, right in rights(PLAIN, watch=True).items() if rule not in rights(PLAIN)}
+    assert {(rule.resource, rule.namespace) for rule in more} == {("leases", "netdoc"), ("events", "")}
+    assert not any(right.optional for right in more.values())
+    within = rights(PLAIN, watch=True, namespaces=("shop",), pod_namespace="team")
+    assert {rule.namespace for rule in within if rule.resource == "leases"} == {"team"}
+    assert {rule.namespace for rule in within if rule.group == "events.k8s.io"} == {"shop", "default"}
+
+
 @pytest.mark.parametrize(("version", "there"), [("v1.34.4", False), ("v1.35.0-rc.1", True), ("v1.35.0+k3s1", True), ("", True)])
 def test_a_right_counts_from_the_version_that_asks_for_it(version: str, there: bool) -> None:
     found = {right.rule for right in for_server(least(Wanted(checks=(PLAIN,))), version)}
@@ -183,7 +192,14 @@ def allowed_by(printed: list[dict[str, Any]]) -> set[Grant]:
     }
 
 
-@pytest.mark.parametrize("wanted", [{}, {"tier": Tier.API}, {"namespaces": ("a", "b")}, {"pod_namespace": ""}], ids=str)
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        *({}, {"tier": Tier.API}, {"namespaces": ("a", "b")}, {"pod_namespace": ""}),
+        *({"watch": True}, {"watch": True, "tier": Tier.API, "namespaces": ("a",)}),
+    ],
+    ids=str,
+)
 def test_the_manifests_grant_exactly_the_rights(wanted: dict[str, Any]) -> None:
     assert allowed_by(documents(**wanted)) == set(rights(*ALL, **wanted))
 

@@ -13,7 +13,11 @@ import pytest
 from kubectl_netdoc import __version__
 
 ROOT = Path(__file__).parents[2]
-FILES = ("release/tag.py", "pyproject.toml", "kubectl_netdoc/__init__.py", "CHANGELOG.md", "krew-manifest.yaml")
+DEPLOYED = ("chart/Chart.yaml", "kustomize/watch/kustomization.yaml", "kustomize/cronjob/kustomization.yaml")
+FILES = (
+    *("release/tag.py", "pyproject.toml", "kubectl_netdoc/__init__.py", "CHANGELOG.md", "krew-manifest.yaml"),
+    *(f"deploy/{name}" for name in DEPLOYED),
+)
 
 
 def git(folder: Path, *args: str) -> str:
@@ -49,6 +53,9 @@ def test_a_release_is_written_and_tagged(copy: Path) -> None:
     assert "  version: v9.8.7\n" in manifest
     assert "/v9.8.7/kubectl-netdoc_9.8.7_linux_amd64.tar.gz" in manifest
     assert __version__ not in manifest
+    for name in DEPLOYED:
+        text = (copy / "deploy" / name).read_text()
+        assert (text.count("9.8.7"), text.count(__version__)) == (2 if name.startswith("chart") else 1, 0)
     changelog = (copy / "CHANGELOG.md").read_text()
     assert changelog.index("## [Unreleased]") < changelog.index("## [9.8.7] - ")
     assert (git(copy, "tag").split(), git(copy, "status", "--porcelain")) == (["v9.8.7"], "")

@@ -10,6 +10,7 @@ import ssl
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -255,6 +256,32 @@ def test_service_account_of_a_pod(netdoc: Netdoc, monkeypatch: pytest.MonkeyPatc
         assert {value.lower() for (value,) in everywhere(server, "Authorization")} == {f"bearer {TOKEN}"}
         assert everywhere(server, "Impersonate-User") == {("eve",)}
         assert Client(Options()).namespace == "ops"
+
+
+def test_a_token_that_the_kubelet_has_renewed_is_used(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, authority: trustme.CA
+) -> None:
+    """By the next run at once, and by one that goes on a minute later."""
+    account = tmp_path / "account"
+    account.mkdir()
+    for name, content in {"token": "first", "namespace": "ops", "ca.crt": authority.cert_pem.bytes().decode()}.items():
+        (account / name).write_text(content)
+    monkeypatch.setattr(kubeconfig, "SERVICE_ACCOUNT", account)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("KUBECONFIG", raising=False)
+    with api_server(tls(authority, "127.0.0.1")) as server:
+        monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "127.0.0.1")
+        monkeypatch.setenv("KUBERNETES_SERVICE_PORT", server.url.rpartition(":")[2])
+        going_on = Client(Options())
+        going_on.get("/version")
+        (account / "token").write_text("second")
+        Client(Options()).get("/version")
+        later = SimpleNamespace(now=lambda: datetime.now() + timedelta(minutes=2))
+        clock = SimpleNamespace(datetime=later, timedelta=timedelta)
+        monkeypatch.setattr("kubernetes.config.incluster_config.datetime", clock)
+        going_on.get("/version")
+        tokens = [value.lower() for heard in server.heard for value in heard.header("Authorization")]
+        assert tokens == ["bearer first", "bearer second", "bearer second"]
 
 
 def test_kubeconfig_in_several_files(

@@ -124,6 +124,18 @@ def kubeconfig(folder: Path, url: str, *, token: str = TOKEN, namespace: str = "
     return path
 
 
+def kubeconfig_of_several(folder: Path, **urls: str) -> Path:
+    """Write a kubeconfig with a context for each server, and return its path."""
+    content = {
+        "contexts": [{"name": name, "context": {"cluster": name, "user": "u"}} for name in urls],
+        "clusters": [{"name": name, "cluster": {"server": url}} for name, url in urls.items()],
+        "users": [{"name": "u", "user": {"token": TOKEN}}],
+    }
+    path = folder / "kubeconfig"
+    path.write_text(yaml.safe_dump(content))
+    return path
+
+
 def client(folder: Path, url: str, *, token: str = TOKEN, **options: Any) -> Client:
     """Return a client of the server at ``url``."""
     return Client(Options(kubeconfig=str(kubeconfig(folder, url, token=token)), **options))

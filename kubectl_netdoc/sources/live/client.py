@@ -26,8 +26,8 @@ from msgspec import Struct
 from kubectl_netdoc import __version__
 from kubectl_netdoc.formats import strict_json
 from kubectl_netdoc.sources.live.credentials import NoCredentials
+from kubectl_netdoc.sources.live.kubeconfig import Kubeconfig, access
 from kubectl_netdoc.sources.live.kubeconfig import Options as Options
-from kubectl_netdoc.sources.live.kubeconfig import access
 from kubectl_netdoc.sources.live.rate_limit import RateLimit
 
 T = TypeVar("T")
@@ -125,15 +125,15 @@ class Watch:
 
 
 class Client:
-    """Talks to one API server as one user. Safe for use by several threads at once."""
+    """Talks to one API server as one user. Safe for use by several threads at once. ``kubeconfig``: where it was read before."""
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: Options, kubeconfig: Kubeconfig | None = None) -> None:
         self.options = options
         self.usage = Usage()
         self._pace = RateLimit()
         self.ahead = timedelta()
         """How far the API server's clock is ahead of this machine's."""
-        self._access = access(options)
+        self._access = access(options, kubeconfig)
         self.context, self.namespace = self._access.context, self._access.namespace
         self.host: str = self._access.configuration.host
         self.doubts = "".join(f"; {doubt}" for doubt in self._access.doubts)

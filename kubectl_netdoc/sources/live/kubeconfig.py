@@ -7,6 +7,7 @@ import base64
 import os
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -62,22 +63,51 @@ class Access(Struct, frozen=True):
     doubts: tuple[str, ...] = ()
 
 
-def access(options: Options) -> Access:
-    """Return the access by the flags, the kubeconfig or a pod's own service account; raises ``SourceError``."""
-    paths = options.kubeconfig or os.environ.get("KUBECONFIG") or str(Path.home() / ".kube" / "config")
-    given = [path for path in paths.split(os.pathsep) if not _empty(path)]
-    for path in given:
-        if Path(path).expanduser().exists():
-            kubeconfig_faults.shape(Path(path).expanduser())
+class Kubeconfig(Struct, frozen=True):
+    """What the kubeconfig files say together; ``paths``: where they were looked for, as in KUBECONFIG."""
+
+    paths: str
+    merged: KubeConfigMerger
+
+    @property
+    def contexts(self) -> tuple[str, ...]:
+        """The names of all contexts; none without a kubeconfig."""
+        config = self.merged.config
+        return tuple(str(entry["name"]) for entry in config.value["contexts"]) if config is not None else ()
+
+
+def read(path: str = "") -> Kubeconfig:
+    """Read the kubeconfig at ``path``, or else where kubectl looks for it; raises ``SourceError``."""
+    paths = path or os.environ.get("KUBECONFIG") or str(Path.home() / ".kube" / "config")
+    given = [each for each in paths.split(os.pathsep) if not _empty(each)]
+    for each in given:
+        if Path(each).expanduser().exists():
+            kubeconfig_faults.shape(Path(each).expanduser())
+    with _in_one_line(paths):
+        return Kubeconfig(paths, KubeConfigMerger(os.pathsep.join(given)))
+
+
+def access(options: Options, kubeconfig: Kubeconfig | None = None) -> Access:
+    """Return the access by the flags, the kubeconfig or a pod's own service account; raises ``SourceError``.
+
+    ``kubeconfig``: what was read before of the files that the flags name; its user's plugin is taken out of it.
+    """
+    known = kubeconfig or read(options.kubeconfig)
+    with _in_one_line(known.paths):
+        found = _in_cluster(options, known.paths) if known.merged.config is None else _of_context(known.merged, options)
+    _settle(found.configuration)
+    return found
+
+
+@contextmanager
+def _in_one_line(paths: str) -> Iterator[None]:
+    """Raise ``SourceError`` for whatever is wrong with the kubeconfig."""
     try:
-        merged = KubeConfigMerger(os.pathsep.join(given))
-        found = _in_cluster(options, paths) if merged.config is None else _of_context(merged, options)
+        yield
     except ConfigException as error:
         raise SourceError(f"kubeconfig {paths}: {error}", 2) from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError) as error:
         raise SourceError(f"kubeconfig {paths} can't be read: {_without_content(error)}", 2) from error
-    _settle(found.configuration)
-    return found
 
 
 def _empty(path: str) -> bool:

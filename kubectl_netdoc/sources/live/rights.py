@@ -21,6 +21,9 @@ from kubectl_netdoc.core.finding import Grant
 from kubectl_netdoc.measurements.made import Made
 from kubectl_netdoc.records.base import Kind
 
+LEASE = "netdoc"
+"""The name of the Lease that runs hold, unless they are told another."""
+
 STANDARD = frozenset({"default", DNS_NAMESPACE})
 """Namespaces that every cluster has. Others may be missing: nothing can be read from them and no Role can be created in them."""
 
@@ -103,6 +106,24 @@ def elsewhere(kinds: Iterable[Kind[Any]]) -> tuple[str, ...]:
 def measuring(namespace: str) -> tuple[NeededRight, ...]:
     """Return the rights for debug pods: in an existing namespace, or ("") cluster-wide, if each run creates its own namespace."""
     return (*_running(namespace), *(_in_ours(namespace) if namespace else _ours()))
+
+
+def watching(namespace: str, namespaces: Collection[str] = ()) -> tuple[NeededRight, ...]:
+    """Return the rights of a run that nobody sits at: to hold its Lease in a namespace, and to write findings as Events.
+
+    ``namespaces``: those that it looks at; none means all. Events about what is in no namespace are in ``default``.
+    """
+    spaces = dict.fromkeys((*namespaces, "default") if namespaces else ("",))
+    leases, alone = "coordination.k8s.io", "let no two runs overlap"
+    return (
+        *(NeededRight(Grant(verb, "leases", leases, namespace, (LEASE,)), alone) for verb in ("get", "update")),
+        NeededRight(Grant("create", "leases", leases, namespace), alone),
+        *(
+            NeededRight(Grant(verb, "events", "events.k8s.io", space), "write findings as Events")
+            for space in spaces
+            for verb in ("list", "create", "patch")
+        ),
+    )
 
 
 def _running(namespace: str) -> Iterable[NeededRight]:
