@@ -298,6 +298,36 @@ SELECTORS = [
         ),
         _expect("SVC005"),
     ),
+    Case(
+        "a StatefulSet's pod that somebody gave another label",
+        make_cluster(
+            make_service(selector=WEB),
+            make_workload(STATEFUL_SET, labels=WEB, replicas=1),
+            make_pod("web-0", labels={"app": "wep"}),
+        ),
+        frozenset({("SVC030", "Pod shop/web-0")}),
+    ),
+    Case(
+        "one of two that lost its label",
+        make_cluster(
+            make_service(selector=WEB),
+            make_workload(STATEFUL_SET, labels=WEB, replicas=2),
+            make_pod("web-0", labels=WEB, ip="10.0.0.1"),
+            make_slice(addresses={"10.0.0.1": "web-0"}),
+            make_pod("web-1", labels={}),
+        ),
+        frozenset({("SVC030", "Pod shop/web-1")}),
+    ),
+    Case(
+        "a pod beyond a StatefulSet's replicas is another's",
+        make_cluster(
+            make_service(selector=WEB),
+            make_workload(STATEFUL_SET, labels=WEB, replicas=1),
+            make_pod("web-0", labels=WEB, ip="10.0.0.1"),
+            make_slice(addresses={"10.0.0.1": "web-0"}),
+            make_pod("web-7", labels={}),
+        ),
+    ),
     Case("a new workload's pods come", make_cluster(make_service(selector=WEB), make_workload(DEPLOYMENT, labels=WEB, age=5))),
 ]
 

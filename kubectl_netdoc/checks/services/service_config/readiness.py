@@ -24,6 +24,7 @@ from kubectl_netdoc.api import (
     lasting,
     patches,
     selector_text,
+    set_by_controller,
 )
 from kubectl_netdoc.components import cluster_dns, load_balancers, service_names
 from kubectl_netdoc.components.service_backends import Backends, closed_gate, waits
@@ -55,6 +56,21 @@ NO_PODS_MADE = Code(
     commands=("kubectl -n {namespace} describe {workload}",),
     rows=("K2",),
     explains=(ENTRY_POINTS,),
+)
+RELABELLED = Code(
+    id="SVC030",
+    severity=Severity.FAIL,
+    risk=Risk.RESTARTS,
+    title="A StatefulSet's pod has lost a label",
+    message="Pod {namespace}/{name} is there and lacks {lacks} (it has {has}), so Service {service} does not select it and "
+    "{workload} does not own it: its name leads nowhere, and no other pod of that name can be made",
+    fix="Give the pod its labels back, as the command does: its StatefulSet takes it up again. Find out who changed them.",
+    commands=(
+        "kubectl -n {namespace} get pod {name} --show-labels",
+        "kubectl -n {namespace} label pod {name} --overwrite {labels}",
+    ),
+    rows=("K2",),
+    explains=(Explains(("SVC005", "SVC004", "SVC001", "EPS004"), "objects"),),
 )
 SCALED_TO_ZERO = Code(
     id="SVC021",
@@ -119,6 +135,10 @@ def analyse(cluster: Cluster, service: Service, backends: Backends) -> Iterator[
     subject = Subject.of("Service", service)
     live = cluster.origin != "manifests"
     warnings = _warnings(cluster, backends)
+    relabelled = list(_relabelled(cluster, service, backends)) if live else []
+    yield from relabelled
+    if relabelled and not backends.pods:
+        return
     if backends.pods:
         yield from _readiness(cluster, service, backends) if live else ()
     elif backends.ending and not warnings:
@@ -133,6 +153,26 @@ def analyse(cluster: Cluster, service: Service, backends: Backends) -> Iterator[
     elif none := backends.no_pods_wanted:
         names = {"why": none.why, "workload": f"{none.workload.kind.lower()}/{none.workload.name}"}
         yield SCALED_TO_ZERO.on(subject, names, objects=(none.workload,))
+
+
+def _relabelled(cluster: Cluster, service: Service, backends: Backends) -> Iterator[Finding]:
+    """Yield the pods that have the name of a pod of a StatefulSet behind a Service, and not its labels."""
+    for kind, item in backends.active:
+        names = {f"{item.name}-{item.spec.ordinals.start + number}" for number in range(item.spec.replicas)}
+        for pod in cluster.pods_in(service.namespace) if kind is STATEFUL_SET else ():
+            own, wanted = pod.metadata.labels, service.spec.selector
+            lacks = {key: value for key, value in wanted.items() if own.get(key) != value}
+            if pod.name not in names or not lacks or pod.terminating or any(map(set_by_controller, lacks)):
+                continue
+            words = {
+                "lacks": f"the label {selector_text(lacks)}",
+                "has": selector_text({key: own[key] for key in lacks if key in own}) or "none of that name",
+                "labels": [f"{key}={value}" for key, value in sorted(lacks.items())],
+                "service": f"{service.namespace}/{service.name}",
+                "workload": f"statefulset/{item.name}",
+            }
+            objects = (Subject.of("Service", service), Subject.of(kind.name, item))
+            yield RELABELLED.on(Subject.of("Pod", pod), words, objects=objects)
 
 
 def _warnings(cluster: Cluster, backends: Backends) -> list[str]:
@@ -204,4 +244,4 @@ def _none_ready(service: Service, pods: list[Pod], why: str, mend: str) -> Findi
     return NONE_READY.on(Subject.of("Service", service), numbers, selector=selector, objects=named)
 
 
-CODES = (NONE_READY, EACH_OTHER, NO_PODS_MADE, SCALED_TO_ZERO, STARTING)
+CODES = (NONE_READY, EACH_OTHER, NO_PODS_MADE, RELABELLED, SCALED_TO_ZERO, STARTING)
