@@ -45,6 +45,7 @@ class PodProblem(StrEnum):
     LATE = "NotStarted"
     API = "ApiError"
     EXEC = "ExecFailed"
+    OUTPUT = "ExecSilent"
 
 
 class Vantage(Struct, frozen=True, omit_defaults=True):

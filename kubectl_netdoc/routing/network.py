@@ -253,7 +253,7 @@ BROKEN = (
 )
 """Codes of connections that fail along a path if its route or tunnel is wrong."""
 
-KUBELET = ("NOD001", "POD004", "POD006", "POD008")
+KUBELET = ("NOD001", "POD004", "POD006", "POD008", "POD009")
 """What is seen where packets to or from a node itself are lost: its kubelet does not report, start a pod or answer."""
 
 AGENTS = "kubectl get pods -A -o wide --field-selector spec.nodeName={name}"

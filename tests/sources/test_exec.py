@@ -479,6 +479,30 @@ def test_refused_exec_says_what_the_server_says(tmp_path: Path, status: int, mes
     assert TOKEN not in answer.lost
 
 
+@pytest.mark.parametrize(
+    ("said", "trouble"),
+    [
+        ({"status": "Failure", "message": "error dialing backend: dial tcp 10.0.0.9:10250: connect: refused"}, PodProblem.EXEC),
+        ({"status": "Success"}, PodProblem.OUTPUT),
+    ],
+    ids=["not reached", "nothing came"],
+)
+def test_an_exec_that_opens_and_gives_no_output(tmp_path: Path, said: dict[str, str], trouble: PodProblem) -> None:
+    """Newer API servers open the connection before they reach the kubelet."""
+    answer = run(tmp_path, sending(ERROR + json.dumps(said).encode()))
+    assert (answer.problem, said["status"] in answer.lost) == (trouble, True)
+
+
+def test_a_container_that_does_not_begin_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transport, "FIRST_SIGN", 0.3)
+
+    async def play(request: web.Request) -> web.StreamResponse:
+        return await hang(await accept(request))
+
+    answer = run(tmp_path, play, seconds=LONGEST)
+    assert answer.problem is PodProblem.OUTPUT
+
+
 def test_a_handshake_that_never_ends_is_lost(tmp_path: Path) -> None:
     """A byte at a time: no timeout of the socket ever comes."""
 

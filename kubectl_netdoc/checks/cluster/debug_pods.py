@@ -124,7 +124,7 @@ KUBELET = Code(
     "configuration (/var/lib/kubelet/config.yaml), its certificates or the container runtime are wrong. One that times out means "
     "that it hangs, or that a firewall or a route drops what comes to TCP port 10250.",
     commands=("kubectl describe node {first}", "kubectl get events -A --field-selector involvedObject.name={first}"),
-    explains=(Explains(("POD004", "POD006"), "node"),),
+    explains=(Explains(("POD004", "POD006", "POD009"), "node"),),
 )
 NODE_NOT_READY = Code(
     id="POD005",
@@ -147,6 +147,19 @@ EXEC = Code(
     tells="failure",
 )
 
+OUTPUT = Code(
+    id="POD009",
+    severity=Severity.FAIL,
+    risk=Risk.SAFE,
+    title="Nothing comes out of containers on a node",
+    message="Exec into netdoc's running debug pod on {nodes} begins, and nothing comes from the container: {detail}",
+    fix="kubectl exec, attach and port-forward hang there too. The kubelet gets what containers write from the container "
+    "runtime, over the node's own loopback. Log in to {first}: is lo up (`ip -s link show lo`), and does its queue drop packets "
+    "(`tc -s qdisc show dev lo`)? If both are well, read the log of the container runtime.",
+    commands=("kubectl get node {first} -o wide",),
+    tells="failure",
+)
+
 CODES = {
     PodProblem.IMAGE: IMAGE,
     PodProblem.QUOTA: REFUSED,
@@ -164,6 +177,7 @@ CODES = {
     PodProblem.NODE: NODE_NOT_READY,
     PodProblem.KUBELET: KUBELET,
     PodProblem.EXEC: EXEC,
+    PodProblem.OUTPUT: OUTPUT,
 }
 
 JOINS = (PodProblem.SANDBOX, PodProblem.LATE, PodProblem.KUBELET, PodProblem.ENDED)
@@ -260,6 +274,6 @@ check = Check(
     title="Debug pods run on every node",
     prefix="POD",
     needs=Needs(optional=(NODE,), hints=(POD, DAEMON_SET, *NETWORK_KINDS), tier=Tier.PODS),
-    codes=(IMAGE, REFUSED, NO_ACCOUNT, SANDBOX, NOT_STARTED, KUBELET, NODE_NOT_READY, EXEC),
+    codes=(IMAGE, REFUSED, NO_ACCOUNT, SANDBOX, NOT_STARTED, KUBELET, NODE_NOT_READY, EXEC, OUTPUT),
     analyse=analyse,
 )

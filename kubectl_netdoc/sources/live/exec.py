@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from typing import Any
 
@@ -44,6 +45,14 @@ FIRST_SIGN = 10.0
 """Seconds for that line to come: 0.2 s on the lab, and 3 s there with both of its CPUs busy many times over. A node on which exec
 hangs would keep all others waiting.
 """
+
+
+UNREACHED = re.compile(r"error dialing backend|proxy error|TLS handshake timeout")
+"""What the API server says of a kubelet that it does not reach, by itself or through konnectivity (apimachinery, util/proxy)."""
+
+
+FAILURE = '"Failure"'
+"""In the status at the end of an exec that did not take place; newer API servers open the connection before they know."""
 
 
 class ExecResult(Struct, frozen=True):
@@ -87,7 +96,9 @@ def run(
     finally:
         channel.shutdown()
     answer = parse(requests, bytes(output.text), complaint, targets, client.now().timestamp())
-    silent = PodProblem.EXEC if requests and not output.text.strip() else None
+    silent = None
+    if requests and not output.text.strip():
+        silent = PodProblem.EXEC if FAILURE in answer.lost else PodProblem.OUTPUT
     return ExecResult(answer.replies | unresolved, answer.throttled, answer.lost, silent)
 
 

@@ -64,6 +64,7 @@ CASES = [
     _on("a node that is drained", DRAINS, PodProblem.ENDED, "POD005"),
     _on("no network on a cordoned node", DRAINS, PodProblem.SANDBOX, "POD003"),
     _case("exec", PodProblem.EXEC, "POD006", running=True),
+    _case("no output", PodProblem.OUTPUT, "POD009", running=True),
     *(
         Case(
             f"exec is not permitted: {trouble}",

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import re
 import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -13,6 +12,7 @@ from datetime import timedelta
 from functools import partial
 
 import msgspec
+import websocket
 from msgspec import Struct, field
 
 from kubectl_netdoc.core.cluster import Cluster
@@ -34,6 +34,7 @@ from kubectl_netdoc.sources.live.debug_pods.manifest import ECHO_PORT, MARGIN, N
 from kubectl_netdoc.sources.live.debug_pods.status import DebugPod
 from kubectl_netdoc.sources.live.debug_pods.sweep import POLICIES, delete
 from kubectl_netdoc.sources.live.debug_pods.watch import SILENT, START, PodWatch
+from kubectl_netdoc.sources.live.exec import UNREACHED, Output
 from kubectl_netdoc.sources.live.pod_settings import PodSettings
 
 RESERVE = 10.0
@@ -48,8 +49,8 @@ FIRST = 10.0
 ANSWER = 5.0
 """Seconds for a kubelet to answer the API server: what it is asked for needs no work."""
 
-UNREACHED = re.compile(r"error dialing backend|proxy error|TLS handshake timeout")
-"""What the API server says of a kubelet that it does not reach, by itself or through konnectivity (apimachinery, util/proxy)."""
+TOO_LATE = f"no answer within {ANSWER:.0f} s"
+"""What is said of a kubelet from which nothing came."""
 
 PROBE = 3.0
 """Seconds after the measurement in which a readiness probe (every second) may still succeed."""
@@ -252,15 +253,21 @@ class _Run:
 
         A kubelet that answers says that there is no such container yet: that is an error as well, but its own.
         """
+        deadline = time.monotonic() + ANSWER
         try:
-            self.client.exec(self.namespace, pod.name, ["true"], ANSWER).shutdown()
+            channel = self.client.exec(self.namespace, pod.name, ["true"], ANSWER)
         except ApiError as error:
-            if error.timed_out:
-                return f"no answer within {ANSWER:.0f} s"
-            if UNREACHED.search(error.message):
-                return error.message.rstrip(" :")
-            return "" if error.status >= 500 else None
-        return ""
+            said = TOO_LATE if error.timed_out else error.message
+            return None if 0 < error.status < 500 else _unreached(said)
+        try:
+            output = Output()
+            while not (said := output.receive(channel, deadline)):
+                pass  # newer API servers open the connection first, and tell in it that they did not reach the kubelet
+        except (websocket.WebSocketException, OSError) as broke:
+            said = str(broke)
+        finally:
+            channel.shutdown()
+        return _unreached(TOO_LATE if time.monotonic() > deadline else said)
 
     def _lacks(self, error: ApiError, verb: str, resource: str) -> Grant | None:
         """Return the right that a refused request for objects of a run lacked."""
@@ -279,6 +286,12 @@ class _Run:
         """Delete what was created. What can't be deleted now ends by its deadline, and the next run cleans it up."""
         with ThreadPoolExecutor(8) as pool:
             list(pool.map(lambda path: delete(self.client, path) or delete(self.client, path, AGAIN), self._made))
+
+
+def _unreached(said: str) -> str:
+    """Return what the API server says of a kubelet that it does not reach; "" where it says something else."""
+    found = UNREACHED.search(said)
+    return said if said == TOO_LATE else said[found.start() :].rstrip(' :"}') if found else ""
 
 
 def _own_services(requests: Iterable[Request]) -> set[OwnService]:

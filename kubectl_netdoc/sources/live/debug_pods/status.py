@@ -140,7 +140,13 @@ class DebugPod(Struct):
 
     def vantage(self, throttled: float = 0.0) -> Vantage:
         """Return this pod as a vantage."""
-        usable = self.running and self.reason in ("", PodProblem.EXEC, PodProblem.FORBIDDEN, PodProblem.ADMISSION)
+        usable = self.running and self.reason in (
+            "",
+            PodProblem.EXEC,
+            PodProblem.OUTPUT,
+            PodProblem.FORBIDDEN,
+            PodProblem.ADMISSION,
+        )
         probed = self.ready if usable and not self.host else None
         return Vantage(self.node, usable, self.reason, self.message, throttled, self.ip, probed, self.ips[1:], self.grant)
 
