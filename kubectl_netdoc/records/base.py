@@ -223,6 +223,7 @@ class Kind(Struct, Generic[R], frozen=True):
     ``version``: the one that netdoc would rather read; ``also``: others that it can read, the best first, and with GROUP/ before
     it one of another group that holds the same objects. Which one is read, the server's discovery decides.
     ``asked``: what API servers ask of its spec, where that is known.
+    ``past``: as they were as long ago as the API server remembers, some minutes; only a live cluster has them.
     ``written``: the kind in objects, if ``name`` differs to distinguish two kinds of different groups.
     """
 
@@ -243,6 +244,7 @@ class Kind(Struct, Generic[R], frozen=True):
     wire: type[Object] | None = None
     reduce: Callable[[Any], R] | None = None
     asked: Rule | None = None
+    past: bool = False
 
     @property
     def api(self) -> str:

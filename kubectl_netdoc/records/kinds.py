@@ -84,6 +84,7 @@ NODE = Kind("Node", "", "v1", "nodes", Node, namespaced=False, authored=False)
 POD = Kind("Pod", "", "v1", "pods", Pod)
 POD_METRICS = Kind("PodMetrics", "metrics.k8s.io", "v1beta1", "pods", PodMetrics, authored=False)
 SERVICE = Kind("Service", "", "v1", "services", Service)
+PAST_SERVICE = Kind("PastService", "", "v1", "services", Service, authored=False, written="Service", past=True)
 SERVICE_CIDR = Kind("ServiceCIDR", "networking.k8s.io", "v1", "servicecidrs", ServiceCidr, namespaced=False, authored=False)
 ENDPOINT_SLICE = Kind("EndpointSlice", "discovery.k8s.io", "v1", "endpointslices", EndpointSlice, authored=False)
 EVENT = Kind(
@@ -274,6 +275,7 @@ OTHERS: tuple[Kind[Any], ...] = (
     *MONITORS,
     *RBAC_KINDS,
     LEASE,
+    PAST_SERVICE,
 )
 _ALL: tuple[Kind[Any], ...] = (NAMESPACE, NODE, POD, SERVICE, ENDPOINT_SLICE, EVENT, *OWNERS, COREFILE, *OTHERS)
 KINDS: dict[str, Kind[Any]] = {kind.name: kind for kind in _ALL}

@@ -208,6 +208,8 @@ def _change(verb: str, kind: str, own: list[str]) -> Risk:
         return Risk.SAFE if kind in MADE_AGAIN else Risk.RESTARTS if kind in ("pod", "po") else Risk.DESTROYS
     if verb in WRITES or verb == "create":
         return Risk.SAFE if kind in SERVING or (verb == "create" and kind in ("namespace", "ns")) else Risk.RESTARTS
+    if verb == "expose":
+        return Risk.SAFE  # it makes a Service, and nothing where there is one of that name
     if verb == "scale":
         return Risk.SAFE if _grows(own) else Risk.RESTARTS
     return {"apply": Risk.POLICY, "replace": Risk.RESTARTS}.get(verb, Risk.DESTROYS)

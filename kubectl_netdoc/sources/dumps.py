@@ -172,6 +172,8 @@ class DumpSource:
     def _listing(self, kind: Kind[Any], namespaces: tuple[str, ...]) -> Listing | Unavailable:
         if kind.logs:
             return Unavailable(NO_LOGS)
+        if kind.past:
+            return Unavailable("a dump has no earlier state", by_design=True)
         if kind.plural == "secrets":
             return Unavailable(NO_SECRETS)
         found, bad = tuple(self._found[kind.name].values()), tuple(self._bad[kind.name])

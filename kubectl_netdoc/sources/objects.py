@@ -13,10 +13,12 @@ from kubectl_netdoc.records.base import Kind
 from kubectl_netdoc.records.kinds import KINDS
 
 BY_WRITTEN_KIND: defaultdict[str, list[Kind[Any]]] = defaultdict(list)
-for _known in KINDS.values():
+for _known in (kind for kind in KINDS.values() if not kind.past):
     BY_WRITTEN_KIND[_known.written or _known.name].append(_known)
 BESIDE = {
-    kind.name: tuple(o for o in KINDS.values() if (o.group, o.plural) == (kind.group, kind.plural) and o is not kind)
+    kind.name: tuple(
+        o for o in KINDS.values() if (o.group, o.plural) == (kind.group, kind.plural) and o is not kind and not o.past
+    )
     for kind in KINDS.values()
 }
 """Further kinds that are read from objects of a kind: ConfigMaps and DaemonSets hold settings of networks and kube-proxy."""

@@ -69,9 +69,9 @@ def make_node_condition(name: str, type_: str, status: str, reason: str = "", me
     return _built(NODE, metadata=_meta(name, "", {}, OLD), spec=spec, status={"conditions": [ready, other]})
 
 
-def make_namespace(name: str) -> Built:
+def make_namespace(name: str, **meta: Any) -> Built:
     """Return a Namespace."""
-    return _built(NAMESPACE, metadata=_meta(name, "", {}, OLD))
+    return _built(NAMESPACE, metadata=_meta(name, "", {}, OLD, **meta))
 
 
 def make_pod(

@@ -34,6 +34,7 @@ RISKS = [
     (on_node("n1", "sysctl -p"), Risk.NODE),
     (on_node("n1", "journalctl --since=-1h -u systemd-networkd"), None),
     (on_node("n1", "journalctl --vacuum-time=1h"), Risk.NODE),
+    ("kubectl -n shop expose deployment web --name=web --port=80", Risk.SAFE),
     ("kubectl -n kube-system scale deploy/coredns --current-replicas=1 --replicas=2", Risk.SAFE),
     ("kubectl -n kube-system scale deploy/coredns --replicas=2", Risk.RESTARTS),
     ("kubectl -n kube-system scale deploy/coredns --current-replicas=2 --replicas=0", Risk.RESTARTS),

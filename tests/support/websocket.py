@@ -242,6 +242,9 @@ OBJECTS: dict[str, list[dict[str, Any]]] = {
             ],
         }
     ],
+    "PastService": [
+        {"metadata": meta("gone"), "spec": {"clusterIP": "10.96.0.9", "ports": [{"port": 80}], "selector": {"app": "gone"}}},
+    ],
     "Lease": [
         {
             "metadata": meta("kube-scheduler", "kube-system"),

@@ -22,7 +22,7 @@ from kubectl_netdoc.records import container_settings
 from kubectl_netdoc.records.base import Kind
 from kubectl_netdoc.records.kinds import NAMESPACE
 from kubectl_netdoc.sources import UNREADABLE, SourceError
-from kubectl_netdoc.sources.live import discovery, rights
+from kubectl_netdoc.sources.live import discovery, past, rights
 from kubectl_netdoc.sources.live.client import ApiError, Client
 from kubectl_netdoc.sources.live.decoding import Records, Reference
 from kubectl_netdoc.sources.live.discovery import Served
@@ -44,6 +44,8 @@ LARGEST = 4 << 30
 """Most bytes of a list: as many as 150,000 pods of 28 KB have. Of each page only the records are kept."""
 
 AT_ONCE = 8
+NOW: Mapping[str, str] = {}
+"""The query of a list as it is."""
 
 
 class _Container(Struct, frozen=True):
@@ -86,8 +88,11 @@ def read(client: Client, kinds: tuple[Kind[Any], ...], namespaces: tuple[str, ..
     # If a kind that is not served were requested, a user without the right would get a refusal, as if it existed.
     missing: dict[str, Listing | Unavailable] = {name: it for name, it in there.items() if isinstance(it, Unavailable)}
     pointed = [kind for kind in there.values() if isinstance(kind, Kind) and kind.pointed]
-    kinds = tuple(kind for kind in there.values() if isinstance(kind, Kind) and not kind.pointed)
-    listings, dark = _all_at_once(client, kinds, namespaces, served)
+    every = tuple(kind for kind in there.values() if isinstance(kind, Kind) and not kind.pointed)
+    kinds, past_kinds = tuple(kind for kind in every if not kind.past), [kind for kind in every if kind.past]
+    with ThreadPoolExecutor(1) as beside:
+        before = beside.submit(_past, client, past_kinds, namespaces, served)
+        listings, dark = _all_at_once(client, kinds, namespaces, served)
     refused = [k for k in kinds if not namespaces and k.namespaced and not (k.names or k.logs) and _forbidden(listings[k.name])]
     if refused:
         own = (client.namespace,)
@@ -99,6 +104,7 @@ def read(client: Client, kinds: tuple[Kind[Any], ...], namespaces: tuple[str, ..
     if scope.namespaces:
         listings = {k.name: _within(listings[k.name], k, (*scope.namespaces, *(() if dark else (DNS_NAMESPACE,)))) for k in kinds}
     listings |= {kind.name: _pointed(client, kind, listings, served) for kind in pointed}
+    listings |= before.result()
     container_settings.forget()
     return Cluster(listings | missing, time=client.now(), server=server, scope=scope)
 
@@ -110,6 +116,22 @@ def _pointed(
     there = {name: listing.items for name, listing in listings.items() if isinstance(listing, Listing)}
     names = kind.pointed(there) if kind.pointed else ()
     return _list(client, [replace(kind, names=names)], (), set(), served)[kind.name] if names else Listing()
+
+
+def _past(
+    client: Client, kinds: Sequence[Kind[Any]], namespaces: tuple[str, ...], served: Served
+) -> dict[str, Listing | Unavailable]:
+    """Read lists as they were a while ago, where the server remembers that. What it does not is no trouble."""
+    found: dict[str, Listing | Unavailable] = {}
+    for kind in kinds:
+        path = f"{kind.path}/namespaces/{namespaces[0]}/{kind.plural}" if namespaces else f"{kind.path}/{kind.plural}"
+        revision = past.oldest(client, path)
+        if revision:
+            found |= _list(client, [kind], namespaces, set(), served, past.exact(revision))
+        listing = found.get(kind.name)
+        if not isinstance(listing, Listing):
+            found[kind.name] = Unavailable("the API server has no earlier state of it", by_design=True)
+    return found
 
 
 def pointed(
@@ -182,12 +204,17 @@ def _refuse_nothing(client: Client, listings: dict[str, Listing | Unavailable]) 
 
 
 def _list(
-    client: Client, alike: Sequence[Kind[Any]], namespaces: tuple[str, ...], dark: set[str], served: Served
+    client: Client,
+    alike: Sequence[Kind[Any]],
+    namespaces: tuple[str, ...],
+    dark: set[str],
+    served: Served,
+    query: Mapping[str, str] = NOW,
 ) -> dict[str, Listing | Unavailable]:
     """Return the listings of kinds that are one list; a refusal, a timeout and an unknown kind each become ``Unavailable``."""
     found = [Records(kind) for kind in alike]
     try:
-        _read(client, found, namespaces, dark)
+        _read(client, found, namespaces, dark, query)
     except ApiError as error:
         return {kind.name: unavailable(kind, error, namespaces, served) for kind in alike}
     except UNREADABLE as error:
@@ -195,7 +222,9 @@ def _list(
     return {records.kind.name: records.listing for records in found}
 
 
-def _read(client: Client, found: Sequence[Records], namespaces: tuple[str, ...], dark: set[str]) -> None:
+def _read(
+    client: Client, found: Sequence[Records], namespaces: tuple[str, ...], dark: set[str], query: Mapping[str, str]
+) -> None:
     """Read what is one list into the records of each kind; raises ``ApiError`` and what is in ``UNREADABLE``."""
     kind = found[0].kind
     if kind.names or kind.logs:
@@ -210,7 +239,8 @@ def _read(client: Client, found: Sequence[Records], namespaces: tuple[str, ...],
     for namespace in wanted:
         for selector in kind.selectors:
             try:
-                for records, more in zip(found, _pages(client, [each.kind for each in found], namespace, selector), strict=True):
+                pages = _pages(client, [each.kind for each in found], namespace, selector, query)
+                for records, more in zip(found, pages, strict=True):
                     records.add(more)
             except ApiError:
                 if namespace != DNS_NAMESPACE or DNS_NAMESPACE in namespaces:
@@ -286,15 +316,17 @@ def _logs(client: Client, kind: Kind[Any]) -> Iterator[msgspec.Raw]:
             yield msgspec.Raw(msgspec.json.encode({"metadata": metadata, "text": text.decode(errors="replace")}))
 
 
-def _pages(client: Client, alike: Sequence[Kind[Any]], namespace: str, selector: str) -> list[Records]:
+def _pages(
+    client: Client, alike: Sequence[Kind[Any]], namespace: str, selector: str, at: Mapping[str, str] = NOW
+) -> list[Records]:
     """Return the records of one list; raises ``ApiError`` and what is in ``UNREADABLE``."""
     kind = alike[0]
     path = f"{kind.path}/namespaces/{namespace}/{kind.plural}" if namespace else f"{kind.path}/{kind.plural}"
-    query: dict[str, Any] = {"fieldSelector": selector} if selector else {}
+    query: dict[str, Any] = {**at, "fieldSelector": selector} if selector else dict(at)
     try:
         return _to_the_end(client, alike, path, query | {"limit": PAGE})
     except ApiError as error:
-        if error.status != 410:
+        if error.status != 410 or at:
             raise
         # The continue token has expired: start again, without pages, so that it can't happen again.
         return _to_the_end(client, alike, path, query)
@@ -312,7 +344,8 @@ def _to_the_end(client: Client, alike: Sequence[Kind[Any]], path: str, query: di
             return found
         if more == query.get("continue"):
             raise ApiError(0, "the API server returned the same page of the list twice")
-        query = query | {"continue": more}
+        # The token says of which state the list is; the server refuses that said twice.
+        query = {name: value for name, value in query.items() if not name.startswith("resourceVersion")} | {"continue": more}
     raise ApiError(0, f"the list is longer than {MOST_PAGES} pages or {LARGEST >> 20} MiB")
 
 
