@@ -51,9 +51,6 @@ LOST = frozenset({"Unknown", "ContainerStatusUnknown"})
 LONGEST = 300
 """Most characters of an Event's message that are shown."""
 
-NO_PLUGIN = ("networkpluginnotready", "cni plugin not initialized", "cni config uninitialized")
-"""What the kubelet reports if it finds no CNI configuration."""
-
 
 class AgentProblem(Struct, frozen=True):
     """What is wrong with an agent's pod: ``crashes``, ``start`` (it can't start) or ``ready`` (it is not ready), and why."""
@@ -110,7 +107,7 @@ class Agents:
     def _needed(self, node: Node) -> bool:
         """Tell whether a node shows that this network's agent was there, or has pods that wait for it."""
         was_there = self.found.network.trace(node) or node.name in self._cilium_nodes
-        return was_there or without_plugin(node) or self._served(node) or self._waits(node)
+        return was_there or node.without_plugin or self._served(node) or self._waits(node)
 
     @cached_property
     def _cilium_nodes(self) -> frozenset[str]:
@@ -209,16 +206,10 @@ def has_other_network(node: Node) -> bool:
     return any(node.metadata.labels.get(label) in values for label, values in OTHERWISE.items())
 
 
-def without_plugin(node: Node) -> bool:
-    """Tell whether the kubelet says that it has no CNI configuration."""
-    ready = node.condition("Ready")
-    return ready is not None and ready.status != "True" and any(words in ready.message.lower() for words in NO_PLUGIN)
-
-
 def is_down(node: Node) -> bool:
     """Tell whether a node is not ready for other reasons than its network; what is known about its pods is old."""
     ready = node.condition("Ready")
-    return ready is not None and ready.status != "True" and not without_plugin(node)
+    return ready is not None and ready.status != "True" and not node.without_plugin
 
 
 def down_addresses(cluster: Cluster) -> frozenset[str]:

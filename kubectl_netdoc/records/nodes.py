@@ -39,6 +39,10 @@ class NodeAddress(Record, frozen=True):
         canonical(self, "address")
 
 
+NO_PLUGIN = ("networkpluginnotready", "cni plugin not initialized", "cni config uninitialized")
+"""What the kubelet reports if it finds no CNI configuration."""
+
+
 class Taint(Record, frozen=True):
     """A node's taint."""
 
@@ -117,6 +121,12 @@ class Node(Traced, frozen=True):
     def condition(self, type_: str) -> Condition | None:
         """Return the condition of that type, or None."""
         return next((c for c in self.status.conditions if c.type == type_), None)
+
+    @property
+    def without_plugin(self) -> bool:
+        """Whether the kubelet says that it has no CNI configuration; pods on the node's own network run there all the same."""
+        ready = self.condition("Ready")
+        return ready is not None and ready.status != "True" and any(words in ready.message.lower() for words in NO_PLUGIN)
 
     @property
     def zone(self) -> str:

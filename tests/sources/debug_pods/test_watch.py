@@ -11,6 +11,7 @@ import pytest
 from kubectl_netdoc.core.facts import PodProblem
 from kubectl_netdoc.core.finding import Grant
 from kubectl_netdoc.core.progress import Progress
+from kubectl_netdoc.core.tier import Tier
 from kubectl_netdoc.sources.live.client import Client, Options
 from kubectl_netdoc.sources.live.debug_pods import lifecycle
 from kubectl_netdoc.sources.live.debug_pods.status import DebugPod, note, note_event
@@ -109,3 +110,19 @@ def test_a_kubelet_that_took_up_the_pod_is_not_asked(monkeypatch: pytest.MonkeyP
     late = PodWatch(pods, "img:1", ask=lambda pod: asked.append(pod.node) or "refused")  # type: ignore[func-returns-value]
     late.wait_until_settled(1.5)
     assert (asked, [pod.reason for pod in pods]) == (["n2"], [PodProblem.LATE, PodProblem.KUBELET])
+
+
+@pytest.mark.parametrize(
+    ("message", "started"),
+    [("Network plugin returns error: cni plugin not initialized", [True]), ("PLEG is not healthy", [False])],
+    ids=["no network", "another reason"],
+)
+def test_a_node_without_a_network_gets_the_pod_that_needs_none(message: str, started: list[bool], tmp_path: Path) -> None:
+    node = make_node("n1", ready=False, message=message)
+    cluster = make_cluster(node, vantages=("n1",), tier=Tier.NODES)
+    with api_server() as server:
+        client = Client(Options(kubeconfig=str(kubeconfig(tmp_path, server.url))))
+        run = lifecycle._Run(client, PodSettings(image="img:1", tier=Tier.NODES), cluster)
+        run.create(run.pods, ())
+    assert [pod.reason == "" for pod in run.pods if pod.host] == started
+    assert [pod.reason for pod in run.pods if not pod.host] == [PodProblem.NODE]

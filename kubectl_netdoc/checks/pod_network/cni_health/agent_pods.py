@@ -10,7 +10,7 @@ from operator import attrgetter
 from kubectl_netdoc.api import EVENT, NODE, POD, Cluster, Code, Explains, Finding, Risk, Severity, Subject, is_joining, some
 from kubectl_netdoc.checks.pod_network.cni_health.common import NAMED, NODES_WITHOUT, named_nodes, workload_subject
 from kubectl_netdoc.cni import Found, NetworkObjects
-from kubectl_netdoc.cni.agents import AgentProblem, Agents, down_addresses, without_plugin
+from kubectl_netdoc.cni.agents import AgentProblem, Agents, down_addresses
 from kubectl_netdoc.components import daemon_sets
 
 BGP = re.compile(r"BGP not established with ([\da-f][\da-f.:,]*)")
@@ -210,7 +210,7 @@ def none_taken(cluster: Cluster, found: Found, agents: Agents) -> Iterator[Findi
         return
     running = {on for on, pairs in agents.by_node.items() if any(pod.ready for _, pod in pairs)}
     served = [node for node in cluster.all(NODE) if node.name in running and not is_joining(cluster, node)]
-    bare = [node for node in served if without_plugin(node)]
+    bare = [node for node in served if node.without_plugin]
     if not bare:
         return
     settings = NetworkObjects(cluster, found.agents)

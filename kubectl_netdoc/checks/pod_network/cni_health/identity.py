@@ -26,7 +26,7 @@ from kubectl_netdoc.api import (
 )
 from kubectl_netdoc.checks.pod_network.cni_health.common import NODES_WITHOUT, named_nodes, workload_subject
 from kubectl_netdoc.cni import Found
-from kubectl_netdoc.cni.agents import Agents, pods_outside_ranges, without_plugin
+from kubectl_netdoc.cni.agents import Agents, pods_outside_ranges
 from kubectl_netdoc.components import daemon_sets
 from kubectl_netdoc.probes import node_pairs
 from kubectl_netdoc.probes.node_pairs import NETWORK
@@ -127,7 +127,7 @@ def no_network(cluster: Cluster) -> Iterator[Finding | Unseen]:
         yield Unseen("the pod network", f"this run is limited to {cluster.scope}")
         return
     nodes = [node for node in cluster.all(NODE) if not node.unsupported] if cluster.readable(NODE) else []
-    waits = sorted(node.name for node in nodes if without_plugin(node) and not is_joining(cluster, node))
+    waits = sorted(node.name for node in nodes if node.without_plugin and not is_joining(cluster, node))
     for network in cni.ALL:
         traced = sorted(node.name for node in nodes if network.trace(node))
         seen = cni.NetworkObjects(cluster)

@@ -230,7 +230,8 @@ class _Run:
 
     def _create_pod(self, pod: DebugPod) -> None:
         why = self._not_ready(pod.node)
-        if why:
+        node = self.nodes.get(pod.node)
+        if why and not (pod.host and node and node.without_plugin):
             pod.fail(PodProblem.NODE, f"the node is not ready ({why}), so no debug pod was started on it")
             return
         deadline = time.monotonic() + ACCOUNT
