@@ -41,11 +41,11 @@ def why_not_on(workload: Workload, node: Node) -> str:
         return ""
     spec = workload.spec.template.spec
     if lacking := _labels({key: value for key, value in spec.node_selector.items() if node.metadata.labels.get(key) != value}):
-        return f", as the node lacks labels of its nodeSelector ({lacking})"
+        return f", as the node lacks labels of its DaemonSet's nodeSelector ({lacking})"
     for taint in node.spec.taints:
         mild = taint.effect not in KEEPS_OFF or taint.key.startswith(ALWAYS_TOLERATED)
         if not mild and not any(_tolerates(each, taint) for each in spec.tolerations):
-            return f", as it does not tolerate the node's taint {taint.key}:{taint.effect}"
+            return f", as its DaemonSet's tolerations leave out the node's taint {taint.key}:{taint.effect}"
     return ""
 
 

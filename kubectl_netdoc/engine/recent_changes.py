@@ -12,14 +12,17 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from functools import cached_property
+from itertools import islice
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from kubectl_netdoc.components import cluster_dns
 from kubectl_netdoc.core import closest_match
 from kubectl_netdoc.core.cluster import Cluster, matches
 from kubectl_netdoc.core.finding import Finding, Recent, Severity, Subject
+from kubectl_netdoc.formats.text import beginning
 from kubectl_netdoc.records.base import Kind, Object, Traced
 from kubectl_netdoc.records.events import Event
 from kubectl_netdoc.records.kinds import (
@@ -27,6 +30,7 @@ from kubectl_netdoc.records.kinds import (
     DAEMON_SET,
     DEPLOYMENT,
     KINDS,
+    PAST_SERVICE,
     POD,
     REPLICA_SET,
     SERVICE,
@@ -51,6 +55,9 @@ FIRST_READY = timedelta(minutes=5)
 
 TOGETHER = timedelta(seconds=2)
 """The API's times are whole seconds: events this close together count as simultaneous."""
+
+MOST_VALUES, LONGEST_VALUE = 3, 60
+"""Fields that are shown with what they were, and the most characters of a value."""
 
 NORMAL = frozenset({"ScalingReplicaSet", "Killing", "NodeNotReady"})
 """Reasons of Normal Events that are shown."""
@@ -209,7 +216,7 @@ class _History:
     def _found(self, key: Key, item: Object) -> Iterator[Recent]:
         subject = Subject(key[0], key[2], key[1])
         if isinstance(item, Traced) or hasattr(item.metadata, "managed_fields"):
-            yield from self._written(subject, item)
+            yield from self._with_values(key, item, self._written(subject, item))
         if isinstance(item, Node):
             yield from self._node(subject, item)
         elif isinstance(item, Workload) and key[0] != REPLICA_SET.name:
@@ -233,6 +240,15 @@ class _History:
             verb = "scaled" if scaled else "made" if new else "changed"
             what = f" ({', '.join(entry.fields)})" if entry.fields and verb == "changed" else ""
             yield from self._told(subject, entry.time, f"{verb} by {entry.manager or 'somebody'}{what}")
+
+    def _with_values(self, key: Key, item: Object, written: Iterable[Recent]) -> Iterator[Recent]:
+        """Yield who wrote a Service, with what was otherwise some minutes ago beside the last change, as far as that is known."""
+        news = sorted(written, key=lambda each: each.seconds)
+        before = self._get(PAST_SERVICE.name, *key[1:]) if isinstance(item, Service) else None
+        values = "; ".join(islice(_values(before.spec, item.spec), MOST_VALUES)) if before and isinstance(item, Service) else ""
+        changed = next((each for each in news if each.what.startswith("changed")), None)
+        for each in news:
+            yield msgspec.structs.replace(each, what=f"{each.what}: {values}") if values and each is changed else each
 
     def _node(self, subject: Subject, node: Node) -> Iterator[Recent]:
         made, ready = node.metadata.creation_timestamp, node.condition("Ready")
@@ -287,6 +303,30 @@ class _History:
             seconds, event = min(found, key=lambda pair: (pair[0], pair[1].involved_object.name))
             times = sum(max(1, each.count, each.series.count) for _, each in found)
             yield Recent(seconds, Subject(kind, event.involved_object.name, namespace), _in_words(event, times))
+
+
+def _values(before: Struct, now: Struct) -> Iterator[str]:
+    """Yield the fields of a spec that differ, by their paths, with what they were and are."""
+    yield from _differing("", msgspec.to_builtins(before), msgspec.to_builtins(now))
+
+
+def _differing(path: str, before: Any, now: Any) -> Iterator[str]:
+    if before == now:
+        return
+    if isinstance(before, dict) and isinstance(now, dict):
+        for key in sorted(before.keys() | now.keys()):
+            yield from _differing(f"{path}.{key}".removeprefix("."), before.get(key), now.get(key))
+    elif isinstance(before, list | tuple) and isinstance(now, list | tuple) and len(before) == len(now):
+        for number, (one, other) in enumerate(zip(before, now, strict=True)):
+            yield from _differing(f"{path}[{number}]", one, other)
+    else:
+        yield f"{path} was {_short(before)}, is {_short(now)}"
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return f"a list of {len(value)}"
+    return "not set" if value in (None, "") else beginning(str(value), LONGEST_VALUE)
 
 
 def _in_words(event: Event, times: int) -> str:

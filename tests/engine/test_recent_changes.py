@@ -16,7 +16,7 @@ from kubectl_netdoc.core.finding import Code, Finding, Recent, Severity, Subject
 from kubectl_netdoc.engine import recent_changes, registry
 from kubectl_netdoc.engine.run import run
 from kubectl_netdoc.records.base import Kind, convert
-from kubectl_netdoc.records.kinds import DAEMON_SET, DEPLOYMENT, KINDS, NODE, REPLICA_SET, STATEFUL_SET
+from kubectl_netdoc.records.kinds import DAEMON_SET, DEPLOYMENT, KINDS, NODE, PAST_SERVICE, REPLICA_SET, STATEFUL_SET
 from kubectl_netdoc.remediation.commands import Risk
 from kubectl_netdoc.sources import bundle
 from kubectl_netdoc.testing import (
@@ -117,6 +117,22 @@ def test_which_fields_were_written_where_they_are_few(fields: dict[str, Any], wo
     kept = msgspec.json.encode(item)
     assert (b"k:{" not in kept, b"fieldsV1" not in kept) == (True, True)
     assert msgspec.json.decode(kept, type=type(item)) == item
+
+
+@pytest.mark.parametrize(
+    ("before", "words"),
+    [
+        ({"selector": {"app": "wep"}}, ": selector.app was wep, is web"),
+        ({"ports": [(80, 9090)]}, ": ports[0].targetPort was 9090, is 8080"),
+        ({"ports": [(80, 8080), (81, 8081)]}, ": ports was a list of 2, is a list of 1"),
+        ({"sessionAffinity": "ClientIP"}, ": sessionAffinity was ClientIP, is not set"),
+        ({}, ""),
+    ],
+)
+def test_what_a_service_was_some_minutes_ago_stands_beside_its_last_change(before: dict[str, Any], words: str) -> None:
+    _, then = make_service("web", **({"selector": WEB} | before), age=DAY)
+    news = told(SERVICE_WEB, web(entry(60, "b"), entry(120, "a")), (PAST_SERVICE, then))
+    assert [what for _, _, what in news] == [f"changed by b{words}", "changed by a"]
 
 
 def test_what_was_just_made_is_not_said_to_be_changed() -> None:
@@ -353,7 +369,7 @@ def test_lists_that_are_missing_are_no_trouble() -> None:
 
 
 def test_managed_fields_are_decoded_of_few_kinds_alone() -> None:
-    fields = {kind.name for kind in KINDS.values() if hasattr(kind.record().metadata, "managed_fields")}
+    fields = {kind.name for kind in KINDS.values() if hasattr(kind.record().metadata, "managed_fields") and not kind.past}
     assert fields == {"Service", "Node", "Deployment", "DaemonSet", "StatefulSet", "ConfigMap", "NetworkPolicy", "ClusterRole"}
 
 
