@@ -153,7 +153,7 @@ from kubectl_netdoc.records.kinds import (
     WORKLOADS,
 )
 from kubectl_netdoc.records.label_selector import selects
-from kubectl_netdoc.records.leases import LEASE, Lease
+from kubectl_netdoc.records.leases import LEASE
 from kubectl_netdoc.records.logs import DnsLog
 from kubectl_netdoc.records.metallb import METALLB_BGP, METALLB_KINDS, METALLB_L2, METALLB_PEER, METALLB_POOL, Advertisement
 from kubectl_netdoc.records.metrics_scrapes import MONITORS
@@ -299,7 +299,6 @@ __all__ = [
     "KernelReply",
     "KernelRoute",
     "Kind",
-    "Lease",
     "Link",
     "Listener",
     "ListenerSet",

@@ -69,7 +69,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     """Compare the Services of some minutes ago with those that are there."""
     cluster = facts.cluster
     if not cluster.readable(PAST_SERVICE):
-        raise Skip("the API server has no earlier state of Services", not_applicable=True)
+        raise Skip("no earlier state of Services is remembered", not_applicable=True)
     now = {(service.namespace, service.name) for service in cluster.all(SERVICE)}
     before = {(service.namespace, service.name): service for service in cluster.all(PAST_SERVICE)}
     new = [service for service in cluster.all(SERVICE) if (service.namespace, service.name) not in before]

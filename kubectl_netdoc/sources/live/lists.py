@@ -130,7 +130,7 @@ def _past(
             found |= _list(client, [kind], namespaces, set(), served, past.exact(revision))
         listing = found.get(kind.name)
         if not isinstance(listing, Listing):
-            found[kind.name] = Unavailable("the API server has no earlier state of it", by_design=True)
+            found[kind.name] = Unavailable("no earlier state of it is remembered", by_design=True)
     return found
 
 

@@ -57,7 +57,7 @@ CASES = [
     Case("of a namespace that nobody asked for", _cluster(DEPLOY, READY, scope=Scope(("bank",), "as asked"))),
     Case(
         "the server remembers nothing",
-        _cluster(DEPLOY, READY, past=Unavailable("the API server has no earlier state of it", by_design=True)),
+        _cluster(DEPLOY, READY, past=Unavailable("no earlier state of it is remembered", by_design=True)),
         state="skipped",
     ),
 ]
