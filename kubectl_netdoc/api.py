@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a check imports: the words of a check, the records it reads, what can be measured, and how a fix is printed.
 
-The built-in checks import from here and from the rooms ``cni``, ``components``, ``policy``, ``probes``, ``routing``, ``tracing``
-and ``versions``, and from nothing else of netdoc; so can yours. docs/stability.md says which of it stays, CONTRIBUTING.md leads
-from an empty file to a check with its tests.
+All checks import from here and from ``cni``, ``components``, ``policy``, ``probes``, ``routing``, ``tracing`` and ``versions``.
 """
 
 from kubectl_netdoc.core import ip_families
