@@ -45,6 +45,15 @@ def _serving(**service: object) -> tuple[Built, ...]:
     return make_service(selector=WEB, **service), pod, make_slice(addresses={"10.0.0.1": "web-1"})  # type: ignore[arg-type]
 
 
+def _scaled(**entry: Any) -> Built:
+    """A Deployment at zero whose replicas somebody wrote five minutes ago."""
+    kind, item = make_workload(DEPLOYMENT, labels=WEB, replicas=0, age=7200)
+    written = {"manager": "kubectl", "operation": "Update", "subresource": "scale", "time": ago(300)} | entry
+    whole = msgspec.to_builtins(item)
+    whole["metadata"]["managedFields"] = [written]
+    return kind, msgspec.convert(whole, kind.record)
+
+
 def _resting(kind: Kind[Workload], name: str, **more: int) -> Case:
     cluster = make_cluster(make_service(selector=WEB), make_workload(kind, labels=WEB, **more))  # type: ignore[arg-type]
     return Case(name, cluster, _expect("SVC021"))
@@ -256,6 +265,17 @@ SELECTORS = [
     Case("no services", make_cluster()),
     _resting(DEPLOYMENT, "Deployment scaled to zero", replicas=0),
     _resting(STATEFUL_SET, "StatefulSet scaled to zero", replicas=0),
+    *(
+        Case(f"Deployment scaled to zero {name}", make_cluster(make_service(selector=WEB), _scaled(**how)), _expect(code))
+        for name, how, code in (
+            ("by hand some minutes ago", {}, "SVC031"),
+            ("by a patch", {"subresource": "", "fieldsV1": {"f:spec": {"f:replicas": {}}}, "manager": "kubectl-patch"}, "SVC031"),
+            ("by an autoscaler", {"manager": "keda"}, "SVC021"),
+            ("by hand yesterday", {"time": ago(86400)}, "SVC021"),
+            ("by hand as it was made", {"time": ago(7200 - 5)}, "SVC021"),
+            ("and something else by hand since", {"subresource": "", "fieldsV1": {"f:spec": {"f:paused": {}}}}, "SVC021"),
+        )
+    ),
     _resting(REPLICA_SET, "a rollout tool's ReplicaSet at zero", replicas=0),
     _resting(JOB, "a Job that has finished"),
     _resting(DAEMON_SET, "a DaemonSet that no node fits", replicas=0),

@@ -19,6 +19,7 @@ from kubectl_netdoc.api import (
     Service,
     Severity,
     Subject,
+    Workload,
     ending,
     joined,
     lasting,
@@ -81,6 +82,17 @@ SCALED_TO_ZERO = Code(
     fix="If the Service should answer, scale its workload up. Otherwise there is nothing to do.",
     rows=("K2",),
 )
+SCALED_BY_HAND = Code(
+    id="SVC031",
+    severity=Severity.WARN,
+    risk=Risk.SAFE,
+    title="A Service's workload was scaled to zero by hand",
+    message="Service {namespace}/{name} has no pod: {why} since {minutes} min ago, by {manager} (spec.replicas)",
+    fix="If that was not meant, scale it up again, to as many replicas as it had. Otherwise there is nothing to do.",
+    commands=("kubectl -n {namespace} scale {workload} --current-replicas=0 --replicas=1",),
+    rows=("K2",),
+    explains=(ENTRY_POINTS,),
+)
 STARTING = Code(
     id="SVC023",
     severity=Severity.INFO,
@@ -123,6 +135,10 @@ GATES = {
 """Who sets a readiness gate, by the beginning of its name (AWS Load Balancer Controller: Pod readiness gate; GKE:
 Container-native load balancing, Pod readiness)."""
 
+REPLICAS, BY_HAND, WINDOW = "spec.replicas", "kubectl", timedelta(hours=1)
+"""The field that scaling writes, how the field managers of hands begin (autoscalers and operators have names of their own), and
+for how long what they did is news."""
+
 UNKNOWN_GATE = "in clouds this is the load balancer controller"
 LOOK_AT_NODE = (
     "Bring their nodes back, and the pods end. If a node is gone for good, delete it (kubectl delete node): its pods are then "
@@ -152,7 +168,22 @@ def analyse(cluster: Cluster, service: Service, backends: Backends) -> Iterator[
             yield NO_PODS_MADE.on(subject, names, objects=(Subject.of(kind.name, item),))
     elif none := backends.no_pods_wanted:
         names = {"why": none.why, "workload": f"{none.workload.kind.lower()}/{none.workload.name}"}
-        yield SCALED_TO_ZERO.on(subject, names, objects=(none.workload,))
+        _, item = backends.workloads[0]
+        if live and not item.wanted and (hand := _scaled(cluster, item)):
+            yield SCALED_BY_HAND.on(subject, names, manager=hand[0], minutes=hand[1], objects=(none.workload,))
+        else:
+            yield SCALED_TO_ZERO.on(subject, names, objects=(none.workload,))
+
+
+def _scaled(cluster: Cluster, item: Workload) -> tuple[str, int] | None:
+    """Return with what tool, and how many minutes ago, somebody wrote a workload's replicas by hand within the hour."""
+    found = [
+        (int(age.total_seconds() // 60), entry.manager)
+        for entry in getattr(item.metadata, "managed_fields", ())
+        if entry.manager.startswith(BY_HAND) and (entry.subresource == "scale" or REPLICAS in entry.fields)
+        if (age := cluster.age(entry.time)) < WINDOW and cluster.age(item.metadata.creation_timestamp) > age + SETTLING
+    ]
+    return next(((manager, minutes) for minutes, manager in sorted(found)), None)
 
 
 def _relabelled(cluster: Cluster, service: Service, backends: Backends) -> Iterator[Finding]:
@@ -244,4 +275,4 @@ def _none_ready(service: Service, pods: list[Pod], why: str, mend: str) -> Findi
     return NONE_READY.on(Subject.of("Service", service), numbers, selector=selector, objects=named)
 
 
-CODES = (NONE_READY, EACH_OTHER, NO_PODS_MADE, RELABELLED, SCALED_TO_ZERO, STARTING)
+CODES = (NONE_READY, EACH_OTHER, NO_PODS_MADE, RELABELLED, SCALED_BY_HAND, SCALED_TO_ZERO, STARTING)
