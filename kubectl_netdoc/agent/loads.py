@@ -1,0 +1,345 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The agent's loads: what a benchmark sends and takes, a function for each end of each kind, with little else in its hot loop.
+
+Each begins with a token that both ends were told, and ends by itself: after "seconds", after "bytes" or "most" transactions,
+where the other end ends, or PATIENCE after it fell silent. Sizes are of payload, in bytes; times are seconds, latencies
+microseconds.
+
+stream   one TCP connection a process; sent in blocks as large as iperf3's, received whole
+rr       requests and answers on one TCP connection (TCP_NODELAY), one under way at a time
+crr      the same with a connection for each; the client resets it then, so that it occupies no port and no tracking entry
+udp      numbered datagrams, as fast as they go, or "rate" a second; "size" 0: as large as the route's MTU allows
+udp_rr   requests and answers in datagrams
+quiet    nothing, to see what the nodes do without it
+"""
+
+import array
+import errno
+import gc
+import os
+import socket
+import struct
+import time
+
+from kubectl_netdoc.agent.base import family_of, outcome
+from kubectl_netdoc.agent.path import HEADERS, MTU_DISCOVER
+
+BLOCK = 131072
+PATIENCE = 4
+# Transactions of a sample at most: what is kept of each takes eight bytes, and a connection's traces stay on nodes for seconds.
+MOST_TRANSACTIONS, MOST_CONNECTIONS = 500000, 5000
+HEAD = struct.Struct("!8sQd")
+LAST = (1 << 64) - 1
+# linux/tcp.h: of struct tcp_info tcpi_snd_mss, tcpi_rtt, tcpi_total_retrans, tcpi_segs_out
+TCP_INFO, INFO = 11, {"mss": 16, "rtt": 68, "retransmits": 100, "segments": 136}
+RESET = struct.pack("ii", 1, 0)
+
+
+def word_of(error):
+    """The typed word for an error of a socket whose patience the kernel counts."""
+    return "timeout" if error.errno in (errno.EAGAIN, errno.EINPROGRESS) else outcome(error)
+
+
+def patient(sock, seconds=PATIENCE):
+    """Have the kernel end what takes too long: with a time-out of Python's each call would be two."""
+    for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+        sock.setsockopt(socket.SOL_SOCKET, option, struct.pack("ll", seconds, 0))
+
+
+def opened_socket(order, kind):
+    """A socket that is connected to where an order leads."""
+    sock = socket.socket(family_of(order["to"][0]), kind)
+    try:
+        patient(sock)
+        if kind == socket.SOCK_STREAM:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.connect(tuple(order["to"]))
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def token(order):
+    """What netdoc's own connections and datagrams of a sample begin with."""
+    return bytes.fromhex(order["token"])
+
+
+def accepted(listener, order, wanted):
+    """The next connection that begins with one of the wanted tokens, and that token; others are closed."""
+    while True:
+        sock, _ = listener.accept()
+        patient(sock)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        try:
+            found = sock.recv(8, socket.MSG_WAITALL)
+        except OSError:
+            found = b""
+        if found in wanted:
+            return sock, found
+        sock.close()
+
+
+def tcp_info(sock):
+    """What the kernel tells of a connection; nothing where it tells less."""
+    told = sock.getsockopt(socket.IPPROTO_TCP, TCP_INFO, 256)
+    return {name: struct.unpack_from("=I", told, at)[0] for name, at in INFO.items() if at + 4 <= len(told)}
+
+
+def stream_sent(order):
+    """Send blocks down one connection until the time or the bytes are up, and wait until all have arrived."""
+    with opened_socket(order, socket.SOCK_STREAM) as sock:
+        sock.sendall(token(order))
+        block, left = memoryview(bytes(BLOCK)), order["bytes"] // order["streams"]
+        send, clock, start = sock.send, time.monotonic, time.monotonic()
+        end = start + order["seconds"]
+        while left > 0 and clock() < end:
+            left -= send(block)
+        spent = clock() - start
+        sock.shutdown(socket.SHUT_WR)
+        patient(sock, PATIENCE + int(order["seconds"]))
+        sock.recv(1)
+        return {"bytes": order["bytes"] // order["streams"] - left, "seconds": spent, **tcp_info(sock)}
+
+
+def stream_taken(order, listener):
+    """Take one connection's bytes until its end; how many came, and between which moments."""
+    sock, _ = accepted(listener, order, (token(order),))
+    with sock:
+        block, taken, take, first = bytearray(BLOCK), 0, sock.recv_into, time.monotonic()
+        while True:
+            came = take(block, BLOCK, socket.MSG_WAITALL)
+            if not came:
+                break
+            taken += came
+        last = time.monotonic()
+        sock.send(b".")
+    return {"bytes": taken, "first": first, "last": last}
+
+
+def timed(times):
+    """A summary of latencies: how many, their mean, and those that 50, 90 and 99 % don't exceed (nearest rank)."""
+    ordered = sorted(times)
+    found = {"p%d" % percent: ordered[-(-percent * len(ordered) // 100) - 1] for percent in (50, 90, 99) if ordered}
+    return {"transactions": len(ordered), "mean": sum(ordered) / max(len(ordered), 1), **found}
+
+
+def repeated(order, most, transaction):
+    """Repeat a transaction, a function of its number that tells whether it was answered; the latencies of those that were."""
+    times, clock = array.array("d"), time.perf_counter
+    gc.disable()
+    start = before = clock()
+    end, number = start + order["seconds"], 0
+    while before < end and number < most:
+        answered = transaction(number)
+        now = clock()
+        if answered:
+            times.append((now - before) * 1e6)
+        before, number = now, number + 1
+    return {"seconds": before - start, "sent": number, **timed(times)}
+
+
+def rr_sent(order):
+    """Requests on one connection, each after the answer to the one before."""
+    with opened_socket(order, socket.SOCK_STREAM) as sock:
+        sock.sendall(token(order))
+        size, request = order["size"], bytes(order["size"])
+        buffer, send, take = bytearray(size), sock.sendall, sock.recv_into
+
+        def transaction(number):
+            send(request)
+            if take(buffer, size, socket.MSG_WAITALL) < size:
+                raise ConnectionResetError(errno.ECONNRESET, "closed")
+            return True
+
+        return {**repeated(order, MOST_TRANSACTIONS, transaction), **tcp_info(sock)}
+
+
+def rr_answered(order, listener):
+    """Answer each request of one connection with as many bytes."""
+    sock, _ = accepted(listener, order, (token(order),))
+    with sock:
+        size, buffer, count = order["size"], bytearray(order["size"]), 0
+        send, take = sock.sendall, sock.recv_into
+        while take(buffer, size, socket.MSG_WAITALL) == size:
+            send(buffer)
+            count += 1
+    return {"transactions": count}
+
+
+def crr_sent(order):
+    """A connection, a request, an answer and the end, again and again."""
+    begin = token(order)
+
+    def transaction(number):
+        connection(begin)
+        return True
+
+    def connection(data):
+        with opened_socket(order, socket.SOCK_STREAM) as sock:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+            sock.send(data)
+            if not sock.recv(1):
+                raise ConnectionResetError(errno.ECONNRESET, "closed")
+
+    found = repeated(order, MOST_CONNECTIONS, transaction)
+    connection(begin[::-1])
+    return found
+
+
+def crr_answered(order, listener):
+    """Take connections and answer each, until one says that it is the last."""
+    begin, count, last = token(order), 0, token(order)[::-1]
+    end = time.monotonic() + order["seconds"] + PATIENCE
+    while time.monotonic() < end:
+        sock, found = accepted(listener, order, (begin, last))
+        with sock:
+            sock.send(b".")
+        if found == last:
+            break
+        count += 1
+    return {"transactions": count}
+
+
+def datagram_size(sock, order):
+    """The payload of an order's datagrams: what it says, or what the route carries in one piece."""
+    level, _, mtu = MTU_DISCOVER[sock.family]
+    return max(order["size"] or sock.getsockopt(level, mtu) - HEADERS[sock.family], HEAD.size)
+
+
+def udp_sent(order):
+    """Numbered datagrams with the time at which they left, then some that say that it is over."""
+    with opened_socket(order, socket.SOCK_DGRAM) as sock:
+        data, begin, rate = bytearray(datagram_size(sock, order)), token(order), order["rate"]
+        send, pack, clock, number = sock.send, HEAD.pack_into, time.monotonic, 0
+        most, start = order["bytes"] // len(data), time.monotonic()
+        now, end = start, start + order["seconds"]
+        while now < end and number < most:
+            if rate and start + number / rate > now:
+                time.sleep(start + number / rate - now)
+            now = clock()
+            pack(data, 0, begin, number, now)
+            try:
+                send(data)
+            except ConnectionRefusedError:
+                raise
+            except OSError:
+                pass  # the queue of the interface is full: this one is lost
+            number += 1
+        for _ in range(5):
+            time.sleep(0.02)
+            sock.send(HEAD.pack(begin, LAST, now))
+        return {"sent": number, "size": len(data), "seconds": now - start}
+
+
+def udp_taken(order, sock):
+    """Take datagrams until the last: how many came, out of their order, and the jitter of RFC 3550 in microseconds."""
+    begin, buffer, got, late, due, size = token(order), bytearray(65535), 0, 0, 0, 0
+    jitter = first = last = before = 0.0
+    take, unpack, clock = sock.recv_into, HEAD.unpack_from, time.monotonic
+    now, end = clock(), clock() + order["seconds"] + PATIENCE
+    while now < end:
+        try:
+            came = take(buffer)
+        except BlockingIOError:
+            break
+        now = clock()
+        mark, number, sent = unpack(buffer)
+        if mark != begin or came < HEAD.size:
+            continue
+        if number == LAST:
+            break
+        transit = now - sent
+        if got:
+            jitter += (abs(transit - before) - jitter) / 16
+        else:
+            first = now
+        if number < due:
+            late += 1
+        else:
+            due = number + 1
+        before, last, got, size = transit, now, got + 1, size + came
+    return {"received": got, "bytes": size, "first": first, "last": last, "late": late, "jitter": jitter * 1e6}
+
+
+def udp_rr_sent(order):
+    """Datagrams, each after the answer to the one before, or after a fifth of a second without one."""
+    with opened_socket(order, socket.SOCK_DGRAM) as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", 0, 200000))
+        begin, buffer = token(order), bytearray(65535)
+        data = bytearray(max(order["size"], HEAD.size))
+
+        def transaction(number):
+            HEAD.pack_into(data, 0, begin, number, 0.0)
+            sock.send(data)
+            try:
+                while True:
+                    sock.recv_into(buffer)
+                    if buffer[:16] == data[:16]:
+                        return True
+            except BlockingIOError:
+                return False
+
+        found = repeated(order, MOST_TRANSACTIONS, transaction)
+        for _ in range(5):
+            time.sleep(0.02)
+            sock.send(HEAD.pack(begin, LAST, 0.0))
+        return found
+
+
+def udp_rr_answered(order, sock):
+    """Send each datagram back to where it came from, until the last."""
+    begin, buffer, count = token(order), bytearray(65535), 0
+    view, end = memoryview(buffer), time.monotonic() + order["seconds"] + PATIENCE
+    while time.monotonic() < end:
+        try:
+            came, source = sock.recvfrom_into(buffer)
+        except BlockingIOError:
+            break
+        if came < HEAD.size or buffer[:8] != begin:
+            continue
+        if HEAD.unpack_from(buffer)[1] == LAST:
+            break
+        sock.sendto(view[:came], source)
+        count += 1
+    return {"transactions": count}
+
+
+def quiet(order, *_):
+    """Nothing."""
+    time.sleep(order["seconds"])
+    return {}
+
+
+SENT = {"stream": stream_sent, "rr": rr_sent, "crr": crr_sent, "udp": udp_sent, "udp_rr": udp_rr_sent, "quiet": quiet}
+TAKEN = {
+    "stream": stream_taken,
+    "rr": rr_answered,
+    "crr": crr_answered,
+    "udp": udp_taken,
+    "udp_rr": udp_rr_answered,
+    "quiet": quiet,
+}
+
+
+def counted():
+    """What the node and this program have done so far.
+
+    busy, softirq: CPU seconds of all CPUs; processed, dropped, squeezed: packets that the kernel took from its CPUs' backlogs,
+    dropped there, and how often it had to leave work for later (softnet_stat's first three columns); own: CPU seconds of ours.
+    """
+    with open("/proc/stat") as lines:
+        user, nice, system, _, _, interrupts, softirq = (int(word) for word in lines.readline().split()[1:8])
+    with open("/proc/net/softnet_stat") as lines:
+        rows = [[int(word, 16) for word in line.split()[:3]] for line in lines]
+    processed, dropped, squeezed = (sum(row[column] for row in rows) for column in range(3))
+    tick, used = os.sysconf("SC_CLK_TCK"), os.times()
+    return {
+        "seconds": time.monotonic(),
+        "busy": (user + nice + system + interrupts + softirq) / tick,
+        "softirq": softirq / tick,
+        "processed": processed,
+        "dropped": dropped,
+        "squeezed": squeezed,
+        "own": sum(used[:4]),
+    }
