@@ -139,6 +139,11 @@ def repeated(order, most, transaction):
     return {"seconds": before - start, "sent": number, **timed(times)}
 
 
+def most_transactions(order):
+    """How many transactions an order's bytes are enough for."""
+    return min(MOST_TRANSACTIONS, order["bytes"] // max(order["size"], 1))
+
+
 def rr_sent(order):
     """Requests on one connection, each after the answer to the one before."""
     with opened_socket(order, socket.SOCK_STREAM) as sock:
@@ -152,7 +157,7 @@ def rr_sent(order):
                 raise ConnectionResetError(errno.ECONNRESET, "closed")
             return True
 
-        return {**repeated(order, MOST_TRANSACTIONS, transaction), **tcp_info(sock)}
+        return {**repeated(order, most_transactions(order), transaction), **tcp_info(sock)}
 
 
 def rr_answered(order, listener):
@@ -280,7 +285,7 @@ def udp_rr_sent(order):
             except BlockingIOError:
                 return False
 
-        found = repeated(order, MOST_TRANSACTIONS, transaction)
+        found = repeated(order, most_transactions(order), transaction)
         for _ in range(5):
             time.sleep(0.02)
             sock.send(HEAD.pack(begin, LAST, 0.0))

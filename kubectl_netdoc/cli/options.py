@@ -59,7 +59,7 @@ kubectl_flags = _all(
     click.option("--request-timeout", type=Seconds(), default=0.0, show_default="none", help="Time limit for each API request."),
 )
 
-debug_pods = _all(
+own_pods = _all(
     click.option(
         "--image",
         envvar="NETDOC_IMAGE",
@@ -91,6 +91,10 @@ debug_pods = _all(
         shell_complete=complete.namespaces,
         help="Run debug pods in this existing namespace instead of a new one.",
     ),
+)
+
+debug_pods = _all(
+    own_pods,
     click.option("--timeout", type=Seconds(), default=60.0, show_default="60s", help="Time limit for the measurements."),
 )
 

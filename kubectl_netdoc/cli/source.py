@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from kubectl_netdoc.records.base import Kind
     from kubectl_netdoc.sources import Source
     from kubectl_netdoc.sources.live.pod_settings import PodSettings
+    from kubectl_netdoc.sources.live.source import LiveSource
 
 
 NAMED = 5
@@ -37,7 +38,7 @@ def searched(namespaces: Sequence[str], source: Source) -> str:
     return namespaces[0] if namespaces else getattr(getattr(source, "client", None), "namespace", "default")
 
 
-def live_source(flags: Mapping[str, Any], progress: Progress | None = None) -> Source:
+def live_source(flags: Mapping[str, Any], progress: Progress | None = None) -> LiveSource:
     """Return the live source that the flags select; measuring flags that a verb does not have get their defaults.
 
     ``progress`` receives what the source waits for.

@@ -53,6 +53,11 @@ class BenchLoad(Struct, frozen=True, omit_defaults=True):
     size: int = 0
     rate: int = 0
 
+    @property
+    def fills(self) -> bool:
+        """Tell whether it sends as much as goes: what it costs is then told from what the nodes do anyway."""
+        return self.kind is Kind.STREAM or (self.kind is Kind.UDP and not self.rate)
+
     def __str__(self) -> str:
         match self.kind:
             case Kind.STREAM:

@@ -185,5 +185,5 @@ def _turns(paths: Iterable[_Path]) -> Iterator[tuple[int, _Path, BenchLoad]]:
             for load in path.request.loads if number < path.request.samples else ():
                 if path.hopeless:
                     path.problems.setdefault(load, "not tried: the loads before it failed")
-                elif load not in path.problems and not (load.kind is Kind.QUIET and number):
+                elif load not in path.problems:
                     yield number, path, load
