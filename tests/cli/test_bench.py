@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ from tests.support.packet_namespaces import CannotBeMade, namespaces
 
 pytestmark = pytest.mark.skipif(not shutil.which("nft"), reason="nft is not here")
 
+LONGEST = 20
 SHORT = ("--samples", "2", "--seconds", "0.1", "--megabytes", "8")
 
 
@@ -54,6 +57,19 @@ def told(done: Done) -> dict[str, dict[str, Any]]:
     return {path["request"]["route"]: path for path in json.loads(done.out)["paths"]}
 
 
+def until(done: Callable[[], bool]) -> None:
+    """Wait until something is so."""
+    end = time.monotonic() + LONGEST
+    while not done() and time.monotonic() < end:
+        time.sleep(0.05)
+
+
+def ended(server: Server) -> set[int | None]:
+    """Return with what the agents ended; None is one that still runs though nobody talks with it."""
+    until(lambda: all(process.returncode is not None for process in server.processes))
+    return {process.returncode for process in server.processes}
+
+
 def test_every_route_and_load_has_figures(netdoc: Netdoc, server: Server) -> None:
     done = netdoc("n1", "n2", "--host", "-o", "json", *SHORT)
     assert done.code == 0, done
@@ -69,7 +85,7 @@ def test_every_route_and_load_has_figures(netdoc: Netdoc, server: Server) -> Non
     assert paths["node port"]["reply"]["address"] == paths["host to host"]["reply"]["address"] == N2
     assert paths["pod to pod"]["reply"]["one_machine"] is True
     (cost,) = json.loads(done.out)["overheads"]
-    assert {"ratio", "throughput", "later", "cpu", "softirq", "saturation"} <= cost.keys()
+    assert {"ratio", "throughput", "later", "saturation"} <= cost.keys()  # and CPU time, unless the machine is busy already
 
 
 def test_it_says_before_it_starts_what_it_takes(netdoc: Netdoc, server: Server) -> None:
@@ -100,10 +116,16 @@ def test_without_a_route_by_a_service_none_is_made(netdoc: Netdoc, server: Serve
 
 def test_no_agent_is_left(netdoc: Netdoc, server: Server) -> None:
     netdoc("--load", "rr", "--route", "pod", *SHORT)
-    end = time.monotonic() + 10
-    while any(process.returncode is None for process in server.processes) and time.monotonic() < end:
-        time.sleep(0.05)
-    assert {process.returncode for process in server.processes} == {0}
+    assert ended(server) == {0}
+
+
+def test_nothing_runs_once_the_users_side_is_killed(server: Server, tmp_path: Path) -> None:
+    config, before = kubeconfig(tmp_path, server.url), len(server.processes)
+    command = [sys.executable, "-m", "kubectl_netdoc", "bench", "--load", "tcp", "--route", "pod", "--kubeconfig", str(config)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as run:
+        until(lambda: len(server.processes) >= before + 4)  # a batch of nothing and an agent for each end
+        run.kill()
+    assert None not in ended(server)
 
 
 @pytest.mark.parametrize(("ratio", "code"), [("0.0", 0), ("9.9", 1)])
