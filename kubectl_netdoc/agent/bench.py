@@ -70,13 +70,14 @@ def bound(port):
     family = socket.AF_INET6 if socket.has_dualstack_ipv6() else socket.AF_INET
     listener, datagrams = socket.socket(family, socket.SOCK_STREAM), socket.socket(family, socket.SOCK_DGRAM)
     for sock in (listener, datagrams):
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, int(sock is listener))
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         patient(sock)
         sock.bind(("", port))
         port = sock.getsockname()[1]
     datagrams.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # what it takes has its options
     listener.listen(128)
     return listener, datagrams, port
 

@@ -33,6 +33,8 @@ LAST = (1 << 64) - 1
 # linux/tcp.h: of struct tcp_info tcpi_snd_mss, tcpi_rtt, tcpi_total_retrans, tcpi_segs_out
 TCP_INFO, INFO = 11, {"mss": 16, "rtt": 68, "retransmits": 100, "segments": 136}
 RESET = struct.pack("ii", 1, 0)
+PATIENT = struct.pack("ll", PATIENCE, 0)
+NUMBER = struct.Struct("!Q")
 
 
 def word_of(error):
@@ -40,10 +42,10 @@ def word_of(error):
     return "timeout" if error.errno in (errno.EAGAIN, errno.EINPROGRESS) else outcome(error)
 
 
-def patient(sock, seconds=PATIENCE):
+def patient(sock, span=PATIENT):
     """Have the kernel end what takes too long: with a time-out of Python's each call would be two."""
     for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
-        sock.setsockopt(socket.SOL_SOCKET, option, struct.pack("ll", seconds, 0))
+        sock.setsockopt(socket.SOL_SOCKET, option, span)
 
 
 def opened_socket(order, kind):
@@ -65,18 +67,15 @@ def token(order):
     return bytes.fromhex(order["token"])
 
 
-def accepted(listener, order, wanted):
-    """The next connection that begins with one of the wanted tokens, and that token; others are closed."""
+def accepted(listener, order):
+    """The next connection that begins with the token, with the listener's options; others are closed."""
     while True:
         sock, _ = listener.accept()
-        patient(sock)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
-            found = sock.recv(8, socket.MSG_WAITALL)
+            if sock.recv(8, socket.MSG_WAITALL) == token(order):
+                return sock
         except OSError:
-            found = b""
-        if found in wanted:
-            return sock, found
+            pass
         sock.close()
 
 
@@ -97,18 +96,18 @@ def stream_sent(order):
             left -= send(block)
         spent = clock() - start
         sock.shutdown(socket.SHUT_WR)
-        patient(sock, PATIENCE + int(order["seconds"]))
+        patient(sock, struct.pack("ll", PATIENCE + int(order["seconds"]), 0))
         sock.recv(1)
         return {"bytes": order["bytes"] // order["streams"] - left, "seconds": spent, **tcp_info(sock)}
 
 
 def stream_taken(order, listener):
     """Take one connection's bytes until its end; how many came, and between which moments."""
-    sock, _ = accepted(listener, order, (token(order),))
+    sock = accepted(listener, order)
     with sock:
         block, taken, take, first = bytearray(BLOCK), 0, sock.recv_into, time.monotonic()
         while True:
-            came = take(block, BLOCK, socket.MSG_WAITALL)
+            came = take(block)
             if not came:
                 break
             taken += came
@@ -125,18 +124,32 @@ def timed(times):
 
 
 def repeated(order, most, transaction):
-    """Repeat a transaction, a function of its number that tells whether it was answered; the latencies of those that were."""
-    times, clock = array.array("d"), time.perf_counter
+    """Repeat a transaction, a function of its number that tells whether it was answered; the latencies of those that were.
+
+    Only moments are kept while it runs: what is computed of them would count as latency.
+    """
+    clock, moments, unanswered = time.perf_counter, array.array("d"), set()  # type: ignore[var-annotated]
+    note, number = moments.append, 0
     gc.disable()
-    start = before = clock()
-    end, number = start + order["seconds"], 0
-    while before < end and number < most:
-        answered = transaction(number)
+    now = clock()
+    note(now)
+    end = now + order["seconds"]
+    while now < end and number < most:
+        if not transaction(number):
+            unanswered.add(number)
         now = clock()
-        if answered:
-            times.append((now - before) * 1e6)
-        before, number = now, number + 1
-    return {"seconds": before - start, "sent": number, **timed(times)}
+        note(now)
+        number += 1
+    times = [(moments[n + 1] - moments[n]) * 1e6 for n in range(number) if n not in unanswered]
+    return {"seconds": now - moments[0], "sent": number, **timed(times)}
+
+
+def filled(sock, buffer, came):
+    """Whether a buffer of which so much came is filled; what is missing is waited for."""
+    while 0 < came < len(buffer):
+        more = sock.recv_into(memoryview(buffer)[came:])
+        came = came + more if more else 0
+    return came > 0
 
 
 def most_transactions(order):
@@ -148,25 +161,29 @@ def rr_sent(order):
     """Requests on one connection, each after the answer to the one before."""
     with opened_socket(order, socket.SOCK_STREAM) as sock:
         sock.sendall(token(order))
-        size, request = order["size"], bytes(order["size"])
-        buffer, send, take = bytearray(size), sock.sendall, sock.recv_into
+        size, request, buffer = order["size"], bytes(order["size"]), bytearray(order["size"])
+        send, take = sock.sendall, sock.recv_into
 
         def transaction(number):
             send(request)
-            if take(buffer, size, socket.MSG_WAITALL) < size:
-                raise ConnectionResetError(errno.ECONNRESET, "closed")
-            return True
+            came = take(buffer)
+            if came == size or filled(sock, buffer, came):
+                return True
+            raise ConnectionResetError(errno.ECONNRESET, "closed")
 
         return {**repeated(order, most_transactions(order), transaction), **tcp_info(sock)}
 
 
 def rr_answered(order, listener):
     """Answer each request of one connection with as many bytes."""
-    sock, _ = accepted(listener, order, (token(order),))
+    sock = accepted(listener, order)
     with sock:
         size, buffer, count = order["size"], bytearray(order["size"]), 0
         send, take = sock.sendall, sock.recv_into
-        while take(buffer, size, socket.MSG_WAITALL) == size:
+        while True:
+            came = take(buffer)
+            if came != size and not filled(sock, buffer, came):
+                break
             send(buffer)
             count += 1
     return {"transactions": count}
@@ -174,18 +191,23 @@ def rr_answered(order, listener):
 
 def crr_sent(order):
     """A connection, a request, an answer and the end, again and again."""
-    begin = token(order)
+    family, to, begin = family_of(order["to"][0]), tuple(order["to"]), token(order)
+
+    def connection(data):
+        sock = socket.SocketType(family, socket.SOCK_STREAM)
+        try:
+            patient(sock)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+            sock.connect(to)
+            sock.send(data)
+            if not sock.recv(1):
+                raise ConnectionResetError(errno.ECONNRESET, "closed")
+        finally:
+            sock.close()
 
     def transaction(number):
         connection(begin)
         return True
-
-    def connection(data):
-        with opened_socket(order, socket.SOCK_STREAM) as sock:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
-            sock.send(data)
-            if not sock.recv(1):
-                raise ConnectionResetError(errno.ECONNRESET, "closed")
 
     found = repeated(order, MOST_CONNECTIONS, transaction)
     connection(begin[::-1])
@@ -193,16 +215,22 @@ def crr_sent(order):
 
 
 def crr_answered(order, listener):
-    """Take connections and answer each, until one says that it is the last."""
-    begin, count, last = token(order), 0, token(order)[::-1]
+    """Take connections and answer each, until one says that it is the last. A descriptor is all that is made of them."""
+    begin, last, count, take = token(order), token(order)[::-1], 0, listener._accept
     end = time.monotonic() + order["seconds"] + PATIENCE
     while time.monotonic() < end:
-        sock, found = accepted(listener, order, (begin, last))
-        with sock:
-            sock.send(b".")
+        connection, _ = take()
+        try:
+            found = os.read(connection, 8)
+            if found in (begin, last):
+                os.write(connection, b".")
+        except OSError:
+            found = b""
+        finally:
+            os.close(connection)
         if found == last:
             break
-        count += 1
+        count += found == begin
     return {"transactions": count}
 
 
@@ -271,16 +299,17 @@ def udp_rr_sent(order):
     """Datagrams, each after the answer to the one before, or after a fifth of a second without one."""
     with opened_socket(order, socket.SOCK_DGRAM) as sock:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", 0, 200000))
-        begin, buffer = token(order), bytearray(65535)
-        data = bytearray(max(order["size"], HEAD.size))
+        size = max(order["size"], HEAD.size)
+        data, buffer = bytearray(token(order).ljust(size)), bytearray(size)
+        pack, send, take = NUMBER.pack_into, sock.send, sock.recv_into
 
         def transaction(number):
-            HEAD.pack_into(data, 0, begin, number, 0.0)
-            sock.send(data)
+            pack(data, 8, number)
+            send(data)
             try:
                 while True:
-                    sock.recv_into(buffer)
-                    if buffer[:16] == data[:16]:
+                    take(buffer)
+                    if buffer == data:
                         return True
             except BlockingIOError:
                 return False
@@ -288,25 +317,28 @@ def udp_rr_sent(order):
         found = repeated(order, most_transactions(order), transaction)
         for _ in range(5):
             time.sleep(0.02)
-            sock.send(HEAD.pack(begin, LAST, 0.0))
+            sock.send(token(order))
         return found
 
 
-def udp_rr_answered(order, sock):
-    """Send each datagram back to where it came from, until the last."""
-    begin, buffer, count = token(order), bytearray(65535), 0
-    view, end = memoryview(buffer), time.monotonic() + order["seconds"] + PATIENCE
-    while time.monotonic() < end:
-        try:
-            came, source = sock.recvfrom_into(buffer)
-        except BlockingIOError:
-            break
-        if came < HEAD.size or buffer[:8] != begin:
-            continue
-        if HEAD.unpack_from(buffer)[1] == LAST:
-            break
-        sock.sendto(view[:came], source)
-        count += 1
+def udp_rr_answered(order, datagrams):
+    """Send each datagram back to where the first one came from, until a shorter one, by a socket of its own that is connected."""
+    begin, size = token(order), max(order["size"], HEAD.size)
+    buffer, source, count, end = bytearray(size), None, 0, time.monotonic() + order["seconds"] + PATIENCE
+    while not source and time.monotonic() < end:
+        came, source = datagrams.recvfrom_into(buffer)
+        if came != size or buffer[:8] != begin:
+            source = None
+    with socket.socket(datagrams.family, socket.SOCK_DGRAM) as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        patient(sock)
+        sock.bind(("", datagrams.getsockname()[1]))
+        sock.connect(source)
+        send, take = sock.send, sock.recv_into
+        while came == size:
+            send(buffer)
+            count += 1
+            came = take(buffer)
     return {"transactions": count}
 
 

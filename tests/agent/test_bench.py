@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import shutil
 import socket
+import struct
 import subprocess
 import time
 from collections.abc import Iterator
@@ -120,9 +121,10 @@ def test_a_process_of_a_load_ends_by_its_own_alarm() -> None:
 
 def test_an_end_that_never_comes_is_a_time_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loads, "PATIENCE", 1)
+    monkeypatch.setattr(loads, "PATIENT", struct.pack("ll", 1, 0))
     listener, datagrams, _ = loads.bound(0)
     for sock in (listener, datagrams):
-        loads.patient(sock, 1)
+        loads.patient(sock, loads.PATIENT)
     with listener, datagrams:
         with pytest.raises(BlockingIOError):
             loads.stream_taken(order("stream", ("", 0)), listener)
@@ -132,7 +134,7 @@ def test_an_end_that_never_comes_is_a_time_out(monkeypatch: pytest.MonkeyPatch) 
 def test_loss_disorder_and_jitter_are_counted() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taker, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
         taker.bind((HERE, 0))
-        loads.patient(taker, 2)
+        loads.patient(taker)
         wanted = order("udp", taker.getsockname())
         begin = loads.token(wanted)
         for number, moment in ((0, 1.0), (2, 3.0), (1, 2.0), (4, 5.0), (loads.LAST, 0.0)):
