@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import subprocess
 import sys
 import tempfile
@@ -67,7 +68,7 @@ MUSTS = (
 
 def debian(folder: Path) -> None:
     """Unpack the tools into a folder: netperf is in Debian's non-free, so apt gets lists of its own there."""
-    codename = dict(line.split("=", 1) for line in Path("/etc/os-release").read_text().split())["VERSION_CODENAME"]
+    codename = platform.freedesktop_os_release()["VERSION_CODENAME"]
     (folder / "archives" / "partial").mkdir(parents=True)
     (folder / "lists" / "partial").mkdir(parents=True)
     (folder / "sources.list").write_text(f"deb http://deb.debian.org/debian {codename} main non-free\n")
