@@ -128,7 +128,7 @@ def repeated(order, most, transaction):
 
     Only moments are kept while it runs: what is computed of them would count as latency.
     """
-    clock, moments, unanswered = time.perf_counter, array.array("d"), set()  # type: ignore[var-annotated]
+    clock, moments, unanswered = time.perf_counter, array.array("d"), set()
     note, number = moments.append, 0
     gc.disable()
     now = clock()
@@ -323,12 +323,13 @@ def udp_rr_sent(order):
 
 def udp_rr_answered(order, datagrams):
     """Send each datagram back to where the first one came from, until a shorter one, by a socket of its own that is connected."""
-    begin, size = token(order), max(order["size"], HEAD.size)
-    buffer, source, count, end = bytearray(size), None, 0, time.monotonic() + order["seconds"] + PATIENCE
-    while not source and time.monotonic() < end:
+    size, count, end = max(order["size"], HEAD.size), 0, time.monotonic() + order["seconds"] + PATIENCE
+    buffer = bytearray(size)
+    came, source = datagrams.recvfrom_into(buffer)
+    while came != size or buffer[:8] != token(order):
+        if time.monotonic() > end:
+            raise BlockingIOError(errno.EAGAIN, "only strangers")
         came, source = datagrams.recvfrom_into(buffer)
-        if came != size or buffer[:8] != begin:
-            source = None
     with socket.socket(datagrams.family, socket.SOCK_DGRAM) as sock:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         patient(sock)

@@ -34,7 +34,7 @@ ONE_MACHINE = " Nodes that are one machine (containers on it) share its CPUs: th
 
 WIDTH = 110
 
-WIDE = 480.0
+WIDE = 900.0
 """Width of the longest bar, its interval included."""
 
 

@@ -212,7 +212,7 @@ def test_pictures_have_a_bar_a_path_and_intervals_that_fit() -> None:
     found = {picture.title: picture for picture in pictures(both((1.0, 2.0), (2.0, 4.0)))}
     assert [len(found[title].bars) for title in found] == [3, 2, 2]
     for picture in found.values():
-        assert max(bar.high for bar in picture.bars) == pytest.approx(480.0)
+        assert max(bar.high for bar in picture.bars) == pytest.approx(900.0)
         assert all(0 <= bar.low <= bar.width <= bar.high for bar in picture.bars)
 
 

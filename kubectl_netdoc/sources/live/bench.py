@@ -10,6 +10,7 @@ import secrets
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
+from itertools import product
 from typing import Any
 
 from msgspec import Struct
@@ -38,10 +39,11 @@ OUT_OF_TIME = "the time limit of the run was reached"
 
 
 class _End(Struct):
-    """An agent at an end, and what it told of itself."""
+    """An agent at an end, and what it told of itself. ``broken``: why it is not asked again: what it says may be about before."""
 
     talk: Conversation
     ready: bench_replies.Ready
+    broken: str = ""
 
 
 class _Path(Struct):
@@ -140,8 +142,9 @@ class BenchRun:
 
     def _sample(self, path: _Path, load: BenchLoad) -> None:
         """Take one sample of a load; a failure is noted, and ends the load's turns."""
-        if self.deadline - time.monotonic() < path.request.seconds + 2:
-            path.problems[load] = OUT_OF_TIME
+        late = self.deadline - time.monotonic() < path.request.seconds + 2
+        if why := path.source.broken or path.target.broken or (OUT_OF_TIME if late else ""):
+            path.problems[load] = why
             return
         try:
             found = bench_replies.sample(load, *self._told(path, load), path.request.tool)
@@ -149,7 +152,7 @@ class BenchRun:
             if found.outcome is not Outcome.OK:
                 path.problems[load] = f"the connection {found.outcome.verb}"
         except ConversationBroken as error:
-            path.problems |= {each: str(error) for each in path.request.loads}
+            path.problems[load] = path.source.broken = path.target.broken = str(error)
         except bench_replies.UNREADABLE as error:
             path.problems[load] = f"what the ends told can't be read: {error}"
 
@@ -178,12 +181,17 @@ class BenchRun:
 
 
 def _turns(paths: Iterable[_Path]) -> Iterator[tuple[int, _Path, BenchLoad]]:
-    """Yield whose turn it is: in each round each load of each path that has not failed."""
+    """Yield whose turn it is: in each round each load that has not failed, one path after the other.
+
+    So pods and nodes are measured at nearly the same time, and no connection to an agent is idle for long.
+    """
     every = list(paths)
-    for number in range(max((path.request.samples for path in every), default=0)):
-        for path in every:
-            for load in path.request.loads if number < path.request.samples else ():
-                if path.hopeless:
-                    path.problems.setdefault(load, "not tried: the loads before it failed")
-                elif load not in path.problems:
-                    yield number, path, load
+    rounds = range(max((path.request.samples for path in every), default=0))
+    loads = dict.fromkeys(load for path in every for load in path.request.loads)
+    for number, load, path in product(rounds, loads, every):
+        if load not in path.samples or load in path.problems or number >= path.request.samples:
+            continue
+        if path.hopeless:
+            path.problems[load] = "not tried: the loads before it failed"
+        else:
+            yield number, path, load
