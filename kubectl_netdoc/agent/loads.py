@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The agent's loads: what a benchmark sends and takes, a function for each end of each kind, with little else in its hot loop.
 
-Each begins with a token that both ends were told, and ends by itself: after "seconds", after "bytes" or "most" transactions,
+Each begins with a token that both ends were told, and ends by itself: after "seconds", after "bytes" or the most transactions,
 where the other end ends, or PATIENCE after it fell silent. Sizes are of payload, in bytes; times are seconds, latencies
 microseconds.
 
-stream   one TCP connection a process; sent in blocks as large as iperf3's, received whole
+stream   one TCP connection a process, sent and taken in blocks as large as iperf3's
 rr       requests and answers on one TCP connection (TCP_NODELAY), one under way at a time
 crr      the same with a connection for each; the client resets it then, so that it occupies no port and no tracking entry
 udp      numbered datagrams, as fast as they go, or "rate" a second; "size" 0: as large as the route's MTU allows
@@ -30,8 +30,8 @@ PATIENCE = 4
 MOST_TRANSACTIONS, MOST_CONNECTIONS = 500000, 5000
 HEAD = struct.Struct("!8sQd")
 LAST = (1 << 64) - 1
-# linux/tcp.h: of struct tcp_info tcpi_snd_mss, tcpi_rtt, tcpi_total_retrans, tcpi_segs_out
-TCP_INFO, INFO = 11, {"mss": 16, "rtt": 68, "retransmits": 100, "segments": 136}
+# linux/tcp.h: of struct tcp_info tcpi_total_retrans, tcpi_segs_out
+TCP_INFO, INFO = 11, {"retransmits": 100, "segments": 136}
 RESET = struct.pack("ii", 1, 0)
 PATIENT = struct.pack("ll", PATIENCE, 0)
 NUMBER = struct.Struct("!Q")
@@ -89,16 +89,14 @@ def stream_sent(order):
     """Send blocks down one connection until the time or the bytes are up, and wait until all have arrived."""
     with opened_socket(order, socket.SOCK_STREAM) as sock:
         sock.sendall(token(order))
-        block, left = memoryview(bytes(BLOCK)), order["bytes"] // order["streams"]
-        send, clock, start = sock.send, time.monotonic, time.monotonic()
-        end = start + order["seconds"]
-        while left > 0 and clock() < end:
-            left -= send(block)
-        spent = clock() - start
+        block, sent, most = bytes(BLOCK), 0, order["bytes"] // order["streams"]
+        send, clock, end = sock.send, time.monotonic, time.monotonic() + order["seconds"]
+        while sent < most and clock() < end:
+            sent += send(block)
         sock.shutdown(socket.SHUT_WR)
         patient(sock, struct.pack("ll", PATIENCE + int(order["seconds"]), 0))
         sock.recv(1)
-        return {"bytes": order["bytes"] // order["streams"] - left, "seconds": spent, **tcp_info(sock)}
+        return {"bytes": sent, **tcp_info(sock)}
 
 
 def stream_taken(order, listener):
@@ -117,10 +115,10 @@ def stream_taken(order, listener):
 
 
 def timed(times):
-    """A summary of latencies: how many, their mean, and those that 50, 90 and 99 % don't exceed (nearest rank)."""
+    """A summary of latencies: how many, and those that 50, 90 and 99 % don't exceed (nearest rank)."""
     ordered = sorted(times)
     found = {"p%d" % percent: ordered[-(-percent * len(ordered) // 100) - 1] for percent in (50, 90, 99) if ordered}
-    return {"transactions": len(ordered), "mean": sum(ordered) / max(len(ordered), 1), **found}
+    return {"transactions": len(ordered), **found}
 
 
 def repeated(order, most, transaction):
@@ -171,7 +169,7 @@ def rr_sent(order):
                 return True
             raise ConnectionResetError(errno.ECONNRESET, "closed")
 
-        return {**repeated(order, most_transactions(order), transaction), **tcp_info(sock)}
+        return repeated(order, most_transactions(order), transaction)
 
 
 def rr_answered(order, listener):
