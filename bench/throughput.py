@@ -103,7 +103,9 @@ def command(end: End, words: list[str]) -> list[str]:
 @contextmanager
 def serving(end: End, tool: str) -> Iterator[None]:
     """Run a tool's server at an end."""
-    with subprocess.Popen(command(end, TOOLS[tool].server(PORT)), stdout=subprocess.PIPE, text=True) as server:
+    with subprocess.Popen(
+        command(end, TOOLS[tool].server(PORT)), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as server:
         assert server.stdout is not None
         process = int(server.stdout.readline())
         time.sleep(1)
@@ -126,8 +128,8 @@ def by_tool(must: Must, source: End, target: End, samples: int, seconds: float) 
 
 
 def figure(sample: BenchSample, name: str) -> float:
-    """Return what is compared of a tool's sample."""
-    return sample.p50 if name == "p50_us" else sample.bytes * 8 / sample.seconds / 1e9
+    """Return what is compared of a tool's sample; netperf counts latencies by whole microseconds and tells where one begins."""
+    return sample.p50 + 0.5 if name == "p50_us" else sample.bytes * 8 / sample.seconds / 1e9
 
 
 def by_netdoc(lab: Lab, nodes: tuple[str, str], samples: int, seconds: float) -> dict[str, dict[BenchLoad, dict[str, Any]]]:

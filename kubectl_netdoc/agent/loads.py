@@ -33,7 +33,7 @@ LAST = (1 << 64) - 1
 # linux/tcp.h: of struct tcp_info tcpi_total_retrans, tcpi_segs_out
 TCP_INFO, INFO = 11, {"retransmits": 100, "segments": 136}
 RESET = struct.pack("ii", 1, 0)
-PATIENT = struct.pack("ll", PATIENCE, 0)
+PATIENT, ENDLESS = struct.pack("ll", PATIENCE, 0), struct.pack("ll", 0, 0)
 NUMBER = struct.Struct("!Q")
 
 
@@ -127,19 +127,19 @@ def repeated(order, most, transaction):
     Only moments are kept while it runs: what is computed of them would count as latency.
     """
     clock, moments, unanswered = time.perf_counter, array.array("d"), set()
-    note, number = moments.append, 0
+    note = moments.append
     gc.disable()
-    now = clock()
-    note(now)
-    end = now + order["seconds"]
-    while now < end and number < most:
+    note(clock())
+    end = moments[0] + order["seconds"]
+    for number in range(most):
         if not transaction(number):
             unanswered.add(number)
         now = clock()
         note(now)
-        number += 1
-    times = [(moments[n + 1] - moments[n]) * 1e6 for n in range(number) if n not in unanswered]
-    return {"seconds": now - moments[0], "sent": number, **timed(times)}
+        if now > end:
+            break
+    times = [(moments[n + 1] - moments[n]) * 1e6 for n in range(len(moments) - 1) if n not in unanswered]
+    return {"seconds": moments[-1] - moments[0], "sent": len(moments) - 1, **timed(times)}
 
 
 def filled(sock, buffer, came):
@@ -159,6 +159,7 @@ def rr_sent(order):
     """Requests on one connection, each after the answer to the one before."""
     with opened_socket(order, socket.SOCK_STREAM) as sock:
         sock.sendall(token(order))
+        patient(sock, ENDLESS)
         size, request, buffer = order["size"], bytes(order["size"]), bytearray(order["size"])
         send, take = sock.sendall, sock.recv_into
 
@@ -176,6 +177,7 @@ def rr_answered(order, listener):
     """Answer each request of one connection with as many bytes."""
     sock = accepted(listener, order)
     with sock:
+        patient(sock, ENDLESS)
         size, buffer, count = order["size"], bytearray(order["size"]), 0
         send, take = sock.sendall, sock.recv_into
         while True:
