@@ -99,7 +99,7 @@ def _heavy(load: BenchLoad) -> bool:
 
 
 def _ready(cluster: Cluster, wanted: Wanted) -> dict[str, Node]:
-    """Return the nodes that can run a debug pod, by name; those that the user named must be among them."""
+    """Return the nodes that can run a debug pod, those for workloads first; those that the user named must be among them."""
     if not cluster.readable(NODE):
         raise NoSuchBench("the list of nodes can't be read, so there is nothing to choose paths from")
     found = {}
@@ -112,7 +112,12 @@ def _ready(cluster: Cluster, wanted: Wanted) -> dict[str, Node]:
             raise NoSuchBench(f"there is no node {name} that is ready and can run a debug pod")
     if not found:
         raise NoSuchBench("no node is ready and can run a debug pod")
-    return dict(sorted(found.items()))
+    return dict(sorted(found.items(), key=lambda item: (_reserved(item[1]), item[0])))
+
+
+def _reserved(node: Node) -> bool:
+    """Tell whether a node takes no ordinary workload, as those of the control plane: they are loaded only where no others are."""
+    return node.spec.unschedulable or any(taint.effect in ("NoSchedule", "NoExecute") for taint in node.spec.taints)
 
 
 def _ends(cluster: Cluster, nodes: dict[str, Node], wanted: Wanted) -> Iterator[tuple[str, str]]:
@@ -122,10 +127,10 @@ def _ends(cluster: Cluster, nodes: dict[str, Node], wanted: Wanted) -> Iterator[
     if wanted.target:
         yield source, wanted.target
         return
-    others = sorted((zoned.get(name, "") != zoned.get(source, ""), name) for name in nodes if name != source)
-    yield source, others[0][1] if others else source
-    far = [name for other_zone, name in others[1:] if other_zone]
-    if far and not others[0][0]:
+    near = [name for name in nodes if name != source and zoned.get(name, "") == zoned.get(source, "")]
+    far = [name for name in nodes if zoned.get(name, "") != zoned.get(source, "")]
+    yield source, (near or far or [source])[0]
+    if near and far:
         yield source, far[0]
 
 

@@ -60,6 +60,13 @@ def test_named_nodes_are_used() -> None:
     assert ways(cluster, routes=(Route.POD,), target="a") == [("b", "a", "POD", "IPv4")]
 
 
+def test_nodes_of_the_control_plane_are_used_only_where_there_are_no_others() -> None:
+    taints = [{"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}]
+    cluster = make_cluster(node("a", taints=taints), node("b", unschedulable=True), node("c"), node("d"))
+    assert ways(cluster, routes=(Route.POD,)) == [("c", "d", "POD", "IPv4")]
+    assert ways(make_cluster(node("a", taints=taints), node("c")), routes=(Route.POD,)) == [("c", "a", "POD", "IPv4")]
+
+
 def test_one_node_has_the_path_within_it() -> None:
     assert ways(make_cluster(node("a"), node("b", ready=False))) == [("a", "a", "SAME_NODE", "IPv4")]
 
