@@ -204,6 +204,28 @@ def test_between_two_pods_through_a_node(made: Namespaces) -> None:
         assert datagrams["size"] == 1472, "as large as the route's MTU allows"
 
 
+IPV6 = """
+sysctl -qw net.ipv6.conf.all.forwarding=1
+ip addr add fd00:1::1/64 dev va nodad; ip addr add fd00:2::1/64 dev vb nodad
+nsenter -t {a} -n sh -c 'ip addr add fd00:1::2/64 dev eth0 nodad; ip route add default via fd00:1::1'
+nsenter -t {b} -n sh -c 'ip addr add fd00:2::2/64 dev eth0 nodad; ip route add default via fd00:2::1'
+"""
+
+
+def test_between_two_pods_by_ipv6(made: Namespaces) -> None:
+    try:
+        made.run(made.node, "set -e\n" + IPV6.format(a=made.a, b=made.b))
+    except subprocess.CalledProcessError as error:
+        pytest.skip(f"this kernel has no IPv6: {error}")
+    with both(made.a, made.b) as found:
+        source, target = told(found, "stream", "fd00:2::2")
+        assert source["bytes"] == target["bytes"] > 0
+        assert told(found, "udp", "fd00:2::2", size=0, rate=200)[0]["size"] == 1452
+        for kind in ("rr", "crr", "udp_rr"):
+            source, target = told(found, kind, "fd00:2::2")
+            assert source["transactions"] == target["transactions"] > 0
+
+
 @pytest.mark.skipif(not shutil.which("nft"), reason="nft is not here")
 def test_loss_on_the_way_shows_as_retransmits_and_missing_datagrams(made: Namespaces) -> None:
     chain = "nft add table ip t; nft add chain ip t f '{ type filter hook forward priority 0; }'; "
