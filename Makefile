@@ -18,7 +18,7 @@ E2E := e2e and not slow
 
 .DEFAULT_GOAL := check
 SITE := NO_MKDOCS_2_WARNING=1 mkdocs build --quiet
-.PHONY: audit demo docs dist dist-test locked release check test test-python e2e e2e-all e2e-networks e2e-dual lab lab-down record score campaign peers bench scale clean
+.PHONY: audit demo docs dist dist-test locked release check test test-python e2e e2e-all e2e-networks e2e-dual lab lab-down record score campaign peers bench throughput scale clean
 
 .venv/ready: pyproject.toml
 	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed; python3 is $$(python3 -V)"; exit 1; }
@@ -129,6 +129,9 @@ bench: .venv/ready  ## the figures: start-up beside REV's (default: before issue
 	$(PY) -m bench.growth
 	$(PY) -m bench.nodes_tier
 	NETDOC_LAB=$$($(UP)) NETDOC_IMAGE=$(IMAGE) $(PY) -m bench
+
+throughput: .venv/ready  ## netdoc bench beside iperf3 and netperf (Debian's packages) on the lab: the table of docs/performance.md
+	NETDOC_LAB=$$($(UP)) NETDOC_IMAGE=$(IMAGE) $(PY) -m bench.throughput $(SAMPLES) $(SECONDS)
 
 scale: .venv/ready  ## CPU and memory of a check on large clusters, on a real API server: SIZE="0.01 0.1 0.33 1" of 5,000 nodes, BASE=REV beside another revision
 	$(PY) -m bench.scale --size $(or $(SIZE),0.01 0.1) $(if $(BASE),--base $(BASE))

@@ -23,6 +23,9 @@ PARTS_OF_TAP = (*PARTS_ON_HOST[:-1], "tap", "main")
 PARTS_OF_SENDER = (*PARTS_ON_HOST[:-1], "marked", "main")
 """The same with what sends a trace's packets."""
 
+PARTS_OF_BENCH = (*PARTS[:-1], "loads", "bench", "main")
+"""The agent with what a benchmark sends and takes."""
+
 _IMPORT = re.compile(rb"^from kubectl_netdoc\.agent\.\w+ import [\w, ]+\n", re.MULTILINE)
 
 

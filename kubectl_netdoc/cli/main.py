@@ -17,6 +17,7 @@ from click.shell_completion import CompletionItem
 from kubectl_netdoc.cli import complete
 
 VERBS = {
+    "bench": "Measure what the network between nodes carries, how fast it answers, and what that costs.",
     "check": "Show what is wrong with the cluster's network, why, and how to fix it.",
     "clean": "Delete debug pods and namespaces that interrupted runs left behind.",
     "collect": "Record a run in a bundle file that can be analysed anywhere.",

@@ -103,7 +103,7 @@ several_clusters = _all(
     click.option("--all-contexts", is_flag=True, help="Check the clusters of all contexts in the kubeconfig so."),
 )
 
-debug_pods = _all(
+own_pods = _all(
     click.option(
         "--image",
         envvar="NETDOC_IMAGE",
@@ -135,6 +135,10 @@ debug_pods = _all(
         shell_complete=complete.namespaces,
         help="Run debug pods in this existing namespace instead of a new one.",
     ),
+)
+
+debug_pods = _all(
+    own_pods,
     click.option("--timeout", type=Seconds(), default=60.0, show_default="60s", help="Time limit for the measurements."),
 )
 

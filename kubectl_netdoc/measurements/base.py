@@ -70,11 +70,13 @@ class Peer(Struct, frozen=True, tag="peer"):
 class OwnService(Struct, frozen=True, tag="own service"):
     """A Service of this run in front of all its echo servers; ``empty``: one without endpoints, as a control.
 
-    ``sticky``: another one in front of them, with sessionAffinity ClientIP.
+    ``sticky``: another one in front of them, with sessionAffinity ClientIP. ``bench``: one in front of the pod that a benchmark
+    sends to, with a node port.
     """
 
     empty: bool = False
     sticky: bool = False
+    bench: bool = False
 
 
 class OwnName(Struct, frozen=True, tag="own name"):

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sized
 from msgspec import Struct
 
 from kubectl_netdoc.measurements.base import Address, Lost, Peer, ResolvConfNameserver
+from kubectl_netdoc.measurements.bench import Bench
 from kubectl_netdoc.measurements.canary import Canary
 from kubectl_netdoc.measurements.connect import Echo
 from kubectl_netdoc.measurements.dns import DnsLookup, DnsReply, ResolvConf
@@ -112,8 +113,8 @@ def _of_place(place: Place) -> str:
 
 
 def _target(request: Request, nameserver: str) -> str:
-    """Return the target of a request as text; "" if it has none, or counts its load itself (the canary)."""
-    if isinstance(request, (Canary, ResolvConf, OverTime, *OF_A_NODE)):
+    """Return the target of a request as text; "" if it has none, or counts its load itself (the canary, a benchmark)."""
+    if isinstance(request, (Canary, Bench, ResolvConf, OverTime, *OF_A_NODE)):
         return ""
     to = request.server if isinstance(request, DnsLookup) else request.to
     return nameserver if isinstance(to, ResolvConfNameserver) else _of_place(to)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from kubectl_netdoc.measurements.base import Lost
+from kubectl_netdoc.measurements.bench import Bench, BenchReply
 from kubectl_netdoc.measurements.canary import Canary, CanaryReply
 from kubectl_netdoc.measurements.connect import (
     Certificate,
@@ -51,20 +52,19 @@ Probe = (
     | CniConfig
     | NodeRules
 )
-"""The requests that the agent in a debug pod can carry out."""
+"""The requests that the agent in a debug pod can carry out by itself."""
+
+Request = Probe | Canary | Trace | Bench
 
 
-def on_host(request: Probe | Canary | Trace) -> bool:
+def on_host(request: Request) -> bool:
     """Tell whether a request runs on a node's host network, in the pod of the nodes tier."""
     return isinstance(request, OF_A_NODE) or getattr(request, "host", False)
 
 
-def untouched(request: Probe | Canary | Trace) -> bool:
+def untouched(request: Request) -> bool:
     """Tell whether a request is for a node as it was before netdoc's pods got a network there."""
     return getattr(request, "untouched", False)
-
-
-Request = Probe | Canary | Trace
 
 
 Reply = (
@@ -85,5 +85,6 @@ Reply = (
     | NodeRulesReply
     | CanaryReply
     | TraceReply
+    | BenchReply
     | Lost
 )

@@ -147,7 +147,7 @@ class Server:
                 watched.open = False
                 break
             for body in self._pods[told:] if path.endswith("/pods") else []:
-                await response.write(json.dumps({"type": "MODIFIED", "object": running(body)}).encode() + b"\n")
+                await response.write(json.dumps({"type": "MODIFIED", "object": self.told(body)}).encode() + b"\n")
             told = len(self._pods)
             self._news.clear()
             with contextlib.suppress(TimeoutError):
@@ -158,40 +158,39 @@ class Server:
         """Let go of the watches."""
         self._ended.set()
 
+    def told(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Return a pod as it is once it runs."""
+        status = {
+            "phase": "Running",
+            "podIP": "10.0.0.1",
+            "conditions": [{"type": "Ready", "status": "True"}],
+            "containerStatuses": [{"name": "agent", "state": {"running": {}}}],
+        }
+        return {**body, "status": status}
 
-def running(body: dict[str, Any]) -> dict[str, Any]:
-    """Return a pod as it is once it runs."""
-    status = {
-        "phase": "Running",
-        "podIP": "10.0.0.1",
-        "conditions": [{"type": "Ready", "status": "True"}],
-        "containerStatuses": [{"name": "agent", "state": {"running": {}}}],
-    }
-    return {**body, "status": status}
+
+@asynccontextmanager
+async def served(server: Server, tls: ssl.SSLContext | None = None, prefix: str = "", name: str = "127.0.0.1") -> Any:
+    """Serve it on 127.0.0.1; ``name``: the one in its URL, ``prefix``: the path that its URL has."""
+    server.prefix = prefix
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", server.answer)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls).start()
+    server.url = f"{'https' if tls else 'http'}://{name}:{runner.addresses[0][1]}{prefix}"
+    try:
+        yield server
+    finally:
+        server.end()
+        await asyncio.sleep(2 * POLL)  # the watches see it
+        await runner.cleanup()
 
 
 @contextmanager
 def api_server(tls: ssl.SSLContext | None = None, prefix: str = "", name: str = "127.0.0.1") -> Iterator[Server]:
-    """Give the server on 127.0.0.1; ``name``: the one in its URL, ``prefix``: the path that its URL has."""
-
-    @asynccontextmanager
-    async def serve() -> AsyncIterator[Server]:
-        server = Server()
-        server.prefix = prefix
-        app = web.Application()
-        app.router.add_route("*", "/{path:.*}", server.answer)
-        runner = web.AppRunner(app, shutdown_timeout=0.1)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls).start()
-        server.url = f"{'https' if tls else 'http'}://{name}:{runner.addresses[0][1]}{prefix}"
-        try:
-            yield server
-        finally:
-            server.end()
-            await asyncio.sleep(2 * POLL)  # the watches see it
-            await runner.cleanup()
-
-    with in_thread(serve()) as server:
+    """Give the server on 127.0.0.1; the arguments are those of ``served``."""
+    with in_thread(served(Server(), tls, prefix, name)) as server:
         yield server
 
 

@@ -18,10 +18,11 @@ class EchoServer(Struct, frozen=True):
 
 
 class ServiceAddresses(Struct, frozen=True):
-    """A Service of this run: its ClusterIPs, primary first, and its DNS name without the cluster domain."""
+    """A Service of this run: its ClusterIPs, primary first, its DNS name without the cluster domain, node ports by protocol."""
 
     ips: tuple[str, ...] = ()
     name: str = ""
+    node_ports: Mapping[str, int] = {}
 
 
 class Targets(Struct, frozen=True):
@@ -63,11 +64,12 @@ def address(place: Peer | OwnService | Address, targets: Targets, family: str = 
     if isinstance(place, Address):
         return place.ip, place.port
     if isinstance(place, OwnService):
-        return _of_family(targets.service(place).ips, family, "netdoc's own Service"), targets.port
-    return _of_family(targets.server(place).ips, family, f"netdoc's pod on node {place.node}"), targets.port + place.closed
+        return of_family(targets.service(place).ips, family, "netdoc's own Service"), targets.port
+    return of_family(targets.server(place).ips, family, f"netdoc's pod on node {place.node}"), targets.port + place.closed
 
 
-def _of_family(ips: tuple[str, ...], family: str, what: str) -> str:
+def of_family(ips: tuple[str, ...], family: str, what: str) -> str:
+    """Return the first address of a family ("": of any); raises ``Unresolved`` where ``what`` has none."""
     found = [ip for ip in ips if not family or (":" in ip) == (family == "IPv6")]
     if not found:
         raise Unresolved(f"{what} has no {family} address")

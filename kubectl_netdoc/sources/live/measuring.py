@@ -13,6 +13,7 @@ from kubectl_netdoc.core.facts import Measured
 from kubectl_netdoc.core.finding import Grant
 from kubectl_netdoc.core.progress import Progress
 from kubectl_netdoc.measurements.base import Lost
+from kubectl_netdoc.measurements.bench import Bench
 from kubectl_netdoc.measurements.canary import Canary
 from kubectl_netdoc.measurements.requests import Probe, Reply, Request, on_host, untouched
 from kubectl_netdoc.measurements.trace import Trace
@@ -23,6 +24,9 @@ from kubectl_netdoc.sources.live.canary import Flight
 from kubectl_netdoc.sources.live.client import ApiError, Client
 from kubectl_netdoc.sources.live.pod_settings import PodSettings
 from kubectl_netdoc.sources.live.trace import TraceRun
+
+TALKED_WITH = (Canary, Trace, Bench)
+"""The requests that are no part of a pod's batch: several pods are talked with for each, step by step."""
 
 LEAST = 1.0
 """Fewest seconds that must be left for a batch: starting the agent takes a few tenths of a second on a busy node."""
@@ -43,7 +47,7 @@ class Measuring:
             debug_pods.sweep(self.client, self.settings.namespace)
         try:
             canaries = tuple(request for request in requests if isinstance(request, Canary))
-            probes = tuple(request for request in requests if not isinstance(request, (Canary, Trace)))
+            probes = tuple(request for request in requests if not isinstance(request, TALKED_WITH))
             first = tuple(request for request in probes if untouched(request))
             found: dict[Request, Reply] = {}
 
@@ -59,10 +63,11 @@ class Measuring:
                 replies, throttled = self._measure(session, tuple(request for request in probes if not untouched(request)))
                 replies |= found | flight()
                 further = tuple(follow_up(self._told(session, replies, throttled)))
-                more = tuple(r for r in further if not isinstance(r, (Canary, Trace)) and r not in replies)
+                more = tuple(r for r in further if not isinstance(r, TALKED_WITH) and r not in replies)
                 if more:
                     replies |= self._measure(session, more)[0]
                 replies |= self._traced(session, (*requests, *further))
+                replies |= self._benched(session, tuple(request for request in requests if isinstance(request, Bench)))
         except debug_pods.NoPods as error:
             return Measured(why_unmeasured=str(error), wanted=True)
         return self._told(session, replies, throttled)
@@ -79,6 +84,13 @@ class Measuring:
         """Run the traces one after the other: they share the taps' pods and must not see each other's packets."""
         run = TraceRun(self.client, session, self._deadline - LEAST)
         return {request: run.run(request) for request in dict.fromkeys(requests) if isinstance(request, Trace)}
+
+    def _benched(self, session: debug_pods.Session, requests: tuple[Bench, ...]) -> dict[Request, Reply]:
+        if not requests:
+            return {}
+        from kubectl_netdoc.sources.live.bench import BenchRun  # a check never needs it
+
+        return BenchRun(self.client, session, self.progress, self._deadline - LEAST).run(requests)
 
     @contextmanager
     def _flying(self, session: debug_pods.Session, canaries: tuple[Canary, ...]) -> Iterator[Callable[[], dict[Request, Reply]]]:

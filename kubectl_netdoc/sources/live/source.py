@@ -53,6 +53,12 @@ class LiveSource:
                 self.progress.note(why)
         return cluster
 
+    def within(self, seconds: float) -> None:
+        """Give the measurements so many seconds from now, as what they need is known by now."""
+        if self.settings:
+            self.settings = msgspec.structs.replace(self.settings, timeout=seconds)
+            self._deadline = time.monotonic() + seconds
+
     def measure(self, cluster: Cluster, requests: tuple[Request, ...], follow_up: FollowUp = nothing_more) -> Measured:
         """Run debug pods on the chosen nodes and measure from them; without pods or nodes say why nothing is measured."""
         if self.settings is None:

@@ -21,6 +21,7 @@ from kubectl_netdoc.core.finding import Grant
 from kubectl_netdoc.core.progress import Progress
 from kubectl_netdoc.formats import strict_json
 from kubectl_netdoc.measurements.base import OwnName, OwnService
+from kubectl_netdoc.measurements.bench import Bench
 from kubectl_netdoc.measurements.canary import Canary
 from kubectl_netdoc.measurements.connect import Echo
 from kubectl_netdoc.measurements.dns import DnsLookup
@@ -135,9 +136,15 @@ def running(
         run.remove()
 
 
+class _Port(Struct):
+    protocol: str = "TCP"
+    node_port: int = field(name="nodePort", default=0)
+
+
 class _ServiceSpec(Struct):
     cluster_ip: str = field(name="clusterIP", default="")
     cluster_ips: tuple[str, ...] = field(name="clusterIPs", default=())
+    ports: tuple[_Port, ...] = ()
 
 
 class _Service(Struct):
@@ -164,8 +171,10 @@ class _Run:
         """Tell whether the cluster chooses which user the pods run as."""
         self._made: list[str] = []
 
-    def _pods(self, cluster: Cluster, requests: Iterable[Request]) -> Iterator[DebugPod]:
-        yield from (self._pod(f"{n}", node) for n, node in enumerate(cluster.vantages))
+    def _pods(self, cluster: Cluster, requests: tuple[Request, ...]) -> Iterator[DebugPod]:
+        behind = {request.to for request in requests if isinstance(request, Bench) and request.route.by_service}
+        for n, node in enumerate(cluster.vantages):
+            yield msgspec.structs.replace(self._pod(f"{n}", node), bench=node in behind)
         first = next((node for node in cluster.vantages if not self._not_ready(node)), None)
         if first is not None:
             yield self._pod("twin", first, twin=True)
@@ -217,7 +226,8 @@ class _Run:
             answer = self.client.request("POST", self._path("services"), body=self.manifests.service(place))
             made = strict_json.decode(answer, _Service).spec
             name = f"{self.manifests.service_name(place)}.{self.namespace}.svc"
-            self.services[place] = ServiceAddresses(made.cluster_ips or (made.cluster_ip,), name)
+            ports = {port.protocol: port.node_port for port in made.ports}
+            self.services[place] = ServiceAddresses(made.cluster_ips or (made.cluster_ip,), name, ports)
         except (ApiError, msgspec.MsgspecError) as error:
             lacks = self._lacks(error, "create", "services") if isinstance(error, ApiError) else None
             self.why_no_service = f"netdoc's Service can't be created: {error}{missing_right.clause(lacks)}"
@@ -300,4 +310,5 @@ def _own_services(requests: Iterable[Request]) -> set[OwnService]:
     to: set[object] = {request.to for request in requests if isinstance(request, Echo)}
     to |= {place for request in requests if isinstance(request, OverTime) for place in request.places}
     to |= {request.name.service for request in requests if isinstance(request, DnsLookup) and isinstance(request.name, OwnName)}
+    to |= {OwnService(bench=True) for request in requests if isinstance(request, Bench) and request.route.by_service}
     return {place for place in to if isinstance(place, OwnService)}

@@ -10,6 +10,7 @@ from msgspec import Struct
 from kubectl_netdoc import agent
 from kubectl_netdoc.core.tier import Tier
 from kubectl_netdoc.measurements.base import OwnService
+from kubectl_netdoc.measurements.bench import BENCH_PORT
 from kubectl_netdoc.measurements.connect import ECHO_PORTS
 from kubectl_netdoc.sources.live.debug_pods.status import DebugPod
 from kubectl_netdoc.sources.live.decoding import OURS, OWNER
@@ -18,6 +19,7 @@ from kubectl_netdoc.sources.live.pod_settings import PodSettings
 RUN = "netdoc/run"
 ROLE = "netdoc/role"
 CANARY = "netdoc/canary"
+BENCH = "netdoc/bench"
 EXPIRES = "netdoc/expires"
 
 CNI = "/etc/cni/net.d"
@@ -59,14 +61,16 @@ class Manifests(Struct, frozen=True):
 
     def service_name(self, place: OwnService) -> str:
         """Return the name of one of the run's Services."""
-        return f"netdoc-{self.run_id}" + ("-empty" if place.empty else "-sticky" if place.sticky else "")
+        kinds = {"-empty": place.empty, "-sticky": place.sticky, "-bench": place.bench}
+        return f"netdoc-{self.run_id}" + next((word for word, is_one in kinds.items() if is_one), "")
 
     def service(self, place: OwnService) -> dict[str, Any]:
-        """Return the Service in front of all echo servers, or the control that has no endpoint.
+        """Return the Service in front of all echo servers, a benchmark's in front of one pod, or the control without an endpoint.
 
         The control has many ports, so that the answer with all its SRV records does not fit into 512 bytes.
         """
-        ports = [{"name": p.lower(), "port": ECHO_PORT, "protocol": p} for p in ("TCP", "UDP")]
+        port = BENCH_PORT if place.bench else ECHO_PORT
+        ports = [{"name": p.lower(), "port": port, "protocol": p} for p in ("TCP", "UDP")]
         if place.empty:
             ports += [{"name": f"unused-{n}", "port": ECHO_PORT + n, "protocol": "TCP"} for n in range(1, EXTRA_PORTS + 1)]
         # Endpoints must not wait for the readiness probe, which is a measurement itself.
@@ -74,6 +78,8 @@ class Manifests(Struct, frozen=True):
         spec |= {"publishNotReadyAddresses": True, "ipFamilyPolicy": "PreferDualStack"}
         if place.sticky:
             spec["sessionAffinity"] = "ClientIP"
+        if place.bench:
+            spec |= {"type": "NodePort", "selector": {BENCH: self.run_id}}
         return {"metadata": self.metadata(self.service_name(place)), "spec": spec}
 
     @property
@@ -95,6 +101,7 @@ class Manifests(Struct, frozen=True):
         """
         metadata = self.metadata(pod.name)
         metadata["labels"] |= {CANARY: self.run_id} if pod.canary else {ROLE: "host" if pod.host else "echo"}
+        metadata["labels"] |= {BENCH: self.run_id} if pod.bench else {}
         metadata["annotations"] |= {"linkerd.io/inject": "disabled", "cluster-autoscaler.kubernetes.io/safe-to-evict": "true"}
         spec: dict[str, Any] = {
             "restartPolicy": "Never",

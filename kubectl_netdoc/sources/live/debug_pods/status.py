@@ -95,7 +95,7 @@ class DebugPod(Struct):
     ``pulled``: since when it is there. ``began``: since when it runs. ``taken``: the kubelet has taken it up. ``bare``: and its
     status does not say yet that it has a sandbox and network, which some runtimes say only after the pull.
     ``twin``: the second one on a node. ``host``: one on the node's own network.
-    ``canary``: one that the canary's policy selects, and that measures nothing else.
+    ``canary``: one that the canary's policy selects, and that measures nothing else. ``bench``: one behind a benchmark's Service.
     """
 
     name: str
@@ -103,6 +103,7 @@ class DebugPod(Struct):
     twin: bool = False
     host: bool = False
     canary: bool = False
+    bench: bool = False
     nonce: str = ""
     ip: str = ""
     ips: tuple[str, ...] = ()
