@@ -129,7 +129,7 @@ TOPICS = {
     "RGT001": Topic("name", Feature.NAME),
     "RGT002": Topic("proxy", Feature.SERVICE),
     "RGT003": Topic("endpoints"),
-    "RMV001": Topic("name", Feature.SERVICE),
+    **dict.fromkeys(("RMV001", "RMV002"), Topic("name", Feature.SERVICE)),
     "CTL001": _later(Topic("endpoints")),
     "CTL002": _NEW,
     "RGT004": _NEW,

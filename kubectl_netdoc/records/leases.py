@@ -6,6 +6,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from msgspec import field
+from msgspec.structs import force_setattr
 
 from kubectl_netdoc.records.base import Kind, Moment, Object, ObjectMeta, Record
 
@@ -23,10 +24,18 @@ class LeaseMeta(ObjectMeta, frozen=True):
 
 
 class LeaseSpec(Record, frozen=True):
-    """When its holder renewed it, by the holder's clock, and for how many seconds it is good."""
+    """Who holds it, when that was renewed by the holder's clock, and for how many seconds it is good.
 
+    ``holder_identity``: the name of the holder's machine; what it adds to be unique is dropped.
+    """
+
+    holder_identity: str = ""
     renew_time: Moment | None = None
     lease_duration_seconds: int = 0
+
+    def __post_init__(self) -> None:
+        """Keep the machine's name alone (client-go, tools/leaderelection: hostname, "_" and a UUID)."""
+        force_setattr(self, "holder_identity", self.holder_identity.partition("_")[0])
 
 
 class Lease(Object, frozen=True):

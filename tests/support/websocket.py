@@ -248,7 +248,7 @@ OBJECTS: dict[str, list[dict[str, Any]]] = {
     "Lease": [
         {
             "metadata": meta("kube-scheduler", "kube-system"),
-            "spec": {"renewTime": "2026-01-01T12:00:00.000000Z", "holderIdentity": SECRET},
+            "spec": {"renewTime": "2026-01-01T12:00:00.000000Z", "holderIdentity": f"n1_{SECRET}"},
         }
     ],
     "ClusterRoleBinding": [

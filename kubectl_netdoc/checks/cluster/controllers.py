@@ -39,6 +39,7 @@ from kubectl_netdoc.api import (
     Severity,
     Skip,
     Subject,
+    Unseen,
 )
 from kubectl_netdoc.components import controller_manager
 
@@ -67,8 +68,8 @@ NO_MANAGER = Code(
     severity=Severity.FAIL,
     risk=Risk.SAFE,
     title="kube-controller-manager does not work",
-    message="{name} has not renewed its lease for {seconds} s, which it does every 2 s: it does not run, hangs, or does not "
-    "reach the API server. No EndpointSlice changes until it works, so Services go on leading to pods that are gone",
+    message="{name} has not renewed its lease for {seconds} s, which it does every 2 s{holder}: it does not run, hangs, or "
+    "does not reach the API server. No EndpointSlice changes until it works, so Services go on leading to pods that are gone",
     fix="Look whether its pod runs, and read its log. If it is a static pod that hangs or is not there, look at its manifest "
     "(/etc/kubernetes/manifests) and its container on the control plane node; in a managed cluster ask the provider.",
     commands=(LOOK[0], controller_manager.PODS, controller_manager.LOGS),
@@ -80,8 +81,8 @@ NO_SCHEDULER = Code(
     severity=Severity.FAIL,
     risk=Risk.SAFE,
     title="kube-scheduler does not work",
-    message="{name} has not renewed its lease for {seconds} s, which it does every 2 s: it does not run, hangs, or does not "
-    "reach the API server. No new pod gets a node until it works",
+    message="{name} has not renewed its lease for {seconds} s, which it does every 2 s{holder}: it does not run, hangs, or "
+    "does not reach the API server. No new pod gets a node until it works",
     fix="Look whether its pod runs, and read its log. If it is a static pod that hangs or is not there, look at its manifest "
     "(/etc/kubernetes/manifests) and its container on the control plane node; in a managed cluster ask the provider.",
     commands=LOOK,
@@ -90,7 +91,7 @@ NO_SCHEDULER = Code(
 )
 
 
-def analyse(facts: Facts) -> Iterator[Finding]:
+def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     """Judge the age of each lease."""
     cluster = facts.cluster
     leases = {each.name: each for each in cluster.all(LEASE)} if cluster.readable(LEASE) else {}
@@ -100,7 +101,15 @@ def analyse(facts: Facts) -> Iterator[Finding]:
     for code, name in ((NO_MANAGER, MANAGER), (NO_SCHEDULER, SCHEDULER)):
         last = renewed.get(name)
         if last and (seconds := _late(cluster, last, renewed.values())) and not _worked(cluster, name, last):
-            yield code.on(Subject.of("Lease", leases[name]), seconds=seconds)
+            if cluster.unreadable(POD):
+                why = f"its lease was not renewed for {seconds} s; whether it works without one is not known: Pods can't be read"
+                yield Unseen(name, why, expected=True)
+                continue
+            holder = leases[name].spec.holder_identity
+            where = (
+                {"nodes": [holder], "holder": f" ({holder} held it last)"} if holder in cluster.node_names() else {"holder": ""}
+            )
+            yield code.on(Subject.of("Lease", leases[name]), where, seconds=seconds)
 
 
 def _late(cluster: Cluster, last: datetime, every: Iterable[datetime]) -> int:

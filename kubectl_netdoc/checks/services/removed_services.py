@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Was a Service removed, or renamed, whose pods still run?
+"""Was a Service removed, renamed or cut short while its pods still run?
 
 ## What it looks at
 The Services as they were five to ten minutes ago, which API servers remember, and the Services and pods as they are now. A
 Service that is gone while a workload still wants the pods that it led to is told, with the one that was made in its place, if
-there is one.
+there is one; so is one that has lost a port, a node port or its address.
 
 ## Why it matters
 Nothing in the cluster shows that a Service was there: no Event, no object, no name in DNS. Its pods are well, and whoever uses
@@ -62,6 +62,18 @@ REMOVED = Code(
     rows=("K2",),
 )
 
+LOST = Code(
+    id="RMV002",
+    severity=Severity.WARN,
+    risk=Risk.SAFE,
+    title="A Service lost a port or address that its clients use",
+    message="Service {namespace}/{name} had {had} some minutes ago, and has {has} now: clients that use the former get no answer",
+    fix="If nobody meant that, set it back (spec.ports, spec.type): the second command opens the Service. An address that is "
+    "lost comes back only if the Service is made again with it; clients that keep the old one must be restarted.",
+    commands=("kubectl -n {namespace} get service {name} -o yaml", "kubectl -n {namespace} edit service {name}"),
+    rows=("K2",),
+)
+
 MAKERS = (DEPLOYMENT, STATEFUL_SET, DAEMON_SET)
 
 
@@ -70,12 +82,12 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     cluster = facts.cluster
     if not cluster.readable(PAST_SERVICE):
         raise Skip("no earlier state of Services is remembered", not_applicable=True)
-    now = {(service.namespace, service.name) for service in cluster.all(SERVICE)}
+    now = {(service.namespace, service.name): service for service in cluster.all(SERVICE)}
     before = {(service.namespace, service.name): service for service in cluster.all(PAST_SERVICE)}
     new = [service for service in cluster.all(SERVICE) if (service.namespace, service.name) not in before]
     for key, service in sorted(before.items()):
-        if key not in now and _ours_to_tell(cluster, service):
-            for finding in _removed(cluster, service, new):
+        if _ours_to_tell(cluster, service):
+            for finding in _lost(service, now[key]) if key in now else _removed(cluster, service, new):
                 why = "its namespace may be on its way out as well, but Namespaces can't be read"
                 hidden = cluster.unreadable(NAMESPACE)
                 yield Unseen(f"whether Service {'/'.join(key)} was meant to go", why, expected=True) if hidden else finding
@@ -119,6 +131,22 @@ def _removed(cluster: Cluster, service: Service, new: list[Service]) -> Iterator
     yield REMOVED.on(Subject.of("Service", service), numbers, commands=commands, objects=(Subject.of(kind.name, item),))
 
 
+def _lost(before: Service, now: Service) -> Iterator[Finding]:
+    """Yield a Service without a port, node port or address that it had."""
+    had, has = _offered(before), _offered(now)
+    if gone := [each for each in had if each not in has]:
+        words = {"had": gone, "has": [each for each in has if each not in had] or "nothing in its place"}
+        yield LOST.on(Subject.of("Service", now), words)
+
+
+def _offered(service: Service) -> list[str]:
+    """Return what clients use of a Service, in words."""
+    spec = service.spec
+    address = [f"the address {spec.cluster_ip}"] if spec.cluster_ip else []
+    ports = [f"port {port.port}/{port.protocol}" for port in spec.ports]
+    return [*address, *ports, *(f"node port {port.node_port}/{port.protocol}" for port in spec.ports if port.node_port)]
+
+
 def _address(service: Service) -> str:
     own = service.spec.cluster_ip
     return f"its address {own}" if own and own != "None" else "the names of its pods"
@@ -153,9 +181,9 @@ def _commands(service: Service, kind: str, name: str) -> tuple[str, ...]:
 
 check = Check(
     id="removed_services",
-    title="No Service was removed whose pods still run",
+    title="No Service was removed, or lost a port, while its pods run",
     prefix="RMV",
     needs=Needs(kinds=(SERVICE, POD), hints=(PAST_SERVICE, NAMESPACE, *MAKERS)),
-    codes=(REMOVED,),
+    codes=(REMOVED, LOST),
     analyse=analyse,
 )

@@ -5,13 +5,14 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from kubectl_netdoc.api import DEPLOYMENT, PAST_SERVICE, Unavailable
+from kubectl_netdoc.api import DEPLOYMENT, PAST_SERVICE, Service, Unavailable
 from kubectl_netdoc.core.cluster import Cluster, Listing, Scope
 from kubectl_netdoc.records.base import OwnerReference
 from kubectl_netdoc.testing import Built, Case, ago, make_cluster, make_namespace, make_pod, make_service, make_workload
 
 WEB = {"app": "web"}
 GONE = frozenset({("RMV001", "Service shop/web")})
+LOST = frozenset({("RMV002", "Service shop/web")})
 BEFORE = make_service(selector=WEB, ports=[(80, 8080)])
 DEPLOY, READY = make_workload(DEPLOYMENT, labels=WEB, replicas=2), make_pod(labels=WEB)
 SHOP = make_namespace("shop")
@@ -29,6 +30,13 @@ def _cluster(
     return found.with_listings({**found.index.listings, PAST_SERVICE.name: past}, scope)
 
 
+def _with_node_port() -> Built:
+    kind, item = BEFORE
+    assert isinstance(item, Service)
+    (port,) = item.spec.ports
+    return kind, replace(item, spec=replace(item.spec, type="NodePort", ports=(replace(port, node_port=30080),)))
+
+
 def _owned(service: Built) -> Built:
     kind, item = service
     owners = (OwnerReference(kind="Route", name="web"),)
@@ -40,7 +48,13 @@ CASES = [
     Case("gone, and its pods run", _cluster(DEPLOY, READY), GONE),
     Case("renamed", _cluster(make_service("wep", selector=WEB), DEPLOY, READY), GONE),
     Case("moved to another namespace", _cluster(make_service(namespace="market", selector=WEB), DEPLOY, READY), GONE),
-    Case("changed, and still there", _cluster(make_service(selector={"app": "wep"}), DEPLOY, READY)),
+    Case("another selector, and still there", _cluster(make_service(selector={"app": "wep"}), DEPLOY, READY)),
+    Case("another port", _cluster(make_service(selector=WEB, ports=[(81, 8080)]), DEPLOY, READY), LOST),
+    Case("another protocol", _cluster(make_service(selector=WEB, protocols=["UDP"]), DEPLOY, READY), LOST),
+    Case("another target port", _cluster(make_service(selector=WEB, ports=[(80, 8081)]), DEPLOY, READY)),
+    Case("one port more", _cluster(make_service(selector=WEB, ports=[(80, 8080), (81, 8080)]), DEPLOY, READY)),
+    Case("another address", _cluster(make_service(selector=WEB, cluster_ip="10.96.0.2"), DEPLOY, READY), LOST),
+    Case("no node port any more", _cluster(BEFORE, DEPLOY, READY, before=(_with_node_port(),)), LOST),
     Case("gone with its pods", _cluster(DEPLOY, make_pod(labels=WEB, deletionTimestamp=ago(2)))),
     Case("gone with its workload", _cluster(READY)),
     Case("gone, and its workload wants no pod", _cluster(make_workload(DEPLOYMENT, labels=WEB, replicas=0), READY)),
