@@ -29,6 +29,8 @@ from kubectl_netdoc.agent.main import throttled
 TOOLS = ("iperf3", "netperf")
 MOST_OUTPUT = 262144
 STARTS = 3.0
+# iperf3 keeps what it sends in a file, and all but this is read-only in a debug pod.
+WRITABLE = dict(os.environ, TMPDIR="/dev/shm")
 
 
 def in_processes(count, seconds, function, *arguments):
@@ -123,7 +125,8 @@ def listens(port):
 def offered(order):
     """Run a tool's server until the next line."""
     before, held = counted(), throttled()
-    with subprocess.Popen(order["command"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
+    null = subprocess.DEVNULL
+    with subprocess.Popen(order["command"], stdout=null, stderr=null, env=WRITABLE) as server:
         try:
             end = time.monotonic() + STARTS
             while not listens(order["port"]) and time.monotonic() < end:
@@ -139,9 +142,8 @@ def ran(order):
     """Run a tool's client."""
     before, held = counted(), throttled()
     try:
-        done = subprocess.run(
-            order["command"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=order["seconds"] + 3 * PATIENCE
-        )
+        most, pipe = order["seconds"] + 3 * PATIENCE, subprocess.PIPE
+        done = subprocess.run(order["command"], stdout=pipe, stderr=subprocess.STDOUT, env=WRITABLE, timeout=most)
         told = {"outcome": "ok", "output": done.stdout.decode(errors="replace")[:MOST_OUTPUT], "code": done.returncode}
     except subprocess.TimeoutExpired:
         told = {"outcome": "timeout", "output": "", "code": -1}
