@@ -11,8 +11,9 @@ Nothing in the cluster shows that a Service was there: no Event, no object, no n
 its name or its address gets no answer. Moved to another namespace or under another name it looks right to whoever looks at it.
 
 ## What it can't see
-What was removed longer ago. Services without a selector; those that a controller owns (Knative, operators), which come and go;
-and those of namespaces that are being deleted. Whether anybody used it.
+What was removed longer ago. A Service that had been there for less than a quarter of an hour, and a port that had been so for
+less than an hour: perhaps that was the slip. Services without a selector; those that a controller owns (Knative, operators),
+which come and go; and those of namespaces that are being deleted. Whether anybody used it.
 
 ## Sources
 Kubernetes: API concepts, resource versions (`resourceVersionMatch=Exact`); kube-apiserver, --etcd-compaction-interval.
@@ -21,6 +22,7 @@ Kubernetes: API concepts, resource versions (`resourceVersionMatch=Exact`); kube
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 from kubectl_netdoc.api import (
     DAEMON_SET,
@@ -74,6 +76,12 @@ LOST = Code(
     rows=("K2",),
 )
 
+STOOD = timedelta(minutes=15)
+"""A Service that was younger when it was last seen was perhaps an experiment, or somebody's slip that is mended."""
+
+UNCHANGED = timedelta(hours=1)
+"""A port that was set or changed later was perhaps the slip, and what is there now the right one again."""
+
 MAKERS = (DEPLOYMENT, STATEFUL_SET, DAEMON_SET)
 
 
@@ -87,7 +95,7 @@ def analyse(facts: Facts) -> Iterator[Finding | Unseen]:
     new = [service for service in cluster.all(SERVICE) if (service.namespace, service.name) not in before]
     for key, service in sorted(before.items()):
         if _ours_to_tell(cluster, service):
-            for finding in _lost(service, now[key]) if key in now else _removed(cluster, service, new):
+            for finding in _lost(cluster, service, now[key]) if key in now else _removed(cluster, service, new):
                 why = "its namespace may be on its way out as well, but Namespaces can't be read"
                 hidden = cluster.unreadable(NAMESPACE)
                 yield Unseen(f"whether Service {'/'.join(key)} was meant to go", why, expected=True) if hidden else finding
@@ -113,7 +121,7 @@ def _removed(cluster: Cluster, service: Service, new: list[Service]) -> Iterator
         if matches(spec.selector, item.template.metadata.labels) and item.wanted and not item.metadata.deletion_timestamp
     ]
     ready = [pod for pod in cluster.pods_matching(service.namespace, spec.selector) if pod.ready and not pod.terminating]
-    if not makers or not ready:
+    if not makers or not ready or cluster.age(service.metadata.creation_timestamp) < STOOD:
         return
     kind, item = makers[0]
     ports = [f"{port.port}→{port.target_port or port.port}/{port.protocol}" for port in spec.ports]
@@ -131,9 +139,12 @@ def _removed(cluster: Cluster, service: Service, new: list[Service]) -> Iterator
     yield REMOVED.on(Subject.of("Service", service), numbers, commands=commands, objects=(Subject.of(kind.name, item),))
 
 
-def _lost(before: Service, now: Service) -> Iterator[Finding]:
-    """Yield a Service without a port, node port or address that it had."""
+def _lost(cluster: Cluster, before: Service, now: Service) -> Iterator[Finding]:
+    """Yield a Service without a port, node port or address that it had for long."""
     had, has = _offered(before), _offered(now)
+    written = [entry.time for entry in before.metadata.managed_fields if entry.time and not entry.subresource]
+    if any(cluster.age(moment) < UNCHANGED for moment in (*written, before.metadata.creation_timestamp)):
+        return
     if gone := [each for each in had if each not in has]:
         words = {"had": gone, "has": [each for each in has if each not in had] or "nothing in its place"}
         yield LOST.on(Subject.of("Service", now), words)
@@ -171,11 +182,11 @@ def _commands(service: Service, kind: str, name: str) -> tuple[str, ...]:
         return (look,)
     port = service.spec.ports[0]
     labels = shell_word(",".join(f"{key}={value}" for key, value in sorted(service.spec.selector.items())))
-    target = shell_word(str(port.target_port or port.port))
+    target, kind_of = shell_word(str(port.target_port or port.port)), shell_word(service.spec.type)
     return (
         look,
         f"kubectl -n {space} expose {kind} {shell_word(name)} --name={own} --selector={labels} --port={port.port} "
-        f"--target-port={target} --protocol={port.protocol}",
+        f"--target-port={target} --protocol={port.protocol}" + (f" --type={kind_of}" if kind_of != "ClusterIP" else ""),
     )
 
 

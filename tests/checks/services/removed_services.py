@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from msgspec.structs import replace
 
 from kubectl_netdoc.api import DEPLOYMENT, PAST_SERVICE, Service, Unavailable
 from kubectl_netdoc.core.cluster import Cluster, Listing, Scope
-from kubectl_netdoc.records.base import OwnerReference
+from kubectl_netdoc.records.base import ManagedFields, OwnerReference
 from kubectl_netdoc.testing import Built, Case, ago, make_cluster, make_namespace, make_pod, make_service, make_workload
 
 WEB = {"app": "web"}
@@ -37,6 +39,13 @@ def _with_node_port() -> Built:
     return kind, replace(item, spec=replace(item.spec, type="NodePort", ports=(replace(port, node_port=30080),)))
 
 
+def _changed() -> Built:
+    """The Service, which somebody gave another port ten minutes ago."""
+    kind, item = make_service(selector=WEB, ports=[(81, 8080)])
+    written = (ManagedFields(manager="kubectl-edit", time=datetime.fromisoformat(ago(600))),)
+    return kind, replace(item, metadata=replace(item.metadata, managed_fields=written))
+
+
 def _owned(service: Built) -> Built:
     kind, item = service
     owners = (OwnerReference(kind="Route", name="web"),)
@@ -55,6 +64,8 @@ CASES = [
     Case("one port more", _cluster(make_service(selector=WEB, ports=[(80, 8080), (81, 8080)]), DEPLOY, READY)),
     Case("another address", _cluster(make_service(selector=WEB, cluster_ip="10.96.0.2"), DEPLOY, READY), LOST),
     Case("no node port any more", _cluster(BEFORE, DEPLOY, READY, before=(_with_node_port(),)), LOST),
+    Case("gone, and it was new", _cluster(DEPLOY, READY, before=(make_service(selector=WEB, age=600),))),
+    Case("another port than it had for some minutes", _cluster(BEFORE, DEPLOY, READY, before=(_changed(),))),
     Case("gone with its pods", _cluster(DEPLOY, make_pod(labels=WEB, deletionTimestamp=ago(2)))),
     Case("gone with its workload", _cluster(READY)),
     Case("gone, and its workload wants no pod", _cluster(make_workload(DEPLOYMENT, labels=WEB, replicas=0), READY)),
