@@ -4,7 +4,7 @@
 ## What it looks at
 The Services as they were five to ten minutes ago, which API servers remember, and the Services and pods as they are now. A
 Service that is gone while a workload still wants the pods that it led to is told, with the one that was made in its place, if
-there is one; so is one that has lost a port, a node port or its address.
+there is one; so is one that has lost a port or a node port.
 
 ## Why it matters
 Nothing in the cluster shows that a Service was there: no Event, no object, no name in DNS. Its pods are well, and whoever uses
@@ -68,10 +68,9 @@ LOST = Code(
     id="RMV002",
     severity=Severity.WARN,
     risk=Risk.SAFE,
-    title="A Service lost a port or address that its clients use",
+    title="A Service lost a port that its clients use",
     message="Service {namespace}/{name} had {had} some minutes ago, and has {has} now: clients that use the former get no answer",
-    fix="If nobody meant that, set it back (spec.ports, spec.type): the second command opens the Service. An address that is "
-    "lost comes back only if the Service is made again with it; clients that keep the old one must be restarted.",
+    fix="If nobody meant that, set it back (spec.ports, spec.type): the second command opens the Service.",
     commands=("kubectl -n {namespace} get service {name} -o yaml", "kubectl -n {namespace} edit service {name}"),
     rows=("K2",),
 )
@@ -140,7 +139,7 @@ def _removed(cluster: Cluster, service: Service, new: list[Service]) -> Iterator
 
 
 def _lost(cluster: Cluster, before: Service, now: Service) -> Iterator[Finding]:
-    """Yield a Service without a port, node port or address that it had for long."""
+    """Yield a Service without a port or node port that it had for long."""
     had, has = _offered(before), _offered(now)
     written = [entry.time for entry in before.metadata.managed_fields if entry.time and not entry.subresource]
     if any(cluster.age(moment) < UNCHANGED for moment in (*written, before.metadata.creation_timestamp)):
@@ -151,11 +150,9 @@ def _lost(cluster: Cluster, before: Service, now: Service) -> Iterator[Finding]:
 
 
 def _offered(service: Service) -> list[str]:
-    """Return what clients use of a Service, in words."""
-    spec = service.spec
-    address = [f"the address {spec.cluster_ip}"] if spec.cluster_ip else []
-    ports = [f"port {port.port}/{port.protocol}" for port in spec.ports]
-    return [*address, *ports, *(f"node port {port.node_port}/{port.protocol}" for port in spec.ports if port.node_port)]
+    """Return the ports that clients use of a Service, in words. They look its address up, so a new one is no loss."""
+    ports = [f"port {port.port}/{port.protocol}" for port in service.spec.ports]
+    return [*ports, *(f"node port {port.node_port}/{port.protocol}" for port in service.spec.ports if port.node_port)]
 
 
 def _address(service: Service) -> str:
