@@ -46,8 +46,10 @@ from kubectl_netdoc.components import controller_manager
 LATE = timedelta(seconds=30)
 """Twice the time for which a lease is good: then another candidate has it, where there is one, or one that was restarted."""
 
-SLOW = timedelta(seconds=60)
-"""The same where the other lease is as old or not there: the lists of a large cluster take half a minute to read."""
+SLOW = timedelta(minutes=5)
+"""The same where the other lease is as old or not there: reading all lists takes half a minute in a large cluster, and more where
+logs are asked of a node that hangs.
+"""
 
 ELECTED_NO_MORE = timedelta(days=1)
 """Nobody leaves a cluster without controllers for so long: the program elects no leader now."""
