@@ -26,6 +26,13 @@ ALWAYS_TOLERATED = "node.kubernetes.io/"
 """How the keys of taints begin that the DaemonSet controller has every pod tolerate (Kubernetes: DaemonSet, taints and
 tolerations)."""
 
+CORRECT = (
+    "kubectl -n {namespace} describe daemonset {name}",
+    "kubectl -n {namespace} rollout history daemonset {name}",
+    "kubectl -n {namespace} edit daemonset {name}",
+)
+"""The commands that show what is wrong with a DaemonSet that does nothing, what changed it, and that correct it."""
+
 
 class Idle(Struct, frozen=True):
     """A DaemonSet that does nothing, why as a clause, and the path of the field that makes it so."""

@@ -24,14 +24,13 @@ class LeaseMeta(ObjectMeta, frozen=True):
 
 
 class LeaseSpec(Record, frozen=True):
-    """Who holds it, when that was renewed by the holder's clock, and for how many seconds it is good.
+    """Who holds it, and when that was renewed by the holder's clock.
 
     ``holder_identity``: the name of the holder's machine; what it adds to be unique is dropped.
     """
 
     holder_identity: str = ""
     renew_time: Moment | None = None
-    lease_duration_seconds: int = 0
 
     def __post_init__(self) -> None:
         """Keep the machine's name alone (client-go, tools/leaderelection: hostname, "_" and a UUID)."""

@@ -59,6 +59,11 @@ MAKERS = frozenset({"DaemonSet", "Job", "ReplicaSet", "StatefulSet"})
 
 MANAGER, SCHEDULER = "kube-controller-manager", "kube-scheduler"
 
+FIX = (
+    "Look whether its pod runs, and read its log. If it is a static pod that hangs or is not there, look at its manifest "
+    "(/etc/kubernetes/manifests) and its container on the control plane node; in a managed cluster ask the provider."
+)
+
 LOOK = (
     "kubectl -n kube-system get lease {name} -o yaml",
     "kubectl -n kube-system get pods -o wide -l component={name}",
@@ -72,8 +77,7 @@ NO_MANAGER = Code(
     title="kube-controller-manager does not work",
     message="{name} has not renewed its lease for {seconds} s, which it does every 2 s{holder}: it does not run, hangs, or "
     "does not reach the API server. No EndpointSlice changes until it works, so Services go on leading to pods that are gone",
-    fix="Look whether its pod runs, and read its log. If it is a static pod that hangs or is not there, look at its manifest "
-    "(/etc/kubernetes/manifests) and its container on the control plane node; in a managed cluster ask the provider.",
+    fix=FIX,
     commands=(LOOK[0], controller_manager.PODS, controller_manager.LOGS),
     rows=("K14",),
     explains=(Explains(("POD007", "SVC004", "SVC005", "SVC007", "SVR008", "SVR009", "EPS002", "EPS003", "EPS004"), "cluster"),),
@@ -85,8 +89,7 @@ NO_SCHEDULER = Code(
     title="kube-scheduler does not work",
     message="{name} has not renewed its lease for {seconds} s, which it does every 2 s{holder}: it does not run, hangs, or "
     "does not reach the API server. No new pod gets a node until it works",
-    fix="Look whether its pod runs, and read its log. If it is a static pod that hangs or is not there, look at its manifest "
-    "(/etc/kubernetes/manifests) and its container on the control plane node; in a managed cluster ask the provider.",
+    fix=FIX,
     commands=LOOK,
     rows=("K2",),
     explains=(Explains(("SVC004", "SVC005"), "cluster"),),

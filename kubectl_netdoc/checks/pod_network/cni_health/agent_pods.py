@@ -160,8 +160,8 @@ def missing(cluster: Cluster, found: Found, agents: Agents, elsewhere: frozenset
     for code, nodes in zip((MISSING, PERHAPS), agents.missing(elsewhere), strict=True):
         if not nodes:
             continue
-        agent, names = found.agents[0], sorted(node.name for node in nodes)
-        whys = [daemon_sets.why_not_on(agent, node) for node in sorted(nodes, key=attrgetter("name"))]
+        agent, bare = found.agents[0], sorted(nodes, key=attrgetter("name"))
+        whys = [daemon_sets.why_not_on(agent, node) for node in bare]
         numbers = {
             "why": whys[0] if all(whys) and len(found.agents) == 1 else "",
             "network": found.name,
@@ -169,7 +169,7 @@ def missing(cluster: Cluster, found: Found, agents: Agents, elsewhere: frozenset
             "ready": sum(pod.ready for _, pod in agents.pods),
             "desired": sum(item.status.desired_number_scheduled for item in found.agents),
         }
-        yield code.on(workload_subject(agent), named_nodes(names) | numbers)
+        yield code.on(workload_subject(agent), named_nodes([node.name for node in bare]) | numbers)
 
 
 def troubles(cluster: Cluster, found: Found, agents: Agents) -> Iterator[Finding]:

@@ -100,11 +100,7 @@ IDLE = Code(
     message="DaemonSet {namespace}/{name} is the agent of {network}, which configured {count} nodes ({shown}), and {why}",
     fix="Correct {field} of the DaemonSet, which the last command opens; after an update that went wrong, undo it. The "
     "network's routes and links last only until a node restarts, and new nodes get none.",
-    commands=(
-        "kubectl -n {namespace} describe daemonset {name}",
-        "kubectl -n {namespace} rollout history daemonset {name}",
-        "kubectl -n {namespace} edit daemonset {name}",
-    ),
+    commands=daemon_sets.CORRECT,
     rows=("M11",),
     explains=(Explains(NODES_WITHOUT, "node"),),
 )

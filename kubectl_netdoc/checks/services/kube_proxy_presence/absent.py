@@ -91,11 +91,7 @@ IDLE = Code(
     message="DaemonSet {namespace}/{name} is kube-proxy, and {why}. Connections to netdoc's own Service fail from {nodes}",
     fix="Correct {field} of the DaemonSet, which the last command opens; after an update that went wrong, undo it. Until "
     "then no new or changed Service works, and on a node that restarts no Service does.",
-    commands=(
-        "kubectl -n {namespace} describe daemonset {name}",
-        "kubectl -n {namespace} rollout history daemonset {name}",
-        "kubectl -n {namespace} edit daemonset {name}",
-    ),
+    commands=daemon_sets.CORRECT,
     rows=("K15",),
     explains=(Explains(EFFECTS, "node"), Explains(("SVR001", "SVR002", "SVR009", "DNL001"), "cluster")),
 )
